@@ -1,0 +1,162 @@
+package relay_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chat/relay"
+	"chat/relay/wire"
+)
+
+// 200 clients join, talk and leave at random for a minute (two seconds with
+// -short). Those who stay get every message that was acknowledged, once, and in
+// the order of its sender.
+func TestChurn(t *testing.T) {
+	length := time.Minute
+	if testing.Short() {
+		length = 2 * time.Second
+	}
+	srv := relay.New(relay.Options{Rate: -1, MaxSessions: 1000})
+	addr := serveTCP(t, srv)
+	var stayers [4]*stayer
+	for i := range stayers {
+		stayers[i] = stay(t, addr, fmt.Sprintf("stayer%d", i))
+	}
+
+	deadline := time.Now().Add(length)
+	var said atomic.Int64
+	var churn sync.WaitGroup
+	for i := range 200 {
+		churn.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 1))
+			for visit := 0; time.Now().Before(deadline); visit++ {
+				if i%4 == 0 {
+					visitAsPerson(t, addr, r)
+				} else {
+					said.Add(int64(visitAsProgram(t, addr, fmt.Sprintf("c%d.%d", i, visit), r)))
+				}
+				time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
+			}
+		})
+	}
+	churn.Wait()
+
+	last := dialTCP(t, addr)
+	fmt.Fprintf(last, "%s\n{\"type\":\"say\",\"text\":\"the end\"}\n", hello("last"))
+	for _, s := range stayers {
+		select {
+		case <-s.done:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s did not come to the end", s.name)
+		}
+		if s.counted != said.Load() {
+			t.Errorf("%s got %d numbered messages, %d were acknowledged", s.name, s.counted, said.Load())
+		}
+	}
+	t.Logf("%d numbered messages", said.Load())
+}
+
+// visitAsProgram says some numbered lines, waits until all are acknowledged, and
+// goes politely or not. It returns how many it said.
+func visitAsProgram(t *testing.T, addr, name string, r *rand.Rand) int {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Errorf("dial: %v", err)
+		return 0
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	lines := 1 + r.IntN(10)
+	fmt.Fprintf(conn, "%s\n", hello("v"))
+	for n := 1; n <= lines; n++ {
+		fmt.Fprintf(conn, `{"type":"say","seq":%d,"text":"%s %d"}`+"\n", n, name, n)
+	}
+	in := bufio.NewScanner(conn)
+	in.Buffer(nil, wire.MaxJSONLine)
+	for in.Scan() {
+		if in.Bytes()[0] != '{' { // the machine was so busy that the hello came late
+			continue
+		}
+		e, err := wire.ParseEvent(in.Bytes())
+		if err != nil || e.Type == wire.TypeError {
+			t.Errorf("%s got %q: %v", name, in.Text(), err)
+			return 0
+		}
+		if e.Seq == uint64(lines) && e.Text == fmt.Sprintf("%s %d", name, lines) {
+			if r.IntN(2) == 0 {
+				conn.(*net.TCPConn).SetLinger(0)
+			}
+			return lines
+		}
+	}
+	t.Errorf("%s lost its connection: %v", name, in.Err())
+	return 0
+}
+
+// visitAsPerson looks in, says something, and goes in the middle of it all.
+func visitAsPerson(t *testing.T, addr string, r *rand.Rand) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Errorf("dial: %v", err)
+		return
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Duration(r.IntN(1000)) * time.Millisecond))
+	for range r.IntN(10) {
+		fmt.Fprintf(conn, "just looking\n/nick person\n/who\n")
+	}
+	io.Copy(io.Discard, conn)
+}
+
+// A stayer listens to the end, and counts.
+type stayer struct {
+	name    string
+	done    chan struct{}
+	counted int64 // of numbered messages; read after done
+}
+
+func stay(t *testing.T, addr, name string) *stayer {
+	s := &stayer{name: name, done: make(chan struct{})}
+	conn := dialTCP(t, addr)
+	fmt.Fprintf(conn, "%s\n", hello(name))
+	in := bufio.NewScanner(conn)
+	in.Buffer(nil, wire.MaxJSONLine)
+	in.Scan() // the welcome
+	go func() {
+		defer close(s.done)
+		last := make(map[string]int)
+		var id uint64
+		for in.Scan() {
+			e, err := wire.ParseEvent(in.Bytes())
+			if err != nil || e.Type == wire.TypeGap || e.ID > 0 && e.ID <= id {
+				t.Errorf("%s got %q after id %d: %v", name, in.Text(), id, err)
+				return
+			}
+			id = max(id, e.ID)
+			if e.Text == "the end" {
+				return
+			}
+			if e.Type != wire.TypeMessage || !strings.HasPrefix(e.Text, "c") {
+				continue
+			}
+			var visitor string
+			var n int
+			fmt.Sscan(e.Text, &visitor, &n)
+			if n != last[visitor]+1 {
+				t.Errorf("%s got %q after %d", name, e.Text, last[visitor])
+			}
+			last[visitor] = n
+			s.counted++
+		}
+		t.Errorf("%s was cut off: %v", name, in.Err())
+	}()
+	return s
+}

@@ -1,0 +1,285 @@
+package relay
+
+import (
+	"fmt"
+	"strings"
+
+	"chat/relay/wire"
+)
+
+// A command is something a client may ask for. A person types it with its
+// arguments ("/msg bob hello"), a program sends it as an object whose type is its
+// name ({"type":"msg","to":"bob","text":"hello"}).
+type command struct {
+	name string
+	args []argument
+	help string // one line for /help; "" for what only programs send
+	host bool   // for the hosting person alone
+	run  func(s *session, req *wire.Request) (*wire.Event, *wire.Event)
+}
+
+// An argument is one word a person types behind a command, or the rest of the line.
+type argument struct {
+	name     string // as in /help
+	field    func(*wire.Request) *string
+	rest     bool // takes all that is left
+	optional bool
+}
+
+var (
+	nickArgument   = argument{name: "NICK", field: func(r *wire.Request) *string { return &r.Nick }}
+	toArgument     = argument{name: "NICK", field: func(r *wire.Request) *string { return &r.To }}
+	textArgument   = argument{name: "TEXT", field: func(r *wire.Request) *string { return &r.Text }, rest: true}
+	reasonArgument = argument{name: "REASON", field: func(r *wire.Request) *string { return &r.Text }, rest: true, optional: true}
+)
+
+func optional(a argument) argument           { a.optional = true; return a }
+func named(a argument, name string) argument { a.name = name; return a }
+
+// commands are all that a client in the room may ask for. What a row's run
+// returns first is the answer for the client alone, second why there is none.
+var commands = []command{
+	{name: "nick", args: []argument{named(nickArgument, "NAME")}, help: "be called NAME", run: runNick},
+	{name: "me", args: []argument{textArgument}, help: "say what you do: /me waves", run: runMe},
+	{name: "msg", args: []argument{toArgument, textArgument}, help: "say something to NICK alone", run: runMsg},
+	{name: "who", help: "list who is here", run: runWho},
+	{name: "topic", args: []argument{optional(textArgument)}, help: "show the topic, or set it (- clears it)", run: runTopic},
+	{name: "ignore", args: []argument{optional(nickArgument)}, help: "hear no more of NICK, or list whom you ignore", run: runIgnore},
+	{name: "unignore", args: []argument{nickArgument}, help: "hear NICK again", run: runUnignore},
+	{name: "quit", args: []argument{optional(textArgument)}, help: "leave", run: runQuit},
+	{name: "kick", args: []argument{nickArgument, reasonArgument}, help: "end the session of NICK", host: true, run: runKick},
+	{name: "ban", args: []argument{named(nickArgument, "NICK|IP"), reasonArgument}, help: "end it and keep NICK and its address out", host: true, run: runBan},
+	{name: "unban", args: []argument{named(nickArgument, "NICK|IP")}, help: "let NICK or the address in again", host: true, run: runUnban},
+	{name: "mute", args: []argument{nickArgument}, help: "let NICK listen only", host: true, run: runMute},
+	{name: "unmute", args: []argument{named(nickArgument, "NICK|IP")}, help: "let NICK speak again", host: true, run: runUnmute},
+	{name: "bans", help: "list who is banned and who is muted", host: true, run: runBans},
+	{name: wire.TypeSay, run: runSay},
+	{name: wire.TypePing, run: runPing},
+	{name: wire.TypeHello, run: runHello},
+}
+
+// byName finds a command; help and command, which read the table, join it here.
+var byName map[string]*command
+
+func init() {
+	commands = append(commands,
+		command{name: "help", help: "show this", run: runHelp},
+		command{name: "command", args: []argument{textArgument}, run: runCommand},
+	)
+	byName = make(map[string]*command, len(commands))
+	for i := range commands {
+		byName[commands[i].name] = &commands[i]
+	}
+}
+
+// do carries out a request of s and answers it. A request of a type that is not
+// known is passed over: the program may be newer than this host.
+func (s *session) do(req *wire.Request) {
+	c := byName[req.Type]
+	if c == nil {
+		s.log.Debug("passed over a request of unknown type")
+		return
+	}
+	if c.host && !s.isHost() {
+		s.fail(wire.CodeNotAllowed, "only the hosting person may "+c.name, req.Seq)
+		return
+	}
+	for _, a := range c.args {
+		if *a.field(req) == "" && !a.optional {
+			s.fail(wire.CodeBadRequest, "usage: "+c.usage(), req.Seq)
+			return
+		}
+	}
+	answer, fault := c.run(s, req)
+	if fault != nil {
+		fault.Seq = req.Seq
+		s.reply(*fault)
+	}
+	if answer != nil {
+		s.reply(*answer)
+	}
+}
+
+func (s *session) isHost() bool {
+	r := s.server.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.host
+}
+
+// parseTyped makes a request of a line "/verb arguments".
+func parseTyped(line string) (*wire.Request, *wire.Event) {
+	verb, rest, _ := strings.Cut(line[1:], " ")
+	c := byName[strings.ToLower(verb)]
+	if c == nil || c.help == "" {
+		return nil, faultf(wire.CodeUnknown, 0, "unknown command /%s; /help lists them", verb)
+	}
+	req := &wire.Request{Type: c.name}
+	for _, a := range c.args {
+		rest = strings.TrimLeft(rest, " ")
+		if a.rest {
+			*a.field(req), rest = rest, ""
+			break
+		}
+		*a.field(req), rest, _ = strings.Cut(rest, " ")
+	}
+	if strings.TrimSpace(rest) != "" {
+		return nil, faultf(wire.CodeBadRequest, 0, "usage: %s", c.usage())
+	}
+	return req, nil
+}
+
+// usage returns how a person types the command.
+func (c *command) usage() string {
+	words := "/" + c.name
+	for _, a := range c.args {
+		if a.optional {
+			words += " [" + a.name + "]"
+		} else {
+			words += " " + a.name
+		}
+	}
+	return words
+}
+
+func notice(format string, args ...any) *wire.Event {
+	return &wire.Event{Type: wire.TypeNotice, Text: fmt.Sprintf(format, args...)}
+}
+
+// told makes the answer of what a method of the room says it did.
+func told(words string, fault *wire.Event) (*wire.Event, *wire.Event) {
+	if fault != nil {
+		return nil, fault
+	}
+	return notice("%s", words), nil
+}
+
+func runSay(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	if req.Text == "" {
+		return nil, faultf(wire.CodeBadRequest, 0, "there is no text in it")
+	}
+	return nil, s.server.room.say(s, wire.TypeMessage, req)
+}
+
+func runMe(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	return nil, s.server.room.say(s, wire.TypeAction, req)
+}
+
+func runMsg(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	sent, fault := s.server.room.tell(s, req)
+	if fault != nil || !s.isJSON() {
+		return nil, fault // a person sees what was typed
+	}
+	return sent, nil
+}
+
+func runNick(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	nick, fault := s.server.room.rename(s, req.Nick, req.Seq)
+	switch {
+	case fault != nil:
+		return nil, fault
+	case wire.NickFold(nick) != wire.NickFold(strings.TrimSpace(req.Nick)):
+		return notice("you are now %s (%s is taken)", nick, wire.Clean(req.Nick)), nil
+	default:
+		return notice("you are now %s", nick), nil
+	}
+}
+
+func runWho(s *session, _ *wire.Request) (*wire.Event, *wire.Event) {
+	e := s.server.room.who()
+	return &e, nil
+}
+
+func runTopic(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	if req.Text != "" {
+		if req.Text == "-" {
+			req.Text = ""
+		}
+		req.Text = strings.ReplaceAll(req.Text, "\n", " ")
+		if fault := s.server.room.setTopic(s, req); fault != nil || s.isJSON() {
+			return nil, fault
+		}
+	}
+	return &wire.Event{Type: wire.TypeTopic, Text: s.server.room.topicNow()}, nil
+}
+
+func runIgnore(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	if req.Nick == "" {
+		names := s.server.room.ignoredBy(s)
+		if len(names) == 0 {
+			return notice("you ignore nobody"), nil
+		}
+		return notice("you ignore %s", strings.Join(names, ", ")), nil
+	}
+	nick, fault := s.server.room.ignore(s, req.Nick, true)
+	return told("you hear no more of "+nick, fault)
+}
+
+func runUnignore(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	nick, fault := s.server.room.ignore(s, req.Nick, false)
+	return told("you hear "+nick+" again", fault)
+}
+
+func runQuit(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	s.server.room.leave(s, strings.ReplaceAll(req.Text, "\n", " "))
+	s.end(byeEvent(wire.CodeQuit, "goodbye"))
+	return nil, nil
+}
+
+func runKick(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	return told(s.server.room.kick(s, req))
+}
+
+func runBan(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	return told(s.server.room.ban(s, req))
+}
+
+func runUnban(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	return told(s.server.room.lift(s.server.room.banned, req))
+}
+
+func runMute(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	return told(s.server.room.mute(s, req))
+}
+
+func runUnmute(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	return told(s.server.room.lift(s.server.room.muted, req))
+}
+
+func runBans(s *session, _ *wire.Request) (*wire.Event, *wire.Event) {
+	return notice("%s", s.server.room.bans()), nil
+}
+
+func runPing(*session, *wire.Request) (*wire.Event, *wire.Event) {
+	return &wire.Event{Type: wire.TypePong}, nil
+}
+
+func runHello(_ *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	return nil, faultf(wire.CodeBadRequest, 0, "you said hello already")
+}
+
+// runCommand carries out a line as a person would type it, so that a program
+// with an input line needs no table of commands of its own.
+func runCommand(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	if !strings.HasPrefix(req.Text, "/") {
+		return nil, faultf(wire.CodeBadRequest, 0, "a command begins with /")
+	}
+	typed, fault := parseTyped(wire.Clean(req.Text))
+	if fault != nil {
+		return nil, fault
+	}
+	typed.Seq = req.Seq
+	s.do(typed)
+	return nil, nil
+}
+
+func runHelp(s *session, _ *wire.Request) (*wire.Event, *wire.Event) {
+	var b strings.Builder
+	b.WriteString("what you type is said to all; a line that starts with / is a command, // says a /")
+	for _, c := range commands {
+		if c.help != "" && (!c.host || s.isHost()) {
+			fmt.Fprintf(&b, "\n%-24s %s", c.usage(), c.help)
+		}
+	}
+	return notice("%s", b.String()), nil
+}

@@ -1,0 +1,58 @@
+package relay
+
+import (
+	"bytes"
+	"regexp"
+)
+
+// A speaker is what the first bytes of a connection tell of who sent them.
+type speaker int
+
+const (
+	person  speaker = iota
+	program         // a JSON object
+	web             // an HTTP request, from a browser or a page in one
+	secure          // a TLS handshake
+)
+
+// httpRequest is a request line of HTTP/1 (RFC 9112, section 3) or the preface of
+// HTTP/2 (RFC 9113, section 3.4).
+var httpRequest = regexp.MustCompile(`^[A-Z]{3,16} \S+ HTTP/[0-9.]+$`)
+
+// httpMethods are how a request line begins before it is all there.
+var httpMethods = [][]byte{
+	[]byte("GET "), []byte("HEAD "), []byte("POST "), []byte("PUT "), []byte("DELETE "),
+	[]byte("OPTIONS "), []byte("PATCH "), []byte("CONNECT "), []byte("TRACE "), []byte("PRI "),
+}
+
+// speakerOf tells who sent line, a whole first line.
+func speakerOf(line []byte) speaker {
+	switch {
+	case isTLS(line):
+		return secure
+	case len(line) > 0 && line[0] == '{':
+		return program
+	case httpRequest.Match(line):
+		return web
+	}
+	return person
+}
+
+// unfinished reports whether start, a first line not yet at its end, is not a
+// person's: what is begun so is waited for.
+func unfinished(start []byte) bool {
+	for _, method := range httpMethods {
+		if bytes.HasPrefix(start, method) {
+			return true
+		}
+	}
+	return len(start) > 0 && start[0] == '{' || isTLS(start)
+}
+
+// isTLS reports the head of a handshake record (RFC 8446, section 5.1).
+func isTLS(start []byte) bool { return len(start) >= 2 && start[0] == 0x16 && start[1] == 0x03 }
+
+// httpAnswer is what a browser shows that was pointed at the chat port.
+const httpAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+	"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n" +
+	"This is a chat room, not a web page.\nJoin it with: chat join --addr HOST:PORT, or: nc HOST PORT\n"

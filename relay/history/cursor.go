@@ -1,0 +1,101 @@
+package history
+
+// A Format is one of the two encodings that a log holds of each event.
+type Format int
+
+const (
+	Text Format = iota // lines for people
+	JSON               // one object a line, for programs
+)
+
+// A Cursor is a reader's place in a log.
+type Cursor struct {
+	log    *Log
+	format Format
+	next   uint64            // id of the next event to read
+	quiet  uint64            // before it only what was said is read
+	skip   func(Author) bool // nil: nobody is left out
+}
+
+// Cursor returns a cursor that reads on from the event id from. Of the events
+// before live, those that are over by the time a newcomer reads them (joins,
+// leaves, changes of nick and topic) are left out. Events of authors for whom
+// skip reports true are left out too; a nil skip leaves nobody out.
+func (l *Log) Cursor(from, live uint64, format Format, skip func(Author) bool) *Cursor {
+	return &Cursor{log: l, format: format, next: max(from, 1), quiet: live, skip: skip}
+}
+
+// SetSkip changes whom the cursor leaves out from here on.
+func (c *Cursor) SetSkip(skip func(Author) bool) { c.skip = skip }
+
+// Wait returns a channel that is closed once there is something new to read.
+func (c *Cursor) Wait() <-chan struct{} { return c.log.Wait(c.next) }
+
+// Position returns the id of the next event the cursor reads.
+func (c *Cursor) Position() uint64 { return c.next }
+
+// Next appends the encodings of the next events to runs, as few slices as there
+// are gaps between them, and moves behind them. It returns no slices when the
+// cursor is at the end; more may follow when it returns some. The slices must
+// not be written to. missed is how many events the log dropped before the cursor
+// came to them.
+func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64) {
+	for {
+		b, end := c.log.at(c.next)
+		if c.next < b.first {
+			missed += b.first - c.next
+			c.next = b.first
+		}
+		if c.next >= end {
+			return runs, missed
+		}
+		before := len(runs)
+		runs = c.read(runs, &b)
+		if len(runs) > before {
+			return runs, missed
+		}
+	}
+}
+
+// read appends what there is to read in b from the cursor on.
+func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
+	bytes := b.text
+	if c.format == JSON {
+		bytes = b.json
+	}
+	i := int(c.next - b.first)
+	c.next = b.first + uint64(len(b.entries))
+	if c.skip == nil && b.first+uint64(i) >= c.quiet {
+		return append(runs, bytes[c.end(b, i-1):])
+	}
+	for i < len(b.entries) {
+		for i < len(b.entries) && c.leavesOut(b, i) {
+			i++
+		}
+		start := i
+		for i < len(b.entries) && !c.leavesOut(b, i) {
+			i++
+		}
+		if i > start {
+			runs = append(runs, bytes[c.end(b, start-1):c.end(b, i-1)])
+		}
+	}
+	return runs
+}
+
+func (c *Cursor) leavesOut(b *block, i int) bool {
+	e := b.entries[i]
+	return !e.said && b.first+uint64(i) < c.quiet || c.skip != nil && c.skip(e.author)
+}
+
+// end returns where the encoding of b's ith event ends; the -1st ends at 0.
+func (c *Cursor) end(b *block, i int) uint32 {
+	switch {
+	case i < 0:
+		return 0
+	case c.format == JSON:
+		return b.entries[i].json
+	default:
+		return b.entries[i].text
+	}
+}

@@ -1,0 +1,180 @@
+package history
+
+import (
+	"sort"
+	"sync"
+	"time"
+
+	"chat/relay/wire"
+)
+
+// Limits bound what a Log keeps. Both hold: what goes beyond either is dropped,
+// oldest first and in whole blocks, so that up to an eighth more events may stay.
+type Limits struct {
+	Events int            // at least this many events are kept while they fit in Bytes; 0: 10,000
+	Bytes  int            // of both encodings together; 0: 16 MiB
+	Zone   *time.Location // of the times in the text encoding; nil: local
+}
+
+const (
+	defaultEvents = 10_000
+	defaultBytes  = 16 << 20
+
+	// A block is what one write takes at most, so that a session far behind is
+	// served in writes of the size that costs a socket least per byte.
+	maxBlockText   = 64 << 10
+	maxBlockEvents = 1024
+)
+
+// An Author says whose event it is, for readers that leave some authors out.
+// 0 is the room itself.
+type Author uint64
+
+// A Log is a room's log in memory.
+type Log struct {
+	viewer      wire.Viewer
+	maxEvents   int
+	maxBytes    int
+	blockEvents int
+
+	mu     sync.Mutex
+	blocks []*block      // oldest first, never empty; under mu
+	next   uint64        // the id the next event gets; under mu
+	events int           // in all blocks; under mu
+	bytes  int           // in all blocks; under mu
+	wake   chan struct{} // closed by the next Append; nil while nobody waits; under mu
+}
+
+// A block is a run of events whose encodings lie one behind the other, so that
+// a reader takes many with one slice. It only grows: what a reader has seen under
+// the log's lock stays as it is, and is read without the lock.
+type block struct {
+	first   uint64 // id of entries[0]
+	entries []entry
+	json    []byte
+	text    []byte
+}
+
+// An entry says where an event's encodings end in its block, and what a cursor
+// must know to leave it out.
+type entry struct {
+	json, text uint32
+	said       bool
+	author     Author
+}
+
+// New makes an empty log.
+func New(limits Limits) *Log {
+	l := &Log{
+		viewer:    wire.Viewer{Zone: limits.Zone},
+		maxEvents: limits.Events,
+		maxBytes:  limits.Bytes,
+		next:      1,
+	}
+	if l.viewer.Zone == nil {
+		l.viewer.Zone = time.Local
+	}
+	if l.maxEvents <= 0 {
+		l.maxEvents = defaultEvents
+	}
+	if l.maxBytes <= 0 {
+		l.maxBytes = defaultBytes
+	}
+	l.blockEvents = min(maxBlockEvents, max(1, l.maxEvents/8))
+	l.blocks = []*block{{first: 1}}
+	return l
+}
+
+// Append gives e the next id, puts it into the log and wakes those who wait.
+func (l *Log) Append(e *wire.Event, author Author) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.ID = l.next
+	l.next++
+	b := l.blocks[len(l.blocks)-1]
+	if len(b.text) >= maxBlockText || len(b.entries) >= l.blockEvents {
+		b = &block{first: e.ID}
+		l.blocks = append(l.blocks, b)
+	}
+	before := len(b.json) + len(b.text)
+	b.json = e.AppendJSON(b.json)
+	b.text = e.AppendText(b.text, l.viewer)
+	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.Said(), author})
+	l.events++
+	l.bytes += len(b.json) + len(b.text) - before
+	l.trimLocked()
+	if l.wake != nil {
+		close(l.wake)
+		l.wake = nil
+	}
+}
+
+// trimLocked drops the oldest blocks that are not needed to keep maxEvents, or
+// do not fit in maxBytes. The newest block always stays.
+func (l *Log) trimLocked() {
+	drop := 0
+	for ; drop < len(l.blocks)-1; drop++ {
+		b := l.blocks[drop]
+		if l.events-len(b.entries) < l.maxEvents && l.bytes <= l.maxBytes {
+			break
+		}
+		l.events -= len(b.entries)
+		l.bytes -= len(b.json) + len(b.text)
+	}
+	if drop > 0 {
+		l.blocks = append([]*block(nil), l.blocks[drop:]...) // a new array: the old one would keep what was dropped
+	}
+}
+
+// Zone returns the zone of the times in the text encoding.
+func (l *Log) Zone() *time.Location { return l.viewer.Zone }
+
+// Next returns the id that the next event gets.
+func (l *Log) Next() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next
+}
+
+// Back returns the id of the nth last event that somebody said, or of the oldest
+// kept where there are fewer: where a backlog of n messages begins.
+func (l *Log) Back(n int) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := l.next
+	for i := len(l.blocks) - 1; i >= 0 && n > 0; i-- {
+		b := l.blocks[i]
+		for j := len(b.entries) - 1; j >= 0 && n > 0; j-- {
+			if b.entries[j].said {
+				id = b.first + uint64(j)
+				n--
+			}
+		}
+	}
+	return id
+}
+
+// Wait returns a channel that is closed once the log holds the event next.
+func (l *Log) Wait(next uint64) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if next < l.next {
+		return closed
+	}
+	if l.wake == nil {
+		l.wake = make(chan struct{})
+	}
+	return l.wake
+}
+
+// closed is what Wait returns when there is nothing to wait for.
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// at returns the block that holds the event id, or the oldest one for an event
+// that is dropped, as a copy that stays as it is, and the id of the next event.
+func (l *Log) at(id uint64) (b block, next uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].first > id })
+	return *l.blocks[max(i-1, 0)], l.next
+}

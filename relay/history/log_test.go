@@ -1,0 +1,231 @@
+package history
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chat/relay/wire"
+)
+
+func message(text string) *wire.Event {
+	return &wire.Event{Type: wire.TypeMessage, From: "alice", Text: text, Time: time.Unix(0, 0)}
+}
+
+// readAll reads c to its end and returns the last word of each line.
+func readAll(c *Cursor) (words []string, missed uint64) {
+	for {
+		runs, m := c.Next(nil)
+		missed += m
+		if len(runs) == 0 {
+			return words, missed
+		}
+		for line := range strings.Lines(string(bytes.Join(runs, nil))) {
+			fields := strings.Fields(line)
+			words = append(words, fields[len(fields)-1])
+		}
+	}
+}
+
+func TestCursorReadsWhatWasAppended(t *testing.T) {
+	l := New(Limits{})
+	c := l.Cursor(1, 1, Text, nil)
+	if words, _ := readAll(c); len(words) > 0 {
+		t.Errorf("an empty log has %q", words)
+	}
+	var want []string
+	for n := range 5000 {
+		word := fmt.Sprint("w", n)
+		want = append(want, word)
+		l.Append(message(word), 1)
+		if n%700 == 0 {
+			words, _ := readAll(c)
+			if len(words) == 0 || words[len(words)-1] != word {
+				t.Fatalf("after %s the cursor ends with %q", word, words)
+			}
+		}
+	}
+	words, missed := readAll(l.Cursor(0, 1, Text, nil))
+	if fmt.Sprint(words) != fmt.Sprint(want) || missed != 0 {
+		t.Errorf("a cursor at the start read %d words, missed %d, want %d and 0", len(words), missed, len(want))
+	}
+}
+
+func TestJSONHasTheIDs(t *testing.T) {
+	l := New(Limits{})
+	for range 3 {
+		l.Append(message("x"), 1)
+	}
+	runs, _ := l.Cursor(2, 1, JSON, nil).Next(nil)
+	for i, line := range bytes.Split(bytes.TrimSpace(bytes.Join(runs, nil)), []byte("\n")) {
+		if e, err := wire.ParseEvent(line); err != nil || e.ID != uint64(i+2) {
+			t.Errorf("line %d is %s (%v), want id %d", i, line, err, i+2)
+		}
+	}
+}
+
+// Cursors of every kind against a plain list of what was appended.
+func TestCursorsLeaveOut(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		l := New(Limits{Events: 1 + r.IntN(50)})
+		type said struct {
+			word   string
+			isSaid bool
+			author Author
+		}
+		var all []said
+		add := func() {
+			s := said{fmt.Sprint("w", len(all)+1), r.IntN(3) > 0, Author(r.IntN(3))}
+			e := message(s.word)
+			if !s.isSaid {
+				e = &wire.Event{Type: wire.TypeTopic, From: "x", Text: s.word}
+			}
+			l.Append(e, s.author)
+			all = append(all, s)
+		}
+		for range r.IntN(100) {
+			add()
+		}
+		from, live := uint64(1+r.IntN(len(all)+1)), uint64(r.IntN(len(all)+20))
+		var skip func(Author) bool
+		if r.IntN(2) == 0 {
+			skip = func(a Author) bool { return a == 2 }
+		}
+		c := l.Cursor(from, live, Text, skip)
+		var got []string
+		var missed uint64
+		for range 1 + r.IntN(5) {
+			words, m := readAll(c)
+			got, missed = append(got, words...), missed+m
+			for range r.IntN(10) {
+				add()
+			}
+		}
+		words, m := readAll(c)
+		got, missed = append(got, words...), missed+m
+		var want []string
+		for i, s := range all {
+			id := uint64(i + 1)
+			if id >= from && (s.isSaid || id >= live) && (skip == nil || !skip(s.author)) {
+				want = append(want, s.word)
+			}
+		}
+		if len(got) > len(want) || missed == 0 && len(got) != len(want) || fmt.Sprint(got) != fmt.Sprint(want[len(want)-len(got):]) && missed == 0 {
+			t.Fatalf("seed %d: from %d, live %d: got %q, want %q, missed %d", seed, from, live, got, want, missed)
+		}
+	}
+}
+
+func TestBack(t *testing.T) {
+	l := New(Limits{})
+	for n := range 3000 {
+		e := message("x")
+		if n%3 == 0 {
+			e = &wire.Event{Type: wire.TypeJoin, Members: []string{"x"}}
+		}
+		l.Append(e, 1)
+	}
+	for n, want := range map[int]uint64{0: 3001, 1: 3000, 2: 2999, 3: 2997, 2000: 2, 5000: 2} {
+		if got := l.Back(n); got != want {
+			t.Errorf("Back(%d) = %d, want %d", n, got, want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		limits Limits
+		least  int
+		most   int
+	}{
+		{"events", Limits{Events: 800}, 800, 900},
+		{"few events", Limits{Events: 1}, 1, 2},
+		{"bytes", Limits{Bytes: 512 << 10}, 1, 10_000},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := New(test.limits)
+			for range 10_000 {
+				l.Append(message(strings.Repeat("x", 100)), 1)
+			}
+			words, missed := readAll(l.Cursor(1, 1, Text, nil))
+			if len(words) < test.least || len(words) > test.most || len(words)+int(missed) != 10_000 {
+				t.Errorf("kept %d, missed %d, want %d to %d of 10,000", len(words), missed, test.least, test.most)
+			}
+			held := 0
+			for _, b := range l.blocks {
+				held += len(b.json) + len(b.text)
+			}
+			if held != l.bytes || l.bytes > l.maxBytes || len(words) != l.events {
+				t.Errorf("holds %d bytes in %d events, counts %d in %d, at most %d", held, len(words), l.bytes, l.events, l.maxBytes)
+			}
+		})
+	}
+}
+
+func TestWait(t *testing.T) {
+	l := New(Limits{})
+	c := l.Cursor(1, 1, Text, nil)
+	first, second := c.Wait(), c.Wait()
+	select {
+	case <-first:
+		t.Error("an empty log wakes its reader")
+	default:
+	}
+	l.Append(message("x"), 1)
+	<-first
+	<-second
+	<-c.Wait() // it is there to be read
+}
+
+// Readers and writers at the same time, for the race detector; each reader gets
+// each writer's events in order and none twice.
+func TestConcurrentUse(t *testing.T) {
+	l := New(Limits{Events: 100_000})
+	const writers, each = 4, 2000
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for n := range each {
+				l.Append(message(fmt.Sprintf("%d.%d", w, n)), Author(w))
+			}
+		})
+	}
+	for range 3 {
+		all.Go(func() {
+			c := l.Cursor(1, 1, JSON, nil)
+			var next [writers]int
+			for got := 0; got < writers*each; {
+				runs, missed := c.Next(nil)
+				if missed > 0 {
+					t.Errorf("missed %d", missed)
+					return
+				}
+				if len(runs) == 0 {
+					<-c.Wait()
+				}
+				for line := range bytes.Lines(bytes.Join(runs, nil)) {
+					e, err := wire.ParseEvent(line)
+					if err != nil {
+						t.Errorf("%q: %v", line, err)
+						return
+					}
+					var w, n int
+					fmt.Sscanf(e.Text, "%d.%d", &w, &n)
+					if n != next[w] {
+						t.Errorf("got %s, want number %d", e.Text, next[w])
+						return
+					}
+					next[w]++
+					got++
+				}
+			}
+		})
+	}
+	all.Wait()
+}

@@ -1,0 +1,506 @@
+package relay
+
+import (
+	"container/list"
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"maps"
+	mathrand "math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// A room is who is here, under which nick, and what each may do. What is said
+// goes through it into the log, so that the log's order is that of the room.
+//
+// No I/O happens under its lock. Order of locks: room.mu, session.mu, the log's.
+type room struct {
+	opts Options
+	log  *history.Log
+
+	mu      sync.Mutex
+	closed  bool                // nothing is said any more
+	topic   string              // "" while none is set
+	members []*session          // in no order
+	nicks   map[string]*session // by each of a nick's keys
+	clients map[string]*client  // by token: who is here, and who was
+	away    *list.List          // of *client: who was here and may come back, longest away first
+	guests  int                 // how many guests have had a number
+	authors history.Author      // how many clients there have been
+	banned  map[string]string   // key (see marks) -> the nick it was had under
+	muted   map[string]string   // likewise
+	notices presence
+}
+
+// A client is somebody who has a token, over all of its sessions, or the person
+// behind one connection without.
+type client struct {
+	id      string
+	author  history.Author
+	token   string   // "" for a person
+	session *session // nil while away
+	wanted  string   // the nick it asked for
+	nick    string   // the one it got
+	seq     uint64   // the highest it said
+	ignored map[history.Author]string
+	place   *list.Element // in room.away
+}
+
+// maxAway is how many clients that left the room remembers, with their nicks and
+// the numbers of what they said.
+const maxAway = 10_000
+
+func newRoom(opts Options, log *history.Log) *room {
+	return &room{
+		opts:    opts,
+		log:     log,
+		nicks:   make(map[string]*session),
+		clients: make(map[string]*client),
+		away:    list.New(),
+		banned:  make(map[string]string),
+		muted:   make(map[string]string),
+	}
+}
+
+// faultf makes the answer to a request that cannot be carried out.
+func faultf(code wire.Code, seq uint64, format string, args ...any) *wire.Event {
+	e := errorEvent(code, fmt.Sprintf(format, args...), seq)
+	return &e
+}
+
+// enter lets s in as req asks, and gives it its welcome and its place in the log.
+func (r *room) enter(s *session, req wire.Request) *wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.checkHelloLocked(s, &req); fault != nil {
+		return fault
+	}
+	c := r.clientLocked(req.Token, s.isJSON())
+	old := c.session
+	if old != nil { // the same client on a new connection: the room need not notice
+		r.removeLocked(old)
+		old.end(byeEvent(wire.CodeReplaced, "you are here on another connection"))
+	}
+	s.client, c.session = c, s
+	s.host = r.opts.HostToken != "" && subtle.ConstantTimeCompare([]byte(req.Token), []byte(r.opts.HostToken)) == 1
+	s.announced = old != nil && old.announced
+	refused := r.nameLocked(s, req.Nick)
+	r.addLocked(s)
+
+	live := r.log.Next()
+	welcome := wire.Event{
+		Type: wire.TypeWelcome, Version: wire.Version, App: r.opts.App,
+		Room: r.opts.Room, Title: r.opts.Title, Topic: r.topic,
+		Nick: s.nick, Client: c.id, Token: c.token, Seq: c.seq, Next: live,
+		Count: len(r.members) - 1,
+	}
+	welcome.Members, welcome.Hosts = r.namesLocked(s)
+	s.start(welcome, r.startLocked(&req, live), live, c.author, keySet(c.ignored))
+	if refused != nil {
+		refused := errorEvent(wire.CodeBadNick, refused.Error()+"; you are "+s.nick, 0)
+		s.deliver(&refused, s.nick)
+	}
+	if !s.announced {
+		r.notices.joined(r, s)
+	}
+	r.opts.Log.Info("joined", "nick", s.nick, "remote", s.conn.RemoteAddr().String(), "members", len(r.members))
+	return nil
+}
+
+// checkHelloLocked finds what keeps s out.
+func (r *room) checkHelloLocked(s *session, req *wire.Request) *wire.Event {
+	switch {
+	case r.closed:
+		return faultf(wire.CodeShutdown, 0, "the room closes")
+	case req.Version < 0:
+		return faultf(wire.CodeBadRequest, 0, "no version of the protocol has the number %d", req.Version)
+	case req.Room != "" && req.Room != r.opts.Room:
+		return faultf(wire.CodeWrongRoom, 0, "this is %s (%s), not the room that was meant", r.opts.Title, r.opts.Room)
+	case req.Token != "" && !isToken(req.Token):
+		return faultf(wire.CodeBadRequest, 0, "a token is 8 to 64 letters, digits, - and _")
+	case req.Token != "" && r.banned["token "+req.Token] != "":
+		return faultf(wire.CodeBanned, 0, "you are banned from this room")
+	}
+	return nil
+}
+
+func isToken(s string) bool {
+	return len(s) >= 8 && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
+	})
+}
+
+// startLocked returns the id from which a session reads the log.
+func (r *room) startLocked(req *wire.Request, live uint64) uint64 {
+	backlog := r.opts.Backlog
+	if req.Backlog != nil {
+		backlog = max(*req.Backlog, 0)
+	}
+	if req.Since > 0 {
+		return min(req.Since+1, live)
+	}
+	return r.log.Back(backlog)
+}
+
+// clientLocked returns the client with token, or a new one. A program without
+// token gets one, to come back with; a person does not.
+func (r *room) clientLocked(token string, program bool) *client {
+	if c := r.clients[token]; c != nil {
+		if c.place != nil {
+			r.away.Remove(c.place)
+			c.place = nil
+		}
+		return c
+	}
+	r.authors++
+	c := &client{id: strings.ToLower(rand.Text()[:10]), author: r.authors, token: token}
+	if program {
+		if token == "" {
+			c.token = rand.Text()
+		}
+		r.clients[c.token] = c
+	}
+	return c
+}
+
+// nameLocked gives s a nick: the one it wants, or had; that with a suffix where
+// it is taken; a guest's where it wants none. It returns why a nick cannot be had.
+func (r *room) nameLocked(s *session, wanted string) error {
+	c := s.client
+	if wanted == c.wanted && c.nick != "" && r.isFreeLocked(wire.NickKeys(c.nick), s) {
+		s.nick, s.keys = c.nick, wire.NickKeys(c.nick)
+		return nil
+	}
+	c.wanted = wanted
+	var err error
+	if wanted != "" {
+		var nick string
+		if nick, err = wire.NormalizeNick(wanted); err == nil {
+			s.nick, s.keys = r.freeNickLocked(nick, s)
+		}
+	}
+	if wanted == "" || err != nil {
+		r.guests++
+		s.nick = wire.Guest(r.guests)
+		s.keys = wire.NickKeys(s.nick)
+	}
+	c.nick = s.nick
+	return err
+}
+
+// isFreeLocked reports whether s may have the nick with these keys.
+func (r *room) isFreeLocked(keys wire.Keys, s *session) bool {
+	for _, key := range keys {
+		if other := r.nicks[key]; other != nil && other != s {
+			return false
+		}
+	}
+	return true
+}
+
+// freeNickLocked returns nick, with a suffix where it is taken, and its keys.
+// After a few suffixes in order it takes any: thousands may want the same nick.
+func (r *room) freeNickLocked(nick string, s *session) (string, wire.Keys) {
+	try, keys := nick, wire.NickKeys(nick)
+	for n := 2; !r.isFreeLocked(keys, s); n++ {
+		suffix := n
+		if n > 9 {
+			suffix = 10 + mathrand.IntN(1_000_000)
+		}
+		try = wire.NickWithSuffix(nick, suffix)
+		keys = wire.NickKeys(try)
+	}
+	return try, keys
+}
+
+func (r *room) addLocked(s *session) {
+	for _, key := range s.keys {
+		r.nicks[key] = s
+	}
+	s.slot = len(r.members)
+	r.members = append(r.members, s)
+}
+
+func (r *room) removeLocked(s *session) {
+	r.unnameLocked(s)
+	last := len(r.members) - 1
+	r.members[s.slot] = r.members[last]
+	r.members[s.slot].slot = s.slot
+	r.members[last] = nil
+	r.members = r.members[:last]
+	s.client = nil
+}
+
+func (r *room) unnameLocked(s *session) {
+	for _, key := range s.keys {
+		delete(r.nicks, key)
+	}
+}
+
+// leave takes s out of the room, if it is in it. reason is told, if there is one.
+func (r *room) leave(s *session, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaveLocked(s, reason)
+}
+
+func (r *room) leaveLocked(s *session, reason string) {
+	c := s.client
+	if c == nil {
+		return
+	}
+	r.removeLocked(s)
+	c.session = nil
+	if c.token != "" {
+		c.place = r.away.PushBack(c)
+	}
+	if r.away.Len() > maxAway {
+		oldest := r.away.Remove(r.away.Front()).(*client)
+		delete(r.clients, oldest.token)
+	}
+	r.opts.Log.Info("left", "nick", s.nick, "remote", s.conn.RemoteAddr().String(), "members", len(r.members))
+	switch {
+	case r.closed || !s.announced:
+	case reason != "":
+		r.notices.flush(r)
+		r.appendLocked(&wire.Event{Type: wire.TypeLeave, Members: []string{s.nick}, Text: reason}, c.author)
+	default:
+		r.notices.left(r, s.nick)
+	}
+}
+
+// close makes the room silent: what is in the log then is what all get.
+func (r *room) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.notices.stop()
+}
+
+// count returns how many are here.
+func (r *room) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.members)
+}
+
+// namesLocked lists those here but without, at most wire.MaxMembers of them in
+// the order of their nicks, and which of them host.
+func (r *room) namesLocked(without *session) (names, hosts []string) {
+	for _, m := range r.members {
+		if m == without {
+			continue
+		}
+		if len(names) == wire.MaxMembers {
+			break
+		}
+		names = append(names, m.nick)
+		if m.host {
+			hosts = append(hosts, m.nick)
+		}
+	}
+	slices.Sort(names)
+	return names, hosts
+}
+
+// appendLocked puts e into the log.
+func (r *room) appendLocked(e *wire.Event, author history.Author) {
+	e.Time = time.Now()
+	r.log.Append(e, author)
+}
+
+// memberLocked checks that s may act in the room, and makes the room know that it
+// is here before it hears of what it did.
+func (r *room) memberLocked(s *session, seq uint64) *wire.Event {
+	switch {
+	case r.closed:
+		return faultf(wire.CodeShutdown, seq, "the room closes; this was not sent")
+	case s.client == nil:
+		return faultf(wire.CodeReplaced, seq, "you are no longer in the room; this was not sent")
+	case !s.announced:
+		r.notices.flush(r)
+	}
+	return nil
+}
+
+// speakLocked checks that s may say something numbered seq.
+func (r *room) speakLocked(s *session, seq uint64) *wire.Event {
+	if fault := r.memberLocked(s, seq); fault != nil {
+		return fault
+	}
+	switch {
+	case seq > 0 && seq <= s.client.seq:
+		return faultf(wire.CodeDuplicate, seq, "number %d was said already; the last one was %d", seq, s.client.seq)
+	case len(r.muted) > 0 && r.isMarkedLocked(r.muted, s):
+		return faultf(wire.CodeMuted, seq, "the hosting person muted you; this was not sent")
+	}
+	return nil
+}
+
+// say puts a message or an action of s into the log.
+func (r *room) say(s *session, kind string, req *wire.Request) *wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.speakLocked(s, req.Seq); fault != nil {
+		return fault
+	}
+	c := s.client
+	c.seq = max(c.seq, req.Seq)
+	r.appendLocked(&wire.Event{Type: kind, From: s.nick, Client: c.id, Seq: req.Seq, Text: req.Text}, c.author)
+	return nil
+}
+
+// tell gives a private message of s to the one it is for. For a program, the
+// message comes back as the acknowledgement.
+func (r *room) tell(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.speakLocked(s, req.Seq); fault != nil {
+		return nil, fault
+	}
+	to := r.findLocked(req.To)
+	if to == nil {
+		return nil, noSuchNick(req.To, req.Seq)
+	}
+	c := s.client
+	e := &wire.Event{
+		Type: wire.TypePrivate, Time: time.Now(), From: s.nick, Client: c.id, Seq: req.Seq, To: to.nick, Text: req.Text,
+	}
+	_, ignored := to.client.ignored[c.author]
+	if !ignored && to != s && !to.deliver(e, to.nick) {
+		return nil, faultf(wire.CodeBusy, req.Seq, "%s does not keep up just now; this was not sent", to.nick)
+	}
+	c.seq = max(c.seq, req.Seq)
+	return e, nil
+}
+
+// findLocked returns the member called nick, or nil.
+func (r *room) findLocked(nick string) *session {
+	return r.nicks[wire.NickKeys(nick)[0]] // the first is that of the letters as they are
+}
+
+func noSuchNick(nick string, seq uint64) *wire.Event {
+	return faultf(wire.CodeNoSuchNick, seq, "nobody here is called %s; /who lists them", wire.Clean(nick))
+}
+
+// rename gives s another nick and returns it.
+func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Event) {
+	nick, err := wire.NormalizeNick(wanted)
+	if err != nil {
+		return "", faultf(wire.CodeBadNick, seq, "%s", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.client == nil || r.closed {
+		return "", r.memberLocked(s, seq)
+	}
+	nick, keys := r.freeNickLocked(nick, s)
+	old := s.nick
+	if nick == old {
+		return nick, nil
+	}
+	r.unnameLocked(s)
+	s.nick, s.keys, s.client.nick, s.client.wanted = nick, keys, nick, wanted
+	for _, key := range keys {
+		r.nicks[key] = s
+	}
+	if s.announced { // else the room hears only of the new one
+		r.appendLocked(&wire.Event{Type: wire.TypeNick, From: old, Nick: nick, Client: s.client.id, Seq: seq}, s.client.author)
+	}
+	return nick, nil
+}
+
+// setTopic changes the topic; "" clears it.
+func (r *room) setTopic(s *session, req *wire.Request) *wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.speakLocked(s, 0); fault != nil {
+		return fault
+	}
+	r.topic = req.Text
+	r.appendLocked(&wire.Event{Type: wire.TypeTopic, From: s.nick, Client: s.client.id, Seq: req.Seq, Text: r.topic}, s.client.author)
+	return nil
+}
+
+// topicNow returns the topic.
+func (r *room) topicNow() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.topic
+}
+
+// who lists who is here.
+func (r *room) who() wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := wire.Event{Type: wire.TypeWho, Count: len(r.members)}
+	e.Members, e.Hosts = r.namesLocked(nil)
+	return e
+}
+
+// ignore makes s hear no more of the member called nick, or hear it again.
+func (r *room) ignore(s *session, nick string, on bool) (string, *wire.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.memberLocked(s, 0); fault != nil {
+		return "", fault
+	}
+	c := s.client
+	if !on {
+		fold := wire.NickFold(nick)
+		for author, name := range c.ignored {
+			if wire.NickFold(name) == fold {
+				delete(c.ignored, author)
+				s.ignore(keySet(c.ignored))
+				return name, nil
+			}
+		}
+		return "", faultf(wire.CodeNoSuchNick, 0, "you ignore nobody called %s", wire.Clean(nick))
+	}
+	other := r.findLocked(nick)
+	switch {
+	case other == nil:
+		return "", noSuchNick(nick, 0)
+	case other == s:
+		return "", faultf(wire.CodeBadRequest, 0, "that is you")
+	case len(c.ignored) >= maxIgnored:
+		return "", faultf(wire.CodeBadRequest, 0, "you ignore %d already; /unignore some first", maxIgnored)
+	}
+	if c.ignored == nil {
+		c.ignored = make(map[history.Author]string)
+	}
+	c.ignored[other.client.author] = other.nick
+	s.ignore(keySet(c.ignored))
+	return other.nick, nil
+}
+
+// maxIgnored is how many others one client may ignore.
+const maxIgnored = 100
+
+// ignoredBy lists whom s ignores.
+func (r *room) ignoredBy(s *session) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.client == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Values(s.client.ignored))
+}
+
+// keySet returns the keys of m in a map of its own, nil for none.
+func keySet(m map[history.Author]string) map[history.Author]bool {
+	if len(m) == 0 {
+		return nil
+	}
+	set := make(map[history.Author]bool, len(m))
+	for k := range m {
+		set[k] = true
+	}
+	return set
+}

@@ -1,0 +1,240 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// A Server hosts one room. It is safe for concurrent use.
+type Server struct {
+	opts    Options
+	history *history.Log
+	room    *room
+
+	mu        sync.Mutex
+	sessions  map[*session]struct{} // all that are open; under mu
+	addresses map[string]int        // how many of them each address has; under mu
+	closing   bool                  // nobody is let in any more; under mu
+	serving   sync.WaitGroup        // the sessions; added to under mu and only before closing
+
+	refusals chan struct{} // one place for each refused connection that is still told why
+}
+
+// maxRefusals is how many refused connections are told why at the same time.
+// Beyond it they are just closed, so that a flood of them takes nothing from the room.
+const maxRefusals = 64
+
+// New makes a server for one room.
+func New(opts Options) *Server {
+	opts = opts.withDefaults()
+	opts.Title = wire.Clean(opts.Title)
+	log := history.New(opts.History)
+	return &Server{
+		opts:      opts,
+		history:   log,
+		room:      newRoom(opts, log),
+		sessions:  make(map[*session]struct{}),
+		addresses: make(map[string]int),
+		refusals:  make(chan struct{}, maxRefusals),
+	}
+}
+
+// newRoomID returns 16 random hexadecimal digits.
+func newRoomID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails: crypto/rand
+	return hex.EncodeToString(id[:])
+}
+
+// Info returns what the room says of itself to those who ask.
+func (s *Server) Info() wire.RoomInfo {
+	return wire.RoomInfo{
+		ID: s.opts.Room, Title: s.opts.Title, Version: wire.Version, App: s.opts.App, Members: s.room.count(),
+	}
+}
+
+// Serve accepts connections on ln until ctx ends. Then it closes ln and the room:
+// every session is told, gets what was accepted before (for 2 s at most), and is
+// closed. Serve returns nil once all have ended, or the error of a listener that
+// broke by itself; running out of file descriptors is waited out.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	err := s.accept(ctx, ln)
+	ln.Close()
+	s.close()
+	return err
+}
+
+// accept serves what comes in by ln, until ctx ends or ln breaks.
+func (s *Server) accept(ctx context.Context, ln net.Listener) error {
+	var refused sync.WaitGroup
+	defer refused.Wait()
+	var pause time.Duration
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			sess, refusal := s.admit(conn)
+			if sess == nil {
+				refused.Go(func() { s.refuse(conn, refusal) })
+				continue
+			}
+			go sess.run(context.WithoutCancel(ctx))
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept connections: %w", err)
+		default:
+			// Out of file descriptors, most likely: others will be given back.
+			if pause == 0 {
+				s.opts.Log.Warn("cannot accept connections for the moment", "error", err)
+			}
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// ServeConn serves one connection and returns when its session has ended; conn
+// is closed then. TCP, a pipe in memory, anything that is a net.Conn with
+// deadlines comes in here. When ctx ends the session is told that the room closes.
+func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
+	sess, refusal := s.admit(conn)
+	if sess == nil {
+		s.refuse(conn, refusal)
+		return
+	}
+	sess.run(ctx)
+}
+
+// admit makes a session of conn, or returns why there is no room for it.
+func (s *Server) admit(conn net.Conn) (*session, wire.Event) {
+	address := addressOf(conn.RemoteAddr())
+	if address != "" && s.room.isBanned(address) {
+		return nil, errorEvent(wire.CodeBanned, "you are banned from this room", 0)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing:
+		return nil, errorEvent(wire.CodeShutdown, "the room closes", 0)
+	case len(s.sessions) >= s.opts.MaxSessions:
+		return nil, errorEvent(wire.CodeFull, fmt.Sprintf("the room is full (%d connections); try again later", s.opts.MaxSessions), 0)
+	case address != "" && s.addresses[address] >= s.opts.MaxPerAddress:
+		return nil, errorEvent(wire.CodeFull, fmt.Sprintf("too many connections from %s (%d); close one first", address, s.opts.MaxPerAddress), 0)
+	}
+	sess := newSession(s, conn, address)
+	s.sessions[sess] = struct{}{}
+	if address != "" {
+		s.addresses[address]++
+	}
+	s.serving.Add(1)
+	return sess, wire.Event{}
+}
+
+// release takes back what admit gave.
+func (s *Server) release(sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, sess)
+	if sess.address != "" {
+		if s.addresses[sess.address]--; s.addresses[sess.address] == 0 {
+			delete(s.addresses, sess.address)
+		}
+	}
+	s.serving.Done()
+}
+
+// refuse tells why in one line and closes. Nothing is known of the peer yet, so
+// the line is one for people; PROTOCOL.md tells programs to expect it.
+func (s *Server) refuse(conn net.Conn, why wire.Event) {
+	defer conn.Close()
+	s.opts.Log.Debug("refused", "remote", conn.RemoteAddr().String(), "code", string(why.Code))
+	select {
+	case s.refusals <- struct{}{}:
+		defer func() { <-s.refusals }()
+	default:
+		return
+	}
+	sayAndClose(conn, why.AppendText(nil, wire.Viewer{}))
+}
+
+// sayAndClose writes b and closes conn so that the peer can read it: closing
+// while something the peer sent is unread would reset the connection and take b
+// with it. It takes a second at most.
+func sayAndClose(conn net.Conn, b []byte) {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := conn.Write(b); err != nil {
+		return // it is gone, or does not read: there is nobody to tell
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		io.CopyN(io.Discard, conn, 64<<10)
+	}
+}
+
+// close ends every session and waits for them.
+func (s *Server) close() {
+	s.room.close() // from here on nothing is said, so that all can be given the same
+	s.mu.Lock()
+	s.closing = true
+	for sess := range s.sessions {
+		sess.end(byeEvent(wire.CodeShutdown, "the room closes; goodbye"))
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
+}
+
+// addressOf returns what limits and bans count a peer by: its IP address, or the
+// /64 an IPv6 host picks its addresses from. It is "" for this machine itself and
+// for what is no network at all.
+func addressOf(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	at, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return ""
+	}
+	return addressKey(at.Addr())
+}
+
+func addressKey(ip netip.Addr) string {
+	ip = ip.Unmap()
+	switch {
+	case ip.IsLoopback():
+		return ""
+	case ip.Is6() && !ip.IsLinkLocalUnicast():
+		p, err := ip.Prefix(64)
+		if err != nil { // cannot be: every IPv6 address has one
+			return ip.String()
+		}
+		return p.String()
+	default:
+		return ip.String()
+	}
+}
+
+func errorEvent(code wire.Code, text string, seq uint64) wire.Event {
+	return wire.Event{Type: wire.TypeError, Code: code, Text: text, Seq: seq}
+}
+
+func byeEvent(code wire.Code, text string) wire.Event {
+	return wire.Event{Type: wire.TypeBye, Code: code, Text: text}
+}

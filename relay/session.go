@@ -1,0 +1,596 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// A session is one client's connection. This file reads as the connection lives:
+// run, greet, hello, read loop, write loop, goodbye.
+//
+// Two goroutines work on it. The read loop runs in [Server.ServeConn]'s own and
+// ends when the peer is gone or the session ends; the write loop is started and
+// waited for by it.
+type session struct {
+	// fixed after construction
+	server  *Server
+	conn    net.Conn
+	address string // what limits count it by; "" for this machine itself
+	log     *slog.Logger
+
+	// the read loop's
+	lines   *wire.LineReader
+	pace    pace
+	unpaced int // bytes read since some were last counted as a line
+
+	// under room.mu
+	client    *client // who this is; nil before the welcome
+	nick      string
+	keys      wire.Keys // of nick, as room.nicks has them
+	host      bool      // the hosting person
+	announced bool      // the room was told that it joined
+	slot      int       // its place in room.members
+
+	mu       sync.Mutex
+	cursor   *history.Cursor // nil before the welcome
+	own      history.Author  // whose lines are the session's own
+	ignored  map[history.Author]bool
+	format   history.Format
+	out      [][]byte    // encoded events for this session alone, to be written before more of the log
+	outBytes int         // in out
+	ending   bool        // nothing new comes in
+	bye      *wire.Event // the last event; nil: none
+	deadline time.Time   // of the write loop once the session is ending
+
+	wake  chan struct{} // there is something in out, or the session is ending
+	space chan struct{} // out was taken
+	ended chan struct{} // closed once ending is set
+}
+
+// bytesPaced is how many bytes count as a line of their own.
+const bytesPaced = 8 << 10
+
+// lingerTime is how long a peer may take to read the last events.
+const lingerTime = 500 * time.Millisecond
+
+// maxOut is how many bytes may wait in a session's out queue. Past it private
+// messages to the session are refused, and its own requests wait.
+const maxOut = 256 << 10
+
+func newSession(s *Server, conn net.Conn, address string) *session {
+	sess := &session{
+		server:  s,
+		conn:    conn,
+		address: address,
+		log:     s.opts.Log.With("remote", conn.RemoteAddr().String()),
+		pace:    newPace(s.opts.Rate, s.opts.Burst),
+		wake:    make(chan struct{}, 1),
+		space:   make(chan struct{}, 1),
+		ended:   make(chan struct{}),
+	}
+	sess.lines = wire.NewLineReader(readerFunc(sess.read), s.opts.MaxLine)
+	return sess
+}
+
+// A readerFunc is an io.Reader in one function.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// read reads from the connection. A peer that sends bytes without end is slowed
+// down like one that sends lines without end: every bytesPaced count as one.
+func (s *session) read(p []byte) (int, error) {
+	n, err := s.conn.Read(p)
+	for s.unpaced += n; s.unpaced >= bytesPaced; s.unpaced -= bytesPaced {
+		s.keepPace()
+	}
+	return n, err
+}
+
+// keepPace counts one line and waits until the next may be read.
+func (s *session) keepPace() {
+	if wait := s.pace.take(time.Now()); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-s.ended:
+		}
+	}
+}
+
+// run serves the connection until it has ended, and closes it.
+func (s *session) run(ctx context.Context) {
+	defer s.server.release(s)
+	defer s.conn.Close()
+	defer context.AfterFunc(ctx, func() { s.end(byeEvent(wire.CodeShutdown, "the room closes; goodbye")) })()
+	if err := watchPeer(s.conn, s.server.opts.DeadPeer); err != nil {
+		s.log.Debug("dead peers are found later than they could be", "error", err)
+	}
+	var writer sync.WaitGroup
+	writer.Go(s.writeLoop)
+	first, err := s.greet()
+	if err == nil {
+		err = s.readLoop(first)
+	}
+	s.goodbye(err)
+	writer.Wait()
+	s.linger()
+}
+
+// errRefused ends a session that was answered already and needs no goodbye.
+var errRefused = errors.New("refused")
+
+// greet finds out who is there and lets them into the room. It returns the first
+// line of a person who did not wait for the welcome.
+func (s *session) greet() (first []byte, err error) {
+	s.readBy(time.Now().Add(silence))
+	line, err := s.lines.ReadLine()
+	if errors.Is(err, os.ErrDeadlineExceeded) && unfinished(s.lines.Pending()) {
+		s.readBy(time.Now().Add(s.server.opts.FirstLine - silence))
+		line, err = s.lines.ReadLine()
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && !unfinished(s.lines.Pending()):
+		return nil, s.enter(wire.Request{})
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.end(byeEvent(wire.CodeFirstLine, "the first line did not end in time"))
+		return nil, errRefused
+	case errors.Is(err, wire.ErrLineTooLong):
+		if err := s.enter(wire.Request{}); err != nil {
+			return nil, err
+		}
+		s.tooLong(s.server.opts.MaxLine)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	switch speakerOf(line) {
+	case program:
+		return nil, s.hello(line)
+	case web:
+		s.log.Info("a web client spoke to the chat port; refused")
+		s.answer([]byte(httpAnswer))
+		return nil, errRefused
+	case secure:
+		s.log.Info("a TLS handshake on the chat port; refused")
+		return nil, errRefused
+	}
+	return bytes.Clone(line), s.enter(wire.Request{})
+}
+
+// hello takes a program's first line, or the next one where that was no hello.
+func (s *session) hello(line []byte) error {
+	s.speakJSON()
+	s.readBy(time.Now().Add(s.server.opts.FirstLine))
+	for {
+		req, err := wire.ParseRequest(line)
+		switch {
+		case err != nil:
+			s.fail(wire.CodeBadJSON, err.Error(), 0)
+		case req.Type != wire.TypeHello:
+			s.fail(wire.CodeBadRequest, `the first line is a hello: {"type":"hello","version":1,"nick":"NAME"}`, req.Seq)
+		default:
+			return s.enter(req)
+		}
+		for {
+			line, err = s.lines.ReadLine()
+			if !errors.Is(err, wire.ErrLineTooLong) {
+				break
+			}
+			s.tooLong(s.server.opts.MaxJSONLine)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.end(byeEvent(wire.CodeFirstLine, "no hello came in time"))
+			return errRefused
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// enter lets the session into the room as req asks, or only says which room it is.
+func (s *session) enter(req wire.Request) error {
+	s.readBy(time.Time{})
+	if req.Probe {
+		info := s.server.Info()
+		s.reply(wire.Event{
+			Type: wire.TypeRoom, Room: info.ID, Title: info.Title, Version: info.Version, App: info.App, Count: info.Members,
+		})
+		s.endQuietly()
+		return errRefused
+	}
+	if fault := s.server.room.enter(s, req); fault != nil {
+		s.reply(*fault)
+		s.endQuietly()
+		return errRefused
+	}
+	return nil
+}
+
+// readLoop serves the lines of the client, first before the others, until the
+// session is ending or the connection fails.
+func (s *session) readLoop(first []byte) error {
+	if first != nil {
+		if err := s.serve(first); err != nil {
+			return err
+		}
+	}
+	for fresh := first == nil; ; fresh = false {
+		line, err := s.lines.ReadLine()
+		switch {
+		case errors.Is(err, wire.ErrLineTooLong):
+			if s.isJSON() {
+				s.tooLong(s.server.opts.MaxJSONLine)
+			} else {
+				s.tooLong(s.server.opts.MaxLine)
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		if fresh && s.isLateHello(line) {
+			continue
+		}
+		if err := s.serve(line); err != nil {
+			return err
+		}
+	}
+}
+
+// isLateHello takes the hello of a program that a slow network kept past the
+// silence, so that it was greeted as a person: from here on it is a program.
+func (s *session) isLateHello(line []byte) bool {
+	if s.isJSON() || len(line) == 0 || line[0] != '{' {
+		return false
+	}
+	req, err := wire.ParseRequest(line)
+	if err != nil || req.Type != wire.TypeHello || req.Probe {
+		return false
+	}
+	s.server.room.leave(s, "")
+	s.pause()
+	s.speakJSON()
+	if fault := s.server.room.enter(s, req); fault != nil {
+		s.reply(*fault)
+		s.endQuietly()
+	}
+	return true
+}
+
+// serve carries out one line, at the pace that the session may have.
+func (s *session) serve(line []byte) error {
+	s.keepPace()
+	select {
+	case <-s.ended:
+		return errRefused
+	default:
+	}
+	if s.isJSON() {
+		s.serveJSON(line)
+	} else {
+		s.serveTyped(string(wire.StripTelnet(line)))
+	}
+	return nil
+}
+
+// serveTyped carries out a line that a person typed.
+func (s *session) serveTyped(line string) {
+	text := wire.Clean(strings.TrimRight(line, " \t\r"))
+	switch {
+	case text == "":
+	case strings.HasPrefix(text, "//"):
+		s.do(&wire.Request{Type: wire.TypeSay, Text: text[1:]})
+	case strings.HasPrefix(text, "/"):
+		req, fault := parseTyped(text)
+		if fault != nil {
+			s.reply(*fault)
+			return
+		}
+		s.do(req)
+	default:
+		s.do(&wire.Request{Type: wire.TypeSay, Text: text})
+	}
+}
+
+// serveJSON carries out a line of a program.
+func (s *session) serveJSON(line []byte) {
+	req, err := wire.ParseRequest(line)
+	if err != nil {
+		s.fail(wire.CodeBadJSON, err.Error(), 0)
+		return
+	}
+	if fault := s.checkText(&req); fault != nil {
+		s.reply(*fault)
+		return
+	}
+	s.do(&req)
+}
+
+// checkText bounds and cleans what a program says.
+func (s *session) checkText(req *wire.Request) *wire.Event {
+	opts := &s.server.opts
+	if len(req.Text) <= opts.MaxText {
+		req.Text = wire.CleanLines(req.Text) // stand-ins take up to three times the room
+	}
+	if len(req.Text) > opts.MaxText {
+		return faultf(wire.CodeTooLong, req.Seq, "a message has at most %d bytes; it was not sent", opts.MaxText)
+	}
+	if strings.Count(req.Text, "\n") >= opts.MaxTextLines {
+		return faultf(wire.CodeTooLong, req.Seq, "a message has at most %d lines; it was not sent", opts.MaxTextLines)
+	}
+	return nil
+}
+
+// speakJSON makes the session a program's.
+func (s *session) speakJSON() {
+	s.lines.SetMax(s.server.opts.MaxJSONLine)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.format = history.JSON
+}
+
+func (s *session) isJSON() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.format == history.JSON
+}
+
+func (s *session) tooLong(limit int) {
+	s.reply(*faultf(wire.CodeTooLong, 0, "a line has at most %d bytes; this one was dropped", limit))
+}
+
+// fail tells the client that a request could not be carried out.
+func (s *session) fail(code wire.Code, text string, seq uint64) {
+	s.reply(errorEvent(code, text, seq))
+}
+
+// start gives the session its place in the log behind the welcome. From here on
+// it reads what is said.
+func (s *session) start(welcome wire.Event, from, live uint64, own history.Author, ignored map[history.Author]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own = own
+	s.ignored = ignored
+	s.putLocked(&welcome, welcome.Nick)
+	s.cursor = s.server.history.Cursor(from, live, s.format, s.skipLocked())
+}
+
+// pause takes the session's place in the log away again.
+func (s *session) pause() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cursor = nil
+}
+
+// ignore makes the session pass over what these authors say.
+func (s *session) ignore(authors map[history.Author]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ignored = authors
+	s.cursor.SetSkip(s.skipLocked())
+}
+
+// skipLocked returns what the session's cursor leaves out: for a person, whose
+// terminal shows what is typed, the session's own lines; and who is ignored.
+func (s *session) skipLocked() func(history.Author) bool {
+	own, ignored, isText := s.own, s.ignored, s.format == history.Text
+	if !isText && len(ignored) == 0 {
+		return nil
+	}
+	return func(a history.Author) bool { return isText && a == own || ignored[a] }
+}
+
+// reply queues an event for this session alone. It is for the session's own read
+// loop: where the client does not take its answers, its requests wait.
+func (s *session) reply(e wire.Event) {
+	for !s.deliver(&e, "") {
+		select {
+		case <-s.space:
+		case <-s.ended:
+			return
+		}
+	}
+}
+
+// deliver queues an event for this session alone, unless its client does not
+// keep up. It never waits.
+func (s *session) deliver(e *wire.Event, nick string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending || s.outBytes >= maxOut {
+		return false
+	}
+	s.putLocked(e, nick)
+	return true
+}
+
+// answer queues bytes that are no event.
+func (s *session) answer(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out = append(s.out, b)
+	s.outBytes += len(b)
+	signal(s.wake)
+}
+
+func (s *session) putLocked(e *wire.Event, nick string) {
+	b := s.encode(e, nick)
+	s.out = append(s.out, b)
+	s.outBytes += len(b)
+	signal(s.wake)
+}
+
+func (s *session) encode(e *wire.Event, nick string) []byte {
+	if s.format == history.JSON {
+		return e.AppendJSON(nil)
+	}
+	return e.AppendText(nil, wire.Viewer{Zone: s.server.history.Zone(), Nick: nick})
+}
+
+// signal wakes the one who waits on c, now or next.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// end makes the session end: what is in the log and the queue goes out, bye last,
+// within a bounded time. Only the first call counts.
+func (s *session) end(bye wire.Event) { s.endWith(&bye) }
+
+// endQuietly is end without a last word.
+func (s *session) endQuietly() { s.endWith(nil) }
+
+func (s *session) endWith(bye *wire.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending {
+		return
+	}
+	s.ending = true
+	s.bye = bye
+	s.deadline = time.Now().Add(drain)
+	s.conn.SetDeadline(s.deadline) // wakes a write that hangs
+	s.conn.SetReadDeadline(time.Now())
+	close(s.ended)
+	signal(s.wake)
+}
+
+// readBy sets when the next reads fail, unless the session is ending.
+func (s *session) readBy(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ending {
+		s.conn.SetReadDeadline(t)
+	}
+}
+
+// writeLoop writes what the session gets until it has ended, or the connection
+// fails; then it closes the connection, which ends the read loop.
+func (s *session) writeLoop() {
+	var runs [][]byte
+	for {
+		var more <-chan struct{}
+		var last bool
+		runs, more, last = s.collect(runs[:0])
+		if len(runs) > 0 {
+			if err := s.write(runs); err != nil {
+				s.lost(err)
+				s.conn.Close()
+				return
+			}
+			continue
+		}
+		if last {
+			return
+		}
+		select {
+		case <-more:
+		case <-s.wake:
+		}
+	}
+}
+
+// collect appends what is to be written next to runs: the session's own events,
+// then the log from the cursor on. Where there is nothing, more tells when the
+// log goes on; last, that nothing will come.
+func (s *session) collect(runs [][]byte) (_ [][]byte, more <-chan struct{}, last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.out) > 0 {
+		runs = append(runs, s.out...)
+		s.out, s.outBytes = nil, 0
+		signal(s.space)
+	}
+	if s.cursor != nil {
+		own := len(runs)
+		var missed uint64
+		runs, missed = s.cursor.Next(runs)
+		if missed > 0 {
+			s.log.Warn("slow consumer missed events", "missed", missed)
+			gap := wire.Event{Type: wire.TypeGap, Missed: missed}
+			runs = append(runs, nil)
+			copy(runs[own+1:], runs[own:])
+			runs[own] = s.encode(&gap, "")
+		}
+	}
+	switch {
+	case len(runs) > 0:
+	case s.bye != nil:
+		runs = append(runs, s.encode(s.bye, ""))
+		s.bye = nil
+	case s.ending:
+		last = true
+	case s.cursor != nil:
+		more = s.cursor.Wait()
+	}
+	return runs, more, last
+}
+
+// write writes runs. A peer that takes no byte for the stall time ends it with
+// an error; one that takes some, however few, goes on.
+func (s *session) write(runs [][]byte) error {
+	for buffers := net.Buffers(runs); len(buffers) > 0; {
+		s.writeBy()
+		n, err := buffers.WriteTo(s.conn)
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || s.isOver()) {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeBy sets when the next write fails.
+func (s *session) writeBy() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending {
+		s.conn.SetWriteDeadline(s.deadline)
+		return
+	}
+	s.conn.SetWriteDeadline(time.Now().Add(s.server.opts.Stall))
+}
+
+// isOver reports whether the time to take the last events has run out.
+func (s *session) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ending && !time.Now().Before(s.deadline)
+}
+
+// lost notes why the write loop gave up.
+func (s *session) lost(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.log.Warn("closed a session that does not take what it is sent", "stall", s.server.opts.Stall)
+		return
+	}
+	s.log.Debug("write failed", "error", err)
+}
+
+// linger lets the peer read to the end: closing while something it sent is
+// unread would reset the connection and take the last events with it.
+func (s *session) linger() {
+	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, s.conn, 64<<10)
+	}
+}
+
+// goodbye takes the session out of the room. err is what ended its read loop.
+func (s *session) goodbye(err error) {
+	s.server.room.leave(s, "")
+	s.log.Debug("read loop ended", "reason", err)
+	s.endQuietly()
+}

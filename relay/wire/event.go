@@ -1,0 +1,242 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// An Event is anything a host tells a session. Type says what it is, and with it
+// which of the fields mean something; the rest are empty, and absent from JSON.
+type Event struct {
+	Type    string    `json:"type"`
+	ID      uint64    `json:"id,omitzero"`      // place in the room's log, from 1; 0 for what is not in it
+	Time    time.Time `json:"time,omitzero"`    // when the host took it, to the millisecond
+	From    string    `json:"from,omitempty"`   // nick of who said or did it
+	Client  string    `json:"client,omitempty"` // who said it, whatever the nick; in a welcome: who you are
+	Seq     uint64    `json:"seq,omitzero"`     // the sender's own number of it; in a welcome: the last one taken from you
+	To      string    `json:"to,omitempty"`     // nick of who a private message is for
+	Text    string    `json:"text,omitempty"`   // what was said; may have several lines
+	Nick    string    `json:"nick,omitempty"`   // in a welcome: yours; in a nick event: the new one
+	Code    Code      `json:"code,omitempty"`   // of an error or a bye
+	Members []string  `json:"members,omitempty"`
+	Hosts   []string  `json:"hosts,omitempty"` // those of Members who are the hosting person
+	Count   int       `json:"count,omitzero"`  // how many there are of which Members lists the first
+	Missed  uint64    `json:"missed,omitzero"` // of a gap: how many events were lost to this session
+
+	Version int    `json:"version,omitzero"` // of the protocol, in a welcome
+	Room    string `json:"room,omitempty"`   // the room's id, in a welcome
+	Title   string `json:"title,omitempty"`  // the room's title, in a welcome
+	Topic   string `json:"topic,omitempty"`  // the room's topic, in a welcome
+	Token   string `json:"token,omitempty"`  // your secret to come back with, in a welcome
+	Next    uint64 `json:"next,omitzero"`    // id of the first event after the welcome's backlog
+	App     string `json:"app,omitempty"`    // the host's program and version, in a welcome
+}
+
+// Said reports whether the event is something a person said in the room, and so
+// counts for the backlog; the rest of the log tells what happened around it.
+func (e *Event) Said() bool { return e.Type == TypeMessage || e.Type == TypeAction }
+
+// timeFormat is RFC 3339 in UTC with milliseconds.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// AppendJSON appends the event as one JSON object and a newline.
+// It reads back as what encoding/json writes, without its reflection: every message said
+// passes here once, whatever the number of those who read it.
+func (e *Event) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"type":`...)
+	dst = appendJSONString(dst, e.Type)
+	dst = appendUintField(dst, "id", e.ID)
+	if !e.Time.IsZero() {
+		dst = append(dst, `,"time":"`...)
+		dst = e.Time.UTC().AppendFormat(dst, timeFormat)
+		dst = append(dst, '"')
+	}
+	dst = appendStringField(dst, "from", e.From)
+	dst = appendStringField(dst, "client", e.Client)
+	dst = appendUintField(dst, "seq", e.Seq)
+	dst = appendStringField(dst, "to", e.To)
+	dst = appendStringField(dst, "text", e.Text)
+	dst = appendStringField(dst, "nick", e.Nick)
+	dst = appendStringField(dst, "code", string(e.Code))
+	dst = appendListField(dst, "members", e.Members)
+	dst = appendListField(dst, "hosts", e.Hosts)
+	dst = appendIntField(dst, "count", e.Count)
+	dst = appendUintField(dst, "missed", e.Missed)
+	dst = appendIntField(dst, "version", e.Version)
+	dst = appendStringField(dst, "room", e.Room)
+	dst = appendStringField(dst, "title", e.Title)
+	dst = appendStringField(dst, "topic", e.Topic)
+	dst = appendStringField(dst, "token", e.Token)
+	dst = appendUintField(dst, "next", e.Next)
+	dst = appendStringField(dst, "app", e.App)
+	return append(dst, '}', '\n')
+}
+
+func appendStringField(dst []byte, name, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	return appendJSONString(appendName(dst, name), value)
+}
+
+func appendUintField(dst []byte, name string, value uint64) []byte {
+	if value == 0 {
+		return dst
+	}
+	return strconv.AppendUint(appendName(dst, name), value, 10)
+}
+
+func appendIntField(dst []byte, name string, value int) []byte {
+	if value == 0 {
+		return dst
+	}
+	return strconv.AppendInt(appendName(dst, name), int64(value), 10)
+}
+
+func appendListField(dst []byte, name string, list []string) []byte {
+	if len(list) == 0 {
+		return dst
+	}
+	dst = append(appendName(dst, name), '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSONString(dst, s)
+	}
+	return append(dst, ']')
+}
+
+func appendName(dst []byte, name string) []byte {
+	dst = append(dst, ',', '"')
+	dst = append(dst, name...)
+	return append(dst, '"', ':')
+}
+
+// appendJSONString quotes s by RFC 8259, section 7. Invalid UTF-8 becomes U+FFFD.
+func appendJSONString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	done := 0
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			i++
+			if c >= ' ' && c != '"' && c != '\\' {
+				continue
+			}
+			dst = append(dst, s[done:i-1]...)
+			done = i
+			switch c {
+			case '"', '\\':
+				dst = append(dst, '\\', c)
+			case '\n':
+				dst = append(dst, '\\', 'n')
+			case '\t':
+				dst = append(dst, '\\', 't')
+			default:
+				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			}
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			dst = append(dst, s[done:i]...)
+			dst = append(dst, "\ufffd"...)
+			done = i + 1
+		}
+		i += n
+	}
+	dst = append(dst, s[done:]...)
+	return append(dst, '"')
+}
+
+// ParseEvent reads one line a host sent to a program.
+func ParseEvent(line []byte) (Event, error) {
+	var e Event
+	if err := json.Unmarshal(line, &e); err != nil {
+		return Event{}, fmt.Errorf("parse event: %w", err)
+	}
+	if e.Type == "" {
+		return Event{}, fmt.Errorf("parse event: no type in it")
+	}
+	// RFC 3339 ends with the year 9999, which another zone's time can pass in UTC.
+	e.Time = e.Time.UTC().Truncate(time.Millisecond)
+	if y := e.Time.Year(); y < 0 || y > 9999 {
+		return Event{}, fmt.Errorf("parse event: time out of range")
+	}
+	return e, nil
+}
+
+// Clean returns the event with every text in it made harmless for a terminal: a
+// host can be hostile too.
+func (e Event) Clean() Event {
+	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Room, &e.Title, &e.Topic, &e.App, (*string)(&e.Code)}
+	for _, s := range clean {
+		*s = Clean(*s)
+	}
+	e.Text = CleanLines(e.Text)
+	e.Members = cleanAll(e.Members)
+	e.Hosts = cleanAll(e.Hosts)
+	return e
+}
+
+// cleanAll returns a new list: the event it came from may be shared.
+func cleanAll(list []string) []string {
+	list = slices.Clone(list)
+	for i, s := range list {
+		list[i] = Clean(s)
+	}
+	return list
+}
+
+// A Request is anything a program asks of a host. A line a person typed becomes
+// one too, so that both kinds of session are served by the same table.
+type Request struct {
+	Type string `json:"type"`
+	Seq  uint64 `json:"seq,omitzero"`   // the program's own number of what it says, growing from 1; 0: none
+	Text string `json:"text,omitempty"` // what is said
+	Nick string `json:"nick,omitempty"` // the nick wanted, or whom a command is about
+	To   string `json:"to,omitempty"`   // nick of who a private message is for
+	More string `json:"-"`              // what a person typed beyond the arguments
+
+	Version int    `json:"version,omitzero"`  // of a hello: the protocol's version
+	Token   string `json:"token,omitempty"`   // of a hello: the secret from an earlier welcome, or one's own
+	Room    string `json:"room,omitempty"`    // of a hello: the id of the one room that is meant
+	Since   uint64 `json:"since,omitzero"`    // of a hello: the last id seen; the log goes on behind it
+	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to begin with; none: as the host has it
+	Probe   bool   `json:"probe,omitzero"`    // of a hello: only say which room this is
+}
+
+// AppendJSON appends the request as one JSON object and a newline.
+func (r *Request) AppendJSON(dst []byte) []byte {
+	b := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)              // six bytes for each < of a compiler's complaint would not fit a line
+	if err := enc.Encode(r); err != nil { // strings and numbers alone cannot fail
+		panic(fmt.Sprintf("encode request: %v", err))
+	}
+	return b.Bytes()
+}
+
+// ParseRequest reads one line of a program. The error is worded for its author.
+func ParseRequest(line []byte) (Request, error) {
+	var r Request
+	err := json.Unmarshal(line, &r)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return Request{}, fmt.Errorf("%q cannot be a JSON %s", wrong.Field, wrong.Value)
+	case err != nil:
+		return Request{}, errors.New("the line is not one JSON object")
+	}
+	if r.Type == "" {
+		return Request{}, errors.New(`the object has no "type"`)
+	}
+	return r, nil
+}

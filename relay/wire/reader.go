@@ -1,0 +1,153 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+)
+
+// ErrLineTooLong is returned by [LineReader.ReadLine] once for a line over the
+// limit. The line is dropped; the next call goes on behind its newline.
+var ErrLineTooLong = errors.New("line too long")
+
+// firstBuffer is what a reader starts with, in bytes: enough for most lines
+// people type, and little for the thousands who only listen.
+const firstBuffer = 512
+
+// A LineReader reads lines from a peer that may send anything: without newline,
+// a byte a second, or megabytes at once. It holds no more than its limit.
+// It is not safe for concurrent use.
+//
+// An error of the reader below (a timeout, say) loses nothing: what came in
+// before stays and the next call goes on with it.
+type LineReader struct {
+	r          io.Reader
+	max        int    // bytes of a line with its newline
+	buf        []byte // buf[start:end] is read but not yet returned
+	start, end int
+	scanned    int  // of buf[start:end], how much holds no newline
+	dropping   bool // inside a line that was too long
+}
+
+// NewLineReader reads lines of at most limit bytes, newline included; 0: of any length.
+func NewLineReader(r io.Reader, limit int) *LineReader {
+	l := &LineReader{r: r}
+	l.SetMax(limit)
+	return l
+}
+
+// SetMax changes the limit from the next line on.
+func (l *LineReader) SetMax(limit int) {
+	if limit <= 0 {
+		limit = math.MaxInt
+	}
+	l.max = limit
+}
+
+// Pending returns what came in behind the line returned last: at a timeout, the
+// unfinished line.
+func (l *LineReader) Pending() []byte { return l.buf[l.start:l.end] }
+
+// ReadLine returns the next line without its "\n" or "\r\n". The slice is valid
+// until the next call. At the end of the stream an unfinished line is returned
+// before io.EOF, so that a last line without newline is not lost.
+func (l *LineReader) ReadLine() ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(l.buf[l.start+l.scanned:l.end], '\n'); i >= 0 {
+			n := l.scanned + i + 1
+			line := l.buf[l.start : l.start+n-1]
+			l.start += n
+			l.scanned = 0
+			switch {
+			case l.dropping:
+				l.dropping = false
+				continue
+			case n > l.max:
+				return nil, ErrLineTooLong
+			}
+			return bytes.TrimSuffix(line, []byte{'\r'}), nil
+		}
+		l.scanned = l.end - l.start
+		if l.dropping || l.scanned >= l.max {
+			tooLong := !l.dropping
+			l.dropping = true
+			l.start, l.end, l.scanned = 0, 0, 0
+			if tooLong {
+				return nil, ErrLineTooLong
+			}
+		}
+		if err := l.fill(); err != nil {
+			if err == io.EOF && l.end > l.start && !l.dropping {
+				line := l.buf[l.start:l.end]
+				l.start, l.end, l.scanned = 0, 0, 0
+				return bytes.TrimSuffix(line, []byte{'\r'}), nil
+			}
+			return nil, err
+		}
+	}
+}
+
+// fill reads more behind buf[:end], making room first.
+func (l *LineReader) fill() error {
+	if l.start == l.end {
+		l.start, l.end = 0, 0
+	}
+	if l.end == len(l.buf) {
+		switch {
+		case l.start > 0:
+			copy(l.buf, l.buf[l.start:l.end])
+		default:
+			grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.max))
+			copy(grown, l.buf[:l.end])
+			l.buf = grown
+		}
+		l.end -= l.start
+		l.start = 0
+	}
+	for range 100 { // as bufio: a reader that returns nothing forever is broken
+		n, err := l.r.Read(l.buf[l.end:])
+		l.end += n
+		if n > 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// StripTelnet removes the commands that telnet clients mix into what is typed
+// (RFC 854, IAC sequences), in place. Their first byte, 0xFF, stands in no UTF-8
+// text, so for every other client this changes nothing.
+func StripTelnet(line []byte) []byte {
+	const (
+		iac = 255
+		sb  = 250 // sub-negotiation, up to IAC SE
+		se  = 240
+	)
+	if bytes.IndexByte(line, iac) < 0 {
+		return line
+	}
+	kept := line[:0]
+	for i := 0; i < len(line); i++ {
+		if line[i] != iac {
+			kept = append(kept, line[i])
+			continue
+		}
+		i++
+		switch {
+		case i >= len(line) || line[i] < sb || line[i] == iac: // a command of two bytes
+		case line[i] == sb:
+			end := bytes.Index(line[i:], []byte{iac, se})
+			if end < 0 {
+				return kept
+			}
+			i += end + 1
+		default: // WILL, WONT, DO, DONT and their option
+			i++
+		}
+	}
+	return kept
+}

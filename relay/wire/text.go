@@ -1,0 +1,162 @@
+package wire
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// namesShown is how many names a notice lists before "and N more"; /who lists all.
+const namesShown = 12
+
+// A Viewer is what the text of an event depends on besides the event.
+type Viewer struct {
+	Zone *time.Location // in which times are shown; nil: where this program runs
+	Nick string         // who looks: a private message's own end is "you"
+}
+
+// AppendText appends the event as lines for people, each with its newline.
+// What has no words for people (a pong) appends nothing.
+//
+// What somebody said begins with its time on every line, what happened begins
+// with "* ", an error with "! ": no text said can pass for either.
+func (e *Event) AppendText(dst []byte, v Viewer) []byte {
+	switch e.Type {
+	case TypeMessage:
+		return e.appendSaid(dst, v, "<", e.From, "> ")
+	case TypeAction:
+		return e.appendSaid(dst, v, "* ", e.From, " ")
+	case TypePrivate:
+		return e.appendSaid(dst, v, "[", you(e.From, v.Nick)+" -> "+you(e.To, v.Nick), "] ")
+	case TypeError:
+		return appendLines(dst, "! ", e.Text)
+	case TypeNotice:
+		return appendLines(dst, "* ", e.Text)
+	}
+	if words := e.words(); words != "" {
+		return appendLines(dst, "* ", words)
+	}
+	return dst
+}
+
+// appendSaid writes the full prefix before each line of the text.
+func (e *Event) appendSaid(dst []byte, v Viewer, open, name, shut string) []byte {
+	zone := v.Zone
+	if zone == nil {
+		zone = time.Local
+	}
+	said := e.Time.In(zone)
+	for text, more := e.Text, true; more; {
+		var line string
+		line, text, more = strings.Cut(text, "\n")
+		dst = appendClock(dst, said)
+		dst = append(dst, open...)
+		dst = append(dst, name...)
+		dst = append(dst, shut...)
+		dst = append(dst, line...)
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
+// appendClock writes "15:04 "; it is in the path of every message.
+func appendClock(dst []byte, t time.Time) []byte {
+	h, m, _ := t.Clock()
+	return append(dst, byte('0'+h/10), byte('0'+h%10), ':', byte('0'+m/10), byte('0'+m%10), ' ')
+}
+
+func appendLines(dst []byte, prefix, text string) []byte {
+	for line := range strings.SplitSeq(text, "\n") {
+		dst = append(dst, prefix...)
+		dst = append(dst, line...)
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
+func you(nick, viewer string) string {
+	if nick == viewer {
+		return "you"
+	}
+	return nick
+}
+
+// words puts what happened into a sentence.
+func (e *Event) words() string {
+	switch e.Type {
+	case TypeWelcome:
+		return e.welcome()
+	case TypeJoin:
+		return e.names(namesShown) + " joined"
+	case TypeLeave:
+		if e.Text != "" {
+			return e.names(namesShown) + " left (" + e.Text + ")"
+		}
+		return e.names(namesShown) + " left"
+	case TypeNick:
+		return e.From + " is now " + e.Nick
+	case TypeTopic:
+		return e.topicWords()
+	case TypeWho:
+		return strconv.Itoa(e.Count) + " here: " + e.names(len(e.Members))
+	case TypeGap:
+		if e.Missed == 1 {
+			return "1 event passed that is no longer kept here"
+		}
+		return strconv.FormatUint(e.Missed, 10) + " events passed that are no longer kept here"
+	case TypeBye:
+		return e.Text
+	}
+	return ""
+}
+
+func (e *Event) welcome() string {
+	here := "nobody else here yet"
+	if len(e.Members) > 0 {
+		here = strconv.Itoa(e.Count) + " here: " + e.names(namesShown)
+	}
+	words := "Welcome to " + e.Title + ", " + e.Nick + " (" + here + "). /nick NAME to be somebody, /help for more."
+	if e.Topic != "" {
+		words += "\nThe topic is: " + e.Topic
+	}
+	return words
+}
+
+func (e *Event) topicWords() string {
+	switch {
+	case e.From == "" && e.Text == "":
+		return "No topic is set; /topic TEXT sets one"
+	case e.From == "":
+		return "The topic is: " + e.Text
+	case e.Text == "":
+		return e.From + " cleared the topic"
+	default:
+		return e.From + " set the topic: " + e.Text
+	}
+}
+
+// names lists Members in words, at most limit of them, the hosting person marked.
+func (e *Event) names(limit int) string {
+	shown := e.Members
+	if len(shown) > limit+1 { // "and 1 more" would be no shorter
+		shown = shown[:limit]
+	}
+	var b strings.Builder
+	for i, name := range shown {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(name)
+		if slices.Contains(e.Hosts, name) {
+			b.WriteString(" (host)")
+		}
+	}
+	if more := max(e.Count, len(e.Members)) - len(shown); more > 0 {
+		if len(shown) > 0 {
+			b.WriteString(" and ")
+		}
+		b.WriteString(strconv.Itoa(more) + " more")
+	}
+	return b.String()
+}

@@ -1,0 +1,164 @@
+package wire
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func nicks(n int) []string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("n%d", i+1))
+	}
+	return list
+}
+
+func TestEventText(t *testing.T) {
+	at := time.Date(2026, 11, 25, 9, 2, 11, 120e6, time.UTC)
+	viewer := Viewer{Zone: time.FixedZone("", 3600), Nick: "bob"}
+	tests := []struct {
+		name  string
+		event Event
+		want  string
+	}{
+		{"message", Event{Type: TypeMessage, Time: at, From: "alice", Text: "soup is ready"}, "10:02 <alice> soup is ready\n"},
+		{"message of several lines", Event{Type: TypeMessage, Time: at, From: "alice", Text: "a\n\n10:03 <bob> b"}, "10:02 <alice> a\n10:02 <alice> \n10:02 <alice> 10:03 <bob> b\n"},
+		{"message that looks like a notice", Event{Type: TypeMessage, Time: at, From: "alice", Text: "* carol joined\n! error"}, "10:02 <alice> * carol joined\n10:02 <alice> ! error\n"},
+		{"message without text", Event{Type: TypeMessage, Time: at, From: "alice"}, "10:02 <alice> \n"},
+		{"own message", Event{Type: TypeMessage, Time: at, From: "bob", Text: "a"}, "10:02 <bob> a\n"},
+		{"message around midnight", Event{Type: TypeMessage, Time: at.Add(14 * time.Hour), From: "alice", Text: "a"}, "00:02 <alice> a\n"},
+		{"action", Event{Type: TypeAction, Time: at, From: "alice", Text: "waves"}, "10:02 * alice waves\n"},
+		{"action of several lines", Event{Type: TypeAction, Time: at, From: "alice", Text: "waves\nand goes"}, "10:02 * alice waves\n10:02 * alice and goes\n"},
+		{"private to me", Event{Type: TypePrivate, Time: at, From: "alice", To: "bob", Text: "a"}, "10:02 [alice -> you] a\n"},
+		{"private from me", Event{Type: TypePrivate, Time: at, From: "bob", To: "alice", Text: "a\nb"}, "10:02 [you -> alice] a\n10:02 [you -> alice] b\n"},
+		{"private to myself", Event{Type: TypePrivate, Time: at, From: "bob", To: "bob", Text: "a"}, "10:02 [you -> you] a\n"},
+
+		{"join", Event{Type: TypeJoin, Time: at, Members: []string{"carol"}}, "* carol joined\n"},
+		{"join of several", Event{Type: TypeJoin, Members: []string{"carol", "dave"}}, "* carol, dave joined\n"},
+		{"leave", Event{Type: TypeLeave, Members: []string{"carol"}}, "* carol left\n"},
+		{"leave with a reason", Event{Type: TypeLeave, Members: []string{"carol"}, Text: "connection lost"}, "* carol left (connection lost)\n"},
+		{"leave with lines", Event{Type: TypeLeave, Members: []string{"carol"}, Text: "a\nb"}, "* carol left (a\n* b)\n"},
+		{"nick", Event{Type: TypeNick, From: "guest-3", Nick: "carol"}, "* guest-3 is now carol\n"},
+		{"topic set", Event{Type: TypeTopic, ID: 3, From: "alice", Text: "lunch"}, "* alice set the topic: lunch\n"},
+		{"topic cleared", Event{Type: TypeTopic, ID: 3, From: "alice"}, "* alice cleared the topic\n"},
+		{"topic asked", Event{Type: TypeTopic, Text: "lunch"}, "* The topic is: lunch\n"},
+		{"topic asked, none", Event{Type: TypeTopic}, "* No topic is set; /topic TEXT sets one\n"},
+		{"who", Event{Type: TypeWho, Count: 3, Members: []string{"alice", "bob", "carol"}, Hosts: []string{"bob"}}, "* 3 here: alice, bob (host), carol\n"},
+		{"notice", Event{Type: TypeNotice, Text: "one\ntwo"}, "* one\n* two\n"},
+		{"gap", Event{Type: TypeGap, Missed: 12}, "* 12 events passed that are no longer kept here\n"},
+		{"gap of one", Event{Type: TypeGap, Missed: 1}, "* 1 event passed that is no longer kept here\n"},
+		{"error", Event{Type: TypeError, Code: CodeUnknown, Text: "unknown command /foo; /help lists them"}, "! unknown command /foo; /help lists them\n"},
+		{"error of several lines", Event{Type: TypeError, Text: "a\nb"}, "! a\n! b\n"},
+		{"bye", Event{Type: TypeBye, Code: CodeShutdown, Text: "The room closes."}, "* The room closes.\n"},
+		{"bye without words", Event{Type: TypeBye, Code: CodeQuit}, ""},
+		{
+			"welcome",
+			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-3", Count: 2, Members: []string{"alice", "bob"}, Hosts: []string{"alice"}},
+			"* Welcome to kitchen, guest-3 (2 here: alice (host), bob). /nick NAME to be somebody, /help for more.\n",
+		},
+		{
+			"welcome to an empty room",
+			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-1"},
+			"* Welcome to kitchen, guest-1 (nobody else here yet). /nick NAME to be somebody, /help for more.\n",
+		},
+		{
+			"welcome with a topic",
+			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-1", Topic: "lunch"},
+			"* Welcome to kitchen, guest-1 (nobody else here yet). /nick NAME to be somebody, /help for more.\n* The topic is: lunch\n",
+		},
+		{"room", Event{Type: TypeRoom, Title: "kitchen"}, ""},
+		{"pong", Event{Type: TypePong, Time: at, Text: "a"}, ""},
+		{"unknown type", Event{Type: "dance", Time: at, Text: "a"}, ""},
+
+		{"names: all of thirteen", Event{Type: TypeJoin, Members: nicks(13)}, "* n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13 joined\n"},
+		{"names: cut at fourteen", Event{Type: TypeJoin, Members: nicks(14)}, "* n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12 and 2 more joined\n"},
+		{"names: more than are listed", Event{Type: TypeJoin, Members: nicks(2), Count: 5}, "* n1, n2 and 3 more joined\n"},
+		{"names: cut, and more than are listed", Event{Type: TypeJoin, Members: nicks(14), Count: 20}, "* n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12 and 8 more joined\n"},
+		{"names: none listed", Event{Type: TypeJoin, Count: 5}, "* 5 more joined\n"},
+		{"names: who lists all", Event{Type: TypeWho, Count: 15, Members: nicks(14)}, "* 15 here: n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13, n14 and 1 more\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := "before\n"
+			got, ok := strings.CutPrefix(string(tt.event.AppendText([]byte(before), viewer)), before)
+			if !ok || got != tt.want {
+				t.Errorf("AppendText = %q, want %q behind %q", got, tt.want, before)
+			}
+			checkText(t, &tt.event, got)
+		})
+	}
+}
+
+func TestEventTextNoZone(t *testing.T) {
+	at := time.Date(2026, 11, 25, 9, 2, 0, 0, time.Local)
+	e := Event{Type: TypeMessage, Time: at, From: "alice", Text: "a"}
+	if got, want := string(e.AppendText(nil, Viewer{})), "09:02 <alice> a\n"; got != want {
+		t.Errorf("AppendText = %q, want %q", got, want)
+	}
+}
+
+// An event's text shares nothing with the event: the log is read by many.
+func TestEventTextLeavesEvent(t *testing.T) {
+	e := Event{Type: TypeJoin, Members: nicks(14)}
+	e.AppendText(nil, Viewer{})
+	if got := e.Members[12:]; got[0] != "n13" || got[1] != "n14" {
+		t.Errorf("members = %q after AppendText", e.Members)
+	}
+}
+
+var (
+	saidLine     = regexp.MustCompile(`^[0-2][0-9]:[0-5][0-9] (<|\* |\[)`)
+	happenedLine = regexp.MustCompile(`^\* `)
+	errorLine    = regexp.MustCompile(`^! `)
+)
+
+// checkText fails unless every line of text begins as the event's type has it, so
+// that what was said, what happened and an error cannot be mistaken for each other.
+func checkText(t *testing.T, e *Event, text string) {
+	t.Helper()
+	if text == "" {
+		return
+	}
+	if !strings.HasSuffix(text, "\n") {
+		t.Errorf("text of %+v = %q, without newline at the end", e, text)
+	}
+	want := happenedLine
+	switch e.Type {
+	case TypeMessage, TypeAction, TypePrivate:
+		want = saidLine
+	case TypeError:
+		want = errorLine
+	}
+	for line := range strings.Lines(text) {
+		if !want.MatchString(line) {
+			t.Errorf("text of %+v = %q, with line %q; want each as %v", e, text, line, want)
+		}
+	}
+}
+
+func FuzzEventText(f *testing.F) {
+	types := []string{
+		TypeWelcome, TypeRoom, TypeMessage, TypeAction, TypePrivate, TypeJoin, TypeLeave, TypeNick,
+		TypeTopic, TypeWho, TypeNotice, TypeGap, TypeError, TypeBye, TypePong, "mess\u200bage",
+	}
+	for i := range types {
+		f.Add(uint8(i), "alice", "bob", "a\n* b\r\n! c", "carol,dave", 2, int64(1764064931120))
+	}
+	f.Add(uint8(2), "a\n10:02 <b", "\x1b[2J", "\u2028\u0085\v\f\r!", "\n", -1, int64(-1<<62))
+	f.Fuzz(func(t *testing.T, typ uint8, name, to, text, names string, count int, ms int64) {
+		list := strings.Split(names, ",")
+		e := Event{
+			Type: types[int(typ)%len(types)], Time: time.UnixMilli(ms), From: name, To: to, Nick: to, Text: text,
+			Title: name, Topic: text, Members: list, Hosts: list[:1], Count: count, Missed: uint64(max(count, 0)), Code: Code(text),
+		}.Clean()
+		got := string(e.AppendText(nil, Viewer{Zone: time.UTC, Nick: name}))
+		checkCleaned(t, text, got, "\t\n")
+		checkText(t, &e, got)
+		if lines := 1 + strings.Count(e.Text, "\n"); e.Said() && strings.Count(got, "\n") != lines {
+			t.Errorf("text of %+v = %q, want %d lines", e, got, lines)
+		}
+	})
+}
