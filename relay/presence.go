@@ -14,12 +14,21 @@ type presence struct {
 	joining []*session // who came and may have gone again
 	leaving []string   // nicks
 	timer   *time.Timer
+	told    time.Time // when the room was last told
 }
 
 // delay is how long the room waits for more before it is told: less than a
 // person notices in a small room, longer in one where many come and go.
 func (p *presence) delay(members int) time.Duration {
 	return min(250*time.Millisecond+time.Duration(members)*time.Millisecond, 5*time.Second)
+}
+
+// settle tells the room of those before a newcomer, who finds them in its welcome
+// and need not hear that they joined. When many come at once it does not.
+func (p *presence) settle(r *room) {
+	if p.timer != nil && time.Since(p.told) >= p.delay(len(r.members)) {
+		p.flush(r)
+	}
 }
 
 // joined notes that s came.
@@ -49,6 +58,7 @@ func (p *presence) schedule(r *room) {
 // flush tells the room. Who went comes first: a nick may have passed on.
 func (p *presence) flush(r *room) {
 	p.stop()
+	p.told = time.Now()
 	p.tell(r, wire.TypeLeave, p.leaving, 0)
 	var names []string
 	var author history.Author // of the one who came, to leave out its own notice; 0 for several

@@ -81,6 +81,7 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 	if fault := r.checkHelloLocked(s, &req); fault != nil {
 		return fault
 	}
+	r.notices.settle(r)
 	c := r.clientLocked(req.Token, s.isJSON())
 	old := c.session
 	if old != nil { // the same client on a new connection: the room need not notice

@@ -255,16 +255,13 @@ func (s *session) isLateHello(line []byte) bool {
 		return false
 	}
 	req, err := wire.ParseRequest(line)
-	if err != nil || req.Type != wire.TypeHello || req.Probe {
+	if err != nil || req.Type != wire.TypeHello {
 		return false
 	}
 	s.server.room.leave(s, "")
 	s.pause()
 	s.speakJSON()
-	if fault := s.server.room.enter(s, req); fault != nil {
-		s.reply(*fault)
-		s.endQuietly()
-	}
+	s.enter(req) // when it is refused, the session ends, and the read loop with it
 	return true
 }
 

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"math"
 	"sort"
 	"sync"
 	"time"
@@ -11,8 +12,8 @@ import (
 // Limits bound what a Log keeps. Both hold: what goes beyond either is dropped,
 // oldest first and in whole blocks, so that up to an eighth more events may stay.
 type Limits struct {
-	Events int            // at least this many events are kept while they fit in Bytes; 0: 10,000
-	Bytes  int            // of both encodings together; 0: 16 MiB
+	Events int            // at least this many events are kept while they fit in Bytes; 0: 10,000, negative: no limit
+	Bytes  int            // of both encodings together; 0: 16 MiB, negative: no limit
 	Zone   *time.Location // of the times in the text encoding; nil: local
 }
 
@@ -74,15 +75,21 @@ func New(limits Limits) *Log {
 	if l.viewer.Zone == nil {
 		l.viewer.Zone = time.Local
 	}
-	if l.maxEvents <= 0 {
-		l.maxEvents = defaultEvents
-	}
-	if l.maxBytes <= 0 {
-		l.maxBytes = defaultBytes
-	}
+	l.maxEvents = orDefault(l.maxEvents, defaultEvents)
+	l.maxBytes = orDefault(l.maxBytes, defaultBytes)
 	l.blockEvents = min(maxBlockEvents, max(1, l.maxEvents/8))
 	l.blocks = []*block{{first: 1}}
 	return l
+}
+
+func orDefault(n, otherwise int) int {
+	switch {
+	case n == 0:
+		return otherwise
+	case n < 0:
+		return math.MaxInt
+	}
+	return n
 }
 
 // Append gives e the next id, puts it into the log and wakes those who wait.

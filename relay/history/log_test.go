@@ -145,6 +145,7 @@ func TestLimits(t *testing.T) {
 		most   int
 	}{
 		{"events", Limits{Events: 800}, 800, 900},
+		{"no limit", Limits{Events: -1, Bytes: -1}, 10_000, 10_000},
 		{"few events", Limits{Events: 1}, 1, 2},
 		{"bytes", Limits{Bytes: 512 << 10}, 1, 10_000},
 	} {

@@ -1,0 +1,299 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"chat/relay"
+	"chat/relay/client"
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// hostOptions are what `chat host` was told.
+type hostOptions struct {
+	relay.Options
+	Addr        string // to listen on; "": the default port, or the next free one
+	Nick        string // of the hosting person
+	Headless    bool
+	NoDiscovery bool
+	Ifaces      []string
+	LogFile     string // what is said is appended to it; "": nowhere
+	LogFormat   string // text or json
+	Verbose     bool
+	In          io.Reader
+	Out, Err    io.Writer // for the hosting person; for log lines
+}
+
+// hostOptionsOf reads the flags.
+func hostOptionsOf(c *cli.Context) (hostOptions, error) {
+	if err := noArgs(c); err != nil {
+		return hostOptions{}, err
+	}
+	format := c.String("log-format")
+	if format != "text" && format != "json" {
+		return hostOptions{}, usageErrorf("--log-format is text or json, not %q", format)
+	}
+	title := wire.Clean(strings.TrimSpace(c.String("room")))
+	if len(title) > maxTitle {
+		return hostOptions{}, usageErrorf("--room has at most %d bytes", maxTitle)
+	}
+	for _, name := range []string{"backlog", "keep", "keep-bytes", "max-sessions", "max-per-address", "max-line", "max-json-line", "max-text", "max-text-lines", "burst"} {
+		if c.Int(name) < 0 {
+			return hostOptions{}, usageErrorf("--%s cannot be negative", name)
+		}
+	}
+	for _, name := range []string{"stall-timeout", "first-line-timeout", "dead-peer-timeout"} {
+		if c.Duration(name) < 0 {
+			return hostOptions{}, usageErrorf("--%s cannot be negative", name)
+		}
+	}
+	if c.Float64("rate") < 0 {
+		return hostOptions{}, usageErrorf("--rate cannot be negative")
+	}
+	return hostOptions{
+		Options: relay.Options{
+			Title:         cmp.Or(title, machineName()),
+			App:           appVersion(),
+			Backlog:       noneIfZero(c.Int("backlog")),
+			History:       history.Limits{Events: noneIfZero(c.Int("keep")), Bytes: noneIfZero(c.Int("keep-bytes"))},
+			MaxSessions:   noneIfZero(c.Int("max-sessions")),
+			MaxPerAddress: noneIfZero(c.Int("max-per-address")),
+			MaxLine:       noneIfZero(c.Int("max-line")),
+			MaxJSONLine:   noneIfZero(c.Int("max-json-line")),
+			MaxText:       noneIfZero(c.Int("max-text")),
+			MaxTextLines:  noneIfZero(c.Int("max-text-lines")),
+			Rate:          noneIfZero(c.Float64("rate")),
+			Burst:         noneIfZero(c.Int("burst")),
+			Stall:         noneIfZero(c.Duration("stall-timeout")),
+			FirstLine:     noneIfZero(c.Duration("first-line-timeout")),
+			DeadPeer:      noneIfZero(c.Duration("dead-peer-timeout")),
+		},
+		Addr:        c.String("addr"),
+		Nick:        cmp.Or(c.String("nick"), loginName()),
+		Headless:    c.Bool("headless") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout),
+		NoDiscovery: c.Bool("no-discovery"),
+		Ifaces:      c.StringSlice("iface"),
+		LogFile:     c.String("log"),
+		LogFormat:   format,
+		Verbose:     c.Bool("verbose"),
+		In:          os.Stdin,
+		Out:         c.App.Writer,
+		Err:         c.App.ErrWriter,
+	}, nil
+}
+
+// maxTitle is how many bytes the title of a room may have.
+const maxTitle = 100
+
+// noneIfZero turns a flag's "0 for none" into the relay's negative number; its
+// own 0 is "the default".
+func noneIfZero[N int | float64 | ~int64](n N) N {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// runHost hosts a room until ctx ends, or the hosting person leaves.
+func runHost(ctx context.Context, opts hostOptions) error {
+	ln, moved, err := listen(opts.Addr)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	if err := checkIfaces(opts.Ifaces); err != nil {
+		return err
+	}
+	opts.HostToken = rand.Text()
+	opts.Log = newLogger(opts)
+	srv := relay.New(opts.Options)
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	port := ln.Addr().(*net.TCPAddr).Port
+	if !opts.NoDiscovery {
+		parts.Go(func() {
+			advertise(ctx, advertisement{
+				ID: srv.Info().ID, Title: srv.Info().Title, App: opts.App, Port: port,
+				Bind: boundTo(ln), Ifaces: opts.Ifaces, Log: opts.Log,
+			})
+		})
+	}
+	served := make(chan error, 1)
+	parts.Go(func() { served <- srv.Serve(ctx, ln); cancel() })
+	opened(opts, srv.Info(), ln, moved)
+	if !opts.Headless {
+		err = takePart(ctx, srv, opts)
+		cancel()
+	}
+	err = errors.Join(err, <-served)
+	opts.Log.Info("room closed")
+	return err
+}
+
+// listen listens on addr; for "" on the default port, or one of the next ten, or
+// any. moved reports that the default port was taken.
+func listen(addr string) (ln net.Listener, moved bool, err error) {
+	if addr != "" {
+		if !strings.Contains(addr, ":") { // a port alone, or an address without one
+			if _, err := strconv.Atoi(addr); err == nil {
+				addr = ":" + addr
+			}
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			addr = net.JoinHostPort(strings.Trim(addr, "[]"), strconv.Itoa(wire.DefaultPort))
+		}
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, false, fmt.Errorf("cannot listen on %s: %w\nhint: another program may have the port; without --addr the next free one is taken", addr, cause(err))
+		}
+		return ln, false, nil
+	}
+	for n := range 11 {
+		port := wire.DefaultPort + n
+		if n == 10 {
+			port = 0
+		}
+		if ln, err = net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port))); err == nil {
+			return ln, n > 0, nil
+		}
+	}
+	return nil, false, fmt.Errorf("cannot listen on port %d: %w\nhint: name another with --addr :PORT", wire.DefaultPort, cause(err))
+}
+
+// cause returns what is at the bottom of a network error, without the layers of
+// words that repeat the address.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return err
+}
+
+// boundTo returns the address ln listens on, the zero one for all.
+func boundTo(ln net.Listener) netip.Addr {
+	at := ln.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	if at.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return at
+}
+
+// opened tells that the room is open, and every way in.
+func opened(opts hostOptions, room wire.RoomInfo, ln net.Listener, moved bool) {
+	port := ln.Addr().(*net.TCPAddr).Port
+	if opts.Headless {
+		opts.Log.Info("room open", "room", room.Title, "id", room.ID, "address", ln.Addr().String(), "ways_in", waysIn(ln))
+		return
+	}
+	if moved {
+		fmt.Fprintf(opts.Out, "Port %d is taken; this room is on %d.\n", wire.DefaultPort, port)
+	}
+	fmt.Fprintf(opts.Out, "The room %s is open. Others come in with\n", room.Title)
+	if !opts.NoDiscovery {
+		fmt.Fprintf(opts.Out, "  chat join\n")
+	}
+	for _, addr := range waysIn(ln) {
+		host, port, _ := net.SplitHostPort(addr)
+		fmt.Fprintf(opts.Out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
+	}
+}
+
+// waysIn returns the addresses of ln that others can connect to.
+func waysIn(ln net.Listener) []string {
+	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	if at := boundTo(ln); at.IsValid() {
+		return []string{net.JoinHostPort(at.String(), port)}
+	}
+	addrs := lanAddresses()
+	if len(addrs) == 0 { // no network: at least this machine's own programs can come in
+		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	}
+	ways := make([]string, len(addrs))
+	for i, at := range addrs {
+		ways[i] = net.JoinHostPort(at.String(), port)
+	}
+	return ways
+}
+
+// takePart lets the hosting person talk in the room, through the same door as all.
+func takePart(ctx context.Context, srv *relay.Server, opts hostOptions) error {
+	var served sync.WaitGroup
+	defer served.Wait()
+	c, err := client.Join(ctx, client.Options{
+		Nick:  opts.Nick,
+		Token: opts.HostToken,
+		Dial: func(context.Context, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			served.Go(func() { srv.ServeConn(context.Background(), theirs) })
+			return ours, nil
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("enter the room: %w", err)
+	}
+	return converse(ctx, c, conversation{In: opts.In, Out: opts.Out, Err: opts.Err, LogFile: opts.LogFile})
+}
+
+// newLogger logs to stderr where the relay is alone; on the hosting person's
+// screen only what needs care is told.
+func newLogger(opts hostOptions) *slog.Logger {
+	level := slog.LevelInfo
+	switch {
+	case opts.Verbose:
+		level = slog.LevelDebug
+	case !opts.Headless:
+		level = slog.LevelWarn
+	}
+	handler := &slog.HandlerOptions{Level: level}
+	if opts.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(opts.Err, handler))
+	}
+	return slog.New(slog.NewTextHandler(opts.Err, handler))
+}
+
+// machineName returns this machine's name without its domain.
+func machineName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "chat"
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return cmp.Or(wire.Clean(name), "chat")
+}
+
+// loginName returns the name of who runs this program, if it can be a nick.
+func loginName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
+	nick, err := wire.NormalizeNick(name)
+	if err != nil {
+		return ""
+	}
+	return nick
+}

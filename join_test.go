@@ -1,0 +1,805 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"chat/relay"
+	"chat/relay/client"
+	"chat/relay/wire"
+)
+
+func TestParseAddr(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"192.168.1.5", "192.168.1.5:24280"},
+		{" 192.168.1.5:80 ", "192.168.1.5:80"},
+		{"fe80::1%eth0", "[fe80::1%eth0]:24280"},
+		{"[fe80::1%eth0]", "[fe80::1%eth0]:24280"},
+		{"[fe80::1%eth0]:99", "[fe80::1%eth0]:99"},
+		{"::1", "[::1]:24280"},
+		{"laptop.local", "laptop.local:24280"},
+		{"laptop:1234", "laptop:1234"},
+		{":1234", "localhost:1234"},
+		{"", ""},
+		{"laptop:http", ""},
+		{"laptop:0", ""},
+		{"laptop:65536", ""},
+		{"laptop:-1", ""},
+		{"[::1", ""},
+		{"fe80::1:99999", ""},
+		{"http://laptop:80", ""},
+		{"my laptop", ""},
+		{"me@laptop", ""},
+	} {
+		got, err := parseAddr(test.in)
+		var exit *exitError
+		if got != test.want || (err == nil) != (test.want != "") || err != nil && (!errors.As(err, &exit) || exit.code != exitUsage) {
+			t.Errorf("parseAddr(%q) = %q, %v; want %q", test.in, got, err, test.want)
+		}
+	}
+}
+
+// blocksOf returns the blocks that what r reads is said in.
+func blocksOf(t *testing.T, r io.Reader) [][]string {
+	t.Helper()
+	in := readInput(r)
+	defer in.close()
+	for range 100 { // until all is there, if it is little
+		in.mu.Lock()
+		ended := in.err != nil
+		in.mu.Unlock()
+		if ended {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	var blocks [][]string
+	for {
+		block, err := in.block(t.Context())
+		if err == io.EOF {
+			return blocks
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, block)
+	}
+}
+
+func TestInputKeepsEveryLine(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 8 {
+		var text strings.Builder
+		for range random.IntN(400) {
+			switch random.IntN(12) {
+			case 0:
+				text.WriteString(strings.Repeat("\n", random.IntN(5)))
+			case 1:
+				text.WriteString(strings.Repeat(`"`, random.IntN(40_000)))
+			case 2:
+				text.WriteString(strings.Repeat("日本", random.IntN(9000)))
+			}
+			fmt.Fprintf(&text, "%d %s\r\n", random.Int(), strings.Repeat("y", random.IntN(60)))
+		}
+		var got strings.Builder
+		for _, block := range blocksOf(t, &slowReader{[]byte(text.String()), random}) {
+			said := strings.Join(block, "\n")
+			r := wire.Request{Type: wire.TypeSay, Seq: 1 << 60, Text: said}
+			if len(said) > 16<<10 || len(block) > 100 || len(r.AppendJSON(nil)) > client.MaxRequest || !utf8.ValidString(said) {
+				t.Fatalf("a block of %d bytes and %d lines, %d of JSON", len(said), len(block), len(r.AppendJSON(nil)))
+			}
+			if wire.CleanLines(said) != said {
+				t.Fatalf("the host would change %q", said)
+			}
+			got.WriteString(said)
+		}
+		strip := strings.NewReplacer("\n", "", "\r", "")
+		if strip.Replace(got.String()) != strip.Replace(text.String()) {
+			t.Fatal("what came out is not what came in")
+		}
+	}
+}
+
+// A slowReader gives its bytes in reads of any size.
+type slowReader struct {
+	rest   []byte
+	random *rand.Rand
+}
+
+func (r *slowReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.rest[:min(len(r.rest), 1+r.random.IntN(20_000))])
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func TestBlocks(t *testing.T) {
+	many := strings.Repeat("x\n", 250)
+	tests := []struct {
+		name, in string
+		want     [][]string
+	}{
+		{"nothing", "", nil},
+		{"blank lines alone", "\n \n\n", nil},
+		{"no newline at the end", "a", [][]string{{"a"}}},
+		{"blank lines between and at the end", "\na\n\n\tb\n\n", [][]string{{"", "a", "", "\tb"}}},
+		{"a slash is a slash", "/quit\n//x\n", [][]string{{"/quit", "//x"}}},
+		{"controls", "\x1b[31mred\x1b[m\r\n", [][]string{{"␛[31mred␛[m"}}},
+		{"more blank lines than a block", strings.Repeat("\n", 150) + "a\n", [][]string{{"a"}}},
+		{"a long line", strings.Repeat("é", 10_000), [][]string{{strings.Repeat("é", 8<<10)}, {strings.Repeat("é", 10_000-8<<10)}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := blocksOf(t, strings.NewReader(test.in))
+			if !slices.EqualFunc(got, test.want, slices.Equal) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+	if got := blocksOf(t, strings.NewReader(many)); len(slices.Concat(got...)) != 250 {
+		t.Errorf("%d lines of 250", len(slices.Concat(got...)))
+	}
+}
+
+// hostRoom serves a room on loopback.
+func hostRoom(t *testing.T, opts relay.Options) (addr string, stop func()) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln.Addr().String(), serveRoom(t, ln, opts)
+}
+
+func serveRoom(t *testing.T, ln net.Listener, opts relay.Options) (stop func()) {
+	t.Helper()
+	opts.Title = cmp.Or(opts.Title, "kitchen")
+	ctx, cancel := context.WithCancel(context.Background())
+	var served sync.WaitGroup
+	served.Go(func() {
+		if err := relay.New(opts).Serve(ctx, ln); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	stop = func() { cancel(); served.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+// A witness is in the room and writes down what is said.
+type witness struct {
+	*client.Client
+	mu    sync.Mutex
+	lines []string // of messages
+	heard chan struct{}
+}
+
+func newWitness(t *testing.T, addr string) *witness {
+	t.Helper()
+	c, err := client.Join(context.Background(), client.Options{Addr: addr, Nick: "witness"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &witness{Client: c, heard: make(chan struct{}, 1)}
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for e := range c.Events() {
+			if m, ok := e.(client.Received); ok && m.Said() && !m.Own {
+				w.mu.Lock()
+				w.lines = append(w.lines, strings.Split(m.Text, "\n")...)
+				w.mu.Unlock()
+				wake(w.heard)
+			}
+		}
+	})
+	t.Cleanup(func() { c.Close(); reading.Wait() })
+	return w
+}
+
+func (w *witness) said() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.lines)
+}
+
+// waitFor waits until n lines were said.
+func (w *witness) waitFor(t *testing.T, n int) []string {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		if lines := w.said(); len(lines) >= n {
+			return lines
+		}
+		select {
+		case <-w.heard:
+		case <-late:
+			t.Fatalf("%d lines were said, want %d", len(w.said()), n)
+		}
+	}
+}
+
+// A buffer is written to by one goroutine and read by another.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// waitFor waits until text was written.
+func (b *buffer) waitFor(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(b.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("got %q, want %q in it", b.String(), text)
+		}
+	}
+}
+
+// A stay is one runJoin of a test.
+type stay struct {
+	out, err buffer
+	in       *io.PipeWriter // what is typed, or comes from a pipe
+	cancel   context.CancelFunc
+	done     chan error
+}
+
+func startJoin(t *testing.T, opts joinOptions) *stay {
+	t.Helper()
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &stay{in: w, cancel: cancel, done: make(chan error, 1)}
+	if opts.In == nil {
+		opts.In = r
+	}
+	opts.Out, opts.Err = &s.out, &s.err
+	go func() { s.done <- runJoin(ctx, opts) }()
+	t.Cleanup(func() { cancel(); w.Close() })
+	return s
+}
+
+// wait returns how the stay ended.
+func (s *stay) wait(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-s.done:
+		return err
+	case <-time.After(30 * time.Second):
+		buf := make([]byte, 1<<20)
+		t.Fatalf("chat join does not end\nout: %s\nerr: %s\n%s", s.out.String(), s.err.String(), buf[:runtime.Stack(buf, true)])
+		return nil
+	}
+}
+
+func piped(addr string) joinOptions {
+	return joinOptions{conversation: conversation{Piped: true, OutPiped: true}, Addr: addr, Nick: "ci", Backlog: -1}
+}
+
+func typed(addr string) joinOptions { return joinOptions{Addr: addr, Nick: "alice", Backlog: -1} }
+
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "line %d\n", i)
+	}
+	return b.String()
+}
+
+func checkLines(t *testing.T, got []string, n int) {
+	t.Helper()
+	if len(got) != n {
+		t.Errorf("%d lines were said, want %d", len(got), n)
+	}
+	for i, line := range got {
+		if want := fmt.Sprintf("line %d", i); line != want {
+			t.Fatalf("line %d is %q", i, line)
+		}
+	}
+}
+
+func TestPipeSaysEveryLine(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, addr)
+	opts := piped(addr)
+	opts.In = strings.NewReader(lines(3000))
+	s := startJoin(t, opts)
+	if err := s.wait(t); err != nil {
+		t.Errorf("join: %v", err)
+	}
+	checkLines(t, w.waitFor(t, 3000), 3000)
+	if got := s.out.String(); got != "" {
+		t.Errorf("printed %q; nobody else said anything", got)
+	}
+	if got := s.err.String(); !strings.HasPrefix(got, "* joined kitchen as ci (1 other here)\n") {
+		t.Errorf("told %q", got)
+	}
+}
+
+func TestPipeLosesNothingOnBrokenConnections(t *testing.T) {
+	host, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, host)
+	opts := piped(breakingProxy(t, host))
+	opts.In = &slowReader{[]byte(lines(2500)), rand.New(rand.NewPCG(3, 4))}
+	var s *stay
+	for range 20 { // the first connection may break before the welcome
+		s = startJoin(t, opts)
+		err := s.wait(t)
+		if err == nil {
+			break
+		}
+		if len(w.said()) > 0 {
+			t.Fatalf("join: %v", err)
+		}
+		opts.In = strings.NewReader(lines(2500))
+	}
+	checkLines(t, w.waitFor(t, 2500), 2500)
+	if got := s.err.String(); !strings.Contains(got, "* connection lost; reconnecting (no line is lost)\n* connected again\n") {
+		t.Errorf("told %q", got)
+	}
+}
+
+// breakingProxy leads to addr, but breaks each connection after some kilobytes.
+func breakingProxy(t *testing.T, addr string) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var proxies sync.WaitGroup
+	proxies.Go(func() {
+		for {
+			near, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", addr)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			cut := func(to, from net.Conn, n int64) {
+				io.CopyN(to, from, n)
+				near.(*net.TCPConn).SetLinger(0)
+				near.Close()
+				far.Close()
+			}
+			proxies.Go(func() { cut(far, near, 1000+rand.Int64N(20_000)) })
+			proxies.Go(func() { cut(near, far, 1000+rand.Int64N(20_000)) })
+		}
+	})
+	t.Cleanup(func() { ln.Close(); proxies.Wait() })
+	return ln.Addr().String()
+}
+
+func TestPipeSlashIsNoCommand(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, addr)
+	opts := piped(addr)
+	opts.In = strings.NewReader("/quit\n\n/nick mallory\n//x")
+	if err := startJoin(t, opts).wait(t); err != nil {
+		t.Error(err)
+	}
+	want := []string{"/quit", "", "/nick mallory", "//x"}
+	if got := w.waitFor(t, 4); !slices.Equal(got, want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+func TestPipeHalvesWhatAHostFindsTooLong(t *testing.T) {
+	for _, limits := range []relay.Options{{MaxText: 500, MaxTextLines: 7}, {MaxJSONLine: 700}} {
+		addr, _ := hostRoom(t, limits)
+		w := newWitness(t, addr)
+		opts := piped(addr)
+		opts.In = strings.NewReader(lines(50) + strings.Repeat("é", 2000))
+		s := startJoin(t, opts)
+		if err := s.wait(t); err != nil {
+			t.Error(err)
+		}
+		want := strings.ReplaceAll(lines(50), "\n", "") + strings.Repeat("é", 2000)
+		got := ""
+		for n := 51; len(got) < len(want); n++ {
+			got = strings.Join(w.waitFor(t, n), "")
+		}
+		if got != want {
+			t.Errorf("said %q, want %q", got, want)
+		}
+		if strings.Contains(s.err.String(), "!") {
+			t.Errorf("complained: %s", s.err.String())
+		}
+	}
+}
+
+func TestPipeTellsOfRefusedLines(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{HostToken: "hosthosthost"})
+	boss, err := client.Join(t.Context(), client.Options{Addr: addr, Token: "hosthosthost", Nick: "boss"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for range boss.Events() {
+		}
+	}()
+	defer boss.Close()
+	s := startJoin(t, piped(addr))
+	io.WriteString(s.in, "before\n")
+	w := newWitness(t, addr)
+	w.waitFor(t, 1)
+	if _, err := boss.Do(t.Context(), wire.Request{Type: "mute", Nick: "ci"}); err != nil {
+		t.Fatal(err)
+	}
+	boss.Flush(t.Context())
+	time.Sleep(100 * time.Millisecond) // until the host has done it
+	io.WriteString(s.in, "after\n")
+	s.err.waitFor(t, "! the hosting person muted you")
+	s.in.Close()
+	if err := s.wait(t); err == nil || err.Error() != "the host did not take 1 line" {
+		t.Errorf("join: %v", err)
+	}
+}
+
+func TestPipePrintsWhatOthersSay(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, addr)
+	if _, err := w.Say(t.Context(), "backlog"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	opts := piped(addr)
+	opts.Follow = true
+	s := startJoin(t, opts)
+	s.out.waitFor(t, "backlog\n")
+	io.WriteString(s.in, "mine\n")
+	w.waitFor(t, 1)
+	s.in.Close()
+	if _, err := w.Say(t.Context(), "one\ntwo"); err != nil {
+		t.Fatal(err)
+	}
+	s.out.waitFor(t, "two\n")
+	s.cancel()
+	if err := s.wait(t); err != nil {
+		t.Errorf("join: %v", err)
+	}
+	clock := regexp.MustCompile(`(?m)^\d\d:\d\d `)
+	if got, want := clock.ReplaceAllString(s.out.String(), ""), "<witness> backlog\n<witness> one\n<witness> two\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	opts := piped(addr)
+	opts.JSON = true
+	opts.In = strings.NewReader("hi\x1b[2J\n")
+	s := startJoin(t, opts)
+	if err := s.wait(t); err != nil {
+		t.Error(err)
+	}
+	var types []string
+	for line := range strings.Lines(s.out.String()) {
+		var e wire.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if e.Token != "" {
+			t.Errorf("the token is in %s", line)
+		}
+		if e.Type == wire.TypeMessage && (e.Text != "hi␛[2J" || e.From != "ci") {
+			t.Errorf("own message: %s", line)
+		}
+		types = append(types, e.Type)
+	}
+	if got := strings.Join(types, " "); !strings.HasPrefix(got, "welcome") || !strings.Contains(got, "message") {
+		t.Errorf("events: %s", got)
+	}
+}
+
+func TestTyped(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, addr)
+	s := startJoin(t, typed(addr))
+	s.out.waitFor(t, "* /quit or Ctrl-D to leave\n")
+	io.WriteString(s.in, "hello\n\n//etc/hosts\n/me waves\n/nick al\n/foo\n")
+	s.out.waitFor(t, "! unknown command /foo")
+	if got, want := w.waitFor(t, 3), []string{"hello", "/etc/hosts", "waves"}; !slices.Equal(got, want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+	if _, err := w.Do(t.Context(), wire.Request{Type: "msg", To: "al", Text: "psst"}); err != nil {
+		t.Fatal(err)
+	}
+	s.out.waitFor(t, "[witness -> you] psst")
+	io.WriteString(s.in, "/quit\n")
+	if err := s.wait(t); err != nil {
+		t.Errorf("join: %v", err)
+	}
+	got := regexp.MustCompile(`(?m)^\d\d:\d\d `).ReplaceAllString(s.out.String(), "")
+	want := "* Welcome to kitchen, alice (1 here: witness). /nick NAME to be somebody, /help for more.\n" +
+		"* /quit or Ctrl-D to leave\n" +
+		"* you are now al\n" +
+		"! unknown command /foo; /help lists them\n" +
+		"[witness -> you] psst\n"
+	got = strings.ReplaceAll(got, "* witness joined\n", "") // it may come before or after us
+	if got != want {
+		t.Errorf("printed:\n%s\nwant:\n%s", got, want)
+	}
+	if strings.ContainsRune(got, 0x1b) || s.err.String() != "" {
+		t.Errorf("escape sequences, or on stderr: %q", s.err.String())
+	}
+}
+
+func TestTypedComesBackToARestartedHost(t *testing.T) {
+	addr, stop := hostRoom(t, relay.Options{})
+	s := startJoin(t, typed(addr))
+	s.out.waitFor(t, "Ctrl-D")
+	stop()
+	s.out.waitFor(t, "* connection lost; reconnecting (what you type is kept)\n")
+	io.WriteString(s.in, "kept\n")
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Skip("the port is taken: ", err)
+	}
+	serveRoom(t, ln, relay.Options{})
+	s.out.waitFor(t, "* connected again; the host was restarted, and begins with an empty room\n")
+	w := newWitness(t, addr)
+	if got := w.waitFor(t, 1); got[0] != "kept" {
+		t.Errorf("said %q", got)
+	}
+	s.cancel() // Ctrl-C
+	if err := s.wait(t); err != nil {
+		t.Errorf("join: %v", err)
+	}
+	if n := strings.Count(s.out.String(), "connection lost"); n != 1 {
+		t.Errorf("told %d times that the connection is lost", n)
+	}
+}
+
+func TestPipeGivesUp(t *testing.T) {
+	addr, stop := hostRoom(t, relay.Options{})
+	opts := piped(addr)
+	opts.Retry = 300 * time.Millisecond
+	s := startJoin(t, opts)
+	s.err.waitFor(t, "* joined")
+	stop()
+	s.err.waitFor(t, "* connection lost")
+	io.WriteString(s.in, "one\n\ntwo\n")
+	err := s.wait(t)
+	if err == nil || !strings.Contains(err.Error(), "the host did not come back; 3 lines were not delivered") {
+		t.Errorf("join: %v", err)
+	}
+}
+
+func TestLogFile(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, addr)
+	if _, err := w.Say(t.Context(), "long ago"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	opts := piped(addr)
+	opts.LogFile = filepath.Join(t.TempDir(), "chat.log")
+	opts.Follow = true
+	s := startJoin(t, opts)
+	s.out.waitFor(t, "long ago")
+	io.WriteString(s.in, "one\ntwo\n")
+	w.waitFor(t, 2)
+	if _, err := w.Do(t.Context(), wire.Request{Type: "me", Text: "nods"}); err != nil {
+		t.Fatal(err)
+	}
+	s.out.waitFor(t, "nods")
+	s.cancel()
+	if err := s.wait(t); err != nil {
+		t.Error(err)
+	}
+	got, err := os.ReadFile(opts.LogFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	date := regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d `)
+	if got, want := date.ReplaceAllString(string(got), ""), "<ci> one\n<ci> two\n* witness nods\n"; got != want {
+		t.Errorf("log %q, want %q", got, want)
+	}
+	if info, err := os.Stat(opts.LogFile); runtime.GOOS != "windows" && (err != nil || info.Mode().Perm() != 0o600) {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	opts.LogFile = t.TempDir()
+	if err := startJoin(t, opts).wait(t); err == nil || !strings.Contains(err.Error(), "hint:") {
+		t.Errorf("a log that is a folder: %v", err)
+	}
+}
+
+func TestOutputBreaks(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, addr)
+	r, out := io.Pipe()
+	r.Close()
+	in, _ := io.Pipe()
+	defer in.Close()
+	opts := piped(addr)
+	opts.In, opts.Out, opts.Err = in, out, io.Discard
+	opts.Backlog = 10
+	if _, err := w.Say(t.Context(), "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if err := runJoin(t.Context(), opts); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("join: %v", err)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	kitchen, _ := hostRoom(t, relay.Options{Room: "00aa00aa00aa00aa"})
+	pantry, _ := hostRoom(t, relay.Options{Room: "00bb00bb00bb00bb", Title: "pantry"})
+	rooms := []foundRoom{
+		{RoomInfo: wire.RoomInfo{ID: "00aa00aa00aa00aa", Title: "kitchen", Members: 2}, Addr: kitchen},
+		{RoomInfo: wire.RoomInfo{ID: "00bb00bb00bb00bb", Title: "pantry"}, Addr: pantry},
+	}
+	find := func(_ context.Context, match string) ([]foundRoom, error) {
+		found := slices.DeleteFunc(slices.Clone(rooms), func(r foundRoom) bool { return match != "" && r.Title != match })
+		if len(found) == 0 {
+			return nil, &noRoomError{Want: match}
+		}
+		return found, nil
+	}
+	t.Run("by number", func(t *testing.T) {
+		opts := typed("")
+		opts.find = find
+		s := startJoin(t, opts)
+		s.out.waitFor(t, "Which one (1-2)? ")
+		io.WriteString(s.in, "7\n")
+		io.WriteString(s.in, "2\n")
+		s.out.waitFor(t, "* Welcome to pantry")
+		s.in.Close()
+		if err := s.wait(t); err != nil {
+			t.Error(err)
+		}
+		if got := s.out.String(); !strings.HasPrefix(got, "  1  kitchen  (2 here, "+kitchen+", id 00aa)\n  2  pantry") || strings.Count(got, "Which") != 2 {
+			t.Errorf("printed %q", got)
+		}
+	})
+	t.Run("by title", func(t *testing.T) {
+		opts := piped("")
+		opts.Room, opts.find, opts.In = "pantry", find, strings.NewReader("")
+		s := startJoin(t, opts)
+		if err := s.wait(t); err != nil || !strings.Contains(s.err.String(), "joined pantry") {
+			t.Errorf("join: %v, %s", err, s.err.String())
+		}
+	})
+	t.Run("without terminal", func(t *testing.T) {
+		opts := piped("")
+		opts.find = find
+		s := startJoin(t, opts)
+		var exit *exitError
+		if err := s.wait(t); !errors.As(err, &exit) || exit.code != exitUsage || !strings.Contains(err.Error(), "hint: name one") {
+			t.Errorf("join: %v", err)
+		}
+		if !strings.Contains(s.err.String(), "  2  pantry") || s.out.String() != "" {
+			t.Errorf("listed %q, printed %q", s.err.String(), s.out.String())
+		}
+	})
+	t.Run("none", func(t *testing.T) {
+		opts := piped("")
+		opts.find, opts.Room = find, "attic"
+		var none *noRoomError
+		if err := startJoin(t, opts).wait(t); !errors.As(err, &none) {
+			t.Errorf("join: %v", err)
+		}
+	})
+	t.Run("it became another room", func(t *testing.T) {
+		opts := piped("")
+		opts.find = func(context.Context, string) ([]foundRoom, error) {
+			return []foundRoom{{RoomInfo: rooms[0].RoomInfo, Addr: pantry}}, nil
+		}
+		if err := startJoin(t, opts).wait(t); err == nil || !strings.HasPrefix(err.Error(), "another room is there now\nhint:") {
+			t.Errorf("join: %v", err)
+		}
+	})
+	t.Run("a room and an address", func(t *testing.T) {
+		opts := piped(kitchen)
+		opts.Room = "kitchen"
+		var exit *exitError
+		if err := startJoin(t, opts).wait(t); !errors.As(err, &exit) || exit.code != exitUsage {
+			t.Errorf("join: %v", err)
+		}
+	})
+}
+
+func TestFindAgain(t *testing.T) {
+	room := func(id, addr string) foundRoom {
+		return foundRoom{RoomInfo: wire.RoomInfo{ID: id, Title: "kitchen"}, Addr: addr}
+	}
+	for _, test := range []struct {
+		name  string
+		found []foundRoom
+		want  string
+	}{
+		{"the same", []foundRoom{room("b", "2"), room("a", "1")}, "1"},
+		{"the only one of its title", []foundRoom{room("b", "2")}, "2"},
+		{"several", []foundRoom{room("b", "2"), room("c", "3")}, ""},
+		{"none", nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			opts := joinOptions{find: func(context.Context, string) ([]foundRoom, error) {
+				if len(test.found) == 0 {
+					return nil, &noRoomError{}
+				}
+				return test.found, nil
+			}}
+			got, err := opts.findAgain(t.Context(), wire.RoomInfo{ID: "a", Title: "kitchen"})
+			if got != test.want || (err == nil) != (test.want != "") {
+				t.Errorf("found %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestJoinErrorsAreForPeople(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	if err := startJoin(t, piped(addr)).wait(t); err == nil || !strings.HasPrefix(err.Error(), "nobody listens at "+addr+"\nhint: ") {
+		t.Errorf("nobody there: %v", err)
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{&client.RefusedError{Text: "the room is full"}, "the host says: the room is full"},
+		{&client.RefusedError{Code: wire.CodeVersion, Text: "too old"}, "the host says: too old\nhint: "},
+		{client.ErrNoRoom, "what answers at X is not a chat room\nhint: "},
+		{&net.DNSError{Name: "nowhere", IsNotFound: true}, "there is no host called nowhere\nhint: "},
+		{context.DeadlineExceeded, "no answer from X\nhint: "},
+		{errors.New("odd"), "cannot join: odd\nhint: "},
+	} {
+		if got := joinError("X", fmt.Errorf("dial X: %w", test.err)).Error(); !strings.HasPrefix(strings.ReplaceAll(got, "dial X: ", ""), test.want) {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
+}
+
+func TestCtrlCWhileLooking(t *testing.T) {
+	opts := piped("")
+	opts.find = func(ctx context.Context, _ string) ([]foundRoom, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	s := startJoin(t, opts)
+	s.cancel()
+	var exit *exitError
+	if err := s.wait(t); !errors.As(err, &exit) || exit.code != 130 {
+		t.Errorf("join: %v", err)
+	}
+}

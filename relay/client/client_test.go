@@ -1,0 +1,754 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"chat/relay/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestJoinSaysHelloAndTellsTheWelcome(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var hello wire.Request
+		c, _, end := join(t, Options{Nick: "alice", Backlog: 7}, func(h *scriptedHost) *hostEnd {
+			end := h.accept()
+			hello = end.want(wire.TypeHello)
+			end.sendText("* Welcome to kitchen, guest-3\n10:02 <bob> a greeting for a person\n")
+			end.send(welcomeTo("r1", wire.Event{Token: "secret", Topic: "soup\x1b[2J", Next: 3}))
+			return end
+		})
+		if hello.Version != wire.Version || hello.Nick != "alice" || len(hello.Token) < 20 || hello.Room != "" ||
+			hello.Since != 0 || hello.Backlog == nil || *hello.Backlog != 7 {
+			t.Errorf("hello = %+v", hello)
+		}
+		got := nextEvent[Connected](t, c)
+		if got.Resumed || got.NewRoom || got.Welcome.Title != "kitchen" {
+			t.Errorf("connected = %+v", got)
+		}
+		if got.Welcome.Token != "" || c.Welcome().Token != "" {
+			t.Error("the token is in what the program gets to see")
+		}
+		if strings.ContainsRune(got.Welcome.Topic, 0x1b) {
+			t.Errorf("topic %q is not cleaned", got.Welcome.Topic)
+		}
+		end.send(message(2, "before"), message(3, "red\x1b[31m"), wire.Event{Type: wire.TypePong}, wire.Event{Type: "later", ID: 4})
+		for i, want := range []struct {
+			past bool
+			text string
+		}{{true, "before"}, {false, "red␛[31m"}, {false, ""}} {
+			if got := nextEvent[Received](t, c); got.Past != want.past || got.Text != want.text || got.Own {
+				t.Errorf("event %d = %+v, want %+v", i, got, want)
+			}
+		}
+		closeClient(t, c, end)
+	})
+}
+
+// closeClient closes c while end plays the host that says goodbye.
+func closeClient(t *testing.T, c *Client, end *hostEnd) {
+	t.Helper()
+	var host sync.WaitGroup
+	host.Go(func() {
+		end.want(typeQuit)
+		end.send(wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"})
+		end.conn.Close()
+	})
+	begin := time.Now()
+	if err := c.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if took := time.Since(begin); took != 0 {
+		t.Errorf("Close took %v though the host answered", took)
+	}
+	host.Wait()
+	for range c.Events() {
+	}
+	if err := c.Err(); err != nil {
+		t.Errorf("Err after Close = %v", err)
+	}
+	if _, err := c.Say(t.Context(), "late"); !errors.Is(err, ErrClosed) {
+		t.Errorf("Say after Close: %v, want ErrClosed", err)
+	}
+}
+
+func TestJoinRefused(t *testing.T) {
+	tests := []struct {
+		name string
+		host func(*hostEnd)
+		code wire.Code
+		text string
+		is   error
+	}{
+		{"in words", func(h *hostEnd) { h.sendText("! the room is full\n") }, "", "the room is full", nil},
+		{"in words after a greeting", func(h *hostEnd) { h.sendText("* hello\n! you are banned\x1b[m\n") }, "", "you are banned␛[m", nil},
+		{"by code", func(h *hostEnd) {
+			h.send(wire.Event{Type: wire.TypeError, Code: wire.CodeWrongRoom, Text: "this is the pantry"})
+		}, wire.CodeWrongRoom, "this is the pantry", nil},
+		{"by goodbye", func(h *hostEnd) {
+			h.send(wire.Event{Type: wire.TypeBye, Code: wire.CodeBanned, Text: "not you"})
+		}, wire.CodeBanned, "not you", nil},
+		{"by something else", func(h *hostEnd) { h.sendText("SSH-2.0-OpenSSH_9.9\r\n") }, "", "", ErrNoRoom},
+		{"by other JSON", func(h *hostEnd) { h.sendText("{\"jsonrpc\":\"2.0\"}\n") }, "", "", ErrNoRoom},
+		{"by silence", func(h *hostEnd) { h.takesNoMore() }, "", "", os.ErrDeadlineExceeded},
+		{"by hanging up", func(h *hostEnd) {}, "", "", errHungUp},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newScriptedHost(t)
+				go func() {
+					end := h.accept()
+					defer end.conn.Close()
+					end.want(wire.TypeHello)
+					test.host(end)
+				}()
+				_, err := Join(t.Context(), Options{Dial: h.dial})
+				if test.is != nil {
+					if !errors.Is(err, test.is) {
+						t.Errorf("Join: %v, want %v", err, test.is)
+					}
+					return
+				}
+				refusal, ok := errors.AsType[*RefusedError](err)
+				if !ok || refusal.Code != test.code || refusal.Text != test.text {
+					t.Errorf("Join: %#v, want a refusal %q %q", err, test.code, test.text)
+				}
+			})
+		})
+	}
+}
+
+func TestAcknowledgements(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		requests := []wire.Request{
+			{Type: wire.TypeSay, Text: "one"},
+			{Type: "nick", Nick: "al"},
+			{Type: typeMe, Text: "waves"},
+			{Type: typeCommand, Text: "/who"},
+			{Type: typeCommand, Text: "/msg bob hi"},
+		}
+		var want []uint64
+		for _, r := range requests {
+			seq, err := c.Do(t.Context(), r)
+			if err != nil {
+				t.Fatalf("Do %+v: %v", r, err)
+			}
+			want = append(want, seq)
+		}
+		var got []uint64
+		for _, r := range requests {
+			got = append(got, end.want(r.Type).Seq)
+		}
+		if !slices.Equal(got, want) || want[0] == 0 || want[1] != 0 || want[2] <= want[0] || want[3] != 0 || want[4] <= want[2] {
+			t.Errorf("seqs sent %v, returned %v", got, want)
+		}
+		if n := c.Unacked(); n != 3 {
+			t.Errorf("%d unacknowledged, want 3", n)
+		}
+		end.send(
+			wire.Event{Type: wire.TypeMessage, ID: 1, Client: "me", Seq: want[0], Text: "one"},
+			wire.Event{Type: wire.TypeNick, ID: 2, Client: "me", From: "alice", Nick: "al"},
+			wire.Event{Type: wire.TypeAction, ID: 3, Client: "bob", Seq: want[2], Text: "not ours"},
+			wire.Event{Type: wire.TypeError, Seq: want[2], Code: wire.CodeMuted, Text: "you are muted"},
+		)
+		for i, own := range []bool{true, true, false, false} {
+			if e := nextEvent[Received](t, c); e.Own != own {
+				t.Errorf("event %d: own = %v", i, e.Own)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := c.Flush(ctx)
+		rejected, ok := errors.AsType[*RejectedError](err)
+		if !errors.Is(err, context.DeadlineExceeded) || !ok || rejected.Count != 1 || rejected.Rejections[0].Said != "waves" {
+			t.Errorf("Flush: %v", err)
+		}
+		if list := c.Pending(); len(list) != 1 || list[0].Text != "/msg bob hi" {
+			t.Errorf("pending %+v", list)
+		}
+		end.send(wire.Event{Type: wire.TypePrivate, Client: "me", From: "al", To: "bob", Seq: want[4], Text: "hi"})
+		nextEvent[Received](t, c)
+		if err := c.Flush(t.Context()); err != nil {
+			t.Errorf("Flush when all is acknowledged: %v", err)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestTooLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		if _, err := c.Say(t.Context(), strings.Repeat("x", MaxRequest)); !errors.Is(err, ErrTooLong) {
+			t.Errorf("Say: %v, want ErrTooLong", err)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestLineDroppedUnread(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		for _, text := range []string{"short", strings.Repeat("long", 5000), "short"} {
+			if _, err := c.Say(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first := end.want(wire.TypeSay)
+		end.want(wire.TypeSay)
+		third := end.want(wire.TypeSay)
+		end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeTooLong, Text: "a line was dropped"}, said(1, first), said(2, third))
+		rejected, ok := errors.AsType[*RejectedError](c.Flush(t.Context()))
+		if !ok || rejected.Count != 1 || rejected.Rejections[0].Seq != 2 {
+			t.Errorf("rejected %+v, want the long one", rejected)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestSayBlocksWhenTooMuchIsUnacknowledged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{MaxUnacked: 2}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		for n := range 2 {
+			if _, err := c.Say(t.Context(), lineOf(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := c.Say(ctx, "third"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("third Say: %v, want to wait until the deadline", err)
+		}
+		go func() {
+			for range 3 {
+				r := end.want(wire.TypeSay)
+				time.Sleep(time.Second)
+				end.send(said(r.Seq, r))
+			}
+		}()
+		if _, err := c.Say(t.Context(), "third"); err != nil {
+			t.Errorf("third Say: %v", err)
+		}
+		if err := c.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestPingFindsDeadHost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		begin := time.Now()
+		for range 3 { // an idle room is no dead one
+			end.want(wire.TypePing)
+			end.send(wire.Event{Type: wire.TypePong})
+		}
+		if took := time.Since(begin); took != 30*time.Second {
+			t.Errorf("three pings in %v, want 30s", took)
+		}
+		end.want(wire.TypePing)
+		if e := nextEvent[Disconnected](t, c); !errors.Is(e.Err, errSilent) {
+			t.Errorf("disconnected: %v", e.Err)
+		}
+		if took := time.Since(begin); took != 50*time.Second {
+			t.Errorf("found dead after %v, want 50s", took)
+		}
+		end = h.welcome(wire.Event{})
+		nextEvent[Connected](t, c)
+		closeClient(t, c, end)
+	})
+}
+
+func TestPauses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		end.conn.Close()
+		want := firstPause
+		for attempt := range 15 {
+			e := nextEvent[Disconnected](t, c)
+			if low, high := want*69/100, want*131/100; e.RetryIn < low || e.RetryIn > high || e.Attempt != attempt {
+				t.Errorf("attempt %d in %v, want %d in %v ± 30 %%", e.Attempt, e.RetryIn, attempt, want)
+			}
+			want = min(time.Duration(float64(want)*pauseGrow), maxPause)
+		}
+		end = h.welcome(wire.Event{})
+		nextEvent[Connected](t, c)
+		end.conn.Close() // at once: the pauses go on
+		if e := nextEvent[Disconnected](t, c); e.RetryIn < maxPause/2 || e.Attempt != 0 {
+			t.Errorf("a host that falls over is asked again in %v (attempt %d)", e.RetryIn, e.Attempt)
+		}
+		end = h.welcome(wire.Event{})
+		nextEvent[Connected](t, c)
+		time.Sleep(steady - time.Second)
+		end.send(message(1, "still here"))
+		nextEvent[Received](t, c)
+		time.Sleep(2 * time.Second)
+		end.conn.Close()
+		if e := nextEvent[Disconnected](t, c); e.RetryIn > 2*firstPause {
+			t.Errorf("after a connection that lasted the first pause is %v", e.RetryIn)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestGiveUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{GiveUp: time.Minute}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		if _, err := c.Say(t.Context(), "lost"); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		end.conn.Close()
+		var flushed error
+		go func() { flushed = c.Flush(t.Context()) }()
+		for range c.Events() {
+		}
+		if took := time.Since(begin); took < time.Minute || took > time.Minute+6*time.Second {
+			t.Errorf("gave up after %v, want a minute", took)
+		}
+		synctest.Wait()
+		if !errors.Is(c.Err(), ErrGaveUp) || !errors.Is(flushed, ErrGaveUp) {
+			t.Errorf("Err = %v, Flush = %v; want ErrGaveUp", c.Err(), flushed)
+		}
+		if err := c.Close(); err == nil || len(c.Pending()) != 1 {
+			t.Errorf("Close = %v, pending %v; want to hear of the lost line", err, c.Pending())
+		}
+	})
+}
+
+func TestFindAfterThreeFailures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newScriptedHost(t)
+		moved := false
+		c, _, end := join(t, Options{
+			Addr: "old:1",
+			Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+				if moved && addr == "old:1" {
+					h.addrs = append(h.addrs, addr)
+					return nil, errors.New("no route")
+				}
+				return h.dial(ctx, addr)
+			},
+			Find: func(_ context.Context, room wire.RoomInfo) (string, error) {
+				if room.ID != "r1" || room.Title != "kitchen" {
+					t.Errorf("asked to find %+v", room)
+				}
+				return "new:1", nil
+			},
+		}, func(*scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		moved = true
+		end.conn.Close()
+		end = h.welcome(wire.Event{})
+		for e := range c.Events() {
+			if e, ok := e.(Connected); ok && e.Resumed {
+				break
+			}
+		}
+		want := []string{"old:1", "old:1", "old:1", "old:1", "new:1"}
+		if !slices.Equal(h.addrs, want) {
+			t.Errorf("dialled %v, want %v", h.addrs, want)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestResumeAsksForWhatWasMissed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{Nick: "alice"}, func(h *scriptedHost) *hostEnd {
+			return h.welcome(wire.Event{Nick: "alice-2", Next: 5, Seq: 3})
+		})
+		nextEvent[Connected](t, c)
+		for n := range 3 {
+			if seq, err := c.Say(t.Context(), lineOf(n)); err != nil || seq != uint64(n+4) {
+				t.Fatalf("Say: seq %d, %v; want one above what the host has of this token", seq, err)
+			}
+		}
+		first := end.want(wire.TypeSay)
+		end.want(wire.TypeSay)
+		end.send(message(5, "x"), said(6, first))
+		nextEvent[Received](t, c)
+		nextEvent[Received](t, c)
+		end.conn.Close()
+		nextEvent[Disconnected](t, c)
+
+		end = h.accept()
+		hello := end.want(wire.TypeHello)
+		if hello.Since != 6 || hello.Room != "r1" || hello.Nick != "alice-2" || hello.Backlog != nil {
+			t.Errorf("hello = %+v", hello)
+		}
+		end.send(welcomeTo("r1", wire.Event{Seq: 5, Next: 9}))
+		if e := nextEvent[Connected](t, c); !e.Resumed || e.NewRoom {
+			t.Errorf("connected = %+v", e)
+		}
+		if r := end.want(wire.TypeSay); r.Text != lineOf(2) || r.Seq != 6 {
+			t.Errorf("sent again: %+v, want only the third line, with its seq", r)
+		}
+		end.send(message(6, "again"), message(7, "missed"), said(9, wire.Request{Seq: 6, Text: "line 2"}))
+		if e := nextEvent[Received](t, c); e.Text != "missed" || !e.Past {
+			t.Errorf("after the resume: %+v", e)
+		}
+		if e := nextEvent[Received](t, c); !e.Own || e.Past {
+			t.Errorf("own line: %+v", e)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestRestartedHostIsANewRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{Room: "r1"}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: 90}) })
+		nextEvent[Connected](t, c)
+		if _, err := c.Say(t.Context(), "kept"); err != nil {
+			t.Fatal(err)
+		}
+		end.want(wire.TypeSay)
+		end.send(message(90, "x"))
+		nextEvent[Received](t, c)
+		end.send(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "back soon"})
+		if e := nextEvent[Received](t, c); e.Type != wire.TypeBye {
+			t.Errorf("got %+v, want the goodbye", e)
+		}
+		if e := nextEvent[Disconnected](t, c); !hasCode(e.Err, wire.CodeShutdown) {
+			t.Errorf("disconnected: %v", e.Err)
+		}
+
+		end = h.accept()
+		end.want(wire.TypeHello)
+		end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeWrongRoom, Text: "another"})
+		end.conn.Close()
+		end = h.accept()
+		if hello := end.want(wire.TypeHello); hello.Room != "" || hello.Since != 0 || hello.Token == "" {
+			t.Errorf("hello = %+v", hello)
+		}
+		end.send(welcomeTo("r2", wire.Event{Title: "renamed"}))
+		if e := nextEvent[Connected](t, c); !e.Resumed || !e.NewRoom {
+			t.Errorf("connected = %+v", e)
+		}
+		r := end.want(wire.TypeSay)
+		end.send(said(1, r))
+		if e := nextEvent[Received](t, c); e.ID != 1 || e.Text != "kept" || !e.Own {
+			t.Errorf("ids did not begin afresh: %+v", e)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestAnotherRoomElsewhereIsLeftAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newScriptedHost(t)
+		found := []string{"pantry:1", "kitchen:2"}
+		c, _, end := join(t, Options{
+			Addr: "kitchen:1",
+			Dial: h.dial,
+			Find: func(context.Context, wire.RoomInfo) (addr string, err error) {
+				addr, found = found[0], found[1:]
+				return addr, nil
+			},
+		}, func(*scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		end.conn.Close()
+		for range findAfter {
+			h.accept().conn.Close()
+		}
+		wrong := wire.Event{Type: wire.TypeError, Code: wire.CodeWrongRoom, Text: "another"}
+		refuse := func(title string) {
+			t.Helper()
+			end := h.accept()
+			end.want(wire.TypeHello)
+			end.send(wrong)
+			end = h.accept()
+			if r := end.want(wire.TypeHello); !r.Probe {
+				t.Errorf("hello = %+v, want a probe first", r)
+			}
+			end.send(wire.Event{Type: wire.TypeRoom, Room: "r7", Title: title, Version: 1})
+		}
+		refuse("pantry")
+		h.accept().conn.Close()
+		refuse("kitchen")
+		end = h.accept()
+		end.want(wire.TypeHello)
+		end.send(welcomeTo("r7", wire.Event{}))
+		var last Disconnected
+		for e := range c.Events() {
+			if e, ok := e.(Disconnected); ok {
+				last = e
+			}
+			if _, ok := e.(Connected); ok {
+				break
+			}
+		}
+		if last.Attempt != 5 {
+			t.Errorf("back after attempt %d, want 5", last.Attempt)
+		}
+		want := []string{"kitchen:1", "kitchen:1", "kitchen:1", "kitchen:1", "pantry:1", "pantry:1", "kitchen:1", "kitchen:2", "kitchen:2", "kitchen:2"}
+		if !slices.Equal(h.addrs, want) {
+			t.Errorf("dialled %v, want %v", h.addrs, want)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestWhatCameTooLateForAClosingRoomIsSentToTheNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		if _, err := c.Say(t.Context(), "late"); err != nil {
+			t.Fatal(err)
+		}
+		r := end.want(wire.TypeSay)
+		end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeShutdown, Seq: r.Seq, Text: "the room closes; this was not sent"})
+		end.conn.Close()
+		nextEvent[Disconnected](t, c)
+		end = h.welcome(wire.Event{})
+		nextEvent[Connected](t, c)
+		if again := end.want(wire.TypeSay); again != r {
+			t.Errorf("sent %+v, want %+v again", again, r)
+		}
+		end.send(said(1, r))
+		if err := c.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestFinalGoodbyes(t *testing.T) {
+	for _, code := range []wire.Code{wire.CodeKicked, wire.CodeReplaced, wire.CodeBanned} {
+		for _, kind := range []string{wire.TypeBye, wire.TypeError} {
+			t.Run(string(code)+" by "+kind, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+					end.send(wire.Event{Type: kind, Code: code, Text: "out"})
+					end.conn.Close()
+					for range c.Events() {
+					}
+					if !hasCode(c.Err(), code) {
+						t.Errorf("Err = %v", c.Err())
+					}
+					if _, err := c.Say(t.Context(), "x"); !hasCode(err, code) {
+						t.Errorf("Say: %v", err)
+					}
+					c.Close()
+				})
+			})
+		}
+	}
+}
+
+func TestGapSendsAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		c.Say(t.Context(), "taken")
+		first := end.want(wire.TypeSay)
+		end.send(wire.Event{Type: wire.TypeGap, Missed: 12})
+		if again := end.want(wire.TypeSay); again != first {
+			t.Errorf("sent %+v again as %+v", first, again)
+		}
+		end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeDuplicate, Seq: first.Seq, Text: "we have it"})
+		if e := nextEvent[Received](t, c); e.Type != wire.TypeGap {
+			t.Errorf("got %+v, want the gap", e)
+		}
+		if err := c.Flush(t.Context()); err != nil {
+			t.Errorf("Flush: %v; a duplicate is an acknowledgement", err)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestSlowProgramStopsTheReading(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		var sent atomic.Int64
+		go func() {
+			for id := range uint64(1000) {
+				e := message(id+1, "flood")
+				if _, err := end.conn.Write(e.AppendJSON(nil)); err != nil {
+					return
+				}
+				sent.Add(1)
+			}
+		}()
+		time.Sleep(time.Hour) // nobody pings, nobody is declared dead: we are the slow one
+		if n := sent.Load(); n < eventsAhead || n > eventsAhead+10 {
+			t.Errorf("read %d events ahead, want about %d", n, eventsAhead)
+		}
+		nextEvent[Connected](t, c)
+		for id := range uint64(1000) {
+			if e := nextEvent[Received](t, c); e.ID != id+1 {
+				t.Fatalf("event %d came as %+v", id+1, e)
+			}
+		}
+		closeClient(t, c, end)
+	})
+}
+
+func TestCloseWithoutReaderOrHost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		var flood sync.WaitGroup
+		flood.Go(func() {
+			for id := uint64(1); ; id++ {
+				time.Sleep(time.Millisecond) // time passes in a bubble only while all wait
+				e := message(id, "flood")
+				if _, err := end.conn.Write(e.AppendJSON(nil)); err != nil {
+					return
+				}
+			}
+		})
+		time.Sleep(time.Second)
+		begin := time.Now()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took != closeWait {
+			t.Errorf("Close took %v, want %v", took, closeWait)
+		}
+		flood.Wait()
+	})
+}
+
+func TestContextEndsTheClient(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		h := newScriptedHost(t)
+		go h.welcome(wire.Event{})
+		c, err := Join(ctx, Options{Dial: h.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		for range c.Events() {
+		}
+		if !errors.Is(c.Err(), context.Canceled) {
+			t.Errorf("Err = %v", c.Err())
+		}
+	})
+}
+
+// Whatever breaks when, each line arrives once and in order, and each event is
+// told once and in order.
+func TestNoLossNoDoublesOnBrokenConnections(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			bubble(t, func(t *testing.T) { sayThroughBreaks(t, seed, 100+int(seed)*60) })
+		})
+	}
+}
+
+func sayThroughBreaks(t *testing.T, seed uint64, cut int) {
+	const lines = 300
+	r := newSmallRoom(seed, cut)
+	var c *Client
+	var err error
+	for c == nil { // the first attempt is the only one of Join
+		c, err = Join(t.Context(), Options{Dial: r.dial, MaxUnacked: 50, Backlog: 1000})
+		if err != nil && r.dials > 100 {
+			t.Fatal(err)
+		}
+	}
+	var told []wire.Event
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for e := range c.Events() {
+			if e, ok := e.(Received); ok && e.ID != 0 {
+				told = append(told, e.Event)
+			}
+		}
+	})
+	for n := range lines {
+		if _, err := c.Say(t.Context(), lineOf(n)); err != nil {
+			t.Fatal(err)
+		}
+		if n%7 == 0 {
+			r.say(message(0, "chatter"))
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	if err := c.Flush(t.Context()); err != nil {
+		t.Errorf("Flush: %v", err)
+	}
+	r.mu.Lock()
+	r.cut = 0
+	r.mu.Unlock()
+	time.Sleep(10 * time.Minute) // until it is connected once more, and has caught up
+	if err := c.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	reading.Wait()
+	r.serving.Wait()
+
+	var own []string
+	for _, text := range r.texts() {
+		if text != "chatter" {
+			own = append(own, text)
+		}
+	}
+	for n := range max(lines, len(own)) {
+		if n >= len(own) || n >= lines || own[n] != lineOf(n) {
+			t.Fatalf("line %d of %d in the log is not what was said: %q", n, len(own), own[min(n, len(own)-1)])
+		}
+	}
+	if len(told) != len(r.log) {
+		t.Errorf("%d events told, %d in the log", len(told), len(r.log))
+	}
+	for i, e := range told {
+		if e.ID != uint64(i+1) {
+			t.Fatalf("event %d was told in the place of %d", e.ID, i+1)
+		}
+	}
+	t.Logf("%d connections", r.dials)
+}
+
+func TestFlushNamesWhatWasRejected(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newSmallRoom(1, 0)
+		c, err := Join(t.Context(), Options{Dial: r.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for range c.Events() {
+			}
+		}()
+		for _, text := range []string{"good", "bad", "good", "bad"} {
+			if _, err := c.Say(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err = c.Flush(t.Context())
+		rejected, ok := errors.AsType[*RejectedError](err)
+		if !ok || rejected.Count != 2 || rejected.Rejections[1].Seq != 4 || !strings.Contains(err.Error(), "no such words") {
+			t.Errorf("Flush: %v", err)
+		}
+		if err := c.Flush(t.Context()); err != nil {
+			t.Errorf("second Flush: %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		r.serving.Wait()
+	})
+}

@@ -1,0 +1,364 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chat/relay/wire"
+)
+
+// A scriptedHost lets a test play the host, line by line.
+type scriptedHost struct {
+	t     *testing.T
+	conns chan *hostEnd
+	addrs []string // dialled, in order; the client's goroutine writes it while the test waits
+}
+
+func newScriptedHost(t *testing.T) *scriptedHost {
+	return &scriptedHost{t: t, conns: make(chan *hostEnd)}
+}
+
+// dial is an Options.Dial: each connection goes to the next accept, and is
+// refused when there is none within the time to dial.
+func (h *scriptedHost) dial(ctx context.Context, addr string) (net.Conn, error) {
+	h.addrs = append(h.addrs, addr)
+	ours, theirs := net.Pipe()
+	select {
+	case h.conns <- &hostEnd{h.t, theirs, wire.NewLineReader(theirs, 1<<20)}:
+		return ours, nil
+	case <-ctx.Done():
+		ours.Close()
+		return nil, errors.New("nobody accepts")
+	}
+}
+
+func (h *scriptedHost) accept() *hostEnd { return <-h.conns }
+
+// welcome accepts a client and lets it in.
+func (h *scriptedHost) welcome(e wire.Event) *hostEnd {
+	h.t.Helper()
+	end := h.accept()
+	end.want(wire.TypeHello)
+	end.send(welcomeTo("r1", e))
+	return end
+}
+
+// welcomeTo returns a welcome to the room with what e says beyond it.
+func welcomeTo(room string, e wire.Event) wire.Event {
+	e.Type, e.Version, e.Room = wire.TypeWelcome, wire.Version, room
+	if e.Title == "" {
+		e.Title = "kitchen"
+	}
+	if e.Client == "" {
+		e.Client = "me"
+	}
+	if e.Nick == "" {
+		e.Nick = "alice"
+	}
+	if e.Next == 0 {
+		e.Next = 1
+	}
+	return e
+}
+
+// A hostEnd is the host's end of one connection.
+type hostEnd struct {
+	t     *testing.T
+	conn  net.Conn
+	lines *wire.LineReader
+}
+
+func (h *hostEnd) send(events ...wire.Event) {
+	h.t.Helper()
+	var b []byte
+	for _, e := range events {
+		b = e.AppendJSON(b)
+	}
+	h.sendText(string(b))
+}
+
+func (h *hostEnd) sendText(s string) {
+	h.t.Helper()
+	if _, err := h.conn.Write([]byte(s)); err != nil {
+		h.t.Fatalf("host writes %q: %v", s, err)
+	}
+}
+
+// want reads the next request and checks its type.
+func (h *hostEnd) want(kind string) wire.Request {
+	h.t.Helper()
+	line, err := h.lines.ReadLine()
+	if err != nil {
+		h.t.Fatalf("host reads a %s: %v", kind, err)
+	}
+	r, err := wire.ParseRequest(line)
+	if err != nil || r.Type != kind {
+		h.t.Fatalf("host got %s (%v), want a %s", line, err, kind)
+	}
+	return r
+}
+
+// takesNoMore checks that the client hangs up without another word.
+func (h *hostEnd) takesNoMore() {
+	h.t.Helper()
+	if line, err := h.lines.ReadLine(); err == nil {
+		h.t.Fatalf("host got %s, want nothing", line)
+	}
+}
+
+// said is the event that acknowledges request r.
+func said(id uint64, r wire.Request) wire.Event {
+	return wire.Event{Type: wire.TypeMessage, ID: id, Time: time.Now(), From: "alice", Client: "me", Seq: r.Seq, Text: r.Text}
+}
+
+// message is something that somebody else said.
+func message(id uint64, text string) wire.Event {
+	return wire.Event{Type: wire.TypeMessage, ID: id, Time: time.Now(), From: "bob", Client: "bob", Seq: id, Text: text}
+}
+
+// nextEvent takes one event of type E from the client.
+func nextEvent[E Event](t *testing.T, c *Client) E {
+	t.Helper()
+	select {
+	case e, ok := <-c.Events():
+		if got, isE := e.(E); isE {
+			return got
+		}
+		t.Fatalf("client tells %T %+v (open: %v), want a %T", e, e, ok, *new(E))
+	case <-time.After(time.Hour): // of the bubble's time
+		t.Fatalf("client tells nothing, want a %T", *new(E))
+	}
+	panic("unreachable")
+}
+
+// join joins a scripted host that is played by host.
+func join(t *testing.T, opts Options, host func(*scriptedHost) *hostEnd) (*Client, *scriptedHost, *hostEnd) {
+	t.Helper()
+	h := newScriptedHost(t)
+	if opts.Dial == nil {
+		opts.Dial = h.dial
+	}
+	if opts.Addr == "" {
+		opts.Addr = "kitchen:24280"
+	}
+	ends := make(chan *hostEnd, 1)
+	go func() { ends <- host(h) }()
+	c, err := Join(t.Context(), opts)
+	if err != nil {
+		t.Fatalf("Join: %v", err)
+	}
+	return c, h, <-ends
+}
+
+// A smallRoom is a host in a few lines: a log, clients known by their tokens,
+// and connections that are cut at any byte.
+type smallRoom struct {
+	mu      sync.Mutex
+	rand    *rand.Rand
+	log     []wire.Event
+	taken   map[string]uint64 // by token: the highest seq
+	cut     int               // bytes until a connection is cut, about; 0: none is
+	changed chan struct{}
+	serving sync.WaitGroup
+	dials   int
+}
+
+func newSmallRoom(seed uint64, cut int) *smallRoom {
+	return &smallRoom{
+		rand: rand.New(rand.NewPCG(seed, 1)), cut: cut,
+		taken: map[string]uint64{}, changed: make(chan struct{}),
+	}
+}
+
+func (r *smallRoom) dial(context.Context, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dials++
+	var host net.Conn = theirs
+	if r.cut > 0 {
+		host = &cutConn{Conn: theirs, in: r.rand.IntN(2 * r.cut), out: r.rand.IntN(2*r.cut) + 150}
+	}
+	r.serving.Go(func() { r.serve(host) })
+	return ours, nil
+}
+
+// append puts e into the log.
+func (r *smallRoom) appendLocked(e wire.Event) {
+	e.ID, e.Time = uint64(len(r.log)+1), time.Now()
+	r.log = append(r.log, e)
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *smallRoom) say(e wire.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.appendLocked(e)
+}
+
+func (r *smallRoom) serve(conn net.Conn) {
+	defer conn.Close()
+	lines := wire.NewLineReader(conn, 1<<20)
+	line, err := lines.ReadLine()
+	if err != nil {
+		return
+	}
+	hello, err := wire.ParseRequest(line)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	welcome := welcomeTo("r1", wire.Event{Client: hello.Token, Seq: r.taken[hello.Token], Next: uint64(len(r.log) + 1)})
+	r.mu.Unlock()
+
+	answers := make(chan wire.Event, 10000)
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	gone := make(chan struct{})
+	defer close(gone)
+	writer.Go(func() { r.write(conn, welcome, int(hello.Since), answers, gone) })
+	for {
+		line, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		req, err := wire.ParseRequest(line)
+		if err != nil {
+			continue
+		}
+		r.take(hello.Token, req, answers)
+		if req.Type == typeQuit {
+			answers <- wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"}
+		}
+	}
+}
+
+func (r *smallRoom) take(token string, req wire.Request, answers chan<- wire.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case req.Type == wire.TypePing:
+		answers <- wire.Event{Type: wire.TypePong}
+	case req.Type != wire.TypeSay:
+	case req.Seq <= r.taken[token]:
+		answers <- wire.Event{Type: wire.TypeError, Code: wire.CodeDuplicate, Seq: req.Seq, Text: "twice"}
+	case req.Text == "bad":
+		answers <- wire.Event{Type: wire.TypeError, Code: wire.CodeMuted, Seq: req.Seq, Text: "no such words"}
+	default:
+		r.taken[token] = req.Seq
+		r.appendLocked(wire.Event{Type: wire.TypeMessage, From: "alice", Client: token, Seq: req.Seq, Text: req.Text})
+	}
+}
+
+// write writes the log from the cursor on, and answers between.
+func (r *smallRoom) write(conn net.Conn, welcome wire.Event, cursor int, answers <-chan wire.Event, gone <-chan struct{}) {
+	defer conn.Close()
+	out := welcome.AppendJSON(nil)
+	for {
+		if _, err := conn.Write(out); err != nil {
+			return
+		}
+		r.mu.Lock()
+		out = out[:0]
+		for ; cursor < len(r.log); cursor++ {
+			out = r.log[cursor].AppendJSON(out)
+		}
+		changed := r.changed
+		r.mu.Unlock()
+		if len(out) > 0 {
+			continue
+		}
+		select {
+		case <-changed:
+		case e := <-answers:
+			out = e.AppendJSON(out)
+		case <-gone:
+			return
+		}
+	}
+}
+
+// texts returns what was said, in order.
+func (r *smallRoom) texts() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var texts []string
+	for _, e := range r.log {
+		texts = append(texts, e.Text)
+	}
+	return texts
+}
+
+// A cutConn breaks after so many bytes in each direction.
+type cutConn struct {
+	net.Conn
+	in, out int
+}
+
+func (c *cutConn) Read(p []byte) (int, error) {
+	if c.in <= 0 {
+		c.Close()
+		return 0, net.ErrClosed
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.in)])
+	c.in -= n
+	return n, err
+}
+
+func (c *cutConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p[:min(len(p), c.out)])
+	c.out -= n
+	if err == nil && n < len(p) {
+		c.Close()
+		return n, net.ErrClosed
+	}
+	return n, err
+}
+
+// bubble runs f in a synctest bubble whose time stands still while anything runs.
+func bubble(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+func lineOf(n int) string { return fmt.Sprintf("line %d", n) }
+
+// ListenForExample is a host for the examples: bob asks for the robot, and once
+// the robot has said something the host ends it.
+func ListenForExample() (addr string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		conn, err := ln.Accept()
+		ln.Close()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		lines := wire.NewLineReader(conn, 1<<20)
+		lines.ReadLine()
+		welcome := welcomeTo("r1", wire.Event{Nick: "robot"})
+		asks := message(1, "is robot here?")
+		conn.Write(asks.AppendJSON(welcome.AppendJSON(nil)))
+		line, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		r, _ := wire.ParseRequest(line)
+		answer := said(2, r)
+		answer.From = "robot"
+		bye := wire.Event{Type: wire.TypeBye, Code: wire.CodeKicked, Text: "enough"}
+		conn.Write(bye.AppendJSON(answer.AppendJSON(nil)))
+	}()
+	return ln.Addr().String()
+}

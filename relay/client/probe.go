@@ -1,0 +1,74 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"chat/relay/wire"
+)
+
+const (
+	// probeTimeout is how long a probe takes at most when its context has no
+	// deadline: a host on the same network answers within milliseconds.
+	probeTimeout = 2 * time.Second
+	// maxProbeLine bounds the answer in bytes: a room is named in a few words.
+	maxProbeLine = 4 << 10
+	// maxProbeRead bounds all that is read in bytes, whoever answers.
+	maxProbeRead = 1 << 20
+)
+
+// Probe asks who answers at addr ("host:port") which room it is, without joining
+// it: nobody in the room notices. It takes two seconds at most, or what the
+// deadline of ctx says. The texts in the answer are cleaned.
+//
+// A host that wants no more sessions is told by a [*RefusedError]; whatever else
+// answers there by [ErrNoRoom].
+func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return wire.RoomInfo{}, fmt.Errorf("probe %s: %w", addr, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	info, err := probe(conn)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return wire.RoomInfo{}, fmt.Errorf("probe %s: %w", addr, err)
+	}
+	return info, nil
+}
+
+// probe says hello on conn and reads the answer.
+func probe(conn io.ReadWriter) (wire.RoomInfo, error) {
+	hello := wire.Request{Type: wire.TypeHello, Version: wire.Version, Probe: true}
+	if _, err := conn.Write(hello.AppendJSON(nil)); err != nil {
+		return wire.RoomInfo{}, err
+	}
+	lines := wire.NewLineReader(io.LimitReader(conn, maxProbeRead), maxProbeLine)
+	line, err := firstJSON(lines)
+	if err != nil {
+		return wire.RoomInfo{}, err
+	}
+	e, err := wire.ParseEvent(line)
+	if err != nil {
+		return wire.RoomInfo{}, ErrNoRoom
+	}
+	switch e = e.Clean(); e.Type {
+	case wire.TypeRoom:
+		return wire.RoomInfo{ID: e.Room, Title: e.Title, Version: e.Version, App: e.App, Members: max(e.Count, 0)}, nil
+	case wire.TypeError, wire.TypeBye:
+		return wire.RoomInfo{}, refused(e)
+	}
+	return wire.RoomInfo{}, ErrNoRoom
+}

@@ -1,0 +1,282 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// What a firewall has to let in: a room's TCP port on the host; questions to UDP
+// port 5353; and on the joining side the answers, which come from UDP port 5353
+// to whatever port the question left from. As a question goes to the multicast
+// group, no firewall takes such an answer for the reply that it is.
+
+// firewall looks for the firewall programs of this system and asks them. Rules are
+// read, never changed.
+func (e *examination) firewall(ctx context.Context) {
+	switch e.GOOS {
+	case "linux":
+		e.linuxFirewall(ctx)
+	case "darwin":
+		e.darwinFirewall(ctx)
+	case "windows":
+		e.windowsFirewall(ctx)
+	}
+}
+
+func (e *examination) run(ctx context.Context, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return e.Run(ctx, name, args...)
+}
+
+// blocked reports a firewall that is on and known to keep something out.
+func (e *examination) blocked(fix, format string, args ...any) {
+	e.firewallFix = fix
+	e.warn(fix, format, args...)
+}
+
+func (e *examination) linuxFirewall(ctx context.Context) {
+	if e.ufw(ctx) || e.firewalld(ctx) || e.nftables(ctx) || e.iptables(ctx) {
+		return
+	}
+	if e.Root {
+		e.ok("no firewall was found that keeps anything out (looked for ufw, firewalld, nftables and iptables)")
+		return
+	}
+	e.ok("no ufw or firewalld is known to be on; rules of nftables and iptables are shown to root only: sudo %s doctor", e.Program)
+}
+
+// ufw tells whether ufw is in charge. Its own rules let in multicast to 5353.
+func (e *examination) ufw(ctx context.Context) bool {
+	out, err := e.run(ctx, "ufw", "status", "verbose")
+	if errors.Is(err, exec.ErrNotFound) {
+		return false
+	}
+	fix := fmt.Sprintf("sudo ufw allow %d/tcp && sudo ufw allow proto udp from any port 5353", e.Port)
+	switch {
+	case err != nil: // root only
+		conf, err := e.ReadFile("/etc/ufw/ufw.conf")
+		if err != nil || !strings.Contains(string(conf), "\nENABLED=yes") {
+			return false
+		}
+		e.warn("sudo "+e.Program+" doctor", "ufw is set to be on, and shows its rules to root only")
+	case !strings.Contains(out, "Status: active"):
+		return false
+	case strings.Contains(out, "allow (incoming)"):
+		e.ok("ufw is on and lets everything in")
+	case ufwAllows(out, strconv.Itoa(e.Port)) && ufwAllows(out, "5353"):
+		e.ok("ufw is on and has rules for TCP port %d and UDP port 5353", e.Port)
+	default:
+		e.blocked(fix, "ufw is on, and has no rules that name a room's TCP port %d and mDNS answers, UDP port 5353", e.Port)
+	}
+	return true
+}
+
+// ufwAllows tells whether a rule of the status names port and allows.
+func ufwAllows(status, port string) bool {
+	for line := range strings.Lines(status) {
+		before, after, found := strings.Cut(line, "ALLOW")
+		if !found {
+			continue
+		}
+		for _, word := range strings.Fields(before + after) {
+			if p, _, _ := strings.Cut(word, "/"); p == port {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// firewalld tells whether firewalld is in charge.
+func (e *examination) firewalld(ctx context.Context) bool {
+	state, err := e.run(ctx, "firewall-cmd", "--state")
+	if err != nil || strings.TrimSpace(state) != "running" {
+		return false
+	}
+	zone := ""
+	if len(e.used) > 0 {
+		if out, err := e.run(ctx, "firewall-cmd", "--get-zone-of-interface="+e.used[0].Name); err == nil {
+			zone = " --zone=" + strings.TrimSpace(out)
+		}
+	}
+	args := append(strings.Fields(zone), "--list-all")
+	out, err := e.run(ctx, "firewall-cmd", args...)
+	if err != nil {
+		e.warn("sudo "+e.Program+" doctor", "firewalld is on, and does not show its rules")
+		return true
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(out) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		fields[key] = " " + strings.TrimSpace(value) + " "
+	}
+	const ephemeral = 40000 // stands for all ports that Linux gives out by itself, 32768 to 60999
+	room := opens(fields["ports"], e.Port, "tcp")
+	questions := strings.Contains(fields["services"], " mdns ") || opens(fields["ports"], 5353, "udp")
+	answers := opens(fields["source-ports"], 5353, "udp") || opens(fields["ports"], ephemeral, "udp")
+	if strings.TrimSpace(fields["target"]) == "ACCEPT" || room && questions && answers {
+		e.ok("firewalld is on and lets rooms and mDNS in")
+		return true
+	}
+	e.blocked(fmt.Sprintf("sudo firewall-cmd%s --permanent --add-service=mdns --add-port=%d/tcp --add-source-port=5353/udp && sudo firewall-cmd --reload", zone, e.Port),
+		"firewalld is on, and keeps out %s", missing(room, questions, answers, e.Port))
+	return true
+}
+
+func missing(room, questions, answers bool, port int) string {
+	var out []string
+	if !room {
+		out = append(out, fmt.Sprintf("TCP port %d", port))
+	}
+	if !questions {
+		out = append(out, "mDNS questions to UDP port 5353")
+	}
+	if !answers {
+		out = append(out, "mDNS answers from UDP port 5353")
+	}
+	return strings.Join(out, ", ")
+}
+
+// opens tells whether a list such as "22/tcp 1025-65535/udp" holds port.
+func opens(list string, port int, protocol string) bool {
+	for _, entry := range strings.Fields(list) {
+		ports, proto, _ := strings.Cut(entry, "/")
+		low, high, isRange := strings.Cut(ports, "-")
+		if !isRange {
+			high = low
+		}
+		from, err1 := strconv.Atoi(low)
+		to, err2 := strconv.Atoi(high)
+		if proto == protocol && err1 == nil && err2 == nil && from <= port && port <= to {
+			return true
+		}
+	}
+	return false
+}
+
+// nftables tells whether rules could be read and keep anything out.
+func (e *examination) nftables(ctx context.Context) bool {
+	out, err := e.run(ctx, "nft", "list", "ruleset")
+	if err != nil {
+		return false
+	}
+	table, chain, open := strictChain(out)
+	if chain == "" {
+		return false
+	}
+	if strings.Contains(open, strconv.Itoa(e.Port)) && strings.Contains(open, "5353") {
+		e.ok("nftables drops what it does not know, and has rules for TCP port %d and UDP port 5353", e.Port)
+		return true
+	}
+	rule := "insert rule " + table + " " + chain + " "
+	e.blocked(fmt.Sprintf("sudo nft '%stcp dport %d accept; %sudp dport 5353 accept; %sudp sport 5353 accept'", rule, e.Port, rule, rule),
+		"nftables (table %s, chain %s) drops what it does not know, and has no rules that name TCP port %d and UDP port 5353", table, chain, e.Port)
+	return true
+}
+
+// iptables tells whether rules could be read and keep anything out.
+func (e *examination) iptables(ctx context.Context) bool {
+	out, err := e.run(ctx, "iptables", "-S", "INPUT")
+	if err != nil {
+		return false
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	last := lines[len(lines)-1]
+	strict := strings.Contains(out, "-P INPUT DROP") ||
+		strings.HasPrefix(last, "-A INPUT -j DROP") || strings.HasPrefix(last, "-A INPUT -j REJECT")
+	switch {
+	case !strict:
+		return false
+	case strings.Contains(out, strconv.Itoa(e.Port)) && strings.Contains(out, "5353"):
+		e.ok("iptables drops what it does not know, and has rules for TCP port %d and UDP port 5353", e.Port)
+		return true
+	}
+	const accept = "sudo iptables -I INPUT -p %s -j ACCEPT"
+	e.blocked(fmt.Sprintf(accept+" && "+accept+" && "+accept, fmt.Sprintf("tcp --dport %d", e.Port), "udp --dport 5353", "udp --sport 5353"),
+		"iptables drops what it does not know, and has no rules that name TCP port %d and UDP port 5353", e.Port)
+	return true
+}
+
+// strictChain finds the first input chain of a ruleset that drops by its policy or
+// its last rule, and returns the chain's text.
+func strictChain(ruleset string) (table, chain, text string) {
+	var inTable, inChain, last string
+	var body strings.Builder
+	input, strict := false, false
+	for line := range strings.Lines(ruleset) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 0:
+		case words[0] == "table" && len(words) >= 3:
+			inTable = words[1] + " " + words[2]
+		case words[0] == "chain" && len(words) >= 2:
+			inChain, last, input, strict = words[1], "", false, false
+			body.Reset()
+		case words[0] == "}" && inChain != "":
+			strict = strict || strings.HasSuffix(last, "drop") || strings.Contains(last, "reject")
+			if input && strict {
+				return inTable, inChain, body.String()
+			}
+			inChain = ""
+		case strings.Contains(line, "hook input"):
+			input, strict = true, strings.Contains(line, "policy drop")
+		default:
+			// Only a bare verdict ends a chain for everything.
+			last = strings.Join(words, " ")
+			if words[0] != "drop" && words[0] != "reject" && words[0] != "counter" {
+				last = ""
+			}
+			body.WriteString(line)
+		}
+	}
+	return "", "", ""
+}
+
+const socketFilter = "/usr/libexec/ApplicationFirewall/socketfilterfw"
+
+func (e *examination) darwinFirewall(ctx context.Context) {
+	out, err := e.run(ctx, socketFilter, "--getglobalstate")
+	switch {
+	case err != nil:
+		e.ok("the firewall could not be asked (%s)", reason(err))
+		return
+	case !strings.Contains(out, "enabled"):
+		e.ok("the firewall of macOS is off")
+		return
+	}
+	app, err := e.run(ctx, socketFilter, "--getappblocked", e.Program)
+	if err == nil && strings.Contains(app, "permitted") {
+		e.ok("the firewall of macOS is on and lets this program in")
+		return
+	}
+	e.blocked(fmt.Sprintf(`sudo %s --add "%s" --unblockapp "%[2]s"`, socketFilter, e.Program),
+		"the firewall of macOS is on, and does not let this program in: others cannot reach a room here")
+}
+
+func (e *examination) windowsFirewall(ctx context.Context) {
+	out, err := e.run(ctx, "netsh", "advfirewall", "show", "currentprofile", "state")
+	if err != nil {
+		e.ok("the firewall could not be asked (%s)", reason(err))
+		return
+	}
+	// The words are in the system's language; only the English ones are known.
+	if words := strings.Fields(out); strings.Contains(out, "State") && !slices.Contains(words, "ON") {
+		e.ok("the firewall of Windows is off for this network")
+		return
+	}
+	if rule, err := e.run(ctx, "netsh", "advfirewall", "firewall", "show", "rule", "name=chat"); err == nil && rule != "" {
+		e.ok("the firewall of Windows has a rule named chat")
+		return
+	}
+	e.blocked(e.windowsRule(), "the firewall of Windows has no rule named chat: unless it was allowed when Windows asked, others cannot reach a room here, nor this program hear of rooms (the command needs an administrator's prompt)")
+}
+
+func (e *examination) windowsRule() string {
+	return fmt.Sprintf(`netsh advfirewall firewall add rule name=chat dir=in action=allow program="%s"`, e.Program)
+}

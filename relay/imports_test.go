@@ -1,0 +1,33 @@
+package relay_test
+
+import (
+	"go/build"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Imports point one way, down to wire; the host's side and the joining side know
+// nothing of each other.
+func TestImports(t *testing.T) {
+	for dir, allowed := range map[string][]string{
+		".":       {"chat/relay/history", "chat/relay/wire"},
+		"wire":    {},
+		"history": {"chat/relay/wire"},
+		"client":  {"chat/relay/wire"},
+		"doctor":  {"chat/relay/wire"},
+	} {
+		p, err := build.ImportDir(dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range p.Imports {
+			if strings.HasPrefix(path, "chat/") && !slices.Contains(allowed, path) {
+				t.Errorf("relay/%s imports %s; it may import %q of ours", dir, path, allowed)
+			}
+			if path == "github.com/hashicorp/mdns" {
+				t.Errorf("relay/%s imports %s; discover.go alone does", dir, path)
+			}
+		}
+	}
+}

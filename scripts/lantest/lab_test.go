@@ -1,0 +1,297 @@
+// Package lantest runs the built program on made networks: several "hosts" on one
+// machine, each a Linux network namespace, joined by scripts/lan. It shows what no
+// single machine can: multicast between hosts, several networks, cut cables, loss.
+//
+// It needs Linux and root: sudo go test ./scripts/lantest (-short leaves out what takes
+// more than a minute).
+// Elsewhere all tests are skipped, with the reason; under CI=true that is a failure.
+package lantest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	script  string // scripts/lan
+	program string // the binary under test
+	absent  string // why no lab can be made here; empty: it can
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	var err error
+	if script, err = filepath.Abs("../lan"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if absent = whyNoLab(); absent != "" {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "chatlan")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "chat")
+	if out, err := exec.Command("go", "build", "-o", program, "../..").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build chat: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// whyNoLab tries whether namespaces can be made here.
+func whyNoLab() string {
+	if runtime.GOOS != "linux" {
+		return "network namespaces are Linux's"
+	}
+	if os.Geteuid() != 0 {
+		return "network namespaces need root"
+	}
+	for _, tool := range []string{"bash", "ip", "bridge", "unshare"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return "there is no " + tool
+		}
+	}
+	lan := exec.Command(script, "up", "1")
+	lan.Env = append(os.Environ(), fmt.Sprintf("CHATLAN_ID=try%d", os.Getpid()))
+	out, err := lan.CombinedOutput()
+	down := exec.Command(script, "down")
+	down.Env = lan.Env
+	down.Run()
+	if err != nil {
+		return fmt.Sprintf("scripts/lan up: %v: %s", err, out)
+	}
+	return ""
+}
+
+// missing skips the test, or fails it where it has to run.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("this test has to run under CI: %s", why)
+	}
+	t.Skip(why)
+}
+
+// needTools skips the test where one of tools is not installed.
+func needTools(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing(t, "there is no "+tool)
+		}
+	}
+}
+
+// A lab is one made network with numbered nodes, taken down when its test ends.
+type lab struct {
+	t  *testing.T
+	id string
+}
+
+var labs atomic.Int64
+
+// newLab makes a network; args are those of `scripts/lan up`.
+func newLab(t *testing.T, args ...string) *lab {
+	t.Helper()
+	if absent != "" {
+		missing(t, absent)
+	}
+	l := &lab{t, fmt.Sprintf("t%d_%d", os.Getpid(), labs.Add(1))}
+	t.Cleanup(func() { l.lan("down") })
+	l.lan(append([]string{"up"}, args...)...)
+	return l
+}
+
+// lan runs scripts/lan, which has to succeed.
+func (l *lab) lan(args ...string) {
+	l.t.Helper()
+	cmd := exec.Command(script, args...)
+	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		l.t.Fatalf("scripts/lan %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// command makes a command that runs on node; "chat" is the program under test.
+func (l *lab) command(node int, name string, args ...string) *exec.Cmd {
+	if name == "chat" {
+		name = program
+	}
+	cmd := exec.Command(script, append([]string{"exec", fmt.Sprint(node), "--", name}, args...)...)
+	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id)
+	return cmd
+}
+
+// run runs a command on node to its end, within 20 seconds.
+func (l *lab) run(node int, name string, args ...string) (stdout, stderr string, code int) {
+	l.t.Helper()
+	cmd := l.command(node, name, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	timer := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		l.t.Fatalf("%s %v on node %d: %v", name, args, node, err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// A process is a command in the background; its output is kept by lines.
+type process struct {
+	t    *testing.T
+	what string
+	cmd  *exec.Cmd
+	in   *os.File
+	done chan struct{} // closed when it has ended
+
+	mu     sync.Mutex
+	stdout bytes.Buffer // guarded by mu
+	stderr bytes.Buffer // guarded by mu
+}
+
+// part is one of a process's outputs, as a writer.
+type part struct {
+	p   *process
+	buf *bytes.Buffer
+}
+
+func (w part) Write(b []byte) (int, error) {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	return w.buf.Write(b)
+}
+
+// start starts a command on node; it is killed when the test ends.
+func (l *lab) start(node int, name string, args ...string) *process {
+	l.t.Helper()
+	p := &process{t: l.t, what: fmt.Sprintf("%s %s on node %d", name, strings.Join(args, " "), node), done: make(chan struct{})}
+	p.cmd = l.command(node, name, args...)
+	p.cmd.Stdout, p.cmd.Stderr = part{p, &p.stdout}, part{p, &p.stderr}
+	in, out, err := os.Pipe()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	p.cmd.Stdin, p.in = in, out
+	if err := p.cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	in.Close()
+	go func() {
+		p.cmd.Wait()
+		close(p.done)
+	}()
+	l.t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.done
+		out.Close()
+		if l.t.Failed() {
+			l.t.Logf("%s wrote to stderr:\n%s", p.what, p.errors())
+		}
+	})
+	return p
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stdout.String()
+}
+
+func (p *process) errors() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// write says a line by stdin.
+func (p *process) write(format string, args ...any) {
+	p.t.Helper()
+	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
+		p.t.Fatalf("write to %s: %v", p.what, err)
+	}
+}
+
+// end sends a signal and waits for the end.
+func (p *process) end(signal syscall.Signal) {
+	p.t.Helper()
+	p.cmd.Process.Signal(signal)
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+		p.t.Fatalf("%s did not end within 5 s of %v", p.what, signal)
+	}
+}
+
+// await waits until ready holds, looking every few milliseconds.
+func await(t *testing.T, within time.Duration, what string, ready func() bool) {
+	t.Helper()
+	for end := time.Now().Add(within); !ready(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// says waits until the process has written text to stdout.
+func (p *process) says(text string, within time.Duration) {
+	p.t.Helper()
+	defer func() {
+		if p.t.Failed() {
+			p.t.Logf("%s wrote:\n%s", p.what, p.output())
+		}
+	}()
+	await(p.t, within, fmt.Sprintf("%s says %q", p.what, text), func() bool {
+		return strings.Contains(p.output(), text)
+	})
+}
+
+const port = 24280
+
+// host opens a room on node and waits until it can be joined.
+func (l *lab) host(node int, title string, args ...string) *process {
+	l.t.Helper()
+	args = append([]string{"host", "--headless", "--room", title, "--addr", fmt.Sprintf(":%d", port)}, args...)
+	p := l.start(node, "chat", args...)
+	l.listening(node, port)
+	return p
+}
+
+// listening waits until something listens on port of node.
+func (l *lab) listening(node, port int) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	knock := fmt.Sprintf("until (</dev/tcp/127.0.0.1/%d) 2>/dev/null; do sleep 0.02; done", port)
+	cmd := l.command(node, "bash", "-c", knock)
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	context.AfterFunc(ctx, func() { cmd.Process.Kill() })
+	if err := cmd.Wait(); err != nil {
+		l.t.Fatalf("nothing listens on port %d of node %d after 5 s", port, node)
+	}
+}
