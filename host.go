@@ -21,6 +21,7 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/history"
+	"chat/relay/plain"
 	"chat/relay/wire"
 )
 
@@ -254,7 +255,9 @@ func takePart(ctx context.Context, srv *relay.Server, opts hostOptions) error {
 	if err != nil {
 		return fmt.Errorf("enter the room: %w", err)
 	}
-	return converse(ctx, c, conversation{In: opts.In, Out: opts.Out, Err: opts.Err, LogFile: opts.LogFile})
+	in := plain.Read(opts.In)
+	defer in.Close()
+	return plain.Talk(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, LogFile: opts.LogFile})
 }
 
 // newLogger logs to stderr where the relay is alone; on the hosting person's

@@ -18,11 +18,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
-	"unicode/utf8"
 
 	"chat/relay"
 	"chat/relay/client"
+	"chat/relay/plain"
 	"chat/relay/wire"
 )
 
@@ -53,110 +54,6 @@ func TestParseAddr(t *testing.T) {
 		if got != test.want || (err == nil) != (test.want != "") || err != nil && (!errors.As(err, &exit) || exit.code != exitUsage) {
 			t.Errorf("parseAddr(%q) = %q, %v; want %q", test.in, got, err, test.want)
 		}
-	}
-}
-
-// blocksOf returns the blocks that what r reads is said in.
-func blocksOf(t *testing.T, r io.Reader) [][]string {
-	t.Helper()
-	in := readInput(r)
-	defer in.close()
-	for range 100 { // until all is there, if it is little
-		in.mu.Lock()
-		ended := in.err != nil
-		in.mu.Unlock()
-		if ended {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	var blocks [][]string
-	for {
-		block, err := in.block(t.Context())
-		if err == io.EOF {
-			return blocks
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		blocks = append(blocks, block)
-	}
-}
-
-func TestInputKeepsEveryLine(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 8 {
-		var text strings.Builder
-		for range random.IntN(400) {
-			switch random.IntN(12) {
-			case 0:
-				text.WriteString(strings.Repeat("\n", random.IntN(5)))
-			case 1:
-				text.WriteString(strings.Repeat(`"`, random.IntN(40_000)))
-			case 2:
-				text.WriteString(strings.Repeat("日本", random.IntN(9000)))
-			}
-			fmt.Fprintf(&text, "%d %s\r\n", random.Int(), strings.Repeat("y", random.IntN(60)))
-		}
-		var got strings.Builder
-		for _, block := range blocksOf(t, &slowReader{[]byte(text.String()), random}) {
-			said := strings.Join(block, "\n")
-			r := wire.Request{Type: wire.TypeSay, Seq: 1 << 60, Text: said}
-			if len(said) > 16<<10 || len(block) > 100 || len(r.AppendJSON(nil)) > client.MaxRequest || !utf8.ValidString(said) {
-				t.Fatalf("a block of %d bytes and %d lines, %d of JSON", len(said), len(block), len(r.AppendJSON(nil)))
-			}
-			if wire.CleanLines(said) != said {
-				t.Fatalf("the host would change %q", said)
-			}
-			got.WriteString(said)
-		}
-		strip := strings.NewReplacer("\n", "", "\r", "")
-		if strip.Replace(got.String()) != strip.Replace(text.String()) {
-			t.Fatal("what came out is not what came in")
-		}
-	}
-}
-
-// A slowReader gives its bytes in reads of any size.
-type slowReader struct {
-	rest   []byte
-	random *rand.Rand
-}
-
-func (r *slowReader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.rest[:min(len(r.rest), 1+r.random.IntN(20_000))])
-	r.rest = r.rest[n:]
-	return n, nil
-}
-
-func TestBlocks(t *testing.T) {
-	many := strings.Repeat("x\n", 250)
-	tests := []struct {
-		name, in string
-		want     [][]string
-	}{
-		{"nothing", "", nil},
-		{"blank lines alone", "\n \n\n", nil},
-		{"no newline at the end", "a", [][]string{{"a"}}},
-		{"blank lines between and at the end", "\na\n\n\tb\n\n", [][]string{{"", "a", "", "\tb"}}},
-		{"a slash is a slash", "/quit\n//x\n", [][]string{{"/quit", "//x"}}},
-		{"controls", "\x1b[31mred\x1b[m\r\n", [][]string{{"␛[31mred␛[m"}}},
-		{"more blank lines than a block", strings.Repeat("\n", 150) + "a\n", [][]string{{"a"}}},
-		{"a long line", strings.Repeat("é", 10_000), [][]string{{strings.Repeat("é", 8<<10)}, {strings.Repeat("é", 10_000-8<<10)}}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			got := blocksOf(t, strings.NewReader(test.in))
-			if !slices.EqualFunc(got, test.want, slices.Equal) {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-		})
-	}
-	if got := blocksOf(t, strings.NewReader(many)); len(slices.Concat(got...)) != 250 {
-		t.Errorf("%d lines of 250", len(slices.Concat(got...)))
 	}
 }
 
@@ -207,7 +104,10 @@ func newWitness(t *testing.T, addr string) *witness {
 				w.mu.Lock()
 				w.lines = append(w.lines, strings.Split(m.Text, "\n")...)
 				w.mu.Unlock()
-				wake(w.heard)
+				select {
+				case w.heard <- struct{}{}:
+				default:
+				}
 			}
 		}
 	})
@@ -279,7 +179,7 @@ func startJoin(t *testing.T, opts joinOptions) *stay {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stay{in: w, cancel: cancel, done: make(chan error, 1)}
 	if opts.In == nil {
-		opts.In = r
+		opts.In = plain.Read(r)
 	}
 	opts.Out, opts.Err = &s.out, &s.err
 	go func() { s.done <- runJoin(ctx, opts) }()
@@ -301,7 +201,7 @@ func (s *stay) wait(t *testing.T) error {
 }
 
 func piped(addr string) joinOptions {
-	return joinOptions{conversation: conversation{Piped: true, OutPiped: true}, Addr: addr, Nick: "ci", Backlog: -1}
+	return joinOptions{Options: plain.Options{Piped: true, OutPiped: true}, Addr: addr, Nick: "ci", Backlog: -1}
 }
 
 func typed(addr string) joinOptions { return joinOptions{Addr: addr, Nick: "alice", Backlog: -1} }
@@ -330,7 +230,7 @@ func TestPipeSaysEveryLine(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	opts := piped(addr)
-	opts.In = strings.NewReader(lines(3000))
+	opts.In = plain.Read(strings.NewReader(lines(3000)))
 	s := startJoin(t, opts)
 	if err := s.wait(t); err != nil {
 		t.Errorf("join: %v", err)
@@ -348,7 +248,7 @@ func TestPipeLosesNothingOnBrokenConnections(t *testing.T) {
 	host, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, host)
 	opts := piped(breakingProxy(t, host))
-	opts.In = &slowReader{[]byte(lines(2500)), rand.New(rand.NewPCG(3, 4))}
+	opts.In = plain.Read(iotest.OneByteReader(strings.NewReader(lines(2500))))
 	var s *stay
 	for range 20 { // the first connection may break before the welcome
 		s = startJoin(t, opts)
@@ -359,7 +259,7 @@ func TestPipeLosesNothingOnBrokenConnections(t *testing.T) {
 		if len(w.said()) > 0 {
 			t.Fatalf("join: %v", err)
 		}
-		opts.In = strings.NewReader(lines(2500))
+		opts.In = plain.Read(strings.NewReader(lines(2500)))
 	}
 	checkLines(t, w.waitFor(t, 2500), 2500)
 	if got := s.err.String(); !strings.Contains(got, "* connection lost; reconnecting (no line is lost)\n* connected again\n") {
@@ -404,7 +304,7 @@ func TestPipeSlashIsNoCommand(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	opts := piped(addr)
-	opts.In = strings.NewReader("/quit\n\n/nick mallory\n//x")
+	opts.In = plain.Read(strings.NewReader("/quit\n\n/nick mallory\n//x"))
 	if err := startJoin(t, opts).wait(t); err != nil {
 		t.Error(err)
 	}
@@ -419,7 +319,7 @@ func TestPipeHalvesWhatAHostFindsTooLong(t *testing.T) {
 		addr, _ := hostRoom(t, limits)
 		w := newWitness(t, addr)
 		opts := piped(addr)
-		opts.In = strings.NewReader(lines(50) + strings.Repeat("é", 2000))
+		opts.In = plain.Read(strings.NewReader(lines(50) + strings.Repeat("é", 2000)))
 		s := startJoin(t, opts)
 		if err := s.wait(t); err != nil {
 			t.Error(err)
@@ -500,7 +400,7 @@ func TestJSON(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	opts := piped(addr)
 	opts.JSON = true
-	opts.In = strings.NewReader("hi\x1b[2J\n")
+	opts.In = plain.Read(strings.NewReader("hi\x1b[2J\n"))
 	s := startJoin(t, opts)
 	if err := s.wait(t); err != nil {
 		t.Error(err)
@@ -647,7 +547,7 @@ func TestOutputBreaks(t *testing.T) {
 	in, _ := io.Pipe()
 	defer in.Close()
 	opts := piped(addr)
-	opts.In, opts.Out, opts.Err = in, out, io.Discard
+	opts.In, opts.Out, opts.Err = plain.Read(in), out, io.Discard
 	opts.Backlog = 10
 	if _, err := w.Say(t.Context(), "hello"); err != nil {
 		t.Fatal(err)
@@ -689,7 +589,7 @@ func TestChoose(t *testing.T) {
 	})
 	t.Run("by title", func(t *testing.T) {
 		opts := piped("")
-		opts.Room, opts.find, opts.In = "pantry", find, strings.NewReader("")
+		opts.Room, opts.find, opts.In = "pantry", find, plain.Read(strings.NewReader(""))
 		s := startJoin(t, opts)
 		if err := s.wait(t); err != nil || !strings.Contains(s.err.String(), "joined pantry") {
 			t.Errorf("join: %v, %s", err, s.err.String())

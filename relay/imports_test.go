@@ -15,6 +15,7 @@ func TestImports(t *testing.T) {
 		"wire":    {},
 		"history": {"chat/relay/wire"},
 		"client":  {"chat/relay/wire"},
+		"plain":   {"chat/relay/client", "chat/relay/wire"},
 		"doctor":  {"chat/relay/wire"},
 	} {
 		p, err := build.ImportDir(dir, 0)

@@ -1,0 +1,57 @@
+package plain
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"chat/relay/wire"
+)
+
+// A transcript is a file to which is appended what is said while we are here, a
+// line each with its date: "2026-11-25 10:02:11 <alice> hi". A nil transcript
+// takes nothing.
+type transcript struct {
+	file *os.File
+	err  error // why nothing is written any more
+}
+
+// openTranscript opens the file at path, readable for its owner alone if it is new.
+func openTranscript(path string) (*transcript, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w\nhint: --log takes a file that can be written to", err)
+	}
+	return &transcript{file: f}, nil
+}
+
+// add appends what was said. It returns an error once; then nothing more is written.
+func (l *transcript) add(e wire.Event, v wire.Viewer) error {
+	if l == nil || l.err != nil {
+		return nil
+	}
+	const clock = len("15:04 ") // at the front of each line of e's text
+	date := e.Time.In(v.Zone).Format("2006-01-02 15:04:05 ")
+	var b []byte
+	for line := range bytes.Lines(e.AppendText(nil, v)) {
+		b = append(append(b, date...), line[clock:]...)
+	}
+	if _, err := l.file.Write(b); err != nil {
+		l.err = err
+		return fmt.Errorf("write the log: %w", err)
+	}
+	return nil
+}
+
+func (l *transcript) close() error {
+	if l == nil {
+		return nil
+	}
+	if err := l.file.Close(); err != nil && l.err == nil {
+		return fmt.Errorf("close the log: %w", err)
+	}
+	return nil
+}
