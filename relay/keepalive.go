@@ -14,7 +14,7 @@ import (
 // of a session (Options.Stall) remains.
 func watchPeer(conn net.Conn, dead time.Duration) error {
 	tcp, ok := conn.(*net.TCPConn)
-	if !ok || dead >= noLimit {
+	if !ok || dead >= never {
 		return nil
 	}
 	// Idle + Count × Interval = dead

@@ -47,7 +47,8 @@ const (
 	// maxLine bounds what a session's reader may hold, whatever the options say.
 	maxLine = 1 << 20
 
-	noLimit = 1<<31 - 1
+	noLimit = 1<<31 - 1                  // of a number
+	never   = 100 * 365 * 24 * time.Hour // of a time
 )
 
 // withDefaults returns the options with every zero replaced by its default and
@@ -73,13 +74,13 @@ func (o Options) withDefaults() Options {
 	o.MaxTextLines = orDefault(o.MaxTextLines, 100)
 	o.Rate = orDefault(o.Rate, 20)
 	o.Burst = orDefault(o.Burst, 200)
-	o.Stall = orDefault(o.Stall, 30*time.Second)
-	o.FirstLine = orDefault(o.FirstLine, 30*time.Second)
-	o.DeadPeer = orDefault(o.DeadPeer, 45*time.Second)
+	o.Stall = timeOrDefault(o.Stall, 30*time.Second)
+	o.FirstLine = timeOrDefault(o.FirstLine, 30*time.Second)
+	o.DeadPeer = timeOrDefault(o.DeadPeer, 45*time.Second)
 	return o
 }
 
-func orDefault[N int | float64 | time.Duration](n, otherwise N) N {
+func orDefault[N int | float64](n, otherwise N) N {
 	switch {
 	case n == 0:
 		return otherwise
@@ -87,5 +88,16 @@ func orDefault[N int | float64 | time.Duration](n, otherwise N) N {
 		return noLimit
 	default:
 		return n
+	}
+}
+
+func timeOrDefault(d, otherwise time.Duration) time.Duration {
+	switch {
+	case d == 0:
+		return otherwise
+	case d < 0:
+		return never
+	default:
+		return d
 	}
 }
