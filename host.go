@@ -20,6 +20,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/client"
+	"chat/relay/discovery"
 	"chat/relay/history"
 	"chat/relay/plain"
 	"chat/relay/wire"
@@ -117,7 +118,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		return err
 	}
 	defer ln.Close()
-	if err := checkIfaces(opts.Ifaces); err != nil {
+	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
 		return err
 	}
 	opts.HostToken = rand.Text()
@@ -131,7 +132,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	port := ln.Addr().(*net.TCPAddr).Port
 	if !opts.NoDiscovery {
 		parts.Go(func() {
-			advertise(ctx, advertisement{
+			advertise(ctx, discovery.Advertisement{
 				ID: srv.Info().ID, Title: srv.Info().Title, App: opts.App, Port: port,
 				Bind: boundTo(ln), Ifaces: opts.Ifaces, Log: opts.Log,
 			})
@@ -228,7 +229,7 @@ func waysIn(ln net.Listener) []string {
 	if at := boundTo(ln); at.IsValid() {
 		return []string{net.JoinHostPort(at.String(), port)}
 	}
-	addrs := lanAddresses()
+	addrs := discovery.Addresses()
 	if len(addrs) == 0 { // no network: at least this machine's own programs can come in
 		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	}

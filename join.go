@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"chat/relay/client"
+	"chat/relay/discovery"
 	"chat/relay/plain"
 	"chat/relay/wire"
 )
@@ -74,7 +75,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // findRooms returns the rooms whose title or id matches; none is an error.
-type findRooms func(ctx context.Context, match string) ([]foundRoom, error)
+type findRooms func(ctx context.Context, match string) ([]discovery.Room, error)
 
 const (
 	// pipeRetry is how long a pipe waits for a lost host: a laptop that slept or a
@@ -89,7 +90,7 @@ const (
 // host ends it, or ctx does.
 func runJoin(ctx context.Context, opts joinOptions) error {
 	if opts.find == nil {
-		opts.find = newFinder(opts.Ifaces, opts.Timeout).find
+		opts.find = newFinder(opts.Ifaces, opts.Timeout).Find
 	}
 	defer opts.In.Close()
 	how := opts.client()
@@ -161,7 +162,7 @@ func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error)
 }
 
 // choose asks the person which room is meant. Without a terminal it only lists them.
-func (opts *joinOptions) choose(ctx context.Context, rooms []foundRoom) (foundRoom, error) {
+func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (discovery.Room, error) {
 	asking := !opts.Piped && !opts.OutPiped
 	out := opts.Err
 	if asking {
@@ -171,20 +172,20 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []foundRoom) (foundRo
 		fmt.Fprintf(out, "%3d  %s  (%d here, %s, id %.4s)\n", i+1, r.Title, r.Members, r.Addr, r.ID)
 	}
 	if !asking {
-		return foundRoom{}, usageErrorf("there are %d rooms\nhint: name one by its title or id: chat join %.4s", len(rooms), rooms[0].ID)
+		return discovery.Room{}, usageErrorf("there are %d rooms\nhint: name one by its title or id: chat join %.4s", len(rooms), rooms[0].ID)
 	}
 	for {
 		fmt.Fprintf(out, "Which one (1-%d)? ", len(rooms))
 		line, err := opts.In.Line(ctx)
 		if err != nil {
 			fmt.Fprintln(out)
-			return foundRoom{}, usageErrorf("no room was chosen")
+			return discovery.Room{}, usageErrorf("no room was chosen")
 		}
 		answer := strings.TrimSpace(line)
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(rooms) {
 			return rooms[n-1], nil
 		}
-		if i := slices.IndexFunc(rooms, func(r foundRoom) bool { return strings.EqualFold(r.Title, answer) }); i >= 0 {
+		if i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return strings.EqualFold(r.Title, answer) }); i >= 0 {
 			return rooms[i], nil
 		}
 	}

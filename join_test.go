@@ -23,6 +23,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/client"
+	"chat/relay/discovery"
 	"chat/relay/plain"
 	"chat/relay/wire"
 )
@@ -560,14 +561,14 @@ func TestOutputBreaks(t *testing.T) {
 func TestChoose(t *testing.T) {
 	kitchen, _ := hostRoom(t, relay.Options{Room: "00aa00aa00aa00aa"})
 	pantry, _ := hostRoom(t, relay.Options{Room: "00bb00bb00bb00bb", Title: "pantry"})
-	rooms := []foundRoom{
+	rooms := []discovery.Room{
 		{RoomInfo: wire.RoomInfo{ID: "00aa00aa00aa00aa", Title: "kitchen", Members: 2}, Addr: kitchen},
 		{RoomInfo: wire.RoomInfo{ID: "00bb00bb00bb00bb", Title: "pantry"}, Addr: pantry},
 	}
-	find := func(_ context.Context, match string) ([]foundRoom, error) {
-		found := slices.DeleteFunc(slices.Clone(rooms), func(r foundRoom) bool { return match != "" && r.Title != match })
+	find := func(_ context.Context, match string) ([]discovery.Room, error) {
+		found := slices.DeleteFunc(slices.Clone(rooms), func(r discovery.Room) bool { return match != "" && r.Title != match })
 		if len(found) == 0 {
-			return nil, &noRoomError{Want: match}
+			return nil, &discovery.NoRoomError{Want: match}
 		}
 		return found, nil
 	}
@@ -610,15 +611,15 @@ func TestChoose(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		opts := piped("")
 		opts.find, opts.Room = find, "attic"
-		var none *noRoomError
+		var none *discovery.NoRoomError
 		if err := startJoin(t, opts).wait(t); !errors.As(err, &none) {
 			t.Errorf("join: %v", err)
 		}
 	})
 	t.Run("it became another room", func(t *testing.T) {
 		opts := piped("")
-		opts.find = func(context.Context, string) ([]foundRoom, error) {
-			return []foundRoom{{RoomInfo: rooms[0].RoomInfo, Addr: pantry}}, nil
+		opts.find = func(context.Context, string) ([]discovery.Room, error) {
+			return []discovery.Room{{RoomInfo: rooms[0].RoomInfo, Addr: pantry}}, nil
 		}
 		if err := startJoin(t, opts).wait(t); err == nil || !strings.HasPrefix(err.Error(), "another room is there now\nhint:") {
 			t.Errorf("join: %v", err)
@@ -635,23 +636,23 @@ func TestChoose(t *testing.T) {
 }
 
 func TestFindAgain(t *testing.T) {
-	room := func(id, addr string) foundRoom {
-		return foundRoom{RoomInfo: wire.RoomInfo{ID: id, Title: "kitchen"}, Addr: addr}
+	room := func(id, addr string) discovery.Room {
+		return discovery.Room{RoomInfo: wire.RoomInfo{ID: id, Title: "kitchen"}, Addr: addr}
 	}
 	for _, test := range []struct {
 		name  string
-		found []foundRoom
+		found []discovery.Room
 		want  string
 	}{
-		{"the same", []foundRoom{room("b", "2"), room("a", "1")}, "1"},
-		{"the only one of its title", []foundRoom{room("b", "2")}, "2"},
-		{"several", []foundRoom{room("b", "2"), room("c", "3")}, ""},
+		{"the same", []discovery.Room{room("b", "2"), room("a", "1")}, "1"},
+		{"the only one of its title", []discovery.Room{room("b", "2")}, "2"},
+		{"several", []discovery.Room{room("b", "2"), room("c", "3")}, ""},
 		{"none", nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			opts := joinOptions{find: func(context.Context, string) ([]foundRoom, error) {
+			opts := joinOptions{find: func(context.Context, string) ([]discovery.Room, error) {
 				if len(test.found) == 0 {
-					return nil, &noRoomError{}
+					return nil, &discovery.NoRoomError{}
 				}
 				return test.found, nil
 			}}
@@ -692,7 +693,7 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 
 func TestCtrlCWhileLooking(t *testing.T) {
 	opts := piped("")
-	opts.find = func(ctx context.Context, _ string) ([]foundRoom, error) {
+	opts.find = func(ctx context.Context, _ string) ([]discovery.Room, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"chat/relay/discovery"
 	"chat/relay/wire"
 )
 
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, "chat: "+wire.CleanLines(err.Error()))
 	var exit *exitError
-	var none *noRoomError
+	var none *discovery.NoRoomError
 	switch {
 	case errors.As(err, &exit):
 		return exit.code
@@ -187,7 +188,6 @@ func joinCommand() *cli.Command {
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "look for a room for `TIME`"},
 			ifaceFlag,
 		},
-		BashComplete: cli.DefaultCompleteWithFlags(nil),
 		Action: func(c *cli.Context) error {
 			opts, err := joinOptionsOf(c)
 			if err != nil {
@@ -206,7 +206,7 @@ func roomsCommand() *cli.Command {
 		OnUsageError: onUsageError,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"},
-			&cli.DurationFlag{Name: "timeout", Value: listWindow, Usage: "look for `TIME`"},
+			&cli.DurationFlag{Name: "timeout", Value: discovery.ListWindow, Usage: "look for `TIME`"},
 			ifaceFlag,
 		},
 		Action: func(c *cli.Context) error {
@@ -287,13 +287,15 @@ func completionCommand() *cli.Command {
 }
 
 // completions ask the program itself, by a flag of urfave/cli's: what could stand
-// where the cursor is.
+// where the cursor is. Of a flag that is not whole they pass on the first "-" alone:
+// urfave/cli breaks on an unknown flag, and behind "--" it would run the command.
 var completions = map[string]string{
 	"bash": `_chat() {
-  local cur=${COMP_WORDS[COMP_CWORD]} words
+  local cur=${COMP_WORDS[COMP_CWORD]} words IFS=$'\n'
   words=("${COMP_WORDS[@]:0:COMP_CWORD}")
-  [[ $cur == -* ]] && words+=("$cur")
-  mapfile -t COMPREPLY < <(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$cur")
+  [[ " ${words[*]} " == *$'\n--'[$' \n']* ]] && return
+  [[ $cur == -* ]] && words+=(-)
+  COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$cur"))
 }
 complete -o bashdefault -o default -F _chat chat
 `,
@@ -301,7 +303,8 @@ complete -o bashdefault -o default -F _chat chat
 _chat() {
   local -a ask options
   ask=("${(@)words[1,CURRENT-1]}")
-  [[ ${words[CURRENT]} == -* ]] && ask+=("${words[CURRENT]}")
+  (( ${ask[(Ie)--]} )) && return 1
+  [[ ${words[CURRENT]} == -* ]] && ask+=(-)
   options=("${(@f)$("${ask[@]}" --generate-bash-completion 2>/dev/null)}")
   if [[ -n ${options[1]} ]]; then _describe 'chat' options; else _files; fi
 }
@@ -310,7 +313,9 @@ if [[ ${zsh_eval_context[-1]} == loadautofunc ]]; then _chat "$@"; else compdef 
 	"powershell": `Register-ArgumentCompleter -Native -CommandName chat -ScriptBlock {
   param($word, $ast, $position)
   $ask = @($ast.CommandElements | Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
-  if ($word -and -not $word.StartsWith('-')) { $ask = @($ask | Select-Object -SkipLast 1) }
+  if ($word) { $ask = @($ask | Select-Object -SkipLast 1) }
+  if ($ask -contains '--') { return }
+  if ($word -like '-*') { $ask += '-' }
   & chat @ask --generate-bash-completion 2>$null | Where-Object { $_ -like "$word*" } | ForEach-Object {
     [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
   }

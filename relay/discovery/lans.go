@@ -1,0 +1,182 @@
+package discovery
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// MaxAddresses is how many addresses one host announces at most: it keeps the
+// packet with its records below one Ethernet frame.
+const MaxAddresses = 12
+
+// A LAN is one network interface with its addresses.
+type LAN struct {
+	net.Interface
+	Prefixes []netip.Prefix // its addresses, each with the length of its subnet
+}
+
+func (l LAN) has(v6 bool) bool {
+	return slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() == v6 })
+}
+
+// LANs lists all interfaces of this machine, usable or not.
+func LANs() ([]LAN, error) {
+	ifaces, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("list network interfaces: %w", err)
+	}
+	lans := make([]LAN, 0, len(ifaces))
+	for _, ifi := range ifaces {
+		l := LAN{Interface: ifi}
+		addrs, _ := ifi.Addrs() // it may have gone since: then it has none
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				l.Prefixes = append(l.Prefixes, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()))
+			}
+		}
+		lans = append(lans, l)
+	}
+	return lans, nil
+}
+
+// virtualNames begin the names of interfaces that lead to containers, virtual
+// machines or single nearby phones: no people behind them, and multicast sent
+// there takes answers away from the real network.
+var virtualNames = []string{
+	"docker", "br-", "veth", "virbr", "vnet", "cni", "podman", "lxc", "lxdbr",
+	"vethernet", "vmnet", "vmware", "virtualbox", "awdl", "llw", "anpi",
+}
+
+// Doubt says why l is not used for discovery, in words that go on after its name
+// ("is …", "has …"); "" when it is.
+func (l LAN) Doubt() string {
+	name := strings.ToLower(l.Name)
+	switch {
+	case l.Flags&net.FlagUp == 0:
+		return "is switched off"
+	case l.Flags&net.FlagLoopback != 0:
+		return "is the loopback"
+	case l.Flags&net.FlagRunning == 0:
+		return "has no carrier (no cable, no Wi-Fi)"
+	case l.Flags&net.FlagMulticast == 0:
+		return "cannot do multicast"
+	case l.Flags&net.FlagPointToPoint != 0:
+		return "is point-to-point (a VPN or a modem)"
+	case len(l.Prefixes) == 0:
+		return "has no address"
+	case slices.ContainsFunc(virtualNames, func(p string) bool { return strings.HasPrefix(name, p) }):
+		return "looks like one of containers or virtual machines"
+	}
+	return ""
+}
+
+// Usable picks the interfaces for discovery: those named in only, whatever they
+// are; else the ones with people behind them; else, when there is no such one,
+// all that do multicast. Names are compared in any case; one in only that no
+// interface has is an error, which lists those there are.
+func Usable(all []LAN, only []string) ([]LAN, error) {
+	if len(only) > 0 {
+		var picked []LAN
+		for _, name := range only {
+			i := slices.IndexFunc(all, func(l LAN) bool { return strings.EqualFold(l.Name, name) })
+			if i < 0 {
+				return nil, fmt.Errorf("no network interface %q; there are: %s", name, strings.Join(lanNames(all), ", "))
+			}
+			picked = append(picked, all[i])
+		}
+		return picked, nil
+	}
+	picked := filter(all, func(l LAN) bool { return l.Doubt() == "" })
+	if len(picked) == 0 {
+		const want, bar = net.FlagUp | net.FlagRunning | net.FlagMulticast, net.FlagLoopback
+		picked = filter(all, func(l LAN) bool { return l.Flags&(want|bar) == want && len(l.Prefixes) > 0 })
+	}
+	return picked, nil
+}
+
+// CheckInterfaces reports a name given by --iface that no interface of this machine
+// has, as [Usable] does.
+func CheckInterfaces(names []string) error {
+	all, err := LANs()
+	if err == nil {
+		_, err = Usable(all, names)
+	}
+	return err
+}
+
+func filter[T any](list []T, keep func(T) bool) []T {
+	var kept []T
+	for _, v := range list {
+		if keep(v) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+func lanNames(lans []LAN) []string {
+	names := make([]string, len(lans))
+	for i, l := range lans {
+		names[i] = l.Name
+	}
+	return names
+}
+
+// Outbound is this machine's IPv4 address towards the rest of the world, or the
+// zero Addr. Connecting a UDP socket asks the kernel for the route; nothing is sent.
+func Outbound() netip.Addr {
+	conn, err := net.Dial("udp4", "192.0.2.1:9") // TEST-NET-1, RFC 5737
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
+}
+
+// Addresses are those by which others on the network reach this machine, best
+// first, at most [MaxAddresses]; none where there is no network.
+func Addresses() []netip.Addr {
+	all, err := LANs()
+	if err != nil {
+		return nil
+	}
+	lans, _ := Usable(all, nil) // nothing is named that might not be there
+	return addressesOf(lans, Outbound())
+}
+
+// addressesOf are the addresses of lans: IPv4, of these out first, then IPv6; a
+// link-local one only where there is no other. At most MaxAddresses.
+func addressesOf(lans []LAN, out netip.Addr) []netip.Addr {
+	kind := func(a netip.Addr) int {
+		switch {
+		case a == out:
+			return 0
+		case a.Is4():
+			return 1
+		case a.IsLinkLocalUnicast():
+			return 3
+		}
+		return 2
+	}
+	var addrs []netip.Addr
+	for _, l := range lans {
+		for _, p := range l.Prefixes {
+			if a := p.Addr().WithZone(""); !a.IsLoopback() && !slices.Contains(addrs, a) {
+				addrs = append(addrs, a)
+			}
+		}
+	}
+	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return cmp.Compare(kind(a), kind(b)) })
+	n := slices.IndexFunc(addrs, func(a netip.Addr) bool { return kind(a) == 3 })
+	switch {
+	case n == 0:
+		n = 1
+	case n < 0:
+		n = len(addrs)
+	}
+	return addrs[:min(n, MaxAddresses)]
+}

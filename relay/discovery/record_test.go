@@ -1,0 +1,48 @@
+package discovery
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// That the dns package reads what is escaped is tested beside discover.go.
+func FuzzEscape(f *testing.F) {
+	for _, s := range []string{"", "kitchen", `Jo's "room". café 🎉 \o/`, "\x00\x1b[2J\xff", `\065`, "a.b", `end\`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := unescape(Escape(s)); got != s {
+			t.Fatalf("unescape(Escape(%q)) = %q", s, got)
+		}
+	})
+}
+
+func TestReadRecord(t *testing.T) {
+	good := []string{"v=1", "ID=" + kitchenID, "id=" + studyID, `room=k\027[2Ji\tchen`, "unknown", "=", "addrs=10.0.0.1,junk,fe80::1%eth9,"}
+	more := []netip.Addr{netip.MustParseAddr("192.168.1.5")}
+	r, ok := ReadRecord(good, 24280, more)
+	if want := "[10.0.0.1:24280 192.168.1.5:24280]"; !ok || r.ID != kitchenID || fmt.Sprint(r.Addrs) != want {
+		t.Errorf("a good record was read as %+v, %v; want addresses %s", r, ok, want)
+	}
+	if strings.ContainsAny(r.Title, "\x1b\t\n") {
+		t.Errorf("title %q has control characters", r.Title)
+	}
+	for name, spoil := range map[string]func(txt []string, port *int) []string{
+		"no port":         func(txt []string, port *int) []string { *port = 0; return txt },
+		"no such port":    func(txt []string, port *int) []string { *port = 65536; return txt },
+		"another version": func(txt []string, _ *int) []string { txt[0] = "v=2"; return txt },
+		"no version":      func(txt []string, _ *int) []string { return txt[1:] },
+		"short id":        func(txt []string, _ *int) []string { txt[1] = "id=aaaa"; return txt },
+		"id not in hex":   func(txt []string, _ *int) []string { txt[1] = "id=aaaa00000000000g"; return txt },
+		"empty":           func([]string, *int) []string { return nil },
+	} {
+		port := 24280
+		txt := spoil(slices.Clone(good), &port)
+		if r, ok := ReadRecord(txt, port, more); ok {
+			t.Errorf("%s: accepted as %+v", name, r)
+		}
+	}
+}

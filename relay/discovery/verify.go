@@ -1,0 +1,123 @@
+package discovery
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"chat/relay/wire"
+)
+
+const (
+	dialStagger  = 100 * time.Millisecond // between attempts at one host; RFC 8305 section 5 asks for 100 ms or more
+	dialTimeout  = time.Second            // for connecting and the greeting
+	maxDials     = 32                     // at the same time in one search
+	maxPerRecord = 6                      // addresses tried of one host
+	maxAttempts  = 5                      // at each of them
+)
+
+// worthDialing sorts addrs, those in a subnet of ours first, and drops what no
+// room of this network can have, so that nobody is made to dial the internet or
+// services of their own machine by a record.
+func worthDialing(addrs []netip.AddrPort, lans []LAN) []netip.AddrPort {
+	rank := func(ap netip.AddrPort) int {
+		a := ap.Addr()
+		local := slices.ContainsFunc(lans, func(l LAN) bool {
+			return slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+		})
+		switch {
+		case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a.IsLoopback():
+			return -1
+		case a.Is6() && a.IsLinkLocalUnicast():
+			if a.Zone() == "" {
+				return -1
+			}
+			return 3
+		case local && a.Is4():
+			return 1
+		case local:
+			return 2
+		case a.IsPrivate(), a.IsLinkLocalUnicast():
+			return 4
+		}
+		return -1
+	}
+	var kept []netip.AddrPort
+	for _, a := range addrs {
+		if rank(a) > 0 && !slices.Contains(kept, a) {
+			kept = append(kept, a)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b netip.AddrPort) int { return cmp.Compare(rank(a), rank(b)) })
+	return kept[:min(len(kept), maxPerRecord)]
+}
+
+// verify connects to the addresses of rec, one after the other with a short
+// lead each, until one of them greets as the room the record names (any room if
+// it names none). All are tried several times, but for those that failed: a lost
+// SYN is repeated by the system only after a second.
+func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (Room, bool) {
+	type result struct {
+		addr netip.AddrPort
+		room wire.RoomInfo
+		err  error
+	}
+	attempts := slices.Repeat(rec.Addrs, maxAttempts)
+	results := make(chan result)
+	var work sync.WaitGroup
+	defer work.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for running := 0; len(attempts) > 0 || running > 0; {
+		var start <-chan time.Time
+		if len(attempts) > 0 {
+			start = next.C
+		}
+		select {
+		case <-start:
+			addr := attempts[0]
+			attempts = attempts[1:]
+			running++
+			next.Reset(dialStagger)
+			work.Go(func() {
+				room, err := s.greet(ctx, addr.String(), dials)
+				select {
+				case results <- result{addr, room, err}:
+				case <-ctx.Done():
+				}
+			})
+		case r := <-results:
+			running--
+			if r.err == nil && isRoomID(r.room.ID) && (rec.ID == "" || rec.ID == r.room.ID) {
+				r.room.Title, r.room.App = wire.Clean(r.room.Title), wire.Clean(r.room.App)
+				return Room{r.room, r.addr.String()}, true
+			}
+			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // there, but full: joining will say so
+				return Room{wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, r.addr.String()}, true
+			}
+			attempts = slices.DeleteFunc(attempts, func(a netip.AddrPort) bool { return a == r.addr })
+			next.Reset(0)
+		case <-ctx.Done():
+			return Room{}, false
+		}
+	}
+	return Room{}, false
+}
+
+// greet asks the host at addr what room it has, once there is a place in dials.
+func (s *search) greet(ctx context.Context, addr string, dials chan struct{}) (wire.RoomInfo, error) {
+	select {
+	case dials <- struct{}{}:
+	case <-ctx.Done():
+		return wire.RoomInfo{}, ctx.Err()
+	}
+	defer func() { <-dials }()
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return s.Probe(ctx, addr)
+}
