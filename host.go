@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,7 +35,7 @@ type hostOptions struct {
 	Headless    bool
 	NoDiscovery bool
 	Ifaces      []string
-	LogFile     string // what is said is appended to it; "": nowhere
+	LogFile     string // what is said is appended to it while the hosting person takes part; "": nowhere
 	LogFormat   string // text or json
 	Verbose     bool
 	In          io.Reader
@@ -113,6 +114,14 @@ func noneIfZero[N int | float64 | ~int64](n N) N {
 
 // runHost hosts a room until ctx ends, or the hosting person leaves.
 func runHost(ctx context.Context, opts hostOptions) error {
+	if opts.Headless && opts.LogFile != "" {
+		return usageErrorf("--log keeps what the hosting person hears, and --headless (or no terminal) means there is none\nhint: chat join --follow --log %s </dev/null keeps it as well", opts.LogFile)
+	}
+	transcript, err := plain.OpenTranscript(opts.LogFile)
+	if err != nil {
+		return err
+	}
+	defer transcript.Close()
 	ln, moved, err := listen(opts.Addr)
 	if err != nil {
 		return err
@@ -142,7 +151,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	parts.Go(func() { served <- srv.Serve(ctx, ln); cancel() })
 	opened(opts, srv.Info(), ln, moved)
 	if !opts.Headless {
-		err = takePart(ctx, srv, opts)
+		err = takePart(ctx, srv, opts, transcript)
 		cancel()
 	}
 	err = errors.Join(err, <-served)
@@ -164,7 +173,7 @@ func listen(addr string) (ln net.Listener, moved bool, err error) {
 		}
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
-			return nil, false, fmt.Errorf("cannot listen on %s: %w\nhint: another program may have the port; without --addr the next free one is taken", addr, cause(err))
+			return nil, false, listenError(addr, err)
 		}
 		return ln, false, nil
 	}
@@ -178,6 +187,21 @@ func listen(addr string) (ln net.Listener, moved bool, err error) {
 		}
 	}
 	return nil, false, fmt.Errorf("cannot listen on port %d: %w\nhint: name another with --addr :PORT", wire.DefaultPort, cause(err))
+}
+
+// listenError words why the address that was asked for cannot be listened on.
+func listenError(addr string, err error) error {
+	dns, unknown := errors.AsType[*net.DNSError](err)
+	_, malformed := errors.AsType[*net.AddrError](err)
+	switch {
+	case unknown && dns.IsNotFound && strings.HasPrefix(addr, dns.Name+":"):
+		return fmt.Errorf("there is no host called %s\nhint: --addr :PORT listens on all addresses of this machine", dns.Name)
+	case unknown, malformed:
+		return usageErrorf("%q is no address to listen on\nhint: as in --addr :%d or --addr 192.168.1.5:%[2]d", addr, wire.DefaultPort)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("cannot listen on %s: this machine does not have that address\nhint: --addr :PORT listens on all that it has", addr)
+	}
+	return fmt.Errorf("cannot listen on %s: %w\nhint: another program may have the port; without --addr the next free one is taken", addr, cause(err))
 }
 
 // cause returns what is at the bottom of a network error, without the layers of
@@ -241,7 +265,7 @@ func waysIn(ln net.Listener) []string {
 }
 
 // takePart lets the hosting person talk in the room, through the same door as all.
-func takePart(ctx context.Context, srv *relay.Server, opts hostOptions) error {
+func takePart(ctx context.Context, srv *relay.Server, opts hostOptions, transcript *plain.Transcript) error {
 	var served sync.WaitGroup
 	defer served.Wait()
 	c, err := client.Join(ctx, client.Options{
@@ -258,7 +282,7 @@ func takePart(ctx context.Context, srv *relay.Server, opts hostOptions) error {
 	}
 	in := plain.Read(opts.In)
 	defer in.Close()
-	return plain.Talk(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, LogFile: opts.LogFile})
+	return plain.Talk(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, Log: transcript})
 }
 
 // newLogger logs to stderr where the relay is alone; on the hosting person's

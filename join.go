@@ -31,6 +31,7 @@ type joinOptions struct {
 	Nick    string        // "": the host gives one
 	Plain   bool          // no full screen
 	Backlog int           // messages to begin with; negative: as the host has it, but none in a pipe that does not follow
+	LogFile string        // what is said is appended to it; "": nowhere
 	Timeout time.Duration // to look for a room; 0: 5 s
 	Retry   time.Duration // to look for a lost host; 0: for ever on a terminal, else a minute
 	Ifaces  []string      // to look for a room on; none: all that lead to a LAN
@@ -59,13 +60,13 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 			OutPiped: !isTerminal(os.Stdout),
 			JSON:     c.Bool("json"),
 			Follow:   c.Bool("follow"),
-			LogFile:  c.String("log"),
 		},
 		Room:    room,
 		Addr:    addr,
 		Nick:    cmp.Or(c.String("nick"), loginName()),
 		Plain:   c.Bool("plain"),
 		Backlog: c.Int("backlog"),
+		LogFile: c.String("log"),
 		Timeout: c.Duration("timeout"),
 		Ifaces:  c.StringSlice("iface"),
 	}, nil
@@ -93,8 +94,12 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		opts.find = newFinder(opts.Ifaces, opts.Timeout).Find
 	}
 	defer opts.In.Close()
-	how := opts.client()
 	var err error
+	if opts.Log, err = plain.OpenTranscript(opts.LogFile); err != nil {
+		return err
+	}
+	defer opts.Log.Close()
+	how := opts.client()
 	if how.Addr, how.Room, err = opts.place(ctx); err != nil {
 		return interrupted(ctx, err)
 	}

@@ -444,7 +444,7 @@ func TestTyped(t *testing.T) {
 		t.Errorf("join: %v", err)
 	}
 	got := regexp.MustCompile(`(?m)^\d\d:\d\d `).ReplaceAllString(s.out.String(), "")
-	want := "* Welcome to kitchen, alice (1 here: witness). /nick NAME to be somebody, /help for more.\n" +
+	want := "* Welcome to kitchen, alice (1 here: witness). /help for more.\n" +
 		"* /quit or Ctrl-D to leave\n" +
 		"* you are now al\n" +
 		"! unknown command /foo; /help lists them\n" +
@@ -463,7 +463,7 @@ func TestTypedComesBackToARestartedHost(t *testing.T) {
 	s := startJoin(t, typed(addr))
 	s.out.waitFor(t, "Ctrl-D")
 	stop()
-	s.out.waitFor(t, "* connection lost; reconnecting (what you type is kept)\n")
+	s.out.waitFor(t, "* waiting for the room to open again (what you type is kept)\n")
 	io.WriteString(s.in, "kept\n")
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -479,7 +479,7 @@ func TestTypedComesBackToARestartedHost(t *testing.T) {
 	if err := s.wait(t); err != nil {
 		t.Errorf("join: %v", err)
 	}
-	if n := strings.Count(s.out.String(), "connection lost"); n != 1 {
+	if n := strings.Count(s.out.String(), "waiting for the room"); n != 1 {
 		t.Errorf("told %d times that the connection is lost", n)
 	}
 }
@@ -491,7 +491,7 @@ func TestPipeGivesUp(t *testing.T) {
 	s := startJoin(t, opts)
 	s.err.waitFor(t, "* joined")
 	stop()
-	s.err.waitFor(t, "* connection lost")
+	s.err.waitFor(t, "* waiting for the room to open again")
 	io.WriteString(s.in, "one\n\ntwo\n")
 	err := s.wait(t)
 	if err == nil || !strings.Contains(err.Error(), "the host did not come back; 3 lines were not delivered") {

@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:  "chat",
 		Usage: "chat with everybody on your network",
 		Description: "One person hosts a room, the others join it: chat join finds it by itself.\n" +
@@ -100,6 +100,10 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand()},
 	}
+	for _, c := range app.Commands {
+		c.HideHelpCommand = true // `chat join help` joins a room of that name
+	}
+	return app
 }
 
 func onUsageError(c *cli.Context, err error, _ bool) error {
@@ -291,9 +295,9 @@ func completionCommand() *cli.Command {
 // urfave/cli breaks on an unknown flag, and behind "--" it would run the command.
 var completions = map[string]string{
 	"bash": `_chat() {
-  local cur=${COMP_WORDS[COMP_CWORD]} words IFS=$'\n'
+  local cur=${COMP_WORDS[COMP_CWORD]} words word IFS=$'\n'
   words=("${COMP_WORDS[@]:0:COMP_CWORD}")
-  [[ " ${words[*]} " == *$'\n--'[$' \n']* ]] && return
+  for word in "${words[@]}"; do [[ $word == -- ]] && return; done
   [[ $cur == -* ]] && words+=(-)
   COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$cur"))
 }

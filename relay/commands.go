@@ -81,19 +81,18 @@ func (s *session) do(req *wire.Request) {
 		return
 	}
 	if c.host && !s.isHost() {
-		s.fail(wire.CodeNotAllowed, "only the hosting person may "+c.name, req.Seq)
+		s.fail(req.Seq, faultf(wire.CodeNotAllowed, "only the hosting person may %s", c.name))
 		return
 	}
 	for _, a := range c.args {
 		if *a.field(req) == "" && !a.optional {
-			s.fail(wire.CodeBadRequest, "usage: "+c.usage(), req.Seq)
+			s.fail(req.Seq, faultf(wire.CodeBadRequest, "usage: %s", c.usage()))
 			return
 		}
 	}
 	answer, fault := c.run(s, req)
 	if fault != nil {
-		fault.Seq = req.Seq
-		s.reply(*fault)
+		s.fail(req.Seq, fault)
 	}
 	if answer != nil {
 		s.reply(*answer)
@@ -112,7 +111,7 @@ func parseTyped(line string) (*wire.Request, *wire.Event) {
 	verb, rest, _ := strings.Cut(line[1:], " ")
 	c := byName[strings.ToLower(verb)]
 	if c == nil || c.help == "" {
-		return nil, faultf(wire.CodeUnknown, 0, "unknown command /%s; /help lists them", verb)
+		return nil, faultf(wire.CodeUnknown, "unknown command /%s; /help lists them", verb)
 	}
 	req := &wire.Request{Type: c.name}
 	for _, a := range c.args {
@@ -124,7 +123,7 @@ func parseTyped(line string) (*wire.Request, *wire.Event) {
 		*a.field(req), rest, _ = strings.Cut(rest, " ")
 	}
 	if strings.TrimSpace(rest) != "" {
-		return nil, faultf(wire.CodeBadRequest, 0, "usage: %s", c.usage())
+		return nil, faultf(wire.CodeBadRequest, "usage: %s", c.usage())
 	}
 	return req, nil
 }
@@ -156,7 +155,7 @@ func told(words string, fault *wire.Event) (*wire.Event, *wire.Event) {
 
 func runSay(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	if req.Text == "" {
-		return nil, faultf(wire.CodeBadRequest, 0, "there is no text in it")
+		return nil, faultf(wire.CodeBadRequest, "there is no text in it")
 	}
 	return nil, s.server.room.say(s, wire.TypeMessage, req)
 }
@@ -255,14 +254,14 @@ func runPing(*session, *wire.Request) (*wire.Event, *wire.Event) {
 }
 
 func runHello(_ *session, req *wire.Request) (*wire.Event, *wire.Event) {
-	return nil, faultf(wire.CodeBadRequest, 0, "you said hello already")
+	return nil, faultf(wire.CodeBadRequest, "you said hello already")
 }
 
 // runCommand carries out a line as a person would type it, so that a program
 // with an input line needs no table of commands of its own.
 func runCommand(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	if !strings.HasPrefix(req.Text, "/") {
-		return nil, faultf(wire.CodeBadRequest, 0, "a command begins with /")
+		return nil, faultf(wire.CodeBadRequest, "a command begins with /")
 	}
 	typed, fault := parseTyped(wire.Clean(req.Text))
 	if fault != nil {

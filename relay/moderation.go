@@ -12,9 +12,9 @@ import (
 // marksLocked returns the keys by which s is known again: its client, its token,
 // and its address unless that is this machine's own.
 func (r *room) marksLocked(s *session) []string {
-	marks := []string{"client " + s.client.id}
-	if s.client.token != "" {
-		marks = append(marks, "token "+s.client.token)
+	marks := []string{"client " + s.identity.id}
+	if s.identity.token != "" {
+		marks = append(marks, "token "+s.identity.token)
 	}
 	if s.address != "" {
 		marks = append(marks, s.address)
@@ -38,9 +38,9 @@ func (r *room) targetLocked(req *wire.Request) (*session, *wire.Event) {
 	target := r.findLocked(req.Nick)
 	switch {
 	case target == nil:
-		return nil, noSuchNick(req.Nick, req.Seq)
+		return nil, noSuchNick(req.Nick)
 	case target.host:
-		return nil, faultf(wire.CodeBadRequest, req.Seq, "%s is the hosting person", target.nick)
+		return nil, faultf(wire.CodeBadRequest, "%s is the hosting person", target.nick)
 	}
 	return target, nil
 }
@@ -93,7 +93,7 @@ func (r *room) ban(by *session, req *wire.Request) (string, *wire.Event) {
 func (r *room) banAddressLocked(by *session, ip netip.Addr, req *wire.Request) (string, *wire.Event) {
 	address := addressKey(ip)
 	if address == "" {
-		return "", faultf(wire.CodeBadRequest, req.Seq, "%s is this machine itself", ip)
+		return "", faultf(wire.CodeBadRequest, "%s is this machine itself", ip)
 	}
 	r.banned[address] = address
 	for _, m := range slices.Clone(r.members) {
@@ -133,7 +133,7 @@ func (r *room) lift(list map[string]string, req *wire.Request) (string, *wire.Ev
 		return true
 	})
 	if lifted == 0 {
-		return "", faultf(wire.CodeNoSuchNick, req.Seq, "no ban or mute stands against %s; /bans lists them", wire.Clean(req.Nick))
+		return "", faultf(wire.CodeNoSuchNick, "no ban or mute stands against %s; /bans lists them", wire.Clean(req.Nick))
 	}
 	return wire.Clean(req.Nick) + " is free again", nil
 }

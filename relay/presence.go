@@ -63,10 +63,10 @@ func (p *presence) flush(r *room) {
 	var names []string
 	var author history.Author // of the one who came, to leave out its own notice; 0 for several
 	for _, s := range p.joining {
-		if s.client != nil && !s.announced {
+		if s.identity != nil && !s.announced {
 			s.announced = true
 			names = append(names, s.nick)
-			author = s.client.author
+			author = s.identity.author
 		}
 	}
 	if len(names) > 1 {

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"crypto/rand"
 	"crypto/subtle"
-	"fmt"
 	"maps"
 	mathrand "math/rand/v2"
 	"slices"
@@ -24,23 +23,23 @@ type room struct {
 	opts Options
 	log  *history.Log
 
-	mu      sync.Mutex
-	closed  bool                // nothing is said any more
-	topic   string              // "" while none is set
-	members []*session          // in no order
-	nicks   map[string]*session // by each of a nick's keys
-	clients map[string]*client  // by token: who is here, and who was
-	away    *list.List          // of *client: who was here and may come back, longest away first
-	guests  int                 // how many guests have had a number
-	authors history.Author      // how many clients there have been
-	banned  map[string]string   // key (see marks) -> the nick it was had under
-	muted   map[string]string   // likewise
-	notices presence
+	mu         sync.Mutex
+	closed     bool                 // nothing is said any more
+	topic      string               // "" while none is set
+	members    []*session           // in no order
+	nicks      map[string]*session  // by each of a nick's keys
+	identities map[string]*identity // by token: who is here, and who was
+	away       *list.List           // of *identity: who was here and may come back, longest away first
+	guests     int                  // how many guests have had a number
+	authors    history.Author       // how many clients there have been
+	banned     map[string]string    // key (see marks) -> the nick it was had under
+	muted      map[string]string    // likewise
+	notices    presence
 }
 
-// A client is somebody who has a token, over all of its sessions, or the person
+// An identity is somebody who has a token, over all of its sessions, or the person
 // behind one connection without.
-type client struct {
+type identity struct {
 	id      string
 	author  history.Author
 	token   string   // "" for a person
@@ -58,20 +57,14 @@ const maxAway = 10_000
 
 func newRoom(opts Options, log *history.Log) *room {
 	return &room{
-		opts:    opts,
-		log:     log,
-		nicks:   make(map[string]*session),
-		clients: make(map[string]*client),
-		away:    list.New(),
-		banned:  make(map[string]string),
-		muted:   make(map[string]string),
+		opts:       opts,
+		log:        log,
+		nicks:      make(map[string]*session),
+		identities: make(map[string]*identity),
+		away:       list.New(),
+		banned:     make(map[string]string),
+		muted:      make(map[string]string),
 	}
-}
-
-// faultf makes the answer to a request that cannot be carried out.
-func faultf(code wire.Code, seq uint64, format string, args ...any) *wire.Event {
-	e := errorEvent(code, fmt.Sprintf(format, args...), seq)
-	return &e
 }
 
 // enter lets s in as req asks, and gives it its welcome and its place in the log.
@@ -82,13 +75,13 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 		return fault
 	}
 	r.notices.settle(r)
-	c := r.clientLocked(req.Token, s.isJSON())
+	c := r.identityLocked(req.Token, s.isJSON())
 	old := c.session
 	if old != nil { // the same client on a new connection: the room need not notice
 		r.removeLocked(old)
 		old.end(byeEvent(wire.CodeReplaced, "you are here on another connection"))
 	}
-	s.client, c.session = c, s
+	s.identity, c.session = c, s
 	s.host = r.opts.HostToken != "" && subtle.ConstantTimeCompare([]byte(req.Token), []byte(r.opts.HostToken)) == 1
 	s.announced = old != nil && old.announced
 	refused := r.nameLocked(s, req.Nick)
@@ -104,13 +97,12 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 	welcome.Members, welcome.Hosts = r.namesLocked(s)
 	s.start(welcome, r.startLocked(&req, live), live, c.author, keySet(c.ignored))
 	if refused != nil {
-		refused := errorEvent(wire.CodeBadNick, refused.Error()+"; you are "+s.nick, 0)
-		s.deliver(&refused, s.nick)
+		s.deliver(faultf(wire.CodeBadNick, "%v; you are %s", refused, s.nick), s.nick)
 	}
 	if !s.announced {
 		r.notices.joined(r, s)
 	}
-	r.opts.Log.Info("joined", "nick", s.nick, "remote", s.conn.RemoteAddr().String(), "members", len(r.members))
+	s.log.Info("joined", "nick", s.nick, "members", len(r.members))
 	return nil
 }
 
@@ -118,15 +110,15 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 func (r *room) checkHelloLocked(s *session, req *wire.Request) *wire.Event {
 	switch {
 	case r.closed:
-		return faultf(wire.CodeShutdown, 0, "the room closes")
+		return faultf(wire.CodeShutdown, "the room closes")
 	case req.Version < 0:
-		return faultf(wire.CodeBadRequest, 0, "no version of the protocol has the number %d", req.Version)
+		return faultf(wire.CodeBadRequest, "no version of the protocol has the number %d", req.Version)
 	case req.Room != "" && req.Room != r.opts.Room:
-		return faultf(wire.CodeWrongRoom, 0, "this is %s (%s), not the room that was meant", r.opts.Title, r.opts.Room)
+		return faultf(wire.CodeWrongRoom, "this is %s (%s), not the room that was meant", r.opts.Title, r.opts.Room)
 	case req.Token != "" && !isToken(req.Token):
-		return faultf(wire.CodeBadRequest, 0, "a token is 8 to 64 letters, digits, - and _")
+		return faultf(wire.CodeBadRequest, "a token is 8 to 64 letters, digits, - and _")
 	case req.Token != "" && r.banned["token "+req.Token] != "":
-		return faultf(wire.CodeBanned, 0, "you are banned from this room")
+		return faultf(wire.CodeBanned, "you are banned from this room")
 	}
 	return nil
 }
@@ -149,10 +141,10 @@ func (r *room) startLocked(req *wire.Request, live uint64) uint64 {
 	return r.log.Back(backlog)
 }
 
-// clientLocked returns the client with token, or a new one. A program without
+// identityLocked returns the client with token, or a new one. A program without
 // token gets one, to come back with; a person does not.
-func (r *room) clientLocked(token string, program bool) *client {
-	if c := r.clients[token]; c != nil {
+func (r *room) identityLocked(token string, program bool) *identity {
+	if c := r.identities[token]; c != nil {
 		if c.place != nil {
 			r.away.Remove(c.place)
 			c.place = nil
@@ -160,12 +152,12 @@ func (r *room) clientLocked(token string, program bool) *client {
 		return c
 	}
 	r.authors++
-	c := &client{id: strings.ToLower(rand.Text()[:10]), author: r.authors, token: token}
+	c := &identity{id: strings.ToLower(rand.Text()[:10]), author: r.authors, token: token}
 	if program {
 		if token == "" {
 			c.token = rand.Text()
 		}
-		r.clients[c.token] = c
+		r.identities[c.token] = c
 	}
 	return c
 }
@@ -173,7 +165,7 @@ func (r *room) clientLocked(token string, program bool) *client {
 // nameLocked gives s a nick: the one it wants, or had; that with a suffix where
 // it is taken; a guest's where it wants none. It returns why a nick cannot be had.
 func (r *room) nameLocked(s *session, wanted string) error {
-	c := s.client
+	c := s.identity
 	if wanted == c.wanted && c.nick != "" && r.isFreeLocked(wire.NickKeys(c.nick), s) {
 		s.nick, s.keys = c.nick, wire.NickKeys(c.nick)
 		return nil
@@ -235,7 +227,7 @@ func (r *room) removeLocked(s *session) {
 	r.members[s.slot].slot = s.slot
 	r.members[last] = nil
 	r.members = r.members[:last]
-	s.client = nil
+	s.identity = nil
 }
 
 func (r *room) unnameLocked(s *session) {
@@ -252,7 +244,7 @@ func (r *room) leave(s *session, reason string) {
 }
 
 func (r *room) leaveLocked(s *session, reason string) {
-	c := s.client
+	c := s.identity
 	if c == nil {
 		return
 	}
@@ -262,10 +254,10 @@ func (r *room) leaveLocked(s *session, reason string) {
 		c.place = r.away.PushBack(c)
 	}
 	if r.away.Len() > maxAway {
-		oldest := r.away.Remove(r.away.Front()).(*client)
-		delete(r.clients, oldest.token)
+		oldest := r.away.Remove(r.away.Front()).(*identity)
+		delete(r.identities, oldest.token)
 	}
-	r.opts.Log.Info("left", "nick", s.nick, "remote", s.conn.RemoteAddr().String(), "members", len(r.members))
+	s.log.Info("left", "nick", s.nick, "members", len(r.members))
 	switch {
 	case r.closed || !s.announced:
 	case reason != "":
@@ -318,12 +310,12 @@ func (r *room) appendLocked(e *wire.Event, author history.Author) {
 
 // memberLocked checks that s may act in the room, and makes the room know that it
 // is here before it hears of what it did.
-func (r *room) memberLocked(s *session, seq uint64) *wire.Event {
+func (r *room) memberLocked(s *session) *wire.Event {
 	switch {
 	case r.closed:
-		return faultf(wire.CodeShutdown, seq, "the room closes; this was not sent")
-	case s.client == nil:
-		return faultf(wire.CodeReplaced, seq, "you are no longer in the room; this was not sent")
+		return faultf(wire.CodeShutdown, "the room closes; this was not sent")
+	case s.identity == nil:
+		return faultf(wire.CodeReplaced, "you are no longer in the room; this was not sent")
 	case !s.announced:
 		r.notices.flush(r)
 	}
@@ -332,14 +324,14 @@ func (r *room) memberLocked(s *session, seq uint64) *wire.Event {
 
 // speakLocked checks that s may say something numbered seq.
 func (r *room) speakLocked(s *session, seq uint64) *wire.Event {
-	if fault := r.memberLocked(s, seq); fault != nil {
+	if fault := r.memberLocked(s); fault != nil {
 		return fault
 	}
 	switch {
-	case seq > 0 && seq <= s.client.seq:
-		return faultf(wire.CodeDuplicate, seq, "number %d was said already; the last one was %d", seq, s.client.seq)
+	case seq > 0 && seq <= s.identity.seq:
+		return faultf(wire.CodeDuplicate, "number %d was said already; the last one was %d", seq, s.identity.seq)
 	case len(r.muted) > 0 && r.isMarkedLocked(r.muted, s):
-		return faultf(wire.CodeMuted, seq, "the hosting person muted you; this was not sent")
+		return faultf(wire.CodeMuted, "the hosting person muted you; this was not sent")
 	}
 	return nil
 }
@@ -351,7 +343,7 @@ func (r *room) say(s *session, kind string, req *wire.Request) *wire.Event {
 	if fault := r.speakLocked(s, req.Seq); fault != nil {
 		return fault
 	}
-	c := s.client
+	c := s.identity
 	c.seq = max(c.seq, req.Seq)
 	r.appendLocked(&wire.Event{Type: kind, From: s.nick, Client: c.id, Seq: req.Seq, Text: req.Text}, c.author)
 	return nil
@@ -367,15 +359,15 @@ func (r *room) tell(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	}
 	to := r.findLocked(req.To)
 	if to == nil {
-		return nil, noSuchNick(req.To, req.Seq)
+		return nil, noSuchNick(req.To)
 	}
-	c := s.client
+	c := s.identity
 	e := &wire.Event{
 		Type: wire.TypePrivate, Time: time.Now(), From: s.nick, Client: c.id, Seq: req.Seq, To: to.nick, Text: req.Text,
 	}
-	_, ignored := to.client.ignored[c.author]
+	_, ignored := to.identity.ignored[c.author]
 	if !ignored && to != s && !to.deliver(e, to.nick) {
-		return nil, faultf(wire.CodeBusy, req.Seq, "%s does not keep up just now; this was not sent", to.nick)
+		return nil, faultf(wire.CodeBusy, "%s does not keep up just now; this was not sent", to.nick)
 	}
 	c.seq = max(c.seq, req.Seq)
 	return e, nil
@@ -386,20 +378,20 @@ func (r *room) findLocked(nick string) *session {
 	return r.nicks[wire.NickKeys(nick)[0]] // the first is that of the letters as they are
 }
 
-func noSuchNick(nick string, seq uint64) *wire.Event {
-	return faultf(wire.CodeNoSuchNick, seq, "nobody here is called %s; /who lists them", wire.Clean(nick))
+func noSuchNick(nick string) *wire.Event {
+	return faultf(wire.CodeNoSuchNick, "nobody here is called %s; /who lists them", wire.Clean(nick))
 }
 
 // rename gives s another nick and returns it.
 func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Event) {
 	nick, err := wire.NormalizeNick(wanted)
 	if err != nil {
-		return "", faultf(wire.CodeBadNick, seq, "%s", err)
+		return "", faultf(wire.CodeBadNick, "%s", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.client == nil || r.closed {
-		return "", r.memberLocked(s, seq)
+	if s.identity == nil || r.closed {
+		return "", r.memberLocked(s)
 	}
 	nick, keys := r.freeNickLocked(nick, s)
 	old := s.nick
@@ -407,12 +399,12 @@ func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Even
 		return nick, nil
 	}
 	r.unnameLocked(s)
-	s.nick, s.keys, s.client.nick, s.client.wanted = nick, keys, nick, wanted
+	s.nick, s.keys, s.identity.nick, s.identity.wanted = nick, keys, nick, wanted
 	for _, key := range keys {
 		r.nicks[key] = s
 	}
 	if s.announced { // else the room hears only of the new one
-		r.appendLocked(&wire.Event{Type: wire.TypeNick, From: old, Nick: nick, Client: s.client.id, Seq: seq}, s.client.author)
+		r.appendLocked(&wire.Event{Type: wire.TypeNick, From: old, Nick: nick, Client: s.identity.id, Seq: seq}, s.identity.author)
 	}
 	return nick, nil
 }
@@ -425,7 +417,7 @@ func (r *room) setTopic(s *session, req *wire.Request) *wire.Event {
 		return fault
 	}
 	r.topic = req.Text
-	r.appendLocked(&wire.Event{Type: wire.TypeTopic, From: s.nick, Client: s.client.id, Seq: req.Seq, Text: r.topic}, s.client.author)
+	r.appendLocked(&wire.Event{Type: wire.TypeTopic, From: s.nick, Client: s.identity.id, Seq: req.Seq, Text: r.topic}, s.identity.author)
 	return nil
 }
 
@@ -449,10 +441,10 @@ func (r *room) who() wire.Event {
 func (r *room) ignore(s *session, nick string, on bool) (string, *wire.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if fault := r.memberLocked(s, 0); fault != nil {
+	if fault := r.memberLocked(s); fault != nil {
 		return "", fault
 	}
-	c := s.client
+	c := s.identity
 	if !on {
 		fold := wire.NickFold(nick)
 		for author, name := range c.ignored {
@@ -462,21 +454,21 @@ func (r *room) ignore(s *session, nick string, on bool) (string, *wire.Event) {
 				return name, nil
 			}
 		}
-		return "", faultf(wire.CodeNoSuchNick, 0, "you ignore nobody called %s", wire.Clean(nick))
+		return "", faultf(wire.CodeNoSuchNick, "you ignore nobody called %s", wire.Clean(nick))
 	}
 	other := r.findLocked(nick)
 	switch {
 	case other == nil:
-		return "", noSuchNick(nick, 0)
+		return "", noSuchNick(nick)
 	case other == s:
-		return "", faultf(wire.CodeBadRequest, 0, "that is you")
+		return "", faultf(wire.CodeBadRequest, "that is you")
 	case len(c.ignored) >= maxIgnored:
-		return "", faultf(wire.CodeBadRequest, 0, "you ignore %d already; /unignore some first", maxIgnored)
+		return "", faultf(wire.CodeBadRequest, "you ignore %d already; /unignore some first", maxIgnored)
 	}
 	if c.ignored == nil {
 		c.ignored = make(map[history.Author]string)
 	}
-	c.ignored[other.client.author] = other.nick
+	c.ignored[other.identity.author] = other.nick
 	s.ignore(keySet(c.ignored))
 	return other.nick, nil
 }
@@ -488,10 +480,10 @@ const maxIgnored = 100
 func (r *room) ignoredBy(s *session) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.client == nil {
+	if s.identity == nil {
 		return nil
 	}
-	return slices.Sorted(maps.Values(s.client.ignored))
+	return slices.Sorted(maps.Values(s.identity.ignored))
 }
 
 // keySet returns the keys of m in a map of its own, nil for none.

@@ -113,7 +113,8 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 
 // ServeConn serves one connection and returns when its session has ended; conn
 // is closed then. TCP, a pipe in memory, anything that is a net.Conn with
-// deadlines comes in here. When ctx ends the session is told that the room closes.
+// deadlines comes in here. One for which there is no room (Options.MaxSessions,
+// bans) is told so and closed. When ctx ends the session is told that the room closes.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 	sess, refusal := s.admit(conn)
 	if sess == nil {
@@ -124,20 +125,20 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 }
 
 // admit makes a session of conn, or returns why there is no room for it.
-func (s *Server) admit(conn net.Conn) (*session, wire.Event) {
+func (s *Server) admit(conn net.Conn) (*session, *wire.Event) {
 	address := addressOf(conn.RemoteAddr())
 	if address != "" && s.room.isBanned(address) {
-		return nil, errorEvent(wire.CodeBanned, "you are banned from this room", 0)
+		return nil, faultf(wire.CodeBanned, "you are banned from this room")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closing:
-		return nil, errorEvent(wire.CodeShutdown, "the room closes", 0)
+		return nil, faultf(wire.CodeShutdown, "the room closes")
 	case len(s.sessions) >= s.opts.MaxSessions:
-		return nil, errorEvent(wire.CodeFull, fmt.Sprintf("the room is full (%d connections); try again later", s.opts.MaxSessions), 0)
+		return nil, faultf(wire.CodeFull, "the room is full (%d connections); try again later", s.opts.MaxSessions)
 	case address != "" && s.addresses[address] >= s.opts.MaxPerAddress:
-		return nil, errorEvent(wire.CodeFull, fmt.Sprintf("too many connections from %s (%d); close one first", address, s.opts.MaxPerAddress), 0)
+		return nil, faultf(wire.CodeFull, "too many connections from %s (%d); close one first", address, s.opts.MaxPerAddress)
 	}
 	sess := newSession(s, conn, address)
 	s.sessions[sess] = struct{}{}
@@ -145,7 +146,7 @@ func (s *Server) admit(conn net.Conn) (*session, wire.Event) {
 		s.addresses[address]++
 	}
 	s.serving.Add(1)
-	return sess, wire.Event{}
+	return sess, nil
 }
 
 // release takes back what admit gave.
@@ -163,7 +164,7 @@ func (s *Server) release(sess *session) {
 
 // refuse tells why in one line and closes. Nothing is known of the peer yet, so
 // the line is one for people; PROTOCOL.md tells programs to expect it.
-func (s *Server) refuse(conn net.Conn, why wire.Event) {
+func (s *Server) refuse(conn net.Conn, why *wire.Event) {
 	defer conn.Close()
 	s.opts.Log.Debug("refused", "remote", conn.RemoteAddr().String(), "code", string(why.Code))
 	select {
@@ -231,8 +232,9 @@ func addressKey(ip netip.Addr) string {
 	}
 }
 
-func errorEvent(code wire.Code, text string, seq uint64) wire.Event {
-	return wire.Event{Type: wire.TypeError, Code: code, Text: text, Seq: seq}
+// faultf makes the answer to what cannot be done.
+func faultf(code wire.Code, format string, args ...any) *wire.Event {
+	return &wire.Event{Type: wire.TypeError, Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
 func byeEvent(code wire.Code, text string) wire.Event {

@@ -35,7 +35,7 @@ type session struct {
 	unpaced int // bytes read since some were last counted as a line
 
 	// under room.mu
-	client    *client // who this is; nil before the welcome
+	identity  *identity // who this is; nil before the welcome
 	nick      string
 	keys      wire.Keys // of nick, as room.nicks has them
 	host      bool      // the hosting person
@@ -63,10 +63,6 @@ const bytesPaced = 8 << 10
 
 // lingerTime is how long a peer may take to read the last events.
 const lingerTime = 500 * time.Millisecond
-
-// maxOut is how many bytes may wait in a session's out queue. Past it private
-// messages to the session are refused, and its own requests wait.
-const maxOut = 256 << 10
 
 func newSession(s *Server, conn net.Conn, address string) *session {
 	sess := &session{
@@ -176,9 +172,9 @@ func (s *session) hello(line []byte) error {
 		req, err := wire.ParseRequest(line)
 		switch {
 		case err != nil:
-			s.fail(wire.CodeBadJSON, err.Error(), 0)
+			s.fail(0, faultf(wire.CodeBadJSON, "%v", err))
 		case req.Type != wire.TypeHello:
-			s.fail(wire.CodeBadRequest, `the first line is a hello: {"type":"hello","version":1,"nick":"NAME"}`, req.Seq)
+			s.fail(req.Seq, faultf(wire.CodeBadRequest, `the first line is a hello: {"type":"hello","version":1,"nick":"NAME"}`))
 		default:
 			return s.enter(req)
 		}
@@ -211,7 +207,7 @@ func (s *session) enter(req wire.Request) error {
 		return errRefused
 	}
 	if fault := s.server.room.enter(s, req); fault != nil {
-		s.reply(*fault)
+		s.fail(0, fault)
 		s.endQuietly()
 		return errRefused
 	}
@@ -291,7 +287,7 @@ func (s *session) serveTyped(line string) {
 	case strings.HasPrefix(text, "/"):
 		req, fault := parseTyped(text)
 		if fault != nil {
-			s.reply(*fault)
+			s.fail(0, fault)
 			return
 		}
 		s.do(req)
@@ -304,11 +300,11 @@ func (s *session) serveTyped(line string) {
 func (s *session) serveJSON(line []byte) {
 	req, err := wire.ParseRequest(line)
 	if err != nil {
-		s.fail(wire.CodeBadJSON, err.Error(), 0)
+		s.fail(0, faultf(wire.CodeBadJSON, "%v", err))
 		return
 	}
 	if fault := s.checkText(&req); fault != nil {
-		s.reply(*fault)
+		s.fail(req.Seq, fault)
 		return
 	}
 	s.do(&req)
@@ -321,10 +317,10 @@ func (s *session) checkText(req *wire.Request) *wire.Event {
 		req.Text = wire.CleanLines(req.Text) // stand-ins take up to three times the room
 	}
 	if len(req.Text) > opts.MaxText {
-		return faultf(wire.CodeTooLong, req.Seq, "a message has at most %d bytes; it was not sent", opts.MaxText)
+		return faultf(wire.CodeTooLong, "a message has at most %d bytes; it was not sent", opts.MaxText)
 	}
 	if strings.Count(req.Text, "\n") >= opts.MaxTextLines {
-		return faultf(wire.CodeTooLong, req.Seq, "a message has at most %d lines; it was not sent", opts.MaxTextLines)
+		return faultf(wire.CodeTooLong, "a message has at most %d lines; it was not sent", opts.MaxTextLines)
 	}
 	return nil
 }
@@ -344,103 +340,13 @@ func (s *session) isJSON() bool {
 }
 
 func (s *session) tooLong(limit int) {
-	s.reply(*faultf(wire.CodeTooLong, 0, "a line has at most %d bytes; this one was dropped", limit))
+	s.fail(0, faultf(wire.CodeTooLong, "a line has at most %d bytes; this one was dropped", limit))
 }
 
-// fail tells the client that a request could not be carried out.
-func (s *session) fail(code wire.Code, text string, seq uint64) {
-	s.reply(errorEvent(code, text, seq))
-}
-
-// start gives the session its place in the log behind the welcome. From here on
-// it reads what is said.
-func (s *session) start(welcome wire.Event, from, live uint64, own history.Author, ignored map[history.Author]bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.own = own
-	s.ignored = ignored
-	s.putLocked(&welcome, welcome.Nick)
-	s.cursor = s.server.history.Cursor(from, live, s.format, s.skipLocked())
-}
-
-// pause takes the session's place in the log away again.
-func (s *session) pause() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cursor = nil
-}
-
-// ignore makes the session pass over what these authors say.
-func (s *session) ignore(authors map[history.Author]bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ignored = authors
-	s.cursor.SetSkip(s.skipLocked())
-}
-
-// skipLocked returns what the session's cursor leaves out: for a person, whose
-// terminal shows what is typed, the session's own lines; and who is ignored.
-func (s *session) skipLocked() func(history.Author) bool {
-	own, ignored, isText := s.own, s.ignored, s.format == history.Text
-	if !isText && len(ignored) == 0 {
-		return nil
-	}
-	return func(a history.Author) bool { return isText && a == own || ignored[a] }
-}
-
-// reply queues an event for this session alone. It is for the session's own read
-// loop: where the client does not take its answers, its requests wait.
-func (s *session) reply(e wire.Event) {
-	for !s.deliver(&e, "") {
-		select {
-		case <-s.space:
-		case <-s.ended:
-			return
-		}
-	}
-}
-
-// deliver queues an event for this session alone, unless its client does not
-// keep up. It never waits.
-func (s *session) deliver(e *wire.Event, nick string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ending || s.outBytes >= maxOut {
-		return false
-	}
-	s.putLocked(e, nick)
-	return true
-}
-
-// answer queues bytes that are no event.
-func (s *session) answer(b []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.out = append(s.out, b)
-	s.outBytes += len(b)
-	signal(s.wake)
-}
-
-func (s *session) putLocked(e *wire.Event, nick string) {
-	b := s.encode(e, nick)
-	s.out = append(s.out, b)
-	s.outBytes += len(b)
-	signal(s.wake)
-}
-
-func (s *session) encode(e *wire.Event, nick string) []byte {
-	if s.format == history.JSON {
-		return e.AppendJSON(nil)
-	}
-	return e.AppendText(nil, wire.Viewer{Zone: s.server.history.Zone(), Nick: nick})
-}
-
-// signal wakes the one who waits on c, now or next.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+// fail tells the client that its request numbered seq could not be carried out.
+func (s *session) fail(seq uint64, fault *wire.Event) {
+	fault.Seq = seq
+	s.reply(*fault)
 }
 
 // end makes the session end: what is in the log and the queue goes out, bye last,
@@ -500,42 +406,6 @@ func (s *session) writeLoop() {
 	}
 }
 
-// collect appends what is to be written next to runs: the session's own events,
-// then the log from the cursor on. Where there is nothing, more tells when the
-// log goes on; last, that nothing will come.
-func (s *session) collect(runs [][]byte) (_ [][]byte, more <-chan struct{}, last bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.out) > 0 {
-		runs = append(runs, s.out...)
-		s.out, s.outBytes = nil, 0
-		signal(s.space)
-	}
-	if s.cursor != nil {
-		own := len(runs)
-		var missed uint64
-		runs, missed = s.cursor.Next(runs)
-		if missed > 0 {
-			s.log.Warn("slow consumer missed events", "missed", missed)
-			gap := wire.Event{Type: wire.TypeGap, Missed: missed}
-			runs = append(runs, nil)
-			copy(runs[own+1:], runs[own:])
-			runs[own] = s.encode(&gap, "")
-		}
-	}
-	switch {
-	case len(runs) > 0:
-	case s.bye != nil:
-		runs = append(runs, s.encode(s.bye, ""))
-		s.bye = nil
-	case s.ending:
-		last = true
-	case s.cursor != nil:
-		more = s.cursor.Wait()
-	}
-	return runs, more, last
-}
-
 // write writes runs. A peer that takes no byte for the stall time ends it with
 // an error; one that takes some, however few, goes on.
 func (s *session) write(runs [][]byte) error {
@@ -576,6 +446,13 @@ func (s *session) lost(err error) {
 	s.log.Debug("write failed", "error", err)
 }
 
+// goodbye takes the session out of the room. err is what ended its read loop.
+func (s *session) goodbye(err error) {
+	s.server.room.leave(s, "")
+	s.log.Debug("read loop ended", "reason", err)
+	s.endQuietly()
+}
+
 // linger lets the peer read to the end: closing while something it sent is
 // unread would reset the connection and take the last events with it.
 func (s *session) linger() {
@@ -583,11 +460,4 @@ func (s *session) linger() {
 		s.conn.SetReadDeadline(time.Now().Add(lingerTime))
 		io.CopyN(io.Discard, s.conn, 64<<10)
 	}
-}
-
-// goodbye takes the session out of the room. err is what ended its read loop.
-func (s *session) goodbye(err error) {
-	s.server.room.leave(s, "")
-	s.log.Debug("read loop ended", "reason", err)
-	s.endQuietly()
 }

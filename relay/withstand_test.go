@@ -198,6 +198,7 @@ func TestLimits(t *testing.T) {
 		from := func(ip string) *peer {
 			ours, theirs := net.Pipe()
 			go srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}})
+			synctest.Wait()
 			return newPeer(t, ip, ours)
 		}
 		a, b := from("10.77.0.2"), from("10.77.0.2")
@@ -317,7 +318,7 @@ func TestResets(t *testing.T) {
 // 10,000 connections at once: those past the limit are told why or just closed,
 // and the room goes on.
 func TestConnectBurst(t *testing.T) {
-	srv := relay.New(relay.Options{MaxSessions: 20})
+	srv := relay.New(relay.Options{MaxSessions: 2})
 	addr := serveTCP(t, srv)
 	a, b := newPeer(t, "a", dialTCP(t, addr)), newPeer(t, "b", dialTCP(t, addr))
 	for _, p := range []*peer{a, b} {

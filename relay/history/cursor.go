@@ -31,9 +31,6 @@ func (c *Cursor) SetSkip(skip func(Author) bool) { c.skip = skip }
 // Wait returns a channel that is closed once there is something new to read.
 func (c *Cursor) Wait() <-chan struct{} { return c.log.Wait(c.next) }
 
-// Position returns the id of the next event the cursor reads.
-func (c *Cursor) Position() uint64 { return c.next }
-
 // Next appends the encodings of the next events to runs, as few slices as there
 // are gaps between them, and moves behind them. It returns no slices when the
 // cursor is at the end; more may follow when it returns some. The slices must

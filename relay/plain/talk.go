@@ -26,11 +26,11 @@ import (
 type Options struct {
 	In       *Input
 	Out, Err io.Writer
-	Piped    bool   // In is no terminal
-	OutPiped bool   // Out is no terminal
-	JSON     bool   // print events as JSON lines
-	Follow   bool   // stay when In has ended
-	LogFile  string // append what is said to this file; "": none
+	Piped    bool        // In is no terminal
+	OutPiped bool        // Out is no terminal
+	JSON     bool        // print events as JSON lines
+	Follow   bool        // stay when In has ended
+	Log      *Transcript // keeps what is said; nil: nothing does
 }
 
 // A talker is one conversation in a room: what comes in is said, what is said is
@@ -41,8 +41,7 @@ type talker struct {
 
 	// The listener's.
 	out     *bufio.Writer
-	outErr  error // why nothing is printed any more
-	log     *transcript
+	outErr  error  // why nothing is printed any more
 	nick    string // ours
 	resumed bool   // the connection was lost before
 
@@ -58,11 +57,6 @@ func Talk(ctx context.Context, c *client.Client, opts Options) (err error) {
 	defer c.Close()
 	t := &talker{Options: opts, client: c, out: bufio.NewWriterSize(opts.Out, 32<<10)}
 	t.Err = &lockedWriter{w: opts.Err}
-	if t.log, err = openTranscript(opts.LogFile); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, t.log.close()) }()
-
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	heard := make(chan struct{})
@@ -113,6 +107,8 @@ func (t *talker) outcome(err error) error {
 		return fmt.Errorf("%w%s", end, lost)
 	case unsaid > 0:
 		return errors.New(strings.TrimPrefix(lost, "; "))
+	case t.Log.failed() != nil:
+		return t.Log.failed()
 	case t.refused > 0:
 		return fmt.Errorf("the host did not take %s", plural(t.refused, "line", "lines"))
 	case errors.Is(err, errReadInput):
@@ -248,7 +244,7 @@ func (t *talker) listen(ctx context.Context, leave context.CancelFunc) {
 			t.connected(e)
 		case client.Disconnected:
 			if e.Attempt == 0 && ctx.Err() == nil {
-				t.disconnected()
+				t.disconnected(e.Err)
 			}
 		case client.Received:
 			t.received(e)
@@ -288,6 +284,7 @@ func (t *talker) connected(e client.Connected) {
 	switch {
 	case e.NewRoom:
 		t.tell("* connected again; the host was restarted, and begins with an empty room\n")
+		t.tell(string(e.Welcome.AppendText(nil, t.viewer())))
 	case e.Resumed:
 		t.tell("* connected again\n")
 	case t.Piped:
@@ -300,12 +297,16 @@ func (t *talker) connected(e client.Connected) {
 	}
 }
 
-func (t *talker) disconnected() {
+func (t *talker) disconnected(why error) {
 	kept := "what you type is kept"
 	if t.Piped {
 		kept = "no line is lost"
 	}
-	t.tell("* connection lost; reconnecting (" + kept + ")\n")
+	what := "connection lost; reconnecting"
+	if refusal, ok := errors.AsType[*client.RefusedError](why); ok && refusal.Code == wire.CodeShutdown {
+		what = "waiting for the room to open again"
+	}
+	t.tell("* " + what + " (" + kept + ")\n")
 }
 
 func (t *talker) viewer() wire.Viewer { return wire.Viewer{Zone: time.Local, Nick: t.nick} }
@@ -316,7 +317,7 @@ func (t *talker) received(e client.Received) {
 		t.nick = e.Nick
 	}
 	if spoken(e) && (t.resumed || !e.Past) { // the backlog was said before we came
-		if err := t.log.add(e.Event, t.viewer()); err != nil {
+		if err := t.Log.add(e.Event, t.viewer()); err != nil {
 			t.tell("! " + err.Error() + "; it is no longer written to\n")
 		}
 	}

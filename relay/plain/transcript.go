@@ -8,16 +8,17 @@ import (
 	"chat/relay/wire"
 )
 
-// A transcript is a file to which is appended what is said while we are here, a
-// line each with its date: "2026-11-25 10:02:11 <alice> hi". A nil transcript
-// takes nothing.
-type transcript struct {
+// A Transcript is a file to which is appended what is said while we are here, a
+// line each with its date: "2026-11-25 10:02:11 <alice> hi". A nil Transcript
+// takes nothing. It belongs to the conversation that it was given to.
+type Transcript struct {
 	file *os.File
 	err  error // why nothing is written any more
 }
 
-// openTranscript opens the file at path, readable for its owner alone if it is new.
-func openTranscript(path string) (*transcript, error) {
+// OpenTranscript opens the file at path, readable for its owner alone if it is
+// new; for "" it returns nil.
+func OpenTranscript(path string) (*Transcript, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -25,11 +26,11 @@ func openTranscript(path string) (*transcript, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w\nhint: --log takes a file that can be written to", err)
 	}
-	return &transcript{file: f}, nil
+	return &Transcript{file: f}, nil
 }
 
 // add appends what was said. It returns an error once; then nothing more is written.
-func (l *transcript) add(e wire.Event, v wire.Viewer) error {
+func (l *Transcript) add(e wire.Event, v wire.Viewer) error {
 	if l == nil || l.err != nil {
 		return nil
 	}
@@ -40,13 +41,22 @@ func (l *transcript) add(e wire.Event, v wire.Viewer) error {
 		b = append(append(b, date...), line[clock:]...)
 	}
 	if _, err := l.file.Write(b); err != nil {
-		l.err = err
-		return fmt.Errorf("write the log: %w", err)
+		l.err = fmt.Errorf("write the log: %w", err)
+		return l.err
 	}
 	return nil
 }
 
-func (l *transcript) close() error {
+// failed returns why nothing is written any more.
+func (l *Transcript) failed() error {
+	if l == nil {
+		return nil
+	}
+	return l.err
+}
+
+// Close closes the file.
+func (l *Transcript) Close() error {
 	if l == nil {
 		return nil
 	}

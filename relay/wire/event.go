@@ -203,7 +203,6 @@ type Request struct {
 	Text string `json:"text,omitempty"` // what is said
 	Nick string `json:"nick,omitempty"` // the nick wanted, or whom a command is about
 	To   string `json:"to,omitempty"`   // nick of who a private message is for
-	More string `json:"-"`              // what a person typed beyond the arguments
 
 	Version int    `json:"version,omitzero"`  // of a hello: the protocol's version
 	Token   string `json:"token,omitempty"`   // of a hello: the secret from an earlier welcome, or one's own

@@ -7,10 +7,10 @@ const Version = 1
 // DefaultPort is the TCP port of a room: C-H-A-T on a phone's keypad, then 0.
 const DefaultPort = 24280
 
-// MaxJSONLine bounds a line from the host to a program, in bytes with its newline.
-// A message has at most 16 KiB of text (a host may be told otherwise), which JSON
-// escapes to no more than six bytes each.
-const MaxJSONLine = 256 << 10
+// MaxJSONLine is more than a line from the host to a program ever has, in bytes
+// with its newline: a program's own line has 1 MiB at most whatever a host was
+// told, cleaning makes up to three bytes of one, and JSON no more of clean text.
+const MaxJSONLine = 4 << 20
 
 // MaxMembers is how many nicks the list in one event names; its count says how
 // many there are.

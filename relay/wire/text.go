@@ -116,7 +116,11 @@ func (e *Event) welcome() string {
 	if len(e.Members) > 0 {
 		here = strconv.Itoa(e.Count) + " here: " + e.names(namesShown)
 	}
-	words := "Welcome to " + e.Title + ", " + e.Nick + " (" + here + "). /nick NAME to be somebody, /help for more."
+	words := "Welcome to " + e.Title + ", " + e.Nick + " (" + here + "). "
+	if strings.HasPrefix(e.Nick, guestPrefix) {
+		words += "/nick NAME to be somebody, "
+	}
+	words += "/help for more."
 	if e.Topic != "" {
 		words += "\nThe topic is: " + e.Topic
 	}
