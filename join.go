@@ -149,11 +149,13 @@ func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error)
 		addr, err := parseAddr(opts.Addr)
 		return addr, "", err
 	}
-	if !opts.OutPiped {
-		looking := time.AfterFunc(lookingAfter, func() { fmt.Fprintln(opts.Err, "* looking for a room on this network") })
-		defer looking.Stop()
-	}
+	looking := time.AfterFunc(lookingAfter, func() {
+		if !opts.OutPiped {
+			fmt.Fprintln(opts.Err, "* looking for a room on this network")
+		}
+	})
 	rooms, err := opts.find(ctx, opts.Room)
+	looking.Stop()
 	if err != nil {
 		return "", "", err
 	}
@@ -190,9 +192,10 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(rooms) {
 			return rooms[n-1], nil
 		}
-		if i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return strings.EqualFold(r.Title, answer) }); i >= 0 {
+		if i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return answer != "" && r.Matches(answer) }); i >= 0 {
 			return rooms[i], nil
 		}
+		fmt.Fprintln(out, "That is none of them.")
 	}
 }
 

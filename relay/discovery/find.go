@@ -100,7 +100,7 @@ func (e *NoRoomError) Error() string {
 // ends it at once with ctx's error.
 func (f *Finder) Find(ctx context.Context, want string) ([]Room, error) {
 	s := search{Finder: f, window: cmp.Or(f.Timeout, findTimeout)}
-	s.enough = func(r Room) bool { return matches(r.RoomInfo, want) }
+	s.enough = func(r Room) bool { return r.Matches(want) }
 	rooms, err := s.run(ctx)
 	if err != nil {
 		return nil, err
@@ -123,7 +123,9 @@ func (f *Finder) List(ctx context.Context) ([]Room, error) {
 	return rooms, err
 }
 
-func matches(r wire.RoomInfo, want string) bool {
+// Matches reports whether want means r: its title, in any case, or the first 4 or
+// more digits of its id; "" means every room.
+func (r Room) Matches(want string) bool {
 	return want == "" || strings.EqualFold(r.Title, want) ||
 		len(want) >= 4 && strings.HasPrefix(r.ID, strings.ToLower(want))
 }

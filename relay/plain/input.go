@@ -39,6 +39,8 @@ type Input struct {
 	more  chan struct{} // capacity 1: lines came, or the end
 	space chan struct{} // capacity 1: lines were taken, or nobody will
 
+	blank int // lines in a row that were blank; the reader's
+
 	mu     sync.Mutex
 	lines  []string
 	bytes  int   // in lines
@@ -99,6 +101,11 @@ func (in *Input) add(line string) {
 	line = wire.Clean(line)
 	if strings.TrimSpace(line) == "" {
 		line = ""
+		if in.blank++; in.blank >= blockLines { // more than that fits into no message
+			return
+		}
+	} else {
+		in.blank = 0
 	}
 	for {
 		n := fits(line)
@@ -189,17 +196,15 @@ func (in *Input) Line(ctx context.Context) (string, error) {
 
 // block waits for lines, and returns as many as have come and fit into one
 // message. Blank lines stay in their place within it; a message of blank lines
-// alone there is not, so they wait for the line behind them, and those at the end
-// of all are not said. It returns io.EOF behind the last line.
+// alone there is not, so they wait for the line behind them; those at the end of
+// all, and those over 99 in a row, are not said. It returns io.EOF behind the last line.
 func (in *Input) block(ctx context.Context) ([]string, error) {
 	lines, err := in.take(ctx, blockOf)
 	if err != nil {
 		return nil, err
 	}
-	if len(lines) > blockLines || len(strings.Join(lines, "\n")) > blockBytes {
-		for lines[0] == "" { // the blank lines at the front are too many: only these can be
-			lines = lines[1:]
-		}
+	for len(lines) > 1 && lines[0] == "" && len(strings.Join(lines, "\n")) > blockBytes {
+		lines = lines[1:] // blank lines before one that fills the message
 	}
 	return lines, nil
 }
