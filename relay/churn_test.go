@@ -24,7 +24,7 @@ func TestChurn(t *testing.T) {
 	if testing.Short() {
 		length = 2 * time.Second
 	}
-	srv := relay.New(relay.Options{Rate: -1, MaxSessions: 1000})
+	srv := relay.New(relay.Options{Rate: -1, MaxSessions: -1})
 	addr := serveTCP(t, srv)
 	var stayers [4]*stayer
 	for i := range stayers {

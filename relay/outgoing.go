@@ -3,6 +3,7 @@ package relay
 import (
 	"chat/relay/history"
 	"chat/relay/wire"
+	"slices"
 )
 
 // This file is what goes to a session: the log from the session's cursor on, and
@@ -53,11 +54,21 @@ func (s *session) skipLocked() func(history.Author) bool {
 func (s *session) reply(e wire.Event) {
 	for !s.deliver(&e, "") {
 		select {
-		case <-s.space:
+		case <-s.waitForSpace():
 		case <-s.ended:
 			return
 		}
 	}
+}
+
+// waitForSpace returns a channel that is closed when the queue is next taken.
+func (s *session) waitForSpace() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.space == nil {
+		s.space = make(chan struct{})
+	}
+	return s.space
 }
 
 // deliver queues an event for this session alone, unless its client does not
@@ -76,16 +87,15 @@ func (s *session) deliver(e *wire.Event, nick string) bool {
 func (s *session) answer(b []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out = append(s.out, b)
-	s.outBytes += len(b)
-	signal(s.wake)
+	s.queueLocked(b)
 }
 
-func (s *session) putLocked(e *wire.Event, nick string) {
-	b := s.encode(e, nick)
+func (s *session) putLocked(e *wire.Event, nick string) { s.queueLocked(s.encode(e, nick)) }
+
+func (s *session) queueLocked(b []byte) {
 	s.out = append(s.out, b)
 	s.outBytes += len(b)
-	signal(s.wake)
+	s.startWritingLocked()
 }
 
 func (s *session) encode(e *wire.Event, nick string) []byte {
@@ -95,46 +105,53 @@ func (s *session) encode(e *wire.Event, nick string) []byte {
 	return e.AppendText(nil, wire.Viewer{Zone: s.server.history.Zone(), Nick: nick})
 }
 
-// signal wakes the one who waits on c, now or next.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+// collect appends what is to be written next to runs: the session's own events,
+// then the log from the cursor on. Where there is nothing the write loop has to
+// end: it is started again by the log, by the queue, or never if the session is over.
+func (s *session) collect(runs [][]byte) [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		runs = s.takeOutLocked(runs)
+		runs = s.takeLogLocked(runs)
+		switch {
+		case len(runs) > 0:
+			return runs
+		case s.bye != nil:
+			runs = append(runs, s.encode(s.bye, ""))
+			s.bye = nil
+			return runs
+		case s.ending:
+			return nil
+		case s.cursor == nil || s.cursor.Wait(s):
+			s.writing = false
+			return nil
+		}
 	}
 }
 
-// collect appends what is to be written next to runs: the session's own events,
-// then the log from the cursor on. Where there is nothing, more tells when the
-// log goes on; last, that nothing will come.
-func (s *session) collect(runs [][]byte) (_ [][]byte, more <-chan struct{}, last bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.out) > 0 {
-		runs = append(runs, s.out...)
-		s.out, s.outBytes = nil, 0
-		signal(s.space)
+// takeOutLocked empties the queue.
+func (s *session) takeOutLocked(runs [][]byte) [][]byte {
+	runs = append(runs, s.out...)
+	s.out, s.outBytes = nil, 0
+	if s.space != nil {
+		close(s.space)
+		s.space = nil
 	}
-	if s.cursor != nil {
-		own := len(runs)
-		var missed uint64
-		runs, missed = s.cursor.Next(runs)
-		if missed > 0 {
-			s.log.Warn("slow consumer missed events", "missed", missed)
-			gap := wire.Event{Type: wire.TypeGap, Missed: missed}
-			runs = append(runs, nil)
-			copy(runs[own+1:], runs[own:])
-			runs[own] = s.encode(&gap, "")
-		}
+	return runs
+}
+
+// takeLogLocked reads on in the log.
+func (s *session) takeLogLocked(runs [][]byte) [][]byte {
+	if s.cursor == nil {
+		return runs
 	}
-	switch {
-	case len(runs) > 0:
-	case s.bye != nil:
-		runs = append(runs, s.encode(s.bye, ""))
-		s.bye = nil
-	case s.ending:
-		last = true
-	case s.cursor != nil:
-		more = s.cursor.Wait()
+	before := len(runs)
+	runs, missed := s.cursor.Next(runs)
+	if missed > 0 {
+		s.log.Warn("slow consumer missed events", "missed", missed)
+		gap := s.encode(&wire.Event{Type: wire.TypeGap, Missed: missed}, "")
+		runs = slices.Insert(runs, before, gap)
 	}
-	return runs, more, last
+	return runs
 }

@@ -19,9 +19,9 @@ import (
 // A session is one client's connection. This file reads as the connection lives:
 // run, greet, hello, read loop, write loop, goodbye.
 //
-// Two goroutines work on it. The read loop runs in [Server.ServeConn]'s own and
-// ends when the peer is gone or the session ends; the write loop is started and
-// waited for by it.
+// The read loop runs in [Server.ServeConn]'s goroutine and ends when the peer is
+// gone or the session ends. The write loop runs in one of its own, only while there
+// is something to write: most sessions rest most of the time.
 type session struct {
 	// fixed after construction
 	server  *Server
@@ -53,9 +53,11 @@ type session struct {
 	bye      *wire.Event // the last event; nil: none
 	deadline time.Time   // of the write loop once the session is ending
 
-	wake  chan struct{} // there is something in out, or the session is ending
-	space chan struct{} // out was taken
-	ended chan struct{} // closed once ending is set
+	writing bool          // the write loop runs, or nothing will be written any more
+	space   chan struct{} // closed when out is taken; nil while nobody waits for it
+
+	writer sync.WaitGroup // the write loop
+	ended  chan struct{}  // closed once ending is set
 }
 
 // bytesPaced is how many bytes count as a line of their own.
@@ -71,8 +73,6 @@ func newSession(s *Server, conn net.Conn, address string) *session {
 		address: address,
 		log:     s.opts.Log.With("remote", conn.RemoteAddr().String()),
 		pace:    newPace(s.opts.Rate, s.opts.Burst),
-		wake:    make(chan struct{}, 1),
-		space:   make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 	}
 	sess.lines = wire.NewLineReader(readerFunc(sess.read), s.opts.MaxLine)
@@ -112,14 +112,12 @@ func (s *session) run(ctx context.Context) {
 	if err := watchPeer(s.conn, s.server.opts.DeadPeer); err != nil {
 		s.log.Debug("dead peers are found later than they could be", "error", err)
 	}
-	var writer sync.WaitGroup
-	writer.Go(s.writeLoop)
 	first, err := s.greet()
 	if err == nil {
 		err = s.readLoop(first)
 	}
 	s.goodbye(err)
-	writer.Wait()
+	s.writer.Wait()
 	s.linger()
 }
 
@@ -368,7 +366,7 @@ func (s *session) endWith(bye *wire.Event) {
 	s.conn.SetDeadline(s.deadline) // wakes a write that hangs
 	s.conn.SetReadDeadline(time.Now())
 	close(s.ended)
-	signal(s.wake)
+	s.startWritingLocked()
 }
 
 // readBy sets when the next reads fail, unless the session is ending.
@@ -380,28 +378,34 @@ func (s *session) readBy(t time.Time) {
 	}
 }
 
-// writeLoop writes what the session gets until it has ended, or the connection
-// fails; then it closes the connection, which ends the read loop.
+// startWritingLocked starts the write loop if it does not run.
+func (s *session) startWritingLocked() {
+	if !s.writing {
+		s.writing = true
+		s.writer.Go(s.writeLoop)
+	}
+}
+
+// Wake makes the session write what the log has for it; see history.Reader.
+func (s *session) Wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.startWritingLocked()
+}
+
+// writeLoop writes until there is nothing more to write at the moment. When the
+// connection fails it closes it, which ends the read loop.
 func (s *session) writeLoop() {
-	var runs [][]byte
-	for {
-		var more <-chan struct{}
-		var last bool
-		runs, more, last = s.collect(runs[:0])
-		if len(runs) > 0 {
-			if err := s.write(runs); err != nil {
-				s.lost(err)
-				s.conn.Close()
-				return
-			}
-			continue
-		}
-		if last {
+	var few [4][]byte
+	for runs := few[:0]; ; {
+		runs = s.collect(runs[:0])
+		if len(runs) == 0 {
 			return
 		}
-		select {
-		case <-more:
-		case <-s.wake:
+		if err := s.write(runs); err != nil {
+			s.lost(err)
+			s.conn.Close()
+			return
 		}
 	}
 }

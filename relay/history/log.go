@@ -43,7 +43,15 @@ type Log struct {
 	next   uint64        // the id the next event gets; under mu
 	events int           // in all blocks; under mu
 	bytes  int           // in all blocks; under mu
-	wake   chan struct{} // closed by the next Append; nil while nobody waits; under mu
+	idle   []Reader      // who is woken by the next Append; under mu
+	spare  []Reader      // an array for the next list of them; under mu
+}
+
+// A Reader is told when the log goes on.
+type Reader interface {
+	// Wake is called once for each [Log.Wait], by the goroutine that appends: it
+	// must not wait for anything.
+	Wake()
 }
 
 // A block is a run of events whose encodings lie one behind the other, so that
@@ -94,6 +102,20 @@ func orDefault(n, otherwise int) int {
 
 // Append gives e the next id, puts it into the log and wakes those who wait.
 func (l *Log) Append(e *wire.Event, author Author) {
+	idle := l.append(e, author)
+	for i, r := range idle {
+		r.Wake()
+		idle[i] = nil
+	}
+	if len(idle) > 0 {
+		l.mu.Lock()
+		l.spare = idle[:0]
+		l.mu.Unlock()
+	}
+}
+
+// append is Append but for waking; it returns whom to wake.
+func (l *Log) append(e *wire.Event, author Author) (idle []Reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.ID = l.next
@@ -110,10 +132,10 @@ func (l *Log) Append(e *wire.Event, author Author) {
 	l.events++
 	l.bytes += len(b.json) + len(b.text) - before
 	l.trimLocked()
-	if l.wake != nil {
-		close(l.wake)
-		l.wake = nil
+	if len(l.idle) > 0 {
+		idle, l.idle, l.spare = l.idle, l.spare, nil
 	}
+	return idle
 }
 
 // trimLocked drops the oldest blocks that are not needed to keep maxEvents, or
@@ -161,21 +183,17 @@ func (l *Log) Back(n int) uint64 {
 	return id
 }
 
-// Wait returns a channel that is closed once the log holds the event next.
-func (l *Log) Wait(next uint64) <-chan struct{} {
+// Wait makes the next Append wake r, unless the log holds the event next already:
+// then it returns false.
+func (l *Log) Wait(next uint64, r Reader) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if next < l.next {
-		return closed
+		return false
 	}
-	if l.wake == nil {
-		l.wake = make(chan struct{})
-	}
-	return l.wake
+	l.idle = append(l.idle, r)
+	return true
 }
-
-// closed is what Wait returns when there is nothing to wait for.
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // at returns the block that holds the event id, or the oldest one for an event
 // that is dropped, as a copy that stays as it is, and the id of the next event.

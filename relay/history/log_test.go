@@ -172,17 +172,23 @@ func TestLimits(t *testing.T) {
 func TestWait(t *testing.T) {
 	l := New(Limits{})
 	c := l.Cursor(1, 1, Text, nil)
-	first, second := c.Wait(), c.Wait()
-	select {
-	case <-first:
-		t.Error("an empty log wakes its reader")
-	default:
+	woken := make(waker, 10)
+	if !c.Wait(woken) || !c.Wait(woken) || len(woken) > 0 {
+		t.Error("an empty log has something to read")
 	}
 	l.Append(message("x"), 1)
-	<-first
-	<-second
-	<-c.Wait() // it is there to be read
+	l.Append(message("y"), 1)
+	if len(woken) != 2 {
+		t.Errorf("woken %d times, want once for each Wait", len(woken))
+	}
+	if c.Wait(woken) {
+		t.Error("there is something to read, and Wait waits")
+	}
 }
+
+type waker chan struct{}
+
+func (w waker) Wake() { w <- struct{}{} }
 
 // Readers and writers at the same time, for the race detector; each reader gets
 // each writer's events in order and none twice.
@@ -200,6 +206,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 3 {
 		all.Go(func() {
 			c := l.Cursor(1, 1, JSON, nil)
+			woken := make(waker, 1)
 			var next [writers]int
 			for got := 0; got < writers*each; {
 				runs, missed := c.Next(nil)
@@ -207,8 +214,8 @@ func TestConcurrentUse(t *testing.T) {
 					t.Errorf("missed %d", missed)
 					return
 				}
-				if len(runs) == 0 {
-					<-c.Wait()
+				if len(runs) == 0 && c.Wait(woken) {
+					<-woken
 				}
 				for line := range bytes.Lines(bytes.Join(runs, nil)) {
 					e, err := wire.ParseEvent(line)
