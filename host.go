@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -15,7 +16,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -131,7 +134,9 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		return err
 	}
 	opts.HostToken = rand.Text()
-	opts.Log = newLogger(opts)
+	logs := newLogQueue(opts.Err)
+	defer logs.close()
+	opts.Log = newLogger(opts, logs)
 	srv := relay.New(opts.Options)
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -287,7 +292,7 @@ func takePart(ctx context.Context, srv *relay.Server, opts hostOptions, transcri
 
 // newLogger logs to stderr where the relay is alone; on the hosting person's
 // screen only what needs care is told.
-func newLogger(opts hostOptions) *slog.Logger {
+func newLogger(opts hostOptions, out io.Writer) *slog.Logger {
 	level := slog.LevelInfo
 	switch {
 	case opts.Verbose:
@@ -297,9 +302,59 @@ func newLogger(opts hostOptions) *slog.Logger {
 	}
 	handler := &slog.HandlerOptions{Level: level}
 	if opts.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(opts.Err, handler))
+		return slog.New(slog.NewJSONHandler(out, handler))
 	}
-	return slog.New(slog.NewTextHandler(opts.Err, handler))
+	return slog.New(slog.NewTextHandler(out, handler))
+}
+
+// A logQueue passes log lines on to where they are written, so that the room never
+// waits for a terminal that was stopped or a pipe that is full. What does not fit
+// into it is dropped and counted.
+type logQueue struct {
+	out     io.Writer
+	lines   chan []byte
+	dropped atomic.Int64
+	written chan struct{} // closed when all lines are
+}
+
+const (
+	logQueueLines = 1000
+	logQueueWait  = 500 * time.Millisecond // for the last lines to be written
+)
+
+func newLogQueue(out io.Writer) *logQueue {
+	q := &logQueue{out: out, lines: make(chan []byte, logQueueLines), written: make(chan struct{})}
+	go q.write() // until close; one that hangs in a write ends with the program
+	return q
+}
+
+// Write takes a log line; it never waits and never fails.
+func (q *logQueue) Write(line []byte) (int, error) {
+	select {
+	case q.lines <- bytes.Clone(line):
+	default:
+		q.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+func (q *logQueue) write() {
+	defer close(q.written)
+	for line := range q.lines {
+		if n := q.dropped.Swap(0); n > 0 {
+			fmt.Fprintf(q.out, "%d log lines were dropped: they came faster than they could be written\n", n)
+		}
+		q.out.Write(line)
+	}
+}
+
+// close waits a moment until the last lines are written. Nothing may be logged after it.
+func (q *logQueue) close() {
+	close(q.lines)
+	select {
+	case <-q.written:
+	case <-time.After(logQueueWait):
+	}
 }
 
 // machineName returns this machine's name without its domain.

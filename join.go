@@ -45,7 +45,14 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		return joinOptions{}, usageErrorf("one room at a time, not %q\nhint: a title with spaces wants quotes", c.Args().Slice())
 	}
 	room, addr := c.Args().First(), c.String("addr")
+	_, preset := os.LookupEnv("CHAT_ADDR")
 	switch {
+	case c.IsSet("addr") && addr == "" && !preset:
+		return joinOptions{}, badAddr("")
+	case c.Duration("timeout") <= 0:
+		return joinOptions{}, usageErrorf("--timeout is a time, as in 5s")
+	case c.IsSet("backlog") && c.Int("backlog") < 0:
+		return joinOptions{}, usageErrorf("--backlog cannot be negative")
 	case room != "" && addr == os.Getenv("CHAT_ADDR"): // what is typed comes before what is set
 		addr = ""
 	case room == "" && addr == "":
@@ -133,7 +140,7 @@ func (opts *joinOptions) client() client.Options {
 // interrupted returns err, or what Ctrl-C made of it.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &exitError{130, errors.New("interrupted")} // as shells count SIGINT
+		return &exitError{exitInterrupted, errors.New("interrupted")}
 	}
 	return err
 }
@@ -176,7 +183,7 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		out = opts.Out
 	}
 	for i, r := range rooms {
-		fmt.Fprintf(out, "%3d  %s  (%d here, %s, id %.4s)\n", i+1, r.Title, r.Members, r.Addr, r.ID)
+		fmt.Fprintf(out, "%3d  %s  (%d here, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, maxTitle), r.Members, r.Addr, r.ID)
 	}
 	if !asking {
 		return discovery.Room{}, usageErrorf("there are %d rooms\nhint: name one by its title or id: chat join %.4s", len(rooms), rooms[0].ID)

@@ -31,6 +31,8 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 	exitNoRoom = 3
+
+	exitInterrupted = 130 // as shells count SIGINT
 )
 
 // An exitError is an error that ends the program with a code of its own.
@@ -48,7 +50,11 @@ func usageErrorf(format string, args ...any) error {
 
 func main() {
 	// The first Ctrl-C or SIGTERM ends what runs in good order, the second at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup sets it
+		ends = append(ends, syscall.SIGHUP) // the terminal was closed
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
@@ -56,9 +62,12 @@ func main() {
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
-	err := app.RunContext(ctx, flagsFirst(app, args))
-	if err == nil {
+	err := app.RunContext(ctx, flagsFirst(app, asCommands(args)))
+	switch {
+	case err == nil:
 		return 0
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = &exitError{exitInterrupted, errors.New("interrupted")}
 	}
 	fmt.Fprintln(stderr, "chat: "+wire.CleanLines(err.Error()))
 	var exit *exitError
@@ -71,6 +80,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	default:
 		return exitFailed
 	}
+}
+
+// asCommands reads what people type for help and version as the commands there are:
+// `chat help join` is `chat join --help`.
+func asCommands(args []string) []string {
+	switch {
+	case len(args) == 2 && args[1] == "--version":
+		return []string{args[0], "version"}
+	case len(args) >= 2 && args[1] == "help":
+		return append(append(args[:1:1], args[2:]...), "--help")
+	}
+	return args
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
@@ -91,7 +112,6 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:              stderr,
 		ExitErrHandler:         func(*cli.Context, error) {}, // run tells the error and the code
 		OnUsageError:           onUsageError,
-		CommandNotFound:        nil,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usageErrorf("there is no command %q\nhint: chat --help lists them", c.Args().First())
@@ -376,7 +396,11 @@ func flagsFirst(app *cli.App, args []string) []string {
 			i = len(args)
 		case len(arg) > 1 && arg[0] == '-':
 			flags = append(flags, arg)
-			if takesValue[strings.TrimLeft(arg, "-")] && i+1 < len(args) {
+			name := strings.TrimLeft(arg, "-")
+			if !strings.HasPrefix(arg, "--") { // short ones may stand together: -fn bob
+				name = name[len(name)-1:]
+			}
+			if takesValue[name] && i+1 < len(args) {
 				i++
 				flags = append(flags, args[i])
 			}

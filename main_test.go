@@ -77,6 +77,13 @@ func TestExitCodes(t *testing.T) {
 		{"", 0, "COMMANDS:"},
 		{"--help", 0, "COMMANDS:"},
 		{"version", 0, "protocol 1"},
+		{"--version", 0, "protocol 1"},
+		{"help", 0, "COMMANDS:"},
+		{"help join", 0, "chat join kitchen"},
+		{"help nonsense", 2, "no command"},
+		{"join --addr=", 2, "is no address"},
+		{"join --timeout=-1s", 2, "--timeout is a time"},
+		{"join --backlog=-5", 2, "cannot be negative"},
 		{"man", 0, ".TH"},
 		{"completion bash", 0, "complete "},
 		{"completion zsh", 0, "#compdef chat"},
@@ -118,6 +125,7 @@ func TestFlagsFirst(t *testing.T) {
 	app := newApp(nil, nil)
 	for args, want := range map[string]string{
 		"chat join kitchen --nick bob -f":                   "chat join --nick bob -f kitchen",
+		"chat join kitchen -fn bob":                         "chat join -fn bob kitchen",
 		"chat join kitchen --nick=bob x":                    "chat join --nick=bob kitchen x",
 		"chat join -- --nick bob":                           "chat join -- --nick bob",
 		"chat join kitchen --generate-bash-completion":      "chat join kitchen --generate-bash-completion",

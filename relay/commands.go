@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"chat/relay/wire"
 )
@@ -194,7 +195,7 @@ func runTopic(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 		if req.Text == "-" {
 			req.Text = ""
 		}
-		req.Text = strings.ReplaceAll(req.Text, "\n", " ")
+		req.Text = cutWord(req.Text)
 		if fault := s.server.room.setTopic(s, req); fault != nil || s.isJSON() {
 			return nil, fault
 		}
@@ -220,9 +221,22 @@ func runUnignore(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 }
 
 func runQuit(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
-	s.server.room.leave(s, strings.ReplaceAll(req.Text, "\n", " "))
+	s.server.room.leave(s, cutWord(req.Text))
 	s.end(byeEvent(wire.CodeQuit, "goodbye"))
 	return nil, nil
+}
+
+// maxWord is how many bytes a topic, a last word or a reason has at most.
+const maxWord = 300
+
+// cutWord makes one line of at most maxWord bytes of text.
+func cutWord(text string) string {
+	text = strings.ReplaceAll(text, "\n", " ")
+	for len(text) > maxWord {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	return text
 }
 
 func runKick(s *session, req *wire.Request) (*wire.Event, *wire.Event) {

@@ -9,15 +9,15 @@ import (
 type speaker int
 
 const (
-	person  speaker = iota
-	program         // a JSON object
-	web             // an HTTP request, from a browser or a page in one
-	secure          // a TLS handshake
+	person   speaker = iota
+	program          // a JSON object
+	web              // an HTTP request, from a browser or a page in one; or one of its relatives
+	stranger         // a TLS or SSH handshake
 )
 
-// httpRequest is a request line of HTTP/1 (RFC 9112, section 3) or the preface of
-// HTTP/2 (RFC 9113, section 3.4).
-var httpRequest = regexp.MustCompile(`^[A-Z]{3,16} \S+ HTTP/[0-9.]+$`)
+// request is a request line of HTTP/1 (RFC 9112, section 3), the preface of HTTP/2
+// (RFC 9113, section 3.4), or the like of RTSP, SIP and SSDP.
+var request = regexp.MustCompile(`^[A-Z][A-Z-]{2,19} .*(HTTP|RTSP|SIP)/[0-9.]+$`)
 
 // httpMethods are how a request line begins before it is all there.
 var httpMethods = [][]byte{
@@ -28,11 +28,11 @@ var httpMethods = [][]byte{
 // speakerOf tells who sent line, a whole first line.
 func speakerOf(line []byte) speaker {
 	switch {
-	case isTLS(line):
-		return secure
+	case isTLS(line), bytes.HasPrefix(line, []byte("SSH-2.0-")):
+		return stranger
 	case len(line) > 0 && line[0] == '{':
 		return program
-	case httpRequest.Match(line):
+	case request.Match(line):
 		return web
 	}
 	return person

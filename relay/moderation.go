@@ -53,18 +53,15 @@ func (r *room) kick(by *session, req *wire.Request) (string, *wire.Event) {
 	if fault != nil {
 		return "", fault
 	}
-	r.expelLocked(target, by, wire.CodeKicked, "kicked", req.Text)
+	r.expelLocked(target, by, wire.CodeKicked, req.Text)
 	return target.nick + " is out", nil
 }
 
 // expelLocked ends target's session and tells everybody, with the reason if there is one.
-func (r *room) expelLocked(target, by *session, code wire.Code, how, reason string) {
-	words := how + " by " + by.nick
-	if reason != "" {
-		words += ": " + reason
-	}
-	r.leaveLocked(target, words)
-	target.end(byeEvent(code, "you were "+words))
+func (r *room) expelLocked(target, by *session, code wire.Code, reason string) {
+	how := wire.Event{Code: code, From: by.nick, Text: cutWord(reason)}
+	r.leaveLocked(target, how)
+	target.end(byeEvent(code, "you were "+how.Expulsion()))
 }
 
 // ban ends the session of a member and keeps it, its token and its address out;
@@ -86,7 +83,7 @@ func (r *room) ban(by *session, req *wire.Request) (string, *wire.Event) {
 	if target.address == "" {
 		words = target.nick + " is out; its address is this machine's own and stays open"
 	}
-	r.expelLocked(target, by, wire.CodeBanned, "banned", req.Text)
+	r.expelLocked(target, by, wire.CodeBanned, req.Text)
 	return words, nil
 }
 
@@ -98,7 +95,7 @@ func (r *room) banAddressLocked(by *session, ip netip.Addr, req *wire.Request) (
 	r.banned[address] = address
 	for _, m := range slices.Clone(r.members) {
 		if m.address == address && !m.host {
-			r.expelLocked(m, by, wire.CodeBanned, "banned", req.Text)
+			r.expelLocked(m, by, wire.CodeBanned, req.Text)
 		}
 	}
 	return address + " is banned", nil
@@ -124,9 +121,15 @@ func (r *room) mute(by *session, req *wire.Request) (string, *wire.Event) {
 func (r *room) lift(list map[string]string, req *wire.Request) (string, *wire.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fold, lifted := wire.NickFold(req.Nick), 0
+	if len(req.Nick) > wire.MaxNickBytes {
+		return "", noSuchNick(req.Nick)
+	}
+	fold, address, lifted := wire.NickFold(req.Nick), req.Nick, 0
+	if ip, err := netip.ParseAddr(req.Nick); err == nil {
+		address = addressKey(ip)
+	}
 	maps.DeleteFunc(list, func(key, nick string) bool {
-		if key != req.Nick && wire.NickFold(nick) != fold {
+		if key != address && wire.NickFold(nick) != fold {
 			return false
 		}
 		lifted++

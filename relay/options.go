@@ -23,7 +23,7 @@ type Options struct {
 	History history.Limits // what the room's log keeps
 
 	MaxSessions   int     // sessions in all; default 1,000
-	MaxPerAddress int     // sessions of one address, or of one IPv6 /64; default 64; this machine itself is exempt
+	MaxPerAddress int     // sessions of one address; default 64; this machine itself is exempt
 	MaxLine       int     // bytes of a person's line with its newline; default 8 KiB, at most 1 MiB
 	MaxJSONLine   int     // bytes of a program's line with its newline; default 32 KiB, at most 1 MiB
 	MaxText       int     // bytes of a message; default 16 KiB

@@ -149,7 +149,7 @@ func (s *session) takeLogLocked(runs [][]byte) [][]byte {
 	before := len(runs)
 	runs, missed := s.cursor.Next(runs)
 	if missed > 0 {
-		s.log.Warn("slow consumer missed events", "missed", missed)
+		s.missed += missed
 		gap := s.encode(&wire.Event{Type: wire.TypeGap, Missed: missed}, "")
 		runs = slices.Insert(runs, before, gap)
 	}

@@ -135,8 +135,11 @@ func (r *room) startLocked(req *wire.Request, live uint64) uint64 {
 	if req.Backlog != nil {
 		backlog = max(*req.Backlog, 0)
 	}
-	if req.Since > 0 {
-		return min(req.Since+1, live)
+	switch {
+	case req.Since >= live:
+		return live
+	case req.Since > 0:
+		return req.Since + 1
 	}
 	return r.log.Back(backlog)
 }
@@ -166,6 +169,9 @@ func (r *room) identityLocked(token string, program bool) *identity {
 // it is taken; a guest's where it wants none. It returns why a nick cannot be had.
 func (r *room) nameLocked(s *session, wanted string) error {
 	c := s.identity
+	if len(wanted) > wire.MaxNickBytes {
+		wanted = wanted[:wire.MaxNickBytes+1] // as wrong as all of it, and no more to keep
+	}
 	if wanted == c.wanted && c.nick != "" && r.isFreeLocked(wire.NickKeys(c.nick), s) {
 		s.nick, s.keys = c.nick, wire.NickKeys(c.nick)
 		return nil
@@ -236,14 +242,20 @@ func (r *room) unnameLocked(s *session) {
 	}
 }
 
-// leave takes s out of the room, if it is in it. reason is told, if there is one.
-func (r *room) leave(s *session, reason string) {
+// leave takes s out of the room, if it is in it, with a last word or "".
+func (r *room) leave(s *session, word string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leaveLocked(s, reason)
+	how := wire.Event{Text: word}
+	if s.identity != nil && r.isMarkedLocked(r.muted, s) {
+		how.Text = ""
+	}
+	r.leaveLocked(s, how)
 }
 
-func (r *room) leaveLocked(s *session, reason string) {
+// leaveLocked takes s out of the room. how tells the others why, if it has a text
+// or a code.
+func (r *room) leaveLocked(s *session, how wire.Event) {
 	c := s.identity
 	if c == nil {
 		return
@@ -260,9 +272,10 @@ func (r *room) leaveLocked(s *session, reason string) {
 	s.log.Info("left", "nick", s.nick, "members", len(r.members))
 	switch {
 	case r.closed || !s.announced:
-	case reason != "":
+	case how.Text != "" || how.Code != "":
 		r.notices.flush(r)
-		r.appendLocked(&wire.Event{Type: wire.TypeLeave, Members: []string{s.nick}, Text: reason}, c.author)
+		how.Type, how.Members = wire.TypeLeave, []string{s.nick}
+		r.appendLocked(&how, c.author)
 	default:
 		r.notices.left(r, s.nick)
 	}
@@ -331,9 +344,13 @@ func (r *room) speakLocked(s *session, seq uint64) *wire.Event {
 	case seq > 0 && seq <= s.identity.seq:
 		return faultf(wire.CodeDuplicate, "number %d was said already; the last one was %d", seq, s.identity.seq)
 	case len(r.muted) > 0 && r.isMarkedLocked(r.muted, s):
-		return faultf(wire.CodeMuted, "the hosting person muted you; this was not sent")
+		return muted()
 	}
 	return nil
+}
+
+func muted() *wire.Event {
+	return faultf(wire.CodeMuted, "the hosting person muted you; this was not sent")
 }
 
 // say puts a message or an action of s into the log.
@@ -375,10 +392,16 @@ func (r *room) tell(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 
 // findLocked returns the member called nick, or nil.
 func (r *room) findLocked(nick string) *session {
-	return r.nicks[wire.NickKeys(nick)[0]] // the first is that of the letters as they are
+	if len(nick) > wire.MaxNickBytes {
+		return nil
+	}
+	return r.nicks[wire.NickKey(nick)]
 }
 
 func noSuchNick(nick string) *wire.Event {
+	if len(nick) > wire.MaxNickBytes {
+		return faultf(wire.CodeNoSuchNick, "nobody here has so long a name; /who lists them")
+	}
 	return faultf(wire.CodeNoSuchNick, "nobody here is called %s; /who lists them", wire.Clean(nick))
 }
 
@@ -393,13 +416,16 @@ func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Even
 	if s.identity == nil || r.closed {
 		return "", r.memberLocked(s)
 	}
+	if r.isMarkedLocked(r.muted, s) { // a nick is something said, too
+		return "", muted()
+	}
 	nick, keys := r.freeNickLocked(nick, s)
 	old := s.nick
 	if nick == old {
 		return nick, nil
 	}
 	r.unnameLocked(s)
-	s.nick, s.keys, s.identity.nick, s.identity.wanted = nick, keys, nick, wanted
+	s.nick, s.keys, s.identity.nick, s.identity.wanted = nick, keys, nick, nick
 	for _, key := range keys {
 		r.nicks[key] = s
 	}
@@ -446,6 +472,9 @@ func (r *room) ignore(s *session, nick string, on bool) (string, *wire.Event) {
 	}
 	c := s.identity
 	if !on {
+		if len(nick) > wire.MaxNickBytes {
+			return "", faultf(wire.CodeNoSuchNick, "you ignore nobody of that name")
+		}
 		fold := wire.NickFold(nick)
 		for author, name := range c.ignored {
 			if wire.NickFold(name) == fold {

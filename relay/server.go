@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,6 +26,7 @@ type Server struct {
 	mu        sync.Mutex
 	sessions  map[*session]struct{} // all that are open; under mu
 	addresses map[string]int        // how many of them each address has; under mu
+	debts     map[string]time.Time  // by address: when what came from it is paid off; under mu
 	closing   bool                  // nobody is let in any more; under mu
 	serving   sync.WaitGroup        // the sessions; added to under mu and only before closing
 
@@ -46,6 +48,7 @@ func New(opts Options) *Server {
 		room:      newRoom(opts, log),
 		sessions:  make(map[*session]struct{}),
 		addresses: make(map[string]int),
+		debts:     make(map[string]time.Time),
 		refusals:  make(chan struct{}, maxRefusals),
 	}
 }
@@ -77,11 +80,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
+// warnEvery is how often it is told that connections cannot be accepted.
+const warnEvery = 10 * time.Second
+
 // accept serves what comes in by ln, until ctx ends or ln breaks.
 func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 	var refused sync.WaitGroup
 	defer refused.Wait()
 	var pause time.Duration
+	var warned time.Time
 	for {
 		conn, err := ln.Accept()
 		switch {
@@ -99,8 +106,9 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 			return fmt.Errorf("accept connections: %w", err)
 		default:
 			// Out of file descriptors, most likely: others will be given back.
-			if pause == 0 {
+			if time.Since(warned) > warnEvery {
 				s.opts.Log.Warn("cannot accept connections for the moment", "error", err)
+				warned = time.Now()
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			select {
@@ -141,6 +149,7 @@ func (s *Server) admit(conn net.Conn) (*session, *wire.Event) {
 		return nil, faultf(wire.CodeFull, "too many connections from %s (%d); close one first", address, s.opts.MaxPerAddress)
 	}
 	sess := newSession(s, conn, address)
+	sess.pace.due = s.debts[address]
 	s.sessions[sess] = struct{}{}
 	if address != "" {
 		s.addresses[address]++
@@ -202,9 +211,8 @@ func (s *Server) close() {
 	s.serving.Wait()
 }
 
-// addressOf returns what limits and bans count a peer by: its IP address, or the
-// /64 an IPv6 host picks its addresses from. It is "" for this machine itself and
-// for what is no network at all.
+// addressOf returns what limits and bans count a peer by: its IP address. It is ""
+// for this machine itself and for what is no network at all.
 func addressOf(addr net.Addr) string {
 	if addr == nil {
 		return ""
@@ -217,20 +225,32 @@ func addressOf(addr net.Addr) string {
 }
 
 func addressKey(ip netip.Addr) string {
-	ip = ip.Unmap()
-	switch {
-	case ip.IsLoopback():
+	ip = ip.Unmap().WithZone("")
+	if ip.IsLoopback() {
 		return ""
-	case ip.Is6() && !ip.IsLinkLocalUnicast():
-		p, err := ip.Prefix(64)
-		if err != nil { // cannot be: every IPv6 address has one
-			return ip.String()
-		}
-		return p.String()
-	default:
-		return ip.String()
+	}
+	return ip.String()
+}
+
+// keepDebt remembers how far a session that ends was ahead of its pace, so that
+// coming back is no way around it.
+func (s *Server) keepDebt(address string, p pace) {
+	if address == "" || !p.due.After(time.Now()) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.debts) >= maxDebts {
+		maps.DeleteFunc(s.debts, func(_ string, due time.Time) bool { return due.Before(time.Now()) })
+	}
+	if len(s.debts) < maxDebts && s.debts[address].Before(p.due) {
+		s.debts[address] = p.due
 	}
 }
+
+// maxDebts is how many addresses' debts are remembered at once, each for ten
+// seconds with the usual limits.
+const maxDebts = 10_000
 
 // faultf makes the answer to what cannot be done.
 func faultf(code wire.Code, format string, args ...any) *wire.Event {

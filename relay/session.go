@@ -53,6 +53,7 @@ type session struct {
 	bye      *wire.Event // the last event; nil: none
 	deadline time.Time   // of the write loop once the session is ending
 
+	missed  uint64        // how many events the log dropped before they were read
 	writing bool          // the write loop runs, or nothing will be written any more
 	space   chan struct{} // closed when out is taken; nil while nobody waits for it
 
@@ -117,7 +118,6 @@ func (s *session) run(ctx context.Context) {
 		err = s.readLoop(first)
 	}
 	s.goodbye(err)
-	s.writer.Wait()
 	s.linger()
 }
 
@@ -139,6 +139,8 @@ func (s *session) greet() (first []byte, err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(byeEvent(wire.CodeFirstLine, "the first line did not end in time"))
 		return nil, errRefused
+	case errors.Is(err, wire.ErrLineTooLong) && unfinished(s.lines.Dropped()):
+		return nil, errRefused
 	case errors.Is(err, wire.ErrLineTooLong):
 		if err := s.enter(wire.Request{}); err != nil {
 			return nil, err
@@ -152,14 +154,23 @@ func (s *session) greet() (first []byte, err error) {
 	case program:
 		return nil, s.hello(line)
 	case web:
-		s.log.Info("a web client spoke to the chat port; refused")
-		s.answer([]byte(httpAnswer))
-		return nil, errRefused
-	case secure:
-		s.log.Info("a TLS handshake on the chat port; refused")
+		return nil, s.refuseWeb()
+	case stranger:
+		s.log.Info("a handshake of another protocol on the chat port; refused")
 		return nil, errRefused
 	}
+	if len(line) == 0 { // says nothing yet of who it is
+		return nil, s.enter(wire.Request{})
+	}
 	return bytes.Clone(line), s.enter(wire.Request{})
+}
+
+// refuseWeb tells a browser that this is no web page. Nothing of what it sent is
+// said: a page anywhere can make a browser in this network send it.
+func (s *session) refuseWeb() error {
+	s.log.Info("a web client spoke to the chat port; refused")
+	s.answer([]byte(httpAnswer))
+	return errRefused
 }
 
 // hello takes a program's first line, or the next one where that was no hello.
@@ -177,6 +188,7 @@ func (s *session) hello(line []byte) error {
 			return s.enter(req)
 		}
 		for {
+			s.keepPace()
 			line, err = s.lines.ReadLine()
 			if !errors.Is(err, wire.ErrLineTooLong) {
 				break
@@ -220,10 +232,13 @@ func (s *session) readLoop(first []byte) error {
 			return err
 		}
 	}
-	for fresh := first == nil; ; fresh = false {
+	for fresh := first == nil && !s.isJSON(); ; {
 		line, err := s.lines.ReadLine()
 		switch {
+		case errors.Is(err, wire.ErrLineTooLong) && fresh && unfinished(s.lines.Dropped()):
+			return errRefused
 		case errors.Is(err, wire.ErrLineTooLong):
+			fresh = false
 			if s.isJSON() {
 				s.tooLong(s.server.opts.MaxJSONLine)
 			} else {
@@ -233,8 +248,18 @@ func (s *session) readLoop(first []byte) error {
 		case err != nil:
 			return err
 		}
-		if fresh && s.isLateHello(line) {
-			continue
+		if fresh && len(line) > 0 { // who was silent long enough to be greeted may be no person all the same
+			fresh = false
+			switch speakerOf(line) {
+			case program:
+				if s.isLateHello(line) {
+					continue
+				}
+			case web:
+				return s.refuseWeb()
+			case stranger:
+				return errRefused
+			}
 		}
 		if err := s.serve(line); err != nil {
 			return err
@@ -245,9 +270,6 @@ func (s *session) readLoop(first []byte) error {
 // isLateHello takes the hello of a program that a slow network kept past the
 // silence, so that it was greeted as a person: from here on it is a program.
 func (s *session) isLateHello(line []byte) bool {
-	if s.isJSON() || len(line) == 0 || line[0] != '{' {
-		return false
-	}
 	req, err := wire.ParseRequest(line)
 	if err != nil || req.Type != wire.TypeHello {
 		return false
@@ -270,6 +292,9 @@ func (s *session) serve(line []byte) error {
 	if s.isJSON() {
 		s.serveJSON(line)
 	} else {
+		if bytes.Contains(line, wire.TelnetMark) {
+			s.answer(wire.TelnetNoMark)
+		}
 		s.serveTyped(string(wire.StripTelnet(line)))
 	}
 	return nil
@@ -281,17 +306,30 @@ func (s *session) serveTyped(line string) {
 	switch {
 	case text == "":
 	case strings.HasPrefix(text, "//"):
-		s.do(&wire.Request{Type: wire.TypeSay, Text: text[1:]})
+		s.say(text[1:])
 	case strings.HasPrefix(text, "/"):
 		req, fault := parseTyped(text)
+		if fault == nil {
+			fault = s.checkText(req)
+		}
 		if fault != nil {
 			s.fail(0, fault)
 			return
 		}
 		s.do(req)
 	default:
-		s.do(&wire.Request{Type: wire.TypeSay, Text: text})
+		s.say(text)
 	}
+}
+
+// say says what a person typed.
+func (s *session) say(text string) {
+	req := wire.Request{Type: wire.TypeSay, Text: text}
+	if fault := s.checkText(&req); fault != nil {
+		s.fail(0, fault)
+		return
+	}
+	s.do(&req)
 }
 
 // serveJSON carries out a line of a program.
@@ -308,7 +346,7 @@ func (s *session) serveJSON(line []byte) {
 	s.do(&req)
 }
 
-// checkText bounds and cleans what a program says.
+// checkText bounds and cleans what is said.
 func (s *session) checkText(req *wire.Request) *wire.Event {
 	opts := &s.server.opts
 	if len(req.Text) <= opts.MaxText {
@@ -453,8 +491,13 @@ func (s *session) lost(err error) {
 // goodbye takes the session out of the room. err is what ended its read loop.
 func (s *session) goodbye(err error) {
 	s.server.room.leave(s, "")
-	s.log.Debug("read loop ended", "reason", err)
 	s.endQuietly()
+	s.writer.Wait()
+	s.server.keepDebt(s.address, s.pace)
+	if s.missed > 0 {
+		s.log.Warn("a slow consumer missed events", "missed", s.missed)
+	}
+	s.log.Debug("session over", "reason", err)
 }
 
 // linger lets the peer read to the end: closing while something it sent is

@@ -304,12 +304,12 @@ func TestModeration(t *testing.T) {
 		host.send(`{"type":"kick","nick":"bob","text":"too loud"}`)
 		bob.expect("* you were kicked by h: too loud")
 		bob.closed()
-		alice.next("* bob left (kicked by h: too loud)")
+		alice.next("* bob was kicked by h: too loud")
 		host.send(`{"type":"command","text":"/ban bot"}`)
 		if e := bot.expectEvent(wire.TypeBye); e.Code != wire.CodeBanned {
 			t.Errorf("the bot got %+v", e)
 		}
-		alice.next("* bot left (banned by h)")
+		alice.next("* bot was banned by h")
 		again := join(t, srv, "again")
 		again.send(`{"type":"hello","nick":"x","token":"bots-own-token"}`)
 		if e := again.event(); e.Code != wire.CodeBanned {

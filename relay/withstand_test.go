@@ -195,12 +195,7 @@ func TestPrivateMessagesAreBounded(t *testing.T) {
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := relay.New(relay.Options{MaxSessions: 3, MaxPerAddress: 2})
-		from := func(ip string) *peer {
-			ours, theirs := net.Pipe()
-			go srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}})
-			synctest.Wait()
-			return newPeer(t, ip, ours)
-		}
+		from := func(ip string) *peer { return joinFrom(t, srv, ip) }
 		a, b := from("10.77.0.2"), from("10.77.0.2")
 		third := from("10.77.0.2")
 		third.next("! too many connections from 10.77.0.2 (2); close one first")
@@ -217,6 +212,14 @@ func TestLimits(t *testing.T) {
 			p.conn.Close()
 		}
 	})
+}
+
+// joinFrom connects a peer whose address is ip.
+func joinFrom(t *testing.T, srv *relay.Server, ip string) *peer {
+	ours, theirs := net.Pipe()
+	go srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}})
+	synctest.Wait()
+	return newPeer(t, ip, ours)
 }
 
 type addressed struct {

@@ -360,13 +360,18 @@ func TestFindAfterThreeFailures(t *testing.T) {
 		}, func(*scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
 		moved = true
 		end.conn.Close()
+		probe := h.accept()
+		if r := probe.want(wire.TypeHello); !r.Probe || r.Token != "" {
+			t.Errorf("hello to an address that was found = %+v, want a probe", r)
+		}
+		probe.send(wire.Event{Type: wire.TypeRoom, Room: "r1", Title: "kitchen", Version: 1})
 		end = h.welcome(wire.Event{})
 		for e := range c.Events() {
 			if e, ok := e.(Connected); ok && e.Resumed {
 				break
 			}
 		}
-		want := []string{"old:1", "old:1", "old:1", "old:1", "new:1"}
+		want := []string{"old:1", "old:1", "old:1", "old:1", "new:1", "new:1"}
 		if !slices.Equal(h.addrs, want) {
 			t.Errorf("dialled %v, want %v", h.addrs, want)
 		}
@@ -458,10 +463,12 @@ func TestRestartedHostIsANewRoom(t *testing.T) {
 func TestAnotherRoomElsewhereIsLeftAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newScriptedHost(t)
+		const token = "the-token-of-alice"
 		found := []string{"pantry:1", "kitchen:2"}
 		c, _, end := join(t, Options{
-			Addr: "kitchen:1",
-			Dial: h.dial,
+			Addr:  "kitchen:1",
+			Token: token,
+			Dial:  h.dial,
 			Find: func(context.Context, wire.RoomInfo) (addr string, err error) {
 				addr, found = found[0], found[1:]
 				return addr, nil
@@ -472,14 +479,10 @@ func TestAnotherRoomElsewhereIsLeftAlone(t *testing.T) {
 		for range findAfter {
 			h.accept().conn.Close()
 		}
-		wrong := wire.Event{Type: wire.TypeError, Code: wire.CodeWrongRoom, Text: "another"}
 		refuse := func(title string) {
 			t.Helper()
 			end := h.accept()
-			end.want(wire.TypeHello)
-			end.send(wrong)
-			end = h.accept()
-			if r := end.want(wire.TypeHello); !r.Probe {
+			if r := end.want(wire.TypeHello); !r.Probe || r.Token != "" {
 				t.Errorf("hello = %+v, want a probe first", r)
 			}
 			end.send(wire.Event{Type: wire.TypeRoom, Room: "r7", Title: title, Version: 1})
@@ -488,7 +491,9 @@ func TestAnotherRoomElsewhereIsLeftAlone(t *testing.T) {
 		h.accept().conn.Close()
 		refuse("kitchen")
 		end = h.accept()
-		end.want(wire.TypeHello)
+		if r := end.want(wire.TypeHello); r.Room != "" || r.Token == token {
+			t.Errorf("hello to another host of the title = %+v, want no room and another token", r)
+		}
 		end.send(welcomeTo("r7", wire.Event{}))
 		var last Disconnected
 		for e := range c.Events() {
@@ -502,7 +507,7 @@ func TestAnotherRoomElsewhereIsLeftAlone(t *testing.T) {
 		if last.Attempt != 5 {
 			t.Errorf("back after attempt %d, want 5", last.Attempt)
 		}
-		want := []string{"kitchen:1", "kitchen:1", "kitchen:1", "kitchen:1", "pantry:1", "pantry:1", "kitchen:1", "kitchen:2", "kitchen:2", "kitchen:2"}
+		want := []string{"kitchen:1", "kitchen:1", "kitchen:1", "kitchen:1", "pantry:1", "kitchen:1", "kitchen:2", "kitchen:2"}
 		if !slices.Equal(h.addrs, want) {
 			t.Errorf("dialled %v, want %v", h.addrs, want)
 		}

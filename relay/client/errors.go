@@ -31,7 +31,7 @@ var (
 // [Disconnected] it is the host's goodbye.
 type RefusedError struct {
 	Code wire.Code // why, for programs; empty when the host said it in words only
-	Text string    // why, for people; cleaned, one line or several
+	Text string    // why, for people; cleaned, one line of 300 letters at most
 }
 
 func (e *RefusedError) Error() string {
@@ -43,8 +43,8 @@ func (e *RefusedError) Error() string {
 
 // refused makes the error of an error or bye event.
 func refused(e wire.Event) *RefusedError {
-	e = e.Clean()
-	return &RefusedError{Code: e.Code, Text: e.Text}
+	text := []rune(wire.Clean(e.Text))
+	return &RefusedError{Code: wire.Code(wire.Clean(string(e.Code))), Text: string(text[:min(len(text), maxRefusal)])}
 }
 
 // hasCode reports whether err is a refusal with code.
@@ -90,3 +90,6 @@ func (e *RejectedError) Error() string {
 	}
 	return b.String()
 }
+
+// maxRefusal is how many letters of a refusal are told: the rest is no reason.
+const maxRefusal = 300

@@ -2,10 +2,11 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -171,7 +172,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 // nextPause returns how long to wait before the next attempt.
 func (s *membership) nextPause() time.Duration {
 	s.pause = min(max(time.Duration(float64(s.pause)*pauseGrow), firstPause), maxPause)
-	return time.Duration(float64(s.pause) * (1 + pauseSway*(2*rand.Float64()-1)))
+	return time.Duration(float64(s.pause) * (1 + pauseSway*(2*mathrand.Float64()-1)))
 }
 
 // sleep reports whether it was not woken.
@@ -201,12 +202,19 @@ func (s *membership) where(ctx context.Context, attempts int) string {
 // stands at the old address, or one of the same title at a new address: that one
 // will do. Any other does not concern us, and should not even see us come.
 func (s *membership) rejoin(ctx context.Context, addr string) (*link, error) {
-	l, welcome, err := s.greet(ctx, addr, s.hello())
-	if hasCode(err, wire.CodeWrongRoom) {
-		if err := s.checkRoom(ctx, addr); err != nil {
+	hello, elsewhere := s.hello(), addr != s.addr
+	if elsewhere {
+		same, err := s.checkRoom(ctx, addr)
+		if err != nil {
 			return nil, err
 		}
-		hello := s.hello()
+		if !same { // whoever that is, our token is not for them
+			s.token = rand.Text()
+			hello.Token, hello.Room, hello.Since = s.token, "", 0
+		}
+	}
+	l, welcome, err := s.greet(ctx, addr, hello)
+	if hasCode(err, wire.CodeWrongRoom) && !elsewhere {
 		hello.Room, hello.Since = "", 0
 		l, welcome, err = s.greet(ctx, addr, hello)
 	}
@@ -221,23 +229,21 @@ func (s *membership) rejoin(ctx context.Context, addr string) (*link, error) {
 	return l, nil
 }
 
-// checkRoom reports whether another room at addr can be ours after a restart.
-func (s *membership) checkRoom(ctx context.Context, addr string) error {
-	if addr == s.addr {
-		return nil
-	}
+// checkRoom asks which room is at addr: the same as ours, or another of its title,
+// which can be ours after a restart. Any other is an error.
+func (s *membership) checkRoom(ctx context.Context, addr string) (same bool, err error) {
 	conn, err := s.dial(ctx, addr)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	conn.SetDeadline(time.Now().Add(probeTimeout))
 	info, err := probe(conn)
-	if err == nil && info.Title != s.title {
+	if err == nil && info.ID != s.room && info.Title != s.title {
 		err = errOtherRoom
 	}
-	return err
+	return info.ID == s.room, err
 }
 
 // serve lives through one connection: it reads until the end, while a second

@@ -39,12 +39,12 @@ type Log struct {
 	blockEvents int
 
 	mu     sync.Mutex
-	blocks []*block      // oldest first, never empty; under mu
-	next   uint64        // the id the next event gets; under mu
-	events int           // in all blocks; under mu
-	bytes  int           // in all blocks; under mu
-	idle   []Reader      // who is woken by the next Append; under mu
-	spare  []Reader      // an array for the next list of them; under mu
+	blocks []*block // oldest first, never empty; under mu
+	next   uint64   // the id the next event gets; under mu
+	events int      // in all blocks; under mu
+	bytes  int      // in all blocks; under mu
+	idle   []Reader // who is woken by the next Append; under mu
+	spare  []Reader // an array for the next list of them; under mu
 }
 
 // A Reader is told when the log goes on.

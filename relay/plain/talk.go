@@ -80,7 +80,11 @@ func Talk(ctx context.Context, c *client.Client, opts Options) (err error) {
 	}
 	leave()
 	c.Close() // the lines that it complains of are counted below
-	<-heard
+	select {
+	case <-heard:
+	case <-time.After(stuckWait):
+		return errors.New("what prints the talk takes nothing any more; left without its last lines")
+	}
 	return t.outcome(err)
 }
 
@@ -98,7 +102,11 @@ func (t *talker) outcome(err error) error {
 	if unsaid > 0 {
 		lost = fmt.Sprintf("; %s not delivered", plural(unsaid, "line was", "lines were"))
 	}
-	switch end := t.client.Err(); {
+	end := t.client.Err()
+	if refusal, ok := errors.AsType[*client.RefusedError](end); ok && refusal.Code == wire.CodeQuit {
+		end = nil // as we asked
+	}
+	switch {
 	case t.outErr != nil:
 		return fmt.Errorf("write what is said: %w%s", t.outErr, lost)
 	case errors.Is(end, client.ErrGaveUp):
@@ -116,6 +124,10 @@ func (t *talker) outcome(err error) error {
 	}
 	return nil
 }
+
+// stuckWait is how long the last lines may take to be printed: a terminal that
+// was stopped (Ctrl-S) takes none.
+const stuckWait = 2 * time.Second
 
 func plural(n int, one, more string) string {
 	if n == 1 {
@@ -339,11 +351,11 @@ func spoken(e client.Received) bool { return e.Said() || e.Type == wire.TypePriv
 // since it was told in another way.
 func (t *talker) isEcho(e *client.Received) bool {
 	switch e.Type {
-	case wire.TypeJoin:
+	case wire.TypeJoin, wire.TypeLeave:
 		e.Members = slices.DeleteFunc(e.Members, func(nick string) bool { return nick == t.nick })
 		return len(e.Members) == 0
 	case wire.TypeBye:
-		return e.Code == wire.CodeQuit
+		return e.Code.Final() // the outcome tells it
 	case wire.TypeError:
 		return t.Piped && (e.Seq != 0 || e.Code == wire.CodeTooLong) // deliver tells it, if it is the last word
 	}

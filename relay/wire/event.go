@@ -176,7 +176,7 @@ func ParseEvent(line []byte) (Event, error) {
 // Clean returns the event with every text in it made harmless for a terminal: a
 // host can be hostile too.
 func (e Event) Clean() Event {
-	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Room, &e.Title, &e.Topic, &e.App, (*string)(&e.Code)}
+	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Room, &e.Title, &e.Topic, &e.Token, &e.App, (*string)(&e.Code)}
 	for _, s := range clean {
 		*s = Clean(*s)
 	}

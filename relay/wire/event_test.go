@@ -240,9 +240,6 @@ func TestEventCleanEveryField(t *testing.T) {
 			field := reflect.ValueOf(&e).Elem().Field(i)
 			want := harmless
 			switch {
-			case typ.Field(i).Name == "Token":
-				field.SetString(hostile)
-				want = hostile
 			case field.Kind() == reflect.String:
 				field.SetString(hostile)
 			case field.Type() == reflect.TypeFor[[]string]():

@@ -18,6 +18,10 @@ import (
 // MaxNickColumns is how wide a nick may be on a terminal.
 const MaxNickColumns = 24
 
+// MaxNickBytes is how long a nick may be: letters of four bytes, some with marks.
+// Longer ones are refused before any work is done on them.
+const MaxNickBytes = 8 * MaxNickColumns
+
 // nickForbidden would let a nick pass for a part of a line (`<`, `[`, `(`, `*`, `:`),
 // of a command (`/`, `,`, `@`, `#`) or for an error (`!`).
 const nickForbidden = `<>[]()*!:,@#/`
@@ -58,7 +62,7 @@ func NormalizeNick(nick string) (string, error) {
 	if nick == "" {
 		return "", errors.New("a nick has at least one letter")
 	}
-	if len(nick) > 16*MaxNickColumns {
+	if len(nick) > MaxNickBytes {
 		return "", fmt.Errorf("a nick has at most %d columns", MaxNickColumns)
 	}
 	if strings.ContainsAny(nick, nickForbidden) || strings.ContainsFunc(nick, unicode.IsSpace) {
@@ -111,11 +115,14 @@ type Keys [3]string
 func NickKeys(nick string) Keys {
 	folded := NickFold(nick)
 	return Keys{
-		"=" + folded,
+		NickKey(nick),
 		"~" + fold(skeleton(nick)),
 		"~" + skeleton(folded),
 	}
 }
+
+// NickKey returns the first of a nick's keys, by which it is looked up.
+func NickKey(nick string) string { return "=" + NickFold(nick) }
 
 // skeleton leaves out the joiners that PRECIS lets pass: they show in few terminals.
 func skeleton(nick string) string {
@@ -149,14 +156,18 @@ func fold(s string) string {
 // stand before a hyphen or together with n.
 func NickWithSuffix(nick string, n int) string {
 	suffix := fmt.Sprintf("-%d", n)
-	for nick != "" {
-		if got, err := NormalizeNick(nick + suffix); err == nil && got == nick+suffix {
-			break
-		}
-		runes := []rune(nick)
-		nick = string(runes[:len(runes)-1])
+	runes := []rune(nick)
+	for len(runes) > 0 && (Columns(string(runes))+len(suffix) > MaxNickColumns || len(string(runes))+len(suffix) > MaxNickBytes) {
+		runes = runes[:len(runes)-1]
 	}
-	return nick + suffix
+	for tries := 0; len(runes) > 0 && tries < 8; tries++ { // each is work for others to wait for
+		try := string(runes) + suffix
+		if got, err := NormalizeNick(try); err == nil && got == try {
+			return try
+		}
+		runes = runes[:len(runes)-1]
+	}
+	return "nick" + suffix
 }
 
 // Columns returns how many columns of a terminal a word of letters and digits

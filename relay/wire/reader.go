@@ -26,8 +26,9 @@ type LineReader struct {
 	max        int    // bytes of a line with its newline
 	buf        []byte // buf[start:end] is read but not yet returned
 	start, end int
-	scanned    int  // of buf[start:end], how much holds no newline
-	dropping   bool // inside a line that was too long
+	scanned    int      // of buf[start:end], how much holds no newline
+	dropping   bool     // inside a line that was too long
+	dropped    [16]byte // how the line began that was dropped last
 }
 
 // NewLineReader reads lines of at most limit bytes, newline included; 0: of any length.
@@ -44,6 +45,10 @@ func (l *LineReader) SetMax(limit int) {
 	}
 	l.max = limit
 }
+
+// Dropped returns how the line began that was dropped last, for those who must
+// know what it was.
+func (l *LineReader) Dropped() []byte { return l.dropped[:] }
 
 // Pending returns what came in behind the line returned last: at a timeout, the
 // unfinished line.
@@ -64,6 +69,7 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 				l.dropping = false
 				continue
 			case n > l.max:
+				copy(l.dropped[:], line)
 				return nil, ErrLineTooLong
 			}
 			return bytes.TrimSuffix(line, []byte{'\r'}), nil
@@ -71,6 +77,9 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 		l.scanned = l.end - l.start
 		if l.dropping || l.scanned >= l.max {
 			tooLong := !l.dropping
+			if tooLong {
+				copy(l.dropped[:], l.buf[l.start:l.end])
+			}
 			l.dropping = true
 			l.start, l.end, l.scanned = 0, 0, 0
 			if tooLong {
@@ -117,6 +126,13 @@ func (l *LineReader) fill() error {
 	}
 	return io.ErrNoProgress
 }
+
+// TelnetMark is what telnet sends when its user presses Ctrl-C: "do timing mark"
+// (RFC 860). It shows nothing more until the mark comes, or [TelnetNoMark].
+var (
+	TelnetMark   = []byte{255, 253, 6} // IAC DO TIMING-MARK
+	TelnetNoMark = []byte{255, 252, 6} // IAC WONT TIMING-MARK
+)
 
 // StripTelnet removes the commands that telnet clients mix into what is typed
 // (RFC 854, IAC sequences), in place. Their first byte, 0xFF, stands in no UTF-8

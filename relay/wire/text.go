@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,6 +89,13 @@ func (e *Event) words() string {
 	case TypeJoin:
 		return e.names(namesShown) + " joined"
 	case TypeLeave:
+		if e.Code != "" {
+			was := " was "
+			if len(e.Members) > 1 {
+				was = " were "
+			}
+			return e.names(namesShown) + was + e.Expulsion()
+		}
 		if e.Text != "" {
 			return e.names(namesShown) + " left (" + e.Text + ")"
 		}
@@ -109,6 +115,15 @@ func (e *Event) words() string {
 		return e.Text
 	}
 	return ""
+}
+
+// Expulsion tells in words how somebody was made to leave: "kicked by alice: why".
+func (e *Event) Expulsion() string {
+	words := string(e.Code) + " by " + e.From
+	if e.Text != "" {
+		words += ": " + e.Text
+	}
+	return words
 }
 
 func (e *Event) welcome() string {
@@ -146,13 +161,17 @@ func (e *Event) names(limit int) string {
 	if len(shown) > limit+1 { // "and 1 more" would be no shorter
 		shown = shown[:limit]
 	}
+	hosts := make(map[string]bool, len(e.Hosts))
+	for _, name := range e.Hosts {
+		hosts[name] = true
+	}
 	var b strings.Builder
 	for i, name := range shown {
 		if i > 0 {
 			b.WriteString(", ")
 		}
 		b.WriteString(name)
-		if slices.Contains(e.Hosts, name) {
+		if hosts[name] {
 			b.WriteString(" (host)")
 		}
 	}

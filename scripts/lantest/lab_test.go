@@ -82,6 +82,18 @@ func whyNoLab() string {
 	return ""
 }
 
+// noticeSources opens the folders of the module: go test then knows that its cached
+// result is no good after a change in them. What go build reads it does not see, nor
+// anything before m.Run.
+func noticeSources(root string) error {
+	return filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		return err
+	})
+}
+
 // missing skips the test, or fails it where it has to run.
 func missing(t *testing.T, why string) {
 	t.Helper()
@@ -114,6 +126,9 @@ func newLab(t *testing.T, args ...string) *lab {
 	t.Helper()
 	if absent != "" {
 		missing(t, absent)
+	}
+	if err := noticeSources("../.."); err != nil {
+		t.Fatal(err)
 	}
 	l := &lab{t, fmt.Sprintf("t%d_%d", os.Getpid(), labs.Add(1))}
 	t.Cleanup(func() { l.lan("down") })
