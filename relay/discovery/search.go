@@ -50,7 +50,6 @@ type search struct {
 	on      []string         // names of the interfaces to be asked on
 	deaf    bool             // no round could ask anything
 	open    map[string]bool  // ids being verified
-	seen    map[string]bool  // ids ever verified, to bound their number
 	found   map[string]Room  // by id
 	settled <-chan time.Time // when to wait no longer, set once enough is found
 }
@@ -74,7 +73,7 @@ var errWindow = errors.New("the search's time is over")
 
 // run asks in rounds, and verifies what is heard while the next round is on.
 func (s *search) run(ctx context.Context) ([]Room, error) {
-	s.open, s.seen, s.found = map[string]bool{}, map[string]bool{}, map[string]Room{}
+	s.open, s.found = map[string]bool{}, map[string]Room{}
 	s.deaf = true
 	caller := ctx
 	var work sync.WaitGroup
@@ -123,10 +122,10 @@ func (s *search) fresh(records []Record) []Record {
 	var fresh []Record
 	for _, r := range records {
 		_, alive := s.found[r.ID]
-		if alive || s.open[r.ID] || !s.seen[r.ID] && len(s.seen) == MaxHeard {
+		if alive || s.open[r.ID] || len(s.open)+len(s.found) >= MaxHeard {
 			continue
 		}
-		s.open[r.ID], s.seen[r.ID] = true, true
+		s.open[r.ID] = true
 		fresh = append(fresh, r)
 	}
 	return fresh

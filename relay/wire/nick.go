@@ -84,7 +84,7 @@ func NormalizeNick(nick string) (string, error) {
 	case Columns(nick) > MaxNickColumns:
 		return "", fmt.Errorf("a nick has at most %d columns", MaxNickColumns)
 	case mixesAlphabets(nick):
-		return "", errors.New("a nick does not mix Latin, Greek and Cyrillic letters")
+		return "", errors.New("a nick does not mix letters of different alphabets")
 	}
 	for i, key := range NickKeys(nick) {
 		if strings.HasPrefix(key, guestKeys[i]) || nickReserved[key] {
@@ -94,15 +94,30 @@ func NormalizeNick(nick string) (string, error) {
 	return nick, nil
 }
 
-// mixesAlphabets reports letters of two of the alphabets whose letters look alike.
+// mixesAlphabets reports letters or marks of alphabets that do not belong together
+// in a name and so serve to imitate one: somewhat less strict than the "highly
+// restrictive" level of UTS #39, section 5.2.
 func mixesAlphabets(s string) bool {
-	seen := 0
-	for _, alphabet := range []*unicode.RangeTable{unicode.Latin, unicode.Greek, unicode.Cyrillic} {
-		if strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(alphabet, r) }) {
-			seen++
-		}
+	has := func(tables ...*unicode.RangeTable) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, tables...) })
 	}
-	return seen > 1
+	latin, greek, cyrillic := has(unicode.Latin), has(unicode.Greek), has(unicode.Cyrillic)
+	if !latin && !greek && !cyrillic {
+		return false
+	}
+	if greek && cyrillic {
+		return true
+	}
+	return strings.ContainsFunc(s, func(r rune) bool {
+		switch {
+		case unicode.Is(unicode.M, r):
+			return r < 0x300 || r > 0x36f // the marks these alphabets have
+		case !unicode.IsLetter(r), unicode.In(r, unicode.Common, unicode.Latin, unicode.Greek, unicode.Cyrillic):
+			return latin && (greek || cyrillic)
+		default: // East Asian names are often written with Latin letters too
+			return !latin || !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo)
+		}
+	})
 }
 
 // Keys are what a nick is unique by, see [NickKeys].
