@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -13,7 +14,10 @@ import (
 // (RFC 5482) bounds that, where the system has one. Elsewhere the write time-out
 // of a session (Options.Stall) remains.
 func watchPeer(conn net.Conn, dead time.Duration) error {
-	tcp, ok := conn.(*net.TCPConn)
+	tcp, ok := conn.(interface {
+		SetKeepAliveConfig(net.KeepAliveConfig) error
+		syscall.Conn
+	})
 	if !ok || dead >= never {
 		return nil
 	}

@@ -107,7 +107,7 @@ func (s *session) encode(e *wire.Event, nick string) []byte {
 
 // collect appends what is to be written next to runs: the session's own events,
 // then the log from the cursor on. Where there is nothing the write loop has to
-// end: it is started again by the log, by the queue, or never if the session is over.
+// end: writing begins again by the log, by the queue, or never if the session is over.
 func (s *session) collect(runs [][]byte) [][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,8 @@ func (s *session) collect(runs [][]byte) [][]byte {
 			return runs
 		case s.ending:
 			return nil
-		case s.cursor == nil || s.cursor.Wait(s):
+		case s.cursor == nil || s.waiting || s.cursor.Wait(s):
+			s.waiting = s.cursor != nil
 			s.writing = false
 			return nil
 		}

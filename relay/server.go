@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 type Server struct {
 	opts    Options
 	history *history.Log
+	fanout  *fanout
 	room    *room
 
 	mu        sync.Mutex
@@ -41,10 +43,13 @@ const maxRefusals = 64
 func New(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = wire.Clean(opts.Title)
-	log := history.New(opts.History)
+	out := &fanout{limit: runtime.GOMAXPROCS(0)}
+	log := history.New(opts.History, func(idle []history.Reader) { out.add(idle, false) })
+	out.log = log
 	return &Server{
 		opts:      opts,
 		history:   log,
+		fanout:    out,
 		room:      newRoom(opts, log),
 		sessions:  make(map[*session]struct{}),
 		addresses: make(map[string]int),

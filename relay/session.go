@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +21,8 @@ import (
 // run, greet, hello, read loop, write loop, goodbye.
 //
 // The read loop runs in [Server.ServeConn]'s goroutine and ends when the peer is
-// gone or the session ends. The write loop runs in one of its own, only while there
-// is something to write: most sessions rest most of the time.
+// gone or the session ends. What is written is written by the fanout, and by a
+// write loop of the session's own while its peer takes less than there is.
 type session struct {
 	// fixed after construction
 	server  *Server
@@ -54,10 +55,11 @@ type session struct {
 	deadline time.Time   // of the write loop once the session is ending
 
 	missed  uint64        // how many events the log dropped before they were read
-	writing bool          // the write loop runs, or nothing will be written any more
+	waiting bool          // on the log's list of those to be handed over
+	writing bool          // it is being written to, or nothing will be any more
 	space   chan struct{} // closed when out is taken; nil while nobody waits for it
 
-	writer sync.WaitGroup // the write loop
+	writer sync.WaitGroup // what writing means
 	ended  chan struct{}  // closed once ending is set
 }
 
@@ -70,29 +72,48 @@ const lingerTime = 500 * time.Millisecond
 func newSession(s *Server, conn net.Conn, address string) *session {
 	sess := &session{
 		server:  s,
-		conn:    conn,
+		conn:    lazily(conn),
 		address: address,
 		log:     s.opts.Log.With("remote", conn.RemoteAddr().String()),
 		pace:    newPace(s.opts.Rate, s.opts.Burst),
 		ended:   make(chan struct{}),
 	}
-	sess.lines = wire.NewLineReader(readerFunc(sess.read), s.opts.MaxLine)
+	if lazy, ok := sess.conn.(wire.LazyReader); ok {
+		sess.lines = wire.NewLineReader(pacedLazyReader{pacedReader{sess}, lazy}, s.opts.MaxLine)
+	} else {
+		sess.lines = wire.NewLineReader(pacedReader{sess}, s.opts.MaxLine)
+	}
 	return sess
 }
 
-// A readerFunc is an io.Reader in one function.
-type readerFunc func([]byte) (int, error)
+// A pacedReader reads from a session's connection. A peer that sends bytes without
+// end is slowed down like one that sends lines without end: every bytesPaced count
+// as one.
+type pacedReader struct{ session *session }
 
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+func (r pacedReader) Read(p []byte) (int, error) {
+	n, err := r.session.conn.Read(p)
+	r.session.count(n)
+	return n, err
+}
 
-// read reads from the connection. A peer that sends bytes without end is slowed
-// down like one that sends lines without end: every bytesPaced count as one.
-func (s *session) read(p []byte) (int, error) {
-	n, err := s.conn.Read(p)
+// A pacedLazyReader does so without holding a buffer while it waits.
+type pacedLazyReader struct {
+	pacedReader
+	lazy wire.LazyReader
+}
+
+func (r pacedLazyReader) ReadLazily() ([]byte, int, error) {
+	buf, n, err := r.lazy.ReadLazily()
+	r.session.count(n)
+	return buf, n, err
+}
+
+// count counts n bytes that were read.
+func (s *session) count(n int) {
 	for s.unpaced += n; s.unpaced >= bytesPaced; s.unpaced -= bytesPaced {
 		s.keepPace()
 	}
-	return n, err
 }
 
 // keepPace counts one line and waits until the next may be read.
@@ -416,33 +437,61 @@ func (s *session) readBy(t time.Time) {
 	}
 }
 
-// startWritingLocked starts the write loop if it does not run.
+// startWritingLocked has the session written to, if it is not already.
 func (s *session) startWritingLocked() {
-	if !s.writing {
-		s.writing = true
-		s.writer.Go(s.writeLoop)
+	if s.beginLocked() {
+		s.server.fanout.add([]history.Reader{s}, true)
 	}
 }
 
-// Wake makes the session write what the log has for it; see history.Reader.
-func (s *session) Wake() {
+// begin marks a session that waited for the log as writing, unless it is already.
+func (s *session) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.startWritingLocked()
+	s.waiting = false
+	return s.beginLocked()
 }
 
-// writeLoop writes until there is nothing more to write at the moment. When the
-// connection fails it closes it, which ends the read loop.
-func (s *session) writeLoop() {
-	var few [4][]byte
-	for runs := few[:0]; ; {
-		runs = s.collect(runs[:0])
-		if len(runs) == 0 {
-			return
+func (s *session) beginLocked() bool {
+	if s.writing {
+		return false
+	}
+	s.writing = true
+	s.writer.Add(1)
+	return true
+}
+
+// writeSome writes what there is for the session as far as its connection takes it
+// without waiting. It reports whether there may be more; if not, the session waits
+// for more, is over, or goes on in a goroutine of its own.
+func (s *session) writeSome(w *writer) (more bool) {
+	w.runs = s.collect(w.runs[:0])
+	if len(w.runs) == 0 {
+		s.writer.Done()
+		return false
+	}
+	left := w.runs
+	if eager, ok := s.conn.(eagerConn); ok {
+		var err error
+		if left, err = eager.writeNow(w); err != nil {
+			s.lost(err)
+			s.writer.Done()
+			return false
 		}
+	}
+	if len(left) == 0 {
+		return true
+	}
+	go s.writeLoop(slices.Clone(left))
+	return false
+}
+
+// writeLoop writes runs and then on until there is nothing more at the moment.
+func (s *session) writeLoop(runs [][]byte) {
+	defer s.writer.Done()
+	for ; len(runs) > 0; runs = s.collect(runs[:0]) {
 		if err := s.write(runs); err != nil {
 			s.lost(err)
-			s.conn.Close()
 			return
 		}
 	}
@@ -479,8 +528,10 @@ func (s *session) isOver() bool {
 	return s.ending && !time.Now().Before(s.deadline)
 }
 
-// lost notes why the write loop gave up.
+// lost notes why nothing more is written, and closes the connection, which ends
+// the read loop.
 func (s *session) lost(err error) {
+	s.conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.log.Warn("closed a session that does not take what it is sent", "stall", s.server.opts.Stall)
 		return

@@ -28,8 +28,8 @@ func (l *Log) Cursor(from, live uint64, format Format, skip func(Author) bool) *
 // SetSkip changes whom the cursor leaves out from here on.
 func (c *Cursor) SetSkip(skip func(Author) bool) { c.skip = skip }
 
-// Wait makes the log wake r once there is something new to read. It returns false
-// if there is already.
+// Wait puts r on the list that the log hands over once there is something new to
+// read. It returns false if there is already.
 func (c *Cursor) Wait(r Reader) bool { return c.log.Wait(c.next, r) }
 
 // Next appends the encodings of the next events to runs, as few slices as there

@@ -34,6 +34,7 @@ type Author uint64
 // A Log is a room's log in memory.
 type Log struct {
 	viewer      wire.Viewer
+	wake        func(idle []Reader)
 	maxEvents   int
 	maxBytes    int
 	blockEvents int
@@ -43,16 +44,12 @@ type Log struct {
 	next   uint64   // the id the next event gets; under mu
 	events int      // in all blocks; under mu
 	bytes  int      // in all blocks; under mu
-	idle   []Reader // who is woken by the next Append; under mu
+	idle   []Reader // who waits for the next event; under mu
 	spare  []Reader // an array for the next list of them; under mu
 }
 
-// A Reader is told when the log goes on.
-type Reader interface {
-	// Wake is called once for each [Log.Wait], by the goroutine that appends: it
-	// must not wait for anything.
-	Wake()
-}
+// A Reader is whoever waits for the log to go on. The log knows nothing of it.
+type Reader any
 
 // A block is a run of events whose encodings lie one behind the other, so that
 // a reader takes many with one slice. It only grows: what a reader has seen under
@@ -72,9 +69,11 @@ type entry struct {
 	author     Author
 }
 
-// New makes an empty log.
-func New(limits Limits) *Log {
+// New makes an empty log. wake is called by Append with those who waited, and must
+// not wait for anything itself; it owns the list until it gives it to [Log.Recycle].
+func New(limits Limits, wake func(idle []Reader)) *Log {
 	l := &Log{
+		wake:      wake,
 		viewer:    wire.Viewer{Zone: limits.Zone},
 		maxEvents: limits.Events,
 		maxBytes:  limits.Bytes,
@@ -100,17 +99,11 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// Append gives e the next id, puts it into the log and wakes those who wait.
+// Append gives e the next id, puts it into the log, and hands over those who
+// waited for it.
 func (l *Log) Append(e *wire.Event, author Author) {
-	idle := l.append(e, author)
-	for i, r := range idle {
-		r.Wake()
-		idle[i] = nil
-	}
-	if len(idle) > 0 {
-		l.mu.Lock()
-		l.spare = idle[:0]
-		l.mu.Unlock()
+	if idle := l.append(e, author); len(idle) > 0 {
+		l.wake(idle)
 	}
 }
 
@@ -183,8 +176,8 @@ func (l *Log) Back(n int) uint64 {
 	return id
 }
 
-// Wait makes the next Append wake r, unless the log holds the event next already:
-// then it returns false.
+// Wait puts r on the list that the next Append hands over, unless the log holds
+// the event next already: then it returns false.
 func (l *Log) Wait(next uint64, r Reader) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,6 +186,16 @@ func (l *Log) Wait(next uint64, r Reader) bool {
 	}
 	l.idle = append(l.idle, r)
 	return true
+}
+
+// Recycle takes the array of a list that was handed over, for the next one.
+func (l *Log) Recycle(list []Reader) {
+	clear(list)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if cap(list) > cap(l.spare) {
+		l.spare = list[:0]
+	}
 }
 
 // at returns the block that holds the event id, or the oldest one for an event

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"sync"
 )
 
 // ErrLineTooLong is returned by [LineReader.ReadLine] once for a line over the
@@ -101,6 +102,12 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 func (l *LineReader) fill() error {
 	if l.start == l.end {
 		l.start, l.end = 0, 0
+		if lazy, ok := l.r.(LazyReader); ok {
+			l.release()
+			var err error
+			l.buf, l.end, err = lazy.ReadLazily()
+			return err
+		}
 	}
 	if l.end == len(l.buf) {
 		switch {
@@ -109,6 +116,7 @@ func (l *LineReader) fill() error {
 		default:
 			grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.max))
 			copy(grown, l.buf[:l.end])
+			l.release()
 			l.buf = grown
 		}
 		l.end -= l.start
@@ -126,6 +134,35 @@ func (l *LineReader) fill() error {
 	}
 	return io.ErrNoProgress
 }
+
+// release gives the buffer back, if it is one of those that are shared.
+func (l *LineReader) release() {
+	if len(l.buf) == bufferSize {
+		PutBuffer(l.buf)
+	}
+	l.buf = nil
+}
+
+// A LazyReader reads without holding a buffer while it waits: most of many
+// thousand connections wait most of the time.
+type LazyReader interface {
+	io.Reader
+	// ReadLazily waits until there is something to read, and reads it into a
+	// buffer from [TakeBuffer]. It returns no buffer with an error.
+	ReadLazily() (buf []byte, n int, err error)
+}
+
+// bufferSize is what one read takes at most, in bytes: large enough for a flood to
+// cost few reads.
+const bufferSize = 16 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// TakeBuffer returns a buffer of 16 KiB, which goes back by [PutBuffer].
+func TakeBuffer() []byte { return buffers.Get().(*[bufferSize]byte)[:] }
+
+// PutBuffer gives a buffer back; its bytes are not used any more.
+func PutBuffer(b []byte) { buffers.Put((*[bufferSize]byte)(b)) }
 
 // TelnetMark is what telnet sends when its user presses Ctrl-C: "do timing mark"
 // (RFC 860). It shows nothing more until the mark comes, or [TelnetNoMark].
