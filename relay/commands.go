@@ -78,7 +78,7 @@ func init() {
 func (s *session) do(req *wire.Request) {
 	c := byName[req.Type]
 	if c == nil {
-		s.log.Debug("passed over a request of unknown type")
+		s.log().Debug("passed over a request of unknown type")
 		return
 	}
 	if c.host && !s.isHost() {

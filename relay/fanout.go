@@ -74,7 +74,8 @@ func (f *fanout) take(chunk []history.Reader) (_ []history.Reader, begun bool) {
 
 // work is one worker.
 func (f *fanout) work() {
-	w := writer{flat: make([]byte, 0, flatSize)}
+	w := writers.Get().(*writer)
+	defer writers.Put(w)
 	for chunk := make([]history.Reader, 0, fanoutChunk); ; {
 		var begun bool
 		if chunk, begun = f.take(chunk[:0]); len(chunk) == 0 {
@@ -86,7 +87,7 @@ func (f *fanout) work() {
 			if !begun && !s.begin() {
 				continue
 			}
-			if s.writeSome(&w) {
+			if s.writeSome(w) {
 				again = append(again, s)
 			}
 		}

@@ -14,39 +14,33 @@ import (
 const maxOut = 256 << 10
 
 // start gives the session its place in the log behind the welcome. From here on
-// it reads what is said.
+// it reads what is said. A person, whose terminal shows what is typed, does not
+// get what own says: the session itself.
 func (s *session) start(welcome wire.Event, from, live uint64, own history.Author, ignored map[history.Author]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.own = own
-	s.ignored = ignored
+	if s.format == history.JSON {
+		s.own = 0
+	}
 	s.putLocked(&welcome, welcome.Nick)
-	s.cursor = s.server.history.Cursor(from, live, s.format, s.skipLocked())
+	s.cursor = s.server.history.Cursor(from, live, s.format)
+	s.cursor.LeaveOut(s.own, ignored)
+	s.started = true
 }
 
 // pause takes the session's place in the log away again.
 func (s *session) pause() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cursor = nil
+	s.started = false
 }
 
 // ignore makes the session pass over what these authors say.
 func (s *session) ignore(authors map[history.Author]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ignored = authors
-	s.cursor.SetSkip(s.skipLocked())
-}
-
-// skipLocked returns what the session's cursor leaves out: for a person, whose
-// terminal shows what is typed, the session's own lines; and who is ignored.
-func (s *session) skipLocked() func(history.Author) bool {
-	own, ignored, isText := s.own, s.ignored, s.format == history.Text
-	if !isText && len(ignored) == 0 {
-		return nil
-	}
-	return func(a history.Author) bool { return isText && a == own || ignored[a] }
+	s.cursor.LeaveOut(s.own, authors)
 }
 
 // reply queues an event for this session alone. It is for the session's own read
@@ -123,8 +117,8 @@ func (s *session) collect(runs [][]byte) [][]byte {
 			return runs
 		case s.ending:
 			return nil
-		case s.cursor == nil || s.waiting || s.cursor.Wait(s):
-			s.waiting = s.cursor != nil
+		case !s.started || s.waiting || s.cursor.Wait(s):
+			s.waiting = s.started
 			s.writing = false
 			return nil
 		}
@@ -144,7 +138,7 @@ func (s *session) takeOutLocked(runs [][]byte) [][]byte {
 
 // takeLogLocked reads on in the log.
 func (s *session) takeLogLocked(runs [][]byte) [][]byte {
-	if s.cursor == nil {
+	if !s.started {
 		return runs
 	}
 	before := len(runs)

@@ -61,7 +61,7 @@ func TestResume(t *testing.T) {
 			}
 		}
 		p.send(`{"type":"say","seq":1,"text":"one"}`, `{"type":"say","seq":2,"text":"four"}`)
-		if e := p.event(); e.Code != wire.CodeDuplicate || e.Seq != 1 {
+		if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeDuplicate || e.Seq != 1 {
 			t.Errorf("said twice: %+v", e)
 		}
 		if e := p.expectEvent(wire.TypeMessage); e.Text != "four" {

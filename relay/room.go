@@ -94,7 +94,7 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 		Nick: s.nick, Client: c.id, Token: c.token, Seq: c.seq, Next: live,
 		Count: len(r.members) - 1,
 	}
-	welcome.Members, welcome.Hosts = r.namesLocked(s)
+	welcome.Members, welcome.Hosts = r.namesLocked(s, s.welcomeNames())
 	s.start(welcome, r.startLocked(&req, live), live, c.author, keySet(c.ignored))
 	if refused != nil {
 		s.deliver(faultf(wire.CodeBadNick, "%v; you are %s", refused, s.nick), s.nick)
@@ -102,7 +102,7 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 	if !s.announced {
 		r.notices.joined(r, s)
 	}
-	s.log.Info("joined", "nick", s.nick, "members", len(r.members))
+	s.log().Info("joined", "nick", s.nick, "members", len(r.members))
 	return nil
 }
 
@@ -269,7 +269,7 @@ func (r *room) leaveLocked(s *session, how wire.Event) {
 		oldest := r.away.Remove(r.away.Front()).(*identity)
 		delete(r.identities, oldest.token)
 	}
-	s.log.Info("left", "nick", s.nick, "members", len(r.members))
+	s.log().Info("left", "nick", s.nick, "members", len(r.members))
 	switch {
 	case r.closed || !s.announced:
 	case how.Text != "" || how.Code != "":
@@ -296,14 +296,14 @@ func (r *room) count() int {
 	return len(r.members)
 }
 
-// namesLocked lists those here but without, at most wire.MaxMembers of them in
-// the order of their nicks, and which of them host.
-func (r *room) namesLocked(without *session) (names, hosts []string) {
+// namesLocked lists those here but without, at most limit of them in the order of
+// their nicks, and which of them host.
+func (r *room) namesLocked(without *session, limit int) (names, hosts []string) {
 	for _, m := range r.members {
 		if m == without {
 			continue
 		}
-		if len(names) == wire.MaxMembers {
+		if len(names) == limit {
 			break
 		}
 		names = append(names, m.nick)
@@ -313,6 +313,14 @@ func (r *room) namesLocked(without *session) (names, hosts []string) {
 	}
 	slices.Sort(names)
 	return names, hosts
+}
+
+// welcomeNames is how many names a session's welcome lists: a person is shown few.
+func (s *session) welcomeNames() int {
+	if s.isJSON() {
+		return wire.MaxMembers
+	}
+	return wire.NamesShown + 2 // as many as make "and N more" right
 }
 
 // appendLocked puts e into the log.
@@ -459,7 +467,7 @@ func (r *room) who() wire.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := wire.Event{Type: wire.TypeWho, Count: len(r.members)}
-	e.Members, e.Hosts = r.namesLocked(nil)
+	e.Members, e.Hosts = r.namesLocked(nil, wire.MaxMembers)
 	return e
 }
 

@@ -210,7 +210,7 @@ func (s *Server) close() {
 	s.mu.Lock()
 	s.closing = true
 	for sess := range s.sessions {
-		sess.end(byeEvent(wire.CodeShutdown, "the room closes; goodbye"))
+		sess.shutDown()
 	}
 	s.mu.Unlock()
 	s.serving.Wait()

@@ -28,7 +28,6 @@ type session struct {
 	server  *Server
 	conn    net.Conn
 	address string // what limits count it by; "" for this machine itself
-	log     *slog.Logger
 
 	// the read loop's
 	lines   *wire.LineReader
@@ -44,9 +43,9 @@ type session struct {
 	slot      int       // its place in room.members
 
 	mu       sync.Mutex
-	cursor   *history.Cursor // nil before the welcome
-	own      history.Author  // whose lines are the session's own
-	ignored  map[history.Author]bool
+	started  bool // there was a welcome, and cursor is the session's place in the log
+	cursor   history.Cursor
+	own      history.Author // whose lines the session does not get; 0: nobody
 	format   history.Format
 	out      [][]byte    // encoded events for this session alone, to be written before more of the log
 	outBytes int         // in out
@@ -74,42 +73,16 @@ func newSession(s *Server, conn net.Conn, address string) *session {
 		server:  s,
 		conn:    lazily(conn),
 		address: address,
-		log:     s.opts.Log.With("remote", conn.RemoteAddr().String()),
 		pace:    newPace(s.opts.Rate, s.opts.Burst),
 		ended:   make(chan struct{}),
 	}
-	if lazy, ok := sess.conn.(wire.LazyReader); ok {
-		sess.lines = wire.NewLineReader(pacedLazyReader{pacedReader{sess}, lazy}, s.opts.MaxLine)
-	} else {
-		sess.lines = wire.NewLineReader(pacedReader{sess}, s.opts.MaxLine)
-	}
+	sess.lines = wire.NewLineReader(sess.conn, s.opts.MaxLine)
+	sess.lines.OnRead = sess.count
 	return sess
 }
 
-// A pacedReader reads from a session's connection. A peer that sends bytes without
-// end is slowed down like one that sends lines without end: every bytesPaced count
-// as one.
-type pacedReader struct{ session *session }
-
-func (r pacedReader) Read(p []byte) (int, error) {
-	n, err := r.session.conn.Read(p)
-	r.session.count(n)
-	return n, err
-}
-
-// A pacedLazyReader does so without holding a buffer while it waits.
-type pacedLazyReader struct {
-	pacedReader
-	lazy wire.LazyReader
-}
-
-func (r pacedLazyReader) ReadLazily() ([]byte, int, error) {
-	buf, n, err := r.lazy.ReadLazily()
-	r.session.count(n)
-	return buf, n, err
-}
-
-// count counts n bytes that were read.
+// count counts n bytes that were read. A peer that sends bytes without end is
+// slowed down like one that sends lines without end: every bytesPaced count as one.
 func (s *session) count(n int) {
 	for s.unpaced += n; s.unpaced >= bytesPaced; s.unpaced -= bytesPaced {
 		s.keepPace()
@@ -127,19 +100,42 @@ func (s *session) keepPace() {
 }
 
 // run serves the connection until it has ended, and closes it.
+//
+// The frames of run and what it calls until a read are kept small: they are what
+// stands on the stack of each of many thousand goroutines that wait.
 func (s *session) run(ctx context.Context) {
-	defer s.server.release(s)
-	defer s.conn.Close()
-	defer context.AfterFunc(ctx, func() { s.end(byeEvent(wire.CodeShutdown, "the room closes; goodbye")) })()
-	if err := watchPeer(s.conn, s.server.opts.DeadPeer); err != nil {
-		s.log.Debug("dead peers are found later than they could be", "error", err)
+	s.open()
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, s.shutDown)()
 	}
+	s.read()
+	s.linger()
+	s.conn.Close()
+	s.server.release(s)
+}
+
+// open prepares the connection.
+func (s *session) open() {
+	if err := watchPeer(s.conn, s.server.opts.DeadPeer); err != nil {
+		s.log().Debug("dead peers are found later than they could be", "error", err)
+	}
+}
+
+// shutDown ends the session because the room closes.
+func (s *session) shutDown() { s.end(byeEvent(wire.CodeShutdown, "the room closes; goodbye")) }
+
+// read serves what comes in until nothing more does.
+func (s *session) read() {
 	first, err := s.greet()
 	if err == nil {
 		err = s.readLoop(first)
 	}
 	s.goodbye(err)
-	s.linger()
+}
+
+// log returns a logger that names the peer.
+func (s *session) log() *slog.Logger {
+	return s.server.opts.Log.With("remote", s.conn.RemoteAddr().String())
 }
 
 // errRefused ends a session that was answered already and needs no goodbye.
@@ -177,7 +173,7 @@ func (s *session) greet() (first []byte, err error) {
 	case web:
 		return nil, s.refuseWeb()
 	case stranger:
-		s.log.Info("a handshake of another protocol on the chat port; refused")
+		s.log().Info("a handshake of another protocol on the chat port; refused")
 		return nil, errRefused
 	}
 	if len(line) == 0 { // says nothing yet of who it is
@@ -189,7 +185,7 @@ func (s *session) greet() (first []byte, err error) {
 // refuseWeb tells a browser that this is no web page. Nothing of what it sent is
 // said: a page anywhere can make a browser in this network send it.
 func (s *session) refuseWeb() error {
-	s.log.Info("a web client spoke to the chat port; refused")
+	s.log().Info("a web client spoke to the chat port; refused")
 	s.answer([]byte(httpAnswer))
 	return errRefused
 }
@@ -533,10 +529,10 @@ func (s *session) isOver() bool {
 func (s *session) lost(err error) {
 	s.conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		s.log.Warn("closed a session that does not take what it is sent", "stall", s.server.opts.Stall)
+		s.log().Warn("closed a session that does not take what it is sent", "stall", s.server.opts.Stall)
 		return
 	}
-	s.log.Debug("write failed", "error", err)
+	s.log().Debug("write failed", "error", err)
 }
 
 // goodbye takes the session out of the room. err is what ended its read loop.
@@ -546,9 +542,9 @@ func (s *session) goodbye(err error) {
 	s.writer.Wait()
 	s.server.keepDebt(s.address, s.pace)
 	if s.missed > 0 {
-		s.log.Warn("a slow consumer missed events", "missed", s.missed)
+		s.log().Warn("a slow consumer missed events", "missed", s.missed)
 	}
-	s.log.Debug("session over", "reason", err)
+	s.log().Debug("session over", "reason", err)
 }
 
 // linger lets the peer read to the end: closing while something it sent is

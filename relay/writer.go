@@ -1,5 +1,7 @@
 package relay
 
+import "sync"
+
 // A writer is what one worker of the fanout writes with.
 type writer struct {
 	runs [][]byte // of the session at hand
@@ -11,6 +13,9 @@ type writer struct {
 	n   int
 	err error
 }
+
+// writers are what workers that have ended leave to those that come.
+var writers = sync.Pool{New: func() any { return &writer{flat: make([]byte, 0, flatSize)} }}
 
 // flatSize is how many bytes of several runs are put together for one write.
 const flatSize = 64 << 10

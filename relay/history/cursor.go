@@ -10,23 +10,24 @@ const (
 
 // A Cursor is a reader's place in a log.
 type Cursor struct {
-	log    *Log
-	format Format
-	next   uint64            // id of the next event to read
-	quiet  uint64            // before it only what was said is read
-	skip   func(Author) bool // nil: nobody is left out
+	log     *Log
+	format  Format
+	next    uint64          // id of the next event to read
+	quiet   uint64          // before it only what was said is read
+	own     Author          // left out; 0: nobody
+	ignored map[Author]bool // left out too
 }
 
 // Cursor returns a cursor that reads on from the event id from. Of the events
 // before live, those that are over by the time a newcomer reads them (joins,
-// leaves, changes of nick and topic) are left out. Events of authors for whom
-// skip reports true are left out too; a nil skip leaves nobody out.
-func (l *Log) Cursor(from, live uint64, format Format, skip func(Author) bool) *Cursor {
-	return &Cursor{log: l, format: format, next: max(from, 1), quiet: live, skip: skip}
+// leaves, changes of nick and topic) are left out.
+func (l *Log) Cursor(from, live uint64, format Format) Cursor {
+	return Cursor{log: l, format: format, next: max(from, 1), quiet: live}
 }
 
-// SetSkip changes whom the cursor leaves out from here on.
-func (c *Cursor) SetSkip(skip func(Author) bool) { c.skip = skip }
+// LeaveOut makes the cursor pass over what own says (0: nobody), and those in
+// ignored, which is not changed any more.
+func (c *Cursor) LeaveOut(own Author, ignored map[Author]bool) { c.own, c.ignored = own, ignored }
 
 // Wait puts r on the list that the log hands over once there is something new to
 // read. It returns false if there is already.
@@ -63,7 +64,7 @@ func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
 	}
 	i := int(c.next - b.first)
 	c.next = b.first + uint64(len(b.entries))
-	if c.skip == nil && b.first+uint64(i) >= c.quiet {
+	if c.own == 0 && len(c.ignored) == 0 && b.first+uint64(i) >= c.quiet {
 		return append(runs, bytes[c.end(b, i-1):])
 	}
 	for i < len(b.entries) {
@@ -83,7 +84,7 @@ func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
 
 func (c *Cursor) leavesOut(b *block, i int) bool {
 	e := b.entries[i]
-	return !e.said && b.first+uint64(i) < c.quiet || c.skip != nil && c.skip(e.author)
+	return !e.said && b.first+uint64(i) < c.quiet || e.author != 0 && (e.author == c.own || c.ignored[e.author])
 }
 
 // end returns where the encoding of b's ith event ends; the -1st ends at 0.

@@ -33,7 +33,7 @@ func readAll(c *Cursor) (words []string, missed uint64) {
 
 func TestCursorReadsWhatWasAppended(t *testing.T) {
 	l := New(Limits{}, wakeAll)
-	c := l.Cursor(1, 1, Text, nil)
+	c := first(l.Cursor(1, 1, Text))
 	if words, _ := readAll(c); len(words) > 0 {
 		t.Errorf("an empty log has %q", words)
 	}
@@ -49,7 +49,7 @@ func TestCursorReadsWhatWasAppended(t *testing.T) {
 			}
 		}
 	}
-	words, missed := readAll(l.Cursor(0, 1, Text, nil))
+	words, missed := readAll(first(l.Cursor(0, 1, Text)))
 	if fmt.Sprint(words) != fmt.Sprint(want) || missed != 0 {
 		t.Errorf("a cursor at the start read %d words, missed %d, want %d and 0", len(words), missed, len(want))
 	}
@@ -60,7 +60,7 @@ func TestJSONHasTheIDs(t *testing.T) {
 	for range 3 {
 		l.Append(message("x"), 1)
 	}
-	runs, _ := l.Cursor(2, 1, JSON, nil).Next(nil)
+	runs, _ := first(l.Cursor(2, 1, JSON)).Next(nil)
 	for i, line := range bytes.Split(bytes.TrimSpace(bytes.Join(runs, nil)), []byte("\n")) {
 		if e, err := wire.ParseEvent(line); err != nil || e.ID != uint64(i+2) {
 			t.Errorf("line %d is %s (%v), want id %d", i, line, err, i+2)
@@ -92,11 +92,16 @@ func TestCursorsLeaveOut(t *testing.T) {
 			add()
 		}
 		from, live := uint64(1+r.IntN(len(all)+1)), uint64(r.IntN(len(all)+20))
-		var skip func(Author) bool
-		if r.IntN(2) == 0 {
-			skip = func(a Author) bool { return a == 2 }
+		c := first(l.Cursor(from, live, Text))
+		left := map[Author]bool{}
+		switch r.IntN(3) {
+		case 0:
+			left[2] = true
+			c.LeaveOut(2, nil)
+		case 1:
+			left[1], left[2] = true, true
+			c.LeaveOut(2, map[Author]bool{1: true})
 		}
-		c := l.Cursor(from, live, Text, skip)
 		var got []string
 		var missed uint64
 		for range 1 + r.IntN(5) {
@@ -111,7 +116,7 @@ func TestCursorsLeaveOut(t *testing.T) {
 		var want []string
 		for i, s := range all {
 			id := uint64(i + 1)
-			if id >= from && (s.isSaid || id >= live) && (skip == nil || !skip(s.author)) {
+			if id >= from && (s.isSaid || id >= live) && !left[s.author] {
 				want = append(want, s.word)
 			}
 		}
@@ -154,7 +159,7 @@ func TestLimits(t *testing.T) {
 			for range 10_000 {
 				l.Append(message(strings.Repeat("x", 100)), 1)
 			}
-			words, missed := readAll(l.Cursor(1, 1, Text, nil))
+			words, missed := readAll(first(l.Cursor(1, 1, Text)))
 			if len(words) < test.least || len(words) > test.most || len(words)+int(missed) != 10_000 {
 				t.Errorf("kept %d, missed %d, want %d to %d of 10,000", len(words), missed, test.least, test.most)
 			}
@@ -171,7 +176,7 @@ func TestLimits(t *testing.T) {
 
 func TestWait(t *testing.T) {
 	l := New(Limits{}, wakeAll)
-	c := l.Cursor(1, 1, Text, nil)
+	c := first(l.Cursor(1, 1, Text))
 	woken := make(waker, 10)
 	first, second := c.Wait(woken), c.Wait(woken)
 	if !first || !second || len(woken) > 0 {
@@ -210,7 +215,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	for range 3 {
 		all.Go(func() {
-			c := l.Cursor(1, 1, JSON, nil)
+			c := first(l.Cursor(1, 1, JSON))
 			woken := make(waker, 1)
 			var next [writers]int
 			for got := 0; got < writers*each; {
@@ -242,3 +247,5 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	all.Wait()
 }
+
+func first(c Cursor) *Cursor { return &c }

@@ -23,9 +23,12 @@ const firstBuffer = 512
 // An error of the reader below (a timeout, say) loses nothing: what came in
 // before stays and the next call goes on with it.
 type LineReader struct {
+	OnRead func(n int) // told of each read of n bytes, if it is not nil
+
 	r          io.Reader
-	max        int    // bytes of a line with its newline
-	buf        []byte // buf[start:end] is read but not yet returned
+	lazy       LazyReader // r, if it is one
+	max        int        // bytes of a line with its newline
+	buf        []byte     // buf[start:end] is read but not yet returned
 	start, end int
 	scanned    int      // of buf[start:end], how much holds no newline
 	dropping   bool     // inside a line that was too long
@@ -35,6 +38,7 @@ type LineReader struct {
 // NewLineReader reads lines of at most limit bytes, newline included; 0: of any length.
 func NewLineReader(r io.Reader, limit int) *LineReader {
 	l := &LineReader{r: r}
+	l.lazy, _ = r.(LazyReader)
 	l.SetMax(limit)
 	return l
 }
@@ -102,10 +106,11 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 func (l *LineReader) fill() error {
 	if l.start == l.end {
 		l.start, l.end = 0, 0
-		if lazy, ok := l.r.(LazyReader); ok {
+		if l.lazy != nil {
 			l.release()
 			var err error
-			l.buf, l.end, err = lazy.ReadLazily()
+			l.buf, l.end, err = l.lazy.ReadLazily()
+			l.told(l.end)
 			return err
 		}
 	}
@@ -125,6 +130,7 @@ func (l *LineReader) fill() error {
 	for range 100 { // as bufio: a reader that returns nothing forever is broken
 		n, err := l.r.Read(l.buf[l.end:])
 		l.end += n
+		l.told(n)
 		if n > 0 {
 			return nil
 		}
@@ -133,6 +139,12 @@ func (l *LineReader) fill() error {
 		}
 	}
 	return io.ErrNoProgress
+}
+
+func (l *LineReader) told(n int) {
+	if l.OnRead != nil && n > 0 {
+		l.OnRead(n)
+	}
 }
 
 // release gives the buffer back, if it is one of those that are shared.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// namesShown is how many names a notice lists before "and N more"; /who lists all.
-const namesShown = 12
+// NamesShown is how many names a notice lists before "and N more"; /who lists all.
+const NamesShown = 12
 
 // A Viewer is what the text of an event depends on besides the event.
 type Viewer struct {
@@ -87,19 +87,19 @@ func (e *Event) words() string {
 	case TypeWelcome:
 		return e.welcome()
 	case TypeJoin:
-		return e.names(namesShown) + " joined"
+		return e.names(NamesShown) + " joined"
 	case TypeLeave:
 		if e.Code != "" {
 			was := " was "
 			if len(e.Members) > 1 {
 				was = " were "
 			}
-			return e.names(namesShown) + was + e.Expulsion()
+			return e.names(NamesShown) + was + e.Expulsion()
 		}
 		if e.Text != "" {
-			return e.names(namesShown) + " left (" + e.Text + ")"
+			return e.names(NamesShown) + " left (" + e.Text + ")"
 		}
-		return e.names(namesShown) + " left"
+		return e.names(NamesShown) + " left"
 	case TypeNick:
 		return e.From + " is now " + e.Nick
 	case TypeTopic:
@@ -129,7 +129,7 @@ func (e *Event) Expulsion() string {
 func (e *Event) welcome() string {
 	here := "nobody else here yet"
 	if len(e.Members) > 0 {
-		here = strconv.Itoa(e.Count) + " here: " + e.names(namesShown)
+		here = strconv.Itoa(e.Count) + " here: " + e.names(NamesShown)
 	}
 	words := "Welcome to " + e.Title + ", " + e.Nick + " (" + here + "). "
 	if strings.HasPrefix(e.Nick, guestPrefix) {
