@@ -8,8 +8,11 @@
 // said is the same for all, the one who says it waits for nobody, and a slow
 // reader falls behind alone.
 //
-// A session has two goroutines: one reads, one writes. They share the session's
-// fields under session.mu; who is in the room and by what nick is under room.mu;
-// the log has a lock of its own. They are taken in this order, and nothing that
-// can wait is done while one is held.
+// A session has a goroutine that reads. What it gets is written by the fanout: a few
+// workers over all sessions, by writes that do not wait; a session whose peer takes
+// less than there is has a goroutine that writes until it has caught up.
+//
+// Who is in the room and by what nick is under room.mu, a session's queue and its
+// cursor under session.mu; the log and the fanout have locks of their own. They are
+// taken in this order, and nothing that can wait is done while one is held.
 package relay
