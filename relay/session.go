@@ -43,7 +43,7 @@ type session struct {
 	slot      int       // its place in room.members
 
 	mu       sync.Mutex // of all down to space
-	started  bool // there was a welcome, and cursor is the session's place in the log
+	started  bool       // there was a welcome, and cursor is the session's place in the log
 	cursor   history.Cursor
 	own      history.Author // whose lines the session does not get; 0: nobody
 	format   history.Format
