@@ -19,10 +19,11 @@ func newPace(rate float64, burst int) pace {
 }
 
 // take counts one line and returns how long to wait before the next is read.
-func (p *pace) take(now time.Time) time.Duration {
+func (p *pace) take() time.Duration {
 	if p.every == 0 {
 		return 0
 	}
+	now := time.Now()
 	if p.due.Before(now) {
 		p.due = now
 	}

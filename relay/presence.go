@@ -74,6 +74,7 @@ func (p *presence) flush(r *room) {
 	}
 	p.tell(r, wire.TypeJoin, names, author)
 	p.joining, p.leaving = nil, nil
+	r.log.Wake()
 }
 
 // tell puts one notice for each wire.MaxMembers names into the log.

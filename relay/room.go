@@ -276,6 +276,7 @@ func (r *room) leaveLocked(s *session, how wire.Event) {
 		r.notices.flush(r)
 		how.Type, how.Members = wire.TypeLeave, []string{s.nick}
 		r.appendLocked(&how, c.author)
+		r.log.Wake()
 	default:
 		r.notices.left(r, s.nick)
 	}
@@ -361,7 +362,8 @@ func muted() *wire.Event {
 	return faultf(wire.CodeMuted, "the hosting person muted you; this was not sent")
 }
 
-// say puts a message or an action of s into the log.
+// say puts a message or an action of s into the log. The session wakes the log
+// when it has no more lines at hand.
 func (r *room) say(s *session, kind string, req *wire.Request) *wire.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -439,6 +441,7 @@ func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Even
 	}
 	if s.announced { // else the room hears only of the new one
 		r.appendLocked(&wire.Event{Type: wire.TypeNick, From: old, Nick: nick, Client: s.identity.id, Seq: seq}, s.identity.author)
+		r.log.Wake()
 	}
 	return nick, nil
 }
@@ -452,6 +455,7 @@ func (r *room) setTopic(s *session, req *wire.Request) *wire.Event {
 	}
 	r.topic = req.Text
 	r.appendLocked(&wire.Event{Type: wire.TypeTopic, From: s.nick, Client: s.identity.id, Seq: req.Seq, Text: r.topic}, s.identity.author)
+	r.log.Wake()
 	return nil
 }
 

@@ -23,6 +23,7 @@ type Server struct {
 	opts    Options
 	history *history.Log
 	fanout  *fanout
+	wake    func() // history.Wake, made once for all sessions
 	room    *room
 
 	mu        sync.Mutex
@@ -54,6 +55,7 @@ func New(opts Options) *Server {
 		sessions:  make(map[*session]struct{}),
 		addresses: make(map[string]int),
 		debts:     make(map[string]time.Time),
+		wake:      log.Wake,
 		refusals:  make(chan struct{}, maxRefusals),
 	}
 }

@@ -78,6 +78,7 @@ func newSession(s *Server, conn net.Conn, address string) *session {
 	}
 	sess.lines = wire.NewLineReader(sess.conn, s.opts.MaxLine)
 	sess.lines.OnRead = sess.count
+	sess.lines.OnWait = s.wake
 	return sess
 }
 
@@ -91,7 +92,8 @@ func (s *session) count(n int) {
 
 // keepPace counts one line and waits until the next may be read.
 func (s *session) keepPace() {
-	if wait := s.pace.take(time.Now()); wait > 0 {
+	if wait := s.pace.take(); wait > 0 {
+		s.server.history.Wake()
 		select {
 		case <-time.After(wait):
 		case <-s.ended:
@@ -322,31 +324,20 @@ func (s *session) serveTyped(line string) {
 	text := wire.Clean(strings.TrimRight(line, " \t\r"))
 	switch {
 	case text == "":
+	case len(text) > s.server.opts.MaxText:
+		s.fail(0, faultf(wire.CodeTooLong, "a message has at most %d bytes; it was not sent", s.server.opts.MaxText))
 	case strings.HasPrefix(text, "//"):
-		s.say(text[1:])
+		s.do(&wire.Request{Type: wire.TypeSay, Text: text[1:]})
 	case strings.HasPrefix(text, "/"):
 		req, fault := parseTyped(text)
-		if fault == nil {
-			fault = s.checkText(req)
-		}
 		if fault != nil {
 			s.fail(0, fault)
 			return
 		}
 		s.do(req)
 	default:
-		s.say(text)
+		s.do(&wire.Request{Type: wire.TypeSay, Text: text})
 	}
-}
-
-// say says what a person typed.
-func (s *session) say(text string) {
-	req := wire.Request{Type: wire.TypeSay, Text: text}
-	if fault := s.checkText(&req); fault != nil {
-		s.fail(0, fault)
-		return
-	}
-	s.do(&req)
 }
 
 // serveJSON carries out a line of a program.
@@ -363,7 +354,7 @@ func (s *session) serveJSON(line []byte) {
 	s.do(&req)
 }
 
-// checkText bounds and cleans what is said.
+// checkText bounds and cleans what a program says.
 func (s *session) checkText(req *wire.Request) *wire.Event {
 	opts := &s.server.opts
 	if len(req.Text) <= opts.MaxText {

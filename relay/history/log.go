@@ -45,6 +45,7 @@ type Log struct {
 	events int      // in all blocks; under mu
 	bytes  int      // in all blocks; under mu
 	idle   []Reader // who waits for the next event; under mu
+	fresh  bool     // something was appended since the last Wake; under mu
 	spare  []Reader // an array for the next list of them; under mu
 }
 
@@ -69,7 +70,7 @@ type entry struct {
 	author     Author
 }
 
-// New makes an empty log. wake is called by Append with those who waited, and must
+// New makes an empty log. wake is called by [Log.Wake] with those who waited, and must
 // not wait for anything itself; it owns the list until it gives it to [Log.Recycle].
 func New(limits Limits, wake func(idle []Reader)) *Log {
 	l := &Log{
@@ -99,23 +100,21 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// Append gives e the next id, puts it into the log, and hands over those who
-// waited for it.
+// Append gives e the next id and puts it into the log. Those who wait for it are
+// not told yet: see [Log.Wake].
 func (l *Log) Append(e *wire.Event, author Author) {
-	if idle := l.append(e, author); len(idle) > 0 {
-		l.wake(idle)
-	}
-}
-
-// append is Append but for waking; it returns whom to wake.
-func (l *Log) append(e *wire.Event, author Author) (idle []Reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.ID = l.next
 	l.next++
 	b := l.blocks[len(l.blocks)-1]
 	if len(b.text) >= maxBlockText || len(b.entries) >= l.blockEvents {
-		b = &block{first: e.ID}
+		b = &block{ // about as large as the one before
+			first:   e.ID,
+			entries: make([]entry, 0, len(b.entries)+16),
+			json:    make([]byte, 0, len(b.json)+1<<10),
+			text:    make([]byte, 0, len(b.text)+1<<10),
+		}
 		l.blocks = append(l.blocks, b)
 	}
 	before := len(b.json) + len(b.text)
@@ -125,10 +124,22 @@ func (l *Log) append(e *wire.Event, author Author) (idle []Reader) {
 	l.events++
 	l.bytes += len(b.json) + len(b.text) - before
 	l.trimLocked()
-	if len(l.idle) > 0 {
+	l.fresh = true
+}
+
+// Wake hands over those who waited for what was appended. It is apart from Append
+// so that many events that came together are told of once.
+func (l *Log) Wake() {
+	l.mu.Lock()
+	var idle []Reader
+	if l.fresh && len(l.idle) > 0 {
 		idle, l.idle, l.spare = l.idle, l.spare, nil
 	}
-	return idle
+	l.fresh = false
+	l.mu.Unlock()
+	if len(idle) > 0 {
+		l.wake(idle)
+	}
 }
 
 // trimLocked drops the oldest blocks that are not needed to keep maxEvents, or
@@ -176,7 +187,7 @@ func (l *Log) Back(n int) uint64 {
 	return id
 }
 
-// Wait puts r on the list that the next Append hands over, unless the log holds
+// Wait puts r on the list that is handed over when the log goes on, unless the log holds
 // the event next already: then it returns false.
 func (l *Log) Wait(next uint64, r Reader) bool {
 	l.mu.Lock()

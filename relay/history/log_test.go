@@ -184,6 +184,11 @@ func TestWait(t *testing.T) {
 	}
 	l.Append(message("x"), 1)
 	l.Append(message("y"), 1)
+	if len(woken) > 0 {
+		t.Error("woken before Wake")
+	}
+	l.Wake()
+	l.Wake()
 	if len(woken) != 2 {
 		t.Errorf("woken %d times, want once for each Wait", len(woken))
 	}
@@ -210,6 +215,7 @@ func TestConcurrentUse(t *testing.T) {
 		all.Go(func() {
 			for n := range each {
 				l.Append(message(fmt.Sprintf("%d.%d", w, n)), Author(w))
+				l.Wake()
 			}
 		})
 	}

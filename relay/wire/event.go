@@ -54,7 +54,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendUintField(dst, "id", e.ID)
 	if !e.Time.IsZero() {
 		dst = append(dst, `,"time":"`...)
-		dst = e.Time.UTC().AppendFormat(dst, timeFormat)
+		dst = appendTime(dst, e.Time.UTC())
 		dst = append(dst, '"')
 	}
 	dst = appendStringField(dst, "from", e.From)
@@ -76,6 +76,34 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendUintField(dst, "next", e.Next)
 	dst = appendStringField(dst, "app", e.App)
 	return append(dst, '}', '\n')
+}
+
+// appendTime writes t as timeFormat has it; the general way takes a quarter of the
+// time that a message takes.
+func appendTime(dst []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(dst, timeFormat)
+	}
+	dst = appendDigits(dst, year, 4)
+	dst = appendDigits(append(dst, '-'), int(month), 2)
+	dst = appendDigits(append(dst, '-'), day, 2)
+	dst = appendDigits(append(dst, 'T'), hour, 2)
+	dst = appendDigits(append(dst, ':'), minute, 2)
+	dst = appendDigits(append(dst, ':'), second, 2)
+	dst = appendDigits(append(dst, '.'), t.Nanosecond()/1e6, 3)
+	return append(dst, 'Z')
+}
+
+// appendDigits writes n in so many digits.
+func appendDigits(dst []byte, n, digits int) []byte {
+	var b [4]byte
+	for i := digits - 1; i >= 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return append(dst, b[:digits]...)
 }
 
 func appendStringField(dst []byte, name, value string) []byte {

@@ -24,6 +24,7 @@ const firstBuffer = 512
 // before stays and the next call goes on with it.
 type LineReader struct {
 	OnRead func(n int) // told of each read of n bytes, if it is not nil
+	OnWait func()      // called before each read, when no whole line is left, if it is not nil
 
 	r          io.Reader
 	lazy       LazyReader // r, if it is one
@@ -104,6 +105,9 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 
 // fill reads more behind buf[:end], making room first.
 func (l *LineReader) fill() error {
+	if l.OnWait != nil {
+		l.OnWait()
+	}
 	if l.start == l.end {
 		l.start, l.end = 0, 0
 		if l.lazy != nil {
