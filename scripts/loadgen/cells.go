@@ -1,0 +1,128 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// A cell is one kind of measurement, made in several shapes.
+type cell struct {
+	name    string
+	shapes  []shape
+	peers   []string
+	base    string // ratios are to this peer
+	columns []column
+	run     func(ctx context.Context, b *bench, p *peer, s shape) (values, error)
+}
+
+type shape struct {
+	clients, senders int
+	peers            []string // others than the cell's
+}
+
+const mostWanted = 50_000
+
+type values map[string]float64
+
+// A column shows one value, and perhaps its ratio to the base's.
+type column struct {
+	key   string
+	title string
+	show  func(float64) string
+	ratio bool
+}
+
+var (
+	withCeilings = []string{"chat", "nats-server", "ngircd", "ncat", "tutorial", "bare-64k", "bare-line"}
+	allPeers     = []string{"chat", "nats-server", "ngircd", "ncat", "tutorial"}
+	bigPeers     = []string{"chat", "nats-server", "bare-64k", "bare-line"}
+)
+
+func scaled(by float64, format string) func(float64) string {
+	return func(v float64) string { return fmt.Sprintf(format, v/by) }
+}
+
+var floodColumns = []column{
+	{"rate", "deliveries/s", scaled(1e6, "%.2f M"), true},
+	{"cpu", "server CPU s/M", scaled(1, "%.4f"), true},
+	{"ceiling", "of the ceiling", scaled(0.01, "%.0f %%"), false},
+	{"generator", "generator CPU s/M", scaled(1, "%.4f"), false},
+}
+
+var programsColumns = []column{floodColumns[0], floodColumns[1], floodColumns[3]}
+
+var latencyColumns = []column{
+	{"p50", "p50 µs", scaled(1e3, "%.0f"), true},
+	{"p99", "p99 µs", scaled(1e3, "%.0f"), true},
+	{"p999", "p99.9 µs", scaled(1e3, "%.0f"), true},
+	{"cpu", "server CPU s/M", scaled(1, "%.3f"), false},
+}
+
+var stalledColumns = []column{
+	{"p99 alone", "p99 µs without them", scaled(1e3, "%.0f"), true},
+	{"p99 beside", "with them", scaled(1e3, "%.0f"), true},
+	{"times", "times", scaled(1, "%.2f"), false},
+	{"rss before", "RSS MiB before", scaled(1<<20, "%.1f"), false},
+	{"rss peak", "at most", scaled(1<<20, "%.1f"), true},
+}
+
+var idleColumns = []column{
+	{"each", "KiB for each", scaled(1<<10, "%.2f"), true},
+	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), true},
+	{"empty", "without clients", scaled(1<<20, "%.1f"), false},
+	{"peak", "at most", scaled(1<<20, "%.1f"), false},
+}
+
+var churnColumns = []column{
+	{"rate", "visits/s", scaled(1, "%.0f"), true},
+	{"cpu", "server CPU ms for each", scaled(1, "%.3f"), true},
+}
+
+var startColumns = []column{
+	{"start", "start ms", scaled(1e-3, "%.1f"), true},
+	{"best", "at best", scaled(1e-3, "%.1f"), false},
+	{"binary", "binary MB", scaled(1e6, "%.1f"), true},
+	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), true},
+}
+
+func newCells() []*cell {
+	return []*cell{
+		{
+			name: "flood", base: "nats-server", peers: withCeilings, columns: floodColumns, run: runFlood,
+			shapes: []shape{{20, 1, nil}, {20, 20, allPeers}, {100, 1, nil}, {1000, 1, nil}, {10_000, 1, bigPeers}},
+		},
+		{
+			name: "programs", base: "chat", peers: []string{"chat", "chat-json"}, columns: programsColumns, run: runFlood,
+			shapes: []shape{{100, 1, nil}, {20, 20, nil}},
+		},
+		{
+			name: "latency", base: "nats-server", peers: allPeers, columns: latencyColumns, run: runLatency,
+			shapes: []shape{{20, 20, nil}, {1000, 1, nil}},
+		},
+		{
+			name: "stalled", base: "nats-server", peers: []string{"chat", "nats-server"}, columns: stalledColumns, run: runStalled,
+			shapes: []shape{{20, 20, nil}},
+		},
+		{
+			name: "churn", base: "nats-server", peers: []string{"chat", "chat-json", "nats-server", "tutorial"},
+			columns: churnColumns, run: runChurn, shapes: []shape{{1000, 1, nil}},
+		},
+		{
+			name: "idle", base: "nats-server", peers: []string{"chat", "nats-server", "tutorial"}, columns: idleColumns, run: runIdle,
+			shapes: []shape{{10_000, 0, nil}, {mostWanted, 0, nil}},
+		},
+		{
+			name: "start", base: "nats-server", peers: []string{"chat", "nats-server", "ngircd", "ncat"}, columns: startColumns,
+			run: runStart, shapes: []shape{{1, 0, nil}},
+		},
+	}
+}
+
+func cellNames() (names []string) {
+	for _, c := range newCells() {
+		names = append(names, c.name)
+	}
+	return names
+}

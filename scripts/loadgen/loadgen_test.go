@@ -1,0 +1,183 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// lineOf is how a dialect's message looks to a receiver.
+func lineOf(d *dialect, sender int, n int64) string {
+	text := strings.Replace(newText(sender), fmt.Sprint(firstNumber), fmt.Sprint(firstNumber+n), 1)
+	switch d {
+	case &textDialect:
+		return "10:02 <" + nick(sender) + "> " + text + "\n"
+	case &jsonDialect:
+		return fmt.Sprintf(`{"type":"message","id":%d,"from":"%s","seq":%d,"text":"%s"}`+"\n", n+1, nick(sender), firstNumber+n, text)
+	case &natsDialect:
+		return fmt.Sprintf("MSG chat 1 %d\r\n%s\r\n", len(text), text)
+	case &ircDialect:
+		return ":" + nick(sender) + "!~x@127.0.0.1 PRIVMSG #c :" + text + "\r\n"
+	default:
+		return text + "\n"
+	}
+}
+
+var dialects = map[string]*dialect{
+	"text": &textDialect, "json": &jsonDialect, "nats": &natsDialect, "irc": &ircDialect, "ncat": &ncatDialect, "bare": &bareDialect,
+}
+
+func newTestClient(d *dialect, senders int) (*client, *reader) {
+	c := &client{dialect: d, from: make([]got, senders), arrivals: new(atomic.Int64), fd: -1}
+	for i := range c.from {
+		c.from[i].next = number(0)
+	}
+	return c, &reader{gen: &generator{}, latency: new(histogram)}
+}
+
+// feed gives a client what came in pieces of a size.
+func feed(c *client, r *reader, stream string, piece int) error {
+	var buf []byte
+	for len(stream) > 0 {
+		n := min(piece, len(stream))
+		buf = append(buf, stream[:n]...)
+		stream = stream[n:]
+		used, err := c.take(r, buf)
+		if err != nil {
+			return err
+		}
+		buf = buf[used:]
+	}
+	return nil
+}
+
+func TestClientCountsEachLine(t *testing.T) {
+	for name, d := range dialects {
+		for _, senders := range []int{1, 3} {
+			var stream strings.Builder
+			const each = 120
+			for n := range int64(each) {
+				for sender := range senders {
+					stream.WriteString(lineOf(d, sender, n))
+				}
+				if n%50 == 7 {
+					stream.WriteString("* somebody joined\r\n")
+				}
+			}
+			for _, piece := range []int{1, 2, 13, 64, 65, 66, 79, 1000, 1 << 20} {
+				c, r := newTestClient(d, senders)
+				if err := feed(c, r, stream.String(), piece); err != nil {
+					t.Fatalf("%s, %d senders, pieces of %d: %v", name, senders, piece, err)
+				}
+				if want := int64(senders * each); r.count != want {
+					t.Errorf("%s, %d senders, pieces of %d: %d messages, not %d", name, senders, piece, r.count, want)
+				}
+			}
+		}
+	}
+}
+
+func TestClientSpotsWhatIsWrong(t *testing.T) {
+	faults := map[string][]int64{
+		"lost":          {0, 1, 2, 4, 5},
+		"twice":         {0, 1, 2, 2, 3},
+		"swapped":       {0, 1, 3, 2, 4},
+		"the first one": {1, 2, 3},
+	}
+	for name, d := range dialects {
+		for fault, numbers := range faults {
+			for _, senders := range []int{1, 2} {
+				c, r := newTestClient(d, senders)
+				var stream strings.Builder
+				for _, n := range numbers {
+					stream.WriteString(lineOf(d, 0, n))
+				}
+				if err := feed(c, r, stream.String(), 1<<20); err == nil {
+					t.Errorf("%s, %d senders: %s: not seen", name, senders, fault)
+				}
+			}
+		}
+		changed := strings.Replace(lineOf(d, 0, 0), fmt.Sprintf("-%d", firstNumber), "-1000000x", 1)
+		if c, r := newTestClient(d, 1); feed(c, r, changed, 1<<20) == nil {
+			t.Errorf("%s: changed: not seen", name)
+		}
+	}
+}
+
+func TestLabelsInsideALine(t *testing.T) {
+	plain := lineOf(&ncatDialect, 0, 0)
+	for at := range len(plain) {
+		c, r := newTestClient(&ncatDialect, 1)
+		stream := plain[:at] + "<user17> " + plain[at:] + lineOf(&ncatDialect, 0, 1)
+		if err := feed(c, r, stream, 1<<20); err != nil || r.count != 2 {
+			t.Errorf("label at %d: %d messages, %v", at, r.count, err)
+		}
+	}
+}
+
+func TestNoAllocationPerLine(t *testing.T) {
+	const lines = 1000
+	var stream []byte
+	c, r := newTestClient(&textDialect, 1)
+	base := int64(0)
+	if n := testing.AllocsPerRun(10, func() {
+		stream = stream[:0]
+		for n := range int64(lines) {
+			stream = append(stream, "10:02 <s0000> "+marker...)
+			stream = append(stream, ".........................................  0000-"...)
+			for shift := 56; shift >= 0; shift -= 8 {
+				stream = append(stream, byte(number(base+n)>>shift))
+			}
+			stream = append(stream, '\n')
+		}
+		base += lines
+		if used, err := c.take(r, stream); err != nil || used != len(stream) {
+			t.Fatal(used, err)
+		}
+	}); n > 1 {
+		t.Errorf("%v allocations for %d lines", n, lines)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	digits := number(0)
+	for n := range int64(120_000) {
+		if digits != number(n) {
+			t.Fatalf("%d: %x, not %x", n, digits, number(n))
+		}
+		digits = nextNumber(digits)
+	}
+	if got := nextNumber(number(9_999_999)); got != number(10_000_000) {
+		t.Errorf("after 19999999 comes %x", got)
+	}
+}
+
+func TestWindow(t *testing.T) {
+	for senders := range 500 {
+		g := &generator{dialect: &textDialect, clients: make([]client, 500), senders: senders}
+		f := newFlow(g)
+		if f.window < 1 || f.window*int64(senders) > inFlight || f.window>>f.shift >= ringSize/2 {
+			t.Errorf("%d senders: a window of %d messages in blocks of %d", senders, f.window, 1<<f.shift)
+		}
+	}
+}
+
+func TestHistogram(t *testing.T) {
+	h := new(histogram)
+	for v := range int64(1_000_000) {
+		h.add(v)
+	}
+	for _, q := range []float64{0.001, 0.5, 0.99, 0.999} {
+		if got, want := h.quantile(q), q*1e6; got < want*0.99 || got > want*1.01 {
+			t.Errorf("quantile %v: %v, not %v", q, got, want)
+		}
+	}
+	for i := range len(h.counts) - 1 {
+		if b := bucket(lowest(i)); b != i {
+			t.Fatalf("the lowest of bucket %d is in %d", i, b)
+		}
+	}
+}

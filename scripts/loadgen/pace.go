@@ -1,0 +1,102 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A schedule says when each message is due: the senders take turns, one message
+// every gap. Whatever holds up the generator counts as the message's latency.
+type schedule struct {
+	start, end int64
+	gap        int64
+	base       []int64 // what each sender had sent before
+}
+
+func (s *schedule) due(sender int, k int64) (at int64, ok bool) {
+	k -= s.base[sender]
+	return s.start + (k*int64(len(s.base))+int64(sender))*s.gap, k >= 0
+}
+
+// pace sends rate messages a second for a time, and returns when they have arrived,
+// with the latencies of all receipts.
+func (g *generator) pace(ctx context.Context, rate int, length time.Duration) (*histogram, error) {
+	sched := &schedule{
+		start: clock() + int64(10*time.Millisecond),
+		gap:   int64(time.Second) / int64(rate),
+		base:  g.flow.stop(),
+	}
+	sched.end = sched.start + int64(length)
+	before := g.latencies()
+	g.schedule.Store(sched)
+	defer g.schedule.Store(nil)
+	if err := g.follow(ctx, sched); err != nil {
+		return nil, err
+	}
+	if err := g.settle(ctx, g.flow.stop()); err != nil {
+		return nil, err
+	}
+	all := g.latencies()
+	for i, n := range before.counts {
+		all.counts[i] -= n
+	}
+	all.total -= before.total
+	return all, nil
+}
+
+// follow keeps a thread of its own, that wakes up on time.
+func (g *generator) follow(ctx context.Context, sched *schedule) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const usualSlack = 50_000
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, usualSlack, 0, 0, 0) }()
+	for i, at := 0, sched.start; at < sched.end; i, at = i+1, at+sched.gap {
+		sleepUntil(at)
+		if err := g.failed(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s := g.flow.senders[i%len(g.flow.senders)]
+		if err := s.sayNow(); err != nil {
+			return fmt.Errorf("sender %d: %w", s.client.id, err)
+		}
+	}
+	return nil
+}
+
+// sayNow sends one message, and waits for the socket if it must.
+func (s *sender) sayNow() error {
+	if err := s.say(1); err != nil {
+		return err
+	}
+	for tries := 0; len(s.pending) > 0; tries++ {
+		if time.Duration(tries)*time.Second > patience {
+			return fmt.Errorf("the server takes no more")
+		}
+		ready := []unix.PollFd{{Fd: int32(s.client.fd), Events: unix.POLLOUT}}
+		if _, err := unix.Poll(ready, 1000); err != nil && err != unix.EINTR {
+			return err
+		}
+		if err := s.write(s.pending); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *generator) latencies() *histogram {
+	all := new(histogram)
+	for _, r := range g.readers {
+		all.merge(r.latency)
+	}
+	return all
+}

@@ -1,0 +1,113 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A peer is a program to measure.
+type peer struct {
+	name    string
+	dialect *dialect
+	most    int    // clients it is put to; 0: as many as there are
+	binary  string // its size is told; empty: it is a part of this program
+	argv    func(b *bench, addr netip.AddrPort, clients int) ([]string, error)
+}
+
+// newPeers are the peers by name. A chat of another build may be among those wanted:
+// before=/tmp/chat measures that binary under the name before.
+func newPeers(opts *options) map[string]*peer {
+	all := []*peer{
+		chatPeer("chat", opts.chat, &textDialect),
+		chatPeer("chat-json", opts.chat, &jsonDialect),
+		{name: "nats-server", dialect: &natsDialect, binary: opts.nats, argv: natsArgv},
+		{name: "ngircd", dialect: &ircDialect, most: 100, binary: opts.ngircd, argv: ircArgv},
+		{name: "ncat", dialect: &ncatDialect, most: 100, binary: opts.ncat, argv: ncatArgv},
+		{name: "tutorial", dialect: &tutorialDialect, argv: tutorialArgv},
+		{name: "bare-64k", dialect: &bareDialect, argv: bareArgv(64 << 10)},
+		{name: "bare-line", dialect: &bareDialect, argv: bareArgv(1)},
+	}
+	byName := make(map[string]*peer)
+	for _, p := range all {
+		byName[p.name] = p
+	}
+	for _, wanted := range opts.peers {
+		if name, path, ok := strings.Cut(wanted, "="); ok {
+			d := &textDialect
+			if strings.HasSuffix(name, "-json") {
+				d = &jsonDialect
+			}
+			byName[name] = chatPeer(name, path, d)
+		}
+	}
+	return byName
+}
+
+func (p *peer) bare() bool { return p.dialect == &bareDialect }
+
+// suits: a peer is not put to what it is not made for, unless it is asked for by name.
+func (p *peer) suits(s shape) bool {
+	return (p.most == 0 || s.clients <= p.most) && (!p.bare() || s.senders == 1)
+}
+
+func chatPeer(name, binary string, d *dialect) *peer {
+	return &peer{name: name, dialect: d, binary: binary, argv: func(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
+		argv := []string{binary, "host", "--headless", "--no-discovery", "--addr", addr.String(),
+			"--rate", "0", "--max-per-address", "0", "--max-sessions", "0"}
+		return append(argv, b.opts.chatFlags...), nil
+	}}
+}
+
+func natsArgv(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
+	conf := fmt.Sprintf("listen: %q\nmax_connections: 1000000\nwrite_deadline: \"120s\"\n", addr)
+	path, err := b.file("nats.conf", conf)
+	return []string{b.opts.nats, "-c", path}, err
+}
+
+func ircArgv(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
+	conf := fmt.Sprintf(`[Global]
+Name = bench.localdomain
+Info = bench
+Listen = %s
+Ports = %d
+MotdPhrase = "hello"
+[Limits]
+MaxConnections = 0
+MaxConnectionsIP = 0
+MaxJoins = 0
+MaxPenaltyTime = 0
+PingTimeout = 3600
+[Options]
+DNS = no
+Ident = no
+PAM = no
+`, addr.Addr(), addr.Port())
+	path, err := b.file("ngircd.conf", conf)
+	return []string{b.opts.ngircd, "-n", "-f", path}, err
+}
+
+func ncatArgv(b *bench, addr netip.AddrPort, clients int) ([]string, error) {
+	return []string{b.opts.ncat, "-l", "-k", "-n", "--chat", "-m", fmt.Sprint(clients + 10),
+		addr.Addr().String(), fmt.Sprint(addr.Port())}, nil
+}
+
+func tutorialArgv(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
+	return []string{b.self, "tutorial", "--addr", addr.String()}, nil
+}
+
+func bareArgv(chunk int) func(*bench, netip.AddrPort, int) ([]string, error) {
+	return func(b *bench, addr netip.AddrPort, clients int) ([]string, error) {
+		return []string{b.self, "bare", "--addr", addr.String(), "--clients", fmt.Sprint(clients), "--chunk", fmt.Sprint(chunk)}, nil
+	}
+}
+
+// file writes a configuration.
+func (b *bench) file(name, text string) (string, error) {
+	path := filepath.Join(b.dir, name)
+	return path, os.WriteFile(path, []byte(text), 0o644)
+}

@@ -1,0 +1,120 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A server is a process under measurement.
+type server struct {
+	cmd    *exec.Cmd
+	addr   netip.AddrPort
+	log    *os.File
+	exited chan struct{}
+}
+
+// startServer runs a program that listens on addr; its output goes to a file.
+func startServer(dir string, addr netip.AddrPort, argv []string) (*server, error) {
+	log, err := os.CreateTemp(dir, "server-*.log")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cmd: exec.Command(argv[0], argv[1:]...), addr: addr, log: log, exited: make(chan struct{})}
+	s.cmd.Dir = dir
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		log.Close()
+		return nil, err
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
+	return s, nil
+}
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
+// awaitOpen waits until the server listens. It does not connect: some servers would
+// count that as a client.
+func (s *server) awaitOpen(ctx context.Context) error {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if listens(s.addr) {
+			return nil
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("the server ended: %s", s.lastWords())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		default:
+		}
+	}
+	return errors.New("the server does not listen")
+}
+
+func listens(addr netip.AddrPort) bool {
+	const listening = "0A"
+	table, err := os.ReadFile("/proc/net/tcp")
+	ip := addr.Addr().As4()
+	want := fmt.Sprintf(" %08X:%04X 00000000:0000 %s ", binary.NativeEndian.Uint32(ip[:]), addr.Port(), listening)
+	return err == nil && bytes.Contains(table, []byte(want))
+}
+
+// stop kills the server: nobody has to wait for goodbyes to thousands of clients.
+func (s *server) stop() {
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+	s.log.Close()
+	os.Remove(s.log.Name())
+}
+
+func (s *server) lastWords() string {
+	text, _ := os.ReadFile(s.log.Name())
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-3):], []byte("; ")))
+}
+
+// memory is a figure of /proc/PID/status in bytes: VmRSS, RssAnon, VmHWM.
+func (s *server) memory(key string) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid()))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, key+":"); ok {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			return float64(n) * 1024, err
+		}
+	}
+	return 0, fmt.Errorf("no %s in /proc/%d/status", key, s.pid())
+}
+
+// freeAddr finds a port below those the system gives to clients.
+func freeAddr() (netip.AddrPort, error) {
+	for range 1000 {
+		nextPort = 20_000 + (nextPort+7)%10_000
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(nextPort))
+		if l, err := net.Listen("tcp", addr.String()); err == nil {
+			l.Close()
+			return addr, nil
+		}
+	}
+	return netip.AddrPort{}, errors.New("no free port")
+}
+
+var nextPort = os.Getpid()

@@ -1,0 +1,158 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A stage is a server with a crowd on it.
+type stage struct {
+	server  *server
+	gen     *generator
+	stalled *generator // clients that do not read
+	orders  net.Conn   // to the bare program
+	said    *bufio.Reader
+}
+
+// open starts a server and brings clients in.
+func (b *bench) open(ctx context.Context, p *peer, s shape) (*stage, error) {
+	server, err := b.serve(ctx, p, s.clients)
+	if err != nil {
+		return nil, err
+	}
+	st := &stage{server: server}
+	if st.gen, err = newGenerator(p.dialect, s.clients, s.senders); err == nil {
+		err = st.gen.connect(ctx, server.addr)
+	}
+	if err == nil && p.bare() {
+		err = st.takeOrders()
+	}
+	if err != nil {
+		st.close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// serve starts a server for so many clients.
+func (b *bench) serve(ctx context.Context, p *peer, clients int) (*server, error) {
+	if clients > b.mostClients() {
+		return nil, fmt.Errorf("a process may have %d files open here", b.files)
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	argv, err := p.argv(b, addr, clients)
+	if err != nil {
+		return nil, err
+	}
+	server, err := startServer(b.dir, addr, argv)
+	if err != nil {
+		return nil, err
+	}
+	if err := server.awaitOpen(ctx); err != nil {
+		server.stop()
+		return nil, err
+	}
+	return server, nil
+}
+
+// close ends the readers first: they would take the end of the server for a fault.
+func (st *stage) close() {
+	if st.gen != nil {
+		st.gen.stop()
+	}
+	st.server.stop()
+	if st.gen != nil {
+		st.gen.close()
+	}
+	if st.stalled != nil {
+		st.stalled.close()
+	}
+	if st.orders != nil {
+		st.orders.Close()
+	}
+}
+
+func (st *stage) takeOrders() (err error) {
+	if st.orders, err = net.Dial("tcp", st.server.addr.String()); err == nil {
+		st.said = bufio.NewReader(st.orders)
+	}
+	return err
+}
+
+// flood has messages sent for a time, at most so many, and returns when all have
+// arrived.
+func (st *stage) flood(ctx context.Context, length time.Duration, most int64) error {
+	if st.orders != nil {
+		return st.floodBare(ctx, length, most)
+	}
+	f := st.gen.flow
+	f.start(max(1, most/int64(len(f.senders))))
+	defer f.close()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	end, moved, had := clock()+int64(length), clock(), int64(0)
+	for now := clock(); now < end && now < moved+int64(patience) && !f.exhausted(); now = clock() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+			f.pump() // for a reader that found it taken
+		}
+		if err := st.gen.failed(); err != nil {
+			return err
+		}
+		if has := st.gen.delivered(); has != had {
+			moved, had = now, has
+		}
+	}
+	return st.gen.settle(ctx, f.stop())
+}
+
+func (st *stage) floodBare(ctx context.Context, length time.Duration, most int64) error {
+	if _, err := fmt.Fprintln(st.orders, "send", length, most); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go st.tellArrivals(done)
+	_ = st.orders.SetReadDeadline(time.Now().Add(length + 2*patience))
+	reply, err := st.said.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	sent, err := strconv.ParseInt(strings.TrimSpace(reply), 10, 64)
+	if err != nil {
+		return err
+	}
+	return st.gen.settle(ctx, []int64{sent})
+}
+
+// tellArrivals lets the bare program go on writing.
+func (st *stage) tellArrivals(done chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(200 * time.Microsecond):
+			if _, err := fmt.Fprintln(st.orders, "got", st.gen.delivered()); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// warmUp: buffers have grown, and what was said when the clients came is over.
+func (st *stage) warmUp(ctx context.Context) error {
+	const deliveries, least = 1_000_000, 16
+	return st.flood(ctx, 300*time.Millisecond, max(deliveries/int64(len(st.gen.clients)), least))
+}

@@ -1,0 +1,67 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+// runStart times how long it takes from the start of the program until it has let a
+// first client in.
+func runStart(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
+	const times = 10
+	path, err := exec.LookPath(p.binary)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	var took []float64
+	var rss float64
+	for range times {
+		t, m, err := b.startOnce(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		took, rss = append(took, t), m
+	}
+	slices.Sort(took)
+	return values{"start": took[times/2], "best": took[0], "binary": float64(info.Size()), "rss": rss}, nil
+}
+
+func (b *bench) startOnce(ctx context.Context, p *peer) (seconds, rss float64, err error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return 0, 0, err
+	}
+	argv, err := p.argv(b, addr, 1)
+	if err != nil {
+		return 0, 0, err
+	}
+	start := clock()
+	server, err := startServer(b.dir, addr, argv)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer server.stop()
+	for {
+		conn, _, err := enter(addr.String(), p.dialect, "v0000")
+		if err == nil {
+			seconds = float64(clock()-start) / 1e9
+			conn.Close()
+			break
+		}
+		if clock()-start > int64(patience) || ctx.Err() != nil {
+			return 0, 0, err
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	rss, err = server.memory("VmRSS")
+	return seconds, rss, err
+}
