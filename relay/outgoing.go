@@ -47,6 +47,7 @@ func (s *session) ignore(authors map[history.Author]bool) {
 // loop: where the client does not take its answers, its requests wait.
 func (s *session) reply(e wire.Event) {
 	for !s.deliver(&e, "") {
+		s.server.wake() // what it said before does not wait with it
 		select {
 		case <-s.waitForSpace():
 		case <-s.ended:

@@ -93,7 +93,7 @@ func (s *session) count(n int) {
 // keepPace counts one line and waits until the next may be read.
 func (s *session) keepPace() {
 	if wait := s.pace.take(); wait > 0 {
-		s.server.history.Wake()
+		s.server.wake()
 		select {
 		case <-time.After(wait):
 		case <-s.ended:
@@ -515,9 +515,10 @@ func (s *session) isOver() bool {
 	return s.ending && !time.Now().Before(s.deadline)
 }
 
-// lost notes why nothing more is written, and closes the connection, which ends
-// the read loop.
+// lost notes why nothing more is written, and ends the session: the read loop
+// reads, or waits for its answers to be taken.
 func (s *session) lost(err error) {
+	s.endQuietly()
 	s.conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.log().Warn("closed a session that does not take what it is sent", "stall", s.server.opts.Stall)
@@ -528,6 +529,7 @@ func (s *session) lost(err error) {
 
 // goodbye takes the session out of the room. err is what ended its read loop.
 func (s *session) goodbye(err error) {
+	s.server.wake() // what it said last
 	s.server.room.leave(s, "")
 	s.endQuietly()
 	s.writer.Wait()

@@ -362,3 +362,21 @@ func TestConnectBurst(t *testing.T) {
 		t.Errorf("told %d why, could not connect %d times", told.Load(), failed.Load())
 	}
 }
+
+// What a client says reaches the others at once, though its next requests wait
+// because it does not take its answers.
+func TestWordsDoNotWaitWithAnswers(t *testing.T) {
+	bubble(t, relay.Options{Rate: -1}, func(t *testing.T, srv *relay.Server) {
+		alice := guest(t, srv, "alice")
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		go srv.ServeConn(context.Background(), theirs)
+		long := strings.Repeat("x", 8000) + "\n" // makes the host read much at once from here on
+		go io.WriteString(ours, long+"said first\n"+strings.Repeat("/help\n", 2000))
+		began := time.Now()
+		alice.expect("<guest-2> said first")
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
