@@ -46,7 +46,7 @@ func newGenerator(d *dialect, clients, senders int) (*generator, error) {
 		}
 		g.clients[id] = client{fd: -1, id: id, dialect: d, talks: id < senders, from: from, arrivals: &g.arrivals}
 	}
-	for range min(runtime.NumCPU(), 4) {
+	for range max(1, runtime.NumCPU()/2) { // the other half is the server's
 		r, err := newReader(g)
 		if err != nil {
 			g.close()
