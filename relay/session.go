@@ -494,7 +494,18 @@ func (s *session) write(runs [][]byte) error {
 			return err
 		}
 	}
+	s.writeWithoutEnd()
 	return nil
+}
+
+// writeWithoutEnd takes the time-out of a write back: past it, the next write that
+// does not wait would fail for it.
+func (s *session) writeWithoutEnd() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ending {
+		s.conn.SetWriteDeadline(time.Time{})
+	}
 }
 
 // writeBy sets when the next write fails.
