@@ -163,6 +163,30 @@ func TestStall(t *testing.T) {
 	})
 }
 
+// A session that once took less than there was, and was waited for, is not closed
+// for it when it is next written to, after the stall time.
+func TestCatchingUpIsForgiven(t *testing.T) {
+	const stall = time.Second
+	srv := relay.New(relay.Options{Rate: -1, Stall: stall, History: history.Limits{Bytes: -1}})
+	addr := serveTCP(t, srv)
+	alice := newPeer(t, "alice", dialTCP(t, addr))
+	alice.send(hello("alice"))
+	alice.expectEvent(wire.TypeWelcome)
+	conn := dialTCP(t, addr)
+	fmt.Fprintln(conn, hello("slow"))
+	alice.expectEvent(wire.TypeJoin)
+	said := fmt.Sprintf(`{"type":"say","text":%q}`, strings.Repeat("x", 16<<10))
+	for range 1000 { // more than a connection's buffers hold
+		alice.send(said)
+	}
+	alice.send(`{"type":"say","text":"caught up"}`)
+	slow := newPeer(t, "slow", conn)
+	slow.expect("caught up")
+	time.Sleep(stall + stall/2)
+	alice.send(`{"type":"say","text":"are you there?"}`)
+	slow.expect("are you there?")
+}
+
 // Private messages to somebody who takes nothing are refused, not kept without bound.
 func TestPrivateMessagesAreBounded(t *testing.T) {
 	bubble(t, relay.Options{Rate: -1, Stall: -1}, func(t *testing.T, srv *relay.Server) {
