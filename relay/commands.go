@@ -37,7 +37,7 @@ var (
 func optional(a argument) argument           { a.optional = true; return a }
 func named(a argument, name string) argument { a.name = name; return a }
 
-// commands are all that a client in the room may ask for. What a row's run
+// commands are all that a client in the room may ask for, but to say something. What a row's run
 // returns first is the answer for the client alone, second why there is none.
 var commands = []command{
 	{name: "nick", args: []argument{named(nickArgument, "NAME")}, help: "be called NAME", run: runNick},
@@ -54,7 +54,6 @@ var commands = []command{
 	{name: "mute", args: []argument{nickArgument}, help: "let NICK listen only", host: true, run: runMute},
 	{name: "unmute", args: []argument{named(nickArgument, "NICK|IP")}, help: "let NICK speak again", host: true, run: runUnmute},
 	{name: "bans", help: "list who is banned and who is muted", host: true, run: runBans},
-	{name: wire.TypeSay, run: runSay},
 	{name: wire.TypePing, run: runPing},
 	{name: wire.TypeHello, run: runHello},
 }
@@ -154,15 +153,8 @@ func told(words string, fault *wire.Event) (*wire.Event, *wire.Event) {
 	return notice("%s", words), nil
 }
 
-func runSay(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
-	if req.Text == "" {
-		return nil, faultf(wire.CodeBadRequest, "there is no text in it")
-	}
-	return nil, s.server.room.say(s, wire.TypeMessage, req)
-}
-
 func runMe(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
-	return nil, s.server.room.say(s, wire.TypeAction, req)
+	return nil, s.server.room.say(s, wire.TypeAction, req.Seq, req.Text)
 }
 
 func runMsg(s *session, req *wire.Request) (*wire.Event, *wire.Event) {

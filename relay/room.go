@@ -364,15 +364,15 @@ func muted() *wire.Event {
 
 // say puts a message or an action of s into the log. The session wakes the log
 // when it has no more lines at hand.
-func (r *room) say(s *session, kind string, req *wire.Request) *wire.Event {
+func (r *room) say(s *session, kind string, seq uint64, text string) *wire.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if fault := r.speakLocked(s, req.Seq); fault != nil {
+	if fault := r.speakLocked(s, seq); fault != nil {
 		return fault
 	}
 	c := s.identity
-	c.seq = max(c.seq, req.Seq)
-	r.appendLocked(&wire.Event{Type: kind, From: s.nick, Client: c.id, Seq: req.Seq, Text: req.Text}, c.author)
+	c.seq = max(c.seq, seq)
+	r.appendLocked(&wire.Event{Type: kind, From: s.nick, Client: c.id, Seq: seq, Text: text}, c.author)
 	return nil
 }
 

@@ -46,12 +46,12 @@ type session struct {
 	started  bool       // there was a welcome, and cursor is the session's place in the log
 	cursor   history.Cursor
 	own      history.Author // whose lines the session does not get; 0: nobody
-	format   history.Format
-	out      [][]byte    // encoded events for this session alone, to be written before more of the log
-	outBytes int         // in out
-	ending   bool        // nothing new comes in
-	bye      *wire.Event // the last event; nil: none
-	deadline time.Time   // of the write loop once the session is ending
+	format   history.Format // changed by the read loop alone
+	out      [][]byte       // encoded events for this session alone, to be written before more of the log
+	outBytes int            // in out
+	ending   bool           // nothing new comes in
+	bye      *wire.Event    // the last event; nil: none
+	deadline time.Time      // of the write loop once the session is ending
 
 	missed  uint64        // how many events the log dropped before they were read
 	waiting bool          // on the log's list of those to be handed over
@@ -327,7 +327,7 @@ func (s *session) serveTyped(line string) {
 	case len(text) > s.server.opts.MaxText:
 		s.fail(0, faultf(wire.CodeTooLong, "a message has at most %d bytes; it was not sent", s.server.opts.MaxText))
 	case strings.HasPrefix(text, "//"):
-		s.do(&wire.Request{Type: wire.TypeSay, Text: text[1:]})
+		s.say(0, text[1:])
 	case strings.HasPrefix(text, "/"):
 		req, fault := parseTyped(text)
 		if fault != nil {
@@ -336,7 +336,7 @@ func (s *session) serveTyped(line string) {
 		}
 		s.do(req)
 	default:
-		s.do(&wire.Request{Type: wire.TypeSay, Text: text})
+		s.say(0, text)
 	}
 }
 
@@ -351,7 +351,24 @@ func (s *session) serveJSON(line []byte) {
 		s.fail(req.Seq, fault)
 		return
 	}
-	s.do(&req)
+	if req.Type == wire.TypeSay {
+		s.say(req.Seq, req.Text)
+		return
+	}
+	other := req // say must not move req to the heap
+	s.do(&other)
+}
+
+// say says text in the room: what nearly every line does, and so without the table
+// of commands.
+func (s *session) say(seq uint64, text string) {
+	if text == "" {
+		s.fail(seq, faultf(wire.CodeBadRequest, "there is no text in it"))
+		return
+	}
+	if fault := s.server.room.say(s, wire.TypeMessage, seq, text); fault != nil {
+		s.fail(seq, fault)
+	}
 }
 
 // checkText bounds and cleans what a program says.
@@ -377,11 +394,8 @@ func (s *session) speakJSON() {
 	s.format = history.JSON
 }
 
-func (s *session) isJSON() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.format == history.JSON
-}
+// isJSON is for the read loop, which alone changes the format.
+func (s *session) isJSON() bool { return s.format == history.JSON }
 
 func (s *session) tooLong(limit int) {
 	s.fail(0, faultf(wire.CodeTooLong, "a line has at most %d bytes; this one was dropped", limit))

@@ -83,8 +83,14 @@ func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
 }
 
 func (c *Cursor) leavesOut(b *block, i int) bool {
-	e := b.entries[i]
-	return !e.said && b.first+uint64(i) < c.quiet || e.author != 0 && (e.author == c.own || c.ignored[e.author])
+	e := &b.entries[i]
+	switch {
+	case e.author != 0 && e.author == c.own:
+		return true
+	case len(c.ignored) > 0 && c.ignored[e.author]:
+		return true
+	}
+	return !e.said && b.first+uint64(i) < c.quiet
 }
 
 // end returns where the encoding of b's ith event ends; the -1st ends at 0.

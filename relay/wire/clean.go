@@ -30,7 +30,7 @@ func CleanLines(s string) string {
 }
 
 func clean(s string, lines bool) string {
-	i := 0
+	i := plain(s)
 	for i < len(s) && (s[i] >= ' ' && s[i] < 0x7f || s[i] == '\t' || lines && s[i] == '\n') {
 		i++
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -78,32 +80,27 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	return append(dst, '}', '\n')
 }
 
-// appendTime writes t as timeFormat has it; the general way takes a quarter of the
-// time that a message takes.
-func appendTime(dst []byte, t time.Time) []byte {
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	if year < 0 || year > 9999 {
-		return t.AppendFormat(dst, timeFormat)
-	}
-	dst = appendDigits(dst, year, 4)
-	dst = appendDigits(append(dst, '-'), int(month), 2)
-	dst = appendDigits(append(dst, '-'), day, 2)
-	dst = appendDigits(append(dst, 'T'), hour, 2)
-	dst = appendDigits(append(dst, ':'), minute, 2)
-	dst = appendDigits(append(dst, ':'), second, 2)
-	dst = appendDigits(append(dst, '.'), t.Nanosecond()/1e6, 3)
-	return append(dst, 'Z')
+// A writtenSecond is a second as appendTime writes it, up to the milliseconds.
+type writtenSecond struct {
+	unix int64
+	text []byte
 }
 
-// appendDigits writes n in so many digits.
-func appendDigits(dst []byte, n, digits int) []byte {
-	var b [4]byte
-	for i := digits - 1; i >= 0; i-- {
-		b[i] = byte('0' + n%10)
-		n /= 10
+// thisSecond is the second that was written last: most messages come in the same
+// one as the message before.
+var thisSecond atomic.Pointer[writtenSecond]
+
+// appendTime writes t, which is in UTC, as timeFormat has it.
+func appendTime(dst []byte, t time.Time) []byte {
+	s := thisSecond.Load()
+	if s == nil || s.unix != t.Unix() {
+		text := t.AppendFormat(nil, timeFormat)
+		s = &writtenSecond{t.Unix(), text[:len(text)-len("000Z")]}
+		thisSecond.Store(s)
 	}
-	return append(dst, b[:digits]...)
+	ms := t.Nanosecond() / 1e6
+	dst = append(dst, s.text...)
+	return append(dst, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
 func appendStringField(dst []byte, name, value string) []byte {
@@ -151,37 +148,51 @@ func appendName(dst []byte, name string) []byte {
 func appendJSONString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
-	done := 0
-	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf {
-			i++
-			if c >= ' ' && c != '"' && c != '\\' {
-				continue
-			}
-			dst = append(dst, s[done:i-1]...)
-			done = i
-			switch c {
-			case '"', '\\':
-				dst = append(dst, '\\', c)
-			case '\n':
-				dst = append(dst, '\\', 'n')
-			case '\t':
-				dst = append(dst, '\\', 't')
-			default:
-				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			}
-			continue
+	for {
+		n := plain(s)
+		dst = append(dst, s[:n]...)
+		if s = s[n:]; s == "" {
+			return append(dst, '"')
 		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			dst = append(dst, s[done:i]...)
-			dst = append(dst, "\ufffd"...)
-			done = i + 1
+		size := 1
+		switch c := s[0]; {
+		case c >= utf8.RuneSelf:
+			var r rune
+			r, size = utf8.DecodeRuneInString(s)
+			dst = utf8.AppendRune(dst, r)
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
 		}
-		i += n
+		s = s[size:]
 	}
-	dst = append(dst, s[done:]...)
-	return append(dst, '"')
+}
+
+// plain returns how many bytes at the start of s are ASCII that means nothing
+// special to a terminal or in a JSON string: neither a control character nor a
+// quote or backslash. It looks at eight bytes at a time while all are plain.
+func plain(s string) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := w^'"'*ones, w^'\\'*ones
+		if (w|(w+ones)|(w-' '*ones)|(quote-ones)|(backslash-ones))&highs != 0 {
+			break
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // ParseEvent reads one line a host sent to a program.
@@ -253,6 +264,9 @@ func (r *Request) AppendJSON(dst []byte) []byte {
 
 // ParseRequest reads one line of a program. The error is worded for its author.
 func ParseRequest(line []byte) (Request, error) {
+	if r, ok := parseSaid(string(line)); ok {
+		return r, nil
+	}
 	var r Request
 	err := json.Unmarshal(line, &r)
 	var wrong *json.UnmarshalTypeError
@@ -266,4 +280,68 @@ func ParseRequest(line []byte) (Request, error) {
 		return Request{}, errors.New(`the object has no "type"`)
 	}
 	return r, nil
+}
+
+// parseSaid reads the request that nearly all are: nothing but a type, a number and
+// a text without escapes, and no space between them. It takes a tenth of the time
+// that encoding/json takes, which has the rest.
+func parseSaid(s string) (r Request, ok bool) {
+	for sep := "{"; ; sep = "," {
+		var name, rest string
+		if name, rest, ok = cutString(s, sep); !ok {
+			return r, false
+		}
+		switch name {
+		case "type":
+			r.Type, s, ok = cutString(rest, ":")
+		case "text":
+			r.Text, s, ok = cutString(rest, ":")
+		case "seq":
+			r.Seq, s, ok = cutUint(rest, ":")
+		default:
+			return r, false
+		}
+		if !ok || s == "" {
+			return r, false
+		}
+		if s == "}" {
+			return r, r.Type != ""
+		}
+	}
+}
+
+// cutString cuts sep and a JSON string without escapes from the start of s.
+func cutString(s, sep string) (value, rest string, ok bool) {
+	s, ok = strings.CutPrefix(s, sep)
+	if !ok || !strings.HasPrefix(s, `"`) {
+		return "", "", false
+	}
+	for i := 1; ; {
+		i += plain(s[i:])
+		if i == len(s) {
+			return "", "", false
+		}
+		if s[i] == '"' {
+			return s[1:i], s[i+1:], true
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r < utf8.RuneSelf || size == 1 { // an escape, or wrong
+			return "", "", false
+		}
+		i += size
+	}
+}
+
+// cutUint cuts sep and a number of at most 18 digits from the start of s.
+func cutUint(s, sep string) (n uint64, rest string, ok bool) {
+	s, ok = strings.CutPrefix(s, sep)
+	digits := 0
+	for ok && digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
+		n = 10*n + uint64(s[digits]-'0')
+		digits++
+	}
+	if digits == 0 || digits > 18 || s[0] == '0' && digits > 1 {
+		return 0, "", false
+	}
+	return n, s[digits:], true
 }

@@ -347,6 +347,42 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
+// The short way through a request gives what the long one does.
+func FuzzParseSaid(f *testing.F) {
+	for _, line := range []string{
+		`{"type":"say","seq":1,"text":"hi"}`,
+		`{"text":"grüße 🍲","type":"say"}`,
+		`{"type":"say","seq":01,"text":"hi"}`,
+		`{"type":"say","text":"a\nb"}`,
+		`{"type":"say","text":"` + "\x7f\xff" + `"}`,
+		`{"seq":999999999999999999,"type":"a","type":"b"}`,
+		`{"type":"say","seq":1,}`, `{"type":"say"} `, `{"type":"say"}x`, `{"type":"`, `{"type":"say","seq":`, `{"type":""}`, `{"Type":"say"}`,
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		r, ok := parseSaid(line)
+		if !ok {
+			return
+		}
+		var want Request
+		if err := json.Unmarshal([]byte(line), &want); err != nil || !reflect.DeepEqual(r, want) {
+			t.Errorf("parseSaid(%q) = %+v, encoding/json says %+v, %v", line, r, want, err)
+		}
+	})
+}
+
+func TestParseSaid(t *testing.T) {
+	for _, line := range []string{
+		`{"type":"say","seq":1,"text":"soup"}`, `{"text":"grüße 🍲","type":"say"}`,
+		string(bytes.TrimSpace((&Request{Type: TypeSay, Seq: 12, Text: "soup"}).AppendJSON(nil))),
+	} {
+		if _, ok := parseSaid(line); !ok {
+			t.Errorf("%s goes the long way", line)
+		}
+	}
+}
+
 var benchEvent = Event{
 	Type: TypeMessage, ID: 42, Time: time.Date(2026, 11, 25, 10, 2, 11, 120e6, time.UTC),
 	From: "alice", Client: "k3v9", Seq: 1, Text: "the soup is ready, come down before it gets cold (again)",
