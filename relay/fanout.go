@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"runtime"
 	"sync"
 
 	"chat/relay/history"
@@ -81,6 +82,7 @@ func (f *fanout) work() {
 		if chunk, begun = f.take(chunk[:0]); len(chunk) == 0 {
 			return
 		}
+		runtime.Gosched() // readers that have lines go first: more for each write. When there are none, this costs nothing
 		var again []history.Reader
 		for _, r := range chunk {
 			s := r.(*session)

@@ -50,7 +50,7 @@ func (s *session) reply(e wire.Event) {
 		s.server.wake() // what it said before does not wait with it
 		select {
 		case <-s.waitForSpace():
-		case <-s.ended:
+		case <-s.hasEnded():
 			return
 		}
 	}

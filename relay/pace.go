@@ -2,12 +2,12 @@ package relay
 
 import "time"
 
-// A pace is a token bucket: a session may be burst lines ahead of rate lines a
-// second. It belongs to the session's read loop.
+// A pace is a token bucket's measure: a session may be burst lines ahead of rate
+// lines a second. The bucket itself is one time, when the session's next line
+// would come at exactly the rate.
 type pace struct {
 	every time.Duration // between two lines in the long run; 0: no limit
 	ahead time.Duration // how far a session may be ahead of that
-	due   time.Time     // when the next line would come at exactly the rate
 }
 
 func newPace(rate float64, burst int) pace {
@@ -18,15 +18,16 @@ func newPace(rate float64, burst int) pace {
 	return pace{every: every, ahead: time.Duration(burst) * every}
 }
 
-// take counts one line and returns how long to wait before the next is read.
-func (p *pace) take() time.Duration {
+// take counts one line of whose next one is due then. It returns how long to wait
+// before that is read.
+func (p pace) take(due *time.Time) time.Duration {
 	if p.every == 0 {
 		return 0
 	}
 	now := time.Now()
-	if p.due.Before(now) {
-		p.due = now
+	if due.Before(now) {
+		*due = now
 	}
-	p.due = p.due.Add(p.every)
-	return p.due.Sub(now) - p.ahead
+	*due = due.Add(p.every)
+	return due.Sub(now) - p.ahead
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -25,12 +26,15 @@ type Server struct {
 	fanout  *fanout
 	wake    func() // history.Wake, made once for all sessions
 	room    *room
+	pace    pace // of every session
 
 	mu        sync.Mutex
 	sessions  map[*session]struct{} // all that are open; under mu
 	addresses map[string]int        // how many of them each address has; under mu
 	debts     map[string]time.Time  // by address: when what came from it is paid off; under mu
 	closing   bool                  // nobody is let in any more; under mu
+	admitted  int                   // sessions since the last tidying; under mu
+	tidying   *time.Timer           // nil while there is no need for it; under mu
 	serving   sync.WaitGroup        // the sessions; added to under mu and only before closing
 
 	refusals chan struct{} // one place for each refused connection that is still told why
@@ -52,6 +56,7 @@ func New(opts Options) *Server {
 		history:   log,
 		fanout:    out,
 		room:      newRoom(opts, log),
+		pace:      newPace(opts.Rate, opts.Burst),
 		sessions:  make(map[*session]struct{}),
 		addresses: make(map[string]int),
 		debts:     make(map[string]time.Time),
@@ -106,7 +111,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 				refused.Go(func() { s.refuse(conn, refusal) })
 				continue
 			}
-			go sess.run(context.WithoutCancel(ctx))
+			go sess.run(func() {})
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
@@ -136,7 +141,10 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 		s.refuse(conn, refusal)
 		return
 	}
-	sess.run(ctx)
+	defer context.AfterFunc(ctx, sess.shutDown)()
+	over := make(chan struct{})
+	sess.run(func() { close(over) })
+	<-over
 }
 
 // admit makes a session of conn, or returns why there is no room for it.
@@ -156,13 +164,35 @@ func (s *Server) admit(conn net.Conn) (*session, *wire.Event) {
 		return nil, faultf(wire.CodeFull, "too many connections from %s (%d); close one first", address, s.opts.MaxPerAddress)
 	}
 	sess := newSession(s, conn, address)
-	sess.pace.due = s.debts[address]
+	sess.due = s.debts[address]
 	s.sessions[sess] = struct{}{}
 	if address != "" {
 		s.addresses[address]++
 	}
 	s.serving.Add(1)
+	switch s.admitted++; {
+	case s.tidying != nil:
+		s.tidying.Reset(rushTime)
+	case s.admitted >= rush:
+		s.tidying = time.AfterFunc(rushTime, s.tidy)
+	}
 	return sess, nil
+}
+
+// rush is how many sessions leave enough behind by their coming to be worth giving
+// back; rushTime is how long after the last of them that is done.
+const (
+	rush     = 1000
+	rushTime = 6 * time.Second
+)
+
+// tidy gives the memory back to the system that many sessions needed only to come
+// in: a quarter of what each holds.
+func (s *Server) tidy() {
+	debug.FreeOSMemory()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.admitted, s.tidying = 0, nil
 }
 
 // release takes back what admit gave.
@@ -211,6 +241,9 @@ func (s *Server) close() {
 	s.room.close() // from here on nothing is said, so that all can be given the same
 	s.mu.Lock()
 	s.closing = true
+	if s.tidying != nil {
+		s.tidying.Stop()
+	}
 	for sess := range s.sessions {
 		sess.shutDown()
 	}
@@ -241,8 +274,8 @@ func addressKey(ip netip.Addr) string {
 
 // keepDebt remembers how far a session that ends was ahead of its pace, so that
 // coming back is no way around it.
-func (s *Server) keepDebt(address string, p pace) {
-	if address == "" || !p.due.After(time.Now()) {
+func (s *Server) keepDebt(address string, due time.Time) {
+	if address == "" || !due.After(time.Now()) {
 		return
 	}
 	s.mu.Lock()
@@ -250,8 +283,8 @@ func (s *Server) keepDebt(address string, p pace) {
 	if len(s.debts) >= maxDebts {
 		maps.DeleteFunc(s.debts, func(_ string, due time.Time) bool { return due.Before(time.Now()) })
 	}
-	if len(s.debts) < maxDebts && s.debts[address].Before(p.due) {
-		s.debts[address] = p.due
+	if len(s.debts) < maxDebts && s.debts[address].Before(due) {
+		s.debts[address] = due
 	}
 }
 

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -20,9 +19,9 @@ import (
 // A session is one client's connection. This file reads as the connection lives:
 // run, greet, hello, read loop, write loop, goodbye.
 //
-// The read loop runs in [Server.ServeConn]'s goroutine and ends when the peer is
-// gone or the session ends. What is written is written by the fanout, and by a
-// write loop of the session's own while its peer takes less than there is.
+// One goroutine at a time reads it, until the peer is gone or the session ends.
+// What is written is written by the fanout, and by a write loop of the session's
+// own while its peer takes less than there is.
 type session struct {
 	// fixed after construction
 	server  *Server
@@ -31,8 +30,9 @@ type session struct {
 
 	// the read loop's
 	lines   *wire.LineReader
-	pace    pace
-	unpaced int // bytes read since some were last counted as a line
+	due     time.Time // when its next line is, at the pace
+	unpaced int       // bytes read since some were last counted as a line
+	fresh   bool      // it was greeted as a person and has said nothing yet
 
 	// under room.mu
 	identity  *identity // who this is; nil before the welcome
@@ -42,24 +42,23 @@ type session struct {
 	announced bool      // the room was told that it joined
 	slot      int       // its place in room.members
 
-	mu       sync.Mutex // of all down to space
-	started  bool       // there was a welcome, and cursor is the session's place in the log
+	mu       sync.Mutex     // of all down to ended
+	format   history.Format // changed by the read loop alone
+	started  bool           // there was a welcome, and cursor is the session's place in the log
+	waiting  bool           // on the log's list of those to be handed over
+	writing  bool           // it is being written to, or nothing will be any more
+	ending   bool           // nothing new comes in
 	cursor   history.Cursor
 	own      history.Author // whose lines the session does not get; 0: nobody
-	format   history.Format // changed by the read loop alone
+	missed   uint64         // how many events the log dropped before they were read
 	out      [][]byte       // encoded events for this session alone, to be written before more of the log
 	outBytes int            // in out
-	ending   bool           // nothing new comes in
 	bye      *wire.Event    // the last event; nil: none
 	deadline time.Time      // of the write loop once the session is ending
-
-	missed  uint64        // how many events the log dropped before they were read
-	waiting bool          // on the log's list of those to be handed over
-	writing bool          // it is being written to, or nothing will be any more
-	space   chan struct{} // closed when out is taken; nil while nobody waits for it
+	space    chan struct{}  // closed when out is taken; nil while nobody waits for it
+	ended    chan struct{}  // closed once ending is set; nil while nobody waits for it
 
 	writer sync.WaitGroup // what writing means
-	ended  chan struct{}  // closed once ending is set
 }
 
 // bytesPaced is how many bytes count as a line of their own.
@@ -73,8 +72,6 @@ func newSession(s *Server, conn net.Conn, address string) *session {
 		server:  s,
 		conn:    lazily(conn),
 		address: address,
-		pace:    newPace(s.opts.Rate, s.opts.Burst),
-		ended:   make(chan struct{}),
 	}
 	sess.lines = wire.NewLineReader(sess.conn, s.opts.MaxLine)
 	sess.lines.OnRead = sess.count
@@ -92,28 +89,31 @@ func (s *session) count(n int) {
 
 // keepPace counts one line and waits until the next may be read.
 func (s *session) keepPace() {
-	if wait := s.pace.take(); wait > 0 {
+	if wait := s.server.pace.take(&s.due); wait > 0 {
 		s.server.wake()
 		select {
 		case <-time.After(wait):
-		case <-s.ended:
+		case <-s.hasEnded():
 		}
 	}
 }
 
-// run serves the connection until it has ended, and closes it.
+// run lets the client in and serves it; over is called when that has ended.
 //
-// The frames of run and what it calls until a read are kept small: they are what
-// stands on the stack of each of many thousand goroutines that wait.
-func (s *session) run(ctx context.Context) {
+// A goroutine's stack grows and hardly shrinks again. So the greeting has one of its
+// own, and the one that waits for the client from then on, as many thousands may,
+// begins with a small one.
+func (s *session) run(over func()) {
 	s.open()
-	if ctx.Done() != nil {
-		defer context.AfterFunc(ctx, s.shutDown)()
+	first, err := s.greet()
+	s.fresh = first == nil && !s.isJSON()
+	if err == nil && first != nil {
+		err = s.serve(first)
 	}
-	s.read()
-	s.linger()
-	s.conn.Close()
-	s.server.release(s)
+	if err == nil {
+		err = s.serveLines()
+	}
+	go s.readLoop(err, over)
 }
 
 // open prepares the connection.
@@ -125,15 +125,6 @@ func (s *session) open() {
 
 // shutDown ends the session because the room closes.
 func (s *session) shutDown() { s.end(byeEvent(wire.CodeShutdown, "the room closes; goodbye")) }
-
-// read serves what comes in until nothing more does.
-func (s *session) read() {
-	first, err := s.greet()
-	if err == nil {
-		err = s.readLoop(first)
-	}
-	s.goodbye(err)
-}
 
 // log returns a logger that names the peer.
 func (s *session) log() *slog.Logger {
@@ -243,32 +234,41 @@ func (s *session) enter(req wire.Request) error {
 	return nil
 }
 
-// readLoop serves the lines of the client, first before the others, until the
-// session is ending or the connection fails.
-func (s *session) readLoop(first []byte) error {
-	if first != nil {
-		if err := s.serve(first); err != nil {
-			return err
+// readLoop serves the lines of the client until the session is ending or the
+// connection fails; err is not nil where that is so already. Then it closes it.
+func (s *session) readLoop(err error, over func()) {
+	for err == nil {
+		if err = s.lines.Fill(); err == nil {
+			err = s.serveLines()
 		}
 	}
-	for fresh := first == nil && !s.isJSON(); ; {
-		line, err := s.lines.ReadLine()
+	s.goodbye(err)
+	s.linger()
+	s.conn.Close()
+	s.server.release(s)
+	over()
+}
+
+// serveLines serves the lines that were read.
+func (s *session) serveLines() error {
+	for {
+		line, ok, err := s.lines.NextLine()
 		switch {
-		case errors.Is(err, wire.ErrLineTooLong) && fresh && unfinished(s.lines.Dropped()):
+		case err != nil && s.fresh && unfinished(s.lines.Dropped()):
 			return errRefused
-		case errors.Is(err, wire.ErrLineTooLong):
-			fresh = false
+		case err != nil:
+			s.fresh = false
 			if s.isJSON() {
 				s.tooLong(s.server.opts.MaxJSONLine)
 			} else {
 				s.tooLong(s.server.opts.MaxLine)
 			}
 			continue
-		case err != nil:
-			return err
+		case !ok:
+			return nil
 		}
-		if fresh && len(line) > 0 { // who was silent long enough to be greeted may be no person all the same
-			fresh = false
+		if s.fresh && len(line) > 0 { // who was silent long enough to be greeted may be no person all the same
+			s.fresh = false
 			switch speakerOf(line) {
 			case program:
 				if s.isLateHello(line) {
@@ -303,10 +303,8 @@ func (s *session) isLateHello(line []byte) bool {
 // serve carries out one line, at the pace that the session may have.
 func (s *session) serve(line []byte) error {
 	s.keepPace()
-	select {
-	case <-s.ended:
+	if s.isEnding() {
 		return errRefused
-	default:
 	}
 	if s.isJSON() {
 		s.serveJSON(line)
@@ -425,8 +423,29 @@ func (s *session) endWith(bye *wire.Event) {
 	s.deadline = time.Now().Add(drain)
 	s.conn.SetDeadline(s.deadline) // wakes a write that hangs
 	s.conn.SetReadDeadline(time.Now())
-	close(s.ended)
+	if s.ended != nil {
+		close(s.ended)
+	}
 	s.startWritingLocked()
+}
+
+func (s *session) isEnding() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ending
+}
+
+// hasEnded returns a channel that is closed once the session is ending.
+func (s *session) hasEnded() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended == nil {
+		s.ended = make(chan struct{})
+		if s.ending {
+			close(s.ended)
+		}
+	}
+	return s.ended
 }
 
 // readBy sets when the next reads fail, unless the session is ending.
@@ -558,7 +577,7 @@ func (s *session) goodbye(err error) {
 	s.server.room.leave(s, "")
 	s.endQuietly()
 	s.writer.Wait()
-	s.server.keepDebt(s.address, s.pace)
+	s.server.keepDebt(s.address, s.due)
 	if s.missed > 0 {
 		s.log().Warn("a slow consumer missed events", "missed", s.missed)
 	}

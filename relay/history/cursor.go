@@ -1,7 +1,7 @@
 package history
 
 // A Format is one of the two encodings that a log holds of each event.
-type Format int
+type Format uint8
 
 const (
 	Text Format = iota // lines for people

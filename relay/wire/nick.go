@@ -129,11 +129,15 @@ type Keys [3]string
 // of them cannot be in one room.
 func NickKeys(nick string) Keys {
 	folded := NickFold(nick)
-	return Keys{
-		NickKey(nick),
+	keys := Keys{
+		"=" + folded,
 		"~" + fold(skeleton(nick)),
 		"~" + skeleton(folded),
 	}
+	if keys[2] == keys[1] {
+		keys[2] = keys[1] // one string for both: a room keeps those of all who are in it
+	}
+	return keys
 }
 
 // NickKey returns the first of a nick's keys, by which it is looked up.

@@ -27,19 +27,18 @@ type LineReader struct {
 	OnWait func()      // called before each read, when no whole line is left, if it is not nil
 
 	r          io.Reader
-	lazy       LazyReader // r, if it is one
-	max        int        // bytes of a line with its newline
-	buf        []byte     // buf[start:end] is read but not yet returned
+	max        int    // bytes of a line with its newline
+	buf        []byte // buf[start:end] is read but not yet returned
 	start, end int
 	scanned    int      // of buf[start:end], how much holds no newline
 	dropping   bool     // inside a line that was too long
+	atEnd      bool     // nothing more comes behind what is read
 	dropped    [16]byte // how the line began that was dropped last
 }
 
 // NewLineReader reads lines of at most limit bytes, newline included; 0: of any length.
 func NewLineReader(r io.Reader, limit int) *LineReader {
 	l := &LineReader{r: r}
-	l.lazy, _ = r.(LazyReader)
 	l.SetMax(limit)
 	return l
 }
@@ -65,58 +64,85 @@ func (l *LineReader) Pending() []byte { return l.buf[l.start:l.end] }
 // before io.EOF, so that a last line without newline is not lost.
 func (l *LineReader) ReadLine() ([]byte, error) {
 	for {
-		if i := bytes.IndexByte(l.buf[l.start+l.scanned:l.end], '\n'); i >= 0 {
-			n := l.scanned + i + 1
-			line := l.buf[l.start : l.start+n-1]
-			l.start += n
-			l.scanned = 0
-			switch {
-			case l.dropping:
-				l.dropping = false
-				continue
-			case n > l.max:
-				copy(l.dropped[:], line)
-				return nil, ErrLineTooLong
-			}
-			return bytes.TrimSuffix(line, []byte{'\r'}), nil
+		if line, ok, err := l.NextLine(); ok || err != nil {
+			return line, err
 		}
-		l.scanned = l.end - l.start
-		if l.dropping || l.scanned >= l.max {
-			tooLong := !l.dropping
-			if tooLong {
-				copy(l.dropped[:], l.buf[l.start:l.end])
-			}
-			l.dropping = true
-			l.start, l.end, l.scanned = 0, 0, 0
-			if tooLong {
-				return nil, ErrLineTooLong
-			}
-		}
-		if err := l.fill(); err != nil {
-			if err == io.EOF && l.end > l.start && !l.dropping {
-				line := l.buf[l.start:l.end]
-				l.start, l.end, l.scanned = 0, 0, 0
-				return bytes.TrimSuffix(line, []byte{'\r'}), nil
-			}
+		if err := l.Fill(); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// fill reads more behind buf[:end], making room first.
-func (l *LineReader) fill() error {
+// NextLine is ReadLine of what was read already; ok is false when that holds no
+// whole line. Its only error is ErrLineTooLong.
+func (l *LineReader) NextLine() (line []byte, ok bool, err error) {
+	for {
+		i := bytes.IndexByte(l.buf[l.start+l.scanned:l.end], '\n')
+		if i < 0 {
+			return l.unfinishedLine()
+		}
+		n := l.scanned + i + 1
+		line := l.buf[l.start : l.start+n-1]
+		l.start += n
+		l.scanned = 0
+		switch {
+		case l.dropping:
+			l.dropping = false
+			continue
+		case n > l.max:
+			copy(l.dropped[:], line)
+			return nil, false, ErrLineTooLong
+		}
+		return bytes.TrimSuffix(line, []byte{'\r'}), true, nil
+	}
+}
+
+// unfinishedLine deals with what was read of a line whose newline is not there yet.
+func (l *LineReader) unfinishedLine() (line []byte, ok bool, err error) {
+	l.scanned = l.end - l.start
+	switch {
+	case l.dropping:
+		l.start, l.end, l.scanned = 0, 0, 0
+	case l.scanned >= l.max:
+		copy(l.dropped[:], l.buf[l.start:l.end])
+		l.dropping = true
+		l.start, l.end, l.scanned = 0, 0, 0
+		return nil, false, ErrLineTooLong
+	case l.atEnd && l.scanned > 0:
+		line := l.buf[l.start:l.end]
+		l.start, l.end, l.scanned = 0, 0, 0
+		return bytes.TrimSuffix(line, []byte{'\r'}), true, nil
+	}
+	return nil, false, nil
+}
+
+// Fill reads more, to be called when [LineReader.NextLine] has no line any more.
+// While it waits, its frames and those of the reader below stand on the stack of each
+// of many thousand goroutines: they are few and small.
+func (l *LineReader) Fill() error {
 	if l.OnWait != nil {
 		l.OnWait()
 	}
+	if lazy, ok := l.r.(LazyReader); ok && l.start == l.end {
+		l.release()
+		l.start, l.end = 0, 0
+		var err error
+		l.buf, l.end, err = lazy.ReadLazily()
+		l.told(l.end)
+		return err
+	}
+	err := l.readMore()
+	if err == io.EOF && l.end > l.start && !l.dropping && !l.atEnd {
+		l.atEnd = true
+		return nil // the line that ends there
+	}
+	return err
+}
+
+// readMore reads behind buf[:end], making room first.
+func (l *LineReader) readMore() error {
 	if l.start == l.end {
 		l.start, l.end = 0, 0
-		if l.lazy != nil {
-			l.release()
-			var err error
-			l.buf, l.end, err = l.lazy.ReadLazily()
-			l.told(l.end)
-			return err
-		}
 	}
 	if l.end == len(l.buf) {
 		switch {

@@ -45,10 +45,10 @@ func runIdle(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	}, err
 }
 
-// settledMemory is the server's RSS when it no longer changes: a garbage collector
-// gives back memory only some time after the rush.
+// settledMemory is the server's RSS when it no longer changes: a garbage collector,
+// or the program by itself, gives back memory only some time after the rush.
 func (s *server) settledMemory(ctx context.Context) (float64, error) {
-	const look, within, longest = time.Second, 0.005, 30
+	const look, within, longest = 5 * time.Second, 0.005, 6
 	last := math.Inf(1)
 	for range longest {
 		select {
