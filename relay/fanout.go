@@ -18,8 +18,9 @@ type fanout struct {
 	log     *history.Log
 	limit   int // of workers
 	mu      sync.Mutex
-	batches []batch // in order; under mu
-	workers int     // that run; under mu
+	batches []batch            // in order; under mu
+	spare   [][]history.Reader // arrays for lists to come; under mu
+	workers int                // that run; under mu
 }
 
 // A batch is a list of sessions with something to write. It is worked off from
@@ -34,12 +35,30 @@ type batch struct {
 // workers to share a small room.
 const fanoutChunk = 8
 
-// add gives the fanout sessions to write to. begun says that they are marked as
-// writing already.
-func (f *fanout) add(list []history.Reader, begun bool) {
+// maxSpare is how many arrays for lists are kept: those of a room of 2,000.
+const maxSpare = 256
+
+// add gives the fanout a list of the log's: sessions that waited for it. It owns it.
+func (f *fanout) add(list []history.Reader) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.batches = append(f.batches, batch{list, list, begun})
+	f.addLocked(batch{list: list, whole: list})
+}
+
+// begin gives the fanout sessions that are marked as writing.
+func (f *fanout) begin(sessions ...history.Reader) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []history.Reader
+	if last := len(f.spare) - 1; last >= 0 {
+		list, f.spare = f.spare[last], f.spare[:last]
+	}
+	list = append(list, sessions...)
+	f.addLocked(batch{list: list, whole: list, begun: true})
+}
+
+func (f *fanout) addLocked(b batch) {
+	f.batches = append(f.batches, b)
 	if f.workers == 0 {
 		f.workers++
 		go f.work()
@@ -59,8 +78,12 @@ func (f *fanout) take(chunk []history.Reader) (_ []history.Reader, begun bool) {
 	n := min(len(b.list), fanoutChunk)
 	chunk, begun = append(chunk, b.list[:n]...), b.begun
 	if b.list = b.list[n:]; len(b.list) == 0 {
-		if !begun {
+		switch {
+		case !begun:
 			f.log.Recycle(b.whole)
+		case len(f.spare) < maxSpare:
+			clear(b.whole)
+			f.spare = append(f.spare, b.whole[:0])
 		}
 		copy(f.batches, f.batches[1:])
 		f.batches[len(f.batches)-1] = batch{}
@@ -76,14 +99,15 @@ func (f *fanout) take(chunk []history.Reader) (_ []history.Reader, begun bool) {
 // work is one worker.
 func (f *fanout) work() {
 	w := writers.Get().(*writer)
-	defer writers.Put(w)
-	for chunk := make([]history.Reader, 0, fanoutChunk); ; {
+	defer w.release()
+	chunk, again := make([]history.Reader, 0, fanoutChunk), make([]history.Reader, 0, fanoutChunk)
+	for {
 		var begun bool
 		if chunk, begun = f.take(chunk[:0]); len(chunk) == 0 {
 			return
 		}
 		runtime.Gosched() // readers that have lines go first: more for each write. When there are none, this costs nothing
-		var again []history.Reader
+		again = again[:0]
 		for _, r := range chunk {
 			s := r.(*session)
 			if !begun && !s.begin() {
@@ -94,7 +118,7 @@ func (f *fanout) work() {
 			}
 		}
 		if len(again) > 0 { // at the end of the line: others' turn
-			f.add(again, true)
+			f.begin(again...)
 		}
 	}
 }

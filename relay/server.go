@@ -49,7 +49,7 @@ func New(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = wire.Clean(opts.Title)
 	out := &fanout{limit: runtime.GOMAXPROCS(0)}
-	log := history.New(opts.History, func(idle []history.Reader) { out.add(idle, false) })
+	log := history.New(opts.History, func(idle []history.Reader) { out.add(idle) })
 	out.log = log
 	return &Server{
 		opts:      opts,

@@ -460,7 +460,7 @@ func (s *session) readBy(t time.Time) {
 // startWritingLocked has the session written to, if it is not already.
 func (s *session) startWritingLocked() {
 	if s.beginLocked() {
-		s.server.fanout.add([]history.Reader{s}, true)
+		s.server.fanout.begin(s)
 	}
 }
 

@@ -17,6 +17,13 @@ type writer struct {
 // writers are what workers that have ended leave to those that come.
 var writers = sync.Pool{New: func() any { return &writer{flat: make([]byte, 0, flatSize)} }}
 
+// release gives w back, and lets go of what was written.
+func (w *writer) release() {
+	clear(w.runs[:cap(w.runs)])
+	w.buf = nil
+	writers.Put(w)
+}
+
 // flatSize is how many bytes of several runs are put together for one write.
 const flatSize = 64 << 10
 

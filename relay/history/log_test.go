@@ -255,3 +255,43 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func first(c Cursor) *Cursor { return &c }
+
+// A message on its way into the log: its id, both encodings.
+func BenchmarkAppend(b *testing.B) {
+	l := New(Limits{}, wakeAll)
+	e := message("the soup is ready, come down before it gets cold (again)")
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Append(e, 1)
+	}
+}
+
+// A delivery: one message on its way out to one of the many who read it, among as
+// many others as usually go with it. Own lines are passed over.
+func BenchmarkDrain(b *testing.B) {
+	const messages = 200
+	l := New(Limits{}, wakeAll)
+	for n := range messages {
+		l.Append(message("the soup is ready, come down before it gets cold (again)"), Author(n%20))
+	}
+	for name, format := range map[string]Format{"text": Text, "json": JSON} {
+		b.Run(name, func(b *testing.B) {
+			runs := make([][]byte, 0, messages)
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				if n%messages != 0 {
+					continue // one pass is all of them
+				}
+				c := l.Cursor(1, 1, format)
+				if format == Text {
+					c.LeaveOut(7, nil)
+				}
+				for {
+					if runs, _ = c.Next(runs[:0]); len(runs) == 0 {
+						break
+					}
+				}
+			}
+		})
+	}
+}

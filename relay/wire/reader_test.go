@@ -270,3 +270,17 @@ func FuzzLineReader(f *testing.F) {
 		StripTelnet(bytes.Clone(input)) // must not panic, whatever is cut off
 	})
 }
+
+// One line of many that came in one read.
+func BenchmarkReadLine(b *testing.B) {
+	const line = "the soup is ready, come down before it gets cold (again)\n"
+	lines := strings.Repeat(line, 200)
+	endless := readerFunc(func(p []byte) (int, error) { return copy(p, lines), nil })
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for r := NewLineReader(endless, 8<<10); b.Loop(); {
+		if _, err := r.ReadLine(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
