@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -23,7 +25,8 @@ type command struct {
 type argument struct {
 	name     string // as in /help
 	field    func(*wire.Request) *string
-	rest     bool // takes all that is left
+	number   func(*wire.Request) *int // in place of field, for an optional one that counts from 1
+	rest     bool                     // takes all that is left
 	optional bool
 }
 
@@ -31,6 +34,7 @@ var (
 	nickArgument   = argument{name: "NICK", field: func(r *wire.Request) *string { return &r.Nick }}
 	toArgument     = argument{name: "NICK", field: func(r *wire.Request) *string { return &r.To }}
 	textArgument   = argument{name: "TEXT", field: func(r *wire.Request) *string { return &r.Text }, rest: true}
+	countArgument  = argument{name: "N", number: func(r *wire.Request) *int { return &r.Count }, optional: true}
 	reasonArgument = argument{name: "REASON", field: func(r *wire.Request) *string { return &r.Text }, rest: true, optional: true}
 )
 
@@ -45,6 +49,7 @@ var commands = []command{
 	{name: "msg", args: []argument{toArgument, textArgument}, help: "say something to NICK alone", run: runMsg},
 	{name: "who", help: "list who is here", run: runWho},
 	{name: "topic", args: []argument{optional(textArgument)}, help: "show the topic, or set it (- clears it)", run: runTopic},
+	{name: wire.TypeHistory, args: []argument{countArgument}, help: "show the last N messages again, 50 unless told", run: runHistory},
 	{name: "ignore", args: []argument{optional(nickArgument)}, help: "hear no more of NICK, or list whom you ignore", run: runIgnore},
 	{name: "unignore", args: []argument{nickArgument}, help: "hear NICK again", run: runUnignore},
 	{name: "quit", args: []argument{optional(textArgument)}, help: "leave", run: runQuit},
@@ -85,7 +90,7 @@ func (s *session) do(req *wire.Request) {
 		return
 	}
 	for _, a := range c.args {
-		if *a.field(req) == "" && !a.optional {
+		if !a.optional && *a.field(req) == "" {
 			s.fail(req.Seq, faultf(wire.CodeBadRequest, "usage: %s", c.usage()))
 			return
 		}
@@ -120,12 +125,30 @@ func parseTyped(line string) (*wire.Request, *wire.Event) {
 			*a.field(req), rest = rest, ""
 			break
 		}
-		*a.field(req), rest, _ = strings.Cut(rest, " ")
+		var word string
+		if word, rest, _ = strings.Cut(rest, " "); !a.put(req, word) {
+			return nil, faultf(wire.CodeBadRequest, "usage: %s", c.usage())
+		}
 	}
 	if strings.TrimSpace(rest) != "" {
 		return nil, faultf(wire.CodeBadRequest, "usage: %s", c.usage())
 	}
 	return req, nil
+}
+
+// put gives req the word that was typed for the argument, "" where there was none. It
+// returns false where that is no number and has to be one.
+func (a *argument) put(req *wire.Request, word string) bool {
+	if a.number == nil {
+		*a.field(req) = word
+		return true
+	}
+	if word == "" {
+		return true
+	}
+	n, err := strconv.Atoi(word)
+	*a.number(req) = n
+	return err == nil && n > 0
 }
 
 // usage returns how a person types the command.
@@ -193,6 +216,31 @@ func runTopic(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 		}
 	}
 	return &wire.Event{Type: wire.TypeTopic, Text: s.server.room.topicNow()}, nil
+}
+
+const (
+	defaultHistory  = 50        // messages, where the request does not say
+	maxHistoryBytes = 128 << 10 // of one answer: half of what may wait for a session
+)
+
+// runHistory answers with what was said before an id. The answer is made of what the
+// log has encoded already.
+func runHistory(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	count := req.Count
+	switch {
+	case count < 0:
+		return nil, faultf(wire.CodeBadRequest, "count is how many messages; %d is no such number", count)
+	case count == 0:
+		count = defaultHistory
+	}
+	lines := s.before(req.Before, min(count, wire.MaxHistory), maxHistoryBytes)
+	if s.isJSON() {
+		s.replyEncoded(wire.AppendHistory(nil, req.Before, lines))
+		return nil, nil
+	}
+	heading := s.encode(notice("%s", wire.HistoryHeading(len(lines))), "")
+	s.replyEncoded(append(heading, bytes.Join(lines, nil)...))
+	return nil, nil
 }
 
 func runIgnore(s *session, req *wire.Request) (*wire.Event, *wire.Event) {

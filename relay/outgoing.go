@@ -1,16 +1,17 @@
 package relay
 
 import (
+	"slices"
+
 	"chat/relay/history"
 	"chat/relay/wire"
-	"slices"
 )
 
 // This file is what goes to a session: the log from the session's cursor on, and
 // beside it a bounded queue of what is for this session alone.
 
-// maxOut is how many bytes may wait in a session's out queue. Past it private
-// messages to the session are refused, and its own requests wait.
+// maxOut is how many bytes may wait in a session's out queue, or one event that is
+// longer. Past it private messages to the session are refused, and its own requests wait.
 const maxOut = 256 << 10
 
 // start gives the session its place in the log behind the welcome. From here on
@@ -45,25 +46,44 @@ func (s *session) ignore(authors map[history.Author]bool) {
 
 // reply queues an event for this session alone. It is for the session's own read
 // loop: where the client does not take its answers, its requests wait.
-func (s *session) reply(e wire.Event) {
-	for !s.deliver(&e, "") {
+func (s *session) reply(e wire.Event) { s.replyEncoded(s.encode(&e, "")) }
+
+// replyEncoded is reply for what is encoded already.
+func (s *session) replyEncoded(b []byte) {
+	for {
+		space := s.queueOrWait(b)
+		if space == nil {
+			return
+		}
 		s.server.wake() // what it said before does not wait with it
 		select {
-		case <-s.waitForSpace():
+		case <-space:
 		case <-s.hasEnded():
 			return
 		}
 	}
 }
 
-// waitForSpace returns a channel that is closed when the queue is next taken.
-func (s *session) waitForSpace() <-chan struct{} {
+// queueOrWait queues b, or returns a channel that is closed when the queue is next
+// taken: both under one lock, or it could be taken between.
+func (s *session) queueOrWait(b []byte) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ending || s.offerLocked(b) {
+		return nil
+	}
 	if s.space == nil {
 		s.space = make(chan struct{})
 	}
 	return s.space
+}
+
+// before returns what was said before an id, as history.Log.Before has it for this session.
+func (s *session) before(id uint64, count, maxBytes int) [][]byte {
+	s.mu.Lock()
+	place := s.cursor
+	s.mu.Unlock()
+	return place.Before(id, count, maxBytes)
 }
 
 // deliver queues an event for this session alone, unless its client does not
@@ -71,10 +91,15 @@ func (s *session) waitForSpace() <-chan struct{} {
 func (s *session) deliver(e *wire.Event, nick string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ending || s.outBytes >= maxOut {
+	return !s.ending && s.offerLocked(s.encode(e, nick))
+}
+
+// offerLocked queues b if the queue has room for it.
+func (s *session) offerLocked(b []byte) bool {
+	if s.outBytes > 0 && s.outBytes+len(b) > maxOut {
 		return false
 	}
-	s.putLocked(e, nick)
+	s.queueLocked(b)
 	return true
 }
 

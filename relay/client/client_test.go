@@ -757,3 +757,66 @@ func TestFlushNamesWhatWasRejected(t *testing.T) {
 		r.serving.Wait()
 	})
 }
+
+// What was said before is read back without a trace in what the client knows of the
+// room: neither its place there nor what is acknowledged.
+func TestReadingBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: 50}) })
+		me := nextEvent[Connected](t, c).Welcome.Client
+		end.send(message(50, "new"))
+		nextEvent[Received](t, c)
+		if _, err := c.Say(t.Context(), "on its way"); err != nil {
+			t.Fatal(err)
+		}
+		sent := end.want(wire.TypeSay)
+		if _, err := c.Do(t.Context(), wire.Request{Type: wire.TypeHistory, Before: 50, Count: 2}); err != nil {
+			t.Fatal(err)
+		}
+		if r := end.want(wire.TypeHistory); r.Before != 50 || r.Count != 2 || r.Seq != 0 {
+			t.Errorf("asked %+v", r)
+		}
+		ours, theirs := said(48, sent), message(99, "red\x1b[31m")
+		end.send(wire.Event{Type: wire.TypeHistory, Before: 50, Events: wire.History{ours, theirs}})
+		got := nextEvent[Received](t, c)
+		if got.Type != wire.TypeHistory || got.Before != 50 || got.Own || got.Past || len(got.Events) != 2 {
+			t.Fatalf("got %+v", got)
+		}
+		if old := got.Events[0]; old.ID != 48 || old.Client != me || old.Text != "on its way" {
+			t.Errorf("ours came back as %+v", old)
+		}
+		if old := got.Events[1]; old.Client == me || old.Text != "red␛[31m" {
+			t.Errorf("another's came back as %+v", old)
+		}
+		if n := c.Unacked(); n != 1 {
+			t.Errorf("%d unacknowledged behind a history, want 1", n)
+		}
+		end.conn.Close()
+		nextEvent[Disconnected](t, c)
+		end = h.accept()
+		if hello := end.want(wire.TypeHello); hello.Since != 50 {
+			t.Errorf("back since %d, want 50", hello.Since)
+		}
+		end.send(welcomeTo("r1", wire.Event{Next: 51}))
+		nextEvent[Connected](t, c)
+		end.send(said(51, end.want(wire.TypeSay)))
+		if got := nextEvent[Received](t, c); got.ID != 51 || !got.Own {
+			t.Errorf("got %+v", got)
+		}
+		closeClient(t, c, end)
+	})
+}
+
+// The longest history there can be is read as one line.
+func TestLongHistory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		longest := message(1, strings.Repeat("x", 3<<20))
+		end.send(wire.Event{Type: wire.TypeHistory, Events: wire.History{longest}})
+		if got := nextEvent[Received](t, c); len(got.Events) != 1 || len(got.Events[0].Text) != 3<<20 {
+			t.Errorf("got %d events", len(got.Events))
+		}
+		closeClient(t, c, end)
+	})
+}

@@ -36,6 +36,16 @@
 // forgot: it was restarted in that instant, or the client was away until ten
 // thousand others had come and gone.
 //
+// # Reading back
+//
+// What was said before the first event is had by [Client.Do] with a request of type
+// [wire.TypeHistory] that has that event's ID as Before. The answer is a [Received]
+// of the same type and with the same Before; its Events are older messages, oldest
+// first, and none when the host keeps nothing older. They are no news: they count
+// neither as seen nor as an acknowledgement. Ours among them have the Client of the
+// last [Connected]'s Welcome. A request can be lost with its connection: ask again
+// on the next one.
+//
 // # Lost connections
 //
 // A connection counts as lost when it fails, or when nothing came for ten seconds

@@ -26,7 +26,8 @@ type Disconnected struct {
 }
 
 // Received is an event from the host, its texts cleaned. Pongs, welcomes and
-// acknowledgements that nobody asked for twice are not among them.
+// acknowledgements that nobody asked for twice are not among them. Own and Past are
+// said of the event itself, not of the old ones that a history has in it.
 type Received struct {
 	wire.Event
 	Own  bool // said or done by this client

@@ -33,6 +33,13 @@ func (c *Cursor) LeaveOut(own Author, ignored map[Author]bool) { c.own, c.ignore
 // read. It returns false if there is already.
 func (c *Cursor) Wait(r Reader) bool { return c.log.Wait(c.next, r) }
 
+// Before is [Log.Before] in the cursor's format, without those that it ignores. Own
+// words are among it: it is the whole conversation that is read again. The cursor
+// stays where it is.
+func (c *Cursor) Before(id uint64, count, maxBytes int) [][]byte {
+	return c.log.Before(id, count, maxBytes, c.format, c.ignored)
+}
+
 // Next appends the encodings of the next events to runs, as few slices as there
 // are gaps between them, and moves behind them. It returns no slices when the
 // cursor is at the end; more may follow when it returns some. The slices must
@@ -58,14 +65,11 @@ func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64) {
 
 // read appends what there is to read in b from the cursor on.
 func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
-	bytes := b.text
-	if c.format == JSON {
-		bytes = b.json
-	}
+	bytes := b.bytes(c.format)
 	i := int(c.next - b.first)
 	c.next = b.first + uint64(len(b.entries))
 	if c.own == 0 && len(c.ignored) == 0 && b.first+uint64(i) >= c.quiet {
-		return append(runs, bytes[c.end(b, i-1):])
+		return append(runs, bytes[b.end(c.format, i-1):])
 	}
 	for i < len(b.entries) {
 		for i < len(b.entries) && c.leavesOut(b, i) {
@@ -76,7 +80,7 @@ func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
 			i++
 		}
 		if i > start {
-			runs = append(runs, bytes[c.end(b, start-1):c.end(b, i-1)])
+			runs = append(runs, bytes[b.end(c.format, start-1):b.end(c.format, i-1)])
 		}
 	}
 	return runs
@@ -91,16 +95,4 @@ func (c *Cursor) leavesOut(b *block, i int) bool {
 		return true
 	}
 	return !e.said && b.first+uint64(i) < c.quiet
-}
-
-// end returns where the encoding of b's ith event ends; the -1st ends at 0.
-func (c *Cursor) end(b *block, i int) uint32 {
-	switch {
-	case i < 0:
-		return 0
-	case c.format == JSON:
-		return b.entries[i].json
-	default:
-		return b.entries[i].text
-	}
 }

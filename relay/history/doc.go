@@ -6,6 +6,7 @@
 // events in one write as have come meanwhile. The log knows nothing of its
 // readers: a slow one costs no memory of its own and holds nobody up. It falls
 // behind, and where it falls out of what is kept it is told how much it missed.
+// [Log.Before] reads back, for those who want to see what was said earlier.
 //
 // Ids begin at 1 and grow by one with each event. A Log is safe for concurrent
 // use; a Cursor belongs to one goroutine at a time.

@@ -1,7 +1,9 @@
 package history
 
 import (
+	"iter"
 	"math"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -68,6 +70,26 @@ type entry struct {
 	json, text uint32
 	said       bool
 	author     Author
+}
+
+// bytes returns the encodings of one kind.
+func (b *block) bytes(format Format) []byte {
+	if format == JSON {
+		return b.json
+	}
+	return b.text
+}
+
+// end returns where the encoding of the ith event ends; the -1st ends at 0.
+func (b *block) end(format Format, i int) uint32 {
+	switch {
+	case i < 0:
+		return 0
+	case format == JSON:
+		return b.entries[i].json
+	default:
+		return b.entries[i].text
+	}
 }
 
 // New makes an empty log. wake is called by [Log.Wake] with those who waited, and must
@@ -185,6 +207,46 @@ func (l *Log) Back(n int) uint64 {
 		}
 	}
 	return id
+}
+
+// Before returns the encodings of what was said before the event id (0: of what was
+// said last), oldest first, each with its newline: the latest count of them at most
+// that have maxBytes together, without those of ignored. One that is longer than
+// maxBytes comes alone, so that none is returned only when nothing older is kept.
+// The slices must not be written to.
+func (l *Log) Before(id uint64, count, maxBytes int, format Format, ignored map[Author]bool) (lines [][]byte) {
+	for b, i := range l.backward(id - 1) { // 0 - 1 is the highest there can be
+		if e := &b.entries[i]; !e.said || ignored[e.author] {
+			continue
+		}
+		line := b.bytes(format)[b.end(format, i-1):b.end(format, i)]
+		maxBytes -= len(line)
+		if len(lines) >= count || maxBytes < 0 && len(lines) > 0 {
+			break
+		}
+		lines = append(lines, line)
+	}
+	slices.Reverse(lines)
+	return lines
+}
+
+// backward goes over what is kept from the event id, or from the last where there
+// is none of that id, to the oldest: each time a block, and an event's place in it.
+func (l *Log) backward(id uint64) iter.Seq2[*block, int] {
+	return func(yield func(*block, int) bool) {
+		for {
+			b, _ := l.at(id)
+			if id < b.first { // dropped, or before the first
+				return
+			}
+			for i := int(min(id-b.first+1, uint64(len(b.entries)))) - 1; i >= 0; i-- {
+				if !yield(&b, i) {
+					return
+				}
+			}
+			id = b.first - 1
+		}
+	}
 }
 
 // Wait puts r on the list that is handed over when the log goes on, unless the log holds

@@ -142,6 +142,121 @@ func TestBack(t *testing.T) {
 	}
 }
 
+// What Before reads back against a plain list of what was appended, for every kind of
+// request, while events are dropped.
+func TestBefore(t *testing.T) {
+	for seed := range uint64(500) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		l := New(Limits{Events: 1 + r.IntN(200)}, wakeAll)
+		var all []appended
+		for range r.IntN(400) {
+			all = append(all, appendAny(l, r))
+		}
+		for range 20 {
+			id := uint64(r.IntN(len(all) + 20))
+			count, maxBytes := r.IntN(60), 50+r.IntN(5000)
+			format := Format(r.IntN(2))
+			var ignored map[Author]bool
+			if r.IntN(2) > 0 {
+				ignored = map[Author]bool{1: true}
+			}
+			lines := l.Before(id, count, maxBytes, format, ignored)
+			want := before(all, id, count, maxBytes, format, ignored, l.blocks[0].first)
+			if got := bytes.Join(lines, nil); string(got) != strings.Join(want, "") || len(lines) != len(want) {
+				t.Fatalf("seed %d: %d before %d in %d bytes, format %d: got\n%swant\n%s", seed, count, id, maxBytes, format, got, strings.Join(want, ""))
+			}
+		}
+	}
+}
+
+// An appended is an event that was put into a log, as the log has it to say.
+type appended struct {
+	said   bool
+	author Author
+	as     [2]string // by format
+}
+
+func appendAny(l *Log, r *rand.Rand) appended {
+	e := message(strings.Repeat("x\n", r.IntN(3)) + strings.Repeat("y", r.IntN(60)))
+	if r.IntN(4) == 0 {
+		e = &wire.Event{Type: wire.TypeJoin, Members: []string{"x"}}
+	}
+	author := Author(r.IntN(3))
+	l.Append(e, author)
+	return appended{e.Said(), author, [2]string{string(e.AppendText(nil, l.viewer)), string(e.AppendJSON(nil))}}
+}
+
+// before is Log.Before on a plain list, of which those before the id first are dropped.
+func before(all []appended, id uint64, count, maxBytes int, format Format, ignored map[Author]bool, first uint64) (lines []string) {
+	if id == 0 || id > uint64(len(all))+1 {
+		id = uint64(len(all)) + 1
+	}
+	size := 0
+	for id--; id >= first && len(lines) < count; id-- {
+		e := all[id-1]
+		if !e.said || ignored[e.author] {
+			continue
+		}
+		if size += len(e.as[format]); size > maxBytes && len(lines) > 0 {
+			break
+		}
+		lines = append([]string{e.as[format]}, lines...)
+	}
+	return lines
+}
+
+// Reading back page by page comes to the oldest, whatever is longer than a page.
+func TestBeforeComesToTheEnd(t *testing.T) {
+	l := New(Limits{}, wakeAll)
+	const events = 3000
+	for n := range events {
+		l.Append(message(strings.Repeat("x", n%100*20)), 1)
+	}
+	next, got := uint64(0), 0
+	for {
+		lines := l.Before(next, 50, 1000, JSON, nil)
+		if len(lines) == 0 {
+			break
+		}
+		e, err := wire.ParseEvent(lines[0])
+		if err != nil || next > 0 && e.ID+uint64(len(lines)) != next {
+			t.Fatalf("before %d: %d lines that begin with %+v, %v", next, len(lines), e, err)
+		}
+		next, got = e.ID, got+len(lines)
+	}
+	if got != events || next != 1 {
+		t.Errorf("read %d events back to id %d, want %d to 1", got, next, events)
+	}
+}
+
+// Those who read back while others write and events are dropped, for the race detector.
+func TestBeforeConcurrently(t *testing.T) {
+	l := New(Limits{Events: 100}, wakeAll)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for range 5000 {
+			l.Append(message("x"), 1)
+		}
+	})
+	for range 2 {
+		all.Go(func() {
+			for range 2000 {
+				lines := l.Before(0, 50, 1<<20, JSON, nil)
+				var last uint64
+				for _, line := range lines {
+					e, err := wire.ParseEvent(line)
+					if err != nil || last > 0 && e.ID != last+1 {
+						t.Errorf("%q behind %d: %v", line, last, err)
+						return
+					}
+					last = e.ID
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestLimits(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -263,6 +378,18 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Append(e, 1)
+	}
+}
+
+// A page of what was said before, out of the middle of a full log.
+func BenchmarkBefore(b *testing.B) {
+	l := New(Limits{}, wakeAll)
+	for range 10_000 {
+		l.Append(message("the soup is ready, come down before it gets cold (again)"), 1)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Before(5000, 100, 128<<10, JSON, nil)
 	}
 }
 

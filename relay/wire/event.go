@@ -38,7 +38,14 @@ type Event struct {
 	Token   string `json:"token,omitempty"`  // your secret to come back with, in a welcome
 	Next    uint64 `json:"next,omitzero"`    // id of the first event after the welcome's backlog
 	App     string `json:"app,omitempty"`    // the host's program and version, in a welcome
+
+	Before uint64  `json:"before,omitzero"`  // of a history: its events have lower ids; 0: they are the last
+	Events History `json:"events,omitempty"` // of a history
 }
+
+// A History is old events inside another one, oldest first. JSON has at most
+// [MaxHistory] of them, and none in these again.
+type History []Event
 
 // Said reports whether the event is something a person said in the room, and so
 // counts for the backlog; the rest of the log tells what happened around it.
@@ -77,7 +84,42 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "token", e.Token)
 	dst = appendUintField(dst, "next", e.Next)
 	dst = appendStringField(dst, "app", e.App)
+	dst = appendUintField(dst, "before", e.Before)
+	if len(e.Events) > 0 {
+		dst = appendEventsField(dst, e.Events)
+	}
 	return append(dst, '}', '\n')
+}
+
+// AppendHistory appends the history event before an id whose events are JSON already,
+// each with its newline, as AppendJSON makes them.
+func AppendHistory(dst []byte, before uint64, events [][]byte) []byte {
+	e := Event{Type: TypeHistory, Before: before}
+	if dst = e.AppendJSON(dst); len(events) == 0 {
+		return dst
+	}
+	dst = append(appendName(dst[:len(dst)-len("}\n")], "events"), '[')
+	for i, b := range events {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, b[:len(b)-len("\n")]...)
+	}
+	return append(dst, "]}\n"...)
+}
+
+// appendEventsField writes events without any events of their own.
+func appendEventsField(dst []byte, events History) []byte {
+	dst = append(appendName(dst, "events"), '[')
+	for i, e := range events {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		e.Events = nil
+		dst = e.AppendJSON(dst)
+		dst = dst[:len(dst)-len("\n")]
+	}
+	return append(dst, ']')
 }
 
 // A writtenSecond is a second as appendTime writes it, up to the milliseconds.
@@ -201,16 +243,62 @@ func ParseEvent(line []byte) (Event, error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return Event{}, fmt.Errorf("parse event: %w", err)
 	}
+	if err := e.check(); err != nil {
+		return Event{}, fmt.Errorf("parse event: %w", err)
+	}
+	return e, nil
+}
+
+// check refuses what encoding/json takes and no event can be, and makes the time as
+// AppendJSON writes it.
+func (e *Event) check() error {
 	if e.Type == "" {
-		return Event{}, fmt.Errorf("parse event: no type in it")
+		return errors.New("no type in it")
 	}
 	// RFC 3339 ends with the year 9999, which another zone's time can pass in UTC.
 	e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	if y := e.Time.Year(); y < 0 || y > 9999 {
-		return Event{}, fmt.Errorf("parse event: time out of range")
+		return errors.New("time out of range")
 	}
-	return e, nil
+	return nil
 }
+
+// UnmarshalJSON bounds the events in number and depth, which encoding/json does not:
+// four megabytes of "{}," would be half a gigabyte of events.
+func (list *History) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	switch start, err := dec.Token(); {
+	case err != nil:
+		return err
+	case start == nil: // null
+		return nil
+	case start != json.Delim('['):
+		return errors.New("events are no list")
+	}
+	*list = nil
+	for dec.More() {
+		if len(*list) == MaxHistory {
+			return fmt.Errorf("more than %d events in it", MaxHistory)
+		}
+		var inner struct {
+			Event
+			Events passedOver `json:"events"` // in place of the Event's
+		}
+		if err := dec.Decode(&inner); err != nil {
+			return err
+		}
+		if err := inner.check(); err != nil {
+			return err
+		}
+		*list = append(*list, inner.Event)
+	}
+	return nil
+}
+
+// passedOver is any JSON value that is not wanted.
+type passedOver struct{}
+
+func (passedOver) UnmarshalJSON([]byte) error { return nil }
 
 // Clean returns the event with every text in it made harmless for a terminal: a
 // host can be hostile too.
@@ -222,7 +310,18 @@ func (e Event) Clean() Event {
 	e.Text = CleanLines(e.Text)
 	e.Members = cleanAll(e.Members)
 	e.Hosts = cleanAll(e.Hosts)
+	e.Events = cleanEvents(e.Events)
 	return e
+}
+
+// cleanEvents returns a new list, in which no event has events of its own.
+func cleanEvents(events History) History {
+	events = slices.Clone(events)
+	for i, e := range events {
+		e.Events = nil
+		events[i] = e.Clean()
+	}
+	return events
 }
 
 // cleanAll returns a new list: the event it came from may be shared.
@@ -249,6 +348,9 @@ type Request struct {
 	Since   uint64 `json:"since,omitzero"`    // of a hello: the last id seen; the log goes on behind it
 	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to begin with; none: as the host has it
 	Probe   bool   `json:"probe,omitzero"`    // of a hello: only say which room this is
+
+	Before uint64 `json:"before,omitzero"` // of a history: what was said below this id; 0: last
+	Count  int    `json:"count,omitzero"`  // of a history: how many messages; 0: as many as the host likes
 }
 
 // AppendJSON appends the request as one JSON object and a newline.

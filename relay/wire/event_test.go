@@ -17,7 +17,13 @@ func sample(t *testing.T, typ reflect.Type, n int) reflect.Value {
 	v := reflect.New(typ).Elem()
 	switch {
 	case typ == reflect.TypeFor[time.Time]():
-		v.Set(reflect.ValueOf(time.Date(2026, 11, 25, 10, 2, n, 123e6, time.UTC)))
+		v.Set(reflect.ValueOf(time.Date(2026, 11, 25, 10, 2, n%60, 123e6, time.UTC)))
+	case typ == reflect.TypeFor[Event](): // one in an event, which has none in it
+		for i := range typ.NumField() {
+			if typ.Field(i).Name != "Events" {
+				v.Field(i).Set(sample(t, typ.Field(i).Type, n+i))
+			}
+		}
 	case typ.Kind() == reflect.String:
 		v.SetString(fmt.Sprintf("sample %d", n))
 	case typ.Kind() == reflect.Bool:
@@ -91,6 +97,58 @@ func TestEventJSONEveryField(t *testing.T) {
 			t.Errorf("ParseEvent(%s) = %+v, %v, want %+v", line, got, err, e)
 		}
 	})
+}
+
+// old returns n events as a history has them, and their encodings.
+func old(n int) (events []Event, encoded [][]byte) {
+	for i := range n {
+		e := Event{Type: TypeMessage, ID: uint64(i + 1), From: "alice", Client: "k3v9", Text: fmt.Sprintf("\"line\"\n%d", i)}
+		events, encoded = append(events, e), append(encoded, e.AppendJSON(nil))
+	}
+	return events, encoded
+}
+
+// AppendHistory writes what AppendJSON writes of the same events.
+func TestAppendHistory(t *testing.T) {
+	for _, n := range []int{0, 1, 2, MaxHistory} {
+		for _, before := range []uint64{0, 42} {
+			events, encoded := old(n)
+			e := Event{Type: TypeHistory, Before: before, Events: events}
+			got, want := AppendHistory([]byte("before "), before, encoded), e.AppendJSON(nil)
+			if line := checkLine(t, got, "before "); !bytes.Equal(line, want) {
+				t.Errorf("%d events before %d: %s, want %s", n, before, line, want)
+			}
+			if back, err := ParseEvent(want); err != nil || !reflect.DeepEqual(back, e) {
+				t.Errorf("%s reads back as %+v, %v", want, back, err)
+			}
+		}
+	}
+}
+
+// A host that is hostile cannot make one line into any number of events, nor nest
+// them any deeper.
+func TestInnerEventsAreBounded(t *testing.T) {
+	many := strings.Repeat(`{"type":"x"},`, MaxHistory+1)
+	if e, err := ParseEvent([]byte(`{"type":"history","events":[` + strings.TrimSuffix(many, ",") + `]}`)); err == nil {
+		t.Errorf("%d events are taken, want %d at most", len(e.Events), MaxHistory)
+	}
+	line := []byte(`{"type":"history","events":[` + strings.Repeat(`{},`, 1<<20) + `{}]}`)
+	allocated := testing.AllocsPerRun(1, func() { ParseEvent(line) })
+	if allocated > 10*MaxHistory {
+		t.Errorf("a hostile line costs %.0f allocations", allocated)
+	}
+	deep := strings.Repeat(`{"type":"x","events":[`, 5000) + strings.Repeat(`]}`, 5000)
+	e, err := ParseEvent([]byte(deep))
+	if err != nil || len(e.Events) != 1 || e.Events[0].Events != nil {
+		t.Errorf("events in events: %v", err)
+	}
+	built := Event{Type: "x", Events: []Event{{Type: "y", Events: []Event{{Type: "z"}}}}}
+	if got, want := string(built.AppendJSON(nil)), `{"type":"x","events":[{"type":"y"}]}`+"\n"; got != want {
+		t.Errorf("AppendJSON = %s, want %s", got, want)
+	}
+	if got := built.Clean(); got.Events[0].Events != nil || built.Events[0].Events == nil {
+		t.Errorf("Clean of %+v leaves %+v", built, got)
+	}
 }
 
 func TestRequestJSONEveryField(t *testing.T) {
@@ -173,6 +231,16 @@ func TestParseEvent(t *testing.T) {
 		{"null fields", `{"type":"message","text":null,"members":null,"id":null,"time":null}`, Event{Type: TypeMessage}},
 		{"spaces and cr", " {\"type\" : \"pong\"}\r\n", Event{Type: TypePong}},
 		{"finer time", `{"type":"join","time":"2026-11-25T11:02:11.1209999+01:00"}`, Event{Type: TypeJoin, Time: time.Date(2026, 11, 25, 10, 2, 11, 120e6, time.UTC)}},
+		{"no events", `{"type":"history","before":3,"events":[]}`, Event{Type: TypeHistory, Before: 3}},
+		{"null for events", `{"type":"history","events":null}`, Event{Type: TypeHistory}},
+		{"events twice", `{"type":"history","events":[{"type":"a"}],"Events":[{"type":"b"}]}`, Event{Type: TypeHistory, Events: []Event{{Type: "b"}}}},
+		{"unknown fields of an inner event", `{"type":"history","events":[{"type":"a","x":[{}],"events":3}]}`, Event{Type: TypeHistory, Events: []Event{{Type: "a"}}}},
+		{"finer time of an inner event", `{"type":"history","events":[{"type":"a","time":"2026-11-25T11:02:11.1209999+01:00"}]}`, Event{Type: TypeHistory, Events: []Event{{Type: "a", Time: time.Date(2026, 11, 25, 10, 2, 11, 120e6, time.UTC)}}}},
+		{"inner event without type", `{"type":"history","events":[{"text":"a"}]}`, Event{}},
+		{"inner event null", `{"type":"history","events":[null]}`, Event{}},
+		{"inner event out of time", `{"type":"history","events":[{"type":"a","time":"9999-12-31T23:59:59-01:00"}]}`, Event{}},
+		{"events that are an object", `{"type":"history","events":{"type":"a"}}`, Event{}},
+		{"events that are a number", `{"type":"history","events":1}`, Event{}},
 		{"nothing", ``, Event{}},
 		{"no type", `{"text":"a"}`, Event{}},
 		{"null", `null`, Event{}},
@@ -244,12 +312,21 @@ func TestEventCleanEveryField(t *testing.T) {
 				field.SetString(hostile)
 			case field.Type() == reflect.TypeFor[[]string]():
 				field.Set(reflect.ValueOf([]string{hostile, hostile}))
+			case field.Type() == reflect.TypeFor[History]():
+				field.Set(reflect.ValueOf(History{{Type: hostile, Text: hostile, Members: []string{hostile}}}))
 			case field.CanInt(), field.CanUint(), field.Type() == reflect.TypeFor[time.Time]():
 				return
 			default:
 				t.Fatalf("a field of type %v: say here whether Clean cleans it", field.Type())
 			}
 			switch got := reflect.ValueOf(e.Clean()).Field(i).Interface().(type) {
+			case History:
+				if want := (History{{Type: want, Text: want, Members: []string{want}}}); !reflect.DeepEqual(got, want) {
+					t.Errorf("cleaned %+v, want %+v", got, want)
+				}
+				if before := e.Events[0].Text; before != hostile {
+					t.Errorf("Clean changed the list it was given to %+q", before)
+				}
 			case []string:
 				if !reflect.DeepEqual(got, []string{want, want}) {
 					t.Errorf("cleaned %+q, want %+q", got, want)
@@ -297,6 +374,9 @@ func FuzzParseEvent(f *testing.F) {
 		`{"type":"message","id":42,"time":"2026-11-25T10:02:11.120Z","from":"alice","client":"k3v9","seq":1,"text":"soup\nis \"ready\""}`,
 		`{"type":"welcome","version":1,"room":"01","title":"kitchen","topic":"t","nick":"alice","token":"s","members":["bob",""],"hosts":["bob"],"count":2,"next":42,"app":"chat 1.0.0"}`,
 		`{"type":"gap","missed":18446744073709551615}`,
+		`{"type":"history","before":42,"events":[{"type":"message","id":40,"time":"2026-11-25T10:02:11.120Z","text":"a"},{"type":"action","id":41,"members":["b"]}]}`,
+		`{"type":"history","events":[{"type":"x","events":[{"type":"y","events":[]}]}],"EVENTS":[{"type":"z","before":1}]}`,
+		`{"type":"history","events":[null,{},1]}`,
 		`{"type":"who","count":-1,"version":-9,"members":[null],"hosts":[]}`,
 		`{"type":"x","time":"0000-01-01T00:00:00+23:59"}`,
 		`{"type":"x","time":"0001-01-01T00:00:00.0001Z"}`,
@@ -311,12 +391,9 @@ func FuzzParseEvent(f *testing.F) {
 		}
 		encoded := checkLine(t, e.AppendJSON(nil), "")
 		again, err := ParseEvent(encoded)
-		// An empty list goes the way of none.
-		if len(e.Members) == 0 {
-			e.Members = nil
-		}
-		if len(e.Hosts) == 0 {
-			e.Hosts = nil
+		withoutEmptyLists(&e)
+		for i := range e.Events {
+			withoutEmptyLists(&e.Events[i])
 		}
 		if err != nil || !reflect.DeepEqual(again, e) {
 			t.Errorf("ParseEvent(%s) = %+v, %v, want %+v", encoded, again, err, e)
@@ -324,10 +401,21 @@ func FuzzParseEvent(f *testing.F) {
 	})
 }
 
+// withoutEmptyLists makes an empty list none: it goes the same way.
+func withoutEmptyLists(e *Event) {
+	if len(e.Members) == 0 {
+		e.Members = nil
+	}
+	if len(e.Hosts) == 0 {
+		e.Hosts = nil
+	}
+}
+
 func FuzzParseRequest(f *testing.F) {
 	for _, line := range []string{
 		`{"type":"hello","version":1,"nick":"alice","token":"s","room":"01","since":41,"backlog":0,"probe":true}`,
 		`{"type":"say","seq":1,"text":"soup\nis \"ready\" <&>"}`,
+		`{"type":"history","before":42,"count":-1}`,
 		`{"type":"msg","to":"bob","text":"\u0000\u2028\ud800"}`,
 		`{"type":"x","backlog":-1,"version":-1}`,
 		"{\"Type\":\"\xff\"}",
@@ -393,6 +481,16 @@ func BenchmarkEventAppendJSON(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = benchEvent.AppendJSON(buf[:0])
+	}
+}
+
+func BenchmarkParseEvent(b *testing.B) {
+	line := benchEvent.AppendJSON(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseEvent(line); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -16,6 +16,9 @@ const MaxJSONLine = 4 << 20
 // many there are.
 const MaxMembers = 1000
 
+// MaxHistory is how many old messages one history event has.
+const MaxHistory = 200
+
 // The types of events, from the host to a program.
 const (
 	TypeWelcome = "welcome" // answer to a hello: you are in
@@ -28,6 +31,7 @@ const (
 	TypeNick    = "nick"    // a member changed the nick
 	TypeTopic   = "topic"   // the room's topic changed, or (without id) what it is
 	TypeWho     = "who"     // answer to who: the members
+	TypeHistory = "history" // answer to history: what was said before an id, in Events
 	TypeNotice  = "notice"  // for this session alone, in words
 	TypeGap     = "gap"     // events were missed: this session fell out of the log
 	TypeError   = "error"   // a request could not be carried out

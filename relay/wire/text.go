@@ -32,6 +32,8 @@ func (e *Event) AppendText(dst []byte, v Viewer) []byte {
 		return appendLines(dst, "! ", e.Text)
 	case TypeNotice:
 		return appendLines(dst, "* ", e.Text)
+	case TypeHistory:
+		return e.appendHistory(dst, v)
 	}
 	if words := e.words(); words != "" {
 		return appendLines(dst, "* ", words)
@@ -57,6 +59,30 @@ func (e *Event) appendSaid(dst []byte, v Viewer, open, name, shut string) []byte
 		dst = append(dst, '\n')
 	}
 	return dst
+}
+
+// appendHistory writes what was said under a heading.
+func (e *Event) appendHistory(dst []byte, v Viewer) []byte {
+	var said []byte
+	n := 0
+	for i := range e.Events {
+		if old := &e.Events[i]; old.Said() {
+			said = old.AppendText(said, v)
+			n++
+		}
+	}
+	return append(appendLines(dst, "* ", HistoryHeading(n)), said...)
+}
+
+// HistoryHeading says for people that n messages from earlier follow.
+func HistoryHeading(n int) string {
+	switch n {
+	case 0:
+		return "no earlier messages"
+	case 1:
+		return "1 earlier message:"
+	}
+	return strconv.Itoa(n) + " earlier messages:"
 }
 
 // appendClock writes "15:04 "; it is in the path of every message.

@@ -48,6 +48,16 @@ func TestEventText(t *testing.T) {
 		{"topic asked, none", Event{Type: TypeTopic}, "* No topic is set; /topic TEXT sets one\n"},
 		{"who", Event{Type: TypeWho, Count: 3, Members: []string{"alice", "bob", "carol"}, Hosts: []string{"bob"}}, "* 3 here: alice, bob (host), carol\n"},
 		{"notice", Event{Type: TypeNotice, Text: "one\ntwo"}, "* one\n* two\n"},
+		{
+			"history",
+			Event{Type: TypeHistory, Before: 9, Events: []Event{
+				{Type: TypeMessage, ID: 7, Time: at, From: "alice", Text: "a\n* b"}, {Type: TypeJoin, Members: []string{"carol"}},
+				{Type: TypeAction, ID: 8, Time: at, From: "alice", Text: "waves"},
+			}},
+			"* 2 earlier messages:\n10:02 <alice> a\n10:02 <alice> * b\n10:02 * alice waves\n",
+		},
+		{"history of one", Event{Type: TypeHistory, Events: []Event{{Type: TypeMessage, Time: at, From: "alice", Text: "a"}}}, "* 1 earlier message:\n10:02 <alice> a\n"},
+		{"history of nothing", Event{Type: TypeHistory, Before: 1}, "* no earlier messages\n"},
 		{"gap", Event{Type: TypeGap, Missed: 12}, "* 12 events passed that are no longer kept here\n"},
 		{"gap of one", Event{Type: TypeGap, Missed: 1}, "* 1 event passed that is no longer kept here\n"},
 		{"error", Event{Type: TypeError, Code: CodeUnknown, Text: "unknown command /foo; /help lists them"}, "! unknown command /foo; /help lists them\n"},
@@ -119,6 +129,12 @@ var (
 // that what was said, what happened and an error cannot be mistaken for each other.
 func checkText(t *testing.T, e *Event, text string) {
 	t.Helper()
+	if e.Type == TypeHistory {
+		heading, said, _ := strings.Cut(text, "\n")
+		checkText(t, &Event{Type: TypeNotice}, heading+"\n")
+		checkText(t, &Event{Type: TypeMessage}, said)
+		return
+	}
 	if text == "" {
 		return
 	}
@@ -142,7 +158,7 @@ func checkText(t *testing.T, e *Event, text string) {
 func FuzzEventText(f *testing.F) {
 	types := []string{
 		TypeWelcome, TypeRoom, TypeMessage, TypeAction, TypePrivate, TypeJoin, TypeLeave, TypeNick,
-		TypeTopic, TypeWho, TypeNotice, TypeGap, TypeError, TypeBye, TypePong, "mess\u200bage",
+		TypeTopic, TypeWho, TypeNotice, TypeGap, TypeError, TypeBye, TypePong, "mess\u200bage", TypeHistory,
 	}
 	for i := range types {
 		f.Add(uint8(i), "alice", "bob", "a\n* b\r\n! c", "carol,dave", 2, int64(1764064931120))
@@ -153,6 +169,11 @@ func FuzzEventText(f *testing.F) {
 		e := Event{
 			Type: types[int(typ)%len(types)], Time: time.UnixMilli(ms), From: name, To: to, Nick: to, Text: text,
 			Title: name, Topic: text, Members: list, Hosts: list[:1], Count: count, Missed: uint64(max(count, 0)), Code: Code(text),
+			Events: History{
+				{Type: TypeMessage, Time: time.UnixMilli(ms), From: name, Text: text},
+				{Type: TypeError, Text: text},
+				{Type: TypeAction, Time: time.UnixMilli(ms), From: to, Text: text},
+			},
 		}.Clean()
 		got := string(e.AppendText(nil, Viewer{Zone: time.UTC, Nick: name}))
 		checkCleaned(t, text, got, "\t\n")
