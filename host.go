@@ -27,6 +27,7 @@ import (
 	"chat/relay/discovery"
 	"chat/relay/history"
 	"chat/relay/plain"
+	"chat/relay/screen"
 	"chat/relay/wire"
 )
 
@@ -36,6 +37,10 @@ type hostOptions struct {
 	Addr        string // to listen on; "": the default port, or the next free one
 	Nick        string // of the hosting person
 	Headless    bool
+	Screen      bool // the full one; else lines
+	Accessible  bool // lines for a screen reader
+	Quiet       bool // on the screen: no bell
+	Mouse       bool // on the screen: the wheel scrolls
 	NoDiscovery bool
 	Ifaces      []string
 	LogFile     string // what is said is appended to it while the hosting person takes part; "": nowhere
@@ -92,6 +97,10 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		Addr:        c.String("addr"),
 		Nick:        cmp.Or(c.String("nick"), loginName()),
 		Headless:    c.Bool("headless") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout),
+		Screen:      !c.Bool("headless") && usesScreen(c),
+		Accessible:  c.Bool("accessible"),
+		Quiet:       c.Bool("quiet"),
+		Mouse:       c.Bool("mouse"),
 		NoDiscovery: c.Bool("no-discovery"),
 		Ifaces:      c.StringSlice("iface"),
 		LogFile:     c.String("log"),
@@ -134,6 +143,11 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		return err
 	}
 	opts.HostToken = rand.Text()
+	var warnings warningLines
+	if opts.Screen {
+		warnings = make(warningLines, logQueueLines)
+		opts.Err = warnings
+	}
 	logs := newLogQueue(opts.Err)
 	defer logs.close()
 	opts.Log = newLogger(opts, logs)
@@ -154,10 +168,19 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	}
 	served := make(chan error, 1)
 	parts.Go(func() { served <- srv.Serve(ctx, ln); cancel() })
-	opened(opts, srv.Info(), ln, moved)
-	if !opts.Headless {
-		err = takePart(ctx, srv, opts, transcript)
+	switch {
+	case opts.Screen:
+		if moved {
+			fmt.Fprintf(warnings, "port %d is taken; this room is on %d", wire.DefaultPort, port)
+		}
+		err = hostOnScreen(ctx, srv, opts, transcript, warnings, waysIn(ln))
 		cancel()
+	default:
+		opened(opts, srv.Info(), ln, moved)
+		if !opts.Headless {
+			err = takePart(ctx, srv, opts, transcript)
+			cancel()
+		}
 	}
 	err = errors.Join(err, <-served)
 	opts.Log.Info("room closed")
@@ -269,10 +292,35 @@ func waysIn(ln net.Listener) []string {
 	return ways
 }
 
-// takePart lets the hosting person talk in the room, through the same door as all.
+// takePart lets the hosting person talk in the room, line by line.
 func takePart(ctx context.Context, srv *relay.Server, opts hostOptions, transcript *plain.Transcript) error {
 	var served sync.WaitGroup
 	defer served.Wait()
+	c, err := enter(ctx, srv, opts, &served)
+	if err != nil {
+		return err
+	}
+	in := plain.Read(opts.In)
+	defer in.Close()
+	return plain.Talk(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, Log: transcript, Accessible: opts.Accessible})
+}
+
+// hostOnScreen lets the hosting person talk in the room, on a full screen.
+func hostOnScreen(ctx context.Context, srv *relay.Server, opts hostOptions, transcript *plain.Transcript, warnings warningLines, ways []string) error {
+	var served sync.WaitGroup
+	defer served.Wait()
+	how := screen.Options{
+		Place: &screen.Place{Title: srv.Info().Title, ID: srv.Info().ID},
+		Ways:  ways, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
+	}
+	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
+		return enter(ctx, srv, opts, &served)
+	})
+}
+
+// enter takes the hosting person into the room, through the same door as all.
+// served counts the goroutine that serves the connection.
+func enter(ctx context.Context, srv *relay.Server, opts hostOptions, served *sync.WaitGroup) (*client.Client, error) {
 	c, err := client.Join(ctx, client.Options{
 		Nick:  opts.Nick,
 		Token: opts.HostToken,
@@ -283,11 +331,21 @@ func takePart(ctx context.Context, srv *relay.Server, opts hostOptions, transcri
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("enter the room: %w", err)
+		return nil, fmt.Errorf("enter the room: %w", err)
 	}
-	in := plain.Read(opts.In)
-	defer in.Close()
-	return plain.Talk(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, Log: transcript})
+	return c, nil
+}
+
+// warningLines are log lines for the hosting person's screen. Those that nobody
+// takes for long are dropped.
+type warningLines chan string
+
+func (w warningLines) Write(line []byte) (int, error) {
+	select {
+	case w <- strings.TrimSpace(string(line)):
+	default:
+	}
+	return len(line), nil
 }
 
 // newLogger logs to stderr where the relay is alone; on the hosting person's
@@ -301,6 +359,14 @@ func newLogger(opts hostOptions, out io.Writer) *slog.Logger {
 		level = slog.LevelWarn
 	}
 	handler := &slog.HandlerOptions{Level: level}
+	if opts.Screen { // where each line has its time, and all are warnings
+		handler.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
 	if opts.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(out, handler))
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/plain"
+	"chat/relay/screen"
 	"chat/relay/wire"
 )
 
@@ -29,7 +31,9 @@ type joinOptions struct {
 	Room    string        // the title, or the beginning of the id; "": whichever is there
 	Addr    string        // HOST[:PORT]; "": found by mDNS
 	Nick    string        // "": the host gives one
-	Plain   bool          // no full screen
+	Screen  bool          // the full one; else lines
+	Quiet   bool          // on the screen: no bell
+	Mouse   bool          // on the screen: the wheel scrolls
 	Backlog int           // messages to begin with; negative: as the host has it, but none in a pipe that does not follow
 	LogFile string        // what is said is appended to it; "": nowhere
 	Timeout time.Duration // to look for a room; 0: 5 s
@@ -58,25 +62,43 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	case room == "" && addr == "":
 		room = os.Getenv("CHAT_ROOM")
 	}
+	screen := !c.Bool("json") && usesScreen(c)
+	var in *plain.Input
+	if !screen {
+		in = plain.Read(os.Stdin)
+	}
 	return joinOptions{
 		Options: plain.Options{
-			In:       plain.Read(os.Stdin),
-			Out:      c.App.Writer,
-			Err:      c.App.ErrWriter,
-			Piped:    !isTerminal(os.Stdin),
-			OutPiped: !isTerminal(os.Stdout),
-			JSON:     c.Bool("json"),
-			Follow:   c.Bool("follow"),
+			In:         in,
+			Out:        c.App.Writer,
+			Err:        c.App.ErrWriter,
+			Piped:      !isTerminal(os.Stdin),
+			OutPiped:   !isTerminal(os.Stdout),
+			JSON:       c.Bool("json"),
+			Follow:     c.Bool("follow"),
+			Accessible: c.Bool("accessible"),
 		},
+		Screen:  screen,
+		Quiet:   c.Bool("quiet"),
+		Mouse:   c.Bool("mouse"),
 		Room:    room,
 		Addr:    addr,
 		Nick:    cmp.Or(c.String("nick"), loginName()),
-		Plain:   c.Bool("plain"),
 		Backlog: c.Int("backlog"),
 		LogFile: c.String("log"),
 		Timeout: c.Duration("timeout"),
 		Ifaces:  c.StringSlice("iface"),
 	}, nil
+}
+
+// usesScreen reports whether a person sits at a terminal that can show a screen, and
+// wants one.
+func usesScreen(c *cli.Context) bool {
+	if c.Bool("plain") || c.Bool("accessible") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout) {
+		return false
+	}
+	terminal := os.Getenv("TERM")
+	return terminal != "dumb" && (terminal != "" || runtime.GOOS == "windows")
 }
 
 // isTerminal reports whether a person sits at the other end of f.
@@ -99,6 +121,9 @@ const (
 func runJoin(ctx context.Context, opts joinOptions) error {
 	if opts.find == nil {
 		opts.find = newFinder(opts.Ifaces, opts.Timeout).Find
+	}
+	if opts.Screen {
+		return joinOnScreen(ctx, opts)
 	}
 	defer opts.In.Close()
 	var err error
@@ -144,6 +169,132 @@ func interrupted(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// --- on a screen -------------------------------------------------------------------
+
+// joinOnScreen finds a room, joins it and stays, all on a full screen.
+func joinOnScreen(ctx context.Context, opts joinOptions) error {
+	how := screen.Options{Quiet: opts.Quiet, Mouse: opts.Mouse}
+	switch {
+	case opts.Addr != "" && opts.Room != "":
+		return usageErrorf("a room or an address, not both: %q, --addr %s", opts.Room, opts.Addr)
+	case opts.Addr != "":
+		addr, err := parseAddr(opts.Addr)
+		if err != nil {
+			return err
+		}
+		how.Place = &screen.Place{Addr: addr}
+	default:
+		how.Find = func(ctx context.Context) ([]screen.Place, error) {
+			rooms, err := opts.find(ctx, opts.Room)
+			places := make([]screen.Place, len(rooms))
+			for i, r := range rooms {
+				places[i] = screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members}
+			}
+			return places, err
+		}
+	}
+	transcript, err := plain.OpenTranscript(opts.LogFile)
+	if err != nil {
+		return err
+	}
+	defer transcript.Close()
+	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, p screen.Place) (*client.Client, error) {
+		addr, err := parseAddr(p.Addr)
+		if err != nil {
+			return nil, err
+		}
+		how := opts.client()
+		how.Addr, how.Room = addr, p.ID
+		c, err := client.Join(ctx, how)
+		if err != nil {
+			return nil, joinError(addr, err)
+		}
+		return c, nil
+	})
+}
+
+// talkOnScreen shows the screen of the room that join leads into, until its end.
+func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Transcript, join func(context.Context, screen.Place) (*client.Client, error)) error {
+	// The room sees somebody go, not a lost connection: the client outlives the screen.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	joined := make(chan *screenRoom, 1)
+	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
+		stop := context.AfterFunc(ctx, end) // Ctrl-C while we knock ends it at once
+		c, err := join(life, p)
+		if err != nil {
+			return nil, err
+		}
+		if !stop() { // the screen is gone
+			c.Close()
+			return nil, ctx.Err()
+		}
+		room := newScreenRoom(c)
+		joined <- room
+		return room, nil
+	}
+	how.Said = transcript.Add
+	err := screen.Run(ctx, how)
+	var room *screenRoom
+	select {
+	case room = <-joined:
+	default:
+		return notJoined(err)
+	}
+	taken := make(chan struct{})
+	go func() { // nobody looks at the rest; without a taker Close would wait for one
+		defer close(taken)
+		for range room.events {
+		}
+	}()
+	lost := room.Close()
+	<-taken
+	if refusal, ok := errors.AsType[*client.RefusedError](err); ok && refusal.Code == wire.CodeQuit || errors.Is(err, context.Canceled) {
+		err = nil // as we asked
+	}
+	return errors.Join(err, lost)
+}
+
+// notJoined returns err, or what leaving before there was a room makes of it.
+func notJoined(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return &exitError{exitInterrupted, errors.New("interrupted")}
+	}
+	return err
+}
+
+// A screenRoom is a client as the screen needs it.
+type screenRoom struct {
+	*client.Client
+	events chan screen.Event // closed when the client has ended
+}
+
+// newScreenRoom passes on c's events until c has ended. They must be taken.
+func newScreenRoom(c *client.Client) *screenRoom {
+	r := &screenRoom{c, make(chan screen.Event, 64)}
+	go func() {
+		defer close(r.events)
+		for e := range c.Events() {
+			r.events <- screenEvent(e)
+		}
+	}()
+	return r
+}
+
+func screenEvent(e client.Event) screen.Event {
+	switch e := e.(type) {
+	case client.Connected:
+		return screen.Connected{Welcome: e.Welcome, Resumed: e.Resumed, NewRoom: e.NewRoom}
+	case client.Disconnected:
+		return screen.Disconnected{Err: e.Err, RetryIn: e.RetryIn}
+	case client.Received:
+		return screen.Received{Event: e.Event, Own: e.Own, Past: e.Past}
+	}
+	panic(fmt.Sprintf("an event of an unknown kind: %T", e))
+}
+
+func (r *screenRoom) Events() <-chan screen.Event { return r.events }
 
 // --- which room ------------------------------------------------------------------
 

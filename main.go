@@ -136,6 +136,14 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 
 var ifaceFlag = &cli.StringSliceFlag{Name: "iface", Usage: "use the network interface `NAME` alone; may be given again (default: all that lead to a LAN)"}
 
+// How a person at a terminal meets the room.
+var (
+	plainFlag      = &cli.BoolFlag{Name: "plain", EnvVars: []string{"CHAT_PLAIN"}, Usage: "lines only, no full screen (also where TERM is dumb)"}
+	accessibleFlag = &cli.BoolFlag{Name: "accessible", EnvVars: []string{"CHAT_ACCESSIBLE"}, Usage: "plain lines worded for a screen reader"}
+	quietFlag      = &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, EnvVars: []string{"CHAT_QUIET"}, Usage: "no bell and no notification when somebody names you"}
+	mouseFlag      = &cli.BoolFlag{Name: "mouse", EnvVars: []string{"CHAT_MOUSE"}, Usage: "the mouse wheel scrolls (selecting text then needs Shift)"}
+)
+
 func nickFlag() cli.Flag {
 	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, EnvVars: []string{"CHAT_NICK"}, Usage: "be called `NAME`", DefaultText: "your login name"}
 }
@@ -167,7 +175,7 @@ func hostFlags() []cli.Flag {
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Usage: "listen on `[HOST]:PORT`", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
 		nickFlag(),
 		&cli.BoolFlag{Name: "headless", Usage: "only relay: take no part, log to stderr (also when stdin or stdout is no terminal)"},
-		&cli.BoolFlag{Name: "plain", Usage: "lines only, no full screen (the only mode there is, so far)"},
+		plainFlag, accessibleFlag, quietFlag, mouseFlag,
 		&cli.StringFlag{Name: "log", Usage: "append what is said to `FILE`"},
 		&cli.BoolFlag{Name: "no-discovery", Usage: "do not announce the room by mDNS"},
 		ifaceFlag,
@@ -206,7 +214,7 @@ func joinCommand() *cli.Command {
 			nickFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print events as JSON lines"},
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "stay when stdin ends"},
-			&cli.BoolFlag{Name: "plain", Usage: "lines only, no full screen (the only mode there is, so far)"},
+			plainFlag, accessibleFlag, quietFlag, mouseFlag,
 			&cli.StringFlag{Name: "log", Usage: "append what is said to `FILE`"},
 			&cli.IntFlag{Name: "backlog", Value: -1, Usage: "begin with the last `N` messages", DefaultText: "as the host has it"},
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "look for a room for `TIME`"},

@@ -31,6 +31,10 @@ type Options struct {
 	JSON     bool        // print events as JSON lines
 	Follow   bool        // stay when In has ended
 	Log      *Transcript // keeps what is said; nil: nothing does
+
+	// Accessible makes of what is said what a screen reader reads well: "alice:
+	// soup is ready", without times and brackets.
+	Accessible bool
 }
 
 // A talker is one conversation in a room: what comes in is said, what is said is
@@ -329,7 +333,7 @@ func (t *talker) received(e client.Received) {
 		t.nick = e.Nick
 	}
 	if spoken(e) && (t.resumed || !e.Past) { // the backlog was said before we came
-		if err := t.Log.add(e.Event, t.viewer()); err != nil {
+		if err := t.Log.Add(e.Event, t.viewer()); err != nil {
 			t.tell("! " + err.Error() + "; it is no longer written to\n")
 		}
 	}
@@ -337,11 +341,32 @@ func (t *talker) received(e client.Received) {
 	case t.JSON:
 		t.out.Write(e.AppendJSON(nil))
 	case t.isEcho(&e):
+	case spoken(e) && t.Accessible:
+		t.out.WriteString(readable(&e.Event, t.nick))
 	case spoken(e):
 		t.out.Write(e.AppendText(nil, t.viewer()))
 	default:
 		t.tell(string(e.AppendText(nil, t.viewer())))
 	}
+}
+
+// readable words what is said for a screen reader. No line of a text can pass for
+// another's: each begins with its speaker.
+func readable(e *wire.Event, us string) string {
+	speaker := e.From + ": "
+	switch {
+	case e.Type == wire.TypeAction:
+		speaker = "* " + e.From + " "
+	case e.Type == wire.TypePrivate && e.To == us:
+		speaker = e.From + " to you alone: "
+	case e.Type == wire.TypePrivate:
+		speaker = e.From + " to " + e.To + " alone: "
+	}
+	var b strings.Builder
+	for line := range strings.SplitSeq(e.Text, "\n") {
+		b.WriteString(speaker + line + "\n")
+	}
+	return b.String()
 }
 
 // spoken reports whether the event is words of somebody.

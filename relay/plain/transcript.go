@@ -29,8 +29,8 @@ func OpenTranscript(path string) (*Transcript, error) {
 	return &Transcript{file: f}, nil
 }
 
-// add appends what was said. It returns an error once; then nothing more is written.
-func (l *Transcript) add(e wire.Event, v wire.Viewer) error {
+// Add appends what was said. It returns an error once; then nothing more is written.
+func (l *Transcript) Add(e wire.Event, v wire.Viewer) error {
 	if l == nil || l.err != nil {
 		return nil
 	}

@@ -118,6 +118,7 @@ func setup(env *testscript.Env) error {
 	races := filepath.Join(env.WorkDir, "race")
 	env.Setenv("GORACE", "log_path="+races+" atexit_sleep_ms=20") // at each end it would sleep for a second
 	env.Setenv("TERM", "xterm")
+	env.Setenv("CHAT_PLAIN", "1") // scripts/screentest looks at the screen
 	env.Setenv("LC_ALL", "C.UTF-8")
 	env.Setenv("TZ", "UTC")
 	s := &stage{t: env.T(), env: env.Vars, processes: make(map[string]*process)}

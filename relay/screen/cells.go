@@ -1,0 +1,244 @@
+package screen
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/text/unicode/norm"
+)
+
+// A ruler measures text in columns, as the terminal at hand does and as the
+// renderer lays it out. Nothing else in this package measures: where wrapping, the
+// cursor and the renderer disagree by one column, the screen is torn.
+//
+// Text that others wrote goes through show first: what it returns is measured and
+// drawn alike by all three.
+type ruler struct{ method ansi.Method }
+
+const (
+	tabStop = 8 // columns, as on every terminal
+
+	// maxChar is how many bytes one character may have. The longest emoji of Unicode
+	// (a kiss, with two colours of skin) has 35; more is no writing but a flood.
+	maxChar = 64
+
+	zwj    = 0x200d
+	vs16   = 0xfe0f // asks for emoji presentation
+	noBase = "◌"    // U+25CC, by convention under a mark that stands alone
+)
+
+// first cuts the first character off s, as the reader sees it, with its marks and
+// joiners, and returns how many columns it takes.
+func (r ruler) first(s string) (char string, columns int) {
+	if c := s[0]; c >= ' ' && c < 0x7f && (len(s) == 1 || s[1] < utf8.RuneSelf) {
+		return s[:1], 1
+	}
+	if r.method == ansi.WcWidth {
+		return r.firstRune(s)
+	}
+	return ansi.FirstGraphemeCluster(s, r.method)
+}
+
+// firstRune cuts the first rune off s, with what takes no column behind it: a
+// terminal that counts code points knows nothing of clusters.
+func (r ruler) firstRune(s string) (char string, columns int) {
+	c, n := utf8.DecodeRuneInString(s)
+	columns = r.method.StringWidth(s[:n])
+	for c >= ' ' && n < len(s) && s[n] >= utf8.RuneSelf {
+		_, more := utf8.DecodeRuneInString(s[n:])
+		if r.method.StringWidth(s[n:n+more]) > 0 {
+			break
+		}
+		n += more
+	}
+	return s[:n], columns
+}
+
+// width returns how many columns s takes, which holds no escape sequences.
+func (r ruler) width(s string) (columns int) {
+	for s != "" {
+		char, n := r.first(s)
+		columns += n
+		s = s[len(char):]
+	}
+	return columns
+}
+
+// cut returns as much of the start of s as fits in so many columns.
+func (r ruler) cut(s string, columns int) string {
+	for rest := s; rest != ""; {
+		char, n := r.first(rest)
+		if columns -= n; columns < 0 {
+			return s[:len(s)-len(rest)]
+		}
+		rest = rest[len(char):]
+	}
+	return s
+}
+
+// fit makes s take exactly so many columns: longer text is cut, with an ellipsis.
+func (r ruler) fit(s string, columns int) string {
+	if columns <= 0 {
+		return ""
+	}
+	w := r.width(s)
+	if w > columns {
+		s = r.cut(r.cut(s, columns-r.width("…"))+"…", columns)
+		w = r.width(s)
+	}
+	return s + strings.Repeat(" ", max(columns-w, 0))
+}
+
+// show returns text as it is drawn: tabs are spaces, and nothing is left that the
+// renderer and terminals are known to measure differently, or that does harm.
+func (r ruler) show(text string) string {
+	if isPlain(text) {
+		return text
+	}
+	text = r.agreed(norm.NFC.String(text)) // few terminals compose letters
+	var b strings.Builder
+	b.Grow(len(text))
+	column := 0
+	for text != "" {
+		char, n := r.first(text)
+		text = text[len(char):]
+		switch {
+		case char == "\n":
+			column = -n
+		case char == "\t":
+			n = tabStop - column%tabStop
+			char = strings.Repeat(" ", n)
+		case column == 0 && needsBase(char): // it would go to the margin
+			b.WriteString(noBase)
+			n = 1
+		}
+		b.WriteString(bounded(char))
+		column += n
+	}
+	return b.String()
+}
+
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < ' ' || c >= 0x7f) && c != '\n' {
+			return false
+		}
+	}
+	return true
+}
+
+// agreed replaces the runes on whose width terminals do not agree.
+func (r ruler) agreed(text string) string {
+	last := rune(0)
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n' || c == '\t':
+		case unicode.IsControl(c):
+			c = utf8.RuneError // cleaned text has none; words of our own might
+		case unicode.In(c, unicode.Prepended_Concatenation_Mark, prepended):
+			// It is drawn with what follows, be that our margin, and measured anyhow.
+			c = utf8.RuneError
+		case r.method == ansi.WcWidth && (c == vs16 || c == zwj && !unicode.In(last, unicode.L, unicode.M)):
+			// Without them an emoji is of one rune, or several emoji stand side by
+			// side, and all terminals measure that alike.
+			return -1
+		}
+		last = c
+		return c
+	}, text)
+}
+
+// prepended are the letters that are drawn with what follows them (UAX #29, "Prepend"),
+// which all are of scripts or spellings of the past.
+var prepended = &unicode.RangeTable{
+	R16: []unicode.Range16{{0x0d4e, 0x0d4e, 1}},
+	R32: []unicode.Range32{
+		{0x111c2, 0x111c3, 1}, {0x113d1, 0x113d1, 1}, {0x1193f, 0x1193f, 1}, {0x11941, 0x11941, 1},
+		{0x11a3a, 0x11a3a, 1}, {0x11a84, 0x11a89, 1}, {0x11d46, 0x11d46, 1}, {0x11f02, 0x11f02, 1},
+	},
+}
+
+// needsBase reports a character that is drawn with the one before it, whatever that is.
+func needsBase(char string) bool {
+	cluster, _ := ansi.FirstGraphemeCluster(" "+char, ansi.GraphemeWidth)
+	return len(cluster) > 1
+}
+
+// bounded returns a character that is too long cut short, and a sign of it.
+func bounded(char string) string {
+	if len(char) <= maxChar {
+		return char
+	}
+	n := maxChar
+	for !utf8.RuneStart(char[n]) {
+		n--
+	}
+	return char[:n] + string(utf8.RuneError)
+}
+
+// A span is text[from:to].
+type span struct{ from, to int }
+
+// wrap cuts text into rows of at most columns: at newlines, between words where
+// that can be, and within them otherwise. The rows hold all of it but the spaces
+// and newlines at which it is cut.
+func (r ruler) wrap(text string, columns int) (rows []span) {
+	columns = max(columns, 2) // a wide character fits
+	for at := 0; ; {
+		end := len(text)
+		if i := strings.IndexByte(text[at:], '\n'); i >= 0 {
+			end = at + i
+		}
+		for {
+			row, next := r.row(text, at, end, columns)
+			rows = append(rows, row)
+			if at = next; at >= end {
+				break
+			}
+		}
+		if at = end + 1; at > len(text) {
+			return rows
+		}
+	}
+}
+
+// row returns the first row of text[at:end], and where the next one begins.
+func (r ruler) row(text string, at, end, columns int) (row span, next int) {
+	gap := at // the last place, behind at, where the row may end
+	used, spaced, wide := 0, false, false
+	for i := at; i < end; {
+		char, n := r.first(text[i:end])
+		if i > at && !spaced && (char == " " || wide || n == 2) { // scripts without spaces are wide
+			gap = i
+		}
+		if i > at && used+n > columns {
+			if gap == at {
+				gap = i
+			}
+			return span{at, gap}, r.skipSpaces(text, gap, end)
+		}
+		used += n
+		i += len(char)
+		spaced, wide = char == " ", n == 2
+	}
+	return span{at, end}, end
+}
+
+// skipSpaces returns where the first character of text[i:end] that is no space is.
+func (r ruler) skipSpaces(text string, i, end int) int {
+	for i < end && text[i] == ' ' {
+		if char, _ := r.first(text[i:end]); char != " " { // it bears a mark
+			break
+		}
+		i++
+	}
+	return i
+}
+
+// lastRune returns the last rune of s, if there is one.
+func lastRune(s string) string {
+	_, n := utf8.DecodeLastRuneInString(s)
+	return s[len(s)-n:]
+}

@@ -1,0 +1,399 @@
+package screen
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden frames anew")
+
+// A fakeRoom is a room that takes everything and says nothing by itself.
+type fakeRoom struct {
+	events chan Event
+	asked  []wire.Request
+	seq    uint64
+	full   bool // it takes nothing more
+	err    error
+}
+
+func (r *fakeRoom) Events() <-chan Event { return r.events }
+func (r *fakeRoom) Err() error           { return nil }
+
+func (r *fakeRoom) Do(_ context.Context, q wire.Request) (uint64, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	r.asked = append(r.asked, q)
+	if q.Type == wire.TypeSay || strings.HasPrefix(q.Text, "/me ") || strings.HasPrefix(q.Text, "/msg ") {
+		r.seq++
+		return r.seq, nil
+	}
+	return 0, nil
+}
+
+func (r *fakeRoom) Unacked() int {
+	if r.full {
+		return maxUnacked
+	}
+	return 0
+}
+
+// A stage is a screen without a terminal, in a room that is none.
+type rig struct {
+	t    *testing.T
+	m    *model
+	room *fakeRoom
+	id   uint64
+}
+
+// noon is when everything happens.
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+func newRig(t *testing.T, columns, rows int) *rig {
+	t.Helper()
+	local := time.Local
+	time.Local = time.UTC
+	t.Cleanup(func() { time.Local = local })
+	r := &rig{t: t, room: &fakeRoom{events: make(chan Event)}}
+	r.m = &model{ctx: t.Context(), now: func() time.Time { return noon }, width: columns, height: rows, palette: nickColours(t), lastKey: time.Now(), focus: focused}
+	r.m.arrival = newArrival(r.m)
+	r.update(joined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
+	r.happen(Connected{Welcome: wire.Event{
+		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
+	}})
+	return r
+}
+
+func (r *rig) update(msg tea.Msg) tea.Cmd { return r.m.update(msg) }
+
+func (r *rig) happen(events ...Event) { r.update(happenings{events: events}) }
+
+// say has somebody say something.
+func (r *rig) say(from, text string) {
+	r.id++
+	r.happen(Received{Event: wire.Event{
+		Type: wire.TypeMessage, ID: r.id, Time: noon.Add(time.Duration(r.id) * time.Second), From: from, Client: from, Text: text,
+	}, Own: from == "bob"})
+}
+
+// keys presses keys, each by its name or the letters that it types.
+func (r *rig) keys(names ...string) (cmd tea.Cmd) {
+	for _, name := range names {
+		cmd = r.update(press(name))
+	}
+	return cmd
+}
+
+// typed types text.
+func (r *rig) typed(text string) {
+	for _, c := range text {
+		r.update(tea.KeyPressMsg{Code: c, Text: string(c)})
+	}
+}
+
+func press(name string) tea.KeyPressMsg {
+	k := tea.KeyPressMsg{}
+	for {
+		mod, rest, ok := strings.Cut(name, "+")
+		if !ok || rest == "" {
+			break
+		}
+		k.Mod |= map[string]tea.KeyMod{"ctrl": tea.ModCtrl, "alt": tea.ModAlt, "shift": tea.ModShift}[mod]
+		name = rest
+	}
+	codes := map[string]rune{
+		"enter": tea.KeyEnter, "tab": tea.KeyTab, "esc": tea.KeyEscape, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft,
+		"right": tea.KeyRight, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "home": tea.KeyHome, "end": tea.KeyEnd,
+		"backspace": tea.KeyBackspace, "delete": tea.KeyDelete, "f1": tea.KeyF1, "f2": tea.KeyF2,
+	}
+	if code, ok := codes[name]; ok {
+		k.Code = code
+		return k
+	}
+	k.Code = []rune(name)[0]
+	if k.Mod == 0 {
+		k.Text = name
+	}
+	return k
+}
+
+// frame returns what is on the screen, without colours and trailing blanks.
+func (r *rig) frame() string {
+	rows := strings.Split(ansi.Strip(r.m.view().Content), "\n")
+	for i := range rows {
+		rows[i] = strings.TrimRight(rows[i], " ")
+		if w := r.m.ruler.width(rows[i]); w > r.m.width {
+			r.t.Errorf("row %d is %d columns wide, the screen %d: %q", i, w, r.m.width, rows[i])
+		}
+	}
+	if len(rows) != r.m.height {
+		r.t.Errorf("%d rows, the screen has %d", len(rows), r.m.height)
+	}
+	return strings.Join(rows, "\n") + "\n"
+}
+
+func (r *rig) want(words ...string) {
+	r.t.Helper()
+	frame := r.frame()
+	for _, w := range words {
+		if !strings.Contains(frame, w) {
+			r.t.Fatalf("no %q in\n%s", w, frame)
+		}
+	}
+}
+
+// The main views at three sizes.
+func TestGoldenFrames(t *testing.T) {
+	views := map[string]func(r *rig){
+		"talk": func(r *rig) {
+			r.say("alice", "soup is ready")
+			r.say("carol", "I am on my way; where do we sit today? There is a free table at the window, the one with the broken lamp")
+			r.happen(Received{Event: wire.Event{Type: wire.TypeJoin, ID: 90, Time: noon, Members: []string{"dave", "erin"}}})
+			r.say("bob", "see https://example.org/menu")
+			r.happen(Received{Event: wire.Event{Type: wire.TypePrivate, Time: noon, From: "alice", To: "bob", Client: "a", Text: "save me some"}})
+			r.typed("bob: 日本語 and half a l")
+		},
+		"scrolled": func(r *rig) {
+			for n := range 40 {
+				r.say("alice", fmt.Sprintf("line %d", n))
+			}
+			r.keys("pgup", "pgup")
+			r.say("carol", "new")
+		},
+		"members": func(r *rig) { r.say("alice", "soup is ready"); r.keys("f2") },
+		"help":    func(r *rig) { r.keys("f1") },
+		"lost": func(r *rig) {
+			r.happen(Disconnected{Err: errors.New("gone")})
+			r.typed("kept")
+			r.keys("enter")
+			r.keys("alt+enter")
+			r.typed("two lines")
+		},
+		"hint": func(r *rig) { r.typed("/msg al") },
+	}
+	for name, act := range views {
+		for _, size := range [][2]int{{40, 10}, {80, 24}, {160, 40}} {
+			t.Run(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), func(t *testing.T) {
+				r := newRig(t, size[0], size[1])
+				act(r)
+				got := r.frame()
+				file := filepath.Join("testdata", "frames", fmt.Sprintf("%s-%dx%d.txt", name, size[0], size[1]))
+				if *update {
+					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got != string(want) {
+					t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update writes them anew)", got, want)
+				}
+			})
+		}
+	}
+}
+
+func nickColours(t *testing.T) *palette {
+	t.Helper()
+	return paletteFor(nil, 0)
+}
+
+// What is said is shown at once, and again when the host has it, once.
+func TestOwnMessages(t *testing.T) {
+	r := newRig(t, 80, 24)
+	r.typed("hello")
+	r.keys("enter")
+	r.want("bob  hello")
+	if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || r.m.talk.waiting() != 1 {
+		t.Fatalf("asked %+v, %d wait", r.room.asked, r.m.talk.waiting())
+	}
+	r.happen(Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
+	if n := strings.Count(r.frame(), "bob  hello"); n != 1 || r.m.talk.waiting() != 0 {
+		t.Errorf("hello is there %d times, %d wait\n%s", n, r.m.talk.waiting(), r.frame())
+	}
+}
+
+// What the host refuses is given back.
+func TestRefusedIsGivenBack(t *testing.T) {
+	r := newRig(t, 80, 24)
+	r.typed("too long")
+	r.keys("enter")
+	r.happen(Received{Event: wire.Event{Type: wire.TypeError, Seq: 1, Code: wire.CodeTooLong, Text: "a message has at most 3 bytes"}})
+	if r.m.talk.editor.text != "too long" || r.m.talk.waiting() != 0 {
+		t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, r.m.talk.waiting())
+	}
+	r.want("! a message has at most 3 bytes")
+}
+
+// While the host takes nothing, messages wait on this side, in order.
+func TestWaitingMessages(t *testing.T) {
+	r := newRig(t, 80, 24)
+	r.room.full = true
+	for _, s := range []string{"one", "two", "three"} {
+		r.typed(s)
+		r.keys("enter")
+	}
+	if len(r.room.asked) != 0 {
+		t.Fatalf("asked %+v of a host that is full", r.room.asked)
+	}
+	r.want("3 messages wait")
+	r.room.full = false
+	r.say("alice", "x")
+	if len(r.room.asked) != 3 || r.room.asked[2].Text != "three" {
+		t.Errorf("asked %+v", r.room.asked)
+	}
+}
+
+// Typing is never disturbed by what comes in.
+func TestTypingIsKept(t *testing.T) {
+	r := newRig(t, 80, 24)
+	r.typed("half a ")
+	r.say("alice", "interrupting")
+	r.happen(Disconnected{Err: errors.New("gone")})
+	r.update(tea.WindowSizeMsg{Width: 30, Height: 8})
+	r.typed("line")
+	if got := r.m.talk.editor.text; got != "half a line" {
+		t.Errorf("the editor has %q", got)
+	}
+	r.keys("ctrl+c")
+	r.keys("up")
+	if got := r.m.talk.editor.text; got != "half a line" {
+		t.Errorf("after Ctrl-C and ↑ the editor has %q", got)
+	}
+}
+
+// Ctrl-C twice on an empty line leaves, once does not.
+func TestLeaving(t *testing.T) {
+	r := newRig(t, 80, 24)
+	if cmd := r.keys("ctrl+c"); cmd != nil {
+		t.Error("one Ctrl-C leaves")
+	}
+	r.want("Ctrl-C again leaves")
+	if cmd := r.keys("ctrl+c"); cmd == nil {
+		t.Error("two do not")
+	} else if _, ok := cmd().(tea.QuitMsg); !ok {
+		t.Error("two do something else")
+	}
+}
+
+// A name that is called rings, but not while the window is watched, or when that
+// is not wanted.
+func TestAlert(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  func(m *model)
+		past bool
+		want bool
+	}{
+		"blurred":             {func(m *model) { m.focus = blurred }, false, true},
+		"focused":             {func(m *model) { m.focus = focused }, false, false},
+		"unknown, just typed": {func(m *model) { m.focus = unknownFocus }, false, false},
+		"unknown, long ago":   {func(m *model) { m.focus, m.lastKey = unknownFocus, time.Time{} }, false, true},
+		"quiet":               {func(m *model) { m.focus, m.opts.Quiet = blurred, true }, false, false},
+		"backlog":             {func(m *model) { m.focus = blurred }, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 80, 24)
+			test.set(r.m)
+			close(r.room.events)
+			cmd := r.update(happenings{events: []Event{Received{Event: wire.Event{
+				Type: wire.TypeMessage, ID: 3, Time: noon, From: "alice", Text: "bob: soup; is\nready",
+			}, Past: test.past}}})
+			if got := rings(cmd); got != test.want {
+				t.Errorf("rings: %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func rings(cmd tea.Cmd) bool {
+	if cmd == nil {
+		return false
+	}
+	switch msg := cmd().(type) {
+	case tea.RawMsg:
+		return strings.HasPrefix(fmt.Sprint(msg.Msg), "\a")
+	case tea.BatchMsg:
+		for _, c := range msg {
+			if rings(c) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// The way in: looking, several rooms, an address, what goes wrong.
+func TestArrival(t *testing.T) {
+	places := []Place{{Title: "kitchen", Addr: "192.168.1.5:24280", ID: "1", Members: 3}, {Title: "lab", Addr: "192.168.1.6:24280", ID: "2"}}
+	var knocked []Place
+	answer := errors.New("no answer\nhint: a firewall, perhaps")
+	m := &model{ctx: t.Context(), now: time.Now, width: 60, height: 15, opts: Options{
+		Find: func(context.Context) ([]Place, error) { return places, nil },
+		Join: func(_ context.Context, p Place) (Room, error) {
+			knocked = append(knocked, p)
+			return nil, answer
+		},
+	}}
+	m.arrival = newArrival(m)
+	r := &rig{t: t, m: m}
+	cmd := m.arrival.begin(m)
+	r.want("Looking for rooms on this network…")
+	r.update(cmd())
+	r.want("2 rooms are on this network", "› kitchen  192.168.1.5:24280, 3 here", "  lab")
+	cmd = r.keys("down", "enter")
+	r.want("Joining lab…")
+	r.update(cmd())
+	r.want("no answer", "hint: a firewall, perhaps", "lab")
+	r.typed("10.0.0.7")
+	r.want("› Address: 10.0.0.7")
+	cmd = r.keys("enter")
+	r.update(cmd())
+	if len(knocked) != 2 || knocked[0].ID != "2" || knocked[1].Addr != "10.0.0.7" {
+		t.Errorf("knocked at %+v", knocked)
+	}
+	r.keys("ctrl+u")
+	places = nil
+	cmd = r.keys("enter") // looks again
+	r.want("Looking for rooms")
+	r.update(cmd())
+	r.keys("ctrl+c")
+	if !errors.Is(m.err, context.Canceled) {
+		t.Errorf("left with %v", m.err)
+	}
+}
+
+// A bug of ours ends the screen; it does not tear the terminal.
+func TestPanicEndsTheScreen(t *testing.T) {
+	r := newRig(t, 80, 24)
+	g := guarded{r.m}
+	r.m.talk.room = nil
+	r.m.talk.editor.set("x")
+	_, cmd := g.Update(press("enter"))
+	if cmd == nil || r.m.crash == nil {
+		t.Fatal("the panic was not caught")
+	}
+	err := r.m.crashed()
+	if err == nil || !strings.Contains(err.Error(), "this is a bug in chat") {
+		t.Errorf("%v", err)
+	}
+	for word := range strings.FieldsSeq(err.Error()) {
+		if word = strings.TrimSuffix(word, "."); strings.Contains(word, "chat-crash-") {
+			os.Remove(word)
+		}
+	}
+}

@@ -1,0 +1,584 @@
+package screen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/wire"
+)
+
+// A talk is what we see and do in a room.
+type talk struct {
+	room   Room
+	place  Place
+	title  string
+	topic  string
+	nick   string // ours
+	client string // our id
+	host   bool   // we are the hosting person
+
+	transcript transcript
+	view       view
+	people     people
+	editor     editor
+	completer  completer
+	search     search
+	overlay    []string  // a page over the transcript; nil: none
+	pasted     []string  // the messages that a large paste would be, until it is decided on
+	flash      string    // a word in the status line, until the next key
+	leaving    time.Time // when Ctrl-C was pressed on an empty line
+	replyTo    string    // who last said something to us alone
+
+	unsent []wire.Request // wait on this side for the host
+	sent   []sending      // wait for the host to acknowledge them, in order
+
+	resumed  bool      // the connection was lost before
+	lost     error     // why there is no connection; nil: there is one
+	retryAt  time.Time // of the connection
+	asking   bool      // older messages were asked for
+	noOlder  bool      // the host has none
+	logError error     // why what is said is no longer kept
+}
+
+// A sending is a message on its way.
+type sending struct {
+	seq   uint64 // 0: it has not left yet
+	entry entry
+	typed string // what to give back when the host refuses it
+}
+
+const (
+	// What one message may hold; hosts have these limits unless told otherwise.
+	maxText      = 16 << 10 // bytes
+	maxTextLines = 100
+
+	// counterFrom is from how many bytes on it is told how many are left.
+	counterFrom = maxText - 500
+
+	// olderAtOnce is how many messages are asked for when the top is reached.
+	olderAtOnce = 100
+
+	// leaveWithin is how soon after the first the second Ctrl-C leaves.
+	leaveWithin = 3 * time.Second
+)
+
+func newTalk(m *model, room Room, place Place) *talk {
+	t := &talk{room: room, place: place, title: place.Title, host: len(m.opts.Ways) > 0}
+	t.editor = editor{ruler: m.ruler, limit: maxText}
+	t.completer.host = t.host
+	t.view = newView()
+	return t
+}
+
+// --- what happens ----------------------------------------------------------------
+
+// happenings are events that came together.
+type happenings struct {
+	events []Event
+	over   bool // there will be no more
+}
+
+// tick redraws what depends on the time.
+type tick struct{}
+
+// waitForEvents waits for events, and takes as many as come within a frame.
+func (t *talk) waitForEvents(m *model) tea.Cmd {
+	return func() tea.Msg {
+		var h happenings
+		select {
+		case e, ok := <-t.room.Events():
+			if !ok {
+				return happenings{over: true}
+			}
+			h.events = append(h.events, e)
+		case <-m.ctx.Done():
+			return nil
+		}
+		for frame := time.After(frameTime / 4); ; {
+			select {
+			case e, ok := <-t.room.Events():
+				if !ok {
+					h.over = true
+					return h
+				}
+				h.events = append(h.events, e)
+			case <-frame:
+				return h
+			}
+		}
+	}
+}
+
+func (t *talk) update(m *model, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case happenings:
+		return t.happened(m, msg)
+	case tick:
+		if t.lost == nil {
+			return nil
+		}
+		return t.tickLater()
+	case tea.KeyPressMsg:
+		t.flash = ""
+		return t.key(m, msg)
+	case tea.PasteMsg:
+		t.paste(m, msg.Content)
+	case tea.MouseWheelMsg:
+		switch msg.Button {
+		case tea.MouseWheelUp:
+			return t.scroll(m, -3)
+		case tea.MouseWheelDown:
+			return t.scroll(m, 3)
+		}
+	}
+	return nil
+}
+
+func (t *talk) tickLater() tea.Cmd {
+	return tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} })
+}
+
+func (t *talk) happened(m *model, h happenings) tea.Cmd {
+	var cmds []tea.Cmd
+	var calls *entry
+	for _, e := range h.events {
+		switch e := e.(type) {
+		case Connected:
+			t.connected(m, e)
+		case Disconnected:
+			if t.lost == nil {
+				cmds = append(cmds, t.tickLater())
+			}
+			t.asking = false // the answer is lost with the connection
+			t.lost, t.retryAt = e.Err, time.Now().Add(e.RetryIn)
+		case Received:
+			if n := t.received(m, &e); n != nil && n.calls && !e.Past {
+				calls = n
+			}
+		}
+	}
+	t.send(m)
+	if calls != nil && !m.opts.Quiet && !m.isWatched() {
+		cmds = append(cmds, alert(calls.from, calls.text))
+	}
+	if h.over {
+		m.err = t.room.Err()
+		return tea.Sequence(append(cmds, tea.Quit)...)
+	}
+	return tea.Batch(append(cmds, t.waitForEvents(m))...)
+}
+
+func (t *talk) connected(m *model, e Connected) {
+	w := &e.Welcome
+	t.lost, t.resumed = nil, e.Resumed
+	t.title, t.topic, t.nick, t.client = w.Title, w.Topic, w.Nick, w.Client
+	t.people.reset(w)
+	if e.NewRoom {
+		t.tell(m, happened, "the host was restarted, and begins with an empty room")
+		t.noOlder = true
+	}
+	if !e.Resumed {
+		t.people.enter(w.Nick)
+		if t.host {
+			t.tell(m, told, "the room is open; others come in with\n"+strings.Join(t.ways(m), "\n"))
+		}
+		t.tell(m, told, "you are "+w.Nick+"; /help shows keys and commands")
+		if w.Topic != "" {
+			t.tell(m, told, "the topic is: "+w.Topic)
+		}
+	} else {
+		t.people.enter(w.Nick)
+	}
+}
+
+// received takes what the host sent, and returns the entry that it became, if one.
+func (t *talk) received(m *model, e *Received) *entry {
+	switch e.Type {
+	case wire.TypeHistory:
+		if e.Before > 0 { // else typed, and told as it is
+			t.older(m, e)
+			return nil
+		}
+	case wire.TypeNick:
+		t.people.rename(e.From, e.Nick)
+		if e.Own {
+			t.nick = e.Nick
+		}
+	case wire.TypeJoin:
+		if !e.Past {
+			t.people.enter(e.Members...)
+		}
+	case wire.TypeLeave:
+		if !e.Past {
+			t.people.leave(e.Members...)
+		}
+	case wire.TypeTopic:
+		t.topic = e.Text
+	case wire.TypeError:
+		t.refused(e)
+	case wire.TypeBye:
+		if e.Code.Final() {
+			return nil // the error of the room tells it
+		}
+	}
+	if e.Own && e.Seq > 0 {
+		t.acknowledged(e.Seq)
+	}
+	n, ok := t.transcript.entryOf(&e.Event, e.Own, t.nick)
+	if !ok {
+		return nil
+	}
+	if n.kind <= private {
+		t.people.spoke(e.From)
+		t.keep(m, &e.Event, e.Past)
+	}
+	if n.kind == private && !e.Own {
+		t.replyTo = e.From
+	}
+	t.add(m, n)
+	return &n
+}
+
+// keep writes down what is said, where that is wanted.
+func (t *talk) keep(m *model, e *wire.Event, past bool) {
+	if m.opts.Said == nil || t.logError != nil || past && !t.resumed { // the backlog was said before we came
+		return
+	}
+	if err := m.opts.Said(*e, wire.Viewer{Zone: time.Local, Nick: t.nick}); err != nil {
+		t.logError = err
+		t.tell(m, complaint, err.Error()+"; it is no longer written to")
+	}
+}
+
+// add puts an entry into the transcript, below all others.
+func (t *talk) add(m *model, n entry) {
+	dropped, added := t.transcript.add(n)
+	t.view.dropped(dropped)
+	if added {
+		t.view.added(&t.transcript, n.kind <= private && !n.own && (!m.isWatched() || !t.view.following))
+	}
+}
+
+// tell shows the person something that nobody said.
+func (t *talk) tell(m *model, k kind, text string) {
+	t.add(m, entry{at: m.now().UnixMilli(), kind: k, text: wire.CleanLines(text)})
+}
+
+// lookedAway notes that the window is no longer watched: what comes from now on is new.
+func (t *talk) lookedAway() { t.view.forgetUnread() }
+
+// acknowledged notes that the host has taken our message numbered seq.
+func (t *talk) acknowledged(seq uint64) {
+	t.sent = slices.DeleteFunc(t.sent, func(s sending) bool { return s.seq == seq })
+}
+
+// refused gives a message back that the host did not take.
+func (t *talk) refused(e *Received) {
+	i := slices.IndexFunc(t.sent, func(s sending) bool { return e.Seq > 0 && s.seq == e.Seq })
+	if i < 0 {
+		return
+	}
+	t.giveBack(t.sent[i].typed)
+	t.sent = slices.Delete(t.sent, i, i+1)
+}
+
+// giveBack puts what was typed where it can be mended.
+func (t *talk) giveBack(typed string) {
+	if t.editor.text == "" {
+		t.editor.set(typed)
+	} else {
+		t.editor.keep(typed)
+	}
+}
+
+// askForOlder asks the host for what was said before what we have.
+func (t *talk) askForOlder(m *model) {
+	first := t.transcript.firstID()
+	if t.asking || t.noOlder || t.lost != nil || first <= 1 {
+		return
+	}
+	if _, err := t.room.Do(m.ctx, wire.Request{Type: wire.TypeHistory, Before: first, Count: olderAtOnce}); err == nil {
+		t.asking = true
+	}
+}
+
+// older takes the host's answer to that.
+func (t *talk) older(m *model, e *Received) {
+	t.asking = false
+	var entries []entry
+	for i := range e.Events {
+		old := &e.Events[i]
+		if n, ok := t.transcript.entryOf(old, old.Client == t.client, t.nick); ok {
+			entries = append(entries, n)
+		}
+	}
+	if len(entries) == 0 {
+		t.noOlder = true
+		return
+	}
+	t.view.prepended(t.transcript.prepend(entries))
+}
+
+// --- what we say -----------------------------------------------------------------
+
+// enter carries out or says what was written.
+func (t *talk) enter(m *model) tea.Cmd {
+	text := t.editor.text
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	t.view.forgetUnread()
+	name, rest, isCommand := parseTyped(text)
+	if isCommand {
+		if run, ok := locals[name]; ok {
+			t.editor.sent()
+			return run(t, m, strings.TrimSpace(rest))
+		}
+		t.editor.sent()
+		t.ask(m, text)
+		t.view.toEnd()
+		return nil
+	}
+	t.editor.sent()
+	t.say(m, rest, text)
+	t.view.toEnd()
+	return nil
+}
+
+// say says text in the room; typed is what was written for it.
+func (t *talk) say(m *model, text, typed string) {
+	text = wire.CleanLines(text)
+	if strings.Count(text, "\n") >= maxTextLines {
+		t.tell(m, complaint, fmt.Sprintf("a message has at most %d lines; it was not sent", maxTextLines))
+		t.giveBack(typed)
+		return
+	}
+	if text != "" {
+		t.queue(m, wire.Request{Type: wire.TypeSay, Text: text}, entry{kind: said, text: text}, typed)
+	}
+}
+
+// ask has the host carry out a command as it was typed.
+func (t *talk) ask(m *model, typed string) {
+	n := entry{kind: told}
+	verb, rest, _ := strings.Cut(typed, " ")
+	switch strings.ToLower(verb) {
+	case "/me":
+		n.kind, n.text = done, strings.TrimSpace(rest)
+	case "/msg":
+		to, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		n.kind, n.to, n.text = private, to, strings.TrimSpace(text)
+	}
+	t.queue(m, wire.Request{Type: "command", Text: wire.Clean(typed)}, n, typed)
+}
+
+// queue sends r, as soon as the host keeps up.
+func (t *talk) queue(m *model, r wire.Request, n entry, typed string) {
+	n.at, n.from, n.own = m.now().UnixMilli(), t.nick, true
+	n.text = wire.CleanLines(n.text)
+	t.unsent = append(t.unsent, r)
+	t.sent = append(t.sent, sending{entry: n, typed: typed})
+	t.send(m)
+}
+
+// send passes on what waits on this side.
+func (t *talk) send(m *model) {
+	for len(t.unsent) > 0 && t.room.Unacked() < maxUnacked {
+		r := t.unsent[0]
+		t.unsent = t.unsent[1:]
+		i := slices.IndexFunc(t.sent, func(s sending) bool { return s.seq == 0 })
+		seq, err := t.room.Do(m.ctx, r)
+		switch {
+		case err != nil:
+			if m.ctx.Err() == nil {
+				t.tell(m, complaint, err.Error()+"; it was not sent")
+			}
+			t.giveBack(t.sent[i].typed)
+			t.sent = slices.Delete(t.sent, i, i+1)
+		case seq == 0: // nothing comes back that tells it was taken
+			t.sent = slices.Delete(t.sent, i, i+1)
+		default:
+			t.sent[i].seq = seq
+		}
+	}
+}
+
+// waiting is how many messages the host has not taken yet.
+func (t *talk) waiting() int { return len(t.sent) }
+
+// --- keys ------------------------------------------------------------------------
+
+func (t *talk) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
+	name := msg.String()
+	if t.pasted != nil {
+		return t.decide(m, name)
+	}
+	if t.overlay != nil {
+		t.overlay = nil
+		if name != "ctrl+c" && msg.Text == "" {
+			return nil
+		}
+	}
+	if t.search.words != "" && t.search.key(t, m, name) {
+		return nil
+	}
+	if name != "tab" && name != "shift+tab" {
+		t.completer.stop()
+	}
+	page := max(t.height(m)/2, 1)
+	switch name {
+	case "ctrl+c":
+		return t.interrupt(m)
+	case "ctrl+d":
+		if t.editor.text == "" {
+			return t.interrupt(m)
+		}
+	case "enter":
+		return t.enter(m)
+	case "tab":
+		t.completer.next(&t.editor, t.people.recent(t.nick), 1)
+		return nil
+	case "shift+tab":
+		t.completer.next(&t.editor, t.people.recent(t.nick), -1)
+		return nil
+	case "pgup", "ctrl+up", "shift+up":
+		return t.scroll(m, -page)
+	case "pgdown", "ctrl+down", "shift+down":
+		return t.scroll(m, page)
+	case "home":
+		t.view.toTop()
+		t.askForOlder(m)
+		return nil
+	case "end":
+		t.view.toEnd()
+		return nil
+	case "f1":
+		return t.help(m)
+	case "f2":
+		t.people.shown = !t.people.shown
+		return nil
+	case "up":
+		if !t.editor.vertical(-1, t.inputColumns(m)) {
+			t.editor.recallBy(-1)
+		}
+		return nil
+	case "down":
+		if !t.editor.vertical(1, t.inputColumns(m)) {
+			t.editor.recallBy(1)
+		}
+		return nil
+	}
+	if t.editor.key(name) {
+		return nil
+	}
+	if msg.Text != "" && !t.editor.insert(msg.Text) {
+		t.flash = "a message has at most 16 KiB"
+	}
+	return nil
+}
+
+func (t *talk) scroll(m *model, rows int) tea.Cmd {
+	t.view.scroll(m.look(t.columns(m)), &t.transcript, t.height(m), rows)
+	if t.view.atTop() {
+		t.askForOlder(m)
+	}
+	return nil
+}
+
+// interrupt is Ctrl-C: it puts away what is written, and pressed twice leaves.
+func (t *talk) interrupt(m *model) tea.Cmd {
+	if t.editor.text != "" {
+		t.editor.putAway()
+		t.flash = "↑ brings it back"
+		return nil
+	}
+	if time.Since(t.leaving) < leaveWithin {
+		return tea.Quit
+	}
+	t.leaving = time.Now()
+	t.flash = "Ctrl-C again leaves"
+	return nil
+}
+
+// paste puts a block into what is written; one that is more than a message takes
+// is asked about.
+func (t *talk) paste(m *model, block string) {
+	t.completer.stop()
+	block = wire.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
+	if t.pasted != nil || block == "" {
+		return
+	}
+	whole := len(t.editor.text) + len(block)
+	if whole <= maxText && strings.Count(t.editor.text+block, "\n") < maxTextLines {
+		t.editor.insert(block)
+		return
+	}
+	t.pasted = messagesOf(block)
+}
+
+// messagesOf cuts a block into messages, between lines where that can be.
+func messagesOf(block string) (messages []string) {
+	const most = maxText / 2 // whatever has to be escaped on its way
+	var lines []string
+	size := 0
+	flush := func() {
+		if text := strings.Trim(strings.Join(lines, "\n"), "\n"); text != "" {
+			messages = append(messages, text)
+		}
+		lines, size = nil, 0
+	}
+	for line := range strings.SplitSeq(block, "\n") {
+		for {
+			part := line
+			for len(part) > most {
+				part = part[:most]
+				for !strings.HasSuffix(line, part) && len(part) > 0 && !isRuneStart(line[len(part)]) {
+					part = part[:len(part)-1]
+				}
+			}
+			if len(lines) >= maxTextLines || size+len(part) > most {
+				flush()
+			}
+			lines = append(lines, part)
+			size += len(part) + 1
+			if line = line[len(part):]; line == "" {
+				break
+			}
+		}
+	}
+	flush()
+	return messages
+}
+
+func isRuneStart(b byte) bool { return b&0xc0 != 0x80 }
+
+// decide is the answer to what to do with a large paste.
+func (t *talk) decide(m *model, name string) tea.Cmd {
+	switch name {
+	case "enter", "y":
+		for _, text := range t.pasted {
+			t.say(m, text, text)
+		}
+		t.view.toEnd()
+	case "esc", "ctrl+c", "n":
+		t.flash = "nothing was sent"
+	default:
+		return nil
+	}
+	t.pasted = nil
+	return nil
+}
+
+// question is what is asked about a large paste.
+func (t *talk) question() string {
+	lines, size := 0, 0
+	for _, text := range t.pasted {
+		lines += 1 + strings.Count(text, "\n")
+		size += len(text)
+	}
+	return fmt.Sprintf("%d lines, %d KiB: more than one message takes. Enter sends %d messages, Esc none", lines, (size+1023)>>10, len(t.pasted))
+}
