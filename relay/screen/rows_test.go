@@ -190,19 +190,23 @@ func TestHighlights(t *testing.T) {
 	}
 }
 
-// TestRowsAreQuick draws the largest texts that were made to take long.
+// TestRowsAreQuick draws the largest texts that were made to take long: where the
+// time grows with the square of the length, they take many seconds.
 func TestRowsAreQuick(t *testing.T) {
-	for _, unit := range []string{"a", "\n", "https://", "http://x ", "http://x/" + strings.Repeat(")", 1000), "bob ", "👩‍", "a\u0301", "://"} {
-		e := entryFrom("alice", strings.Repeat(unit, maxShown/len(unit)))
-		e.calls = true
-		l := testLook(ansi.GraphemeWidth, 80)
-		l.search = "a"
-		start := time.Now()
-		l.rows(&e)
-		if took := time.Since(start); took > 2*time.Second { // -race and a busy machine included
-			t.Errorf("%d bytes of %.20q took %v", maxShown, unit, took)
-		} else {
-			t.Logf("%.20q: %v", unit, took)
+	for _, unit := range []string{
+		"a", " ", "\t", "\n", "漢", "https://", "http://x ", "http://x/" + strings.Repeat(")", 1000), "bob ", "://",
+		"👩\u200d", "a\u0301", "\u1100", "क्",
+	} {
+		for _, method := range methods {
+			e := entryFrom("alice", strings.Repeat(unit, maxShown/len(unit)))
+			e.calls = true
+			l := testLook(method, 80)
+			l.search = "a"
+			start := time.Now()
+			l.rows(&e)
+			if took := time.Since(start); took > 2*time.Second { // -race and a busy machine included
+				t.Errorf("%d bytes of %.20q took %v", maxShown, unit, took)
+			}
 		}
 	}
 }

@@ -143,6 +143,8 @@ func TestViewAtTop(t *testing.T) {
 	if !w.view.atTop() {
 		t.Error("it is at the top again")
 	}
+	w.view.prepended(w.transcript.prepend([]entry{numbered(-4, 1), numbered(-3, 1)}))
+	w.want(t, "older ones came again", "n-3|n-2|n-1")
 	w.view.toEnd()
 	w.want(t, "to the end", "n7|n8|n9")
 }
