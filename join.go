@@ -235,7 +235,7 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 		return room, nil
 	}
 	how.Said = transcript.Add
-	err := screen.Run(ctx, how)
+	unsent, err := screen.Run(ctx, how)
 	var room *screenRoom
 	select {
 	case room = <-joined:
@@ -248,12 +248,31 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 		for range room.events {
 		}
 	}()
-	lost := room.Close()
+	room.Close() // what it complains of is told below
 	<-taken
+	for _, r := range room.Pending() {
+		unsent = append(unsent, r.Text)
+	}
 	if refusal, ok := errors.AsType[*client.RefusedError](err); ok && refusal.Code == wire.CodeQuit || errors.Is(err, context.Canceled) {
 		err = nil // as we asked
 	}
-	return errors.Join(err, lost)
+	return errors.Join(err, notDelivered(unsent))
+}
+
+// notDelivered tells what was written and did not reach the host.
+func notDelivered(texts []string) error {
+	const most = 10
+	if len(texts) == 0 {
+		return nil
+	}
+	words := "these were not delivered:"
+	for _, text := range texts[:min(len(texts), most)] {
+		words += "\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+	}
+	if more := len(texts) - most; more > 0 {
+		words += fmt.Sprintf("\n  and %d more", more)
+	}
+	return errors.New(words)
 }
 
 // notJoined returns err, or what leaving before there was a room makes of it.

@@ -88,7 +88,7 @@ func (a *arrival) update(m *model, msg tea.Msg) tea.Cmd {
 	case refused:
 		if m.opts.Find == nil || m.ctx.Err() != nil { // there is nowhere else to go
 			m.err = msg.err
-			return tea.Quit
+			return m.quit()
 		}
 		a.stage, a.note = choosing, msg.err.Error()
 	case tea.KeyPressMsg:
@@ -114,7 +114,7 @@ func (a *arrival) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	case "ctrl+c", "ctrl+d", "esc":
 		if name != "ctrl+d" || a.addr.text == "" {
 			m.err = context.Canceled
-			return tea.Quit
+			return m.quit()
 		}
 	}
 	if a.stage != choosing {

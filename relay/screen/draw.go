@@ -27,7 +27,7 @@ func (t *talk) columns(m *model) int {
 func (t *talk) height(m *model) int { return t.layout(m).transcript }
 
 func (t *talk) prompt(m *model) string {
-	prompt := t.nick + "› "
+	prompt := m.look(m.width).nick(t.nick) + "› "
 	if m.ruler.width(prompt) > m.width/3 {
 		return "› "
 	}
@@ -151,10 +151,15 @@ func (t *talk) drawBelow(l *look, rows []string) {
 
 func (t *talk) drawOverlay(m *model, height int) []string {
 	rows := make([]string, 0, height)
-	for _, line := range t.overlay {
+	lines := t.overlay(t.columns(m), height)
+	t.overlayAt = max(min(t.overlayAt, len(lines)-height), 0)
+	for _, line := range lines[t.overlayAt:] {
 		if len(rows) < height {
 			rows = append(rows, padded(m.ruler, line, t.columns(m)))
 		}
+	}
+	if more := len(lines) - t.overlayAt - height; more > 0 && height > 0 {
+		rows[height-1] = newStyle.draw(m.ruler.fit("↓ "+plural(more+1, "more row", "more rows")+"; PgDn goes on", t.columns(m)))
 	}
 	for len(rows) < height {
 		rows = append(rows, "")
@@ -164,13 +169,13 @@ func (t *talk) drawOverlay(m *model, height int) []string {
 
 // status is the line between what was said and what is being written.
 func (t *talk) status(m *model) string {
-	left := " " + t.title
+	left := " " + m.ruler.show(t.title)
 	if t.place.Addr != "" {
 		left += " · " + t.place.Addr
 	}
 	left += " · " + fmt.Sprint(t.people.count()) + " here"
 	if t.topic != "" {
-		left += " · " + t.topic
+		left += " · " + m.ruler.show(t.topic)
 	}
 	right := t.state() + " "
 	room := m.width - m.ruler.width(right)

@@ -33,12 +33,42 @@ func init() { // help reads the table that it is in
 
 // help shows keys and commands on one page.
 func (t *talk) help(m *model) tea.Cmd {
-	t.overlay = helpPage(m.ruler, t.columns(m), t.height(m), t.host)
+	t.overlayAt = 0
+	t.overlay = func(columns, rows int) []string { return helpPage(m.ruler, columns, rows, t.host) }
 	return nil
+}
+
+// A page is what is shown over the transcript, for so many columns and rows; where it
+// has more of these it can be turned.
+type page func(columns, rows int) []string
+
+// turn turns the page, or closes it. It reports whether the key was for it: letters
+// are for what is being written.
+func (t *talk) turn(m *model, name string) bool {
+	step := max(t.height(m)-2, 1)
+	switch name {
+	case "pgdown", "space":
+		t.overlayAt += step
+	case "pgup":
+		t.overlayAt -= step
+	case "down":
+		t.overlayAt++
+	case "up":
+		t.overlayAt--
+	default:
+		t.overlay = nil
+		return name == "esc" || name == "enter" || name == "f1" || name == "ctrl+c"
+	}
+	return true
 }
 
 // quit leaves, perhaps with a word.
 func (t *talk) quit(m *model, word string) tea.Cmd {
+	if n := t.waiting(); n > 0 && time.Since(t.leaving) > leaveWithin {
+		t.leaving = time.Now()
+		t.flash = plural(n, "message is", "messages are") + " not delivered; /quit again leaves"
+		return nil
+	}
 	if word != "" {
 		t.room.Do(m.ctx, wire.Request{Type: "command", Text: "/quit " + wire.Clean(word)}) // the goodbye is said in any case
 	}
@@ -87,7 +117,7 @@ func (t *talk) export(m *model, name string) tea.Cmd {
 		t.tell(m, complaint, "usage: /export FILE: text, or JSON lines where FILE ends in .json or .jsonl")
 		return nil
 	}
-	if rest, ok := strings.CutPrefix(name, "~"+string(filepath.Separator)); ok {
+	if rest, ok := strings.CutPrefix(name+string(filepath.Separator), "~"+string(filepath.Separator)); ok {
 		if home, err := os.UserHomeDir(); err == nil {
 			name = filepath.Join(home, rest)
 		}
@@ -132,19 +162,22 @@ func (t *talk) writeTo(name string) (n int, err error) {
 
 // invite shows how others come in.
 func (t *talk) invite(m *model) tea.Cmd {
-	page := []string{boldStyle.draw("Others come in with"), ""}
-	for _, way := range t.ways(m) {
-		page = append(page, "  "+way)
-	}
-	if addrs := t.addresses(m); len(addrs) > 0 {
-		page = append(page, "")
-		if code := qrRows(addrs[0]); len(page)+len(code) <= t.height(m) {
-			page = append(page, code...)
-		} else {
-			page = append(page, dimStyle.draw(fmt.Sprintf("(a QR code of the address needs %d more rows)", len(page)+len(code)-t.height(m))))
+	t.overlayAt = 0
+	t.overlay = func(columns, rows int) []string {
+		lines := []string{boldStyle.draw("Others come in with"), ""}
+		for _, way := range t.ways(m) {
+			lines = append(lines, m.ruler.cut("  "+way, columns))
 		}
+		addrs := t.addresses(m)
+		if len(addrs) == 0 {
+			return lines
+		}
+		code := qrRows(addrs[0])
+		if need := len(lines) + 1 + len(code); need > rows { // half a code is none
+			return append(lines, "", dimStyle.draw(m.ruler.cut(fmt.Sprintf("(a QR code of the address needs %d more rows)", need-rows), columns)))
+		}
+		return append(append(lines, ""), code...)
 	}
-	t.overlay = page
 	return nil
 }
 

@@ -102,7 +102,7 @@ func (p *people) draw(l *look, rows int) []string {
 		if len(list) == rows-1 && p.count() > rows {
 			break
 		}
-		shown := nick
+		shown := l.nick(nick)
 		if p.nicks[nick] {
 			shown += " (host)"
 		}

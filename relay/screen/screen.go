@@ -25,6 +25,8 @@ type model struct {
 	ctx  context.Context // until the screen ends
 	now  func() time.Time
 
+	begun time.Time
+
 	width, height int
 	ruler         ruler
 	profile       colorprofile.Profile
@@ -40,17 +42,18 @@ type model struct {
 
 // Run shows a screen until the person leaves, the room ends or ctx does. The
 // terminal is then as it was, with the last lines of the talk on it. The room is
-// left for the caller to close. It returns why the room ended, or what kept us out.
-func Run(ctx context.Context, opts Options) error {
+// left for the caller to close. It returns what was written and waits on this side,
+// and why the room ended, or what kept us out.
+func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, ctx: ctx, now: time.Now, lastKey: time.Now(), width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256)}
+	m := &model{opts: opts, ctx: ctx, now: time.Now, lastKey: time.Now(), begun: time.Now(), width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256)}
 	m.arrival = newArrival(m)
 	p := tea.NewProgram(guarded{m}, tea.WithContext(ctx), tea.WithoutSignalHandler())
-	_, err := p.Run()
+	_, err = p.Run()
 	switch {
 	case m.crash != nil:
-		return m.crashed()
+		err = m.crashed()
 	case m.err != nil:
 		err = m.err
 	case ctx.Err() != nil:
@@ -58,10 +61,25 @@ func Run(ctx context.Context, opts Options) error {
 	case err != nil:
 		err = fmt.Errorf("the screen ended: %w\nhint: chat join --plain does without it", err)
 	}
-	if m.talk != nil {
+	if m.talk == nil {
+		return nil, err
+	}
+	if m.crash == nil {
 		fmt.Print(m.talk.farewell(m))
 	}
-	return err
+	for _, r := range m.talk.unsent {
+		unsent = append(unsent, r.Text)
+	}
+	return unsent, err
+}
+
+// settleTime is how long a terminal may take to answer what it is asked at the
+// start. Left sooner, its answers would come as if they were typed into the shell.
+const settleTime = 200 * time.Millisecond
+
+// quit ends the screen, once the terminal has answered.
+func (m *model) quit() tea.Cmd {
+	return tea.Tick(max(settleTime-time.Since(m.begun), 0), func(time.Time) tea.Msg { return tea.QuitMsg{} })
 }
 
 // crashed keeps what a bug left behind, so that it can be told.
@@ -167,6 +185,10 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		m.lastKey = time.Now()
 		if msg.String() == "ctrl+z" {
+			if m.talk != nil && m.talk.host {
+				m.talk.flash = "Ctrl-Z would stop the room for everybody"
+				return nil
+			}
 			return tea.Suspend
 		}
 		if msg.String() == "ctrl+l" {
@@ -252,6 +274,9 @@ func alert(title, text string) tea.Cmd {
 	title = strings.NewReplacer("\n", " ", ";", ",").Replace(title)
 	for len(text) > most {
 		text = strings.TrimSuffix(text, lastRune(text))
+	}
+	for len(title) > most {
+		title = strings.TrimSuffix(title, lastRune(title))
 	}
 	return tea.Raw("\a\x1b]9;" + title + ": " + text + "\x1b\\\x1b]777;notify;" + title + ";" + text + "\x1b\\")
 }

@@ -234,7 +234,7 @@ func TestRefusedIsGivenBack(t *testing.T) {
 	r.typed("too long")
 	r.keys("enter")
 	r.happen(Received{Event: wire.Event{Type: wire.TypeError, Seq: 1, Code: wire.CodeTooLong, Text: "a message has at most 3 bytes"}})
-	if r.m.talk.editor.text != "too long" || r.m.talk.waiting() != 0 {
+	if r.keys("up"); r.m.talk.editor.text != "too long" || r.m.talk.waiting() != 0 {
 		t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, r.m.talk.waiting())
 	}
 	r.want("! a message has at most 3 bytes")

@@ -27,8 +27,10 @@ type talk struct {
 	editor     editor
 	completer  completer
 	search     search
-	overlay    []string  // a page over the transcript; nil: none
+	overlay    page      // over the transcript; nil: none
+	overlayAt  int       // its first row that is shown
 	pasted     []string  // the messages that a large paste would be, until it is decided on
+	pastedRows int       // how many lines it has
 	flash      string    // a word in the status line, until the next key
 	leaving    time.Time // when Ctrl-C was pressed on an empty line
 	replyTo    string    // who last said something to us alone
@@ -39,7 +41,8 @@ type talk struct {
 	resumed  bool      // the connection was lost before
 	lost     error     // why there is no connection; nil: there is one
 	retryAt  time.Time // of the connection
-	asking   bool      // older messages were asked for
+	asking   uint64    // older messages than this were asked for; 0: none were
+	alerted  time.Time // when the terminal rang last
 	noOlder  bool      // the host has none
 	logError error     // why what is said is no longer kept
 }
@@ -61,6 +64,9 @@ const (
 
 	// olderAtOnce is how many messages are asked for when the top is reached.
 	olderAtOnce = 100
+
+	// alertEvery is how often the terminal rings at most.
+	alertEvery = 5 * time.Second
 
 	// leaveWithin is how soon after the first the second Ctrl-C leaves.
 	leaveWithin = 3 * time.Second
@@ -153,7 +159,7 @@ func (t *talk) happened(m *model, h happenings) tea.Cmd {
 			if t.lost == nil {
 				cmds = append(cmds, t.tickLater())
 			}
-			t.asking = false // the answer is lost with the connection
+			t.asking = 0 // the answer is lost with the connection
 			t.lost, t.retryAt = e.Err, time.Now().Add(e.RetryIn)
 		case Received:
 			if n := t.received(m, &e); n != nil && n.calls && !e.Past {
@@ -162,7 +168,8 @@ func (t *talk) happened(m *model, h happenings) tea.Cmd {
 		}
 	}
 	t.send(m)
-	if calls != nil && !m.opts.Quiet && !m.isWatched() {
+	if calls != nil && !m.opts.Quiet && !m.isWatched() && time.Since(t.alerted) > alertEvery {
+		t.alerted = time.Now()
 		cmds = append(cmds, alert(calls.from, calls.text))
 	}
 	if h.over {
@@ -200,7 +207,9 @@ func (t *talk) received(m *model, e *Received) *entry {
 	switch e.Type {
 	case wire.TypeHistory:
 		if e.Before > 0 { // else typed, and told as it is
-			t.older(m, e)
+			if e.Before == t.asking {
+				t.older(e)
+			}
 			return nil
 		}
 	case wire.TypeNick:
@@ -286,33 +295,31 @@ func (t *talk) refused(e *Received) {
 	t.sent = slices.Delete(t.sent, i, i+1)
 }
 
-// giveBack puts what was typed where it can be mended.
+// giveBack puts what was typed where it can be mended: not under the fingers of
+// somebody who types on.
 func (t *talk) giveBack(typed string) {
-	if t.editor.text == "" {
-		t.editor.set(typed)
-	} else {
-		t.editor.keep(typed)
-	}
+	t.editor.keep(typed)
+	t.flash = "↑ brings back what was not sent"
 }
 
 // askForOlder asks the host for what was said before what we have.
 func (t *talk) askForOlder(m *model) {
 	first := t.transcript.firstID()
-	if t.asking || t.noOlder || t.lost != nil || first <= 1 {
+	if t.asking > 0 || t.noOlder || t.lost != nil || first <= 1 {
 		return
 	}
 	if _, err := t.room.Do(m.ctx, wire.Request{Type: wire.TypeHistory, Before: first, Count: olderAtOnce}); err == nil {
-		t.asking = true
+		t.asking = first
 	}
 }
 
 // older takes the host's answer to that.
-func (t *talk) older(m *model, e *Received) {
-	t.asking = false
+func (t *talk) older(e *Received) {
+	t.asking = 0
 	var entries []entry
 	for i := range e.Events {
 		old := &e.Events[i]
-		if n, ok := t.transcript.entryOf(old, old.Client == t.client, t.nick); ok {
+		if n, ok := t.transcript.entryOf(old, old.Client == t.client, t.nick); ok && n.kind <= done {
 			entries = append(entries, n)
 		}
 	}
@@ -414,14 +421,8 @@ func (t *talk) waiting() int { return len(t.sent) }
 
 func (t *talk) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
-	if t.pasted != nil {
-		return t.decide(m, name)
-	}
-	if t.overlay != nil {
-		t.overlay = nil
-		if name != "ctrl+c" && msg.Text == "" {
-			return nil
-		}
+	if t.pasted != nil && t.decide(m, name) || t.overlay != nil && t.turn(m, name) {
+		return nil
 	}
 	if t.search.words != "" && t.search.key(t, m, name) {
 		return nil
@@ -433,6 +434,9 @@ func (t *talk) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	switch name {
 	case "ctrl+c":
 		return t.interrupt(m)
+	case "esc":
+		t.unqueue()
+		return nil
 	case "ctrl+d":
 		if t.editor.text == "" {
 			return t.interrupt(m)
@@ -496,12 +500,39 @@ func (t *talk) interrupt(m *model) tea.Cmd {
 		t.flash = "↑ brings it back"
 		return nil
 	}
+	if t.unqueue() {
+		return nil
+	}
 	if time.Since(t.leaving) < leaveWithin {
 		return tea.Quit
 	}
 	t.leaving = time.Now()
-	t.flash = "Ctrl-C again leaves"
+	switch n := t.waiting(); {
+	case n > 0:
+		t.flash = plural(n, "message is", "messages are") + " not delivered; Ctrl-C again leaves"
+	case t.host:
+		t.flash = "Ctrl-C again closes the room for everybody"
+	default:
+		t.flash = "Ctrl-C again leaves"
+	}
 	return nil
+}
+
+// unqueue takes back what waits on this side. It reports whether there was something.
+func (t *talk) unqueue() bool {
+	n := len(t.unsent)
+	if n == 0 {
+		return false
+	}
+	t.unsent = nil
+	t.sent = slices.DeleteFunc(t.sent, func(s sending) bool {
+		if s.seq == 0 {
+			t.editor.keep(s.typed)
+		}
+		return s.seq == 0
+	})
+	t.flash = plural(n, "message", "messages") + " taken back; ↑ brings them"
+	return true
 }
 
 // paste puts a block into what is written; one that is more than a message takes
@@ -509,7 +540,11 @@ func (t *talk) interrupt(m *model) tea.Cmd {
 func (t *talk) paste(m *model, block string) {
 	t.completer.stop()
 	block = wire.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
-	if t.pasted != nil || block == "" {
+	if t.pasted != nil {
+		t.flash = "one paste at a time: Enter or Esc first"
+		return
+	}
+	if block == "" {
 		return
 	}
 	whole := len(t.editor.text) + len(block)
@@ -517,7 +552,7 @@ func (t *talk) paste(m *model, block string) {
 		t.editor.insert(block)
 		return
 	}
-	t.pasted = messagesOf(block)
+	t.pasted, t.pastedRows = messagesOf(block), 1+strings.Count(block, "\n")
 }
 
 // messagesOf cuts a block into messages, between lines where that can be.
@@ -556,29 +591,29 @@ func messagesOf(block string) (messages []string) {
 
 func isRuneStart(b byte) bool { return b&0xc0 != 0x80 }
 
-// decide is the answer to what to do with a large paste.
-func (t *talk) decide(m *model, name string) tea.Cmd {
+// decide is the answer to what to do with a large paste. Other keys than Enter and
+// Esc are for what is being written. It reports whether the key was an answer.
+func (t *talk) decide(m *model, name string) bool {
 	switch name {
-	case "enter", "y":
+	case "enter":
 		for _, text := range t.pasted {
 			t.say(m, text, text)
 		}
 		t.view.toEnd()
-	case "esc", "ctrl+c", "n":
+	case "esc", "ctrl+c":
 		t.flash = "nothing was sent"
 	default:
-		return nil
+		return false
 	}
 	t.pasted = nil
-	return nil
+	return true
 }
 
 // question is what is asked about a large paste.
 func (t *talk) question() string {
-	lines, size := 0, 0
+	size := 0
 	for _, text := range t.pasted {
-		lines += 1 + strings.Count(text, "\n")
 		size += len(text)
 	}
-	return fmt.Sprintf("%d lines, %d KiB: more than one message takes. Enter sends %d messages, Esc none", lines, (size+1023)>>10, len(t.pasted))
+	return fmt.Sprintf("Esc drops the paste, Enter sends %d messages (%s, %d KiB)", len(t.pasted), plural(t.pastedRows, "line", "lines"), (size+1023)>>10)
 }
