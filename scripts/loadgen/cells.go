@@ -87,6 +87,18 @@ var startColumns = []column{
 	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), true},
 }
 
+var screenColumns = []column{
+	{"first", "first frame ms", scaled(1e6, "%.0f"), false},
+	{"in", "100,000 in, ms", scaled(1e6, "%.0f"), false},
+	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), false},
+	{"peak", "at most", scaled(1<<20, "%.1f"), false},
+	{"p50", "key p50 ms", scaled(1e6, "%.1f"), false},
+	{"p99", "p99 ms", scaled(1e6, "%.1f"), false},
+	{"cores", "cores", scaled(1, "%.2f"), false},
+	{"lines", "CPU s for 10,000 lines", scaled(1, "%.2f"), true},
+	{"drawn", "drawn kB/s", scaled(1e3, "%.0f"), false},
+}
+
 func newCells() []*cell {
 	return []*cell{
 		{
@@ -116,6 +128,10 @@ func newCells() []*cell {
 		{
 			name: "start", base: "nats-server", peers: []string{"chat", "nats-server", "ngircd", "ncat"}, columns: startColumns,
 			run: runStart, shapes: []shape{{1, 0, nil}},
+		},
+		{
+			name: "screen", base: "irssi", peers: []string{"chat", "chat-plain", "irssi", "weechat"}, columns: screenColumns,
+			run: runScreen, shapes: []shape{{1, 1, nil}},
 		},
 	}
 }

@@ -45,9 +45,9 @@ func runIdle(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	}, err
 }
 
-// settledMemory is the server's RSS when it no longer changes: a garbage collector,
+// settledMemory is the process's RSS when it no longer changes: a garbage collector,
 // or the program by itself, gives back memory only some time after the rush.
-func (s *server) settledMemory(ctx context.Context) (float64, error) {
+func (p *process) settledMemory(ctx context.Context) (float64, error) {
 	const look, within, longest = 5 * time.Second, 0.005, 6
 	last := math.Inf(1)
 	for range longest {
@@ -56,7 +56,7 @@ func (s *server) settledMemory(ctx context.Context) (float64, error) {
 			return 0, context.Cause(ctx)
 		case <-time.After(look):
 		}
-		rss, err := s.memory("VmRSS")
+		rss, err := p.memory("VmRSS")
 		if err != nil || math.Abs(rss-last) <= within*rss {
 			return rss, err
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -179,5 +180,43 @@ func TestHistogram(t *testing.T) {
 		if b := bucket(lowest(i)); b != i {
 			t.Fatalf("the lowest of bucket %d is in %d", i, b)
 		}
+	}
+}
+
+func TestWatchAcrossReads(t *testing.T) {
+	for piece := 1; piece < 20; piece++ {
+		term := newTerminal([]string{"none"})
+		joining, key, never := term.watch("Joining|connected"), term.watch("Ꭰ"), term.watch("Ꭱ")
+		drawn := []byte("\x1b[H\x1b[1mchat\x1b[m\r\nJoining 127.0.0.1…\x1b[40;8HᎠ")
+		for n := 0; n < len(drawn); n += piece {
+			term.look(drawn[n:min(n+piece, len(drawn))], int64(n))
+		}
+		if len(joining.seen) != 1 || len(key.seen) != 1 || len(never.seen) != 0 || len(term.watches) != 1 {
+			t.Errorf("pieces of %d: %d, %d, %d", piece, len(joining.seen), len(key.seen), len(never.seen))
+		}
+	}
+}
+
+func TestTalkerLines(t *testing.T) {
+	var said strings.Builder
+	talk := &talker{out: bufio.NewWriter(&said), dialect: &textDialect}
+	for range 500 {
+		if err := talk.say(""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := talk.say(lastLine); err != nil {
+		t.Fatal(err)
+	}
+	talk.out.Flush()
+	seen := make(map[string]bool)
+	for line := range strings.Lines(said.String()) {
+		if len(line) != textSize+1 || line[0] == '/' || seen[line] {
+			t.Errorf("%q", line)
+		}
+		seen[line] = true
+	}
+	if len(seen) != 501 || !strings.HasSuffix(said.String(), lastLine+"\n") {
+		t.Errorf("%d lines", len(seen))
 	}
 }

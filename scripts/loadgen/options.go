@@ -22,7 +22,7 @@ type options struct {
 	quick     bool
 	chatFlags []string
 
-	chat, nats, ngircd, ncat string
+	chat, nats, ngircd, ncat, irssi, weechat string
 }
 
 func parseOptions(args []string) (*options, error) {
@@ -51,6 +51,8 @@ func parseOptions(args []string) (*options, error) {
 	flags.StringVar(&o.nats, "nats", "nats-server", "nats-server is `FILE`")
 	flags.StringVar(&o.ngircd, "ngircd", "ngircd", "ngircd is `FILE`")
 	flags.StringVar(&o.ncat, "ncat", "ncat", "ncat is `FILE`")
+	flags.StringVar(&o.irssi, "irssi", "irssi", "irssi is `FILE`")
+	flags.StringVar(&o.weechat, "weechat", "weechat-headless", "weechat is `FILE`")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

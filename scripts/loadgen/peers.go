@@ -17,17 +17,21 @@ type peer struct {
 	most    int    // clients it is put to; 0: as many as there are
 	binary  string // its size is told; empty: it is a part of this program
 	argv    func(b *bench, addr netip.AddrPort, clients int) ([]string, error)
+	front   *front // what a person joins with; nil: nothing to measure
 }
 
 // newPeers are the peers by name. A chat of another build may be among those wanted:
 // before=/tmp/chat measures that binary under the name before.
 func newPeers(opts *options) map[string]*peer {
 	all := []*peer{
-		chatPeer("chat", opts.chat, &textDialect),
-		chatPeer("chat-json", opts.chat, &jsonDialect),
+		chatPeer("chat", opts.chat),
+		chatPeer("chat-json", opts.chat),
+		chatPeer("chat-plain", opts.chat),
 		{name: "nats-server", dialect: &natsDialect, binary: opts.nats, argv: natsArgv},
 		{name: "ngircd", dialect: &ircDialect, most: 100, binary: opts.ngircd, argv: ircArgv},
 		{name: "ncat", dialect: &ncatDialect, most: 100, binary: opts.ncat, argv: ncatArgv},
+		{name: "irssi", dialect: &ircDialect, most: 100, binary: opts.irssi, argv: ircArgv, front: &irssiFront},
+		{name: "weechat", dialect: &ircDialect, most: 100, binary: opts.weechat, argv: ircArgv, front: &weechatFront},
 		{name: "tutorial", dialect: &tutorialDialect, argv: tutorialArgv},
 		{name: "bare-64k", dialect: &bareDialect, argv: bareArgv(64 << 10)},
 		{name: "bare-line", dialect: &bareDialect, argv: bareArgv(1)},
@@ -38,11 +42,7 @@ func newPeers(opts *options) map[string]*peer {
 	}
 	for _, wanted := range opts.peers {
 		if name, path, ok := strings.Cut(wanted, "="); ok {
-			d := &textDialect
-			if strings.HasSuffix(name, "-json") {
-				d = &jsonDialect
-			}
-			byName[name] = chatPeer(name, path, d)
+			byName[name] = chatPeer(name, path)
 		}
 	}
 	return byName
@@ -55,12 +55,21 @@ func (p *peer) suits(s shape) bool {
 	return (p.most == 0 || s.clients <= p.most) && (!p.bare() || s.senders == 1)
 }
 
-func chatPeer(name, binary string, d *dialect) *peer {
-	return &peer{name: name, dialect: d, binary: binary, argv: func(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
+// chatPeer speaks JSON, or has the screen do without, as the end of its name says.
+func chatPeer(name, binary string) *peer {
+	p := &peer{name: name, dialect: &textDialect, binary: binary, front: &screenFront}
+	p.argv = func(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
 		argv := []string{binary, "host", "--headless", "--no-discovery", "--addr", addr.String(),
 			"--rate", "0", "--max-per-address", "0", "--max-sessions", "0"}
 		return append(argv, b.opts.chatFlags...), nil
-	}}
+	}
+	switch {
+	case strings.HasSuffix(name, "-json"):
+		p.dialect, p.front = &jsonDialect, nil
+	case strings.HasSuffix(name, "-plain"):
+		p.front = &plainFront
+	}
+	return p
 }
 
 func natsArgv(b *bench, addr netip.AddrPort, _ int) ([]string, error) {

@@ -18,12 +18,25 @@ import (
 	"time"
 )
 
-// A server is a process under measurement.
-type server struct {
+// A process is under measurement.
+type process struct {
 	cmd    *exec.Cmd
-	addr   netip.AddrPort
-	log    *os.File
 	exited chan struct{}
+}
+
+// await notes when the process has ended. It has been started.
+func (p *process) await() {
+	_ = p.cmd.Wait()
+	close(p.exited)
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// A server is a process that listens.
+type server struct {
+	process
+	addr netip.AddrPort
+	log  *os.File
 }
 
 // startServer runs a program that listens on addr; its output goes to a file.
@@ -32,7 +45,7 @@ func startServer(dir string, addr netip.AddrPort, argv []string) (*server, error
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cmd: exec.Command(argv[0], argv[1:]...), addr: addr, log: log, exited: make(chan struct{})}
+	s := &server{process{exec.Command(argv[0], argv[1:]...), make(chan struct{})}, addr, log}
 	s.cmd.Dir = dir
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -40,14 +53,9 @@ func startServer(dir string, addr netip.AddrPort, argv []string) (*server, error
 		log.Close()
 		return nil, err
 	}
-	go func() {
-		_ = s.cmd.Wait()
-		close(s.exited)
-	}()
+	go s.await()
 	return s, nil
 }
-
-func (s *server) pid() int { return s.cmd.Process.Pid }
 
 // awaitOpen waits until the server listens. It does not connect: some servers would
 // count that as a client.
@@ -90,8 +98,8 @@ func (s *server) lastWords() string {
 }
 
 // memory is a figure of /proc/PID/status in bytes: VmRSS, RssAnon, VmHWM.
-func (s *server) memory(key string) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid()))
+func (p *process) memory(key string) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
 	if err != nil {
 		return 0, err
 	}
@@ -101,7 +109,7 @@ func (s *server) memory(key string) (float64, error) {
 			return float64(n) * 1024, err
 		}
 	}
-	return 0, fmt.Errorf("no %s in /proc/%d/status", key, s.pid())
+	return 0, fmt.Errorf("no %s in /proc/%d/status", key, p.pid())
 }
 
 // freeAddr finds a port below those the system gives to clients.

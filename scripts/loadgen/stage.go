@@ -41,8 +41,8 @@ func (b *bench) open(ctx context.Context, p *peer, s shape) (*stage, error) {
 	return st, nil
 }
 
-// serve starts a server for so many clients.
-func (b *bench) serve(ctx context.Context, p *peer, clients int) (*server, error) {
+// serve starts a server for so many clients, with further flags.
+func (b *bench) serve(ctx context.Context, p *peer, clients int, flags ...string) (*server, error) {
 	if clients > b.mostClients() {
 		return nil, fmt.Errorf("a process may have %d files open here", b.files)
 	}
@@ -54,7 +54,7 @@ func (b *bench) serve(ctx context.Context, p *peer, clients int) (*server, error
 	if err != nil {
 		return nil, err
 	}
-	server, err := startServer(b.dir, addr, argv)
+	server, err := startServer(b.dir, addr, append(argv, flags...))
 	if err != nil {
 		return nil, err
 	}
