@@ -149,8 +149,11 @@ func helpPage(r ruler, columns, rows int, host bool) []string {
 			lines = append(lines, r.fit(left[i], columns/2-1)+" "+right[i])
 		}
 	}
-	for i := range lines {
-		lines[i] = r.cut(lines[i], columns)
+	var shown []string
+	for _, line := range lines {
+		for _, row := range r.wrap(line, columns) {
+			shown = append(shown, line[row.from:row.to])
+		}
 	}
-	return lines
+	return shown
 }

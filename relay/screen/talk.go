@@ -91,8 +91,10 @@ type happenings struct {
 // tick redraws what depends on the time.
 type tick struct{}
 
-// waitForEvents waits for events, and takes as many as come within a frame.
+// waitForEvents waits for events, and takes those that are there. Where they come one
+// after the other, it takes as many as come within a frame: more cannot be seen.
 func (t *talk) waitForEvents(m *model) tea.Cmd {
+	last := time.Now()
 	return func() tea.Msg {
 		var h happenings
 		select {
@@ -104,7 +106,7 @@ func (t *talk) waitForEvents(m *model) tea.Cmd {
 		case <-m.ctx.Done():
 			return nil
 		}
-		for frame := time.After(frameTime / 4); ; {
+		for frame := time.After(frameTime - time.Since(last)); ; {
 			select {
 			case e, ok := <-t.room.Events():
 				if !ok {
