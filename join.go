@@ -224,6 +224,7 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 		stop := context.AfterFunc(ctx, end) // Ctrl-C while we knock ends it at once
 		c, err := join(life, p)
 		if err != nil {
+			stop() // there may be another try
 			return nil, err
 		}
 		if !stop() { // the screen is gone
@@ -250,13 +251,14 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 	}()
 	room.Close() // what it complains of is told below
 	<-taken
+	var texts []string
 	for _, r := range room.Pending() {
-		unsent = append(unsent, r.Text)
+		texts = append(texts, r.Text)
 	}
 	if refusal, ok := errors.AsType[*client.RefusedError](err); ok && refusal.Code == wire.CodeQuit || errors.Is(err, context.Canceled) {
 		err = nil // as we asked
 	}
-	return errors.Join(err, notDelivered(unsent))
+	return errors.Join(err, notDelivered(append(texts, unsent...)))
 }
 
 // notDelivered tells what was written and did not reach the host.

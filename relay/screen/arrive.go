@@ -159,24 +159,28 @@ func (a *arrival) draw(m *model) (rows []string, cursor *tea.Cursor) {
 		return append(rows, cut("Joining "+name+"…"), "", dimStyle.draw(cut("Ctrl-C leaves"))), nil
 	}
 	if a.note != "" {
+		most := len(rows) + max(m.height/2, 1)
 		for i, line := range strings.Split(a.note, "\n") {
+			line = m.ruler.show(line)
 			s := errorStyle
 			if i > 0 {
 				s = plainStyle
 			}
 			for _, row := range m.ruler.wrap(line, m.width) {
-				rows = append(rows, s.draw(line[row.from:row.to]))
+				if len(rows) < most {
+					rows = append(rows, s.draw(line[row.from:row.to]))
+				}
 			}
 		}
 		rows = append(rows, "")
 	}
 	if len(a.places) > 0 {
-		rows = append(rows, cut(fmt.Sprintf("%d rooms are on this network. Which one?", len(a.places))), "")
+		rows = append(rows, cut(plural(len(a.places), "room is", "rooms are")+" on this network. Which one?"), "")
 	}
 	first := max(0, a.at-max(m.height-len(rows)-6, 1)) // so that the one chosen is on the screen
 	for i := first; i < len(a.places) && len(rows) < m.height-4; i++ {
 		p := a.places[i]
-		row := cut(fmt.Sprintf("  %s  %s, %d here", p.Title, p.Addr, p.Members))
+		row := cut(oneLine(m.ruler, fmt.Sprintf("  %s  %s, %d here", p.Title, p.Addr, p.Members)))
 		if i == a.at {
 			row = hitStyle.draw(m.ruler.fit("› "+row[2:], m.width))
 		}
@@ -193,24 +197,15 @@ func (a *arrival) drawAddress(m *model, rows []string) ([]string, *tea.Cursor) {
 		prompt = "› " + label[2:]
 	}
 	columns := max(m.width-len(label)-1, 4)
-	field, _, column := a.addr.rows(columns)
-	last := field[len(field)-1]
-	if column > columns-1 {
-		column = columns - 1
-	}
-	rows = append(rows, "", m.ruler.cut(prompt, m.width)+last.text, "")
+	field, row, column := a.addr.rows(columns)
+	y := len(rows) + 1
+	rows = append(rows, "", m.ruler.cut(prompt, m.width)+field[row].text, "")
 	keys := "Enter joins · ↑ ↓ choose · Ctrl-C leaves"
 	if m.opts.Find != nil {
 		keys = "Enter joins · Enter on an empty address looks again · ↑ ↓ choose · Ctrl-C leaves"
 	}
 	for _, row := range m.ruler.wrap(keys, m.width) {
 		rows = append(rows, dimStyle.draw(keys[row.from:row.to]))
-	}
-	y := len(rows) - 2
-	for i := range rows {
-		if strings.HasPrefix(rows[i], prompt) {
-			y = i
-		}
 	}
 	if a.at < len(a.places) {
 		return rows, nil

@@ -7,6 +7,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/wire"
 )
 
 const (
@@ -177,7 +179,8 @@ func (t *talk) status(m *model) string {
 	if t.topic != "" {
 		left += " · " + m.ruler.show(t.topic)
 	}
-	right := t.state() + " "
+	left = oneLine(m.ruler, left)
+	right := oneLine(m.ruler, t.state()) + " "
 	room := m.width - m.ruler.width(right)
 	s := style("7")
 	if t.lost != nil {
@@ -188,6 +191,9 @@ func (t *talk) status(m *model) string {
 	}
 	return s.draw(m.ruler.fit(left, room-1) + " " + right)
 }
+
+// oneLine makes text fit for a row of its own, whatever is in it.
+func oneLine(r ruler, text string) string { return r.show(wire.Clean(text)) }
 
 // state is what the right end of the status line says.
 func (t *talk) state() string {
@@ -217,7 +223,9 @@ func (t *talk) farewell(m *model) string {
 	l.search = ""
 	t.view.toEnd()
 	t.view.forgetUnread()
-	rows := t.view.draw(l, &t.transcript, max(m.height-2, 1))
+	height := max(m.height-2, 1)
+	under := t.drawSent(l, height)
+	rows := append(t.view.draw(l, &t.transcript, height-len(under)), under...)
 	var b strings.Builder
 	for _, row := range rows {
 		if row = strings.TrimRight(ansi.Strip(row), " "); row != "" || b.Len() > 0 {

@@ -5,11 +5,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 	"rsc.io/qr"
 
 	"chat/relay/wire"
@@ -64,7 +66,7 @@ func (t *talk) turn(m *model, name string) bool {
 
 // quit leaves, perhaps with a word.
 func (t *talk) quit(m *model, word string) tea.Cmd {
-	if n := t.waiting(); n > 0 && time.Since(t.leaving) > leaveWithin {
+	if n := t.atRisk(); n > 0 && time.Since(t.leaving) > leaveWithin {
 		t.leaving = time.Now()
 		t.flash = plural(n, "message is", "messages are") + " not delivered; /quit again leaves"
 		return nil
@@ -72,7 +74,7 @@ func (t *talk) quit(m *model, word string) tea.Cmd {
 	if word != "" {
 		t.room.Do(m.ctx, wire.Request{Type: "command", Text: "/quit " + wire.Clean(word)}) // the goodbye is said in any case
 	}
-	return tea.Quit
+	return m.quit()
 }
 
 // reply says something to who last said something to us alone.
@@ -89,6 +91,9 @@ func (t *talk) reply(m *model, text string) tea.Cmd {
 	return nil
 }
 
+// maxCopy is how many bytes /copy takes: xterm and tmux pass on no more at once.
+const maxCopy = 64 << 10
+
 // copy puts the last messages into the clipboard, by OSC 52.
 func (t *talk) copy(m *model, count string) tea.Cmd {
 	n := 1
@@ -100,12 +105,22 @@ func (t *talk) copy(m *model, count string) tea.Cmd {
 		}
 	}
 	var texts []string
+	size := 0
 	entries := t.transcript.entries
 	for i := len(entries) - 1; i >= 0 && len(texts) < n; i-- {
-		if entries[i].kind <= private {
-			texts = append([]string{entries[i].text}, texts...)
+		if entries[i].kind > private {
+			continue
 		}
+		if size += len(entries[i].text) + 1; size > maxCopy {
+			break
+		}
+		texts = append(texts, entries[i].text)
 	}
+	if len(texts) == 0 {
+		t.flash = "there is nothing to copy"
+		return nil
+	}
+	slices.Reverse(texts)
 	t.flash = plural(len(texts), "message copied", "messages copied")
 	return tea.SetClipboard(strings.Join(texts, "\n"))
 }
@@ -173,6 +188,9 @@ func (t *talk) invite(m *model) tea.Cmd {
 			return lines
 		}
 		code := qrRows(addrs[0])
+		if wide := ansi.StringWidth(code[0]); wide > columns {
+			return append(lines, "", dimStyle.draw(m.ruler.cut(fmt.Sprintf("(a QR code of the address needs %d columns)", wide), columns)))
+		}
 		if need := len(lines) + 1 + len(code); need > rows { // half a code is none
 			return append(lines, "", dimStyle.draw(m.ruler.cut(fmt.Sprintf("(a QR code of the address needs %d more rows)", need-rows), columns)))
 		}
@@ -210,7 +228,7 @@ func qrRows(text string) []string {
 	if err != nil {
 		return []string{text}
 	}
-	const quiet = 2
+	const quiet = 4 // modules: section 6.3.8
 	var rows []string
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		var b strings.Builder

@@ -18,6 +18,8 @@ type Room interface {
 	// which it comes back (0 for what does not). It may wait where many requests,
 	// see maxUnacked, wait for the host.
 	Do(ctx context.Context, r wire.Request) (seq uint64, err error)
+	// Pending is what the host has not acknowledged, in order.
+	Pending() []wire.Request
 	// Unacked is how many messages the host has not acknowledged.
 	Unacked() int
 }

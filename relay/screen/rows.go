@@ -118,7 +118,7 @@ func (l *look) nickStyle(e *entry) style {
 	return s
 }
 
-// rule draws a line across with words in it.
+// rule draws a line with words in it.
 func (l *look) rule(words string, s style) string {
 	return s.draw(l.ruler.cut("── "+words+" ──", l.columns))
 }

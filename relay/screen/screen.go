@@ -164,6 +164,10 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		// The renderer does the same: both must measure alike.
 		if msg.Mode == ansi.ModeUnicodeCore && msg.Value != ansi.ModeNotRecognized && msg.Value != ansi.ModePermanentlyReset {
 			m.ruler.method = ansi.GraphemeWidth
+			m.arrival.addr.ruler = m.ruler
+			if m.talk != nil {
+				m.talk.editor.ruler = m.ruler
+			}
 		}
 		return nil
 	case tea.ColorProfileMsg:
@@ -204,6 +208,9 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return cmd
 	case joined:
 		m.talk = newTalk(m, msg.room, msg.place)
+		if m.arrival.note != "" { // a warning that came while we knocked
+			m.talk.tell(m, complaint, m.arrival.note)
+		}
 		return m.talk.waitForEvents(m)
 	}
 	if m.talk != nil {

@@ -21,11 +21,12 @@ var update = flag.Bool("update", false, "write the golden frames anew")
 
 // A fakeRoom is a room that takes everything and says nothing by itself.
 type fakeRoom struct {
-	events chan Event
-	asked  []wire.Request
-	seq    uint64
-	full   bool // it takes nothing more
-	err    error
+	events  chan Event
+	asked   []wire.Request
+	seq     uint64
+	pending []wire.Request
+	full    bool // it takes nothing more
+	err     error
 }
 
 func (r *fakeRoom) Events() <-chan Event { return r.events }
@@ -43,6 +44,8 @@ func (r *fakeRoom) Do(_ context.Context, q wire.Request) (uint64, error) {
 	return 0, nil
 }
 
+func (r *fakeRoom) Pending() []wire.Request { return r.pending }
+
 func (r *fakeRoom) Unacked() int {
 	if r.full {
 		return maxUnacked
@@ -50,7 +53,7 @@ func (r *fakeRoom) Unacked() int {
 	return 0
 }
 
-// A stage is a screen without a terminal, in a room that is none.
+// A rig is a screen without a terminal, in a room that is none.
 type rig struct {
 	t    *testing.T
 	m    *model

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -176,7 +177,7 @@ func (t *talk) happened(m *model, h happenings) tea.Cmd {
 	}
 	if h.over {
 		m.err = t.room.Err()
-		return tea.Sequence(append(cmds, tea.Quit)...)
+		return tea.Sequence(append(cmds, m.quit())...)
 	}
 	return tea.Batch(append(cmds, t.waitForEvents(m))...)
 }
@@ -186,12 +187,15 @@ func (t *talk) connected(m *model, e Connected) {
 	t.lost, t.resumed = nil, e.Resumed
 	t.title, t.topic, t.nick, t.client = w.Title, w.Topic, w.Nick, w.Client
 	t.people.reset(w)
+	if t.people.enter(w.Nick); t.host {
+		t.people.nicks[w.Nick] = true
+	}
+	t.settle(m)
 	if e.NewRoom {
 		t.tell(m, happened, "the host was restarted, and begins with an empty room")
 		t.noOlder = true
 	}
 	if !e.Resumed {
-		t.people.enter(w.Nick)
 		if t.host {
 			t.tell(m, told, "the room is open; others come in with\n"+strings.Join(t.ways(m), "\n"))
 		}
@@ -199,9 +203,24 @@ func (t *talk) connected(m *model, e Connected) {
 		if w.Topic != "" {
 			t.tell(m, told, "the topic is: "+w.Topic)
 		}
-	} else {
-		t.people.enter(w.Nick)
 	}
+}
+
+// settle forgets what is no longer on its way although nothing came back that says
+// so: the host had taken it when the connection broke. A private message is in no
+// log to come back from.
+func (t *talk) settle(m *model) {
+	pending := make(map[uint64]bool)
+	for _, r := range t.room.Pending() {
+		pending[r.Seq] = true
+	}
+	t.sent = slices.DeleteFunc(t.sent, func(s sending) bool {
+		settled := s.seq > 0 && !pending[s.seq]
+		if settled && s.entry.kind == private {
+			t.add(m, s.entry, false)
+		}
+		return settled
+	})
 }
 
 // received takes what the host sent, and returns the entry that it became, if one.
@@ -215,6 +234,9 @@ func (t *talk) received(m *model, e *Received) *entry {
 			return nil
 		}
 	case wire.TypeNick:
+		if e.Past { // the welcome knows better
+			break
+		}
 		t.people.rename(e.From, e.Nick)
 		if e.Own {
 			t.nick = e.Nick
@@ -228,7 +250,9 @@ func (t *talk) received(m *model, e *Received) *entry {
 			t.people.leave(e.Members...)
 		}
 	case wire.TypeTopic:
-		t.topic = e.Text
+		if !e.Past {
+			t.topic = wire.Clean(e.Text)
+		}
 	case wire.TypeError:
 		t.refused(e)
 	case wire.TypeBye:
@@ -250,7 +274,7 @@ func (t *talk) received(m *model, e *Received) *entry {
 	if n.kind == private && !e.Own {
 		t.replyTo = e.From
 	}
-	t.add(m, n)
+	t.add(m, n, e.Past && !t.resumed)
 	return &n
 }
 
@@ -265,22 +289,29 @@ func (t *talk) keep(m *model, e *wire.Event, past bool) {
 	}
 }
 
-// add puts an entry into the transcript, below all others.
-func (t *talk) add(m *model, n entry) {
+// add puts an entry into the transcript, below all others. backlog says that it was
+// there before us, and so is nothing new.
+func (t *talk) add(m *model, n entry, backlog bool) {
 	dropped, added := t.transcript.add(n)
 	t.view.dropped(dropped)
+	t.search.at = max(t.search.at-dropped, 0)
 	if added {
-		t.view.added(&t.transcript, n.kind <= private && !n.own && (!m.isWatched() || !t.view.following))
+		t.view.added(&t.transcript, n.kind <= private && !n.own && !backlog && (!m.isWatched() || !t.view.following))
 	}
 }
 
 // tell shows the person something that nobody said.
 func (t *talk) tell(m *model, k kind, text string) {
-	t.add(m, entry{at: m.now().UnixMilli(), kind: k, text: wire.CleanLines(text)})
+	t.add(m, entry{at: m.now().UnixMilli(), kind: k, text: wire.CleanLines(text)}, false)
 }
 
-// lookedAway notes that the window is no longer watched: what comes from now on is new.
-func (t *talk) lookedAway() { t.view.forgetUnread() }
+// lookedAway notes that the window is no longer watched: what comes from now on is
+// new, and what was at the end was seen.
+func (t *talk) lookedAway() {
+	if t.view.following {
+		t.view.forgetUnread()
+	}
+}
 
 // acknowledged notes that the host has taken our message numbered seq.
 func (t *talk) acknowledged(seq uint64) {
@@ -290,6 +321,12 @@ func (t *talk) acknowledged(seq uint64) {
 // refused gives a message back that the host did not take.
 func (t *talk) refused(e *Received) {
 	i := slices.IndexFunc(t.sent, func(s sending) bool { return e.Seq > 0 && s.seq == e.Seq })
+	if e.Seq == 0 && e.Code == wire.CodeTooLong { // a host that takes no line so long; it does not know its number
+		pending := t.room.Pending()
+		i = slices.IndexFunc(t.sent, func(s sending) bool {
+			return s.seq > 0 && !slices.ContainsFunc(pending, func(r wire.Request) bool { return r.Seq == s.seq })
+		})
+	}
 	if i < 0 {
 		return
 	}
@@ -329,7 +366,10 @@ func (t *talk) older(e *Received) {
 		t.noOlder = true
 		return
 	}
-	t.view.prepended(t.transcript.prepend(entries))
+	put := t.transcript.prepend(entries)
+	t.view.prepended(put)
+	t.search.at += put
+	t.search.none = false
 }
 
 // --- what we say -----------------------------------------------------------------
@@ -373,16 +413,17 @@ func (t *talk) say(m *model, text, typed string) {
 
 // ask has the host carry out a command as it was typed.
 func (t *talk) ask(m *model, typed string) {
-	n := entry{kind: told}
-	verb, rest, _ := strings.Cut(typed, " ")
-	switch strings.ToLower(verb) {
-	case "/me":
-		n.kind, n.text = done, strings.TrimSpace(rest)
-	case "/msg":
-		to, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		n.kind, n.to, n.text = private, to, strings.TrimSpace(text)
+	name, rest, _ := parseTyped(typed)
+	rest = wire.CleanLines(strings.TrimSpace(rest))
+	to, text, _ := strings.Cut(rest, " ")
+	switch text = strings.TrimSpace(text); {
+	case name == "me" && rest != "":
+		t.queue(m, wire.Request{Type: name, Text: rest}, entry{kind: done, text: rest}, typed)
+	case name == "msg" && text != "":
+		t.queue(m, wire.Request{Type: name, To: to, Text: text}, entry{kind: private, to: to, text: text}, typed)
+	default:
+		t.queue(m, wire.Request{Type: "command", Text: wire.Clean(typed)}, entry{kind: told}, typed)
 	}
-	t.queue(m, wire.Request{Type: "command", Text: wire.Clean(typed)}, n, typed)
 }
 
 // queue sends r, as soon as the host keeps up.
@@ -418,6 +459,15 @@ func (t *talk) send(m *model) {
 
 // waiting is how many messages the host has not taken yet.
 func (t *talk) waiting() int { return len(t.sent) }
+
+// atRisk is how many messages leaving would lose. What is on its way over a connection
+// arrives all the same.
+func (t *talk) atRisk() int {
+	if t.lost == nil && len(t.unsent) == 0 {
+		return 0
+	}
+	return len(t.sent)
+}
 
 // --- keys ------------------------------------------------------------------------
 
@@ -506,10 +556,10 @@ func (t *talk) interrupt(m *model) tea.Cmd {
 		return nil
 	}
 	if time.Since(t.leaving) < leaveWithin {
-		return tea.Quit
+		return m.quit()
 	}
 	t.leaving = time.Now()
-	switch n := t.waiting(); {
+	switch n := t.atRisk(); {
 	case n > 0:
 		t.flash = plural(n, "message is", "messages are") + " not delivered; Ctrl-C again leaves"
 	case t.host:
@@ -573,7 +623,7 @@ func messagesOf(block string) (messages []string) {
 			part := line
 			for len(part) > most {
 				part = part[:most]
-				for !strings.HasSuffix(line, part) && len(part) > 0 && !isRuneStart(line[len(part)]) {
+				for len(part) > 0 && !utf8.RuneStart(line[len(part)]) {
 					part = part[:len(part)-1]
 				}
 			}
@@ -590,8 +640,6 @@ func messagesOf(block string) (messages []string) {
 	flush()
 	return messages
 }
-
-func isRuneStart(b byte) bool { return b&0xc0 != 0x80 }
 
 // decide is the answer to what to do with a large paste. Other keys than Enter and
 // Esc are for what is being written. It reports whether the key was an answer.

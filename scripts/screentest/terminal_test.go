@@ -158,8 +158,26 @@ func (term *terminal) resize(columns, rows int) {
 	term.tmux("resize-window", "-x", strconv.Itoa(columns), "-y", strconv.Itoa(rows))
 }
 
+// noticeSources lists the folders of the program's sources: go test then knows that
+// its cached result is no good after a change in them. What go build reads it does
+// not see.
+func noticeSources(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// chat returns the path of the program.
 func chat(t *testing.T) string {
 	t.Helper()
+	noticeSources(t)
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
