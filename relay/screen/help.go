@@ -49,12 +49,12 @@ var keysHelp = [][2]string{
 func helpPage(r ruler, columns, rows int, host bool) []string {
 	var lines []string
 	for _, k := range keysHelp {
-		lines = append(lines, r.fit(k[0], 17)+" "+k[1])
+		lines = append(lines, r.fit(k[0], 21)+" "+k[1])
 	}
 	lines = append(lines, "")
 	for _, c := range commands {
 		if !c.host || host {
-			lines = append(lines, r.fit(c.usage(), 17)+" "+c.help)
+			lines = append(lines, r.fit(c.usage(), 21)+" "+c.help)
 		}
 	}
 	if len(lines) > rows && columns >= 100 {
