@@ -48,6 +48,26 @@ func TestTalk(t *testing.T) {
 	a.wait(`kicked`, `^ready>$`)
 }
 
+// Arriving where no room announces itself: the screen says what may be in the way, looks
+// again, and takes an address.
+func TestArriving(t *testing.T) {
+	h := startHost(t)
+	term := open(t, 80, 24)
+	term.run("%s join --iface %s --timeout 1s --nick bob", chat(t), loopback(t))
+	term.wait(`Looking for rooms on this network…`)
+	term.wait(`no room found within 1s`, `firewall`, `^› Address:`)
+	term.keys("Enter")
+	term.wait(`Looking for rooms on this network…`)
+	term.wait(`^› Address:`)
+	term.typed("127.0.0.1:1")
+	term.keys("Enter")
+	term.wait(`nobody listens at 127.0.0.1:1`, `^› Address: 127.0.0.1:1$`)
+	term.keys("C-u")
+	term.typed(h.addr)
+	term.keys("Enter")
+	term.wait(`kitchen · .* 1 here .*connected`, `^bob›$`)
+}
+
 // Quitting leaves the terminal as it was, with the last lines on it.
 func TestTerminalIsRestored(t *testing.T) {
 	h := startHost(t)

@@ -259,3 +259,19 @@ func (h *host) join(term *terminal, nick string, flags ...string) {
 	term.run("%s join --addr %s --nick %s %s", chat(h.t), h.addr, nick, strings.Join(flags, " "))
 	term.wait(`kitchen · .* here .*connected`)
 }
+
+// loopback returns the name of the network interface that leads nowhere else.
+func loopback(t *testing.T) string {
+	t.Helper()
+	all, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range all {
+		if i.Flags&net.FlagLoopback != 0 {
+			return i.Name
+		}
+	}
+	t.Skip("no loopback interface")
+	return ""
+}
