@@ -22,6 +22,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"chat/scripts/chattest"
 )
 
 // patience is how long a script waits for what should come at once; a busy machine
@@ -49,22 +51,8 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// noticeSources opens the folders of the module: go test then knows that its cached
-// result is no good after a change in them. What go build reads it does not see, nor
-// anything before m.Run.
-func noticeSources(root string) error {
-	return filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() == ".git" {
-			return filepath.SkipDir
-		}
-		return err
-	})
-}
-
 func TestScripts(t *testing.T) {
-	if err := noticeSources("../.."); err != nil {
-		t.Fatal(err)
-	}
+	chattest.NoticeSources(t, "../..")
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		Setup:              setup,

@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chat/scripts/chattest"
 )
 
 var (
@@ -82,37 +84,6 @@ func whyNoLab() string {
 	return ""
 }
 
-// noticeSources opens the folders of the module: go test then knows that its cached
-// result is no good after a change in them. What go build reads it does not see, nor
-// anything before m.Run.
-func noticeSources(root string) error {
-	return filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() == ".git" {
-			return filepath.SkipDir
-		}
-		return err
-	})
-}
-
-// missing skips the test, or fails it where it has to run.
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("this test has to run under CI: %s", why)
-	}
-	t.Skip(why)
-}
-
-// needTools skips the test where one of tools is not installed.
-func needTools(t *testing.T, tools ...string) {
-	t.Helper()
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, "there is no "+tool)
-		}
-	}
-}
-
 // A lab is one made network with numbered nodes, taken down when its test ends.
 type lab struct {
 	t  *testing.T
@@ -125,11 +96,9 @@ var labs atomic.Int64
 func newLab(t *testing.T, args ...string) *lab {
 	t.Helper()
 	if absent != "" {
-		missing(t, absent)
+		chattest.Missing(t, absent)
 	}
-	if err := noticeSources("../.."); err != nil {
-		t.Fatal(err)
-	}
+	chattest.NoticeSources(t, "../..")
 	l := &lab{t, fmt.Sprintf("t%d_%d", os.Getpid(), labs.Add(1))}
 	t.Cleanup(func() { l.lan("down") })
 	l.lan(append([]string{"up"}, args...)...)

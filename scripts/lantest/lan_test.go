@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chat/scripts/chattest"
 )
 
 // soon is what a person takes for at once, with room for a slow machine.
@@ -241,7 +243,7 @@ func TestJoinTime(t *testing.T) {
 			l := newLab(t, "2")
 			l.host(1, "kitchen")
 			if test.loss != "0" {
-				needTools(t, "python3")
+				chattest.NeedTools(t, "python3")
 				l.lan("delay", "2", "1", test.loss)
 			}
 			took := joinTimes(t, l, 2, runs)
@@ -258,7 +260,7 @@ func TestJoinTime(t *testing.T) {
 // to run its tools there.
 func (l *lab) avahi(node int) func(tool string, args ...string) (string, []string) {
 	l.t.Helper()
-	needTools(l.t, "avahi-daemon", "avahi-browse", "avahi-publish-service", "dbus-daemon")
+	chattest.NeedTools(l.t, "avahi-daemon", "avahi-browse", "avahi-publish-service", "dbus-daemon")
 	dir, err := os.MkdirTemp("", "bus") // short: the path of a socket
 	if err != nil {
 		l.t.Fatal(err)

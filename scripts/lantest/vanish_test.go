@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"chat/relay/wire"
+	"chat/scripts/chattest"
 )
 
 // A peer that is gone without a word (its plug was pulled) is noticed: one that
 // listens to silence, by keepalive, and one with something on its way to it, where
 // keepalive sends no probe, by the user time-out.
 func TestVanishedPeer(t *testing.T) {
-	needTools(t, "nc")
+	chattest.NeedTools(t, "nc")
 	for name, talk := range map[string]bool{"at rest": false, "with bytes on their way": true} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, "3")

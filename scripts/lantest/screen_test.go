@@ -1,0 +1,98 @@
+package lantest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"chat/scripts/chattest"
+)
+
+// terminal opens a terminal on node.
+func (l *lab) terminal(node, columns, rows int) *chattest.Terminal {
+	l.t.Helper()
+	return chattest.OpenTerminal(l.t, columns, rows, "env", "CHATLAN_ID="+l.id, script, "exec", fmt.Sprint(node), "--")
+}
+
+// Where there is one room, nobody is asked anything.
+func TestScreenFindsTheOnlyRoom(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "2")
+	l.host(1, "kitchen")
+	bob := l.terminal(2, 80, 24)
+	l.lan("cut", "2", "--silent") // else the search is over before one can look
+	bob.Run("%s join --nick bob", program)
+	bob.Wait(`^Looking for rooms on this network…$`)
+	l.lan("heal", "2")
+	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 1 here .*connected`, `^bob›$`)
+}
+
+// Of several rooms one is chosen; other keys end up in the field for an address.
+func TestScreenAsksWhichRoom(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "3")
+	l.host(1, "kitchen")
+	l.host(2, "den")
+	l.join(1, "carol", "--addr", "127.0.0.1")
+	for _, size := range [][2]int{{80, 24}, {40, 10}} {
+		bob := l.terminal(3, size[0], size[1])
+		bob.Run("%s join --nick bob", program)
+		bob.Wait(`^2 rooms are on this network\. Which one\?$`,
+			`^› den  10\.77\.0\.2:24280, 0 here$`, `^  kitchen  10\.77\.0\.1:24280, 1 here$`, `^  Address:$`)
+		bob.Press("Down")
+		bob.Wait(`^  den `, `^› kitchen `)
+		bob.Press("2", "F5", "x", "BSpace")
+		bob.Wait(`^› Address: 2$`)
+		bob.Press("Up")
+		bob.Wait(`^  den `, `^› kitchen `, `^  Address: 2$`)
+		bob.Press("Enter")
+		bob.Wait(`^ kitchen · .*connected$`, `you are bob`, `^bob›$`)
+		bob.Say("/quit")
+		bob.Wait(`^ready>$`)
+	}
+}
+
+// A room that opens after the search gave up is found by the next.
+func TestScreenLooksAgain(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "2")
+	bob := l.terminal(2, 80, 24)
+	bob.Run("%s join --nick bob --timeout 1s", program)
+	bob.Wait(`no room found within 1s`, `^› Address:$`)
+	l.host(1, "kitchen")
+	bob.Press("Enter")
+	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 1 here .*connected`, `^bob›$`)
+}
+
+// Two people talk, and the cable of one is cut. The screen says so, and what is typed
+// meanwhile arrives once, in order, when the cable is whole again.
+func TestScreensAndACutCable(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "2")
+	alice, bob := l.terminal(1, 80, 24), l.terminal(2, 80, 24)
+	alice.Run("%s host --room kitchen --nick alice", program)
+	alice.Wait(`room is open`, `chat join --addr 10\.77\.0\.1:24280`)
+	bob.Run("%s join --nick bob", program)
+	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 2 here .*connected`)
+	alice.Wait(`bob joined`, ` 2 here .*connected`)
+	alice.Say("soup is ready")
+	bob.Wait(`alice  soup is ready`)
+	bob.Say("coming")
+	alice.Wait(`bob  coming`)
+
+	l.lan("cut", "2")
+	alice.Say("bring a spoon")
+	bob.Say("which table?")
+	const silence = 20 * time.Second // after which the client takes a connection for lost
+	bob.WaitWithin(silence+soon, `1 message waits · reconnecting`)
+	bob.Say("hello?")
+	bob.Wait(`2 messages wait · reconnecting`)
+	bob.Never(`bring a spoon`)
+	alice.Never(`which table`)
+
+	l.lan("heal", "2")
+	for _, term := range []*chattest.Terminal{alice, bob} {
+		term.Wait(`alice  bring a spoon(?s:.*)bob  which table\?(?s:.*)hello\?`, ` 2 here .*connected$`)
+		term.Never(`(?s)which table\?.*which table\?|hello\?.*hello\?`)
+	}
+}
