@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -9,10 +10,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
 	"os/user"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
@@ -45,6 +49,8 @@ type hostOptions struct {
 	Ifaces      []string
 	LogFile     string // what is said is appended to it while the hosting person takes part; "": nowhere
 	LogFormat   string // text or json
+	HistoryFile string // the room is kept in it; "": in memory alone
+	HistoryKeep history.Keep
 	Verbose     bool
 	In          io.Reader
 	Out, Err    io.Writer // for the hosting person; for log lines
@@ -76,9 +82,13 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if c.Float64("rate") < 0 {
 		return hostOptions{}, usageErrorf("--rate cannot be negative")
 	}
+	keep, err := parseKeep(c.String("history-keep"))
+	if err != nil {
+		return hostOptions{}, err
+	}
 	return hostOptions{
 		Options: relay.Options{
-			Title:         cmp.Or(title, machineName()),
+			Title:         title,
 			App:           appVersion(),
 			Backlog:       noneIfZero(c.Int("backlog")),
 			History:       history.Limits{Events: noneIfZero(c.Int("keep")), Bytes: noneIfZero(c.Int("keep-bytes"))},
@@ -105,6 +115,8 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		Ifaces:      c.StringSlice("iface"),
 		LogFile:     c.String("log"),
 		LogFormat:   format,
+		HistoryFile: c.String("history"),
+		HistoryKeep: keep,
 		Verbose:     c.Bool("verbose"),
 		In:          os.Stdin,
 		Out:         c.App.Writer,
@@ -151,7 +163,11 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	logs := newLogQueue(opts.Err)
 	defer logs.close()
 	opts.Log = newLogger(opts, logs)
-	srv := relay.New(opts.Options)
+	srv, closeHistory, err := newServer(opts)
+	if err != nil {
+		return err
+	}
+	defer closeHistory()
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -185,6 +201,148 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	err = errors.Join(err, <-served)
 	opts.Log.Info("room closed")
 	return err
+}
+
+// newServer makes the room, in memory or on the history that is to be gone on with.
+func newServer(opts hostOptions) (_ *relay.Server, closeHistory func(), err error) {
+	if opts.HistoryFile == "" {
+		opts.Title = cmp.Or(opts.Title, machineName())
+		return relay.New(opts.Options), func() {}, nil
+	}
+	file, err := history.OpenFile(opts.HistoryFile, opts.HistoryKeep)
+	if err != nil {
+		return nil, nil, historyError(opts.HistoryFile, err)
+	}
+	opts.Title = cmp.Or(opts.Title, file.Title(), machineName())
+	srv, err := relay.NewOn(file, opts.Options)
+	if err != nil {
+		return nil, nil, historyError(opts.HistoryFile, errors.Join(err, file.Close()))
+	}
+	return srv, func() {
+		if err := file.Close(); err != nil {
+			opts.Log.Error("the history could not be closed", "error", err)
+		}
+	}, nil
+}
+
+// historyError says what can be done about a history that cannot be opened.
+func historyError(path string, err error) error {
+	for _, known := range []struct {
+		err  error
+		hint string
+	}{
+		{history.ErrInUse, "a room is open on it; join that one, or name another file with --history"},
+		{history.ErrNewer, "it was left as it is; host it with the version of chat that wrote it, or a later one"},
+		{history.ErrNotHistory, "it was left as it is; name another file with --history"},
+		{history.ErrDamaged, fmt.Sprintf("it was left as it is; chat history %s reads what can be read; host on a copy of it that was mended (sqlite3 %[1]s .recover), or on another file", path)},
+	} {
+		if errors.Is(err, known.err) {
+			return fmt.Errorf("cannot host on %s: %w\nhint: %s", path, known.err, known.hint)
+		}
+	}
+	return fmt.Errorf("cannot host on %s: %w", path, err)
+}
+
+// selectionOf reads the flags of `chat history`, in which a time may be relative to now.
+func selectionOf(c *cli.Context, now time.Time) (wanted history.Selection, err error) {
+	wanted = history.Selection{From: c.String("from"), Private: c.Bool("private"), Happened: c.Bool("all")}
+	if wanted.Since, err = parseTime(c.String("since"), now); err != nil {
+		return wanted, usageErrorf("--since: %w", err)
+	}
+	if wanted.Until, err = parseTime(c.String("until"), now); err != nil {
+		return wanted, usageErrorf("--until: %w", err)
+	}
+	if re := c.String("grep"); re != "" {
+		if wanted.Text, err = regexp.Compile(re); err != nil {
+			return wanted, usageErrorf("--grep: %w", err)
+		}
+	}
+	return wanted, nil
+}
+
+// parseTime reads a date, with or without a time of day, or how long ago; "" is the zero time.
+func parseTime(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if age, ok := parseAge(s); ok {
+		return now.Add(-age), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time; as in 2026-11-25, \"2026-11-25 10:02\", 2h or 30d", s)
+}
+
+// printHistory prints what is wanted of a history. What came before an error was printed.
+func printHistory(out io.Writer, path string, wanted history.Selection, json bool) error {
+	w := bufio.NewWriter(out)
+	var line []byte
+	for e, err := range history.ReadFile(path, wanted) {
+		if err != nil {
+			return errors.Join(readError(path, err), w.Flush())
+		}
+		if json {
+			line = e.AppendJSON(line[:0])
+		} else {
+			line = e.AppendText(line[:0], wire.Viewer{Dated: true})
+		}
+		if _, err := w.Write(line); err != nil {
+			return fmt.Errorf("print the history: %w", err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the history: %w", err)
+	}
+	return nil
+}
+
+// readError says what can be done about a history that cannot be read.
+func readError(path string, err error) error {
+	for known, hint := range map[error]string{
+		history.ErrNewer:      "read it with the version of chat that wrote it, or a later one",
+		history.ErrNotHistory: "chat host --history FILE makes one",
+		history.ErrDamaged:    fmt.Sprintf("what could be read is above; sqlite3 %s .recover may save more", path),
+		os.ErrNotExist:        "chat host --history FILE makes one",
+	} {
+		if errors.Is(err, known) {
+			return fmt.Errorf("cannot read %s: %w\nhint: %s", path, known, hint)
+		}
+	}
+	return err
+}
+
+// parseKeep reads how much of a history is kept: an age, a size, or both.
+func parseKeep(limits string) (keep history.Keep, err error) {
+	for limit := range strings.SplitSeq(limits, ",") {
+		limit = strings.TrimSpace(limit)
+		if limit == "" {
+			continue
+		}
+		if age, ok := parseAge(limit); ok && age > 0 {
+			keep.Age = age
+		} else if size, err := humanize.ParseBytes(limit); err == nil && size >= minKept && size <= math.MaxInt64 {
+			keep.Bytes = int64(size)
+		} else {
+			return keep, usageErrorf("--history-keep takes an age, a size from 1MB on, or both, as in 30d,500MB; not %q", limit)
+		}
+	}
+	return keep, nil
+}
+
+// minKept is the smallest size to which a history can be bounded, in bytes.
+const minKept = 1_000_000
+
+// parseAge reads a time as Go does, or in days.
+func parseAge(s string) (time.Duration, bool) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseFloat(days, 64)
+		return time.Duration(n * 24 * float64(time.Hour)), err == nil && n < 36_500
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil
 }
 
 // listen listens on addr; for "" on the default port, or one of the next ten, or
@@ -310,8 +468,8 @@ func hostOnScreen(ctx context.Context, srv *relay.Server, opts hostOptions, tran
 	var served sync.WaitGroup
 	defer served.Wait()
 	how := screen.Options{
-		Place: &screen.Place{Title: srv.Info().Title, ID: srv.Info().ID},
-		Ways:  ways, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
+		Place:   &screen.Place{Title: srv.Info().Title, ID: srv.Info().ID},
+		Hosting: true, Ways: ways, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
 	}
 	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
 		return enter(ctx, srv, opts, &served)

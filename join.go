@@ -175,14 +175,11 @@ func interrupted(ctx context.Context, err error) error {
 // joinOnScreen finds a room, joins it and stays, all on a full screen.
 func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	how := screen.Options{Quiet: opts.Quiet, Mouse: opts.Mouse}
+	addr, err := opts.address()
 	switch {
-	case opts.Addr != "" && opts.Room != "":
-		return usageErrorf("a room or an address, not both: %q, --addr %s", opts.Room, opts.Addr)
-	case opts.Addr != "":
-		addr, err := parseAddr(opts.Addr)
-		if err != nil {
-			return err
-		}
+	case err != nil:
+		return err
+	case addr != "":
 		how.Place = &screen.Place{Addr: addr}
 	default:
 		how.Find = func(ctx context.Context) ([]screen.Place, error) {
@@ -219,7 +216,7 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 	// The room sees somebody go, not a lost connection: the client outlives the screen.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	joined := make(chan *screenRoom, 1)
+	joined := make(chan *client.Client, 1)
 	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
 		stop := context.AfterFunc(ctx, end) // Ctrl-C while we knock ends it at once
 		c, err := join(life, p)
@@ -231,28 +228,20 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 			c.Close()
 			return nil, ctx.Err()
 		}
-		room := newScreenRoom(c)
-		joined <- room
-		return room, nil
+		joined <- c
+		return c, nil
 	}
 	how.Said = transcript.Add
 	unsent, err := screen.Run(ctx, how)
-	var room *screenRoom
+	var c *client.Client
 	select {
-	case room = <-joined:
+	case c = <-joined:
 	default:
 		return notJoined(err)
 	}
-	taken := make(chan struct{})
-	go func() { // nobody looks at the rest; without a taker Close would wait for one
-		defer close(taken)
-		for range room.events {
-		}
-	}()
-	room.Close() // what it complains of is told below
-	<-taken
+	c.Close() // what it complains of is told below
 	var texts []string
-	for _, r := range room.Pending() {
+	for _, r := range c.Pending() {
 		texts = append(texts, r.Text)
 	}
 	if refusal, ok := errors.AsType[*client.RefusedError](err); ok && refusal.Code == wire.CodeQuit || errors.Is(err, context.Canceled) {
@@ -285,47 +274,22 @@ func notJoined(err error) error {
 	return err
 }
 
-// A screenRoom is a client as the screen needs it.
-type screenRoom struct {
-	*client.Client
-	events chan screen.Event // closed when the client has ended
-}
-
-// newScreenRoom passes on c's events until c has ended. They must be taken.
-func newScreenRoom(c *client.Client) *screenRoom {
-	r := &screenRoom{c, make(chan screen.Event, 64)}
-	go func() {
-		defer close(r.events)
-		for e := range c.Events() {
-			r.events <- screenEvent(e)
-		}
-	}()
-	return r
-}
-
-func screenEvent(e client.Event) screen.Event {
-	switch e := e.(type) {
-	case client.Connected:
-		return screen.Connected{Welcome: e.Welcome, Resumed: e.Resumed, NewRoom: e.NewRoom}
-	case client.Disconnected:
-		return screen.Disconnected{Err: e.Err, RetryIn: e.RetryIn}
-	case client.Received:
-		return screen.Received{Event: e.Event, Own: e.Own, Past: e.Past}
-	}
-	panic(fmt.Sprintf("an event of an unknown kind: %T", e))
-}
-
-func (r *screenRoom) Events() <-chan screen.Event { return r.events }
-
 // --- which room ------------------------------------------------------------------
+
+// address returns where --addr leads; "" where it was not given.
+func (opts *joinOptions) address() (string, error) {
+	switch {
+	case opts.Addr == "":
+		return "", nil
+	case opts.Room != "":
+		return "", usageErrorf("a room or an address, not both: %q, --addr %s", opts.Room, opts.Addr)
+	}
+	return parseAddr(opts.Addr)
+}
 
 // place returns where the room is, and its id if that is known.
 func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error) {
-	if opts.Addr != "" {
-		if opts.Room != "" {
-			return "", "", usageErrorf("a room or an address, not both: %q, --addr %s", opts.Room, opts.Addr)
-		}
-		addr, err := parseAddr(opts.Addr)
+	if addr, err = opts.address(); addr != "" || err != nil {
 		return addr, "", err
 	}
 	looking := time.AfterFunc(lookingAfter, func() {

@@ -339,6 +339,24 @@ func TestPipeHalvesWhatAHostFindsTooLong(t *testing.T) {
 	}
 }
 
+// A message as large as we make them is taken by a host with the usual limits.
+func TestLargestMessages(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	w := newWitness(t, addr)
+	texts := []string{strings.Repeat("\n", wire.MessageLines-1) + "x"}
+	for _, fill := range []string{"a", `"`, "\t\\", "日"} {
+		texts = append(texts, strings.Repeat(fill, wire.MessageBytes/len(fill)))
+	}
+	for _, text := range texts {
+		if _, err := w.Say(t.Context(), text); err != nil {
+			t.Errorf("%d bytes, as %q: %v", len(text), text[:10], err)
+		}
+	}
+	if err := w.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPipeTellsOfRefusedLines(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{HostToken: "hosthosthost"})
 	boss, err := client.Join(t.Context(), client.Options{Addr: addr, Token: "hosthosthost", Nick: "boss"})

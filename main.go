@@ -118,7 +118,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand()},
+		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), historyCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand()},
 	}
 	for _, c := range app.Commands {
 		c.HideHelpCommand = true // `chat join help` joins a room of that name
@@ -182,7 +182,9 @@ func hostFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`FORMAT` of log lines: text or json"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log more"},
 		&cli.IntFlag{Name: "backlog", Value: 50, Usage: "a newcomer begins with the last `N` messages"},
-		&cli.IntFlag{Name: "keep", Value: 10_000, Usage: "keep the last `N` events, to catch up on"},
+		&cli.StringFlag{Name: "history", EnvVars: []string{"CHAT_HISTORY"}, Usage: "keep the room in `FILE`, and go on with it the next time"},
+		&cli.StringFlag{Name: "history-keep", Usage: "of that, keep at most so much, as in 30d, 12h, 500MB or 30d,500MB: `LIMIT`", DefaultText: "all"},
+		&cli.IntFlag{Name: "keep", Value: 10_000, Usage: "keep the last `N` events in memory, to catch up on"},
 		&cli.IntFlag{Name: "keep-bytes", Value: 16 << 20, Usage: "keep at most `BYTES` of them"},
 		&cli.IntFlag{Name: "max-sessions", Value: 1000, Usage: "at most `N` connections"},
 		&cli.IntFlag{Name: "max-per-address", Value: 64, Usage: "at most `N` connections of one address (this machine is exempt)"},
@@ -246,6 +248,38 @@ func roomsCommand() *cli.Command {
 				return err
 			}
 			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface")})
+		},
+	}
+}
+
+func historyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "history",
+		Usage:     "print what was said in a room that was kept in a file",
+		ArgsUsage: "FILE",
+		Description: "chat history kitchen.chat\n" +
+			"chat history kitchen.chat --since 2h --grep 'soup|bread'\n" +
+			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25 --from alice --json\n\n" +
+			"The file is that of chat host --history; the room may be open meanwhile.",
+		OnUsageError: onUsageError,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "since", Usage: "from `TIME` on: 2026-11-25, \"2026-11-25 10:02\", or 2h, 30d ago"},
+			&cli.StringFlag{Name: "until", Usage: "before `TIME`"},
+			&cli.StringFlag{Name: "from", Usage: "what `NICK` said"},
+			&cli.StringFlag{Name: "grep", Usage: "what matches the regular expression `RE` (RE2; (?i) in front: whatever the case)"},
+			&cli.BoolFlag{Name: "private", Usage: "private messages, too"},
+			&cli.BoolFlag{Name: "all", Usage: "who came and went, too"},
+			&cli.BoolFlag{Name: "json", Usage: "print events as JSON lines"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return usageErrorf("name one file, as in: chat history kitchen.chat")
+			}
+			wanted, err := selectionOf(c, time.Now())
+			if err != nil {
+				return err
+			}
+			return printHistory(c.App.Writer, c.Args().First(), wanted, c.Bool("json"))
 		},
 	}
 }

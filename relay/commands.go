@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"chat/relay/history"
 	"chat/relay/wire"
 )
 
@@ -50,6 +51,7 @@ var commands = []command{
 	{name: "who", help: "list who is here", run: runWho},
 	{name: "topic", args: []argument{optional(textArgument)}, help: "show the topic, or set it (- clears it)", run: runTopic},
 	{name: wire.TypeHistory, args: []argument{countArgument}, help: "show the last N messages again, 50 unless told", run: runHistory},
+	{name: wire.TypeSearch, args: []argument{named(textArgument, "WORDS")}, help: "show what was said with all of WORDS, or words that begin so", run: runSearch},
 	{name: "ignore", args: []argument{optional(nickArgument)}, help: "hear no more of NICK, or list whom you ignore", run: runIgnore},
 	{name: "unignore", args: []argument{nickArgument}, help: "hear NICK again", run: runUnignore},
 	{name: "quit", args: []argument{optional(textArgument)}, help: "leave", run: runQuit},
@@ -177,15 +179,18 @@ func told(words string, fault *wire.Event) (*wire.Event, *wire.Event) {
 }
 
 func runMe(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	defer s.awaitDisk()
 	return nil, s.server.room.say(s, wire.TypeAction, req.Seq, req.Text)
 }
 
 func runMsg(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
-	sent, fault := s.server.room.tell(s, req)
-	if fault != nil || !s.isJSON() {
-		return nil, fault // a person sees what was typed
+	waitsFor, fault := s.server.room.tell(s, req)
+	s.server.wake()
+	s.awaitDisk()
+	if fault != nil || waitsFor == "" {
+		return nil, fault
 	}
-	return sent, nil
+	return notice("the connection of %s is lost; they get this if they come back", waitsFor), nil
 }
 
 func runNick(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
@@ -223,24 +228,53 @@ const (
 	maxHistoryBytes = 128 << 10 // of one answer: half of what may wait for a session
 )
 
-// runHistory answers with what was said before an id. The answer is made of what the
-// log has encoded already.
+// runHistory answers with what was said before an id.
 func runHistory(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
-	count := req.Count
+	page, fault := pageOf(req)
+	if fault != nil {
+		return nil, fault
+	}
+	lines, err := s.server.history.Before(page, s.view())
+	return nil, s.readBack(&wire.Event{Type: wire.TypeHistory, Before: req.Before}, lines, err)
+}
+
+// runSearch answers as runHistory does, with what has certain words in it.
+func runSearch(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	page, fault := pageOf(req)
+	if fault != nil {
+		return nil, fault
+	}
+	words := cutWord(req.Text)
+	lines, err := s.server.history.Search(words, page, s.view())
+	return nil, s.readBack(&wire.Event{Type: wire.TypeHistory, Before: req.Before, Text: words}, lines, err)
+}
+
+// pageOf returns what req wants to read back.
+func pageOf(req *wire.Request) (history.Page, *wire.Event) {
+	page := history.Page{Before: req.Before, Count: min(req.Count, wire.MaxHistory), Bytes: maxHistoryBytes}
 	switch {
-	case count < 0:
-		return nil, faultf(wire.CodeBadRequest, "count is how many messages; %d is no such number", count)
-	case count == 0:
-		count = defaultHistory
+	case req.Count < 0:
+		return page, faultf(wire.CodeBadRequest, "count is how many messages; %d is no such number", req.Count)
+	case req.Count == 0:
+		page.Count = defaultHistory
 	}
-	lines := s.before(req.Before, min(count, wire.MaxHistory), maxHistoryBytes)
+	return page, nil
+}
+
+// readBack answers with lines of the log, or returns that it cannot be read. The answer is
+// made of what the log has encoded already.
+func (s *session) readBack(answer *wire.Event, lines [][]byte, err error) *wire.Event {
+	if err != nil {
+		s.log().Error("the history cannot be read", "error", err)
+		return faultf(wire.CodeNotRead, "the host cannot read its history")
+	}
 	if s.isJSON() {
-		s.replyEncoded(wire.AppendHistory(nil, req.Before, lines))
-		return nil, nil
+		s.replyEncoded(wire.AppendHistory(nil, answer, lines))
+		return nil
 	}
-	heading := s.encode(notice("%s", wire.HistoryHeading(len(lines))), "")
+	heading := s.encode(notice("%s", answer.HistoryHeading(len(lines))), "")
 	s.replyEncoded(append(heading, bytes.Join(lines, nil)...))
-	return nil, nil
+	return nil
 }
 
 func runIgnore(s *session, req *wire.Request) (*wire.Event, *wire.Event) {

@@ -16,7 +16,7 @@ func TestImports(t *testing.T) {
 		"history":   {"chat/relay/wire"},
 		"client":    {"chat/relay/wire"},
 		"plain":     {"chat/relay/client", "chat/relay/wire"},
-		"screen":    {"chat/relay/wire"},
+		"screen":    {"chat/relay/client", "chat/relay/wire"},
 		"discovery": {"chat/relay/wire"},
 		"doctor":    {"chat/relay/wire"},
 	} {

@@ -60,7 +60,7 @@ func (r *room) kick(by *session, req *wire.Request) (string, *wire.Event) {
 // expelLocked ends target's session and tells everybody, with the reason if there is one.
 func (r *room) expelLocked(target, by *session, code wire.Code, reason string) {
 	how := wire.Event{Code: code, From: by.nick, Text: cutWord(reason)}
-	r.leaveLocked(target, how)
+	r.goLocked(target, how)
 	target.end(byeEvent(code, "you were "+how.Expulsion()))
 }
 

@@ -20,7 +20,7 @@ type Options struct {
 	HostToken string
 
 	Backlog int            // messages a newcomer begins with; default 50, negative: none
-	History history.Limits // what the room's log keeps
+	History history.Limits // what the room's log keeps in memory
 
 	MaxSessions   int     // sessions in all; default 1,000
 	MaxPerAddress int     // sessions of one address; default 64; this machine itself is exempt
@@ -58,7 +58,7 @@ func (o Options) withDefaults() Options {
 		o.Title = "chat"
 	}
 	if o.Room == "" {
-		o.Room = newRoomID()
+		o.Room = history.NewRoomID()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

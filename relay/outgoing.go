@@ -16,17 +16,14 @@ const maxOut = 256 << 10
 
 // start gives the session its place in the log behind the welcome. From here on
 // it reads what is said. A person, whose terminal shows what is typed, does not
-// get what own says: the session itself.
-func (s *session) start(welcome wire.Event, from, live uint64, own history.Author, ignored map[history.Author]bool) {
+// get what it says itself.
+func (s *session) start(welcome wire.Event, from, live uint64, me history.Author, ignored map[history.Author]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.own = own
-	if s.format == history.JSON {
-		s.own = 0
-	}
 	s.putLocked(&welcome, welcome.Nick)
-	s.cursor = s.server.history.Cursor(from, live, s.format)
-	s.cursor.LeaveOut(s.own, ignored)
+	s.cursor = s.server.history.Cursor(from, live, history.View{
+		Format: s.format, Me: me, Echo: s.format == history.JSON, Ignored: ignored,
+	})
 	s.started = true
 }
 
@@ -41,7 +38,7 @@ func (s *session) pause() {
 func (s *session) ignore(authors map[history.Author]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cursor.LeaveOut(s.own, authors)
+	s.cursor.Ignore(authors)
 }
 
 // reply queues an event for this session alone. It is for the session's own read
@@ -78,12 +75,11 @@ func (s *session) queueOrWait(b []byte) <-chan struct{} {
 	return s.space
 }
 
-// before returns what was said before an id, as history.Log.Before has it for this session.
-func (s *session) before(id uint64, count, maxBytes int) [][]byte {
+// view returns what this session gets of the log.
+func (s *session) view() history.View {
 	s.mu.Lock()
-	place := s.cursor
-	s.mu.Unlock()
-	return place.Before(id, count, maxBytes)
+	defer s.mu.Unlock()
+	return s.cursor.View()
 }
 
 // deliver queues an event for this session alone, unless its client does not
@@ -128,25 +124,29 @@ func (s *session) encode(e *wire.Event, nick string) []byte {
 // collect appends what is to be written next to runs: the session's own events,
 // then the log from the cursor on. Where there is nothing the write loop has to
 // end: writing begins again by the log, by the queue, or never if the session is over.
-func (s *session) collect(runs [][]byte) [][]byte {
+//
+// behind is true where the next events are on disk, and there is nothing else: see fetch.
+func (s *session) collect(runs [][]byte) (_ [][]byte, behind bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		runs = s.takeOutLocked(runs)
-		runs = s.takeLogLocked(runs)
+		runs, behind = s.takeLogLocked(runs)
 		switch {
 		case len(runs) > 0:
-			return runs
+			return runs, false
+		case behind:
+			return runs, true
 		case s.bye != nil:
 			runs = append(runs, s.encode(s.bye, ""))
 			s.bye = nil
-			return runs
+			return runs, false
 		case s.ending:
-			return nil
+			return nil, false
 		case !s.started || s.waiting || s.cursor.Wait(s):
 			s.waiting = s.started
 			s.writing = false
-			return nil
+			return nil, false
 		}
 	}
 }
@@ -163,16 +163,38 @@ func (s *session) takeOutLocked(runs [][]byte) [][]byte {
 }
 
 // takeLogLocked reads on in the log.
-func (s *session) takeLogLocked(runs [][]byte) [][]byte {
+func (s *session) takeLogLocked(runs [][]byte) (_ [][]byte, behind bool) {
 	if !s.started {
-		return runs
+		return runs, false
 	}
 	before := len(runs)
-	runs, missed := s.cursor.Next(runs)
-	if missed > 0 {
-		s.missed += missed
-		gap := s.encode(&wire.Event{Type: wire.TypeGap, Missed: missed}, "")
-		runs = slices.Insert(runs, before, gap)
+	runs, missed, behind := s.cursor.Next(runs)
+	return s.tellMissedLocked(runs, before, missed), behind
+}
+
+// tellMissedLocked tells of events that were missed in front of those that came then.
+func (s *session) tellMissedLocked(runs [][]byte, before int, missed uint64) [][]byte {
+	if missed == 0 {
+		return runs
 	}
-	return runs
+	s.missed += missed
+	gap := s.encode(&wire.Event{Type: wire.TypeGap, Missed: missed}, "")
+	return slices.Insert(runs, before, gap)
+}
+
+// fetch is collect for a session whose next events are on disk. Nothing waits for it:
+// the session can be told something while it reads.
+func (s *session) fetch(runs [][]byte) [][]byte {
+	s.mu.Lock()
+	place := s.cursor
+	s.mu.Unlock()
+	before := len(runs)
+	runs, missed, err := place.Fetch(runs)
+	if err != nil {
+		s.log().Error("what a session missed cannot be read", "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cursor.MoveTo(&place)
+	return s.tellMissedLocked(runs, before, missed)
 }

@@ -2,8 +2,6 @@ package relay
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -44,32 +42,66 @@ type Server struct {
 // Beyond it they are just closed, so that a flood of them takes nothing from the room.
 const maxRefusals = 64
 
-// New makes a server for one room.
+// New makes a server for one room, whose log is in memory.
 func New(opts Options) *Server {
+	s := newServer(opts)
+	s.begin(history.New(s.opts.History, s.fanout.add))
+	return s
+}
+
+// NewOn makes a server for the room that is kept in f, with the id it had. f has to be
+// closed when the server has ended.
+// The error is that of reading the file.
+func NewOn(f *history.File, opts Options) (*Server, error) {
+	kept, err := f.Room(nickHeld)
+	if err != nil {
+		return nil, err
+	}
+	opts.Room = kept.ID
+	s := newServer(opts)
+	if s.opts.Title != f.Title() {
+		if err := f.SetTitle(s.opts.Title); err != nil {
+			return nil, err
+		}
+	}
+	log, err := history.NewOn(f, s.opts.History, s.fanout.add, s.refusedByDisk)
+	if err != nil {
+		return nil, err
+	}
+	s.begin(log)
+	s.room.restore(kept)
+	return s, nil
+}
+
+func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = wire.Clean(opts.Title)
-	out := &fanout{limit: runtime.GOMAXPROCS(0)}
-	log := history.New(opts.History, func(idle []history.Reader) { out.add(idle) })
-	out.log = log
 	return &Server{
 		opts:      opts,
-		history:   log,
-		fanout:    out,
-		room:      newRoom(opts, log),
+		fanout:    &fanout{limit: runtime.GOMAXPROCS(0)},
 		pace:      newPace(opts.Rate, opts.Burst),
 		sessions:  make(map[*session]struct{}),
 		addresses: make(map[string]int),
 		debts:     make(map[string]time.Time),
-		wake:      log.Wake,
 		refusals:  make(chan struct{}, maxRefusals),
 	}
 }
 
-// newRoomID returns 16 random hexadecimal digits.
-func newRoomID() string {
-	var id [8]byte
-	rand.Read(id[:]) // never fails: crypto/rand
-	return hex.EncodeToString(id[:])
+// begin gives the server its log.
+func (s *Server) begin(log *history.Log) {
+	s.history, s.fanout.log, s.wake = log, log, log.Wake
+	s.room = newRoom(s.opts, log)
+}
+
+// refusedByDisk tells those who said something that it could not be kept, and so is not
+// said; without an error, that the disk takes something again.
+func (s *Server) refusedByDisk(refused []history.Refused, err error) {
+	if err == nil {
+		s.opts.Log.Warn("the history is written again")
+		return
+	}
+	s.opts.Log.Error("what is said cannot be kept, and is refused until it can", "error", err)
+	s.room.takeBack(refused, err)
 }
 
 // Info returns what the room says of itself to those who ask.
@@ -239,6 +271,9 @@ func sayAndClose(conn net.Conn, b []byte) {
 // close ends every session and waits for them.
 func (s *Server) close() {
 	s.room.close() // from here on nothing is said, so that all can be given the same
+	if err := s.history.Close(); err != nil {
+		s.opts.Log.Error("the history could not be closed", "error", err)
+	}
 	s.mu.Lock()
 	s.closing = true
 	if s.tidying != nil {

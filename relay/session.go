@@ -49,14 +49,13 @@ type session struct {
 	writing  bool           // it is being written to, or nothing will be any more
 	ending   bool           // nothing new comes in
 	cursor   history.Cursor
-	own      history.Author // whose lines the session does not get; 0: nobody
-	missed   uint64         // how many events the log dropped before they were read
-	out      [][]byte       // encoded events for this session alone, to be written before more of the log
-	outBytes int            // in out
-	bye      *wire.Event    // the last event; nil: none
-	deadline time.Time      // of the write loop once the session is ending
-	space    chan struct{}  // closed when out is taken; nil while nobody waits for it
-	ended    chan struct{}  // closed once ending is set; nil while nobody waits for it
+	missed   uint64        // how many events the log dropped before they were read
+	out      [][]byte      // encoded events for this session alone, to be written before more of the log
+	outBytes int           // in out
+	bye      *wire.Event   // the last event; nil: none
+	deadline time.Time     // of the write loop once the session is ending
+	space    chan struct{} // closed when out is taken; nil while nobody waits for it
+	ended    chan struct{} // closed once ending is set; nil while nobody waits for it
 
 	writer sync.WaitGroup // what writing means
 }
@@ -367,6 +366,23 @@ func (s *session) say(seq uint64, text string) {
 	if fault := s.server.room.say(s, wire.TypeMessage, seq, text); fault != nil {
 		s.fail(seq, fault)
 	}
+	s.awaitDisk()
+}
+
+// awaitDisk waits while more is on its way to disk than should be.
+func (s *session) awaitDisk() {
+	for {
+		room := s.server.history.Full()
+		if room == nil {
+			return
+		}
+		s.server.wake()
+		select {
+		case <-room:
+		case <-s.hasEnded():
+			return
+		}
+	}
 }
 
 // checkText bounds and cleans what a program says.
@@ -401,6 +417,9 @@ func (s *session) tooLong(limit int) {
 
 // fail tells the client that its request numbered seq could not be carried out.
 func (s *session) fail(seq uint64, fault *wire.Event) {
+	if fault == onItsWay {
+		return
+	}
 	fault.Seq = seq
 	s.reply(*fault)
 }
@@ -485,7 +504,12 @@ func (s *session) beginLocked() bool {
 // without waiting. It reports whether there may be more; if not, the session waits
 // for more, is over, or goes on in a goroutine of its own.
 func (s *session) writeSome(w *writer) (more bool) {
-	w.runs = s.collect(w.runs[:0])
+	var behind bool
+	w.runs, behind = s.collect(w.runs[:0])
+	if behind {
+		go s.writeLoop(nil)
+		return false
+	}
 	if len(w.runs) == 0 {
 		s.writer.Done()
 		return false
@@ -509,9 +533,16 @@ func (s *session) writeSome(w *writer) (more bool) {
 // writeLoop writes runs and then on until there is nothing more at the moment.
 func (s *session) writeLoop(runs [][]byte) {
 	defer s.writer.Done()
-	for ; len(runs) > 0; runs = s.collect(runs[:0]) {
+	for {
 		if err := s.write(runs); err != nil {
 			s.lost(err)
+			return
+		}
+		var behind bool
+		runs, behind = s.collect(runs[:0])
+		if behind {
+			runs = s.fetch(runs)
+		} else if len(runs) == 0 {
 			return
 		}
 	}
@@ -574,7 +605,7 @@ func (s *session) lost(err error) {
 // goodbye takes the session out of the room. err is what ended its read loop.
 func (s *session) goodbye(err error) {
 	s.server.wake() // what it said last
-	s.server.room.leave(s, "")
+	s.server.room.drop(s)
 	s.endQuietly()
 	s.writer.Wait()
 	s.server.keepDebt(s.address, s.due)

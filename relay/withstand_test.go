@@ -187,35 +187,6 @@ func TestCatchingUpIsForgiven(t *testing.T) {
 	slow.expect("are you there?")
 }
 
-// Private messages to somebody who takes nothing are refused, not kept without bound.
-func TestPrivateMessagesAreBounded(t *testing.T) {
-	bubble(t, relay.Options{Rate: -1, Stall: -1}, func(t *testing.T, srv *relay.Server) {
-		p, _ := program(t, srv, hello("p"))
-		ours, theirs := net.Pipe()
-		go srv.ServeConn(context.Background(), theirs)
-		io.WriteString(ours, hello("stuck")+"\n")
-		time.Sleep(time.Second)
-		text := strings.Repeat("x", 10_000)
-		busy := false
-		for range 100 {
-			p.send(fmt.Sprintf(`{"type":"msg","to":"stuck","text":%q}`, text))
-			for e := p.event(); e.Type != wire.TypePrivate; e = p.event() {
-				if e.Type == wire.TypeError {
-					if e.Code != wire.CodeBusy {
-						t.Fatalf("got %+v", e)
-					}
-					busy = true
-					break
-				}
-			}
-		}
-		if !busy {
-			t.Error("a megabyte of private messages was taken for a session that reads nothing")
-		}
-		ours.Close()
-	})
-}
-
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := relay.New(relay.Options{MaxSessions: 3, MaxPerAddress: 2})

@@ -562,6 +562,46 @@ func TestFinalGoodbyes(t *testing.T) {
 	}
 }
 
+// One odd id, or several, hide nothing of what follows: not on this connection, and not
+// on the next.
+func TestOddIDs(t *testing.T) {
+	const odd = 1<<53 - 1
+	for _, options := range []Options{{}, {Backlog: -1}} {
+		bubble(t, func(t *testing.T) {
+			c, h, end := join(t, options, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: odd}) })
+			nextEvent[Connected](t, c)
+			wantIDs := func(ids ...uint64) {
+				t.Helper()
+				for _, id := range ids {
+					if e := nextEvent[Received](t, c); e.ID != id {
+						t.Fatalf("got %+v, want the event %d", e, id)
+					}
+				}
+			}
+			comeBack := func(since, next uint64) {
+				t.Helper()
+				end.conn.Close()
+				nextEvent[Disconnected](t, c)
+				end = h.accept()
+				if hello := end.want(wire.TypeHello); hello.Since != since {
+					t.Errorf("asked for what came after %d, want %d", hello.Since, since)
+				}
+				end.send(welcomeTo("r1", wire.Event{Next: next}))
+				nextEvent[Connected](t, c)
+			}
+			end.send(message(5, "x"), message(odd, "x"), message(6, "x"))
+			wantIDs(5, odd, 6)
+			comeBack(6, 9)
+			end.send(message(6, "was seen"), message(8, "x"), message(odd, "x"))
+			wantIDs(8, odd)
+			comeBack(odd, 10)
+			end.send(message(10, "x"))
+			wantIDs(10)
+			closeClient(t, c, end)
+		})
+	}
+}
+
 func TestGapSendsAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })

@@ -13,6 +13,7 @@ type Event interface{ event() }
 // Connected is the first event of each connection, the first one included.
 type Connected struct {
 	Welcome wire.Event // what the host said; without the token
+	Addr    string     // where the host is, as it was dialled
 	Resumed bool       // not the first connection: what was missed follows, each event once
 	NewRoom bool       // Resumed, but the host was restarted: ids and history begin afresh
 }

@@ -44,7 +44,8 @@ type membership struct {
 	id    string // our client id there
 
 	joined bool          // there was a welcome
-	last   uint64        // id of the last event seen
+	last   uint64        // id of the last event seen; not the highest: one odd id must not hide all that follow
+	since  uint64        // what last was when the connection began: events up to it are no news
 	next   uint64        // id of the first event that is not past
 	pause  time.Duration // before the next attempt, without its sway
 }
@@ -298,13 +299,20 @@ func (s *membership) take(stay context.Context, l *link, e wire.Event) {
 			return
 		case e.Code == wire.CodeShutdown && e.Seq != 0:
 			return // it came too late for this connection, and waits for the next
+		case e.Code == wire.CodeNotStored && e.Seq != 0:
+			if s.out.retry(e.Seq) {
+				s.emit(stay, Received{Event: e})
+			}
+			return
 		case e.Code.Final():
 			l.word = refused(e)
 		}
 	}
 	own := e.Client != "" && e.Client == s.id
-	if e.ID == 0 || e.ID > s.last {
-		s.last = max(s.last, e.ID)
+	if e.ID == 0 || e.ID > s.since {
+		if e.ID != 0 {
+			s.last = e.ID
+		}
 		s.emit(stay, Received{Event: e, Own: own, Past: e.ID != 0 && e.ID < s.next})
 	}
 	switch {
@@ -343,8 +351,12 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if fresh {
 		s.last = 0
 	}
+	if welcome.Next > 0 {
+		s.last = min(s.last, welcome.Next-1) // a higher one was none of this log
+	}
+	s.since = s.last
 	if first && s.opts.Backlog < 0 && welcome.Next > 0 {
-		s.last = welcome.Next - 1 // nothing before is wanted, now or later
+		s.last = welcome.Next - 1 // nothing before is wanted later
 	}
 	s.joined = true
 	s.addr, s.room, s.title = l.addr, welcome.Room, welcome.Title
@@ -360,7 +372,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.welcome = welcome
 	s.mu.Unlock()
 	s.out.restart(welcome.Seq)
-	l.connected = Connected{Welcome: welcome, Resumed: !first, NewRoom: !first && fresh}
+	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh}
 }
 
 // keepNick remembers what to ask for next time, unless it is a name that only the

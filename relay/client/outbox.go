@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"sync"
+	"time"
 
 	"chat/relay/wire"
 )
@@ -39,7 +40,12 @@ type outbox struct {
 	rejected  RejectedError // since the last flush
 	changed   chan struct{} // closed at the next change; nil when nobody waits
 	unwritten int           // requests without seq in queue
+	retryAt   time.Time     // what is said goes out from then on; zero: now
+	trial     bool          // the first goes alone: the host could keep none a moment ago
 }
+
+// retryPause is how long what is said waits when the host could not keep it.
+const retryPause = time.Second
 
 func newOutbox(limit int) *outbox {
 	return &outbox{wake: make(chan struct{}, 1), max: limit, next: 1}
@@ -89,15 +95,20 @@ func (o *outbox) putLocked(r wire.Request) (uint64, error) {
 func (o *outbox) take(dst []byte) []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.sent < len(o.queue) && len(dst) < writeSize {
-		w := o.queue[o.sent]
-		dst = append(dst, w.line...)
-		if w.request.Seq != 0 {
-			o.sent++
-			continue
+	for i := o.sent; i < len(o.queue) && len(dst) < writeSize; {
+		w := o.queue[i]
+		switch {
+		case w.request.Seq == 0:
+			dst = append(dst, w.line...)
+			o.removeLocked(i)
+			o.unwritten--
+		case o.waitsLocked():
+			i++ // what is asked for need not wait with it
+		default:
+			dst = append(dst, w.line...)
+			i++
+			o.sent = i
 		}
-		o.removeLocked(o.sent)
-		o.unwritten--
 	}
 	if o.closing && !o.quit && o.sent == len(o.queue) {
 		o.quit = true
@@ -106,13 +117,43 @@ func (o *outbox) take(dst []byte) []byte {
 	return dst
 }
 
+// waitsLocked reports whether nothing more may be said at the moment.
+func (o *outbox) waitsLocked() bool {
+	return o.trial && o.sent > 0 || time.Now().Before(o.retryAt)
+}
+
 // settle forgets the request with seq: the host has it.
 func (o *outbox) settle(seq uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if i := o.findLocked(seq); i >= 0 {
 		o.removeLocked(i)
+		if o.trial {
+			o.trial = false
+			o.wakeLocked()
+		}
 	}
+}
+
+// retry says the request with seq and all behind it again after a while: the host could
+// not keep it. It reports whether that is news.
+func (o *outbox) retry(seq uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.findLocked(seq) < 0 {
+		return false
+	}
+	news := !o.trial
+	o.sent, o.trial, o.retryAt = 0, true, time.Now().Add(retryPause)
+	time.AfterFunc(retryPause, o.nudge)
+	return news
+}
+
+// nudge has the writer look again.
+func (o *outbox) nudge() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wakeLocked()
 }
 
 // reject forgets the request with e.Seq: the host does not want it.
@@ -155,7 +196,7 @@ func (o *outbox) restart(seq uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.next = max(o.next, seq+1)
-	o.sent = 0
+	o.sent, o.trial, o.retryAt = 0, false, time.Time{}
 	for i := 0; i < len(o.queue) && o.queue[i].n <= seq; {
 		if o.queue[i].request.Seq == 0 {
 			i++

@@ -1,5 +1,11 @@
 package history
 
+import (
+	"fmt"
+
+	"chat/relay/wire"
+)
+
 // A Format is one of the two encodings that a log holds of each event.
 type Format uint8
 
@@ -8,68 +14,88 @@ const (
 	JSON               // one object a line, for programs
 )
 
+// A View is what one reader gets of a log.
+type View struct {
+	Format  Format
+	Me      Author          // who reads, and gets what is private for it; 0: nobody
+	Echo    bool            // what Me says is among it
+	Ignored map[Author]bool // what these say is not; the map is not changed any more
+}
+
+// shows reports whether what author said to all (to is 0), or to one, is in the view.
+// One's own private messages have no words for people: they read what they typed.
+func (v *View) shows(author, to Author) bool {
+	switch {
+	case len(v.Ignored) > 0 && v.Ignored[author]:
+		return false
+	case author != 0 && author == v.Me:
+		return v.Echo && (to == 0 || v.Format == JSON)
+	default:
+		return to == 0 || to == v.Me
+	}
+}
+
 // A Cursor is a reader's place in a log.
 type Cursor struct {
-	log     *Log
-	format  Format
-	next    uint64          // id of the next event to read
-	quiet   uint64          // before it only what was said is read
-	own     Author          // left out; 0: nobody
-	ignored map[Author]bool // left out too
+	log   *Log
+	view  View
+	next  uint64 // id of the next event to read
+	quiet uint64 // before it only what was said is read
 }
 
 // Cursor returns a cursor that reads on from the event id from. Of the events
 // before live, those that are over by the time a newcomer reads them (joins,
 // leaves, changes of nick and topic) are left out.
-func (l *Log) Cursor(from, live uint64, format Format) Cursor {
-	return Cursor{log: l, format: format, next: max(from, 1), quiet: live}
+func (l *Log) Cursor(from, live uint64, view View) Cursor {
+	return Cursor{log: l, view: view, next: max(from, 1), quiet: live}
 }
 
-// LeaveOut makes the cursor pass over what own says (0: nobody), and those in
-// ignored, which is not changed any more.
-func (c *Cursor) LeaveOut(own Author, ignored map[Author]bool) { c.own, c.ignored = own, ignored }
+// View returns what the cursor gets of the log.
+func (c *Cursor) View() View { return c.view }
+
+// Ignore makes the cursor pass over what authors say, who are not changed any more.
+func (c *Cursor) Ignore(authors map[Author]bool) { c.view.Ignored = authors }
+
+// MoveTo moves the cursor to where another one of the same log is.
+func (c *Cursor) MoveTo(other *Cursor) { c.next = other.next }
 
 // Wait puts r on the list that the log hands over once there is something new to
 // read. It returns false if there is already.
 func (c *Cursor) Wait(r Reader) bool { return c.log.Wait(c.next, r) }
 
-// Before is [Log.Before] in the cursor's format, without those that it ignores. Own
-// words are among it: it is the whole conversation that is read again. The cursor
-// stays where it is.
-func (c *Cursor) Before(id uint64, count, maxBytes int) [][]byte {
-	return c.log.Before(id, count, maxBytes, c.format, c.ignored)
-}
-
 // Next appends the encodings of the next events to runs, as few slices as there
 // are gaps between them, and moves behind them. It returns no slices when the
 // cursor is at the end; more may follow when it returns some. The slices must
 // not be written to. missed is how many events the log dropped before the cursor
-// came to them.
-func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64) {
+// came to them. Where they are on disk it returns behind instead: see [Cursor.Fetch].
+func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64, behind bool) {
 	for {
 		b, end := c.log.at(c.next)
 		if c.next < b.first {
+			if c.log.committer != nil {
+				return runs, missed, true
+			}
 			missed += b.first - c.next
 			c.next = b.first
 		}
 		if c.next >= end {
-			return runs, missed
+			return runs, missed, false
 		}
 		before := len(runs)
 		runs = c.read(runs, &b)
 		if len(runs) > before {
-			return runs, missed
+			return runs, missed, false
 		}
 	}
 }
 
 // read appends what there is to read in b from the cursor on.
 func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
-	bytes := b.bytes(c.format)
+	bytes := b.bytes(c.view.Format)
 	i := int(c.next - b.first)
 	c.next = b.first + uint64(len(b.entries))
-	if c.own == 0 && len(c.ignored) == 0 && b.first+uint64(i) >= c.quiet {
-		return append(runs, bytes[b.end(c.format, i-1):])
+	if (c.view.Me == 0 || c.view.Echo) && len(c.view.Ignored) == 0 && !b.private && b.first+uint64(i) >= c.quiet {
+		return append(runs, bytes[b.end(c.view.Format, i-1):])
 	}
 	for i < len(b.entries) {
 		for i < len(b.entries) && c.leavesOut(b, i) {
@@ -80,7 +106,7 @@ func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
 			i++
 		}
 		if i > start {
-			runs = append(runs, bytes[b.end(c.format, start-1):b.end(c.format, i-1)])
+			runs = append(runs, bytes[b.end(c.view.Format, start-1):b.end(c.view.Format, i-1)])
 		}
 	}
 	return runs
@@ -88,11 +114,58 @@ func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
 
 func (c *Cursor) leavesOut(b *block, i int) bool {
 	e := &b.entries[i]
-	switch {
-	case e.author != 0 && e.author == c.own:
-		return true
-	case len(c.ignored) > 0 && c.ignored[e.author]:
-		return true
+	return c.isOver(b.first+uint64(i), e.said || e.to != 0) || !c.view.shows(e.author, e.to)
+}
+
+// isOver reports whether the event id is left out because it was before the cursor's
+// reader came, and nobody said it.
+func (c *Cursor) isOver(id uint64, said bool) bool { return !said && id < c.quiet }
+
+// fetchBytes is how much Fetch reads at a time: what a write takes.
+const fetchBytes = maxBlockText
+
+// Fetch is [Cursor.Next] for a cursor that is behind what memory holds: it reads from
+// disk, and so may take its time. missed is how many events the file does not have any
+// more, as is what cannot be read: then there is an error besides, and the cursor goes
+// on with what memory has.
+func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, err error) {
+	first := c.log.first()
+	from, size := c.next, 0
+	var lines []byte
+	for r, err := range c.log.committer.file.from(c.next) {
+		if err != nil {
+			missed += first - c.next
+			c.next = first
+			return runs, missed, fmt.Errorf("read events from %d on: %w", from, err)
+		}
+		if r.id >= first || size >= fetchBytes {
+			break
+		}
+		missed += r.id - c.next
+		c.next = r.id + 1
+		size += len(r.json)
+		if !c.isOver(r.id, r.said || r.to != 0) && c.view.shows(r.author, r.to) {
+			lines = c.log.appendRow(lines, &r, c.view.Format)
+		}
 	}
-	return !e.said && b.first+uint64(i) < c.quiet
+	if size == 0 { // the rest was dropped
+		missed += first - c.next
+		c.next = first
+	}
+	if len(lines) > 0 {
+		runs = append(runs, lines)
+	}
+	return runs, missed, nil
+}
+
+// appendRow appends a stored event as format has it.
+func (l *Log) appendRow(dst []byte, r *row, format Format) []byte {
+	if format == JSON {
+		return append(append(dst, r.json...), '\n')
+	}
+	e, err := wire.ParseEvent(r.json)
+	if err != nil { // no host wrote that
+		return dst
+	}
+	return e.AppendText(dst, l.viewer(&e))
 }

@@ -3,7 +3,6 @@ package history
 import (
 	"iter"
 	"math"
-	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -33,9 +32,19 @@ const (
 // 0 is the room itself.
 type Author uint64
 
-// A Log is a room's log in memory.
+// An Origin says whose an event is, and who may read it.
+type Origin struct {
+	Author Author
+	To     Author  // the one reader of a private message besides its author; 0: all
+	Client *Client // what a log on disk keeps of the author with the event; nil: nothing
+	Sender any     // comes back with it if it could not be written
+}
+
+// A Log is a room's log: the last events in memory, and all of them in a [File] if it
+// has one. With a file an event is in the log, for whoever reads it, once it is on disk.
 type Log struct {
-	viewer      wire.Viewer
+	committer   *committer // nil: there is no file
+	zone        *time.Location
 	wake        func(idle []Reader)
 	maxEvents   int
 	maxBytes    int
@@ -60,6 +69,7 @@ type Reader any
 type block struct {
 	first   uint64 // id of entries[0]
 	entries []entry
+	private bool // some of them are not for all
 	json    []byte
 	text    []byte
 }
@@ -69,7 +79,7 @@ type block struct {
 type entry struct {
 	json, text uint32
 	said       bool
-	author     Author
+	author, to Author // as in Origin
 }
 
 // bytes returns the encodings of one kind.
@@ -97,13 +107,13 @@ func (b *block) end(format Format, i int) uint32 {
 func New(limits Limits, wake func(idle []Reader)) *Log {
 	l := &Log{
 		wake:      wake,
-		viewer:    wire.Viewer{Zone: limits.Zone},
+		zone:      limits.Zone,
 		maxEvents: limits.Events,
 		maxBytes:  limits.Bytes,
 		next:      1,
 	}
-	if l.viewer.Zone == nil {
-		l.viewer.Zone = time.Local
+	if l.zone == nil {
+		l.zone = time.Local
 	}
 	l.maxEvents = orDefault(l.maxEvents, defaultEvents)
 	l.maxBytes = orDefault(l.maxBytes, defaultBytes)
@@ -122,11 +132,22 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// Append gives e the next id and puts it into the log. Those who wait for it are
-// not told yet: see [Log.Wake].
-func (l *Log) Append(e *wire.Event, author Author) {
+// Append puts e into the log behind what is there. Those who wait for it are not told
+// yet: see [Log.Wake]. With a file that is left to the writing of it, and so is giving
+// e its id; the ticket is for [Log.Settled], the error says why the file takes nothing
+// at the moment.
+func (l *Log) Append(e *wire.Event, by Origin) (ticket uint64, err error) {
+	if l.committer != nil {
+		return l.committer.add(e, by)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.putLocked(e, by)
+	return 0, nil
+}
+
+// putLocked gives e the next id and puts it into memory.
+func (l *Log) putLocked(e *wire.Event, by Origin) {
 	e.ID = l.next
 	l.next++
 	b := l.blocks[len(l.blocks)-1]
@@ -141,13 +162,17 @@ func (l *Log) Append(e *wire.Event, author Author) {
 	}
 	before := len(b.json) + len(b.text)
 	b.json = e.AppendJSON(b.json)
-	b.text = e.AppendText(b.text, l.viewer)
-	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.Said(), author})
+	b.text = e.AppendText(b.text, l.viewer(e))
+	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.Said(), by.Author, by.To})
+	b.private = b.private || by.To != 0
 	l.events++
 	l.bytes += len(b.json) + len(b.text) - before
 	l.trimLocked()
 	l.fresh = true
 }
+
+// viewer returns who reads e as text: all, or the one whom a private message is for.
+func (l *Log) viewer(e *wire.Event) wire.Viewer { return wire.Viewer{Zone: l.zone, Nick: e.To} }
 
 // Wake hands over those who waited for what was appended. It is apart from Append
 // so that many events that came together are told of once.
@@ -169,20 +194,30 @@ func (l *Log) Wake() {
 func (l *Log) trimLocked() {
 	drop := 0
 	for ; drop < len(l.blocks)-1; drop++ {
-		b := l.blocks[drop]
-		if l.events-len(b.entries) < l.maxEvents && l.bytes <= l.maxBytes {
+		if l.events-len(l.blocks[drop].entries) < l.maxEvents && l.bytes <= l.maxBytes {
 			break
 		}
-		l.events -= len(b.entries)
-		l.bytes -= len(b.json) + len(b.text)
+		l.dropLocked(drop)
 	}
-	if drop > 0 {
-		l.blocks = append([]*block(nil), l.blocks[drop:]...) // a new array: the old one would keep what was dropped
+	l.cutLocked(drop)
+}
+
+// dropLocked counts the ith block as dropped; see cutLocked.
+func (l *Log) dropLocked(i int) {
+	b := l.blocks[i]
+	l.events -= len(b.entries)
+	l.bytes -= len(b.json) + len(b.text)
+}
+
+// cutLocked takes the first n blocks off the list.
+func (l *Log) cutLocked(n int) {
+	if n > 0 {
+		l.blocks = append([]*block(nil), l.blocks[n:]...) // a new array: the old one would keep what was dropped
 	}
 }
 
 // Zone returns the zone of the times in the text encoding.
-func (l *Log) Zone() *time.Location { return l.viewer.Zone }
+func (l *Log) Zone() *time.Location { return l.zone }
 
 // Next returns the id that the next event gets.
 func (l *Log) Next() uint64 {
@@ -191,46 +226,14 @@ func (l *Log) Next() uint64 {
 	return l.next
 }
 
-// Back returns the id of the nth last event that somebody said, or of the oldest
-// kept where there are fewer: where a backlog of n messages begins.
-func (l *Log) Back(n int) uint64 {
+// first returns the id of the oldest event in memory, or of the next one where there is none.
+func (l *Log) first() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := l.next
-	for i := len(l.blocks) - 1; i >= 0 && n > 0; i-- {
-		b := l.blocks[i]
-		for j := len(b.entries) - 1; j >= 0 && n > 0; j-- {
-			if b.entries[j].said {
-				id = b.first + uint64(j)
-				n--
-			}
-		}
-	}
-	return id
+	return l.blocks[0].first
 }
 
-// Before returns the encodings of what was said before the event id (0: of what was
-// said last), oldest first, each with its newline: the latest count of them at most
-// that have maxBytes together, without those of ignored. One that is longer than
-// maxBytes comes alone, so that none is returned only when nothing older is kept.
-// The slices must not be written to.
-func (l *Log) Before(id uint64, count, maxBytes int, format Format, ignored map[Author]bool) (lines [][]byte) {
-	for b, i := range l.backward(id - 1) { // 0 - 1 is the highest there can be
-		if e := &b.entries[i]; !e.said || ignored[e.author] {
-			continue
-		}
-		line := b.bytes(format)[b.end(format, i-1):b.end(format, i)]
-		maxBytes -= len(line)
-		if len(lines) >= count || maxBytes < 0 && len(lines) > 0 {
-			break
-		}
-		lines = append(lines, line)
-	}
-	slices.Reverse(lines)
-	return lines
-}
-
-// backward goes over what is kept from the event id, or from the last where there
+// backward goes over what memory holds from the event id, or from the last where there
 // is none of that id, to the oldest: each time a block, and an event's place in it.
 func (l *Log) backward(id uint64) iter.Seq2[*block, int] {
 	return func(yield func(*block, int) bool) {

@@ -19,7 +19,7 @@ func message(text string) *wire.Event {
 // readAll reads c to its end and returns the last word of each line.
 func readAll(c *Cursor) (words []string, missed uint64) {
 	for {
-		runs, m := c.Next(nil)
+		runs, m, _ := c.Next(nil)
 		missed += m
 		if len(runs) == 0 {
 			return words, missed
@@ -33,7 +33,7 @@ func readAll(c *Cursor) (words []string, missed uint64) {
 
 func TestCursorReadsWhatWasAppended(t *testing.T) {
 	l := New(Limits{}, wakeAll)
-	c := first(l.Cursor(1, 1, Text))
+	c := first(l.Cursor(1, 1, View{Format: Text}))
 	if words, _ := readAll(c); len(words) > 0 {
 		t.Errorf("an empty log has %q", words)
 	}
@@ -41,7 +41,7 @@ func TestCursorReadsWhatWasAppended(t *testing.T) {
 	for n := range 5000 {
 		word := fmt.Sprint("w", n)
 		want = append(want, word)
-		l.Append(message(word), 1)
+		l.Append(message(word), Origin{Author: 1})
 		if n%700 == 0 {
 			words, _ := readAll(c)
 			if len(words) == 0 || words[len(words)-1] != word {
@@ -49,7 +49,7 @@ func TestCursorReadsWhatWasAppended(t *testing.T) {
 			}
 		}
 	}
-	words, missed := readAll(first(l.Cursor(0, 1, Text)))
+	words, missed := readAll(first(l.Cursor(0, 1, View{Format: Text})))
 	if fmt.Sprint(words) != fmt.Sprint(want) || missed != 0 {
 		t.Errorf("a cursor at the start read %d words, missed %d, want %d and 0", len(words), missed, len(want))
 	}
@@ -58,9 +58,9 @@ func TestCursorReadsWhatWasAppended(t *testing.T) {
 func TestJSONHasTheIDs(t *testing.T) {
 	l := New(Limits{}, wakeAll)
 	for range 3 {
-		l.Append(message("x"), 1)
+		l.Append(message("x"), Origin{Author: 1})
 	}
-	runs, _ := first(l.Cursor(2, 1, JSON)).Next(nil)
+	runs, _, _ := first(l.Cursor(2, 1, View{Format: JSON})).Next(nil)
 	for i, line := range bytes.Split(bytes.TrimSpace(bytes.Join(runs, nil)), []byte("\n")) {
 		if e, err := wire.ParseEvent(line); err != nil || e.ID != uint64(i+2) {
 			t.Errorf("line %d is %s (%v), want id %d", i, line, err, i+2)
@@ -85,23 +85,24 @@ func TestCursorsLeaveOut(t *testing.T) {
 			if !s.isSaid {
 				e = &wire.Event{Type: wire.TypeTopic, From: "x", Text: s.word}
 			}
-			l.Append(e, s.author)
+			l.Append(e, Origin{Author: s.author})
 			all = append(all, s)
 		}
 		for range r.IntN(100) {
 			add()
 		}
 		from, live := uint64(1+r.IntN(len(all)+1)), uint64(r.IntN(len(all)+20))
-		c := first(l.Cursor(from, live, Text))
+		view := View{Format: Text}
 		left := map[Author]bool{}
 		switch r.IntN(3) {
 		case 0:
 			left[2] = true
-			c.LeaveOut(2, nil)
+			view.Me = 2
 		case 1:
 			left[1], left[2] = true, true
-			c.LeaveOut(2, map[Author]bool{1: true})
+			view.Me, view.Ignored = 2, map[Author]bool{1: true}
 		}
+		c := first(l.Cursor(from, live, view))
 		var got []string
 		var missed uint64
 		for range 1 + r.IntN(5) {
@@ -133,10 +134,10 @@ func TestBack(t *testing.T) {
 		if n%3 == 0 {
 			e = &wire.Event{Type: wire.TypeJoin, Members: []string{"x"}}
 		}
-		l.Append(e, 1)
+		l.Append(e, Origin{Author: 1})
 	}
 	for n, want := range map[int]uint64{0: 3001, 1: 3000, 2: 2999, 3: 2997, 2000: 2, 5000: 2} {
-		if got := l.Back(n); got != want {
+		if got, _ := l.Back(n); got != want {
 			t.Errorf("Back(%d) = %d, want %d", n, got, want)
 		}
 	}
@@ -160,7 +161,7 @@ func TestBefore(t *testing.T) {
 			if r.IntN(2) > 0 {
 				ignored = map[Author]bool{1: true}
 			}
-			lines := l.Before(id, count, maxBytes, format, ignored)
+			lines, _ := l.Before(Page{id, count, maxBytes}, View{Format: format, Ignored: ignored})
 			want := before(all, id, count, maxBytes, format, ignored, l.blocks[0].first)
 			if got := bytes.Join(lines, nil); string(got) != strings.Join(want, "") || len(lines) != len(want) {
 				t.Fatalf("seed %d: %d before %d in %d bytes, format %d: got\n%swant\n%s", seed, count, id, maxBytes, format, got, strings.Join(want, ""))
@@ -182,8 +183,8 @@ func appendAny(l *Log, r *rand.Rand) appended {
 		e = &wire.Event{Type: wire.TypeJoin, Members: []string{"x"}}
 	}
 	author := Author(r.IntN(3))
-	l.Append(e, author)
-	return appended{e.Said(), author, [2]string{string(e.AppendText(nil, l.viewer)), string(e.AppendJSON(nil))}}
+	l.Append(e, Origin{Author: author})
+	return appended{e.Said(), author, [2]string{string(e.AppendText(nil, l.viewer(e))), string(e.AppendJSON(nil))}}
 }
 
 // before is Log.Before on a plain list, of which those before the id first are dropped.
@@ -210,11 +211,11 @@ func TestBeforeComesToTheEnd(t *testing.T) {
 	l := New(Limits{}, wakeAll)
 	const events = 3000
 	for n := range events {
-		l.Append(message(strings.Repeat("x", n%100*20)), 1)
+		l.Append(message(strings.Repeat("x", n%100*20)), Origin{Author: 1})
 	}
 	next, got := uint64(0), 0
 	for {
-		lines := l.Before(next, 50, 1000, JSON, nil)
+		lines, _ := l.Before(Page{next, 50, 1000}, View{Format: JSON})
 		if len(lines) == 0 {
 			break
 		}
@@ -235,13 +236,13 @@ func TestBeforeConcurrently(t *testing.T) {
 	var all sync.WaitGroup
 	all.Go(func() {
 		for range 5000 {
-			l.Append(message("x"), 1)
+			l.Append(message("x"), Origin{Author: 1})
 		}
 	})
 	for range 2 {
 		all.Go(func() {
 			for range 2000 {
-				lines := l.Before(0, 50, 1<<20, JSON, nil)
+				lines, _ := l.Before(Page{0, 50, 1 << 20}, View{Format: JSON})
 				var last uint64
 				for _, line := range lines {
 					e, err := wire.ParseEvent(line)
@@ -272,9 +273,9 @@ func TestLimits(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := New(test.limits, wakeAll)
 			for range 10_000 {
-				l.Append(message(strings.Repeat("x", 100)), 1)
+				l.Append(message(strings.Repeat("x", 100)), Origin{Author: 1})
 			}
-			words, missed := readAll(first(l.Cursor(1, 1, Text)))
+			words, missed := readAll(first(l.Cursor(1, 1, View{Format: Text})))
 			if len(words) < test.least || len(words) > test.most || len(words)+int(missed) != 10_000 {
 				t.Errorf("kept %d, missed %d, want %d to %d of 10,000", len(words), missed, test.least, test.most)
 			}
@@ -291,14 +292,14 @@ func TestLimits(t *testing.T) {
 
 func TestWait(t *testing.T) {
 	l := New(Limits{}, wakeAll)
-	c := first(l.Cursor(1, 1, Text))
+	c := first(l.Cursor(1, 1, View{Format: Text}))
 	woken := make(waker, 10)
 	first, second := c.Wait(woken), c.Wait(woken)
 	if !first || !second || len(woken) > 0 {
 		t.Error("an empty log has something to read")
 	}
-	l.Append(message("x"), 1)
-	l.Append(message("y"), 1)
+	l.Append(message("x"), Origin{Author: 1})
+	l.Append(message("y"), Origin{Author: 1})
 	if len(woken) > 0 {
 		t.Error("woken before Wake")
 	}
@@ -329,18 +330,18 @@ func TestConcurrentUse(t *testing.T) {
 	for w := range writers {
 		all.Go(func() {
 			for n := range each {
-				l.Append(message(fmt.Sprintf("%d.%d", w, n)), Author(w))
+				l.Append(message(fmt.Sprintf("%d.%d", w, n)), Origin{Author: Author(w)})
 				l.Wake()
 			}
 		})
 	}
 	for range 3 {
 		all.Go(func() {
-			c := first(l.Cursor(1, 1, JSON))
+			c := first(l.Cursor(1, 1, View{Format: JSON}))
 			woken := make(waker, 1)
 			var next [writers]int
 			for got := 0; got < writers*each; {
-				runs, missed := c.Next(nil)
+				runs, missed, _ := c.Next(nil)
 				if missed > 0 {
 					t.Errorf("missed %d", missed)
 					return
@@ -377,7 +378,7 @@ func BenchmarkAppend(b *testing.B) {
 	e := message("the soup is ready, come down before it gets cold (again)")
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Append(e, 1)
+		l.Append(e, Origin{Author: 1})
 	}
 }
 
@@ -385,11 +386,11 @@ func BenchmarkAppend(b *testing.B) {
 func BenchmarkBefore(b *testing.B) {
 	l := New(Limits{}, wakeAll)
 	for range 10_000 {
-		l.Append(message("the soup is ready, come down before it gets cold (again)"), 1)
+		l.Append(message("the soup is ready, come down before it gets cold (again)"), Origin{Author: 1})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Before(5000, 100, 128<<10, JSON, nil)
+		l.Before(Page{5000, 100, 128 << 10}, View{Format: JSON})
 	}
 }
 
@@ -399,7 +400,7 @@ func BenchmarkDrain(b *testing.B) {
 	const messages = 200
 	l := New(Limits{}, wakeAll)
 	for n := range messages {
-		l.Append(message("the soup is ready, come down before it gets cold (again)"), Author(n%20))
+		l.Append(message("the soup is ready, come down before it gets cold (again)"), Origin{Author: Author(n % 20)})
 	}
 	for name, format := range map[string]Format{"text": Text, "json": JSON} {
 		b.Run(name, func(b *testing.B) {
@@ -409,12 +410,13 @@ func BenchmarkDrain(b *testing.B) {
 				if n%messages != 0 {
 					continue // one pass is all of them
 				}
-				c := l.Cursor(1, 1, format)
+				view := View{Format: format}
 				if format == Text {
-					c.LeaveOut(7, nil)
+					view.Me = 7
 				}
+				c := l.Cursor(1, 1, view)
 				for {
-					if runs, _ = c.Next(runs[:0]); len(runs) == 0 {
+					if runs, _, _ = c.Next(runs[:0]); len(runs) == 0 {
 						break
 					}
 				}

@@ -10,17 +10,10 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"chat/relay/client"
 	"chat/relay/wire"
 )
 
 const (
-	// A message of this size is taken by every host with the usual limits: 16 KiB
-	// of text in 100 lines, and a line of JSON within client.MaxRequest.
-	blockBytes = 16 << 10
-	blockLines = 100
-	blockJSON  = client.MaxRequest - 256 // the rest is for what stands around the text
-
 	// aheadBytes is how much is read ahead while the host is slow or away. Past it
 	// the program that writes to us waits.
 	aheadBytes = 1 << 20
@@ -56,7 +49,7 @@ func Read(r io.Reader) *Input {
 }
 
 func (in *Input) read(r io.Reader) {
-	lines := bufio.NewReaderSize(r, blockBytes)
+	lines := bufio.NewReaderSize(r, wire.MessageBytes)
 	var held []byte // the beginning of a rune that a piece ended in
 	inLine := false // a piece of the line was added already
 	for {
@@ -101,14 +94,17 @@ func (in *Input) add(line string) {
 	line = wire.Clean(line)
 	if strings.TrimSpace(line) == "" {
 		line = ""
-		if in.blank++; in.blank >= blockLines { // more than that fits into no message
+		if in.blank++; in.blank >= wire.MessageLines { // more than that fits into no message
 			return
 		}
 	} else {
 		in.blank = 0
 	}
 	for {
-		n := fits(line)
+		n := len(line)
+		if n > wire.MessageBytes {
+			n = wire.MessageBytes - unfinishedRune([]byte(line[:wire.MessageBytes]))
+		}
 		in.mu.Lock()
 		for in.bytes >= aheadBytes && !in.closed {
 			in.mu.Unlock()
@@ -123,29 +119,6 @@ func (in *Input) add(line string) {
 			return
 		}
 	}
-}
-
-// fits returns how many bytes of line fit into one message, whole runes.
-func fits(line string) int {
-	if len(line) <= blockBytes/2 { // however it is escaped
-		return len(line)
-	}
-	size := 0
-	for i, r := range line {
-		if size += escaped(r); size > blockJSON || i+utf8.RuneLen(r) > blockBytes {
-			return i
-		}
-	}
-	return len(line)
-}
-
-// escaped returns how many bytes a rune of clean text takes in JSON.
-func escaped(r rune) int {
-	switch r {
-	case '"', '\\', '\t', '\n':
-		return 2
-	}
-	return utf8.RuneLen(r)
 }
 
 func wake(c chan struct{}) {
@@ -203,7 +176,7 @@ func (in *Input) block(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for len(lines) > 1 && lines[0] == "" && len(strings.Join(lines, "\n")) > blockBytes {
+	for len(lines) > 1 && lines[0] == "" && len(strings.Join(lines, "\n")) > wire.MessageBytes {
 		lines = lines[1:] // blank lines before one that fills the message
 	}
 	return lines, nil
@@ -212,14 +185,10 @@ func (in *Input) block(ctx context.Context) ([]string, error) {
 // blockOf returns how many of lines make a block: it ends in a line that is not
 // blank, for at the end of a message blank lines go.
 func blockOf(lines []string) int {
-	bytes, size, n := 0, 0, 0
+	bytes, n := 0, 0
 	for i, line := range lines {
 		bytes += len(line) + 1
-		size += 2
-		for _, r := range line {
-			size += escaped(r)
-		}
-		if n > 0 && (i >= blockLines || bytes > blockBytes || size > blockJSON) {
+		if n > 0 && (i >= wire.MessageLines || bytes > wire.MessageBytes) {
 			break
 		}
 		if line != "" {

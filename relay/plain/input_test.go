@@ -102,8 +102,8 @@ func TestBlocks(t *testing.T) {
 		{"blank lines between and at the end", "\na\n\n\tb\n\n", [][]string{{"", "a", "", "\tb"}}},
 		{"a slash is a slash", "/quit\n//x\n", [][]string{{"/quit", "//x"}}},
 		{"controls", "\x1b[31mred\x1b[m\r\n", [][]string{{"␛[31mred␛[m"}}},
-		{"more blank lines than a block", strings.Repeat("\n", 150) + "a\n", [][]string{append(make([]string, blockLines-1), "a")}},
-		{"a long line", strings.Repeat("é", 10_000), [][]string{{strings.Repeat("é", 8<<10)}, {strings.Repeat("é", 10_000-8<<10)}}},
+		{"more blank lines than a block", strings.Repeat("\n", 150) + "a\n", [][]string{append(make([]string, wire.MessageLines-1), "a")}},
+		{"a long line", strings.Repeat("é", 10_000), [][]string{{strings.Repeat("é", wire.MessageBytes/2)}, {strings.Repeat("é", 10_000-wire.MessageBytes/2)}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestBlocks(t *testing.T) {
 // Blank lines without end neither hang nor fill the memory.
 func TestBlankLinesWithoutEnd(t *testing.T) {
 	blocks := blocksOf(t, strings.NewReader(strings.Repeat("\n", 2_000_000)+"end\n"))
-	if len(blocks) != 1 || len(blocks[0]) > blockLines || blocks[0][len(blocks[0])-1] != "end" {
-		t.Errorf("%d blocks, want one of at most %d lines", len(blocks), blockLines)
+	if len(blocks) != 1 || len(blocks[0]) > wire.MessageLines || blocks[0][len(blocks[0])-1] != "end" {
+		t.Errorf("%d blocks, want one of at most %d lines", len(blocks), wire.MessageLines)
 	}
 }

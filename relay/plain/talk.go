@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -104,7 +103,7 @@ func (t *talker) outcome(err error) error {
 	}
 	lost := ""
 	if unsaid > 0 {
-		lost = fmt.Sprintf("; %s not delivered", plural(unsaid, "line was", "lines were"))
+		lost = fmt.Sprintf("; %s not delivered", wire.Counted(unsaid, "line was", "lines were"))
 	}
 	end := t.client.Err()
 	if refusal, ok := errors.AsType[*client.RefusedError](end); ok && refusal.Code == wire.CodeQuit {
@@ -122,7 +121,7 @@ func (t *talker) outcome(err error) error {
 	case t.Log.failed() != nil:
 		return t.Log.failed()
 	case t.refused > 0:
-		return fmt.Errorf("the host did not take %s", plural(t.refused, "line", "lines"))
+		return fmt.Errorf("the host did not take %s", wire.Counted(t.refused, "line", "lines"))
 	case errors.Is(err, errReadInput):
 		return err
 	}
@@ -132,13 +131,6 @@ func (t *talker) outcome(err error) error {
 // stuckWait is how long the last lines may take to be printed: a terminal that
 // was stopped (Ctrl-S) takes none.
 const stuckWait = 2 * time.Second
-
-func plural(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + more
-}
 
 // speak says what comes in, until its end or that of ctx.
 func (t *talker) speak(ctx context.Context) error {
@@ -304,7 +296,7 @@ func (t *talker) connected(e client.Connected) {
 	case e.Resumed:
 		t.tell("* connected again\n")
 	case t.Piped:
-		t.tell(fmt.Sprintf("* joined %s as %s (%s)\n", e.Welcome.Title, t.nick, plural(e.Welcome.Count, "other here", "others here")))
+		t.tell(fmt.Sprintf("* joined %s as %s (%s)\n", e.Welcome.Title, t.nick, wire.Counted(e.Welcome.Count, "other here", "others here")))
 	default:
 		if !t.JSON {
 			t.tell(string(e.Welcome.AppendText(nil, t.viewer())))
@@ -334,7 +326,7 @@ func (t *talker) received(e client.Received) {
 	}
 	if spoken(e) && (t.resumed || !e.Past) { // the backlog was said before we came
 		if err := t.Log.Add(e.Event, t.viewer()); err != nil {
-			t.tell("! " + err.Error() + "; it is no longer written to\n")
+			t.tell("! " + err.Error() + "\n")
 		}
 	}
 	switch {

@@ -1,7 +1,6 @@
 package plain
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 
@@ -34,14 +33,9 @@ func (l *Transcript) Add(e wire.Event, v wire.Viewer) error {
 	if l == nil || l.err != nil {
 		return nil
 	}
-	const clock = len("15:04 ") // at the front of each line of e's text
-	date := e.Time.In(v.Zone).Format("2006-01-02 15:04:05 ")
-	var b []byte
-	for line := range bytes.Lines(e.AppendText(nil, v)) {
-		b = append(append(b, date...), line[clock:]...)
-	}
-	if _, err := l.file.Write(b); err != nil {
-		l.err = fmt.Errorf("write the log: %w", err)
+	v.Dated = true
+	if _, err := l.file.Write(e.AppendText(nil, v)); err != nil {
+		l.err = fmt.Errorf("the log is no longer written to: %w", err)
 		return l.err
 	}
 	return nil

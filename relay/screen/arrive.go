@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"chat/relay/wire"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -175,7 +177,7 @@ func (a *arrival) draw(m *model) (rows []string, cursor *tea.Cursor) {
 		rows = append(rows, "")
 	}
 	if len(a.places) > 0 {
-		rows = append(rows, cut(plural(len(a.places), "room is", "rooms are")+" on this network. Which one?"), "")
+		rows = append(rows, cut(wire.Counted(len(a.places), "room is", "rooms are")+" on this network. Which one?"), "")
 	}
 	first := max(0, a.at-max(m.height-len(rows)-6, 1)) // so that the one chosen is on the screen
 	for i := first; i < len(a.places) && len(rows) < m.height-4; i++ {

@@ -24,7 +24,9 @@ const (
 	// (a kiss, with two colours of skin) has 35; more is no writing but a flood.
 	maxChar = 64
 
+	shy    = 0xad // soft hyphen
 	zwj    = 0x200d
+	vs15   = 0xfe0e // asks for text presentation
 	vs16   = 0xfe0f // asks for emoji presentation
 	noBase = "◌"    // U+25CC, by convention under a mark that stands alone
 )
@@ -140,15 +142,23 @@ func (r ruler) agreed(text string) string {
 		case unicode.In(c, unicode.Prepended_Concatenation_Mark, prepended):
 			// It is drawn with what follows, be that our margin, and measured anyhow.
 			c = utf8.RuneError
-		case r.method == ansi.WcWidth && (c == vs16 || c == zwj && !unicode.In(last, unicode.L, unicode.M)):
+		case c == shy: // most terminals show it, the renderer does not
+			return -1
+		case r.method == ansi.WcWidth && (c == vs15 || c == vs16 || c == zwj && !unicode.In(last, unicode.L, unicode.M)):
 			// Without them an emoji is of one rune, or several emoji stand side by
 			// side, and all terminals measure that alike.
+			return -1
+		case r.method == ansi.WcWidth && isSkinTone(c) && unicode.Is(unicode.So, last) && string(last) != noBase:
+			// It takes no columns in kitty and Konsole, which do not say that they count
+			// clusters, and two in others.
 			return -1
 		}
 		last = c
 		return c
 	}, text)
 }
+
+func isSkinTone(c rune) bool { return c >= 0x1f3fb && c <= 0x1f3ff }
 
 // prepended are the letters that are drawn with what follows them (UAX #29, "Prepend"),
 // which all are of scripts or spellings of the past.

@@ -23,7 +23,7 @@ var commands = []command{
 	{name: "who", help: "list who is here"},
 	{name: "members", help: "show who is here beside the talk, or no longer", own: true},
 	{name: "topic", args: "[TEXT]", help: "show the topic, or set it (- clears it)"},
-	{name: "search", args: "WORD", help: "walk through what was said with WORD in it", own: true},
+	{name: "search", args: "WORDS", help: "walk through what was said with all of WORDS in it"},
 	{name: "history", args: "[N]", help: "show the last N messages again, 50 unless told"},
 	{name: "copy", args: "[N]", help: "put the last N messages into the clipboard", own: true},
 	{name: "export", args: "FILE", help: "write the talk so far, as text or JSON lines (.jsonl)", own: true},

@@ -70,13 +70,21 @@ func (t *talk) layout(m *model) layout {
 
 // hint is the row above what is written; "": none.
 func (t *talk) hint() string {
-	switch text := t.editor.text; {
+	text := t.editor.text
+	lines := 1 + strings.Count(text, "\n")
+	switch {
 	case t.pasted != nil:
 		return t.question()
+	case t.recall.active:
+		return t.recall.hint()
 	case t.completer.choices() != "":
 		return t.completer.choices()
-	case len(text) > counterFrom:
-		return fmt.Sprintf("%d bytes are left", maxText-len(text))
+	case len(text) > countBytesFrom:
+		return wire.Counted(wire.MessageBytes-len(text), "byte is", "bytes are") + " left"
+	case lines > wire.MessageLines:
+		return wire.Counted(lines-wire.MessageLines, "line", "lines") + " too many"
+	case lines > countLinesFrom:
+		return wire.Counted(wire.MessageLines-lines, "line is", "lines are") + " left"
 	default:
 		return hint(text, t.host)
 	}
@@ -148,7 +156,7 @@ func (t *talk) drawBelow(l *look, rows []string) {
 	if n == 0 || len(rows) == 0 {
 		return
 	}
-	rows[len(rows)-1] = newStyle.draw(l.ruler.fit("↓ "+plural(n, "new message", "new messages")+" below; End goes there", l.columns))
+	rows[len(rows)-1] = newStyle.draw(l.ruler.fit("↓ "+wire.Counted(n, "new message", "new messages")+" below; End goes there", l.columns))
 }
 
 func (t *talk) drawOverlay(m *model, height int) []string {
@@ -161,7 +169,7 @@ func (t *talk) drawOverlay(m *model, height int) []string {
 		}
 	}
 	if more := len(lines) - t.overlayAt - height; more > 0 && height > 0 {
-		rows[height-1] = newStyle.draw(m.ruler.fit("↓ "+plural(more+1, "more row", "more rows")+"; PgDn goes on", t.columns(m)))
+		rows[height-1] = newStyle.draw(m.ruler.fit("↓ "+wire.Counted(more+1, "more row", "more rows")+"; PgDn goes on", t.columns(m)))
 	}
 	for len(rows) < height {
 		rows = append(rows, "")
@@ -172,8 +180,8 @@ func (t *talk) drawOverlay(m *model, height int) []string {
 // status is the line between what was said and what is being written.
 func (t *talk) status(m *model) string {
 	left := " " + m.ruler.show(t.title)
-	if t.place.Addr != "" {
-		left += " · " + t.place.Addr
+	if t.addr != "" {
+		left += " · " + t.addr
 	}
 	left += " · " + fmt.Sprint(t.people.count()) + " here"
 	if t.topic != "" {
@@ -184,7 +192,7 @@ func (t *talk) status(m *model) string {
 	room := m.width - m.ruler.width(right)
 	s := style("7")
 	if t.lost != nil {
-		s = "1;30;43" // black on yellow, in every theme
+		s = newStyle
 	}
 	if room < 4 {
 		return s.draw(m.ruler.fit(right, m.width))
@@ -205,7 +213,7 @@ func (t *talk) state() string {
 		parts = append(parts, t.search.state())
 	}
 	if n := t.waiting(); n > 0 && (t.lost != nil || len(t.unsent) > 0 || n > 20) {
-		parts = append(parts, plural(n, "message waits", "messages wait"))
+		parts = append(parts, wire.Counted(n, "message waits", "messages wait"))
 	}
 	if t.lost == nil {
 		return strings.Join(append(parts, "connected"), " · ")
@@ -233,11 +241,4 @@ func (t *talk) farewell(m *model) string {
 		}
 	}
 	return b.String()
-}
-
-func plural(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprint(n) + " " + more
 }

@@ -11,6 +11,7 @@ import (
 const (
 	undoDepth    = 1000 // changes; a word that is typed is one
 	historyDepth = 200  // texts that were sent
+	killDepth    = 60   // texts that were killed
 )
 
 // An editor is the text being written: a small emacs, as shells have it. Its text
@@ -27,7 +28,8 @@ type editor struct {
 	limit int // of text, in bytes
 
 	last   deed     // what the last key did
-	killed string   // what yank brings back
+	killed []string // what yank brings back, the last one last
+	yanked int      // which of them stands there, after yanking
 	done   []change // to undo, the last one last
 	undone []change // to redo, the next one last
 	goal   int      // the column that moving up and down keeps to, and 1; 0: where the cursor is
@@ -45,6 +47,7 @@ const (
 	typing       // a letter: a word is undone at once
 	erasing      // by Backspace or Delete: what goes in one run is undone at once
 	killing      // what goes in one run is brought back at once
+	yanking      // what is brought back can be turned into what was killed before it
 )
 
 // A change is what stood at from, what was put in its place, and where the cursor was.
@@ -173,15 +176,40 @@ func (e *editor) kill(from, to int) {
 		return
 	}
 	piece := strings.Clone(e.text[from:to])
-	switch {
+	switch last := len(e.killed) - 1; {
 	case e.last != killing:
-		e.killed = piece
+		e.killed = append(e.killed, piece)
+		e.killed = slices.Delete(e.killed, 0, max(len(e.killed)-killDepth, 0))
 	case from < e.at:
-		e.killed = piece + e.killed
+		e.killed[last] = piece + e.killed[last]
 	default:
-		e.killed += piece
+		e.killed[last] += piece
 	}
 	e.replace(from, to, "", killing)
+}
+
+// yank brings back what was killed last.
+func (e *editor) yank() { e.yankAt(len(e.killed) - 1) }
+
+// yankBefore puts in the place of what was just brought back what was killed before it;
+// before the first comes the last.
+func (e *editor) yankBefore() {
+	if e.last != yanking {
+		return
+	}
+	e.undo()
+	e.yankAt((e.yanked + len(e.killed) - 1) % len(e.killed))
+}
+
+func (e *editor) yankAt(i int) {
+	if i < 0 {
+		return
+	}
+	before := e.text
+	e.last = nothing // what is brought back is a change of its own
+	if e.insert(e.killed[i]); e.text != before {
+		e.last, e.yanked = yanking, i
+	}
 }
 
 // transpose swaps the characters around the cursor; at the end of a line, the two
@@ -362,9 +390,9 @@ func (e *editor) key(name string) bool {
 		e.moveTo(e.lineStart())
 	case "end", "ctrl+e":
 		e.moveTo(e.lineEnd())
-	case "ctrl+home", "alt+<", "alt+shift+,":
+	case "ctrl+home", "alt+<", "alt+shift+,", "alt+shift+<":
 		e.moveTo(0)
-	case "ctrl+end", "alt+>", "alt+shift+.":
+	case "ctrl+end", "alt+>", "alt+shift+.", "alt+shift+>":
 		e.moveTo(len(e.text))
 	case "backspace", "ctrl+h", "shift+backspace":
 		e.erase(e.before(e.at), e.at)
@@ -381,8 +409,9 @@ func (e *editor) key(name string) bool {
 	case "ctrl+k":
 		e.kill(e.at, e.killEnd())
 	case "ctrl+y":
-		e.last = nothing // what is brought back is a change of its own
-		e.insert(e.killed)
+		e.yank()
+	case "alt+y":
+		e.yankBefore()
 	case "ctrl+t":
 		e.transpose()
 	case "ctrl+_", "ctrl+/", "ctrl+7", "ctrl+-", "ctrl+shift+-", "ctrl+shift+_":

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"chat/relay/wire"
+
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -16,7 +18,7 @@ var rulers = map[string]ruler{"clusters": {ansi.GraphemeWidth}, "runes": {ansi.W
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 func newEditor(text string) *editor {
-	return &editor{ruler: rulers["clusters"], text: text, at: len(text), limit: maxText}
+	return &editor{ruler: rulers["clusters"], text: text, at: len(text), limit: wire.MessageBytes}
 }
 
 // edit has an editor take what is between brackets as keys, and the rest as typed
@@ -91,7 +93,15 @@ func TestEditorKeys(t *testing.T) {
 		{"one[ctrl+j]two[ctrl+home][ctrl+k][ctrl+k][ctrl+y]", "one\n|two"},
 		{"ab[ctrl+d][left][ctrl+d]", "a|"},
 		{"ab[ctrl+h]", "a|"},
-		{"[backspace][delete][ctrl+w][ctrl+u][ctrl+k][alt+d][ctrl+y]", "|"},
+		{"[backspace][delete][ctrl+w][ctrl+u][ctrl+k][alt+d][ctrl+y][alt+y]", "|"},
+		{"one[ctrl+w]two[ctrl+w]six[ctrl+w][ctrl+y]", "six|"},
+		{"one[ctrl+w]two[ctrl+w]six[ctrl+w][ctrl+y][alt+y]", "two|"},
+		{"one[ctrl+w]two[ctrl+w]six[ctrl+w][ctrl+y][alt+y][alt+y]", "one|"},
+		{"one[ctrl+w]two[ctrl+w]six[ctrl+w][ctrl+y][alt+y][alt+y][alt+y]", "six|"},
+		{"one[ctrl+w]two[ctrl+w]six[ctrl+w][ctrl+y][alt+y][ctrl+y]", "twosix|"},
+		{"one[ctrl+w]two[ctrl+w]<>[left][ctrl+y][alt+y]x", "<onex|>"},
+		{"one[ctrl+w]two[ctrl+w]a[ctrl+y][alt+y][ctrl+_]", "a|"},
+		{"one[ctrl+w]two[ctrl+w][ctrl+y]x[alt+y]", "twox|"},
 
 		// transposing
 		{"ab[ctrl+t]", "ba|"},
@@ -156,6 +166,29 @@ func TestEditorLimit(t *testing.T) {
 	}
 	if e.set("12345678901"); e.text != "1234567890" {
 		t.Errorf("set to %q", e.text)
+	}
+}
+
+// What is killed is kept, but not without end; and where there is no room for it, what
+// is written stays as it is.
+func TestKillRing(t *testing.T) {
+	e := newEditor("")
+	for n := range 3 * killDepth {
+		edit(e, fmt.Sprintf("%d[ctrl+w]", n))
+	}
+	if len(e.killed) != killDepth {
+		t.Errorf("%d are kept, want %d", len(e.killed), killDepth)
+	}
+	edit(e, "[ctrl+y]")
+	for range killDepth - 1 {
+		edit(e, "[alt+y]")
+	}
+	if want := fmt.Sprint(2 * killDepth); e.text != want {
+		t.Errorf("the oldest is %q, want %q", e.text, want)
+	}
+	e = &editor{limit: 4}
+	if edit(e, "one[ctrl+w]two[ctrl+w]full[ctrl+y][alt+y]"); e.text != "full" {
+		t.Errorf("a full text became %q", e.text)
 	}
 }
 
@@ -378,7 +411,7 @@ func TestEditorRandomly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(12) {
 				random := newRandom(seed)
-				e := &editor{ruler: r, limit: []int{40, 300, maxText}[seed%3]}
+				e := &editor{ruler: r, limit: []int{40, 300, wire.MessageBytes}[seed%3]}
 				e.insert("the first text")
 				e.sent()
 				e.insert("begun")
@@ -493,7 +526,7 @@ func FuzzEditor(f *testing.F) {
 func BenchmarkEditorRows(b *testing.B) {
 	for name, text := range map[string]string{"ascii": "word ", "han": "漢字", "emoji": "👩‍👩‍👧"} {
 		b.Run(name, func(b *testing.B) {
-			e := newEditor(strings.Repeat(text, maxText/len(text)))
+			e := newEditor(strings.Repeat(text, wire.MessageBytes/len(text)))
 			for b.Loop() {
 				e.rows(80)
 			}

@@ -36,9 +36,9 @@ func (t *talk) turn(m *model, name string) bool {
 // keysHelp is what the keys do.
 var keysHelp = [][2]string{
 	{"Enter", "says it"},
-	{"Alt-Enter", "a further line"},
+	{"Alt-Enter", "a further line (Ctrl-J too)"},
 	{"Tab", "completes nicks, /commands and :emoji:"},
-	{"↑ ↓", "what you wrote before"},
+	{"↑ ↓", "what you wrote before; Ctrl-R looks for it"},
 	{"PgUp PgDn", "scroll; Home, End: to the ends"},
 	{"Ctrl-A E W U K Y", "as in a shell; Ctrl-_ undoes"},
 	{"F1  F2", "this page; who is here"},

@@ -36,10 +36,10 @@ func (t *talk) invite(m *model) tea.Cmd {
 
 // addresses are those at which the room can be reached.
 func (t *talk) addresses(m *model) []string {
-	if len(m.opts.Ways) > 0 || t.place.Addr == "" {
+	if t.host || t.addr == "" {
 		return m.opts.Ways
 	}
-	return []string{t.place.Addr}
+	return []string{t.addr}
 }
 
 // ways are the commands by which others come in.

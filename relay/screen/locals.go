@@ -33,7 +33,7 @@ func init() { // help reads the table that it is in
 func (t *talk) quit(m *model, word string) tea.Cmd {
 	if n := t.atRisk(); n > 0 && time.Since(t.leaving) > leaveWithin {
 		t.leaving = time.Now()
-		t.flash = plural(n, "message is", "messages are") + " not delivered; /quit again leaves"
+		t.flash = wire.Counted(n, "message is", "messages are") + " not delivered; /quit again leaves"
 		return nil
 	}
 	if word != "" {
@@ -86,12 +86,12 @@ func (t *talk) copy(m *model, count string) tea.Cmd {
 		return nil
 	}
 	slices.Reverse(texts)
-	t.flash = plural(len(texts), "message copied", "messages copied")
+	t.flash = wire.Counted(len(texts), "message copied", "messages copied")
 	return tea.SetClipboard(strings.Join(texts, "\n"))
 }
 
-// export writes the talk so far to a file: as text, or as JSON lines where its name
-// says so. It does not overwrite one.
+// export writes the talk so far to a file: as text, worded as --log has it, or as JSON
+// lines where its name says so. It does not overwrite one.
 func (t *talk) export(m *model, name string) tea.Cmd {
 	if name == "" {
 		t.tell(m, complaint, "usage: /export FILE: text, or JSON lines where FILE ends in .json or .jsonl")
@@ -109,7 +109,7 @@ func (t *talk) export(m *model, name string) tea.Cmd {
 	case err != nil:
 		t.tell(m, complaint, "cannot write the talk: "+err.Error())
 	default:
-		t.tell(m, told, plural(n, "message is", "messages are")+" in "+name)
+		t.tell(m, told, wire.Counted(n, "message is", "messages are")+" in "+name)
 	}
 	return nil
 }
@@ -129,8 +129,7 @@ func (t *talk) writeTo(name string) (n int, err error) {
 		if n++; asJSON {
 			b = e.AppendJSON(b)
 		} else {
-			b = e.Time.Local().AppendFormat(b, "2006-01-02 ")
-			b = e.AppendText(b, wire.Viewer{Zone: time.Local, Nick: t.nick})
+			b = e.AppendText(b, wire.Viewer{Zone: time.Local, Nick: t.nick, Dated: true})
 		}
 	}
 	_, err = f.Write(b)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/charmbracelet/colorprofile"
@@ -138,5 +140,16 @@ func TestNickColours(t *testing.T) {
 	}
 	if len(p.known) > maxKnown {
 		t.Errorf("the palette remembers %d nicks, want at most %d", len(p.known), maxKnown)
+	}
+}
+
+// TestYellowHasABackground: themes make 16 colours readable on their background, but
+// seldom yellow on white.
+func TestYellowHasABackground(t *testing.T) {
+	for _, s := range []style{dimStyle, boldStyle, errorStyle, callStyle, newStyle, secretStyle, linkStyle, hitStyle} {
+		codes := strings.Split(string(s), ";")
+		if slices.Contains(codes, "33") && !slices.Contains(codes, "40") {
+			t.Errorf("%q is yellow on whatever there is", s)
+		}
 	}
 }

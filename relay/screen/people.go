@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,44 +11,71 @@ import (
 // People are who is here, as far as the host told.
 type people struct {
 	nicks  map[string]bool // whether they host
-	others int             // how many more there are than the host listed
+	order  []string        // nicks as they are listed; nil: to be sorted anew
+	others int             // how many more there are than are known by nick
 	spoken []string        // who spoke, the last one first
 	shown  bool            // beside the transcript
 }
 
-// maxSpoken is how many of those who spoke are offered first by Tab.
-const maxSpoken = 50
+const (
+	// maxPeople is how many are known by nick; beyond it they are counted.
+	maxPeople = 10_000
+
+	// maxSpoken is how many of those who spoke are offered first by Tab.
+	maxSpoken = 50
+)
 
 // reset takes over who is here from a welcome.
 func (p *people) reset(w *wire.Event) {
-	p.nicks = make(map[string]bool, len(w.Members))
-	for _, nick := range w.Members {
-		p.nicks[nick] = slices.Contains(w.Hosts, nick)
-	}
-	p.others = max(w.Count-len(w.Members), 0)
-}
-
-func (p *people) enter(nicks ...string) {
-	for _, nick := range nicks {
-		if _, ok := p.nicks[nick]; !ok {
-			p.nicks[nick] = false
+	p.nicks, p.others = make(map[string]bool, min(len(w.Members), maxPeople)), 0
+	p.enter(w)
+	for _, nick := range w.Hosts {
+		if _, ok := p.nicks[nick]; ok {
+			p.nicks[nick] = true
 		}
 	}
 }
 
-func (p *people) leave(nicks ...string) {
-	for _, nick := range nicks {
+// enter takes those in whom e names, and counts those it does not.
+func (p *people) enter(e *wire.Event) {
+	p.others += max(e.Count-len(e.Members), 0)
+	for _, nick := range e.Members {
+		p.add(nick)
+	}
+	p.order = nil
+}
+
+func (p *people) add(nick string) {
+	if _, ok := p.nicks[nick]; ok {
+		return
+	}
+	if len(p.nicks) >= maxPeople {
+		p.others++
+		return
+	}
+	p.nicks[nick] = false
+}
+
+// we takes ourselves in.
+func (p *people) we(nick string, host bool) {
+	p.nicks[nick], p.order = host, nil
+}
+
+func (p *people) leave(e *wire.Event) {
+	p.others -= max(e.Count-len(e.Members), 0)
+	for _, nick := range e.Members {
 		if _, ok := p.nicks[nick]; !ok {
-			p.others = max(p.others-1, 0)
+			p.others--
 		}
 		delete(p.nicks, nick)
 	}
+	p.others, p.order = max(p.others, 0), nil
 }
 
 func (p *people) rename(from, to string) {
 	if hosts, ok := p.nicks[from]; ok {
 		delete(p.nicks, from)
-		p.nicks[to] = hosts
+		p.nicks[to], p.order = hosts, nil
 	}
 	if i := slices.Index(p.spoken, from); i >= 0 {
 		p.spoken[i] = to
@@ -69,14 +97,12 @@ func (p *people) count() int { return len(p.nicks) + p.others }
 
 // sorted lists who is here.
 func (p *people) sorted() []string {
-	nicks := make([]string, 0, len(p.nicks))
-	for nick := range p.nicks {
-		nicks = append(nicks, nick)
+	if p.order == nil {
+		p.order = slices.SortedFunc(maps.Keys(p.nicks), func(a, b string) int {
+			return strings.Compare(strings.ToLower(a), strings.ToLower(b))
+		})
 	}
-	slices.SortFunc(nicks, func(a, b string) int {
-		return strings.Compare(strings.ToLower(a), strings.ToLower(b))
-	})
-	return nicks
+	return p.order
 }
 
 // recent lists who is here but us, those who spoke last first.
@@ -109,7 +135,7 @@ func (p *people) draw(l *look, rows int) []string {
 		list = append(list, l.palette.of(nick).draw(l.ruler.fit(shown, l.columns)))
 	}
 	if more := p.count() - len(list); more > 0 && len(list) < rows {
-		list = append(list, dimStyle.draw(l.ruler.fit(plural(more, "more", "more"), l.columns)))
+		list = append(list, dimStyle.draw(l.ruler.fit(wire.Counted(more, "more", "more"), l.columns)))
 	}
 	for len(list) < rows {
 		list = append(list, strings.Repeat(" ", max(l.columns, 0)))

@@ -2,17 +2,17 @@ package screen
 
 import (
 	"context"
-	"time"
 
+	"chat/relay/client"
 	"chat/relay/wire"
 )
 
-// A Room is the room we are in, as far as the screen needs it. All methods may be
-// called at the same time.
+// A Room is the room we are in: a [client.Client], as far as the screen needs it. All
+// methods may be called at the same time.
 type Room interface {
-	// Events is what happens, beginning with a Connected. It is closed when the
-	// room has ended for us; Err then says why.
-	Events() <-chan Event
+	// Events is what happens, beginning with a client.Connected. It is closed when
+	// the room has ended for us; Err then says why.
+	Events() <-chan client.Event
 	Err() error
 	// Do asks the host for something and returns at once, with the number under
 	// which it comes back (0 for what does not). It may wait where many requests,
@@ -27,34 +27,6 @@ type Room interface {
 // maxUnacked is how many messages are on their way to the host at most. Further
 // ones wait on this side.
 const maxUnacked = 500
-
-// An Event is a Connected, a Disconnected or a Received.
-type Event interface{ event() }
-
-// Connected is the first event of each connection, the first one included.
-type Connected struct {
-	Welcome wire.Event
-	Resumed bool // not the first connection: what was missed follows
-	NewRoom bool // Resumed, but the host was restarted and its ids begin afresh
-}
-
-// Disconnected follows the loss of a connection, and each attempt in vain to get
-// it back.
-type Disconnected struct {
-	Err     error
-	RetryIn time.Duration // when the next attempt is made
-}
-
-// Received is an event from the host, its texts cleaned.
-type Received struct {
-	wire.Event
-	Own  bool // said or done by us
-	Past bool // happened before the last welcome: backlog, or caught up on
-}
-
-func (Connected) event()    {}
-func (Disconnected) event() {}
-func (Received) event()     {}
 
 // A Place is where a room is: one that was found, or an address that was typed.
 type Place struct {
@@ -73,10 +45,11 @@ type Options struct {
 	// Place is where to go; nil: it has to be found.
 	Place *Place
 
-	Ways       []string                            // the addresses at which others can come in, for the hosting person; none: we do not host
+	Hosting    bool                                // we are the hosting person
+	Ways       []string                            // the addresses at which others can come in, where we host
 	Discovered bool                                // the room that we host is found by `chat join` alone
 	Warnings   <-chan string                       // lines the person must see; nil: none
-	Said       func(wire.Event, wire.Viewer) error // keeps what is said; nil: nothing does
+	Said       func(wire.Event, wire.Viewer) error // keeps what is said, and tells once why it does no longer; nil: nothing does
 
 	Quiet bool // no bell and no notification when somebody calls
 	Mouse bool // the wheel scrolls; the terminal's own selecting then needs Shift

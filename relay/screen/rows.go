@@ -21,7 +21,7 @@ const (
 	boldStyle   style = "1"
 	errorStyle  style = "1;31"
 	callStyle   style = "1;7"
-	newStyle    style = "1;33"
+	newStyle    style = "7;33;40" // black on yellow, in every theme; yellow on white cannot be read
 	secretStyle style = "35"
 	linkStyle   style = "4"
 	hitStyle    style = "7"

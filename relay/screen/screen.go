@@ -23,7 +23,6 @@ const frameTime = time.Second / 60
 type model struct {
 	opts Options
 	ctx  context.Context // until the screen ends
-	now  func() time.Time
 
 	begun time.Time
 
@@ -47,10 +46,12 @@ type model struct {
 func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, ctx: ctx, now: time.Now, lastKey: time.Now(), begun: time.Now(), width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256)}
+	m := &model{opts: opts, ctx: ctx, lastKey: time.Now(), begun: time.Now(), width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256)}
 	m.arrival = newArrival(m)
 	p := tea.NewProgram(guarded{m}, tea.WithContext(ctx), tea.WithoutSignalHandler())
+	fmt.Print(keepTitle)
 	_, err = p.Run()
+	fmt.Print(giveTitleBack)
 	switch {
 	case m.crash != nil:
 		err = m.crashed()
@@ -72,6 +73,10 @@ func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	}
 	return unsent, err
 }
+
+// The window's title, which Bubble Tea leaves empty, is put on the terminal's stack of
+// them and taken from it (XTWINOPS). Terminals that have none pass over it.
+const keepTitle, giveTitleBack = "\x1b[22;2t", "\x1b[23;2t"
 
 // settleTime is how long a terminal may take to answer what it is asked at the
 // start. Left sooner, its answers would come as if they were typed into the shell.
@@ -234,6 +239,11 @@ func (m *model) view() tea.View {
 	} else {
 		v.WindowTitle = "chat"
 		rows, v.Cursor = m.arrival.draw(m)
+	}
+	if v.Cursor != nil {
+		// Bubble Tea knows shapes from 0 on, and leaves the one it set behind. This one
+		// comes out as 0 of DECSCUSR, which it takes for nothing to set.
+		v.Cursor.Shape, v.Cursor.Blink = -1, false
 	}
 	for len(rows) < m.height {
 		rows = append(rows, "")

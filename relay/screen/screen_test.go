@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"chat/relay/client"
 	"chat/relay/wire"
 )
 
@@ -21,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden frames anew")
 
 // A fakeRoom is a room that takes everything and says nothing by itself.
 type fakeRoom struct {
-	events  chan Event
+	events  chan client.Event
 	asked   []wire.Request
 	seq     uint64
 	pending []wire.Request
@@ -29,8 +31,8 @@ type fakeRoom struct {
 	err     error
 }
 
-func (r *fakeRoom) Events() <-chan Event { return r.events }
-func (r *fakeRoom) Err() error           { return nil }
+func (r *fakeRoom) Events() <-chan client.Event { return r.events }
+func (r *fakeRoom) Err() error                  { return nil }
 
 func (r *fakeRoom) Do(_ context.Context, q wire.Request) (uint64, error) {
 	if r.err != nil {
@@ -61,19 +63,28 @@ type rig struct {
 	id   uint64
 }
 
-// noon is when everything happens.
+// noon is when everything happens, also by the clock of this machine.
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+// inRoom has test look at a screen of so many columns and rows, at noon.
+func inRoom(t *testing.T, columns, rows int, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(noon))
+		test(t, newRig(t, columns, rows))
+	})
+}
 
 func newRig(t *testing.T, columns, rows int) *rig {
 	t.Helper()
 	local := time.Local
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
-	r := &rig{t: t, room: &fakeRoom{events: make(chan Event)}}
-	r.m = &model{ctx: t.Context(), now: func() time.Time { return noon }, width: columns, height: rows, palette: nickColours(t), lastKey: time.Now(), focus: focused}
+	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
+	r.m = &model{ctx: t.Context(), width: columns, height: rows, palette: nickColours(t), lastKey: time.Now(), focus: focused}
 	r.m.arrival = newArrival(r.m)
 	r.update(joined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
-	r.happen(Connected{Welcome: wire.Event{
+	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
 	}})
 	return r
@@ -81,12 +92,12 @@ func newRig(t *testing.T, columns, rows int) *rig {
 
 func (r *rig) update(msg tea.Msg) tea.Cmd { return r.m.update(msg) }
 
-func (r *rig) happen(events ...Event) { r.update(happenings{events: events}) }
+func (r *rig) happen(events ...client.Event) { r.update(happenings{events: events}) }
 
 // say has somebody say something.
 func (r *rig) say(from, text string) {
 	r.id++
-	r.happen(Received{Event: wire.Event{
+	r.happen(client.Received{Event: wire.Event{
 		Type: wire.TypeMessage, ID: r.id, Time: noon.Add(time.Duration(r.id) * time.Second), From: from, Client: from, Text: text,
 	}, Own: from == "bob"})
 }
@@ -163,9 +174,9 @@ func TestGoldenFrames(t *testing.T) {
 		"talk": func(r *rig) {
 			r.say("alice", "soup is ready")
 			r.say("carol", "I am on my way; where do we sit today? There is a free table at the window, the one with the broken lamp")
-			r.happen(Received{Event: wire.Event{Type: wire.TypeJoin, ID: 90, Time: noon, Members: []string{"dave", "erin"}}})
+			r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 90, Time: noon, Members: []string{"dave", "erin"}}})
 			r.say("bob", "see https://example.org/menu")
-			r.happen(Received{Event: wire.Event{Type: wire.TypePrivate, Time: noon, From: "alice", To: "bob", Client: "a", Text: "save me some"}})
+			r.happen(client.Received{Event: wire.Event{Type: wire.TypePrivate, Time: noon, From: "alice", To: "bob", Client: "a", Text: "save me some"}})
 			r.typed("bob: 日本語 and half a l")
 		},
 		"scrolled": func(r *rig) {
@@ -178,7 +189,7 @@ func TestGoldenFrames(t *testing.T) {
 		"members": func(r *rig) { r.say("alice", "soup is ready"); r.keys("f2") },
 		"help":    func(r *rig) { r.keys("f1") },
 		"lost": func(r *rig) {
-			r.happen(Disconnected{Err: errors.New("gone")})
+			r.happen(client.Disconnected{Err: errors.New("gone")})
 			r.typed("kept")
 			r.keys("enter")
 			r.keys("alt+enter")
@@ -189,23 +200,24 @@ func TestGoldenFrames(t *testing.T) {
 	for name, act := range views {
 		for _, size := range [][2]int{{40, 10}, {80, 24}, {160, 40}} {
 			t.Run(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), func(t *testing.T) {
-				r := newRig(t, size[0], size[1])
-				act(r)
-				got := r.frame()
-				file := filepath.Join("testdata", "frames", fmt.Sprintf("%s-%dx%d.txt", name, size[0], size[1]))
-				if *update {
-					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				inRoom(t, size[0], size[1], func(t *testing.T, r *rig) {
+					act(r)
+					got := r.frame()
+					file := filepath.Join("testdata", "frames", fmt.Sprintf("%s-%dx%d.txt", name, size[0], size[1]))
+					if *update {
+						if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+							t.Fatal(err)
+						}
+						return
+					}
+					want, err := os.ReadFile(file)
+					if err != nil {
 						t.Fatal(err)
 					}
-					return
-				}
-				want, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got != string(want) {
-					t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update writes them anew)", got, want)
-				}
+					if got != string(want) {
+						t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update writes them anew)", got, want)
+					}
+				})
 			})
 		}
 	}
@@ -218,80 +230,274 @@ func nickColours(t *testing.T) *palette {
 
 // What is said is shown at once, and again when the host has it, once.
 func TestOwnMessages(t *testing.T) {
-	r := newRig(t, 80, 24)
-	r.typed("hello")
-	r.keys("enter")
-	r.want("bob  hello")
-	if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || r.m.talk.waiting() != 1 {
-		t.Fatalf("asked %+v, %d wait", r.room.asked, r.m.talk.waiting())
-	}
-	r.happen(Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-	if n := strings.Count(r.frame(), "bob  hello"); n != 1 || r.m.talk.waiting() != 0 {
-		t.Errorf("hello is there %d times, %d wait\n%s", n, r.m.talk.waiting(), r.frame())
-	}
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.typed("hello")
+		r.keys("enter")
+		r.want("bob  hello")
+		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || r.m.talk.waiting() != 1 {
+			t.Fatalf("asked %+v, %d wait", r.room.asked, r.m.talk.waiting())
+		}
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
+		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || r.m.talk.waiting() != 0 {
+			t.Errorf("hello is there %d times, %d wait\n%s", n, r.m.talk.waiting(), r.frame())
+		}
+	})
 }
 
 // What the host refuses is given back.
 func TestRefusedIsGivenBack(t *testing.T) {
-	r := newRig(t, 80, 24)
-	r.typed("too long")
-	r.keys("enter")
-	r.happen(Received{Event: wire.Event{Type: wire.TypeError, Seq: 1, Code: wire.CodeTooLong, Text: "a message has at most 3 bytes"}})
-	if r.keys("up"); r.m.talk.editor.text != "too long" || r.m.talk.waiting() != 0 {
-		t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, r.m.talk.waiting())
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.typed("too long")
+		r.keys("enter")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Seq: 1, Code: wire.CodeTooLong, Text: "a message has at most 3 bytes"}})
+		if r.keys("up"); r.m.talk.editor.text != "too long" || r.m.talk.waiting() != 0 {
+			t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, r.m.talk.waiting())
+		}
+		r.want("! a message has at most 3 bytes")
+	})
+}
+
+// What the editor and its counter take is taken by a host with the usual limits, whatever
+// is in it.
+func TestNothingThatFitsIsTooLong(t *testing.T) {
+	for _, before := range []string{"", "//", "/me ", "/msg alice ", "/topic ", "/r "} {
+		for _, fill := range []string{"a", `"`, `\`, "\t\"", "<", "é", "日", "👩‍👩‍👧", "\u2028x", "\u202e", "\x00"} {
+			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+				r.m.talk.replyTo = strings.Repeat(`"`, wire.MaxNickColumns)
+				r.m.talk.editor.insert(before + strings.Repeat(fill, 20_000/len(fill)))
+				r.want(" left")
+				r.keys("enter")
+				if len(r.room.asked) != 1 {
+					t.Fatalf("%q of %q: asked %d times", before, fill, len(r.room.asked))
+				}
+				q := r.room.asked[0]
+				q.Seq = 1<<53 - 1
+				if line := len(q.AppendJSON(nil)); line > client.MaxRequest || len(q.Text) > 16<<10 {
+					t.Errorf("%q of %q: %d bytes of text in a line of %d", before, fill, len(q.Text), line)
+				}
+			})
+		}
 	}
-	r.want("! a message has at most 3 bytes")
+}
+
+// Lines are counted as well, also those that somebody does.
+func TestLinesAreCounted(t *testing.T) {
+	for lines, want := range map[int]string{91: "9 lines are left", 99: "1 line is left", 100: "0 lines are left", 102: "2 lines too many"} {
+		for _, before := range []string{"", "/me "} {
+			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+				r.m.talk.editor.insert(before + strings.Repeat("x\n", lines-1) + "x")
+				r.want(want)
+				r.keys("enter")
+				if sent := len(r.room.asked) == 1; sent != (lines <= 100) {
+					t.Errorf("%d lines were sent: %v", lines, sent)
+				}
+			})
+		}
+	}
+}
+
+// What the host is to carry out is one line.
+func TestCommandsAreOneLine(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.m.talk.editor.insert("/topic soup\nand bread")
+		r.keys("enter")
+		if asked := r.room.asked; len(asked) != 1 || asked[0].Text != "/topic soup and bread" {
+			t.Errorf("asked %+v", asked)
+		}
+	})
+}
+
+// The status line tells where the room is, also when that changes.
+func TestAddressInUse(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.want("kitchen · 192.168.1.5:24280")
+		r.happen(client.Disconnected{Err: errors.New("gone")}, client.Connected{Resumed: true, Addr: "192.168.1.77:24280", Welcome: wire.Event{Title: "kitchen", Nick: "bob"}})
+		r.want("kitchen · 192.168.1.77:24280")
+		r.keys("ctrl+l")
+		r.typed("/invite")
+		r.keys("enter")
+		r.want("chat join --addr 192.168.1.77:24280")
+	})
+}
+
+// asksForOlder reports whether going to the top asks the host for more.
+func (r *rig) asksForOlder() bool {
+	before := len(r.room.asked)
+	r.keys("home")
+	return len(r.room.asked) > before && r.room.asked[len(r.room.asked)-1].Type == wire.TypeHistory
+}
+
+// The host is asked for older messages until it has none, and again when ours had to go.
+func TestAskingForOlder(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.id = 10
+		r.say("alice", "x")
+		if !r.asksForOlder() {
+			t.Fatal("the host was not asked")
+		}
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeHistory, Before: 11}})
+		if r.asksForOlder() {
+			t.Error("the host was asked, and has none")
+		}
+		for len(r.m.talk.transcript.entries) < maxEntries+maxEntries/10 {
+			r.m.talk.transcript.put(entry{id: r.id, text: "x"})
+			r.id++
+		}
+		r.say("alice", "one too many")
+		if !r.asksForOlder() {
+			t.Error("the host was not asked for those that went")
+		}
+	})
+}
+
+// The ids of a room that ended mean nothing to the next one.
+func TestOlderThanARestart(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.id = 10
+		r.say("alice", "x")
+		r.happen(client.Disconnected{Err: errors.New("gone")}, client.Connected{Resumed: true, NewRoom: true, Welcome: wire.Event{Title: "kitchen", Nick: "bob"}})
+		r.say("alice", "y")
+		if r.asksForOlder() {
+			t.Error("the new room was asked for what is older than the old one's first message")
+		}
+		for len(r.m.talk.transcript.entries) < maxEntries+maxEntries/10 {
+			r.id++
+			r.m.talk.transcript.put(entry{id: r.id, text: "x"})
+		}
+		r.say("alice", "one too many")
+		if !r.asksForOlder() {
+			t.Error("all that is left is the new room's, and it was not asked")
+		}
+	})
+}
+
+// What is exported is worded as --log has it.
+func TestExport(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.say("alice", "soup\nis ready")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypePrivate, Time: noon, From: "alice", To: "bob", Text: "save me some"}})
+		for name, want := range map[string]string{
+			"talk.txt": "2026-11-25 12:00:01 <alice> soup\n2026-11-25 12:00:01 <alice> is ready\n2026-11-25 12:00:00 [alice -> you] save me some\n",
+			"talk.jsonl": `{"type":"message","id":1,"time":"2026-11-25T12:00:01.000Z","from":"alice","text":"soup\nis ready"}` + "\n" +
+				`{"type":"private","time":"2026-11-25T12:00:00.000Z","from":"alice","to":"bob","text":"save me some"}` + "\n",
+		} {
+			file := filepath.Join(t.TempDir(), name)
+			r.typed("/export " + file)
+			r.keys("enter")
+			if got, err := os.ReadFile(file); err != nil || string(got) != want {
+				t.Errorf("%s has %q (%v), want %q", name, got, err, want)
+			}
+		}
+	})
+}
+
+// Events are drawn once a frame however they come, each at the latest with the frame
+// that it comes in, and a flood is not held up.
+func TestEventsComeByFrames(t *testing.T) {
+	for name, test := range map[string]struct {
+		events int
+		pause  time.Duration // between them
+		frames int           // at most
+		within time.Duration // until the last one is taken
+	}{
+		"one after the other": {100, time.Millisecond, 8, 120 * time.Millisecond},
+		"one now and then":    {10, time.Second, 10, 9 * time.Second},
+		"a flood":             {10_000, time.Microsecond, 3, 3 * frameTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+				r.room.events = make(chan client.Event, 64)
+				began := time.Now()
+				go func() {
+					for n := range test.events {
+						r.room.events <- client.Received{Event: wire.Event{ID: uint64(n + 1)}}
+						time.Sleep(test.pause)
+					}
+					close(r.room.events)
+				}()
+				var h happenings
+				var took time.Duration
+				frames, last := 0, uint64(0)
+				for ; !h.over; frames++ {
+					h = r.m.talk.waitForEvents(r.m)().(happenings)
+					for _, e := range h.events {
+						if last++; e.(client.Received).ID != last {
+							t.Fatalf("the event %d came as %+v", last, e)
+						}
+						took = time.Since(began)
+					}
+				}
+				if frames--; last != uint64(test.events) || frames > test.frames || took > test.within {
+					t.Errorf("%d events in %d frames within %v, want %d in at most %d within %v", last, frames, took, test.events, test.frames, test.within)
+				}
+			})
+		})
+	}
 }
 
 // While the host takes nothing, messages wait on this side, in order.
 func TestWaitingMessages(t *testing.T) {
-	r := newRig(t, 80, 24)
-	r.room.full = true
-	for _, s := range []string{"one", "two", "three"} {
-		r.typed(s)
-		r.keys("enter")
-	}
-	if len(r.room.asked) != 0 {
-		t.Fatalf("asked %+v of a host that is full", r.room.asked)
-	}
-	r.want("3 messages wait")
-	r.room.full = false
-	r.say("alice", "x")
-	if len(r.room.asked) != 3 || r.room.asked[2].Text != "three" {
-		t.Errorf("asked %+v", r.room.asked)
-	}
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.room.full = true
+		for _, s := range []string{"one", "two", "three"} {
+			r.typed(s)
+			r.keys("enter")
+		}
+		if len(r.room.asked) != 0 {
+			t.Fatalf("asked %+v of a host that is full", r.room.asked)
+		}
+		r.want("3 messages wait")
+		r.room.full = false
+		r.say("alice", "x")
+		if len(r.room.asked) != 3 || r.room.asked[2].Text != "three" {
+			t.Errorf("asked %+v", r.room.asked)
+		}
+	})
 }
 
 // Typing is never disturbed by what comes in.
 func TestTypingIsKept(t *testing.T) {
-	r := newRig(t, 80, 24)
-	r.typed("half a ")
-	r.say("alice", "interrupting")
-	r.happen(Disconnected{Err: errors.New("gone")})
-	r.update(tea.WindowSizeMsg{Width: 30, Height: 8})
-	r.typed("line")
-	if got := r.m.talk.editor.text; got != "half a line" {
-		t.Errorf("the editor has %q", got)
-	}
-	r.keys("ctrl+c")
-	r.keys("up")
-	if got := r.m.talk.editor.text; got != "half a line" {
-		t.Errorf("after Ctrl-C and ↑ the editor has %q", got)
-	}
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.typed("half a ")
+		r.say("alice", "interrupting")
+		r.happen(client.Disconnected{Err: errors.New("gone")})
+		r.update(tea.WindowSizeMsg{Width: 30, Height: 8})
+		r.typed("line")
+		if got := r.m.talk.editor.text; got != "half a line" {
+			t.Errorf("the editor has %q", got)
+		}
+		r.keys("ctrl+c")
+		r.keys("up")
+		if got := r.m.talk.editor.text; got != "half a line" {
+			t.Errorf("after Ctrl-C and ↑ the editor has %q", got)
+		}
+	})
 }
 
 // Ctrl-C twice on an empty line leaves, once does not.
 func TestLeaving(t *testing.T) {
-	r := newRig(t, 80, 24)
-	if cmd := r.keys("ctrl+c"); cmd != nil {
-		t.Error("one Ctrl-C leaves")
-	}
-	r.want("Ctrl-C again leaves")
-	if cmd := r.keys("ctrl+c"); cmd == nil {
-		t.Error("two do not")
-	} else if _, ok := cmd().(tea.QuitMsg); !ok {
-		t.Error("two do something else")
-	}
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		if cmd := r.keys("ctrl+c"); cmd != nil {
+			t.Error("one Ctrl-C leaves")
+		}
+		r.want("Ctrl-C again leaves")
+		if cmd := r.keys("ctrl+c"); cmd == nil {
+			t.Error("two do not")
+		} else if _, ok := cmd().(tea.QuitMsg); !ok {
+			t.Error("two do something else")
+		}
+	})
+}
+
+// Two that are far apart do not.
+func TestLeavingSlowly(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.keys("ctrl+c")
+		time.Sleep(leaveWithin)
+		if cmd := r.keys("ctrl+c"); cmd != nil {
+			t.Error("Ctrl-C leaves, long after the first")
+		}
+	})
 }
 
 // A name that is called rings, but not while the window is watched, or when that
@@ -310,15 +516,16 @@ func TestAlert(t *testing.T) {
 		"backlog":             {func(m *model) { m.focus = blurred }, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, 80, 24)
-			test.set(r.m)
-			close(r.room.events)
-			cmd := r.update(happenings{events: []Event{Received{Event: wire.Event{
-				Type: wire.TypeMessage, ID: 3, Time: noon, From: "alice", Text: "bob: soup; is\nready",
-			}, Past: test.past}}})
-			if got := rings(cmd); got != test.want {
-				t.Errorf("rings: %v, want %v", got, test.want)
-			}
+			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+				test.set(r.m)
+				close(r.room.events)
+				cmd := r.update(happenings{events: []client.Event{client.Received{Event: wire.Event{
+					Type: wire.TypeMessage, ID: 3, Time: noon, From: "alice", Text: "bob: soup; is\nready",
+				}, Past: test.past}}})
+				if got := rings(cmd); got != test.want {
+					t.Errorf("rings: %v, want %v", got, test.want)
+				}
+			})
 		})
 	}
 }
@@ -345,7 +552,7 @@ func TestArrival(t *testing.T) {
 	places := []Place{{Title: "kitchen", Addr: "192.168.1.5:24280", ID: "1", Members: 3}, {Title: "lab", Addr: "192.168.1.6:24280", ID: "2"}}
 	var knocked []Place
 	answer := errors.New("no answer\nhint: a firewall, perhaps")
-	m := &model{ctx: t.Context(), now: time.Now, width: 60, height: 15, opts: Options{
+	m := &model{ctx: t.Context(), width: 60, height: 15, opts: Options{
 		Find: func(context.Context) ([]Place, error) { return places, nil },
 		Join: func(_ context.Context, p Place) (Room, error) {
 			knocked = append(knocked, p)
@@ -382,21 +589,22 @@ func TestArrival(t *testing.T) {
 
 // A bug of ours ends the screen; it does not tear the terminal.
 func TestPanicEndsTheScreen(t *testing.T) {
-	r := newRig(t, 80, 24)
-	g := guarded{r.m}
-	r.m.talk.room = nil
-	r.m.talk.editor.set("x")
-	_, cmd := g.Update(press("enter"))
-	if cmd == nil || r.m.crash == nil {
-		t.Fatal("the panic was not caught")
-	}
-	err := r.m.crashed()
-	if err == nil || !strings.Contains(err.Error(), "this is a bug in chat") {
-		t.Errorf("%v", err)
-	}
-	for word := range strings.FieldsSeq(err.Error()) {
-		if word = strings.TrimSuffix(word, "."); strings.Contains(word, "chat-crash-") {
-			os.Remove(word)
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		g := guarded{r.m}
+		r.m.talk.room = nil
+		r.m.talk.editor.set("x")
+		_, cmd := g.Update(press("enter"))
+		if cmd == nil || r.m.crash == nil {
+			t.Fatal("the panic was not caught")
 		}
-	}
+		err := r.m.crashed()
+		if err == nil || !strings.Contains(err.Error(), "this is a bug in chat") {
+			t.Errorf("%v", err)
+		}
+		for word := range strings.FieldsSeq(err.Error()) {
+			if word = strings.TrimSuffix(word, "."); strings.Contains(word, "chat-crash-") {
+				os.Remove(word)
+			}
+		}
+	})
 }

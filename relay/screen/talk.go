@@ -9,13 +9,14 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"chat/relay/client"
 	"chat/relay/wire"
 )
 
 // A talk is what we see and do in a room.
 type talk struct {
 	room   Room
-	place  Place
+	addr   string // where it is now; "": it is ours
 	title  string
 	topic  string
 	nick   string // ours
@@ -27,6 +28,7 @@ type talk struct {
 	people     people
 	editor     editor
 	completer  completer
+	recall     recollection
 	search     search
 	overlay    page      // over the transcript; nil: none
 	overlayAt  int       // its first row that is shown
@@ -39,13 +41,13 @@ type talk struct {
 	unsent []wire.Request // wait on this side for the host
 	sent   []sending      // wait for the host to acknowledge them, in order
 
-	resumed  bool      // the connection was lost before
-	lost     error     // why there is no connection; nil: there is one
-	retryAt  time.Time // of the connection
-	asking   uint64    // older messages than this were asked for; 0: none were
-	alerted  time.Time // when the terminal rang last
-	noOlder  bool      // the host has none
-	logError error     // why what is said is no longer kept
+	resumed bool      // the connection was lost before
+	lost    error     // why there is no connection; nil: there is one
+	retryAt time.Time // of the connection
+	asking  uint64    // older messages than this were asked for; 0: none were
+	alerted time.Time // when the terminal rang last
+	noOlder bool      // the host has none, or there is no room for them
+	foreign int       // so many entries are of a room that ended: nothing is put before them
 }
 
 // A sending is a message on its way.
@@ -56,12 +58,9 @@ type sending struct {
 }
 
 const (
-	// What one message may hold; hosts have these limits unless told otherwise.
-	maxText      = 16 << 10 // bytes
-	maxTextLines = 100
-
-	// counterFrom is from how many bytes on it is told how many are left.
-	counterFrom = maxText - 500
+	// From so many bytes and lines on it is told how many are left.
+	countBytesFrom = wire.MessageBytes - 500
+	countLinesFrom = wire.MessageLines - 10
 
 	// olderAtOnce is how many messages are asked for when the top is reached.
 	olderAtOnce = 100
@@ -74,8 +73,8 @@ const (
 )
 
 func newTalk(m *model, room Room, place Place) *talk {
-	t := &talk{room: room, place: place, title: place.Title, host: len(m.opts.Ways) > 0}
-	t.editor = editor{ruler: m.ruler, limit: maxText}
+	t := &talk{room: room, addr: place.Addr, title: place.Title, host: m.opts.Hosting}
+	t.editor = editor{ruler: m.ruler, limit: wire.MessageBytes}
 	t.completer.host = t.host
 	t.view = newView()
 	return t
@@ -85,40 +84,53 @@ func newTalk(m *model, room Room, place Place) *talk {
 
 // happenings are events that came together.
 type happenings struct {
-	events []Event
+	events []client.Event
 	over   bool // there will be no more
 }
 
 // tick redraws what depends on the time.
 type tick struct{}
 
-// waitForEvents waits for events, and takes those that are there. Where they come one
-// after the other, it takes as many as come within a frame: more cannot be seen.
+// waitForEvents waits for an event, and takes with it as many as come until the frame
+// that was begun ends: more cannot be seen. Where they are few, it sleeps meanwhile, and
+// is not woken by each; a flood it takes as it comes, for the room waits where it is full.
 func (t *talk) waitForEvents(m *model) tea.Cmd {
-	last := time.Now()
+	frame := time.Now().Add(frameTime)
 	return func() tea.Msg {
+		events := t.room.Events()
 		var h happenings
 		select {
-		case e, ok := <-t.room.Events():
-			if !ok {
-				return happenings{over: true}
-			}
-			h.events = append(h.events, e)
+		case e, ok := <-events:
+			h.take(e, ok)
 		case <-m.ctx.Done():
 			return nil
 		}
-		for frame := time.After(frameTime - time.Since(last)); ; {
-			select {
-			case e, ok := <-t.room.Events():
-				if !ok {
-					h.over = true
-					return h
+		if len(events) < cap(events)/2 {
+			time.Sleep(time.Until(frame))
+			if n := len(events); n < cap(events) {
+				for range n {
+					h.take(<-events, true)
 				}
-				h.events = append(h.events, e)
-			case <-frame:
+				return h
+			}
+			frame = time.Now().Add(frameTime)
+		}
+		for late := time.After(time.Until(frame)); !h.over; {
+			select {
+			case e, ok := <-events:
+				h.take(e, ok)
+			case <-late:
 				return h
 			}
 		}
+		return h
+	}
+}
+
+// take adds what was received of a channel of events.
+func (h *happenings) take(e client.Event, ok bool) {
+	if h.over = !ok; ok {
+		h.events = append(h.events, e)
 	}
 }
 
@@ -156,15 +168,15 @@ func (t *talk) happened(m *model, h happenings) tea.Cmd {
 	var calls *entry
 	for _, e := range h.events {
 		switch e := e.(type) {
-		case Connected:
+		case client.Connected:
 			t.connected(m, e)
-		case Disconnected:
+		case client.Disconnected:
 			if t.lost == nil {
 				cmds = append(cmds, t.tickLater())
 			}
 			t.asking = 0 // the answer is lost with the connection
 			t.lost, t.retryAt = e.Err, time.Now().Add(e.RetryIn)
-		case Received:
+		case client.Received:
 			if n := t.received(m, &e); n != nil && n.calls && !e.Past {
 				calls = n
 			}
@@ -182,18 +194,16 @@ func (t *talk) happened(m *model, h happenings) tea.Cmd {
 	return tea.Batch(append(cmds, t.waitForEvents(m))...)
 }
 
-func (t *talk) connected(m *model, e Connected) {
+func (t *talk) connected(m *model, e client.Connected) {
 	w := &e.Welcome
-	t.lost, t.resumed = nil, e.Resumed
+	t.lost, t.resumed, t.addr = nil, e.Resumed, e.Addr
 	t.title, t.topic, t.nick, t.client = w.Title, w.Topic, w.Nick, w.Client
 	t.people.reset(w)
-	if t.people.enter(w.Nick); t.host {
-		t.people.nicks[w.Nick] = true
-	}
+	t.people.we(w.Nick, t.host)
 	t.settle(m)
 	if e.NewRoom {
 		t.tell(m, happened, "the host was restarted, and begins with an empty room")
-		t.noOlder = true
+		t.foreign = len(t.transcript.entries)
 	}
 	if !e.Resumed {
 		if t.host {
@@ -224,7 +234,7 @@ func (t *talk) settle(m *model) {
 }
 
 // received takes what the host sent, and returns the entry that it became, if one.
-func (t *talk) received(m *model, e *Received) *entry {
+func (t *talk) received(m *model, e *client.Received) *entry {
 	switch e.Type {
 	case wire.TypeHistory:
 		if e.Before > 0 { // else typed, and told as it is
@@ -243,11 +253,11 @@ func (t *talk) received(m *model, e *Received) *entry {
 		}
 	case wire.TypeJoin:
 		if !e.Past {
-			t.people.enter(e.Members...)
+			t.people.enter(&e.Event)
 		}
 	case wire.TypeLeave:
 		if !e.Past {
-			t.people.leave(e.Members...)
+			t.people.leave(&e.Event)
 		}
 	case wire.TypeTopic:
 		if !e.Past {
@@ -280,12 +290,11 @@ func (t *talk) received(m *model, e *Received) *entry {
 
 // keep writes down what is said, where that is wanted.
 func (t *talk) keep(m *model, e *wire.Event, past bool) {
-	if m.opts.Said == nil || t.logError != nil || past && !t.resumed { // the backlog was said before we came
+	if m.opts.Said == nil || past && !t.resumed { // the backlog was said before we came
 		return
 	}
 	if err := m.opts.Said(*e, wire.Viewer{Zone: time.Local, Nick: t.nick}); err != nil {
-		t.logError = err
-		t.tell(m, complaint, err.Error()+"; it is no longer written to")
+		t.tell(m, complaint, err.Error())
 	}
 }
 
@@ -293,8 +302,12 @@ func (t *talk) keep(m *model, e *wire.Event, past bool) {
 // there before us, and so is nothing new.
 func (t *talk) add(m *model, n entry, backlog bool) {
 	dropped, added := t.transcript.add(n)
-	t.view.dropped(dropped)
-	t.search.at = max(t.search.at-dropped, 0)
+	if dropped > 0 {
+		t.view.dropped(dropped)
+		t.search.at = max(t.search.at-dropped, 0)
+		t.foreign = max(t.foreign-dropped, 0)
+		t.noOlder = false // the host may have those that went
+	}
 	if added {
 		t.view.added(&t.transcript, n.kind <= private && !n.own && !backlog && (!m.isWatched() || !t.view.following))
 	}
@@ -302,7 +315,7 @@ func (t *talk) add(m *model, n entry, backlog bool) {
 
 // tell shows the person something that nobody said.
 func (t *talk) tell(m *model, k kind, text string) {
-	t.add(m, entry{at: m.now().UnixMilli(), kind: k, text: wire.CleanLines(text)}, false)
+	t.add(m, entry{at: time.Now().UnixMilli(), kind: k, text: wire.CleanLines(text)}, false)
 }
 
 // lookedAway notes that the window is no longer watched: what comes from now on is
@@ -319,7 +332,7 @@ func (t *talk) acknowledged(seq uint64) {
 }
 
 // refused gives a message back that the host did not take.
-func (t *talk) refused(e *Received) {
+func (t *talk) refused(e *client.Received) {
 	i := slices.IndexFunc(t.sent, func(s sending) bool { return e.Seq > 0 && s.seq == e.Seq })
 	if e.Seq == 0 && e.Code == wire.CodeTooLong { // a host that takes no line so long; it does not know its number
 		pending := t.room.Pending()
@@ -344,7 +357,7 @@ func (t *talk) giveBack(typed string) {
 // askForOlder asks the host for what was said before what we have.
 func (t *talk) askForOlder(m *model) {
 	first := t.transcript.firstID()
-	if t.asking > 0 || t.noOlder || t.lost != nil || first <= 1 {
+	if t.asking > 0 || t.noOlder || t.foreign > 0 || t.lost != nil || first <= 1 {
 		return
 	}
 	if _, err := t.room.Do(m.ctx, wire.Request{Type: wire.TypeHistory, Before: first, Count: olderAtOnce}); err == nil {
@@ -353,7 +366,7 @@ func (t *talk) askForOlder(m *model) {
 }
 
 // older takes the host's answer to that.
-func (t *talk) older(e *Received) {
+func (t *talk) older(e *client.Received) {
 	t.asking = 0
 	var entries []entry
 	for i := range e.Events {
@@ -362,11 +375,11 @@ func (t *talk) older(e *Received) {
 			entries = append(entries, n)
 		}
 	}
-	if len(entries) == 0 {
+	put := t.transcript.prepend(entries)
+	if put == 0 {
 		t.noOlder = true
 		return
 	}
-	put := t.transcript.prepend(entries)
 	t.view.prepended(put)
 	t.search.at += put
 	t.search.none = false
@@ -400,13 +413,7 @@ func (t *talk) enter(m *model) tea.Cmd {
 
 // say says text in the room; typed is what was written for it.
 func (t *talk) say(m *model, text, typed string) {
-	text = wire.CleanLines(text)
-	if strings.Count(text, "\n") >= maxTextLines {
-		t.tell(m, complaint, fmt.Sprintf("a message has at most %d lines; it was not sent", maxTextLines))
-		t.giveBack(typed)
-		return
-	}
-	if text != "" {
+	if text = wire.CleanLines(text); text != "" {
 		t.queue(m, wire.Request{Type: wire.TypeSay, Text: text}, entry{kind: said, text: text}, typed)
 	}
 }
@@ -422,13 +429,19 @@ func (t *talk) ask(m *model, typed string) {
 	case name == "msg" && text != "":
 		t.queue(m, wire.Request{Type: name, To: to, Text: text}, entry{kind: private, to: to, text: text}, typed)
 	default:
-		t.queue(m, wire.Request{Type: "command", Text: wire.Clean(typed)}, entry{kind: told}, typed)
+		line := wire.Clean(strings.ReplaceAll(typed, "\n", " "))
+		t.queue(m, wire.Request{Type: "command", Text: line}, entry{kind: told}, typed)
 	}
 }
 
 // queue sends r, as soon as the host keeps up.
 func (t *talk) queue(m *model, r wire.Request, n entry, typed string) {
-	n.at, n.from, n.own = m.now().UnixMilli(), t.nick, true
+	if strings.Count(r.Text, "\n") >= wire.MessageLines {
+		t.tell(m, complaint, fmt.Sprintf("a message has at most %d lines; it was not sent", wire.MessageLines))
+		t.giveBack(typed)
+		return
+	}
+	n.at, n.from, n.own = time.Now().UnixMilli(), t.nick, true
 	n.text = wire.CleanLines(n.text)
 	t.unsent = append(t.unsent, r)
 	t.sent = append(t.sent, sending{entry: n, typed: typed})
@@ -476,7 +489,7 @@ func (t *talk) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	if t.pasted != nil && t.decide(m, name) || t.overlay != nil && t.turn(m, name) {
 		return nil
 	}
-	if t.search.words != "" && t.search.key(t, m, name) {
+	if t.recall.key(&t.editor, name, msg.Text) || t.search.words != "" && t.search.key(t, m, name) {
 		return nil
 	}
 	if name != "tab" && name != "shift+tab" {
@@ -532,7 +545,7 @@ func (t *talk) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if msg.Text != "" && !t.editor.insert(msg.Text) {
-		t.flash = "a message has at most 16 KiB"
+		t.flash = fmt.Sprintf("a message has at most %d bytes", wire.MessageBytes)
 	}
 	return nil
 }
@@ -561,7 +574,7 @@ func (t *talk) interrupt(m *model) tea.Cmd {
 	t.leaving = time.Now()
 	switch n := t.atRisk(); {
 	case n > 0:
-		t.flash = plural(n, "message is", "messages are") + " not delivered; Ctrl-C again leaves"
+		t.flash = wire.Counted(n, "message is", "messages are") + " not delivered; Ctrl-C again leaves"
 	case t.host:
 		t.flash = "Ctrl-C again closes the room for everybody"
 	default:
@@ -583,7 +596,7 @@ func (t *talk) unqueue() bool {
 		}
 		return s.seq == 0
 	})
-	t.flash = plural(n, "message", "messages") + " taken back; ↑ brings them"
+	t.flash = wire.Counted(n, "message", "messages") + " taken back; ↑ brings them"
 	return true
 }
 
@@ -591,6 +604,7 @@ func (t *talk) unqueue() bool {
 // is asked about.
 func (t *talk) paste(m *model, block string) {
 	t.completer.stop()
+	t.recall = recollection{}
 	block = wire.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
 	if t.pasted != nil {
 		t.flash = "one paste at a time: Enter or Esc first"
@@ -600,7 +614,7 @@ func (t *talk) paste(m *model, block string) {
 		return
 	}
 	whole := len(t.editor.text) + len(block)
-	if whole <= maxText && strings.Count(t.editor.text+block, "\n") < maxTextLines {
+	if whole <= wire.MessageBytes && strings.Count(t.editor.text+block, "\n") < wire.MessageLines {
 		t.editor.insert(block)
 		return
 	}
@@ -609,7 +623,7 @@ func (t *talk) paste(m *model, block string) {
 
 // messagesOf cuts a block into messages, between lines where that can be.
 func messagesOf(block string) (messages []string) {
-	const most = maxText / 2 // whatever has to be escaped on its way
+	const most = wire.MessageBytes
 	var lines []string
 	size := 0
 	flush := func() {
@@ -627,7 +641,7 @@ func messagesOf(block string) (messages []string) {
 					part = part[:len(part)-1]
 				}
 			}
-			if len(lines) >= maxTextLines || size+len(part) > most {
+			if len(lines) >= wire.MessageLines || size+len(part) > most {
 				flush()
 			}
 			lines = append(lines, part)
@@ -665,5 +679,5 @@ func (t *talk) question() string {
 	for _, text := range t.pasted {
 		size += len(text)
 	}
-	return fmt.Sprintf("Esc drops the paste, Enter sends %d messages (%s, %d KiB)", len(t.pasted), plural(t.pastedRows, "line", "lines"), (size+1023)>>10)
+	return fmt.Sprintf("Esc drops the paste, Enter sends %d messages (%s, %d KiB)", len(t.pasted), wire.Counted(t.pastedRows, "line", "lines"), (size+1023)>>10)
 }

@@ -23,7 +23,7 @@ type Event struct {
 	Client  string    `json:"client,omitempty"` // who said it, whatever the nick; in a welcome: who you are
 	Seq     uint64    `json:"seq,omitzero"`     // the sender's own number of it; in a welcome: the last one taken from you
 	To      string    `json:"to,omitempty"`     // nick of who a private message is for
-	Text    string    `json:"text,omitempty"`   // what was said; may have several lines
+	Text    string    `json:"text,omitempty"`   // what was said; may have several lines. Of a history: the words searched for
 	Nick    string    `json:"nick,omitempty"`   // in a welcome: yours; in a nick event: the new one
 	Code    Code      `json:"code,omitempty"`   // of an error or a bye
 	Members []string  `json:"members,omitempty"`
@@ -91,10 +91,9 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	return append(dst, '}', '\n')
 }
 
-// AppendHistory appends the history event before an id whose events are JSON already,
-// each with its newline, as AppendJSON makes them.
-func AppendHistory(dst []byte, before uint64, events [][]byte) []byte {
-	e := Event{Type: TypeHistory, Before: before}
+// AppendHistory appends the history event e with events that are JSON already, each with
+// its newline, as AppendJSON makes them.
+func AppendHistory(dst []byte, e *Event, events [][]byte) []byte {
 	if dst = e.AppendJSON(dst); len(events) == 0 {
 		return dst
 	}
@@ -249,12 +248,16 @@ func ParseEvent(line []byte) (Event, error) {
 	return e, nil
 }
 
-// check refuses what encoding/json takes and no event can be, and makes the time as
-// AppendJSON writes it.
+// check refuses what encoding/json takes and no event can be, cuts lists that are too
+// long, and makes the time as AppendJSON writes it.
 func (e *Event) check() error {
 	if e.Type == "" {
 		return errors.New("no type in it")
 	}
+	if n := len(e.Members); n > MaxMembers {
+		e.Members, e.Count = e.Members[:MaxMembers], max(e.Count, n)
+	}
+	e.Hosts = e.Hosts[:min(len(e.Hosts), MaxMembers)]
 	// RFC 3339 ends with the year 9999, which another zone's time can pass in UTC.
 	e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	if y := e.Time.Year(); y < 0 || y > 9999 {

@@ -114,7 +114,7 @@ func TestAppendHistory(t *testing.T) {
 		for _, before := range []uint64{0, 42} {
 			events, encoded := old(n)
 			e := Event{Type: TypeHistory, Before: before, Events: events}
-			got, want := AppendHistory([]byte("before "), before, encoded), e.AppendJSON(nil)
+			got, want := AppendHistory([]byte("before "), &Event{Type: TypeHistory, Before: before}, encoded), e.AppendJSON(nil)
 			if line := checkLine(t, got, "before "); !bytes.Equal(line, want) {
 				t.Errorf("%d events before %d: %s, want %s", n, before, line, want)
 			}
@@ -261,6 +261,19 @@ func TestParseEvent(t *testing.T) {
 				t.Errorf("ParseEvent(%s) = %+v, %v, want %+v", tt.line, got, err, tt.want)
 			}
 		})
+	}
+}
+
+// A list that no honest host sends is cut, and how many there were is kept.
+func TestParseLongLists(t *testing.T) {
+	many := Event{Type: TypeWelcome, Members: nicks(3 * MaxMembers), Hosts: nicks(2 * MaxMembers)}
+	e, err := ParseEvent(many.AppendJSON(nil))
+	if err != nil || len(e.Members) != MaxMembers || len(e.Hosts) != MaxMembers || e.Count != 3*MaxMembers {
+		t.Errorf("%d members, %d hosts, count %d, %v", len(e.Members), len(e.Hosts), e.Count, err)
+	}
+	few := Event{Type: TypeWho, Members: nicks(MaxMembers), Count: 5000}
+	if e, err := ParseEvent(few.AppendJSON(nil)); err != nil || len(e.Members) != MaxMembers || e.Count != 5000 {
+		t.Errorf("%d members, count %d, %v", len(e.Members), e.Count, err)
 	}
 }
 

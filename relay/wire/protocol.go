@@ -13,11 +13,19 @@ const DefaultPort = 24280
 const MaxJSONLine = 4 << 20
 
 // MaxMembers is how many nicks the list in one event names; its count says how
-// many there are.
+// many there are. Of a longer list ParseEvent takes the first ones.
 const MaxMembers = 1000
 
 // MaxHistory is how many old messages one history event has.
 const MaxHistory = 200
+
+// What a program puts into one message, so that every host with the usual limits takes
+// it: they are 16 KiB and 100 lines of text, in a line of at most 32 KiB. In clean text no
+// byte takes more than two in JSON; 256 are for what stands around it.
+const (
+	MessageBytes = (32<<10 - 256) / 2
+	MessageLines = 100
+)
 
 // The types of events, from the host to a program.
 const (
@@ -45,6 +53,8 @@ const (
 	TypeHello = "hello" // the first line of a program
 	TypeSay   = "say"   // says text to all
 	TypePing  = "ping"  // asks for a pong
+
+	TypeSearch = "search" // a command, too: asks for a history of what has certain words
 )
 
 // A Code says in one word why a request failed or a session ended, for programs.
@@ -62,7 +72,9 @@ const (
 	CodeNotAllowed Code = "not_allowed"     // only the hosting person may do that
 	CodeMuted      Code = "muted"           // the hosting person muted you
 	CodeDuplicate  Code = "duplicate"       // seq is not above the last one taken: it is in the log already
-	CodeBusy       Code = "busy"            // the receiver of a private message does not keep up
+	CodeBusy       Code = "busy"            // too many private messages wait for one whose connection is lost
+	CodeNotStored  Code = "not_stored"      // the host cannot keep it (a full disk): say it again later, with the same seq
+	CodeNotRead    Code = "not_read"        // the host cannot read its history
 	CodeVersion    Code = "bad_version"     // last: the hello names no version the host can speak
 	CodeWrongRoom  Code = "wrong_room"      // last: the hello names another room
 	CodeFull       Code = "full"            // last: too many sessions, in all or from one address

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,8 +12,9 @@ const NamesShown = 12
 
 // A Viewer is what the text of an event depends on besides the event.
 type Viewer struct {
-	Zone *time.Location // in which times are shown; nil: where this program runs
-	Nick string         // who looks: a private message's own end is "you"
+	Zone  *time.Location // in which times are shown; nil: where this program runs
+	Nick  string         // who looks: a private message's own end is "you"
+	Dated bool           // times have their date and seconds: for a file that is kept
 }
 
 // AppendText appends the event as lines for people, each with its newline.
@@ -51,7 +53,11 @@ func (e *Event) appendSaid(dst []byte, v Viewer, open, name, shut string) []byte
 	for text, more := e.Text, true; more; {
 		var line string
 		line, text, more = strings.Cut(text, "\n")
-		dst = appendClock(dst, said)
+		if v.Dated {
+			dst = said.AppendFormat(dst, "2006-01-02 15:04:05 ")
+		} else {
+			dst = appendClock(dst, said)
+		}
 		dst = append(dst, open...)
 		dst = append(dst, name...)
 		dst = append(dst, shut...)
@@ -66,23 +72,35 @@ func (e *Event) appendHistory(dst []byte, v Viewer) []byte {
 	var said []byte
 	n := 0
 	for i := range e.Events {
-		if old := &e.Events[i]; old.Said() {
+		if old := &e.Events[i]; old.Said() || old.Type == TypePrivate {
 			said = old.AppendText(said, v)
 			n++
 		}
 	}
-	return append(appendLines(dst, "* ", HistoryHeading(n)), said...)
+	return append(appendLines(dst, "* ", e.HistoryHeading(n)), said...)
 }
 
-// HistoryHeading says for people that n messages from earlier follow.
-func HistoryHeading(n int) string {
-	switch n {
-	case 0:
+// HistoryHeading says for people that n messages of a history follow: earlier ones, or
+// those with its words.
+func (e *Event) HistoryHeading(n int) string {
+	words := strings.ReplaceAll(e.Text, "\n", " ")
+	switch {
+	case words != "" && n == 0:
+		return "nothing was said with " + words
+	case words != "":
+		return Counted(n, "message with ", "messages with ") + words + ":"
+	case n == 0:
 		return "no earlier messages"
-	case 1:
-		return "1 earlier message:"
 	}
-	return strconv.Itoa(n) + " earlier messages:"
+	return Counted(n, "earlier message:", "earlier messages:")
+}
+
+// Counted says for people how many there are: "1 message", "2 messages".
+func Counted[N int | uint64](n N, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n) + " " + more
 }
 
 // appendClock writes "15:04 "; it is in the path of every message.
@@ -133,10 +151,7 @@ func (e *Event) words() string {
 	case TypeWho:
 		return strconv.Itoa(e.Count) + " here: " + e.names(len(e.Members))
 	case TypeGap:
-		if e.Missed == 1 {
-			return "1 event passed that is no longer kept here"
-		}
-		return strconv.FormatUint(e.Missed, 10) + " events passed that are no longer kept here"
+		return Counted(e.Missed, "event passed that is no longer kept here", "events passed that are no longer kept here")
 	case TypeBye:
 		return e.Text
 	}

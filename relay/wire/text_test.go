@@ -16,6 +16,22 @@ func nicks(n int) []string {
 	return list
 }
 
+// For a file each line has the whole time.
+func TestDatedText(t *testing.T) {
+	at := time.Date(2026, 11, 25, 9, 2, 11, 120e6, time.UTC)
+	v := Viewer{Zone: time.FixedZone("", 3600), Nick: "bob", Dated: true}
+	for want, e := range map[string]Event{
+		"2026-11-25 10:02:11 <alice> a\n2026-11-25 10:02:11 <alice> b\n": {Type: TypeMessage, Time: at, From: "alice", Text: "a\nb"},
+		"2026-11-25 10:02:11 * alice waves\n":                            {Type: TypeAction, Time: at, From: "alice", Text: "waves"},
+		"2026-11-25 10:02:11 [alice -> you] a\n":                         {Type: TypePrivate, Time: at, From: "alice", To: "bob", Text: "a"},
+		"* carol joined\n":                                               {Type: TypeJoin, Time: at, Members: []string{"carol"}},
+	} {
+		if got := string(e.AppendText(nil, v)); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestEventText(t *testing.T) {
 	at := time.Date(2026, 11, 25, 9, 2, 11, 120e6, time.UTC)
 	viewer := Viewer{Zone: time.FixedZone("", 3600), Nick: "bob"}

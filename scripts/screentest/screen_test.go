@@ -82,7 +82,7 @@ func TestTerminalIsRestored(t *testing.T) {
 		"term":   func() { term.Type("half a line"); pkill(t, term) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			term.Run("clear; stty -a > %s/%s.before", dir, name)
+			term.Run("clear; printf '\\033]2;mine\\007'; stty -a > %s/%s.before", dir, name)
 			h.join(term, "bob")
 			term.Say("last words of " + name)
 			term.Wait(`bob  last words of ` + name)
@@ -95,9 +95,9 @@ func TestTerminalIsRestored(t *testing.T) {
 			if err != nil || string(before) != string(after) {
 				t.Errorf("stty before:\n%s\nafter:\n%s (%v)", before, after, err)
 			}
-			modes := term.Tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{keypad_flag} #{cursor_flag}")
-			if strings.TrimSpace(modes) != "0 0 0 1" {
-				t.Errorf("alternate screen, mouse, keypad, cursor: %s", modes)
+			modes := term.Tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{keypad_flag} #{cursor_flag} #{pane_title}")
+			if strings.TrimSpace(modes) != "0 0 0 1 mine" {
+				t.Errorf("alternate screen, mouse, keypad, cursor, title: %s", modes)
 			}
 		})
 	}

@@ -1,0 +1,5 @@
+//go:build chaosnodedup
+
+package relay
+
+const dropsDoubles = false

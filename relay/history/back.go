@@ -1,0 +1,134 @@
+package history
+
+import (
+	"fmt"
+	"slices"
+
+	"chat/relay/wire"
+)
+
+// This file reads the log backwards: where a backlog begins, what was said before,
+// what was said with certain words.
+
+// Back returns the id of the nth last event that somebody said, or of the oldest
+// kept where there are fewer: where a backlog of n messages begins. It may read from
+// disk.
+func (l *Log) Back(n int) (uint64, error) {
+	id, left := l.Next(), n
+	for b, i := range l.backward(id - 1) {
+		if left == 0 {
+			return id, nil
+		}
+		if b.entries[i].said {
+			id = b.first + uint64(i)
+			left--
+		}
+	}
+	if l.committer == nil || left == 0 {
+		return id, nil
+	}
+	stored, err := l.committer.file.back(l.first(), left)
+	if err != nil {
+		return id, fmt.Errorf("find the last %d messages: %w", n, err)
+	}
+	return min(stored, id), nil
+}
+
+// A Page bounds what is read back: the latest Count events before the event id Before
+// (0: the last there are) that have Bytes together. One that is longer than Bytes
+// comes alone, so that none is returned only when nothing older is kept.
+type Page struct {
+	Before uint64
+	Count  int
+	Bytes  int
+}
+
+// A pile gathers lines of a page, latest first.
+type pile struct {
+	page  Page
+	lines [][]byte
+}
+
+// put takes the next older line, unless the page is full.
+func (p *pile) put(line []byte) bool {
+	p.page.Bytes -= len(line)
+	if len(p.lines) >= p.page.Count || p.page.Bytes < 0 && len(p.lines) > 0 {
+		return false
+	}
+	p.lines = append(p.lines, line)
+	return true
+}
+
+// oldestFirst returns the lines in the order in which they were said.
+func (p *pile) oldestFirst() [][]byte {
+	slices.Reverse(p.lines)
+	return p.lines
+}
+
+// Before returns the encodings of what was said before a page's end, oldest first,
+// each with its newline, own words among it: it is the whole talk that is read again.
+// The slices must not be written to. It may read from disk; what memory has is
+// returned with the error.
+func (l *Log) Before(page Page, view View) ([][]byte, error) {
+	view.Echo = true
+	found := pile{page: page}
+	next := page.Before // behind the next older one to look at
+	for b, i := range l.backward(page.Before - 1) {
+		e := &b.entries[i]
+		if next = b.first + uint64(i); !e.said && e.to == 0 || !view.shows(e.author, e.to) {
+			continue
+		}
+		if !found.put(b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)]) {
+			return found.oldestFirst(), nil
+		}
+	}
+	if l.committer == nil {
+		return found.oldestFirst(), nil
+	}
+	for r, err := range l.committer.file.before(next) {
+		if err != nil {
+			return found.oldestFirst(), fmt.Errorf("read what was said before %d: %w", next, err)
+		}
+		if view.shows(r.author, r.to) && !found.put(l.appendRow(nil, &r, view.Format)) {
+			break
+		}
+	}
+	return found.oldestFirst(), nil
+}
+
+// Search returns what [Log.Before] does, of that only what has all of words in it. A
+// word of a message is found by its beginning, from three bytes on, whatever the case
+// and the accents. It may read from disk.
+func (l *Log) Search(words string, page Page, view View) ([][]byte, error) {
+	view.Echo = true
+	query := newQuery(words)
+	found := pile{page: page}
+	if len(query) == 0 {
+		return nil, nil
+	}
+	if l.committer != nil {
+		for r, err := range l.committer.file.search(query, page.Before) {
+			if err != nil {
+				return found.oldestFirst(), fmt.Errorf("search for %q: %w", words, err)
+			}
+			if view.shows(r.author, r.to) && !found.put(l.appendRow(nil, &r, view.Format)) {
+				break
+			}
+		}
+		return found.oldestFirst(), nil
+	}
+	for b, i := range l.backward(page.Before - 1) {
+		e := &b.entries[i]
+		if !e.said && e.to == 0 || !view.shows(e.author, e.to) {
+			continue
+		}
+		event, err := wire.ParseEvent(b.json[b.end(JSON, i-1):b.end(JSON, i)])
+		if err != nil || !query.matches(event.Text) {
+			continue
+		}
+		if !found.put(b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)]) {
+			break
+		}
+	}
+	return found.oldestFirst(), nil
+}

@@ -1,0 +1,346 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"modernc.org/sqlite"
+)
+
+// A File is a room on disk: an SQLite database with all that was said and happened,
+// and what the room knows of its clients. One process at a time hosts on it, and
+// others may read it meanwhile; see [ReadFile].
+//
+// Beside the file are FILE-wal and FILE-shm while it is used, and FILE.lock, which is
+// empty and stays.
+type File struct {
+	path    string
+	title   string
+	keep    Keep
+	lock    *flock.Flock
+	readers *sql.DB
+	db      *sql.DB // of writer
+
+	// the committer's, or before there is one
+	writer  *sql.Conn
+	insert  statements
+	nth     uint64 // how many events that were said have been written
+	authors Author // the highest that was written
+}
+
+// Keep bounds a [File]: what goes beyond either is deleted, oldest first.
+type Keep struct {
+	Age   time.Duration // of an event; 0: no limit
+	Bytes int64         // of the file; 0: no limit
+}
+
+// Why a file cannot be hosted on or read; see [OpenFile].
+var (
+	ErrInUse      = errors.New("another host uses it")
+	ErrNewer      = errors.New("it was written by a newer version of this program")
+	ErrNotHistory = errors.New("it is no history of a room")
+	ErrDamaged    = errors.New("it is damaged")
+)
+
+const (
+	// applicationID is "CHAT" where the file format of SQLite has the application's mark
+	// (https://www.sqlite.org/fileformat.html, section 1.3.18).
+	applicationID = 0x43484154
+
+	// maxReaders is how many connections read the file at a time; others wait for one.
+	maxReaders = 4
+)
+
+// migrations bring a file from each version to the next: migrations[0] makes one of
+// version 1 of an empty one. They are only ever added to.
+var migrations = []string{`
+	CREATE TABLE meta (
+		name  TEXT PRIMARY KEY, -- room, title, topic, authors
+		value ANY
+	) WITHOUT ROWID;
+	CREATE TABLE event (
+		id        INTEGER PRIMARY KEY, -- as everybody knows it, without gaps
+		time      INTEGER NOT NULL,    -- milliseconds since 1970, UTC
+		said      INTEGER NOT NULL,    -- 1: a message or an action
+		nth       INTEGER NOT NULL,    -- how many were said up to this one
+		author    INTEGER NOT NULL,    -- history.Author
+		recipient INTEGER NOT NULL,    -- of a private message; 0: for all
+		json      TEXT NOT NULL        -- the event as programs get it
+	);
+	CREATE TABLE client (
+		key    BLOB PRIMARY KEY,  -- SHA-256 of its token
+		id     TEXT NOT NULL,     -- as everybody knows it
+		author INTEGER NOT NULL,
+		seq    INTEGER NOT NULL,  -- the highest number of its own that was taken
+		nick   TEXT NOT NULL,
+		gone   INTEGER NOT NULL,  -- when it went, as event.time; 0: it is here; -1: it took its leave
+		seen   INTEGER NOT NULL   -- when this was written
+	) WITHOUT ROWID;
+	-- The words of what was said, folded; rowid is the event's id.
+	CREATE VIRTUAL TABLE word USING fts5(text, content='', contentless_delete=1, tokenize='ascii', detail=none);
+`}
+
+// OpenFile opens the room at path to host on, or makes a new one. The error is one of
+// the Err of this package or the system's, and the file as it was.
+func OpenFile(path string, keep Keep) (*File, error) {
+	f := &File{path: path, keep: keep, lock: flock.New(path + ".lock")}
+	locked, err := f.lock.TryLock()
+	switch {
+	case err == nil && locked:
+		err = f.open()
+	case err == nil:
+		err = ErrInUse
+	}
+	if err != nil {
+		f.Close()
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			err = at.Err // the path is said once
+		}
+		return nil, fmt.Errorf("open history %s: %w", path, fileError(err))
+	}
+	return f, nil
+}
+
+func (f *File) open() error {
+	fresh, err := checkHeader(f.path)
+	if err != nil {
+		return err
+	}
+	if fresh { // private messages are in it, too
+		file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
+	}
+	if f.db, err = openDB(f.path, url.Values{"mode": {"rwc"}}); err != nil {
+		return err
+	}
+	if f.writer, err = f.db.Conn(context.Background()); err != nil {
+		return err
+	}
+	if fresh {
+		if err := f.create(); err != nil {
+			return err
+		}
+	}
+	if err := f.migrate(); err != nil {
+		return err
+	}
+	// From here on the file is ours, and of this version.
+	if err := f.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1`); err != nil {
+		return err
+	}
+	if err := f.insert.prepare(f.writer); err != nil {
+		return err
+	}
+	if f.readers, err = openDB(f.path, url.Values{"mode": {"ro"}}); err != nil {
+		return err
+	}
+	f.readers.SetMaxOpenConns(maxReaders)
+	f.readers.SetMaxIdleConns(maxReaders)
+	if err := f.get(`SELECT coalesce(max(nth), 0) FROM event WHERE id = (SELECT max(id) FROM event)`, &f.nth); err != nil {
+		return err
+	}
+	return f.get(`SELECT coalesce((SELECT value FROM meta WHERE name = 'authors'), 0),
+		coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.authors, &f.title)
+}
+
+// checkHeader looks at the file before SQLite does, which would change one that is
+// somebody else's. It reports whether there is none yet.
+func checkHeader(path string) (fresh bool, err error) {
+	file, err := os.Open(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	defer file.Close()
+	// The format's section 1.3, "The Database Header".
+	header := make([]byte, 100)
+	switch n, err := io.ReadFull(file, header); {
+	case n == 0 && err == io.EOF:
+		return true, nil
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return false, err
+	case string(header[:16]) != "SQLite format 3\x00" || n < len(header):
+		return false, ErrNotHistory
+	case binary.BigEndian.Uint32(header[68:]) != applicationID:
+		return false, ErrNotHistory
+	case binary.BigEndian.Uint32(header[60:]) > uint32(len(migrations)):
+		return false, ErrNewer
+	}
+	return false, nil
+}
+
+// create marks a new file as a history and gives it what cannot be changed later. It is
+// not in a transaction of the write-ahead log, so that the header has it.
+func (f *File) create() error {
+	return f.exec(fmt.Sprintf(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d`, applicationID))
+}
+
+// migrate brings the file to the version of this program.
+func (f *File) migrate() error {
+	var version int
+	if err := f.get(`PRAGMA user_version`, &version); err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return ErrNewer
+	}
+	for ; version < len(migrations); version++ {
+		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[version], version+1)
+		if err := f.exec(sql); err != nil {
+			return errors.Join(fmt.Errorf("bring it from version %d to %d: %w", version, version+1, err), f.exec("ROLLBACK"))
+		}
+	}
+	return nil
+}
+
+// openDB opens the database at path by a URI of SQLite's (https://www.sqlite.org/uri.html),
+// in which a path cannot pass for an option.
+func openDB(path string, options url.Values) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	options.Add("_pragma", "busy_timeout(1000)") // milliseconds: only a stranger writes to it besides us
+	uri := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: options.Encode()}
+	if filepath.VolumeName(abs) != "" { // file:///C:/…
+		uri.Path = "/" + uri.Path
+	}
+	return sql.Open("sqlite", uri.String())
+}
+
+// exec runs statements that give nothing back.
+func (f *File) exec(query string, args ...any) error {
+	_, err := f.writer.ExecContext(context.Background(), query, args...)
+	return err
+}
+
+// get reads one row.
+func (f *File) get(query string, to ...any) error {
+	return f.writer.QueryRowContext(context.Background(), query).Scan(to...)
+}
+
+// Close closes the file. The log on it has to be closed before.
+func (f *File) Close() error {
+	var errs []error
+	if f.readers != nil {
+		errs = append(errs, f.readers.Close())
+	}
+	if f.writer != nil {
+		f.insert.close()
+		errs = append(errs, f.writer.Close())
+	}
+	if f.db != nil {
+		errs = append(errs, f.db.Close())
+	}
+	return errors.Join(append(errs, f.lock.Close())...)
+}
+
+// fileError makes one of this package's errors of SQLite's.
+func fileError(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch primary(e) {
+		case codeNotADB:
+			return ErrNotHistory
+		case codeCorrupt:
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	return err
+}
+
+// Result codes of SQLite (https://www.sqlite.org/rescode.html).
+const (
+	codeReadOnly = 8
+	codeCorrupt  = 11
+	codeFull     = 13
+	codeNotADB   = 26
+)
+
+// primary returns an error's code without what SQLite says beyond it.
+func primary(e *sqlite.Error) int { return e.Code() & 0xff }
+
+// A Room is what a file says of the room as a whole.
+type Room struct {
+	ID, Topic string
+	Authors   Author   // the highest there has been
+	Away      []Client // who was here when it closed, or shortly before
+}
+
+// maxAway is how many clients a room that opens again waits for.
+const maxAway = 10_000
+
+// Room reads what the file says of the room. A file that is new gets an id. away is how
+// long before the last event those in Room.Away have gone at most. It is for before there
+// is a log on the file.
+func (f *File) Room(away time.Duration) (Room, error) {
+	r := Room{Authors: f.authors}
+	err := f.get(`SELECT coalesce(max(CASE name WHEN 'room' THEN value END), ''),
+		coalesce(max(CASE name WHEN 'topic' THEN value END), '') FROM meta`, &r.ID, &r.Topic)
+	if err != nil {
+		return r, fmt.Errorf("read the room of %s: %w", f.path, fileError(err))
+	}
+	if r.ID == "" {
+		r.ID = NewRoomID()
+		if err := f.set("room", r.ID); err != nil {
+			return r, fmt.Errorf("write the room of %s: %w", f.path, err)
+		}
+	}
+	rows, err := f.writer.QueryContext(context.Background(), `SELECT `+clientColumns+` FROM client
+		WHERE gone = 0 OR gone > (SELECT coalesce(max(seen), 0) FROM client) - ? ORDER BY seen DESC LIMIT ?`, away.Milliseconds(), maxAway)
+	if err != nil {
+		return r, fmt.Errorf("read the clients of %s: %w", f.path, fileError(err))
+	}
+	defer rows.Close()
+	for rows.Next() {
+		c, err := scanClient(rows)
+		if err != nil {
+			return r, fmt.Errorf("read the clients of %s: %w", f.path, err)
+		}
+		r.Away = append(r.Away, c)
+	}
+	return r, cmp.Or(rows.Err(), rows.Close())
+}
+
+// Title returns what the room was called last, "" for a new one.
+func (f *File) Title() string { return f.title }
+
+// SetTitle keeps the room's title for the next time. It is for before there is a log on
+// the file.
+func (f *File) SetTitle(title string) error {
+	if err := f.set("title", title); err != nil {
+		return fmt.Errorf("write the title to %s: %w", f.path, err)
+	}
+	f.title = title
+	return nil
+}
+
+func (f *File) set(name string, value any) error {
+	return f.exec(`INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`, name, value)
+}
+
+// NewRoomID returns 16 random hexadecimal digits.
+func NewRoomID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails: crypto/rand
+	return hex.EncodeToString(id[:])
+}

@@ -1,0 +1,116 @@
+package history
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"chat/relay/wire"
+)
+
+// A Selection says which events of a file are wanted. Its zero value means all that is for all.
+type Selection struct {
+	Since, Until time.Time      // events from Since on and before Until; zero: no limit
+	From         string         // of that nick; "": of anybody
+	Text         *regexp.Regexp // in what was said; nil: anything
+	Private      bool           // private messages, too
+	Happened     bool           // and not only what was said: joins, leaves, topics, nicks
+}
+
+// ReadFile reads the events of the file at path that are wanted, oldest first. A host may be
+// using the file meanwhile. The error, after which nothing comes, is one of
+// the Err of this package or the system's.
+func ReadFile(path string, wanted Selection) iter.Seq2[wire.Event, error] {
+	return func(yield func(wire.Event, error) bool) {
+		if err := wanted.read(path, yield); err != nil {
+			yield(wire.Event{}, fmt.Errorf("read history %s: %w", path, fileError(err)))
+		}
+	}
+}
+
+// read gives yield what is wanted until it wants no more.
+func (s *Selection) read(path string, yield func(wire.Event, error) bool) error {
+	switch fresh, err := checkHeader(path); {
+	case err != nil:
+		return err
+	case fresh:
+		return os.ErrNotExist
+	}
+	db, err := openToRead(path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	where, args := s.where()
+	rows, err := db.Query(`SELECT json FROM event WHERE `+where+` ORDER BY id`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	fold := wire.NickFold(s.From)
+	for rows.Next() {
+		var json []byte
+		if err := rows.Scan(&json); err != nil {
+			return err
+		}
+		e, err := wire.ParseEvent(json)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if s.From != "" && wire.NickFold(e.From) != fold || s.Text != nil && !s.Text.MatchString(e.Text) {
+			continue
+		}
+		if !yield(e.Clean(), nil) {
+			return nil
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// openToRead opens a file that a host may be using. Where it cannot write there, SQLite
+// takes a file that no host left in use only when told that nobody changes it.
+func openToRead(path string) (*sql.DB, error) {
+	db, err := openDB(path, url.Values{"mode": {"ro"}})
+	if err != nil {
+		return nil, err
+	}
+	err = db.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM event LIMIT 1)`).Err()
+	if err == nil {
+		return db, nil
+	}
+	db.Close()
+	if _, inUse := os.Stat(path + "-wal"); inUse == nil || isDamage(err) {
+		return nil, err
+	}
+	return openDB(path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
+}
+
+func isDamage(err error) bool { return errors.Is(fileError(err), ErrDamaged) }
+
+// where returns the condition of the events that are wanted, but for From and Text.
+func (s *Selection) where() (string, []any) {
+	all := []string{"1"}
+	var args []any
+	add := func(condition string, values ...any) {
+		all, args = append(all, condition), append(args, values...)
+	}
+	if !s.Since.IsZero() {
+		add("time >= ?", s.Since.UnixMilli())
+	}
+	if !s.Until.IsZero() {
+		add("time < ?", s.Until.UnixMilli())
+	}
+	if !s.Private {
+		add("recipient = 0")
+	}
+	if !s.Happened {
+		add("(said OR recipient > 0)")
+	}
+	return strings.Join(all, " AND "), args
+}

@@ -1,0 +1,217 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"iter"
+	"sort"
+	"time"
+
+	"chat/relay/wire"
+)
+
+// This file is the events of a File: how they get in, and are read again.
+
+// A row is an event as a file has it.
+type row struct {
+	id         uint64
+	said       bool
+	author, to Author
+	json       []byte // without newline
+}
+
+// The statements of a transaction, made once.
+type statements struct {
+	event, word, client *sql.Stmt
+}
+
+func (s *statements) prepare(conn *sql.Conn) error {
+	for _, p := range []struct {
+		to    **sql.Stmt
+		query string
+	}{
+		{&s.event, `INSERT INTO event (id, time, said, nth, author, recipient, json) VALUES (?, ?, ?, ?, ?, ?, ?)`},
+		{&s.word, `INSERT INTO word (rowid, text) VALUES (?, ?)`},
+		{&s.client, `INSERT INTO client (` + clientColumns + `, seen) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), nick = excluded.nick, gone = excluded.gone, seen = excluded.seen`},
+	} {
+		stmt, err := conn.PrepareContext(context.Background(), p.query)
+		if err != nil {
+			return err
+		}
+		*p.to = stmt
+	}
+	return nil
+}
+
+func (s *statements) close() {
+	for _, stmt := range []*sql.Stmt{s.event, s.word, s.client} {
+		if stmt != nil {
+			stmt.Close()
+		}
+	}
+}
+
+// write puts a batch into the file in one transaction, its events with ids from first
+// on. When it returns without error they are on disk, also if the power fails.
+func (f *File) write(batch []pending, first uint64) error {
+	nth, authors := f.nth, f.authors
+	err := f.transaction(func() error {
+		clients := make(map[[32]byte]*Client)
+		for i := range batch {
+			p := &batch[i]
+			if c := p.by.Client; c != nil {
+				if before := clients[c.Key]; before != nil {
+					c.Seq = max(c.Seq, before.Seq)
+				}
+				clients[c.Key] = c
+			}
+			authors = max(authors, p.by.Author)
+			if !p.isEvent() {
+				continue
+			}
+			p.event.ID = first
+			first++
+			if p.event.Said() {
+				nth++
+			}
+			if err := f.writeEvent(p, nth); err != nil {
+				return err
+			}
+		}
+		now := time.Now()
+		for _, c := range clients {
+			if _, err := f.insert.client.Exec(c.Key[:], c.ID, c.Author, c.Seq, c.Nick, c.gone(now), now.UnixMilli()); err != nil {
+				return err
+			}
+		}
+		if authors > f.authors {
+			return f.set("authors", authors)
+		}
+		return nil
+	})
+	if err == nil {
+		f.nth, f.authors = nth, authors
+	}
+	return err
+}
+
+func (f *File) writeEvent(p *pending, nth uint64) error {
+	e := &p.event
+	json := e.AppendJSON(nil)
+	json = json[:len(json)-len("\n")]
+	if _, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), nth, p.by.Author, p.by.To, string(json)); err != nil {
+		return err
+	}
+	switch {
+	case p.isSaid():
+		_, err := f.insert.word.Exec(e.ID, foldedWords(e.Text))
+		return err
+	case e.Type == wire.TypeTopic:
+		return f.set("topic", e.Text)
+	}
+	return nil
+}
+
+// transaction does what do does wholly, or not at all.
+func (f *File) transaction(do func() error) error {
+	err := f.exec("BEGIN IMMEDIATE")
+	if err != nil {
+		return err
+	}
+	if err = do(); err == nil {
+		err = f.exec("COMMIT")
+	}
+	if err != nil {
+		f.exec("ROLLBACK") // fails where SQLite did it already
+	}
+	return err
+}
+
+// query reads events.
+func (f *File) query(where string, args ...any) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		rows, err := f.readers.QueryContext(context.Background(),
+			`SELECT event.id, said, author, recipient, json FROM `+where, args...)
+		if err != nil {
+			yield(row{}, fileError(err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r row
+			if err := rows.Scan(&r.id, &r.said, &r.author, &r.to, &r.json); err != nil {
+				yield(row{}, fileError(err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(row{}, fileError(err))
+		}
+	}
+}
+
+// from reads the events from id on, oldest first.
+func (f *File) from(id uint64) iter.Seq2[row, error] {
+	return f.query(`event WHERE id >= ? ORDER BY id`, id)
+}
+
+// before reads what was said before id (0: all), latest first.
+func (f *File) before(id uint64) iter.Seq2[row, error] {
+	return f.query(`event WHERE id < ? AND (said OR recipient > 0) ORDER BY id DESC`, limitID(id))
+}
+
+// search reads what was said before id (0: all) with the words of q, latest first.
+func (f *File) search(q query, id uint64) iter.Seq2[row, error] {
+	return f.query(`word JOIN event ON event.id = word.rowid
+		WHERE word MATCH ? AND word.rowid < ? ORDER BY word.rowid DESC`, q.fts(), limitID(id))
+}
+
+// limitID is the id before which all are wanted, as SQLite can have it.
+func limitID(id uint64) int64 {
+	const highest = 1<<63 - 1
+	if id == 0 || id > highest {
+		return highest
+	}
+	return int64(id)
+}
+
+// back returns the id of the nth last event before the id end that was said, or of the
+// oldest there is. It looks at a few events alone: event.nth grows with the ids.
+func (f *File) back(end uint64, n int) (uint64, error) {
+	var oldest, last, least, most int64
+	err := f.readers.QueryRow(`SELECT a.id, a.nth, b.id, b.nth FROM event a, event b
+		WHERE a.id = (SELECT min(id) FROM event) AND b.id = (SELECT max(id) FROM event WHERE id < ?)`, end).Scan(&oldest, &least, &last, &most)
+	if err == sql.ErrNoRows {
+		return end, nil
+	}
+	if err != nil {
+		return end, fileError(err)
+	}
+	wanted := max(most-int64(n)+1, least)
+	stmt, err := f.readers.Prepare(`SELECT nth FROM event WHERE id = ?`)
+	if err != nil {
+		return end, fileError(err)
+	}
+	defer stmt.Close()
+	at := sort.Search(int(last-oldest), func(i int) bool {
+		var nth int64
+		if e := stmt.QueryRow(oldest + int64(i)).Scan(&nth); e != nil && err == nil {
+			err = e
+		}
+		return nth >= wanted
+	})
+	if err != nil {
+		return end, fileError(err)
+	}
+	return uint64(oldest) + uint64(at), nil
+}
+
+// last returns the id of the newest event, 0 where there is none.
+func (f *File) last() (id uint64, err error) {
+	err = f.get(`SELECT coalesce(max(id), 0) FROM event`, &id)
+	return id, err
+}

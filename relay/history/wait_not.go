@@ -1,0 +1,5 @@
+//go:build chaosnowait
+
+package history
+
+const waitForDisk = false

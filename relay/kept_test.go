@@ -1,0 +1,277 @@
+package relay_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chat/relay"
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// A kept is a room that is kept in a file, through the lives of its hosts.
+type kept struct {
+	t    *testing.T
+	path string
+	opts relay.Options
+
+	srv  *relay.Server
+	stop func()
+}
+
+// keptRoom runs a test in a bubble, with a room on a new file.
+func keptRoom(t *testing.T, opts relay.Options, test func(t *testing.T, k *kept)) {
+	path := filepath.Join(t.TempDir(), "kitchen.chat")
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{t: t, path: path, opts: opts}
+		k.open()
+		defer func() { k.stop() }()
+		test(t, k)
+	})
+}
+
+// open hosts on the file.
+func (k *kept) open() {
+	k.t.Helper()
+	file, err := history.OpenFile(k.path, history.Keep{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	srv, err := relay.NewOn(file, k.opts)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	ln := newPipeListener()
+	ctx, cancel := context.WithCancel(k.t.Context())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx, ln) }()
+	k.srv = srv
+	k.stop = func() {
+		cancel()
+		if err := <-served; err != nil {
+			k.t.Error(err)
+		}
+		if err := file.Close(); err != nil {
+			k.t.Error(err)
+		}
+	}
+}
+
+// restart ends the host and starts another one on the same file.
+func (k *kept) restart() {
+	k.t.Helper()
+	k.stop()
+	k.open()
+}
+
+func TestRoomGoesOn(t *testing.T) {
+	keptRoom(t, relay.Options{Title: "kitchen"}, func(t *testing.T, k *kept) {
+		alice, welcome := program(t, k.srv, `{"type":"hello","nick":"alice","token":"alice-token"}`)
+		bob := guest(t, k.srv, "bob")
+		alice.send(`{"type":"topic","text":"supper"}`, `{"type":"say","seq":3,"text":"one"}`)
+		one := alice.expectEvent(wire.TypeMessage)
+		bob.send("two")
+		two := alice.expectEvent(wire.TypeMessage)
+		if two.ID <= one.ID || one.Seq != 3 {
+			t.Errorf("got %+v, then %+v", one, two)
+		}
+		k.restart()
+
+		alice, again := program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"alice","token":"alice-token","room":%q,"since":%d}`, welcome.Room, one.ID))
+		if again.Room != welcome.Room || again.Client != welcome.Client || again.Seq != 3 || again.Topic != "supper" || again.Next <= two.ID {
+			t.Errorf("welcome back: %+v, was %+v", again, welcome)
+		}
+		if e := alice.event(); e.ID != two.ID || e.Text != "two" {
+			t.Errorf("caught up on %+v, want %+v", e, two)
+		}
+		alice.send(`{"type":"say","seq":3,"text":"one"}`)
+		if e := alice.expectEvent(wire.TypeError); e.Code != wire.CodeDuplicate || e.Seq != 3 {
+			t.Errorf("said twice: %+v", e)
+		}
+		alice.send(`{"type":"say","seq":4,"text":"three"}`)
+		if e := alice.expectEvent(wire.TypeMessage); e.ID < again.Next {
+			t.Errorf("the next id is %d, was to be %d at least", e.ID, again.Next)
+		}
+		carol := join(t, k.srv, "carol")
+		for _, words := range []string{"* Welcome", "topic", "<alice> one", "<bob> two", "<alice> three"} {
+			carol.next(words)
+		}
+	})
+}
+
+// The nick of somebody whose connection was lost waits for the token it belongs to.
+func TestNickIsHeld(t *testing.T) {
+	const alice = `{"type":"hello","nick":"alice","token":"alice-token"}`
+	test := func(t *testing.T, srv *relay.Server, lose func(*peer) *relay.Server) {
+		p, _ := program(t, srv, alice)
+		srv = lose(p)
+		thief, welcome := program(t, srv, hello("alice"))
+		if welcome.Nick != "alice-2" {
+			t.Errorf("another took the nick at once: %+v", welcome)
+		}
+		thief.conn.Close()
+		if p, welcome = program(t, srv, alice); welcome.Nick != "alice" {
+			t.Errorf("came back as %+v", welcome)
+		}
+		p.conn.Close()
+		time.Sleep(2*time.Minute + time.Second)
+		if _, welcome = program(t, srv, hello("alice")); welcome.Nick != "alice" {
+			t.Errorf("after two minutes another is %+v", welcome)
+		}
+	}
+	t.Run("memory", func(t *testing.T) {
+		bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
+			test(t, srv, func(p *peer) *relay.Server { p.conn.Close(); time.Sleep(time.Second); return srv })
+		})
+	})
+	t.Run("disk", func(t *testing.T) {
+		keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
+			test(t, k.srv, func(*peer) *relay.Server { k.restart(); return k.srv })
+		})
+	})
+	t.Run("not when one takes leave", func(t *testing.T) {
+		bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
+			p, _ := program(t, srv, alice)
+			p.send(`{"type":"quit"}`)
+			p.closed()
+			if _, welcome := program(t, srv, hello("alice")); welcome.Nick != "alice" {
+				t.Errorf("another is %+v", welcome)
+			}
+		})
+	})
+}
+
+// A private message to somebody whose connection is lost waits, and comes once.
+func TestPrivateMessagesWait(t *testing.T) {
+	const bob = `{"type":"hello","nick":"bob","token":"bobs-token","room":%q,"since":%d}`
+	keptRoom(t, relay.Options{Rate: -1}, func(t *testing.T, k *kept) {
+		alice := guest(t, k.srv, "alice")
+		p, welcome := program(t, k.srv, fmt.Sprintf(bob, "", 0))
+		alice.expect("bob joined")
+		alice.send("/msg bob here")
+		here := p.expectEvent(wire.TypePrivate)
+		p.conn.Close()
+		alice.expect("bob left")
+		alice.send("/msg bob away")
+		alice.expect("the connection of bob is lost; they get this if they come back")
+		carol := guest(t, k.srv, "carol")
+		carol.send("/history 10")
+		carol.expect("no earlier messages")
+		k.restart()
+		p, _ = program(t, k.srv, fmt.Sprintf(bob, welcome.Room, here.ID))
+		p.send(`{"type":"who"}`)
+		var private []string
+		for e := p.event(); e.Type != wire.TypeWho; e = p.event() {
+			if e.Type == wire.TypePrivate {
+				private = append(private, e.From+" to "+e.To+": "+e.Text)
+			}
+		}
+		if fmt.Sprint(private) != "[alice to bob: away]" {
+			t.Errorf("bob came back to %q", private)
+		}
+	})
+}
+
+func TestFewPrivateMessagesWait(t *testing.T) {
+	bubble(t, relay.Options{Rate: -1}, func(t *testing.T, srv *relay.Server) {
+		alice := guest(t, srv, "alice")
+		p, _ := program(t, srv, hello("bob"))
+		p.conn.Close()
+		time.Sleep(time.Second)
+		for range 100 {
+			alice.send("/msg bob x")
+			alice.expect("they get this if they come back")
+		}
+		alice.send("/msg bob x")
+		alice.expect("! the connection of bob is lost, and 100 messages wait already; this was not sent")
+		time.Sleep(3 * time.Minute)
+		alice.send("/msg bob x")
+		alice.expect("! nobody here is called bob")
+	})
+}
+
+// What cannot be written is refused to who said it, in its order, and is taken once it can be.
+func TestDiskTakesNothing(t *testing.T) {
+	keptRoom(t, relay.Options{Rate: -1}, func(t *testing.T, k *kept) {
+		p, _ := program(t, k.srv, hello("p"))
+		alice := guest(t, k.srv, "alice")
+		p.send(`{"type":"say","seq":1,"text":"one"}`)
+		alice.expect("<p> one")
+		unlock := lockFile(t, k.path)
+		p.send(`{"type":"say","seq":2,"text":"two"}`)
+		alice.send("of alice")
+		if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored || e.Seq != 2 {
+			t.Errorf("two: %+v", e)
+		}
+		alice.expect("! the host cannot write its history; this was not sent: of alice")
+		p.send(`{"type":"say","seq":3,"text":"three"}`)
+		if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored || e.Seq != 3 {
+			t.Errorf("three: %+v", e)
+		}
+		alice.send("/history 5")
+		alice.expect("<p> one")
+		unlock()
+		time.Sleep(3 * time.Second)
+		p.send(`{"type":"say","seq":3,"text":"three"}`) // before two: it would be out of order
+		if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored || e.Seq != 3 {
+			t.Errorf("three before two: %+v", e)
+		}
+		p.send(`{"type":"say","seq":2,"text":"two"}`, `{"type":"say","seq":3,"text":"three"}`)
+		alice.next("<p> two")
+		alice.next("<p> three")
+	})
+}
+
+// lockFile keeps others from writing to the database at path.
+func lockFile(t *testing.T, path string) (unlock func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+			t.Error(err)
+		}
+		conn.Close()
+		db.Close()
+	}
+}
+
+// Who is far behind reads from disk what memory has no more, without a gap.
+func TestCatchingUpFromDisk(t *testing.T) {
+	keptRoom(t, relay.Options{Rate: -1, History: history.Limits{Events: 10}}, func(t *testing.T, k *kept) {
+		p, welcome := program(t, k.srv, hello("p"))
+		for n := range 500 {
+			p.send(fmt.Sprintf(`{"type":"say","seq":%d,"text":"line %d"}`, n+1, n))
+			p.expectEvent(wire.TypeMessage)
+		}
+		late, _ := program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"late","room":%q,"since":1}`, welcome.Room))
+		person := join(t, k.srv, "person")
+		whole, _ := program(t, k.srv, `{"type":"hello","nick":"whole","backlog":1000}`)
+		person.next("* Welcome")
+		for n := range 500 {
+			want := fmt.Sprintf("line %d", n)
+			for _, p := range []*peer{late, whole} {
+				if e := p.event(); e.Text != want {
+					t.Fatalf("%s got %+v, want %s", p.name, e, want)
+				}
+			}
+			if n >= 450 {
+				person.next("<p> " + want)
+			}
+		}
+	})
+}
