@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -23,7 +21,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
@@ -82,9 +79,9 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if c.Float64("rate") < 0 {
 		return hostOptions{}, usageErrorf("--rate cannot be negative")
 	}
-	keep, err := parseKeep(c.String("history-keep"))
+	keep, err := history.ParseKeep(c.String("history-keep"))
 	if err != nil {
-		return hostOptions{}, err
+		return hostOptions{}, usageErrorf("--history-keep: %w", err)
 	}
 	return hostOptions{
 		Options: relay.Options{
@@ -246,10 +243,10 @@ func historyError(path string, err error) error {
 // selectionOf reads the flags of `chat history`, in which a time may be relative to now.
 func selectionOf(c *cli.Context, now time.Time) (wanted history.Selection, err error) {
 	wanted = history.Selection{From: c.String("from"), Private: c.Bool("private"), Happened: c.Bool("all")}
-	if wanted.Since, err = parseTime(c.String("since"), now); err != nil {
+	if wanted.Since, err = history.ParseTime(c.String("since"), now); err != nil {
 		return wanted, usageErrorf("--since: %w", err)
 	}
-	if wanted.Until, err = parseTime(c.String("until"), now); err != nil {
+	if wanted.Until, err = history.ParseTime(c.String("until"), now); err != nil {
 		return wanted, usageErrorf("--until: %w", err)
 	}
 	if re := c.String("grep"); re != "" {
@@ -260,47 +257,9 @@ func selectionOf(c *cli.Context, now time.Time) (wanted history.Selection, err e
 	return wanted, nil
 }
 
-// parseTime reads a date, with or without a time of day, or how long ago; "" is the zero time.
-func parseTime(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if age, ok := parseAge(s); ok {
-		return now.Add(-age), nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is no time; as in 2026-11-25, \"2026-11-25 10:02\", 2h or 30d", s)
-}
-
-// printHistory prints what is wanted of a history. What came before an error was printed.
-func printHistory(out io.Writer, path string, wanted history.Selection, json bool) error {
-	w := bufio.NewWriter(out)
-	var line []byte
-	for e, err := range history.ReadFile(path, wanted) {
-		if err != nil {
-			return errors.Join(readError(path, err), w.Flush())
-		}
-		if json {
-			line = e.AppendJSON(line[:0])
-		} else {
-			line = e.AppendText(line[:0], wire.Viewer{Dated: true})
-		}
-		if _, err := w.Write(line); err != nil {
-			return fmt.Errorf("print the history: %w", err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("print the history: %w", err)
-	}
-	return nil
-}
-
-// readError says what can be done about a history that cannot be read.
-func readError(path string, err error) error {
+// readHistory prints what is wanted of a history.
+func readHistory(out io.Writer, path string, wanted history.Selection, json bool) error {
+	err := history.Print(out, path, wanted, json)
 	for known, hint := range map[error]string{
 		history.ErrNewer:      "read it with the version of chat that wrote it, or a later one",
 		history.ErrNotHistory: "chat host --history FILE makes one",
@@ -312,37 +271,6 @@ func readError(path string, err error) error {
 		}
 	}
 	return err
-}
-
-// parseKeep reads how much of a history is kept: an age, a size, or both.
-func parseKeep(limits string) (keep history.Keep, err error) {
-	for limit := range strings.SplitSeq(limits, ",") {
-		limit = strings.TrimSpace(limit)
-		if limit == "" {
-			continue
-		}
-		if age, ok := parseAge(limit); ok && age > 0 {
-			keep.Age = age
-		} else if size, err := humanize.ParseBytes(limit); err == nil && size >= minKept && size <= math.MaxInt64 {
-			keep.Bytes = int64(size)
-		} else {
-			return keep, usageErrorf("--history-keep takes an age, a size from 1MB on, or both, as in 30d,500MB; not %q", limit)
-		}
-	}
-	return keep, nil
-}
-
-// minKept is the smallest size to which a history can be bounded, in bytes.
-const minKept = 1_000_000
-
-// parseAge reads a time as Go does, or in days.
-func parseAge(s string) (time.Duration, bool) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.ParseFloat(days, 64)
-		return time.Duration(n * 24 * float64(time.Hour)), err == nil && n < 36_500
-	}
-	d, err := time.ParseDuration(s)
-	return d, err == nil
 }
 
 // listen listens on addr; for "" on the default port, or one of the next ten, or

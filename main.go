@@ -279,7 +279,7 @@ func historyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return printHistory(c.App.Writer, c.Args().First(), wanted, c.Bool("json"))
+			return readHistory(c.App.Writer, c.Args().First(), wanted, c.Bool("json"))
 		},
 	}
 }

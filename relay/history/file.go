@@ -41,12 +41,6 @@ type File struct {
 	authors Author // the highest that was written
 }
 
-// Keep bounds a [File]: what goes beyond either is deleted, oldest first.
-type Keep struct {
-	Age   time.Duration // of an event; 0: no limit
-	Bytes int64         // of the file; 0: no limit
-}
-
 // Why a file cannot be hosted on or read; see [OpenFile].
 var (
 	ErrInUse      = errors.New("another host uses it")

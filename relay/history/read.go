@@ -1,9 +1,12 @@
 package history
 
 import (
+	"bufio"
+	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/url"
 	"os"
@@ -32,6 +35,41 @@ func ReadFile(path string, wanted Selection) iter.Seq2[wire.Event, error] {
 			yield(wire.Event{}, fmt.Errorf("read history %s: %w", path, fileError(err)))
 		}
 	}
+}
+
+// Print writes the events that are wanted to out, as lines for people with their dates, or
+// as programs get them. What comes before an error is written.
+func Print(out io.Writer, path string, wanted Selection, json bool) error {
+	w := bufio.NewWriter(out)
+	var line []byte
+	for e, err := range ReadFile(path, wanted) {
+		if err != nil {
+			return errors.Join(err, w.Flush())
+		}
+		if json {
+			line = e.AppendJSON(line[:0])
+		} else {
+			line = appendDated(line[:0], &e)
+		}
+		if _, err := w.Write(line); err != nil {
+			return fmt.Errorf("print the history: %w", err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the history: %w", err)
+	}
+	return nil
+}
+
+// appendDated writes e with its date. What happened has "--" where others have a nick, so
+// that nobody's words can pass for it.
+func appendDated(dst []byte, e *wire.Event) []byte {
+	v := wire.Viewer{Dated: true}
+	if e.Said() || e.Type == wire.TypePrivate {
+		return e.AppendText(dst, v)
+	}
+	dst = e.Time.Local().AppendFormat(dst, time.DateTime)
+	return append(append(dst, " -- "...), bytes.TrimPrefix(e.AppendText(nil, v), []byte("* "))...)
 }
 
 // read gives yield what is wanted until it wants no more.

@@ -1,0 +1,66 @@
+package history
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Keep bounds a [File]: what goes beyond either is deleted, oldest first, once a minute.
+type Keep struct {
+	Age   time.Duration // of an event; 0: no limit
+	Bytes int64         // of the file; 0: no limit
+}
+
+// minKept is the smallest size to which a history can be bounded, in bytes.
+const minKept = 1_000_000
+
+// ParseKeep reads an age, a size, or both: "30d", "500MB", "12h, 1GiB"; "" is no limit.
+func ParseKeep(limits string) (keep Keep, err error) {
+	for limit := range strings.SplitSeq(limits, ",") {
+		limit = strings.TrimSpace(limit)
+		if limit == "" {
+			continue
+		}
+		if age, ok := parseAge(limit); ok && age > 0 {
+			keep.Age = age
+		} else if size, err := humanize.ParseBytes(limit); err == nil && size >= minKept && size <= math.MaxInt64 {
+			keep.Bytes = int64(size)
+		} else {
+			return keep, fmt.Errorf("%q is neither an age nor a size from 1MB on; as in 30d, 12h, 500MB or 30d,500MB", limit)
+		}
+	}
+	return keep, nil
+}
+
+// ParseTime reads a date, with or without a time of day in now's zone, or how long
+// before now: "2026-11-25", "2026-11-25 10:02", "2h", "30d". "" is the zero time.
+func ParseTime(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if age, ok := parseAge(s); ok {
+		return now.Add(-age), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time; as in 2026-11-25, \"2026-11-25 10:02\", 2h or 30d", s)
+}
+
+// parseAge reads a time span as Go does, or in days.
+func parseAge(s string) (time.Duration, bool) {
+	const century = 36_500
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseFloat(days, 64)
+		return time.Duration(n * 24 * float64(time.Hour)), err == nil && n >= 0 && n <= century
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d >= 0
+}
