@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
-	"strings"
+	"slices"
 	"time"
 
 	"chat/relay/wire"
@@ -85,30 +85,59 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 		return err
 	}
 	defer db.Close()
+	for next := uint64(1); next > 0; {
+		page, err := s.page(db, &next)
+		for i := range page {
+			if !yield(page[i].Clean(), nil) {
+				return nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pageEvents is how many events are read at a time. Between two pages the file is let go:
+// a host could not tidy its write-ahead log while somebody reads on and on.
+const pageEvents = 1000
+
+// page reads what is wanted of the next events from the id next on, and sets next behind
+// them, or to 0 at the end.
+func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error) {
 	where, args := s.where()
-	rows, err := db.Query(`SELECT json FROM event WHERE `+where+` ORDER BY id`, args...)
+	rows, err := db.Query(`SELECT id, json FROM event WHERE id >= ?`+where+` ORDER BY id LIMIT ?`,
+		slices.Concat([]any{*next}, args, []any{pageEvents})...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
-	fold := wire.NickFold(s.From)
-	for rows.Next() {
+	*next = 0
+	for read := 1; rows.Next(); read++ {
+		var id uint64
 		var json []byte
-		if err := rows.Scan(&json); err != nil {
-			return err
+		if err := rows.Scan(&id, &json); err != nil {
+			return page, err
 		}
 		e, err := wire.ParseEvent(json)
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+			return page, fmt.Errorf("%w: event %d: %w", ErrDamaged, id, err)
 		}
-		if s.From != "" && wire.NickFold(e.From) != fold || s.Text != nil && !s.Text.MatchString(e.Text) {
-			continue
+		if s.shows(&e) {
+			page = append(page, e)
 		}
-		if !yield(e.Clean(), nil) {
-			return nil
+		if read == pageEvents {
+			*next = id + 1
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return page, errors.Join(rows.Err(), rows.Close())
+}
+
+// shows reports whether e is wanted by what only its words tell.
+func (s *Selection) shows(e *wire.Event) bool {
+	return (s.From == "" || wire.NickFold(e.From) == wire.NickFold(s.From)) &&
+		(s.Text == nil || s.Text.MatchString(e.Text))
 }
 
 // openToRead opens a file that a host may be using. Where it cannot write there, SQLite
@@ -131,24 +160,19 @@ func openToRead(path string) (*sql.DB, error) {
 
 func isDamage(err error) bool { return errors.Is(fileError(err), ErrDamaged) }
 
-// where returns the condition of the events that are wanted, but for From and Text.
-func (s *Selection) where() (string, []any) {
-	all := []string{"1"}
-	var args []any
-	add := func(condition string, values ...any) {
-		all, args = append(all, condition), append(args, values...)
-	}
+// where returns further conditions of the events that are wanted, all but what shows tells.
+func (s *Selection) where() (where string, args []any) {
 	if !s.Since.IsZero() {
-		add("time >= ?", s.Since.UnixMilli())
+		where, args = where+" AND time >= ?", append(args, s.Since.UnixMilli())
 	}
 	if !s.Until.IsZero() {
-		add("time < ?", s.Until.UnixMilli())
+		where, args = where+" AND time < ?", append(args, s.Until.UnixMilli())
 	}
 	if !s.Private {
-		add("recipient = 0")
+		where += " AND recipient = 0"
 	}
 	if !s.Happened {
-		add("(said OR recipient > 0)")
+		where += " AND (said OR recipient > 0)"
 	}
-	return strings.Join(all, " AND "), args
+	return where, args
 }
