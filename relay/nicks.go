@@ -1,0 +1,154 @@
+package relay
+
+import (
+	mathrand "math/rand/v2"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// This file is who is called what.
+
+// nickHeld is how long the nick of a client whose connection was lost is kept for it.
+const nickHeld = 2 * time.Minute
+
+// holdLocked keeps the nick of a client whose connection was lost.
+func (r *room) holdLocked(c *identity) {
+	c.heldUntil = time.Now().Add(nickHeld)
+	for _, key := range wire.NickKeys(c.nick) {
+		r.held[key] = c
+	}
+}
+
+// unholdLocked lets others have it.
+func (r *room) unholdLocked(c *identity) {
+	if c.heldUntil.IsZero() {
+		return
+	}
+	c.heldUntil = time.Time{}
+	for _, key := range wire.NickKeys(c.nick) {
+		if r.held[key] == c {
+			delete(r.held, key)
+		}
+	}
+}
+
+// holderLocked returns whose nick has the key although it is away, or nil.
+func (r *room) holderLocked(key string) *identity {
+	c := r.held[key]
+	if c != nil && time.Now().After(c.heldUntil) {
+		r.unholdLocked(c)
+		return nil
+	}
+	return c
+}
+
+// nameLocked gives s a nick: the one it wants, or had; that with a suffix where
+// it is taken; a guest's where it wants none. It returns why a nick cannot be had.
+func (r *room) nameLocked(s *session, wanted string) error {
+	c := s.identity
+	if len(wanted) > wire.MaxNickBytes {
+		wanted = wanted[:wire.MaxNickBytes+1] // as wrong as all of it, and no more to keep
+	}
+	if wanted == c.wanted && c.nick != "" && r.isFreeLocked(wire.NickKeys(c.nick), s) {
+		s.nick, s.keys = c.nick, wire.NickKeys(c.nick)
+		return nil
+	}
+	c.wanted = wanted
+	var err error
+	if wanted != "" {
+		var nick string
+		if nick, err = wire.NormalizeNick(wanted); err == nil {
+			s.nick, s.keys = r.freeNickLocked(nick, s)
+		}
+	}
+	if wanted == "" || err != nil {
+		r.guests++
+		s.nick = wire.Guest(r.guests)
+		s.keys = wire.NickKeys(s.nick)
+	}
+	c.nick = s.nick
+	return err
+}
+
+// isFreeLocked reports whether s may have the nick with these keys.
+func (r *room) isFreeLocked(keys wire.Keys, s *session) bool {
+	for _, key := range keys {
+		if other := r.nicks[key]; other != nil && other != s {
+			return false
+		}
+		if c := r.holderLocked(key); c != nil && c != s.identity {
+			return false
+		}
+	}
+	return true
+}
+
+// freeNickLocked returns nick, with a suffix where it is taken, and its keys.
+// After a few suffixes in order it takes any: thousands may want the same nick.
+func (r *room) freeNickLocked(nick string, s *session) (string, wire.Keys) {
+	try, keys := nick, wire.NickKeys(nick)
+	for n := 2; !r.isFreeLocked(keys, s); n++ {
+		suffix := n
+		if n > 9 {
+			suffix = 10 + mathrand.IntN(1_000_000)
+		}
+		try = wire.NickWithSuffix(nick, suffix)
+		keys = wire.NickKeys(try)
+	}
+	return try, keys
+}
+
+func (r *room) unnameLocked(s *session) {
+	for _, key := range s.keys {
+		delete(r.nicks, key)
+	}
+}
+
+// findLocked returns the member called nick, or nil.
+func (r *room) findLocked(nick string) *session {
+	if len(nick) > wire.MaxNickBytes {
+		return nil
+	}
+	return r.nicks[wire.NickKey(nick)]
+}
+
+func noSuchNick(nick string) *wire.Event {
+	if len(nick) > wire.MaxNickBytes {
+		return faultf(wire.CodeNoSuchNick, "nobody here has so long a name; /who lists them")
+	}
+	return faultf(wire.CodeNoSuchNick, "nobody here is called %s; /who lists them", wire.Clean(nick))
+}
+
+// rename gives s another nick and returns it.
+func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Event) {
+	nick, err := wire.NormalizeNick(wanted)
+	if err != nil {
+		return "", faultf(wire.CodeBadNick, "%s", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.identity == nil || r.closed {
+		return "", r.memberLocked(s)
+	}
+	if r.isMarkedLocked(r.muted, s) { // a nick is something said, too
+		return "", muted()
+	}
+	nick, keys := r.freeNickLocked(nick, s)
+	old := s.nick
+	if nick == old {
+		return nick, nil
+	}
+	r.unnameLocked(s)
+	s.nick, s.keys, s.identity.nick, s.identity.wanted = nick, keys, nick, nick
+	r.rememberLocked(s.identity, history.Here)
+	for _, key := range keys {
+		r.nicks[key] = s
+	}
+	if s.announced { // else the room hears only of the new one
+		r.appendLocked(&wire.Event{Type: wire.TypeNick, From: old, Nick: nick, Client: s.identity.id, Seq: seq}, s.identity.author)
+		r.log.Wake()
+	}
+	return nick, nil
+}

@@ -1,0 +1,175 @@
+package relay
+
+import (
+	"errors"
+	"strings"
+
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// This file is what is said: from the checks to the log, and what comes back from it.
+
+// speakLocked checks that s may say something numbered seq.
+func (r *room) speakLocked(s *session, seq uint64) *wire.Event {
+	if fault := r.memberLocked(s); fault != nil {
+		return fault
+	}
+	c := s.identity
+	switch {
+	case dropsDoubles && seq > 0 && seq <= c.seq:
+		if seq > r.storedLocked(c) {
+			return onItsWay
+		}
+		return faultf(wire.CodeDuplicate, "number %d was said already; the last one was %d", seq, c.seq)
+	case seq > 0 && c.refused > 0 && seq > c.refused:
+		return faultf(wire.CodeNotStored, "number %d was not kept; this was not sent, it would come before", c.refused)
+	case len(r.muted) > 0 && r.isMarkedLocked(r.muted, s):
+		return muted()
+	}
+	return nil
+}
+
+// onItsWay stands for what was said already, and is not on disk yet: it is answered when
+// it is, or when it is refused.
+var onItsWay = &wire.Event{}
+
+// storedLocked returns the highest number of c's own that is in the log for good. What
+// is on its way there may be lost with this host.
+func (r *room) storedLocked(c *identity) uint64 {
+	if !dropsDoubles {
+		return 0
+	}
+	if r.log.Settled(c.ticket) {
+		c.stored = c.seq
+	}
+	return c.stored
+}
+
+// putLocked puts what s said into the log, to be read by all, or by one besides itself.
+func (r *room) putLocked(s *session, e *wire.Event, to history.Author) *wire.Event {
+	c := s.identity
+	e.From, e.Client, e.Time = s.nick, c.id, now()
+	by := history.Origin{Author: c.author, To: to}
+	r.storedLocked(c) // what is before this one
+	before := c.seq
+	c.seq = max(c.seq, e.Seq)
+	if r.log.Durable() {
+		by.Sender = c
+		if c.token != "" {
+			kept := c.kept(history.Here)
+			by.Client = &kept
+		}
+	}
+	ticket, err := r.log.Append(e, by)
+	if err != nil {
+		c.seq = before
+		c.refuse(e.Seq)
+		return faultf(wire.CodeNotStored, "%s; this was not sent", reason(err))
+	}
+	c.ticket = ticket
+	if e.Seq >= c.refused {
+		c.refused = 0
+	}
+	return nil
+}
+
+// refuse notes that the number seq was not kept: nothing higher may come before it.
+func (c *identity) refuse(seq uint64) {
+	if seq > 0 && (c.refused == 0 || seq < c.refused) {
+		c.refused = seq
+	}
+}
+
+// takeBack tells those whose words the disk did not take.
+func (r *room) takeBack(list []history.Refused, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range list {
+		e, c := &list[i].Event, list[i].By.Sender.(*identity)
+		c.refuse(e.Seq)
+		if e.Seq > 0 {
+			c.seq, c.ticket = min(c.seq, e.Seq-1), 0
+		}
+		if c.session != nil {
+			fault := faultf(wire.CodeNotStored, "%s; this was not sent: %s", reason(err), shortened(e.Text))
+			fault.Seq = e.Seq
+			c.session.deliver(fault, c.session.nick)
+		}
+	}
+}
+
+// reason is what people are told of why the disk takes nothing.
+func reason(err error) error {
+	if errors.Is(err, history.ErrDiskFull) {
+		return history.ErrDiskFull
+	}
+	return history.ErrWrite
+}
+
+// shortened returns the beginning of what somebody said, enough to know it again.
+func shortened(text string) string {
+	const enough = 40
+	line, _, more := strings.Cut(text, "\n")
+	if len(line) > enough {
+		line, more = strings.ToValidUTF8(line[:enough], ""), true
+	}
+	if more {
+		line += "…"
+	}
+	return line
+}
+
+func muted() *wire.Event {
+	return faultf(wire.CodeMuted, "the hosting person muted you; this was not sent")
+}
+
+// say puts a message or an action of s into the log. The session wakes the log
+// when it has no more lines at hand.
+func (r *room) say(s *session, kind string, seq uint64, text string) *wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.speakLocked(s, seq); fault != nil {
+		return fault
+	}
+	return r.putLocked(s, &wire.Event{Type: kind, Seq: seq, Text: text}, 0)
+}
+
+// tell gives a private message of s to the one it is for, also while that one's
+// connection is lost: then it returns the nick.
+func (r *room) tell(s *session, req *wire.Request) (waitsFor string, _ *wire.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.speakLocked(s, req.Seq); fault != nil {
+		return "", fault
+	}
+	to := r.addresseeLocked(req.To)
+	switch {
+	case to == nil:
+		return "", noSuchNick(req.To)
+	case to.session == nil && to.waiting >= maxWaiting:
+		return "", faultf(wire.CodeBusy, "the connection of %s is lost, and %d messages wait already; this was not sent", to.nick, to.waiting)
+	}
+	if fault := r.putLocked(s, &wire.Event{Type: wire.TypePrivate, Seq: req.Seq, To: to.nick, Text: req.Text}, to.author); fault != nil {
+		return "", fault
+	}
+	if to.session != nil {
+		return "", nil
+	}
+	to.waiting++
+	return to.nick, nil
+}
+
+// maxWaiting is how many private messages may wait for one whose connection is lost.
+const maxWaiting = 100
+
+// addresseeLocked returns who is called nick, here or with a connection lost a moment ago.
+func (r *room) addresseeLocked(nick string) *identity {
+	if to := r.findLocked(nick); to != nil {
+		return to.identity
+	}
+	if len(nick) > wire.MaxNickBytes {
+		return nil
+	}
+	return r.holderLocked(wire.NickKey(nick))
+}
