@@ -184,6 +184,9 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	default:
 		how.Find = func(ctx context.Context) ([]screen.Place, error) {
 			rooms, err := opts.find(ctx, opts.Room)
+			if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
+				rooms, err = none.Others, beside(err)
+			}
 			places := make([]screen.Place, len(rooms))
 			for i, r := range rooms {
 				places[i] = screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members}
@@ -197,18 +200,27 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	}
 	defer transcript.Close()
 	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, p screen.Place) (*client.Client, error) {
-		addr, err := parseAddr(p.Addr)
-		if err != nil {
-			return nil, err
+		c, err := opts.joinAt(ctx, p)
+		if err != nil && how.Find != nil {
+			err = beside(err)
 		}
-		how := opts.client()
-		how.Addr, how.Room = addr, p.ID
-		c, err := client.Join(ctx, how)
-		if err != nil {
-			return nil, joinError(addr, err)
-		}
-		return c, nil
+		return c, err
 	})
+}
+
+// joinAt joins the room at a place.
+func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place) (*client.Client, error) {
+	addr, err := parseAddr(p.Addr)
+	if err != nil {
+		return nil, err
+	}
+	how := opts.client()
+	how.Addr, how.Room = addr, p.ID
+	c, err := client.Join(ctx, how)
+	if err != nil {
+		return nil, joinError(addr, err)
+	}
+	return c, nil
 }
 
 // talkOnScreen shows the screen of the room that join leads into, until its end.
@@ -218,13 +230,15 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 	defer end()
 	joined := make(chan *client.Client, 1)
 	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
-		stop := context.AfterFunc(ctx, end) // Ctrl-C while we knock ends it at once
-		c, err := join(life, p)
+		try, giveUp := context.WithCancel(life)
+		stop := context.AfterFunc(ctx, giveUp) // Ctrl-C while we knock ends it at once
+		c, err := join(try, p)
 		if err != nil {
-			stop() // there may be another try
+			stop()
+			giveUp()
 			return nil, err
 		}
-		if !stop() { // the screen is gone
+		if !stop() { // the screen is gone, or the person went back
 			c.Close()
 			return nil, ctx.Err()
 		}
@@ -392,8 +406,31 @@ func parseAddr(s string) (string, error) {
 }
 
 func badAddr(s string) error {
-	return usageErrorf("%q is no address\nhint: as in --addr 192.168.1.5, --addr 192.168.1.5:%d, --addr [fe80::1%%eth0]:%[2]d or --addr laptop.local",
-		s, wire.DefaultPort)
+	return &exitError{exitUsage, &hinted{
+		what:   fmt.Sprintf("%q is no address", s),
+		shell:  fmt.Sprintf("as in --addr 192.168.1.5, --addr 192.168.1.5:%d, --addr [fe80::1%%eth0]:%[1]d or --addr laptop.local", wire.DefaultPort),
+		beside: fmt.Sprintf("as in 192.168.1.5, 192.168.1.5:%d, [fe80::1%%eth0]:%[1]d or laptop.local", wire.DefaultPort),
+	}}
+}
+
+// A hinted error says what to do next: at a shell, or beside a field for an address.
+type hinted struct{ what, shell, beside string }
+
+func (e *hinted) Error() string { return e.what + "\nhint: " + e.shell }
+
+// beside words an error for the screen, where a field for an address is.
+func beside(err error) error {
+	if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
+		hint := "a firewall, guest Wi-Fi that keeps devices apart, a VPN or another subnet can hide it; its address reaches it all the same, and chat doctor finds the cause"
+		if len(none.Others) > 0 {
+			hint = "a room that is not listed is reached by its address"
+		}
+		return fmt.Errorf("%s\nhint: %s", none.What(), hint)
+	}
+	if h, ok := errors.AsType[*hinted](err); ok {
+		return fmt.Errorf("%s\nhint: %s", h.what, h.beside)
+	}
+	return err
 }
 
 // joinError words why the room at addr cannot be joined.
@@ -402,7 +439,7 @@ func joinError(addr string, err error) error {
 	dns, unknown := errors.AsType[*net.DNSError](err)
 	switch {
 	case refused && refusal.Code == wire.CodeWrongRoom:
-		return errors.New("another room is there now\nhint: chat rooms lists what is here")
+		return &hinted{"another room is there now", "chat rooms lists what is here", "Ctrl-R looks again"}
 	case refused && refusal.Code == wire.CodeVersion:
 		return fmt.Errorf("%w\nhint: the older of the two programs wants an update", refusal)
 	case refused:
@@ -410,9 +447,10 @@ func joinError(addr string, err error) error {
 	case errors.Is(err, client.ErrNoRoom):
 		return fmt.Errorf("what answers at %s is not a chat room\nhint: chat host shows its address and port at the top", addr)
 	case unknown && dns.IsNotFound:
-		return fmt.Errorf("there is no host called %s\nhint: its IP address works too: chat join --addr 192.168.1.5", dns.Name)
+		return &hinted{"there is no host called " + dns.Name, "its IP address works too: chat join --addr 192.168.1.5", "its IP address works too, as in 192.168.1.5"}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nobody listens at %s\nhint: is chat host running there, and on this port? Without --addr, chat join finds it", addr)
+		const hint = "is chat host running there, and on this port?"
+		return &hinted{"nobody listens at " + addr, hint + " Without --addr, chat join finds it", hint}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s\nhint: the address may be wrong, or a firewall there may not let the port in", addr)
 	}

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -706,6 +707,24 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 		if got := joinError("X", fmt.Errorf("dial X: %w", test.err)).Error(); !strings.HasPrefix(strings.ReplaceAll(got, "dial X: ", ""), test.want) {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
 		}
+	}
+}
+
+// Beside the field for an address nobody is sent to the command line for it.
+func TestHintsBesideAField(t *testing.T) {
+	refused := fmt.Errorf("dial X: %w", syscall.ECONNREFUSED)
+	for _, err := range []error{
+		badAddr("a b"), joinError("X", refused), joinError("X", &client.RefusedError{Code: wire.CodeWrongRoom}),
+		joinError("X", &net.DNSError{Name: "nowhere", IsNotFound: true}),
+		&discovery.NoRoomError{}, &discovery.NoRoomError{Want: "den", Others: []discovery.Room{{}}},
+	} {
+		before, hint, ok := strings.Cut(err.Error(), "\nhint: ")
+		if got := beside(err).Error(); !ok || !strings.HasPrefix(got, before+"\nhint: ") || strings.Contains(got, "--addr") || strings.Contains(got, "chat join") {
+			t.Errorf("%q, %q: beside a field it is %q", before, hint, got)
+		}
+	}
+	if err := errors.New("odd"); beside(err) != err {
+		t.Error("an error without a hint is another one")
 	}
 }
 

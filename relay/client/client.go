@@ -24,7 +24,7 @@ type Options struct {
 	Backlog int    // messages to begin with; 0: as many as the host likes, -1: none
 
 	MaxUnacked  int           // requests that wait for the host before Say blocks; 0: 1,000
-	Idle        time.Duration // silence before a ping, and again before the connection counts as dead; 0: 10 s
+	Idle        time.Duration // silence before a ping, and again before the connection counts as dead; 0: 10 s. At most 3 s while something is unacknowledged
 	DialTimeout time.Duration // 0: 5 s
 	GiveUp      time.Duration // how long a lost host is tried before the client ends; 0: for ever
 

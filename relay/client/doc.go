@@ -32,7 +32,8 @@
 // [Client.Say] queues; a message is acknowledged when it comes back with an ID.
 // Until then it is kept, and sent again on the next connection under the same
 // number, by which the host knows what it has already. [Client.Flush] waits for
-// the acknowledgements. Twice in the room can be only what a host took and
+// the acknowledgements. What a host cannot keep, as its disk is full, is said again until
+// it can; an error event tells so once, see [Received.Waits]. Twice in the room can be only what a host took and
 // forgot: it was restarted in that instant, or the client was away until ten
 // thousand others had come and gone.
 //
@@ -49,7 +50,8 @@
 // # Lost connections
 //
 // A connection counts as lost when it fails, or when nothing came for ten seconds
-// and nothing for ten more after a ping. The client then dials again, at first
+// and nothing for ten more after a ping; for three and three while something said is
+// not acknowledged. The client then dials again, at first
 // after a quarter of a second, later every fifteen, for ever unless
 // [Options.GiveUp] says otherwise. A restarted host has a new room with an empty
 // log: [Connected] says so, and what was not acknowledged is said there. A host

@@ -35,6 +35,14 @@ type Received struct {
 	Past bool // happened before the last welcome: backlog, or caught up on
 }
 
+// Waits reports whether e says that the host cannot keep something of ours just now, as
+// its disk is full. That one is not rejected: the client keeps it, with all behind it, and
+// says it again until the host has it. It is told once, and that it is over by the
+// message itself.
+func (e *Received) Waits() bool {
+	return e.Type == wire.TypeError && e.Code == wire.CodeNotStored && e.Seq != 0
+}
+
 func (Connected) event()    {}
 func (Disconnected) event() {}
 func (Received) event()     {}

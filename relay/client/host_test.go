@@ -174,6 +174,7 @@ func newSmallRoom(seed uint64, cut int) *smallRoom {
 	return &smallRoom{
 		rand: rand.New(rand.NewPCG(seed, 1)), cut: cut,
 		taken: map[string]uint64{}, changed: make(chan struct{}),
+		log: []wire.Event{{Type: wire.TypeJoin, ID: 1, Members: []string{"alice"}}}, // as in every log
 	}
 }
 
@@ -262,6 +263,7 @@ func (r *smallRoom) take(token string, req wire.Request, answers chan<- wire.Eve
 func (r *smallRoom) write(conn net.Conn, welcome wire.Event, cursor int, answers <-chan wire.Event, gone <-chan struct{}) {
 	defer conn.Close()
 	out := welcome.AppendJSON(nil)
+	cursor = max(cursor, 1) // who came before is in the welcome
 	for {
 		if _, err := conn.Write(out); err != nil {
 			return
@@ -291,7 +293,7 @@ func (r *smallRoom) texts() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var texts []string
-	for _, e := range r.log {
+	for _, e := range r.log[1:] {
 		texts = append(texts, e.Text)
 	}
 	return texts

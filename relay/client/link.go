@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"chat/relay/wire"
@@ -20,6 +21,10 @@ type link struct {
 	idle      time.Duration    // see Options.Idle
 	began     time.Time        // when the host welcomed us
 	connected Connected        // the event of it
+	out       *outbox          // what is written, once the host has welcomed us
+
+	mu     sync.Mutex // orders setting readBy, and the connection's deadline with it
+	readBy time.Time  // when silence has lasted too long
 
 	// The reader's.
 	live  bool          // the welcome is there: silence is met with a ping
@@ -94,6 +99,32 @@ func firstJSON(lines *wire.LineReader) ([]byte, error) {
 	}
 }
 
+// hurried takes the place of the idle time while the host owes an answer: somebody
+// waits, and should hear soon that the cable is pulled.
+const hurried = 3 * time.Second
+
+// expect sets how long silence may last, as the reader begins to wait.
+func (l *link) expect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	patience := l.idle
+	if l.out.unacked() > 0 {
+		patience = min(patience, hurried)
+	}
+	l.readBy = time.Now().Add(patience)
+	l.conn.SetReadDeadline(l.readBy)
+}
+
+// hurry makes that time shorter, for a reader that waits already.
+func (l *link) hurry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if by := time.Now().Add(hurried); l.out.unacked() > 0 && by.Before(l.readBy) {
+		l.readBy = by
+		l.conn.SetReadDeadline(by)
+	}
+}
+
 // Read reads from the connection for l.lines. When nothing comes for the idle
 // time, it asks for a ping, and once more later it fails with errSilent.
 func (l *link) Read(p []byte) (int, error) {
@@ -101,7 +132,7 @@ func (l *link) Read(p []byte) (int, error) {
 		return l.conn.Read(p)
 	}
 	for {
-		l.conn.SetReadDeadline(time.Now().Add(l.idle))
+		l.expect()
 		n, err := l.conn.Read(p)
 		switch {
 		case n > 0:
@@ -139,19 +170,19 @@ func (l *link) next() (wire.Event, error) {
 	}
 }
 
-// write sends what comes into out, and pings, until the reader ends or the
+// write sends what is in the outbox, and pings, until the reader ends or the
 // connection fails; then it closes it, which wakes the reader.
 //
 // A write has no deadline: a host that slows us down may take none of it for a
 // minute, and is alive all the same, as the reader sees by the acknowledgements.
 // A host that is not is found by the reader, whose Close ends the write.
-func (l *link) write(out *outbox) error {
+func (l *link) write() error {
 	defer l.conn.Close()
 	var buf []byte
 	for {
-		if buf = out.take(buf[:0]); len(buf) == 0 {
+		if buf = l.out.take(buf[:0]); len(buf) == 0 {
 			select {
-			case <-out.wake:
+			case <-l.out.wake:
 				continue
 			case <-l.pings:
 				buf = (&wire.Request{Type: wire.TypePing}).AppendJSON(buf)
@@ -159,6 +190,7 @@ func (l *link) write(out *outbox) error {
 				return nil
 			}
 		}
+		l.hurry()
 		if _, err := l.conn.Write(buf); err != nil {
 			return err
 		}

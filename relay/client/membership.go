@@ -68,6 +68,9 @@ func (s *membership) hello() wire.Request {
 		Type: wire.TypeHello, Version: wire.Version,
 		Nick: s.nick, Token: s.token, Room: s.room, Since: s.last,
 	}
+	if s.joined { // not as a newcomer, who gets no more than a backlog; the first event of a log is a join
+		r.Since = max(r.Since, 1)
+	}
 	if !s.joined && s.opts.Backlog != 0 {
 		n := max(s.opts.Backlog, 0)
 		r.Backlog = &n
@@ -253,7 +256,7 @@ func (s *membership) serve(ctx, stay context.Context, l *link) error {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
 	var writer sync.WaitGroup
 	var writeErr error
-	writer.Go(func() { writeErr = l.write(s.out) })
+	writer.Go(func() { writeErr = l.write() })
 	readErr := s.read(stay, l)
 	close(l.ended)
 	l.conn.Close()
@@ -355,8 +358,8 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 		s.last = min(s.last, welcome.Next-1) // a higher one was none of this log
 	}
 	s.since = s.last
-	if first && s.opts.Backlog < 0 && welcome.Next > 0 {
-		s.last = welcome.Next - 1 // nothing before is wanted later
+	if fresh && welcome.Next > 0 {
+		s.last = welcome.Next - 1 // until something comes: more may be said in the meantime than a backlog has
 	}
 	s.joined = true
 	s.addr, s.room, s.title = l.addr, welcome.Room, welcome.Title
@@ -372,6 +375,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.welcome = welcome
 	s.mu.Unlock()
 	s.out.restart(welcome.Seq)
+	l.out = s.out
 	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh}
 }
 

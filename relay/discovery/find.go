@@ -66,6 +66,15 @@ type NoRoomError struct {
 
 // Error is two lines: what happened, and a hint what to do next.
 func (e *NoRoomError) Error() string {
+	if len(e.Others) > 0 {
+		return e.What() + "\nhint: chat rooms lists what is here; chat join --addr HOST:PORT reaches a room that is not listed"
+	}
+	return fmt.Sprintf("%s\nhint: a firewall, guest Wi-Fi that keeps devices apart, a VPN or another subnet can hide it: try chat join --addr HOST:%d, or chat doctor for the cause",
+		e.What(), wire.DefaultPort)
+}
+
+// What is the first of these lines.
+func (e *NoRoomError) What() string {
 	what := "no room"
 	if e.Want != "" {
 		what = fmt.Sprintf("no room %q", e.Want)
@@ -78,8 +87,7 @@ func (e *NoRoomError) Error() string {
 		if len(e.Others) > 5 {
 			names = append(names, "...")
 		}
-		return fmt.Sprintf("%s here; there is %s\nhint: chat rooms lists what is here; chat join --addr HOST:PORT reaches a room that is not listed",
-			what, strings.Join(names, ", "))
+		return fmt.Sprintf("%s here; there is %s", what, strings.Join(names, ", "))
 	}
 	where := "asked on " + strings.Join(e.On, ", ")
 	switch {
@@ -88,9 +96,7 @@ func (e *NoRoomError) Error() string {
 	case e.Deaf:
 		where = "but no question could be sent on " + strings.Join(e.On, ", ")
 	}
-	return fmt.Sprintf("%s found within %v (%s)\n"+
-		"hint: a firewall, guest Wi-Fi that keeps devices apart, a VPN or another subnet can hide it: try chat join --addr HOST:%d, or chat doctor for the cause",
-		what, e.Waited.Round(100*time.Millisecond), where, wire.DefaultPort)
+	return fmt.Sprintf("%s found within %v (%s)", what, e.Waited.Round(100*time.Millisecond), where)
 }
 
 // Find returns the rooms that match want: a title, in any case, or the first

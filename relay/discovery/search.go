@@ -20,7 +20,10 @@ const (
 	MaxHeard = 128
 
 	verifyTail = 250 * time.Millisecond // of a search's time, kept for verifying the last answers
-	settle     = 150 * time.Millisecond // how long a verified room waits for others being verified
+
+	// settle is how long a verified room waits for others being verified. That takes
+	// two round trips, of 80 ms each on a slow Wi-Fi, and more where a packet is lost.
+	settle = 650 * time.Millisecond
 )
 
 // rounds is how long each round of questions waits for answers. A reply that

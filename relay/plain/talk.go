@@ -47,6 +47,7 @@ type talker struct {
 	outErr  error  // why nothing is printed any more
 	nick    string // ours
 	resumed bool   // the connection was lost before
+	held    uint64 // number of what the host could not keep, and the client says again; 0: nothing
 
 	// The speaker's.
 	refused int // lines that the host did not take
@@ -329,16 +330,31 @@ func (t *talker) received(e client.Received) {
 			t.tell("! " + err.Error() + "\n")
 		}
 	}
+	t.tellHeld(&e)
 	switch {
 	case t.JSON:
 		t.out.Write(e.AppendJSON(nil))
-	case t.isEcho(&e):
+	case e.Waits(), t.isEcho(&e):
 	case spoken(e) && t.Accessible:
 		t.out.WriteString(readable(&e.Event, t.nick))
 	case spoken(e):
 		t.out.Write(e.AppendText(nil, t.viewer()))
 	default:
 		t.tell(string(e.AppendText(nil, t.viewer())))
+	}
+}
+
+// tellHeld tells, once, that the host cannot keep what is said just now, and that it can
+// again.
+func (t *talker) tellHeld(e *client.Received) {
+	switch {
+	case e.Waits() && t.held == 0:
+		reason, _, _ := strings.Cut(e.Text, ";")
+		t.tell("! " + reason + "; what you say is kept and sent again\n")
+		t.held = e.Seq
+	case e.Own && t.held > 0 && e.Seq >= t.held:
+		t.tell("* the host has what you said meanwhile\n")
+		t.held = 0
 	}
 }
 

@@ -1,8 +1,10 @@
 package screen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"chat/relay/wire"
@@ -23,10 +25,12 @@ const (
 type arrival struct {
 	stage  stage
 	places []Place
-	at     int    // the place chosen; len(places): the address that is typed
+	at     int    // the place chosen; len(places): the address that is typed, or a place's number
 	note   string // what went wrong; "": nothing
 	to     Place  // where we knock
 	addr   editor
+	cancel context.CancelFunc // ends the knocking
+	back   bool               // that was done
 }
 
 // maxAddr is how long an address may be, in bytes: that of a host name (RFC 1035,
@@ -66,9 +70,11 @@ func (a *arrival) begin(m *model) tea.Cmd {
 }
 
 func (a *arrival) knock(m *model, p Place) tea.Cmd {
-	a.stage, a.to, a.note = knocking, p, ""
+	a.stage, a.to, a.note, a.back = knocking, p, "", false
+	var ctx context.Context
+	ctx, a.cancel = context.WithCancel(m.ctx)
 	return func() tea.Msg {
-		room, err := m.opts.Join(m.ctx, p)
+		room, err := m.opts.Join(ctx, p)
 		if err != nil {
 			return refused{err}
 		}
@@ -84,15 +90,18 @@ func (a *arrival) update(m *model, msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			a.note = msg.err.Error()
 		}
-		if len(a.places) == 1 {
+		if len(a.places) == 1 && msg.err == nil {
 			return a.knock(m, a.places[0])
 		}
 	case refused:
+		a.cancel()
 		if m.opts.Find == nil || m.ctx.Err() != nil { // there is nowhere else to go
 			m.err = msg.err
 			return m.quit()
 		}
-		a.stage, a.note = choosing, msg.err.Error()
+		if a.stage = choosing; !a.back {
+			a.note = msg.err.Error()
+		}
 	case tea.KeyPressMsg:
 		return a.key(m, msg)
 	case tea.PasteMsg:
@@ -102,6 +111,17 @@ func (a *arrival) update(m *model, msg tea.Msg) tea.Cmd {
 		}
 	}
 	return nil
+}
+
+// chosen returns which place is chosen, in the list or by its number; -1: none.
+func (a *arrival) chosen() int {
+	if a.at < len(a.places) {
+		return a.at
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(a.addr.text)); err == nil && n >= 1 && n <= len(a.places) {
+		return n - 1
+	}
+	return -1
 }
 
 func firstLine(s string) string {
@@ -114,7 +134,13 @@ func (a *arrival) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
 	switch name {
 	case "ctrl+c", "ctrl+d", "esc":
-		if name != "ctrl+d" || a.addr.text == "" {
+		switch {
+		case a.stage == knocking && !a.back && m.opts.Find != nil:
+			// We go back when it has ended. Where it just got us in, we are in.
+			a.back = true
+			a.cancel()
+			return nil
+		case name != "ctrl+d" || a.addr.text == "":
 			m.err = context.Canceled
 			return m.quit()
 		}
@@ -122,17 +148,17 @@ func (a *arrival) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	if a.stage != choosing {
 		return nil
 	}
-	typing := a.at == len(a.places)
+	chosen := a.chosen()
 	switch {
 	case name == "up" || name == "shift+tab" || name == "ctrl+p":
 		a.at = max(a.at-1, 0)
 	case name == "down" || name == "tab" || name == "ctrl+n":
 		a.at = min(a.at+1, len(a.places))
-	case name == "enter" && !typing:
-		return a.knock(m, a.places[a.at])
+	case name == "enter" && chosen >= 0:
+		return a.knock(m, a.places[chosen])
 	case name == "enter" && strings.TrimSpace(a.addr.text) != "":
 		return a.knock(m, Place{Addr: strings.TrimSpace(a.addr.text)})
-	case name == "enter", name == "ctrl+r", name == "r" && !typing:
+	case name == "enter", name == "ctrl+r", name == "r" && a.at < len(a.places):
 		if m.opts.Find != nil {
 			return a.begin(m)
 		}
@@ -146,71 +172,117 @@ func (a *arrival) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// draw draws the way in.
+// draw draws the way in: what went wrong, the rooms, a field for an address, and what the
+// keys do. On a small screen the empty rows between them go first, then the end of what
+// went wrong, then rooms far from the one chosen.
 func (a *arrival) draw(m *model) (rows []string, cursor *tea.Cursor) {
 	cut := func(s string) string { return m.ruler.cut(s, m.width) }
-	rows = append(rows, boldStyle.draw(cut("chat")), "")
+	title := boldStyle.draw(cut("chat"))
 	switch a.stage {
 	case looking:
-		return append(rows, cut("Looking for rooms on this network…"), "", dimStyle.draw(cut("Ctrl-C leaves"))), nil
+		return []string{title, "", cut("Looking for rooms on this network…"), "", dimStyle.draw(cut("Ctrl-C leaves"))}, nil
 	case knocking:
-		name := a.to.Title
-		if name == "" {
-			name = a.to.Addr
+		words, keys := "Joining "+cmp.Or(a.to.Title, a.to.Addr)+"…", "Ctrl-C goes back"
+		switch {
+		case a.back:
+			words, keys = "Going back…", ""
+		case m.opts.Find == nil:
+			keys = "Ctrl-C leaves"
 		}
-		return append(rows, cut("Joining "+name+"…"), "", dimStyle.draw(cut("Ctrl-C leaves"))), nil
+		return []string{title, "", cut(oneLine(m.ruler, words)), "", dimStyle.draw(cut(keys))}, nil
 	}
-	if a.note != "" {
-		most := len(rows) + max(m.height/2, 1)
-		for i, line := range strings.Split(a.note, "\n") {
-			line = m.ruler.show(line)
-			s := errorStyle
-			if i > 0 {
-				s = plainStyle
-			}
-			for _, row := range m.ruler.wrap(line, m.width) {
-				if len(rows) < most {
-					rows = append(rows, s.draw(line[row.from:row.to]))
-				}
-			}
-		}
-		rows = append(rows, "")
-	}
+
+	head, note, rooms, keys := []string{title}, a.drawNote(m), []string(nil), a.drawKeys(m)
+	address, column := a.drawAddress(m)
 	if len(a.places) > 0 {
-		rows = append(rows, cut(wire.Counted(len(a.places), "room is", "rooms are")+" on this network. Which one?"), "")
+		rooms = append(rooms, cut(wire.Counted(len(a.places), "room is", "rooms are")+" on this network. Which one?"))
 	}
-	first := max(0, a.at-max(m.height-len(rows)-6, 1)) // so that the one chosen is on the screen
-	for i := first; i < len(a.places) && len(rows) < m.height-4; i++ {
+	left := m.height - len(head) - len(rooms) - len(address) - len(keys)
+	list := min(len(a.places), 3) // rows of it that are more than the end of a note
+	if left < list+min(len(note), 2) {
+		head, left = nil, left+len(head)
+	}
+	note = note[:max(min(len(note), left-list), 0)]
+	left -= len(note)
+	rooms = append(rooms, a.drawPlaces(m, left)...)
+
+	gap := []string{""}
+	if blanks := 2 + min(len(note), 1) + min(len(a.places), 1); left-len(a.places) < blanks {
+		gap = nil
+	}
+	for _, part := range [][]string{head, note, rooms} {
+		if len(part) > 0 {
+			rows = append(append(rows, part...), gap...)
+		}
+	}
+	if a.at == len(a.places) {
+		cursor = tea.NewCursor(column, len(rows))
+	}
+	rows = append(append(rows, address...), gap...)
+	return append(rows, keys...), cursor
+}
+
+// drawNote draws what went wrong.
+func (a *arrival) drawNote(m *model) (rows []string) {
+	if a.note == "" {
+		return nil
+	}
+	s := errorStyle
+	for line := range strings.SplitSeq(a.note, "\n") {
+		line = m.ruler.show(line)
+		for _, row := range m.ruler.wrap(line, m.width) {
+			rows = append(rows, s.draw(line[row.from:row.to]))
+		}
+		s = plainStyle
+	}
+	return rows
+}
+
+// drawPlaces draws the list of rooms, or so many rows of it with the one chosen.
+func (a *arrival) drawPlaces(m *model, most int) (rows []string) {
+	chosen := a.chosen()
+	first := min(max(chosen-most+1, 0), max(len(a.places)-most, 0))
+	digits := len(strconv.Itoa(len(a.places)))
+	for i := first; i < len(a.places) && len(rows) < most; i++ {
 		p := a.places[i]
-		row := cut(oneLine(m.ruler, fmt.Sprintf("  %s  %s, %d here", p.Title, p.Addr, p.Members)))
-		if i == a.at {
-			row = hitStyle.draw(m.ruler.fit("› "+row[2:], m.width))
+		row := oneLine(m.ruler, fmt.Sprintf("%*d %s  %s, %d here", digits, i+1, p.Title, p.Addr, p.Members))
+		if i == chosen {
+			row = hitStyle.draw(m.ruler.fit("› "+row, m.width))
+		} else {
+			row = m.ruler.cut("  "+row, m.width)
 		}
 		rows = append(rows, row)
 	}
-	return a.drawAddress(m, rows)
+	return rows
 }
 
-// drawAddress draws the field for an address, and what the keys do.
-func (a *arrival) drawAddress(m *model, rows []string) ([]string, *tea.Cursor) {
+// drawAddress draws the field for an address, and tells the column of its cursor.
+func (a *arrival) drawAddress(m *model) (rows []string, column int) {
 	const label = "  Address: "
 	prompt := label
 	if a.at == len(a.places) {
 		prompt = "› " + label[2:]
 	}
-	columns := max(m.width-len(label)-1, 4)
-	field, row, column := a.addr.rows(columns)
-	y := len(rows) + 1
-	rows = append(rows, "", m.ruler.cut(prompt, m.width)+field[row].text, "")
-	keys := "Enter joins · ↑ ↓ choose · Ctrl-C leaves"
-	if m.opts.Find != nil {
-		keys = "Enter joins · Enter on an empty address looks again · ↑ ↓ choose · Ctrl-C leaves"
+	field, row, column := a.addr.rows(max(m.width-len(label)-1, 4))
+	return []string{m.ruler.cut(prompt, m.width) + field[row].text}, min(m.ruler.width(prompt)+column, m.width-1)
+}
+
+// drawKeys draws what the keys do.
+func (a *arrival) drawKeys(m *model) (rows []string) {
+	keys := []string{"Enter joins"}
+	switch {
+	case m.opts.Find == nil:
+	case a.at == len(a.places) && strings.TrimSpace(a.addr.text) == "":
+		keys = []string{"Enter looks again"}
+	default:
+		keys = append(keys, "Ctrl-R looks again")
 	}
-	for _, row := range m.ruler.wrap(keys, m.width) {
-		rows = append(rows, dimStyle.draw(keys[row.from:row.to]))
+	if len(a.places) > 0 {
+		keys = append(keys, "↑ ↓ or a number choose")
 	}
-	if a.at < len(a.places) {
-		return rows, nil
+	line := strings.Join(append(keys, "Ctrl-C leaves"), " · ")
+	for _, row := range m.ruler.wrap(line, m.width) {
+		rows = append(rows, dimStyle.draw(line[row.from:row.to]))
 	}
-	return rows, tea.NewCursor(min(m.ruler.width(prompt)+column, m.width-1), y)
+	return rows
 }

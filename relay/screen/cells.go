@@ -15,7 +15,10 @@ import (
 //
 // Text that others wrote goes through show first: what it returns is measured and
 // drawn alike by all three.
-type ruler struct{ method ansi.Method }
+type ruler struct {
+	method     ansi.Method
+	noNewEmoji bool // the terminal measures them in its own way
+}
 
 const (
 	tabStop = 8 // columns, as on every terminal
@@ -141,6 +144,8 @@ func (r ruler) agreed(text string) string {
 			c = utf8.RuneError // cleaned text has none; words of our own might
 		case unicode.In(c, unicode.Prepended_Concatenation_Mark, prepended):
 			// It is drawn with what follows, be that our margin, and measured anyhow.
+			c = utf8.RuneError
+		case r.noNewEmoji && unicode.Is(newEmoji, c):
 			c = utf8.RuneError
 		case c == shy: // most terminals show it, the renderer does not
 			return -1

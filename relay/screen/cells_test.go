@@ -76,7 +76,7 @@ func FuzzWrap(f *testing.F) {
 			return
 		}
 		for _, method := range methods {
-			checkWrap(t, ruler{method}, wire.CleanLines(s), max(int(columns), 2))
+			checkWrap(t, ruler{method: method}, wire.CleanLines(s), max(int(columns), 2))
 		}
 	})
 }
@@ -134,7 +134,7 @@ func TestWrap(t *testing.T) {
 		{"tab", "a\tb", "a|b"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := ruler{ansi.GraphemeWidth}
+			r := ruler{method: ansi.GraphemeWidth}
 			text := r.show(test.text)
 			var rows []string
 			for _, s := range r.wrap(text, 8) {
@@ -161,10 +161,10 @@ func TestShow(t *testing.T) {
 		{"escapes", "\x1b[1m", "\ufffd[1m", "\ufffd[1m"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := (ruler{ansi.WcWidth}).show(test.text); got != test.wc {
+			if got := (ruler{method: ansi.WcWidth}).show(test.text); got != test.wc {
 				t.Errorf("where runes are counted: show(%q) = %q, want %q", test.text, got, test.wc)
 			}
-			if got := (ruler{ansi.GraphemeWidth}).show(test.text); got != test.grapheme {
+			if got := (ruler{method: ansi.GraphemeWidth}).show(test.text); got != test.grapheme {
 				t.Errorf("where clusters are counted: show(%q) = %q, want %q", test.text, got, test.grapheme)
 			}
 		})
@@ -172,7 +172,7 @@ func TestShow(t *testing.T) {
 }
 
 func TestFit(t *testing.T) {
-	for _, r := range []ruler{{ansi.WcWidth}, {ansi.GraphemeWidth}} {
+	for _, r := range []ruler{{method: ansi.WcWidth}, {method: ansi.GraphemeWidth}} {
 		for name, s := range hostile {
 			s = r.show(strings.ReplaceAll(wire.CleanLines(s), "\n", " "))
 			for columns := 1; columns < 12; columns++ {
@@ -194,7 +194,7 @@ func BenchmarkWrap(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", name, method), func(b *testing.B) {
 				b.ReportAllocs()
 				for range b.N {
-					r := ruler{method}
+					r := ruler{method: method}
 					r.wrap(r.show(text), 60)
 				}
 			})
@@ -220,7 +220,7 @@ func TestWrapOfTrickyRunes(t *testing.T) {
 	for range 2_000 {
 		text := wire.CleanLines(randomText(random))
 		for _, method := range methods {
-			checkWrap(t, ruler{method}, text, 2+random.IntN(20))
+			checkWrap(t, ruler{method: method}, text, 2+random.IntN(20))
 		}
 	}
 }
@@ -228,7 +228,7 @@ func TestWrapOfTrickyRunes(t *testing.T) {
 // TestPrepended holds the list of letters that go with what follows to what the
 // renderer takes for a character.
 func TestPrepended(t *testing.T) {
-	r := ruler{ansi.GraphemeWidth}
+	r := ruler{method: ansi.GraphemeWidth}
 	for c := rune(0xa0); c <= 0x1ffff; c++ { // behind are ideographs
 		if s := string(c); utf8.ValidRune(c) && wire.Clean(s) == s {
 			if char, _ := r.first(r.show(s) + "x"); strings.HasSuffix(char, "x") {

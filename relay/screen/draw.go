@@ -150,7 +150,7 @@ func (t *talk) drawSent(l *look, most int) (rows []string) {
 	return rows[max(len(rows)-max(most, 0), 0):]
 }
 
-// drawBelow puts into the last row how many entries came below those that are shown.
+// drawBelow puts into the last row how many messages came below those that are shown.
 func (t *talk) drawBelow(l *look, rows []string) {
 	n := t.view.newBelow()
 	if n == 0 || len(rows) == 0 {
@@ -212,7 +212,7 @@ func (t *talk) state() string {
 	if t.search.words != "" {
 		parts = append(parts, t.search.state())
 	}
-	if n := t.waiting(); n > 0 && (t.lost != nil || len(t.unsent) > 0 || n > 20) {
+	if n := t.waiting(); n > 0 {
 		parts = append(parts, wire.Counted(n, "message waits", "messages wait"))
 	}
 	if t.lost == nil {

@@ -286,7 +286,7 @@ func (e *editor) recallBy(n int) {
 // character cuts the first character off s as the reader sees it, with its marks
 // and joiners, whatever the terminal at hand makes of them.
 func character(s string) string {
-	char, _ := ruler{ansi.GraphemeWidth}.first(s)
+	char, _ := ruler{method: ansi.GraphemeWidth}.first(s)
 	return char
 }
 

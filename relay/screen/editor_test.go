@@ -13,7 +13,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-var rulers = map[string]ruler{"clusters": {ansi.GraphemeWidth}, "runes": {ansi.WcWidth}}
+var rulers = map[string]ruler{"clusters": {method: ansi.GraphemeWidth}, "runes": {method: ansi.WcWidth}}
 
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 

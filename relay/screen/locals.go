@@ -31,7 +31,7 @@ func init() { // help reads the table that it is in
 
 // quit leaves, perhaps with a word.
 func (t *talk) quit(m *model, word string) tea.Cmd {
-	if n := t.atRisk(); n > 0 && time.Since(t.leaving) > leaveWithin {
+	if n := t.waiting(); n > 0 && time.Since(t.leaving) > leaveWithin {
 		t.leaving = time.Now()
 		t.flash = wire.Counted(n, "message is", "messages are") + " not delivered; /quit again leaves"
 		return nil

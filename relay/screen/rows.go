@@ -46,7 +46,7 @@ type look struct {
 	ruler   ruler
 	columns int
 	us      string // our nick
-	search  string // what is looked for; "": nothing
+	search  string // the words that are looked for; "": none
 	zone    *time.Location
 	palette *palette
 }
@@ -152,8 +152,10 @@ func (l *look) marks(e *entry, text string) (marks []mark) {
 			marks = append(marks, mark{span: s, style: callStyle})
 		}
 	}
-	for _, s := range foldedIn(text, l.search) {
-		marks = append(marks, mark{span: s, style: hitStyle})
+	if l.search != "" {
+		wire.NewQuery(l.search).Find(text, func(from, to int) {
+			marks = append(marks, mark{span: span{from, to}, style: hitStyle})
+		})
 	}
 	l.widen(text, marks)
 	slices.SortStableFunc(marks, func(a, b mark) int { return a.from - b.from })

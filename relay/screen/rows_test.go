@@ -18,7 +18,7 @@ import (
 var soupTime = time.Date(2026, 11, 25, 10, 2, 0, 0, time.UTC)
 
 func testLook(method ansi.Method, columns int) *look {
-	return &look{ruler: ruler{method}, columns: columns, us: "bob", zone: time.UTC, palette: paletteFor(nil, colorprofile.ANSI256)}
+	return &look{ruler: ruler{method: method}, columns: columns, us: "bob", zone: time.UTC, palette: paletteFor(nil, colorprofile.ANSI256)}
 }
 
 func entryFrom(nick, text string) entry {

@@ -28,6 +28,7 @@ type model struct {
 
 	width, height int
 	ruler         ruler
+	deleteIsF1    bool // to the terminal
 	profile       colorprofile.Profile
 	palette       *palette
 	focus         focus
@@ -161,18 +162,20 @@ func (m *model) waitForWarning() tea.Cmd {
 
 // update changes the state as msg says.
 func (m *model) update(msg tea.Msg) tea.Cmd {
+	msg = m.asMeant(msg)
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = max(msg.Width, 1), max(msg.Height, 1)
 		return nil
+	case tea.EnvMsg:
+		m.adapt(msg)
+		return nil
 	case tea.ModeReportMsg:
 		// The renderer does the same: both must measure alike.
 		if msg.Mode == ansi.ModeUnicodeCore && msg.Value != ansi.ModeNotRecognized && msg.Value != ansi.ModePermanentlyReset {
-			m.ruler.method = ansi.GraphemeWidth
-			m.arrival.addr.ruler = m.ruler
-			if m.talk != nil {
-				m.talk.editor.ruler = m.ruler
-			}
+			r := m.ruler
+			r.method = ansi.GraphemeWidth
+			m.measureBy(r)
 		}
 		return nil
 	case tea.ColorProfileMsg:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -234,13 +235,67 @@ func TestOwnMessages(t *testing.T) {
 		r.typed("hello")
 		r.keys("enter")
 		r.want("bob  hello")
-		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || r.m.talk.waiting() != 1 {
-			t.Fatalf("asked %+v, %d wait", r.room.asked, r.m.talk.waiting())
+		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || len(r.m.talk.sent) != 1 {
+			t.Fatalf("asked %+v, %d wait", r.room.asked, len(r.m.talk.sent))
 		}
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || r.m.talk.waiting() != 0 {
-			t.Errorf("hello is there %d times, %d wait\n%s", n, r.m.talk.waiting(), r.frame())
+		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || len(r.m.talk.sent) != 0 {
+			t.Errorf("hello is there %d times, %d wait\n%s", n, len(r.m.talk.sent), r.frame())
 		}
+	})
+}
+
+// A newcomer is told where the keys are below the backlog, however long that is, and
+// where older messages are read back it stays there.
+func TestGreetingIsBelowTheBacklog(t *testing.T) {
+	for name, end := range map[string]func(r *rig){
+		"the last message of it came": func(r *rig) { r.say("alice", "old 50") },
+		"something new came":          func(r *rig) { r.id++; r.say("alice", "new") },
+		"nothing came for a while":    func(r *rig) { r.update(tick{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+				r.m.talk = nil
+				r.update(joined{r.room, Place{Title: "kitchen"}})
+				r.happen(client.Connected{Welcome: wire.Event{Title: "kitchen", Topic: "soup", Nick: "bob", Next: 51}})
+				for n := range 49 {
+					r.say("alice", fmt.Sprint("old ", n+1))
+				}
+				const greeting = "you are bob; /help shows keys and commands"
+				if strings.Contains(r.frame(), greeting) {
+					t.Errorf("told before the backlog is there\n%s", r.frame())
+				}
+				end(r)
+				r.want(greeting, "the topic is: soup", "old 49")
+				r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 60, Time: noon, From: "al", Text: "later"}})
+				r.update(tick{})
+				if n := strings.Count(r.frame(), greeting); n != 1 {
+					t.Errorf("told %d times", n)
+				}
+				r.keys("home")
+				if strings.Contains(r.frame(), greeting) {
+					t.Errorf("it stands among older messages\n%s", r.frame())
+				}
+			})
+		})
+	}
+}
+
+// Who came and went is nothing new to read.
+func TestNewBelowAreMessages(t *testing.T) {
+	inRoom(t, 80, 10, func(t *testing.T, r *rig) {
+		for n := range 20 {
+			r.say("alice", fmt.Sprint("line ", n))
+		}
+		r.keys("pgup")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 90, Time: noon, Members: []string{"dave"}}})
+		if strings.Contains(r.frame(), "below") {
+			t.Errorf("a join is counted\n%s", r.frame())
+		}
+		r.say("alice", "one")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeLeave, ID: 91, Time: noon, Members: []string{"dave"}}})
+		r.say("alice", "two")
+		r.want("↓ 2 new messages below")
 	})
 }
 
@@ -250,10 +305,68 @@ func TestRefusedIsGivenBack(t *testing.T) {
 		r.typed("too long")
 		r.keys("enter")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Seq: 1, Code: wire.CodeTooLong, Text: "a message has at most 3 bytes"}})
-		if r.keys("up"); r.m.talk.editor.text != "too long" || r.m.talk.waiting() != 0 {
-			t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, r.m.talk.waiting())
+		if r.keys("up"); r.m.talk.editor.text != "too long" || len(r.m.talk.sent) != 0 {
+			t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, len(r.m.talk.sent))
 		}
 		r.want("! a message has at most 3 bytes")
+	})
+}
+
+// What the host cannot keep just now stays where it is: the client says it again. It is
+// told once, until that is over.
+func TestNotStoredWaits(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		full := func(seq uint64) {
+			r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Seq: seq, Code: wire.CodeNotStored, Text: "the host's disk is full; this was not sent: one"}})
+		}
+		for _, text := range []string{"one", "two"} {
+			r.typed(text)
+			r.keys("enter")
+		}
+		full(1)
+		full(1)
+		const told = "! the host's disk is full; your messages are kept and sent again"
+		if n := strings.Count(r.frame(), told); n != 1 || r.m.talk.editor.text != "" || strings.Contains(r.frame(), "brings back") {
+			t.Errorf("told %d times, the editor has %q\n%s", n, r.m.talk.editor.text, r.frame())
+		}
+		r.want("2 messages wait · connected", "bob  one", "bob  two")
+		if r.keys("ctrl+c"); !strings.Contains(r.frame(), "2 messages are not delivered") {
+			t.Errorf("leaving does not tell what is lost by it\n%s", r.frame())
+		}
+		for seq := range uint64(2) {
+			r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: seq + 5, Time: noon, From: "bob", Client: "us", Seq: seq + 1, Text: "x"}, Own: true})
+		}
+		if strings.Contains(r.frame(), "wait") {
+			t.Errorf("it is over\n%s", r.frame())
+		}
+		r.typed("three")
+		r.keys("enter")
+		full(3)
+		if n := strings.Count(r.frame(), told); n != 2 {
+			t.Errorf("told %d times, want once more\n%s", n, r.frame())
+		}
+	})
+}
+
+// A message that the host does not acknowledge is told of soon, also while nobody types.
+func TestUnacknowledgedIsTold(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.typed("hello")
+		cmd := r.keys("enter")
+		for range ackTime / time.Second {
+			if strings.Contains(r.frame(), "wait") {
+				t.Errorf("told at once\n%s", r.frame())
+			}
+			cmd = r.update(cmd())
+		}
+		r.want("1 message waits · connected")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
+		if strings.Contains(r.frame(), "wait") {
+			t.Errorf("told when it is there\n%s", r.frame())
+		}
+		if cmd = r.update(cmd()); cmd != nil {
+			t.Error("it ticks on though nothing waits")
+		}
 	})
 }
 
@@ -564,7 +677,7 @@ func TestArrival(t *testing.T) {
 	cmd := m.arrival.begin(m)
 	r.want("Looking for rooms on this network…")
 	r.update(cmd())
-	r.want("2 rooms are on this network", "› kitchen  192.168.1.5:24280, 3 here", "  lab")
+	r.want("2 rooms are on this network", "› 1 kitchen  192.168.1.5:24280, 3 here", "  2 lab")
 	cmd = r.keys("down", "enter")
 	r.want("Joining lab…")
 	r.update(cmd())
@@ -584,6 +697,88 @@ func TestArrival(t *testing.T) {
 	r.keys("ctrl+c")
 	if !errors.Is(m.err, context.Canceled) {
 		t.Errorf("left with %v", m.err)
+	}
+}
+
+// arriving has test look at the way in to some places; join is what becomes of knocking.
+func arriving(t *testing.T, columns, rows, places int, join func(context.Context, Place) (Room, error)) *rig {
+	t.Helper()
+	var list []Place
+	for n := range places {
+		list = append(list, Place{Title: fmt.Sprint("room", n+1), Addr: fmt.Sprintf("10.0.0.%d:24280", n+1)})
+	}
+	m := &model{ctx: t.Context(), width: columns, height: rows, opts: Options{
+		Find: func(context.Context) ([]Place, error) { return list, nil },
+		Join: join,
+	}}
+	m.arrival = newArrival(m)
+	r := &rig{t: t, m: m}
+	r.update(m.arrival.begin(m)())
+	return r
+}
+
+// However small the screen and long what went wrong: the room chosen, the field and what
+// the keys do are on it.
+func TestArrivalOnASmallScreen(t *testing.T) {
+	refuse := func(context.Context, Place) (Room, error) {
+		return nil, errors.New("no answer from there\nhint: " + strings.Repeat("a firewall, perhaps, ", 30))
+	}
+	for _, size := range [][2]int{{40, 10}, {40, 8}, {80, 6}, {80, 24}} {
+		for _, places := range []int{2, 5, 30} {
+			r := arriving(t, size[0], size[1], places, refuse)
+			r.update(r.keys("enter")())
+			for n := range places {
+				r.want(fmt.Sprintf("› %*d room%d ", len(fmt.Sprint(places)), n+1, n+1), "  Address:", "Ctrl-C leaves")
+				if size[1] >= 8 {
+					r.want("no answer from there")
+				}
+				r.keys("down")
+			}
+			r.want("› Address:")
+		}
+	}
+}
+
+// A number on the list is that of a room, as with --plain; what is no room's is an address.
+func TestArrivalByNumber(t *testing.T) {
+	var knocked []string
+	r := arriving(t, 80, 24, 3, func(_ context.Context, p Place) (Room, error) {
+		knocked = append(knocked, p.Addr)
+		return nil, errors.New("no answer")
+	})
+	for _, typed := range []string{"2", "3", "4", "10.0.0.9"} {
+		r.typed(typed)
+		if typed == "2" {
+			r.want("› 2 room2", "› Address: 2")
+		}
+		r.update(r.keys("enter")())
+		r.keys("ctrl+u")
+	}
+	if want := []string{"10.0.0.2:24280", "10.0.0.3:24280", "4", "10.0.0.9"}; !slices.Equal(knocked, want) {
+		t.Errorf("knocked at %q, want %q", knocked, want)
+	}
+}
+
+// Who does not want to wait for an answer goes back to the list.
+func TestArrivalGoesBack(t *testing.T) {
+	for _, key := range []string{"ctrl+c", "esc"} {
+		r := arriving(t, 80, 24, 2, func(ctx context.Context, _ Place) (Room, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		cmd := r.keys("enter")
+		r.want("Joining room1…", "Ctrl-C goes back")
+		if r.keys(key); r.m.err != nil {
+			t.Fatalf("%s leaves: %v", key, r.m.err)
+		}
+		r.update(cmd())
+		r.want("› 1 room1", "  2 room2")
+		if strings.Contains(r.frame(), "cancel") {
+			t.Errorf("told as something that went wrong:\n%s", r.frame())
+		}
+		if r.keys(key); !errors.Is(r.m.err, context.Canceled) {
+			t.Errorf("%s on the list does not leave", key)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 type talk struct {
 	room   Room
 	addr   string // where it is now; "": it is ours
+	next   uint64 // id of the first event there that was no backlog for us
 	title  string
 	topic  string
 	nick   string // ours
@@ -40,8 +42,11 @@ type talk struct {
 
 	unsent []wire.Request // wait on this side for the host
 	sent   []sending      // wait for the host to acknowledge them, in order
+	held   uint64         // number of the one that the host could not keep, and the client says again
 
+	ticking bool      // a tick is on its way
 	resumed bool      // the connection was lost before
+	greeted bool      // the person was told where the keys are
 	lost    error     // why there is no connection; nil: there is one
 	retryAt time.Time // of the connection
 	asking  uint64    // older messages than this were asked for; 0: none were
@@ -67,6 +72,10 @@ const (
 
 	// alertEvery is how often the terminal rings at most.
 	alertEvery = 5 * time.Second
+
+	// ackTime is how long the host may take to acknowledge a message before one is told
+	// that it waits.
+	ackTime = 2 * time.Second
 
 	// leaveWithin is how soon after the first the second Ctrl-C leaves.
 	leaveWithin = 3 * time.Second
@@ -135,14 +144,22 @@ func (h *happenings) take(e client.Event, ok bool) {
 }
 
 func (t *talk) update(m *model, msg tea.Msg) tea.Cmd {
+	if _, ok := msg.(tick); ok {
+		t.ticking = false
+		t.greet(m) // the backlog takes no second, if there is one
+	}
+	cmd := t.take(m, msg)
+	if !t.ticking && (t.lost != nil || len(t.sent) > 0 || !t.greeted) {
+		t.ticking = true
+		cmd = tea.Batch(cmd, tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} }))
+	}
+	return cmd
+}
+
+func (t *talk) take(m *model, msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case happenings:
 		return t.happened(m, msg)
-	case tick:
-		if t.lost == nil {
-			return nil
-		}
-		return t.tickLater()
 	case tea.KeyPressMsg:
 		t.flash = ""
 		return t.key(m, msg)
@@ -159,10 +176,6 @@ func (t *talk) update(m *model, msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-func (t *talk) tickLater() tea.Cmd {
-	return tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} })
-}
-
 func (t *talk) happened(m *model, h happenings) tea.Cmd {
 	var cmds []tea.Cmd
 	var calls *entry
@@ -171,10 +184,8 @@ func (t *talk) happened(m *model, h happenings) tea.Cmd {
 		case client.Connected:
 			t.connected(m, e)
 		case client.Disconnected:
-			if t.lost == nil {
-				cmds = append(cmds, t.tickLater())
-			}
-			t.asking = 0 // the answer is lost with the connection
+			t.asking = 0 // the answers are lost with the connection
+			t.search.giveUp()
 			t.lost, t.retryAt = e.Err, time.Now().Add(e.RetryIn)
 		case client.Received:
 			if n := t.received(m, &e); n != nil && n.calls && !e.Past {
@@ -196,7 +207,7 @@ func (t *talk) happened(m *model, h happenings) tea.Cmd {
 
 func (t *talk) connected(m *model, e client.Connected) {
 	w := &e.Welcome
-	t.lost, t.resumed, t.addr = nil, e.Resumed, e.Addr
+	t.lost, t.resumed, t.addr, t.next = nil, e.Resumed, e.Addr, w.Next
 	t.title, t.topic, t.nick, t.client = w.Title, w.Topic, w.Nick, w.Client
 	t.people.reset(w)
 	t.people.we(w.Nick, t.host)
@@ -205,14 +216,23 @@ func (t *talk) connected(m *model, e client.Connected) {
 		t.tell(m, happened, "the host was restarted, and begins with an empty room")
 		t.foreign = len(t.transcript.entries)
 	}
-	if !e.Resumed {
-		if t.host {
-			t.tell(m, told, "the room is open; others come in with\n"+strings.Join(t.ways(m), "\n"))
-		}
-		t.tell(m, told, "you are "+w.Nick+"; /help shows keys and commands")
-		if w.Topic != "" {
-			t.tell(m, told, "the topic is: "+w.Topic)
-		}
+	if w.Next <= 1 { // there is no backlog
+		t.greet(m)
+	}
+}
+
+// greet tells a newcomer, below the backlog, where the keys are.
+func (t *talk) greet(m *model) {
+	if t.greeted || t.nick == "" {
+		return
+	}
+	t.greeted = true
+	if t.host {
+		t.tell(m, told, "the room is open; others come in with\n"+strings.Join(t.ways(m), "\n"))
+	}
+	t.tell(m, told, "you are "+t.nick+"; /help shows keys and commands")
+	if t.topic != "" {
+		t.tell(m, told, "the topic is: "+t.topic)
 	}
 }
 
@@ -235,11 +255,20 @@ func (t *talk) settle(m *model) {
 
 // received takes what the host sent, and returns the entry that it became, if one.
 func (t *talk) received(m *model, e *client.Received) *entry {
+	if e.ID >= t.next {
+		t.greet(m)
+	} else if e.ID+1 == t.next { // the last of the backlog
+		defer t.greet(m)
+	}
 	switch e.Type {
 	case wire.TypeHistory:
-		if e.Before > 0 { // else typed, and told as it is
+		switch {
+		case e.Text != "":
+			t.searched(m, e)
+			return nil
+		case e.Before > 0: // else typed, and told as it is
 			if e.Before == t.asking {
-				t.older(e)
+				t.older(m, e)
 			}
 			return nil
 		}
@@ -264,6 +293,14 @@ func (t *talk) received(m *model, e *client.Received) *entry {
 			t.topic = wire.Clean(e.Text)
 		}
 	case wire.TypeError:
+		if e.Waits() {
+			t.hold(m, e)
+			return nil
+		}
+		if e.Code == wire.CodeNotRead { // all that was asked for of its history
+			t.asking = 0
+			t.search.giveUp()
+		}
 		t.refused(e)
 	case wire.TypeBye:
 		if e.Code.Final() {
@@ -304,7 +341,7 @@ func (t *talk) add(m *model, n entry, backlog bool) {
 	dropped, added := t.transcript.add(n)
 	if dropped > 0 {
 		t.view.dropped(dropped)
-		t.search.at = max(t.search.at-dropped, 0)
+		t.search.at = max(t.search.at-dropped, -1)
 		t.foreign = max(t.foreign-dropped, 0)
 		t.noOlder = false // the host may have those that went
 	}
@@ -331,6 +368,20 @@ func (t *talk) acknowledged(seq uint64) {
 	t.sent = slices.DeleteFunc(t.sent, func(s sending) bool { return s.seq == seq })
 }
 
+// hold tells, once, that the host cannot keep our messages just now.
+func (t *talk) hold(m *model, e *client.Received) {
+	if !t.isHeld() {
+		reason, _, _ := strings.Cut(e.Text, ";")
+		t.tell(m, complaint, reason+"; your messages are kept and sent again")
+	}
+	t.held = e.Seq
+}
+
+// isHeld reports whether a message of ours still waits that the host could not keep.
+func (t *talk) isHeld() bool {
+	return slices.ContainsFunc(t.sent, func(s sending) bool { return s.seq > 0 && s.seq == t.held })
+}
+
 // refused gives a message back that the host did not take.
 func (t *talk) refused(e *client.Received) {
 	i := slices.IndexFunc(t.sent, func(s sending) bool { return e.Seq > 0 && s.seq == e.Seq })
@@ -354,19 +405,27 @@ func (t *talk) giveBack(typed string) {
 	t.flash = "↑ brings back what was not sent"
 }
 
-// askForOlder asks the host for what was said before what we have.
-func (t *talk) askForOlder(m *model) {
-	first := t.transcript.firstID()
-	if t.asking > 0 || t.noOlder || t.foreign > 0 || t.lost != nil || first <= 1 {
-		return
+// oldest is the id of the oldest event that we have, or of the first that we will have.
+func (t *talk) oldest() uint64 { return cmp.Or(t.transcript.firstID(), t.next) }
+
+// askForOlder asks the host for so many messages before what we have. It reports whether
+// there will be an answer.
+func (t *talk) askForOlder(m *model, count int) bool {
+	if t.asking > 0 {
+		return true
 	}
-	if _, err := t.room.Do(m.ctx, wire.Request{Type: wire.TypeHistory, Before: first, Count: olderAtOnce}); err == nil {
-		t.asking = first
+	oldest := t.oldest()
+	if t.noOlder || t.foreign > 0 || t.lost != nil || oldest <= 1 {
+		return false
 	}
+	if _, err := t.room.Do(m.ctx, wire.Request{Type: wire.TypeHistory, Before: oldest, Count: count}); err == nil {
+		t.asking = oldest
+	}
+	return t.asking > 0
 }
 
 // older takes the host's answer to that.
-func (t *talk) older(e *client.Received) {
+func (t *talk) older(m *model, e *client.Received) {
 	t.asking = 0
 	var entries []entry
 	for i := range e.Events {
@@ -376,13 +435,11 @@ func (t *talk) older(e *client.Received) {
 		}
 	}
 	put := t.transcript.prepend(entries)
-	if put == 0 {
-		t.noOlder = true
-		return
-	}
+	t.noOlder = put == 0
 	t.view.prepended(put)
 	t.search.at += put
-	t.search.none = false
+	t.search.fetched += put
+	t.fetchHit(m)
 }
 
 // --- what we say -----------------------------------------------------------------
@@ -470,16 +527,18 @@ func (t *talk) send(m *model) {
 	}
 }
 
-// waiting is how many messages the host has not taken yet.
-func (t *talk) waiting() int { return len(t.sent) }
-
-// atRisk is how many messages leaving would lose. What is on its way over a connection
-// arrives all the same.
-func (t *talk) atRisk() int {
-	if t.lost == nil && len(t.unsent) == 0 {
+// waiting is how many messages wait for the host; those that are on their way, over a
+// connection that carries them, do not. Leaving would lose them.
+func (t *talk) waiting() int {
+	if t.lost == nil && len(t.unsent) == 0 && !t.isHeld() && !t.isLate() {
 		return 0
 	}
 	return len(t.sent)
+}
+
+// isLate reports whether the host should have acknowledged a message by now.
+func (t *talk) isLate() bool {
+	return len(t.sent) > 0 && time.Since(t.sent[0].entry.time()) >= ackTime
 }
 
 // --- keys ------------------------------------------------------------------------
@@ -520,7 +579,7 @@ func (t *talk) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 		return t.scroll(m, page)
 	case "home":
 		t.view.toTop()
-		t.askForOlder(m)
+		t.askForOlder(m, olderAtOnce)
 		return nil
 	case "end":
 		t.view.toEnd()
@@ -553,7 +612,7 @@ func (t *talk) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 func (t *talk) scroll(m *model, rows int) tea.Cmd {
 	t.view.scroll(m.look(t.columns(m)), &t.transcript, t.height(m), rows)
 	if t.view.atTop() {
-		t.askForOlder(m)
+		t.askForOlder(m, olderAtOnce)
 	}
 	return nil
 }
@@ -572,7 +631,7 @@ func (t *talk) interrupt(m *model) tea.Cmd {
 		return m.quit()
 	}
 	t.leaving = time.Now()
-	switch n := t.atRisk(); {
+	switch n := t.waiting(); {
 	case n > 0:
 		t.flash = wire.Counted(n, "message is", "messages are") + " not delivered; Ctrl-C again leaves"
 	case t.host:

@@ -204,15 +204,19 @@ func (t *transcript) firstID() uint64 {
 }
 
 // find returns the entry nearest to from, in the direction of step (1 or -1), from
-// itself included, whose text or nick holds words, whatever their case; -1: none.
-func (t *transcript) find(words string, from, step int) int {
+// itself included, that somebody said with all words of the query; -1: none.
+func (t *transcript) find(query wire.Query, from, step int) int {
 	for i := from; i >= 0 && i < len(t.entries); i += step {
-		e := &t.entries[i]
-		if e.kind <= private && (len(foldedIn(e.text, words)) > 0 || strings.EqualFold(e.from, words)) {
+		if e := &t.entries[i]; e.kind <= private && query.Matches(e.text) {
 			return i
 		}
 	}
 	return -1
+}
+
+// indexOf returns the first entry with an id; -1: none.
+func (t *transcript) indexOf(id uint64) int {
+	return slices.IndexFunc(t.entries, func(e entry) bool { return e.id == id })
 }
 
 // event returns e as the host told it, for those who write the transcript down.

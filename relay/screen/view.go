@@ -11,7 +11,7 @@ type view struct {
 	anchor     position // unless following: a row of an entry,
 	y          int      // and in which row of the window it is; it can be below it
 	placed     bool     // by toEntry: at the end it does not follow either
-	came       int      // entries since it followed
+	came       int      // messages since it followed
 	unreadFrom int      // the first entry that is unread; -1: none
 	top        bool     // the first row of all was shown when the view was drawn or moved last
 
@@ -37,7 +37,7 @@ func newView() view { return view{following: true, unreadFrom: -1} }
 
 // added tells the view that an entry came at the end, and whether it is unread.
 func (v *view) added(t *transcript, unread bool) {
-	if !v.following {
+	if !v.following && t.entries[len(t.entries)-1].kind <= private {
 		v.came++
 	}
 	if unread && v.unreadFrom < 0 {
@@ -66,7 +66,7 @@ func (v *view) dropped(n int) {
 // forgetUnread takes the line before the first unread entry away.
 func (v *view) forgetUnread() { v.unreadFrom = -1 }
 
-// newBelow returns how many entries came since the view stopped following.
+// newBelow returns how many messages came since the view stopped following.
 func (v *view) newBelow() int { return v.came }
 
 // --- moving ----------------------------------------------------------------------

@@ -1,0 +1,165 @@
+package screen
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"chat/relay/client"
+	"chat/relay/wire"
+)
+
+// A farHost has messages from 1 on in its log, and answers what it is asked of them.
+type farHost struct {
+	*rig
+	texts    map[uint64]string // of those that say something
+	answered int               // of the room's requests
+}
+
+// inFarRoom has test look at a room whose host has so many messages before those that are
+// on the screen.
+func inFarRoom(t *testing.T, columns, rows int, older uint64, texts map[uint64]string, test func(t *testing.T, h *farHost)) {
+	t.Helper()
+	inRoom(t, columns, rows, func(t *testing.T, r *rig) {
+		h := &farHost{rig: r, texts: texts}
+		h.id = older
+		for range 3 {
+			h.say("alice", "near "+h.texts[h.id+1])
+		}
+		test(t, h)
+	})
+}
+
+func (h *farHost) message(id uint64) wire.Event {
+	return wire.Event{
+		Type: wire.TypeMessage, ID: id, From: "carol", Client: "c", Text: fmt.Sprint("far ", id, " ", h.texts[id]),
+		Time: noon.Add(-time.Hour).Add(time.Duration(id) * time.Millisecond),
+	}
+}
+
+// answer answers what was asked, and what is asked upon that.
+func (h *farHost) answer() {
+	for ; h.answered < len(h.room.asked); h.answered++ {
+		q := h.room.asked[h.answered]
+		e := wire.Event{Type: wire.TypeHistory, Before: q.Before, Text: q.Text}
+		for id := q.Before - 1; id > 0 && len(e.Events) < q.Count; id-- {
+			if m := h.message(id); q.Type == wire.TypeHistory || wire.NewQuery(q.Text).Matches(m.Text) {
+				e.Events = append(wire.History{m}, e.Events...)
+			}
+		}
+		h.happen(client.Received{Event: e})
+	}
+}
+
+func (h *farHost) search(words string) {
+	h.typed("/search " + words)
+	h.keys("enter")
+}
+
+// Where the messages on this side end, the host looks on, and what lies between is fetched.
+func TestSearchGoesOnAtTheHost(t *testing.T) {
+	texts := map[uint64]string{40: "soup", 700: "Soups", 1002: "the soup"}
+	inFarRoom(t, 80, 24, 1000, texts, func(t *testing.T, h *farHost) {
+		h.search("SOUP")
+		h.want("near the soup", "↑ ↓ SOUP")
+		if len(h.room.asked) != 0 {
+			t.Errorf("asked %+v for what is here", h.room.asked)
+		}
+		h.keys("up")
+		h.want("looking further back for SOUP…")
+		h.keys("up", "down") // are for what is not there yet
+		h.answer()
+		h.want("far 700 Soups", "↑ ↓ SOUP")
+		if first := h.m.talk.transcript.firstID(); first > 700 || first < 400 {
+			t.Errorf("the first that is held is %d", first)
+		}
+		h.keys("up")
+		h.answer()
+		h.want("far 40 soup", "↑ ↓ SOUP")
+		h.keys("up")
+		h.answer()
+		h.want("far 40 soup", "no further SOUP")
+		h.keys("down")
+		h.want("far 700 Soups", "↑ ↓ SOUP")
+		last := h.m.talk.transcript.firstID() - 1
+		for _, e := range h.m.talk.transcript.entries {
+			if e.id > 0 && e.id != last+1 {
+				t.Fatalf("%d comes behind %d", e.id, last)
+			}
+			last = max(last, e.id)
+		}
+	})
+}
+
+// What nobody on this side said is looked for at the host at once.
+func TestSearchBeginsAtTheHost(t *testing.T) {
+	inFarRoom(t, 80, 24, 1000, map[uint64]string{500: "soup"}, func(t *testing.T, h *farHost) {
+		h.search("soup")
+		h.answer()
+		h.want("far 500 soup", "↑ ↓ soup")
+		h.keys("esc")
+		h.search("bread")
+		h.answer()
+		h.want("nothing here says bread")
+		if h.m.talk.search.words != "" {
+			t.Error("it is still looked for")
+		}
+	})
+}
+
+// What is too far back to be fetched is told, and the walk goes on behind it.
+func TestSearchTooFarBack(t *testing.T) {
+	texts := map[uint64]string{1: "first soup", 30: "old soup", 20_001: "new soup"}
+	inFarRoom(t, 80, 24, 20_000, texts, func(t *testing.T, h *farHost) {
+		h.search("soup")
+		h.keys("up")
+		h.answer()
+		h.want("further back than is fetched:", "2026-11-25 11:00:00 <carol> far 30 old soup")
+		if n := len(h.m.talk.transcript.entries); n < maxFetched || n > maxFetched+2*fetchAtOnce {
+			t.Errorf("%d messages are held", n)
+		}
+		before := len(h.room.asked)
+		h.keys("up")
+		h.answer()
+		h.want("<carol> far 1 first soup")
+		if n := len(h.room.asked) - before; n != 1 {
+			t.Errorf("asked %d times, though that is further still", n)
+		}
+		h.keys("up")
+		h.answer()
+		h.want("no further soup")
+		h.keys("down")
+		h.want("near new soup")
+	})
+}
+
+// A search whose answer is lost, or was not waited for, comes to its end.
+func TestSearchWithoutAnAnswer(t *testing.T) {
+	for name, lose := range map[string]func(h *farHost){
+		"a lost connection": func(h *farHost) { h.happen(client.Disconnected{Err: errors.New("gone")}) },
+		"a history that is not there": func(h *farHost) {
+			h.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeNotRead}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFarRoom(t, 80, 24, 1000, map[uint64]string{400: "soup", 1001: "soup"}, func(t *testing.T, h *farHost) {
+				h.search("soup")
+				h.keys("up")
+				lose(h)
+				h.want("no further soup")
+				h.answer() // too late
+				h.want("no further soup")
+			})
+		})
+	}
+	inFarRoom(t, 80, 24, 1000, map[uint64]string{400: "soup", 1001: "soup"}, func(t *testing.T, h *farHost) {
+		h.search("soup")
+		h.keys("up", "esc")
+		h.answer()
+		if frame := h.frame(); strings.Contains(frame, "far") || strings.Contains(frame, "Esc ends") {
+			t.Errorf("it goes on\n%s", frame)
+		}
+	})
+}

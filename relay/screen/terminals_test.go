@@ -1,0 +1,41 @@
+package screen
+
+import (
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// In st the Delete key erases; elsewhere F1 is help.
+func TestDeleteOfST(t *testing.T) {
+	for terminal, erases := range map[string]bool{"st-256color": true, "st": true, "xterm-256color": false, "": false} {
+		inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+			r.update(tea.EnvMsg{"TERM=" + terminal})
+			r.typed("abc")
+			r.keys("home", "ctrl+a", "f1")
+			if got := r.m.talk.editor.text == "bc"; got != erases || r.m.talk.overlay == nil != erases {
+				t.Errorf("TERM=%s: it erases: %v, want %v", terminal, got, erases)
+			}
+		})
+	}
+}
+
+// GNU screen does not get what it measures otherwise than all others; tmux, which says
+// that it is screen, does.
+func TestNewEmojiInScreen(t *testing.T) {
+	for _, test := range []struct {
+		env  tea.EnvMsg
+		want string
+	}{
+		{tea.EnvMsg{"TERM=screen.xterm-256color", "STY=1234.pts-0"}, "soup \ufffd🫶\ufffd🍲"},
+		{tea.EnvMsg{"TERM=screen-256color", "TMUX=/tmp/tmux"}, "soup 🫨🫶🪿🍲"},
+		{tea.EnvMsg{"TERM=xterm", "STY=1234.pts-0"}, "soup 🫨🫶🪿🍲"},
+	} {
+		inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+			r.update(test.env)
+			r.say("alice", "soup 🫨🫶🪿🍲")
+			r.typed("and 🪿")
+			r.want(test.want, "› and "+string([]rune(test.want)[7]))
+		})
+	}
+}

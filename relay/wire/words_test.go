@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+func TestQuery(t *testing.T) {
+	for _, test := range []struct {
+		words, text string
+		want        bool
+	}{
+		{"soup", "Soup is ready", true},
+		{"SOU", "the soup", true},
+		{"oup", "the soup", false},
+		{"so", "the soup", false},
+		{"so", "and so on", true},
+		{"ready soup", "soup is ready", true},
+		{"soup bread", "soup is ready", false},
+		{"creme", "Crème fraîche", true},
+		{"CRÈME", "creme", true},
+		{"cre\u0300me", "crème", true},
+		{"STRASSE", "Straße", true},
+		{"äp", "Äpfel", false}, // two bytes, folded
+		{"menu", "see https://example.org/menu", true},
+		{"日本", "日本語", true},
+		{":)", "soup", true},
+		{strings.Repeat("soup ", 20) + "bread", "soup", true},
+	} {
+		if got := NewQuery(test.words).Matches(test.text); got != test.want {
+			t.Errorf("%q in %q: %v, want %v", test.words, test.text, got, test.want)
+		}
+	}
+}
+
+func TestQueryFind(t *testing.T) {
+	NewQuery(":)").Find("soup :)", func(from, to int) { t.Error("no word was found") })
+	const text = "Soup, crème; soups of the so-called chef"
+	var got []string
+	NewQuery("creme soup so").Find(text, func(from, to int) { got = append(got, text[from:to]) })
+	if want := []string{"Soup", "crème", "soups", "so"}; !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
+// Folding word by word makes the words that folding a whole text and then splitting it
+// makes, which is how the tokenizer is described.
+func TestWordsAreThoseOfTheWholeText(t *testing.T) {
+	whole := func(text string) []string {
+		text = norm.NFD.String(cases.Fold().String(text))
+		text = strings.Map(func(r rune) rune {
+			if unicode.Is(unicode.Mn, r) {
+				return -1
+			}
+			return r
+		}, text)
+		return strings.FieldsFunc(text, func(r rune) bool {
+			return !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Co)
+		})
+	}
+	// A note of music falls into its head and its stem, which is a mark, and so a word.
+	isNote := func(r rune) bool { return unicode.Is(unicode.So, r) && norm.NFD.String(string(r)) != string(r) }
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if isNote(r) {
+			continue
+		}
+		if text := "a" + string(r) + "B " + string(r); !slices.Equal(Words(text), whole(text)) {
+			t.Fatalf("%q (%U) has the words %q, want %q", text, r, Words(text), whole(text))
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var b strings.Builder
+		for range 12 {
+			if r := rune(random.IntN([]int{0x80, 0x400, 0x3000, 0x20000}[random.IntN(4)])); !isNote(r) {
+				b.WriteRune(r)
+			}
+		}
+		text := CleanLines(b.String())
+		if !slices.Equal(Words(text), whole(text)) {
+			t.Fatalf("%q has the words %q, want %q", text, Words(text), whole(text))
+		}
+	}
+}
