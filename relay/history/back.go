@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"chat/relay/wire"
@@ -15,19 +16,21 @@ import (
 // disk.
 func (l *Log) Back(n int) (uint64, error) {
 	id, left := l.Next(), n
+	oldest := id // that was looked at
 	for b, i := range l.backward(id - 1) {
 		if left == 0 {
 			return id, nil
 		}
+		oldest = b.first + uint64(i)
 		if b.entries[i].said {
-			id = b.first + uint64(i)
+			id = oldest
 			left--
 		}
 	}
 	if l.committer == nil || left == 0 {
 		return id, nil
 	}
-	stored, err := l.committer.file.back(l.first(), left)
+	stored, err := l.committer.file.back(oldest, left)
 	if err != nil {
 		return id, fmt.Errorf("find the last %d messages: %w", n, err)
 	}
@@ -59,6 +62,26 @@ func (p *pile) put(line []byte) bool {
 	return true
 }
 
+// putRows takes lines from a file as long as the page is not full. An event that is damaged
+// is left out, and an error.
+func (p *pile) putRows(l *Log, rows iter.Seq2[row, error], view *View) (damage error) {
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		if !view.shows(r.author, r.to) {
+			continue
+		}
+		line, err := l.appendRow(nil, &r, view.Format)
+		if err != nil {
+			damage = err
+		} else if !p.put(line) {
+			break
+		}
+	}
+	return damage
+}
+
 // oldestFirst returns the lines in the order in which they were said.
 func (p *pile) oldestFirst() [][]byte {
 	slices.Reverse(p.lines)
@@ -67,7 +90,7 @@ func (p *pile) oldestFirst() [][]byte {
 
 // Before returns the encodings of what was said before a page's end, oldest first,
 // each with its newline, own words among it: it is the whole talk that is read again.
-// The slices must not be written to. It may read from disk; what memory has is
+// The slices must not be written to. It may read from disk; what could be read is
 // returned with the error.
 func (l *Log) Before(page Page, view View) ([][]byte, error) {
 	view.Echo = true
@@ -85,15 +108,11 @@ func (l *Log) Before(page Page, view View) ([][]byte, error) {
 	if l.committer == nil {
 		return found.oldestFirst(), nil
 	}
-	for r, err := range l.committer.file.before(next) {
-		if err != nil {
-			return found.oldestFirst(), fmt.Errorf("read what was said before %d: %w", next, err)
-		}
-		if view.shows(r.author, r.to) && !found.put(l.appendRow(nil, &r, view.Format)) {
-			break
-		}
+	err := found.putRows(l, l.committer.file.before(next), &view)
+	if err != nil {
+		err = fmt.Errorf("read what was said before %d: %w", next, err)
 	}
-	return found.oldestFirst(), nil
+	return found.oldestFirst(), err
 }
 
 // Search returns what [Log.Before] does, of that only what has all of words in it. A
@@ -107,15 +126,11 @@ func (l *Log) Search(words string, page Page, view View) ([][]byte, error) {
 		return nil, nil
 	}
 	if l.committer != nil {
-		for r, err := range l.committer.file.search(query, page.Before) {
-			if err != nil {
-				return found.oldestFirst(), fmt.Errorf("search for %q: %w", words, err)
-			}
-			if view.shows(r.author, r.to) && !found.put(l.appendRow(nil, &r, view.Format)) {
-				break
-			}
+		err := found.putRows(l, l.committer.file.search(query, page.Before), &view)
+		if err != nil {
+			err = fmt.Errorf("search for %q: %w", words, err)
 		}
-		return found.oldestFirst(), nil
+		return found.oldestFirst(), err
 	}
 	for b, i := range l.backward(page.Before - 1) {
 		e := &b.entries[i]

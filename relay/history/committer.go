@@ -29,7 +29,7 @@ type committer struct {
 	pending []pending     // in order; under mu
 	spare   []pending     // an array for the next ones; under mu
 	tickets uint64        // how many there have been; under mu
-	settled uint64        // how many of them are on disk, or were handed back; under mu
+	settled uint64        // how many of them are known to be on disk, or were handed back; under mu
 	failing error         // why the file takes nothing; nil while it does; under mu
 	closing bool          // nothing comes any more; under mu
 	taken   chan struct{} // closed when pending is next taken; nil while nobody waits for it; under mu
@@ -98,9 +98,9 @@ func (l *Log) load(f *File) error {
 		if err != nil {
 			return err
 		}
-		e, err := wire.ParseEvent(r.json)
+		e, err := r.event()
 		if err != nil {
-			return fmt.Errorf("%w: event %d: %w", ErrDamaged, r.id, err)
+			return err
 		}
 		if l.events == 0 {
 			l.blocks[0].first, l.next = r.id, r.id
@@ -167,7 +167,6 @@ func (c *committer) add(e *wire.Event, by Origin) (ticket uint64, err error) {
 		return 0, c.failing
 	case c.failing != nil && len(c.pending) >= maxHeld:
 		c.pending = append(c.pending[:0], c.pending[1:]...)
-		c.settled++
 	}
 	c.pending = append(c.pending, p)
 	c.tickets++
@@ -210,23 +209,31 @@ func (c *committer) close() error {
 	}
 }
 
-// run writes until the log is closed.
+// run writes until the log is closed. What is beyond the file's Keep is deleted in steps
+// between the batches: it does not hold them up, and needs no pause in the talk.
 func (c *committer) run() {
 	defer close(c.done)
-	trim := time.NewTicker(trimEvery)
-	defer trim.Stop()
+	ticker := time.NewTicker(trimEvery)
+	defer ticker.Stop()
+	trim := true
 	for {
 		batch, closing := c.take()
-		switch {
-		case len(batch) > 0 && c.commit(batch):
-			continue
-		case len(batch) > 0 || closing:
+		if len(batch) == 0 && closing || len(batch) > 0 && !c.commit(batch) {
 			return
 		}
+		if trim {
+			trim = c.trim()
+		} else if len(batch) == 0 {
+			select {
+			case <-c.wake:
+			case <-ticker.C:
+				trim = true
+			}
+		}
 		select {
-		case <-c.wake:
-		case <-trim.C:
-			c.trim()
+		case <-ticker.C:
+			trim = true
+		default:
 		}
 	}
 }
@@ -259,10 +266,13 @@ func (c *committer) commit(batch []pending) bool {
 	clear(batch)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.settled += uint64(len(batch))
+	c.settleLocked()
 	c.spare = batch
 	return true
 }
+
+// settleLocked notes that all but what is pending is on disk, or was handed back.
+func (c *committer) settleLocked() { c.settled = c.tickets - uint64(len(c.pending)) }
 
 // publish puts a batch that is on disk where it is read.
 func (c *committer) publish(batch []pending) {
@@ -281,6 +291,9 @@ func (c *committer) publish(batch []pending) {
 func (c *committer) fail(batch []pending, err error) bool {
 	refused := c.hold(batch, err)
 	c.refused(refused, err)
+	c.mu.Lock()
+	c.settleLocked() // not before: what was refused would pass for written
+	c.mu.Unlock()
 	for again := true; again; again = c.file.probe() != nil {
 		if c.pause() {
 			return false // what is held is lost: who came and went last
@@ -307,7 +320,6 @@ func (c *committer) hold(batch []pending, err error) (refused []Refused) {
 		}
 	}
 	c.pending = held[max(len(held)-maxHeld, 0):]
-	c.settled = c.tickets - uint64(len(c.pending))
 	if c.taken != nil {
 		close(c.taken)
 		c.taken = nil
@@ -335,12 +347,15 @@ func (c *committer) isClosing() bool {
 	return c.closing
 }
 
-// trim deletes what is beyond the file's Keep. What cannot be deleted now is so later.
-func (c *committer) trim() {
+// trim deletes some of what is beyond the file's Keep, and reports whether there may be
+// more. What cannot be deleted now is so later.
+func (c *committer) trim() (more bool) {
 	first, err := c.file.trim(time.Now())
-	if err == nil && first > 0 {
-		c.log.forget(first)
+	if err != nil || first == 0 {
+		return false
 	}
+	c.log.forget(first)
+	return true
 }
 
 // Why a file takes nothing, for those whose message was refused.

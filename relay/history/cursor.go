@@ -1,10 +1,6 @@
 package history
 
-import (
-	"fmt"
-
-	"chat/relay/wire"
-)
+import "fmt"
 
 // A Format is one of the two encodings that a log holds of each event.
 type Format uint8
@@ -126,46 +122,56 @@ const fetchBytes = maxBlockText
 
 // Fetch is [Cursor.Next] for a cursor that is behind what memory holds: it reads from
 // disk, and so may take its time. missed is how many events the file does not have any
-// more, as is what cannot be read: then there is an error besides, and the cursor goes
-// on with what memory has.
-func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, err error) {
+// more, or that are damaged: then there is an error besides. Where nothing can be read, the
+// cursor goes on with what memory has.
+func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) {
 	first := c.log.first()
 	from, size := c.next, 0
 	var lines []byte
 	for r, err := range c.log.committer.file.from(c.next) {
 		if err != nil {
-			missed += first - c.next
-			c.next = first
-			return runs, missed, fmt.Errorf("read events from %d on: %w", from, err)
+			damage, size = err, 0
+			break
 		}
 		if r.id >= first || size >= fetchBytes {
+			break
+		}
+		if r.id < c.next {
+			damage, size = fmt.Errorf("%w: event %d comes behind %d", ErrDamaged, r.id, c.next-1), 0
 			break
 		}
 		missed += r.id - c.next
 		c.next = r.id + 1
 		size += len(r.json)
 		if !c.isOver(r.id, r.said || r.to != 0) && c.view.shows(r.author, r.to) {
-			lines = c.log.appendRow(lines, &r, c.view.Format)
+			if lines, err = c.log.appendRow(lines, &r, c.view.Format); err != nil {
+				damage = err
+				missed++
+			}
 		}
 	}
-	if size == 0 { // the rest was dropped
+	if size == 0 { // the rest was dropped, or cannot be read
 		missed += first - c.next
 		c.next = first
 	}
 	if len(lines) > 0 {
 		runs = append(runs, lines)
 	}
-	return runs, missed, nil
+	if damage != nil {
+		damage = fmt.Errorf("read events from %d on: %w", from, damage)
+	}
+	return runs, missed, damage
 }
 
 // appendRow appends a stored event as format has it.
-func (l *Log) appendRow(dst []byte, r *row, format Format) []byte {
-	if format == JSON {
-		return append(append(dst, r.json...), '\n')
+func (l *Log) appendRow(dst []byte, r *row, format Format) ([]byte, error) {
+	e, err := r.event()
+	switch {
+	case err != nil:
+		return dst, err
+	case format == JSON:
+		return e.AppendJSON(dst), nil
+	default:
+		return e.AppendText(dst, l.viewer(&e)), nil
 	}
-	e, err := wire.ParseEvent(r.json)
-	if err != nil { // no host wrote that
-		return dst
-	}
-	return e.AppendText(dst, l.viewer(&e))
 }

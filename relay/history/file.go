@@ -63,8 +63,8 @@ const (
 var migrations = []string{`
 	CREATE TABLE meta (
 		name  TEXT PRIMARY KEY, -- room, title, topic, authors
-		value ANY
-	) WITHOUT ROWID;
+		value ANY               -- as it was given: not strict, 12e3 would become a number
+	) STRICT, WITHOUT ROWID;
 	CREATE TABLE event (
 		id        INTEGER PRIMARY KEY, -- as everybody knows it, without gaps
 		time      INTEGER NOT NULL,    -- milliseconds since 1970, UTC
@@ -90,6 +90,9 @@ var migrations = []string{`
 // OpenFile opens the room at path to host on, or makes a new one. The error is one of
 // the Err of this package or the system's, and the file as it was.
 func OpenFile(path string, keep Keep) (*File, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // another host may know it by this name
+	}
 	f := &File{path: path, keep: keep, lock: flock.New(path + ".lock")}
 	locked, err := f.lock.TryLock()
 	switch {
@@ -100,9 +103,6 @@ func OpenFile(path string, keep Keep) (*File, error) {
 	}
 	if err != nil {
 		f.Close()
-		if at, ok := errors.AsType[*fs.PathError](err); ok {
-			err = at.Err // the path is said once
-		}
 		return nil, fmt.Errorf("open history %s: %w", path, fileError(err))
 	}
 	return f, nil
@@ -249,25 +249,22 @@ func (f *File) Close() error {
 	return errors.Join(append(errs, f.lock.Close())...)
 }
 
-// fileError makes one of this package's errors of SQLite's.
+// fileError makes one of this package's errors of SQLite's, for what says which file it is.
 func fileError(err error) error {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch primary(e) {
-		case codeNotADB:
-			return ErrNotHistory
-		case codeCorrupt:
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && (primary(e) == codeCorrupt || primary(e) == codeNotADB) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err) // it bears our mark, see checkHeader
 	}
 	return err
 }
 
 // Result codes of SQLite (https://www.sqlite.org/rescode.html).
 const (
-	codeReadOnly = 8
-	codeCorrupt  = 11
-	codeFull     = 13
-	codeNotADB   = 26
+	codeCorrupt = 11
+	codeFull    = 13
+	codeNotADB  = 26
 )
 
 // primary returns an error's code without what SQLite says beyond it.
@@ -312,7 +309,14 @@ func (f *File) Room(away time.Duration) (Room, error) {
 		}
 		r.Away = append(r.Away, c)
 	}
-	return r, cmp.Or(rows.Err(), rows.Close())
+	if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
+		return r, fmt.Errorf("read the clients of %s: %w", f.path, fileError(err))
+	}
+	// Those who do not come back were not here when it closes next.
+	if err := f.exec(`UPDATE client SET gone = (SELECT max(seen) FROM client) WHERE gone = 0`); err != nil {
+		return r, fmt.Errorf("write the clients of %s: %w", f.path, err)
+	}
+	return r, nil
 }
 
 // Title returns what the room was called last, "" for a new one.

@@ -78,7 +78,10 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 	case err != nil:
 		return err
 	case fresh:
-		return os.ErrNotExist
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		return ErrNotHistory // it is empty
 	}
 	db, err := openToRead(path)
 	if err != nil {
@@ -113,22 +116,25 @@ func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error
 		return nil, err
 	}
 	defer rows.Close()
+	at := *next
 	*next = 0
 	for read := 1; rows.Next(); read++ {
-		var id uint64
-		var json []byte
-		if err := rows.Scan(&id, &json); err != nil {
+		var r row
+		if err := rows.Scan(&r.id, &r.json); err != nil {
 			return page, err
 		}
-		e, err := wire.ParseEvent(json)
-		if err != nil {
-			return page, fmt.Errorf("%w: event %d: %w", ErrDamaged, id, err)
-		}
-		if s.shows(&e) {
+		e, err := r.event()
+		switch {
+		case err != nil:
+			return page, err
+		case r.id < at: // it would not end
+			return page, fmt.Errorf("%w: event %d comes behind %d", ErrDamaged, r.id, at-1)
+		case s.shows(&e):
 			page = append(page, e)
 		}
+		at = r.id + 1
 		if read == pageEvents {
-			*next = id + 1
+			*next = at
 		}
 	}
 	return page, errors.Join(rows.Err(), rows.Close())
@@ -140,21 +146,26 @@ func (s *Selection) shows(e *wire.Event) bool {
 		(s.Text == nil || s.Text.MatchString(e.Text))
 }
 
-// openToRead opens a file that a host may be using. Where it cannot write there, SQLite
-// takes a file that no host left in use only when told that nobody changes it.
+// openToRead opens a file that a host may be using.
 func openToRead(path string) (*sql.DB, error) {
-	db, err := openDB(path, url.Values{"mode": {"ro"}})
+	mode := "rw" // only so that SQLite tidies up behind itself
+	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+		mode = "ro" // there would be something to put into the file
+	}
+	db, err := openDB(path, url.Values{"mode": {mode}})
 	if err != nil {
 		return nil, err
 	}
-	err = db.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM event LIMIT 1)`).Err()
+	var any int
+	err = db.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM event LIMIT 1)`).Scan(&any)
 	if err == nil {
 		return db, nil
 	}
 	db.Close()
-	if _, inUse := os.Stat(path + "-wal"); inUse == nil || isDamage(err) {
+	if mode == "ro" || isDamage(err) {
 		return nil, err
 	}
+	// Where it cannot write, SQLite takes a file only when told that nobody changes it.
 	return openDB(path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
 }
 

@@ -2,8 +2,11 @@ package history
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"fmt"
 	"iter"
+	"math"
 	"sort"
 	"time"
 
@@ -18,6 +21,18 @@ type row struct {
 	said       bool
 	author, to Author
 	json       []byte // without newline
+}
+
+// event returns the event, or [ErrDamaged].
+func (r *row) event() (wire.Event, error) {
+	e, err := wire.ParseEvent(r.json)
+	if err == nil && e.ID != r.id {
+		err = fmt.Errorf("it says that it is %d", e.ID)
+	}
+	if err != nil {
+		return e, fmt.Errorf("%w: event %d: %w", ErrDamaged, r.id, err)
+	}
+	return e, nil
 }
 
 // The statements of a transaction, made once.
@@ -57,16 +72,15 @@ func (s *statements) close() {
 func (f *File) write(batch []pending, first uint64) error {
 	nth, authors := f.nth, f.authors
 	err := f.transaction(func() error {
-		clients := make(map[[32]byte]*Client)
+		clients := make(map[[sha256.Size]byte]Client) // copies: what is refused must not raise the Seq of what is held
 		for i := range batch {
 			p := &batch[i]
 			if c := p.by.Client; c != nil {
-				if before := clients[c.Key]; before != nil {
-					c.Seq = max(c.Seq, before.Seq)
-				}
-				clients[c.Key] = c
+				latest := *c
+				latest.Seq = max(c.Seq, clients[c.Key].Seq)
+				clients[c.Key] = latest
 			}
-			authors = max(authors, p.by.Author)
+			authors = max(authors, p.by.Author, p.by.To)
 			if !p.isEvent() {
 				continue
 			}
@@ -81,7 +95,7 @@ func (f *File) write(batch []pending, first uint64) error {
 		}
 		now := time.Now()
 		for _, c := range clients {
-			if _, err := f.insert.client.Exec(c.Key[:], c.ID, c.Author, c.Seq, c.Nick, c.gone(now), now.UnixMilli()); err != nil {
+			if _, err := f.insert.client.Exec(c.Key[:], c.ID, c.Author, min(c.Seq, math.MaxInt64), c.Nick, c.gone(now), now.UnixMilli()); err != nil {
 				return err
 			}
 		}
@@ -172,9 +186,8 @@ func (f *File) search(q query, id uint64) iter.Seq2[row, error] {
 
 // limitID is the id before which all are wanted, as SQLite can have it.
 func limitID(id uint64) int64 {
-	const highest = 1<<63 - 1
-	if id == 0 || id > highest {
-		return highest
+	if id == 0 || id > math.MaxInt64 {
+		return math.MaxInt64
 	}
 	return int64(id)
 }

@@ -1,0 +1,707 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chat/relay/wire"
+)
+
+// A stuck is a file that another program has locked: what its host writes waits.
+type stuck struct{ release func() }
+
+// stick locks the file, and has the committer come to a stand with one event in its hands.
+func (h *hosted) stick() (_ stuck, ticket uint64) {
+	h.t.Helper()
+	lock := second(h.t, h.path)
+	if _, err := lock.ExecContext(h.t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		h.t.Fatal(err)
+	}
+	ticket = h.put(message("first"), Origin{Author: 1})
+	for !h.isTaken() {
+		runtime.Gosched()
+	}
+	return stuck{func() {
+		h.t.Helper()
+		if _, err := lock.ExecContext(h.t.Context(), "ROLLBACK"); err != nil {
+			h.t.Error(err)
+		}
+	}}, ticket
+}
+
+func (h *hosted) isTaken() bool {
+	h.log.committer.mu.Lock()
+	defer h.log.committer.mu.Unlock()
+	return len(h.log.committer.pending) == 0
+}
+
+// settle waits until an event is on disk.
+func (h *hosted) settle(ticket uint64) {
+	for !h.log.Settled(ticket) {
+		runtime.Gosched()
+	}
+}
+
+// Nobody reads, finds or hears of a message that is not on disk yet.
+func TestNothingIsReadBeforeItsCommit(t *testing.T) {
+	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
+	defer h.close()
+	c := first(h.log.Cursor(1, 1, View{Format: Text}))
+	woken := make(waker, 1)
+	if !c.Wait(woken) {
+		t.Fatal("there is something to read in an empty log")
+	}
+	lock, ticket := h.stick()
+	page := Page{Count: 10, Bytes: 1000}
+	before, _ := h.log.Before(page, View{})
+	found, _ := h.log.Search("first", page, View{})
+	back, _ := h.log.Back(1)
+	runs, _, behind := c.Next(nil)
+	if len(before)+len(found)+len(runs)+len(woken) > 0 || back != 1 || h.log.Next() != 1 || behind || h.log.Settled(ticket) {
+		t.Errorf("before its commit: %q, found %q, read %q, from %d, the next id is %d, settled: %v",
+			before, found, runs, back, h.log.Next(), h.log.Settled(ticket))
+	}
+	if n := len(readAllOf(t, h.path, Selection{})); n > 0 {
+		t.Errorf("before its commit %d events are in the file", n)
+	}
+	lock.release()
+	<-woken
+	if words, _ := readAll(c); !slices.Equal(words, []string{"first"}) {
+		t.Errorf("after its commit %q is read", words)
+	}
+	h.settle(ticket)
+	if n := len(readAllOf(t, h.path, Selection{})); n != 1 {
+		t.Errorf("after its commit %d events are in the file", n)
+	}
+}
+
+// What comes while the disk is busy is bounded by those who bring it, who wait.
+func TestFull(t *testing.T) {
+	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
+	defer h.close()
+	if h.log.Full() != nil {
+		t.Error("an empty log is full")
+	}
+	lock, _ := h.stick()
+	var ticket uint64
+	for n := range maxPending {
+		if h.log.Full() != nil {
+			t.Fatalf("%d events are too many", n)
+		}
+		ticket = h.put(message("x"), Origin{Author: 1})
+	}
+	full, again := h.log.Full(), h.log.Full()
+	if full == nil || again == nil {
+		t.Fatalf("%d events are not too many", maxPending)
+	}
+	select {
+	case <-full:
+		t.Error("the disk is busy, and more may come")
+	default:
+	}
+	lock.release()
+	<-full
+	<-again
+	h.settle(ticket)
+	if h.log.Full() != nil {
+		t.Error("all is on disk, and the log is full")
+	}
+	if got := h.log.Next(); got != maxPending+2 {
+		t.Errorf("the next id is %d", got)
+	}
+}
+
+// A log in memory is never full, and keeps nothing of clients.
+func TestMemoryHasNoDisk(t *testing.T) {
+	l := New(Limits{}, wakeAll)
+	l.Remember(Client{Nick: "alice"})
+	ticket, err := l.Append(message("x"), Origin{})
+	if c, err := l.Client("token"); c != nil || err != nil {
+		t.Errorf("the client is %v, %v", c, err)
+	}
+	if err != nil || !l.Settled(ticket) || l.Durable() || l.Full() != nil || l.Close() != nil {
+		t.Error("a log in memory waits for a disk")
+	}
+}
+
+// fillDisk has the file take as good as nothing more, until the disk is freed.
+func (h *hosted) fillDisk() (free func()) {
+	h.t.Helper()
+	limit := func(pages int) {
+		h.t.Helper()
+		var now int
+		if err := h.file.get(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages), &now); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	limit(1) // which makes it what it has
+	return func() { limit(math.MaxInt32) }
+}
+
+// atOnce puts several things into the log before any of them is written.
+func (h *hosted) atOnce(put func()) {
+	h.log.mu.Lock() // the committer asks for the next id first
+	defer h.log.mu.Unlock()
+	put()
+}
+
+// long is a message that a full disk does not take.
+func long(word string) *wire.Event { return message(word + strings.Repeat(" long", 20_000)) }
+
+// refusedNow returns what was handed back since it was called last.
+func (h *hosted) refusedNow() (words []string, err error, calls int) {
+	synctest.Wait()
+	for {
+		select {
+		case r := <-h.refusals:
+			calls++
+			err = r.err
+			for i := range r.list {
+				word, _, _ := strings.Cut(r.list[i].Event.Text, " ")
+				words = append(words, word)
+				if r.list[i].By.Sender != word {
+					h.t.Errorf("%s comes back to %v", word, r.list[i].By.Sender)
+				}
+			}
+		default:
+			return words, err, calls
+		}
+	}
+}
+
+// What was said when the disk was full goes back to whoever said it, and the rest is as if
+// the disk had taken a while.
+func TestDiskFull(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.put(message("before"), Origin{Author: 1})
+		synctest.Wait()
+		c := first(h.log.Cursor(1, 1, View{Format: JSON}))
+		free := h.fillDisk()
+
+		join := func(who string) *wire.Event { return &wire.Event{Type: wire.TypeJoin, Members: []string{who}} }
+		private := long("c")
+		private.Type, private.To = wire.TypePrivate, "bob"
+		h.atOnce(func() {
+			h.put(long("a"), Origin{Author: 1, Sender: "a"})
+			h.put(join("bob"), Origin{})
+			h.put(long("b"), Origin{Author: 2, Sender: "b"})
+			h.put(private, Origin{Author: 1, To: 2, Sender: "c"})
+			h.put(join("carol"), Origin{})
+		})
+		if words, err, calls := h.refusedNow(); !slices.Equal(words, []string{"a", "b", "c"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
+			t.Errorf("%d times refused: %q, %v", calls, words, err)
+		}
+
+		for range 3 { // for as long as it lasts
+			time.Sleep(10 * time.Second)
+			if _, err := h.log.Append(message("d"), Origin{Author: 1}); !errors.Is(err, ErrDiskFull) {
+				t.Errorf("something more was said: %v", err)
+			}
+			h.put(join("dave"), Origin{})
+			if got := h.texts(); !slices.Equal(got, []string{"before"}) {
+				t.Errorf("the log has %.20q", got)
+			}
+			if found, err := h.log.Search("before", Page{Count: 1, Bytes: 1000}, View{}); len(found) != 1 || err != nil {
+				t.Errorf("a search finds %q, %v", found, err)
+			}
+			if h.log.Full() != nil {
+				t.Error("who is refused need not wait besides")
+			}
+		}
+		if words, err, calls := h.refusedNow(); calls > 0 {
+			t.Errorf("%d times more refused: %q, %v", calls, words, err)
+		}
+
+		free()
+		time.Sleep(2 * retryEvery)
+		if words, err, calls := h.refusedNow(); calls != 1 || err != nil || len(words) > 0 {
+			t.Errorf("%d times told that there is room: %q, %v", calls, words, err)
+		}
+		h.put(message("after"), Origin{Author: 1})
+		synctest.Wait()
+		want := []string{"before", "bob", "carol", "dave", "dave", "dave", "after"}
+		if got := h.texts(); !slices.Equal(got, want) {
+			t.Errorf("the log has %.20q, want %q", got, want)
+		}
+		if lines, missed := drain(t, c); len(parse(t, lines)) != len(want) || missed > 0 {
+			t.Errorf("a reader got %s and missed %d", lines, missed)
+		}
+		h.reopen()
+		if got := h.texts(); !slices.Equal(got, want) {
+			t.Errorf("reopened, the log has %.20q, want %q", got, want)
+		}
+	})
+}
+
+// It happens again and again.
+func TestDiskFullAgainAndAgain(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		var want []string
+		for n := range 5 {
+			free := h.fillDisk()
+			h.put(long("x"), Origin{Author: 1, Sender: "x"})
+			if words, err, calls := h.refusedNow(); len(words) != 1 || err == nil || calls != 1 {
+				t.Errorf("%d times refused: %q, %v", calls, words, err)
+			}
+			free()
+			time.Sleep(2 * retryEvery)
+			if _, err, calls := h.refusedNow(); err != nil || calls != 1 {
+				t.Errorf("%d times told that there is room, %v", calls, err)
+			}
+			want = append(want, fmt.Sprint(n))
+			h.put(message(want[n]), Origin{Author: 1})
+			synctest.Wait()
+		}
+		if got := h.texts(); !slices.Equal(got, want) {
+			t.Errorf("the log has %.20q, want %q", got, want)
+		}
+	})
+}
+
+// While the disk is full not more waits than memory should hold: the latest.
+func TestDiskFullForLong(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		free := h.fillDisk()
+		for range 10 {
+			h.put(&wire.Event{Type: wire.TypeTopic, Text: "old"}, Origin{})
+		}
+		h.put(long("x"), Origin{Author: 1, Sender: "x"})
+		h.refusedNow()
+		for n := range maxHeld {
+			h.put(&wire.Event{Type: wire.TypeTopic, Text: fmt.Sprint(n)}, Origin{})
+		}
+		h.put(&wire.Event{Type: wire.TypeTopic, Text: "last"}, Origin{})
+		free()
+		time.Sleep(2 * retryEvery)
+		synctest.Wait()
+		got := h.texts()
+		got = got[len(got)-maxHeld:] // before them, what fitted in
+		if got[0] != "1" || got[maxHeld-1] != "last" {
+			t.Errorf("%d events come later, from %.20s to %.20s", len(got), got[0], got[len(got)-1])
+		}
+	})
+}
+
+// Until those who said it are told, what was refused does not pass for settled: its number
+// would be taken for stored.
+func TestRefusedIsNotSettledBeforeItIsTold(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.fillDisk()
+		told := make(chan bool, 1)
+		var ticket uint64
+		ready := make(chan struct{})
+		h.refused = func() {
+			<-ready
+			for range maxHeld + 10 { // of which some are dropped
+				h.put(&wire.Event{Type: wire.TypeTopic}, Origin{})
+			}
+			told <- h.log.Settled(ticket)
+		}
+		ticket = h.put(long("x"), Origin{Author: 1, Sender: "x"})
+		close(ready)
+		if <-told {
+			t.Error("it was settled before it was refused")
+		}
+		synctest.Wait()
+		if !h.log.Settled(ticket) {
+			t.Error("it was refused and is not settled")
+		}
+		h.refused = nil
+	})
+}
+
+// A host that ends while the disk is full, or as it gets full, ends soon, and all that is
+// lost was handed back.
+func TestCloseWhenDiskIsFull(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		onDisk(t, func(t *testing.T, h *hosted) {
+			h.fillDisk()
+			h.atOnce(func() {
+				h.put(long("a"), Origin{Author: 1, Sender: "a"})
+				h.put(long("b"), Origin{Author: 1, Sender: "b"})
+			})
+			if !early {
+				time.Sleep(10 * time.Second)
+			}
+			began := time.Now()
+			if err := h.log.Close(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 0 {
+				t.Errorf("it took %v", took)
+			}
+			if words, err, calls := h.refusedNow(); !slices.Equal(words, []string{"a", "b"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
+				t.Errorf("%d times refused: %q, %v", calls, words, err)
+			}
+		})
+	}
+}
+
+// Close writes what is on its way.
+func TestClose(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		const events = 2000
+		for range events {
+			h.put(message("x"), Origin{Author: 1})
+		}
+		h.reopen()
+		if got := len(h.texts()); got != events {
+			t.Errorf("%d of %d events are in the file", got, events)
+		}
+	})
+}
+
+// What cannot be written for another reason than a full disk is refused, too.
+func TestWriteFails(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		if _, err := second(t, h.path).ExecContext(t.Context(), `ALTER TABLE word RENAME TO hidden`); err != nil {
+			t.Fatal(err)
+		}
+		h.put(message("x"), Origin{Author: 1, Sender: "x"})
+		if words, err, _ := h.refusedNow(); len(words) != 1 || !errors.Is(err, ErrWrite) || errors.Is(err, ErrDiskFull) {
+			t.Errorf("refused: %q, %v", words, err)
+		}
+	})
+}
+
+// client returns what the log knows of a token.
+func (h *hosted) client(token string) Client {
+	h.t.Helper()
+	synctest.Wait()
+	c, err := h.log.Client(token)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if c == nil {
+		return Client{}
+	}
+	if c.Key != ClientKey(token) {
+		h.t.Errorf("%s is found under another key", token)
+	}
+	c.Key = Client{}.Key // which need not be compared
+	return *c
+}
+
+func TestClients(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		alice := Client{Key: ClientKey("alice's"), ID: "a1", Author: 1, Nick: "alice"}
+		bob := Client{Key: ClientKey("bob's"), ID: "b2", Author: 2, Nick: "bob"}
+		say := func(c Client, seq uint64) {
+			c.Seq = seq
+			h.put(message("x"), Origin{Author: c.Author, Client: &c})
+		}
+		if c := h.client("alice's"); c != (Client{}) {
+			t.Errorf("before it came: %+v", c)
+		}
+		if c := h.client(""); c != (Client{}) {
+			t.Errorf("without a token: %+v", c)
+		}
+		alice.Seq = 99 // of which Remember keeps nothing
+		h.log.Remember(alice)
+		if c := h.client("alice's"); c != (Client{ID: "a1", Author: 1, Nick: "alice"}) {
+			t.Errorf("when it came: %+v", c)
+		}
+		say(alice, 3)
+		say(bob, 1)
+		say(alice, 7)
+		alice.Nick, alice.Gone = "alicia", Dropped
+		h.log.Remember(alice)
+		want := Client{ID: "a1", Author: 1, Seq: 7, Nick: "alicia", Gone: Dropped}
+		if c := h.client("alice's"); c != want {
+			t.Errorf("when it lost its connection: %+v, want %+v", c, want)
+		}
+		h.reopen()
+		if c := h.client("alice's"); c != want {
+			t.Errorf("after a restart: %+v, want %+v", c, want)
+		}
+		say(alice, 5) // that the room takes nothing twice is not the file's business, but nothing is lowered
+		say(bob, math.MaxUint64)
+		if c := h.client("alice's"); c.Seq != 7 {
+			t.Errorf("the number went from 7 to %d", c.Seq)
+		}
+		if c := h.client("bob's"); c.Seq != math.MaxInt64 {
+			t.Errorf("the highest number there can be is kept as %d", c.Seq)
+		}
+		if got := len(h.texts()); got != 5 {
+			t.Errorf("%d of 5 messages are there", got)
+		}
+	})
+}
+
+// What was refused does not count as taken, also when something behind it is kept for later.
+func TestRefusedDoesNotRaiseSeq(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		alice := Client{Key: ClientKey("alice's"), ID: "a1", Author: 1, Nick: "alice", Seq: 1}
+		h.put(message("one"), Origin{Author: 1, Client: &alice})
+		synctest.Wait()
+		free := h.fillDisk()
+		// In one batch, as it comes while the disk is busy. Nothing else writes now.
+		two, gone := alice, alice
+		two.Seq = 2
+		gone.Seq, gone.Gone = 0, Dropped
+		batch := []pending{
+			{*message("two"), Origin{Author: 1, Client: &two}},
+			{wire.Event{}, Origin{Author: 1, Client: &gone}},
+			{*long("bob's"), Origin{Author: 2}},
+		}
+		if err := h.file.write(batch, 2); err == nil {
+			t.Fatal("the disk is full, and takes it")
+		}
+		free()
+		if err := h.file.write(batch[1:2], 2); err != nil {
+			t.Fatal(err)
+		}
+		if c := h.client("alice's"); c.Seq != 1 || c.Gone != Dropped {
+			t.Errorf("2 was refused, and the client is %+v", c)
+		}
+	})
+}
+
+// Who was here when a host ended is waited for by the next; who went before, or does not
+// come, is not for ever.
+func TestAway(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		remember := func(nick string, gone Leave) {
+			h.log.Remember(Client{Key: ClientKey(nick), ID: nick, Author: 1, Nick: nick, Gone: gone})
+			synctest.Wait()
+		}
+		away := func() (nicks []string) {
+			t.Helper()
+			h.close()
+			f, err := OpenFile(h.path, Keep{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			room, err := f.Room(2 * time.Minute)
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range room.Away {
+				nicks = append(nicks, c.Nick)
+			}
+			h.open()
+			return nicks
+		}
+		remember("here", Here)
+		remember("long-gone", Dropped)
+		remember("left", Left)
+		time.Sleep(3 * time.Minute)
+		remember("dropped", Dropped)
+		time.Sleep(time.Minute)
+		remember("last", Here)
+		time.Sleep(time.Hour) // that nobody comes or goes does not count
+		if got := away(); !slices.Equal(got, []string{"last", "dropped", "here"}) {
+			t.Errorf("away: %q", got)
+		}
+		if got := away(); !slices.Equal(got, []string{"last", "dropped", "here"}) {
+			t.Errorf("after a host that was there for a moment: %q", got)
+		}
+		remember("last", Here)
+		if got := away(); !slices.Equal(got, []string{"last"}) {
+			t.Errorf("after another that was there for longer: %q", got)
+		}
+	})
+}
+
+// fill says n things at the same time, by a clock that is not that of now.
+func (h *hosted) fill(n int, at time.Time, text string) {
+	h.t.Helper()
+	for range n {
+		e := message(text)
+		e.Time = at
+		h.put(e, Origin{Author: 1})
+	}
+	synctest.Wait()
+}
+
+// left returns the ids that the file has, of which none may be out of the middle, and has
+// the index of words compared.
+func (h *hosted) left() (oldest, newest uint64) {
+	h.t.Helper()
+	var events, words int
+	err := h.file.get(`SELECT min(id), max(id), count(*), (SELECT count(*) FROM word) FROM event`, &oldest, &newest, &events, &words)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if uint64(events) != newest-oldest+1 || words != events {
+		h.t.Errorf("from %d to %d there are %d events, and words of %d", oldest, newest, events, words)
+	}
+	found, err := h.log.Search("soup", Page{Count: 1 << 20, Bytes: 1 << 30}, View{})
+	if err != nil || len(found) != events {
+		h.t.Errorf("of %d events %d are found, %v", events, len(found), err)
+	}
+	return oldest, newest
+}
+
+// What is older than it may be goes within a minute, from memory as well, and nothing else.
+func TestKeepByAge(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.keep.Age = time.Hour
+		h.limits = Limits{Events: 100}
+		h.reopen()
+		const old = 2*trimStep + 10
+		now := time.Now()
+		h.fill(old, now.Add(-59*time.Minute), "old soup")
+		time.Sleep(10 * time.Second)
+		h.fill(50, time.Now(), "soup")
+		if oldest, newest := h.left(); oldest != 1 || newest != old+50 {
+			t.Errorf("at first there are %d to %d", oldest, newest)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if oldest, newest := h.left(); oldest != old+1 || newest != old+50 {
+			t.Errorf("an hour later there are %d to %d", oldest, newest)
+		}
+		lines, missed := drain(t, first(h.log.Cursor(1, 1, View{})))
+		if got := strings.Count(lines, "\n"); got+int(missed) != old+50 || got < 50 || got > 50+100/8 {
+			t.Errorf("%d events are read, %d missed", got, missed)
+		}
+		time.Sleep(2 * time.Hour) // only the newest stays: ids go on from it
+		synctest.Wait()
+		if oldest, newest := h.left(); oldest != newest || newest != old+50 {
+			t.Errorf("much later there are %d to %d", oldest, newest)
+		}
+		h.reopen()
+		h.fill(1, time.Now(), "new soup")
+		if oldest, newest := h.left(); newest != old+51 {
+			t.Errorf("after that there are %d to %d", oldest, newest)
+		}
+	})
+}
+
+// What was too old when a host began is gone before long, also if nobody stays for a minute.
+func TestKeepAtStart(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.fill(50, time.Now(), "soup")
+		time.Sleep(2 * time.Hour)
+		h.keep.Age = time.Hour
+		h.reopen()
+		synctest.Wait()
+		if oldest, newest := h.left(); oldest != 50 || newest != 50 {
+			t.Errorf("there are %d to %d", oldest, newest)
+		}
+	})
+}
+
+// A clock that jumps deletes nothing out of order: what seems old stays behind what is not,
+// until that is old.
+func TestKeepWhenTheClockJumps(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.keep.Age = time.Hour
+		h.reopen()
+		now := time.Now()
+		h.fill(10, now.Add(-2*time.Hour), "soup") // 1: old
+		h.fill(10, now.Add(30*time.Minute), "soup")
+		h.fill(10, now.AddDate(-5, 0, 0), "soup") // 21: it seems old
+		h.fill(10, now.Add(3*time.Hour), "soup")  // 31: later
+		h.fill(10, now, "soup")
+		for _, test := range []struct {
+			after  time.Duration
+			oldest uint64
+		}{{2 * time.Minute, 11}, {time.Hour, 11}, {2 * time.Hour, 31}, {5 * time.Hour, 50}} {
+			time.Sleep(time.Until(now.Add(test.after)))
+			synctest.Wait()
+			if oldest, newest := h.left(); oldest != test.oldest || newest != 50 {
+				t.Errorf("%v later there are %d to %d, want %d to 50", test.after, oldest, newest, test.oldest)
+			}
+		}
+	})
+}
+
+// A file that is larger than it may be gets smaller, oldest events first, and not much
+// smaller than it has to be.
+func TestKeepBySize(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		const keep = 1 << 19
+		for n := range 1500 {
+			h.put(message(fmt.Sprintf("soup of %d %s", n, strings.Repeat("and more ", n%200))), Origin{Author: 1})
+		}
+		h.close()
+		if size := h.size(); size < 2*keep {
+			t.Fatalf("the file has %d bytes", size)
+		}
+		h.keep.Bytes = keep
+		h.open()
+		synctest.Wait()
+		oldest, newest := h.left()
+		if oldest < 150 || oldest > 1350 || newest != 1500 {
+			t.Errorf("there are %d to %d", oldest, newest)
+		}
+		h.close()
+		if size := h.size(); size > keep || size < keep*3/4 {
+			t.Errorf("the file has %d bytes, and may have %d", size, keep)
+		}
+		if got := readAllOf(t, h.path, Selection{}); got[0].ID != oldest {
+			t.Errorf("the oldest is %+v", got[0])
+		}
+	})
+}
+
+func (h *hosted) size() int64 {
+	h.t.Helper()
+	info, err := os.Stat(h.path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// Even what is larger by itself than the file may be is there while it is the newest.
+func TestKeepLessThanAMessage(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.keep.Bytes = 1
+		h.reopen()
+		h.fill(100, time.Now(), "soup")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if oldest, newest := h.left(); oldest != 100 || newest != 100 {
+			t.Errorf("there are %d to %d", oldest, newest)
+		}
+	})
+}
+
+// Not much is deleted at a time: what is said meanwhile has to wait for it.
+func TestTrimInSteps(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		const events = 2*trimStep + 20
+		h.fill(events, time.Now(), "soup")
+		h.file.keep.Age = time.Hour
+		later := time.Now().Add(24 * time.Hour)
+		for _, want := range []uint64{1 + trimStep, 1 + 2*trimStep, events, 0, 0} {
+			if first, err := h.file.trim(later); first != want || err != nil {
+				t.Errorf("the oldest is %d, %v; want %d", first, err, want)
+			}
+		}
+	})
+}
+
+// Of those whom nobody saw for long, the last ones are remembered, and all that are here.
+func TestForgetClients(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		for n := range 10 {
+			nick := fmt.Sprint(n)
+			h.log.Remember(Client{Key: ClientKey(nick), ID: nick, Gone: []Leave{Here, Dropped, Left}[n%3]})
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		if err := h.file.forgetClients(6); err != nil {
+			t.Fatal(err)
+		}
+		var left string
+		for n := range 10 {
+			left += h.client(fmt.Sprint(n)).ID
+		}
+		if left != "036789" {
+			t.Errorf("the clients %s are left", left)
+		}
+	})
+}

@@ -1,0 +1,231 @@
+package history
+
+import (
+	"bytes"
+	"database/sql"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What is found, in memory and on disk alike.
+func TestSearch(t *testing.T) {
+	for _, test := range []struct {
+		words string
+		in    []string
+		not   []string
+	}{
+		{"soup", []string{"soup", "Soup!", "the SOUP is ready", "soups", "(soup)", "so\nsoup\nso", "soup/bread", "a.soup"}, []string{"sou", "sup", "mysoup", ""}},
+		{"SOU rea", []string{"the soup is ready", "Ready: soup"}, []string{"soup", "ready", "rea sup"}},
+		{"at", []string{"at", "look at it", "AT&T"}, []string{"attic", "cat"}}, // two letters are no beginning
+		{"a 7", []string{"a-7", "7 a"}, []string{"a7", "ab 7"}},
+		{"élan", []string{"Élan", "elan", "e\u0301lan", "ELANS"}, []string{"lan"}},
+		{"strasse", []string{"Straße", "STRASSE"}, []string{"strase"}},
+		{"istanbul", []string{"İstanbul", "ISTANBUL"}, nil},
+		{"привет", []string{"Привет, мир", "ПРИВЕТ"}, []string{"мир"}},
+		{"今日", []string{"今日は寒い"}, []string{"寒い"}}, // words without spaces between them are one
+		{"한", []string{"한국어", "한"}, []string{"국어"}},
+		{"été soup", []string{"soup en ete"}, []string{"soup"}},
+		{"it's", []string{"it's", "it is, as he has s"}, []string{"its"}},
+		{`"two words"`, []string{"two words", "words of two"}, []string{"two"}},
+		{"AND", []string{"and", "bread and soup", "android"}, []string{"bread soup", "or"}},
+		{"soup OR bread", []string{"bread or soup"}, []string{"soup", "bread"}},
+		{"NOT soup", []string{"not soup", "soup? nothing!"}, []string{"bread", "soup"}},
+		{"NEAR(soup bread, 2)", []string{"nearly 2 soups of bread"}, []string{"soup bread"}},
+		{"text:soup", []string{"soup of text"}, []string{"soup"}},
+		{"^soup", []string{"the soup"}, []string{"sour"}},
+		{"-soup", []string{"the soup"}, []string{"sour"}},
+		{"sou* *", []string{"the soup"}, []string{"so"}},
+		{"v1.24", []string{"v1.24", "1 24: v1"}, []string{"v124"}},
+		{"#17", []string{"issue #17", "17"}, []string{"#1"}},
+		{"x=1;y", []string{"x=1;y", "y, x, 1"}, []string{"x=1"}},
+		{"0xff", []string{"0xFF", "0xffff"}, []string{"xff"}},
+		{"snake_case", []string{"snake_case", "case of a snake"}, []string{"snake"}},
+		{"K", []string{"k", "\u212a"}, nil},                                  // the Kelvin sign
+		{strings.Repeat("a ", 16) + "soup", []string{"a"}, []string{"soup"}}, // the rest does not count
+	} {
+		t.Run(test.words, func(t *testing.T) {
+			onDisk(t, func(t *testing.T, h *hosted) {
+				memory := New(Limits{}, wakeAll)
+				for _, text := range slices.Concat(test.in, test.not) {
+					h.put(message(text), Origin{Author: 1})
+					memory.Append(message(text), Origin{Author: 1})
+				}
+				synctest.Wait()
+				for name, l := range map[string]*Log{"memory": memory, "disk": h.log} {
+					lines, err := l.Search(test.words, Page{Count: 100, Bytes: 1 << 20}, View{Format: JSON})
+					var got []string
+					for _, e := range parse(t, string(bytes.Join(lines, nil))) {
+						got = append(got, e.Text)
+					}
+					if err != nil || !slices.Equal(got, test.in) {
+						t.Errorf("%s: %q, %v; want %q", name, got, err, test.in)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Where there are no words nothing is looked for.
+func TestSearchForNothing(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.put(message("🍲 !"), Origin{Author: 1})
+		synctest.Wait()
+		for _, words := range []string{"", " ", "🍲", "*", `"`, "\x00", "\xff", "\u0301", "---"} {
+			if lines, err := h.log.Search(words, Page{Count: 10, Bytes: 1000}, View{}); lines != nil || err != nil {
+				t.Errorf("%q: %q, %v", words, lines, err)
+			}
+		}
+	})
+}
+
+// A page of what is found ends where the next one begins; private messages are for the two.
+func TestSearchInPages(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		r := rand.New(rand.NewPCG(1, 1))
+		var all story
+		for range 200 {
+			e, by := anyEvent(r)
+			e.Text += " soup"
+			h.put(&e, by)
+			all.add(e, by)
+		}
+		synctest.Wait()
+		for me := range Author(5) {
+			view := View{Format: JSON, Me: me}
+			var got string
+			for page := (Page{Count: 7, Bytes: 10_000}); ; {
+				lines, err := h.log.Search("soup", page, view)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(lines) == 0 {
+					break
+				}
+				part := string(bytes.Join(lines, nil))
+				got = part + got
+				page.Before = parse(t, part)[0].ID
+			}
+			if want := all.page(Page{Count: 1000, Bytes: 1 << 30}, view, "soup"); got != want {
+				t.Errorf("reader %d: got\n%swant\n%s", me, got, want)
+			}
+		}
+	})
+}
+
+// An index is an empty history that is nowhere on disk, to look for one text at a time.
+type index struct{ *File }
+
+func newIndex(t testing.TB) index {
+	t.Helper()
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &File{path: ":memory:", db: db}
+	if f.writer, err = db.Conn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		f.insert.close()
+		f.writer.Close()
+		db.Close()
+	})
+	if err := f.migrate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.insert.prepare(f.writer); err != nil {
+		t.Fatal(err)
+	}
+	return index{f}
+}
+
+// finds reports whether text is found by q on disk.
+func (x index) finds(t testing.TB, text string, q query) bool {
+	t.Helper()
+	var found bool
+	p := pending{*message(text), Origin{}}
+	p.event.ID = 1
+	err := x.exec("BEGIN")
+	if err == nil {
+		err = x.writeEvent(&p, 1)
+	}
+	if err == nil {
+		err = x.writer.QueryRowContext(t.Context(), `SELECT count(*) FROM word WHERE word MATCH ?`, q.fts()).Scan(&found)
+	}
+	if err != nil {
+		t.Fatalf("looking in %q for %q: %v", text, q.fts(), err)
+	}
+	if err := x.exec("ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// What is on disk is found by the same words as what is in memory.
+func TestSearchIsTheSameOnDisk(t *testing.T) {
+	x := newIndex(t)
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		text, words := anyWords(r, 5)+anyRunes(r), anyWords(r, 2)
+		if r.IntN(3) == 0 {
+			words = anyRunes(r)
+		}
+		checkSearch(t, x, text, words)
+	}
+}
+
+func checkSearch(t testing.TB, x index, text, words string) {
+	t.Helper()
+	q := newQuery(words)
+	if len(q) == 0 {
+		return // Search looks for nothing
+	}
+	if disk, memory := x.finds(t, text, q), q.matches(text); disk != memory {
+		t.Errorf("%q in %q: found on disk %v, in memory %v; %s in %q", words, text, disk, memory, q.fts(), foldedWords(text))
+	}
+}
+
+// anyRunes is text of any letters and signs, most of them of few kinds.
+func anyRunes(r *rand.Rand) string {
+	var b strings.Builder
+	for range r.IntN(6) {
+		switch r.IntN(4) {
+		case 0:
+			b.WriteRune(rune(r.IntN(0x250)))
+		case 1:
+			b.WriteRune(rune(0x300 + r.IntN(0x3000)))
+		case 2:
+			b.WriteByte(byte(r.IntN(256))) // also what is no UTF-8
+		default:
+			b.WriteString(`aA "`[r.IntN(4):][:1])
+		}
+	}
+	return b.String()
+}
+
+// What is found is found by its end, too: the newest first.
+func TestSearchWhileMuchIsThere(t *testing.T) {
+	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
+	defer h.close()
+	var ticket uint64
+	for n := range 500 {
+		e := message([]string{"soup", "bread"}[n%2])
+		e.Time = time.UnixMilli(int64(n))
+		ticket = h.put(e, Origin{Author: 1})
+	}
+	h.settle(ticket)
+	lines, err := h.log.Search("soup", Page{Before: 400, Count: 3, Bytes: 1 << 20}, View{Format: JSON})
+	var ids []uint64
+	for _, e := range parse(t, string(bytes.Join(lines, nil))) {
+		ids = append(ids, e.ID)
+	}
+	if want := []uint64{395, 397, 399}; err != nil || !slices.Equal(ids, want) {
+		t.Errorf("%d, %v; want %d", ids, err, want)
+	}
+}
