@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -50,12 +51,14 @@ type Page struct {
 type pile struct {
 	page  Page
 	lines [][]byte
+	full  bool
 }
 
 // put takes the next older line, unless the page is full.
 func (p *pile) put(line []byte) bool {
 	p.page.Bytes -= len(line)
 	if len(p.lines) >= p.page.Count || p.page.Bytes < 0 && len(p.lines) > 0 {
+		p.full = true
 		return false
 	}
 	p.lines = append(p.lines, line)
@@ -126,24 +129,32 @@ func (l *Log) Search(words string, page Page, view View) ([][]byte, error) {
 		return nil, nil
 	}
 	if l.committer != nil {
-		err := found.putRows(l, l.committer.file.search(query, page.Before), &view)
+		next, err := l.searchUnindexed(query, &found, &view)
+		if !found.full {
+			err = errors.Join(err, found.putRows(l, l.committer.file.search(query, next), &view))
+		}
 		if err != nil {
 			err = fmt.Errorf("search for %q: %w", words, err)
 		}
 		return found.oldestFirst(), err
 	}
 	for b, i := range l.backward(page.Before - 1) {
-		e := &b.entries[i]
-		if !e.said && e.to == 0 || !view.shows(e.author, e.to) {
-			continue
-		}
-		event, err := wire.ParseEvent(b.json[b.end(JSON, i-1):b.end(JSON, i)])
-		if err != nil || !query.matches(event.Text) {
-			continue
-		}
-		if !found.put(b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)]) {
+		if line, ok := l.match(b, i, query, &view); ok && !found.put(line) {
 			break
 		}
 	}
 	return found.oldestFirst(), nil
+}
+
+// match returns the encoding of the ith event of b, if it is in the view and has the words.
+func (l *Log) match(b *block, i int, q query, view *View) (line []byte, ok bool) {
+	e := &b.entries[i]
+	if !e.said && e.to == 0 || !view.shows(e.author, e.to) {
+		return nil, false
+	}
+	event, err := wire.ParseEvent(b.json[b.end(JSON, i-1):b.end(JSON, i)])
+	if err != nil || !q.matches(event.Text) {
+		return nil, false
+	}
+	return b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)], true
 }

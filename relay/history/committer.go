@@ -209,25 +209,31 @@ func (c *committer) close() error {
 	}
 }
 
-// run writes until the log is closed. What is beyond the file's Keep is deleted in steps
-// between the batches: it does not hold them up, and needs no pause in the talk.
+// run writes until the log is closed. What is beyond the file's Keep is deleted, and what
+// was said indexed, in steps between the batches: they do not hold them up for long, and need no
+// pause in the talk.
 func (c *committer) run() {
 	defer close(c.done)
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
-	trim := true
+	trim, index := true, false
 	for {
 		batch, closing := c.take()
 		if len(batch) == 0 && closing || len(batch) > 0 && !c.commit(batch) {
 			return
 		}
-		if trim {
+		switch {
+		case trim:
 			trim = c.trim()
-		} else if len(batch) == 0 {
+		case index || len(batch) > 0 && c.file.isIndexDue():
+			index = c.index() && index
+		case len(batch) == 0:
 			select {
 			case <-c.wake:
 			case <-ticker.C:
 				trim = true
+			case <-c.file.indexLater():
+				index = true
 			}
 		}
 		select {
@@ -356,6 +362,13 @@ func (c *committer) trim() (more bool) {
 	}
 	c.log.forget(first)
 	return true
+}
+
+// index indexes some of what was said, and reports whether there is more. What cannot be
+// indexed now is so later; until then a search reads it itself.
+func (c *committer) index() (more bool) {
+	more, err := c.file.index()
+	return more && err == nil
 }
 
 // Why a file takes nothing, for those whose message was refused.

@@ -158,7 +158,7 @@ func (h *hosted) atOnce(put func()) {
 func long(word string) *wire.Event { return message(word + strings.Repeat(" long", 20_000)) }
 
 // refusedNow returns what was handed back since it was called last.
-func (h *hosted) refusedNow() (words []string, err error, calls int) {
+func (h *hosted) refusedNow() (words []string, calls int, err error) {
 	synctest.Wait()
 	for {
 		select {
@@ -173,7 +173,7 @@ func (h *hosted) refusedNow() (words []string, err error, calls int) {
 				}
 			}
 		default:
-			return words, err, calls
+			return words, calls, err
 		}
 	}
 }
@@ -197,7 +197,7 @@ func TestDiskFull(t *testing.T) {
 			h.put(private, Origin{Author: 1, To: 2, Sender: "c"})
 			h.put(join("carol"), Origin{})
 		})
-		if words, err, calls := h.refusedNow(); !slices.Equal(words, []string{"a", "b", "c"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
+		if words, calls, err := h.refusedNow(); !slices.Equal(words, []string{"a", "b", "c"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
 			t.Errorf("%d times refused: %q, %v", calls, words, err)
 		}
 
@@ -217,13 +217,13 @@ func TestDiskFull(t *testing.T) {
 				t.Error("who is refused need not wait besides")
 			}
 		}
-		if words, err, calls := h.refusedNow(); calls > 0 {
+		if words, calls, err := h.refusedNow(); calls > 0 {
 			t.Errorf("%d times more refused: %q, %v", calls, words, err)
 		}
 
 		free()
 		time.Sleep(2 * retryEvery)
-		if words, err, calls := h.refusedNow(); calls != 1 || err != nil || len(words) > 0 {
+		if words, calls, err := h.refusedNow(); calls != 1 || err != nil || len(words) > 0 {
 			t.Errorf("%d times told that there is room: %q, %v", calls, words, err)
 		}
 		h.put(message("after"), Origin{Author: 1})
@@ -249,12 +249,12 @@ func TestDiskFullAgainAndAgain(t *testing.T) {
 		for n := range 5 {
 			free := h.fillDisk()
 			h.put(long("x"), Origin{Author: 1, Sender: "x"})
-			if words, err, calls := h.refusedNow(); len(words) != 1 || err == nil || calls != 1 {
+			if words, calls, err := h.refusedNow(); len(words) != 1 || err == nil || calls != 1 {
 				t.Errorf("%d times refused: %q, %v", calls, words, err)
 			}
 			free()
 			time.Sleep(2 * retryEvery)
-			if _, err, calls := h.refusedNow(); err != nil || calls != 1 {
+			if _, calls, err := h.refusedNow(); err != nil || calls != 1 {
 				t.Errorf("%d times told that there is room, %v", calls, err)
 			}
 			want = append(want, fmt.Sprint(n))
@@ -339,7 +339,7 @@ func TestCloseWhenDiskIsFull(t *testing.T) {
 			if took := time.Since(began); took > 0 {
 				t.Errorf("it took %v", took)
 			}
-			if words, err, calls := h.refusedNow(); !slices.Equal(words, []string{"a", "b"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
+			if words, calls, err := h.refusedNow(); !slices.Equal(words, []string{"a", "b"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
 				t.Errorf("%d times refused: %q, %v", calls, words, err)
 			}
 		})
@@ -363,11 +363,11 @@ func TestClose(t *testing.T) {
 // What cannot be written for another reason than a full disk is refused, too.
 func TestWriteFails(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
-		if _, err := second(t, h.path).ExecContext(t.Context(), `ALTER TABLE word RENAME TO hidden`); err != nil {
+		if _, err := second(t, h.path).ExecContext(t.Context(), `ALTER TABLE event RENAME TO hidden`); err != nil {
 			t.Fatal(err)
 		}
 		h.put(message("x"), Origin{Author: 1, Sender: "x"})
-		if words, err, _ := h.refusedNow(); len(words) != 1 || !errors.Is(err, ErrWrite) || errors.Is(err, ErrDiskFull) {
+		if words, _, err := h.refusedNow(); len(words) != 1 || !errors.Is(err, ErrWrite) || errors.Is(err, ErrDiskFull) {
 			t.Errorf("refused: %q, %v", words, err)
 		}
 	})
@@ -520,6 +520,13 @@ func (h *hosted) fill(n int, at time.Time, text string) {
 		e.Time = at
 		h.put(e, Origin{Author: 1})
 	}
+	h.waitForIndex()
+}
+
+// waitForIndex waits until all that was said is indexed.
+func (h *hosted) waitForIndex() {
+	synctest.Wait()
+	time.Sleep(2 * indexPause)
 	synctest.Wait()
 }
 
@@ -625,6 +632,7 @@ func TestKeepBySize(t *testing.T) {
 		for n := range 1500 {
 			h.put(message(fmt.Sprintf("soup of %d %s", n, strings.Repeat("and more ", n%200))), Origin{Author: 1})
 		}
+		h.waitForIndex()
 		h.close()
 		if size := h.size(); size < 2*keep {
 			t.Fatalf("the file has %d bytes", size)

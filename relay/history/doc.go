@@ -8,6 +8,10 @@
 // behind, and where it falls out of what is kept it is told how much it missed.
 // [Log.Before] reads back, for those who want to see what was said earlier.
 //
+// With a [File] all events are on disk, as far back as its [Keep] lets them be: readers
+// that fall out of memory go on there, and nobody reads an event before it is written for
+// good. [ReadFile] reads a file without its host.
+//
 // Ids begin at 1 and grow by one with each event. A Log is safe for concurrent
 // use; a Cursor belongs to one goroutine at a time.
 package history

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -39,6 +40,9 @@ type File struct {
 	insert  statements
 	nth     uint64 // how many events that were said have been written
 	authors Author // the highest that was written
+	saids   int    // how many have been written that are not indexed, or more
+
+	indexed atomic.Uint64 // the words of events up to this id can be searched for; set by the committer
 }
 
 // Why a file cannot be hosted on or read; see [OpenFile].
@@ -83,8 +87,8 @@ var migrations = []string{`
 		gone   INTEGER NOT NULL,  -- when it went, as event.time; 0: it is here; -1: it took its leave
 		seen   INTEGER NOT NULL   -- when this was written
 	) WITHOUT ROWID;
-	-- The words of what was said, folded; rowid is the event's id.
-	CREATE VIRTUAL TABLE word USING fts5(text, content='', contentless_delete=1, tokenize='ascii', detail=none);
+	-- The words of what was said, folded; rowid is the event's id. It may lack the last ones.
+	CREATE VIRTUAL TABLE word USING fts5(text, content='', contentless_delete=1, tokenize='ascii', detail=none, prefix='3');
 `}
 
 // OpenFile opens the room at path to host on, or makes a new one. The error is one of
@@ -140,6 +144,10 @@ func (f *File) open() error {
 	if err := f.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1`); err != nil {
 		return err
 	}
+	// The file's times of change need not be on disk, what is in it is.
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return err
+	}
 	if err := f.insert.prepare(f.writer); err != nil {
 		return err
 	}
@@ -148,6 +156,9 @@ func (f *File) open() error {
 	}
 	f.readers.SetMaxOpenConns(maxReaders)
 	f.readers.SetMaxIdleConns(maxReaders)
+	if err := f.loadIndexed(); err != nil {
+		return err
+	}
 	if err := f.get(`SELECT coalesce(max(nth), 0) FROM event WHERE id = (SELECT max(id) FROM event)`, &f.nth); err != nil {
 		return err
 	}

@@ -737,7 +737,7 @@ func TestTornWrites(t *testing.T) {
 	})
 }
 
-// makeFile makes a history of some events.
+// makeFile makes a history of some events, all of them indexed.
 func makeFile(t testing.TB, path string, events int) {
 	t.Helper()
 	f, err := OpenFile(path, Keep{})
@@ -751,7 +751,11 @@ func makeFile(t testing.TB, path string, events int) {
 	if _, err := f.Room(0); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(f.write(batch, 1), f.Close()); err != nil {
+	err = f.write(batch, 1)
+	for more := true; more && err == nil; {
+		more, err = f.index()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Keep bounds a [File]: what goes beyond either is deleted, oldest first, when a
-// host begins and once a minute.
+// Keep bounds a [File]: what goes beyond either is deleted, oldest first, when a host begins
+// and once a minute.
 type Keep struct {
 	Age   time.Duration // of an event; 0: no limit
 	Bytes int64         // of the file; 0: no limit

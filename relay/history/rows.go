@@ -70,7 +70,7 @@ func (s *statements) close() {
 // write puts a batch into the file in one transaction, its events with ids from first
 // on. When it returns without error they are on disk, also if the power fails.
 func (f *File) write(batch []pending, first uint64) error {
-	nth, authors := f.nth, f.authors
+	nth, authors, saids := f.nth, f.authors, f.saids
 	err := f.transaction(func() error {
 		clients := make(map[[sha256.Size]byte]Client) // copies: what is refused must not raise the Seq of what is held
 		for i := range batch {
@@ -89,6 +89,9 @@ func (f *File) write(batch []pending, first uint64) error {
 			if p.event.Said() {
 				nth++
 			}
+			if p.isSaid() {
+				saids++
+			}
 			if err := f.writeEvent(p, nth); err != nil {
 				return err
 			}
@@ -105,7 +108,7 @@ func (f *File) write(batch []pending, first uint64) error {
 		return nil
 	})
 	if err == nil {
-		f.nth, f.authors = nth, authors
+		f.nth, f.authors, f.saids = nth, authors, saids
 	}
 	return err
 }
@@ -117,11 +120,7 @@ func (f *File) writeEvent(p *pending, nth uint64) error {
 	if _, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), nth, p.by.Author, p.by.To, string(json)); err != nil {
 		return err
 	}
-	switch {
-	case p.isSaid():
-		_, err := f.insert.word.Exec(e.ID, foldedWords(e.Text))
-		return err
-	case e.Type == wire.TypeTopic:
+	if e.Type == wire.TypeTopic {
 		return f.set("topic", e.Text)
 	}
 	return nil
@@ -142,10 +141,20 @@ func (f *File) transaction(do func() error) error {
 	return err
 }
 
-// query reads events.
+// query reads events, beside the committer.
 func (f *File) query(where string, args ...any) iter.Seq2[row, error] {
+	return queryRows(f.readers, where, args...)
+}
+
+// A querier is a connection or several.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// queryRows reads events by a connection.
+func queryRows(q querier, where string, args ...any) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
-		rows, err := f.readers.QueryContext(context.Background(),
+		rows, err := q.QueryContext(context.Background(),
 			`SELECT event.id, said, author, recipient, json FROM `+where, args...)
 		if err != nil {
 			yield(row{}, fileError(err))
@@ -178,7 +187,8 @@ func (f *File) before(id uint64) iter.Seq2[row, error] {
 	return f.query(`event WHERE id < ? AND (said OR recipient > 0) ORDER BY id DESC`, limitID(id))
 }
 
-// search reads what was said before id (0: all) with the words of q, latest first.
+// search reads what was said before id (0: all) with the words of q, latest first, of
+// that what is indexed.
 func (f *File) search(q query, id uint64) iter.Seq2[row, error] {
 	return f.query(`word JOIN event ON event.id = word.rowid
 		WHERE word MATCH ? AND word.rowid < ? ORDER BY word.rowid DESC`, q.fts(), limitID(id))

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"database/sql"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -149,11 +150,9 @@ func newIndex(t testing.TB) index {
 func (x index) finds(t testing.TB, text string, q query) bool {
 	t.Helper()
 	var found bool
-	p := pending{*message(text), Origin{}}
-	p.event.ID = 1
 	err := x.exec("BEGIN")
 	if err == nil {
-		err = x.writeEvent(&p, 1)
+		_, err = x.insert.word.Exec(1, foldedWords(text))
 	}
 	if err == nil {
 		err = x.writer.QueryRowContext(t.Context(), `SELECT count(*) FROM word WHERE word MATCH ?`, q.fts()).Scan(&found)
@@ -228,4 +227,58 @@ func TestSearchWhileMuchIsThere(t *testing.T) {
 	if want := []uint64{395, 397, 399}; err != nil || !slices.Equal(ids, want) {
 		t.Errorf("%d, %v; want %d", ids, err, want)
 	}
+}
+
+// What is not indexed yet is found all the same, in memory and further back; what is indexed
+// comes from the index, and none twice.
+func TestSearchBeforeItIsIndexed(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.limits = Limits{Events: 8}
+		h.reopen()
+		for n := range 300 {
+			e := message(fmt.Sprintf("soup %d", n))
+			if n%3 > 0 {
+				e = message(fmt.Sprintf("bread %d", n))
+			}
+			h.put(e, Origin{Author: 1})
+			if n == 100 {
+				h.waitForIndex()
+			}
+		}
+		synctest.Wait()
+		if at := h.file.indexed.Load(); at != 101 {
+			t.Fatalf("indexed up to %d, the test wants 101", at)
+		}
+		search := func(before uint64, count int) []string {
+			lines, err := h.log.Search("soup", Page{Before: before, Count: count, Bytes: 1 << 20}, View{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Fields(strings.ReplaceAll(string(bytes.Join(lines, nil)), "soup ", ""))
+		}
+		for range 2 {
+			for _, before := range []uint64{0, 1, 50, 101, 102, 103, 250, 299, 500} {
+				for _, count := range []int{1, 3, 40, 1000} {
+					var want []string
+					for n := 0; n < 300 && (before == 0 || uint64(n+1) < before); n += 3 {
+						want = append(want, fmt.Sprint(n))
+					}
+					want = want[max(len(want)-count, 0):]
+					var got []string
+					for _, word := range search(before, count) {
+						if !strings.ContainsAny(word, ":<") {
+							got = append(got, word)
+						}
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%d before %d: %q, want %q", count, before, got, want)
+					}
+				}
+			}
+			h.waitForIndex()
+			if at := h.file.indexed.Load(); at != 300 {
+				t.Errorf("indexed up to %d at last", at)
+			}
+		}
+	})
 }

@@ -1,0 +1,149 @@
+package history
+
+import (
+	"fmt"
+	"iter"
+	"time"
+)
+
+// This file is the index of words. Nobody waits for it: what was said is indexed a little
+// later, in the pauses, and until then a search looks at the events themselves.
+
+const (
+	// indexStep is how many events are indexed at a time at least; what is said
+	// meanwhile waits.
+	indexStep = 64
+
+	// indexAfter is how many may wait for a pause before some are indexed without one: a
+	// part of them, so that the more wait the more are.
+	indexAfter = 1024
+	indexPart  = 16
+
+	// indexPause is how long nothing is said before the rest is indexed.
+	indexPause = 100 * time.Millisecond
+)
+
+// loadIndexed finds out what is indexed.
+func (f *File) loadIndexed() error {
+	var last, indexed uint64
+	if err := f.get(`SELECT coalesce(max(id), 0) FROM word_docsize`, &indexed); err != nil { // FTS5's own, by rowid
+		return err
+	}
+	if err := f.get(`SELECT coalesce(max(id), 0) FROM event`, &last); err != nil {
+		return err
+	}
+	f.indexed.Store(indexed)
+	f.saids = int(last - min(indexed, last))
+	return nil
+}
+
+// isIndexDue reports whether some events should be indexed although others wait to be written.
+func (f *File) isIndexDue() bool { return f.saids >= indexAfter }
+
+// indexLater returns a channel that is ready when the rest should be indexed; nil: nothing is left.
+func (f *File) indexLater() <-chan time.Time {
+	if f.saids == 0 {
+		return nil
+	}
+	return time.After(indexPause)
+}
+
+// index indexes some of the events that are not, and reports whether there are more. It
+// does not wait for the disk: what is lost of it with the power is done again.
+func (f *File) index() (more bool, err error) {
+	if f.saids == 0 {
+		return false, nil
+	}
+	if err := f.exec(`PRAGMA synchronous = NORMAL`); err != nil {
+		return false, fmt.Errorf("index what was said: %w", err)
+	}
+	count, last := max(indexStep, f.saids/indexPart), f.indexed.Load()
+	read := 0
+	err = f.transaction(func() error {
+		rows, err := f.unindexed(last, count)
+		if err != nil {
+			return err
+		}
+		read = len(rows)
+		for i := range rows {
+			e, err := rows[i].event()
+			if err == nil { // a damaged one is told when it is read
+				_, err = f.insert.word.Exec(e.ID, foldedWords(e.Text))
+				if err != nil {
+					return err
+				}
+			}
+			last = rows[i].id
+		}
+		return nil
+	})
+	if full := f.exec(`PRAGMA synchronous = FULL`); err == nil {
+		err = full
+	}
+	if err != nil {
+		return false, fmt.Errorf("index what was said: %w", err)
+	}
+	f.indexed.Store(last)
+	if f.saids -= read; read < count {
+		f.saids = 0
+	}
+	return f.saids > 0, nil
+}
+
+// unindexed reads count events behind id, as many as there are, that have words. It is for the
+// committer's own connection.
+func (f *File) unindexed(id uint64, count int) (list []row, err error) {
+	for r, err := range queryRows(f.writer, `event WHERE id > ? AND (said OR recipient > 0) ORDER BY id LIMIT ?`, id, count) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// searchUnindexed puts what has the words of q into found, of the events that are not indexed,
+// latest first. It returns behind which the index has the rest.
+func (l *Log) searchUnindexed(q query, found *pile, view *View) (next uint64, damage error) {
+	indexed := l.committer.file.indexed.Load()
+	next = found.page.Before
+	for b, i := range l.backward(found.page.Before - 1) {
+		if b.first+uint64(i) <= indexed {
+			return behind(next, indexed), nil
+		}
+		next = b.first + uint64(i)
+		if line, ok := l.match(b, i, q, view); ok && !found.put(line) {
+			return next, nil
+		}
+	}
+	// Further back than memory.
+	return behind(next, indexed), found.putRows(l, q.among(l.committer.file.before(next), indexed), view)
+}
+
+// behind returns the id behind indexed, or next (0: none) where that is less.
+func behind(next, indexed uint64) uint64 {
+	if next == 0 {
+		return indexed + 1
+	}
+	return min(next, indexed+1)
+}
+
+// among passes on rows with the words of q, until they are indexed. One that is damaged is told
+// by who reads it.
+func (q query) among(rows iter.Seq2[row, error], indexed uint64) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		for r, err := range rows {
+			if err == nil && r.id <= indexed {
+				return
+			}
+			if err == nil {
+				if e, damage := r.event(); damage == nil && !q.matches(e.Text) {
+					continue
+				}
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
