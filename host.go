@@ -80,8 +80,11 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		return hostOptions{}, usageErrorf("--rate cannot be negative")
 	}
 	keep, err := history.ParseKeep(c.String("history-keep"))
-	if err != nil {
+	switch {
+	case err != nil:
 		return hostOptions{}, usageErrorf("--history-keep: %w", err)
+	case keep != history.Keep{} && c.String("history") == "":
+		return hostOptions{}, usageErrorf("--history-keep bounds the file of --history, and there is none")
 	}
 	return hostOptions{
 		Options: relay.Options{
@@ -164,8 +167,6 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if err != nil {
 		return err
 	}
-	defer closeHistory()
-
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var parts sync.WaitGroup
@@ -195,16 +196,16 @@ func runHost(ctx context.Context, opts hostOptions) error {
 			cancel()
 		}
 	}
-	err = errors.Join(err, <-served)
+	err = errors.Join(err, <-served, closeHistory())
 	opts.Log.Info("room closed")
 	return err
 }
 
 // newServer makes the room, in memory or on the history that is to be gone on with.
-func newServer(opts hostOptions) (_ *relay.Server, closeHistory func(), err error) {
+func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, err error) {
 	if opts.HistoryFile == "" {
 		opts.Title = cmp.Or(opts.Title, machineName())
-		return relay.New(opts.Options), func() {}, nil
+		return relay.New(opts.Options), func() error { return nil }, nil
 	}
 	file, err := history.OpenFile(opts.HistoryFile, opts.HistoryKeep)
 	if err != nil {
@@ -215,11 +216,7 @@ func newServer(opts hostOptions) (_ *relay.Server, closeHistory func(), err erro
 	if err != nil {
 		return nil, nil, historyError(opts.HistoryFile, errors.Join(err, file.Close()))
 	}
-	return srv, func() {
-		if err := file.Close(); err != nil {
-			opts.Log.Error("the history could not be closed", "error", err)
-		}
-	}, nil
+	return srv, file.Close, nil
 }
 
 // historyError says what can be done about a history that cannot be opened.

@@ -179,14 +179,12 @@ func told(words string, fault *wire.Event) (*wire.Event, *wire.Event) {
 }
 
 func runMe(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
-	defer s.awaitDisk()
 	return nil, s.server.room.say(s, wire.TypeAction, req.Seq, req.Text)
 }
 
 func runMsg(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	waitsFor, fault := s.server.room.tell(s, req)
 	s.server.wake()
-	s.awaitDisk()
 	if fault != nil || waitsFor == "" {
 		return nil, fault
 	}
@@ -245,6 +243,12 @@ func runSearch(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 		return nil, fault
 	}
 	words := cutWord(req.Text)
+	select {
+	case s.server.searches <- struct{}{}:
+		defer func() { <-s.server.searches }()
+	case <-s.hasEnded():
+		return nil, nil
+	}
 	lines, err := s.server.history.Search(words, page, s.view())
 	return nil, s.readBack(&wire.Event{Type: wire.TypeHistory, Before: req.Before, Text: words}, lines, err)
 }
@@ -266,7 +270,9 @@ func pageOf(req *wire.Request) (history.Page, *wire.Event) {
 func (s *session) readBack(answer *wire.Event, lines [][]byte, err error) *wire.Event {
 	if err != nil {
 		s.log().Error("the history cannot be read", "error", err)
-		return faultf(wire.CodeNotRead, "the host cannot read its history")
+		if len(lines) == 0 { // else what can be read is better than nothing
+			return faultf(wire.CodeNotRead, "the host cannot read its history")
+		}
 	}
 	if s.isJSON() {
 		s.replyEncoded(wire.AppendHistory(nil, answer, lines))
@@ -295,6 +301,7 @@ func runUnignore(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 }
 
 func runQuit(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	s.server.room.awaitSettled(s, drain)
 	s.server.room.leave(s, cutWord(req.Text))
 	s.end(byeEvent(wire.CodeQuit, "goodbye"))
 	return nil, nil

@@ -23,6 +23,7 @@ type identity struct {
 	token   string    // "" for a person, and for one that only the history knows
 	key     clientKey // of token
 	session *session  // nil while away
+	claimed *session  // said hello last
 	wanted  string    // the nick it asked for
 	nick    string    // the one it got
 	ignored map[history.Author]string
@@ -62,7 +63,11 @@ func (r *room) restore(kept history.Room) {
 
 // identityOf makes an identity of what a file knows of it.
 func identityOf(c *history.Client) *identity {
-	return &identity{id: c.ID, author: c.Author, key: c.Key, wanted: c.Nick, nick: c.Nick, seq: c.Seq, stored: c.Seq}
+	known := &identity{id: c.ID, author: c.Author, key: c.Key, nick: c.Nick, seq: c.Seq, stored: c.Seq}
+	if _, err := wire.NormalizeNick(c.Nick); err == nil { // else it is a guest's, and nobody's wish
+		known.wanted = c.Nick
+	}
+	return known
 }
 
 // identityLocked returns the client with token, or a new one. A program without
@@ -97,7 +102,7 @@ func (r *room) identityLocked(token string, program bool, known *history.Client)
 
 // rememberLocked keeps who has a token for a host that is started again.
 func (r *room) rememberLocked(c *identity, gone history.Leave) {
-	if c.token != "" && r.log.Durable() {
+	if c.token != "" && !r.closed && r.log.Durable() {
 		r.log.Remember(c.kept(gone))
 	}
 }

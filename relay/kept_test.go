@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,6 +225,92 @@ func TestDiskTakesNothing(t *testing.T) {
 		p.send(`{"type":"say","seq":2,"text":"two"}`, `{"type":"say","seq":3,"text":"three"}`)
 		alice.next("<p> two")
 		alice.next("<p> three")
+	})
+}
+
+// Who was refused without a number comes back all the same while the disk takes nothing,
+// and what was refused does not wait for anybody.
+func TestComingBackToAFullDisk(t *testing.T) {
+	const bob = `{"type":"hello","nick":"bob","token":"bobs-token"}`
+	keptRoom(t, relay.Options{Rate: -1}, func(t *testing.T, k *kept) {
+		p, _ := program(t, k.srv, bob)
+		lost, _ := program(t, k.srv, hello("lost"))
+		time.Sleep(time.Second)
+		lost.conn.Close()
+		p.expectEvent(wire.TypeLeave)
+		unlock := lockFile(t, k.path)
+		p.send(`{"type":"say","text":"one"}`)
+		for range 100 {
+			p.send(`{"type":"msg","to":"lost","text":"x"}`)
+		}
+		for range 101 {
+			if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored {
+				t.Fatalf("refused: %+v", e)
+			}
+		}
+		p.conn.Close()
+		p, _ = program(t, k.srv, bob)
+		unlock()
+		time.Sleep(3 * time.Second)
+		p.send(`{"type":"msg","to":"lost","text":"x"}`)
+		if e := p.expectEvent(wire.TypeNotice); !strings.Contains(e.Text, "they get this if they come back") {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
+// What one says before one leaves is acknowledged before the goodbye.
+func TestQuitBehindWhatWasSaid(t *testing.T) {
+	keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
+		for n := range 10 {
+			p, _ := program(t, k.srv, hello("p"))
+			p.send(fmt.Sprintf(`{"type":"say","seq":1,"text":"%d"}`, n) + "\n" + `{"type":"quit"}`)
+			rest := strings.Join(p.closed(), "\n")
+			if !strings.Contains(rest, `"type":"message"`) || !strings.Contains(rest, `"type":"bye"`) {
+				t.Errorf("got only %s", rest)
+			}
+		}
+	})
+}
+
+// Guests of a host that was started again have other names than those who may come back.
+func TestGuestsAfterARestart(t *testing.T) {
+	const guest = `{"type":"hello","token":"some-guests-token"}`
+	keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
+		_, welcome := program(t, k.srv, guest)
+		k.restart()
+		join(t, k.srv, "newcomer").next("* Welcome to chat, guest-2 ")
+		_, again := program(t, k.srv, guest)
+		if again.Nick != welcome.Nick {
+			t.Errorf("%s came back as %s", welcome.Nick, again.Nick)
+		}
+		join(t, k.srv, "newcomer").next("* Welcome to chat, guest-3 ")
+	})
+}
+
+// A damaged event is left out of what is read back, and only that.
+func TestReadingBackADamagedEvent(t *testing.T) {
+	keptRoom(t, relay.Options{Rate: -1, History: history.Limits{Events: 8}}, func(t *testing.T, k *kept) {
+		p, _ := program(t, k.srv, hello("p"))
+		for n := range 60 {
+			p.send(fmt.Sprintf(`{"type":"say","text":"line %d"}`, n))
+			p.expectEvent(wire.TypeMessage)
+		}
+		k.stop()
+		db, err := sql.Open("sqlite", k.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`UPDATE event SET json = '{' WHERE id = 30`); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		k.open()
+		p, _ = program(t, k.srv, `{"type":"hello","nick":"p","backlog":0}`)
+		p.send(`{"type":"history","count":200}`)
+		if e := p.expectEvent(wire.TypeHistory); len(e.Events) != 59 {
+			t.Errorf("%d events are read back", len(e.Events))
+		}
 	})
 }
 

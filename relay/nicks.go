@@ -64,9 +64,11 @@ func (r *room) nameLocked(s *session, wanted string) error {
 		}
 	}
 	if wanted == "" || err != nil {
-		r.guests++
-		s.nick = wire.Guest(r.guests)
-		s.keys = wire.NickKeys(s.nick)
+		for free := false; !free; free = r.isFreeLocked(s.keys, s) {
+			r.guests++
+			s.nick = wire.Guest(r.guests)
+			s.keys = wire.NickKeys(s.nick)
+		}
 	}
 	c.nick = s.nick
 	return err

@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"errors"
 	"slices"
+	"time"
 
 	"chat/relay/history"
 	"chat/relay/wire"
@@ -21,6 +23,7 @@ func (s *session) start(welcome wire.Event, from, live uint64, me history.Author
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.putLocked(&welcome, welcome.Nick)
+	s.places++
 	s.cursor = s.server.history.Cursor(from, live, history.View{
 		Format: s.format, Me: me, Echo: s.format == history.JSON, Ignored: ignored,
 	})
@@ -135,7 +138,7 @@ func (s *session) collect(runs [][]byte) (_ [][]byte, behind bool) {
 		switch {
 		case len(runs) > 0:
 			return runs, false
-		case behind:
+		case behind && !(s.ending && time.Now().After(s.deadline)):
 			return runs, true
 		case s.bye != nil:
 			runs = append(runs, s.encode(s.bye, ""))
@@ -186,15 +189,23 @@ func (s *session) tellMissedLocked(runs [][]byte, before int, missed uint64) [][
 // the session can be told something while it reads.
 func (s *session) fetch(runs [][]byte) [][]byte {
 	s.mu.Lock()
-	place := s.cursor
+	place, number := s.cursor, s.places
 	s.mu.Unlock()
 	before := len(runs)
 	runs, missed, err := place.Fetch(runs)
 	if err != nil {
 		s.log().Error("what a session missed cannot be read", "error", err)
 	}
+	if err != nil && !errors.Is(err, history.ErrDamaged) { // it may be readable the next time
+		s.pause()
+		s.end(byeEvent(wire.CodeNotRead, "the host cannot read its history just now"))
+		return runs[:before]
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.places != number { // a late hello has begun anew
+		return runs[:before]
+	}
 	s.cursor.MoveTo(&place)
 	return s.tellMissedLocked(runs, before, missed)
 }

@@ -3,9 +3,11 @@ package relay
 import (
 	"container/list"
 	"crypto/subtle"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"chat/relay/history"
 	"chat/relay/wire"
@@ -49,9 +51,16 @@ func newRoom(opts Options, log *history.Log) *room {
 
 // enter lets s in as req asks, and gives it its welcome and its place in the log.
 func (r *room) enter(s *session, req wire.Request) *wire.Event {
+	if fault := r.claim(s, &req); fault != nil {
+		return fault
+	}
 	known, err := r.log.Client(req.Token) // reads from disk, so before the lock
-	if err != nil {
+	switch {
+	case errors.Is(err, history.ErrDamaged):
 		s.log().Error("a client who comes back is taken for a new one", "error", err)
+	case err != nil: // as a new one it would say again what it said
+		s.log().Error("a client who comes back has to wait", "error", err)
+		return faultf(wire.CodeNotRead, "the host cannot read its history just now")
 	}
 	from := r.backlogStart(s, &req)
 	r.mu.Lock()
@@ -66,7 +75,7 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 		r.removeLocked(old)
 		old.end(byeEvent(wire.CodeReplaced, "you are here on another connection"))
 	}
-	s.identity, c.session = c, s
+	s.identity, c.session, c.claimed = c, s, s
 	r.unholdLocked(c)
 	c.waiting, c.refused = 0, 0
 	s.host = r.opts.HostToken != "" && subtle.ConstantTimeCompare([]byte(req.Token), []byte(r.opts.HostToken)) == 1
@@ -95,6 +104,55 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 	}
 	s.log().Info("joined", "nick", s.nick, "members", len(r.members))
 	return nil
+}
+
+// A client that waits for what it said before looks again after minSettle, and then
+// after longer pauses.
+const (
+	minSettle = 2 * time.Millisecond
+	maxSettle = 500 * time.Millisecond
+)
+
+// claim makes s the connection of the client that req names, and waits until all that the
+// client said on others is in the log for good, or was handed back: what is on its way has
+// numbers that it does not know of, if it begins anew. Nothing more is taken from the others.
+func (r *room) claim(s *session, req *wire.Request) *wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.identities[history.ClientKey(req.Token)]
+	if c == nil || req.Token == "" || r.checkHelloLocked(s, req) != nil {
+		return nil
+	}
+	c.claimed = s
+	for pause := minSettle; c.claimed == s && !r.log.Settled(c.ticket); pause = min(2*pause, maxSettle) {
+		r.mu.Unlock()
+		select {
+		case <-time.After(pause):
+			r.mu.Lock()
+		case <-s.hasEnded():
+			r.mu.Lock()
+			return faultf(wire.CodeShutdown, "the room closes")
+		}
+	}
+	if c.claimed != s {
+		return faultf(wire.CodeReplaced, "you are here on another connection")
+	}
+	return nil
+}
+
+// awaitSettled waits until what s said is in the log for good, or was handed back, for limit
+// at most: then it can be told.
+func (r *room) awaitSettled(s *session, limit time.Duration) {
+	end := time.Now().Add(limit)
+	for pause := minSettle; !r.isSettled(s) && time.Now().Before(end); pause = min(2*pause, maxSettle) {
+		time.Sleep(pause)
+	}
+}
+
+func (r *room) isSettled(s *session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.identity == nil || r.log.Settled(s.identity.ticket)
 }
 
 // checkHelloLocked finds what keeps s out.
@@ -159,7 +217,7 @@ func (r *room) removeLocked(s *session) {
 func (r *room) drop(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c := s.identity; c != nil && c.token != "" && !r.closed {
+	if c := s.identity; c != nil && c.token != "" {
 		r.holdLocked(c)
 		r.rememberLocked(c, history.Dropped)
 	}
@@ -194,6 +252,9 @@ func (r *room) leaveLocked(s *session, how wire.Event) {
 	}
 	r.removeLocked(s)
 	c.session = nil
+	if c.claimed == s {
+		c.claimed = nil
+	}
 	if c.token != "" {
 		c.place = r.away.PushBack(c)
 	}
@@ -269,7 +330,7 @@ func (r *room) memberLocked(s *session) *wire.Event {
 	switch {
 	case r.closed:
 		return faultf(wire.CodeShutdown, "the room closes; this was not sent")
-	case s.identity == nil:
+	case s.identity == nil || s.identity.claimed != s:
 		return faultf(wire.CodeReplaced, "you are no longer in the room; this was not sent")
 	case !s.announced:
 		r.notices.flush(r)

@@ -25,6 +25,7 @@ func (r *room) speakLocked(s *session, seq uint64) *wire.Event {
 	case seq > 0 && c.refused > 0 && seq > c.refused:
 		return faultf(wire.CodeNotStored, "number %d was not kept; this was not sent, it would come before", c.refused)
 	case len(r.muted) > 0 && r.isMarkedLocked(r.muted, s):
+		c.forgo(seq)
 		return muted()
 	}
 	return nil
@@ -46,16 +47,29 @@ func (r *room) storedLocked(c *identity) uint64 {
 	return c.stored
 }
 
-// putLocked puts what s said into the log, to be read by all, or by one besides itself.
-func (r *room) putLocked(s *session, e *wire.Event, to history.Author) *wire.Event {
+// An utterance is what somebody said, until it is on disk.
+type utterance struct {
+	by      *identity
+	waitsOn *identity // whose waiting messages count it; nil: nobody's
+}
+
+// putLocked puts what s said into the log, to be read by all (to is nil), or by one besides itself.
+func (r *room) putLocked(s *session, e *wire.Event, to *identity) *wire.Event {
 	c := s.identity
 	e.From, e.Client, e.Time = s.nick, c.id, now()
-	by := history.Origin{Author: c.author, To: to}
+	by := history.Origin{Author: c.author}
+	if to != nil {
+		by.To = to.author
+	}
 	r.storedLocked(c) // what is before this one
 	before := c.seq
 	c.seq = max(c.seq, e.Seq)
 	if r.log.Durable() {
-		by.Sender = c
+		u := &utterance{by: c}
+		if to != nil && to.session == nil {
+			u.waitsOn = to
+		}
+		by.Sender = u
 		if c.token != "" {
 			kept := c.kept(history.Here)
 			by.Client = &kept
@@ -81,15 +95,27 @@ func (c *identity) refuse(seq uint64) {
 	}
 }
 
+// forgo notes that the number seq was refused for good: none waits for it any more.
+func (c *identity) forgo(seq uint64) {
+	if seq >= c.refused {
+		c.refused = 0
+	}
+}
+
 // takeBack tells those whose words the disk did not take.
 func (r *room) takeBack(list []history.Refused, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range list {
-		e, c := &list[i].Event, list[i].By.Sender.(*identity)
+		e, u := &list[i].Event, list[i].By.Sender.(*utterance)
+		c := u.by
 		c.refuse(e.Seq)
+		c.ticket = 0 // all of c's that is not on disk is in the list
 		if e.Seq > 0 {
-			c.seq, c.ticket = min(c.seq, e.Seq-1), 0
+			c.seq = min(c.seq, e.Seq-1)
+		}
+		if u.waitsOn != nil && u.waitsOn.waiting > 0 {
+			u.waitsOn.waiting--
 		}
 		if c.session != nil {
 			fault := faultf(wire.CodeNotStored, "%s; this was not sent: %s", reason(err), shortened(e.Text))
@@ -132,7 +158,7 @@ func (r *room) say(s *session, kind string, seq uint64, text string) *wire.Event
 	if fault := r.speakLocked(s, seq); fault != nil {
 		return fault
 	}
-	return r.putLocked(s, &wire.Event{Type: kind, Seq: seq, Text: text}, 0)
+	return r.putLocked(s, &wire.Event{Type: kind, Seq: seq, Text: text}, nil)
 }
 
 // tell gives a private message of s to the one it is for, also while that one's
@@ -146,11 +172,13 @@ func (r *room) tell(s *session, req *wire.Request) (waitsFor string, _ *wire.Eve
 	to := r.addresseeLocked(req.To)
 	switch {
 	case to == nil:
+		s.identity.forgo(req.Seq)
 		return "", noSuchNick(req.To)
 	case to.session == nil && to.waiting >= maxWaiting:
+		s.identity.forgo(req.Seq)
 		return "", faultf(wire.CodeBusy, "the connection of %s is lost, and %d messages wait already; this was not sent", to.nick, to.waiting)
 	}
-	if fault := r.putLocked(s, &wire.Event{Type: wire.TypePrivate, Seq: req.Seq, To: to.nick, Text: req.Text}, to.author); fault != nil {
+	if fault := r.putLocked(s, &wire.Event{Type: wire.TypePrivate, Seq: req.Seq, To: to.nick, Text: req.Text}, to); fault != nil {
 		return "", fault
 	}
 	if to.session != nil {

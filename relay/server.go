@@ -36,11 +36,16 @@ type Server struct {
 	serving   sync.WaitGroup        // the sessions; added to under mu and only before closing
 
 	refusals chan struct{} // one place for each refused connection that is still told why
+	searches chan struct{} // one place for each search
 }
 
 // maxRefusals is how many refused connections are told why at the same time.
 // Beyond it they are just closed, so that a flood of them takes nothing from the room.
 const maxRefusals = 64
+
+// maxSearches is how many searches run at the same time, others wait: fewer than may read
+// from disk, so that nobody's coming waits for them.
+const maxSearches = 2
 
 // New makes a server for one room, whose log is in memory.
 func New(opts Options) *Server {
@@ -64,7 +69,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	log, err := history.NewOn(f, s.opts.History, s.fanout.add, s.refusedByDisk)
+	log, err := history.NewOn(f, s.opts.History, s.fanout.add, s.refusedByDisk, s.opts.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +89,7 @@ func newServer(opts Options) *Server {
 		addresses: make(map[string]int),
 		debts:     make(map[string]time.Time),
 		refusals:  make(chan struct{}, maxRefusals),
+		searches:  make(chan struct{}, maxSearches),
 	}
 }
 
@@ -114,14 +120,14 @@ func (s *Server) Info() wire.RoomInfo {
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room:
 // every session is told, gets what was accepted before (for 2 s at most), and is
 // closed. Serve returns nil once all have ended, or the error of a listener that
-// broke by itself; running out of file descriptors is waited out.
+// broke by itself, or of a history that could not be written to its end; running out of
+// file descriptors is waited out.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
 	err := s.accept(ctx, ln)
 	ln.Close()
-	s.close()
-	return err
+	return errors.Join(err, s.close())
 }
 
 // warnEvery is how often it is told that connections cannot be accepted.
@@ -268,12 +274,10 @@ func sayAndClose(conn net.Conn, b []byte) {
 	}
 }
 
-// close ends every session and waits for them.
-func (s *Server) close() {
+// close ends every session and waits for them. The error is the history's.
+func (s *Server) close() error {
 	s.room.close() // from here on nothing is said, so that all can be given the same
-	if err := s.history.Close(); err != nil {
-		s.opts.Log.Error("the history could not be closed", "error", err)
-	}
+	err := s.history.Close()
 	s.mu.Lock()
 	s.closing = true
 	if s.tidying != nil {
@@ -284,6 +288,7 @@ func (s *Server) close() {
 	}
 	s.mu.Unlock()
 	s.serving.Wait()
+	return err
 }
 
 // addressOf returns what limits and bans count a peer by: its IP address. It is ""

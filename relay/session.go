@@ -49,6 +49,7 @@ type session struct {
 	writing  bool           // it is being written to, or nothing will be any more
 	ending   bool           // nothing new comes in
 	cursor   history.Cursor
+	places   int           // how many cursors there have been
 	missed   uint64        // how many events the log dropped before they were read
 	out      [][]byte      // encoded events for this session alone, to be written before more of the log
 	outBytes int           // in out
@@ -313,6 +314,7 @@ func (s *session) serve(line []byte) error {
 		}
 		s.serveTyped(string(wire.StripTelnet(line)))
 	}
+	s.awaitDisk()
 	return nil
 }
 
@@ -366,7 +368,6 @@ func (s *session) say(seq uint64, text string) {
 	if fault := s.server.room.say(s, wire.TypeMessage, seq, text); fault != nil {
 		s.fail(seq, fault)
 	}
-	s.awaitDisk()
 }
 
 // awaitDisk waits while more is on its way to disk than should be.
@@ -605,6 +606,7 @@ func (s *session) lost(err error) {
 // goodbye takes the session out of the room. err is what ended its read loop.
 func (s *session) goodbye(err error) {
 	s.server.wake() // what it said last
+	s.server.room.awaitSettled(s, drain)
 	s.server.room.drop(s)
 	s.endQuietly()
 	s.writer.Wait()

@@ -43,11 +43,12 @@ type membership struct {
 	nick  string // to ask for
 	id    string // our client id there
 
-	joined bool          // there was a welcome
-	last   uint64        // id of the last event seen; not the highest: one odd id must not hide all that follow
-	since  uint64        // what last was when the connection began: events up to it are no news
-	next   uint64        // id of the first event that is not past
-	pause  time.Duration // before the next attempt, without its sway
+	joined  bool          // there was a welcome
+	unheard bool          // nobody took an event while the client was being closed
+	last    uint64        // id of the last event seen; not the highest: one odd id must not hide all that follow
+	since   uint64        // what last was when the connection began: events up to it are no news
+	next    uint64        // id of the first event that is not past
+	pause   time.Duration // before the next attempt, without its sway
 }
 
 // join makes the first connection.
@@ -336,6 +337,9 @@ func (s *membership) take(stay context.Context, l *link, e wire.Event) {
 // emit gives the program an event. While the client is being closed nobody may be
 // there to take it.
 func (s *membership) emit(stay context.Context, e Event) {
+	if s.unheard {
+		return
+	}
 	select {
 	case s.events <- e:
 		return
@@ -344,6 +348,7 @@ func (s *membership) emit(stay context.Context, e Event) {
 	select {
 	case s.events <- e:
 	case <-stay.Done():
+		s.unheard = true // what comes later must not come without this
 	}
 }
 

@@ -23,6 +23,12 @@ type waiting struct {
 	line    []byte // the request as JSON
 }
 
+// mayFail reports whether the host refuses it for what is so just then: nobody is called
+// that. What is said to all it takes, unless its speaker was muted.
+func (w *waiting) mayFail() bool {
+	return w.request.Type == typeMsg || w.request.Type == typeCommand
+}
+
 // An outbox holds what was asked of the host, in order, until the host has it:
 // what is said until it is acknowledged or rejected, the rest until it is
 // written. All methods may run at the same time.
@@ -95,6 +101,7 @@ func (o *outbox) putLocked(r wire.Request) (uint64, error) {
 func (o *outbox) take(dst []byte) []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	now := time.Now() // once: what waits must not be passed over
 	for i := o.sent; i < len(o.queue) && len(dst) < writeSize; {
 		w := o.queue[i]
 		switch {
@@ -102,7 +109,7 @@ func (o *outbox) take(dst []byte) []byte {
 			dst = append(dst, w.line...)
 			o.removeLocked(i)
 			o.unwritten--
-		case o.waitsLocked():
+		case o.waitsLocked(now):
 			i++ // what is asked for need not wait with it
 		default:
 			dst = append(dst, w.line...)
@@ -117,9 +124,11 @@ func (o *outbox) take(dst []byte) []byte {
 	return dst
 }
 
-// waitsLocked reports whether nothing more may be said at the moment.
-func (o *outbox) waitsLocked() bool {
-	return o.trial && o.sent > 0 || time.Now().Before(o.retryAt)
+// waitsLocked reports whether nothing more may be said at the moment. Behind a private
+// message its answer comes first: if it is refused, and that is lost with the connection,
+// the host must not have taken a higher number, by which it would pass for taken.
+func (o *outbox) waitsLocked(now time.Time) bool {
+	return o.sent > 0 && (o.trial || o.queue[o.sent-1].mayFail()) || now.Before(o.retryAt)
 }
 
 // settle forgets the request with seq: the host has it.
@@ -128,10 +137,7 @@ func (o *outbox) settle(seq uint64) {
 	defer o.mu.Unlock()
 	if i := o.findLocked(seq); i >= 0 {
 		o.removeLocked(i)
-		if o.trial {
-			o.trial = false
-			o.wakeLocked()
-		}
+		o.trial = false
 	}
 }
 
@@ -304,6 +310,9 @@ func (o *outbox) removeLocked(i int) {
 		o.queue = append(o.queue[:i], o.queue[i+1:]...)
 	}
 	o.changeLocked()
+	if o.sent < len(o.queue) { // it may have been waited for
+		o.wakeLocked()
+	}
 }
 
 func (o *outbox) wakeLocked() {

@@ -131,7 +131,7 @@ func (l *Log) Search(words string, page Page, view View) ([][]byte, error) {
 	if l.committer != nil {
 		next, err := l.searchUnindexed(query, &found, &view)
 		if !found.full {
-			err = errors.Join(err, found.putRows(l, l.committer.file.search(query, next), &view))
+			err = errors.Join(err, found.putRows(l, l.committer.file.search(query, next, view.Me), &view))
 		}
 		if err != nil {
 			err = fmt.Errorf("search for %q: %w", words, err)

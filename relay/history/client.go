@@ -76,7 +76,7 @@ func (l *Log) Client(token string) (*Client, error) {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("read what is known of a client: %w", err)
+		return nil, fmt.Errorf("read what is known of a client: %w", fileError(err))
 	}
 	return &c, nil
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,11 +23,15 @@ type committer struct {
 	log     *Log
 	file    *File
 	refused func([]Refused, error)
+	warn    *slog.Logger
 	wake    chan struct{} // capacity 1: there is something to do
 	done    chan struct{} // closed when the goroutine has ended
 
+	unindexable bool // indexing failed within the last minute; the goroutine's
+
 	mu      sync.Mutex
 	pending []pending     // in order; under mu
+	bytes   int           // of texts in pending; under mu
 	spare   []pending     // an array for the next ones; under mu
 	tickets uint64        // how many there have been; under mu
 	settled uint64        // how many of them are known to be on disk, or were handed back; under mu
@@ -57,6 +62,9 @@ const (
 	// bring more have to wait; see [Log.Full].
 	maxPending = 4096
 
+	// maxPendingBytes bounds their texts likewise.
+	maxPendingBytes = 8 << 20
+
 	// maxHeld is how many events wait while the file takes nothing. Older ones are lost:
 	// they tell who came and who went in the meantime.
 	maxHeld = 1000
@@ -71,14 +79,14 @@ const (
 // NewOn makes a log of a file's events, of which it has the last in memory. wake is as in
 // [New]. refused is called with what was said and could not be written, in order, and
 // why; until it returns nothing more is taken. It is called without error once the file
-// takes something again. The log has to be closed.
+// takes something again. warn is told of what fails beside that. The log has to be closed.
 // An error is that of reading the file.
-func NewOn(f *File, limits Limits, wake func(idle []Reader), refused func([]Refused, error)) (*Log, error) {
+func NewOn(f *File, limits Limits, wake func(idle []Reader), refused func([]Refused, error), warn *slog.Logger) (*Log, error) {
 	l := New(limits, wake)
 	if err := l.load(f); err != nil {
 		return nil, fmt.Errorf("read history %s: %w", f.path, err)
 	}
-	l.committer = &committer{log: l, file: f, refused: refused, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l.committer = &committer{log: l, file: f, refused: refused, warn: warn, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.committer.run()
 	return l, nil
 }
@@ -166,9 +174,11 @@ func (c *committer) add(e *wire.Event, by Origin) (ticket uint64, err error) {
 	case c.failing != nil && p.isSaid():
 		return 0, c.failing
 	case c.failing != nil && len(c.pending) >= maxHeld:
-		c.pending = append(c.pending[:0], c.pending[1:]...)
+		clear(c.pending[:1])
+		c.pending = c.pending[1:]
 	}
 	c.pending = append(c.pending, p)
+	c.bytes += len(e.Text)
 	c.tickets++
 	if len(c.pending) == 1 {
 		c.nudge()
@@ -187,7 +197,7 @@ func (c *committer) nudge() {
 func (c *committer) full() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.pending) < maxPending || c.failing != nil {
+	if len(c.pending) < maxPending && c.bytes < maxPendingBytes || c.failing != nil {
 		return nil
 	}
 	if c.taken == nil {
@@ -225,20 +235,20 @@ func (c *committer) run() {
 		switch {
 		case trim:
 			trim = c.trim()
-		case index || len(batch) > 0 && c.file.isIndexDue():
+		case index || len(batch) > 0 && !c.unindexable && c.file.isIndexDue():
 			index = c.index() && index
 		case len(batch) == 0:
 			select {
 			case <-c.wake:
 			case <-ticker.C:
-				trim = true
-			case <-c.file.indexLater():
+				trim, c.unindexable = true, false
+			case <-c.indexLater():
 				index = true
 			}
 		}
 		select {
 		case <-ticker.C:
-			trim = true
+			trim, c.unindexable = true, false
 		default:
 		}
 	}
@@ -248,7 +258,7 @@ func (c *committer) run() {
 func (c *committer) take() (batch []pending, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	batch, c.pending, c.spare = c.pending, c.spare[:0], nil
+	batch, c.pending, c.spare, c.bytes = c.pending, c.spare[:0], nil, 0
 	if c.taken != nil {
 		close(c.taken)
 		c.taken = nil
@@ -302,7 +312,8 @@ func (c *committer) fail(batch []pending, err error) bool {
 	c.mu.Unlock()
 	for again := true; again; again = c.file.probe() != nil {
 		if c.pause() {
-			return false // what is held is lost: who came and went last
+			c.warn.Error("who came and went last is not in the history, nor topics and nicks", "error", err)
+			return false
 		}
 	}
 	c.mu.Lock()
@@ -357,6 +368,9 @@ func (c *committer) isClosing() bool {
 // more. What cannot be deleted now is so later.
 func (c *committer) trim() (more bool) {
 	first, err := c.file.trim(time.Now())
+	if err != nil {
+		c.warn.Warn("the history is not kept within its bounds", "error", err)
+	}
 	if err != nil || first == 0 {
 		return false
 	}
@@ -364,10 +378,22 @@ func (c *committer) trim() (more bool) {
 	return true
 }
 
+// indexLater returns a channel that is ready when the rest should be indexed; nil: nothing is left.
+func (c *committer) indexLater() <-chan time.Time {
+	if c.file.saids == 0 || c.unindexable {
+		return nil
+	}
+	return time.After(indexPause)
+}
+
 // index indexes some of what was said, and reports whether there is more. What cannot be
 // indexed now is so later; until then a search reads it itself.
 func (c *committer) index() (more bool) {
 	more, err := c.file.index()
+	if err != nil {
+		c.warn.Warn("what was said is searched without its index", "error", err)
+		c.unindexable = true
+	}
 	return more && err == nil
 }
 

@@ -1,6 +1,9 @@
 package history
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Format is one of the two encodings that a log holds of each event.
 type Format uint8
@@ -122,13 +125,17 @@ const fetchBytes = maxBlockText
 
 // Fetch is [Cursor.Next] for a cursor that is behind what memory holds: it reads from
 // disk, and so may take its time. missed is how many events the file does not have any
-// more, or that are damaged: then there is an error besides. Where nothing can be read, the
-// cursor goes on with what memory has.
+// more, or that are damaged: then there is [ErrDamaged] besides, and where nothing can be
+// read, the cursor goes on with what memory has. By another error it stays where it was.
 func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) {
 	first := c.log.first()
 	from, size := c.next, 0
 	var lines []byte
 	for r, err := range c.log.committer.file.from(c.next) {
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			c.next = from
+			return runs, 0, fmt.Errorf("read events from %d on: %w", from, err)
+		}
 		if err != nil {
 			damage, size = err, 0
 			break

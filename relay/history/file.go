@@ -40,6 +40,7 @@ type File struct {
 	insert  statements
 	nth     uint64 // how many events that were said have been written
 	authors Author // the highest that was written
+	lazy    bool   // commits do not wait for the disk
 	saids   int    // how many have been written that are not indexed, or more
 
 	indexed atomic.Uint64 // the words of events up to this id can be searched for; set by the committer
@@ -273,9 +274,12 @@ func fileError(err error) error {
 
 // Result codes of SQLite (https://www.sqlite.org/rescode.html).
 const (
-	codeCorrupt = 11
-	codeFull    = 13
-	codeNotADB  = 26
+	codePerm     = 3
+	codeReadOnly = 8
+	codeCorrupt  = 11
+	codeFull     = 13
+	codeCantOpen = 14
+	codeNotADB   = 26
 )
 
 // primary returns an error's code without what SQLite says beyond it.
@@ -323,9 +327,11 @@ func (f *File) Room(away time.Duration) (Room, error) {
 	if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
 		return r, fmt.Errorf("read the clients of %s: %w", f.path, fileError(err))
 	}
-	// Those who do not come back were not here when it closes next.
-	if err := f.exec(`UPDATE client SET gone = (SELECT max(seen) FROM client) WHERE gone = 0`); err != nil {
-		return r, fmt.Errorf("write the clients of %s: %w", f.path, err)
+	// Those who do not come back were not here when it closes next. Where a full disk does not
+	// take that, they are waited for once more: the room opens all the same.
+	err = f.exec(`UPDATE client SET gone = (SELECT max(seen) FROM client) WHERE gone = 0`)
+	if err != nil && !errors.Is(writeError(err), ErrDiskFull) {
+		return r, fmt.Errorf("write the clients of %s: %w", f.path, fileError(err))
 	}
 	return r, nil
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -72,7 +73,7 @@ func useDamaged(t *testing.T, path string) {
 	}
 	defer file.Close()
 	file.Room(time.Minute)
-	l, err := NewOn(file, few, wakeAll, func([]Refused, error) {})
+	l, err := NewOn(file, few, wakeAll, func([]Refused, error) {}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return
 	}

@@ -40,20 +40,13 @@ func (f *File) loadIndexed() error {
 // isIndexDue reports whether some events should be indexed although others wait to be written.
 func (f *File) isIndexDue() bool { return f.saids >= indexAfter }
 
-// indexLater returns a channel that is ready when the rest should be indexed; nil: nothing is left.
-func (f *File) indexLater() <-chan time.Time {
-	if f.saids == 0 {
-		return nil
-	}
-	return time.After(indexPause)
-}
-
 // index indexes some of the events that are not, and reports whether there are more. It
 // does not wait for the disk: what is lost of it with the power is done again.
 func (f *File) index() (more bool, err error) {
 	if f.saids == 0 {
 		return false, nil
 	}
+	f.lazy = true
 	if err := f.exec(`PRAGMA synchronous = NORMAL`); err != nil {
 		return false, fmt.Errorf("index what was said: %w", err)
 	}
@@ -77,9 +70,6 @@ func (f *File) index() (more bool, err error) {
 		}
 		return nil
 	})
-	if full := f.exec(`PRAGMA synchronous = FULL`); err == nil {
-		err = full
-	}
 	if err != nil {
 		return false, fmt.Errorf("index what was said: %w", err)
 	}

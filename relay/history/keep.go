@@ -17,8 +17,11 @@ type Keep struct {
 	Bytes int64         // of the file; 0: no limit
 }
 
-// minKept is the smallest size to which a history can be bounded, in bytes.
-const minKept = 1_000_000
+// The least to which a history can be bounded: a slip of the pen must not empty it.
+const (
+	minKept = 1_000_000 // bytes
+	minAge  = time.Hour
+)
 
 // ParseKeep reads an age, a size, or both: "30d", "500MB", "12h, 1GiB"; "" is no limit.
 func ParseKeep(limits string) (keep Keep, err error) {
@@ -27,12 +30,16 @@ func ParseKeep(limits string) (keep Keep, err error) {
 		if limit == "" {
 			continue
 		}
-		if age, ok := parseAge(limit); ok && age > 0 {
+		isAge := strings.HasSuffix(limit, "h") || strings.HasSuffix(limit, "d") // an m is of megabytes
+		age, _ := parseAge(limit)
+		size, err := humanize.ParseBytes(limit)
+		switch {
+		case isAge && age >= minAge && keep.Age == 0:
 			keep.Age = age
-		} else if size, err := humanize.ParseBytes(limit); err == nil && size >= minKept && size <= math.MaxInt64 {
+		case !isAge && err == nil && size >= minKept && size <= math.MaxInt64 && keep.Bytes == 0:
 			keep.Bytes = int64(size)
-		} else {
-			return keep, fmt.Errorf("%q is neither an age nor a size from 1MB on; as in 30d, 12h, 500MB or 30d,500MB", limit)
+		default:
+			return keep, fmt.Errorf("%q is neither an age from 1h on nor a size from 1MB on, each once; as in 30d, 12h, 500MB or 30d,500MB", limits)
 		}
 	}
 	return keep, nil

@@ -3,6 +3,7 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"chat/relay/wire"
 )
@@ -26,9 +29,11 @@ type Selection struct {
 	Happened     bool           // and not only what was said: joins, leaves, topics, nicks
 }
 
-// ReadFile reads the events of the file at path that are wanted, oldest first. A host may be
-// using the file meanwhile. The error, after which nothing comes, is one of
-// the Err of this package or the system's.
+// ReadFile reads the events of the file at path that are wanted, oldest first. Another process may
+// host on the file meanwhile, but not this one: closing the file again gives up the locks that
+// the system has for the process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+// Damaged events are left out. The error, after which nothing comes, is one of the Err of this
+// package or the system's.
 func ReadFile(path string, wanted Selection) iter.Seq2[wire.Event, error] {
 	return func(yield func(wire.Event, error) bool) {
 		if err := wanted.read(path, yield); err != nil {
@@ -88,6 +93,7 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 		return err
 	}
 	defer db.Close()
+	var damage error // the first, told at the end
 	for next := uint64(1); next > 0; {
 		page, err := s.page(db, &next)
 		for i := range page {
@@ -95,11 +101,12 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 				return nil
 			}
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrDamaged) {
 			return err
 		}
+		damage = cmp.Or(damage, err)
 	}
-	return nil
+	return damage
 }
 
 // pageEvents is how many events are read at a time. Between two pages the file is let go:
@@ -107,17 +114,19 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 const pageEvents = 1000
 
 // page reads what is wanted of the next events from the id next on, and sets next behind
-// them, or to 0 at the end.
+// them, or to 0 at the end. An event that is damaged is left out, and an error.
 func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error) {
 	where, args := s.where()
 	rows, err := db.Query(`SELECT id, json FROM event WHERE id >= ?`+where+` ORDER BY id LIMIT ?`,
 		slices.Concat([]any{*next}, args, []any{pageEvents})...)
 	if err != nil {
-		return nil, err
+		*next = 0
+		return nil, fileError(err)
 	}
 	defer rows.Close()
 	at := *next
 	*next = 0
+	var damage error
 	for read := 1; rows.Next(); read++ {
 		var r row
 		if err := rows.Scan(&r.id, &r.json); err != nil {
@@ -125,10 +134,10 @@ func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error
 		}
 		e, err := r.event()
 		switch {
-		case err != nil:
-			return page, err
 		case r.id < at: // it would not end
 			return page, fmt.Errorf("%w: event %d comes behind %d", ErrDamaged, r.id, at-1)
+		case err != nil:
+			damage = cmp.Or(damage, err)
 		case s.shows(&e):
 			page = append(page, e)
 		}
@@ -137,7 +146,7 @@ func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error
 			*next = at
 		}
 	}
-	return page, errors.Join(rows.Err(), rows.Close())
+	return page, cmp.Or(fileError(rows.Err()), damage)
 }
 
 // shows reports whether e is wanted by what only its words tell.
@@ -162,14 +171,15 @@ func openToRead(path string) (*sql.DB, error) {
 		return db, nil
 	}
 	db.Close()
-	if mode == "ro" || isDamage(err) {
+	if e, ok := errors.AsType[*sqlite.Error](err); !ok || mode == "ro" || !slices.Contains(unwritable, primary(e)) {
 		return nil, err
 	}
 	// Where it cannot write, SQLite takes a file only when told that nobody changes it.
 	return openDB(path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
 }
 
-func isDamage(err error) bool { return errors.Is(fileError(err), ErrDamaged) }
+// unwritable are the codes by which SQLite says that it may not write.
+var unwritable = []int{codePerm, codeReadOnly, codeCantOpen}
 
 // where returns further conditions of the events that are wanted, all but what shows tells.
 func (s *Selection) where() (where string, args []any) {

@@ -70,6 +70,12 @@ func (s *statements) close() {
 // write puts a batch into the file in one transaction, its events with ids from first
 // on. When it returns without error they are on disk, also if the power fails.
 func (f *File) write(batch []pending, first uint64) error {
+	if f.lazy {
+		if err := f.exec(`PRAGMA synchronous = FULL`); err != nil {
+			return err
+		}
+		f.lazy = false
+	}
 	nth, authors, saids := f.nth, f.authors, f.saids
 	err := f.transaction(func() error {
 		clients := make(map[[sha256.Size]byte]Client) // copies: what is refused must not raise the Seq of what is held
@@ -188,10 +194,10 @@ func (f *File) before(id uint64) iter.Seq2[row, error] {
 }
 
 // search reads what was said before id (0: all) with the words of q, latest first, of
-// that what is indexed.
-func (f *File) search(q query, id uint64) iter.Seq2[row, error] {
-	return f.query(`word JOIN event ON event.id = word.rowid
-		WHERE word MATCH ? AND word.rowid < ? ORDER BY word.rowid DESC`, q.fts(), limitID(id))
+// that what is indexed, and not private to others than me.
+func (f *File) search(q query, id uint64, me Author) iter.Seq2[row, error] {
+	return f.query(`word JOIN event ON event.id = word.rowid WHERE word MATCH ? AND word.rowid < ?
+		AND (recipient = 0 OR recipient = ? OR author = ?) ORDER BY word.rowid DESC`, q.fts(), limitID(id), me, me)
 }
 
 // limitID is the id before which all are wanted, as SQLite can have it.

@@ -46,7 +46,7 @@ func runBare(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	line := bareDialect.say(newText(0))
+	line := bareDialect.say(newText(0, 0))
 	s := &bareServer{size: len(line), lines: []byte(strings.Repeat(line, max(1, *chunk/len(line))))}
 	var err error
 	if s.listener, err = net.Listen("tcp", *addr); err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,8 +14,10 @@ import (
 // A bench is all measurements of one call.
 type bench struct {
 	opts  *options
-	self  string // this program, to be run as a peer
-	dir   string // what the servers write
+	self  string               // this program, to be run as a peer
+	dir   string               // what the servers write
+	disk  string               // what they write that has to be on a disk; empty: nothing yet
+	rooms map[string]*madeRoom // histories that have been made
 	peers map[string]*peer
 	files uint64 // how many a process may have open
 	runs  []run
@@ -38,7 +39,7 @@ func runBench(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{opts: opts, peers: newPeers(opts)}
+	b := &bench{opts: opts, peers: newPeers(opts), rooms: make(map[string]*madeRoom)}
 	for _, name := range b.wanted(nil) {
 		if b.peers[name] == nil {
 			return fmt.Errorf("--peer %s: there is no such one", name)
@@ -53,13 +54,13 @@ func runBench(ctx context.Context, args []string) error {
 	if b.dir, err = os.MkdirTemp("", "chat-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer func() { os.RemoveAll(b.dir); os.RemoveAll(b.disk) }()
 	began := time.Now()
 	if most := b.mostClients(); most < mostWanted {
 		fmt.Fprintf(os.Stderr, "a process may have %d files open here: at most %d clients (prlimit, limits.conf)\n", b.files, most)
 	}
 	for _, c := range newCells() {
-		if len(opts.cells) == 0 || slices.Contains(opts.cells, c.name) {
+		if opts.wants(c.name) {
 			if err := b.measure(ctx, c); err != nil {
 				return err
 			}
@@ -121,7 +122,7 @@ func (b *bench) measure(ctx context.Context, c *cell) error {
 		for round := 1; round <= b.opts.rounds; round++ {
 			for _, name := range b.wanted(usual) {
 				p := b.peers[name]
-				if len(b.opts.peers) == 0 && !p.suits(s) {
+				if len(b.opts.peers) == 0 && !p.suits(s) || c.dialect != nil && c.dialect != p.dialect {
 					continue
 				}
 				if err := b.measureOne(ctx, c, p, s, round); err != nil {

@@ -12,7 +12,8 @@ type cell struct {
 	name    string
 	shapes  []shape
 	peers   []string
-	base    string // ratios are to this peer
+	base    string   // ratios are to this peer
+	dialect *dialect // of those it can be made with; nil: of all
 	columns []column
 	run     func(ctx context.Context, b *bench, p *peer, s shape) (values, error)
 }
@@ -87,6 +88,29 @@ var startColumns = []column{
 	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), true},
 }
 
+var historyColumns = []column{
+	{"messages", "messages/s", scaled(1, "%.0f"), true},
+	{"cpu", "server CPU µs each", scaled(1, "%.1f"), true},
+	{"p50", "ack at 1,000/s: p50 ms", scaled(1e6, "%.2f"), true},
+	{"p99", "p99 ms", scaled(1e6, "%.2f"), true},
+}
+
+var longColumns = []column{
+	{"count", "messages", scaled(1, "%.0f"), false},
+	{"ready", "ready ms", scaled(1e6, "%.0f"), false},
+	{"cold", "not in the cache", scaled(1e6, "%.0f"), false},
+	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), false},
+	{"empty", "of an empty one", scaled(1<<20, "%.1f"), false},
+	{"short", "of a short one", scaled(1<<20, "%.1f"), false},
+	{"search", "search p50 ms", scaled(1e6, "%.1f"), false},
+	{"slowest", "at most", scaled(1e6, "%.1f"), false},
+	{"page", "page p50 ms", scaled(1e6, "%.1f"), false},
+	{"catch up", "caught up/s", scaled(1, "%.0f"), false},
+	{"peak", "RSS at most", scaled(1<<20, "%.1f"), false},
+	{"fill", "filled/s", scaled(1, "%.0f"), false},
+	{"bytes", "bytes on disk each", scaled(1, "%.0f"), false},
+}
+
 var screenColumns = []column{
 	{"first", "first frame ms", scaled(1e6, "%.0f"), false},
 	{"in", "100,000 in, ms", scaled(1e6, "%.0f"), false},
@@ -128,6 +152,14 @@ func newCells() []*cell {
 		{
 			name: "start", base: "nats-server", peers: []string{"chat", "nats-server", "ngircd", "ncat"}, columns: startColumns,
 			run: runStart, shapes: []shape{{1, 0, nil}},
+		},
+		{
+			name: "history", base: "jetstream", peers: []string{"chat-history", "chat-json", "jetstream"}, columns: historyColumns,
+			run: runHistory, shapes: []shape{{20, 20, nil}},
+		},
+		{
+			name: "history-long", base: "chat-json", peers: []string{"chat-json"}, dialect: &jsonDialect, columns: longColumns,
+			run: runLongHistory, shapes: []shape{{1, 1, nil}},
 		},
 		{
 			name: "screen", base: "irssi", peers: []string{"chat", "chat-plain", "irssi", "weechat"}, columns: screenColumns,

@@ -133,6 +133,12 @@ func (c *client) takeOdd(r *reader, line []byte) error {
 		}
 		return c.wrong(line)
 	}
+	if c.dialect.acked != nil && c.dialect.acked(line) {
+		own := &c.from[c.id]
+		own.next = nextNumber(own.next)
+		r.arrived(c, c.id, 1)
+		return nil
+	}
 	reply, in := c.dialect.control(line, c.talks)
 	if reply != "" {
 		if _, err := unix.Write(c.fd, []byte(reply)); err != nil {

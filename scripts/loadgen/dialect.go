@@ -17,6 +17,7 @@ type dialect struct {
 	after   int                                                   // bytes behind a message's text
 	echo    bool                                                  // a sender gets its own messages
 	labels  bool                                                  // labels may stand inside a text
+	acked   func(line []byte) bool                                // acknowledges a sender's next message; nil: that it comes back does
 }
 
 func nick(id int) string { return fmt.Sprintf("s%04d", id) }

@@ -63,9 +63,11 @@ func newFlow(g *generator) *flow {
 }
 
 func newSender(f *flow, id int) *sender {
-	line := f.gen.dialect.say(newText(id))
+	line := f.gen.dialect.say(newText(id, 0))
 	s := &sender{client: &f.gen.clients[id], flow: f, receivers: int32(f.gen.receivers()), size: len(line)}
-	s.lines = []byte(strings.Repeat(line, int(f.window)))
+	for n := range int(f.window) {
+		s.lines = append(s.lines, f.gen.dialect.say(newText(id, n))...)
+	}
 	digits := fmt.Sprintf("%08d", firstNumber)
 	for at := 0; ; {
 		i := strings.Index(line[at:], digits)

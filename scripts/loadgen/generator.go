@@ -23,6 +23,8 @@ type generator struct {
 	receive int // size of a client's receive buffer; 0: the system's choice
 	flow    *flow
 
+	acksOnly bool // only what comes back to who said it is timed
+
 	arrivals atomic.Int64
 	schedule atomic.Pointer[schedule]
 	failure  atomic.Pointer[error]

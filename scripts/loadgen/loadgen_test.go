@@ -12,12 +12,14 @@ import (
 
 // lineOf is how a dialect's message looks to a receiver.
 func lineOf(d *dialect, sender int, n int64) string {
-	text := strings.Replace(newText(sender), fmt.Sprint(firstNumber), fmt.Sprint(firstNumber+n), 1)
+	text := strings.Replace(newText(sender, int(n)), fmt.Sprint(firstNumber), fmt.Sprint(firstNumber+n), 1)
 	switch d {
 	case &textDialect:
 		return "10:02 <" + nick(sender) + "> " + text + "\n"
 	case &jsonDialect:
 		return fmt.Sprintf(`{"type":"message","id":%d,"from":"%s","seq":%d,"text":"%s"}`+"\n", n+1, nick(sender), firstNumber+n, text)
+	case &jetStreamDialect:
+		return fmt.Sprintf("MSG chat 1 ack.%s %d\r\n%s\r\n", nick(sender), len(text), text)
 	case &natsDialect:
 		return fmt.Sprintf("MSG chat 1 %d\r\n%s\r\n", len(text), text)
 	case &ircDialect:
@@ -29,6 +31,7 @@ func lineOf(d *dialect, sender int, n int64) string {
 
 var dialects = map[string]*dialect{
 	"text": &textDialect, "json": &jsonDialect, "nats": &natsDialect, "irc": &ircDialect, "ncat": &ncatDialect, "bare": &bareDialect,
+	"jetstream": &jetStreamDialect,
 }
 
 func newTestClient(d *dialect, senders int) (*client, *reader) {
@@ -105,6 +108,43 @@ func TestClientSpotsWhatIsWrong(t *testing.T) {
 		if c, r := newTestClient(d, 1); feed(c, r, changed, 1<<20) == nil {
 			t.Errorf("%s: changed: not seen", name)
 		}
+	}
+}
+
+func TestAcknowledgements(t *testing.T) {
+	c, r := newTestClient(&jetStreamDialect, 3)
+	var stream strings.Builder
+	for n := range int64(50) {
+		fmt.Fprintf(&stream, "MSG ack.s0000 2 30\r\n{\"stream\":\"chat\",\"seq\":%d}\r\n", n+1)
+		stream.WriteString(lineOf(&jetStreamDialect, 2, n))
+	}
+	if err := feed(c, r, stream.String(), 33); err != nil {
+		t.Fatal(err)
+	}
+	if c.from[0].count != 50 || c.from[1].count != 0 || c.from[2].count != 50 {
+		t.Errorf("%+v", c.from)
+	}
+	if got := jetStreamDialect.say(newText(2, 0)); !strings.HasPrefix(got, "PUB chat ack.s0002 64\r\n") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWords(t *testing.T) {
+	w, seen := newWords(), make(map[string]int)
+	for range 10_000 {
+		text := w.text()
+		if len(text) > 300 {
+			t.Errorf("%q", text)
+		}
+		for word := range strings.SplitSeq(text, " ") {
+			seen[word]++
+		}
+	}
+	if often, seldom := seen[w.all[0]], seen[w.all[1000]]; often < 100*seldom || len(seen) < manyWords/4 {
+		t.Errorf("the first word %d times, the 1001st %d times, %d words", often, seldom, len(seen))
+	}
+	if n := len(w.searches()); n != 21 {
+		t.Errorf("%d searches", n)
 	}
 }
 

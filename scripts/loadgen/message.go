@@ -10,7 +10,7 @@ import (
 // Every message is a text of 64 bytes that ends with who sent it and its number,
 // both of a fixed width, so that a receiver checks a line by comparing eight bytes:
 //
-//	~bench~..................................... 0007-10000042
+//	~bench~ soup is ready and the bread is warm, so who 0007-10000042
 const (
 	textSize    = 64
 	marker      = "~bench~"
@@ -21,10 +21,16 @@ const (
 	mostNumbers = 99_999_999 - firstNumber
 )
 
-// newText is the text of a sender's first message.
-func newText(sender int) string {
+// smallTalk is what messages are pieces of.
+const smallTalk = "the soup is ready and the bread is warm, so whoever is hungry may come down to the kitchen before it is all gone again "
+
+// piece is so much of the small talk, from another place for each n.
+func piece(n, size int) string { return strings.Repeat(smallTalk, 2)[n*7%len(smallTalk):][:size] }
+
+// newText is a text of a sender's with the number of its first message, and the nth words.
+func newText(sender, n int) string {
 	tail := fmt.Sprintf(" %04d-%08d", sender, firstNumber)
-	return marker + strings.Repeat(".", textSize-len(marker)-len(tail)) + tail
+	return marker + piece(n, textSize-len(marker)-len(tail)) + tail
 }
 
 // A number is kept as its eight digits, the first one in the highest byte: as it

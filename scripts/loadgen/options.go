@@ -69,3 +69,10 @@ func parseOptions(args []string) (*options, error) {
 	}
 	return o, nil
 }
+
+// wants: history is history-long, too.
+func (o *options) wants(cell string) bool {
+	return len(o.cells) == 0 || slices.ContainsFunc(o.cells, func(name string) bool {
+		return cell == name || strings.HasPrefix(cell, name+"-")
+	})
+}

@@ -17,7 +17,8 @@ type peer struct {
 	most    int    // clients it is put to; 0: as many as there are
 	binary  string // its size is told; empty: it is a part of this program
 	argv    func(b *bench, addr netip.AddrPort, clients int) ([]string, error)
-	front   *front // what a person joins with; nil: nothing to measure
+	prepare func(addr netip.AddrPort) error // has the server do something before clients come; nil: nothing
+	front   *front                          // what a person joins with; nil: nothing to measure
 }
 
 // newPeers are the peers by name. A chat of another build may be among those wanted:
@@ -26,8 +27,10 @@ func newPeers(opts *options) map[string]*peer {
 	all := []*peer{
 		chatPeer("chat", opts.chat),
 		chatPeer("chat-json", opts.chat),
+		chatPeer("chat-history", opts.chat),
 		chatPeer("chat-plain", opts.chat),
 		{name: "nats-server", dialect: &natsDialect, binary: opts.nats, argv: natsArgv},
+		{name: "jetstream", dialect: &jetStreamDialect, binary: opts.nats, argv: jetStreamArgv, prepare: makeStream},
 		{name: "ngircd", dialect: &ircDialect, most: 100, binary: opts.ngircd, argv: ircArgv},
 		{name: "ncat", dialect: &ncatDialect, most: 100, binary: opts.ncat, argv: ncatArgv},
 		{name: "irssi", dialect: &ircDialect, most: 100, binary: opts.irssi, argv: ircArgv, front: &irssiFront},
@@ -55,7 +58,8 @@ func (p *peer) suits(s shape) bool {
 	return (p.most == 0 || s.clients <= p.most) && (!p.bare() || s.senders == 1)
 }
 
-// chatPeer speaks JSON, or has the screen do without, as the end of its name says.
+// chatPeer speaks JSON, keeps a history besides, or has the screen do without, as the end
+// of its name says.
 func chatPeer(name, binary string) *peer {
 	p := &peer{name: name, dialect: &textDialect, binary: binary, front: &screenFront}
 	p.argv = func(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
@@ -66,6 +70,17 @@ func chatPeer(name, binary string) *peer {
 	switch {
 	case strings.HasSuffix(name, "-json"):
 		p.dialect, p.front = &jsonDialect, nil
+	case strings.HasSuffix(name, "-history"):
+		p.dialect, p.front = &jsonDialect, nil
+		inMemory := p.argv
+		p.argv = func(b *bench, addr netip.AddrPort, clients int) ([]string, error) {
+			argv, err := inMemory(b, addr, clients)
+			if err != nil {
+				return nil, err
+			}
+			dir, err := b.folder(name)
+			return append(argv, "--history", filepath.Join(dir, "room.chat")), err
+		}
 	case strings.HasSuffix(name, "-plain"):
 		p.front = &plainFront
 	}

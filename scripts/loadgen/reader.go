@@ -136,7 +136,7 @@ func (r *reader) arrived(c *client, sender int, n int64) {
 	before := g.count
 	g.count += n
 	r.count += n
-	if sched := r.gen.schedule.Load(); sched != nil {
+	if sched := r.gen.schedule.Load(); sched != nil && (sender == c.id || !r.gen.acksOnly) {
 		for k := before; k < g.count; k++ {
 			if due, ok := sched.due(sender, k); ok {
 				r.latency.add(r.now - due)

@@ -58,7 +58,11 @@ func (b *bench) serve(ctx context.Context, p *peer, clients int, flags ...string
 	if err != nil {
 		return nil, err
 	}
-	if err := server.awaitOpen(ctx); err != nil {
+	err = server.awaitOpen(ctx)
+	if err == nil && p.prepare != nil {
+		err = p.prepare(addr)
+	}
+	if err != nil {
 		server.stop()
 		return nil, err
 	}

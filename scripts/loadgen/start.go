@@ -36,32 +36,40 @@ func runStart(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 }
 
 func (b *bench) startOnce(ctx context.Context, p *peer) (seconds, rss float64, err error) {
-	addr, err := freeAddr()
-	if err != nil {
-		return 0, 0, err
-	}
-	argv, err := p.argv(b, addr, 1)
-	if err != nil {
-		return 0, 0, err
-	}
-	start := clock()
-	server, err := startServer(b.dir, addr, argv)
+	server, seconds, err := b.startUp(ctx, p)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer server.stop()
+	rss, err = server.memory("VmRSS")
+	return seconds, rss, err
+}
+
+// startUp starts a server, with further flags, and tells when it let a first client in.
+func (b *bench) startUp(ctx context.Context, p *peer, flags ...string) (_ *server, seconds float64, err error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, 0, err
+	}
+	argv, err := p.argv(b, addr, 1)
+	if err != nil {
+		return nil, 0, err
+	}
+	start := clock()
+	server, err := startServer(b.dir, addr, append(argv, flags...))
+	if err != nil {
+		return nil, 0, err
+	}
 	for {
 		conn, _, err := enter(addr.String(), p.dialect, "v0000")
 		if err == nil {
-			seconds = float64(clock()-start) / 1e9
 			conn.Close()
-			break
+			return server, float64(clock()-start) / 1e9, nil
 		}
 		if clock()-start > int64(patience) || ctx.Err() != nil {
-			return 0, 0, err
+			server.stop()
+			return nil, 0, err
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
-	rss, err = server.memory("VmRSS")
-	return seconds, rss, err
 }

@@ -31,9 +31,8 @@ func newTalker(d *dialect, addr netip.AddrPort) (*talker, error) {
 
 // say says a text of 64 bytes with a certain end. It may still wait to be written.
 func (t *talker) say(end string) error {
-	const words = "the soup is ready and the bread is warm, so whoever is hungry may come down to the kitchen before it is all gone again "
 	end = fmt.Sprintf(" %08d%s", t.said, end)
-	text := strings.Repeat(words, 2)[t.said*7%len(words):][:textSize-len(end)] + end
+	text := piece(t.said, textSize-len(end)) + end
 	t.said++
 	_, err := t.out.WriteString(t.dialect.say(text))
 	return err

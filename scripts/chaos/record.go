@@ -1,0 +1,251 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"chat/relay/wire"
+)
+
+// A record is what one life of a client was shown and did, an entry a line. Twenty
+// clients are shown twenty million messages in a long run, so lines are short:
+//
+//	m ID CLIENT LABEL FIRST [COUNT]  shown: messages FIRST and so on of LABEL
+//	s SEQ LABEL N                    said N under SEQ
+//	x SEQ CODE                       that was refused
+//	w CLIENT SEQ NICK                connected: who it is, and what the host has of it
+//	g MISSED                         told that so many events are missing
+//	? TEXT                           shown something that nobody said so
+//	n                                connected, to a room that is not the same any more
+//	- TEXT                           a note, for who reads records
+//
+// Clients that are not ours leave records of other formats; all are read as entries.
+type entry struct {
+	kind   byte
+	id     uint64 // 0: the format has none
+	client string // "": the format has none
+	label  string
+	first  int
+	count  int
+	seq    uint64
+	text   string // of ? and -, the nick of w, the code of x
+}
+
+const (
+	shown    = 'm'
+	said     = 's'
+	refused  = 'x'
+	welcomed = 'w'
+	missed   = 'g'
+	strange  = '?'
+	newRoom  = 'n'
+	note     = '-'
+)
+
+// A recorder writes a record. What it has is written when flush is called, and when it
+// is much.
+type recorder struct {
+	mu  sync.Mutex
+	out *bufio.Writer
+	buf []byte
+}
+
+func newRecorder(w io.Writer) *recorder { return &recorder{out: bufio.NewWriterSize(w, 64<<10)} }
+
+func (r *recorder) add(e entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := append(r.buf[:0], e.kind)
+	number := func(n uint64) { b = strconv.AppendUint(append(b, ' '), n, 10) }
+	word := func(s string) { b = append(append(b, ' '), s...) }
+	switch e.kind {
+	case shown:
+		number(e.id)
+		word(e.client)
+		word(e.label)
+		number(uint64(e.first))
+		if e.count > 1 {
+			number(uint64(e.count))
+		}
+	case said:
+		number(e.seq)
+		word(e.label)
+		number(uint64(e.first))
+	case refused:
+		number(e.seq)
+		word(e.text)
+	case welcomed:
+		word(e.client)
+		number(e.seq)
+		word(e.text)
+	case missed:
+		number(e.seq)
+	case strange, note:
+		word(strconv.Quote(e.text))
+	}
+	r.buf = append(b, '\n')
+	r.out.Write(r.buf)
+}
+
+func (r *recorder) flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.out.Flush()
+}
+
+// A format is how a record is written.
+type format func(r *recordReader, line []byte) (entry, error)
+
+// A recordReader reads a record, whatever its format.
+type recordReader struct {
+	in     *bufio.Reader
+	format format
+	names  map[string]string // each label and client once in memory
+}
+
+// readRecord gives the entries of a record to f. The last line counts only if it is
+// whole: who was killed may have been writing it.
+func readRecord(name string, fm format, f func(e entry)) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	r := &recordReader{in: bufio.NewReaderSize(file, 1<<20), format: fm, names: make(map[string]string)}
+	for n := 1; ; n++ {
+		line, err := r.in.ReadBytes('\n')
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e, err := r.format(r, line[:len(line)-1])
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", name, n, err)
+		}
+		if e.kind != 0 {
+			f(e)
+		}
+	}
+}
+
+// name returns b as a string, the same one each time.
+func (r *recordReader) name(b []byte) string {
+	if s, ok := r.names[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	r.names[s] = s
+	return s
+}
+
+// ours is the format of a recorder.
+func ours(r *recordReader, line []byte) (entry, error) {
+	if len(line) == 0 {
+		return entry{}, fmt.Errorf("an empty line")
+	}
+	e := entry{kind: line[0], count: 1}
+	rest := bytes.TrimPrefix(line[1:], []byte(" "))
+	if e.kind == strange || e.kind == note {
+		text, err := strconv.Unquote(string(rest))
+		e.text = text
+		return e, err
+	}
+	ok := true
+	word := func() (w []byte) {
+		w, rest, _ = bytes.Cut(rest, []byte(" "))
+		return w
+	}
+	number := func() (n uint64) {
+		for _, c := range word() {
+			ok = ok && c >= '0' && c <= '9'
+			n = n*10 + uint64(c-'0')
+		}
+		return n
+	}
+	switch e.kind {
+	case shown:
+		e.id, e.client, e.label, e.first = number(), r.name(word()), r.name(word()), int(number())
+		if len(rest) > 0 {
+			e.count = int(number())
+		}
+	case said:
+		e.seq, e.label, e.first = number(), r.name(word()), int(number())
+	case refused:
+		e.seq, e.text = number(), r.name(word())
+	case welcomed:
+		e.client, e.seq, e.text = r.name(word()), number(), r.name(word())
+	case missed:
+		e.seq = number()
+	case newRoom:
+	default:
+		ok = false
+	}
+	if !ok {
+		return entry{}, fmt.Errorf("%q is no entry", line)
+	}
+	return e, nil
+}
+
+// asJSON is the format of `chat join --json`, and of `chat history --json`.
+func asJSON(r *recordReader, line []byte) (entry, error) {
+	e, err := wire.ParseEvent(line)
+	if err != nil {
+		return entry{}, err
+	}
+	return entryOf(e), nil
+}
+
+// entryOf is what an event from the host means.
+func entryOf(e wire.Event) entry {
+	switch e.Type {
+	case wire.TypeMessage, wire.TypeAction, wire.TypePrivate:
+		label, first, count, ok := parseText(e.Text)
+		if !ok || isPrivate(label) != (e.Type == wire.TypePrivate) {
+			return entry{kind: strange, text: e.Text}
+		}
+		return entry{kind: shown, id: e.ID, client: e.Client, label: label, first: first, count: count}
+	case wire.TypeWelcome:
+		return entry{kind: welcomed, client: e.Client, seq: e.Seq, text: e.Nick}
+	case wire.TypeGap:
+		return entry{kind: missed, seq: e.Missed}
+	case wire.TypeError:
+		if e.Seq != 0 {
+			return entry{kind: refused, seq: e.Seq, text: string(e.Code)}
+		}
+	}
+	return entry{}
+}
+
+// asLines is the format of what a person sees: `chat join`, or nc; nobody says anything to
+// those alone. A line of our own,
+// connectedLine, stands where a connection of nc begins.
+func asLines(r *recordReader, line []byte) (entry, error) {
+	s := string(line)
+	switch {
+	case s == connectedLine:
+		return entry{kind: welcomed}, nil
+	case strings.HasPrefix(s, "* ") && strings.HasSuffix(s, "no longer kept here"):
+		return entry{kind: missed}, nil
+	case strings.HasPrefix(s, "* "), strings.HasPrefix(s, "! "):
+		return entry{kind: note, text: s}, nil
+	}
+	clock, words, _ := strings.Cut(s, " ")
+	from, text, ok := strings.Cut(words, "> ")
+	label, n, whole := parseLine(text)
+	if !ok || !whole || len(clock) != len("15:04") || from != "<"+label {
+		return entry{kind: strange, text: s}, nil
+	}
+	return entry{kind: shown, label: r.name([]byte(label)), first: n, count: 1}, nil
+}
+
+const connectedLine = "~ connected"

@@ -1,0 +1,44 @@
+//go:build linux
+
+package main
+
+import "fmt"
+
+// setTable makes the seats: a listener, two pipes, and talkers, of whom a quarter is
+// mortal. Those who are not say all the messages between them.
+func (r *run) setTable() error {
+	const others = 3
+	mortals := max((r.clients-others)/4, 1)
+	quota := (r.messages + r.clients - mortals - 2) / (r.clients - mortals - 1)
+	rate := float64(quota) / r.duration.Seconds()
+	for i := range r.clients {
+		s := &seat{run: r, name: fmt.Sprintf("bot%02d", i+1), quota: quota, rate: rate}
+		switch {
+		case i == 0:
+			s.name, s.role, s.quota = "ear", listens, 0
+		case i == 1:
+			s.name, s.role = "pipe-lines", pipesLines
+		case i == 2:
+			s.name, s.role = "pipe-json", pipesJSON
+		case i >= r.clients-mortals:
+			s.mortal, s.quota = true, 0
+		}
+		var err error
+		if s.proxy, err = newProxy(address(1+i), r.host.addr); err != nil {
+			return err
+		}
+		r.seats = append(r.seats, s)
+	}
+	return nil
+}
+
+// targets are the seats that faults can hit.
+func (r *run) targets() (mortals, all []int) {
+	for i, s := range r.seats {
+		all = append(all, i)
+		if s.mortal {
+			mortals = append(mortals, i)
+		}
+	}
+	return mortals, all
+}

@@ -1,0 +1,62 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// folder makes an empty one on a disk. The system's folder for what is temporary may be
+// in memory; the one for what is temporary and stays longer is not.
+func (b *bench) folder(name string) (string, error) {
+	for _, parent := range []string{os.TempDir(), "/var/tmp"} {
+		if b.disk != "" || inMemory(parent) {
+			continue
+		}
+		var err error
+		if b.disk, err = os.MkdirTemp(parent, "chat-bench-disk-"); err != nil {
+			return "", err
+		}
+	}
+	if b.disk == "" {
+		return "", errors.New("no folder on a disk: set TMPDIR to one")
+	}
+	return os.MkdirTemp(b.disk, name+"-")
+}
+
+func inMemory(folder string) bool {
+	var at unix.Statfs_t
+	err := unix.Statfs(folder, &at)
+	return err != nil || at.Type == unix.TMPFS_MAGIC || at.Type == unix.RAMFS_MAGIC
+}
+
+// runHistory has clients flood a room, and then say something now and then in another one.
+// What counts is what is acknowledged: with a history it is on disk by then. Nobody has
+// more than their share of [inFlight] messages waiting for that.
+func runHistory(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
+	v, err := runFlood(ctx, b, p, s)
+	if err != nil {
+		return nil, err
+	}
+	copies := float64(s.clients)
+	v["messages"], v["cpu"] = v["rate"]/copies, v["cpu"]*copies
+	st, err := b.open(ctx, p, s)
+	if err != nil {
+		return nil, err
+	}
+	defer st.close()
+	st.gen.acksOnly = true
+	if err := st.warmUp(ctx); err != nil {
+		return nil, err
+	}
+	acks, err := st.latency(ctx, rateOf(s), b.latencyLength())
+	if err != nil {
+		return nil, err
+	}
+	v["p50"], v["p99"] = acks["p50"], acks["p99"]
+	return v, nil
+}
