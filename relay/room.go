@@ -16,7 +16,8 @@ import (
 // A room is who is here, under which nick, and what each may do. What is said
 // goes through it into the log, so that the log's order is that of the room.
 //
-// No I/O happens under its lock. Order of locks: room.mu, session.mu, the log's.
+// Nothing waits for a network or a disk under its lock. Order of locks: server.mu or room.mu,
+// session.mu, then those of the log, its committer and the fanout.
 type room struct {
 	opts Options
 	log  *history.Log

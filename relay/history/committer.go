@@ -65,8 +65,8 @@ const (
 	// maxPendingBytes bounds their texts likewise.
 	maxPendingBytes = 8 << 20
 
-	// maxHeld is how many events wait while the file takes nothing. Older ones are lost:
-	// they tell who came and who went in the meantime.
+	// maxHeld is how many events that nobody said wait while the file takes nothing: who came
+	// and went, topics, nicks, what is known of clients. Older ones are lost.
 	maxHeld = 1000
 
 	retryEvery = time.Second // while the file takes nothing
