@@ -1,6 +1,7 @@
 package client
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -11,7 +12,10 @@ import (
 func TestCloseLeavesNoHole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
-		go func() {
+		var sending sync.WaitGroup
+		defer sending.Wait()
+		defer end.conn.Close()
+		sending.Go(func() {
 			for id := uint64(1); id < 5000; id++ {
 				e := message(id, "x")
 				if _, err := end.conn.Write(e.AppendJSON(nil)); err != nil {
@@ -21,7 +25,7 @@ func TestCloseLeavesNoHole(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 			}
-		}()
+		})
 		last := uint64(0)
 		for e := range c.Events() {
 			m, ok := e.(Received)

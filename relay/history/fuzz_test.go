@@ -86,7 +86,9 @@ func useDamaged(t *testing.T, path string) {
 	for steps := 0; ; steps++ {
 		runs, _, behind := c.Next(nil)
 		if behind {
-			runs, _, _ = c.Fetch(nil)
+			if runs, _, err = c.Fetch(nil); err != nil && !errors.Is(err, ErrDamaged) {
+				break // it stays there; the session ends
+			}
 		}
 		if !behind && len(runs) == 0 {
 			break

@@ -16,9 +16,10 @@ import (
 type disk struct {
 	writing chan struct{} // capacity 1: has one in it during a commit
 
-	mu     sync.Mutex
-	delay  time.Duration // how long a commit takes; under mu
-	broken bool          // it takes nothing; under mu
+	mu      sync.Mutex
+	delay   time.Duration // how long a commit takes; under mu
+	broken  bool          // it takes nothing; under mu
+	resting bool          // it stays as it is; under mu
 }
 
 func newDisk(path string) *disk {
@@ -31,7 +32,7 @@ func newDisk(path string) *disk {
 // that lets no time pass.
 func (d *disk) rest() {
 	d.mu.Lock()
-	d.delay = 0
+	d.delay, d.resting = 0, true
 	d.mu.Unlock()
 	d.writing <- struct{}{}
 	<-d.writing
@@ -40,7 +41,9 @@ func (d *disk) rest() {
 func (d *disk) set(delay time.Duration, broken bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.delay, d.broken = delay, broken
+	if !d.resting {
+		d.delay, d.broken = delay, broken
+	}
 }
 
 // commit is SQLite's commit hook: what is not 0 makes a rollback of it.
