@@ -37,6 +37,7 @@ type identity struct {
 
 	// while it is away
 	heldUntil time.Time // its nick is nobody else's; zero: it is
+	heldKeys  wire.Keys // of that nick
 	waiting   int       // private messages for it
 }
 
@@ -57,7 +58,7 @@ func (r *room) restore(kept history.Room) {
 		c := identityOf(&kept.Away[i])
 		r.identities[c.key] = c
 		c.place = r.away.PushFront(c) // latest first in kept
-		r.holdLocked(c)
+		r.holdLocked(c, wire.NickKeys(c.nick))
 	}
 }
 

@@ -13,10 +13,10 @@ import (
 // nickHeld is how long the nick of a client whose connection was lost is kept for it.
 const nickHeld = 2 * time.Minute
 
-// holdLocked keeps the nick of a client whose connection was lost.
-func (r *room) holdLocked(c *identity) {
-	c.heldUntil = time.Now().Add(nickHeld)
-	for _, key := range wire.NickKeys(c.nick) {
+// holdLocked keeps the nick of a client whose connection was lost. keys are those of the nick.
+func (r *room) holdLocked(c *identity, keys wire.Keys) {
+	c.heldUntil, c.heldKeys = time.Now().Add(nickHeld), keys
+	for _, key := range keys {
 		r.held[key] = c
 	}
 }
@@ -27,7 +27,7 @@ func (r *room) unholdLocked(c *identity) {
 		return
 	}
 	c.heldUntil = time.Time{}
-	for _, key := range wire.NickKeys(c.nick) {
+	for _, key := range c.heldKeys {
 		if r.held[key] == c {
 			delete(r.held, key)
 		}

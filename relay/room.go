@@ -219,7 +219,7 @@ func (r *room) drop(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := s.identity; c != nil && c.token != "" {
-		r.holdLocked(c)
+		r.holdLocked(c, s.keys)
 		r.rememberLocked(c, history.Dropped)
 	}
 	r.leaveLocked(s, wire.Event{})

@@ -63,7 +63,7 @@ const (
 	maxPending = 4096
 
 	// maxPendingBytes bounds their texts likewise.
-	maxPendingBytes = 8 << 20
+	maxPendingBytes = 1 << 20
 
 	// maxHeld is how many events that nobody said wait while the file takes nothing: who came
 	// and went, topics, nicks, what is known of clients. Older ones are lost.

@@ -14,6 +14,9 @@ const (
 	// meanwhile waits.
 	indexStep = 64
 
+	// indexBytes ends a step of many long ones: a message may have thousands of words.
+	indexBytes = 256 << 10
+
 	// indexAfter is how many may wait for a pause before some are indexed without one: a
 	// part of them, so that the more wait the more are.
 	indexAfter = 1024
@@ -51,13 +54,13 @@ func (f *File) index() (more bool, err error) {
 		return false, fmt.Errorf("index what was said: %w", err)
 	}
 	count, last := max(indexStep, f.saids/indexPart), f.indexed.Load()
-	read := 0
+	read, all := 0, false
 	err = f.transaction(func() error {
-		rows, err := f.unindexed(last, count)
+		rows, end, err := f.unindexed(last, count)
 		if err != nil {
 			return err
 		}
-		read = len(rows)
+		read, all = len(rows), end
 		for i := range rows {
 			e, err := rows[i].event()
 			if err == nil { // a damaged one is told when it is read
@@ -74,22 +77,26 @@ func (f *File) index() (more bool, err error) {
 		return false, fmt.Errorf("index what was said: %w", err)
 	}
 	f.indexed.Store(last)
-	if f.saids -= read; read < count {
+	if f.saids -= read; all {
 		f.saids = 0
 	}
 	return f.saids > 0, nil
 }
 
-// unindexed reads count events behind id, as many as there are, that have words. It is for the
-// committer's own connection.
-func (f *File) unindexed(id uint64, count int) (list []row, err error) {
+// unindexed reads count events behind id that have words, fewer where they are long. all is
+// true where there are no more. It is for the committer's own connection.
+func (f *File) unindexed(id uint64, count int) (list []row, all bool, err error) {
+	size := 0
 	for r, err := range queryRows(f.writer, `event WHERE id > ? AND (said OR recipient > 0) ORDER BY id LIMIT ?`, id, count) {
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		list = append(list, r)
+		if size += len(r.json); size >= indexBytes {
+			return list, false, nil
+		}
 	}
-	return list, nil
+	return list, len(list) < count, nil
 }
 
 // searchUnindexed puts what has the words of q into found, of the events that are not indexed,
