@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/history"
 	"chat/relay/wire"
 )
 
@@ -24,7 +25,8 @@ func TestChurn(t *testing.T) {
 	if testing.Short() {
 		length = 2 * time.Second
 	}
-	srv := relay.New(relay.Options{Rate: -1, MaxSessions: -1})
+	// All is kept: those who stay read in this process too, and may be slow to where it is busy.
+	srv := relay.New(relay.Options{Rate: -1, MaxSessions: -1, History: history.Limits{Events: -1, Bytes: -1}})
 	addr := serveTCP(t, srv)
 	var stayers [4]*stayer
 	for i := range stayers {
