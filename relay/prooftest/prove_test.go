@@ -26,7 +26,7 @@ func checkTimes(t *testing.T, times int, prop func(*rapid.T)) {
 	flag.Set("rapid.nofailfile", "true") // one of many goroutines: the seed is as good
 	if f := flag.Lookup("rapid.checks"); !given {
 		before := f.Value.String()
-		f.Value.Set(strconv.Itoa(times))
+		f.Value.Set(strconv.Itoa(times / slowdown))
 		defer f.Value.Set(before)
 	}
 	began, schedules := time.Now(), 0
@@ -49,7 +49,7 @@ func TestInMemory(t *testing.T) {
 func TestOnDisk(t *testing.T) {
 	parent := diskDir(t)
 	var n atomic.Int64
-	checkTimes(t, 100, func(t *rapid.T) {
+	checkTimes(t, 150, func(t *rapid.T) {
 		dir := filepath.Join(parent, fmt.Sprint(n.Add(1)))
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -127,6 +127,9 @@ func (r *room) actions() map[string]func(*rapid.T) {
 			if m := r.anyone(t); m.now() != nil && m.token != hostToken {
 				m.now().die(rapid.Bool().Draw(t, "in order"))
 				m.come(backlogs.Draw(t, "backlog"))
+				if rapid.Bool().Draw(t, "to say something") {
+					m.now().say("", 0)
+				}
 			}
 		},
 		"say":       r.say,

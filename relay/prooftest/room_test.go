@@ -304,6 +304,7 @@ func clock(t time.Time) string { return t.Format("15:04:05.000") }
 
 // say says something new, to all or to one.
 func (l *life) say(to string, padding int) {
+	synctest.Wait() // it may be about to join
 	c := l.joined()
 	if c == nil {
 		return
