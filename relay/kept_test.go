@@ -105,6 +105,21 @@ func TestRoomGoesOn(t *testing.T) {
 	})
 }
 
+// What looks like a number comes back as it was written.
+func TestTopicThatIsANumber(t *testing.T) {
+	for _, topic := range []string{"007", "1e3", "841954495e697806"} {
+		keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
+			p, _ := program(t, k.srv, hello("p"))
+			p.send(fmt.Sprintf(`{"type":"topic","text":%q}`, topic))
+			p.expectEvent(wire.TypeTopic)
+			k.restart()
+			if _, welcome := program(t, k.srv, hello("p")); welcome.Topic != topic {
+				t.Errorf("the topic %s came back as %s", topic, welcome.Topic)
+			}
+		})
+	}
+}
+
 // The nick of somebody whose connection was lost waits for the token it belongs to.
 func TestNickIsHeld(t *testing.T) {
 	const alice = `{"type":"hello","nick":"alice","token":"alice-token"}`
