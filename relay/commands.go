@@ -2,6 +2,8 @@ package relay
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -245,11 +247,11 @@ func runSearch(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	words := cutWord(req.Text)
 	select {
 	case s.server.searches <- struct{}{}:
-		defer func() { <-s.server.searches }()
 	case <-s.hasEnded():
 		return nil, nil
 	}
 	lines, err := s.server.history.Search(words, page, s.view())
+	<-s.server.searches // before the answer, which may wait for one who does not take it
 	return nil, s.readBack(&wire.Event{Type: wire.TypeHistory, Before: req.Before, Text: words}, lines, err)
 }
 
@@ -268,7 +270,13 @@ func pageOf(req *wire.Request) (history.Page, *wire.Event) {
 // readBack answers with lines of the log, or returns that it cannot be read. The answer is
 // made of what the log has encoded already.
 func (s *session) readBack(answer *wire.Event, lines [][]byte, err error) *wire.Event {
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		s.log().Warn("what is asked for is not found in time", "error", err)
+		if len(lines) == 0 {
+			return faultf(wire.CodeNotRead, "that takes the host too long; try again, or other words")
+		}
+	case err != nil:
 		s.log().Error("the history cannot be read", "error", err)
 		if len(lines) == 0 { // else what can be read is better than nothing
 			return faultf(wire.CodeNotRead, "the host cannot read its history")

@@ -375,3 +375,27 @@ func TestWordsDoNotWaitWithAnswers(t *testing.T) {
 		}
 	})
 }
+
+// Those who ask and do not take the answers keep nobody else from searching.
+func TestSearchesDoNotWaitForTheDeaf(t *testing.T) {
+	bubble(t, relay.Options{Rate: -1}, func(t *testing.T, srv *relay.Server) {
+		alice, _ := program(t, srv, hello("alice"))
+		for range 300 {
+			alice.send(`{"type":"say","text":"soup ` + strings.Repeat("x", 2000) + `"}`)
+		}
+		for range 5 {
+			ours, theirs := net.Pipe()
+			defer ours.Close()
+			go srv.ServeConn(context.Background(), theirs)
+			go io.WriteString(ours, hello("deaf")+"\n"+strings.Repeat(`{"type":"search","text":"soup","count":200}`+"\n", 20))
+		}
+		time.Sleep(time.Second)
+		bob, _ := program(t, srv, `{"type":"hello","backlog":0}`)
+		began := time.Now()
+		bob.send(`{"type":"search","text":"soup"}`)
+		bob.expectEvent(wire.TypeHistory)
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("it took %v", d)
+		}
+	})
+}

@@ -1,7 +1,9 @@
 package history
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -26,4 +28,20 @@ func asAnother(t *testing.T, do func()) {
 		do()
 	}()
 	<-done
+}
+
+// A pipe is no history, and nobody waits for what comes out of it.
+func TestPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := OpenFile(path, Keep{}); !errors.Is(err, ErrNotHistory) {
+		t.Errorf("hosting on it: %v, %v", f, err)
+	}
+	for e, err := range ReadFile(path, Selection{}) {
+		if !errors.Is(err, ErrNotHistory) {
+			t.Errorf("reading it: %v, %v", e, err)
+		}
+	}
 }

@@ -111,7 +111,7 @@ func (l *Log) Before(page Page, view View) ([][]byte, error) {
 	if l.committer == nil {
 		return found.oldestFirst(), nil
 	}
-	err := found.putRows(l, l.committer.file.before(next), &view)
+	err := found.putRows(l, l.committer.file.before(next, view.Me), &view)
 	if err != nil {
 		err = fmt.Errorf("read what was said before %d: %w", next, err)
 	}

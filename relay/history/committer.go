@@ -279,6 +279,9 @@ func (c *committer) commit(batch []pending) bool {
 	if waitForDisk {
 		c.publish(batch)
 	}
+	if err := c.file.shorten(); err != nil {
+		c.warn.Warn("the write-ahead log of the history becomes long", "error", err)
+	}
 	clear(batch)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -364,18 +367,22 @@ func (c *committer) isClosing() bool {
 	return c.closing
 }
 
-// trim deletes some of what is beyond the file's Keep, and reports whether there may be
-// more. What cannot be deleted now is so later.
+// trim deletes some of what is beyond the file's Keep, or else of clients that nobody has
+// seen for long, and reports whether there may be more. What cannot be deleted now is so later.
 func (c *committer) trim() (more bool) {
 	first, err := c.file.trim(time.Now())
-	if err != nil {
+	if first == 0 && err == nil {
+		more, err = c.file.forgetClients(maxClients)
+	}
+	switch {
+	case err != nil:
 		c.warn.Warn("the history is not kept within its bounds", "error", err)
-	}
-	if err != nil || first == 0 {
 		return false
+	case first > 0:
+		c.log.forget(first)
+		return true
 	}
-	c.log.forget(first)
-	return true
+	return more
 }
 
 // indexLater returns a channel that is ready when the rest should be indexed; nil: nothing is left.

@@ -701,8 +701,8 @@ func TestForgetClients(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(time.Second)
 		}
-		if err := h.file.forgetClients(6); err != nil {
-			t.Fatal(err)
+		if more, err := h.file.forgetClients(6); err != nil || more {
+			t.Fatal(more, err)
 		}
 		var left string
 		for n := range 10 {
@@ -712,4 +712,40 @@ func TestForgetClients(t *testing.T) {
 			t.Errorf("the clients %s are left", left)
 		}
 	})
+}
+
+// Many are forgotten in steps: what is said meanwhile has to wait for each.
+func TestForgetClientsInSteps(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		err := h.file.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO client SELECT randomblob(32), i, 1, 0, '', ?, i FROM n`, 2*forgetStep+5, Left)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []bool{true, true, false, false} {
+			if more, err := h.file.forgetClients(5); more != want || err != nil {
+				t.Errorf("there are more: %v, %v; want %v", more, err, want)
+			}
+		}
+		var left string
+		if err := h.file.get(`SELECT group_concat(id) FROM (SELECT id FROM client ORDER BY seen)`, &left); err != nil || left != "20001,20002,20003,20004,20005" {
+			t.Errorf("%s are left, %v", left, err)
+		}
+	})
+}
+
+// The write-ahead log does not stay as long as it once was.
+func TestWriteAheadLogIsShortened(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	h := host(t, path, few)
+	defer h.close()
+	h.file.long = 1 << 20
+	var ticket uint64
+	for range 20 {
+		ticket = h.put(long("soup"), Origin{Author: 1})
+	}
+	h.settle(ticket)
+	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() > 1<<20 {
+		t.Errorf("it has %d bytes, %v", info.Size(), err)
+	}
 }

@@ -19,6 +19,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
+
+	"chat/relay/wire"
 )
 
 // A File is a room on disk: an SQLite database with all that was said and happened,
@@ -33,6 +35,7 @@ type File struct {
 	keep    Keep
 	lock    *flock.Flock
 	readers *sql.DB
+	seekers *sql.DB
 	db      *sql.DB // of writer
 
 	// the committer's, or before there is one
@@ -41,6 +44,7 @@ type File struct {
 	nth     uint64 // how many events that were said have been written
 	authors Author // the highest that was written
 	lazy    bool   // commits do not wait for the disk
+	long    int64  // bytes of the write-ahead log that are too many; see shorten
 	saids   int    // how many have been written that are not indexed, or more
 
 	indexed atomic.Uint64 // the words of events up to this id can be searched for; set by the committer
@@ -59,8 +63,11 @@ const (
 	// (https://www.sqlite.org/fileformat.html, section 1.3.18).
 	applicationID = 0x43484154
 
-	// maxReaders is how many connections read the file at a time; others wait for one.
+	// maxReaders is how many connections read the file at a time for those who come or
+	// catch up, and maxSeekers how many beside them for those who read back; others wait for
+	// one. What is read back may be looked for long.
 	maxReaders = 4
+	maxSeekers = 2
 )
 
 // migrations bring a file from each version to the next: migrations[0] makes one of
@@ -98,7 +105,7 @@ func OpenFile(path string, keep Keep) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // another host may know it by this name
 	}
-	f := &File{path: path, keep: keep, lock: flock.New(path + ".lock")}
+	f := &File{path: path, keep: keep, long: maxWAL, lock: flock.New(path + ".lock")}
 	locked, err := f.lock.TryLock()
 	switch {
 	case err == nil && locked:
@@ -138,6 +145,9 @@ func (f *File) open() error {
 			return err
 		}
 	}
+	if err := checkSchema(f.writer); err != nil {
+		return err
+	}
 	if err := f.migrate(); err != nil {
 		return err
 	}
@@ -152,11 +162,12 @@ func (f *File) open() error {
 	if err := f.insert.prepare(f.writer); err != nil {
 		return err
 	}
-	if f.readers, err = openDB(f.path, url.Values{"mode": {"ro"}}); err != nil {
+	if f.readers, err = openReaders(f.path, maxReaders); err != nil {
 		return err
 	}
-	f.readers.SetMaxOpenConns(maxReaders)
-	f.readers.SetMaxIdleConns(maxReaders)
+	if f.seekers, err = openReaders(f.path, maxSeekers); err != nil {
+		return err
+	}
 	if err := f.loadIndexed(); err != nil {
 		return err
 	}
@@ -167,14 +178,44 @@ func (f *File) open() error {
 		coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.authors, &f.title)
 }
 
+// checkSchema refuses a database that does more than keep what it is given: its owner may
+// have it from a stranger.
+func checkSchema(db querier) error {
+	rows, err := db.QueryContext(context.Background(), `SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view')`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		return ErrNotHistory
+	}
+	return rows.Err()
+}
+
+// openReaders opens the database at path for so many to read at a time.
+func openReaders(path string, most int) (*sql.DB, error) {
+	db, err := openDB(path, url.Values{"mode": {"ro"}})
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	return db, nil
+}
+
 // checkHeader looks at the file before SQLite does, which would change one that is
 // somebody else's. It reports whether there is none yet.
 func checkHeader(path string) (fresh bool, err error) {
-	file, err := os.Open(path)
-	switch {
+	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
 		return true, nil
 	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular() && !info.IsDir(): // opening a pipe would wait for somebody to write
+		return false, ErrNotHistory
+	}
+	file, err := os.Open(path)
+	if err != nil {
 		return false, err
 	}
 	defer file.Close()
@@ -226,13 +267,17 @@ func openDB(path string, options url.Values) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	options.Add("_pragma", "busy_timeout(1000)") // milliseconds: only a stranger writes to it besides us
+	options.Add("_pragma", busyTimeout)
+	options.Add("_pragma", "trusted_schema(0)") // the file may be from a stranger
 	uri := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: options.Encode()}
 	if filepath.VolumeName(abs) != "" { // file:///C:/…
 		uri.Path = "/" + uri.Path
 	}
 	return sql.Open("sqlite", uri.String())
 }
+
+// busyTimeout is in milliseconds: only a stranger writes to the file besides us.
+const busyTimeout = "busy_timeout(1000)"
 
 // exec runs statements that give nothing back.
 func (f *File) exec(query string, args ...any) error {
@@ -248,8 +293,10 @@ func (f *File) get(query string, to ...any) error {
 // Close closes the file. The log on it has to be closed before.
 func (f *File) Close() error {
 	var errs []error
-	if f.readers != nil {
-		errs = append(errs, f.readers.Close())
+	for _, db := range []*sql.DB{f.readers, f.seekers} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	if f.writer != nil {
 		f.insert.close()
@@ -305,6 +352,7 @@ func (f *File) Room(away time.Duration) (Room, error) {
 	if err != nil {
 		return r, fmt.Errorf("read the room of %s: %w", f.path, fileError(err))
 	}
+	r.Topic = wire.Clean(r.Topic)
 	if r.ID == "" {
 		r.ID = NewRoomID()
 		if err := f.set("room", r.ID); err != nil {

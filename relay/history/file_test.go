@@ -804,6 +804,14 @@ func TestRefusedFiles(t *testing.T) {
 		{"a database of nobody's", func(path string) {
 			makeDatabase(t, path, `PRAGMA journal_mode = WAL; CREATE TABLE event (id INTEGER)`)
 		}, ErrNotHistory},
+		{"one that does something by itself", func(path string) {
+			makeFile(t, path, 10)
+			makeDatabase(t, path, `CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM event; END`)
+		}, ErrNotHistory},
+		{"one that computes what it has", func(path string) {
+			makeFile(t, path, 10)
+			makeDatabase(t, path, `CREATE VIEW v AS SELECT 1`)
+		}, ErrNotHistory},
 		{"text", func(path string) {
 			os.WriteFile(path, []byte(strings.Repeat("Dear diary, ", 1000)), 0o644)
 		}, ErrNotHistory},
@@ -1047,6 +1055,19 @@ func TestDamagedEvent(t *testing.T) {
 		if n != 30 || !errors.Is(damage, ErrDamaged) {
 			t.Errorf("%q: ReadFile ends with %v behind event %d", json, damage, n)
 		}
+	}
+}
+
+// People get nothing that the host would not have written, even if the file has it.
+func TestReadBackIsCleaned(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	makeFile(t, path, 2)
+	makeDatabase(t, path, `UPDATE event SET json = '{"type":"message","id":1,"from":"a\u001b[2J","text":"b\u001b]0;x\u0007"}' WHERE id = 1`)
+	h := host(t, path, Limits{Events: 1})
+	defer h.close()
+	lines, err := h.log.Before(Page{Count: 100, Bytes: 1 << 20}, View{})
+	if got := string(bytes.Join(lines, nil)); err != nil || len(lines) != 2 || strings.ContainsAny(got, "\x1b\x07") {
+		t.Errorf("%+q, %v", got, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"time"
@@ -87,7 +88,7 @@ func (f *File) index() (more bool, err error) {
 // true where there are no more. It is for the committer's own connection.
 func (f *File) unindexed(id uint64, count int) (list []row, all bool, err error) {
 	size := 0
-	for r, err := range queryRows(f.writer, `event WHERE id > ? AND (said OR recipient > 0) ORDER BY id LIMIT ?`, id, count) {
+	for r, err := range queryRows(context.Background(), f.writer, `event WHERE id > ? AND (said OR recipient > 0) ORDER BY id LIMIT ?`, id, count) {
 		if err != nil {
 			return nil, false, err
 		}
@@ -114,7 +115,7 @@ func (l *Log) searchUnindexed(q query, found *pile, view *View) (next uint64, da
 		}
 	}
 	// Further back than memory.
-	return behind(next, indexed), found.putRows(l, q.among(l.committer.file.before(next), indexed), view)
+	return behind(next, indexed), found.putRows(l, q.among(l.committer.file.before(next, view.Me), indexed), view)
 }
 
 // behind returns the id behind indexed, or next (0: none) where that is less.

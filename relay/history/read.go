@@ -97,7 +97,7 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 	for next := uint64(1); next > 0; {
 		page, err := s.page(db, &next)
 		for i := range page {
-			if !yield(page[i].Clean(), nil) {
+			if !yield(page[i], nil) {
 				return nil
 			}
 		}
@@ -165,9 +165,7 @@ func openToRead(path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	var any int
-	err = db.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM event LIMIT 1)`).Scan(&any)
-	if err == nil {
+	if err = checkSchema(db); err == nil {
 		return db, nil
 	}
 	db.Close()
@@ -175,7 +173,14 @@ func openToRead(path string) (*sql.DB, error) {
 		return nil, err
 	}
 	// Where it cannot write, SQLite takes a file only when told that nobody changes it.
-	return openDB(path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
+	if db, err = openDB(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}); err != nil {
+		return nil, err
+	}
+	if err := checkSchema(db); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
 }
 
 // unwritable are the codes by which SQLite says that it may not write.

@@ -23,7 +23,8 @@ type row struct {
 	json       []byte // without newline
 }
 
-// event returns the event, or [ErrDamaged].
+// event returns the event, or [ErrDamaged]. It is cleaned like what comes from the network:
+// the file may have been changed since.
 func (r *row) event() (wire.Event, error) {
 	e, err := wire.ParseEvent(r.json)
 	if err == nil && e.ID != r.id {
@@ -32,7 +33,7 @@ func (r *row) event() (wire.Event, error) {
 	if err != nil {
 		return e, fmt.Errorf("%w: event %d: %w", ErrDamaged, r.id, err)
 	}
-	return e, nil
+	return e.Clean(), nil
 }
 
 // The statements of a transaction, made once.
@@ -147,10 +148,19 @@ func (f *File) transaction(do func() error) error {
 	return err
 }
 
-// query reads events, beside the committer.
-func (f *File) query(where string, args ...any) iter.Seq2[row, error] {
-	return queryRows(f.readers, where, args...)
+// seek reads events for one who reads back, for seekTime at most. The error is then
+// [context.DeadlineExceeded].
+func (f *File) seek(where string, args ...any) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		ctx, cancel := context.WithTimeout(context.Background(), seekTime)
+		defer cancel()
+		queryRows(ctx, f.seekers, where, args...)(yield)
+	}
 }
+
+// seekTime is how long is looked for what is read back, with the wait for others'. Rare
+// words, and what is not private to others, may be looked for in all of a history.
+const seekTime = 2 * time.Second
 
 // A querier is a connection or several.
 type querier interface {
@@ -158,9 +168,9 @@ type querier interface {
 }
 
 // queryRows reads events by a connection.
-func queryRows(q querier, where string, args ...any) iter.Seq2[row, error] {
+func queryRows(ctx context.Context, q querier, where string, args ...any) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
-		rows, err := q.QueryContext(context.Background(),
+		rows, err := q.QueryContext(ctx,
 			`SELECT event.id, said, author, recipient, json FROM `+where, args...)
 		if err != nil {
 			yield(row{}, fileError(err))
@@ -185,18 +195,19 @@ func queryRows(q querier, where string, args ...any) iter.Seq2[row, error] {
 
 // from reads the events from id on, oldest first.
 func (f *File) from(id uint64) iter.Seq2[row, error] {
-	return f.query(`event WHERE id >= ? ORDER BY id`, id)
+	return queryRows(context.Background(), f.readers, `event WHERE id >= ? ORDER BY id`, id)
 }
 
-// before reads what was said before id (0: all), latest first.
-func (f *File) before(id uint64) iter.Seq2[row, error] {
-	return f.query(`event WHERE id < ? AND (said OR recipient > 0) ORDER BY id DESC`, limitID(id))
+// before reads what was said before id (0: all), latest first, of that what is not private to
+// others than me.
+func (f *File) before(id uint64, me Author) iter.Seq2[row, error] {
+	return f.seek(`event WHERE id < ? AND (said OR recipient > 0 AND (recipient = ? OR author = ?)) ORDER BY id DESC`, limitID(id), me, me)
 }
 
 // search reads what was said before id (0: all) with the words of q, latest first, of
 // that what is indexed, and not private to others than me.
 func (f *File) search(q query, id uint64, me Author) iter.Seq2[row, error] {
-	return f.query(`word JOIN event ON event.id = word.rowid WHERE word MATCH ? AND word.rowid < ?
+	return f.seek(`word JOIN event ON event.id = word.rowid WHERE word MATCH ? AND word.rowid < ?
 		AND (recipient = 0 OR recipient = ? OR author = ?) ORDER BY word.rowid DESC`, q.fts(), limitID(id), me, me)
 }
 

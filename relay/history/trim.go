@@ -2,7 +2,9 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -10,8 +12,8 @@ import (
 // meanwhile does not wait long.
 const trimStep = 500
 
-// trim deletes some of the oldest events if the file is beyond its Keep, or else clients
-// that nobody has seen for long. The newest event stays: the next one's id follows from it.
+// trim deletes some of the oldest events if the file is beyond its Keep.
+// The newest event stays: the next one's id follows from it.
 // It returns the id of the oldest event that is left, or 0 where none was deleted.
 func (f *File) trim(now time.Time) (first uint64, err error) {
 	var oldest, newest uint64
@@ -23,7 +25,7 @@ func (f *File) trim(now time.Time) (first uint64, err error) {
 		return 0, err
 	}
 	if first == oldest {
-		return 0, f.forgetClients(maxClients)
+		return 0, nil
 	}
 	err = f.transaction(func() error {
 		if err := f.exec(`DELETE FROM word WHERE rowid IN (SELECT id FROM event WHERE id < ? AND (said OR recipient > 0))`, first); err != nil {
@@ -68,20 +70,50 @@ func (f *File) beyond(oldest, newest uint64, now time.Time) (uint64, error) {
 	return oldest, nil
 }
 
-// forgetClients deletes what is known of all but the last clients, most of them.
-func (f *File) forgetClients(most int) error {
+// forgetStep is how many clients are forgotten at a time at most.
+const forgetStep = 10_000
+
+// forgetClients deletes some of what is known of all but the last clients, most of them, and
+// reports whether there may be more.
+func (f *File) forgetClients(most int) (more bool, err error) {
 	var count int
 	if err := f.get(`SELECT count(*) FROM client`, &count); err != nil {
-		return fmt.Errorf("count clients: %w", err)
+		return false, fmt.Errorf("count clients: %w", err)
 	}
 	if count <= most {
-		return nil
+		return false, nil
 	}
-	err := f.exec(`DELETE FROM client WHERE key IN (SELECT key FROM client WHERE gone <> 0 ORDER BY seen LIMIT ?)`, count-most)
+	step := min(count-most, forgetStep)
+	gone, err := f.writer.ExecContext(context.Background(),
+		`DELETE FROM client WHERE key IN (SELECT key FROM client WHERE gone <> 0 ORDER BY seen LIMIT ?)`, step)
 	if err != nil {
-		return fmt.Errorf("delete old clients: %w", err)
+		return false, fmt.Errorf("delete old clients: %w", err)
 	}
-	return nil
+	n, err := gone.RowsAffected()
+	return n == forgetStep, err
+}
+
+// maxWAL is how many bytes the write-ahead log may have.
+const maxWAL = 64 << 20
+
+// shorten empties the write-ahead log if it is long. SQLite begins it anew by itself, but only
+// when nobody reads at that moment, and many who search without a pause keep it from that.
+// This waits for those who read, but not long.
+func (f *File) shorten() error {
+	info, err := os.Stat(f.path + "-wal")
+	if err != nil || info.Size() < f.long {
+		return err
+	}
+	f.long = info.Size() + maxWAL // when it is tried again
+	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, (seekTime + time.Second).Milliseconds())); err != nil {
+		return err
+	}
+	var busy, all, done int
+	err = f.get(`PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &all, &done)
+	if err == nil && busy == 0 {
+		f.long = maxWAL
+	}
+	return errors.Join(err, f.exec(`PRAGMA `+busyTimeout))
 }
 
 // probe reports whether the file takes something: it writes as much as the next
