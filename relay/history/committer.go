@@ -229,6 +229,9 @@ func (c *committer) run() {
 	trim, index := true, false
 	for {
 		batch, closing := c.take()
+		if len(batch) > 0 {
+			index = false // the pause is over
+		}
 		if len(batch) == 0 && closing || len(batch) > 0 && !c.commit(batch) {
 			return
 		}
@@ -236,7 +239,7 @@ func (c *committer) run() {
 		case trim:
 			trim = c.trim()
 		case index || len(batch) > 0 && !c.unindexable && c.file.isIndexDue():
-			index = c.index() && index
+			index = c.index() && len(batch) == 0
 		case len(batch) == 0:
 			select {
 			case <-c.wake:

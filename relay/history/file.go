@@ -39,13 +39,14 @@ type File struct {
 	db      *sql.DB // of writer
 
 	// the committer's, or before there is one
-	writer  *sql.Conn
-	insert  statements
-	nth     uint64 // how many events that were said have been written
-	authors Author // the highest that was written
-	lazy    bool   // commits do not wait for the disk
-	long    int64  // bytes of the write-ahead log that are too many; see shorten
-	saids   int    // how many have been written that are not indexed, or more
+	writer   *sql.Conn
+	insert   statements
+	nth      uint64 // how many events that were said have been written
+	authors  Author // the highest that was written
+	lazy     bool   // commits do not wait for the disk
+	long     int64  // bytes of the write-ahead log that are too many; see shorten
+	saids    int    // how many have been written that are not indexed, or more
+	saidLast int    // how many the last batch had
 
 	indexed atomic.Uint64 // the words of events up to this id can be searched for; set by the committer
 }

@@ -11,17 +11,19 @@ import (
 // later, in the pauses, and until then a search looks at the events themselves.
 
 const (
-	// indexStep is how many events are indexed at a time at least; what is said
-	// meanwhile waits.
+	// indexStep is how many events are indexed at a time: few, since what is said meanwhile waits.
 	indexStep = 64
 
 	// indexBytes ends a step of many long ones: a message may have thousands of words.
 	indexBytes = 256 << 10
 
-	// indexAfter is how many may wait for a pause before some are indexed without one: a
-	// part of them, so that the more wait the more are.
-	indexAfter = 1024
-	indexPart  = 16
+	// indexAfter is how many may wait for a pause while others pour in, indexFlood at a
+	// time or more: beyond it twice as many as came are indexed. While few come, who would
+	// notice the wait, it is indexMost, and then a step is taken with each.
+	// A search looks at each of those that wait.
+	indexAfter = 32 << 10
+	indexFlood = 256
+	indexMost  = 64 << 10
 
 	// indexPause is how long nothing is said before the rest is indexed.
 	indexPause = 100 * time.Millisecond
@@ -42,7 +44,9 @@ func (f *File) loadIndexed() error {
 }
 
 // isIndexDue reports whether some events should be indexed although others wait to be written.
-func (f *File) isIndexDue() bool { return f.saids >= indexAfter }
+func (f *File) isIndexDue() bool {
+	return f.saids >= indexAfter && f.saidLast >= indexFlood || f.saids >= indexMost
+}
 
 // index indexes some of the events that are not, and reports whether there are more. It
 // does not wait for the disk: what is lost of it with the power is done again.
@@ -54,7 +58,8 @@ func (f *File) index() (more bool, err error) {
 	if err := f.exec(`PRAGMA synchronous = NORMAL`); err != nil {
 		return false, fmt.Errorf("index what was said: %w", err)
 	}
-	count, last := max(indexStep, f.saids/indexPart), f.indexed.Load()
+	count, last := max(indexStep, 2*f.saidLast), f.indexed.Load()
+	f.saidLast = 0
 	read, all := 0, false
 	err = f.transaction(func() error {
 		rows, end, err := f.unindexed(last, count)

@@ -3,6 +3,7 @@ package history
 import (
 	"iter"
 	"math"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type Origin struct {
 	To     Author  // the one reader of a private message besides its author; 0: all
 	Client *Client // what a log on disk keeps of the author with the event; nil: nothing
 	Sender any     // comes back with it if it could not be written
+	Reader Reader  // of the author, who waits to read it: handed over first; nil: nobody
 }
 
 // A Log is a room's log: the last events in memory, and all of them in a [File] if it
@@ -58,6 +60,8 @@ type Log struct {
 	idle   []Reader // who waits for the next event; under mu
 	fresh  bool     // something was appended since the last Wake; under mu
 	spare  []Reader // an array for the next list of them; under mu
+
+	speaker Reader // of the last event since the last Wake, or nil; under mu
 }
 
 // A Reader is whoever waits for the log to go on. The log knows nothing of it.
@@ -169,6 +173,7 @@ func (l *Log) putLocked(e *wire.Event, by Origin) {
 	l.bytes += len(b.json) + len(b.text) - before
 	l.trimLocked()
 	l.fresh = true
+	l.speaker = by.Reader
 }
 
 // viewer returns who reads e as text: all, or the one whom a private message is for.
@@ -183,9 +188,18 @@ func (l *Log) Wake() {
 		idle, l.idle, l.spare = l.idle, l.spare, nil
 	}
 	l.fresh = false
+	toFront(idle, l.speaker)
+	l.speaker = nil
 	l.mu.Unlock()
 	if len(idle) > 0 {
 		l.wake(idle)
+	}
+}
+
+// toFront moves r to the front of the list, if it is there.
+func toFront(list []Reader, r Reader) {
+	if i := slices.Index(list, r); i > 0 {
+		list[0], list[i] = list[i], list[0]
 	}
 }
 
@@ -262,6 +276,13 @@ func (l *Log) Wait(next uint64, r Reader) bool {
 	}
 	l.idle = append(l.idle, r)
 	return true
+}
+
+// Forget takes r off the list of those who wait.
+func (l *Log) Forget(r Reader) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.idle = slices.DeleteFunc(l.idle, func(other Reader) bool { return other == r })
 }
 
 // Recycle takes the array of a list that was handed over, for the next one.

@@ -424,3 +424,17 @@ func BenchmarkDrain(b *testing.B) {
 		})
 	}
 }
+
+// Who said something hears first that it was taken.
+func TestWakeBeginsWithTheSpeaker(t *testing.T) {
+	var woken []Reader
+	l := New(Limits{}, func(list []Reader) { woken = list })
+	for _, name := range []string{"a", "b", "c"} {
+		l.Wait(l.Next(), name)
+	}
+	l.Append(message("soup"), Origin{Author: 1, Reader: "c"})
+	l.Wake()
+	if len(woken) != 3 || woken[0] != "c" {
+		t.Errorf("woken in the order %v", woken)
+	}
+}

@@ -115,6 +115,7 @@ func (f *File) write(batch []pending, first uint64) error {
 		return nil
 	})
 	if err == nil {
+		f.saidLast = saids - f.saids
 		f.nth, f.authors, f.saids = nth, authors, saids
 	}
 	return err
@@ -160,7 +161,7 @@ func (f *File) seek(where string, args ...any) iter.Seq2[row, error] {
 
 // seekTime is how long is looked for what is read back, with the wait for others'. Rare
 // words, and what is not private to others, may be looked for in all of a history.
-const seekTime = 2 * time.Second
+const seekTime = 5 * time.Second
 
 // A querier is a connection or several.
 type querier interface {
