@@ -29,6 +29,7 @@ import (
 	"chat/relay/history"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/web"
 	"chat/relay/wire"
 )
 
@@ -48,6 +49,9 @@ type hostOptions struct {
 	LogFormat   string // text or json
 	HistoryFile string // the room is kept in it; "": in memory alone
 	HistoryKeep history.Keep
+	NoWeb       bool
+	WebNames    []string // by which browsers may ask for the page, besides the obvious ones
+	Metrics     bool     // for other machines, too
 	Verbose     bool
 	In          io.Reader
 	Out, Err    io.Writer // for the hosting person; for log lines
@@ -117,6 +121,9 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		LogFormat:   format,
 		HistoryFile: c.String("history"),
 		HistoryKeep: keep,
+		NoWeb:       c.Bool("no-web"),
+		WebNames:    c.StringSlice("web-name"),
+		Metrics:     c.Bool("metrics"),
 		Verbose:     c.Bool("verbose"),
 		In:          os.Stdin,
 		Out:         c.App.Writer,
@@ -163,9 +170,19 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	logs := newLogQueue(opts.Err)
 	defer logs.close()
 	opts.Log = newLogger(opts, logs)
+	var page *web.Handler // set before there are connections
+	if !opts.NoWeb {
+		opts.Web = func(conn net.Conn) { page.Take(conn) }
+	}
 	srv, closeHistory, err := newServer(opts)
 	if err != nil {
 		return err
+	}
+	if !opts.NoWeb {
+		page = web.New(srv, web.Options{
+			Ways: waysIn(ln), Names: append(machineNames(), opts.WebNames...), MetricsForAll: opts.Metrics, Log: opts.Log,
+		})
+		defer page.Close()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -341,8 +358,17 @@ func boundTo(ln net.Listener) netip.Addr {
 // opened tells that the room is open, and every way in.
 func opened(opts hostOptions, room wire.RoomInfo, ln net.Listener, moved bool) {
 	port := ln.Addr().(*net.TCPAddr).Port
+	var pages []string
+	for _, addr := range waysIn(ln) {
+		if !opts.NoWeb {
+			pages = append(pages, "http://"+addr+"/")
+		}
+	}
 	if opts.Headless {
-		opts.Log.Info("room open", "room", room.Title, "id", room.ID, "address", ln.Addr().String(), "ways_in", waysIn(ln))
+		opts.Log.Info("room open", "room", room.Title, "id", room.ID, "address", ln.Addr().String(), "ways_in", waysIn(ln), "page", pages)
+		if !opts.NoWeb && opts.LogFormat == "text" && isTerminal(os.Stderr) {
+			fmt.Fprintf(opts.Err, "%s\n", strings.Join(screen.QR(pages[0]), "\n"))
+		}
 		return
 	}
 	if moved {
@@ -351,6 +377,9 @@ func opened(opts hostOptions, room wire.RoomInfo, ln net.Listener, moved bool) {
 	fmt.Fprintf(opts.Out, "The room %s is open. Others come in with\n", room.Title)
 	if !opts.NoDiscovery {
 		fmt.Fprintf(opts.Out, "  chat join\n")
+	}
+	for _, page := range pages {
+		fmt.Fprintf(opts.Out, "  %s in a browser\n", page)
 	}
 	for _, addr := range waysIn(ln) {
 		host, port, _ := net.SplitHostPort(addr)
@@ -394,7 +423,7 @@ func hostOnScreen(ctx context.Context, srv *relay.Server, opts hostOptions, tran
 	defer served.Wait()
 	how := screen.Options{
 		Place:   &screen.Place{Title: srv.Info().Title, ID: srv.Info().ID},
-		Hosting: true, Ways: ways, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
+		Hosting: true, Ways: ways, NoPage: opts.NoWeb, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
 	}
 	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
 		return enter(ctx, srv, opts, &served)
@@ -514,6 +543,16 @@ func machineName() string {
 	}
 	name, _, _ = strings.Cut(name, ".")
 	return cmp.Or(wire.Clean(name), "chat")
+}
+
+// machineNames returns what others on the network may call this machine.
+func machineNames() []string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return nil
+	}
+	short, _, _ := strings.Cut(name, ".")
+	return []string{name, short, short + ".local"}
 }
 
 // loginName returns the name of who runs this program, if it can be a nick.

@@ -26,7 +26,7 @@ type fanout struct {
 // A batch is a list of sessions with something to write. It is worked off from
 // the front.
 type batch struct {
-	list  []history.Reader // *session each
+	list  []history.Reader // *session each, or *Follower
 	whole []history.Reader // the array of list, to be used again
 	begun bool             // they are marked as writing
 }
@@ -109,7 +109,11 @@ func (f *fanout) work() {
 		runtime.Gosched() // readers that have lines go first: more for each write. When there are none, this costs nothing
 		again = again[:0]
 		for _, r := range chunk {
-			s := r.(*session)
+			s, ok := r.(*session)
+			if !ok {
+				r.(*Follower).wake()
+				continue
+			}
 			if !begun && !s.begin() {
 				continue
 			}

@@ -17,6 +17,8 @@ func TestImports(t *testing.T) {
 		"client":    {"chat/relay/wire"},
 		"plain":     {"chat/relay/client", "chat/relay/wire"},
 		"screen":    {"chat/relay/client", "chat/relay/wire"},
+		"files":     {"chat/relay/wire"},
+		"web":       {"chat/relay", "chat/relay/files", "chat/relay/wire"},
 		"discovery": {"chat/relay/wire"},
 		"doctor":    {"chat/relay/wire"},
 	} {

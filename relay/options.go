@@ -2,9 +2,11 @@ package relay
 
 import (
 	"log/slog"
+	"net"
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/wire"
 )
 
 // Options are what a host may be told. The zero value works: each field's zero
@@ -14,6 +16,14 @@ type Options struct {
 	Room  string       // the room's id; "" is a new one, 16 random hexadecimal digits
 	App   string       // the program and its version, told to those who join; may be ""
 	Log   *slog.Logger // nil: nothing is logged
+
+	// Web takes connections whose first line is an HTTP request. It has to close them, and
+	// does so when they fail. nil: a browser is told that this is no web page.
+	Web func(net.Conn)
+
+	// Files finds what somebody wants to send by the id of its upload, which nobody else
+	// knows, and where people find it. nil: nobody sends files.
+	Files func(id string) (file wire.File, url string, err error)
 
 	// HostToken is the token by which a hello is the hosting person's: it may
 	// kick, ban and mute. "" means nobody may.

@@ -136,12 +136,15 @@ func (s *session) collect(runs [][]byte) (_ [][]byte, behind bool) {
 		runs = s.takeOutLocked(runs)
 		runs, behind = s.takeLogLocked(runs)
 		switch {
-		case len(runs) > 0:
-			return runs, false
+		case len(runs) > 0 || s.hasControl():
+			return s.frameLocked(runs), false
 		case behind && !(s.ending && time.Now().After(s.deadline)):
 			return runs, true
 		case s.bye != nil:
-			runs = append(runs, s.encode(s.bye, ""))
+			runs = s.frameLocked(append(runs, s.encode(s.bye, "")))
+			if c, ok := s.conn.(*framedConn); ok {
+				runs = append(runs, c.AppendGoodbye(nil))
+			}
 			s.bye = nil
 			return runs, false
 		case s.ending:
@@ -170,8 +173,9 @@ func (s *session) takeLogLocked(runs [][]byte) (_ [][]byte, behind bool) {
 	if !s.started {
 		return runs, false
 	}
-	before := len(runs)
+	before, place := len(runs), s.cursor.Place()
 	runs, missed, behind := s.cursor.Next(runs)
+	s.delivered += s.cursor.Place() - place - missed
 	return s.tellMissedLocked(runs, before, missed), behind
 }
 
@@ -206,6 +210,7 @@ func (s *session) fetch(runs [][]byte) [][]byte {
 	if s.places != number { // a late hello has begun anew
 		return runs[:before]
 	}
+	s.delivered += place.Place() - s.cursor.Place() - missed
 	s.cursor.MoveTo(&place)
-	return s.tellMissedLocked(runs, before, missed)
+	return s.frameLocked(s.tellMissedLocked(runs, before, missed))
 }

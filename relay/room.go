@@ -2,8 +2,10 @@ package relay
 
 import (
 	"container/list"
+	"context"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +36,7 @@ type room struct {
 	authors    history.Author          // how many clients there have been
 	banned     map[string]string       // key (see marks) -> the nick it was had under
 	muted      map[string]string       // likewise
+	said       uint64                  // messages, actions and private messages that were taken
 	notices    presence
 }
 
@@ -100,10 +103,10 @@ func (r *room) enter(s *session, req wire.Request) *wire.Event {
 	if refused != nil {
 		s.deliver(faultf(wire.CodeBadNick, "%v; you are %s", refused, s.nick), s.nick)
 	}
-	if !s.announced {
+	if !s.announced && !s.visits {
 		r.notices.joined(r, s)
 	}
-	s.log().Info("joined", "nick", s.nick, "members", len(r.members))
+	s.log().Log(context.Background(), s.presenceLevel(), "joined", "nick", s.nick, "members", len(r.members))
 	return nil
 }
 
@@ -264,7 +267,7 @@ func (r *room) leaveLocked(s *session, how wire.Event) {
 		r.unholdLocked(oldest)
 		delete(r.identities, oldest.key)
 	}
-	s.log().Info("left", "nick", s.nick, "members", len(r.members))
+	s.log().Log(context.Background(), s.presenceLevel(), "left", "nick", s.nick, "members", len(r.members))
 	switch {
 	case r.closed || !s.announced:
 	case how.Text != "" || how.Code != "":
@@ -275,6 +278,14 @@ func (r *room) leaveLocked(s *session, how wire.Event) {
 	default:
 		r.notices.left(r, s.nick)
 	}
+}
+
+// presenceLevel is that of the log lines of who comes and goes.
+func (s *session) presenceLevel() slog.Level {
+	if s.visits {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // close makes the room silent: what is in the log then is what all get.
@@ -333,7 +344,7 @@ func (r *room) memberLocked(s *session) *wire.Event {
 		return faultf(wire.CodeShutdown, "the room closes; this was not sent")
 	case s.identity == nil || s.identity.claimed != s:
 		return faultf(wire.CodeReplaced, "you are no longer in the room; this was not sent")
-	case !s.announced:
+	case !s.announced && !s.visits:
 		r.notices.flush(r)
 	}
 	return nil

@@ -82,6 +82,7 @@ func (r *room) putLocked(s *session, e *wire.Event, to *identity) *wire.Event {
 		return faultf(wire.CodeNotStored, "%s; this was not sent", reason(err))
 	}
 	c.ticket = ticket
+	r.said++
 	if e.Seq >= c.refused {
 		c.refused = 0
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/history"
@@ -37,6 +38,10 @@ type Server struct {
 
 	refusals chan struct{} // one place for each refused connection that is still told why
 	searches chan struct{} // one place for each search
+
+	past    Stats         // of the sessions that have ended; under mu
+	stalled atomic.Uint64 // see Stats.Stalled
+	writes  writeTimes
 }
 
 // maxRefusals is how many refused connections are told why at the same time.
@@ -173,12 +178,24 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 // is closed then. TCP, a pipe in memory, anything that is a net.Conn with
 // deadlines comes in here. One for which there is no room (Options.MaxSessions,
 // bans) is told so and closed. When ctx ends the session is told that the room closes.
-func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
+func (s *Server) ServeConn(ctx context.Context, conn net.Conn) { s.serveConn(ctx, conn, false) }
+
+// ServeVisit is ServeConn for a program that comes to say something and goes again at
+// once: the room hears what it says, but not that it came and went.
+func (s *Server) ServeVisit(ctx context.Context, conn net.Conn) { s.serveConn(ctx, conn, true) }
+
+func (s *Server) serveConn(ctx context.Context, conn net.Conn, visits bool) {
+	if framed, ok := conn.(FramedConn); ok {
+		if w, ok := framed.NetConn().(*webConn); ok {
+			w.release() // the session counts in its place
+		}
+	}
 	sess, refusal := s.admit(conn)
 	if sess == nil {
 		s.refuse(conn, refusal)
 		return
 	}
+	sess.visits = visits
 	defer context.AfterFunc(ctx, sess.shutDown)()
 	over := make(chan struct{})
 	sess.run(func() { close(over) })
@@ -207,6 +224,7 @@ func (s *Server) admit(conn net.Conn) (*session, *wire.Event) {
 	if address != "" {
 		s.addresses[address]++
 	}
+	s.past.Opened++
 	s.serving.Add(1)
 	switch s.admitted++; {
 	case s.tidying != nil:
@@ -238,6 +256,7 @@ func (s *Server) release(sess *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, sess)
+	s.past.add(sess)
 	if sess.address != "" {
 		if s.addresses[sess.address]--; s.addresses[sess.address] == 0 {
 			delete(s.addresses, sess.address)
@@ -257,7 +276,12 @@ func (s *Server) refuse(conn net.Conn, why *wire.Event) {
 	default:
 		return
 	}
-	sayAndClose(conn, why.AppendText(nil, wire.Viewer{}))
+	line := why.AppendText(nil, wire.Viewer{})
+	if framed, ok := conn.(FramedConn); ok { // a program for sure
+		line = why.AppendJSON(nil)
+		line = framed.AppendGoodbye(append(framed.AppendHeader(nil, len(line)), line...))
+	}
+	sayAndClose(conn, line)
 }
 
 // sayAndClose writes b and closes conn so that the peer can read it: closing

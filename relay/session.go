@@ -27,6 +27,7 @@ type session struct {
 	server  *Server
 	conn    net.Conn
 	address string // what limits count it by; "" for this machine itself
+	visits  bool   // it comes to say something and goes: the room is not told of that
 
 	// the read loop's
 	lines   *wire.LineReader
@@ -42,21 +43,24 @@ type session struct {
 	announced bool      // the room was told that it joined
 	slot      int       // its place in room.members
 
-	mu       sync.Mutex     // of all down to ended
-	format   history.Format // changed by the read loop alone
-	started  bool           // there was a welcome, and cursor is the session's place in the log
-	waiting  bool           // on the log's list of those to be handed over
-	writing  bool           // it is being written to, or nothing will be any more
-	ending   bool           // nothing new comes in
-	cursor   history.Cursor
-	places   int           // how many cursors there have been
-	missed   uint64        // how many events the log dropped before they were read
-	out      [][]byte      // encoded events for this session alone, to be written before more of the log
-	outBytes int           // in out
-	bye      *wire.Event   // the last event; nil: none
-	deadline time.Time     // of the write loop once the session is ending
-	space    chan struct{} // closed when out is taken; nil while nobody waits for it
-	ended    chan struct{} // closed once ending is set; nil while nobody waits for it
+	mu         sync.Mutex     // of all down to ended
+	format     history.Format // changed by the read loop alone
+	started    bool           // there was a welcome, and cursor is the session's place in the log
+	waiting    bool           // on the log's list of those to be handed over
+	writing    bool           // it is being written to, or nothing will be any more
+	ending     bool           // nothing new comes in
+	handedOver bool           // the connection speaks HTTP: it is only counted here, and closed with the room
+	cursor     history.Cursor
+	places     int           // how many cursors there have been
+	delivered  uint64        // how many events of the log it was sent; some of them were not for it
+	missed     uint64        // how many events the log dropped before they were read
+	sent       uint64        // bytes of lines
+	out        [][]byte      // encoded events for this session alone, to be written before more of the log
+	outBytes   int           // in out
+	bye        *wire.Event   // the last event; nil: none
+	deadline   time.Time     // of the write loop once the session is ending
+	space      chan struct{} // closed when out is taken; nil while nobody waits for it
+	ended      chan struct{} // closed once ending is set; nil while nobody waits for it
 
 	writer sync.WaitGroup // what writing means
 }
@@ -68,10 +72,11 @@ const bytesPaced = 8 << 10
 const lingerTime = 500 * time.Millisecond
 
 func newSession(s *Server, conn net.Conn, address string) *session {
-	sess := &session{
-		server:  s,
-		conn:    lazily(conn),
-		address: address,
+	sess := &session{server: s, conn: lazily(conn), address: address}
+	if framed, ok := conn.(FramedConn); ok {
+		c := newFramedConn(framed)
+		framed.OnControl(sess.controlFrame)
+		sess.conn = c
 	}
 	sess.lines = wire.NewLineReader(sess.conn, s.opts.MaxLine)
 	sess.lines.OnRead = sess.count
@@ -106,6 +111,10 @@ func (s *session) keepPace() {
 func (s *session) run(over func()) {
 	s.open()
 	first, err := s.greet()
+	if err == errWeb {
+		s.handOver(first, over)
+		return
+	}
 	s.fresh = first == nil && !s.isJSON()
 	if err == nil && first != nil {
 		err = s.serve(first)
@@ -137,6 +146,9 @@ var errRefused = errors.New("refused")
 // greet finds out who is there and lets them into the room. It returns the first
 // line of a person who did not wait for the welcome.
 func (s *session) greet() (first []byte, err error) {
+	if s.isFramed() {
+		return nil, s.hello(nil)
+	}
 	s.readBy(time.Now().Add(silence))
 	line, err := s.lines.ReadLine()
 	if errors.Is(err, os.ErrDeadlineExceeded) && unfinished(s.lines.Pending()) {
@@ -164,6 +176,9 @@ func (s *session) greet() (first []byte, err error) {
 	case program:
 		return nil, s.hello(line)
 	case web:
+		if s.server.opts.Web != nil {
+			return bytes.Clone(line), errWeb
+		}
 		return nil, s.refuseWeb()
 	case stranger:
 		s.log().Info("a handshake of another protocol on the chat port; refused")
@@ -183,13 +198,15 @@ func (s *session) refuseWeb() error {
 	return errRefused
 }
 
-// hello takes a program's first line, or the next one where that was no hello.
+// hello takes a program's first line (nil: it is still to come), or the next one where
+// that was no hello.
 func (s *session) hello(line []byte) error {
 	s.speakJSON()
 	s.readBy(time.Now().Add(s.server.opts.FirstLine))
 	for {
 		req, err := wire.ParseRequest(line)
 		switch {
+		case line == nil:
 		case err != nil:
 			s.fail(0, faultf(wire.CodeBadJSON, "%v", err))
 		case req.Type != wire.TypeHello:
@@ -439,6 +456,10 @@ func (s *session) endWith(bye *wire.Event) {
 		return
 	}
 	s.ending = true
+	if s.handedOver {
+		s.conn.Close()
+		return
+	}
 	s.bye = bye
 	s.deadline = time.Now().Add(drain)
 	s.conn.SetDeadline(s.deadline) // wakes a write that hangs
@@ -516,9 +537,12 @@ func (s *session) writeSome(w *writer) (more bool) {
 		return false
 	}
 	left := w.runs
-	if eager, ok := s.conn.(eagerConn); ok {
+	if eager, ok := eagerly(s.conn); ok {
+		began := s.server.writes.begin()
 		var err error
-		if left, err = eager.writeNow(w); err != nil {
+		left, err = eager.writeNow(w)
+		s.server.writes.end(began)
+		if err != nil {
 			s.lost(err)
 			s.writer.Done()
 			return false
@@ -554,7 +578,9 @@ func (s *session) writeLoop(runs [][]byte) {
 func (s *session) write(runs [][]byte) error {
 	for buffers := net.Buffers(runs); len(buffers) > 0; {
 		s.writeBy()
+		began := s.server.writes.begin()
 		n, err := buffers.WriteTo(s.conn)
+		s.server.writes.end(began)
 		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || s.isOver()) {
 			return err
 		}
@@ -597,6 +623,7 @@ func (s *session) lost(err error) {
 	s.endQuietly()
 	s.conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.server.stalled.Add(1)
 		s.log().Warn("closed a session that does not take what it is sent", "stall", s.server.opts.Stall)
 		return
 	}

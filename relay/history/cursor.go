@@ -52,6 +52,9 @@ func (l *Log) Cursor(from, live uint64, view View) Cursor {
 // View returns what the cursor gets of the log.
 func (c *Cursor) View() View { return c.view }
 
+// Place returns the id of the next event to read.
+func (c *Cursor) Place() uint64 { return c.next }
+
 // Ignore makes the cursor pass over what authors say, who are not changed any more.
 func (c *Cursor) Ignore(authors map[Author]bool) { c.view.Ignored = authors }
 

@@ -22,7 +22,7 @@ func (t *talk) invite(m *model) tea.Cmd {
 		if len(addrs) == 0 {
 			return lines
 		}
-		code := qrRows(addrs[0])
+		code := QR(t.toScan(m))
 		if wide := ansi.StringWidth(code[0]); wide > columns {
 			return append(lines, "", dimStyle.draw(m.ruler.cut(fmt.Sprintf("(a QR code of the address needs %d columns)", wide), columns)))
 		}
@@ -48,6 +48,9 @@ func (t *talk) ways(m *model) (ways []string) {
 		ways = append(ways, "chat join")
 	}
 	for _, addr := range t.addresses(m) {
+		if !m.opts.NoPage {
+			ways = append(ways, pageAt(addr))
+		}
 		ways = append(ways, "chat join --addr "+addr)
 		if host, port, err := net.SplitHostPort(addr); err == nil {
 			ways = append(ways, "nc "+host+" "+port)
@@ -56,9 +59,20 @@ func (t *talk) ways(m *model) (ways []string) {
 	return ways
 }
 
-// qrRows draws a QR code (ISO/IEC 18004) of text in half blocks, dark on light
+// toScan is what the QR code says: where the page is, or the address of a host without one.
+func (t *talk) toScan(m *model) string {
+	addr := t.addresses(m)[0]
+	if m.opts.NoPage {
+		return addr
+	}
+	return pageAt(addr)
+}
+
+func pageAt(addr string) string { return "http://" + addr + "/" }
+
+// QR draws a QR code (ISO/IEC 18004) of text in half blocks, dark on light
 // whatever the terminal's colours are, with the quiet zone that readers need.
-func qrRows(text string) []string {
+func QR(text string) []string {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
 		return []string{text}

@@ -46,6 +46,7 @@ type Options struct {
 	Place *Place
 
 	Hosting    bool                                // we are the hosting person
+	NoPage     bool                                // where we host: there is no page for browsers
 	Ways       []string                            // the addresses at which others can come in, where we host
 	Discovered bool                                // the room that we host is found by `chat join` alone
 	Warnings   <-chan string                       // lines the person must see; nil: none

@@ -39,8 +39,20 @@ type Event struct {
 	Next    uint64 `json:"next,omitzero"`    // id of the first event after the welcome's backlog
 	App     string `json:"app,omitempty"`    // the host's program and version, in a welcome
 
+	File *File `json:"file,omitempty"` // of a message or an action: what is sent with it
+
 	Before uint64  `json:"before,omitzero"`  // of a history: its events have lower ids; 0: they are the last
 	Events History `json:"events,omitempty"` // of a history
+}
+
+// A File is one that somebody sent. The host has it, at Path on its own port.
+type File struct {
+	Number uint64 `json:"n"`
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // of all of them, hexadecimal
+	Type   string `json:"type"`   // the media type of a picture, as the host found it; else application/octet-stream
+	Path   string `json:"path"`   // of its URL
 }
 
 // A History is old events inside another one, oldest first. JSON has at most
@@ -84,11 +96,24 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "token", e.Token)
 	dst = appendUintField(dst, "next", e.Next)
 	dst = appendStringField(dst, "app", e.App)
+	if e.File != nil {
+		dst = e.File.appendJSON(appendName(dst, "file"))
+	}
 	dst = appendUintField(dst, "before", e.Before)
 	if len(e.Events) > 0 {
 		dst = appendEventsField(dst, e.Events)
 	}
 	return append(dst, '}', '\n')
+}
+
+func (f *File) appendJSON(dst []byte) []byte {
+	dst = strconv.AppendUint(append(dst, `{"n":`...), f.Number, 10)
+	dst = appendJSONString(appendName(dst, "name"), f.Name)
+	dst = strconv.AppendInt(appendName(dst, "size"), f.Size, 10)
+	dst = appendJSONString(appendName(dst, "sha256"), f.SHA256)
+	dst = appendJSONString(appendName(dst, "type"), f.Type)
+	dst = appendJSONString(appendName(dst, "path"), f.Path)
+	return append(dst, '}')
 }
 
 // AppendHistory appends the history event e with events that are JSON already, each with
@@ -314,6 +339,11 @@ func (e Event) Clean() Event {
 	e.Members = cleanAll(e.Members)
 	e.Hosts = cleanAll(e.Hosts)
 	e.Events = cleanEvents(e.Events)
+	if e.File != nil {
+		f := *e.File
+		f.Name, f.SHA256, f.Type, f.Path = Clean(f.Name), Clean(f.SHA256), Clean(f.Type), Clean(f.Path)
+		e.File = &f
+	}
 	return e
 }
 
@@ -351,6 +381,8 @@ type Request struct {
 	Since   uint64 `json:"since,omitzero"`    // of a hello: the last id seen; the log goes on behind it
 	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to begin with; none: as the host has it
 	Probe   bool   `json:"probe,omitzero"`    // of a hello: only say which room this is
+
+	File string `json:"file,omitempty"` // of a send: the id of the upload
 
 	Before uint64 `json:"before,omitzero"` // of a history: what was said below this id; 0: last
 	Count  int    `json:"count,omitzero"`  // of a history: how many messages; 0: as many as the host likes

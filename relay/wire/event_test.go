@@ -24,6 +24,10 @@ func sample(t *testing.T, typ reflect.Type, n int) reflect.Value {
 				v.Field(i).Set(sample(t, typ.Field(i).Type, n+i))
 			}
 		}
+	case typ == reflect.TypeFor[File]():
+		for i := range typ.NumField() {
+			v.Field(i).Set(sample(t, typ.Field(i).Type, n+i))
+		}
 	case typ.Kind() == reflect.String:
 		v.SetString(fmt.Sprintf("sample %d", n))
 	case typ.Kind() == reflect.Bool:
@@ -327,6 +331,8 @@ func TestEventCleanEveryField(t *testing.T) {
 				field.Set(reflect.ValueOf([]string{hostile, hostile}))
 			case field.Type() == reflect.TypeFor[History]():
 				field.Set(reflect.ValueOf(History{{Type: hostile, Text: hostile, Members: []string{hostile}}}))
+			case field.Type() == reflect.TypeFor[*File]():
+				field.Set(reflect.ValueOf(&File{Name: hostile, SHA256: hostile, Type: hostile, Path: hostile}))
 			case field.CanInt(), field.CanUint(), field.Type() == reflect.TypeFor[time.Time]():
 				return
 			default:
@@ -339,6 +345,13 @@ func TestEventCleanEveryField(t *testing.T) {
 				}
 				if before := e.Events[0].Text; before != hostile {
 					t.Errorf("Clean changed the list it was given to %+q", before)
+				}
+			case *File:
+				if want := (File{Name: want, SHA256: want, Type: want, Path: want}); *got != want {
+					t.Errorf("cleaned %+v, want %+v", got, want)
+				}
+				if e.File.Name != hostile {
+					t.Errorf("Clean changed the file it was given to %+q", e.File.Name)
 				}
 			case []string:
 				if !reflect.DeepEqual(got, []string{want, want}) {

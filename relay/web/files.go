@@ -1,0 +1,4 @@
+package web
+
+// handleFiles serves files, where the host takes some.
+func (h *Handler) handleFiles() {}

@@ -1,0 +1,345 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"chat/relay"
+	"chat/relay/wire"
+)
+
+// This file is the room for scripts: what is said by POST, read by GET, and streamed.
+
+// A visit says one thing in the room in the name of who asks by HTTP, and returns the event
+// that all got, or the error or bye by which the room refused it.
+//
+// Who asks is known by its address and the nick it wants: from one request to the next
+// it stays the same client of the room, with the same nick where that can be.
+func (h *Handler) visit(r *http.Request, nick string, say wire.Request) (wire.Event, error) {
+	token := h.visitors.token(r.RemoteAddr, nick)
+	leave, err := h.visitors.enter(r.Context(), token)
+	if err != nil {
+		return wire.Event{}, err
+	}
+	defer leave()
+	ours, theirs := net.Pipe()
+	var served sync.WaitGroup
+	defer served.Wait()
+	defer ours.Close()
+	served.Go(func() { h.room.ServeVisit(context.Background(), &visitor{theirs, remoteAddr(r)}) })
+	defer context.AfterFunc(r.Context(), func() { ours.Close() })()
+	none := 0
+	go ours.Write((&wire.Request{Type: wire.TypeHello, Version: wire.Version, Nick: nick, Token: token, Backlog: &none}).AppendJSON(nil)) // ends with the pipe
+	lines := wire.NewLineReader(ours, wire.MaxJSONLine)
+	var me string
+	for {
+		line, err := lines.ReadLine()
+		switch {
+		case err != nil:
+			return wire.Event{}, cmp.Or(r.Context().Err(), errClosed)
+		case len(line) == 0 || line[0] != '{': // a refusal before the hello, for people
+			return wire.Event{}, &refusal{wire.Event{Code: wire.CodeFull, Text: string(bytes.TrimPrefix(line, []byte("! ")))}}
+		}
+		e, err := wire.ParseEvent(line)
+		if err != nil {
+			return wire.Event{}, fmt.Errorf("ask the room: %w", err)
+		}
+		switch {
+		case e.Type == wire.TypeWelcome:
+			me, say.Seq = e.Client, e.Seq+1
+			go ours.Write(append(say.AppendJSON(nil), "{\"type\":\"quit\"}\n"...))
+		case me != "" && e.Client == me && e.Seq == say.Seq:
+			return e, nil
+		case e.Type == wire.TypeError && (me == "" || e.Seq == say.Seq), e.Type == wire.TypeBye:
+			return wire.Event{}, &refusal{e}
+		}
+	}
+}
+
+// A visitor is the room's end of a visit, with the address of who asks.
+type visitor struct {
+	net.Conn
+	from net.Addr
+}
+
+func (v *visitor) RemoteAddr() net.Addr { return v.from }
+
+// A refusal is what the room answers to what cannot be done.
+type refusal struct{ event wire.Event }
+
+func (r *refusal) Error() string { return r.event.Text }
+
+// statuses are the HTTP statuses (RFC 9110, section 15) of the room's codes; of others it is 400.
+var statuses = map[wire.Code]int{
+	wire.CodeTooLong:    http.StatusRequestEntityTooLarge,
+	wire.CodeBanned:     http.StatusForbidden,
+	wire.CodeMuted:      http.StatusForbidden,
+	wire.CodeNotAllowed: http.StatusForbidden,
+	wire.CodeFull:       http.StatusServiceUnavailable,
+	wire.CodeShutdown:   http.StatusServiceUnavailable,
+	wire.CodeNotRead:    http.StatusServiceUnavailable,
+	wire.CodeReplaced:   http.StatusServiceUnavailable,
+	wire.CodeNotStored:  http.StatusInsufficientStorage,
+}
+
+// refuse answers that a visit did not succeed.
+func (h *Handler) refuse(w http.ResponseWriter, err error) {
+	status := http.StatusServiceUnavailable
+	if r, ok := errors.AsType[*refusal](err); ok {
+		if status = statuses[r.event.Code]; status == 0 {
+			status = http.StatusBadRequest
+		}
+	}
+	http.Error(w, err.Error(), status)
+}
+
+// visitors are who says something by HTTP. A client of the room is in it once, so of two
+// requests of the same one the second waits.
+type visitors struct {
+	secret []byte // makes tokens that nobody can guess
+
+	mu      sync.Mutex
+	present map[string]chan struct{} // by token: closed when its visit is over; under mu
+}
+
+// token returns what the room knows the one at address by who wants to be nick.
+func (v *visitors) token(address, nick string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	mac := hmac.New(sha256.New, v.secret)
+	fmt.Fprintf(mac, "%s %s", host, wire.NickFold(nick))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// enter waits for the place of the client with token.
+func (v *visitors) enter(ctx context.Context, token string) (leave func(), err error) {
+	for {
+		v.mu.Lock()
+		other := v.present[token]
+		if other == nil {
+			over := make(chan struct{})
+			v.present[token] = over
+			v.mu.Unlock()
+			return func() {
+				v.mu.Lock()
+				defer v.mu.Unlock()
+				delete(v.present, token)
+				close(over)
+			}, nil
+		}
+		v.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// maxBody is more than a message of any host has, in bytes.
+const maxBody = wire.MaxJSONLine
+
+// bodyTime is how long a body of a message may take.
+const bodyTime = 30 * time.Second
+
+// post says the body, as text or as {"text":"…","nick":"…"}, and answers with the event.
+func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		status := http.StatusBadRequest
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, "the message did not come in whole", status)
+		return
+	}
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	said := struct{ Text, Nick string }{string(body), r.URL.Query().Get("nick")}
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
+		said.Text = ""
+		if err := json.Unmarshal(body, &said); err != nil {
+			http.Error(w, `a message in JSON is {"text":"soup is ready","nick":"alice"}`, http.StatusBadRequest)
+			return
+		}
+	}
+	said.Text = string(bytes.TrimRight([]byte(said.Text), "\r\n"))
+	if said.Text == "" {
+		http.Error(w, "there is no text in it; curl -d 'build done' says something", http.StatusBadRequest)
+		return
+	}
+	e, err := h.visit(r, said.Nick, wire.Request{Type: wire.TypeSay, Text: said.Text})
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	w.Write(e.AppendJSON(nil))
+}
+
+const (
+	defaultMessages = 200
+	maxMessages     = 1000
+)
+
+// messages answers with what was said behind ?since, one JSON object a line; without since
+// with the backlog. The header Next has the since to go on with.
+func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
+	since, ok := sinceOf(w, r, r.URL.Query().Get("since"))
+	if !ok {
+		return
+	}
+	count := defaultMessages
+	if n := r.URL.Query().Get("count"); n != "" {
+		var err error
+		if count, err = strconv.Atoi(n); err != nil || count < 1 {
+			http.Error(w, "count is how many messages, from 1 on", http.StatusBadRequest)
+			return
+		}
+	}
+	f, err := h.room.Follow(since)
+	if err != nil {
+		h.unreadable(w, err)
+		return
+	}
+	var answer []byte
+	for left := min(count, maxMessages); left > 0; {
+		runs, _, err := f.Next()
+		if err != nil {
+			h.unreadable(w, err)
+			return
+		}
+		if len(runs) == 0 {
+			break
+		}
+		for line := range bytes.Lines(bytes.Join(runs, nil)) {
+			if left == 0 {
+				break
+			}
+			answer, since = append(answer, line...), idOf(line)
+			left--
+		}
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Next", strconv.FormatUint(since, 10))
+	w.Write(answer)
+}
+
+func (h *Handler) unreadable(w http.ResponseWriter, err error) {
+	h.opts.Log.Error("what a script asks for cannot be read", "error", err)
+	http.Error(w, "the host cannot read its history", http.StatusServiceUnavailable)
+}
+
+// sinceOf reads an id of the log, "" being 0. Where it is none, it answers so.
+func sinceOf(w http.ResponseWriter, r *http.Request, s string) (since uint64, ok bool) {
+	if s == "" {
+		return 0, true
+	}
+	since, err := strconv.ParseUint(s, 10, 53)
+	if err != nil {
+		http.Error(w, "since is the id of the last message that you have", http.StatusBadRequest)
+		return 0, false
+	}
+	return since, true
+}
+
+// idOf returns the id of an event of the log, which [wire.Event.AppendJSON] wrote.
+func idOf(line []byte) uint64 {
+	_, rest, _ := bytes.Cut(line, []byte(`"id":`)) // nothing before it can have that in it: it is the second field
+	digits, _, _ := bytes.Cut(rest, []byte(","))
+	id, _ := strconv.ParseUint(string(bytes.TrimRight(digits, "}\n")), 10, 64)
+	return id
+}
+
+const (
+	// streamWrite is how long a reader of a stream may take nothing.
+	streamWrite = 30 * time.Second
+	// streamBeat is how often a stream without news says that it is there.
+	streamBeat = 15 * time.Second
+)
+
+// events streams what is said behind ?since or Last-Event-ID as Server-Sent Events
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html). Who reads so is not in the room.
+func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
+	since, ok := sinceOf(w, r, cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("since")))
+	if !ok {
+		return
+	}
+	f, err := h.room.Follow(since)
+	if err != nil {
+		h.unreadable(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	stream := &stream{ctx: r.Context(), out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w)}
+	for {
+		if err := stream.pass(f); err != nil {
+			h.opts.Log.Debug("a stream ended", "remote", r.RemoteAddr, "error", err)
+			return
+		}
+	}
+}
+
+// A stream is one answer of Server-Sent Events.
+type stream struct {
+	ctx     context.Context
+	out     *bufio.Writer
+	control *http.ResponseController
+}
+
+// pass writes what there is, and waits for more.
+func (s *stream) pass(f *relay.Follower) error {
+	runs, missed, err := f.Next()
+	if err != nil {
+		return err
+	}
+	s.control.SetWriteDeadline(time.Now().Add(streamWrite))
+	if missed > 0 {
+		gap := wire.Event{Type: wire.TypeGap, Missed: missed}
+		fmt.Fprintf(s.out, "data: %s\n", gap.AppendJSON(nil))
+	}
+	for _, run := range runs {
+		for line := range bytes.Lines(run) {
+			fmt.Fprintf(s.out, "id: %d\ndata: %s\n", idOf(line), line)
+		}
+	}
+	if len(runs) > 0 {
+		return nil
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, streamBeat)
+	defer cancel()
+	err = f.Wait(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() == nil {
+		s.out.WriteString(": \n\n") // a comment, which finds out whether the reader is gone
+		return s.flush()
+	}
+	return err
+}
+
+func (s *stream) flush() error {
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

@@ -1,0 +1,44 @@
+// What was said with certain words in it.
+
+import { $, make, nickOf, clockOf, timeOf, counted } from './rows.js';
+import { readBack } from './membership.js';
+
+const hitsAtOnce = 50;
+const maxShown = 500; // letters of one hit
+
+let words = '';
+let before = 0; // the id of the oldest hit
+
+export function search(wanted) {
+	words = $('words').value = wanted.trim();
+	before = 0;
+	$('found').replaceChildren();
+	$('more').hidden = true;
+	$('hits').textContent = '';
+	if (words) find();
+}
+
+async function find() {
+	const wanted = words;
+	$('hits').textContent = 'Searching…';
+	const answer = await readBack({ type: 'search', text: words, before, count: hitsAtOnce });
+	if (words !== wanted) return; // others are looked for meanwhile
+	const hits = answer?.events.reverse() ?? [];
+	$('found').append(...hits.map(hit));
+	before = hits.at(-1)?.id ?? 1;
+	$('more').hidden = before === 1;
+	const none = answer ? answer.code && answer.text || `Nothing was said with ${words}` : 'Not connected; try again';
+	const { length } = $('found').children;
+	$('hits').textContent = length ? counted(length, 'message') : none;
+}
+
+function hit(e) {
+	const at = timeOf(e);
+	const text = make('span', 'text', e.text.slice(0, maxShown));
+	text.dir = 'auto';
+	const button = make('button', '', nickOf(e.from), make('time', '', `${new Date(at).toLocaleDateString()} ${clockOf(at)}`), text);
+	button.dataset.id = e.id;
+	return make('li', '', button);
+}
+
+$('more').onclick = find;

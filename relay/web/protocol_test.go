@@ -1,0 +1,56 @@
+package web_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"chat/relay"
+	"chat/relay/web"
+)
+
+// The examples of PROTOCOL.md that speak HTTP, each with a host of its own.
+func TestProtocolExamples(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl")
+	}
+	page, err := os.ReadFile("../PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?ms)^```http\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
+	if len(examples) < 3 {
+		t.Fatalf("%d examples found in PROTOCOL.md, there are at least 3", len(examples))
+	}
+	for _, example := range examples {
+		r := open(t, relay.Options{App: "chat 1.0"}, web.Options{})
+		for _, step := range strings.Split(example[1], "$ ")[1:] {
+			command, want, _ := strings.Cut(step, "\n")
+			if got := r.shell(t, command); alike(got) != alike(want) {
+				t.Errorf("$ %s\n%s\nPROTOCOL.md:\n%s", command, alike(got), alike(want))
+			}
+		}
+	}
+}
+
+// shell runs a command of the page at this room's address.
+func (r *room) shell(t *testing.T, command string) string {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	command = strings.ReplaceAll(command, "192.168.1.5:24280", r.addr)
+	command = strings.ReplaceAll(command, "curl ", "curl -s ")
+	out, err := exec.CommandContext(ctx, "sh", "-c", command).Output()
+	if err != nil {
+		t.Errorf("%s: %v", command, err)
+	}
+	return strings.ReplaceAll(string(out), r.addr, "192.168.1.5:24280")
+}
+
+// alike returns text with what is different each time made the same.
+func alike(text string) string {
+	return regexp.MustCompile(`"(time|client|room)":"[^"]*"`).ReplaceAllString(text, `"$1":"*"`)
+}
