@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -39,31 +41,57 @@ func (h *Handler) socket(w http.ResponseWriter, r *http.Request) {
 	case <-over: // there was no room for it
 		return
 	}
+	var lines []byte // several of one read go to the room at once
 	for {
-		kind, message, err := ws.Read(context.Background())
-		switch {
-		case err != nil:
-			return
-		case kind != websocket.MessageText:
+		var err error
+		if lines, err = appendMessage(lines, ws); err == nil && s.buffered.Buffered() > 0 && len(lines) < maxLines {
 			continue
-		case !bytes.HasSuffix(message, []byte("\n")):
-			message = append(message, '\n')
 		}
-		if _, err := s.toRoom.Write(message); err != nil {
+		if _, full := s.toRoom.Write(lines); full != nil || err != nil {
 			return
 		}
+		lines = lines[:0]
 	}
 }
+
+// appendMessage appends the lines of the next message, if it is one of text. By an error it
+// appends nothing.
+func appendMessage(lines []byte, ws *websocket.Conn) ([]byte, error) {
+	kind, r, err := ws.Reader(context.Background())
+	if err != nil {
+		return lines, err
+	}
+	whole := len(lines)
+	for err == nil {
+		lines = slices.Grow(lines, 512)
+		var n int
+		n, err = r.Read(lines[len(lines):cap(lines)])
+		lines = lines[:len(lines)+n]
+	}
+	switch {
+	case err != io.EOF:
+		return lines[:whole], err
+	case kind != websocket.MessageText:
+		return lines[:whole], nil
+	case !bytes.HasSuffix(lines, []byte("\n")):
+		return append(lines, '\n'), nil
+	}
+	return lines, nil
+}
+
+// maxLines is how many bytes of lines are gathered before the room gets them.
+const maxLines = 16 << 10
 
 // A socket is a WebSocket (RFC 6455) as a connection to the room. The library reads: it
 // unmasks, puts messages together and answers pings. The room writes, in frames whose
 // header is made for each session and whose lines are the same for all.
 type socket struct {
-	conn   net.Conn // frames are written to it
-	in     net.Conn // what the page said is read from it
-	toRoom net.Conn // and written to it
-	write  func(frame []byte)
-	ready  chan struct{} // closed when write is set
+	conn     net.Conn      // frames are written to it
+	in       net.Conn      // what the page said is read from it
+	toRoom   net.Conn      // and written to it
+	buffered *bufio.Reader // what came of the frames and is not read yet
+	write    func(frame []byte)
+	ready    chan struct{} // closed when write is set
 }
 
 func (s *socket) Read(b []byte) (int, error)         { return s.in.Read(b) }
@@ -128,6 +156,10 @@ func (j *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	j.socket.in, j.socket.toRoom = net.Pipe()
 	c := &controls{conn, j.socket}
 	buffers.Writer.Reset(c)
+	if buffers.Reader.Buffered() == 0 { // nobody sends frames before the answer
+		buffers.Reader = bufio.NewReaderSize(conn, maxLines) // for many short frames in one read
+	}
+	j.socket.buffered = buffers.Reader
 	return c, buffers, nil
 }
 

@@ -8,10 +8,8 @@ package web
 import (
 	"context"
 	"crypto/rand"
-	"embed"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -55,9 +53,6 @@ type Handler struct {
 	visitors visitors
 }
 
-//go:embed page
-var page embed.FS
-
 // New returns what serves the room. It has to be closed.
 func New(room *relay.Server, opts Options) *Handler {
 	if opts.Log == nil {
@@ -67,14 +62,12 @@ func New(room *relay.Server, opts Options) *Handler {
 		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(),
 		visitors: visitors{secret: []byte(rand.Text()), present: make(map[string]chan struct{})},
 	}
-	root, err := fs.Sub(page, "page")
-	if err != nil {
-		panic(err) // the folder is there, or this would not have been built
+	for name, file := range assets() {
+		h.mux.Handle("GET /page/"+name, file)
+		if name == "index.html" {
+			h.mux.Handle("GET /{$}", file)
+		}
 	}
-	h.mux.Handle("GET /page/", http.StripPrefix("/page/", http.FileServerFS(root)))
-	h.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, root, "index.html")
-	})
 	h.mux.HandleFunc("GET /room", h.describe)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
 	h.mux.HandleFunc("GET /socket", h.socket)

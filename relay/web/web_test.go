@@ -469,6 +469,21 @@ func TestUnknownPath(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, status, want)
 		}
 	}
+	for coding, want := range map[string]string{"gzip, deflate": "gzip", "br;q=1, gzip;q=0.5": "gzip", "gzip;q=0": "", "identity": ""} {
+		req, err := http.NewRequest("GET", "http://"+r.addr+"/page/main.js", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", coding)
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Content-Encoding"); got != want || res.Header.Get("Content-Type") != "text/javascript; charset=utf-8" {
+			t.Errorf("%s: %+v", coding, res.Header)
+		}
+	}
 	if status, _ := r.do("DELETE", "/messages", ""); status != 405 {
 		t.Errorf("DELETE: %d", status)
 	}

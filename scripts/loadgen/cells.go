@@ -130,7 +130,7 @@ func newCells() []*cell {
 			shapes: []shape{{20, 1, nil}, {20, 20, allPeers}, {100, 1, nil}, {1000, 1, nil}, {10_000, 1, bigPeers}},
 		},
 		{
-			name: "programs", base: "chat", peers: []string{"chat", "chat-json"}, columns: programsColumns, run: runFlood,
+			name: "programs", base: "chat", peers: []string{"chat", "chat-json", "chat-page"}, columns: programsColumns, run: runFlood,
 			shapes: []shape{{100, 1, nil}, {20, 20, nil}},
 		},
 		{

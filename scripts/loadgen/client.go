@@ -22,7 +22,8 @@ type client struct {
 	in       bool   // the server let it in
 	record   int    // bytes of the last message as it came; the next one is likely as long
 	carry    []byte // a line begun
-	from     []got  // by sender
+	frames   unframer
+	from     []got // by sender
 	arrivals *atomic.Int64
 }
 
@@ -138,6 +139,9 @@ func (c *client) takeOdd(r *reader, line []byte) error {
 		own.next = nextNumber(own.next)
 		r.arrived(c, c.id, 1)
 		return nil
+	}
+	if c.dialect.frames && isHeaderEnd(line) {
+		c.frames.begun = true
 	}
 	reply, in := c.dialect.control(line, c.talks)
 	if reply != "" {

@@ -16,6 +16,7 @@ type dialect struct {
 	before  int                                                   // bytes of lines before a message's own
 	after   int                                                   // bytes behind a message's text
 	echo    bool                                                  // a sender gets its own messages
+	frames  bool                                                  // lines come in frames, from an empty line on
 	labels  bool                                                  // labels may stand inside a text
 	acked   func(line []byte) bool                                // acknowledges a sender's next message; nil: that it comes back does
 }

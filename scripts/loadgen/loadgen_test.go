@@ -4,7 +4,9 @@ package main
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,6 +42,35 @@ func newTestClient(d *dialect, senders int) (*client, *reader) {
 		c.from[i].next = number(0)
 	}
 	return c, &reader{gen: &generator{}, latency: new(histogram)}
+}
+
+// Frames' headers go, wherever the stream is cut.
+func TestUnframe(t *testing.T) {
+	var stream, want strings.Builder
+	for _, n := range []int{1, 10, 125, 126, 5000, 65535, 65536, 70000} {
+		payload := strings.Repeat("\x81\n", n)[:n]
+		want.WriteString(payload)
+		stream.WriteByte(0x81)
+		switch {
+		case n < 126:
+			stream.WriteByte(byte(n))
+		case n < 1<<16:
+			stream.Write(binary.BigEndian.AppendUint16([]byte{126}, uint16(n)))
+		default:
+			stream.Write(binary.BigEndian.AppendUint64([]byte{127}, uint64(n)))
+		}
+		stream.WriteString(payload)
+	}
+	for _, piece := range []int{1, 2, 3, 7, 1000, 1 << 20} {
+		var u unframer
+		var got []byte
+		for chunk := range slices.Chunk([]byte(stream.String()), piece) {
+			got = append(got, u.take(slices.Clone(chunk))...)
+		}
+		if string(got) != want.String() {
+			t.Errorf("in pieces of %d: %d bytes, not %d", piece, len(got), want.Len())
+		}
+	}
 }
 
 // feed gives a client what came in pieces of a size.

@@ -27,6 +27,7 @@ func newPeers(opts *options) map[string]*peer {
 	all := []*peer{
 		chatPeer("chat", opts.chat),
 		chatPeer("chat-json", opts.chat),
+		chatPeer("chat-page", opts.chat),
 		chatPeer("chat-history", opts.chat),
 		chatPeer("chat-plain", opts.chat),
 		{name: "nats-server", dialect: &natsDialect, binary: opts.nats, argv: natsArgv},
@@ -58,7 +59,7 @@ func (p *peer) suits(s shape) bool {
 	return (p.most == 0 || s.clients <= p.most) && (!p.bare() || s.senders == 1)
 }
 
-// chatPeer speaks JSON, keeps a history besides, or has the screen do without, as the end
+// chatPeer speaks JSON, as a page does, keeps a history besides, or has the screen do without, as the end
 // of its name says.
 func chatPeer(name, binary string) *peer {
 	p := &peer{name: name, dialect: &textDialect, binary: binary, front: &screenFront}
@@ -70,6 +71,8 @@ func chatPeer(name, binary string) *peer {
 	switch {
 	case strings.HasSuffix(name, "-json"):
 		p.dialect, p.front = &jsonDialect, nil
+	case strings.HasSuffix(name, "-page"):
+		p.dialect, p.front = &pageDialect, nil
 	case strings.HasSuffix(name, "-history"):
 		p.dialect, p.front = &jsonDialect, nil
 		inMemory := p.argv

@@ -112,6 +112,9 @@ func (r *reader) read(c *client) error {
 		return fmt.Errorf("client %d: %w", c.id, errClosed)
 	}
 	r.bytes += n
+	if c.frames.begun {
+		n = len(c.frames.take(r.buf[begun : begun+n]))
+	}
 	before := r.count
 	r.now = clock()
 	b := r.buf[:begun+n]

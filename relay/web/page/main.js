@@ -27,7 +27,7 @@ function flash(text) {
 	flashing = setTimeout(flash, flashTime, '');
 }
 
-// --- the room ------------------------------------------------------------------------
+// --- the room ---
 
 outbox.onChange(() => {
 	membership.flush();
@@ -121,7 +121,7 @@ async function arrive() {
 	if (about.members) $('here').textContent = `${counted(about.members, 'person is', 'people are')} here`;
 }
 
-// --- what we say ---------------------------------------------------------------------
+// --- what we say ---
 
 function say(request) {
 	return outbox.put(request) || flash('Too much waits for the connection.');
@@ -139,9 +139,6 @@ function talkTo(nick) {
 	$('text').focus();
 }
 
-const help = `Shift-Enter begins a further line, Tab completes a nick, ↑ brings back what you wrote, Ctrl-End goes to the end.
-A click on a member, or /msg NICK, begins to talk to them alone, and Esc ends it. Files can be dropped and pasted.`;
-
 // What this page carries out itself. The host has the rest.
 const locals = {
 	me: (text) => text && say({ type: 'me', text }),
@@ -158,10 +155,6 @@ const locals = {
 	quit(text) {
 		membership.leave(text);
 		return true;
-	},
-	help() {
-		transcript.tell(help);
-		return ask({ type: 'help' });
 	},
 };
 
@@ -189,7 +182,7 @@ $('composer').onsubmit = (e) => {
 $('rename').onclick = () => composer.write('/nick ');
 $('to-all').onclick = () => talkTo('');
 
-// --- files ---------------------------------------------------------------------------
+// --- files ---
 
 function stage(files) {
 	const large = [...files].find(({ size }) => size > about.max_file);
@@ -219,7 +212,7 @@ for (const type of ['dragover', 'dragleave', 'drop']) {
 	});
 }
 
-// --- what is beside the talk ---------------------------------------------------------
+// --- what is beside the talk ---
 
 function panel(id) {
 	for (const name of ['members', 'search']) {
@@ -264,15 +257,13 @@ addEventListener('keydown', (e) => {
 		transcript.scrollBy(page);
 	} else if (e.key === 'End' && e.ctrlKey) transcript.toEnd();
 	else if (e.key === 'Escape') {
-		if (!$('search').hidden || narrow.matches) panel('');
+		if (!$('search').hidden || narrow.matches && !$('members').hidden) panel('');
 		else talkTo('');
 		$('text').focus();
-	} else if (e.key.length === 1 && e.key !== ' ' && !e.ctrlKey && !e.metaKey && !e.altKey && !e.target.matches('input, textarea')) {
-		$('text').focus(); // the letter goes there
 	}
 });
 
-// --- who looks, and what calls -------------------------------------------------------
+// --- who looks, and what calls ---
 
 const notifies = isSecureContext && 'Notification' in window;
 

@@ -21,10 +21,11 @@ export function reset(welcome) {
 }
 
 /** Takes what an event says of who is here. */
-export function take({ type, members, count, from, nick }) {
-	if (type === 'join') return enter({ members, count, hosts: [] });
+export function take(e) {
+	const { type, members, from, nick } = e;
+	if (type === 'join') return enter(e);
 	if (type === 'leave') {
-		others -= Math.max(count - members.length, 0) + members.filter((gone) => !nicks.delete(gone)).length;
+		others -= members.filter((gone) => !nicks.delete(gone)).length;
 		others = Math.max(others, 0);
 	} else if (type === 'nick') {
 		nicks.set(nick, nicks.get(from) ?? false);
@@ -35,7 +36,7 @@ export function take({ type, members, count, from, nick }) {
 }
 
 function enter({ members, hosts, count }) {
-	others += Math.max(count - members.length, 0);
+	others += Math.max(count - members.length, 0); // a list names the first 1,000
 	for (const nick of members) {
 		if (nicks.size < maxKnown) nicks.set(nick, hosts.includes(nick));
 		else others++;

@@ -51,11 +51,12 @@ const natural = (n) => (Number.isSafeInteger(n) && n > 0 ? n : 0);
 
 // Makes an event with all its fields, each of its kind, of whatever the host sent.
 function eventOf(raw) {
-	const e = { ...blank, file: fileOf(raw.file) };
-	for (const [name, value] of Object.entries(raw)) {
-		if (blank[name] === '') e[name] = clean(value);
-		else if (blank[name] === 0) e[name] = natural(value);
-		else if (Array.isArray(blank[name])) e[name] = value.slice(0, maxListed).map((v) => (name === 'events' ? eventOf(v) : clean(v)));
+	const e = { file: fileOf(raw?.file) };
+	for (const [name, none] of Object.entries(blank)) {
+		const value = raw?.[name];
+		if (none === '') e[name] = clean(value);
+		else if (none === 0) e[name] = natural(value);
+		else e[name] = Array.isArray(value) ? value.slice(0, maxListed).map(name === 'events' ? eventOf : clean) : [];
 	}
 	return e;
 }

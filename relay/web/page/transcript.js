@@ -187,7 +187,7 @@ function outgoingRow({ seq, at, request: { type, to, text: said, name }, reason 
 	return row;
 }
 
-// --- the window ----------------------------------------------------------------------
+// --- the window ---
 
 function toBottom() {
 	log.scrollTop = log.scrollHeight;
