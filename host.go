@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -21,11 +22,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/discovery"
+	"chat/relay/files"
 	"chat/relay/history"
 	"chat/relay/plain"
 	"chat/relay/screen"
@@ -50,8 +53,11 @@ type hostOptions struct {
 	HistoryFile string // the room is kept in it; "": in memory alone
 	HistoryKeep history.Keep
 	NoWeb       bool
-	WebNames    []string // by which browsers may ask for the page, besides the obvious ones
-	Metrics     bool     // for other machines, too
+	NoFiles     bool
+	FilesDir    string       // files that are sent stay in it; "": until the host ends
+	Kept        files.Limits // of files
+	WebNames    []string     // by which browsers may ask for the page, besides the obvious ones
+	Metrics     bool         // for other machines, too
 	Verbose     bool
 	In          io.Reader
 	Out, Err    io.Writer // for the hosting person; for log lines
@@ -90,6 +96,10 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	case keep != history.Keep{} && c.String("history") == "":
 		return hostOptions{}, usageErrorf("--history-keep bounds the file of --history, and there is none")
 	}
+	kept, err := fileLimitsOf(c)
+	if err != nil {
+		return hostOptions{}, err
+	}
 	return hostOptions{
 		Options: relay.Options{
 			Title:         title,
@@ -122,6 +132,9 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		HistoryFile: c.String("history"),
 		HistoryKeep: keep,
 		NoWeb:       c.Bool("no-web"),
+		NoFiles:     c.Bool("no-files"),
+		FilesDir:    c.String("files-dir"),
+		Kept:        kept,
 		WebNames:    c.StringSlice("web-name"),
 		Metrics:     c.Bool("metrics"),
 		Verbose:     c.Bool("verbose"),
@@ -129,6 +142,21 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		Out:         c.App.Writer,
 		Err:         c.App.ErrWriter,
 	}, nil
+}
+
+// fileLimitsOf reads how large files may be.
+func fileLimitsOf(c *cli.Context) (limits files.Limits, err error) {
+	for name, limit := range map[string]*int64{"max-file": &limits.MaxFile, "max-files-total": &limits.MaxTotal} {
+		n, err := humanize.ParseBytes(c.String(name))
+		if err != nil || n > math.MaxInt64 {
+			return limits, usageErrorf("--%s is a size as in 500MB or 10GB, not %q", name, c.String(name))
+		}
+		*limit = noneIfZero(int64(n))
+	}
+	if c.String("files-dir") != "" && (c.Bool("no-files") || c.Bool("no-web")) {
+		return limits, usageErrorf("--files-dir is for files that are sent, and --no-files and --no-web mean that none are")
+	}
+	return limits, nil
 }
 
 // maxTitle is how many bytes the title of a room may have.
@@ -174,13 +202,20 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if !opts.NoWeb {
 		opts.Web = func(conn net.Conn) { page.Take(conn) }
 	}
+	store, err := openFiles(&opts, waysIn(ln)[0])
+	if err != nil {
+		return err
+	}
+	if store != nil {
+		defer store.Close()
+	}
 	srv, closeHistory, err := newServer(opts)
 	if err != nil {
 		return err
 	}
 	if !opts.NoWeb {
 		page = web.New(srv, web.Options{
-			Ways: waysIn(ln), Names: append(machineNames(), opts.WebNames...), MetricsForAll: opts.Metrics, Log: opts.Log,
+			Ways: waysIn(ln), Names: append(machineNames(), opts.WebNames...), Files: store, MetricsForAll: opts.Metrics, Log: opts.Log,
 		})
 		defer page.Close()
 	}
@@ -234,6 +269,30 @@ func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, er
 		return nil, nil, historyError(opts.HistoryFile, errors.Join(err, file.Close()))
 	}
 	return srv, file.Close, nil
+}
+
+// openFiles opens where files that are sent are kept, and has the room find them there; nil:
+// none are sent. way is an address of this host.
+func openFiles(opts *hostOptions, way string) (*files.Store, error) {
+	if opts.NoWeb || opts.NoFiles {
+		return nil, nil
+	}
+	opts.Kept.Log = opts.Log
+	store, err := files.Open(opts.FilesDir, opts.Kept)
+	switch {
+	case err != nil && opts.FilesDir == "": // nobody asked for it
+		opts.Log.Warn("nobody can send files: there is no place for them", "error", err)
+		return nil, nil
+	case errors.Is(err, files.ErrInUse):
+		return nil, fmt.Errorf("%w\nhint: a room that is open has it; name another one with --files-dir", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w\nhint: name another one with --files-dir", err)
+	}
+	opts.Files = func(id string) (wire.File, string, error) {
+		f, err := store.Sent(id)
+		return f, "http://" + way + f.Path, err
+	}
+	return store, nil
 }
 
 // historyError says what can be done about a history that cannot be opened.

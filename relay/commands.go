@@ -63,6 +63,7 @@ var commands = []command{
 	{name: "mute", args: []argument{nickArgument}, help: "let NICK listen only", host: true, run: runMute},
 	{name: "unmute", args: []argument{named(nickArgument, "NICK|IP")}, help: "let NICK speak again", host: true, run: runUnmute},
 	{name: "bans", help: "list who is banned and who is muted", host: true, run: runBans},
+	{name: wire.TypeSend, run: runSend},
 	{name: wire.TypePing, run: runPing},
 	{name: wire.TypeHello, run: runHello},
 }
@@ -182,6 +183,14 @@ func told(words string, fault *wire.Event) (*wire.Event, *wire.Event) {
 
 func runMe(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	return nil, s.server.room.say(s, wire.TypeAction, req.Seq, req.Text)
+}
+
+// runSend says that s sent a file, which came to the host in another way.
+func runSend(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
+	if s.server.opts.Files == nil {
+		return nil, faultf(wire.CodeBadRequest, "this host takes no files")
+	}
+	return nil, s.server.room.send(s, req.Seq, func() (wire.File, string, error) { return s.server.opts.Files(req.File) })
 }
 
 func runMsg(s *session, req *wire.Request) (*wire.Event, *wire.Event) {

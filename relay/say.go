@@ -2,7 +2,11 @@ package relay
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 
 	"chat/relay/history"
 	"chat/relay/wire"
@@ -160,6 +164,36 @@ func (r *room) say(s *session, kind string, seq uint64, text string) *wire.Event
 		return fault
 	}
 	return r.putLocked(s, &wire.Event{Type: kind, Seq: seq, Text: text}, nil)
+}
+
+// send says that s sent a file, which is found once it is clear that s may say so: that
+// makes it everybody's. Finding it can take a while.
+func (r *room) send(s *session, seq uint64, find func() (wire.File, string, error)) *wire.Event {
+	if fault := r.maySpeak(s, seq); fault != nil {
+		return fault
+	}
+	file, url, err := find()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fault := r.speakLocked(s, seq); fault != nil { // something may have happened meanwhile
+		return fault
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.identity.forgo(seq)
+		return faultf(wire.CodeNoSuchFile, "the host does not have that file, or not all of it; this was not sent")
+	case err != nil:
+		s.identity.refuse(seq)
+		return faultf(wire.CodeNotStored, "the host cannot keep that file: %s; this was not sent", wire.Clean(err.Error()))
+	}
+	text := fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), url)
+	return r.putLocked(s, &wire.Event{Type: wire.TypeAction, Seq: seq, Text: wire.Clean(text), File: &file}, nil)
+}
+
+func (r *room) maySpeak(s *session, seq uint64) *wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.speakLocked(s, seq)
 }
 
 // tell gives a private message of s to the one it is for, also while that one's

@@ -69,10 +69,17 @@ type Client struct {
 	done   chan struct{}      // closed by run at its end
 	leave  context.CancelFunc // ends reconnecting and waiting for the program
 	cancel context.CancelFunc // ends everything
+	dial   func(ctx context.Context, addr string) (net.Conn, error)
 
-	mu      sync.Mutex
-	welcome wire.Event // the last one, without the token
-	err     error      // set before done is closed
+	transfers sync.WaitGroup // files on their way; begun under mu, and none after closing
+
+	mu       sync.Mutex
+	closing  bool
+	welcome  wire.Event      // the last one, without the token
+	hostAddr string          // where the host is
+	files    []wire.File     // those that were sent, oldest first; see Files
+	fetching map[string]bool // paths of files that are on their way here
+	err      error           // set before done is closed
 }
 
 // Join joins the room and returns when the host has welcomed us; the first
@@ -97,6 +104,9 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 		done:   make(chan struct{}),
 		leave:  leave,
 		cancel: cancel,
+		dial:   s.dial,
+
+		fetching: make(map[string]bool),
 	}
 	s.adopt(l, welcome)
 	go s.run(ctx, stay, l)
@@ -132,7 +142,7 @@ func (c *Client) Say(ctx context.Context, text string) (seq uint64, err error) {
 }
 
 // Do asks the host for something; r.Seq is set here. What is said to somebody
-// (types say, me and msg, and commands that begin with /me or /msg) gets a seq,
+// (types say, me, msg and send, and commands that begin with /me or /msg) gets a seq,
 // is kept until it is acknowledged, and arrives once, however often the
 // connection is lost. Other requests have the seq 0, wait for a connection, and
 // are lost if it ends just then.
@@ -151,7 +161,7 @@ const (
 // isSaid reports whether the host acknowledges r.
 func isSaid(r wire.Request) bool {
 	switch r.Type {
-	case wire.TypeSay, typeMe, typeMsg:
+	case wire.TypeSay, wire.TypeSend, typeMe, typeMsg:
 		return true
 	case typeCommand:
 		verb, _, _ := strings.Cut(r.Text, " ")
@@ -183,10 +193,14 @@ func (c *Client) Flush(ctx context.Context) error {
 }
 
 // Close leaves the room. What was said before still goes out if there is a
-// connection, but Close waits no longer than a second; [Client.Flush] waits.
+// connection, but Close waits no longer than a second; [Client.Flush] waits. Files on
+// their way are given up.
 // It returns when everything has ended; the error says how many messages were
 // not acknowledged.
 func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
 	c.out.close()
 	c.leave()
 	select {
@@ -195,6 +209,7 @@ func (c *Client) Close() error {
 		c.cancel()
 		<-c.done
 	}
+	c.transfers.Wait()
 	if left := c.out.unacked(); left > 0 {
 		return fmt.Errorf("%d messages are not acknowledged", left)
 	}

@@ -313,6 +313,7 @@ func (s *membership) take(stay context.Context, l *link, e wire.Event) {
 		}
 	}
 	own := e.Client != "" && e.Client == s.id
+	s.noteFiles(&e)
 	if e.ID == 0 || e.ID > s.since {
 		if e.ID != 0 {
 			s.last = e.ID
@@ -377,7 +378,10 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	}
 	welcome.Token = "" // a secret does not belong where it may be printed
 	s.mu.Lock()
-	s.welcome = welcome
+	s.welcome, s.hostAddr = welcome, l.addr
+	if fresh { // its files have other numbers
+		s.files = nil
+	}
 	s.mu.Unlock()
 	s.out.restart(welcome.Seq)
 	l.out = s.out

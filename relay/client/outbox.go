@@ -24,9 +24,9 @@ type waiting struct {
 }
 
 // mayFail reports whether the host refuses it for what is so just then: nobody is called
-// that. What is said to all it takes, unless its speaker was muted.
+// that, the file is no longer there. What is said to all it takes, unless its speaker was muted.
 func (w *waiting) mayFail() bool {
-	return w.request.Type == typeMsg || w.request.Type == typeCommand
+	return w.request.Type == typeMsg || w.request.Type == typeCommand || w.request.Type == wire.TypeSend
 }
 
 // An outbox holds what was asked of the host, in order, until the host has it:

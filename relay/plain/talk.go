@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
 
 	"chat/relay/client"
 	"chat/relay/wire"
@@ -52,6 +55,8 @@ type talker struct {
 	// The speaker's.
 	refused int // lines that the host did not take
 	unsaid  int // lines taken from the input that did not get as far as the client
+
+	transfers sync.WaitGroup // files on their way; begun by the speaker
 }
 
 // Talk talks in the room that c has joined, until what comes in has ended and
@@ -84,6 +89,7 @@ func Talk(ctx context.Context, c *client.Client, opts Options) (err error) {
 	}
 	leave()
 	c.Close() // the lines that it complains of are counted below
+	t.transfers.Wait()
 	select {
 	case <-heard:
 	case <-time.After(stuckWait):
@@ -169,6 +175,8 @@ func (t *talker) sayTyped(ctx context.Context) error {
 			t.client.Do(ctx, wire.Request{Type: "command", Text: line}) // the goodbye is said in any case
 		}
 		return errLeave
+	case verb == "/send", verb == "/get", verb == "/files":
+		t.file(ctx, verb, reason)
 	case strings.HasPrefix(line, "//"):
 		_, err = t.client.Say(ctx, line[1:])
 	case strings.HasPrefix(line, "/"):
@@ -177,6 +185,63 @@ func (t *talker) sayTyped(ctx context.Context) error {
 		_, err = t.client.Say(ctx, line)
 	}
 	return err
+}
+
+// file carries out a command about files. What takes time goes on beside the talk.
+func (t *talker) file(ctx context.Context, verb, rest string) {
+	switch verb {
+	case "/files":
+		fmt.Fprintln(t.Err, "* "+strings.ReplaceAll(client.FileLines(t.client.Files()), "\n", "\n* "))
+	case "/send":
+		path := client.TypedPath(rest)
+		if path == "" {
+			fmt.Fprintln(t.Err, "! usage: /send PATH")
+			return
+		}
+		name := wire.Clean(filepath.Base(path))
+		t.transfers.Go(func() {
+			if err := t.client.Send(ctx, path, t.progress("sending "+name)); err != nil {
+				t.failed(ctx, name+" was not sent", err)
+				return
+			}
+			fmt.Fprintln(t.Err, "* sent "+name)
+		})
+	default:
+		f, dir, err := client.TypedGet(t.client.Files(), rest)
+		if err != nil {
+			fmt.Fprintln(t.Err, "! "+err.Error())
+			return
+		}
+		t.transfers.Go(func() {
+			path, err := t.client.Get(ctx, f, dir, t.progress("getting "+f.Name))
+			if err != nil {
+				t.failed(ctx, "no "+f.Name, err)
+				return
+			}
+			fmt.Fprintln(t.Err, "* "+f.Name+" is in "+wire.Clean(path))
+		})
+	}
+}
+
+// failed tells what became of a file, unless it is because we leave.
+func (t *talker) failed(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil && !errors.Is(err, client.ErrClosed) {
+		fmt.Fprintln(t.Err, "! "+what+": "+wire.Clean(err.Error()))
+	}
+}
+
+// progressEvery is how often one is told how far a file is.
+const progressEvery = 10 * time.Second
+
+// progress tells how far a file is, where it takes long.
+func (t *talker) progress(what string) func(done, total int64) {
+	told := time.Now()
+	return func(done, total int64) {
+		if total > 0 && time.Since(told) >= progressEvery {
+			told = time.Now()
+			fmt.Fprintf(t.Err, "* %s: %d %% of %s\n", what, 100*done/total, humanize.Bytes(uint64(total)))
+		}
+	}
 }
 
 // sayBlock says the lines that have come in from a pipe, and waits until the host

@@ -79,6 +79,11 @@ func (c *completer) begin(e *editor, nicks []string) {
 		c.fits = completeCommand(name, c.host)
 		return
 	}
+	if isCommand && name == "send" {
+		c.from = len(before) - len(rest)
+		c.fits = completePath(rest)
+		return
+	}
 	if c.from = emojiStart(before); c.from >= 0 {
 		if c.fits = completeEmoji(before[c.from:]); c.fits != nil {
 			return

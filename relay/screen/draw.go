@@ -212,6 +212,9 @@ func (t *talk) state() string {
 	if t.search.words != "" {
 		parts = append(parts, t.search.state())
 	}
+	if files := t.ferryState(); files != "" {
+		parts = append(parts, files)
+	}
 	if n := t.waiting(); n > 0 {
 		parts = append(parts, wire.Counted(n, "message waits", "messages wait"))
 	}

@@ -22,6 +22,12 @@ type Room interface {
 	Pending() []wire.Request
 	// Unacked is how many messages the host has not acknowledged.
 	Unacked() int
+	// Send sends the file at a path and says so, and Get brings one into the folder dir and
+	// returns its path. Both take their time, and tell how many bytes are over.
+	Send(ctx context.Context, path string, progress func(done, total int64)) error
+	Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (path string, err error)
+	// Files are those that were sent here, oldest first.
+	Files() []wire.File
 }
 
 // maxUnacked is how many messages are on their way to the host at most. Further

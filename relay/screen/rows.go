@@ -68,6 +68,11 @@ func (l *look) rows(e *entry) (rows []string) {
 	}
 	text := l.ruler.show(e.text)
 	marks := l.marks(e, text)
+	if e.file > 0 {
+		how := fmt.Sprintf(" (/get %d)", e.file)
+		marks = append(marks, mark{span: span{len(text), len(text) + len(how)}, style: dimStyle})
+		text += how
+	}
 	margin := strings.Repeat(" ", indent)
 	for _, s := range l.ruler.wrap(text, l.columns-indent) {
 		for len(marks) > 0 && marks[0].to <= s.from {

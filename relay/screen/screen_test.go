@@ -29,6 +29,8 @@ type fakeRoom struct {
 	seq     uint64
 	pending []wire.Request
 	full    bool // it takes nothing more
+	files   []wire.File
+	sent    []string // paths
 	err     error
 }
 
@@ -55,6 +57,19 @@ func (r *fakeRoom) Unacked() int {
 	}
 	return 0
 }
+
+func (r *fakeRoom) Send(_ context.Context, path string, progress func(done, total int64)) error {
+	r.sent = append(r.sent, path)
+	progress(4, 10)
+	return r.err
+}
+
+func (r *fakeRoom) Get(_ context.Context, f wire.File, dir string, progress func(done, total int64)) (string, error) {
+	progress(10, 10)
+	return filepath.Join(dir, f.Name), r.err
+}
+
+func (r *fakeRoom) Files() []wire.File { return r.files }
 
 // A rig is a screen without a terminal, in a room that is none.
 type rig struct {

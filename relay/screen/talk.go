@@ -44,6 +44,8 @@ type talk struct {
 	sent   []sending      // wait for the host to acknowledge them, in order
 	held   uint64         // number of the one that the host could not keep, and the client says again
 
+	ferries []*ferry // files on their way
+
 	ticking bool      // a tick is on its way
 	resumed bool      // the connection was lost before
 	greeted bool      // the person was told where the keys are
@@ -149,7 +151,7 @@ func (t *talk) update(m *model, msg tea.Msg) tea.Cmd {
 		t.greet(m) // the backlog takes no second, if there is one
 	}
 	cmd := t.take(m, msg)
-	if !t.ticking && (t.lost != nil || len(t.sent) > 0 || !t.greeted) {
+	if !t.ticking && (t.lost != nil || len(t.sent) > 0 || len(t.ferries) > 0 || !t.greeted) {
 		t.ticking = true
 		cmd = tea.Batch(cmd, tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} }))
 	}
@@ -163,6 +165,8 @@ func (t *talk) take(m *model, msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		t.flash = ""
 		return t.key(m, msg)
+	case arrived:
+		t.arrive(m, msg)
 	case tea.PasteMsg:
 		t.paste(m, msg.Content)
 	case tea.MouseWheelMsg:
@@ -634,6 +638,8 @@ func (t *talk) interrupt(m *model) tea.Cmd {
 	switch n := t.waiting(); {
 	case n > 0:
 		t.flash = wire.Counted(n, "message is", "messages are") + " not delivered; Ctrl-C again leaves"
+	case len(t.ferries) > 0:
+		t.flash = wire.Counted(len(t.ferries), "file is", "files are") + " on the way; Ctrl-C again leaves"
 	case t.host:
 		t.flash = "Ctrl-C again closes the room for everybody"
 	default:

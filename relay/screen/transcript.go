@@ -33,6 +33,7 @@ type entry struct {
 	from   string // who said it
 	to     string // whom a private one is for
 	moves  []move // what a moved one tells
+	file   uint64 // the number of the one that was sent with it; 0: none
 	serial uint32 // of the entries of a transcript, no two have the same
 	kind   kind
 	own    bool // said by us
@@ -97,6 +98,9 @@ func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 		n.calls = !own && mentions(n.text, us)
 	case wire.TypeAction:
 		n.kind, n.text = done, shortened(e.Text)
+		if e.File != nil {
+			n.file = e.File.Number
+		}
 		n.calls = !own && mentions(n.text, us)
 	case wire.TypePrivate:
 		n.kind, n.text, n.to = private, shortened(e.Text), t.intern(e.To)

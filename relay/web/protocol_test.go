@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/files"
 	"chat/relay/web"
 )
 
@@ -27,7 +28,12 @@ func TestProtocolExamples(t *testing.T) {
 		t.Fatalf("%d examples found in PROTOCOL.md, there are at least 3", len(examples))
 	}
 	for _, example := range examples {
-		r := open(t, relay.Options{App: "chat 1.0"}, web.Options{})
+		store, err := files.Open("", files.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close() })
+		r := open(t, relay.Options{App: "chat 1.0"}, web.Options{Files: store})
 		for _, step := range strings.Split(example[1], "$ ")[1:] {
 			command, want, _ := strings.Cut(step, "\n")
 			if got := r.shell(t, command); alike(got) != alike(want) {
@@ -43,7 +49,9 @@ func (r *room) shell(t *testing.T, command string) string {
 	defer cancel()
 	command = strings.ReplaceAll(command, "192.168.1.5:24280", r.addr)
 	command = strings.ReplaceAll(command, "curl ", "curl -s ")
-	out, err := exec.CommandContext(ctx, "sh", "-c", command).Output()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.Output()
 	if err != nil {
 		t.Errorf("%s: %v", command, err)
 	}

@@ -43,6 +43,10 @@ func open(t *testing.T, opts relay.Options, page web.Options) *room {
 	var h *web.Handler
 	opts.Title = "kitchen"
 	opts.Web = func(conn net.Conn) { h.Take(conn) }
+	opts.Files = func(id string) (wire.File, string, error) {
+		f, err := page.Files.Sent(id)
+		return f, "http://" + ln.Addr().String() + f.Path, err
+	}
 	srv := relay.New(opts)
 	page.Ways = []string{ln.Addr().String()}
 	h = web.New(srv, page)

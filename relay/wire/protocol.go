@@ -53,6 +53,7 @@ const (
 	TypeHello = "hello" // the first line of a program
 	TypeSay   = "say"   // says text to all
 	TypePing  = "ping"  // asks for a pong
+	TypeSend  = "send"  // says that a file was sent, of which the upload is over
 
 	TypeSearch = "search" // a command, too: asks for a history of what has certain words
 )
@@ -69,6 +70,7 @@ const (
 	CodeUnknown    Code = "unknown_command" // a person typed a command that is not there
 	CodeBadNick    Code = "bad_nick"        // the nick breaks a rule
 	CodeNoSuchNick Code = "no_such_nick"    // nobody here is called that
+	CodeNoSuchFile Code = "no_such_file"    // the host has no upload of that id, or not all of it
 	CodeNotAllowed Code = "not_allowed"     // only the hosting person may do that
 	CodeMuted      Code = "muted"           // the hosting person muted you
 	CodeDuplicate  Code = "duplicate"       // seq is not above the last one taken: it is in the log already

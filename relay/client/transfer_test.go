@@ -1,0 +1,378 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"chat/relay"
+	"chat/relay/client"
+	"chat/relay/files"
+	"chat/relay/web"
+	"chat/relay/wire"
+)
+
+// A fileHost is a room that takes files, on an address of its own.
+type fileHost struct {
+	addr   string
+	store  *files.Store
+	folder string
+}
+
+func hostFiles(t *testing.T, limits files.Limits) *fileHost {
+	t.Helper()
+	h := &fileHost{folder: t.TempDir()}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.addr = ln.Addr().String()
+	if h.store, err = files.Open(h.folder, limits); err != nil {
+		t.Fatal(err)
+	}
+	var page *web.Handler
+	srv := relay.New(relay.Options{
+		Title: "kitchen",
+		Web:   func(conn net.Conn) { page.Take(conn) },
+		Files: func(id string) (wire.File, string, error) {
+			f, err := h.store.Sent(id)
+			return f, "http://" + h.addr + f.Path, err
+		},
+	})
+	page = web.New(srv, web.Options{Files: h.store})
+	ctx, cancel := context.WithCancel(context.Background())
+	var served sync.WaitGroup
+	served.Go(func() { srv.Serve(ctx, ln) })
+	t.Cleanup(func() {
+		cancel()
+		served.Wait()
+		page.Close()
+		if err := h.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// enter joins the room, over connections that dial makes; nil: by TCP.
+func (h *fileHost) enter(t *testing.T, nick string, dial func(context.Context, string) (net.Conn, error)) *client.Client {
+	t.Helper()
+	c, err := client.Join(t.Context(), client.Options{Addr: h.addr, Nick: nick, Dial: dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		go func() {
+			for range c.Events() {
+			}
+		}()
+		c.Close()
+	})
+	return c
+}
+
+// awaitFile waits until the room tells of a file.
+func awaitFile(t *testing.T, c *client.Client) (f wire.File, text string) {
+	t.Helper()
+	for e := range c.Events() {
+		if r, ok := e.(client.Received); ok && r.File != nil {
+			return *r.File, r.Text
+		}
+	}
+	t.Fatal("the client has ended: ", c.Err())
+	return
+}
+
+// randomFile makes a file of so many bytes, and returns its path and what is in it.
+func randomFile(t *testing.T, name string, size int) (string, []byte) {
+	t.Helper()
+	content := make([]byte, size)
+	rand.NewChaCha8([32]byte{byte(size)}).Read(content)
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, content
+}
+
+func mustRead(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// names returns what is in a folder.
+func names(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+func TestSendAndGet(t *testing.T) {
+	h := hostFiles(t, files.Limits{})
+	alice, bob := h.enter(t, "alice", nil), h.enter(t, "bob", nil)
+	for _, size := range []int{0, 1, 256 << 10, 256<<10 + 1, 3 << 20} {
+		path, content := randomFile(t, "soup recipe.pdf", size)
+		var last atomic.Int64
+		if err := alice.Send(t.Context(), path, func(done, total int64) {
+			if done < last.Swap(done) || total != int64(size) {
+				t.Errorf("%d of %d bytes", done, total)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := alice.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if last.Load() != int64(size) {
+			t.Errorf("told of %d bytes, of %d", last.Load(), size)
+		}
+		f, text := awaitFile(t, bob)
+		if want := fmt.Sprintf("%x", sha256.Sum256(content)); f.Size != int64(size) || f.SHA256 != want || f.Name != "soup recipe.pdf" {
+			t.Errorf("got %+v, want %d bytes with %s", f, size, want)
+		}
+		if want := "http://" + h.addr + f.Path; !strings.HasPrefix(text, "sent soup recipe.pdf (") || !strings.HasSuffix(text, want) {
+			t.Errorf("said %q, with %s", text, want)
+		}
+		if known := bob.Files(); !slices.Contains(known, f) {
+			t.Errorf("bob knows %v", known)
+		}
+		dir := t.TempDir()
+		for _, name := range []string{"soup recipe.pdf", "soup recipe-1.pdf", "soup recipe-2.pdf"} {
+			got, err := bob.Get(t.Context(), f, dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := filepath.Join(dir, name); got != want || !bytes.Equal(mustRead(t, got), content) {
+				t.Errorf("it is in %s, want %s", got, want)
+			}
+		}
+		if list := names(t, dir); len(list) != 3 {
+			t.Errorf("the folder has %q", list)
+		}
+	}
+}
+
+// By a pipe, as the hosting person's client comes.
+func TestSendOverPipe(t *testing.T) {
+	h := hostFiles(t, files.Limits{})
+	c := h.enter(t, "alice", func(ctx context.Context, addr string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		over, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		go func() { io.Copy(over, theirs); over.Close() }()
+		go func() { io.Copy(theirs, over); theirs.Close() }()
+		return ours, nil
+	})
+	path, content := randomFile(t, "soup.bin", 1<<20)
+	if err := c.Send(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := awaitFile(t, c)
+	got, err := c.Get(t.Context(), f, t.TempDir(), nil)
+	if err != nil || !bytes.Equal(mustRead(t, got), content) {
+		t.Error(got, err)
+	}
+}
+
+// A breaker makes connections that break after so many bytes, in both directions together;
+// 0: they last.
+type breaker struct {
+	after  atomic.Int64
+	broken atomic.Int64 // how many were
+}
+
+func (b *breaker) dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &breaking{Conn: conn, b: b, after: b.after.Load()}, nil
+}
+
+type breaking struct {
+	net.Conn
+	b     *breaker
+	after int64
+	used  atomic.Int64
+}
+
+func (c *breaking) use(n int, err error) (int, error) {
+	if c.after > 0 && c.used.Add(int64(n)) > c.after {
+		c.b.broken.Add(1)
+		c.Conn.Close()
+		return n, errors.New("the cable is pulled")
+	}
+	return n, err
+}
+
+func (c *breaking) Read(p []byte) (int, error)  { return c.use(c.Conn.Read(p)) }
+func (c *breaking) Write(p []byte) (int, error) { return c.use(c.Conn.Write(p)) }
+
+// Both ways a file goes on from where it was when the connection broke, and no byte is wrong.
+func TestBrokenConnections(t *testing.T) {
+	h := hostFiles(t, files.Limits{})
+	var cable breaker
+	c := h.enter(t, "alice", cable.dial) // this one lasts
+	cable.after.Store(1500 << 10)
+	path, content := randomFile(t, "soup.bin", 8<<20)
+	if err := c.Send(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	up := cable.broken.Load()
+	f, _ := awaitFile(t, c)
+	got, err := c.Get(t.Context(), f, t.TempDir(), nil)
+	if err != nil || !bytes.Equal(mustRead(t, got), content) {
+		t.Error(got, err)
+	}
+	if down := cable.broken.Load() - up; up < 4 || down < 4 || up > 12 || down > 12 {
+		t.Errorf("the connection broke %d times on the way up and %d on the way down", up, down)
+	}
+	if list := names(t, h.folder); slices.ContainsFunc(list, func(name string) bool { return strings.HasSuffix(name, ".part") }) {
+		t.Errorf("the host's folder has %q", list)
+	}
+}
+
+// What was interrupted is gone on with by the next Get.
+func TestGetGoesOn(t *testing.T) {
+	h := hostFiles(t, files.Limits{})
+	c := h.enter(t, "alice", nil)
+	path, content := randomFile(t, "soup.bin", 4<<20)
+	if err := c.Send(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := awaitFile(t, c)
+	for name, spoil := range map[string]bool{"as it was": false, "spoiled meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			ctx, interrupt := context.WithCancel(t.Context())
+			_, err := c.Get(ctx, f, dir, func(done, _ int64) {
+				if done > 1<<20 {
+					interrupt()
+				}
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			list := names(t, dir)
+			if len(list) != 1 || !strings.HasPrefix(list[0], "soup.bin.") || !strings.HasSuffix(list[0], ".part") {
+				t.Fatalf("the folder has %q", list)
+			}
+			part := mustRead(t, filepath.Join(dir, list[0]))
+			if spoil {
+				part[17] ^= 1
+				if err := os.WriteFile(filepath.Join(dir, list[0]), part, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			first := int64(-1)
+			got, err := c.Get(t.Context(), f, dir, func(done, _ int64) {
+				if first < 0 {
+					first = done
+				}
+			})
+			if err != nil || !bytes.Equal(mustRead(t, got), content) {
+				t.Error(got, err)
+			}
+			if first != int64(len(part)) {
+				t.Errorf("it began with %d bytes, and %d were there", first, len(part))
+			}
+		})
+	}
+}
+
+func TestRefusedFiles(t *testing.T) {
+	h := hostFiles(t, files.Limits{MaxFile: 1000})
+	c := h.enter(t, "alice", nil)
+	path, _ := randomFile(t, "soup.bin", 1001)
+	for _, test := range []struct{ path, want string }{
+		{path, "the host says: a file has at most 1000 B here"},
+		{filepath.Dir(path), "it is a folder; a packed one (zip, tar) can be sent"},
+		{filepath.Join(t.TempDir(), "nothing"), "cannot read it: no such file or directory"},
+		{os.DevNull, "it is no file"},
+	} {
+		if err := c.Send(t.Context(), test.path, nil); err == nil || err.Error() != test.want {
+			t.Errorf("%s: %v, want %s", test.path, err, test.want)
+		}
+	}
+	dir := t.TempDir()
+	for _, test := range []struct {
+		file wire.File
+		dir  string
+		want string
+	}{
+		{wire.File{Number: 7, SHA256: strings.Repeat("0", 64), Size: 1}, dir, "the host says: the host no longer has file 7"},
+		{wire.File{Number: 7}, dir, "what is told of that file makes no sense"},
+		{wire.File{Number: 7, SHA256: strings.Repeat("0", 64)}, filepath.Join(dir, "nothing"), "cannot open the folder " + filepath.Join(dir, "nothing") + ": no such file or directory"},
+	} {
+		if _, err := c.Get(t.Context(), test.file, test.dir, nil); err == nil || err.Error() != test.want {
+			t.Errorf("%+v: %v, want %s", test.file, err, test.want)
+		}
+	}
+}
+
+// Another file under the number of one that is gone is not taken for it.
+func TestGetOfAnotherFile(t *testing.T) {
+	h := hostFiles(t, files.Limits{})
+	c := h.enter(t, "alice", nil)
+	path, _ := randomFile(t, "soup.bin", 1000)
+	if err := c.Send(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := awaitFile(t, c)
+	f.SHA256 = strings.Repeat("0", 64)
+	dir := t.TempDir()
+	if _, err := c.Get(t.Context(), f, dir, nil); err == nil || err.Error() != "the host no longer has it" {
+		t.Error(err)
+	}
+}
+
+// With the client its files end.
+func TestCloseEndsTransfers(t *testing.T) {
+	h := hostFiles(t, files.Limits{})
+	var cable breaker
+	c := h.enter(t, "alice", cable.dial)
+	cable.after.Store(100 << 10) // it gets nowhere
+	path, _ := randomFile(t, "soup.bin", 8<<20)
+	failed := make(chan error)
+	under := make(chan struct{})
+	var once sync.Once
+	go func() { failed <- c.Send(t.Context(), path, func(int64, int64) { once.Do(func() { close(under) }) }) }()
+	<-under
+	go func() {
+		for range c.Events() {
+		}
+	}()
+	closed := make(chan struct{})
+	go func() { c.Close(); close(closed) }()
+	if err := <-failed; !errors.Is(err, client.ErrClosed) {
+		t.Error(err)
+	}
+	<-closed
+	if err := c.Send(t.Context(), path, nil); !errors.Is(err, client.ErrClosed) {
+		t.Error(err)
+	}
+}

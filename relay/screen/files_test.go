@@ -1,0 +1,104 @@
+package screen
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/client"
+	"chat/relay/wire"
+)
+
+func (r *rig) shows(words string) bool { return strings.Contains(r.frame(), words) }
+
+// arrives carries out a command, and returns what it tells of a file.
+func arrives(t *testing.T, cmd tea.Cmd) (a arrived) {
+	t.Helper()
+	msg := cmd()
+	if batch, ok := msg.(tea.BatchMsg); ok { // with a tick
+		msg = batch[0]()
+	}
+	a, ok := msg.(arrived)
+	if !ok {
+		t.Fatalf("it gives %T", msg)
+	}
+	return a
+}
+
+func TestSendAndGetFiles(t *testing.T) {
+	inRoom(t, 100, 20, func(t *testing.T, r *rig) {
+		r.typed("/send ~/soup.png")
+		cmd := r.keys("enter")
+		home, err := os.UserHomeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !r.shows("sending soup.png 0 %") {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+		msg := arrives(t, cmd)
+		if !r.shows("sending soup.png 40 %") || len(r.room.sent) != 1 || r.room.sent[0] != filepath.Join(home, "soup.png") {
+			t.Errorf("sent %q; the screen is\n%s", r.room.sent, r.frame())
+		}
+		r.update(msg)
+		if r.shows("sending") {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+		soup := wire.File{Number: 3, Name: "soup.png", Size: 1_234_567}
+		r.happen(client.Received{Event: wire.Event{
+			Type: wire.TypeAction, ID: 1, Time: noon, From: "alice", Text: "sent soup.png (1.2 MB): http://192.168.1.5:24280/files/3/soup.png", File: &soup,
+		}})
+		if !r.shows("soup.png (/get 3)") {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+		r.typed("/get 3")
+		r.keys("enter")
+		if !r.shows("! no file was sent here yet; /send PATH sends one") {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+		r.room.files = []wire.File{soup}
+		r.typed("/files")
+		r.keys("enter")
+		r.typed("/get 3 /tmp")
+		r.update(arrives(t, r.keys("enter")))
+		if !r.shows("3  soup.png (1.2 MB)") || !r.shows("soup.png is in "+filepath.Join("/tmp", "soup.png")) {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+		r.room.err = errors.New("the host says: a file has at most 1.0 GiB here")
+		r.typed("/send soup.iso")
+		r.update(arrives(t, r.keys("enter")))
+		if !r.shows("! soup.iso was not sent: the host says: a file has at most 1.0 GiB here") {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+	})
+}
+
+func TestCompletePath(t *testing.T) {
+	dir := t.TempDir() + string(filepath.Separator)
+	for _, name := range []string{"soup.png", "soup recipe.txt", ".soup", "bread.png"} {
+		if err := os.WriteFile(dir+name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(dir+"soups", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for typed, want := range map[string]string{
+		"sou": "soup recipe.txt soup.png soups" + string(filepath.Separator), "br": "bread.png", ".": ".soup", "x": "", "soups/": "",
+	} {
+		var got []string
+		for _, c := range completePath(dir + typed) {
+			got = append(got, c.label)
+			if !strings.HasPrefix(c.text, dir) {
+				t.Errorf("%s becomes %s", typed, c.text)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", typed, got, want)
+		}
+	}
+}

@@ -1,0 +1,3 @@
+// Package browsertest opens the room's page in a real browser, Chromium, and looks at what
+// people see there.
+package browsertest

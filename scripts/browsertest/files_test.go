@@ -1,0 +1,193 @@
+//go:build unix
+
+package browsertest_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// picture returns a PNG.
+func picture(t *testing.T) []byte {
+	img := image.NewRGBA(image.Rect(0, 0, 320, 200))
+	for y := range 200 {
+		for x := range 320 {
+			img.Set(x, y, color.RGBA{uint8(x), uint8(y), 128, 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// noise returns so many bytes, different in each place.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	r.Read(b)
+	return b
+}
+
+// file writes a file to choose.
+func file(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (p *tab) choose(paths ...string) {
+	p.t.Helper()
+	p.do(chromedp.SetUploadFiles(chromedp.CSS("#files"), paths, chromedp.NodeReady))
+	p.wait(`document.querySelectorAll("#tray li").length === %d`, len(paths))
+}
+
+// got checks that the page offers a file of that name with that content.
+func (p *tab) got(url, name string, content []byte) {
+	p.t.Helper()
+	p.wait(`[...document.querySelectorAll(".file a")].some((a) => a.textContent === %q)`, name)
+	link := `[...document.querySelectorAll(".file a")].find((a) => a.textContent === "` + name + `")`
+	path := eval[string](p, "%s.pathname", link)
+	hash := eval[string](p, `%s.closest(".file").querySelector(".hash").title`, link)
+	resp, err := http.Get(strings.TrimSuffix(url, "/") + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	sum := sha256.Sum256(content)
+	if want := hex.EncodeToString(sum[:]); err != nil || !bytes.Equal(b, content) || hash != "SHA-256 "+want {
+		p.t.Errorf("%s: %d bytes of %d came, %v, shown as %q, want %s", name, len(b), len(content), err, hash, want)
+	}
+}
+
+// A file that is chosen, dropped or pasted arrives whole, and a picture is shown.
+func TestFiles(t *testing.T) {
+	h := startHost(t)
+	alice, bob := h.person("alice", 1280, 800), h.person("bob", 390, 844)
+	large, small := noise(20<<20), picture(t)
+	alice.wait(`!document.getElementById("attach").hidden`)
+	alice.choose(file(t, "large.bin", large), file(t, "empty.txt", nil))
+	alice.press("Enter")
+	alice.run(`document.getElementById("text").focus()`)
+	alice.press("Enter")
+	bob.got(h.url(), "large.bin", large)
+	bob.got(h.url(), "empty.txt", nil)
+
+	give := `const data = new DataTransfer();
+		data.items.add(new File([Uint8Array.from(atob(%q), (c) => c.charCodeAt(0))], %q, { type: "image/png" }));`
+	drop, paste := "soup of the day.png", `<img src=x onerror="window.hit=1">.png`
+	alice.run(give+`dispatchEvent(Object.assign(new Event("drop", { cancelable: true }), { dataTransfer: data }))`, encode(small), drop)
+	alice.wait(`document.querySelector("#tray img").naturalWidth === 320`)
+	alice.press("Enter")
+	bob.got(h.url(), drop, small)
+	bob.wait(`document.querySelector(".file img").naturalWidth === 320`)
+	alice.run(give+`dispatchEvent(Object.assign(new Event("paste", { cancelable: true }), { clipboardData: data }))`, encode(small), paste)
+	alice.say("and a word")
+	bob.waitFor("and a word")
+	bob.wait(`document.querySelectorAll(".file img").length === 2`)
+	bob.wait(`[...document.querySelectorAll(".file img")].every((img) => img.naturalWidth === 320)`)
+	bob.fits()
+	if eval[bool](bob, "Boolean(window.hit)") {
+		t.Error("the name of a file ran")
+	}
+	alice.wait(`document.querySelectorAll("#tray li, .outgoing").length === 0`)
+}
+
+// A connection that is cut in the middle of a file is taken up where the host has it.
+func TestUploadGoesOn(t *testing.T) {
+	h := startHost(t)
+	p := startProxy(t, h.addr)
+	alice, bob := newPerson(t, 800, 600), h.person("bob", 800, 600)
+	alice.join("http://"+p.addr+"/", "alice")
+	content := noise(40 << 20)
+	p.cutAfter.Store(12 << 20)
+	alice.wait(`!document.getElementById("attach").hidden`)
+	alice.choose(file(t, "large.bin", content))
+	alice.run(`document.getElementById("text").focus()`)
+	alice.press("Enter")
+	bob.got(h.url(), "large.bin", content)
+	if p.cuts.Load() == 0 {
+		t.Error("the connection was not cut")
+	}
+	if up := p.up.Load(); up > int64(len(content))*3/2 {
+		t.Errorf("%d bytes went up for a file of %d: it began anew", up, len(content))
+	}
+	alice.connected()
+}
+
+// A proxy passes connections on, and cuts all of them once.
+type proxy struct {
+	addr     string
+	cutAfter atomic.Int64 // bytes from now on; 0: never
+	up       atomic.Int64
+	cuts     atomic.Int64
+}
+
+func startProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	p := &proxy{addr: ln.Addr().String()}
+	go func() {
+		for {
+			near, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			go func() {
+				io.Copy(near, far)
+				near.Close()
+			}()
+			go func() {
+				defer far.Close()
+				defer near.Close()
+				p.pass(far, near)
+			}()
+		}
+	}()
+	return p
+}
+
+// pass copies what goes up, until it is time for the cut.
+func (p *proxy) pass(far io.Writer, near io.Reader) {
+	b := make([]byte, 64<<10)
+	for {
+		n, err := near.Read(b)
+		p.up.Add(int64(n))
+		if _, werr := far.Write(b[:n]); err != nil || werr != nil {
+			return
+		}
+		if after := p.cutAfter.Load(); after > 0 && p.up.Load() > after && p.cutAfter.CompareAndSwap(after, 0) {
+			p.cuts.Add(1)
+			return
+		}
+	}
+}

@@ -1,0 +1,509 @@
+//go:build unix
+
+package browsertest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/coder/websocket"
+)
+
+const folder = "../../relay/web/page"
+
+// The page is small, so that a phone has it at once over any network.
+func TestPageIsSmall(t *testing.T) {
+	const most = 60_000 // bytes, as they are sent
+	plain, sent := 0, 0
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := startHost(t)
+	for _, e := range entries {
+		req, err := http.NewRequest("GET", h.url()+"page/"+e.Name(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "gzip")
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		info, statErr := e.Info()
+		if err != nil || statErr != nil || res.StatusCode != http.StatusOK {
+			t.Fatal(res.Status, err, statErr)
+		}
+		sent += len(b)
+		plain += int(info.Size())
+	}
+	t.Logf("%d files, %d bytes, sent as %d", len(entries), plain, sent)
+	if sent > most {
+		t.Errorf("the page has %d bytes, more than %d", sent, most)
+	}
+}
+
+// What others say is set as text, never as markup.
+func TestNoMarkupFromText(t *testing.T) {
+	bad := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function|setHTML`)
+	files, err := filepath.Glob(filepath.Join(folder, "*.js"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := bad.Find(b); found != nil {
+			t.Errorf("%s uses %s", name, found)
+		}
+	}
+}
+
+// Two pages, a terminal joiner and somebody with nc are in one room.
+func TestTalk(t *testing.T) {
+	h := startHost(t)
+	alice, bob := h.person("alice", 1280, 800), h.person("bob", 390, 844)
+	carol, dave := h.join("carol"), h.dial("/nick dave")
+	dave.waitFor("you are now dave")
+	alice.wait(`document.getElementById("count").textContent === "4"`)
+	alice.wait(`document.getElementById("who").innerText.includes("dave")`)
+
+	alice.say("soup is ready")
+	fmt.Fprintln(carol, "coming")
+	bob.say("/me brings\nspoons")
+	fmt.Fprintln(dave, "me too, alice")
+	for _, p := range []*tab{alice, bob} {
+		p.waitFor("soup is ready")
+		p.waitFor("coming")
+		p.waitFor("* bob brings\nspoons")
+		p.waitFor("me too, alice")
+	}
+	for _, p := range []*peer{carol, dave} {
+		p.waitFor("<alice> soup is ready")
+		p.waitFor("* bob brings")
+	}
+	alice.wait(`document.querySelector(".calls .text").textContent === "me too, alice"`)
+
+	alice.say("/msg bob save me some")
+	bob.waitFor("[alice → you] save me some")
+	alice.waitFor("[you → bob] save me some")
+	bob.click(".private button")
+	bob.wait(`!document.getElementById("recipient").hidden`)
+	bob.say("of course")
+	alice.waitFor("[bob → you] of course")
+	bob.press("Escape")
+	bob.wait(`document.getElementById("recipient").hidden`)
+	if strings.Contains(carol.heard()+dave.heard(), "of course") {
+		t.Error("others heard what was said to one alone")
+	}
+
+	fmt.Fprintln(dave, "/topic lunch")
+	bob.wait(`document.getElementById("topic").textContent === "lunch"`)
+	alice.say("//etc is a folder")
+	dave.waitFor("<alice> /etc is a folder")
+	alice.say("/nick alicia")
+	alice.wait(`document.getElementById("rename").textContent === "alicia"`)
+	bob.waitFor("alice is now alicia")
+	alice.say("/nosuch")
+	alice.waitFor("unknown command /nosuch")
+	alice.say("/help")
+	alice.waitFor("/ignore [NICK]")
+}
+
+// What is written while the host is gone arrives once, and what was said meanwhile is there.
+func TestHostComesBack(t *testing.T) {
+	h := startHost(t, "--history", filepath.Join(t.TempDir(), "kitchen.chat"))
+	alice := h.person("alice", 1280, 800)
+	alice.say("before")
+	alice.waitFor("before")
+	h.kill()
+	alice.wait(`document.getElementById("connection").textContent.startsWith("The connection is lost")`)
+	alice.say("meanwhile one")
+	alice.say("meanwhile two")
+	alice.wait(`document.querySelectorAll(".outgoing").length === 2`)
+	h.start()
+	bob := h.program("bob")
+	fmt.Fprintln(bob, `{"type":"say","text":"missed"}`)
+	alice.connected()
+	bob.waitFor("meanwhile two")
+	alice.wait(`document.querySelectorAll(".outgoing").length === 0`)
+	alice.waitFor("missed")
+	for _, text := range []string{"meanwhile one", "meanwhile two"} {
+		if n := strings.Count(bob.heard(), text); n != 1 {
+			t.Errorf("%q arrived %d times", text, n)
+		}
+	}
+	if log := alice.log(); strings.Count(log, "meanwhile one") != 1 || strings.Count(log, "missed") != 1 || strings.Count(log, "before") != 1 {
+		t.Errorf("not each once:\n%s", log)
+	}
+}
+
+// A host without a history that was restarted is another room. The page goes on there.
+func TestHostIsRestarted(t *testing.T) {
+	h := startHost(t)
+	alice := h.person("alice", 1280, 800)
+	alice.say("before")
+	alice.waitFor("before")
+	h.kill()
+	alice.wait(`document.getElementById("connection").textContent.startsWith("The connection is lost")`)
+	alice.say("meanwhile")
+	h.start()
+	alice.waitFor("The host was restarted")
+	alice.wait(`document.querySelectorAll(".outgoing").length === 0`)
+	bob := h.dial(`{"type":"hello","nick":"bob"}`)
+	bob.waitFor("meanwhile")
+	if strings.Contains(bob.heard(), `"text":"before"`) || strings.Count(bob.heard(), `"text":"meanwhile"`) != 1 {
+		t.Errorf("the new room has\n%s", bob.heard())
+	}
+}
+
+// What was not sent outlives the page.
+func TestReloadWithUnsent(t *testing.T) {
+	h := startHost(t, "--history", filepath.Join(t.TempDir(), "kitchen.chat"))
+	alice := h.person("alice", 1280, 800)
+	h.kill()
+	alice.wait(`document.getElementById("connection").textContent.startsWith("The connection is lost")`)
+	alice.say("unsent")
+	alice.wait(`document.querySelectorAll(".outgoing").length === 1`)
+	alice.open("about:blank")
+	h.start()
+	bob := h.program("bob")
+	alice.open(h.url())
+	alice.connected()
+	bob.waitFor("unsent")
+	alice.waitFor("unsent")
+	alice.do(chromedp.Reload())
+	alice.connected()
+	alice.waitFor("unsent")
+	alice.say("last")
+	bob.waitFor("last")
+	if n := strings.Count(bob.heard(), `"text":"unsent"`); n != 1 {
+		t.Errorf("it arrived %d times", n)
+	}
+	if !strings.Contains(bob.heard(), `"from":"alice"`) || strings.Contains(bob.heard(), "alice-2") {
+		t.Errorf("alice is somebody else now:\n%s", bob.heard())
+	}
+}
+
+// A host that stands still is given up, and comes back without a message lost or doubled.
+func TestHostStandsStill(t *testing.T) {
+	h := startHost(t)
+	alice, bob := h.person("alice", 1280, 800), h.program("bob")
+	h.cmd.Process.Signal(syscall.SIGSTOP)
+	alice.say("are you there?")
+	alice.wait(`document.getElementById("connection").textContent !== "Connected"`)
+	h.cmd.Process.Signal(syscall.SIGCONT)
+	alice.connected()
+	bob.waitFor("are you there?")
+	alice.wait(`document.querySelectorAll(".outgoing").length === 0`)
+	alice.say("good")
+	bob.waitFor("good")
+	if n := strings.Count(bob.heard(), `"text":"are you there?"`); n != 1 {
+		t.Errorf("it arrived %d times", n)
+	}
+}
+
+// Two tabs of one browser are two people, and stay. One that is closed and opened again is
+// who it was.
+func TestTwoTabs(t *testing.T) {
+	h := startHost(t)
+	first := h.person("alice", 1280, 800)
+	second := newTab(t, first.ctx, 800, 600)
+	second.open(h.url())
+	second.connected()
+	second.wait(`document.getElementById("rename").textContent === "alice-2"`)
+	first.say("one")
+	second.waitFor("one")
+	second.say("two")
+	first.waitFor("two")
+	first.do(chromedp.Reload())
+	first.connected()
+	if nick := eval[string](first, `document.getElementById("rename").textContent`); nick != "alice" {
+		t.Errorf("after a reload alice is %s", nick)
+	}
+	second.wait(`document.getElementById("connection").textContent === "Connected"`)
+}
+
+// Scrolling up shows what is older, and what one reads stays where it is.
+func TestScrollBack(t *testing.T) {
+	const count = 2600
+	h := startHost(t)
+	bob := h.program("bob")
+	for n := range count {
+		fmt.Fprintf(bob, `{"type":"say","text":"line %d."}`+"\n", n)
+	}
+	bob.waitFor(fmt.Sprintf("line %d.", count-1))
+	alice := h.person("alice", 800, 600)
+	alice.waitFor(fmt.Sprintf("line %d.", count-1))
+	alice.run(`window.moved = async () => {
+		const log = document.getElementById("log"), list = document.getElementById("rows");
+		log.scrollTop = 50;
+		const top = log.getBoundingClientRect().top;
+		const row = [...list.children].find((r) => r.getBoundingClientRect().bottom > top);
+		const first = list.firstElementChild, before = row.getBoundingClientRect().top;
+		while (list.firstElementChild === first) await new Promise(requestAnimationFrame);
+		return row.getBoundingClientRect().top - before;
+	}`)
+	for range 3 {
+		if d := eval[float64](alice, "moved()"); d < -1 || d > 1 {
+			t.Errorf("what is read moved by %v px", d)
+		}
+	}
+	alice.run(`const log = document.getElementById("log");
+		for (const end = Date.now() + 14000; document.getElementById("beginning").hidden && Date.now() < end;) {
+			log.scrollTop = 0;
+			await new Promise((r) => setTimeout(r, 5));
+		}`)
+	alice.waitFor("line 0.\n")
+	if n := eval[int](alice, `document.querySelectorAll(".row").length`); n > 2000 {
+		t.Errorf("%d rows are on the page", n)
+	}
+	fmt.Fprintln(bob, `{"type":"say","text":"news"}`)
+	alice.wait(`document.getElementById("below").textContent === "1 new below ↓"`)
+	// Down again, over what was dropped, nothing is missing.
+	alice.run(`const log = document.getElementById("log");
+		for (const end = Date.now() + 14000; !document.getElementById("below").hidden && Date.now() < end;) {
+			log.scrollTop = log.scrollHeight;
+			await new Promise((r) => setTimeout(r, 5));
+		}`)
+	alice.waitFor("news")
+	if gap := eval[string](alice, `(() => {
+		const said = [...document.querySelectorAll(".said .text")].map((el) => Number(el.textContent.match(/\d+/)?.[0]));
+		return said.flatMap((n, i) => i && n !== said[i - 1] + 1 && !Number.isNaN(n) ? [said[i - 1] + " " + n] : []).join();
+	})()`); gap != "" {
+		t.Errorf("missing or out of order: %s", gap)
+	}
+	alice.say("/search 1234")
+	alice.wait(`document.querySelectorAll("#found button").length === 1`)
+	alice.click("#found button")
+	alice.wait(`document.querySelector(".found")?.innerText.includes("line 1234.")`)
+	alice.say("back")
+	alice.waitFor("back")
+	alice.wait(`document.getElementById("below").hidden`)
+}
+
+// Much at once is drawn, and no more of it kept than has room.
+func TestFlood(t *testing.T) {
+	const count = 10_000
+	h := startHost(t)
+	alice, bob := h.person("alice", 800, 600), h.program("bob")
+	for n := range count {
+		fmt.Fprintf(bob, `{"type":"say","text":"line %d."}`+"\n", n)
+	}
+	alice.waitFor(fmt.Sprintf("line %d.", count-1))
+	if n := eval[int](alice, `document.querySelectorAll(".row").length`); n > 2000 {
+		t.Errorf("%d rows are on the page", n)
+	}
+	alice.say("still here")
+	bob.waitFor("still here")
+}
+
+// What is hostile in a text is shown as text, and runs nothing.
+func TestHostileText(t *testing.T) {
+	h := startHost(t)
+	alice, bob := h.person("alice", 360, 640), h.program("bob")
+	for _, text := range []string{
+		`<img src=x onerror=\"window.hit=1\">`, `<script>window.hit=1</script>`, `javascript:window.hit=1`, `http://a/\"onmouseover=window.hit=1//`,
+		`${window.hit=1}`, `&lt;b&gt;`, `\u202etxet sdrawkcab`, strings.Repeat("x", 5000), strings.Repeat("<", 500), strings.Repeat("e\u0301\u0301\u0301\u0301", 100),
+		"http://" + strings.Repeat("x", 4000), strings.Repeat(`a\n`, 90),
+	} {
+		fmt.Fprintf(bob, `{"type":"say","text":"%s"}`+"\n", text)
+	}
+	fmt.Fprintln(bob, `{"type":"topic","text":"<b>topic</b>"}`)
+	fmt.Fprintln(bob, `{"type":"say","text":"last"}`)
+	alice.waitFor("last")
+	alice.waitFor(`<img src=x onerror="window.hit=1">`)
+	alice.waitFor(`&lt;b&gt;`)
+	alice.wait(`document.getElementById("topic").textContent === "<b>topic</b>"`)
+	alice.fits()
+	if eval[bool](alice, `Boolean(window.hit || document.querySelector("#log img, #log script, #topic b, #log a[href^=javascript]"))`) {
+		t.Error("something of it ran, or became markup")
+	}
+}
+
+// fits checks that nothing makes the page wider than the screen.
+func (p *tab) fits() {
+	p.t.Helper()
+	wide := eval[string](p, `(() => {
+		const width = document.documentElement.clientWidth;
+		const all = [...document.querySelectorAll("body *")].filter((el) => el.checkVisibility() && el.id !== "ear");
+		return all.filter((el) => el.getBoundingClientRect().right > width + 0.5 && !el.closest("bdi, .who")).map((el) => el.tagName + "#" + el.id + "." + el.className).join() +
+			(document.documentElement.scrollWidth > width ? " scrolls" : "");
+	})()`)
+	if wide != "" {
+		p.t.Errorf("wider than the screen: %s", wide)
+	}
+}
+
+// A host may be hostile, too: names, files, types and lines that no honest one sends.
+func TestHostileHost(t *testing.T) {
+	needChromium(t)
+	mux := http.NewServeMux()
+	mux.Handle("/page/", http.StripPrefix("/page/", http.FileServer(http.Dir(folder))))
+	mux.HandleFunc("/room", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"title":"<i>x</i>","ways":"none"}`) })
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(folder, "index.html"))
+	})
+	mux.HandleFunc("/socket", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		conn.Read(r.Context())
+		const evil = `<img src=x onerror=window.hit=1>`
+		members := strings.Repeat(`"`+evil+`",`, 20_000)
+		for _, line := range []string{
+			`{"type":"message","from":"before the welcome"}`, `no JSON`, `{`, `[]`, `null`, `1`, `{"type":5}`,
+			`{"type":"welcome","client":"me","nick":"` + evil + `","title":"` + evil + `","topic":"` + evil + `","room":"r","next":3,"members":[` + members + `5],"hosts":7}`,
+			`{"type":"constructor","__proto__":{"text":"x"},"toString":1}`, `{"type":"nosuch","id":1,"text":"unknown"}`,
+			`{"type":"message","id":4,"time":"never","from":"` + evil + `","text":"` + evil + `"}`,
+			`{"type":"message","id":5,"from":["a"],"text":{"b":1}}`,
+			`{"type":"action","id":6,"from":"x","file":{"path":"javascript:window.hit=1","name":"a","type":"image/png"},"text":"no file"}`,
+			`{"type":"action","id":7,"from":"x","file":{"path":"/files/1/` + evil + `","name":"` + evil + `","size":-1,"sha256":"` + evil + `","type":"image/png"}}`,
+			`{"type":"action","id":8,"from":"x","file":{"path":"//evil.example/files/1","name":"a"},"text":"no file either"}`,
+			`{"type":"leave","id":9,"members":["` + evil + `"],"code":"` + evil + `","from":"` + evil + `"}`,
+			`{"type":"private","id":10,"from":"` + strings.Repeat("n", 3000) + `","text":"long nick"}`,
+			`{"type":"message","id":11,"from":"\u202e\u2066evil","text":"` + strings.Repeat("y", 300_000) + `"}`,
+			`{"type":"history","events":[{"type":"message"},5,null]}`, `{"type":"who","count":1e300,"members":{}}`,
+			`{"type":"message","id":12,"from":"x","text":"the end"}`,
+		} {
+			conn.Write(r.Context(), websocket.MessageText, []byte(line+"\n"))
+		}
+		<-conn.CloseRead(context.Background()).Done()
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	alice := newPerson(t, 360, 640)
+	alice.open(server.URL)
+	alice.wait(`!document.getElementById("arrival").hidden`)
+	alice.run(`document.getElementById("name").value = "alice"; document.querySelector("#join button").click()`)
+	alice.waitFor("the end")
+	alice.waitFor("<img src=x onerror=window.hit=1>")
+	alice.fits()
+	if eval[bool](alice, `Boolean(window.hit || document.querySelector("#log img[onerror], #who img, h1 img, #topic img, a[href^=javascript], a[href*=evil]"))`) {
+		t.Error("something of it ran, or became markup")
+	}
+	if n := eval[int](alice, `document.querySelectorAll("#who li").length`); n > 501 {
+		t.Errorf("%d members are listed", n)
+	}
+}
+
+// On a small phone nothing is wider than the screen, and all of it is there.
+func TestPhone(t *testing.T) {
+	h := startHost(t)
+	bob := h.program("bob")
+	fmt.Fprintln(bob, `{"type":"topic","text":"`+strings.Repeat("a long topic ", 20)+`"}`)
+	fmt.Fprintln(bob, `{"type":"say","text":"hello alice, see https://example.com/`+strings.Repeat("path/", 40)+`"}`)
+	alice := newPerson(t, 360, 640)
+	alice.open(h.url())
+	alice.wait(`!document.getElementById("arrival").hidden`)
+	alice.fits()
+	alice.join(h.url(), "alice")
+	alice.waitFor("hello alice")
+	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)
+	alice.waitFor("[bob → you] psst")
+	alice.fits()
+	for _, open := range []string{"#show-members", "#show-search", "#show-invite"} {
+		alice.click(open)
+		alice.fits()
+		alice.press("Escape")
+	}
+	alice.wait(`document.getElementById("members").hidden && document.getElementById("search").hidden && !document.getElementById("invite").open`)
+	if size := eval[float64](alice, `Math.min(...[...document.querySelectorAll("input, textarea")].map((el) => parseFloat(getComputedStyle(el).fontSize)))`); size < 16 {
+		t.Errorf("letters of %v px in a field: a phone zooms in", size)
+	}
+}
+
+// All can be done by keyboard alone, and one sees where one is.
+func TestKeyboard(t *testing.T) {
+	h := startHost(t)
+	bob := h.program("bob")
+	alice := newPerson(t, 1280, 800)
+	alice.open(h.url())
+	alice.wait(`document.activeElement.id === "name"`)
+	alice.write("alice")
+	alice.press("Enter")
+	alice.connected()
+	alice.wait(`document.activeElement.id === "text"`)
+	alice.write("first")
+	alice.press("Shift-Enter")
+	alice.write("second")
+	alice.press("Enter")
+	bob.waitFor(`first\nsecond`)
+	alice.press("ArrowUp")
+	alice.wait(`document.getElementById("text").value === "first\nsecond"`)
+	alice.press("ArrowDown")
+	alice.write("bo")
+	alice.press("Tab")
+	alice.wait(`document.getElementById("text").value === "bob: "`)
+	alice.write("hi")
+	alice.press("Enter")
+	bob.waitFor("bob: hi")
+
+	seen := map[string]bool{}
+	for range 40 {
+		alice.press("Shift-Tab")
+		at := eval[string](alice, `document.activeElement.id || document.activeElement.className || document.activeElement.tagName`)
+		if eval[bool](alice, `document.activeElement !== document.body && getComputedStyle(document.activeElement).outlineStyle === "none"`) {
+			t.Errorf("one does not see that %q has the focus", at)
+		}
+		seen[at] = true
+	}
+	for _, id := range []string{"log", "show-search", "show-invite", "show-members", "attach", "rename"} {
+		if !seen[id] {
+			t.Errorf("%s is not reached by Tab; these are: %v", id, seen)
+		}
+	}
+	alice.run(`document.getElementById("show-invite").focus()`)
+	alice.press("Enter")
+	alice.wait(`document.getElementById("invite").open && document.getElementById("qr").naturalWidth > 0`)
+	alice.wait(`document.getElementById("ways").textContent.includes("http://")`)
+	alice.press("Escape")
+	alice.wait(`!document.getElementById("invite").open && document.activeElement.id === "show-invite"`)
+	alice.run(`[...document.querySelectorAll("#who button")].find((b) => b.textContent === "bob").focus()`)
+	alice.press("Enter")
+	alice.wait(`document.activeElement.id === "text" && !document.getElementById("recipient").hidden`)
+	alice.write("alone")
+	alice.press("Enter")
+	bob.waitFor(`"type":"private"`)
+	alice.press("Escape")
+	alice.wait(`document.getElementById("recipient").hidden`)
+}
+
+// Who comes in sees what was said at once.
+func TestFirstMessage(t *testing.T) {
+	h := startHost(t)
+	bob := h.program("bob")
+	fmt.Fprintln(bob, `{"type":"say","text":"soup is ready"}`)
+	bob.waitFor("soup")
+	alice := h.person("alice", 1280, 800)
+	watch := page.AddScriptToEvaluateOnNewDocumentParams{Source: `new MutationObserver((_, seen) => {
+		if (!document.querySelector(".said")) return;
+		seen.disconnect();
+		requestAnimationFrame(() => setTimeout(() => (window.first = performance.now())));
+	}).observe(document, { childList: true, subtree: true })`}
+	if _, err := chromedp.Call(alice.ctx, page.AddScriptToEvaluateOnNewDocument, watch); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		alice.do(chromedp.Reload())
+		alice.wait("window.first")
+		t.Logf("the first message is on the screen after %.0f ms (200 is what we want)", eval[float64](alice, "window.first"))
+	}
+}
