@@ -111,6 +111,12 @@ var longColumns = []column{
 	{"bytes", "bytes on disk each", scaled(1, "%.0f"), false},
 }
 
+var filesColumns = []column{
+	{"down", "down MB/s", scaled(1e6, "%.0f"), true},
+	{"up", "up MB/s", scaled(1e6, "%.0f"), true},
+	{"peak", "RSS MiB at most", scaled(1<<20, "%.1f"), false},
+}
+
 var screenColumns = []column{
 	{"first", "first frame ms", scaled(1e6, "%.0f"), false},
 	{"in", "100,000 in, ms", scaled(1e6, "%.0f"), false},
@@ -160,6 +166,10 @@ func newCells() []*cell {
 		{
 			name: "history-long", base: "chat-json", peers: []string{"chat-json"}, dialect: &jsonDialect, columns: longColumns,
 			run: runLongHistory, shapes: []shape{{1, 1, nil}},
+		},
+		{
+			name: "files", base: "go-files", peers: []string{"chat", "go-files", pythonPeer}, columns: filesColumns,
+			run: runFiles, shapes: []shape{{1, 1, nil}},
 		},
 		{
 			name: "screen", base: "irssi", peers: []string{"chat", "chat-plain", "irssi", "weechat"}, columns: screenColumns,

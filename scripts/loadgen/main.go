@@ -4,11 +4,12 @@
 // puts thousands of clients on it from one process, and counts what reaches them.
 // scripts/bench builds it and everything it needs.
 //
-// Three things in one program:
+// Four things in one program:
 //
 //	loadgen bench     the measurements
 //	loadgen tutorial  a chat as tutorials write it, one of the peers
 //	loadgen bare      the ceilings: a program that does nothing but write
+//	loadgen files     the least that serves files and takes some
 package main
 
 import (
@@ -23,7 +24,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: loadgen bench|tutorial|bare [flags]")
+		fmt.Fprintln(os.Stderr, "usage: loadgen bench|tutorial|bare|files [flags]")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,6 +37,8 @@ func main() {
 		err = runTutorial(args)
 	case "bare":
 		err = runBare(args)
+	case "files":
+		err = runFileServer(args)
 	default:
 		err = fmt.Errorf("%s: no such command", command)
 	}

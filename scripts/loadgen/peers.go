@@ -37,6 +37,8 @@ func newPeers(opts *options) map[string]*peer {
 		{name: "irssi", dialect: &ircDialect, most: 100, binary: opts.irssi, argv: ircArgv, front: &irssiFront},
 		{name: "weechat", dialect: &ircDialect, most: 100, binary: opts.weechat, argv: ircArgv, front: &weechatFront},
 		{name: "tutorial", dialect: &tutorialDialect, argv: tutorialArgv},
+		{name: pythonPeer, argv: pythonArgv},
+		{name: "go-files", argv: goFilesArgv},
 		{name: "bare-64k", dialect: &bareDialect, argv: bareArgv(64 << 10)},
 		{name: "bare-line", dialect: &bareDialect, argv: bareArgv(1)},
 	}
