@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"chat/relay"
+	"chat/relay/history"
 	"chat/relay/web"
 	"chat/relay/wire"
 )
@@ -462,6 +464,38 @@ func TestEvents(t *testing.T) {
 	}
 	if n := r.srv.Stats().Members; n != 1 {
 		t.Errorf("%d are in the room", n)
+	}
+}
+
+// Two hundred pages get all that is said, in order.
+func TestManyPages(t *testing.T) {
+	const pages, messages = 200, 100
+	r := open(t, relay.Options{Rate: -1, History: history.Limits{Events: -1}}, web.Options{})
+	var all sync.WaitGroup
+	in := make(chan bool, pages)
+	for range pages {
+		b := r.browser(`{"type":"hello","version":1,"backlog":0}`)
+		all.Go(func() {
+			b.expect(wire.TypeWelcome)
+			in <- true
+			for n := range messages {
+				if e := b.expect(wire.TypeMessage); e.Text != fmt.Sprint("number ", n) {
+					t.Errorf("%q came in the place of number %d", e.Text, n)
+					return
+				}
+			}
+		})
+	}
+	for range pages {
+		<-in
+	}
+	bob := r.person("bob")
+	for n := range messages {
+		bob.say(fmt.Sprint("number ", n))
+	}
+	all.Wait()
+	if n := r.srv.Stats().Sessions; n != pages+1 {
+		t.Errorf("%d sessions are counted", n)
 	}
 }
 
