@@ -202,16 +202,29 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if !opts.NoWeb {
 		opts.Web = func(conn net.Conn) { page.Take(conn) }
 	}
-	store, err := openFiles(&opts, waysIn(ln)[0])
-	if err != nil {
-		return err
-	}
-	if store != nil {
-		defer store.Close()
+	var store *files.Store // set before there are connections, if somebody can send files
+	takesFiles := !opts.NoWeb && !opts.NoFiles
+	if takesFiles {
+		home := "http://" + waysIn(ln)[0]
+		opts.Files = func(id string) (wire.File, string, error) {
+			if store == nil {
+				return wire.File{}, "", files.ErrGone
+			}
+			f, err := store.Sent(id)
+			return f, home + f.Path, err
+		}
 	}
 	srv, closeHistory, err := newServer(opts)
 	if err != nil {
 		return err
+	}
+	if takesFiles {
+		if store, err = openFiles(opts, srv); err != nil {
+			return errors.Join(err, closeHistory())
+		}
+	}
+	if store != nil {
+		defer store.Close()
 	}
 	if !opts.NoWeb {
 		page = web.New(srv, web.Options{
@@ -271,28 +284,24 @@ func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, er
 	return srv, file.Close, nil
 }
 
-// openFiles opens where files that are sent are kept, and has the room find them there; nil:
-// none are sent. way is an address of this host.
-func openFiles(opts *hostOptions, way string) (*files.Store, error) {
-	if opts.NoWeb || opts.NoFiles {
-		return nil, nil
-	}
+// openFiles opens where files that are sent are kept; nil: there is no place for them, and
+// nobody asked for one.
+func openFiles(opts hostOptions, room *relay.Server) (*files.Store, error) {
 	opts.Kept.Log = opts.Log
+	if opts.FilesDir == "" {
+		opts.Kept.First = room.Next() // a room that is gone on with has told of others, which are gone
+	}
 	store, err := files.Open(opts.FilesDir, opts.Kept)
 	switch {
-	case err != nil && opts.FilesDir == "": // nobody asked for it
+	case err == nil:
+		return store, nil
+	case opts.FilesDir == "":
 		opts.Log.Warn("nobody can send files: there is no place for them", "error", err)
 		return nil, nil
 	case errors.Is(err, files.ErrInUse):
 		return nil, fmt.Errorf("%w\nhint: a room that is open has it; name another one with --files-dir", err)
-	case err != nil:
-		return nil, fmt.Errorf("%w\nhint: name another one with --files-dir", err)
 	}
-	opts.Files = func(id string) (wire.File, string, error) {
-		f, err := store.Sent(id)
-		return f, "http://" + way + f.Path, err
-	}
-	return store, nil
+	return nil, fmt.Errorf("%w\nhint: name another one with --files-dir", err)
 }
 
 // historyError says what can be done about a history that cannot be opened.

@@ -22,7 +22,8 @@ type Options struct {
 	Web func(net.Conn)
 
 	// Files finds what somebody wants to send by the id of its upload, which nobody else
-	// knows, and where people find it. nil: nobody sends files.
+	// knows, and where people find it. An error that is fs.ErrNotExist is told as
+	// no_such_file, any other as not_stored. nil: nobody sends files.
 	Files func(id string) (file wire.File, url string, err error)
 
 	// HostToken is the token by which a hello is the hosting person's: it may

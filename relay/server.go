@@ -122,6 +122,9 @@ func (s *Server) Info() wire.RoomInfo {
 	}
 }
 
+// Next returns the id that the next event in the room gets.
+func (s *Server) Next() uint64 { return s.history.Next() }
+
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room:
 // every session is told, gets what was accepted before (for 2 s at most), and is
 // closed. Serve returns nil once all have ended, or the error of a listener that

@@ -36,6 +36,10 @@ type Limits struct {
 	// is not said; default 10 minutes.
 	Idle time.Duration
 
+	// First is the number of the first file, unless the folder has had it already; default 1. A room
+	// that outlives its files gives each number once by it.
+	First uint64
+
 	Log *slog.Logger // nil: nothing is logged
 }
 
@@ -140,6 +144,7 @@ func Open(dir string, limits Limits) (*Store, error) {
 		folder: dir, temporary: dir == "", limits: limits.withDefaults(),
 		uploads: make(map[string]*Upload), perAddress: make(map[string]int),
 		files: make(map[uint64]file), said: make(map[string]uint64),
+		last: max(limits.First, 1) - 1,
 	}
 	s.create = func(name string) (part, error) {
 		return s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

@@ -73,3 +73,31 @@ func hostWithAFullDisk(conn net.Conn, refusals int) {
 		}
 	}
 }
+
+// Files are commands of the client: the host hears of them by what comes of them.
+func TestFileCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		go hostWithAFullDisk(theirs, 0)
+		dial := func(_ context.Context, addr string) (net.Conn, error) { return ours, nil }
+		c, err := client.Join(t.Context(), client.Options{Dial: dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		typed, in := io.Pipe()
+		go func() {
+			io.WriteString(in, "/files\n/send\n/get\n/get x\n/send /no/such/file\n")
+			time.Sleep(time.Minute)
+			in.Close()
+		}()
+		var out, errs strings.Builder
+		if err := Talk(t.Context(), c, Options{In: Read(typed), Out: &out, Err: &errs}); err != nil {
+			t.Errorf("Talk: %v", err)
+		}
+		const none = "no file was sent here yet; /send PATH sends one\n"
+		want := "* " + none + "! usage: /send PATH\n! " + none + "! " + none + "! file was not sent: cannot read it: no such file or directory\n"
+		if errs.String() != want {
+			t.Errorf("told %q, want %q", errs.String(), want)
+		}
+	})
+}
