@@ -2,7 +2,9 @@ package relay
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
+	"slices"
 )
 
 // A speaker is what the first bytes of a connection tell of who sent them.
@@ -41,16 +43,21 @@ func speakerOf(line []byte) speaker {
 // unfinished reports whether start, a first line not yet at its end, is not a
 // person's: what is begun so is waited for.
 func unfinished(start []byte) bool {
-	for _, method := range httpMethods {
-		if bytes.HasPrefix(start, method) {
-			return true
-		}
-	}
-	return len(start) > 0 && start[0] == '{' || isTLS(start)
+	return isHTTP(start) || len(start) > 0 && start[0] == '{' || isTLS(start)
+}
+
+func isHTTP(start []byte) bool {
+	return slices.ContainsFunc(httpMethods, func(method []byte) bool { return bytes.HasPrefix(start, method) })
 }
 
 // isTLS reports the head of a handshake record (RFC 8446, section 5.1).
 func isTLS(start []byte) bool { return len(start) >= 2 && start[0] == 0x16 && start[1] == 0x03 }
+
+// httpRefusal is what a browser is told for which there is no room. status is as in "503 Service Unavailable".
+func httpRefusal(status, text string) []byte {
+	return fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"+
+		"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s\n", status, text)
+}
 
 // httpAnswer is what a browser shows that was pointed at the chat port.
 const httpAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +

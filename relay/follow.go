@@ -36,22 +36,41 @@ func (s *Server) Follow(since uint64) (*Follower, error) {
 // are none yet. missed is how many events the host does not keep any more. It may read from
 // disk; the error is that of the disk.
 func (f *Follower) Next() (runs [][]byte, missed uint64, err error) {
-	runs, missed, behind := f.cursor.Next(nil)
-	if !behind {
-		return runs, missed, nil
+	for {
+		runs, more, behind := f.cursor.Next(nil)
+		missed += more
+		if !behind {
+			return runs, missed, nil
+		}
+		runs, more, err := f.cursor.Fetch(runs)
+		missed += more
+		if errors.Is(err, history.ErrDamaged) { // and counted
+			f.server.opts.Log.Error("what is asked for cannot be read", "error", err)
+			err = nil
+		}
+		switch {
+		case err != nil:
+			return nil, missed, fmt.Errorf("read what was said: %w", err)
+		case len(runs) > 0 || f.server.isOver():
+			return runs, missed, nil
+		}
+		// All that was read is left out, as who came and went long ago is: there is more behind it.
 	}
-	fetched, more, err := f.cursor.Fetch(runs)
-	if errors.Is(err, history.ErrDamaged) { // and counted
-		f.server.opts.Log.Error("what is asked for cannot be read", "error", err)
-		err = nil
-	}
-	if err != nil {
-		err = fmt.Errorf("read what was said: %w", err)
-	}
-	return fetched, missed + more, err
 }
 
-// Wait returns when there may be more: nil, or the error of ctx.
+// errOver ends the waiting of followers.
+var errOver = errors.New("the room closes")
+
+func (s *Server) isOver() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait returns when there may be more: nil, or the error of ctx, or one when the room closes.
 func (f *Follower) Wait(ctx context.Context) error {
 	if !f.cursor.Wait(f) {
 		return nil
@@ -62,6 +81,9 @@ func (f *Follower) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		f.server.history.Forget(f)
 		return ctx.Err()
+	case <-f.server.over: // ctx may not end with the connection: net/http looks at that only while no byte more comes
+		f.server.history.Forget(f)
+		return errOver
 	}
 }
 
@@ -72,6 +94,9 @@ func (f *Follower) wake() {
 	default: // it waits no more
 	}
 }
+
+// MaxLine returns how many bytes a line of a program has at most, and so what else says something.
+func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }
 
 // Bans reports whether nobody from this address may come in.
 func (s *Server) Bans(addr net.Addr) bool {

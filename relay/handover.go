@@ -17,6 +17,7 @@ var errWeb = errors.New("it speaks HTTP")
 type webConn struct {
 	net.Conn
 	head    []byte // what was read already; the reader's
+	session *session
 	release func() // gives its place back, once
 }
 
@@ -25,12 +26,18 @@ type webConn struct {
 func (s *session) handOver(request []byte, over func()) {
 	head := slices.Concat(request, []byte("\r\n"), s.lines.Pending())
 	s.readBy(time.Time{})
+	s.server.mu.Lock()
+	s.server.countPageLocked(s.address, 1)
 	s.mu.Lock()
 	s.handedOver = true
 	ending := s.ending
 	s.mu.Unlock()
-	w := &webConn{Conn: s.conn, head: head, release: sync.OnceFunc(func() {
-		s.server.keepDebt(s.address, s.due)
+	s.server.mu.Unlock()
+	w := &webConn{Conn: s.conn, head: head, session: s, release: sync.OnceFunc(func() {
+		s.mu.Lock()
+		due := s.due
+		s.mu.Unlock()
+		s.server.keepDebt(s.address, due)
 		s.server.release(s)
 		over()
 	})}
@@ -50,6 +57,22 @@ func (w *webConn) Read(b []byte) (int, error) {
 		w.head = nil
 	}
 	return n, nil
+}
+
+// KeepPace counts a request as a line is counted, and waits until it may be answered: asking
+// without end takes no more from the room than talking without end.
+func (w *webConn) KeepPace() {
+	s := w.session
+	s.mu.Lock()
+	wait := s.server.pace.take(&s.due)
+	s.mu.Unlock()
+	if wait <= 0 {
+		return
+	}
+	select {
+	case <-time.After(wait):
+	case <-s.hasEnded():
+	}
 }
 
 // ReadFrom lets the system copy a file to the connection, where it can.

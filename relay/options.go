@@ -52,6 +52,10 @@ const (
 	// part of the protocol: one port tells programs from people by their first line.
 	silence = 300 * time.Millisecond
 
+	// pageSilence takes its place where a browser at the same address has the page open: it
+	// opens connections ahead, which are silent until it needs them, and is no guest.
+	pageSilence = 12 * time.Second
+
 	// drain is how long a session that ends may take what is still meant for it.
 	drain = 2 * time.Second
 

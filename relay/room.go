@@ -221,6 +221,10 @@ func (r *room) removeLocked(s *session) {
 func (r *room) drop(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s.visits { // its next request is a visit of its own: there is no connection that comes back
+		r.goLocked(s, wire.Event{})
+		return
+	}
 	if c := s.identity; c != nil && c.token != "" {
 		r.holdLocked(c, s.keys)
 		r.rememberLocked(c, history.Dropped)
@@ -259,7 +263,11 @@ func (r *room) leaveLocked(s *session, how wire.Event) {
 	if c.claimed == s {
 		c.claimed = nil
 	}
-	if c.token != "" {
+	switch {
+	case c.token == "":
+	case s.visits: // forgotten before those who were here: a script can have as many nicks as it likes
+		c.place = r.away.PushFront(c)
+	default:
 		c.place = r.away.PushBack(c)
 	}
 	if r.away.Len() > maxAway {

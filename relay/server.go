@@ -30,6 +30,7 @@ type Server struct {
 	mu        sync.Mutex
 	sessions  map[*session]struct{} // all that are open; under mu
 	addresses map[string]int        // how many of them each address has; under mu
+	pages     map[string]int        // connections of browsers, by address; under mu
 	debts     map[string]time.Time  // by address: when what came from it is paid off; under mu
 	closing   bool                  // nobody is let in any more; under mu
 	admitted  int                   // sessions since the last tidying; under mu
@@ -38,6 +39,7 @@ type Server struct {
 
 	refusals chan struct{} // one place for each refused connection that is still told why
 	searches chan struct{} // one place for each search
+	over     chan struct{} // closed when the room closes
 
 	past    Stats         // of the sessions that have ended; under mu
 	stalled atomic.Uint64 // see Stats.Stalled
@@ -92,9 +94,11 @@ func newServer(opts Options) *Server {
 		pace:      newPace(opts.Rate, opts.Burst),
 		sessions:  make(map[*session]struct{}),
 		addresses: make(map[string]int),
+		pages:     make(map[string]int),
 		debts:     make(map[string]time.Time),
 		refusals:  make(chan struct{}, maxRefusals),
 		searches:  make(chan struct{}, maxSearches),
+		over:      make(chan struct{}),
 	}
 }
 
@@ -152,7 +156,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
-			sess, refusal := s.admit(conn)
+			sess, refusal := s.admit(conn, false)
 			if sess == nil {
 				refused.Go(func() { s.refuse(conn, refusal) })
 				continue
@@ -193,20 +197,20 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn, visits bool) {
 			w.release() // the session counts in its place
 		}
 	}
-	sess, refusal := s.admit(conn)
+	sess, refusal := s.admit(conn, visits)
 	if sess == nil {
 		s.refuse(conn, refusal)
 		return
 	}
-	sess.visits = visits
 	defer context.AfterFunc(ctx, sess.shutDown)()
 	over := make(chan struct{})
 	sess.run(func() { close(over) })
 	<-over
 }
 
-// admit makes a session of conn, or returns why there is no room for it.
-func (s *Server) admit(conn net.Conn) (*session, *wire.Event) {
+// admit makes a session of conn, or returns why there is no room for it. A visit takes no place: the
+// connection on which it is asked for has one.
+func (s *Server) admit(conn net.Conn, visits bool) (*session, *wire.Event) {
 	address := addressOf(conn.RemoteAddr())
 	if address != "" && s.room.isBanned(address) {
 		return nil, faultf(wire.CodeBanned, "you are banned from this room")
@@ -216,16 +220,21 @@ func (s *Server) admit(conn net.Conn) (*session, *wire.Event) {
 	switch {
 	case s.closing:
 		return nil, faultf(wire.CodeShutdown, "the room closes")
+	case visits:
 	case len(s.sessions) >= s.opts.MaxSessions:
 		return nil, faultf(wire.CodeFull, "the room is full (%d connections); try again later", s.opts.MaxSessions)
 	case address != "" && s.addresses[address] >= s.opts.MaxPerAddress:
 		return nil, faultf(wire.CodeFull, "too many connections from %s (%d); close one first", address, s.opts.MaxPerAddress)
 	}
 	sess := newSession(s, conn, address)
+	sess.visits = visits
 	sess.due = s.debts[address]
 	s.sessions[sess] = struct{}{}
-	if address != "" {
+	if address != "" && !visits {
 		s.addresses[address]++
+	}
+	if sess.isFramed() {
+		s.countPageLocked(address, 1)
 	}
 	s.past.Opened++
 	s.serving.Add(1)
@@ -260,7 +269,10 @@ func (s *Server) release(sess *session) {
 	defer s.mu.Unlock()
 	delete(s.sessions, sess)
 	s.past.add(sess)
-	if sess.address != "" {
+	if sess.isFramed() || sess.handedOver {
+		s.countPageLocked(sess.address, -1)
+	}
+	if sess.address != "" && !sess.visits {
 		if s.addresses[sess.address]--; s.addresses[sess.address] == 0 {
 			delete(s.addresses, sess.address)
 		}
@@ -268,8 +280,23 @@ func (s *Server) release(sess *session) {
 	s.serving.Done()
 }
 
+// countPageLocked counts a connection of a browser at address.
+func (s *Server) countPageLocked(address string, by int) {
+	if s.pages[address] += by; s.pages[address] <= 0 {
+		delete(s.pages, address)
+	}
+}
+
+// hasPage reports whether a browser at address is connected.
+func (s *Server) hasPage(address string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pages[address] > 0
+}
+
 // refuse tells why in one line and closes. Nothing is known of the peer yet, so
-// the line is one for people; PROTOCOL.md tells programs to expect it.
+// the line is one for people, PROTOCOL.md tells programs to expect it; or an answer of HTTP
+// where the silence shows a browser, which would take the line for a fault of the network.
 func (s *Server) refuse(conn net.Conn, why *wire.Event) {
 	defer conn.Close()
 	s.opts.Log.Debug("refused", "remote", conn.RemoteAddr().String(), "code", string(why.Code))
@@ -283,8 +310,23 @@ func (s *Server) refuse(conn net.Conn, why *wire.Event) {
 	if framed, ok := conn.(FramedConn); ok { // a program for sure
 		line = why.AppendJSON(nil)
 		line = framed.AppendGoodbye(append(framed.AppendHeader(nil, len(line)), line...))
+	} else if s.opts.Web != nil && beginsWithHTTP(conn) {
+		status := "503 Service Unavailable"
+		if why.Code == wire.CodeBanned {
+			status = "403 Forbidden"
+		}
+		line = httpRefusal(status, why.Text)
 	}
 	sayAndClose(conn, line)
+}
+
+// beginsWithHTTP reports whether a request comes by conn before the silence is over. It reads the
+// beginning of it.
+func beginsWithHTTP(conn net.Conn) bool {
+	conn.SetReadDeadline(time.Now().Add(silence))
+	start := make([]byte, 16)
+	n, _ := conn.Read(start)
+	return isHTTP(start[:n])
 }
 
 // sayAndClose writes b and closes conn so that the peer can read it: closing
@@ -306,7 +348,10 @@ func (s *Server) close() error {
 	s.room.close() // from here on nothing is said, so that all can be given the same
 	err := s.history.Close()
 	s.mu.Lock()
-	s.closing = true
+	if !s.closing {
+		s.closing = true
+		close(s.over)
+	}
 	if s.tidying != nil {
 		s.tidying.Stop()
 	}

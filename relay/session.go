@@ -31,7 +31,7 @@ type session struct {
 
 	// the read loop's
 	lines   *wire.LineReader
-	due     time.Time // when its next line is, at the pace
+	due     time.Time // when its next line is, at the pace; under mu once it was handed over
 	unpaced int       // bytes read since some were last counted as a line
 	fresh   bool      // it was greeted as a person and has said nothing yet
 
@@ -151,6 +151,10 @@ func (s *session) greet() (first []byte, err error) {
 	}
 	s.readBy(time.Now().Add(silence))
 	line, err := s.lines.ReadLine()
+	if errors.Is(err, os.ErrDeadlineExceeded) && len(s.lines.Pending()) == 0 && s.server.hasPage(s.address) {
+		s.readBy(time.Now().Add(pageSilence - silence))
+		line, err = s.lines.ReadLine()
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) && unfinished(s.lines.Pending()) {
 		s.readBy(time.Now().Add(s.server.opts.FirstLine - silence))
 		line, err = s.lines.ReadLine()
@@ -160,6 +164,9 @@ func (s *session) greet() (first []byte, err error) {
 		return nil, s.enter(wire.Request{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(byeEvent(wire.CodeFirstLine, "the first line did not end in time"))
+		return nil, errRefused
+	case errors.Is(err, wire.ErrLineTooLong) && isHTTP(s.lines.Dropped()):
+		s.answer(httpRefusal("414 URI Too Long", "the address is too long"))
 		return nil, errRefused
 	case errors.Is(err, wire.ErrLineTooLong) && unfinished(s.lines.Dropped()):
 		return nil, errRefused
@@ -194,7 +201,11 @@ func (s *session) greet() (first []byte, err error) {
 // said: a page anywhere can make a browser in this network send it.
 func (s *session) refuseWeb() error {
 	s.log().Info("a web client spoke to the chat port; refused")
-	s.answer([]byte(httpAnswer))
+	if s.server.opts.Web != nil { // it was silent for too long, and greeted as a person
+		s.answer(httpRefusal("408 Request Timeout", "The request came late; ask again."))
+	} else {
+		s.answer([]byte(httpAnswer))
+	}
 	return errRefused
 }
 
@@ -458,6 +469,9 @@ func (s *session) endWith(bye *wire.Event) {
 	s.ending = true
 	if s.handedOver {
 		s.conn.Close()
+		if s.ended != nil {
+			close(s.ended)
+		}
 		return
 	}
 	s.bye = bye

@@ -153,16 +153,9 @@ func (v *visitors) enter(ctx context.Context, token string) (leave func(), err e
 	}
 }
 
-// maxBody is more than a message of any host has, in bytes.
-const maxBody = wire.MaxJSONLine
-
-// bodyTime is how long a body of a message may take.
-const bodyTime = 30 * time.Second
-
 // post says the body, as text or as {"text":"…","nick":"…"}, and answers with the event.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.room.MaxLine())))
 	if err != nil {
 		status := http.StatusBadRequest
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -198,6 +191,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 const (
 	defaultMessages = 200
 	maxMessages     = 1000
+	maxAnswer       = 1 << 20 // bytes; the message with which it is more comes with it
 )
 
 // messages answers with what was said behind ?since, one JSON object a line; without since
@@ -221,7 +215,7 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var answer []byte
-	for left := min(count, maxMessages); left > 0; {
+	for left := min(count, maxMessages); left > 0 && len(answer) < maxAnswer; {
 		runs, _, err := f.Next()
 		if err != nil {
 			h.unreadable(w, err)
@@ -231,7 +225,7 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 		for line := range bytes.Lines(bytes.Join(runs, nil)) {
-			if left == 0 {
+			if left == 0 || len(answer) >= maxAnswer {
 				break
 			}
 			answer, since = append(answer, line...), idOf(line)
@@ -290,7 +284,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	stream := &stream{ctx: r.Context(), out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w)}
-	for {
+	for !h.room.Bans(remoteAddr(r)) { // it may be since the stream began
 		if err := stream.pass(f); err != nil {
 			h.opts.Log.Debug("a stream ended", "remote", r.RemoteAddr, "error", err)
 			return

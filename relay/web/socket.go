@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -18,9 +17,11 @@ import (
 
 // socket takes a page's WebSocket into the room.
 func (h *Handler) socket(w http.ResponseWriter, r *http.Request) {
-	s := &socket{ready: make(chan struct{})}
+	s := &socket{ready: make(chan struct{}), over: make(chan struct{})}
 	ws, err := websocket.Accept(&hijacker{w, s}, r, &websocket.AcceptOptions{
 		CompressionMode: websocket.CompressionDisabled, // costs more than the network does
+		OnPingReceived:  func(context.Context, []byte) bool { return s.keepPace(controlCost) },
+		OnPongReceived:  func(context.Context, []byte) { s.keepPace(controlCost) },
 	})
 	if err != nil {
 		h.opts.Log.Debug("no WebSocket", "error", err)
@@ -28,70 +29,134 @@ func (h *Handler) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer ws.CloseNow()
 	ws.SetReadLimit(wire.MaxJSONLine)
-	over := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(s.over)
 		h.room.ServeConn(context.Background(), s)
 		s.in.Close()
 	}()
-	defer func() { <-over }()
+	defer func() { <-s.over }()
 	defer s.toRoom.Close() // the page went: so does its session
 	select {
 	case <-s.ready:
-	case <-over: // there was no room for it
+	case <-s.over: // there was no room for it
 		return
 	}
-	var lines []byte // several of one read go to the room at once
+	piece := make([]byte, 1<<10)
 	for {
-		var err error
-		if lines, err = appendMessage(lines, ws); err == nil && s.buffered.Buffered() > 0 && len(lines) < maxLines {
-			continue
-		}
-		if _, full := s.toRoom.Write(lines); full != nil || err != nil {
+		if err := s.takeMessage(ws, piece); err != nil {
+			s.pass()
 			return
 		}
-		lines = lines[:0]
 	}
 }
 
-// appendMessage appends the lines of the next message, if it is one of text. By an error it
-// appends nothing.
-func appendMessage(lines []byte, ws *websocket.Conn) ([]byte, error) {
+// takeMessage adds the next message to the lines, if it is one of text; one that is longer than
+// maxLines goes to the room as it comes.
+func (s *socket) takeMessage(ws *websocket.Conn, piece []byte) error {
 	kind, r, err := ws.Reader(context.Background())
 	if err != nil {
-		return lines, err
+		return err
 	}
-	whole := len(lines)
-	for err == nil {
-		lines = slices.Grow(lines, 512)
-		var n int
-		n, err = r.Read(lines[len(lines):cap(lines)])
-		lines = lines[:len(lines)+n]
+	last := byte(0)
+	for {
+		n, err := r.Read(piece)
+		if kind == websocket.MessageText && n > 0 {
+			last = piece[n-1]
+			s.lines = append(s.lines, piece[:n]...)
+			s.due = s.due.Add(-idleTime(n)) // the room counts it
+		}
+		switch {
+		case err == io.EOF && kind == websocket.MessageText:
+			if last != '\n' {
+				s.lines = append(s.lines, '\n')
+			}
+			s.whole = len(s.lines)
+			s.due = s.due.Add(-idleTime(maxHeader)) // it was a line's
+		case err != nil && err != io.EOF:
+			return err
+		}
+		if len(s.lines) >= maxLines {
+			s.whole = len(s.lines)
+			if err := s.pass(); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
 	}
-	switch {
-	case err != io.EOF:
-		return lines[:whole], err
-	case kind != websocket.MessageText:
-		return lines[:whole], nil
-	case !bytes.HasSuffix(lines, []byte("\n")):
-		return append(lines, '\n'), nil
+}
+
+// pass gives the room the lines that are whole.
+func (s *socket) pass() error {
+	if s.whole == 0 {
+		return nil
 	}
-	return lines, nil
+	_, err := s.toRoom.Write(s.lines[:s.whole])
+	s.lines = append(s.lines[:0], s.lines[s.whole:]...)
+	s.whole = 0
+	return err
 }
 
 // maxLines is how many bytes of lines are gathered before the room gets them.
 const maxLines = 16 << 10
 
+// What makes no line is not slowed down by the room: pings and the like, without end, would
+// cost it more than lines do. Of such a session may send so many bytes at once, and in the
+// long run the bytes that the room takes of lines by default, 20 times 8 KiB a second.
+const (
+	idleBytes   = 1 << 20
+	idleRate    = 20 * controlCost // bytes a second
+	controlCost = 8 << 10          // a control frame counts as so many bytes
+	maxHeader   = 14               // bytes of a frame's header (RFC 6455, section 5.2)
+)
+
 // A socket is a WebSocket (RFC 6455) as a connection to the room. The library reads: it
 // unmasks, puts messages together and answers pings. The room writes, in frames whose
 // header is made for each session and whose lines are the same for all.
 type socket struct {
-	conn     net.Conn      // frames are written to it
-	in       net.Conn      // what the page said is read from it
-	toRoom   net.Conn      // and written to it
-	buffered *bufio.Reader // what came of the frames and is not read yet
-	write    func(frame []byte)
-	ready    chan struct{} // closed when write is set
+	conn   net.Conn // frames are written to it
+	in     net.Conn // what the page said is read from it
+	toRoom net.Conn // and written to it
+	write  func(frame []byte)
+	ready  chan struct{} // closed when write is set
+	over   chan struct{} // closed when the session is over
+
+	// of the goroutine that reads frames
+	lines []byte    // several of one read go to the room at once
+	whole int       // bytes of lines in front that are to go there
+	due   time.Time // when what made no line is paid off at the pace
+}
+
+// idleTime is how long n bytes that make no line take at the pace.
+func idleTime(n int) time.Duration { return time.Duration(n) * time.Second / idleRate }
+
+// keepPace counts n bytes that make no line, and waits while they are too many. It returns
+// whether there is still a session.
+func (s *socket) keepPace(n int) bool {
+	now := time.Now()
+	if s.due.Before(now) {
+		s.due = now
+	}
+	s.due = s.due.Add(idleTime(n))
+	wait := s.due.Sub(now) - idleTime(idleBytes)
+	select {
+	case <-s.over:
+		return false
+	default:
+	}
+	if wait <= 0 {
+		return true
+	}
+	if s.pass() != nil { // what was said does not wait with it
+		return false
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-s.over:
+		return false
+	}
 }
 
 func (s *socket) Read(b []byte) (int, error)         { return s.in.Read(b) }
@@ -159,7 +224,6 @@ func (j *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if buffers.Reader.Buffered() == 0 { // nobody sends frames before the answer
 		buffers.Reader = bufio.NewReaderSize(conn, maxLines) // for many short frames in one read
 	}
-	j.socket.buffered = buffers.Reader
 	return c, buffers, nil
 }
 
@@ -167,6 +231,16 @@ func (j *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type controls struct {
 	net.Conn
 	socket *socket
+}
+
+// Read gives the room what there is before it waits for more: that may be long in coming.
+func (c *controls) Read(b []byte) (int, error) {
+	if err := c.socket.pass(); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(b)
+	c.socket.keepPace(n)
+	return n, err
 }
 
 func (c *controls) Write(b []byte) (int, error) {

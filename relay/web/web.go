@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type Options struct {
 const (
 	headerTime  = 10 * time.Second // for a request's header, and between two requests
 	headerBytes = 16 << 10
+	bodyTime    = 30 * time.Second // for a body, if who takes it gives it no other
 )
 
 // A Handler answers HTTP requests to a room's port. It is safe for concurrent use.
@@ -83,10 +85,16 @@ func New(room *relay.Server, opts Options) *Handler {
 		IdleTimeout:       headerTime,
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
 	}
 	go h.http.Serve(h.conns) // until Close
 	return h
 }
+
+// connKey is that of a request's connection in its context.
+type connKey struct{}
 
 // Take serves a connection that speaks HTTP, to its end. It does not wait for that.
 func (h *Handler) Take(conn net.Conn) { h.conns.give(conn) }
@@ -96,6 +104,9 @@ func (h *Handler) Close() error { return h.http.Close() }
 
 // ServeHTTP answers a request, unless it is one that no honest browser would send.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if conn, ok := r.Context().Value(connKey{}).(interface{ KeepPace() }); ok {
+		conn.KeepPace()
+	}
 	header := w.Header()
 	header.Set("Content-Security-Policy", pagePolicy)
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -104,6 +115,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
+	if r.ContentLength != 0 { // also a body that nobody wants is read before the answer goes out
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	}
 	switch {
 	case h.room.Bans(remoteAddr(r)):
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
@@ -142,16 +156,16 @@ func (h *Handler) isOurs(host string) bool {
 
 // isAddress reports whether name is an IP address, which nobody can point elsewhere.
 func isAddress(name string) bool {
-	name, _, _ = strings.Cut(name, "%")
-	return net.ParseIP(name) != nil
+	ip, zone, _ := strings.Cut(name, "%")
+	return net.ParseIP(ip) != nil && (zone == "" || strings.Contains(ip, ":"))
 }
 
 // isSameOrigin reports whether the request comes from the host's own page, or from no page. A
 // browser says so in Origin (RFC 6454, section 7) with whatever could change something and with
 // every WebSocket and event stream, and in Sec-Fetch-Site where it trusts the way to the host.
 func isSameOrigin(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return strings.EqualFold(origin, "http://"+r.Host)
+	if origins := r.Header.Values("Origin"); len(origins) > 0 {
+		return !slices.ContainsFunc(origins, func(origin string) bool { return !strings.EqualFold(origin, "http://"+r.Host) })
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":

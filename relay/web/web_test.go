@@ -30,13 +30,20 @@ func TestMain(m *testing.M) {
 
 // A room is a host for a test, at an address of its own.
 type room struct {
-	t    *testing.T
-	addr string
-	srv  *relay.Server
+	t     *testing.T
+	addr  string
+	srv   *relay.Server
+	close func() // ends it, once, and waits for that
 }
 
 // open hosts a room until the test ends.
 func open(t *testing.T, opts relay.Options, page web.Options) *room {
+	t.Helper()
+	return openOn(t, relay.New, opts, page)
+}
+
+// openOn hosts a room on a server that newServer makes.
+func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts relay.Options, page web.Options) *room {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,13 +56,14 @@ func open(t *testing.T, opts relay.Options, page web.Options) *room {
 		f, err := page.Files.Sent(id)
 		return f, "http://" + ln.Addr().String() + f.Path, err
 	}
-	srv := relay.New(opts)
+	srv := newServer(opts)
 	page.Ways = []string{ln.Addr().String()}
 	h = web.New(srv, page)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ctx, ln) }()
-	t.Cleanup(func() {
+	r := &room{t: t, addr: ln.Addr().String(), srv: srv}
+	r.close = sync.OnceFunc(func() {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()
 		if err := <-served; err != nil {
@@ -63,7 +71,8 @@ func open(t *testing.T, opts relay.Options, page web.Options) *room {
 		}
 		h.Close()
 	})
-	return &room{t, ln.Addr().String(), srv}
+	t.Cleanup(r.close)
+	return r
 }
 
 // do asks the host, and returns the status and the body.
@@ -306,6 +315,8 @@ func TestForeign(t *testing.T) {
 		{"encrypted", 403, []string{"Origin", "https://" + r.addr}},
 		{"a sandbox", 403, []string{"Origin", "null"}},
 		{"another site's name for us", 421, []string{"Host", "evil.example:" + port, "Origin", "http://evil.example:" + port}},
+		{"an address with a zone that has none", 421, []string{"Host", "127.0.0.1%25evil.example:" + port}},
+		{"an empty Origin", 403, []string{"Origin", ""}},
 		{"an address as the beginning of a name", 421, []string{"Host", "127.0.0.1.evil.example"}},
 		{"another site, without Origin", 403, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}},
 	} {
@@ -497,6 +508,20 @@ func TestManyPages(t *testing.T) {
 	if n := r.srv.Stats().Sessions; n != pages+1 {
 		t.Errorf("%d sessions are counted", n)
 	}
+}
+
+// A connection that a browser opens ahead is no guest, and is there when it is needed.
+func TestOpenedAhead(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	bob := r.browser(`{"type":"hello","version":1,"nick":"bob"}`)
+	bob.expect(wire.TypeWelcome)
+	ahead := r.raw("")
+	time.Sleep(600 * time.Millisecond) // more than the silence
+	if n := r.srv.Stats().Members; n != 1 {
+		t.Errorf("%d are in the room", n)
+	}
+	io.WriteString(ahead, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	until(t, ahead, "HTTP/1.1 200 OK")
 }
 
 // Nothing is served but what is meant to be.

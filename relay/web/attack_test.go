@@ -1,0 +1,327 @@
+package web_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"chat/relay"
+	"chat/relay/history"
+	"chat/relay/web"
+	"chat/relay/wire"
+)
+
+// This file is what one does who means ill.
+
+// A frame is one of a client's, masked with zeros (RFC 6455, section 5.2), of which only the
+// beginning may be in payload.
+func frame(first byte, size int, payload string) string {
+	switch {
+	case size < 126:
+		return string([]byte{first, 0x80 | byte(size), 0, 0, 0, 0}) + payload
+	case size < 1<<16:
+		return string([]byte{first, 0xfe, byte(size >> 8), byte(size), 0, 0, 0, 0}) + payload
+	}
+	return string([]byte{first, 0xff, 0, 0, 0, 0, byte(size >> 24), byte(size >> 16), byte(size >> 8), byte(size), 0, 0, 0, 0}) + payload
+}
+
+func text(line string) string { return frame(0x81, len(line), line) }
+
+// raw asks the host over a connection of its own.
+func (r *room) raw(request string) net.Conn {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		r.t.Fatal(err)
+	}
+	return conn
+}
+
+// rawSocket opens a WebSocket and says hello.
+func (r *room) rawSocket() net.Conn {
+	r.t.Helper()
+	return r.raw("GET /socket HTTP/1.1\r\nHost: " + r.addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + text(`{"type":"hello","nick":"eve"}`))
+}
+
+// until reads on to words.
+func until(t *testing.T, conn net.Conn, words string) {
+	t.Helper()
+	var got []byte
+	for b := make([]byte, 4<<10); !strings.Contains(string(got), words); {
+		n, err := conn.Read(b)
+		got = append(got, b[:n]...)
+		if err != nil {
+			t.Fatalf("%q did not come: %.500q, %v", words, got, err)
+		}
+	}
+}
+
+// What was said is in the room, also when what came with it is no line or not all there.
+func TestNotHeldBack(t *testing.T) {
+	for name, more := range map[string]string{
+		"a ping":                    frame(0x89, 1, "p"),
+		"the beginning of a frame":  frame(0x81, 100, "{"),
+		"a message that is no text": frame(0x82, 1, "x"),
+		"an unfinished message":     frame(0x01, 1, "{"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, relay.Options{}, web.Options{})
+			bob := r.person("bob")
+			eve := r.rawSocket()
+			until(t, eve, "welcome")
+			io.WriteString(eve, text(`{"type":"say","text":"soup"}`)+more)
+			bob.conn.SetDeadline(time.Now().Add(5 * time.Second))
+			bob.expect("<eve> soup")
+		})
+	}
+}
+
+// A message that does not end takes no more memory than a line may be long.
+func TestHalfMessages(t *testing.T) {
+	r := open(t, relay.Options{Rate: -1}, web.Options{})
+	const count, size = 20, 3 << 20
+	half := strings.Repeat("x", size)
+	before := memory()
+	for range count {
+		eve := r.rawSocket()
+		until(t, eve, "welcome")
+		io.WriteString(eve, frame(0x81, size+1, half))
+		until(t, eve, "too_long")
+		post := r.raw(fmt.Sprintf("POST /messages HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n", r.addr, size+1))
+		io.WriteString(post, half)
+		until(t, post, "413")
+	}
+	if used := int(memory()) - int(before); used > count*256<<10 {
+		t.Errorf("%d half messages take %d KiB", count, used>>10)
+	}
+}
+
+func memory() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse
+}
+
+// Pings are answered no faster than the room takes lines.
+func TestPingFlood(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	eve := r.rawSocket()
+	until(t, eve, "welcome")
+	const flood = 2 * time.Second
+	eve.SetDeadline(time.Now().Add(flood))
+	go io.WriteString(eve, strings.Repeat(frame(0x89, 125, strings.Repeat("p", 125)), 100_000)) // as far as it goes
+	pongs, _ := io.Copy(io.Discard, eve)
+	if pongs /= 127; pongs > 400 {
+		t.Errorf("%d pings were answered in %v", pongs, flood)
+	}
+}
+
+// Requests are answered no faster than the room takes lines, but so many at once.
+func TestRequestFlood(t *testing.T) {
+	r := open(t, relay.Options{Rate: 20, Burst: 50}, web.Options{})
+	const flood = 2 * time.Second
+	conn := r.raw("")
+	conn.SetDeadline(time.Now().Add(flood))
+	go io.WriteString(conn, strings.Repeat("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 10_000))
+	answers, _ := io.ReadAll(conn)
+	if n := strings.Count(string(answers), "HTTP/1.1 200"); n < 50 || n > 120 {
+		t.Errorf("%d requests were answered in %v", n, flood)
+	}
+}
+
+// A browser that is refused before it asked is told in its own language.
+func TestRefused(t *testing.T) {
+	r := open(t, relay.Options{MaxSessions: 1}, web.Options{})
+	long := r.raw("GET /" + strings.Repeat("x", 9000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	until(t, long, "HTTP/1.1 414 ")
+	long.Close()
+	for r.srv.Stats().Sessions > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	r.person("bob")
+	if status, body := r.do("GET", "/", ""); status != 503 || !strings.Contains(body, "full") {
+		t.Errorf("%d %s", status, body)
+	}
+	until(t, r.raw("hello\n"), "! the room is full")
+	until(t, r.raw(""), "! the room is full")
+}
+
+// A body that does not come holds a connection for a while, and not without end; nor does the
+// room wait for it, or for a stream with something behind its request, when it closes.
+func TestClosesWithUnfinishedRequests(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	r.do("POST", "/messages", "soup")
+	for _, request := range []string{
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n",
+		"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx",
+		"POST /messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nx",
+		"GET /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n",
+		"GET /events HTTP/1.1\r\nHo",
+		"GE",
+	} {
+		r.raw(request)
+	}
+	stream := r.raw("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	until(t, stream, "soup")
+	io.WriteString(stream, "GET /healthz HTTP/1.1\r\n") // from here on net/http does not see the connection end
+	time.Sleep(100 * time.Millisecond)
+	began := time.Now()
+	r.close()
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("the room closed after %v", took)
+	}
+}
+
+// A script that goes away before it is answered keeps nobody from its nick.
+func TestCutOffVisit(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	ours, theirs := net.Pipe()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		r.srv.ServeVisit(t.Context(), theirs)
+	}()
+	ours.SetDeadline(time.Now().Add(30 * time.Second))
+	io.WriteString(ours, `{"type":"hello","nick":"alice","token":"alices-secret"}`+"\n")
+	until(t, ours, "welcome")
+	ours.Close()
+	<-over
+	if e := r.browser(`{"type":"hello","nick":"alice"}`).expect(wire.TypeWelcome); e.Nick != "alice" {
+		t.Errorf("alice is called %s", e.Nick)
+	}
+}
+
+// Scripts of any number of names do not make the room forget who was here.
+func TestManyNames(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	alice := r.browser(`{"type":"hello","nick":"alice","token":"alices-secret"}`)
+	alice.expect(wire.TypeWelcome)
+	alice.send(`{"type":"say","seq":7,"text":"soup"}`)
+	alice.expect(wire.TypeMessage)
+	alice.ws.CloseNow()
+	for r.srv.Stats().Members > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for n := range 10_010 {
+		ours, theirs := net.Pipe()
+		go func() {
+			fmt.Fprintf(ours, `{"type":"hello","nick":"n%d","token":"token-%[1]d"}`+"\n"+`{"type":"quit"}`+"\n", n)
+		}()
+		go io.Copy(io.Discard, ours)
+		r.srv.ServeVisit(t.Context(), theirs)
+		ours.Close()
+	}
+	if e := r.browser(`{"type":"hello","nick":"alice","token":"alices-secret"}`).expect(wire.TypeWelcome); e.Seq != 7 || e.Nick != "alice" {
+		t.Errorf("who comes back is new: %+v", e)
+	}
+}
+
+// A farConn is one from another machine, as limits and bans see it.
+type farConn struct{ net.Conn }
+
+func (farConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9), Port: 1234} }
+
+// far asks the host from another machine.
+func (r *room) far(request string) net.Conn {
+	ours, theirs := net.Pipe()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		r.srv.ServeConn(r.t.Context(), farConn{theirs})
+	}()
+	r.t.Cleanup(func() { ours.Close(); <-over })
+	ours.SetDeadline(time.Now().Add(20 * time.Second))
+	go io.WriteString(ours, request)
+	return ours
+}
+
+// A script needs no second place to say something, and who is banned hears no more on a stream
+// that it had before.
+func TestFarScripts(t *testing.T) {
+	r := open(t, relay.Options{HostToken: "hosts-secret", MaxPerAddress: 2}, web.Options{})
+	host := r.browser(`{"type":"hello","nick":"ann","token":"hosts-secret"}`)
+	host.expect(wire.TypeWelcome)
+	stream := r.far("GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	until(t, stream, "event-stream")
+	post := r.far("POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nsoup")
+	until(t, post, "HTTP/1.1 201 ")
+	until(t, r.far("GET /room HTTP/1.1\r\n"), "too many connections")
+	until(t, stream, "soup")
+	host.send(`{"type":"ban","nick":"10.0.0.9"}`)
+	host.expect(wire.TypeNotice)
+	host.send(`{"type":"say","text":"among us"}`)
+	rest, _ := io.ReadAll(stream)
+	if strings.Contains(string(rest), "among us") {
+		t.Errorf("the banned one still hears %s", rest)
+	}
+}
+
+// However long the history is, answers are short; and what nobody reads back is passed over.
+func TestLongAnswers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kitchen.chat")
+	host := func(use func(*room)) {
+		file, err := history.OpenFile(path, history.Keep{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		t.Run("", func(t *testing.T) {
+			use(openOn(t, func(opts relay.Options) *relay.Server {
+				srv, err := relay.NewOn(file, opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return srv
+			}, relay.Options{Rate: -1}, web.Options{}))
+		})
+	}
+	const large = 200
+	host(func(r *room) {
+		r.do("POST", "/messages", "first")
+		bob := r.browser(`{"type":"hello","nick":"bob"}`)
+		for n := range 2000 {
+			bob.send(fmt.Sprintf(`{"type":"nick","nick":"bob%04d"}`, n))
+		}
+		for n := range large {
+			bob.send(fmt.Sprintf(`{"type":"say","seq":%d,"text":"%s"}`, n+1, strings.Repeat("x", 16<<10)))
+		}
+		for e := bob.expect(wire.TypeMessage); e.Seq != large; {
+			e = bob.expect(wire.TypeMessage)
+		}
+	})
+	host(func(r *room) {
+		since, got := "1", 0
+		for range 100 {
+			res, err := http.Get("http://" + r.addr + "/messages?count=1000&since=" + since)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			b, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || len(b) > 2<<20 {
+				r.t.Fatalf("%d bytes in one answer, %v", len(b), err)
+			}
+			if len(b) == 0 {
+				break
+			}
+			got += strings.Count(string(b), "\n")
+			since = res.Header.Get("Next")
+		}
+		if got != large {
+			r.t.Errorf("%d messages came, %d were said", got, large)
+		}
+	})
+}
