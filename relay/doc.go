@@ -12,6 +12,10 @@
 // workers over all sessions, by writes that do not wait; a session whose peer takes
 // less than there is has a goroutine that writes until it has caught up.
 //
+// A connection whose first line is an HTTP request is handed to [Options.Web] (package web). A
+// browser's WebSocket comes back in by ServeConn as a [FramedConn], a script's message by
+// [Server.ServeVisit]; a [Follower] reads without being in the room.
+//
 // Who is in the room and by what nick is under room.mu, a session's queue and its
 // cursor under session.mu; the log and the fanout have locks of their own. They are
 // taken in this order, and nothing that can wait is done while one is held.

@@ -419,8 +419,13 @@ func TestPhone(t *testing.T) {
 	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)
 	alice.waitFor("[bob → you] psst")
 	alice.fits()
-	for _, open := range []string{"#show-members", "#show-search", "#show-invite"} {
-		alice.click(open)
+	for _, what := range []struct{ button, isOpen string }{
+		{"#show-members", `!document.getElementById("members").hidden`},
+		{"#show-search", `!document.getElementById("search").hidden`},
+		{"#show-invite", `document.getElementById("invite").open`}, // asks the host first
+	} {
+		alice.click(what.button)
+		alice.wait("%s", what.isOpen)
 		alice.fits()
 		alice.press("Escape")
 	}
