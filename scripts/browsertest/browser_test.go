@@ -30,18 +30,7 @@ const (
 	testTime = 60 * time.Second      // of one test at most
 )
 
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "chat-browsertest")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "chat")
-	out, err := exec.Command("go", "build", "-o", bin, "chat").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return bin, nil
-})
+var build = sync.OnceValues(chattest.Build)
 
 // chromium is started once for all tests. Each person in them has a profile of their own.
 var chromium = sync.OnceValues(func() (context.Context, error) {

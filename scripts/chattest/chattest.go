@@ -3,6 +3,7 @@
 package chattest
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -24,6 +25,20 @@ func NoticeSources(t *testing.T, root string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Build builds the program in a folder of its own, which whoever calls it deletes, and
+// returns its path.
+func Build() (program string, err error) {
+	dir, err := os.MkdirTemp("", "chat-test")
+	if err != nil {
+		return "", err
+	}
+	program = filepath.Join(dir, "chat")
+	if out, err := exec.Command("go", "build", "-o", program, "chat").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build chat: %w\n%s", err, out)
+	}
+	return program, nil
 }
 
 // Missing skips the test, or fails it where it has to run.

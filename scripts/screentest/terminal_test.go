@@ -18,18 +18,7 @@ import (
 // patience is how long a host may take to listen.
 const patience = 15 * time.Second
 
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "chat-screentest")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "chat")
-	out, err := exec.Command("go", "build", "-o", bin, "chat").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return bin, nil
-})
+var build = sync.OnceValues(chattest.Build)
 
 func TestMain(m *testing.M) {
 	code := m.Run()
