@@ -232,6 +232,14 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		})
 		defer page.Close()
 	}
+	err = errors.Join(keepOpen(ctx, srv, opts, ln, moved, transcript, warnings), closeHistory())
+	opts.Log.Info("room closed")
+	return err
+}
+
+// keepOpen serves the room on ln, tells the network of it, and lets the hosting person take
+// part, until ctx ends or that person leaves. moved is whether ln is not where it should be.
+func keepOpen(ctx context.Context, srv *relay.Server, opts hostOptions, ln net.Listener, moved bool, transcript *plain.Transcript, warnings warningLines) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var parts sync.WaitGroup
@@ -261,9 +269,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 			cancel()
 		}
 	}
-	err = errors.Join(err, <-served, closeHistory())
-	opts.Log.Info("room closed")
-	return err
+	return errors.Join(err, <-served)
 }
 
 // newServer makes the room, in memory or on the history that is to be gone on with.
