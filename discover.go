@@ -33,7 +33,7 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/doctor"
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 const (
@@ -282,14 +282,14 @@ func writeRooms(out io.Writer, rooms []discovery.Room) error {
 	widths := make([]int, len(table[0]))
 	for _, row := range table {
 		for i, cell := range row {
-			widths[i] = max(widths[i], wire.Columns(cell))
+			widths[i] = max(widths[i], text.Columns(cell))
 		}
 	}
 	for _, row := range table {
 		var line strings.Builder
 		for i, cell := range row {
 			line.WriteString(cell)
-			line.WriteString(strings.Repeat(" ", widths[i]-wire.Columns(cell)+2))
+			line.WriteString(strings.Repeat(" ", widths[i]-text.Columns(cell)+2))
 		}
 		if _, err := fmt.Fprintln(out, strings.TrimRight(line.String(), " ")); err != nil {
 			return err

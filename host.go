@@ -32,6 +32,7 @@ import (
 	"chat/relay/history"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/text"
 	"chat/relay/web"
 	"chat/relay/wire"
 )
@@ -72,7 +73,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if format != "text" && format != "json" {
 		return hostOptions{}, usageErrorf("--log-format is text or json, not %q", format)
 	}
-	title := wire.Clean(strings.TrimSpace(c.String("room")))
+	title := text.Clean(strings.TrimSpace(c.String("room")))
 	if len(title) > maxTitle {
 		return hostOptions{}, usageErrorf("--room has at most %d bytes", maxTitle)
 	}
@@ -616,7 +617,7 @@ func machineName() string {
 		return "chat"
 	}
 	name, _, _ = strings.Cut(name, ".")
-	return cmp.Or(wire.Clean(name), "chat")
+	return cmp.Or(text.Clean(name), "chat")
 }
 
 // machineNames returns what others on the network may call this machine.
@@ -636,7 +637,7 @@ func loginName() string {
 		return ""
 	}
 	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
-	nick, err := wire.NormalizeNick(name)
+	nick, err := text.NormalizeNick(name)
 	if err != nil {
 		return ""
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"chat/relay/discovery"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -69,7 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		err = &exitError{exitInterrupted, errors.New("interrupted")}
 	}
-	fmt.Fprintln(stderr, "chat: "+wire.CleanLines(err.Error()))
+	fmt.Fprintln(stderr, "chat: "+text.CleanLines(err.Error()))
 	var exit *exitError
 	var none *discovery.NoRoomError
 	switch {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/history"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -207,8 +208,8 @@ func runNick(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	switch {
 	case fault != nil:
 		return nil, fault
-	case wire.NickFold(nick) != wire.NickFold(strings.TrimSpace(req.Nick)):
-		return notice("you are now %s (%s is taken)", nick, wire.Clean(req.Nick)), nil
+	case text.NickFold(nick) != text.NickFold(strings.TrimSpace(req.Nick)):
+		return notice("you are now %s (%s is taken)", nick, text.Clean(req.Nick)), nil
 	default:
 		return notice("you are now %s", nick), nil
 	}
@@ -375,7 +376,7 @@ func runCommand(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	if !strings.HasPrefix(req.Text, "/") {
 		return nil, faultf(wire.CodeBadRequest, "a command begins with /")
 	}
-	typed, fault := parseTyped(wire.Clean(req.Text))
+	typed, fault := parseTyped(text.Clean(req.Text))
 	if fault != nil {
 		return nil, fault
 	}

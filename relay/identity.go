@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -37,7 +38,7 @@ type identity struct {
 
 	// while it is away
 	heldUntil time.Time // its nick is nobody else's; zero: it is
-	heldKeys  wire.Keys // of that nick
+	heldKeys  text.Keys // of that nick
 	waiting   int       // private messages for it
 }
 
@@ -58,14 +59,14 @@ func (r *room) restore(kept history.Room) {
 		c := identityOf(&kept.Away[i])
 		r.identities[c.key] = c
 		c.place = r.away.PushFront(c) // latest first in kept
-		r.holdLocked(c, wire.NickKeys(c.nick))
+		r.holdLocked(c, text.NickKeys(c.nick))
 	}
 }
 
 // identityOf makes an identity of what a file knows of it.
 func identityOf(c *history.Client) *identity {
 	known := &identity{id: c.ID, author: c.Author, key: c.Key, nick: c.Nick, seq: c.Seq, stored: c.Seq}
-	if _, err := wire.NormalizeNick(c.Nick); err == nil { // else it is a guest's, and nobody's wish
+	if _, err := text.NormalizeNick(c.Nick); err == nil { // else it is a guest's, and nobody's wish
 		known.wanted = c.Nick
 	}
 	return known
@@ -122,18 +123,18 @@ func (r *room) ignore(s *session, nick string, on bool) (string, *wire.Event) {
 	}
 	c := s.identity
 	if !on {
-		if len(nick) > wire.MaxNickBytes {
+		if len(nick) > text.MaxNickBytes {
 			return "", faultf(wire.CodeNoSuchNick, "you ignore nobody of that name")
 		}
-		fold := wire.NickFold(nick)
+		fold := text.NickFold(nick)
 		for author, name := range c.ignored {
-			if wire.NickFold(name) == fold {
+			if text.NickFold(name) == fold {
 				delete(c.ignored, author)
 				s.ignore(keySet(c.ignored))
 				return name, nil
 			}
 		}
-		return "", faultf(wire.CodeNoSuchNick, "you ignore nobody called %s", wire.Clean(nick))
+		return "", faultf(wire.CodeNoSuchNick, "you ignore nobody called %s", text.Clean(nick))
 	}
 	other := r.findLocked(nick)
 	switch {

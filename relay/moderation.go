@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -121,24 +122,24 @@ func (r *room) mute(by *session, req *wire.Request) (string, *wire.Event) {
 func (r *room) lift(list map[string]string, req *wire.Request) (string, *wire.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(req.Nick) > wire.MaxNickBytes {
+	if len(req.Nick) > text.MaxNickBytes {
 		return "", noSuchNick(req.Nick)
 	}
-	fold, address, lifted := wire.NickFold(req.Nick), req.Nick, 0
+	fold, address, lifted := text.NickFold(req.Nick), req.Nick, 0
 	if ip, err := netip.ParseAddr(req.Nick); err == nil {
 		address = addressKey(ip)
 	}
 	maps.DeleteFunc(list, func(key, nick string) bool {
-		if key != address && wire.NickFold(nick) != fold {
+		if key != address && text.NickFold(nick) != fold {
 			return false
 		}
 		lifted++
 		return true
 	})
 	if lifted == 0 {
-		return "", faultf(wire.CodeNoSuchNick, "no ban or mute stands against %s; /bans lists them", wire.Clean(req.Nick))
+		return "", faultf(wire.CodeNoSuchNick, "no ban or mute stands against %s; /bans lists them", text.Clean(req.Nick))
 	}
-	return wire.Clean(req.Nick) + " is free again", nil
+	return text.Clean(req.Nick) + " is free again", nil
 }
 
 // bans tells in words who is banned and who is muted.

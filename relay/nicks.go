@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 const nickHeld = 2 * time.Minute
 
 // holdLocked keeps the nick of a client whose connection was lost. keys are those of the nick.
-func (r *room) holdLocked(c *identity, keys wire.Keys) {
+func (r *room) holdLocked(c *identity, keys text.Keys) {
 	c.heldUntil, c.heldKeys = time.Now().Add(nickHeld), keys
 	for _, key := range keys {
 		r.held[key] = c
@@ -48,26 +49,26 @@ func (r *room) holderLocked(key string) *identity {
 // it is taken; a guest's where it wants none. It returns why a nick cannot be had.
 func (r *room) nameLocked(s *session, wanted string) error {
 	c := s.identity
-	if len(wanted) > wire.MaxNickBytes {
-		wanted = wanted[:wire.MaxNickBytes+1] // as wrong as all of it, and no more to keep
+	if len(wanted) > text.MaxNickBytes {
+		wanted = wanted[:text.MaxNickBytes+1] // as wrong as all of it, and no more to keep
 	}
-	if wanted == c.wanted && c.nick != "" && r.isFreeLocked(wire.NickKeys(c.nick), s) {
-		s.nick, s.keys = c.nick, wire.NickKeys(c.nick)
+	if wanted == c.wanted && c.nick != "" && r.isFreeLocked(text.NickKeys(c.nick), s) {
+		s.nick, s.keys = c.nick, text.NickKeys(c.nick)
 		return nil
 	}
 	c.wanted = wanted
 	var err error
 	if wanted != "" {
 		var nick string
-		if nick, err = wire.NormalizeNick(wanted); err == nil {
+		if nick, err = text.NormalizeNick(wanted); err == nil {
 			s.nick, s.keys = r.freeNickLocked(nick, s)
 		}
 	}
 	if wanted == "" || err != nil {
 		for free := false; !free; free = r.isFreeLocked(s.keys, s) {
 			r.guests++
-			s.nick = wire.Guest(r.guests)
-			s.keys = wire.NickKeys(s.nick)
+			s.nick = text.Guest(r.guests)
+			s.keys = text.NickKeys(s.nick)
 		}
 	}
 	c.nick = s.nick
@@ -75,7 +76,7 @@ func (r *room) nameLocked(s *session, wanted string) error {
 }
 
 // isFreeLocked reports whether s may have the nick with these keys.
-func (r *room) isFreeLocked(keys wire.Keys, s *session) bool {
+func (r *room) isFreeLocked(keys text.Keys, s *session) bool {
 	for _, key := range keys {
 		if other := r.nicks[key]; other != nil && other != s {
 			return false
@@ -89,15 +90,15 @@ func (r *room) isFreeLocked(keys wire.Keys, s *session) bool {
 
 // freeNickLocked returns nick, with a suffix where it is taken, and its keys.
 // After a few suffixes in order it takes any: thousands may want the same nick.
-func (r *room) freeNickLocked(nick string, s *session) (string, wire.Keys) {
-	try, keys := nick, wire.NickKeys(nick)
+func (r *room) freeNickLocked(nick string, s *session) (string, text.Keys) {
+	try, keys := nick, text.NickKeys(nick)
 	for n := 2; !r.isFreeLocked(keys, s); n++ {
 		suffix := n
 		if n > 9 {
 			suffix = 10 + mathrand.IntN(1_000_000)
 		}
-		try = wire.NickWithSuffix(nick, suffix)
-		keys = wire.NickKeys(try)
+		try = text.NickWithSuffix(nick, suffix)
+		keys = text.NickKeys(try)
 	}
 	return try, keys
 }
@@ -110,22 +111,22 @@ func (r *room) unnameLocked(s *session) {
 
 // findLocked returns the member called nick, or nil.
 func (r *room) findLocked(nick string) *session {
-	if len(nick) > wire.MaxNickBytes {
+	if len(nick) > text.MaxNickBytes {
 		return nil
 	}
-	return r.nicks[wire.NickKey(nick)]
+	return r.nicks[text.NickKey(nick)]
 }
 
 func noSuchNick(nick string) *wire.Event {
-	if len(nick) > wire.MaxNickBytes {
+	if len(nick) > text.MaxNickBytes {
 		return faultf(wire.CodeNoSuchNick, "nobody here has so long a name; /who lists them")
 	}
-	return faultf(wire.CodeNoSuchNick, "nobody here is called %s; /who lists them", wire.Clean(nick))
+	return faultf(wire.CodeNoSuchNick, "nobody here is called %s; /who lists them", text.Clean(nick))
 }
 
 // rename gives s another nick and returns it.
 func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Event) {
-	nick, err := wire.NormalizeNick(wanted)
+	nick, err := text.NormalizeNick(wanted)
 	if err != nil {
 		return "", faultf(wire.CodeBadNick, "%s", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"chat/relay/history"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -184,10 +185,10 @@ func (r *room) send(s *session, seq uint64, find func() (wire.File, string, erro
 		return faultf(wire.CodeNoSuchFile, "the host does not have that file, or not all of it; this was not sent")
 	case err != nil:
 		s.identity.refuse(seq)
-		return faultf(wire.CodeNotStored, "the host cannot keep that file: %s; this was not sent", wire.Clean(err.Error()))
+		return faultf(wire.CodeNotStored, "the host cannot keep that file: %s; this was not sent", text.Clean(err.Error()))
 	}
-	text := fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), url)
-	return r.putLocked(s, &wire.Event{Type: wire.TypeAction, Seq: seq, Text: wire.Clean(text), File: &file}, nil)
+	words := fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), url)
+	return r.putLocked(s, &wire.Event{Type: wire.TypeAction, Seq: seq, Text: text.Clean(words), File: &file}, nil)
 }
 
 func (r *room) maySpeak(s *session, seq uint64) *wire.Event {
@@ -231,8 +232,8 @@ func (r *room) addresseeLocked(nick string) *identity {
 	if to := r.findLocked(nick); to != nil {
 		return to.identity
 	}
-	if len(nick) > wire.MaxNickBytes {
+	if len(nick) > text.MaxNickBytes {
 		return nil
 	}
-	return r.holderLocked(wire.NickKey(nick))
+	return r.holderLocked(text.NickKey(nick))
 }

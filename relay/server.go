@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -87,7 +88,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
-	opts.Title = wire.Clean(opts.Title)
+	opts.Title = text.Clean(opts.Title)
 	return &Server{
 		opts:      opts,
 		fanout:    &fanout{limit: runtime.GOMAXPROCS(0)},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -38,7 +39,7 @@ type session struct {
 	// under room.mu
 	identity  *identity // who this is; nil before the welcome
 	nick      string
-	keys      wire.Keys // of nick, as room.nicks has them
+	keys      text.Keys // of nick, as room.nicks has them
 	host      bool      // the hosting person
 	announced bool      // the room was told that it joined
 	slot      int       // its place in room.members
@@ -348,7 +349,7 @@ func (s *session) serve(line []byte) error {
 
 // serveTyped carries out a line that a person typed.
 func (s *session) serveTyped(line string) {
-	text := wire.Clean(strings.TrimRight(line, " \t\r"))
+	text := text.Clean(strings.TrimRight(line, " \t\r"))
 	switch {
 	case text == "":
 	case len(text) > s.server.opts.MaxText:
@@ -418,7 +419,7 @@ func (s *session) awaitDisk() {
 func (s *session) checkText(req *wire.Request) *wire.Event {
 	opts := &s.server.opts
 	if len(req.Text) <= opts.MaxText {
-		req.Text = wire.CleanLines(req.Text) // stand-ins take up to three times the room
+		req.Text = text.CleanLines(req.Text) // stand-ins take up to three times the room
 	}
 	if len(req.Text) > opts.MaxText {
 		return faultf(wire.CodeTooLong, "a message has at most %d bytes; it was not sent", opts.MaxText)

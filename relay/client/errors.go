@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -43,8 +44,8 @@ func (e *RefusedError) Error() string {
 
 // refused makes the error of an error or bye event.
 func refused(e wire.Event) *RefusedError {
-	text := []rune(wire.Clean(e.Text))
-	return &RefusedError{Code: wire.Code(wire.Clean(string(e.Code))), Text: string(text[:min(len(text), maxRefusal)])}
+	message := []rune(text.Clean(e.Text))
+	return &RefusedError{Code: wire.Code(text.Clean(string(e.Code))), Text: string(message[:min(len(message), maxRefusal)])}
 }
 
 // hasCode reports whether err is a refusal with code.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -92,8 +93,8 @@ func firstJSON(lines *wire.LineReader) ([]byte, error) {
 			return line, nil
 		default:
 			heard = true
-			if text, ok := strings.CutPrefix(string(line), "! "); ok {
-				refusal = wire.Clean(text)
+			if message, ok := strings.CutPrefix(string(line), "! "); ok {
+				refusal = text.Clean(message)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -391,7 +392,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 // keepNick remembers what to ask for next time, unless it is a name that only the
 // host gives.
 func (s *membership) keepNick(nick string) {
-	if nick, err := wire.NormalizeNick(nick); err == nil {
+	if nick, err := text.NormalizeNick(nick); err == nil {
 		s.nick = nick
 	}
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -184,11 +185,11 @@ func (t *transfer) do(r *http.Request) (*http.Response, error) {
 	}
 	defer res.Body.Close()
 	words, _ := io.ReadAll(io.LimitReader(res.Body, 4*maxRefusal))
-	text, _, _ := strings.Cut(strings.TrimSpace(string(words)), "\n")
-	if text == "" {
-		text = http.StatusText(res.StatusCode)
+	message, _, _ := strings.Cut(strings.TrimSpace(string(words)), "\n")
+	if message == "" {
+		message = http.StatusText(res.StatusCode)
 	}
-	letters := []rune(wire.Clean(text))
+	letters := []rune(text.Clean(message))
 	return nil, &statusError{res.StatusCode, string(letters[:min(len(letters), maxRefusal)])}
 }
 
@@ -488,7 +489,7 @@ func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func
 		return "", fmt.Errorf("cannot open the folder %s: %w", dir, withoutPath(err))
 	}
 	defer root.Close()
-	name := wire.FileName(f.Name)
+	name := text.FileName(f.Name)
 	// Its hash in the name says whose beginning it is.
 	g := &getting{root: root, want: f, part: fmt.Sprintf("%s.%x.part", name, sum[:4]), hash: sha256.New()}
 	release, err := c.fetch(filepath.Join(dir, g.part))
@@ -584,7 +585,7 @@ func (g *getting) attempt() (further bool, err error) {
 // more asks for the file from where it ends here.
 func (g *getting) more() error {
 	tag := `"` + strings.ToLower(g.want.SHA256) + `"`
-	r := g.request(http.MethodGet, wire.FilePath(g.want.Number, wire.FileName(g.want.Name)))
+	r := g.request(http.MethodGet, wire.FilePath(g.want.Number, text.FileName(g.want.Name)))
 	if g.done > 0 {
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", g.done))
 		r.Header.Set("If-Range", tag)

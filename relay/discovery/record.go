@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 const (
@@ -142,7 +142,7 @@ func ReadRecord(txt []string, port int, more []netip.Addr) (Record, bool) {
 			}
 		}
 	}
-	r := Record{ID: strings.ToLower(fields["id"]), Title: wire.Clean(fields["room"]), App: wire.Clean(fields["app"])}
+	r := Record{ID: strings.ToLower(fields["id"]), Title: text.Clean(fields["room"]), App: text.Clean(fields["app"])}
 	if fields["v"] != recordVersion || !isRoomID(r.ID) || port < 1 || port > 65535 {
 		return Record{}, false
 	}

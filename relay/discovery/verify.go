@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -94,7 +95,7 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 		case r := <-results:
 			running--
 			if r.err == nil && isRoomID(r.room.ID) && (rec.ID == "" || rec.ID == r.room.ID) {
-				r.room.Title, r.room.App = wire.Clean(r.room.Title), wire.Clean(r.room.App)
+				r.room.Title, r.room.App = text.Clean(r.room.Title), text.Clean(r.room.App)
 				return Room{r.room, r.addr.String()}, true
 			}
 			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // there, but full: joining will say so

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -141,7 +142,7 @@ func (s *Store) parse(line []byte) (file, error) {
 	switch {
 	case err != nil || len(sum) != sha256.Size:
 		return file{}, errors.New("no SHA-256")
-	case e.Number == 0 || e.Number >= maxNumber || twice || e.Size < 0 || e.Name != wire.FileName(e.Name) || !isID(e.ID):
+	case e.Number == 0 || e.Number >= maxNumber || twice || e.Size < 0 || e.Name != text.FileName(e.Name) || !isID(e.ID):
 		return file{}, errors.New("no file")
 	}
 	if !slices.Contains(pictures, e.Type) {

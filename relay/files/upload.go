@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -49,7 +50,7 @@ type holder struct {
 
 // An Offer is what somebody wants to send.
 type Offer struct {
-	Name    string // as they call it; see [wire.FileName]
+	Name    string // as they call it; see [text.FileName]
 	Size    int64  // bytes; -1: that is not known
 	Sum     []byte // its SHA-256; nil: that is not known yet
 	Address string // what Limits.PerAddress counts by; "": it does not
@@ -57,7 +58,7 @@ type Offer struct {
 
 // Begin begins the upload of a file. The error is one of this package, or that of the disk.
 func (s *Store) Begin(o Offer) (*Upload, error) {
-	u := &Upload{store: s, id: newID(), name: wire.FileName(o.Name), size: o.Size, sum: o.Sum, address: o.Address, hash: sha256.New(), promised: max(o.Size, 0)}
+	u := &Upload{store: s, id: newID(), name: text.FileName(o.Name), size: o.Size, sum: o.Sum, address: o.Address, hash: sha256.New(), promised: max(o.Size, 0)}
 	if err := s.admit(u); err != nil {
 		return nil, err
 	}

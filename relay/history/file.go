@@ -20,7 +20,7 @@ import (
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 // A File is a room on disk: an SQLite database with all that was said and happened,
@@ -353,7 +353,7 @@ func (f *File) Room(away time.Duration) (Room, error) {
 	if err != nil {
 		return r, fmt.Errorf("read the room of %s: %w", f.path, fileError(err))
 	}
-	r.Topic = wire.Clean(r.Topic)
+	r.Topic = text.Clean(r.Topic)
 	if r.ID == "" {
 		r.ID = NewRoomID()
 		if err := f.set("room", r.ID); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -151,7 +152,7 @@ func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error
 
 // shows reports whether e is wanted by what only its words tell.
 func (s *Selection) shows(e *wire.Event) bool {
-	return (s.From == "" || wire.NickFold(e.From) == wire.NickFold(s.From)) &&
+	return (s.From == "" || text.NickFold(e.From) == text.NickFold(s.From)) &&
 		(s.Text == nil || s.Text.MatchString(e.Text))
 }
 

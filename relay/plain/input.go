@@ -10,6 +10,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -91,7 +92,7 @@ func unfinishedRune(b []byte) int {
 
 // add puts a line behind the others, in pieces if it is too long for a message.
 func (in *Input) add(line string) {
-	line = wire.Clean(line)
+	line = text.Clean(line)
 	if strings.TrimSpace(line) == "" {
 		line = ""
 		if in.blank++; in.blank >= wire.MessageLines { // more than that fits into no message

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -44,32 +45,32 @@ func blocksOf(t *testing.T, r io.Reader) [][]string {
 func TestInputKeepsEveryLine(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 8 {
-		var text strings.Builder
+		var input strings.Builder
 		for range random.IntN(400) {
 			switch random.IntN(12) {
 			case 0:
-				text.WriteString(strings.Repeat("\n", random.IntN(5)))
+				input.WriteString(strings.Repeat("\n", random.IntN(5)))
 			case 1:
-				text.WriteString(strings.Repeat(`"`, random.IntN(40_000)))
+				input.WriteString(strings.Repeat(`"`, random.IntN(40_000)))
 			case 2:
-				text.WriteString(strings.Repeat("日本", random.IntN(9000)))
+				input.WriteString(strings.Repeat("日本", random.IntN(9000)))
 			}
-			fmt.Fprintf(&text, "%d %s\r\n", random.Int(), strings.Repeat("y", random.IntN(60)))
+			fmt.Fprintf(&input, "%d %s\r\n", random.Int(), strings.Repeat("y", random.IntN(60)))
 		}
 		var got strings.Builder
-		for _, block := range blocksOf(t, &slowReader{[]byte(text.String()), random}) {
+		for _, block := range blocksOf(t, &slowReader{[]byte(input.String()), random}) {
 			said := strings.Join(block, "\n")
 			r := wire.Request{Type: wire.TypeSay, Seq: 1 << 60, Text: said}
 			if len(said) > 16<<10 || len(block) > 100 || len(r.AppendJSON(nil)) > client.MaxRequest || !utf8.ValidString(said) {
 				t.Fatalf("a block of %d bytes and %d lines, %d of JSON", len(said), len(block), len(r.AppendJSON(nil)))
 			}
-			if wire.CleanLines(said) != said {
+			if text.CleanLines(said) != said {
 				t.Fatalf("the host would change %q", said)
 			}
 			got.WriteString(said)
 		}
 		strip := strings.NewReplacer("\n", "", "\r", "")
-		if strip.Replace(got.String()) != strip.Replace(text.String()) {
+		if strip.Replace(got.String()) != strip.Replace(input.String()) {
 			t.Fatal("what came out is not what came in")
 		}
 	}

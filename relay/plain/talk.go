@@ -16,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -198,7 +199,7 @@ func (t *talker) file(ctx context.Context, verb, rest string) {
 			fmt.Fprintln(t.Err, "! usage: /send PATH")
 			return
 		}
-		name := wire.Clean(filepath.Base(path))
+		name := text.Clean(filepath.Base(path))
 		t.transfers.Go(func() {
 			if err := t.client.Send(ctx, path, t.progress("sending "+name)); err != nil {
 				t.failed(ctx, name+" was not sent", err)
@@ -218,7 +219,7 @@ func (t *talker) file(ctx context.Context, verb, rest string) {
 				t.failed(ctx, "no "+f.Name, err)
 				return
 			}
-			fmt.Fprintln(t.Err, "* "+f.Name+" is in "+wire.Clean(path))
+			fmt.Fprintln(t.Err, "* "+f.Name+" is in "+text.Clean(path))
 		})
 	}
 }
@@ -226,7 +227,7 @@ func (t *talker) file(ctx context.Context, verb, rest string) {
 // failed tells what became of a file, unless it is because we leave.
 func (t *talker) failed(ctx context.Context, what string, err error) {
 	if ctx.Err() == nil && !errors.Is(err, client.ErrClosed) {
-		fmt.Fprintln(t.Err, "! "+what+": "+wire.Clean(err.Error()))
+		fmt.Fprintln(t.Err, "! "+what+": "+text.Clean(err.Error()))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/ansi"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 var methods = []ansi.Method{ansi.WcWidth, ansi.GraphemeWidth}
@@ -76,7 +76,7 @@ func FuzzWrap(f *testing.F) {
 			return
 		}
 		for _, method := range methods {
-			checkWrap(t, ruler{method: method}, wire.CleanLines(s), max(int(columns), 2))
+			checkWrap(t, ruler{method: method}, text.CleanLines(s), max(int(columns), 2))
 		}
 	})
 }
@@ -174,7 +174,7 @@ func TestShow(t *testing.T) {
 func TestFit(t *testing.T) {
 	for _, r := range []ruler{{method: ansi.WcWidth}, {method: ansi.GraphemeWidth}} {
 		for name, s := range hostile {
-			s = r.show(strings.ReplaceAll(wire.CleanLines(s), "\n", " "))
+			s = r.show(strings.ReplaceAll(text.CleanLines(s), "\n", " "))
 			for columns := 1; columns < 12; columns++ {
 				if got := r.fit(s, columns); r.width(got) != columns {
 					t.Errorf("%s: fit to %d is %q of %d columns", name, columns, got, r.width(got))
@@ -218,7 +218,7 @@ func randomText(random *rand.Rand) string {
 func TestWrapOfTrickyRunes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2_000 {
-		text := wire.CleanLines(randomText(random))
+		text := text.CleanLines(randomText(random))
 		for _, method := range methods {
 			checkWrap(t, ruler{method: method}, text, 2+random.IntN(20))
 		}
@@ -230,7 +230,7 @@ func TestWrapOfTrickyRunes(t *testing.T) {
 func TestPrepended(t *testing.T) {
 	r := ruler{method: ansi.GraphemeWidth}
 	for c := rune(0xa0); c <= 0x1ffff; c++ { // behind are ideographs
-		if s := string(c); utf8.ValidRune(c) && wire.Clean(s) == s {
+		if s := string(c); utf8.ValidRune(c) && text.Clean(s) == s {
 			if char, _ := r.first(r.show(s) + "x"); strings.HasSuffix(char, "x") {
 				t.Errorf("%U is drawn with what follows it", c)
 			}

@@ -101,7 +101,7 @@ func (c *completer) begin(e *editor, nicks []string) {
 }
 
 // isNickRune reports whether a nick may hold r, as far as it matters for where the
-// word begins; see [wire.NormalizeNick].
+// word begins; see [text.NormalizeNick].
 func isNickRune(r rune) bool {
 	return !unicode.IsSpace(r) && !strings.ContainsRune(`<>[]()*!:,@#/"`, r)
 }

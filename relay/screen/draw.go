@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -200,8 +201,8 @@ func (t *talk) status(m *model) string {
 	return s.draw(m.ruler.fit(left, room-1) + " " + right)
 }
 
-// oneLine makes text fit for a row of its own, whatever is in it.
-func oneLine(r ruler, text string) string { return r.show(wire.Clean(text)) }
+// oneLine makes s fit for a row of its own, whatever is in it.
+func oneLine(r ruler, s string) string { return r.show(text.Clean(s)) }
 
 // state is what the right end of the status line says.
 func (t *talk) state() string {

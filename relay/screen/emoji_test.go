@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 func TestEmoji(t *testing.T) {
@@ -17,7 +17,7 @@ func TestEmoji(t *testing.T) {
 		if character(e.text) != e.text || rulers["clusters"].width(e.text) != 2 {
 			t.Errorf("%s (%+q) is not one character of two columns", e.text, e.text)
 		}
-		if cleaned := wire.CleanLines(e.text); cleaned != e.text {
+		if cleaned := text.CleanLines(e.text); cleaned != e.text {
 			t.Errorf("%+q arrives as %+q", e.text, cleaned)
 		}
 		if e.names == "" {

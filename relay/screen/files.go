@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -69,7 +70,7 @@ func (t *talk) sendFile(m *model, typed string) tea.Cmd {
 		t.tell(m, complaint, "usage: /send PATH")
 		return nil
 	}
-	name := wire.Clean(filepath.Base(path))
+	name := text.Clean(filepath.Base(path))
 	return t.carry("sending "+name, func(progress func(done, total int64)) (kind, string) {
 		if err := t.room.Send(m.ctx, path, progress); err != nil {
 			return complaint, name + " was not sent: " + err.Error()
@@ -115,7 +116,7 @@ func completePath(typed string) (fits []completion) {
 	for _, e := range entries {
 		name := e.Name()
 		hidden := strings.HasPrefix(name, ".") && !strings.HasPrefix(base, ".")
-		if !strings.HasPrefix(name, base) || hidden || wire.Clean(name) != name {
+		if !strings.HasPrefix(name, base) || hidden || text.Clean(name) != name {
 			continue
 		}
 		if info, err := os.Stat(filepath.Join(in, name)); err == nil && info.IsDir() {

@@ -10,6 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -40,7 +41,7 @@ func (t *talk) quit(m *model, word string) tea.Cmd {
 		return nil
 	}
 	if word != "" {
-		t.room.Do(m.ctx, wire.Request{Type: "command", Text: "/quit " + wire.Clean(word)}) // the goodbye is said in any case
+		t.room.Do(m.ctx, wire.Request{Type: "command", Text: "/quit " + text.Clean(word)}) // the goodbye is said in any case
 	}
 	return m.quit()
 }

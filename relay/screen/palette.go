@@ -8,7 +8,7 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 // A palette is the colours that nicks have. The tests compute what holds for them:
@@ -89,7 +89,7 @@ func (p *palette) of(nick string) style {
 		return s
 	}
 	h := fnv.New32a()
-	h.Write([]byte(wire.NickFold(nick)))
+	h.Write([]byte(text.NickFold(nick)))
 	s := p.styles[h.Sum32()%uint32(len(p.styles))]
 	if p.known == nil || len(p.known) >= maxKnown {
 		p.known = make(map[string]style)

@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 // A style is how text is drawn: the parameters of SGR (ECMA-48, 8.3.117). The
@@ -112,7 +112,7 @@ func (l *look) head(e *entry) (bare, drawn string, body style) {
 
 // nick returns a nick as it is drawn; that of a hostile host can be of any length.
 func (l *look) nick(nick string) string {
-	return l.ruler.cut(l.ruler.show(nick), wire.MaxNickColumns)
+	return l.ruler.cut(l.ruler.show(nick), text.MaxNickColumns)
 }
 
 func (l *look) nickStyle(e *entry) style {
@@ -140,29 +140,29 @@ type mark struct {
 }
 
 // marks returns what stands out in an entry's text, by where it begins.
-func (l *look) marks(e *entry, text string) (marks []mark) {
+func (l *look) marks(e *entry, shown string) (marks []mark) {
 	if e.kind > private {
 		return nil
 	}
-	for _, s := range linksIn(text) {
+	for _, s := range linksIn(shown) {
 		m := mark{span: s, style: linkStyle}
-		if target := linkTarget(text[s.from:s.to]); len(target) <= maxLink {
+		if target := linkTarget(shown[s.from:s.to]); len(target) <= maxLink {
 			// The id joins the rows of one link for the terminal, and no others.
 			m.link = fmt.Sprintf("id=%x.%x;%s", e.serial, s.from, target)
 		}
 		marks = append(marks, m)
 	}
 	if e.calls {
-		for _, s := range mentionsIn(text, l.us) {
+		for _, s := range mentionsIn(shown, l.us) {
 			marks = append(marks, mark{span: s, style: callStyle})
 		}
 	}
 	if l.search != "" {
-		wire.NewQuery(l.search).Find(text, func(from, to int) {
+		text.NewQuery(l.search).Find(shown, func(from, to int) {
 			marks = append(marks, mark{span: span{from, to}, style: hitStyle})
 		})
 	}
-	l.widen(text, marks)
+	l.widen(shown, marks)
 	slices.SortStableFunc(marks, func(a, b mark) int { return a.from - b.from })
 	return marks
 }

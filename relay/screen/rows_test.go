@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 // soupTime is when the entries of these tests were said.
@@ -68,15 +68,15 @@ func FuzzRows(f *testing.F) {
 	eachHostile(func(s string) { f.Add(s, "alice", "e", uint8(40), uint8(0)) })
 	f.Add("see (https://a.b/c_(d)), bob: HTTP://x.y/ä;ö", "Zoë", "a.b", uint8(12), uint8(0))
 	f.Fuzz(func(t *testing.T, s, nick, search string, columns, k uint8) {
-		nick, err := wire.NormalizeNick(nick)
+		nick, err := text.NormalizeNick(nick)
 		if err != nil || len(s) > 16<<10 || len(search) > 100 {
 			return
 		}
-		e := entryFrom(nick, wire.CleanLines(s))
+		e := entryFrom(nick, text.CleanLines(s))
 		e.kind, e.calls, e.to = kind(k%(uint8(complaint)+1)), k%2 == 0, nick
 		for _, method := range methods {
 			l := testLook(method, int(columns))
-			l.us, l.search = nick, wire.Clean(search)
+			l.us, l.search = nick, text.Clean(search)
 			checkRows(t, l, &e)
 		}
 	})
@@ -111,7 +111,7 @@ func checkRows(t *testing.T, l *look, e *entry) {
 func TestRowsOfTrickyRunes(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 150 {
-		e := entryFrom("田中", wire.CleanLines(randomText(random)+"https://a.b/"+randomText(random)+"田中"+randomText(random)))
+		e := entryFrom("田中", text.CleanLines(randomText(random)+"https://a.b/"+randomText(random)+"田中"+randomText(random)))
 		e.calls = true
 		for _, method := range methods {
 			l := testLook(method, random.IntN(60))
@@ -128,12 +128,12 @@ func TestRowsOfHostileText(t *testing.T) {
 	for pad := range 100 {
 		texts = append(texts, strings.Repeat("x", pad)+" "+fake, strings.Repeat(" ", pad)+fake, strings.Repeat("\u3000", pad)+fake)
 	}
-	for _, text := range texts {
+	for _, message := range texts {
 		for columns := 3; columns < 90; columns += 7 {
-			e := entryFrom("alice", wire.CleanLines(text))
+			e := entryFrom("alice", text.CleanLines(message))
 			for _, row := range testLook(ansi.GraphemeWidth, columns).rows(&e)[1:] {
 				if !strings.HasPrefix(bare(row), " ") && bare(row) != "" {
-					t.Errorf("%q at %d columns has the row %q", text, columns, row)
+					t.Errorf("%q at %d columns has the row %q", message, columns, row)
 				}
 			}
 		}

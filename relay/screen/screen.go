@@ -12,7 +12,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
-	"chat/relay/wire"
+	"chat/relay/text"
 )
 
 // frameTime is how long events are gathered at most before they are drawn: one
@@ -237,7 +237,7 @@ func (m *model) view() tea.View {
 	}
 	var rows []string
 	if m.talk != nil {
-		v.WindowTitle = wire.Clean(m.talk.title) + " – chat"
+		v.WindowTitle = text.Clean(m.talk.title) + " – chat"
 		rows, v.Cursor = m.talk.draw(m)
 	} else {
 		v.WindowTitle = "chat"

@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -391,7 +392,7 @@ func TestNothingThatFitsIsTooLong(t *testing.T) {
 	for _, before := range []string{"", "//", "/me ", "/msg alice ", "/topic ", "/r "} {
 		for _, fill := range []string{"a", `"`, `\`, "\t\"", "<", "é", "日", "👩‍👩‍👧", "\u2028x", "\u202e", "\x00"} {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-				r.m.talk.replyTo = strings.Repeat(`"`, wire.MaxNickColumns)
+				r.m.talk.replyTo = strings.Repeat(`"`, text.MaxNickColumns)
 				r.m.talk.editor.insert(before + strings.Repeat(fill, 20_000/len(fill)))
 				r.want(" left")
 				r.keys("enter")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 
 	tea "charm.land/bubbletea/v2"
@@ -16,7 +17,7 @@ import (
 // fetched with all that lies between.
 type search struct {
 	words string // as they were typed
-	query wire.Query
+	query text.Query
 	at    int  // the entry found last; at first behind the last one
 	found bool // there was one
 	none  bool // there is no further one
@@ -40,8 +41,8 @@ const (
 
 // find goes to the newest message that has all words; then keys walk on.
 func (t *talk) find(m *model, words string) tea.Cmd {
-	words = wire.Clean(words)
-	query := wire.NewQuery(words)
+	words = text.Clean(words)
+	query := text.NewQuery(words)
 	if len(query) == 0 {
 		t.tell(m, complaint, "usage: /search WORDS; then ↑ and ↓ walk, Esc ends it")
 		return nil

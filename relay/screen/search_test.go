@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -45,7 +46,7 @@ func (h *farHost) answer() {
 		q := h.room.asked[h.answered]
 		e := wire.Event{Type: wire.TypeHistory, Before: q.Before, Text: q.Text}
 		for id := q.Before - 1; id > 0 && len(e.Events) < q.Count; id-- {
-			if m := h.message(id); q.Type == wire.TypeHistory || wire.NewQuery(q.Text).Matches(m.Text) {
+			if m := h.message(id); q.Type == wire.TypeHistory || text.NewQuery(q.Text).Matches(m.Text) {
 				e.Events = append(wire.History{m}, e.Events...)
 			}
 		}

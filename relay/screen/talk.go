@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -294,7 +295,7 @@ func (t *talk) received(m *model, e *client.Received) *entry {
 		}
 	case wire.TypeTopic:
 		if !e.Past {
-			t.topic = wire.Clean(e.Text)
+			t.topic = text.Clean(e.Text)
 		}
 	case wire.TypeError:
 		if e.Waits() {
@@ -355,8 +356,8 @@ func (t *talk) add(m *model, n entry, backlog bool) {
 }
 
 // tell shows the person something that nobody said.
-func (t *talk) tell(m *model, k kind, text string) {
-	t.add(m, entry{at: time.Now().UnixMilli(), kind: k, text: wire.CleanLines(text)}, false)
+func (t *talk) tell(m *model, k kind, words string) {
+	t.add(m, entry{at: time.Now().UnixMilli(), kind: k, text: text.CleanLines(words)}, false)
 }
 
 // lookedAway notes that the window is no longer watched: what comes from now on is
@@ -472,25 +473,25 @@ func (t *talk) enter(m *model) tea.Cmd {
 	return nil
 }
 
-// say says text in the room; typed is what was written for it.
-func (t *talk) say(m *model, text, typed string) {
-	if text = wire.CleanLines(text); text != "" {
-		t.queue(m, wire.Request{Type: wire.TypeSay, Text: text}, entry{kind: said, text: text}, typed)
+// say sends message to the room; typed is the input it was made from.
+func (t *talk) say(m *model, message, typed string) {
+	if message = text.CleanLines(message); message != "" {
+		t.queue(m, wire.Request{Type: wire.TypeSay, Text: message}, entry{kind: said, text: message}, typed)
 	}
 }
 
 // ask has the host carry out a command as it was typed.
 func (t *talk) ask(m *model, typed string) {
 	name, rest, _ := parseTyped(typed)
-	rest = wire.CleanLines(strings.TrimSpace(rest))
-	to, text, _ := strings.Cut(rest, " ")
-	switch text = strings.TrimSpace(text); {
+	rest = text.CleanLines(strings.TrimSpace(rest))
+	to, message, _ := strings.Cut(rest, " ")
+	switch message = strings.TrimSpace(message); {
 	case name == "me" && rest != "":
 		t.queue(m, wire.Request{Type: name, Text: rest}, entry{kind: done, text: rest}, typed)
-	case name == "msg" && text != "":
-		t.queue(m, wire.Request{Type: name, To: to, Text: text}, entry{kind: private, to: to, text: text}, typed)
+	case name == "msg" && message != "":
+		t.queue(m, wire.Request{Type: name, To: to, Text: message}, entry{kind: private, to: to, text: message}, typed)
 	default:
-		line := wire.Clean(strings.ReplaceAll(typed, "\n", " "))
+		line := text.Clean(strings.ReplaceAll(typed, "\n", " "))
 		t.queue(m, wire.Request{Type: "command", Text: line}, entry{kind: told}, typed)
 	}
 }
@@ -503,7 +504,7 @@ func (t *talk) queue(m *model, r wire.Request, n entry, typed string) {
 		return
 	}
 	n.at, n.from, n.own = time.Now().UnixMilli(), t.nick, true
-	n.text = wire.CleanLines(n.text)
+	n.text = text.CleanLines(n.text)
 	t.unsent = append(t.unsent, r)
 	t.sent = append(t.sent, sending{entry: n, typed: typed})
 	t.send(m)
@@ -670,7 +671,7 @@ func (t *talk) unqueue() bool {
 func (t *talk) paste(m *model, block string) {
 	t.completer.stop()
 	t.recall = recollection{}
-	block = wire.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
+	block = text.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
 	if t.pasted != nil {
 		t.flash = "one paste at a time: Enter or Esc first"
 		return

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -209,7 +210,7 @@ func (t *transcript) firstID() uint64 {
 
 // find returns the entry nearest to from, in the direction of step (1 or -1), from
 // itself included, that somebody said with all words of the query; -1: none.
-func (t *transcript) find(query wire.Query, from, step int) int {
+func (t *transcript) find(query text.Query, from, step int) int {
 	for i := from; i >= 0 && i < len(t.entries); i += step {
 		if e := &t.entries[i]; e.kind <= private && query.Matches(e.text) {
 			return i

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -127,7 +128,7 @@ func TestFind(t *testing.T) {
 		{"soup", 3, -1, 2}, {"SOUP", 1, -1, 0}, {"soup", 1, 1, 2}, {"soup", 3, 1, -1}, {"äpfel", 3, -1, 2},
 		{"soup apf", 3, -1, 2}, {"oup", 3, -1, -1}, {"alice", 3, -1, -1}, {"soup", -1, -1, -1}, {"soup", 4, 1, -1},
 	} {
-		if got := tr.find(wire.NewQuery(test.words), test.from, test.step); got != test.want {
+		if got := tr.find(text.NewQuery(test.words), test.from, test.step); got != test.want {
 			t.Errorf("find(%q, %d, %d) = %d, want %d", test.words, test.from, test.step, got, test.want)
 		}
 	}
@@ -230,6 +231,6 @@ func BenchmarkFind(b *testing.B) {
 		tr.add(entryFrom("alice", fmt.Sprintf("The soup is ready, and whoever is late gets none of it: %d", i)))
 	}
 	for range b.N {
-		tr.find(wire.NewQuery("nothing"), maxEntries-1, -1)
+		tr.find(text.NewQuery("nothing"), maxEntries-1, -1)
 	}
 }

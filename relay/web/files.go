@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/files"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -165,7 +166,7 @@ func (h *Handler) refuseFile(w http.ResponseWriter, err error) {
 		h.opts.Log.Error("a file cannot be taken", "error", err)
 		err = errors.New("the host cannot keep the file")
 	}
-	http.Error(w, wire.Clean(err.Error()), status)
+	http.Error(w, text.Clean(err.Error()), status)
 }
 
 var (

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -124,7 +125,7 @@ func (v *visitors) token(address, nick string) string {
 		host = address
 	}
 	mac := hmac.New(sha256.New, v.secret)
-	fmt.Fprintf(mac, "%s %s", host, wire.NickFold(nick))
+	fmt.Fprintf(mac, "%s %s", host, text.NickFold(nick))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"chat/relay/text"
 	"unicode/utf8"
 )
 
@@ -215,7 +218,7 @@ func appendJSONString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for {
-		n := plain(s)
+		n := text.PlainASCII(s)
 		dst = append(dst, s[:n]...)
 		if s = s[n:]; s == "" {
 			return append(dst, '"')
@@ -239,26 +242,6 @@ func appendJSONString(dst []byte, s string) []byte {
 		}
 		s = s[size:]
 	}
-}
-
-// plain returns how many bytes at the start of s are ASCII that means nothing
-// special to a terminal or in a JSON string: neither a control character nor a
-// quote or backslash. It looks at eight bytes at a time while all are plain.
-func plain(s string) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		quote, backslash := w^'"'*ones, w^'\\'*ones
-		if (w|(w+ones)|(w-' '*ones)|(quote-ones)|(backslash-ones))&highs != 0 {
-			break
-		}
-	}
-	for i < len(s) && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
-		i++
-	}
-	return i
 }
 
 // ParseEvent reads one line a host sent to a program.
@@ -333,15 +316,15 @@ func (passedOver) UnmarshalJSON([]byte) error { return nil }
 func (e Event) Clean() Event {
 	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Room, &e.Title, &e.Topic, &e.Token, &e.App, (*string)(&e.Code)}
 	for _, s := range clean {
-		*s = Clean(*s)
+		*s = text.Clean(*s)
 	}
-	e.Text = CleanLines(e.Text)
+	e.Text = text.CleanLines(e.Text)
 	e.Members = cleanAll(e.Members)
 	e.Hosts = cleanAll(e.Hosts)
 	e.Events = cleanEvents(e.Events)
 	if e.File != nil {
 		f := *e.File
-		f.Name, f.SHA256, f.Type, f.Path = Clean(f.Name), Clean(f.SHA256), Clean(f.Type), Clean(f.Path)
+		f.Name, f.SHA256, f.Type, f.Path = text.Clean(f.Name), text.Clean(f.SHA256), text.Clean(f.Type), text.Clean(f.Path)
 		e.File = &f
 	}
 	return e
@@ -361,7 +344,7 @@ func cleanEvents(events History) History {
 func cleanAll(list []string) []string {
 	list = slices.Clone(list)
 	for i, s := range list {
-		list[i] = Clean(s)
+		list[i] = text.Clean(s)
 	}
 	return list
 }
@@ -454,7 +437,7 @@ func cutString(s, sep string) (value, rest string, ok bool) {
 		return "", "", false
 	}
 	for i := 1; ; {
-		i += plain(s[i:])
+		i += text.PlainASCII(s[i:])
 		if i == len(s) {
 			return "", "", false
 		}
@@ -481,4 +464,9 @@ func cutUint(s, sep string) (n uint64, rest string, ok bool) {
 		return 0, "", false
 	}
 	return n, s[digits:], true
+}
+
+// FilePath returns the path of a file's URL on the host.
+func FilePath(number uint64, name string) string {
+	return "/files/" + strconv.FormatUint(number, 10) + "/" + url.PathEscape(name)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // sample returns a value for a field of type typ that is not zero and survives
@@ -535,6 +537,29 @@ func BenchmarkParseRequest(b *testing.B) {
 	for b.Loop() {
 		if _, err := ParseRequest(line); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestFilePath(t *testing.T) {
+	if got, want := FilePath(3, "Grüße 100%?.png"), "/files/3/Gr%C3%BC%C3%9Fe%20100%25%3F.png"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// checkCleaned fails unless cleaned, which came of in, is harmless. Of the control
+// characters only those in allowed may stand in it.
+func checkCleaned(t *testing.T, in, cleaned, allowed string) {
+	t.Helper()
+	if !utf8.ValidString(cleaned) {
+		t.Errorf("cleaned %+q = %+q, not valid UTF-8", in, cleaned)
+	}
+	for _, r := range cleaned {
+		if unicode.IsControl(r) && !strings.ContainsRune(allowed, r) {
+			t.Errorf("cleaned %+q = %+q, with control character %U", in, cleaned, r)
+		}
+		if unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			t.Errorf("cleaned %+q = %+q, with %U", in, cleaned, r)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"chat/relay/text"
 	"fmt"
 	"strconv"
 	"strings"
@@ -173,7 +174,7 @@ func (e *Event) welcome() string {
 		here = strconv.Itoa(e.Count) + " here: " + e.names(NamesShown)
 	}
 	words := "Welcome to " + e.Title + ", " + e.Nick + " (" + here + "). "
-	if strings.HasPrefix(e.Nick, guestPrefix) {
+	if strings.HasPrefix(e.Nick, text.GuestPrefix) {
 		words += "/nick NAME to be somebody, "
 	}
 	words += "/help for more."

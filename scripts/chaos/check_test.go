@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	cleaned "chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -244,7 +245,7 @@ func TestText(t *testing.T) {
 		if label, got, ok := parseLine(s); !ok || label != "bot01>bot02" || got != n {
 			t.Errorf("message %d is read as %s %d %v", n, label, got, ok)
 		}
-		if clean := wire.CleanLines(s); clean != s {
+		if clean := cleaned.CleanLines(s); clean != s {
 			t.Errorf("the host would change %q", s)
 		}
 		for _, other := range []string{s[:len(s)-1], s + "x", s + " ", " " + s, strings.Replace(s, "1", "2", 1)[:len(s)-1]} {

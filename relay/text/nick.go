@@ -1,4 +1,4 @@
-package wire
+package text
 
 import (
 	"errors"
@@ -40,13 +40,14 @@ func keysOf(nicks ...string) map[string]bool {
 	return keys
 }
 
-// guestPrefix begins the nicks that hosts give to people who have not said one.
-const guestPrefix = "guest-"
+// GuestPrefix begins the nicks that hosts give to people who have not said one.
+// GuestPrefix begins the nicks that a host gives those who ask for none.
+const GuestPrefix = "guest-"
 
-var guestKeys = NickKeys(guestPrefix)
+var guestKeys = NickKeys(GuestPrefix)
 
 // Guest returns the nick of the nth guest.
-func Guest(n int) string { return fmt.Sprintf("%s%d", guestPrefix, n) }
+func Guest(n int) string { return fmt.Sprintf("%s%d", GuestPrefix, n) }
 
 // nickProfile is precis.UsernameCasePreserved but for the bidi rule. RFC 8265 has it
 // for names with right-to-left letters; the package applies it to every name

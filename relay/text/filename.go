@@ -1,9 +1,7 @@
-package wire
+package text
 
 import (
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -91,9 +89,4 @@ func isDevice(name string) bool {
 		}
 	}
 	return false
-}
-
-// FilePath returns the path of a file's URL.
-func FilePath(number uint64, name string) string {
-	return "/files/" + strconv.FormatUint(number, 10) + "/" + url.PathEscape(name)
 }

@@ -1,4 +1,4 @@
-package wire
+package text
 
 import (
 	"strings"
@@ -30,7 +30,7 @@ func CleanLines(s string) string {
 }
 
 func clean(s string, lines bool) string {
-	i := plain(s)
+	i := PlainASCII(s)
 	for i < len(s) && (s[i] >= ' ' && s[i] < 0x7f || s[i] == '\t' || lines && s[i] == '\n') {
 		i++
 	}
@@ -190,4 +190,24 @@ func isInvisible(r rune) bool {
 		return false
 	}
 	return unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// PlainASCII returns how many bytes at the start of s are ASCII that means nothing
+// special to a terminal or in a JSON string: neither a control character nor a
+// quote or backslash. It looks at eight bytes at a time while all are plain.
+func PlainASCII(s string) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := w^'"'*ones, w^'\\'*ones
+		if (w|(w+ones)|(w-' '*ones)|(quote-ones)|(backslash-ones))&highs != 0 {
+			break
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
+		i++
+	}
+	return i
 }

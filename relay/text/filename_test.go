@@ -1,4 +1,4 @@
-package wire
+package text
 
 import (
 	"strings"
@@ -49,12 +49,6 @@ func TestFileName(t *testing.T) {
 		if got := FileName(test.name); got != test.want {
 			t.Errorf("%q becomes %q, want %q", test.name, got, test.want)
 		}
-	}
-}
-
-func TestFilePath(t *testing.T) {
-	if got, want := FilePath(3, "Grüße 100%?.png"), "/files/3/Gr%C3%BC%C3%9Fe%20100%25%3F.png"; got != want {
-		t.Errorf("%s, want %s", got, want)
 	}
 }
 

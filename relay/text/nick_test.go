@@ -1,4 +1,4 @@
-package wire
+package text
 
 import (
 	"slices"
@@ -278,7 +278,7 @@ func checkNick(t *testing.T, nick string) {
 	if strings.ContainsAny(nick, nickForbidden) || strings.ContainsFunc(nick, unicode.IsSpace) {
 		t.Errorf("nick %+q has a forbidden sign", nick)
 	}
-	if strings.HasPrefix(strings.ToLower(nick), guestPrefix) || strings.EqualFold(nick, "host") {
+	if strings.HasPrefix(strings.ToLower(nick), GuestPrefix) || strings.EqualFold(nick, "host") {
 		t.Errorf("nick %+q is the room's own", nick)
 	}
 	if got := Clean(nick); got != nick {
