@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -14,94 +13,43 @@ import (
 	"chat/relay/wire"
 )
 
-// A command is something a client may ask for. A person types it with its
-// arguments ("/msg bob hello"), a program sends it as an object whose type is its
-// name ({"type":"msg","to":"bob","text":"hello"}).
-type command struct {
-	name string
-	args []argument
-	help string // one line for /help; "" for what only programs send
-	host bool   // for the hosting person alone
-	run  func(s *session, req *wire.Request) (*wire.Event, *wire.Event)
-}
+// An operation carries out one type of request of s. It returns the reply for s, and why
+// the request was rejected.
+type operation func(s *session, req *wire.Request) (reply, fault *wire.Event)
 
-// An argument is one word a person types behind a command, or the rest of the line.
-type argument struct {
-	name     string // as in /help
-	field    func(*wire.Request) *string
-	number   func(*wire.Request) *int // in place of field, for an optional one that counts from 1
-	rest     bool                     // takes all that is left
-	optional bool
-}
+// operations are those of [wire.Commands], and of requests that only programs send; all
+// but wire.TypeSay, which has a path of its own.
+var operations map[string]operation
 
-var (
-	nickArgument   = argument{name: "NICK", field: func(r *wire.Request) *string { return &r.Nick }}
-	toArgument     = argument{name: "NICK", field: func(r *wire.Request) *string { return &r.To }}
-	textArgument   = argument{name: "TEXT", field: func(r *wire.Request) *string { return &r.Text }, rest: true}
-	countArgument  = argument{name: "N", number: func(r *wire.Request) *int { return &r.Count }, optional: true}
-	reasonArgument = argument{name: "REASON", field: func(r *wire.Request) *string { return &r.Text }, rest: true, optional: true}
-)
-
-func optional(a argument) argument           { a.optional = true; return a }
-func named(a argument, name string) argument { a.name = name; return a }
-
-// commands are all that a client in the room may ask for, but to say something. What a row's run
-// returns first is the answer for the client alone, second why there is none.
-var commands = []command{
-	{name: "nick", args: []argument{named(nickArgument, "NAME")}, help: "be called NAME", run: runNick},
-	{name: "me", args: []argument{textArgument}, help: "say what you do: /me waves", run: runMe},
-	{name: "msg", args: []argument{toArgument, textArgument}, help: "say something to NICK alone", run: runMsg},
-	{name: "who", help: "list who is here", run: runWho},
-	{name: "topic", args: []argument{optional(textArgument)}, help: "show the topic, or set it (- clears it)", run: runTopic},
-	{name: wire.TypeHistory, args: []argument{countArgument}, help: "show the last N messages again, 50 unless told", run: runHistory},
-	{name: wire.TypeSearch, args: []argument{named(textArgument, "WORDS")}, help: "show what was said with all of WORDS, or words that begin so", run: runSearch},
-	{name: "ignore", args: []argument{optional(nickArgument)}, help: "hear no more of NICK, or list whom you ignore", run: runIgnore},
-	{name: "unignore", args: []argument{nickArgument}, help: "hear NICK again", run: runUnignore},
-	{name: "quit", args: []argument{optional(textArgument)}, help: "leave", run: runQuit},
-	{name: "kick", args: []argument{nickArgument, reasonArgument}, help: "end the session of NICK", host: true, run: runKick},
-	{name: "ban", args: []argument{named(nickArgument, "NICK|IP"), reasonArgument}, help: "end it and keep NICK and its address out", host: true, run: runBan},
-	{name: "unban", args: []argument{named(nickArgument, "NICK|IP")}, help: "let NICK or the address in again", host: true, run: runUnban},
-	{name: "mute", args: []argument{nickArgument}, help: "let NICK listen only", host: true, run: runMute},
-	{name: "unmute", args: []argument{named(nickArgument, "NICK|IP")}, help: "let NICK speak again", host: true, run: runUnmute},
-	{name: "bans", help: "list who is banned and who is muted", host: true, run: runBans},
-	{name: wire.TypeSend, run: runSend},
-	{name: wire.TypePing, run: runPing},
-	{name: wire.TypeHello, run: runHello},
-}
-
-// byName finds a command; help and command, which read the table, join it here.
-var byName map[string]*command
-
-func init() {
-	commands = append(commands,
-		command{name: "help", help: "show this", run: runHelp},
-		command{name: "command", args: []argument{textArgument}, run: runCommand},
-	)
-	byName = make(map[string]*command, len(commands))
-	for i := range commands {
-		byName[commands[i].name] = &commands[i]
+func init() { // help and command read the table that they are in
+	operations = map[string]operation{
+		"nick": runNick, "me": runMe, "msg": runMsg, "who": runWho, "topic": runTopic,
+		wire.TypeHistory: runHistory, wire.TypeSearch: runSearch,
+		"ignore": runIgnore, "unignore": runUnignore, "quit": runQuit, "help": runHelp,
+		"kick": runKick, "ban": runBan, "unban": runUnban, "mute": runMute, "unmute": runUnmute, "bans": runBans,
+		wire.TypeSend: runSend, wire.TypePing: runPing, wire.TypeHello: runHello, "command": runCommand,
 	}
 }
 
-// do carries out a request of s and answers it. A request of a type that is not
-// known is passed over: the program may be newer than this host.
+// do carries out a request of s and replies to it. A request of an unknown type is
+// ignored: the program may be newer than this host.
 func (s *session) do(req *wire.Request) {
-	c := byName[req.Type]
-	if c == nil {
-		s.log().Debug("passed over a request of unknown type")
+	run := operations[req.Type]
+	if run == nil {
+		s.log().Debug("ignored a request of unknown type")
 		return
 	}
-	if c.host && !s.isHost() {
-		s.fail(req.Seq, faultf(wire.CodeNotAllowed, "only the hosting person may %s", c.name))
-		return
-	}
-	for _, a := range c.args {
-		if !a.optional && *a.field(req) == "" {
-			s.fail(req.Seq, faultf(wire.CodeBadRequest, "usage: %s", c.usage()))
+	if c := wire.CommandNamed(req.Type); c != nil && c.Local == 0 {
+		if c.Operator && !s.isHost() {
+			s.fail(req.Seq, faultf(wire.CodeNotAllowed, "only operators can use /%s", c.Name))
+			return
+		}
+		if err := c.Check(req); err != nil {
+			s.fail(req.Seq, faultOf(err))
 			return
 		}
 	}
-	answer, fault := c.run(s, req)
+	answer, fault := run(s, req)
 	if fault != nil {
 		s.fail(req.Seq, fault)
 	}
@@ -117,57 +65,14 @@ func (s *session) isHost() bool {
 	return s.host
 }
 
-// parseTyped makes a request of a line "/verb arguments".
-func parseTyped(line string) (*wire.Request, *wire.Event) {
-	verb, rest, _ := strings.Cut(line[1:], " ")
-	c := byName[strings.ToLower(verb)]
-	if c == nil || c.help == "" {
-		return nil, faultf(wire.CodeUnknown, "unknown command /%s; /help lists them", verb)
+// faultOf returns the event that tells a client of err.
+func faultOf(err error) *wire.Event {
+	fault, ok := errors.AsType[*wire.Fault](err)
+	if !ok {
+		fault = &wire.Fault{Code: wire.CodeBadRequest, Text: err.Error()}
 	}
-	req := &wire.Request{Type: c.name}
-	for _, a := range c.args {
-		rest = strings.TrimLeft(rest, " ")
-		if a.rest {
-			*a.field(req), rest = rest, ""
-			break
-		}
-		var word string
-		if word, rest, _ = strings.Cut(rest, " "); !a.put(req, word) {
-			return nil, faultf(wire.CodeBadRequest, "usage: %s", c.usage())
-		}
-	}
-	if strings.TrimSpace(rest) != "" {
-		return nil, faultf(wire.CodeBadRequest, "usage: %s", c.usage())
-	}
-	return req, nil
-}
-
-// put gives req the word that was typed for the argument, "" where there was none. It
-// returns false where that is no number and has to be one.
-func (a *argument) put(req *wire.Request, word string) bool {
-	if a.number == nil {
-		*a.field(req) = word
-		return true
-	}
-	if word == "" {
-		return true
-	}
-	n, err := strconv.Atoi(word)
-	*a.number(req) = n
-	return err == nil && n > 0
-}
-
-// usage returns how a person types the command.
-func (c *command) usage() string {
-	words := "/" + c.name
-	for _, a := range c.args {
-		if a.optional {
-			words += " [" + a.name + "]"
-		} else {
-			words += " " + a.name
-		}
-	}
-	return words
+	e := fault.Event(0)
+	return &e
 }
 
 func notice(format string, args ...any) *wire.Event {
@@ -370,15 +275,15 @@ func runHello(_ *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	return nil, faultf(wire.CodeBadRequest, "you said hello already")
 }
 
-// runCommand carries out a line as a person would type it, so that a program
-// with an input line needs no table of commands of its own.
+// runCommand carries out a line as a member would type it, so that a program with an
+// input line needs no command table of its own.
 func runCommand(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 	if !strings.HasPrefix(req.Text, "/") {
 		return nil, faultf(wire.CodeBadRequest, "a command begins with /")
 	}
-	typed, fault := parseTyped(text.Clean(req.Text))
-	if fault != nil {
-		return nil, fault
+	typed, err := wire.ParseCommand(text.Clean(req.Text))
+	if err != nil {
+		return nil, faultOf(err)
 	}
 	typed.Seq = req.Seq
 	s.do(typed)
@@ -387,10 +292,10 @@ func runCommand(s *session, req *wire.Request) (*wire.Event, *wire.Event) {
 
 func runHelp(s *session, _ *wire.Request) (*wire.Event, *wire.Event) {
 	var b strings.Builder
-	b.WriteString("what you type is said to all; a line that starts with / is a command, // says a /")
-	for _, c := range commands {
-		if c.help != "" && (!c.host || s.isHost()) {
-			fmt.Fprintf(&b, "\n%-24s %s", c.usage(), c.help)
+	b.WriteString("Lines are sent to the room; a line that starts with / is a command, // sends a /.")
+	for i := range wire.Commands {
+		if c := &wire.Commands[i]; c.Local == 0 && (!c.Operator || s.isHost()) {
+			fmt.Fprintf(&b, "\n%-24s %s", c.Usage(), c.Help)
 		}
 	}
 	return notice("%s", b.String()), nil

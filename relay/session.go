@@ -357,9 +357,9 @@ func (s *session) serveTyped(line string) {
 	case strings.HasPrefix(text, "//"):
 		s.say(0, text[1:])
 	case strings.HasPrefix(text, "/"):
-		req, fault := parseTyped(text)
-		if fault != nil {
-			s.fail(0, fault)
+		req, err := wire.ParseCommand(text)
+		if err != nil {
+			s.fail(0, faultOf(err))
 			return
 		}
 		s.do(req)

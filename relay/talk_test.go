@@ -37,7 +37,7 @@ func TestPeopleTalk(t *testing.T) {
 		bob.next("! nobody here is called zed")
 		bob.next("! usage: /msg NICK TEXT")
 		bob.next("! usage: /nick NAME")
-		bob.next("! only the hosting person may kick")
+		bob.next("! only operators can use /kick")
 		bob.send("/quit soup")
 		bob.next("* goodbye")
 		bob.closed()

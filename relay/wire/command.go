@@ -1,0 +1,180 @@
+package wire
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Command is what a member types after a slash ("/msg bob hello"). The host carries
+// out most commands; a program sends them as a request whose type is the name
+// ({"type":"msg","to":"bob","text":"hello"}).
+type Command struct {
+	Name     string
+	Args     []Argument
+	Help     string // one line, in the imperative
+	Operator bool   // only operators may use it
+	Local    Client // the clients that carry it out themselves; 0: the host does, for every client
+}
+
+// A Client is a set of the programs that people type commands into.
+type Client uint8
+
+const (
+	Screen Client = 1 << iota // the full screen of chat host and chat join
+	Plain                     // chat join --plain
+	Page                      // the page in a browser
+)
+
+// An Argument is one word of a command, or the rest of its line.
+type Argument struct {
+	Name     string                 // the placeholder in usage and help
+	Text     func(*Request) *string // the field of the request that it sets; nil in local commands and for a count
+	Count    func(*Request) *int    // the field of a number from 1 up; nil unless it is one
+	Rest     bool                   // it is everything that is left of the line
+	Optional bool
+}
+
+var (
+	nickArgument = Argument{Name: "NICK", Text: func(r *Request) *string { return &r.Nick }}
+	toArgument   = Argument{Name: "NICK", Text: func(r *Request) *string { return &r.To }}
+	textArgument = Argument{Name: "TEXT", Text: func(r *Request) *string { return &r.Text }, Rest: true}
+)
+
+func (a Argument) optional() Argument         { a.Optional = true; return a }
+func (a Argument) named(name string) Argument { a.Name = name; return a }
+func (a Argument) orAddress() Argument        { return a.named("NICK|IP") }
+func local(name string, optional bool) Argument {
+	return Argument{Name: name, Rest: true, Optional: optional}
+}
+
+// Commands are all commands, in the order of help. The host, the screen, the page,
+// --plain and the documents take them from here.
+var Commands = []Command{
+	{Name: "nick", Args: []Argument{nickArgument.named("NAME")}, Help: "Change your nick to NAME."},
+	{Name: "me", Args: []Argument{textArgument}, Help: "Send an action: /me waves."},
+	{Name: "msg", Args: []Argument{toArgument, textArgument}, Help: "Send a private message."},
+	{Name: "r", Args: []Argument{local("TEXT", false)}, Help: "Reply to the last private message.", Local: Screen},
+	{Name: "who", Help: "List the members."},
+	{Name: "members", Help: "Show or hide the member list.", Local: Screen},
+	{Name: "topic", Args: []Argument{textArgument.optional()}, Help: "Show or set the topic; - clears it."},
+	{Name: TypeSearch, Args: []Argument{textArgument.named("WORDS")}, Help: "Find messages with all of WORDS."},
+	{
+		Name: TypeHistory, Help: "Show the last N messages (default 50).",
+		Args: []Argument{{Name: "N", Count: func(r *Request) *int { return &r.Count }, Optional: true}},
+	},
+	{Name: "copy", Args: []Argument{local("N", true)}, Help: "Copy the last N messages to the clipboard.", Local: Screen},
+	{Name: "export", Args: []Argument{local("FILE", false)}, Help: "Save the transcript as text, or as JSON lines (.jsonl).", Local: Screen},
+	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Local: Screen | Plain},
+	{Name: "get", Args: []Argument{local("N", true), local("DIR", true)}, Help: "Download file N, or the last one, to DIR.", Local: Screen | Plain},
+	{Name: "files", Help: "List the uploads.", Local: Screen | Plain},
+	{Name: "invite", Help: "Show how others can join.", Local: Screen},
+	{Name: "ignore", Args: []Argument{nickArgument.optional()}, Help: "Hide a member's messages, or list whose you hide."},
+	{Name: "unignore", Args: []Argument{nickArgument}, Help: "Show a member's messages again."},
+	{Name: "quit", Args: []Argument{textArgument.optional()}, Help: "Leave the room."},
+	{Name: "help", Help: "List the commands."},
+	{Name: "kick", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Disconnect a member.", Operator: true},
+	{Name: "ban", Args: []Argument{nickArgument.orAddress(), textArgument.named("REASON").optional()}, Help: "Disconnect a member or an address, and keep them out.", Operator: true},
+	{Name: "unban", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a ban.", Operator: true},
+	{Name: "mute", Args: []Argument{nickArgument}, Help: "Reject a member's messages.", Operator: true},
+	{Name: "unmute", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a mute.", Operator: true},
+	{Name: "bans", Help: "List bans and mutes.", Operator: true},
+}
+
+// CommandNamed returns the command called name, or nil.
+func CommandNamed(name string) *Command {
+	for i := range Commands {
+		if Commands[i].Name == name {
+			return &Commands[i]
+		}
+	}
+	return nil
+}
+
+// Usage returns the line that a member types: "/msg NICK TEXT".
+func (c *Command) Usage() string {
+	usage := "/" + c.Name
+	brackets := 0
+	for _, a := range c.Args {
+		usage += " "
+		if a.Optional {
+			usage += "["
+			brackets++
+		}
+		usage += a.Name
+	}
+	return usage + strings.Repeat("]", brackets)
+}
+
+// ParseCommand returns the request that line, a command as a member types it, stands
+// for. The error is a [*Fault]: of [CodeUnknown] for a command that the host does not
+// carry out, of [CodeBadRequest] for wrong arguments.
+func ParseCommand(line string) (*Request, error) {
+	name, rest, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
+	c := CommandNamed(strings.ToLower(name))
+	if c == nil || c.Local != 0 {
+		return nil, Faultf(CodeUnknown, "unknown command /%s; /help lists them", name)
+	}
+	req := &Request{Type: c.Name}
+	for i := range c.Args {
+		a := &c.Args[i]
+		rest = strings.TrimLeft(rest, " ")
+		word := rest
+		if rest = ""; !a.Rest {
+			word, rest, _ = strings.Cut(word, " ")
+		}
+		if !a.set(req, word) {
+			return nil, c.misused()
+		}
+	}
+	if strings.TrimSpace(rest) != "" {
+		return nil, c.misused()
+	}
+	return req, c.Check(req)
+}
+
+// set puts word, which is "" if it is missing, into the argument's field. It returns
+// false if the field is a number and word is not.
+func (a *Argument) set(req *Request, word string) bool {
+	if a.Count == nil {
+		*a.Text(req) = word
+		return true
+	}
+	if word == "" {
+		return true
+	}
+	n, err := strconv.Atoi(word)
+	*a.Count(req) = n
+	return err == nil && n > 0
+}
+
+// Check returns a [*Fault] of [CodeBadRequest] if an argument that c needs is missing.
+func (c *Command) Check(req *Request) error {
+	for _, a := range c.Args {
+		if !a.Optional && a.Text != nil && *a.Text(req) == "" {
+			return c.misused()
+		}
+	}
+	return nil
+}
+
+func (c *Command) misused() error { return Faultf(CodeBadRequest, "usage: %s", c.Usage()) }
+
+// A Fault is why a request is rejected, or a session ends: a code for programs and a
+// line for people.
+type Fault struct {
+	Code Code
+	Text string
+}
+
+// Faultf returns a Fault with a formatted text.
+func Faultf(code Code, format string, args ...any) *Fault {
+	return &Fault{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+func (f *Fault) Error() string { return f.Text }
+
+// Event returns the error event for the request that its client numbered seq; 0: it has no number.
+func (f *Fault) Event(seq uint64) Event {
+	return Event{Type: TypeError, Code: f.Code, Text: f.Text, Seq: seq}
+}
