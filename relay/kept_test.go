@@ -229,6 +229,10 @@ func TestDiskTakesNothing(t *testing.T) {
 		if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored || e.Seq != 3 {
 			t.Errorf("three: %+v", e)
 		}
+		for _, line := range []string{"/topic supper", "/nick alicia"} {
+			alice.send(line)
+			alice.expect("! the host cannot write its history; nothing was changed")
+		}
 		alice.send("/history 5")
 		alice.expect("<p> one")
 		unlock()

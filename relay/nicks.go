@@ -143,15 +143,18 @@ func (r *room) rename(s *session, wanted string, seq uint64) (string, *wire.Even
 	if nick == old {
 		return nick, nil
 	}
+	if s.announced { // else the room hears only of the new one
+		renamed := &wire.Event{Type: wire.TypeNick, From: old, Nick: nick, Client: s.identity.id, Seq: seq}
+		if fault := r.appendLocked(renamed, s.identity.author); fault != nil {
+			return "", fault
+		}
+		defer r.log.Wake()
+	}
 	r.unnameLocked(s)
 	s.nick, s.keys, s.identity.nick, s.identity.wanted = nick, keys, nick, nick
 	r.rememberLocked(s.identity, history.Here)
 	for _, key := range keys {
 		r.nicks[key] = s
-	}
-	if s.announced { // else the room hears only of the new one
-		r.appendLocked(&wire.Event{Type: wire.TypeNick, From: old, Nick: nick, Client: s.identity.id, Seq: seq}, s.identity.author)
-		r.log.Wake()
 	}
 	return nick, nil
 }

@@ -338,10 +338,14 @@ func (s *session) welcomeNames() int {
 	return wire.NamesShown + 2 // as many as make "and N more" right
 }
 
-// appendLocked puts what happened into the log, or has it wait for the disk with the rest.
-func (r *room) appendLocked(e *wire.Event, author history.Author) {
+// appendLocked puts e into the log. While the history cannot be written, it is rejected, unless
+// it is a join or a leave.
+func (r *room) appendLocked(e *wire.Event, author history.Author) *wire.Event {
 	e.Time = now()
-	r.log.Append(e, history.Origin{Author: author})
+	if _, err := r.log.Append(e, history.Origin{Author: author}); err != nil {
+		return faultf(wire.CodeNotStored, "%s; nothing was changed", reason(err))
+	}
+	return nil
 }
 
 // memberLocked checks that s may act in the room, and makes the room know that it
@@ -365,8 +369,11 @@ func (r *room) setTopic(s *session, req *wire.Request) *wire.Event {
 	if fault := r.speakLocked(s, 0); fault != nil {
 		return fault
 	}
+	topic := &wire.Event{Type: wire.TypeTopic, From: s.nick, Client: s.identity.id, Seq: req.Seq, Text: req.Text}
+	if fault := r.appendLocked(topic, s.identity.author); fault != nil {
+		return fault
+	}
 	r.topic = req.Text
-	r.appendLocked(&wire.Event{Type: wire.TypeTopic, From: s.nick, Client: s.identity.id, Seq: req.Seq, Text: r.topic}, s.identity.author)
 	r.log.Wake()
 	return nil
 }

@@ -62,7 +62,7 @@ type utterance struct {
 func (r *room) putLocked(s *session, e *wire.Event, to *identity) *wire.Event {
 	c := s.identity
 	e.From, e.Client, e.Time = s.nick, c.id, now()
-	by := history.Origin{Author: c.author, Reader: s}
+	by := history.Origin{Author: c.author, Waiter: s}
 	if to != nil {
 		by.To = to.author
 	}

@@ -77,7 +77,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	log, err := history.NewOn(f, s.opts.History, s.fanout.add, s.refusedByDisk, s.opts.Log)
+	log, err := history.NewOnWithClients(f, s.opts.History, s.fanout.add, s.refusedByDisk, s.opts.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,11 @@
 package history
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,81 +14,99 @@ import (
 	"chat/relay/wire"
 )
 
-// A committer writes to a log's file what is put into the log, and has the log's readers
-// told of it once it is on disk. What comes while it writes goes into the next
-// transaction, so that one wait for the disk serves all that came meanwhile.
+// A committer writes the events that are appended to a log to its file, and wakes the log's
+// readers once they are on disk. All events that are appended while it writes go into the next
+// transaction, so that one wait for the disk serves them all.
 //
-// When the file takes nothing any more (a full disk), what was said and is not on disk
-// is handed back to those who said it, and from then on refused; what happened (joins,
-// leaves) waits. The committer tries again every second.
+// If the file cannot be written (the disk is full), the pending messages are rejected, and so are
+// new ones. Joins, leaves and hidden events are held. The committer tries again every second.
 type committer struct {
-	log     *Log
-	file    *File
-	refused func([]Refused, error)
-	warn    *slog.Logger
-	wake    chan struct{} // capacity 1: there is something to do
-	done    chan struct{} // closed when the goroutine has ended
+	log   *Log
+	file  *File
+	fold  Fold
+	owner Owner
+	warn  *slog.Logger
+	wake  chan struct{} // capacity 1: run has something to do
+	done  chan struct{} // closed when run has returned
 
-	unindexable bool // indexing failed within the last minute; the goroutine's
+	// owned by run
+	unindexable bool   // indexing failed within the last minute
+	encoded     []byte // the JSON of a batch, reused for the next one
 
-	mu      sync.Mutex
-	pending []pending     // in order; under mu
-	bytes   int           // of texts in pending; under mu
-	spare   []pending     // an array for the next ones; under mu
-	tickets uint64        // how many there have been; under mu
-	settled uint64        // how many of them are known to be on disk, or were handed back; under mu
-	failing error         // why the file takes nothing; nil while it does; under mu
-	closing bool          // nothing comes any more; under mu
-	taken   chan struct{} // closed when pending is next taken; nil while nobody waits for it; under mu
+	mu             sync.Mutex
+	pending        []pending       // in the order of their tickets; guarded by mu, as all below
+	bytes          int             // of the texts in pending
+	spare          []pending       // an empty list with room for the next events; nil if there is none
+	tickets        uint64          // the last ticket that was given
+	settled        uint64          // all tickets up to this one are on disk or rejected
+	settledWaiters []settledWaiter // sorted by ticket
+	failing        error           // why the file cannot be written; nil: it can
+	heldPresence   int             // joins and leaves in pending; counted while failing
+	heldHidden     int             // hidden events in pending; counted while failing
+	closing        bool            // nothing is appended any more
+	roomFreed      chan struct{}   // closed when pending is emptied next; nil: no one waits for it
 }
 
-// A pending is an event on its way to disk, or, without a type, what is to be kept of a client.
+// A pending is an event that is not on disk yet.
 type pending struct {
-	event wire.Event
-	by    Origin
+	event  wire.Event // without a type: the event is hidden
+	by     Origin
+	at     time.Time // as in Fold.Apply
+	json   []byte    // of a hidden event; of another one, from prepareBatch on, the event with a newline
+	ticket uint64
 }
 
-func (p *pending) isEvent() bool { return p.event.Type != "" }
+func (p *pending) isHidden() bool { return p.event.Type == "" }
 
-// isSaid reports whether somebody said it, and has it to say again.
-func (p *pending) isSaid() bool { return p.event.Said() || p.event.Type == wire.TypePrivate }
+// isMessage reports whether a member wrote the event and can send it again.
+func (p *pending) isMessage() bool { return p.event.Said() || p.event.Type == wire.TypePrivate }
 
-// A Refused is what somebody said that did not get to disk.
-type Refused struct {
-	Event wire.Event
-	By    Origin
+// isPresence reports whether the event is a join or a leave. The room's state does not depend
+// on these.
+func (p *pending) isPresence() bool {
+	return p.event.Type == wire.TypeJoin || p.event.Type == wire.TypeLeave
 }
 
 const (
-	// maxPending is how many events may be on their way to disk before those who
-	// bring more have to wait; see [Log.Full].
+	// maxPending is how many events may be pending before members who send more have to
+	// wait; see [Log.Full].
 	maxPending = 4096
 
-	// maxPendingBytes bounds their texts likewise.
+	// maxPendingBytes is likewise how many bytes their texts may have.
 	maxPendingBytes = 1 << 20
 
-	// maxHeld is how many events that nobody said wait while the file takes nothing: who came
-	// and went, topics, nicks, what is known of clients. Older ones are lost.
+	// maxHeld is how many joins and leaves are held while the file cannot be written. Older
+	// ones are dropped.
 	maxHeld = 1000
 
-	retryEvery = time.Second // while the file takes nothing
-	trimEvery  = time.Minute // Keep is looked at
+	// maxHeldHidden is how many hidden events are held while the file cannot be written.
+	// After that, AppendHidden returns an error.
+	maxHeldHidden = 100_000
 
-	// closeTime is how long Close waits for a disk that hangs.
-	closeTime = 5 * time.Second
+	retryEvery = time.Second // while the file cannot be written
+	trimEvery  = time.Minute // old events are deleted, see Keep
+
+	// closeTimeout is how long Log.Close, and File.Close after it, wait for a disk that hangs.
+	closeTimeout = 5 * time.Second
 )
 
-// NewOn makes a log of a file's events, of which it has the last in memory. wake is as in
-// [New]. refused is called with what was said and could not be written, in order, and
-// why; until it returns nothing more is taken. It is called without error once the file
-// takes something again. warn is told of what fails beside that. The log has to be closed.
-// An error is that of reading the file.
-func NewOn(f *File, limits Limits, wake func(idle []Reader), refused func([]Refused, error), warn *slog.Logger) (*Log, error) {
+// NewOn returns a log of the events in f, the last of which it has in memory. wake is as in
+// [New]. fold has the state of the records in f, see [File.Records]; it may be nil. owner is
+// called when f cannot be written and when it can be again; warn gets all other
+// failures. Close the log before f. The error is that of reading f.
+func NewOn(f *File, limits Limits, wake func(idle []Waiter), fold Fold, owner Owner, warn *slog.Logger) (*Log, error) {
 	l := New(limits, wake)
 	if err := l.load(f); err != nil {
 		return nil, fmt.Errorf("read history %s: %w", f.path, err)
 	}
-	l.committer = &committer{log: l, file: f, refused: refused, warn: warn, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if fold == nil {
+		fold = noFold{}
+	}
+	l.committer = &committer{
+		log: l, file: f, fold: fold, owner: owner, warn: warn,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	f.writing = l.committer.done
 	go l.committer.run()
 	return l, nil
 }
@@ -116,7 +136,7 @@ func (l *Log) load(f *File) error {
 		if r.id != l.next {
 			return fmt.Errorf("%w: event %d is not there", ErrDamaged, l.next)
 		}
-		l.putLocked(&e, Origin{Author: r.author, To: r.to})
+		l.appendLocked(&e, Origin{Author: r.author, To: r.to}, nil)
 	}
 	if l.events == 0 {
 		l.blocks[0].first = l.next
@@ -125,20 +145,11 @@ func (l *Log) load(f *File) error {
 	return nil
 }
 
-// Durable reports whether the log is on disk too.
+// Durable reports whether the log is also on disk.
 func (l *Log) Durable() bool { return l.committer != nil }
 
-// Remember keeps what is known of a client but its Seq, if the log is on disk: that goes
-// with what it said.
-func (l *Log) Remember(c Client) {
-	if l.committer != nil {
-		c.Seq = 0
-		l.committer.add(&wire.Event{}, Origin{Author: c.Author, Client: &c})
-	}
-}
-
-// Settled reports whether the event with that ticket of [Log.Append]'s, and all before
-// it, are on disk or were handed back.
+// Settled reports whether the event with that ticket of [Log.Append] or [Log.AppendHidden], and
+// all before it, are on disk or were rejected. It is always true for a log in memory.
 func (l *Log) Settled(ticket uint64) bool {
 	if l.committer == nil {
 		return true
@@ -148,8 +159,18 @@ func (l *Log) Settled(ticket uint64) bool {
 	return ticket <= l.committer.settled
 }
 
-// Full returns nil, or, while too much is on its way to disk, a channel that is closed
-// once more may come.
+// WhenSettled returns a channel that is closed once [Log.Settled] is true for ticket. An event
+// that is held while the file cannot be written is not settled, and never is
+// if the log is closed before it can be.
+func (l *Log) WhenSettled(ticket uint64) <-chan struct{} {
+	if l.committer == nil {
+		return alreadySettled
+	}
+	return l.committer.whenSettled(ticket)
+}
+
+// Full returns nil, or, while too much is pending, a channel that is closed once more may be
+// appended.
 func (l *Log) Full() <-chan struct{} {
 	if l.committer == nil {
 		return nil
@@ -157,7 +178,8 @@ func (l *Log) Full() <-chan struct{} {
 	return l.committer.full()
 }
 
-// Close writes what is still on its way. Nothing may be appended any more. The file stays open.
+// Close writes what is pending. Nothing may be appended any more. It gives up on a disk
+// that does not answer within 5 s, and returns an error. The file stays open.
 func (l *Log) Close() error {
 	if l.committer == nil {
 		return nil
@@ -165,29 +187,75 @@ func (l *Log) Close() error {
 	return l.committer.close()
 }
 
-// add takes an event on its way to disk and returns its ticket; see [Log.Settled].
-func (c *committer) add(e *wire.Event, by Origin) (ticket uint64, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := pending{*e, by}
-	switch {
-	case c.failing != nil && p.isSaid():
-		return 0, c.failing
-	case c.failing != nil && len(c.pending) >= maxHeld:
-		clear(c.pending[:1])
-		c.pending = c.pending[1:]
-	}
-	c.pending = append(c.pending, p)
-	c.bytes += len(e.Text)
-	c.tickets++
-	if len(c.pending) == 1 {
-		c.nudge()
-	}
-	return c.tickets, nil
+// addEvent makes a copy of e pending and returns its ticket. Its time becomes that which the file
+// gives back, so that a fold gets the same event from it.
+func (c *committer) addEvent(e *wire.Event, by Origin) (ticket uint64, err error) {
+	p := pending{event: *e, by: by}
+	p.event.Time = e.Time.UTC().Truncate(time.Millisecond)
+	p.at = p.event.Time
+	return c.add(p)
 }
 
-// nudge has the goroutine look again.
-func (c *committer) nudge() {
+// add makes p pending and returns its ticket; see [Log.Settled].
+func (c *committer) add(p pending) (ticket uint64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failing != nil {
+		if err := c.holdLocked(&p); err != nil {
+			return 0, err
+		}
+	}
+	c.tickets++
+	p.ticket = c.tickets
+	c.pending = append(c.pending, p)
+	c.bytes += len(p.event.Text) + len(p.json)
+	if len(c.pending) == 1 {
+		c.wakeRun()
+	}
+	return p.ticket, nil
+}
+
+// holdLocked returns why p is rejected while the file cannot be written, or nil if it is held.
+func (c *committer) holdLocked(p *pending) error {
+	switch {
+	case p.isHidden() && c.heldHidden < maxHeldHidden:
+		c.heldHidden++
+	case p.isPresence():
+		if c.heldPresence >= 2*maxHeld { // seldom, so that dropping costs little for each
+			c.pending = dropOldestPresence(c.pending, maxHeld)
+			c.heldPresence = maxHeld
+		}
+		c.heldPresence++
+	default:
+		return c.failing
+	}
+	return nil
+}
+
+// dropOldestPresence returns list with only the last most joins and leaves of it.
+func dropOldestPresence(list []pending, most int) []pending {
+	excess := countPending(list, (*pending).isPresence) - most
+	return slices.DeleteFunc(list, func(p pending) bool {
+		excess--
+		if !p.isPresence() {
+			excess++
+			return false
+		}
+		return excess >= 0
+	})
+}
+
+func countPending(list []pending, is func(*pending) bool) (n int) {
+	for i := range list {
+		if is(&list[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// wakeRun makes run look for work.
+func (c *committer) wakeRun() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -200,39 +268,88 @@ func (c *committer) full() <-chan struct{} {
 	if len(c.pending) < maxPending && c.bytes < maxPendingBytes || c.failing != nil {
 		return nil
 	}
-	if c.taken == nil {
-		c.taken = make(chan struct{})
+	if c.roomFreed == nil {
+		c.roomFreed = make(chan struct{})
 	}
-	return c.taken
+	return c.roomFreed
+}
+
+// freeRoomLocked wakes those who wait until more may be appended.
+func (c *committer) freeRoomLocked() {
+	if c.roomFreed != nil {
+		close(c.roomFreed)
+		c.roomFreed = nil
+	}
+}
+
+// A settledWaiter is a channel that is closed when ticket is settled.
+type settledWaiter struct {
+	ticket  uint64
+	settled chan struct{}
+}
+
+// alreadySettled is closed.
+var alreadySettled = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+func (c *committer) whenSettled(ticket uint64) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ticket <= c.settled {
+		return alreadySettled
+	}
+	i, found := slices.BinarySearchFunc(c.settledWaiters, ticket, func(w settledWaiter, ticket uint64) int {
+		return cmp.Compare(w.ticket, ticket)
+	})
+	if !found {
+		c.settledWaiters = slices.Insert(c.settledWaiters, i, settledWaiter{ticket, make(chan struct{})})
+	}
+	return c.settledWaiters[i].settled
+}
+
+// settleLocked notes that all tickets before the first pending one are on disk or rejected, and
+// tells those who wait for them.
+func (c *committer) settleLocked() {
+	c.settled = c.tickets
+	if len(c.pending) > 0 {
+		c.settled = c.pending[0].ticket - 1
+	}
+	n := 0
+	for ; n < len(c.settledWaiters) && c.settledWaiters[n].ticket <= c.settled; n++ {
+		close(c.settledWaiters[n].settled)
+	}
+	c.settledWaiters = slices.Delete(c.settledWaiters, 0, n)
 }
 
 func (c *committer) close() error {
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()
-	c.nudge()
+	c.wakeRun()
 	select {
 	case <-c.done:
 		return nil
-	case <-time.After(closeTime):
-		return errors.New("the disk takes too long; what was said last may not be in the history")
+	case <-time.After(c.file.closeTimeout):
+		return errors.New("the disk does not answer; the last messages may be missing from the history")
 	}
 }
 
-// run writes until the log is closed. What is beyond the file's Keep is deleted, and what
-// was said indexed, in steps between the batches: they do not hold them up for long, and need no
-// pause in the talk.
+// run writes until the log is closed. Between batches, old events are deleted and messages are
+// indexed, in steps so short that they do not delay the next batch for long.
 func (c *committer) run() {
 	defer close(c.done)
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
 	trim, index := true, false
 	for {
-		batch, closing := c.take()
+		batch, closing := c.takePending()
 		if len(batch) > 0 {
 			index = false // the pause is over
 		}
-		if len(batch) == 0 && closing || len(batch) > 0 && !c.commit(batch) {
+		if len(batch) == 0 && closing || len(batch) > 0 && !c.commitBatch(batch) {
 			return
 		}
 		switch {
@@ -257,28 +374,30 @@ func (c *committer) run() {
 	}
 }
 
-// take returns what is to be written.
-func (c *committer) take() (batch []pending, closing bool) {
+// takePending returns the events to write next, which are no longer in c.pending.
+func (c *committer) takePending() (batch []pending, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	batch, c.pending, c.spare, c.bytes = c.pending, c.spare[:0], nil, 0
-	if c.taken != nil {
-		close(c.taken)
-		c.taken = nil
-	}
+	c.freeRoomLocked()
 	return batch, c.closing
 }
 
-// commit writes a batch and has it read, or hands it back. It returns false when the log
-// is closed and the file takes nothing.
-func (c *committer) commit(batch []pending) bool {
-	first := c.log.Next()
+// commitBatch writes a batch and publishes it, or rejects it. It returns false if the log is
+// closed and the file cannot be written.
+func (c *committer) commitBatch(batch []pending) bool {
+	c.encoded = prepareBatch(batch, c.log.Next(), c.encoded[:0])
+	if cap(c.encoded) > maxEncoded {
+		c.encoded = nil
+	}
 	if !waitForDisk {
 		c.publish(batch)
 	}
-	if err := c.file.write(batch, first); err != nil {
-		return c.fail(batch, writeError(err))
+	if err := c.file.writeBatch(batch, c.fold); err != nil {
+		c.fold.Rollback()
+		return c.rejectUnsaved(batch, writeError(err))
 	}
+	c.fold.Commit()
 	if waitForDisk {
 		c.publish(batch)
 	}
@@ -293,65 +412,104 @@ func (c *committer) commit(batch []pending) bool {
 	return true
 }
 
-// settleLocked notes that all but what is pending is on disk, or was handed back.
-func (c *committer) settleLocked() { c.settled = c.tickets - uint64(len(c.pending)) }
+// maxEncoded is the size in bytes of the largest buffer that is kept for the next batch.
+const maxEncoded = 4 << 20
 
-// publish puts a batch that is on disk where it is read.
+// prepareBatch gives ids from first on to the visible events of a batch and encodes them, which
+// are the bytes for both the file and memory. It appends these to buf and returns it.
+func prepareBatch(batch []pending, first uint64, buf []byte) []byte {
+	for i := range batch {
+		p := &batch[i]
+		if p.isHidden() {
+			continue
+		}
+		p.event.ID = first
+		first++
+		start := len(buf)
+		buf = p.event.AppendJSON(buf)
+		p.json = buf[start:len(buf):len(buf)]
+	}
+	return buf
+}
+
+// publish puts a batch that is on disk into memory, and wakes the log's readers.
 func (c *committer) publish(batch []pending) {
 	c.log.mu.Lock()
 	for i := range batch {
-		if p := &batch[i]; p.isEvent() {
-			c.log.putLocked(&p.event, p.by)
+		if p := &batch[i]; !p.isHidden() {
+			c.log.appendLocked(&p.event, p.by, p.json)
 		}
 	}
 	c.log.mu.Unlock()
 	c.log.Wake()
 }
 
-// fail hands back what of a batch, and of what came since, somebody said. Then it waits
-// until the file takes something again. It returns false when the log is closed before.
-func (c *committer) fail(batch []pending, err error) bool {
-	refused := c.hold(batch, err)
-	c.refused(refused, err)
+// rejectUnsaved rejects the messages in batch and in c.pending, then waits until the file can be
+// written again. It returns false if the log is closed before.
+func (c *committer) rejectUnsaved(batch []pending, err error) bool {
+	isSplit := false
+	split := func() (rejected []Rejected, held []Held) {
+		if isSplit {
+			return nil, nil
+		}
+		isSplit = true
+		return c.splitUnsaved(batch, err)
+	}
+	c.owner.Failed(err, split)
+	split() // if the owner did not
 	c.mu.Lock()
-	c.settleLocked() // not before: what was refused would pass for written
+	c.settleLocked() // not before: what was rejected would pass for written
 	c.mu.Unlock()
 	for again := true; again; again = c.file.probe() != nil {
-		if c.pause() {
-			c.warn.Error("who came and went last is not in the history, nor topics and nicks", "error", err)
+		if closing := c.waitToRetry(); closing {
+			c.mu.Lock()
+			lost := len(c.pending)
+			c.mu.Unlock()
+			c.warn.Error("the history could not be written before the room closed", "events_lost", lost, "error", err)
 			return false
 		}
 	}
 	c.mu.Lock()
 	c.failing = nil
+	c.pending = dropOldestPresence(c.pending, maxHeld)
 	c.mu.Unlock()
-	c.refused(nil, nil)
+	c.owner.Recovered()
 	return true
 }
 
-// hold keeps what happened of a batch and of what came since, and returns what was said.
-func (c *committer) hold(batch []pending, err error) (refused []Refused) {
+// splitUnsaved splits batch and c.pending into the messages, which it returns as rejected, and
+// the rest, which stays pending.
+func (c *committer) splitUnsaved(batch []pending, err error) (rejected []Rejected, held []Held) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failing = err
-	var held []pending
+	var rest []pending
 	for _, p := range append(batch, c.pending...) {
-		if p.isSaid() {
-			refused = append(refused, Refused{p.event, p.by})
+		p.event.ID = 0
+		if p.isMessage() {
+			rejected = append(rejected, Rejected{p.event, p.by})
 		} else {
-			held = append(held, p)
+			rest = append(rest, p)
 		}
 	}
-	c.pending = held[max(len(held)-maxHeld, 0):]
-	if c.taken != nil {
-		close(c.taken)
-		c.taken = nil
+	c.pending = dropOldestPresence(rest, maxHeld)
+	c.heldPresence = countPending(c.pending, (*pending).isPresence)
+	c.heldHidden = countPending(c.pending, (*pending).isHidden)
+	held = make([]Held, len(c.pending))
+	for i, p := range c.pending {
+		held[i] = Held{By: p.by, At: p.at}
+		if p.isHidden() {
+			held[i].Hidden = p.json
+		} else {
+			held[i].Event = &p.event // p is a copy
+		}
 	}
-	return refused
+	c.freeRoomLocked()
+	return rejected, held
 }
 
-// pause waits until it is time to try again, and reports whether the log is closed.
-func (c *committer) pause() (closing bool) {
+// waitToRetry waits until it is time to write again, and reports whether the log is closed.
+func (c *committer) waitToRetry() (closing bool) {
 	retry := time.NewTimer(retryEvery)
 	defer retry.Stop()
 	for !c.isClosing() {
@@ -370,22 +528,18 @@ func (c *committer) isClosing() bool {
 	return c.closing
 }
 
-// trim deletes some of what is beyond the file's Keep, or else of clients that nobody has
-// seen for long, and reports whether there may be more. What cannot be deleted now is so later.
+// trim deletes some events beyond the file's Keep, and reports whether there may be more. If it
+// fails, it is tried again a minute later.
 func (c *committer) trim() (more bool) {
 	first, err := c.file.trim(time.Now())
-	if first == 0 && err == nil {
-		more, err = c.file.forgetClients(maxClients)
-	}
-	switch {
-	case err != nil:
+	if err != nil {
 		c.warn.Warn("the history is not kept within its bounds", "error", err)
 		return false
-	case first > 0:
-		c.log.forget(first)
-		return true
 	}
-	return more
+	if first > 0 {
+		c.log.forget(first)
+	}
+	return first > 0
 }
 
 // indexLater returns a channel that is ready when the rest should be indexed; nil: nothing is left.

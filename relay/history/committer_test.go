@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,17 +121,118 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// A log in memory is never full, and keeps nothing of clients.
+// A log in memory is never full.
 func TestMemoryHasNoDisk(t *testing.T) {
 	l := New(Limits{}, wakeAll)
-	l.Remember(Client{Nick: "alice"})
 	ticket, err := l.Append(message("x"), Origin{})
-	if c, err := l.Client("token"); c != nil || err != nil {
-		t.Errorf("the client is %v, %v", c, err)
-	}
 	if err != nil || !l.Settled(ticket) || l.Durable() || l.Full() != nil || l.Close() != nil {
 		t.Error("a log in memory waits for a disk")
 	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// Those who wait for a ticket are woken when it is on disk, and not before.
+func TestWhenSettled(t *testing.T) {
+	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
+	defer h.close()
+	if !isClosed(h.log.WhenSettled(0)) {
+		t.Error("an empty log has something pending")
+	}
+	lock, first := h.stick()
+	second := h.put(message("second"), Origin{Author: 1})
+	hidden, err := h.log.AppendHidden([]byte("{}"), time.Now())
+	if err != nil || hidden != second+1 {
+		t.Errorf("the hidden event has ticket %d, %v", hidden, err)
+	}
+	tickets := []uint64{hidden, first, second, hidden, second}
+	var settled []<-chan struct{}
+	for _, ticket := range tickets {
+		settled = append(settled, h.log.WhenSettled(ticket))
+	}
+	for i, c := range settled {
+		if isClosed(c) || h.log.Settled(tickets[i]) {
+			t.Errorf("ticket %d is settled before its commit", tickets[i])
+		}
+	}
+	never := h.log.WhenSettled(hidden + 1)
+	lock.release()
+	for i, c := range settled {
+		<-c
+		if !h.log.Settled(tickets[i]) || !isClosed(h.log.WhenSettled(tickets[i])) {
+			t.Errorf("ticket %d is not settled", tickets[i])
+		}
+	}
+	if isClosed(never) {
+		t.Error("a ticket that was not given is settled")
+	}
+	h.put(message("third"), Origin{Author: 1})
+	<-never
+	h.log.committer.mu.Lock()
+	if n := len(h.log.committer.settledWaiters); n > 0 {
+		t.Errorf("%d waiters are left", n)
+	}
+	h.log.committer.mu.Unlock()
+	if !isClosed(New(Limits{}, wakeAll).WhenSettled(7)) {
+		t.Error("a log in memory has something pending")
+	}
+}
+
+// A rejected message is settled once its sender has its rejection; an event that is held, when it
+// is on disk.
+func TestWhenSettledAfterRejection(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		free := h.fillDisk()
+		var rejected, held uint64
+		var whenRejected <-chan struct{}
+		h.refused = func() {
+			whenRejected = h.log.WhenSettled(rejected)
+			if isClosed(whenRejected) {
+				t.Error("settled before its sender knows")
+			}
+		}
+		h.atOnce(func() {
+			rejected = h.put(long("x"), Origin{Author: 1, Sender: "x"})
+			held = h.put(join("bob"), Origin{})
+		})
+		synctest.Wait()
+		h.refused = nil
+		whenHeld := h.log.WhenSettled(held)
+		if !isClosed(whenRejected) || isClosed(whenHeld) {
+			t.Errorf("rejected and settled: %v; held and settled: %v", isClosed(whenRejected), isClosed(whenHeld))
+		}
+		free()
+		<-whenHeld
+	})
+}
+
+// Many wait while many write, for the race detector.
+func TestWhenSettledConcurrently(t *testing.T) {
+	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
+	defer h.close()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 100 {
+				ticket, err := h.log.Append(message("x"), Origin{Author: 1})
+				if err != nil {
+					t.Error(err)
+				}
+				<-h.log.WhenSettled(ticket)
+				if !h.log.Settled(ticket) {
+					t.Errorf("ticket %d is not settled", ticket)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // fillDisk has the file take as good as nothing more, until the disk is freed.
@@ -153,6 +255,8 @@ func (h *hosted) atOnce(put func()) {
 	defer h.log.mu.Unlock()
 	put()
 }
+
+func join(nick string) *wire.Event { return &wire.Event{Type: wire.TypeJoin, Members: []string{nick}} }
 
 // long is a message that a full disk does not take.
 func long(word string) *wire.Event { return message(word + strings.Repeat(" long", 20_000)) }
@@ -187,7 +291,6 @@ func TestDiskFull(t *testing.T) {
 		c := first(h.log.Cursor(1, 1, View{Format: JSON}))
 		free := h.fillDisk()
 
-		join := func(who string) *wire.Event { return &wire.Event{Type: wire.TypeJoin, Members: []string{who}} }
 		private := long("c")
 		private.Type, private.To = wire.TypePrivate, "bob"
 		h.atOnce(func() {
@@ -272,14 +375,14 @@ func TestDiskFullForLong(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		free := h.fillDisk()
 		for range 10 {
-			h.put(&wire.Event{Type: wire.TypeTopic, Text: "old"}, Origin{})
+			h.put(join("old"), Origin{})
 		}
 		h.put(long("x"), Origin{Author: 1, Sender: "x"})
 		h.refusedNow()
 		for n := range maxHeld {
-			h.put(&wire.Event{Type: wire.TypeTopic, Text: fmt.Sprint(n)}, Origin{})
+			h.put(join(fmt.Sprint(n)), Origin{})
 		}
-		h.put(&wire.Event{Type: wire.TypeTopic, Text: "last"}, Origin{})
+		h.put(join("last"), Origin{})
 		free()
 		time.Sleep(2 * retryEvery)
 		synctest.Wait()
@@ -302,7 +405,7 @@ func TestRefusedIsNotSettledBeforeItIsTold(t *testing.T) {
 		h.refused = func() {
 			<-ready
 			for range maxHeld + 10 { // of which some are dropped
-				h.put(&wire.Event{Type: wire.TypeTopic}, Origin{})
+				h.put(join("bob"), Origin{})
 			}
 			told <- h.log.Settled(ticket)
 		}
@@ -363,151 +466,12 @@ func TestClose(t *testing.T) {
 // What cannot be written for another reason than a full disk is refused, too.
 func TestWriteFails(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
-		if _, err := second(t, h.path).ExecContext(t.Context(), `ALTER TABLE event RENAME TO hidden`); err != nil {
+		if _, err := second(t, h.path).ExecContext(t.Context(), `ALTER TABLE event RENAME TO gone`); err != nil {
 			t.Fatal(err)
 		}
 		h.put(message("x"), Origin{Author: 1, Sender: "x"})
 		if words, _, err := h.refusedNow(); len(words) != 1 || !errors.Is(err, ErrWrite) || errors.Is(err, ErrDiskFull) {
 			t.Errorf("refused: %q, %v", words, err)
-		}
-	})
-}
-
-// client returns what the log knows of a token.
-func (h *hosted) client(token string) Client {
-	h.t.Helper()
-	synctest.Wait()
-	c, err := h.log.Client(token)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if c == nil {
-		return Client{}
-	}
-	if c.Key != ClientKey(token) {
-		h.t.Errorf("%s is found under another key", token)
-	}
-	c.Key = Client{}.Key // which need not be compared
-	return *c
-}
-
-func TestClients(t *testing.T) {
-	onDisk(t, func(t *testing.T, h *hosted) {
-		alice := Client{Key: ClientKey("alice's"), ID: "a1", Author: 1, Nick: "alice"}
-		bob := Client{Key: ClientKey("bob's"), ID: "b2", Author: 2, Nick: "bob"}
-		say := func(c Client, seq uint64) {
-			c.Seq = seq
-			h.put(message("x"), Origin{Author: c.Author, Client: &c})
-		}
-		if c := h.client("alice's"); c != (Client{}) {
-			t.Errorf("before it came: %+v", c)
-		}
-		if c := h.client(""); c != (Client{}) {
-			t.Errorf("without a token: %+v", c)
-		}
-		alice.Seq = 99 // of which Remember keeps nothing
-		h.log.Remember(alice)
-		if c := h.client("alice's"); c != (Client{ID: "a1", Author: 1, Nick: "alice"}) {
-			t.Errorf("when it came: %+v", c)
-		}
-		say(alice, 3)
-		say(bob, 1)
-		say(alice, 7)
-		alice.Nick, alice.Gone = "alicia", Dropped
-		h.log.Remember(alice)
-		want := Client{ID: "a1", Author: 1, Seq: 7, Nick: "alicia", Gone: Dropped}
-		if c := h.client("alice's"); c != want {
-			t.Errorf("when it lost its connection: %+v, want %+v", c, want)
-		}
-		h.reopen()
-		if c := h.client("alice's"); c != want {
-			t.Errorf("after a restart: %+v, want %+v", c, want)
-		}
-		say(alice, 5) // that the room takes nothing twice is not the file's business, but nothing is lowered
-		say(bob, math.MaxUint64)
-		if c := h.client("alice's"); c.Seq != 7 {
-			t.Errorf("the number went from 7 to %d", c.Seq)
-		}
-		if c := h.client("bob's"); c.Seq != math.MaxInt64 {
-			t.Errorf("the highest number there can be is kept as %d", c.Seq)
-		}
-		if got := len(h.texts()); got != 5 {
-			t.Errorf("%d of 5 messages are there", got)
-		}
-	})
-}
-
-// What was refused does not count as taken, also when something behind it is kept for later.
-func TestRefusedDoesNotRaiseSeq(t *testing.T) {
-	onDisk(t, func(t *testing.T, h *hosted) {
-		alice := Client{Key: ClientKey("alice's"), ID: "a1", Author: 1, Nick: "alice", Seq: 1}
-		h.put(message("one"), Origin{Author: 1, Client: &alice})
-		synctest.Wait()
-		free := h.fillDisk()
-		// In one batch, as it comes while the disk is busy. Nothing else writes now.
-		two, gone := alice, alice
-		two.Seq = 2
-		gone.Seq, gone.Gone = 0, Dropped
-		batch := []pending{
-			{*message("two"), Origin{Author: 1, Client: &two}},
-			{wire.Event{}, Origin{Author: 1, Client: &gone}},
-			{*long("bob's"), Origin{Author: 2}},
-		}
-		if err := h.file.write(batch, 2); err == nil {
-			t.Fatal("the disk is full, and takes it")
-		}
-		free()
-		if err := h.file.write(batch[1:2], 2); err != nil {
-			t.Fatal(err)
-		}
-		if c := h.client("alice's"); c.Seq != 1 || c.Gone != Dropped {
-			t.Errorf("2 was refused, and the client is %+v", c)
-		}
-	})
-}
-
-// Who was here when a host ended is waited for by the next; who went before, or does not
-// come, is not for ever.
-func TestAway(t *testing.T) {
-	onDisk(t, func(t *testing.T, h *hosted) {
-		remember := func(nick string, gone Leave) {
-			h.log.Remember(Client{Key: ClientKey(nick), ID: nick, Author: 1, Nick: nick, Gone: gone})
-			synctest.Wait()
-		}
-		away := func() (nicks []string) {
-			t.Helper()
-			h.close()
-			f, err := OpenFile(h.path, Keep{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			room, err := f.Room(2 * time.Minute)
-			if err := errors.Join(err, f.Close()); err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range room.Away {
-				nicks = append(nicks, c.Nick)
-			}
-			h.open()
-			return nicks
-		}
-		remember("here", Here)
-		remember("long-gone", Dropped)
-		remember("left", Left)
-		time.Sleep(3 * time.Minute)
-		remember("dropped", Dropped)
-		time.Sleep(time.Minute)
-		remember("last", Here)
-		time.Sleep(time.Hour) // that nobody comes or goes does not count
-		if got := away(); !slices.Equal(got, []string{"last", "dropped", "here"}) {
-			t.Errorf("away: %q", got)
-		}
-		if got := away(); !slices.Equal(got, []string{"last", "dropped", "here"}) {
-			t.Errorf("after a host that was there for a moment: %q", got)
-		}
-		remember("last", Here)
-		if got := away(); !slices.Equal(got, []string{"last"}) {
-			t.Errorf("after another that was there for longer: %q", got)
 		}
 	})
 }
@@ -688,48 +652,6 @@ func TestTrimInSteps(t *testing.T) {
 			if first, err := h.file.trim(later); first != want || err != nil {
 				t.Errorf("the oldest is %d, %v; want %d", first, err, want)
 			}
-		}
-	})
-}
-
-// Of those whom nobody saw for long, the last ones are remembered, and all that are here.
-func TestForgetClients(t *testing.T) {
-	onDisk(t, func(t *testing.T, h *hosted) {
-		for n := range 10 {
-			nick := fmt.Sprint(n)
-			h.log.Remember(Client{Key: ClientKey(nick), ID: nick, Gone: []Leave{Here, Dropped, Left}[n%3]})
-			synctest.Wait()
-			time.Sleep(time.Second)
-		}
-		if more, err := h.file.forgetClients(6); err != nil || more {
-			t.Fatal(more, err)
-		}
-		var left string
-		for n := range 10 {
-			left += h.client(fmt.Sprint(n)).ID
-		}
-		if left != "036789" {
-			t.Errorf("the clients %s are left", left)
-		}
-	})
-}
-
-// Many are forgotten in steps: what is said meanwhile has to wait for each.
-func TestForgetClientsInSteps(t *testing.T) {
-	onDisk(t, func(t *testing.T, h *hosted) {
-		err := h.file.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-			INSERT INTO client SELECT randomblob(32), i, 1, 0, '', ?, i FROM n`, 2*forgetStep+5, Left)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range []bool{true, true, false, false} {
-			if more, err := h.file.forgetClients(5); more != want || err != nil {
-				t.Errorf("there are more: %v, %v; want %v", more, err, want)
-			}
-		}
-		var left string
-		if err := h.file.get(`SELECT group_concat(id) FROM (SELECT id FROM client ORDER BY seen)`, &left); err != nil || left != "20001,20002,20003,20004,20005" {
-			t.Errorf("%s are left, %v", left, err)
 		}
 	})
 }

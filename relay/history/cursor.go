@@ -63,7 +63,7 @@ func (c *Cursor) MoveTo(other *Cursor) { c.next = other.next }
 
 // Wait puts r on the list that the log hands over once there is something new to
 // read. It returns false if there is already.
-func (c *Cursor) Wait(r Reader) bool { return c.log.Wait(c.next, r) }
+func (c *Cursor) Wait(r Waiter) bool { return c.log.Wait(c.next, r) }
 
 // Next appends the encodings of the next events to runs, as few slices as there
 // are gaps between them, and moves behind them. It returns no slices when the

@@ -14,13 +14,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
-
-	"chat/relay/text"
 )
 
 // A File is a room on disk: an SQLite database with all that was said and happened,
@@ -38,11 +37,14 @@ type File struct {
 	seekers *sql.DB
 	db      *sql.DB // of writer
 
+	writing      <-chan struct{} // closed when the log's committer has ended; nil: there is no log
+	closeTimeout time.Duration   // a constant, but for tests
+
 	// the committer's, or before there is one
 	writer   *sql.Conn
 	insert   statements
 	nth      uint64 // how many events that were said have been written
-	authors  Author // the highest that was written
+	lastID   uint64 // of the newest event; 0: there has been none
 	lazy     bool   // commits do not wait for the disk
 	long     int64  // bytes of the write-ahead log that are too many; see shorten
 	saids    int    // how many have been written that are not indexed, or more
@@ -75,7 +77,7 @@ const (
 // version 1 of an empty one. They are only ever added to.
 var migrations = []string{`
 	CREATE TABLE meta (
-		name  TEXT PRIMARY KEY, -- room, title, topic, authors
+		name  TEXT PRIMARY KEY, -- room, title; in version 1 also topic and authors
 		value ANY               -- as it was given: not strict, 12e3 would become a number
 	) STRICT, WITHOUT ROWID;
 	CREATE TABLE event (
@@ -98,7 +100,36 @@ var migrations = []string{`
 	) WITHOUT ROWID;
 	-- The words of what was said, folded; rowid is the event's id. It may lack the last ones.
 	CREATE VIRTUAL TABLE word USING fts5(text, content='', contentless_delete=1, tokenize='ascii', detail=none, prefix='3');
+`, `
+	-- Events that no reader gets.
+	CREATE TABLE hidden (
+		n     INTEGER PRIMARY KEY, -- their order
+		after INTEGER NOT NULL,    -- id of the last event before it; 0: there was none
+		time  INTEGER NOT NULL,    -- as event.time
+		json  TEXT NOT NULL        -- only the room knows what is in it
+	) STRICT;
+	-- What all events, visible and hidden, add up to: the records of a history.Fold.
+	CREATE TABLE state (
+		key   TEXT PRIMARY KEY,
+		value TEXT NOT NULL
+	) STRICT, WITHOUT ROWID;
+	INSERT INTO state SELECT 'topic', json_quote(CAST(value AS TEXT)) FROM meta WHERE name = 'topic' AND value <> '';
+	INSERT INTO state SELECT 'authors', CAST(value AS TEXT) FROM meta WHERE name = 'authors';
+	INSERT OR REPLACE INTO state SELECT 'client/' || author, json_object(
+			'key', lower(hex(key)), 'id', CAST(id AS TEXT), 'seq', max(0, min(seq, 9007199254740991)), 'nick', CAST(nick AS TEXT),
+			'gone', CASE WHEN gone = 0 THEN 'here' WHEN gone > 0 THEN 'dropped' ELSE 'left' END,
+			'at', CASE WHEN gone > 0 THEN gone ELSE seen END)
+		FROM client ORDER BY seen;
+	DELETE FROM meta WHERE name IN ('topic', 'authors');
+	DROP TABLE client;
 `}
+
+// authorsBefore are the queries for the highest author that a file of each version, from 1 on,
+// says there has been.
+var authorsBefore = []string{
+	`SELECT max(coalesce((SELECT value FROM meta WHERE name = 'authors'), 0), coalesce((SELECT max(author) FROM client), 0))`,
+	`SELECT coalesce((SELECT value FROM state WHERE key = 'authors'), 0)`,
+}
 
 // OpenFile opens the room at path to host on, or makes a new one. The error is one of
 // the Err of this package or the system's, and the file as it was.
@@ -106,7 +137,7 @@ func OpenFile(path string, keep Keep) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // another host may know it by this name
 	}
-	f := &File{path: path, keep: keep, long: maxWAL, lock: flock.New(path + ".lock")}
+	f := &File{path: path, keep: keep, long: maxWAL, closeTimeout: closeTimeout, lock: flock.New(path + ".lock")}
 	locked, err := f.lock.TryLock()
 	switch {
 	case err == nil && locked:
@@ -149,6 +180,9 @@ func (f *File) open() error {
 	if err := checkSchema(f.writer); err != nil {
 		return err
 	}
+	if err := f.checkNumbers(); err != nil {
+		return err
+	}
 	if err := f.migrate(); err != nil {
 		return err
 	}
@@ -175,8 +209,10 @@ func (f *File) open() error {
 	if err := f.get(`SELECT coalesce(max(nth), 0) FROM event WHERE id = (SELECT max(id) FROM event)`, &f.nth); err != nil {
 		return err
 	}
-	return f.get(`SELECT coalesce((SELECT value FROM meta WHERE name = 'authors'), 0),
-		coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.authors, &f.title)
+	if err := f.get(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
+		return err
+	}
+	return f.get(`SELECT coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.title)
 }
 
 // checkSchema refuses a database that does more than keep what it is given: its owner may
@@ -191,6 +227,37 @@ func checkSchema(db querier) error {
 		return ErrNotHistory
 	}
 	return rows.Err()
+}
+
+// checkNumbers refuses a database of which the next numbers would be too high. It is for before
+// the database is changed.
+func (f *File) checkNumbers() error {
+	var version int
+	if err := f.get(`PRAGMA user_version`, &version); err != nil || version == 0 { // its making was cut short
+		return err
+	}
+	var lowest, highest, hidden, authors any // whatever another program wrote
+	err := f.get(`SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM event`, &lowest, &highest)
+	if err == nil {
+		err = f.get(authorsBefore[min(version, len(authorsBefore))-1], &authors)
+	}
+	if err == nil && version > 1 {
+		err = f.get(`SELECT coalesce(max(n), 0) FROM hidden`, &hidden)
+	}
+	if err != nil {
+		return err
+	}
+	for _, number := range []struct {
+		of    string
+		value any
+		least int64
+	}{{"lowest event id", lowest, 1}, {"highest event id", highest, 0}, {"number of hidden events", hidden, 0}, {"number of authors", authors, 0}} {
+		n, err := strconv.ParseInt(fmt.Sprint(cmp.Or(number.value, any(0))), 10, 64)
+		if err != nil || n < number.least || n > maxNumber {
+			return fmt.Errorf("%w: its %s is %v", ErrDamaged, number.of, number.value)
+		}
+	}
+	return nil
 }
 
 // openReaders opens the database at path for so many to read at a time.
@@ -291,8 +358,17 @@ func (f *File) get(query string, to ...any) error {
 	return f.writer.QueryRowContext(context.Background(), query).Scan(to...)
 }
 
-// Close closes the file. The log on it has to be closed before.
+// Close closes the file, after the log on it. If the log was not closed, or its Close gave up on a
+// disk that does not answer, Close waits another 5 s. Then it returns an error and the file stays
+// open until the program ends: SQLite would wait for the disk.
 func (f *File) Close() error {
+	if f.writing != nil {
+		select {
+		case <-f.writing:
+		case <-time.After(f.closeTimeout):
+			return fmt.Errorf("close history %s: the disk does not answer", f.path)
+		}
+	}
 	var errs []error
 	for _, db := range []*sql.DB{f.readers, f.seekers} {
 		if db != nil {
@@ -333,56 +409,19 @@ const (
 // primary returns an error's code without what SQLite says beyond it.
 func primary(e *sqlite.Error) int { return e.Code() & 0xff }
 
-// A Room is what a file says of the room as a whole.
-type Room struct {
-	ID, Topic string
-	Authors   Author   // the highest there has been
-	Away      []Client // who was here when it closed, or shortly before
-}
-
-// maxAway is how many clients a room that opens again waits for.
-const maxAway = 10_000
-
-// Room reads what the file says of the room. A file that is new gets an id. away is how
-// long before the last event those in Room.Away have gone at most. It is for before there
-// is a log on the file.
-func (f *File) Room(away time.Duration) (Room, error) {
-	r := Room{Authors: f.authors}
-	err := f.get(`SELECT coalesce(max(CASE name WHEN 'room' THEN value END), ''),
-		coalesce(max(CASE name WHEN 'topic' THEN value END), '') FROM meta`, &r.ID, &r.Topic)
-	if err != nil {
-		return r, fmt.Errorf("read the room of %s: %w", f.path, fileError(err))
+// RoomID returns the room's id. A new file gets one. It is for before there is a log on the file.
+func (f *File) RoomID() (string, error) {
+	var id string
+	if err := f.get(`SELECT coalesce((SELECT value FROM meta WHERE name = 'room'), '')`, &id); err != nil {
+		return "", fmt.Errorf("read the room's id from %s: %w", f.path, fileError(err))
 	}
-	r.Topic = text.Clean(r.Topic)
-	if r.ID == "" {
-		r.ID = NewRoomID()
-		if err := f.set("room", r.ID); err != nil {
-			return r, fmt.Errorf("write the room of %s: %w", f.path, err)
+	if id == "" {
+		id = NewRoomID()
+		if err := f.set("room", id); err != nil {
+			return "", fmt.Errorf("write the room's id to %s: %w", f.path, err)
 		}
 	}
-	rows, err := f.writer.QueryContext(context.Background(), `SELECT `+clientColumns+` FROM client
-		WHERE gone = 0 OR gone > (SELECT coalesce(max(seen), 0) FROM client) - ? ORDER BY seen DESC LIMIT ?`, away.Milliseconds(), maxAway)
-	if err != nil {
-		return r, fmt.Errorf("read the clients of %s: %w", f.path, fileError(err))
-	}
-	defer rows.Close()
-	for rows.Next() {
-		c, err := scanClient(rows)
-		if err != nil {
-			return r, fmt.Errorf("read the clients of %s: %w", f.path, err)
-		}
-		r.Away = append(r.Away, c)
-	}
-	if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
-		return r, fmt.Errorf("read the clients of %s: %w", f.path, fileError(err))
-	}
-	// Those who do not come back were not here when it closes next. Where a full disk does not
-	// take that, they are waited for once more: the room opens all the same.
-	err = f.exec(`UPDATE client SET gone = (SELECT max(seen) FROM client) WHERE gone = 0`)
-	if err != nil && !errors.Is(writeError(err), ErrDiskFull) {
-		return r, fmt.Errorf("write the clients of %s: %w", f.path, fileError(err))
-	}
-	return r, nil
+	return id, nil
 }
 
 // Title returns what the room was called last, "" for a new one.

@@ -49,11 +49,12 @@ type hosted struct {
 	file     *File
 	log      *Log // nil while it is closed
 	refusals chan refusal
-	refused  func() // called before what was refused is in refusals; nil: nothing
+	refused  func()               // called before what was refused is in refusals; nil: nothing
+	openLog  func() (*Log, error) // on file; nil: without a fold
 }
 
 type refusal struct {
-	list []Refused
+	list []Rejected
 	err  error
 }
 
@@ -86,17 +87,27 @@ func (h *hosted) open() {
 	if h.file, err = OpenFile(h.path, h.keep); err != nil {
 		h.t.Fatal(err)
 	}
-	h.log, err = NewOn(h.file, h.limits, wakeAll, func(list []Refused, err error) {
-		if h.refused != nil {
-			h.refused()
-		}
-		h.refusals <- refusal{list, err}
-	}, slog.New(slog.DiscardHandler))
+	if h.openLog != nil {
+		h.log, err = h.openLog()
+	} else {
+		h.log, err = NewOn(h.file, h.limits, wakeAll, nil, h, slog.New(slog.DiscardHandler))
+	}
 	if err != nil {
 		h.file.Close()
 		h.t.Fatal(err)
 	}
 }
+
+// Failed rejects messages like a room.
+func (h *hosted) Failed(err error, split func() ([]Rejected, []Held)) {
+	rejected, _ := split()
+	if h.refused != nil {
+		h.refused()
+	}
+	h.refusals <- refusal{rejected, err}
+}
+
+func (h *hosted) Recovered() { h.refusals <- refusal{} }
 
 // close is as orderly as a host's end is.
 func (h *hosted) close() {
@@ -213,7 +224,7 @@ type story []pending
 
 func (s *story) add(e wire.Event, by Origin) {
 	e.ID = uint64(len(*s)) + 1
-	*s = append(*s, pending{e, by})
+	*s = append(*s, pending{event: e, by: by})
 }
 
 // as is the event as a reader gets it.
@@ -245,7 +256,7 @@ func (s story) cursor(from, live uint64, v View) string {
 	var b strings.Builder
 	for i := range s {
 		p := &s[i]
-		if p.event.ID >= from && p.isFor(v) && (p.isSaid() || p.event.ID >= live) {
+		if p.event.ID >= from && p.isFor(v) && (p.isMessage() || p.event.ID >= live) {
 			b.WriteString(p.as(v.Format))
 		}
 	}
@@ -259,7 +270,7 @@ func (s story) page(page Page, v View, words string) string {
 	var lines string
 	for n := 0; len(s) > 0 && n < page.Count; s = s[:len(s)-1] {
 		p := &s[len(s)-1]
-		if page.Before > 0 && p.event.ID >= page.Before || !p.isSaid() || !p.isFor(v) || !query.matches(p.event.Text) {
+		if page.Before > 0 && p.event.ID >= page.Before || !p.isMessage() || !p.isFor(v) || !query.matches(p.event.Text) {
 			continue
 		}
 		line := p.as(v.Format)
@@ -429,7 +440,7 @@ func TestConcurrentUseOnDisk(t *testing.T) {
 	for w := range writers {
 		go func() {
 			for n := range each {
-				h.log.Append(message(fmt.Sprintf("%d.%d", w, n)), Origin{Author: Author(w + 1), Client: &Client{Seq: uint64(n)}})
+				h.log.Append(message(fmt.Sprintf("%d.%d", w, n)), Origin{Author: Author(w + 1)})
 				if full := h.log.Full(); full != nil {
 					<-full
 				}
@@ -470,8 +481,7 @@ func TestConcurrentUseOnDisk(t *testing.T) {
 			_, err := h.log.Search("0", Page{Count: 50, Bytes: 1 << 20}, View{Format: JSON})
 			_, err2 := h.log.Before(Page{Count: 50, Bytes: 1 << 20}, View{Format: JSON})
 			_, err3 := h.log.Back(50)
-			_, err4 := h.log.Client("nobody")
-			if err := errors.Join(err, err2, err3, err4); err != nil {
+			if err := errors.Join(err, err2, err3); err != nil {
 				t.Error(err)
 				return
 			}
@@ -480,50 +490,6 @@ func TestConcurrentUseOnDisk(t *testing.T) {
 	for range writers + 3 {
 		<-done
 	}
-}
-
-// The room as a whole is kept: its id, its title, its topic, how many authors there were.
-func TestRoomIsKept(t *testing.T) {
-	onDisk(t, func(t *testing.T, h *hosted) {
-		h.close()
-		room := func() Room {
-			h.t.Helper()
-			f, err := OpenFile(h.path, Keep{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			kept, err := f.Room(time.Minute)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if f.Title() == "" {
-				if err := f.SetTitle("kitchen"); err != nil {
-					t.Fatal(err)
-				}
-			} else if f.Title() != "kitchen" {
-				t.Errorf("the title is %q", f.Title())
-			}
-			return kept
-		}
-		fresh := room()
-		if len(fresh.ID) != 16 || fresh.Topic != "" || fresh.Authors != 0 || len(fresh.Away) > 0 {
-			t.Errorf("a new room is %+v", fresh)
-		}
-		h.open()
-		h.put(&wire.Event{Type: wire.TypeTopic, Text: "supper"}, Origin{Author: 3})
-		h.put(&wire.Event{Type: wire.TypePrivate, Text: "psst"}, Origin{Author: 2, To: 7}) // 7 never said a word
-		h.close()
-		if kept := room(); kept.ID != fresh.ID || kept.Topic != "supper" || kept.Authors != 7 {
-			t.Errorf("the room %s is %+v now", fresh.ID, kept)
-		}
-		h.open()
-		h.put(&wire.Event{Type: wire.TypeTopic, Text: ""}, Origin{Author: 1})
-		h.close()
-		if kept := room(); kept.Topic != "" || kept.Authors != 7 {
-			t.Errorf("without a topic it is %+v", kept)
-		}
-	})
 }
 
 // A file may have any name.
@@ -600,7 +566,7 @@ func talkFromAnotherProcess(path string) {
 	if err != nil {
 		fail(err)
 	}
-	log, err := NewOn(file, few, wakeAll, func(_ []Refused, err error) { fail(err) }, slog.New(slog.DiscardHandler))
+	log, err := NewOn(file, few, wakeAll, nil, failing(fail), slog.New(slog.DiscardHandler))
 	if err != nil {
 		fail(err)
 	}
@@ -609,7 +575,7 @@ func talkFromAnotherProcess(path string) {
 	go func(n uint64) {
 		for ; ; n++ {
 			ahead <- struct{}{}
-			log.Append(message(fmt.Sprint("number ", n)), Origin{Author: 1, Client: &Client{Seq: n}})
+			log.Append(message(fmt.Sprint("number ", n)), Origin{Author: 1})
 		}
 	}(c.next)
 	woken := make(waker, 1)
@@ -630,6 +596,12 @@ func talkFromAnotherProcess(path string) {
 		}
 	}
 }
+
+// A failing is an Owner that ends when the file cannot be written.
+type failing func(error)
+
+func (f failing) Failed(err error, _ func() ([]Rejected, []Held)) { f(err) }
+func (f failing) Recovered()                                      {}
 
 // What a reader of a host got is in the file, once and in order, when the host is killed.
 func TestKilled(t *testing.T) {
@@ -666,10 +638,6 @@ func TestKilled(t *testing.T) {
 			if want := fmt.Sprint("number ", i+1); text != want {
 				t.Fatalf("event %d is %q", i+1, text)
 			}
-		}
-		c, err := h.log.Client("")
-		if err != nil || c != nil {
-			t.Errorf("nobody's token is known: %v, %v", c, err)
 		}
 		if uint64(len(texts)) < read || read == 0 {
 			t.Errorf("%d were read, %d are in the file", read, len(texts))
@@ -747,12 +715,13 @@ func makeFile(t testing.TB, path string, events int) {
 	}
 	var batch []pending
 	for n := range events {
-		batch = append(batch, pending{*message(fmt.Sprint("number ", n+1, strings.Repeat(" soup", n%50))), Origin{Author: 1}})
+		batch = append(batch, pending{event: *message(fmt.Sprint("number ", n+1, strings.Repeat(" soup", n%50))), by: Origin{Author: 1}})
 	}
-	if _, err := f.Room(0); err != nil {
+	if _, err := f.RoomID(); err != nil {
 		t.Fatal(err)
 	}
-	err = f.write(batch, 1)
+	prepareBatch(batch, 1, nil)
+	err = f.writeBatch(batch, noFold{})
 	for more := true; more && err == nil; {
 		more, err = f.index()
 	}
@@ -987,7 +956,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 			}
 			continue
 		}
-		l, err := NewOn(f, few, wakeAll, func([]Refused, error) {}, slog.New(slog.DiscardHandler))
+		l, err := NewOn(f, few, wakeAll, nil, failing(func(error) {}), slog.New(slog.DiscardHandler))
 		if err == nil {
 			var lost uint64
 			got := 0
@@ -1081,7 +1050,7 @@ func TestEventIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if l, err := NewOn(f, Limits{}, wakeAll, nil, nil); !errors.Is(err, ErrDamaged) {
+	if l, err := NewOn(f, Limits{}, wakeAll, nil, nil, nil); !errors.Is(err, ErrDamaged) {
 		t.Errorf("NewOn: %v, %v", l, err)
 	}
 }

@@ -72,14 +72,19 @@ func useDamaged(t *testing.T, path string) {
 		return
 	}
 	defer file.Close()
-	file.Room(time.Minute)
-	l, err := NewOn(file, few, wakeAll, func([]Refused, error) {}, slog.New(slog.DiscardHandler))
+	file.RoomID()
+	file.Records(func(string, []byte) error { return nil })
+	file.Replay(noFold{}.Apply)
+	l, err := NewOn(file, few, wakeAll, nil, failing(func(error) {}), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return
 	}
 	defer l.Close()
-	_, err = l.Append(message("new"), Origin{Author: 1, Client: &Client{Key: ClientKey("token")}})
+	_, err = l.Append(message("new"), Origin{Author: 1})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.AppendHidden([]byte(`{"hidden":1}`), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	c := first(l.Cursor(1, 1, View{Format: JSON}))
@@ -101,5 +106,4 @@ func useDamaged(t *testing.T, path string) {
 	l.Before(page, View{})
 	l.Search("soup", page, View{})
 	l.Back(50)
-	l.Client("token")
 }

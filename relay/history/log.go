@@ -39,15 +39,16 @@ type Origin struct {
 	To     Author  // the one reader of a private message besides its author; 0: all
 	Client *Client // what a log on disk keeps of the author with the event; nil: nothing
 	Sender any     // comes back with it if it could not be written
-	Reader Reader  // of the author, who waits to read it: handed over first; nil: nobody
+	Waiter Waiter  // of the author, who waits to read it: handed over first; nil: nobody
 }
 
 // A Log is a room's log: the last events in memory, and all of them in a [File] if it
 // has one. With a file an event is in the log, for whoever reads it, once it is on disk.
 type Log struct {
-	committer   *committer // nil: there is no file
+	clients     *clientFold // see compat.go
+	committer   *committer  // nil: there is no file
 	zone        *time.Location
-	wake        func(idle []Reader)
+	wake        func(idle []Waiter)
 	maxEvents   int
 	maxBytes    int
 	blockEvents int
@@ -57,15 +58,15 @@ type Log struct {
 	next   uint64   // the id the next event gets; under mu
 	events int      // in all blocks; under mu
 	bytes  int      // in all blocks; under mu
-	idle   []Reader // who waits for the next event; under mu
+	idle   []Waiter // who waits for the next event; under mu
 	fresh  bool     // something was appended since the last Wake; under mu
-	spare  []Reader // an array for the next list of them; under mu
+	spare  []Waiter // an array for the next list of them; under mu
 
-	speaker Reader // of the last event since the last Wake, or nil; under mu
+	speaker Waiter // of the last event since the last Wake, or nil; under mu
 }
 
-// A Reader is whoever waits for the log to go on. The log knows nothing of it.
-type Reader any
+// A Waiter is whoever waits for the log to go on. The log knows nothing of it.
+type Waiter any
 
 // A block is a run of events whose encodings lie one behind the other, so that
 // a reader takes many with one slice. It only grows: what a reader has seen under
@@ -108,7 +109,7 @@ func (b *block) end(format Format, i int) uint32 {
 
 // New makes an empty log. wake is called by [Log.Wake] with those who waited, and must
 // not wait for anything itself; it owns the list until it gives it to [Log.Recycle].
-func New(limits Limits, wake func(idle []Reader)) *Log {
+func New(limits Limits, wake func(idle []Waiter)) *Log {
 	l := &Log{
 		wake:      wake,
 		zone:      limits.Zone,
@@ -142,16 +143,17 @@ func orDefault(n, otherwise int) int {
 // at the moment.
 func (l *Log) Append(e *wire.Event, by Origin) (ticket uint64, err error) {
 	if l.committer != nil {
-		return l.committer.add(e, by)
+		return l.committer.addEvent(e, by)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.putLocked(e, by)
+	l.appendLocked(e, by, nil)
 	return 0, nil
 }
 
-// putLocked gives e the next id and puts it into memory.
-func (l *Log) putLocked(e *wire.Event, by Origin) {
+// appendLocked gives e the next id and puts it into memory. json is the event with that id in
+// JSON, with a newline; nil: it is encoded here.
+func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 	e.ID = l.next
 	l.next++
 	b := l.blocks[len(l.blocks)-1]
@@ -165,7 +167,11 @@ func (l *Log) putLocked(e *wire.Event, by Origin) {
 		l.blocks = append(l.blocks, b)
 	}
 	before := len(b.json) + len(b.text)
-	b.json = e.AppendJSON(b.json)
+	if json != nil {
+		b.json = append(b.json, json...)
+	} else {
+		b.json = e.AppendJSON(b.json)
+	}
 	b.text = e.AppendText(b.text, l.viewer(e))
 	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.Said(), by.Author, by.To})
 	b.private = b.private || by.To != 0
@@ -173,7 +179,7 @@ func (l *Log) putLocked(e *wire.Event, by Origin) {
 	l.bytes += len(b.json) + len(b.text) - before
 	l.trimLocked()
 	l.fresh = true
-	l.speaker = by.Reader
+	l.speaker = by.Waiter
 }
 
 // viewer returns who reads e as text: all, or the one whom a private message is for.
@@ -183,7 +189,7 @@ func (l *Log) viewer(e *wire.Event) wire.Viewer { return wire.Viewer{Zone: l.zon
 // so that many events that came together are told of once.
 func (l *Log) Wake() {
 	l.mu.Lock()
-	var idle []Reader
+	var idle []Waiter
 	if l.fresh && len(l.idle) > 0 {
 		idle, l.idle, l.spare = l.idle, l.spare, nil
 	}
@@ -197,7 +203,7 @@ func (l *Log) Wake() {
 }
 
 // toFront moves r to the front of the list, if it is there.
-func toFront(list []Reader, r Reader) {
+func toFront(list []Waiter, r Waiter) {
 	if i := slices.Index(list, r); i > 0 {
 		list[0], list[i] = list[i], list[0]
 	}
@@ -268,7 +274,7 @@ func (l *Log) backward(id uint64) iter.Seq2[*block, int] {
 
 // Wait puts r on the list that is handed over when the log goes on, unless the log holds
 // the event next already: then it returns false.
-func (l *Log) Wait(next uint64, r Reader) bool {
+func (l *Log) Wait(next uint64, r Waiter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if next < l.next {
@@ -279,14 +285,14 @@ func (l *Log) Wait(next uint64, r Reader) bool {
 }
 
 // Forget takes r off the list of those who wait.
-func (l *Log) Forget(r Reader) {
+func (l *Log) Forget(r Waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.idle = slices.DeleteFunc(l.idle, func(other Reader) bool { return other == r })
+	l.idle = slices.DeleteFunc(l.idle, func(other Waiter) bool { return other == r })
 }
 
 // Recycle takes the array of a list that was handed over, for the next one.
-func (l *Log) Recycle(list []Reader) {
+func (l *Log) Recycle(list []Waiter) {
 	clear(list)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -315,7 +315,7 @@ func TestWait(t *testing.T) {
 
 type waker chan struct{}
 
-func wakeAll(idle []Reader) {
+func wakeAll(idle []Waiter) {
 	for _, r := range idle {
 		r.(waker) <- struct{}{}
 	}
@@ -427,12 +427,12 @@ func BenchmarkDrain(b *testing.B) {
 
 // Who said something hears first that it was taken.
 func TestWakeBeginsWithTheSpeaker(t *testing.T) {
-	var woken []Reader
-	l := New(Limits{}, func(list []Reader) { woken = list })
+	var woken []Waiter
+	l := New(Limits{}, func(list []Waiter) { woken = list })
 	for _, name := range []string{"a", "b", "c"} {
 		l.Wait(l.Next(), name)
 	}
-	l.Append(message("soup"), Origin{Author: 1, Reader: "c"})
+	l.Append(message("soup"), Origin{Author: 1, Waiter: "c"})
 	l.Wake()
 	if len(woken) != 3 || woken[0] != "c" {
 		t.Errorf("woken in the order %v", woken)

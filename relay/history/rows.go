@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"iter"
@@ -23,6 +22,24 @@ type row struct {
 	json       []byte // without newline
 }
 
+// maxNumber is the highest author, number of a member's own or id: 2^53-1, the highest that
+// programs in JavaScript can read.
+const maxNumber = 1<<53 - 1
+
+// scan reads a row of a result into to, some of which are fields of r, and checks these.
+func (r *row) scan(rows *sql.Rows, to ...any) error {
+	if err := rows.Scan(to...); err != nil {
+		if rows.Err() != nil {
+			return fileError(rows.Err())
+		}
+		return fmt.Errorf("%w: %w", ErrDamaged, err) // what is in it is not of the type that we write
+	}
+	if r.id > maxNumber || r.author > maxNumber || r.to > maxNumber {
+		return fmt.Errorf("%w: event %d of author %d for %d: the number is too high", ErrDamaged, r.id, r.author, r.to)
+	}
+	return nil
+}
+
 // event returns the event, or [ErrDamaged]. It is cleaned like what comes from the network:
 // the file may have been changed since.
 func (r *row) event() (wire.Event, error) {
@@ -33,12 +50,13 @@ func (r *row) event() (wire.Event, error) {
 	if err != nil {
 		return e, fmt.Errorf("%w: event %d: %w", ErrDamaged, r.id, err)
 	}
+	e.Seq = min(e.Seq, maxNumber) // older hosts took any
 	return e.Clean(), nil
 }
 
 // The statements of a transaction, made once.
 type statements struct {
-	event, word, client *sql.Stmt
+	event, hidden, word, record, deleteRecord *sql.Stmt
 }
 
 func (s *statements) prepare(conn *sql.Conn) error {
@@ -48,8 +66,9 @@ func (s *statements) prepare(conn *sql.Conn) error {
 	}{
 		{&s.event, `INSERT INTO event (id, time, said, nth, author, recipient, json) VALUES (?, ?, ?, ?, ?, ?, ?)`},
 		{&s.word, `INSERT INTO word (rowid, text) VALUES (?, ?)`},
-		{&s.client, `INSERT INTO client (` + clientColumns + `, seen) VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), nick = excluded.nick, gone = excluded.gone, seen = excluded.seen`},
+		{&s.hidden, `INSERT INTO hidden (after, time, json) VALUES (?, ?, ?)`},
+		{&s.record, `INSERT INTO state VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`},
+		{&s.deleteRecord, `DELETE FROM state WHERE key = ?`},
 	} {
 		stmt, err := conn.PrepareContext(context.Background(), p.query)
 		if err != nil {
@@ -61,77 +80,58 @@ func (s *statements) prepare(conn *sql.Conn) error {
 }
 
 func (s *statements) close() {
-	for _, stmt := range []*sql.Stmt{s.event, s.word, s.client} {
+	for _, stmt := range []*sql.Stmt{s.event, s.hidden, s.word, s.record, s.deleteRecord} {
 		if stmt != nil {
 			stmt.Close()
 		}
 	}
 }
 
-// write puts a batch into the file in one transaction, its events with ids from first
-// on. When it returns without error they are on disk, also if the power fails.
-func (f *File) write(batch []pending, first uint64) error {
+// writeBatch writes a batch that prepareBatch has prepared, and what it changes in the fold, in one
+// transaction. When it returns without error all is on disk, even if the power fails.
+func (f *File) writeBatch(batch []pending, fold Fold) error {
 	if f.lazy {
 		if err := f.exec(`PRAGMA synchronous = FULL`); err != nil {
 			return err
 		}
 		f.lazy = false
 	}
-	nth, authors, saids := f.nth, f.authors, f.saids
+	nth, saids, last := f.nth, f.saids, f.lastID
 	err := f.transaction(func() error {
-		clients := make(map[[sha256.Size]byte]Client) // copies: what is refused must not raise the Seq of what is held
 		for i := range batch {
 			p := &batch[i]
-			if c := p.by.Client; c != nil {
-				latest := *c
-				latest.Seq = max(c.Seq, clients[c.Key].Seq)
-				clients[c.Key] = latest
+			if p.isHidden() {
+				if _, err := f.insert.hidden.Exec(last, p.at.UnixMilli(), string(p.json)); err != nil {
+					return err
+				}
+			} else {
+				last = p.event.ID
+				if p.event.Said() {
+					nth++
+				}
+				if p.isMessage() {
+					saids++
+				}
+				if err := f.writeEvent(p, nth); err != nil {
+					return err
+				}
 			}
-			authors = max(authors, p.by.Author, p.by.To)
-			if !p.isEvent() {
-				continue
-			}
-			p.event.ID = first
-			first++
-			if p.event.Said() {
-				nth++
-			}
-			if p.isSaid() {
-				saids++
-			}
-			if err := f.writeEvent(p, nth); err != nil {
-				return err
-			}
+			p.apply(fold)
 		}
-		now := time.Now()
-		for _, c := range clients {
-			if _, err := f.insert.client.Exec(c.Key[:], c.ID, c.Author, min(c.Seq, math.MaxInt64), c.Nick, c.gone(now), now.UnixMilli()); err != nil {
-				return err
-			}
-		}
-		if authors > f.authors {
-			return f.set("authors", authors)
-		}
-		return nil
+		return f.writeChanges(fold)
 	})
 	if err == nil {
 		f.saidLast = saids - f.saids
-		f.nth, f.authors, f.saids = nth, authors, saids
+		f.nth, f.saids, f.lastID = nth, saids, last
 	}
 	return err
 }
 
 func (f *File) writeEvent(p *pending, nth uint64) error {
 	e := &p.event
-	json := e.AppendJSON(nil)
-	json = json[:len(json)-len("\n")]
-	if _, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), nth, p.by.Author, p.by.To, string(json)); err != nil {
-		return err
-	}
-	if e.Type == wire.TypeTopic {
-		return f.set("topic", e.Text)
-	}
-	return nil
+	json := p.json[:len(p.json)-len("\n")]
+	_, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), nth, p.by.Author, p.by.To, string(json))
+	return err
 }
 
 // transaction does what do does wholly, or not at all.
@@ -180,8 +180,8 @@ func queryRows(ctx context.Context, q querier, where string, args ...any) iter.S
 		defer rows.Close()
 		for rows.Next() {
 			var r row
-			if err := rows.Scan(&r.id, &r.said, &r.author, &r.to, &r.json); err != nil {
-				yield(row{}, fileError(err))
+			if err := r.scan(rows, &r.id, &r.said, &r.author, &r.to, &r.json); err != nil {
+				yield(row{}, err)
 				return
 			}
 			if !yield(r, nil) {

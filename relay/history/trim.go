@@ -31,6 +31,9 @@ func (f *File) trim(now time.Time) (first uint64, err error) {
 		if err := f.exec(`DELETE FROM word WHERE rowid IN (SELECT id FROM event WHERE id < ? AND (said OR recipient > 0))`, first); err != nil {
 			return err
 		}
+		if err := f.exec(`DELETE FROM hidden WHERE after < ?`, first); err != nil {
+			return err
+		}
 		return f.exec(`DELETE FROM event WHERE id < ?`, first)
 	})
 	if err != nil {
@@ -68,29 +71,6 @@ func (f *File) beyond(oldest, newest uint64, now time.Time) (uint64, error) {
 		return end, nil
 	}
 	return oldest, nil
-}
-
-// forgetStep is how many clients are forgotten at a time at most.
-const forgetStep = 10_000
-
-// forgetClients deletes some of what is known of all but the last clients, most of them, and
-// reports whether there may be more.
-func (f *File) forgetClients(most int) (more bool, err error) {
-	var count int
-	if err := f.get(`SELECT count(*) FROM client`, &count); err != nil {
-		return false, fmt.Errorf("count clients: %w", err)
-	}
-	if count <= most {
-		return false, nil
-	}
-	step := min(count-most, forgetStep)
-	gone, err := f.writer.ExecContext(context.Background(),
-		`DELETE FROM client WHERE key IN (SELECT key FROM client WHERE gone <> 0 ORDER BY seen LIMIT ?)`, step)
-	if err != nil {
-		return false, fmt.Errorf("delete old clients: %w", err)
-	}
-	n, err := gone.RowsAffected()
-	return n == forgetStep, err
 }
 
 // maxWAL is how many bytes the write-ahead log may have.
