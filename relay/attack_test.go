@@ -89,7 +89,7 @@ func TestMutedAndForged(t *testing.T) {
 		host.send(`{"type":"mute","nick":"mallory"}`)
 		mallory.expect("* h muted you")
 		mallory.send("/nick BUY-SOUP", "/quit BUY SOUP")
-		mallory.next("! the hosting person muted you")
+		mallory.next("! an operator muted you")
 		alice.expect("mallory joined")
 		if line := alice.line(); line != "* mallory left" {
 			t.Errorf("alice got %q", line)

@@ -1,6 +1,8 @@
-package relay
+package relay_test
 
 import (
+	"chat/relay"
+	"chat/relay/internal/fanout"
 	"context"
 	"io"
 	"log/slog"
@@ -46,10 +48,10 @@ func (l *listener) Read(p []byte) (int, error) {
 	}
 }
 
-func (l *listener) writeNow(w *writer) ([][]byte, error) {
-	for runs := w.runs; len(runs) > 0; {
-		b := w.next(runs)
-		runs = behind(runs, len(b))
+func (l *listener) WriteEagerly(w *fanout.Writer, runs [][]byte) ([][]byte, error) {
+	for len(runs) > 0 {
+		b := w.Next(runs)
+		runs = fanout.After(runs, len(b))
 		l.writes.Add(1)
 		l.lines.Add(int64(strings.Count(string(b), "\n")))
 	}
@@ -66,7 +68,7 @@ func (l *listener) SetWriteDeadline(t time.Time) error { return nil }
 // withListeners has test run with a room of n listeners, of which the first speaks.
 func withListeners(t *testing.T, n int, test func(all []*listener)) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := New(Options{Rate: -1, MaxSessions: -1, Log: slog.New(slog.DiscardHandler)})
+		srv := relay.New(relay.Options{Rate: -1, MaxSessions: -1, Log: slog.New(slog.DiscardHandler)})
 		var served sync.WaitGroup
 		all := make([]*listener, n)
 		for i := range all {

@@ -155,7 +155,7 @@ func TestHistoryLeavesIgnoredOut(t *testing.T) {
 			t.Errorf("answer %s", line)
 		}
 		alice.send("/ignore bob", "/history 2")
-		alice.next("hear no more")
+		alice.next("messages from bob are hidden")
 		alice.next("2 earlier")
 		alice.next("<alice> one")
 		alice.next("<alice> three")

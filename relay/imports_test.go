@@ -11,17 +11,28 @@ import (
 // nothing of each other.
 func TestImports(t *testing.T) {
 	for dir, allowed := range map[string][]string{
-		".":         {"chat/relay/history", "chat/relay/text", "chat/relay/wire"},
-		"text":      {},
-		"wire":      {"chat/relay/text"},
-		"history":   {"chat/relay/text", "chat/relay/wire"},
-		"client":    {"chat/relay/text", "chat/relay/wire"},
-		"plain":     {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
-		"screen":    {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
-		"files":     {"chat/relay/text", "chat/relay/wire"},
-		"web":       {"chat/relay", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
-		"discovery": {"chat/relay/text", "chat/relay/wire"},
-		"doctor":    {"chat/relay/wire"},
+		".": {
+			"chat/relay/history", "chat/relay/internal/fanout", "chat/relay/internal/front", "chat/relay/internal/room",
+			"chat/relay/internal/session", "chat/relay/text", "chat/relay/wire",
+		},
+		"internal/front": {
+			"chat/relay/internal/fanout", "chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/wire",
+		},
+		"internal/session": {
+			"chat/relay/history", "chat/relay/internal/fanout", "chat/relay/internal/room", "chat/relay/text", "chat/relay/wire",
+		},
+		"internal/room":   {"chat/relay/history", "chat/relay/text", "chat/relay/wire"},
+		"internal/fanout": {"chat/relay/history", "chat/relay/wire"},
+		"text":            {},
+		"wire":            {"chat/relay/text"},
+		"history":         {"chat/relay/text", "chat/relay/wire"},
+		"client":          {"chat/relay/text", "chat/relay/wire"},
+		"plain":           {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
+		"screen":          {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
+		"files":           {"chat/relay/text", "chat/relay/wire"},
+		"web":             {"chat/relay", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
+		"discovery":       {"chat/relay/text", "chat/relay/wire"},
+		"doctor":          {"chat/relay/wire"},
 	} {
 		p, err := build.ImportDir(dir, 0)
 		if err != nil {

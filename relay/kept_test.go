@@ -174,7 +174,7 @@ func TestPrivateMessagesWait(t *testing.T) {
 		p.conn.Close()
 		alice.expect("bob left")
 		alice.send("/msg bob away")
-		alice.expect("the connection of bob is lost; they get this if they come back")
+		alice.expect("bob is disconnected; they get this if they reconnect")
 		carol := guest(t, k.srv, "carol")
 		carol.send("/history 10")
 		carol.expect("no earlier messages")
@@ -201,13 +201,13 @@ func TestFewPrivateMessagesWait(t *testing.T) {
 		time.Sleep(time.Second)
 		for range 100 {
 			alice.send("/msg bob x")
-			alice.expect("they get this if they come back")
+			alice.expect("they get this if they reconnect")
 		}
 		alice.send("/msg bob x")
-		alice.expect("! the connection of bob is lost, and 100 messages wait already; this was not sent")
+		alice.expect("! the connection of bob is lost, and 100 messages are waiting already; this was not sent")
 		time.Sleep(3 * time.Minute)
 		alice.send("/msg bob x")
-		alice.expect("! nobody here is called bob")
+		alice.expect("! no member is called bob")
 	})
 }
 
@@ -272,7 +272,7 @@ func TestComingBackToAFullDisk(t *testing.T) {
 		unlock()
 		time.Sleep(3 * time.Second)
 		p.send(`{"type":"msg","to":"lost","text":"x"}`)
-		if e := p.expectEvent(wire.TypeNotice); !strings.Contains(e.Text, "they get this if they come back") {
+		if e := p.expectEvent(wire.TypeNotice); !strings.Contains(e.Text, "they get this if they reconnect") {
 			t.Errorf("got %+v", e)
 		}
 	})

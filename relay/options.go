@@ -6,65 +6,50 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/internal/front"
+	"chat/relay/internal/session"
 	"chat/relay/wire"
 )
 
-// Options are what a host may be told. The zero value works: each field's zero
-// means the default it names, and a negative number means no limit.
+// Options configure a Server. The zero value works: the zero value of each field means the
+// default it names, and a negative number means no limit.
 type Options struct {
-	Title string       // what people call the room; "" is "chat"
-	Room  string       // the room's id; "" is a new one, 16 random hexadecimal digits
-	App   string       // the program and its version, told to those who join; may be ""
+	Title string       // the room's name for people; default "chat"
+	Room  string       // the room's ID; default: a new one, 16 random hexadecimal digits
+	App   string       // the program and its version, shown to clients; may be ""
 	Log   *slog.Logger // nil: nothing is logged
 
-	// Web takes connections whose first line is an HTTP request. It has to close them, and
-	// does so when they fail. nil: a browser is told that this is no web page.
+	// Web serves connections whose first line is an HTTP request. It must close them, also
+	// when they fail. nil: a browser gets an error.
 	Web func(net.Conn)
 
-	// Files finds what somebody wants to send by the id of its upload, which nobody else
-	// knows, and where people find it. An error that is fs.ErrNotExist is told as
-	// no_such_file, any other as not_stored. nil: nobody sends files.
+	// Files finds a finished upload by its ID, which only the uploader knows, and returns it
+	// with its URL. An error that wraps fs.ErrNotExist is reported as no_such_file, any
+	// other as not_stored. nil: the host accepts no files.
 	Files func(id string) (file wire.File, url string, err error)
 
-	// HostToken is the token by which a hello is the hosting person's: it may
-	// kick, ban and mute. "" means nobody may.
+	// HostToken is the token of an operator, who may kick, ban and mute. "": there is none.
 	HostToken string
 
-	Backlog int            // messages a newcomer begins with; default 50, negative: none
+	Backlog int            // messages that a new member gets; default 50, negative: none
 	History history.Limits // what the room's log keeps in memory
 
-	MaxSessions   int     // sessions in all; default 1,000
-	MaxPerAddress int     // sessions of one address; default 64; this machine itself is exempt
+	MaxSessions   int     // connections in all; default 1,000
+	MaxPerAddress int     // connections of one address; default 64; this machine itself is exempt
 	MaxLine       int     // bytes of a person's line with its newline; default 8 KiB, at most 1 MiB
 	MaxJSONLine   int     // bytes of a program's line with its newline; default 32 KiB, at most 1 MiB
 	MaxText       int     // bytes of a message; default 16 KiB
 	MaxTextLines  int     // lines of a message; default 100
-	Rate          float64 // lines a second a session may send for long; default 20; past it the session is read more slowly
-	Burst         int     // lines it may send at once before that; default 200
+	Rate          float64 // lines a second of one connection; default 20; excess input is delayed
+	Burst         int     // lines that it may send at once; default 200
 
-	Stall     time.Duration // a session that takes no byte for so long is closed; default 30 s
-	FirstLine time.Duration // a first line that a program began must end within it; default 30 s
-	DeadPeer  time.Duration // TCP finds a peer that is gone without a word within it; default 45 s
+	Stall     time.Duration // a session that takes no byte for this long is closed; default 30 s
+	FirstLine time.Duration // the first line must end within this, once it was begun; default 30 s
+	DeadPeer  time.Duration // TCP detects an unresponsive peer within this; default 45 s
 }
 
-const (
-	// silence is how long the host leaves the first word to the client. It is
-	// part of the protocol: one port tells programs from people by their first line.
-	silence = 300 * time.Millisecond
-
-	// pageSilence takes its place where a browser at the same address has the page open: it
-	// opens connections ahead, which are silent until it needs them, and is no guest.
-	pageSilence = 12 * time.Second
-
-	// drain is how long a session that ends may take what is still meant for it.
-	drain = 2 * time.Second
-
-	// maxLine bounds what a session's reader may hold, whatever the options say.
-	maxLine = 1 << 20
-
-	noLimit = 1<<31 - 1                  // of a number
-	never   = 100 * 365 * 24 * time.Hour // of a time
-)
+// maxLine bounds how many bytes the reader of a session may hold, whatever the options say.
+const maxLine = 1 << 20
 
 // withDefaults returns the options with every zero replaced by its default and
 // every "no limit" by a number too large to reach.
@@ -78,7 +63,7 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Backlog = orDefault(o.Backlog, 50); o.Backlog == noLimit {
+	if o.Backlog = orDefault(o.Backlog, 50); o.Backlog == session.Unlimited {
 		o.Backlog = 0
 	}
 	o.MaxSessions = orDefault(o.MaxSessions, 1000)
@@ -95,12 +80,28 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// sessionLimits returns the limits of each session. o has its defaults.
+func (o *Options) sessionLimits() session.Limits {
+	return session.Limits{
+		Line: o.MaxLine, JSONLine: o.MaxJSONLine, Text: o.MaxText, TextLines: o.MaxTextLines,
+		Stall: o.Stall, FirstLine: o.FirstLine, Backlog: o.Backlog,
+	}
+}
+
+// frontOptions returns the limits at the door. o has its defaults.
+func (o *Options) frontOptions() front.Options {
+	return front.Options{
+		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress, Rate: session.NewRate(o.Rate, o.Burst),
+		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web,
+	}
+}
+
 func orDefault[N int | float64](n, otherwise N) N {
 	switch {
 	case n == 0:
 		return otherwise
 	case n < 0:
-		return noLimit
+		return session.Unlimited
 	default:
 		return n
 	}
@@ -111,7 +112,7 @@ func timeOrDefault(d, otherwise time.Duration) time.Duration {
 	case d == 0:
 		return otherwise
 	case d < 0:
-		return never
+		return session.Never
 	default:
 		return d
 	}

@@ -132,7 +132,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("the room took %v to close", d)
 		}
 		rest := bob.closed()
-		if len(rest) < 2 || !strings.Contains(rest[len(rest)-2], "line 99") || rest[len(rest)-1] != "* the room closes; goodbye" {
+		if len(rest) < 2 || !strings.Contains(rest[len(rest)-2], "line 99") || rest[len(rest)-1] != "* the room is closing; goodbye" {
 			t.Errorf("bob got at last %q", rest[max(0, len(rest)-3):])
 		}
 		alice.closed()

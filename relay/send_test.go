@@ -34,7 +34,7 @@ func TestSend(t *testing.T) {
 		{"said", find, "SOUP", wire.Event{Type: wire.TypeAction, Text: "sent soup.png (1.2 MB): http://192.168.1.5:24280/files/3/soup.png"}},
 		{"gone", find, "NONE", wire.Event{Type: wire.TypeError, Code: wire.CodeNoSuchFile, Text: "the host does not have that file, or not all of it; this was not sent"}},
 		{"full", find, "FULL", wire.Event{Type: wire.TypeError, Code: wire.CodeNotStored, Text: "the host cannot keep that file: the host's disk is full; this was not sent"}},
-		{"none", nil, "SOUP", wire.Event{Type: wire.TypeError, Code: wire.CodeBadRequest, Text: "this host takes no files"}},
+		{"none", nil, "SOUP", wire.Event{Type: wire.TypeError, Code: wire.CodeBadRequest, Text: "this host accepts no files"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			srv := relay.New(relay.Options{Files: test.find})

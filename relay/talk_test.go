@@ -34,7 +34,7 @@ func TestPeopleTalk(t *testing.T) {
 		bob.next("* The topic is: lunch")
 		bob.send("/foo", "/msg zed hi", "/msg bob", "/nick a b", "/kick alice")
 		bob.next("! unknown command /foo; /help lists them")
-		bob.next("! nobody here is called zed")
+		bob.next("! no member is called zed")
 		bob.next("! usage: /msg NICK TEXT")
 		bob.next("! usage: /nick NAME")
 		bob.next("! only operators can use /kick")
@@ -126,7 +126,7 @@ func TestFirstLineOfProgram(t *testing.T) {
 }
 
 func TestUnfinishedFirstLine(t *testing.T) {
-	for _, start := range []string{`{"type":`, "GET / HT", "\x16\x03\x01"} {
+	for _, start := range []string{`{"type":`, "GET / HT"} {
 		bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 			p := join(t, srv, "p")
 			p.conn.Write([]byte(start))
@@ -135,6 +135,23 @@ func TestUnfinishedFirstLine(t *testing.T) {
 			p.closed()
 			if d := time.Since(began).Round(time.Second); d != 30*time.Second {
 				t.Errorf("%q was given %v, want 30s", start, d)
+			}
+		})
+	}
+}
+
+// A TLS handshake is closed without a word: its client would show text as garbage.
+func TestHandshakeIsClosedAtOnce(t *testing.T) {
+	for _, start := range []string{"\x16\x03\x01", "\x16\x03\x01\x02\x00\x01\n\x00", "SSH-2.0-OpenSSH_9.2\r\n"} {
+		bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
+			p := join(t, srv, "p")
+			p.conn.Write([]byte(start))
+			began := time.Now()
+			if rest := p.closed(); len(rest) > 0 {
+				t.Errorf("%q was answered with %q", start, rest)
+			}
+			if d := time.Since(began); d > time.Second {
+				t.Errorf("%q was closed after %v, want less than a second", start, d)
 			}
 		})
 	}
@@ -236,7 +253,7 @@ func TestRenameIsTold(t *testing.T) {
 		bob.next("* you are now alice-2")
 		bob.next("! a nick has no spaces")
 		alice.send("/msg bobby x", "/msg alice-2 x")
-		alice.next("! nobody here is called bobby")
+		alice.next("! no member is called bobby")
 		bob.next("[alice -> you] x")
 	})
 }
@@ -266,7 +283,7 @@ func TestIgnore(t *testing.T) {
 		p, _ := program(t, srv, hello("p"))
 		alice.expect("p joined")
 		alice.send("/ignore bob", "/ignore")
-		alice.next("* you hear no more of bob")
+		alice.next("* messages from bob are hidden")
 		alice.next("* you ignore bob")
 		p.send(`{"type":"ignore","nick":"bob"}`)
 		p.expectEvent(wire.TypeNotice)
@@ -278,7 +295,7 @@ func TestIgnore(t *testing.T) {
 			t.Errorf("the program got %+v", e)
 		}
 		alice.send("/unignore bob")
-		alice.next("* you hear bob again")
+		alice.next("* messages from bob are shown again")
 		bob.send("six")
 		alice.next("<rob> six")
 	})
@@ -295,10 +312,10 @@ func TestModeration(t *testing.T) {
 		bob.expect("* h muted you")
 		bob.send("hi", "/msg alice hi", "/me hi", "/topic hi")
 		for range 4 {
-			bob.next("! the hosting person muted you")
+			bob.next("! an operator muted you")
 		}
 		host.send(`{"type":"command","text":"/unmute bob"}`)
-		host.expect("bob is free again")
+		host.expect("bob is no longer muted")
 		bob.send("I can speak")
 		alice.next("<bob> I can speak")
 		host.send(`{"type":"kick","nick":"bob","text":"too loud"}`)
@@ -319,9 +336,9 @@ func TestModeration(t *testing.T) {
 		host.send(`{"type":"bans"}`)
 		host.expect("banned: bot")
 		host.send(`{"type":"kick","nick":"h"}`, `{"type":"ban","nick":"127.0.0.1"}`, `{"type":"unban","nick":"bot"}`)
-		host.expect("h is the hosting person")
-		host.expect("127.0.0.1 is this machine itself")
-		host.expect("bot is free again")
+		host.expect("h is an operator")
+		host.expect("127.0.0.1 is this machine's own address")
+		host.expect("bot is no longer banned")
 		program(t, srv, `{"type":"hello","nick":"x","token":"bots-own-token"}`)
 		if welcome.Nick != "h" {
 			t.Errorf("the hosting person is %q", welcome.Nick)

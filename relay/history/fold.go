@@ -81,7 +81,7 @@ func (noFold) Rollback()                                    {}
 
 // apply gives the pending event to the fold, as [File.Replay] would.
 func (p *pending) apply(fold Fold) {
-	by := Origin{Author: p.by.Author, To: p.by.To, Client: p.by.Client}
+	by := Origin{Author: p.by.Author, To: p.by.To}
 	if p.isHidden() {
 		fold.Apply(nil, p.json, by, p.at)
 	} else {

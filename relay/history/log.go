@@ -36,17 +36,15 @@ type Author uint64
 // An Origin says whose an event is, and who may read it.
 type Origin struct {
 	Author Author
-	To     Author  // the one reader of a private message besides its author; 0: all
-	Client *Client // what a log on disk keeps of the author with the event; nil: nothing
-	Sender any     // comes back with it if it could not be written
-	Waiter Waiter  // of the author, who waits to read it: handed over first; nil: nobody
+	To     Author // the one reader of a private message besides its author; 0: all
+	Sender any    // comes back with it if it could not be written
+	Waiter Waiter // of the author, who waits to read it: handed over first; nil: nobody
 }
 
 // A Log is a room's log: the last events in memory, and all of them in a [File] if it
 // has one. With a file an event is in the log, for whoever reads it, once it is on disk.
 type Log struct {
-	clients     *clientFold // see compat.go
-	committer   *committer  // nil: there is no file
+	committer   *committer // nil: there is no file
 	zone        *time.Location
 	wake        func(idle []Waiter)
 	maxEvents   int

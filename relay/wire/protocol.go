@@ -55,8 +55,13 @@ const (
 	TypePing  = "ping"  // asks for a pong
 	TypeSend  = "send"  // says that a file was sent, of which the upload is over
 
-	TypeSearch = "search" // a command, too: asks for a history of what has certain words
+	TypeCommand = "command" // a line as a member types it
+	TypeSearch  = "search"  // a command, too: asks for a history of what has certain words
 )
+
+// MaxNumber is the highest number in the protocol: IDs, seq. Every language that has
+// doubles only reads it exactly (RFC 8259, section 6).
+const MaxNumber = 1<<53 - 1
 
 // A Code says in one word why a request failed or a session ended, for programs.
 type Code string

@@ -1,0 +1,323 @@
+package front
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"chat/relay/internal/fanout"
+	"chat/relay/internal/session"
+	"chat/relay/wire"
+)
+
+// A Conn is a connection that was admitted. As a net.Conn it is what the HTTP handler gets:
+// reading begins with the first line.
+type Conn struct {
+	net.Conn // see fanout.NonBlocking
+
+	// fixed
+	front   *Front
+	address string // see AddressOf
+	visit   bool
+
+	// owned by the goroutine that reads
+	lines  *wire.LineReader
+	bucket session.Bucket // guarded by mu while the connection speaks HTTP
+	head   []byte         // bytes that were read ahead, for Read
+
+	isBrowser bool // it is counted as one; guarded by front.mu
+
+	mu        sync.Mutex
+	session   *session.Session // nil while it has none; guarded by mu
+	isHandled bool             // the HTTP handler has it; guarded by mu
+	isEnding  bool             // the room closes; guarded by mu
+	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it; guarded by mu
+	isRemoved bool             // from the front; guarded by mu
+	closed    func()           // called then; nil: nothing is; guarded by mu
+}
+
+func newConn(f *Front, conn net.Conn, address string, visit bool) *Conn {
+	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, address: address, visit: visit}
+	c.lines = wire.NewLineReader(c.Conn, f.door.Limits.Line)
+	c.lines.OnRead = func(n int) { c.wait(c.bucket.Bytes(n)) }
+	return c
+}
+
+func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.RemoteAddr().String()) }
+
+// whenClosed has f called when the connection is closed. It is called once at most.
+func (c *Conn) whenClosed(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = f
+}
+
+// over removes a connection that is closed. Only the first call counts.
+func (c *Conn) over() {
+	c.mu.Lock()
+	removed, closed := c.isRemoved, c.closed
+	c.isRemoved = true
+	c.mu.Unlock()
+	if removed {
+		return
+	}
+	c.front.remove(c)
+	if closed != nil {
+		closed()
+	}
+}
+
+// end tells whoever serves the connection that the room closes.
+func (c *Conn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isEnding {
+		return
+	}
+	c.isEnding = true
+	if c.ended != nil {
+		close(c.ended)
+	}
+	switch {
+	case c.session != nil:
+		c.session.Close()
+	case c.isHandled:
+		c.Conn.Close() // the handler closes the rest
+	default:
+		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
+	}
+}
+
+// hasEnded returns a channel that is closed once the room closes.
+func (c *Conn) hasEnded() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == nil {
+		c.ended = make(chan struct{})
+		if c.isEnding {
+			close(c.ended)
+		}
+	}
+	return c.ended
+}
+
+// newSession returns the session of the connection, on conn.
+func (c *Conn) newSession(conn net.Conn) *session.Session {
+	s := c.front.door.New(session.Conn{
+		Conn: conn, Lines: c.lines, Bucket: &c.bucket, Address: c.address, Visit: c.visit,
+	}, c.over)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = s
+	if c.isEnding {
+		s.Close()
+	}
+	return s
+}
+
+func (c *Conn) currentSession() *session.Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+// serve finds out who speaks and hands the connection to its door.
+func (c *Conn) serve() {
+	if err := watchPeer(c.Conn, c.front.opts.DeadPeer); err != nil {
+		c.log().Debug("dead peers are found later than they could be", "error", err)
+	}
+	line, err := c.firstLine()
+	switch {
+	case err == errSilent:
+		c.newSession(c.Conn).ServePerson(nil, table{})
+		return
+	case errors.Is(err, wire.ErrLineTooLong):
+		c.serveTooLong()
+		return
+	case err != nil:
+		c.closeWith(c.farewell(err))
+		return
+	}
+	switch (table{}).Line(line) {
+	case session.Program:
+		c.newSession(c.Conn).ServeProgram(line)
+	case session.Browser:
+		c.serveHTTP(line)
+	case session.Stranger:
+		c.log().Info("a handshake of another protocol on the chat port; closed")
+		c.closeWith(nil)
+	default:
+		if len(line) == 0 { // it does not show yet who speaks
+			line = nil
+		}
+		c.newSession(c.Conn).ServePerson(line, table{})
+	}
+}
+
+// errSilent says that a peer waits for the host to speak first, as a person may;
+// errUnfinished that it did not finish its first line in time.
+var (
+	errSilent     = errors.New("no first line")
+	errUnfinished = errors.New("the first line did not end in time")
+)
+
+// firstLine reads the first line.
+func (c *Conn) firstLine() ([]byte, error) {
+	c.readBy(Silence)
+	line, err := c.lines.ReadLine()
+	if isTimeout(err) && len(c.lines.Pending()) == 0 && c.front.hasBrowser(c.address) {
+		c.readBy(browserSilence - Silence)
+		line, err = c.lines.ReadLine()
+	}
+	if !isTimeout(err) {
+		return line, err
+	}
+	switch (table{}).Start(c.lines.Pending()) {
+	case session.Person:
+		return nil, errSilent
+	case session.Stranger:
+		return c.lines.Pending(), nil
+	}
+	c.readBy(c.front.opts.FirstLine - Silence)
+	if line, err = c.lines.ReadLine(); isTimeout(err) {
+		return nil, errUnfinished
+	}
+	return line, err
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// readBy has reads fail after d, unless the room closes: then they fail already.
+func (c *Conn) readBy(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.isEnding {
+		c.Conn.SetReadDeadline(time.Now().Add(d))
+	}
+}
+
+// serveTooLong serves a connection whose first line was too long.
+func (c *Conn) serveTooLong() {
+	switch start := c.lines.Dropped(); (table{}).Start(start) {
+	case session.Person:
+		c.newSession(c.Conn).ServeTooLong()
+	case session.Browser:
+		c.closeWith(httpError("414 URI Too Long", "the address is too long"))
+	default:
+		c.closeWith(nil)
+	}
+}
+
+// farewell returns the last line for a peer that did not send a first one; nil: none.
+func (c *Conn) farewell(err error) []byte {
+	if err != errUnfinished {
+		return nil
+	}
+	e := wire.Event{Type: wire.TypeBye, Code: wire.CodeFirstLine, Text: err.Error()}
+	return e.AppendText(nil, wire.Viewer{})
+}
+
+// closeWith sends a last answer, nil for none, and closes the connection.
+func (c *Conn) closeWith(b []byte) {
+	if len(b) > 0 {
+		sendAndClose(c.Conn, b)
+	} else {
+		c.Conn.Close()
+	}
+	c.over()
+}
+
+// serveHTTP hands the connection to the HTTP handler. line is its first one.
+func (c *Conn) serveHTTP(line []byte) {
+	if c.front.opts.HTTP == nil {
+		c.log().Info("an HTTP request on the chat port; rejected")
+		c.closeWith(httpError("400 Bad Request", notHTTP))
+		return
+	}
+	c.head = slices.Concat(line, []byte("\r\n"), c.lines.Pending())
+	c.lines = nil // with its buffer
+	c.front.addBrowser(c)
+	if !c.giveToHandler() {
+		c.Close()
+		return
+	}
+	c.front.opts.HTTP(c)
+}
+
+// giveToHandler notes that the HTTP handler has the connection. It returns false if the room
+// closes.
+func (c *Conn) giveToHandler() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isHandled = !c.isEnding
+	if c.isHandled {
+		c.Conn.SetReadDeadline(time.Time{})
+	}
+	return c.isHandled
+}
+
+// serveFramed serves a connection whose lines come in frames.
+func (c *Conn) serveFramed(framed session.FramedConn) {
+	below := c.Conn
+	if conn, ok := framed.NetConn().(*Conn); !ok || conn != c {
+		below = fanout.NonBlocking(framed.NetConn())
+	}
+	c.lines = wire.NewLineReader(framed, c.front.door.Limits.Line)
+	c.newSession(session.Framed(framed, below)).ServeProgram(nil)
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(b []byte) (int, error) {
+	if len(c.head) == 0 {
+		return c.Conn.Read(b)
+	}
+	n := copy(b, c.head)
+	if c.head = c.head[n:]; len(c.head) == 0 {
+		c.head = nil
+	}
+	return n, nil
+}
+
+// ReadFrom lets the system copy a file to the connection, if it can.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	if to, ok := c.Conn.(io.ReaderFrom); ok {
+		return to.ReadFrom(r)
+	}
+	return io.Copy(onlyWriter{c.Conn}, r)
+}
+
+type onlyWriter struct{ io.Writer }
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	err := c.Conn.Close()
+	if c.currentSession() == nil { // else the session is over when it has said goodbye
+		c.over()
+	}
+	return err
+}
+
+// KeepPace counts an HTTP request as a line, and waits until it may be answered: requests
+// without end take no more from the room than lines.
+func (c *Conn) KeepPace() {
+	c.mu.Lock()
+	wait := c.bucket.Line()
+	c.mu.Unlock()
+	c.wait(wait)
+}
+
+// wait waits for d, or until the room closes.
+func (c *Conn) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-c.hasEnded():
+	}
+}

@@ -1,0 +1,229 @@
+package room
+
+import (
+	"encoding/hex"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// A request asks for a change of the state.
+type request struct {
+	op operation
+	at time.Time
+	by subject // who asks
+	to subject // whom it is about: the recipient of a private message, the target of a ban
+
+	kind string     // of opPost: the type of the event
+	seq  uint64     // the sender's own number; 0: none
+	text string     // of a message or a topic, or a new nick
+	file *wire.File // of an action that announces an upload
+	name string     // of opUnban and opUnmute: the nick or the address
+
+	presence presence // of opClient
+	wanted   string   // of opClient: the nick it asked for
+}
+
+// An operation is the kind of a request.
+type operation uint8
+
+const (
+	opPost   operation = iota // a message, an action or a private message
+	opTopic                   // set the topic
+	opRename                  // change a nick, which is free
+	opClient                  // note that a client is new, came or left, or has another nick
+	opOpen                    // note that a host was started on the room's history
+	opBan
+	opUnban
+	opMute
+	opUnmute
+	opReject // remember that a numbered message was rejected
+)
+
+// A subject is a member or a client, as a decision needs to know it.
+type subject struct {
+	author   history.Author
+	id       string
+	key      clientKey // zero: it has no token
+	nick     string
+	address  string // that bans count it by; "": this machine's own
+	operator bool
+	visit    bool
+}
+
+// marks are the keys by which s is recognized again: its public ID, the hash of its
+// token, and its address.
+func (s *subject) marks() []string {
+	marks := []string{"client " + s.id}
+	if s.key != (clientKey{}) {
+		marks = append(marks, "key "+hex.EncodeToString(s.key[:]))
+	}
+	if s.address != "" {
+		marks = append(marks, s.address)
+	}
+	return marks
+}
+
+func isMarked(marks map[string]string, s *subject) bool {
+	return len(marks) > 0 && slices.ContainsFunc(s.marks(), func(mark string) bool { return marks[mark] != "" })
+}
+
+// An event is what a decision adds to the log: a visible event, or a hidden one.
+type event struct {
+	wire.Event
+	by     history.Origin
+	hidden *hidden
+}
+
+// decide sets e to the event by which r changes the state, or returns the [*wire.Fault]
+// for which it may not. It changes nothing. A request that has no effect leaves e without
+// a type.
+func (s *State) decide(r *request, e *event) error {
+	switch r.op {
+	case opPost:
+		return s.decidePost(r, e)
+	case opTopic, opRename:
+		if isMarked(s.mutes, &r.by) { // a nick is a message, too
+			return mutedFault()
+		}
+		e.Event = wire.Event{Type: wire.TypeTopic, From: r.by.nick, Client: r.by.id, Seq: r.seq, Text: r.text, Time: r.at}
+		if r.op == opRename {
+			e.Event = wire.Event{Type: wire.TypeNick, From: r.by.nick, Client: r.by.id, Seq: r.seq, Nick: r.text, Time: r.at}
+		}
+		e.by = history.Origin{Author: r.by.author}
+		return nil
+	case opClient:
+		e.hidden = s.decideClient(r)
+		return nil
+	case opOpen:
+		e.hidden = &hidden{Type: hiddenOpen, At: millisOf(r.at)}
+		return nil
+	case opReject:
+		e.hidden = &hidden{Type: hiddenReject, At: millisOf(r.at), Author: r.by.author, Seq: r.seq, Code: wire.Code(r.text)}
+		return nil
+	default:
+		return s.decideMarks(r, e)
+	}
+}
+
+// decidePost decides on a message.
+func (s *State) decidePost(r *request, e *event) error {
+	if r.seq > 0 {
+		if c := s.clients[r.by.author]; c != nil && dropDuplicates && r.seq <= c.Seq {
+			return c.repeated(r.seq)
+		}
+	}
+	to := &r.to
+	switch {
+	case isMarked(s.mutes, &r.by):
+		return mutedFault()
+	case r.kind != wire.TypePrivate:
+	case s.isFull(to):
+		return wire.Faultf(wire.CodeBusy, "the connection of %s is lost, and %d messages are waiting already; this was not sent", to.nick, maxWaiting)
+	}
+	e.Event = wire.Event{Type: r.kind, Seq: r.seq, From: r.by.nick, Client: r.by.id, To: to.nick, Text: r.text, File: r.file, Time: r.at}
+	e.by = history.Origin{Author: r.by.author, To: to.author}
+	return nil
+}
+
+// repeated is the fault of a message that c numbered before.
+func (c *Client) repeated(seq uint64) error {
+	switch code := c.Rejected[seq]; code {
+	case "":
+		return wire.Faultf(wire.CodeDuplicate, "number %d was accepted already; the last one was %d", seq, c.Seq)
+	case wire.CodeMuted:
+		return mutedFault()
+	default:
+		return wire.Faultf(code, "number %d was rejected; this was not sent", seq)
+	}
+}
+
+// maxWaiting is how many private messages may wait for a client whose connection is lost.
+const maxWaiting = 100
+
+func (s *State) isFull(to *subject) bool {
+	c := s.clients[to.author]
+	return c != nil && c.Presence != here && c.Waiting >= maxWaiting
+}
+
+func mutedFault() error {
+	return wire.Faultf(wire.CodeMuted, "an operator muted you; this was not sent")
+}
+
+// decideClient returns the hidden event for a client that is new, or differs from what
+// the state has of it; nil for neither. A visitor's coming and going is not noted.
+func (s *State) decideClient(r *request) *hidden {
+	if r.by.key == (clientKey{}) {
+		return nil
+	}
+	c := s.clients[r.by.author]
+	if r.by.visit {
+		r.presence = left
+		if c != nil && c.Nick == r.by.nick && c.Wanted == r.wanted && c.Visit {
+			return nil
+		}
+	}
+	return &hidden{
+		Type: hiddenClient, At: millisOf(r.at), Author: r.by.author, ID: r.by.id, Key: hex.EncodeToString(r.by.key[:]),
+		Nick: r.by.nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.operator,
+	}
+}
+
+// decideMarks decides on a ban or a mute, or the end of one.
+func (s *State) decideMarks(r *request, e *event) error {
+	h := &hidden{At: millisOf(r.at), Author: r.by.author, Nick: r.to.nick}
+	switch r.op {
+	case opBan:
+		h.Type, h.Marks = hiddenBan, r.to.marks()
+		if r.to.id == "" { // an address only
+			h.Marks = []string{r.to.address}
+		}
+	case opMute:
+		h.Type, h.Marks = hiddenMute, r.to.marks()
+	case opUnban, opUnmute:
+		h.Type = hiddenUnban
+		if r.op == opUnmute {
+			h.Type = hiddenUnmute
+		}
+		if h.Marks = marksOf(s.marks(h.Type), r.name); len(h.Marks) == 0 {
+			if len(r.name) > text.MaxNickBytes {
+				return noSuchNick(r.name)
+			}
+			return wire.Faultf(wire.CodeNoSuchNick, "%s is neither banned nor muted; /bans lists who is", text.Clean(r.name))
+		}
+	}
+	e.hidden = h
+	return nil
+}
+
+// marksOf lists the marks of a nick, or the one of an address.
+func marksOf(marks map[string]string, name string) (found []string) {
+	if len(name) > text.MaxNickBytes {
+		return nil
+	}
+	fold, address := text.NickFold(name), name
+	if ip, err := netip.ParseAddr(name); err == nil {
+		address = AddressKey(ip)
+	}
+	for _, mark := range slices.Sorted(maps.Keys(marks)) {
+		if mark == address || text.NickFold(marks[mark]) == fold {
+			found = append(found, mark)
+		}
+	}
+	return found
+}
+
+// AddressKey returns the text by which limits and bans count an IP address; "" for
+// this machine's own.
+func AddressKey(ip netip.Addr) string {
+	ip = ip.Unmap().WithZone("")
+	if ip.IsLoopback() {
+		return ""
+	}
+	return ip.String()
+}

@@ -1,0 +1,302 @@
+package room
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// This file keeps a state beside the events on disk: as records, written in the events'
+// own transaction, with Rollback if that fails.
+
+// A Fold is the state of the events that are committed to a history file. The file's
+// committer owns it: see [history.Fold].
+type Fold struct{ state *State }
+
+// NewFold returns the fold that the records of a file hold; see [history.File.Records].
+// The error is that of reading them, or [history.ErrDamaged].
+func NewFold(records func(load func(key string, value []byte) error) error) (*Fold, error) {
+	s := NewState()
+	err := records(func(key string, value []byte) error {
+		if err := s.load(key, value); err != nil {
+			return fmt.Errorf("%w: %w", history.ErrDamaged, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.index()
+	s.undo = new(undo)
+	return &Fold{s}, nil
+}
+
+// Apply implements [history.Fold]. A hidden event that cannot be read is skipped: only
+// what this package wrote comes here, or a damaged file.
+func (f *Fold) Apply(e *wire.Event, hiddenJSON []byte, by history.Origin, _ time.Time) {
+	if hiddenJSON == nil {
+		f.state.apply(e, nil, by)
+		return
+	}
+	if h, err := parseHidden(hiddenJSON); err == nil {
+		f.state.apply(nil, h, by)
+	}
+}
+
+// Changes implements [history.Fold].
+func (f *Fold) Changes() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for _, key := range f.state.changedKeys() {
+			if !yield(key, f.state.record(key)) {
+				return
+			}
+		}
+	}
+}
+
+// Commit implements [history.Fold].
+func (f *Fold) Commit() {
+	f.state.forgotten = nil // the Room's own state has them, too
+	*f.state.undo = undo{}
+}
+
+// Rollback implements [history.Fold].
+func (f *Fold) Rollback() {
+	u := f.state.undo
+	f.state.undo = nil
+	u.restore(f.state)
+	f.state.forgotten = nil
+	f.state.undo = new(undo)
+}
+
+// The keys of records.
+const (
+	topicKey     = "topic"   // a string
+	authorsKey   = "authors" // a number
+	clientPrefix = "client/" // and the author: a Client
+	banPrefix    = "ban/"    // and a mark: the nick
+	mutePrefix   = "mute/"
+)
+
+func clientRecord(a history.Author) string { return clientPrefix + strconv.FormatUint(uint64(a), 10) }
+
+// record returns the value of a record, or nil if the state does not have it.
+func (s *State) record(key string) []byte {
+	switch kind, name, _ := strings.Cut(key, "/"); kind + "/" {
+	case topicKey + "/":
+		return encodeRecord(s.topic)
+	case authorsKey + "/":
+		return encodeRecord(s.authors)
+	case clientPrefix:
+		author, _ := strconv.ParseUint(name, 10, 64)
+		c := s.clients[history.Author(author)]
+		if c == nil {
+			return nil
+		}
+		return encodeRecord(storedClient{hex.EncodeToString(c.Key[:]), c})
+	case banPrefix:
+		return markRecord(s.bans, name)
+	case mutePrefix:
+		return markRecord(s.mutes, name)
+	}
+	return nil
+}
+
+// A storedClient is a client as its record has it.
+type storedClient struct {
+	Key string `json:"key"`
+	*Client
+}
+
+func markRecord(marks map[string]string, mark string) []byte {
+	nick, ok := marks[mark]
+	if !ok {
+		return nil
+	}
+	return encodeRecord(nick)
+}
+
+func encodeRecord(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil { // strings and numbers only: it cannot fail
+		panic(fmt.Sprintf("encode a record: %v", err))
+	}
+	return b
+}
+
+// maxAuthor bounds the numbers of a file: see PROTOCOL.md, "Numbers".
+const maxAuthor = 1<<53 - 1
+
+var errNumber = errors.New("a number is out of range")
+
+// load adds a record to the state.
+func (s *State) load(key string, value []byte) error {
+	kind, name, _ := strings.Cut(key, "/")
+	switch kind + "/" {
+	case topicKey + "/":
+		err := json.Unmarshal(value, &s.topic)
+		s.topic = text.Clean(s.topic)
+		return err
+	case authorsKey + "/":
+		err := json.Unmarshal(value, &s.authors)
+		if err == nil && s.authors >= maxAuthor {
+			err = errNumber
+		}
+		return err
+	case clientPrefix:
+		return s.loadClient(name, value)
+	case banPrefix:
+		return loadMark(s.bans, name, value)
+	case mutePrefix:
+		return loadMark(s.mutes, name, value)
+	}
+	return nil // of a later version of this program
+}
+
+func (s *State) loadClient(name string, value []byte) error {
+	author, err := strconv.ParseUint(name, 10, 64)
+	if err != nil {
+		return err
+	}
+	stored := storedClient{Client: new(Client)}
+	if err := json.Unmarshal(value, &stored); err != nil {
+		return err
+	}
+	c := stored.Client
+	c.Author = history.Author(author)
+	key, err := hex.DecodeString(stored.Key)
+	switch {
+	case err != nil:
+		return err
+	case len(key) != len(c.Key):
+		return errors.New("the key has the wrong length")
+	case author >= maxAuthor || c.Seq > maxAuthor:
+		return errNumber
+	}
+	copy(c.Key[:], key)
+	c.ID, c.Nick, c.Wanted = text.Clean(c.ID), text.Clean(c.Nick), text.Clean(c.Wanted)
+	if _, err := text.NormalizeNick(c.Nick); err == nil && c.Wanted == "" { // of a file that did not keep it
+		c.Wanted = c.Nick
+	}
+	s.clients[c.Author] = c
+	s.authors = max(s.authors, c.Author)
+	return nil
+}
+
+func loadMark(marks map[string]string, mark string, value []byte) error {
+	var nick string
+	err := json.Unmarshal(value, &nick)
+	marks[mark] = text.Clean(nick)
+	return err
+}
+
+// An undo has the values that changed since the last Commit, as they were before. All its
+// methods do nothing on nil.
+type undo struct {
+	topic       *string
+	authors     *history.Author
+	clients     map[history.Author]*Client // nil: it was not there
+	bans, mutes map[string]string          // nil: unchanged
+}
+
+func (u *undo) saveTopic(s *State) {
+	if u != nil && u.topic == nil {
+		u.topic = new(s.topic)
+	}
+}
+
+func (u *undo) saveAuthors(s *State) {
+	if u != nil && u.authors == nil {
+		u.authors = new(s.authors)
+	}
+}
+
+func (u *undo) saveClient(s *State, author history.Author) {
+	if u == nil {
+		return
+	}
+	if _, saved := u.clients[author]; saved {
+		return
+	}
+	if u.clients == nil {
+		u.clients = make(map[history.Author]*Client)
+	}
+	if c := s.clients[author]; c != nil {
+		u.clients[author] = c.clone()
+	} else {
+		u.clients[author] = nil
+	}
+}
+
+func (u *undo) saveMarks(s *State) {
+	if u != nil && u.bans == nil {
+		u.bans, u.mutes = maps.Clone(s.bans), maps.Clone(s.mutes)
+	}
+}
+
+// restore gives s the saved values.
+func (u *undo) restore(s *State) {
+	if u.topic != nil {
+		s.topic = *u.topic
+	}
+	if u.authors != nil {
+		s.authors = *u.authors
+	}
+	if u.bans != nil {
+		s.bans, s.mutes = u.bans, u.mutes
+	}
+	for author, c := range u.clients {
+		if c == nil {
+			delete(s.clients, author)
+		} else {
+			s.clients[author] = c
+		}
+	}
+	s.index()
+}
+
+// changedKeys lists the records that differ from those at the last Commit, or may.
+func (s *State) changedKeys() (keys []string) {
+	u := s.undo
+	if u.topic != nil {
+		keys = append(keys, topicKey)
+	}
+	if u.authors != nil {
+		keys = append(keys, authorsKey)
+	}
+	for _, author := range slices.Sorted(maps.Keys(u.clients)) {
+		keys = append(keys, clientRecord(author))
+	}
+	if u.bans != nil {
+		keys = append(keys, changedMarks(banPrefix, u.bans, s.bans)...)
+		keys = append(keys, changedMarks(mutePrefix, u.mutes, s.mutes)...)
+	}
+	return keys
+}
+
+// changedMarks lists the records of marks whose nicks differ between before and now.
+func changedMarks(prefix string, before, now map[string]string) (keys []string) {
+	for mark, nick := range now {
+		if was, ok := before[mark]; !ok || was != nick {
+			keys = append(keys, prefix+mark)
+		}
+	}
+	for mark := range before {
+		if _, ok := now[mark]; !ok {
+			keys = append(keys, prefix+mark)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}

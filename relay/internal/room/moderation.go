@@ -1,0 +1,224 @@
+package room
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// checkOperatorLocked returns the fault for which m may not moderate.
+func (r *Room) checkOperatorLocked(m *Member) error {
+	if m.identity == nil || !m.identity.operator {
+		return wire.Faultf(wire.CodeNotAllowed, "only operators can do that")
+	}
+	return nil
+}
+
+// targetLocked returns whom an operator means by nick: a member, or a client that is away
+// (m is nil then).
+func (r *Room) targetLocked(nick string) (target subject, m *Member, err error) {
+	if m = r.memberNamedLocked(nick); m != nil {
+		target = m.subject()
+	} else if len(nick) <= text.MaxNickBytes {
+		if c := r.state.clientNamed(nick); c != nil {
+			target = c.subject()
+		}
+	}
+	switch {
+	case target.id == "":
+		return target, nil, noSuchNick(nick)
+	case target.operator:
+		return target, nil, wire.Faultf(wire.CodeBadRequest, "%s is an operator", target.nick)
+	}
+	return target, m, nil
+}
+
+// Kick disconnects a member. Like the methods below it returns a notice for the operator;
+// the error is a [*wire.Fault].
+func (r *Room) Kick(by *Member, nick, reason string, now time.Time) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkOperatorLocked(by); err != nil {
+		return "", err
+	}
+	_, m, err := r.targetLocked(nick)
+	switch {
+	case err != nil:
+		return "", err
+	case m == nil:
+		return "", noSuchNick(nick)
+	}
+	r.expelLocked(m, by, wire.CodeKicked, reason, now)
+	return m.nick + " was removed", nil
+}
+
+// expelLocked disconnects m and tells everyone, with the reason if there is one.
+func (r *Room) expelLocked(m, by *Member, code wire.Code, reason string, now time.Time) {
+	how := wire.Event{Code: code, From: by.nick, Text: reason}
+	r.leaveLocked(m, left, how, now)
+	m.Peer.End(byeEvent(code, "you were "+how.Expulsion()))
+}
+
+// Ban disconnects a member and keeps it, its token and its address out; or a client that
+// is away, or an address.
+func (r *Room) Ban(by *Member, name, reason string, now time.Time) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkOperatorLocked(by); err != nil {
+		return "", err
+	}
+	if ip, err := netip.ParseAddr(name); err == nil && r.memberNamedLocked(name) == nil {
+		return r.banAddressLocked(by, ip, reason, now)
+	}
+	target, m, err := r.targetLocked(name)
+	if err != nil {
+		return "", err
+	}
+	if err := r.submitLocked(nil, &request{op: opBan, at: now, by: by.subject(), to: target}); err != nil {
+		return "", faultOf(err, notChanged)
+	}
+	notice := target.nick + " is banned"
+	if m != nil {
+		if m.Address == "" {
+			notice += "; its address is this machine's own and stays open"
+		}
+		r.expelLocked(m, by, wire.CodeBanned, reason, now)
+	}
+	return notice, nil
+}
+
+func (r *Room) banAddressLocked(by *Member, ip netip.Addr, reason string, now time.Time) (string, error) {
+	address := AddressKey(ip)
+	if address == "" {
+		return "", wire.Faultf(wire.CodeBadRequest, "%s is this machine's own address", ip)
+	}
+	err := r.submitLocked(nil, &request{op: opBan, at: now, by: by.subject(), to: subject{nick: address, address: address}})
+	if err != nil {
+		return "", faultOf(err, notChanged)
+	}
+	for _, m := range slices.Clone(r.members) {
+		if m.Address == address && !m.identity.operator {
+			r.expelLocked(m, by, wire.CodeBanned, reason, now)
+		}
+	}
+	return address + " is banned", nil
+}
+
+// Mute has the messages of a member, or of a client that is away, rejected.
+func (r *Room) Mute(by *Member, nick string, now time.Time) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkOperatorLocked(by); err != nil {
+		return "", err
+	}
+	target, m, err := r.targetLocked(nick)
+	if err != nil {
+		return "", err
+	}
+	if err := r.submitLocked(nil, &request{op: opMute, at: now, by: by.subject(), to: target}); err != nil {
+		return "", faultOf(err, notChanged)
+	}
+	if m != nil {
+		m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: by.nick + " muted you: your messages are not sent"}, m.nick)
+	}
+	return target.nick + " is muted", nil
+}
+
+// Unban lifts a ban of a nick or an address.
+func (r *Room) Unban(by *Member, name string, now time.Time) (string, error) {
+	return r.lift(by, opUnban, name, now)
+}
+
+// Unmute lifts a mute of a nick or an address.
+func (r *Room) Unmute(by *Member, name string, now time.Time) (string, error) {
+	return r.lift(by, opUnmute, name, now)
+}
+
+func (r *Room) lift(by *Member, op operation, name string, now time.Time) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkOperatorLocked(by); err != nil {
+		return "", err
+	}
+	if err := r.submitLocked(nil, &request{op: op, at: now, by: by.subject(), name: name}); err != nil {
+		return "", faultOf(err, notChanged)
+	}
+	if op == opUnban {
+		return text.Clean(name) + " is no longer banned", nil
+	}
+	return text.Clean(name) + " is no longer muted", nil
+}
+
+// Bans lists who is banned and who is muted.
+func (r *Room) Bans(by *Member) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkOperatorLocked(by); err != nil {
+		return "", err
+	}
+	return "banned: " + nicksIn(r.state.bans) + "\nmuted: " + nicksIn(r.state.mutes), nil
+}
+
+// maxIgnored is how many members one client may ignore.
+const maxIgnored = 100
+
+// Ignore hides the messages of the member called nick from m, and returns the nick as it
+// is spelled. The error is a [*wire.Fault].
+func (r *Room) Ignore(m *Member, nick string, now time.Time) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkMemberLocked(m, now); err != nil {
+		return "", err
+	}
+	id, other := m.identity, r.memberNamedLocked(nick)
+	switch {
+	case other == nil:
+		return "", noSuchNick(nick)
+	case other == m:
+		return "", wire.Faultf(wire.CodeBadRequest, "that is you")
+	case len(id.ignored) >= maxIgnored:
+		return "", wire.Faultf(wire.CodeBadRequest, "you ignore %d members already; /unignore some first", maxIgnored)
+	}
+	if id.ignored == nil {
+		id.ignored = make(map[history.Author]string)
+	}
+	id.ignored[other.identity.author] = other.nick
+	m.Peer.Ignore(keySet(id.ignored))
+	return other.nick, nil
+}
+
+// Unignore shows the messages of the member called nick to m again.
+func (r *Room) Unignore(m *Member, nick string, now time.Time) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkMemberLocked(m, now); err != nil {
+		return "", err
+	}
+	if len(nick) > text.MaxNickBytes {
+		return "", wire.Faultf(wire.CodeNoSuchNick, "you ignore no one with so long a nick")
+	}
+	fold := text.NickFold(nick)
+	for author, name := range m.identity.ignored {
+		if text.NickFold(name) == fold {
+			delete(m.identity.ignored, author)
+			m.Peer.Ignore(keySet(m.identity.ignored))
+			return name, nil
+		}
+	}
+	return "", wire.Faultf(wire.CodeNoSuchNick, "you ignore no one called %s", text.Clean(nick))
+}
+
+// Ignored lists whose messages are hidden from m.
+func (r *Room) Ignored(m *Member) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.identity == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Values(m.identity.ignored))
+}

@@ -1,0 +1,361 @@
+package room
+
+import (
+	"cmp"
+	"container/list"
+	"crypto/sha256"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// State is the fold of a room's log: everything durable that the room knows. It is not
+// safe for concurrent use; a Room guards its own by its lock.
+type State struct {
+	topic   string
+	authors history.Author // the highest that an event names
+	clients map[history.Author]*Client
+	bans    map[string]string // mark (see subject.marks) -> nick at the time of the ban
+	mutes   map[string]string // likewise
+
+	// derived from clients
+	lefts    uint64 // the highest Client.Left
+	byKey    map[clientKey]*Client
+	reserved map[string]*Client // by key of the nick (text.Keys): clients whose connection was lost
+	away     *list.List         // of *Client: those who are not here, by when they left
+	visitors *list.List         // of *Client: likewise, those who only visit
+
+	// forgotten are the authors of clients that apply removed, for the Room; it clears them.
+	forgotten []history.Author
+
+	// undo has what changed since the last Commit or Rollback; nil: nothing is recorded.
+	undo *undo
+}
+
+// A Client is a program that has a token, in the room or away.
+type Client struct {
+	Author   history.Author `json:"-"`
+	Key      clientKey      `json:"-"`  // hash of its token
+	ID       string         `json:"id"` // public
+	Nick     string         `json:"nick"`
+	Wanted   string         `json:"wanted,omitempty"` // the nick it asked for; "": none
+	Seq      uint64         `json:"seq"`              // the highest number of its own that was accepted
+	Presence presence       `json:"gone"`
+	At       millis         `json:"at"`             // when Presence changed
+	Visit    bool           `json:"visit,omitzero"` // it only visits: see Member.Visit
+	Operator bool           `json:"operator,omitzero"`
+	Waiting  int            `json:"waiting,omitzero"` // private messages since it left
+	Left     uint64         `json:"left,omitzero"`    // orders those who are away by when they left
+
+	// Rejected has the codes of numbered messages that were rejected permanently, by number:
+	// the newest maxRejected of them. A client that missed the answer gets it again.
+	Rejected map[uint64]wire.Code `json:"rejected,omitempty"`
+
+	place *list.Element // in State.away or State.visitors; nil while here
+	keys  text.Keys     // of Nick while it is in State.reserved
+}
+
+// A clientKey is the SHA-256 of a client's token, which is a secret: files and events have
+// the hash only.
+type clientKey = [sha256.Size]byte
+
+// A presence says whether a client is in the room, and how it left.
+type presence string
+
+const (
+	here    presence = "here"
+	dropped presence = "dropped" // its connection was lost: its nick is reserved for a while
+	left    presence = "left"    // it left, or an operator removed it
+)
+
+const (
+	// nickReserved is how long the nick of a client whose connection was lost is reserved.
+	nickReserved = 2 * time.Minute
+
+	// maxAway is how many clients that are not here a room remembers, with their nicks and
+	// the numbers of their messages. Beyond it the one that left first is forgotten.
+	maxAway = 20_000
+
+	// maxRejected is how many rejected numbers are remembered for a client.
+	maxRejected = 100
+)
+
+// NewState returns the state of a new room.
+func NewState() *State {
+	s := &State{
+		clients: make(map[history.Author]*Client),
+		bans:    make(map[string]string),
+		mutes:   make(map[string]string),
+	}
+	s.index()
+	return s
+}
+
+// index builds what is derived from clients.
+func (s *State) index() {
+	s.byKey = make(map[clientKey]*Client, len(s.clients))
+	s.reserved = make(map[string]*Client)
+	s.away, s.visitors, s.lefts = list.New(), list.New(), 0
+	for _, c := range slices.SortedFunc(maps.Values(s.clients), func(a, b *Client) int {
+		return cmp.Or(cmp.Compare(a.Left, b.Left), a.At.Compare(b.At.Time), cmp.Compare(a.Author, b.Author))
+	}) {
+		s.lefts = max(s.lefts, c.Left)
+		s.byKey[c.Key] = c
+		c.place = nil
+		s.place(c)
+	}
+}
+
+// arrived takes c off the list of those who are away.
+func (s *State) arrived(c *Client) {
+	c.Left = 0
+	s.place(c)
+}
+
+// departed puts c on the list of those who are away, as the last who left.
+func (s *State) departed(c *Client) {
+	s.lefts++
+	c.Left = s.lefts
+	s.place(c)
+}
+
+// place puts c where its presence belongs: on the list of those away, its nick among the
+// reserved ones.
+func (s *State) place(c *Client) {
+	if c.place != nil {
+		s.away.Remove(c.place) // does nothing if it is in the other list
+		s.visitors.Remove(c.place)
+		c.place = nil
+	}
+	for _, key := range c.keys {
+		if s.reserved[key] == c {
+			delete(s.reserved, key)
+		}
+	}
+	c.keys = text.Keys{}
+	switch {
+	case c.Presence == here:
+		return
+	case c.Visit:
+		c.place = s.visitors.PushBack(c)
+	default:
+		c.place = s.away.PushBack(c)
+	}
+	if c.Presence == dropped {
+		c.keys = text.NickKeys(c.Nick)
+		for _, key := range c.keys {
+			s.reserved[key] = c
+		}
+	}
+}
+
+// reservation returns the client for which the nick with that key is reserved, or nil.
+func (s *State) reservation(key string, at time.Time) *Client {
+	if c := s.reserved[key]; c != nil && at.Before(c.At.Add(nickReserved)) {
+		return c
+	}
+	return nil
+}
+
+// apply adds an event of the log to the state: e, or a hidden one if h is not nil. It
+// depends on the state and its arguments only.
+func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
+	s.sawAuthor(max(by.Author, by.To))
+	switch {
+	case h != nil:
+		s.applyHidden(h)
+	case e.Type == wire.TypeMessage || e.Type == wire.TypeAction || e.Type == wire.TypePrivate:
+		if e.Seq > 0 {
+			s.accept(by.Author, e.Seq)
+		}
+		if c := s.clients[by.To]; c != nil && c.Presence != here {
+			s.change(by.To).Waiting++
+		}
+	case e.Type == wire.TypeTopic:
+		s.undo.saveTopic(s)
+		s.topic = e.Text
+	case e.Type == wire.TypeNick:
+		if c := s.change(by.Author); c != nil {
+			c.Nick, c.Wanted = e.Nick, e.Nick
+		}
+	}
+}
+
+// accept notes that the message which its author numbered seq is in the log.
+func (s *State) accept(author history.Author, seq uint64) {
+	if c := s.change(author); c != nil {
+		c.Seq = max(c.Seq, seq)
+		delete(c.Rejected, seq)
+	}
+}
+
+func (s *State) sawAuthor(a history.Author) {
+	if a > s.authors {
+		s.undo.saveAuthors(s)
+		s.authors = a
+	}
+}
+
+func (s *State) applyHidden(h *hidden) {
+	s.sawAuthor(h.Author)
+	switch h.Type {
+	case hiddenClient:
+		s.applyClient(h)
+	case hiddenOpen:
+		s.applyOpen(h.At)
+	case hiddenBan, hiddenMute:
+		m := s.marks(h.Type)
+		s.undo.saveMarks(s)
+		for _, mark := range h.Marks {
+			m[mark] = h.Nick
+		}
+	case hiddenUnban, hiddenUnmute:
+		m := s.marks(h.Type)
+		s.undo.saveMarks(s)
+		for _, mark := range h.Marks {
+			delete(m, mark)
+		}
+	case hiddenReject:
+		if c := s.change(h.Author); c != nil {
+			c.reject(h.Seq, h.Code)
+		}
+	}
+}
+
+// marks returns the bans or the mutes, as the type of a hidden event says.
+func (s *State) marks(kind string) map[string]string {
+	if kind == hiddenBan || kind == hiddenUnban {
+		return s.bans
+	}
+	return s.mutes
+}
+
+// applyClient adds a client that is new, or that came, left or changed its nick.
+func (s *State) applyClient(h *hidden) {
+	c := s.change(h.Author)
+	if c == nil {
+		s.undo.saveClient(s, h.Author)
+		c = &Client{Author: h.Author, ID: h.ID, Key: h.key()}
+		s.clients[c.Author], s.byKey[c.Key] = c, c
+	}
+	c.Nick, c.Wanted, c.Presence, c.At, c.Visit = h.Nick, h.Wanted, h.Presence, h.At, h.Visit
+	c.Operator = c.Operator || h.Operator
+	if c.Presence == here {
+		c.Waiting = 0
+		s.arrived(c)
+	} else {
+		s.departed(c)
+	}
+	for s.away.Len()+s.visitors.Len() > maxAway {
+		s.forget(cmp.Or(s.visitors.Front(), s.away.Front()).Value.(*Client)) // a script can have as many nicks as it likes
+	}
+}
+
+func (s *State) forget(c *Client) {
+	s.undo.saveClient(s, c.Author)
+	c.Presence = here
+	s.arrived(c)
+	delete(s.clients, c.Author)
+	delete(s.byKey, c.Key)
+	s.forgotten = append(s.forgotten, c.Author)
+}
+
+// applyOpen has the room opened again, by a host that is started after another: the
+// connections of those who were here are lost, and the nicks that were reserved then are
+// reserved anew.
+func (s *State) applyOpen(at millis) {
+	var last millis
+	for _, c := range s.clients {
+		if c.At.After(last.Time) {
+			last = c.At
+		}
+	}
+	for _, author := range slices.Sorted(maps.Keys(s.clients)) {
+		c := s.clients[author]
+		if c.Presence == here || c.Presence == dropped && c.At.After(last.Add(-nickReserved)) {
+			c = s.change(author)
+			c.Presence, c.At = dropped, at
+			s.departed(c)
+		}
+	}
+}
+
+// reject remembers that the message numbered seq was rejected for good.
+func (c *Client) reject(seq uint64, code wire.Code) {
+	if c.Rejected == nil {
+		c.Rejected = make(map[uint64]wire.Code)
+	}
+	c.Rejected[seq] = code
+	if len(c.Rejected) > maxRejected {
+		delete(c.Rejected, slices.Min(slices.Collect(maps.Keys(c.Rejected))))
+	}
+}
+
+// change returns the client of an author to be changed, or nil.
+func (s *State) change(author history.Author) *Client {
+	c := s.clients[author]
+	if c != nil {
+		s.undo.saveClient(s, author)
+	}
+	return c
+}
+
+// clientNamed returns the client that had nick last, or nil.
+func (s *State) clientNamed(nick string) (named *Client) {
+	fold := text.NickFold(nick)
+	for _, c := range s.clients {
+		if text.NickFold(c.Nick) == fold && (named == nil || c.At.After(named.At.Time) || c.At.Equal(named.At.Time) && c.Author > named.Author) {
+			named = c
+		}
+	}
+	return named
+}
+
+// clone returns a copy of the state that records nothing for Rollback.
+func (s *State) clone() *State {
+	n := &State{
+		topic: s.topic, authors: s.authors, bans: maps.Clone(s.bans), mutes: maps.Clone(s.mutes),
+		clients: make(map[history.Author]*Client, len(s.clients)),
+	}
+	for author, c := range s.clients {
+		n.clients[author] = c.clone()
+	}
+	n.index()
+	return n
+}
+
+func (c *Client) clone() *Client {
+	n := *c
+	n.Rejected = maps.Clone(c.Rejected)
+	n.place, n.keys = nil, text.Keys{}
+	return &n
+}
+
+// nickIn lists the nicks in a list of marks, each with its addresses.
+func nicksIn(marks map[string]string) string {
+	addresses := make(map[string][]string) // by nick
+	for mark, nick := range marks {
+		list := addresses[nick]
+		if !strings.Contains(mark, " ") && mark != nick {
+			list = append(list, mark)
+		}
+		addresses[nick] = list
+	}
+	var names []string
+	for _, nick := range slices.Sorted(maps.Keys(addresses)) {
+		if list := addresses[nick]; len(list) > 0 {
+			slices.Sort(list)
+			nick += " (" + strings.Join(list, ", ") + ")"
+		}
+		names = append(names, nick)
+	}
+	if len(names) == 0 {
+		return "no one"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,65 @@
+package session
+
+import (
+	"strings"
+
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// decode returns the request that a line stands for, checked and cleaned; one without a
+// type for an empty line. The error is a [*wire.Fault].
+func (s *Session) decode(line []byte) (wire.Request, error) {
+	if s.member.Program {
+		return s.decodeJSON(line)
+	}
+	return s.decodeTyped(string(wire.StripTelnet(line)))
+}
+
+// decodeTyped decodes the line of a person.
+func (s *Session) decodeTyped(line string) (wire.Request, error) {
+	message := text.Clean(strings.TrimRight(line, " \t\r"))
+	switch {
+	case message == "":
+		return wire.Request{}, nil
+	case len(message) > s.door.Limits.Text:
+		return wire.Request{}, s.tooLong()
+	case strings.HasPrefix(message, "//"):
+		message = message[1:]
+	case strings.HasPrefix(message, "/"):
+		req, err := wire.ParseCommand(message)
+		if err != nil {
+			return wire.Request{}, err
+		}
+		return *req, nil
+	}
+	return wire.Request{Type: wire.TypeSay, Text: message}, nil
+}
+
+// decodeJSON decodes the line of a program. With a fault it returns the request's number.
+func (s *Session) decodeJSON(line []byte) (wire.Request, error) {
+	req, err := wire.ParseRequest(line)
+	limits := &s.door.Limits
+	switch {
+	case err != nil:
+		return wire.Request{}, wire.Faultf(wire.CodeBadJSON, "%v", err)
+	case req.Seq > wire.MaxNumber:
+		return wire.Request{}, wire.Faultf(wire.CodeBadRequest, "seq is at most %d", uint64(wire.MaxNumber))
+	case len(req.Text) > limits.Text:
+		return wire.Request{Seq: req.Seq}, s.tooLong()
+	}
+	req.Text = text.CleanLines(req.Text) // a stand-in takes up to three times the bytes
+	switch {
+	case len(req.Text) > limits.Text:
+		return wire.Request{Seq: req.Seq}, s.tooLong()
+	case strings.Count(req.Text, "\n") >= limits.TextLines:
+		return wire.Request{Seq: req.Seq}, wire.Faultf(wire.CodeTooLong, "a message has at most %d lines; it was not sent", limits.TextLines)
+	case req.Type == wire.TypeSay && req.Text == "":
+		return wire.Request{Seq: req.Seq}, wire.Faultf(wire.CodeBadRequest, "the message has no text")
+	}
+	return req, nil
+}
+
+func (s *Session) tooLong() error {
+	return wire.Faultf(wire.CodeTooLong, "a message has at most %d bytes; it was not sent", s.door.Limits.Text)
+}

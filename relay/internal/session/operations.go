@@ -1,0 +1,290 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"chat/relay/history"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// An operation carries out one type of request. It returns the reply, nil for none, or why
+// the request was rejected: a [*wire.Fault].
+type operation func(s *Session, req *wire.Request) (reply *wire.Event, err error)
+
+// operations are those of the commands that the host carries out ([wire.Commands]), and
+// of requests that only programs send; all but [wire.TypeSay], which has a path of its own.
+var operations map[string]operation
+
+func init() { // help and command read the table that they are in
+	operations = map[string]operation{
+		"nick": setNick, "me": act, "msg": tell, "who": who, "topic": topic,
+		wire.TypeHistory: readBack, wire.TypeSearch: search,
+		"ignore": ignore, "unignore": unignore, "quit": quit, "help": help,
+		"kick": kick, "ban": ban, "unban": unban, "mute": mute, "unmute": unmute, "bans": bans,
+		wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
+	}
+}
+
+// do carries out a request and replies to it. A request of an unknown type is ignored: the
+// program may be newer than this host.
+func (s *Session) do(req *wire.Request) {
+	run := operations[req.Type]
+	if run == nil {
+		s.log().Debug("ignored a request of unknown type")
+		return
+	}
+	if c := wire.CommandNamed(req.Type); c != nil && c.Local == 0 {
+		if c.Operator && !s.door.Room.IsOperator(&s.member) {
+			s.reject(req.Seq, wire.Faultf(wire.CodeNotAllowed, "only operators can use /%s", c.Name))
+			return
+		}
+		if err := c.Check(req); err != nil {
+			s.reject(req.Seq, err)
+			return
+		}
+	}
+	reply, err := run(s, req)
+	if err != nil {
+		s.reject(req.Seq, err)
+	}
+	if reply != nil {
+		s.reply(reply)
+	}
+}
+
+// notice returns a reply in words.
+func notice(format string, args ...any) *wire.Event {
+	return &wire.Event{Type: wire.TypeNotice, Text: fmt.Sprintf(format, args...)}
+}
+
+// noticeOr returns a reply in words, or err.
+func noticeOr(words string, err error) (*wire.Event, error) {
+	if err != nil {
+		return nil, err
+	}
+	return notice("%s", words), nil
+}
+
+func act(s *Session, req *wire.Request) (*wire.Event, error) {
+	return nil, s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, req.Text, now())
+}
+
+// announce posts an upload that the host has.
+func announce(s *Session, req *wire.Request) (*wire.Event, error) {
+	if s.door.Upload == nil {
+		return nil, wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
+	}
+	find := func() (wire.File, string, error) { return s.door.Upload(req.File) }
+	return nil, s.door.Room.Announce(&s.member, req.Seq, find, now())
+}
+
+func tell(s *Session, req *wire.Request) (*wire.Event, error) {
+	waitsFor, err := s.door.Room.Tell(&s.member, req, now())
+	s.door.wakeLog()
+	if err != nil || waitsFor == "" {
+		return nil, err
+	}
+	return notice("%s is disconnected; they get this if they reconnect", waitsFor), nil
+}
+
+func setNick(s *Session, req *wire.Request) (*wire.Event, error) {
+	nick, err := s.door.Room.Rename(&s.member, req.Nick, req.Seq, now())
+	switch {
+	case err != nil:
+		return nil, err
+	case text.NickFold(nick) != text.NickFold(strings.TrimSpace(req.Nick)):
+		return notice("you are now %s (%s is taken)", nick, text.Clean(req.Nick)), nil
+	}
+	return notice("you are now %s", nick), nil
+}
+
+func who(s *Session, _ *wire.Request) (*wire.Event, error) {
+	e := s.door.Room.Who()
+	return &e, nil
+}
+
+func topic(s *Session, req *wire.Request) (*wire.Event, error) {
+	if req.Text != "" {
+		topic := req.Text
+		if topic == "-" {
+			topic = ""
+		}
+		if err := s.door.Room.SetTopic(&s.member, oneLine(topic), req.Seq, now()); err != nil || s.member.Program {
+			return nil, err
+		}
+	}
+	return &wire.Event{Type: wire.TypeTopic, Text: s.door.Room.Topic()}, nil
+}
+
+const (
+	defaultHistory  = 50        // messages, if the request does not say
+	maxHistoryBytes = 128 << 10 // of one reply: half of what may wait for a session
+)
+
+// readBack replies with the messages before an ID.
+func readBack(s *Session, req *wire.Request) (*wire.Event, error) {
+	page, err := pageOf(req)
+	if err != nil {
+		return nil, err
+	}
+	s.out.awaitEmpty()
+	lines, err := s.door.Log.Before(page, s.out.view())
+	return nil, s.replyLines(&wire.Event{Type: wire.TypeHistory, Before: req.Before}, lines, err)
+}
+
+// search replies as readBack does, with the messages that have certain words.
+func search(s *Session, req *wire.Request) (*wire.Event, error) {
+	page, err := pageOf(req)
+	if err != nil {
+		return nil, err
+	}
+	words := oneLine(req.Text)
+	s.out.awaitEmpty()
+	select {
+	case s.door.searches <- struct{}{}:
+	case <-s.out.hasEnded():
+		return nil, nil
+	}
+	lines, err := s.door.Log.Search(words, page, s.out.view())
+	<-s.door.searches // before the reply, which may wait for a client that does not take it
+	return nil, s.replyLines(&wire.Event{Type: wire.TypeHistory, Before: req.Before, Text: words}, lines, err)
+}
+
+// pageOf returns the part of the history that req asks for.
+func pageOf(req *wire.Request) (history.Page, error) {
+	page := history.Page{Before: req.Before, Count: min(req.Count, wire.MaxHistory), Bytes: maxHistoryBytes}
+	switch {
+	case req.Count < 0:
+		return page, wire.Faultf(wire.CodeBadRequest, "invalid count %d", req.Count)
+	case req.Count == 0:
+		page.Count = defaultHistory
+	}
+	return page, nil
+}
+
+// replyLines replies with lines of the log, or returns why it cannot be read. The reply is
+// made of lines that are encoded already.
+func (s *Session) replyLines(reply *wire.Event, lines [][]byte, err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		s.log().Warn("a search took too long", "error", err)
+		if len(lines) == 0 {
+			return wire.Faultf(wire.CodeNotRead, "the search takes too long; try again, or with other words")
+		}
+	case err != nil:
+		s.log().Error("cannot read the history", "error", err)
+		if len(lines) == 0 { // otherwise a part is better than nothing
+			return wire.Faultf(wire.CodeNotRead, "the host cannot read its history")
+		}
+	}
+	if s.member.Program {
+		s.out.putOrWait(wire.AppendHistory(nil, reply, lines))
+		return nil
+	}
+	heading := s.out.encode(notice("%s", reply.HistoryHeading(len(lines))), "")
+	s.out.putOrWait(append(heading, bytes.Join(lines, nil)...))
+	return nil
+}
+
+func ignore(s *Session, req *wire.Request) (*wire.Event, error) {
+	if req.Nick == "" {
+		names := s.door.Room.Ignored(&s.member)
+		if len(names) == 0 {
+			return notice("you ignore no one"), nil
+		}
+		return notice("you ignore %s", strings.Join(names, ", ")), nil
+	}
+	nick, err := s.door.Room.Ignore(&s.member, req.Nick, now())
+	return noticeOr("messages from "+nick+" are hidden", err)
+}
+
+func unignore(s *Session, req *wire.Request) (*wire.Event, error) {
+	nick, err := s.door.Room.Unignore(&s.member, req.Nick, now())
+	return noticeOr("messages from "+nick+" are shown again", err)
+}
+
+func quit(s *Session, req *wire.Request) (*wire.Event, error) {
+	s.door.wakeLog()
+	s.awaitCommitted()
+	s.door.Room.Leave(&s.member, oneLine(req.Text), now())
+	s.out.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"})
+	return nil, nil
+}
+
+// maxOneLine is how many bytes a topic, a parting message or a reason has at most.
+const maxOneLine = 300
+
+// oneLine returns words as one line of at most maxOneLine bytes.
+func oneLine(words string) string {
+	words = strings.ReplaceAll(words, "\n", " ")
+	for len(words) > maxOneLine {
+		_, n := utf8.DecodeLastRuneInString(words)
+		words = words[:len(words)-n]
+	}
+	return words
+}
+
+func kick(s *Session, req *wire.Request) (*wire.Event, error) {
+	return noticeOr(s.door.Room.Kick(&s.member, req.Nick, oneLine(req.Text), now()))
+}
+
+func ban(s *Session, req *wire.Request) (*wire.Event, error) {
+	return noticeOr(s.door.Room.Ban(&s.member, req.Nick, oneLine(req.Text), now()))
+}
+
+func unban(s *Session, req *wire.Request) (*wire.Event, error) {
+	return noticeOr(s.door.Room.Unban(&s.member, req.Nick, now()))
+}
+
+func mute(s *Session, req *wire.Request) (*wire.Event, error) {
+	return noticeOr(s.door.Room.Mute(&s.member, req.Nick, now()))
+}
+
+func unmute(s *Session, req *wire.Request) (*wire.Event, error) {
+	return noticeOr(s.door.Room.Unmute(&s.member, req.Nick, now()))
+}
+
+func bans(s *Session, _ *wire.Request) (*wire.Event, error) {
+	return noticeOr(s.door.Room.Bans(&s.member))
+}
+
+func ping(*Session, *wire.Request) (*wire.Event, error) {
+	return &wire.Event{Type: wire.TypePong}, nil
+}
+
+func helloAgain(*Session, *wire.Request) (*wire.Event, error) {
+	return nil, wire.Faultf(wire.CodeBadRequest, "you have sent a hello already")
+}
+
+// command carries out a line as a member would type it, so that a program with an input
+// line needs no command table of its own.
+func command(s *Session, req *wire.Request) (*wire.Event, error) {
+	if !strings.HasPrefix(req.Text, "/") {
+		return nil, wire.Faultf(wire.CodeBadRequest, "a command begins with /")
+	}
+	typed, err := wire.ParseCommand(text.Clean(req.Text))
+	if err != nil {
+		return nil, err
+	}
+	typed.Seq = req.Seq
+	s.do(typed)
+	return nil, nil
+}
+
+func help(s *Session, _ *wire.Request) (*wire.Event, error) {
+	var b strings.Builder
+	b.WriteString("Lines are sent to the room; a line that starts with / is a command, // sends a /.")
+	operator := s.door.Room.IsOperator(&s.member)
+	for i := range wire.Commands {
+		if c := &wire.Commands[i]; c.Local == 0 && (!c.Operator || operator) {
+			fmt.Fprintf(&b, "\n%-24s %s", c.Usage(), c.Help)
+		}
+	}
+	return notice("%s", b.String()), nil
+}

@@ -1,0 +1,53 @@
+package session
+
+import "time"
+
+// A Rate limits how fast the lines of one connection are read: a token bucket, of burst
+// lines and a steady rate. Excess input is delayed, not dropped.
+type Rate struct {
+	every time.Duration // between two lines at the steady rate; 0: no limit
+	ahead time.Duration // how far a connection may be ahead of that
+}
+
+// NewRate returns a limit of perSecond lines a second, in bursts of up to burst lines.
+// [Unlimited] for either means no limit.
+func NewRate(perSecond float64, burst int) Rate {
+	if perSecond >= Unlimited || burst >= Unlimited {
+		return Rate{}
+	}
+	every := time.Duration(float64(time.Second) / perSecond)
+	return Rate{every: every, ahead: time.Duration(burst) * every}
+}
+
+// A Bucket counts the input of one connection against a Rate. It belongs to the goroutine
+// that reads.
+type Bucket struct {
+	Rate *Rate
+	Due  time.Time // when the next line is due, at the steady rate
+	rest int       // bytes that are not counted as a line yet
+}
+
+// bytesPerLine is how many bytes count as a line of their own: a peer that sends bytes
+// without end is slowed down like one that sends lines without end.
+const bytesPerLine = 8 << 10
+
+// Line counts a line and returns how long to wait before the next one is read.
+func (b *Bucket) Line() time.Duration {
+	if b.Rate.every == 0 {
+		return 0
+	}
+	now := time.Now()
+	if b.Due.Before(now) {
+		b.Due = now
+	}
+	b.Due = b.Due.Add(b.Rate.every)
+	return b.Due.Sub(now) - b.Rate.ahead
+}
+
+// Bytes counts n bytes and returns how long to wait before more are read.
+func (b *Bucket) Bytes(n int) (wait time.Duration) {
+	for b.rest += n; b.rest >= bytesPerLine; b.rest -= bytesPerLine {
+		wait = b.Line()
+	}
+	return wait
+}

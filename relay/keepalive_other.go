@@ -1,8 +1,0 @@
-//go:build !linux && !darwin && !windows
-
-package relay
-
-import "time"
-
-// setUserTimeout does nothing: this system has no such option.
-func setUserTimeout(uintptr, time.Duration) error { return nil }
