@@ -16,7 +16,7 @@ type WriteTime struct {
 // Times has how long writes took, of a sample of them. It is safe for concurrent use.
 type Times struct {
 	count [len(bounds) + 1]atomic.Uint64 // by the bound that is not passed
-	total atomic.Int64                        // nanoseconds
+	total atomic.Int64                   // nanoseconds
 }
 
 // bounds are those of Times: from what a write costs to where it waits for a peer that
