@@ -1,8 +1,6 @@
-//go:build !chaosclock
-
 package relay
 
 import "time"
 
-// now is the time that what is said bears.
+// now returns the time that an event carries.
 func now() time.Time { return time.Now() }

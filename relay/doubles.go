@@ -1,6 +1,5 @@
-//go:build !chaosnodedup
-
 package relay
 
-// dropsDoubles is false only in a build in which scripts/chaos has to find doubles.
+// dropsDoubles means that a message whose number the host has already accepted is
+// acknowledged again and not added to the log again.
 const dropsDoubles = true

@@ -86,8 +86,8 @@ func diskDir(t *testing.T) string {
 // That it finds what it should: each of these has to fail, the first by doubles, the second
 // by what somebody saw and is not in the file.
 //
-//	go test ./relay/prooftest -tags chaosnodedup
-//	go test ./relay/prooftest -tags chaosnowait -run TestOnDisk
+//	go test ./relay/prooftest -overlay "$(go run ./scripts/chaos overlay --bug accepts-duplicates)"
+//	go test ./relay/prooftest -overlay "$(go run ./scripts/chaos overlay --bug acks-before-commit)" -run TestOnDisk
 func prove(t *rapid.T, dir string, opts relay.Options) {
 	rapid.SyncTest(t, func(t *rapid.T) {
 		opts.Title, opts.HostToken = "room", hostToken

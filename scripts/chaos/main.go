@@ -7,7 +7,10 @@
 //	go run ./scripts/chaos                     a short run, as in scripts/test
 //	go run ./scripts/chaos --messages 1000000 --faults 1000 --kills 200
 //	go run ./scripts/chaos --seed 7            the schedule of faults of seed 7 again
-//	go run ./scripts/chaos --tags chaosnodedup the proof of the proof: it must fail
+//	go run ./scripts/chaos --bug accepts-duplicates
+//	                                           a host with a bug: the run must find it
+//	go run ./scripts/chaos overlay --bug acks-before-commit
+//	                                           print an overlay for go build or go test
 //
 // It hosts a room with a history in a process of its own, lets twenty processes talk in
 // it, each behind a fault proxy on loopback, and meanwhile kills, stops, cuts, delays and
@@ -33,9 +36,10 @@ import (
 
 // commands are what the program runs itself as; anything else is a run.
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"talk":   runTalk,
-	"listen": runListen,
-	"inside": runProof, // with a mount namespace of its own around it
+	"talk":    runTalk,
+	"listen":  runListen,
+	"overlay": runOverlay,
+	"inside":  runProof, // with a mount namespace of its own around it
 }
 
 func main() {

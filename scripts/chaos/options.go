@@ -20,7 +20,7 @@ type options struct {
 	seed     uint64        // of the schedule
 	duration time.Duration // of the faults; 0: as messages, faults and kills need
 	only     []string      // kinds of faults; none: all
-	tags     string        // for building the host
+	bug      string        // built into the host; empty: none
 	dir      string        // for records and all; "": a new one, gone when all was well
 	patience time.Duration // without any progress at the end
 }
@@ -46,7 +46,7 @@ func parseOptions(args []string) (*options, error) {
 		o.only = strings.Split(s, ",")
 		return nil
 	})
-	flags.StringVar(&o.tags, "tags", "", "build the host with `TAGS` more: chaosnodedup, chaosnowait")
+	flags.StringVar(&o.bug, "bug", "", "build the host with the bug `NAME`, which the run must find: "+strings.Join(bugNames(), ", "))
 	flags.StringVar(&o.dir, "dir", "", "keep records and all in `DIR`; it must not exist")
 	flags.DurationVar(&o.patience, "patience", 30*time.Second, "in the end, give up when nothing is said for `TIME`")
 	if err := flags.Parse(args); err != nil {
@@ -56,6 +56,9 @@ func parseOptions(args []string) (*options, error) {
 		if !slices.Contains(kindNames(), name) {
 			return nil, fmt.Errorf("--only %s: there are %s", name, strings.Join(kindNames(), ", "))
 		}
+	}
+	if err := checkBug(o.bug); err != nil {
+		return nil, err
 	}
 	if flags.NArg() > 0 || o.clients < 6 || o.messages < 1 || o.kills < 0 || o.faults < o.kills || o.duration < 0 {
 		return nil, fmt.Errorf("wrong arguments; --help shows them")

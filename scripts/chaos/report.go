@@ -41,7 +41,7 @@ func (r *run) judge() error {
 		return err
 	}
 	if moved := r.strikes.done[moveClock]; moved > 1 && a.jump < time.Minute {
-		r.verdict.problem("the clock was moved %d times, and no two messages are more than %v apart: does the host know chaosclock?", moved, a.jump)
+		r.verdict.problem("the clock was moved %d times, and no two messages are more than %v apart: does the host read the clock of the overlay?", moved, a.jump)
 	}
 	r.report(os.Stdout, a, c, talked)
 	return nil

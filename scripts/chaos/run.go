@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -107,9 +106,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	program := filepath.Join(r.dir, "chat")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "-tags", strings.Trim("chaosclock,"+r.tags, ","), "chat")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build chat: %w\n%s", err, out)
+	if err := buildHost(ctx, program, filepath.Join(r.dir, "sources"), r.bug); err != nil {
+		return err
 	}
 	if r.disk, err = newDisk(filepath.Join(r.dir, "disk"), r.messages); err != nil {
 		return err

@@ -48,7 +48,7 @@ func TestShortRun(t *testing.T) {
 
 // A host that does not know what it has already must be found out.
 func TestFindsDoubles(t *testing.T) {
-	report, err := prove(t, build(t), "--tags", "chaosnodedup", "--only", "delay,reset,cut", "--messages", "8000", "--faults", "20", "--kills", "5", "--duration", "6s", "--patience", "15s", "--dir", filepath.Join(t.TempDir(), "run"))
+	report, err := prove(t, build(t), "--bug", acceptsDuplicates, "--only", "delay,reset,cut", "--messages", "8000", "--faults", "20", "--kills", "5", "--duration", "6s", "--patience", "15s", "--dir", filepath.Join(t.TempDir(), "run"))
 	if err == nil || !regexp.MustCompile(`doubled +[1-9]`).MatchString(report) {
 		t.Errorf("no double was found (%v)", err)
 	}
@@ -59,7 +59,7 @@ func TestFindsDoubles(t *testing.T) {
 func TestFindsLosses(t *testing.T) {
 	program := build(t)
 	for range 3 {
-		report, err := prove(t, program, "--tags", "chaosnowait", "--only", "full-disk", "--messages", "6000", "--faults", "13", "--kills", "12", "--duration", "12s", "--patience", "6s", "--dir", filepath.Join(t.TempDir(), "run"))
+		report, err := prove(t, program, "--bug", acksBeforeCommit, "--only", "full-disk", "--messages", "6000", "--faults", "13", "--kills", "12", "--duration", "12s", "--patience", "6s", "--dir", filepath.Join(t.TempDir(), "run"))
 		if err != nil && strings.Contains(report, "not in the file") {
 			return
 		}

@@ -1,5 +1,0 @@
-//go:build chaosnodedup
-
-package relay
-
-const dropsDoubles = false

@@ -1,0 +1,146 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// This file builds the host. The product has no hooks for tests: what a run needs is
+// changed in a copy of its sources, which `go build -overlay` uses instead. If the sources
+// move, only the three tables below have to follow; TestOverlays fails until they do.
+
+//go:embed overlay/clock.go.txt
+var movableClock string
+
+// A change replaces old by new in a file of the module. old must occur exactly once.
+// Without old, new replaces the whole file.
+type change struct{ file, old, new string }
+
+// instruments are in every host that a run builds.
+var instruments = []change{
+	{file: "relay/clock.go", new: movableClock},
+}
+
+// bugs are what --bug builds into the host, to prove that a run finds them.
+var bugs = map[string][]change{
+	acceptsDuplicates: {{file: "relay/doubles.go", old: "dropsDoubles = true", new: "dropsDoubles = false"}},
+	acksBeforeCommit:  {{file: "relay/history/wait.go", old: "waitForDisk = true", new: "waitForDisk = false"}},
+}
+
+const (
+	acceptsDuplicates = "accepts-duplicates" // a resent message is added to the log again
+	acksBeforeCommit  = "acks-before-commit" // a message is shown before it is on disk
+)
+
+func bugNames() []string { return slices.Sorted(maps.Keys(bugs)) }
+
+// buildHost builds chat with the instruments and with a bug, unless bug is empty. It
+// writes the changed sources to dir, which must not exist.
+func buildHost(ctx context.Context, program, dir, bug string) error {
+	overlay, err := writeOverlay(ctx, dir, bug)
+	if err != nil {
+		return err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", program, "chat")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build chat: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// writeOverlay writes the changed sources to dir, which must not exist, and returns the
+// path of the file for `go build -overlay`.
+func writeOverlay(ctx context.Context, dir, bug string) (overlay string, err error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "chat").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the sources of chat: %w", err)
+	}
+	sources := make(map[string]string) // by the path in the module
+	for _, c := range slices.Concat(instruments, bugs[bug]) {
+		if err := c.apply(string(bytes.TrimSpace(root)), sources); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	replace := make(map[string]string)
+	for file, source := range sources {
+		changed := filepath.Join(dir, strings.ReplaceAll(file, "/", "_"))
+		if err := os.WriteFile(changed, []byte(source), 0o644); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(string(bytes.TrimSpace(root)), file)] = changed
+	}
+	b, err := json.MarshalIndent(map[string]any{"Replace": replace}, "", "\t")
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, b, 0o644)
+}
+
+// apply puts the changed text of c.file into sources. It starts from the text there, or
+// from the file below root.
+func (c change) apply(root string, sources map[string]string) error {
+	source, ok := sources[c.file]
+	if !ok {
+		b, err := os.ReadFile(filepath.Join(root, c.file))
+		if err != nil {
+			return fmt.Errorf("overlay: %w; has the code moved?", err)
+		}
+		source = string(b)
+	}
+	if c.old == "" {
+		sources[c.file] = c.new
+		return nil
+	}
+	if n := strings.Count(source, c.old); n != 1 {
+		return fmt.Errorf("overlay: %s has %q %d times, not once; has the code changed?", c.file, c.old, n)
+	}
+	sources[c.file] = strings.Replace(source, c.old, c.new, 1)
+	return nil
+}
+
+// runOverlay writes an overlay for builds by hand and prints its path.
+func runOverlay(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("overlay", flag.ContinueOnError)
+	bug := flags.String("bug", "", "build in the bug `NAME`: "+strings.Join(bugNames(), ", "))
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if err := checkBug(*bug); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "chaos-overlay")
+	if err != nil {
+		return err
+	}
+	overlay, err := writeOverlay(ctx, filepath.Join(dir, "sources"), *bug)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	fmt.Println(overlay)
+	return nil
+}
+
+// checkBug returns an error if there is no bug of that name.
+func checkBug(name string) error {
+	if _, ok := bugs[name]; !ok && name != "" {
+		return fmt.Errorf("--bug %s: choose from %s", name, strings.Join(bugNames(), ", "))
+	}
+	return nil
+}
