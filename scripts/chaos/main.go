@@ -38,6 +38,7 @@ import (
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"talk":    runTalk,
 	"listen":  runListen,
+	"lock":    runLock,
 	"overlay": runOverlay,
 	"inside":  runProof, // with a mount namespace of its own around it
 }

@@ -27,6 +27,7 @@ const (
 	stopClient = "stop-client" // SIGSTOP, SIGCONT
 	reset      = "reset"       // connections end by RST
 	halfOpen   = "half-open"   // everything is swallowed; then one end or both are told
+	oneWay     = "one-way"     // nothing comes from the host; then connections end by RST
 	delay      = "delay"       // everything comes later
 	loss       = "loss"        // now and then nothing comes for as long as TCP takes to repeat
 	cut        = "cut"         // connections end, new ones are refused
@@ -43,6 +44,7 @@ var kinds = []kind{
 	{name: stopClient, weight: 8, min: 200 * time.Millisecond, max: 3 * time.Second},
 	{name: reset, weight: 18, network: true},
 	{name: halfOpen, weight: 10, min: time.Second, max: 5 * time.Second, network: true},
+	{name: oneWay, weight: 8, min: 300 * time.Millisecond, max: 2 * time.Second, network: true},
 	{name: delay, weight: 10, min: time.Second, max: 4 * time.Second, network: true},
 	{name: loss, weight: 10, min: time.Second, max: 4 * time.Second, network: true},
 	{name: cut, weight: 8, min: 200 * time.Millisecond, max: 3 * time.Second, network: true},

@@ -28,14 +28,14 @@ func TestPlan(t *testing.T) {
 	if len(plan) != 1000 || count[killHost] != 200 {
 		t.Errorf("%d faults, %d kills of the host", len(plan), count[killHost])
 	}
-	o.faults, o.kills = 16, 4
+	o.faults, o.kills = 17, 4
 	count = make(map[string]int)
 	for _, f := range newPlan(o, mortals, all) {
 		count[f.kind]++
 	}
 	for _, name := range kindNames() {
 		if count[name] == 0 {
-			t.Errorf("no %s among 16 faults", name)
+			t.Errorf("no %s among 17 faults", name)
 		}
 	}
 	o.only = []string{reset, cut}

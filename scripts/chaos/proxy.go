@@ -34,6 +34,7 @@ type proxy struct {
 // weather is what befalls all that passes.
 type weather struct {
 	swallow bool          // nothing comes through, and nobody is told
+	oneWay  bool          // nothing comes from the host, and nobody is told
 	delay   time.Duration // it comes later
 	loss    bool          // at times it comes as late as after a lost packet
 	slice   bool          // it comes in small pieces
@@ -180,6 +181,12 @@ func (p *proxy) close() {
 	p.refuse()
 }
 
+// allowBothWays ends oneWay. A connection that lost bytes must not continue: all are reset.
+func (p *proxy) allowBothWays() {
+	p.change(func(w *weather) { w.oneWay = false })
+	p.reset()
+}
+
 // whole is for a direction that is not to be truncated.
 const whole = -1
 
@@ -206,13 +213,17 @@ func (l *link) run() {
 // in the same manner.
 func (l *link) pump(from, to *net.TCPConn, left *atomic.Int64) {
 	buf := make([]byte, 32<<10)
+	silent := false // lost bytes of the host: it is reset soon
 	for {
 		n, err := from.Read(buf)
 		w := l.proxy.now()
 		if w.swallow {
 			l.dead.Store(true) // with a hole in it, it must never go on
 		}
-		if n > 0 && !l.dead.Load() {
+		if w.oneWay && from == l.host {
+			silent = true
+		}
+		if n > 0 && !silent && !l.dead.Load() {
 			if !l.pass(to, buf[:n], w, left) {
 				l.abort()
 				return
@@ -222,6 +233,8 @@ func (l *link) pump(from, to *net.TCPConn, left *atomic.Int64) {
 		case err == nil:
 		case l.dead.Load():
 			from.Close()
+			return
+		case silent:
 			return
 		case err == io.EOF:
 			to.CloseWrite()

@@ -141,6 +141,26 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
+func TestOneWay(t *testing.T) {
+	p, client, host := between(t)
+	p.change(func(w *weather) { w.oneWay = true })
+	send(t, client, "question\n")
+	if got := line(t, host); got != "question\n" {
+		t.Errorf("the host got %q", got)
+	}
+	send(t, host, "answer\n")
+	client.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := client.Read(make([]byte, 100)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the client got %d bytes, %v", n, err)
+	}
+	p.allowBothWays()
+	for _, conn := range []net.Conn{client, host} {
+		if got, err := end(conn); got != "" || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("ended with %q, %v", got, err)
+		}
+	}
+}
+
 func TestWeatherChangesNothing(t *testing.T) {
 	p, client, host := between(t)
 	p.change(func(w *weather) { *w = weather{delay: time.Millisecond, loss: true, slice: true} })

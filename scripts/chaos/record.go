@@ -111,15 +111,30 @@ type recordReader struct {
 	names  map[string]string // each label and client once in memory
 }
 
-// readRecord gives the entries of a record to f. The last line counts only if it is
-// whole: who was killed may have been writing it.
+// readRecord calls f with each entry of a record. An unfinished last line does not count:
+// the client may have been killed while it wrote it.
 func readRecord(name string, fm format, f func(e entry)) error {
+	return readRecordFrom(name, 0, fm, f)
+}
+
+// readRecordFrom is readRecord for the lines that begin at offset or after it.
+func readRecordFrom(name string, offset int64, fm format, f func(e entry)) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	if _, err := file.Seek(max(offset-1, 0), io.SeekStart); err != nil {
+		return err
+	}
 	r := &recordReader{in: bufio.NewReaderSize(file, 1<<20), format: fm, names: make(map[string]string)}
+	if offset > 0 { // to the end of the line that has the byte before offset
+		if _, err := r.in.ReadBytes('\n'); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	for n := 1; ; n++ {
 		line, err := r.in.ReadBytes('\n')
 		if err == io.EOF {

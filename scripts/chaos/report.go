@@ -76,7 +76,7 @@ func (r *run) report(w io.Writer, a *archive, c *check, talked time.Duration) {
 			fmt.Fprintf(w, "    %-11s skipped: %s\n", kind, why)
 		}
 	}
-	for _, what := range []string{killStarting, startedFull} {
+	for _, what := range []string{killInCommit, killStarting, startedFull} {
 		if n := r.strikes.done[what]; n > 0 {
 			fmt.Fprintf(w, "    %d times the host %s\n", n, what)
 		}

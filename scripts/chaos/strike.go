@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -94,7 +95,9 @@ func (r *run) strike(ctx context.Context, f fault) error {
 func (r *run) killHost(ctx context.Context, f fault) error {
 	r.host.turn.Lock()
 	defer r.host.turn.Unlock()
-	r.host.kill()
+	if err := r.killHostOnce(ctx, f.draw); err != nil {
+		return err
+	}
 	time.Sleep(f.last)
 	if err := r.host.start(); err != nil {
 		return err
@@ -125,9 +128,32 @@ func (r *run) killHost(ctx context.Context, f fault) error {
 	}
 }
 
-// What is told of the faults besides their kinds.
+// killHostOnce kills the host, at times in the middle of a commit. A host that acknowledges
+// before it commits is always killed there, and not before a message was acknowledged that
+// is not on disk: then the run has a loss to find.
+func (r *run) killHostOnce(ctx context.Context, draw uint64) error {
+	switch {
+	case r.bug == acksBeforeCommit:
+		acknowledged, err := r.killInCommit(ctx, 30*time.Second)
+		if err == nil && !acknowledged {
+			err = errors.New("the bug had no effect: nothing was acknowledged before it was on disk")
+		}
+		return err
+	case draw/8%4 == 0:
+		if _, err := r.killInCommit(ctx, 0); err != nil {
+			return err
+		}
+		r.strikes.count(killInCommit)
+	default:
+		r.host.kill()
+	}
+	return nil
+}
+
+// Details of faults that the report counts besides their kinds.
 const (
-	killStarting = "killed again while it started"
+	killInCommit = "was killed in the middle of a commit"
+	killStarting = "was killed again while it started"
 	startedFull  = "could not start on a full disk"
 )
 
@@ -203,6 +229,10 @@ func (s *seat) disturb(f fault) error {
 			tell = tellBoth
 		}
 		p.restore(tell)
+	case oneWay:
+		p.change(func(w *weather) { w.oneWay = true })
+		time.Sleep(f.last)
+		p.allowBothWays()
 	case delay:
 		during(func(w *weather) { w.delay = time.Duration(10+f.draw%200) * time.Millisecond })
 	case loss:
