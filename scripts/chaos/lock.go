@@ -101,7 +101,9 @@ func (r *run) killInCommit(ctx context.Context, patience time.Duration) (acknowl
 		if last || err != nil {
 			return acknowledged, err
 		}
-		time.Sleep(lockTime) // the host commits what had to wait
+		if _, err := awaitOwn(ctx, tails, lock.last); err != nil { // what had to wait is committed now
+			return false, err
+		}
 	}
 }
 

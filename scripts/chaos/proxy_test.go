@@ -72,6 +72,21 @@ func end(conn net.Conn) (string, error) {
 	return string(b), err
 }
 
+// awaitDead waits until the only connection of p has swallowed something.
+func awaitDead(t *testing.T, p *proxy) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		dead := false
+		p.each(func(l *link) { dead = l.dead.Load() })
+		if dead {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nothing was swallowed within 5 s")
+		}
+	}
+}
+
 func TestReset(t *testing.T) {
 	p, client, host := between(t)
 	p.reset()
@@ -129,7 +144,7 @@ func TestHalfOpen(t *testing.T) {
 			p.swallow()
 			send(t, client, "lost\n")
 			send(t, host, "lost too\n")
-			time.Sleep(50 * time.Millisecond)
+			awaitDead(t, p)
 			p.restore(test.tell)
 			for conn, want := range map[net.Conn]error{client: test.client, host: test.host} {
 				conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
