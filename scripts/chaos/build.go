@@ -18,28 +18,28 @@ import (
 	"strings"
 )
 
-// This file builds the host. The product has no hooks for tests: what a run needs is
-// changed in a copy of its sources, which `go build -overlay` uses instead. If the sources
-// move, only the three tables below have to follow; TestOverlays fails until they do.
+// This file builds the host. The product has no hooks for these runs. A change to it is
+// made in a copy of its sources, which `go build -overlay` compiles instead. If the sources
+// move, only the tables below have to follow; TestOverlays fails until they do.
 
 //go:embed overlay/clock.go.txt
 var movableClock string
 
-// A change replaces old by new in a file of the module. old must occur exactly once.
-// Without old, new replaces the whole file.
+// A change replaces old, which must occur exactly once, by new in a file of the module. If
+// old is empty, new replaces the whole file.
 type change struct{ file, old, new string }
 
-// instruments are in every host that a run builds.
+// instruments are built into every host.
 var instruments = []change{
 	{file: "relay/clock.go", new: movableClock},
 }
 
-// bugs are what --bug builds into the host, to prove that a run finds them.
+// bugs are what --bug builds into the host, to prove that a run finds it.
 var bugs = map[string][]change{
 	acceptsDuplicates: {{file: "relay/doubles.go", old: "dropsDoubles = true", new: "dropsDoubles = false"}},
 	acksBeforeCommit: {
 		{file: "relay/history/wait.go", old: "waitForDisk = true", new: "waitForDisk = false"},
-		// So that a commit never fails while killInCommit delays it, on however busy a machine.
+		// A commit must not fail because killInCommit delays it, however slow the machine.
 		{file: "relay/history/file.go", old: "busy_timeout(1000)", new: "busy_timeout(60000)"},
 	},
 }
@@ -51,7 +51,7 @@ const (
 
 func bugNames() []string { return slices.Sorted(maps.Keys(bugs)) }
 
-// buildHost builds chat with the instruments and with a bug, unless bug is empty. It
+// buildHost builds chat with the instruments and, unless bug is empty, with a bug. It
 // writes the changed sources to dir, which must not exist.
 func buildHost(ctx context.Context, program, dir, bug string) error {
 	overlay, err := writeOverlay(ctx, dir, bug)
@@ -72,7 +72,7 @@ func writeOverlay(ctx context.Context, dir, bug string) (overlay string, err err
 	if err != nil {
 		return "", fmt.Errorf("find the sources of chat: %w", err)
 	}
-	sources := make(map[string]string) // by the path in the module
+	sources := make(map[string]string) // by path in the module
 	for _, c := range slices.Concat(instruments, bugs[bug]) {
 		if err := c.apply(string(bytes.TrimSpace(root)), sources); err != nil {
 			return "", err
@@ -97,8 +97,8 @@ func writeOverlay(ctx context.Context, dir, bug string) (overlay string, err err
 	return overlay, os.WriteFile(overlay, b, 0o644)
 }
 
-// apply puts the changed text of c.file into sources. It starts from the text there, or
-// from the file below root.
+// apply makes the change in sources, which has texts by path in the module. It starts from
+// the text there or, if there is none, from the file below root.
 func (c change) apply(root string, sources map[string]string) error {
 	source, ok := sources[c.file]
 	if !ok {
@@ -119,7 +119,7 @@ func (c change) apply(root string, sources map[string]string) error {
 	return nil
 }
 
-// runOverlay writes an overlay for builds by hand and prints its path.
+// runOverlay writes an overlay for a build by hand and prints its path.
 func runOverlay(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("overlay", flag.ContinueOnError)
 	bug := flags.String("bug", "", "build in the bug `NAME`: "+strings.Join(bugNames(), ", "))

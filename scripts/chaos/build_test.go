@@ -11,7 +11,7 @@ import (
 	"chat/scripts/chattest"
 )
 
-// The overlays fit the sources as they are, and what they make of them is sound.
+// The changes fit the current sources, and the changed sources pass go vet.
 func TestOverlays(t *testing.T) {
 	chattest.NeedTools(t, "go")
 	chattest.NoticeSources(t, "../..")

@@ -16,13 +16,13 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// A historyLock is a process that holds the write lock of the history's database: the
-// host can begin no transaction meanwhile, and a commit takes until it is killed. It is a
-// process of its own because it must be killed like the host: if it closed the database, it
-// would move the write-ahead log into it, and the next host would have nothing to recover.
+// A historyLock is a process that holds the write lock of the history's database. Until the
+// lock is released the host cannot begin a transaction, so its next commit waits. The lock
+// needs its own process because it must be killed like the host: closing the database would
+// move the write-ahead log into it, and the next host would have nothing to recover.
 type historyLock struct {
-	cmd  *exec.Cmd
-	last uint64 // the highest event ID on disk
+	cmd    *exec.Cmd
+	lastID uint64 // the highest event ID on disk
 }
 
 // lockHistory takes the write lock of the database at path.
@@ -39,7 +39,7 @@ func lockHistory(self, path string) (*historyLock, error) {
 		return nil, err
 	}
 	l := &historyLock{cmd: cmd}
-	if _, err := fmt.Fscanln(bufio.NewReader(out), &l.last); err != nil {
+	if _, err := fmt.Fscanln(bufio.NewReader(out), &l.lastID); err != nil {
 		l.release()
 		return nil, fmt.Errorf("lock the history: %s", strings.TrimSpace(complaints.String()))
 	}
@@ -51,8 +51,8 @@ func (l *historyLock) release() {
 	l.cmd.Wait()
 }
 
-// runLock is the process of a historyLock. It prints the highest event ID on disk once it
-// has the lock, and holds it until it is killed.
+// runLock is the process of a historyLock. Once it has the lock, it prints the highest
+// event ID on disk. It holds the lock until it is killed.
 func runLock(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("usage: chaos lock FILE")
@@ -77,14 +77,14 @@ func runLock(ctx context.Context, args []string) error {
 	return ctx.Err()
 }
 
-// lockTime is how long the lock is held: less than the host waits for it (a second) before
-// it rejects the batch.
+// lockTime is how long the lock is held. The host waits longer for it, a second, before it
+// rejects a batch.
 const lockTime = 300 * time.Millisecond
 
-// killInCommit kills the host while it has a batch to commit and cannot. It reports whether
-// a talker saw a message of its own acknowledged that is not on disk: that never happens
-// unless the host acknowledges too early. Until it happens killInCommit tries again, for as
-// long as patience.
+// killInCommit kills the host while a commit waits. It reports whether a bot saw its own
+// message acknowledged although that message cannot be on disk, which happens only if the
+// host acknowledges before it commits. If no bot does, killInCommit tries again until
+// patience is over.
 func (r *run) killInCommit(ctx context.Context, patience time.Duration) (acknowledged bool, err error) {
 	for deadline := time.Now().Add(patience); ; {
 		tails := r.recordTails()
@@ -92,7 +92,7 @@ func (r *run) killInCommit(ctx context.Context, patience time.Duration) (acknowl
 		if err != nil {
 			return false, err
 		}
-		acknowledged, err := awaitOwn(ctx, tails, lock.last)
+		acknowledged, err := awaitOwnMessage(ctx, tails, lock.lastID)
 		last := acknowledged || time.Now().After(deadline)
 		if last && err == nil {
 			r.host.kill()
@@ -101,18 +101,18 @@ func (r *run) killInCommit(ctx context.Context, patience time.Duration) (acknowl
 		if last || err != nil {
 			return acknowledged, err
 		}
-		if _, err := awaitOwn(ctx, tails, lock.last); err != nil { // what had to wait is committed now
+		if _, err := awaitOwnMessage(ctx, tails, lock.lastID); err != nil { // until the waiting batch is committed
 			return false, err
 		}
 	}
 }
 
-// awaitOwn waits up to lockTime until one of the tails has a message of the talker's own
-// with an ID above last, and reports whether one has.
-func awaitOwn(ctx context.Context, tails []recordTail, last uint64) (bool, error) {
+// awaitOwnMessage waits up to lockTime until a tail has a message of its own bot with an ID
+// above last, and reports whether one has.
+func awaitOwnMessage(ctx context.Context, tails []recordTail, last uint64) (bool, error) {
 	for deadline := time.Now().Add(lockTime); time.Now().Before(deadline); {
 		for _, t := range tails {
-			if found, err := t.hasOwnAfter(last); found || err != nil {
+			if found, err := t.hasOwnMessage(last); found || err != nil {
 				return found, err
 			}
 		}
@@ -125,28 +125,28 @@ func awaitOwn(ctx context.Context, tails []recordTail, last uint64) (bool, error
 	return false, nil
 }
 
-// A recordTail is what is added to a talker's record from an offset on.
+// A recordTail is the part of a bot's record after an offset.
 type recordTail struct {
 	label, record string
 	offset        int64
 }
 
-// recordTails returns the tails of the records of all talkers, from now on.
+// recordTails returns the tails of all bots' records from here on.
 func (r *run) recordTails() []recordTail {
 	var tails []recordTail
 	for _, s := range r.seats {
-		p := s.now()
-		if info, err := os.Stat(p.record); err == nil && s.role == talks {
+		p := s.current()
+		if info, err := os.Stat(p.record); err == nil && s.role == botRole {
 			tails = append(tails, recordTail{p.label, p.record, info.Size()})
 		}
 	}
 	return tails
 }
 
-// hasOwnAfter reports whether the tail has a message of the talker's own with an ID above
+// hasOwnMessage reports whether the tail has a message of the bot's own with an ID above
 // last.
-func (t recordTail) hasOwnAfter(last uint64) (found bool, err error) {
-	err = readRecordFrom(t.record, t.offset, ours, func(e entry) {
+func (t recordTail) hasOwnMessage(last uint64) (found bool, err error) {
+	err = readRecordFrom(t.record, t.offset, ownFormat, func(e entry) {
 		found = found || e.kind == shown && e.label == t.label && e.id > last
 	})
 	return found, err
