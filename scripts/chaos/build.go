@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,8 +27,11 @@ import (
 var movableClock string
 
 // A change replaces old, which must occur exactly once, by new in a file of the module. If
-// old is empty, new replaces the whole file.
+// old is empty, new replaces the whole file, except that the first line of new is replaced
+// by the package clause of the file.
 type change struct{ file, old, new string }
+
+var packageClause = regexp.MustCompile(`(?m)^package .*$`)
 
 // instruments are built into every host.
 var instruments = []change{
@@ -109,7 +113,8 @@ func (c change) apply(root string, sources map[string]string) error {
 		source = string(b)
 	}
 	if c.old == "" {
-		sources[c.file] = c.new
+		_, rest, _ := strings.Cut(c.new, "\n")
+		sources[c.file] = packageClause.FindString(source) + "\n" + rest
 		return nil
 	}
 	if n := strings.Count(source, c.old); n != 1 {
