@@ -196,8 +196,8 @@ func (rec *record) checkLife(m *member, l *life, stayed bool) {
 		var example wire.Event
 		for _, e := range rec.events {
 			shown, certain := rec.isShownTo(m, &e)
-			said := e.Said() || e.Type == wire.TypePrivate
-			if e.ID <= at || e.ID >= until || !shown || !certain || !said && e.ID < next || !began && e.ID < first {
+			isMessage := e.Said() || e.Type == wire.TypePrivate
+			if e.ID <= at || e.ID >= until || !shown || !certain || !isMessage && e.ID < next || !began && e.ID < first {
 				continue
 			}
 			lost++
@@ -223,7 +223,7 @@ func (rec *record) checkLife(m *member, l *life, stayed bool) {
 			if shown, _ := rec.isShownTo(m, e); !shown {
 				r.reportf("%s was shown a message for %s: %s", m.name, e.To, e.AppendJSON(nil))
 			}
-			if said := e.Said() || e.Type == wire.TypePrivate; !said && e.ID < v.next {
+			if isMessage := e.Said() || e.Type == wire.TypePrivate; !isMessage && e.ID < v.next {
 				r.reportf("%s was shown a past event: %s", m.name, e.AppendJSON(nil))
 			}
 			at, missed, began = e.ID, 0, true

@@ -59,86 +59,86 @@ type recordCheck struct {
 
 // checkRecord compares one record with the archive.
 func (c *checker) checkRecord(l life) error {
-	h := &recordCheck{checker: c, life: l, seen: make([]bool, len(c.archive.lines)),
+	rc := &recordCheck{checker: c, life: l, seen: make([]bool, len(c.archive.lines)),
 		sent: make(map[uint64]message), rejected: make(map[uint64]bool), acked: make(map[message]bool)}
-	if err := readRecord(l.record, l.format, h.checkEntry); err != nil {
+	if err := readRecord(l.record, l.format, rc.checkEntry); err != nil {
 		return err
 	}
-	h.checkAcknowledged()
+	rc.checkAcknowledged()
 	return nil
 }
 
-func (h *recordCheck) checkEntry(e entry) {
+func (c *recordCheck) checkEntry(e entry) {
 	switch e.kind {
 	case shown:
-		h.checkShown(e)
+		c.checkShown(e)
 	case sent:
-		h.sent[e.seq] = message{e.label, e.first}
+		c.sent[e.seq] = message{e.label, e.first}
 	case rejected:
-		h.checker.rejected[e.text]++
-		h.rejected[e.seq] = e.text != string(wire.CodeNotStored) // a message that could not be stored is sent again
+		c.checker.rejected[e.text]++
+		c.rejected[e.seq] = e.text != string(wire.CodeNotStored) // a message that could not be stored is sent again
 	case welcomed:
-		h.checkWelcome(e)
+		c.checkWelcome(e)
 	case missed:
-		h.verdict.add(gaps, h.label, h.verdict.count(gaps), fmt.Sprintf("got a gap of %d events", e.seq))
+		c.verdict.add(gaps, c.label, c.verdict.count(gaps), fmt.Sprintf("got a gap of %d events", e.seq))
 	case unknown:
-		h.verdict.add(changed, e.text, 0, "shown to "+h.label+"; no client sent that")
+		c.verdict.add(changed, e.text, 0, "shown to "+c.label+"; no client sent that")
 	case newRoom:
-		h.verdict.add(changed, h.label, 0, "was moved to another room")
+		c.verdict.add(changed, c.label, 0, "was moved to another room")
 	}
 }
 
 // checkWelcome begins a connection. The host does not recognize people who reconnect, so
 // for them each connection is the first.
-func (h *recordCheck) checkWelcome(e entry) {
+func (c *recordCheck) checkWelcome(e entry) {
 	if e.client == "" {
-		h.checkComplete()
+		c.checkComplete()
 		return
 	}
 	// A host that was killed before a new client was on disk gives that client another id.
 	// That goes unnoticed as long as no message was stored under the first id.
-	if e.client != h.clientID && h.clientID != "" && (h.hostHas > 0 || len(h.acked) > 0) {
-		h.verdict.add(changed, h.label, 0, "has another client id: "+e.client)
+	if e.client != c.clientID && c.clientID != "" && (c.hostHas > 0 || len(c.acked) > 0) {
+		c.verdict.add(changed, c.label, 0, "has another client id: "+e.client)
 	}
-	if e.text != h.label {
-		h.verdict.add(nicks, h.label, 0, "has the nick "+e.text)
+	if e.text != c.label {
+		c.verdict.add(nicks, c.label, 0, "has the nick "+e.text)
 	}
-	h.clientID, h.hostHas = e.client, max(h.hostHas, e.seq)
+	c.clientID, c.hostHas = e.client, max(c.hostHas, e.seq)
 }
 
 // checkShown checks a message that was shown.
-func (h *recordCheck) checkShown(e entry) {
-	speaker, _, _ := strings.Cut(e.label, ">")
-	h.checker.shownCount += e.count
+func (c *recordCheck) checkShown(e entry) {
+	sender, _, _ := strings.Cut(e.label, ">")
+	c.checker.shownCount += e.count
 	for n := e.first; n < e.first+e.count; n++ {
-		if speaker == h.label {
-			h.acked[message{e.label, n}] = true
-			h.checker.ackedCount++
+		if sender == c.label {
+			c.acked[message{e.label, n}] = true
+			c.checker.ackedCount++
 		}
-		if !concerns(h.label, e.label) {
-			h.verdict.add(changed, e.label, n, "shown to "+h.label+", whom it is not for")
+		if !concerns(c.label, e.label) {
+			c.verdict.add(changed, e.label, n, "shown to "+c.label+", whom it is not for")
 		}
-		place := h.placeOf(e, n)
+		place := c.placeOf(e, n)
 		if place == 0 {
-			h.verdict.add(lost, e.label, n, "shown to "+h.label+", and not in the file")
+			c.verdict.add(lost, e.label, n, "shown to "+c.label+", and not in the file")
 			continue
 		}
-		if in := h.archive.lines[place]; e.id != 0 && (in.id != e.id || in.client != e.client) {
-			h.seen[place] = true
-			h.verdict.add(changed, e.label, n, fmt.Sprintf("shown to %s as %d of %s, in the file as %d of %s", h.label, e.id, e.client, in.id, in.client))
+		if in := c.archive.lines[place]; e.id != 0 && (in.id != e.id || in.client != e.client) {
+			c.seen[place] = true
+			c.verdict.add(changed, e.label, n, fmt.Sprintf("shown to %s as %d of %s, in the file as %d of %s", c.label, e.id, e.client, in.id, in.client))
 			continue
 		}
-		h.checkOrder(e.label, n, place)
+		c.checkOrder(e.label, n, place)
 	}
 }
 
 // placeOf returns the place of message n of e, or 0 if it is not in the file. If the
 // message is there several times, placeOf chooses the place with the same id or, without an
 // id, the next one after the last place shown.
-func (h *recordCheck) placeOf(e entry, n int) int {
-	place := h.archive.place(e.label, n)
-	for _, twin := range h.archive.duplicates[message{e.label, n}] {
-		if e.id == h.archive.lines[twin].id || e.id == 0 && place <= h.lastPlace {
+func (c *recordCheck) placeOf(e entry, n int) int {
+	place := c.archive.place(e.label, n)
+	for _, twin := range c.archive.duplicates[message{e.label, n}] {
+		if e.id == c.archive.lines[twin].id || e.id == 0 && place <= c.lastPlace {
 			place = twin
 		}
 	}
@@ -146,67 +146,67 @@ func (h *recordCheck) placeOf(e entry, n int) int {
 }
 
 // checkOrder checks that the message was not shown before, and in the order of the file.
-func (h *recordCheck) checkOrder(label string, n, place int) {
+func (c *recordCheck) checkOrder(label string, n, place int) {
 	switch {
-	case h.seen[place]:
-		h.verdict.add(doubled, label, n, "shown twice to "+h.label)
+	case c.seen[place]:
+		c.verdict.add(doubled, label, n, "shown twice to "+c.label)
 		return
-	case place < h.lastPlace:
-		h.verdict.add(reordered, label, n, fmt.Sprintf("shown to %s after %s %d", h.label, h.archive.lines[h.lastPlace].label, h.archive.lines[h.lastPlace].n))
+	case place < c.lastPlace:
+		c.verdict.add(reordered, label, n, fmt.Sprintf("shown to %s after %s %d", c.label, c.archive.lines[c.lastPlace].label, c.archive.lines[c.lastPlace].n))
 	}
-	h.seen[place] = true
-	h.lastPlace = max(h.lastPlace, place)
-	if h.firstPlace == 0 || place < h.firstPlace {
-		h.firstPlace = place
+	c.seen[place] = true
+	c.lastPlace = max(c.lastPlace, place)
+	if c.firstPlace == 0 || place < c.firstPlace {
+		c.firstPlace = place
 	}
 }
 
 // checkComplete adds a loss for each message between the first and the last one shown that
 // was not shown, and begins a new connection.
-func (h *recordCheck) checkComplete() {
-	for p := h.firstPlace; p < h.lastPlace; p++ {
-		if !h.seen[p] {
-			h.addMissing(p, "not shown to %s, although messages before and after it were")
+func (c *recordCheck) checkComplete() {
+	for p := c.firstPlace; p < c.lastPlace; p++ {
+		if !c.seen[p] {
+			c.addMissing(p, "not shown to %s, although messages before and after it were")
 		}
 	}
-	clear(h.seen[h.firstPlace : h.lastPlace+1])
-	h.firstPlace, h.lastPlace = 0, 0
+	clear(c.seen[c.firstPlace : c.lastPlace+1])
+	c.firstPlace, c.lastPlace = 0, 0
 }
 
 // addMissing adds a loss, unless the message is not for this client or the record's format
 // hides the client's own messages.
-func (h *recordCheck) addMissing(place int, how string) {
-	if in := h.archive.lines[place]; concerns(h.label, in.label) && !(h.hidesOwn && in.label == h.label) {
-		h.verdict.add(lost, in.label, int(in.n), fmt.Sprintf(how, h.label))
+func (c *recordCheck) addMissing(place int, how string) {
+	if in := c.archive.lines[place]; concerns(c.label, in.label) && !(c.hidesOwn && in.label == c.label) {
+		c.verdict.add(lost, in.label, int(in.n), fmt.Sprintf(how, c.label))
 	}
 }
 
 // checkAcknowledged checks, at the end of the record, that all acknowledged messages are in
 // the file.
-func (h *recordCheck) checkAcknowledged() {
-	for seq, m := range h.sent {
+func (c *recordCheck) checkAcknowledged() {
+	for seq, m := range c.sent {
 		switch {
-		case h.rejected[seq]:
-		case h.finished:
-			h.requireStored(m, "the host had accepted it when "+h.label+" ended")
-		case seq <= h.hostHas:
-			h.requireStored(m, "the host confirmed to "+h.label+" that it has it")
+		case c.rejected[seq]:
+		case c.finished:
+			c.requireStored(m, "the host had accepted it when "+c.label+" ended")
+		case seq <= c.hostHas:
+			c.requireStored(m, "the host confirmed to "+c.label+" that it has it")
 		}
 	}
-	for m := range h.acked {
-		h.requireStored(m, "acknowledged to "+h.label)
+	for m := range c.acked {
+		c.requireStored(m, "acknowledged to "+c.label)
 	}
-	for n := 1; h.finished && n <= h.given; n++ {
-		h.requireStored(message{h.label, n}, h.label+" reported success after sending it")
+	for n := 1; c.finished && n <= c.given; n++ {
+		c.requireStored(message{c.label, n}, c.label+" reported success after sending it")
 	}
-	for p := h.lastPlace + 1; h.stayedToEnd && p < len(h.archive.lines); p++ {
-		h.addMissing(p, "not shown to %s, which was connected to the end")
+	for p := c.lastPlace + 1; c.stayedToEnd && p < len(c.archive.lines); p++ {
+		c.addMissing(p, "not shown to %s, which was connected to the end")
 	}
-	h.checkComplete()
+	c.checkComplete()
 }
 
-func (h *recordCheck) requireStored(m message, how string) {
-	if h.archive.place(m.label, m.n) == 0 {
-		h.verdict.add(lost, m.label, m.n, how+", and it is not in the file")
+func (c *recordCheck) requireStored(m message, how string) {
+	if c.archive.place(m.label, m.n) == 0 {
+		c.verdict.add(lost, m.label, m.n, how+", and it is not in the file")
 	}
 }

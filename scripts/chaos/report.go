@@ -77,7 +77,7 @@ func (r *run) report(w io.Writer, a *archive, c *checker, duration time.Duration
 	}
 	for _, what := range []string{killInCommit, killStarting, startedFull} {
 		if n := r.counts.done[what]; n > 0 {
-			fmt.Fprintf(w, "    %d times the host %s\n", n, what)
+			fmt.Fprintf(w, "    the host %s (%d×)\n", what, n)
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(c.rejected)) {

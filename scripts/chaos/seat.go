@@ -69,11 +69,11 @@ type latch struct {
 
 func newLatch() *latch { return &latch{ch: make(chan struct{})} }
 
-func (m *latch) set() { m.once.Do(func() { close(m.ch) }) }
+func (l *latch) set() { l.once.Do(func() { close(l.ch) }) }
 
-func (m *latch) isSet() bool {
+func (l *latch) isSet() bool {
 	select {
-	case <-m.ch:
+	case <-l.ch:
 		return true
 	default:
 		return false

@@ -194,11 +194,11 @@ func TestCutAndHealedCableLosesNothing(t *testing.T) {
 
 // checkLines checks that nick received the n lines of bob and of carol, in order and once.
 // Nick does not need to receive its own.
-func checkLines(t *testing.T, nick string, heard []messageLine, n int) {
+func checkLines(t *testing.T, nick string, lines []messageLine, n int) {
 	t.Helper()
 	last := 0
 	next := map[string]int{"bob": 1, "carol": 1}
-	for _, s := range heard {
+	for _, s := range lines {
 		if s.ID < last {
 			t.Errorf("%s received message %d after message %d", nick, s.ID, last)
 		}

@@ -149,11 +149,11 @@ func (sc *scene) measureTyping(ctx context.Context, length time.Duration, v valu
 		return err
 	}
 	start := clock()
-	talked := make(chan error, 1)
-	go func() { talked <- sc.sender.pace(ctx, int(length.Seconds()*lineRate), "") }()
+	paced := make(chan error, 1)
+	go func() { paced <- sc.sender.pace(ctx, int(length.Seconds()*lineRate), "") }()
 	times, err := sc.term.measureKeys(ctx, length)
-	if talk := <-talked; err == nil {
-		err = talk
+	if paceErr := <-paced; err == nil {
+		err = paceErr
 	}
 	if err != nil {
 		return err
