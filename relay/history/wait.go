@@ -1,6 +1,4 @@
-//go:build !chaosnowait
-
 package history
 
-// waitForDisk is false only in a build in which scripts/chaos has to find losses.
+// waitForDisk means that an event is published only after it is on disk.
 const waitForDisk = true

@@ -11,15 +11,14 @@ import (
 	"modernc.org/sqlite"
 )
 
-// A disk is where a host's file is. It may be slow, and it may take nothing: SQLite asks
-// it before each commit.
+// A disk delays or fails the commits of a host's file.
 type disk struct {
-	writing chan struct{} // capacity 1: has one in it during a commit
+	writing chan struct{} // capacity 1: full during a commit
 
-	mu      sync.Mutex
-	delay   time.Duration // how long a commit takes; under mu
-	broken  bool          // it takes nothing; under mu
-	resting bool          // it stays as it is; under mu
+	mu     sync.Mutex
+	delay  time.Duration // how long a commit takes; guarded by mu
+	broken bool          // commits fail; guarded by mu
+	frozen bool          // set has no effect; guarded by mu
 }
 
 func newDisk(path string) *disk {
@@ -28,11 +27,11 @@ func newDisk(path string) *disk {
 	return d
 }
 
-// rest waits for the commit that is under way: closing the file would wait for it in a way
-// that lets no time pass.
-func (d *disk) rest() {
+// freeze waits for the current commit and makes all later ones fast. Closing the file would
+// wait for a commit too, but in a way that stops the bubble's clock.
+func (d *disk) freeze() {
 	d.mu.Lock()
-	d.delay, d.resting = 0, true
+	d.delay, d.frozen = 0, true
 	d.mu.Unlock()
 	d.writing <- struct{}{}
 	<-d.writing
@@ -41,19 +40,19 @@ func (d *disk) rest() {
 func (d *disk) set(delay time.Duration, broken bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.resting {
+	if !d.frozen {
 		d.delay, d.broken = delay, broken
 	}
 }
 
-// commit is SQLite's commit hook: what is not 0 makes a rollback of it.
+// commit is SQLite's commit hook: any result but 0 rolls back.
 func (d *disk) commit() int32 {
 	d.writing <- struct{}{}
 	defer func() { <-d.writing }()
 	d.mu.Lock()
 	delay := d.delay
 	d.mu.Unlock()
-	time.Sleep(delay) // a host that dies meanwhile has written nothing
+	time.Sleep(delay) // a host that is killed meanwhile has written nothing
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.broken {
@@ -62,7 +61,7 @@ func (d *disk) commit() int32 {
 	return 0
 }
 
-// disks has the disk of each file, by its path.
+// disks has the disk of each file, by path.
 var disks sync.Map
 
 func init() {
@@ -78,7 +77,7 @@ func init() {
 	})
 }
 
-// copyFile copies a history as it is on disk, for a host to open as after a kill.
+// copyFile copies a history as it is on disk now, for a host that starts after a kill.
 func copyFile(to, from string) error {
 	for _, part := range []string{"", "-wal"} {
 		b, err := os.ReadFile(from + part)

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// A network connects those who dial with the one who listens, by cables that fail as they
-// are told. It lives in a bubble, whose time passes at once.
+// A network connects clients with a listener. Its cables can fail. It lives in a synctest
+// bubble, so waiting is instant.
 type network struct {
 	mu      sync.Mutex
-	ln      *listener     // nil while nobody listens; under mu
-	cables  []*cable      // to ln; under mu
-	latency time.Duration // of cables to come; under mu
+	ln      *listener     // nil if there is no host; guarded by mu
+	cables  []*cable      // to ln; guarded by mu
+	latency time.Duration // of new cables; guarded by mu
 }
 
-// window is how many bytes may be on their way in one direction.
+// window is how many bytes may be in transit in one direction.
 const window = 4 << 10
 
-// listen makes l the one who is dialled.
+// listen returns a new listener, which all later dials reach.
 func (n *network) listen() *listener {
 	l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	n.mu.Lock()
@@ -31,15 +31,15 @@ func (n *network) listen() *listener {
 	return l
 }
 
-// unplug ends whoever listens as a kill does: nobody is told, and what is on its way to
-// the others arrives, or is lost.
-func (n *network) unplug(arrives bool) {
+// disconnectAll ends the listener as a kill does: without a goodbye. What is in transit to
+// clients arrives, or is lost.
+func (n *network) disconnectAll(arrives bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ln = nil
 	for _, c := range n.cables {
 		if arrives {
-			c.cutBehind(toClient)
+			c.cutAfterChunks(toClient)
 		} else {
 			c.cut()
 		}
@@ -47,7 +47,7 @@ func (n *network) unplug(arrives bool) {
 	n.cables = nil
 }
 
-// dial is an Options.Dial of a client.
+// dial connects to the listener, for client.Options.Dial.
 func (n *network) dial(ctx context.Context) (*end, error) {
 	n.mu.Lock()
 	l, latency := n.ln, n.latency
@@ -69,7 +69,7 @@ func (n *network) dial(ctx context.Context) (*end, error) {
 	}
 }
 
-// A listener is what the host accepts connections from.
+// A listener gives the host its connections.
 type listener struct {
 	conns  chan net.Conn
 	once   sync.Once
@@ -90,37 +90,38 @@ func (l *listener) Close() error {
 	return nil
 }
 
-func (l *listener) Addr() net.Addr { return nowhere{} }
+func (l *listener) Addr() net.Addr { return noAddr{} }
 
-type nowhere struct{}
+type noAddr struct{}
 
-func (nowhere) Network() string { return "made" }
-func (nowhere) String() string  { return "nowhere" }
+func (noAddr) Network() string { return "made" }
+func (noAddr) String() string  { return "nowhere" }
 
-// The directions of a cable; each is written to by the end of the same number.
+// The directions of a cable. Each is written by the end with the same number.
 const (
 	toHost = iota
 	toClient
 )
 
-// A cable is a connection, with what is on its way in both directions.
+// A cable is a connection, with the bytes in transit in both directions. The fields are
+// guarded by mu.
 type cable struct {
-	mu      sync.Mutex
-	changed chan struct{} // closed at the next change; under mu
-	latency time.Duration // under mu
-	ways    [2]way        // under mu
-	broken  [2]bool       // by end: it was reset; under mu
-	closed  [2]bool       // by end: its owner has closed it; under mu
+	mu         sync.Mutex
+	changed    chan struct{} // closed at the next change
+	latency    time.Duration
+	directions [2]direction
+	broken     [2]bool // by end: it was reset
+	closed     [2]bool // by end: its owner has closed it
 }
 
-// A way is one direction of a cable.
-type way struct {
-	chunks   []chunk   // on their way, or not read yet
-	size     int       // of chunks, and of what was swallowed
-	last     time.Time // when the last chunk arrives
-	fin      bool      // nothing comes behind them
-	left     int       // how many bytes get through before the cable breaks; negative: any number
-	swallows bool      // nothing arrives any more, and nobody is told
+// A direction is one direction of a cable, guarded by the cable's mu.
+type direction struct {
+	chunks []chunk   // in transit or unread
+	size   int       // bytes in chunks, and dropped ones
+	last   time.Time // when the last chunk arrives
+	fin    bool      // there are no bytes after the chunks
+	limit  int       // bytes until the cable breaks; negative: no limit
+	drops  bool      // bytes are dropped; neither end notices
 }
 
 type chunk struct {
@@ -130,7 +131,7 @@ type chunk struct {
 
 func newCable(latency time.Duration) *cable {
 	c := &cable{changed: make(chan struct{}), latency: latency}
-	c.ways[toHost].left, c.ways[toClient].left = -1, -1
+	c.directions[toHost].limit, c.directions[toClient].limit = -1, -1
 	return c
 }
 
@@ -139,8 +140,8 @@ func (c *cable) changeLocked() {
 	c.changed = make(chan struct{})
 }
 
-// waitLocked gives the lock away until something changes, or the first of these times
-// that are not zero.
+// waitLocked releases mu until something changes, or until the first of times that is not
+// zero.
 func (c *cable) waitLocked(times ...time.Time) {
 	changed := c.changed
 	c.mu.Unlock()
@@ -163,7 +164,7 @@ func (c *cable) waitLocked(times ...time.Time) {
 	}
 }
 
-// cut resets the connection: what is on its way is lost.
+// cut resets the connection. Bytes in transit are lost.
 func (c *cable) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,58 +172,58 @@ func (c *cable) cut() {
 	c.changeLocked()
 }
 
-// cutBehind ends the connection behind what is on its way in one direction.
-func (c *cable) cutBehind(direction int) {
+// cutAfterChunks ends the connection after the bytes in transit in one direction.
+func (c *cable) cutAfterChunks(direction int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cutBehindLocked(direction)
+	c.cutAfterChunksLocked(direction)
 }
 
-func (c *cable) cutBehindLocked(direction int) {
-	c.ways[direction].fin = true
+func (c *cable) cutAfterChunksLocked(direction int) {
+	c.directions[direction].fin = true
 	c.broken[direction] = true
 	c.changeLocked()
 }
 
-// cutAfter ends the connection when so many more bytes have gone in one direction, in the
-// middle of a line.
-func (c *cable) cutAfter(direction, bytes int) {
+// cutAfterBytes ends the connection after this many more bytes in one direction, usually
+// within a line.
+func (c *cable) cutAfterBytes(direction, bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ways[direction].left = bytes
+	c.directions[direction].limit = bytes
 }
 
-// deadPeer is when TCP finds a peer that does not answer.
-const deadPeer = 45 * time.Second
+// deadPeerTimeout is how long TCP waits for a peer that does not answer.
+const deadPeerTimeout = 45 * time.Second
 
-// swallow has all be lost in one direction, and nobody knows of it for long.
-func (c *cable) swallow(direction int) {
+// dropAll drops all bytes of one direction. Neither end notices until deadPeerTimeout.
+func (c *cable) dropAll(direction int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ways[direction].swallows = true
-	time.AfterFunc(deadPeer, c.cut)
+	c.directions[direction].drops = true
+	time.AfterFunc(deadPeerTimeout, c.cut)
 }
 
-// delay has all take longer from now on.
+// delay changes the latency.
 func (c *cable) delay(latency time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.latency = latency
 }
 
-// An end is one side's connection.
+// An end is the connection of one side.
 type end struct {
 	cable *cable
-	side  int       // the direction in which it writes
-	read  time.Time // deadline; under cable.mu
-	write time.Time // deadline; under cable.mu
+	side  int       // also the direction in which it writes
+	read  time.Time // deadline; guarded by cable.mu
+	write time.Time // deadline; guarded by cable.mu
 }
 
 func (e *end) Read(b []byte) (int, error) {
 	c := e.cable
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := &c.ways[1-e.side]
+	w := &c.directions[1-e.side]
 	for {
 		var arrives time.Time
 		if len(w.chunks) > 0 {
@@ -257,7 +258,7 @@ func (e *end) Write(b []byte) (written int, err error) {
 	c := e.cable
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := &c.ways[e.side]
+	w := &c.directions[e.side]
 	for len(b) > 0 {
 		switch {
 		case c.closed[e.side] || w.fin && !c.broken[e.side]:
@@ -266,7 +267,7 @@ func (e *end) Write(b []byte) (written int, err error) {
 			return written, os.ErrDeadlineExceeded
 		case c.broken[e.side]:
 			return written, syscall.EPIPE
-		case c.closed[1-e.side]: // what comes for one that is closed is answered with a reset
+		case c.closed[1-e.side]: // a closed end answers data with a reset
 			c.broken[e.side] = true
 			c.changeLocked()
 			return written, syscall.EPIPE
@@ -275,9 +276,9 @@ func (e *end) Write(b []byte) (written int, err error) {
 			continue
 		}
 		n := min(len(b), window-w.size)
-		w.putLocked(b[:n], c.latency)
-		if w.left == 0 {
-			c.cutBehindLocked(e.side)
+		w.addLocked(b[:n], c.latency)
+		if w.limit == 0 {
+			c.cutAfterChunksLocked(e.side)
 		}
 		c.changeLocked()
 		written, b = written+n, b[n:]
@@ -285,18 +286,18 @@ func (e *end) Write(b []byte) (written int, err error) {
 	return written, nil
 }
 
-// putLocked sends b on its way.
-func (w *way) putLocked(b []byte, latency time.Duration) {
+// addLocked puts b in transit.
+func (w *direction) addLocked(b []byte, latency time.Duration) {
 	w.size += len(b)
-	if w.swallows {
+	if w.drops {
 		return
 	}
-	if w.left >= 0 {
-		b = b[:min(len(b), w.left)]
-		w.left -= len(b)
+	if w.limit >= 0 {
+		b = b[:min(len(b), w.limit)]
+		w.limit -= len(b)
 	}
 	at := time.Now().Add(latency)
-	if at.Before(w.last) { // nothing overtakes what went before
+	if at.Before(w.last) { // bytes stay in order
 		at = w.last
 	}
 	w.last = at
@@ -305,15 +306,15 @@ func (w *way) putLocked(b []byte, latency time.Duration) {
 	}
 }
 
-// Close ends the connection behind what was written; where something is unread, as TCP
-// does, with a reset.
+// Close ends the connection after the written bytes or, like TCP, by a reset if there are
+// unread bytes.
 func (e *end) Close() error {
 	c := e.cable
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed[e.side] = true
-	c.ways[e.side].fin = true
-	if len(c.ways[1-e.side].chunks) > 0 {
+	c.directions[e.side].fin = true
+	if len(c.directions[1-e.side].chunks) > 0 {
 		c.broken[1-e.side] = true
 	}
 	c.changeLocked()
@@ -325,7 +326,7 @@ func (e *end) CloseWrite() error {
 	c := e.cable
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ways[e.side].fin = true
+	c.directions[e.side].fin = true
 	c.changeLocked()
 	return nil
 }
@@ -357,5 +358,5 @@ func (e *end) setDeadlines(read, write *time.Time) {
 	e.cable.changeLocked()
 }
 
-func (e *end) LocalAddr() net.Addr  { return nowhere{} }
-func (e *end) RemoteAddr() net.Addr { return nowhere{} }
+func (e *end) LocalAddr() net.Addr  { return noAddr{} }
+func (e *end) RemoteAddr() net.Addr { return noAddr{} }

@@ -12,17 +12,17 @@ import (
 	"chat/relay/wire"
 )
 
-// A record is the log that all that was seen is compared with: the file, or, where there
-// is none, all that anybody saw, put together.
+// A record is the log with which the members' views are compared: the file or, without one,
+// the union of all views.
 type record struct {
-	room   *room
-	events []wire.Event
-	byID   map[uint64]wire.Event
-	whole  bool // nothing can be missing in it
+	room     *room
+	events   []wire.Event
+	byID     map[uint64]wire.Event
+	complete bool // nothing can be missing in it
 }
 
-// seenByAll calls f with each event that a member saw.
-func (r *room) seenByAll(f func(m *member, e *wire.Event)) {
+// eachSeen calls f with each event that a member saw.
+func (r *room) eachSeen(f func(m *member, e *wire.Event)) {
 	for _, m := range r.members {
 		for _, l := range m.lives {
 			l.mu.Lock()
@@ -40,10 +40,10 @@ func (r *room) seenByAll(f func(m *member, e *wire.Event)) {
 
 // record reads the log.
 func (r *room) record() *record {
-	rec := &record{room: r, byID: map[uint64]wire.Event{}, whole: true}
+	rec := &record{room: r, byID: map[uint64]wire.Event{}, complete: true}
 	if r.dir == "" {
-		rec.whole = r.opts.History.Events == 0
-		r.seenByAll(func(_ *member, e *wire.Event) { rec.byID[e.ID] = *e })
+		rec.complete = r.opts.History.Events == 0
+		r.eachSeen(func(_ *member, e *wire.Event) { rec.byID[e.ID] = *e })
 		for _, e := range rec.byID {
 			rec.events = append(rec.events, e)
 		}
@@ -52,11 +52,11 @@ func (r *room) record() *record {
 	}
 	for e, err := range history.ReadFile(r.path, history.Selection{Private: true, Happened: true}) {
 		if err != nil {
-			r.faultf("read: %v", err)
+			r.reportf("read: %v", err)
 			break
 		}
 		if want := uint64(len(rec.events)) + 1; e.ID != want {
-			r.faultf("the file has %d where %d should be", e.ID, want)
+			r.reportf("the file has event %d, want %d", e.ID, want)
 		}
 		rec.events = append(rec.events, e)
 		rec.byID[e.ID] = e
@@ -64,25 +64,25 @@ func (r *room) record() *record {
 	return rec
 }
 
-// look checks what has to hold at any time: what anybody was shown, or saw acknowledged, is
-// in the file.
-func (r *room) look() {
-	synctest.Wait() // so that nobody sees more while the file is read
+// checkSoFar checks what must be true at any time: the events that members saw, and the
+// messages acknowledged to them, are in the file.
+func (r *room) checkSoFar() {
+	synctest.Wait() // no member sees more while the file is read
 	rec := r.record()
 	rec.checkSeen()
 	texts := rec.texts()
 	for _, m := range r.members {
-		for _, s := range m.said {
-			if s.isTaken() && len(texts[s.text]) != 1 && rec.whole {
-				r.faultf("%s was told that number %d, %.20q, is in the log, and it is there %d times; at %v, life %d of %d; %s", m.name, s.seq, s.text, len(texts[s.text]), clock(time.Now()), slices.Index(m.lives, s.life), len(m.lives), rec.of(m))
+		for _, s := range m.sent {
+			if s.isAcknowledged() && len(texts[s.text]) != 1 && rec.complete {
+				r.reportf("number %[2]d of %[1]s, %.20[3]q, was acknowledged, but is in the log %[4]d times; at %[5]v, life %[6]d of %[7]d; %[8]s", m.name, s.seq, s.text, len(texts[s.text]), clock(time.Now()), slices.Index(m.lives, s.life), len(m.lives), rec.describe(m))
 			}
 		}
 	}
-	r.failOnFault()
+	r.failIfReported()
 }
 
-// of tells what m said, as the log has it.
-func (rec *record) of(m *member) string {
+// describe returns the messages of m in the log, for a report.
+func (rec *record) describe(m *member) string {
 	var b strings.Builder
 	for _, e := range rec.events {
 		if name, _, _ := strings.Cut(e.Text, "-"); name == m.name {
@@ -92,28 +92,28 @@ func (rec *record) of(m *member) string {
 	return b.String()
 }
 
-// isTaken reports whether its sender knows that it is in the log.
-func (s *said) isTaken() bool {
+// isAcknowledged reports whether the sender knows that the message is in the log.
+func (s *sentMessage) isAcknowledged() bool {
 	pending := false
-	if c := s.life.joined(); c != nil {
+	if c := s.life.joinedClient(); c != nil {
 		pending = slices.ContainsFunc(c.Pending(), func(r wire.Request) bool { return r.Seq == s.seq })
 	}
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
-	return !pending && !s.life.unsure[s.seq] && s.life.rejected[s.seq] == "" && s.life.sleeps.IsZero()
+	return !pending && !s.life.unacked[s.seq] && s.life.rejected[s.seq] == "" && s.life.pausedUntil.IsZero()
 }
 
-// checkSeen checks that what was seen is in the log, as it was seen.
+// checkSeen checks that each event a member saw is in the log, unchanged.
 func (rec *record) checkSeen() {
-	rec.room.seenByAll(func(m *member, e *wire.Event) {
+	rec.room.eachSeen(func(m *member, e *wire.Event) {
 		logged, ok := rec.byID[e.ID]
 		if got, want := string(e.AppendJSON(nil)), string(logged.AppendJSON(nil)); !ok || got != want {
-			rec.room.faultf("%s saw %s, the log has %s", m.name, got, want)
+			rec.room.reportf("%s saw %s, the log has %s", m.name, got, want)
 		}
 	})
 }
 
-// texts returns what was said, by its text.
+// texts returns the messages in the log, by text.
 func (rec *record) texts() map[string][]wire.Event {
 	texts := make(map[string][]wire.Event)
 	for _, e := range rec.events {
@@ -124,8 +124,9 @@ func (rec *record) texts() map[string][]wire.Event {
 	return texts
 }
 
-// checkSaid checks that what was said is in the log once, in its order and by whom it was.
-func (rec *record) checkSaid() {
+// checkSent checks that each message is in the log once, in order and with the right
+// sender.
+func (rec *record) checkSent() {
 	r, texts := rec.room, rec.texts()
 	known := make(map[string]bool)
 	for _, m := range r.members {
@@ -136,49 +137,49 @@ func (rec *record) checkSaid() {
 				continue
 			}
 			if id = cmp.Or(id, e.Client); e.Client != id || e.Seq <= last {
-				r.faultf("%s is %s and said %d before: %s", m.name, id, last, e.AppendJSON(nil))
+				r.reportf("%s has client ID %s and last sent number %d: %s", m.name, id, last, e.AppendJSON(nil))
 			}
 			last = e.Seq
 		}
-		for _, s := range m.said {
+		for _, s := range m.sent {
 			known[s.text] = true
 			why, n := s.life.rejected[s.seq], len(texts[s.text])
 			switch {
 			case n > 1:
-				r.faultf("doubled: %q is in the log %d times", s.text, n)
+				r.reportf("duplicate: %q is in the log %d times", s.text, n)
 			case n == 1 && (texts[s.text][0].Seq != s.seq || (texts[s.text][0].Type == wire.TypePrivate) != (s.to != "") || texts[s.text][0].To != s.to):
-				r.faultf("%q was numbered %d for %q, and is %+v", s.text, s.seq, s.to, texts[s.text][0])
+				r.reportf("%q was sent with number %d to %q, but the log has %+v", s.text, s.seq, s.to, texts[s.text][0])
 			case n == 1 && why != "":
-				r.faultf("%q is in the log, and was refused: %s", s.text, why)
-			case n == 0 && why == "" && !s.life.unsure[s.seq] && rec.whole:
-				r.faultf("lost: %.20q, number %d of %s, life %d of %d; the log has %s", s.text, s.seq, m.name, slices.Index(m.lives, s.life), len(m.lives), rec.of(m))
+				r.reportf("%q is in the log, but was rejected: %s", s.text, why)
+			case n == 0 && why == "" && !s.life.unacked[s.seq] && rec.complete:
+				r.reportf("lost: %.20q, number %d of %s, life %d of %d; the log has %s", s.text, s.seq, m.name, slices.Index(m.lives, s.life), len(m.lives), rec.describe(m))
 			}
 		}
 	}
 	for text, list := range texts {
 		if !known[text] && !strings.HasPrefix(text, "person") {
-			r.faultf("nobody said %q", text)
+			r.reportf("no member sent %q", text)
 		}
 		if len(list) > 1 && !known[text] {
-			r.faultf("doubled: %q is in the log %d times", text, len(list))
+			r.reportf("duplicate: %q is in the log %d times", text, len(list))
 		}
 	}
 }
 
-// shows reports whether m gets e, and whether that is certain.
-func (rec *record) shows(m *member, e *wire.Event) (shows, certain bool) {
+// isShownTo reports whether m receives e, and whether that is certain.
+func (rec *record) isShownTo(m *member, e *wire.Event) (shows, certain bool) {
 	if e.Type != wire.TypePrivate {
 		return true, true
 	}
 	name, _, _ := strings.Cut(e.Text, "-")
-	to := strings.FieldsFunc(e.To, func(r rune) bool { return r == '_' || r == '-' })[0] // ada_home-2
+	to := strings.FieldsFunc(e.To, func(r rune) bool { return r == '_' || r == '-' })[0] // ada_home-2 belongs to ada
 	rec.room.mu.Lock()
 	defer rec.room.mu.Unlock()
-	return name == m.name || to == m.name, name == m.name || !rec.room.stolen[e.To]
+	return name == m.name || to == m.name, name == m.name || !rec.room.takenNicks[e.To]
 }
 
-// checkLife checks that a member was shown what it should have been: all, once and in
-// order. Whose life has ended may not have come to the end.
+// checkLife checks that a member saw all events once and in order. A member that did not
+// stay need not have seen the last ones.
 func (rec *record) checkLife(m *member, l *life, stayed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -186,80 +187,80 @@ func (rec *record) checkLife(m *member, l *life, stayed bool) {
 		return
 	}
 	r := rec.room
-	at := uint64(0)     // what was seen last
-	missed := uint64(0) // by gaps that were told since
+	at := uint64(0)     // the last event seen
+	missed := uint64(0) // events missed since then, according to gap events
 	first := l.views[0].next
 	began := false
-	missing := func(until, next uint64, all bool) {
+	missing := func(until, next uint64) {
 		lost := uint64(0)
 		var example wire.Event
 		for _, e := range rec.events {
-			shown, certain := rec.shows(m, &e)
-			said := e.Said() || e.Type == wire.TypePrivate
-			if e.ID <= at || e.ID >= until || !shown || !certain || !said && (e.ID < next || !all) || !began && e.ID < first {
+			shown, certain := rec.isShownTo(m, &e)
+			isMessage := e.Said() || e.Type == wire.TypePrivate
+			if e.ID <= at || e.ID >= until || !shown || !certain || !isMessage && e.ID < next || !began && e.ID < first {
 				continue
 			}
 			lost++
 			example = e
 		}
 		if lost > missed {
-			r.faultf("%s missed %d events between %d and %d, was told of %d; one is %s", m.name, lost, at, until, missed, example.AppendJSON(nil))
+			r.reportf("%s missed %d events between %d and %d, but the gaps say %d; one is %s", m.name, lost, at, until, missed, example.AppendJSON(nil))
 		}
 	}
 	for _, v := range l.views {
 		for i := range v.seen {
 			e := &v.seen[i]
 			if e.ID == 0 {
-				if missed += e.Missed; rec.whole {
-					r.faultf("%s was told of a gap: %s", m.name, e.AppendJSON(nil))
+				if missed += e.Missed; rec.complete {
+					r.reportf("%s got a gap: %s", m.name, e.AppendJSON(nil))
 				}
 				continue
 			}
 			if e.ID <= at {
-				r.faultf("%s saw %d after %d: %s", m.name, e.ID, at, e.AppendJSON(nil))
+				r.reportf("%s saw %d after %d: %s", m.name, e.ID, at, e.AppendJSON(nil))
 			}
-			missing(e.ID, v.next, true)
-			if shown, _ := rec.shows(m, e); !shown {
-				r.faultf("%s was shown what is for %s: %s", m.name, e.To, e.AppendJSON(nil))
+			missing(e.ID, v.next)
+			if shown, _ := rec.isShownTo(m, e); !shown {
+				r.reportf("%s was shown a message for %s: %s", m.name, e.To, e.AppendJSON(nil))
 			}
-			if said := e.Said() || e.Type == wire.TypePrivate; !said && e.ID < v.next {
-				r.faultf("%s was shown what is over: %s", m.name, e.AppendJSON(nil))
+			if isMessage := e.Said() || e.Type == wire.TypePrivate; !isMessage && e.ID < v.next {
+				r.reportf("%s was shown a past event: %s", m.name, e.AppendJSON(nil))
 			}
 			at, missed, began = e.ID, 0, true
 		}
 	}
 	if stayed {
-		missing(1<<62, l.views[len(l.views)-1].next, true)
+		missing(1<<62, l.views[len(l.views)-1].next)
 	}
 }
 
-// check checks all that was promised.
+// check checks all promises.
 func (r *room) check() {
 	rec := r.record()
 	rec.checkSeen()
-	rec.checkSaid()
+	rec.checkSent()
 	for _, m := range r.members {
 		for _, l := range m.lives {
-			rec.checkLife(m, l, l == m.now())
+			rec.checkLife(m, l, l == m.current())
 		}
 	}
 	for _, p := range r.persons {
 		rec.checkPerson(p)
 	}
-	r.failOnFault()
+	r.failIfReported()
 }
 
-// checkPerson checks that a person was shown what is in the log, once and in its order.
+// checkPerson checks that a person saw messages of the log once and in order.
 func (rec *record) checkPerson(p *person) {
 	at := -1
-	for _, line := range p.saw {
+	for _, line := range p.lines {
 		_, text, ok := strings.Cut(line, "> ")
 		if !ok || !strings.Contains(line, " <") {
 			continue
 		}
 		i := slices.IndexFunc(rec.events, func(e wire.Event) bool { return e.Said() && e.Text == text })
-		if i <= at && rec.whole {
-			rec.room.faultf("%s saw %q, which is event %d of the log, behind event %d", p.name, text, i, at)
+		if i <= at && rec.complete {
+			rec.room.reportf("%s saw %q, event %d of the log, after event %d", p.name, text, i, at)
 		}
 		at = i
 	}

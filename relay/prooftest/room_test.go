@@ -22,43 +22,43 @@ import (
 	"chat/relay/wire"
 )
 
-// A room is a host that lives on a network, through its restarts and its deaths, and all
-// who come to it.
+// A room is a network with one host at a time, all of them on the same log, and the room's
+// members. Unless a field says otherwise, it is owned by the goroutine of the schedule.
 type room struct {
 	*rapid.T
-	opts    relay.Options
-	net     network
-	dir     string // "": the log is in memory
-	path    string // of the file of today's host
-	disk    *disk
-	delay   time.Duration // of the disks to come
-	hosts   int
-	id      string         // it keeps that
-	stop    func()         // ends today's host
-	killed  sync.WaitGroup // hosts that are dead to the network, and do not know it
-	members []*member      // the first one is the hosting person, whose cable does not fail
-	persons []*person
-	thieves sync.WaitGroup
+	opts        relay.Options
+	net         network
+	dir         string // empty: the log is in memory
+	path        string // of the current host's file
+	disk        *disk
+	delay       time.Duration // of commits on new disks
+	hosts       int
+	id          string         // must not change
+	stop        func()         // ends the current host
+	killedHosts sync.WaitGroup // hosts that were killed: they still run, but are disconnected
+	members     []*member      // the first one is the host, whose cable does not fail
+	persons     []*person
+	nickTakers  sync.WaitGroup
 
-	mu     sync.Mutex
-	stolen map[string]bool // nicks that somebody else got; under mu
-	faults []string        // what was found; under mu
+	mu         sync.Mutex
+	takenNicks map[string]bool // nicks that another client got; guarded by mu
+	reports    []string        // violated promises; guarded by mu
 }
 
-const hostToken = "hosting-person"
+const hostToken = "host-token"
 
-func (r *room) faultf(format string, args ...any) {
+func (r *room) reportf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.faults = append(r.faults, fmt.Sprintf(format, args...))
+	r.reports = append(r.reports, fmt.Sprintf(format, args...))
 }
 
-// failOnFault ends the schedule if something was found.
-func (r *room) failOnFault() {
+// failIfReported ends the schedule if a promise was violated.
+func (r *room) failIfReported() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.faults) > 0 {
-		r.Fatalf("%s", strings.Join(r.faults, "\n"))
+	if len(r.reports) > 0 {
+		r.Fatalf("%s", strings.Join(r.reports, "\n"))
 	}
 }
 
@@ -82,12 +82,12 @@ func (r *room) open() {
 		}
 	}
 	if id := srv.Info().ID; file != nil && r.id != "" && id != r.id {
-		r.faultf("the room was %s, and is %s", r.id, id)
+		r.reportf("the room's ID was %s and is %s now", r.id, id)
 	} else {
 		r.id = id
 	}
 	if r.disk != nil {
-		r.disk.set(r.delay, false) // it may take its time from here on
+		r.disk.set(r.delay, false) // only now: the host has opened its file
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -95,101 +95,101 @@ func (r *room) open() {
 	go func() { served <- srv.Serve(ctx, ln) }()
 	r.stop = func() {
 		cancel()
-		if err := <-served; err != nil && file == nil { // a disk may be too slow for it
-			r.faultf("serve: %v", err)
+		if err := <-served; err != nil && file == nil { // with a slow disk it may fail
+			r.reportf("serve: %v", err)
 		}
 		if file != nil {
-			disk.rest()
+			disk.freeze()
 			disks.Delete(path)
 			if err := file.Close(); err != nil {
-				r.faultf("close: %v", err)
+				r.reportf("close: %v", err)
 			}
 		}
 	}
 }
 
-// restart ends the host in order, and starts another one after a while.
+// restart ends the host gracefully and starts another one after a while.
 func (r *room) restart(down time.Duration) {
 	r.stop()
 	time.Sleep(down)
 	r.open()
 }
 
-// crash kills the host: what was not on disk is lost, and what it had written to its
-// connections arrives, or not. The host itself goes on for a moment, on a file and on
-// connections that nobody sees any more.
+// crash kills the host. Events that are not on disk are lost. Bytes in transit arrive or
+// are lost. The old host still runs for a moment, on its old file and without connections.
 func (r *room) crash(arrives bool, down time.Duration) {
-	synctest.Wait() // so that nothing is being written
+	synctest.Wait() // no one is writing now
 	r.hosts++
 	path := filepath.Join(r.dir, fmt.Sprintf("room-%d", r.hosts))
 	if err := copyFile(path, r.path); err != nil {
 		r.Fatalf("copy: %v", err)
 	}
-	r.net.unplug(arrives)
+	r.net.disconnectAll(arrives)
 	r.disk.set(0, true)
-	r.killed.Go(r.stop)
+	r.killedHosts.Go(r.stop)
 	r.path = path
 	time.Sleep(down)
 	r.open()
 }
 
-// A member is somebody with a token who talks through clients, one after the other.
+// A member has a token and connects with one client after the other. It is owned by the
+// goroutine of the schedule.
 type member struct {
 	room  *room
 	name  string
 	token string
 
-	said  []*said
-	lives []*life // the last one may go on
-	names int     // nicks asked for
+	sent         []*sentMessage
+	lives        []*life // the last one may still run
+	nickRequests int     // number of nick changes requested
 }
 
-// Said is what a member said.
-type said struct {
+// A sentMessage is a message that a member sent.
+type sentMessage struct {
 	life *life
 	seq  uint64
 	text string
 	to   string
 }
 
-// A life is what one client was told.
+// A life is the life of one client of a member, with the events it received.
 type life struct {
 	member  *member
 	backlog int
 	cancel  context.CancelFunc
-	ended   chan struct{} // closed when there is nothing more to come
+	ended   chan struct{} // closed when there are no more events
 
-	mu        sync.Mutex
-	client    *client.Client // nil until it has joined; under mu
-	cable     *cable         // its last one; under mu
-	views     []view         // by connection; under mu
-	rejected  map[uint64]string
-	unsure    map[uint64]bool // what was not acknowledged at its end; under mu
-	nick      string          // under mu
-	sure      bool            // the nick is known to be on disk; under mu
-	alive     time.Time       // when it was in the room for certain; under mu
-	sleeps    time.Time       // until when it reads nothing; under mu
-	connected bool            // under mu
-	expelled  bool            // somebody wanted it to be; under mu
+	mu           sync.Mutex
+	client       *client.Client // nil until it has joined; guarded by mu
+	cable        *cable         // its latest one; guarded by mu
+	views        []view         // by connection; guarded by mu
+	rejected     map[uint64]string
+	unacked      map[uint64]bool // not acknowledged when it ended; guarded by mu
+	nick         string          // guarded by mu
+	nickOnDisk   bool            // the nick is known to be on disk; guarded by mu
+	lastSeen     time.Time       // when it was certainly in the room; guarded by mu
+	pausedUntil  time.Time       // it reads nothing until then; guarded by mu
+	connected    bool            // guarded by mu
+	nickReleased bool            // it may lose its nick: it left or was kicked; guarded by mu
 }
 
-// A view is what came by one connection.
+// A view has the events of one connection.
 type view struct {
-	next   uint64 // of the welcome
+	next   uint64 // from the welcome
 	seen   []wire.Event
-	missed uint64 // by gaps
+	missed uint64 // according to gap events
 }
 
-// come begins a life. The client joins in its own time.
-func (m *member) come(backlog int) {
+// join starts a client, which joins on its own time.
+func (m *member) join(backlog int) {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &life{member: m, backlog: backlog, cancel: cancel, ended: make(chan struct{}), rejected: map[uint64]string{}, unsure: map[uint64]bool{}}
+	l := &life{member: m, backlog: backlog, cancel: cancel, ended: make(chan struct{}), rejected: map[uint64]string{}, unacked: map[uint64]bool{}}
 	m.lives = append(m.lives, l)
-	go l.live(ctx)
+	go l.run(ctx)
 }
 
-// now returns the life that goes on, or nil.
-func (m *member) now() *life {
+// current returns the running life, or nil.
+func (m *member) current() *life {
 	if len(m.lives) == 0 {
 		return nil
 	}
@@ -204,8 +204,8 @@ func (m *member) now() *life {
 
 func (l *life) isHost() bool { return l.member.token == hostToken }
 
-// live joins and reads until the client ends.
-func (l *life) live(ctx context.Context) {
+// run joins and reads events until the client ends.
+func (l *life) run(ctx context.Context) {
 	defer close(l.ended)
 	opts := client.Options{Addr: "room", Nick: l.member.name, Token: l.member.token, Backlog: l.backlog, Dial: l.dial}
 	var c *client.Client
@@ -223,9 +223,9 @@ func (l *life) live(ctx context.Context) {
 	l.client = c
 	l.mu.Unlock()
 	for e := range c.Events() {
-		l.take(e)
+		l.recordEvent(e)
 		l.mu.Lock()
-		sleeps := l.sleeps
+		sleeps := l.pausedUntil
 		l.mu.Unlock()
 		select {
 		case <-time.After(time.Until(sleeps)):
@@ -236,7 +236,7 @@ func (l *life) live(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range pending {
-		l.unsure[r.Seq] = true
+		l.unacked[r.Seq] = true
 	}
 }
 
@@ -251,19 +251,19 @@ func (l *life) dial(ctx context.Context, _ string) (net.Conn, error) {
 	return conn, nil
 }
 
-// take notes what the client tells.
-func (l *life) take(e client.Event) {
+// recordEvent records an event of the client.
+func (l *life) recordEvent(e client.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch e := e.(type) {
 	case client.Connected:
 		if l.isProtectedLocked() && e.Welcome.Nick != l.nick {
-			l.member.room.faultf("%s was %s until %v, and is %s at %v", l.member.name, l.nick, clock(l.alive), e.Welcome.Nick, clock(time.Now()))
+			l.member.room.reportf("%s had the nick %s until %v, and has %s at %v", l.member.name, l.nick, clock(l.lastSeen), e.Welcome.Nick, clock(time.Now()))
 		}
 		if e.NewRoom {
-			l.member.room.faultf("%s finds another room", l.member.name)
+			l.member.room.reportf("%s is in another room", l.member.name)
 		}
-		l.sure = l.sure && e.Welcome.Nick == l.nick
+		l.nickOnDisk = l.nickOnDisk && e.Welcome.Nick == l.nick
 		l.nick, l.connected = e.Welcome.Nick, true
 		l.views = append(l.views, view{next: e.Welcome.Next})
 	case client.Disconnected:
@@ -279,10 +279,10 @@ func (l *life) take(e client.Event) {
 		case e.ID > 0:
 			v.seen = append(v.seen, e.Event)
 			if e.ID >= v.next {
-				l.alive = e.Time
+				l.lastSeen = e.Time
 			}
-			if e.ID >= v.next && (e.Own || e.Type == wire.TypeJoin && slices.Contains(e.Members, l.nick)) { // what the room knew of it before is on disk, too
-				l.sure = true
+			if e.ID >= v.next && (e.Own || e.Type == wire.TypeJoin && slices.Contains(e.Members, l.nick)) { // so everything before it is on disk, too
+				l.nickOnDisk = true
 			}
 			if e.Own && e.Type == wire.TypeNick {
 				l.nick = e.Nick
@@ -291,81 +291,81 @@ func (l *life) take(e client.Event) {
 	}
 }
 
-// isProtectedLocked reports whether nobody else may have the nick now.
+// isProtectedLocked reports whether no one else may get the nick now.
 func (l *life) isProtectedLocked() bool {
 	const margin = 10 * time.Second
 	r := l.member.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return l.sure && !l.expelled && l.member.names == 0 && !r.stolen[l.nick] && time.Since(l.alive) < 2*time.Minute-margin
+	return l.nickOnDisk && !l.nickReleased && l.member.nickRequests == 0 && !r.takenNicks[l.nick] && time.Since(l.lastSeen) < 2*time.Minute-margin
 }
 
 func clock(t time.Time) string { return t.Format("15:04:05.000") }
 
-// say says something new, to all or to one.
-func (l *life) say(to string, padding int) {
+// send sends a new message, to the room or to one member.
+func (l *life) send(to string, padding int) {
 	synctest.Wait() // it may be about to join
-	c := l.joined()
+	c := l.joinedClient()
 	if c == nil {
 		return
 	}
 	m := l.member
-	s := &said{life: l, to: to, text: fmt.Sprintf("%s-%d%s", m.name, len(m.said)+1, strings.Repeat(".", padding))}
+	s := &sentMessage{life: l, to: to, text: fmt.Sprintf("%s-%d%s", m.name, len(m.sent)+1, strings.Repeat(".", padding))}
 	req := wire.Request{Type: wire.TypeSay, Text: s.text}
 	if to != "" {
 		req.Type, req.To = "msg", to
 	}
 	var err error
 	if s.seq, err = c.Do(context.Background(), req); err == nil {
-		m.said = append(m.said, s)
+		m.sent = append(m.sent, s)
 	}
 }
 
-// request asks for something with a nick, once.
+// request sends a request with a nick, once.
 func (l *life) request(kind, nick string) {
-	l.joined().Do(context.Background(), wire.Request{Type: kind, Nick: nick})
+	l.joinedClient().Do(context.Background(), wire.Request{Type: kind, Nick: nick})
 }
 
-func (l *life) joined() *client.Client {
+func (l *life) joinedClient() *client.Client {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.client
 }
 
-func (l *life) nickNow() string {
+func (l *life) currentNick() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.nick
 }
 
-// letGo notes that l may lose its nick.
-func (l *life) letGo() {
+// releaseNick records that l may lose its nick.
+func (l *life) releaseNick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.expelled = true
+	l.nickReleased = true
 }
 
-// die ends the life, in order or not.
-func (l *life) die(inOrder bool) {
-	if c := l.joined(); inOrder && c != nil {
-		l.letGo()
+// end ends the life, gracefully or not.
+func (l *life) end(inOrder bool) {
+	if c := l.joinedClient(); inOrder && c != nil {
+		l.releaseNick()
 		c.Close()
 	}
 	l.cancel()
 	<-l.ended
 }
 
-// A person is a terminal: lines in both directions, and no second try.
+// A person types lines in a terminal. Lost lines are not sent again.
 type person struct {
-	conn *end
-	name string
-	said int
-	saw  []string
-	done chan struct{}
+	conn  *end
+	name  string
+	sent  int
+	lines []string
+	done  chan struct{}
 }
 
-// letIn lets a person in.
-func (r *room) letIn() {
+// connectPerson connects a new person.
+func (r *room) connectPerson() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	conn, err := r.net.dial(ctx)
@@ -382,20 +382,20 @@ func (r *room) letIn() {
 			if err != nil {
 				return
 			}
-			p.saw = append(p.saw, strings.TrimSuffix(line, "\n"))
+			p.lines = append(p.lines, strings.TrimSuffix(line, "\n"))
 		}
 	}()
 }
 
-func (p *person) say() {
-	p.said++
+func (p *person) send() {
+	p.sent++
 	p.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	io.WriteString(p.conn, fmt.Sprintf("%s-%d\n", p.name, p.said))
+	io.WriteString(p.conn, fmt.Sprintf("%s-%d\n", p.name, p.sent))
 }
 
-// steal has somebody else ask for the nick of l for a while.
-func (r *room) steal(l *life, stays time.Duration) {
-	nick := l.nickNow()
+// takeNick has another client ask for the nick of l and keep it for a while.
+func (r *room) takeNick(l *life, stays time.Duration) {
+	nick := l.currentNick()
 	opts := client.Options{Addr: "room", Nick: nick, Backlog: -1, Dial: func(ctx context.Context, _ string) (net.Conn, error) {
 		conn, err := r.net.dial(ctx)
 		if err != nil {
@@ -403,7 +403,7 @@ func (r *room) steal(l *life, stays time.Duration) {
 		}
 		return conn, nil
 	}}
-	r.thieves.Go(func() {
+	r.nickTakers.Go(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		tooLong := time.AfterFunc(time.Minute, cancel)
@@ -414,10 +414,10 @@ func (r *room) steal(l *life, stays time.Duration) {
 		l.mu.Lock()
 		if got := c.Welcome().Nick; got == nick {
 			if l.isProtectedLocked() {
-				r.faultf("at %v somebody got the nick %s, whose owner was here at %v", clock(time.Now()), nick, clock(l.alive))
+				r.reportf("at %v another client got the nick %s, whose owner was in the room at %v", clock(time.Now()), nick, clock(l.lastSeen))
 			}
 			r.mu.Lock()
-			r.stolen[nick] = true
+			r.takenNicks[nick] = true
 			r.mu.Unlock()
 		}
 		l.mu.Unlock()
@@ -427,7 +427,7 @@ func (r *room) steal(l *life, stays time.Duration) {
 	})
 }
 
-// heal ends all faults, and waits until everybody has everything.
+// heal ends all faults and waits until all members are up to date.
 func (r *room) heal() {
 	if r.disk != nil {
 		r.disk.set(0, false)
@@ -439,49 +439,49 @@ func (r *room) heal() {
 	}
 	r.net.mu.Unlock()
 	for _, m := range r.members {
-		if l := m.now(); l != nil {
+		if l := m.current(); l != nil {
 			l.mu.Lock()
-			l.sleeps = time.Time{}
+			l.pausedUntil = time.Time{}
 			l.mu.Unlock()
 		}
 	}
-	time.Sleep(90 * time.Second) // until dead connections are found, and new ones made
+	time.Sleep(90 * time.Second) // until dead connections are noticed and replaced
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	for _, m := range r.members {
-		l := m.now()
+		l := m.current()
 		if l == nil {
 			continue
 		}
 		var rejected *client.RejectedError
-		if c := l.joined(); c == nil {
-			r.faultf("%s did not get in", m.name)
+		if c := l.joinedClient(); c == nil {
+			r.reportf("%s did not join", m.name)
 		} else if err := c.Flush(ctx); err != nil && !(errors.As(err, &rejected) && c.Unacked() == 0) {
-			r.faultf("%s: Flush: %v", m.name, err)
+			r.reportf("%s: Flush: %v", m.name, err)
 		}
 	}
 	time.Sleep(10 * time.Second)
 	synctest.Wait()
 }
 
-// close ends everything. What is left after it is a leak, which the bubble reports.
+// close ends everything. The bubble reports any goroutine that is left.
 func (r *room) close() {
 	for _, m := range r.members {
-		if l := m.now(); l != nil {
-			l.die(false)
+		if l := m.current(); l != nil {
+			l.end(false)
 		}
 	}
 	for _, p := range r.persons {
 		p.conn.Close()
 		<-p.done
 	}
-	r.thieves.Wait()
+	r.nickTakers.Wait()
 	r.stop()
-	r.killed.Wait()
+	r.killedHosts.Wait()
 }
 
-// GoString is how a schedule names a member.
+// GoString returns the member's name for rapid's report.
 func (m *member) GoString() string { return m.name }
 
-// GoString is how a schedule names a person.
+// GoString returns the person's name for rapid's report.
 func (p *person) GoString() string { return p.name }

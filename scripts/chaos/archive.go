@@ -9,30 +9,30 @@ import (
 	"chat/relay/wire"
 )
 
-// An archive is the file in memory, by numbers alone: which line has which place. A line
-// is a message, or one of those that went together in one.
+// An archive is the history file in memory, without texts: which message line is at which
+// place. A message that `chat join` made of several lines counts as several message lines.
 type archive struct {
-	places  map[string][]int32 // by label and number: the place, from 1; 0: it is not there
-	lines   []stored           // by place; the one at 0 is none
-	twins   map[message][]int  // places of what is there more than once, but for the first
-	private int                // how many are for one alone
-	jump    time.Duration      // the longest way that the clock went from one to the next
-	last    time.Time
-	seen    *verdict
+	places       map[string][]int32 // place by label and number, from 1; 0: not in the file
+	lines        []storedLine       // by place; the first one is unused
+	duplicates   map[message][]int  // further places of lines that are in the file more than once
+	privates     int                // lines of private messages
+	maxClockJump time.Duration      // the largest step of the clock from one event to the next
+	lastTime     time.Time
+	verdict      *verdict
 }
 
-// stored is one line in the file.
-type stored struct {
+// A storedLine is one message line in the file.
+type storedLine struct {
 	id     uint64
 	label  string
 	client string
 	n      int32
 }
 
-// readArchive reads what `chat history --json --private` printed. What is wrong with the
-// file by itself goes into v.
+// readArchive reads the output of `chat history --json --private`. It adds the
+// file's own faults to v.
 func readArchive(name string, v *verdict) (*archive, error) {
-	a := &archive{places: make(map[string][]int32), twins: make(map[message][]int), lines: make([]stored, 1), seen: v}
+	a := &archive{places: make(map[string][]int32), duplicates: make(map[message][]int), lines: make([]storedLine, 1), verdict: v}
 	err := readRecord(name, func(r *recordReader, line []byte) (entry, error) {
 		e, err := wire.ParseEvent(line)
 		if err != nil {
@@ -40,7 +40,7 @@ func readArchive(name string, v *verdict) (*archive, error) {
 		}
 		a.watchClock(e.Time)
 		en := entryOf(e)
-		en.label, en.client = r.name([]byte(en.label)), r.name([]byte(en.client))
+		en.label, en.client = r.intern([]byte(en.label)), r.intern([]byte(en.client))
 		return en, nil
 	}, a.add)
 	return a, err
@@ -51,49 +51,49 @@ func (a *archive) watchClock(t time.Time) {
 	if t.IsZero() {
 		return
 	}
-	if !a.last.IsZero() {
-		a.jump = max(a.jump, t.Sub(a.last).Abs())
+	if !a.lastTime.IsZero() {
+		a.maxClockJump = max(a.maxClockJump, t.Sub(a.lastTime).Abs())
 	}
-	a.last = t
+	a.lastTime = t
 }
 
 func (a *archive) add(e entry) {
 	switch e.kind {
 	case shown:
-		a.addShown(e)
-	case strange:
-		a.seen.add(changed, e.text, 0, "in the file; nobody said that")
+		a.addMessage(e)
+	case unknown:
+		a.verdict.add(changed, e.text, 0, "in the file; no client sent that")
 	}
 }
 
-func (a *archive) addShown(e entry) {
+func (a *archive) addMessage(e entry) {
 	if before := a.lines[len(a.lines)-1]; e.id <= before.id {
-		a.seen.add(reordered, e.label, e.first, fmt.Sprintf("id %d behind %d in the file", e.id, before.id))
+		a.verdict.add(reordered, e.label, e.first, fmt.Sprintf("id %d after %d in the file", e.id, before.id))
 	}
 	for n := e.first; n < e.first+e.count; n++ {
 		list := a.places[e.label]
 		if n < len(list) {
 			if list[n] != 0 {
-				a.seen.add(doubled, e.label, n, fmt.Sprintf("in the file as %d and %d", a.lines[list[n]].id, e.id))
-				a.twins[message{e.label, n}] = append(a.twins[message{e.label, n}], len(a.lines))
-				a.lines = append(a.lines, stored{e.id, e.label, e.client, int32(n)})
+				a.verdict.add(doubled, e.label, n, fmt.Sprintf("in the file as %d and %d", a.lines[list[n]].id, e.id))
+				a.duplicates[message{e.label, n}] = append(a.duplicates[message{e.label, n}], len(a.lines))
+				a.lines = append(a.lines, storedLine{e.id, e.label, e.client, int32(n)})
 				continue
 			}
-			a.seen.add(reordered, e.label, n, fmt.Sprintf("behind %d in the file", len(list)-1))
+			a.verdict.add(reordered, e.label, n, fmt.Sprintf("after %d in the file", len(list)-1))
 		}
 		for len(list) <= n {
 			list = append(list, 0)
 		}
 		if isPrivate(e.label) {
-			a.private++
+			a.privates++
 		}
 		list[n] = int32(len(a.lines))
 		a.places[e.label] = list
-		a.lines = append(a.lines, stored{e.id, e.label, e.client, int32(n)})
+		a.lines = append(a.lines, storedLine{e.id, e.label, e.client, int32(n)})
 	}
 }
 
-// place returns where message n of label is; 0 if it is not there.
+// place returns the place of message n of label, or 0 if it is not in the file.
 func (a *archive) place(label string, n int) int {
 	if list := a.places[label]; n < len(list) {
 		return int(list[n])
@@ -101,5 +101,5 @@ func (a *archive) place(label string, n int) int {
 	return 0
 }
 
-// messages is how many are for all.
-func (a *archive) messages() int { return len(a.lines) - 1 - a.private }
+// publicCount returns the number of lines sent to the room.
+func (a *archive) publicCount() int { return len(a.lines) - 1 - a.privates }

@@ -9,200 +9,204 @@ import (
 	"chat/relay/wire"
 )
 
-// A life is one process that was a client.
+// A life is one client process, from its start to its end.
 type life struct {
-	label    string
-	record   string // the file
-	format   format
-	stays    bool // it was never to be killed
-	finished bool // the host has all that it said: it waited for that
-	hears    bool // it was there to the end
-	echoless bool // its format does not show what it said itself
-	fed      int  // messages that it was given to say, where its record does not tell
+	label       string
+	record      string // path of the file
+	format      format
+	mustStay    bool // it was never to be killed
+	finished    bool // it waited until the host had all its messages
+	stayedToEnd bool // it was connected to the end
+	hidesOwn    bool // its record does not show its own messages
+	given       int  // number of messages it was given to send, if its record does not show that
 }
 
-// A check compares records with the file.
-type check struct {
-	archive *archive
-	verdict *verdict
-	refused map[string]int // to their senders, by code
-	shown   int            // lines in all records
-	acked   int            // of them, those that came back to their senders
-	records int
+// A checker compares records with the archive.
+type checker struct {
+	archive     *archive
+	verdict     *verdict
+	rejected    map[string]int // messages rejected, by code
+	shownCount  int            // message lines in all records
+	ackedCount  int            // of those, the ones that came back to their senders
+	recordCount int
 }
 
-// checkAll compares the records of all lives.
-func checkAll(a *archive, lives []life, v *verdict) (*check, error) {
-	c := &check{archive: a, verdict: v, refused: make(map[string]int)}
+// checkAll compares the records of all lives with the archive.
+func checkAll(a *archive, lives []life, v *verdict) (*checker, error) {
+	c := &checker{archive: a, verdict: v, rejected: make(map[string]int)}
 	for _, l := range lives {
-		if err := c.life(l); err != nil {
+		if err := c.checkRecord(l); err != nil {
 			return nil, err
 		}
-		c.records++
+		c.recordCount++
 	}
 	return c, nil
 }
 
-// A hearing is what one record says, on the way through it.
-type hearing struct {
-	*check
+// A recordCheck is the state of the check of one record.
+type recordCheck struct {
+	*checker
 	life
-	me      string             // the client's id
-	from    int                // the first place shown; 0: none yet
-	at      int                // the last one
-	seen    []bool             // by place
-	said    map[uint64]message // by seq
-	refused map[uint64]bool    // seqs that will not be said again
-	has     uint64             // the host has all up to this seq
-	acked   map[message]bool   // came back
+	clientID   string             // assigned by the host
+	firstPlace int                // the first place shown on this connection; 0: none yet
+	lastPlace  int                // the highest place shown so far
+	seen       []bool             // by place
+	sent       map[uint64]message // messages by seq
+	rejected   map[uint64]bool    // seqs that the client does not send again
+	hostHas    uint64             // the host has confirmed everything up to this seq
+	acked      map[message]bool   // shown to their sender
 }
 
-// life compares one record.
-func (c *check) life(l life) error {
-	h := &hearing{check: c, life: l, seen: make([]bool, len(c.archive.lines)),
-		said: make(map[uint64]message), refused: make(map[uint64]bool), acked: make(map[message]bool)}
-	if err := readRecord(l.record, l.format, h.take); err != nil {
+// checkRecord compares one record with the archive.
+func (c *checker) checkRecord(l life) error {
+	rc := &recordCheck{checker: c, life: l, seen: make([]bool, len(c.archive.lines)),
+		sent: make(map[uint64]message), rejected: make(map[uint64]bool), acked: make(map[message]bool)}
+	if err := readRecord(l.record, l.format, rc.checkEntry); err != nil {
 		return err
 	}
-	h.settle()
+	rc.checkAcknowledged()
 	return nil
 }
 
-func (h *hearing) take(e entry) {
+func (c *recordCheck) checkEntry(e entry) {
 	switch e.kind {
 	case shown:
-		h.shown(e)
-	case said:
-		h.said[e.seq] = message{e.label, e.first}
-	case refused:
-		h.check.refused[e.text]++
-		h.refused[e.seq] = e.text != string(wire.CodeNotStored) // what the disk did not take is said again
+		c.checkShown(e)
+	case sent:
+		c.sent[e.seq] = message{e.label, e.first}
+	case rejected:
+		c.checker.rejected[e.text]++
+		c.rejected[e.seq] = e.text != string(wire.CodeNotStored) // a message that could not be stored is sent again
 	case welcomed:
-		h.welcomed(e)
+		c.checkWelcome(e)
 	case missed:
-		h.verdict.add(gaps, h.label, h.verdict.count(gaps), fmt.Sprintf("was told that %d events are missing", e.seq))
-	case strange:
-		h.verdict.add(changed, e.text, 0, "shown to "+h.label+"; nobody said that")
+		c.verdict.add(gaps, c.label, c.verdict.count(gaps), fmt.Sprintf("got a gap of %d events", e.seq))
+	case unknown:
+		c.verdict.add(changed, e.text, 0, "shown to "+c.label+"; no client sent that")
 	case newRoom:
-		h.verdict.add(changed, h.label, 0, "was told that the room is another one")
+		c.verdict.add(changed, c.label, 0, "was moved to another room")
 	}
 }
 
-// welcomed begins a connection. People are not known again: for them it is the first one.
-func (h *hearing) welcomed(e entry) {
+// checkWelcome begins a connection. The host does not recognize people who reconnect, so
+// for them each connection is the first.
+func (c *recordCheck) checkWelcome(e entry) {
 	if e.client == "" {
-		h.compareShown()
+		c.checkComplete()
 		return
 	}
-	// A host that was killed before the disk had the newcomer gives it another id. Nobody
-	// can tell, as long as nothing that it said is under the first one.
-	if e.client != h.me && h.me != "" && (h.has > 0 || len(h.acked) > 0) {
-		h.verdict.add(changed, h.label, 0, "is another client to the host: "+e.client)
+	// A host that was killed before a new client was on disk gives that client another id.
+	// That goes unnoticed as long as no message was stored under the first id.
+	if e.client != c.clientID && c.clientID != "" && (c.hostHas > 0 || len(c.acked) > 0) {
+		c.verdict.add(changed, c.label, 0, "has another client id: "+e.client)
 	}
-	if e.text != h.label {
-		h.verdict.add(nicks, h.label, 0, "is called "+e.text)
+	if e.text != c.label {
+		c.verdict.add(nicks, c.label, 0, "has the nick "+e.text)
 	}
-	h.me, h.has = e.client, max(h.has, e.seq)
+	c.clientID, c.hostHas = e.client, max(c.hostHas, e.seq)
 }
 
-// shown compares a message that was shown.
-func (h *hearing) shown(e entry) {
-	speaker, _, _ := strings.Cut(e.label, ">")
-	h.check.shown += e.count
+// checkShown checks a message that was shown.
+func (c *recordCheck) checkShown(e entry) {
+	sender, _, _ := strings.Cut(e.label, ">")
+	c.checker.shownCount += e.count
 	for n := e.first; n < e.first+e.count; n++ {
-		if speaker == h.label {
-			h.acked[message{e.label, n}] = true
-			h.check.acked++
+		if sender == c.label {
+			c.acked[message{e.label, n}] = true
+			c.checker.ackedCount++
 		}
-		if !concerns(h.label, e.label) {
-			h.verdict.add(changed, e.label, n, "shown to "+h.label+", for whom it is not")
+		if !concerns(c.label, e.label) {
+			c.verdict.add(changed, e.label, n, "shown to "+c.label+", whom it is not for")
 		}
-		place := h.placeOf(e, n)
+		place := c.placeOf(e, n)
 		if place == 0 {
-			h.verdict.add(lost, e.label, n, "shown to "+h.label+", and not in the file")
+			c.verdict.add(lost, e.label, n, "shown to "+c.label+", and not in the file")
 			continue
 		}
-		if in := h.archive.lines[place]; e.id != 0 && (in.id != e.id || in.client != e.client) {
-			h.seen[place] = true
-			h.verdict.add(changed, e.label, n, fmt.Sprintf("shown to %s as %d of %s, in the file as %d of %s", h.label, e.id, e.client, in.id, in.client))
+		if in := c.archive.lines[place]; e.id != 0 && (in.id != e.id || in.client != e.client) {
+			c.seen[place] = true
+			c.verdict.add(changed, e.label, n, fmt.Sprintf("shown to %s as %d of %s, in the file as %d of %s", c.label, e.id, e.client, in.id, in.client))
 			continue
 		}
-		h.follow(e.label, n, place)
+		c.checkOrder(e.label, n, place)
 	}
 }
 
-// placeOf returns where the message n of e is in the file; 0 if nowhere. If it is there
-// twice, it is the one of the same id, or else the next one from here on.
-func (h *hearing) placeOf(e entry, n int) int {
-	place := h.archive.place(e.label, n)
-	for _, twin := range h.archive.twins[message{e.label, n}] {
-		if e.id == h.archive.lines[twin].id || e.id == 0 && place <= h.at {
+// placeOf returns the place of message n of e, or 0 if it is not in the file. If the
+// message is there several times, placeOf chooses the place with the same id or, without an
+// id, the next one after the last place shown.
+func (c *recordCheck) placeOf(e entry, n int) int {
+	place := c.archive.place(e.label, n)
+	for _, twin := range c.archive.duplicates[message{e.label, n}] {
+		if e.id == c.archive.lines[twin].id || e.id == 0 && place <= c.lastPlace {
 			place = twin
 		}
 	}
 	return place
 }
 
-// follow compares the place of a message that was shown with that of the last one.
-func (h *hearing) follow(label string, n, place int) {
+// checkOrder checks that the message was not shown before, and in the order of the file.
+func (c *recordCheck) checkOrder(label string, n, place int) {
 	switch {
-	case h.seen[place]:
-		h.verdict.add(doubled, label, n, "shown twice to "+h.label)
+	case c.seen[place]:
+		c.verdict.add(doubled, label, n, "shown twice to "+c.label)
 		return
-	case place < h.at:
-		h.verdict.add(reordered, label, n, fmt.Sprintf("shown to %s behind %s %d", h.label, h.archive.lines[h.at].label, h.archive.lines[h.at].n))
+	case place < c.lastPlace:
+		c.verdict.add(reordered, label, n, fmt.Sprintf("shown to %s after %s %d", c.label, c.archive.lines[c.lastPlace].label, c.archive.lines[c.lastPlace].n))
 	}
-	h.seen[place] = true
-	h.at = max(h.at, place)
-	if h.from == 0 || place < h.from {
-		h.from = place
+	c.seen[place] = true
+	c.lastPlace = max(c.lastPlace, place)
+	if c.firstPlace == 0 || place < c.firstPlace {
+		c.firstPlace = place
 	}
 }
 
-// compareShown notes what was not shown between the first and the last, and begins anew.
-func (h *hearing) compareShown() {
-	for p := h.from; p < h.at; p++ {
-		if !h.seen[p] {
-			h.notShown(p, "not shown to %s, which was shown what is around it")
+// checkComplete adds a loss for each message between the first and the last one shown that
+// was not shown, and begins a new connection.
+func (c *recordCheck) checkComplete() {
+	for p := c.firstPlace; p < c.lastPlace; p++ {
+		if !c.seen[p] {
+			c.addMissing(p, "not shown to %s, although messages before and after it were")
 		}
 	}
-	clear(h.seen[h.from : h.at+1])
-	h.from, h.at = 0, 0
+	clear(c.seen[c.firstPlace : c.lastPlace+1])
+	c.firstPlace, c.lastPlace = 0, 0
 }
 
-// notShown notes that a message is missing in the record; but not where it is for another
-// one, or where the format leaves out what the client said itself.
-func (h *hearing) notShown(place int, how string) {
-	if in := h.archive.lines[place]; concerns(h.label, in.label) && !(h.echoless && in.label == h.label) {
-		h.verdict.add(lost, in.label, int(in.n), fmt.Sprintf(how, h.label))
+// addMissing adds a loss, unless the message is not for this client or the record's format
+// hides the client's own messages.
+func (c *recordCheck) addMissing(place int, how string) {
+	if in := c.archive.lines[place]; concerns(c.label, in.label) && !(c.hidesOwn && in.label == c.label) {
+		c.verdict.add(lost, in.label, int(in.n), fmt.Sprintf(how, c.label))
 	}
 }
 
-// settle compares what was acknowledged, once the whole record was read.
-func (h *hearing) settle() {
-	for seq, m := range h.said {
+// checkAcknowledged checks, at the end of the record, that all acknowledged messages are in
+// the file.
+func (c *recordCheck) checkAcknowledged() {
+	for seq, m := range c.sent {
 		switch {
-		case h.refused[seq]:
-		case h.finished:
-			h.mustBeThere(m, "the host had taken it when "+h.label+" ended")
-		case seq <= h.has:
-			h.mustBeThere(m, "the host told "+h.label+" that it has it")
+		case c.rejected[seq]:
+		case c.finished:
+			c.requireStored(m, "the host had accepted it when "+c.label+" ended")
+		case seq <= c.hostHas:
+			c.requireStored(m, "the host confirmed to "+c.label+" that it has it")
 		}
 	}
-	for m := range h.acked {
-		h.mustBeThere(m, "acknowledged to "+h.label)
+	for m := range c.acked {
+		c.requireStored(m, "acknowledged to "+c.label)
 	}
-	for n := 1; h.finished && n <= h.fed; n++ {
-		h.mustBeThere(message{h.label, n}, h.label+" ended well with it")
+	for n := 1; c.finished && n <= c.given; n++ {
+		c.requireStored(message{c.label, n}, c.label+" reported success after sending it")
 	}
-	for p := h.at + 1; h.hears && p < len(h.archive.lines); p++ {
-		h.notShown(p, "not shown to %s, which was there to the end")
+	for p := c.lastPlace + 1; c.stayedToEnd && p < len(c.archive.lines); p++ {
+		c.addMissing(p, "not shown to %s, which was connected to the end")
 	}
-	h.compareShown()
+	c.checkComplete()
 }
 
-func (h *hearing) mustBeThere(m message, how string) {
-	if h.archive.place(m.label, m.n) == 0 {
-		h.verdict.add(lost, m.label, m.n, how+", and it is not in the file")
+func (c *recordCheck) requireStored(m message, how string) {
+	if c.archive.place(m.label, m.n) == 0 {
+		c.verdict.add(lost, m.label, m.n, how+", and it is not in the file")
 	}
 }

@@ -19,20 +19,22 @@ import (
 	"chat/relay/wire"
 )
 
-// A host is `chat host`, over all its lives on the same port and the same file.
+// A host is `chat host`: a series of processes on the same port and the same file.
 type host struct {
-	program string
-	addr    string
-	history string // the file
-	clock   string // the file with what its clock is off by
-	log     *os.File
+	// Fixed.
+	program   string
+	addr      string
+	history   string // path of the history
+	clockFile string // path of the file with the clock's offset in seconds
+	log       *os.File
 
-	turn sync.Mutex // one kill or stop at a time
+	faultMu sync.Mutex // held during a fault of the host: one at a time
 
+	// Guarded by mu.
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd has ended
-	killed bool          // it ended because we wanted it to
+	killed bool          // a signal of ours ended it
 }
 
 func newHost(dir, program, history, addr string) (*host, error) {
@@ -40,18 +42,18 @@ func newHost(dir, program, history, addr string) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &host{program: program, addr: addr, history: history, clock: filepath.Join(dir, "clock"), log: log}, nil
+	return &host{program: program, addr: addr, history: history, clockFile: filepath.Join(dir, "clock"), log: log}, nil
 }
 
-// hostFlags make of a host one that is easily brought to where it hurts: it keeps so
-// little in memory that who comes back after seconds is served from the file.
+// hostFlags keep so little in memory that a client that reconnects after seconds is served
+// from the file.
 var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--rate", "0", "--keep", "1000"}
 
-// start starts it, and does not wait until it listens.
+// start starts the host and does not wait until it listens.
 func (h *host) start() error {
 	cmd := exec.Command(h.program, append(hostFlags, "--addr", h.addr, "--history", h.history)...)
 	cmd.Stdout, cmd.Stderr = h.log, h.log
-	cmd.Env = append(os.Environ(), "CHAT_CHAOS_CLOCK="+h.clock)
+	cmd.Env = append(os.Environ(), "CHAT_CHAOS_CLOCK="+h.clockFile)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -67,7 +69,7 @@ func (h *host) start() error {
 	return nil
 }
 
-// signal sends it a signal, if it lives.
+// signal sends a signal to the host, if it is running.
 func (h *host) signal(s syscall.Signal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,7 +77,7 @@ func (h *host) signal(s syscall.Signal) {
 	h.cmd.Process.Signal(s)
 }
 
-// kill kills it and waits until it is gone.
+// kill kills the host and waits until it has ended.
 func (h *host) kill() {
 	h.signal(syscall.SIGKILL)
 	h.mu.Lock()
@@ -84,7 +86,7 @@ func (h *host) kill() {
 	<-exited
 }
 
-// stop ends it as Ctrl-C does.
+// stop ends the host as Ctrl-C does.
 func (h *host) stop() error {
 	h.signal(syscall.SIGTERM)
 	select {
@@ -99,8 +101,8 @@ func (h *host) stop() error {
 	return nil
 }
 
-// diedByItself reports whether it has ended though nobody killed it.
-func (h *host) diedByItself() bool {
+// crashed reports whether the host has ended without a signal of ours.
+func (h *host) crashed() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	select {
@@ -111,9 +113,9 @@ func (h *host) diedByItself() bool {
 	}
 }
 
-var errDied = errors.New("the host ended by itself")
+var errCrashed = errors.New("the host crashed")
 
-// awaitOpen waits until it answers.
+// awaitOpen waits until the host answers.
 func (h *host) awaitOpen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -122,8 +124,8 @@ func (h *host) awaitOpen(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return nil
-		case h.diedByItself():
-			return errDied
+		case h.crashed():
+			return errCrashed
 		case ctx.Err() != nil:
 			return fmt.Errorf("the host does not answer: %w", err)
 		}
@@ -131,16 +133,16 @@ func (h *host) awaitOpen(ctx context.Context) error {
 	}
 }
 
-// lastWords are the end of its log.
-func (h *host) lastWords() string {
+// logTail returns the last lines of the host's log.
+func (h *host) logTail() string {
 	b, _ := os.ReadFile(h.log.Name())
 	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-3):], []byte("\n")))
 }
 
-// address is the nth one of this process: on loopback, which on Linux has more of them
-// than there are processes, so that runs side by side are never in each other's way, and a
-// port can be listened on again after a while.
+// address returns the nth address of this process, on loopback. Linux has more loopback
+// addresses than processes, so runs at the same time never share one, and a port can be
+// opened again later.
 func address(n int) string {
 	pid := os.Getpid()
 	ip := netip.AddrFrom4([4]byte{127, byte(1 + pid>>16), byte(pid >> 8), byte(pid)})

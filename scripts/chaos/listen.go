@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// listenPatience is how long a person looks at a silent nc before starting it again.
+// listenPatience is how long a person looks at a silent nc before restarting it.
 const listenPatience = 5 * time.Second
 
-// runListen is a person with nc who says nothing: lines come in as text, nobody knows
-// the connection again, and what is missed in between stays missed. Within a connection
-// everything has to be there.
+// runListen is a person with nc who only reads. The host does not recognize the person on
+// the next connection, so messages between two connections are missing. Within a connection
+// every message must be there.
 func runListen(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
 	addr := flags.String("addr", "", "connect to `ADDR`")
-	record := flags.String("record", "", "keep a record in `FILE`")
+	record := flags.String("record", "", "write the record to `FILE`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -33,20 +33,21 @@ func runListen(ctx context.Context, args []string) error {
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	go func() {
-		bufio.NewScanner(os.Stdin).Scan() // to its end
+		bufio.NewScanner(os.Stdin).Scan() // wait for the end of stdin
 		leave()
 	}()
-	fmt.Println(wordIn)
+	fmt.Println(progressJoined)
 	out := bufio.NewWriterSize(file, 64<<10)
 	for ctx.Err() == nil {
-		hear(ctx, *addr, out)
+		recordConnection(ctx, *addr, out)
 		time.Sleep(50 * time.Millisecond)
 	}
 	return errors.Join(out.Flush(), file.Close())
 }
 
-// hear records one connection. A line that it ends in the middle of was not shown whole.
-func hear(ctx context.Context, addr string, out *bufio.Writer) {
+// recordConnection records one connection. It leaves out an unfinished last line, which was
+// not shown completely.
+func recordConnection(ctx context.Context, addr string, out *bufio.Writer) {
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	if err != nil {
 		return

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Stopped processes, a full disk of its own and the end of children with their parent
-// are Linux's here.
+// Stopping processes, a disk that can be filled up and children that end with their parent
+// need Linux.
 func main() {
 	fmt.Fprintln(os.Stderr, "chaos runs on Linux")
 	os.Exit(1)

@@ -14,35 +14,37 @@ import (
 // A kind is a kind of fault.
 type kind struct {
 	name    string
-	weight  int           // how often, beside the others
-	min     time.Duration // how long it lasts
+	weight  int           // how often it occurs, relative to the others
+	min     time.Duration // the shortest duration
 	max     time.Duration
-	network bool // it hits connections: of one client, of some or of all
+	network bool // it affects connections: of one client, of several or of all
 }
 
 const (
-	killHost   = "kill-host"   // kill -9, and start again on the same file
+	killHost   = "kill-host"   // kill -9, and a new host on the same file
 	stopHost   = "stop-host"   // SIGSTOP, SIGCONT
-	killClient = "kill-client" // kill -9; another one comes for it
+	killClient = "kill-client" // kill -9, and a new client in the same seat
 	stopClient = "stop-client" // SIGSTOP, SIGCONT
 	reset      = "reset"       // connections end by RST
-	halfOpen   = "half-open"   // everything is swallowed; then one end or both are told
-	delay      = "delay"       // everything comes later
-	loss       = "loss"        // now and then nothing comes for as long as TCP takes to repeat
+	halfOpen   = "half-open"   // all bytes are dropped; then one end or both get RST
+	oneWay     = "one-way"     // bytes from the host are dropped; then connections end by RST
+	delay      = "delay"       // all bytes arrive later
+	loss       = "loss"        // now and then bytes arrive only after a TCP retransmission timeout
 	cut        = "cut"         // connections end, new ones are refused
 	truncate   = "truncate"    // connections end in the middle of a line
-	slice      = "slice"       // everything comes in small pieces
-	fullDisk   = "full-disk"   // no byte more on the disk of the history
+	slice      = "slice"       // all bytes arrive in small pieces
+	fullDisk   = "full-disk"   // the disk of the history is full
 	moveClock  = "move-clock"  // the host's clock jumps
 )
 
-// kinds are all of them but the kills of the host, whose number is told.
+// kinds are all kinds except kills of the host, whose number is an option.
 var kinds = []kind{
 	{name: stopHost, weight: 4, min: 200 * time.Millisecond, max: 2500 * time.Millisecond},
 	{name: killClient, weight: 10, max: time.Second},
 	{name: stopClient, weight: 8, min: 200 * time.Millisecond, max: 3 * time.Second},
 	{name: reset, weight: 18, network: true},
 	{name: halfOpen, weight: 10, min: time.Second, max: 5 * time.Second, network: true},
+	{name: oneWay, weight: 8, min: 300 * time.Millisecond, max: 2 * time.Second, network: true},
 	{name: delay, weight: 10, min: time.Second, max: 4 * time.Second, network: true},
 	{name: loss, weight: 10, min: time.Second, max: 4 * time.Second, network: true},
 	{name: cut, weight: 8, min: 200 * time.Millisecond, max: 3 * time.Second, network: true},
@@ -52,10 +54,10 @@ var kinds = []kind{
 	{name: moveClock, weight: 5},
 }
 
-// hostKill is how the host is killed; the time is until it is started again.
+// hostKill is a kill of the host. Its duration is the time until the next host starts.
 var hostKill = kind{name: killHost, max: 800 * time.Millisecond}
 
-// kindNames are those of --only and of the report.
+// kindNames returns the names for --only and for the report.
 func kindNames() []string {
 	names := []string{killHost}
 	for _, k := range kinds {
@@ -64,18 +66,18 @@ func kindNames() []string {
 	return names
 }
 
-// A fault is one that will happen. How it happens in detail is drawn here as well, so
-// that a seed says all of it.
+// A fault is one entry of the schedule. All its details are drawn in advance, so that a
+// seed determines them.
 type fault struct {
-	kind  string
-	at    time.Duration // from the beginning
-	last  time.Duration // how long
-	seats []int         // whom it hits; none: the host
-	draw  uint64        // for what depends on the kind
+	kind     string
+	at       time.Duration // since the start
+	duration time.Duration
+	seats    []int  // the affected seats; empty: the host
+	random   uint64 // for details that depend on the kind
 }
 
-// newPlan draws a schedule: the same for the same numbers and seed. Every kind happens
-// once at least, if there are enough. mortals and all are seats.
+// newPlan draws a schedule, which depends only on the options. Every kind occurs at least
+// once if there are enough faults. mortals and all are numbers of seats.
 func newPlan(o *options, mortals, all []int) []fault {
 	random := rand.New(rand.NewPCG(o.seed, 0))
 	drawn := make([]kind, 0, o.faults)
@@ -90,17 +92,17 @@ func newPlan(o *options, mortals, all []int) []fault {
 		if i < len(choice) {
 			drawn = append(drawn, choice[i])
 		} else {
-			drawn = append(drawn, weighed(random, choice))
+			drawn = append(drawn, pickWeighted(random, choice))
 		}
 	}
 	random.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
 	plan := make([]fault, len(drawn))
 	for i, k := range drawn {
 		slot := o.duration / time.Duration(len(drawn))
-		f := fault{kind: k.name, at: time.Duration(i)*slot + within(random, 0, slot), last: within(random, k.min, k.max), draw: random.Uint64()}
+		f := fault{kind: k.name, at: time.Duration(i)*slot + randomDuration(random, 0, slot), duration: randomDuration(random, k.min, k.max), random: random.Uint64()}
 		switch {
 		case k.network:
-			f.seats = some(random, all)
+			f.seats = pickSeats(random, all)
 		case k.name == killClient:
 			f.seats = []int{mortals[random.IntN(len(mortals))]}
 		case k.name == stopClient:
@@ -111,7 +113,7 @@ func newPlan(o *options, mortals, all []int) []fault {
 	return plan
 }
 
-func weighed(random *rand.Rand, choice []kind) kind {
+func pickWeighted(random *rand.Rand, choice []kind) kind {
 	sum := 0
 	for _, k := range choice {
 		sum += k.weight
@@ -125,12 +127,12 @@ func weighed(random *rand.Rand, choice []kind) kind {
 	panic("weights do not add up")
 }
 
-func within(random *rand.Rand, from, to time.Duration) time.Duration {
+func randomDuration(random *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(random.Int64N(int64(to-from)+1))
 }
 
-// some are whom a fault of the network hits: mostly one, at times some or all.
-func some(random *rand.Rand, all []int) []int {
+// pickSeats draws the seats for a network fault: mostly one, sometimes several or all.
+func pickSeats(random *rand.Rand, all []int) []int {
 	switch n := random.IntN(10); {
 	case n < 6:
 		return []int{all[random.IntN(len(all))]}
@@ -146,10 +148,10 @@ func some(random *rand.Rand, all []int) []int {
 	return all
 }
 
-// writePlan tells a schedule, one fault a line.
-func writePlan(w io.Writer, plan []fault) {
+// printPlan writes a schedule, one fault per line.
+func printPlan(w io.Writer, plan []fault) {
 	for _, f := range plan {
 		seats := strings.Trim(fmt.Sprint(f.seats), "[]")
-		fmt.Fprintf(w, "%9.3fs %-11s %6.3fs %20d %s\n", f.at.Seconds(), f.kind, f.last.Seconds(), f.draw, seats)
+		fmt.Fprintf(w, "%9.3fs %-11s %6.3fs %20d %s\n", f.at.Seconds(), f.kind, f.duration.Seconds(), f.random, seats)
 	}
 }

@@ -11,41 +11,41 @@ import (
 	"time"
 )
 
-// A proxy stands between one client and the host, and lets things happen to their
-// connections.
+// A proxy stands between one client and the host and injects network faults.
 //
-// It is our own because github.com/Shopify/toxiproxy (v2.5.0, the latest that the module
-// proxy has) falls short: its reset_peer sets the linger of new connections only, those
-// that stand end by FIN; what it swallowed (timeout) it closes at both ends in one, where a
-// cable that was pulled or a machine that slept leaves one end to find out for itself; and
-// as a library it brings 38 modules into the list of a chat that has 72, Prometheus and
-// protobuf among them.
+// github.com/Shopify/toxiproxy (v2.5.0, the latest on the module proxy) would not do. Its
+// reset_peer sets SO_LINGER only on new connections, so existing ones end by FIN. Its
+// timeout closes both ends at once, but after a pulled cable or a suspended machine one end
+// has to notice it. As a library it adds 38 modules, Prometheus and protobuf among
+// them.
 type proxy struct {
-	addr string // where the client connects to
+	addr string // the client connects to it
 	host string
 
-	mu      sync.Mutex
-	ln      net.Listener // nil while connections are refused
-	weather weather
-	links   map[*link]bool
-	closed  bool
+	// Guarded by mu.
+	mu         sync.Mutex
+	ln         net.Listener // nil while connections are refused
+	impairment impairment
+	links      map[*link]bool
+	closed     bool
 }
 
-// weather is what befalls all that passes.
-type weather struct {
-	swallow bool          // nothing comes through, and nobody is told
-	delay   time.Duration // it comes later
-	loss    bool          // at times it comes as late as after a lost packet
-	slice   bool          // it comes in small pieces
+// An impairment is what happens to the bytes that pass.
+type impairment struct {
+	blackhole bool          // all bytes are dropped; connections stay open
+	oneWay    bool          // bytes from the host are dropped; connections stay open
+	delay     time.Duration // bytes arrive so much later
+	loss      bool          // some bytes arrive as late as after a lost packet
+	slice     bool          // bytes arrive in small pieces
 }
 
 func newProxy(addr, host string) (*proxy, error) {
 	p := &proxy{addr: addr, host: host, links: make(map[*link]bool)}
-	return p, p.allow()
+	return p, p.listen()
 }
 
-// allow lets connections come.
-func (p *proxy) allow() error {
+// listen accepts connections.
+func (p *proxy) listen() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ln != nil || p.closed {
@@ -70,15 +70,14 @@ func (p *proxy) accept(ln net.Listener) {
 	}
 }
 
-// connect makes the other half of a connection. In a network that swallows everything
-// there is none: the client's own SYN would have been answered by nobody, but a listener
-// cannot keep silent.
+// connect makes the connection to the host. During a blackhole there is none. A real
+// network would not answer the client's SYN either, but a listener always does.
 func (p *proxy) connect(client *net.TCPConn) {
 	l := &link{proxy: p, client: client}
-	l.toHost.Store(whole)
-	l.toClient.Store(whole)
-	if p.now().swallow {
-		l.dead.Store(true)
+	l.toHost.Store(unlimited)
+	l.toClient.Store(unlimited)
+	if p.currentImpairment().blackhole {
+		l.blackholed.Store(true)
 	} else {
 		conn, err := net.DialTimeout("tcp", p.host, 5*time.Second)
 		if err != nil {
@@ -101,19 +100,19 @@ func (p *proxy) connect(client *net.TCPConn) {
 	p.mu.Unlock()
 }
 
-func (p *proxy) now() weather {
+func (p *proxy) currentImpairment() impairment {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.weather
+	return p.impairment
 }
 
-func (p *proxy) change(f func(w *weather)) {
+func (p *proxy) setImpairment(f func(w *impairment)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f(&p.weather)
+	f(&p.impairment)
 }
 
-func (p *proxy) each(f func(l *link)) {
+func (p *proxy) eachLink(f func(l *link)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l := range p.links {
@@ -121,7 +120,7 @@ func (p *proxy) each(f func(l *link)) {
 	}
 }
 
-// refuse ends all connections, and lets none come until allow.
+// refuse ends all connections and refuses new ones until listen.
 func (p *proxy) refuse() {
 	p.mu.Lock()
 	if p.ln != nil {
@@ -129,16 +128,16 @@ func (p *proxy) refuse() {
 		p.ln = nil
 	}
 	p.mu.Unlock()
-	p.each((*link).close)
+	p.eachLink((*link).close)
 }
 
-// reset ends all connections at once; what is on its way is gone.
-func (p *proxy) reset() { p.each((*link).abort) }
+// reset ends all connections by RST and drops all bytes in transit.
+func (p *proxy) reset() { p.eachLink((*link).abort) }
 
-// truncate ends the connections that stand in the middle of a line, after about so many
-// further bytes in one direction.
+// truncate ends all connections in the middle of a line, after about this many more bytes
+// in one direction.
 func (p *proxy) truncate(toHost bool, bytes int) {
-	p.each(func(l *link) {
+	p.eachLink(func(l *link) {
 		if toHost {
 			l.toHost.Store(int64(bytes))
 		} else {
@@ -147,27 +146,27 @@ func (p *proxy) truncate(toHost bool, bytes int) {
 	})
 }
 
-// Who is told at the end of a time in which all was swallowed.
+// Which ends of a connection get an RST when a blackhole ends.
 const (
-	tellBoth = iota
-	tellClient
-	tellHost
-	tellings // how many there are
+	resetBoth = iota
+	resetClient
+	resetHost
+	resetCount // the number of them
 )
 
-// swallow lets nothing through any more.
-func (p *proxy) swallow() { p.change(func(w *weather) { w.swallow = true }) }
+// blackhole drops all bytes from now on.
+func (p *proxy) blackhole() { p.setImpairment(func(w *impairment) { w.blackhole = true }) }
 
-// restore ends that: as no byte of a connection may be missing, those that stand have to
-// end. An end that is not told finds out by itself, or never.
-func (p *proxy) restore(tell int) {
-	p.change(func(w *weather) { w.swallow = false })
-	p.each(func(l *link) {
-		l.dead.Store(true)
-		if tell != tellHost {
+// endBlackhole ends a blackhole. A connection that lost bytes must not continue, so all
+// connections end. An end that gets no RST has to notice it.
+func (p *proxy) endBlackhole(ends int) {
+	p.setImpairment(func(w *impairment) { w.blackhole = false })
+	p.eachLink(func(l *link) {
+		l.blackholed.Store(true)
+		if ends != resetHost {
 			abort(l.client)
 		}
-		if tell != tellClient && l.host != nil {
+		if ends != resetClient && l.host != nil {
 			abort(l.host)
 		}
 	})
@@ -180,48 +179,61 @@ func (p *proxy) close() {
 	p.refuse()
 }
 
-// whole is for a direction that is not to be truncated.
-const whole = -1
-
-// A link is one connection of a client, and the one to the host that belongs to it.
-type link struct {
-	proxy            *proxy
-	client, host     *net.TCPConn // host is nil where nobody was reached
-	dead             atomic.Bool  // nothing passes any more; the ends are on their own
-	toHost, toClient atomic.Int64 // bytes until the end; or whole
+// endOneWay ends the one-way impairment. A connection that lost bytes must not continue, so
+// all are reset.
+func (p *proxy) endOneWay() {
+	p.setImpairment(func(w *impairment) { w.oneWay = false })
+	p.reset()
 }
 
-// run lasts until both ends have ended.
+// unlimited is the limit of a direction that is not truncated.
+const unlimited = -1
+
+// A link is a connection of a client together with the proxy's connection to the host.
+type link struct {
+	proxy            *proxy
+	client, host     *net.TCPConn // host is nil if it was not reached
+	blackholed       atomic.Bool  // it forwards no more bytes
+	toHost, toClient atomic.Int64 // bytes until it is truncated, or unlimited
+}
+
+// run forwards bytes until both ends have closed.
 func (l *link) run() {
 	var pumps sync.WaitGroup
-	pumps.Go(func() { l.pump(l.client, l.host, &l.toHost) })
+	pumps.Go(func() { l.copy(l.client, l.host, &l.toHost) })
 	if l.host != nil {
-		pumps.Go(func() { l.pump(l.host, l.client, &l.toClient) })
+		pumps.Go(func() { l.copy(l.host, l.client, &l.toClient) })
 	}
 	pumps.Wait()
 	l.close()
 }
 
-// pump passes on what one end sends, until that ends; then the other one learns of it,
-// in the same manner.
-func (l *link) pump(from, to *net.TCPConn, left *atomic.Int64) {
+// copy forwards bytes from one end until that end closes, then closes the other end in the
+// same way.
+func (l *link) copy(from, to *net.TCPConn, left *atomic.Int64) {
 	buf := make([]byte, 32<<10)
+	silent := false // bytes of the host were dropped: a reset will follow
 	for {
 		n, err := from.Read(buf)
-		w := l.proxy.now()
-		if w.swallow {
-			l.dead.Store(true) // with a hole in it, it must never go on
+		w := l.proxy.currentImpairment()
+		if w.blackhole {
+			l.blackholed.Store(true) // it lost bytes and must not continue
 		}
-		if n > 0 && !l.dead.Load() {
-			if !l.pass(to, buf[:n], w, left) {
+		if w.oneWay && from == l.host {
+			silent = true
+		}
+		if n > 0 && !silent && !l.blackholed.Load() {
+			if !l.forward(to, buf[:n], w, left) {
 				l.abort()
 				return
 			}
 		}
 		switch {
 		case err == nil:
-		case l.dead.Load():
+		case l.blackholed.Load():
 			from.Close()
+			return
+		case silent:
 			return
 		case err == io.EOF:
 			to.CloseWrite()
@@ -233,9 +245,9 @@ func (l *link) pump(from, to *net.TCPConn, left *atomic.Int64) {
 	}
 }
 
-// pass sends b as the weather has it. It reports whether the connection goes on.
-func (l *link) pass(to *net.TCPConn, b []byte, w weather, left *atomic.Int64) bool {
-	if n := left.Load(); n != whole {
+// forward sends b, impaired by w. It reports whether the connection continues.
+func (l *link) forward(to *net.TCPConn, b []byte, w impairment, left *atomic.Int64) bool {
+	if n := left.Load(); n != unlimited {
 		if int(n) >= len(b) {
 			left.Add(-int64(len(b)))
 		} else {
@@ -252,20 +264,20 @@ func (l *link) pass(to *net.TCPConn, b []byte, w weather, left *atomic.Int64) bo
 			time.Sleep(pause)
 		}
 	}
-	for w.slice && len(b) > 0 && !l.dead.Load() {
+	for w.slice && len(b) > 0 && !l.blackholed.Load() {
 		n := min(1+rand.IntN(400), len(b))
 		if _, err := to.Write(b[:n]); err != nil {
 			return false
 		}
 		b = b[n:]
 		time.Sleep(time.Millisecond)
-		w = l.proxy.now()
+		w = l.proxy.currentImpairment()
 	}
 	if len(b) == 0 {
 		return true
 	}
 	_, err := to.Write(b)
-	return err == nil || l.dead.Load()
+	return err == nil || l.blackholed.Load()
 }
 
 func (l *link) close() {

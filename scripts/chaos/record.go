@@ -15,44 +15,44 @@ import (
 	"chat/relay/wire"
 )
 
-// A record is what one life of a client was shown and did, an entry a line. Twenty
-// clients are shown twenty million messages in a long run, so lines are short:
+// A record lists a client's messages and the events it received, one entry per line. In a long run twenty
+// clients are shown twenty million messages, so lines are short:
 //
-//	m ID CLIENT LABEL FIRST [COUNT]  shown: messages FIRST and so on of LABEL
-//	s SEQ LABEL N                    said N under SEQ
-//	x SEQ CODE                       that was refused
-//	w CLIENT SEQ NICK                connected: who it is, and what the host has of it
-//	g MISSED                         told that so many events are missing
-//	? TEXT                           shown something that nobody said so
-//	n                                connected, to a room that is not the same any more
-//	- TEXT                           a note, for who reads records
+//	m ID CLIENT LABEL FIRST [COUNT]  shown: message FIRST of LABEL, and those after it up to COUNT
+//	s SEQ LABEL N                    sent: message N, with number SEQ
+//	x SEQ CODE                       rejected
+//	w CLIENT SEQ NICK                connected: the client's id, and the last number the host has
+//	g MISSED                         got a gap of so many events
+//	? TEXT                           shown: a text that no client sent
+//	n                                connected to another room
+//	- TEXT                           a note for people who read records
 //
-// Clients that are not ours leave records of other formats; all are read as entries.
+// Other clients than bots leave records in other formats. All are read as entries.
 type entry struct {
 	kind   byte
-	id     uint64 // 0: the format has none
-	client string // "": the format has none
+	id     uint64 // 0: not in this format
+	client string // empty: not in this format
 	label  string
 	first  int
 	count  int
 	seq    uint64
-	text   string // of ? and -, the nick of w, the code of x
+	text   string // of ? and -; the nick of w; the code of x
 }
 
 const (
 	shown    = 'm'
-	said     = 's'
-	refused  = 'x'
+	sent     = 's'
+	rejected = 'x'
 	welcomed = 'w'
 	missed   = 'g'
-	strange  = '?'
+	unknown  = '?'
 	newRoom  = 'n'
 	note     = '-'
 )
 
-// A recorder writes a record. What it has is written when flush is called, and when it
-// is much.
+// A recorder writes a record. It buffers entries until flush.
 type recorder struct {
+	// Guarded by mu.
 	mu  sync.Mutex
 	out *bufio.Writer
 	buf []byte
@@ -75,11 +75,11 @@ func (r *recorder) add(e entry) {
 		if e.count > 1 {
 			number(uint64(e.count))
 		}
-	case said:
+	case sent:
 		number(e.seq)
 		word(e.label)
 		number(uint64(e.first))
-	case refused:
+	case rejected:
 		number(e.seq)
 		word(e.text)
 	case welcomed:
@@ -88,7 +88,7 @@ func (r *recorder) add(e entry) {
 		word(e.text)
 	case missed:
 		number(e.seq)
-	case strange, note:
+	case unknown, note:
 		word(strconv.Quote(e.text))
 	}
 	r.buf = append(b, '\n')
@@ -101,25 +101,40 @@ func (r *recorder) flush() {
 	r.out.Flush()
 }
 
-// A format is how a record is written.
+// A format parses a line of a record.
 type format func(r *recordReader, line []byte) (entry, error)
 
-// A recordReader reads a record, whatever its format.
+// A recordReader reads a record in any format.
 type recordReader struct {
 	in     *bufio.Reader
 	format format
-	names  map[string]string // each label and client once in memory
+	names  map[string]string // one copy of each label and client id
 }
 
-// readRecord gives the entries of a record to f. The last line counts only if it is
-// whole: who was killed may have been writing it.
+// readRecord calls f with each entry of a record. An unfinished last line does not count:
+// the client may have been killed while writing it.
 func readRecord(name string, fm format, f func(e entry)) error {
+	return readRecordFrom(name, 0, fm, f)
+}
+
+// readRecordFrom is readRecord for the lines that begin at offset or after it.
+func readRecordFrom(name string, offset int64, fm format, f func(e entry)) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	if _, err := file.Seek(max(offset-1, 0), io.SeekStart); err != nil {
+		return err
+	}
 	r := &recordReader{in: bufio.NewReaderSize(file, 1<<20), format: fm, names: make(map[string]string)}
+	if offset > 0 { // skip the rest of the line before offset
+		if _, err := r.in.ReadBytes('\n'); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	for n := 1; ; n++ {
 		line, err := r.in.ReadBytes('\n')
 		if err == io.EOF {
@@ -138,8 +153,8 @@ func readRecord(name string, fm format, f func(e entry)) error {
 	}
 }
 
-// name returns b as a string, the same one each time.
-func (r *recordReader) name(b []byte) string {
+// intern returns b as a string, the same copy each time.
+func (r *recordReader) intern(b []byte) string {
 	if s, ok := r.names[string(b)]; ok {
 		return s
 	}
@@ -148,14 +163,14 @@ func (r *recordReader) name(b []byte) string {
 	return s
 }
 
-// ours is the format of a recorder.
-func ours(r *recordReader, line []byte) (entry, error) {
+// ownFormat is the format that a recorder writes.
+func ownFormat(r *recordReader, line []byte) (entry, error) {
 	if len(line) == 0 {
 		return entry{}, fmt.Errorf("an empty line")
 	}
 	e := entry{kind: line[0], count: 1}
 	rest := bytes.TrimPrefix(line[1:], []byte(" "))
-	if e.kind == strange || e.kind == note {
+	if e.kind == unknown || e.kind == note {
 		text, err := strconv.Unquote(string(rest))
 		e.text = text
 		return e, err
@@ -174,16 +189,16 @@ func ours(r *recordReader, line []byte) (entry, error) {
 	}
 	switch e.kind {
 	case shown:
-		e.id, e.client, e.label, e.first = number(), r.name(word()), r.name(word()), int(number())
+		e.id, e.client, e.label, e.first = number(), r.intern(word()), r.intern(word()), int(number())
 		if len(rest) > 0 {
 			e.count = int(number())
 		}
-	case said:
-		e.seq, e.label, e.first = number(), r.name(word()), int(number())
-	case refused:
-		e.seq, e.text = number(), r.name(word())
+	case sent:
+		e.seq, e.label, e.first = number(), r.intern(word()), int(number())
+	case rejected:
+		e.seq, e.text = number(), r.intern(word())
 	case welcomed:
-		e.client, e.seq, e.text = r.name(word()), number(), r.name(word())
+		e.client, e.seq, e.text = r.intern(word()), number(), r.intern(word())
 	case missed:
 		e.seq = number()
 	case newRoom:
@@ -191,13 +206,13 @@ func ours(r *recordReader, line []byte) (entry, error) {
 		ok = false
 	}
 	if !ok {
-		return entry{}, fmt.Errorf("%q is no entry", line)
+		return entry{}, fmt.Errorf("%q is not an entry", line)
 	}
 	return e, nil
 }
 
-// asJSON is the format of `chat join --json`, and of `chat history --json`.
-func asJSON(r *recordReader, line []byte) (entry, error) {
+// jsonFormat is the format of `chat join --json` and `chat history --json`.
+func jsonFormat(r *recordReader, line []byte) (entry, error) {
 	e, err := wire.ParseEvent(line)
 	if err != nil {
 		return entry{}, err
@@ -205,13 +220,13 @@ func asJSON(r *recordReader, line []byte) (entry, error) {
 	return entryOf(e), nil
 }
 
-// entryOf is what an event from the host means.
+// entryOf converts an event of the host.
 func entryOf(e wire.Event) entry {
 	switch e.Type {
 	case wire.TypeMessage, wire.TypeAction, wire.TypePrivate:
 		label, first, count, ok := parseText(e.Text)
 		if !ok || isPrivate(label) != (e.Type == wire.TypePrivate) {
-			return entry{kind: strange, text: e.Text}
+			return entry{kind: unknown, text: e.Text}
 		}
 		return entry{kind: shown, id: e.ID, client: e.Client, label: label, first: first, count: count}
 	case wire.TypeWelcome:
@@ -220,16 +235,15 @@ func entryOf(e wire.Event) entry {
 		return entry{kind: missed, seq: e.Missed}
 	case wire.TypeError:
 		if e.Seq != 0 {
-			return entry{kind: refused, seq: e.Seq, text: string(e.Code)}
+			return entry{kind: rejected, seq: e.Seq, text: string(e.Code)}
 		}
 	}
 	return entry{}
 }
 
-// asLines is the format of what a person sees: `chat join`, or nc; nobody says anything to
-// those alone. A line of our own,
-// connectedLine, stands where a connection of nc begins.
-func asLines(r *recordReader, line []byte) (entry, error) {
+// linesFormat is the format that people see, of `chat join` and nc. Neither gets private
+// messages here. Where a connection of nc begins, the record has connectedLine.
+func linesFormat(r *recordReader, line []byte) (entry, error) {
 	s := string(line)
 	switch {
 	case s == connectedLine:
@@ -243,9 +257,9 @@ func asLines(r *recordReader, line []byte) (entry, error) {
 	from, text, ok := strings.Cut(words, "> ")
 	label, n, whole := parseLine(text)
 	if !ok || !whole || len(clock) != len("15:04") || from != "<"+label {
-		return entry{kind: strange, text: s}, nil
+		return entry{kind: unknown, text: s}, nil
 	}
-	return entry{kind: shown, label: r.name([]byte(label)), first: n, count: 1}, nil
+	return entry{kind: shown, label: r.intern([]byte(label)), first: n, count: 1}, nil
 }
 
 const connectedLine = "~ connected"

@@ -13,10 +13,9 @@ import (
 	"time"
 )
 
-// judge reads the file as `chat history` prints it, compares all records with it, and
-// reports.
+// judge compares all records with the output of `chat history` and prints a report.
 func (r *run) judge() error {
-	talked := time.Since(r.began)
+	duration := time.Since(r.began)
 	printed := filepath.Join(r.dir, "history.jsonl")
 	if err := r.printHistory(printed); err != nil {
 		return err
@@ -29,9 +28,9 @@ func (r *run) judge() error {
 	for _, s := range r.seats {
 		for _, p := range s.lives {
 			l := p.life
-			l.finished, l.hears = p.done.isUp(), p.ended.isUp()
-			if p.exited.isUp() && !p.killed.Load() && p.cmd.ProcessState.ExitCode() != 0 {
-				r.verdict.problem("%s ended: %s", p.label, r.wordsOf(p))
+			l.finished, l.stayedToEnd = p.done.isSet(), p.sawLast.isSet()
+			if p.exited.isSet() && !p.killed.Load() && p.cmd.ProcessState.ExitCode() != 0 {
+				r.verdict.problem("%s ended: %s", p.label, r.errorOutput(p))
 			}
 			lives = append(lives, l)
 		}
@@ -40,14 +39,14 @@ func (r *run) judge() error {
 	if err != nil {
 		return err
 	}
-	if moved := r.strikes.done[moveClock]; moved > 1 && a.jump < time.Minute {
-		r.verdict.problem("the clock was moved %d times, and no two messages are more than %v apart: does the host know chaosclock?", moved, a.jump)
+	if moved := r.counts.done[moveClock]; moved > 1 && a.maxClockJump < time.Minute {
+		r.verdict.problem("the clock was moved %d times, but no two messages are more than %v apart: does the host use the clock of the overlay?", moved, a.maxClockJump)
 	}
-	r.report(os.Stdout, a, c, talked)
+	r.report(os.Stdout, a, c, duration)
 	return nil
 }
 
-// printHistory lets `chat history` write the whole file.
+// printHistory writes the output of `chat history` to a file.
 func (r *run) printHistory(to string) error {
 	out, err := os.Create(to)
 	if err != nil {
@@ -62,34 +61,34 @@ func (r *run) printHistory(to string) error {
 	return out.Close()
 }
 
-func (r *run) report(w io.Writer, a *archive, c *check, talked time.Duration) {
-	fmt.Fprintf(w, "seed %d: in %v %d clients said %d messages to all and %d to one\n",
-		r.seed, talked.Round(time.Second), r.clients, a.messages(), a.private)
-	fmt.Fprintf(w, "  compared with the file in %v: %d records with %d messages shown, of them %d acknowledgements\n",
-		(time.Since(r.began) - talked).Round(time.Second), c.records, c.shown, c.acked)
-	fmt.Fprintf(w, "  %-11s %5d\n", "faults", r.strikes.total())
+func (r *run) report(w io.Writer, a *archive, c *checker, duration time.Duration) {
+	fmt.Fprintf(w, "seed %d: in %v %d clients sent %d public and %d private messages\n",
+		r.seed, duration.Round(time.Second), r.clients, a.publicCount(), a.privates)
+	fmt.Fprintf(w, "  compared with the history in %v: %d records with %d messages shown, of those %d acknowledgements\n",
+		(time.Since(r.began) - duration).Round(time.Second), c.recordCount, c.shownCount, c.ackedCount)
+	fmt.Fprintf(w, "  %-11s %5d\n", "faults", r.counts.total())
 	for _, kind := range kindNames() {
-		if n := r.strikes.done[kind]; n > 0 {
+		if n := r.counts.done[kind]; n > 0 {
 			fmt.Fprintf(w, "    %-11s %5d\n", kind, n)
 		}
-		if why := r.strikes.skipped[kind]; why != "" {
+		if why := r.counts.skipped[kind]; why != "" {
 			fmt.Fprintf(w, "    %-11s skipped: %s\n", kind, why)
 		}
 	}
-	for _, what := range []string{killStarting, startedFull} {
-		if n := r.strikes.done[what]; n > 0 {
-			fmt.Fprintf(w, "    %d times the host %s\n", n, what)
+	for _, what := range []string{killInCommit, killStarting, startedFull} {
+		if n := r.counts.done[what]; n > 0 {
+			fmt.Fprintf(w, "    the host %s (%d×)\n", what, n)
 		}
 	}
-	for _, code := range slices.Sorted(maps.Keys(c.refused)) {
-		fmt.Fprintf(w, "  %d messages were refused as %s\n", c.refused[code], code)
+	for _, code := range slices.Sorted(maps.Keys(c.rejected)) {
+		fmt.Fprintf(w, "  %d messages were rejected as %s\n", c.rejected[code], code)
 	}
 	r.verdict.print(w)
 }
 
-// keepHistory copies the files of the history out of the disk, which ends with us.
+// keepHistory copies the history off the disk, which disappears when this process ends.
 func (r *run) keepHistory() {
-	if r.disk == nil || r.disk.absent != "" {
+	if r.disk == nil || r.disk.cannotFill != "" {
 		return
 	}
 	if err := os.CopyFS(filepath.Join(r.dir, "history"), os.DirFS(r.disk.dir)); err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,22 +14,23 @@ import (
 	"chat/relay/client"
 )
 
-// A run is one proof, from an empty folder to the report.
+// A run is one test, from an empty folder to the report.
 type run struct {
+	// Fixed after startAll; hosts, disks and seats guard themselves.
 	*options
-	dir     string
-	self    string // this program
-	host    *host
-	disk    *disk
-	seats   []*seat
-	strikes strikes
-	verdict *verdict
-	began   time.Time
-
+	dir    string
+	self   string // path of this program
+	host   *host
+	disk   *disk
+	seats  []*seat
+	began  time.Time
 	cancel context.CancelCauseFunc
+
+	counts  faultCounts
+	verdict *verdict // owned by runProof's goroutine
 }
 
-// runProof runs and reports. The folder stays if anything was wrong.
+// runProof does a run and prints the report. It keeps the folder if anything went wrong.
 func runProof(ctx context.Context, args []string) error {
 	o, err := parseOptions(args)
 	if err != nil {
@@ -49,7 +49,7 @@ func runProof(ctx context.Context, args []string) error {
 		return err
 	}
 	r := &run{options: o, dir: dir, verdict: newVerdict(), began: time.Now()}
-	r.strikes.done, r.strikes.skipped = make(map[string]int), make(map[string]string)
+	r.counts.done, r.counts.skipped = make(map[string]int), make(map[string]string)
 	err = r.run(ctx)
 	if err != nil {
 		r.verdict.problem("%v", err)
@@ -57,8 +57,8 @@ func runProof(ctx context.Context, args []string) error {
 	}
 	if !r.verdict.good() {
 		r.keepHistory()
-		fmt.Printf("all of it is kept in %s\n", dir)
-		return errTold
+		fmt.Printf("records and logs are kept in %s\n", dir)
+		return errReported
 	}
 	if o.dir == "" {
 		return errors.Join(r.disk.close(), os.RemoveAll(dir))
@@ -66,31 +66,31 @@ func runProof(ctx context.Context, args []string) error {
 	return nil
 }
 
-// run does everything but say where it is kept.
+// run does everything but the report about the folder.
 func (r *run) run(ctx context.Context) error {
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	defer r.leave()
-	if err := r.open(ctx); err != nil {
+	defer r.cleanUp()
+	if err := r.startAll(ctx); err != nil {
 		return err
 	}
 	go r.watch(ctx)
-	mortals, all := r.targets()
+	mortals, all := r.seatNumbers()
 	plan := newPlan(r.options, mortals, all)
-	if err := r.notePlan(plan); err != nil {
+	if err := r.savePlan(plan); err != nil {
 		return err
 	}
-	r.strikeAll(ctx, plan)
+	r.injectAll(ctx, plan)
 	r.heal()
 	if err := r.finish(ctx); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
-		r.verdict.problem("%v", err) // what is there can be compared all the same
-		r.dismiss()
+		r.verdict.problem("%v", err) // the records can still be compared
+		r.killClients()
 	}
 	if err := r.host.stop(); err != nil {
 		return err
@@ -101,15 +101,14 @@ func (r *run) run(ctx context.Context) error {
 // fail ends the run.
 func (r *run) fail(err error) { r.cancel(err) }
 
-// prepare builds the program and makes the folder.
+// prepare builds the program and creates the folder's contents.
 func (r *run) prepare(ctx context.Context) (err error) {
 	if r.self, err = os.Executable(); err != nil {
 		return err
 	}
 	program := filepath.Join(r.dir, "chat")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "-tags", strings.Trim("chaosclock,"+r.tags, ","), "chat")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build chat: %w\n%s", err, out)
+	if err := buildHost(ctx, program, filepath.Join(r.dir, "sources"), r.bug); err != nil {
+		return err
 	}
 	if r.disk, err = newDisk(filepath.Join(r.dir, "disk"), r.messages); err != nil {
 		return err
@@ -118,30 +117,30 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// open starts the host and all clients, and waits until they are in.
-func (r *run) open(ctx context.Context) error {
+// startAll starts the host and all clients and waits until they have joined.
+func (r *run) startAll(ctx context.Context) error {
 	if err := r.host.start(); err != nil {
 		return err
 	}
 	if err := r.host.awaitOpen(ctx); err != nil {
-		return fmt.Errorf("%w\n%s", err, r.host.lastWords())
+		return fmt.Errorf("%w\n%s", err, r.host.logTail())
 	}
-	if err := r.setTable(); err != nil {
+	if err := r.makeSeats(); err != nil {
 		return err
 	}
 	for _, s := range r.seats {
-		if err := s.sitDown(); err != nil {
+		if err := s.startNext(); err != nil {
 			return err
 		}
 	}
 	for _, s := range r.seats {
-		p := s.now()
+		p := s.current()
 		select {
-		case <-p.in.up:
-		case <-p.exited.up:
-			return fmt.Errorf("%s ended: %s", p.label, r.wordsOf(p))
+		case <-p.joined.ch:
+		case <-p.exited.ch:
+			return fmt.Errorf("%s ended: %s", p.label, r.errorOutput(p))
 		case <-time.After(20 * time.Second):
-			return fmt.Errorf("%s does not get in", p.label)
+			return fmt.Errorf("%s does not join", p.label)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -149,17 +148,17 @@ func (r *run) open(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) notePlan(plan []fault) error {
+func (r *run) savePlan(plan []fault) error {
 	f, err := os.Create(filepath.Join(r.dir, "plan"))
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(f, "seed %d\n", r.seed)
-	writePlan(f, plan)
+	printPlan(f, plan)
 	return f.Close()
 }
 
-// watch looks whether all live who should, and tells how far it is.
+// watch checks that the host is running and prints the progress.
 func (r *run) watch(ctx context.Context) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -169,21 +168,21 @@ func (r *run) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if r.host.turn.TryLock() {
-			died := r.host.diedByItself()
-			r.host.turn.Unlock()
+		if r.host.faultMu.TryLock() {
+			died := r.host.crashed()
+			r.host.faultMu.Unlock()
 			if died {
-				r.fail(fmt.Errorf("%w: %s", errDied, r.host.lastWords()))
+				r.fail(fmt.Errorf("%w: %s", errCrashed, r.host.logTail()))
 				return
 			}
 		}
 		if n%50 == 0 {
-			fmt.Fprintf(os.Stderr, "%6.0f s  %8d messages  %4d faults\n", time.Since(r.began).Seconds(), r.acked(), r.strikes.total())
+			fmt.Fprintf(os.Stderr, "%6.0f s  %8d messages  %4d faults\n", time.Since(r.began).Seconds(), r.acked(), r.counts.total())
 		}
 	}
 }
 
-// acked is how many messages the host has, as far as the clients told.
+// acked returns how many messages are acknowledged, as far as the clients have reported.
 func (r *run) acked() (sum int64) {
 	for _, s := range r.seats {
 		s.mu.Lock()
@@ -195,56 +194,56 @@ func (r *run) acked() (sum int64) {
 	return sum
 }
 
-// heal ends whatever may still be wrong.
+// heal ends all faults.
 func (r *run) heal() {
 	r.disk.free()
 	for _, s := range r.seats {
-		s.proxy.allow()
-		s.proxy.truncate(true, whole)
-		s.proxy.truncate(false, whole)
+		s.proxy.listen()
+		s.proxy.truncate(true, unlimited)
+		s.proxy.truncate(false, unlimited)
 	}
 }
 
-// finish lets all say what they have left, then shows all of them a last message, and
-// sends them home.
+// finish waits until all clients have sent their messages, shows all of them a last message
+// and ends them.
 func (r *run) finish(ctx context.Context) error {
-	if err := r.await(ctx, "finish", func(s *seat, p *process) bool { return s.quota == 0 || p.done.isUp() }); err != nil {
+	if err := r.await(ctx, "finish", func(s *seat, p *process) bool { return s.quota == 0 || p.done.isSet() }); err != nil {
 		return err
 	}
 	for _, s := range r.seats {
 		if s.mortal {
-			fmt.Fprintln(s.now().stdin, wordStop)
+			fmt.Fprintln(s.current().stdin, orderStop)
 		}
 	}
-	if err := r.await(ctx, "finish", func(s *seat, p *process) bool { return s.role == listens || p.done.isUp() }); err != nil {
+	if err := r.await(ctx, "finish", func(s *seat, p *process) bool { return s.role == listenerRole || p.done.isSet() }); err != nil {
 		return err
 	}
-	if err := r.sayLast(ctx); err != nil {
+	if err := r.sendLast(ctx); err != nil {
 		return err
 	}
-	if err := r.await(ctx, "be shown the last message", func(s *seat, p *process) bool { return s.role != talks || p.ended.isUp() }); err != nil {
+	if err := r.await(ctx, "be shown the last message", func(s *seat, p *process) bool { return s.role != botRole || p.sawLast.isSet() }); err != nil {
 		return err
 	}
 	for _, s := range r.seats {
-		s.now().stdin.Close()
+		s.current().stdin.Close()
 	}
-	return r.await(ctx, "leave", func(s *seat, p *process) bool { return p.exited.isUp() })
+	return r.await(ctx, "leave", func(s *seat, p *process) bool { return p.exited.isSet() })
 }
 
-// await waits until ready says so of every seat, as long as those of whom it does not
-// make progress: others may talk for ever.
+// await waits until ready returns true for every seat. It gives up after r.patience without
+// progress of a seat that is not ready. Other seats do not count: they may send for ever.
 func (r *run) await(ctx context.Context, what string, ready func(s *seat, p *process) bool) error {
 	before, since := int64(-1), time.Now()
 	for {
 		var late []string
 		acked := int64(0)
 		for _, s := range r.seats {
-			p := s.now()
+			p := s.current()
 			if ready(s, p) {
 				continue
 			}
-			if late = append(late, p.label); p.exited.isUp() {
-				return fmt.Errorf("%s ended: %s", p.label, r.wordsOf(p))
+			if late = append(late, p.label); p.exited.isSet() {
+				return fmt.Errorf("%s ended: %s", p.label, r.errorOutput(p))
 			}
 			acked += p.acked.Load()
 		}
@@ -255,7 +254,7 @@ func (r *run) await(ctx context.Context, what string, ready func(s *seat, p *pro
 			before, since = acked, time.Now()
 		}
 		if time.Since(since) > r.patience {
-			return fmt.Errorf("for %v nothing goes on; these do not %s: %s", r.patience, what, strings.Join(late, ", "))
+			return fmt.Errorf("no progress for %v; these do not %s: %s", r.patience, what, strings.Join(late, ", "))
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
@@ -265,8 +264,8 @@ func (r *run) await(ctx context.Context, what string, ready func(s *seat, p *pro
 	}
 }
 
-// sayLast says the message by which all know that they were shown everything.
-func (r *run) sayLast(ctx context.Context) error {
+// sendLast sends the last message: a client that was shown it was shown everything.
+func (r *run) sendLast(ctx context.Context) error {
 	c, err := client.Join(ctx, client.Options{Addr: r.host.addr, Nick: lastLabel, Backlog: -1})
 	if err != nil {
 		return err
@@ -279,29 +278,29 @@ func (r *run) sayLast(ctx context.Context) error {
 	return errors.Join(err, c.Flush(ctx), c.Close())
 }
 
-// wordsOf is what a process complained of.
-func (r *run) wordsOf(p *process) string {
+// errorOutput returns the exit status of p and the beginning of its stderr.
+func (r *run) errorOutput(p *process) string {
 	b, _ := os.ReadFile(filepath.Join(r.dir, p.label+".err"))
 	return fmt.Sprintf("%v: %.500s", p.cmd.ProcessState, strings.TrimSpace(string(b)))
 }
 
-// dismiss ends all clients that still run.
-func (r *run) dismiss() {
+// killClients kills all clients that still run.
+func (r *run) killClients() {
 	for _, s := range r.seats {
-		if p := s.now(); !p.exited.isUp() {
+		if p := s.current(); !p.exited.isSet() {
 			p.killed.Store(true)
 			p.cmd.Process.Kill()
-			<-p.exited.up
+			<-p.exited.ch
 		}
 	}
 }
 
-// leave ends all that runs.
-func (r *run) leave() {
+// cleanUp ends all processes and proxies.
+func (r *run) cleanUp() {
 	for _, s := range r.seats {
 		for _, p := range s.lives {
 			p.cmd.Process.Kill()
-			<-p.exited.up
+			<-p.exited.ch
 		}
 		s.proxy.close()
 	}

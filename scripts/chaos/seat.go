@@ -17,81 +17,86 @@ import (
 	"time"
 )
 
-// A role is what sits at a seat.
+// A role is what kind of client has a seat.
 type role int
 
 const (
-	talks      role = iota // relay/client, in a process of ours
-	listens                // nc, and nobody types
-	pipesLines             // chat join, with lines on stdin
-	pipesJSON              // chat join --json, the same
+	botRole      role = iota // a bot
+	listenerRole             // nc, without input
+	linePipeRole             // chat join, with lines on stdin
+	jsonPipeRole             // chat join --json, with lines on stdin
 )
 
-// A seat is a place at the table: one client at a time, behind a proxy of its own.
+// A seat has one client at a time, which connects through the seat's proxy.
 type seat struct {
+	// Fixed.
 	*run
 	name   string
 	role   role
-	mortal bool // who sits here is killed at times, and another one comes
+	mortal bool // its client is killed now and then, and another one takes the seat
 	proxy  *proxy
-	quota  int // messages to say; 0: until told to stop
+	quota  int // messages to send; 0: until the order to stop
 	rate   float64
 
-	turn sync.Mutex // one fault of the network at a time
+	faultMu sync.Mutex // held during a network fault: one at a time
 
+	// Guarded by mu.
 	mu    sync.Mutex
-	lives []*process // the last one sits there now
+	lives []*process // the last one has the seat now
 }
 
-// A process is one life at a seat.
+// A process is a client that had or has a seat.
 type process struct {
+	// Fixed once the process runs.
 	life
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	acked  atomic.Int64
-	killed atomic.Bool
-	in     *mark // it is in the room
-	done   *mark // all that it was to say is acknowledged
-	ended  *mark // it was shown the last message of all
-	exited *mark
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+
+	// For all goroutines.
+	acked   atomic.Int64 // messages acknowledged, as far as it has reported
+	killed  atomic.Bool  // by us
+	joined  *latch       // it has joined the room
+	done    *latch       // it has sent all its messages, and all are acknowledged
+	sawLast *latch       // it was shown the last message of the run
+	exited  *latch       // after cmd.Wait
 }
 
-// A mark is raised once.
-type mark struct {
+// A latch is set once.
+type latch struct {
 	once sync.Once
-	up   chan struct{}
+	ch   chan struct{}
 }
 
-func newMark() *mark { return &mark{up: make(chan struct{})} }
+func newLatch() *latch { return &latch{ch: make(chan struct{})} }
 
-func (m *mark) raise() { m.once.Do(func() { close(m.up) }) }
+func (l *latch) set() { l.once.Do(func() { close(l.ch) }) }
 
-func (m *mark) isUp() bool {
+func (l *latch) isSet() bool {
 	select {
-	case <-m.up:
+	case <-l.ch:
 		return true
 	default:
 		return false
 	}
 }
 
-// now is who sits there.
-func (s *seat) now() *process {
+// current returns the client that has the seat now.
+func (s *seat) current() *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lives[len(s.lives)-1]
 }
 
-// sitDown starts a new life at the seat, by a name that nobody had.
-func (s *seat) sitDown() error {
+// startNext starts the next client of the seat, with a new label.
+func (s *seat) startNext() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	label := s.name
 	if n := len(s.lives); n > 0 {
 		label += "." + strconv.Itoa(n+1)
 	}
-	p := &process{in: newMark(), done: newMark(), ended: newMark(), exited: newMark()}
-	p.life = life{label: label, record: filepath.Join(s.dir, label+".record"), stays: !s.mortal}
+	p := &process{joined: newLatch(), done: newLatch(), sawLast: newLatch(), exited: newLatch()}
+	p.life = life{label: label, record: filepath.Join(s.dir, label+".record"), mustStay: !s.mortal}
 	if err := s.start(p); err != nil {
 		return fmt.Errorf("start %s: %w", label, err)
 	}
@@ -99,7 +104,7 @@ func (s *seat) sitDown() error {
 	return nil
 }
 
-// start starts the process of p as the role has it.
+// start starts the process of p according to the seat's role.
 func (s *seat) start(p *process) error {
 	errs, err := os.Create(filepath.Join(s.dir, p.label+".err"))
 	if err != nil {
@@ -107,18 +112,18 @@ func (s *seat) start(p *process) error {
 	}
 	defer errs.Close()
 	switch s.role {
-	case talks:
-		p.format = ours
-		p.cmd = exec.Command(s.self, "talk", "--addr", s.proxy.addr, "--label", p.label, "--record", p.record,
-			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--idle", s.idle().String(), "--others", s.others(p.label))
-	case listens:
-		p.format = asLines
+	case botRole:
+		p.format = ownFormat
+		p.cmd = exec.Command(s.self, "bot", "--addr", s.proxy.addr, "--label", p.label, "--record", p.record,
+			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--idle", s.idleTime().String(), "--others", s.privateTargets(p.label))
+	case listenerRole:
+		p.format = linesFormat
 		p.cmd = exec.Command(s.self, "listen", "--addr", s.proxy.addr, "--record", p.record)
 	default:
-		p.format, p.echoless, p.fed = asLines, true, s.quota
+		p.format, p.hidesOwn, p.given = linesFormat, true, s.quota
 		p.cmd = exec.Command(s.host.program, "join", "--addr", s.proxy.addr, "--nick", p.label)
-		if s.role == pipesJSON {
-			p.format, p.echoless = asJSON, false
+		if s.role == jsonPipeRole {
+			p.format, p.hidesOwn = jsonFormat, false
 			p.cmd.Args = append(p.cmd.Args, "--json")
 		}
 	}
@@ -127,7 +132,7 @@ func (s *seat) start(p *process) error {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	if s.pipes() {
+	if s.isPipe() {
 		return s.startPipe(p)
 	}
 	out, err := p.cmd.StdoutPipe()
@@ -138,66 +143,68 @@ func (s *seat) start(p *process) error {
 		return err
 	}
 	go func() {
-		p.obey(out)
+		p.readProgress(out)
 		p.cmd.Wait()
-		p.exited.raise()
+		p.exited.set()
 	}()
 	return nil
 }
 
-// obey takes what a client of ours tells of itself.
-func (p *process) obey(out io.Reader) {
+// readProgress reads the progress reports of a bot or a listener.
+func (p *process) readProgress(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		word, n, _ := strings.Cut(lines.Text(), " ")
 		switch word {
-		case wordIn:
-			p.in.raise()
-		case wordAcked:
+		case progressJoined:
+			p.joined.set()
+		case progressAcked:
 			acked, _ := strconv.ParseInt(n, 10, 64)
 			p.acked.Store(acked)
-		case wordDone:
-			p.done.raise()
-		case wordEnd:
-			p.ended.raise()
+		case progressDone:
+			p.done.set()
+		case progressLast:
+			p.sawLast.set()
 		}
 	}
 }
 
-// idle is after which silence a talker asks whether the host is there: some do soon,
-// others as they come.
-func (s *seat) idle() time.Duration {
+// idleTime is how long the host may be silent before a bot pings it. Some bots ping soon,
+// others rarely.
+func (s *seat) idleTime() time.Duration {
 	switch {
-	case s.asksSoon():
+	case s.detectsSoon():
 		return time.Second
-	case s.short():
+	case s.isShort():
 		return 2 * time.Second
 	}
 	return 10 * time.Second
 }
 
-// asksSoon reports whether who sits there notices soon that its connection is dead.
-func (s *seat) asksSoon() bool {
-	return s.role == listens || s.role == talks && s.name[len(s.name)-1]%3 != 0
+// detectsSoon reports whether the client of this seat soon notices a dead connection.
+func (s *seat) detectsSoon() bool {
+	return s.role == listenerRole || s.role == botRole && s.name[len(s.name)-1]%3 != 0
 }
 
-// short reports whether the run is too short to wait until everybody notices that.
-func (o *options) short() bool { return o.duration < time.Minute }
+// isShort reports whether the run is too short to wait until every client notices a dead
+// connection.
+func (o *options) isShort() bool { return o.duration < time.Minute }
 
-// others are whom a talker says something to alone: those who are there to the end.
-func (s *seat) others(label string) string {
+// privateTargets returns the labels to which a bot sends private messages: those of bots
+// that are never killed.
+func (s *seat) privateTargets(label string) string {
 	var names []string
 	for _, other := range s.seats {
-		if other.role == talks && !other.mortal && other.name != label {
+		if other.role == botRole && !other.mortal && other.name != label {
 			names = append(names, other.name)
 		}
 	}
 	return strings.Join(names, " ")
 }
 
-func (s *seat) pipes() bool { return s.role == pipesLines || s.role == pipesJSON }
+func (s *seat) isPipe() bool { return s.role == linePipeRole || s.role == jsonPipeRole }
 
-// startPipe starts `chat join`, and says lines on its stdin. Its stdout is the record.
+// startPipe starts `chat join` and sends lines to its stdin. Its stdout is the record.
 func (s *seat) startPipe(p *process) error {
 	record, err := os.Create(p.record)
 	if err != nil {
@@ -210,14 +217,14 @@ func (s *seat) startPipe(p *process) error {
 	}
 	go func() {
 		if p.cmd.Wait() == nil {
-			p.done.raise() // its exit code says that the host has all of it
+			p.done.set() // success means that all lines are acknowledged
 		}
-		p.exited.raise()
+		p.exited.set()
 	}()
 	go func() {
-		for !p.exited.isUp() && !p.in.isUp() {
+		for !p.exited.isSet() && !p.joined.isSet() {
 			if b, _ := os.ReadFile(filepath.Join(s.dir, p.label+".err")); strings.Contains(string(b), "joined") {
-				p.in.raise()
+				p.joined.set()
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -226,33 +233,33 @@ func (s *seat) startPipe(p *process) error {
 	return nil
 }
 
-// feed says the quota at the rate of the seat.
+// feed writes the seat's messages to stdin, at the seat's rate.
 func (s *seat) feed(p *process) {
 	defer p.stdin.Close()
 	began, n := time.Now(), 1
 	for ; n <= s.quota; time.Sleep(10 * time.Millisecond) {
 		for due := int(time.Since(began).Seconds() * s.rate); n <= min(due, s.quota); n++ {
 			if _, err := io.WriteString(p.stdin, text(p.label, n)+"\n"); err != nil {
-				return // it has ended; that is found out elsewhere
+				return // the process has ended; await reports that
 			}
 		}
-		p.acked.Store(int64(n - 1)) // as far as can be known
+		p.acked.Store(int64(n - 1)) // written, perhaps not acknowledged
 	}
 }
 
-// kill kills who sits there, and lets another one come after a while.
-func (s *seat) kill(after time.Duration) error {
-	p := s.now()
+// replace kills the client and, after a while, starts the next one.
+func (s *seat) replace(after time.Duration) error {
+	p := s.current()
 	p.killed.Store(true)
 	p.cmd.Process.Kill()
-	<-p.exited.up
+	<-p.exited.ch
 	time.Sleep(after)
-	return s.sitDown()
+	return s.startNext()
 }
 
-// suspend stops who sits there for a time.
+// suspend stops the client for a time.
 func (s *seat) suspend(last time.Duration) {
-	p := s.now()
+	p := s.current()
 	p.cmd.Process.Signal(syscall.SIGSTOP)
 	time.Sleep(last)
 	p.cmd.Process.Signal(syscall.SIGCONT)

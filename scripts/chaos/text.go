@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// Every message is told by its text: who says it, and the number that this one gives
-// it. Who reads it can tell from these two alone what the whole text has to be, so that
-// records and checks are about labels and numbers, and no text is kept.
+// The text of a message identifies it: the label of its sender and the sender's number for
+// it. A reader can compute the whole text from these two, so records and checks need only
+// labels and numbers.
 //
 //	bot03 4711
 //	bot03 4750 é"\日<.z~xé"\日<.z~x...
 //	bot03>bot07 12
 //
-// The label is the name of one life of a client: what comes for it after a kill has
-// another one. The third line is said to bot07 alone, and counted apart.
+// Each client has its own label, including the replacement of a killed one. The third line
+// is a private message to bot07; private messages are numbered separately.
 
-// padding makes some messages long, and of characters that take several bytes or an
-// escape in JSON: what is torn in mid-line, or sliced, is torn in those as well.
+// padding makes some messages long. Its characters take several bytes, or an escape in
+// JSON, so that truncation and slicing also hit them.
 var padding = strings.Repeat(paddingUnit, longPadding/len(paddingUnit))
 
 const (
@@ -27,7 +27,7 @@ const (
 	longPadding = 500 * len(paddingUnit)
 )
 
-// paddingOf returns the padding of message n: some of them a network packet or more.
+// paddingOf returns the padding of message n. Some are longer than a network packet.
 func paddingOf(n int) string {
 	switch {
 	case n%500 == 0:
@@ -38,7 +38,7 @@ func paddingOf(n int) string {
 	return ""
 }
 
-// text is message n of label.
+// text returns the text of message n of label.
 func text(label string, n int) string {
 	s := label + " " + strconv.Itoa(n)
 	if pad := paddingOf(n); pad != "" {
@@ -47,19 +47,20 @@ func text(label string, n int) string {
 	return s
 }
 
-// private is the label of what from says to alone.
-func private(from, to string) string { return from + ">" + to }
+// privateLabel returns the label of private messages between two clients.
+func privateLabel(from, to string) string { return from + ">" + to }
 
-// isPrivate reports whether label is of that kind.
+// isPrivate reports whether label is that of private messages.
 func isPrivate(label string) bool { return strings.Contains(label, ">") }
 
-// concerns reports whether who is called name gets what label says.
+// concerns reports whether the client called name receives messages of label.
 func concerns(name, label string) bool {
 	from, to, private := strings.Cut(label, ">")
 	return !private || name == from || name == to
 }
 
-// parseLine tells which message s is; ok is false if it is none, or not letter by letter.
+// parseLine returns the message that s is. ok is false if s is not exactly the text of a
+// message.
 func parseLine(s string) (label string, n int, ok bool) {
 	label, rest, _ := strings.Cut(s, " ")
 	digits, pad, _ := strings.Cut(rest, " ")
@@ -70,8 +71,8 @@ func parseLine(s string) (label string, n int, ok bool) {
 	return label, n, true
 }
 
-// parseText tells which messages s is: `chat join` puts lines that come fast into one
-// message, the next number in the next line.
+// parseText returns the messages that s contains. `chat join` may combine lines that arrive
+// fast into one message; their numbers are consecutive.
 func parseText(s string) (label string, first, count int, ok bool) {
 	for line := range strings.SplitSeq(s, "\n") {
 		l, n, ok := parseLine(line)

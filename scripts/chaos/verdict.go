@@ -7,35 +7,35 @@ import (
 	"io"
 )
 
-// A fault of the room is one of these.
+// Kinds of findings.
 const (
-	lost      = "lost"      // acknowledged or shown, and not in the file; or not shown to all
+	lost      = "lost"      // acknowledged or shown, but not in the file; or not shown to a client
 	doubled   = "doubled"   // twice in the file, or shown twice
-	reordered = "reordered" // in another order than the file's, or than it was said in
-	changed   = "changed"   // not what was said, or not under the same id
-	gaps      = "gaps"      // clients were told that events are missing
+	reordered = "reordered" // in another order than in the file, or than sent
+	changed   = "changed"   // not the text that was sent, or with another id
+	gaps      = "gaps"      // clients got gap events
 	nicks     = "nicks"     // clients lost their nick
 )
 
-// verdictKinds are all of them, in the order of the report. The last ones are told only
-// where there are any.
+// verdictKinds are the kinds in the order of the report. It shows the last ones only if
+// there are any.
 var verdictKinds = []string{lost, doubled, reordered, changed, gaps, nicks}
 
-// A verdict is what was found. A message counts once in each kind, however many clients
-// miss it.
+// A verdict collects findings. A message counts once for each kind, however many clients
+// are affected.
 type verdict struct {
 	found    map[string]map[message]bool
 	examples map[string][]string // the first ones of each kind
-	problems []string            // what else went wrong
+	problems []string            // other failures
 }
 
-// A message is known by these two.
+// A message is identified by label and number.
 type message struct {
 	label string
 	n     int
 }
 
-const examplesKept = 12
+const maxExamples = 12
 
 func newVerdict() *verdict {
 	return &verdict{found: make(map[string]map[message]bool), examples: make(map[string][]string)}
@@ -50,7 +50,7 @@ func (v *verdict) add(kind, label string, n int, how string) {
 		return
 	}
 	v.found[kind][m] = true
-	if len(v.examples[kind]) < examplesKept {
+	if len(v.examples[kind]) < maxExamples {
 		v.examples[kind] = append(v.examples[kind], fmt.Sprintf("%.100q %d: %s", label, n, how))
 	}
 }
@@ -61,7 +61,7 @@ func (v *verdict) problem(format string, args ...any) {
 
 func (v *verdict) count(kind string) int { return len(v.found[kind]) }
 
-// good reports whether nothing at all is wrong.
+// good reports whether there are no findings.
 func (v *verdict) good() bool {
 	for _, kind := range verdictKinds {
 		if v.count(kind) > 0 {
@@ -71,7 +71,7 @@ func (v *verdict) good() bool {
 	return len(v.problems) == 0
 }
 
-// print tells what was found, with examples.
+// print writes the findings, with examples.
 func (v *verdict) print(w io.Writer) {
 	for i, kind := range verdictKinds {
 		if n := v.count(kind); n > 0 || i < 3 {

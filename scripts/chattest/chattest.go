@@ -1,5 +1,5 @@
-// Package chattest is what the tests share that run the built program: a terminal to run
-// it on, and what a test has to do that depends on more than Go code.
+// Package chattest is shared by tests that run the built program: it builds the program,
+// provides a terminal to run it on, and skips tests whose tools are missing.
 package chattest
 
 import (
@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// NoticeSources opens the folders of the module, whose root is given: go test then knows
-// that its cached result is no good after a change in them. What go build reads it does
-// not see, nor anything before m.Run.
+// NoticeSources opens the folders of the module at root, so that go test does not reuse a
+// cached result after they change. It has to be called by a test: go test notices neither
+// the files that go build reads nor those opened before m.Run.
 func NoticeSources(t *testing.T, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(_ string, d fs.DirEntry, err error) error {
@@ -27,8 +27,8 @@ func NoticeSources(t *testing.T, root string) {
 	}
 }
 
-// Build builds the program in a folder of its own, which whoever calls it deletes, and
-// returns its path.
+// Build builds the program in a new folder and returns its path. The caller deletes the
+// folder.
 func Build() (program string, err error) {
 	dir, err := os.MkdirTemp("", "chat-test")
 	if err != nil {
@@ -41,21 +41,21 @@ func Build() (program string, err error) {
 	return program, nil
 }
 
-// Missing skips the test, or fails it where it has to run.
+// Missing skips the test or, if CI is true, fails it.
 func Missing(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("this test has to run under CI: %s", why)
+		t.Fatalf("this test must run in CI: %s", why)
 	}
 	t.Skip(why)
 }
 
-// NeedTools skips the test where one of tools is not installed.
+// NeedTools skips the test if one of tools is not installed.
 func NeedTools(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			Missing(t, "there is no "+tool)
+			Missing(t, "not installed: "+tool)
 		}
 	}
 }

@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// patience is how long something may take to appear.
+// patience is how long Wait waits.
 const patience = 15 * time.Second
 
-// A Terminal is a window of a tmux server of its own. A shell runs in it, so that
-// what a program leaves behind can be seen.
+// A Terminal is a window of its own tmux server. It runs a shell, so that a test sees the
+// state in which a program leaves the terminal.
 type Terminal struct {
 	t      *testing.T
 	socket string
 }
 
-// OpenTerminal opens a terminal of so many columns and rows until the test ends. The
-// shell is run by the command within, which may take it to another network.
+// OpenTerminal opens a terminal until the test ends. within is a command that runs the
+// shell, for example in another network; none is needed.
 func OpenTerminal(t *testing.T, columns, rows int, within ...string) *Terminal {
 	t.Helper()
 	NeedTools(t, "tmux", "bash")
@@ -37,7 +37,7 @@ func OpenTerminal(t *testing.T, columns, rows int, within ...string) *Terminal {
 	return term
 }
 
-// Tmux runs a command of tmux's and returns what it prints.
+// Tmux runs a tmux command and returns its output.
 func (term *Terminal) Tmux(args ...string) string {
 	term.t.Helper()
 	out, err := exec.Command("tmux", append([]string{"-S", term.socket}, args...)...).CombinedOutput()
@@ -47,20 +47,20 @@ func (term *Terminal) Tmux(args ...string) string {
 	return string(out)
 }
 
-// Run types a command of the shell's.
+// Run types a shell command and Enter.
 func (term *Terminal) Run(format string, args ...any) {
 	term.t.Helper()
 	term.Type(fmt.Sprintf(format, args...))
 	term.Press("Enter")
 }
 
-// Type types text, as it is.
+// Type types text as it is.
 func (term *Terminal) Type(text string) {
 	term.t.Helper()
 	term.Tmux("send-keys", "-l", "--", text)
 }
 
-// Press presses keys, by tmux's names.
+// Press presses keys, given by tmux's names.
 func (term *Terminal) Press(keys ...string) {
 	term.t.Helper()
 	term.Tmux(append([]string{"send-keys", "--"}, keys...)...)
@@ -73,7 +73,7 @@ func (term *Terminal) Say(line string) {
 	term.Press("Enter")
 }
 
-// Screen returns what is on the screen, without the blanks at the ends of its rows.
+// Screen returns the text on the screen, without trailing blanks.
 func (term *Terminal) Screen() string {
 	term.t.Helper()
 	rows := strings.Split(strings.TrimRight(term.Tmux("capture-pane", "-p"), "\n"), "\n")
@@ -89,7 +89,7 @@ func (term *Terminal) Wait(patterns ...string) string {
 	return term.WaitWithin(patience, patterns...)
 }
 
-// WaitWithin is Wait for what takes its time.
+// WaitWithin is Wait with another limit.
 func (term *Terminal) WaitWithin(within time.Duration, patterns ...string) string {
 	term.t.Helper()
 	deadline := time.Now().Add(within)
@@ -105,13 +105,13 @@ func (term *Terminal) WaitWithin(within time.Duration, patterns ...string) strin
 			return screen
 		}
 		if time.Now().After(deadline) {
-			term.t.Fatalf("no %q on the screen within %v:\n%s", missing, within, screen)
+			term.t.Fatalf("%q is not on the screen after %v:\n%s", missing, within, screen)
 		}
 		time.Sleep(30 * time.Millisecond)
 	}
 }
 
-// Never checks that the screen does not match.
+// Never checks that the screen does not match pattern now.
 func (term *Terminal) Never(pattern string) {
 	term.t.Helper()
 	if screen := term.Screen(); regexp.MustCompile(`(?m)` + pattern).MatchString(screen) {
@@ -119,7 +119,7 @@ func (term *Terminal) Never(pattern string) {
 	}
 }
 
-// Paste pastes text, as a terminal does with bracketed paste.
+// Paste pastes text as a terminal does with bracketed paste.
 func (term *Terminal) Paste(text string) {
 	term.t.Helper()
 	file := filepath.Join(term.t.TempDir(), "paste")

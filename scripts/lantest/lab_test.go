@@ -1,10 +1,10 @@
-// Package lantest runs the built program on made networks: several "hosts" on one
-// machine, each a Linux network namespace, joined by scripts/lan. It shows what no
-// single machine can: multicast between hosts, several networks, cut cables, loss.
+// Package lantest runs the built program in networks of several machines. Each machine is a
+// Linux network namespace; scripts/lan connects them. It tests things that one machine cannot
+// show: multicast between hosts, several networks, cut cables, packet loss.
 //
-// It needs Linux and root: sudo go test ./scripts/lantest (-short leaves out what takes
-// more than a minute).
-// Elsewhere all tests are skipped, with the reason; under CI=true that is a failure.
+// It needs Linux and root: sudo go test ./scripts/lantest. With -short it skips the tests
+// that take more than a minute. Without Linux or root all tests are skipped or, with
+// CI=true, fail.
 package lantest
 
 import (
@@ -27,9 +27,9 @@ import (
 )
 
 var (
-	script  string // scripts/lan
+	script  string // path of scripts/lan
 	program string // the binary under test
-	absent  string // why no lab can be made here; empty: it can
+	noLab   string // why no lab can be made; empty: it can
 )
 
 func TestMain(m *testing.M) {
@@ -42,7 +42,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if absent = whyNoLab(); absent != "" {
+	if noLab = whyNoLab(); noLab != "" {
 		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "chatlan")
@@ -59,17 +59,17 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// whyNoLab tries whether namespaces can be made here.
+// whyNoLab returns why network namespaces cannot be made here; empty: they can.
 func whyNoLab() string {
 	if runtime.GOOS != "linux" {
-		return "network namespaces are Linux's"
+		return "network namespaces need Linux"
 	}
 	if os.Geteuid() != 0 {
 		return "network namespaces need root"
 	}
 	for _, tool := range []string{"bash", "ip", "bridge", "unshare"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return "there is no " + tool
+			return "not installed: " + tool
 		}
 	}
 	lan := exec.Command(script, "up", "1")
@@ -84,7 +84,7 @@ func whyNoLab() string {
 	return ""
 }
 
-// A lab is one made network with numbered nodes, taken down when its test ends.
+// A lab is a network of numbered nodes. It is taken down when its test ends.
 type lab struct {
 	t  *testing.T
 	id string
@@ -92,11 +92,11 @@ type lab struct {
 
 var labs atomic.Int64
 
-// newLab makes a network; args are those of `scripts/lan up`.
+// newLab makes a network. args are those of `scripts/lan up`.
 func newLab(t *testing.T, args ...string) *lab {
 	t.Helper()
-	if absent != "" {
-		chattest.Missing(t, absent)
+	if noLab != "" {
+		chattest.Missing(t, noLab)
 	}
 	chattest.NoticeSources(t, "../..")
 	l := &lab{t, fmt.Sprintf("t%d_%d", os.Getpid(), labs.Add(1))}
@@ -105,7 +105,7 @@ func newLab(t *testing.T, args ...string) *lab {
 	return l
 }
 
-// lan runs scripts/lan, which has to succeed.
+// lan runs scripts/lan, which must succeed.
 func (l *lab) lan(args ...string) {
 	l.t.Helper()
 	cmd := exec.Command(script, args...)
@@ -115,7 +115,7 @@ func (l *lab) lan(args ...string) {
 	}
 }
 
-// command makes a command that runs on node; "chat" is the program under test.
+// command returns a command that runs on node. "chat" is the program under test.
 func (l *lab) command(node int, name string, args ...string) *exec.Cmd {
 	if name == "chat" {
 		name = program
@@ -125,7 +125,7 @@ func (l *lab) command(node int, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command on node to its end, within 20 seconds.
+// run runs a command on node to its end. It kills the command after 20 seconds.
 func (l *lab) run(node int, name string, args ...string) (stdout, stderr string, code int) {
 	l.t.Helper()
 	cmd := l.command(node, name, args...)
@@ -144,10 +144,10 @@ func (l *lab) run(node int, name string, args ...string) (stdout, stderr string,
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// A process is a command in the background; its output is kept by lines.
+// A process is a command in the background, with its output.
 type process struct {
 	t    *testing.T
-	what string
+	name string
 	cmd  *exec.Cmd
 	in   *os.File
 	done chan struct{} // closed when it has ended
@@ -157,24 +157,24 @@ type process struct {
 	stderr bytes.Buffer // guarded by mu
 }
 
-// part is one of a process's outputs, as a writer.
-type part struct {
+// A lockedBuffer writes to one of a process's outputs.
+type lockedBuffer struct {
 	p   *process
 	buf *bytes.Buffer
 }
 
-func (w part) Write(b []byte) (int, error) {
+func (w lockedBuffer) Write(b []byte) (int, error) {
 	w.p.mu.Lock()
 	defer w.p.mu.Unlock()
 	return w.buf.Write(b)
 }
 
-// start starts a command on node; it is killed when the test ends.
+// start starts a command on node. It is killed when the test ends.
 func (l *lab) start(node int, name string, args ...string) *process {
 	l.t.Helper()
-	p := &process{t: l.t, what: fmt.Sprintf("%s %s on node %d", name, strings.Join(args, " "), node), done: make(chan struct{})}
+	p := &process{t: l.t, name: fmt.Sprintf("%s %s on node %d", name, strings.Join(args, " "), node), done: make(chan struct{})}
 	p.cmd = l.command(node, name, args...)
-	p.cmd.Stdout, p.cmd.Stderr = part{p, &p.stdout}, part{p, &p.stderr}
+	p.cmd.Stdout, p.cmd.Stderr = lockedBuffer{p, &p.stdout}, lockedBuffer{p, &p.stderr}
 	in, out, err := os.Pipe()
 	if err != nil {
 		l.t.Fatal(err)
@@ -193,79 +193,79 @@ func (l *lab) start(node int, name string, args ...string) *process {
 		<-p.done
 		out.Close()
 		if l.t.Failed() {
-			l.t.Logf("%s wrote to stderr:\n%s", p.what, p.errors())
+			l.t.Logf("%s wrote to stderr:\n%s", p.name, p.stderrText())
 		}
 	})
 	return p
 }
 
-func (p *process) output() string {
+func (p *process) stdoutText() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stdout.String()
 }
 
-func (p *process) errors() string {
+func (p *process) stderrText() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stderr.String()
 }
 
-// write says a line by stdin.
+// write writes a line to stdin.
 func (p *process) write(format string, args ...any) {
 	p.t.Helper()
 	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
-		p.t.Fatalf("write to %s: %v", p.what, err)
+		p.t.Fatalf("write to %s: %v", p.name, err)
 	}
 }
 
-// end sends a signal and waits for the end.
-func (p *process) end(signal syscall.Signal) {
+// signal sends a signal and waits until the process has ended.
+func (p *process) signal(signal syscall.Signal) {
 	p.t.Helper()
 	p.cmd.Process.Signal(signal)
 	select {
 	case <-p.done:
 	case <-time.After(5 * time.Second):
-		p.t.Fatalf("%s did not end within 5 s of %v", p.what, signal)
+		p.t.Fatalf("%s did not end within 5 s of %v", p.name, signal)
 	}
 }
 
-// await waits until ready holds, looking every few milliseconds.
+// await waits until ready returns true. It fails the test after within.
 func await(t *testing.T, within time.Duration, what string, ready func() bool) {
 	t.Helper()
 	for end := time.Now().Add(within); !ready(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", within, what)
+			t.Fatalf("not after %v: %s", within, what)
 		}
 	}
 }
 
-// says waits until the process has written text to stdout.
-func (p *process) says(text string, within time.Duration) {
+// awaitOutput waits until the process has written text to stdout.
+func (p *process) awaitOutput(text string, within time.Duration) {
 	p.t.Helper()
 	defer func() {
 		if p.t.Failed() {
-			p.t.Logf("%s wrote:\n%s", p.what, p.output())
+			p.t.Logf("%s wrote:\n%s", p.name, p.stdoutText())
 		}
 	}()
-	await(p.t, within, fmt.Sprintf("%s says %q", p.what, text), func() bool {
-		return strings.Contains(p.output(), text)
+	await(p.t, within, fmt.Sprintf("%s writes %q", p.name, text), func() bool {
+		return strings.Contains(p.stdoutText(), text)
 	})
 }
 
 const port = 24280
 
-// host opens a room on node and waits until it can be joined.
+// host opens a room on node and waits until it accepts connections.
 func (l *lab) host(node int, title string, args ...string) *process {
 	l.t.Helper()
 	args = append([]string{"host", "--headless", "--room", title, "--addr", fmt.Sprintf(":%d", port)}, args...)
 	p := l.start(node, "chat", args...)
-	l.listening(node, port)
+	l.awaitListening(node, port)
 	return p
 }
 
-// listening waits until something listens on port of node.
-func (l *lab) listening(node, port int) {
+// awaitListening waits until a program listens on a port of node.
+func (l *lab) awaitListening(node, port int) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -276,6 +276,6 @@ func (l *lab) listening(node, port int) {
 	}
 	context.AfterFunc(ctx, func() { cmd.Process.Kill() })
 	if err := cmd.Wait(); err != nil {
-		l.t.Fatalf("nothing listens on port %d of node %d after 5 s", port, node)
+		l.t.Fatalf("no program listens on port %d of node %d after 5 s", port, node)
 	}
 }

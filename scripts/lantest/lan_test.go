@@ -15,27 +15,27 @@ import (
 	"chat/scripts/chattest"
 )
 
-// soon is what a person takes for at once, with room for a slow machine.
+// soon is long enough for anything that happens at once, even on a slow machine.
 const soon = 5 * time.Second
 
-// A listed is a line of `chat rooms --json`.
-type listed struct {
+// A foundRoom is a line of `chat rooms --json`.
+type foundRoom struct {
 	Room  string `json:"room"`
 	Title string `json:"title"`
 	Addr  string `json:"addr"`
 }
 
-// rooms are those that `chat rooms --json` finds on node.
-func (l *lab) rooms(node int, args ...string) []listed {
+// rooms returns the rooms that `chat rooms --json` finds on node.
+func (l *lab) rooms(node int, args ...string) []foundRoom {
 	l.t.Helper()
 	stdout, stderr, code := l.run(node, "chat", append([]string{"rooms", "--json"}, args...)...)
 	if code != 0 && code != 3 {
 		l.t.Fatalf("chat rooms on node %d: exit code %d\n%s", node, code, stderr)
 	}
-	var list []listed
+	var list []foundRoom
 	lines := bufio.NewScanner(strings.NewReader(stdout))
 	for lines.Scan() {
-		var r listed
+		var r foundRoom
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			l.t.Fatalf("chat rooms --json printed %q: %v", lines.Text(), err)
 		}
@@ -44,7 +44,7 @@ func (l *lab) rooms(node int, args ...string) []listed {
 	return list
 }
 
-func titles(list []listed) string {
+func titles(list []foundRoom) string {
 	var t []string
 	for _, r := range list {
 		t = append(t, r.Title)
@@ -57,25 +57,25 @@ func (l *lab) join(node int, nick string, args ...string) *process {
 	l.t.Helper()
 	args = append([]string{"join", "--nick", nick, "--json", "--follow"}, args...)
 	p := l.start(node, "chat", args...)
-	p.says(`"welcome"`, soon)
+	p.awaitOutput(`"welcome"`, soon)
 	return p
 }
 
-// A said is a line of a message, as `chat join --json` printed it.
-type said struct {
+// A messageLine is a line of a message, as printed by `chat join --json`.
+type messageLine struct {
 	Type, From, Text string
 	ID               int
 }
 
-// heard are the lines of all messages a process printed, in their order. Lines that
-// waited while the cable was cut come in messages of several lines.
-func (p *process) heard() []said {
-	var list []said
-	for line := range strings.Lines(p.output()) {
-		var s said
+// messageLines returns the lines of all messages that the process has printed, in order.
+// Lines sent during an outage arrive in messages of several lines.
+func (p *process) messageLines() []messageLine {
+	var list []messageLine
+	for line := range strings.Lines(p.stdoutText()) {
+		var s messageLine
 		if json.Unmarshal([]byte(line), &s) == nil && s.Type == "message" {
 			for text := range strings.SplitSeq(s.Text, "\n") {
-				list = append(list, said{s.Type, s.From, text, s.ID})
+				list = append(list, messageLine{s.Type, s.From, text, s.ID})
 			}
 		}
 	}
@@ -88,12 +88,13 @@ func TestJoinFromOtherHosts(t *testing.T) {
 	bob := l.join(2, "bob")
 	carol := l.join(3, "carol", "KITCHEN")
 	bob.write("soup is ready")
-	carol.says("soup is ready", soon)
+	carol.awaitOutput("soup is ready", soon)
 	carol.write("coming")
-	bob.says("coming", soon)
+	bob.awaitOutput("coming", soon)
 }
 
-// Two rooms of one title stay two, and nobody is put into one of them unasked.
+// Two rooms with the same title stay apart, and no one joins one of them without choosing
+// it.
 func TestTwoRoomsOfOneTitle(t *testing.T) {
 	l := newLab(t, "3")
 	l.host(1, "den")
@@ -107,7 +108,7 @@ func TestTwoRoomsOfOneTitle(t *testing.T) {
 		t.Errorf("join without a choice: exit code %d, want 2 and both ids\n%s%s", code, stdout, stderr)
 	}
 	bob := l.join(3, "bob", list[1].Room[:8])
-	bob.says(list[1].Room, soon)
+	bob.awaitOutput(list[1].Room, soon)
 }
 
 func TestHostOnTwoNetworks(t *testing.T) {
@@ -120,35 +121,34 @@ func TestHostOnTwoNetworks(t *testing.T) {
 	}
 	bob, carol := l.join(2, "bob"), l.join(3, "carol")
 	bob.write("from the first network")
-	carol.says("from the first network", soon)
+	carol.awaitOutput("from the first network", soon)
 }
 
-// --iface keeps a room to one network.
+// --iface limits a room to one network.
 func TestHostOnOneOfTwoNetworks(t *testing.T) {
 	l := newLab(t, "3", "--lan2", "1", "--only2", "3")
 	l.host(1, "kitchen", "--iface", "eth1")
 	if list := l.rooms(2); len(list) != 0 {
-		t.Errorf("found %+v on the network that was not named", list)
+		t.Errorf("found %+v on the other network, want no room", list)
 	}
 	if list := l.rooms(3); len(list) != 1 {
-		t.Errorf("found %+v on the network that was named, want the room", list)
+		t.Errorf("found %+v on the named network, want the room", list)
 	}
 }
 
-// Whatever happens to cables while people talk, everybody has every line once, in
-// one order.
+// Whatever cable is cut while members send, everyone receives every line once and in order.
 func TestCutAndHealedCableLosesNothing(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		node int // whose cable: 1 is the host's
+		node int // whose cable is cut; 1 is the host's
 		cut  []string
 		time time.Duration
-		slow bool // not with -short
+		slow bool // skipped with -short
 	}{
-		{name: "a member's, 3 s", node: 2, time: 3 * time.Second},
-		{name: "the host's, 3 s", node: 1, time: 3 * time.Second},
-		{name: "silently, 3 s", node: 2, cut: []string{"--silent"}, time: 3 * time.Second},
-		{name: "silently, past the keepalive", node: 2, cut: []string{"--silent"}, time: 60 * time.Second, slow: true},
+		{name: "a member, 3 s", node: 2, time: 3 * time.Second},
+		{name: "the host, 3 s", node: 1, time: 3 * time.Second},
+		{name: "without losing the carrier, 3 s", node: 2, cut: []string{"--silent"}, time: 3 * time.Second},
+		{name: "without losing the carrier, longer than the keepalive", node: 2, cut: []string{"--silent"}, time: 60 * time.Second, slow: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.slow && testing.Short() {
@@ -159,63 +159,64 @@ func TestCutAndHealedCableLosesNothing(t *testing.T) {
 			members := map[string]*process{"bob": l.join(2, "bob"), "carol": l.join(3, "carol")}
 			dave := l.join(4, "dave")
 			n := 0
-			talk := func(d time.Duration) {
+			send := func(d time.Duration) {
 				for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 					n++
 					members["bob"].write("bob %d", n)
 					members["carol"].write("carol %d", n)
 				}
 			}
-			talk(time.Second)
+			send(time.Second)
 			l.lan(append([]string{"cut", fmt.Sprint(test.node)}, test.cut...)...)
-			talk(test.time)
+			send(test.time)
 			complete := func(p *process, nick string) bool {
 				last := fmt.Sprintf("%s %d", nick, n)
-				return slices.ContainsFunc(p.heard(), func(s said) bool { return s.Text == last })
+				return slices.ContainsFunc(p.messageLines(), func(s messageLine) bool { return s.Text == last })
 			}
 			if complete(members["bob"], "carol") {
-				t.Error("bob hears carol though the cable is cut")
+				t.Error("bob received carol's last line although the cable is cut")
 			}
 			l.lan("heal", fmt.Sprint(test.node))
 			healed := time.Now()
-			talk(time.Second)
+			send(time.Second)
 
-			await(t, time.Minute, "all lines are there", func() bool {
+			await(t, time.Minute, "all lines have arrived", func() bool {
 				return complete(members["bob"], "carol") && complete(members["carol"], "bob") &&
 					complete(dave, "bob") && complete(dave, "carol")
 			})
-			t.Logf("%d lines from each; all there %v after the cable was back", n, time.Since(healed).Round(10*time.Millisecond))
+			t.Logf("%d lines from each; the last one arrived %v after the cable was repaired", n, time.Since(healed).Round(10*time.Millisecond))
 			for nick, p := range map[string]*process{"bob": members["bob"], "carol": members["carol"], "dave": dave} {
-				checkLines(t, nick, p.heard(), n)
+				checkLines(t, nick, p.messageLines(), n)
 			}
 		})
 	}
 }
 
-// checkLines looks for each of the n lines of bob and carol in what nick heard;
-// nobody needs to hear their own.
-func checkLines(t *testing.T, nick string, heard []said, n int) {
+// checkLines checks that nick received the n lines of bob and of carol, in order and once.
+// Nick does not need to receive its own.
+func checkLines(t *testing.T, nick string, lines []messageLine, n int) {
 	t.Helper()
 	last := 0
 	next := map[string]int{"bob": 1, "carol": 1}
-	for _, s := range heard {
+	for _, s := range lines {
 		if s.ID < last {
-			t.Errorf("%s heard message %d after message %d", nick, s.ID, last)
+			t.Errorf("%s received message %d after message %d", nick, s.ID, last)
 		}
 		last = s.ID
 		if want := fmt.Sprintf("%s %d", s.From, next[s.From]); s.Text != want {
-			t.Fatalf("%s heard %q, want %q", nick, s.Text, want)
+			t.Fatalf("%s received %q, want %q", nick, s.Text, want)
 		}
 		next[s.From]++
 	}
 	for from, count := range next {
 		if from != nick && count != n+1 {
-			t.Errorf("%s heard %d lines of %s, want %d", nick, count-1, from, n)
+			t.Errorf("%s received %d lines of %s, want %d", nick, count-1, from, n)
 		}
 	}
 }
 
-// joinTimes measures from the start of the program to its welcome, over runs.
+// joinTimes measures the time from the start of the program to its welcome, in several
+// runs.
 func joinTimes(t *testing.T, l *lab, node, runs int) []time.Duration {
 	t.Helper()
 	var took []time.Duration
@@ -223,7 +224,7 @@ func joinTimes(t *testing.T, l *lab, node, runs int) []time.Duration {
 		start := time.Now()
 		p := l.join(node, fmt.Sprintf("bob%d", i))
 		took = append(took, time.Since(start))
-		p.end(syscall.SIGTERM)
+		p.signal(syscall.SIGTERM)
 	}
 	slices.Sort(took)
 	return took
@@ -234,7 +235,7 @@ func TestJoinTime(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		loss string
-		goal time.Duration // of the median, on a quiet machine; the limit is lenient
+		goal time.Duration // for the median on an idle machine; the test allows more
 	}{
 		{"a good network", "0", 300 * time.Millisecond},
 		{"10 % loss each way", "10", time.Second},
@@ -256,12 +257,12 @@ func TestJoinTime(t *testing.T) {
 	}
 }
 
-// avahi runs avahi-daemon on node, with a message bus of its own, and returns how
-// to run its tools there.
+// avahi runs avahi-daemon on node, with its own message bus, and returns how to run its
+// tools there.
 func (l *lab) avahi(node int) func(tool string, args ...string) (string, []string) {
 	l.t.Helper()
 	chattest.NeedTools(l.t, "avahi-daemon", "avahi-browse", "avahi-publish-service", "dbus-daemon")
-	dir, err := os.MkdirTemp("", "bus") // short: the path of a socket
+	dir, err := os.MkdirTemp("", "bus") // short, because the path of a socket is limited
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -282,25 +283,25 @@ func (l *lab) avahi(node int) func(tool string, args ...string) (string, []strin
 	}
 	address := "DBUS_SYSTEM_BUS_ADDRESS=unix:path=" + bus
 	l.start(node, "dbus-daemon", "--nofork", "--nopidfile", "--config-file="+filepath.Join(dir, "bus.conf"))
-	await(l.t, soon, "the message bus is there", func() bool { _, err := os.Stat(bus); return err == nil })
-	// A /run of its own: the daemon of this machine keeps its pid there.
+	await(l.t, soon, "the message bus runs", func() bool { _, err := os.Stat(bus); return err == nil })
+	// It gets its own /run: this machine's avahi-daemon keeps its PID file there.
 	daemon := l.start(node, "unshare", "--mount", "bash", "-c",
 		`mount -t tmpfs tmpfs /run; exec env "$1" avahi-daemon --no-drop-root --no-chroot --no-rlimits -f "$2"`, "avahi", address, filepath.Join(dir, "avahi.conf"))
-	await(l.t, soon, "avahi has started", func() bool { return strings.Contains(daemon.errors(), "Server startup complete") })
+	await(l.t, soon, "avahi has started", func() bool { return strings.Contains(daemon.stderrText(), "Server startup complete") })
 	return func(tool string, args ...string) (string, []string) {
 		return "env", append([]string{address, tool}, args...)
 	}
 }
 
-// publish has avahi on node announce a room until the test ends.
+// publish announces a room with avahi on node until the test ends.
 func (l *lab) publish(node int, tool func(string, ...string) (string, []string), name string, port int, txt ...string) {
 	l.t.Helper()
 	command, args := tool("avahi-publish-service", append([]string{name, "_chat-relay._tcp", fmt.Sprint(port)}, txt...)...)
 	p := l.start(node, command, args...)
-	await(l.t, soon, "avahi publishes "+name, func() bool { return strings.Contains(p.errors(), "Established") })
+	await(l.t, soon, "avahi publishes "+name, func() bool { return strings.Contains(p.stderrText(), "Established") })
 }
 
-// browse lists what avahi on node knows, without asking the network for long.
+// browse returns the services that avahi on node has cached.
 func (l *lab) browse(node int, tool func(string, ...string) (string, []string)) string {
 	l.t.Helper()
 	name, args := tool("avahi-browse", "-rpt", "_chat-relay._tcp")
@@ -311,7 +312,7 @@ func (l *lab) browse(node int, tool func(string, ...string) (string, []string)) 
 	return stdout
 }
 
-// Other programs see a room, and see it go when its host ends in good order.
+// Other programs see a room, and see it disappear when its host ends gracefully.
 func TestAvahiSeesRoomComeAndGo(t *testing.T) {
 	l := newLab(t, "2")
 	tool := l.avahi(2)
@@ -327,14 +328,15 @@ func TestAvahiSeesRoomComeAndGo(t *testing.T) {
 			t.Errorf("avahi-browse does not show %s:\n%s", w, seen)
 		}
 	}
-	host.end(syscall.SIGTERM)
+	host.signal(syscall.SIGTERM)
 	gone := time.Now()
-	await(t, soon, "avahi-browse sees it no more", func() bool { return !strings.Contains(l.browse(2, tool), "_chat-relay") })
-	// A goodbye takes effect after a second (RFC 6762 10.1); without one it were two minutes.
-	t.Logf("gone from avahi %v after SIGTERM", time.Since(gone).Round(10*time.Millisecond))
+	await(t, soon, "avahi-browse sees the room no more", func() bool { return !strings.Contains(l.browse(2, tool), "_chat-relay") })
+	// A goodbye takes effect after one second (RFC 6762, section 10.1). Without one, the
+	// record would stay for two minutes.
+	t.Logf("avahi-browse saw it disappear %v after SIGTERM", time.Since(gone).Round(10*time.Millisecond))
 }
 
-// A room announced by another program is found, when somebody answers there.
+// A room announced by another program is found if it answers.
 func TestRoomAnnouncedByAvahi(t *testing.T) {
 	l := newLab(t, "2")
 	tool := l.avahi(1)
@@ -342,7 +344,7 @@ func TestRoomAnnouncedByAvahi(t *testing.T) {
 	if list := l.rooms(2); len(list) != 0 {
 		t.Fatalf("a room with --no-discovery was found: %+v", list)
 	}
-	// Its id is only known from the room itself.
+	// Only the room knows its ID.
 	id := l.roomID(2, "10.77.0.1")
 	l.publish(1, tool, "the room", port, "v=1", "id="+id, "room=by hand", "app=avahi")
 	if list := l.rooms(2); titles(list) != "by hand" {
@@ -350,13 +352,13 @@ func TestRoomAnnouncedByAvahi(t *testing.T) {
 	}
 }
 
-// Records that are not ours, or lie, are not offered.
+// Invalid and false records are not offered.
 func TestForeignRecords(t *testing.T) {
 	for name, txt := range map[string][]string{
 		"no text":         nil,
 		"another version": {"v=2", "id=0123456789abcdef", "room=evil"},
 		"no id":           {"v=1", "room=evil"},
-		"nobody there":    {"v=1", "id=0123456789abcdef", "room=evil\x1b[2J"},
+		"no host":         {"v=1", "id=0123456789abcdef", "room=evil\x1b[2J"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, "3")
@@ -364,40 +366,40 @@ func TestForeignRecords(t *testing.T) {
 			l.publish(1, tool, "evil", 4000, txt...)
 			l.host(2, "kitchen")
 			if list := l.rooms(3); titles(list) != "kitchen" {
-				t.Errorf("found %+v, want the kitchen alone", list)
+				t.Errorf("found %+v, want only the kitchen", list)
 			}
 		})
 	}
 }
 
-// roomID asks the room at host for its id, as chat join --addr does.
+// roomID returns the ID of the room at host, from its welcome.
 func (l *lab) roomID(node int, host string) string {
 	l.t.Helper()
 	p := l.join(node, "asker", "--addr", fmt.Sprintf("%s:%d", host, port))
-	defer p.end(syscall.SIGTERM)
-	for line := range strings.Lines(p.output()) {
+	defer p.signal(syscall.SIGTERM)
+	for line := range strings.Lines(p.stdoutText()) {
 		var welcome struct{ Type, Room string }
 		if json.Unmarshal([]byte(line), &welcome) == nil && welcome.Type == "welcome" {
 			return welcome.Room
 		}
 	}
-	l.t.Fatalf("the welcome has no room id:\n%s", p.output())
+	l.t.Fatalf("the welcome has no room id:\n%s", p.stdoutText())
 	return ""
 }
 
-// Without any network, host and join on one machine find each other.
+// Without a network, host and join find each other on one machine.
 func TestLoopbackOnly(t *testing.T) {
 	l := newLab(t, "1", "--lone", "1")
 	l.host(1, "alone")
 	bob, carol := l.join(1, "bob"), l.join(1, "carol")
-	bob.write("nobody but us")
-	carol.says("nobody but us", soon)
+	bob.write("only the two of us")
+	carol.awaitOutput("only the two of us", soon)
 	if list := l.rooms(1); titles(list) != "alone" {
 		t.Errorf("found %+v, want the room", list)
 	}
 }
 
-// Without an IPv4 route no IPv4 question can be asked; IPv6 finds the room.
+// Without an IPv4 route no IPv4 query can be sent. IPv6 finds the room.
 func TestNoIPv4Route(t *testing.T) {
 	l := newLab(t, "2", "--no-route")
 	l.host(1, "kitchen")
@@ -406,12 +408,12 @@ func TestNoIPv4Route(t *testing.T) {
 	}
 	stdout, _, code := l.run(2, "chat", "doctor")
 	if !strings.Contains(stdout, "fix: sudo ip route add 224.0.0.0/4 dev eth0") {
-		t.Errorf("chat doctor (exit code %d) does not tell of the missing route:\n%s", code, stdout)
+		t.Errorf("chat doctor (exit code %d) does not report the missing route:\n%s", code, stdout)
 	}
 }
 
-// Where nothing can be found chat join says so with exit code 3, and the doctor
-// names what mends it, which does.
+// If no room can be found, chat join exits with code 3. The doctor suggests a fix, and the
+// fix works.
 func TestDoctorMends(t *testing.T) {
 	l := newLab(t, "2", "--no-route", "--no-v6")
 	l.host(1, "kitchen")
@@ -436,23 +438,23 @@ func TestDoctorMends(t *testing.T) {
 	}
 }
 
-// A host that vanished without a word is not offered, though others still list it.
+// A host that was killed is not offered, even if other machines still have its record.
 func TestVanishedHost(t *testing.T) {
 	l := newLab(t, "3")
 	tool := l.avahi(2)
 	host := l.host(1, "gone")
 	await(t, soon, "avahi-browse sees the room", func() bool { return strings.Contains(l.browse(2, tool), ";24280;") })
-	host.end(syscall.SIGKILL)
+	host.signal(syscall.SIGKILL)
 	if !strings.Contains(l.browse(2, tool), "_chat-relay") {
-		t.Error("avahi has forgotten the room: this test shows nothing")
+		t.Error("avahi has dropped the record, so this test proves nothing")
 	}
 	if list := l.rooms(3); len(list) != 0 {
-		t.Errorf("a vanished room is offered: %+v", list)
+		t.Errorf("found %+v after the host was killed, want no room", list)
 	}
 }
 
-// A host whose machine no longer answers, but whose record is still told, is not
-// offered, and does not keep others from being found.
+// A host that does not answer, but is still announced, is not offered, and does not delay
+// finding other rooms.
 func TestUnreachableHost(t *testing.T) {
 	l := newLab(t, "4")
 	tool := l.avahi(2)
@@ -461,14 +463,14 @@ func TestUnreachableHost(t *testing.T) {
 	start := time.Now()
 	l.join(4, "bob")
 	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("a dead address held up joining for %v", took)
+		t.Errorf("an address without a host delayed joining by %v", took)
 	}
 	if list := l.rooms(4); titles(list) != "kitchen" {
-		t.Errorf("found %+v, want the kitchen alone", list)
+		t.Errorf("found %+v, want only the kitchen", list)
 	}
 }
 
-// A laptop that changes its address is found under the new one.
+// A host that changes its address is found at the new one.
 func TestHostChangesItsAddress(t *testing.T) {
 	l := newLab(t, "2")
 	l.host(1, "kitchen")

@@ -14,20 +14,21 @@ func (l *lab) terminal(node, columns, rows int) *chattest.Terminal {
 	return chattest.OpenTerminal(l.t, columns, rows, "env", "CHATLAN_ID="+l.id, script, "exec", fmt.Sprint(node), "--")
 }
 
-// Where there is one room, nobody is asked anything.
+// If there is one room, chat joins it without asking.
 func TestScreenFindsTheOnlyRoom(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "2")
 	l.host(1, "kitchen")
 	bob := l.terminal(2, 80, 24)
-	l.lan("cut", "2", "--silent") // else the search is over before one can look
+	l.lan("cut", "2", "--silent") // else the search would be over too soon to be seen
 	bob.Run("%s join --nick bob", program)
 	bob.Wait(`^Looking for rooms on this network…$`)
 	l.lan("heal", "2")
 	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 1 here .*connected`, `^bob›$`)
 }
 
-// Of several rooms one is chosen; other keys end up in the field for an address.
+// If there are several rooms, chat asks which one to join. Other keys are typed into the
+// address field.
 func TestScreenAsksWhichRoom(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "3")
@@ -54,7 +55,7 @@ func TestScreenAsksWhichRoom(t *testing.T) {
 	}
 }
 
-// A room that opens after the search gave up is found by the next.
+// A room that opens after the search is found by the next search.
 func TestScreenLooksAgain(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "2")
@@ -66,8 +67,8 @@ func TestScreenLooksAgain(t *testing.T) {
 	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 1 here .*connected`, `^bob›$`)
 }
 
-// Two people talk, and the cable of one is cut. The screen says so, and what is typed
-// meanwhile arrives once, in order, when the cable is whole again.
+// While a member's cable is cut, the screen says so. Messages typed meanwhile arrive once
+// and in order when the cable is repaired.
 func TestScreensAndACutCable(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "2")
@@ -86,7 +87,7 @@ func TestScreensAndACutCable(t *testing.T) {
 	alice.Say("bring a spoon")
 	bob.Say("which table?")
 	bob.Wait(`1 message waits · connected`)
-	const silence = 6 * time.Second // after which the client takes a connection for lost that owes it an answer
+	const silence = 6 * time.Second // after it, a client that waits for an answer takes its connection for lost
 	bob.WaitWithin(silence+soon, `1 message waits · reconnecting`)
 	bob.Say("hello?")
 	bob.Wait(`2 messages wait · reconnecting`)

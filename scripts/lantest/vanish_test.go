@@ -10,31 +10,32 @@ import (
 	"chat/scripts/chattest"
 )
 
-// A peer that is gone without a word (its plug was pulled) is noticed: one that
-// listens to silence, by keepalive, and one with something on its way to it, where
-// keepalive sends no probe, by the user time-out.
+// The host notices a client whose machine has disappeared. If the connection is idle,
+// keepalive finds out. If data is in flight, keepalive sends no probes and the user timeout
+// does.
 func TestVanishedPeer(t *testing.T) {
 	chattest.NeedTools(t, "nc")
-	for name, talk := range map[string]bool{"at rest": false, "with bytes on their way": true} {
+	for name, inFlight := range map[string]bool{"idle": false, "data in flight": true} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, "3")
 			host := l.host(1, "kitchen", "--dead-peer-timeout", "3s")
-			l.listening(1, wire.DefaultPort)
+			l.awaitListening(1, wire.DefaultPort)
 			lost := l.start(2, "nc", "10.77.0.1", fmt.Sprint(wire.DefaultPort))
-			lost.says("Welcome", soon)
+			lost.awaitOutput("Welcome", soon)
 			stayer := l.join(3, "stayer")
 			l.lan("cut", "2", "--silent")
 			cut := time.Now()
-			for talk && time.Since(cut) < 2*time.Second {
-				stayer.write("are you there?")
-				time.Sleep(100 * time.Millisecond)
-			}
-			await(t, 10*time.Second, "the room hears that the peer is gone", func() bool {
-				return strings.Contains(stayer.output(), `"type":"leave"`)
+			var written time.Time
+			await(t, 10*time.Second, "the room announces that the client left", func() bool {
+				if inFlight && time.Since(written) > 100*time.Millisecond {
+					stayer.write("are you there?")
+					written = time.Now()
+				}
+				return strings.Contains(stayer.stdoutText(), `"type":"leave"`)
 			})
 			t.Logf("noticed after %v, --dead-peer-timeout 3s", time.Since(cut).Round(100*time.Millisecond))
-			if strings.Contains(host.errors(), "level=ERROR") {
-				t.Errorf("the host is troubled:\n%s", host.errors())
+			if strings.Contains(host.stderrText(), "level=ERROR") {
+				t.Errorf("the host logged an error:\n%s", host.stderrText())
 			}
 		})
 	}

@@ -15,10 +15,9 @@ import (
 	"time"
 )
 
-// The bare program is the ceiling: it writes the lines of a room to all clients and
-// does nothing else, as many of them in a write as go into a chunk. It is told how
-// many and how long on a connection that comes after those of the clients, and how
-// many messages have arrived:
+// A bareServer measures the ceiling. It only writes the lines of a room to all clients,
+// with as many lines per write as fit into a chunk. One more connection, after those of the
+// clients, says how long and how many messages to send and how many have arrived:
 //
 //	> send 500ms 20000
 //	> got 100000
@@ -26,27 +25,30 @@ import (
 //	< 19902
 type bareServer struct {
 	listener net.Listener
-	clients  []int  // blocking file descriptors
-	lines    []byte // what one write takes
-	size     int    // of a line
-	sent     int64  // messages
-	written  int64  // to all clients together
-	got      atomic.Int64
+	clients  []int // blocking file descriptors
+	size     int   // of one line
+
+	// Owned by flood.
+	lines   []byte // the lines of one write
+	sent    int64  // messages
+	written int64  // messages times clients
+
+	arrived atomic.Int64 // messages times clients, as reported
 }
 
-// mostAhead is how many messages may be written and not read, in all clients
-// together. More of them would not fit into the processor's cache, and be slower.
-const mostAhead = 300_000
+// maxAhead limits the messages that are written and not yet read, for all clients together.
+// With more of them the processor's cache overflows and the result gets worse.
+const maxAhead = 300_000
 
 func runBare(args []string) error {
 	flags := flag.NewFlagSet("bare", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8000", "listen on `ADDR`")
-	clients := flags.Int("clients", 1, "serve `N` clients")
-	chunk := flags.Int("chunk", 64<<10, "write at most `BYTES` at once, but a line at least")
+	clients := flags.Int("clients", 1, "serve exactly `N` clients")
+	chunk := flags.Int("chunk", 64<<10, "write at most `BYTES` at a time, but at least one line")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	line := bareDialect.say(newText(0, 0))
+	line := bareDialect.message(newText(0, 0))
 	s := &bareServer{size: len(line), lines: []byte(strings.Repeat(line, max(1, *chunk/len(line))))}
 	var err error
 	if s.listener, err = net.Listen("tcp", *addr); err != nil {
@@ -61,10 +63,10 @@ func runBare(args []string) error {
 	if err != nil {
 		return err
 	}
-	return s.obey(orders)
+	return s.serveOrders(orders)
 }
 
-// accept takes one client's file descriptor away from the runtime.
+// accept takes the file descriptor of a client out of the runtime's hands.
 func (s *bareServer) accept() error {
 	conn, err := s.listener.Accept()
 	if err != nil {
@@ -76,7 +78,7 @@ func (s *bareServer) accept() error {
 		return err
 	}
 	defer file.Close()
-	fd, err := syscall.Dup(int(file.Fd())) // Fd makes it block
+	fd, err := syscall.Dup(int(file.Fd())) // Fd makes it blocking
 	if err != nil {
 		return err
 	}
@@ -85,8 +87,8 @@ func (s *bareServer) accept() error {
 	return err
 }
 
-// obey reads the orders, while what they ask for is done.
-func (s *bareServer) obey(orders net.Conn) error {
+// serveOrders carries out the orders and, while it does, reads the next ones.
+func (s *bareServer) serveOrders(orders net.Conn) error {
 	defer orders.Close()
 	floods := make(chan string, 1)
 	go func() {
@@ -94,7 +96,7 @@ func (s *bareServer) obey(orders net.Conn) error {
 		for input := bufio.NewScanner(orders); input.Scan(); {
 			if got, ok := strings.CutPrefix(input.Text(), "got "); ok {
 				n, _ := strconv.ParseInt(got, 10, 64)
-				s.got.Store(n)
+				s.arrived.Store(n)
 			} else {
 				floods <- input.Text()
 			}
@@ -129,7 +131,7 @@ func (s *bareServer) flood(limit time.Duration, most int64) error {
 			digits = nextNumber(digits)
 		}
 		for _, fd := range s.clients {
-			for s.written-s.got.Load() > mostAhead {
+			for s.written-s.arrived.Load() > maxAhead {
 				wait := syscall.NsecToTimespec(20_000)
 				_ = syscall.Nanosleep(&wait, nil)
 			}

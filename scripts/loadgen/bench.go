@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// A bench is all measurements of one call.
+// A bench is the state of one call of the program.
 type bench struct {
-	opts  *options
-	self  string               // this program, to be run as a peer
-	dir   string               // what the servers write
-	disk  string               // what they write that has to be on a disk; empty: nothing yet
-	rooms map[string]*madeRoom // histories that have been made
-	peers map[string]*peer
-	files uint64 // how many a process may have open
-	runs  []run
+	opts      *options
+	self      string                   // path of this program, which also is some of the peers
+	dir       string                   // for files of the servers
+	disk      string                   // for files that must be on a disk; empty: not created yet
+	histories map[string]*savedHistory // by peer and length
+	peers     map[string]*peer
+	maxFiles  uint64 // limit of open files per process
+	runs      []run
 }
 
-// A run is what one measurement of one peer said.
+// A run is the result of one measurement of one peer.
 type run struct {
 	Cell    string `json:"cell"`
 	Clients int    `json:"clients"`
@@ -31,7 +31,7 @@ type run struct {
 	Peer    string `json:"peer"`
 	Round   int    `json:"round"`
 	Values  values `json:"values,omitempty"`
-	Failed  string `json:"failed,omitempty"` // why there is no result
+	Failed  string `json:"failed,omitempty"` // the reason, if there is no result
 }
 
 func runBench(ctx context.Context, args []string) error {
@@ -39,8 +39,8 @@ func runBench(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{opts: opts, peers: newPeers(opts), rooms: make(map[string]*madeRoom)}
-	for _, name := range b.wanted(nil) {
+	b := &bench{opts: opts, peers: newPeers(opts), histories: make(map[string]*savedHistory)}
+	for _, name := range b.selectPeers(nil) {
 		if b.peers[name] == nil {
 			return fmt.Errorf("--peer %s: there is no such one", name)
 		}
@@ -48,7 +48,7 @@ func runBench(ctx context.Context, args []string) error {
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
-	if b.files, err = raiseFileLimit(); err != nil {
+	if b.maxFiles, err = raiseFileLimit(); err != nil {
 		return err
 	}
 	if b.dir, err = os.MkdirTemp("", "chat-bench-"); err != nil {
@@ -56,8 +56,8 @@ func runBench(ctx context.Context, args []string) error {
 	}
 	defer func() { os.RemoveAll(b.dir); os.RemoveAll(b.disk) }()
 	began := time.Now()
-	if most := b.mostClients(); most < mostWanted {
-		fmt.Fprintf(os.Stderr, "a process may have %d files open here: at most %d clients (prlimit, limits.conf)\n", b.files, most)
+	if most := b.maxClients(); most < maxWantedClients {
+		fmt.Fprintf(os.Stderr, "at most %[2]d clients: a process may have %[1]d files open (see prlimit, limits.conf)\n", b.maxFiles, most)
 	}
 	for _, c := range newCells() {
 		if opts.wants(c.name) {
@@ -69,7 +69,8 @@ func runBench(ctx context.Context, args []string) error {
 	return b.report(os.Stdout, time.Since(began))
 }
 
-// raiseFileLimit is for this process and the servers it starts.
+// raiseFileLimit raises the limit of open files for this process and the servers it starts,
+// and returns it.
 func raiseFileLimit() (uint64, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -79,11 +80,12 @@ func raiseFileLimit() (uint64, error) {
 	return limit.Max, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-// shapesOf are the cell's shapes that were asked for, or what was asked for as a shape.
-func (b *bench) shapesOf(c *cell) (shapes []shape) {
+// selectShapes returns the shapes of the cell that match the flags. If none does, it makes
+// one of the flags.
+func (b *bench) selectShapes(c *cell) (shapes []shape) {
 	for _, s := range c.shapes {
-		s.clients = min(s.clients, b.mostClients())
-		if (b.opts.clients == 0 || s.clients == min(b.opts.clients, b.mostClients())) && (b.opts.senders == 0 || s.senders == b.opts.senders) {
+		s.clients = min(s.clients, b.maxClients())
+		if (b.opts.clients == 0 || s.clients == min(b.opts.clients, b.maxClients())) && (b.opts.senders == 0 || s.senders == b.opts.senders) {
 			shapes = append(shapes, s)
 		}
 	}
@@ -94,14 +96,14 @@ func (b *bench) shapesOf(c *cell) (shapes []shape) {
 	return shapes
 }
 
-// mostClients is how many connections a process may have.
-func (b *bench) mostClients() int {
+// maxClients returns how many connections a process may have.
+func (b *bench) maxClients() int {
 	const others = 200
-	return int(min(b.files, 1<<30)) - others
+	return int(min(b.maxFiles, 1<<30)) - others
 }
 
-// wanted are the peers that were asked for, else those given.
-func (b *bench) wanted(usual []string) (names []string) {
+// selectPeers returns the peers of --peer, or usual without the flag.
+func (b *bench) selectPeers(usual []string) (names []string) {
 	if len(b.opts.peers) == 0 {
 		return usual
 	}
@@ -112,17 +114,17 @@ func (b *bench) wanted(usual []string) (names []string) {
 	return names
 }
 
-// measure runs a cell: for each shape all peers in turns.
+// measure runs a cell: for each shape and round, one peer after the other.
 func (b *bench) measure(ctx context.Context, c *cell) error {
-	for _, s := range b.shapesOf(c) {
+	for _, s := range b.selectShapes(c) {
 		usual := c.peers
 		if s.peers != nil {
 			usual = s.peers
 		}
 		for round := 1; round <= b.opts.rounds; round++ {
-			for _, name := range b.wanted(usual) {
+			for _, name := range b.selectPeers(usual) {
 				p := b.peers[name]
-				if len(b.opts.peers) == 0 && !p.suits(s) || c.dialect != nil && c.dialect != p.dialect {
+				if len(b.opts.peers) == 0 && !p.canRun(s) || c.dialect != nil && c.dialect != p.dialect {
 					continue
 				}
 				if err := b.measureOne(ctx, c, p, s, round); err != nil {
@@ -134,10 +136,10 @@ func (b *bench) measure(ctx context.Context, c *cell) error {
 	return nil
 }
 
-const longest = 3 * time.Minute // of a run
+const maxRunTime = 3 * time.Minute // of one run
 
 func (b *bench) measureOne(ctx context.Context, c *cell, p *peer, s shape, round int) error {
-	limited, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("not done after %v", longest))
+	limited, cancel := context.WithTimeoutCause(ctx, maxRunTime, fmt.Errorf("not finished after %v", maxRunTime))
 	defer cancel()
 	r := run{Cell: c.name, Clients: s.clients, Senders: s.senders, Peer: p.name, Round: round}
 	var err error

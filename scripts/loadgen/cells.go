@@ -7,27 +7,27 @@ import (
 	"fmt"
 )
 
-// A cell is one kind of measurement, made in several shapes.
+// A cell is one kind of measurement, made for several shapes.
 type cell struct {
 	name    string
 	shapes  []shape
 	peers   []string
-	base    string   // ratios are to this peer
-	dialect *dialect // of those it can be made with; nil: of all
+	base    string   // the peer that ratios refer to
+	dialect *dialect // of the peers that can run it; nil: any
 	columns []column
 	run     func(ctx context.Context, b *bench, p *peer, s shape) (values, error)
 }
 
 type shape struct {
 	clients, senders int
-	peers            []string // others than the cell's
+	peers            []string // instead of the cell's; nil: the cell's
 }
 
-const mostWanted = 50_000
+const maxWantedClients = 50_000
 
 type values map[string]float64
 
-// A column shows one value, and perhaps its ratio to the base's.
+// A column shows one value and, if ratio is set, its ratio to the base's.
 type column struct {
 	key   string
 	title string
@@ -48,7 +48,7 @@ func scaled(by float64, format string) func(float64) string {
 var floodColumns = []column{
 	{"rate", "deliveries/s", scaled(1e6, "%.2f M"), true},
 	{"cpu", "server CPU s/M", scaled(1, "%.4f"), true},
-	{"ceiling", "of the ceiling", scaled(0.01, "%.0f %%"), false},
+	{"ceiling", "of ceiling", scaled(0.01, "%.0f %%"), false},
 	{"generator", "generator CPU s/M", scaled(1, "%.4f"), false},
 }
 
@@ -62,35 +62,35 @@ var latencyColumns = []column{
 }
 
 var stalledColumns = []column{
-	{"p99 alone", "p99 µs without them", scaled(1e3, "%.0f"), true},
-	{"p99 beside", "with them", scaled(1e3, "%.0f"), true},
+	{"p99 alone", "p99 µs without stalled", scaled(1e3, "%.0f"), true},
+	{"p99 beside", "with stalled", scaled(1e3, "%.0f"), true},
 	{"times", "times", scaled(1, "%.2f"), false},
 	{"rss before", "RSS MiB before", scaled(1<<20, "%.1f"), false},
-	{"rss peak", "at most", scaled(1<<20, "%.1f"), true},
+	{"rss peak", "peak", scaled(1<<20, "%.1f"), true},
 }
 
 var idleColumns = []column{
-	{"each", "KiB for each", scaled(1<<10, "%.2f"), true},
+	{"each", "KiB per client", scaled(1<<10, "%.2f"), true},
 	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), true},
 	{"empty", "without clients", scaled(1<<20, "%.1f"), false},
-	{"peak", "at most", scaled(1<<20, "%.1f"), false},
+	{"peak", "peak", scaled(1<<20, "%.1f"), false},
 }
 
 var churnColumns = []column{
 	{"rate", "visits/s", scaled(1, "%.0f"), true},
-	{"cpu", "server CPU ms for each", scaled(1, "%.3f"), true},
+	{"cpu", "server CPU ms/visit", scaled(1, "%.3f"), true},
 }
 
 var startColumns = []column{
 	{"start", "start ms", scaled(1e-3, "%.1f"), true},
-	{"best", "at best", scaled(1e-3, "%.1f"), false},
+	{"best", "best", scaled(1e-3, "%.1f"), false},
 	{"binary", "binary MB", scaled(1e6, "%.1f"), true},
 	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), true},
 }
 
 var historyColumns = []column{
 	{"messages", "messages/s", scaled(1, "%.0f"), true},
-	{"cpu", "server CPU µs each", scaled(1, "%.1f"), true},
+	{"cpu", "server CPU µs/message", scaled(1, "%.1f"), true},
 	{"p50", "ack at 1,000/s: p50 ms", scaled(1e6, "%.2f"), true},
 	{"p99", "p99 ms", scaled(1e6, "%.2f"), true},
 }
@@ -98,34 +98,34 @@ var historyColumns = []column{
 var longColumns = []column{
 	{"count", "messages", scaled(1, "%.0f"), false},
 	{"ready", "ready ms", scaled(1e6, "%.0f"), false},
-	{"cold", "not in the cache", scaled(1e6, "%.0f"), false},
+	{"cold", "cold cache ms", scaled(1e6, "%.0f"), false},
 	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), false},
-	{"empty", "of an empty one", scaled(1<<20, "%.1f"), false},
-	{"short", "of a short one", scaled(1<<20, "%.1f"), false},
+	{"empty", "empty history", scaled(1<<20, "%.1f"), false},
+	{"short", "short history", scaled(1<<20, "%.1f"), false},
 	{"search", "search p50 ms", scaled(1e6, "%.1f"), false},
-	{"slowest", "at most", scaled(1e6, "%.1f"), false},
+	{"slowest", "slowest", scaled(1e6, "%.1f"), false},
 	{"page", "page p50 ms", scaled(1e6, "%.1f"), false},
 	{"catch up", "caught up/s", scaled(1, "%.0f"), false},
-	{"peak", "RSS at most", scaled(1<<20, "%.1f"), false},
+	{"peak", "peak RSS MiB", scaled(1<<20, "%.1f"), false},
 	{"fill", "filled/s", scaled(1, "%.0f"), false},
-	{"bytes", "bytes on disk each", scaled(1, "%.0f"), false},
+	{"bytes", "bytes/message on disk", scaled(1, "%.0f"), false},
 }
 
 var filesColumns = []column{
 	{"down", "down MB/s", scaled(1e6, "%.0f"), true},
 	{"up", "up MB/s", scaled(1e6, "%.0f"), true},
-	{"peak", "RSS MiB at most", scaled(1<<20, "%.1f"), false},
+	{"peak", "peak RSS MiB", scaled(1<<20, "%.1f"), false},
 }
 
 var screenColumns = []column{
 	{"first", "first frame ms", scaled(1e6, "%.0f"), false},
-	{"in", "100,000 in, ms", scaled(1e6, "%.0f"), false},
+	{"in", "100,000 received, ms", scaled(1e6, "%.0f"), false},
 	{"rss", "RSS MiB", scaled(1<<20, "%.1f"), false},
-	{"peak", "at most", scaled(1<<20, "%.1f"), false},
+	{"peak", "peak", scaled(1<<20, "%.1f"), false},
 	{"p50", "key p50 ms", scaled(1e6, "%.1f"), false},
 	{"p99", "p99 ms", scaled(1e6, "%.1f"), false},
 	{"cores", "cores", scaled(1, "%.2f"), false},
-	{"lines", "CPU s for 10,000 lines", scaled(1, "%.2f"), true},
+	{"lines", "CPU s/10,000 lines", scaled(1, "%.2f"), true},
 	{"drawn", "drawn kB/s", scaled(1e3, "%.0f"), false},
 }
 
@@ -153,7 +153,7 @@ func newCells() []*cell {
 		},
 		{
 			name: "idle", base: "nats-server", peers: []string{"chat", "nats-server", "tutorial"}, columns: idleColumns, run: runIdle,
-			shapes: []shape{{10_000, 0, nil}, {mostWanted, 0, nil}},
+			shapes: []shape{{10_000, 0, nil}, {maxWantedClients, 0, nil}},
 		},
 		{
 			name: "start", base: "nats-server", peers: []string{"chat", "nats-server", "ngircd", "ncat"}, columns: startColumns,

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// runChurn has visitors come and go in a full room, as fast as they can.
+// runChurn measures how fast visitors can join and leave a full room.
 func runChurn(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	st, err := b.open(ctx, p, s)
 	if err != nil {
@@ -37,7 +37,7 @@ func runChurn(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The members still get everything.
+	// The members still receive every message.
 	if err := st.warmUp(ctx); err != nil {
 		return nil, fmt.Errorf("after the churn: %w", err)
 	}
@@ -69,15 +69,15 @@ func (st *stage) churn(ctx context.Context, d *dialect, length time.Duration) (v
 	return count.Load(), st.gen.failed()
 }
 
-// visit comes, is let in, says goodbye and waits until the server has hung up.
+// visit joins, leaves and waits until the server has closed the connection.
 func visit(addr string, d *dialect, nick string) error {
-	conn, lines, err := enter(addr, d, nick)
+	conn, lines, err := connectClient(addr, d, nick)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if d.bye != "" {
-		_, err = conn.Write([]byte(d.bye))
+	if d.quit != "" {
+		_, err = conn.Write([]byte(d.quit))
 	} else {
 		err = conn.CloseWrite()
 	}
@@ -96,8 +96,8 @@ func visit(addr string, d *dialect, nick string) error {
 	return nil
 }
 
-// enter connects a client and waits until it is let in.
-func enter(addr string, d *dialect, nick string) (*net.TCPConn, *bufio.Reader, error) {
+// connectClient connects and waits until the server has let the client in.
+func connectClient(addr string, d *dialect, nick string) (*net.TCPConn, *bufio.Reader, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, nil, err
@@ -112,10 +112,10 @@ func enter(addr string, d *dialect, nick string) (*net.TCPConn, *bufio.Reader, e
 		}
 		var line []byte
 		if line, err = lines.ReadSlice('\n'); err == bufio.ErrBufferFull {
-			// The end of a long line does not look like what is waited for.
+			// The rest of a long line cannot match.
 			err = nil
 		}
-		reply, in = d.control(slices.Clone(line), true)
+		reply, in = d.handleControl(slices.Clone(line), true)
 	}
 	if err != nil {
 		tcp.Close()

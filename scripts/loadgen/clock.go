@@ -10,10 +10,10 @@ import (
 
 var began = time.Now()
 
-// clock is a time in nanoseconds that only grows.
+// clock returns a monotonic time in nanoseconds.
 func clock() int64 { return int64(time.Since(began)) }
 
-// sleepUntil waits for a time of clock, more exactly than time.Sleep does.
+// sleepUntil sleeps until a time of clock, more precisely than time.Sleep.
 func sleepUntil(t int64) {
 	for left := t - clock(); left > 0; left = t - clock() {
 		wait := unix.NsecToTimespec(left)
@@ -23,8 +23,8 @@ func sleepUntil(t int64) {
 	}
 }
 
-// cpuTime is what a process has used of the CPUs, in seconds. Its clock is exact to
-// the nanosecond, where /proc/PID/stat counts hundredths of a second.
+// cpuTime returns the CPU time that a process has used, in seconds. It is precise to the
+// nanosecond; /proc/PID/stat counts hundredths of a second.
 func cpuTime(pid int) (float64, error) {
 	const schedClock = 2
 	var used unix.Timespec

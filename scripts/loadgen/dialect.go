@@ -7,53 +7,53 @@ import (
 	"fmt"
 )
 
-// A dialect is what a server is spoken to in.
+// A dialect is a server's protocol, as far as a client needs it.
 type dialect struct {
-	hello   func(nick string, talks bool) string                  // what a client begins with
-	control func(line []byte, talks bool) (reply string, in bool) // answers a line that is no message
-	say     func(text string) string                              // the line that says a text
-	bye     string                                                // leaves; empty: end the sending side
-	before  int                                                   // bytes of lines before a message's own
-	after   int                                                   // bytes behind a message's text
-	echo    bool                                                  // a sender gets its own messages
-	frames  bool                                                  // lines come in frames, from an empty line on
-	labels  bool                                                  // labels may stand inside a text
-	acked   func(line []byte) bool                                // acknowledges a sender's next message; nil: that it comes back does
+	hello         func(nick string, sends bool) string                  // the first lines of a client
+	handleControl func(line []byte, sends bool) (reply string, in bool) // reads a line that is not a message; in: the server has let the client in
+	message       func(text string) string                              // the line that sends a text
+	quit          string                                                // the line that leaves; empty: close the sending side
+	before        int                                                   // bytes of the lines before a message
+	after         int                                                   // bytes after a message's text
+	echo          bool                                                  // senders receive their own messages
+	frames        bool                                                  // lines come in WebSocket frames, after an empty line
+	hasLabels     bool                                                  // labels may be inside a text
+	acked         func(line []byte) bool                                // whether a line acknowledges the sender's next message; nil: the echo does
 }
 
 func nick(id int) string { return fmt.Sprintf("s%04d", id) }
 
-// Clients that only listen say nothing, and are greeted as guests.
+// Clients that only receive send nothing, and the server gives them guest nicks.
 var textDialect = dialect{
-	hello: func(nick string, talks bool) string {
-		if talks {
+	hello: func(nick string, sends bool) string {
+		if sends {
 			return "/nick " + nick + "\n"
 		}
 		return ""
 	},
-	control: func(line []byte, talks bool) (string, bool) {
-		if talks {
+	handleControl: func(line []byte, sends bool) (string, bool) {
+		if sends {
 			return "", bytes.HasPrefix(line, []byte("* you are now "))
 		}
 		return "", bytes.HasPrefix(line, []byte("* Welcome to "))
 	},
-	say:   func(text string) string { return text + "\n" },
-	bye:   "/quit\n",
-	after: 1,
+	message: func(text string) string { return text + "\n" },
+	quit:    "/quit\n",
+	after:   1,
 }
 
 var jsonDialect = dialect{
 	hello: func(nick string, _ bool) string {
 		return `{"type":"hello","version":1,"nick":"` + nick + `","backlog":0}` + "\n"
 	},
-	control: func(line []byte, _ bool) (string, bool) {
+	handleControl: func(line []byte, _ bool) (string, bool) {
 		return "", bytes.HasPrefix(line, []byte(`{"type":"welcome"`))
 	},
-	// A seq begins as the message's number does, and is counted up with it.
-	say: func(text string) string {
+	// seq starts with the number of the first message and is counted up with it.
+	message: func(text string) string {
 		return fmt.Sprintf(`{"type":"say","seq":%d,"text":"%s"}`+"\n", firstNumber, text)
 	},
-	bye:   `{"type":"quit"}` + "\n",
+	quit:  `{"type":"quit"}` + "\n",
 	after: len(`"}` + "\n"),
 	echo:  true,
 }
@@ -62,20 +62,20 @@ var natsDialect = dialect{
 	hello: func(string, bool) string {
 		return `CONNECT {"verbose":false,"pedantic":false,"echo":false}` + "\r\nSUB chat 1\r\nPING\r\n"
 	},
-	control: func(line []byte, _ bool) (string, bool) {
+	handleControl: func(line []byte, _ bool) (string, bool) {
 		if bytes.HasPrefix(line, []byte("PING")) {
 			return "PONG\r\n", false
 		}
 		return "", bytes.HasPrefix(line, []byte("PONG"))
 	},
-	say:    func(text string) string { return fmt.Sprintf("PUB chat %d\r\n%s\r\n", len(text), text) },
-	before: len(fmt.Sprintf("MSG chat 1 %d\r\n", textSize)),
-	after:  2,
+	message: func(text string) string { return fmt.Sprintf("PUB chat %d\r\n%s\r\n", len(text), text) },
+	before:  len(fmt.Sprintf("MSG chat 1 %d\r\n", textSize)),
+	after:   2,
 }
 
 var ircDialect = dialect{
 	hello: func(nick string, _ bool) string { return "NICK " + nick + "\r\nUSER x 0 * :x\r\n" },
-	control: func(line []byte, _ bool) (string, bool) {
+	handleControl: func(line []byte, _ bool) (string, bool) {
 		switch {
 		case bytes.HasPrefix(line, []byte("PING ")):
 			return "PONG" + string(line[4:]), false
@@ -84,39 +84,39 @@ var ircDialect = dialect{
 		}
 		return "", bytes.Contains(line, []byte(" 366 "))
 	},
-	say:   func(text string) string { return "PRIVMSG #c :" + text + "\r\n" },
-	bye:   "QUIT\r\n",
-	after: 2,
+	message: func(text string) string { return "PRIVMSG #c :" + text + "\r\n" },
+	quit:    "QUIT\r\n",
+	after:   2,
 }
 
-// Ncat labels what it read at once, not lines.
+// Ncat labels what one read returned, not lines.
 var ncatDialect = dialect{
 	hello: func(string, bool) string { return "" },
-	control: func(line []byte, _ bool) (string, bool) {
+	handleControl: func(line []byte, _ bool) (string, bool) {
 		return "", bytes.Contains(line, []byte("<announce>"))
 	},
-	say:    func(text string) string { return text + "\n" },
-	after:  1,
-	labels: true,
+	message:   func(text string) string { return text + "\n" },
+	after:     1,
+	hasLabels: true,
 }
 
 var tutorialDialect = dialect{
 	hello: func(string, bool) string { return "" },
-	control: func(line []byte, _ bool) (string, bool) {
+	handleControl: func(line []byte, _ bool) (string, bool) {
 		return "", bytes.HasPrefix(line, []byte("You are "))
 	},
-	say:   func(text string) string { return text + "\n" },
-	after: 1,
-	echo:  true,
+	message: func(text string) string { return text + "\n" },
+	after:   1,
+	echo:    true,
 }
 
-// The bare program takes its orders on a connection of their own; see bare.go.
+// The bare server gets its orders on a connection of their own; see bare.go.
 var bareDialect = dialect{
 	hello: func(string, bool) string { return "" },
-	control: func(line []byte, _ bool) (string, bool) {
+	handleControl: func(line []byte, _ bool) (string, bool) {
 		return "", bytes.HasPrefix(line, []byte("listen"))
 	},
-	say:   func(text string) string { return "10:02 <s0000> " + text + "\n" },
-	after: 1,
-	echo:  true,
+	message: func(text string) string { return "10:02 <s0000> " + text + "\n" },
+	after:   1,
+	echo:    true,
 }

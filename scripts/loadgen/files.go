@@ -18,10 +18,10 @@ import (
 	"strings"
 )
 
-// fileBytes is how large the file is that goes to and fro.
+// fileBytes is the size of the file that is transferred.
 const fileBytes = 1 << 30
 
-// runFiles has curl fetch a file from a server, and send it one.
+// runFiles measures uploads to a server, and downloads from it, with curl.
 func runFiles(ctx context.Context, b *bench, p *peer, _ shape) (values, error) {
 	addr, err := freeAddr()
 	if err != nil {
@@ -98,7 +98,7 @@ func sampleFile(dir string) (string, error) {
 	return path, f.Close()
 }
 
-// curl runs curl and returns what it measured, in bytes a second.
+// curl runs curl and returns the measured speed in bytes per second.
 func curl(ctx context.Context, what string, args ...string) (float64, error) {
 	args = append([]string{"-sS", "--fail", "--noproxy", "*", "-o", "/dev/null", "-w", "%{" + what + "}"}, args...)
 	out, err := exec.CommandContext(ctx, "curl", args...).Output()
@@ -108,7 +108,7 @@ func curl(ctx context.Context, what string, args ...string) (float64, error) {
 	return strconv.ParseFloat(string(out), 64)
 }
 
-// pythonPeer serves files and takes none.
+// pythonPeer serves files and accepts none.
 const pythonPeer = "http.server"
 
 func pythonArgv(_ *bench, addr netip.AddrPort, _ int) ([]string, error) {
@@ -119,7 +119,7 @@ func goFilesArgv(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
 	return []string{b.self, "files", "--addr", addr.String()}, nil
 }
 
-// runFileServer is the least that serves files and takes some: what comes is written down.
+// runFileServer is a minimal file server, which writes uploads to files.
 func runFileServer(args []string) error {
 	flags := flag.NewFlagSet("files", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8000", "listen on `ADDR`")
@@ -128,7 +128,7 @@ func runFileServer(args []string) error {
 	}
 	http.Handle("GET /", http.FileServer(http.Dir(".")))
 	http.HandleFunc("PUT /files/{name}", func(w http.ResponseWriter, r *http.Request) {
-		f, err := os.CreateTemp(".", "came-*")
+		f, err := os.CreateTemp(".", "upload-*")
 		if err == nil {
 			_, err = io.Copy(f, r.Body)
 			err = errors.Join(err, f.Close())

@@ -11,7 +11,7 @@ import (
 
 func runFlood(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	if p.bare() && s.senders > 1 {
-		return nil, fmt.Errorf("the bare program knows no senders")
+		return nil, fmt.Errorf("the bare server has no senders")
 	}
 	st, err := b.open(ctx, p, s)
 	if err != nil {
@@ -35,7 +35,7 @@ func runFlood(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 		return nil, err
 	}
 	deliveries := float64(st.gen.delivered() - had)
-	seconds := float64(st.gen.last()-start) / 1e9
+	seconds := float64(st.gen.lastArrival()-start) / 1e9
 	rss, err := st.server.memory("VmRSS")
 	return values{
 		"deliveries": deliveries,

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inFlight is how many messages may be on their way to the slowest client.
+// inFlight is how many messages may be sent but not received by the slowest client.
 const inFlight = 1024
 
-// A flow sends under back-pressure. The messages of a sender count in blocks: when
-// the last client has a block, the sender may send another. So nobody has to look
-// for the slowest client. What is sent is sent by the reader that made room for it:
-// no thread has to be woken.
+// A flow sends under back-pressure. It counts messages in blocks: once the last client has
+// received a block, its sender may send another one. So no one has to search for the
+// slowest client. The reader that completed the block sends the next messages itself, so no
+// thread has to be woken.
 type flow struct {
 	gen     *generator
 	senders []*sender
@@ -27,26 +27,32 @@ type flow struct {
 	window  int64
 
 	mu   sync.Mutex
-	open bool
-	want atomic.Bool
+	open bool // between start and close; guarded by mu
+
+	ready atomic.Bool // a sender may have something to send
 }
 
 const ringSize = 32 // more than the blocks of a window
 
+// A sender is a client that sends, in a flow or by a schedule.
 type sender struct {
+	// Fixed.
 	client    *client
 	flow      *flow
 	receivers int32
-	sent      int64
-	quota     int64  // it may send so many more
-	pending   []byte // sent, but for the socket
-	waits     bool   // for the socket to take more
-	lines     []byte // a window of lines, their numbers to be filled in
-	size      int    // of a line
-	numbers   []int  // where a line has its number
+	size      int   // of one line
+	numbers   []int // offsets of the number in a line
 
-	blocks  atomic.Int64 // that arrived everywhere
-	arrived [ringSize]atomic.Int32
+	// Guarded by flow.mu.
+	sent    int64
+	quota   int64  // messages it may still send
+	pending []byte // sent, but not accepted by the socket
+	blocked bool   // the reader waits until the socket is writable
+	lines   []byte // a window of lines, without their numbers
+
+	// Counted by all readers.
+	blocksArrived atomic.Int64 // blocks that all clients have received
+	arrivedCounts [ringSize]atomic.Int32
 }
 
 func newFlow(g *generator) *flow {
@@ -63,10 +69,10 @@ func newFlow(g *generator) *flow {
 }
 
 func newSender(f *flow, id int) *sender {
-	line := f.gen.dialect.say(newText(id, 0))
+	line := f.gen.dialect.message(newText(id, 0))
 	s := &sender{client: &f.gen.clients[id], flow: f, receivers: int32(f.gen.receivers()), size: len(line)}
 	for n := range int(f.window) {
-		s.lines = append(s.lines, f.gen.dialect.say(newText(id, n))...)
+		s.lines = append(s.lines, f.gen.dialect.message(newText(id, n))...)
 	}
 	digits := fmt.Sprintf("%08d", firstNumber)
 	for at := 0; ; {
@@ -80,23 +86,23 @@ func newSender(f *flow, id int) *sender {
 	return s
 }
 
-// passed notes that a client has the messages before after of a sender.
-func (f *flow) passed(sender int, before, after int64) {
+// blockArrived counts messages before to after of a sender as received by one more client.
+func (f *flow) blockArrived(sender int, before, after int64) {
 	if before>>f.shift == after>>f.shift || sender >= len(f.senders) {
 		return
 	}
 	s := f.senders[sender]
 	for block := before >> f.shift; block < after>>f.shift; block++ {
-		if at := &s.arrived[block%ringSize]; at.Add(1) == s.receivers {
+		if at := &s.arrivedCounts[block%ringSize]; at.Add(1) == s.receivers {
 			at.Store(0)
-			s.blocks.Add(1)
-			f.want.Store(true)
+			s.blocksArrived.Add(1)
+			f.ready.Store(true)
 		}
 	}
 }
 
-// start lets every sender send, each at most quota messages. stop ends it, but for
-// what a socket has yet to take; close ends that, too.
+// start lets every sender send up to quota messages. After stop they only send what a
+// socket has not accepted yet; after close, nothing.
 func (f *flow) start(quota int64) {
 	f.mu.Lock()
 	f.open = true
@@ -104,8 +110,8 @@ func (f *flow) start(quota int64) {
 		s.quota = min(quota, mostNumbers-s.sent)
 	}
 	f.mu.Unlock()
-	f.want.Store(true)
-	f.pump()
+	f.ready.Store(true)
+	f.trySend()
 }
 
 func (f *flow) stop() (sent []int64) {
@@ -124,58 +130,59 @@ func (f *flow) close() {
 	f.open = false
 }
 
-// exhausted: the senders have sent all they may.
-func (f *flow) exhausted() bool {
+// isExhausted reports whether the senders have sent all they may.
+func (f *flow) isExhausted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !slices.ContainsFunc(f.senders, func(s *sender) bool { return s.quota > 0 || len(s.pending) > 0 })
 }
 
-// pump sends what may be sent. Of two readers that come at the same time one does it.
-func (f *flow) pump() {
-	for again := true; again && f.want.Load() && f.mu.TryLock(); {
-		again = f.push()
+// trySend sends what may be sent. If two readers call it at the same time, one of them does
+// it.
+func (f *flow) trySend() {
+	for again := true; again && f.ready.Load() && f.mu.TryLock(); {
+		again = f.sendReady()
 		f.mu.Unlock()
 	}
 }
 
-// push is pump, alone. It returns false if to try again at once would be in vain.
-func (f *flow) push() bool {
-	for f.open && f.want.Swap(false) {
+// sendReady sends, with mu held. It returns false if trying again at once would not help.
+func (f *flow) sendReady() bool {
+	for f.open && f.ready.Swap(false) {
 		for _, s := range f.senders {
-			if err := s.push(); err != nil {
+			if err := s.sendQuota(); err != nil {
 				f.gen.fail(fmt.Errorf("sender %d: %w", s.client.id, err))
 				return false
 			}
 		}
-		if f.stuck() {
-			f.want.Store(true)
+		if f.isBlocked() {
+			f.ready.Store(true)
 			return false
 		}
 	}
 	return f.open
 }
 
-// stuck: a socket took less than it was given.
-func (f *flow) stuck() bool {
+// isBlocked reports whether a socket did not accept everything.
+func (f *flow) isBlocked() bool {
 	return slices.ContainsFunc(f.senders, func(s *sender) bool { return len(s.pending) > 0 })
 }
 
-func (s *sender) push() error {
+func (s *sender) sendQuota() error {
 	if len(s.pending) > 0 {
 		if err := s.write(s.pending); err != nil || len(s.pending) > 0 {
 			return err
 		}
 	}
-	n := min(s.blocks.Load()<<s.flow.shift+s.flow.window-s.sent, s.quota)
+	n := min(s.blocksArrived.Load()<<s.flow.shift+s.flow.window-s.sent, s.quota)
 	if n <= 0 {
 		return nil
 	}
-	return s.say(int(n))
+	return s.send(int(n))
 }
 
-// say sends the next n messages.
-func (s *sender) say(n int) error {
+// send sends the next n messages.
+func (s *sender) send(n int) error {
 	digits := number(s.sent)
 	lines := s.lines[:n*s.size]
 	for at := 0; at < len(lines); at += s.size {
@@ -195,9 +202,9 @@ func (s *sender) write(b []byte) error {
 		n, err = 0, nil
 	}
 	s.pending = b[max(n, 0):]
-	if waits := len(s.pending) > 0; err == nil && waits != s.waits {
-		s.waits = waits
-		err = s.flow.gen.readerOf(s.client).watch(s.client, waits)
+	if waits := len(s.pending) > 0; err == nil && waits != s.blocked {
+		s.blocked = waits
+		err = s.flow.gen.readerOf(s.client).setWritable(s.client, waits)
 	}
 	return err
 }

@@ -7,25 +7,25 @@ import (
 	"net/netip"
 )
 
-// A front is a program with which a person joins.
+// A front is a program that a person joins with.
 type front struct {
-	argv  func(b *bench, p *peer, addr netip.AddrPort) ([]string, error)
-	first string // a pattern: shown in the first useful frame
-	ready string // shown once it is in; empty: it speaks IRC, and is asked
-	full  bool   // it joins a room in which much was said
-	typed bool   // what is typed can be told from what is said
+	argv      func(b *bench, p *peer, addr netip.AddrPort) ([]string, error)
+	first     string // pattern in the first useful frame
+	ready     string // pattern after joining; empty: ask over IRC
+	backlog   bool   // it joins a room with a long backlog
+	showsKeys bool   // typed keys can be distinguished from received text
 }
 
 var (
-	screenFront  = front{argv: joinArgv(), first: "Joining|connected", ready: "connected", full: true, typed: true}
-	plainFront   = front{argv: joinArgv("--plain"), first: "Welcome", ready: "Welcome", full: true}
+	screenFront  = front{argv: joinArgv(), first: "Joining|connected", ready: "connected", backlog: true, showsKeys: true}
+	plainFront   = front{argv: joinArgv("--plain"), first: "Welcome", ready: "Welcome", backlog: true}
 	irssiFront   = front{argv: irssiArgv}
 	weechatFront = front{argv: weechatArgv}
 )
 
 func joinArgv(flags ...string) func(*bench, *peer, netip.AddrPort) ([]string, error) {
 	return func(_ *bench, p *peer, addr netip.AddrPort) ([]string, error) {
-		argv := []string{p.binary, "join", "--addr", addr.String(), "--nick", joiner, "--backlog", fmt.Sprint(fullRoom)}
+		argv := []string{p.binary, "join", "--addr", addr.String(), "--nick", joiner, "--backlog", fmt.Sprint(backlogSize)}
 		return append(argv, flags...), nil
 	}
 }
@@ -40,8 +40,8 @@ settings = { "fe-common/core" = { window_auto_change = "yes"; }; };
 	return []string{p.binary, "--home", b.dir, "--config", path}, err
 }
 
-// weechatArgv: the newer ones want TLS unless told, by an option that the older ones
-// do not know.
+// weechatArgv turns TLS off: newer versions use it by default. The option is unknown to
+// older ones.
 func weechatArgv(b *bench, p *peer, addr netip.AddrPort) ([]string, error) {
 	argv := []string{p.binary, "--temp-dir"}
 	for _, command := range []string{

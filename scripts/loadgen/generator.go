@@ -14,41 +14,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A generator is a crowd of clients on one server. Clients 0 to senders-1 talk.
+// A generator has the clients on one server. Clients 0 to senders-1 send.
 type generator struct {
+	// Fixed before connect; each reader owns its share of clients.
 	dialect *dialect
 	clients []client
 	readers []*reader
 	senders int
-	receive int // size of a client's receive buffer; 0: the system's choice
+	receive int // bytes of a client's receive buffer; 0: the system's default
 	flow    *flow
 
-	acksOnly bool // only what comes back to who said it is timed
+	acksOnly bool // measure only the latency of a sender's own messages; set before pace
 
-	arrivals atomic.Int64
-	schedule atomic.Pointer[schedule]
-	failure  atomic.Pointer[error]
-	stopped  atomic.Bool
-	reading  sync.WaitGroup
+	// For all goroutines.
+	joinedCount atomic.Int64
+	schedule    atomic.Pointer[schedule]
+	failure     atomic.Pointer[error]
+	stopped     atomic.Bool
+	reading     sync.WaitGroup
 }
 
 const (
-	patience   = 10 * time.Second // with a server from which nothing comes
-	mostAtDoor = 1000             // clients that wait to be let in
-	perSource  = 20_000           // connections of one source address: its ports are limited
+	patience   = 10 * time.Second // how long to wait without progress
+	maxJoining = 1000             // clients that may be joining at a time
+	perSource  = 20_000           // connections per source address: the number of ports is limited
 )
 
 func newGenerator(d *dialect, clients, senders int) (*generator, error) {
 	g := &generator{dialect: d, clients: make([]client, clients), senders: senders}
-	slots := make([]got, clients*max(senders, 1))
+	slots := make([]receiveState, clients*max(senders, 1))
 	for id := range g.clients {
 		from := slots[id*max(senders, 1):][:max(senders, 1):max(senders, 1)]
 		for s := range from {
 			from[s].next = number(0)
 		}
-		g.clients[id] = client{fd: -1, id: id, dialect: d, talks: id < senders, from: from, arrivals: &g.arrivals}
+		g.clients[id] = client{fd: -1, id: id, dialect: d, sends: id < senders, received: from, joinedCount: &g.joinedCount}
 	}
-	for range max(1, runtime.NumCPU()/2) { // the other half is the server's
+	for range max(1, runtime.NumCPU()/2) { // the server gets the other half
 		r, err := newReader(g)
 		if err != nil {
 			g.close()
@@ -64,7 +66,7 @@ func newGenerator(d *dialect, clients, senders int) (*generator, error) {
 	return g, nil
 }
 
-// connect brings all clients in, and returns when the server has greeted each.
+// connect connects all clients and returns when the server has let all of them in.
 func (g *generator) connect(ctx context.Context, addr netip.AddrPort) error {
 	for id := range g.clients {
 		c := &g.clients[id]
@@ -74,22 +76,22 @@ func (g *generator) connect(ctx context.Context, addr netip.AddrPort) error {
 		if err := g.readerOf(c).add(c); err != nil {
 			return err
 		}
-		if hello := g.dialect.hello(nick(id), c.talks); hello != "" {
+		if hello := g.dialect.hello(nick(id), c.sends); hello != "" {
 			if _, err := unix.Write(c.fd, []byte(hello)); err != nil {
 				return err
 			}
 		}
-		if err := g.await(ctx, "clients were not let in", func() int64 { return g.arrivals.Load() }, int64(id+1-mostAtDoor)); err != nil {
+		if err := g.await(ctx, "clients were not let in", func() int64 { return g.joinedCount.Load() }, int64(id+1-maxJoining)); err != nil {
 			return err
 		}
 	}
-	return g.await(ctx, "clients were not let in", func() int64 { return g.arrivals.Load() }, int64(len(g.clients)))
+	return g.await(ctx, "clients were not let in", func() int64 { return g.joinedCount.Load() }, int64(len(g.clients)))
 }
 
 func (g *generator) readerOf(c *client) *reader { return g.readers[c.id%len(g.readers)] }
 
-// dial connects a client; receive is the size of its receive buffer, 0 for the
-// system's own choice.
+// dial connects the client. receive is the size of its receive buffer, 0 for the system's
+// default.
 func (c *client) dial(addr netip.AddrPort, receive int) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -125,7 +127,7 @@ func (c *client) dial(addr netip.AddrPort, receive int) error {
 	return unix.SetNonblock(fd, true)
 }
 
-// await waits until a count reaches what is wanted, as long as it grows.
+// await waits until count reaches want. It gives up after patience without progress.
 func (g *generator) await(ctx context.Context, complaint string, count func() int64, want int64) error {
 	last, since := int64(-1), time.Now()
 	for {
@@ -140,7 +142,7 @@ func (g *generator) await(ctx context.Context, complaint string, count func() in
 			last, since = have, time.Now()
 		}
 		if time.Since(since) > patience {
-			return fmt.Errorf("%s: %d of %d, and no more for %v", complaint, have, want, patience)
+			return fmt.Errorf("%s: %d of %d, no more for %v", complaint, have, want, patience)
 		}
 		select {
 		case <-ctx.Done():
@@ -157,15 +159,15 @@ func (g *generator) delivered() (n int64) {
 	return n
 }
 
-// last is when the last message came.
-func (g *generator) last() (t int64) {
+// lastArrival returns when the last message arrived.
+func (g *generator) lastArrival() (t int64) {
 	for _, r := range g.readers {
-		t = max(t, r.last.Load())
+		t = max(t, r.lastArrival.Load())
 	}
 	return t
 }
 
-// receivers is how many clients get what a client says.
+// receivers returns how many clients receive a message.
 func (g *generator) receivers() int {
 	if g.dialect.echo || g.senders == 0 {
 		return len(g.clients)
@@ -173,9 +175,9 @@ func (g *generator) receivers() int {
 	return len(g.clients) - 1
 }
 
-// settle waits until every message has arrived, and checks that each client got
-// each of them.
-func (g *generator) settle(ctx context.Context, sent []int64) error {
+// awaitDelivery waits until all sent messages have arrived, and checks that each client has
+// each of them once.
+func (g *generator) awaitDelivery(ctx context.Context, sent []int64) error {
 	want := int64(0)
 	for _, n := range sent {
 		want += n * int64(g.receivers())
@@ -183,12 +185,12 @@ func (g *generator) settle(ctx context.Context, sent []int64) error {
 	if err := g.await(ctx, "messages did not arrive", g.delivered, want); err != nil {
 		return err
 	}
-	time.Sleep(2 * idleMillis * time.Millisecond) // for one that would come twice
+	time.Sleep(2 * idleMillis * time.Millisecond) // a duplicate would arrive by then
 	if err := g.failed(); err != nil {
 		return err
 	}
 	if got := g.delivered(); got != want {
-		return fmt.Errorf("%d messages arrived, %d were due", got, want)
+		return fmt.Errorf("%d messages arrived, want %d", got, want)
 	}
 	for id := range g.clients {
 		for s := range sent {
@@ -196,17 +198,17 @@ func (g *generator) settle(ctx context.Context, sent []int64) error {
 			if id == s && !g.dialect.echo {
 				due = 0
 			}
-			if got := g.clients[id].from[s].count; got != due {
-				return fmt.Errorf("client %d got %d messages of sender %d, not %d", id, got, s, due)
+			if got := g.clients[id].received[s].count; got != due {
+				return fmt.Errorf("client %d got %d messages of sender %d, want %d", id, got, s, due)
 			}
 		}
 	}
 	return nil
 }
 
-func (g *generator) pump() {
+func (g *generator) trySend() {
 	if g.flow != nil {
-		g.flow.pump()
+		g.flow.trySend()
 	}
 }
 
@@ -225,7 +227,7 @@ func (g *generator) stop() {
 	g.reading.Wait()
 }
 
-// close ends the connections, too.
+// close ends the readers and the connections.
 func (g *generator) close() {
 	g.stop()
 	for _, r := range g.readers {

@@ -4,7 +4,7 @@ package main
 
 import "math/bits"
 
-// A histogram counts times in buckets that are at most 0.8 % wide.
+// A histogram counts durations in buckets that are at most 0.8 % wide.
 type histogram struct {
 	counts [(65 - subBits) << subBits]uint64
 	total  uint64
@@ -24,7 +24,7 @@ func (h *histogram) merge(other *histogram) {
 	h.total += other.total
 }
 
-// quantile is the time that the share q of all is below.
+// quantile returns a duration that the share q of all durations is below.
 func (h *histogram) quantile(q float64) (nanos float64) {
 	rank, seen := q*float64(h.total), uint64(0)
 	for i, n := range h.counts {
@@ -44,7 +44,7 @@ func bucket(v uint64) int {
 	return shift<<subBits + int(v>>shift)
 }
 
-// lowest is the smallest value of a bucket.
+// lowest returns the smallest duration of a bucket.
 func lowest(i int) uint64 {
 	if i < 2<<subBits {
 		return uint64(i)

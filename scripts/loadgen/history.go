@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folder makes an empty one on a disk. The system's folder for what is temporary may be
-// in memory; the one for what is temporary and stays longer is not.
-func (b *bench) folder(name string) (string, error) {
+// diskDir creates an empty folder on a disk. The system's temporary folder may be in
+// memory; /var/tmp, whose files survive a restart, is not.
+func (b *bench) diskDir(name string) (string, error) {
 	for _, parent := range []string{os.TempDir(), "/var/tmp"} {
 		if b.disk != "" || inMemory(parent) {
 			continue
@@ -34,9 +34,9 @@ func inMemory(folder string) bool {
 	return err != nil || at.Type == unix.TMPFS_MAGIC || at.Type == unix.RAMFS_MAGIC
 }
 
-// runHistory has clients flood a room, and then say something now and then in another one.
-// What counts is what is acknowledged: with a history it is on disk by then. Nobody has
-// more than their share of [inFlight] messages waiting for that.
+// runHistory measures acknowledged messages, in a flood and then at a steady pace. With a
+// history, an acknowledged message is on disk. The senders share [inFlight] unacknowledged
+// messages.
 func runHistory(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	v, err := runFlood(ctx, b, p, s)
 	if err != nil {

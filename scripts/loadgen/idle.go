@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// runIdle has clients connect and be silent.
+// runIdle measures the memory that silent clients cost.
 func runIdle(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	server, err := b.serve(ctx, p, s.clients)
 	if err != nil {
@@ -45,8 +45,8 @@ func runIdle(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	}, err
 }
 
-// settledMemory is the process's RSS when it no longer changes: a garbage collector,
-// or the program by itself, gives back memory only some time after the rush.
+// settledMemory returns the RSS of the process once it is stable. Garbage collectors return
+// memory only some time after a peak.
 func (p *process) settledMemory(ctx context.Context) (float64, error) {
 	const look, within, longest = 5 * time.Second, 0.005, 6
 	last := math.Inf(1)

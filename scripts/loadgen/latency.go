@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// rateOf is how many messages a second are said in all: 20 clients say 50 each, one
-// alone says 100.
+// rateOf returns how many messages per second are sent in total: 50 by each of 20 clients,
+// 100 by a single one.
 func rateOf(s shape) int {
 	if s.senders == 1 {
 		return 100
@@ -29,11 +29,11 @@ func runLatency(ctx context.Context, b *bench, p *peer, s shape) (values, error)
 	return st.latency(ctx, rateOf(s), b.latencyLength())
 }
 
-// latencyLength: the last thousandth needs some messages.
+// latencyLength is long enough for a 99.9th percentile.
 func (b *bench) latencyLength() time.Duration { return 2 * b.opts.length }
 
 func (st *stage) latency(ctx context.Context, rate int, length time.Duration) (values, error) {
-	// A second at that pace first: what the warm-up left behind is not to be seen.
+	// One second at this pace first, so that the flood of the warm-up does not count.
 	if _, err := st.gen.pace(ctx, rate, min(time.Second, length/2)); err != nil {
 		return nil, err
 	}
@@ -55,9 +55,8 @@ func (st *stage) latency(ctx context.Context, rate int, length time.Duration) (v
 	}, err
 }
 
-// runStalled measures the talkers' latency, then again beside clients that are in
-// and do not read. Before the second time so much is said that the server cannot
-// leave it in the sockets of those.
+// runStalled measures the latency, then again with clients that do not read. In between it
+// sends so much that the server cannot leave it in the stalled clients' sockets.
 func runStalled(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	alone, err := runLatency(ctx, b, p, s)
 	if err != nil {
@@ -69,7 +68,7 @@ func runStalled(ctx context.Context, b *bench, p *peer, s shape) (values, error)
 	}
 	defer st.close()
 	const stalled = 5
-	if err := st.stall(ctx, p, stalled); err != nil {
+	if err := st.addStalled(ctx, p, stalled); err != nil {
 		return nil, err
 	}
 	before, err := st.server.memory("VmRSS")
@@ -78,11 +77,11 @@ func runStalled(ctx context.Context, b *bench, p *peer, s shape) (values, error)
 	}
 	const tooMuch = 20 << 20 / textSize
 	if err := st.flood(ctx, time.Minute, tooMuch); err != nil {
-		return nil, fmt.Errorf("with clients that do not read: %w", err)
+		return nil, fmt.Errorf("with stalled clients: %w", err)
 	}
 	beside, err := st.latency(ctx, rateOf(s), b.latencyLength())
 	if err != nil {
-		return nil, fmt.Errorf("with clients that do not read: %w", err)
+		return nil, fmt.Errorf("with stalled clients: %w", err)
 	}
 	peak, err := st.server.memory("VmHWM")
 	return values{
@@ -94,8 +93,8 @@ func runStalled(ctx context.Context, b *bench, p *peer, s shape) (values, error)
 	}, err
 }
 
-// stall brings in clients that do not read any more once they are in.
-func (st *stage) stall(ctx context.Context, p *peer, n int) error {
+// addStalled connects clients that stop reading once they have joined.
+func (st *stage) addStalled(ctx context.Context, p *peer, n int) error {
 	lazy, err := newGenerator(p.dialect, n, 0)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// lineOf is how a dialect's message looks to a receiver.
+// lineOf returns a dialect's message as a receiver gets it.
 func lineOf(d *dialect, sender int, n int64) string {
 	text := strings.Replace(newText(sender, int(n)), fmt.Sprint(firstNumber), fmt.Sprint(firstNumber+n), 1)
 	switch d {
@@ -37,14 +37,14 @@ var dialects = map[string]*dialect{
 }
 
 func newTestClient(d *dialect, senders int) (*client, *reader) {
-	c := &client{dialect: d, from: make([]got, senders), arrivals: new(atomic.Int64), fd: -1}
-	for i := range c.from {
-		c.from[i].next = number(0)
+	c := &client{dialect: d, received: make([]receiveState, senders), joinedCount: new(atomic.Int64), fd: -1}
+	for i := range c.received {
+		c.received[i].next = number(0)
 	}
 	return c, &reader{gen: &generator{}, latency: new(histogram)}
 }
 
-// Frames' headers go, wherever the stream is cut.
+// The frame headers are stripped, wherever the stream is cut into pieces.
 func TestUnframe(t *testing.T) {
 	var stream, want strings.Builder
 	for _, n := range []int{1, 10, 125, 126, 5000, 65535, 65536, 70000} {
@@ -65,22 +65,22 @@ func TestUnframe(t *testing.T) {
 		var u unframer
 		var got []byte
 		for chunk := range slices.Chunk([]byte(stream.String()), piece) {
-			got = append(got, u.take(slices.Clone(chunk))...)
+			got = append(got, u.strip(slices.Clone(chunk))...)
 		}
 		if string(got) != want.String() {
-			t.Errorf("in pieces of %d: %d bytes, not %d", piece, len(got), want.Len())
+			t.Errorf("in pieces of %d: got %d bytes, want %d", piece, len(got), want.Len())
 		}
 	}
 }
 
-// feed gives a client what came in pieces of a size.
+// feed passes stream to a client in pieces.
 func feed(c *client, r *reader, stream string, piece int) error {
 	var buf []byte
 	for len(stream) > 0 {
 		n := min(piece, len(stream))
 		buf = append(buf, stream[:n]...)
 		stream = stream[n:]
-		used, err := c.take(r, buf)
+		used, err := c.readLines(r, buf)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func TestClientCountsEachLine(t *testing.T) {
 					stream.WriteString(lineOf(d, sender, n))
 				}
 				if n%50 == 7 {
-					stream.WriteString("* somebody joined\r\n")
+					stream.WriteString("* amy joined\r\n")
 				}
 			}
 			for _, piece := range []int{1, 2, 13, 64, 65, 66, 79, 1000, 1 << 20} {
@@ -108,14 +108,14 @@ func TestClientCountsEachLine(t *testing.T) {
 					t.Fatalf("%s, %d senders, pieces of %d: %v", name, senders, piece, err)
 				}
 				if want := int64(senders * each); r.count != want {
-					t.Errorf("%s, %d senders, pieces of %d: %d messages, not %d", name, senders, piece, r.count, want)
+					t.Errorf("%s, %d senders, pieces of %d: got %d messages, want %d", name, senders, piece, r.count, want)
 				}
 			}
 		}
 	}
 }
 
-func TestClientSpotsWhatIsWrong(t *testing.T) {
+func TestClientDetectsErrors(t *testing.T) {
 	faults := map[string][]int64{
 		"lost":          {0, 1, 2, 4, 5},
 		"twice":         {0, 1, 2, 2, 3},
@@ -131,13 +131,13 @@ func TestClientSpotsWhatIsWrong(t *testing.T) {
 					stream.WriteString(lineOf(d, 0, n))
 				}
 				if err := feed(c, r, stream.String(), 1<<20); err == nil {
-					t.Errorf("%s, %d senders: %s: not seen", name, senders, fault)
+					t.Errorf("%s, %d senders: %s: not detected", name, senders, fault)
 				}
 			}
 		}
 		changed := strings.Replace(lineOf(d, 0, 0), fmt.Sprintf("-%d", firstNumber), "-1000000x", 1)
 		if c, r := newTestClient(d, 1); feed(c, r, changed, 1<<20) == nil {
-			t.Errorf("%s: changed: not seen", name)
+			t.Errorf("%s, changed: not detected", name)
 		}
 	}
 }
@@ -152,10 +152,10 @@ func TestAcknowledgements(t *testing.T) {
 	if err := feed(c, r, stream.String(), 33); err != nil {
 		t.Fatal(err)
 	}
-	if c.from[0].count != 50 || c.from[1].count != 0 || c.from[2].count != 50 {
-		t.Errorf("%+v", c.from)
+	if c.received[0].count != 50 || c.received[1].count != 0 || c.received[2].count != 50 {
+		t.Errorf("%+v", c.received)
 	}
-	if got := jetStreamDialect.say(newText(2, 0)); !strings.HasPrefix(got, "PUB chat ack.s0002 64\r\n") {
+	if got := jetStreamDialect.message(newText(2, 0)); !strings.HasPrefix(got, "PUB chat ack.s0002 64\r\n") {
 		t.Errorf("%q", got)
 	}
 }
@@ -172,7 +172,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	if often, seldom := seen[w.all[0]], seen[w.all[1000]]; often < 100*seldom || len(seen) < manyWords/4 {
-		t.Errorf("the first word %d times, the 1001st %d times, %d words", often, seldom, len(seen))
+		t.Errorf("the first word occurs %d times, the 1001st %d times; %d words", often, seldom, len(seen))
 	}
 	if n := len(w.searches()); n != 21 {
 		t.Errorf("%d searches", n)
@@ -185,7 +185,7 @@ func TestLabelsInsideALine(t *testing.T) {
 		c, r := newTestClient(&ncatDialect, 1)
 		stream := plain[:at] + "<user17> " + plain[at:] + lineOf(&ncatDialect, 0, 1)
 		if err := feed(c, r, stream, 1<<20); err != nil || r.count != 2 {
-			t.Errorf("label at %d: %d messages, %v", at, r.count, err)
+			t.Errorf("label at %d: got %d messages, %v", at, r.count, err)
 		}
 	}
 }
@@ -206,7 +206,7 @@ func TestNoAllocationPerLine(t *testing.T) {
 			stream = append(stream, '\n')
 		}
 		base += lines
-		if used, err := c.take(r, stream); err != nil || used != len(stream) {
+		if used, err := c.readLines(r, stream); err != nil || used != len(stream) {
 			t.Fatal(used, err)
 		}
 	}); n > 1 {
@@ -218,12 +218,12 @@ func TestNumbers(t *testing.T) {
 	digits := number(0)
 	for n := range int64(120_000) {
 		if digits != number(n) {
-			t.Fatalf("%d: %x, not %x", n, digits, number(n))
+			t.Fatalf("%d: got %x, want %x", n, digits, number(n))
 		}
 		digits = nextNumber(digits)
 	}
 	if got := nextNumber(number(9_999_999)); got != number(10_000_000) {
-		t.Errorf("after 19999999 comes %x", got)
+		t.Errorf("the successor of 19999999 is %x", got)
 	}
 }
 
@@ -244,12 +244,12 @@ func TestHistogram(t *testing.T) {
 	}
 	for _, q := range []float64{0.001, 0.5, 0.99, 0.999} {
 		if got, want := h.quantile(q), q*1e6; got < want*0.99 || got > want*1.01 {
-			t.Errorf("quantile %v: %v, not %v", q, got, want)
+			t.Errorf("quantile %v: got %v, want %v", q, got, want)
 		}
 	}
 	for i := range len(h.counts) - 1 {
 		if b := bucket(lowest(i)); b != i {
-			t.Fatalf("the lowest of bucket %d is in %d", i, b)
+			t.Fatalf("the lowest value of bucket %d is in bucket %d", i, b)
 		}
 	}
 }
@@ -260,7 +260,7 @@ func TestWatchAcrossReads(t *testing.T) {
 		joining, key, never := term.watch("Joining|connected"), term.watch("Ꭰ"), term.watch("Ꭱ")
 		drawn := []byte("\x1b[H\x1b[1mchat\x1b[m\r\nJoining 127.0.0.1…\x1b[40;8HᎠ")
 		for n := 0; n < len(drawn); n += piece {
-			term.look(drawn[n:min(n+piece, len(drawn))], int64(n))
+			term.search(drawn[n:min(n+piece, len(drawn))], int64(n))
 		}
 		if len(joining.seen) != 1 || len(key.seen) != 1 || len(never.seen) != 0 || len(term.watches) != 1 {
 			t.Errorf("pieces of %d: %d, %d, %d", piece, len(joining.seen), len(key.seen), len(never.seen))
@@ -268,26 +268,26 @@ func TestWatchAcrossReads(t *testing.T) {
 	}
 }
 
-func TestTalkerLines(t *testing.T) {
-	var said strings.Builder
-	talk := &talker{out: bufio.NewWriter(&said), dialect: &textDialect}
+func TestLineSender(t *testing.T) {
+	var out strings.Builder
+	sender := &lineSender{out: bufio.NewWriter(&out), dialect: &textDialect}
 	for range 500 {
-		if err := talk.say(""); err != nil {
+		if err := sender.sendText(""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := talk.say(lastLine); err != nil {
+	if err := sender.sendText(testLinesEnd); err != nil {
 		t.Fatal(err)
 	}
-	talk.out.Flush()
+	sender.out.Flush()
 	seen := make(map[string]bool)
-	for line := range strings.Lines(said.String()) {
+	for line := range strings.Lines(out.String()) {
 		if len(line) != textSize+1 || line[0] == '/' || seen[line] {
 			t.Errorf("%q", line)
 		}
 		seen[line] = true
 	}
-	if len(seen) != 501 || !strings.HasSuffix(said.String(), lastLine+"\n") {
+	if len(seen) != 501 || !strings.HasSuffix(out.String(), testLinesEnd+"\n") {
 		t.Errorf("%d lines", len(seen))
 	}
 }

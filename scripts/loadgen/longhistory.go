@@ -19,31 +19,31 @@ import (
 const (
 	longHistory  = 1_000_000 // messages
 	quickHistory = 100_000
-	shortHistory = 20_000 // more than the host has in memory
+	shortHistory = 20_000 // more than the host keeps in memory
 )
 
-// A made room is a history that a host was killed over.
-type madeRoom struct {
+// A savedHistory is the history of a host that was killed.
+type savedHistory struct {
 	path string
-	took float64 // seconds
+	took float64 // seconds to make it
 }
 
-// runLongHistory measures what the length of a history costs whoever opens it and whoever
-// reads it. It is made once.
+// runLongHistory measures what a long history costs when it is opened, searched and read.
+// The history is made once.
 func runLongHistory(ctx context.Context, b *bench, p *peer, _ shape) (values, error) {
 	count := longHistory
 	if b.opts.quick {
 		count = quickHistory
 	}
-	long, err := b.room(ctx, p, count)
+	long, err := b.madeHistory(ctx, p, count)
 	if err != nil {
 		return nil, err
 	}
-	short, err := b.room(ctx, p, shortHistory)
+	short, err := b.madeHistory(ctx, p, shortHistory)
 	if err != nil {
 		return nil, err
 	}
-	empty, err := b.folder("empty")
+	empty, err := b.diskDir("empty")
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func runLongHistory(ctx context.Context, b *bench, p *peer, _ shape) (values, er
 	if _, v["short"], err = b.openOnce(ctx, p, short.path); err != nil {
 		return nil, err
 	}
-	if err := forget(long.path); err != nil {
+	if err := dropFromCache(long.path); err != nil {
 		return nil, err
 	}
 	if v["cold"], _, err = b.openOnce(ctx, p, long.path); err != nil {
@@ -68,17 +68,17 @@ func runLongHistory(ctx context.Context, b *bench, p *peer, _ shape) (values, er
 	return v, b.readLong(ctx, p, long.path, count, v)
 }
 
-// room makes a history of so many messages, unless it has been made.
-func (b *bench) room(ctx context.Context, p *peer, count int) (*madeRoom, error) {
+// madeHistory returns a history of count messages, which it makes unless it exists.
+func (b *bench) madeHistory(ctx context.Context, p *peer, count int) (*savedHistory, error) {
 	name := fmt.Sprintf("%s-%d", p.name, count)
-	if made := b.rooms[name]; made != nil {
+	if made := b.histories[name]; made != nil {
 		return made, nil
 	}
-	dir, err := b.folder(name)
+	dir, err := b.diskDir(name)
 	if err != nil {
 		return nil, err
 	}
-	made := &madeRoom{path: filepath.Join(dir, "room.chat")}
+	made := &savedHistory{path: filepath.Join(dir, "room.chat")}
 	server, err := b.serve(ctx, p, 1, "--history", made.path)
 	if err != nil {
 		return nil, err
@@ -86,37 +86,37 @@ func (b *bench) room(ctx context.Context, p *peer, count int) (*madeRoom, error)
 	defer server.stop()
 	start := clock()
 	if err := fillRoom(ctx, server, count); err != nil {
-		return nil, fmt.Errorf("making a history of %d messages: %w", count, err)
+		return nil, fmt.Errorf("make a history of %d messages: %w", count, err)
 	}
 	made.took = float64(clock()-start) / 1e9
-	b.rooms[name] = made
+	b.histories[name] = made
 	return made, nil
 }
 
-// fillRoom says so much, and waits until all of it is acknowledged.
+// fillRoom sends count messages and waits until all are acknowledged.
 func fillRoom(ctx context.Context, server *server, count int) error {
-	t, err := newTalker(&jsonDialect, server.addr)
+	t, err := newLineSender(&jsonDialect, server.addr)
 	if err != nil {
 		return err
 	}
 	defer t.conn.Close()
 	stop := context.AfterFunc(ctx, func() { t.conn.Close() })
 	defer stop()
-	said := make(chan error, 1)
+	sent := make(chan error, 1)
 	go func() {
 		w := newWords()
 		for seq := 1; seq <= count; seq++ {
 			fmt.Fprintf(t.out, `{"type":"say","seq":%d,"text":"%s"}`+"\n", seq, w.text())
 		}
-		said <- t.out.Flush()
+		sent <- t.out.Flush()
 	}()
 	if err := readMessages(t.lines, count); err != nil {
 		return err
 	}
-	return <-said
+	return <-sent
 }
 
-// readMessages reads until so many messages have come, and checks their order.
+// readMessages reads count messages and checks their order.
 func readMessages(lines *bufio.Reader, count int) error {
 	begin := []byte(`{"type":"message","id":`)
 	for last := 0; count > 0; {
@@ -134,7 +134,7 @@ func readMessages(lines *bufio.Reader, count int) error {
 		digits, _, _ := bytes.Cut(rest, []byte(","))
 		id, err := strconv.Atoi(string(digits))
 		if err != nil || id <= last {
-			return fmt.Errorf("behind %d came %s", last, line)
+			return fmt.Errorf("got %[2]s after %[1]d", last, line)
 		}
 		last = id
 		count--
@@ -142,8 +142,8 @@ func readMessages(lines *bufio.Reader, count int) error {
 	return nil
 }
 
-// forget has the system drop what it has of a file in memory.
-func forget(path string) error {
+// dropFromCache drops a file from the system's page cache.
+func dropFromCache(path string) error {
 	for _, name := range []string{path, path + "-wal"} {
 		file, err := os.Open(name)
 		if os.IsNotExist(err) {
@@ -163,7 +163,7 @@ func forget(path string) error {
 	return nil
 }
 
-// openOnce opens a history, and tells how long it takes and how much memory.
+// openOnce opens a history and returns the time it takes and the memory.
 func (b *bench) openOnce(ctx context.Context, p *peer, path string) (nanos, rss float64, err error) {
 	server, seconds, err := b.startUp(ctx, p, "--history", path)
 	if err != nil {
@@ -174,7 +174,7 @@ func (b *bench) openOnce(ctx context.Context, p *peer, path string) (nanos, rss 
 	return seconds * 1e9, rss, err
 }
 
-// readLong opens a long history and reads it in every way there is.
+// readLong opens a long history and measures each way of reading it.
 func (b *bench) readLong(ctx context.Context, p *peer, path string, count int, v values) error {
 	server, seconds, err := b.startUp(ctx, p, "--history", path)
 	if err != nil {
@@ -185,7 +185,7 @@ func (b *bench) readLong(ctx context.Context, p *peer, path string, count int, v
 	if v["rss"], err = server.memory("VmRSS"); err != nil {
 		return err
 	}
-	t, err := newTalker(p.dialect, server.addr)
+	t, err := newLineSender(p.dialect, server.addr)
 	if err != nil {
 		return err
 	}
@@ -200,27 +200,27 @@ func (b *bench) readLong(ctx context.Context, p *peer, path string, count int, v
 	for before := count / 100; before < count/10; before += count / 1000 {
 		pages = append(pages, fmt.Sprintf(`{"type":"history","before":%d,"count":200}`+"\n", before))
 	}
-	found, err := t.time(searches)
+	found, err := t.timeRequests(searches)
 	if err != nil {
-		return fmt.Errorf("searching: %w", err)
+		return fmt.Errorf("search: %w", err)
 	}
 	v["search"], v["slowest"] = found[len(found)/2], found[len(found)-1]
-	if found, err = t.time(pages); err != nil {
-		return fmt.Errorf("reading back: %w", err)
+	if found, err = t.timeRequests(pages); err != nil {
+		return fmt.Errorf("read back: %w", err)
 	}
 	v["page"] = found[len(found)/2]
 	if v["catch up"], err = catchUp(ctx, server, count); err != nil {
-		return fmt.Errorf("catching up: %w", err)
+		return fmt.Errorf("catch up: %w", err)
 	}
 	v["peak"], err = server.memory("VmHWM")
 	return err
 }
 
-// time asks one thing after the other, and returns how long each took, sorted.
-func (t *talker) time(requests []string) (nanos []float64, err error) {
+// timeRequests sends one request after the other and returns the sorted durations.
+func (t *lineSender) timeRequests(requests []string) (nanos []float64, err error) {
 	for _, request := range requests {
 		start := clock()
-		if err := t.ask(request, `{"type":"history"`); err != nil {
+		if err := t.request(request, `{"type":"history"`); err != nil {
 			return nil, fmt.Errorf("%s: %w", request, err)
 		}
 		nanos = append(nanos, float64(clock()-start))
@@ -229,13 +229,13 @@ func (t *talker) time(requests []string) (nanos []float64, err error) {
 	return nanos, nil
 }
 
-// catchUp reads all that was said, as one does who was away since the beginning, and
-// returns how many messages came in a second.
+// catchUp reads everything from the beginning, as a client does after a long absence, and
+// returns the messages per second.
 func catchUp(ctx context.Context, server *server, count int) (rate float64, err error) {
 	late := jsonDialect
 	late.hello = func(string, bool) string { return `{"type":"hello","nick":"late","since":1}` + "\n" }
 	start := clock()
-	conn, lines, err := enter(server.addr.String(), &late, "")
+	conn, lines, err := connectClient(server.addr.String(), &late, "")
 	if err != nil {
 		return 0, err
 	}

@@ -1,15 +1,15 @@
 //go:build linux
 
-// Loadgen measures chat beside its peers. It starts one server after the other,
-// puts thousands of clients on it from one process, and counts what reaches them.
+// Loadgen compares chat with its peers. It starts one server after the other, connects
+// thousands of clients to it from one process, and counts the messages that reach them.
 // scripts/bench builds it and everything it needs.
 //
-// Four things in one program:
+// It has these commands:
 //
 //	loadgen bench     the measurements
-//	loadgen tutorial  a chat as tutorials write it, one of the peers
-//	loadgen bare      the ceilings: a program that does nothing but write
-//	loadgen files     the least that serves files and takes some
+//	loadgen tutorial  a chat server as in tutorials, one of the peers
+//	loadgen bare      the ceiling: a server that only writes
+//	loadgen files     a minimal file server
 package main
 
 import (
@@ -40,7 +40,7 @@ func main() {
 	case "files":
 		err = runFileServer(args)
 	default:
-		err = fmt.Errorf("%s: no such command", command)
+		err = fmt.Errorf("unknown command %s", command)
 	}
 	if errors.Is(err, flag.ErrHelp) {
 		os.Exit(2)

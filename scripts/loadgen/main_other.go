@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// The generator is built on epoll and reads the servers' CPU from Linux' clocks.
+// The generator needs epoll and the CPU clocks of Linux.
 func main() {
 	fmt.Fprintln(os.Stderr, "the benchmark runs on Linux")
 	os.Exit(1)

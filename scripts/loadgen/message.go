@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Every message is a text of 64 bytes that ends with who sent it and its number,
-// both of a fixed width, so that a receiver checks a line by comparing eight bytes:
+// Every message is a text of 64 bytes. It ends with its sender and number, both of fixed
+// width, so that a receiver checks a line by comparing eight bytes:
 //
 //	~bench~ soup is ready and the bread is warm, so who 0007-10000042
 const (
@@ -17,24 +17,24 @@ const (
 	numberSize  = 8
 	senderSize  = 4
 	tailSize    = senderSize + 1 + numberSize
-	firstNumber = 10_000_000 // the first of those with eight digits
+	firstNumber = 10_000_000 // the first one with eight digits
 	mostNumbers = 99_999_999 - firstNumber
 )
 
-// smallTalk is what messages are pieces of.
-const smallTalk = "the soup is ready and the bread is warm, so whoever is hungry may come down to the kitchen before it is all gone again "
+// filler is the text that messages are pieces of.
+const filler = "the soup is ready and the bread is warm, so whoever is hungry may come down to the kitchen before it is all gone again "
 
-// piece is so much of the small talk, from another place for each n.
-func piece(n, size int) string { return strings.Repeat(smallTalk, 2)[n*7%len(smallTalk):][:size] }
+// piece returns size bytes of the filler, from a different offset for each n.
+func piece(n, size int) string { return strings.Repeat(filler, 2)[n*7%len(filler):][:size] }
 
-// newText is a text of a sender's with the number of its first message, and the nth words.
+// newText returns a text with the number of the sender's first message and the nth filler.
 func newText(sender, n int) string {
 	tail := fmt.Sprintf(" %04d-%08d", sender, firstNumber)
 	return marker + piece(n, textSize-len(marker)-len(tail)) + tail
 }
 
-// A number is kept as its eight digits, the first one in the highest byte: as it
-// stands in the text, so that neither side converts it.
+// number returns the digits of a message's number, the first one in the highest byte. This
+// is how it stands in the text, so neither side has to convert it.
 func number(n int64) (digits uint64) {
 	for shift, n := 0, n+firstNumber; shift < 64; shift += 8 {
 		digits |= uint64('0'+n%10) << shift
@@ -58,7 +58,7 @@ func carry(digits uint64) uint64 {
 	return digits
 }
 
-// senderOf reads the four digits before a number; -1 if they are none.
+// senderOf parses the four digits before a number. It returns -1 if they are not digits.
 func senderOf(b []byte) int {
 	n := 0
 	for _, c := range b[:senderSize] {

@@ -34,25 +34,25 @@ func parseOptions(args []string) (*options, error) {
 			return nil
 		}
 	}
-	flags.Func("cell", "only `CELLS`, with commas: "+strings.Join(cellNames(), ", "), list(&o.cells))
-	flags.Func("peer", "only `PEERS`, with commas; NAME=FILE is chat as FILE, another build", list(&o.peers))
-	flags.IntVar(&o.clients, "clients", 0, "only with `N` clients")
-	flags.IntVar(&o.senders, "senders", 0, "only with `N` of them sending")
-	flags.IntVar(&o.rounds, "rounds", 3, "measure `N` times")
-	flags.DurationVar(&o.length, "length", 3*time.Second, "send for `TIME` in a run")
-	flags.BoolVar(&o.quick, "quick", false, "one round of short runs: for a first look only")
-	flags.StringVar(&o.json, "json", "", "keep the raw figures in `FILE`")
-	flags.BoolVar(&o.plot, "plot", false, "draw the rates of the flood over the clients")
-	flags.Func("chat-flags", "give chat host further `FLAGS`", func(s string) error {
+	flags.Func("cell", "run only `CELLS`, separated by commas: "+strings.Join(cellNames(), ", "), list(&o.cells))
+	flags.Func("peer", "run only `PEERS`, separated by commas; NAME=FILE adds another build of chat", list(&o.peers))
+	flags.IntVar(&o.clients, "clients", 0, "run only with `N` clients")
+	flags.IntVar(&o.senders, "senders", 0, "run only with `N` senders")
+	flags.IntVar(&o.rounds, "rounds", 3, "measure `N` rounds")
+	flags.DurationVar(&o.length, "length", 3*time.Second, "send for `TIME` in each run")
+	flags.BoolVar(&o.quick, "quick", false, "do one round of short runs, for a first look only")
+	flags.StringVar(&o.json, "json", "", "write the raw figures to `FILE`")
+	flags.BoolVar(&o.plot, "plot", false, "plot the rates of the flood over the number of clients")
+	flags.Func("chat-flags", "pass `FLAGS` to chat host", func(s string) error {
 		o.chatFlags = strings.Fields(s)
 		return nil
 	})
-	flags.StringVar(&o.chat, "chat", "./chat", "chat is `FILE`")
-	flags.StringVar(&o.nats, "nats", "nats-server", "nats-server is `FILE`")
-	flags.StringVar(&o.ngircd, "ngircd", "ngircd", "ngircd is `FILE`")
-	flags.StringVar(&o.ncat, "ncat", "ncat", "ncat is `FILE`")
-	flags.StringVar(&o.irssi, "irssi", "irssi", "irssi is `FILE`")
-	flags.StringVar(&o.weechat, "weechat", "weechat-headless", "weechat is `FILE`")
+	flags.StringVar(&o.chat, "chat", "./chat", "use `FILE` as chat")
+	flags.StringVar(&o.nats, "nats", "nats-server", "use `FILE` as nats-server")
+	flags.StringVar(&o.ngircd, "ngircd", "ngircd", "use `FILE` as ngircd")
+	flags.StringVar(&o.ncat, "ncat", "ncat", "use `FILE` as ncat")
+	flags.StringVar(&o.irssi, "irssi", "irssi", "use `FILE` as irssi")
+	flags.StringVar(&o.weechat, "weechat", "weechat-headless", "use `FILE` as weechat")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -65,12 +65,12 @@ func parseOptions(args []string) (*options, error) {
 		}
 	}
 	if flags.NArg() > 0 || o.rounds < 1 || o.length <= 0 || o.clients < 0 || o.senders < 0 || o.senders > 9999 {
-		return nil, fmt.Errorf("wrong arguments; --help shows them")
+		return nil, fmt.Errorf("invalid arguments; see --help")
 	}
 	return o, nil
 }
 
-// wants: history is history-long, too.
+// wants reports whether the cell was selected. Selecting history also selects history-long.
 func (o *options) wants(cell string) bool {
 	return len(o.cells) == 0 || slices.ContainsFunc(o.cells, func(name string) bool {
 		return cell == name || strings.HasPrefix(cell, name+"-")

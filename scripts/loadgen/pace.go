@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A schedule says when each message is due: the senders take turns, one message
-// every gap. Whatever holds up the generator counts as the message's latency.
+// A schedule has the time at which each message is due: the senders take turns, one message
+// every gap. A delay in the generator counts as latency.
 type schedule struct {
 	start, end int64
 	gap        int64
-	base       []int64 // what each sender had sent before
+	base       []int64 // messages that each sender had sent before
 }
 
 func (s *schedule) due(sender int, k int64) (at int64, ok bool) {
@@ -24,8 +24,8 @@ func (s *schedule) due(sender int, k int64) (at int64, ok bool) {
 	return s.start + (k*int64(len(s.base))+int64(sender))*s.gap, k >= 0
 }
 
-// pace sends rate messages a second for a time, and returns when they have arrived,
-// with the latencies of all receipts.
+// pace sends rate messages per second. When all have arrived, it returns their latencies at
+// all receivers.
 func (g *generator) pace(ctx context.Context, rate int, length time.Duration) (*histogram, error) {
 	sched := &schedule{
 		start: clock() + int64(10*time.Millisecond),
@@ -36,10 +36,10 @@ func (g *generator) pace(ctx context.Context, rate int, length time.Duration) (*
 	before := g.latencies()
 	g.schedule.Store(sched)
 	defer g.schedule.Store(nil)
-	if err := g.follow(ctx, sched); err != nil {
+	if err := g.keepSchedule(ctx, sched); err != nil {
 		return nil, err
 	}
-	if err := g.settle(ctx, g.flow.stop()); err != nil {
+	if err := g.awaitDelivery(ctx, g.flow.stop()); err != nil {
 		return nil, err
 	}
 	all := g.latencies()
@@ -50,8 +50,8 @@ func (g *generator) pace(ctx context.Context, rate int, length time.Duration) (*
 	return all, nil
 }
 
-// follow keeps a thread of its own, that wakes up on time.
-func (g *generator) follow(ctx context.Context, sched *schedule) error {
+// keepSchedule sends from a thread of its own, which wakes up on time.
+func (g *generator) keepSchedule(ctx context.Context, sched *schedule) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	const usualSlack = 50_000
@@ -66,21 +66,23 @@ func (g *generator) follow(ctx context.Context, sched *schedule) error {
 			return context.Cause(ctx)
 		}
 		s := g.flow.senders[i%len(g.flow.senders)]
-		if err := s.sayNow(); err != nil {
+		if err := s.sendNow(); err != nil {
 			return fmt.Errorf("sender %d: %w", s.client.id, err)
 		}
 	}
 	return nil
 }
 
-// sayNow sends one message, and waits for the socket if it must.
-func (s *sender) sayNow() error {
-	if err := s.say(1); err != nil {
+// sendNow sends one message and, if it must, waits for the socket.
+func (s *sender) sendNow() error {
+	s.flow.mu.Lock()
+	defer s.flow.mu.Unlock()
+	if err := s.send(1); err != nil {
 		return err
 	}
 	for tries := 0; len(s.pending) > 0; tries++ {
 		if time.Duration(tries)*time.Second > patience {
-			return fmt.Errorf("the server takes no more")
+			return fmt.Errorf("the server accepts no more")
 		}
 		ready := []unix.PollFd{{Fd: int32(s.client.fd), Events: unix.POLLOUT}}
 		if _, err := unix.Poll(ready, 1000); err != nil && err != unix.EINTR {

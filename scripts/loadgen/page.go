@@ -8,27 +8,28 @@ import (
 	"slices"
 )
 
-// pageDialect is what a browser's page speaks: JSON lines in the frames of a WebSocket (RFC 6455).
+// pageDialect is the protocol of a browser's page: JSON lines in the frames of a WebSocket
+// (RFC 6455).
 var pageDialect = dialect{
 	hello: func(string, bool) string {
 		return "GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	},
-	control: func(line []byte, talks bool) (string, bool) {
+	handleControl: func(line []byte, sends bool) (string, bool) {
 		if isHeaderEnd(line) {
-			return framed(`{"type":"hello","version":1,"backlog":0}` + "\n"), false
+			return frame(`{"type":"hello","version":1,"backlog":0}` + "\n"), false
 		}
-		return jsonDialect.control(line, talks)
+		return jsonDialect.handleControl(line, sends)
 	},
-	say:    func(text string) string { return framed(jsonDialect.say(text)) },
-	bye:    framed(jsonDialect.bye),
-	after:  jsonDialect.after,
-	echo:   true,
-	frames: true,
+	message: func(text string) string { return frame(jsonDialect.message(text)) },
+	quit:    frame(jsonDialect.quit),
+	after:   jsonDialect.after,
+	echo:    true,
+	frames:  true,
 }
 
-// framed puts line into a frame that is masked with zeros, which changes nothing of it.
-func framed(line string) string {
+// frame returns a frame with line. Its mask is all zeros, which leaves the bytes unchanged.
+func frame(line string) string {
 	header := []byte{0x81, 0x80 | byte(len(line))}
 	if len(line) > 125 {
 		header = binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(line)))
@@ -36,24 +37,24 @@ func framed(line string) string {
 	return string(header) + "\x00\x00\x00\x00" + line
 }
 
-// An unframer takes frames' headers out of a stream.
+// An unframer strips the frame headers from a stream.
 type unframer struct {
-	begun  bool   // frames come from here on
-	left   int    // bytes of the frame at hand that are still to come
-	header []byte // the beginning of one that is not whole
+	begun  bool   // the HTTP header is over
+	left   int    // bytes left of the current frame
+	header []byte // an incomplete frame header
 }
 
-// take takes the headers out of b, in place.
-func (u *unframer) take(b []byte) []byte {
+// strip removes the headers from b, in place.
+func (u *unframer) strip(b []byte) []byte {
 	kept := b[:0]
 	for len(b) > 0 {
 		if u.left == 0 {
-			need := u.need(b)
+			need := u.headerSize(b)
 			if need > len(u.header)+len(b) {
 				u.header = append(u.header, b...)
 				break
 			}
-			b = b[u.open(b, need):]
+			b = b[u.beginFrame(b, need):]
 		}
 		n := min(u.left, len(b))
 		kept = append(kept, b[:n]...)
@@ -63,8 +64,8 @@ func (u *unframer) take(b []byte) []byte {
 	return kept
 }
 
-// need returns how many bytes the header has that begins with u.header and b.
-func (u *unframer) need(b []byte) int {
+// headerSize returns the size of the header that begins with u.header and b.
+func (u *unframer) headerSize(b []byte) int {
 	head := append(slices.Clone(u.header), b[:min(len(b), 2)]...)
 	switch {
 	case len(head) < 2:
@@ -77,9 +78,9 @@ func (u *unframer) need(b []byte) int {
 	return 2
 }
 
-// open begins the frame whose header is u.header and the start of b, and returns how many
-// bytes of b that took.
-func (u *unframer) open(b []byte, need int) int {
+// beginFrame begins the frame whose header is u.header and the start of b. It returns how
+// many bytes of b belong to the header.
+func (u *unframer) beginFrame(b []byte, need int) int {
 	used := need - len(u.header)
 	header := append(u.header, b[:used]...)
 	switch u.header = u.header[:0]; need {
@@ -90,11 +91,11 @@ func (u *unframer) open(b []byte, need int) int {
 	default:
 		u.left = int(binary.BigEndian.Uint64(header[2:]))
 	}
-	if header[0] == 0x88 { // closing: its status is no line
+	if header[0] == 0x88 { // a close frame: its status is not a line
 		u.left = 0
 	}
 	return used
 }
 
-// isHeaderEnd reports whether line is the empty one behind an HTTP header.
+// isHeaderEnd reports whether line is the empty line after an HTTP header.
 func isHeaderEnd(line []byte) bool { return bytes.Equal(line, []byte("\r\n")) }

@@ -12,17 +12,17 @@ import (
 
 // A peer is a program to measure.
 type peer struct {
-	name    string
-	dialect *dialect
-	most    int    // clients it is put to; 0: as many as there are
-	binary  string // its size is told; empty: it is a part of this program
-	argv    func(b *bench, addr netip.AddrPort, clients int) ([]string, error)
-	prepare func(addr netip.AddrPort) error // has the server do something before clients come; nil: nothing
-	front   *front                          // what a person joins with; nil: nothing to measure
+	name       string
+	dialect    *dialect
+	maxClients int    // the most clients to measure it with; 0: any number
+	binary     string // path, to report its size; empty: it is part of this program
+	argv       func(b *bench, addr netip.AddrPort, clients int) ([]string, error)
+	prepare    func(addr netip.AddrPort) error // prepares the server before clients connect; nil: nothing to do
+	front      *front                          // the program a person joins with; nil: none
 }
 
-// newPeers are the peers by name. A chat of another build may be among those wanted:
-// before=/tmp/chat measures that binary under the name before.
+// newPeers returns the peers by name, including the other builds of chat in --peer:
+// before=/tmp/chat measures /tmp/chat under the name before.
 func newPeers(opts *options) map[string]*peer {
 	all := []*peer{
 		chatPeer("chat", opts.chat),
@@ -32,10 +32,10 @@ func newPeers(opts *options) map[string]*peer {
 		chatPeer("chat-plain", opts.chat),
 		{name: "nats-server", dialect: &natsDialect, binary: opts.nats, argv: natsArgv},
 		{name: "jetstream", dialect: &jetStreamDialect, binary: opts.nats, argv: jetStreamArgv, prepare: makeStream},
-		{name: "ngircd", dialect: &ircDialect, most: 100, binary: opts.ngircd, argv: ircArgv},
-		{name: "ncat", dialect: &ncatDialect, most: 100, binary: opts.ncat, argv: ncatArgv},
-		{name: "irssi", dialect: &ircDialect, most: 100, binary: opts.irssi, argv: ircArgv, front: &irssiFront},
-		{name: "weechat", dialect: &ircDialect, most: 100, binary: opts.weechat, argv: ircArgv, front: &weechatFront},
+		{name: "ngircd", dialect: &ircDialect, maxClients: 100, binary: opts.ngircd, argv: ircArgv},
+		{name: "ncat", dialect: &ncatDialect, maxClients: 100, binary: opts.ncat, argv: ncatArgv},
+		{name: "irssi", dialect: &ircDialect, maxClients: 100, binary: opts.irssi, argv: ircArgv, front: &irssiFront},
+		{name: "weechat", dialect: &ircDialect, maxClients: 100, binary: opts.weechat, argv: ircArgv, front: &weechatFront},
 		{name: "tutorial", dialect: &tutorialDialect, argv: tutorialArgv},
 		{name: pythonPeer, argv: pythonArgv},
 		{name: "go-files", argv: goFilesArgv},
@@ -56,13 +56,13 @@ func newPeers(opts *options) map[string]*peer {
 
 func (p *peer) bare() bool { return p.dialect == &bareDialect }
 
-// suits: a peer is not put to what it is not made for, unless it is asked for by name.
-func (p *peer) suits(s shape) bool {
-	return (p.most == 0 || s.clients <= p.most) && (!p.bare() || s.senders == 1)
+// canRun reports whether the peer can run the shape. The flags can override it.
+func (p *peer) canRun(s shape) bool {
+	return (p.maxClients == 0 || s.clients <= p.maxClients) && (!p.bare() || s.senders == 1)
 }
 
-// chatPeer speaks JSON, as a page does, keeps a history besides, or has the screen do without, as the end
-// of its name says.
+// chatPeer returns chat as a peer. The end of the name selects JSON clients, page clients,
+// a history or the plain interface.
 func chatPeer(name, binary string) *peer {
 	p := &peer{name: name, dialect: &textDialect, binary: binary, front: &screenFront}
 	p.argv = func(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
@@ -83,7 +83,7 @@ func chatPeer(name, binary string) *peer {
 			if err != nil {
 				return nil, err
 			}
-			dir, err := b.folder(name)
+			dir, err := b.diskDir(name)
 			return append(argv, "--history", filepath.Join(dir, "room.chat")), err
 		}
 	case strings.HasSuffix(name, "-plain"):
@@ -135,7 +135,7 @@ func bareArgv(chunk int) func(*bench, netip.AddrPort, int) ([]string, error) {
 	}
 }
 
-// file writes a configuration.
+// file writes a configuration file and returns its path.
 func (b *bench) file(name, text string) (string, error) {
 	path := filepath.Join(b.dir, name)
 	return path, os.WriteFile(path, []byte(text), 0o644)

@@ -10,15 +10,15 @@ import (
 )
 
 // plot draws the deliveries per second of the flood with one sender, as bars on a
-// scale of powers of ten.
+// logarithmic scale.
 func (b *bench) plot(w io.Writer) {
 	const perDecade, lowest = 15.0, 1e5
-	fmt.Fprintf(w, "\ndeliveries/s, one sends; %d columns are ten times as much\n", int(perDecade))
+	fmt.Fprintf(w, "\ndeliveries/s with one sender; %d columns are a factor of ten\n", int(perDecade))
 	for _, c := range newCells() {
 		if c.name != "flood" {
 			continue
 		}
-		for _, s := range b.shapesOf(c) {
+		for _, s := range b.selectShapes(c) {
 			if s.senders != 1 {
 				continue
 			}

@@ -12,27 +12,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reader is one thread that reads for its share of the clients, all into one
-// buffer: that is what keeps a client cheap.
+// A reader is a thread that reads for its share of the clients. They share one buffer,
+// which keeps a client cheap.
 type reader struct {
-	gen     *generator
-	poll    int
+	gen  *generator
+	poll int
+
+	// Owned by loop.
 	buf     []byte
-	now     int64 // when the bytes in hand were read
+	now     int64 // when the current bytes were read
 	count   int64
 	latency *histogram
-	bytes   int // since it rested
+	bytes   int // since the last pause
 	pause   time.Duration
 
-	_         [64]byte // what others look at has a cache line of its own
-	delivered atomic.Int64
-	last      atomic.Int64 // when the last message came
-	_         [48]byte
+	_           [64]byte // the fields that others read get their own cache line
+	delivered   atomic.Int64
+	lastArrival atomic.Int64 // when the last message arrived
+	_           [48]byte
 }
 
 const (
 	readSize   = 128 << 10
-	idleMillis = 5 // a reader looks up this often
+	idleMillis = 5 // a reader checks for the end this often
 )
 
 func newReader(gen *generator) (*reader, error) {
@@ -47,8 +49,8 @@ func (r *reader) add(c *client) error {
 	return unix.EpollCtl(r.poll, unix.EPOLL_CTL_ADD, c.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c.id)})
 }
 
-// watch asks to be woken when a client's socket takes bytes again, or no longer.
-func (r *reader) watch(c *client, out bool) error {
+// setWritable turns on or off the event that a client's socket is writable.
+func (r *reader) setWritable(c *client, out bool) error {
 	events := uint32(unix.EPOLLIN)
 	if out {
 		events |= unix.EPOLLOUT
@@ -71,19 +73,19 @@ func (r *reader) loop() {
 				return
 			}
 			if i%64 == 63 {
-				r.gen.pump()
+				r.gen.trySend()
 			}
 		}
-		r.gen.pump()
-		r.rest(n)
+		r.gen.trySend()
+		r.pauseIfFast(n)
 	}
 }
 
-// rest lets more come where reads get little: so long that the next ones get some
-// lines at once. A server that writes line by line would otherwise have to share the
-// machine with a generator that reads line by line. It takes far less time than the
-// messages in flight last, and is not done where latency is measured.
-func (r *reader) rest(reads int) {
+// pauseIfFast pauses while reads return little, for so long that the next ones return
+// several lines. Otherwise a server that writes line by line would share the machine with a
+// generator that reads line by line. A pause is much shorter than the time for the messages
+// in flight. There is none while latency is measured.
+func (r *reader) pauseIfFast(reads int) {
 	const little, shortest, longest = 2 << 10, 50 * time.Microsecond, 5 * time.Millisecond
 	switch {
 	case reads <= 0 || r.gen.schedule.Load() != nil:
@@ -99,9 +101,9 @@ func (r *reader) rest(reads int) {
 	}
 }
 
-// read takes what has come for one client.
+// read reads for one client.
 func (r *reader) read(c *client) error {
-	begun := copy(r.buf, c.carry)
+	begun := copy(r.buf, c.partial)
 	n, err := rawRead(c.fd, r.buf[begun:])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
@@ -113,29 +115,29 @@ func (r *reader) read(c *client) error {
 	}
 	r.bytes += n
 	if c.frames.begun {
-		n = len(c.frames.take(r.buf[begun : begun+n]))
+		n = len(c.frames.strip(r.buf[begun : begun+n]))
 	}
 	before := r.count
 	r.now = clock()
 	b := r.buf[:begun+n]
-	used, err := c.take(r, b)
+	used, err := c.readLines(r, b)
 	if err != nil {
 		return err
 	}
 	if len(b)-used > len(r.buf)/2 {
-		return fmt.Errorf("client %d: a line of %d bytes", c.id, len(b)-used)
+		return fmt.Errorf("client %d: line of %d bytes", c.id, len(b)-used)
 	}
-	c.carry = append(c.carry[:0], b[used:]...)
+	c.partial = append(c.partial[:0], b[used:]...)
 	if r.count != before {
-		r.last.Store(r.now)
+		r.lastArrival.Store(r.now)
 		r.delivered.Store(r.count)
 	}
 	return nil
 }
 
-// arrived notes n further messages of a sender at a client.
-func (r *reader) arrived(c *client, sender int, n int64) {
-	g := &c.from[sender]
+// countArrivals counts n more messages of a sender at a client.
+func (r *reader) countArrivals(c *client, sender int, n int64) {
+	g := &c.received[sender]
 	before := g.count
 	g.count += n
 	r.count += n
@@ -147,11 +149,11 @@ func (r *reader) arrived(c *client, sender int, n int64) {
 		}
 	}
 	if f := r.gen.flow; f != nil {
-		f.passed(sender, before, g.count)
+		f.blockArrived(sender, before, g.count)
 	}
 }
 
-// rawRead does not tell the scheduler: the sockets never block.
+// rawRead reads without notifying the scheduler: the sockets never block.
 func rawRead(fd int, b []byte) (int, error) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 	if errno != 0 {

@@ -14,10 +14,10 @@ import (
 	"unicode/utf8"
 )
 
-// report prints the table of medians, and keeps the raw figures.
+// report prints the table of medians and writes the raw figures.
 func (b *bench) report(w io.Writer, took time.Duration) error {
 	machine := describeMachine()
-	fmt.Fprintf(w, "%s; %d rounds, medians; × is the ratio to the base of the cell in the same round; %v\n",
+	fmt.Fprintf(w, "%s; medians of %d rounds; × is the ratio to the cell's base in the same round; %v\n",
 		machine, b.opts.rounds, took.Round(time.Second))
 	for _, c := range newCells() {
 		if rows := b.rows(c); len(rows) > 1 {
@@ -29,7 +29,7 @@ func (b *bench) report(w io.Writer, took time.Duration) error {
 		b.plot(w)
 	}
 	if b.opts.json != "" {
-		if err := b.keep(machine); err != nil {
+		if err := b.saveFigures(machine); err != nil {
 			return err
 		}
 	}
@@ -39,7 +39,7 @@ func (b *bench) report(w io.Writer, took time.Duration) error {
 	return nil
 }
 
-func (b *bench) keep(machine string) error {
+func (b *bench) saveFigures(machine string) error {
 	text, err := json.MarshalIndent(map[string]any{"machine": machine, "runs": b.runs}, "", " ")
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func describeMachine() string {
 	return fmt.Sprintf("%d CPUs (%s), Linux %s, %s", runtime.NumCPU(), model, strings.TrimSpace(string(kernel)), runtime.Version())
 }
 
-// rows are a cell's table, a peer in each shape.
+// rows returns a cell's table, with one row for each peer in each shape.
 func (b *bench) rows(c *cell) [][]string {
 	head := []string{c.name, "peer"}
 	for _, col := range c.columns {
@@ -78,7 +78,7 @@ func (b *bench) rows(c *cell) [][]string {
 		}
 	}
 	rows := [][]string{head}
-	for _, s := range b.shapesOf(c) {
+	for _, s := range b.selectShapes(c) {
 		for _, name := range b.peersIn(c, s) {
 			rows = append(rows, b.row(c, s, name))
 		}
@@ -88,14 +88,14 @@ func (b *bench) rows(c *cell) [][]string {
 
 func (b *bench) peersIn(c *cell, s shape) (names []string) {
 	for _, r := range b.runs {
-		if r.is(c, s) && !slices.Contains(names, r.Peer) {
+		if r.matches(c, s) && !slices.Contains(names, r.Peer) {
 			names = append(names, r.Peer)
 		}
 	}
 	return names
 }
 
-func (r run) is(c *cell, s shape) bool {
+func (r run) matches(c *cell, s shape) bool {
 	return r.Cell == c.name && r.Clients == s.clients && r.Senders == s.senders
 }
 
@@ -130,7 +130,7 @@ func (b *bench) row(c *cell, s shape, name string) []string {
 
 func (b *bench) count(c *cell, s shape, name string) (runs, failed int) {
 	for _, r := range b.runs {
-		if r.is(c, s) && r.Peer == name {
+		if r.matches(c, s) && r.Peer == name {
 			if runs++; r.Failed != "" {
 				failed++
 			}
@@ -139,18 +139,18 @@ func (b *bench) count(c *cell, s shape, name string) (runs, failed int) {
 	return runs, failed
 }
 
-// figures are a peer's, by round.
+// figures returns a peer's values, by round.
 func (b *bench) figures(c *cell, s shape, name, key string) map[int]float64 {
 	byRound := make(map[int]float64)
 	for _, r := range b.runs {
-		if v, ok := r.Values[key]; ok && r.is(c, s) && r.Peer == name {
+		if v, ok := r.Values[key]; ok && r.matches(c, s) && r.Peer == name {
 			byRound[r.Round] = v
 		}
 	}
 	return byRound
 }
 
-// ratios are to another peer's in the same round.
+// ratios returns the ratios to another peer's values in the same round.
 func (b *bench) ratios(c *cell, s shape, name, to, key string) map[int]float64 {
 	byRound := b.figures(c, s, name, key)
 	base := b.figures(c, s, to, key)
@@ -176,7 +176,7 @@ func median(byRound map[int]float64) (float64, bool) {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2, true
 }
 
-// printTable prints in Markdown, in columns.
+// printTable prints a Markdown table with aligned columns.
 func printTable(w io.Writer, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

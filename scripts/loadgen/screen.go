@@ -10,41 +10,41 @@ import (
 )
 
 const (
-	fullRoom  = 100_000 // messages
-	lastOfAll = "☼"     // ends the last of them
-	testLines = 10_000
-	lastLine  = "☾" // ends the last of those
-	lineRate  = 1000
-	joiner    = "bench"
+	backlogSize  = 100_000 // messages
+	backlogEnd   = "☼"     // at the end of the last of them
+	testLines    = 10_000
+	testLinesEnd = "☾" // at the end of the last of those
+	lineRate     = 1000
+	joiner       = "bench"
 )
 
-// runScreen measures what a person has before them: how long it takes to come in, how
-// long a key takes to be seen while others talk, and what that costs.
+// runScreen measures an interactive client: the time to join, the time until a key appears
+// while others send, and the CPU.
 func runScreen(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	if p.front == nil {
-		return nil, fmt.Errorf("no person joins with it")
+		return nil, fmt.Errorf("no interactive client")
 	}
-	sc, err := b.setScene(ctx, p)
+	sc, err := b.newScene(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	defer sc.close()
 	v := make(values)
-	if err := sc.enter(ctx, b, v); err != nil {
-		return nil, fmt.Errorf("coming in: %w", err)
+	if err := sc.join(ctx, b, v); err != nil {
+		return nil, fmt.Errorf("join: %w", err)
 	}
-	if p.front.typed {
-		if err := sc.typing(ctx, b.typingLength(), v); err != nil {
-			return nil, fmt.Errorf("typing: %w", err)
+	if p.front.showsKeys {
+		if err := sc.measureTyping(ctx, b.typingLength(), v); err != nil {
+			return nil, fmt.Errorf("type: %w", err)
 		}
 	}
-	if err := sc.listen(ctx, v); err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
+	if err := sc.measureLines(ctx, v); err != nil {
+		return nil, fmt.Errorf("receive: %w", err)
 	}
 	return v, nil
 }
 
-// typingLength: the last hundredth of some keys a second needs a while.
+// typingLength is long enough for a 99th percentile of a few keys per second.
 func (b *bench) typingLength() time.Duration {
 	const least = 30 * time.Second
 	if b.opts.quick {
@@ -53,29 +53,29 @@ func (b *bench) typingLength() time.Duration {
 	return max(least, b.opts.length)
 }
 
-// A scene is a room with somebody who talks, and a person at a terminal.
+// A scene is a room with a sender, and a person at a terminal.
 type scene struct {
 	peer   *peer
 	server *server
-	talker *talker
+	sender *lineSender
 	term   *terminal
 }
 
-func (b *bench) setScene(ctx context.Context, p *peer) (sc *scene, err error) {
+func (b *bench) newScene(ctx context.Context, p *peer) (sc *scene, err error) {
 	sc = &scene{peer: p}
 	var flags []string
-	if p.front.full {
-		flags = []string{"--keep", fmt.Sprint(2 * fullRoom), "--keep-bytes", "0"}
+	if p.front.backlog {
+		flags = []string{"--keep", fmt.Sprint(2 * backlogSize), "--keep-bytes", "0"}
 	}
 	if sc.server, err = b.serve(ctx, p, 2, flags...); err != nil {
 		return nil, err
 	}
-	if sc.talker, err = newTalker(p.dialect, sc.server.addr); err == nil && p.front.full {
+	if sc.sender, err = newLineSender(p.dialect, sc.server.addr); err == nil && p.front.backlog {
 		err = sc.fill()
 	}
 	if err != nil {
 		sc.close()
-		return nil, fmt.Errorf("filling the room: %w", err)
+		return nil, fmt.Errorf("fill the room: %w", err)
 	}
 	return sc, nil
 }
@@ -84,54 +84,54 @@ func (sc *scene) close() {
 	if sc.term != nil {
 		sc.term.stop()
 	}
-	if sc.talker != nil {
-		sc.talker.conn.Close()
+	if sc.sender != nil {
+		sc.sender.conn.Close()
 	}
 	sc.server.stop()
 }
 
-// fill has much said, and waits until the host has all of it.
+// fill sends the backlog and waits until the host has all of it.
 func (sc *scene) fill() error {
-	for n := range fullRoom {
+	for n := range backlogSize {
 		end := ""
-		if n == fullRoom-1 {
-			end = lastOfAll
+		if n == backlogSize-1 {
+			end = backlogEnd
 		}
-		if err := sc.talker.say(end); err != nil {
+		if err := sc.sender.sendText(end); err != nil {
 			return err
 		}
 	}
-	return sc.talker.ask("/nick filled\n", "* you are now filled")
+	return sc.sender.request("/nick filled\n", "* you are now filled")
 }
 
-// enter has the person join.
-func (sc *scene) enter(ctx context.Context, b *bench, v values) error {
+// join starts the client and waits until it has joined.
+func (sc *scene) join(ctx context.Context, b *bench, v values) error {
 	f := sc.peer.front
 	argv, err := f.argv(b, sc.peer, sc.server.addr)
 	if err != nil {
 		return err
 	}
 	term := newTerminal(argv)
-	first, ready, last := term.watch(f.first), term.watch(f.ready), term.watch(lastOfAll)
+	first, ready, last := term.watch(f.first), term.watch(f.ready), term.watch(backlogEnd)
 	if err := term.start(b.dir); err != nil {
 		return err
 	}
 	sc.term = term
 	if f.ready == "" {
-		if err := sc.talker.ask("", " JOIN "); err != nil {
+		if err := sc.sender.request("", " JOIN "); err != nil {
 			return fmt.Errorf("%w; %s", err, term.lastDrawn())
 		}
 		return nil
 	}
-	in, err := term.when(ctx, ready)
-	if err != nil || !f.full {
+	in, err := term.await(ctx, ready)
+	if err != nil || !f.backlog {
 		return err
 	}
-	began, err := term.when(ctx, first)
+	began, err := term.await(ctx, first)
 	if err != nil {
 		return err
 	}
-	filled, err := term.when(ctx, last)
+	filled, err := term.await(ctx, last)
 	if err != nil {
 		return err
 	}
@@ -142,18 +142,18 @@ func (sc *scene) enter(ctx context.Context, b *bench, v values) error {
 	return err
 }
 
-// typing has the person type while somebody else talks.
-func (sc *scene) typing(ctx context.Context, length time.Duration, v values) error {
+// measureTyping types while the sender sends.
+func (sc *scene) measureTyping(ctx context.Context, length time.Duration, v values) error {
 	cpu, err := cpuTime(sc.term.pid())
 	if err != nil {
 		return err
 	}
 	start := clock()
-	talked := make(chan error, 1)
-	go func() { talked <- sc.talker.pace(ctx, int(length.Seconds()*lineRate), "") }()
-	times, err := sc.term.press(ctx, length)
-	if talk := <-talked; err == nil {
-		err = talk
+	paced := make(chan error, 1)
+	go func() { paced <- sc.sender.pace(ctx, int(length.Seconds()*lineRate), "") }()
+	times, err := sc.term.measureKeys(ctx, length)
+	if paceErr := <-paced; err == nil {
+		err = paceErr
 	}
 	if err != nil {
 		return err
@@ -165,20 +165,20 @@ func (sc *scene) typing(ctx context.Context, length time.Duration, v values) err
 	return err
 }
 
-// listen has somebody else say some lines, and measures what they cost.
-func (sc *scene) listen(ctx context.Context, v values) error {
+// measureLines measures the CPU that received lines cost.
+func (sc *scene) measureLines(ctx context.Context, v values) error {
 	before, err := cpuTime(sc.term.pid())
 	if err != nil {
 		return err
 	}
-	start, drawn, last := clock(), sc.term.drawn.Load(), sc.term.watch(lastLine)
-	if err := sc.talker.pace(ctx, testLines, lastLine); err != nil {
+	start, drawn, last := clock(), sc.term.drawn.Load(), sc.term.watch(testLinesEnd)
+	if err := sc.sender.pace(ctx, testLines, testLinesEnd); err != nil {
 		return err
 	}
 	if sc.peer.front.ready != "" {
-		_, err = sc.term.when(ctx, last)
-	} else { // it answers when it has read all before
-		err = sc.talker.ask("PRIVMSG "+joiner+" :\x01PING 1\x01\r\n", "\x01PING 1\x01")
+		_, err = sc.term.await(ctx, last)
+	} else { // the reply comes after it has read everything before
+		err = sc.sender.request("PRIVMSG "+joiner+" :\x01PING 1\x01\r\n", "\x01PING 1\x01")
 	}
 	if err != nil {
 		return err
@@ -189,9 +189,9 @@ func (sc *scene) listen(ctx context.Context, v values) error {
 	return err
 }
 
-// press types for a time, and measures how long each key takes until it is on the
-// screen. A key is a letter that is nowhere else; now and then Ctrl-U clears the line.
-func (t *terminal) press(ctx context.Context, length time.Duration) (*histogram, error) {
+// measureKeys types for a time and measures how long each key takes to appear. A key is a
+// letter that occurs nowhere else; now and then Ctrl-U clears the line.
+func (t *terminal) measureKeys(ctx context.Context, length time.Duration) (*histogram, error) {
 	const gap, jitter = 100 * time.Millisecond, 50 * time.Millisecond
 	const firstLetter, letters, lineLength = 'Ꭰ', 80, 40
 	var shown []watch
@@ -214,7 +214,7 @@ func (t *terminal) press(ctx context.Context, length time.Duration) (*histogram,
 	}
 	times := new(histogram)
 	for i, w := range shown {
-		at, err := t.when(ctx, w)
+		at, err := t.await(ctx, w)
 		if err != nil {
 			return nil, fmt.Errorf("key %d of %d: %w", i+1, len(shown), err)
 		}

@@ -18,14 +18,14 @@ import (
 	"time"
 )
 
-// A process is under measurement.
+// A process is a measured program.
 type process struct {
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited chan struct{} // closed by watchExit
 }
 
-// await notes when the process has ended. It has been started.
-func (p *process) await() {
+// watchExit closes exited when the started process has ended.
+func (p *process) watchExit() {
 	_ = p.cmd.Wait()
 	close(p.exited)
 }
@@ -39,7 +39,7 @@ type server struct {
 	log  *os.File
 }
 
-// startServer runs a program that listens on addr; its output goes to a file.
+// startServer starts a program that listens on addr. Its output goes to a file in dir.
 func startServer(dir string, addr netip.AddrPort, argv []string) (*server, error) {
 	log, err := os.CreateTemp(dir, "server-*.log")
 	if err != nil {
@@ -47,18 +47,18 @@ func startServer(dir string, addr netip.AddrPort, argv []string) (*server, error
 	}
 	s := &server{process{exec.Command(argv[0], argv[1:]...), make(chan struct{})}, addr, log}
 	s.cmd.Dir = dir
-	s.cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir) // what a killed server leaves behind goes with dir
+	s.cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir) // its files are deleted with dir
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		log.Close()
 		return nil, err
 	}
-	go s.await()
+	go s.watchExit()
 	return s, nil
 }
 
-// awaitOpen waits until the server listens. It does not connect: some servers would
+// awaitOpen waits until the server listens. It does not connect, because some servers would
 // count that as a client.
 func (s *server) awaitOpen(ctx context.Context) error {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -67,7 +67,7 @@ func (s *server) awaitOpen(ctx context.Context) error {
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("the server ended: %s", s.lastWords())
+			return fmt.Errorf("the server ended: %s", s.logTail())
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		default:
@@ -84,7 +84,7 @@ func listens(addr netip.AddrPort) bool {
 	return err == nil && bytes.Contains(table, []byte(want))
 }
 
-// stop kills the server: nobody has to wait for goodbyes to thousands of clients.
+// stop kills the server. A graceful shutdown with thousands of clients would take long.
 func (s *server) stop() {
 	_ = s.cmd.Process.Kill()
 	<-s.exited
@@ -92,13 +92,13 @@ func (s *server) stop() {
 	os.Remove(s.log.Name())
 }
 
-func (s *server) lastWords() string {
+func (s *server) logTail() string {
 	text, _ := os.ReadFile(s.log.Name())
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-3):], []byte("; ")))
 }
 
-// memory is a figure of /proc/PID/status in bytes: VmRSS, RssAnon, VmHWM.
+// memory returns a value of /proc/PID/status in bytes: VmRSS, RssAnon, VmHWM.
 func (p *process) memory(key string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
 	if err != nil {
@@ -113,7 +113,7 @@ func (p *process) memory(key string) (float64, error) {
 	return 0, fmt.Errorf("no %s in /proc/%d/status", key, p.pid())
 }
 
-// freeAddr finds a port below those the system gives to clients.
+// freeAddr finds a free port below the range for outgoing connections.
 func freeAddr() (netip.AddrPort, error) {
 	for range 1000 {
 		nextPort = 20_000 + (nextPort+7)%10_000

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// A stage is a server with a crowd on it.
+// A stage is a server with clients.
 type stage struct {
 	server  *server
 	gen     *generator
 	stalled *generator // clients that do not read
-	orders  net.Conn   // to the bare program
-	said    *bufio.Reader
+	orders  net.Conn   // to the bare server
+	replies *bufio.Reader
 }
 
-// open starts a server and brings clients in.
+// open starts a server and connects the clients.
 func (b *bench) open(ctx context.Context, p *peer, s shape) (*stage, error) {
 	server, err := b.serve(ctx, p, s.clients)
 	if err != nil {
@@ -41,10 +41,10 @@ func (b *bench) open(ctx context.Context, p *peer, s shape) (*stage, error) {
 	return st, nil
 }
 
-// serve starts a server for so many clients, with further flags.
+// serve starts a server for a number of clients, with additional flags.
 func (b *bench) serve(ctx context.Context, p *peer, clients int, flags ...string) (*server, error) {
-	if clients > b.mostClients() {
-		return nil, fmt.Errorf("a process may have %d files open here", b.files)
+	if clients > b.maxClients() {
+		return nil, fmt.Errorf("a process may have only %d files open", b.maxFiles)
 	}
 	addr, err := freeAddr()
 	if err != nil {
@@ -69,7 +69,7 @@ func (b *bench) serve(ctx context.Context, p *peer, clients int, flags ...string
 	return server, nil
 }
 
-// close ends the readers first: they would take the end of the server for a fault.
+// close ends the readers first, which would report the end of the server as a failure.
 func (st *stage) close() {
 	if st.gen != nil {
 		st.gen.stop()
@@ -88,13 +88,12 @@ func (st *stage) close() {
 
 func (st *stage) takeOrders() (err error) {
 	if st.orders, err = net.Dial("tcp", st.server.addr.String()); err == nil {
-		st.said = bufio.NewReader(st.orders)
+		st.replies = bufio.NewReader(st.orders)
 	}
 	return err
 }
 
-// flood has messages sent for a time, at most so many, and returns when all have
-// arrived.
+// flood sends for a time, up to most messages, and returns when all have arrived.
 func (st *stage) flood(ctx context.Context, length time.Duration, most int64) error {
 	if st.orders != nil {
 		return st.floodBare(ctx, length, most)
@@ -105,12 +104,12 @@ func (st *stage) flood(ctx context.Context, length time.Duration, most int64) er
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	end, moved, had := clock()+int64(length), clock(), int64(0)
-	for now := clock(); now < end && now < moved+int64(patience) && !f.exhausted(); now = clock() {
+	for now := clock(); now < end && now < moved+int64(patience) && !f.isExhausted(); now = clock() {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:
-			f.pump() // for a reader that found it taken
+			f.trySend() // if a reader found mu locked
 		}
 		if err := st.gen.failed(); err != nil {
 			return err
@@ -119,7 +118,7 @@ func (st *stage) flood(ctx context.Context, length time.Duration, most int64) er
 			moved, had = now, has
 		}
 	}
-	return st.gen.settle(ctx, f.stop())
+	return st.gen.awaitDelivery(ctx, f.stop())
 }
 
 func (st *stage) floodBare(ctx context.Context, length time.Duration, most int64) error {
@@ -128,9 +127,9 @@ func (st *stage) floodBare(ctx context.Context, length time.Duration, most int64
 	}
 	done := make(chan struct{})
 	defer close(done)
-	go st.tellArrivals(done)
+	go st.reportArrivals(done)
 	_ = st.orders.SetReadDeadline(time.Now().Add(length + 2*patience))
-	reply, err := st.said.ReadString('\n')
+	reply, err := st.replies.ReadString('\n')
 	if err != nil {
 		return err
 	}
@@ -138,11 +137,11 @@ func (st *stage) floodBare(ctx context.Context, length time.Duration, most int64
 	if err != nil {
 		return err
 	}
-	return st.gen.settle(ctx, []int64{sent})
+	return st.gen.awaitDelivery(ctx, []int64{sent})
 }
 
-// tellArrivals lets the bare program go on writing.
-func (st *stage) tellArrivals(done chan struct{}) {
+// reportArrivals reports arrivals to the bare server, so that it continues to write.
+func (st *stage) reportArrivals(done chan struct{}) {
 	for {
 		select {
 		case <-done:
@@ -155,7 +154,7 @@ func (st *stage) tellArrivals(done chan struct{}) {
 	}
 }
 
-// warmUp: buffers have grown, and what was said when the clients came is over.
+// warmUp sends for a while, so that buffers grow and the join messages are over.
 func (st *stage) warmUp(ctx context.Context) error {
 	const deliveries, least = 1_000_000, 16
 	return st.flood(ctx, 300*time.Millisecond, max(deliveries/int64(len(st.gen.clients)), least))

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// runStart times how long it takes from the start of the program until it has let a
-// first client in.
+// runStart measures the time from the start of a server until it lets the first client in.
 func runStart(ctx context.Context, b *bench, p *peer, s shape) (values, error) {
 	const times = 10
 	path, err := exec.LookPath(p.binary)
@@ -45,7 +44,8 @@ func (b *bench) startOnce(ctx context.Context, p *peer) (seconds, rss float64, e
 	return seconds, rss, err
 }
 
-// startUp starts a server, with further flags, and tells when it let a first client in.
+// startUp starts a server, with additional flags, and returns the time until it let the
+// first client in.
 func (b *bench) startUp(ctx context.Context, p *peer, flags ...string) (_ *server, seconds float64, err error) {
 	addr, err := freeAddr()
 	if err != nil {
@@ -61,7 +61,7 @@ func (b *bench) startUp(ctx context.Context, p *peer, flags ...string) (_ *serve
 		return nil, 0, err
 	}
 	for {
-		conn, _, err := enter(addr.String(), p.dialect, "v0000")
+		conn, _, err := connectClient(addr.String(), p.dialect, "v0000")
 		if err == nil {
 			conn.Close()
 			return server, float64(clock()-start) / 1e9, nil

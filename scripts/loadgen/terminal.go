@@ -16,31 +16,32 @@ import (
 	"github.com/creack/pty"
 )
 
-// A terminal is a program on a pseudo terminal that takes all that is drawn and
-// answers nothing.
+// A terminal is a program on a pseudo-terminal that reads its output and answers no
+// queries.
 type terminal struct {
 	process
 	pty     *os.File
-	started int64        // by clock
-	drawn   atomic.Int64 // bytes
+	started int64        // a time of clock
+	drawn   atomic.Int64 // bytes so far
 
+	// Guarded by mu.
 	mu      sync.Mutex
-	text    []byte // the last that was drawn
+	text    []byte // the end of the output, to search
 	watches []watch
 }
 
-// A watch tells the time when something is drawn for the first time.
+// A watch gets the time at which a pattern is first drawn.
 type watch struct {
 	what *regexp.Regexp
-	seen chan int64
+	seen chan int64 // capacity 1
 }
 
-// newTerminal starts nothing yet: what the first frame shows has to be watched for.
+// newTerminal does not start the program yet, so that the first frame can be watched for.
 func newTerminal(argv []string) *terminal {
 	return &terminal{process: process{exec.Command(argv[0], argv[1:]...), make(chan struct{})}}
 }
 
-// start runs the program as on the terminal of somebody who has set up nothing.
+// start runs the program with a plain environment.
 func (t *terminal) start(dir string) (err error) {
 	t.cmd.Dir = dir
 	t.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TERM=xterm-256color", "LC_ALL=C.UTF-8"}
@@ -49,12 +50,12 @@ func (t *terminal) start(dir string) (err error) {
 	if t.pty, err = pty.StartWithAttrs(t.cmd, &pty.Winsize{Rows: 40, Cols: 100}, attr); err != nil {
 		return err
 	}
-	go t.await()
+	go t.watchExit()
 	go t.read()
 	return nil
 }
 
-// stop kills the program: nothing has to be kept.
+// stop kills the program.
 func (t *terminal) stop() {
 	_ = t.cmd.Process.Kill()
 	<-t.exited
@@ -68,12 +69,13 @@ func (t *terminal) read() {
 		if err != nil {
 			return
 		}
-		t.look(buf[:n], clock())
+		t.search(buf[:n], clock())
 	}
 }
 
-// look searches what was just drawn, and the end of what was before.
-func (t *terminal) look(b []byte, now int64) {
+// search searches the new output, and the end of the output before it, for the watches'
+// patterns.
+func (t *terminal) search(b []byte, now int64) {
 	const enough = 64
 	t.drawn.Add(int64(len(b)))
 	t.mu.Lock()
@@ -90,7 +92,7 @@ func (t *terminal) look(b []byte, now int64) {
 	t.watches = left
 }
 
-// watch is told when something is drawn from now on.
+// watch adds a watch for a pattern in the output from now on.
 func (t *terminal) watch(pattern string) watch {
 	w := watch{regexp.MustCompile(pattern), make(chan int64, 1)}
 	t.mu.Lock()
@@ -99,8 +101,8 @@ func (t *terminal) watch(pattern string) watch {
 	return w
 }
 
-// when waits for what is watched for.
-func (t *terminal) when(ctx context.Context, w watch) (int64, error) {
+// await waits until the pattern of w is drawn, and returns the time.
+func (t *terminal) await(ctx context.Context, w watch) (int64, error) {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {
@@ -118,5 +120,5 @@ func (t *terminal) when(ctx context.Context, w watch) (int64, error) {
 func (t *terminal) lastDrawn() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return fmt.Sprintf("last came %q", t.text[max(0, len(t.text)-200):])
+	return fmt.Sprintf("last output %q", t.text[max(0, len(t.text)-200):])
 }

@@ -9,10 +9,10 @@ import (
 	"net"
 )
 
-// A chat as tutorials on Go write it: one goroutine knows the clients and hands each
-// message to each of them over a channel, two goroutines serve a client, and every
-// line is a write. It does not tell who comes and goes: to tell ten thousand of each
-// other a line at a time would take it minutes.
+// This is a chat server as Go tutorials write it: one goroutine has the clients and sends
+// each message to each of them over a channel, two goroutines serve a client, and every
+// line is a write. It does not announce joins and leaves: with ten thousand clients that
+// would take minutes.
 
 type outbox chan<- string
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Words that nobody knows, but as often as those of a language: the nth is said about
-// 1/n as often as the first (Zipf's law), and what is said often is short.
+// A words makes texts of invented words with the frequencies of a natural language: the nth
+// word is 1/n as frequent as the first (Zipf's law), and frequent words are short.
 type words struct {
 	all  []string
 	draw *rand.Zipf
@@ -18,7 +18,7 @@ type words struct {
 const manyWords = 20_000
 
 func newWords() *words {
-	r := rand.New(rand.NewPCG(1, 2)) // the same each time
+	r := rand.New(rand.NewPCG(1, 2)) // the same in every run
 	w := &words{rand: r, draw: rand.NewZipf(r, 1.07, 3, manyWords-1)}
 	seen := make(map[string]bool)
 	for size := 1; len(w.all) < manyWords; {
@@ -37,17 +37,17 @@ func newWords() *words {
 	return w
 }
 
-// text is 4 to 15 words.
+// text returns 4 to 15 words.
 func (w *words) text() string {
-	said := make([]string, 4+w.rand.IntN(12))
-	for i := range said {
-		said[i] = w.all[w.draw.Uint64()]
+	words := make([]string, 4+w.rand.IntN(12))
+	for i := range words {
+		words[i] = w.all[w.draw.Uint64()]
 	}
-	return strings.Join(said, " ")
+	return strings.Join(words, " ")
 }
 
-// searches are for words that are said often and seldom, alone and together, for their
-// beginnings, and for one that nobody said.
+// searches returns queries for frequent and rare words, alone and together, for their
+// prefixes, and for a word that does not occur.
 func (w *words) searches() (texts []string) {
 	for _, n := range []int{0, 3, 10, 30, 100, 300, 1000, 3000, 10_000, manyWords - 1} {
 		texts = append(texts, w.all[n])

@@ -1,5 +1,4 @@
-// Svg draws what is on a terminal, as `tmux capture-pane -e -p` prints it, as an SVG
-// picture on stdout.
+// Svg draws the output of `tmux capture-pane -e -p` as an SVG picture on stdout.
 //
 //	tmux capture-pane -e -p | svg 80 24 >screen.svg
 package main

@@ -1,5 +1,5 @@
 package room
 
-// dropDuplicates has a client's message that it sends again accepted once only. It is
-// false only in a build that proves that scripts/chaos finds duplicates.
+// dropDuplicates has a message that its client sends again accepted only once. It is a
+// constant of its own so that a test can prove that it finds duplicates.
 const dropDuplicates = true

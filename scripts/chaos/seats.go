@@ -4,9 +4,9 @@ package main
 
 import "fmt"
 
-// setTable makes the seats: a listener, two pipes, and talkers, of whom a quarter is
-// mortal. Those who are not say all the messages between them.
-func (r *run) setTable() error {
+// makeSeats makes the seats: a listener, two pipes, and bots. A quarter of the clients are
+// mortal. The others send the messages of --messages.
+func (r *run) makeSeats() error {
 	const others = 3
 	mortals := max((r.clients-others)/4, 1)
 	quota := (r.messages + r.clients - mortals - 2) / (r.clients - mortals - 1)
@@ -15,11 +15,11 @@ func (r *run) setTable() error {
 		s := &seat{run: r, name: fmt.Sprintf("bot%02d", i+1), quota: quota, rate: rate}
 		switch {
 		case i == 0:
-			s.name, s.role, s.quota = "ear", listens, 0
+			s.name, s.role, s.quota = "ear", listenerRole, 0
 		case i == 1:
-			s.name, s.role = "pipe-lines", pipesLines
+			s.name, s.role = "pipe-lines", linePipeRole
 		case i == 2:
-			s.name, s.role = "pipe-json", pipesJSON
+			s.name, s.role = "pipe-json", jsonPipeRole
 		case i >= r.clients-mortals:
 			s.mortal, s.quota = true, 0
 		}
@@ -32,8 +32,8 @@ func (r *run) setTable() error {
 	return nil
 }
 
-// targets are the seats that faults can hit.
-func (r *run) targets() (mortals, all []int) {
+// seatNumbers returns the numbers of the seats with mortal clients, and of all seats.
+func (r *run) seatNumbers() (mortals, all []int) {
 	for i, s := range r.seats {
 		all = append(all, i)
 		if s.mortal {

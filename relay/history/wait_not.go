@@ -1,5 +1,0 @@
-//go:build chaosnowait
-
-package history
-
-const waitForDisk = false
