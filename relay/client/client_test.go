@@ -650,41 +650,107 @@ func TestFinalGoodbyes(t *testing.T) {
 	}
 }
 
-// One odd id, or several, hide nothing of what follows: not on this connection, and not
-// on the next.
+// An event ID that the log cannot have reached hides none of the events after it, on
+// this connection or the next. (TestOddIDs begins with a host whose first welcome lies.)
+func TestImplausibleID(t *testing.T) {
+	const odd = 1<<53 - 1
+	for _, test := range []struct {
+		name string
+		next uint64 // in the welcome after the reconnect
+	}{{"and an honest welcome", 8}, {"and a welcome that agrees with it", odd + 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: 5}) })
+				nextEvent[Connected](t, c)
+				end.send(message(5, "x"), message(odd, "from nowhere"))
+				wantIDs(t, c, 5, odd)
+				end.conn.Close()
+				nextEvent[Disconnected](t, c)
+				end = h.accept()
+				if hello := end.want(wire.TypeHello); hello.Since != 5 {
+					t.Errorf("resumed after event %d, want 5", hello.Since)
+				}
+				end.send(welcomeTo("r1", wire.Event{Next: test.next}))
+				nextEvent[Connected](t, c)
+				end.send(message(5, "seen"), message(6, "missed"), message(7, "missed"), message(8, "new"))
+				wantIDs(t, c, 6, 7, 8)
+
+				end.send(message(odd, "from nowhere, again"))
+				wantIDs(t, c, odd)
+				end.conn.Close()
+				nextEvent[Disconnected](t, c)
+				end = h.accept()
+				if hello := end.want(wire.TypeHello); hello.Since != 8 {
+					t.Errorf("resumed after event %d, want 8", hello.Since)
+				}
+				end.send(welcomeTo("r1", wire.Event{Next: 9}))
+				nextEvent[Connected](t, c)
+				closeClient(t, c, end)
+			})
+		})
+	}
+}
+
+// A room that is busy, or was for long, has high IDs: they count.
+func TestPlausibleIDs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: 1 << 40}) })
+		nextEvent[Connected](t, c)
+		last := uint64(1<<40 + eventsAtOnce)
+		end.send(message(last, "a burst"))
+		wantIDs(t, c, last)
+		time.Sleep(9 * time.Second)
+		last += 9 * eventsPerSecond
+		end.send(message(last, "a busy room"))
+		wantIDs(t, c, last)
+		end.conn.Close()
+		nextEvent[Disconnected](t, c)
+		end = h.accept()
+		if hello := end.want(wire.TypeHello); hello.Since != last {
+			t.Errorf("resumed after event %d, want %d", hello.Since, last)
+		}
+		end.send(welcomeTo("r1", wire.Event{Next: last + 1}))
+		nextEvent[Connected](t, c)
+		closeClient(t, c, end)
+	})
+}
+
+// wantIDs takes events from the client and checks their IDs.
+func wantIDs(t *testing.T, c *Client, ids ...uint64) {
+	t.Helper()
+	for _, id := range ids {
+		if e := nextEvent[Received](t, c); e.ID != id {
+			t.Fatalf("got %+v, want the event %d", e, id)
+		}
+	}
+}
+
+// A host whose welcome lies about the log, and odd IDs after it, hide no events.
 func TestOddIDs(t *testing.T) {
 	const odd = 1<<53 - 1
 	for _, options := range []Options{{}, {Backlog: -1}} {
 		bubble(t, func(t *testing.T) {
 			c, h, end := join(t, options, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: odd}) })
 			nextEvent[Connected](t, c)
-			wantIDs := func(ids ...uint64) {
-				t.Helper()
-				for _, id := range ids {
-					if e := nextEvent[Received](t, c); e.ID != id {
-						t.Fatalf("got %+v, want the event %d", e, id)
-					}
-				}
-			}
-			comeBack := func(since, next uint64) {
+			reconnect := func(since, next uint64) {
 				t.Helper()
 				end.conn.Close()
 				nextEvent[Disconnected](t, c)
 				end = h.accept()
 				if hello := end.want(wire.TypeHello); hello.Since != since {
-					t.Errorf("asked for what came after %d, want %d", hello.Since, since)
+					t.Errorf("asked for events after %d, want %d", hello.Since, since)
 				}
 				end.send(welcomeTo("r1", wire.Event{Next: next}))
 				nextEvent[Connected](t, c)
 			}
 			end.send(message(5, "x"), message(odd, "x"), message(6, "x"))
-			wantIDs(5, odd, 6)
-			comeBack(6, 9)
+			wantIDs(t, c, 5, odd, 6)
+			reconnect(6, 9)
 			end.send(message(6, "was seen"), message(8, "x"), message(odd, "x"))
-			wantIDs(8, odd)
-			comeBack(odd, 10)
-			end.send(message(10, "x"))
-			wantIDs(10)
+			wantIDs(t, c, 8, odd)
+			reconnect(8, 10)
+			end.send(message(9, "missed"), message(10, "x"))
+			wantIDs(t, c, 9, 10)
 			closeClient(t, c, end)
 		})
 	}

@@ -49,6 +49,8 @@ type membership struct {
 	last    uint64        // id of the last event seen; not the highest: one odd id must not hide all that follow
 	since   uint64        // what last was when the connection began: events up to it are no news
 	next    uint64        // id of the first event that is not past
+	base    uint64        // the lowest next ID that a welcome of this room named
+	baseAt  time.Time     // when it did
 	pause   time.Duration // before the next attempt, without its sway
 }
 
@@ -316,7 +318,7 @@ func (s *membership) take(stay context.Context, l *link, e wire.Event) {
 	own := e.Client != "" && e.Client == s.id
 	s.noteFiles(&e)
 	if e.ID == 0 || e.ID > s.since {
-		if e.ID != 0 {
+		if e.ID != 0 && s.isPlausible(e.ID) {
 			s.last = e.ID
 		}
 		s.emit(stay, Received{Event: e, Own: own, Past: e.ID != 0 && e.ID < s.next})
@@ -334,6 +336,22 @@ func (s *membership) take(stay context.Context, l *link, e wire.Event) {
 	if own && e.Type == wire.TypeNick {
 		s.keepNick(e.Nick)
 	}
+}
+
+// The log of a room cannot have grown by more than this since a welcome named its next ID:
+// an ID beyond it was never given out. A fast host commits less than 2^20 events a second.
+const (
+	eventsAtOnce    = 1 << 20
+	eventsPerSecond = 1 << 20
+)
+
+// isPlausible reports whether the room's log can have reached id by now. A client that
+// resumed after an ID from nowhere would miss all events up to it.
+func (s *membership) isPlausible(id uint64) bool {
+	if id < s.base || id-s.base <= eventsAtOnce {
+		return true
+	}
+	return id-s.base-eventsAtOnce <= eventsPerSecond*uint64(time.Since(s.baseAt)/time.Second)
 }
 
 // emit gives the program an event. While the client is being closed nobody may be
@@ -365,6 +383,9 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 		s.last = min(s.last, welcome.Next-1) // a higher one was none of this log
 	}
 	s.since = s.last
+	if fresh || welcome.Next < s.base {
+		s.base, s.baseAt = welcome.Next, l.began
+	}
 	if fresh && welcome.Next > 0 {
 		s.last = welcome.Next - 1 // until something comes: more may be said in the meantime than a backlog has
 	}
