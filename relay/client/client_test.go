@@ -1014,3 +1014,67 @@ func TestLongHistory(t *testing.T) {
 		closeClient(t, c, end)
 	})
 }
+
+// A hostile host can name members without end, and by names without end. What a client
+// keeps of them has bounds; the count is right.
+func TestMemberListsAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		long := strings.Repeat("x", 1<<20)
+		many := []string{"bob", long, "carol"}
+		for n := range 100_000 {
+			many = append(many, fmt.Sprint("member-", n))
+		}
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd {
+			return h.welcome(wire.Event{Members: many, Hosts: []string{long, "bob"}})
+		})
+		check := func(e wire.Event) {
+			t.Helper()
+			if n := len(e.Members); n != wire.MaxMembers-1 || e.Members[0] != "bob" || e.Members[1] != "carol" {
+				t.Errorf("%d names, want %d, from bob and carol on", n, wire.MaxMembers-1)
+			}
+			if e.Count != len(many) || !slices.Equal(e.Hosts, []string{"bob"}) {
+				t.Errorf("a count of %d and %d hosts, want %d and bob", e.Count, len(e.Hosts), len(many))
+			}
+		}
+		check(nextEvent[Connected](t, c).Welcome)
+		check(c.Welcome())
+		end.send(wire.Event{Type: wire.TypeJoin, ID: 1, Members: many, Hosts: []string{long, "bob"}})
+		check(nextEvent[Received](t, c).Event)
+		end.send(wire.Event{Type: wire.TypeHistory, Events: wire.History{{Type: wire.TypeJoin, Members: many[:3]}}})
+		if old := nextEvent[Received](t, c).Events[0]; !slices.Equal(old.Members, []string{"bob", "carol"}) || old.Count != 3 {
+			t.Errorf("in a history: %d names of %d", len(old.Members), old.Count)
+		}
+		for _, count := range []int{-1, 1 << 62} {
+			end.send(wire.Event{Type: wire.TypeJoin, Members: []string{"dave"}, Count: count})
+			if e := nextEvent[Received](t, c); e.Count < 0 || e.Count > maxCount {
+				t.Errorf("a count of %d was taken", e.Count)
+			}
+		}
+		closeClient(t, c, end)
+	})
+}
+
+// The list of files has at most 1,000 entries, and none with a text without end.
+func TestFileListIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		upload := func(id uint64, name string) {
+			e := message(id, "sent a file")
+			e.File = &wire.File{Number: id, Name: name, SHA256: strings.Repeat("0", 64)}
+			end.send(e)
+			nextEvent[Received](t, c)
+		}
+		upload(1, strings.Repeat("x", 1<<20))
+		if list := c.Files(); len(list) != 0 {
+			t.Errorf("kept a file whose name has %d bytes", len(list[0].Name))
+		}
+		for id := range uint64(maxFiles + 10) {
+			upload(id+2, "soup.pdf")
+		}
+		if list := c.Files(); len(list) != maxFiles || list[0].Number != 12 || list[maxFiles-1].Number != maxFiles+11 {
+			t.Errorf("kept %d files, from %d on", len(list), list[0].Number)
+		}
+		closeClient(t, c, end)
+	})
+}

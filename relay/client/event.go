@@ -1,8 +1,10 @@
 package client
 
 import (
+	"slices"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -46,3 +48,36 @@ func (e *Received) Waits() bool {
 func (Connected) event()    {}
 func (Disconnected) event() {}
 func (Received) event()     {}
+
+// What a program may keep of a host's events has bounds: a hostile host must not fill its
+// memory, or have it sort names without end. Lists of members have at most
+// [wire.MaxMembers] names, see [wire.ParseEvent].
+const (
+	// maxName is how many bytes a member's name in a list may have. Nicks have at most
+	// text.MaxNickBytes, before the host composes their letters.
+	maxName = 4 * text.MaxNickBytes
+
+	// maxCount is the highest Count; programs may add up some of them.
+	maxCount = 1 << 30
+)
+
+// sanitize cleans the texts of e, drops names that are too long for a nick from its lists
+// (Count has them still), and bounds Count.
+func sanitize(e wire.Event) wire.Event {
+	e = e.Clean()
+	boundMembers(&e)
+	for i := range e.Events {
+		boundMembers(&e.Events[i])
+	}
+	return e
+}
+
+// boundMembers changes lists that belong to e alone, as those of [wire.Event.Clean] do.
+func boundMembers(e *wire.Event) {
+	isLong := func(name string) bool { return len(name) > maxName }
+	if n := len(e.Members); slices.ContainsFunc(e.Members, isLong) {
+		e.Members, e.Count = slices.DeleteFunc(e.Members, isLong), max(e.Count, n)
+	}
+	e.Hosts = slices.DeleteFunc(e.Hosts, isLong)
+	e.Count = min(max(e.Count, 0), maxCount)
+}

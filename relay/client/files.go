@@ -17,6 +17,10 @@ import (
 // maxFiles is how many files are known by their numbers.
 const maxFiles = 1000
 
+// maxFileText is how many bytes the texts of one of them may have in all; those of a
+// real one have less than a fourth of it.
+const maxFileText = 4 << 10
+
 // Files returns the files that were sent in the room, as far as events told of them, oldest
 // first; the last 1,000.
 func (c *Client) Files() []wire.File {
@@ -39,7 +43,7 @@ func (s *membership) noteFiles(e *wire.Event) {
 func (c *Client) noteFile(f *wire.File, at int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f == nil || slices.Contains(c.files, *f) {
+	if f == nil || len(f.Name)+len(f.SHA256)+len(f.Type)+len(f.Path) > maxFileText || slices.Contains(c.files, *f) {
 		return
 	}
 	c.files = slices.Insert(c.files, min(at, len(c.files)), *f)

@@ -59,7 +59,7 @@ func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
 		if err != nil {
 			return wire.Event{}, ErrNoRoom
 		}
-		switch e = e.Clean(); e.Type {
+		switch e = sanitize(e); e.Type {
 		case wire.TypeWelcome:
 			l.conn.SetDeadline(time.Time{})
 			l.live, l.began = true, time.Now()
@@ -166,7 +166,7 @@ func (l *link) next() (wire.Event, error) {
 			return wire.Event{}, err
 		}
 		if e, err := wire.ParseEvent(line); err == nil {
-			return e.Clean(), nil
+			return sanitize(e), nil
 		}
 	}
 }

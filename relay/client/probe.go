@@ -64,9 +64,9 @@ func probe(conn io.ReadWriter) (wire.RoomInfo, error) {
 	if err != nil {
 		return wire.RoomInfo{}, ErrNoRoom
 	}
-	switch e = e.Clean(); e.Type {
+	switch e = sanitize(e); e.Type {
 	case wire.TypeRoom:
-		return wire.RoomInfo{ID: e.Room, Title: e.Title, Version: e.Version, App: e.App, Members: max(e.Count, 0)}, nil
+		return wire.RoomInfo{ID: e.Room, Title: e.Title, Version: e.Version, App: e.App, Members: e.Count}, nil
 	case wire.TypeError, wire.TypeBye:
 		return wire.RoomInfo{}, refused(e)
 	}
