@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/mdns"
@@ -182,8 +183,8 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 		Ifaces:  ifaces,
 		Timeout: timeout,
 		LANs:    discovery.LANs,
-		Ask: func(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration) ([]discovery.Record, error) {
-			return askMDNS(ctx, roomService, on, v6, wait)
+		Ask: func(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
+			return askMDNS(ctx, roomService, on, v6, wait, heard)
 		},
 		DeafToSelf: deafToItself,
 		Probe:      client.Probe,
@@ -194,26 +195,161 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 	}
 }
 
-// askMDNS asks on one interface in one family for service, and returns what was
-// answered within wait. It takes all of that time, even after ctx ended (which
-// only closes its sockets): the library has no way to leave earlier.
-func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wait time.Duration) ([]discovery.Record, error) {
-	// Buffered, as the library drops what is not taken at once; and read only
-	// after its end, as it goes on writing into entries it has handed out.
-	entries := make(chan *mdns.ServiceEntry, discovery.MaxHeard)
-	err := mdns.QueryContext(ctx, &mdns.QueryParam{
-		Service: service, Domain: strings.Trim(localDomain, "."), Timeout: wait,
-		Interface: &on.Interface, DisableIPv4: v6, DisableIPv6: !v6,
-		Entries: entries, Logger: quiet,
-	})
-	close(entries)
+// askMDNS sends a question for service on one interface over one IP version, and calls
+// heard for each answer, one call at a time, until wait is over or ctx ends. An error
+// means that the question was not sent.
+//
+// It does not use the client of the mdns package. That one goes on writing to the answers
+// it has returned, so they cannot be read before its time is over.
+func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
+	deadline := time.Now().Add(wait)
+	conns, group, err := listenForAnswers(on.Interface, v6)
+	if err != nil {
+		return err
+	}
+	closeAll := func() {
+		for _, conn := range conns {
+			conn.Close()
+		}
+	}
+	defer closeAll()
+	defer context.AfterFunc(ctx, closeAll)()
+	var question dns.Msg
+	question.SetQuestion(service+"."+localDomain, dns.TypePTR)
+	question.RecursionDesired = false
+	packet, err := question.Pack()
+	if err != nil {
+		return err
+	}
+	if _, err := conns[0].WriteToUDP(packet, group); err != nil {
+		return err
+	}
+	var mu sync.Mutex // guards answers, and orders the calls of heard
+	answers := answerReader{service: service, byName: map[string]*mdns.ServiceEntry{}}
+	var readers sync.WaitGroup
+	for _, conn := range conns {
+		conn.SetReadDeadline(deadline)
+		readers.Go(func() {
+			buf := make([]byte, 64<<10)
+			for {
+				n, from, err := conn.ReadFromUDP(buf)
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				for _, r := range answers.read(buf[:n], cmp.Or(from.Zone, on.Name)) {
+					heard(r)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	readers.Wait()
+	return nil
+}
+
+// listenForAnswers opens the socket that a question leaves from, which gets the direct
+// answers, and one in the mDNS group, which gets announcements.
+func listenForAnswers(on net.Interface, v6 bool) (conns [2]*net.UDPConn, group *net.UDPAddr, err error) {
+	network, unspecified := "udp4", net.IPv4zero
+	group = &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353}
+	if v6 {
+		network, unspecified = "udp6", net.IPv6zero
+		group = &net.UDPAddr{IP: net.ParseIP("ff02::fb"), Port: 5353}
+	}
+	if conns[0], err = net.ListenUDP(network, &net.UDPAddr{IP: unspecified}); err != nil {
+		return conns, nil, err
+	}
+	if v6 {
+		err = ipv6.NewPacketConn(conns[0]).SetMulticastInterface(&on)
+	} else {
+		err = ipv4.NewPacketConn(conns[0]).SetMulticastInterface(&on)
+	}
+	if err == nil {
+		conns[1], err = net.ListenMulticastUDP(network, nil, group)
+	}
+	if err != nil {
+		conns[0].Close()
+	}
+	return conns, group, err
+}
+
+// An answerReader puts rooms together from the records of one question's answers. Hosts
+// send all of a room's records in one packet; other programs may send several.
+type answerReader struct {
+	service string
+	byName  map[string]*mdns.ServiceEntry // by instance name and by host name, in lower case
+}
+
+// maxNames is how many names an answerReader remembers: two for each room.
+const maxNames = 2 * discovery.MaxHeard
+
+// read returns the rooms that packet completes or changes. zone is the interface that the
+// packet came in on. Answers about other services are skipped.
+func (a *answerReader) read(packet []byte, zone string) []discovery.Record {
+	var m dns.Msg
+	if err := m.Unpack(packet); err != nil || !m.Response {
+		return nil
+	}
+	var changed []*mdns.ServiceEntry
+	var addresses []dns.RR
+	for _, rr := range append(m.Answer, m.Extra...) {
+		switch rr := rr.(type) {
+		case *dns.SRV:
+			if e := a.entry(rr.Hdr.Name); e != nil {
+				e.Port = int(rr.Port)
+				changed = append(changed, e)
+				if len(a.byName) < maxNames {
+					a.byName[strings.ToLower(rr.Target)] = e
+				}
+			}
+		case *dns.TXT:
+			if e := a.entry(rr.Hdr.Name); e != nil {
+				e.InfoFields = rr.Txt
+				changed = append(changed, e)
+			}
+		case *dns.A, *dns.AAAA:
+			addresses = append(addresses, rr)
+		}
+	}
+	for _, rr := range addresses { // after the SRV records, which name their hosts
+		e := a.byName[strings.ToLower(rr.Header().Name)]
+		if e == nil {
+			continue
+		}
+		switch rr := rr.(type) {
+		case *dns.A:
+			e.AddrV4 = rr.A
+		case *dns.AAAA:
+			e.AddrV6IPAddr = &net.IPAddr{IP: rr.AAAA, Zone: zone}
+		}
+		changed = append(changed, e)
+	}
 	var records []discovery.Record
-	for e := range entries {
-		if r, ok := readEntry(e, service, on.Name); ok {
+	for i, e := range changed {
+		if slices.Contains(changed[:i], e) {
+			continue
+		}
+		if r, ok := readEntry(e, a.service, zone); ok {
 			records = append(records, r)
 		}
 	}
-	return records, err
+	return records
+}
+
+// entry returns the entry of an instance of the service; nil for other names, and once
+// there are too many.
+func (a *answerReader) entry(name string) *mdns.ServiceEntry {
+	key := strings.ToLower(name)
+	if e := a.byName[key]; e != nil {
+		return e
+	}
+	if !strings.HasSuffix(key, "."+a.service+"."+localDomain) || len(a.byName) >= maxNames {
+		return nil
+	}
+	e := &mdns.ServiceEntry{Name: name}
+	a.byName[key] = e
+	return e
 }
 
 // readEntry takes a query's result apart. Entries of other services come
@@ -404,9 +540,16 @@ func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
 	}
 	defer stop()
 	for _, wait := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
-		var records []discovery.Record
-		records, err = askMDNS(ctx, doctorService, lans[0], v6, wait)
-		if slices.ContainsFunc(records, func(r discovery.Record) bool { return r.ID == id }) {
+		asking, stop := context.WithTimeout(ctx, wait)
+		back := false // guarded by askMDNS, which calls heard once at a time and waits for it
+		err = askMDNS(asking, doctorService, lans[0], v6, wait, func(r discovery.Record) {
+			if r.ID == id {
+				back = true
+				stop()
+			}
+		})
+		stop()
+		if back {
 			return nil
 		}
 		if ctx.Err() != nil {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/mdns"
 	"github.com/miekg/dns"
@@ -154,6 +156,111 @@ func TestReadEntryRefuses(t *testing.T) {
 			t.Errorf("%s: accepted as %+v", name, r)
 		}
 	}
+}
+
+// Rooms are read from packets, whole or in parts, and nothing else is.
+func TestAnswerReader(t *testing.T) {
+	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "kitchen", Port: 24280}, addrs("192.168.1.5", "fd00::5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := z.Records(dns.Question{Name: roomService + "." + localDomain, Qtype: dns.TypePTR})
+	pack := func(response bool, records ...dns.RR) []byte {
+		m := dns.Msg{MsgHdr: dns.MsgHdr{Response: response}, Answer: records}
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packet
+	}
+	newReader := func() *answerReader {
+		return &answerReader{service: roomService, byName: map[string]*mdns.ServiceEntry{}}
+	}
+	isKitchen := func(got []discovery.Record) bool {
+		return len(got) == 1 && got[0].ID == kitchenID && got[0].Title == "kitchen" &&
+			slices.Contains(got[0].Addrs, netip.MustParseAddrPort("192.168.1.5:24280"))
+	}
+
+	if got := newReader().read(pack(true, all...), "eth0"); !isKitchen(got) {
+		t.Errorf("one packet: %+v, want the kitchen", got)
+	}
+	backwards := slices.Clone(all)
+	slices.Reverse(backwards)
+	if got := newReader().read(pack(true, backwards...), "eth0"); !isKitchen(got) {
+		t.Errorf("records in reverse: %+v, want the kitchen", got)
+	}
+	parts, got := newReader(), []discovery.Record(nil)
+	for _, rr := range all {
+		got = append(got, parts.read(pack(true, rr), "eth0")...)
+	}
+	if len(got) == 0 || !isKitchen(got[len(got)-1:]) {
+		t.Errorf("a packet for each record: %+v, want the kitchen in the end", got)
+	}
+	for name, packet := range map[string][]byte{
+		"a question":      pack(false, all...),
+		"junk":            []byte("GET / HTTP/1.1\r\n\r\n"),
+		"nothing":         {},
+		"a goodbye":       pack(true, all[0]),
+		"another service": pack(true, &dns.SRV{Hdr: dns.RR_Header{Name: "printer._ipp._tcp.local.", Rrtype: dns.TypeSRV, Class: dns.ClassINET}, Port: 631, Target: "printer.local."}),
+	} {
+		if got := newReader().read(packet, "eth0"); len(got) > 0 {
+			t.Errorf("%s: %+v, want nothing", name, got)
+		}
+	}
+	flooded := newReader()
+	for i := range 10 * maxNames {
+		name := fmt.Sprintf("room-%d.%s.%s", i, roomService, localDomain)
+		flooded.read(pack(true, &dns.SRV{Hdr: dns.RR_Header{Name: "x." + roomService + "." + localDomain, Rrtype: dns.TypeSRV, Class: dns.ClassINET}, Port: 1, Target: name}), "eth0")
+		flooded.read(pack(true, &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"v=1"}}), "eth0")
+	}
+	if n := len(flooded.byName); n > maxNames {
+		t.Errorf("%d names are remembered, want at most %d", n, maxNames)
+	}
+}
+
+// A question is sent, answers are heard at once, and the end of ctx ends it.
+func TestAskMDNS(t *testing.T) {
+	lo, err := loopback()
+	if err != nil {
+		t.Skip(err)
+	}
+	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "kitchen", Port: 24280}, addrs("192.168.1.5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, err := z.Serve(lo.Interface)
+	if err != nil {
+		t.Skip("mDNS cannot be served here: ", err)
+	}
+	defer stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got discovery.Record
+	err = askMDNS(ctx, roomService, lo, false, 2*time.Second, func(r discovery.Record) {
+		if r.ID == kitchenID {
+			got = r
+			cancel() // or it takes 2 s
+		}
+	})
+	if err != nil {
+		t.Skip("no question can be sent on the loopback: ", err)
+	}
+	if ctx.Err() == nil {
+		t.Skip("the loopback carries no multicast")
+	}
+	if got.Title != "kitchen" {
+		t.Errorf("heard %+v, want the kitchen", got)
+	}
+}
+
+// loopback returns this machine's loopback interface.
+func loopback() (discovery.LAN, error) {
+	all, err := discovery.LANs()
+	i := slices.IndexFunc(all, func(l discovery.LAN) bool { return l.Flags&net.FlagLoopback != 0 })
+	if err != nil || i < 0 {
+		return discovery.LAN{}, fmt.Errorf("no loopback: %v", err)
+	}
+	return all[i], nil
 }
 
 func TestZoneAnswersInAnyCase(t *testing.T) {

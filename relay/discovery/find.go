@@ -30,8 +30,8 @@ type Heard struct {
 	Room *Room // nil: no host answered as this room
 }
 
-// A Finder looks for rooms on the network. Its methods may run at the same time.
-// They may leave questions behind that are on their way, each for a second at most.
+// A Finder looks for rooms on the network. Its methods may run at the same time. Questions
+// can outlive a search until their wait is over.
 type Finder struct {
 	Ifaces  []string      // ask on these interfaces alone; empty: see [Usable]
 	Timeout time.Duration // of one search; 0: 5 s for Find, 1.5 s for List
@@ -40,10 +40,11 @@ type Finder struct {
 
 	// LANs lists all interfaces; outside tests it is the function LANs.
 	LANs func() ([]LAN, error)
-	// Ask asks on one interface in one family, and returns what was answered within
-	// wait. It may take all of that time even after ctx ended. It is called from
+	// Ask sends a question on one interface over one IP version, and calls heard for each
+	// answer, one call at a time, until wait is over. It may take all of that time even
+	// after ctx ended. An error means that the question was not sent. It is called from
 	// several goroutines at the same time.
-	Ask func(ctx context.Context, on LAN, v6 bool, wait time.Duration) ([]Record, error)
+	Ask func(ctx context.Context, on LAN, v6 bool, wait time.Duration, heard func(Record)) error
 	// DeafToSelf says that Ask hears nothing from rooms of this machine, so that
 	// the default port has to be tried here at once.
 	DeafToSelf bool
@@ -99,11 +100,11 @@ func (e *NoRoomError) What() string {
 	return fmt.Sprintf("%s found within %v (%s)", what, e.Waited.Round(100*time.Millisecond), where)
 }
 
-// Find returns the rooms that match want: a title, in any case, or the first
-// 4 or more digits of an id; "" matches every room. It returns as soon as a
-// round of questions brought one that answers, together with all others that
-// answered by then; none within the timeout is a [*NoRoomError]. The end of ctx
-// ends it at once with ctx's error.
+// Find returns the rooms that match want: a title, in any case, or the first 4 or more
+// digits of an ID; "" matches every room. It returns once a matching room has answered
+// over TCP and no further answers come: a slow host must not be missed when there are
+// several. No room within the timeout is a [*NoRoomError]. If ctx ends, Find returns its
+// error at once.
 func (f *Finder) Find(ctx context.Context, want string) ([]Room, error) {
 	s := search{Finder: f, window: cmp.Or(f.Timeout, findTimeout)}
 	s.enough = func(r Room) bool { return r.Matches(want) }
@@ -143,23 +144,29 @@ func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
 	s := &search{Finder: f, window: ListWindow}
-	heard := make(chan round)
-	go s.listen(ctx, heard) // closes heard
+	answers, rounds := make(chan Record), make(chan round)
+	go s.ask(ctx, answers, rounds) // closes rounds
 	var records []Record
 	deaf := true
-	var err error
-	for r := range heard {
-		err = cmp.Or(err, r.err)
-		deaf = deaf && r.deaf
-		records = merge(records, r.records)
+	for rounds != nil {
+		select {
+		case r := <-answers:
+			records = merge(records, r)
+		case r, ok := <-rounds:
+			switch {
+			case r.err != nil:
+				return nil, r.err
+			case !ok:
+				rounds = nil
+			default:
+				deaf = deaf && r.deaf
+			}
+		}
 	}
 	records = filter(records, func(r Record) bool { return r.ID != "" && len(r.Addrs) > 0 }) // this machine's port is another check
 	records = records[:min(len(records), MaxHeard)]
-	if err == nil && deaf {
-		err = errors.New("no interface took one")
-	}
-	if err != nil {
-		return nil, err
+	if deaf {
+		return nil, errors.New("no interface took one")
 	}
 	rooms := make([]Heard, len(records))
 	dials := make(chan struct{}, maxDials)

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type network struct {
 	lans   []LAN
 	rounds [][]Record // the last one repeats
 	asked  int
+	delays map[string]time.Duration // by room id: how long an answer takes, and to each question; none: at once, and to the first of a round
 	greets map[string]func(context.Context) (wire.RoomInfo, error)
 	err    error // of every question
 }
@@ -31,19 +33,34 @@ func (n *network) finder(t *testing.T) *Finder {
 	t.Cleanup(func() { time.Sleep(2 * rounds[len(rounds)-1]) })
 	return &Finder{
 		LANs: func() ([]LAN, error) { return n.lans, nil },
-		Ask: func(_ context.Context, on LAN, v6 bool, wait time.Duration) ([]Record, error) {
-			if n.err != nil {
-				return nil, n.err
-			}
+		Ask: func(_ context.Context, on LAN, v6 bool, wait time.Duration, heard func(Record)) error {
+			end := time.Now().Add(wait)
 			n.mu.Lock()
-			var r []Record
-			if len(n.rounds) > 0 && !v6 && wait != rounds[0]-askAgain {
-				r = n.rounds[min(n.asked, len(n.rounds)-1)]
+			if err := n.err; err != nil {
+				n.mu.Unlock()
+				return err
+			}
+			var answers []Record
+			repeated := wait == rounds[0]+linger-askAgain
+			if len(n.rounds) > 0 && !v6 {
+				answers = slices.Clone(n.rounds[min(n.asked, len(n.rounds)-1)])
+			}
+			if !v6 && !repeated {
 				n.asked++
 			}
 			n.mu.Unlock()
-			time.Sleep(wait) // and ctx does not shorten it
-			return slices.Clone(r), nil
+			slices.SortStableFunc(answers, func(a, b Record) int { return cmp.Compare(n.delays[a.ID], n.delays[b.ID]) })
+			begin := time.Now()
+			for _, r := range answers {
+				delay, slow := n.delays[r.ID]
+				if delay > wait || repeated && !slow {
+					continue
+				}
+				time.Sleep(time.Until(begin.Add(delay)))
+				heard(r)
+			}
+			time.Sleep(time.Until(end)) // and ctx does not shorten it
+			return nil
 		},
 		Probe: func(ctx context.Context, addr string) (wire.RoomInfo, error) {
 			if greet := n.greets[addr]; greet != nil {
@@ -197,7 +214,73 @@ func TestFindNamesOtherRooms(t *testing.T) {
 	})
 }
 
-// The library cannot be interrupted: Find must not wait for it.
+// A slow host among several is not missed, on however loaded a machine: the choice is made
+// when no more answers come.
+func TestFindWaitsForSlowAnswers(t *testing.T) {
+	kitchen := roomAt(kitchenID, "kitchen", "192.168.1.7:24280")
+	study := roomAt(studyID, "study", "192.168.1.8:24280")
+	den := roomAt("cccc000000000003", "den", "192.168.1.9:24280")
+	for _, test := range []struct {
+		name   string
+		delays map[string]time.Duration
+		rooms  string
+		within time.Duration
+	}{
+		{"all are quick", map[string]time.Duration{kitchenID: 1 * time.Millisecond, studyID: 2 * time.Millisecond, den.ID: 2 * time.Millisecond},
+			"den kitchen study", askAgain + 2*time.Millisecond + quiet},
+		{"one comes after the first round", map[string]time.Duration{kitchenID: 1 * time.Millisecond, studyID: 110 * time.Millisecond, den.ID: 1 * time.Millisecond},
+			"den kitchen study", askAgain + 110*time.Millisecond + quiet},
+		{"each comes later than the one before", map[string]time.Duration{kitchenID: 90 * time.Millisecond, studyID: 180 * time.Millisecond, den.ID: 270 * time.Millisecond},
+			"den kitchen study", 270*time.Millisecond + 90*time.Millisecond + quiet},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{kitchen, study, den}}, delays: test.delays,
+					greets: map[string]func(context.Context) (wire.RoomInfo, error){
+						"192.168.1.7:24280": greets(kitchenID, "kitchen", 2*time.Millisecond),
+						"192.168.1.8:24280": greets(studyID, "study", 80*time.Millisecond),
+						"192.168.1.9:24280": greets(den.ID, "den", 2*time.Millisecond),
+					}}
+				start := time.Now()
+				rooms, err := n.finder(t).Find(t.Context(), "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var titles []string
+				for _, r := range rooms {
+					titles = append(titles, r.Title)
+				}
+				if got := strings.Join(titles, " "); got != test.rooms {
+					t.Errorf("found %s, want %s", got, test.rooms)
+				}
+				if took := time.Since(start); took > test.within {
+					t.Errorf("found after %v, want within %v", took, test.within)
+				}
+			})
+		})
+	}
+}
+
+// A host is dialed at the addresses of all its answers: those that come over another
+// interface may be the only ones that work.
+func TestAddressesOfSeveralAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{
+			roomAt(kitchenID, "kitchen", "192.168.1.7:24280"), roomAt(kitchenID, "kitchen", "192.168.1.7:24280", "10.9.9.9:24280"),
+		}}, greets: map[string]func(context.Context) (wire.RoomInfo, error){
+			"192.168.1.7:24280": silent, "10.9.9.9:24280": greets(kitchenID, "kitchen", 0)}}
+		start := time.Now()
+		rooms, err := n.finder(t).Find(t.Context(), "")
+		if err != nil || len(rooms) != 1 || rooms[0].Addr != "10.9.9.9:24280" {
+			t.Errorf("found %v, %v; want the kitchen at its second address", rooms, err)
+		}
+		if took := time.Since(start); took > quiet {
+			t.Errorf("found after %v, want within %v", took, quiet)
+		}
+	})
+}
+
+// The end of a search does not wait for its questions.
 func TestFindEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}}
@@ -279,7 +362,9 @@ func TestSurvey(t *testing.T) {
 		if !slices.Equal(heard, want) || err != nil {
 			t.Errorf("Survey() = %q, %v; want %q", heard, err, want)
 		}
+		n.mu.Lock()
 		n.err = errors.New("no route")
+		n.mu.Unlock()
 		if got, err := n.finder(t).Survey(t.Context()); err == nil {
 			t.Errorf("Survey() = %v where nothing can be asked, want an error", got)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/wire"
@@ -22,14 +23,20 @@ const (
 	verifyTail = 250 * time.Millisecond // of a search's time, kept for verifying the last answers
 
 	// settle is how long a verified room waits for others being verified. That takes
-	// two round trips, of 80 ms each on a slow Wi-Fi, and more where a packet is lost.
+	// two round trips, of 80 ms each on a slow Wi-Fi, and more if a packet is lost.
 	settle = 650 * time.Millisecond
+
+	// quiet is how long no answer has come when the answers count as over. One that takes
+	// 80 ms is usual on a slow Wi-Fi.
+	quiet = 100 * time.Millisecond
+
+	// linger is how long a question is listened to after its round.
+	linger = 200 * time.Millisecond
 )
 
-// rounds is how long each round of questions waits for answers. A reply that
-// comes after its round is lost, so they grow; a room on a good network answers
-// within 1 ms. RFC 6762 5.2 asks for a second between repeated questions; the
-// first four are quicker because a person is waiting, all later ones are not.
+// rounds is how long after a round of questions the next one begins. A room on a good
+// network answers within 1 ms. RFC 6762 5.2 asks for a second between repeated questions;
+// the first four are quicker because a person is waiting, all later ones are not.
 var rounds = []time.Duration{
 	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, time.Second,
 }
@@ -43,29 +50,39 @@ const askAgain = 40 * time.Millisecond
 // tries this machine's default port. Without any network it does so at once.
 const loopbackRound = 3
 
-// A search is one run of Find or List; its fields belong to the goroutine that
-// called run. Survey only listens and verifies with one.
+// A search is one run of Find or List. Survey only asks and verifies with one.
 type search struct {
 	*Finder
 	window time.Duration
 	enough func(Room) bool // ends the search early; nil: nothing does
 
-	on      []string         // names of the interfaces to be asked on
-	deaf    bool             // no round could ask anything
-	open    map[string]bool  // ids being verified
-	found   map[string]Room  // by id
-	settled <-chan time.Time // when to wait no longer, set once enough is found
+	// Owned by the goroutine that called run.
+	on      []string              // names of the interfaces to be asked on
+	deaf    bool                  // no round could ask anything
+	open    map[string]*verifying // by id
+	found   map[string]Room       // by id
+	settled <-chan time.Time      // when to wait no longer, set once enough is found
+	over    bool                  // no answers have come for a while, or none can come
+
+	answered atomic.Bool   // an answer was heard
+	chosen   chan struct{} // closed with settled set: no more rounds; nil if nothing ends the search early
 }
 
-// A round is what one round of questions brought.
+// A verifying is the addresses of one room that are being tried, from one answer or several.
+type verifying struct {
+	addrs   []netip.AddrPort
+	running int // calls of verify
+}
+
+// A round is the outcome of one round of questions.
 type round struct {
-	records []Record
-	on      []string // interfaces to be asked on; told in the first round
+	records []Record // to be tried in place of answers
+	on      []string // interfaces to be asked on; set in the first round
 	deaf    bool     // not one question could be sent
 	err     error    // asking again will not help
 }
 
-// A verdict ends the verifying of one record.
+// A verdict ends one call of verify.
 type verdict struct {
 	id   string
 	room Room
@@ -74,37 +91,52 @@ type verdict struct {
 
 var errWindow = errors.New("the search's time is over")
 
-// run asks in rounds, and verifies what is heard while the next round is on.
+// run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
-	s.open, s.found = map[string]bool{}, map[string]Room{}
+	s.open, s.found = map[string]*verifying{}, map[string]Room{}
 	s.deaf = true
+	s.chosen = make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
 	defer work.Wait()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.window, errWindow)
 	defer cancel() // ends all work at once, but for questions on their way (see askAll)
 
-	heard, verdicts, dials := make(chan round), make(chan verdict), make(chan struct{}, maxDials)
-	work.Go(func() { s.listen(ctx, heard) })
+	answers, rounds, verdicts, dials := make(chan Record), make(chan round), make(chan verdict), make(chan struct{}, maxDials)
+	work.Go(func() { s.ask(ctx, answers, rounds) })
+	verify := func(r Record) {
+		if r, ok := s.fresh(r); ok {
+			work.Go(func() {
+				room, ok := s.verify(ctx, r, dials)
+				select {
+				case verdicts <- verdict{r.ID, room, ok}:
+				case <-ctx.Done():
+				}
+			})
+		}
+	}
+	silence := time.NewTimer(quiet)
+	defer silence.Stop()
 	for {
 		select {
-		case r, ok := <-heard:
+		case r := <-answers:
+			silence.Reset(quiet)
+			s.over = false
+			verify(r)
+		case <-silence.C:
+			s.over = true
+		case r, ok := <-rounds:
 			if r.err != nil {
 				return nil, r.err
 			}
 			if !ok {
-				heard = nil // all questions asked
+				rounds = nil // all questions asked
 			}
 			s.on = append(s.on, r.on...)
 			s.deaf = s.deaf && (!ok || r.deaf)
-			for _, rec := range s.fresh(r.records) {
-				work.Go(func() {
-					room, ok := s.verify(ctx, rec, dials)
-					select {
-					case verdicts <- verdict{rec.ID, room, ok}:
-					case <-ctx.Done():
-					}
-				})
+			s.over = s.over || r.deaf
+			for _, r := range r.records {
+				verify(r)
 			}
 		case v := <-verdicts:
 			s.settle(v)
@@ -113,37 +145,50 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 		case <-ctx.Done():
 			return s.rooms(), caller.Err()
 		}
-		if len(s.open) == 0 && (heard == nil || s.settled != nil) {
+		if len(s.open) == 0 && (rounds == nil || s.settled != nil && s.over) {
 			return s.rooms(), nil
 		}
 	}
 }
 
-// fresh picks the records to be verified now: those neither known to be alive
-// nor being verified. One that failed is tried again when it is heard again.
-func (s *search) fresh(records []Record) []Record {
-	var fresh []Record
-	for _, r := range records {
-		_, alive := s.found[r.ID]
-		if alive || s.open[r.ID] || len(s.open)+len(s.found) >= MaxHeard {
-			continue
-		}
-		s.open[r.ID] = true
-		fresh = append(fresh, r)
+// fresh returns r with the addresses to be tried now, and whether there are any: not if
+// its room was found, and not those being tried. One that failed is tried again when it is
+// heard again.
+func (s *search) fresh(r Record) (Record, bool) {
+	_, found := s.found[r.ID]
+	v := s.open[r.ID]
+	if found || v == nil && len(s.open)+len(s.found) >= MaxHeard {
+		return r, false
 	}
-	return fresh
+	if v == nil {
+		v = &verifying{}
+	}
+	r.Addrs = filter(r.Addrs, func(a netip.AddrPort) bool { return !slices.Contains(v.addrs, a) })
+	r.Addrs = r.Addrs[:min(len(r.Addrs), maxPerRecord-len(v.addrs))]
+	if len(r.Addrs) == 0 {
+		return r, false
+	}
+	v.addrs = append(v.addrs, r.Addrs...)
+	v.running++
+	s.open[r.ID] = v
+	return r, true
 }
 
-// settle notes a verdict. The first room that is enough waits a moment for
+// settle takes a verdict. The first room that is enough waits a moment for
 // others still being verified, so that several rooms are seen as several.
 func (s *search) settle(v verdict) {
-	delete(s.open, v.id)
+	if open := s.open[v.id]; open != nil {
+		if open.running--; open.running == 0 || v.ok {
+			delete(s.open, v.id)
+		}
+	}
 	if !v.ok {
 		return
 	}
 	s.found[v.room.ID] = v.room
 	if s.settled == nil && s.enough != nil && s.enough(v.room) {
 		s.settled = time.After(settle)
+		close(s.chosen)
 	}
 }
 
@@ -154,36 +199,49 @@ func (s *search) rooms() []Room {
 	})
 }
 
-// listen asks in rounds until the search's time is nearly over, and closes heard.
-func (s *search) listen(ctx context.Context, heard chan<- round) {
-	defer close(heard)
+// ask asks in rounds until the search's time is nearly over or a room was chosen, and
+// passes the answers on. At its end it closes rounds.
+func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- round) {
+	defer close(rounds)
 	end := time.Now().Add(s.window - min(verifyTail, s.window/4))
-	silent := true
 	for n := 0; ; n++ {
-		wait := min(rounds[min(n, len(rounds)-1)], time.Until(end))
-		if n > 0 && wait < rounds[0]/2 {
-			return
+		wait := min(pauseAfter(n), time.Until(end))
+		if n > 0 && wait < pauseAfter(0)/2 {
+			break
 		}
-		over := time.After(wait)
-		r := s.askAll(ctx, wait, n == 0)
-		if silent = silent && len(r.records) == 0; silent && (r.deaf || s.DeafToSelf || n+1 >= loopbackRound) {
+		over := time.Now().Add(wait)
+		r := s.askAll(ctx, over, min(wait+linger, time.Until(end)), n == 0, answers)
+		if !s.answered.Load() && (r.deaf || s.DeafToSelf || n+1 >= loopbackRound) {
 			r.records = []Record{thisMachine()}
 		}
 		if n > 0 {
 			r.on = nil
 		}
 		select {
-		case heard <- r:
+		case rounds <- r:
 		case <-ctx.Done():
 			return
 		}
 		select {
-		case <-over: // a round without questions lasts as long as any
+		case <-time.After(time.Until(over)): // a round without questions lasts as long as any
 		case <-ctx.Done():
 			return
 		}
+		select {
+		case <-s.chosen: // another round would only bring the same answers again
+			<-ctx.Done()
+			return
+		default:
+		}
+	}
+	select { // the last answers
+	case <-time.After(time.Until(end)):
+	case <-ctx.Done():
 	}
 }
+
+// pauseAfter returns how long after round n, from 0, the next one begins.
+func pauseAfter(n int) time.Duration { return rounds[min(n, len(rounds)-1)] }
 
 // thisMachine stands for a room on this machine's default port, where no
 // multicast is needed to find it.
@@ -194,11 +252,11 @@ func thisMachine() Record {
 	}}
 }
 
-// askAll asks once on every interface in every family it has, twice if asked
-// to, and merges the answers by room. Each question stands alone: hashicorp/mdns
-// gives up all families when sending fails in one. When ctx ends askAll returns
-// at once; a question on its way cannot be ended and dies with its wait.
-func (s *search) askAll(ctx context.Context, wait time.Duration, twice bool) round {
+// askAll asks once on every interface over every IP version it has, twice if asked to. It
+// returns when the round is over, or once no question could be sent. Answers are passed on
+// for as long as wait. Each question has its own sockets: sending can fail over one IP version
+// and work over the other.
+func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration, twice bool, answers chan<- Record) round {
 	all, err := s.LANs()
 	if err != nil {
 		return round{err: err}
@@ -207,12 +265,15 @@ func (s *search) askAll(ctx context.Context, wait time.Duration, twice bool) rou
 	if err != nil {
 		return round{err: err}
 	}
-	type answer struct {
-		records []Record
-		err     error
+	heard := func(r Record) {
+		s.answered.Store(true)
+		r.Addrs = worthDialing(r.Addrs, all)
+		select {
+		case answers <- r:
+		case <-ctx.Done():
+		}
 	}
-	// As many places as there can be answers: nobody may be there to take them.
-	answers, asked := make(chan answer, 4*len(lans)), 0
+	results, asked := make(chan error, 4*len(lans)), 0 // buffered: not all are read
 	for _, l := range lans {
 		for _, v6 := range []bool{false, true} {
 			for again := range 2 {
@@ -223,43 +284,38 @@ func (s *search) askAll(ctx context.Context, wait time.Duration, twice bool) rou
 				go func() {
 					delay := time.Duration(again) * askAgain
 					time.Sleep(delay)
-					records, err := s.Ask(ctx, l, v6, wait-delay)
-					answers <- answer{records, err}
+					results <- s.Ask(ctx, l, v6, wait-delay, heard)
 				}()
 			}
 		}
 	}
-	merged, failed := round{on: lanNames(lans)}, 0
+	r := round{on: lanNames(lans), deaf: true}
+	timer := time.NewTimer(time.Until(over))
+	defer timer.Stop()
 	for range asked {
 		select {
-		case a := <-answers:
-			merged.records = merge(merged.records, a.records)
-			if a.err != nil {
-				failed++
-			}
+		case err := <-results:
+			r.deaf = r.deaf && err != nil
+		case <-timer.C:
+			r.deaf = false
+			return r
 		case <-ctx.Done():
-			return merged
+			r.deaf = false
+			return r
 		}
 	}
-	merged.deaf = failed == asked
-	for i, r := range merged.records {
-		merged.records[i].Addrs = worthDialing(r.Addrs, all)
-	}
-	return merged
+	return r
 }
 
-// merge adds records to list, those of one id as one.
-func merge(list, records []Record) []Record {
-	for _, r := range records {
-		i := slices.IndexFunc(list, func(have Record) bool { return have.ID == r.ID })
-		if i < 0 {
-			list = append(list, r)
-		} else {
-			for _, a := range r.Addrs {
-				if !slices.Contains(list[i].Addrs, a) {
-					list[i].Addrs = append(slices.Clip(list[i].Addrs), a)
-				}
-			}
+// merge adds r to list, those of one id as one.
+func merge(list []Record, r Record) []Record {
+	i := slices.IndexFunc(list, func(have Record) bool { return have.ID == r.ID })
+	if i < 0 {
+		return append(list, r)
+	}
+	for _, a := range r.Addrs {
+		if !slices.Contains(list[i].Addrs, a) {
+			list[i].Addrs = append(slices.Clip(list[i].Addrs), a)
 		}
 	}
 	return list
