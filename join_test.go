@@ -513,7 +513,7 @@ func TestPipeGivesUp(t *testing.T) {
 	s.err.waitFor(t, "* waiting for the room to open again")
 	io.WriteString(s.in, "one\n\ntwo\n")
 	err := s.wait(t)
-	if err == nil || !strings.Contains(err.Error(), "the host did not come back; 3 lines were not delivered") {
+	if err == nil || !strings.Contains(err.Error(), "gave up reconnecting; 3 lines were not delivered") {
 		t.Errorf("join: %v", err)
 	}
 }

@@ -18,15 +18,19 @@ import (
 	"chat/relay/wire"
 )
 
-// Get brings a file from the host into the folder dir, "" being the one where we are, and
-// returns its path. It is under another name where its own is taken or not safe. When
-// the connection is lost, it goes on from what is here, until ctx ends or the client
-// does; what has come by then stays beside it, and the next Get goes on from there.
-// progress, which may be nil, is told how many bytes are here.
+// maxNames is how many names are tried for a downloaded file.
+const maxNames = 1000
+
+// Get downloads f into the folder dir, "" being the current one, and returns the path of
+// the file. If a file of that name exists, or the name is not safe, it gets another one.
+//
+// If the connection is lost, Get resumes, until ctx ends or the client does. The partial
+// file then stays in dir, and the next Get continues it. progress, which may be nil, is
+// called with the number of bytes received.
 func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (path string, err error) {
 	sum, err := hex.DecodeString(f.SHA256)
 	if err != nil || len(sum) != sha256.Size || f.Size < 0 {
-		return "", errors.New("what is told of that file makes no sense")
+		return "", errors.New("the host describes the file wrongly")
 	}
 	if dir == "" {
 		dir = "."
@@ -37,133 +41,134 @@ func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func
 	}
 	defer root.Close()
 	name := text.FileName(f.Name)
-	// Its hash in the name says whose beginning it is.
-	g := &getting{root: root, want: f, part: fmt.Sprintf("%s.%x.part", name, sum[:4]), hash: sha256.New()}
-	release, err := c.fetch(filepath.Join(dir, g.part))
+	// The partial file has the hash in its name, so that only the same file continues it.
+	d := &download{root: root, want: f, partial: fmt.Sprintf("%s.%x.part", name, sum[:4]), hash: sha256.New()}
+	release, err := c.reservePartial(filepath.Join(dir, d.partial))
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	var over func()
-	if g.transfer, over, err = c.transfer(ctx, f.Size, progress); err != nil {
+	var end func()
+	if d.transfer, end, err = c.newTransfer(ctx, f.Size, progress); err != nil {
 		return "", err
 	}
-	defer over()
-	if err := g.open(); err != nil {
+	defer end()
+	if err := d.openPartial(); err != nil {
 		return "", fmt.Errorf("cannot write to %s: %w", dir, withoutPath(err))
 	}
-	defer g.file.Close()
-	if err := g.persist(g.attempt); err != nil {
+	defer d.file.Close()
+	if err := d.retry(d.attempt); err != nil {
 		return "", err
 	}
-	if name, err = g.keep(name); err != nil {
+	if name, err = d.saveAs(name); err != nil {
 		return "", fmt.Errorf("cannot write to %s: %w", dir, withoutPath(err))
 	}
 	return filepath.Join(dir, name), nil
 }
 
-// fetch notes that a file is on its way to a path, where none is yet.
-func (c *Client) fetch(path string) (release func(), err error) {
+// reservePartial makes sure that no two downloads write to one partial file.
+func (c *Client) reservePartial(path string) (release func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.fetching[path] {
-		return nil, errors.New("it is on its way already")
+	if c.downloading[path] {
+		return nil, errors.New("it is being downloaded already")
 	}
-	c.fetching[path] = true
+	c.downloading[path] = true
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.fetching, path)
+		delete(c.downloading, path)
 	}, nil
 }
 
-// A getting is a file on its way from the host.
-type getting struct {
+// A download is owned by the goroutine of Get.
+type download struct {
 	*transfer
-	root *os.Root
-	want wire.File
-	part string // what it is called until all of it is here
-	file *os.File
-	old  bool // some of it was here before
-	hash hash.Hash
-	done int64 // bytes that are in file and hash
+	root    *os.Root
+	want    wire.File
+	partial string // name of the partial file
+	file    *os.File
+	resumed bool // some of its bytes are from an earlier Get
+	hash    hash.Hash
+	done    int64 // bytes in file and hash
 }
 
-// open opens the part, and hashes what is in it.
-func (g *getting) open() (err error) {
-	if g.file, err = g.root.OpenFile(g.part, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+// openPartial opens the partial file and hashes the bytes in it.
+func (d *download) openPartial() (err error) {
+	if d.file, err = d.root.OpenFile(d.partial, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return err
 	}
-	g.done, err = io.CopyBuffer(onlyWriter{g.hash}, onlyReader{io.LimitReader(g.file, g.want.Size)}, make([]byte, copySize))
-	g.old = g.done > 0
-	g.progress(g.done, g.total)
+	d.done, err = io.CopyBuffer(onlyWriter{d.hash}, onlyReader{io.LimitReader(d.file, d.want.Size)}, make([]byte, copySize))
+	d.resumed = d.done > 0
+	d.progress(d.done, d.total)
 	return err
 }
 
-// fresh begins anew.
-func (g *getting) fresh() error {
-	g.old, g.done = false, 0
-	g.hash.Reset()
-	return g.file.Truncate(0)
+// startOver empties the partial file.
+func (d *download) startOver() error {
+	d.resumed, d.done = false, 0
+	d.hash.Reset()
+	return d.file.Truncate(0)
 }
 
-// attempt gets what is missing.
-func (g *getting) attempt() (further bool, err error) {
-	began := g.done
-	if g.done < g.want.Size {
-		if err := g.more(); err != nil {
-			return g.done > began, err
+// attempt receives the rest of the file and checks its hash.
+func (d *download) attempt() (progressed bool, err error) {
+	began := d.done
+	if d.done < d.want.Size {
+		if err := d.receiveRest(); err != nil {
+			return d.done > began, err
 		}
 	}
-	if hex.EncodeToString(g.hash.Sum(nil)) == strings.ToLower(g.want.SHA256) {
+	if hex.EncodeToString(d.hash.Sum(nil)) == strings.ToLower(d.want.SHA256) {
 		return true, nil
 	}
-	if g.old { // it may be that which is wrong
-		if err := g.fresh(); err != nil {
-			return false, lasting{err}
+	if d.resumed { // the bytes from before may be the wrong ones
+		if err := d.startOver(); err != nil {
+			return false, permanentError{err}
 		}
 		return true, io.ErrUnexpectedEOF
 	}
-	g.file.Close()
-	g.root.Remove(g.part)
-	return false, lasting{errors.New("it did not come as it was sent, and was deleted")}
+	d.file.Close()
+	d.root.Remove(d.partial)
+	return false, permanentError{errors.New("the download did not match its checksum and was deleted")}
 }
 
-// more asks for the file from where it ends here.
-func (g *getting) more() error {
-	tag := `"` + strings.ToLower(g.want.SHA256) + `"`
-	r := g.request(http.MethodGet, wire.FilePath(g.want.Number, text.FileName(g.want.Name)))
-	if g.done > 0 {
-		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", g.done))
+// receiveRest requests the bytes after the last one received, and writes them to the
+// partial file.
+func (d *download) receiveRest() error {
+	tag := `"` + strings.ToLower(d.want.SHA256) + `"`
+	r := d.newRequest(http.MethodGet, wire.FilePath(d.want.Number, text.FileName(d.want.Name)))
+	if d.done > 0 {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.done))
 		r.Header.Set("If-Range", tag)
 	}
-	res, err := g.do(r)
+	res, err := d.do(r)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
 	switch {
 	case res.Header.Get("ETag") != tag:
-		return lasting{errors.New("the host no longer has it")}
-	case res.StatusCode == http.StatusPartialContent && strings.HasPrefix(res.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", g.done)):
+		return permanentError{errors.New("the host no longer has it")}
+	case res.StatusCode == http.StatusPartialContent && strings.HasPrefix(res.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.done)):
 	case res.StatusCode == http.StatusOK:
-		if err := g.fresh(); err != nil {
-			return lasting{err}
+		if err := d.startOver(); err != nil {
+			return permanentError{err}
 		}
 	default:
-		return lasting{errors.New("the host answers with something else")}
+		return permanentError{fmt.Errorf("the host sent an unexpected response (status %d)", res.StatusCode)}
 	}
 	buf := make([]byte, copySize)
-	for g.done < g.want.Size {
-		n, err := res.Body.Read(buf[:min(int64(len(buf)), g.want.Size-g.done)])
-		wrote, writeErr := g.file.WriteAt(buf[:n], g.done)
-		g.hash.Write(buf[:wrote])
-		g.done += int64(wrote)
-		g.progress(g.done, g.total)
+	for d.done < d.want.Size {
+		n, err := res.Body.Read(buf[:min(int64(len(buf)), d.want.Size-d.done)])
+		wrote, writeErr := d.file.WriteAt(buf[:n], d.done)
+		d.hash.Write(buf[:wrote])
+		d.done += int64(wrote)
+		d.progress(d.done, d.total)
 		switch {
 		case writeErr != nil:
-			return lasting{fmt.Errorf("cannot write it: %w", withoutPath(writeErr))}
-		case err == io.EOF && g.done < g.want.Size:
+			return permanentError{fmt.Errorf("cannot write the file: %w", withoutPath(writeErr))}
+		case err == io.EOF && d.done < d.want.Size:
 			return io.ErrUnexpectedEOF
 		case err != nil && err != io.EOF:
 			return err
@@ -172,15 +177,12 @@ func (g *getting) more() error {
 	return nil
 }
 
-// maxNames is how many names are tried.
-const maxNames = 1000
-
-// keep gives the file its name, or one like it that is not taken.
-func (g *getting) keep(name string) (string, error) {
-	if err := g.file.Truncate(g.want.Size); err != nil { // there was more, of whatever
+// saveAs renames the partial file to name, or to a similar name if a file has that one.
+func (d *download) saveAs(name string) (string, error) {
+	if err := d.file.Truncate(d.want.Size); err != nil { // an older partial file may be longer
 		return "", err
 	}
-	if err := g.file.Close(); err != nil {
+	if err := d.file.Close(); err != nil {
 		return "", err
 	}
 	extension := filepath.Ext(name)
@@ -189,9 +191,9 @@ func (g *getting) keep(name string) (string, error) {
 		if n > 0 {
 			name = fmt.Sprintf("%s-%d%s", stem, n, extension)
 		}
-		// The name is taken by a file of ours, which the rename then replaces: a rename alone
-		// would replace anybody's.
-		f, err := g.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+		// A rename replaces whatever file is there. Creating it first makes sure that
+		// it is ours.
+		f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -199,7 +201,7 @@ func (g *getting) keep(name string) (string, error) {
 			return "", err
 		}
 		f.Close()
-		return name, g.root.Rename(g.part, name)
+		return name, d.root.Rename(d.partial, name)
 	}
 	return "", fs.ErrExist
 }

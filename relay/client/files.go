@@ -14,24 +14,28 @@ import (
 	"chat/relay/wire"
 )
 
-// maxFiles is how many files are known by their numbers.
-const maxFiles = 1000
+const (
+	// maxFiles is how many uploads a client remembers.
+	maxFiles = 1000
 
-// maxFileText is how many bytes the texts of one of them may have in all; those of a
-// real one have less than a fourth of it.
-const maxFileText = 4 << 10
+	// maxFileText bounds the names and other texts of one of them, in bytes; those of an
+	// honest host have less than a quarter of it.
+	maxFileText = 4 << 10
 
-// Files returns the files that were sent in the room, as far as events told of them, oldest
-// first; the last 1,000.
+	// filesListed is how many uploads FileLines lists.
+	filesListed = 20
+)
+
+// Files returns the last 1,000 uploads to the room that events mentioned, oldest first.
 func (c *Client) Files() []wire.File {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.files)
 }
 
-// noteFiles remembers the files that an event tells of.
+// noteFiles remembers the uploads in an event.
 func (s *membership) noteFiles(e *wire.Event) {
-	for i := len(e.Events) - 1; i >= 0; i-- { // older than what is known
+	for i := len(e.Events) - 1; i >= 0; i-- { // a history: older than the known ones
 		s.noteFile(e.Events[i].File, 0)
 	}
 	if e.File != nil && e.Said() {
@@ -39,7 +43,7 @@ func (s *membership) noteFiles(e *wire.Event) {
 	}
 }
 
-// noteFile puts a file at a place among the others, or last.
+// noteFile inserts an upload at a place in the list, or at its end.
 func (c *Client) noteFile(f *wire.File, at int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,8 +56,13 @@ func (c *Client) noteFile(f *wire.File, at int) {
 	}
 }
 
-// TypedPath returns the path that somebody typed, or dropped on the terminal: with quotes
-// around it perhaps, and ~ for the home folder.
+// The rest of this file is for the commands that people type: /send, /get and /files.
+
+// errNoFiles is the answer to /get and /files if there are none.
+var errNoFiles = errors.New("no uploads yet; /send PATH uploads a file")
+
+// TypedPath returns the path that a person typed or dropped on the terminal: it may be
+// quoted, and begin with ~ for the home folder.
 func TypedPath(typed string) string {
 	typed = strings.TrimSpace(typed)
 	if n := len(typed); n >= 2 && (typed[0] == '\'' || typed[0] == '"') && typed[n-1] == typed[0] {
@@ -67,11 +76,11 @@ func TypedPath(typed string) string {
 	return typed
 }
 
-// TypedGet finds the file that is meant by "N [DIR]", or the last one by nothing, among
-// those that are known.
+// TypedGet returns the upload and the folder in the arguments of /get, "[N [DIR]]". Without
+// N it is the last one of known.
 func TypedGet(known []wire.File, typed string) (f wire.File, dir string, err error) {
 	if len(known) == 0 {
-		return f, "", errors.New("no file was sent here yet; /send PATH sends one")
+		return f, "", errNoFiles
 	}
 	if typed = strings.TrimSpace(typed); typed == "" {
 		return known[len(known)-1], "", nil
@@ -79,25 +88,22 @@ func TypedGet(known []wire.File, typed string) (f wire.File, dir string, err err
 	number, dir, _ := strings.Cut(typed, " ")
 	n, err := strconv.ParseUint(strings.TrimPrefix(number, "#"), 10, 64)
 	if err != nil {
-		return f, "", errors.New("usage: /get [N [DIR]]: file N, or the last one; /files lists them")
+		return f, "", fmt.Errorf("usage: %s; /files lists the numbers", wire.CommandNamed("get").Usage())
 	}
 	for _, f := range slices.Backward(known) {
 		if f.Number == n {
 			return f, TypedPath(dir), nil
 		}
 	}
-	return f, "", fmt.Errorf("nobody sent a file %d here; /files lists those that were sent", n)
+	return f, "", fmt.Errorf("no upload has the number %d; /files lists them", n)
 }
 
-// filesListed is how many files are listed.
-const filesListed = 20
-
-// FileLines lists the last files for people, a line each.
+// FileLines lists the last uploads for people, one per line below a heading.
 func FileLines(known []wire.File) string {
 	if len(known) == 0 {
-		return "no file was sent here yet; /send PATH sends one"
+		return errNoFiles.Error()
 	}
-	lines := []string{"the last files; /get N gets one:"}
+	lines := []string{"latest uploads; /get N downloads one:"}
 	for _, f := range known[max(len(known)-filesListed, 0):] {
 		lines = append(lines, fmt.Sprintf("%4d  %s (%s)", f.Number, f.Name, humanize.Bytes(uint64(max(f.Size, 0)))))
 	}

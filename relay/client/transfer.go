@@ -4,35 +4,38 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
-
-	"chat/relay/text"
 )
 
+// Uploads and downloads use HTTP over connections of their own, to the address of the host
+// and made by the same dial function. This file has the part that both share.
+
 const (
-	// stallTime is how long a connection that carries a file may stand still. A host with a
-	// slow disk writes out the end of a large file before it answers.
+	// stallTime is how long a connection may make no progress. A host with a slow disk
+	// writes the end of a large file before it answers.
 	stallTime = time.Minute
 
-	// copySize is how much is read and written at once.
+	// copySize is how much is read and written at once, in bytes.
 	copySize = 256 << 10
 )
 
-// A transfer is one file on its way, in one direction.
+// A transfer is one upload or download. It is owned by the goroutine that called Send or
+// Get.
 type transfer struct {
 	client   *Client
 	ctx      context.Context // ends with the client, too
 	http     http.Client
-	progress func(done, total int64)
-	total    int64
+	progress func(done, total int64) // never nil
+	total    int64                   // bytes
 }
 
-// transfer begins one; over ends it.
-func (c *Client) transfer(ctx context.Context, total int64, progress func(done, total int64)) (_ *transfer, over func(), err error) {
+// newTransfer returns a transfer of so many bytes. The caller must call end.
+func (c *Client) newTransfer(ctx context.Context, total int64, progress func(done, total int64)) (t *transfer, end func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -52,21 +55,12 @@ func (c *Client) transfer(ctx context.Context, total int64, progress func(done, 
 		progress = func(int64, int64) {}
 	}
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			c.mu.Lock()
-			addr := c.hostAddr // it may have moved
-			c.mu.Unlock()
-			conn, err := c.dial(ctx, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &stallConn{conn}, nil
-		},
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialTransfer(ctx) },
 		DisableCompression: true,
 		WriteBufferSize:    copySize,
 		ReadBufferSize:     copySize,
 	}
-	t := &transfer{client: c, ctx: ctx, progress: progress, total: total, http: http.Client{
+	t = &transfer{client: c, ctx: ctx, progress: progress, total: total, http: http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -78,7 +72,19 @@ func (c *Client) transfer(ctx context.Context, total int64, progress func(done, 
 	}, nil
 }
 
-// A stallConn fails when it stands still for stallTime.
+// dialTransfer connects to where the host is now: it may have moved.
+func (c *Client) dialTransfer(ctx context.Context) (net.Conn, error) {
+	c.mu.Lock()
+	addr := c.hostAddr
+	c.mu.Unlock()
+	conn, err := c.dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &stallConn{conn}, nil
+}
+
+// A stallConn is a connection that fails if it makes no progress for stallTime.
 type stallConn struct{ net.Conn }
 
 func (s *stallConn) Read(b []byte) (int, error) {
@@ -91,11 +97,11 @@ func (s *stallConn) Write(b []byte) (int, error) {
 	return s.Conn.Write(b)
 }
 
-// request makes one for a path of the host. Whatever its address is, this program calls it
-// localhost: a host answers to no names that it does not know, for the sake of browsers.
-func (t *transfer) request(method, path string, header ...string) *http.Request {
+// newRequest returns a request for a path on the host. It is for "localhost", whatever the
+// host's address: hosts reject names that they do not know, to protect browsers.
+func (t *transfer) newRequest(method, path string, header ...string) *http.Request {
 	r, err := http.NewRequestWithContext(t.ctx, method, "http://localhost"+path, http.NoBody)
-	if err != nil { // a path that the host made up
+	if err != nil { // the host made the path up
 		r, _ = http.NewRequestWithContext(t.ctx, method, "http://localhost/", http.NoBody)
 	}
 	for i := 0; i < len(header); i += 2 {
@@ -104,15 +110,23 @@ func (t *transfer) request(method, path string, header ...string) *http.Request 
 	return r
 }
 
-// A statusError is an answer by which the host does not do what was asked.
+// A statusError is a response with an error status.
 type statusError struct {
 	status int
-	text   string // for people, cleaned
+	reason string // for people, cleaned
 }
 
-func (e *statusError) Error() string { return "the host says: " + e.text }
+func (e *statusError) Error() string { return "the host says: " + e.reason }
 
-// do asks the host. The body of the response has to be closed.
+// statusOf returns the status of a [*statusError], and 0 for other errors.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*statusError](err); ok {
+		return e.status
+	}
+	return 0
+}
+
+// do sends a request. The caller must close the body of the response.
 func (t *transfer) do(r *http.Request) (*http.Response, error) {
 	res, err := t.http.Do(r)
 	if err != nil {
@@ -122,49 +136,58 @@ func (t *transfer) do(r *http.Request) (*http.Response, error) {
 		return res, nil
 	}
 	defer res.Body.Close()
-	words, _ := io.ReadAll(io.LimitReader(res.Body, 4*maxRefusal))
-	message, _, _ := strings.Cut(strings.TrimSpace(string(words)), "\n")
-	if message == "" {
-		message = http.StatusText(res.StatusCode)
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 4*maxRefusal))
+	reason, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	if reason == "" {
+		reason = http.StatusText(res.StatusCode)
 	}
-	letters := []rune(text.Clean(message))
-	return nil, &statusError{res.StatusCode, string(letters[:min(len(letters), maxRefusal)])}
+	return nil, &statusError{res.StatusCode, cutReason(reason)}
 }
 
-// status returns the status of an answer that is an error; 0: there was no answer.
-func status(err error) int {
-	if e, ok := errors.AsType[*statusError](err); ok {
-		return e.status
-	}
-	return 0
-}
+// A permanentError would occur again on another attempt.
+type permanentError struct{ error }
 
-// A lasting error is one that the same attempt would meet again.
-type lasting struct{ error }
+func (e permanentError) Unwrap() error { return e.error }
 
-func (l lasting) Unwrap() error { return l.error }
-
-// persist makes attempts until one succeeds, its error lasts, or the transfer is called off.
-// An attempt tells whether it got any further.
-func (t *transfer) persist(attempt func() (further bool, err error)) error {
+// retry calls attempt until it succeeds, returns a permanent error, or the transfer is
+// canceled. attempt reports whether it made progress; if so, the pauses start over.
+func (t *transfer) retry(attempt func() (progressed bool, err error)) error {
 	var pause time.Duration
 	for {
-		further, err := attempt()
-		switch status(err) {
+		progressed, err := attempt()
+		switch statusOf(err) {
 		case 0, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests,
 			http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		default:
 			return err
 		}
-		if l, ok := errors.AsType[lasting](err); err == nil || ok {
-			return l.error
+		if err == nil {
+			return nil
 		}
-		if further {
+		if permanent, ok := errors.AsType[permanentError](err); ok {
+			return permanent.error
+		}
+		if progressed {
 			pause = 0
 		}
-		pause = min(max(time.Duration(float64(pause)*pauseGrow), firstPause), maxPause)
+		pause = min(max(time.Duration(float64(pause)*pauseGrowth), firstPause), maxPause)
 		if t.ctx.Err() != nil || !sleep(t.ctx, pause) {
 			return context.Cause(t.ctx)
 		}
 	}
 }
+
+// withoutPath removes the operation and the path from a file error: its caller names the
+// file in its own way.
+func withoutPath(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// With these, io.CopyBuffer uses its buffer: it would skip it for a WriterTo or ReaderFrom.
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)

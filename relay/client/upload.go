@@ -21,163 +21,166 @@ import (
 )
 
 const (
-	// maxAnew is how often an upload is begun anew that the host lost.
-	maxAnew = 5
+	// maxStarts is how often an upload is started over that the host lost.
+	maxStarts = 5
 
-	// tailSize is how much of a file goes last, with the hash of all of it before it: a
-	// header cannot have what is known only at the end.
+	// tailSize is how much of a file is sent last, in bytes. Its request has the hash of
+	// the whole file in its header, so the file must have been read before.
 	tailSize = 256 << 10
 )
 
-// Send brings a file to the host and says it in the room, in its turn with all else that
-// is said. When the connection is lost, it goes on from what the host has, until ctx ends or
-// the client does. progress, which may be nil, is told how many bytes have gone.
+// statusChecksum is the status for a wrong checksum, from the checksum extension of tus.
+const statusChecksum = 460
+
+var errTruncated = errors.New("the file became shorter during the upload")
+
+// Send uploads the file at path to the host and posts it to the room, in order with the
+// messages. If the connection is lost, it resumes where the host's copy ends, until ctx ends
+// or the client does. progress, which may be nil, is called with the number of bytes sent.
 //
-// The error of a host that does not take the file says why in its words.
+// If the host rejects the file, the error has its reason.
 func (c *Client) Send(ctx context.Context, path string, progress func(done, total int64)) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return fmt.Errorf("cannot read it: %w", withoutPath(err))
+		return readError(err)
 	case info.IsDir():
-		return errors.New("it is a folder; a packed one (zip, tar) can be sent")
+		return errors.New("it is a folder; pack it first (zip, tar)")
 	case !info.Mode().IsRegular():
-		return errors.New("it is no file")
+		return errors.New("not a regular file")
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("cannot read it: %w", withoutPath(err))
+		return readError(err)
 	}
 	defer file.Close()
-	t, over, err := c.transfer(ctx, info.Size(), progress)
+	t, end, err := c.newTransfer(ctx, info.Size(), progress)
 	if err != nil {
 		return err
 	}
-	defer over()
-	s := &sending{transfer: t, file: file, name: filepath.Base(path), hash: sha256.New()}
-	if err := t.persist(s.attempt); err != nil {
-		s.giveUp()
+	defer end()
+	u := &upload{transfer: t, file: file, name: filepath.Base(path), hash: sha256.New()}
+	if err := t.retry(u.attempt); err != nil {
+		u.cancel()
 		return err
 	}
-	_, err = c.Do(ctx, wire.Request{Type: wire.TypeSend, File: s.id(), Text: s.name})
+	_, err = c.Do(ctx, wire.Request{Type: wire.TypeSend, File: u.id(), Text: u.name})
 	return err
 }
 
-// withoutPath takes the operation and the path off an error.
-func withoutPath(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
-}
+func readError(err error) error { return fmt.Errorf("cannot read the file: %w", withoutPath(err)) }
 
-// A sending is a file on its way to the host.
-type sending struct {
+// An upload follows the tus protocol, version 1.0.0: it is created, then sent in pieces.
+// It is owned by the goroutine of Send, except for file, hash and hashed while a request
+// with an uploadBody runs.
+type upload struct {
 	*transfer
-	file  *os.File
-	name  string
-	place string // path of the upload; "": there is none
-	anew  int    // how often it was begun
+	file   *os.File
+	name   string
+	url    string // its path on the host; empty before it is created
+	starts int    // how often it was created
 
-	hash   hash.Hash // of the beginning
-	hashed int64     // how long that is, in bytes
+	hash   hash.Hash // of the first bytes
+	hashed int64     // how many
 }
 
-// id returns the secret of the upload.
-func (s *sending) id() string { return path.Base(s.place) }
+// id returns the last part of the URL. It is a secret: who knows it may post the file.
+func (u *upload) id() string { return path.Base(u.url) }
 
-func (s *sending) attempt() (further bool, err error) {
-	further, err = s.bring()
-	switch status(err) {
+// attempt sends the rest of the file. If the host has lost the upload, or the checksum is
+// wrong, the next attempt starts over.
+func (u *upload) attempt() (progressed bool, err error) {
+	progressed, err = u.sendRest()
+	switch statusOf(err) {
 	case http.StatusNotFound, http.StatusGone:
-	case 460: // the extension checksum of tus: it is not what we said
-		s.hash, s.hashed = sha256.New(), 0
+	case statusChecksum:
+		u.hash, u.hashed = sha256.New(), 0
 	default:
-		return further, err
+		return progressed, err
 	}
-	if s.place == "" || s.anew >= maxAnew {
-		return further, err
+	if u.url == "" || u.starts >= maxStarts {
+		return progressed, err
 	}
-	s.place = ""
-	return further, fmt.Errorf("begin anew: %v", err) // no status, so that it is tried again
+	u.url = ""
+	return progressed, fmt.Errorf("start over: %v", err) // without the status, which would be final
 }
 
-// bring brings what the host does not have yet.
-func (s *sending) bring() (further bool, err error) {
+// sendRest sends the bytes that the host does not have yet.
+func (u *upload) sendRest() (progressed bool, err error) {
 	var offset int64
-	if s.place == "" {
-		err = s.create()
+	if u.url == "" {
+		err = u.create()
 	} else {
-		offset, err = s.offsetAfter(s.request(http.MethodHead, s.place))
+		offset, err = u.offsetAfter(u.newRequest(http.MethodHead, u.url))
 	}
 	if err != nil {
 		return false, err
 	}
 	began := offset
-	if tail := s.total - tailSize; offset < tail {
-		if offset, err = s.patch(offset, tail); err != nil {
-			return true, err // it may have got further; the next one sees
+	if tail := u.total - tailSize; offset < tail {
+		if offset, err = u.patch(offset, tail); err != nil {
+			return true, err // perhaps: the next attempt asks the host
 		}
 	}
-	if s.total == 0 { // there is nothing that could come
+	if u.total == 0 { // creating it was all
 		return true, nil
 	}
-	sum, err := s.sum()
+	sum, err := u.sum()
 	if err != nil {
 		return false, err
 	}
-	offset, err = s.patch(offset, s.total, "Upload-Checksum", "sha256 "+base64.StdEncoding.EncodeToString(sum))
+	offset, err = u.patch(offset, u.total, "Upload-Checksum", "sha256 "+base64.StdEncoding.EncodeToString(sum))
 	return offset > began, err
 }
 
-// create begins the upload.
-func (s *sending) create() error {
-	s.anew++
-	res, err := s.do(s.request(http.MethodPost, "/files/", "Tus-Resumable", "1.0.0", "Upload-Length", strconv.FormatInt(s.total, 10),
-		"Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(s.name))))
+// create creates the upload on the host.
+func (u *upload) create() error {
+	u.starts++
+	res, err := u.do(u.newRequest(http.MethodPost, "/files/", "Tus-Resumable", "1.0.0", "Upload-Length", strconv.FormatInt(u.total, 10),
+		"Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(u.name))))
 	if err != nil {
 		return err
 	}
 	res.Body.Close()
-	place, err := res.Location()
-	if err != nil || !strings.HasPrefix(place.Path, "/files/") {
-		return lasting{errors.New("the host does not say where the file goes")}
+	location, err := res.Location()
+	if err != nil || !strings.HasPrefix(location.Path, "/files/") {
+		return permanentError{errors.New("the host does not say where to upload the file")}
 	}
-	s.place = place.EscapedPath()
+	u.url = location.EscapedPath()
 	return nil
 }
 
-// offsetAfter asks, and returns how much of the file the host has then.
-func (s *sending) offsetAfter(r *http.Request) (int64, error) {
+// offsetAfter sends r, and returns how many bytes of the file the host has then.
+func (u *upload) offsetAfter(r *http.Request) (int64, error) {
 	r.Header.Set("Tus-Resumable", "1.0.0")
-	res, err := s.do(r)
+	res, err := u.do(r)
 	if err != nil {
 		return 0, err
 	}
 	res.Body.Close()
 	offset, err := strconv.ParseInt(res.Header.Get("Upload-Offset"), 10, 64)
-	if err != nil || offset < 0 || offset > s.total {
-		return 0, lasting{errors.New("the host does not say how much of the file it has")}
+	if err != nil || offset < 0 || offset > u.total {
+		return 0, permanentError{errors.New("the host does not say how much of the file it has")}
 	}
-	s.progress(offset, s.total)
+	u.progress(offset, u.total)
 	return offset, nil
 }
 
-// patch sends the file from one byte to another.
-func (s *sending) patch(from, to int64, header ...string) (int64, error) {
-	r := s.request(http.MethodPatch, s.place, header...)
+// patch sends the bytes from one offset to another. It returns how many the host has then.
+func (u *upload) patch(from, to int64, header ...string) (int64, error) {
+	r := u.newRequest(http.MethodPatch, u.url, header...)
 	r.Header.Set("Content-Type", "application/offset+octet-stream")
 	r.Header.Set("Upload-Offset", strconv.FormatInt(from, 10))
-	body := &sendingBody{s: s, at: from, to: to, closed: make(chan struct{})}
+	body := &uploadBody{u: u, at: from, to: to, closed: make(chan struct{})}
 	if from < to {
 		r.Body, r.ContentLength = body, to-from
 	}
-	offset, err := s.offsetAfter(r)
+	offset, err := u.offsetAfter(r)
 	if from < to {
-		<-body.closed // it may be read for a while after the answer
+		<-body.closed // the transport may read it for a while after the answer
 	}
 	if body.err != nil {
-		return offset, lasting{body.err}
+		return offset, permanentError{body.err}
 	}
 	if err == nil && offset != to {
 		err = io.ErrUnexpectedEOF
@@ -186,51 +189,46 @@ func (s *sending) patch(from, to int64, header ...string) (int64, error) {
 }
 
 // sum returns the SHA-256 of the whole file.
-func (s *sending) sum() ([]byte, error) {
-	rest := io.NewSectionReader(s.file, s.hashed, s.total-s.hashed)
-	n, err := io.CopyBuffer(onlyWriter{s.hash}, onlyReader{rest}, make([]byte, tailSize))
-	if s.hashed += n; err == nil && s.hashed < s.total {
-		err = errChanged
+func (u *upload) sum() ([]byte, error) {
+	rest := io.NewSectionReader(u.file, u.hashed, u.total-u.hashed)
+	n, err := io.CopyBuffer(onlyWriter{u.hash}, onlyReader{rest}, make([]byte, tailSize))
+	if u.hashed += n; err != nil {
+		return nil, permanentError{readError(err)}
 	}
-	if err != nil {
-		return nil, lasting{fmt.Errorf("cannot read it: %w", withoutPath(err))}
+	if u.hashed < u.total {
+		return nil, permanentError{errTruncated}
 	}
-	return s.hash.Sum(nil), nil
+	return u.hash.Sum(nil), nil
 }
 
-type (
-	onlyWriter struct{ io.Writer }
-	onlyReader struct{ io.Reader }
-)
-
-var errChanged = errors.New("it became shorter while it was sent")
-
-// giveUp tells the host that no more will come, if it listens.
-func (s *sending) giveUp() {
-	if s.place == "" {
+// cancel asks the host to delete the upload.
+func (u *upload) cancel() {
+	if u.url == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), closeWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), closeWait)
 	defer cancel()
-	r := s.request(http.MethodDelete, s.place, "Tus-Resumable", "1.0.0").WithContext(ctx)
-	if res, err := s.do(r); err == nil {
+	r := u.newRequest(http.MethodDelete, u.url, "Tus-Resumable", "1.0.0").WithContext(ctx)
+	if res, err := u.do(r); err == nil {
 		res.Body.Close()
 	}
 }
 
-// A sendingBody is a part of the file. It hashes what was not hashed before.
-type sendingBody struct {
-	s      *sending
+// An uploadBody is the body of a request with a part of the file. While it is read it
+// hashes the bytes that were not hashed before.
+type uploadBody struct {
+	u      *upload
+	to     int64
 	closed chan struct{} // closed by Close
 
-	mu   sync.Mutex // a Read may still run when the transport closes it
+	// Guarded by mu: the transport may call Close while a Read is running.
+	mu   sync.Mutex
 	at   int64
-	to   int64
 	over bool
-	err  error // why the file could not be read; for who waited for closed
+	err  error // why the file could not be read; may be read without mu once closed is
 }
 
-func (b *sendingBody) Read(p []byte) (int, error) {
+func (b *uploadBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -239,23 +237,23 @@ func (b *sendingBody) Read(p []byte) (int, error) {
 	case b.at == b.to:
 		return 0, io.EOF
 	}
-	n, err := b.s.file.ReadAt(p[:min(int64(len(p)), b.to-b.at)], b.at)
+	n, err := b.u.file.ReadAt(p[:min(int64(len(p)), b.to-b.at)], b.at)
 	if n == 0 && err != nil {
-		if b.err = fmt.Errorf("cannot read it: %w", withoutPath(err)); err == io.EOF {
-			b.err = errChanged
+		if b.err = readError(err); err == io.EOF {
+			b.err = errTruncated
 		}
 		return 0, b.err
 	}
-	if old := max(b.s.hashed-b.at, 0); old < int64(n) {
-		b.s.hash.Write(p[old:n])
-		b.s.hashed = b.at + int64(n)
+	if old := max(b.u.hashed-b.at, 0); old < int64(n) {
+		b.u.hash.Write(p[old:n])
+		b.u.hashed = b.at + int64(n)
 	}
 	b.at += int64(n)
-	b.s.progress(b.at, b.s.total)
+	b.u.progress(b.at, b.u.total)
 	return n, nil
 }
 
-func (b *sendingBody) Close() error {
+func (b *uploadBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.over {

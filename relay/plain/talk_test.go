@@ -94,8 +94,8 @@ func TestFileCommands(t *testing.T) {
 		if err := Talk(t.Context(), c, Options{In: Read(typed), Out: &out, Err: &errs}); err != nil {
 			t.Errorf("Talk: %v", err)
 		}
-		const none = "no file was sent here yet; /send PATH sends one\n"
-		want := "* " + none + "! usage: /send PATH\n! " + none + "! " + none + "! file was not sent: cannot read it: no such file or directory\n"
+		const none = "no uploads yet; /send PATH uploads a file\n"
+		want := "* " + none + "! usage: /send PATH\n! " + none + "! " + none + "! file was not sent: cannot read the file: no such file or directory\n"
 		if errs.String() != want {
 			t.Errorf("told %q, want %q", errs.String(), want)
 		}
