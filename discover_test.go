@@ -24,7 +24,7 @@ const (
 	studyID   = "bbbb000000000002"
 )
 
-// The dns package has to see one label in what is escaped, and these very bytes in it.
+// The dns package must read an escaped string as one label with the same bytes.
 func FuzzEscapedIsOneLabel(f *testing.F) {
 	for _, s := range []string{"", "kitchen", `Jo's "room". café 🎉 \o/`, "\x00\x1b[2J\xff", `\065`, "a.b", `end\`} {
 		f.Add(s)
@@ -44,8 +44,8 @@ func FuzzEscapedIsOneLabel(f *testing.F) {
 	})
 }
 
-// entryOf is what the library makes of the answer of z, sent over a network:
-// its last addresses, names and strings as unpacking spells them.
+// entryOf returns the entry that the mdns package makes of z's answer, after it was packed
+// and unpacked: of several addresses it has the last.
 func entryOf(t *testing.T, z *zone) *mdns.ServiceEntry {
 	t.Helper()
 	packet, err := z.announcement(false)
@@ -85,7 +85,7 @@ func addrs(list ...string) []netip.Addr {
 	return out
 }
 
-// What a host announces is what a finder reads, whatever the title.
+// A finder reads the record that a host announces, whatever the title.
 func TestRecordRoundTrip(t *testing.T) {
 	many := make([]netip.Addr, discovery.MaxAddresses)
 	for i := range many {
@@ -100,8 +100,8 @@ func TestRecordRoundTrip(t *testing.T) {
 		{"too long for a label", strings.Repeat("🎉", 40), strings.Repeat("🎉", 40), addrs("192.168.1.5")},
 		{"too long for a string", strings.Repeat("🎉", 90), strings.Repeat("🎉", 62), addrs("192.168.1.5")},
 		{"no title", "", "", addrs("192.168.1.5")},
-		{"as many addresses as there can be", "kitchen", "kitchen", many},
-		{"link-local alone", "kitchen", "kitchen", addrs("fe80::1")},
+		{"the most addresses", "kitchen", "kitchen", many},
+		{"only link-local", "kitchen", "kitchen", addrs("fe80::1")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			room := discovery.Advertisement{ID: kitchenID, Title: test.title, App: "chat 1.0.0", Port: 24280}
@@ -280,7 +280,7 @@ func TestZoneAnswersInAnyCase(t *testing.T) {
 	}
 }
 
-// The goodbye is the pointer alone, and with no time to live.
+// The goodbye is only the pointer, with no time to live.
 func TestGoodbye(t *testing.T) {
 	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "kitchen", Port: 1}, addrs("192.168.1.5"))
 	if err != nil {
@@ -302,8 +302,8 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
-// The doctor is told of all that was heard, and which of them answers.
-func TestSurveyed(t *testing.T) {
+// The doctor gets all announced rooms, and the address of those that answer.
+func TestDoctorRooms(t *testing.T) {
 	at := netip.MustParseAddrPort
 	heard := []discovery.Heard{
 		{Record: discovery.Record{ID: studyID, Title: "study", Addrs: []netip.AddrPort{at("192.168.1.8:1"), at("192.168.1.9:1")}}},
@@ -316,8 +316,8 @@ func TestSurveyed(t *testing.T) {
 		{Title: "study", Addrs: []string{"192.168.1.8:1", "192.168.1.9:1"}},
 		{Title: "Kitchen", Addrs: []string{"192.168.1.7:1"}, Answers: "192.168.1.7:1"},
 	}
-	if got := surveyed(heard); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("surveyed() = %v, want %v", got, want)
+	if got := doctorRooms(heard); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("doctorRooms() = %v, want %v", got, want)
 	}
 }
 
@@ -326,6 +326,23 @@ func TestDoctorOnUnknownInterface(t *testing.T) {
 	err := runDoctor(t.Context(), &out, doctorOptions{Ifaces: []string{"no such one"}})
 	if err == nil || !strings.Contains(err.Error(), `"no such one"`) || out.Len() > 0 {
 		t.Errorf("error %v, output %q; want an error that names the interface", err, &out)
+	}
+}
+
+func TestProblemsFound(t *testing.T) {
+	for _, test := range []struct {
+		problems, fixes int
+		want            string
+	}{
+		{0, 0, "<nil>"},
+		{1, 0, "1 problem found."},
+		{1, 1, "1 problem found. Run the fix."},
+		{3, 1, "3 problems found. Run the fix."},
+		{2, 2, "2 problems found. Run the fixes in order."},
+	} {
+		if got := fmt.Sprint(problemsFound(test.problems, test.fixes)); got != test.want {
+			t.Errorf("problemsFound(%d, %d) = %q, want %q", test.problems, test.fixes, got, test.want)
+		}
 	}
 }
 

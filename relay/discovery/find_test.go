@@ -16,19 +16,20 @@ import (
 	"chat/relay/wire"
 )
 
-// A network answers a finder in a test: what each round of questions brings, and
-// how each address greets.
+// A network answers the questions of a finder in a test, and its probes.
 type network struct {
-	mu     sync.Mutex
 	lans   []LAN
-	rounds [][]Record // the last one repeats
-	asked  int
-	delays map[string]time.Duration // by room id: how long an answer takes, and to each question; none: at once, and to the first of a round
+	rounds [][]Record               // the answers to each round of questions; the last one repeats
+	delays map[string]time.Duration // by room ID: how long its answer to each question takes; missing: it answers only the first question of a round, at once
 	greets map[string]func(context.Context) (wire.RoomInfo, error)
-	err    error // of every question
+
+	// Guarded by mu.
+	mu    sync.Mutex
+	asked int   // rounds
+	err   error // of every question
 }
 
-// finder's questions outlive a search, as the real ones do; the test waits for their end.
+// finder returns a finder whose questions can outlive a search; the test waits for their end.
 func (n *network) finder(t *testing.T) *Finder {
 	t.Cleanup(func() { time.Sleep(2 * rounds[len(rounds)-1]) })
 	return &Finder{
@@ -72,7 +73,7 @@ func (n *network) finder(t *testing.T) *Finder {
 	}
 }
 
-// errFull is how a host greets that wants no more sessions.
+// errFull is the answer of a host that accepts no more sessions.
 var errFull = errors.New("the room is full")
 
 func roomAt(id, title string, addrs ...string) Record {
@@ -94,7 +95,7 @@ func greets(id, title string, after time.Duration) func(context.Context) (wire.R
 	}
 }
 
-// silent is a host that takes a connection and says nothing, or none at all.
+// silent is a host that accepts a connection and sends nothing, or does not accept it.
 func silent(ctx context.Context) (wire.RoomInfo, error) {
 	<-ctx.Done()
 	return wire.RoomInfo{}, ctx.Err()
@@ -131,9 +132,9 @@ func TestFind(t *testing.T) {
 		{name: "a vanished host is not offered", net: &network{rounds: [][]Record{{kitchen, study}},
 			greets: greetings{"192.168.1.8:24280": both["192.168.1.8:24280"]}},
 			rooms: "Study@192.168.1.8:24280", within: 102 * time.Millisecond},
-		{name: "a silent host is waited for a moment only", net: &network{rounds: [][]Record{{kitchen, study}},
+		{name: "a silent host does not hold up the search for long", net: &network{rounds: [][]Record{{kitchen, study}},
 			greets: greetings{"192.168.1.7:24280": silent, "192.168.1.8:24280": both["192.168.1.8:24280"]}},
-			rooms: "Study@192.168.1.8:24280", within: 102*time.Millisecond + settle},
+			rooms: "Study@192.168.1.8:24280", within: 102*time.Millisecond + verifyTime},
 		{name: "a slow host is waited for", net: &network{rounds: [][]Record{{kitchen, study}},
 			greets: greetings{"192.168.1.7:24280": greets(kitchenID, "kitchen", 500*time.Millisecond), "192.168.1.8:24280": both["192.168.1.8:24280"]}},
 			rooms: "kitchen@192.168.1.7:24280 Study@192.168.1.8:24280", within: 600 * time.Millisecond},
@@ -144,7 +145,7 @@ func TestFind(t *testing.T) {
 			rounds: [][]Record{{roomAt(kitchenID, "kitchen", "192.168.1.7:24280", "10.9.9.9:24280")}},
 			greets: greetings{"192.168.1.7:24280": silent, "10.9.9.9:24280": greets(kitchenID, "kitchen", 0)}},
 			rooms: "kitchen@10.9.9.9:24280", within: 100*time.Millisecond + dialStagger},
-		{name: "a full host is there all the same", net: &network{rounds: [][]Record{{kitchen}}, greets: greetings{
+		{name: "a full host is found", net: &network{rounds: [][]Record{{kitchen}}, greets: greetings{
 			"192.168.1.7:24280": func(context.Context) (wire.RoomInfo, error) { return wire.RoomInfo{}, errFull }}},
 			rooms: "kitchen@192.168.1.7:24280", within: 100 * time.Millisecond},
 		{name: "no network: this machine, at once", net: &network{lans: []LAN{}, greets: greetings{
@@ -294,7 +295,7 @@ func TestFindEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestFindWhereNothingCanBeAsked(t *testing.T) {
+func TestFindWithoutQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}, err: errors.New("no route")}
 		_, err := n.finder(t).Find(t.Context(), "")
@@ -337,7 +338,7 @@ func TestList(t *testing.T) {
 	})
 }
 
-// The doctor is told of all that was heard, and which of them answers.
+// A survey lists all announced rooms, and which of them answer.
 func TestSurvey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{
@@ -366,7 +367,7 @@ func TestSurvey(t *testing.T) {
 		n.err = errors.New("no route")
 		n.mu.Unlock()
 		if got, err := n.finder(t).Survey(t.Context()); err == nil {
-			t.Errorf("Survey() = %v where nothing can be asked, want an error", got)
+			t.Errorf("Survey() = %v though no question can be sent, want an error", got)
 		}
 	})
 }

@@ -16,21 +16,22 @@ import (
 )
 
 const (
-	// MaxHeard is how many hosts one search looks at: it bounds what a hostile
-	// network can cause.
+	// MaxHeard is how many rooms one search considers: a hostile network can announce any
+	// number.
 	MaxHeard = 128
 
-	verifyTail = 250 * time.Millisecond // of a search's time, kept for verifying the last answers
+	verifyTail = 250 * time.Millisecond // at the end of a search, to verify the last answers
 
-	// settle is how long a verified room waits for others being verified. That takes
-	// two round trips, of 80 ms each on a slow Wi-Fi, and more if a packet is lost.
-	settle = 650 * time.Millisecond
+	// verifyTime is how long a search goes on after the first verified room that matches, to
+	// verify others. That takes two round trips, of 80 ms each on a slow Wi-Fi, and more
+	// if a packet is lost.
+	verifyTime = 650 * time.Millisecond
 
-	// quiet is how long no answer has come when the answers count as over. One that takes
-	// 80 ms is usual on a slow Wi-Fi.
+	// quiet is how long no answer must come for a search to assume that there are no more.
+	// Answers may take 80 ms on a slow Wi-Fi.
 	quiet = 100 * time.Millisecond
 
-	// linger is how long a question is listened to after its round.
+	// linger is how much longer than its round a question waits for answers.
 	linger = 200 * time.Millisecond
 )
 
@@ -41,45 +42,44 @@ var rounds = []time.Duration{
 	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, time.Second,
 }
 
-// askAgain is when the first round repeats its question. Multicast is not
-// repeated by Wi-Fi itself; a second room unheard in the first round would
-// mean joining the first one unasked.
+// askAgain is when the first round repeats its question. Wi-Fi does not retransmit
+// multicast, and if one of two rooms is missed, the other is joined without asking.
 const askAgain = 40 * time.Millisecond
 
-// loopbackRound is the round before which a finder that heard nothing also
-// tries this machine's default port. Without any network it does so at once.
+// loopbackRound is how many rounds a search waits before it tries this machine's default
+// port, if no answers come. Without a network it does so at once.
 const loopbackRound = 3
 
 // A search is one run of Find or List. Survey only asks and verifies with one.
 type search struct {
 	*Finder
 	window time.Duration
-	enough func(Room) bool // ends the search early; nil: nothing does
+	enough func(Room) bool // whether a room ends the search early; nil: none does
 
 	// Owned by the goroutine that called run.
-	on      []string              // names of the interfaces to be asked on
-	deaf    bool                  // no round could ask anything
-	open    map[string]*verifying // by id
-	found   map[string]Room       // by id
-	settled <-chan time.Time      // when to wait no longer, set once enough is found
-	over    bool                  // no answers have come for a while, or none can come
+	on       []string              // names of the interfaces to ask on
+	deaf     bool                  // no question could be sent so far
+	open     map[string]*verifying // by room ID
+	found    map[string]Room       // by ID
+	deadline <-chan time.Time      // ends the search; set with the first room that is enough
+	isQuiet  bool                  // no answers have come for a while, or none can come
 
-	answered atomic.Bool   // an answer was heard
-	chosen   chan struct{} // closed with settled set: no more rounds; nil if nothing ends the search early
+	answered atomic.Bool   // an answer came
+	matched  chan struct{} // closed with the first room that is enough: no more rounds
 }
 
-// A verifying is the addresses of one room that are being tried, from one answer or several.
+// A verifying has the addresses of one room that are being dialed, from one or more answers.
 type verifying struct {
 	addrs   []netip.AddrPort
 	running int // calls of verify
 }
 
-// A round is the outcome of one round of questions.
+// A round is the outcome of one round of questions, except for its answers.
 type round struct {
-	records []Record // to be tried in place of answers
-	on      []string // interfaces to be asked on; set in the first round
-	deaf    bool     // not one question could be sent
-	err     error    // asking again will not help
+	records []Record // to be verified like answers
+	on      []string // names of the interfaces; set in the first round
+	deaf    bool     // no question could be sent
+	err     error    // further rounds would fail too
 }
 
 // A verdict ends one call of verify.
@@ -89,23 +89,23 @@ type verdict struct {
 	ok   bool
 }
 
-var errWindow = errors.New("the search's time is over")
+var errWindow = errors.New("the search timed out")
 
 // run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
 	s.open, s.found = map[string]*verifying{}, map[string]Room{}
 	s.deaf = true
-	s.chosen = make(chan struct{})
+	s.matched = make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
 	defer work.Wait()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.window, errWindow)
-	defer cancel() // ends all work at once, but for questions on their way (see askAll)
+	defer cancel() // ends all work at once, except for running questions
 
 	answers, rounds, verdicts, dials := make(chan Record), make(chan round), make(chan verdict), make(chan struct{}, maxDials)
 	work.Go(func() { s.ask(ctx, answers, rounds) })
 	verify := func(r Record) {
-		if r, ok := s.fresh(r); ok {
+		if r, ok := s.toVerify(r); ok {
 			work.Go(func() {
 				room, ok := s.verify(ctx, r, dials)
 				select {
@@ -121,10 +121,10 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 		select {
 		case r := <-answers:
 			silence.Reset(quiet)
-			s.over = false
+			s.isQuiet = false
 			verify(r)
 		case <-silence.C:
-			s.over = true
+			s.isQuiet = true
 		case r, ok := <-rounds:
 			if r.err != nil {
 				return nil, r.err
@@ -134,27 +134,27 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 			}
 			s.on = append(s.on, r.on...)
 			s.deaf = s.deaf && (!ok || r.deaf)
-			s.over = s.over || r.deaf
+			s.isQuiet = s.isQuiet || r.deaf
 			for _, r := range r.records {
 				verify(r)
 			}
 		case v := <-verdicts:
-			s.settle(v)
-		case <-s.settled:
+			s.record(v)
+		case <-s.deadline:
 			return s.rooms(), nil
 		case <-ctx.Done():
 			return s.rooms(), caller.Err()
 		}
-		if len(s.open) == 0 && (rounds == nil || s.settled != nil && s.over) {
+		if len(s.open) == 0 && (rounds == nil || s.deadline != nil && s.isQuiet) {
 			return s.rooms(), nil
 		}
 	}
 }
 
-// fresh returns r with the addresses to be tried now, and whether there are any: not if
-// its room was found, and not those being tried. One that failed is tried again when it is
-// heard again.
-func (s *search) fresh(r Record) (Record, bool) {
+// toVerify returns r with the addresses to verify now, and whether there are any. Those being
+// dialed are left out, and all if the room was found. Addresses that failed are tried again
+// with the next answer.
+func (s *search) toVerify(r Record) (Record, bool) {
 	_, found := s.found[r.ID]
 	v := s.open[r.ID]
 	if found || v == nil && len(s.open)+len(s.found) >= MaxHeard {
@@ -174,9 +174,9 @@ func (s *search) fresh(r Record) (Record, bool) {
 	return r, true
 }
 
-// settle takes a verdict. The first room that is enough waits a moment for
-// others still being verified, so that several rooms are seen as several.
-func (s *search) settle(v verdict) {
+// record notes a verdict. With the first room that is enough the search gets a deadline:
+// until then other rooms are verified, so that a person can choose.
+func (s *search) record(v verdict) {
 	if open := s.open[v.id]; open != nil {
 		if open.running--; open.running == 0 || v.ok {
 			delete(s.open, v.id)
@@ -186,21 +186,21 @@ func (s *search) settle(v verdict) {
 		return
 	}
 	s.found[v.room.ID] = v.room
-	if s.settled == nil && s.enough != nil && s.enough(v.room) {
-		s.settled = time.After(settle)
-		close(s.chosen)
+	if s.deadline == nil && s.enough != nil && s.enough(v.room) {
+		s.deadline = time.After(verifyTime)
+		close(s.matched)
 	}
 }
 
-// rooms are all found, sorted by title, then id.
+// rooms returns the rooms that were found, sorted by title, then ID.
 func (s *search) rooms() []Room {
 	return slices.SortedFunc(maps.Values(s.found), func(a, b Room) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.ID, b.ID))
 	})
 }
 
-// ask asks in rounds until the search's time is nearly over or a room was chosen, and
-// passes the answers on. At its end it closes rounds.
+// ask asks in rounds until the search is nearly over, or a room is enough. It sends the
+// answers to answers, and the outcome of each round to rounds, which it closes at its end.
 func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- round) {
 	defer close(rounds)
 	end := time.Now().Add(s.window - min(verifyTail, s.window/4))
@@ -223,12 +223,12 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 			return
 		}
 		select {
-		case <-time.After(time.Until(over)): // a round without questions lasts as long as any
+		case <-time.After(time.Until(over)): // a round without questions takes as long as any
 		case <-ctx.Done():
 			return
 		}
 		select {
-		case <-s.chosen: // another round would only bring the same answers again
+		case <-s.matched: // another round would bring the same answers
 			<-ctx.Done()
 			return
 		default:
@@ -243,8 +243,8 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 // pauseAfter returns how long after round n, from 0, the next one begins.
 func pauseAfter(n int) time.Duration { return rounds[min(n, len(rounds)-1)] }
 
-// thisMachine stands for a room on this machine's default port, where no
-// multicast is needed to find it.
+// thisMachine is a record for a room on this machine's default port: finding it needs no
+// multicast.
 func thisMachine() Record {
 	return Record{Addrs: []netip.AddrPort{
 		netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), wire.DefaultPort),
@@ -252,10 +252,10 @@ func thisMachine() Record {
 	}}
 }
 
-// askAll asks once on every interface over every IP version it has, twice if asked to. It
-// returns when the round is over, or once no question could be sent. Answers are passed on
-// for as long as wait. Each question has its own sockets: sending can fail over one IP version
-// and work over the other.
+// askAll sends a question on every interface over every IP version it has, or two. It
+// returns at over, or once it is clear that no question can be sent. Answers go to answers
+// until wait has passed. Each question has its own sockets: sending may fail over one IP
+// version and work over the other.
 func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration, twice bool, answers chan<- Record) round {
 	all, err := s.LANs()
 	if err != nil {
@@ -307,7 +307,7 @@ func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration,
 	return r
 }
 
-// merge adds r to list, those of one id as one.
+// merge adds r to list, or its addresses to the record with its ID.
 func merge(list []Record, r Record) []Record {
 	i := slices.IndexFunc(list, func(have Record) bool { return have.ID == r.ID })
 	if i < 0 {

@@ -11,14 +11,14 @@ import (
 	"chat/relay/wire"
 )
 
-// A hostile network cannot make one search dial without bounds. (The parts are
-// tested one by one: hundreds of timers that fire at once crash the race
-// detector in a bubble, golang/go#78156.)
+// A hostile network cannot make a search dial without bounds. The parts are tested one by
+// one: hundreds of timers that fire at once in a bubble crash the race detector,
+// golang/go#78156.
 func TestSearchIsBounded(t *testing.T) {
 	s := &search{open: map[string]*verifying{}}
 	fresh := func(records ...Record) (n int) {
 		for _, r := range records {
-			if _, ok := s.fresh(r); ok {
+			if _, ok := s.toVerify(r); ok {
 				n++
 			}
 		}
@@ -31,7 +31,7 @@ func TestSearchIsBounded(t *testing.T) {
 	if n := fresh(flood...) + fresh(flood...); n != MaxHeard {
 		t.Errorf("%d of %d records are verified, want %d", n, len(flood), MaxHeard)
 	}
-	s.settle(verdict{id: flood[0].ID}) // it did not answer, and makes room
+	s.record(verdict{id: flood[0].ID}) // it did not answer, and makes way
 	if fresh(roomAt("fedcba9876543210", "x", "192.168.1.7:1")) != 1 {
 		t.Error("records that failed keep a real one out")
 	}
@@ -54,7 +54,7 @@ func TestSearchIsBounded(t *testing.T) {
 		}}}
 		dials := make(chan struct{}, maxDials)
 		for range 2 * maxDials {
-			go s.greet(t.Context(), "192.168.1.7:1", dials)
+			go s.probe(t.Context(), "192.168.1.7:1", dials)
 		}
 		synctest.Wait()
 		mu.Lock()
