@@ -371,3 +371,24 @@ func TestSurvey(t *testing.T) {
 		}
 	})
 }
+
+// If this machine is too busy to handle a timer in time, it waits for answers once more.
+func TestBusyMachineWaitsForAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{
+			lans:   []LAN{eth0()},
+			rounds: [][]Record{{roomAt(kitchenID, "kitchen", "192.168.1.7:1"), roomAt(studyID, "study", "192.168.1.8:1")}},
+			delays: map[string]time.Duration{kitchenID: 0, studyID: quiet + 50*time.Millisecond},
+			greets: map[string]func(context.Context) (wire.RoomInfo, error){
+				"192.168.1.7:1": greets(kitchenID, "kitchen", 0), "192.168.1.8:1": greets(studyID, "study", 0),
+			},
+		}
+		s := search{Finder: n.finder(t), window: findTimeout, enough: func(Room) bool {
+			time.Sleep(askAgain + quiet + 2*maxLate) // until after the second answer of the kitchen, and then some
+			return true
+		}}
+		if rooms, err := s.run(t.Context()); err != nil || len(rooms) != 2 {
+			t.Errorf("found %v, %v; want both rooms", rooms, err)
+		}
+	})
+}

@@ -31,6 +31,10 @@ const (
 	// Answers may take 80 ms on a slow Wi-Fi.
 	quiet = 100 * time.Millisecond
 
+	// maxLate is how late the timer for quiet may be. If it is later, this machine is busy,
+	// and answers may be waiting too.
+	maxLate = 5 * time.Millisecond
+
 	// linger is how much longer than its round a question waits for answers.
 	linger = 200 * time.Millisecond
 )
@@ -115,16 +119,23 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 			})
 		}
 	}
-	silence := time.NewTimer(quiet)
+	silence, silentAt := time.NewTimer(quiet), time.Now().Add(quiet)
 	defer silence.Stop()
+	await := func() { // more answers
+		silence.Reset(quiet)
+		silentAt, s.isQuiet = time.Now().Add(quiet), false
+	}
 	for {
 		select {
 		case r := <-answers:
-			silence.Reset(quiet)
-			s.isQuiet = false
+			await()
 			verify(r)
 		case <-silence.C:
-			s.isQuiet = true
+			if time.Since(silentAt) > maxLate {
+				await()
+			} else {
+				s.isQuiet = true
+			}
 		case r, ok := <-rounds:
 			if r.err != nil {
 				return nil, r.err
