@@ -1,11 +1,11 @@
 package main
 
-// Multicast DNS (RFC 6762, RFC 6763) itself, for package discovery, which knows all
-// else about it: the records, answering and asking, sending. And the two commands
-// that look at the network, chat rooms and chat doctor.
+// Multicast DNS (RFC 6762, RFC 6763) for package discovery: the records, and sending and
+// receiving them. And the two commands that look at the network, chat rooms and
+// chat doctor.
 //
-// This is the only file that knows hashicorp/mdns and miekg/dns. What looks odd
-// here goes around something in v1.0.7 of the former, said at the place.
+// This is the only file that uses hashicorp/mdns and miekg/dns. Code that looks odd works
+// around v1.0.7 of the former; a comment says so.
 
 import (
 	"cmp"
@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/mdns"
@@ -34,25 +35,27 @@ import (
 	"chat/relay/discovery"
 	"chat/relay/doctor"
 	"chat/relay/text"
+	"chat/relay/wire"
 )
 
 const (
 	roomService   = "_chat-relay._tcp"
-	doctorService = "_chat-doctor._tcp" // only `chat doctor` asks for it, of itself
+	doctorService = "_chat-doctor._tcp" // announced by chat doctor, to itself
 	localDomain   = "local."
 )
 
-// deafToItself: on Windows a socket made by net.ListenMulticastUDP, as the library's
-// are, is given nothing that its own machine sent: Go switches IP_MULTICAST_LOOP off
-// on it, which Winsock heeds when receiving. Read in their documentation, not measured.
+// deafToItself reports whether sockets made by net.ListenMulticastUDP, such as those of the
+// mdns package, do not receive multicast from their own machine. Go turns IP_MULTICAST_LOOP
+// off for them, and Winsock applies that to receiving. This is from the documentation, not
+// measured.
 const deafToItself = runtime.GOOS == "windows"
 
-// quiet silences the mdns package, which logs at the least occasion.
+// quiet silences the mdns package, which logs a lot.
 var quiet = log.New(io.Discard, "", 0)
 
 // --- announcing -----------------------------------------------------------------------
 
-// advertise announces room until ctx ends, then says goodbye and returns; see
+// advertise announces room until ctx ends, then withdraws it and returns; see
 // [discovery.Advertiser.Run].
 func advertise(ctx context.Context, room discovery.Advertisement) {
 	a := discovery.Advertiser{
@@ -60,7 +63,7 @@ func advertise(ctx context.Context, room discovery.Advertisement) {
 		NewZone: func(room discovery.Advertisement, addrs []netip.Addr) (discovery.Zone, error) {
 			z, err := newZone(room, addrs)
 			if err != nil {
-				return nil, err // and not a nil *zone
+				return nil, err // not a nil *zone
 			}
 			return z, nil
 		},
@@ -70,25 +73,25 @@ func advertise(ctx context.Context, room discovery.Advertisement) {
 	a.Run(ctx)
 }
 
-// A zone answers questions about one room. It is not changed once made.
+// A zone answers questions about one room. It does not change.
 type zone struct {
 	*mdns.MDNSService
-	names []string // as the service spells them
+	names []string // as in its records
 }
 
-// newZone makes the records of room, and checks that they fit their packet: the
-// library leaves a question unanswered when they do not, and tells nobody.
+// newZone creates the records of room, and checks that they fit into a packet: if they did
+// not, the mdns package would answer no question, without an error.
 func newZone(room discovery.Advertisement, addrs []netip.Addr) (*zone, error) {
 	ips := make([]net.IP, len(addrs))
 	for i, a := range addrs {
 		ips[i] = a.AsSlice()
 	}
 	instance := discovery.Escape(discovery.InstanceName(room.Title, room.ID))
-	// A host name of our own: under the machine's, its own responder would see a conflict.
+	// Not the machine's host name: its own mDNS responder would see a conflict.
 	hostName := "chat-" + discovery.Cut(room.ID, 8) + "." + localDomain
 	s, err := mdns.NewMDNSService(instance, roomService, localDomain, hostName, room.Port, ips, discovery.TXT(room, addrs))
 	if err != nil {
-		return nil, fmt.Errorf("make the mDNS records: %w", err)
+		return nil, fmt.Errorf("create the mDNS records: %w", err)
 	}
 	service := roomService + "." + localDomain
 	z := &zone{s, []string{service, instance + "." + service, hostName, "_services._dns-sd._udp." + localDomain}}
@@ -96,7 +99,7 @@ func newZone(room discovery.Advertisement, addrs []netip.Addr) (*zone, error) {
 	return z, err
 }
 
-// Records answers q whatever case its name is in; RFC 6762 16.
+// Records answers q. Case does not matter in its name; RFC 6762 16.
 func (z *zone) Records(q dns.Question) []dns.RR {
 	for _, name := range z.names {
 		if strings.EqualFold(q.Name, name) {
@@ -106,27 +109,27 @@ func (z *zone) Records(q dns.Question) []dns.RR {
 	return z.MDNSService.Records(q)
 }
 
-// announcement packs the unasked answer of RFC 6762 8.3, or the goodbye of 10.1.
+// announcement returns the packet of an announcement (RFC 6762 8.3) or a goodbye (10.1).
 func (z *zone) announcement(goodbye bool) ([]byte, error) {
 	records := z.Records(dns.Question{Name: roomService + "." + localDomain, Qtype: dns.TypePTR})
 	if goodbye {
-		// The pointer alone: to this library any complete set of records is a living host.
+		// Only the pointer: for the mdns package any complete set of records is a running host.
 		records = records[:1]
 		records[0].Header().Ttl = 0
 	}
 	for _, rr := range records {
 		if rr.Header().Rrtype != dns.TypePTR {
-			rr.Header().Class |= 1 << 15 // cache flush: an address given up is forgotten; RFC 6762 10.2
+			rr.Header().Class |= 1 << 15 // cache flush, so that old addresses are forgotten; RFC 6762 10.2
 		}
 	}
 	m := dns.Msg{MsgHdr: dns.MsgHdr{Response: true, Authoritative: true}, Compress: true, Answer: records}
 	return m.Pack()
 }
 
-// Serve answers questions that come in on an interface until stop is called.
+// Serve answers the questions from an interface until stop is called.
 func (z *zone) Serve(on net.Interface) (stop func(), err error) { return serveMDNS(on, z) }
 
-// Announce sends the room's records there, or with goodbye takes them back.
+// Announce sends the records on an interface; with goodbye it withdraws them.
 func (z *zone) Announce(on net.Interface, v6, goodbye bool) error {
 	packet, err := z.announcement(goodbye)
 	if err != nil {
@@ -135,9 +138,8 @@ func (z *zone) Announce(on net.Interface, v6, goodbye bool) error {
 	return sendMDNS(on, v6, packet)
 }
 
-// serveMDNS answers questions that come in on ifi until stop is called. On
-// Linux each server hears the questions of every interface, which is why all
-// of them have the same zone.
+// serveMDNS answers the questions from ifi until stop is called. On Linux each server also
+// receives those of all other interfaces, so all servers have the same zone.
 func serveMDNS(ifi net.Interface, z mdns.Zone) (stop func(), err error) {
 	server, err := mdns.NewServer(&mdns.Config{Zone: z, Iface: &ifi, Logger: quiet})
 	if err != nil {
@@ -146,9 +148,9 @@ func serveMDNS(ifi net.Interface, z mdns.Zone) (stop func(), err error) {
 	return func() { server.Shutdown() }, nil
 }
 
-// sendMDNS sends packet to the mDNS group on ifi. It goes out from port 5353,
-// else responders ignore it (RFC 6762 6); the socket lives for this one packet,
-// as questions sent to the machine reach only one of those that share the port.
+// sendMDNS sends packet to the mDNS group on ifi. It uses port 5353, as responders ignore
+// packets from other ports (RFC 6762 6), with a socket for this one packet: of several
+// sockets on the port, only one receives a question that is sent to this machine.
 func sendMDNS(ifi net.Interface, v6 bool, packet []byte) error {
 	network, group := "udp4", &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353}
 	if v6 {
@@ -159,7 +161,7 @@ func sendMDNS(ifi net.Interface, v6 bool, packet []byte) error {
 		return err
 	}
 	defer conn.Close()
-	// Hop limit 255 (RFC 6762 11). Loopback: other programs on this machine listen too.
+	// Hop limit 255 (RFC 6762 11); loopback for other programs on this machine.
 	if v6 {
 		p := ipv6.NewPacketConn(conn)
 		err = errors.Join(p.SetMulticastHopLimit(255), p.SetMulticastLoopback(true))
@@ -176,14 +178,14 @@ func sendMDNS(ifi net.Interface, v6 bool, packet []byte) error {
 
 // --- finding ---------------------------------------------------------------------------
 
-// newFinder makes a finder for this machine's networks; ifaces and timeout as in its fields.
+// newFinder returns a finder for this machine's networks; ifaces and timeout are its fields.
 func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 	return &discovery.Finder{
 		Ifaces:  ifaces,
 		Timeout: timeout,
 		LANs:    discovery.LANs,
-		Ask: func(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration) ([]discovery.Record, error) {
-			return askMDNS(ctx, roomService, on, v6, wait)
+		Ask: func(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
+			return askMDNS(ctx, roomService, on, v6, wait, heard)
 		},
 		DeafToSelf: deafToItself,
 		Probe:      client.Probe,
@@ -194,31 +196,166 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 	}
 }
 
-// askMDNS asks on one interface in one family for service, and returns what was
-// answered within wait. It takes all of that time, even after ctx ended (which
-// only closes its sockets): the library has no way to leave earlier.
-func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wait time.Duration) ([]discovery.Record, error) {
-	// Buffered, as the library drops what is not taken at once; and read only
-	// after its end, as it goes on writing into entries it has handed out.
-	entries := make(chan *mdns.ServiceEntry, discovery.MaxHeard)
-	err := mdns.QueryContext(ctx, &mdns.QueryParam{
-		Service: service, Domain: strings.Trim(localDomain, "."), Timeout: wait,
-		Interface: &on.Interface, DisableIPv4: v6, DisableIPv6: !v6,
-		Entries: entries, Logger: quiet,
-	})
-	close(entries)
+// askMDNS sends a question for service on one interface over one IP version, and calls
+// heard for each answer, one call at a time, until wait is over or ctx ends. An error
+// means that the question was not sent.
+//
+// It does not use the client of the mdns package, which keeps writing to the entries it has
+// returned: they cannot be read before its timeout.
+func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
+	deadline := time.Now().Add(wait)
+	conns, group, err := listenForAnswers(on.Interface, v6)
+	if err != nil {
+		return err
+	}
+	closeAll := func() {
+		for _, conn := range conns {
+			conn.Close()
+		}
+	}
+	defer closeAll()
+	defer context.AfterFunc(ctx, closeAll)()
+	var question dns.Msg
+	question.SetQuestion(service+"."+localDomain, dns.TypePTR)
+	question.RecursionDesired = false
+	packet, err := question.Pack()
+	if err != nil {
+		return err
+	}
+	if _, err := conns[0].WriteToUDP(packet, group); err != nil {
+		return err
+	}
+	var mu sync.Mutex // guards answers, and orders the calls of heard
+	answers := answerReader{service: service, byName: map[string]*mdns.ServiceEntry{}}
+	var readers sync.WaitGroup
+	for _, conn := range conns {
+		conn.SetReadDeadline(deadline)
+		readers.Go(func() {
+			buf := make([]byte, 64<<10)
+			for {
+				n, from, err := conn.ReadFromUDP(buf)
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				for _, r := range answers.read(buf[:n], cmp.Or(from.Zone, on.Name)) {
+					heard(r)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	readers.Wait()
+	return nil
+}
+
+// listenForAnswers opens two sockets: the first sends the question and receives the direct
+// answers; the second is in the mDNS group and receives announcements.
+func listenForAnswers(on net.Interface, v6 bool) (conns [2]*net.UDPConn, group *net.UDPAddr, err error) {
+	network, unspecified := "udp4", net.IPv4zero
+	group = &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353}
+	if v6 {
+		network, unspecified = "udp6", net.IPv6zero
+		group = &net.UDPAddr{IP: net.ParseIP("ff02::fb"), Port: 5353}
+	}
+	if conns[0], err = net.ListenUDP(network, &net.UDPAddr{IP: unspecified}); err != nil {
+		return conns, nil, err
+	}
+	if v6 {
+		err = ipv6.NewPacketConn(conns[0]).SetMulticastInterface(&on)
+	} else {
+		err = ipv4.NewPacketConn(conns[0]).SetMulticastInterface(&on)
+	}
+	if err == nil {
+		conns[1], err = net.ListenMulticastUDP(network, nil, group)
+	}
+	if err != nil {
+		conns[0].Close()
+	}
+	return conns, group, err
+}
+
+// An answerReader puts rooms together from the records of one question's answers. Hosts
+// send all of a room's records in one packet; other programs may send several.
+type answerReader struct {
+	service string
+	byName  map[string]*mdns.ServiceEntry // by instance name and by host name, in lower case
+}
+
+// maxNames is how many names an answerReader remembers: two for each room.
+const maxNames = 2 * discovery.MaxHeard
+
+// read returns the rooms that packet completes or changes. zone is the interface that the
+// packet came in on. Answers about other services are skipped.
+func (a *answerReader) read(packet []byte, zone string) []discovery.Record {
+	var m dns.Msg
+	if err := m.Unpack(packet); err != nil || !m.Response {
+		return nil
+	}
+	var changed []*mdns.ServiceEntry
+	var addresses []dns.RR
+	for _, rr := range append(m.Answer, m.Extra...) {
+		switch rr := rr.(type) {
+		case *dns.SRV:
+			if e := a.entry(rr.Hdr.Name); e != nil {
+				e.Port = int(rr.Port)
+				changed = append(changed, e)
+				if len(a.byName) < maxNames {
+					a.byName[strings.ToLower(rr.Target)] = e
+				}
+			}
+		case *dns.TXT:
+			if e := a.entry(rr.Hdr.Name); e != nil {
+				e.InfoFields = rr.Txt
+				changed = append(changed, e)
+			}
+		case *dns.A, *dns.AAAA:
+			addresses = append(addresses, rr)
+		}
+	}
+	for _, rr := range addresses { // after the SRV records, which name their hosts
+		e := a.byName[strings.ToLower(rr.Header().Name)]
+		if e == nil {
+			continue
+		}
+		switch rr := rr.(type) {
+		case *dns.A:
+			e.AddrV4 = rr.A
+		case *dns.AAAA:
+			e.AddrV6IPAddr = &net.IPAddr{IP: rr.AAAA, Zone: zone}
+		}
+		changed = append(changed, e)
+	}
 	var records []discovery.Record
-	for e := range entries {
-		if r, ok := readEntry(e, service, on.Name); ok {
+	for i, e := range changed {
+		if slices.Contains(changed[:i], e) {
+			continue
+		}
+		if r, ok := readEntry(e, a.service, zone); ok {
 			records = append(records, r)
 		}
 	}
-	return records, err
+	return records
 }
 
-// readEntry takes a query's result apart. Entries of other services come
-// through the library too: everything not of service, or not as discovery.TXT
-// writes it, is refused. zone is the interface that was asked on.
+// entry returns the entry of an instance of the service; nil for other names, and once
+// there are too many.
+func (a *answerReader) entry(name string) *mdns.ServiceEntry {
+	key := strings.ToLower(name)
+	if e := a.byName[key]; e != nil {
+		return e
+	}
+	if !strings.HasSuffix(key, "."+a.service+"."+localDomain) || len(a.byName) >= maxNames {
+		return nil
+	}
+	e := &mdns.ServiceEntry{Name: name}
+	a.byName[key] = e
+	return e
+}
+
+// readEntry returns the record of an entry. It returns false for entries of other services,
+// and if the strings are not as discovery.TXT writes them. zone is the interface that the
+// question was sent on.
 func readEntry(e *mdns.ServiceEntry, service, zone string) (discovery.Record, bool) {
 	labels := dns.SplitDomainName(e.Name)
 	if len(labels) != 4 || labels[0] == "" || !strings.EqualFold(strings.Join(labels[1:], ".")+".", service+"."+localDomain) {
@@ -243,12 +380,13 @@ func readEntry(e *mdns.ServiceEntry, service, zone string) (discovery.Record, bo
 
 // roomsOptions are the flags of `chat rooms`.
 type roomsOptions struct {
-	JSON    bool          // one object a line
-	Timeout time.Duration // how long to look; 0: 1.5 s
-	Ifaces  []string      // look on these interfaces alone
+	JSON    bool          // print one object per line
+	Timeout time.Duration // 0: 1.5 s
+	Ifaces  []string      // search only on these interfaces
 }
 
-// listRooms writes what is on the network to out; nothing is a *discovery.NoRoomError.
+// listRooms writes the rooms on the network to out. If there are none, the error is a
+// *discovery.NoRoomError.
 func listRooms(ctx context.Context, out io.Writer, opts roomsOptions) error {
 	rooms, err := newFinder(opts.Ifaces, opts.Timeout).List(ctx)
 	if err != nil {
@@ -267,8 +405,8 @@ func listRooms(ctx context.Context, out io.Writer, opts roomsOptions) error {
 	return writeRooms(out, rooms)
 }
 
-// maxCell is how many bytes of a title or a program the table shows: as many as
-// programs that browse mDNS can show of a title.
+// maxCell is how many bytes of a title or an app the table shows; mDNS browsers show no
+// more of a title either.
 const maxCell = 63
 
 // writeRooms writes rooms as a table.
@@ -305,46 +443,54 @@ type doctorOptions struct {
 	Ifaces []string // as --iface of host and join
 }
 
-// runDoctor writes to out what may keep this machine's rooms from being found,
-// and others' from being reached; an error says that something does.
+// runDoctor writes to out what may keep others from finding this machine's rooms, or this
+// machine from joining theirs. If it found problems, it returns an error.
 func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
 		return err
 	}
 	system := doctor.Local()
-	system.Interfaces = func() ([]doctor.Interface, error) { return judged(opts.Ifaces) }
+	system.Interfaces = func() ([]doctor.Interface, error) { return ratedInterfaces(opts.Ifaces) }
 	system.Outbound = discovery.Outbound
 	if !deafToItself {
 		system.Echo = hearSelf
 	}
 	system.Rooms = func(ctx context.Context) ([]doctor.Room, error) {
 		heard, err := newFinder(opts.Ifaces, 0).Survey(ctx)
-		return surveyed(heard), err
+		return doctorRooms(heard), err
 	}
 	system.Probe = client.Probe
-	failed := 0
-	var broken error // out cannot be written to
+	problems, fixes := 0, 0
+	var writeErr error
 	doctor.Examine(ctx, system, func(f doctor.Finding) {
 		if f.Level == doctor.Fail {
-			failed++
+			problems++
+			if f.Fix != "" {
+				fixes++
+			}
 		}
-		broken = cmp.Or(broken, f.Write(out))
+		writeErr = cmp.Or(writeErr, f.Write(out))
 	})
-	switch {
-	case broken != nil:
-		return broken
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case failed == 1:
-		return errors.New("one thing is in the way; the command below it mends it")
-	case failed > 1:
-		return fmt.Errorf("%d things are in the way; the commands below them mend them, begin with the first", failed)
-	}
-	return nil
+	return cmp.Or(writeErr, ctx.Err(), problemsFound(problems, fixes))
 }
 
-// judged are this machine's interfaces, each with what discovery makes of it.
-func judged(only []string) ([]doctor.Interface, error) {
+// problemsFound returns the error of an examination with so many problems and fixes.
+func problemsFound(problems, fixes int) error {
+	if problems == 0 {
+		return nil
+	}
+	found := wire.Counted(problems, "problem", "problems") + " found."
+	switch fixes {
+	case 0:
+		return errors.New(found)
+	case 1:
+		return errors.New(found + " Run the fix.")
+	}
+	return errors.New(found + " Run the fixes in order.")
+}
+
+// ratedInterfaces returns this machine's interfaces, and whether discovery uses them.
+func ratedInterfaces(only []string) ([]doctor.Interface, error) {
 	all, err := discovery.LANs()
 	if err != nil {
 		return nil, err
@@ -364,9 +510,9 @@ func judged(only []string) ([]doctor.Interface, error) {
 		}
 		switch {
 		case i.Used && len(only) > 0:
-			i.Doubt = "" // it was asked for
+			i.Doubt = "" // --iface names it
 		case !i.Used && i.Doubt == "":
-			i.Doubt = "was not named by --iface"
+			i.Doubt = "not named by --iface"
 		}
 		if i.Used || l.Flags&net.FlagLoopback == 0 {
 			list = append(list, i)
@@ -375,8 +521,8 @@ func judged(only []string) ([]doctor.Interface, error) {
 	return list, nil
 }
 
-// hearSelf announces something of its own service on one interface and asks
-// for it there. No program but this one knows the service.
+// hearSelf announces an instance of the doctor's service on one interface, and asks for it
+// there. No other program uses the service.
 func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
 	all, err := discovery.LANs()
 	if err != nil {
@@ -404,20 +550,27 @@ func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
 	}
 	defer stop()
 	for _, wait := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
-		var records []discovery.Record
-		records, err = askMDNS(ctx, doctorService, lans[0], v6, wait)
-		if slices.ContainsFunc(records, func(r discovery.Record) bool { return r.ID == id }) {
+		asking, stop := context.WithTimeout(ctx, wait)
+		answered := false // askMDNS calls heard one at a time, and returns after the last call
+		err = askMDNS(asking, doctorService, lans[0], v6, wait, func(r discovery.Record) {
+			if r.ID == id {
+				answered = true
+				stop()
+			}
+		})
+		stop()
+		if answered {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	return cmp.Or(err, errors.New("nothing came back"))
+	return cmp.Or(err, errors.New("no answer"))
 }
 
-// surveyed tells the doctor of the rooms that were heard.
-func surveyed(heard []discovery.Heard) []doctor.Room {
+// doctorRooms converts the result of a survey.
+func doctorRooms(heard []discovery.Heard) []doctor.Room {
 	rooms := make([]doctor.Room, len(heard))
 	for i, h := range heard {
 		rooms[i].Title = h.Title

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/mdns"
 	"github.com/miekg/dns"
@@ -22,7 +24,7 @@ const (
 	studyID   = "bbbb000000000002"
 )
 
-// The dns package has to see one label in what is escaped, and these very bytes in it.
+// The dns package must read an escaped string as one label with the same bytes.
 func FuzzEscapedIsOneLabel(f *testing.F) {
 	for _, s := range []string{"", "kitchen", `Jo's "room". café 🎉 \o/`, "\x00\x1b[2J\xff", `\065`, "a.b", `end\`} {
 		f.Add(s)
@@ -42,8 +44,8 @@ func FuzzEscapedIsOneLabel(f *testing.F) {
 	})
 }
 
-// entryOf is what the library makes of the answer of z, sent over a network:
-// its last addresses, names and strings as unpacking spells them.
+// entryOf returns the entry that the mdns package makes of z's answer, after it was packed
+// and unpacked: of several addresses it has the last.
 func entryOf(t *testing.T, z *zone) *mdns.ServiceEntry {
 	t.Helper()
 	packet, err := z.announcement(false)
@@ -83,7 +85,7 @@ func addrs(list ...string) []netip.Addr {
 	return out
 }
 
-// What a host announces is what a finder reads, whatever the title.
+// A finder reads the record that a host announces, whatever the title.
 func TestRecordRoundTrip(t *testing.T) {
 	many := make([]netip.Addr, discovery.MaxAddresses)
 	for i := range many {
@@ -98,8 +100,8 @@ func TestRecordRoundTrip(t *testing.T) {
 		{"too long for a label", strings.Repeat("🎉", 40), strings.Repeat("🎉", 40), addrs("192.168.1.5")},
 		{"too long for a string", strings.Repeat("🎉", 90), strings.Repeat("🎉", 62), addrs("192.168.1.5")},
 		{"no title", "", "", addrs("192.168.1.5")},
-		{"as many addresses as there can be", "kitchen", "kitchen", many},
-		{"link-local alone", "kitchen", "kitchen", addrs("fe80::1")},
+		{"the most addresses", "kitchen", "kitchen", many},
+		{"only link-local", "kitchen", "kitchen", addrs("fe80::1")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			room := discovery.Advertisement{ID: kitchenID, Title: test.title, App: "chat 1.0.0", Port: 24280}
@@ -156,6 +158,111 @@ func TestReadEntryRefuses(t *testing.T) {
 	}
 }
 
+// Rooms are read from packets, whole or in parts, and nothing else is.
+func TestAnswerReader(t *testing.T) {
+	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "kitchen", Port: 24280}, addrs("192.168.1.5", "fd00::5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := z.Records(dns.Question{Name: roomService + "." + localDomain, Qtype: dns.TypePTR})
+	pack := func(response bool, records ...dns.RR) []byte {
+		m := dns.Msg{MsgHdr: dns.MsgHdr{Response: response}, Answer: records}
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packet
+	}
+	newReader := func() *answerReader {
+		return &answerReader{service: roomService, byName: map[string]*mdns.ServiceEntry{}}
+	}
+	isKitchen := func(got []discovery.Record) bool {
+		return len(got) == 1 && got[0].ID == kitchenID && got[0].Title == "kitchen" &&
+			slices.Contains(got[0].Addrs, netip.MustParseAddrPort("192.168.1.5:24280"))
+	}
+
+	if got := newReader().read(pack(true, all...), "eth0"); !isKitchen(got) {
+		t.Errorf("one packet: %+v, want the kitchen", got)
+	}
+	backwards := slices.Clone(all)
+	slices.Reverse(backwards)
+	if got := newReader().read(pack(true, backwards...), "eth0"); !isKitchen(got) {
+		t.Errorf("records in reverse: %+v, want the kitchen", got)
+	}
+	parts, got := newReader(), []discovery.Record(nil)
+	for _, rr := range all {
+		got = append(got, parts.read(pack(true, rr), "eth0")...)
+	}
+	if len(got) == 0 || !isKitchen(got[len(got)-1:]) {
+		t.Errorf("a packet for each record: %+v, want the kitchen in the end", got)
+	}
+	for name, packet := range map[string][]byte{
+		"a question":      pack(false, all...),
+		"junk":            []byte("GET / HTTP/1.1\r\n\r\n"),
+		"nothing":         {},
+		"a goodbye":       pack(true, all[0]),
+		"another service": pack(true, &dns.SRV{Hdr: dns.RR_Header{Name: "printer._ipp._tcp.local.", Rrtype: dns.TypeSRV, Class: dns.ClassINET}, Port: 631, Target: "printer.local."}),
+	} {
+		if got := newReader().read(packet, "eth0"); len(got) > 0 {
+			t.Errorf("%s: %+v, want nothing", name, got)
+		}
+	}
+	flooded := newReader()
+	for i := range 10 * maxNames {
+		name := fmt.Sprintf("room-%d.%s.%s", i, roomService, localDomain)
+		flooded.read(pack(true, &dns.SRV{Hdr: dns.RR_Header{Name: "x." + roomService + "." + localDomain, Rrtype: dns.TypeSRV, Class: dns.ClassINET}, Port: 1, Target: name}), "eth0")
+		flooded.read(pack(true, &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"v=1"}}), "eth0")
+	}
+	if n := len(flooded.byName); n > maxNames {
+		t.Errorf("%d names are remembered, want at most %d", n, maxNames)
+	}
+}
+
+// A question is sent, answers are heard at once, and the end of ctx ends it.
+func TestAskMDNS(t *testing.T) {
+	lo, err := loopback()
+	if err != nil {
+		t.Skip(err)
+	}
+	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "kitchen", Port: 24280}, addrs("192.168.1.5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, err := z.Serve(lo.Interface)
+	if err != nil {
+		t.Skip("mDNS cannot be served here: ", err)
+	}
+	defer stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got discovery.Record
+	err = askMDNS(ctx, roomService, lo, false, 2*time.Second, func(r discovery.Record) {
+		if r.ID == kitchenID {
+			got = r
+			cancel() // or it takes 2 s
+		}
+	})
+	if err != nil {
+		t.Skip("no question can be sent on the loopback: ", err)
+	}
+	if ctx.Err() == nil {
+		t.Skip("the loopback carries no multicast")
+	}
+	if got.Title != "kitchen" {
+		t.Errorf("heard %+v, want the kitchen", got)
+	}
+}
+
+// loopback returns this machine's loopback interface.
+func loopback() (discovery.LAN, error) {
+	all, err := discovery.LANs()
+	i := slices.IndexFunc(all, func(l discovery.LAN) bool { return l.Flags&net.FlagLoopback != 0 })
+	if err != nil || i < 0 {
+		return discovery.LAN{}, fmt.Errorf("no loopback: %v", err)
+	}
+	return all[i], nil
+}
+
 func TestZoneAnswersInAnyCase(t *testing.T) {
 	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "Kitchen", Port: 1}, addrs("192.168.1.5"))
 	if err != nil {
@@ -173,7 +280,7 @@ func TestZoneAnswersInAnyCase(t *testing.T) {
 	}
 }
 
-// The goodbye is the pointer alone, and with no time to live.
+// The goodbye is only the pointer, with no time to live.
 func TestGoodbye(t *testing.T) {
 	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "kitchen", Port: 1}, addrs("192.168.1.5"))
 	if err != nil {
@@ -195,8 +302,8 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
-// The doctor is told of all that was heard, and which of them answers.
-func TestSurveyed(t *testing.T) {
+// The doctor gets all announced rooms, and the address of those that answer.
+func TestDoctorRooms(t *testing.T) {
 	at := netip.MustParseAddrPort
 	heard := []discovery.Heard{
 		{Record: discovery.Record{ID: studyID, Title: "study", Addrs: []netip.AddrPort{at("192.168.1.8:1"), at("192.168.1.9:1")}}},
@@ -209,8 +316,8 @@ func TestSurveyed(t *testing.T) {
 		{Title: "study", Addrs: []string{"192.168.1.8:1", "192.168.1.9:1"}},
 		{Title: "Kitchen", Addrs: []string{"192.168.1.7:1"}, Answers: "192.168.1.7:1"},
 	}
-	if got := surveyed(heard); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("surveyed() = %v, want %v", got, want)
+	if got := doctorRooms(heard); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("doctorRooms() = %v, want %v", got, want)
 	}
 }
 
@@ -219,6 +326,23 @@ func TestDoctorOnUnknownInterface(t *testing.T) {
 	err := runDoctor(t.Context(), &out, doctorOptions{Ifaces: []string{"no such one"}})
 	if err == nil || !strings.Contains(err.Error(), `"no such one"`) || out.Len() > 0 {
 		t.Errorf("error %v, output %q; want an error that names the interface", err, &out)
+	}
+}
+
+func TestProblemsFound(t *testing.T) {
+	for _, test := range []struct {
+		problems, fixes int
+		want            string
+	}{
+		{0, 0, "<nil>"},
+		{1, 0, "1 problem found."},
+		{1, 1, "1 problem found. Run the fix."},
+		{3, 1, "3 problems found. Run the fix."},
+		{2, 2, "2 problems found. Run the fixes in order."},
+	} {
+		if got := fmt.Sprint(problemsFound(test.problems, test.fixes)); got != test.want {
+			t.Errorf("problemsFound(%d, %d) = %q, want %q", test.problems, test.fixes, got, test.want)
+		}
 	}
 }
 

@@ -489,7 +489,7 @@ func takePart(ctx context.Context, srv *relay.Server, opts hostOptions, transcri
 	}
 	in := plain.Read(opts.In)
 	defer in.Close()
-	return plain.Talk(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, Log: transcript, Accessible: opts.Accessible})
+	return plain.Run(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, Log: transcript, Accessible: opts.Accessible})
 }
 
 // hostOnScreen lets the hosting person talk in the room, on a full screen.

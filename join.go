@@ -144,7 +144,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		return interrupted(ctx, joinError(how.Addr, err))
 	}
 	stop()
-	return plain.Talk(ctx, c, opts.Options)
+	return plain.Run(ctx, c, opts.Options)
 }
 
 // client returns the options of the client but for the place.

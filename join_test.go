@@ -264,7 +264,7 @@ func TestPipeLosesNothingOnBrokenConnections(t *testing.T) {
 		opts.In = plain.Read(strings.NewReader(lines(2500)))
 	}
 	checkLines(t, w.waitFor(t, 2500), 2500)
-	if got := s.err.String(); !strings.Contains(got, "* connection lost; reconnecting (no line is lost)\n* connected again\n") {
+	if got := s.err.String(); !strings.Contains(got, "* connection lost; reconnecting (no line is lost)\n* reconnected\n") {
 		t.Errorf("told %q", got)
 	}
 }
@@ -381,7 +381,7 @@ func TestPipeTellsOfRefusedLines(t *testing.T) {
 	io.WriteString(s.in, "after\n")
 	s.err.waitFor(t, "! the hosting person muted you")
 	s.in.Close()
-	if err := s.wait(t); err == nil || err.Error() != "the host did not take 1 line" {
+	if err := s.wait(t); err == nil || err.Error() != "the host rejected 1 line" {
 		t.Errorf("join: %v", err)
 	}
 }
@@ -489,7 +489,7 @@ func TestTypedComesBackToARestartedHost(t *testing.T) {
 		t.Skip("the port is taken: ", err)
 	}
 	serveRoom(t, ln, relay.Options{})
-	s.out.waitFor(t, "* connected again; the host was restarted, and begins with an empty room\n")
+	s.out.waitFor(t, "* reconnected; the host was restarted with an empty room\n")
 	w := newWitness(t, addr)
 	if got := w.waitFor(t, 1); got[0] != "kept" {
 		t.Errorf("said %q", got)
@@ -513,7 +513,7 @@ func TestPipeGivesUp(t *testing.T) {
 	s.err.waitFor(t, "* waiting for the room to open again")
 	io.WriteString(s.in, "one\n\ntwo\n")
 	err := s.wait(t)
-	if err == nil || !strings.Contains(err.Error(), "the host did not come back; 3 lines were not delivered") {
+	if err == nil || !strings.Contains(err.Error(), "gave up reconnecting; 3 lines were not delivered") {
 		t.Errorf("join: %v", err)
 	}
 }

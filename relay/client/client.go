@@ -13,24 +13,24 @@ import (
 	"chat/relay/wire"
 )
 
-// Options say whom to join, and how. The zero value of each field works, but one
-// of Addr, Find and Dial must be there.
+// Options say which room to join, and how. The zero value of each field works, but one of
+// Addr, Find and Dial is required.
 type Options struct {
 	Addr string // "host:port" of the host
-	Room string // id of the room that is meant, from [Probe]; empty: whichever is there
+	Room string // ID of the room, from [Probe]; empty: any room that the host has
 
-	Nick    string // the nick wanted; empty: the host gives one
-	Token   string // secret by which a host knows its client again; empty: a random one
-	Backlog int    // messages to begin with; 0: as many as the host likes, -1: none
+	Nick    string // the nick to ask for; empty: the host assigns one
+	Token   string // secret by which a host recognizes its client; empty: a random one
+	Backlog int    // how many messages to begin with; 0: the host's default, -1: none
 
-	MaxUnacked  int           // requests that wait for the host before Say blocks; 0: 1,000
-	Idle        time.Duration // silence before a ping, and again before the connection counts as dead; 0: 10 s. At most 3 s while something is unacknowledged
+	MaxUnacked  int           // how many requests may wait for the host before Say blocks; 0: 1,000
+	Idle        time.Duration // silence before a ping, and again before the connection counts as lost; 0: 10 s. At most 3 s while a message is unacknowledged
 	DialTimeout time.Duration // 0: 5 s
-	GiveUp      time.Duration // how long a lost host is tried before the client ends; 0: for ever
+	GiveUp      time.Duration // how long to retry a lost host before the client ends; 0: without end
 
-	// Find returns the address of the room, when Addr is empty, and again when the
-	// address known has failed three times: a laptop may have got another one. Of
-	// the room it gets the id, if that is known, and once it was joined the title.
+	// Find returns the address of the room. It is called if Addr is empty, and again when
+	// three attempts to reconnect failed: the host may have a new address. Of the room it
+	// gets the ID, if known, and after the first welcome the title.
 	Find func(ctx context.Context, room wire.RoomInfo) (addr string, err error)
 	// Dial connects to addr; nil: by TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
@@ -55,39 +55,41 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// closeWait is how long Close waits for what is on its way.
+// closeWait is how long Close waits for pending messages.
 const closeWait = time.Second
 
 // eventsAhead is how many events are read before the program takes them.
 const eventsAhead = 64
 
-// A Client is in a room, and comes back to it when the connection is lost.
-// All methods may run at the same time.
+// A Client is a member of a room. It reconnects when the connection is lost.
+// All methods may be called concurrently.
 type Client struct {
+	// Fixed after Join.
 	out    *outbox
 	events chan Event         // sent on and closed by run
-	done   chan struct{}      // closed by run at its end
-	leave  context.CancelFunc // ends reconnecting and waiting for the program
+	done   chan struct{}      // closed by run when it ends
+	leave  context.CancelFunc // ends reconnecting, and waiting for the program to take events
 	cancel context.CancelFunc // ends everything
 	dial   func(ctx context.Context, addr string) (net.Conn, error)
 
-	transfers sync.WaitGroup // files on their way; begun under mu, and none after closing
+	transfers sync.WaitGroup // running uploads and downloads; added to with mu held, and not once closing is set
 
-	mu       sync.Mutex
-	closing  bool
-	welcome  wire.Event      // the last one, without the token
-	hostAddr string          // where the host is
-	files    []wire.File     // those that were sent, oldest first; see Files
-	fetching map[string]bool // paths of files that are on their way here
-	err      error           // set before done is closed
+	// Guarded by mu.
+	mu          sync.Mutex
+	closing     bool
+	welcome     wire.Event      // the last one, without the token
+	hostAddr    string          // of the last connection
+	files       []wire.File     // uploads to the room, oldest first; see Files
+	downloading map[string]bool // paths of partial files that a Download is writing
+	err         error           // set before done is closed
 }
 
-// Join joins the room and returns when the host has welcomed us; the first
-// attempt is the only one. From then on the client reconnects by itself, until
-// [Client.Close], the end of ctx, or a host that refuses it for good.
+// Join joins a room, and returns when the host has welcomed the client. It tries once.
+// From then on the client reconnects until [Client.Close] is called, ctx ends, or the host
+// refuses it permanently.
 //
-// The error is a [*RefusedError] when the host said no, and wraps [ErrNoRoom]
-// when something else answered.
+// The error is a [*RefusedError] if the host refused, and wraps [ErrNoRoom] if the program
+// at the address is not a chat host.
 func Join(ctx context.Context, opts Options) (*Client, error) {
 	opts = opts.withDefaults()
 	s := &membership{opts: opts, addr: opts.Addr, room: opts.Room, nick: opts.Nick, token: opts.Token}
@@ -106,60 +108,57 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 		cancel: cancel,
 		dial:   s.dial,
 
-		fetching: make(map[string]bool),
+		downloading: make(map[string]bool),
 	}
 	s.adopt(l, welcome)
 	go s.run(ctx, stay, l)
 	return s.Client, nil
 }
 
-// Events returns what happens, beginning with a [Connected]. It must be read: as
-// long as it is not, nothing is read from the host either. The channel is closed
-// when the client has ended; [Client.Err] then says why.
+// Events returns the channel of events, the first of them a [Connected]. The program must
+// read it: otherwise the client stops reading from the host. The channel is closed when
+// the client has ended; [Client.Err] then returns the reason.
 func (c *Client) Events() <-chan Event { return c.events }
 
-// Err returns why the client has ended: nil as long as it has not, and after
-// [Client.Close].
+// Err returns why the client has ended; nil while it runs, and after [Client.Close].
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// Welcome returns what the host said last at the beginning of a connection. The
-// token in it is left out.
+// Welcome returns the welcome of the last connection, without the token.
 func (c *Client) Welcome() wire.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.welcome
 }
 
-// Say says text in the room; it may have several lines. It returns the seq under
-// which the message will come back, as a [Received] with Own set, or as an error
-// event. It does not wait for that, but for room among the unacknowledged ones.
+// Say sends text to the room; it may have several lines. It returns the seq with which
+// the message comes back: as a [Received] with Own set, or in an error event. It does not
+// wait for that. It blocks while [Options.MaxUnacked] requests are waiting for the host.
 func (c *Client) Say(ctx context.Context, text string) (seq uint64, err error) {
 	return c.Do(ctx, wire.Request{Type: wire.TypeSay, Text: text})
 }
 
-// Do asks the host for something; r.Seq is set here. What is said to somebody
-// (types say, me, msg and send, and commands that begin with /me or /msg) gets a seq,
-// is kept until it is acknowledged, and arrives once, however often the
-// connection is lost. Other requests have the seq 0, wait for a connection, and
-// are lost if it ends just then.
+// Do sends a request; r.Seq is set by Do. Messages (types say, me, msg and send, and
+// commands that begin with /me or /msg) get a seq, are kept until they are acknowledged,
+// and arrive once, however often the connection is lost. Other requests have seq 0, wait
+// for a connection, and are lost if it fails while they are sent.
 func (c *Client) Do(ctx context.Context, r wire.Request) (seq uint64, err error) {
-	return c.out.put(ctx, r)
+	return c.out.add(ctx, r)
 }
 
-// The types of requests that are commands, as far as a client must know them.
+// The types of requests for commands that the client treats specially.
 const (
 	typeQuit    = "quit"
 	typeMe      = "me"
 	typeMsg     = "msg"
-	typeCommand = "command" // as a person would type it
+	typeCommand = "command" // a line as a person types it
 )
 
-// isSaid reports whether the host acknowledges r.
-func isSaid(r wire.Request) bool {
+// isMessage reports whether the host acknowledges r.
+func isMessage(r wire.Request) bool {
 	switch r.Type {
 	case wire.TypeSay, wire.TypeSend, typeMe, typeMsg:
 		return true
@@ -173,18 +172,18 @@ func isSaid(r wire.Request) bool {
 // Unacked returns how many messages the host has not acknowledged yet.
 func (c *Client) Unacked() int { return c.out.unacked() }
 
-// Pending returns the messages that the host has not acknowledged yet, in order:
-// after the end of the client, those that may not have arrived.
+// Pending returns the messages that the host has not acknowledged yet, in order. After
+// the client has ended, they are the messages that possibly did not arrive.
 func (c *Client) Pending() []wire.Request { return c.out.pending() }
 
-// Flush waits until the host has taken or rejected all that was said before, and
-// all else is on its way. The error holds a [*RejectedError] with what was
-// rejected since the last Flush, and why the rest did not arrive: the error of
-// ctx, or of the client.
+// Flush waits until the host has acknowledged or rejected all messages sent before the
+// call, and other requests are written. The error wraps a [*RejectedError] with the
+// messages rejected since the last Flush, and says why others are still unacknowledged:
+// the error of ctx, or of the client.
 func (c *Client) Flush(ctx context.Context) error {
 	left, rejected, err := c.out.flush(ctx)
 	if left > 0 {
-		err = fmt.Errorf("%d messages are not acknowledged: %w", left, err)
+		err = fmt.Errorf("%s not acknowledged: %w", wire.Counted(left, "message was", "messages were"), err)
 	}
 	if rejected != nil {
 		err = errors.Join(err, rejected)
@@ -192,11 +191,10 @@ func (c *Client) Flush(ctx context.Context) error {
 	return err
 }
 
-// Close leaves the room. What was said before still goes out if there is a
-// connection, but Close waits no longer than a second; [Client.Flush] waits. Files on
-// their way are given up.
-// It returns when everything has ended; the error says how many messages were
-// not acknowledged.
+// Close leaves the room. If there is a connection, pending messages are still sent, but
+// Close waits no longer than a second for them; call [Client.Flush] before to wait longer.
+// Running uploads and downloads are canceled. Close returns when everything has ended; the
+// error says how many messages were not acknowledged.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closing = true
@@ -211,7 +209,7 @@ func (c *Client) Close() error {
 	}
 	c.transfers.Wait()
 	if left := c.out.unacked(); left > 0 {
-		return fmt.Errorf("%d messages are not acknowledged", left)
+		return fmt.Errorf("%s not acknowledged", wire.Counted(left, "message was", "messages were"))
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestJoinSaysHelloAndTellsTheWelcome(t *testing.T) {
+func TestHelloAndWelcome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var hello wire.Request
 		c, _, end := join(t, Options{Nick: "alice", Backlog: 7}, func(h *scriptedHost) *hostEnd {
@@ -40,7 +40,7 @@ func TestJoinSaysHelloAndTellsTheWelcome(t *testing.T) {
 			t.Errorf("connected = %+v", got)
 		}
 		if got.Welcome.Token != "" || c.Welcome().Token != "" {
-			t.Error("the token is in what the program gets to see")
+			t.Error("the program can see the token")
 		}
 		if strings.ContainsRune(got.Welcome.Topic, 0x1b) {
 			t.Errorf("topic %q is not cleaned", got.Welcome.Topic)
@@ -58,7 +58,7 @@ func TestJoinSaysHelloAndTellsTheWelcome(t *testing.T) {
 	})
 }
 
-// closeClient closes c while end plays the host that says goodbye.
+// closeClient closes c, while end plays the host and says goodbye.
 func closeClient(t *testing.T, c *Client, end *hostEnd) {
 	t.Helper()
 	var host sync.WaitGroup
@@ -103,7 +103,7 @@ func TestJoinRefused(t *testing.T) {
 		}, wire.CodeBanned, "not you", nil},
 		{"by something else", func(h *hostEnd) { h.sendText("SSH-2.0-OpenSSH_9.9\r\n") }, "", "", ErrNoRoom},
 		{"by other JSON", func(h *hostEnd) { h.sendText("{\"jsonrpc\":\"2.0\"}\n") }, "", "", ErrNoRoom},
-		{"by silence", func(h *hostEnd) { h.takesNoMore() }, "", "", os.ErrDeadlineExceeded},
+		{"by silence", func(h *hostEnd) { h.wantHangUp() }, "", "", os.ErrDeadlineExceeded},
 		{"by hanging up", func(h *hostEnd) {}, "", "", errHungUp},
 	}
 	for _, test := range tests {
@@ -258,7 +258,7 @@ func TestPingFindsDeadHost(t *testing.T) {
 		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
 		nextEvent[Connected](t, c)
 		begin := time.Now()
-		for range 3 { // an idle room is no dead one
+		for range 3 { // an idle room is not dead
 			end.want(wire.TypePing)
 			end.send(wire.Event{Type: wire.TypePong})
 		}
@@ -278,29 +278,29 @@ func TestPingFindsDeadHost(t *testing.T) {
 	})
 }
 
-// While something is unacknowledged a host that is silent is asked sooner, and given up
-// sooner; saying more does not put that off.
-func TestDeadHostIsFoundSoonerByWhoSpeaks(t *testing.T) {
+// While a message is unacknowledged, a silent host is pinged sooner and given up sooner;
+// further messages do not delay that.
+func TestDeadHostIsFoundSoonerBySenders(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
 		nextEvent[Connected](t, c)
-		time.Sleep(4 * time.Second) // the reader waits already
+		time.Sleep(4 * time.Second) // the reader is waiting
 		begin := time.Now()
 		c.Say(t.Context(), "one")
 		first := end.want(wire.TypeSay)
-		for range 2 { // a host that is slow is no dead one
+		for range 2 { // a slow host is not dead
 			end.want(wire.TypePing)
 			end.send(wire.Event{Type: wire.TypePong})
 		}
-		if took := time.Since(begin); took != 2*hurried {
-			t.Errorf("two pings in %v, want %v", took, 2*hurried)
+		if took := time.Since(begin); took != 2*hurriedIdle {
+			t.Errorf("two pings in %v, want %v", took, 2*hurriedIdle)
 		}
 		end.send(said(1, first))
 		nextEvent[Received](t, c)
 		begin = time.Now()
 		end.want(wire.TypePing)
 		if took := time.Since(begin); took != 10*time.Second {
-			t.Errorf("a ping at rest after %v, want 10s", took)
+			t.Errorf("an idle client pings after %v, want 10s", took)
 		}
 		end.send(wire.Event{Type: wire.TypePong})
 
@@ -317,8 +317,8 @@ func TestDeadHostIsFoundSoonerByWhoSpeaks(t *testing.T) {
 			}
 		}()
 		nextEvent[Disconnected](t, c)
-		if took := time.Since(begin); took != 2*hurried {
-			t.Errorf("found dead after %v, want %v", took, 2*hurried)
+		if took := time.Since(begin); took != 2*hurriedIdle {
+			t.Errorf("found dead after %v, want %v", took, 2*hurriedIdle)
 		}
 		end = h.welcome(wire.Event{Next: 2})
 		nextEvent[Connected](t, c)
@@ -330,8 +330,9 @@ func TestDeadHostIsFoundSoonerByWhoSpeaks(t *testing.T) {
 	})
 }
 
-// What the host cannot keep just now is told once, is no rejection, and arrives.
-func TestNotStoredIsSaidAgain(t *testing.T) {
+// A message that the host cannot store for now is reported once, not rejected, and resent
+// until it arrives.
+func TestNotStoredIsRetried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
 		nextEvent[Connected](t, c)
@@ -340,14 +341,14 @@ func TestNotStoredIsSaidAgain(t *testing.T) {
 		for try := range 10 {
 			one := end.want(wire.TypeSay)
 			if one.Text != "one" {
-				t.Fatalf("said %+v", one)
+				t.Fatalf("sent %+v", one)
 			}
-			if try == 0 { // it went out with the other one
+			if try == 0 { // both were sent
 				two := end.want(wire.TypeSay)
 				end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeNotStored, Seq: one.Seq, Text: "the disk is full"},
-					wire.Event{Type: wire.TypeError, Code: wire.CodeNotStored, Seq: two.Seq, Text: "it would come before"})
+					wire.Event{Type: wire.TypeError, Code: wire.CodeNotStored, Seq: two.Seq, Text: "an earlier one is missing"})
 				if e := nextEvent[Received](t, c); !e.Waits() || e.Seq != one.Seq {
-					t.Errorf("told %+v", e)
+					t.Errorf("got %+v, want the report", e)
 				}
 				continue
 			}
@@ -377,13 +378,13 @@ func TestPauses(t *testing.T) {
 			if low, high := want*69/100, want*131/100; e.RetryIn < low || e.RetryIn > high || e.Attempt != attempt {
 				t.Errorf("attempt %d in %v, want %d in %v ± 30 %%", e.Attempt, e.RetryIn, attempt, want)
 			}
-			want = min(time.Duration(float64(want)*pauseGrow), maxPause)
+			want = min(time.Duration(float64(want)*pauseGrowth), maxPause)
 		}
 		end = h.welcome(wire.Event{})
 		nextEvent[Connected](t, c)
-		end.conn.Close() // at once: the pauses go on
+		end.conn.Close() // at once: the pauses keep growing
 		if e := nextEvent[Disconnected](t, c); e.RetryIn < maxPause/2 || e.Attempt != 0 {
-			t.Errorf("a host that falls over is asked again in %v (attempt %d)", e.RetryIn, e.Attempt)
+			t.Errorf("a host that crashes is dialed again in %v (attempt %d)", e.RetryIn, e.Attempt)
 		}
 		end = h.welcome(wire.Event{})
 		nextEvent[Connected](t, c)
@@ -393,7 +394,7 @@ func TestPauses(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		end.conn.Close()
 		if e := nextEvent[Disconnected](t, c); e.RetryIn > 2*firstPause {
-			t.Errorf("after a connection that lasted the first pause is %v", e.RetryIn)
+			t.Errorf("after a steady connection the first pause is %v", e.RetryIn)
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)
@@ -421,7 +422,7 @@ func TestGiveUp(t *testing.T) {
 			t.Errorf("Err = %v, Flush = %v; want ErrGaveUp", c.Err(), flushed)
 		}
 		if err := c.Close(); err == nil || len(c.Pending()) != 1 {
-			t.Errorf("Close = %v, pending %v; want to hear of the lost line", err, c.Pending())
+			t.Errorf("Close = %v, pending %v; want the lost message", err, c.Pending())
 		}
 	})
 }
@@ -450,7 +451,7 @@ func TestFindAfterThreeFailures(t *testing.T) {
 		end.conn.Close()
 		probe := h.accept()
 		if r := probe.want(wire.TypeHello); !r.Probe || r.Token != "" {
-			t.Errorf("hello to an address that was found = %+v, want a probe", r)
+			t.Errorf("hello to a found address = %+v, want a probe", r)
 		}
 		probe.send(wire.Event{Type: wire.TypeRoom, Room: "r1", Title: "kitchen", Version: 1})
 		end = h.welcome(wire.Event{})
@@ -461,13 +462,13 @@ func TestFindAfterThreeFailures(t *testing.T) {
 		}
 		want := []string{"old:1", "old:1", "old:1", "old:1", "new:1", "new:1"}
 		if !slices.Equal(h.addrs, want) {
-			t.Errorf("dialled %v, want %v", h.addrs, want)
+			t.Errorf("dialed %v, want %v", h.addrs, want)
 		}
 		closeClient(t, c, end)
 	})
 }
 
-func TestResumeAsksForWhatWasMissed(t *testing.T) {
+func TestResume(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, h, end := join(t, Options{Nick: "alice"}, func(h *scriptedHost) *hostEnd {
 			return h.welcome(wire.Event{Nick: "alice-2", Next: 5, Seq: 3})
@@ -475,7 +476,7 @@ func TestResumeAsksForWhatWasMissed(t *testing.T) {
 		nextEvent[Connected](t, c)
 		for n := range 3 {
 			if seq, err := c.Say(t.Context(), lineOf(n)); err != nil || seq != uint64(n+4) {
-				t.Fatalf("Say: seq %d, %v; want one above what the host has of this token", seq, err)
+				t.Fatalf("Say: seq %d, %v; want one above the host's last for this token", seq, err)
 			}
 		}
 		first := end.want(wire.TypeSay)
@@ -496,7 +497,7 @@ func TestResumeAsksForWhatWasMissed(t *testing.T) {
 			t.Errorf("connected = %+v", e)
 		}
 		if r := end.want(wire.TypeSay); r.Text != lineOf(2) || r.Seq != 6 {
-			t.Errorf("sent again: %+v, want only the third line, with its seq", r)
+			t.Errorf("resent %+v, want only the third line, with its seq", r)
 		}
 		end.send(message(6, "again"), message(7, "missed"), said(9, wire.Request{Seq: 6, Text: "line 2"}))
 		if e := nextEvent[Received](t, c); e.Text != "missed" || !e.Past {
@@ -542,13 +543,13 @@ func TestRestartedHostIsANewRoom(t *testing.T) {
 		r := end.want(wire.TypeSay)
 		end.send(said(1, r))
 		if e := nextEvent[Received](t, c); e.ID != 1 || e.Text != "kept" || !e.Own {
-			t.Errorf("ids did not begin afresh: %+v", e)
+			t.Errorf("IDs did not start over: %+v", e)
 		}
 		closeClient(t, c, end)
 	})
 }
 
-func TestAnotherRoomElsewhereIsLeftAlone(t *testing.T) {
+func TestAnotherRoomElsewhereIsNotJoined(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newScriptedHost(t)
 		const token = "the-token-of-alice"
@@ -597,13 +598,13 @@ func TestAnotherRoomElsewhereIsLeftAlone(t *testing.T) {
 		}
 		want := []string{"kitchen:1", "kitchen:1", "kitchen:1", "kitchen:1", "pantry:1", "kitchen:1", "kitchen:2", "kitchen:2"}
 		if !slices.Equal(h.addrs, want) {
-			t.Errorf("dialled %v, want %v", h.addrs, want)
+			t.Errorf("dialed %v, want %v", h.addrs, want)
 		}
 		closeClient(t, c, end)
 	})
 }
 
-func TestWhatCameTooLateForAClosingRoomIsSentToTheNext(t *testing.T) {
+func TestMessageToClosingHostIsResent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
 		nextEvent[Connected](t, c)
@@ -617,7 +618,7 @@ func TestWhatCameTooLateForAClosingRoomIsSentToTheNext(t *testing.T) {
 		end = h.welcome(wire.Event{})
 		nextEvent[Connected](t, c)
 		if again := end.want(wire.TypeSay); again != r {
-			t.Errorf("sent %+v, want %+v again", again, r)
+			t.Errorf("resent %+v, want %+v", again, r)
 		}
 		end.send(said(1, r))
 		if err := c.Flush(t.Context()); err != nil {
@@ -650,57 +651,123 @@ func TestFinalGoodbyes(t *testing.T) {
 	}
 }
 
-// One odd id, or several, hide nothing of what follows: not on this connection, and not
-// on the next.
+// An event ID that the log cannot have reached hides none of the later events, on this
+// connection or the next. In TestOddIDs the first welcome has such an ID.
+func TestImplausibleID(t *testing.T) {
+	const odd = 1<<53 - 1
+	for _, test := range []struct {
+		name string
+		next uint64 // in the welcome after the reconnect
+	}{{"and an honest welcome", 8}, {"and a welcome that agrees with it", odd + 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: 5}) })
+				nextEvent[Connected](t, c)
+				end.send(message(5, "x"), message(odd, "from nowhere"))
+				wantIDs(t, c, 5, odd)
+				end.conn.Close()
+				nextEvent[Disconnected](t, c)
+				end = h.accept()
+				if hello := end.want(wire.TypeHello); hello.Since != 5 {
+					t.Errorf("resumed after event %d, want 5", hello.Since)
+				}
+				end.send(welcomeTo("r1", wire.Event{Next: test.next}))
+				nextEvent[Connected](t, c)
+				end.send(message(5, "seen"), message(6, "missed"), message(7, "missed"), message(8, "new"))
+				wantIDs(t, c, 6, 7, 8)
+
+				end.send(message(odd, "from nowhere, again"))
+				wantIDs(t, c, odd)
+				end.conn.Close()
+				nextEvent[Disconnected](t, c)
+				end = h.accept()
+				if hello := end.want(wire.TypeHello); hello.Since != 8 {
+					t.Errorf("resumed after event %d, want 8", hello.Since)
+				}
+				end.send(welcomeTo("r1", wire.Event{Next: 9}))
+				nextEvent[Connected](t, c)
+				closeClient(t, c, end)
+			})
+		})
+	}
+}
+
+// A room that is busy, or was for long, has high IDs: they count.
+func TestPlausibleIDs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: 1 << 40}) })
+		nextEvent[Connected](t, c)
+		last := uint64(1<<40 + eventsAtOnce)
+		end.send(message(last, "a burst"))
+		wantIDs(t, c, last)
+		time.Sleep(9 * time.Second)
+		last += 9 * eventsPerSecond
+		end.send(message(last, "a busy room"))
+		wantIDs(t, c, last)
+		end.conn.Close()
+		nextEvent[Disconnected](t, c)
+		end = h.accept()
+		if hello := end.want(wire.TypeHello); hello.Since != last {
+			t.Errorf("resumed after event %d, want %d", hello.Since, last)
+		}
+		end.send(welcomeTo("r1", wire.Event{Next: last + 1}))
+		nextEvent[Connected](t, c)
+		closeClient(t, c, end)
+	})
+}
+
+// wantIDs takes events from the client and checks their IDs.
+func wantIDs(t *testing.T, c *Client, ids ...uint64) {
+	t.Helper()
+	for _, id := range ids {
+		if e := nextEvent[Received](t, c); e.ID != id {
+			t.Fatalf("got %+v, want the event %d", e, id)
+		}
+	}
+}
+
+// A welcome with a wrong next ID, and events with odd IDs, hide no later events.
 func TestOddIDs(t *testing.T) {
 	const odd = 1<<53 - 1
 	for _, options := range []Options{{}, {Backlog: -1}} {
 		bubble(t, func(t *testing.T) {
 			c, h, end := join(t, options, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: odd}) })
 			nextEvent[Connected](t, c)
-			wantIDs := func(ids ...uint64) {
-				t.Helper()
-				for _, id := range ids {
-					if e := nextEvent[Received](t, c); e.ID != id {
-						t.Fatalf("got %+v, want the event %d", e, id)
-					}
-				}
-			}
-			comeBack := func(since, next uint64) {
+			reconnect := func(since, next uint64) {
 				t.Helper()
 				end.conn.Close()
 				nextEvent[Disconnected](t, c)
 				end = h.accept()
 				if hello := end.want(wire.TypeHello); hello.Since != since {
-					t.Errorf("asked for what came after %d, want %d", hello.Since, since)
+					t.Errorf("asked for events after %d, want %d", hello.Since, since)
 				}
 				end.send(welcomeTo("r1", wire.Event{Next: next}))
 				nextEvent[Connected](t, c)
 			}
 			end.send(message(5, "x"), message(odd, "x"), message(6, "x"))
-			wantIDs(5, odd, 6)
-			comeBack(6, 9)
+			wantIDs(t, c, 5, odd, 6)
+			reconnect(6, 9)
 			end.send(message(6, "was seen"), message(8, "x"), message(odd, "x"))
-			wantIDs(8, odd)
-			comeBack(odd, 10)
-			end.send(message(10, "x"))
-			wantIDs(10)
+			wantIDs(t, c, 8, odd)
+			reconnect(8, 10)
+			end.send(message(9, "missed"), message(10, "x"))
+			wantIDs(t, c, 9, 10)
 			closeClient(t, c, end)
 		})
 	}
 }
 
-func TestGapSendsAgain(t *testing.T) {
+func TestGapResends(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
 		nextEvent[Connected](t, c)
-		c.Say(t.Context(), "taken")
+		c.Say(t.Context(), "stored")
 		first := end.want(wire.TypeSay)
 		end.send(wire.Event{Type: wire.TypeGap, Missed: 12})
 		if again := end.want(wire.TypeSay); again != first {
-			t.Errorf("sent %+v again as %+v", first, again)
+			t.Errorf("resent %+v as %+v", first, again)
 		}
-		end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeDuplicate, Seq: first.Seq, Text: "we have it"})
+		end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeDuplicate, Seq: first.Seq, Text: "already stored"})
 		if e := nextEvent[Received](t, c); e.Type != wire.TypeGap {
 			t.Errorf("got %+v, want the gap", e)
 		}
@@ -724,7 +791,7 @@ func TestSlowProgramStopsTheReading(t *testing.T) {
 				sent.Add(1)
 			}
 		}()
-		time.Sleep(time.Hour) // nobody pings, nobody is declared dead: we are the slow one
+		time.Sleep(time.Hour) // no pings, and no host is given up: we are the slow side
 		if n := sent.Load(); n < eventsAhead || n > eventsAhead+10 {
 			t.Errorf("read %d events ahead, want about %d", n, eventsAhead)
 		}
@@ -744,7 +811,7 @@ func TestCloseWithoutReaderOrHost(t *testing.T) {
 		var flood sync.WaitGroup
 		flood.Go(func() {
 			for id := uint64(1); ; id++ {
-				time.Sleep(time.Millisecond) // time passes in a bubble only while all wait
+				time.Sleep(time.Millisecond) // in a bubble time passes only while all goroutines wait
 				e := message(id, "flood")
 				if _, err := end.conn.Write(e.AppendJSON(nil)); err != nil {
 					return
@@ -781,8 +848,8 @@ func TestContextEndsTheClient(t *testing.T) {
 	})
 }
 
-// Whatever breaks when, each line arrives once and in order, and each event is
-// told once and in order.
+// Wherever connections break, each message arrives once and in order, and each event is
+// delivered once and in order.
 func TestNoLossNoDoublesOnBrokenConnections(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -796,18 +863,18 @@ func sayThroughBreaks(t *testing.T, seed uint64, cut int) {
 	r := newSmallRoom(seed, cut)
 	var c *Client
 	var err error
-	for c == nil { // the first attempt is the only one of Join
+	for c == nil { // Join makes only one attempt
 		c, err = Join(t.Context(), Options{Dial: r.dial, MaxUnacked: 50, Backlog: 1000})
 		if err != nil && r.dials > 100 {
 			t.Fatal(err)
 		}
 	}
-	var told []wire.Event
+	var delivered []wire.Event
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for e := range c.Events() {
 			if e, ok := e.(Received); ok && e.ID != 0 {
-				told = append(told, e.Event)
+				delivered = append(delivered, e.Event)
 			}
 		}
 	})
@@ -826,7 +893,7 @@ func sayThroughBreaks(t *testing.T, seed uint64, cut int) {
 	r.mu.Lock()
 	r.cut = 0
 	r.mu.Unlock()
-	time.Sleep(10 * time.Minute) // until it is connected once more, and has caught up
+	time.Sleep(10 * time.Minute) // until it has reconnected and caught up
 	if err := c.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
@@ -841,21 +908,21 @@ func sayThroughBreaks(t *testing.T, seed uint64, cut int) {
 	}
 	for n := range max(lines, len(own)) {
 		if n >= len(own) || n >= lines || own[n] != lineOf(n) {
-			t.Fatalf("line %d of %d in the log is not what was said: %q", n, len(own), own[min(n, len(own)-1)])
+			t.Fatalf("line %d of %d in the log is wrong: %q", n, len(own), own[min(n, len(own)-1)])
 		}
 	}
-	if len(told) != len(r.log)-1 {
-		t.Errorf("%d events told, %d in the log", len(told), len(r.log))
+	if len(delivered) != len(r.log)-1 {
+		t.Errorf("%d events delivered, %d in the log", len(delivered), len(r.log))
 	}
-	for i, e := range told {
+	for i, e := range delivered {
 		if e.ID != uint64(i+2) {
-			t.Fatalf("event %d was told in the place of %d", e.ID, i+2)
+			t.Fatalf("event %d came in place of %d", e.ID, i+2)
 		}
 	}
 	t.Logf("%d connections", r.dials)
 }
 
-func TestFlushNamesWhatWasRejected(t *testing.T) {
+func TestFlushReturnsRejections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newSmallRoom(1, 0)
 		c, err := Join(t.Context(), Options{Dial: r.dial})
@@ -873,7 +940,7 @@ func TestFlushNamesWhatWasRejected(t *testing.T) {
 		}
 		err = c.Flush(t.Context())
 		rejected, ok := errors.AsType[*RejectedError](err)
-		if !ok || rejected.Count != 2 || rejected.Rejections[1].Seq != 4 || !strings.Contains(err.Error(), "no such words") {
+		if !ok || rejected.Count != 2 || rejected.Rejections[1].Seq != 4 || !strings.Contains(err.Error(), "mind your words") {
 			t.Errorf("Flush: %v", err)
 		}
 		if err := c.Flush(t.Context()); err != nil {
@@ -886,15 +953,14 @@ func TestFlushNamesWhatWasRejected(t *testing.T) {
 	})
 }
 
-// What was said before is read back without a trace in what the client knows of the
-// room: neither its place there nor what is acknowledged.
-func TestReadingBack(t *testing.T) {
+// Reading history changes neither the client's place in the log nor acknowledgements.
+func TestReadingHistory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Next: 50}) })
 		me := nextEvent[Connected](t, c).Welcome.Client
 		end.send(message(50, "new"))
 		nextEvent[Received](t, c)
-		if _, err := c.Say(t.Context(), "on its way"); err != nil {
+		if _, err := c.Say(t.Context(), "pending"); err != nil {
 			t.Fatal(err)
 		}
 		sent := end.want(wire.TypeSay)
@@ -902,7 +968,7 @@ func TestReadingBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r := end.want(wire.TypeHistory); r.Before != 50 || r.Count != 2 || r.Seq != 0 {
-			t.Errorf("asked %+v", r)
+			t.Errorf("request = %+v", r)
 		}
 		ours, theirs := said(48, sent), message(99, "red\x1b[31m")
 		end.send(wire.Event{Type: wire.TypeHistory, Before: 50, Events: wire.History{ours, theirs}})
@@ -910,20 +976,20 @@ func TestReadingBack(t *testing.T) {
 		if got.Type != wire.TypeHistory || got.Before != 50 || got.Own || got.Past || len(got.Events) != 2 {
 			t.Fatalf("got %+v", got)
 		}
-		if old := got.Events[0]; old.ID != 48 || old.Client != me || old.Text != "on its way" {
+		if old := got.Events[0]; old.ID != 48 || old.Client != me || old.Text != "pending" {
 			t.Errorf("ours came back as %+v", old)
 		}
 		if old := got.Events[1]; old.Client == me || old.Text != "red␛[31m" {
 			t.Errorf("another's came back as %+v", old)
 		}
 		if n := c.Unacked(); n != 1 {
-			t.Errorf("%d unacknowledged behind a history, want 1", n)
+			t.Errorf("%d unacknowledged after a history, want 1", n)
 		}
 		end.conn.Close()
 		nextEvent[Disconnected](t, c)
 		end = h.accept()
 		if hello := end.want(wire.TypeHello); hello.Since != 50 {
-			t.Errorf("back since %d, want 50", hello.Since)
+			t.Errorf("resumed after %d, want 50", hello.Since)
 		}
 		end.send(welcomeTo("r1", wire.Event{Next: 51}))
 		nextEvent[Connected](t, c)
@@ -935,7 +1001,7 @@ func TestReadingBack(t *testing.T) {
 	})
 }
 
-// The longest history there can be is read as one line.
+// The longest possible history is read as one line.
 func TestLongHistory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
@@ -944,6 +1010,70 @@ func TestLongHistory(t *testing.T) {
 		end.send(wire.Event{Type: wire.TypeHistory, Events: wire.History{longest}})
 		if got := nextEvent[Received](t, c); len(got.Events) != 1 || len(got.Events[0].Text) != 3<<20 {
 			t.Errorf("got %d events", len(got.Events))
+		}
+		closeClient(t, c, end)
+	})
+}
+
+// A hostile host cannot fill the memory with members, or with one member's name. The count
+// stays right.
+func TestMemberListsAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		long := strings.Repeat("x", 1<<20)
+		many := []string{"bob", long, "carol"}
+		for n := range 100_000 {
+			many = append(many, fmt.Sprint("member-", n))
+		}
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd {
+			return h.welcome(wire.Event{Members: many, Hosts: []string{long, "bob"}})
+		})
+		check := func(e wire.Event) {
+			t.Helper()
+			if n := len(e.Members); n != wire.MaxMembers-1 || e.Members[0] != "bob" || e.Members[1] != "carol" {
+				t.Errorf("%d names, want %d, from bob and carol on", n, wire.MaxMembers-1)
+			}
+			if e.Count != len(many) || !slices.Equal(e.Hosts, []string{"bob"}) {
+				t.Errorf("a count of %d and %d hosts, want %d and bob", e.Count, len(e.Hosts), len(many))
+			}
+		}
+		check(nextEvent[Connected](t, c).Welcome)
+		check(c.Welcome())
+		end.send(wire.Event{Type: wire.TypeJoin, ID: 1, Members: many, Hosts: []string{long, "bob"}})
+		check(nextEvent[Received](t, c).Event)
+		end.send(wire.Event{Type: wire.TypeHistory, Events: wire.History{{Type: wire.TypeJoin, Members: many[:3]}}})
+		if old := nextEvent[Received](t, c).Events[0]; !slices.Equal(old.Members, []string{"bob", "carol"}) || old.Count != 3 {
+			t.Errorf("in a history: %d names of %d", len(old.Members), old.Count)
+		}
+		for _, count := range []int{-1, 1 << 62} {
+			end.send(wire.Event{Type: wire.TypeJoin, Members: []string{"dave"}, Count: count})
+			if e := nextEvent[Received](t, c); e.Count < 0 || e.Count > maxCount {
+				t.Errorf("a count of %d was accepted", e.Count)
+			}
+		}
+		closeClient(t, c, end)
+	})
+}
+
+// The list of uploads is bounded in number and in text.
+func TestFileListIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		upload := func(id uint64, name string) {
+			e := message(id, "sent a file")
+			e.File = &wire.File{Number: id, Name: name, SHA256: strings.Repeat("0", 64)}
+			end.send(e)
+			nextEvent[Received](t, c)
+		}
+		upload(1, strings.Repeat("x", 1<<20))
+		if list := c.Files(); len(list) != 0 {
+			t.Errorf("kept a file whose name has %d bytes", len(list[0].Name))
+		}
+		for id := range uint64(maxFiles + 10) {
+			upload(id+2, "soup.pdf")
+		}
+		if list := c.Files(); len(list) != maxFiles || list[0].Number != 12 || list[maxFiles-1].Number != maxFiles+11 {
+			t.Errorf("kept %d files, from %d on", len(list), list[0].Number)
 		}
 		closeClient(t, c, end)
 	})

@@ -8,7 +8,7 @@ import (
 	"chat/relay/wire"
 )
 
-// What a client that is being closed still shows has no hole in it.
+// While a client is being closed, the events that it still delivers have no hole.
 func TestCloseLeavesNoHole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
@@ -21,7 +21,7 @@ func TestCloseLeavesNoHole(t *testing.T) {
 				if _, err := end.conn.Write(e.AppendJSON(nil)); err != nil {
 					return
 				}
-				if id > 1000 { // else all the rest would come at once
+				if id > 1000 { // or all the rest would come at once
 					time.Sleep(time.Millisecond)
 				}
 			}
@@ -33,12 +33,12 @@ func TestCloseLeavesNoHole(t *testing.T) {
 				continue
 			}
 			if m.ID != last+1 {
-				t.Fatalf("%d came behind %d", m.ID, last)
+				t.Fatalf("event %d came after %d", m.ID, last)
 			}
 			if last = m.ID; last == 100 {
 				go c.Close()
 			}
-			time.Sleep(1500 * time.Microsecond) // slower than they come
+			time.Sleep(1500 * time.Microsecond) // slower than they arrive
 		}
 	})
 }

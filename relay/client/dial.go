@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// dialTCP connects by TCP. An attempt that has not come through after 250 ms gets
-// company: the system repeats a lost SYN only after a second, and then three.
-// The first one wins; the others are closed without a word.
+// dialTCP connects by TCP. If an attempt does not succeed within 250 ms, it starts another
+// one beside it: the system repeats a lost SYN only after a second, then after three. The
+// first connection wins, and the others are closed unused.
 func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 	const attempts, stagger = 4, 250 * time.Millisecond
 	type result struct {
@@ -42,7 +42,7 @@ func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 				return r.conn, nil
 			}
 			if ended++; ended == started {
-				return nil, r.err // refused, or no route: no use in trying again at once
+				return nil, r.err // refused, or no route: an immediate retry would fail too
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()

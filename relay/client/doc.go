@@ -1,8 +1,7 @@
-// Package client joins a chat room as a program: a bot, a screen, a pipe. It keeps
-// the connection up, and what is said arrives once and in order however often the
-// network fails.
+// Package client joins a chat room from a program: a bot, a screen, a pipe. It keeps
+// the connection up. Messages arrive once and in order, however often the network fails.
 //
-// A whole bot, that answers whoever says its name:
+// This is a whole bot. It answers messages that mention its name:
 //
 //	c, err := client.Join(ctx, client.Options{Addr: "192.168.1.5:24280", Nick: "robot"})
 //	if err != nil {
@@ -16,50 +15,57 @@
 //	}
 //	return c.Err()
 //
-// # What is told
+// # Receiving
 //
-// [Client.Events] gives what happens, in the order of the room: first a
-// [Connected], then the events from the host, each with its texts cleaned, and a
-// [Disconnected] when the connection is lost. Each event of the room's log (those
-// with an ID) comes once, also over lost connections. What the host no longer has
-// when the client comes back is a gap event; only then is something missing.
-// Events must be read: a program that does not stops the reading from the host,
-// which in the end closes the connection, and the client comes back when the
+// [Client.Events] delivers events in the order of the room's log: first a [Connected],
+// then the host's events, with cleaned texts, and a [Disconnected] when the connection is
+// lost. Each event with an ID comes once, across reconnects too. Events that the host no
+// longer has when the client reconnects are replaced by one gap event; only then is
+// something missing.
+//
+// The program must read its events. While it does not, the client does not read from the
+// host either, which closes the connection in the end. The client reconnects when the
 // program reads again.
 //
-// # What is said
+// A host can be hostile. Its texts are cleaned, its lists have bounds, and an ID that the
+// room's log cannot have reached does not hide later events.
 //
-// [Client.Say] queues; a message is acknowledged when it comes back with an ID.
-// Until then it is kept, and sent again on the next connection under the same
-// number, by which the host knows what it has already. [Client.Flush] waits for
-// the acknowledgements. What a host cannot keep, as its disk is full, is said again until
-// it can; an error event tells so once, see [Received.Waits]. Twice in the room can be only what a host took and
-// forgot: it was restarted in that instant, or the client was away until ten
-// thousand others had come and gone.
+// # Sending
 //
-// # Reading back
+// [Client.Say] queues a message. The message is acknowledged when it comes back with an ID.
+// Until then the client keeps it, and resends it on the next connection with the same seq,
+// by which the host recognizes duplicates. [Client.Flush] waits for the acknowledgements.
 //
-// What was said before the first event is had by [Client.Do] with a request of type
-// [wire.TypeHistory] that has that event's ID as Before. The answer is a [Received]
-// of the same type and with the same Before; its Events are older messages, oldest
-// first, and none when the host keeps nothing older. They are no news: they count
-// neither as seen nor as an acknowledgement. Ours among them have the Client of the
-// last [Connected]'s Welcome. A request can be lost with its connection: ask again
-// on the next one.
+// If a host cannot store a message because its disk is full, the client retries until it
+// can, and delivers one error event; see [Received.Waits].
+//
+// A message appears twice only if the host forgot that it had it: it was killed in that
+// instant, or ten thousand other clients came and went before this one returned.
+//
+// # Reading history
+//
+// To read messages from before the first event, call [Client.Do] with a request of type
+// [wire.TypeHistory] that has that event's ID as Before. The answer is a [Received] of the
+// same type and with the same Before. Its Events are older messages, oldest first; there
+// are none if the host has nothing older. They change neither the client's place in the
+// log nor its acknowledgements. Its own messages among them have the Client of the last
+// [Connected]'s Welcome. A request can be lost with its connection: send it again on the
+// next one.
 //
 // # Lost connections
 //
-// A connection counts as lost when it fails, or when nothing came for ten seconds
-// and nothing for ten more after a ping; for three and three while something said is
-// not acknowledged. The client then dials again, at first
-// after a quarter of a second, later every fifteen, for ever unless
-// [Options.GiveUp] says otherwise. A restarted host has a new room with an empty
-// log: [Connected] says so, and what was not acknowledged is said there. A host
-// that kicks or bans the client, or to which somebody else came with the same
-// token, ends it for good; see [Client.Err].
+// A connection counts as lost when it fails, or when nothing arrives for ten seconds and
+// again for ten seconds after a ping; both are three seconds while a message is
+// unacknowledged. The client then dials again: first after a quarter of a second, later
+// every 15 seconds, without end unless [Options.GiveUp] is set.
+//
+// A host that was restarted without a history has a new room with an empty log.
+// [Connected] says so, and unacknowledged messages are sent to the new room. The client
+// ends if it is kicked or banned, or if another client joins with its token; see
+// [Client.Err].
 //
 // # Tests
 //
-// [Options.Dial] takes one end of a net.Pipe, and the package waits by timers
-// alone: a program that uses it can be tested in a testing/synctest bubble.
+// [Options.Dial] can return one end of a net.Pipe, and the package waits only by timers:
+// programs that use it can be tested in a testing/synctest bubble.
 package client

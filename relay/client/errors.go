@@ -10,29 +10,28 @@ import (
 )
 
 var (
-	// ErrNoRoom is returned by [Join] and [Probe] when somebody listens at the
-	// address who does not speak the protocol.
-	ErrNoRoom = errors.New("what answers there is not a chat room")
-	// ErrClosed is returned for what is asked of a client after [Client.Close].
+	// ErrNoRoom is returned by [Join] and [Probe] when the program at the address does
+	// not speak the protocol.
+	ErrNoRoom = errors.New("the program at this address is not a chat host")
+	// ErrClosed is returned for calls after [Client.Close].
 	ErrClosed = errors.New("the client is closed")
-	// ErrTooLong is returned by [Client.Say] and [Client.Do] for a request that
-	// takes more than [MaxRequest] bytes. It was not sent.
+	// ErrTooLong is returned by [Client.Say] and [Client.Do] for a request of more than
+	// [MaxRequest] bytes. It was not sent.
 	ErrTooLong = errors.New("too long for one message")
-	// ErrGaveUp ends a client whose host did not come back in time; see
-	// [Options.GiveUp]. The error of the last attempt is wrapped with it.
-	ErrGaveUp = errors.New("the host did not come back")
+	// ErrGaveUp ends a client that could not reconnect in time; see [Options.GiveUp]. It
+	// is wrapped together with the error of the last attempt.
+	ErrGaveUp = errors.New("gave up reconnecting")
 
-	errSilent    = errors.New("the host has gone silent")
+	errSilent    = errors.New("the host has stopped responding")
 	errHungUp    = errors.New("the host closed the connection")
 	errOtherRoom = errors.New("another room is there now")
 )
 
-// A RefusedError is a host's word that it does not want this client: in [Join] or
-// [Probe], or in [Client.Err] after the session was ended for good. In a
-// [Disconnected] it is the host's goodbye.
+// A RefusedError reports that the host refuses this client: in [Join] or [Probe], or in
+// [Client.Err] if it ended the session. In a [Disconnected] it is the host's goodbye.
 type RefusedError struct {
-	Code wire.Code // why, for programs; empty when the host said it in words only
-	Text string    // why, for people; cleaned, one line of 300 letters at most
+	Code wire.Code // the reason, for programs; empty if the host gave only a text
+	Text string    // the reason, for people; cleaned, one line of at most 300 characters
 }
 
 func (e *RefusedError) Error() string {
@@ -42,10 +41,18 @@ func (e *RefusedError) Error() string {
 	return "the host says: " + e.Text
 }
 
-// refused makes the error of an error or bye event.
+// maxRefusal is the longest reason that is shown, in characters.
+const maxRefusal = 300
+
+// refused returns the error for an error event or a bye.
 func refused(e wire.Event) *RefusedError {
-	message := []rune(text.Clean(e.Text))
-	return &RefusedError{Code: wire.Code(text.Clean(string(e.Code))), Text: string(message[:min(len(message), maxRefusal)])}
+	return &RefusedError{Code: wire.Code(text.Clean(string(e.Code))), Text: cutReason(e.Text)}
+}
+
+// cutReason cleans a reason and cuts it to maxRefusal characters.
+func cutReason(reason string) string {
+	characters := []rune(text.Clean(reason))
+	return string(characters[:min(len(characters), maxRefusal)])
 }
 
 // hasCode reports whether err is a refusal with code.
@@ -54,34 +61,33 @@ func hasCode(err error, code wire.Code) bool {
 	return ok && r.Code == code
 }
 
-// final reports whether err is a refusal that the same attempt would meet again.
-func final(err error) bool {
+// isFinal reports whether err is a refusal that another attempt would meet again.
+func isFinal(err error) bool {
 	r, ok := errors.AsType[*RefusedError](err)
 	return ok && r.Code.Final()
 }
 
-// A Rejection is something said that the host did not take, and why.
+// A Rejection is a message that the host rejected, and the reason.
 type Rejection struct {
 	Seq  uint64
-	Said string    // the text that was not taken
-	Code wire.Code // why, for programs
-	Text string    // why, for people; cleaned
+	Said string    // the message's text
+	Code wire.Code // the reason, for programs
+	Text string    // the reason, for people; cleaned
 }
 
-// maxRejections is how many of them are kept for [Client.Flush]; beyond it they
-// are only counted. Each was an event too.
+// maxRejections is how many rejections are kept for [Client.Flush]; further ones are only
+// counted. Each was delivered as an event too.
 const maxRejections = 100
 
-// A RejectedError is returned by [Client.Flush] when the host did not take
-// everything that was said.
+// A RejectedError is returned by [Client.Flush] if the host rejected messages.
 type RejectedError struct {
-	Count      int         // how many
-	Rejections []Rejection // the first hundred of them
+	Count      int         // of rejected messages
+	Rejections []Rejection // the first 100
 }
 
 func (e *RejectedError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the host did not take %d of the messages", e.Count)
+	fmt.Fprintf(&b, "the host rejected %s", wire.Counted(e.Count, "message", "messages"))
 	for i, r := range e.Rejections {
 		if i == 3 {
 			b.WriteString("; …")
@@ -91,6 +97,3 @@ func (e *RejectedError) Error() string {
 	}
 	return b.String()
 }
-
-// maxRefusal is how many letters of a refusal are told: the rest is no reason.
-const maxRefusal = 300

@@ -1,44 +1,46 @@
 package client
 
 import (
+	"slices"
 	"time"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
-// An Event is what a client has to tell: a [Connected], a [Disconnected], or
-// something [Received] from the host.
+// An Event is what [Client.Events] delivers: a [Connected], a [Disconnected] or a
+// [Received].
 type Event interface{ event() }
 
-// Connected is the first event of each connection, the first one included.
+// Connected is the first event of each connection.
 type Connected struct {
-	Welcome wire.Event // what the host said; without the token
-	Addr    string     // where the host is, as it was dialled
-	Resumed bool       // not the first connection: what was missed follows, each event once
-	NewRoom bool       // Resumed, but the host was restarted: ids and history begin afresh
+	Welcome wire.Event // the host's, without the token
+	Addr    string     // of the host, as dialed
+	Resumed bool       // false on the first connection; missed events follow, each once
+	NewRoom bool       // Resumed, but the room is a new one: IDs and history start over
 }
 
-// Disconnected follows the loss of a connection, and each attempt in vain to get
-// it back. What is said in the meantime is kept, and sent later.
+// Disconnected follows the loss of a connection and each failed attempt to reconnect.
+// Messages sent in the meantime are kept.
 type Disconnected struct {
-	Err     error         // what ended the connection or the attempt
-	RetryIn time.Duration // when the next attempt is made
-	Attempt int           // how many were made in vain since the loss; 0: it was lost just now
+	Err     error         // why the connection or the attempt failed
+	RetryIn time.Duration // until the next attempt
+	Attempt int           // failed attempts since the loss; 0: the connection was just lost
 }
 
-// Received is an event from the host, its texts cleaned. Pongs, welcomes and
-// acknowledgements that nobody asked for twice are not among them. Own and Past are
-// said of the event itself, not of the old ones that a history has in it.
+// Received is an event from the host, with cleaned texts. Welcomes, pongs and errors about
+// duplicates are left out. Own and Past describe the event itself, not the old messages in
+// a history event.
 type Received struct {
 	wire.Event
-	Own  bool // said or done by this client
-	Past bool // happened before the last welcome: backlog, or caught up on
+	Own  bool // sent or caused by this client
+	Past bool // from before the last welcome: backlog, or missed while disconnected
 }
 
-// Waits reports whether e says that the host cannot keep something of ours just now, as
-// its disk is full. That one is not rejected: the client keeps it, with all behind it, and
-// says it again until the host has it. It is told once, and that it is over by the
-// message itself.
+// Waits reports whether e says that the host cannot store a message of this client for
+// now, because its disk is full. The message is not rejected: the client keeps it and all
+// later ones, and retries. The event comes once; the message itself shows that the host
+// has it.
 func (e *Received) Waits() bool {
 	return e.Type == wire.TypeError && e.Code == wire.CodeNotStored && e.Seq != 0
 }
@@ -46,3 +48,35 @@ func (e *Received) Waits() bool {
 func (Connected) event()    {}
 func (Disconnected) event() {}
 func (Received) event()     {}
+
+// A hostile host must not fill the memory of a program that keeps lists of members. They
+// have at most [wire.MaxMembers] names; see [wire.ParseEvent].
+const (
+	// maxName is the longest name in a list, in bytes. A nick has at most
+	// text.MaxNickBytes before the host composes its letters.
+	maxName = 4 * text.MaxNickBytes
+
+	// maxCount is the highest Count: programs may add up several.
+	maxCount = 1 << 30
+)
+
+// sanitize cleans the texts of e, removes names from its lists that are too long for a
+// nick (they still count in Count), and bounds Count.
+func sanitize(e wire.Event) wire.Event {
+	e = e.Clean()
+	boundMembers(&e)
+	for i := range e.Events {
+		boundMembers(&e.Events[i])
+	}
+	return e
+}
+
+// boundMembers changes the lists in place: they must belong to e, as after [wire.Event.Clean].
+func boundMembers(e *wire.Event) {
+	isLong := func(name string) bool { return len(name) > maxName }
+	if n := len(e.Members); slices.ContainsFunc(e.Members, isLong) {
+		e.Members, e.Count = slices.DeleteFunc(e.Members, isLong), max(e.Count, n)
+	}
+	e.Hosts = slices.DeleteFunc(e.Hosts, isLong)
+	e.Count = min(max(e.Count, 0), maxCount)
+}

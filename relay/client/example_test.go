@@ -8,8 +8,7 @@ import (
 	"chat/relay/client"
 )
 
-// A bot that answers whoever says its name. It ends when the host does not want it
-// any more.
+// A bot that answers messages with its name. It ends when the host kicks it.
 func Example() {
 	addr := client.ListenForExample() // as "192.168.1.5:24280"
 	ctx := context.Background()
@@ -21,7 +20,7 @@ func Example() {
 	defer c.Close()
 	for e := range c.Events() {
 		m, ok := e.(client.Received)
-		if !ok || !m.Said() || m.Past { // the backlog was answered long ago
+		if !ok || !m.Said() || m.Past { // the backlog has been answered long ago
 			continue
 		}
 		fmt.Printf("<%s> %s\n", m.From, m.Text)
@@ -46,7 +45,7 @@ func ExampleClient_Flush() {
 		return
 	}
 	go func() {
-		for range c.Events() { // must be read even by those who only speak
+		for range c.Events() { // must be read, even by a program that only sends
 		}
 	}()
 	if _, err := c.Say(ctx, "the build is done"); err != nil {

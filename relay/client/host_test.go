@@ -18,15 +18,15 @@ import (
 type scriptedHost struct {
 	t     *testing.T
 	conns chan *hostEnd
-	addrs []string // dialled, in order; the client's goroutine writes it while the test waits
+	addrs []string // dialed, in order; written by the client's goroutine while the test waits
 }
 
 func newScriptedHost(t *testing.T) *scriptedHost {
 	return &scriptedHost{t: t, conns: make(chan *hostEnd)}
 }
 
-// dial is an Options.Dial: each connection goes to the next accept, and is
-// refused when there is none within the time to dial.
+// dial is an Options.Dial: each connection goes to the next accept. If there is none
+// within the dial timeout, it is refused.
 func (h *scriptedHost) dial(ctx context.Context, addr string) (net.Conn, error) {
 	h.addrs = append(h.addrs, addr)
 	ours, theirs := net.Pipe()
@@ -35,13 +35,13 @@ func (h *scriptedHost) dial(ctx context.Context, addr string) (net.Conn, error) 
 		return ours, nil
 	case <-ctx.Done():
 		ours.Close()
-		return nil, errors.New("nobody accepts")
+		return nil, errors.New("no accept")
 	}
 }
 
 func (h *scriptedHost) accept() *hostEnd { return <-h.conns }
 
-// welcome accepts a client and lets it in.
+// welcome accepts a connection and welcomes the client.
 func (h *scriptedHost) welcome(e wire.Event) *hostEnd {
 	h.t.Helper()
 	end := h.accept()
@@ -50,7 +50,7 @@ func (h *scriptedHost) welcome(e wire.Event) *hostEnd {
 	return end
 }
 
-// welcomeTo returns a welcome to the room with what e says beyond it.
+// welcomeTo returns e as a welcome to the room.
 func welcomeTo(room string, e wire.Event) wire.Event {
 	e.Type, e.Version, e.Room = wire.TypeWelcome, wire.Version, room
 	if e.Title == "" {
@@ -105,20 +105,20 @@ func (h *hostEnd) want(kind string) wire.Request {
 	return r
 }
 
-// takesNoMore checks that the client hangs up without another word.
-func (h *hostEnd) takesNoMore() {
+// wantHangUp checks that the client closes the connection and sends no more lines.
+func (h *hostEnd) wantHangUp() {
 	h.t.Helper()
 	if line, err := h.lines.ReadLine(); err == nil {
 		h.t.Fatalf("host got %s, want nothing", line)
 	}
 }
 
-// said is the event that acknowledges request r.
+// said returns the message event that acknowledges r.
 func said(id uint64, r wire.Request) wire.Event {
 	return wire.Event{Type: wire.TypeMessage, ID: id, Time: time.Now(), From: "alice", Client: "me", Seq: r.Seq, Text: r.Text}
 }
 
-// message is something that somebody else said.
+// message returns a message from another member.
 func message(id uint64, text string) wire.Event {
 	return wire.Event{Type: wire.TypeMessage, ID: id, Time: time.Now(), From: "bob", Client: "bob", Seq: id, Text: text}
 }
@@ -131,14 +131,14 @@ func nextEvent[E Event](t *testing.T, c *Client) E {
 		if got, isE := e.(E); isE {
 			return got
 		}
-		t.Fatalf("client tells %T %+v (open: %v), want a %T", e, e, ok, *new(E))
+		t.Fatalf("the client delivers %T %+v (open: %v), want a %T", e, e, ok, *new(E))
 	case <-time.After(time.Hour): // of the bubble's time
-		t.Fatalf("client tells nothing, want a %T", *new(E))
+		t.Fatalf("the client delivers nothing, want a %T", *new(E))
 	}
 	panic("unreachable")
 }
 
-// join joins a scripted host that is played by host.
+// join joins a scripted host; the function host plays it.
 func join(t *testing.T, opts Options, host func(*scriptedHost) *hostEnd) (*Client, *scriptedHost, *hostEnd) {
 	t.Helper()
 	h := newScriptedHost(t)
@@ -157,23 +157,25 @@ func join(t *testing.T, opts Options, host func(*scriptedHost) *hostEnd) (*Clien
 	return c, h, <-ends
 }
 
-// A smallRoom is a host in a few lines: a log, clients known by their tokens,
-// and connections that are cut at any byte.
+// A smallRoom is a host in a few lines: it has a log, knows clients by their tokens, and
+// its connections break at any byte.
 type smallRoom struct {
+	serving sync.WaitGroup // the connections
+
+	// Guarded by mu.
 	mu      sync.Mutex
 	rand    *rand.Rand
 	log     []wire.Event
-	taken   map[string]uint64 // by token: the highest seq
-	cut     int               // bytes until a connection is cut, about; 0: none is
-	changed chan struct{}
-	serving sync.WaitGroup
+	highest map[string]uint64 // seq by token
+	cut     int               // about how many bytes until a connection breaks; 0: never
+	changed chan struct{}     // closed at the next append
 	dials   int
 }
 
 func newSmallRoom(seed uint64, cut int) *smallRoom {
 	return &smallRoom{
 		rand: rand.New(rand.NewPCG(seed, 1)), cut: cut,
-		taken: map[string]uint64{}, changed: make(chan struct{}),
+		highest: map[string]uint64{}, changed: make(chan struct{}),
 		log: []wire.Event{{Type: wire.TypeJoin, ID: 1, Members: []string{"alice"}}}, // as in every log
 	}
 }
@@ -191,7 +193,7 @@ func (r *smallRoom) dial(context.Context, string) (net.Conn, error) {
 	return ours, nil
 }
 
-// append puts e into the log.
+// appendLocked appends e to the log.
 func (r *smallRoom) appendLocked(e wire.Event) {
 	e.ID, e.Time = uint64(len(r.log)+1), time.Now()
 	r.log = append(r.log, e)
@@ -217,7 +219,7 @@ func (r *smallRoom) serve(conn net.Conn) {
 		return
 	}
 	r.mu.Lock()
-	welcome := welcomeTo("r1", wire.Event{Client: hello.Token, Seq: r.taken[hello.Token], Next: uint64(len(r.log) + 1)})
+	welcome := welcomeTo("r1", wire.Event{Client: hello.Token, Seq: r.highest[hello.Token], Next: uint64(len(r.log) + 1)})
 	r.mu.Unlock()
 
 	answers := make(chan wire.Event, 10000)
@@ -235,35 +237,35 @@ func (r *smallRoom) serve(conn net.Conn) {
 		if err != nil {
 			continue
 		}
-		r.take(hello.Token, req, answers)
+		r.answer(hello.Token, req, answers)
 		if req.Type == typeQuit {
 			answers <- wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"}
 		}
 	}
 }
 
-func (r *smallRoom) take(token string, req wire.Request, answers chan<- wire.Event) {
+func (r *smallRoom) answer(token string, req wire.Request, answers chan<- wire.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case req.Type == wire.TypePing:
 		answers <- wire.Event{Type: wire.TypePong}
 	case req.Type != wire.TypeSay:
-	case req.Seq <= r.taken[token]:
+	case req.Seq <= r.highest[token]:
 		answers <- wire.Event{Type: wire.TypeError, Code: wire.CodeDuplicate, Seq: req.Seq, Text: "twice"}
 	case req.Text == "bad":
-		answers <- wire.Event{Type: wire.TypeError, Code: wire.CodeMuted, Seq: req.Seq, Text: "no such words"}
+		answers <- wire.Event{Type: wire.TypeError, Code: wire.CodeMuted, Seq: req.Seq, Text: "mind your words"}
 	default:
-		r.taken[token] = req.Seq
+		r.highest[token] = req.Seq
 		r.appendLocked(wire.Event{Type: wire.TypeMessage, From: "alice", Client: token, Seq: req.Seq, Text: req.Text})
 	}
 }
 
-// write writes the log from the cursor on, and answers between.
+// write writes the log from the cursor, and the answers.
 func (r *smallRoom) write(conn net.Conn, welcome wire.Event, cursor int, answers <-chan wire.Event, gone <-chan struct{}) {
 	defer conn.Close()
 	out := welcome.AppendJSON(nil)
-	cursor = max(cursor, 1) // who came before is in the welcome
+	cursor = max(cursor, 1) // the members from before are in the welcome
 	for {
 		if _, err := conn.Write(out); err != nil {
 			return
@@ -288,7 +290,7 @@ func (r *smallRoom) write(conn net.Conn, welcome wire.Event, cursor int, answers
 	}
 }
 
-// texts returns what was said, in order.
+// texts returns the texts of the messages, in order.
 func (r *smallRoom) texts() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -325,7 +327,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// bubble runs f in a synctest bubble whose time stands still while anything runs.
+// bubble runs f in a synctest bubble, where time stands still while anything runs.
 func bubble(t *testing.T, f func(*testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
@@ -333,8 +335,8 @@ func bubble(t *testing.T, f func(*testing.T)) {
 
 func lineOf(n int) string { return fmt.Sprintf("line %d", n) }
 
-// ListenForExample is a host for the examples: bob asks for the robot, and once
-// the robot has said something the host ends it.
+// ListenForExample starts a host for the examples: bob asks for the robot, and after its
+// first message the robot is kicked.
 func ListenForExample() (addr string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

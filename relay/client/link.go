@@ -14,23 +14,26 @@ import (
 	"chat/relay/wire"
 )
 
-// A link is one connection to a host, from the dial to its end.
+// A link is one connection to a host. The goroutine of membership.run creates it and reads
+// from it; a second goroutine writes.
 type link struct {
-	conn      net.Conn
-	addr      string           // where it goes
-	lines     *wire.LineReader // reads by link.Read
-	idle      time.Duration    // see Options.Idle
-	began     time.Time        // when the host welcomed us
-	connected Connected        // the event of it
-	out       *outbox          // what is written, once the host has welcomed us
+	conn  net.Conn
+	addr  string           // as dialed
+	lines *wire.LineReader // reads through link.Read
+	idle  time.Duration    // see Options.Idle
 
-	mu     sync.Mutex // orders setting readBy, and the connection's deadline with it
-	readBy time.Time  // when silence has lasted too long
+	// Set when the host has welcomed us, before the writer starts.
+	began     time.Time // when the welcome came
+	connected Connected // the event for the program
+	out       *outbox   // what to write
 
-	// The reader's.
-	live  bool          // the welcome is there: silence is met with a ping
-	quiet bool          // nothing came since the ping
-	word  *RefusedError // the host's reason for the end that is coming
+	mu     sync.Mutex // guards readBy, and setting the connection's read deadline with it
+	readBy time.Time  // that deadline
+
+	// Owned by the reader.
+	live    bool          // the welcome has come: from now on silence causes a ping
+	pinged  bool          // nothing has come since the last ping
+	goodbye *RefusedError // why the host is about to close the connection
 
 	pings chan struct{} // capacity 1; from the reader to the writer
 	ended chan struct{} // closed by the reader: nothing more to write
@@ -42,15 +45,15 @@ func newLink(conn net.Conn, addr string, idle time.Duration) *link {
 	return l
 }
 
-// hello introduces us and returns the welcome.
+// hello sends the hello and returns the welcome.
 func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
 	l.conn.SetDeadline(time.Now().Add(2 * l.idle))
-	_, writeErr := l.conn.Write(r.AppendJSON(nil)) // a host that is full may not even read it
+	_, writeErr := l.conn.Write(r.AppendJSON(nil)) // a host that is full may close the connection before it reads this
 	for {
 		line, err := firstJSON(l.lines)
 		if err != nil {
-			if _, said := errors.AsType[*RefusedError](err); writeErr != nil && !said {
+			if _, ok := errors.AsType[*RefusedError](err); writeErr != nil && !ok {
 				err = writeErr
 			}
 			return wire.Event{}, err
@@ -59,7 +62,7 @@ func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
 		if err != nil {
 			return wire.Event{}, ErrNoRoom
 		}
-		switch e = e.Clean(); e.Type {
+		switch e = sanitize(e); e.Type {
 		case wire.TypeWelcome:
 			l.conn.SetDeadline(time.Time{})
 			l.live, l.began = true, time.Now()
@@ -70,10 +73,9 @@ func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
 	}
 }
 
-// firstJSON returns the first line that is a JSON object. A host that took us for
-// a person, since our hello was slow, greets in text first: those lines are
-// skipped. But "! " in front of a text means that it wants us no more, if nothing
-// else comes.
+// firstJSON returns the first line that is a JSON object. If our hello was slow, the host
+// takes us for a person and begins with a greeting in text: those lines are skipped. A
+// line that begins with "! " is a refusal, unless JSON follows.
 func firstJSON(lines *wire.LineReader) ([]byte, error) {
 	refusal, heard := "", false
 	for {
@@ -100,60 +102,62 @@ func firstJSON(lines *wire.LineReader) ([]byte, error) {
 	}
 }
 
-// hurried takes the place of the idle time while the host owes an answer: somebody
-// waits, and should hear soon that the cable is pulled.
-const hurried = 3 * time.Second
+// hurriedIdle replaces the idle time while a message is unacknowledged: its sender should
+// learn soon that the connection is lost.
+const hurriedIdle = 3 * time.Second
 
-// expect sets how long silence may last, as the reader begins to wait.
-func (l *link) expect() {
+// extendDeadline allows silence for the idle time from now on. The reader calls it before
+// each read.
+func (l *link) extendDeadline() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	patience := l.idle
+	idle := l.idle
 	if l.out.unacked() > 0 {
-		patience = min(patience, hurried)
+		idle = min(idle, hurriedIdle)
 	}
-	l.readBy = time.Now().Add(patience)
+	l.readBy = time.Now().Add(idle)
 	l.conn.SetReadDeadline(l.readBy)
 }
 
-// hurry makes that time shorter, for a reader that waits already.
-func (l *link) hurry() {
+// shortenDeadline shortens it to hurriedIdle if a message is unacknowledged. The writer
+// calls it: the reader is waiting already.
+func (l *link) shortenDeadline() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if by := time.Now().Add(hurried); l.out.unacked() > 0 && by.Before(l.readBy) {
+	if by := time.Now().Add(hurriedIdle); l.out.unacked() > 0 && by.Before(l.readBy) {
 		l.readBy = by
 		l.conn.SetReadDeadline(by)
 	}
 }
 
-// Read reads from the connection for l.lines. When nothing comes for the idle
-// time, it asks for a ping, and once more later it fails with errSilent.
+// Read reads from the connection, for l.lines. After the idle time without input it asks
+// the writer for a ping. After the same time again it fails with errSilent.
 func (l *link) Read(p []byte) (int, error) {
 	if !l.live {
 		return l.conn.Read(p)
 	}
 	for {
-		l.expect()
+		l.extendDeadline()
 		n, err := l.conn.Read(p)
 		switch {
 		case n > 0:
-			l.quiet = false
+			l.pinged = false
 			return n, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return 0, err
-		case l.quiet:
+		case l.pinged:
 			return 0, errSilent
 		}
-		l.quiet = true
+		l.pinged = true
 		select {
 		case l.pings <- struct{}{}:
-		default: // the writer has not come to the last one yet
+		default: // the writer has not sent the last one yet
 		}
 	}
 }
 
-// next returns the next event, cleaned. Lines that are none are skipped: a later
-// host may have such.
+// next returns the next event, sanitized. Lines that are not events are skipped: a newer
+// host may send them.
 func (l *link) next() (wire.Event, error) {
 	for {
 		line, err := l.lines.ReadLine()
@@ -166,22 +170,22 @@ func (l *link) next() (wire.Event, error) {
 			return wire.Event{}, err
 		}
 		if e, err := wire.ParseEvent(line); err == nil {
-			return e.Clean(), nil
+			return sanitize(e), nil
 		}
 	}
 }
 
-// write sends what is in the outbox, and pings, until the reader ends or the
-// connection fails; then it closes it, which wakes the reader.
+// write sends requests from the outbox, and pings, until the reader ends or a write fails.
+// Then it closes the connection, which wakes the reader.
 //
-// A write has no deadline: a host that slows us down may take none of it for a
-// minute, and is alive all the same, as the reader sees by the acknowledgements.
-// A host that is not is found by the reader, whose Close ends the write.
+// A write has no deadline: a host that slows us down may take nothing for a minute, and the
+// reader still sees its acknowledgements. If the host is dead, the reader notices and
+// closes the connection, which ends the write.
 func (l *link) write() error {
 	defer l.conn.Close()
 	var buf []byte
 	for {
-		if buf = l.out.take(buf[:0]); len(buf) == 0 {
+		if buf = l.out.nextBatch(buf[:0]); len(buf) == 0 {
 			select {
 			case <-l.out.wake:
 				continue
@@ -191,7 +195,7 @@ func (l *link) write() error {
 				return nil
 			}
 		}
-		l.hurry()
+		l.shortenDeadline()
 		if _, err := l.conn.Write(buf); err != nil {
 			return err
 		}

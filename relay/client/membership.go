@@ -16,40 +16,42 @@ import (
 )
 
 const (
-	firstPause = 250 * time.Millisecond // before the first attempt to reconnect
-	maxPause   = 15 * time.Second       // grown to after a dozen attempts
-	pauseGrow  = 1.6
-	pauseSway  = 0.3 // ±, so that a whole room does not come back in one instant
+	firstPause  = 250 * time.Millisecond // before the first attempt to reconnect
+	maxPause    = 15 * time.Second       // reached after a dozen attempts
+	pauseGrowth = 1.6
+	pauseJitter = 0.3 // ±, so that the members of a room do not reconnect all at once
 
-	// steady is how long a connection lasts before the pauses start afresh: a host
-	// that welcomes us and falls over must not be asked four times a second.
+	// steady is how long a connection must last before the pauses start over: a host
+	// that crashes after each welcome must not be dialed four times a second.
 	steady = 10 * time.Second
 
-	// findAfter is how many attempts the known address gets before Find is asked;
-	// then the two take turns.
+	// findAfter is how many attempts to reconnect use the known address; from then on
+	// every other one asks Find.
 	findAfter = 3
 )
 
-// A membership is what outlives the connections of a client: where the host is,
-// who we are to it, and what we have seen. It belongs to the goroutine of run,
-// which is also the reader of each connection.
+// A membership is the state of a client that outlives its connections: where the host is,
+// how the host knows us, and which events came. It is owned by the goroutine of run, which
+// also reads from each connection.
 type membership struct {
 	*Client
 	opts Options
 
-	addr  string // where the host was last
-	room  string // its id; before the first welcome the one that is meant
+	addr  string // of the host, as last dialed
+	room  string // its ID; before the first welcome Options.Room
 	title string // its title
 	token string
 	nick  string // to ask for
-	id    string // our client id there
+	id    string // our client ID in the room
 
-	joined  bool          // there was a welcome
-	unheard bool          // nobody took an event while the client was being closed
-	last    uint64        // id of the last event seen; not the highest: one odd id must not hide all that follow
-	since   uint64        // what last was when the connection began: events up to it are no news
-	next    uint64        // id of the first event that is not past
-	pause   time.Duration // before the next attempt, without its sway
+	joined   bool          // there was a welcome
+	dropping bool          // the client is being closed, and an event found no reader: none may follow it
+	last     uint64        // ID of the last event; not the highest: an odd ID must not hide all that follow
+	since    uint64        // last, when the connection began: events up to it are duplicates
+	next     uint64        // ID of the first event that is not Past
+	base     uint64        // the lowest next ID in the welcomes to this room
+	baseAt   time.Time     // when that welcome came
+	pause    time.Duration // before the last attempt, without jitter
 }
 
 // join makes the first connection.
@@ -61,16 +63,16 @@ func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
 		}
 		s.addr = addr
 	}
-	return s.greet(ctx, s.addr, s.hello())
+	return s.connect(ctx, s.addr, s.hello())
 }
 
-// hello is how we introduce ourselves.
+// hello returns the hello for the next connection.
 func (s *membership) hello() wire.Request {
 	r := wire.Request{
 		Type: wire.TypeHello, Version: wire.Version,
 		Nick: s.nick, Token: s.token, Room: s.room, Since: s.last,
 	}
-	if s.joined { // not as a newcomer, who gets no more than a backlog; the first event of a log is a join
+	if s.joined { // since 0 would bring only a backlog; event 1 is a join, which we need not see
 		r.Since = max(r.Since, 1)
 	}
 	if !s.joined && s.opts.Backlog != 0 {
@@ -80,8 +82,8 @@ func (s *membership) hello() wire.Request {
 	return r
 }
 
-// greet dials addr and says hello.
-func (s *membership) greet(ctx context.Context, addr string, hello wire.Request) (*link, wire.Event, error) {
+// connect dials addr, sends hello and returns the welcome.
+func (s *membership) connect(ctx context.Context, addr string, hello wire.Request) (*link, wire.Event, error) {
 	conn, err := s.dial(ctx, addr)
 	if err != nil {
 		return nil, wire.Event{}, err
@@ -105,7 +107,7 @@ func (s *membership) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return conn, nil
 }
 
-// withoutAddr takes a dialer's own "dial tcp ADDR:" off its error.
+// withoutAddr removes the "dial tcp ADDR:" that dialers put before their errors.
 func withoutAddr(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
@@ -113,10 +115,10 @@ func withoutAddr(err error) error {
 	return err
 }
 
-// run lives through one connection after the other.
+// run serves one connection after another until the client ends.
 func (s *membership) run(ctx, stay context.Context, l *link) {
 	err := s.serve(ctx, stay, l)
-	for !final(err) && stay.Err() == nil {
+	for !isFinal(err) && stay.Err() == nil {
 		var next *link
 		if next, err = s.reconnect(stay, l, err); err != nil {
 			break
@@ -127,7 +129,7 @@ func (s *membership) run(ctx, stay context.Context, l *link) {
 	s.finish(ctx, stay, err)
 }
 
-// finish tells why the client has ended.
+// finish records why the client has ended.
 func (s *membership) finish(ctx, stay context.Context, err error) {
 	switch {
 	case s.out.isClosing():
@@ -148,7 +150,7 @@ func (s *membership) finish(ctx, stay context.Context, err error) {
 	close(s.done)
 }
 
-// reconnect tries until there is a connection again. cause is why l ended.
+// reconnect tries until there is a new connection. cause is why l ended.
 func (s *membership) reconnect(stay context.Context, l *link, cause error) (*link, error) {
 	lost := time.Now()
 	if lost.Sub(l.began) >= steady {
@@ -159,7 +161,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 		if s.opts.GiveUp > 0 {
 			left := s.opts.GiveUp - time.Since(lost)
 			if left <= 0 {
-				return nil, fmt.Errorf("%w within %v: %w", ErrGaveUp, s.opts.GiveUp, cause)
+				return nil, fmt.Errorf("%w after %v: %w", ErrGaveUp, s.opts.GiveUp, cause)
 			}
 			pause = min(pause, left)
 		}
@@ -167,8 +169,8 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 		if !sleep(stay, pause) {
 			return nil, stay.Err()
 		}
-		next, err := s.rejoin(stay, s.where(stay, attempt))
-		if err == nil || final(err) || stay.Err() != nil {
+		next, err := s.rejoin(stay, s.nextAddr(stay, attempt))
+		if err == nil || isFinal(err) || stay.Err() != nil {
 			return next, err
 		}
 		cause = err
@@ -177,11 +179,11 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 
 // nextPause returns how long to wait before the next attempt.
 func (s *membership) nextPause() time.Duration {
-	s.pause = min(max(time.Duration(float64(s.pause)*pauseGrow), firstPause), maxPause)
-	return time.Duration(float64(s.pause) * (1 + pauseSway*(2*mathrand.Float64()-1)))
+	s.pause = min(max(time.Duration(float64(s.pause)*pauseGrowth), firstPause), maxPause)
+	return time.Duration(float64(s.pause) * (1 + pauseJitter*(2*mathrand.Float64()-1)))
 }
 
-// sleep reports whether it was not woken.
+// sleep waits for d. It returns false if ctx ended before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -193,8 +195,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// where returns the address for the next attempt, after so many in vain.
-func (s *membership) where(ctx context.Context, attempts int) string {
+// nextAddr returns the address to dial after so many failed attempts.
+func (s *membership) nextAddr(ctx context.Context, attempts int) string {
 	if s.opts.Find == nil || attempts < findAfter || (attempts-findAfter)%2 != 0 {
 		return s.addr
 	}
@@ -204,9 +206,9 @@ func (s *membership) where(ctx context.Context, attempts int) string {
 	return s.addr
 }
 
-// rejoin connects to the room we were in. When its host was restarted, a new room
-// stands at the old address, or one of the same title at a new address: that one
-// will do. Any other does not concern us, and should not even see us come.
+// rejoin connects to the room we were in. If its host was restarted without a history, it
+// is a new room at the old address, or a room of the same title at a new address: both
+// will do. The token is not shown to any other room.
 func (s *membership) rejoin(ctx context.Context, addr string) (*link, error) {
 	hello, elsewhere := s.hello(), addr != s.addr
 	if elsewhere {
@@ -214,15 +216,15 @@ func (s *membership) rejoin(ctx context.Context, addr string) (*link, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !same { // whoever that is, our token is not for them
+		if !same { // it may belong to a stranger, who must not get our token
 			s.token = rand.Text()
 			hello.Token, hello.Room, hello.Since = s.token, "", 0
 		}
 	}
-	l, welcome, err := s.greet(ctx, addr, hello)
+	l, welcome, err := s.connect(ctx, addr, hello)
 	if hasCode(err, wire.CodeWrongRoom) && !elsewhere {
 		hello.Room, hello.Since = "", 0
-		l, welcome, err = s.greet(ctx, addr, hello)
+		l, welcome, err = s.connect(ctx, addr, hello)
 	}
 	if err != nil {
 		return nil, err
@@ -235,8 +237,8 @@ func (s *membership) rejoin(ctx context.Context, addr string) (*link, error) {
 	return l, nil
 }
 
-// checkRoom asks which room is at addr: the same as ours, or another of its title,
-// which can be ours after a restart. Any other is an error.
+// checkRoom probes the room at addr. It returns true if it is ours, false if it only has
+// the same title, as ours may after a restart, and an error for any other room.
 func (s *membership) checkRoom(ctx context.Context, addr string) (same bool, err error) {
 	conn, err := s.dial(ctx, addr)
 	if err != nil {
@@ -252,8 +254,8 @@ func (s *membership) checkRoom(ctx context.Context, addr string) (same bool, err
 	return info.ID == s.room, err
 }
 
-// serve lives through one connection: it reads until the end, while a second
-// goroutine writes. It owns the Close, and returns why the connection ended.
+// serve reads from a connection until it ends, while a second goroutine writes. It closes
+// the connection and returns why it ended.
 func (s *membership) serve(ctx, stay context.Context, l *link) error {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
 	var writer sync.WaitGroup
@@ -265,15 +267,15 @@ func (s *membership) serve(ctx, stay context.Context, l *link) error {
 	writer.Wait()
 
 	switch {
-	case l.word != nil:
-		return l.word
+	case l.goodbye != nil:
+		return l.goodbye
 	case writeErr != nil && (errors.Is(readErr, net.ErrClosed) || errors.Is(readErr, io.ErrClosedPipe)):
-		return writeErr // the writer closed the connection under the reader
+		return writeErr // the writer closed the connection while the reader used it
 	}
 	return readErr
 }
 
-// read takes events until there are no more.
+// read handles events until the connection ends.
 func (s *membership) read(stay context.Context, l *link) error {
 	s.emit(stay, l.connected)
 	for {
@@ -281,42 +283,41 @@ func (s *membership) read(stay context.Context, l *link) error {
 		if err != nil {
 			return err
 		}
-		s.take(stay, l, e)
+		s.handle(stay, l, e)
 		if e.Type == wire.TypeBye {
 			return errHungUp
 		}
 	}
 }
 
-// take hands an event to the program and draws the conclusions. An acknowledgement
-// counts only after the program could have its event, so that a Flush that has
-// returned means that all own messages are in Events.
-func (s *membership) take(stay context.Context, l *link, e wire.Event) {
+// handle delivers an event to the program and then acts on it. The order matters: once a
+// Flush has returned, the events with the program's own messages are in Events.
+func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 	switch e.Type {
 	case wire.TypeWelcome, wire.TypePong:
 		return
 	case wire.TypeBye:
-		l.word = refused(e)
+		l.goodbye = refused(e)
 	case wire.TypeError:
 		switch {
 		case e.Code == wire.CodeDuplicate && e.Seq != 0:
-			s.out.settle(e.Seq) // we sent it twice, to be sure
+			s.out.acknowledge(e.Seq) // we resent it, to be sure
 			return
 		case e.Code == wire.CodeShutdown && e.Seq != 0:
-			return // it came too late for this connection, and waits for the next
+			return // the host was closing already; the message waits for the next connection
 		case e.Code == wire.CodeNotStored && e.Seq != 0:
 			if s.out.retry(e.Seq) {
 				s.emit(stay, Received{Event: e})
 			}
 			return
 		case e.Code.Final():
-			l.word = refused(e)
+			l.goodbye = refused(e)
 		}
 	}
 	own := e.Client != "" && e.Client == s.id
 	s.noteFiles(&e)
 	if e.ID == 0 || e.ID > s.since {
-		if e.ID != 0 {
+		if e.ID != 0 && s.isPlausible(e.ID) {
 			s.last = e.ID
 		}
 		s.emit(stay, Received{Event: e, Own: own, Past: e.ID != 0 && e.ID < s.next})
@@ -329,17 +330,33 @@ func (s *membership) take(stay context.Context, l *link, e wire.Event) {
 	case e.Type == wire.TypeError && e.Code == wire.CodeTooLong:
 		s.out.rejectLongest(e)
 	case own && e.Seq != 0:
-		s.out.settle(e.Seq)
+		s.out.acknowledge(e.Seq)
 	}
 	if own && e.Type == wire.TypeNick {
 		s.keepNick(e.Nick)
 	}
 }
 
-// emit gives the program an event. While the client is being closed nobody may be
-// there to take it.
+// The log of a room cannot have grown by more than this since a welcome named its next ID,
+// so no host assigns IDs beyond it. A fast host commits less than 2^20 events a second.
+const (
+	eventsAtOnce    = 1 << 20
+	eventsPerSecond = 1 << 20
+)
+
+// isPlausible reports whether the room's log can have reached id by now. A client that
+// resumed after an implausible ID would miss all events up to it.
+func (s *membership) isPlausible(id uint64) bool {
+	if id < s.base || id-s.base <= eventsAtOnce {
+		return true
+	}
+	return id-s.base-eventsAtOnce <= eventsPerSecond*uint64(time.Since(s.baseAt)/time.Second)
+}
+
+// emit delivers an event to the program. While the client is being closed the program may
+// have stopped reading: then this and all later events are dropped.
 func (s *membership) emit(stay context.Context, e Event) {
-	if s.unheard {
+	if s.dropping {
 		return
 	}
 	select {
@@ -350,11 +367,11 @@ func (s *membership) emit(stay context.Context, e Event) {
 	select {
 	case s.events <- e:
 	case <-stay.Done():
-		s.unheard = true // what comes later must not come without this
+		s.dropping = true // an event after this one would leave a hole
 	}
 }
 
-// adopt makes the room at the other end of l the one we are in.
+// adopt makes the room that welcomed us over l the current one.
 func (s *membership) adopt(l *link, welcome wire.Event) {
 	first := !s.joined
 	fresh := first || welcome.Room != s.room
@@ -362,11 +379,14 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 		s.last = 0
 	}
 	if welcome.Next > 0 {
-		s.last = min(s.last, welcome.Next-1) // a higher one was none of this log
+		s.last = min(s.last, welcome.Next-1) // a higher ID was not from this log
 	}
 	s.since = s.last
+	if fresh || welcome.Next < s.base {
+		s.base, s.baseAt = welcome.Next, l.began
+	}
 	if fresh && welcome.Next > 0 {
-		s.last = welcome.Next - 1 // until something comes: more may be said in the meantime than a backlog has
+		s.last = welcome.Next - 1 // until an event comes: if the connection is lost before, a backlog might not reach back this far
 	}
 	s.joined = true
 	s.addr, s.room, s.title = l.addr, welcome.Room, welcome.Title
@@ -377,10 +397,10 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if s.nick != "" {
 		s.keepNick(welcome.Nick)
 	}
-	welcome.Token = "" // a secret does not belong where it may be printed
+	welcome.Token = "" // a secret: programs may print welcomes
 	s.mu.Lock()
 	s.welcome, s.hostAddr = welcome, l.addr
-	if fresh { // its files have other numbers
+	if fresh { // its uploads have other numbers
 		s.files = nil
 	}
 	s.mu.Unlock()
@@ -389,8 +409,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh}
 }
 
-// keepNick remembers what to ask for next time, unless it is a name that only the
-// host gives.
+// keepNick remembers the nick to ask for next time, unless only a host may assign it.
 func (s *membership) keepNick(nick string) {
 	if nick, err := text.NormalizeNick(nick); err == nil {
 		s.nick = nick

@@ -8,58 +8,59 @@ import (
 	"chat/relay/wire"
 )
 
-// MaxRequest bounds a request in bytes of JSON, with its newline: a host drops
-// longer lines.
+// MaxRequest is the longest request, in bytes of JSON with its newline: hosts drop longer
+// lines.
 const MaxRequest = 32 << 10
 
-// writeSize is about how many bytes go out in one write: enough to be quick, and
-// little enough that a ping need not wait behind a thousand messages.
+// writeSize is about how many bytes go into one write: enough for speed, and few enough
+// that a ping does not wait for a thousand messages.
 const writeSize = 32 << 10
 
-// A waiting is a request on its way to the host.
-type waiting struct {
-	n       uint64 // its number; the seq on the wire, if it has one there
+// retryPause is how long messages wait after the host could not store one.
+const retryPause = time.Second
+
+// A queued request is in the outbox.
+type queued struct {
+	n       uint64 // its number, also its seq if it has one
 	request wire.Request
 	line    []byte // the request as JSON
 }
 
-// mayFail reports whether the host refuses it for what is so just then: nobody is called
-// that, the file is no longer there. What is said to all it takes, unless its speaker was muted.
-func (w *waiting) mayFail() bool {
-	return w.request.Type == typeMsg || w.request.Type == typeCommand || w.request.Type == wire.TypeSend
+// mayBeRejected reports whether the host may reject the request because of the state of
+// the room: there is no member of that nick, or the upload is gone. Messages to the room
+// are rejected only if their sender is muted.
+func (q *queued) mayBeRejected() bool {
+	return q.request.Type == typeMsg || q.request.Type == typeCommand || q.request.Type == wire.TypeSend
 }
 
-// An outbox holds what was asked of the host, in order, until the host has it:
-// what is said until it is acknowledged or rejected, the rest until it is
-// written. All methods may run at the same time.
+// An outbox holds requests in order: messages until they are acknowledged or rejected,
+// other requests until they are written. All methods may be called concurrently.
 type outbox struct {
-	wake chan struct{} // capacity 1: there is something to take
+	wake chan struct{} // capacity 1: nextBatch has something to return
+	max  int           // how many requests the queue may have before add blocks
 
+	// Guarded by mu.
 	mu        sync.Mutex
-	max       int           // how many requests wait before put blocks
-	next      uint64        // the next request's number
-	queue     []waiting     // by number
-	sent      int           // queue[:sent] went out on this connection
-	closing   bool          // nothing comes behind what is there; then quit
-	quit      bool          // the quit was taken
+	next      uint64        // number of the next request
+	queue     []queued      // by number
+	sent      int           // queue[:sent] was sent on this connection
+	unwritten int           // requests without seq in queue
+	retryAt   time.Time     // no messages are sent before; zero: now
+	retrying  bool          // only the first message is sent: the host could not store it
+	closing   bool          // no more requests are added; after the last one a quit is sent
+	quit      bool          // the quit was sent
 	ended     error         // set once: nothing will be sent any more
 	rejected  RejectedError // since the last flush
-	changed   chan struct{} // closed at the next change; nil when nobody waits
-	unwritten int           // requests without seq in queue
-	retryAt   time.Time     // what is said goes out from then on; zero: now
-	trial     bool          // the first goes alone: the host could keep none a moment ago
+	changed   chan struct{} // closed at the next change; nil when no one waits
 }
-
-// retryPause is how long what is said waits when the host could not keep it.
-const retryPause = time.Second
 
 func newOutbox(limit int) *outbox {
 	return &outbox{wake: make(chan struct{}, 1), max: limit, next: 1}
 }
 
-// put appends r, with the next number as its seq if it is said to somebody.
-// It blocks while the outbox is full.
-func (o *outbox) put(ctx context.Context, r wire.Request) (uint64, error) {
+// add appends r to the queue, with the next number as its seq if it is a message.
+// It blocks while the queue is full.
+func (o *outbox) add(ctx context.Context, r wire.Request) (uint64, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {
@@ -69,7 +70,7 @@ func (o *outbox) put(ctx context.Context, r wire.Request) (uint64, error) {
 		case o.closing:
 			return 0, ErrClosed
 		case len(o.queue) < o.max:
-			return o.putLocked(r)
+			return o.addLocked(r)
 		}
 		if err := o.waitLocked(ctx); err != nil {
 			return 0, err
@@ -77,10 +78,10 @@ func (o *outbox) put(ctx context.Context, r wire.Request) (uint64, error) {
 	}
 }
 
-func (o *outbox) putLocked(r wire.Request) (uint64, error) {
+func (o *outbox) addLocked(r wire.Request) (uint64, error) {
 	n := o.next
 	r.Seq = 0
-	if isSaid(r) {
+	if isMessage(r) {
 		r.Seq = n
 	}
 	line := r.AppendJSON(nil)
@@ -91,28 +92,28 @@ func (o *outbox) putLocked(r wire.Request) (uint64, error) {
 		o.unwritten++
 	}
 	o.next++
-	o.queue = append(o.queue, waiting{n, r, line})
+	o.queue = append(o.queue, queued{n, r, line})
 	o.wakeLocked()
 	return r.Seq, nil
 }
 
-// take appends the next requests to dst, about writeSize bytes of them, and
-// counts them as sent. Requests without seq are forgotten with it.
-func (o *outbox) take(dst []byte) []byte {
+// nextBatch appends the next requests to dst, about writeSize bytes of them, and marks
+// them as sent. Requests without seq are removed.
+func (o *outbox) nextBatch(dst []byte) []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	now := time.Now() // once: what waits must not be passed over
+	now := time.Now() // once, so that no message overtakes an earlier one
 	for i := o.sent; i < len(o.queue) && len(dst) < writeSize; {
-		w := o.queue[i]
+		q := o.queue[i]
 		switch {
-		case w.request.Seq == 0:
-			dst = append(dst, w.line...)
+		case q.request.Seq == 0:
+			dst = append(dst, q.line...)
 			o.removeLocked(i)
 			o.unwritten--
-		case o.waitsLocked(now):
-			i++ // what is asked for need not wait with it
+		case o.mustWaitLocked(now):
+			i++ // requests after it need not wait
 		default:
-			dst = append(dst, w.line...)
+			dst = append(dst, q.line...)
 			i++
 			o.sent = i
 		}
@@ -124,45 +125,46 @@ func (o *outbox) take(dst []byte) []byte {
 	return dst
 }
 
-// waitsLocked reports whether nothing more may be said at the moment. Behind a private
-// message its answer comes first: if it is refused, and that is lost with the connection,
-// the host must not have taken a higher number, by which it would pass for taken.
-func (o *outbox) waitsLocked(now time.Time) bool {
-	return o.sent > 0 && (o.trial || o.queue[o.sent-1].mayFail()) || now.Before(o.retryAt)
+// mustWaitLocked reports whether no message may be sent now. A message that may be
+// rejected must be answered before the next one is sent: if the rejection is lost with the
+// connection, and the host has accepted a higher seq by then, the message would count as
+// acknowledged.
+func (o *outbox) mustWaitLocked(now time.Time) bool {
+	return o.sent > 0 && (o.retrying || o.queue[o.sent-1].mayBeRejected()) || now.Before(o.retryAt)
 }
 
-// settle forgets the request with seq: the host has it.
-func (o *outbox) settle(seq uint64) {
+// acknowledge removes the message with seq: the host has it.
+func (o *outbox) acknowledge(seq uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if i := o.findLocked(seq); i >= 0 {
 		o.removeLocked(i)
-		o.trial = false
+		o.retrying = false
 	}
 }
 
-// retry says the request with seq and all behind it again after a while: the host could
-// not keep it. It reports whether that is news.
-func (o *outbox) retry(seq uint64) bool {
+// retry resends the message with seq, and all after it, in a while: the host could not
+// store it. It reports whether this is the first time since the host could store one.
+func (o *outbox) retry(seq uint64) (first bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.findLocked(seq) < 0 {
 		return false
 	}
-	news := !o.trial
-	o.sent, o.trial, o.retryAt = 0, true, time.Now().Add(retryPause)
-	time.AfterFunc(retryPause, o.nudge)
-	return news
+	first = !o.retrying
+	o.sent, o.retrying, o.retryAt = 0, true, time.Now().Add(retryPause)
+	time.AfterFunc(retryPause, o.wakeWriter)
+	return first
 }
 
-// nudge has the writer look again.
-func (o *outbox) nudge() {
+// wakeWriter makes the writer call nextBatch again.
+func (o *outbox) wakeWriter() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.wakeLocked()
 }
 
-// reject forgets the request with e.Seq: the host does not want it.
+// reject removes the message with e.Seq, for the reason in e.
 func (o *outbox) reject(e wire.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -171,15 +173,15 @@ func (o *outbox) reject(e wire.Event) {
 	}
 }
 
-// rejectLongest forgets the longest line that went out: the host dropped one as
-// too long, unread, and so cannot say which. Where it was another, that one is
-// shorter; then the longest is dropped too, and the host will say so once more.
+// rejectLongest removes the longest message that was sent: the host dropped a line as too
+// long without reading it, and cannot say which. If it was another one, the host drops the
+// longer one as well, and reports that too.
 func (o *outbox) rejectLongest(e wire.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	longest := -1
-	for i, w := range o.queue[:o.sent] {
-		if longest < 0 || len(w.line) > len(o.queue[longest].line) {
+	for i, q := range o.queue[:o.sent] {
+		if longest < 0 || len(q.line) > len(o.queue[longest].line) {
 			longest = i
 		}
 	}
@@ -197,12 +199,13 @@ func (o *outbox) rejectLocked(i int, e wire.Event) {
 	o.removeLocked(i)
 }
 
-// restart begins anew on a connection whose host has everything up to seq.
+// restart prepares the outbox for a new connection, whose host has all messages up to seq:
+// they are acknowledged, the rest is sent again.
 func (o *outbox) restart(seq uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.next = max(o.next, seq+1)
-	o.sent, o.trial, o.retryAt = 0, false, time.Time{}
+	o.sent, o.retrying, o.retryAt = 0, false, time.Time{}
 	for i := 0; i < len(o.queue) && o.queue[i].n <= seq; {
 		if o.queue[i].request.Seq == 0 {
 			i++
@@ -213,9 +216,8 @@ func (o *outbox) restart(seq uint64) {
 	o.wakeLocked()
 }
 
-// resend sends what is not acknowledged once more: the acknowledgements may be
-// among the events that this session missed. The host knows by their seq which
-// requests it has, and says so.
+// resend sends all unacknowledged messages again: their acknowledgements may be among the
+// events that this session missed. The host reports those that it has as duplicates.
 func (o *outbox) resend() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -223,7 +225,7 @@ func (o *outbox) resend() {
 	o.wakeLocked()
 }
 
-// close lets what is there go out, and a quit behind it.
+// close sends the rest of the queue, then a quit.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -238,7 +240,7 @@ func (o *outbox) isClosing() bool {
 	return o.closing
 }
 
-// end says that no connection will come any more; err is what put returns then.
+// end stops the outbox: there will be no more connections. From now on add returns err.
 func (o *outbox) end(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -246,8 +248,9 @@ func (o *outbox) end(err error) {
 	o.changeLocked()
 }
 
-// flush waits until all that was put before is settled, rejected or (without
-// seq) written. It returns how many are not, and what was rejected.
+// flush waits until all requests added before the call are acknowledged, rejected or
+// (without seq) written. It returns how many are not, and the rejections since the last
+// flush.
 func (o *outbox) flush(ctx context.Context) (left int, rejected *RejectedError, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -267,20 +270,20 @@ func (o *outbox) flush(ctx context.Context) (left int, rejected *RejectedError, 
 	return left, rejected, err
 }
 
-// pending returns a copy of the requests with a seq that are not settled.
+// pending returns copies of the unacknowledged messages.
 func (o *outbox) pending() []wire.Request {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	list := make([]wire.Request, 0, len(o.queue))
-	for _, w := range o.queue {
-		if w.request.Seq != 0 {
-			list = append(list, w.request)
+	for _, q := range o.queue {
+		if q.request.Seq != 0 {
+			list = append(list, q.request)
 		}
 	}
 	return list
 }
 
-// unacked counts what pending would return.
+// unacked returns the number of unacknowledged messages.
 func (o *outbox) unacked() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -288,7 +291,7 @@ func (o *outbox) unacked() int {
 }
 
 func (o *outbox) findLocked(seq uint64) int {
-	for i := range o.queue { // acknowledgements come in order: nearly always the first
+	for i := range o.queue { // acknowledgements come in order: it is nearly always the first
 		if o.queue[i].n >= seq {
 			if o.queue[i].request.Seq == seq {
 				return i
@@ -303,14 +306,14 @@ func (o *outbox) removeLocked(i int) {
 	if i < o.sent {
 		o.sent--
 	}
-	if i == 0 { // no copying of a thousand others for each acknowledgement
-		o.queue[0] = waiting{}
+	if i == 0 { // the usual case, without moving all others
+		o.queue[0] = queued{}
 		o.queue = o.queue[1:]
 	} else {
 		o.queue = append(o.queue[:i], o.queue[i+1:]...)
 	}
 	o.changeLocked()
-	if o.sent < len(o.queue) { // it may have been waited for
+	if o.sent < len(o.queue) { // the next one may have waited for this one
 		o.wakeLocked()
 	}
 }
@@ -329,7 +332,7 @@ func (o *outbox) changeLocked() {
 	}
 }
 
-// waitLocked gives the lock away until something changes.
+// waitLocked releases the lock until something changes.
 func (o *outbox) waitLocked(ctx context.Context) error {
 	if o.changed == nil {
 		o.changed = make(chan struct{})

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// probeTimeout is how long a probe takes at most when its context has no
-	// deadline: a host on the same network answers within milliseconds.
+	// probeTimeout bounds a probe whose context has no deadline: a host on the same
+	// network answers within milliseconds.
 	probeTimeout = 2 * time.Second
-	// maxProbeLine bounds the answer in bytes: a room is named in a few words.
+	// maxProbeLine bounds the answer in bytes; it holds little more than a title.
 	maxProbeLine = 4 << 10
-	// maxProbeRead bounds all that is read in bytes, whoever answers.
+	// maxProbeRead bounds the bytes read in all: any program may answer.
 	maxProbeRead = 1 << 20
 )
 
-// Probe asks who answers at addr ("host:port") which room it is, without joining
-// it: nobody in the room notices. It takes two seconds at most, or what the
-// deadline of ctx says. The texts in the answer are cleaned.
+// Probe asks the host at addr ("host:port") which room it has. It does not join, and the
+// members do not notice. It takes at most two seconds, unless ctx has a deadline. The
+// texts in the answer are cleaned.
 //
-// A host that wants no more sessions is told by a [*RefusedError]; whatever else
-// answers there by [ErrNoRoom].
+// The error is a [*RefusedError] if the host accepts no more sessions, and wraps
+// [ErrNoRoom] if the program at addr is not a chat host.
 func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -49,7 +49,7 @@ func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) {
 	return info, nil
 }
 
-// probe says hello on conn and reads the answer.
+// probe sends the hello of a probe on conn and reads the answer.
 func probe(conn io.ReadWriter) (wire.RoomInfo, error) {
 	hello := wire.Request{Type: wire.TypeHello, Version: wire.Version, Probe: true}
 	if _, err := conn.Write(hello.AppendJSON(nil)); err != nil {
@@ -64,9 +64,9 @@ func probe(conn io.ReadWriter) (wire.RoomInfo, error) {
 	if err != nil {
 		return wire.RoomInfo{}, ErrNoRoom
 	}
-	switch e = e.Clean(); e.Type {
+	switch e = sanitize(e); e.Type {
 	case wire.TypeRoom:
-		return wire.RoomInfo{ID: e.Room, Title: e.Title, Version: e.Version, App: e.App, Members: max(e.Count, 0)}, nil
+		return wire.RoomInfo{ID: e.Room, Title: e.Title, Version: e.Version, App: e.App, Members: e.Count}, nil
 	case wire.TypeError, wire.TypeBye:
 		return wire.RoomInfo{}, refused(e)
 	}

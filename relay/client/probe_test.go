@@ -23,12 +23,12 @@ func TestProbe(t *testing.T) {
 		is     error
 	}{
 		{name: "room", answer: room, want: wire.RoomInfo{ID: "00ff", Title: "kit␛chen", Version: 1, App: "chat 1.0.0", Members: 3}},
-		{name: "greeted as a person first", answer: "* Welcome\n10:02 <bob> {\n" + room, want: wire.RoomInfo{ID: "00ff", Title: "kit␛chen", Version: 1, App: "chat 1.0.0", Members: 3}},
+		{name: "greets us as a person first", answer: "* Welcome\n10:02 <bob> {\n" + room, want: wire.RoomInfo{ID: "00ff", Title: "kit␛chen", Version: 1, App: "chat 1.0.0", Members: 3}},
 		{name: "full", answer: "! the room is full\n", text: "the room is full"},
 		{name: "refused by code", answer: `{"type":"error","code":"banned","text":"not you"}` + "\n", code: wire.CodeBanned, text: "not you"},
 		{name: "web server", answer: "HTTP/1.1 400 Bad Request\r\n\r\n", is: ErrNoRoom},
 		{name: "other JSON", answer: `{"jsonrpc":"2.0","id":null}` + "\n", is: ErrNoRoom},
-		{name: "a line without end", answer: strings.Repeat("x", maxProbeRead+1), is: ErrNoRoom},
+		{name: "an endless line", answer: strings.Repeat("x", maxProbeRead+1), is: ErrNoRoom},
 		{name: "hangs up", answer: "", is: errHungUp},
 	}
 	for _, test := range tests {
@@ -69,7 +69,7 @@ func TestProbeIsBounded(t *testing.T) {
 	}
 }
 
-// A host that refuses a connection may reset it before it has read the hello.
+// A host that refuses a connection may reset it before it reads the hello.
 func TestRefusalBeforeTheHelloIsRead(t *testing.T) {
 	addr := listen(t, func(conn net.Conn) { conn.Write([]byte("! too many connections\n")) })
 	_, err := Join(t.Context(), Options{Addr: addr})

@@ -24,7 +24,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A fileHost is a room that takes files, on an address of its own.
+// A fileHost is a host that accepts uploads, on an address of its own.
 type fileHost struct {
 	addr   string
 	store  *files.Store
@@ -83,7 +83,7 @@ func (h *fileHost) enter(t *testing.T, nick string, dial func(context.Context, s
 	return c
 }
 
-// awaitFile waits until the room tells of a file.
+// awaitFile waits until a file is posted to the room.
 func awaitFile(t *testing.T, c *client.Client) (f wire.File, text string) {
 	t.Helper()
 	for e := range c.Events() {
@@ -95,7 +95,7 @@ func awaitFile(t *testing.T, c *client.Client) (f wire.File, text string) {
 	return
 }
 
-// randomFile makes a file of so many bytes, and returns its path and what is in it.
+// randomFile creates a file of so many random bytes, and returns its path and content.
 func randomFile(t *testing.T, name string, size int) (string, []byte) {
 	t.Helper()
 	content := make([]byte, size)
@@ -116,7 +116,7 @@ func mustRead(t *testing.T, path string) []byte {
 	return b
 }
 
-// names returns what is in a folder.
+// names returns the names of the files in a folder.
 func names(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -137,7 +137,7 @@ func TestSendAndGet(t *testing.T) {
 		var last atomic.Int64
 		if err := alice.Send(t.Context(), path, func(done, total int64) {
 			if done < last.Swap(done) || total != int64(size) {
-				t.Errorf("%d of %d bytes", done, total)
+				t.Errorf("progress went to %d of %d bytes", done, total)
 			}
 		}); err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestSendAndGet(t *testing.T) {
 			t.Fatal(err)
 		}
 		if last.Load() != int64(size) {
-			t.Errorf("told of %d bytes, of %d", last.Load(), size)
+			t.Errorf("progress ended at %d bytes, want %d", last.Load(), size)
 		}
 		f, text := awaitFile(t, bob)
 		if want := fmt.Sprintf("%x", sha256.Sum256(content)); f.Size != int64(size) || f.SHA256 != want || f.Name != "soup recipe.pdf" {
@@ -174,7 +174,7 @@ func TestSendAndGet(t *testing.T) {
 	}
 }
 
-// By a pipe, as the hosting person's client comes.
+// The host's own client connects through a pipe.
 func TestSendOverPipe(t *testing.T) {
 	h := hostFiles(t, files.Limits{})
 	c := h.enter(t, "alice", func(ctx context.Context, addr string) (net.Conn, error) {
@@ -198,11 +198,11 @@ func TestSendOverPipe(t *testing.T) {
 	}
 }
 
-// A breaker makes connections that break after so many bytes, in both directions together;
-// 0: they last.
+// A breaker makes connections that break after so many bytes in both directions together;
+// 0: never.
 type breaker struct {
 	after  atomic.Int64
-	broken atomic.Int64 // how many were
+	broken atomic.Int64 // how many did
 }
 
 func (b *breaker) dial(ctx context.Context, addr string) (net.Conn, error) {
@@ -232,7 +232,7 @@ func (c *breaking) use(n int, err error) (int, error) {
 func (c *breaking) Read(p []byte) (int, error)  { return c.use(c.Conn.Read(p)) }
 func (c *breaking) Write(p []byte) (int, error) { return c.use(c.Conn.Write(p)) }
 
-// Both ways a file goes on from where it was when the connection broke, and no byte is wrong.
+// Uploads and downloads resume when connections break, and no byte is wrong.
 func TestBrokenConnections(t *testing.T) {
 	h := hostFiles(t, files.Limits{})
 	var cable breaker
@@ -256,8 +256,8 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
-// What was interrupted is gone on with by the next Get.
-func TestGetGoesOn(t *testing.T) {
+// A canceled download is continued by the next Get.
+func TestGetContinues(t *testing.T) {
 	h := hostFiles(t, files.Limits{})
 	c := h.enter(t, "alice", nil)
 	path, content := randomFile(t, "soup.bin", 4<<20)
@@ -265,7 +265,7 @@ func TestGetGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, _ := awaitFile(t, c)
-	for name, spoil := range map[string]bool{"as it was": false, "spoiled meanwhile": true} {
+	for name, spoil := range map[string]bool{"intact": false, "changed in between": true} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			ctx, interrupt := context.WithCancel(t.Context())
@@ -298,7 +298,7 @@ func TestGetGoesOn(t *testing.T) {
 				t.Error(got, err)
 			}
 			if first != int64(len(part)) {
-				t.Errorf("it began with %d bytes, and %d were there", first, len(part))
+				t.Errorf("it continued at byte %d, want %d", first, len(part))
 			}
 		})
 	}
@@ -310,9 +310,9 @@ func TestRefusedFiles(t *testing.T) {
 	path, _ := randomFile(t, "soup.bin", 1001)
 	for _, test := range []struct{ path, want string }{
 		{path, "the host says: a file has at most 1000 B here"},
-		{filepath.Dir(path), "it is a folder; a packed one (zip, tar) can be sent"},
-		{filepath.Join(t.TempDir(), "nothing"), "cannot read it: no such file or directory"},
-		{os.DevNull, "it is no file"},
+		{filepath.Dir(path), "it is a folder; pack it first (zip, tar)"},
+		{filepath.Join(t.TempDir(), "nothing"), "cannot read the file: no such file or directory"},
+		{os.DevNull, "not a regular file"},
 	} {
 		if err := c.Send(t.Context(), test.path, nil); err == nil || err.Error() != test.want {
 			t.Errorf("%s: %v, want %s", test.path, err, test.want)
@@ -325,7 +325,7 @@ func TestRefusedFiles(t *testing.T) {
 		want string
 	}{
 		{wire.File{Number: 7, SHA256: strings.Repeat("0", 64), Size: 1}, dir, "the host says: the host no longer has file 7"},
-		{wire.File{Number: 7}, dir, "what is told of that file makes no sense"},
+		{wire.File{Number: 7}, dir, "the host describes the file wrongly"},
 		{wire.File{Number: 7, SHA256: strings.Repeat("0", 64)}, filepath.Join(dir, "nothing"), "cannot open the folder " + filepath.Join(dir, "nothing") + ": no such file or directory"},
 	} {
 		if _, err := c.Get(t.Context(), test.file, test.dir, nil); err == nil || err.Error() != test.want {
@@ -334,7 +334,7 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
-// Another file under the number of one that is gone is not taken for it.
+// If the number of a deleted file belongs to another one, that one is not downloaded.
 func TestGetOfAnotherFile(t *testing.T) {
 	h := hostFiles(t, files.Limits{})
 	c := h.enter(t, "alice", nil)
@@ -350,12 +350,12 @@ func TestGetOfAnotherFile(t *testing.T) {
 	}
 }
 
-// With the client its files end.
+// Close cancels uploads and downloads.
 func TestCloseEndsTransfers(t *testing.T) {
 	h := hostFiles(t, files.Limits{})
 	var cable breaker
 	c := h.enter(t, "alice", cable.dial)
-	cable.after.Store(100 << 10) // it gets nowhere
+	cable.after.Store(100 << 10) // the upload never ends
 	path, _ := randomFile(t, "soup.bin", 8<<20)
 	failed := make(chan error)
 	under := make(chan struct{})

@@ -12,60 +12,60 @@ import (
 )
 
 const (
-	recheckEvery   = 5 * time.Second  // how soon a new network is announced on
+	recheckEvery   = 5 * time.Second  // between looks for new networks
 	announceAgain  = time.Second      // between the first two announcements; RFC 6762 8.3
-	announceRepeat = 60 * time.Second // half the records' lifetime: caches never see them end
+	announceRepeat = 60 * time.Second // half the lifetime of the records, so that they do not expire in caches
 )
 
-// An Advertisement is what the network is told of a room.
+// An Advertisement is the announced data of a room.
 type Advertisement struct {
-	ID     string       // the room's: 16 hexadecimal digits
-	Title  string       // cut where it is too long for a record
+	ID     string       // 16 hexadecimal digits
+	Title  string       // cut if it is too long for a record
 	App    string       // program and version, as "chat 1.0.0"
-	Port   int          // the listener's real port
-	Bind   netip.Addr   // the address listened on; the zero Addr or an unspecified one: all
-	Ifaces []string     // announce on these interfaces alone; empty: see [Usable]
+	Port   int          // that the host listens on
+	Bind   netip.Addr   // the address that it listens on; the zero Addr or an unspecified one: all
+	Ifaces []string     // announce only on these interfaces; empty: see [Usable]
 	Log    *slog.Logger // nil: discard
 }
 
-// A Zone is the records of one room, made for the network. It is not changed once
-// made. Its methods are called one at a time, but questions are answered meanwhile.
+// A Zone has the records of one room. It does not change. Its methods are called one at a
+// time, while questions are being answered.
 type Zone interface {
-	// Serve answers questions that come in on an interface until stop is called.
+	// Serve answers the questions from an interface until stop is called.
 	Serve(on net.Interface) (stop func(), err error)
-	// Announce sends the records there unasked, over IPv6 or over IPv4; as a
-	// goodbye it takes them back.
+	// Announce sends the records on an interface, over IPv6 or IPv4; with goodbye it
+	// withdraws them.
 	Announce(on net.Interface, v6, goodbye bool) error
 }
 
-// An Advertiser announces one room on every usable interface. Everything in it
-// belongs to the goroutine that calls Run.
+// An Advertiser announces one room on every usable interface. It is owned by the goroutine
+// that calls Run.
 type Advertiser struct {
 	Room Advertisement
 
-	// seams, fixed before Run; all are needed
+	// Required, and fixed before Run.
 	NewZone  func(room Advertisement, addrs []netip.Addr) (Zone, error) // addrs: best last, at most MaxAddresses
-	LANs     func() ([]LAN, error)                                      // all interfaces; outside tests LANs
-	Outbound func() netip.Addr                                          // outside tests Outbound
+	LANs     func() ([]LAN, error)                                      // LANs, except in tests
+	Outbound func() netip.Addr                                          // Outbound, except in tests
 
-	state   string            // what the present servers were built for
+	network string            // the interfaces and addresses that the servers were started for
 	using   []LAN             // where the room is announced
 	zone    Zone              // nil before the first network
-	servers map[string]func() // by interface name: stops it
-	unsent  error             // why the last announcement did not go out everywhere
-	trouble string            // what was logged last; "": all is well
+	servers map[string]func() // by interface name: stops its server
+	unsent  error             // why the last announcement was not sent everywhere
+	logged  string            // the last problem that was logged; "": none
 }
 
-// Run announces the room until ctx ends, then says goodbye and returns; it is
-// called once. It never fails: what goes wrong is logged, once for each change,
-// and tried again every 5 seconds, as networks come and go under a laptop. A room
-// whose Bind is a loopback address is not announced; Run returns at once.
+// Run announces the room until ctx ends, then withdraws it and returns. Call it once. It
+// never fails: a problem is logged once, and retried every 5 seconds, since a laptop changes
+// networks. If Bind is a loopback address, the room is not announced and Run returns at
+// once.
 func (a *Advertiser) Run(ctx context.Context) {
 	if a.Room.Log == nil {
 		a.Room.Log = slog.New(slog.DiscardHandler)
 	}
 	if a.Room.Bind.IsLoopback() {
-		a.Room.Log.Info("the room is for this machine alone and not announced")
+		a.Room.Log.Info("the room is not announced: it listens only on this machine")
 		return
 	}
 	a.servers = map[string]func(){}
@@ -90,7 +90,7 @@ func (a *Advertiser) Run(ctx context.Context) {
 				announce.Reset(announceRepeat)
 			}
 		case <-ctx.Done():
-			a.stop() // first: no answer may follow the goodbye
+			a.stop() // first, so that no answer follows the goodbye
 			a.announce(true)
 			return
 		}
@@ -104,10 +104,9 @@ func (a *Advertiser) stop() {
 	clear(a.servers)
 }
 
-// refresh brings the servers in line with the interfaces there are now, and
-// tells whether the room is to be announced now. After a change all are built
-// anew: an interface that was deleted and came back has lost its multicast
-// membership, and nothing but its new index tells.
+// refresh starts and stops servers to match the interfaces, and reports whether to announce
+// the room now. After a change it restarts all of them: an interface that was deleted and
+// created again has lost its multicast membership, and only its index shows that.
 func (a *Advertiser) refresh() (announce bool) {
 	all, err := a.LANs()
 	if err == nil {
@@ -119,16 +118,16 @@ func (a *Advertiser) refresh() (announce bool) {
 	}
 	a.using = filter(a.using, a.listensOn)
 	addrs := a.addresses()
-	state := fmt.Sprint(addrs)
+	network := fmt.Sprint(addrs)
 	for _, l := range a.using {
-		state += fmt.Sprintf(" %d %s %v", l.Index, l.Name, l.Prefixes)
+		network += fmt.Sprintf(" %d %s %v", l.Index, l.Name, l.Prefixes)
 	}
-	if state != a.state {
+	if network != a.network {
 		a.stop()
-		a.state, a.zone = state, nil
+		a.network, a.zone = network, nil
 	}
 	if len(addrs) == 0 {
-		a.report(errors.New("this machine has no network now"))
+		a.report(errors.New("no network"))
 		return false
 	}
 	if a.zone == nil {
@@ -160,29 +159,29 @@ func (a *Advertiser) refresh() (announce bool) {
 	return changed || a.unsent != nil
 }
 
-// listensOn tells whether the room's listener can be reached over l.
+// listensOn reports whether the room can be reached over l.
 func (a *Advertiser) listensOn(l LAN) bool {
 	bind := a.Room.Bind.Unmap().WithZone("")
 	return !bind.IsValid() || bind.IsUnspecified() ||
 		slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return p.Addr().WithZone("") == bind })
 }
 
-// addresses are the room's, best last: of several A records a querier with
-// hashicorp/mdns keeps the last. A link-local IPv6 address is given only where there
-// is no other, as it is of use on its own interface alone.
+// addresses returns the room's addresses, best last: of several A records a querier that
+// uses hashicorp/mdns keeps the last. A link-local IPv6 address is included only if there is
+// no other, since it works only on its own interface.
 func (a *Advertiser) addresses() []netip.Addr {
 	bind := a.Room.Bind.Unmap().WithZone("")
 	if bind.IsValid() && !bind.IsUnspecified() && len(a.using) > 0 {
-		return []netip.Addr{bind} // what is used was chosen by it
+		return []netip.Addr{bind} // listensOn chose the interfaces by it
 	}
 	addrs := addressesOf(a.using, a.Outbound())
 	slices.Reverse(addrs)
 	return addrs
 }
 
-// announce sends the room's records unasked, or with goodbye takes them back.
-// hashicorp/mdns does neither; without it other programs' caches would hold a room
-// for 2 minutes after its end, and learn of a new one only when they next ask.
+// announce sends the room's records, or with goodbye withdraws them. hashicorp/mdns does
+// neither: other programs would learn of a new room only when they ask, and keep a closed
+// one for 2 minutes.
 func (a *Advertiser) announce(goodbye bool) {
 	if a.zone == nil {
 		return
@@ -190,7 +189,7 @@ func (a *Advertiser) announce(goodbye bool) {
 	a.unsent = nil
 	for _, l := range a.using {
 		var failed error
-		done := false
+		sent := false
 		for _, v6 := range []bool{false, true} {
 			if !l.has(v6) {
 				continue
@@ -198,10 +197,10 @@ func (a *Advertiser) announce(goodbye bool) {
 			if err := a.zone.Announce(l.Interface, v6, goodbye); err != nil {
 				failed = err
 			} else {
-				done = true
+				sent = true
 			}
 		}
-		if !done && failed != nil {
+		if !sent && failed != nil {
 			a.unsent = fmt.Errorf("announce the room on %s: %w", l.Name, failed)
 		}
 	}
@@ -210,18 +209,18 @@ func (a *Advertiser) announce(goodbye bool) {
 	}
 }
 
-// report logs err unless it was the last thing logged; nil means all is well.
+// report logs err if it has changed; nil means that there is no problem.
 func (a *Advertiser) report(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text == a.trouble {
+	if text == a.logged {
 		return
 	}
-	a.trouble = text
+	a.logged = text
 	if err != nil {
-		a.Room.Log.Warn("others need chat join --addr, as this room cannot be announced", "err", text)
+		a.Room.Log.Warn("cannot announce this room; others need chat join --addr", "err", text)
 		return
 	}
 	a.Room.Log.Info("this room is announced again")

@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// A stage is where an advertiser acts in a test.
+// A stage is the network of an advertiser in a test.
 type stage struct {
-	mu       sync.Mutex // guards all below against the test that changes the scene
+	mu       sync.Mutex // guards the fields below
 	start    time.Time
 	lans     []LAN
 	serveErr error
@@ -71,7 +71,7 @@ func (s *stage) Announce(on net.Interface, v6, goodbye bool) error {
 	return nil
 }
 
-// Write takes what is logged.
+// Write receives the log.
 func (s *stage) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,8 +92,8 @@ func TestAdvertiseSchedule(t *testing.T) {
 	})
 }
 
-// A laptop changes networks: the room follows within 5 seconds, and every
-// difficulty is told once.
+// When a laptop changes networks, the room follows within 5 seconds, and each problem is
+// logged once.
 func TestAdvertiseFollowsTheNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{}
@@ -102,7 +102,7 @@ func TestAdvertiseFollowsTheNetwork(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var done sync.WaitGroup
 		done.Go(func() { a.Run(ctx) })
-		// scene lets the advertiser act for d, then checks and changes the stage.
+		// scene lets the advertiser run for d, then calls f to check and change the stage.
 		scene := func(d time.Duration, f func()) {
 			time.Sleep(d)
 			synctest.Wait()
@@ -165,7 +165,7 @@ func TestAdvertisedAddresses(t *testing.T) {
 		want string
 	}{
 		{name: "the default route's comes last", lans: []LAN{eth0(), wifi}, want: "[2001:db8::2 10.1.1.2 192.168.1.5]"},
-		{name: "link-local where there is no other", lans: []LAN{testLAN(2, "eth0", ethernet, "fe80::5/64")}, want: "[fe80::5]"},
+		{name: "link-local if there is no other", lans: []LAN{testLAN(2, "eth0", ethernet, "fe80::5/64")}, want: "[fe80::5]"},
 		{name: "the one listened on", bind: "10.1.1.2", lans: []LAN{eth0(), wifi}, want: "[10.1.1.2]"},
 		{name: "all, when listening on all", bind: "::", lans: []LAN{eth0()}, want: "[192.168.1.5]"},
 		{name: "none, when listening on the loopback", bind: "127.0.0.1", lans: []LAN{eth0()}, want: "[]"},

@@ -1,15 +1,14 @@
-// Package discovery announces a room on the network and looks for rooms: an
-// [Advertiser] is the host's side, a [Finder] the joiner's. It is all of mDNS
-// (RFC 6762, RFC 6763) but mDNS itself: when to announce and to ask, on which
-// interfaces, what a record says and whether to believe it. Making packets,
-// sending and hearing them are seams, functions in the fields of the two; outside
-// tests discover.go fills them in.
+// Package discovery announces a room on the network and finds rooms: an [Advertiser] is the
+// host's side, a [Finder] the joining side. It decides when to announce and to ask, on
+// which interfaces, the contents of a record and whether to believe it. It does not do mDNS
+// itself (RFC 6762, RFC 6763): making, sending and receiving packets are functions in the
+// fields of the two types, which discover.go sets.
 //
-// Two rules hold for the whole package:
+// Two rules apply to the whole package:
 //
-//   - It is a hint, never the truth. Records are unauthenticated, can be stale
-//     and can be made by anybody; a room is offered only after its host answered
-//     over TCP, and what that host says of itself replaces what the record said.
-//   - It never stops the program. Hosting goes on where nothing can be announced,
-//     joining goes on with --addr.
+//   - Records are only hints. Anyone can send them, and they may be stale. A room is
+//     offered only after its host has answered over TCP, and the host's answer replaces
+//     what the record said.
+//   - Discovery never stops the program. A host that cannot announce its room still serves
+//     it, and chat join --addr works without discovery.
 package discovery

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,35 +16,52 @@ import (
 	"chat/relay/wire"
 )
 
-// A network answers a finder in a test: what each round of questions brings, and
-// how each address greets.
+// A network answers the questions of a finder in a test, and its probes.
 type network struct {
-	mu     sync.Mutex
 	lans   []LAN
-	rounds [][]Record // the last one repeats
-	asked  int
+	rounds [][]Record               // the answers to each round of questions; the last one repeats
+	delays map[string]time.Duration // by room ID: how long its answer to each question takes; missing: it answers only the first question of a round, at once
 	greets map[string]func(context.Context) (wire.RoomInfo, error)
-	err    error // of every question
+
+	// Guarded by mu.
+	mu    sync.Mutex
+	asked int   // rounds
+	err   error // of every question
 }
 
-// finder's questions outlive a search, as the real ones do; the test waits for their end.
+// finder returns a finder whose questions can outlive a search; the test waits for their end.
 func (n *network) finder(t *testing.T) *Finder {
 	t.Cleanup(func() { time.Sleep(2 * rounds[len(rounds)-1]) })
 	return &Finder{
 		LANs: func() ([]LAN, error) { return n.lans, nil },
-		Ask: func(_ context.Context, on LAN, v6 bool, wait time.Duration) ([]Record, error) {
-			if n.err != nil {
-				return nil, n.err
-			}
+		Ask: func(_ context.Context, on LAN, v6 bool, wait time.Duration, heard func(Record)) error {
+			end := time.Now().Add(wait)
 			n.mu.Lock()
-			var r []Record
-			if len(n.rounds) > 0 && !v6 && wait != rounds[0]-askAgain {
-				r = n.rounds[min(n.asked, len(n.rounds)-1)]
+			if err := n.err; err != nil {
+				n.mu.Unlock()
+				return err
+			}
+			var answers []Record
+			repeated := wait == rounds[0]+linger-askAgain
+			if len(n.rounds) > 0 && !v6 {
+				answers = slices.Clone(n.rounds[min(n.asked, len(n.rounds)-1)])
+			}
+			if !v6 && !repeated {
 				n.asked++
 			}
 			n.mu.Unlock()
-			time.Sleep(wait) // and ctx does not shorten it
-			return slices.Clone(r), nil
+			slices.SortStableFunc(answers, func(a, b Record) int { return cmp.Compare(n.delays[a.ID], n.delays[b.ID]) })
+			begin := time.Now()
+			for _, r := range answers {
+				delay, slow := n.delays[r.ID]
+				if delay > wait || repeated && !slow {
+					continue
+				}
+				time.Sleep(time.Until(begin.Add(delay)))
+				heard(r)
+			}
+			time.Sleep(time.Until(end)) // and ctx does not shorten it
+			return nil
 		},
 		Probe: func(ctx context.Context, addr string) (wire.RoomInfo, error) {
 			if greet := n.greets[addr]; greet != nil {
@@ -55,7 +73,7 @@ func (n *network) finder(t *testing.T) *Finder {
 	}
 }
 
-// errFull is how a host greets that wants no more sessions.
+// errFull is the answer of a host that accepts no more sessions.
 var errFull = errors.New("the room is full")
 
 func roomAt(id, title string, addrs ...string) Record {
@@ -77,7 +95,7 @@ func greets(id, title string, after time.Duration) func(context.Context) (wire.R
 	}
 }
 
-// silent is a host that takes a connection and says nothing, or none at all.
+// silent is a host that accepts a connection and sends nothing, or does not accept it.
 func silent(ctx context.Context) (wire.RoomInfo, error) {
 	<-ctx.Done()
 	return wire.RoomInfo{}, ctx.Err()
@@ -114,9 +132,9 @@ func TestFind(t *testing.T) {
 		{name: "a vanished host is not offered", net: &network{rounds: [][]Record{{kitchen, study}},
 			greets: greetings{"192.168.1.8:24280": both["192.168.1.8:24280"]}},
 			rooms: "Study@192.168.1.8:24280", within: 102 * time.Millisecond},
-		{name: "a silent host is waited for a moment only", net: &network{rounds: [][]Record{{kitchen, study}},
+		{name: "a silent host does not hold up the search for long", net: &network{rounds: [][]Record{{kitchen, study}},
 			greets: greetings{"192.168.1.7:24280": silent, "192.168.1.8:24280": both["192.168.1.8:24280"]}},
-			rooms: "Study@192.168.1.8:24280", within: 102*time.Millisecond + settle},
+			rooms: "Study@192.168.1.8:24280", within: 102*time.Millisecond + verifyTime},
 		{name: "a slow host is waited for", net: &network{rounds: [][]Record{{kitchen, study}},
 			greets: greetings{"192.168.1.7:24280": greets(kitchenID, "kitchen", 500*time.Millisecond), "192.168.1.8:24280": both["192.168.1.8:24280"]}},
 			rooms: "kitchen@192.168.1.7:24280 Study@192.168.1.8:24280", within: 600 * time.Millisecond},
@@ -127,7 +145,7 @@ func TestFind(t *testing.T) {
 			rounds: [][]Record{{roomAt(kitchenID, "kitchen", "192.168.1.7:24280", "10.9.9.9:24280")}},
 			greets: greetings{"192.168.1.7:24280": silent, "10.9.9.9:24280": greets(kitchenID, "kitchen", 0)}},
 			rooms: "kitchen@10.9.9.9:24280", within: 100*time.Millisecond + dialStagger},
-		{name: "a full host is there all the same", net: &network{rounds: [][]Record{{kitchen}}, greets: greetings{
+		{name: "a full host is found", net: &network{rounds: [][]Record{{kitchen}}, greets: greetings{
 			"192.168.1.7:24280": func(context.Context) (wire.RoomInfo, error) { return wire.RoomInfo{}, errFull }}},
 			rooms: "kitchen@192.168.1.7:24280", within: 100 * time.Millisecond},
 		{name: "no network: this machine, at once", net: &network{lans: []LAN{}, greets: greetings{
@@ -197,7 +215,73 @@ func TestFindNamesOtherRooms(t *testing.T) {
 	})
 }
 
-// The library cannot be interrupted: Find must not wait for it.
+// A slow host among several is not missed, on however loaded a machine: the choice is made
+// when no more answers come.
+func TestFindWaitsForSlowAnswers(t *testing.T) {
+	kitchen := roomAt(kitchenID, "kitchen", "192.168.1.7:24280")
+	study := roomAt(studyID, "study", "192.168.1.8:24280")
+	den := roomAt("cccc000000000003", "den", "192.168.1.9:24280")
+	for _, test := range []struct {
+		name   string
+		delays map[string]time.Duration
+		rooms  string
+		within time.Duration
+	}{
+		{"all are quick", map[string]time.Duration{kitchenID: 1 * time.Millisecond, studyID: 2 * time.Millisecond, den.ID: 2 * time.Millisecond},
+			"den kitchen study", askAgain + 2*time.Millisecond + quiet},
+		{"one comes after the first round", map[string]time.Duration{kitchenID: 1 * time.Millisecond, studyID: 110 * time.Millisecond, den.ID: 1 * time.Millisecond},
+			"den kitchen study", askAgain + 110*time.Millisecond + quiet},
+		{"each comes later than the one before", map[string]time.Duration{kitchenID: 90 * time.Millisecond, studyID: 180 * time.Millisecond, den.ID: 270 * time.Millisecond},
+			"den kitchen study", 270*time.Millisecond + 90*time.Millisecond + quiet},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{kitchen, study, den}}, delays: test.delays,
+					greets: map[string]func(context.Context) (wire.RoomInfo, error){
+						"192.168.1.7:24280": greets(kitchenID, "kitchen", 2*time.Millisecond),
+						"192.168.1.8:24280": greets(studyID, "study", 80*time.Millisecond),
+						"192.168.1.9:24280": greets(den.ID, "den", 2*time.Millisecond),
+					}}
+				start := time.Now()
+				rooms, err := n.finder(t).Find(t.Context(), "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var titles []string
+				for _, r := range rooms {
+					titles = append(titles, r.Title)
+				}
+				if got := strings.Join(titles, " "); got != test.rooms {
+					t.Errorf("found %s, want %s", got, test.rooms)
+				}
+				if took := time.Since(start); took > test.within {
+					t.Errorf("found after %v, want within %v", took, test.within)
+				}
+			})
+		})
+	}
+}
+
+// A host is dialed at the addresses of all its answers: those that come over another
+// interface may be the only ones that work.
+func TestAddressesOfSeveralAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{
+			roomAt(kitchenID, "kitchen", "192.168.1.7:24280"), roomAt(kitchenID, "kitchen", "192.168.1.7:24280", "10.9.9.9:24280"),
+		}}, greets: map[string]func(context.Context) (wire.RoomInfo, error){
+			"192.168.1.7:24280": silent, "10.9.9.9:24280": greets(kitchenID, "kitchen", 0)}}
+		start := time.Now()
+		rooms, err := n.finder(t).Find(t.Context(), "")
+		if err != nil || len(rooms) != 1 || rooms[0].Addr != "10.9.9.9:24280" {
+			t.Errorf("found %v, %v; want the kitchen at its second address", rooms, err)
+		}
+		if took := time.Since(start); took > quiet {
+			t.Errorf("found after %v, want within %v", took, quiet)
+		}
+	})
+}
+
+// The end of a search does not wait for its questions.
 func TestFindEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}}
@@ -211,7 +295,7 @@ func TestFindEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestFindWhereNothingCanBeAsked(t *testing.T) {
+func TestFindWithoutQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}, err: errors.New("no route")}
 		_, err := n.finder(t).Find(t.Context(), "")
@@ -254,7 +338,7 @@ func TestList(t *testing.T) {
 	})
 }
 
-// The doctor is told of all that was heard, and which of them answers.
+// A survey lists all announced rooms, and which of them answer.
 func TestSurvey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{
@@ -279,9 +363,32 @@ func TestSurvey(t *testing.T) {
 		if !slices.Equal(heard, want) || err != nil {
 			t.Errorf("Survey() = %q, %v; want %q", heard, err, want)
 		}
+		n.mu.Lock()
 		n.err = errors.New("no route")
+		n.mu.Unlock()
 		if got, err := n.finder(t).Survey(t.Context()); err == nil {
-			t.Errorf("Survey() = %v where nothing can be asked, want an error", got)
+			t.Errorf("Survey() = %v though no question can be sent, want an error", got)
+		}
+	})
+}
+
+// If this machine is too busy to handle a timer in time, it waits for answers once more.
+func TestBusyMachineWaitsForAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{
+			lans:   []LAN{eth0()},
+			rounds: [][]Record{{roomAt(kitchenID, "kitchen", "192.168.1.7:1"), roomAt(studyID, "study", "192.168.1.8:1")}},
+			delays: map[string]time.Duration{kitchenID: 0, studyID: quiet + 50*time.Millisecond},
+			greets: map[string]func(context.Context) (wire.RoomInfo, error){
+				"192.168.1.7:1": greets(kitchenID, "kitchen", 0), "192.168.1.8:1": greets(studyID, "study", 0),
+			},
+		}
+		s := search{Finder: n.finder(t), window: findTimeout, enough: func(Room) bool {
+			time.Sleep(askAgain + quiet + 2*maxLate) // until after the second answer of the kitchen, and then some
+			return true
+		}}
+		if rooms, err := s.run(t.Context()); err != nil || len(rooms) != 2 {
+			t.Errorf("found %v, %v; want both rooms", rooms, err)
 		}
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// MaxAddresses is how many addresses one host announces at most: it keeps the
-// packet with its records below one Ethernet frame.
+// MaxAddresses is how many addresses a host announces at most, so that its records fit into
+// one Ethernet frame.
 const MaxAddresses = 12
 
 // A LAN is one network interface with its addresses.
@@ -23,7 +23,7 @@ func (l LAN) has(v6 bool) bool {
 	return slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() == v6 })
 }
 
-// LANs lists all interfaces of this machine, usable or not.
+// LANs returns all interfaces of this machine, usable or not.
 func LANs() ([]LAN, error) {
 	ifaces, err := net.Interfaces()
 	if err != nil {
@@ -32,7 +32,7 @@ func LANs() ([]LAN, error) {
 	lans := make([]LAN, 0, len(ifaces))
 	for _, ifi := range ifaces {
 		l := LAN{Interface: ifi}
-		addrs, _ := ifi.Addrs() // it may have gone since: then it has none
+		addrs, _ := ifi.Addrs() // none if the interface is gone by now
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
 				l.Prefixes = append(l.Prefixes, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()))
@@ -43,48 +43,47 @@ func LANs() ([]LAN, error) {
 	return lans, nil
 }
 
-// virtualNames begin the names of interfaces that lead to containers, virtual
-// machines or single nearby phones: no people behind them, and multicast sent
-// there takes answers away from the real network.
+// virtualNames are prefixes of the names of interfaces for containers, virtual machines or
+// single nearby phones. No other people use those, and multicast sent there diverts answers
+// from the real network.
 var virtualNames = []string{
 	"docker", "br-", "veth", "virbr", "vnet", "cni", "podman", "lxc", "lxdbr",
 	"vethernet", "vmnet", "vmware", "virtualbox", "awdl", "llw", "anpi",
 }
 
-// Doubt says why l is not used for discovery, in words that go on after its name
-// ("is …", "has …"); "" when it is.
+// Doubt returns why l is not used for discovery, in a few words ("down"); "" if it is.
 func (l LAN) Doubt() string {
 	name := strings.ToLower(l.Name)
 	switch {
 	case l.Flags&net.FlagUp == 0:
-		return "is switched off"
+		return "down"
 	case l.Flags&net.FlagLoopback != 0:
-		return "is the loopback"
+		return "loopback"
 	case l.Flags&net.FlagRunning == 0:
-		return "has no carrier (no cable, no Wi-Fi)"
+		return "no carrier: no cable or Wi-Fi"
 	case l.Flags&net.FlagMulticast == 0:
-		return "cannot do multicast"
+		return "no multicast"
 	case l.Flags&net.FlagPointToPoint != 0:
-		return "is point-to-point (a VPN or a modem)"
+		return "point-to-point: a VPN or a modem"
 	case len(l.Prefixes) == 0:
-		return "has no address"
+		return "no address"
 	case slices.ContainsFunc(virtualNames, func(p string) bool { return strings.HasPrefix(name, p) }):
-		return "looks like one of containers or virtual machines"
+		return "for containers or virtual machines"
 	}
 	return ""
 }
 
-// Usable picks the interfaces for discovery: those named in only, whatever they
-// are; else the ones with people behind them; else, when there is no such one,
-// all that do multicast. Names are compared in any case; one in only that no
-// interface has is an error, which lists those there are.
+// Usable returns the interfaces for discovery: those named in only, whatever they are;
+// without names those without a [LAN.Doubt]; if there are none, all that can do multicast.
+// Case does not matter in names. A name that no interface has is an error, which lists the
+// interfaces.
 func Usable(all []LAN, only []string) ([]LAN, error) {
 	if len(only) > 0 {
 		var picked []LAN
 		for _, name := range only {
 			i := slices.IndexFunc(all, func(l LAN) bool { return strings.EqualFold(l.Name, name) })
 			if i < 0 {
-				return nil, fmt.Errorf("no network interface %q; there are: %s", name, strings.Join(lanNames(all), ", "))
+				return nil, fmt.Errorf("no network interface %q; this machine has %s", name, strings.Join(lanNames(all), ", "))
 			}
 			picked = append(picked, all[i])
 		}
@@ -98,8 +97,8 @@ func Usable(all []LAN, only []string) ([]LAN, error) {
 	return picked, nil
 }
 
-// CheckInterfaces reports a name given by --iface that no interface of this machine
-// has, as [Usable] does.
+// CheckInterfaces returns an error if a name given by --iface is not an interface of this
+// machine.
 func CheckInterfaces(names []string) error {
 	all, err := LANs()
 	if err == nil {
@@ -126,8 +125,8 @@ func lanNames(lans []LAN) []string {
 	return names
 }
 
-// Outbound is this machine's IPv4 address towards the rest of the world, or the
-// zero Addr. Connecting a UDP socket asks the kernel for the route; nothing is sent.
+// Outbound returns this machine's IPv4 address on the default route, or the zero Addr. It
+// connects a UDP socket to ask the kernel for the route; nothing is sent.
 func Outbound() netip.Addr {
 	conn, err := net.Dial("udp4", "192.0.2.1:9") // TEST-NET-1, RFC 5737
 	if err != nil {
@@ -137,19 +136,19 @@ func Outbound() netip.Addr {
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 }
 
-// Addresses are those by which others on the network reach this machine, best
-// first, at most [MaxAddresses]; none where there is no network.
+// Addresses returns the addresses at which others on the network reach this machine, best
+// first and at most [MaxAddresses]; none without a network.
 func Addresses() []netip.Addr {
 	all, err := LANs()
 	if err != nil {
 		return nil
 	}
-	lans, _ := Usable(all, nil) // nothing is named that might not be there
+	lans, _ := Usable(all, nil) // fails only for unknown names
 	return addressesOf(lans, Outbound())
 }
 
-// addressesOf are the addresses of lans: IPv4, of these out first, then IPv6; a
-// link-local one only where there is no other. At most MaxAddresses.
+// addressesOf returns the addresses of lans: IPv4, with out first, then IPv6. A link-local
+// one is returned only if there is no other. At most MaxAddresses.
 func addressesOf(lans []LAN, out netip.Addr) []netip.Addr {
 	kind := func(a netip.Addr) int {
 		switch {

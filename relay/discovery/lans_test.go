@@ -42,12 +42,12 @@ func TestUsable(t *testing.T) {
 		want    string
 		wantErr string
 	}{
-		{name: "the one with people behind it", all: []LAN{lo, tun, docker, hyperV, unplugged, bare, eth0()}, want: "eth0"},
-		{name: "none such: all that do multicast", all: []LAN{lo, tun, docker, unplugged, bare}, want: "tun0 docker0"},
-		{name: "loopback is none", all: []LAN{lo}, want: ""},
+		{name: "the one that leads to other people", all: []LAN{lo, tun, docker, hyperV, unplugged, bare, eth0()}, want: "eth0"},
+		{name: "otherwise all that do multicast", all: []LAN{lo, tun, docker, unplugged, bare}, want: "tun0 docker0"},
+		{name: "never the loopback", all: []LAN{lo}, want: ""},
 		{name: "named ones, whatever they are", all: []LAN{lo, tun, eth0()}, only: []string{"TUN0"}, want: "tun0"},
 		{name: "unknown name", all: []LAN{lo, eth0()}, only: []string{"wlan7"},
-			wantErr: `no network interface "wlan7"; there are: lo, eth0`},
+			wantErr: `no network interface "wlan7"; this machine has lo, eth0`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := Usable(test.all, test.only)

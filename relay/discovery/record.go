@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	recordVersion = "1" // TXT key v; records of another version are not ours to read
+	recordVersion = "1" // TXT key v; records of other versions are ignored
 	maxLabel      = 63  // bytes of an instance name before escaping; RFC 1035 2.3.4
 	maxTXT        = 255 // bytes of one key=value string; RFC 6763 6.1
 )
 
-// A Record is what was heard of a room: a hint where to dial.
+// A Record is an announcement of a room: a hint where to dial.
 type Record struct {
-	ID         string           // 16 hexadecimal digits in lower case; "": whichever room is there
+	ID         string           // 16 hexadecimal digits in lower case; "": any room
 	Title, App string           // cleaned
-	Addrs      []netip.AddrPort // in the order to be tried
+	Addrs      []netip.AddrPort // best first
 }
 
-// Escape writes s so that the dns package reads it as these very bytes: names
-// and TXT strings go through it in presentation form (RFC 1035 5.1), where raw
-// dots would split a label and backslashes vanish. Every byte can be written so.
+// Escape returns s in the presentation form of RFC 1035 5.1, in which the dns package
+// expects names and TXT strings. Without it dots would split a label and backslashes
+// would vanish.
 func Escape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -42,7 +42,7 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// unescape undoes Escape, and reads anything else as well as it can.
+// unescape reverses Escape. Invalid escapes are read as well as possible.
 func unescape(s string) string {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s
@@ -77,17 +77,17 @@ func Cut(s string, n int) string {
 	return s[:n]
 }
 
-// InstanceName is what browsers show: the title, and enough of the id that no
-// two rooms share a name; of two with one name every querier drops one. It has at
-// most 63 bytes, as a label may, and is not escaped yet.
+// InstanceName returns the name that mDNS browsers show: the title, and enough of the ID
+// that no two rooms share a name, of which queriers would drop one. It has at most 63
+// bytes, the limit of a label, and is not escaped.
 func InstanceName(title, id string) string {
 	short := " " + Cut(id, 8)
 	return strings.TrimSpace(Cut(title, maxLabel-len(short)) + short)
 }
 
-// TXT are the strings of the TXT record of room at addrs, each of at most 255 bytes
-// before it is escaped. Addresses go here too, because a querier that uses
-// hashicorp/mdns sees only one A and one AAAA record.
+// TXT returns the strings of the TXT record of room at addrs, escaped, each of at most 255
+// bytes before that. It includes the addresses, since a querier that uses hashicorp/mdns
+// sees only one A and one AAAA record.
 func TXT(room Advertisement, addrs []netip.Addr) []string {
 	fields := []string{"v=" + recordVersion, "id=" + room.ID, Cut("room="+room.Title, maxTXT), Cut("app="+room.App, maxTXT)}
 	line, n := "", 0
@@ -103,7 +103,7 @@ func TXT(room Advertisement, addrs []netip.Addr) []string {
 	}
 	for _, a := range addrs {
 		if a.Is6() && a.IsLinkLocalUnicast() {
-			continue // its zone does not travel; the AAAA record carries it
+			continue // only the AAAA record: it is no use without a zone, which is that of the querier
 		}
 		if len("addrsNN=")+len(line)+1+len(a.String()) > maxTXT {
 			flush()
@@ -120,10 +120,10 @@ func TXT(room Advertisement, addrs []netip.Addr) []string {
 	return fields
 }
 
-// ReadRecord makes a record of what was heard of one room: the strings of its TXT
-// record, escaped; the port of its SRV record; the addresses of its A and AAAA
-// records, link-local ones of IPv6 with their zone, which are tried after those in
-// the strings. It is false for everything that is not as [TXT] writes it.
+// ReadRecord returns the record of one room from the escaped strings of its TXT record, the
+// port of its SRV record, and the addresses of its A and AAAA records, link-local ones with
+// their zone. Those come after the addresses in the strings. It returns false if the
+// strings are not as [TXT] writes them.
 func ReadRecord(txt []string, port int, more []netip.Addr) (Record, bool) {
 	fields := map[string]string{}
 	var addrs []netip.Addr
@@ -131,7 +131,7 @@ func ReadRecord(txt []string, port int, more []netip.Addr) (Record, bool) {
 		key, value, _ := strings.Cut(unescape(f), "=")
 		key = strings.ToLower(key)
 		if _, twice := fields[key]; twice {
-			continue // the first one counts; RFC 6763 6.4
+			continue // only the first one counts; RFC 6763 6.4
 		}
 		fields[key] = value
 		if strings.HasPrefix(key, "addrs") {
@@ -152,7 +152,7 @@ func ReadRecord(txt []string, port int, more []netip.Addr) (Record, bool) {
 	return r, true
 }
 
-// isRoomID tells whether s is 16 hexadecimal digits in lower case.
+// isRoomID reports whether s is 16 hexadecimal digits in lower case.
 func isRoomID(s string) bool {
 	return len(s) == 16 && strings.Trim(s, "0123456789abcdef") == ""
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// That the dns package reads what is escaped is tested beside discover.go.
+// discover_test.go tests that the dns package reads escaped strings.
 func FuzzEscape(f *testing.F) {
 	for _, s := range []string{"", "kitchen", `Jo's "room". café 🎉 \o/`, "\x00\x1b[2J\xff", `\065`, "a.b", `end\`} {
 		f.Add(s)

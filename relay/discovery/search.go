@@ -9,184 +9,253 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/wire"
 )
 
 const (
-	// MaxHeard is how many hosts one search looks at: it bounds what a hostile
-	// network can cause.
+	// MaxHeard is how many rooms one search considers: a hostile network can announce any
+	// number.
 	MaxHeard = 128
 
-	verifyTail = 250 * time.Millisecond // of a search's time, kept for verifying the last answers
+	verifyTail = 250 * time.Millisecond // at the end of a search, to verify the last answers
 
-	// settle is how long a verified room waits for others being verified. That takes
-	// two round trips, of 80 ms each on a slow Wi-Fi, and more where a packet is lost.
-	settle = 650 * time.Millisecond
+	// verifyTime is how long a search goes on after the first verified room that matches, to
+	// verify others. That takes two round trips, of 80 ms each on a slow Wi-Fi, and more
+	// if a packet is lost.
+	verifyTime = 650 * time.Millisecond
+
+	// quiet is how long no answer must come for a search to assume that there are no more.
+	// Answers may take 80 ms on a slow Wi-Fi.
+	quiet = 100 * time.Millisecond
+
+	// maxLate is how late the timer for quiet may be. If it is later, this machine is busy,
+	// and answers may be waiting too.
+	maxLate = 5 * time.Millisecond
+
+	// linger is how much longer than its round a question waits for answers.
+	linger = 200 * time.Millisecond
 )
 
-// rounds is how long each round of questions waits for answers. A reply that
-// comes after its round is lost, so they grow; a room on a good network answers
-// within 1 ms. RFC 6762 5.2 asks for a second between repeated questions; the
-// first four are quicker because a person is waiting, all later ones are not.
+// rounds is how long after a round of questions the next one begins. A room on a good
+// network answers within 1 ms. RFC 6762 5.2 asks for a second between repeated questions;
+// the first four are quicker because a person is waiting, all later ones are not.
 var rounds = []time.Duration{
 	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, time.Second,
 }
 
-// askAgain is when the first round repeats its question. Multicast is not
-// repeated by Wi-Fi itself; a second room unheard in the first round would
-// mean joining the first one unasked.
+// askAgain is when the first round repeats its question. Wi-Fi does not retransmit
+// multicast, and if one of two rooms is missed, the other is joined without asking.
 const askAgain = 40 * time.Millisecond
 
-// loopbackRound is the round before which a finder that heard nothing also
-// tries this machine's default port. Without any network it does so at once.
+// loopbackRound is how many rounds a search waits before it tries this machine's default
+// port, if no answers come. Without a network it does so at once.
 const loopbackRound = 3
 
-// A search is one run of Find or List; its fields belong to the goroutine that
-// called run. Survey only listens and verifies with one.
+// A search is one run of Find or List. Survey only asks and verifies with one.
 type search struct {
 	*Finder
 	window time.Duration
-	enough func(Room) bool // ends the search early; nil: nothing does
+	enough func(Room) bool // whether a room ends the search early; nil: none does
 
-	on      []string         // names of the interfaces to be asked on
-	deaf    bool             // no round could ask anything
-	open    map[string]bool  // ids being verified
-	found   map[string]Room  // by id
-	settled <-chan time.Time // when to wait no longer, set once enough is found
+	// Owned by the goroutine that called run.
+	on       []string              // names of the interfaces to ask on
+	deaf     bool                  // no question could be sent so far
+	open     map[string]*verifying // by room ID
+	found    map[string]Room       // by ID
+	deadline <-chan time.Time      // ends the search; set with the first room that is enough
+	isQuiet  bool                  // no answers have come for a while, or none can come
+
+	answered atomic.Bool   // an answer came
+	matched  chan struct{} // closed with the first room that is enough: no more rounds
 }
 
-// A round is what one round of questions brought.
+// A verifying has the addresses of one room that are being dialed, from one or more answers.
+type verifying struct {
+	addrs   []netip.AddrPort
+	running int // calls of verify
+}
+
+// A round is the outcome of one round of questions, except for its answers.
 type round struct {
-	records []Record
-	on      []string // interfaces to be asked on; told in the first round
-	deaf    bool     // not one question could be sent
-	err     error    // asking again will not help
+	records []Record // to be verified like answers
+	on      []string // names of the interfaces; set in the first round
+	deaf    bool     // no question could be sent
+	err     error    // further rounds would fail too
 }
 
-// A verdict ends the verifying of one record.
+// A verdict ends one call of verify.
 type verdict struct {
 	id   string
 	room Room
 	ok   bool
 }
 
-var errWindow = errors.New("the search's time is over")
+var errWindow = errors.New("the search timed out")
 
-// run asks in rounds, and verifies what is heard while the next round is on.
+// run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
-	s.open, s.found = map[string]bool{}, map[string]Room{}
+	s.open, s.found = map[string]*verifying{}, map[string]Room{}
 	s.deaf = true
+	s.matched = make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
 	defer work.Wait()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.window, errWindow)
-	defer cancel() // ends all work at once, but for questions on their way (see askAll)
+	defer cancel() // ends all work at once, except for running questions
 
-	heard, verdicts, dials := make(chan round), make(chan verdict), make(chan struct{}, maxDials)
-	work.Go(func() { s.listen(ctx, heard) })
+	answers, rounds, verdicts, dials := make(chan Record), make(chan round), make(chan verdict), make(chan struct{}, maxDials)
+	work.Go(func() { s.ask(ctx, answers, rounds) })
+	verify := func(r Record) {
+		if r, ok := s.toVerify(r); ok {
+			work.Go(func() {
+				room, ok := s.verify(ctx, r, dials)
+				select {
+				case verdicts <- verdict{r.ID, room, ok}:
+				case <-ctx.Done():
+				}
+			})
+		}
+	}
+	silence, silentAt := time.NewTimer(quiet), time.Now().Add(quiet)
+	defer silence.Stop()
+	await := func() { // more answers
+		silence.Reset(quiet)
+		silentAt, s.isQuiet = time.Now().Add(quiet), false
+	}
 	for {
 		select {
-		case r, ok := <-heard:
+		case r := <-answers:
+			await()
+			verify(r)
+		case <-silence.C:
+			if time.Since(silentAt) > maxLate {
+				await()
+			} else {
+				s.isQuiet = true
+			}
+		case r, ok := <-rounds:
 			if r.err != nil {
 				return nil, r.err
 			}
 			if !ok {
-				heard = nil // all questions asked
+				rounds = nil // all questions asked
 			}
 			s.on = append(s.on, r.on...)
 			s.deaf = s.deaf && (!ok || r.deaf)
-			for _, rec := range s.fresh(r.records) {
-				work.Go(func() {
-					room, ok := s.verify(ctx, rec, dials)
-					select {
-					case verdicts <- verdict{rec.ID, room, ok}:
-					case <-ctx.Done():
-					}
-				})
+			s.isQuiet = s.isQuiet || r.deaf
+			for _, r := range r.records {
+				verify(r)
 			}
 		case v := <-verdicts:
-			s.settle(v)
-		case <-s.settled:
+			s.record(v)
+		case <-s.deadline:
 			return s.rooms(), nil
 		case <-ctx.Done():
 			return s.rooms(), caller.Err()
 		}
-		if len(s.open) == 0 && (heard == nil || s.settled != nil) {
+		if len(s.open) == 0 && (rounds == nil || s.deadline != nil && s.isQuiet) {
 			return s.rooms(), nil
 		}
 	}
 }
 
-// fresh picks the records to be verified now: those neither known to be alive
-// nor being verified. One that failed is tried again when it is heard again.
-func (s *search) fresh(records []Record) []Record {
-	var fresh []Record
-	for _, r := range records {
-		_, alive := s.found[r.ID]
-		if alive || s.open[r.ID] || len(s.open)+len(s.found) >= MaxHeard {
-			continue
-		}
-		s.open[r.ID] = true
-		fresh = append(fresh, r)
+// toVerify returns r with the addresses to verify now, and whether there are any. Those being
+// dialed are left out, and all if the room was found. Addresses that failed are tried again
+// with the next answer.
+func (s *search) toVerify(r Record) (Record, bool) {
+	_, found := s.found[r.ID]
+	v := s.open[r.ID]
+	if found || v == nil && len(s.open)+len(s.found) >= MaxHeard {
+		return r, false
 	}
-	return fresh
+	if v == nil {
+		v = &verifying{}
+	}
+	r.Addrs = filter(r.Addrs, func(a netip.AddrPort) bool { return !slices.Contains(v.addrs, a) })
+	r.Addrs = r.Addrs[:min(len(r.Addrs), maxPerRecord-len(v.addrs))]
+	if len(r.Addrs) == 0 {
+		return r, false
+	}
+	v.addrs = append(v.addrs, r.Addrs...)
+	v.running++
+	s.open[r.ID] = v
+	return r, true
 }
 
-// settle notes a verdict. The first room that is enough waits a moment for
-// others still being verified, so that several rooms are seen as several.
-func (s *search) settle(v verdict) {
-	delete(s.open, v.id)
+// record notes a verdict. With the first room that is enough the search gets a deadline:
+// until then other rooms are verified, so that a person can choose.
+func (s *search) record(v verdict) {
+	if open := s.open[v.id]; open != nil {
+		if open.running--; open.running == 0 || v.ok {
+			delete(s.open, v.id)
+		}
+	}
 	if !v.ok {
 		return
 	}
 	s.found[v.room.ID] = v.room
-	if s.settled == nil && s.enough != nil && s.enough(v.room) {
-		s.settled = time.After(settle)
+	if s.deadline == nil && s.enough != nil && s.enough(v.room) {
+		s.deadline = time.After(verifyTime)
+		close(s.matched)
 	}
 }
 
-// rooms are all found, sorted by title, then id.
+// rooms returns the rooms that were found, sorted by title, then ID.
 func (s *search) rooms() []Room {
 	return slices.SortedFunc(maps.Values(s.found), func(a, b Room) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.ID, b.ID))
 	})
 }
 
-// listen asks in rounds until the search's time is nearly over, and closes heard.
-func (s *search) listen(ctx context.Context, heard chan<- round) {
-	defer close(heard)
+// ask asks in rounds until the search is nearly over, or a room is enough. It sends the
+// answers to answers, and the outcome of each round to rounds, which it closes at its end.
+func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- round) {
+	defer close(rounds)
 	end := time.Now().Add(s.window - min(verifyTail, s.window/4))
-	silent := true
 	for n := 0; ; n++ {
-		wait := min(rounds[min(n, len(rounds)-1)], time.Until(end))
-		if n > 0 && wait < rounds[0]/2 {
-			return
+		wait := min(pauseAfter(n), time.Until(end))
+		if n > 0 && wait < pauseAfter(0)/2 {
+			break
 		}
-		over := time.After(wait)
-		r := s.askAll(ctx, wait, n == 0)
-		if silent = silent && len(r.records) == 0; silent && (r.deaf || s.DeafToSelf || n+1 >= loopbackRound) {
+		over := time.Now().Add(wait)
+		r := s.askAll(ctx, over, min(wait+linger, time.Until(end)), n == 0, answers)
+		if !s.answered.Load() && (r.deaf || s.DeafToSelf || n+1 >= loopbackRound) {
 			r.records = []Record{thisMachine()}
 		}
 		if n > 0 {
 			r.on = nil
 		}
 		select {
-		case heard <- r:
+		case rounds <- r:
 		case <-ctx.Done():
 			return
 		}
 		select {
-		case <-over: // a round without questions lasts as long as any
+		case <-time.After(time.Until(over)): // a round without questions takes as long as any
 		case <-ctx.Done():
 			return
 		}
+		select {
+		case <-s.matched: // another round would bring the same answers
+			<-ctx.Done()
+			return
+		default:
+		}
+	}
+	select { // the last answers
+	case <-time.After(time.Until(end)):
+	case <-ctx.Done():
 	}
 }
 
-// thisMachine stands for a room on this machine's default port, where no
-// multicast is needed to find it.
+// pauseAfter returns how long after round n, from 0, the next one begins.
+func pauseAfter(n int) time.Duration { return rounds[min(n, len(rounds)-1)] }
+
+// thisMachine is a record for a room on this machine's default port: finding it needs no
+// multicast.
 func thisMachine() Record {
 	return Record{Addrs: []netip.AddrPort{
 		netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), wire.DefaultPort),
@@ -194,11 +263,11 @@ func thisMachine() Record {
 	}}
 }
 
-// askAll asks once on every interface in every family it has, twice if asked
-// to, and merges the answers by room. Each question stands alone: hashicorp/mdns
-// gives up all families when sending fails in one. When ctx ends askAll returns
-// at once; a question on its way cannot be ended and dies with its wait.
-func (s *search) askAll(ctx context.Context, wait time.Duration, twice bool) round {
+// askAll sends a question on every interface over every IP version it has, or two. It
+// returns at over, or once it is clear that no question can be sent. Answers go to answers
+// until wait has passed. Each question has its own sockets: sending may fail over one IP
+// version and work over the other.
+func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration, twice bool, answers chan<- Record) round {
 	all, err := s.LANs()
 	if err != nil {
 		return round{err: err}
@@ -207,12 +276,15 @@ func (s *search) askAll(ctx context.Context, wait time.Duration, twice bool) rou
 	if err != nil {
 		return round{err: err}
 	}
-	type answer struct {
-		records []Record
-		err     error
+	heard := func(r Record) {
+		s.answered.Store(true)
+		r.Addrs = worthDialing(r.Addrs, all)
+		select {
+		case answers <- r:
+		case <-ctx.Done():
+		}
 	}
-	// As many places as there can be answers: nobody may be there to take them.
-	answers, asked := make(chan answer, 4*len(lans)), 0
+	results, asked := make(chan error, 4*len(lans)), 0 // buffered: not all are read
 	for _, l := range lans {
 		for _, v6 := range []bool{false, true} {
 			for again := range 2 {
@@ -223,43 +295,38 @@ func (s *search) askAll(ctx context.Context, wait time.Duration, twice bool) rou
 				go func() {
 					delay := time.Duration(again) * askAgain
 					time.Sleep(delay)
-					records, err := s.Ask(ctx, l, v6, wait-delay)
-					answers <- answer{records, err}
+					results <- s.Ask(ctx, l, v6, wait-delay, heard)
 				}()
 			}
 		}
 	}
-	merged, failed := round{on: lanNames(lans)}, 0
+	r := round{on: lanNames(lans), deaf: true}
+	timer := time.NewTimer(time.Until(over))
+	defer timer.Stop()
 	for range asked {
 		select {
-		case a := <-answers:
-			merged.records = merge(merged.records, a.records)
-			if a.err != nil {
-				failed++
-			}
+		case err := <-results:
+			r.deaf = r.deaf && err != nil
+		case <-timer.C:
+			r.deaf = false
+			return r
 		case <-ctx.Done():
-			return merged
+			r.deaf = false
+			return r
 		}
 	}
-	merged.deaf = failed == asked
-	for i, r := range merged.records {
-		merged.records[i].Addrs = worthDialing(r.Addrs, all)
-	}
-	return merged
+	return r
 }
 
-// merge adds records to list, those of one id as one.
-func merge(list, records []Record) []Record {
-	for _, r := range records {
-		i := slices.IndexFunc(list, func(have Record) bool { return have.ID == r.ID })
-		if i < 0 {
-			list = append(list, r)
-		} else {
-			for _, a := range r.Addrs {
-				if !slices.Contains(list[i].Addrs, a) {
-					list[i].Addrs = append(slices.Clip(list[i].Addrs), a)
-				}
-			}
+// merge adds r to list, or its addresses to the record with its ID.
+func merge(list []Record, r Record) []Record {
+	i := slices.IndexFunc(list, func(have Record) bool { return have.ID == r.ID })
+	if i < 0 {
+		return append(list, r)
+	}
+	for _, a := range r.Addrs {
+		if !slices.Contains(list[i].Addrs, a) {
+			list[i].Addrs = append(slices.Clip(list[i].Addrs), a)
 		}
 	}
 	return list

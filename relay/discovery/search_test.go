@@ -11,22 +11,35 @@ import (
 	"chat/relay/wire"
 )
 
-// A hostile network cannot make one search dial without bounds. (The parts are
-// tested one by one: hundreds of timers that fire at once crash the race
-// detector in a bubble, golang/go#78156.)
+// A hostile network cannot make a search dial without bounds. The parts are tested one by
+// one: hundreds of timers that fire at once in a bubble crash the race detector,
+// golang/go#78156.
 func TestSearchIsBounded(t *testing.T) {
-	s := &search{open: map[string]bool{}}
+	s := &search{open: map[string]*verifying{}}
+	fresh := func(records ...Record) (n int) {
+		for _, r := range records {
+			if _, ok := s.toVerify(r); ok {
+				n++
+			}
+		}
+		return n
+	}
 	var flood []Record
 	for i := range 10 * MaxHeard {
 		flood = append(flood, roomAt(fmt.Sprintf("%016x", i), "x", "192.168.1.7:1"))
 	}
-	if n := len(s.fresh(flood)) + len(s.fresh(flood)); n != MaxHeard {
+	if n := fresh(flood...) + fresh(flood...); n != MaxHeard {
 		t.Errorf("%d of %d records are verified, want %d", n, len(flood), MaxHeard)
 	}
-	s.settle(verdict{id: flood[0].ID}) // it did not answer, and makes room
-	real := Record{ID: "fedcba9876543210"}
-	if fresh := s.fresh([]Record{real}); len(fresh) != 1 {
+	s.record(verdict{id: flood[0].ID}) // it did not answer, and makes way
+	if fresh(roomAt("fedcba9876543210", "x", "192.168.1.7:1")) != 1 {
 		t.Error("records that failed keep a real one out")
+	}
+	for i := range 10 * maxPerRecord { // the same room, at ever more addresses
+		fresh(roomAt("fedcba9876543210", "x", fmt.Sprintf("192.168.2.%d:1", i)))
+	}
+	if n := len(s.open["fedcba9876543210"].addrs); n != maxPerRecord {
+		t.Errorf("%d addresses of one host are tried, want %d", n, maxPerRecord)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -41,7 +54,7 @@ func TestSearchIsBounded(t *testing.T) {
 		}}}
 		dials := make(chan struct{}, maxDials)
 		for range 2 * maxDials {
-			go s.greet(t.Context(), "192.168.1.7:1", dials)
+			go s.probe(t.Context(), "192.168.1.7:1", dials)
 		}
 		synctest.Wait()
 		mu.Lock()

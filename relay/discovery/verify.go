@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	dialStagger  = 100 * time.Millisecond // between attempts at one host; RFC 8305 section 5 asks for 100 ms or more
-	dialTimeout  = time.Second            // for connecting and the greeting
+	dialStagger  = 100 * time.Millisecond // between the dials of one host; RFC 8305 section 5 asks for 100 ms or more
+	dialTimeout  = time.Second            // for connecting and the probe
 	maxDials     = 32                     // at the same time in one search
-	maxPerRecord = 6                      // addresses tried of one host
+	maxPerRecord = 6                      // addresses that are dialed of one host
 	maxAttempts  = 5                      // at each of them
 )
 
-// worthDialing sorts addrs, those in a subnet of ours first, and drops what no
-// room of this network can have, so that nobody is made to dial the internet or
-// services of their own machine by a record.
+// worthDialing sorts addrs, those in our subnets first, and drops those that a room on this
+// network cannot have: a record must not make a client dial the internet, or services on
+// its own machine.
 func worthDialing(addrs []netip.AddrPort, lans []LAN) []netip.AddrPort {
 	rank := func(ap netip.AddrPort) int {
 		a := ap.Addr()
@@ -56,10 +56,9 @@ func worthDialing(addrs []netip.AddrPort, lans []LAN) []netip.AddrPort {
 	return kept[:min(len(kept), maxPerRecord)]
 }
 
-// verify connects to the addresses of rec, one after the other with a short
-// lead each, until one of them greets as the room the record names (any room if
-// it names none). All are tried several times, but for those that failed: a lost
-// SYN is repeated by the system only after a second.
+// verify probes the addresses of rec, each a moment after the one before, until one answers
+// with the room of the record (with any room if the record has no ID). It dials each several
+// times, unless it failed: the system repeats a lost SYN only after a second.
 func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (Room, bool) {
 	type result struct {
 		addr netip.AddrPort
@@ -86,7 +85,7 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 			running++
 			next.Reset(dialStagger)
 			work.Go(func() {
-				room, err := s.greet(ctx, addr.String(), dials)
+				room, err := s.probe(ctx, addr.String(), dials)
 				select {
 				case results <- result{addr, room, err}:
 				case <-ctx.Done():
@@ -98,7 +97,7 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 				r.room.Title, r.room.App = text.Clean(r.room.Title), text.Clean(r.room.App)
 				return Room{r.room, r.addr.String()}, true
 			}
-			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // there, but full: joining will say so
+			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // it is full, as joining it will show
 				return Room{wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, r.addr.String()}, true
 			}
 			attempts = slices.DeleteFunc(attempts, func(a netip.AddrPort) bool { return a == r.addr })
@@ -110,8 +109,8 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 	return Room{}, false
 }
 
-// greet asks the host at addr what room it has, once there is a place in dials.
-func (s *search) greet(ctx context.Context, addr string, dials chan struct{}) (wire.RoomInfo, error) {
+// probe asks the host at addr which room it has, once dials has a free place.
+func (s *search) probe(ctx context.Context, addr string, dials chan struct{}) (wire.RoomInfo, error) {
 	select {
 	case dials <- struct{}{}:
 	case <-ctx.Done():

@@ -1,13 +1,13 @@
-// Package doctor finds out why people on one network cannot find or reach each
-// other's rooms, as far as the machine it runs on can tell. [Examine] goes
-// through a list of checks and hands out a [Finding] for each: a plain sentence,
-// and where something is wrong the one command that mends it.
+// Package doctor finds out why people on one network cannot find or join each other's
+// rooms, as far as the machine it runs on can tell. [Examine] runs a list of checks and
+// reports a [Finding] for each: a plain sentence, and if something is wrong the command
+// that fixes it.
 //
-// It only reports what it has measured: it looks, listens and sends a few
-// packets on the local network, and changes nothing. What it cannot see is said
-// to be so: a machine that hears itself can still be kept apart from others by
-// the network, which is why the rooms of others are looked for at the end.
+// The checks look, listen and send a few packets on the local network. They change nothing,
+// and report only what they have measured. Some causes cannot be seen from one machine: the
+// network may isolate it from others although it hears itself. That is why the last check
+// looks for other people's rooms.
 //
-// The package knows nothing of mDNS records; the few things it needs to be done
-// with them are fields of [System]. In tests all of System is made up.
+// The package does not know mDNS. What it needs is done by functions in the fields of
+// [System]; tests make up all of them.
 package doctor

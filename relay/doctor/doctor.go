@@ -22,75 +22,76 @@ type Level int
 
 const (
 	OK   Level = iota
-	Warn       // may be in the way, or is for some
-	Fail       // is in the way
+	Warn       // may be a problem, or is one for some members
+	Fail       // is a problem
 )
 
-// String is what stands in front of a finding.
+// String returns the word before a finding.
 func (l Level) String() string { return [...]string{"ok", "warn", "FAIL"}[l] }
 
 // A Finding is the result of one check.
 type Finding struct {
 	Level Level
 	Text  string // one sentence, without a full stop
-	Fix   string // the command that mends it; empty where nothing is to be mended
+	Fix   string // the command that fixes it; empty if there is nothing to fix, or no known way
 }
 
-// An Interface is a network interface, as discovery judges it.
+// An Interface is a network interface, as package discovery rates it.
 type Interface struct {
 	Name  string
 	Addrs []netip.Addr // without zones
-	Used  bool         // rooms are announced and looked for here
-	Doubt string       // why it is not used, or only for want of a better one: "is …", "has …"
+	Used  bool         // rooms are announced and searched for here
+	Doubt string       // why it is not used, or used only because there is no better one: "down", "loopback"
 }
 
 func (i Interface) has(v6 bool) bool {
 	return slices.ContainsFunc(i.Addrs, func(a netip.Addr) bool { return a.Is6() == v6 })
 }
 
-// A Room is one that was heard on the network.
+// A Room is a room that was announced on the network.
 type Room struct {
 	Title   string   // cleaned
-	Addrs   []string // where its record says it is; at least one
-	Answers string   // the one that answered as this room; empty: none did
+	Addrs   []string // from its announcement; at least one
+	Answers string   // the address where its host answered; empty: at none
 }
 
-// A System is all that the checks ask of the machine. [Local] fills in what this
-// package does itself; the fields without a default there are the caller's.
+// A System provides everything that the checks need from the machine. [Local] sets the
+// fields that this package can provide; those without a default are the caller's.
 // Functions are called one at a time.
 type System struct {
 	GOOS    string // as runtime.GOOS
 	Program string // path of the running program
 	Root    bool   // may see the firewall's rules
-	Port    int    // of chat host, unless told another one
+	Port    int    // default port of chat host
 
-	// Interfaces are all this machine has, but for the loopback. No default.
+	// Interfaces lists all interfaces of this machine except the loopback. No default.
 	Interfaces func() ([]Interface, error)
-	// Echo announces something on an interface and asks for it there; nil when
-	// the answer was heard. Nil, the default, leaves the check out.
+	// Echo announces something on an interface and asks for it there. It returns nil if
+	// the answer came. If Echo is nil, the default, the check is skipped.
 	Echo func(ctx context.Context, on Interface, v6 bool) error
-	// Rooms are those heard on the network. No default.
+	// Rooms lists the rooms that are announced on the network. No default.
 	Rooms func(ctx context.Context) ([]Room, error)
-	// Probe asks who listens at addr. No default.
+	// Probe asks the host at addr which room it has. No default.
 	Probe func(ctx context.Context, addr string) (wire.RoomInfo, error)
 
-	// Outbound is this machine's IPv4 address on the default route, or zero. No default.
+	// Outbound returns this machine's IPv4 address on the default route, or the zero
+	// Addr. No default.
 	Outbound func() netip.Addr
 
-	JoinGroup func(v6 bool) error // listens for mDNS where the system's routes lead
+	JoinGroup func(v6 bool) error // joins the mDNS group on the interface that the system's routes name
 	Listen    func(ctx context.Context, addr string) (net.Listener, error)
 	Dial      func(ctx context.Context, addr string) (net.Conn, error)
 	ReadFile  func(name string) ([]byte, error)
 	Run       func(ctx context.Context, name string, args ...string) (output string, err error)
 }
 
-// checkTimeout bounds one command or connection of a check.
+// checkTimeout bounds each command and connection of a check.
 const checkTimeout = 3 * time.Second
 
-// checks in the order in which one explains the next.
+// checks are in an order in which each can explain the next.
 var checks = []func(*examination, context.Context){
 	(*examination).interfaces,
-	(*examination).group,
+	(*examination).multicast,
 	(*examination).defaultRoute,
 	(*examination).firewall,
 	(*examination).echo,
@@ -99,17 +100,17 @@ var checks = []func(*examination, context.Context){
 	(*examination).rooms,
 }
 
-// An examination is one run of Examine and belongs to its goroutine.
+// An examination is one run of Examine, and owned by its goroutine.
 type examination struct {
 	System
 	report      func(Finding)
-	used        []Interface // set by the first check
-	groupless   [2]bool     // set by the second: nothing can be heard over IPv4, IPv6
-	firewallFix string      // set by the firewall's; empty: none is known to be in the way
+	used        []Interface // set by interfaces
+	noMulticast [2]bool     // set by multicast: nothing can be received over IPv4, IPv6
+	firewallFix string      // set by firewall; empty: no firewall is known to block anything
 }
 
-// Examine runs all checks, reports each finding when it is made, and returns
-// when all are done or ctx ends, which may take some 10 seconds.
+// Examine runs all checks and reports each finding at once. It returns when all checks are
+// done, after about 10 seconds, or when ctx ends.
 func Examine(ctx context.Context, system System, report func(Finding)) {
 	e := &examination{System: system, report: report}
 	for _, check := range checks {
@@ -120,7 +121,7 @@ func Examine(ctx context.Context, system System, report func(Finding)) {
 	}
 }
 
-// Write writes f in one line, and its fix below.
+// Write writes f on one line, and its fix on the next.
 func (f Finding) Write(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "%-4s %s\n", f.Level, f.Text)
 	if err == nil && f.Fix != "" {
@@ -141,7 +142,7 @@ func (e *examination) fail(fix, format string, args ...any) {
 	e.report(Finding{Fail, fmt.Sprintf(format, args...), fix})
 }
 
-// perOS picks what is to be done on this system.
+// perOS returns the command for this system.
 func (e *examination) perOS(linux, darwin, windows string) string {
 	switch e.GOOS {
 	case "darwin":
@@ -152,56 +153,59 @@ func (e *examination) perOS(linux, darwin, windows string) string {
 	return linux
 }
 
-// reason is what an error says at its core, without the layers of packages.
+// reason returns the innermost text of an error, without the prefixes of packages.
 func reason(err error) string {
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "no answer"
 	case errors.Is(err, exec.ErrNotFound):
-		return "its program is not there"
+		return "its command is not installed"
 	case errors.As(err, &errno):
 		return errno.Error()
 	}
 	return err.Error()
 }
 
+// interfaces reports which network interfaces are used, and why others are not.
 func (e *examination) interfaces(context.Context) {
 	all, err := e.Interfaces()
 	if err != nil {
-		e.fail("", "the network interfaces cannot be listed: %s", reason(err))
+		e.fail("", "cannot list the network interfaces: %s", reason(err))
 		return
 	}
-	var doubts []string
+	var skipped []string
 	for _, i := range all {
 		switch {
 		case i.Used && i.Doubt != "":
 			e.used = append(e.used, i)
-			e.warn(e.connect(), "%s is used for want of a better one: it %s", i.Name, i.Doubt)
+			e.warn(e.connectCommand(), "using %s (%s) because there is no better interface", i.Name, i.Doubt)
+		case i.Used && len(i.Addrs) == 0:
+			e.warn(e.connectCommand(), "%s has no address", i.Name)
 		case i.Used:
 			e.used = append(e.used, i)
-			e.ok("%s is used: %s", i.Name, list(i.Addrs))
+			e.ok("using %s: %s", i.Name, joinAddrs(i.Addrs))
 		default:
-			doubts = append(doubts, i.Name+" "+i.Doubt)
+			skipped = append(skipped, fmt.Sprintf("%s (%s)", i.Name, i.Doubt))
 		}
 	}
-	switch passed := strings.Join(doubts, ", "); {
-	case len(e.used) == 0 && passed == "":
-		e.fail(e.connect(), "this machine has no network interface")
+	switch list := strings.Join(skipped, ", "); {
+	case len(e.used) == 0 && list == "":
+		e.fail(e.connectCommand(), "this machine has no network interface")
 	case len(e.used) == 0:
-		e.fail(e.connect(), "no network interface can be used: %s", passed)
-	case passed != "":
-		e.ok("passed over: %s (--iface NAME uses one nevertheless)", passed)
+		e.fail(e.connectCommand(), "no usable network interface: %s", list)
+	case list != "":
+		e.ok("skipped %s; use --iface NAME to force one", list)
 	}
 }
 
-// connect is the command that brings a machine into a network.
-func (e *examination) connect() string {
+// connectCommand returns the command that connects this machine to a Wi-Fi.
+func (e *examination) connectCommand() string {
 	return e.perOS("nmcli --ask device wifi connect NETWORK",
 		"networksetup -setairportnetwork en0 NETWORK PASSWORD", "netsh wlan connect name=NETWORK")
 }
 
-func list(addrs []netip.Addr) string {
+func joinAddrs(addrs []netip.Addr) string {
 	texts := make([]string, len(addrs))
 	for i, a := range addrs {
 		texts[i] = a.String()
@@ -209,51 +213,51 @@ func list(addrs []netip.Addr) string {
 	return strings.Join(texts, ", ")
 }
 
-// family names what is checked twice, once for each.
-func family(v6 bool) string {
+// ipVersion names the version of IP that a check is about.
+func ipVersion(v6 bool) string {
 	if v6 {
 		return "IPv6"
 	}
 	return "IPv4"
 }
 
-// group joins the multicast group the way a search does: by the system's routes,
-// even where the question itself goes out on a chosen interface.
-func (e *examination) group(context.Context) {
-	var fine []string
-	var bad []Finding
+// multicast joins the multicast group as a search does: on the interface that the system's
+// routes name, even if the question goes out on another one.
+func (e *examination) multicast(context.Context) {
+	var works []string
+	var problems []Finding
 	for n, v6 := range []bool{false, true} {
 		if !slices.ContainsFunc(e.used, func(i Interface) bool { return i.has(v6) }) {
 			continue
 		}
 		err := e.JoinGroup(v6)
 		if err == nil {
-			fine = append(fine, family(v6))
+			works = append(works, ipVersion(v6))
 			continue
 		}
-		e.groupless[n] = true
-		f := Finding{Warn, fmt.Sprintf("multicast cannot be heard over %s (%s): a route for it seems to be missing", family(v6), reason(err)), e.multicastRoute(v6)}
-		if taken(err) {
-			f.Text = "another program keeps UDP port 5353 to itself; end the one that this command names"
+		e.noMulticast[n] = true
+		f := Finding{Warn, fmt.Sprintf("cannot receive multicast over %s (%s): a route is probably missing", ipVersion(v6), reason(err)), e.routeCommand(v6)}
+		if isPortTaken(err) {
+			f.Text = "another program has exclusive use of UDP port 5353; find it with this command and stop it"
 			f.Fix = e.perOS("sudo ss -lunp 'sport = :5353'", "sudo lsof -nP -iUDP:5353", "netstat -abn -p UDP")
 		}
-		if !slices.Contains(bad, f) {
-			bad = append(bad, f)
+		if !slices.Contains(problems, f) {
+			problems = append(problems, f)
 		}
 	}
-	if len(fine) > 0 {
-		e.ok("UDP port 5353 can be shared and multicast heard over %s", strings.Join(fine, " and "))
+	if len(works) > 0 {
+		e.ok("this machine can receive multicast over %s (UDP port 5353)", strings.Join(works, " and "))
 	}
-	for _, f := range bad {
-		if len(fine) == 0 {
+	for _, f := range problems {
+		if len(works) == 0 {
 			f.Level = Fail
 		}
 		e.report(f)
 	}
 }
 
-// multicastRoute is the command that sends multicast to the first interface used.
-func (e *examination) multicastRoute(v6 bool) string {
+// routeCommand returns the command that routes multicast to the first used interface.
+func (e *examination) routeCommand(v6 bool) string {
 	i := slices.IndexFunc(e.used, func(i Interface) bool { return i.has(v6) })
 	name := e.used[i].Name
 	if v6 {
@@ -266,19 +270,22 @@ func (e *examination) multicastRoute(v6 bool) string {
 		fmt.Sprintf("netsh interface ipv4 add route 224.0.0.0/4 \"%s\"", name))
 }
 
-// taken tells whether err says that another program has the port. Windows has
-// numbers of its own: WSAEADDRINUSE, and WSAEACCES for one that is kept exclusively.
-func taken(err error) bool {
+// isPortTaken reports whether err says that another program uses the port. Windows has
+// numbers of its own: WSAEADDRINUSE, and WSAEACCES for exclusive use.
+func isPortTaken(err error) bool {
 	var errno syscall.Errno
 	return errors.As(err, &errno) && (errno == syscall.EADDRINUSE || errno == 10048 || errno == 10013)
 }
 
-// defaultRoute warns of a VPN or a container network that takes the traffic which
-// chose no interface. chat chooses; other programs, and replies, may not.
+// joinCommand is the fix if rooms cannot be found.
+func (e *examination) joinCommand() string { return fmt.Sprintf("chat join --addr HOST:%d", e.Port) }
+
+// defaultRoute warns of a VPN or a container network that gets all traffic for which no
+// interface is chosen. chat chooses one, but other programs possibly do not.
 func (e *examination) defaultRoute(context.Context) {
 	out := e.Outbound()
 	if !out.IsValid() || len(e.used) == 0 {
-		return // no way out is no harm on a LAN
+		return // a LAN needs no default route
 	}
 	all, err := e.Interfaces()
 	if err != nil {
@@ -289,63 +296,63 @@ func (e *examination) defaultRoute(context.Context) {
 			continue
 		}
 		if i.Used {
-			e.ok("the default route goes by %s", i.Name)
+			e.ok("the default route uses %s", i.Name)
 			return
 		}
-		e.warn("chat join --addr HOST:"+fmt.Sprint(e.Port),
-			"the default route goes by %s, which %s: if it is a VPN that shuts out the local network, even a room that is found cannot be reached until it is off", i.Name, i.Doubt)
+		e.warn(e.joinCommand(),
+			"the default route uses %s (%s): a VPN that blocks the local network keeps you from joining rooms until it is off", i.Name, i.Doubt)
 	}
 }
 
+// echo checks that this machine receives its own announcements, as others should.
 func (e *examination) echo(ctx context.Context) {
 	if e.Echo == nil {
 		return
 	}
-	type way struct {
-		on  Interface
-		v6  bool
-		err error
-	}
-	var deaf []way
-	var fine []string
+	var works []string
+	var problems []Finding
 	for _, i := range e.used {
 		for n, v6 := range []bool{false, true} {
-			if !i.has(v6) || e.groupless[n] {
-				continue // the latter was told, and mends this too
+			if !i.has(v6) || e.noMulticast[n] {
+				continue // the latter was reported, and its fix fixes this too
 			}
-			if err := e.Echo(ctx, i, v6); err != nil {
-				deaf = append(deaf, way{i, v6, err})
-			} else {
-				fine = append(fine, i.Name+" "+family(v6))
+			err := e.Echo(ctx, i, v6)
+			if err == nil {
+				works = append(works, i.Name+" "+ipVersion(v6))
+				continue
 			}
+			problems = append(problems, Finding{Warn,
+				fmt.Sprintf("%s does not receive its own announcements over %s (%s)", i.Name, ipVersion(v6), reason(err)), e.silenceFix()})
 		}
 	}
-	if len(fine) > 0 {
-		e.ok("this machine hears its own announcement: %s", strings.Join(fine, ", "))
+	if len(works) > 0 {
+		e.ok("this machine receives its own announcements: %s", strings.Join(works, ", "))
 	}
-	for _, w := range deaf {
-		level := Warn
-		if len(fine) == 0 {
-			level = Fail
+	for _, f := range problems {
+		if len(works) == 0 {
+			f.Level = Fail
 		}
-		e.report(Finding{level, fmt.Sprintf("on %s over %s this machine does not hear its own announcement (%s)", w.on.Name, family(w.v6), reason(w.err)),
-			e.silence()})
+		e.report(f)
 	}
 }
 
-// silence is what most likely mends a machine that cannot be heard by itself;
-// empty where nothing that is known here does.
-func (e *examination) silence() string {
+// silenceFix returns the most likely fix for a machine that does not receive its own
+// packets, or "" if there is none.
+func (e *examination) silenceFix() string {
 	linux := ""
 	switch {
 	case e.firewallFix != "":
 		return e.firewallFix
 	case !e.Root:
-		linux = "sudo " + e.Program + " doctor" // it sees the firewall's rules then
+		linux = e.asRoot() // then it can see the firewall's rules
 	}
 	return e.perOS(linux, `open "x-apple.systempreferences:com.apple.preference.security?Privacy_LocalNetwork"`, e.windowsRule())
 }
 
+// asRoot returns the command that runs the checks again as root.
+func (e *examination) asRoot() string { return "sudo " + e.Program + " doctor" }
+
+// port checks that chat host can listen on its default port.
 func (e *examination) port(ctx context.Context) {
 	ln, err := e.Listen(ctx, fmt.Sprintf(":%d", e.Port))
 	if err == nil {
@@ -356,40 +363,40 @@ func (e *examination) port(ctx context.Context) {
 	probed, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if room, err := e.Probe(probed, fmt.Sprintf("127.0.0.1:%d", e.Port)); err == nil {
-		e.ok("TCP port %d: chat host is running here, room %q", e.Port, room.Title)
+		e.ok("chat host is running here on TCP port %d, room %q", e.Port, room.Title)
 		return
 	}
 	e.warn(fmt.Sprintf("chat host --addr :%d", e.Port+1),
-		"TCP port %d cannot be listened on (%s): without --addr chat host takes another one, which the command names", e.Port, reason(err))
+		"TCP port %d is not available (%s): without --addr, chat host uses another port and shows it", e.Port, reason(err))
 }
 
 // ownAddress connects to this machine by its LAN addresses, as others would.
 func (e *examination) ownAddress(ctx context.Context) {
-	var fine []string
+	var works []string
 	for _, i := range e.used {
-		addr, ok := dialable(i)
+		addr, ok := bestAddr(i)
 		if !ok {
 			continue
 		}
 		if err := e.connectTo(ctx, addr); err != nil {
-			e.fail(e.silence(), "a TCP connection to this machine's own address %s does not come about (%s)", addr, reason(err))
+			e.fail(e.silenceFix(), "cannot connect to this machine's own address %s by TCP (%s)", addr, reason(err))
 			continue
 		}
-		fine = append(fine, addr)
+		works = append(works, addr)
 	}
-	if len(fine) > 0 {
-		e.ok("TCP connections to this machine's own address work: %s", strings.Join(fine, ", "))
+	if len(works) > 0 {
+		e.ok("this machine accepts TCP connections at its own address: %s", strings.Join(works, ", "))
 	}
 }
 
-// dialable is the best address of i, link-local ones with their zone.
-func dialable(i Interface) (string, bool) {
-	for _, good := range []func(netip.Addr) bool{
+// bestAddr returns the address of i that is best to dial, with its zone if it is link-local.
+func bestAddr(i Interface) (string, bool) {
+	for _, isGood := range []func(netip.Addr) bool{
 		netip.Addr.Is4,
 		func(a netip.Addr) bool { return !a.IsLinkLocalUnicast() },
 		netip.Addr.IsLinkLocalUnicast,
 	} {
-		if n := slices.IndexFunc(i.Addrs, good); n >= 0 {
+		if n := slices.IndexFunc(i.Addrs, isGood); n >= 0 {
 			addr := i.Addrs[n]
 			if addr.Is6() && addr.IsLinkLocalUnicast() {
 				addr = addr.WithZone(i.Name)
@@ -400,7 +407,7 @@ func dialable(i Interface) (string, bool) {
 	return "", false
 }
 
-// connectTo listens at host on a free port for as long as it takes to connect there.
+// connectTo listens on a free port at host, and connects to it.
 func (e *examination) connectTo(ctx context.Context, host string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -408,7 +415,7 @@ func (e *examination) connectTo(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
-	defer ln.Close() // the connection needs nobody to accept it
+	defer ln.Close() // the connection need not be accepted
 	conn, err := e.Dial(ctx, ln.Addr().String())
 	if err != nil {
 		return err
@@ -416,20 +423,21 @@ func (e *examination) connectTo(ctx context.Context, host string) error {
 	return conn.Close()
 }
 
+// rooms looks for rooms on the network and checks that their hosts answer.
 func (e *examination) rooms(ctx context.Context) {
 	rooms, err := e.Rooms(ctx)
 	if err != nil {
-		e.warn("chat join --addr HOST:"+fmt.Sprint(e.Port), "no question for rooms could be asked (%s)", reason(err))
+		e.warn(e.joinCommand(), "cannot search for rooms (%s)", reason(err))
 		return
 	}
 	if len(rooms) == 0 {
-		e.warn("chat join --addr HOST:"+fmt.Sprint(e.Port),
-			"no room was heard; if one is open, its firewall, a guest Wi-Fi that keeps devices apart, or another subnet is in the way")
+		e.warn(e.joinCommand(),
+			"no rooms found; if one is open, its firewall, a guest Wi-Fi that isolates devices, or another subnet may hide it")
 		return
 	}
 	for _, r := range rooms {
 		if r.Answers != "" {
-			e.ok("room %q was heard and answers at %s", r.Title, r.Answers)
+			e.ok("found room %q at %s", r.Title, r.Answers)
 			continue
 		}
 		host, _, err := net.SplitHostPort(r.Addrs[0])
@@ -437,6 +445,6 @@ func (e *examination) rooms(ctx context.Context) {
 			host = r.Addrs[0]
 		}
 		e.fail("chat doctor    (on the machine at "+host+")",
-			"room %q was heard, but nobody answers at %s: that machine's firewall or the network keeps TCP away, or the room is over", r.Title, strings.Join(r.Addrs, ", "))
+			"room %q is announced at %s but does not answer: a firewall on that machine or the network blocks TCP, or the room has closed", r.Title, strings.Join(r.Addrs, ", "))
 	}
 }

@@ -10,13 +10,12 @@ import (
 	"strings"
 )
 
-// What a firewall has to let in: a room's TCP port on the host; questions to UDP
-// port 5353; and on the joining side the answers, which come from UDP port 5353
-// to whatever port the question left from. As a question goes to the multicast
-// group, no firewall takes such an answer for the reply that it is.
+// A firewall must let in a room's TCP port on the host, and questions to UDP port 5353. On
+// the joining side it must let in the answers: they come from UDP port 5353 to the port
+// that the question left from. Questions go to a multicast group, so firewalls do not
+// recognize the answers as replies.
 
-// firewall looks for the firewall programs of this system and asks them. Rules are
-// read, never changed.
+// firewall asks the firewall programs of this system. Rules are read, never changed.
 func (e *examination) firewall(ctx context.Context) {
 	switch e.GOOS {
 	case "linux":
@@ -34,7 +33,7 @@ func (e *examination) run(ctx context.Context, name string, args ...string) (str
 	return e.Run(ctx, name, args...)
 }
 
-// blocked reports a firewall that is on and known to keep something out.
+// blocked reports a firewall that is on and blocks something.
 func (e *examination) blocked(fix, format string, args ...any) {
 	e.firewallFix = fix
 	e.warn(fix, format, args...)
@@ -45,13 +44,13 @@ func (e *examination) linuxFirewall(ctx context.Context) {
 		return
 	}
 	if e.Root {
-		e.ok("no firewall was found that keeps anything out (looked for ufw, firewalld, nftables and iptables)")
+		e.ok("no firewall blocks connections (checked ufw, firewalld, nftables and iptables)")
 		return
 	}
-	e.ok("no ufw or firewalld is known to be on; rules of nftables and iptables are shown to root only: sudo %s doctor", e.Program)
+	e.ok("ufw and firewalld seem to be off; to check nftables and iptables too, run %s", e.asRoot())
 }
 
-// ufw tells whether ufw is in charge. Its own rules let in multicast to 5353.
+// ufw reports whether ufw is on. Its default rules let in multicast to port 5353.
 func (e *examination) ufw(ctx context.Context) bool {
 	out, err := e.run(ctx, "ufw", "status", "verbose")
 	if errors.Is(err, exec.ErrNotFound) {
@@ -59,25 +58,25 @@ func (e *examination) ufw(ctx context.Context) bool {
 	}
 	fix := fmt.Sprintf("sudo ufw allow %d/tcp && sudo ufw allow proto udp from any port 5353", e.Port)
 	switch {
-	case err != nil: // root only
+	case err != nil: // only root may ask
 		conf, err := e.ReadFile("/etc/ufw/ufw.conf")
 		if err != nil || !strings.Contains(string(conf), "\nENABLED=yes") {
 			return false
 		}
-		e.warn("sudo "+e.Program+" doctor", "ufw is set to be on, and shows its rules to root only")
+		e.warn(e.asRoot(), "ufw is enabled; only root can see its rules")
 	case !strings.Contains(out, "Status: active"):
 		return false
 	case strings.Contains(out, "allow (incoming)"):
-		e.ok("ufw is on and lets everything in")
+		e.ok("ufw is on and allows all incoming traffic")
 	case ufwAllows(out, strconv.Itoa(e.Port)) && ufwAllows(out, "5353"):
-		e.ok("ufw is on and has rules for TCP port %d and UDP port 5353", e.Port)
+		e.ok("ufw is on and allows TCP port %d and UDP port 5353", e.Port)
 	default:
-		e.blocked(fix, "ufw is on, and has no rules that name a room's TCP port %d and mDNS answers, UDP port 5353", e.Port)
+		e.blocked(fix, "ufw is on and lacks a rule for TCP port %d (rooms) or UDP port 5353 (mDNS answers)", e.Port)
 	}
 	return true
 }
 
-// ufwAllows tells whether a rule of the status names port and allows.
+// ufwAllows reports whether the status has a rule that allows port.
 func ufwAllows(status, port string) bool {
 	for line := range strings.Lines(status) {
 		before, after, found := strings.Cut(line, "ALLOW")
@@ -93,7 +92,7 @@ func ufwAllows(status, port string) bool {
 	return false
 }
 
-// firewalld tells whether firewalld is in charge.
+// firewalld reports whether firewalld is on.
 func (e *examination) firewalld(ctx context.Context) bool {
 	state, err := e.run(ctx, "firewall-cmd", "--state")
 	if err != nil || strings.TrimSpace(state) != "running" {
@@ -108,7 +107,7 @@ func (e *examination) firewalld(ctx context.Context) bool {
 	args := append(strings.Fields(zone), "--list-all")
 	out, err := e.run(ctx, "firewall-cmd", args...)
 	if err != nil {
-		e.warn("sudo "+e.Program+" doctor", "firewalld is on, and does not show its rules")
+		e.warn(e.asRoot(), "firewalld is on but does not show its rules")
 		return true
 	}
 	fields := map[string]string{}
@@ -116,19 +115,20 @@ func (e *examination) firewalld(ctx context.Context) bool {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		fields[key] = " " + strings.TrimSpace(value) + " "
 	}
-	const ephemeral = 40000 // stands for all ports that Linux gives out by itself, 32768 to 60999
-	room := opens(fields["ports"], e.Port, "tcp")
-	questions := strings.Contains(fields["services"], " mdns ") || opens(fields["ports"], 5353, "udp")
-	answers := opens(fields["source-ports"], 5353, "udp") || opens(fields["ports"], ephemeral, "udp")
+	const ephemeral = 40000 // stands for the ports that Linux assigns, 32768 to 60999
+	room := allows(fields["ports"], e.Port, "tcp")
+	questions := strings.Contains(fields["services"], " mdns ") || allows(fields["ports"], 5353, "udp")
+	answers := allows(fields["source-ports"], 5353, "udp") || allows(fields["ports"], ephemeral, "udp")
 	if strings.TrimSpace(fields["target"]) == "ACCEPT" || room && questions && answers {
-		e.ok("firewalld is on and lets rooms and mDNS in")
+		e.ok("firewalld is on and allows rooms and mDNS")
 		return true
 	}
 	e.blocked(fmt.Sprintf("sudo firewall-cmd%s --permanent --add-service=mdns --add-port=%d/tcp --add-source-port=5353/udp && sudo firewall-cmd --reload", zone, e.Port),
-		"firewalld is on, and keeps out %s", missing(room, questions, answers, e.Port))
+		"firewalld is on and blocks %s", missing(room, questions, answers, e.Port))
 	return true
 }
 
+// missing lists the traffic that a firewall does not allow.
 func missing(room, questions, answers bool, port int) string {
 	var out []string
 	if !room {
@@ -143,8 +143,8 @@ func missing(room, questions, answers bool, port int) string {
 	return strings.Join(out, ", ")
 }
 
-// opens tells whether a list such as "22/tcp 1025-65535/udp" holds port.
-func opens(list string, port int, protocol string) bool {
+// allows reports whether a list such as "22/tcp 1025-65535/udp" contains port.
+func allows(list string, port int, protocol string) bool {
 	for _, entry := range strings.Fields(list) {
 		ports, proto, _ := strings.Cut(entry, "/")
 		low, high, isRange := strings.Cut(ports, "-")
@@ -160,27 +160,27 @@ func opens(list string, port int, protocol string) bool {
 	return false
 }
 
-// nftables tells whether rules could be read and keep anything out.
+// nftables reports whether its rules could be read and block anything.
 func (e *examination) nftables(ctx context.Context) bool {
 	out, err := e.run(ctx, "nft", "list", "ruleset")
 	if err != nil {
 		return false
 	}
-	table, chain, open := strictChain(out)
+	table, chain, rules := strictChain(out)
 	if chain == "" {
 		return false
 	}
-	if strings.Contains(open, strconv.Itoa(e.Port)) && strings.Contains(open, "5353") {
-		e.ok("nftables drops what it does not know, and has rules for TCP port %d and UDP port 5353", e.Port)
+	if strings.Contains(rules, strconv.Itoa(e.Port)) && strings.Contains(rules, "5353") {
+		e.ok("nftables blocks traffic by default and has rules for TCP port %d and UDP port 5353", e.Port)
 		return true
 	}
 	rule := "insert rule " + table + " " + chain + " "
 	e.blocked(fmt.Sprintf("sudo nft '%stcp dport %d accept; %sudp dport 5353 accept; %sudp sport 5353 accept'", rule, e.Port, rule, rule),
-		"nftables (table %s, chain %s) drops what it does not know, and has no rules that name TCP port %d and UDP port 5353", table, chain, e.Port)
+		"nftables (table %s, chain %s) blocks traffic by default and lacks rules for TCP port %d and UDP port 5353", table, chain, e.Port)
 	return true
 }
 
-// iptables tells whether rules could be read and keep anything out.
+// iptables reports whether its rules could be read and block anything.
 func (e *examination) iptables(ctx context.Context) bool {
 	out, err := e.run(ctx, "iptables", "-S", "INPUT")
 	if err != nil {
@@ -194,18 +194,18 @@ func (e *examination) iptables(ctx context.Context) bool {
 	case !strict:
 		return false
 	case strings.Contains(out, strconv.Itoa(e.Port)) && strings.Contains(out, "5353"):
-		e.ok("iptables drops what it does not know, and has rules for TCP port %d and UDP port 5353", e.Port)
+		e.ok("iptables blocks traffic by default and has rules for TCP port %d and UDP port 5353", e.Port)
 		return true
 	}
 	const accept = "sudo iptables -I INPUT -p %s -j ACCEPT"
 	e.blocked(fmt.Sprintf(accept+" && "+accept+" && "+accept, fmt.Sprintf("tcp --dport %d", e.Port), "udp --dport 5353", "udp --sport 5353"),
-		"iptables drops what it does not know, and has no rules that name TCP port %d and UDP port 5353", e.Port)
+		"iptables blocks traffic by default and lacks rules for TCP port %d and UDP port 5353", e.Port)
 	return true
 }
 
-// strictChain finds the first input chain of a ruleset that drops by its policy or
-// its last rule, and returns the chain's text.
-func strictChain(ruleset string) (table, chain, text string) {
+// strictChain returns the first input chain of a ruleset that blocks traffic by its policy
+// or its last rule, with its table and its rules.
+func strictChain(ruleset string) (table, chain, rules string) {
 	var inTable, inChain, last string
 	var body strings.Builder
 	input, strict := false, false
@@ -227,7 +227,7 @@ func strictChain(ruleset string) (table, chain, text string) {
 		case strings.Contains(line, "hook input"):
 			input, strict = true, strings.Contains(line, "policy drop")
 		default:
-			// Only a bare verdict ends a chain for everything.
+			// Only a rule without conditions applies to all traffic.
 			last = strings.Join(words, " ")
 			if words[0] != "drop" && words[0] != "reject" && words[0] != "counter" {
 				last = ""
@@ -244,37 +244,37 @@ func (e *examination) darwinFirewall(ctx context.Context) {
 	out, err := e.run(ctx, socketFilter, "--getglobalstate")
 	switch {
 	case err != nil:
-		e.ok("the firewall could not be asked (%s)", reason(err))
+		e.ok("cannot check the firewall (%s)", reason(err))
 		return
 	case !strings.Contains(out, "enabled"):
-		e.ok("the firewall of macOS is off")
+		e.ok("the macOS firewall is off")
 		return
 	}
 	app, err := e.run(ctx, socketFilter, "--getappblocked", e.Program)
 	if err == nil && strings.Contains(app, "permitted") {
-		e.ok("the firewall of macOS is on and lets this program in")
+		e.ok("the macOS firewall is on and allows this program")
 		return
 	}
 	e.blocked(fmt.Sprintf(`sudo %s --add "%s" --unblockapp "%[2]s"`, socketFilter, e.Program),
-		"the firewall of macOS is on, and does not let this program in: others cannot reach a room here")
+		"the macOS firewall is on and blocks this program: others cannot join a room here")
 }
 
 func (e *examination) windowsFirewall(ctx context.Context) {
 	out, err := e.run(ctx, "netsh", "advfirewall", "show", "currentprofile", "state")
 	if err != nil {
-		e.ok("the firewall could not be asked (%s)", reason(err))
+		e.ok("cannot check the firewall (%s)", reason(err))
 		return
 	}
-	// The words are in the system's language; only the English ones are known.
+	// The output is in the system's language; only English is understood.
 	if words := strings.Fields(out); strings.Contains(out, "State") && !slices.Contains(words, "ON") {
-		e.ok("the firewall of Windows is off for this network")
+		e.ok("the Windows firewall is off for this network")
 		return
 	}
 	if rule, err := e.run(ctx, "netsh", "advfirewall", "firewall", "show", "rule", "name=chat"); err == nil && rule != "" {
-		e.ok("the firewall of Windows has a rule named chat")
+		e.ok("the Windows firewall has a rule named chat")
 		return
 	}
-	e.blocked(e.windowsRule(), "the firewall of Windows has no rule named chat: unless it was allowed when Windows asked, others cannot reach a room here, nor this program hear of rooms (the command needs an administrator's prompt)")
+	e.blocked(e.windowsRule(), "the Windows firewall has no rule named chat: unless you allowed chat when Windows asked, others cannot join a room here, and rooms cannot be found (run the command as administrator)")
 }
 
 func (e *examination) windowsRule() string {

@@ -10,7 +10,7 @@ import (
 	"chat/relay/wire"
 )
 
-// Local is this machine, but for the fields that have no default.
+// Local returns this machine's System, without the fields that have no default.
 func Local() System {
 	program, err := os.Executable()
 	if err != nil {
@@ -35,7 +35,7 @@ func Local() System {
 
 func run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C") // the words are read by this program
+	cmd.Env = append(os.Environ(), "LC_ALL=C") // English output: the checks parse it
 	out, err := cmd.Output()
 	return string(out), err
 }

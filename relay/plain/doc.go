@@ -1,6 +1,6 @@
-// Package plain is a conversation without a screen: lines a person types at any
-// terminal, however dumb, or lines from a pipe; what is heard is appended, never
-// redrawn, and no escape sequence is written. Scripts and screen readers use it.
+// Package plain is chat join without a screen: a person types lines at a terminal, or a
+// pipe provides them. Output is only ever appended, and has no escape sequences. Scripts
+// and screen readers use it.
 //
-// [Talk] joins an [Input] and a client.Client.
+// [Run] connects an [Input] and a client.Client.
 package plain

@@ -14,35 +14,33 @@ import (
 	"chat/relay/wire"
 )
 
-const (
-	// aheadBytes is how much is read ahead while the host is slow or away. Past it
-	// the program that writes to us waits.
-	aheadBytes = 1 << 20
-)
+// aheadBytes is how much is read ahead while the host is slow or disconnected. Beyond it the
+// program that writes to us waits.
+const aheadBytes = 1 << 20
 
-// errReadInput is in the error of an input that could not be read to its end.
-var errReadInput = errors.New("read what is to be said")
+// errReadInput is wrapped by the error of an input that could not be read to its end.
+var errReadInput = errors.New("read the input")
 
-// An Input holds the lines that have come in and wait to be said, cleaned, and
-// none longer than one message may be: a longer one comes in pieces. One
-// goroutine takes them out.
+// An Input holds the lines that were read and not yet sent. They are cleaned, and none is
+// longer than one message: longer ones are split. Only one goroutine may take them.
 //
-// The goroutine that reads ends with what it reads. Nothing else can end it: a
-// read of a terminal cannot be called off.
+// The goroutine that reads ends only with its reader: a read from a terminal cannot be
+// canceled.
 type Input struct {
-	more  chan struct{} // capacity 1: lines came, or the end
-	space chan struct{} // capacity 1: lines were taken, or nobody will
+	more  chan struct{} // capacity 1: lines were added, or the input ended
+	space chan struct{} // capacity 1: lines were taken, or the Input was closed
 
-	blank int // lines in a row that were blank; the reader's
+	blank int // blank lines in a row; owned by the reading goroutine
 
+	// Guarded by mu.
 	mu     sync.Mutex
 	lines  []string
-	bytes  int   // in lines
+	bytes  int   // in lines, with their newlines
 	err    error // io.EOF, or why no more lines come
-	closed bool  // nobody takes them any more
+	closed bool
 }
 
-// Read begins to read r.
+// Read starts reading r.
 func Read(r io.Reader) *Input {
 	in := &Input{more: make(chan struct{}, 1), space: make(chan struct{}, 1)}
 	go in.read(r)
@@ -51,8 +49,8 @@ func Read(r io.Reader) *Input {
 
 func (in *Input) read(r io.Reader) {
 	lines := bufio.NewReaderSize(r, wire.MessageBytes)
-	var held []byte // the beginning of a rune that a piece ended in
-	inLine := false // a piece of the line was added already
+	var held []byte // the first bytes of a rune that the last piece ended in
+	inLine := false // a piece of this line was added already
 	for {
 		piece, err := lines.ReadSlice('\n')
 		line := append(held, piece...)
@@ -76,8 +74,7 @@ func (in *Input) read(r io.Reader) {
 	}
 }
 
-// unfinishedRune returns how many bytes at the end of b begin a rune that goes on
-// behind it.
+// unfinishedRune returns how many bytes at the end of b are the beginning of a rune.
 func unfinishedRune(b []byte) int {
 	for n := 1; n <= min(utf8.UTFMax-1, len(b)); n++ {
 		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {
@@ -90,12 +87,12 @@ func unfinishedRune(b []byte) int {
 	return 0
 }
 
-// add puts a line behind the others, in pieces if it is too long for a message.
+// add appends a line, in pieces if it is too long for a message.
 func (in *Input) add(line string) {
 	line = text.Clean(line)
 	if strings.TrimSpace(line) == "" {
 		line = ""
-		if in.blank++; in.blank >= wire.MessageLines { // more than that fits into no message
+		if in.blank++; in.blank >= wire.MessageLines { // more do not fit into a message
 			return
 		}
 	} else {
@@ -111,6 +108,10 @@ func (in *Input) add(line string) {
 			in.mu.Unlock()
 			<-in.space
 			in.mu.Lock()
+		}
+		if in.closed {
+			in.mu.Unlock()
+			return
 		}
 		in.lines = append(in.lines, line[:n])
 		in.bytes += n + 1
@@ -129,7 +130,7 @@ func wake(c chan struct{}) {
 	}
 }
 
-// end tells that no more lines come.
+// end records why no more lines come.
 func (in *Input) end(err error) {
 	if err != io.EOF {
 		err = fmt.Errorf("%w: %w", errReadInput, err)
@@ -140,7 +141,7 @@ func (in *Input) end(err error) {
 	wake(in.more)
 }
 
-// Close tells that nobody takes lines any more.
+// Close says that no more lines will be taken. The reading goroutine discards the rest.
 func (in *Input) Close() {
 	in.mu.Lock()
 	in.closed = true
@@ -148,7 +149,7 @@ func (in *Input) Close() {
 	wake(in.space)
 }
 
-// left returns how many lines wait, without the blank ones at the end.
+// left returns how many lines were not taken, without blank ones at the end.
 func (in *Input) left() int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -159,32 +160,32 @@ func (in *Input) left() int {
 	return n
 }
 
-// Line waits for the next line. It returns io.EOF behind the last one.
+// Line waits for the next line. After the last one it returns io.EOF.
 func (in *Input) Line(ctx context.Context) (string, error) {
-	lines, err := in.take(ctx, func(lines []string) int { return min(len(lines), 1) })
+	lines, err := in.takeLines(ctx, func(lines []string) int { return min(len(lines), 1) })
 	if err != nil {
 		return "", err
 	}
 	return lines[0], nil
 }
 
-// block waits for lines, and returns as many as have come and fit into one
-// message. Blank lines stay in their place within it; a message of blank lines
-// alone there is not, so they wait for the line behind them; those at the end of
-// all, and those over 99 in a row, are not said. It returns io.EOF behind the last line.
+// block waits for lines, and returns as many of those that have come as fit into one
+// message. Blank lines stay in their place. No message has only blank lines: they wait for
+// the line after them. Blank lines at the end, and more than 99 in a row, are dropped.
+// After the last line it returns io.EOF.
 func (in *Input) block(ctx context.Context) ([]string, error) {
-	lines, err := in.take(ctx, blockOf)
+	lines, err := in.takeLines(ctx, blockOf)
 	if err != nil {
 		return nil, err
 	}
 	for len(lines) > 1 && lines[0] == "" && len(strings.Join(lines, "\n")) > wire.MessageBytes {
-		lines = lines[1:] // blank lines before one that fills the message
+		lines = lines[1:] // blank lines before a line as long as a message
 	}
 	return lines, nil
 }
 
-// blockOf returns how many of lines make a block: it ends in a line that is not
-// blank, for at the end of a message blank lines go.
+// blockOf returns how many of lines make a block. It ends with a line that is not blank:
+// hosts remove blank lines from the end of a message.
 func blockOf(lines []string) int {
 	bytes, n := 0, 0
 	for i, line := range lines {
@@ -199,9 +200,9 @@ func blockOf(lines []string) int {
 	return n
 }
 
-// take waits until want returns how many lines to take. At the end of what comes
-// in it takes none.
-func (in *Input) take(ctx context.Context, want func([]string) int) ([]string, error) {
+// takeLines waits until want returns how many lines to take, and takes them. At the end of
+// the input it returns an error.
+func (in *Input) takeLines(ctx context.Context, want func([]string) int) ([]string, error) {
 	for {
 		in.mu.Lock()
 		n, err := want(in.lines), in.err

@@ -1,12 +1,18 @@
 package plain
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -15,31 +21,26 @@ import (
 	"chat/relay/wire"
 )
 
-// blocksOf returns the blocks that what r reads is said in.
-func blocksOf(t *testing.T, r io.Reader) [][]string {
+// blocksOf returns the blocks that r is sent in, if all of it, or as much as is read ahead,
+// has come before the first one.
+func blocksOf(t *testing.T, r io.Reader) (blocks [][]string) {
 	t.Helper()
-	in := Read(r)
-	defer in.Close()
-	for range 100 { // until all is there, if it is little
-		in.mu.Lock()
-		ended := in.err != nil
-		in.mu.Unlock()
-		if ended {
-			break
+	bubble(t, func(t *testing.T) {
+		in := Read(r)
+		defer in.Close()
+		synctest.Wait()
+		for {
+			block, err := in.block(t.Context())
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocks = append(blocks, block)
 		}
-		time.Sleep(time.Millisecond)
-	}
-	var blocks [][]string
-	for {
-		block, err := in.block(t.Context())
-		if err == io.EOF {
-			return blocks
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		blocks = append(blocks, block)
-	}
+	})
+	return blocks
 }
 
 func TestInputKeepsEveryLine(t *testing.T) {
@@ -71,12 +72,12 @@ func TestInputKeepsEveryLine(t *testing.T) {
 		}
 		strip := strings.NewReplacer("\n", "", "\r", "")
 		if strip.Replace(got.String()) != strip.Replace(input.String()) {
-			t.Fatal("what came out is not what came in")
+			t.Fatal("the output is not the input")
 		}
 	}
 }
 
-// A slowReader gives its bytes in reads of any size.
+// A slowReader returns its bytes in reads of any size.
 type slowReader struct {
 	rest   []byte
 	random *rand.Rand
@@ -98,10 +99,10 @@ func TestBlocks(t *testing.T) {
 		want     [][]string
 	}{
 		{"nothing", "", nil},
-		{"blank lines alone", "\n \n\n", nil},
+		{"only blank lines", "\n \n\n", nil},
 		{"no newline at the end", "a", [][]string{{"a"}}},
 		{"blank lines between and at the end", "\na\n\n\tb\n\n", [][]string{{"", "a", "", "\tb"}}},
-		{"a slash is a slash", "/quit\n//x\n", [][]string{{"/quit", "//x"}}},
+		{"slashes", "/quit\n//x\n", [][]string{{"/quit", "//x"}}},
 		{"controls", "\x1b[31mred\x1b[m\r\n", [][]string{{"␛[31mred␛[m"}}},
 		{"more blank lines than a block", strings.Repeat("\n", 150) + "a\n", [][]string{append(make([]string, wire.MessageLines-1), "a")}},
 		{"a long line", strings.Repeat("é", 10_000), [][]string{{strings.Repeat("é", wire.MessageBytes/2)}, {strings.Repeat("é", 10_000-wire.MessageBytes/2)}}},
@@ -119,10 +120,78 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// Blank lines without end neither hang nor fill the memory.
-func TestBlankLinesWithoutEnd(t *testing.T) {
+// Endless blank lines neither hang nor fill the memory.
+func TestEndlessBlankLines(t *testing.T) {
 	blocks := blocksOf(t, strings.NewReader(strings.Repeat("\n", 2_000_000)+"end\n"))
 	if len(blocks) != 1 || len(blocks[0]) > wire.MessageLines || blocks[0][len(blocks[0])-1] != "end" {
 		t.Errorf("%d blocks, want one of at most %d lines", len(blocks), wire.MessageLines)
 	}
+}
+
+// Lines are taken one by one until the end, and a read error comes after them.
+func TestLine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := Read(io.MultiReader(strings.NewReader("one\r\n\ntwo\x07\nthree"), iotest.ErrReader(errors.New("the tape is torn"))))
+		for _, want := range []string{"one", "", "two␇", "three"} {
+			if got, err := in.Line(t.Context()); got != want || err != nil {
+				t.Errorf("got %q, %v; want %q", got, err, want)
+			}
+		}
+		for range 2 {
+			if _, err := in.Line(t.Context()); !errors.Is(err, errReadInput) || !strings.HasSuffix(err.Error(), "the tape is torn") {
+				t.Errorf("got %v, want the read error", err)
+			}
+		}
+	})
+}
+
+// Who waits for a line can stop waiting.
+func TestLineEndsWithItsContext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		in := Read(r)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := in.Line(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the deadline", err)
+		}
+		w.Close()
+	})
+}
+
+// Only so much is read ahead while no line is taken; after Close the rest is discarded, and
+// the program that writes to us does not wait for ever.
+func TestReadAheadIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		in := Read(r)
+		line := []byte(strings.Repeat("x", 1<<10-1) + "\n")
+		var written atomic.Int64
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for range 10 * aheadBytes / len(line) {
+				n, _ := w.Write(line)
+				written.Add(int64(n))
+			}
+			w.Close()
+		})
+		synctest.Wait()
+		if n := written.Load(); n < aheadBytes || n > aheadBytes+64<<10 {
+			t.Errorf("read %d bytes ahead, want about %d", n, aheadBytes)
+		}
+		before := in.left()
+		if _, err := in.Line(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := in.left(); n != before {
+			t.Errorf("%d lines wait, want %d: one was taken, and one read", n, before)
+		}
+		in.Close()
+		writer.Wait()
+		synctest.Wait()
+		if n := in.left(); n != before {
+			t.Errorf("%d lines wait after Close, want %d", n, before)
+		}
+	})
 }

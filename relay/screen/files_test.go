@@ -57,7 +57,7 @@ func TestSendAndGetFiles(t *testing.T) {
 		}
 		r.typed("/get 3")
 		r.keys("enter")
-		if !r.shows("! no file was sent here yet; /send PATH sends one") {
+		if !r.shows("! no uploads yet; /send PATH uploads a file") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		r.room.files = []wire.File{soup}

@@ -1,0 +1,148 @@
+package plain
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"chat/relay/client"
+	"chat/relay/wire"
+)
+
+// Options are the input and the outputs of a conversation, and how to print it.
+//
+// A person at a terminal types lines; those that begin with "/" are commands. From a pipe
+// every line is sent as it is, and the conversation ends when the host has acknowledged
+// all of them. A terminal gets all events, in words. A pipe gets only messages, or with
+// JSON the events; everything else goes to Err.
+type Options struct {
+	In       *Input
+	Out, Err io.Writer
+	Piped    bool        // In is not a terminal
+	OutPiped bool        // Out is not a terminal
+	JSON     bool        // print events as JSON lines
+	Follow   bool        // stay in the room when In has ended
+	Log      *Transcript // gets the messages; nil: none
+
+	// Accessible prints messages as a screen reader reads them well: "alice: soup is
+	// ready", without times and brackets.
+	Accessible bool
+}
+
+// A conversation connects an input, a client and the outputs. One goroutine sends the
+// input, another prints the events.
+type conversation struct {
+	Options // Out is for the printer only; Err may be written to by any goroutine
+	client  *client.Client
+
+	// Owned by the printer.
+	out     *bufio.Writer
+	outErr  error  // why nothing is printed any more
+	nick    string // ours
+	resumed bool   // the client has reconnected before
+	held    uint64 // seq of the first message that the host could not store for now; 0: none
+
+	// Owned by the sender.
+	rejected int // lines that the host rejected
+	unsent   int // lines from In that the client did not accept
+
+	transfers sync.WaitGroup // running uploads and downloads; added to by the sender
+}
+
+// stuckWait is how long the last lines may take to be printed: a terminal that was
+// stopped with Ctrl-S accepts none.
+const stuckWait = 2 * time.Second
+
+// Run sends the input to the room that c has joined, and prints its events. It returns when
+// all input is acknowledged (unless Follow is set), the client has ended, or ctx ends.
+// Before it returns it closes c, so that the room sees a member leave and not a lost
+// connection. The error says how many lines were not delivered.
+func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
+	defer c.Close()
+	v := &conversation{Options: opts, client: c, out: bufio.NewWriterSize(opts.Out, 32<<10)}
+	v.Err = &lockedWriter{w: opts.Err}
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	printed := make(chan struct{})
+	go func() {
+		defer close(printed)
+		v.printEvents(ctx, leave)
+	}()
+	sent := make(chan error, 1)
+	go func() { sent <- v.sendInput(ctx) }()
+	select {
+	case err = <-sent:
+		if err == nil && v.Follow {
+			select {
+			case <-ctx.Done():
+			case <-printed:
+			}
+		}
+	case <-printed:
+		leave()
+		err = <-sent
+	}
+	leave()
+	c.Close() // outcome counts the messages that its error is about
+	v.transfers.Wait()
+	select {
+	case <-printed:
+	case <-time.After(stuckWait):
+		return errors.New("the output is blocked; left without printing the last lines")
+	}
+	return v.outcome(err)
+}
+
+// outcome returns the error of the whole conversation. err is the sender's: it is old news
+// if the client has ended, or if we wanted to leave.
+func (v *conversation) outcome(err error) error {
+	unsent := v.unsent
+	for _, r := range v.client.Pending() {
+		unsent += 1 + strings.Count(r.Text, "\n")
+	}
+	if v.Piped {
+		unsent += v.In.left()
+	}
+	lost := ""
+	if unsent > 0 {
+		lost = fmt.Sprintf("; %s not delivered", wire.Counted(unsent, "line was", "lines were"))
+	}
+	end := v.client.Err()
+	if refusal, ok := errors.AsType[*client.RefusedError](end); ok && refusal.Code == wire.CodeQuit {
+		end = nil // we asked for it
+	}
+	switch {
+	case v.outErr != nil:
+		return fmt.Errorf("write the output: %w%s", v.outErr, lost)
+	case errors.Is(end, client.ErrGaveUp):
+		return fmt.Errorf("%w%s\nhint: check that chat host is still running; chat join finds it when it is back", client.ErrGaveUp, lost)
+	case end != nil && !errors.Is(end, context.Canceled):
+		return fmt.Errorf("%w%s", end, lost)
+	case unsent > 0:
+		return errors.New(strings.TrimPrefix(lost, "; "))
+	case v.Log.failed() != nil:
+		return v.Log.failed()
+	case v.rejected > 0:
+		return fmt.Errorf("the host rejected %s", wire.Counted(v.rejected, "line", "lines"))
+	case errors.Is(err, errReadInput):
+		return err
+	}
+	return nil
+}
+
+// A lockedWriter may be written to by several goroutines.
+type lockedWriter struct {
+	mu sync.Mutex // guards w
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

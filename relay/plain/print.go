@@ -1,0 +1,164 @@
+package plain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"chat/relay/client"
+	"chat/relay/wire"
+)
+
+// printEvents prints events until the client has ended. If Out cannot be written to, it
+// calls leave.
+func (v *conversation) printEvents(ctx context.Context, leave context.CancelFunc) {
+	for e := range v.client.Events() {
+		switch e := e.(type) {
+		case client.Connected:
+			v.printConnected(e)
+		case client.Disconnected:
+			if e.Attempt == 0 && ctx.Err() == nil {
+				v.printDisconnected(e.Err)
+			}
+		case client.Received:
+			v.printReceived(e)
+		}
+		if len(v.client.Events()) == 0 {
+			v.flush(leave)
+		}
+	}
+	v.flush(leave)
+}
+
+// flush writes the buffered output. It is called when no more events are waiting: a
+// backlog of a thousand lines takes one write, and no line is late.
+func (v *conversation) flush(leave context.CancelFunc) {
+	if err := v.out.Flush(); err != nil && v.outErr == nil {
+		v.outErr = err
+		leave()
+	}
+}
+
+// printNotice prints lines that are not messages: on a terminal among the messages,
+// otherwise on Err.
+func (v *conversation) printNotice(lines string) {
+	if !v.OutPiped && !v.JSON {
+		v.out.WriteString(lines)
+		return
+	}
+	io.WriteString(v.Err, lines)
+}
+
+func (v *conversation) printConnected(e client.Connected) {
+	v.nick = e.Welcome.Nick
+	v.resumed = e.Resumed
+	if v.JSON {
+		v.out.Write(e.Welcome.AppendJSON(nil))
+	}
+	switch {
+	case e.NewRoom:
+		v.printNotice("* reconnected; the host was restarted with an empty room\n")
+		v.printNotice(string(e.Welcome.AppendText(nil, v.viewer())))
+	case e.Resumed:
+		v.printNotice("* reconnected\n")
+	case v.Piped:
+		v.printNotice(fmt.Sprintf("* joined %s as %s (%s)\n", e.Welcome.Title, v.nick, wire.Counted(e.Welcome.Count, "other here", "others here")))
+	default:
+		if !v.JSON {
+			v.printNotice(string(e.Welcome.AppendText(nil, v.viewer())))
+		}
+		v.printNotice("* /quit or Ctrl-D to leave\n")
+	}
+}
+
+func (v *conversation) printDisconnected(reason error) {
+	kept := "what you type is kept"
+	if v.Piped {
+		kept = "no line is lost"
+	}
+	what := "connection lost; reconnecting"
+	if refusal, ok := errors.AsType[*client.RefusedError](reason); ok && refusal.Code == wire.CodeShutdown {
+		what = "waiting for the room to open again"
+	}
+	v.printNotice("* " + what + " (" + kept + ")\n")
+}
+
+func (v *conversation) viewer() wire.Viewer { return wire.Viewer{Zone: time.Local, Nick: v.nick} }
+
+func (v *conversation) printReceived(e client.Received) {
+	if e.Own && e.Type == wire.TypeNick {
+		v.nick = e.Nick
+	}
+	if isMessage(e) && (v.resumed || !e.Past) { // the backlog is from before we joined
+		if err := v.Log.Add(e.Event, v.viewer()); err != nil {
+			v.printNotice("! " + err.Error() + "\n")
+		}
+	}
+	v.printHeld(&e)
+	switch {
+	case v.JSON:
+		v.out.Write(e.AppendJSON(nil))
+	case e.Waits(), v.isKnown(&e):
+	case isMessage(e) && v.Accessible:
+		v.out.WriteString(accessibleText(&e.Event, v.nick))
+	case isMessage(e):
+		v.out.Write(e.AppendText(nil, v.viewer()))
+	default:
+		v.printNotice(string(e.AppendText(nil, v.viewer())))
+	}
+}
+
+// printHeld reports once that the host cannot store messages for now, and once that it has
+// them.
+func (v *conversation) printHeld(e *client.Received) {
+	switch {
+	case e.Waits() && v.held == 0:
+		reason, _, _ := strings.Cut(e.Text, ";")
+		v.printNotice("! " + reason + "; your messages are kept and will be resent\n")
+		v.held = e.Seq
+	case e.Own && v.held > 0 && e.Seq >= v.held:
+		v.printNotice("* your messages were delivered\n")
+		v.held = 0
+	}
+}
+
+// accessibleText words a message for a screen reader. Each of its lines begins with the
+// sender, so that no line can pass for another member's.
+func accessibleText(e *wire.Event, ourNick string) string {
+	sender := e.From + ": "
+	switch {
+	case e.Type == wire.TypeAction:
+		sender = "* " + e.From + " "
+	case e.Type == wire.TypePrivate && e.To == ourNick:
+		sender = e.From + " to you, privately: "
+	case e.Type == wire.TypePrivate:
+		sender = e.From + " to " + e.To + ", privately: "
+	}
+	var b strings.Builder
+	for line := range strings.SplitSeq(e.Text, "\n") {
+		b.WriteString(sender + line + "\n")
+	}
+	return b.String()
+}
+
+// isMessage reports whether e is a message, an action or a private message.
+func isMessage(e client.Received) bool { return e.Said() || e.Type == wire.TypePrivate }
+
+// isKnown reports whether the person knows e already, because they typed it or because it
+// is reported in another way. It removes our own nick from joins and leaves.
+func (v *conversation) isKnown(e *client.Received) bool {
+	switch e.Type {
+	case wire.TypeJoin, wire.TypeLeave:
+		e.Members = slices.DeleteFunc(e.Members, func(nick string) bool { return nick == v.nick })
+		return len(e.Members) == 0
+	case wire.TypeBye:
+		return e.Code.Final() // outcome reports it
+	case wire.TypeError:
+		return v.Piped && (e.Seq != 0 || e.Code == wire.CodeTooLong) // deliver reports it if halves do not help
+	}
+	return e.Own && (isMessage(*e) || e.Type == wire.TypeNick)
+}
