@@ -531,7 +531,7 @@ func (c *committer) isClosing() bool {
 // trim deletes some events beyond the file's Keep, and reports whether there may be more. If it
 // fails, it is tried again a minute later.
 func (c *committer) trim() (more bool) {
-	first, err := c.file.trim(time.Now())
+	first, more, err := c.file.trim(time.Now())
 	if err != nil {
 		c.warn.Warn("the history is not kept within its bounds", "error", err)
 		return false
@@ -539,7 +539,7 @@ func (c *committer) trim() (more bool) {
 	if first > 0 {
 		c.log.forget(first)
 	}
-	return first > 0
+	return more
 }
 
 // indexLater returns a channel that is ready when the rest should be indexed; nil: nothing is left.

@@ -44,6 +44,7 @@ type File struct {
 	writer   *sql.Conn
 	insert   statements
 	nth      uint64 // how many events that were said have been written
+	ageFrom  uint64 // where ageFromNow continues; 0: at the oldest event
 	lastID   uint64 // of the newest event; 0: there has been none
 	lazy     bool   // commits do not wait for the disk
 	long     int64  // bytes of the write-ahead log that are too many; see shorten

@@ -12,20 +12,22 @@ import (
 // meanwhile does not wait long.
 const trimStep = 500
 
-// trim deletes some of the oldest events if the file is beyond its Keep.
-// The newest event stays: the next one's id follows from it.
-// It returns the id of the oldest event that is left, or 0 where none was deleted.
-func (f *File) trim(now time.Time) (first uint64, err error) {
+// trim deletes some of the oldest events, and the hidden events before these, if the file is
+// beyond its Keep. The newest event stays: the next one's id follows from it. more is whether
+// there may be more to do; first is the id of the oldest event that is left, or 0 if none
+// was deleted.
+func (f *File) trim(now time.Time) (first uint64, more bool, err error) {
 	var oldest, newest uint64
 	if err := f.get(`SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM event`, &oldest, &newest); err != nil {
-		return 0, fmt.Errorf("look for old events: %w", err)
+		return 0, false, fmt.Errorf("look for old events: %w", err)
 	}
 	first, err = f.beyond(oldest, newest, now)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if first == oldest {
-		return 0, nil
+		more, err = f.ageFromNow(oldest, now)
+		return 0, more, err
 	}
 	err = f.transaction(func() error {
 		if err := f.exec(`DELETE FROM word WHERE rowid IN (SELECT id FROM event WHERE id < ? AND (said OR recipient > 0))`, first); err != nil {
@@ -37,12 +39,37 @@ func (f *File) trim(now time.Time) (first uint64, err error) {
 		return f.exec(`DELETE FROM event WHERE id < ?`, first)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("delete old events: %w", err)
+		return 0, false, fmt.Errorf("delete old events: %w", err)
 	}
 	if err := f.exec(`PRAGMA incremental_vacuum`); err != nil {
-		return first, fmt.Errorf("give back what old events took: %w", err)
+		return first, false, fmt.Errorf("free the space of old events: %w", err)
 	}
-	return first, nil
+	return first, true, nil
+}
+
+// ageStep is how many events are corrected at a time at most; see ageFromNow.
+const ageStep = 2 * trimStep
+
+// ageFromNow makes the event oldest, and those that follow it, as old as now if their times are
+// later. The clock was ahead when they were written, and as events are deleted in order, they
+// would keep all later ones until their time has come. The events keep the times that readers
+// get. It corrects some, and reports whether there may be more.
+func (f *File) ageFromNow(oldest uint64, now time.Time) (more bool, err error) {
+	if f.keep.Age == 0 || oldest == 0 {
+		return false, nil
+	}
+	from, at := max(oldest, f.ageFrom), now.UnixMilli()
+	corrected, err := f.writer.ExecContext(context.Background(), `UPDATE event SET time = ?1 WHERE id BETWEEN ?2 AND
+		coalesce((SELECT min(id) FROM event WHERE id BETWEEN ?2 AND ?3 AND time <= ?1) - 1, ?3)`, at, from, from+ageStep-1)
+	if err != nil {
+		return false, fmt.Errorf("correct the times of old events: %w", err)
+	}
+	n, err := corrected.RowsAffected()
+	f.ageFrom = 0
+	if n == ageStep {
+		f.ageFrom = from + ageStep
+	}
+	return n == ageStep, err
 }
 
 // beyond returns the id before which the next events are to be deleted, oldest where none are.
