@@ -241,7 +241,7 @@ func (h *hosted) fillDisk() (free func()) {
 	limit := func(pages int) {
 		h.t.Helper()
 		var now int
-		if err := h.file.get(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages), &now); err != nil {
+		if err := h.file.queryRow(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages), &now); err != nil {
 			h.t.Fatal(err)
 		}
 	}
@@ -499,7 +499,7 @@ func (h *hosted) waitForIndex() {
 func (h *hosted) left() (oldest, newest uint64) {
 	h.t.Helper()
 	var events, words int
-	err := h.file.get(`SELECT min(id), max(id), count(*), (SELECT count(*) FROM word) FROM event`, &oldest, &newest, &events, &words)
+	err := h.file.queryRow(`SELECT min(id), max(id), count(*), (SELECT count(*) FROM word) FROM event`, &oldest, &newest, &events, &words)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -749,7 +749,7 @@ func TestWriteAheadLogIsShortened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	h := host(t, path, few)
 	defer h.close()
-	h.file.long = 1 << 20
+	h.file.walLimit = 1 << 20
 	var ticket uint64
 	for range 20 {
 		ticket = h.put(long("soup"), Origin{Author: 1})

@@ -29,7 +29,7 @@ type (
 	Refused = Rejected
 )
 
-// A Client is what a room keeps of a client that may come back.
+// A Client is a client that may return, as a room keeps it.
 type Client struct {
 	Key    [sha256.Size]byte // see ClientKey
 	ID     string            // the client's public id
@@ -50,7 +50,7 @@ const (
 
 var leaveNames = []string{"here", "dropped", "left"}
 
-// ClientKey is what a client is kept by: not its token, which is a secret.
+// ClientKey returns the key of a client: not its token, which is a secret.
 func ClientKey(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
 
 // maxClients is how many clients are kept, those that were seen last.
@@ -103,7 +103,7 @@ type clientFold struct {
 	// owned by the committer
 	changed map[[sha256.Size]byte]keptClient
 	topic   []byte
-	records map[string][]byte // changes besides clients
+	records map[string][]byte // changes but those of clients
 	authors struct{ committed, now Author }
 }
 
@@ -237,15 +237,15 @@ func (l *Log) Client(token string) (*Client, error) {
 	return &c.Client, nil
 }
 
-// A Room is what a file says of the room as a whole.
+// A Room is the state of a room in a file.
 type Room struct {
 	ID, Topic string
 	Authors   Author   // the highest there has been
-	Away      []Client // who was here when it closed, or shortly before
+	Away      []Client // clients that were connected when it closed, or shortly before
 }
 
-// Room reads what the file says of the room. away is how long before the last event those in
-// Room.Away have gone at most. It is for before there is a log on the file.
+// Room reads the state of the room. Room.Away has the clients that disconnected at most away before
+// the last event. It is for before there is a log on the file.
 func (f *File) Room(away time.Duration) (Room, error) {
 	id, err := f.RoomID()
 	r := Room{ID: id}
@@ -279,8 +279,8 @@ func (f *File) Room(away time.Duration) (Room, error) {
 			r.Away = append(r.Away, c.Client)
 		}
 	}
-	// Those who do not come back were not here when it closes next. Where a full disk does not
-	// take that, they are waited for once more: the room opens all the same.
+	// Clients that do not return were not here when the room closes next. If the disk is full, the
+	// room opens nevertheless, and waits for them once more.
 	if len(clients) > 0 {
 		err = f.exec(`UPDATE state SET value = json_set(value, '$.gone', 'dropped', '$.at', ?)
 			WHERE key >= 'client/' AND key < 'client0' AND json_extract(value, '$.gone') = 'here'`, clients[0].at)

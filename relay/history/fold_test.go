@@ -632,8 +632,8 @@ func TestMigrateVersion1(t *testing.T) {
 			t.Errorf("the records are %q, %v; want %q", got, err, want)
 		}
 		var tables, meta string
-		err = f.get(`SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'word%' ORDER BY name)`, &tables)
-		if err := errors.Join(err, f.get(`SELECT group_concat(name) FROM (SELECT name FROM meta ORDER BY name)`, &meta)); err != nil {
+		err = f.queryRow(`SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'word%' ORDER BY name)`, &tables)
+		if err := errors.Join(err, f.queryRow(`SELECT group_concat(name) FROM (SELECT name FROM meta ORDER BY name)`, &meta)); err != nil {
 			t.Fatal(err)
 		}
 		if tables != "event,hidden,meta,state" || meta != "room,title" {
@@ -675,7 +675,7 @@ func TestMigrateOddFiles(t *testing.T) {
 			}
 			defer f.Close()
 			var value string
-			if err := f.get(fmt.Sprintf(`SELECT coalesce((SELECT value FROM state WHERE key = '%s'), '')`, test.key), &value); err != nil {
+			if err := f.queryRow(fmt.Sprintf(`SELECT coalesce((SELECT value FROM state WHERE key = '%s'), '')`, test.key), &value); err != nil {
 				t.Fatal(err)
 			}
 			if test.want == "" && value != "" || !strings.Contains(value, test.want) {

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// trimStep is how many events are deleted at a time at most, so that what is said
-// meanwhile does not wait long.
+// trimStep is how many events are deleted at a time at most, so that new messages do not wait long.
 const trimStep = 500
 
 // trim deletes some of the oldest events, and the hidden events before these, if the file is
@@ -18,10 +17,10 @@ const trimStep = 500
 // was deleted.
 func (f *File) trim(now time.Time) (first uint64, more bool, err error) {
 	var oldest, newest uint64
-	if err := f.get(`SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM event`, &oldest, &newest); err != nil {
-		return 0, false, fmt.Errorf("look for old events: %w", err)
+	if err := f.queryRow(`SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM event`, &oldest, &newest); err != nil {
+		return 0, false, fmt.Errorf("find old events: %w", err)
 	}
-	first, err = f.beyond(oldest, newest, now)
+	first, err = f.firstToKeep(oldest, newest, now)
 	if err != nil {
 		return 0, false, err
 	}
@@ -42,7 +41,7 @@ func (f *File) trim(now time.Time) (first uint64, more bool, err error) {
 		return 0, false, fmt.Errorf("delete old events: %w", err)
 	}
 	if err := f.exec(`PRAGMA incremental_vacuum`); err != nil {
-		return first, false, fmt.Errorf("free the space of old events: %w", err)
+		return first, false, fmt.Errorf("free the space of deleted events: %w", err)
 	}
 	return first, true, nil
 }
@@ -62,7 +61,7 @@ func (f *File) ageFromNow(oldest uint64, now time.Time) (more bool, err error) {
 	corrected, err := f.writer.ExecContext(context.Background(), `UPDATE event SET time = ?1 WHERE id BETWEEN ?2 AND
 		coalesce((SELECT min(id) FROM event WHERE id BETWEEN ?2 AND ?3 AND time <= ?1) - 1, ?3)`, at, from, from+ageStep-1)
 	if err != nil {
-		return false, fmt.Errorf("correct the times of old events: %w", err)
+		return false, fmt.Errorf("correct times that are ahead of the clock: %w", err)
 	}
 	n, err := corrected.RowsAffected()
 	f.ageFrom = 0
@@ -72,60 +71,61 @@ func (f *File) ageFromNow(oldest uint64, now time.Time) (more bool, err error) {
 	return n == ageStep, err
 }
 
-// beyond returns the id before which the next events are to be deleted, oldest where none are.
-func (f *File) beyond(oldest, newest uint64, now time.Time) (uint64, error) {
+// firstToKeep returns the id before which events are to be deleted in this step: oldest if none are.
+func (f *File) firstToKeep(oldest, newest uint64, now time.Time) (uint64, error) {
 	if oldest == newest {
 		return oldest, nil
 	}
 	if f.keep.Bytes > 0 {
 		var size int64
-		err := f.get(`SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, &size)
+		err := f.queryRow(`SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, &size)
 		if err != nil {
-			return oldest, fmt.Errorf("look how large the history is: %w", err)
+			return oldest, fmt.Errorf("get the size of the history: %w", err)
 		}
-		if size > f.keep.Bytes { // few of few, which may be long ones
+		if size > f.keep.Bytes { // a few of them: they may be long
 			return oldest + min(max((newest-oldest)/16, 1), trimStep), nil
 		}
 	}
 	if f.keep.Age > 0 {
-		// From the oldest on, and not wherever a clock that jumped put an old time.
+		// Up to the first event that is not old: events after it may only seem old, if
+		// the clock was behind.
 		end := min(oldest+trimStep, newest)
 		err := f.writer.QueryRowContext(context.Background(), `SELECT coalesce(min(id), ?) FROM event WHERE id < ? AND time >= ?`,
 			end, end, now.Add(-f.keep.Age).UnixMilli()).Scan(&end)
 		if err != nil {
-			return oldest, fmt.Errorf("look for old events: %w", err)
+			return oldest, fmt.Errorf("find old events: %w", err)
 		}
 		return end, nil
 	}
 	return oldest, nil
 }
 
-// maxWAL is how many bytes the write-ahead log may have.
+// maxWAL is the size in bytes from which the write-ahead log is truncated.
 const maxWAL = 64 << 20
 
-// shorten empties the write-ahead log if it is long. SQLite begins it anew by itself, but only
-// when nobody reads at that moment, and many who search without a pause keep it from that.
-// This waits for those who read, but not long.
-func (f *File) shorten() error {
+// truncateWAL empties the write-ahead log if it is too long. SQLite starts it over on its own, but
+// only at a moment without readers, which may never come if many search without a pause. This waits
+// for readers to finish, for a little longer than seekTime at most.
+func (f *File) truncateWAL() error {
 	info, err := os.Stat(f.path + "-wal")
-	if err != nil || info.Size() < f.long {
+	if err != nil || info.Size() < f.walLimit {
 		return err
 	}
-	f.long = info.Size() + maxWAL // when it is tried again
+	f.walLimit = info.Size() + maxWAL // until the next attempt
 	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, (seekTime + time.Second).Milliseconds())); err != nil {
 		return err
 	}
 	var busy, all, done int
-	err = f.get(`PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &all, &done)
+	err = f.queryRow(`PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &all, &done)
 	if err == nil && busy == 0 {
-		f.long = maxWAL
+		f.walLimit = maxWAL
 	}
 	return errors.Join(err, f.exec(`PRAGMA `+busyTimeout))
 }
 
-// probe reports whether the file takes something: it writes as much as the next
-// messages would need.
-func (f *File) probe() error {
+// probeWrite returns an error if the file cannot be written: it writes as much as the next messages
+// may need.
+func (f *File) probeWrite() error {
 	return f.transaction(func() error {
 		if err := f.exec(`INSERT INTO meta VALUES ('probe', zeroblob(65536)) ON CONFLICT DO UPDATE SET value = excluded.value`); err != nil {
 			return err
@@ -134,13 +134,13 @@ func (f *File) probe() error {
 	})
 }
 
-// forget drops what memory holds before the event id, whole blocks of it.
-func (l *Log) forget(id uint64) {
+// dropBefore drops the blocks in memory that only have events before id.
+func (l *Log) dropBefore(id uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	drop := 0
-	for ; drop < len(l.blocks)-1 && l.blocks[drop+1].first <= id; drop++ {
-		l.dropLocked(drop)
+	for drop < len(l.blocks)-1 && l.blocks[drop+1].first <= id {
+		drop++
 	}
-	l.cutLocked(drop)
+	l.dropBlocksLocked(drop)
 }

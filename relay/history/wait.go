@@ -2,5 +2,5 @@
 
 package history
 
-// waitForDisk is false only in a build in which scripts/chaos has to find losses.
+// waitForDisk is false only in a build with losses, which scripts/chaos has to find.
 const waitForDisk = true
