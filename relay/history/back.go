@@ -9,21 +9,19 @@ import (
 	"chat/relay/wire"
 )
 
-// This file reads the log backwards: where a backlog begins, what was said before,
-// what was said with certain words.
+// This file reads the log backwards: the start of a backlog, a page of older messages, a search.
 
-// Back returns the id of the nth last event that somebody said, or of the oldest
-// kept where there are fewer: where a backlog of n messages begins. It may read from
-// disk.
+// Back returns the id at which a backlog of n messages starts: that of the nth last message or
+// action, or of the oldest event if there are fewer. It may read from disk.
 func (l *Log) Back(n int) (uint64, error) {
 	id, left := l.Next(), n
-	oldest := id // that was looked at
+	oldest := id // of those in memory
 	for b, i := range l.backward(id - 1) {
 		if left == 0 {
 			return id, nil
 		}
 		oldest = b.first + uint64(i)
-		if b.entries[i].said {
+		if b.entries[i].public {
 			id = oldest
 			left--
 		}
@@ -31,31 +29,31 @@ func (l *Log) Back(n int) (uint64, error) {
 	if l.committer == nil || left == 0 {
 		return id, nil
 	}
-	stored, err := l.committer.file.back(oldest, left)
+	stored, err := l.committer.file.nthLastMessage(oldest, left)
 	if err != nil {
 		return id, fmt.Errorf("find the last %d messages: %w", n, err)
 	}
 	return min(stored, id), nil
 }
 
-// A Page bounds what is read back: the latest Count events before the event id Before
-// (0: the last there are) that have Bytes together. One that is longer than Bytes
-// comes alone, so that none is returned only when nothing older is kept.
+// A Page bounds the messages that are read back: the last ones before an id, within Count and
+// Bytes. If the first of them is longer than Bytes, the page has only that one, so an empty page
+// means that there are no older messages.
 type Page struct {
-	Before uint64
+	Before uint64 // id; 0: the page is the last one
 	Count  int
-	Bytes  int
+	Bytes  int // of the encodings
 }
 
-// A pile gathers lines of a page, latest first.
-type pile struct {
+// A pageBuilder collects the lines of a page, newest first.
+type pageBuilder struct {
 	page  Page
 	lines [][]byte
 	full  bool
 }
 
-// put takes the next older line, unless the page is full.
-func (p *pile) put(line []byte) bool {
+// add adds the next older line, or returns false if the page is full.
+func (p *pageBuilder) add(line []byte) bool {
 	p.page.Bytes -= len(line)
 	if len(p.lines) >= p.page.Count || p.page.Bytes < 0 && len(p.lines) > 0 {
 		p.full = true
@@ -65,9 +63,9 @@ func (p *pile) put(line []byte) bool {
 	return true
 }
 
-// putRows takes lines from a file as long as the page is not full. An event that is damaged
-// is left out, and an error.
-func (p *pile) putRows(l *Log, rows iter.Seq2[row, error], view *View) (damage error) {
+// addRows adds the rows that the view shows, until the page is full. It skips damaged events
+// and returns an error for the last one.
+func (p *pageBuilder) addRows(l *Log, rows iter.Seq2[row, error], view *View) (damage error) {
 	for r, err := range rows {
 		if err != nil {
 			return err
@@ -78,60 +76,59 @@ func (p *pile) putRows(l *Log, rows iter.Seq2[row, error], view *View) (damage e
 		line, err := l.appendRow(nil, &r, view.Format)
 		if err != nil {
 			damage = err
-		} else if !p.put(line) {
+		} else if !p.add(line) {
 			break
 		}
 	}
 	return damage
 }
 
-// oldestFirst returns the lines in the order in which they were said.
-func (p *pile) oldestFirst() [][]byte {
+// oldestFirst returns the lines in the order of the log.
+func (p *pageBuilder) oldestFirst() [][]byte {
 	slices.Reverse(p.lines)
 	return p.lines
 }
 
-// Before returns the encodings of what was said before a page's end, oldest first,
-// each with its newline, own words among it: it is the whole talk that is read again.
-// The slices must not be written to. It may read from disk; what could be read is
-// returned with the error.
+// Before returns the encodings of the messages on a page, oldest first, each with its newline.
+// The reader's own messages are among them, whatever view.Echo is. The slices must not be changed.
+// It may read from disk; with an error, it returns the messages that could be read.
 func (l *Log) Before(page Page, view View) ([][]byte, error) {
 	view.Echo = true
-	found := pile{page: page}
-	next := page.Before // behind the next older one to look at
+	found := pageBuilder{page: page}
+	next := page.Before // the id before which the search continues
 	for b, i := range l.backward(page.Before - 1) {
 		e := &b.entries[i]
-		if next = b.first + uint64(i); !e.said && e.to == 0 || !view.shows(e.author, e.to) {
+		if next = b.first + uint64(i); !e.public && e.to == 0 || !view.shows(e.author, e.to) {
 			continue
 		}
-		if !found.put(b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)]) {
+		if !found.add(b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)]) {
 			return found.oldestFirst(), nil
 		}
 	}
 	if l.committer == nil {
 		return found.oldestFirst(), nil
 	}
-	err := found.putRows(l, l.committer.file.before(next, view.Me), &view)
+	err := found.addRows(l, l.committer.file.messagesBefore(next, view.Me), &view)
 	if err != nil {
-		err = fmt.Errorf("read what was said before %d: %w", next, err)
+		err = fmt.Errorf("read messages before %d: %w", next, err)
 	}
 	return found.oldestFirst(), err
 }
 
-// Search returns what [Log.Before] does, of that only what has all of words in it. A
-// word of a message is found by its beginning, from three bytes on, whatever the case
-// and the accents. It may read from disk.
+// Search is [Log.Before] for only the messages that have all the words. A word of three bytes or
+// more also matches longer words that start with it. Case and accents do not matter. It may
+// read from disk.
 func (l *Log) Search(words string, page Page, view View) ([][]byte, error) {
 	view.Echo = true
 	query := newQuery(words)
-	found := pile{page: page}
+	found := pageBuilder{page: page}
 	if len(query) == 0 {
 		return nil, nil
 	}
 	if l.committer != nil {
 		next, err := l.searchUnindexed(query, &found, &view)
 		if !found.full {
-			err = errors.Join(err, found.putRows(l, l.committer.file.search(query, next, view.Me), &view))
+			err = errors.Join(err, found.addRows(l, l.committer.file.rowsMatching(query, next, view.Me), &view))
 		}
 		if err != nil {
 			err = fmt.Errorf("search for %q: %w", words, err)
@@ -139,17 +136,17 @@ func (l *Log) Search(words string, page Page, view View) ([][]byte, error) {
 		return found.oldestFirst(), err
 	}
 	for b, i := range l.backward(page.Before - 1) {
-		if line, ok := l.match(b, i, query, &view); ok && !found.put(line) {
+		if line, ok := l.match(b, i, query, &view); ok && !found.add(line) {
 			break
 		}
 	}
 	return found.oldestFirst(), nil
 }
 
-// match returns the encoding of the ith event of b, if it is in the view and has the words.
+// match returns the encoding of the ith event of b, if it is a message in the view that has the words.
 func (l *Log) match(b *block, i int, q query, view *View) (line []byte, ok bool) {
 	e := &b.entries[i]
-	if !e.said && e.to == 0 || !view.shows(e.author, e.to) {
+	if !e.public && e.to == 0 || !view.shows(e.author, e.to) {
 		return nil, false
 	}
 	event, err := wire.ParseEvent(b.json[b.end(JSON, i-1):b.end(JSON, i)])

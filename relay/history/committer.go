@@ -94,7 +94,7 @@ const (
 // [New]. fold has the state of the records in f, see [File.Records]; it may be nil. owner is
 // called when f cannot be written and when it can be again; warn gets all other
 // failures. Close the log before f. The error is that of reading f.
-func NewOn(f *File, limits Limits, wake func(idle []Waiter), fold Fold, owner Owner, warn *slog.Logger) (*Log, error) {
+func NewOn(f *File, limits Limits, wake func(waiters []Waiter), fold Fold, owner Owner, warn *slog.Logger) (*Log, error) {
 	l := New(limits, wake)
 	if err := l.load(f); err != nil {
 		return nil, fmt.Errorf("read history %s: %w", f.path, err)
@@ -111,18 +111,15 @@ func NewOn(f *File, limits Limits, wake func(idle []Waiter), fold Fold, owner Ow
 	return l, nil
 }
 
-// load puts the last events of f into memory.
+// load reads the last events of f into memory.
 func (l *Log) load(f *File) error {
-	last, err := f.last()
-	if err != nil {
-		return err
-	}
+	last := f.lastID
 	from := uint64(1)
 	if keep := uint64(l.maxEvents); last > keep {
 		from = last - keep + 1
 	}
 	l.next = last + 1
-	for r, err := range f.from(from) {
+	for r, err := range f.rowsFrom(from) {
 		if err != nil {
 			return err
 		}
@@ -134,14 +131,14 @@ func (l *Log) load(f *File) error {
 			l.blocks[0].first, l.next = r.id, r.id
 		}
 		if r.id != l.next {
-			return fmt.Errorf("%w: event %d is not there", ErrDamaged, l.next)
+			return fmt.Errorf("%w: event %d is missing", ErrDamaged, l.next)
 		}
 		l.appendLocked(&e, Origin{Author: r.author, To: r.to}, nil)
 	}
 	if l.events == 0 {
 		l.blocks[0].first = l.next
 	}
-	l.fresh = false
+	l.appended = false
 	return nil
 }
 
@@ -178,7 +175,7 @@ func (l *Log) Full() <-chan struct{} {
 	return l.committer.full()
 }
 
-// Close writes what is pending. Nothing may be appended any more. It gives up on a disk
+// Close writes the pending events. Nothing may be appended any more. It gives up on a disk
 // that does not answer within 5 s, and returns an error. The file stays open.
 func (l *Log) Close() error {
 	if l.committer == nil {
@@ -311,7 +308,7 @@ func (c *committer) whenSettled(ticket uint64) <-chan struct{} {
 }
 
 // settleLocked notes that all tickets before the first pending one are on disk or rejected, and
-// tells those who wait for them.
+// closes the channels that wait for them.
 func (c *committer) settleLocked() {
 	c.settled = c.tickets
 	if len(c.pending) > 0 {
@@ -356,7 +353,7 @@ func (c *committer) run() {
 		case trim:
 			trim = c.trim()
 		case index || len(batch) > 0 && !c.unindexable && c.file.isIndexDue():
-			index = c.index() && len(batch) == 0
+			index = c.indexSome() && len(batch) == 0
 		case len(batch) == 0:
 			select {
 			case <-c.wake:
@@ -401,8 +398,8 @@ func (c *committer) commitBatch(batch []pending) bool {
 	if waitForDisk {
 		c.publish(batch)
 	}
-	if err := c.file.shorten(); err != nil {
-		c.warn.Warn("the write-ahead log of the history becomes long", "error", err)
+	if err := c.file.truncateWAL(); err != nil {
+		c.warn.Warn("cannot truncate the write-ahead log of the history", "error", err)
 	}
 	clear(batch)
 	c.mu.Lock()
@@ -458,9 +455,9 @@ func (c *committer) rejectUnsaved(batch []pending, err error) bool {
 	c.owner.Failed(err, split)
 	split() // if the owner did not
 	c.mu.Lock()
-	c.settleLocked() // not before: what was rejected would pass for written
+	c.settleLocked() // not earlier: rejected messages would seem to be written
 	c.mu.Unlock()
-	for again := true; again; again = c.file.probe() != nil {
+	for again := true; again; again = c.file.probeWrite() != nil {
 		if closing := c.waitToRetry(); closing {
 			c.mu.Lock()
 			lost := len(c.pending)
@@ -531,43 +528,43 @@ func (c *committer) isClosing() bool {
 // trim deletes some events beyond the file's Keep, and reports whether there may be more. If it
 // fails, it is tried again a minute later.
 func (c *committer) trim() (more bool) {
-	first, err := c.file.trim(time.Now())
+	first, more, err := c.file.trim(time.Now())
 	if err != nil {
-		c.warn.Warn("the history is not kept within its bounds", "error", err)
+		c.warn.Warn("cannot delete old events from the history", "error", err)
 		return false
 	}
 	if first > 0 {
-		c.log.forget(first)
+		c.log.dropBefore(first)
 	}
-	return first > 0
+	return more
 }
 
-// indexLater returns a channel that is ready when the rest should be indexed; nil: nothing is left.
+// indexLater returns a channel that is ready when the rest should be indexed, or nil if all is.
 func (c *committer) indexLater() <-chan time.Time {
-	if c.file.saids == 0 || c.unindexable {
+	if c.file.unindexed == 0 || c.unindexable {
 		return nil
 	}
 	return time.After(indexPause)
 }
 
-// index indexes some of what was said, and reports whether there is more. What cannot be
-// indexed now is so later; until then a search reads it itself.
-func (c *committer) index() (more bool) {
-	more, err := c.file.index()
+// indexSome indexes some messages, and reports whether there are more. If it fails, it is tried again
+// within a minute; until then, a search reads the messages themselves.
+func (c *committer) indexSome() (more bool) {
+	more, err := c.file.indexSome()
 	if err != nil {
-		c.warn.Warn("what was said is searched without its index", "error", err)
+		c.warn.Warn("cannot index messages of the history; searches are slower", "error", err)
 		c.unindexable = true
 	}
 	return more && err == nil
 }
 
-// Why a file takes nothing, for those whose message was refused.
+// Why a file cannot be written; see [Owner].
 var (
 	ErrDiskFull = errors.New("the host's disk is full")
 	ErrWrite    = errors.New("the host cannot write its history")
 )
 
-// writeError words why a batch could not be written.
+// writeError returns err as [ErrDiskFull] or [ErrWrite].
 func writeError(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && primary(e) == codeFull {
 		return fmt.Errorf("%w: %w", ErrDiskFull, err)

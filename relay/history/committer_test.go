@@ -241,7 +241,7 @@ func (h *hosted) fillDisk() (free func()) {
 	limit := func(pages int) {
 		h.t.Helper()
 		var now int
-		if err := h.file.get(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages), &now); err != nil {
+		if err := h.file.queryRow(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages), &now); err != nil {
 			h.t.Fatal(err)
 		}
 	}
@@ -499,7 +499,7 @@ func (h *hosted) waitForIndex() {
 func (h *hosted) left() (oldest, newest uint64) {
 	h.t.Helper()
 	var events, words int
-	err := h.file.get(`SELECT min(id), max(id), count(*), (SELECT count(*) FROM word) FROM event`, &oldest, &newest, &events, &words)
+	err := h.file.queryRow(`SELECT min(id), max(id), count(*), (SELECT count(*) FROM word) FROM event`, &oldest, &newest, &events, &words)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -588,6 +588,37 @@ func TestKeepWhenTheClockJumps(t *testing.T) {
 	})
 }
 
+// Events from a time when the clock was far ahead are deleted, and so are later ones: they are as
+// old as when they are found to be ahead. Readers get their times as they were.
+func TestKeepWhenTheClockWasAhead(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.keep.Age = time.Hour
+		h.reopen()
+		const ahead = ageStep + 100
+		now := time.Now()
+		h.fill(10, now, "soup")
+		h.fill(ahead, now.AddDate(70, 0, 0), "soup")
+		h.fill(10, now, "soup")
+		const newest = ahead + 20
+		for _, test := range []struct {
+			after  time.Duration
+			oldest uint64
+		}{{55 * time.Minute, 1}, {90 * time.Minute, 11}, {119 * time.Minute, 11}, {3 * time.Hour, newest}} {
+			time.Sleep(time.Until(now.Add(test.after)))
+			synctest.Wait()
+			if oldest, _ := h.left(); oldest != test.oldest {
+				t.Errorf("after %v the oldest is %d, want %d", test.after, oldest, test.oldest)
+			}
+			if test.oldest != 11 {
+				continue
+			}
+			if e := readAllOf(t, h.path, Selection{})[0]; !e.Time.Equal(now.AddDate(70, 0, 0).Truncate(time.Millisecond)) {
+				t.Errorf("event %d is shown with the time %v", e.ID, e.Time)
+			}
+		}
+	})
+}
+
 // A file that is larger than it may be gets smaller, oldest events first, and not much
 // smaller than it has to be.
 func TestKeepBySize(t *testing.T) {
@@ -649,19 +680,76 @@ func TestTrimInSteps(t *testing.T) {
 		h.file.keep.Age = time.Hour
 		later := time.Now().Add(24 * time.Hour)
 		for _, want := range []uint64{1 + trimStep, 1 + 2*trimStep, events, 0, 0} {
-			if first, err := h.file.trim(later); first != want || err != nil {
+			if first, more, err := h.file.trim(later); first != want || more != (want > 0) || err != nil {
 				t.Errorf("the oldest is %d, %v; want %d", first, err, want)
 			}
 		}
 	})
 }
 
+// A disk that hangs delays the end of a host, but not for ever. The file says that it could not be
+// closed, and can be once the disk answers.
+func TestCloseWhenTheDiskHangs(t *testing.T) {
+	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
+	h.file.closeTimeout = 20 * time.Millisecond
+	if err := h.file.exec(`PRAGMA busy_timeout = 60000`); err != nil { // while which SQLite hangs
+		t.Fatal(err)
+	}
+	lock, _ := h.stick()
+	if err := h.log.Close(); err == nil {
+		t.Error("the log is closed")
+	}
+	began := time.Now()
+	if err := h.file.Close(); err == nil || !strings.Contains(err.Error(), "the disk does not answer") {
+		t.Errorf("the file is closed: %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	lock.release()
+	<-h.log.committer.done
+	h.close()
+	if got := readAllOf(t, h.path, Selection{}); len(got) != 1 {
+		t.Errorf("the file has %d events, want 1", len(got))
+	}
+}
+
+// Writing a message makes no garbage but what the database takes: its JSON is encoded once, into
+// memory that is used again.
+func TestAllocationsOfABatch(t *testing.T) {
+	h := host(t, filepath.Join(t.TempDir(), "room.chat"), Limits{})
+	defer h.close()
+	const events = 100
+	batch, buf := make([]pending, events), []byte(nil)
+	for i := range batch {
+		batch[i] = pending{event: *message(strings.Repeat("soup ", 40)), by: Origin{Author: 1}}
+	}
+	next := uint64(1)
+	encode := testing.AllocsPerRun(5, func() { buf = prepareBatch(batch, next, buf[:0]) })
+	if encode > 0 {
+		t.Errorf("encoding %d events again makes %v allocations", events, encode)
+	}
+	write := func() {
+		buf = prepareBatch(batch, next, buf[:0])
+		if err := h.file.writeBatch(batch, noFold{}); err != nil {
+			t.Fatal(err)
+		}
+		next += events
+	}
+	if all := testing.AllocsPerRun(5, write) / events; all > maxAllocations {
+		t.Errorf("an event makes %v allocations, want at most %d", all, maxAllocations)
+	}
+}
+
+// maxAllocations is what database/sql and its driver take for an event, which is 10, and a bit more.
+const maxAllocations = 12
+
 // The write-ahead log does not stay as long as it once was.
 func TestWriteAheadLogIsShortened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	h := host(t, path, few)
 	defer h.close()
-	h.file.long = 1 << 20
+	h.file.walLimit = 1 << 20
 	var ticket uint64
 	for range 20 {
 		ticket = h.put(long("soup"), Origin{Author: 1})

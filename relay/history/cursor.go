@@ -13,16 +13,17 @@ const (
 	JSON               // one object a line, for programs
 )
 
-// A View is what one reader gets of a log.
+// A View selects the events of a log that one reader gets, and their format.
 type View struct {
 	Format  Format
-	Me      Author          // who reads, and gets what is private for it; 0: nobody
-	Echo    bool            // what Me says is among it
-	Ignored map[Author]bool // what these say is not; the map is not changed any more
+	Me      Author          // the reader, who gets private messages to it; 0: no member
+	Echo    bool            // the reader gets its own events
+	Ignored map[Author]bool // the reader does not get events of these; the map must not change
 }
 
-// shows reports whether what author said to all (to is 0), or to one, is in the view.
-// One's own private messages have no words for people: they read what they typed.
+// shows reports whether the view has an event of author that is private to to, or for everyone if
+// to is 0. A private message of the reader's own is in the view only in JSON: the text encoding is
+// that for the recipient.
 func (v *View) shows(author, to Author) bool {
 	switch {
 	case len(v.Ignored) > 0 && v.Ignored[author]:
@@ -34,45 +35,44 @@ func (v *View) shows(author, to Author) bool {
 	}
 }
 
-// A Cursor is a reader's place in a log.
+// A Cursor is a reader's position in a log.
 type Cursor struct {
-	log   *Log
-	view  View
-	next  uint64 // id of the next event to read
-	quiet uint64 // before it only what was said is read
+	log  *Log
+	view View
+	next uint64 // id of the next event to read
+	live uint64 // events with lower ids are read only if they are messages
 }
 
-// Cursor returns a cursor that reads on from the event id from. Of the events
-// before live, those that are over by the time a newcomer reads them (joins,
-// leaves, changes of nick and topic) are left out.
+// Cursor returns a cursor that starts at the event from. Of the events before live, the cursor
+// returns only messages, actions and private messages: joins, leaves and changes of nick and
+// topic mean nothing to someone who joins later.
 func (l *Log) Cursor(from, live uint64, view View) Cursor {
-	return Cursor{log: l, view: view, next: max(from, 1), quiet: live}
+	return Cursor{log: l, view: view, next: max(from, 1), live: live}
 }
 
-// View returns what the cursor gets of the log.
+// View returns the cursor's view.
 func (c *Cursor) View() View { return c.view }
 
 // Place returns the id of the next event to read.
 func (c *Cursor) Place() uint64 { return c.next }
 
-// Ignore makes the cursor pass over what authors say, who are not changed any more.
+// Ignore sets the authors whose events the cursor skips. The map must not change any more.
 func (c *Cursor) Ignore(authors map[Author]bool) { c.view.Ignored = authors }
 
-// MoveTo moves the cursor to where another one of the same log is.
+// MoveTo moves the cursor to the position of another one of the same log.
 func (c *Cursor) MoveTo(other *Cursor) { c.next = other.next }
 
-// Wait puts r on the list that the log hands over once there is something new to
-// read. It returns false if there is already.
-func (c *Cursor) Wait(r Waiter) bool { return c.log.Wait(c.next, r) }
+// Wait adds w to the log's waiters. It returns false if there are events to read already.
+func (c *Cursor) Wait(w Waiter) bool { return c.log.Wait(c.next, w) }
 
-// Next appends the encodings of the next events to runs, as few slices as there
-// are gaps between them, and moves behind them. It returns no slices when the
-// cursor is at the end; more may follow when it returns some. The slices must
-// not be written to. missed is how many events the log dropped before the cursor
-// came to them. Where they are on disk it returns behind instead: see [Cursor.Fetch].
+// Next appends the encodings of the next events to runs, one slice for each run of events without
+// gaps, and moves the cursor past them. It appends nothing if the cursor is at the end of the log;
+// otherwise more may follow. The slices must not be changed. missed is how many events
+// the log dropped before the cursor read them. If these are on disk, Next returns behind
+// instead: see [Cursor.Fetch].
 func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64, behind bool) {
 	for {
-		b, end := c.log.at(c.next)
+		b, end := c.log.blockOf(c.next)
 		if c.next < b.first {
 			if c.log.committer != nil {
 				return runs, missed, true
@@ -84,27 +84,27 @@ func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64, behind bool) {
 			return runs, missed, false
 		}
 		before := len(runs)
-		runs = c.read(runs, &b)
+		runs = c.readBlock(runs, &b)
 		if len(runs) > before {
 			return runs, missed, false
 		}
 	}
 }
 
-// read appends what there is to read in b from the cursor on.
-func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
+// readBlock appends the events of b from the cursor on, and moves the cursor past b.
+func (c *Cursor) readBlock(runs [][]byte, b *block) [][]byte {
 	bytes := b.bytes(c.view.Format)
 	i := int(c.next - b.first)
 	c.next = b.first + uint64(len(b.entries))
-	if (c.view.Me == 0 || c.view.Echo) && len(c.view.Ignored) == 0 && !b.private && b.first+uint64(i) >= c.quiet {
+	if (c.view.Me == 0 || c.view.Echo) && len(c.view.Ignored) == 0 && !b.hasPrivate && b.first+uint64(i) >= c.live {
 		return append(runs, bytes[b.end(c.view.Format, i-1):])
 	}
 	for i < len(b.entries) {
-		for i < len(b.entries) && c.leavesOut(b, i) {
+		for i < len(b.entries) && c.skips(b, i) {
 			i++
 		}
 		start := i
-		for i < len(b.entries) && !c.leavesOut(b, i) {
+		for i < len(b.entries) && !c.skips(b, i) {
 			i++
 		}
 		if i > start {
@@ -114,30 +114,30 @@ func (c *Cursor) read(runs [][]byte, b *block) [][]byte {
 	return runs
 }
 
-func (c *Cursor) leavesOut(b *block, i int) bool {
+func (c *Cursor) skips(b *block, i int) bool {
 	e := &b.entries[i]
-	return c.isOver(b.first+uint64(i), e.said || e.to != 0) || !c.view.shows(e.author, e.to)
+	return c.isPast(b.first+uint64(i), e.public || e.to != 0) || !c.view.shows(e.author, e.to)
 }
 
-// isOver reports whether the event id is left out because it was before the cursor's
-// reader came, and nobody said it.
-func (c *Cursor) isOver(id uint64, said bool) bool { return !said && id < c.quiet }
+// isPast reports whether the event id is skipped because it is not a message, and happened before
+// the reader joined.
+func (c *Cursor) isPast(id uint64, isMessage bool) bool { return !isMessage && id < c.live }
 
-// fetchBytes is how much Fetch reads at a time: what a write takes.
+// fetchBytes is how many bytes Fetch reads at a time: as many as are written to a socket.
 const fetchBytes = maxBlockText
 
-// Fetch is [Cursor.Next] for a cursor that is behind what memory holds: it reads from
-// disk, and so may take its time. missed is how many events the file does not have any
-// more, or that are damaged: then there is [ErrDamaged] besides, and where nothing can be
-// read, the cursor goes on with what memory has. By another error it stays where it was.
+// Fetch is [Cursor.Next] for a cursor that is behind the events in memory. It reads from disk and
+// may block. missed is how many events the file no longer has, or that are damaged. In the latter
+// case the error is [ErrDamaged]; if nothing can be read, the cursor moves to the oldest
+// event in memory. After any other error the cursor has not moved.
 func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) {
-	first := c.log.first()
+	first := c.log.firstInMemory()
 	from, size := c.next, 0
 	var lines []byte
-	for r, err := range c.log.committer.file.from(c.next) {
+	for r, err := range c.log.committer.file.rowsFrom(c.next) {
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			c.next = from
-			return runs, 0, fmt.Errorf("read events from %d on: %w", from, err)
+			return runs, 0, fmt.Errorf("read events from %d: %w", from, err)
 		}
 		if err != nil {
 			damage, size = err, 0
@@ -147,20 +147,20 @@ func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) 
 			break
 		}
 		if r.id < c.next {
-			damage, size = fmt.Errorf("%w: event %d comes behind %d", ErrDamaged, r.id, c.next-1), 0
+			damage, size = fmt.Errorf("%w: event %d follows event %d", ErrDamaged, r.id, c.next-1), 0
 			break
 		}
 		missed += r.id - c.next
 		c.next = r.id + 1
 		size += len(r.json)
-		if !c.isOver(r.id, r.said || r.to != 0) && c.view.shows(r.author, r.to) {
+		if !c.isPast(r.id, r.public || r.to != 0) && c.view.shows(r.author, r.to) {
 			if lines, err = c.log.appendRow(lines, &r, c.view.Format); err != nil {
 				damage = err
 				missed++
 			}
 		}
 	}
-	if size == 0 { // the rest was dropped, or cannot be read
+	if size == 0 { // the rest was deleted, or cannot be read
 		missed += first - c.next
 		c.next = first
 	}
@@ -168,12 +168,12 @@ func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) 
 		runs = append(runs, lines)
 	}
 	if damage != nil {
-		damage = fmt.Errorf("read events from %d on: %w", from, damage)
+		damage = fmt.Errorf("read events from %d: %w", from, damage)
 	}
 	return runs, missed, damage
 }
 
-// appendRow appends a stored event as format has it.
+// appendRow appends the event of a row, encoded in format.
 func (l *Log) appendRow(dst []byte, r *row, format Format) ([]byte, error) {
 	e, err := r.event()
 	switch {

@@ -22,83 +22,85 @@ import (
 	"modernc.org/sqlite"
 )
 
-// A File is a room on disk: an SQLite database with all that was said and happened,
-// and what the room knows of its clients. One process at a time hosts on it, and
-// others may read it meanwhile; see [ReadFile].
+// A File is a room on disk: an SQLite database with its events and its state. One process at a
+// time hosts on it; others may read it meanwhile, see [ReadFile].
 //
-// Beside the file are FILE-wal and FILE-shm while it is used, and FILE.lock, which is
-// empty and stays.
+// Next to the file are FILE-wal and FILE-shm while it is open, and FILE.lock, which is empty
+// and stays.
+//
+// Its methods are for before there is a log on it, but for Replay and Close.
 type File struct {
 	path    string
 	title   string
 	keep    Keep
 	lock    *flock.Flock
-	readers *sql.DB
-	seekers *sql.DB
-	db      *sql.DB // of writer
+	readers *sql.DB // for readers that are behind the events in memory
+	seekers *sql.DB // for reading back and searches
+	db      *sql.DB // has the connection writer
 
 	writing      <-chan struct{} // closed when the log's committer has ended; nil: there is no log
 	closeTimeout time.Duration   // a constant, but for tests
 
-	// the committer's, or before there is one
-	writer   *sql.Conn
-	insert   statements
-	nth      uint64 // how many events that were said have been written
-	lastID   uint64 // of the newest event; 0: there has been none
-	lazy     bool   // commits do not wait for the disk
-	long     int64  // bytes of the write-ahead log that are too many; see shorten
-	saids    int    // how many have been written that are not indexed, or more
-	saidLast int    // how many the last batch had
+	// owned by the committer, or by the caller before there is one
+	writer    *sql.Conn
+	insert    statements
+	messages  uint64 // messages and actions that have been written, ever
+	ageFrom   uint64 // where ageFromNow continues; 0: at the oldest event
+	lastID    uint64 // of the newest event; 0: there has been none
+	isAsync   bool   // commits do not wait for the disk
+	walLimit  int64  // bytes of the write-ahead log from which it is truncated
+	unindexed int    // messages that are not indexed, or more
+	lastBatch int    // messages in the last batch
 
-	indexed atomic.Uint64 // the words of events up to this id can be searched for; set by the committer
+	indexed atomic.Uint64 // events up to this id are indexed; set by the committer, read by all
 }
 
-// Why a file cannot be hosted on or read; see [OpenFile].
+// Errors of [OpenFile] and [ReadFile].
 var (
-	ErrInUse      = errors.New("another host uses it")
-	ErrNewer      = errors.New("it was written by a newer version of this program")
-	ErrNotHistory = errors.New("it is no history of a room")
-	ErrDamaged    = errors.New("it is damaged")
+	ErrInUse      = errors.New("in use by another host")
+	ErrNewer      = errors.New("written by a newer version of this program")
+	ErrNotHistory = errors.New("not the history of a room")
+	ErrDamaged    = errors.New("the file is damaged")
 )
 
 const (
-	// applicationID is "CHAT" where the file format of SQLite has the application's mark
+	// applicationID is "CHAT", in the header field of SQLite's file format for applications
 	// (https://www.sqlite.org/fileformat.html, section 1.3.18).
 	applicationID = 0x43484154
 
-	// maxReaders is how many connections read the file at a time for those who come or
-	// catch up, and maxSeekers how many beside them for those who read back; others wait for
-	// one. What is read back may be looked for long.
+	// maxReaders is how many connections may read for sessions that join or catch up, and
+	// maxSeekers how many for reading back and searches, which may take long. Beyond that,
+	// readers wait.
 	maxReaders = 4
 	maxSeekers = 2
 )
 
-// migrations bring a file from each version to the next: migrations[0] makes one of
-// version 1 of an empty one. They are only ever added to.
+// migrations bring a file from each version to the next: migrations[0] makes version 1 from an
+// empty file. Migrations are only ever added.
 var migrations = []string{`
 	CREATE TABLE meta (
 		name  TEXT PRIMARY KEY, -- room, title; in version 1 also topic and authors
-		value ANY               -- as it was given: not strict, 12e3 would become a number
+		value ANY               -- as it is given: if not strict, 12e3 would become a number
 	) STRICT, WITHOUT ROWID;
 	CREATE TABLE event (
-		id        INTEGER PRIMARY KEY, -- as everybody knows it, without gaps
+		id        INTEGER PRIMARY KEY, -- public, without gaps
 		time      INTEGER NOT NULL,    -- milliseconds since 1970, UTC
 		said      INTEGER NOT NULL,    -- 1: a message or an action
-		nth       INTEGER NOT NULL,    -- how many were said up to this one
+		nth       INTEGER NOT NULL,    -- how many messages and actions there are up to this one
 		author    INTEGER NOT NULL,    -- history.Author
 		recipient INTEGER NOT NULL,    -- of a private message; 0: for all
-		json      TEXT NOT NULL        -- the event as programs get it
+		json      TEXT NOT NULL        -- the event as clients get it
 	);
 	CREATE TABLE client (
 		key    BLOB PRIMARY KEY,  -- SHA-256 of its token
-		id     TEXT NOT NULL,     -- as everybody knows it
+		id     TEXT NOT NULL,     -- public
 		author INTEGER NOT NULL,
-		seq    INTEGER NOT NULL,  -- the highest number of its own that was taken
+		seq    INTEGER NOT NULL,  -- the highest number that it gave a message
 		nick   TEXT NOT NULL,
-		gone   INTEGER NOT NULL,  -- when it went, as event.time; 0: it is here; -1: it took its leave
+		gone   INTEGER NOT NULL,  -- when it was disconnected, as event.time; 0: it is connected; -1: it left
 		seen   INTEGER NOT NULL   -- when this was written
 	) WITHOUT ROWID;
-	-- The words of what was said, folded; rowid is the event's id. It may lack the last ones.
+	-- The words of messages, folded; rowid is the event's id. The last messages may be missing.
 	CREATE VIRTUAL TABLE word USING fts5(text, content='', contentless_delete=1, tokenize='ascii', detail=none, prefix='3');
 `, `
 	-- Events that no reader gets.
@@ -124,20 +126,19 @@ var migrations = []string{`
 	DROP TABLE client;
 `}
 
-// authorsBefore are the queries for the highest author that a file of each version, from 1 on,
-// says there has been.
-var authorsBefore = []string{
+// authorsQueries read the number of authors from a file of each version, from 1 on.
+var authorsQueries = []string{
 	`SELECT max(coalesce((SELECT value FROM meta WHERE name = 'authors'), 0), coalesce((SELECT max(author) FROM client), 0))`,
 	`SELECT coalesce((SELECT value FROM state WHERE key = 'authors'), 0)`,
 }
 
-// OpenFile opens the room at path to host on, or makes a new one. The error is one of
-// the Err of this package or the system's, and the file as it was.
+// OpenFile opens the file at path to host on it, or creates one. After an error, which wraps one of
+// this package or of the system, the file is as it was.
 func OpenFile(path string, keep Keep) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // another host may know it by this name
+		path = target // so that all hosts on it have the same lock
 	}
-	f := &File{path: path, keep: keep, long: maxWAL, closeTimeout: closeTimeout, lock: flock.New(path + ".lock")}
+	f := &File{path: path, keep: keep, walLimit: maxWAL, closeTimeout: closeTimeout, lock: flock.New(path + ".lock")}
 	locked, err := f.lock.TryLock()
 	switch {
 	case err == nil && locked:
@@ -157,7 +158,7 @@ func (f *File) open() error {
 	if err != nil {
 		return err
 	}
-	if fresh { // private messages are in it, too
+	if fresh { // with private messages, so for its owner only
 		file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
@@ -186,11 +187,11 @@ func (f *File) open() error {
 	if err := f.migrate(); err != nil {
 		return err
 	}
-	// From here on the file is ours, and of this version.
+	// From here on the file is one of ours and has the latest version.
 	if err := f.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1`); err != nil {
 		return err
 	}
-	// The file's times of change need not be on disk, what is in it is.
+	// The file's content must be on disk, but not the time when it was changed.
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
 		return err
 	}
@@ -206,17 +207,17 @@ func (f *File) open() error {
 	if err := f.loadIndexed(); err != nil {
 		return err
 	}
-	if err := f.get(`SELECT coalesce(max(nth), 0) FROM event WHERE id = (SELECT max(id) FROM event)`, &f.nth); err != nil {
+	if err := f.queryRow(`SELECT coalesce(max(nth), 0) FROM event WHERE id = (SELECT max(id) FROM event)`, &f.messages); err != nil {
 		return err
 	}
-	if err := f.get(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
+	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
 		return err
 	}
-	return f.get(`SELECT coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.title)
+	return f.queryRow(`SELECT coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.title)
 }
 
-// checkSchema refuses a database that does more than keep what it is given: its owner may
-// have it from a stranger.
+// checkSchema refuses a database with triggers or views, which could do anything: a stranger may
+// have made it.
 func checkSchema(db querier) error {
 	rows, err := db.QueryContext(context.Background(), `SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view')`)
 	if err != nil {
@@ -229,38 +230,38 @@ func checkSchema(db querier) error {
 	return rows.Err()
 }
 
-// checkNumbers refuses a database of which the next numbers would be too high. It is for before
-// the database is changed.
+// checkNumbers refuses a database whose next numbers would be too high. It runs before the database
+// is changed.
 func (f *File) checkNumbers() error {
 	var version int
-	if err := f.get(`PRAGMA user_version`, &version); err != nil || version == 0 { // its making was cut short
+	if err := f.queryRow(`PRAGMA user_version`, &version); err != nil || version == 0 { // it was not created completely
 		return err
 	}
 	var lowest, highest, hidden, authors any // whatever another program wrote
-	err := f.get(`SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM event`, &lowest, &highest)
+	err := f.queryRow(`SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM event`, &lowest, &highest)
 	if err == nil {
-		err = f.get(authorsBefore[min(version, len(authorsBefore))-1], &authors)
+		err = f.queryRow(authorsQueries[min(version, len(authorsQueries))-1], &authors)
 	}
 	if err == nil && version > 1 {
-		err = f.get(`SELECT coalesce(max(n), 0) FROM hidden`, &hidden)
+		err = f.queryRow(`SELECT coalesce(max(n), 0) FROM hidden`, &hidden)
 	}
 	if err != nil {
 		return err
 	}
 	for _, number := range []struct {
-		of    string
+		name  string
 		value any
 		least int64
 	}{{"lowest event id", lowest, 1}, {"highest event id", highest, 0}, {"number of hidden events", hidden, 0}, {"number of authors", authors, 0}} {
 		n, err := strconv.ParseInt(fmt.Sprint(cmp.Or(number.value, any(0))), 10, 64)
 		if err != nil || n < number.least || n > maxNumber {
-			return fmt.Errorf("%w: its %s is %v", ErrDamaged, number.of, number.value)
+			return fmt.Errorf("%w: the %s is %v", ErrDamaged, number.name, number.value)
 		}
 	}
 	return nil
 }
 
-// openReaders opens the database at path for so many to read at a time.
+// openReaders opens the database at path for up to most readers at a time.
 func openReaders(path string, most int) (*sql.DB, error) {
 	db, err := openDB(path, url.Values{"mode": {"ro"}})
 	if err != nil {
@@ -271,15 +272,15 @@ func openReaders(path string, most int) (*sql.DB, error) {
 	return db, nil
 }
 
-// checkHeader looks at the file before SQLite does, which would change one that is
-// somebody else's. It reports whether there is none yet.
+// checkHeader checks the file before SQLite opens it, which could change a file of another
+// program. fresh is whether the file does not exist or is empty.
 func checkHeader(path string) (fresh bool, err error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
 		return true, nil
 	case err != nil:
 		return false, err
-	case !info.Mode().IsRegular() && !info.IsDir(): // opening a pipe would wait for somebody to write
+	case !info.Mode().IsRegular() && !info.IsDir(): // opening a pipe would block
 		return false, ErrNotHistory
 	}
 	file, err := os.Open(path)
@@ -287,7 +288,7 @@ func checkHeader(path string) (fresh bool, err error) {
 		return false, err
 	}
 	defer file.Close()
-	// The format's section 1.3, "The Database Header".
+	// Section 1.3 of the file format, "The Database Header".
 	header := make([]byte, 100)
 	switch n, err := io.ReadFull(file, header); {
 	case n == 0 && err == io.EOF:
@@ -304,16 +305,16 @@ func checkHeader(path string) (fresh bool, err error) {
 	return false, nil
 }
 
-// create marks a new file as a history and gives it what cannot be changed later. It is
-// not in a transaction of the write-ahead log, so that the header has it.
+// create marks a new file as a history and sets what cannot be changed later. It runs before
+// there is a write-ahead log, so that the header of the file has it.
 func (f *File) create() error {
 	return f.exec(fmt.Sprintf(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d`, applicationID))
 }
 
-// migrate brings the file to the version of this program.
+// migrate brings the file to the latest version.
 func (f *File) migrate() error {
 	var version int
-	if err := f.get(`PRAGMA user_version`, &version); err != nil {
+	if err := f.queryRow(`PRAGMA user_version`, &version); err != nil {
 		return err
 	}
 	if version > len(migrations) {
@@ -322,21 +323,21 @@ func (f *File) migrate() error {
 	for ; version < len(migrations); version++ {
 		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[version], version+1)
 		if err := f.exec(sql); err != nil {
-			return errors.Join(fmt.Errorf("bring it from version %d to %d: %w", version, version+1, err), f.exec("ROLLBACK"))
+			return errors.Join(fmt.Errorf("migrate from version %d to %d: %w", version, version+1, err), f.exec("ROLLBACK"))
 		}
 	}
 	return nil
 }
 
-// openDB opens the database at path by a URI of SQLite's (https://www.sqlite.org/uri.html),
-// in which a path cannot pass for an option.
+// openDB opens the database at path by a URI (https://www.sqlite.org/uri.html), so that no path is
+// taken for an option.
 func openDB(path string, options url.Values) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	options.Add("_pragma", busyTimeout)
-	options.Add("_pragma", "trusted_schema(0)") // the file may be from a stranger
+	options.Add("_pragma", "trusted_schema(0)") // a stranger may have made the file
 	uri := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: options.Encode()}
 	if filepath.VolumeName(abs) != "" { // file:///C:/…
 		uri.Path = "/" + uri.Path
@@ -344,17 +345,17 @@ func openDB(path string, options url.Values) (*sql.DB, error) {
 	return sql.Open("sqlite", uri.String())
 }
 
-// busyTimeout is in milliseconds: only a stranger writes to the file besides us.
+// busyTimeout is in milliseconds. It is short because only the host should write to the file.
 const busyTimeout = "busy_timeout(1000)"
 
-// exec runs statements that give nothing back.
+// exec runs statements without a result.
 func (f *File) exec(query string, args ...any) error {
 	_, err := f.writer.ExecContext(context.Background(), query, args...)
 	return err
 }
 
-// get reads one row.
-func (f *File) get(query string, to ...any) error {
+// queryRow reads a result of one row.
+func (f *File) queryRow(query string, to ...any) error {
 	return f.writer.QueryRowContext(context.Background(), query).Scan(to...)
 }
 
@@ -385,13 +386,13 @@ func (f *File) Close() error {
 	return errors.Join(append(errs, f.lock.Close())...)
 }
 
-// fileError makes one of this package's errors of SQLite's, for what says which file it is.
+// fileError returns err as an error of this package, without the path that the caller adds.
 func fileError(err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at.Err
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && (primary(e) == codeCorrupt || primary(e) == codeNotADB) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err) // it bears our mark, see checkHeader
+		return fmt.Errorf("%w: %w", ErrDamaged, err) // it is one of ours, see checkHeader
 	}
 	return err
 }
@@ -406,38 +407,38 @@ const (
 	codeNotADB   = 26
 )
 
-// primary returns an error's code without what SQLite says beyond it.
+// primary returns the code of an error without its extension.
 func primary(e *sqlite.Error) int { return e.Code() & 0xff }
 
-// RoomID returns the room's id. A new file gets one. It is for before there is a log on the file.
+// RoomID returns the room's id. A new file gets one.
 func (f *File) RoomID() (string, error) {
 	var id string
-	if err := f.get(`SELECT coalesce((SELECT value FROM meta WHERE name = 'room'), '')`, &id); err != nil {
+	if err := f.queryRow(`SELECT coalesce((SELECT value FROM meta WHERE name = 'room'), '')`, &id); err != nil {
 		return "", fmt.Errorf("read the room's id from %s: %w", f.path, fileError(err))
 	}
 	if id == "" {
 		id = NewRoomID()
-		if err := f.set("room", id); err != nil {
+		if err := f.setMeta("room", id); err != nil {
 			return "", fmt.Errorf("write the room's id to %s: %w", f.path, err)
 		}
 	}
 	return id, nil
 }
 
-// Title returns what the room was called last, "" for a new one.
+// Title returns the room's last title, or "" for a new room.
 func (f *File) Title() string { return f.title }
 
-// SetTitle keeps the room's title for the next time. It is for before there is a log on
-// the file.
+// SetTitle changes the room's title.
 func (f *File) SetTitle(title string) error {
-	if err := f.set("title", title); err != nil {
+	if err := f.setMeta("title", title); err != nil {
 		return fmt.Errorf("write the title to %s: %w", f.path, err)
 	}
 	f.title = title
 	return nil
 }
 
-func (f *File) set(name string, value any) error {
+// setMeta changes a value in meta.
+func (f *File) setMeta(name string, value any) error {
 	return f.exec(`INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`, name, value)
 }
 

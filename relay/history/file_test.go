@@ -193,10 +193,10 @@ func parse(t *testing.T, lines string) (events []wire.Event) {
 // step reads on from memory or from disk, and reports whether there was anything.
 func step(t *testing.T, c *Cursor) (lines string, missed uint64, more bool) {
 	t.Helper()
-	from, memory := c.next, c.log.first() // which goes on meanwhile
+	from, memory := c.next, c.log.firstInMemory() // which goes on meanwhile
 	runs, missed, behind := c.Next(nil)
-	if from < memory && !behind || from >= c.log.first() && behind {
-		t.Errorf("at %d, when memory begins at %d to %d: behind is %v", from, memory, c.log.first(), behind)
+	if from < memory && !behind || from >= c.log.firstInMemory() && behind {
+		t.Errorf("at %d, when memory begins at %d to %d: behind is %v", from, memory, c.log.firstInMemory(), behind)
 	}
 	if behind {
 		var err error
@@ -386,8 +386,8 @@ func live(t *testing.T, r *rand.Rand, h *hosted, all *story) {
 	}
 	for _, rd := range readers {
 		rest, missed := drain(t, &rd.Cursor)
-		if got, want := rd.got+rest, all.cursor(rd.from, rd.quiet, rd.view); got != want || missed > 0 {
-			t.Fatalf("from %d, live %d, %+v: missed %d, got\n%swant\n%s", rd.from, rd.quiet, rd.view, missed, got, want)
+		if got, want := rd.got+rest, all.cursor(rd.from, rd.live, rd.view); got != want || missed > 0 {
+			t.Fatalf("from %d, live %d, %+v: missed %d, got\n%swant\n%s", rd.from, rd.live, rd.view, missed, got, want)
 		}
 	}
 	for range 10 {
@@ -723,7 +723,7 @@ func makeFile(t testing.TB, path string, events int) {
 	prepareBatch(batch, 1, nil)
 	err = f.writeBatch(batch, noFold{})
 	for more := true; more && err == nil; {
-		more, err = f.index()
+		more, err = f.indexSome()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)

@@ -42,8 +42,8 @@ type Fold interface {
 type Owner interface {
 	// Failed is called when events could not be written. err wraps [ErrDiskFull] or [ErrWrite].
 	//
-	// Failed must call split once. split returns what was not written, in order: rejected is
-	// the members' messages, which are now dropped; held is all other events, which are written
+	// Failed must call split once. split returns the events that were not written, in order: rejected are
+	// the members' messages, which are now dropped; held are all other events, which are written
 	// once the file can be written again. From then on, until Recovered, Append rejects
 	// all events but joins and leaves.
 	//
@@ -89,7 +89,7 @@ func (p *pending) apply(fold Fold) {
 	}
 }
 
-// writeChanges writes what has changed in the fold. It is part of a transaction.
+// writeChanges writes the changed records of the fold. It is part of a transaction.
 func (f *File) writeChanges(fold Fold) error {
 	for key, value := range fold.Changes() {
 		var err error
@@ -106,7 +106,7 @@ func (f *File) writeChanges(fold Fold) error {
 }
 
 // Records calls load with each record of the state, in the order of their keys, until load
-// returns an error. It is for before there is a log on the file.
+// returns an error.
 func (f *File) Records(load func(key string, value []byte) error) error {
 	rows, err := f.writer.QueryContext(context.Background(), `SELECT key, value FROM state ORDER BY key`)
 	if err != nil {

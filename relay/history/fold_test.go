@@ -434,7 +434,10 @@ func TestHiddenEventsAreBounded(t *testing.T) {
 		free := r.fillDisk()
 		r.say(long("long"), Origin{Author: 1})
 		synctest.Wait()
-		for range maxHeldHidden {
+		r.log.committer.mu.Lock()
+		r.log.committer.heldHidden += maxHeldHidden - 10 // as if so many were held
+		r.log.committer.mu.Unlock()
+		for range 10 {
 			if _, err := r.log.AppendHidden([]byte("+x"), time.Now()); err != nil {
 				t.Fatal(err)
 			}
@@ -461,7 +464,7 @@ func TestTrimDeletesHiddenEvents(t *testing.T) {
 		r.hide("+third", time.Now())
 		synctest.Wait()
 		r.file.keep.Age = time.Hour
-		if first, err := r.file.trim(time.Now()); first != 2 || err != nil {
+		if first, _, err := r.file.trim(time.Now()); first != 2 || err != nil {
 			t.Fatalf("the oldest event is %d, %v", first, err)
 		}
 		var hidden []string
@@ -533,11 +536,11 @@ func checkHidden(t *testing.T, h *hosted, secret string) {
 		for me := range Author(4) {
 			for _, echo := range []bool{false, true} {
 				view := View{Format: format, Me: me, Echo: echo}
-				for from := range uint64(45) {
+				for _, from := range []uint64{0, 1, 7, 36, 41} {
 					lines, _ := drain(t, first(h.log.Cursor(from, 1, view)))
 					got["cursor"] += lines
 				}
-				for before := range uint64(45) {
+				for _, before := range []uint64{0, 1, 7, 36, 41} {
 					page := Page{Before: before, Count: 1000, Bytes: 1 << 30}
 					lines, err := h.log.Before(page, view)
 					for _, words := range []string{secret, "soup " + secret, "soup", "message", "ban"} {
@@ -629,8 +632,8 @@ func TestMigrateVersion1(t *testing.T) {
 			t.Errorf("the records are %q, %v; want %q", got, err, want)
 		}
 		var tables, meta string
-		err = f.get(`SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'word%' ORDER BY name)`, &tables)
-		if err := errors.Join(err, f.get(`SELECT group_concat(name) FROM (SELECT name FROM meta ORDER BY name)`, &meta)); err != nil {
+		err = f.queryRow(`SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'word%' ORDER BY name)`, &tables)
+		if err := errors.Join(err, f.queryRow(`SELECT group_concat(name) FROM (SELECT name FROM meta ORDER BY name)`, &meta)); err != nil {
 			t.Fatal(err)
 		}
 		if tables != "event,hidden,meta,state" || meta != "room,title" {
@@ -672,12 +675,81 @@ func TestMigrateOddFiles(t *testing.T) {
 			}
 			defer f.Close()
 			var value string
-			if err := f.get(fmt.Sprintf(`SELECT coalesce((SELECT value FROM state WHERE key = '%s'), '')`, test.key), &value); err != nil {
+			if err := f.queryRow(fmt.Sprintf(`SELECT coalesce((SELECT value FROM state WHERE key = '%s'), '')`, test.key), &value); err != nil {
 				t.Fatal(err)
 			}
 			if test.want == "" && value != "" || !strings.Contains(value, test.want) {
 				t.Errorf("%s is %q, want %q", test.key, value, test.want)
 			}
 		})
+	}
+}
+
+// A file whose next numbers would be too high is refused as damaged, and left alone.
+func TestNumbersThatAreTooHigh(t *testing.T) {
+	for _, test := range []struct {
+		name, change string
+		version      int
+	}{
+		{"authors", `UPDATE meta SET value = 9223372036854775807 WHERE name = 'authors'`, 1},
+		{"an author", `UPDATE client SET author = 9007199254740992 WHERE author = 1`, 1},
+		{"authors are no number", `UPDATE meta SET value = 'seven' WHERE name = 'authors'`, 1},
+		{"an event", `UPDATE event SET id = 9223372036854775807 WHERE id = 16`, 1},
+		{"an event below 1", `UPDATE event SET id = -9 WHERE id = 1`, 1},
+		{"authors", `UPDATE state SET value = '9223372036854775807' WHERE key = 'authors'`, 2},
+		{"authors below 0", `UPDATE state SET value = '-1' WHERE key = 'authors'`, 2},
+		{"authors are no number", `UPDATE state SET value = '{}' WHERE key = 'authors'`, 2},
+		{"an event", `UPDATE event SET id = 9007199254740992 WHERE id = 16`, 2},
+		{"a hidden event", `INSERT INTO hidden VALUES (9223372036854775807, 1, 1, '')`, 2},
+	} {
+		t.Run(fmt.Sprint(test.name, ", version ", test.version), func(t *testing.T) {
+			path := version1(t)
+			if test.version > 1 {
+				f, err := OpenFile(path, Keep{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			makeDatabase(t, path, test.change)
+			before, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := OpenFile(path, Keep{})
+			if !errors.Is(err, ErrDamaged) || strings.Count(err.Error(), path) != 1 {
+				t.Fatalf("it is opened: %v, %v", f, err)
+			}
+			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+				t.Errorf("the file has changed, %v", err)
+			}
+		})
+	}
+}
+
+// A number in the middle of a file that is too high is damage, wherever it is read.
+func TestNumbersThatAreTooHighInAnEvent(t *testing.T) {
+	for _, column := range []string{"author", "recipient"} {
+		path := filepath.Join(t.TempDir(), "file")
+		makeFile(t, path, 30)
+		makeDatabase(t, path, `UPDATE event SET `+column+` = 9007199254740992 WHERE id = 7`)
+		h := host(t, path, few)
+		if _, _, err := first(h.log.Cursor(5, 1, View{})).Fetch(nil); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: Fetch: %v", column, err)
+		}
+		if err := h.file.Replay(noFold{}.Apply); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: Replay: %v", column, err)
+		}
+		h.close()
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	makeFile(t, path, 1)
+	makeDatabase(t, path, `UPDATE event SET json = '{"type":"message","id":1,"from":"a","seq":18446744073709551615}'`)
+	for _, e := range readAllOf(t, path, Selection{}) {
+		if e.Seq != maxNumber {
+			t.Errorf("a seq of 2^64-1 is read as %d", e.Seq)
+		}
 	}
 }

@@ -7,69 +7,70 @@ import (
 	"time"
 )
 
-// This file is the index of words. Nobody waits for it: what was said is indexed a little
-// later, in the pauses, and until then a search looks at the events themselves.
+// This file is the index of words. Messages are indexed a little later than they are written,
+// in pauses; until then, a search reads the messages themselves.
 
 const (
-	// indexStep is how many events are indexed at a time: few, since what is said meanwhile waits.
+	// indexStep is how many messages are indexed at a time. It is small because new messages
+	// wait meanwhile.
 	indexStep = 64
 
-	// indexBytes ends a step of many long ones: a message may have thousands of words.
+	// indexBytes ends a step early: a message may have thousands of words.
 	indexBytes = 256 << 10
 
-	// indexAfter is how many may wait for a pause while others pour in, indexFlood at a
-	// time or more: beyond it twice as many as came are indexed. While few come, who would
-	// notice the wait, it is indexMost, and then a step is taken with each.
-	// A search looks at each of those that wait.
+	// A search reads each message that is not indexed, so their number is bounded. If there
+	// are indexAfter and batches have indexFlood messages or more, twice as many as came are
+	// indexed after each batch. With smaller batches, whose senders would notice the delay,
+	// that starts at indexMost.
 	indexAfter = 32 << 10
 	indexFlood = 256
 	indexMost  = 64 << 10
 
-	// indexPause is how long nothing is said before the rest is indexed.
+	// indexPause is how long no message must come before the rest is indexed.
 	indexPause = 100 * time.Millisecond
 )
 
-// loadIndexed finds out what is indexed.
+// loadIndexed reads how far the index goes.
 func (f *File) loadIndexed() error {
 	var last, indexed uint64
-	if err := f.get(`SELECT coalesce(max(id), 0) FROM word_docsize`, &indexed); err != nil { // FTS5's own, by rowid
+	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM word_docsize`, &indexed); err != nil { // FTS5's own, by rowid
 		return err
 	}
-	if err := f.get(`SELECT coalesce(max(id), 0) FROM event`, &last); err != nil {
+	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &last); err != nil {
 		return err
 	}
 	f.indexed.Store(indexed)
-	f.saids = int(last - min(indexed, last))
+	f.unindexed = int(last - min(indexed, last))
 	return nil
 }
 
-// isIndexDue reports whether some events should be indexed although others wait to be written.
+// isIndexDue reports whether messages should be indexed although others wait to be written.
 func (f *File) isIndexDue() bool {
-	return f.saids >= indexAfter && f.saidLast >= indexFlood || f.saids >= indexMost
+	return f.unindexed >= indexAfter && f.lastBatch >= indexFlood || f.unindexed >= indexMost
 }
 
-// index indexes some of the events that are not, and reports whether there are more. It
-// does not wait for the disk: what is lost of it with the power is done again.
-func (f *File) index() (more bool, err error) {
-	if f.saids == 0 {
+// indexSome indexes some messages, and reports whether there are more. It does not wait for the
+// disk: if the power fails, they are indexed again.
+func (f *File) indexSome() (more bool, err error) {
+	if f.unindexed == 0 {
 		return false, nil
 	}
-	f.lazy = true
+	f.isAsync = true
 	if err := f.exec(`PRAGMA synchronous = NORMAL`); err != nil {
-		return false, fmt.Errorf("index what was said: %w", err)
+		return false, fmt.Errorf("index messages: %w", err)
 	}
-	count, last := max(indexStep, 2*f.saidLast), f.indexed.Load()
-	f.saidLast = 0
+	count, last := max(indexStep, 2*f.lastBatch), f.indexed.Load()
+	f.lastBatch = 0
 	read, all := 0, false
 	err = f.transaction(func() error {
-		rows, end, err := f.unindexed(last, count)
+		rows, end, err := f.readUnindexed(last, count)
 		if err != nil {
 			return err
 		}
 		read, all = len(rows), end
 		for i := range rows {
 			e, err := rows[i].event()
-			if err == nil { // a damaged one is told when it is read
+			if err == nil { // readers report a damaged one
 				_, err = f.insert.word.Exec(e.ID, foldedWords(e.Text))
 				if err != nil {
 					return err
@@ -80,18 +81,18 @@ func (f *File) index() (more bool, err error) {
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("index what was said: %w", err)
+		return false, fmt.Errorf("index messages: %w", err)
 	}
 	f.indexed.Store(last)
-	if f.saids -= read; all {
-		f.saids = 0
+	if f.unindexed -= read; all {
+		f.unindexed = 0
 	}
-	return f.saids > 0, nil
+	return f.unindexed > 0, nil
 }
 
-// unindexed reads count events behind id that have words, fewer where they are long. all is
-// true where there are no more. It is for the committer's own connection.
-func (f *File) unindexed(id uint64, count int) (list []row, all bool, err error) {
+// readUnindexed reads the next count messages after the event id, or fewer if they are long. all
+// is whether there are no more.
+func (f *File) readUnindexed(id uint64, count int) (list []row, all bool, err error) {
 	size := 0
 	for r, err := range queryRows(context.Background(), f.writer, `event WHERE id > ? AND (said OR recipient > 0) ORDER BY id LIMIT ?`, id, count) {
 		if err != nil {
@@ -105,35 +106,35 @@ func (f *File) unindexed(id uint64, count int) (list []row, all bool, err error)
 	return list, len(list) < count, nil
 }
 
-// searchUnindexed puts what has the words of q into found, of the events that are not indexed,
-// latest first. It returns behind which the index has the rest.
-func (l *Log) searchUnindexed(q query, found *pile, view *View) (next uint64, damage error) {
+// searchUnindexed adds to found the messages with the words of q that are not indexed, newest
+// first. It returns the id before which the index has the rest.
+func (l *Log) searchUnindexed(q query, found *pageBuilder, view *View) (next uint64, damage error) {
 	indexed := l.committer.file.indexed.Load()
 	next = found.page.Before
 	for b, i := range l.backward(found.page.Before - 1) {
 		if b.first+uint64(i) <= indexed {
-			return behind(next, indexed), nil
+			return indexBoundary(next, indexed), nil
 		}
 		next = b.first + uint64(i)
-		if line, ok := l.match(b, i, q, view); ok && !found.put(line) {
+		if line, ok := l.match(b, i, q, view); ok && !found.add(line) {
 			return next, nil
 		}
 	}
-	// Further back than memory.
-	return behind(next, indexed), found.putRows(l, q.among(l.committer.file.before(next, view.Me), indexed), view)
+	// The messages before those in memory.
+	return indexBoundary(next, indexed), found.addRows(l, q.filterUnindexed(l.committer.file.messagesBefore(next, view.Me), indexed), view)
 }
 
-// behind returns the id behind indexed, or next (0: none) where that is less.
-func behind(next, indexed uint64) uint64 {
+// indexBoundary returns the id after indexed, or next if that is lower and not 0.
+func indexBoundary(next, indexed uint64) uint64 {
 	if next == 0 {
 		return indexed + 1
 	}
 	return min(next, indexed+1)
 }
 
-// among passes on rows with the words of q, until they are indexed. One that is damaged is told
-// by who reads it.
-func (q query) among(rows iter.Seq2[row, error], indexed uint64) iter.Seq2[row, error] {
+// filterUnindexed yields the rows with the words of q, up to the first that is indexed. It also yields
+// damaged rows, for their reader to report.
+func (q query) filterUnindexed(rows iter.Seq2[row, error], indexed uint64) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		for r, err := range rows {
 			if err == nil && r.id <= indexed {

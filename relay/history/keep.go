@@ -10,27 +10,27 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Keep bounds a [File]: what goes beyond either is deleted, oldest first, when a host begins
-// and once a minute.
+// Keep bounds a [File]. Events beyond either limit are deleted, oldest first, when a host starts and
+// once a minute.
 type Keep struct {
 	Age   time.Duration // of an event; 0: no limit
 	Bytes int64         // of the file; 0: no limit
 }
 
-// The least to which a history can be bounded: a slip of the pen must not empty it.
+// The lowest limits, so that a typing error does not empty a history.
 const (
 	minKept = 1_000_000 // bytes
 	minAge  = time.Hour
 )
 
-// ParseKeep reads an age, a size, or both: "30d", "500MB", "12h, 1GiB"; "" is no limit.
+// ParseKeep parses an age, a size, or both: "30d", "500MB", "12h, 1GiB". "" means no limit.
 func ParseKeep(limits string) (keep Keep, err error) {
 	for limit := range strings.SplitSeq(limits, ",") {
 		limit = strings.TrimSpace(limit)
 		if limit == "" {
 			continue
 		}
-		isAge := strings.HasSuffix(limit, "h") || strings.HasSuffix(limit, "d") // an m is of megabytes
+		isAge := strings.HasSuffix(limit, "h") || strings.HasSuffix(limit, "d") // m would be ambiguous: minutes or megabytes
 		age, _ := parseAge(limit)
 		size, err := humanize.ParseBytes(limit)
 		switch {
@@ -39,14 +39,14 @@ func ParseKeep(limits string) (keep Keep, err error) {
 		case !isAge && err == nil && size >= minKept && size <= math.MaxInt64 && keep.Bytes == 0:
 			keep.Bytes = int64(size)
 		default:
-			return keep, fmt.Errorf("%q is neither an age from 1h on nor a size from 1MB on, each once; as in 30d, 12h, 500MB or 30d,500MB", limits)
+			return keep, fmt.Errorf("cannot parse limit %q; use an age of at least 1h, a size of at least 1MB, or both, e.g. 30d, 500MB or 30d,500MB", limits)
 		}
 	}
 	return keep, nil
 }
 
-// ParseTime reads a date, with or without a time of day in now's zone, or how long
-// before now: "2026-11-25", "2026-11-25 10:02", "2h", "30d". "" is the zero time.
+// ParseTime parses a date, with or without a time of day in now's zone, or a duration before now:
+// "2026-11-25", "2026-11-25 10:02", "2h", "30d". "" is the zero time.
 func ParseTime(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -59,10 +59,10 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time; as in 2026-11-25, \"2026-11-25 10:02\", 2h or 30d", s)
+	return time.Time{}, fmt.Errorf("cannot parse time %q; use e.g. 2026-11-25, \"2026-11-25 10:02\", 2h or 30d", s)
 }
 
-// parseAge reads a time span as Go does, or in days.
+// parseAge parses a duration as Go does, or a number of days.
 func parseAge(s string) (time.Duration, bool) {
 	const century = 36_500
 	if days, ok := strings.CutSuffix(s, "d"); ok {

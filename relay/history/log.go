@@ -11,10 +11,10 @@ import (
 	"chat/relay/wire"
 )
 
-// Limits bound what a Log keeps. Both hold: what goes beyond either is dropped,
-// oldest first and in whole blocks, so that up to an eighth more events may stay.
+// Limits bound the events that a Log has in memory. The oldest events beyond either limit are
+// dropped, in whole blocks, so up to an eighth more than Events may stay.
 type Limits struct {
-	Events int            // at least this many events are kept while they fit in Bytes; 0: 10,000, negative: no limit
+	Events int            // kept at least, if they fit in Bytes; 0: 10,000, negative: no limit
 	Bytes  int            // of both encodings together; 0: 16 MiB, negative: no limit
 	Zone   *time.Location // of the times in the text encoding; nil: local
 }
@@ -23,69 +23,69 @@ const (
 	defaultEvents = 10_000
 	defaultBytes  = 16 << 20
 
-	// A block is what one write takes at most, so that a session far behind is
-	// served in writes of the size that costs a socket least per byte.
+	// A block is the most that is written to a socket at once. A session that is far
+	// behind gets writes of this size, which cost least per byte.
 	maxBlockText   = 64 << 10
 	maxBlockEvents = 1024
 )
 
-// An Author says whose event it is, for readers that leave some authors out.
-// 0 is the room itself.
+// An Author is the member an event is from, so that readers can ignore authors. 0 is the room
+// itself.
 type Author uint64
 
-// An Origin says whose an event is, and who may read it.
+// An Origin is who an event is from, and who may read it.
 type Origin struct {
 	Author Author
-	To     Author // the one reader of a private message besides its author; 0: all
-	Sender any    // comes back with it if it could not be written
-	Waiter Waiter // of the author, who waits to read it: handed over first; nil: nobody
+	To     Author // the recipient of a private message; 0: everyone reads the event
+	Sender any    // returned with a message that is rejected; the log does not look at it
+	Waiter Waiter // the author's, which is woken before all others; nil: there is none
 }
 
-// A Log is a room's log: the last events in memory, and all of them in a [File] if it
-// has one. With a file an event is in the log, for whoever reads it, once it is on disk.
+// A Log is a room's log: the last events in memory and, if it has a [File], all events on disk.
+// With a file, readers get an event once it is on disk.
 type Log struct {
-	committer   *committer // nil: there is no file
+	committer   *committer // nil: the log is in memory only
 	zone        *time.Location
-	wake        func(idle []Waiter)
+	wake        func(waiters []Waiter)
 	maxEvents   int
 	maxBytes    int
 	blockEvents int
 
-	mu     sync.Mutex
-	blocks []*block // oldest first, never empty; under mu
-	next   uint64   // the id the next event gets; under mu
-	events int      // in all blocks; under mu
-	bytes  int      // in all blocks; under mu
-	idle   []Waiter // who waits for the next event; under mu
-	fresh  bool     // something was appended since the last Wake; under mu
-	spare  []Waiter // an array for the next list of them; under mu
-
-	speaker Waiter // of the last event since the last Wake, or nil; under mu
+	// guarded by mu
+	mu           sync.Mutex
+	blocks       []*block // oldest first, never empty
+	next         uint64   // id of the next event
+	events       int      // in all blocks
+	bytes        int      // in all blocks
+	waiters      []Waiter // for the next event
+	spareWaiters []Waiter // an empty list with room for the next waiters; nil if there is none
+	appended     bool     // there have been events since the last Wake
+	wokenFirst   Waiter   // of the last event since the last Wake; nil: there is none
 }
 
-// A Waiter is whoever waits for the log to go on. The log knows nothing of it.
+// A Waiter is anything that waits for the next event. The log only hands it over.
 type Waiter any
 
-// A block is a run of events whose encodings lie one behind the other, so that
-// a reader takes many with one slice. It only grows: what a reader has seen under
-// the log's lock stays as it is, and is read without the lock.
+// A block is a run of events whose encodings follow one another, so that a reader gets many in
+// one slice. A block only grows: the part that a reader has copied under the log's lock does
+// not change, and is read without the lock.
 type block struct {
-	first   uint64 // id of entries[0]
-	entries []entry
-	private bool // some of them are not for all
-	json    []byte
-	text    []byte
+	first      uint64 // id of entries[0]
+	entries    []entry
+	hasPrivate bool // some of them are private messages
+	json       []byte
+	text       []byte
 }
 
-// An entry says where an event's encodings end in its block, and what a cursor
-// must know to leave it out.
+// An entry is where an event's encodings end in its block, and what decides whether a cursor
+// skips it.
 type entry struct {
 	json, text uint32
-	said       bool
+	public     bool   // it is a message or an action, which all may read
 	author, to Author // as in Origin
 }
 
-// bytes returns the encodings of one kind.
+// bytes returns the encodings in one format.
 func (b *block) bytes(format Format) []byte {
 	if format == JSON {
 		return b.json
@@ -93,7 +93,7 @@ func (b *block) bytes(format Format) []byte {
 	return b.text
 }
 
-// end returns where the encoding of the ith event ends; the -1st ends at 0.
+// end returns where the encoding of the ith event ends. That of event -1 ends at 0.
 func (b *block) end(format Format, i int) uint32 {
 	switch {
 	case i < 0:
@@ -105,9 +105,9 @@ func (b *block) end(format Format, i int) uint32 {
 	}
 }
 
-// New makes an empty log. wake is called by [Log.Wake] with those who waited, and must
-// not wait for anything itself; it owns the list until it gives it to [Log.Recycle].
-func New(limits Limits, wake func(idle []Waiter)) *Log {
+// New returns an empty log in memory. [Log.Wake] calls wake with the waiters. wake must not
+// block; it owns the list until it returns it to [Log.Recycle].
+func New(limits Limits, wake func(waiters []Waiter)) *Log {
 	l := &Log{
 		wake:      wake,
 		zone:      limits.Zone,
@@ -135,10 +135,13 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// Append puts e into the log behind what is there. Those who wait for it are not told
-// yet: see [Log.Wake]. With a file that is left to the writing of it, and so is giving
-// e its id; the ticket is for [Log.Settled], the error says why the file takes nothing
-// at the moment.
+// Append adds e to the end of the log. A log in memory gives e its id at once; waiters are woken
+// by [Log.Wake].
+//
+// A log on a file makes a copy of e pending, and gives it an id and wakes the waiters
+// when it is on disk. The ticket is for [Log.Settled] and [Log.WhenSettled]. The error is
+// returned, and e is rejected, if the file cannot be written at the moment; joins and leaves are
+// held instead.
 func (l *Log) Append(e *wire.Event, by Origin) (ticket uint64, err error) {
 	if l.committer != nil {
 		return l.committer.addEvent(e, by)
@@ -156,7 +159,7 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 	l.next++
 	b := l.blocks[len(l.blocks)-1]
 	if len(b.text) >= maxBlockText || len(b.entries) >= l.blockEvents {
-		b = &block{ // about as large as the one before
+		b = &block{ // as large as the last one is
 			first:   e.ID,
 			entries: make([]entry, 0, len(b.entries)+16),
 			json:    make([]byte, 0, len(b.json)+1<<10),
@@ -172,37 +175,38 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 	}
 	b.text = e.AppendText(b.text, l.viewer(e))
 	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.Said(), by.Author, by.To})
-	b.private = b.private || by.To != 0
+	b.hasPrivate = b.hasPrivate || by.To != 0
 	l.events++
 	l.bytes += len(b.json) + len(b.text) - before
 	l.trimLocked()
-	l.fresh = true
-	l.speaker = by.Waiter
+	l.appended = true
+	l.wokenFirst = by.Waiter
 }
 
-// viewer returns who reads e as text: all, or the one whom a private message is for.
+// viewer returns the reader for whom e is encoded as text: everyone, or the recipient of a
+// private message.
 func (l *Log) viewer(e *wire.Event) wire.Viewer { return wire.Viewer{Zone: l.zone, Nick: e.To} }
 
-// Wake hands over those who waited for what was appended. It is apart from Append
-// so that many events that came together are told of once.
+// Wake hands over the waiters if events were appended since it was called last. It is apart
+// from Append so that many events wake them once.
 func (l *Log) Wake() {
 	l.mu.Lock()
-	var idle []Waiter
-	if l.fresh && len(l.idle) > 0 {
-		idle, l.idle, l.spare = l.idle, l.spare, nil
+	var waiters []Waiter
+	if l.appended && len(l.waiters) > 0 {
+		waiters, l.waiters, l.spareWaiters = l.waiters, l.spareWaiters, nil
 	}
-	l.fresh = false
-	toFront(idle, l.speaker)
-	l.speaker = nil
+	l.appended = false
+	moveToFront(waiters, l.wokenFirst)
+	l.wokenFirst = nil
 	l.mu.Unlock()
-	if len(idle) > 0 {
-		l.wake(idle)
+	if len(waiters) > 0 {
+		l.wake(waiters)
 	}
 }
 
-// toFront moves r to the front of the list, if it is there.
-func toFront(list []Waiter, r Waiter) {
-	if i := slices.Index(list, r); i > 0 {
+// moveToFront exchanges w with the first of the list, if it is in it.
+func moveToFront(list []Waiter, w Waiter) {
+	if i := slices.Index(list, w); i > 0 {
 		list[0], list[i] = list[i], list[0]
 	}
 }
@@ -211,52 +215,53 @@ func toFront(list []Waiter, r Waiter) {
 // do not fit in maxBytes. The newest block always stays.
 func (l *Log) trimLocked() {
 	drop := 0
+	events, bytes := l.events, l.bytes
 	for ; drop < len(l.blocks)-1; drop++ {
-		if l.events-len(l.blocks[drop].entries) < l.maxEvents && l.bytes <= l.maxBytes {
+		b := l.blocks[drop]
+		if events-len(b.entries) < l.maxEvents && bytes <= l.maxBytes {
 			break
 		}
-		l.dropLocked(drop)
+		events -= len(b.entries)
+		bytes -= len(b.json) + len(b.text)
 	}
-	l.cutLocked(drop)
+	l.dropBlocksLocked(drop)
 }
 
-// dropLocked counts the ith block as dropped; see cutLocked.
-func (l *Log) dropLocked(i int) {
-	b := l.blocks[i]
-	l.events -= len(b.entries)
-	l.bytes -= len(b.json) + len(b.text)
-}
-
-// cutLocked takes the first n blocks off the list.
-func (l *Log) cutLocked(n int) {
-	if n > 0 {
-		l.blocks = append([]*block(nil), l.blocks[n:]...) // a new array: the old one would keep what was dropped
+// dropBlocksLocked drops the first n blocks.
+func (l *Log) dropBlocksLocked(n int) {
+	if n == 0 {
+		return
 	}
+	for _, b := range l.blocks[:n] {
+		l.events -= len(b.entries)
+		l.bytes -= len(b.json) + len(b.text)
+	}
+	l.blocks = slices.Clone(l.blocks[n:]) // the old array would keep the dropped ones in memory
 }
 
 // Zone returns the zone of the times in the text encoding.
 func (l *Log) Zone() *time.Location { return l.zone }
 
-// Next returns the id that the next event gets.
+// Next returns the id of the next event.
 func (l *Log) Next() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.next
 }
 
-// first returns the id of the oldest event in memory, or of the next one where there is none.
-func (l *Log) first() uint64 {
+// firstInMemory returns the id of the oldest event in memory, or of the next event if there is none.
+func (l *Log) firstInMemory() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.blocks[0].first
 }
 
-// backward goes over what memory holds from the event id, or from the last where there
-// is none of that id, to the oldest: each time a block, and an event's place in it.
+// backward iterates over the events in memory from the event id, or from the last event if there
+// is no such id, to the oldest. It yields a block and the event's index in it.
 func (l *Log) backward(id uint64) iter.Seq2[*block, int] {
 	return func(yield func(*block, int) bool) {
 		for {
-			b, _ := l.at(id)
+			b, _ := l.blockOf(id)
 			if id < b.first { // dropped, or before the first
 				return
 			}
@@ -270,38 +275,37 @@ func (l *Log) backward(id uint64) iter.Seq2[*block, int] {
 	}
 }
 
-// Wait puts r on the list that is handed over when the log goes on, unless the log holds
-// the event next already: then it returns false.
-func (l *Log) Wait(next uint64, r Waiter) bool {
+// Wait adds w to the waiters for the event next. It returns false if the log has it already.
+func (l *Log) Wait(next uint64, w Waiter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if next < l.next {
 		return false
 	}
-	l.idle = append(l.idle, r)
+	l.waiters = append(l.waiters, w)
 	return true
 }
 
-// Forget takes r off the list of those who wait.
-func (l *Log) Forget(r Waiter) {
+// Forget removes w from the waiters.
+func (l *Log) Forget(w Waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.idle = slices.DeleteFunc(l.idle, func(other Waiter) bool { return other == r })
+	l.waiters = slices.DeleteFunc(l.waiters, func(other Waiter) bool { return other == w })
 }
 
-// Recycle takes the array of a list that was handed over, for the next one.
+// Recycle returns a list that wake was called with, so that its array is used again.
 func (l *Log) Recycle(list []Waiter) {
 	clear(list)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if cap(list) > cap(l.spare) {
-		l.spare = list[:0]
+	if cap(list) > cap(l.spareWaiters) {
+		l.spareWaiters = list[:0]
 	}
 }
 
-// at returns the block that holds the event id, or the oldest one for an event
-// that is dropped, as a copy that stays as it is, and the id of the next event.
-func (l *Log) at(id uint64) (b block, next uint64) {
+// blockOf returns a copy of the block that has the event id, or of the oldest block if that
+// event was dropped, and the id of the next event. The copy does not change.
+func (l *Log) blockOf(id uint64) (b block, next uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].first > id })

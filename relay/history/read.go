@@ -21,20 +21,20 @@ import (
 	"chat/relay/wire"
 )
 
-// A Selection says which events of a file are wanted. Its zero value means all that is for all.
+// A Selection selects events of a file. Its zero value selects all messages and actions.
 type Selection struct {
 	Since, Until time.Time      // events from Since on and before Until; zero: no limit
-	From         string         // of that nick; "": of anybody
-	Text         *regexp.Regexp // in what was said; nil: anything
+	From         string         // events from that nick; "": from everyone
+	Text         *regexp.Regexp // events with a text that matches; nil: with any
 	Private      bool           // private messages, too
-	Happened     bool           // and not only what was said: joins, leaves, topics, nicks
+	Happened     bool           // joins, leaves and changes of nick and topic, too
 }
 
-// ReadFile reads the events of the file at path that are wanted, oldest first. Another process may
-// host on the file meanwhile, but not this one: closing the file again gives up the locks that
+// ReadFile yields the selected events of the file at path, oldest first. Another process may host
+// on the file meanwhile, but not this one: closing the file would release the locks that
 // the system has for the process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
-// Damaged events are left out. The error, after which nothing comes, is one of the Err of this
-// package or the system's.
+// Damaged events are skipped. An error is the last that is yielded; it wraps one of this package or
+// of the system.
 func ReadFile(path string, wanted Selection) iter.Seq2[wire.Event, error] {
 	return func(yield func(wire.Event, error) bool) {
 		if err := wanted.read(path, yield); err != nil {
@@ -43,8 +43,8 @@ func ReadFile(path string, wanted Selection) iter.Seq2[wire.Event, error] {
 	}
 }
 
-// Print writes the events that are wanted to out, as lines for people with their dates, or
-// as programs get them. What comes before an error is written.
+// Print writes the selected events to out, as text with their dates or as JSON. The events before
+// an error are written.
 func Print(out io.Writer, path string, wanted Selection, json bool) error {
 	w := bufio.NewWriter(out)
 	var line []byte
@@ -67,8 +67,8 @@ func Print(out io.Writer, path string, wanted Selection, json bool) error {
 	return nil
 }
 
-// appendDated writes e with its date. What happened has "--" where others have a nick, so
-// that nobody's words can pass for it.
+// appendDated appends e as text with its date. Events other than messages have "--" in place of a
+// nick, so that no message can imitate them.
 func appendDated(dst []byte, e *wire.Event) []byte {
 	v := wire.Viewer{Dated: true}
 	if e.Said() || e.Type == wire.TypePrivate {
@@ -78,7 +78,7 @@ func appendDated(dst []byte, e *wire.Event) []byte {
 	return append(append(dst, " -- "...), bytes.TrimPrefix(e.AppendText(nil, v), []byte("* "))...)
 }
 
-// read gives yield what is wanted until it wants no more.
+// read yields the selected events.
 func (s *Selection) read(path string, yield func(wire.Event, error) bool) error {
 	switch fresh, err := checkHeader(path); {
 	case err != nil:
@@ -87,14 +87,14 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 		if _, err := os.Stat(path); err != nil {
 			return err
 		}
-		return ErrNotHistory // it is empty
+		return ErrNotHistory // the file is empty
 	}
 	db, err := openToRead(path)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	var damage error // the first, told at the end
+	var damage error // the first, returned at the end
 	for next := uint64(1); next > 0; {
 		page, err := s.page(db, &next)
 		for i := range page {
@@ -110,12 +110,12 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 	return damage
 }
 
-// pageEvents is how many events are read at a time. Between two pages the file is let go:
-// a host could not tidy its write-ahead log while somebody reads on and on.
+// pageEvents is how many events are read at a time. Between pages the database is not being read, so
+// that its host can truncate the write-ahead log.
 const pageEvents = 1000
 
-// page reads what is wanted of the next events from the id next on, and sets next behind
-// them, or to 0 at the end. An event that is damaged is left out, and an error.
+// page reads the next page of selected events from the id next on, and sets next to the id after
+// them, or to 0 at the end. It skips damaged events and returns an error for the first.
 func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error) {
 	where, args := s.where()
 	rows, err := db.Query(`SELECT id, json FROM event WHERE id >= ?`+where+` ORDER BY id LIMIT ?`,
@@ -135,11 +135,11 @@ func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error
 		}
 		e, err := r.event()
 		switch {
-		case r.id < at: // it would not end
-			return page, fmt.Errorf("%w: event %d comes behind %d", ErrDamaged, r.id, at-1)
+		case r.id < at: // it would never end
+			return page, fmt.Errorf("%w: event %d follows event %d", ErrDamaged, r.id, at-1)
 		case err != nil:
 			damage = cmp.Or(damage, err)
-		case s.shows(&e):
+		case s.matches(&e):
 			page = append(page, e)
 		}
 		at = r.id + 1
@@ -150,17 +150,17 @@ func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error
 	return page, cmp.Or(fileError(rows.Err()), damage)
 }
 
-// shows reports whether e is wanted by what only its words tell.
-func (s *Selection) shows(e *wire.Event) bool {
+// matches reports whether e has the nick and the text that are selected.
+func (s *Selection) matches(e *wire.Event) bool {
 	return (s.From == "" || text.NickFold(e.From) == text.NickFold(s.From)) &&
 		(s.Text == nil || s.Text.MatchString(e.Text))
 }
 
 // openToRead opens a file that a host may be using.
 func openToRead(path string) (*sql.DB, error) {
-	mode := "rw" // only so that SQLite tidies up behind itself
+	mode := "rw" // only so that SQLite removes the files that it creates
 	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
-		mode = "ro" // there would be something to put into the file
+		mode = "ro" // else SQLite would move the log into the file
 	}
 	db, err := openDB(path, url.Values{"mode": {mode}})
 	if err != nil {
@@ -173,7 +173,7 @@ func openToRead(path string) (*sql.DB, error) {
 	if e, ok := errors.AsType[*sqlite.Error](err); !ok || mode == "ro" || !slices.Contains(unwritable, primary(e)) {
 		return nil, err
 	}
-	// Where it cannot write, SQLite takes a file only when told that nobody changes it.
+	// If SQLite cannot write, it opens only a file that is declared immutable.
 	if db, err = openDB(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}); err != nil {
 		return nil, err
 	}
@@ -184,10 +184,10 @@ func openToRead(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// unwritable are the codes by which SQLite says that it may not write.
+// unwritable are the codes of SQLite for a missing permission to write.
 var unwritable = []int{codePerm, codeReadOnly, codeCantOpen}
 
-// where returns further conditions of the events that are wanted, all but what shows tells.
+// where returns the conditions that select events, but for those of matches.
 func (s *Selection) where() (where string, args []any) {
 	if !s.Since.IsZero() {
 		where, args = where+" AND time >= ?", append(args, s.Since.UnixMilli())

@@ -12,49 +12,48 @@ import (
 	"chat/relay/wire"
 )
 
-// This file is the events of a File: how they get in, and are read again.
+// This file writes events to a File and reads them.
 
-// A row is an event as a file has it.
+// A row is an event in a file.
 type row struct {
 	id         uint64
-	said       bool
-	author, to Author
-	json       []byte // without newline
+	public     bool   // it is a message or an action, which all may read
+	author, to Author // as in Origin
+	json       []byte // without a newline
 }
 
-// maxNumber is the highest author, number of a member's own or id: 2^53-1, the highest that
-// programs in JavaScript can read.
+// maxNumber is the highest id, author or seq: 2^53-1, the highest number that JavaScript has exactly.
 const maxNumber = 1<<53 - 1
 
-// scan reads a row of a result into to, some of which are fields of r, and checks these.
+// scan reads the columns of a result into to, some of which are fields of r, and checks these.
 func (r *row) scan(rows *sql.Rows, to ...any) error {
 	if err := rows.Scan(to...); err != nil {
 		if rows.Err() != nil {
 			return fileError(rows.Err())
 		}
-		return fmt.Errorf("%w: %w", ErrDamaged, err) // what is in it is not of the type that we write
+		return fmt.Errorf("%w: %w", ErrDamaged, err) // a column has another type than we write
 	}
 	if r.id > maxNumber || r.author > maxNumber || r.to > maxNumber {
-		return fmt.Errorf("%w: event %d of author %d for %d: the number is too high", ErrDamaged, r.id, r.author, r.to)
+		return fmt.Errorf("%w: event %d has a number that is too high: author %d, recipient %d", ErrDamaged, r.id, r.author, r.to)
 	}
 	return nil
 }
 
-// event returns the event, or [ErrDamaged]. It is cleaned like what comes from the network:
-// the file may have been changed since.
+// event decodes the event. The error is [ErrDamaged]. The event is cleaned like one from the
+// network: another program may have written it.
 func (r *row) event() (wire.Event, error) {
 	e, err := wire.ParseEvent(r.json)
 	if err == nil && e.ID != r.id {
-		err = fmt.Errorf("it says that it is %d", e.ID)
+		err = fmt.Errorf("its JSON has the id %d", e.ID)
 	}
 	if err != nil {
 		return e, fmt.Errorf("%w: event %d: %w", ErrDamaged, r.id, err)
 	}
-	e.Seq = min(e.Seq, maxNumber) // older hosts took any
+	e.Seq = min(e.Seq, maxNumber) // older versions accepted any
 	return e.Clean(), nil
 }
 
-// The statements of a transaction, made once.
+// statements are the prepared statements of the writer's transactions.
 type statements struct {
 	event, hidden, word, record, deleteRecord *sql.Stmt
 }
@@ -87,16 +86,16 @@ func (s *statements) close() {
 	}
 }
 
-// writeBatch writes a batch that prepareBatch has prepared, and what it changes in the fold, in one
+// writeBatch writes a batch from prepareBatch and the changes that it makes to the fold in one
 // transaction. When it returns without error all is on disk, even if the power fails.
 func (f *File) writeBatch(batch []pending, fold Fold) error {
-	if f.lazy {
+	if f.isAsync {
 		if err := f.exec(`PRAGMA synchronous = FULL`); err != nil {
 			return err
 		}
-		f.lazy = false
+		f.isAsync = false
 	}
-	nth, saids, last := f.nth, f.saids, f.lastID
+	messages, unindexed, last := f.messages, f.unindexed, f.lastID
 	err := f.transaction(func() error {
 		for i := range batch {
 			p := &batch[i]
@@ -107,12 +106,12 @@ func (f *File) writeBatch(batch []pending, fold Fold) error {
 			} else {
 				last = p.event.ID
 				if p.event.Said() {
-					nth++
+					messages++
 				}
 				if p.isMessage() {
-					saids++
+					unindexed++
 				}
-				if err := f.writeEvent(p, nth); err != nil {
+				if err := f.writeEvent(p, messages); err != nil {
 					return err
 				}
 			}
@@ -121,36 +120,36 @@ func (f *File) writeBatch(batch []pending, fold Fold) error {
 		return f.writeChanges(fold)
 	})
 	if err == nil {
-		f.saidLast = saids - f.saids
-		f.nth, f.saids, f.lastID = nth, saids, last
+		f.lastBatch = unindexed - f.unindexed
+		f.messages, f.unindexed, f.lastID = messages, unindexed, last
 	}
 	return err
 }
 
-func (f *File) writeEvent(p *pending, nth uint64) error {
+// writeEvent writes the event of p, with which there have been so many messages and actions.
+func (f *File) writeEvent(p *pending, messages uint64) error {
 	e := &p.event
 	json := p.json[:len(p.json)-len("\n")]
-	_, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), nth, p.by.Author, p.by.To, string(json))
+	_, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), messages, p.by.Author, p.by.To, string(json))
 	return err
 }
 
-// transaction does what do does wholly, or not at all.
-func (f *File) transaction(do func() error) error {
+// transaction calls write in a transaction, which is undone after an error.
+func (f *File) transaction(write func() error) error {
 	err := f.exec("BEGIN IMMEDIATE")
 	if err != nil {
 		return err
 	}
-	if err = do(); err == nil {
+	if err = write(); err == nil {
 		err = f.exec("COMMIT")
 	}
 	if err != nil {
-		f.exec("ROLLBACK") // fails where SQLite did it already
+		f.exec("ROLLBACK") // fails if SQLite has done so already
 	}
 	return err
 }
 
-// seek reads events for one who reads back, for seekTime at most. The error is then
-// [context.DeadlineExceeded].
+// seek is queryRows for reading back. After seekTime it yields [context.DeadlineExceeded].
 func (f *File) seek(where string, args ...any) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), seekTime)
@@ -159,16 +158,16 @@ func (f *File) seek(where string, args ...any) iter.Seq2[row, error] {
 	}
 }
 
-// seekTime is how long is looked for what is read back, with the wait for others'. Rare
-// words, and what is not private to others, may be looked for in all of a history.
+// seekTime bounds the time to read a page back, with the wait for other searches. To find rare
+// words, or messages that are not private, the whole history may have to be read.
 const seekTime = 5 * time.Second
 
-// A querier is a connection or several.
+// A querier is a database or one of its connections.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// queryRows reads events by a connection.
+// queryRows yields the events of a query, of which where is all after FROM.
 func queryRows(ctx context.Context, q querier, where string, args ...any) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		rows, err := q.QueryContext(ctx,
@@ -180,7 +179,7 @@ func queryRows(ctx context.Context, q querier, where string, args ...any) iter.S
 		defer rows.Close()
 		for rows.Next() {
 			var r row
-			if err := r.scan(rows, &r.id, &r.said, &r.author, &r.to, &r.json); err != nil {
+			if err := r.scan(rows, &r.id, &r.public, &r.author, &r.to, &r.json); err != nil {
 				yield(row{}, err)
 				return
 			}
@@ -194,25 +193,24 @@ func queryRows(ctx context.Context, q querier, where string, args ...any) iter.S
 	}
 }
 
-// from reads the events from id on, oldest first.
-func (f *File) from(id uint64) iter.Seq2[row, error] {
+// rowsFrom yields the events from id on, oldest first.
+func (f *File) rowsFrom(id uint64) iter.Seq2[row, error] {
 	return queryRows(context.Background(), f.readers, `event WHERE id >= ? ORDER BY id`, id)
 }
 
-// before reads what was said before id (0: all), latest first, of that what is not private to
-// others than me.
-func (f *File) before(id uint64, me Author) iter.Seq2[row, error] {
+// messagesBefore yields the messages before id, or all if it is 0, newest first, without those that
+// are private to others than me.
+func (f *File) messagesBefore(id uint64, me Author) iter.Seq2[row, error] {
 	return f.seek(`event WHERE id < ? AND (said OR recipient > 0 AND (recipient = ? OR author = ?)) ORDER BY id DESC`, limitID(id), me, me)
 }
 
-// search reads what was said before id (0: all) with the words of q, latest first, of
-// that what is indexed, and not private to others than me.
-func (f *File) search(q query, id uint64, me Author) iter.Seq2[row, error] {
+// rowsMatching is messagesBefore for the messages in the index that have the words of q.
+func (f *File) rowsMatching(q query, id uint64, me Author) iter.Seq2[row, error] {
 	return f.seek(`word JOIN event ON event.id = word.rowid WHERE word MATCH ? AND word.rowid < ?
 		AND (recipient = 0 OR recipient = ? OR author = ?) ORDER BY word.rowid DESC`, q.fts(), limitID(id), me, me)
 }
 
-// limitID is the id before which all are wanted, as SQLite can have it.
+// limitID returns id as an SQLite integer, or the highest one if id is 0 or too high.
 func limitID(id uint64) int64 {
 	if id == 0 || id > math.MaxInt64 {
 		return math.MaxInt64
@@ -220,9 +218,10 @@ func limitID(id uint64) int64 {
 	return int64(id)
 }
 
-// back returns the id of the nth last event before the id end that was said, or of the
-// oldest there is. It looks at a few events alone: event.nth grows with the ids.
-func (f *File) back(end uint64, n int) (uint64, error) {
+// nthLastMessage returns the id of the nth last message or action before the event end, or of
+// the oldest event if there are fewer. It reads few events only: event.nth grows with the ids, so
+// that a binary search finds it.
+func (f *File) nthLastMessage(end uint64, n int) (uint64, error) {
 	var oldest, last, least, most int64
 	err := f.readers.QueryRow(`SELECT a.id, a.nth, b.id, b.nth FROM event a, event b
 		WHERE a.id = (SELECT min(id) FROM event) AND b.id = (SELECT max(id) FROM event WHERE id < ?)`, end).Scan(&oldest, &least, &last, &most)
@@ -249,10 +248,4 @@ func (f *File) back(end uint64, n int) (uint64, error) {
 		return end, fileError(err)
 	}
 	return uint64(oldest) + uint64(at), nil
-}
-
-// last returns the id of the newest event, 0 where there is none.
-func (f *File) last() (id uint64, err error) {
-	err = f.get(`SELECT coalesce(max(id), 0) FROM event`, &id)
-	return id, err
 }

@@ -8,24 +8,25 @@ import (
 	"time"
 )
 
-// trimStep is how many events are deleted at a time at most, so that what is said
-// meanwhile does not wait long.
+// trimStep is how many events are deleted at a time at most, so that new messages do not wait long.
 const trimStep = 500
 
-// trim deletes some of the oldest events if the file is beyond its Keep.
-// The newest event stays: the next one's id follows from it.
-// It returns the id of the oldest event that is left, or 0 where none was deleted.
-func (f *File) trim(now time.Time) (first uint64, err error) {
+// trim deletes some of the oldest events, and the hidden events before these, if the file is
+// beyond its Keep. The newest event stays: the next one's id follows from it. more is whether
+// there may be more to do; first is the id of the oldest event that is left, or 0 if none
+// was deleted.
+func (f *File) trim(now time.Time) (first uint64, more bool, err error) {
 	var oldest, newest uint64
-	if err := f.get(`SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM event`, &oldest, &newest); err != nil {
-		return 0, fmt.Errorf("look for old events: %w", err)
+	if err := f.queryRow(`SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM event`, &oldest, &newest); err != nil {
+		return 0, false, fmt.Errorf("find old events: %w", err)
 	}
-	first, err = f.beyond(oldest, newest, now)
+	first, err = f.firstToKeep(oldest, newest, now)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if first == oldest {
-		return 0, nil
+		more, err = f.ageFromNow(oldest, now)
+		return 0, more, err
 	}
 	err = f.transaction(func() error {
 		if err := f.exec(`DELETE FROM word WHERE rowid IN (SELECT id FROM event WHERE id < ? AND (said OR recipient > 0))`, first); err != nil {
@@ -37,68 +38,94 @@ func (f *File) trim(now time.Time) (first uint64, err error) {
 		return f.exec(`DELETE FROM event WHERE id < ?`, first)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("delete old events: %w", err)
+		return 0, false, fmt.Errorf("delete old events: %w", err)
 	}
 	if err := f.exec(`PRAGMA incremental_vacuum`); err != nil {
-		return first, fmt.Errorf("give back what old events took: %w", err)
+		return first, false, fmt.Errorf("free the space of deleted events: %w", err)
 	}
-	return first, nil
+	return first, true, nil
 }
 
-// beyond returns the id before which the next events are to be deleted, oldest where none are.
-func (f *File) beyond(oldest, newest uint64, now time.Time) (uint64, error) {
+// ageStep is how many events are corrected at a time at most; see ageFromNow.
+const ageStep = 2 * trimStep
+
+// ageFromNow makes the event oldest, and those that follow it, as old as now if their times are
+// later. The clock was ahead when they were written, and as events are deleted in order, they
+// would keep all later ones until their time has come. The events keep the times that readers
+// get. It corrects some, and reports whether there may be more.
+func (f *File) ageFromNow(oldest uint64, now time.Time) (more bool, err error) {
+	if f.keep.Age == 0 || oldest == 0 {
+		return false, nil
+	}
+	from, at := max(oldest, f.ageFrom), now.UnixMilli()
+	corrected, err := f.writer.ExecContext(context.Background(), `UPDATE event SET time = ?1 WHERE id BETWEEN ?2 AND
+		coalesce((SELECT min(id) FROM event WHERE id BETWEEN ?2 AND ?3 AND time <= ?1) - 1, ?3)`, at, from, from+ageStep-1)
+	if err != nil {
+		return false, fmt.Errorf("correct times that are ahead of the clock: %w", err)
+	}
+	n, err := corrected.RowsAffected()
+	f.ageFrom = 0
+	if n == ageStep {
+		f.ageFrom = from + ageStep
+	}
+	return n == ageStep, err
+}
+
+// firstToKeep returns the id before which events are to be deleted in this step: oldest if none are.
+func (f *File) firstToKeep(oldest, newest uint64, now time.Time) (uint64, error) {
 	if oldest == newest {
 		return oldest, nil
 	}
 	if f.keep.Bytes > 0 {
 		var size int64
-		err := f.get(`SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, &size)
+		err := f.queryRow(`SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, &size)
 		if err != nil {
-			return oldest, fmt.Errorf("look how large the history is: %w", err)
+			return oldest, fmt.Errorf("get the size of the history: %w", err)
 		}
-		if size > f.keep.Bytes { // few of few, which may be long ones
+		if size > f.keep.Bytes { // a few of them: they may be long
 			return oldest + min(max((newest-oldest)/16, 1), trimStep), nil
 		}
 	}
 	if f.keep.Age > 0 {
-		// From the oldest on, and not wherever a clock that jumped put an old time.
+		// Up to the first event that is not old: events after it may only seem old, if
+		// the clock was behind.
 		end := min(oldest+trimStep, newest)
 		err := f.writer.QueryRowContext(context.Background(), `SELECT coalesce(min(id), ?) FROM event WHERE id < ? AND time >= ?`,
 			end, end, now.Add(-f.keep.Age).UnixMilli()).Scan(&end)
 		if err != nil {
-			return oldest, fmt.Errorf("look for old events: %w", err)
+			return oldest, fmt.Errorf("find old events: %w", err)
 		}
 		return end, nil
 	}
 	return oldest, nil
 }
 
-// maxWAL is how many bytes the write-ahead log may have.
+// maxWAL is the size in bytes from which the write-ahead log is truncated.
 const maxWAL = 64 << 20
 
-// shorten empties the write-ahead log if it is long. SQLite begins it anew by itself, but only
-// when nobody reads at that moment, and many who search without a pause keep it from that.
-// This waits for those who read, but not long.
-func (f *File) shorten() error {
+// truncateWAL empties the write-ahead log if it is too long. SQLite starts it over on its own, but
+// only at a moment without readers, which may never come if many search without a pause. This waits
+// for readers to finish, for a little longer than seekTime at most.
+func (f *File) truncateWAL() error {
 	info, err := os.Stat(f.path + "-wal")
-	if err != nil || info.Size() < f.long {
+	if err != nil || info.Size() < f.walLimit {
 		return err
 	}
-	f.long = info.Size() + maxWAL // when it is tried again
+	f.walLimit = info.Size() + maxWAL // until the next attempt
 	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, (seekTime + time.Second).Milliseconds())); err != nil {
 		return err
 	}
 	var busy, all, done int
-	err = f.get(`PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &all, &done)
+	err = f.queryRow(`PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &all, &done)
 	if err == nil && busy == 0 {
-		f.long = maxWAL
+		f.walLimit = maxWAL
 	}
 	return errors.Join(err, f.exec(`PRAGMA `+busyTimeout))
 }
 
-// probe reports whether the file takes something: it writes as much as the next
-// messages would need.
-func (f *File) probe() error {
+// probeWrite returns an error if the file cannot be written: it writes as much as the next messages
+// may need.
+func (f *File) probeWrite() error {
 	return f.transaction(func() error {
 		if err := f.exec(`INSERT INTO meta VALUES ('probe', zeroblob(65536)) ON CONFLICT DO UPDATE SET value = excluded.value`); err != nil {
 			return err
@@ -107,13 +134,13 @@ func (f *File) probe() error {
 	})
 }
 
-// forget drops what memory holds before the event id, whole blocks of it.
-func (l *Log) forget(id uint64) {
+// dropBefore drops the blocks in memory that only have events before id.
+func (l *Log) dropBefore(id uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	drop := 0
-	for ; drop < len(l.blocks)-1 && l.blocks[drop+1].first <= id; drop++ {
-		l.dropLocked(drop)
+	for drop < len(l.blocks)-1 && l.blocks[drop+1].first <= id {
+		drop++
 	}
-	l.cutLocked(drop)
+	l.dropBlocksLocked(drop)
 }
