@@ -22,7 +22,7 @@ const (
 
 	verifyTail = 250 * time.Millisecond // at the end of a search, to verify the last answers
 
-	// verifyTime is how long a search goes on after the first verified room that matches, to
+	// verifyTime is how long a search continues after the first verified room that matches, to
 	// verify others. That takes two round trips, of 80 ms each on a slow Wi-Fi, and more
 	// if a packet is lost.
 	verifyTime = 650 * time.Millisecond
