@@ -7,8 +7,7 @@
 // Two rules apply to the whole package:
 //
 //   - Records are only hints. Anyone can send them, and they may be stale. A room is
-//     offered only after its host has answered over TCP, and the host's answer replaces
-//     what the record said.
+//     offered only after its host has answered over TCP, with the data from that answer.
 //   - Discovery never stops the program. A host that cannot announce its room still serves
 //     it, and chat join --addr works without discovery.
 package discovery

@@ -113,7 +113,7 @@ func TestFind(t *testing.T) {
 		name   string
 		net    *network
 		want   string
-		rooms  string // title@address of what is found
+		rooms  string // title@address of the rooms found
 		within time.Duration
 	}{
 		{name: "one room", net: &network{rounds: [][]Record{{kitchen}}, greets: both},
@@ -210,7 +210,7 @@ func TestFindNamesOtherRooms(t *testing.T) {
 		_, err := n.finder(t).Find(t.Context(), "study")
 		var none *NoRoomError
 		if !errors.As(err, &none) || len(none.Others) != 1 || !strings.Contains(err.Error(), `"kitchen"`) {
-			t.Errorf("error %v; want a NoRoomError that names the kitchen", err)
+			t.Errorf("error %v; want a NoRoomError naming the kitchen", err)
 		}
 	})
 }
@@ -300,7 +300,7 @@ func TestFindWithoutQuestions(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}, err: errors.New("no route")}
 		_, err := n.finder(t).Find(t.Context(), "")
 		if err == nil || !strings.Contains(err.Error(), "no question could be sent on eth0") {
-			t.Errorf("error %v, want one that says so", err)
+			t.Errorf("error %v, want it to say so", err)
 		}
 	})
 }
@@ -310,7 +310,7 @@ func TestFindOnUnknownInterface(t *testing.T) {
 		f := (&network{lans: []LAN{eth0()}}).finder(t)
 		f.Ifaces = []string{"wlan7"}
 		if _, err := f.Find(t.Context(), ""); err == nil || !strings.Contains(err.Error(), `"wlan7"`) {
-			t.Errorf("Find on wlan7: error %v, want one that names it", err)
+			t.Errorf("Find on wlan7: error %v, want the name in it", err)
 		}
 	})
 }

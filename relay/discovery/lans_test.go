@@ -42,7 +42,7 @@ func TestUsable(t *testing.T) {
 		want    string
 		wantErr string
 	}{
-		{name: "the one that leads to other people", all: []LAN{lo, tun, docker, hyperV, unplugged, bare, eth0()}, want: "eth0"},
+		{name: "the one with other people", all: []LAN{lo, tun, docker, hyperV, unplugged, bare, eth0()}, want: "eth0"},
 		{name: "otherwise all that do multicast", all: []LAN{lo, tun, docker, unplugged, bare}, want: "tun0 docker0"},
 		{name: "never the loopback", all: []LAN{lo}, want: ""},
 		{name: "named ones, whatever they are", all: []LAN{lo, tun, eth0()}, only: []string{"TUN0"}, want: "tun0"},

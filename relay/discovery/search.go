@@ -22,7 +22,7 @@ const (
 
 	verifyTail = 250 * time.Millisecond // at the end of a search, to verify the last answers
 
-	// verifyTime is how long a search goes on after the first verified room that matches, to
+	// verifyTime is how long a search continues after the first verified room that matches, to
 	// verify others. That takes two round trips, of 80 ms each on a slow Wi-Fi, and more
 	// if a packet is lost.
 	verifyTime = 650 * time.Millisecond
@@ -97,9 +97,7 @@ var errWindow = errors.New("the search timed out")
 
 // run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
-	s.open, s.found = map[string]*verifying{}, map[string]Room{}
-	s.deaf = true
-	s.matched = make(chan struct{})
+	s.open, s.found, s.deaf, s.matched = map[string]*verifying{}, map[string]Room{}, true, make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -120,7 +118,6 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 		}
 	}
 	silence, silentAt := time.NewTimer(quiet), time.Now().Add(quiet)
-	defer silence.Stop()
 	await := func() { // more answers
 		silence.Reset(quiet)
 		silentAt, s.isQuiet = time.Now().Add(quiet), false
@@ -131,21 +128,19 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 			await()
 			verify(r)
 		case <-silence.C:
-			if time.Since(silentAt) > maxLate {
+			if s.isQuiet = time.Since(silentAt) <= maxLate; !s.isQuiet {
 				await()
-			} else {
-				s.isQuiet = true
 			}
 		case r, ok := <-rounds:
 			if r.err != nil {
 				return nil, r.err
 			}
 			if !ok {
-				rounds = nil // all questions asked
+				rounds = nil // all questions were asked
+				break
 			}
 			s.on = append(s.on, r.on...)
-			s.deaf = s.deaf && (!ok || r.deaf)
-			s.isQuiet = s.isQuiet || r.deaf
+			s.deaf, s.isQuiet = s.deaf && r.deaf, s.isQuiet || r.deaf
 			for _, r := range r.records {
 				verify(r)
 			}

@@ -314,7 +314,7 @@ func TestTyped(t *testing.T) {
 	})
 }
 
-// At the end of the input the conversation ends; with Follow it goes on.
+// At the end of the input the conversation ends; with Follow it continues.
 func TestEndOfInput(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t, Options{}, client.Options{})
@@ -455,7 +455,7 @@ func TestTranscript(t *testing.T) {
 }
 
 // A transcript that can no longer be written to is reported once, and is the error in the
-// end; the conversation goes on.
+// end; the conversation continues.
 func TestTranscriptFails(t *testing.T) {
 	log, err := OpenTranscript(filepath.Join(t.TempDir(), "chat.log"))
 	if err != nil {

@@ -57,8 +57,9 @@ func (w *watched) await(t *testing.T, line string) {
 	}
 }
 
-// A person uploads a file and downloads it again, from a real host.
-func TestUploadAndDownload(t *testing.T) {
+// hostFiles runs a host that accepts uploads, and returns its address.
+func hostFiles(t *testing.T) string {
+	t.Helper()
 	store, err := files.Open(t.TempDir(), files.Limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -77,17 +78,21 @@ func TestUploadAndDownload(t *testing.T) {
 		},
 	})
 	page = web.New(srv, web.Options{Files: store})
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	var served sync.WaitGroup
 	served.Go(func() { srv.Serve(ctx, ln) })
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		served.Wait()
 		page.Close()
 		store.Close()
-	}()
+	})
+	return ln.Addr().String()
+}
 
-	c, err := client.Join(t.Context(), client.Options{Addr: ln.Addr().String(), Nick: "bob"})
+// A person uploads a file and downloads it again, from a real host.
+func TestUploadAndDownload(t *testing.T) {
+	c, err := client.Join(t.Context(), client.Options{Addr: hostFiles(t), Nick: "bob"})
 	if err != nil {
 		t.Fatal(err)
 	}
