@@ -18,44 +18,50 @@ import (
 	"chat/relay/wire"
 )
 
-var update = flag.Bool("update", false, "write the table of flags into README.md")
+var update = flag.Bool("update", false, "rewrite the tables of flags in relay/docs")
 
-// README.md lists every flag of every command, as --help words it.
-func TestReadmeListsEveryFlag(t *testing.T) {
-	var want strings.Builder
+// flagDocs are the documents that list the flags of each command.
+var flagDocs = map[string]string{
+	"host": "relay/docs/hosting.md", "doctor": "relay/docs/hosting.md",
+	"join": "relay/docs/guide.md", "rooms": "relay/docs/guide.md",
+	"history": "relay/docs/history.md",
+}
+
+// The documents list every flag of every command, as --help words it.
+func TestDocsListEveryFlag(t *testing.T) {
 	for _, command := range newApp(nil, nil).Commands {
-		if len(command.Flags) == 0 {
-			continue
+		if len(command.Flags) > 0 {
+			checkFlagTable(t, flagDocs[command.Name], command)
 		}
-		fmt.Fprintf(&want, "| `chat %s` | | default |\n| --- | --- | --- |\n", strings.TrimSpace(command.Name+" "+command.ArgsUsage))
-		for _, f := range command.Flags {
-			doc := f.(cli.DocGenerationFlag)
-			placeholder, usage := placeholderOf(doc)
-			names := f.Names()
-			fmt.Fprintf(&want, "| `--%s%s` | %s | %s |\n", names[0], placeholder, usage, defaultOf(doc))
-		}
-		want.WriteString("\n")
 	}
-	const begin, end = "<!-- flags -->\n", "<!-- /flags -->"
-	page, err := os.ReadFile("README.md")
+}
+
+func checkFlagTable(t *testing.T, path string, command *cli.Command) {
+	var want strings.Builder
+	fmt.Fprintf(&want, "| `chat %s` | | default |\n| --- | --- | --- |\n", strings.TrimSpace(command.Name+" "+command.ArgsUsage))
+	for _, f := range command.Flags {
+		doc := f.(cli.DocGenerationFlag)
+		placeholder, usage := placeholderOf(doc)
+		fmt.Fprintf(&want, "| `--%s%s` | %s | %s |\n", f.Names()[0], placeholder, usage, defaultOf(doc))
+	}
+	begin, end := "<!-- flags "+command.Name+" -->\n", "<!-- /flags -->"
+	page, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("chat %s: %v", command.Name, err)
 	}
 	head, rest, ok1 := strings.Cut(string(page), begin)
 	table, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("README.md has no %q … %q", begin, end)
-	}
-	if table == want.String() {
-		return
-	}
-	if *update {
-		if err := os.WriteFile("README.md", []byte(head+begin+want.String()+end+tail), 0o644); err != nil {
+	switch {
+	case !ok1 || !ok2:
+		t.Errorf("%s has no %q … %q", path, begin, end)
+	case table == want.String():
+	case *update:
+		if err := os.WriteFile(path, []byte(head+begin+want.String()+end+tail), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return
+	default:
+		t.Errorf("%s lists other flags than --help; go test -run Docs -update . rewrites it:\n%s", path, want.String())
 	}
-	t.Errorf("README.md lists other flags than --help; go test -run Readme -update . writes it anew:\n%s", want.String())
 }
 
 // What the screen hints at while somebody types is what the host understands.
