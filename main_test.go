@@ -38,11 +38,14 @@ func TestDocsListEveryFlag(t *testing.T) {
 
 func checkFlagTable(t *testing.T, path string, command *cli.Command) {
 	var want strings.Builder
-	fmt.Fprintf(&want, "| `chat %s` | | default |\n| --- | --- | --- |\n", strings.TrimSpace(command.Name+" "+command.ArgsUsage))
-	for _, f := range command.Flags {
-		doc := f.(cli.DocGenerationFlag)
-		placeholder, usage := placeholderOf(doc)
-		fmt.Fprintf(&want, "| `--%s%s` | %s | %s |\n", f.Names()[0], placeholder, usage, defaultOf(doc))
+	usage := strings.TrimSpace(command.Name + " " + command.ArgsUsage)
+	for _, group := range groupsOf(command) {
+		fmt.Fprintf(&want, "| `chat %s`%s | | default |\n| --- | --- | --- |\n", usage, group.title)
+		for _, f := range group.flags {
+			placeholder, help := placeholderOf(f)
+			fmt.Fprintf(&want, "| `--%s%s` | %s | %s |\n", f.Names()[0], placeholder, help, defaultOf(f))
+		}
+		want.WriteString("\n")
 	}
 	begin, end := "<!-- flags "+command.Name+" -->\n", "<!-- /flags -->"
 	page, err := os.ReadFile(path)
@@ -62,6 +65,33 @@ func checkFlagTable(t *testing.T, path string, command *cli.Command) {
 	default:
 		t.Errorf("%s lists other flags than --help; go test -run Docs -update . rewrites it:\n%s", path, want.String())
 	}
+}
+
+// A flagGroup is the flags of a command that --help lists together.
+type flagGroup struct {
+	title string // ": NAME", or "" for the first group
+	flags []cli.DocGenerationFlag
+}
+
+// groupsOf returns a command's flags by their categories, without deprecated ones.
+func groupsOf(command *cli.Command) (groups []flagGroup) {
+	for _, f := range command.Flags {
+		title := f.(cli.CategorizableFlag).GetCategory()
+		switch title {
+		case "Deprecated":
+			continue
+		case "":
+		default:
+			title = ": " + strings.ToLower(title)
+		}
+		i := slices.IndexFunc(groups, func(g flagGroup) bool { return g.title == title })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, flagGroup{title: title})
+		}
+		groups[i].flags = append(groups[i].flags, f.(cli.DocGenerationFlag))
+	}
+	return groups
 }
 
 // What the screen hints at while somebody types is what the host understands.

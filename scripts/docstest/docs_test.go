@@ -123,6 +123,41 @@ func TestProtocolListsEveryRequest(t *testing.T) {
 	}
 }
 
+// internals.md says why each direct dependency is there.
+func TestEveryDependencyHasAReason(t *testing.T) {
+	page := read(t, "relay/docs/internals.md")
+	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1)
+	if len(direct) < 10 {
+		t.Fatalf("found %d direct dependencies in go.mod", len(direct))
+	}
+	for _, module := range direct {
+		if !strings.Contains(page, module[1]+" |") && !strings.Contains(page, module[1]+",") {
+			t.Errorf("internals.md does not list %s", module[1])
+		}
+	}
+}
+
+// internals.md lists every package of the host and its clients.
+func TestEveryPackageIsListed(t *testing.T) {
+	page := read(t, "relay/docs/internals.md")
+	packages := make(map[string]bool)
+	err := filepath.WalkDir(filepath.Join(root, "relay"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".go" {
+			dir, _ := filepath.Rel(root, filepath.Dir(path))
+			packages[filepath.ToSlash(dir)] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range packages {
+		if !strings.Contains(page, "`"+dir+"`") && !strings.Contains(page, "`"+dir+"/`") {
+			t.Errorf("internals.md does not list %s", dir)
+		}
+	}
+}
+
 // worksIn lists the clients in which members can type a command.
 func worksIn(clients wire.Client) string {
 	if clients == 0 {
