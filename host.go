@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -18,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +28,7 @@ import (
 	"chat/relay/discovery"
 	"chat/relay/files"
 	"chat/relay/history"
+	"chat/relay/logging"
 	"chat/relay/plain"
 	"chat/relay/screen"
 	"chat/relay/text"
@@ -191,14 +190,14 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		return err
 	}
 	opts.HostToken = rand.Text()
-	var warnings warningLines
+	var warnings logging.Lines
 	if opts.Screen {
-		warnings = make(warningLines, logQueueLines)
+		warnings = logging.NewLines()
 		opts.Err = warnings
 	}
-	logs := newLogQueue(opts.Err)
-	defer logs.close()
-	opts.Log = newLogger(opts, logs)
+	logs := logging.NewQueue(opts.Err)
+	defer logs.Close()
+	opts.Log = logging.New(logs, opts.logOptions())
 	var page *web.Handler // set before there are connections
 	if !opts.NoWeb {
 		opts.Web = func(conn net.Conn) { page.Take(conn) }
@@ -240,7 +239,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 
 // keepOpen serves the room on ln, tells the network of it, and lets the hosting person take
 // part, until ctx ends or that person leaves. moved is whether ln is not where it should be.
-func keepOpen(ctx context.Context, srv *relay.Server, opts hostOptions, ln net.Listener, moved bool, transcript *plain.Transcript, warnings warningLines) (err error) {
+func keepOpen(ctx context.Context, srv *relay.Server, opts hostOptions, ln net.Listener, moved bool, transcript *plain.Transcript, warnings logging.Lines) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var parts sync.WaitGroup
@@ -493,7 +492,7 @@ func takePart(ctx context.Context, srv *relay.Server, opts hostOptions, transcri
 }
 
 // hostOnScreen lets the hosting person talk in the room, on a full screen.
-func hostOnScreen(ctx context.Context, srv *relay.Server, opts hostOptions, transcript *plain.Transcript, warnings warningLines, ways []string) error {
+func hostOnScreen(ctx context.Context, srv *relay.Server, opts hostOptions, transcript *plain.Transcript, warnings logging.Lines, ways []string) error {
 	var served sync.WaitGroup
 	defer served.Wait()
 	how := screen.Options{
@@ -523,21 +522,9 @@ func enter(ctx context.Context, srv *relay.Server, opts hostOptions, served *syn
 	return c, nil
 }
 
-// warningLines are log lines for the hosting person's screen. Those that nobody
-// takes for long are dropped.
-type warningLines chan string
-
-func (w warningLines) Write(line []byte) (int, error) {
-	select {
-	case w <- strings.TrimSpace(string(line)):
-	default:
-	}
-	return len(line), nil
-}
-
-// newLogger logs to stderr where the relay is alone; on the hosting person's
-// screen only what needs care is told.
-func newLogger(opts hostOptions, out io.Writer) *slog.Logger {
+// logOptions returns what is logged: everything notable by a headless host, only
+// warnings if the host takes part, and more with --verbose.
+func (opts *hostOptions) logOptions() logging.Options {
 	level := slog.LevelInfo
 	switch {
 	case opts.Verbose:
@@ -545,69 +532,7 @@ func newLogger(opts hostOptions, out io.Writer) *slog.Logger {
 	case !opts.Headless:
 		level = slog.LevelWarn
 	}
-	handler := &slog.HandlerOptions{Level: level}
-	if opts.Screen { // where each line has its time, and all are warnings
-		handler.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	if opts.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(out, handler))
-	}
-	return slog.New(slog.NewTextHandler(out, handler))
-}
-
-// A logQueue passes log lines on to where they are written, so that the room never
-// waits for a terminal that was stopped or a pipe that is full. What does not fit
-// into it is dropped and counted.
-type logQueue struct {
-	out     io.Writer
-	lines   chan []byte
-	dropped atomic.Int64
-	written chan struct{} // closed when all lines are
-}
-
-const (
-	logQueueLines = 1000
-	logQueueWait  = 500 * time.Millisecond // for the last lines to be written
-)
-
-func newLogQueue(out io.Writer) *logQueue {
-	q := &logQueue{out: out, lines: make(chan []byte, logQueueLines), written: make(chan struct{})}
-	go q.write() // until close; one that hangs in a write ends with the program
-	return q
-}
-
-// Write takes a log line; it never waits and never fails.
-func (q *logQueue) Write(line []byte) (int, error) {
-	select {
-	case q.lines <- bytes.Clone(line):
-	default:
-		q.dropped.Add(1)
-	}
-	return len(line), nil
-}
-
-func (q *logQueue) write() {
-	defer close(q.written)
-	for line := range q.lines {
-		if n := q.dropped.Swap(0); n > 0 {
-			fmt.Fprintf(q.out, "%d log lines were dropped: they came faster than they could be written\n", n)
-		}
-		q.out.Write(line)
-	}
-}
-
-// close waits a moment until the last lines are written. Nothing may be logged after it.
-func (q *logQueue) close() {
-	close(q.lines)
-	select {
-	case <-q.written:
-	case <-time.After(logQueueWait):
-	}
+	return logging.Options{Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen}
 }
 
 // machineName returns this machine's name without its domain.

@@ -22,6 +22,7 @@ func TestImports(t *testing.T) {
 		"web":       {"chat/relay", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
 		"discovery": {"chat/relay/text", "chat/relay/wire"},
 		"doctor":    {"chat/relay/wire"},
+		"logging":   {},
 	} {
 		p, err := build.ImportDir(dir, 0)
 		if err != nil {
