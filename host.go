@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math"
 	"net"
@@ -280,12 +281,12 @@ func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, er
 	}
 	file, err := history.OpenFile(opts.HistoryFile, opts.HistoryKeep)
 	if err != nil {
-		return nil, nil, historyError(opts.HistoryFile, err)
+		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
 	opts.Title = cmp.Or(opts.Title, file.Title(), machineName())
 	srv, err := relay.NewOn(file, opts.Options)
 	if err != nil {
-		return nil, nil, historyError(opts.HistoryFile, errors.Join(err, file.Close()))
+		return nil, nil, hostHistoryError(opts.HistoryFile, errors.Join(err, file.Close()))
 	}
 	return srv, file.Close, nil
 }
@@ -310,22 +311,44 @@ func openFiles(opts hostOptions, room *relay.Server) (*files.Store, error) {
 	return nil, fmt.Errorf("%w\nhint: name another one with --files-dir", err)
 }
 
-// historyError says what can be done about a history that cannot be opened.
-func historyError(path string, err error) error {
-	for _, known := range []struct {
-		err  error
-		hint string
-	}{
-		{history.ErrInUse, "a room is open on it; join that one, or name another file with --history"},
-		{history.ErrNewer, "it was left as it is; host it with the version of chat that wrote it, or a later one"},
-		{history.ErrNotHistory, "it was left as it is; name another file with --history"},
-		{history.ErrDamaged, fmt.Sprintf("it was left as it is; chat history %s reads what can be read; host on a copy of it that was mended (sqlite3 %[1]s .recover), or on another file", path)},
-	} {
-		if errors.Is(err, known.err) {
-			return fmt.Errorf("cannot host on %s: %w\nhint: %s", path, known.err, known.hint)
+// A remedy is what a person can do about an error.
+type remedy struct {
+	err  error
+	hint string
+}
+
+// withRemedy adds a hint to err: that of the first remedy whose error err wraps. The
+// order counts, as an error may wrap several.
+func withRemedy(err error, remedies []remedy) error {
+	for _, r := range remedies {
+		if errors.Is(err, r.err) {
+			return fmt.Errorf("%w\nhint: %s", err, r.hint)
 		}
 	}
-	return fmt.Errorf("cannot host on %s: %w", path, err)
+	return err
+}
+
+// hostHistoryError explains why the history file at path cannot be hosted on.
+func hostHistoryError(path string, err error) error {
+	return withRemedy(fmt.Errorf("cannot host on %s: %w", path, err), []remedy{
+		{history.ErrInUse, "join the room that is open on it, or choose another file with --history"},
+		{history.ErrNewer, "the file is unchanged; host it with the version of chat that wrote it, or a later one"},
+		{history.ErrNotHistory, "the file is unchanged; choose another one with --history"},
+		{history.ErrDamaged, fmt.Sprintf("the file is unchanged; print what is readable with chat history %s, then repair a copy with sqlite3 %[1]s .recover, or choose another file", path)},
+	})
+}
+
+// readHistoryError explains why the history file at path cannot be printed, or only in part.
+func readHistoryError(path string, err error) error {
+	if opening, ok := err.(*fs.PathError); ok {
+		err = opening.Err // the message names the file already
+	}
+	return withRemedy(fmt.Errorf("cannot read %s: %w", path, err), []remedy{
+		{history.ErrNewer, "read it with the version of chat that wrote it, or a later one"},
+		{history.ErrNotHistory, "chat host --history FILE creates a history"},
+		{history.ErrDamaged, fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},
+		{fs.ErrNotExist, "chat host --history FILE creates a history"},
+	})
 }
 
 // selectionOf reads the flags of `chat history`, in which a time may be relative to now.
@@ -345,20 +368,12 @@ func selectionOf(c *cli.Context, now time.Time) (wanted history.Selection, err e
 	return wanted, nil
 }
 
-// readHistory prints what is wanted of a history.
+// readHistory prints the selected events of the history file at path.
 func readHistory(out io.Writer, path string, wanted history.Selection, json bool) error {
-	err := history.Print(out, path, wanted, json)
-	for known, hint := range map[error]string{
-		history.ErrNewer:      "read it with the version of chat that wrote it, or a later one",
-		history.ErrNotHistory: "chat host --history FILE makes one",
-		history.ErrDamaged:    fmt.Sprintf("what could be read is above; sqlite3 %s .recover may save more", path),
-		os.ErrNotExist:        "chat host --history FILE makes one",
-	} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("cannot read %s: %w\nhint: %s", path, known, hint)
-		}
+	if err := history.Print(out, path, wanted, json); err != nil {
+		return readHistoryError(path, err)
 	}
-	return err
+	return nil
 }
 
 // listen listens on addr; for "" on the default port, or one of the next ten, or

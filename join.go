@@ -37,7 +37,6 @@ type joinOptions struct {
 	Backlog int           // messages to begin with; negative: as the host has it, but none in a pipe that does not follow
 	LogFile string        // what is said is appended to it; "": nowhere
 	Timeout time.Duration // to look for a room; 0: 5 s
-	Retry   time.Duration // to look for a lost host; 0: for ever on a terminal, else a minute
 	Ifaces  []string      // to look for a room on; none: all that lead to a LAN
 
 	find findRooms // nil: by mDNS
@@ -108,9 +107,9 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 type findRooms func(ctx context.Context, match string) ([]discovery.Room, error)
 
 const (
-	// pipeRetry is how long a pipe waits for a lost host: a laptop that slept or a
-	// host that was restarted is back by then, and a build must end some time.
-	pipeRetry = time.Minute
+	// pipeGiveUp is how long a pipe tries to reconnect to a lost host. A laptop that slept
+	// or a restarted host is back by then, and a build must end at some point.
+	pipeGiveUp = time.Minute
 
 	// lookingAfter is when somebody at a terminal is told that the search takes time.
 	lookingAfter = 700 * time.Millisecond
@@ -149,9 +148,9 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 
 // client returns the options of the client but for the place.
 func (opts *joinOptions) client() client.Options {
-	how := client.Options{Nick: opts.Nick, GiveUp: opts.Retry, Find: opts.findAgain}
-	if how.GiveUp == 0 && opts.Piped {
-		how.GiveUp = pipeRetry
+	how := client.Options{Nick: opts.Nick, Find: opts.findAgain}
+	if opts.Piped {
+		how.GiveUp = pipeGiveUp
 	}
 	switch {
 	case opts.Backlog > 0:

@@ -141,14 +141,29 @@ func (w *witness) waitFor(t *testing.T, n int) []string {
 
 // A buffer is written to by one goroutine and read by another.
 type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu    sync.Mutex
+	b     bytes.Buffer
+	wrote chan struct{} // closed by the next Write; nil if no one waits for it
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.wrote != nil {
+		close(b.wrote)
+		b.wrote = nil
+	}
 	return b.b.Write(p)
+}
+
+// contains reports whether text was written. If not, wrote is closed by the next Write.
+func (b *buffer) contains(text string) (found bool, wrote <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wrote == nil {
+		b.wrote = make(chan struct{})
+	}
+	return strings.Contains(b.b.String(), text), b.wrote
 }
 
 func (b *buffer) String() string {
@@ -160,32 +175,51 @@ func (b *buffer) String() string {
 // waitFor waits until text was written.
 func (b *buffer) waitFor(t *testing.T, text string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(b.String(), text); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
+	late := time.After(20 * time.Second)
+	for {
+		found, wrote := b.contains(text)
+		if found {
+			return
+		}
+		select {
+		case <-wrote:
+		case <-late:
 			t.Fatalf("got %q, want %q in it", b.String(), text)
 		}
 	}
 }
 
-// A stay is one runJoin of a test.
+// A stay is one run of chat join in a test.
 type stay struct {
 	out, err buffer
-	in       *io.PipeWriter // what is typed, or comes from a pipe
-	cancel   context.CancelFunc
+	in       *io.PipeWriter // its stdin
+	typed    *io.PipeReader // what is written to in
+	ctx      context.Context
+	cancel   context.CancelFunc // Ctrl-C
 	done     chan error
+}
+
+func newStay(t *testing.T) *stay {
+	t.Helper()
+	s := &stay{done: make(chan error, 1)}
+	s.typed, s.in = io.Pipe()
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	t.Cleanup(func() { s.cancel(); s.in.Close() })
+	return s
+}
+
+func (s *stay) run(join func(context.Context) error) {
+	go func() { s.done <- join(s.ctx) }()
 }
 
 func startJoin(t *testing.T, opts joinOptions) *stay {
 	t.Helper()
-	r, w := io.Pipe()
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &stay{in: w, cancel: cancel, done: make(chan error, 1)}
+	s := newStay(t)
 	if opts.In == nil {
-		opts.In = plain.Read(r)
+		opts.In = plain.Read(s.typed)
 	}
 	opts.Out, opts.Err = &s.out, &s.err
-	go func() { s.done <- runJoin(ctx, opts) }()
-	t.Cleanup(func() { cancel(); w.Close() })
+	s.run(func(ctx context.Context) error { return runJoin(ctx, opts) })
 	return s
 }
 
@@ -364,8 +398,12 @@ func TestPipeTellsOfRefusedLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	muted := make(chan struct{})
 	go func() {
-		for range boss.Events() {
+		for e := range boss.Events() {
+			if m, ok := e.(client.Received); ok && m.Type == wire.TypeNotice && strings.HasPrefix(m.Text, "ci is muted") {
+				close(muted)
+			}
 		}
 	}()
 	defer boss.Close()
@@ -376,8 +414,7 @@ func TestPipeTellsOfRefusedLines(t *testing.T) {
 	if _, err := boss.Do(t.Context(), wire.Request{Type: "mute", Nick: "ci"}); err != nil {
 		t.Fatal(err)
 	}
-	boss.Flush(t.Context())
-	time.Sleep(100 * time.Millisecond) // until the host has done it
+	<-muted
 	io.WriteString(s.in, "after\n")
 	s.err.waitFor(t, "! the hosting person muted you")
 	s.in.Close()
@@ -505,14 +542,24 @@ func TestTypedComesBackToARestartedHost(t *testing.T) {
 
 func TestPipeGivesUp(t *testing.T) {
 	addr, stop := hostRoom(t, relay.Options{})
-	opts := piped(addr)
-	opts.Retry = 300 * time.Millisecond
-	s := startJoin(t, opts)
+	how := (&joinOptions{Addr: addr, Options: plain.Options{Piped: true}, Nick: "ci"}).client()
+	if how.GiveUp != pipeGiveUp {
+		t.Errorf("a pipe gives up after %v, want %v", how.GiveUp, pipeGiveUp)
+	}
+	how.Addr, how.GiveUp = addr, 300*time.Millisecond
+	c, err := client.Join(t.Context(), how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStay(t)
+	opts := piped(addr).Options
+	opts.In, opts.Out, opts.Err = plain.Read(s.typed), &s.out, &s.err
+	s.run(func(ctx context.Context) error { return plain.Talk(ctx, c, opts) })
 	s.err.waitFor(t, "* joined")
 	stop()
 	s.err.waitFor(t, "* waiting for the room to open again")
 	io.WriteString(s.in, "one\n\ntwo\n")
-	err := s.wait(t)
+	err = s.wait(t)
 	if err == nil || !strings.Contains(err.Error(), "the host did not come back; 3 lines were not delivered") {
 		t.Errorf("join: %v", err)
 	}
