@@ -23,6 +23,7 @@ func TestImports(t *testing.T) {
 		"discovery": {"chat/relay/text", "chat/relay/wire"},
 		"doctor":    {"chat/relay/wire"},
 		"logging":   {},
+		"limits":    {"chat/relay", "chat/relay/files"},
 	} {
 		p, err := build.ImportDir(dir, 0)
 		if err != nil {
