@@ -25,39 +25,10 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/discovery"
+	"chat/relay/endpoint"
 	"chat/relay/plain"
 	"chat/relay/wire"
 )
-
-func TestParseAddr(t *testing.T) {
-	for _, test := range []struct{ in, want string }{
-		{"192.168.1.5", "192.168.1.5:24280"},
-		{" 192.168.1.5:80 ", "192.168.1.5:80"},
-		{"fe80::1%eth0", "[fe80::1%eth0]:24280"},
-		{"[fe80::1%eth0]", "[fe80::1%eth0]:24280"},
-		{"[fe80::1%eth0]:99", "[fe80::1%eth0]:99"},
-		{"::1", "[::1]:24280"},
-		{"laptop.local", "laptop.local:24280"},
-		{"laptop:1234", "laptop:1234"},
-		{":1234", "localhost:1234"},
-		{"", ""},
-		{"laptop:http", ""},
-		{"laptop:0", ""},
-		{"laptop:65536", ""},
-		{"laptop:-1", ""},
-		{"[::1", ""},
-		{"fe80::1:99999", ""},
-		{"http://laptop:80", ""},
-		{"my laptop", ""},
-		{"me@laptop", ""},
-	} {
-		got, err := parseAddr(test.in)
-		var exit *exitError
-		if got != test.want || (err == nil) != (test.want != "") || err != nil && (!errors.As(err, &exit) || exit.code != exitUsage) {
-			t.Errorf("parseAddr(%q) = %q, %v; want %q", test.in, got, err, test.want)
-		}
-	}
-}
 
 // hostRoom serves a room on loopback.
 func hostRoom(t *testing.T, opts relay.Options) (addr string, stop func()) {
@@ -642,7 +613,7 @@ func TestChoose(t *testing.T) {
 		opts := typed("")
 		opts.find = find
 		s := startJoin(t, opts)
-		s.out.waitFor(t, "Which one (1-2)? ")
+		s.out.waitFor(t, "Join which one (1-2)? ")
 		io.WriteString(s.in, "7\n")
 		io.WriteString(s.in, "2\n")
 		s.out.waitFor(t, "* Welcome to pantry")
@@ -650,7 +621,7 @@ func TestChoose(t *testing.T) {
 		if err := s.wait(t); err != nil {
 			t.Error(err)
 		}
-		if got := s.out.String(); !strings.HasPrefix(got, "  1  kitchen  (2 here, "+kitchen+", id 00aa)\n  2  pantry") || strings.Count(got, "Which") != 2 {
+		if got := s.out.String(); !strings.HasPrefix(got, "  1  kitchen  (2 here, "+kitchen+", id 00aa)\n  2  pantry") || strings.Count(got, "Join which") != 2 {
 			t.Errorf("printed %q", got)
 		}
 	})
@@ -687,7 +658,7 @@ func TestChoose(t *testing.T) {
 		opts.find = func(context.Context, string) ([]discovery.Room, error) {
 			return []discovery.Room{{RoomInfo: rooms[0].RoomInfo, Addr: pantry}}, nil
 		}
-		if err := startJoin(t, opts).wait(t); err == nil || !strings.HasPrefix(err.Error(), "another room is there now\nhint:") {
+		if err := startJoin(t, opts).wait(t); err == nil || !strings.HasPrefix(err.Error(), "another room is open there now\nhint:") {
 			t.Errorf("join: %v", err)
 		}
 	})
@@ -737,7 +708,7 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	if err := startJoin(t, piped(addr)).wait(t); err == nil || !strings.HasPrefix(err.Error(), "nobody listens at "+addr+"\nhint: ") {
+	if err := startJoin(t, piped(addr)).wait(t); err == nil || !strings.HasPrefix(err.Error(), "connection refused by "+addr+"\nhint: ") {
 		t.Errorf("nobody there: %v", err)
 	}
 	for _, test := range []struct {
@@ -746,8 +717,8 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 	}{
 		{&client.RefusedError{Text: "the room is full"}, "the host says: the room is full"},
 		{&client.RefusedError{Code: wire.CodeVersion, Text: "too old"}, "the host says: too old\nhint: "},
-		{client.ErrNoRoom, "what answers at X is not a chat room\nhint: "},
-		{&net.DNSError{Name: "nowhere", IsNotFound: true}, "there is no host called nowhere\nhint: "},
+		{client.ErrNoRoom, "no chat room at X: another program answered\nhint: "},
+		{&net.DNSError{Name: "nowhere", IsNotFound: true}, `unknown host "nowhere"` + "\nhint: "},
 		{context.DeadlineExceeded, "no answer from X\nhint: "},
 		{errors.New("odd"), "cannot join: odd\nhint: "},
 	} {
@@ -761,16 +732,16 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 func TestHintsBesideAField(t *testing.T) {
 	refused := fmt.Errorf("dial X: %w", syscall.ECONNREFUSED)
 	for _, err := range []error{
-		badAddr("a b"), joinError("X", refused), joinError("X", &client.RefusedError{Code: wire.CodeWrongRoom}),
+		&endpoint.AddressError{Address: "a b"}, joinError("X", refused), joinError("X", &client.RefusedError{Code: wire.CodeWrongRoom}),
 		joinError("X", &net.DNSError{Name: "nowhere", IsNotFound: true}),
 		&discovery.NoRoomError{}, &discovery.NoRoomError{Want: "den", Others: []discovery.Room{{}}},
 	} {
 		before, hint, ok := strings.Cut(err.Error(), "\nhint: ")
-		if got := beside(err).Error(); !ok || !strings.HasPrefix(got, before+"\nhint: ") || strings.Contains(got, "--addr") || strings.Contains(got, "chat join") {
+		if got := forScreen(err).Error(); !ok || !strings.HasPrefix(got, before+"\nhint: ") || strings.Contains(got, "--addr") || strings.Contains(got, "chat join") {
 			t.Errorf("%q, %q: beside a field it is %q", before, hint, got)
 		}
 	}
-	if err := errors.New("odd"); beside(err) != err {
+	if err := errors.New("odd"); forScreen(err) != err {
 		t.Error("an error without a hint is another one")
 	}
 }

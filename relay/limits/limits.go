@@ -4,7 +4,6 @@ package limits
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -177,53 +176,4 @@ func amount[N int | int64 | float64 | time.Duration](value string, parse func(st
 		n = -1
 	}
 	return n, err
-}
-
-// width is how many columns the help has at most.
-const width = 80
-
-// WriteHelp writes what chat help limits shows: how to set a limit, the units, and every
-// limit with its default.
-func WriteHelp(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString("LIMITS:\n")
-	for _, paragraph := range Intro() {
-		b.WriteString(wrap(paragraph, 3) + "\n\n")
-	}
-	b.WriteString("UNITS:\n")
-	for _, u := range Units {
-		head := fmt.Sprintf("   %-6s ", u)
-		b.WriteString(head + strings.TrimLeft(wrap(u.Help(), len(head)), " ") + "\n")
-	}
-	b.WriteString("\nNAMES:\n")
-	for _, l := range Table {
-		fmt.Fprintf(&b, "   %s=%s (default: %s)\n%s\n", l.Name, l.Unit, l.Default, wrap(l.Help, 6))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// Intro returns the paragraphs that explain how to set a limit.
-func Intro() []string {
-	return []string{
-		"Set a limit with chat host --limit NAME=VALUE. Repeat the flag to set several limits. If a name is repeated, the last value applies. The value none, or 0, removes the limit.",
-		"Anyone who hits a limit gets a one-line message.",
-	}
-}
-
-// wrap breaks s between words into lines that start with indent spaces and fit the width.
-func wrap(s string, indent int) string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(s) {
-		if line != "" && indent+len(line)+1+len(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	margin := strings.Repeat(" ", indent)
-	return margin + strings.Join(append(lines, line), "\n"+margin)
 }

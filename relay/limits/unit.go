@@ -173,7 +173,7 @@ func (l *Limit) FromOldFlag(value string) (string, error) {
 	case n < 0:
 		return "", fmt.Errorf("--%s cannot be negative\nhint: use --limit %s=%s for no limit", l.OldFlag, l.Name, None)
 	case err != nil || math.IsNaN(n) || math.IsInf(n, 0):
-		return "", fmt.Errorf("invalid value %q for flag --%s\nhint: use --limit %s=%s, e.g. --limit %[3]s=%[5]s", value, l.OldFlag, l.Name, l.Unit, l.Default)
+		return "", fmt.Errorf("invalid value %q for option --%s\nhint: use --limit %s=%s, e.g. --limit %[3]s=%[5]s", value, l.OldFlag, l.Name, l.Unit, l.Default)
 	case n == 0:
 		return None, nil
 	}
