@@ -103,7 +103,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	}
 	var err error
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
-		return opts, usageErrorf("--history-keep: %w", err)
+		return opts, usageErrorf("invalid --history-keep %q\nhint: use an age of 1h or more, a size of 1MB or more, or both: 30d, 500MB or 30d,500MB", c.String("history-keep"))
 	}
 	if err := setLimits(c, limits.Settings{Room: &opts.Options, Files: &opts.FileLimits}); err != nil {
 		return opts, err
@@ -464,16 +464,17 @@ func readHistoryError(path string, err error) error {
 
 // selectionOf reads the flags of chat history; an age is relative to now.
 func selectionOf(c *cli.Context, now time.Time) (wanted history.Selection, err error) {
+	const timeHint = "use a date, a date and time, or an age: 2026-11-25, \"2026-11-25 10:02\", 2h or 30d"
 	wanted = history.Selection{From: c.String("from"), Private: c.Bool("private"), Happened: c.Bool("all")}
 	if wanted.Since, err = history.ParseTime(c.String("since"), now); err != nil {
-		return wanted, usageErrorf("--since: %w", err)
+		return wanted, usageErrorf("invalid --since %q\nhint: %s", c.String("since"), timeHint)
 	}
 	if wanted.Until, err = history.ParseTime(c.String("until"), now); err != nil {
-		return wanted, usageErrorf("--until: %w", err)
+		return wanted, usageErrorf("invalid --until %q\nhint: %s", c.String("until"), timeHint)
 	}
 	if re := c.String("grep"); re != "" {
 		if wanted.Text, err = regexp.Compile(re); err != nil {
-			return wanted, usageErrorf("--grep: %w", err)
+			return wanted, usageErrorf("invalid --grep: %w\nhint: see https://github.com/google/re2/wiki/Syntax", err)
 		}
 	}
 	return wanted, nil

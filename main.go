@@ -119,8 +119,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			"chat join",
 			"nc 192.168.1.5 24280"),
 		Version:                appVersion(),
-		HideVersion:            true, // chat version prints it
-		HideHelpCommand:        true, // helpCommand takes its place
+		HideVersion:            true,                     // chat version prints it
+		HideHelpCommand:        true,                     // helpCommand takes its place,
+		Flags:                  []cli.Flag{cli.HelpFlag}, // with which urfave/cli leaves this out
 		UseShortOptionHandling: true,
 		Writer:                 stdout,
 		ErrWriter:              stderr,
