@@ -262,7 +262,8 @@ func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, er
 	opts.Title = cmp.Or(opts.Title, file.Title(), endpoint.MachineName())
 	srv, err := relay.NewOn(file, opts.Options)
 	if err != nil {
-		return nil, nil, hostHistoryError(opts.HistoryFile, errors.Join(err, file.Close()))
+		err = fmt.Errorf("open history %s: %w", opts.HistoryFile, errors.Join(err, file.Close()))
+		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
 	return srv, file.Close, nil
 }
@@ -439,9 +440,10 @@ func withRemedy(err error, remedies []remedy) error {
 	return err
 }
 
-// hostHistoryError explains why the history file at path cannot be hosted on.
+// hostHistoryError adds a hint to an error, which names the history file at path, that keeps
+// it from being hosted on.
 func hostHistoryError(path string, err error) error {
-	return withRemedy(fmt.Errorf("cannot host on %s: %w", path, err), []remedy{
+	return withRemedy(err, []remedy{
 		{history.ErrInUse, "join the room that is open on it, or choose another file with --history"},
 		{history.ErrNewer, "the file is unchanged; host it with the version of chat that wrote it, or a later one"},
 		{history.ErrNotHistory, "the file is unchanged; choose another one with --history"},

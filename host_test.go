@@ -25,8 +25,8 @@ func TestHistoryErrorsAreStable(t *testing.T) {
 			{readHistoryError("x.chat", newer), "cannot read x.chat: it is damaged: it was written by a newer version of this program\nhint: read it with the version "},
 			{readHistoryError("x.chat", missing), "cannot read x.chat: no such file or directory\nhint: chat host --history "},
 			{readHistoryError("x.chat", errors.New("odd")), "cannot read x.chat: odd"},
-			{hostHistoryError("x.chat", bad), "cannot host on x.chat: it is damaged: page 7: file does not exist\nhint: the file is unchanged; print "},
-			{hostHistoryError("x.chat", newer), "cannot host on x.chat: it is damaged: it was written by a newer version of this program\nhint: the file is unchanged; host it with "},
+			{hostHistoryError("x.chat", fmt.Errorf("open history x.chat: %w", bad)), "open history x.chat: it is damaged: page 7: file does not exist\nhint: the file is unchanged; print "},
+			{hostHistoryError("x.chat", fmt.Errorf("open history x.chat: %w", newer)), "open history x.chat: it is damaged: it was written by a newer version of this program\nhint: the file is unchanged; host it with "},
 		} {
 			if got := test.got.Error(); !strings.HasPrefix(got, test.want) {
 				t.Fatalf("got  %q\nwant %q", got, test.want)

@@ -213,12 +213,12 @@ func hostCommand() *cli.Command {
 		Name:  "host",
 		Usage: "Open a room on this network and join it.",
 		Description: manual.Describe("The room closes when you leave. chat help limits lists the limits, chat help advanced the options for special cases.",
-			"chat host                               # a room named after this machine",
+			"chat host                               # named after this machine",
 			"chat host --room kitchen --nick alice",
 			"chat host --addr 192.168.1.5:24280      # only on one address",
 			"chat host --history kitchen.chat        # the room survives a restart",
 			"chat host --limit connections=50",
-			"chat host --headless --log-format json  # no screen, log lines on stderr"),
+			"chat host --headless --log-format json  # no screen, log to stderr"),
 		Flags: hostFlags(),
 		Action: func(c *cli.Context) error {
 			opts, err := hostOptionsOf(c)
@@ -281,7 +281,7 @@ func joinCommand() *cli.Command {
 			"chat join",
 			"chat join kitchen",
 			"chat join --addr 192.168.1.5            # without discovery",
-			"make 2>&1 | chat join --nick ci         # send the output of a program",
+			"make 2>&1 | chat join --nick ci         # send a program's output",
 			"chat join --json --follow </dev/null    # print events as JSON lines"),
 		Flags: flags,
 		Action: func(c *cli.Context) error {
@@ -321,7 +321,8 @@ func historyCommand() *cli.Command {
 		Description: manual.Describe("FILE is the one that chat host --history writes. The room may be open.",
 			"chat history kitchen.chat",
 			"chat history kitchen.chat --since 2h --grep 'soup|bread'",
-			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25 --json"),
+			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25",
+			"chat history kitchen.chat --json | jq -r .text"),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "since", Usage: "Print events from `TIME` on: 2026-11-25, \"2026-11-25 10:02\", or an age such as 2h or 30d."},
 			&cli.StringFlag{Name: "until", Usage: "Print events before `TIME`."},
