@@ -440,8 +440,8 @@ func withRemedy(err error, remedies []remedy) error {
 	return err
 }
 
-// hostHistoryError adds a hint to an error, which names the history file at path, that keeps
-// it from being hosted on.
+// hostHistoryError adds a hint to an error, which names the history file at path, that kept
+// it from being opened.
 func hostHistoryError(path string, err error) error {
 	return withRemedy(err, []remedy{
 		{history.ErrInUse, "join the room that is open on it, or choose another file with --history"},
@@ -451,12 +451,10 @@ func hostHistoryError(path string, err error) error {
 	})
 }
 
-// readHistoryError explains why the history file at path cannot be printed, or only in part.
+// readHistoryError adds a hint to an error, which names the history file at path, that kept
+// it or a part of it from being printed.
 func readHistoryError(path string, err error) error {
-	if opening, ok := err.(*fs.PathError); ok {
-		err = opening.Err // the message names the file already
-	}
-	return withRemedy(fmt.Errorf("cannot read %s: %w", path, err), []remedy{
+	return withRemedy(err, []remedy{
 		{history.ErrNewer, "read it with the version of chat that wrote it, or a later one"},
 		{history.ErrNotHistory, "chat host --history FILE creates a history"},
 		{history.ErrDamaged, fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},
