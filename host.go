@@ -54,7 +54,7 @@ type hostOptions struct {
 	NoFiles     bool         // reject uploads
 	FilesDir    string       // for uploads; "": a temporary one
 	FileLimits  files.Limits
-	WebNames    []string // by which browsers may know the host, besides its own
+	WebNames    []string // further names of the host, as browsers may use
 	Metrics     bool     // serve /metrics to other machines too
 	Verbose     bool     // log debug messages
 	In          io.Reader
@@ -158,8 +158,8 @@ func setLimits(c *cli.Context, settings limits.Settings) error {
 	return nil
 }
 
-// logOptions returns what is logged: everything notable by a headless host, only
-// warnings if the host takes part, and more with --verbose.
+// logOptions returns the log's options. A headless host logs joins and leaves; a host that
+// is in the room gets only warnings; --verbose adds debug messages.
 func (opts *hostOptions) logOptions() logging.Options {
 	level := slog.LevelInfo
 	switch {
@@ -423,7 +423,7 @@ func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Cl
 
 // --- history files ----------------------------------------------------------------
 
-// A remedy is what a person can do about an error.
+// A remedy is a hint for an error.
 type remedy struct {
 	err  error
 	hint string
@@ -447,7 +447,7 @@ func hostHistoryError(path string, err error) error {
 		{history.ErrInUse, "join the room that is open on it, or choose another file with --history"},
 		{history.ErrNewer, "the file is unchanged; host it with the version of chat that wrote it, or a later one"},
 		{history.ErrNotHistory, "the file is unchanged; choose another one with --history"},
-		{history.ErrDamaged, fmt.Sprintf("the file is unchanged; print what is readable with chat history %s, then repair a copy with sqlite3 %[1]s .recover, or choose another file", path)},
+		{history.ErrDamaged, fmt.Sprintf("the file is unchanged; print the readable part with chat history %s, then repair a copy with sqlite3 %[1]s .recover, or choose another file", path)},
 	})
 }
 

@@ -254,7 +254,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	default:
 		return notJoined(err)
 	}
-	c.Close() // what it could not send is reported below
+	c.Close() // its error is not needed: unsent messages are listed below
 	var texts []string
 	for _, r := range c.Pending() {
 		texts = append(texts, r.Text)

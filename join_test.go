@@ -55,11 +55,11 @@ func serveRoom(t *testing.T, ln net.Listener, opts relay.Options) (stop func()) 
 	return stop
 }
 
-// A witness is in the room and writes down what is said.
+// A witness is a member that records the messages of the others.
 type witness struct {
 	*client.Client
 	mu    sync.Mutex
-	lines []string // of messages
+	lines []string // of the messages so far
 	heard chan struct{}
 }
 
@@ -88,24 +88,24 @@ func newWitness(t *testing.T, addr string) *witness {
 	return w
 }
 
-func (w *witness) said() []string {
+func (w *witness) received() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.lines)
 }
 
-// waitFor waits until n lines were said.
+// waitFor waits until there are n lines, and returns them.
 func (w *witness) waitFor(t *testing.T, n int) []string {
 	t.Helper()
 	late := time.After(20 * time.Second)
 	for {
-		if lines := w.said(); len(lines) >= n {
+		if lines := w.received(); len(lines) >= n {
 			return lines
 		}
 		select {
 		case <-w.heard:
 		case <-late:
-			t.Fatalf("%d lines were said, want %d", len(w.said()), n)
+			t.Fatalf("%d lines arrived, want %d", len(w.received()), n)
 		}
 	}
 }
@@ -160,32 +160,32 @@ func (b *buffer) waitFor(t *testing.T, text string) {
 	}
 }
 
-// A stay is one run of chat join in a test.
-type stay struct {
+// A joinRun is one run of chat join in a test.
+type joinRun struct {
 	out, err buffer
-	in       *io.PipeWriter // its stdin
-	typed    *io.PipeReader // what is written to in
+	in       *io.PipeWriter // writes to its stdin
+	typed    *io.PipeReader // its stdin
 	ctx      context.Context
 	cancel   context.CancelFunc // Ctrl-C
 	done     chan error
 }
 
-func newStay(t *testing.T) *stay {
+func newJoinRun(t *testing.T) *joinRun {
 	t.Helper()
-	s := &stay{done: make(chan error, 1)}
+	s := &joinRun{done: make(chan error, 1)}
 	s.typed, s.in = io.Pipe()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	t.Cleanup(func() { s.cancel(); s.in.Close() })
 	return s
 }
 
-func (s *stay) run(join func(context.Context) error) {
+func (s *joinRun) run(join func(context.Context) error) {
 	go func() { s.done <- join(s.ctx) }()
 }
 
-func startJoin(t *testing.T, opts joinOptions) *stay {
+func startJoin(t *testing.T, opts joinOptions) *joinRun {
 	t.Helper()
-	s := newStay(t)
+	s := newJoinRun(t)
 	if opts.In == nil {
 		opts.In = plain.Read(s.typed)
 	}
@@ -194,15 +194,15 @@ func startJoin(t *testing.T, opts joinOptions) *stay {
 	return s
 }
 
-// wait returns how the stay ended.
-func (s *stay) wait(t *testing.T) error {
+// wait returns how the run ended.
+func (s *joinRun) wait(t *testing.T) error {
 	t.Helper()
 	select {
 	case err := <-s.done:
 		return err
 	case <-time.After(30 * time.Second):
 		buf := make([]byte, 1<<20)
-		t.Fatalf("chat join does not end\nout: %s\nerr: %s\n%s", s.out.String(), s.err.String(), buf[:runtime.Stack(buf, true)])
+		t.Fatalf("chat join is still running\nout: %s\nerr: %s\n%s", s.out.String(), s.err.String(), buf[:runtime.Stack(buf, true)])
 		return nil
 	}
 }
@@ -224,7 +224,7 @@ func lines(n int) string {
 func checkLines(t *testing.T, got []string, n int) {
 	t.Helper()
 	if len(got) != n {
-		t.Errorf("%d lines were said, want %d", len(got), n)
+		t.Errorf("%d lines arrived, want %d", len(got), n)
 	}
 	for i, line := range got {
 		if want := fmt.Sprintf("line %d", i); line != want {
@@ -233,7 +233,7 @@ func checkLines(t *testing.T, got []string, n int) {
 	}
 }
 
-func TestPipeSaysEveryLine(t *testing.T) {
+func TestPipeSendsEveryLine(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	opts := piped(addr)
@@ -244,10 +244,10 @@ func TestPipeSaysEveryLine(t *testing.T) {
 	}
 	checkLines(t, w.waitFor(t, 3000), 3000)
 	if got := s.out.String(); got != "" {
-		t.Errorf("printed %q; nobody else said anything", got)
+		t.Errorf("printed %q, though no one else sent a message", got)
 	}
 	if got := s.err.String(); !strings.HasPrefix(got, "* joined kitchen as ci (1 other here)\n") {
-		t.Errorf("told %q", got)
+		t.Errorf("stderr is %q", got)
 	}
 }
 
@@ -256,25 +256,25 @@ func TestPipeLosesNothingOnBrokenConnections(t *testing.T) {
 	w := newWitness(t, host)
 	opts := piped(breakingProxy(t, host))
 	opts.In = plain.Read(iotest.OneByteReader(strings.NewReader(lines(2500))))
-	var s *stay
+	var s *joinRun
 	for range 20 { // the first connection may break before the welcome
 		s = startJoin(t, opts)
 		err := s.wait(t)
 		if err == nil {
 			break
 		}
-		if len(w.said()) > 0 {
+		if len(w.received()) > 0 {
 			t.Fatalf("join: %v", err)
 		}
 		opts.In = plain.Read(strings.NewReader(lines(2500)))
 	}
 	checkLines(t, w.waitFor(t, 2500), 2500)
 	if got := s.err.String(); !strings.Contains(got, "* connection lost; reconnecting (no line is lost)\n* connected again\n") {
-		t.Errorf("told %q", got)
+		t.Errorf("stderr is %q", got)
 	}
 }
 
-// breakingProxy leads to addr, but breaks each connection after some kilobytes.
+// breakingProxy forwards connections to addr, and resets each after some kilobytes.
 func breakingProxy(t *testing.T, addr string) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -307,7 +307,7 @@ func breakingProxy(t *testing.T, addr string) string {
 	return ln.Addr().String()
 }
 
-func TestPipeSlashIsNoCommand(t *testing.T) {
+func TestPipeSendsSlashes(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	opts := piped(addr)
@@ -317,11 +317,11 @@ func TestPipeSlashIsNoCommand(t *testing.T) {
 	}
 	want := []string{"/quit", "", "/nick mallory", "//x"}
 	if got := w.waitFor(t, 4); !slices.Equal(got, want) {
-		t.Errorf("said %q, want %q", got, want)
+		t.Errorf("sent %q, want %q", got, want)
 	}
 }
 
-func TestPipeHalvesWhatAHostFindsTooLong(t *testing.T) {
+func TestPipeSplitsMessagesThatAreTooLong(t *testing.T) {
 	for _, limits := range []relay.Options{{MaxText: 500, MaxTextLines: 7}, {MaxJSONLine: 700}} {
 		addr, _ := hostRoom(t, limits)
 		w := newWitness(t, addr)
@@ -337,15 +337,15 @@ func TestPipeHalvesWhatAHostFindsTooLong(t *testing.T) {
 			got = strings.Join(w.waitFor(t, n), "")
 		}
 		if got != want {
-			t.Errorf("said %q, want %q", got, want)
+			t.Errorf("sent %q, want %q", got, want)
 		}
 		if strings.Contains(s.err.String(), "!") {
-			t.Errorf("complained: %s", s.err.String())
+			t.Errorf("an error: %s", s.err.String())
 		}
 	}
 }
 
-// A message as large as we make them is taken by a host with the usual limits.
+// A host with the default limits accepts the largest message that chat join sends.
 func TestLargestMessages(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
@@ -363,7 +363,7 @@ func TestLargestMessages(t *testing.T) {
 	}
 }
 
-func TestPipeTellsOfRefusedLines(t *testing.T) {
+func TestPipeReportsRejectedLines(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{HostToken: "hosthosthost"})
 	boss, err := client.Join(t.Context(), client.Options{Addr: addr, Token: "hosthosthost", Nick: "boss"})
 	if err != nil {
@@ -394,7 +394,7 @@ func TestPipeTellsOfRefusedLines(t *testing.T) {
 	}
 }
 
-func TestPipePrintsWhatOthersSay(t *testing.T) {
+func TestPipePrintsMessages(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	if _, err := w.Say(t.Context(), "backlog"); err != nil {
@@ -460,7 +460,7 @@ func TestTyped(t *testing.T) {
 	io.WriteString(s.in, "hello\n\n//etc/hosts\n/me waves\n/nick al\n/foo\n")
 	s.out.waitFor(t, "! unknown command /foo")
 	if got, want := w.waitFor(t, 3), []string{"hello", "/etc/hosts", "waves"}; !slices.Equal(got, want) {
-		t.Errorf("said %q, want %q", got, want)
+		t.Errorf("sent %q, want %q", got, want)
 	}
 	if _, err := w.Do(t.Context(), wire.Request{Type: "msg", To: "al", Text: "psst"}); err != nil {
 		t.Fatal(err)
@@ -476,16 +476,16 @@ func TestTyped(t *testing.T) {
 		"* you are now al\n" +
 		"! unknown command /foo; /help lists them\n" +
 		"[witness -> you] psst\n"
-	got = strings.ReplaceAll(got, "* witness joined\n", "") // it may come before or after us
+	got = strings.ReplaceAll(got, "* witness joined\n", "") // before or after our welcome
 	if got != want {
 		t.Errorf("printed:\n%s\nwant:\n%s", got, want)
 	}
 	if strings.ContainsRune(got, 0x1b) || s.err.String() != "" {
-		t.Errorf("escape sequences, or on stderr: %q", s.err.String())
+		t.Errorf("escape sequences in %q, or stderr %q", got, s.err.String())
 	}
 }
 
-func TestTypedComesBackToARestartedHost(t *testing.T) {
+func TestTypedReconnectsToARestartedHost(t *testing.T) {
 	addr, stop := hostRoom(t, relay.Options{})
 	s := startJoin(t, typed(addr))
 	s.out.waitFor(t, "Ctrl-D")
@@ -500,14 +500,14 @@ func TestTypedComesBackToARestartedHost(t *testing.T) {
 	s.out.waitFor(t, "* connected again; the host was restarted, and begins with an empty room\n")
 	w := newWitness(t, addr)
 	if got := w.waitFor(t, 1); got[0] != "kept" {
-		t.Errorf("said %q", got)
+		t.Errorf("sent %q", got)
 	}
 	s.cancel() // Ctrl-C
 	if err := s.wait(t); err != nil {
 		t.Errorf("join: %v", err)
 	}
 	if n := strings.Count(s.out.String(), "waiting for the room"); n != 1 {
-		t.Errorf("told %d times that the connection is lost", n)
+		t.Errorf("reported the lost connection %d times", n)
 	}
 }
 
@@ -522,7 +522,7 @@ func TestPipeGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStay(t)
+	s := newJoinRun(t)
 	opts := piped(addr).Options
 	opts.In, opts.Out, opts.Err = plain.Read(s.typed), &s.out, &s.err
 	s.run(func(ctx context.Context) error { return plain.Talk(ctx, c, opts) })
@@ -701,7 +701,7 @@ func TestFindAgain(t *testing.T) {
 	}
 }
 
-func TestJoinErrorsAreForPeople(t *testing.T) {
+func TestJoinErrors(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -709,7 +709,7 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 	addr := ln.Addr().String()
 	ln.Close()
 	if err := startJoin(t, piped(addr)).wait(t); err == nil || !strings.HasPrefix(err.Error(), "connection refused by "+addr+"\nhint: ") {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("no one listens: %v", err)
 	}
 	for _, test := range []struct {
 		err  error
@@ -728,8 +728,8 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 	}
 }
 
-// Beside the field for an address nobody is sent to the command line for it.
-func TestHintsBesideAField(t *testing.T) {
+// On the screen, which has a field for an address, no hint names an option.
+func TestHintsOnTheScreen(t *testing.T) {
 	refused := fmt.Errorf("dial X: %w", syscall.ECONNREFUSED)
 	for _, err := range []error{
 		&endpoint.AddressError{Address: "a b"}, joinError("X", refused), joinError("X", &client.RefusedError{Code: wire.CodeWrongRoom}),
@@ -738,15 +738,15 @@ func TestHintsBesideAField(t *testing.T) {
 	} {
 		before, hint, ok := strings.Cut(err.Error(), "\nhint: ")
 		if got := forScreen(err).Error(); !ok || !strings.HasPrefix(got, before+"\nhint: ") || strings.Contains(got, "--addr") || strings.Contains(got, "chat join") {
-			t.Errorf("%q, %q: beside a field it is %q", before, hint, got)
+			t.Errorf("%q, %q: on the screen it is %q", before, hint, got)
 		}
 	}
 	if err := errors.New("odd"); forScreen(err) != err {
-		t.Error("an error without a hint is another one")
+		t.Error("an error without a hint changed")
 	}
 }
 
-func TestCtrlCWhileLooking(t *testing.T) {
+func TestCtrlCWhileSearching(t *testing.T) {
 	opts := piped("")
 	opts.find = func(ctx context.Context, _ string) ([]discovery.Room, error) {
 		<-ctx.Done()

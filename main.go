@@ -318,7 +318,7 @@ func historyCommand() *cli.Command {
 		Name:      "history",
 		Usage:     "Print the history of a room from its file.",
 		ArgsUsage: "FILE",
-		Description: manual.Describe("FILE is the one that chat host --history writes. The room may be open.",
+		Description: manual.Describe("FILE is the file of chat host --history. The room may be open.",
 			"chat history kitchen.chat",
 			"chat history kitchen.chat --since 2h --grep 'soup|bread'",
 			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25",
@@ -422,7 +422,7 @@ func manCommand() *cli.Command {
 	}
 }
 
-// The man page explains these besides the options.
+// Parts of the man page that no table of the program holds.
 var (
 	variables = []manual.Entry{
 		{Term: "CHAT_ROOM", Text: "Also the room that chat join joins."},

@@ -94,17 +94,17 @@ func TestScreenKnowsTheHostsCommands(t *testing.T) {
 	}
 }
 
-// An option is a sentence that makes sense by itself; chat host has at most 20, each in a
+// The help of an option is a full sentence. chat host has at most 20 options, each in a
 // category.
 func TestOptions(t *testing.T) {
 	app := newApp(nil, nil)
 	for _, command := range app.Commands {
 		if !strings.HasSuffix(command.Usage, ".") {
-			t.Errorf("chat %s: %q is no sentence", command.Name, command.Usage)
+			t.Errorf("chat %s: %q is not a sentence", command.Name, command.Usage)
 		}
 		for _, o := range manual.OptionsOf(command) {
 			if !strings.HasSuffix(o.Help, ".") || strings.ToUpper(o.Help[:1]) != o.Help[:1] {
-				t.Errorf("chat %s %s: %q is no sentence", command.Name, o.Names[0], o.Help)
+				t.Errorf("chat %s %s: %q is not a sentence", command.Name, o.Names[0], o.Help)
 			}
 			if o.Placeholder != "" && !strings.Contains(o.Help, o.Placeholder) {
 				t.Errorf("chat %s %s: %q does not say what %s is", command.Name, o.Names[0], o.Help, o.Placeholder)
@@ -134,7 +134,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// hostOptionsFrom returns the options of a command line, and what it prints.
+// hostOptionsFrom returns the options of a command line, and its output.
 func hostOptionsFrom(t *testing.T, args ...string) (opts hostOptions, stderr string, err error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -271,7 +271,7 @@ func TestExitCodes(t *testing.T) {
 			var out bytes.Buffer
 			code := run(t.Context(), append([]string{"chat"}, strings.Fields(test.args)...), &out, &out)
 			if code != test.code || !strings.Contains(out.String(), test.says) {
-				t.Errorf("exit code %d, want %d; it says\n%s\nwant %q in it", code, test.code, out.String(), test.says)
+				t.Errorf("exit code %d, want %d; output\n%s\nwant %q in it", code, test.code, out.String(), test.says)
 			}
 			if lines := strings.Count(out.String(), "\n"); code != 0 && lines != 2 {
 				t.Errorf("an error of %d lines:\n%s", lines, out.String())

@@ -1,5 +1,5 @@
-// Package endpoint holds the network addresses of a host: it reads those that people
-// write, listens on one, and lists those at which others can reach the listener.
+// Package endpoint deals with the network addresses of a host: it parses and completes the
+// ones that people type, listens on one, and lists those at which others reach the listener.
 package endpoint
 
 import (
@@ -18,10 +18,10 @@ import (
 	"chat/relay/wire"
 )
 
-// An AddressError says that an address is not one as it is written.
+// An AddressError reports a malformed address.
 type AddressError struct {
 	Address string
-	Listen  bool // it was to be listened on, not to be joined
+	Listen  bool // it was to be listened on, not joined
 }
 
 func (e *AddressError) Error() string {
@@ -34,8 +34,8 @@ func (e *AddressError) Error() string {
 // Problem returns what happened, without a hint.
 func (e *AddressError) Problem() string { return fmt.Sprintf("invalid address %q", e.Address) }
 
-// Parse returns the "host:port" that a person means by s: an IP address or a name, with
-// or without a port, an IPv6 address with or without brackets. The error is an
+// Parse completes an address to "host:port". It takes an IP address or a name, with or
+// without a port, and an IPv6 address with or without brackets. The error is an
 // [*AddressError].
 func Parse(s string) (string, error) {
 	s = strings.TrimSpace(s)
@@ -90,7 +90,7 @@ func Listen(addr string) (ln net.Listener, fallback bool, err error) {
 	return nil, false, fmt.Errorf("cannot listen on port %d: %w\nhint: choose another with --addr :PORT", wire.DefaultPort, Cause(err))
 }
 
-// withPort adds what a person left out: the colon of a port alone, or the default port.
+// withPort completes an address: it adds the colon before a lone port, or the default port.
 func withPort(addr string) string {
 	if _, err := strconv.Atoi(addr); err == nil {
 		return ":" + addr

@@ -69,7 +69,7 @@ func value(l *Limit, s Settings) any {
 	return nil
 }
 
-// What could mean two things is refused, with a hint.
+// An ambiguous value is an error with a hint.
 func TestSetRefuses(t *testing.T) {
 	for assignment, want := range map[string]string{
 		"":                           `unknown limit ""` + "\nhint: chat help limits",
@@ -194,7 +194,7 @@ func TestHelp(t *testing.T) {
 	names := make(map[string]bool)
 	for _, l := range Table {
 		if !strings.HasSuffix(l.Help, ".") || !strings.Contains(l.Help, l.Unit.String()) {
-			t.Errorf("%s: %q is no sentence with %s", l.Name, l.Help, l.Unit)
+			t.Errorf("%s: %q is not a sentence with %s", l.Name, l.Help, l.Unit)
 		}
 		if names[l.Name] || names["--"+l.OldFlag] {
 			t.Errorf("%s, --%s: twice", l.Name, l.OldFlag)

@@ -13,7 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// A Unit is what the value of a limit measures.
+// A Unit is the unit of a limit's values.
 type Unit int
 
 const (
@@ -180,7 +180,7 @@ func (l *Limit) FromOldFlag(value string) (string, error) {
 	return converted, nil
 }
 
-// formatSize writes n bytes in the largest unit that takes no fraction.
+// formatSize returns n bytes in the largest unit that divides n.
 func formatSize(n uint64) string {
 	for _, unit := range []struct {
 		suffix string

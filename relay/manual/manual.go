@@ -19,8 +19,8 @@ const (
 type Option struct {
 	Names       []string // with dashes, the long one first
 	Placeholder string   // of its value; "" if it takes none
-	Help        string   // what it does, in full sentences
-	Default     string   // "" if there is nothing to say
+	Help        string   // full sentences, the first in the imperative
+	Default     string   // "" if there is none
 	Env         []string // the variables that set it, without the $
 	Category    string
 }
@@ -101,7 +101,7 @@ func columns(term, text string, column int) string {
 	return head + text[len(head):]
 }
 
-// indented wraps a paragraph behind an indent. It ends with a newline.
+// indented returns a paragraph with every line indented. It ends with a newline.
 func indented(paragraph string, indent int) string {
 	spaces := strings.Repeat(" ", indent)
 	return spaces + strings.Join(wrap(paragraph, width-indent), "\n"+spaces) + "\n"

@@ -17,7 +17,7 @@ import (
 type Page struct {
 	App       *cli.App
 	Keys      []Entry // of the full screen
-	Variables []Entry // environment variables besides those that options name
+	Variables []Entry // environment variables, in addition to those of options
 	Files     []Entry
 	ExitCodes []Entry
 }
@@ -29,7 +29,7 @@ type Entry struct{ Term, Text string }
 func (p *Page) Write(w io.Writer) error {
 	var r roff
 	r.macro(".TH", "CHAT", "1", "", p.App.Version, "User Commands")
-	r.line(".nh") // commands and options are copied: they must not be hyphenated,
+	r.line(".nh") // no hyphenation: people copy options
 	r.line(".ad l")
 	r.section("NAME")
 	r.line(escape(p.App.Name) + ` \- ` + escape(strings.TrimSuffix(lowerFirst(p.App.Usage), ".")))
@@ -101,7 +101,7 @@ func (p *Page) variables() []Entry {
 	return entries
 }
 
-// commandUsage returns what a member types, the name in bold and the arguments in italics.
+// commandUsage returns the usage of c with the name in bold and the arguments in italics.
 func commandUsage(c *wire.Command) string {
 	name, arguments, _ := strings.Cut(c.Usage(), " ")
 	usage := `\fB` + escape(name) + `\fR`
@@ -111,7 +111,7 @@ func commandUsage(c *wire.Command) string {
 	return usage
 }
 
-// commandText returns what c does, and where it is limited to some.
+// commandText returns the help of c, and who can use it if not everyone.
 func commandText(c *wire.Command) string {
 	text := c.Help
 	if c.Operator {
@@ -209,8 +209,8 @@ func (r *roff) description(text string, examples bool) {
 	}
 }
 
-// escape returns s as text of roff: no character of it is a request or an escape, quotes
-// and dashes stay what they are, and the page is ASCII.
+// escape returns s as roff text in ASCII: no part of it is a request or an escape sequence,
+// and quotes and dashes are printed unchanged.
 func escape(s string) string {
 	var b strings.Builder
 	for i, c := range s {

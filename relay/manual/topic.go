@@ -10,7 +10,7 @@ import (
 	"chat/relay/limits"
 )
 
-// A Topic is something that chat help explains besides the commands.
+// A Topic is a page of chat help that is not about one command.
 type Topic struct {
 	Name  string
 	Help  string // one line, in the imperative or a noun
