@@ -11,17 +11,22 @@ import (
 // nothing of each other.
 func TestImports(t *testing.T) {
 	for dir, allowed := range map[string][]string{
-		".":         {"chat/relay/history", "chat/relay/text", "chat/relay/wire"},
-		"text":      {},
-		"wire":      {"chat/relay/text"},
-		"history":   {"chat/relay/text", "chat/relay/wire"},
-		"client":    {"chat/relay/text", "chat/relay/wire"},
-		"plain":     {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
-		"screen":    {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
-		"files":     {"chat/relay/text", "chat/relay/wire"},
-		"web":       {"chat/relay", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
-		"discovery": {"chat/relay/text", "chat/relay/wire"},
-		"doctor":    {"chat/relay/wire"},
+		".":          {"chat/relay/history", "chat/relay/text", "chat/relay/wire"},
+		"text":       {},
+		"wire":       {"chat/relay/text"},
+		"history":    {"chat/relay/text", "chat/relay/wire"},
+		"client":     {"chat/relay/text", "chat/relay/wire"},
+		"plain":      {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
+		"screen":     {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
+		"files":      {"chat/relay/text", "chat/relay/wire"},
+		"web":        {"chat/relay", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
+		"discovery":  {"chat/relay/text", "chat/relay/wire"},
+		"doctor":     {"chat/relay/wire"},
+		"logging":    {},
+		"endpoint":   {"chat/relay/discovery", "chat/relay/text", "chat/relay/wire"},
+		"manual":     {"chat/relay/limits", "chat/relay/wire"},
+		"completion": {"chat/relay/limits", "chat/relay/manual"},
+		"limits":     {"chat/relay", "chat/relay/files"},
 	} {
 		p, err := build.ImportDir(dir, 0)
 		if err != nil {

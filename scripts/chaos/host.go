@@ -45,7 +45,7 @@ func newHost(dir, program, history, addr string) (*host, error) {
 
 // hostFlags make of a host one that is easily brought to where it hurts: it keeps so
 // little in memory that who comes back after seconds is served from the file.
-var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--rate", "0", "--keep", "1000"}
+var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--limit", "rate=none", "--limit", "memory-events=1000"}
 
 // start starts it, and does not wait until it listens.
 func (h *host) start() error {

@@ -12,10 +12,11 @@ import (
 	"testing"
 	"unicode"
 
+	"chat/relay/limits"
 	"chat/relay/wire"
 )
 
-var update = flag.Bool("update", false, "rewrite the tables of commands")
+var update = flag.Bool("update", false, "rewrite the tables of commands and limits")
 
 // The top of the repository, seen from this folder.
 const root = "../.."
@@ -106,6 +107,22 @@ func TestCommandTables(t *testing.T) {
 				who = "operators"
 			}
 			fmt.Fprintf(b, "| `%s` | %s |\n", cell(c.Usage()), who)
+		}
+	})
+}
+
+// The table of limits is that of package limits.
+func TestLimitTable(t *testing.T) {
+	checkTable(t, "relay/docs/hosting.md", "units", func(b *strings.Builder) {
+		b.WriteString("| unit | is |\n| --- | --- |\n")
+		for _, u := range limits.Units {
+			fmt.Fprintf(b, "| %s | %s |\n", u, cell(u.Help()))
+		}
+	})
+	checkTable(t, "relay/docs/hosting.md", "limits", func(b *strings.Builder) {
+		b.WriteString("| limit | default | effect |\n| --- | --- | --- |\n")
+		for _, l := range limits.Table {
+			fmt.Fprintf(b, "| `%s=%s` | %s | %s |\n", l.Name, l.Unit, l.Default, cell(l.Help))
 		}
 	})
 }

@@ -18,7 +18,7 @@ func TestVanishedPeer(t *testing.T) {
 	for name, talk := range map[string]bool{"at rest": false, "with bytes on their way": true} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, "3")
-			host := l.host(1, "kitchen", "--dead-peer-timeout", "3s")
+			host := l.host(1, "kitchen", "--limit", "keepalive-timeout=3s")
 			l.listening(1, wire.DefaultPort)
 			lost := l.start(2, "nc", "10.77.0.1", fmt.Sprint(wire.DefaultPort))
 			lost.says("Welcome", soon)
@@ -32,7 +32,7 @@ func TestVanishedPeer(t *testing.T) {
 			await(t, 10*time.Second, "the room hears that the peer is gone", func() bool {
 				return strings.Contains(stayer.output(), `"type":"leave"`)
 			})
-			t.Logf("noticed after %v, --dead-peer-timeout 3s", time.Since(cut).Round(100*time.Millisecond))
+			t.Logf("noticed after %v, --limit keepalive-timeout=3s", time.Since(cut).Round(100*time.Millisecond))
 			if strings.Contains(host.errors(), "level=ERROR") {
 				t.Errorf("the host is troubled:\n%s", host.errors())
 			}
