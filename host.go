@@ -1,35 +1,32 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
-	"math"
 	"net"
-	"net/netip"
 	"os"
 	"os/user"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/discovery"
+	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/history"
+	"chat/relay/limits"
+	"chat/relay/logging"
 	"chat/relay/plain"
 	"chat/relay/screen"
 	"chat/relay/text"
@@ -37,87 +34,47 @@ import (
 	"chat/relay/wire"
 )
 
-// hostOptions are what `chat host` was told.
+// hostOptions are the options of chat host.
 type hostOptions struct {
 	relay.Options
-	Addr        string // to listen on; "": the default port, or the next free one
-	Nick        string // of the hosting person
-	Headless    bool
-	Screen      bool // the full one; else lines
-	Accessible  bool // lines for a screen reader
-	Quiet       bool // on the screen: no bell
-	Mouse       bool // on the screen: the wheel scrolls
-	NoDiscovery bool
-	Ifaces      []string
-	LogFile     string // what is said is appended to it while the hosting person takes part; "": nowhere
-	LogFormat   string // text or json
-	HistoryFile string // the room is kept in it; "": in memory alone
-	HistoryKeep history.Keep
-	NoWeb       bool
-	NoFiles     bool
-	FilesDir    string       // files that are sent stay in it; "": until the host ends
-	Kept        files.Limits // of files
-	WebNames    []string     // by which browsers may ask for the page, besides the obvious ones
-	Metrics     bool         // for other machines, too
-	Verbose     bool
+	Addr        string       // to listen on; "": the default port, or the next free one
+	Nick        string       // of the host's own member; "": the relay assigns one
+	Headless    bool         // do not join the room
+	Screen      bool         // full screen, not lines
+	Accessible  bool         // lines worded for a screen reader
+	Quiet       bool         // no bell on the screen
+	Mouse       bool         // the wheel scrolls the screen
+	NoDiscovery bool         // do not announce the room
+	Ifaces      []string     // to announce the room on; none: all on a LAN
+	LogFile     string       // the transcript is appended to it; "": none. Not with Headless
+	LogFormat   string       // of log lines: text or json
+	HistoryFile string       // the room is kept in it; "": in memory
+	HistoryKeep history.Keep // what of it is kept
+	NoWeb       bool         // serve no HTTP
+	NoFiles     bool         // reject uploads
+	FilesDir    string       // for uploads; "": a temporary one
+	FileLimits  files.Limits
+	WebNames    []string // further names of the host, as browsers may use
+	Metrics     bool     // serve /metrics to other machines too
+	Verbose     bool     // log debug messages
 	In          io.Reader
-	Out, Err    io.Writer // for the hosting person; for log lines
+	Out         io.Writer // for the host's own member
+	Err         io.Writer // for log lines
 }
 
-// hostOptionsOf reads the flags.
+// maxTitle is how many bytes the title of a room has at most.
+const maxTitle = 100
+
+// hostOptionsOf reads the flags of chat host.
 func hostOptionsOf(c *cli.Context) (hostOptions, error) {
-	if err := noArgs(c); err != nil {
-		return hostOptions{}, err
+	if c.Args().Present() {
+		return hostOptions{}, usageErrorf("unexpected argument %q; did you mean --room %[1]s?\nhint: chat host --help lists the options", c.Args().First())
 	}
-	format := c.String("log-format")
-	if format != "text" && format != "json" {
-		return hostOptions{}, usageErrorf("--log-format is text or json, not %q", format)
-	}
-	title := text.Clean(strings.TrimSpace(c.String("room")))
-	if len(title) > maxTitle {
-		return hostOptions{}, usageErrorf("--room has at most %d bytes", maxTitle)
-	}
-	for _, name := range []string{"backlog", "keep", "keep-bytes", "max-sessions", "max-per-address", "max-line", "max-json-line", "max-text", "max-text-lines", "burst"} {
-		if c.Int(name) < 0 {
-			return hostOptions{}, usageErrorf("--%s cannot be negative", name)
-		}
-	}
-	for _, name := range []string{"stall-timeout", "first-line-timeout", "dead-peer-timeout"} {
-		if c.Duration(name) < 0 {
-			return hostOptions{}, usageErrorf("--%s cannot be negative", name)
-		}
-	}
-	if c.Float64("rate") < 0 {
-		return hostOptions{}, usageErrorf("--rate cannot be negative")
-	}
-	keep, err := history.ParseKeep(c.String("history-keep"))
-	switch {
-	case err != nil:
-		return hostOptions{}, usageErrorf("--history-keep: %w", err)
-	case keep != history.Keep{} && c.String("history") == "":
-		return hostOptions{}, usageErrorf("--history-keep bounds the file of --history, and there is none")
-	}
-	kept, err := fileLimitsOf(c)
-	if err != nil {
-		return hostOptions{}, err
-	}
-	return hostOptions{
+	opts := hostOptions{
 		Options: relay.Options{
-			Title:         title,
-			App:           appVersion(),
-			Backlog:       noneIfZero(c.Int("backlog")),
-			History:       history.Limits{Events: noneIfZero(c.Int("keep")), Bytes: noneIfZero(c.Int("keep-bytes"))},
-			MaxSessions:   noneIfZero(c.Int("max-sessions")),
-			MaxPerAddress: noneIfZero(c.Int("max-per-address")),
-			MaxLine:       noneIfZero(c.Int("max-line")),
-			MaxJSONLine:   noneIfZero(c.Int("max-json-line")),
-			MaxText:       noneIfZero(c.Int("max-text")),
-			MaxTextLines:  noneIfZero(c.Int("max-text-lines")),
-			Rate:          noneIfZero(c.Float64("rate")),
-			Burst:         noneIfZero(c.Int("burst")),
-			Stall:         noneIfZero(c.Duration("stall-timeout")),
-			FirstLine:     noneIfZero(c.Duration("first-line-timeout")),
-			DeadPeer:      noneIfZero(c.Duration("dead-peer-timeout")),
+			Title:   text.Clean(strings.TrimSpace(c.String("room"))),
+			App:     appVersion(),
+			Backlog: c.Int("backlog"),
 		},
 		Addr:        c.String("addr"),
 		Nick:        cmp.Or(c.String("nick"), loginName()),
@@ -129,60 +86,113 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		NoDiscovery: c.Bool("no-discovery"),
 		Ifaces:      c.StringSlice("iface"),
 		LogFile:     c.String("log"),
-		LogFormat:   format,
+		LogFormat:   c.String("log-format"),
 		HistoryFile: c.String("history"),
-		HistoryKeep: keep,
 		NoWeb:       c.Bool("no-web"),
 		NoFiles:     c.Bool("no-files"),
 		FilesDir:    c.String("files-dir"),
-		Kept:        kept,
 		WebNames:    c.StringSlice("web-name"),
 		Metrics:     c.Bool("metrics"),
 		Verbose:     c.Bool("verbose"),
 		In:          os.Stdin,
 		Out:         c.App.Writer,
 		Err:         c.App.ErrWriter,
-	}, nil
+	}
+	if opts.Backlog == 0 {
+		opts.Backlog = -1 // the relay's none
+	}
+	var err error
+	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
+		return opts, usageErrorf("invalid --history-keep %q\nhint: use an age of 1h or more, a size of 1MB or more, or both: 30d, 500MB or 30d,500MB", c.String("history-keep"))
+	}
+	if err := setLimits(c, limits.Settings{Room: &opts.Options, Files: &opts.FileLimits}); err != nil {
+		return opts, err
+	}
+	return opts, opts.check(c.Int("backlog"))
 }
 
-// fileLimitsOf reads how large files may be.
-func fileLimitsOf(c *cli.Context) (limits files.Limits, err error) {
-	for name, limit := range map[string]*int64{"max-file": &limits.MaxFile, "max-files-total": &limits.MaxTotal} {
-		n, err := humanize.ParseBytes(c.String(name))
-		if err != nil || n > math.MaxInt64 {
-			return limits, usageErrorf("--%s is a size as in 500MB or 10GB, not %q", name, c.String(name))
+// check returns a usage error if the options are invalid or contradict each other.
+func (opts *hostOptions) check(backlog int) error {
+	switch {
+	case opts.LogFormat != "text" && opts.LogFormat != "json":
+		return usageErrorf("invalid --log-format %q\nhint: use text or json", opts.LogFormat)
+	case len(opts.Title) > maxTitle:
+		return usageErrorf("the title of the room is too long: %d bytes\nhint: use at most %d bytes in --room", len(opts.Title), maxTitle)
+	case backlog < 0:
+		return usageErrorf("--backlog cannot be negative\nhint: use 0 to send no messages")
+	case opts.HistoryKeep != history.Keep{} && opts.HistoryFile == "":
+		return usageErrorf("--history-keep needs --history\nhint: without a file the room is in memory; --limit memory=SIZE limits that")
+	case opts.FilesDir != "" && opts.NoFiles:
+		return usageErrorf("--files-dir and --no-files exclude each other\nhint: leave out one of them")
+	case opts.FilesDir != "" && opts.NoWeb:
+		return usageErrorf("--files-dir needs the web server, which --no-web turns off\nhint: leave out one of them")
+	case opts.LogFile != "" && opts.Headless:
+		return usageErrorf("--log needs a member, and a headless host has none\nhint: keep the transcript with chat join --follow --log %s </dev/null", opts.LogFile)
+	}
+	return nil
+}
+
+// setLimits sets the limits: the defaults, then the deprecated flags, each with a warning
+// that names its replacement, then --limit.
+func setLimits(c *cli.Context, settings limits.Settings) error {
+	limits.SetDefaults(settings)
+	for i := range limits.Table {
+		l := &limits.Table[i]
+		if !c.IsSet(l.OldFlag) {
+			continue
 		}
-		*limit = noneIfZero(int64(n))
+		value, err := l.FromOldFlag(c.String(l.OldFlag))
+		if err == nil {
+			fmt.Fprintf(c.App.ErrWriter, "chat: --%s is deprecated; use --limit %s=%s\n", l.OldFlag, l.Name, value)
+			err = limits.Set(settings, l.Name+"="+value)
+		}
+		if err != nil {
+			return usageErrorf("%w", err)
+		}
 	}
-	if c.String("files-dir") != "" && (c.Bool("no-files") || c.Bool("no-web")) {
-		return limits, usageErrorf("--files-dir is for files that are sent, and --no-files and --no-web mean that none are")
+	for _, assignment := range c.StringSlice("limit") {
+		if err := limits.Set(settings, assignment); err != nil {
+			return usageErrorf("%w", err)
+		}
 	}
-	return limits, nil
+	return nil
 }
 
-// maxTitle is how many bytes the title of a room may have.
-const maxTitle = 100
-
-// noneIfZero turns a flag's "0 for none" into the relay's negative number; its
-// own 0 is "the default".
-func noneIfZero[N int | float64 | ~int64](n N) N {
-	if n == 0 {
-		return -1
+// logOptions returns the log's options. A headless host logs joins and leaves; a host that
+// is in the room gets only warnings; --verbose adds debug messages.
+func (opts *hostOptions) logOptions() logging.Options {
+	level := slog.LevelInfo
+	switch {
+	case opts.Verbose:
+		level = slog.LevelDebug
+	case !opts.Headless:
+		level = slog.LevelWarn
 	}
-	return n
+	return logging.Options{Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen}
 }
 
-// runHost hosts a room until ctx ends, or the hosting person leaves.
+// loginName returns the user's login name, or "" if it cannot be a nick.
+func loginName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
+	nick, err := text.NormalizeNick(name)
+	if err != nil {
+		return ""
+	}
+	return nick
+}
+
+// runHost hosts a room until ctx ends or the host leaves.
 func runHost(ctx context.Context, opts hostOptions) error {
-	if opts.Headless && opts.LogFile != "" {
-		return usageErrorf("--log keeps what the hosting person hears, and --headless (or no terminal) means there is none\nhint: chat join --follow --log %s </dev/null keeps it as well", opts.LogFile)
-	}
 	transcript, err := plain.OpenTranscript(opts.LogFile)
 	if err != nil {
 		return err
 	}
 	defer transcript.Close()
-	ln, moved, err := listen(opts.Addr)
+	ln, fallback, err := endpoint.Listen(opts.Addr)
 	if err != nil {
 		return err
 	}
@@ -191,22 +201,22 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		return err
 	}
 	opts.HostToken = rand.Text()
-	var warnings warningLines
+	var warnings logging.Lines
 	if opts.Screen {
-		warnings = make(warningLines, logQueueLines)
+		warnings = logging.NewLines()
 		opts.Err = warnings
 	}
-	logs := newLogQueue(opts.Err)
-	defer logs.close()
-	opts.Log = newLogger(opts, logs)
-	var page *web.Handler // set before there are connections
+	logs := logging.NewQueue(opts.Err)
+	defer logs.Close()
+	opts.Log = logging.New(logs, opts.logOptions())
+	var page *web.Handler // set before the first connection
 	if !opts.NoWeb {
 		opts.Web = func(conn net.Conn) { page.Take(conn) }
 	}
-	var store *files.Store // set before there are connections, if somebody can send files
+	var store *files.Store // set before the first connection; nil if uploads are rejected
 	takesFiles := !opts.NoWeb && !opts.NoFiles
 	if takesFiles {
-		home := "http://" + waysIn(ln)[0]
+		home := "http://" + endpoint.Reachable(ln)[0]
 		opts.Files = func(id string) (wire.File, string, error) {
 			if store == nil {
 				return wire.File{}, "", files.ErrGone
@@ -229,417 +239,251 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	}
 	if !opts.NoWeb {
 		page = web.New(srv, web.Options{
-			Ways: waysIn(ln), Names: append(machineNames(), opts.WebNames...), Files: store, MetricsForAll: opts.Metrics, Log: opts.Log,
+			Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...), Files: store, MetricsForAll: opts.Metrics, Log: opts.Log,
 		})
 		defer page.Close()
 	}
-	err = errors.Join(keepOpen(ctx, srv, opts, ln, moved, transcript, warnings), closeHistory())
+	room := &openRoom{Server: srv, opts: opts, ln: ln, fallback: fallback, transcript: transcript, warnings: warnings}
+	err = errors.Join(room.serve(ctx), closeHistory())
 	opts.Log.Info("room closed")
 	return err
 }
 
-// keepOpen serves the room on ln, tells the network of it, and lets the hosting person take
-// part, until ctx ends or that person leaves. moved is whether ln is not where it should be.
-func keepOpen(ctx context.Context, srv *relay.Server, opts hostOptions, ln net.Listener, moved bool, transcript *plain.Transcript, warnings warningLines) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var parts sync.WaitGroup
-	defer parts.Wait()
-	port := ln.Addr().(*net.TCPAddr).Port
-	if !opts.NoDiscovery {
-		parts.Go(func() {
-			advertise(ctx, discovery.Advertisement{
-				ID: srv.Info().ID, Title: srv.Info().Title, App: opts.App, Port: port,
-				Bind: boundTo(ln), Ifaces: opts.Ifaces, Log: opts.Log,
-			})
-		})
-	}
-	served := make(chan error, 1)
-	parts.Go(func() { served <- srv.Serve(ctx, ln); cancel() })
-	switch {
-	case opts.Screen:
-		if moved {
-			fmt.Fprintf(warnings, "port %d is taken; this room is on %d", wire.DefaultPort, port)
-		}
-		err = hostOnScreen(ctx, srv, opts, transcript, warnings, waysIn(ln))
-		cancel()
-	default:
-		opened(opts, srv.Info(), ln, moved)
-		if !opts.Headless {
-			err = takePart(ctx, srv, opts, transcript)
-			cancel()
-		}
-	}
-	return errors.Join(err, <-served)
-}
-
-// newServer makes the room, in memory or on the history that is to be gone on with.
+// newServer creates the room's server, in memory or from its history file.
 func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, err error) {
 	if opts.HistoryFile == "" {
-		opts.Title = cmp.Or(opts.Title, machineName())
+		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
 		return relay.New(opts.Options), func() error { return nil }, nil
 	}
 	file, err := history.OpenFile(opts.HistoryFile, opts.HistoryKeep)
 	if err != nil {
-		return nil, nil, historyError(opts.HistoryFile, err)
+		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
-	opts.Title = cmp.Or(opts.Title, file.Title(), machineName())
+	opts.Title = cmp.Or(opts.Title, file.Title(), endpoint.MachineName())
 	srv, err := relay.NewOn(file, opts.Options)
 	if err != nil {
-		return nil, nil, historyError(opts.HistoryFile, errors.Join(err, file.Close()))
+		err = fmt.Errorf("open history %s: %w", opts.HistoryFile, errors.Join(err, file.Close()))
+		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
 	return srv, file.Close, nil
 }
 
-// openFiles opens where files that are sent are kept; nil: there is no place for them, and
-// nobody asked for one.
+// openFiles opens the store of uploads. If no temporary directory can be made for them, it
+// logs a warning and returns nil.
 func openFiles(opts hostOptions, room *relay.Server) (*files.Store, error) {
-	opts.Kept.Log = opts.Log
+	opts.FileLimits.Log = opts.Log
 	if opts.FilesDir == "" {
-		opts.Kept.First = room.Next() // a room that is gone on with has told of others, which are gone
+		// A reopened room has messages with the numbers of files that are gone: do not reuse them.
+		opts.FileLimits.First = room.Next()
 	}
-	store, err := files.Open(opts.FilesDir, opts.Kept)
+	store, err := files.Open(opts.FilesDir, opts.FileLimits)
 	switch {
 	case err == nil:
 		return store, nil
 	case opts.FilesDir == "":
-		opts.Log.Warn("nobody can send files: there is no place for them", "error", err)
+		opts.Log.Warn("uploads are rejected: no directory to store them in", "error", err)
 		return nil, nil
 	case errors.Is(err, files.ErrInUse):
-		return nil, fmt.Errorf("%w\nhint: a room that is open has it; name another one with --files-dir", err)
+		return nil, fmt.Errorf("%w\nhint: choose another directory with --files-dir, or close the room that uses this one", err)
 	}
-	return nil, fmt.Errorf("%w\nhint: name another one with --files-dir", err)
+	return nil, fmt.Errorf("%w\nhint: choose another directory with --files-dir", err)
 }
 
-// historyError says what can be done about a history that cannot be opened.
-func historyError(path string, err error) error {
-	for _, known := range []struct {
-		err  error
-		hint string
-	}{
-		{history.ErrInUse, "a room is open on it; join that one, or name another file with --history"},
-		{history.ErrNewer, "it was left as it is; host it with the version of chat that wrote it, or a later one"},
-		{history.ErrNotHistory, "it was left as it is; name another file with --history"},
-		{history.ErrDamaged, fmt.Sprintf("it was left as it is; chat history %s reads what can be read; host on a copy of it that was mended (sqlite3 %[1]s .recover), or on another file", path)},
-	} {
-		if errors.Is(err, known.err) {
-			return fmt.Errorf("cannot host on %s: %w\nhint: %s", path, known.err, known.hint)
+// --- the open room ---------------------------------------------------------------
+
+// An openRoom is a room on its way from the first connection to the last. Its fields are
+// fixed.
+type openRoom struct {
+	*relay.Server
+	opts       hostOptions
+	ln         net.Listener
+	fallback   bool              // the default port was in use
+	transcript *plain.Transcript // nil: none is kept
+	warnings   logging.Lines     // for the host's screen; nil without one
+}
+
+// serve serves the room, announces it and lets the host take part, until ctx ends or the
+// host leaves.
+func (r *openRoom) serve(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	port := endpoint.Port(r.ln)
+	if !r.opts.NoDiscovery {
+		parts.Go(func() {
+			advertise(ctx, discovery.Advertisement{
+				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: port,
+				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
+			})
+		})
+	}
+	served := make(chan error, 1)
+	parts.Go(func() { served <- r.Serve(ctx, r.ln); cancel() })
+	switch {
+	case r.opts.Screen:
+		if r.fallback {
+			fmt.Fprintf(r.warnings, "Port %d is in use; this room is on %d.", wire.DefaultPort, port)
+		}
+		err = r.joinOnScreen(ctx)
+		cancel()
+	case r.opts.Headless:
+		r.logOpen()
+	default:
+		r.printInvitation()
+		err = r.joinInLines(ctx)
+		cancel()
+	}
+	return errors.Join(err, <-served)
+}
+
+// pages returns the addresses of the web page; none with --no-web.
+func (r *openRoom) pages() []string {
+	var pages []string
+	if !r.opts.NoWeb {
+		for _, addr := range endpoint.Reachable(r.ln) {
+			pages = append(pages, "http://"+addr+"/")
 		}
 	}
-	return fmt.Errorf("cannot host on %s: %w", path, err)
+	return pages
 }
 
-// selectionOf reads the flags of `chat history`, in which a time may be relative to now.
+// logOpen logs that the room is open, and where. A terminal also gets the page's QR code.
+func (r *openRoom) logOpen() {
+	room, pages := r.Info(), r.pages()
+	r.opts.Log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", endpoint.Reachable(r.ln), "page", pages)
+	if len(pages) > 0 && r.opts.LogFormat == "text" && isTerminal(os.Stderr) {
+		fmt.Fprintf(r.opts.Err, "%s\n", strings.Join(screen.QR(pages[0]), "\n"))
+	}
+}
+
+// printInvitation prints every way to join the room.
+func (r *openRoom) printInvitation() {
+	out := r.opts.Out
+	if r.fallback {
+		fmt.Fprintf(out, "Port %d is in use; this room is on %d.\n", wire.DefaultPort, endpoint.Port(r.ln))
+	}
+	fmt.Fprintf(out, "The room %s is open. Others join with\n", r.Info().Title)
+	if !r.opts.NoDiscovery {
+		fmt.Fprintf(out, "  chat join\n")
+	}
+	for _, page := range r.pages() {
+		fmt.Fprintf(out, "  %s in a browser\n", page)
+	}
+	for _, addr := range endpoint.Reachable(r.ln) {
+		host, port, _ := net.SplitHostPort(addr)
+		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
+	}
+}
+
+// joinInLines lets the host take part line by line, until they leave or ctx ends.
+func (r *openRoom) joinInLines(ctx context.Context) error {
+	var served sync.WaitGroup
+	defer served.Wait()
+	c, err := r.join(ctx, &served)
+	if err != nil {
+		return err
+	}
+	in := plain.Read(r.opts.In)
+	defer in.Close()
+	return plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible})
+}
+
+// joinOnScreen lets the host take part on a full screen, until they leave or ctx ends.
+func (r *openRoom) joinOnScreen(ctx context.Context) error {
+	var served sync.WaitGroup
+	defer served.Wait()
+	how := screen.Options{
+		Place:   &screen.Place{Title: r.Info().Title, ID: r.Info().ID},
+		Hosting: true, Ways: endpoint.Reachable(r.ln), NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
+		Warnings: r.warnings, Quiet: r.opts.Quiet, Mouse: r.opts.Mouse,
+	}
+	return runScreen(ctx, how, r.transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
+		return r.join(ctx, &served)
+	})
+}
+
+// join connects the host's own client, by a pipe, like any other. served counts the
+// goroutine that serves the connection.
+func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Client, error) {
+	c, err := client.Join(ctx, client.Options{
+		Nick:  r.opts.Nick,
+		Token: r.opts.HostToken,
+		Dial: func(context.Context, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			served.Go(func() { r.ServeConn(context.Background(), theirs) })
+			return ours, nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("join the room: %w", err)
+	}
+	return c, nil
+}
+
+// --- history files ----------------------------------------------------------------
+
+// A remedy is a hint for an error.
+type remedy struct {
+	err  error
+	hint string
+}
+
+// withRemedy adds a hint to err: that of the first remedy whose error err wraps. The
+// order counts, as an error may wrap several.
+func withRemedy(err error, remedies []remedy) error {
+	for _, r := range remedies {
+		if errors.Is(err, r.err) {
+			return fmt.Errorf("%w\nhint: %s", err, r.hint)
+		}
+	}
+	return err
+}
+
+// hostHistoryError adds a hint to an error, which names the history file at path, that kept
+// it from being opened.
+func hostHistoryError(path string, err error) error {
+	return withRemedy(err, []remedy{
+		{history.ErrInUse, "join the room that is open on it, or choose another file with --history"},
+		{history.ErrNewer, "the file is unchanged; host it with the version of chat that wrote it, or a later one"},
+		{history.ErrNotHistory, "the file is unchanged; choose another one with --history"},
+		{history.ErrDamaged, fmt.Sprintf("the file is unchanged; print the readable part with chat history %s, then repair a copy with sqlite3 %[1]s .recover, or choose another file", path)},
+	})
+}
+
+// readHistoryError adds a hint to an error, which names the history file at path, that kept
+// it or a part of it from being printed.
+func readHistoryError(path string, err error) error {
+	return withRemedy(err, []remedy{
+		{history.ErrNewer, "read it with the version of chat that wrote it, or a later one"},
+		{history.ErrNotHistory, "chat host --history FILE creates a history"},
+		{history.ErrDamaged, fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},
+		{fs.ErrNotExist, "chat host --history FILE creates a history"},
+	})
+}
+
+// selectionOf reads the flags of chat history; an age is relative to now.
 func selectionOf(c *cli.Context, now time.Time) (wanted history.Selection, err error) {
+	const timeHint = "use a date, a date and time, or an age: 2026-11-25, \"2026-11-25 10:02\", 2h or 30d"
 	wanted = history.Selection{From: c.String("from"), Private: c.Bool("private"), Happened: c.Bool("all")}
 	if wanted.Since, err = history.ParseTime(c.String("since"), now); err != nil {
-		return wanted, usageErrorf("--since: %w", err)
+		return wanted, usageErrorf("invalid --since %q\nhint: %s", c.String("since"), timeHint)
 	}
 	if wanted.Until, err = history.ParseTime(c.String("until"), now); err != nil {
-		return wanted, usageErrorf("--until: %w", err)
+		return wanted, usageErrorf("invalid --until %q\nhint: %s", c.String("until"), timeHint)
 	}
 	if re := c.String("grep"); re != "" {
 		if wanted.Text, err = regexp.Compile(re); err != nil {
-			return wanted, usageErrorf("--grep: %w", err)
+			return wanted, usageErrorf("invalid --grep: %w\nhint: see https://github.com/google/re2/wiki/Syntax", err)
 		}
 	}
 	return wanted, nil
 }
 
-// readHistory prints what is wanted of a history.
+// readHistory prints the selected events of the history file at path.
 func readHistory(out io.Writer, path string, wanted history.Selection, json bool) error {
-	err := history.Print(out, path, wanted, json)
-	for known, hint := range map[error]string{
-		history.ErrNewer:      "read it with the version of chat that wrote it, or a later one",
-		history.ErrNotHistory: "chat host --history FILE makes one",
-		history.ErrDamaged:    fmt.Sprintf("what could be read is above; sqlite3 %s .recover may save more", path),
-		os.ErrNotExist:        "chat host --history FILE makes one",
-	} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("cannot read %s: %w\nhint: %s", path, known, hint)
-		}
+	if err := history.Print(out, path, wanted, json); err != nil {
+		return readHistoryError(path, err)
 	}
-	return err
-}
-
-// listen listens on addr; for "" on the default port, or one of the next ten, or
-// any. moved reports that the default port was taken.
-func listen(addr string) (ln net.Listener, moved bool, err error) {
-	if addr != "" {
-		if !strings.Contains(addr, ":") { // a port alone, or an address without one
-			if _, err := strconv.Atoi(addr); err == nil {
-				addr = ":" + addr
-			}
-		}
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			addr = net.JoinHostPort(strings.Trim(addr, "[]"), strconv.Itoa(wire.DefaultPort))
-		}
-		ln, err := net.Listen("tcp", addr)
-		if err != nil {
-			return nil, false, listenError(addr, err)
-		}
-		return ln, false, nil
-	}
-	for n := range 11 {
-		port := wire.DefaultPort + n
-		if n == 10 {
-			port = 0
-		}
-		if ln, err = net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port))); err == nil {
-			return ln, n > 0, nil
-		}
-	}
-	return nil, false, fmt.Errorf("cannot listen on port %d: %w\nhint: name another with --addr :PORT", wire.DefaultPort, cause(err))
-}
-
-// listenError words why the address that was asked for cannot be listened on.
-func listenError(addr string, err error) error {
-	dns, unknown := errors.AsType[*net.DNSError](err)
-	_, malformed := errors.AsType[*net.AddrError](err)
-	switch {
-	case unknown && dns.IsNotFound && strings.HasPrefix(addr, dns.Name+":"):
-		return fmt.Errorf("there is no host called %s\nhint: --addr :PORT listens on all addresses of this machine", dns.Name)
-	case unknown, malformed:
-		return usageErrorf("%q is no address to listen on\nhint: as in --addr :%d or --addr 192.168.1.5:%[2]d", addr, wire.DefaultPort)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("cannot listen on %s: this machine does not have that address\nhint: --addr :PORT listens on all that it has", addr)
-	}
-	return fmt.Errorf("cannot listen on %s: %w\nhint: another program may have the port; without --addr the next free one is taken", addr, cause(err))
-}
-
-// cause returns what is at the bottom of a network error, without the layers of
-// words that repeat the address.
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	var call *os.SyscallError
-	if errors.As(err, &call) {
-		err = call.Err
-	}
-	return err
-}
-
-// boundTo returns the address ln listens on, the zero one for all.
-func boundTo(ln net.Listener) netip.Addr {
-	at := ln.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-	if at.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return at
-}
-
-// opened tells that the room is open, and every way in.
-func opened(opts hostOptions, room wire.RoomInfo, ln net.Listener, moved bool) {
-	port := ln.Addr().(*net.TCPAddr).Port
-	var pages []string
-	for _, addr := range waysIn(ln) {
-		if !opts.NoWeb {
-			pages = append(pages, "http://"+addr+"/")
-		}
-	}
-	if opts.Headless {
-		opts.Log.Info("room open", "room", room.Title, "id", room.ID, "address", ln.Addr().String(), "ways_in", waysIn(ln), "page", pages)
-		if !opts.NoWeb && opts.LogFormat == "text" && isTerminal(os.Stderr) {
-			fmt.Fprintf(opts.Err, "%s\n", strings.Join(screen.QR(pages[0]), "\n"))
-		}
-		return
-	}
-	if moved {
-		fmt.Fprintf(opts.Out, "Port %d is taken; this room is on %d.\n", wire.DefaultPort, port)
-	}
-	fmt.Fprintf(opts.Out, "The room %s is open. Others come in with\n", room.Title)
-	if !opts.NoDiscovery {
-		fmt.Fprintf(opts.Out, "  chat join\n")
-	}
-	for _, page := range pages {
-		fmt.Fprintf(opts.Out, "  %s in a browser\n", page)
-	}
-	for _, addr := range waysIn(ln) {
-		host, port, _ := net.SplitHostPort(addr)
-		fmt.Fprintf(opts.Out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
-	}
-}
-
-// waysIn returns the addresses of ln that others can connect to.
-func waysIn(ln net.Listener) []string {
-	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-	if at := boundTo(ln); at.IsValid() {
-		return []string{net.JoinHostPort(at.String(), port)}
-	}
-	addrs := discovery.Addresses()
-	if len(addrs) == 0 { // no network: at least this machine's own programs can come in
-		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
-	}
-	ways := make([]string, len(addrs))
-	for i, at := range addrs {
-		ways[i] = net.JoinHostPort(at.String(), port)
-	}
-	return ways
-}
-
-// takePart lets the hosting person talk in the room, line by line.
-func takePart(ctx context.Context, srv *relay.Server, opts hostOptions, transcript *plain.Transcript) error {
-	var served sync.WaitGroup
-	defer served.Wait()
-	c, err := enter(ctx, srv, opts, &served)
-	if err != nil {
-		return err
-	}
-	in := plain.Read(opts.In)
-	defer in.Close()
-	return plain.Run(ctx, c, plain.Options{In: in, Out: opts.Out, Err: opts.Err, Log: transcript, Accessible: opts.Accessible})
-}
-
-// hostOnScreen lets the hosting person talk in the room, on a full screen.
-func hostOnScreen(ctx context.Context, srv *relay.Server, opts hostOptions, transcript *plain.Transcript, warnings warningLines, ways []string) error {
-	var served sync.WaitGroup
-	defer served.Wait()
-	how := screen.Options{
-		Place:   &screen.Place{Title: srv.Info().Title, ID: srv.Info().ID},
-		Hosting: true, Ways: ways, NoPage: opts.NoWeb, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
-	}
-	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
-		return enter(ctx, srv, opts, &served)
-	})
-}
-
-// enter takes the hosting person into the room, through the same door as all.
-// served counts the goroutine that serves the connection.
-func enter(ctx context.Context, srv *relay.Server, opts hostOptions, served *sync.WaitGroup) (*client.Client, error) {
-	c, err := client.Join(ctx, client.Options{
-		Nick:  opts.Nick,
-		Token: opts.HostToken,
-		Dial: func(context.Context, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			served.Go(func() { srv.ServeConn(context.Background(), theirs) })
-			return ours, nil
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("enter the room: %w", err)
-	}
-	return c, nil
-}
-
-// warningLines are log lines for the hosting person's screen. Those that nobody
-// takes for long are dropped.
-type warningLines chan string
-
-func (w warningLines) Write(line []byte) (int, error) {
-	select {
-	case w <- strings.TrimSpace(string(line)):
-	default:
-	}
-	return len(line), nil
-}
-
-// newLogger logs to stderr where the relay is alone; on the hosting person's
-// screen only what needs care is told.
-func newLogger(opts hostOptions, out io.Writer) *slog.Logger {
-	level := slog.LevelInfo
-	switch {
-	case opts.Verbose:
-		level = slog.LevelDebug
-	case !opts.Headless:
-		level = slog.LevelWarn
-	}
-	handler := &slog.HandlerOptions{Level: level}
-	if opts.Screen { // where each line has its time, and all are warnings
-		handler.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	if opts.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(out, handler))
-	}
-	return slog.New(slog.NewTextHandler(out, handler))
-}
-
-// A logQueue passes log lines on to where they are written, so that the room never
-// waits for a terminal that was stopped or a pipe that is full. What does not fit
-// into it is dropped and counted.
-type logQueue struct {
-	out     io.Writer
-	lines   chan []byte
-	dropped atomic.Int64
-	written chan struct{} // closed when all lines are
-}
-
-const (
-	logQueueLines = 1000
-	logQueueWait  = 500 * time.Millisecond // for the last lines to be written
-)
-
-func newLogQueue(out io.Writer) *logQueue {
-	q := &logQueue{out: out, lines: make(chan []byte, logQueueLines), written: make(chan struct{})}
-	go q.write() // until close; one that hangs in a write ends with the program
-	return q
-}
-
-// Write takes a log line; it never waits and never fails.
-func (q *logQueue) Write(line []byte) (int, error) {
-	select {
-	case q.lines <- bytes.Clone(line):
-	default:
-		q.dropped.Add(1)
-	}
-	return len(line), nil
-}
-
-func (q *logQueue) write() {
-	defer close(q.written)
-	for line := range q.lines {
-		if n := q.dropped.Swap(0); n > 0 {
-			fmt.Fprintf(q.out, "%d log lines were dropped: they came faster than they could be written\n", n)
-		}
-		q.out.Write(line)
-	}
-}
-
-// close waits a moment until the last lines are written. Nothing may be logged after it.
-func (q *logQueue) close() {
-	close(q.lines)
-	select {
-	case <-q.written:
-	case <-time.After(logQueueWait):
-	}
-}
-
-// machineName returns this machine's name without its domain.
-func machineName() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "chat"
-	}
-	name, _, _ = strings.Cut(name, ".")
-	return cmp.Or(text.Clean(name), "chat")
-}
-
-// machineNames returns what others on the network may call this machine.
-func machineNames() []string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return nil
-	}
-	short, _, _ := strings.Cut(name, ".")
-	return []string{name, short, short + ".local"}
-}
-
-// loginName returns the name of who runs this program, if it can be a nick.
-func loginName() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
-	nick, err := text.NormalizeNick(name)
-	if err != nil {
-		return ""
-	}
-	return nick
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -20,44 +19,44 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/discovery"
+	"chat/relay/endpoint"
 	"chat/relay/plain"
 	"chat/relay/screen"
 	"chat/relay/wire"
 )
 
-// joinOptions are what `chat join` was told.
+// joinOptions are the options of chat join.
 type joinOptions struct {
 	plain.Options
-	Room    string        // the title, or the beginning of the id; "": whichever is there
-	Addr    string        // HOST[:PORT]; "": found by mDNS
-	Nick    string        // "": the host gives one
-	Screen  bool          // the full one; else lines
-	Quiet   bool          // on the screen: no bell
-	Mouse   bool          // on the screen: the wheel scrolls
-	Backlog int           // messages to begin with; negative: as the host has it, but none in a pipe that does not follow
-	LogFile string        // what is said is appended to it; "": nowhere
-	Timeout time.Duration // to look for a room; 0: 5 s
-	Retry   time.Duration // to look for a lost host; 0: for ever on a terminal, else a minute
-	Ifaces  []string      // to look for a room on; none: all that lead to a LAN
+	Room    string        // the title or the start of the ID; "": any
+	Addr    string        // of the host, HOST[:PORT]; "": found by mDNS
+	Nick    string        // "": the host assigns one
+	Screen  bool          // full screen, not lines
+	Quiet   bool          // no bell on the screen
+	Mouse   bool          // the wheel scrolls the screen
+	Backlog int           // messages to start with; negative: the host's default, but none for a pipe that does not follow
+	LogFile string        // the transcript is appended to it; "": none
+	Timeout time.Duration // of the search for a room; 0: 5 s
+	Ifaces  []string      // to search on; none: all on a LAN
 
 	find findRooms // nil: by mDNS
 }
 
-// joinOptionsOf reads the flags.
+// joinOptionsOf reads the flags of chat join.
 func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	if c.NArg() > 1 {
-		return joinOptions{}, usageErrorf("one room at a time, not %q\nhint: a title with spaces wants quotes", c.Args().Slice())
+		return joinOptions{}, usageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
 	}
 	room, addr := c.Args().First(), c.String("addr")
 	_, preset := os.LookupEnv("CHAT_ADDR")
 	switch {
 	case c.IsSet("addr") && addr == "" && !preset:
-		return joinOptions{}, badAddr("")
+		return joinOptions{}, &endpoint.AddressError{}
 	case c.Duration("timeout") <= 0:
-		return joinOptions{}, usageErrorf("--timeout is a time, as in 5s")
+		return joinOptions{}, usageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
 	case c.IsSet("backlog") && c.Int("backlog") < 0:
-		return joinOptions{}, usageErrorf("--backlog cannot be negative")
-	case room != "" && addr == os.Getenv("CHAT_ADDR"): // what is typed comes before what is set
+		return joinOptions{}, usageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
+	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
 		addr = ""
 	case room == "" && addr == "":
 		room = os.Getenv("CHAT_ROOM")
@@ -91,8 +90,8 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	}, nil
 }
 
-// usesScreen reports whether a person sits at a terminal that can show a screen, and
-// wants one.
+// usesScreen reports whether there is a terminal that can show a full screen, and no flag
+// against it.
 func usesScreen(c *cli.Context) bool {
 	if c.Bool("plain") || c.Bool("accessible") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout) {
 		return false
@@ -101,23 +100,24 @@ func usesScreen(c *cli.Context) bool {
 	return terminal != "dumb" && (terminal != "" || runtime.GOOS == "windows")
 }
 
-// isTerminal reports whether a person sits at the other end of f.
+// isTerminal reports whether f is a terminal.
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// findRooms returns the rooms whose title or id matches; none is an error.
+// findRooms finds the rooms that match a title or the start of an ID, "" for all. If there
+// are none, the error is a [*discovery.NoRoomError].
 type findRooms func(ctx context.Context, match string) ([]discovery.Room, error)
 
 const (
-	// pipeRetry is how long a pipe waits for a lost host: a laptop that slept or a
-	// host that was restarted is back by then, and a build must end some time.
-	pipeRetry = time.Minute
+	// pipeGiveUp is how long a pipe tries to reconnect to a lost host. A laptop that slept
+	// or a restarted host is back by then, and a build must end at some point.
+	pipeGiveUp = time.Minute
 
-	// lookingAfter is when somebody at a terminal is told that the search takes time.
-	lookingAfter = 700 * time.Millisecond
+	// searchNoticeDelay is how long a search runs before a terminal shows that it does.
+	searchNoticeDelay = 700 * time.Millisecond
 )
 
-// runJoin joins a room and stays until what comes in has ended and was said, the
-// host ends it, or ctx does.
+// runJoin joins a room and stays until the input has ended and is acknowledged, the host
+// closes the room, or ctx ends.
 func runJoin(ctx context.Context, opts joinOptions) error {
 	if opts.find == nil {
 		opts.find = newFinder(opts.Ifaces, opts.Timeout).Find
@@ -135,7 +135,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	if how.Addr, how.Room, err = opts.place(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
-	// Ctrl-C while we knock ends it at once; once we are in there is a goodbye.
+	// Ctrl-C cancels joining; once joined, Talk leaves in order.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	stop := context.AfterFunc(ctx, end)
@@ -147,11 +147,11 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	return plain.Run(ctx, c, opts.Options)
 }
 
-// client returns the options of the client but for the place.
+// client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {
-	how := client.Options{Nick: opts.Nick, GiveUp: opts.Retry, Find: opts.findAgain}
-	if how.GiveUp == 0 && opts.Piped {
-		how.GiveUp = pipeRetry
+	how := client.Options{Nick: opts.Nick, Find: opts.findAgain}
+	if opts.Piped {
+		how.GiveUp = pipeGiveUp
 	}
 	switch {
 	case opts.Backlog > 0:
@@ -162,7 +162,7 @@ func (opts *joinOptions) client() client.Options {
 	return how
 }
 
-// interrupted returns err, or what Ctrl-C made of it.
+// interrupted returns err, or if Ctrl-C caused it, an error with that exit code.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &exitError{exitInterrupted, errors.New("interrupted")}
@@ -172,7 +172,7 @@ func interrupted(ctx context.Context, err error) error {
 
 // --- on a screen -------------------------------------------------------------------
 
-// joinOnScreen finds a room, joins it and stays, all on a full screen.
+// joinOnScreen finds a room, joins it and stays, on a full screen.
 func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	how := screen.Options{Quiet: opts.Quiet, Mouse: opts.Mouse}
 	addr, err := opts.address()
@@ -185,7 +185,7 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 		how.Find = func(ctx context.Context) ([]screen.Place, error) {
 			rooms, err := opts.find(ctx, opts.Room)
 			if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
-				rooms, err = none.Others, beside(err)
+				rooms, err = none.Others, forScreen(err)
 			}
 			places := make([]screen.Place, len(rooms))
 			for i, r := range rooms {
@@ -199,18 +199,18 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 		return err
 	}
 	defer transcript.Close()
-	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, p screen.Place) (*client.Client, error) {
+	return runScreen(ctx, how, transcript, func(ctx context.Context, p screen.Place) (*client.Client, error) {
 		c, err := opts.joinAt(ctx, p)
 		if err != nil && how.Find != nil {
-			err = beside(err)
+			err = forScreen(err)
 		}
 		return c, err
 	})
 }
 
-// joinAt joins the room at a place.
+// joinAt joins the room at p. Its errors have hints for a shell; see [forScreen].
 func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place) (*client.Client, error) {
-	addr, err := parseAddr(p.Addr)
+	addr, err := endpoint.Parse(p.Addr)
 	if err != nil {
 		return nil, err
 	}
@@ -223,22 +223,23 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place) (*client.Cl
 	return c, nil
 }
 
-// talkOnScreen shows the screen of the room that join leads into, until its end.
-func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Transcript, join func(context.Context, screen.Place) (*client.Client, error)) error {
-	// The room sees somebody go, not a lost connection: the client outlives the screen.
+// runScreen shows a room on a full screen until the user leaves or it closes. join connects
+// to the place that the user chose; messages go to transcript.
+func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transcript, join func(context.Context, screen.Place) (*client.Client, error)) error {
+	// The client outlives the screen, so that others see a leave and not a lost connection.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	joined := make(chan *client.Client, 1)
 	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
 		try, giveUp := context.WithCancel(life)
-		stop := context.AfterFunc(ctx, giveUp) // Ctrl-C while we knock ends it at once
+		stop := context.AfterFunc(ctx, giveUp) // Ctrl-C cancels joining
 		c, err := join(try, p)
 		if err != nil {
 			stop()
 			giveUp()
 			return nil, err
 		}
-		if !stop() { // the screen is gone, or the person went back
+		if !stop() { // the screen has closed, or the user went back
 			c.Close()
 			return nil, ctx.Err()
 		}
@@ -253,34 +254,36 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 	default:
 		return notJoined(err)
 	}
-	c.Close() // what it complains of is told below
+	c.Close() // its error is not needed: unsent messages are listed below
 	var texts []string
 	for _, r := range c.Pending() {
 		texts = append(texts, r.Text)
 	}
 	if refusal, ok := errors.AsType[*client.RefusedError](err); ok && refusal.Code == wire.CodeQuit || errors.Is(err, context.Canceled) {
-		err = nil // as we asked
+		err = nil // the user left
 	}
-	return errors.Join(err, notDelivered(append(texts, unsent...)))
+	return errors.Join(err, undelivered(append(texts, unsent...)))
 }
 
-// notDelivered tells what was written and did not reach the host.
-func notDelivered(texts []string) error {
+// undelivered returns an error that lists the messages that the host did not acknowledge,
+// or nil if there are none.
+func undelivered(texts []string) error {
 	const most = 10
 	if len(texts) == 0 {
 		return nil
 	}
-	words := "these were not delivered:"
+	message := fmt.Sprintf("not delivered (%d):", len(texts))
 	for _, text := range texts[:min(len(texts), most)] {
-		words += "\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+		message += "\n  " + strings.ReplaceAll(text, "\n", "\n  ")
 	}
 	if more := len(texts) - most; more > 0 {
-		words += fmt.Sprintf("\n  and %d more", more)
+		message += fmt.Sprintf("\n  and %d more", more)
 	}
-	return errors.New(words)
+	return errors.New(message)
 }
 
-// notJoined returns err, or what leaving before there was a room makes of it.
+// notJoined returns err, or if the user left before joining a room, an error with that exit
+// code.
 func notJoined(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return &exitError{exitInterrupted, errors.New("interrupted")}
@@ -288,31 +291,31 @@ func notJoined(err error) error {
 	return err
 }
 
-// --- which room ------------------------------------------------------------------
+// --- choosing a room ---------------------------------------------------------------
 
-// address returns where --addr leads; "" where it was not given.
+// address returns the "host:port" of --addr, or "" without it.
 func (opts *joinOptions) address() (string, error) {
 	switch {
 	case opts.Addr == "":
 		return "", nil
 	case opts.Room != "":
-		return "", usageErrorf("a room or an address, not both: %q, --addr %s", opts.Room, opts.Addr)
+		return "", usageErrorf("room %q and --addr %s exclude each other\nhint: leave out one of them", opts.Room, opts.Addr)
 	}
-	return parseAddr(opts.Addr)
+	return endpoint.Parse(opts.Addr)
 }
 
-// place returns where the room is, and its id if that is known.
+// place returns the address of the room, and its ID if that is known.
 func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error) {
 	if addr, err = opts.address(); addr != "" || err != nil {
 		return addr, "", err
 	}
-	looking := time.AfterFunc(lookingAfter, func() {
+	notice := time.AfterFunc(searchNoticeDelay, func() {
 		if !opts.OutPiped {
-			fmt.Fprintln(opts.Err, "* looking for a room on this network")
+			fmt.Fprintln(opts.Err, "* searching for a room on this network")
 		}
 	})
 	rooms, err := opts.find(ctx, opts.Room)
-	looking.Stop()
+	notice.Stop()
 	if err != nil {
 		return "", "", err
 	}
@@ -325,7 +328,8 @@ func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error)
 	return room.Addr, room.ID, nil
 }
 
-// choose asks the person which room is meant. Without a terminal it only lists them.
+// choose asks the user which of the rooms to join. Without a terminal it lists them and
+// returns a usage error.
 func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (discovery.Room, error) {
 	asking := !opts.Piped && !opts.OutPiped
 	out := opts.Err
@@ -336,14 +340,14 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		fmt.Fprintf(out, "%3d  %s  (%d here, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, maxTitle), r.Members, r.Addr, r.ID)
 	}
 	if !asking {
-		return discovery.Room{}, usageErrorf("there are %d rooms\nhint: name one by its title or id: chat join %.4s", len(rooms), rooms[0].ID)
+		return discovery.Room{}, usageErrorf("found %d rooms\nhint: name one by its title or ID, e.g. chat join %.4s", len(rooms), rooms[0].ID)
 	}
 	for {
-		fmt.Fprintf(out, "Which one (1-%d)? ", len(rooms))
+		fmt.Fprintf(out, "Join which one (1-%d)? ", len(rooms))
 		line, err := opts.In.Line(ctx)
 		if err != nil {
 			fmt.Fprintln(out)
-			return discovery.Room{}, usageErrorf("no room was chosen")
+			return discovery.Room{}, usageErrorf("no room chosen\nhint: name one by its title or ID, e.g. chat join %.4s", rooms[0].ID)
 		}
 		answer := strings.TrimSpace(line)
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(rooms) {
@@ -352,12 +356,12 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		if i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return answer != "" && r.Matches(answer) }); i >= 0 {
 			return rooms[i], nil
 		}
-		fmt.Fprintln(out, "That is none of them.")
+		fmt.Fprintln(out, "There is no such room.")
 	}
 }
 
-// findAgain finds the room when its host no longer answers where it was: the one
-// with its id, or the only one with its title.
+// findAgain returns the address of a room whose host no longer answers at the old one: the
+// room with its ID, or else the only one with its title.
 func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (string, error) {
 	rooms, err := opts.find(ctx, room.Title)
 	if err != nil {
@@ -369,90 +373,55 @@ func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (str
 		}
 	}
 	if len(rooms) > 1 {
-		return "", fmt.Errorf("%d rooms are called %q", len(rooms), room.Title)
+		return "", fmt.Errorf("found %d rooms named %q", len(rooms), room.Title)
 	}
 	return rooms[0].Addr, nil
 }
 
-// parseAddr makes "host:port" of what people write for it: an IP address or a
-// name, with or without port, an IPv6 address with or without brackets.
-func parseAddr(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	bare := s
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		bare = s[1 : len(s)-1]
-	}
-	port := strconv.Itoa(wire.DefaultPort)
-	if ip, err := netip.ParseAddr(bare); err == nil {
-		return net.JoinHostPort(ip.String(), port), nil
-	}
-	host := s
-	if strings.ContainsAny(s, ":[]") {
-		var err error
-		if host, port, err = net.SplitHostPort(s); err != nil {
-			return "", badAddr(s)
-		}
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strings.ContainsAny(host, "/@ []\t") {
-		return "", badAddr(s)
-	}
-	if host == "" {
-		if s == "" {
-			return "", badAddr(s)
-		}
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port), nil
-}
+// A hintedError has a hint for a shell and another one for the screen, which has a field
+// for an address.
+type hintedError struct{ problem, shell, screen string }
 
-func badAddr(s string) error {
-	return &exitError{exitUsage, &hinted{
-		what:   fmt.Sprintf("%q is no address", s),
-		shell:  fmt.Sprintf("as in --addr 192.168.1.5, --addr 192.168.1.5:%d, --addr [fe80::1%%eth0]:%[1]d or --addr laptop.local", wire.DefaultPort),
-		beside: fmt.Sprintf("as in 192.168.1.5, 192.168.1.5:%d, [fe80::1%%eth0]:%[1]d or laptop.local", wire.DefaultPort),
-	}}
-}
+func (e *hintedError) Error() string { return e.problem + "\nhint: " + e.shell }
 
-// A hinted error says what to do next: at a shell, or beside a field for an address.
-type hinted struct{ what, shell, beside string }
-
-func (e *hinted) Error() string { return e.what + "\nhint: " + e.shell }
-
-// beside words an error for the screen, where a field for an address is.
-func beside(err error) error {
+// forScreen returns err with the hint for the screen, if it has one.
+func forScreen(err error) error {
 	if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
-		hint := "a firewall, guest Wi-Fi that keeps devices apart, a VPN or another subnet can hide it; its address reaches it all the same, and chat doctor finds the cause"
+		hint := "a firewall, guest Wi-Fi, a VPN or another subnet can hide a room; join it by its address, or find the cause with chat doctor"
 		if len(none.Others) > 0 {
-			hint = "a room that is not listed is reached by its address"
+			hint = "join a room that is not listed by its address"
 		}
 		return fmt.Errorf("%s\nhint: %s", none.What(), hint)
 	}
-	if h, ok := errors.AsType[*hinted](err); ok {
-		return fmt.Errorf("%s\nhint: %s", h.what, h.beside)
+	if invalid, ok := errors.AsType[*endpoint.AddressError](err); ok {
+		return fmt.Errorf("%s\nhint: e.g. 192.168.1.5, 192.168.1.5:%d, [fe80::1%%eth0]:%[2]d or laptop.local", invalid.Problem(), wire.DefaultPort)
+	}
+	if hinted, ok := errors.AsType[*hintedError](err); ok {
+		return fmt.Errorf("%s\nhint: %s", hinted.problem, hinted.screen)
 	}
 	return err
 }
 
-// joinError words why the room at addr cannot be joined.
+// joinError explains why the room at addr cannot be joined.
 func joinError(addr string, err error) error {
 	refusal, refused := errors.AsType[*client.RefusedError](err)
-	dns, unknown := errors.AsType[*net.DNSError](err)
+	dns, isDNS := errors.AsType[*net.DNSError](err)
 	switch {
 	case refused && refusal.Code == wire.CodeWrongRoom:
-		return &hinted{"another room is there now", "chat rooms lists what is here", "Ctrl-R looks again"}
+		return &hintedError{"another room is open there now", "list the rooms with chat rooms", "search again with Ctrl-R"}
 	case refused && refusal.Code == wire.CodeVersion:
-		return fmt.Errorf("%w\nhint: the older of the two programs wants an update", refusal)
+		return fmt.Errorf("%w\nhint: update the older of the two programs", refusal)
 	case refused:
 		return refusal
 	case errors.Is(err, client.ErrNoRoom):
-		return fmt.Errorf("what answers at %s is not a chat room\nhint: chat host shows its address and port at the top", addr)
-	case unknown && dns.IsNotFound:
-		return &hinted{"there is no host called " + dns.Name, "its IP address works too: chat join --addr 192.168.1.5", "its IP address works too, as in 192.168.1.5"}
+		return fmt.Errorf("no chat room at %s: another program answered\nhint: chat host shows its address and port when it starts", addr)
+	case isDNS && dns.IsNotFound:
+		return &hintedError{fmt.Sprintf("unknown host %q", dns.Name), "use its IP address, e.g. chat join --addr 192.168.1.5", "use its IP address, e.g. 192.168.1.5"}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		const hint = "is chat host running there, and on this port?"
-		return &hinted{"nobody listens at " + addr, hint + " Without --addr, chat join finds it", hint}
+		const hint = "check that chat host runs there, and on this port"
+		return &hintedError{"connection refused by " + addr, hint + "; without --addr, chat join finds it", hint}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer from %s\nhint: the address may be wrong, or a firewall there may not let the port in", addr)
+		return fmt.Errorf("no answer from %s\nhint: check the address, and that a firewall there lets the port in", addr)
 	}
-	return fmt.Errorf("cannot join: %w\nhint: chat doctor finds out what is wrong with the network here", err)
+	return fmt.Errorf("cannot join: %w\nhint: chat doctor checks the network here", err)
 }

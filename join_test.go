@@ -25,39 +25,10 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/discovery"
+	"chat/relay/endpoint"
 	"chat/relay/plain"
 	"chat/relay/wire"
 )
-
-func TestParseAddr(t *testing.T) {
-	for _, test := range []struct{ in, want string }{
-		{"192.168.1.5", "192.168.1.5:24280"},
-		{" 192.168.1.5:80 ", "192.168.1.5:80"},
-		{"fe80::1%eth0", "[fe80::1%eth0]:24280"},
-		{"[fe80::1%eth0]", "[fe80::1%eth0]:24280"},
-		{"[fe80::1%eth0]:99", "[fe80::1%eth0]:99"},
-		{"::1", "[::1]:24280"},
-		{"laptop.local", "laptop.local:24280"},
-		{"laptop:1234", "laptop:1234"},
-		{":1234", "localhost:1234"},
-		{"", ""},
-		{"laptop:http", ""},
-		{"laptop:0", ""},
-		{"laptop:65536", ""},
-		{"laptop:-1", ""},
-		{"[::1", ""},
-		{"fe80::1:99999", ""},
-		{"http://laptop:80", ""},
-		{"my laptop", ""},
-		{"me@laptop", ""},
-	} {
-		got, err := parseAddr(test.in)
-		var exit *exitError
-		if got != test.want || (err == nil) != (test.want != "") || err != nil && (!errors.As(err, &exit) || exit.code != exitUsage) {
-			t.Errorf("parseAddr(%q) = %q, %v; want %q", test.in, got, err, test.want)
-		}
-	}
-}
 
 // hostRoom serves a room on loopback.
 func hostRoom(t *testing.T, opts relay.Options) (addr string, stop func()) {
@@ -84,11 +55,11 @@ func serveRoom(t *testing.T, ln net.Listener, opts relay.Options) (stop func()) 
 	return stop
 }
 
-// A witness is in the room and writes down what is said.
+// A witness is a member that records the messages of the others.
 type witness struct {
 	*client.Client
 	mu    sync.Mutex
-	lines []string // of messages
+	lines []string // of the messages so far
 	heard chan struct{}
 }
 
@@ -117,38 +88,53 @@ func newWitness(t *testing.T, addr string) *witness {
 	return w
 }
 
-func (w *witness) said() []string {
+func (w *witness) received() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.lines)
 }
 
-// waitFor waits until n lines were said.
+// waitFor waits until there are n lines, and returns them.
 func (w *witness) waitFor(t *testing.T, n int) []string {
 	t.Helper()
 	late := time.After(20 * time.Second)
 	for {
-		if lines := w.said(); len(lines) >= n {
+		if lines := w.received(); len(lines) >= n {
 			return lines
 		}
 		select {
 		case <-w.heard:
 		case <-late:
-			t.Fatalf("%d lines were said, want %d", len(w.said()), n)
+			t.Fatalf("%d lines arrived, want %d", len(w.received()), n)
 		}
 	}
 }
 
 // A buffer is written to by one goroutine and read by another.
 type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu    sync.Mutex
+	b     bytes.Buffer
+	wrote chan struct{} // closed by the next Write; nil if no one waits for it
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.wrote != nil {
+		close(b.wrote)
+		b.wrote = nil
+	}
 	return b.b.Write(p)
+}
+
+// contains reports whether text was written. If not, wrote is closed by the next Write.
+func (b *buffer) contains(text string) (found bool, wrote <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wrote == nil {
+		b.wrote = make(chan struct{})
+	}
+	return strings.Contains(b.b.String(), text), b.wrote
 }
 
 func (b *buffer) String() string {
@@ -160,44 +146,63 @@ func (b *buffer) String() string {
 // waitFor waits until text was written.
 func (b *buffer) waitFor(t *testing.T, text string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(b.String(), text); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
+	late := time.After(20 * time.Second)
+	for {
+		found, wrote := b.contains(text)
+		if found {
+			return
+		}
+		select {
+		case <-wrote:
+		case <-late:
 			t.Fatalf("got %q, want %q in it", b.String(), text)
 		}
 	}
 }
 
-// A stay is one runJoin of a test.
-type stay struct {
+// A joinRun is one run of chat join in a test.
+type joinRun struct {
 	out, err buffer
-	in       *io.PipeWriter // what is typed, or comes from a pipe
-	cancel   context.CancelFunc
+	in       *io.PipeWriter // writes to its stdin
+	typed    *io.PipeReader // its stdin
+	ctx      context.Context
+	cancel   context.CancelFunc // Ctrl-C
 	done     chan error
 }
 
-func startJoin(t *testing.T, opts joinOptions) *stay {
+func newJoinRun(t *testing.T) *joinRun {
 	t.Helper()
-	r, w := io.Pipe()
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &stay{in: w, cancel: cancel, done: make(chan error, 1)}
-	if opts.In == nil {
-		opts.In = plain.Read(r)
-	}
-	opts.Out, opts.Err = &s.out, &s.err
-	go func() { s.done <- runJoin(ctx, opts) }()
-	t.Cleanup(func() { cancel(); w.Close() })
+	s := &joinRun{done: make(chan error, 1)}
+	s.typed, s.in = io.Pipe()
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	t.Cleanup(func() { s.cancel(); s.in.Close() })
 	return s
 }
 
-// wait returns how the stay ended.
-func (s *stay) wait(t *testing.T) error {
+func (s *joinRun) run(join func(context.Context) error) {
+	go func() { s.done <- join(s.ctx) }()
+}
+
+func startJoin(t *testing.T, opts joinOptions) *joinRun {
+	t.Helper()
+	s := newJoinRun(t)
+	if opts.In == nil {
+		opts.In = plain.Read(s.typed)
+	}
+	opts.Out, opts.Err = &s.out, &s.err
+	s.run(func(ctx context.Context) error { return runJoin(ctx, opts) })
+	return s
+}
+
+// wait returns how the run ended.
+func (s *joinRun) wait(t *testing.T) error {
 	t.Helper()
 	select {
 	case err := <-s.done:
 		return err
 	case <-time.After(30 * time.Second):
 		buf := make([]byte, 1<<20)
-		t.Fatalf("chat join does not end\nout: %s\nerr: %s\n%s", s.out.String(), s.err.String(), buf[:runtime.Stack(buf, true)])
+		t.Fatalf("chat join is still running\nout: %s\nerr: %s\n%s", s.out.String(), s.err.String(), buf[:runtime.Stack(buf, true)])
 		return nil
 	}
 }
@@ -219,7 +224,7 @@ func lines(n int) string {
 func checkLines(t *testing.T, got []string, n int) {
 	t.Helper()
 	if len(got) != n {
-		t.Errorf("%d lines were said, want %d", len(got), n)
+		t.Errorf("%d lines arrived, want %d", len(got), n)
 	}
 	for i, line := range got {
 		if want := fmt.Sprintf("line %d", i); line != want {
@@ -228,7 +233,7 @@ func checkLines(t *testing.T, got []string, n int) {
 	}
 }
 
-func TestPipeSaysEveryLine(t *testing.T) {
+func TestPipeSendsEveryLine(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	opts := piped(addr)
@@ -239,10 +244,10 @@ func TestPipeSaysEveryLine(t *testing.T) {
 	}
 	checkLines(t, w.waitFor(t, 3000), 3000)
 	if got := s.out.String(); got != "" {
-		t.Errorf("printed %q; nobody else said anything", got)
+		t.Errorf("printed %q, though no one else sent a message", got)
 	}
 	if got := s.err.String(); !strings.HasPrefix(got, "* joined kitchen as ci (1 other here)\n") {
-		t.Errorf("told %q", got)
+		t.Errorf("stderr is %q", got)
 	}
 }
 
@@ -251,25 +256,25 @@ func TestPipeLosesNothingOnBrokenConnections(t *testing.T) {
 	w := newWitness(t, host)
 	opts := piped(breakingProxy(t, host))
 	opts.In = plain.Read(iotest.OneByteReader(strings.NewReader(lines(2500))))
-	var s *stay
+	var s *joinRun
 	for range 20 { // the first connection may break before the welcome
 		s = startJoin(t, opts)
 		err := s.wait(t)
 		if err == nil {
 			break
 		}
-		if len(w.said()) > 0 {
+		if len(w.received()) > 0 {
 			t.Fatalf("join: %v", err)
 		}
 		opts.In = plain.Read(strings.NewReader(lines(2500)))
 	}
 	checkLines(t, w.waitFor(t, 2500), 2500)
 	if got := s.err.String(); !strings.Contains(got, "* connection lost; reconnecting (no line is lost)\n* reconnected\n") {
-		t.Errorf("told %q", got)
+		t.Errorf("stderr is %q", got)
 	}
 }
 
-// breakingProxy leads to addr, but breaks each connection after some kilobytes.
+// breakingProxy forwards connections to addr, and resets each after some kilobytes.
 func breakingProxy(t *testing.T, addr string) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -302,7 +307,7 @@ func breakingProxy(t *testing.T, addr string) string {
 	return ln.Addr().String()
 }
 
-func TestPipeSlashIsNoCommand(t *testing.T) {
+func TestPipeSendsSlashes(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	opts := piped(addr)
@@ -312,11 +317,11 @@ func TestPipeSlashIsNoCommand(t *testing.T) {
 	}
 	want := []string{"/quit", "", "/nick mallory", "//x"}
 	if got := w.waitFor(t, 4); !slices.Equal(got, want) {
-		t.Errorf("said %q, want %q", got, want)
+		t.Errorf("sent %q, want %q", got, want)
 	}
 }
 
-func TestPipeHalvesWhatAHostFindsTooLong(t *testing.T) {
+func TestPipeSplitsMessagesThatAreTooLong(t *testing.T) {
 	for _, limits := range []relay.Options{{MaxText: 500, MaxTextLines: 7}, {MaxJSONLine: 700}} {
 		addr, _ := hostRoom(t, limits)
 		w := newWitness(t, addr)
@@ -332,15 +337,15 @@ func TestPipeHalvesWhatAHostFindsTooLong(t *testing.T) {
 			got = strings.Join(w.waitFor(t, n), "")
 		}
 		if got != want {
-			t.Errorf("said %q, want %q", got, want)
+			t.Errorf("sent %q, want %q", got, want)
 		}
 		if strings.Contains(s.err.String(), "!") {
-			t.Errorf("complained: %s", s.err.String())
+			t.Errorf("an error: %s", s.err.String())
 		}
 	}
 }
 
-// A message as large as we make them is taken by a host with the usual limits.
+// A host with the default limits accepts the largest message that chat join sends.
 func TestLargestMessages(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
@@ -358,14 +363,18 @@ func TestLargestMessages(t *testing.T) {
 	}
 }
 
-func TestPipeTellsOfRefusedLines(t *testing.T) {
+func TestPipeReportsRejectedLines(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{HostToken: "hosthosthost"})
 	boss, err := client.Join(t.Context(), client.Options{Addr: addr, Token: "hosthosthost", Nick: "boss"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	muted := make(chan struct{})
 	go func() {
-		for range boss.Events() {
+		for e := range boss.Events() {
+			if m, ok := e.(client.Received); ok && m.Type == wire.TypeNotice && strings.HasPrefix(m.Text, "ci is muted") {
+				close(muted)
+			}
 		}
 	}()
 	defer boss.Close()
@@ -376,17 +385,16 @@ func TestPipeTellsOfRefusedLines(t *testing.T) {
 	if _, err := boss.Do(t.Context(), wire.Request{Type: "mute", Nick: "ci"}); err != nil {
 		t.Fatal(err)
 	}
-	boss.Flush(t.Context())
-	time.Sleep(100 * time.Millisecond) // until the host has done it
+	<-muted
 	io.WriteString(s.in, "after\n")
-	s.err.waitFor(t, "! the hosting person muted you")
+	s.err.waitFor(t, "! an operator muted you")
 	s.in.Close()
 	if err := s.wait(t); err == nil || err.Error() != "the host rejected 1 line" {
 		t.Errorf("join: %v", err)
 	}
 }
 
-func TestPipePrintsWhatOthersSay(t *testing.T) {
+func TestPipePrintsMessages(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	if _, err := w.Say(t.Context(), "backlog"); err != nil {
@@ -452,7 +460,7 @@ func TestTyped(t *testing.T) {
 	io.WriteString(s.in, "hello\n\n//etc/hosts\n/me waves\n/nick al\n/foo\n")
 	s.out.waitFor(t, "! unknown command /foo")
 	if got, want := w.waitFor(t, 3), []string{"hello", "/etc/hosts", "waves"}; !slices.Equal(got, want) {
-		t.Errorf("said %q, want %q", got, want)
+		t.Errorf("sent %q, want %q", got, want)
 	}
 	if _, err := w.Do(t.Context(), wire.Request{Type: "msg", To: "al", Text: "psst"}); err != nil {
 		t.Fatal(err)
@@ -468,16 +476,16 @@ func TestTyped(t *testing.T) {
 		"* you are now al\n" +
 		"! unknown command /foo; /help lists them\n" +
 		"[witness -> you] psst\n"
-	got = strings.ReplaceAll(got, "* witness joined\n", "") // it may come before or after us
+	got = strings.ReplaceAll(got, "* witness joined\n", "") // before or after our welcome
 	if got != want {
 		t.Errorf("printed:\n%s\nwant:\n%s", got, want)
 	}
 	if strings.ContainsRune(got, 0x1b) || s.err.String() != "" {
-		t.Errorf("escape sequences, or on stderr: %q", s.err.String())
+		t.Errorf("escape sequences in %q, or stderr %q", got, s.err.String())
 	}
 }
 
-func TestTypedComesBackToARestartedHost(t *testing.T) {
+func TestTypedReconnectsToARestartedHost(t *testing.T) {
 	addr, stop := hostRoom(t, relay.Options{})
 	s := startJoin(t, typed(addr))
 	s.out.waitFor(t, "Ctrl-D")
@@ -492,27 +500,37 @@ func TestTypedComesBackToARestartedHost(t *testing.T) {
 	s.out.waitFor(t, "* reconnected; the host was restarted with an empty room\n")
 	w := newWitness(t, addr)
 	if got := w.waitFor(t, 1); got[0] != "kept" {
-		t.Errorf("said %q", got)
+		t.Errorf("sent %q", got)
 	}
 	s.cancel() // Ctrl-C
 	if err := s.wait(t); err != nil {
 		t.Errorf("join: %v", err)
 	}
 	if n := strings.Count(s.out.String(), "waiting for the room"); n != 1 {
-		t.Errorf("told %d times that the connection is lost", n)
+		t.Errorf("reported the lost connection %d times", n)
 	}
 }
 
 func TestPipeGivesUp(t *testing.T) {
 	addr, stop := hostRoom(t, relay.Options{})
-	opts := piped(addr)
-	opts.Retry = 300 * time.Millisecond
-	s := startJoin(t, opts)
+	how := (&joinOptions{Addr: addr, Options: plain.Options{Piped: true}, Nick: "ci"}).client()
+	if how.GiveUp != pipeGiveUp {
+		t.Errorf("a pipe gives up after %v, want %v", how.GiveUp, pipeGiveUp)
+	}
+	how.Addr, how.GiveUp = addr, 300*time.Millisecond
+	c, err := client.Join(t.Context(), how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newJoinRun(t)
+	opts := piped(addr).Options
+	opts.In, opts.Out, opts.Err = plain.Read(s.typed), &s.out, &s.err
+	s.run(func(ctx context.Context) error { return plain.Run(ctx, c, opts) })
 	s.err.waitFor(t, "* joined")
 	stop()
 	s.err.waitFor(t, "* waiting for the room to open again")
 	io.WriteString(s.in, "one\n\ntwo\n")
-	err := s.wait(t)
+	err = s.wait(t)
 	if err == nil || !strings.Contains(err.Error(), "gave up reconnecting; 3 lines were not delivered") {
 		t.Errorf("join: %v", err)
 	}
@@ -595,7 +613,7 @@ func TestChoose(t *testing.T) {
 		opts := typed("")
 		opts.find = find
 		s := startJoin(t, opts)
-		s.out.waitFor(t, "Which one (1-2)? ")
+		s.out.waitFor(t, "Join which one (1-2)? ")
 		io.WriteString(s.in, "7\n")
 		io.WriteString(s.in, "2\n")
 		s.out.waitFor(t, "* Welcome to pantry")
@@ -603,7 +621,7 @@ func TestChoose(t *testing.T) {
 		if err := s.wait(t); err != nil {
 			t.Error(err)
 		}
-		if got := s.out.String(); !strings.HasPrefix(got, "  1  kitchen  (2 here, "+kitchen+", id 00aa)\n  2  pantry") || strings.Count(got, "Which") != 2 {
+		if got := s.out.String(); !strings.HasPrefix(got, "  1  kitchen  (2 here, "+kitchen+", id 00aa)\n  2  pantry") || strings.Count(got, "Join which") != 2 {
 			t.Errorf("printed %q", got)
 		}
 	})
@@ -640,7 +658,7 @@ func TestChoose(t *testing.T) {
 		opts.find = func(context.Context, string) ([]discovery.Room, error) {
 			return []discovery.Room{{RoomInfo: rooms[0].RoomInfo, Addr: pantry}}, nil
 		}
-		if err := startJoin(t, opts).wait(t); err == nil || !strings.HasPrefix(err.Error(), "another room is there now\nhint:") {
+		if err := startJoin(t, opts).wait(t); err == nil || !strings.HasPrefix(err.Error(), "another room is open there now\nhint:") {
 			t.Errorf("join: %v", err)
 		}
 	})
@@ -683,15 +701,15 @@ func TestFindAgain(t *testing.T) {
 	}
 }
 
-func TestJoinErrorsAreForPeople(t *testing.T) {
+func TestJoinErrors(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	if err := startJoin(t, piped(addr)).wait(t); err == nil || !strings.HasPrefix(err.Error(), "nobody listens at "+addr+"\nhint: ") {
-		t.Errorf("nobody there: %v", err)
+	if err := startJoin(t, piped(addr)).wait(t); err == nil || !strings.HasPrefix(err.Error(), "connection refused by "+addr+"\nhint: ") {
+		t.Errorf("no one listens: %v", err)
 	}
 	for _, test := range []struct {
 		err  error
@@ -699,8 +717,8 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 	}{
 		{&client.RefusedError{Text: "the room is full"}, "the host says: the room is full"},
 		{&client.RefusedError{Code: wire.CodeVersion, Text: "too old"}, "the host says: too old\nhint: "},
-		{client.ErrNoRoom, "what answers at X is not a chat room\nhint: "},
-		{&net.DNSError{Name: "nowhere", IsNotFound: true}, "there is no host called nowhere\nhint: "},
+		{client.ErrNoRoom, "no chat room at X: another program answered\nhint: "},
+		{&net.DNSError{Name: "nowhere", IsNotFound: true}, `unknown host "nowhere"` + "\nhint: "},
 		{context.DeadlineExceeded, "no answer from X\nhint: "},
 		{errors.New("odd"), "cannot join: odd\nhint: "},
 	} {
@@ -710,25 +728,25 @@ func TestJoinErrorsAreForPeople(t *testing.T) {
 	}
 }
 
-// Beside the field for an address nobody is sent to the command line for it.
-func TestHintsBesideAField(t *testing.T) {
+// On the screen, which has a field for an address, no hint names an option.
+func TestHintsOnTheScreen(t *testing.T) {
 	refused := fmt.Errorf("dial X: %w", syscall.ECONNREFUSED)
 	for _, err := range []error{
-		badAddr("a b"), joinError("X", refused), joinError("X", &client.RefusedError{Code: wire.CodeWrongRoom}),
+		&endpoint.AddressError{Address: "a b"}, joinError("X", refused), joinError("X", &client.RefusedError{Code: wire.CodeWrongRoom}),
 		joinError("X", &net.DNSError{Name: "nowhere", IsNotFound: true}),
 		&discovery.NoRoomError{}, &discovery.NoRoomError{Want: "den", Others: []discovery.Room{{}}},
 	} {
 		before, hint, ok := strings.Cut(err.Error(), "\nhint: ")
-		if got := beside(err).Error(); !ok || !strings.HasPrefix(got, before+"\nhint: ") || strings.Contains(got, "--addr") || strings.Contains(got, "chat join") {
-			t.Errorf("%q, %q: beside a field it is %q", before, hint, got)
+		if got := forScreen(err).Error(); !ok || !strings.HasPrefix(got, before+"\nhint: ") || strings.Contains(got, "--addr") || strings.Contains(got, "chat join") {
+			t.Errorf("%q, %q: on the screen it is %q", before, hint, got)
 		}
 	}
-	if err := errors.New("odd"); beside(err) != err {
-		t.Error("an error without a hint is another one")
+	if err := errors.New("odd"); forScreen(err) != err {
+		t.Error("an error without a hint changed")
 	}
 }
 
-func TestCtrlCWhileLooking(t *testing.T) {
+func TestCtrlCWhileSearching(t *testing.T) {
 	opts := piped("")
 	opts.find = func(ctx context.Context, _ string) ([]discovery.Room, error) {
 		<-ctx.Done()

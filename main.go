@@ -1,4 +1,4 @@
-// Chat is a chat for the people on one network: one hosts, the others join.
+// Chat is a chat for the people on one network: one hosts a room, the others join it.
 package main
 
 import (
@@ -8,15 +8,22 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"chat/relay/completion"
 	"chat/relay/discovery"
+	"chat/relay/endpoint"
+	"chat/relay/limits"
+	"chat/relay/manual"
+	"chat/relay/screen"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -24,19 +31,26 @@ import (
 // version is set by the build: go build -ldflags "-X main.version=1.2.3".
 var version = "dev"
 
-// appVersion is what this program calls itself to others.
+// appVersion returns the program's name and version, as peers get to see it.
 func appVersion() string { return "chat " + version }
 
-// Exit codes, as the README lists them.
 const (
-	exitFailed = 1
-	exitUsage  = 2
-	exitNoRoom = 3
-
-	exitInterrupted = 130 // as shells count SIGINT
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNoRoom      = 3
+	exitInterrupted = 130 // 128 + SIGINT, as shells report it
 )
 
-// An exitError is an error that ends the program with a code of its own.
+// exitCodes explains the exit codes in the man page.
+var exitCodes = []manual.Entry{
+	{Term: "0", Text: "Success."},
+	{Term: "1", Text: "Failure: the error is on stderr."},
+	{Term: "2", Text: "Usage error: an unknown command or option, or an invalid value."},
+	{Term: "3", Text: "No room found."},
+	{Term: "130", Text: "Interrupted before the room was joined."},
+}
+
+// An exitError is an error with the exit code that it ends the program with.
 type exitError struct {
 	code int
 	err  error
@@ -50,9 +64,9 @@ func usageErrorf(format string, args ...any) error {
 }
 
 func main() {
-	// The first Ctrl-C or SIGTERM ends what runs in good order, the second at once.
+	// The first Ctrl-C or SIGTERM shuts down in order, the second ends the program at once.
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup sets it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		ends = append(ends, syscall.SIGHUP) // the terminal was closed
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
@@ -63,7 +77,12 @@ func main() {
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
-	err := app.RunContext(ctx, flagsFirst(app, asCommands(args)))
+	var err error
+	if len(args) > 2 && args[1] == completion.Command {
+		err = completion.Write(stdout, app, args[2:])
+	} else {
+		err = app.RunContext(ctx, flagsFirst(app, versionCommandOf(args)))
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -71,26 +90,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = &exitError{exitInterrupted, errors.New("interrupted")}
 	}
 	fmt.Fprintln(stderr, "chat: "+text.CleanLines(err.Error()))
-	var exit *exitError
-	var none *discovery.NoRoomError
-	switch {
-	case errors.As(err, &exit):
+	if exit, ok := errors.AsType[*exitError](err); ok {
 		return exit.code
-	case errors.As(err, &none):
-		return exitNoRoom
-	default:
-		return exitFailed
 	}
+	if _, ok := errors.AsType[*endpoint.AddressError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*discovery.NoRoomError](err); ok {
+		return exitNoRoom
+	}
+	return exitFailed
 }
 
-// asCommands reads what people type for help and version as the commands there are:
-// `chat help join` is `chat join --help`.
-func asCommands(args []string) []string {
-	switch {
-	case len(args) == 2 && args[1] == "--version":
+// versionCommandOf turns chat --version into chat version.
+func versionCommandOf(args []string) []string {
+	if len(args) == 2 && args[1] == "--version" {
 		return []string{args[0], "version"}
-	case len(args) >= 2 && args[1] == "help":
-		return append(append(args[:1:1], args[2:]...), "--help")
 	}
 	return args
 }
@@ -98,68 +113,113 @@ func asCommands(args []string) []string {
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:  "chat",
-		Usage: "chat with everybody on your network",
-		Description: "One person hosts a room, the others join it: chat join finds it by itself.\n" +
-			"Anyone with nc is welcome too. Nothing leaves the network.\n\n" +
-			"chat host --room kitchen\n" +
-			"chat join\n" +
-			"nc 192.168.1.5 24280",
+		Usage: "Chat with everyone on your network.",
+		Description: manual.Describe("One person hosts a room, everyone else joins it. chat join finds the room by mDNS; a browser or nc works too. Nothing leaves the network.",
+			"chat host --room kitchen",
+			"chat join",
+			"nc 192.168.1.5 24280"),
 		Version:                appVersion(),
-		HideVersion:            true, // `chat version`
-		HideHelpCommand:        true,
-		EnableBashCompletion:   true,
+		HideVersion:            true,                     // chat version prints it
+		HideHelpCommand:        true,                     // helpCommand takes its place,
+		Flags:                  []cli.Flag{cli.HelpFlag}, // with which urfave/cli leaves this out
 		UseShortOptionHandling: true,
 		Writer:                 stdout,
 		ErrWriter:              stderr,
-		ExitErrHandler:         func(*cli.Context, error) {}, // run tells the error and the code
+		ExitErrHandler:         func(*cli.Context, error) {}, // run prints the error and returns the code
 		OnUsageError:           onUsageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usageErrorf("there is no command %q\nhint: chat --help lists them", c.Args().First())
+				return unknownCommand(c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), historyCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand()},
+		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), historyCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
 	}
 	for _, c := range app.Commands {
-		c.HideHelpCommand = true // `chat join help` joins a room of that name
+		c.HideHelpCommand = true // chat join help joins the room "help"
+		c.OnUsageError = onUsageError
+		c.CustomHelpTemplate = manual.CommandHelp(c)
 	}
+	app.CustomAppHelpTemplate = manual.AppHelp(app)
 	return app
 }
 
+func unknownCommand(name string) error {
+	return usageErrorf("unknown command %q\nhint: chat --help lists the commands", name)
+}
+
+// flagName finds the flag in an error of package flag, which writes it with one dash.
+var flagName = regexp.MustCompile(`^(.*[: ])-([a-z][-a-z]+)((?:: .*)?)$`)
+
+// flagWords replaces words of package flag.
+var flagWords = strings.NewReplacer(
+	"flag provided but not defined: ", "unknown option ",
+	"flag needs an argument: ", "no value for option ",
+	" for flag ", " for option ",
+	": parse error", "",
+)
+
+// onUsageError words an error of package flag.
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	command := "chat"
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "chat" {
 		command += " " + c.Command.Name
 	}
-	return usageErrorf("%w\nhint: %s --help lists the flags", err, command)
+	message := flagWords.Replace(flagName.ReplaceAllString(err.Error(), "$1--$2$3"))
+	return usageErrorf("%s\nhint: %s --help lists the options", message, command)
 }
 
-var ifaceFlag = &cli.StringSliceFlag{Name: "iface", Usage: "use the network interface `NAME` alone; may be given again (default: all that lead to a LAN)"}
-
-// How a person at a terminal meets the room.
-var (
-	plainFlag      = &cli.BoolFlag{Name: "plain", EnvVars: []string{"CHAT_PLAIN"}, Usage: "lines only, no full screen (also where TERM is dumb)"}
-	accessibleFlag = &cli.BoolFlag{Name: "accessible", EnvVars: []string{"CHAT_ACCESSIBLE"}, Usage: "plain lines worded for a screen reader"}
-	quietFlag      = &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, EnvVars: []string{"CHAT_QUIET"}, Usage: "no bell and no notification when somebody names you"}
-	mouseFlag      = &cli.BoolFlag{Name: "mouse", EnvVars: []string{"CHAT_MOUSE"}, Usage: "the mouse wheel scrolls (selecting text then needs Shift)"}
+// The categories of options in --help.
+const (
+	categoryAccess  = "Access"
+	categoryFiles   = "Files"
+	categoryHistory = "History"
+	categoryLogging = "Logging"
+	categoryNetwork = "Network"
+	categoryRoom    = "Room"
+	categoryScreen  = "Screen"
+	categoryScripts = "Scripts"
 )
 
+// Each command gets flags of its own: urfave/cli keeps state in them.
+
+func ifaceFlag(category string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "iface", Category: category, Usage: "Use only the network interface `NAME`. Repeat to use several.", DefaultText: "all interfaces on a LAN"}
+}
+
 func nickFlag() cli.Flag {
-	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, EnvVars: []string{"CHAT_NICK"}, Usage: "be called `NAME`", DefaultText: "your login name"}
+	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, EnvVars: []string{"CHAT_NICK"}, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
+}
+
+func boolFlag(category, name, usage string, aliases ...string) *cli.BoolFlag {
+	return &cli.BoolFlag{Name: name, Aliases: aliases, Category: category, Usage: usage, DisableDefaultText: true}
+}
+
+// screenFlags are the options of a person at a terminal.
+func screenFlags() []cli.Flag {
+	plain := boolFlag(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb.")
+	plain.EnvVars = []string{"CHAT_PLAIN"}
+	accessible := boolFlag(categoryScreen, "accessible", "Print plain lines worded for a screen reader.")
+	accessible.EnvVars = []string{"CHAT_ACCESSIBLE"}
+	quiet := boolFlag(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q")
+	quiet.EnvVars = []string{"CHAT_QUIET"}
+	mouse := boolFlag(categoryScreen, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
+	mouse.EnvVars = []string{"CHAT_MOUSE"}
+	return []cli.Flag{plain, accessible, quiet, mouse}
 }
 
 func hostCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "host",
-		Usage: "open a room on this network and take part in it",
-		Description: "chat host                                a room named after this machine\n" +
-			"chat host --room kitchen --nick alice\n" +
-			"chat host --addr 192.168.1.5:24280       on one address alone\n" +
-			"chat host --headless --log-format json   only the relay, log lines on stderr\n\n" +
-			"Limits take 0 for none.",
-		OnUsageError: onUsageError,
-		Flags:        hostFlags(),
+		Usage: "Open a room on this network and join it.",
+		Description: manual.Describe("The room closes when you leave. chat help limits lists the limits, chat help advanced the options for special cases.",
+			"chat host                               # named after this machine",
+			"chat host --room kitchen --nick alice",
+			"chat host --addr 192.168.1.5:24280      # only on one address",
+			"chat host --history kitchen.chat        # the room survives a restart",
+			"chat host --limit connections=50",
+			"chat host --headless --log-format json  # no screen, log to stderr"),
+		Flags: hostFlags(),
 		Action: func(c *cli.Context) error {
 			opts, err := hostOptionsOf(c)
 			if err != nil {
@@ -171,65 +231,59 @@ func hostCommand() *cli.Command {
 }
 
 func hostFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, EnvVars: []string{"CHAT_ROOM"}, Usage: "call the room `TITLE`", DefaultText: "this machine's name"},
-		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Usage: "listen on `[HOST]:PORT`", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
+	flags := slices.Concat([]cli.Flag{
+		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, Category: categoryRoom, EnvVars: []string{"CHAT_ROOM"}, Usage: "Name the room `TITLE`.", DefaultText: "this machine's name"},
 		nickFlag(),
-		&cli.BoolFlag{Name: "headless", Usage: "only relay: take no part, log to stderr (also when stdin or stdout is no terminal)"},
-		plainFlag, accessibleFlag, quietFlag, mouseFlag,
-		&cli.StringFlag{Name: "log", Usage: "append what is said to `FILE`"},
-		&cli.BoolFlag{Name: "no-discovery", Usage: "do not announce the room by mDNS"},
-		ifaceFlag,
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`FORMAT` of log lines: text or json"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log more"},
-		&cli.IntFlag{Name: "backlog", Value: 50, Usage: "a newcomer begins with the last `N` messages"},
-		&cli.StringFlag{Name: "history", EnvVars: []string{"CHAT_HISTORY"}, Usage: "keep the room in `FILE`, and go on with it the next time"},
-		&cli.StringFlag{Name: "history-keep", Usage: "of that, keep at most so much, as in 30d, 12h, 500MB or 30d,500MB: `LIMIT`", DefaultText: "all"},
-		&cli.StringFlag{Name: "files-dir", Usage: "keep files that are sent in `DIR`, also for the next host on it; without it they go when the host ends"},
-		&cli.StringFlag{Name: "max-file", Value: "1GiB", Usage: "a file has at most `SIZE`"},
-		&cli.StringFlag{Name: "max-files-total", Value: "10GiB", Usage: "all files have at most `SIZE`"},
-		&cli.BoolFlag{Name: "no-files", Usage: "nobody can send files"},
-		&cli.BoolFlag{Name: "no-web", Usage: "no page for browsers, and nothing else by HTTP"},
-		&cli.StringSliceFlag{Name: "web-name", Usage: "browsers may also ask for the page by `NAME`, which is not this machine's"},
-		&cli.BoolFlag{Name: "metrics", Usage: "serve /metrics to other machines, too"},
-		&cli.IntFlag{Name: "keep", Value: 10_000, Usage: "keep the last `N` events in memory, to catch up on"},
-		&cli.IntFlag{Name: "keep-bytes", Value: 16 << 20, Usage: "keep at most `BYTES` of them"},
-		&cli.IntFlag{Name: "max-sessions", Value: 1000, Usage: "at most `N` connections"},
-		&cli.IntFlag{Name: "max-per-address", Value: 64, Usage: "at most `N` connections of one address (this machine is exempt)"},
-		&cli.IntFlag{Name: "max-line", Value: 8 << 10, Usage: "a person's line has at most `BYTES`"},
-		&cli.IntFlag{Name: "max-json-line", Value: 32 << 10, Usage: "a program's line has at most `BYTES`"},
-		&cli.IntFlag{Name: "max-text", Value: 16 << 10, Usage: "a message has at most `BYTES`"},
-		&cli.IntFlag{Name: "max-text-lines", Value: 100, Usage: "a message has at most `N` lines"},
-		&cli.Float64Flag{Name: "rate", Value: 20, Usage: "one session may say `N` lines a second for long; past it it is read more slowly"},
-		&cli.IntFlag{Name: "burst", Value: 200, Usage: "and `N` at once"},
-		&cli.DurationFlag{Name: "stall-timeout", Value: 30 * time.Second, Usage: "close a session that takes no byte for `TIME`"},
-		&cli.DurationFlag{Name: "first-line-timeout", Value: 30 * time.Second, Usage: "close one whose first line does not end within `TIME`"},
-		&cli.DurationFlag{Name: "dead-peer-timeout", Value: 45 * time.Second, Usage: "notice a peer that is gone without a word within `TIME`"},
+		boolFlag(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
+		&cli.StringSliceFlag{Name: "limit", Category: categoryAccess, Usage: "Set a limit: `NAME=VALUE`, e.g. connections=500. Repeat to set several; chat help limits lists them."},
+		boolFlag(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, Usage: "Listen on `[HOST]:PORT`.", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
+		ifaceFlag(categoryNetwork),
+		boolFlag(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
+	}, screenFlags(), []cli.Flag{
+		&cli.StringFlag{Name: "history", Category: categoryHistory, EnvVars: []string{"CHAT_HISTORY"}, Usage: "Keep the room in `FILE`, and reopen it from there."},
+		&cli.StringFlag{Name: "history-keep", Category: categoryHistory, Usage: "Delete history beyond `LIMIT`, an age, a size or both: 30d, 500MB or 30d,500MB.", DefaultText: "keep all"},
+		&cli.IntFlag{Name: "backlog", Category: categoryHistory, Value: 50, Usage: "Send new members the last `N` messages."},
+		&cli.StringFlag{Name: "files-dir", Category: categoryFiles, Usage: "Store uploads in `DIR`, and keep them when the host ends.", DefaultText: "a temporary directory"},
+		boolFlag(categoryFiles, "no-files", "Reject all uploads."),
+		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
+		boolFlag(categoryLogging, "verbose", "Log debug messages too.", "v"),
+	})
+	advanced := []cli.Flag{
+		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
+		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
+		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},
 	}
+	flags = append(flags, advanced...)
+	for _, l := range limits.Table {
+		flags = append(flags, &cli.StringFlag{Name: l.OldFlag, Category: manual.Deprecated, Hidden: true, Usage: "Use --limit " + l.Name + "=`" + l.Unit.String() + "`."})
+	}
+	return flags
 }
 
 func joinCommand() *cli.Command {
+	flags := slices.Concat([]cli.Flag{
+		nickFlag(),
+		&cli.IntFlag{Name: "backlog", Category: categoryRoom, Value: -1, Usage: "Start with the last `N` messages.", DefaultText: "set by the host"},
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_ADDR"}, Usage: "Join the host at `HOST[:PORT]`.", DefaultText: "found by mDNS"},
+		&cli.DurationFlag{Name: "timeout", Category: categoryNetwork, Value: 5 * time.Second, Usage: "Stop searching for a room after `TIME`."},
+		ifaceFlag(categoryNetwork),
+	}, screenFlags(), []cli.Flag{
+		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
+		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
+		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
+	})
 	return &cli.Command{
 		Name:      "join",
-		Usage:     "join a room on this network",
+		Usage:     "Join a room on this network.",
 		ArgsUsage: "[ROOM]",
-		Description: "chat join                            the room that is there, or a choice of several\n" +
-			"chat join kitchen                    the one of this title, or whose id begins so\n" +
-			"chat join --addr 192.168.1.5         without looking for it; the port may follow\n" +
-			"make 2>&1 | chat join --nick ci      say every line of a program\n" +
-			"chat join --json --follow </dev/null what happens, as JSON lines",
-		OnUsageError: onUsageError,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, EnvVars: []string{"CHAT_ADDR"}, Usage: "join the host at `HOST[:PORT]`", DefaultText: "found by mDNS"},
-			nickFlag(),
-			&cli.BoolFlag{Name: "json", Usage: "print events as JSON lines"},
-			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "stay when stdin ends"},
-			plainFlag, accessibleFlag, quietFlag, mouseFlag,
-			&cli.StringFlag{Name: "log", Usage: "append what is said to `FILE`"},
-			&cli.IntFlag{Name: "backlog", Value: -1, Usage: "begin with the last `N` messages", DefaultText: "as the host has it"},
-			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "look for a room for `TIME`"},
-			ifaceFlag,
-		},
+		Description: manual.Describe("ROOM is a title or the start of an ID. If there are several rooms and you name none, chat asks which one to join.",
+			"chat join",
+			"chat join kitchen",
+			"chat join --addr 192.168.1.5            # without discovery",
+			"make 2>&1 | chat join --nick ci         # send a program's output",
+			"chat join --json --follow </dev/null    # print events as JSON lines"),
+		Flags: flags,
 		Action: func(c *cli.Context) error {
 			opts, err := joinOptionsOf(c)
 			if err != nil {
@@ -242,14 +296,13 @@ func joinCommand() *cli.Command {
 
 func roomsCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "rooms",
-		Usage:        "list the rooms on this network",
-		Description:  "chat rooms\nchat rooms --json   one object a line, for programs",
-		OnUsageError: onUsageError,
+		Name:        "rooms",
+		Usage:       "List the rooms on this network.",
+		Description: manual.Describe("", "chat rooms", "chat rooms --json"),
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"},
-			&cli.DurationFlag{Name: "timeout", Value: discovery.ListWindow, Usage: "look for `TIME`"},
-			ifaceFlag,
+			boolFlag("", "json", "Print one JSON object per line."),
+			&cli.DurationFlag{Name: "timeout", Value: discovery.ListWindow, Usage: "Search for `TIME`."},
+			ifaceFlag(""),
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
@@ -263,25 +316,25 @@ func roomsCommand() *cli.Command {
 func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "history",
-		Usage:     "print what was said in a room that was kept in a file",
+		Usage:     "Print the history of a room from its file.",
 		ArgsUsage: "FILE",
-		Description: "chat history kitchen.chat\n" +
-			"chat history kitchen.chat --since 2h --grep 'soup|bread'\n" +
-			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25 --from alice --json\n\n" +
-			"The file is that of chat host --history; the room may be open meanwhile.",
-		OnUsageError: onUsageError,
+		Description: manual.Describe("FILE is the file of chat host --history. The room may be open.",
+			"chat history kitchen.chat",
+			"chat history kitchen.chat --since 2h --grep 'soup|bread'",
+			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25",
+			"chat history kitchen.chat --json | jq -r .text"),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "since", Usage: "from `TIME` on: 2026-11-25, \"2026-11-25 10:02\", or 2h, 30d ago"},
-			&cli.StringFlag{Name: "until", Usage: "before `TIME`"},
-			&cli.StringFlag{Name: "from", Usage: "what `NICK` said"},
-			&cli.StringFlag{Name: "grep", Usage: "what matches the regular expression `RE` (RE2; (?i) in front: whatever the case)"},
-			&cli.BoolFlag{Name: "private", Usage: "private messages, too"},
-			&cli.BoolFlag{Name: "all", Usage: "who came and went, too"},
-			&cli.BoolFlag{Name: "json", Usage: "print events as JSON lines"},
+			&cli.StringFlag{Name: "since", Usage: "Print events from `TIME` on: 2026-11-25, \"2026-11-25 10:02\", or an age such as 2h or 30d."},
+			&cli.StringFlag{Name: "until", Usage: "Print events before `TIME`."},
+			&cli.StringFlag{Name: "from", Usage: "Print only the messages of `NICK`."},
+			&cli.StringFlag{Name: "grep", Usage: "Print only messages that match the regular expression `RE` (RE2 syntax; (?i) ignores case)."},
+			boolFlag("", "private", "Print private messages too."),
+			boolFlag("", "all", "Print joins, leaves and other events too."),
+			boolFlag("", "json", "Print events as JSON lines."),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usageErrorf("name one file, as in: chat history kitchen.chat")
+				return usageErrorf("chat history needs one file, not %d\nhint: e.g. chat history kitchen.chat", c.NArg())
 			}
 			wanted, err := selectionOf(c, time.Now())
 			if err != nil {
@@ -294,11 +347,10 @@ func historyCommand() *cli.Command {
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "doctor",
-		Usage:        "find out why rooms are not found here, and what mends it",
-		Description:  "chat doctor\nchat doctor --iface wlan0",
-		OnUsageError: onUsageError,
-		Flags:        []cli.Flag{ifaceFlag},
+		Name:        "doctor",
+		Usage:       "Find out why rooms are not found, and how to fix it.",
+		Description: manual.Describe("", "chat doctor", "chat doctor --iface wlan0"),
+		Flags:       []cli.Flag{ifaceFlag("")},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -311,7 +363,7 @@ func doctorCommand() *cli.Command {
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "version",
-		Usage: "print the version",
+		Usage: "Print the version.",
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -334,96 +386,92 @@ func versionCommand() *cli.Command {
 func completionCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
-		Usage:     "print a completion script for a shell",
-		ArgsUsage: "bash|zsh|fish|powershell",
-		Description: "source <(chat completion bash)\n" +
-			"source <(chat completion zsh)\n" +
-			"chat completion fish | source\n" +
-			"chat completion powershell | Out-String | Invoke-Expression",
-		BashComplete: func(c *cli.Context) { fmt.Fprintln(c.App.Writer, "bash\nzsh\nfish\npowershell") },
+		Usage:     "Print the completion script of a shell.",
+		ArgsUsage: strings.Join(completion.Shells, "|"),
+		Description: manual.Describe("",
+			"source <(chat completion bash)",
+			"source <(chat completion zsh)",
+			"chat completion fish | source",
+			"chat completion powershell | Out-String | Invoke-Expression"),
 		Action: func(c *cli.Context) error {
-			shell := c.Args().First()
-			if shell == "fish" {
-				script, err := c.App.ToFishCompletion()
-				if err == nil {
-					_, err = fmt.Fprint(c.App.Writer, script)
-				}
-				return err
-			}
-			script, ok := completions[shell]
+			script, ok := completion.Script(c.Args().First())
 			if !ok || c.NArg() != 1 {
-				return usageErrorf("name one shell: bash, zsh, fish or powershell")
+				return usageErrorf("chat completion needs the name of one shell\nhint: bash, zsh, fish or powershell")
 			}
-			_, err := fmt.Fprint(c.App.Writer, script)
+			_, err := io.WriteString(c.App.Writer, script)
 			return err
 		},
 	}
-}
-
-// completions ask the program itself, by a flag of urfave/cli's: what could stand
-// where the cursor is. Of a flag that is not whole they pass on the first "-" alone:
-// urfave/cli breaks on an unknown flag, and behind "--" it would run the command.
-var completions = map[string]string{
-	"bash": `_chat() {
-  local cur=${COMP_WORDS[COMP_CWORD]} words word IFS=$'\n'
-  words=("${COMP_WORDS[@]:0:COMP_CWORD}")
-  for word in "${words[@]}"; do [[ $word == -- ]] && return; done
-  [[ $cur == -* ]] && words+=(-)
-  COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$cur"))
-}
-complete -o bashdefault -o default -F _chat chat
-`,
-	"zsh": `#compdef chat
-_chat() {
-  local -a ask options
-  ask=("${(@)words[1,CURRENT-1]}")
-  (( ${ask[(Ie)--]} )) && return 1
-  [[ ${words[CURRENT]} == -* ]] && ask+=(-)
-  options=("${(@f)$("${ask[@]}" --generate-bash-completion 2>/dev/null)}")
-  if [[ -n ${options[1]} ]]; then _describe 'chat' options; else _files; fi
-}
-if [[ ${zsh_eval_context[-1]} == loadautofunc ]]; then _chat "$@"; else compdef _chat chat; fi
-`,
-	"powershell": `Register-ArgumentCompleter -Native -CommandName chat -ScriptBlock {
-  param($word, $ast, $position)
-  $ask = @($ast.CommandElements | Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
-  if ($word) { $ask = @($ask | Select-Object -SkipLast 1) }
-  if ($ask -contains '--') { return }
-  if ($word -like '-*') { $ask += '-' }
-  & chat @ask --generate-bash-completion 2>$null | Where-Object { $_ -like "$word*" } | ForEach-Object {
-    [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
-  }
-}
-`,
 }
 
 func manCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "man",
-		Usage:       "print the man page",
-		Description: "chat man | man -l -",
+		Usage:       "Print the man page.",
+		Description: manual.Describe("", "chat man | man -l -"),
 		Action: func(c *cli.Context) error {
-			page, err := c.App.ToManWithSection(1)
-			if err == nil {
-				_, err = fmt.Fprint(c.App.Writer, page)
+			if err := noArgs(c); err != nil {
+				return err
 			}
-			return err
+			page := manual.Page{App: c.App, Variables: variables, Files: fileLocations, ExitCodes: exitCodes}
+			for _, k := range screen.KeyHelp() {
+				page.Keys = append(page.Keys, manual.Entry{Term: k[0], Text: k[1]})
+			}
+			return page.Write(c.App.Writer)
 		},
 	}
 }
 
-// noArgs refuses arguments where there is nothing to do with them.
-func noArgs(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("what is %q for? chat %s takes flags only\nhint: chat %s --help lists them", c.Args().First(), c.Command.Name, c.Command.Name)
+// Parts of the man page that no table of the program holds.
+var (
+	variables = []manual.Entry{
+		{Term: "CHAT_ROOM", Text: "Also the room that chat join joins."},
+		{Term: "NO_COLOR", Text: "If set, the screen has no colors."},
+		{Term: "TERM", Text: "If dumb or empty, chat prints plain lines instead of the full screen."},
 	}
-	return nil
+	fileLocations = []manual.Entry{
+		{Term: "FILE of --history", Text: "An SQLite database with all events of the room in the clear, private messages too. A new file is readable only by its owner. One host at a time can use it, on a local disk."},
+		{Term: "FILE of --log", Text: "The transcript as text, one line per message with its date. A new file is readable only by its owner."},
+		{Term: "DIR of --files-dir", Text: "The uploads. Without the option they are in a temporary directory under the user's cache directory, e.g. ~/.cache, and are deleted when the host ends."},
+	}
+)
+
+func helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "help",
+		Usage:       "Show the help of a command or a topic.",
+		ArgsUsage:   "[COMMAND|TOPIC]",
+		Description: manual.Describe("", "chat help host", "chat help limits    # limits of chat host, with defaults and units", "chat help advanced  # options of chat host for special cases"),
+		Action: func(c *cli.Context) error {
+			name := c.Args().First()
+			topic := manual.TopicNamed(name)
+			switch {
+			case c.NArg() > 1:
+				return usageErrorf("chat help takes one command or topic, not %d\nhint: e.g. chat help join", c.NArg())
+			case name == "":
+				return cli.ShowAppHelp(c)
+			case topic != nil:
+				return topic.Write(c.App.Writer, c.App)
+			case c.App.Command(name) == nil:
+				return unknownCommand(name)
+			}
+			return c.App.RunContext(c.Context, []string{"chat", name, "--help"})
+		},
+	}
 }
 
-// flagsFirst moves a command's flags before its arguments, where the flag package
-// looks for them, so that `chat join kitchen --nick bob` means what it says.
+// noArgs refuses arguments of a command that takes none.
+func noArgs(c *cli.Context) error {
+	if !c.Args().Present() {
+		return nil
+	}
+	return usageErrorf("unexpected argument %q\nhint: chat %s takes only options; chat %[2]s --help lists them", c.Args().First(), c.Command.Name)
+}
+
+// flagsFirst moves a command's flags before its arguments, as the flag package stops at
+// the first argument: in chat join kitchen --nick bob, --nick is a flag.
 func flagsFirst(app *cli.App, args []string) []string {
-	if len(args) < 3 || args[len(args)-1] == "--generate-bash-completion" { // that one wants to be last
+	if len(args) < 3 {
 		return args
 	}
 	command := app.Command(args[1])
@@ -447,7 +495,7 @@ func flagsFirst(app *cli.App, args []string) []string {
 		case len(arg) > 1 && arg[0] == '-':
 			flags = append(flags, arg)
 			name := strings.TrimLeft(arg, "-")
-			if !strings.HasPrefix(arg, "--") { // short ones may stand together: -fn bob
+			if !strings.HasPrefix(arg, "--") { // short flags can be combined: -fn bob
 				name = name[len(name)-1:]
 			}
 			if takesValue[name] && i+1 < len(args) {

@@ -7,55 +7,72 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
+	"chat/relay/limits"
+	"chat/relay/manual"
 	"chat/relay/screen"
 	"chat/relay/wire"
 )
 
-var update = flag.Bool("update", false, "write the table of flags into README.md")
+var update = flag.Bool("update", false, "rewrite the tables of options in relay/docs")
 
-// README.md lists every flag of every command, as --help words it.
-func TestReadmeListsEveryFlag(t *testing.T) {
-	var want strings.Builder
+// optionDocs are the documents that list the options of each command.
+var optionDocs = map[string]string{
+	"host": "relay/docs/hosting.md", "doctor": "relay/docs/hosting.md",
+	"join": "relay/docs/guide.md", "rooms": "relay/docs/guide.md",
+	"history": "relay/docs/history.md",
+}
+
+// The documents list every option of every command, as --help words it.
+func TestDocsListEveryOption(t *testing.T) {
 	for _, command := range newApp(nil, nil).Commands {
-		if len(command.Flags) == 0 {
-			continue
+		if options := manual.OptionsOf(command); len(options) > 0 {
+			checkOptionTable(t, optionDocs[command.Name], command, options)
 		}
-		fmt.Fprintf(&want, "| `chat %s` | | default |\n| --- | --- | --- |\n", strings.TrimSpace(command.Name+" "+command.ArgsUsage))
-		for _, f := range command.Flags {
-			doc := f.(cli.DocGenerationFlag)
-			placeholder, usage := placeholderOf(doc)
-			names := f.Names()
-			fmt.Fprintf(&want, "| `--%s%s` | %s | %s |\n", names[0], placeholder, usage, defaultOf(doc))
-		}
-		want.WriteString("\n")
 	}
-	const begin, end = "<!-- flags -->\n", "<!-- /flags -->"
-	page, err := os.ReadFile("README.md")
+}
+
+func checkOptionTable(t *testing.T, path string, command *cli.Command, options []manual.Option) {
+	t.Helper()
+	var want strings.Builder
+	usage := strings.TrimSpace(command.Name + " " + command.ArgsUsage)
+	for i, o := range options {
+		if i == 0 || o.Category != options[i-1].Category {
+			fmt.Fprintf(&want, "\n| `chat %s`", usage)
+			if o.Category != "" {
+				fmt.Fprintf(&want, ": %s", strings.ToLower(o.Category))
+			}
+			want.WriteString(" | | default |\n| --- | --- | --- |\n")
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s |\n", strings.TrimSpace(o.Names[0]+" "+o.Placeholder), o.Help, o.Default)
+	}
+	want.WriteString("\n")
+	begin, end := "<!-- options of "+command.Name+" -->\n", "<!-- /options -->"
+	page, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("chat %s: %v", command.Name, err)
 	}
 	head, rest, ok1 := strings.Cut(string(page), begin)
 	table, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("README.md has no %q … %q", begin, end)
-	}
-	if table == want.String() {
-		return
-	}
-	if *update {
-		if err := os.WriteFile("README.md", []byte(head+begin+want.String()+end+tail), 0o644); err != nil {
+	switch {
+	case !ok1 || !ok2:
+		t.Errorf("%s has no %q … %q", path, begin, end)
+	case table == want.String():
+	case *update:
+		if err := os.WriteFile(path, []byte(head+begin+want.String()+end+tail), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return
+	default:
+		t.Errorf("%s lists other options than --help; go test -run Docs -update . rewrites it:\n%s", path, want.String())
 	}
-	t.Errorf("README.md lists other flags than --help; go test -run Readme -update . writes it anew:\n%s", want.String())
 }
 
 // What the screen hints at while somebody types is what the host understands.
@@ -92,21 +109,117 @@ func TestScreenKnowsTheHostsCommands(t *testing.T) {
 	}
 }
 
-// placeholderOf splits a usage text with a `NAME` in it, as urfave/cli does.
-func placeholderOf(f cli.DocGenerationFlag) (placeholder, usage string) {
-	usage = f.GetUsage()
-	if _, rest, ok := strings.Cut(usage, "`"); ok {
-		name, _, _ := strings.Cut(rest, "`")
-		placeholder = " " + name
+// The help of an option is a full sentence. chat host has at most 20 options, each in a
+// category.
+func TestOptions(t *testing.T) {
+	app := newApp(nil, nil)
+	for _, command := range app.Commands {
+		if !strings.HasSuffix(command.Usage, ".") {
+			t.Errorf("chat %s: %q is not a sentence", command.Name, command.Usage)
+		}
+		for _, o := range manual.OptionsOf(command) {
+			if !strings.HasSuffix(o.Help, ".") || strings.ToUpper(o.Help[:1]) != o.Help[:1] {
+				t.Errorf("chat %s %s: %q is not a sentence", command.Name, o.Names[0], o.Help)
+			}
+			if o.Placeholder != "" && !strings.Contains(o.Help, o.Placeholder) {
+				t.Errorf("chat %s %s: %q does not say what %s is", command.Name, o.Names[0], o.Help, o.Placeholder)
+			}
+			if command.Name == "host" && o.Category == "" {
+				t.Errorf("%s has no category", o.Names[0])
+			}
+		}
 	}
-	return placeholder, strings.ReplaceAll(usage, "`", "")
+	host := app.Command("host")
+	if n := len(manual.VisibleOptions(host)) + 1; n > 20 { // and --help
+		t.Errorf("chat host --help lists %d options, want 20 at most", n)
+	}
+	help := manual.CommandHelp(host)
+	visible := make(map[string]bool)
+	for _, o := range manual.VisibleOptions(host) {
+		visible[o.Names[0]] = true
+		if !strings.Contains(help, "\n   "+o.Usage()) {
+			t.Errorf("chat host --help does not list %s", o.Names[0])
+		}
+	}
+	for _, f := range host.Flags {
+		name, hidden := "--"+f.Names()[0], !f.(cli.VisibleFlag).IsVisible()
+		if hidden == visible[name] {
+			t.Errorf("%s: hidden is %v, listed is %v", name, hidden, visible[name])
+		}
+	}
 }
 
-func defaultOf(f cli.DocGenerationFlag) string {
-	if !f.TakesValue() {
-		return ""
+// hostOptionsFrom returns the options of a command line, and its output.
+func hostOptionsFrom(t *testing.T, args ...string) (opts hostOptions, stderr string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	app := newApp(&out, &out)
+	app.Command("host").Action = func(c *cli.Context) error {
+		opts, err = hostOptionsOf(c)
+		opts.Out, opts.Err = nil, nil
+		return nil
 	}
-	return strings.Trim(f.GetDefaultText(), `"`)
+	if err := app.RunContext(t.Context(), append([]string{"chat", "host"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	return opts, out.String(), err
+}
+
+func TestLimits(t *testing.T) {
+	defaults, printed, err := hostOptionsFrom(t)
+	if err != nil || printed != "" {
+		t.Fatalf("%v, printed %q", err, printed)
+	}
+	if defaults.MaxSessions != 1000 || defaults.MaxLine != 8<<10 || defaults.Rate != 20 || defaults.Stall != 30*time.Second || defaults.FileLimits.MaxTotal != 10<<30 {
+		t.Errorf("defaults: %+v", defaults)
+	}
+	opts, printed, err := hostOptionsFrom(t, "--limit", "connections=500", "--limit=line=1KiB,rate=none", "--limit", "file=2GB", "--limit", "connections=600")
+	if err != nil || printed != "" {
+		t.Fatalf("%v, printed %q", err, printed)
+	}
+	want := defaults
+	want.MaxSessions, want.MaxLine, want.Rate, want.FileLimits.MaxFile = 600, 1024, -1, 2_000_000_000
+	if !reflect.DeepEqual(opts, want) {
+		t.Errorf("got  %+v\nwant %+v", opts, want)
+	}
+}
+
+// A deprecated flag still works, and names its replacement in one line.
+func TestDeprecatedFlags(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--max-sessions", "500"}, "chat: --max-sessions is deprecated; use --limit connections=500\n"},
+		{[]string{"--max-per-address=0"}, "chat: --max-per-address is deprecated; use --limit connections-per-address=none\n"},
+		{[]string{"--keep-bytes", "16777216"}, "chat: --keep-bytes is deprecated; use --limit memory=16MiB\n"},
+		{[]string{"--dead-peer-timeout", "3s"}, "chat: --dead-peer-timeout is deprecated; use --limit keepalive-timeout=3s\n"},
+		{[]string{"--rate", "0", "--burst", "5"}, "chat: --rate is deprecated; use --limit rate=none\nchat: --burst is deprecated; use --limit burst=5\n"},
+		{[]string{"--max-file", "500MB"}, "chat: --max-file is deprecated; use --limit file=500MB\n"},
+	} {
+		old, printed, err := hostOptionsFrom(t, test.args...)
+		if err != nil || printed != test.want {
+			t.Errorf("%q: %v, printed %q, want %q", test.args, err, printed, test.want)
+		}
+		var args []string
+		for line := range strings.Lines(printed) {
+			_, replacement, _ := strings.Cut(line, "; use ")
+			args = append(args, strings.Fields(replacement)...)
+		}
+		if opts, printed, err := hostOptionsFrom(t, args...); err != nil || printed != "" || !reflect.DeepEqual(opts, old) {
+			t.Errorf("%q means %+v,\nbut %q %+v (%v, printed %q)", test.args, old, args, opts, err, printed)
+		}
+	}
+	opts, _, err := hostOptionsFrom(t, "--limit", "burst=7", "--burst", "5")
+	if err != nil || opts.Burst != 7 {
+		t.Errorf("burst is %d, %v; --limit overrides a deprecated flag", opts.Burst, err)
+	}
+	for _, l := range limits.Table {
+		value := map[limits.Unit]string{limits.Count: "5", limits.Size: "5", limits.Time: "5s", limits.Rate: "5"}[l.Unit]
+		if _, printed, err := hostOptionsFrom(t, "--"+l.OldFlag, value); err != nil || strings.Count(printed, "\n") != 1 {
+			t.Errorf("--%s %s: %v, printed %q", l.OldFlag, value, err, printed)
+		}
+	}
 }
 
 func TestExitCodes(t *testing.T) {
@@ -121,41 +234,61 @@ func TestExitCodes(t *testing.T) {
 		{"--version", 0, "protocol 1"},
 		{"help", 0, "COMMANDS:"},
 		{"help join", 0, "chat join kitchen"},
-		{"help nonsense", 2, "no command"},
-		{"join --addr=", 2, "is no address"},
-		{"join --timeout=-1s", 2, "--timeout is a time"},
+		{"help nonsense", 2, `unknown command "nonsense"`},
+		{"help limits", 0, "connections-per-address=COUNT (default: 64)"},
+		{"help advanced", 0, "--web-name NAME"},
+		{"help help", 0, "TOPIC"},
+		{"help join host", 2, "one command or topic"},
+		{"join --addr=", 2, `invalid address ""`},
+		{"join --timeout=-1s", 2, "--timeout must be positive"},
 		{"join --backlog=-5", 2, "cannot be negative"},
 		{"man", 0, ".TH"},
 		{"completion bash", 0, "complete "},
 		{"completion zsh", 0, "#compdef chat"},
 		{"completion fish", 0, "complete -c chat"},
+		{"__complete =rat host --limit", 0, "rate=\t"},
 		{"completion powershell", 0, "Register-ArgumentCompleter"},
-		{"completion", 2, "name one shell"},
-		{"completion tcsh", 2, "name one shell"},
-		{"nonsense", 2, `no command "nonsense"`},
-		{"--nonsense", 2, "hint: chat --help"},
-		{"host --nonsense", 2, "hint: chat host --help"},
-		{"host kitchen", 2, "chat host --help"},
+		{"completion", 2, "needs the name of one shell"},
+		{"completion tcsh", 2, "hint: bash, zsh, fish or powershell"},
+		{"nonsense", 2, `unknown command "nonsense"`},
+		{"--nonsense", 2, "unknown option --nonsense\nhint: chat --help"},
+		{"host --nonsense", 2, "unknown option --nonsense\nhint: chat host --help"},
+		{"host kitchen", 2, `unexpected argument "kitchen"; did you mean --room kitchen?` + "\nhint: chat host --help"},
+		{"host --backlog=many", 2, `invalid value "many" for option --backlog` + "\nhint: "},
+		{"host --limit sessions=5", 2, `unknown limit "sessions"` + "\nhint: chat help limits"},
+		{"host --limit line=10K", 2, "ambiguous\nhint: "},
+		{"host --limit write-timeout=30", 2, "the unit is missing\nhint: "},
+		{"host --limit connections=1.5", 2, "not a whole number\nhint: "},
+		{"host --max-sessions many", 2, `invalid value "many" for option --max-sessions` + "\nhint: use --limit connections=COUNT"},
+		{"host --history-keep 30d", 2, "--history-keep needs --history\n"},
+		{"host --history x --history-keep much", 2, `invalid --history-keep "much"` + "\nhint: "},
+		{"history x --since yesterday", 2, `invalid --since "yesterday"` + "\nhint: "},
+		{"history x --until much", 2, `invalid --until "much"` + "\nhint: "},
+		{"history x --grep (", 2, "invalid --grep: "},
+		{"history", 2, "needs one file, not 0\nhint: "},
+		{"host --files-dir x --no-files", 2, "exclude each other"},
+		{"host --files-dir x --no-web", 2, "--files-dir needs the web server"},
+		{"host --headless --log x", 2, "--log needs a member"},
 		{"host --backlog=-1", 2, "cannot be negative"},
 		{"host --rate=-1", 2, "cannot be negative"},
 		{"host --stall-timeout=-1s", 2, "cannot be negative"},
-		{"host --log-format=xml", 2, "text or json"},
+		{"host --log-format=xml", 2, "use text or json"},
 		{"host --room " + strings.Repeat("x", 101), 2, "at most 100 bytes"},
-		{"join a b", 2, "one room at a time"},
-		{"join a --addr x", 2, "not both"},
-		{"join --addr a:b:c", 2, "is no address"},
-		{"join --timeout", 2, "flag needs an argument"},
+		{"join a b", 2, "takes one room, not 2"},
+		{"join a --addr x", 2, "exclude each other"},
+		{"join --addr a:b:c", 2, `invalid address "a:b:c"`},
+		{"join --timeout", 2, "no value for option --timeout"},
 		{"rooms x", 2, "chat rooms --help"},
 		{"doctor x", 2, "chat doctor --help"},
-		{"join --addr 127.0.0.1:1", 1, "nobody listens at 127.0.0.1:1"},
+		{"join --addr 127.0.0.1:1", 1, "connection refused by 127.0.0.1:1"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			var out bytes.Buffer
 			code := run(t.Context(), append([]string{"chat"}, strings.Fields(test.args)...), &out, &out)
 			if code != test.code || !strings.Contains(out.String(), test.says) {
-				t.Errorf("exit code %d, want %d; it says\n%s\nwant %q in it", code, test.code, out.String(), test.says)
+				t.Errorf("exit code %d, want %d; output\n%s\nwant %q in it", code, test.code, out.String(), test.says)
 			}
-			if lines := strings.Count(out.String(), "\n"); code != 0 && lines > 2 {
+			if lines := strings.Count(out.String(), "\n"); code != 0 && lines != 2 {
 				t.Errorf("an error of %d lines:\n%s", lines, out.String())
 			}
 		})
@@ -169,7 +302,6 @@ func TestFlagsFirst(t *testing.T) {
 		"chat join kitchen -fn bob":                         "chat join -fn bob kitchen",
 		"chat join kitchen --nick=bob x":                    "chat join --nick=bob kitchen x",
 		"chat join -- --nick bob":                           "chat join -- --nick bob",
-		"chat join kitchen --generate-bash-completion":      "chat join kitchen --generate-bash-completion",
 		"chat nonsense x --y":                               "chat nonsense x --y",
 		"chat host --iface eth0 --headless --addr :1 stray": "chat host --iface eth0 --headless --addr :1 stray",
 	} {

@@ -33,6 +33,11 @@ func TestImports(t *testing.T) {
 		"web":             {"chat/relay", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
 		"discovery":       {"chat/relay/text", "chat/relay/wire"},
 		"doctor":          {"chat/relay/wire"},
+		"logging":         {},
+		"endpoint":        {"chat/relay/discovery", "chat/relay/text", "chat/relay/wire"},
+		"manual":          {"chat/relay/limits", "chat/relay/wire"},
+		"completion":      {"chat/relay/limits", "chat/relay/manual"},
+		"limits":          {"chat/relay", "chat/relay/files"},
 	} {
 		p, err := build.ImportDir(dir, 0)
 		if err != nil {

@@ -105,7 +105,7 @@ func (h *host) start() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	args := []string{"host", "--headless", "--room", "kitchen", "--addr", h.addr, "--no-discovery", "--rate", "0"}
+	args := []string{"host", "--headless", "--room", "kitchen", "--addr", h.addr, "--no-discovery", "--limit", "rate=none"}
 	h.cmd = exec.Command(bin, append(args, h.flags...)...)
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)

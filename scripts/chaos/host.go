@@ -47,7 +47,7 @@ func newHost(dir, program, history, addr string) (*host, error) {
 
 // hostFlags keep so little in memory that a client that reconnects after seconds is served
 // from the file.
-var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--rate", "0", "--keep", "1000"}
+var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--limit", "rate=none", "--limit", "memory-events=1000"}
 
 // start starts the host and does not wait until it listens.
 func (h *host) start() error {

@@ -26,15 +26,15 @@ import (
 	"chat/scripts/chattest"
 )
 
-// patience is how long a script waits for what should come at once; a busy machine
-// under the race detector is slow.
+// patience is how long a script waits for something that should happen at once. A busy
+// machine with the race detector is slow.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
 
-// testMain builds the program and puts it on the PATH.
+// testMain builds the program, puts it on the PATH and runs the tests.
 func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "chat-e2e")
 	if err != nil {
@@ -77,7 +77,7 @@ func TestScripts(t *testing.T) {
 func noNeg(cmd func(ts *testscript.TestScript, args []string)) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg {
-			ts.Fatalf("this command takes no !")
+			ts.Fatalf("this command cannot be negated")
 		}
 		cmd(ts, args)
 	}
@@ -89,7 +89,7 @@ func usage(ts *testscript.TestScript, ok bool, words string) {
 	}
 }
 
-// A stage is where one script plays: its processes by name.
+// A stage holds a script's environment and its processes, by name.
 type stage struct {
 	t         testscript.T
 	env       []string
@@ -100,13 +100,13 @@ type stageKey struct{}
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
 
-// setup makes the stage of a script. At the script's end what still runs is killed,
-// and data races that the program found in itself fail it.
+// setup creates the stage of a script. When the script ends, processes that still run are
+// killed, and data races that the race detector reported fail it.
 func setup(env *testscript.Env) error {
 	races := filepath.Join(env.WorkDir, "race")
-	env.Setenv("GORACE", "log_path="+races+" atexit_sleep_ms=20") // at each end it would sleep for a second
+	env.Setenv("GORACE", "log_path="+races+" atexit_sleep_ms=20") // instead of a second at each exit
 	env.Setenv("TERM", "xterm")
-	env.Setenv("CHAT_PLAIN", "1") // scripts/screentest looks at the screen
+	env.Setenv("CHAT_PLAIN", "1") // scripts/screentest tests the screen
 	env.Setenv("LC_ALL", "C.UTF-8")
 	env.Setenv("TZ", "UTC")
 	s := &stage{t: env.T(), env: env.Vars, processes: make(map[string]*process)}
@@ -127,13 +127,13 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// setenv sets a variable for the script and for the processes that start sets off.
+// setenv sets a variable for the script and for the processes that it starts.
 func (s *stage) setenv(ts *testscript.TestScript, key, value string) {
 	ts.Setenv(key, value)
 	s.env = append(s.env, key+"="+value)
 }
 
-// show puts what the processes printed into the log of a script that fails.
+// show logs the end of each process's output, for a script that fails.
 func (s *stage) show(ts *testscript.TestScript) {
 	for name := range s.processes {
 		for _, file := range []string{name + ".out", name + ".err"} {
@@ -146,22 +146,22 @@ func (s *stage) show(ts *testscript.TestScript) {
 
 // --- processes -------------------------------------------------------------------
 
-// A process is one that a script runs in the background. What it prints is in
-// NAME.out and NAME.err; of one on a terminal all is in NAME.out.
+// A process runs in the background. Its output is in NAME.out and NAME.err, or on a terminal
+// all in NAME.out.
 type process struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	tty   bool
-	ended chan struct{} // closed when it has ended and its output is written
+	ended chan struct{} // closed after it has ended and its output is written
 }
 
-// start runs args as name.
+// start runs a command as the process called name.
 func (s *stage) start(ts *testscript.TestScript, name string, tty bool, args []string) {
 	if old := s.processes[name]; old != nil {
 		select {
 		case <-old.ended:
 		default:
-			ts.Fatalf("%s still runs", name)
+			ts.Fatalf("%s is still running", name)
 		}
 	}
 	p := &process{cmd: exec.Command(args[0], args[1:]...), tty: tty, ended: make(chan struct{})}
@@ -187,7 +187,7 @@ func (p *process) onPipes(out *os.File, errPath string) error {
 		return err
 	}
 	defer errs.Close()
-	// An os.Pipe, not StdinPipe, which Wait would close under a writer.
+	// Not StdinPipe: Wait closes that one while the script may still write.
 	theirs, ours, err := os.Pipe()
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (p *process) onTerminal(out *os.File) error {
 	p.in = terminal
 	printed := make(chan struct{})
 	go func() {
-		io.Copy(out, terminal) // ends with an error when nobody has the terminal any more
+		io.Copy(out, terminal) // ends with an error once the last process has closed the terminal
 		out.Close()
 		close(printed)
 	}()
@@ -228,7 +228,7 @@ func (p *process) onTerminal(out *os.File) error {
 	return nil
 }
 
-// kill ends the process, and with it those it started: each leads a process group.
+// kill kills the process and those that it started: each is the leader of a process group.
 func (p *process) kill() {
 	defer p.in.Close()
 	select {
@@ -240,29 +240,29 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// process returns the one called name.
+// process returns the process called name.
 func (s *stage) process(ts *testscript.TestScript, name string) *process {
 	p := s.processes[name]
 	if p == nil {
-		ts.Fatalf("there is no process %s", name)
+		ts.Fatalf("no process %s", name)
 	}
 	return p
 }
 
-// await tries until ok. It fails the script when that takes too long.
+// await waits until ok returns true. After patience it fails the script.
 func await(ts *testscript.TestScript, what string, ok func() bool) {
 	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			stageOf(ts).show(ts)
-			ts.Fatalf("%s: not within %v", what, patience)
+			ts.Fatalf("%s: nothing after %v", what, patience)
 		}
 	}
 }
 
 // --- the commands ----------------------------------------------------------------
 
-// cmdNeed: need PROGRAM... skips the script where one of them is not installed. The
-// program "netns" is the right to make a network namespace.
+// cmdNeed: need PROGRAM... skips the script if one of the programs is not installed. The
+// program "netns" stands for the right to make a network namespace.
 func cmdNeed(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) > 0, "need PROGRAM...")
 	for _, program := range args {
@@ -271,22 +271,22 @@ func cmdNeed(ts *testscript.TestScript, args []string) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if out, err := exec.CommandContext(ctx, "unshare", "-rn", "true").CombinedOutput(); err != nil {
-				why = fmt.Sprintf("no network namespace can be made here: unshare -rn: %v %s", err, out)
+				why = fmt.Sprintf("cannot make a network namespace: unshare -rn: %v %s", err, out)
 			}
 		} else if _, err := exec.LookPath(program); err != nil {
-			why = "there is no " + program
+			why = program + " is not installed"
 		}
 		switch {
 		case why == "":
 		case os.Getenv("CI") == "true":
-			ts.Fatalf("this script has to run under CI: %s", why)
+			ts.Fatalf("required with CI=true: %s", why)
 		default:
 			stageOf(ts).t.Skip(why)
 		}
 	}
 }
 
-// cmdPort: port VAR puts a TCP port that is free on the loopback into $VAR.
+// cmdPort: port VAR sets $VAR to a TCP port that is free on the loopback interface.
 func cmdPort(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) == 1, "port VAR")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -295,7 +295,8 @@ func cmdPort(ts *testscript.TestScript, args []string) {
 	ts.Check(ln.Close())
 }
 
-// cmdStart: start NAME COMMAND... runs a command in the background. Its stdin is open.
+// cmdStart: start NAME COMMAND... runs a command in the background. Its stdin is an open
+// pipe.
 func cmdStart(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) > 1, "start NAME COMMAND...")
 	stageOf(ts).start(ts, args[0], false, args[1:])
@@ -307,19 +308,19 @@ func cmdTTY(ts *testscript.TestScript, args []string) {
 	stageOf(ts).start(ts, args[0], true, args[1:])
 }
 
-// cmdHost: host [FLAG]... starts a headless host as the process host and waits for it as
-// opened does.
+// cmdHost: host [FLAG]... starts a headless host as the process host, and waits until its
+// room is open; see cmdOpened.
 func cmdHost(ts *testscript.TestScript, args []string) {
 	host := append([]string{"chat", "host", "--headless", "--no-discovery", "--addr", "127.0.0.1:0"}, args...)
 	stageOf(ts).start(ts, "host", false, host)
 	cmdOpened(ts, []string{"host"})
 }
 
-// address is where a host tells its address: in its log, or on its terminal.
+// address matches a host's address in its log or on its terminal.
 var address = regexp.MustCompile(`(?:address"?[=:]"?|chat join --addr )([^\s"]+:\d+)`)
 
 // cmdOpened: opened NAME waits until the host NAME has opened its room, and sets $ADDR and
-// $PORT to where it is.
+// $PORT to its address.
 func cmdOpened(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) == 1, "opened NAME")
 	p := stageOf(ts).process(ts, args[0])
@@ -333,7 +334,7 @@ func cmdOpened(ts *testscript.TestScript, args []string) {
 		select {
 		case <-p.ended:
 			if found == nil {
-				ts.Fatalf("the host has ended; it said\n%s", ts.ReadFile(file))
+				ts.Fatalf("the host has ended; its output:\n%s", ts.ReadFile(file))
 			}
 		default:
 		}
@@ -345,7 +346,7 @@ func cmdOpened(ts *testscript.TestScript, args []string) {
 	stageOf(ts).setenv(ts, "PORT", port)
 }
 
-// cmdType: type [-n] NAME TEXT... types a line: TEXT, then Enter, which -n leaves out.
+// cmdType: type [-n] NAME TEXT... types TEXT and, without -n, Enter.
 func cmdType(ts *testscript.TestScript, args []string) {
 	unfinished := len(args) > 0 && args[0] == "-n"
 	if unfinished {
@@ -364,21 +365,21 @@ func cmdType(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 }
 
-// cmdPress: press NAME ^KEY presses Ctrl and a key on the terminal of NAME.
+// cmdPress: press NAME ^KEY presses Ctrl and KEY on the terminal of NAME.
 func cmdPress(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) == 2 && len(args[1]) == 2 && args[1][0] == '^', "press NAME ^KEY")
 	_, err := stageOf(ts).process(ts, args[0]).in.Write([]byte{args[1][1] & 0x1f})
 	ts.Check(err)
 }
 
-// cmdEOF: eof NAME ends the stdin of NAME.
+// cmdEOF: eof NAME closes the stdin of NAME.
 func cmdEOF(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) == 1, "eof NAME")
 	ts.Check(stageOf(ts).process(ts, args[0]).in.Close())
 }
 
-// cmdWaitline: waitline [-count=N] FILE REGEX waits until a line of FILE matches, or N do.
-// The \r that ends a line on a terminal is no part of it.
+// cmdWaitline: waitline [-count=N] FILE REGEX waits until N lines of FILE match; one without
+// -count. The \r that ends a line on a terminal is not part of it.
 func cmdWaitline(ts *testscript.TestScript, args []string) {
 	count := 1
 	if n, ok := strings.CutPrefix(args[0], "-count="); ok {
@@ -405,7 +406,7 @@ func cmdWaitline(ts *testscript.TestScript, args []string) {
 	})
 }
 
-// signals are those that a script can send.
+// signals holds the signals that a script can send, by name.
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill, "STOP": syscall.SIGSTOP}
 
 // cmdSignal: signal NAME INT|TERM|KILL|STOP sends a signal to NAME.
@@ -415,7 +416,7 @@ func cmdSignal(ts *testscript.TestScript, args []string) {
 }
 
 // cmdEnds: ends [-within TIME] NAME [CODE] waits until NAME has ended, and checks its exit
-// code; -1 is that of one which a signal ended.
+// code, which is -1 if a signal killed it.
 func cmdEnds(ts *testscript.TestScript, args []string) {
 	limit := patience
 	if len(args) > 1 && args[0] == "-within" {
@@ -430,11 +431,11 @@ func cmdEnds(ts *testscript.TestScript, args []string) {
 	case <-p.ended:
 	case <-time.After(limit):
 		stageOf(ts).show(ts)
-		ts.Fatalf("%s has not ended within %v", args[0], limit)
+		ts.Fatalf("%s is still running after %v", args[0], limit)
 	}
 	p.in.Close()
 	if got := strconv.Itoa(p.cmd.ProcessState.ExitCode()); len(args) == 2 && got != args[1] {
 		stageOf(ts).show(ts)
-		ts.Fatalf("%s ended with exit code %s, want %s", args[0], got, args[1])
+		ts.Fatalf("exit code of %s is %s, want %s", args[0], got, args[1])
 	}
 }

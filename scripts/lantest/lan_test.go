@@ -155,7 +155,7 @@ func TestCutAndHealedCableLosesNothing(t *testing.T) {
 				t.Skip("takes more than a minute")
 			}
 			l := newLab(t, "4")
-			l.host(1, "kitchen", "--rate", "0")
+			l.host(1, "kitchen", "--limit", "rate=none")
 			members := map[string]*process{"bob": l.join(2, "bob"), "carol": l.join(3, "carol")}
 			dave := l.join(4, "dave")
 			n := 0

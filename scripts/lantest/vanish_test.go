@@ -18,7 +18,7 @@ func TestVanishedPeer(t *testing.T) {
 	for name, inFlight := range map[string]bool{"idle": false, "data in flight": true} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, "3")
-			host := l.host(1, "kitchen", "--dead-peer-timeout", "3s")
+			host := l.host(1, "kitchen", "--limit", "keepalive-timeout=3s")
 			l.awaitListening(1, wire.DefaultPort)
 			lost := l.start(2, "nc", "10.77.0.1", fmt.Sprint(wire.DefaultPort))
 			lost.awaitOutput("Welcome", soon)
@@ -33,7 +33,7 @@ func TestVanishedPeer(t *testing.T) {
 				}
 				return strings.Contains(stayer.stdoutText(), `"type":"leave"`)
 			})
-			t.Logf("noticed after %v, --dead-peer-timeout 3s", time.Since(cut).Round(100*time.Millisecond))
+			t.Logf("noticed after %v, --limit keepalive-timeout=3s", time.Since(cut).Round(100*time.Millisecond))
 			if strings.Contains(host.stderrText(), "level=ERROR") {
 				t.Errorf("the host logged an error:\n%s", host.stderrText())
 			}

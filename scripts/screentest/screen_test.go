@@ -63,7 +63,7 @@ func TestArriving(t *testing.T) {
 	term.Wait(`^› Address:`)
 	term.Type("127.0.0.1:1")
 	term.Press("Enter")
-	term.Wait(`nobody listens at 127.0.0.1:1`, `^› Address: 127.0.0.1:1$`)
+	term.Wait(`connection refused by 127.0.0.1:1`, `^› Address: 127.0.0.1:1$`)
 	term.Press("C-u")
 	term.Type(h.addr)
 	term.Press("Enter")
@@ -150,7 +150,7 @@ func rowsOf(screen string) []string { return strings.Split(screen, "\n") }
 
 // What is older than the backlog is fetched when one scrolls past the top.
 func TestOlderThanTheBacklog(t *testing.T) {
-	h := startHost(t, "--rate", "0")
+	h := startHost(t, "--limit", "rate=none")
 	g := h.guest("guest")
 	time.Sleep(500 * time.Millisecond)
 	for n := range 500 {
@@ -171,7 +171,7 @@ func TestOlderThanTheBacklog(t *testing.T) {
 
 // A large paste is asked about, and then sent whole; a small one is one message.
 func TestPaste(t *testing.T) {
-	h := startHost(t, "--rate", "0")
+	h := startHost(t, "--limit", "rate=none")
 	a, b := open(t, 80, 24), open(t, 80, 24)
 	h.join(a, "alice")
 	h.join(b, "bob")
@@ -236,7 +236,7 @@ func TestHostComesBack(t *testing.T) {
 
 // Nobody draws outside their own lines.
 func TestHostilePeer(t *testing.T) {
-	h := startHost(t, "--rate", "0")
+	h := startHost(t, "--limit", "rate=none")
 	term := open(t, 80, 24)
 	h.join(term, "bob")
 	g := h.guest("mallory")

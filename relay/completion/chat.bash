@@ -1,0 +1,8 @@
+# source <(chat completion bash)
+_chat() {
+  local IFS=$'\n'
+  COMPREPLY=($("${COMP_WORDS[0]}" __complete "=${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null))
+  COMPREPLY=("${COMPREPLY[@]%%$'\t'*}")
+  [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
+}
+complete -o bashdefault -o default -F _chat chat

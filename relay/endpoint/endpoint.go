@@ -1,0 +1,183 @@
+// Package endpoint deals with the network addresses of a host: it parses and completes the
+// ones that people type, listens on one, and lists those at which others reach the listener.
+package endpoint
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"chat/relay/discovery"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// An AddressError reports a malformed address.
+type AddressError struct {
+	Address string
+	Listen  bool // it was to be listened on, not joined
+}
+
+func (e *AddressError) Error() string {
+	if e.Listen {
+		return fmt.Sprintf("%s\nhint: e.g. --addr :%d or --addr 192.168.1.5:%[2]d", e.Problem(), wire.DefaultPort)
+	}
+	return fmt.Sprintf("%s\nhint: e.g. --addr 192.168.1.5, --addr 192.168.1.5:%d, --addr [fe80::1%%eth0]:%[2]d or --addr laptop.local", e.Problem(), wire.DefaultPort)
+}
+
+// Problem returns what happened, without a hint.
+func (e *AddressError) Problem() string { return fmt.Sprintf("invalid address %q", e.Address) }
+
+// Parse completes an address to "host:port". It takes an IP address or a name, with or
+// without a port, and an IPv6 address with or without brackets. The error is an
+// [*AddressError].
+func Parse(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	bare := s
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		bare = s[1 : len(s)-1]
+	}
+	port := strconv.Itoa(wire.DefaultPort)
+	if ip, err := netip.ParseAddr(bare); err == nil {
+		return net.JoinHostPort(ip.String(), port), nil
+	}
+	host := s
+	if strings.ContainsAny(s, ":[]") {
+		var err error
+		if host, port, err = net.SplitHostPort(s); err != nil {
+			return "", &AddressError{Address: s}
+		}
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strings.ContainsAny(host, "/@ []\t") {
+		return "", &AddressError{Address: s}
+	}
+	if host == "" {
+		if s == "" {
+			return "", &AddressError{Address: s}
+		}
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// fallbackPorts is how many ports after the default one Listen tries.
+const fallbackPorts = 9
+
+// Listen listens on addr: "HOST:PORT", ":PORT", a port, or a host, which gets the default
+// port. For "" it listens on all addresses at the default port, or if that is in use at
+// one of the next, or at any; fallback reports that it was. A malformed address is an
+// [*AddressError].
+func Listen(addr string) (ln net.Listener, fallback bool, err error) {
+	if addr != "" {
+		ln, err = listenOn(withPort(addr))
+		return ln, false, err
+	}
+	for n := range fallbackPorts + 2 {
+		port := wire.DefaultPort + n
+		if n > fallbackPorts {
+			port = 0
+		}
+		if ln, err = net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port))); err == nil {
+			return ln, n > 0, nil
+		}
+	}
+	return nil, false, fmt.Errorf("cannot listen on port %d: %w\nhint: choose another with --addr :PORT", wire.DefaultPort, Cause(err))
+}
+
+// withPort completes an address: it adds the colon before a lone port, or the default port.
+func withPort(addr string) string {
+	if _, err := strconv.Atoi(addr); err == nil {
+		return ":" + addr
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return net.JoinHostPort(strings.Trim(addr, "[]"), strconv.Itoa(wire.DefaultPort))
+	}
+	return addr
+}
+
+func listenOn(addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err == nil {
+		return ln, nil
+	}
+	unknown, isDNS := errors.AsType[*net.DNSError](err)
+	_, malformed := errors.AsType[*net.AddrError](err)
+	switch {
+	case isDNS && unknown.IsNotFound && strings.HasPrefix(addr, unknown.Name+":"):
+		return nil, fmt.Errorf("unknown host %q\nhint: listen on all addresses of this machine with --addr :PORT", unknown.Name)
+	case isDNS, malformed:
+		return nil, &AddressError{Address: addr, Listen: true}
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("cannot listen on %s: this machine does not have that address\nhint: listen on all addresses of this machine with --addr :PORT", addr)
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w\nhint: choose another port, or leave out --addr to use the next free one", addr, Cause(err))
+}
+
+// Cause returns the innermost error of a network error, without the layers that repeat
+// the address.
+func Cause(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+	if call, ok := errors.AsType[*os.SyscallError](err); ok {
+		err = call.Err
+	}
+	return err
+}
+
+// Port returns the port that ln listens on, which must be a TCP listener.
+func Port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
+
+// BoundTo returns the address that ln listens on, or the zero Addr if it is all of them.
+func BoundTo(ln net.Listener) netip.Addr {
+	at := ln.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	if at.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return at
+}
+
+// Reachable returns the "host:port" addresses at which others can reach ln, the best one
+// first; at least one.
+func Reachable(ln net.Listener) []string {
+	port := strconv.Itoa(Port(ln))
+	if at := BoundTo(ln); at.IsValid() {
+		return []string{net.JoinHostPort(at.String(), port)}
+	}
+	addrs := discovery.Addresses()
+	if len(addrs) == 0 { // without a network, programs on this machine can still join
+		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	}
+	reachable := make([]string, len(addrs))
+	for i, at := range addrs {
+		reachable[i] = net.JoinHostPort(at.String(), port)
+	}
+	return reachable
+}
+
+// MachineName returns this machine's name without its domain, or "chat".
+func MachineName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "chat"
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return cmp.Or(text.Clean(name), "chat")
+}
+
+// MachineNames returns the names by which others may know this machine: the full, the
+// short and the mDNS one.
+func MachineNames() []string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return nil
+	}
+	short, _, _ := strings.Cut(name, ".")
+	return []string{name, short, short + ".local"}
+}

@@ -1,0 +1,153 @@
+// Package logging writes the host's log lines without ever making the room wait.
+//
+// A [Queue] stands between the logger and its output: a stopped terminal, a full pipe or
+// a hung disk costs log lines, which are counted, and not time. [Lines] feeds warnings to
+// the host's own screen instead.
+package logging
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say which log records are written, and how. The zero value writes records of
+// level Info and above as text, each with its time and level.
+type Options struct {
+	Level slog.Level // the lowest level written
+	JSON  bool       // JSON lines instead of key=value text
+	Bare  bool       // leave out time and level, for a screen that shows its own
+}
+
+// New returns a logger that writes to out as opts say.
+func New(out io.Writer, opts Options) *slog.Logger {
+	handler := &slog.HandlerOptions{Level: opts.Level}
+	if opts.Bare {
+		handler.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
+	if opts.JSON {
+		return slog.New(slog.NewJSONHandler(out, handler))
+	}
+	return slog.New(slog.NewTextHandler(out, handler))
+}
+
+const (
+	// QueueLines is how many log lines wait for the output before further ones are dropped.
+	QueueLines = 1000
+
+	// closeTimeout is how long Close waits for the last lines to be written.
+	closeTimeout = 500 * time.Millisecond
+)
+
+// A Queue passes log lines on to an output. Lines that do not fit are dropped and
+// counted; the next line written is preceded by their number. All methods may be called
+// concurrently.
+type Queue struct {
+	out     io.Writer
+	lines   chan []byte // never closed: a late Write must not panic
+	dropped atomic.Int64
+
+	closing chan struct{} // closed by Close
+	close   sync.Once     // guards closing
+	written chan struct{} // closed by run when it has written the last line
+}
+
+// NewQueue returns a Queue that writes to out, one line per Write, until it is closed.
+func NewQueue(out io.Writer) *Queue {
+	q := &Queue{
+		out:     out,
+		lines:   make(chan []byte, QueueLines),
+		closing: make(chan struct{}),
+		written: make(chan struct{}),
+	}
+	go q.run() // until Close; if it hangs in a write, it ends with the program
+	return q
+}
+
+// Write queues a copy of line. It never blocks and never fails. After Close it drops line.
+func (q *Queue) Write(line []byte) (int, error) {
+	select {
+	case <-q.closing:
+		return len(line), nil
+	default:
+	}
+	select {
+	case q.lines <- bytes.Clone(line):
+	default:
+		q.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+// run writes the queued lines until the queue is closed and empty.
+func (q *Queue) run() {
+	defer close(q.written)
+	for {
+		select {
+		case line := <-q.lines:
+			q.writeLine(line)
+		case <-q.closing:
+			q.drain()
+			return
+		}
+	}
+}
+
+// drain writes the lines that were queued before Close, and reports the dropped ones.
+func (q *Queue) drain() {
+	for {
+		select {
+		case line := <-q.lines:
+			q.writeLine(line)
+		default:
+			q.reportDropped()
+			return
+		}
+	}
+}
+
+func (q *Queue) writeLine(line []byte) {
+	q.reportDropped()
+	q.out.Write(line)
+}
+
+func (q *Queue) reportDropped() {
+	if n := q.dropped.Swap(0); n > 0 {
+		fmt.Fprintf(q.out, "%d log lines dropped: the output is too slow\n", n)
+	}
+}
+
+// Close stops accepting lines and waits up to half a second until the queued ones are
+// written. It may be called more than once.
+func (q *Queue) Close() {
+	q.close.Do(func() { close(q.closing) })
+	select {
+	case <-q.written:
+	case <-time.After(closeTimeout):
+	}
+}
+
+// Lines is a channel of log lines for a screen. It is an [io.Writer]: each Write sends one
+// line without its newline, or drops it if the channel is full.
+type Lines chan string
+
+// NewLines returns a channel that holds up to [QueueLines] lines.
+func NewLines() Lines { return make(Lines, QueueLines) }
+
+func (l Lines) Write(line []byte) (int, error) {
+	select {
+	case l <- strings.TrimSpace(string(line)):
+	default:
+	}
+	return len(line), nil
+}
