@@ -379,7 +379,7 @@ func TestPipeTellsOfRefusedLines(t *testing.T) {
 	boss.Flush(t.Context())
 	time.Sleep(100 * time.Millisecond) // until the host has done it
 	io.WriteString(s.in, "after\n")
-	s.err.waitFor(t, "! the hosting person muted you")
+	s.err.waitFor(t, "! an operator muted you")
 	s.in.Close()
 	if err := s.wait(t); err == nil || err.Error() != "the host rejected 1 line" {
 		t.Errorf("join: %v", err)
