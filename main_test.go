@@ -1,21 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"flag"
 	"fmt"
-	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/urfave/cli/v2"
-
-	"chat/relay"
-	"chat/relay/screen"
-	"chat/relay/wire"
 )
 
 var update = flag.Bool("update", false, "write the table of flags into README.md")
@@ -56,40 +49,6 @@ func TestReadmeListsEveryFlag(t *testing.T) {
 		return
 	}
 	t.Errorf("README.md lists other flags than --help; go test -run Readme -update . writes it anew:\n%s", want.String())
-}
-
-// What the screen hints at while somebody types is what the host understands.
-func TestScreenKnowsTheHostsCommands(t *testing.T) {
-	srv := relay.New(relay.Options{HostToken: "hosting-person"})
-	ours, theirs := net.Pipe()
-	done := make(chan struct{})
-	go func() { srv.ServeConn(t.Context(), theirs); close(done) }()
-	defer func() { ours.Close(); <-done }()
-	fmt.Fprintln(ours, `{"type":"hello","nick":"alice","token":"hosting-person"}`)
-	lines := bufio.NewScanner(ours)
-	lines.Scan() // the welcome
-	fmt.Fprintln(ours, `{"type":"help"}`)
-	var usages []string
-	for lines.Scan() {
-		e, err := wire.ParseEvent(lines.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Type != wire.TypeNotice {
-			continue
-		}
-		for _, line := range strings.Split(e.Text, "\n")[1:] {
-			usage, _, _ := strings.Cut(line, "  ")
-			usages = append(usages, strings.TrimSpace(usage))
-		}
-		break
-	}
-	want := screen.HostUsages()
-	slices.Sort(usages)
-	slices.Sort(want)
-	if !slices.Equal(usages, want) {
-		t.Errorf("the host has\n%q\nthe screen\n%q", usages, want)
-	}
 }
 
 // placeholderOf splits a usage text with a `NAME` in it, as urfave/cli does.

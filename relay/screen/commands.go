@@ -3,86 +3,34 @@ package screen
 import (
 	"strings"
 	"unicode"
+
+	"chat/relay/wire"
 )
 
-// A command is what can be typed behind a slash. The table is for completing, hints
-// and help; what the host carries out, it checks itself.
-type command struct {
-	name string
-	args string // as help has them
-	help string
-	host bool // for the hosting person alone
-	own  bool // the screen's: the host does not know it. Those of locals that are not, it does
+// isOffered reports whether completion and help list c.
+func isOffered(c *wire.Command, operator bool) bool {
+	return (c.Local == 0 || c.Local&wire.Screen != 0) && (!c.Operator || operator)
 }
 
-var commands = []command{
-	{name: "nick", args: "NAME", help: "be called NAME"},
-	{name: "me", args: "TEXT", help: "say what you do: /me waves"},
-	{name: "msg", args: "NICK TEXT", help: "say something to NICK alone"},
-	{name: "r", args: "TEXT", help: "answer who last said something to you alone", own: true},
-	{name: "who", help: "list who is here"},
-	{name: "members", help: "show who is here beside the talk, or no longer", own: true},
-	{name: "topic", args: "[TEXT]", help: "show the topic, or set it (- clears it)"},
-	{name: "search", args: "WORDS", help: "walk through what was said with all of WORDS in it"},
-	{name: "history", args: "[N]", help: "show the last N messages again, 50 unless told"},
-	{name: "copy", args: "[N]", help: "put the last N messages into the clipboard", own: true},
-	{name: "export", args: "FILE", help: "write the talk so far, as text or JSON lines (.jsonl)", own: true},
-	{name: "send", args: "PATH", help: "send a file (Tab completes its path)", own: true},
-	{name: "get", args: "[N [DIR]]", help: "get file N, or the last one, into DIR", own: true},
-	{name: "files", help: "list the files that were sent", own: true},
-	{name: "invite", help: "show how others come in", own: true},
-	{name: "ignore", args: "[NICK]", help: "hear no more of NICK, or list whom you ignore"},
-	{name: "unignore", args: "NICK", help: "hear NICK again"},
-	{name: "quit", args: "[TEXT]", help: "leave"},
-	{name: "help", help: "show keys and commands"},
-	{name: "kick", args: "NICK [REASON]", help: "end the session of NICK", host: true},
-	{name: "ban", args: "NICK|IP [REASON]", help: "end it and keep NICK and its address out", host: true},
-	{name: "unban", args: "NICK|IP", help: "let NICK or the address in again", host: true},
-	{name: "mute", args: "NICK", help: "let NICK listen only", host: true},
-	{name: "unmute", args: "NICK|IP", help: "let NICK speak again", host: true},
-	{name: "bans", help: "list who is banned and who is muted", host: true},
-}
-
-func (c *command) usage() string { return strings.TrimSpace("/" + c.name + " " + c.args) }
-
-// HostUsages returns how the commands that the host carries out are typed, for the
-// test that holds them to the host's own table.
-func HostUsages() (usages []string) {
-	for i := range commands {
-		if !commands[i].own {
-			usages = append(usages, commands[i].usage())
-		}
-	}
-	return usages
-}
-
-func commandNamed(name string) *command {
-	for i := range commands {
-		if commands[i].name == name {
-			return &commands[i]
-		}
-	}
-	return nil
-}
-
-// commandsLike returns those whose names begin so.
-func commandsLike(name string, host bool) (like []*command) {
-	for i := range commands {
-		if c := &commands[i]; strings.HasPrefix(c.name, name) && (!c.host || host) {
+// commandsLike returns the offered commands whose names start with prefix.
+func commandsLike(prefix string, operator bool) (like []*wire.Command) {
+	for i := range wire.Commands {
+		if c := &wire.Commands[i]; strings.HasPrefix(c.Name, prefix) && isOffered(c, operator) {
 			like = append(like, c)
 		}
 	}
 	return like
 }
 
-// takesNick reports whether the first argument of a command is somebody's nick.
+// takesNick reports whether the first argument of the command called name is the nick
+// of a member.
 func takesNick(name string) bool {
-	c := commandNamed(name)
-	return c != nil && strings.HasPrefix(strings.TrimPrefix(c.args, "["), "NICK")
+	c := wire.CommandNamed(name)
+	return c != nil && len(c.Args) > 0 && strings.HasPrefix(c.Args[0].Name, "NICK")
 }
 
-// parseTyped tells what text is: a command with its name and the rest, or what is to
-// be said. A slash that is doubled is one.
+// parseTyped splits text into the name and the rest of a command. If it is not a command,
+// rest is the message to send: text, with a doubled slash at its start made one.
 func parseTyped(text string) (name, rest string, isCommand bool) {
 	if strings.HasPrefix(text, "//") {
 		return "", text[1:], false
@@ -97,25 +45,25 @@ func parseTyped(text string) (name, rest string, isCommand bool) {
 	return strings.ToLower(name), rest, true
 }
 
-// hint is what is shown while a command is typed: how it goes on, or which there
-// are; "" for what is no command.
-func hint(text string, host bool) string {
+// commandHint returns the line shown while a command is typed: its usage and help, or the
+// commands that start with what is there; "" if text is not a command.
+func commandHint(text string, operator bool) string {
 	name, _, isCommand := parseTyped(text)
 	if !isCommand {
 		return ""
 	}
-	if c := commandNamed(name); c != nil {
-		if c.host && !host {
-			return c.usage() + "  is for the hosting person alone"
+	if c := wire.CommandNamed(name); c != nil {
+		if c.Operator && !operator {
+			return c.Usage() + "  only operators can use it"
 		}
-		return c.usage() + "  " + c.help
+		return c.Usage() + "  " + c.Help
 	}
 	var names []string
-	for _, c := range commandsLike(name, host) {
-		names = append(names, "/"+c.name)
+	for _, c := range commandsLike(name, operator) {
+		names = append(names, "/"+c.Name)
 	}
 	if len(names) == 0 || strings.ContainsFunc(text, unicode.IsSpace) {
-		return "there is no command /" + name + "; // at the start says a slash"
+		return "unknown command /" + name + "; start with // to send a slash"
 	}
 	return strings.Join(names, " ")
 }

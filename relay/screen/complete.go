@@ -118,11 +118,11 @@ func completeNick(word, suffix string, nicks []string) (fits []completion) {
 
 func completeCommand(name string, host bool) (fits []completion) {
 	for _, cmd := range commandsLike(name, host) {
-		text := "/" + cmd.name
-		if cmd.args != "" {
+		text := "/" + cmd.Name
+		if len(cmd.Args) > 0 {
 			text += " "
 		}
-		fits = append(fits, completion{text, "/" + cmd.name})
+		fits = append(fits, completion{text, "/" + cmd.Name})
 	}
 	return fits
 }

@@ -87,7 +87,7 @@ func (t *talk) hint() string {
 	case lines > countLinesFrom:
 		return wire.Counted(wire.MessageLines-lines, "line is", "lines are") + " left"
 	default:
-		return hint(text, t.host)
+		return commandHint(text, t.host)
 	}
 }
 

@@ -52,10 +52,8 @@ func helpPage(r ruler, columns, rows int, host bool) []string {
 		lines = append(lines, r.fit(k[0], 21)+" "+k[1])
 	}
 	lines = append(lines, "")
-	for _, c := range commands {
-		if !c.host || host {
-			lines = append(lines, r.fit(c.usage(), 21)+" "+c.help)
-		}
+	for _, c := range commandsLike("", host) {
+		lines = append(lines, r.fit(c.Usage(), 21)+" "+c.Help)
 	}
 	if len(lines) > rows && columns >= 100 {
 		half := (len(lines) + 1) / 2

@@ -14,23 +14,28 @@ import (
 	"chat/relay/wire"
 )
 
-// locals are the commands that the screen carries out by itself; the host has the rest.
-var locals map[string]func(t *talk, m *model, rest string) tea.Cmd
+// A commandFunc carries out a command; rest is what was typed after its name.
+type commandFunc func(t *talk, m *model, rest string) tea.Cmd
 
-func init() { // help reads the table that it is in
-	locals = map[string]func(t *talk, m *model, rest string) tea.Cmd{
-		"help":    func(t *talk, m *model, _ string) tea.Cmd { return t.help(m) },
-		"search":  (*talk).find,
-		"copy":    (*talk).copy,
-		"export":  (*talk).export,
-		"send":    (*talk).sendFile,
-		"get":     (*talk).getFile,
-		"files":   (*talk).listFiles,
-		"invite":  func(t *talk, m *model, _ string) tea.Cmd { return t.invite(m) },
-		"members": func(t *talk, m *model, _ string) tea.Cmd { t.people.shown = !t.people.shown; return nil },
-		"r":       (*talk).reply,
-		"quit":    (*talk).quit,
-	}
+// screenCommands are the commands that [wire.Commands] leaves to the screen.
+var screenCommands = map[string]commandFunc{
+	"copy":    (*talk).copy,
+	"export":  (*talk).export,
+	"send":    (*talk).sendFile,
+	"get":     (*talk).getFile,
+	"files":   (*talk).listFiles,
+	"invite":  func(t *talk, m *model, _ string) tea.Cmd { return t.invite(m) },
+	"members": func(t *talk, m *model, _ string) tea.Cmd { t.people.shown = !t.people.shown; return nil },
+	"r":       (*talk).reply,
+}
+
+// hostCommandsHere are commands that the host would carry out, and the screen has a
+// better way: help is a page, a search walks from hit to hit, and quit warns first if
+// messages would be lost.
+var hostCommandsHere = map[string]commandFunc{
+	"help":   func(t *talk, m *model, _ string) tea.Cmd { return t.help(m) },
+	"search": (*talk).find,
+	"quit":   (*talk).quit,
 }
 
 // quit leaves, perhaps with a word.

@@ -458,7 +458,11 @@ func (t *talk) enter(m *model) tea.Cmd {
 	t.view.forgetUnread()
 	name, rest, isCommand := parseTyped(text)
 	if isCommand {
-		if run, ok := locals[name]; ok {
+		run := screenCommands[name]
+		if run == nil {
+			run = hostCommandsHere[name]
+		}
+		if run != nil {
 			t.editor.sent()
 			return run(t, m, strings.TrimSpace(rest))
 		}
