@@ -498,7 +498,7 @@ func hostOnScreen(ctx context.Context, srv *relay.Server, opts hostOptions, tran
 	defer served.Wait()
 	how := screen.Options{
 		Place:   &screen.Place{Title: srv.Info().Title, ID: srv.Info().ID},
-		Hosting: true, Ways: ways, NoPage: opts.NoWeb, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
+		Hosting: true, Addrs: ways, NoPage: opts.NoWeb, Discovered: !opts.NoDiscovery, Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse,
 	}
 	return talkOnScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
 		return enter(ctx, srv, opts, &served)

@@ -245,7 +245,7 @@ func talkOnScreen(ctx context.Context, how screen.Options, transcript *plain.Tra
 		joined <- c
 		return c, nil
 	}
-	how.Said = transcript.Add
+	how.Record = transcript.Add
 	unsent, err := screen.Run(ctx, how)
 	var c *client.Client
 	select {

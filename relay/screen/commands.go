@@ -1,11 +1,53 @@
 package screen
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
+	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
+
+// A commandFunc carries out a command; rest is what was typed after its name.
+type commandFunc func(c *conversation, rest string) tea.Cmd
+
+// screenCommands are the commands that [wire.Commands] leaves to the screen.
+var screenCommands = map[string]commandFunc{
+	"copy":    copyMessages,
+	"export":  export,
+	"send":    upload,
+	"get":     download,
+	"files":   listUploads,
+	"invite":  invite,
+	"members": func(c *conversation, _ string) tea.Cmd { c.members.toggle(); return nil },
+	"r":       reply,
+}
+
+// hostCommandsHere are commands that the host would carry out, and the screen has a
+// better way: help is a page, a search moves from hit to hit, and quit warns first if
+// messages would be lost.
+var hostCommandsHere = map[string]commandFunc{
+	"help":   func(c *conversation, _ string) tea.Cmd { openHelp(c); return nil },
+	"search": func(c *conversation, words string) tea.Cmd { c.search.start(words); return nil },
+	"quit":   quit,
+}
+
+// commandHere returns the function of a command that the screen carries out, or nil.
+func commandHere(name string) commandFunc {
+	if run := screenCommands[name]; run != nil {
+		return run
+	}
+	return hostCommandsHere[name]
+}
 
 // isOffered reports whether completion and help list c.
 func isOffered(c *wire.Command, operator bool) bool {
@@ -66,4 +108,130 @@ func commandHint(text string, operator bool) string {
 		return "unknown command /" + name + "; start with // to send a slash"
 	}
 	return strings.Join(names, " ")
+}
+
+// quit leaves, with a last message if there is one.
+func quit(c *conversation, message string) tea.Cmd {
+	if n := c.pending(); n > 0 && time.Since(c.leaveAsked) > leaveWithin {
+		c.leaveAsked = time.Now()
+		c.flash = wire.Counted(n, "message", "messages") + " not delivered; /quit again to leave"
+		return nil
+	}
+	if message != "" {
+		c.room.Do(c.m.ctx, wire.Request{Type: "command", Text: "/quit " + text.Clean(message)}) // if it fails, we leave without it
+	}
+	return c.m.quit()
+}
+
+// reply sends a private message to the sender of the last one.
+func reply(c *conversation, message string) tea.Cmd {
+	switch {
+	case c.replyTo == "":
+		c.show(kindError, "no private message to reply to; /msg NICK TEXT sends one")
+	case message == "":
+		c.show(kindError, "usage: "+wire.CommandNamed("r").Usage())
+	default:
+		c.send("/msg " + c.replyTo + " " + message)
+		c.view.toEnd()
+	}
+	return nil
+}
+
+// maxCopy is how many bytes /copy copies: xterm and tmux pass on no more at once.
+const maxCopy = 64 << 10
+
+// copyMessages copies the last messages to the clipboard, by OSC 52.
+func copyMessages(c *conversation, count string) tea.Cmd {
+	n := 1
+	if count != "" {
+		var err error
+		if n, err = strconv.Atoi(count); err != nil || n < 1 {
+			c.show(kindError, "usage: "+wire.CommandNamed("copy").Usage())
+			return nil
+		}
+	}
+	texts := c.transcript.lastTexts(n, maxCopy)
+	if len(texts) == 0 {
+		c.flash = "nothing to copy"
+		return nil
+	}
+	c.flash = wire.Counted(len(texts), "message copied", "messages copied")
+	return tea.SetClipboard(strings.Join(texts, "\n"))
+}
+
+// export writes the messages of the transcript to a new file: as JSON lines if its name
+// says so, otherwise as text in the format of --log.
+func export(c *conversation, path string) tea.Cmd {
+	if path = client.TypedPath(path); path == "" {
+		c.show(kindError, "usage: "+wire.CommandNamed("export").Usage()+" (JSON lines if FILE ends in .json or .jsonl)")
+		return nil
+	}
+	asJSON := strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".jsonl")
+	lines, n := c.transcript.export(asJSON, wire.Viewer{Zone: time.Local, Nick: c.nick, Dated: true})
+	switch err := writeNew(path, lines); {
+	case errors.Is(err, fs.ErrExist):
+		c.show(kindError, path+" already exists; nothing was written")
+	case err != nil:
+		c.show(kindError, "cannot export: "+err.Error())
+	default:
+		c.show(kindNotice, "saved "+wire.Counted(n, "message", "messages")+" to "+path)
+	}
+	return nil
+}
+
+// writeNew writes b to a file that must not exist yet.
+func writeNew(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
+}
+
+// upload uploads the file at a path.
+func upload(c *conversation, typed string) tea.Cmd {
+	path := client.TypedPath(typed)
+	if path == "" {
+		c.show(kindError, "usage: "+wire.CommandNamed("send").Usage())
+		return nil
+	}
+	name, room, ctx := text.Clean(filepath.Base(path)), c.room, c.m.ctx
+	return c.transfers.start("uploading "+name, func(progress func(done, total int64)) (kind, string) {
+		if err := room.Send(ctx, path, progress); err != nil {
+			return kindError, "cannot upload " + name + ": " + err.Error()
+		}
+		return kindNotice, "" // the room announces it
+	})
+}
+
+// download downloads an upload.
+func download(c *conversation, typed string) tea.Cmd {
+	f, dir, err := client.TypedGet(c.room.Files(), typed)
+	if err != nil {
+		c.show(kindError, err.Error())
+		return nil
+	}
+	room, ctx := c.room, c.m.ctx
+	return c.transfers.start("downloading "+f.Name, func(progress func(done, total int64)) (kind, string) {
+		path, err := room.Get(ctx, f, dir, progress)
+		if err != nil {
+			return kindError, "cannot download " + f.Name + ": " + err.Error()
+		}
+		return kindNotice, "saved " + path
+	})
+}
+
+func listUploads(c *conversation, _ string) tea.Cmd {
+	c.show(kindNotice, client.FileLines(c.room.Files()))
+	return nil
+}
+
+// invite shows how others can join.
+func invite(c *conversation, _ string) tea.Cmd {
+	c.overlay.open(func(columns, rows int) []string {
+		inv := c.invitation()
+		return inv.draw(c.m.ruler, columns, rows)
+	})
+	return nil
 }

@@ -12,7 +12,7 @@ var here = []string{"bob", "Alice", "bobby", "Ümit", "carol"}
 func tab(c *completer, text string, times int) *editor {
 	before, behind, _ := strings.Cut(text, "|")
 	e := newEditor(before + behind)
-	e.at = len(before)
+	e.cursor = len(before)
 	for range times {
 		c.next(e, here, 1)
 	}
@@ -98,12 +98,12 @@ func TestCompleteBackwards(t *testing.T) {
 }
 
 func TestCompleteForTheHost(t *testing.T) {
-	c := &completer{host: true}
+	c := &completer{operator: true}
 	if e := tab(c, "/ki|", 1); e.text != "/kick " {
 		t.Errorf("the hosting person gets %q", e.text)
 	}
 	c.stop()
-	if !c.host {
+	if !c.operator {
 		t.Error("they are the hosting person no longer")
 	}
 }

@@ -18,7 +18,7 @@ var rulers = map[string]ruler{"clusters": {method: ansi.GraphemeWidth}, "runes":
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 func newEditor(text string) *editor {
-	return &editor{ruler: rulers["clusters"], text: text, at: len(text), limit: wire.MessageBytes}
+	return &editor{ruler: rulers["clusters"], text: text, cursor: len(text), limit: wire.MessageBytes}
 }
 
 // edit has an editor take what is between brackets as keys, and the rest as typed
@@ -41,7 +41,7 @@ func edit(e *editor, script string) *editor {
 }
 
 // state shows the text with a bar where the cursor is.
-func state(e *editor) string { return e.text[:e.at] + "|" + e.text[e.at:] }
+func state(e *editor) string { return e.text[:e.cursor] + "|" + e.text[e.cursor:] }
 
 func TestEditorKeys(t *testing.T) {
 	const (
@@ -227,7 +227,7 @@ func TestEditorHistory(t *testing.T) {
 
 	// What is changed there, or refused meanwhile, is not lost, nor the draft.
 	edit(e, "[ctrl+p][ctrl+p]![ctrl+n]")
-	e.keep("refused")
+	e.addHistory("refused")
 	expect("one!")
 	edit(e, "[ctrl+n][ctrl+n]")
 	if e.text != "refused" {
@@ -264,12 +264,12 @@ func TestEditorHistory(t *testing.T) {
 func TestEditorKeepsWhileRecalling(t *testing.T) {
 	e := newEditor("")
 	for i := range historyDepth {
-		e.keep(fmt.Sprint(i))
+		e.addHistory(fmt.Sprint(i))
 	}
 	edit(e, "draft[ctrl+p][ctrl+p]")
 	at := e.text
-	e.keep("refused")
-	e.keep("refused too")
+	e.addHistory("refused")
+	e.addHistory("refused too")
 	edit(e, "[ctrl+p][ctrl+n]")
 	if e.text != at {
 		t.Errorf("%q became %q", at, e.text)
@@ -300,8 +300,8 @@ func TestEditorRows(t *testing.T) {
 	} {
 		e := newEditor(test.text)
 		var shown, places []string
-		for at := 0; ; at = e.after(at) {
-			e.at = at
+		for at := 0; ; at = e.charAfter(at) {
+			e.cursor = at
 			rows, row, column := e.rows(test.columns)
 			shown = nil
 			for _, r := range rows {
@@ -320,22 +320,22 @@ func TestEditorRows(t *testing.T) {
 
 func TestEditorVertical(t *testing.T) {
 	e := newEditor("long line\nab\nanother one")
-	e.at = 8
+	e.cursor = 8
 	for _, want := range []string{"long line\nab|\nanother one", "long line\nab\nanother |one"} {
-		if !e.vertical(1, 40) || state(e) != want {
+		if !e.moveRow(1, 40) || state(e) != want {
 			t.Errorf("down: %q, want %q", state(e), want)
 		}
 	}
-	if e.vertical(1, 40) {
+	if e.moveRow(1, 40) {
 		t.Error("there is a row below the last one")
 	}
 	e.key("right")
 	for _, want := range []string{"long line\nab|\nanother one", "long line|\nab\nanother one"} {
-		if ok := e.vertical(-1, 40); !ok || state(e) != want {
+		if ok := e.moveRow(-1, 40); !ok || state(e) != want {
 			t.Errorf("up: %q, want %q", state(e), want)
 		}
 	}
-	if e.vertical(-1, 40) {
+	if e.moveRow(-1, 40) {
 		t.Error("there is a row above the first one")
 	}
 }
@@ -344,8 +344,8 @@ func TestEditorVertical(t *testing.T) {
 func checkEditor(t *testing.T, e *editor, columns int) {
 	t.Helper()
 	switch {
-	case e.at < 0 || e.at > len(e.text) || e.at < len(e.text) && !utf8.RuneStart(e.text[e.at]):
-		t.Fatalf("the cursor is at %d of %q", e.at, e.text)
+	case e.cursor < 0 || e.cursor > len(e.text) || e.cursor < len(e.text) && !utf8.RuneStart(e.text[e.cursor]):
+		t.Fatalf("the cursor is at %d of %q", e.cursor, e.text)
 	case !utf8.ValidString(e.text):
 		t.Fatalf("%q is not UTF-8", e.text)
 	case len(e.text) > e.limit:
@@ -397,7 +397,7 @@ func (e *editor) randomStep(n int, columns int) string {
 		e.key(editorKeys[n])
 		return editorKeys[n]
 	case n < len(editorKeys)+2:
-		e.vertical(2*(n-len(editorKeys))-1, columns)
+		e.moveRow(2*(n-len(editorKeys))-1, columns)
 		return "vertical"
 	default:
 		s := editorInserts[n-len(editorKeys)-2]
@@ -416,12 +416,12 @@ func TestEditorRandomly(t *testing.T) {
 				e.sent()
 				e.insert("begun")
 				first := e.text
-				e.done = nil
+				e.undos = nil
 				columns := 3 + random.IntN(40)
 				for range 500 {
 					did := e.randomStep(random.Int(), columns)
 					checkEditor(t, e, columns)
-					if isMove(did) && e.floor(e.at) != e.at {
+					if isMove(did) && e.charStart(e.cursor) != e.cursor {
 						t.Fatalf("%s went into a character: %+q", did, state(e))
 					}
 				}
@@ -434,11 +434,11 @@ func TestEditorRandomly(t *testing.T) {
 // checkUndo undoes all, and does it again.
 func checkUndo(t *testing.T, e *editor, first string) {
 	t.Helper()
-	for len(e.undone) > 0 {
+	for len(e.redos) > 0 {
 		e.redo()
 	}
 	last := e.text
-	n := len(e.done)
+	n := len(e.undos)
 	for range n {
 		e.undo()
 		checkEditor(t, e, 20)
@@ -470,10 +470,10 @@ func TestEditorLosesNothing(t *testing.T) {
 			case 1:
 				e.putAway()
 			case 2:
-				e.keep(fmt.Sprintf("refused %d", i))
+				e.addHistory(fmt.Sprintf("refused %d", i))
 			}
 			for range random.IntN(4) {
-				e.recallBy(random.IntN(5) - 2)
+				e.recall(random.IntN(5) - 2)
 			}
 		}
 		e.sent()
@@ -499,8 +499,8 @@ func TestEditorUndoReachesFar(t *testing.T) {
 	if len(e.text)+6 <= e.limit {
 		t.Errorf("one undo brings back %d bytes", len(e.text))
 	}
-	if len(e.done) > undoDepth {
-		t.Errorf("%d changes are kept", len(e.done))
+	if len(e.undos) > undoDepth {
+		t.Errorf("%d changes are kept", len(e.undos))
 	}
 }
 

@@ -123,30 +123,30 @@ func TestPaletteFor(t *testing.T) {
 
 func TestNickColours(t *testing.T) {
 	p := paletteFor(color.Black, colorprofile.TrueColor)
-	if p.of("Alice") != p.of("alice") || p.of("Zoë") != p.of("ZOË") {
+	if p.styleOf("Alice") != p.styleOf("alice") || p.styleOf("Zoë") != p.styleOf("ZOË") {
 		t.Error("a nick's colour depends on its case")
 	}
-	if again := paletteFor(color.Black, colorprofile.TrueColor); again.of("alice") != p.of("alice") {
+	if again := paletteFor(color.Black, colorprofile.TrueColor); again.styleOf("alice") != p.styleOf("alice") {
 		t.Error("a nick has another colour the next time")
 	}
 	seen := make(map[style]int)
-	for i := range 10 * maxKnown {
-		seen[p.of(fmt.Sprint("nick", i))]++
+	for i := range 10 * maxCached {
+		seen[p.styleOf(fmt.Sprint("nick", i))]++
 	}
 	for _, s := range onDark {
-		if n := seen[s]; n < 10*maxKnown/len(onDark)/2 {
-			t.Errorf("%s has %d of %d nicks", s, n, 10*maxKnown)
+		if n := seen[s]; n < 10*maxCached/len(onDark)/2 {
+			t.Errorf("%s has %d of %d nicks", s, n, 10*maxCached)
 		}
 	}
-	if len(p.known) > maxKnown {
-		t.Errorf("the palette remembers %d nicks, want at most %d", len(p.known), maxKnown)
+	if len(p.cache) > maxCached {
+		t.Errorf("the palette remembers %d nicks, want at most %d", len(p.cache), maxCached)
 	}
 }
 
 // TestYellowHasABackground: themes make 16 colours readable on their background, but
 // seldom yellow on white.
 func TestYellowHasABackground(t *testing.T) {
-	for _, s := range []style{dimStyle, boldStyle, errorStyle, callStyle, newStyle, secretStyle, linkStyle, hitStyle} {
+	for _, s := range []style{dimStyle, boldStyle, errorStyle, mentionStyle, newStyle, privateStyle, linkStyle, hitStyle} {
 		codes := strings.Split(string(s), ";")
 		if slices.Contains(codes, "33") && !slices.Contains(codes, "40") {
 			t.Errorf("%q is yellow on whatever there is", s)

@@ -98,9 +98,9 @@ func newRig(t *testing.T, columns, rows int) *rig {
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
-	r.m = &model{ctx: t.Context(), width: columns, height: rows, palette: nickColours(t), lastKey: time.Now(), focus: focused}
-	r.m.arrival = newArrival(r.m)
-	r.update(joined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
+	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, palette: nickColours(t), lastKey: time.Now(), focus: focused}}
+	r.m.lobby = newLobby(r.m.ruler)
+	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
 	}})
@@ -109,7 +109,7 @@ func newRig(t *testing.T, columns, rows int) *rig {
 
 func (r *rig) update(msg tea.Msg) tea.Cmd { return r.m.update(msg) }
 
-func (r *rig) happen(events ...client.Event) { r.update(happenings{events: events}) }
+func (r *rig) happen(events ...client.Event) { r.update(roomEvents{events: events}) }
 
 // say has somebody say something.
 func (r *rig) say(from, text string) {
@@ -251,12 +251,12 @@ func TestOwnMessages(t *testing.T) {
 		r.typed("hello")
 		r.keys("enter")
 		r.want("bob  hello")
-		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || len(r.m.talk.sent) != 1 {
-			t.Fatalf("asked %+v, %d wait", r.room.asked, len(r.m.talk.sent))
+		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || len(r.m.conversation.outbox.items) != 1 {
+			t.Fatalf("asked %+v, %d wait", r.room.asked, len(r.m.conversation.outbox.items))
 		}
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || len(r.m.talk.sent) != 0 {
-			t.Errorf("hello is there %d times, %d wait\n%s", n, len(r.m.talk.sent), r.frame())
+		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || len(r.m.conversation.outbox.items) != 0 {
+			t.Errorf("hello is there %d times, %d wait\n%s", n, len(r.m.conversation.outbox.items), r.frame())
 		}
 	})
 }
@@ -271,8 +271,8 @@ func TestGreetingIsBelowTheBacklog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-				r.m.talk = nil
-				r.update(joined{r.room, Place{Title: "kitchen"}})
+				r.m.conversation = nil
+				r.update(roomJoined{r.room, Place{Title: "kitchen"}})
 				r.happen(client.Connected{Welcome: wire.Event{Title: "kitchen", Topic: "soup", Nick: "bob", Next: 51}})
 				for n := range 49 {
 					r.say("alice", fmt.Sprint("old ", n+1))
@@ -321,8 +321,8 @@ func TestRefusedIsGivenBack(t *testing.T) {
 		r.typed("too long")
 		r.keys("enter")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Seq: 1, Code: wire.CodeTooLong, Text: "a message has at most 3 bytes"}})
-		if r.keys("up"); r.m.talk.editor.text != "too long" || len(r.m.talk.sent) != 0 {
-			t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, len(r.m.talk.sent))
+		if r.keys("up"); r.m.conversation.composer.editor.text != "too long" || len(r.m.conversation.outbox.items) != 0 {
+			t.Errorf("the editor has %q, %d wait", r.m.conversation.composer.editor.text, len(r.m.conversation.outbox.items))
 		}
 		r.want("! a message has at most 3 bytes")
 	})
@@ -341,18 +341,18 @@ func TestNotStoredWaits(t *testing.T) {
 		}
 		full(1)
 		full(1)
-		const told = "! the host's disk is full; your messages are kept and sent again"
-		if n := strings.Count(r.frame(), told); n != 1 || r.m.talk.editor.text != "" || strings.Contains(r.frame(), "brings back") {
-			t.Errorf("told %d times, the editor has %q\n%s", n, r.m.talk.editor.text, r.frame())
+		const told = "! the host's disk is full; your messages are kept and will be resent"
+		if n := strings.Count(r.frame(), told); n != 1 || r.m.conversation.composer.editor.text != "" || strings.Contains(r.frame(), "brings it back") {
+			t.Errorf("told %d times, the editor has %q\n%s", n, r.m.conversation.composer.editor.text, r.frame())
 		}
-		r.want("2 messages wait · connected", "bob  one", "bob  two")
-		if r.keys("ctrl+c"); !strings.Contains(r.frame(), "2 messages are not delivered") {
+		r.want("2 messages pending · connected", "bob  one", "bob  two")
+		if r.keys("ctrl+c"); !strings.Contains(r.frame(), "2 messages not delivered") {
 			t.Errorf("leaving does not tell what is lost by it\n%s", r.frame())
 		}
 		for seq := range uint64(2) {
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: seq + 5, Time: noon, From: "bob", Client: "us", Seq: seq + 1, Text: "x"}, Own: true})
 		}
-		if strings.Contains(r.frame(), "wait") {
+		if strings.Contains(r.frame(), "pending") {
 			t.Errorf("it is over\n%s", r.frame())
 		}
 		r.typed("three")
@@ -370,14 +370,14 @@ func TestUnacknowledgedIsTold(t *testing.T) {
 		r.typed("hello")
 		cmd := r.keys("enter")
 		for range ackTime / time.Second {
-			if strings.Contains(r.frame(), "wait") {
+			if strings.Contains(r.frame(), "pending") {
 				t.Errorf("told at once\n%s", r.frame())
 			}
 			cmd = r.update(cmd())
 		}
-		r.want("1 message waits · connected")
+		r.want("1 message pending · connected")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-		if strings.Contains(r.frame(), "wait") {
+		if strings.Contains(r.frame(), "pending") {
 			t.Errorf("told when it is there\n%s", r.frame())
 		}
 		if cmd = r.update(cmd()); cmd != nil {
@@ -392,8 +392,8 @@ func TestNothingThatFitsIsTooLong(t *testing.T) {
 	for _, before := range []string{"", "//", "/me ", "/msg alice ", "/topic ", "/r "} {
 		for _, fill := range []string{"a", `"`, `\`, "\t\"", "<", "é", "日", "👩‍👩‍👧", "\u2028x", "\u202e", "\x00"} {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-				r.m.talk.replyTo = strings.Repeat(`"`, text.MaxNickColumns)
-				r.m.talk.editor.insert(before + strings.Repeat(fill, 20_000/len(fill)))
+				r.m.conversation.replyTo = strings.Repeat(`"`, text.MaxNickColumns)
+				r.m.conversation.composer.editor.insert(before + strings.Repeat(fill, 20_000/len(fill)))
 				r.want(" left")
 				r.keys("enter")
 				if len(r.room.asked) != 1 {
@@ -411,10 +411,10 @@ func TestNothingThatFitsIsTooLong(t *testing.T) {
 
 // Lines are counted as well, also those that somebody does.
 func TestLinesAreCounted(t *testing.T) {
-	for lines, want := range map[int]string{91: "9 lines are left", 99: "1 line is left", 100: "0 lines are left", 102: "2 lines too many"} {
+	for lines, want := range map[int]string{91: "9 lines left", 99: "1 line left", 100: "0 lines left", 102: "2 lines too many"} {
 		for _, before := range []string{"", "/me "} {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-				r.m.talk.editor.insert(before + strings.Repeat("x\n", lines-1) + "x")
+				r.m.conversation.composer.editor.insert(before + strings.Repeat("x\n", lines-1) + "x")
 				r.want(want)
 				r.keys("enter")
 				if sent := len(r.room.asked) == 1; sent != (lines <= 100) {
@@ -428,7 +428,7 @@ func TestLinesAreCounted(t *testing.T) {
 // What the host is to carry out is one line.
 func TestCommandsAreOneLine(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-		r.m.talk.editor.insert("/topic soup\nand bread")
+		r.m.conversation.composer.editor.insert("/topic soup\nand bread")
 		r.keys("enter")
 		if asked := r.room.asked; len(asked) != 1 || asked[0].Text != "/topic soup and bread" {
 			t.Errorf("asked %+v", asked)
@@ -468,8 +468,8 @@ func TestAskingForOlder(t *testing.T) {
 		if r.asksForOlder() {
 			t.Error("the host was asked, and has none")
 		}
-		for len(r.m.talk.transcript.entries) < maxEntries+maxEntries/10 {
-			r.m.talk.transcript.put(entry{id: r.id, text: "x"})
+		for len(r.m.conversation.transcript.entries) < maxEntries+maxEntries/10 {
+			r.m.conversation.transcript.push(entry{id: r.id, text: "x"})
 			r.id++
 		}
 		r.say("alice", "one too many")
@@ -489,9 +489,9 @@ func TestOlderThanARestart(t *testing.T) {
 		if r.asksForOlder() {
 			t.Error("the new room was asked for what is older than the old one's first message")
 		}
-		for len(r.m.talk.transcript.entries) < maxEntries+maxEntries/10 {
+		for len(r.m.conversation.transcript.entries) < maxEntries+maxEntries/10 {
 			r.id++
-			r.m.talk.transcript.put(entry{id: r.id, text: "x"})
+			r.m.conversation.transcript.push(entry{id: r.id, text: "x"})
 		}
 		r.say("alice", "one too many")
 		if !r.asksForOlder() {
@@ -544,11 +544,11 @@ func TestEventsComeByFrames(t *testing.T) {
 					}
 					close(r.room.events)
 				}()
-				var h happenings
+				var h roomEvents
 				var took time.Duration
 				frames, last := 0, uint64(0)
-				for ; !h.over; frames++ {
-					h = r.m.talk.waitForEvents(r.m)().(happenings)
+				for ; !h.closed; frames++ {
+					h = r.m.conversation.waitForEvents()().(roomEvents)
 					for _, e := range h.events {
 						if last++; e.(client.Received).ID != last {
 							t.Fatalf("the event %d came as %+v", last, e)
@@ -575,7 +575,7 @@ func TestWaitingMessages(t *testing.T) {
 		if len(r.room.asked) != 0 {
 			t.Fatalf("asked %+v of a host that is full", r.room.asked)
 		}
-		r.want("3 messages wait")
+		r.want("3 messages pending")
 		r.room.full = false
 		r.say("alice", "x")
 		if len(r.room.asked) != 3 || r.room.asked[2].Text != "three" {
@@ -592,12 +592,12 @@ func TestTypingIsKept(t *testing.T) {
 		r.happen(client.Disconnected{Err: errors.New("gone")})
 		r.update(tea.WindowSizeMsg{Width: 30, Height: 8})
 		r.typed("line")
-		if got := r.m.talk.editor.text; got != "half a line" {
+		if got := r.m.conversation.composer.editor.text; got != "half a line" {
 			t.Errorf("the editor has %q", got)
 		}
 		r.keys("ctrl+c")
 		r.keys("up")
-		if got := r.m.talk.editor.text; got != "half a line" {
+		if got := r.m.conversation.composer.editor.text; got != "half a line" {
 			t.Errorf("after Ctrl-C and ↑ the editor has %q", got)
 		}
 	})
@@ -609,7 +609,7 @@ func TestLeaving(t *testing.T) {
 		if cmd := r.keys("ctrl+c"); cmd != nil {
 			t.Error("one Ctrl-C leaves")
 		}
-		r.want("Ctrl-C again leaves")
+		r.want("press Ctrl-C again to leave")
 		if cmd := r.keys("ctrl+c"); cmd == nil {
 			t.Error("two do not")
 		} else if _, ok := cmd().(tea.QuitMsg); !ok {
@@ -648,7 +648,7 @@ func TestAlert(t *testing.T) {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 				test.set(r.m)
 				close(r.room.events)
-				cmd := r.update(happenings{events: []client.Event{client.Received{Event: wire.Event{
+				cmd := r.update(roomEvents{events: []client.Event{client.Received{Event: wire.Event{
 					Type: wire.TypeMessage, ID: 3, Time: noon, From: "alice", Text: "bob: soup; is\nready",
 				}, Past: test.past}}})
 				if got := rings(cmd); got != test.want {
@@ -681,16 +681,16 @@ func TestArrival(t *testing.T) {
 	places := []Place{{Title: "kitchen", Addr: "192.168.1.5:24280", ID: "1", Members: 3}, {Title: "lab", Addr: "192.168.1.6:24280", ID: "2"}}
 	var knocked []Place
 	answer := errors.New("no answer\nhint: a firewall, perhaps")
-	m := &model{ctx: t.Context(), width: 60, height: 15, opts: Options{
+	m := &model{ctx: t.Context(), terminal: terminal{width: 60, height: 15}, opts: Options{
 		Find: func(context.Context) ([]Place, error) { return places, nil },
 		Join: func(_ context.Context, p Place) (Room, error) {
 			knocked = append(knocked, p)
 			return nil, answer
 		},
 	}}
-	m.arrival = newArrival(m)
+	m.lobby = newLobby(m.ruler)
 	r := &rig{t: t, m: m}
-	cmd := m.arrival.begin(m)
+	cmd := m.lobby.open(m)
 	r.want("Looking for rooms on this network…")
 	r.update(cmd())
 	r.want("2 rooms are on this network", "› 1 kitchen  192.168.1.5:24280, 3 here", "  2 lab")
@@ -723,13 +723,13 @@ func arriving(t *testing.T, columns, rows, places int, join func(context.Context
 	for n := range places {
 		list = append(list, Place{Title: fmt.Sprint("room", n+1), Addr: fmt.Sprintf("10.0.0.%d:24280", n+1)})
 	}
-	m := &model{ctx: t.Context(), width: columns, height: rows, opts: Options{
+	m := &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows}, opts: Options{
 		Find: func(context.Context) ([]Place, error) { return list, nil },
 		Join: join,
 	}}
-	m.arrival = newArrival(m)
+	m.lobby = newLobby(m.ruler)
 	r := &rig{t: t, m: m}
-	r.update(m.arrival.begin(m)())
+	r.update(m.lobby.open(m)())
 	return r
 }
 
@@ -744,7 +744,7 @@ func TestArrivalOnASmallScreen(t *testing.T) {
 			r := arriving(t, size[0], size[1], places, refuse)
 			r.update(r.keys("enter")())
 			for n := range places {
-				r.want(fmt.Sprintf("› %*d room%d ", len(fmt.Sprint(places)), n+1, n+1), "  Address:", "Ctrl-C leaves")
+				r.want(fmt.Sprintf("› %*d room%d ", len(fmt.Sprint(places)), n+1, n+1), "  Address:", "Ctrl-C: quit")
 				if size[1] >= 8 {
 					r.want("no answer from there")
 				}
@@ -783,7 +783,7 @@ func TestArrivalGoesBack(t *testing.T) {
 			return nil, ctx.Err()
 		})
 		cmd := r.keys("enter")
-		r.want("Joining room1…", "Ctrl-C goes back")
+		r.want("Joining room1…", "Ctrl-C: back")
 		if r.keys(key); r.m.err != nil {
 			t.Fatalf("%s leaves: %v", key, r.m.err)
 		}
@@ -802,13 +802,13 @@ func TestArrivalGoesBack(t *testing.T) {
 func TestPanicEndsTheScreen(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		g := guarded{r.m}
-		r.m.talk.room = nil
-		r.m.talk.editor.set("x")
+		r.m.conversation.outbox.room = nil
+		r.m.conversation.composer.editor.set("x")
 		_, cmd := g.Update(press("enter"))
 		if cmd == nil || r.m.crash == nil {
 			t.Fatal("the panic was not caught")
 		}
-		err := r.m.crashed()
+		err := r.m.reportCrash()
 		if err == nil || !strings.Contains(err.Error(), "this is a bug in chat") {
 			t.Errorf("%v", err)
 		}

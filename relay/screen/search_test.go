@@ -69,11 +69,11 @@ func TestSearchGoesOnAtTheHost(t *testing.T) {
 			t.Errorf("asked %+v for what is here", h.room.asked)
 		}
 		h.keys("up")
-		h.want("looking further back for SOUP…")
+		h.want("searching older messages for SOUP…")
 		h.keys("up", "down") // are for what is not there yet
 		h.answer()
 		h.want("far 700 Soups", "↑ ↓ SOUP")
-		if first := h.m.talk.transcript.firstID(); first > 700 || first < 400 {
+		if first := h.m.conversation.transcript.firstID(); first > 700 || first < 400 {
 			t.Errorf("the first that is held is %d", first)
 		}
 		h.keys("up")
@@ -81,11 +81,11 @@ func TestSearchGoesOnAtTheHost(t *testing.T) {
 		h.want("far 40 soup", "↑ ↓ SOUP")
 		h.keys("up")
 		h.answer()
-		h.want("far 40 soup", "no further SOUP")
+		h.want("far 40 soup", "no more hits for SOUP")
 		h.keys("down")
 		h.want("far 700 Soups", "↑ ↓ SOUP")
-		last := h.m.talk.transcript.firstID() - 1
-		for _, e := range h.m.talk.transcript.entries {
+		last := h.m.conversation.transcript.firstID() - 1
+		for _, e := range h.m.conversation.transcript.entries {
 			if e.id > 0 && e.id != last+1 {
 				t.Fatalf("%d comes behind %d", e.id, last)
 			}
@@ -103,8 +103,8 @@ func TestSearchBeginsAtTheHost(t *testing.T) {
 		h.keys("esc")
 		h.search("bread")
 		h.answer()
-		h.want("nothing here says bread")
-		if h.m.talk.search.words != "" {
+		h.want("no message with bread")
+		if h.m.conversation.search.words != "" {
 			t.Error("it is still looked for")
 		}
 	})
@@ -117,8 +117,8 @@ func TestSearchTooFarBack(t *testing.T) {
 		h.search("soup")
 		h.keys("up")
 		h.answer()
-		h.want("further back than is fetched:", "2026-11-25 11:00:00 <carol> far 30 old soup")
-		if n := len(h.m.talk.transcript.entries); n < maxFetched || n > maxFetched+2*fetchAtOnce {
+		h.want("found further back than chat scrolls:", "2026-11-25 11:00:00 <carol> far 30 old soup")
+		if n := len(h.m.conversation.transcript.entries); n < maxLoaded || n > maxLoaded+2*loadAtOnce {
 			t.Errorf("%d messages are held", n)
 		}
 		before := len(h.room.asked)
@@ -130,7 +130,7 @@ func TestSearchTooFarBack(t *testing.T) {
 		}
 		h.keys("up")
 		h.answer()
-		h.want("no further soup")
+		h.want("no more hits for soup")
 		h.keys("down")
 		h.want("near new soup")
 	})
@@ -149,9 +149,9 @@ func TestSearchWithoutAnAnswer(t *testing.T) {
 				h.search("soup")
 				h.keys("up")
 				lose(h)
-				h.want("no further soup")
+				h.want("no more hits for soup")
 				h.answer() // too late
-				h.want("no further soup")
+				h.want("no more hits for soup")
 			})
 		})
 	}
@@ -159,7 +159,7 @@ func TestSearchWithoutAnAnswer(t *testing.T) {
 		h.search("soup")
 		h.keys("up", "esc")
 		h.answer()
-		if frame := h.frame(); strings.Contains(frame, "far") || strings.Contains(frame, "Esc ends") {
+		if frame := h.frame(); strings.Contains(frame, "far") || strings.Contains(frame, "Esc: close") {
 			t.Errorf("it goes on\n%s", frame)
 		}
 	})

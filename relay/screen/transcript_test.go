@@ -47,7 +47,7 @@ func TestMovesAreFolded(t *testing.T) {
 		{"several join", []wire.Event{join(1, 0, "alice"), join(2, 1, "carol", "dave")}, []string{"alice, carol, dave joined"}},
 		{"some leave", []wire.Event{join(1, 0, "alice"), leave(2, 1, "carol")}, []string{"alice joined; carol left"}},
 		{"joins and leaves", []wire.Event{join(1, 0, "alice"), leave(2, 1, "alice"), join(3, 2, "carol")}, []string{"carol joined; alice joined and left"}},
-		{"leaves and comes back", []wire.Event{leave(1, 0, "alice"), join(2, 1, "alice"), leave(3, 1, "alice"), join(4, 1, "alice")}, []string{"alice left and came back"}},
+		{"leaves and comes back", []wire.Event{leave(1, 0, "alice"), join(2, 1, "alice"), leave(3, 1, "alice"), join(4, 1, "alice")}, []string{"alice left and rejoined"}},
 		{"much later", []wire.Event{join(1, 0, "alice"), join(2, 10, "carol")}, []string{"alice joined", "carol joined"}},
 		{"we", []wire.Event{join(1, 0, "bob"), join(2, 1, "bob", "carol")}, []string{"carol joined"}},
 		{"a last word", []wire.Event{join(1, 0, "alice"), word, join(10, 1, "carol")}, []string{"alice joined", "alice left (bye)", "carol joined"}},
@@ -72,13 +72,13 @@ func TestMovesAreFolded(t *testing.T) {
 		take(&tr, join(1, 0, "alice", "carol"))
 		before := tr.entries[0]
 		take(&tr, leave(2, 0, "alice"))
-		if got := moveWords(before.moves); got != before.text || got != "alice, carol joined" {
+		if got := presenceText(before.presence); got != before.text || got != "alice, carol joined" {
 			t.Errorf("the copy now tells %q", got)
 		}
 	})
 	t.Run("an entry holds so many", func(t *testing.T) {
 		var tr transcript
-		for i := range 3 * maxFolded {
+		for i := range 3 * maxMerged {
 			take(&tr, join(uint64(i+1), 0, fmt.Sprint("n", i)))
 		}
 		if len(tr.entries) != 3 || !strings.HasSuffix(tr.entries[0].text, "n11, 38 more joined") {
@@ -120,7 +120,7 @@ func TestFind(t *testing.T) {
 	for _, text := range []string{"Soup", "bread", "Äpfel and soup"} {
 		tr.add(entryFrom("alice", text))
 	}
-	tr.add(entry{kind: told, text: "soup"})
+	tr.add(entry{kind: kindNotice, text: "soup"})
 	for _, test := range []struct {
 		words            string
 		from, step, want int

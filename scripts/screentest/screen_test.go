@@ -78,7 +78,7 @@ func TestTerminalIsRestored(t *testing.T) {
 	dir := t.TempDir()
 	for name, leave := range map[string]func(){
 		"quit":   func() { term.Say("/quit") },
-		"ctrl-c": func() { term.Press("C-c"); term.Wait(`Ctrl-C again leaves`); term.Press("C-c") },
+		"ctrl-c": func() { term.Press("C-c"); term.Wait(`Ctrl-C again to leave`); term.Press("C-c") },
 		"term":   func() { term.Type("half a line"); pkill(t, term) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestPaste(t *testing.T) {
 		fmt.Fprintf(&block, "pasted line %d\n", n)
 	}
 	a.Paste(block.String())
-	a.Wait(`Enter sends 5 messages \(500 lines`)
+	a.Wait(`Enter: send 5 messages \(500 lines`)
 	a.Press("Escape")
 	a.Wait(`nothing was sent`)
 	a.Paste(block.String())
@@ -228,7 +228,7 @@ func TestHostComesBack(t *testing.T) {
 	h.kill()
 	term.Wait(`reconnecting`)
 	term.Say("meanwhile")
-	term.Wait(`1 message waits`)
+	term.Wait(`1 message pending`)
 	term.Type("half a line")
 	h.start()
 	term.Wait(`connected`, `the host was restarted`, `bob  meanwhile`, `^bob› half a line$`)
@@ -290,7 +290,7 @@ func TestCommands(t *testing.T) {
 	term.Press("End")
 	file := filepath.Join(t.TempDir(), "talk.jsonl")
 	term.Say("/export " + file)
-	term.Wait(`60 messages are in`)
+	term.Wait(`saved 60 messages to`)
 	b, err := os.ReadFile(file)
 	if err != nil || strings.Count(string(b), "\n") != 60 || !strings.HasPrefix(string(b), `{"type":"message"`) {
 		t.Errorf("%v\n%.300s", err, b)

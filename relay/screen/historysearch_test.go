@@ -15,7 +15,7 @@ func wrote(draft string, texts ...string) *editor {
 
 // pressAll has r take keys: what is between brackets by name, the rest letter by letter.
 // It reports whether the last one was for it.
-func pressAll(r *recollection, e *editor, names ...string) (taken bool) {
+func pressAll(r *historySearch, e *editor, names ...string) (taken bool) {
 	for _, name := range names {
 		typed := name
 		if press(name).Text == "" {
@@ -50,15 +50,15 @@ func TestRecollection(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := wrote("draft", "soup", "One! bread", "one more soup")
 			edit(e, "[left][left]")
-			var r recollection
-			if !pressAll(&r, e, test.keys...) || state(e) != test.want || r.none != test.hint {
-				t.Errorf("%q, nothing more: %v; want %q, %v", state(e), r.none, test.want, test.hint)
+			var r historySearch
+			if !pressAll(&r, e, test.keys...) || state(e) != test.want || r.noMore != test.hint {
+				t.Errorf("%q, nothing more: %v; want %q, %v", state(e), r.noMore, test.want, test.hint)
 			}
 		})
 	}
 	t.Run("another key goes on with what was found", func(t *testing.T) {
 		e := wrote("draft", "soup", "bread")
-		var r recollection
+		var r historySearch
 		if pressAll(&r, e, "ctrl+r", "s", "enter") || r.active {
 			t.Error("Enter was taken")
 		}
@@ -68,14 +68,14 @@ func TestRecollection(t *testing.T) {
 	})
 	t.Run("as it was changed", func(t *testing.T) {
 		e := edit(wrote("draft", "soup", "bread"), "[ctrl+p]!")
-		var r recollection
+		var r historySearch
 		if pressAll(&r, e, "ctrl+r", "!"); state(e) != "bread|!" {
 			t.Errorf("%q", state(e))
 		}
 	})
 	t.Run("nothing was written yet", func(t *testing.T) {
 		e := newEditor("")
-		var r recollection
+		var r historySearch
 		if pressAll(&r, e, "ctrl+r", "x", "ctrl+r", "ctrl+s", "backspace", "ctrl+g"); e.text != "" || r.active {
 			t.Errorf("%q", e.text)
 		}
@@ -91,7 +91,7 @@ func TestRecollectionIsShown(t *testing.T) {
 		}
 		r.keys("ctrl+r")
 		r.typed("is")
-		r.want("what you wrote with “is”", "bob› soup is ready")
+		r.want("sent with “is”", "bob› soup is ready")
 		r.keys("enter")
 		if asked := r.room.asked; len(asked) != 3 || asked[2].Text != "soup is ready" {
 			t.Errorf("asked %+v", asked)
