@@ -17,7 +17,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A commandFunc carries out a command; rest is what was typed after its name.
+// A commandFunc carries out a command; rest is the input after its name.
 type commandFunc func(c *conversation, rest string) tea.Cmd
 
 // screenCommands are the commands that [wire.Commands] leaves to the screen.
@@ -88,7 +88,7 @@ func parseTyped(text string) (name, rest string, isCommand bool) {
 }
 
 // commandHint returns the line shown while a command is typed: its usage and help, or the
-// commands that start with what is there; "" if text is not a command.
+// commands that start with text; "" if text is not a command.
 func commandHint(text string, operator bool) string {
 	name, _, isCommand := parseTyped(text)
 	if !isCommand {

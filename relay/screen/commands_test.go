@@ -7,13 +7,13 @@ import (
 	"chat/relay/wire"
 )
 
-// The screen has a function for each command that the table says it carries out, and
-// for no other; those it takes over from the host are commands of the host.
+// The screen has a function for exactly the commands that the table leaves to it; those it
+// takes over from the host are commands of the host.
 func TestCommandsOfTheScreen(t *testing.T) {
 	for i := range wire.Commands {
 		c := &wire.Commands[i]
 		if ours := c.Local&wire.Screen != 0; ours != (screenCommands[c.Name] != nil) {
-			t.Errorf("/%s: the table says that the screen carries it out: %v; it has a function: %v", c.Name, ours, !ours)
+			t.Errorf("/%s: the table leaves it to the screen: %v; it has a function: %v", c.Name, ours, !ours)
 		}
 	}
 	for name := range screenCommands {

@@ -170,8 +170,8 @@ func completeEmoji(word string) (fits []completion) {
 	return fits
 }
 
-// completePath returns the paths that start with what was typed. Those of folders end in a
-// separator, so that Tab continues in them.
+// completePath returns the paths that start with typed. Those of folders end in a separator,
+// so that Tab continues in them.
 func completePath(typed string) (fits []completion) {
 	dir, base := filepath.Split(typed)
 	folder := client.TypedPath(dir)

@@ -8,7 +8,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A composer is the message being written, and what helps to write it.
+// A composer is the message being written, with completion, the input history and pastes.
 type composer struct {
 	editor    editor
 	completer completer
@@ -135,7 +135,7 @@ func requestOf(typed string) (wire.Request, entry) {
 	return wire.Request{Type: "command", Text: line}, entry{kind: kindNotice}
 }
 
-// escapeSlash returns what is typed to send message: a slash at its start is doubled.
+// escapeSlash returns the input that sends message: a slash at its start is doubled.
 func escapeSlash(message string) string {
 	if strings.HasPrefix(message, "/") {
 		return "/" + message

@@ -11,9 +11,9 @@ import (
 	"chat/relay/wire"
 )
 
-// A conversation is the screen in a room: it shows what comes from the room, and sends
-// what the person writes. Bubble Tea's event loop owns it; the commands it returns run in
-// goroutines of their own and use only its fixed fields.
+// A conversation is the screen in a room: it shows the room's events and sends the
+// person's messages and commands. Bubble Tea's event loop owns it; the tea.Cmds that it
+// returns run in goroutines of their own and use only its fixed fields.
 type conversation struct {
 	// Fixed.
 	m    *model // the screen that shows it
@@ -359,8 +359,8 @@ func (c *conversation) oldestID() uint64 {
 	return c.next
 }
 
-// markRead marks the end of the transcript as read, if it is shown: what comes while the
-// window has no focus is unread.
+// markRead marks the end of the transcript as read, if it is shown. It is called when the
+// window loses the focus: later messages are unread.
 func (c *conversation) markRead() {
 	if c.view.following {
 		c.view.clearUnread()
@@ -401,7 +401,7 @@ func (c *conversation) farewell() string {
 
 // --- sending ---------------------------------------------------------------------------
 
-// submit carries out or sends what was written.
+// submit carries out the command or sends the message in the editor.
 func (c *conversation) submit() tea.Cmd {
 	typed := c.composer.editor.text
 	if strings.TrimSpace(typed) == "" {
@@ -454,8 +454,8 @@ func (c *conversation) flush() {
 	}
 }
 
-// giveBack puts text that was not sent into the input history, where it does not disturb
-// what is being written.
+// giveBack puts text that was not sent into the input history, so that the message being
+// written is not disturbed.
 func (c *conversation) giveBack(typed string) {
 	c.composer.editor.addHistory(typed)
 	c.flash = "not sent; ↑ brings it back"
@@ -465,9 +465,9 @@ func (c *conversation) giveBack(typed string) {
 // moment ago over a working connection are not counted.
 func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 
-// --- what others show of it --------------------------------------------------------------
+// --- for frames and overlays -------------------------------------------------------------
 
-// painter returns what draws the transcript in so many columns.
+// painter returns a painter for so many columns.
 func (c *conversation) painter(columns int) *painter {
 	return &painter{
 		ruler: c.m.ruler, columns: columns, zone: time.Local, palette: c.m.palette, nick: c.nick, search: c.search.words,

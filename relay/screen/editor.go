@@ -21,14 +21,14 @@ const (
 // The cursor stands between characters as the reader sees them, and moves by them. There
 // is one exception: if a change joins the text before it with the text after it (half of a
 // flag typed before another flag), the cursor stays within the joined character, so that
-// what is typed next goes where the person is writing.
+// the next letter goes where the person is writing.
 type editor struct {
 	ruler  ruler
 	text   string
 	cursor int // in bytes of text
 	limit  int // of text, in bytes
 
-	last       editKind // what the last key did
+	last       editKind // of the last key
 	undos      []change // the last one last
 	redos      []change // the next one last
 	killed     []string // what yank brings back, the last one last
@@ -40,7 +40,7 @@ type editor struct {
 	recalled int      // which of drafts is being edited
 }
 
-// An editKind is what a key did, as far as the next key continues it.
+// An editKind is the effect of a key, as far as the next key can continue it.
 type editKind uint8
 
 const (
@@ -48,7 +48,7 @@ const (
 	typing             // a character: one undo removes a word
 	erasing            // by Backspace or Delete: one undo brings back a run
 	killing            // one yank brings back a run
-	yanking            // the next key can replace it by what was killed before
+	yanking            // the next key can replace the text by the one killed before it
 )
 
 // A change replaces old, which starts at from, by new.
@@ -188,11 +188,11 @@ func (e *editor) kill(from, to int) {
 	e.replace(from, to, "", killing)
 }
 
-// yank inserts what was killed last.
+// yank inserts the text that was killed last.
 func (e *editor) yank() { e.yankAt(len(e.killed) - 1) }
 
-// yankBefore replaces what was just yanked by what was killed before it; before the first
-// comes the last.
+// yankBefore replaces the text that was just yanked by the one killed before it, and the
+// first by the last.
 func (e *editor) yankBefore() {
 	if e.last != yanking {
 		return
@@ -245,7 +245,7 @@ func (e *editor) sent() {
 	e.undos, e.redos = nil, nil
 }
 
-// addHistory adds text to the history without disturbing what is being written.
+// addHistory adds text to the history. The text being written stays as it is.
 func (e *editor) addHistory(text string) {
 	n := len(e.history)
 	if text == "" || n > 0 && e.history[n-1] == text {
@@ -374,7 +374,7 @@ func (e *editor) killEnd() int {
 	return e.charAfter(e.cursor)
 }
 
-// key does what a key, by the name that Bubble Tea gives it, does in every line editor. It
+// key handles a key, by the name that Bubble Tea gives it, as every line editor does. It
 // reports whether the editor knows the key. Ctrl-_ and Ctrl-/ are the same key to most
 // terminals; those that report keys in more detail have several names for each.
 func (e *editor) key(name string) bool {

@@ -21,14 +21,14 @@ func newEditor(text string) *editor {
 	return &editor{ruler: rulers["clusters"], text: text, cursor: len(text), limit: wire.MessageBytes}
 }
 
-// edit has an editor take what is between brackets as keys, and the rest as typed
-// letter by letter: "ab[left]c" leaves "acb".
+// edit presses the keys named in brackets, and types everything else letter by letter:
+// "ab[left]c" leaves "acb".
 func edit(e *editor, script string) *editor {
 	for script != "" {
 		if script[0] == '[' {
 			name, rest, _ := strings.Cut(script[1:], "]")
 			if !e.key(name) {
-				panic("the editor does not know " + name)
+				panic("the editor does not know the key " + name)
 			}
 			script = rest
 			continue
@@ -77,7 +77,7 @@ func TestEditorKeys(t *testing.T) {
 		{"一\u3000二[ctrl+w]", "一\u3000|"},
 		{"a\u00a0b[ctrl+w]", "a\u00a0|"},
 
-		// cuts and what brings them back
+		// kill and yank
 		{"one two  [ctrl+w]", "one |"},
 		{"one, two.[alt+backspace]", "one, |"},
 		{"one, two.[ctrl+w][ctrl+w]", "|"},
@@ -131,7 +131,7 @@ func TestEditorKeys(t *testing.T) {
 	}
 }
 
-// What is typed inside of what becomes one character stays in its order.
+// Letters typed inside of a character that they become part of stay in order.
 func TestEditorTypingIntoACharacter(t *testing.T) {
 	for _, test := range []struct{ text, typed string }{
 		{"🇫🇷", "🇩🇪"},
@@ -155,29 +155,28 @@ func TestEditorLimit(t *testing.T) {
 		t.Errorf("a text of 10 bytes is %q", e.text)
 	}
 	if e.insert("x") {
-		t.Error("more than the limit was taken")
+		t.Error("more than the limit was inserted")
 	}
 	e.undo()
 	if e.text != "12345" {
 		t.Errorf("undo leaves %q", e.text)
 	}
 	if e.insert("12👩‍👩‍👧"); e.text != "1234512" {
-		t.Errorf("half a character was taken: %q", e.text)
+		t.Errorf("half a character was inserted: %q", e.text)
 	}
 	if e.set("12345678901"); e.text != "1234567890" {
 		t.Errorf("set to %q", e.text)
 	}
 }
 
-// What is killed is kept, but not without end; and where there is no room for it, what
-// is written stays as it is.
+// The kill ring is bounded, and a yank that does not fit changes nothing.
 func TestKillRing(t *testing.T) {
 	e := newEditor("")
 	for n := range 3 * killDepth {
 		edit(e, fmt.Sprintf("%d[ctrl+w]", n))
 	}
 	if len(e.killed) != killDepth {
-		t.Errorf("%d are kept, want %d", len(e.killed), killDepth)
+		t.Errorf("%d texts in the kill ring, want %d", len(e.killed), killDepth)
 	}
 	edit(e, "[ctrl+y]")
 	for range killDepth - 1 {
@@ -192,7 +191,7 @@ func TestKillRing(t *testing.T) {
 	}
 }
 
-func TestEditorTakesNoControls(t *testing.T) {
+func TestEditorReplacesControls(t *testing.T) {
 	e := newEditor("")
 	e.insert("a\r\nb\rc\x1b[2J\u009b\xff\td")
 	if want := "a\nb\nc\uFFFD[2J\uFFFD\uFFFD\td"; e.text != want {
@@ -225,51 +224,51 @@ func TestEditorHistory(t *testing.T) {
 		t.Errorf("the draft is %q", e.text)
 	}
 
-	// What is changed there, or refused meanwhile, is not lost, nor the draft.
+	// Edited texts, rejected ones and the draft are not lost.
 	edit(e, "[ctrl+p][ctrl+p]![ctrl+n]")
-	e.addHistory("refused")
+	e.addHistory("rejected")
 	expect("one!")
 	edit(e, "[ctrl+n][ctrl+n]")
-	if e.text != "refused" {
-		t.Errorf("kept was %q", e.text)
+	if e.text != "rejected" {
+		t.Errorf("the rejected text is %q", e.text)
 	}
 	edit(e, "[ctrl+n]")
 	if e.text != "draft" {
 		t.Errorf("the draft is %q", e.text)
 	}
-	expect("refused", "two")
+	expect("rejected", "two")
 	send("?")
-	expect("two?", "draft", "one!", "refused", "two", "one")
+	expect("two?", "draft", "one!", "rejected", "two", "one")
 
 	edit(e, "[ctrl+n][ctrl+n][ctrl+n][ctrl+n][ctrl+n][ctrl+n]half")
 	e.putAway()
 	if e.text != "" {
-		t.Errorf("put away, %q is left", e.text)
+		t.Errorf("after putAway the text is %q", e.text)
 	}
 	expect("half")
 	edit(e, "[ctrl+n][ctrl+_][ctrl+_][ctrl+_]")
 	if e.text != "half" {
-		t.Errorf("undone, it is %q", e.text)
+		t.Errorf("after undo the text is %q", e.text)
 	}
 
 	for i := range 2 * historyDepth {
 		send(fmt.Sprint(i))
 	}
 	if len(e.history) != historyDepth || e.history[0] != fmt.Sprint(historyDepth) {
-		t.Errorf("%d texts are kept, the first %q", len(e.history), e.history[0])
+		t.Errorf("%d texts in the history, the first %q", len(e.history), e.history[0])
 	}
 }
 
-// While the history is looked at, what joins it moves what is left of it.
-func TestEditorKeepsWhileRecalling(t *testing.T) {
+// A text added to the history while another is recalled does not change the one recalled.
+func TestAddHistoryWhileRecalling(t *testing.T) {
 	e := newEditor("")
 	for i := range historyDepth {
 		e.addHistory(fmt.Sprint(i))
 	}
 	edit(e, "draft[ctrl+p][ctrl+p]")
 	at := e.text
-	e.addHistory("refused")
-	e.addHistory("refused too")
+	e.addHistory("rejected")
+	e.addHistory("rejected too")
 	edit(e, "[ctrl+p][ctrl+n]")
 	if e.text != at {
 		t.Errorf("%q became %q", at, e.text)
@@ -340,7 +339,7 @@ func TestEditorVertical(t *testing.T) {
 	}
 }
 
-// checkEditor fails t where the editor broke a promise.
+// checkEditor checks the invariants of an editor.
 func checkEditor(t *testing.T, e *editor, columns int) {
 	t.Helper()
 	switch {
@@ -390,7 +389,7 @@ var editorInserts = []string{
 	"a longer piece, pasted\nof two lines 漢字", "_", ".", ",", "https://example.org/",
 }
 
-// randomStep does step number n, and returns what it was.
+// randomStep does step number n, and returns its name.
 func (e *editor) randomStep(n int, columns int) string {
 	switch n %= len(editorKeys) + len(editorInserts) + 2; {
 	case n < len(editorKeys):
@@ -431,7 +430,7 @@ func TestEditorRandomly(t *testing.T) {
 	}
 }
 
-// checkUndo undoes all, and does it again.
+// checkUndo undoes everything, and redoes it.
 func checkUndo(t *testing.T, e *editor, first string) {
 	t.Helper()
 	for len(e.redos) > 0 {
@@ -444,17 +443,17 @@ func checkUndo(t *testing.T, e *editor, first string) {
 		checkEditor(t, e, 20)
 	}
 	if e.text != first {
-		t.Fatalf("undone all, the text is %q, and was %q", e.text, first)
+		t.Fatalf("after undoing everything the text is %q, want %q", e.text, first)
 	}
 	for range n {
 		e.redo()
 	}
 	if e.text != last {
-		t.Fatalf("redone all, the text is %q, and was %q", e.text, last)
+		t.Fatalf("after redoing everything the text is %q, want %q", e.text, last)
 	}
 }
 
-// Whatever goes from the text comes back by undo, the history or yank.
+// Every text that leaves the editor is in the history.
 func TestEditorLosesNothing(t *testing.T) {
 	for seed := range uint64(200) {
 		random := newRandom(seed)
@@ -470,7 +469,7 @@ func TestEditorLosesNothing(t *testing.T) {
 			case 1:
 				e.putAway()
 			case 2:
-				e.addHistory(fmt.Sprintf("refused %d", i))
+				e.addHistory(fmt.Sprintf("rejected %d", i))
 			}
 			for range random.IntN(4) {
 				e.recall(random.IntN(5) - 2)
@@ -486,7 +485,7 @@ func TestEditorLosesNothing(t *testing.T) {
 	}
 }
 
-// A word that is typed takes one change of many; holding Backspace takes one too.
+// A typed word is one change, and so is a run of Backspace.
 func TestEditorUndoReachesFar(t *testing.T) {
 	e := newEditor("")
 	for len(e.text)+6 <= e.limit {
@@ -500,7 +499,7 @@ func TestEditorUndoReachesFar(t *testing.T) {
 		t.Errorf("one undo brings back %d bytes", len(e.text))
 	}
 	if len(e.undos) > undoDepth {
-		t.Errorf("%d changes are kept", len(e.undos))
+		t.Errorf("%d changes can be undone", len(e.undos))
 	}
 }
 

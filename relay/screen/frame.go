@@ -129,8 +129,8 @@ func (f *frame) drawNewBelow(rows []string) {
 	rows[len(rows)-1] = newStyle.draw(f.t.ruler.fit(line, f.painter.columns))
 }
 
-// drawStatus draws the line between the transcript and the input: the room on the left,
-// what goes on on the right.
+// drawStatus draws the line between the transcript and the input: the room on the left, the
+// state on the right.
 func (f *frame) drawStatus() string {
 	c, r := f.c, f.t.ruler
 	left := " " + r.show(c.title)

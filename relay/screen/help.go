@@ -10,7 +10,7 @@ var keyHelp = [][2]string{
 	{"Enter", "Send the message."},
 	{"Alt-Enter", "Start a new line (also Ctrl-J)."},
 	{"Tab", "Complete a nick, /command, :emoji: or path."},
-	{"↑ ↓", "Recall what you sent; Ctrl-R searches it."},
+	{"↑ ↓", "Recall earlier input; Ctrl-R searches it."},
 	{"PgUp PgDn", "Scroll; Home and End go to the ends."},
 	{"Ctrl-A E W U K Y", "Edit as in a shell; Ctrl-_ undoes."},
 	{"F1  F2", "Show this page; the member list."},

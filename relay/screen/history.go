@@ -10,7 +10,7 @@ import (
 type history struct {
 	c         *conversation
 	requested uint64 // messages older than this ID were requested; 0: none were
-	exhausted bool   // the host has no older ones, or there is no room for them
+	exhausted bool   // the host has no older ones, or the transcript is full
 	foreign   int    // so many entries are of a room that ended: nothing can be put before them
 }
 

@@ -2,8 +2,8 @@ package screen
 
 import "strings"
 
-// A historySearch is Ctrl-R, as in a shell: what is typed is searched for in the input
-// history, and each letter narrows the search down. The zero value is inactive.
+// A historySearch is Ctrl-R, as in a shell: it searches the input history, and each letter
+// typed narrows the search down. The zero value is inactive.
 type historySearch struct {
 	active bool
 	query  string
@@ -14,8 +14,8 @@ type historySearch struct {
 	cursor int
 }
 
-// key starts, continues or ends the search. It reports whether the key was for it alone:
-// any key that it does not know ends it, and acts on the text that was found.
+// key starts, continues or ends the search. It reports whether it used the key up: a key
+// that it does not know ends it, and then acts on the text that was found.
 func (s *historySearch) key(e *editor, name, typed string) bool {
 	if !s.active {
 		if name != "ctrl+r" {
@@ -68,9 +68,9 @@ func (s *historySearch) find(e *editor, from, step int) {
 func (s *historySearch) hint() string {
 	switch {
 	case s.query == "":
-		return "search what you sent · Esc: close"
+		return "search earlier input · Esc: close"
 	case s.noMore:
-		return "no more with “" + s.query + "” · Esc: keep this · Ctrl-G: back"
+		return "no more input with “" + s.query + "” · Esc: keep this · Ctrl-G: back"
 	}
-	return "sent with “" + s.query + "” · Ctrl-R: older · Esc: keep this · Ctrl-G: back"
+	return "input with “" + s.query + "” · Ctrl-R: older · Esc: keep this · Ctrl-G: back"
 }

@@ -33,7 +33,7 @@ func (inv *invitation) ways() (ways []string) {
 	return ways
 }
 
-// code returns what the QR code holds: the URL of the page, or the address of a host
+// code returns the text of the QR code: the URL of the page, or the address of a host
 // without one. There must be an address.
 func (inv *invitation) code() string {
 	if !inv.page {

@@ -12,8 +12,8 @@ import (
 // wheelRows is how many rows one step of the mouse wheel scrolls.
 const wheelRows = 3
 
-// keyActions are what keys do in a conversation, by the names that Bubble Tea gives them.
-// The editor has the rest.
+// keyActions are the actions of keys in a conversation, by the names that Bubble Tea gives
+// the keys. The editor handles the other keys.
 var keyActions = map[string]func(c *conversation) tea.Cmd{
 	"enter":      (*conversation).submit,
 	"esc":        func(c *conversation) tea.Cmd { takeBackUnsent(c); return nil },
@@ -34,9 +34,9 @@ var keyActions = map[string]func(c *conversation) tea.Cmd{
 	"f2":         func(c *conversation) tea.Cmd { c.members.toggle(); return nil },
 }
 
-// pressKey does what a key does in a conversation. What is open gets it first: a paste
-// that waits for a decision, the overlay, the search in the input history, the search in
-// the transcript.
+// pressKey handles a key in a conversation. A paste that waits for a decision gets it
+// first, then the overlay, the search in the input history, and the search in the
+// transcript.
 func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
 	e := &c.composer.editor
@@ -131,8 +131,8 @@ func interrupt(c *conversation) tea.Cmd {
 	return nil
 }
 
-// takeBackUnsent takes back what was not passed to the room yet. It reports whether there
-// was anything.
+// takeBackUnsent takes back the messages that were not passed to the room yet. It reports
+// whether there were any.
 func takeBackUnsent(c *conversation) bool {
 	typed := c.outbox.takeBack()
 	if len(typed) == 0 {

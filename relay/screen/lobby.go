@@ -27,7 +27,7 @@ type lobby struct {
 	canceled bool // cancel was called
 }
 
-// A stage is what the lobby is doing.
+// A stage is the activity of a lobby.
 type stage int
 
 const (
@@ -134,7 +134,7 @@ func (l *lobby) selected() int {
 	return -1
 }
 
-// typed returns what is in the address field.
+// typed returns the text of the address field.
 func (l *lobby) typed() string { return strings.TrimSpace(l.address.text) }
 
 // key handles a key.

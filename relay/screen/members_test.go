@@ -58,31 +58,31 @@ func TestMembers(t *testing.T) {
 	want(4, "Adam", "alice", "dave", "erin")
 }
 
-// However members join, leave and change their nicks between two calls of list, it has
-// those who are there, in order.
+// However members join, leave and change their nicks between two calls of list, it returns
+// them all, in order.
 func TestMembersRandomly(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var ms members
 	ms.reset(&wire.Event{})
-	there := make(map[string]bool)
+	present := make(map[string]bool)
 	for range 5_000 {
 		nick, other := fmt.Sprint("n", random.IntN(40)), fmt.Sprint("N", random.IntN(40))
 		switch random.IntN(4) {
 		case 0:
 			ms.join(&wire.Event{Members: []string{nick, other}})
-			there[nick], there[other] = true, true
+			present[nick], present[other] = true, true
 		case 1:
-			if there[nick] {
+			if present[nick] {
 				ms.leave(&wire.Event{Members: []string{nick}})
-				delete(there, nick)
+				delete(present, nick)
 			}
 		case 2:
-			if ms.rename(nick, other); there[nick] {
-				delete(there, nick)
-				there[other] = true
+			if ms.rename(nick, other); present[nick] {
+				delete(present, nick)
+				present[other] = true
 			}
 		default:
-			want := slices.Sorted(maps.Keys(there))
+			want := slices.Sorted(maps.Keys(present))
 			got := nicksOf(ms.list())
 			if inOrder := slices.IsSortedFunc(ms.list(), (*member).compare); !inOrder || !slices.Equal(slices.Sorted(slices.Values(got)), want) || ms.count() != len(want) {
 				t.Fatalf("got %q, in order: %v; want %q", got, inOrder, want)
@@ -152,7 +152,7 @@ func TestHostileListsCostLittle(t *testing.T) {
 			r.m.view()
 			quickest = min(quickest, time.Since(began))
 		}
-		if quickest > 10*time.Millisecond { // far above what -race takes, far below what it took before texts were cut
+		if quickest > 10*time.Millisecond { // with -race it is below 1 ms
 			t.Errorf("after a long %s event a frame takes %v", name, quickest)
 		}
 	}

@@ -15,7 +15,7 @@ type outbox struct {
 	room    Room           // fixed
 	items   []outgoing     // all of them
 	unsent  []wire.Request // those of the last items that were not passed to the room yet
-	heldSeq uint64         // number of the last one that the host could not store; the client resends it
+	heldSeq uint64         // number of the last message that the host could not store; the client resends it
 }
 
 // An outgoing is a message or command in the outbox.
@@ -65,7 +65,7 @@ func (o *outbox) acknowledge(seq uint64) {
 	o.items = slices.DeleteFunc(o.items, func(s outgoing) bool { return s.seq == seq })
 }
 
-// reject removes the message that an error is about, if there is one, and returns what
+// reject removes the message that an error is about, if there is one, and returns it as it
 // was typed.
 func (o *outbox) reject(e *client.Received) (typed string, ok bool) {
 	i := -1
@@ -126,7 +126,8 @@ func (o *outbox) dropSettled() (private []entry) {
 	return private
 }
 
-// takeBack removes what was not passed to the room yet, and returns what was typed.
+// takeBack removes the items that were not passed to the room yet, and returns their text
+// as it was typed.
 func (o *outbox) takeBack() (typed []string) {
 	o.unsent = nil
 	o.items = slices.DeleteFunc(o.items, func(s outgoing) bool {

@@ -12,7 +12,7 @@ import (
 )
 
 // A style is how text is drawn: the parameters of SGR (ECMA-48, 8.3.117). Bubble Tea's
-// renderer removes what the terminal does not support, and colors if NO_COLOR is set.
+// renderer removes those that the terminal does not support, and colors if NO_COLOR is set.
 type style string
 
 const (
@@ -112,7 +112,7 @@ func (p *painter) head(e *entry) (plain, drawn string, body style) {
 	}
 }
 
-// drawnNick returns a nick as it is drawn: a hostile host may send one that is too wide.
+// drawnNick returns a nick as it is drawn: a hostile host may send a nick that is too wide.
 func (p *painter) drawnNick(nick string) string {
 	return p.ruler.cut(p.ruler.show(nick), text.MaxNickColumns)
 }
@@ -148,7 +148,7 @@ func (p *painter) marks(e *entry, shown string) (marks []mark) {
 	for _, s := range linksIn(shown) {
 		m := mark{span: s, style: linkStyle}
 		if target := linkTarget(shown[s.from:s.to]); len(target) <= maxLink {
-			// The id tells the terminal which rows belong to one link.
+			// By the id the terminal knows which rows belong to one link.
 			m.link = fmt.Sprintf("id=%x.%x;%s", e.serial, s.from, target)
 		}
 		marks = append(marks, m)

@@ -14,7 +14,7 @@ import (
 	"chat/relay/text"
 )
 
-// soupTime is when the entries of these tests were said.
+// soupTime is the time of the entries in these tests.
 var soupTime = time.Date(2026, 11, 25, 10, 2, 0, 0, time.UTC)
 
 func testPainter(method ansi.Method, columns int) *painter {
@@ -25,7 +25,7 @@ func entryFrom(nick, text string) entry {
 	return entry{at: soupTime.UnixMilli(), from: nick, text: text}
 }
 
-// ours are the only escape sequences that a row has: styles, and links to the web.
+// ours are the only escape sequences that a row may have: styles and web links.
 var ours = regexp.MustCompile("\x1b\\[[0-9;]*m|\x1b\\]8;(id=[0-9a-f.]+)?;((?i:https?)://[!-~]*)?\x1b\\\\")
 
 func bare(row string) string { return ours.ReplaceAllString(row, "") }
@@ -88,7 +88,7 @@ func checkRows(t *testing.T, l *painter, e *entry) {
 		plain := bare(row)
 		for _, c := range plain {
 			if c < ' ' || c >= 0x7f && c < 0xa0 {
-				t.Fatalf("row %q has a sequence that is not ours", row)
+				t.Fatalf("row %q has another escape sequence", row)
 			}
 		}
 		if i > 0 && l.columns > 2 && plain != "" && plain[0] != ' ' {
@@ -98,8 +98,8 @@ func checkRows(t *testing.T, l *painter, e *entry) {
 		if l.columns >= 4 && w > l.columns {
 			t.Fatalf("row %q has %d columns, want at most %d", row, w, l.columns)
 		}
-		// The renderer, which is given the row with its sequences, sees the same
-		// characters as the terminal, which in the end is given it without.
+		// The renderer gets the row with its sequences, and the terminal in the end without:
+		// both must see the same characters.
 		drawn, content := drawnWidth(l.ruler.method, row)
 		bareDrawn, bareContent := drawnWidth(l.ruler.method, plain)
 		if strings.TrimRight(content, " ") != strings.TrimRight(bareContent, " ") || drawn != bareDrawn && strings.TrimRight(content, " ") == content || drawn > w {
@@ -121,7 +121,7 @@ func TestRowsOfTrickyRunes(t *testing.T) {
 	}
 }
 
-// TestRowsOfHostileText draws texts that were made to pass for other entries.
+// TestRowsOfHostileText draws texts that try to pass for other entries.
 func TestRowsOfHostileText(t *testing.T) {
 	fake := "10:02 bob  hi"
 	texts := []string{"\n" + fake, "x\n" + fake + "\n" + fake}
@@ -190,8 +190,8 @@ func TestHighlights(t *testing.T) {
 	}
 }
 
-// TestRowsAreQuick draws the largest texts that were made to take long: where the
-// time grows with the square of the length, they take many seconds.
+// TestRowsAreQuick draws large texts that try to be slow: if the time grew with the square
+// of the length, they would take many seconds.
 func TestRowsAreQuick(t *testing.T) {
 	for _, unit := range []string{
 		"a", " ", "\t", "\n", "漢", "https://", "http://x ", "http://x/" + strings.Repeat(")", 1000), "bob ", "://",

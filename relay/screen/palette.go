@@ -12,8 +12,8 @@ import (
 )
 
 // A palette is the colors of nicks. Tests check that each is readable on its background
-// (WCAG 2: a contrast of 4.5), and that people who are red-green color-blind can tell
-// them apart. Few colors pass both.
+// (WCAG 2: a contrast of 4.5), and that they differ enough for people with red-green color
+// blindness. Few colors pass both.
 type palette struct {
 	styles []style
 	cache  map[string]style // by nick

@@ -35,7 +35,7 @@ type Room interface {
 // Further messages wait in the outbox.
 const maxUnacked = 500
 
-// A Place is where a room is: one that was found, or an address that was typed.
+// A Place is where a room is: a room that was found, or an address that was typed.
 type Place struct {
 	Title   string
 	Addr    string

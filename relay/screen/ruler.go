@@ -13,7 +13,7 @@ import (
 // it out. Nothing else in this package measures text: if wrapping, the cursor and the
 // renderer disagreed by one column, the screen would be garbled.
 //
-// Text from others goes through show first: all three agree on what it returns.
+// Text from others goes through show first: all three agree on the width of its result.
 type ruler struct {
 	method     ansi.Method
 	noNewEmoji bool // the terminal gets their width wrong
@@ -153,8 +153,8 @@ func (r ruler) replaceDisputed(text string) string {
 			// terminals measure alike.
 			return -1
 		case r.method == ansi.WcWidth && isSkinTone(c) && unicode.Is(unicode.So, last) && string(last) != noBase:
-			// It takes no columns in kitty and Konsole, which do not report that they count
-			// clusters, and two in other terminals.
+			// Its width is 0 in kitty and Konsole, which do not report that they count
+			// clusters, and 2 in other terminals.
 			return -1
 		}
 		last = c

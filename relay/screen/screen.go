@@ -17,8 +17,8 @@ import (
 // frameTime is how long events are collected before they are drawn: 60 frames a second.
 const frameTime = time.Second / 60
 
-// A model is all state of a screen. Bubble Tea's event loop owns it: commands, which
-// run in goroutines of their own, use only opts, ctx, and what they were given.
+// A model is all state of a screen. Bubble Tea's event loop owns it: tea.Cmds, which run in
+// goroutines of their own, use only the fixed fields.
 type model struct {
 	// Fixed.
 	opts    Options

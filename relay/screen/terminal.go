@@ -10,8 +10,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// A terminal is what the screen knows of the terminal it is drawn on. It is owned by
-// Bubble Tea's event loop.
+// A terminal holds the properties of the terminal that the screen is drawn on. It is owned
+// by Bubble Tea's event loop.
 type terminal struct {
 	width, height int // in columns and rows; at least 1
 	ruler         ruler

@@ -124,8 +124,8 @@ func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 	return n, n.text != ""
 }
 
-// shorten returns a copy of text, cut if it is longer than what is kept. A copy does not
-// keep the line that the text came in.
+// shorten returns a copy of text, cut if it is longer than maxShown. A copy does not keep
+// the line that the text came in.
 func shorten(text string) string {
 	kept := cutBytes(text, maxShown)
 	if len(kept) == len(text) {

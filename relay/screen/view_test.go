@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// A window is a view with what it is a window on.
+// A window is a view with its transcript and size.
 type window struct {
 	transcript transcript
 	view       view
@@ -24,7 +24,7 @@ func newWindow(columns, height int) *window {
 	return &window{view: newView(), painter: testPainter(ansi.WcWidth, columns), height: height}
 }
 
-// numbered makes an entry numbered n, of lines rows, said n minutes after soupTime.
+// numbered returns entry n, of so many lines, n minutes after soupTime.
 func numbered(n, lines int) entry {
 	e := entryFrom("al", fmt.Sprint("n", n)+strings.Repeat("\nmore", lines-1))
 	e.at += int64(n) * time.Minute.Milliseconds()
@@ -80,7 +80,7 @@ func TestViewFollows(t *testing.T) {
 	w := newWindow(40, 4)
 	w.want(t, "empty", "|||")
 	w.fill(1)
-	w.want(t, "fewer rows than there is room for", "||"+day+"|n0")
+	w.want(t, "fewer rows than fit", "||"+day+"|n0")
 	w.fill(4)
 	w.want(t, "more", "n1|n2|n3|n4")
 	w.add(3, false)
@@ -109,12 +109,12 @@ func TestViewStays(t *testing.T) {
 	w.scroll(3)
 	w.want(t, "scrolled down", "n8|n9|n10")
 	if w.view.newBelow != 2 {
-		t.Error("it followed before it came to the end")
+		t.Error("it followed before it was at the end")
 	}
 	w.scroll(2)
 	w.want(t, "at the end", "n10|n11|more")
 	if w.view.newBelow != 0 {
-		t.Error("there is something new below the end")
+		t.Error("messages below the end")
 	}
 	w.fill(1)
 	w.want(t, "follows again", "n11|more|n12")
@@ -126,25 +126,25 @@ func TestViewAtTop(t *testing.T) {
 	w.draw()
 	w.scroll(-4)
 	if w.view.atTop() {
-		t.Error("it is not at the top")
+		t.Error("atTop in the middle")
 	}
 	w.scroll(-100)
 	w.want(t, "at the top", day+"|n0|n1")
 	if !w.view.atTop() {
-		t.Error("it is at the top")
+		t.Error("not atTop at the top")
 	}
 	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-2, 1), numbered(-1, 1)}))
-	w.want(t, "older ones came, and the day begins with them", "n-1|n0|n1")
+	w.want(t, "with older ones, which the day starts with", "n-1|n0|n1")
 	if w.view.atTop() {
-		t.Error("it is no longer at the top")
+		t.Error("atTop below older messages")
 	}
 	w.view.toTop()
 	w.want(t, "to the top", day+"|n-2|n-1")
 	if !w.view.atTop() {
-		t.Error("it is at the top again")
+		t.Error("not atTop at the new top")
 	}
 	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-4, 1), numbered(-3, 1)}))
-	w.want(t, "older ones came again", "n-3|n-2|n-1")
+	w.want(t, "with older ones again", "n-3|n-2|n-1")
 	w.view.toEnd()
 	w.want(t, "to the end", "n7|n8|n9")
 }
@@ -160,7 +160,7 @@ func TestViewDays(t *testing.T) {
 	w.want(t, "three days", "n0|n13|── Thursday, 26 November 2026|n14|── Saturday, 28 November 2026|n62")
 }
 
-func TestViewGathersMoves(t *testing.T) {
+func TestViewMergesPresence(t *testing.T) {
 	w := newWindow(40, 3)
 	w.fill(3)
 	for _, nick := range []string{"carol", "dave"} {
@@ -179,7 +179,7 @@ func TestViewUnread(t *testing.T) {
 	w.add(1, true)
 	w.want(t, "a line before the first", "n2|── new|n3|n4")
 	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-1, 1)}))
-	w.want(t, "older ones came", "n2|── new|n3|n4")
+	w.want(t, "with older ones", "n2|── new|n3|n4")
 	w.scroll(-1)
 	w.want(t, "scrolled", "n1|n2|── new|n3")
 	w.view.clearUnread()
@@ -223,14 +223,14 @@ func TestViewIsResized(t *testing.T) {
 		w.painter = testPainter(ansi.WcWidth, columns)
 		for _, height := range []int{3, 12, 6} {
 			w.height = height
-			if got := top(); got != "n20" && got != "10:22" { // its time stands above the text where it is narrow
+			if got := top(); got != "n20" && got != "10:22" { // if it is narrow, the time is above the text
 				t.Errorf("at %d×%d the first row is of %s, want n20", columns, height, got)
 			}
 		}
 	}
 }
 
-// TestViewInsideLongEntry resizes where one entry fills the window.
+// TestViewInsideLongEntry resizes a window that one entry fills.
 func TestViewInsideLongEntry(t *testing.T) {
 	w := newWindow(80, 10)
 	var words []string
@@ -253,7 +253,7 @@ func TestViewInsideLongEntry(t *testing.T) {
 	}
 }
 
-// TestViewRandomly does what can be done to a view in any order.
+// TestViewRandomly calls the methods of a view in random order.
 func TestViewRandomly(t *testing.T) {
 	for seed := range uint64(10) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -279,7 +279,7 @@ func TestViewRandomly(t *testing.T) {
 					older = append([]entry{numbered(oldest*random.IntN(3)*500, 1+random.IntN(3))}, older...)
 				}
 				w.view.entriesPrepended(w.transcript.prepend(older))
-			case 5: // as the transcript does when it is full
+			case 5: // as a full transcript does
 				if n := random.IntN(5); n < len(w.transcript.entries) {
 					w.transcript.entries = slices.Clone(w.transcript.entries[n:])
 					w.view.entriesDropped(n)
@@ -299,19 +299,19 @@ func TestViewRandomly(t *testing.T) {
 			}
 			after := w.draw()
 			if got := len(w.view.draw(w.painter, &w.transcript, w.height)); got != w.height {
-				t.Fatalf("seed %d: %d rows were drawn, want %d", seed, got, w.height)
+				t.Fatalf("seed %d: %d rows, want %d", seed, got, w.height)
 			}
 			if same && !wasFollowing && w.height > 0 && (after != before || w.view.firstOrNone(w) != wasAt) {
-				t.Fatalf("seed %d: entries were added below, and the rows changed:\n%s\n%s", seed, before, after)
+				t.Fatalf("seed %d: entries added below changed the rows:\n%s\n%s", seed, before, after)
 			}
 			if w.view.following && w.view.newBelow > 0 {
-				t.Fatalf("seed %d: %d are new below the end", seed, w.view.newBelow)
+				t.Fatalf("seed %d: %d messages below the end", seed, w.view.newBelow)
 			}
 		}
 	}
 }
 
-// firstOrNone is first, of an empty transcript too.
+// firstOrNone returns the first position, or none in an empty transcript.
 func (v *view) firstOrNone(w *window) position {
 	if len(w.transcript.entries) == 0 {
 		return position{}
