@@ -17,9 +17,9 @@ import (
 type completer struct {
 	operator bool // commands for operators are offered too; fixed
 
-	choice   []completion // nil: nothing is being completed
-	at       int          // which one is in the text
-	from, to int          // of the word before it was completed
+	completions []completion // to choose from; nil: nothing is being completed
+	at          int          // which one is in the text
+	from, to    int          // of the word before it was completed
 
 	// The editor's text and cursor after that, to notice changes.
 	text   string
@@ -37,12 +37,12 @@ func (c *completer) stop() { *c = completer{operator: c.operator} }
 
 // choices lists the choices, starting with the current one; "" if there is only one.
 func (c *completer) choices() string {
-	if len(c.choice) < 2 {
+	if len(c.completions) < 2 {
 		return ""
 	}
 	var labels []string
-	for i := range min(len(c.choice), maxListed) {
-		labels = append(labels, c.choice[(c.at+i)%len(c.choice)].label)
+	for i := range min(len(c.completions), maxListed) {
+		labels = append(labels, c.completions[(c.at+i)%len(c.completions)].label)
 	}
 	return strings.Join(labels, "  ")
 }
@@ -51,19 +51,19 @@ func (c *completer) choices() string {
 // to the last, or to the one before. nicks are those of the other members, the last
 // speakers first.
 func (c *completer) next(e *editor, nicks []string, step int) {
-	if c.choice != nil && c.text == e.text && c.cursor == e.cursor {
+	if c.completions != nil && c.text == e.text && c.cursor == e.cursor {
 		e.undo() // so that one undo reverts all of it
-		c.at = (c.at + step + len(c.choice)) % len(c.choice)
+		c.at = (c.at + step + len(c.completions)) % len(c.completions)
 	} else {
 		c.stop()
-		if c.begin(e, nicks); len(c.choice) == 0 {
+		if c.begin(e, nicks); len(c.completions) == 0 {
 			return
 		}
 		if step < 0 {
-			c.at = len(c.choice) - 1
+			c.at = len(c.completions) - 1
 		}
 	}
-	text := c.choice[c.at].text
+	text := c.completions[c.at].text
 	if strings.HasPrefix(e.text[c.to:], " ") { // the text has one already
 		text = strings.TrimSuffix(text, " ")
 	}
@@ -81,16 +81,16 @@ func (c *completer) begin(e *editor, nicks []string) {
 	c.to = e.cursor
 	name, rest, isCommand := parseTyped(before)
 	if isCommand && !strings.ContainsFunc(before, unicode.IsSpace) {
-		c.choice = completeCommand(name, c.operator)
+		c.completions = completeCommand(name, c.operator)
 		return
 	}
 	if isCommand && name == "send" {
 		c.from = len(before) - len(rest)
-		c.choice = completePath(rest)
+		c.completions = completePath(rest)
 		return
 	}
 	if c.from = emojiStart(before); c.from >= 0 {
-		if c.choice = completeEmoji(before[c.from:]); c.choice != nil {
+		if c.completions = completeEmoji(before[c.from:]); c.completions != nil {
 			return
 		}
 	}
@@ -101,7 +101,7 @@ func (c *completer) begin(e *editor, nicks []string) {
 		suffix = ": "
 	}
 	if word != "" || isArgument || e.text == "" {
-		c.choice = completeNick(word, suffix, nicks)
+		c.completions = completeNick(word, suffix, nicks)
 	}
 }
 

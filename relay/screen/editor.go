@@ -58,8 +58,8 @@ type change struct {
 	cursor   int // before the change
 }
 
-// join adds next, the change after c, to c if they touch. It reports whether it did.
-func (c *change) join(next change) bool {
+// merge adds next, the change after c, to c if they touch. It reports whether it did.
+func (c *change) merge(next change) bool {
 	switch {
 	case next.old == "" && next.from == c.from+len(c.new): // typed further
 		c.new += next.new
@@ -77,7 +77,7 @@ func (c *change) join(next change) bool {
 func (e *editor) replace(from, to int, s string, kind editKind) {
 	c := change{from, strings.Clone(e.text[from:to]), s, e.cursor}
 	continued := kind == e.last && (kind == typing || kind == erasing)
-	if !continued || !e.undos[len(e.undos)-1].join(c) {
+	if !continued || !e.undos[len(e.undos)-1].merge(c) {
 		e.undos = append(e.undos, c)
 		if len(e.undos) > undoDepth {
 			e.undos = slices.Delete(e.undos, 0, 1)
@@ -350,10 +350,10 @@ func isBreak(r rune) bool  { return !isLetter(r) }
 // blankBefore returns where the run of non-spaces before the cursor starts.
 func (e *editor) blankBefore() int {
 	rest := strings.TrimRightFunc(e.text[:e.cursor], unicode.IsSpace)
-	return e.charStart(len(strings.TrimRightFunc(rest, isInk)))
+	return e.charStart(len(strings.TrimRightFunc(rest, isNotSpace)))
 }
 
-func isInk(r rune) bool { return !unicode.IsSpace(r) }
+func isNotSpace(r rune) bool { return !unicode.IsSpace(r) }
 
 // lineStart and lineEnd return where the cursor's line starts and ends.
 func (e *editor) lineStart() int { return strings.LastIndexByte(e.text[:e.cursor], '\n') + 1 }

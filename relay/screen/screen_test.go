@@ -188,7 +188,7 @@ func (r *rig) want(words ...string) {
 // The main views at three sizes.
 func TestGoldenFrames(t *testing.T) {
 	views := map[string]func(r *rig){
-		"talk": func(r *rig) {
+		"conversation": func(r *rig) {
 			r.say("alice", "soup is ready")
 			r.say("carol", "I am on my way; where do we sit today? There is a free table at the window, the one with the broken lamp")
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 90, Time: noon, Members: []string{"dave", "erin"}}})
@@ -506,8 +506,8 @@ func TestExport(t *testing.T) {
 		r.say("alice", "soup\nis ready")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypePrivate, Time: noon, From: "alice", To: "bob", Text: "save me some"}})
 		for name, want := range map[string]string{
-			"talk.txt": "2026-11-25 12:00:01 <alice> soup\n2026-11-25 12:00:01 <alice> is ready\n2026-11-25 12:00:00 [alice -> you] save me some\n",
-			"talk.jsonl": `{"type":"message","id":1,"time":"2026-11-25T12:00:01.000Z","from":"alice","text":"soup\nis ready"}` + "\n" +
+			"export.txt": "2026-11-25 12:00:01 <alice> soup\n2026-11-25 12:00:01 <alice> is ready\n2026-11-25 12:00:00 [alice -> you] save me some\n",
+			"export.jsonl": `{"type":"message","id":1,"time":"2026-11-25T12:00:01.000Z","from":"alice","text":"soup\nis ready"}` + "\n" +
 				`{"type":"private","time":"2026-11-25T12:00:00.000Z","from":"alice","to":"bob","text":"save me some"}` + "\n",
 		} {
 			file := filepath.Join(t.TempDir(), name)

@@ -200,6 +200,28 @@ func TestTranscriptIsBounded(t *testing.T) {
 	})
 }
 
+// However much of its history a hostile host sends, the transcript keeps to its limit, and
+// keeps the newest of it.
+func TestPrependIsBounded(t *testing.T) {
+	text := strings.Repeat("x", maxShown)
+	var tr transcript
+	tr.add(entry{id: 1_000_000, text: text})
+	for first := uint64(900_000); first > 0; first -= 300_000 {
+		var older []entry
+		for i := range uint64(3_000) {
+			older = append(older, entry{id: first + i, text: text})
+		}
+		tr.prepend(older)
+	}
+	size := 0
+	for i := range tr.entries {
+		size += tr.entries[i].size()
+	}
+	if size > maxSize || size < maxSize/2 || tr.size != size || tr.entries[len(tr.entries)-2].id != 902_999 {
+		t.Errorf("%d bytes are kept (%d counted) in %d entries, the newest but one is %d", size, tr.size, len(tr.entries), tr.entries[len(tr.entries)-2].id)
+	}
+}
+
 // TestMemory checks the memory of a full transcript. Each message comes in an event of its
 // own, as from the host.
 func TestMemory(t *testing.T) {
