@@ -212,11 +212,11 @@ func download(c *conversation, typed string) tea.Cmd {
 		c.show(kindError, err.Error())
 		return nil
 	}
-	room, ctx := c.room, c.m.ctx
-	return c.transfers.start("downloading "+f.Name, func(progress func(done, total int64)) (kind, string) {
+	name, room, ctx := text.FileName(f.Name), c.room, c.m.ctx
+	return c.transfers.start("downloading "+name, func(progress func(done, total int64)) (kind, string) {
 		path, err := room.Get(ctx, f, dir, progress)
 		if err != nil {
-			return kindError, "cannot download " + f.Name + ": " + err.Error()
+			return kindError, "cannot download " + name + ": " + err.Error()
 		}
 		return kindNotice, "saved " + path
 	})
