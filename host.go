@@ -395,7 +395,7 @@ func (r *openRoom) joinOnScreen(ctx context.Context) error {
 	defer served.Wait()
 	how := screen.Options{
 		Place:   &screen.Place{Title: r.Info().Title, ID: r.Info().ID},
-		Hosting: true, Ways: endpoint.Reachable(r.ln), NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
+		Hosting: true, Addrs: endpoint.Reachable(r.ln), NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
 		Warnings: r.warnings, Quiet: r.opts.Quiet, Mouse: r.opts.Mouse,
 	}
 	return runScreen(ctx, how, r.transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {

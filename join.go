@@ -246,7 +246,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 		joined <- c
 		return c, nil
 	}
-	how.Said = transcript.Add
+	how.Record = transcript.Add
 	unsent, err := screen.Run(ctx, how)
 	var c *client.Client
 	select {

@@ -414,7 +414,7 @@ func manCommand() *cli.Command {
 				return err
 			}
 			page := manual.Page{App: c.App, Variables: variables, Files: fileLocations, ExitCodes: exitCodes}
-			for _, k := range screen.KeyHelp() {
+			for _, k := range screen.KeyHelp {
 				page.Keys = append(page.Keys, manual.Entry{Term: k[0], Text: k[1]})
 			}
 			return page.Write(c.App.Writer)

@@ -1,25 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"chat/relay"
 	"chat/relay/limits"
 	"chat/relay/manual"
-	"chat/relay/screen"
-	"chat/relay/wire"
 )
 
 var update = flag.Bool("update", false, "rewrite the tables of options in relay/docs")
@@ -72,40 +66,6 @@ func checkOptionTable(t *testing.T, path string, command *cli.Command, options [
 		}
 	default:
 		t.Errorf("%s lists other options than --help; go test -run Docs -update . rewrites it:\n%s", path, want.String())
-	}
-}
-
-// What the screen hints at while somebody types is what the host understands.
-func TestScreenKnowsTheHostsCommands(t *testing.T) {
-	srv := relay.New(relay.Options{HostToken: "hosting-person"})
-	ours, theirs := net.Pipe()
-	done := make(chan struct{})
-	go func() { srv.ServeConn(t.Context(), theirs); close(done) }()
-	defer func() { ours.Close(); <-done }()
-	fmt.Fprintln(ours, `{"type":"hello","nick":"alice","token":"hosting-person"}`)
-	lines := bufio.NewScanner(ours)
-	lines.Scan() // the welcome
-	fmt.Fprintln(ours, `{"type":"help"}`)
-	var usages []string
-	for lines.Scan() {
-		e, err := wire.ParseEvent(lines.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Type != wire.TypeNotice {
-			continue
-		}
-		for _, line := range strings.Split(e.Text, "\n")[1:] {
-			usage, _, _ := strings.Cut(line, "  ")
-			usages = append(usages, strings.TrimSpace(usage))
-		}
-		break
-	}
-	want := screen.HostUsages()
-	slices.Sort(usages)
-	slices.Sort(want)
-	if !slices.Equal(usages, want) {
-		t.Errorf("the host has\n%q\nthe screen\n%q", usages, want)
 	}
 }
 

@@ -1,88 +1,78 @@
 package screen
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
+
+	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/client"
+	"chat/relay/text"
+	"chat/relay/wire"
 )
 
-// A command is what can be typed behind a slash. The table is for completing, hints
-// and help; what the host carries out, it checks itself.
-type command struct {
-	name string
-	args string // as help has them
-	help string
-	host bool // for the hosting person alone
-	own  bool // the screen's: the host does not know it. Those of locals that are not, it does
+// A commandFunc carries out a command; rest is the input after its name.
+type commandFunc func(c *conversation, rest string) tea.Cmd
+
+// screenCommands are the commands that [wire.Commands] leaves to the screen.
+var screenCommands = map[string]commandFunc{
+	"copy":    copyMessages,
+	"export":  export,
+	"send":    upload,
+	"get":     download,
+	"files":   listUploads,
+	"invite":  invite,
+	"members": func(c *conversation, _ string) tea.Cmd { c.members.toggle(); return nil },
+	"r":       reply,
 }
 
-var commands = []command{
-	{name: "nick", args: "NAME", help: "be called NAME"},
-	{name: "me", args: "TEXT", help: "say what you do: /me waves"},
-	{name: "msg", args: "NICK TEXT", help: "say something to NICK alone"},
-	{name: "r", args: "TEXT", help: "answer who last said something to you alone", own: true},
-	{name: "who", help: "list who is here"},
-	{name: "members", help: "show who is here beside the talk, or no longer", own: true},
-	{name: "topic", args: "[TEXT]", help: "show the topic, or set it (- clears it)"},
-	{name: "search", args: "WORDS", help: "walk through what was said with all of WORDS in it"},
-	{name: "history", args: "[N]", help: "show the last N messages again, 50 unless told"},
-	{name: "copy", args: "[N]", help: "put the last N messages into the clipboard", own: true},
-	{name: "export", args: "FILE", help: "write the talk so far, as text or JSON lines (.jsonl)", own: true},
-	{name: "send", args: "PATH", help: "send a file (Tab completes its path)", own: true},
-	{name: "get", args: "[N [DIR]]", help: "get file N, or the last one, into DIR", own: true},
-	{name: "files", help: "list the files that were sent", own: true},
-	{name: "invite", help: "show how others come in", own: true},
-	{name: "ignore", args: "[NICK]", help: "hear no more of NICK, or list whom you ignore"},
-	{name: "unignore", args: "NICK", help: "hear NICK again"},
-	{name: "quit", args: "[TEXT]", help: "leave"},
-	{name: "help", help: "show keys and commands"},
-	{name: "kick", args: "NICK [REASON]", help: "end the session of NICK", host: true},
-	{name: "ban", args: "NICK|IP [REASON]", help: "end it and keep NICK and its address out", host: true},
-	{name: "unban", args: "NICK|IP", help: "let NICK or the address in again", host: true},
-	{name: "mute", args: "NICK", help: "let NICK listen only", host: true},
-	{name: "unmute", args: "NICK|IP", help: "let NICK speak again", host: true},
-	{name: "bans", help: "list who is banned and who is muted", host: true},
+// hostCommandsHere are commands that the host would carry out, and the screen has a
+// better way: help is a page, a search moves from hit to hit, and quit warns first if
+// messages would be lost.
+var hostCommandsHere = map[string]commandFunc{
+	"help":   func(c *conversation, _ string) tea.Cmd { openHelp(c); return nil },
+	"search": func(c *conversation, words string) tea.Cmd { c.search.start(words); return nil },
+	"quit":   quit,
 }
 
-func (c *command) usage() string { return strings.TrimSpace("/" + c.name + " " + c.args) }
-
-// HostUsages returns how the commands that the host carries out are typed, for the
-// test that holds them to the host's own table.
-func HostUsages() (usages []string) {
-	for i := range commands {
-		if !commands[i].own {
-			usages = append(usages, commands[i].usage())
-		}
+// commandHere returns the function of a command that the screen carries out, or nil.
+func commandHere(name string) commandFunc {
+	if run := screenCommands[name]; run != nil {
+		return run
 	}
-	return usages
+	return hostCommandsHere[name]
 }
 
-func commandNamed(name string) *command {
-	for i := range commands {
-		if commands[i].name == name {
-			return &commands[i]
-		}
-	}
-	return nil
+// isOffered reports whether completion and help list c.
+func isOffered(c *wire.Command, operator bool) bool {
+	return (c.Local == 0 || c.Local&wire.Screen != 0) && (!c.Operator || operator)
 }
 
-// commandsLike returns those whose names begin so.
-func commandsLike(name string, host bool) (like []*command) {
-	for i := range commands {
-		if c := &commands[i]; strings.HasPrefix(c.name, name) && (!c.host || host) {
+// commandsLike returns the offered commands whose names start with prefix.
+func commandsLike(prefix string, operator bool) (like []*wire.Command) {
+	for i := range wire.Commands {
+		if c := &wire.Commands[i]; strings.HasPrefix(c.Name, prefix) && isOffered(c, operator) {
 			like = append(like, c)
 		}
 	}
 	return like
 }
 
-// takesNick reports whether the first argument of a command is somebody's nick.
+// takesNick reports whether the first argument of the command called name is the nick
+// of a member.
 func takesNick(name string) bool {
-	c := commandNamed(name)
-	return c != nil && strings.HasPrefix(strings.TrimPrefix(c.args, "["), "NICK")
+	c := wire.CommandNamed(name)
+	return c != nil && len(c.Args) > 0 && strings.HasPrefix(c.Args[0].Name, "NICK")
 }
 
-// parseTyped tells what text is: a command with its name and the rest, or what is to
-// be said. A slash that is doubled is one.
+// parseTyped splits text into the name and the rest of a command. If it is not a command,
+// rest is the message to send: text, with a doubled slash at its start made one.
 func parseTyped(text string) (name, rest string, isCommand bool) {
 	if strings.HasPrefix(text, "//") {
 		return "", text[1:], false
@@ -97,25 +87,151 @@ func parseTyped(text string) (name, rest string, isCommand bool) {
 	return strings.ToLower(name), rest, true
 }
 
-// hint is what is shown while a command is typed: how it goes on, or which there
-// are; "" for what is no command.
-func hint(text string, host bool) string {
+// commandHint returns the line shown while a command is typed: its usage and help, or the
+// commands that start with text; "" if text is not a command.
+func commandHint(text string, operator bool) string {
 	name, _, isCommand := parseTyped(text)
 	if !isCommand {
 		return ""
 	}
-	if c := commandNamed(name); c != nil {
-		if c.host && !host {
-			return c.usage() + "  is for the hosting person alone"
+	if c := wire.CommandNamed(name); c != nil {
+		if c.Operator && !operator {
+			return c.Usage() + "  only operators can use it"
 		}
-		return c.usage() + "  " + c.help
+		return c.Usage() + "  " + c.Help
 	}
 	var names []string
-	for _, c := range commandsLike(name, host) {
-		names = append(names, "/"+c.name)
+	for _, c := range commandsLike(name, operator) {
+		names = append(names, "/"+c.Name)
 	}
 	if len(names) == 0 || strings.ContainsFunc(text, unicode.IsSpace) {
-		return "there is no command /" + name + "; // at the start says a slash"
+		return "unknown command /" + name + "; start with // to send a slash"
 	}
 	return strings.Join(names, " ")
+}
+
+// quit leaves, with a last message if there is one.
+func quit(c *conversation, message string) tea.Cmd {
+	if n := c.pending(); n > 0 && time.Since(c.leaveAsked) > leaveWithin {
+		c.leaveAsked = time.Now()
+		c.flash = wire.Counted(n, "message", "messages") + " not delivered; /quit again to leave"
+		return nil
+	}
+	if message != "" {
+		c.room.Do(c.m.ctx, wire.Request{Type: "command", Text: "/quit " + text.Clean(message)}) // if it fails, we leave without it
+	}
+	return c.m.quit()
+}
+
+// reply sends a private message to the sender of the last one.
+func reply(c *conversation, message string) tea.Cmd {
+	switch {
+	case c.replyTo == "":
+		c.show(kindError, "no private message to reply to; /msg NICK TEXT sends one")
+	case message == "":
+		c.show(kindError, "usage: "+wire.CommandNamed("r").Usage())
+	default:
+		c.send("/msg " + c.replyTo + " " + message)
+		c.view.toEnd()
+	}
+	return nil
+}
+
+// maxCopy is how many bytes /copy copies: xterm and tmux pass on no more at once.
+const maxCopy = 64 << 10
+
+// copyMessages copies the last messages to the clipboard, by OSC 52.
+func copyMessages(c *conversation, count string) tea.Cmd {
+	n := 1
+	if count != "" {
+		var err error
+		if n, err = strconv.Atoi(count); err != nil || n < 1 {
+			c.show(kindError, "usage: "+wire.CommandNamed("copy").Usage())
+			return nil
+		}
+	}
+	texts := c.transcript.lastTexts(n, maxCopy)
+	if len(texts) == 0 {
+		c.flash = "nothing to copy"
+		return nil
+	}
+	c.flash = wire.Counted(len(texts), "message copied", "messages copied")
+	return tea.SetClipboard(strings.Join(texts, "\n"))
+}
+
+// export writes the messages of the transcript to a new file: as JSON lines if its name
+// says so, otherwise as text in the format of --log.
+func export(c *conversation, path string) tea.Cmd {
+	if path = client.TypedPath(path); path == "" {
+		c.show(kindError, "usage: "+wire.CommandNamed("export").Usage()+" (JSON lines if FILE ends in .json or .jsonl)")
+		return nil
+	}
+	asJSON := strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".jsonl")
+	lines, n := c.transcript.export(asJSON, wire.Viewer{Zone: time.Local, Nick: c.nick, Dated: true})
+	switch err := writeNew(path, lines); {
+	case errors.Is(err, fs.ErrExist):
+		c.show(kindError, path+" already exists; nothing was written")
+	case err != nil:
+		c.show(kindError, "cannot export: "+err.Error())
+	default:
+		c.show(kindNotice, "saved "+wire.Counted(n, "message", "messages")+" to "+path)
+	}
+	return nil
+}
+
+// writeNew writes b to a file that must not exist yet.
+func writeNew(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
+}
+
+// upload uploads the file at a path.
+func upload(c *conversation, typed string) tea.Cmd {
+	path := client.TypedPath(typed)
+	if path == "" {
+		c.show(kindError, "usage: "+wire.CommandNamed("send").Usage())
+		return nil
+	}
+	name, room, ctx := text.Clean(filepath.Base(path)), c.room, c.m.ctx
+	return c.transfers.start("uploading "+name, func(progress func(done, total int64)) (kind, string) {
+		if err := room.Send(ctx, path, progress); err != nil {
+			return kindError, "cannot upload " + name + ": " + err.Error()
+		}
+		return kindNotice, "" // the room announces it
+	})
+}
+
+// download downloads an upload.
+func download(c *conversation, typed string) tea.Cmd {
+	f, dir, err := client.TypedGet(c.room.Files(), typed)
+	if err != nil {
+		c.show(kindError, err.Error())
+		return nil
+	}
+	name, room, ctx := text.FileName(f.Name), c.room, c.m.ctx
+	return c.transfers.start("downloading "+name, func(progress func(done, total int64)) (kind, string) {
+		path, err := room.Get(ctx, f, dir, progress)
+		if err != nil {
+			return kindError, "cannot download " + name + ": " + err.Error()
+		}
+		return kindNotice, "saved " + path
+	})
+}
+
+func listUploads(c *conversation, _ string) tea.Cmd {
+	c.show(kindNotice, client.FileLines(c.room.Files()))
+	return nil
+}
+
+// invite shows how others can join.
+func invite(c *conversation, _ string) tea.Cmd {
+	c.overlay.open(func(columns, rows int) []string {
+		inv := c.invitation()
+		return inv.draw(c.m.ruler, columns, rows)
+	})
+	return nil
 }

@@ -1,31 +1,30 @@
 package screen
 
 import (
-	"slices"
 	"strings"
 	"testing"
+
+	"chat/relay/wire"
 )
 
-func TestCommandsTable(t *testing.T) {
-	seen := make(map[string]bool)
-	for _, c := range commands {
-		switch {
-		case seen[c.name]:
-			t.Errorf("/%s is there twice", c.name)
-		case c.help == "" || strings.ContainsAny(c.help, "\n"):
-			t.Errorf("the help of /%s is %q, and has to be a line", c.name, c.help)
-		case c.own && locals[c.name] == nil:
-			t.Errorf("nobody carries /%s out", c.name)
-		}
-		seen[c.name] = true
-	}
-	for name := range locals {
-		if !seen[name] {
-			t.Errorf("/%s is carried out and not in the table", name)
+// The screen has a function for exactly the commands that the table leaves to it; those it
+// takes over from the host are commands of the host.
+func TestCommandsOfTheScreen(t *testing.T) {
+	for i := range wire.Commands {
+		c := &wire.Commands[i]
+		if ours := c.Local&wire.Screen != 0; ours != (screenCommands[c.Name] != nil) {
+			t.Errorf("/%s: the table leaves it to the screen: %v; it has a function: %v", c.Name, ours, !ours)
 		}
 	}
-	if usages := HostUsages(); !slices.Contains(usages, "/msg NICK TEXT") || slices.Contains(usages, "/invite") {
-		t.Errorf("the host's are %q", usages)
+	for name := range screenCommands {
+		if wire.CommandNamed(name) == nil {
+			t.Errorf("/%s has a function and is not in the table", name)
+		}
+	}
+	for name := range hostCommandsHere {
+		if c := wire.CommandNamed(name); c == nil || c.Local != 0 {
+			t.Errorf("/%s is not a command of the host", name)
+		}
 	}
 }
 
@@ -55,29 +54,29 @@ func TestParseTyped(t *testing.T) {
 
 func TestHint(t *testing.T) {
 	for _, test := range []struct {
-		text string
-		host bool
-		want string
+		text     string
+		operator bool
+		want     string
 	}{
 		{"hello", false, ""},
 		{"//ms", false, ""},
 		{"/ms", false, "/msg"},
 		{"/m", false, "/me /msg /members"},
 		{"/m", true, "/me /msg /members /mute"},
-		{"/msg", false, "/msg NICK TEXT  say something to NICK alone"},
-		{"/MSG bob hi", false, "/msg NICK TEXT  say something to NICK alone"},
-		{"/who", false, "/who  list who is here"},
-		{"/kick", true, "/kick NICK [REASON]  end the session of NICK"},
-		{"/kick bob", false, "/kick NICK [REASON]  is for the hosting person alone"},
-		{"/ki", false, "there is no command /ki; // at the start says a slash"},
-		{"/ms bob", false, "there is no command /ms; // at the start says a slash"},
-		{"/etc/hosts\nis", false, "there is no command /etc/hosts; // at the start says a slash"},
+		{"/msg", false, "/msg NICK TEXT  Send a private message."},
+		{"/MSG bob hi", false, "/msg NICK TEXT  Send a private message."},
+		{"/who", false, "/who  List the members."},
+		{"/kick", true, "/kick NICK [REASON]  Disconnect a member."},
+		{"/kick bob", false, "/kick NICK [REASON]  only operators can use it"},
+		{"/ki", false, "unknown command /ki; start with // to send a slash"},
+		{"/ms bob", false, "unknown command /ms; start with // to send a slash"},
+		{"/etc/hosts\nis", false, "unknown command /etc/hosts; start with // to send a slash"},
 	} {
-		if got := hint(test.text, test.host); got != test.want {
+		if got := commandHint(test.text, test.operator); got != test.want {
 			t.Errorf("%q: %q, want %q", test.text, got, test.want)
 		}
 	}
-	if got := hint("/", false); !strings.HasPrefix(got, "/nick /me /msg") || strings.Contains(got, "/kick") {
+	if got := commandHint("/", false); !strings.HasPrefix(got, "/nick /me /msg") || strings.Contains(got, "/kick") {
 		t.Errorf("a slash: %q", got)
 	}
 }

@@ -1,91 +1,96 @@
 package screen
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"chat/relay/client"
+	"chat/relay/text"
 )
 
-// A completer is what Tab does: it completes the word before the cursor, and
-// pressed again takes the next that fits. Any other key ends that: who has the keys
-// calls stop.
+// A completer completes the word before the cursor when Tab is pressed, and goes to the
+// next choice when it is pressed again. The caller must call stop at any other key. It is
+// owned by Bubble Tea's event loop.
 type completer struct {
-	host bool // we are the hosting person: their commands fit too
+	operator bool // commands for operators are offered too; fixed
 
-	fits     []completion // nil: nothing is being completed
-	at       int          // which one stands there
-	from, to int          // of the word, before it was completed
+	completions []completion // to choose from; nil: nothing is being completed
+	at          int          // which one is in the text
+	from, to    int          // of the word before it was completed
 
-	text   string // what the editor had then, to see that it still has it
+	// The editor's text and cursor after that, to notice changes.
+	text   string
 	cursor int
 }
 
-// A completion is what may stand in the place of a word, and how it is listed.
+// A completion can replace the word; label is how it is listed.
 type completion struct{ text, label string }
 
-// maxListed is how many completions are listed; more do not fit a row.
+// maxListed is how many choices are listed; more do not fit on a row.
 const maxListed = 30
 
 // stop ends completing.
-func (c *completer) stop() { *c = completer{host: c.host} }
+func (c *completer) stop() { *c = completer{operator: c.operator} }
 
-// choices lists what fits, beginning with what stands there; "" where there is no
-// choice.
+// choices lists the choices, starting with the current one; "" if there is only one.
 func (c *completer) choices() string {
-	if len(c.fits) < 2 {
+	if len(c.completions) < 2 {
 		return ""
 	}
 	var labels []string
-	for i := range min(len(c.fits), maxListed) {
-		labels = append(labels, c.fits[(c.at+i)%len(c.fits)].label)
+	for i := range min(len(c.completions), maxListed) {
+		labels = append(labels, c.completions[(c.at+i)%len(c.completions)].label)
 	}
 	return strings.Join(labels, "  ")
 }
 
-// next completes the word before the cursor, or takes the next that fits; with a
-// step of -1 the last, or the one before. The nicks are those of the others here,
-// who spoke last first.
+// next completes the word before the cursor, or goes to the next choice; with a step of -1
+// to the last, or to the one before. nicks are those of the other members, the last
+// speakers first.
 func (c *completer) next(e *editor, nicks []string, step int) {
-	if c.fits != nil && c.text == e.text && c.cursor == e.at {
-		e.undo() // so that all of it is one change
-		c.at = (c.at + step + len(c.fits)) % len(c.fits)
+	if c.completions != nil && c.text == e.text && c.cursor == e.cursor {
+		e.undo() // so that one undo reverts all of it
+		c.at = (c.at + step + len(c.completions)) % len(c.completions)
 	} else {
 		c.stop()
-		if c.begin(e, nicks); len(c.fits) == 0 {
+		if c.begin(e, nicks); len(c.completions) == 0 {
 			return
 		}
 		if step < 0 {
-			c.at = len(c.fits) - 1
+			c.at = len(c.completions) - 1
 		}
 	}
-	text := c.fits[c.at].text
-	if strings.HasPrefix(e.text[c.to:], " ") { // it is there already
+	text := c.completions[c.at].text
+	if strings.HasPrefix(e.text[c.to:], " ") { // the text has one already
 		text = strings.TrimSuffix(text, " ")
 	}
 	if len(e.text)-(c.to-c.from)+len(text) > e.limit {
 		c.stop()
 		return
 	}
-	e.replace(c.from, c.to, text, nothing)
-	c.text, c.cursor = e.text, e.at
+	e.replace(c.from, c.to, text, otherEdit)
+	c.text, c.cursor = e.text, e.cursor
 }
 
-// begin finds the word and what fits.
+// begin finds the word before the cursor and its choices.
 func (c *completer) begin(e *editor, nicks []string) {
-	before := e.text[:e.at]
-	c.to = e.at
+	before := e.text[:e.cursor]
+	c.to = e.cursor
 	name, rest, isCommand := parseTyped(before)
 	if isCommand && !strings.ContainsFunc(before, unicode.IsSpace) {
-		c.fits = completeCommand(name, c.host)
+		c.completions = completeCommand(name, c.operator)
 		return
 	}
 	if isCommand && name == "send" {
 		c.from = len(before) - len(rest)
-		c.fits = completePath(rest)
+		c.completions = completePath(rest)
 		return
 	}
 	if c.from = emojiStart(before); c.from >= 0 {
-		if c.fits = completeEmoji(before[c.from:]); c.fits != nil {
+		if c.completions = completeEmoji(before[c.from:]); c.completions != nil {
 			return
 		}
 	}
@@ -96,12 +101,12 @@ func (c *completer) begin(e *editor, nicks []string) {
 		suffix = ": "
 	}
 	if word != "" || isArgument || e.text == "" {
-		c.fits = completeNick(word, suffix, nicks)
+		c.completions = completeNick(word, suffix, nicks)
 	}
 }
 
-// isNickRune reports whether a nick may hold r, as far as it matters for where the
-// word begins; see [text.NormalizeNick].
+// isNickRune reports whether r can be part of a nick, closely enough to find where the word
+// starts; see [text.NormalizeNick].
 func isNickRune(r rune) bool {
 	return !unicode.IsSpace(r) && !strings.ContainsRune(`<>[]()*!:,@#/"`, r)
 }
@@ -116,19 +121,19 @@ func completeNick(word, suffix string, nicks []string) (fits []completion) {
 	return fits
 }
 
-func completeCommand(name string, host bool) (fits []completion) {
-	for _, cmd := range commandsLike(name, host) {
-		text := "/" + cmd.name
-		if cmd.args != "" {
+func completeCommand(name string, operator bool) (fits []completion) {
+	for _, cmd := range commandsLike(name, operator) {
+		text := "/" + cmd.Name
+		if len(cmd.Args) > 0 {
 			text += " "
 		}
-		fits = append(fits, completion{text, "/" + cmd.name})
+		fits = append(fits, completion{text, "/" + cmd.Name})
 	}
 	return fits
 }
 
-// emojiStart returns where an emoji's name with a colon before it, and perhaps one
-// behind it, begins at the end of text; -1 where none does. That of 12:30 is none.
+// emojiStart returns where the name of an emoji starts at the end of text, with a colon
+// before it and maybe one after it; -1: there is none. The colon of 12:30 starts none.
 func emojiStart(text string) int {
 	name := strings.TrimSuffix(text, ":")
 	i := len(strings.TrimRightFunc(name, isEmojiRune)) - 1
@@ -141,18 +146,18 @@ func emojiStart(text string) int {
 	return i
 }
 
-// completeEmoji returns the emoji that a name in colons may mean: the one that has
-// it, those whose names begin so, and those in whose names another word does.
+// completeEmoji returns the emoji that a name in colons can stand for: the one of that
+// name, those whose names start with it, and those that have a later word that does.
 func completeEmoji(word string) (fits []completion) {
 	name := strings.ToLower(strings.Trim(word, ":"))
 	whole := strings.HasSuffix(word, ":")
-	ways := []func(string) bool{
+	matches := []func(string) bool{
 		func(s string) bool { return s == name },
 		func(s string) bool { return !whole && strings.HasPrefix(s, name) },
 		func(s string) bool { return !whole && strings.Contains(s, "_"+name) },
 	}
 	seen := make(map[string]bool)
-	for _, fit := range ways {
+	for _, fit := range matches {
 		for _, e := range emoji {
 			for alias := range strings.FieldsSeq(e.names) {
 				if fit(alias) && !seen[e.text] {
@@ -161,6 +166,32 @@ func completeEmoji(word string) (fits []completion) {
 				}
 			}
 		}
+	}
+	return fits
+}
+
+// completePath returns the paths that start with typed. Those of folders end in a separator,
+// so that Tab continues in them.
+func completePath(typed string) (fits []completion) {
+	dir, base := filepath.Split(typed)
+	folder := client.TypedPath(dir)
+	if folder == "" {
+		folder = "."
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		name := e.Name()
+		hidden := strings.HasPrefix(name, ".") && !strings.HasPrefix(base, ".")
+		if !strings.HasPrefix(name, base) || hidden || text.Clean(name) != name {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(folder, name)); err == nil && info.IsDir() {
+			name += string(filepath.Separator)
+		}
+		fits = append(fits, completion{dir + name, name})
 	}
 	return fits
 }

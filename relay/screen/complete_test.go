@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// here are those who are here, who spoke last first.
+// here are the nicks of the other members, the last speakers first.
 var here = []string{"bob", "Alice", "bobby", "Ümit", "carol"}
 
-// tab has Tab pressed behind text, where there is a bar in it, so many times.
+// tab presses Tab so many times at the bar in text.
 func tab(c *completer, text string, times int) *editor {
-	before, behind, _ := strings.Cut(text, "|")
-	e := newEditor(before + behind)
-	e.at = len(before)
+	before, after, _ := strings.Cut(text, "|")
+	e := newEditor(before + after)
+	e.cursor = len(before)
 	for range times {
 		c.next(e, here, 1)
 	}
@@ -49,7 +49,7 @@ func TestComplete(t *testing.T) {
 		{"/me|", 1, "/me |"},
 		{"/me|", 2, "/members|"},
 		{"/WH|", 1, "/who|"},
-		{"/ki|", 1, "/ki|"}, // for the hosting person
+		{"/ki|", 1, "/ki|"}, // for operators
 		{"/zz|", 1, "/zz|"},
 		{"and /ms|", 1, "and /ms|"},
 		{" /ms|", 1, " /ms|"},
@@ -59,7 +59,7 @@ func TestComplete(t *testing.T) {
 		{"/msg |", 1, "/msg bob |"},
 		{"/msg bo|", 2, "/msg bobby |"},
 		{"/msg bob|", 1, "/msg bob |"},
-		{"/msg carol tell bo|", 1, "/msg carol tell bob |"},
+		{"/msg carol greet bo|", 1, "/msg carol greet bob |"},
 		{"/msg carol |", 1, "/msg carol |"},
 		{"/ignore |", 1, "/ignore bob |"},
 		{"/unban car|", 1, "/unban carol |"},
@@ -97,14 +97,14 @@ func TestCompleteBackwards(t *testing.T) {
 	}
 }
 
-func TestCompleteForTheHost(t *testing.T) {
-	c := &completer{host: true}
+func TestCompleteForOperators(t *testing.T) {
+	c := &completer{operator: true}
 	if e := tab(c, "/ki|", 1); e.text != "/kick " {
-		t.Errorf("the hosting person gets %q", e.text)
+		t.Errorf("an operator gets %q", e.text)
 	}
 	c.stop()
-	if !c.host {
-		t.Error("they are the hosting person no longer")
+	if !c.operator {
+		t.Error("not an operator any more after stop")
 	}
 }
 
@@ -132,13 +132,13 @@ func TestCompleteAfterAnotherKey(t *testing.T) {
 	if c.next(e, here, 1); e.text != "bob: carol " {
 		t.Errorf("%q", e.text)
 	}
-	e.set("ali") // by what is no key
+	e.set("ali") // without a key
 	if c.next(e, here, 1); e.text != "Alice: " {
 		t.Errorf("%q", e.text)
 	}
 }
 
-// What has no room is not put, and nothing is lost for it.
+// A completion that does not fit changes nothing.
 func TestCompleteLimit(t *testing.T) {
 	c := new(completer)
 	e := newEditor("bo")
@@ -174,11 +174,11 @@ func TestCompleteChoices(t *testing.T) {
 	}
 	tab(c, "ali|", 1)
 	if got := c.choices(); got != "" {
-		t.Errorf("the only one is listed: %q", got)
+		t.Errorf("a single choice is listed: %q", got)
 	}
 }
 
-// Tab among all other keys leaves the editor whole.
+// Tab among all other keys keeps the invariants of the editor.
 func TestCompleteRandomly(t *testing.T) {
 	for seed := range uint64(30) {
 		random := newRandom(seed)

@@ -8,14 +8,14 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// A glimpse is a screen that is drawn once.
+// A glimpse is a screen that ends after one frame.
 type glimpse struct{ guarded }
 
 func (glimpse) Init() tea.Cmd { return tea.Quit }
 
-// TestCursorStaysAsItIs sees to it that the person's own cursor, a bar maybe or one
-// that does not blink, is neither replaced nor gone afterwards.
-func TestCursorStaysAsItIs(t *testing.T) {
+// The screen never sets the style of the cursor: the person may have chosen a bar, or one
+// that does not blink.
+func TestCursorStyleIsKept(t *testing.T) {
 	r := newRig(t, 40, 10)
 	var out bytes.Buffer
 	p := tea.NewProgram(glimpse{guarded{r.m}}, tea.WithInput(nil), tea.WithOutput(&out), tea.WithWindowSize(40, 10),
@@ -28,7 +28,7 @@ func TestCursorStaysAsItIs(t *testing.T) {
 	}
 	for style := range 7 {
 		if bytes.Contains(out.Bytes(), []byte(ansi.SetCursorStyle(style))) {
-			t.Errorf("the cursor's style is set to %d: %q", style, &out)
+			t.Errorf("the style of the cursor is set to %d: %q", style, &out)
 		}
 	}
 }

@@ -1,5 +1,7 @@
-// Package screen is the full screen of a chat on a terminal: what is said above,
-// what is being written below, a line of state between them. It is given keys and
-// the events of a room and draws frames; of the network it knows nothing: who uses
-// it hands it a [Room], and [Place]s to choose from.
+// Package screen is the full-screen interface of chat: the transcript at the top, a
+// status line, and the message being written at the bottom.
+//
+// [Run] first shows the lobby, where a room is chosen and joined, and then the
+// conversation. The package knows nothing of the network: the caller's [Options] have a
+// function that finds rooms, and another that joins a [Place] and returns a [Room].
 package screen

@@ -14,53 +14,54 @@ const (
 	killDepth    = 60   // texts that were killed
 )
 
-// An editor is the text being written: a small emacs, as shells have it. Its text
-// is valid UTF-8 without control characters but tabs and newlines.
+// An editor is the text being written, with the keys that shells have from Emacs. Its text
+// is valid UTF-8 without control characters but tabs and newlines. It is owned by Bubble
+// Tea's event loop.
 //
-// The cursor stands between characters as the reader sees them, and moves by them.
-// Only where a change joins what is before it with what is behind it (a first half
-// of a flag typed before another flag) it stays within the joined character, so
-// that what is typed next lands where the person writes.
+// The cursor stands between characters as the reader sees them, and moves by them. There
+// is one exception: if a change joins the text before it with the text after it (half of a
+// flag typed before another flag), the cursor stays within the joined character, so that
+// the next letter goes where the person is writing.
 type editor struct {
-	ruler ruler
-	text  string
-	at    int // the cursor, in bytes of text
-	limit int // of text, in bytes
+	ruler  ruler
+	text   string
+	cursor int // in bytes of text
+	limit  int // of text, in bytes
 
-	last   deed     // what the last key did
-	killed []string // what yank brings back, the last one last
-	yanked int      // which of them stands there, after yanking
-	done   []change // to undo, the last one last
-	undone []change // to redo, the next one last
-	goal   int      // the column that moving up and down keeps to, and 1; 0: where the cursor is
+	last       editKind // of the last key
+	undos      []change // the last one last
+	redos      []change // the next one last
+	killed     []string // what yank brings back, the last one last
+	yanked     int      // which of them was just yanked
+	goalColumn int      // that moving up and down keeps to, plus 1; 0: the cursor's
 
-	history []string // what was sent, oldest first
-	opened  []string // nil, or the history as it was changed since, and last the draft
-	recall  int      // place in opened
+	history  []string // texts that were sent, oldest first
+	drafts   []string // nil, or the history as it was edited since the last send, and the text begun
+	recalled int      // which of drafts is being edited
 }
 
-// A deed is what a key did, as far as the next key joins in it.
-type deed uint8
+// An editKind is the effect of a key, as far as the next key can continue it.
+type editKind uint8
 
 const (
-	nothing deed = iota
-	typing       // a letter: a word is undone at once
-	erasing      // by Backspace or Delete: what goes in one run is undone at once
-	killing      // what goes in one run is brought back at once
-	yanking      // what is brought back can be turned into what was killed before it
+	otherEdit editKind = iota
+	typing             // a character: one undo removes a word
+	erasing            // by Backspace or Delete: one undo brings back a run
+	killing            // one yank brings back a run
+	yanking            // the next key can replace the text by the one killed before it
 )
 
-// A change is what stood at from, what was put in its place, and where the cursor was.
+// A change replaces old, which starts at from, by new.
 type change struct {
 	from     int
 	old, new string
-	at       int
+	cursor   int // before the change
 }
 
-// join makes one change of c and next, which came behind it, where they touch.
-func (c *change) join(next change) bool {
+// merge adds next, the change after c, to c if they touch. It reports whether it did.
+func (c *change) merge(next change) bool {
 	switch {
-	case next.old == "" && next.from == c.from+len(c.new): // typed on
+	case next.old == "" && next.from == c.from+len(c.new): // typed further
 		c.new += next.new
 	case next.new == "" && c.new == "" && next.from == c.from: // Delete again
 		c.old += next.old
@@ -72,72 +73,71 @@ func (c *change) join(next change) bool {
 	return true
 }
 
-// replace puts s in the place of text[from:to]. All changes go through it.
-func (e *editor) replace(from, to int, s string, d deed) {
-	c := change{from, strings.Clone(e.text[from:to]), s, e.at}
-	goesOn := d == e.last && (d == typing || d == erasing)
-	if !goesOn || !e.done[len(e.done)-1].join(c) {
-		e.done = append(e.done, c)
-		if len(e.done) > undoDepth {
-			e.done = slices.Delete(e.done, 0, 1)
+// replace replaces text[from:to] by s. All changes go through it.
+func (e *editor) replace(from, to int, s string, kind editKind) {
+	c := change{from, strings.Clone(e.text[from:to]), s, e.cursor}
+	continued := kind == e.last && (kind == typing || kind == erasing)
+	if !continued || !e.undos[len(e.undos)-1].merge(c) {
+		e.undos = append(e.undos, c)
+		if len(e.undos) > undoDepth {
+			e.undos = slices.Delete(e.undos, 0, 1)
 		}
 	}
-	e.undone, e.last, e.goal = nil, d, 0
+	e.redos, e.last, e.goalColumn = nil, kind, 0
 	e.text = e.text[:from] + s + e.text[to:]
-	e.at = from + len(s)
+	e.cursor = from + len(s)
 }
 
-// undo goes one change back.
+// undo reverts the last change.
 func (e *editor) undo() {
-	if n := len(e.done) - 1; n >= 0 {
-		c := e.done[n]
-		e.done, e.undone = e.done[:n], append(e.undone, c)
+	if n := len(e.undos) - 1; n >= 0 {
+		c := e.undos[n]
+		e.undos, e.redos = e.undos[:n], append(e.redos, c)
 		e.text = e.text[:c.from] + c.old + e.text[c.from+len(c.new):]
-		e.moveTo(c.at)
+		e.moveTo(c.cursor)
 	}
 }
 
-// redo goes one change forward again.
+// redo makes the last reverted change again.
 func (e *editor) redo() {
-	if n := len(e.undone) - 1; n >= 0 {
-		c := e.undone[n]
-		e.undone, e.done = e.undone[:n], append(e.done, c)
+	if n := len(e.redos) - 1; n >= 0 {
+		c := e.redos[n]
+		e.redos, e.undos = e.redos[:n], append(e.undos, c)
 		e.text = e.text[:c.from] + c.new + e.text[c.from+len(c.old):]
 		e.moveTo(c.from + len(c.new))
 	}
 }
 
-func (e *editor) moveTo(at int) { e.at, e.last, e.goal = at, nothing, 0 }
+func (e *editor) moveTo(at int) { e.cursor, e.last, e.goalColumn = at, otherEdit, 0 }
 
-// set replaces the text, as one change.
+// set replaces the whole text, as one change.
 func (e *editor) set(text string) {
 	text = clip(harmless(text), e.limit)
 	if text != e.text {
-		e.replace(0, len(e.text), text, nothing)
+		e.replace(0, len(e.text), text, otherEdit)
 	}
 	e.moveTo(len(text))
 }
 
-// insert puts s where the cursor is. What is over the limit is not put: it reports
-// whether all was.
+// insert inserts as much of s at the cursor as fits the limit. It reports whether all did.
 func (e *editor) insert(s string) bool {
 	s = harmless(s)
 	fits := clip(s, e.limit-len(e.text))
 	if fits == "" {
 		return s == ""
 	}
-	d := nothing
+	kind := otherEdit
 	if fits != "\n" && fits == character(fits) {
-		d = typing
+		kind = typing
 	}
-	e.replace(e.at, e.at, fits, d)
-	if fits == " " { // a word ends with it
-		e.last = nothing
+	e.replace(e.cursor, e.cursor, fits, kind)
+	if fits == " " { // it ends a word
+		e.last = otherEdit
 	}
 	return fits == s
 }
 
-// harmless returns s as the text may hold it.
+// harmless returns s as an editor may hold it.
 func harmless(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
@@ -151,7 +151,7 @@ func harmless(s string) string {
 	}, s)
 }
 
-// clip returns as many of the first characters of s as have room in so many bytes.
+// clip returns the first characters of s, as many as fit in so many bytes.
 func clip(s string, room int) string {
 	if len(s) <= room {
 		return s
@@ -163,14 +163,14 @@ func clip(s string, room int) string {
 	return s[:n]
 }
 
-// erase takes text[from:to] away.
+// erase deletes text[from:to].
 func (e *editor) erase(from, to int) {
 	if from < to {
 		e.replace(from, to, "", erasing)
 	}
 }
 
-// kill takes text[from:to] away, and has yank bring it back.
+// kill deletes text[from:to] for yank to bring back.
 func (e *editor) kill(from, to int) {
 	if from == to {
 		return
@@ -180,7 +180,7 @@ func (e *editor) kill(from, to int) {
 	case e.last != killing:
 		e.killed = append(e.killed, piece)
 		e.killed = slices.Delete(e.killed, 0, max(len(e.killed)-killDepth, 0))
-	case from < e.at:
+	case from < e.cursor:
 		e.killed[last] = piece + e.killed[last]
 	default:
 		e.killed[last] += piece
@@ -188,11 +188,11 @@ func (e *editor) kill(from, to int) {
 	e.replace(from, to, "", killing)
 }
 
-// yank brings back what was killed last.
+// yank inserts the text that was killed last.
 func (e *editor) yank() { e.yankAt(len(e.killed) - 1) }
 
-// yankBefore puts in the place of what was just brought back what was killed before it;
-// before the first comes the last.
+// yankBefore replaces the text that was just yanked by the one killed before it, and the
+// first by the last.
 func (e *editor) yankBefore() {
 	if e.last != yanking {
 		return
@@ -206,7 +206,7 @@ func (e *editor) yankAt(i int) {
 		return
 	}
 	before := e.text
-	e.last = nothing // what is brought back is a change of its own
+	e.last = otherEdit // a yank is a change of its own
 	if e.insert(e.killed[i]); e.text != before {
 		e.last, e.yanked = yanking, i
 	}
@@ -215,84 +215,84 @@ func (e *editor) yankAt(i int) {
 // transpose swaps the characters around the cursor; at the end of a line, the two
 // before it.
 func (e *editor) transpose() {
-	at := e.at
+	at := e.cursor
 	if at == e.lineEnd() {
-		at = e.before(at)
+		at = e.charBefore(at)
 	}
-	from, to := e.before(at), e.after(at)
+	from, to := e.charBefore(at), e.charAfter(at)
 	if from >= e.lineStart() && from < at && at < to {
-		e.replace(from, to, e.text[at:to]+e.text[from:at], nothing)
+		e.replace(from, to, e.text[at:to]+e.text[from:at], otherEdit)
 	}
 }
 
-// putAway empties the editor. What was in it is the last of the history, and undo
-// brings it back too.
+// putAway empties the editor. Its text becomes the last of the history; undo brings it
+// back too.
 func (e *editor) putAway() {
-	opened, recall := e.opened, e.recall
-	e.opened = nil
-	for i, text := range opened { // what was changed or begun, and left
-		if i != recall && !slices.Contains(e.history, text) {
-			e.keep(text)
+	drafts, recalled := e.drafts, e.recalled
+	e.drafts = nil
+	for i, text := range drafts { // edited or begun, and left
+		if i != recalled && !slices.Contains(e.history, text) {
+			e.addHistory(text)
 		}
 	}
-	e.keep(e.text)
+	e.addHistory(e.text)
 	e.set("")
 }
 
-// sent empties the editor for good. What was in it is the last of the history.
+// sent empties the editor after its text was sent: only the history brings it back.
 func (e *editor) sent() {
 	e.putAway()
-	e.done, e.undone = nil, nil
+	e.undos, e.redos = nil, nil
 }
 
-// keep puts text into the history, and leaves what is being written as it is.
-func (e *editor) keep(text string) {
+// addHistory adds text to the history. The text being written stays as it is.
+func (e *editor) addHistory(text string) {
 	n := len(e.history)
 	if text == "" || n > 0 && e.history[n-1] == text {
 		return
 	}
 	e.history = append(e.history, text)
-	if e.opened != nil {
-		e.opened = slices.Insert(e.opened, n, text)
-		if e.recall == n { // the draft is behind it
-			e.recall++
+	if e.drafts != nil {
+		e.drafts = slices.Insert(e.drafts, n, text)
+		if e.recalled == n { // the text begun comes after it
+			e.recalled++
 		}
 	}
 	if n == historyDepth {
 		e.history = slices.Delete(e.history, 0, 1)
-		if e.opened != nil {
-			e.opened = slices.Delete(e.opened, 0, 1)
-			e.recall = max(e.recall-1, 0)
+		if e.drafts != nil {
+			e.drafts = slices.Delete(e.drafts, 0, 1)
+			e.recalled = max(e.recalled-1, 0)
 		}
 	}
 }
 
-// recallBy goes n texts forward in the history, or back; the draft is behind the
-// last one. What was changed in a text stays in it until something is sent.
-func (e *editor) recallBy(n int) {
-	if e.opened == nil {
-		e.opened = append(slices.Clone(e.history), e.text)
-		e.recall = len(e.history)
+// recall goes n texts forward in the history, or back; after the last one comes the text
+// begun. Edits of a recalled text are kept until something is sent.
+func (e *editor) recall(n int) {
+	if e.drafts == nil {
+		e.drafts = append(slices.Clone(e.history), e.text)
+		e.recalled = len(e.history)
 	}
-	to := min(max(e.recall+n, 0), len(e.history))
-	if to == e.recall {
+	to := min(max(e.recalled+n, 0), len(e.history))
+	if to == e.recalled {
 		return
 	}
-	e.opened[e.recall] = e.text
-	e.recall = to
-	e.set(e.opened[to])
+	e.drafts[e.recalled] = e.text
+	e.recalled = to
+	e.set(e.drafts[to])
 }
 
-// character cuts the first character off s as the reader sees it, with its marks
-// and joiners, whatever the terminal at hand makes of them.
+// character returns the first character of s as the reader sees it, with its marks and
+// joiners, whether or not the terminal supports them.
 func character(s string) string {
 	char, _ := ruler{method: ansi.GraphemeWidth}.first(s)
 	return char
 }
 
-// floor returns where the character that at is in begins, or at where it is in none.
-func (e *editor) floor(at int) int {
-	i := strings.LastIndexByte(e.text[:at], '\n') + 1 // characters do not reach over it
+// charStart returns where the character that contains at starts; at if at is between two.
+func (e *editor) charStart(at int) int {
+	i := strings.LastIndexByte(e.text[:at], '\n') + 1 // characters do not span lines
 	for i < at {
 		next := i + len(character(e.text[i:]))
 		if next > at {
@@ -303,85 +303,86 @@ func (e *editor) floor(at int) int {
 	return i
 }
 
-// before returns where the character before at begins, after where the one behind
-// it ends.
-func (e *editor) before(at int) int {
+// charBefore returns where the character before at starts, charAfter where the next one
+// ends.
+func (e *editor) charBefore(at int) int {
 	if at == 0 {
 		return 0
 	}
-	return e.floor(at - 1)
+	return e.charStart(at - 1)
 }
 
-func (e *editor) after(at int) int {
+func (e *editor) charAfter(at int) int {
 	if at == len(e.text) {
 		return at
 	}
-	i := e.floor(at)
+	i := e.charStart(at)
 	return i + len(character(e.text[i:]))
 }
 
-// ceil returns where the character that at is in ends, or at where it is in none.
-func (e *editor) ceil(at int) int {
-	if e.floor(at) == at {
+// charEnd returns where the character that contains at ends; at if at is between two.
+func (e *editor) charEnd(at int) int {
+	if e.charStart(at) == at {
 		return at
 	}
-	return e.after(at)
+	return e.charAfter(at)
 }
 
-// wordBefore and wordAfter return where the word before the cursor begins and the
-// one behind it ends.
+// wordBefore and wordAfter return where the word before the cursor starts and where the
+// one after it ends.
 func (e *editor) wordBefore() int {
-	rest := strings.TrimRightFunc(e.text[:e.at], isBreak)
-	return e.floor(len(strings.TrimRightFunc(rest, isLetter)))
+	rest := strings.TrimRightFunc(e.text[:e.cursor], isBreak)
+	return e.charStart(len(strings.TrimRightFunc(rest, isLetter)))
 }
 
 func (e *editor) wordAfter() int {
-	rest := strings.TrimLeftFunc(e.text[e.at:], isBreak)
-	return e.ceil(len(e.text) - len(strings.TrimLeftFunc(rest, isLetter)))
+	rest := strings.TrimLeftFunc(e.text[e.cursor:], isBreak)
+	return e.charEnd(len(e.text) - len(strings.TrimLeftFunc(rest, isLetter)))
 }
 
 func isWord(r rune) bool { return unicode.In(r, unicode.L, unicode.M, unicode.N) || r == '_' }
 
-// isLetter is isWord, but that what makes an emoji of a sign makes no word of it.
+// isLetter is isWord, except that the selector that makes an emoji of a sign does not make
+// it a word.
 func isLetter(r rune) bool { return isWord(r) && r != vs16 }
 func isBreak(r rune) bool  { return !isLetter(r) }
 
-// blankBefore returns where the run of anything but spaces before the cursor begins.
+// blankBefore returns where the run of non-spaces before the cursor starts.
 func (e *editor) blankBefore() int {
-	rest := strings.TrimRightFunc(e.text[:e.at], unicode.IsSpace)
-	return e.floor(len(strings.TrimRightFunc(rest, isInk)))
+	rest := strings.TrimRightFunc(e.text[:e.cursor], unicode.IsSpace)
+	return e.charStart(len(strings.TrimRightFunc(rest, isNotSpace)))
 }
 
-func isInk(r rune) bool { return !unicode.IsSpace(r) }
+func isNotSpace(r rune) bool { return !unicode.IsSpace(r) }
 
-// lineStart and lineEnd return where the line that the cursor is in begins and ends.
-func (e *editor) lineStart() int { return strings.LastIndexByte(e.text[:e.at], '\n') + 1 }
+// lineStart and lineEnd return where the cursor's line starts and ends.
+func (e *editor) lineStart() int { return strings.LastIndexByte(e.text[:e.cursor], '\n') + 1 }
 
 func (e *editor) lineEnd() int {
-	if i := strings.IndexByte(e.text[e.at:], '\n'); i >= 0 {
-		return e.at + i
+	if i := strings.IndexByte(e.text[e.cursor:], '\n'); i >= 0 {
+		return e.cursor + i
 	}
 	return len(e.text)
 }
 
-// killEnd returns up to where Ctrl-K kills: the end of the line, or at the end of
-// it, the newline.
+// killEnd returns where Ctrl-K stops: at the end of the line, or if the cursor is there,
+// after the newline.
 func (e *editor) killEnd() int {
-	if end := e.lineEnd(); end > e.at {
+	if end := e.lineEnd(); end > e.cursor {
 		return end
 	}
-	return e.after(e.at)
+	return e.charAfter(e.cursor)
 }
 
-// key does what a key does in every line editor, by the name that Bubble Tea gives
-// it. It reports whether it knew it. Ctrl-_ and Ctrl-/ are one key to most
-// terminals; those that tell more about keys have several names for either.
+// key handles a key, by the name that Bubble Tea gives it, as every line editor does. It
+// reports whether the editor knows the key. Ctrl-_ and Ctrl-/ are the same key to most
+// terminals; those that report keys in more detail have several names for each.
 func (e *editor) key(name string) bool {
 	switch name {
 	case "left", "ctrl+b":
-		e.moveTo(e.before(e.at))
+		e.moveTo(e.charBefore(e.cursor))
 	case "right", "ctrl+f":
-		e.moveTo(e.after(e.at))
+		e.moveTo(e.charAfter(e.cursor))
 	case "ctrl+left", "alt+left", "alt+b":
 		e.moveTo(e.wordBefore())
 	case "ctrl+right", "alt+right", "alt+f":
@@ -395,19 +396,19 @@ func (e *editor) key(name string) bool {
 	case "ctrl+end", "alt+>", "alt+shift+.", "alt+shift+>":
 		e.moveTo(len(e.text))
 	case "backspace", "ctrl+h", "shift+backspace":
-		e.erase(e.before(e.at), e.at)
+		e.erase(e.charBefore(e.cursor), e.cursor)
 	case "delete", "ctrl+d", "shift+delete":
-		e.erase(e.at, e.after(e.at))
+		e.erase(e.cursor, e.charAfter(e.cursor))
 	case "ctrl+w":
-		e.kill(e.blankBefore(), e.at)
+		e.kill(e.blankBefore(), e.cursor)
 	case "alt+backspace", "ctrl+backspace", "ctrl+alt+h":
-		e.kill(e.wordBefore(), e.at)
+		e.kill(e.wordBefore(), e.cursor)
 	case "alt+d", "ctrl+delete", "alt+delete":
-		e.kill(e.at, e.wordAfter())
+		e.kill(e.cursor, e.wordAfter())
 	case "ctrl+u":
-		e.kill(e.lineStart(), e.at)
+		e.kill(e.lineStart(), e.cursor)
 	case "ctrl+k":
-		e.kill(e.at, e.killEnd())
+		e.kill(e.cursor, e.killEnd())
 	case "ctrl+y":
 		e.yank()
 	case "alt+y":
@@ -421,9 +422,9 @@ func (e *editor) key(name string) bool {
 	case "alt+enter", "shift+enter", "ctrl+enter", "ctrl+j":
 		e.insert("\n")
 	case "ctrl+p":
-		e.recallBy(-1)
+		e.recall(-1)
 	case "ctrl+n":
-		e.recallBy(1)
+		e.recall(1)
 	default:
 		return false
 	}
@@ -433,23 +434,23 @@ func (e *editor) key(name string) bool {
 // An inputRow is one row of the text.
 type inputRow struct {
 	text  string // as it is shown
-	start int    // where it begins in the editor's text
+	start int    // where it starts in the editor's text
 }
 
-// rows lays the text out in rows of fewer than so many columns: the last one is for
-// the cursor behind a full row. It returns where the cursor is.
+// rows lays the text out in rows of fewer than so many columns: the last one is for the
+// cursor after a full row. It returns where the cursor is.
 func (e *editor) rows(columns int) (rows []inputRow, row, column int) {
 	found := false
-	rows = e.lay(columns, func(at, r, c int) {
-		if !found && at >= e.at {
+	rows = e.layOut(columns, func(at, r, c int) {
+		if !found && at >= e.cursor {
 			found, row, column = true, r, c
 		}
 	})
 	return rows, row, column
 }
 
-// lay is rows, and tells place of each place where the cursor can stand.
-func (e *editor) lay(columns int, place func(at, row, column int)) (rows []inputRow) {
+// layOut is rows, and calls place for each place that the cursor can be in.
+func (e *editor) layOut(columns int, place func(at, row, column int)) (rows []inputRow) {
 	width := max(columns, 3) - 1 // a wide character fits
 	var shown strings.Builder
 	start, used := 0, 0
@@ -481,8 +482,8 @@ func (e *editor) lay(columns int, place func(at, row, column int)) (rows []input
 	return rows
 }
 
-// draw returns how a character is shown behind so many columns of a row of width,
-// and how many it takes.
+// draw returns how a character is shown after so many columns of a row of width, and how
+// many columns it takes.
 func (e *editor) draw(char string, used, width int) (drawn string, columns int) {
 	if char == "\t" {
 		columns = min(tabStop-used%tabStop, width)
@@ -495,23 +496,23 @@ func (e *editor) draw(char string, used, width int) (drawn string, columns int) 
 	return drawn, columns
 }
 
-// vertical moves the cursor by n rows. It reports whether there was such a row.
-func (e *editor) vertical(n, columns int) bool {
+// moveRow moves the cursor by n rows. It reports whether there is such a row.
+func (e *editor) moveRow(n, columns int) bool {
 	rows, row, column := e.rows(columns)
 	row += n
 	if row < 0 || row >= len(rows) {
 		return false
 	}
-	if e.goal > 0 { // on the way up or down already, perhaps in a shorter row
-		column = e.goal - 1
+	if e.goalColumn > 0 { // moving up or down already, perhaps over a shorter row
+		column = e.goalColumn - 1
 	}
 	at := rows[row].start
-	e.lay(columns, func(next, r, c int) {
+	e.layOut(columns, func(next, r, c int) {
 		if r == row && c <= column {
 			at = next
 		}
 	})
 	e.moveTo(at)
-	e.goal = column + 1
+	e.goalColumn = column + 1
 	return true
 }

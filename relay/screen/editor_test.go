@@ -18,17 +18,17 @@ var rulers = map[string]ruler{"clusters": {method: ansi.GraphemeWidth}, "runes":
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 func newEditor(text string) *editor {
-	return &editor{ruler: rulers["clusters"], text: text, at: len(text), limit: wire.MessageBytes}
+	return &editor{ruler: rulers["clusters"], text: text, cursor: len(text), limit: wire.MessageBytes}
 }
 
-// edit has an editor take what is between brackets as keys, and the rest as typed
-// letter by letter: "ab[left]c" leaves "acb".
+// edit presses the keys named in brackets, and types everything else letter by letter:
+// "ab[left]c" leaves "acb".
 func edit(e *editor, script string) *editor {
 	for script != "" {
 		if script[0] == '[' {
 			name, rest, _ := strings.Cut(script[1:], "]")
 			if !e.key(name) {
-				panic("the editor does not know " + name)
+				panic("the editor does not know the key " + name)
 			}
 			script = rest
 			continue
@@ -41,7 +41,7 @@ func edit(e *editor, script string) *editor {
 }
 
 // state shows the text with a bar where the cursor is.
-func state(e *editor) string { return e.text[:e.at] + "|" + e.text[e.at:] }
+func state(e *editor) string { return e.text[:e.cursor] + "|" + e.text[e.cursor:] }
 
 func TestEditorKeys(t *testing.T) {
 	const (
@@ -77,7 +77,7 @@ func TestEditorKeys(t *testing.T) {
 		{"一\u3000二[ctrl+w]", "一\u3000|"},
 		{"a\u00a0b[ctrl+w]", "a\u00a0|"},
 
-		// cuts and what brings them back
+		// kill and yank
 		{"one two  [ctrl+w]", "one |"},
 		{"one, two.[alt+backspace]", "one, |"},
 		{"one, two.[ctrl+w][ctrl+w]", "|"},
@@ -131,7 +131,7 @@ func TestEditorKeys(t *testing.T) {
 	}
 }
 
-// What is typed inside of what becomes one character stays in its order.
+// Letters typed inside of a character that they become part of stay in order.
 func TestEditorTypingIntoACharacter(t *testing.T) {
 	for _, test := range []struct{ text, typed string }{
 		{"🇫🇷", "🇩🇪"},
@@ -155,29 +155,28 @@ func TestEditorLimit(t *testing.T) {
 		t.Errorf("a text of 10 bytes is %q", e.text)
 	}
 	if e.insert("x") {
-		t.Error("more than the limit was taken")
+		t.Error("more than the limit was inserted")
 	}
 	e.undo()
 	if e.text != "12345" {
 		t.Errorf("undo leaves %q", e.text)
 	}
 	if e.insert("12👩‍👩‍👧"); e.text != "1234512" {
-		t.Errorf("half a character was taken: %q", e.text)
+		t.Errorf("half a character was inserted: %q", e.text)
 	}
 	if e.set("12345678901"); e.text != "1234567890" {
 		t.Errorf("set to %q", e.text)
 	}
 }
 
-// What is killed is kept, but not without end; and where there is no room for it, what
-// is written stays as it is.
+// The kill ring is bounded, and a yank that does not fit changes nothing.
 func TestKillRing(t *testing.T) {
 	e := newEditor("")
 	for n := range 3 * killDepth {
 		edit(e, fmt.Sprintf("%d[ctrl+w]", n))
 	}
 	if len(e.killed) != killDepth {
-		t.Errorf("%d are kept, want %d", len(e.killed), killDepth)
+		t.Errorf("%d texts in the kill ring, want %d", len(e.killed), killDepth)
 	}
 	edit(e, "[ctrl+y]")
 	for range killDepth - 1 {
@@ -192,7 +191,7 @@ func TestKillRing(t *testing.T) {
 	}
 }
 
-func TestEditorTakesNoControls(t *testing.T) {
+func TestEditorReplacesControls(t *testing.T) {
 	e := newEditor("")
 	e.insert("a\r\nb\rc\x1b[2J\u009b\xff\td")
 	if want := "a\nb\nc\uFFFD[2J\uFFFD\uFFFD\td"; e.text != want {
@@ -225,51 +224,51 @@ func TestEditorHistory(t *testing.T) {
 		t.Errorf("the draft is %q", e.text)
 	}
 
-	// What is changed there, or refused meanwhile, is not lost, nor the draft.
+	// Edited texts, rejected ones and the draft are not lost.
 	edit(e, "[ctrl+p][ctrl+p]![ctrl+n]")
-	e.keep("refused")
+	e.addHistory("rejected")
 	expect("one!")
 	edit(e, "[ctrl+n][ctrl+n]")
-	if e.text != "refused" {
-		t.Errorf("kept was %q", e.text)
+	if e.text != "rejected" {
+		t.Errorf("the rejected text is %q", e.text)
 	}
 	edit(e, "[ctrl+n]")
 	if e.text != "draft" {
 		t.Errorf("the draft is %q", e.text)
 	}
-	expect("refused", "two")
+	expect("rejected", "two")
 	send("?")
-	expect("two?", "draft", "one!", "refused", "two", "one")
+	expect("two?", "draft", "one!", "rejected", "two", "one")
 
 	edit(e, "[ctrl+n][ctrl+n][ctrl+n][ctrl+n][ctrl+n][ctrl+n]half")
 	e.putAway()
 	if e.text != "" {
-		t.Errorf("put away, %q is left", e.text)
+		t.Errorf("after putAway the text is %q", e.text)
 	}
 	expect("half")
 	edit(e, "[ctrl+n][ctrl+_][ctrl+_][ctrl+_]")
 	if e.text != "half" {
-		t.Errorf("undone, it is %q", e.text)
+		t.Errorf("after undo the text is %q", e.text)
 	}
 
 	for i := range 2 * historyDepth {
 		send(fmt.Sprint(i))
 	}
 	if len(e.history) != historyDepth || e.history[0] != fmt.Sprint(historyDepth) {
-		t.Errorf("%d texts are kept, the first %q", len(e.history), e.history[0])
+		t.Errorf("%d texts in the history, the first %q", len(e.history), e.history[0])
 	}
 }
 
-// While the history is looked at, what joins it moves what is left of it.
-func TestEditorKeepsWhileRecalling(t *testing.T) {
+// A text added to the history while another is recalled does not change the one recalled.
+func TestAddHistoryWhileRecalling(t *testing.T) {
 	e := newEditor("")
 	for i := range historyDepth {
-		e.keep(fmt.Sprint(i))
+		e.addHistory(fmt.Sprint(i))
 	}
 	edit(e, "draft[ctrl+p][ctrl+p]")
 	at := e.text
-	e.keep("refused")
-	e.keep("refused too")
+	e.addHistory("rejected")
+	e.addHistory("rejected too")
 	edit(e, "[ctrl+p][ctrl+n]")
 	if e.text != at {
 		t.Errorf("%q became %q", at, e.text)
@@ -300,8 +299,8 @@ func TestEditorRows(t *testing.T) {
 	} {
 		e := newEditor(test.text)
 		var shown, places []string
-		for at := 0; ; at = e.after(at) {
-			e.at = at
+		for at := 0; ; at = e.charAfter(at) {
+			e.cursor = at
 			rows, row, column := e.rows(test.columns)
 			shown = nil
 			for _, r := range rows {
@@ -320,32 +319,32 @@ func TestEditorRows(t *testing.T) {
 
 func TestEditorVertical(t *testing.T) {
 	e := newEditor("long line\nab\nanother one")
-	e.at = 8
+	e.cursor = 8
 	for _, want := range []string{"long line\nab|\nanother one", "long line\nab\nanother |one"} {
-		if !e.vertical(1, 40) || state(e) != want {
+		if !e.moveRow(1, 40) || state(e) != want {
 			t.Errorf("down: %q, want %q", state(e), want)
 		}
 	}
-	if e.vertical(1, 40) {
+	if e.moveRow(1, 40) {
 		t.Error("there is a row below the last one")
 	}
 	e.key("right")
 	for _, want := range []string{"long line\nab|\nanother one", "long line|\nab\nanother one"} {
-		if ok := e.vertical(-1, 40); !ok || state(e) != want {
+		if ok := e.moveRow(-1, 40); !ok || state(e) != want {
 			t.Errorf("up: %q, want %q", state(e), want)
 		}
 	}
-	if e.vertical(-1, 40) {
+	if e.moveRow(-1, 40) {
 		t.Error("there is a row above the first one")
 	}
 }
 
-// checkEditor fails t where the editor broke a promise.
+// checkEditor checks the invariants of an editor.
 func checkEditor(t *testing.T, e *editor, columns int) {
 	t.Helper()
 	switch {
-	case e.at < 0 || e.at > len(e.text) || e.at < len(e.text) && !utf8.RuneStart(e.text[e.at]):
-		t.Fatalf("the cursor is at %d of %q", e.at, e.text)
+	case e.cursor < 0 || e.cursor > len(e.text) || e.cursor < len(e.text) && !utf8.RuneStart(e.text[e.cursor]):
+		t.Fatalf("the cursor is at %d of %q", e.cursor, e.text)
 	case !utf8.ValidString(e.text):
 		t.Fatalf("%q is not UTF-8", e.text)
 	case len(e.text) > e.limit:
@@ -390,14 +389,14 @@ var editorInserts = []string{
 	"a longer piece, pasted\nof two lines 漢字", "_", ".", ",", "https://example.org/",
 }
 
-// randomStep does step number n, and returns what it was.
+// randomStep does step number n, and returns its name.
 func (e *editor) randomStep(n int, columns int) string {
 	switch n %= len(editorKeys) + len(editorInserts) + 2; {
 	case n < len(editorKeys):
 		e.key(editorKeys[n])
 		return editorKeys[n]
 	case n < len(editorKeys)+2:
-		e.vertical(2*(n-len(editorKeys))-1, columns)
+		e.moveRow(2*(n-len(editorKeys))-1, columns)
 		return "vertical"
 	default:
 		s := editorInserts[n-len(editorKeys)-2]
@@ -416,12 +415,12 @@ func TestEditorRandomly(t *testing.T) {
 				e.sent()
 				e.insert("begun")
 				first := e.text
-				e.done = nil
+				e.undos = nil
 				columns := 3 + random.IntN(40)
 				for range 500 {
 					did := e.randomStep(random.Int(), columns)
 					checkEditor(t, e, columns)
-					if isMove(did) && e.floor(e.at) != e.at {
+					if isMove(did) && e.charStart(e.cursor) != e.cursor {
 						t.Fatalf("%s went into a character: %+q", did, state(e))
 					}
 				}
@@ -431,30 +430,30 @@ func TestEditorRandomly(t *testing.T) {
 	}
 }
 
-// checkUndo undoes all, and does it again.
+// checkUndo undoes everything, and redoes it.
 func checkUndo(t *testing.T, e *editor, first string) {
 	t.Helper()
-	for len(e.undone) > 0 {
+	for len(e.redos) > 0 {
 		e.redo()
 	}
 	last := e.text
-	n := len(e.done)
+	n := len(e.undos)
 	for range n {
 		e.undo()
 		checkEditor(t, e, 20)
 	}
 	if e.text != first {
-		t.Fatalf("undone all, the text is %q, and was %q", e.text, first)
+		t.Fatalf("after undoing everything the text is %q, want %q", e.text, first)
 	}
 	for range n {
 		e.redo()
 	}
 	if e.text != last {
-		t.Fatalf("redone all, the text is %q, and was %q", e.text, last)
+		t.Fatalf("after redoing everything the text is %q, want %q", e.text, last)
 	}
 }
 
-// Whatever goes from the text comes back by undo, the history or yank.
+// Every text that leaves the editor is in the history.
 func TestEditorLosesNothing(t *testing.T) {
 	for seed := range uint64(200) {
 		random := newRandom(seed)
@@ -470,10 +469,10 @@ func TestEditorLosesNothing(t *testing.T) {
 			case 1:
 				e.putAway()
 			case 2:
-				e.keep(fmt.Sprintf("refused %d", i))
+				e.addHistory(fmt.Sprintf("rejected %d", i))
 			}
 			for range random.IntN(4) {
-				e.recallBy(random.IntN(5) - 2)
+				e.recall(random.IntN(5) - 2)
 			}
 		}
 		e.sent()
@@ -486,7 +485,7 @@ func TestEditorLosesNothing(t *testing.T) {
 	}
 }
 
-// A word that is typed takes one change of many; holding Backspace takes one too.
+// A typed word is one change, and so is a run of Backspace.
 func TestEditorUndoReachesFar(t *testing.T) {
 	e := newEditor("")
 	for len(e.text)+6 <= e.limit {
@@ -499,8 +498,8 @@ func TestEditorUndoReachesFar(t *testing.T) {
 	if len(e.text)+6 <= e.limit {
 		t.Errorf("one undo brings back %d bytes", len(e.text))
 	}
-	if len(e.done) > undoDepth {
-		t.Errorf("%d changes are kept", len(e.done))
+	if len(e.undos) > undoDepth {
+		t.Errorf("%d changes can be undone", len(e.undos))
 	}
 }
 

@@ -1,14 +1,13 @@
 package screen
 
-// isEmojiRune reports whether the name of an emoji may hold r.
+// isEmojiRune reports whether r can be part of the name of an emoji.
 func isEmojiRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '+' || r == '-'
 }
 
-// emoji are those that Tab completes, by the names that GitHub and others have for
-// them. Among those that fit, the earlier one comes first: in each group the more
-// common ones are ahead. It is a table of our own since a complete one has
-// thousands, in no such order, and half a megabyte.
+// emoji are the ones that Tab completes, by the names that GitHub and others use. Choices
+// are offered in this order, so each group has the more common ones first. A complete
+// table would have thousands in no such order, and take half a megabyte.
 var emoji = []struct{ text, names string }{
 	// Hands.
 	{"👍", "thumbsup +1"}, {"👎", "thumbsdown -1"}, {"👋", "wave"}, {"👏", "clap"}, {"🙏", "pray thanks"}, {"👌", "ok_hand"},

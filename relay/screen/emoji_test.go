@@ -11,14 +11,14 @@ func TestEmoji(t *testing.T) {
 	named, shown := make(map[string]string), make(map[string]bool)
 	for _, e := range emoji {
 		if shown[e.text] {
-			t.Errorf("%s is there twice", e.text)
+			t.Errorf("%s is in the table twice", e.text)
 		}
 		shown[e.text] = true
 		if character(e.text) != e.text || rulers["clusters"].width(e.text) != 2 {
 			t.Errorf("%s (%+q) is not one character of two columns", e.text, e.text)
 		}
 		if cleaned := text.CleanLines(e.text); cleaned != e.text {
-			t.Errorf("%+q arrives as %+q", e.text, cleaned)
+			t.Errorf("%+q is cleaned to %+q", e.text, cleaned)
 		}
 		if e.names == "" {
 			t.Errorf("%s has no name", e.text)

@@ -5,50 +5,24 @@ import (
 	"net"
 	"strings"
 
-	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 	"rsc.io/qr"
 )
 
-// invite shows how others come in.
-func (t *talk) invite(m *model) tea.Cmd {
-	t.overlayAt = 0
-	t.overlay = func(columns, rows int) []string {
-		lines := []string{boldStyle.draw("Others come in with"), ""}
-		for _, way := range t.ways(m) {
-			lines = append(lines, m.ruler.cut("  "+way, columns))
-		}
-		addrs := t.addresses(m)
-		if len(addrs) == 0 {
-			return lines
-		}
-		code := QR(t.toScan(m))
-		if wide := ansi.StringWidth(code[0]); wide > columns {
-			return append(lines, "", dimStyle.draw(m.ruler.cut(fmt.Sprintf("(a QR code of the address needs %d columns)", wide), columns)))
-		}
-		if need := len(lines) + 1 + len(code); need > rows { // half a code is none
-			return append(lines, "", dimStyle.draw(m.ruler.cut(fmt.Sprintf("(a QR code of the address needs %d more rows)", need-rows), columns)))
-		}
-		return append(append(lines, ""), code...)
-	}
-	return nil
+// An invitation is how others can join the room.
+type invitation struct {
+	addrs      []string // of the host
+	page       bool     // it has a page for browsers
+	discovered bool     // `chat join` finds it without an address
 }
 
-// addresses are those at which the room can be reached.
-func (t *talk) addresses(m *model) []string {
-	if t.host || t.addr == "" {
-		return m.opts.Ways
-	}
-	return []string{t.addr}
-}
-
-// ways are the commands by which others come in.
-func (t *talk) ways(m *model) (ways []string) {
-	if !t.host || m.opts.Discovered {
+// ways returns commands and addresses, one a line.
+func (inv *invitation) ways() (ways []string) {
+	if inv.discovered {
 		ways = append(ways, "chat join")
 	}
-	for _, addr := range t.addresses(m) {
-		if !m.opts.NoPage {
+	for _, addr := range inv.addrs {
+		if inv.page {
 			ways = append(ways, pageAt(addr))
 		}
 		ways = append(ways, "chat join --addr "+addr)
@@ -59,19 +33,38 @@ func (t *talk) ways(m *model) (ways []string) {
 	return ways
 }
 
-// toScan is what the QR code says: where the page is, or the address of a host without one.
-func (t *talk) toScan(m *model) string {
-	addr := t.addresses(m)[0]
-	if m.opts.NoPage {
-		return addr
+// code returns the text of the QR code: the URL of the page, or the address of a host
+// without one. There must be an address.
+func (inv *invitation) code() string {
+	if !inv.page {
+		return inv.addrs[0]
 	}
-	return pageAt(addr)
+	return pageAt(inv.addrs[0])
 }
 
 func pageAt(addr string) string { return "http://" + addr + "/" }
 
-// QR draws a QR code (ISO/IEC 18004) of text in half blocks, dark on light
-// whatever the terminal's colours are, with the quiet zone that readers need.
+// draw lays the invitation out as a page, with the QR code if all of it fits.
+func (inv *invitation) draw(r ruler, columns, rows int) []string {
+	lines := []string{boldStyle.draw("Others can join with"), ""}
+	for _, way := range inv.ways() {
+		lines = append(lines, r.cut("  "+way, columns))
+	}
+	if len(inv.addrs) == 0 {
+		return lines
+	}
+	code := QR(inv.code())
+	if wide := ansi.StringWidth(code[0]); wide > columns {
+		return append(lines, "", dimStyle.draw(r.cut(fmt.Sprintf("(the QR code needs %d columns)", wide), columns)))
+	}
+	if need := len(lines) + 1 + len(code); need > rows {
+		return append(lines, "", dimStyle.draw(r.cut(fmt.Sprintf("(the QR code needs %d more rows)", need-rows), columns)))
+	}
+	return append(append(lines, ""), code...)
+}
+
+// QR draws a QR code (ISO/IEC 18004) of text in half blocks: dark on light, whatever the
+// colors of the terminal, with the quiet zone that readers need.
 func QR(text string) []string {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {

@@ -11,30 +11,30 @@ import (
 	"chat/relay/text"
 )
 
-// A palette is the colours that nicks have. The tests compute what holds for them:
-// each is readable on its background (WCAG 2: a contrast of 4.5), and those who see
-// red and green alike can tell each from the others. That leaves room for few.
+// A palette is the colors of nicks. Tests check that each is readable on its background
+// (WCAG 2: a contrast of 4.5), and that they differ enough for people with red-green color
+// blindness. Few colors pass both.
 type palette struct {
 	styles []style
-	known  map[string]style // of the nicks drawn lately
+	cache  map[string]style // by nick
 }
 
 var (
-	// Entries of the 256-colour cube: other than the first 16 they look the same in
-	// every theme.
+	// Entries of the 256-color cube: unlike the first 16, they look the same in every
+	// theme.
 	onDark    = cube(167, 222, 70, 46, 50, 81, 135, 199)
 	onLight   = cube(161, 22, 27, 21, 91, 97, 89)
 	onUnknown = cube(29, 130, 63, 163)
 
-	// Where the background is not known: all have about the luminance (0.18) that is
-	// as far from black as from white.
+	// For an unknown background: all have about the luminance (0.18) that is as far from
+	// black as from white.
 	onUnknownTrue = []style{
 		"38;2;32;134;120", "38;2;88;108;208", "38;2;176;99;64", "38;2;208;76;0",
 		"38;2;120;92;248", "38;2;232;16;112", "38;2;64;120;168",
 	}
 
-	// Of 16 colours the theme says what they look like: those that few themes make
-	// unreadable, blue on black and yellow on white not among them.
+	// The theme defines the first 16 colors: these are the ones that few themes make
+	// unreadable, so not blue on black or yellow on white.
 	onDark16    = []style{"31", "32", "33", "35", "36"}
 	onLight16   = []style{"31", "34", "35"}
 	onUnknown16 = []style{"31", "32", "35", "36"}
@@ -47,8 +47,8 @@ func cube(indexes ...int) (styles []style) {
 	return styles
 }
 
-// paletteFor returns the palette for a background, nil if it is not known, on a
-// terminal that has so many colours.
+// paletteFor returns the palette for a terminal with a background, nil if it is unknown,
+// and so many colors.
 func paletteFor(background color.Color, profile colorprofile.Profile) *palette {
 	styles := [...][]style{onUnknown16, onUnknown, onUnknownTrue}
 	if background != nil {
@@ -62,7 +62,7 @@ func paletteFor(background color.Color, profile colorprofile.Profile) *palette {
 		return &palette{styles: styles[2]}
 	case colorprofile.ANSI256:
 		return &palette{styles: styles[1]}
-	default: // where there are no colours at all, the renderer leaves them out
+	default: // if there are no colors at all, the renderer removes them
 		return &palette{styles: styles[0]}
 	}
 }
@@ -80,20 +80,20 @@ func luminance(c color.Color) float64 {
 	return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
 }
 
-// maxKnown is how many nicks a palette remembers: more than a screen shows.
-const maxKnown = 1000
+// maxCached is how many nicks a palette caches: more than fit on a screen.
+const maxCached = 1000
 
-// of returns the colour of a nick: always the same one, however its case is.
-func (p *palette) of(nick string) style {
-	if s, ok := p.known[nick]; ok {
+// styleOf returns the color of a nick: always the same, in upper and lower case.
+func (p *palette) styleOf(nick string) style {
+	if s, ok := p.cache[nick]; ok {
 		return s
 	}
 	h := fnv.New32a()
 	h.Write([]byte(text.NickFold(nick)))
 	s := p.styles[h.Sum32()%uint32(len(p.styles))]
-	if p.known == nil || len(p.known) >= maxKnown {
-		p.known = make(map[string]style)
+	if p.cache == nil || len(p.cache) >= maxCached {
+		p.cache = make(map[string]style)
 	}
-	p.known[nick] = s
+	p.cache[nick] = s
 	return s
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/lucasb-eyer/go-colorful"
 )
 
-// colourOf returns what a style of a palette looks like; not of 16 colours, which
-// look as the theme says.
-func colourOf(t *testing.T, s style) colorful.Color {
+// colorOf returns the color of a palette's style. It fails for the first 16 colors: the
+// theme defines those.
+func colorOf(t *testing.T, s style) colorful.Color {
 	t.Helper()
 	var i int
 	var r, g, b uint8
@@ -25,24 +25,24 @@ func colourOf(t *testing.T, s style) colorful.Color {
 	} else if _, err := fmt.Sscanf(string(s), "38;2;%d;%d;%d", &r, &g, &b); err == nil {
 		c = color.RGBA{r, g, b, 0xff}
 	} else {
-		t.Fatalf("%q is no colour", s)
+		t.Fatalf("%q is not a color", s)
 	}
 	seen, _ := colorful.MakeColor(c)
 	return seen
 }
 
-// contrast is as WCAG 2 has it.
+// contrast returns the contrast of two colors, as WCAG 2 defines it.
 func contrast(a, b color.Color) float64 {
 	la, lb := luminance(a), luminance(b)
 	return (max(la, lb) + 0.05) / (min(la, lb) + 0.05)
 }
 
-// A vision is how somebody sees colours: a matrix for linear RGB.
+// A vision is a way to see colors: a matrix for linear RGB.
 type vision [3][3]float64
 
-// By Machado, Oliveira and Fernandes (2009), of full severity.
+// From Machado, Oliveira and Fernandes (2009), at full severity.
 var visions = map[string]vision{
-	"all colours":  {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+	"full color":   {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
 	"protanopia":   {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
 	"deuteranopia": {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
 }
@@ -63,30 +63,30 @@ func TestPalettes(t *testing.T) {
 	}{
 		{"dark", onDark, []color.Color{black, darkGrey}, 4.5},
 		{"light", onLight, []color.Color{white, cream}, 4.5},
-		{"unknown, 256 colours", onUnknown, []color.Color{black, white}, 4.4},
-		{"unknown, all colours", onUnknownTrue, []color.Color{black, white}, 4.4},
+		{"unknown, 256 colors", onUnknown, []color.Color{black, white}, 4.4},
+		{"unknown, all colors", onUnknownTrue, []color.Color{black, white}, 4.4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			least := math.Inf(1)
 			for _, s := range test.styles {
 				for _, background := range test.backgrounds {
-					c := contrast(colourOf(t, s), background)
+					c := contrast(colorOf(t, s), background)
 					if least = min(least, c); c < test.contrast {
 						t.Errorf("%s on %v has a contrast of %.2f, want %.1f", s, background, c, test.contrast)
 					}
 				}
 			}
-			t.Logf("%d colours, the least contrast is %.2f", len(test.styles), least)
+			t.Logf("%d colors, the least contrast is %.2f", len(test.styles), least)
 			for who, v := range visions {
-				// CIE 76: 2.3 is just seen side by side; names stand apart.
+				// CIE 76: 2.3 is just noticeable side by side; nicks are further apart.
 				want := 19.5
-				if who == "all colours" {
+				if who == "full color" {
 					want = 33
 				}
 				least := math.Inf(1)
 				for i, a := range test.styles {
 					for _, b := range test.styles[:i] {
-						d := 100 * v.sees(colourOf(t, a)).DistanceLab(v.sees(colourOf(t, b)))
+						d := 100 * v.sees(colorOf(t, a)).DistanceLab(v.sees(colorOf(t, b)))
 						if least = min(least, d); d < want {
 							t.Errorf("%s: %s and %s are %.1f apart, want %.1f", who, a, b, d, want)
 						}
@@ -121,35 +121,34 @@ func TestPaletteFor(t *testing.T) {
 	}
 }
 
-func TestNickColours(t *testing.T) {
+func TestNickColors(t *testing.T) {
 	p := paletteFor(color.Black, colorprofile.TrueColor)
-	if p.of("Alice") != p.of("alice") || p.of("Zoë") != p.of("ZOË") {
-		t.Error("a nick's colour depends on its case")
+	if p.styleOf("Alice") != p.styleOf("alice") || p.styleOf("Zoë") != p.styleOf("ZOË") {
+		t.Error("the color of a nick depends on its case")
 	}
-	if again := paletteFor(color.Black, colorprofile.TrueColor); again.of("alice") != p.of("alice") {
-		t.Error("a nick has another colour the next time")
+	if again := paletteFor(color.Black, colorprofile.TrueColor); again.styleOf("alice") != p.styleOf("alice") {
+		t.Error("a nick has another color the next time")
 	}
 	seen := make(map[style]int)
-	for i := range 10 * maxKnown {
-		seen[p.of(fmt.Sprint("nick", i))]++
+	for i := range 10 * maxCached {
+		seen[p.styleOf(fmt.Sprint("nick", i))]++
 	}
 	for _, s := range onDark {
-		if n := seen[s]; n < 10*maxKnown/len(onDark)/2 {
-			t.Errorf("%s has %d of %d nicks", s, n, 10*maxKnown)
+		if n := seen[s]; n < 10*maxCached/len(onDark)/2 {
+			t.Errorf("%s has %d of %d nicks", s, n, 10*maxCached)
 		}
 	}
-	if len(p.known) > maxKnown {
-		t.Errorf("the palette remembers %d nicks, want at most %d", len(p.known), maxKnown)
+	if len(p.cache) > maxCached {
+		t.Errorf("the palette caches %d nicks, want at most %d", len(p.cache), maxCached)
 	}
 }
 
-// TestYellowHasABackground: themes make 16 colours readable on their background, but
-// seldom yellow on white.
+// Themes make their 16 colors readable on their background, but rarely yellow on white.
 func TestYellowHasABackground(t *testing.T) {
-	for _, s := range []style{dimStyle, boldStyle, errorStyle, callStyle, newStyle, secretStyle, linkStyle, hitStyle} {
+	for _, s := range []style{dimStyle, boldStyle, errorStyle, mentionStyle, newStyle, privateStyle, linkStyle, hitStyle} {
 		codes := strings.Split(string(s), ";")
 		if slices.Contains(codes, "33") && !slices.Contains(codes, "40") {
-			t.Errorf("%q is yellow on whatever there is", s)
+			t.Errorf("%q is yellow on an unknown background", s)
 		}
 	}
 }

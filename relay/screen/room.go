@@ -7,57 +7,59 @@ import (
 	"chat/relay/wire"
 )
 
-// A Room is the room we are in: a [client.Client], as far as the screen needs it. All
-// methods may be called at the same time.
+// A Room is the room that the screen shows: the part of a [client.Client] that it
+// needs. All methods may be called concurrently.
 type Room interface {
-	// Events is what happens, beginning with a client.Connected. It is closed when
-	// the room has ended for us; Err then says why.
+	// Events returns the events of the room, the first of them a client.Connected.
+	// The channel is closed when the client ends; Err then returns the reason.
 	Events() <-chan client.Event
 	Err() error
-	// Do asks the host for something and returns at once, with the number under
-	// which it comes back (0 for what does not). It may wait where many requests,
-	// see maxUnacked, wait for the host.
+	// Do sends a request to the host and returns at once, with the number under which
+	// the host acknowledges it, or 0 if it does not. It may block while many requests
+	// are unacknowledged; see maxUnacked.
 	Do(ctx context.Context, r wire.Request) (seq uint64, err error)
-	// Pending is what the host has not acknowledged, in order.
+	// Pending returns the requests that the host has not acknowledged, in order.
 	Pending() []wire.Request
-	// Unacked is how many messages the host has not acknowledged.
+	// Unacked returns how many requests the host has not acknowledged.
 	Unacked() int
-	// Send sends the file at a path and says so, and Get brings one into the folder dir and
-	// returns its path. Both take their time, and tell how many bytes are over.
+	// Send uploads the file at path, and Get downloads one into the folder dir and
+	// returns its path. Both block until they are done, and report their progress in
+	// bytes.
 	Send(ctx context.Context, path string, progress func(done, total int64)) error
 	Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (path string, err error)
-	// Files are those that were sent here, oldest first.
+	// Files returns the uploads, oldest first.
 	Files() []wire.File
 }
 
-// maxUnacked is how many messages are on their way to the host at most. Further
-// ones wait on this side.
+// maxUnacked is how many unacknowledged requests the screen lets the room have.
+// Further messages wait in the outbox.
 const maxUnacked = 500
 
-// A Place is where a room is: one that was found, or an address that was typed.
+// A Place is where a room is: a room that was found, or an address that was typed.
 type Place struct {
 	Title   string
 	Addr    string
-	ID      string // "" while it is not known
+	ID      string // "": not known yet
 	Members int
 }
 
-// Options are what a screen is to show.
+// Options configure a screen.
 type Options struct {
-	// Find looks for the rooms on this network; nil: there is nothing to look for.
+	// Find looks for rooms on this network; nil: the lobby offers no search.
 	Find func(ctx context.Context) ([]Place, error)
 	// Join joins the room at a place. It may be called again after an error.
 	Join func(ctx context.Context, p Place) (Room, error)
-	// Place is where to go; nil: it has to be found.
+	// Place is the room to join; nil: the person chooses one of those found.
 	Place *Place
 
-	Hosting    bool                                // we are the hosting person
-	NoPage     bool                                // where we host: there is no page for browsers
-	Ways       []string                            // the addresses at which others can come in, where we host
-	Discovered bool                                // the room that we host is found by `chat join` alone
-	Warnings   <-chan string                       // lines the person must see; nil: none
-	Said       func(wire.Event, wire.Viewer) error // keeps what is said, and tells once why it does no longer; nil: nothing does
+	Hosting    bool     // this program hosts the room
+	NoPage     bool     // if it does: there is no page for browsers
+	Addrs      []string // if it does: the addresses at which others can join
+	Discovered bool     // if it does: `chat join` finds the room without an address
 
-	Quiet bool // no bell and no notification when somebody calls
-	Mouse bool // the wheel scrolls; the terminal's own selecting then needs Shift
+	Warnings <-chan string                       // lines that the person must see; nil: none
+	Record   func(wire.Event, wire.Viewer) error // is called with each message, to log it; an error is shown; nil: messages are not logged
+
+	Quiet bool // no bell and no notification when the person is mentioned
+	Mouse bool // the wheel scrolls; selecting text in the terminal then needs Shift
 }

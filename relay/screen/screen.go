@@ -10,93 +10,89 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
-	"github.com/charmbracelet/x/ansi"
 
 	"chat/relay/text"
 )
 
-// frameTime is how long events are gathered at most before they are drawn: one
-// frame of 60 a second.
+// frameTime is how long events are collected before they are drawn: 60 frames a second.
 const frameTime = time.Second / 60
 
-// A model is all of a screen's state; Bubble Tea's event loop alone changes it.
+// A model is all state of a screen. Bubble Tea's event loop owns it: tea.Cmds, which run in
+// goroutines of their own, use only the fixed fields.
 type model struct {
-	opts Options
-	ctx  context.Context // until the screen ends
+	// Fixed.
+	opts    Options
+	ctx     context.Context // until the screen ends
+	started time.Time
 
-	begun time.Time
+	terminal
+	lobby        lobby
+	conversation *conversation // nil: still in the lobby
 
-	width, height int
-	ruler         ruler
-	deleteIsF1    bool // to the terminal
-	profile       colorprofile.Profile
-	palette       *palette
-	focus         focus
-	lastKey       time.Time
-
-	arrival arrival // until we are in a room
-	talk    *talk   // from then on
-	err     error   // why the screen ended; nil: as we wished
-	crash   []byte  // the stack of a panic
+	err   error  // why the screen ended; nil: the person left
+	crash []byte // the stack of a panic
 }
 
-// Run shows a screen until the person leaves, the room ends or ctx does. The
-// terminal is then as it was, with the last lines of the talk on it. The room is
-// left for the caller to close. It returns what was written and waits on this side,
-// and why the room ended, or what kept us out.
+// Run shows a screen until the person leaves, the room ends or ctx does. It then
+// restores the terminal and leaves the last lines of the transcript on it. It does not
+// close the room: the caller does. It returns the messages that were never passed to
+// the room, and why the room ended or could not be joined.
 func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, ctx: ctx, lastKey: time.Now(), begun: time.Now(), width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256)}
-	m.arrival = newArrival(m)
+	m := &model{opts: opts, ctx: ctx, started: time.Now(), terminal: terminal{
+		width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256), lastKey: time.Now(),
+	}}
+	m.lobby = newLobby(m.ruler)
 	p := tea.NewProgram(guarded{m}, tea.WithContext(ctx), tea.WithoutSignalHandler())
-	fmt.Print(keepTitle)
+	fmt.Print(saveTitle)
 	_, err = p.Run()
-	fmt.Print(giveTitleBack)
+	fmt.Print(restoreTitle)
 	switch {
 	case m.crash != nil:
-		err = m.crashed()
+		err = m.reportCrash()
 	case m.err != nil:
 		err = m.err
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case err != nil:
-		err = fmt.Errorf("the screen ended: %w\nhint: chat join --plain does without it", err)
+		err = fmt.Errorf("the screen ended: %w\nhint: chat join --plain works without it", err)
 	}
-	if m.talk == nil {
+	if m.conversation == nil {
 		return nil, err
 	}
 	if m.crash == nil {
-		fmt.Print(m.talk.farewell(m))
+		fmt.Print(m.conversation.farewell())
 	}
-	for _, r := range m.talk.unsent {
+	for _, r := range m.conversation.outbox.unsent {
 		unsent = append(unsent, r.Text)
 	}
 	return unsent, err
 }
 
-// The window's title, which Bubble Tea leaves empty, is put on the terminal's stack of
-// them and taken from it (XTWINOPS). Terminals that have none pass over it.
-const keepTitle, giveTitleBack = "\x1b[22;2t", "\x1b[23;2t"
+// The window's title is pushed on the terminal's stack of titles and popped from it
+// (XTWINOPS), as Bubble Tea would leave it empty. Terminals without one ignore this.
+const saveTitle, restoreTitle = "\x1b[22;2t", "\x1b[23;2t"
 
-// settleTime is how long a terminal may take to answer what it is asked at the
-// start. Left sooner, its answers would come as if they were typed into the shell.
-const settleTime = 200 * time.Millisecond
+// answerTime is how long a terminal may take to answer the queries that Bubble Tea
+// sends at the start. If the screen ended sooner, the answers would end up as input of
+// the shell.
+const answerTime = 200 * time.Millisecond
 
-// quit ends the screen, once the terminal has answered.
+// quit ends the screen after the terminal has answered.
 func (m *model) quit() tea.Cmd {
-	return tea.Tick(max(settleTime-time.Since(m.begun), 0), func(time.Time) tea.Msg { return tea.QuitMsg{} })
+	return tea.Tick(max(answerTime-time.Since(m.started), 0), func(time.Time) tea.Msg { return tea.QuitMsg{} })
 }
 
-// crashed keeps what a bug left behind, so that it can be told.
-func (m *model) crashed() error {
+// reportCrash writes the stack of a panic to a file, and returns an error that names it.
+func (m *model) reportCrash() error {
 	f, err := os.CreateTemp("", "chat-crash-*.txt")
 	if err != nil {
-		return fmt.Errorf("%w (and there was nowhere to write where)", m.err)
+		return fmt.Errorf("%w (and the stack trace could not be saved)", m.err)
 	}
 	defer f.Close()
 	fmt.Fprintf(f, "%v\n\n%s", m.err, m.crash)
-	return fmt.Errorf("%w\nhint: this is a bug in chat; where it happened is in %s. chat join --plain does without the screen", m.err, f.Name())
+	return fmt.Errorf("%w\nhint: this is a bug in chat; the stack trace is in %s. chat join --plain works without the screen", m.err, f.Name())
 }
 
 // A guarded is a model whose panics end the screen in good order: Bubble Tea would
@@ -108,7 +104,7 @@ func (g guarded) Init() tea.Cmd { return g.m.init() }
 func (g guarded) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
 	defer func() {
 		if r := recover(); r != nil {
-			g.m.fail(r)
+			g.m.panicked(r)
 			cmd = tea.Quit
 		}
 	}()
@@ -121,7 +117,7 @@ func (g guarded) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
 func (g guarded) View() (v tea.View) {
 	defer func() {
 		if r := recover(); r != nil {
-			g.m.fail(r)
+			g.m.panicked(r)
 			v = tea.NewView("")
 			v.AltScreen = true
 		}
@@ -132,16 +128,16 @@ func (g guarded) View() (v tea.View) {
 	return g.m.view()
 }
 
-func (m *model) fail(r any) {
+func (m *model) panicked(r any) {
 	m.crash = debug.Stack()
-	m.err = fmt.Errorf("the screen broke: %v", r)
+	m.err = fmt.Errorf("the screen crashed: %v", r)
 }
 
 func (m *model) init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, m.arrival.begin(m), m.waitForWarning())
+	return tea.Batch(tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning())
 }
 
-// warning is a line the person must see.
+// A warning is a line that the person must see.
 type warning string
 
 func (m *model) waitForWarning() tea.Cmd {
@@ -160,23 +156,21 @@ func (m *model) waitForWarning() tea.Cmd {
 	}
 }
 
-// update changes the state as msg says.
+// update handles msg: the terminal's reports here, the rest in the conversation or the
+// lobby.
 func (m *model) update(msg tea.Msg) tea.Cmd {
-	msg = m.asMeant(msg)
+	msg = m.translate(msg)
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = max(msg.Width, 1), max(msg.Height, 1)
 		return nil
 	case tea.EnvMsg:
-		m.adapt(msg)
+		m.readEnvironment(msg)
+		m.shareRuler()
 		return nil
 	case tea.ModeReportMsg:
-		// The renderer does the same: both must measure alike.
-		if msg.Mode == ansi.ModeUnicodeCore && msg.Value != ansi.ModeNotRecognized && msg.Value != ansi.ModePermanentlyReset {
-			r := m.ruler
-			r.method = ansi.GraphemeWidth
-			m.measureBy(r)
-		}
+		m.readMode(msg)
+		m.shareRuler()
 		return nil
 	case tea.ColorProfileMsg:
 		m.profile = msg.Profile
@@ -190,44 +184,66 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.BlurMsg:
 		m.focus = blurred
-		if m.talk != nil {
-			m.talk.lookedAway()
+		if m.conversation != nil {
+			m.conversation.markRead()
 		}
 		return nil
 	case tea.KeyPressMsg:
 		m.lastKey = time.Now()
-		if msg.String() == "ctrl+z" {
-			if m.talk != nil && m.talk.host {
-				m.talk.flash = "Ctrl-Z would stop the room for everybody"
-				return nil
-			}
-			return tea.Suspend
-		}
-		if msg.String() == "ctrl+l" {
+		switch msg.String() {
+		case "ctrl+z":
+			return m.suspend()
+		case "ctrl+l":
 			return tea.ClearScreen
 		}
 	case warning:
-		cmd := m.waitForWarning()
-		if m.talk != nil {
-			m.talk.tell(m, complaint, string(msg))
-		} else {
-			m.arrival.note = string(msg)
-		}
-		return cmd
-	case joined:
-		m.talk = newTalk(m, msg.room, msg.place)
-		if m.arrival.note != "" { // a warning that came while we knocked
-			m.talk.tell(m, complaint, m.arrival.note)
-		}
-		return m.talk.waitForEvents(m)
+		m.warn(string(msg))
+		return m.waitForWarning()
+	case roomJoined:
+		return m.enter(msg)
 	}
-	if m.talk != nil {
-		return m.talk.update(m, msg)
+	if m.conversation != nil {
+		return m.conversation.update(msg)
 	}
-	return m.arrival.update(m, msg)
+	return m.lobby.update(m, msg)
 }
 
-// view draws the state.
+// shareRuler has the editors measure text as the terminal does.
+func (m *model) shareRuler() {
+	m.lobby.address.ruler = m.ruler
+	if m.conversation != nil {
+		m.conversation.composer.editor.ruler = m.ruler
+	}
+}
+
+// suspend stops the program until the shell continues it. A host's would stop the room.
+func (m *model) suspend() tea.Cmd {
+	if m.conversation != nil && m.conversation.operator {
+		m.conversation.flash = "Ctrl-Z would stop the room for everyone"
+		return nil
+	}
+	return tea.Suspend
+}
+
+func (m *model) warn(line string) {
+	if m.conversation != nil {
+		m.conversation.show(kindError, line)
+	} else {
+		m.lobby.note = line
+	}
+}
+
+// enter opens the conversation in a room that was joined, and takes along a warning
+// that came up before.
+func (m *model) enter(msg roomJoined) tea.Cmd {
+	m.conversation = newConversation(m, msg.room, msg.place)
+	if m.lobby.note != "" {
+		m.conversation.show(kindError, m.lobby.note)
+	}
+	return m.conversation.waitForEvents()
+}
+
+// view draws the screen.
 func (m *model) view() tea.View {
 	v := tea.NewView("")
 	v.AltScreen = true
@@ -236,16 +252,16 @@ func (m *model) view() tea.View {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
 	var rows []string
-	if m.talk != nil {
-		v.WindowTitle = text.Clean(m.talk.title) + " – chat"
-		rows, v.Cursor = m.talk.draw(m)
+	if m.conversation != nil {
+		v.WindowTitle = text.Clean(m.conversation.title) + " – chat"
+		rows, v.Cursor = m.conversation.draw()
 	} else {
 		v.WindowTitle = "chat"
-		rows, v.Cursor = m.arrival.draw(m)
+		rows, v.Cursor = m.lobby.draw(&m.terminal, m.opts.Find != nil)
 	}
 	if v.Cursor != nil {
-		// Bubble Tea knows shapes from 0 on, and leaves the one it set behind. This one
-		// comes out as 0 of DECSCUSR, which it takes for nothing to set.
+		// Bubble Tea knows cursor shapes from 0 up, and does not reset the one it sets. This
+		// one becomes DECSCUSR 0, which it takes for nothing to set.
 		v.Cursor.Shape, v.Cursor.Blink = -1, false
 	}
 	for len(rows) < m.height {
@@ -256,47 +272,11 @@ func (m *model) view() tea.View {
 	return v
 }
 
-// look returns what rows of so many columns depend on.
-func (m *model) look(columns int) *look {
-	l := &look{ruler: m.ruler, columns: columns, zone: time.Local, palette: m.palette}
-	if m.talk != nil {
-		l.us, l.search = m.talk.nick, m.talk.search.words
-	}
-	return l
-}
-
-// A focus is whether the window is the one that is typed into.
-type focus int
-
-const (
-	unknownFocus focus = iota // the terminal does not tell
-	focused
-	blurred
-)
-
-// lookAwayTime is after how long without a key somebody may be elsewhere, where the
-// terminal does not tell.
-const lookAwayTime = 15 * time.Second
-
-// isWatched reports whether the person is likely to see what comes in.
-func (m *model) isWatched() bool {
-	if m.focus == unknownFocus {
-		return time.Since(m.lastKey) < lookAwayTime
-	}
-	return m.focus == focused
-}
-
-// alert rings and tells the desktop that somebody calls: BEL, and what iTerm2 (OSC 9)
-// and rxvt (OSC 777) made of it; a terminal passes over what it does not know.
-func alert(title, text string) tea.Cmd {
-	const most = 120
-	text = strings.NewReplacer("\n", " ", ";", ",").Replace(text)
-	title = strings.NewReplacer("\n", " ", ";", ",").Replace(title)
-	for len(text) > most {
-		text = strings.TrimSuffix(text, lastRune(text))
-	}
-	for len(title) > most {
-		title = strings.TrimSuffix(title, lastRune(title))
-	}
-	return tea.Raw("\a\x1b]9;" + title + ": " + text + "\x1b\\\x1b]777;notify;" + title + ";" + text + "\x1b\\")
+// alert rings the bell and shows a desktop notification, by the sequences of iTerm2
+// (OSC 9) and rxvt (OSC 777); terminals ignore the ones they do not know.
+func alert(title, message string) tea.Cmd {
+	const most = 120 // bytes of each
+	plain := strings.NewReplacer("\n", " ", ";", ",")
+	title, message = cutBytes(plain.Replace(title), most), cutBytes(plain.Replace(message), most)
+	return tea.Raw("\a\x1b]9;" + title + ": " + message + "\x1b\\\x1b]777;notify;" + title + ";" + message + "\x1b\\")
 }

@@ -21,17 +21,17 @@ import (
 	"chat/relay/wire"
 )
 
-var update = flag.Bool("update", false, "write the golden frames anew")
+var update = flag.Bool("update", false, "rewrite the golden frames")
 
-// A fakeRoom is a room that takes everything and says nothing by itself.
+// A fakeRoom is a room that accepts every request and sends no events.
 type fakeRoom struct {
 	events  chan client.Event
-	asked   []wire.Request
+	asked   []wire.Request // the requests so far
 	seq     uint64
 	pending []wire.Request
-	full    bool // it takes nothing more
+	full    bool // it has maxUnacked requests
 	files   []wire.File
-	sent    []string // paths
+	sent    []string // paths of uploads
 	err     error
 }
 
@@ -72,7 +72,7 @@ func (r *fakeRoom) Get(_ context.Context, f wire.File, dir string, progress func
 
 func (r *fakeRoom) Files() []wire.File { return r.files }
 
-// A rig is a screen without a terminal, in a room that is none.
+// A rig is a screen without a terminal, in a fakeRoom.
 type rig struct {
 	t    *testing.T
 	m    *model
@@ -80,10 +80,10 @@ type rig struct {
 	id   uint64
 }
 
-// noon is when everything happens, also by the clock of this machine.
+// noon is the time of all events, and of the clock in a test of inRoom.
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// inRoom has test look at a screen of so many columns and rows, at noon.
+// inRoom runs test on a screen of so many columns and rows, at noon.
 func inRoom(t *testing.T, columns, rows int, test func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -98,9 +98,9 @@ func newRig(t *testing.T, columns, rows int) *rig {
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
-	r.m = &model{ctx: t.Context(), width: columns, height: rows, palette: nickColours(t), lastKey: time.Now(), focus: focused}
-	r.m.arrival = newArrival(r.m)
-	r.update(joined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
+	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, palette: nickColors(t), lastKey: time.Now(), focus: focused}}
+	r.m.lobby = newLobby(r.m.ruler)
+	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
 	}})
@@ -109,9 +109,9 @@ func newRig(t *testing.T, columns, rows int) *rig {
 
 func (r *rig) update(msg tea.Msg) tea.Cmd { return r.m.update(msg) }
 
-func (r *rig) happen(events ...client.Event) { r.update(happenings{events: events}) }
+func (r *rig) happen(events ...client.Event) { r.update(roomEvents{events: events}) }
 
-// say has somebody say something.
+// say delivers a message.
 func (r *rig) say(from, text string) {
 	r.id++
 	r.happen(client.Received{Event: wire.Event{
@@ -119,7 +119,7 @@ func (r *rig) say(from, text string) {
 	}, Own: from == "bob"})
 }
 
-// keys presses keys, each by its name or the letters that it types.
+// keys presses keys, by their names or the letters that they type.
 func (r *rig) keys(names ...string) (cmd tea.Cmd) {
 	for _, name := range names {
 		cmd = r.update(press(name))
@@ -160,7 +160,7 @@ func press(name string) tea.KeyPressMsg {
 	return k
 }
 
-// frame returns what is on the screen, without colours and trailing blanks.
+// frame returns the text on the screen, without styles and trailing blanks.
 func (r *rig) frame() string {
 	rows := strings.Split(ansi.Strip(r.m.view().Content), "\n")
 	for i := range rows {
@@ -188,7 +188,7 @@ func (r *rig) want(words ...string) {
 // The main views at three sizes.
 func TestGoldenFrames(t *testing.T) {
 	views := map[string]func(r *rig){
-		"talk": func(r *rig) {
+		"conversation": func(r *rig) {
 			r.say("alice", "soup is ready")
 			r.say("carol", "I am on my way; where do we sit today? There is a free table at the window, the one with the broken lamp")
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 90, Time: noon, Members: []string{"dave", "erin"}}})
@@ -232,7 +232,7 @@ func TestGoldenFrames(t *testing.T) {
 						t.Fatal(err)
 					}
 					if got != string(want) {
-						t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update writes them anew)", got, want)
+						t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
 					}
 				})
 			})
@@ -240,64 +240,64 @@ func TestGoldenFrames(t *testing.T) {
 	}
 }
 
-func nickColours(t *testing.T) *palette {
+func nickColors(t *testing.T) *palette {
 	t.Helper()
 	return paletteFor(nil, 0)
 }
 
-// What is said is shown at once, and again when the host has it, once.
+// Our own message is shown at once, and still once when the host has acknowledged it.
 func TestOwnMessages(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.typed("hello")
 		r.keys("enter")
 		r.want("bob  hello")
-		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || len(r.m.talk.sent) != 1 {
-			t.Fatalf("asked %+v, %d wait", r.room.asked, len(r.m.talk.sent))
+		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || len(r.m.conversation.outbox.items) != 1 {
+			t.Fatalf("requested %+v, %d pending", r.room.asked, len(r.m.conversation.outbox.items))
 		}
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || len(r.m.talk.sent) != 0 {
-			t.Errorf("hello is there %d times, %d wait\n%s", n, len(r.m.talk.sent), r.frame())
+		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || len(r.m.conversation.outbox.items) != 0 {
+			t.Errorf("hello is shown %d times, %d pending\n%s", n, len(r.m.conversation.outbox.items), r.frame())
 		}
 	})
 }
 
-// A newcomer is told where the keys are below the backlog, however long that is, and
-// where older messages are read back it stays there.
+// The greeting is shown below the backlog, however long that is, and stays there when older
+// messages are loaded.
 func TestGreetingIsBelowTheBacklog(t *testing.T) {
 	for name, end := range map[string]func(r *rig){
-		"the last message of it came": func(r *rig) { r.say("alice", "old 50") },
-		"something new came":          func(r *rig) { r.id++; r.say("alice", "new") },
-		"nothing came for a while":    func(r *rig) { r.update(tick{}) },
+		"the last message of the backlog came": func(r *rig) { r.say("alice", "old 50") },
+		"a new message came":                   func(r *rig) { r.id++; r.say("alice", "new") },
+		"nothing came for a second":            func(r *rig) { r.update(tick{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-				r.m.talk = nil
-				r.update(joined{r.room, Place{Title: "kitchen"}})
+				r.m.conversation = nil
+				r.update(roomJoined{r.room, Place{Title: "kitchen"}})
 				r.happen(client.Connected{Welcome: wire.Event{Title: "kitchen", Topic: "soup", Nick: "bob", Next: 51}})
 				for n := range 49 {
 					r.say("alice", fmt.Sprint("old ", n+1))
 				}
 				const greeting = "you are bob; /help shows keys and commands"
 				if strings.Contains(r.frame(), greeting) {
-					t.Errorf("told before the backlog is there\n%s", r.frame())
+					t.Errorf("shown before the backlog\n%s", r.frame())
 				}
 				end(r)
 				r.want(greeting, "the topic is: soup", "old 49")
 				r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 60, Time: noon, From: "al", Text: "later"}})
 				r.update(tick{})
 				if n := strings.Count(r.frame(), greeting); n != 1 {
-					t.Errorf("told %d times", n)
+					t.Errorf("shown %d times", n)
 				}
 				r.keys("home")
 				if strings.Contains(r.frame(), greeting) {
-					t.Errorf("it stands among older messages\n%s", r.frame())
+					t.Errorf("it is among older messages\n%s", r.frame())
 				}
 			})
 		})
 	}
 }
 
-// Who came and went is nothing new to read.
+// Joins and leaves are not counted as new messages.
 func TestNewBelowAreMessages(t *testing.T) {
 	inRoom(t, 80, 10, func(t *testing.T, r *rig) {
 		for n := range 20 {
@@ -315,22 +315,22 @@ func TestNewBelowAreMessages(t *testing.T) {
 	})
 }
 
-// What the host refuses is given back.
-func TestRefusedIsGivenBack(t *testing.T) {
+// A rejected message goes back to the input history.
+func TestRejectedIsGivenBack(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.typed("too long")
 		r.keys("enter")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Seq: 1, Code: wire.CodeTooLong, Text: "a message has at most 3 bytes"}})
-		if r.keys("up"); r.m.talk.editor.text != "too long" || len(r.m.talk.sent) != 0 {
-			t.Errorf("the editor has %q, %d wait", r.m.talk.editor.text, len(r.m.talk.sent))
+		if r.keys("up"); r.m.conversation.composer.editor.text != "too long" || len(r.m.conversation.outbox.items) != 0 {
+			t.Errorf("the editor has %q, %d pending", r.m.conversation.composer.editor.text, len(r.m.conversation.outbox.items))
 		}
 		r.want("! a message has at most 3 bytes")
 	})
 }
 
-// What the host cannot keep just now stays where it is: the client says it again. It is
-// told once, until that is over.
-func TestNotStoredWaits(t *testing.T) {
+// A message that the host cannot store at the moment stays pending, as the client resends
+// it. This is shown once each time it happens.
+func TestNotStoredStaysPending(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		full := func(seq uint64) {
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Seq: seq, Code: wire.CodeNotStored, Text: "the host's disk is full; this was not sent: one"}})
@@ -341,63 +341,63 @@ func TestNotStoredWaits(t *testing.T) {
 		}
 		full(1)
 		full(1)
-		const told = "! the host's disk is full; your messages are kept and sent again"
-		if n := strings.Count(r.frame(), told); n != 1 || r.m.talk.editor.text != "" || strings.Contains(r.frame(), "brings back") {
-			t.Errorf("told %d times, the editor has %q\n%s", n, r.m.talk.editor.text, r.frame())
+		const warning = "! the host's disk is full; your messages are kept and will be resent"
+		if n := strings.Count(r.frame(), warning); n != 1 || r.m.conversation.composer.editor.text != "" || strings.Contains(r.frame(), "brings it back") {
+			t.Errorf("shown %d times, the editor has %q\n%s", n, r.m.conversation.composer.editor.text, r.frame())
 		}
-		r.want("2 messages wait · connected", "bob  one", "bob  two")
-		if r.keys("ctrl+c"); !strings.Contains(r.frame(), "2 messages are not delivered") {
-			t.Errorf("leaving does not tell what is lost by it\n%s", r.frame())
+		r.want("2 messages pending · connected", "bob  one", "bob  two")
+		if r.keys("ctrl+c"); !strings.Contains(r.frame(), "2 messages not delivered") {
+			t.Errorf("no warning that leaving loses messages\n%s", r.frame())
 		}
 		for seq := range uint64(2) {
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: seq + 5, Time: noon, From: "bob", Client: "us", Seq: seq + 1, Text: "x"}, Own: true})
 		}
-		if strings.Contains(r.frame(), "wait") {
-			t.Errorf("it is over\n%s", r.frame())
+		if strings.Contains(r.frame(), "pending") {
+			t.Errorf("still pending\n%s", r.frame())
 		}
 		r.typed("three")
 		r.keys("enter")
 		full(3)
-		if n := strings.Count(r.frame(), told); n != 2 {
-			t.Errorf("told %d times, want once more\n%s", n, r.frame())
+		if n := strings.Count(r.frame(), warning); n != 2 {
+			t.Errorf("shown %d times, want 2\n%s", n, r.frame())
 		}
 	})
 }
 
-// A message that the host does not acknowledge is told of soon, also while nobody types.
-func TestUnacknowledgedIsTold(t *testing.T) {
+// A message that the host does not acknowledge is soon shown as pending, even if no key is
+// pressed.
+func TestUnacknowledgedIsShown(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.typed("hello")
 		cmd := r.keys("enter")
 		for range ackTime / time.Second {
-			if strings.Contains(r.frame(), "wait") {
-				t.Errorf("told at once\n%s", r.frame())
+			if strings.Contains(r.frame(), "pending") {
+				t.Errorf("shown at once\n%s", r.frame())
 			}
 			cmd = r.update(cmd())
 		}
-		r.want("1 message waits · connected")
+		r.want("1 message pending · connected")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-		if strings.Contains(r.frame(), "wait") {
-			t.Errorf("told when it is there\n%s", r.frame())
+		if strings.Contains(r.frame(), "pending") {
+			t.Errorf("shown after it was acknowledged\n%s", r.frame())
 		}
 		if cmd = r.update(cmd()); cmd != nil {
-			t.Error("it ticks on though nothing waits")
+			t.Error("it still ticks though nothing is pending")
 		}
 	})
 }
 
-// What the editor and its counter take is taken by a host with the usual limits, whatever
-// is in it.
+// A message that fits the editor fits the default limits of a host, whatever it contains.
 func TestNothingThatFitsIsTooLong(t *testing.T) {
 	for _, before := range []string{"", "//", "/me ", "/msg alice ", "/topic ", "/r "} {
 		for _, fill := range []string{"a", `"`, `\`, "\t\"", "<", "é", "日", "👩‍👩‍👧", "\u2028x", "\u202e", "\x00"} {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-				r.m.talk.replyTo = strings.Repeat(`"`, text.MaxNickColumns)
-				r.m.talk.editor.insert(before + strings.Repeat(fill, 20_000/len(fill)))
+				r.m.conversation.replyTo = strings.Repeat(`"`, text.MaxNickColumns)
+				r.m.conversation.composer.editor.insert(before + strings.Repeat(fill, 20_000/len(fill)))
 				r.want(" left")
 				r.keys("enter")
 				if len(r.room.asked) != 1 {
-					t.Fatalf("%q of %q: asked %d times", before, fill, len(r.room.asked))
+					t.Fatalf("%q of %q: %d requests", before, fill, len(r.room.asked))
 				}
 				q := r.room.asked[0]
 				q.Seq = 1<<53 - 1
@@ -409,12 +409,12 @@ func TestNothingThatFitsIsTooLong(t *testing.T) {
 	}
 }
 
-// Lines are counted as well, also those that somebody does.
+// Lines are counted too, in actions as well.
 func TestLinesAreCounted(t *testing.T) {
-	for lines, want := range map[int]string{91: "9 lines are left", 99: "1 line is left", 100: "0 lines are left", 102: "2 lines too many"} {
+	for lines, want := range map[int]string{91: "9 lines left", 99: "1 line left", 100: "0 lines left", 102: "2 lines too many"} {
 		for _, before := range []string{"", "/me "} {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-				r.m.talk.editor.insert(before + strings.Repeat("x\n", lines-1) + "x")
+				r.m.conversation.composer.editor.insert(before + strings.Repeat("x\n", lines-1) + "x")
 				r.want(want)
 				r.keys("enter")
 				if sent := len(r.room.asked) == 1; sent != (lines <= 100) {
@@ -425,19 +425,19 @@ func TestLinesAreCounted(t *testing.T) {
 	}
 }
 
-// What the host is to carry out is one line.
+// A command for the host is sent as one line.
 func TestCommandsAreOneLine(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-		r.m.talk.editor.insert("/topic soup\nand bread")
+		r.m.conversation.composer.editor.insert("/topic soup\nand bread")
 		r.keys("enter")
 		if asked := r.room.asked; len(asked) != 1 || asked[0].Text != "/topic soup and bread" {
-			t.Errorf("asked %+v", asked)
+			t.Errorf("requested %+v", asked)
 		}
 	})
 }
 
-// The status line tells where the room is, also when that changes.
-func TestAddressInUse(t *testing.T) {
+// The status line shows the host's address, and follows it when it changes.
+func TestAddressInStatusLine(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.want("kitchen · 192.168.1.5:24280")
 		r.happen(client.Disconnected{Err: errors.New("gone")}, client.Connected{Resumed: true, Addr: "192.168.1.77:24280", Welcome: wire.Event{Title: "kitchen", Nick: "bob"}})
@@ -449,37 +449,37 @@ func TestAddressInUse(t *testing.T) {
 	})
 }
 
-// asksForOlder reports whether going to the top asks the host for more.
+// asksForOlder reports whether going to the top requests older messages.
 func (r *rig) asksForOlder() bool {
 	before := len(r.room.asked)
 	r.keys("home")
 	return len(r.room.asked) > before && r.room.asked[len(r.room.asked)-1].Type == wire.TypeHistory
 }
 
-// The host is asked for older messages until it has none, and again when ours had to go.
+// Older messages are requested until the host has none, and again after some were dropped.
 func TestAskingForOlder(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.id = 10
 		r.say("alice", "x")
 		if !r.asksForOlder() {
-			t.Fatal("the host was not asked")
+			t.Fatal("no request")
 		}
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeHistory, Before: 11}})
 		if r.asksForOlder() {
-			t.Error("the host was asked, and has none")
+			t.Error("a request though the host has none")
 		}
-		for len(r.m.talk.transcript.entries) < maxEntries+maxEntries/10 {
-			r.m.talk.transcript.put(entry{id: r.id, text: "x"})
+		for len(r.m.conversation.transcript.entries) < maxEntries+maxEntries/10 {
+			r.m.conversation.transcript.push(entry{id: r.id, text: "x"})
 			r.id++
 		}
 		r.say("alice", "one too many")
 		if !r.asksForOlder() {
-			t.Error("the host was not asked for those that went")
+			t.Error("no request for the dropped messages")
 		}
 	})
 }
 
-// The ids of a room that ended mean nothing to the next one.
+// The IDs of a room that ended mean nothing to the next one.
 func TestOlderThanARestart(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.id = 10
@@ -487,27 +487,27 @@ func TestOlderThanARestart(t *testing.T) {
 		r.happen(client.Disconnected{Err: errors.New("gone")}, client.Connected{Resumed: true, NewRoom: true, Welcome: wire.Event{Title: "kitchen", Nick: "bob"}})
 		r.say("alice", "y")
 		if r.asksForOlder() {
-			t.Error("the new room was asked for what is older than the old one's first message")
+			t.Error("the new room was asked for messages before those of the old one")
 		}
-		for len(r.m.talk.transcript.entries) < maxEntries+maxEntries/10 {
+		for len(r.m.conversation.transcript.entries) < maxEntries+maxEntries/10 {
 			r.id++
-			r.m.talk.transcript.put(entry{id: r.id, text: "x"})
+			r.m.conversation.transcript.push(entry{id: r.id, text: "x"})
 		}
 		r.say("alice", "one too many")
 		if !r.asksForOlder() {
-			t.Error("all that is left is the new room's, and it was not asked")
+			t.Error("only messages of the new room are left, and it was not asked for older ones")
 		}
 	})
 }
 
-// What is exported is worded as --log has it.
+// An export has the format of --log.
 func TestExport(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.say("alice", "soup\nis ready")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypePrivate, Time: noon, From: "alice", To: "bob", Text: "save me some"}})
 		for name, want := range map[string]string{
-			"talk.txt": "2026-11-25 12:00:01 <alice> soup\n2026-11-25 12:00:01 <alice> is ready\n2026-11-25 12:00:00 [alice -> you] save me some\n",
-			"talk.jsonl": `{"type":"message","id":1,"time":"2026-11-25T12:00:01.000Z","from":"alice","text":"soup\nis ready"}` + "\n" +
+			"export.txt": "2026-11-25 12:00:01 <alice> soup\n2026-11-25 12:00:01 <alice> is ready\n2026-11-25 12:00:00 [alice -> you] save me some\n",
+			"export.jsonl": `{"type":"message","id":1,"time":"2026-11-25T12:00:01.000Z","from":"alice","text":"soup\nis ready"}` + "\n" +
 				`{"type":"private","time":"2026-11-25T12:00:00.000Z","from":"alice","to":"bob","text":"save me some"}` + "\n",
 		} {
 			file := filepath.Join(t.TempDir(), name)
@@ -520,14 +520,14 @@ func TestExport(t *testing.T) {
 	})
 }
 
-// Events are drawn once a frame however they come, each at the latest with the frame
-// that it comes in, and a flood is not held up.
-func TestEventsComeByFrames(t *testing.T) {
+// Events are drawn once a frame, each in the frame that it comes in, and a flood is not
+// slowed down.
+func TestEventsAreDrawnByFrame(t *testing.T) {
 	for name, test := range map[string]struct {
 		events int
 		pause  time.Duration // between them
 		frames int           // at most
-		within time.Duration // until the last one is taken
+		within time.Duration // until the last one is received
 	}{
 		"one after the other": {100, time.Millisecond, 8, 120 * time.Millisecond},
 		"one now and then":    {10, time.Second, 10, 9 * time.Second},
@@ -544,14 +544,14 @@ func TestEventsComeByFrames(t *testing.T) {
 					}
 					close(r.room.events)
 				}()
-				var h happenings
+				var h roomEvents
 				var took time.Duration
 				frames, last := 0, uint64(0)
-				for ; !h.over; frames++ {
-					h = r.m.talk.waitForEvents(r.m)().(happenings)
+				for ; !h.closed; frames++ {
+					h = r.m.conversation.waitForEvents()().(roomEvents)
 					for _, e := range h.events {
 						if last++; e.(client.Received).ID != last {
-							t.Fatalf("the event %d came as %+v", last, e)
+							t.Fatalf("event %d is %+v", last, e)
 						}
 						took = time.Since(began)
 					}
@@ -564,8 +564,8 @@ func TestEventsComeByFrames(t *testing.T) {
 	}
 }
 
-// While the host takes nothing, messages wait on this side, in order.
-func TestWaitingMessages(t *testing.T) {
+// While the room has too many unacknowledged messages, others wait in the outbox, in order.
+func TestOutboxWaits(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.room.full = true
 		for _, s := range []string{"one", "two", "three"} {
@@ -573,18 +573,18 @@ func TestWaitingMessages(t *testing.T) {
 			r.keys("enter")
 		}
 		if len(r.room.asked) != 0 {
-			t.Fatalf("asked %+v of a host that is full", r.room.asked)
+			t.Fatalf("requested %+v of a full room", r.room.asked)
 		}
-		r.want("3 messages wait")
+		r.want("3 messages pending")
 		r.room.full = false
 		r.say("alice", "x")
 		if len(r.room.asked) != 3 || r.room.asked[2].Text != "three" {
-			t.Errorf("asked %+v", r.room.asked)
+			t.Errorf("requested %+v", r.room.asked)
 		}
 	})
 }
 
-// Typing is never disturbed by what comes in.
+// Events never disturb the message being written.
 func TestTypingIsKept(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.typed("half a ")
@@ -592,33 +592,33 @@ func TestTypingIsKept(t *testing.T) {
 		r.happen(client.Disconnected{Err: errors.New("gone")})
 		r.update(tea.WindowSizeMsg{Width: 30, Height: 8})
 		r.typed("line")
-		if got := r.m.talk.editor.text; got != "half a line" {
+		if got := r.m.conversation.composer.editor.text; got != "half a line" {
 			t.Errorf("the editor has %q", got)
 		}
 		r.keys("ctrl+c")
 		r.keys("up")
-		if got := r.m.talk.editor.text; got != "half a line" {
+		if got := r.m.conversation.composer.editor.text; got != "half a line" {
 			t.Errorf("after Ctrl-C and ↑ the editor has %q", got)
 		}
 	})
 }
 
-// Ctrl-C twice on an empty line leaves, once does not.
+// Ctrl-C twice on an empty line leaves; once does not.
 func TestLeaving(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		if cmd := r.keys("ctrl+c"); cmd != nil {
 			t.Error("one Ctrl-C leaves")
 		}
-		r.want("Ctrl-C again leaves")
+		r.want("press Ctrl-C again to leave")
 		if cmd := r.keys("ctrl+c"); cmd == nil {
-			t.Error("two do not")
+			t.Error("twice does not leave")
 		} else if _, ok := cmd().(tea.QuitMsg); !ok {
-			t.Error("two do something else")
+			t.Error("twice does something else")
 		}
 	})
 }
 
-// Two that are far apart do not.
+// Twice within a long time does not either.
 func TestLeavingSlowly(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.keys("ctrl+c")
@@ -629,8 +629,7 @@ func TestLeavingSlowly(t *testing.T) {
 	})
 }
 
-// A name that is called rings, but not while the window is watched, or when that
-// is not wanted.
+// A mention rings the bell, unless the person is watching or does not want it.
 func TestAlert(t *testing.T) {
 	for name, test := range map[string]struct {
 		set  func(m *model)
@@ -648,7 +647,7 @@ func TestAlert(t *testing.T) {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 				test.set(r.m)
 				close(r.room.events)
-				cmd := r.update(happenings{events: []client.Event{client.Received{Event: wire.Event{
+				cmd := r.update(roomEvents{events: []client.Event{client.Received{Event: wire.Event{
 					Type: wire.TypeMessage, ID: 3, Time: noon, From: "alice", Text: "bob: soup; is\nready",
 				}, Past: test.past}}})
 				if got := rings(cmd); got != test.want {
@@ -676,21 +675,21 @@ func rings(cmd tea.Cmd) bool {
 	return false
 }
 
-// The way in: looking, several rooms, an address, what goes wrong.
-func TestArrival(t *testing.T) {
+// The lobby searches, offers several rooms and an address, and shows errors.
+func TestLobby(t *testing.T) {
 	places := []Place{{Title: "kitchen", Addr: "192.168.1.5:24280", ID: "1", Members: 3}, {Title: "lab", Addr: "192.168.1.6:24280", ID: "2"}}
-	var knocked []Place
+	var tried []Place
 	answer := errors.New("no answer\nhint: a firewall, perhaps")
-	m := &model{ctx: t.Context(), width: 60, height: 15, opts: Options{
+	m := &model{ctx: t.Context(), terminal: terminal{width: 60, height: 15}, opts: Options{
 		Find: func(context.Context) ([]Place, error) { return places, nil },
 		Join: func(_ context.Context, p Place) (Room, error) {
-			knocked = append(knocked, p)
+			tried = append(tried, p)
 			return nil, answer
 		},
 	}}
-	m.arrival = newArrival(m)
+	m.lobby = newLobby(m.ruler)
 	r := &rig{t: t, m: m}
-	cmd := m.arrival.begin(m)
+	cmd := m.lobby.open(m)
 	r.want("Looking for rooms on this network…")
 	r.update(cmd())
 	r.want("2 rooms are on this network", "› 1 kitchen  192.168.1.5:24280, 3 here", "  2 lab")
@@ -702,12 +701,12 @@ func TestArrival(t *testing.T) {
 	r.want("› Address: 10.0.0.7")
 	cmd = r.keys("enter")
 	r.update(cmd())
-	if len(knocked) != 2 || knocked[0].ID != "2" || knocked[1].Addr != "10.0.0.7" {
-		t.Errorf("knocked at %+v", knocked)
+	if len(tried) != 2 || tried[0].ID != "2" || tried[1].Addr != "10.0.0.7" {
+		t.Errorf("tried to join %+v", tried)
 	}
 	r.keys("ctrl+u")
 	places = nil
-	cmd = r.keys("enter") // looks again
+	cmd = r.keys("enter") // searches again
 	r.want("Looking for rooms")
 	r.update(cmd())
 	r.keys("ctrl+c")
@@ -716,35 +715,35 @@ func TestArrival(t *testing.T) {
 	}
 }
 
-// arriving has test look at the way in to some places; join is what becomes of knocking.
-func arriving(t *testing.T, columns, rows, places int, join func(context.Context, Place) (Room, error)) *rig {
+// inLobby returns a screen in a lobby that found so many places; join joins one.
+func inLobby(t *testing.T, columns, rows, places int, join func(context.Context, Place) (Room, error)) *rig {
 	t.Helper()
 	var list []Place
 	for n := range places {
 		list = append(list, Place{Title: fmt.Sprint("room", n+1), Addr: fmt.Sprintf("10.0.0.%d:24280", n+1)})
 	}
-	m := &model{ctx: t.Context(), width: columns, height: rows, opts: Options{
+	m := &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows}, opts: Options{
 		Find: func(context.Context) ([]Place, error) { return list, nil },
 		Join: join,
 	}}
-	m.arrival = newArrival(m)
+	m.lobby = newLobby(m.ruler)
 	r := &rig{t: t, m: m}
-	r.update(m.arrival.begin(m)())
+	r.update(m.lobby.open(m)())
 	return r
 }
 
-// However small the screen and long what went wrong: the room chosen, the field and what
-// the keys do are on it.
-func TestArrivalOnASmallScreen(t *testing.T) {
+// However small the screen and long the error, the selected room, the address field and the
+// key hints are shown.
+func TestLobbyOnASmallScreen(t *testing.T) {
 	refuse := func(context.Context, Place) (Room, error) {
 		return nil, errors.New("no answer from there\nhint: " + strings.Repeat("a firewall, perhaps, ", 30))
 	}
 	for _, size := range [][2]int{{40, 10}, {40, 8}, {80, 6}, {80, 24}} {
 		for _, places := range []int{2, 5, 30} {
-			r := arriving(t, size[0], size[1], places, refuse)
+			r := inLobby(t, size[0], size[1], places, refuse)
 			r.update(r.keys("enter")())
 			for n := range places {
-				r.want(fmt.Sprintf("› %*d room%d ", len(fmt.Sprint(places)), n+1, n+1), "  Address:", "Ctrl-C leaves")
+				r.want(fmt.Sprintf("› %*d room%d ", len(fmt.Sprint(places)), n+1, n+1), "  Address:", "Ctrl-C: quit")
 				if size[1] >= 8 {
 					r.want("no answer from there")
 				}
@@ -755,11 +754,11 @@ func TestArrivalOnASmallScreen(t *testing.T) {
 	}
 }
 
-// A number on the list is that of a room, as with --plain; what is no room's is an address.
-func TestArrivalByNumber(t *testing.T) {
-	var knocked []string
-	r := arriving(t, 80, 24, 3, func(_ context.Context, p Place) (Room, error) {
-		knocked = append(knocked, p.Addr)
+// A number selects a room of the list, as with --plain; any other number is an address.
+func TestLobbyByNumber(t *testing.T) {
+	var tried []string
+	r := inLobby(t, 80, 24, 3, func(_ context.Context, p Place) (Room, error) {
+		tried = append(tried, p.Addr)
 		return nil, errors.New("no answer")
 	})
 	for _, typed := range []string{"2", "3", "4", "10.0.0.9"} {
@@ -770,27 +769,27 @@ func TestArrivalByNumber(t *testing.T) {
 		r.update(r.keys("enter")())
 		r.keys("ctrl+u")
 	}
-	if want := []string{"10.0.0.2:24280", "10.0.0.3:24280", "4", "10.0.0.9"}; !slices.Equal(knocked, want) {
-		t.Errorf("knocked at %q, want %q", knocked, want)
+	if want := []string{"10.0.0.2:24280", "10.0.0.3:24280", "4", "10.0.0.9"}; !slices.Equal(tried, want) {
+		t.Errorf("tried to join %q, want %q", tried, want)
 	}
 }
 
-// Who does not want to wait for an answer goes back to the list.
-func TestArrivalGoesBack(t *testing.T) {
+// Joining can be canceled: the list comes back.
+func TestLobbyCancelsJoining(t *testing.T) {
 	for _, key := range []string{"ctrl+c", "esc"} {
-		r := arriving(t, 80, 24, 2, func(ctx context.Context, _ Place) (Room, error) {
+		r := inLobby(t, 80, 24, 2, func(ctx context.Context, _ Place) (Room, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
 		cmd := r.keys("enter")
-		r.want("Joining room1…", "Ctrl-C goes back")
+		r.want("Joining room1…", "Ctrl-C: back")
 		if r.keys(key); r.m.err != nil {
 			t.Fatalf("%s leaves: %v", key, r.m.err)
 		}
 		r.update(cmd())
 		r.want("› 1 room1", "  2 room2")
 		if strings.Contains(r.frame(), "cancel") {
-			t.Errorf("told as something that went wrong:\n%s", r.frame())
+			t.Errorf("shown as an error:\n%s", r.frame())
 		}
 		if r.keys(key); !errors.Is(r.m.err, context.Canceled) {
 			t.Errorf("%s on the list does not leave", key)
@@ -798,17 +797,17 @@ func TestArrivalGoesBack(t *testing.T) {
 	}
 }
 
-// A bug of ours ends the screen; it does not tear the terminal.
+// A panic ends the screen, and leaves the terminal as it was.
 func TestPanicEndsTheScreen(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		g := guarded{r.m}
-		r.m.talk.room = nil
-		r.m.talk.editor.set("x")
+		r.m.conversation.outbox.room = nil
+		r.m.conversation.composer.editor.set("x")
 		_, cmd := g.Update(press("enter"))
 		if cmd == nil || r.m.crash == nil {
 			t.Fatal("the panic was not caught")
 		}
-		err := r.m.crashed()
+		err := r.m.reportCrash()
 		if err == nil || !strings.Contains(err.Error(), "this is a bug in chat") {
 			t.Errorf("%v", err)
 		}

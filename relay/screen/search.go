@@ -1,188 +1,199 @@
 package screen
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"chat/relay/client"
 	"chat/relay/text"
 	"chat/relay/wire"
-
-	tea "charm.land/bubbletea/v2"
 )
 
-// A search is what is looked for; the zero one is nothing. It walks the messages that are
-// held on this side. Before the oldest of them the host looks, and what it finds is
-// fetched with all that lies between.
+// A search moves from one message with all of its words to the next, first in the
+// transcript. Before the oldest message of it, the host searches; its hit is loaded with
+// everything in between. With no words it is inactive. It is owned by Bubble Tea's event
+// loop.
 type search struct {
-	words string // as they were typed
-	query text.Query
-	at    int  // the entry found last; at first behind the last one
-	found bool // there was one
-	none  bool // there is no further one
+	c *conversation
 
-	asked   bool       // the host looks
-	before  uint64     // what is older than this
-	target  wire.Event // what it found, until it is held; ID 0: nothing
-	fetched int        // how many messages were fetched to get there
-	beyond  uint64     // id of what it found last and was too far to fetch; 0: nothing
+	words   string // as they were typed; "": inactive
+	query   text.Query
+	current int  // the last hit's entry; at first, after the last entry
+	found   bool // there was a hit
+	noMore  bool // there are no more in this direction
+
+	asked  bool       // the host is searching
+	before uint64     // for messages older than this ID
+	target wire.Event // the host's hit, until it is loaded; ID 0: none
+	loaded int        // how many messages were loaded to reach it
+	tooFar uint64     // ID of the host's last hit if it was too far back to load; 0: it was not
 }
 
 const (
-	// fetchAtOnce is how many messages are asked for on the way to what the host found:
-	// the most it sends.
-	fetchAtOnce = 200
+	// loadAtOnce is how many messages are requested at once on the way to the host's hit:
+	// the most that a host sends.
+	loadAtOnce = 200
 
-	// maxFetched is how many messages are fetched to get there. What lies further back is
-	// only told.
-	maxFetched = 5000
+	// maxLoaded is how many messages are loaded to reach a hit. One further back is shown
+	// alone.
+	maxLoaded = 5000
 )
 
-// find goes to the newest message that has all words; then keys walk on.
-func (t *talk) find(m *model, words string) tea.Cmd {
+// start goes to the newest message with all words.
+func (s *search) start(words string) {
 	words = text.Clean(words)
 	query := text.NewQuery(words)
 	if len(query) == 0 {
-		t.tell(m, complaint, "usage: /search WORDS; then ↑ and ↓ walk, Esc ends it")
-		return nil
+		s.c.show(kindError, "usage: /search WORDS, then ↑ and ↓ for the next hits, Esc to close")
+		return
 	}
-	t.search = search{words: words, query: query, at: len(t.transcript.entries)}
-	t.walk(m, -1)
-	return nil
+	*s = search{c: s.c, words: words, query: query, current: len(s.c.transcript.entries)}
+	s.step(-1)
 }
 
-// key walks the hits, or ends the search. It reports whether the key was for it.
-func (s *search) key(t *talk, m *model, name string) bool {
+// stop ends the search.
+func (s *search) stop() { *s = search{c: s.c} }
+
+// key moves to the next hit, or ends the search. It reports whether the key was for it.
+func (s *search) key(name string) bool {
 	switch name {
 	case "up", "ctrl+p", "shift+tab":
-		t.walk(m, -1)
+		s.step(-1)
 	case "down", "ctrl+n", "tab":
-		t.walk(m, 1)
+		s.step(1)
 	case "esc", "ctrl+c":
-		*s = search{}
+		s.stop()
 	case "enter":
-		*s = search{}
-		return t.editor.text == ""
+		s.stop()
+		return s.c.composer.editor.text == ""
 	default:
 		return false
 	}
 	return true
 }
 
-// walk goes to the next hit in the direction of step.
-func (t *talk) walk(m *model, step int) {
-	s := &t.search
-	from := s.at + step
+// step goes to the next older hit (-1) or the next newer one (1).
+func (s *search) step(direction int) {
+	from := s.current + direction
 	switch {
-	case s.isAway(): // it takes a moment
+	case s.isAtHost(): // its answer will move the view
 		return
-	case s.beyond > 0 && step > 0: // back to those that are held
+	case s.tooFar > 0 && direction > 0: // back to the transcript
 		from = 0
-	case s.beyond > 0:
+	case s.tooFar > 0:
 		from = -1
 	}
-	if i := t.transcript.find(s.query, from, step); i >= 0 {
-		s.beyond = 0
-		t.goToHit(m, i)
-	} else if step > 0 || !t.askToSearch(m) {
-		t.noFurther()
+	if i := s.c.transcript.find(s.query, from, direction); i >= 0 {
+		s.tooFar = 0
+		s.goTo(i)
+	} else if direction > 0 || !s.askHost() {
+		s.noHit()
 	}
 }
 
-func (t *talk) goToHit(m *model, i int) {
-	t.search.at, t.search.found, t.search.none = i, true, false
-	t.view.toEntry(m.look(t.columns(m)), &t.transcript, t.height(m), i)
+func (s *search) goTo(i int) {
+	s.current, s.found, s.noMore = i, true, false
+	s.c.goToEntry(i)
 }
 
-func (t *talk) noFurther() {
-	t.search.none = true
-	if !t.search.found {
-		t.flash = "nothing here says " + t.search.words
-		t.search = search{}
+// noHit shows that there are no more hits. A search without any ends.
+func (s *search) noHit() {
+	s.noMore = true
+	if !s.found {
+		s.c.flash = "no message with " + s.words
+		s.stop()
 	}
 }
 
-// --- further back than what is held ------------------------------------------------
+// entriesDropped and entriesPrepended note changes at the start of the transcript.
+func (s *search) entriesDropped(n int) { s.current = max(s.current-n, -1) }
 
-// isAway reports whether what is looked for has yet to come from the host.
-func (s *search) isAway() bool { return s.asked || s.target.ID > 0 }
+func (s *search) entriesPrepended(n int) {
+	s.current += n
+	s.loaded += n
+}
 
-// giveUp notes that the host does not answer.
-func (s *search) giveUp() {
-	s.none = s.none || s.isAway()
+// --- beyond the transcript -----------------------------------------------------------
+
+// isAtHost reports whether the host has yet to answer or to send its hit.
+func (s *search) isAtHost() bool { return s.asked || s.target.ID > 0 }
+
+// requestLost notes that no answer will come.
+func (s *search) requestLost() {
+	s.noMore = s.noMore || s.isAtHost()
 	s.asked, s.target = false, wire.Event{}
 }
 
-// askToSearch has the host look before what we have. It reports whether it does.
-func (t *talk) askToSearch(m *model) bool {
-	s := &t.search
-	if t.foreign > 0 || t.lost != nil {
+// askHost has the host search before the oldest message of the transcript. It reports
+// whether it does.
+func (s *search) askHost() bool {
+	if s.c.history.foreign > 0 || s.c.lost != nil {
 		return false
 	}
-	if s.before = s.beyond; s.before == 0 {
-		s.before = t.oldest()
+	if s.before = s.tooFar; s.before == 0 {
+		s.before = s.c.oldestID()
 	}
-	_, err := t.room.Do(m.ctx, wire.Request{Type: wire.TypeSearch, Text: s.words, Before: s.before, Count: 1})
+	_, err := s.c.room.Do(s.c.m.ctx, wire.Request{Type: wire.TypeSearch, Text: s.words, Before: s.before, Count: 1})
 	s.asked = err == nil
 	return s.asked
 }
 
-// searched takes the host's answer to that.
-func (t *talk) searched(m *model, e *client.Received) {
-	s := &t.search
+// answered handles the host's answer.
+func (s *search) answered(e *client.Received) {
 	if !s.asked || e.Before != s.before || !strings.HasPrefix(s.words, e.Text) { // of a search that was ended
 		return
 	}
 	s.asked = false
 	n := len(e.Events)
 	if n == 0 || e.Events[n-1].ID == 0 || e.Before > 0 && e.Events[n-1].ID >= e.Before {
-		t.noFurther()
+		s.noHit()
 		return
 	}
-	s.target, s.fetched = e.Events[n-1], 0
-	if s.beyond > 0 {
-		t.tellBeyond(m)
+	s.target, s.loaded = e.Events[n-1], 0
+	if s.tooFar > 0 {
+		s.showTooFar()
 		return
 	}
-	t.fetchHit(m)
+	s.historyLoaded()
 }
 
-// fetchHit goes to what the host found, if it is held by now, and asks for more if not.
-func (t *talk) fetchHit(m *model) {
-	s := &t.search
-	first := t.transcript.firstID()
+// historyLoaded goes to the host's hit if it is in the transcript now, and requests more
+// of the history if not.
+func (s *search) historyLoaded() {
+	first := s.c.transcript.firstID()
 	switch {
 	case s.target.ID == 0:
 	case first > 0 && first <= s.target.ID:
-		if i := t.transcript.indexOf(s.target.ID); i >= 0 {
+		if i := s.c.transcript.indexOf(s.target.ID); i >= 0 {
 			s.target = wire.Event{}
-			t.goToHit(m, i)
+			s.goTo(i)
 		} else {
-			t.tellBeyond(m)
+			s.showTooFar()
 		}
-	case s.fetched >= maxFetched || !t.askForOlder(m, fetchAtOnce):
-		t.tellBeyond(m)
+	case s.loaded >= maxLoaded || !s.c.history.request(loadAtOnce):
+		s.showTooFar()
 	}
 }
 
-// tellBeyond shows what the host found where it is too far back to go there.
-func (t *talk) tellBeyond(m *model) {
-	s := &t.search
-	line := s.target.AppendText(nil, wire.Viewer{Zone: time.Local, Nick: t.nick, Dated: true})
-	t.tell(m, told, "further back than is fetched:\n"+shortened(strings.TrimSuffix(string(line), "\n")))
-	t.view.toEnd()
-	s.beyond, s.found, s.none = s.target.ID, true, false
+// showTooFar shows the host's hit at the end of the transcript, as it is too far back to
+// go there.
+func (s *search) showTooFar() {
+	line := s.target.AppendText(nil, wire.Viewer{Zone: time.Local, Nick: s.c.nick, Dated: true})
+	s.c.show(kindNotice, "found further back than chat scrolls:\n"+strings.TrimSuffix(string(line), "\n"))
+	s.c.view.toEnd()
+	s.tooFar, s.found, s.noMore = s.target.ID, true, false
 	s.target = wire.Event{}
 }
 
-// state is what the status line says of the search.
-func (s *search) state() string {
+// status returns the search's part of the status line.
+func (s *search) status() string {
 	switch {
-	case s.isAway():
-		return fmt.Sprintf("looking further back for %s… · Esc ends", s.words)
-	case s.none:
-		return "no further " + s.words + " · Esc ends"
+	case s.words == "":
+		return ""
+	case s.isAtHost():
+		return "searching older messages for " + s.words + "… · Esc: close"
+	case s.noMore:
+		return "no more hits for " + s.words + " · Esc: close"
 	}
-	return "↑ ↓ " + s.words + " · Esc ends"
+	return "↑ ↓ " + s.words + " · Esc: close"
 }

@@ -12,82 +12,88 @@ import (
 	"chat/relay/wire"
 )
 
-// A kind is what an entry tells.
+// A kind is the kind of an entry.
 type kind uint8
 
 const (
-	said      kind = iota // a message
-	done                  // an action
-	private               // said to one alone
-	moved                 // who joined and who left
-	happened              // anything else that the room saw: a nick, the topic, a gap
-	told                  // words of the host, or of this program, for us alone
-	complaint             // what could not be done
+	kindMessage  kind = iota
+	kindAction        // /me
+	kindPrivate       // a private message
+	kindPresence      // members joined or left
+	kindEvent         // another event of the room: a nick, the topic, a gap
+	kindNotice        // information from the host or this program, for us only
+	kindError         // an error, likewise
 )
 
-// An entry is one thing in the transcript, as compact as a hundred thousand of
-// them have to be.
+// isMessage reports whether a member wrote the entry.
+func (k kind) isMessage() bool { return k <= kindPrivate }
+
+// An entry is one item of the transcript. A hundred thousand of them must fit in memory.
 type entry struct {
-	id     uint64 // in the room's log; 0: not in it
-	at     int64  // Unix time in milliseconds
-	text   string
-	from   string // who said it
-	to     string // whom a private one is for
-	moves  []move // what a moved one tells
-	file   uint64 // the number of the one that was sent with it; 0: none
-	serial uint32 // of the entries of a transcript, no two have the same
-	kind   kind
-	own    bool // said by us
-	calls  bool // names us, or is for us alone
+	id        uint64 // in the room's log; 0: not in it
+	at        int64  // Unix time in milliseconds
+	text      string
+	from      string           // the sender
+	to        string           // the recipient of a private message
+	presence  []presenceChange // of a kindPresence
+	file      uint64           // number of the upload that an action announces; 0: none
+	serial    uint32           // unique in the transcript
+	kind      kind
+	own       bool // ours
+	highlight bool // mentions us, or is a private message to us
 }
 
 func (e *entry) time() time.Time { return time.UnixMilli(e.at) }
 
-// size is about how many bytes e takes; nicks are shared.
-func (e *entry) size() int { return 128 + len(e.text) + 64*len(e.moves) }
+// size returns about how many bytes e takes; nicks are shared.
+func (e *entry) size() int { return 128 + len(e.text) + 64*len(e.presence) }
 
 const (
-	// maxEntries is how many entries are kept on this side, the oldest going first.
-	// Those the host keeps can be read back.
+	// maxEntries is how many entries are kept; the oldest are dropped first. The host can
+	// send those that it still has again.
 	maxEntries = 100_000
 
-	// maxSize is how many bytes they may take. Only a hostile host fills it before
-	// there are maxEntries: an honest one keeps 16 MiB.
+	// maxSize is how many bytes they may take. Only a hostile host reaches it before
+	// maxEntries: an honest one keeps 16 MiB.
 	maxSize = 128 << 20
 
-	// maxShown is how much of one text is kept, in bytes: four times what a message
-	// has on a host that was not told otherwise. It is wrapped at each resize.
+	// maxShown is how many bytes of one text are kept: four times the default limit of a
+	// message. All of it is wrapped at each resize.
 	maxShown = 64 << 10
 
-	// maxFolded is how many people one entry tells of, before the next one begins.
-	maxFolded = 50
+	// maxMerged is how many members one entry of joins and leaves names.
+	maxMerged = 50
 
-	// foldWithin is how long after its first one an entry gathers moves, in milliseconds.
-	foldWithin = 10 * 60 * 1000
+	// mergeWithin is how long after its first one an entry collects joins and leaves, in
+	// milliseconds.
+	mergeWithin = 10 * 60 * 1000
 )
 
-// A transcript is what was said and what happened, oldest first.
+// A transcript is the messages and events of a room, oldest first. It is owned by Bubble
+// Tea's event loop.
 type transcript struct {
 	entries []entry
 	size    int // of all entries
 	serial  uint32
-	names   map[string]string // each nick once, however often it speaks
+	names   map[string]string // each nick once, however often it occurs
 }
 
-// intern returns the one copy of a nick.
+// intern returns the one copy of a nick, cut to the length that honest hosts allow.
 func (t *transcript) intern(nick string) string {
+	nick = cutNick(nick)
 	if kept, ok := t.names[nick]; ok {
 		return kept
 	}
 	if t.names == nil || len(t.names) > maxEntries {
 		t.names = make(map[string]string)
 	}
-	nick = strings.Clone(nick) // not with the whole line that it came in
+	nick = strings.Clone(nick) // which does not keep the whole line that it came in
 	t.names[nick] = nick
 	return nick
 }
 
-// entryOf makes an entry of what the host sent, if it is one that is shown.
+// entryOf returns the entry for an event from the host, if it is shown at all. own says
+// that it is ours, us is our nick.
 func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 	n := entry{id: e.ID, at: e.Time.UnixMilli(), from: t.intern(e.From), own: own}
 	if e.Time.IsZero() {
@@ -95,44 +101,41 @@ func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 	}
 	switch e.Type {
 	case wire.TypeMessage:
-		n.kind, n.text = said, shortened(e.Text)
-		n.calls = !own && mentions(n.text, us)
+		n.kind, n.text = kindMessage, shorten(e.Text)
+		n.highlight = !own && mentions(n.text, us)
 	case wire.TypeAction:
-		n.kind, n.text = done, shortened(e.Text)
+		n.kind, n.text = kindAction, shorten(e.Text)
 		if e.File != nil {
 			n.file = e.File.Number
 		}
-		n.calls = !own && mentions(n.text, us)
+		n.highlight = !own && mentions(n.text, us)
 	case wire.TypePrivate:
-		n.kind, n.text, n.to = private, shortened(e.Text), t.intern(e.To)
-		n.calls = !own
+		n.kind, n.text, n.to = kindPrivate, shorten(e.Text), t.intern(e.To)
+		n.highlight = !own
 	case wire.TypeJoin, wire.TypeLeave:
-		return t.moveOf(n, e, us)
+		return t.presenceOf(n, e, us)
 	case wire.TypeError:
-		n.kind, n.text = complaint, shortened(e.Text)
+		n.kind, n.text = kindError, shorten(e.Text)
 	case wire.TypeNotice, wire.TypeWho:
-		n.kind, n.text = told, shortened(words(e))
+		n.kind, n.text = kindNotice, shorten(eventText(e))
 	default:
-		n.kind, n.text = happened, shortened(words(e))
+		n.kind, n.text = kindEvent, shorten(eventText(e))
 	}
 	return n, n.text != ""
 }
 
-// shortened returns a copy of as much of text as is kept, which does not keep the
-// line it came in.
-func shortened(text string) string {
-	if len(text) <= maxShown {
+// shorten returns a copy of text, cut if it is longer than maxShown. A copy does not keep
+// the line that the text came in.
+func shorten(text string) string {
+	kept := cutBytes(text, maxShown)
+	if len(kept) == len(text) {
 		return strings.Clone(text)
 	}
-	n := maxShown
-	for !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return fmt.Sprintf("%s… (and %d bytes more)", text[:n], len(text)-n)
+	return fmt.Sprintf("%s… (%d more bytes)", kept, len(text)-len(kept))
 }
 
-// words returns how an event is told to people, without the mark at its beginning.
-func words(e *wire.Event) string {
+// eventText returns how an event is worded for people, without the mark at its start.
+func eventText(e *wire.Event) string {
 	lines := strings.Split(strings.TrimSuffix(string(e.AppendText(nil, wire.Viewer{})), "\n"), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimPrefix(lines[i], "* ")
@@ -140,30 +143,29 @@ func words(e *wire.Event) string {
 	return strings.Join(lines, "\n")
 }
 
-// add puts e at the end. It returns how many entries went at the beginning, and
-// whether e became one of its own, or was gathered into the last.
+// add adds e at the end. It returns how many entries it dropped from the start, and
+// whether e is an entry of its own; otherwise it was merged into the last.
 func (t *transcript) add(e entry) (dropped int, added bool) {
 	if n := len(t.entries); n > 0 {
 		last := &t.entries[n-1]
 		before := last.size()
-		if last.fold(&e) {
+		if last.merge(&e) {
 			t.size += last.size() - before
 			return 0, false
 		}
 	}
-	t.put(e)
+	t.push(e)
 	return t.dropOldest(), true
 }
 
-func (t *transcript) put(e entry) {
+func (t *transcript) push(e entry) {
 	t.serial++
 	e.serial = t.serial
 	t.size += e.size()
 	t.entries = append(t.entries, e)
 }
 
-// dropOldest drops entries when there are too many, a tenth at once, and returns
-// how many.
+// dropOldest drops entries if there are too many, a tenth at once, and returns how many.
 func (t *transcript) dropOldest() (n int) {
 	if len(t.entries) <= maxEntries+maxEntries/10 && t.size <= maxSize {
 		return 0
@@ -176,9 +178,8 @@ func (t *transcript) dropOldest() (n int) {
 	return n
 }
 
-// prepend puts older entries, which are in order, before the others; those that are
-// there already are left out, and the oldest if there are too many. It returns how
-// many were put.
+// prepend puts older entries, in order, before the others: those that are not there yet,
+// and the newest of them if not all fit. It returns how many.
 func (t *transcript) prepend(older []entry) int {
 	first := t.firstID()
 	var before transcript
@@ -189,16 +190,21 @@ func (t *transcript) prepend(older []entry) int {
 		}
 	}
 	t.serial = before.serial
-	put := before.entries
-	put = put[max(len(put)-max(maxEntries-len(t.entries), 0), 0):]
-	for i := range put {
-		t.size += put[i].size()
+	from := len(before.entries)
+	for from > 0 && len(t.entries)+len(before.entries)-from < maxEntries {
+		size := before.entries[from-1].size()
+		if t.size+size > maxSize {
+			break
+		}
+		t.size += size
+		from--
 	}
+	put := before.entries[from:]
 	t.entries = slices.Concat(put, t.entries)
 	return len(put)
 }
 
-// firstID returns the lowest id of an entry, 0 where none has one.
+// firstID returns the ID of the first entry that has one; 0: none has.
 func (t *transcript) firstID() uint64 {
 	for i := range t.entries {
 		if id := t.entries[i].id; id > 0 {
@@ -208,31 +214,64 @@ func (t *transcript) firstID() uint64 {
 	return 0
 }
 
-// find returns the entry nearest to from, in the direction of step (1 or -1), from
-// itself included, that somebody said with all words of the query; -1: none.
+// find returns the message with all words of the query that is nearest to entry from, in
+// the direction of step (1 or -1), from itself included; -1: none.
 func (t *transcript) find(query text.Query, from, step int) int {
 	for i := from; i >= 0 && i < len(t.entries); i += step {
-		if e := &t.entries[i]; e.kind <= private && query.Matches(e.text) {
+		if e := &t.entries[i]; e.kind.isMessage() && query.Matches(e.text) {
 			return i
 		}
 	}
 	return -1
 }
 
-// indexOf returns the first entry with an id; -1: none.
+// indexOf returns the first entry with an ID; -1: none.
 func (t *transcript) indexOf(id uint64) int {
 	return slices.IndexFunc(t.entries, func(e entry) bool { return e.id == id })
 }
 
-// event returns e as the host told it, for those who write the transcript down.
+// lastTexts returns the texts of the last n messages, or of fewer if they take more than
+// so many bytes.
+func (t *transcript) lastTexts(n, bytes int) (texts []string) {
+	for i := len(t.entries) - 1; i >= 0 && len(texts) < n; i-- {
+		e := &t.entries[i]
+		if !e.kind.isMessage() {
+			continue
+		}
+		if bytes -= len(e.text) + 1; bytes < 0 {
+			break
+		}
+		texts = append(texts, e.text)
+	}
+	slices.Reverse(texts)
+	return texts
+}
+
+// export returns all messages as JSON lines or text, and how many there are.
+func (t *transcript) export(asJSON bool, viewer wire.Viewer) (lines []byte, n int) {
+	for i := range t.entries {
+		e, ok := t.entries[i].event()
+		if !ok {
+			continue
+		}
+		if n++; asJSON {
+			lines = e.AppendJSON(lines)
+		} else {
+			lines = e.AppendText(lines, viewer)
+		}
+	}
+	return lines, n
+}
+
+// event returns the event that a message came from, as far as it is kept.
 func (e *entry) event() (wire.Event, bool) {
 	w := wire.Event{ID: e.id, Time: e.time().UTC(), From: e.from, To: e.to, Text: e.text}
 	switch e.kind {
-	case said:
+	case kindMessage:
 		w.Type = wire.TypeMessage
-	case done:
+	case kindAction:
 		w.Type = wire.TypeAction
-	case private:
+	case kindPrivate:
 		w.Type = wire.TypePrivate
 	default:
 		return w, false
@@ -240,117 +279,117 @@ func (e *entry) event() (wire.Event, bool) {
 	return w, true
 }
 
-// --- who joined and who left ----------------------------------------------------------
+// --- joins and leaves ------------------------------------------------------------------
 
-// A move is what became of one person while an entry gathered moves.
-type move struct {
-	nick string
-	was  bool // here before
-	is   bool // here after
+// A presenceChange is what became of one member while an entry collected joins and leaves.
+type presenceChange struct {
+	nick   string
+	before bool // was a member
+	after  bool // is one now
 }
 
-// moveOf makes an entry of a join or leave.
-func (t *transcript) moveOf(n entry, e *wire.Event, us string) (entry, bool) {
-	// A last word, who made somebody go, and more people than are named are told as they are.
-	if e.Text != "" || e.Code != "" || e.Count > len(e.Members) {
-		n.kind, n.text = happened, shortened(words(e))
+// presenceOf makes an entry of a join or leave. One with a reason, or with more members
+// than one entry names, is worded as the host words it and not merged with others.
+func (t *transcript) presenceOf(n entry, e *wire.Event, us string) (entry, bool) {
+	if e.Text != "" || e.Code != "" || e.Count > len(e.Members) || len(e.Members) > maxMerged {
+		n.kind, n.text = kindEvent, shorten(eventText(e))
 		return n, !slices.Equal(e.Members, []string{us})
 	}
-	n.kind = moved
+	n.kind = kindPresence
 	joined := e.Type == wire.TypeJoin
 	for _, nick := range e.Members {
 		if nick != us {
-			n.moves = append(n.moves, move{t.intern(nick), !joined, joined})
+			n.presence = append(n.presence, presenceChange{t.intern(nick), !joined, joined})
 		}
 	}
-	n.text = shortened(moveWords(n.moves))
-	return n, len(n.moves) > 0
+	n.text = presenceText(n.presence)
+	return n, len(n.presence) > 0
 }
 
-// fold gathers e into last, if both tell of moves and it may.
-func (last *entry) fold(e *entry) bool {
-	if last.kind != moved || e.kind != moved || e.at-last.at >= foldWithin || len(last.moves)+len(e.moves) > maxFolded {
+// merge merges e into last, if both are joins and leaves and close enough.
+func (last *entry) merge(e *entry) bool {
+	if last.kind != kindPresence || e.kind != kindPresence || e.at-last.at >= mergeWithin || len(last.presence)+len(e.presence) > maxMerged {
 		return false
 	}
-	moves := slices.Clone(last.moves) // whoever has a copy of last keeps theirs
-	for _, m := range e.moves {
-		if i := slices.IndexFunc(moves, func(o move) bool { return o.nick == m.nick }); i >= 0 {
-			moves[i].is = m.is
+	changes := slices.Clone(last.presence) // copies of last keep theirs
+	for _, change := range e.presence {
+		if i := slices.IndexFunc(changes, func(c presenceChange) bool { return c.nick == change.nick }); i >= 0 {
+			changes[i].after = change.after
 		} else {
-			moves = append(moves, m)
+			changes = append(changes, change)
 		}
 	}
-	last.moves, last.text = moves, moveWords(moves)
+	last.presence, last.text = changes, presenceText(changes)
 	return true
 }
 
-// moveWords tells moves: "alice, bob joined; carol left and came back".
-func moveWords(moves []move) string {
+// presenceText words joins and leaves: "alice, bob joined; carol left and rejoined".
+func presenceText(changes []presenceChange) string {
 	var parts []string
 	for _, group := range []struct {
-		was, is bool
-		words   string
+		before, after bool
+		verb          string
 	}{
 		{false, true, " joined"},
 		{true, false, " left"},
 		{false, false, " joined and left"},
-		{true, true, " left and came back"},
+		{true, true, " left and rejoined"},
 	} {
 		var nicks []string
-		for _, m := range moves {
-			if m.was == group.was && m.is == group.is {
-				nicks = append(nicks, m.nick)
+		for _, c := range changes {
+			if c.before == group.before && c.after == group.after {
+				nicks = append(nicks, c.nick)
 			}
 		}
 		if more := len(nicks) - wire.NamesShown; more > 1 { // "1 more" would be no shorter
 			nicks = append(nicks[:wire.NamesShown:wire.NamesShown], fmt.Sprintf("%d more", more))
 		}
 		if len(nicks) > 0 {
-			parts = append(parts, strings.Join(nicks, ", ")+group.words)
+			parts = append(parts, strings.Join(nicks, ", ")+group.verb)
 		}
 	}
 	return strings.Join(parts, "; ")
 }
 
-// --- words in a text ----------------------------------------------------------------
+// --- words in a text ------------------------------------------------------------------
 
-// mentions reports whether text names nick, as a word of its own.
+// mentions reports whether text contains nick as a word of its own.
 func mentions(text, nick string) bool { return len(mentionsIn(text, nick)) > 0 }
 
-// mentionsIn returns where text names nick.
+// mentionsIn returns where text contains nick as a word of its own.
 func mentionsIn(text, nick string) []span {
-	return slices.DeleteFunc(foldedIn(text, nick), func(s span) bool {
-		return continues(text[:s.from], nick) || continued(nick, text[s.to:])
+	return slices.DeleteFunc(findFold(text, nick), func(s span) bool {
+		return continues(text[:s.from], nick) || isContinued(nick, text[s.to:])
 	})
 }
 
-// continues reports whether nick goes on the word that before is the end of.
+// continues reports whether nick is part of the word that before ends with.
 func continues(before, nick string) bool {
 	last, _ := utf8.DecodeLastRuneInString(before)
 	first, _ := utf8.DecodeRuneInString(nick)
-	return before != "" && isWord(last) && !unspaced(last) && !unspaced(first)
+	return before != "" && isWord(last) && !isUnspaced(last) && !isUnspaced(first)
 }
 
-// continued reports whether the word that begins with nick goes on with rest:
-// "alice-2" is somebody else.
-func continued(nick, rest string) bool {
+// isContinued reports whether rest is part of the word that starts with nick: "alice-2" is
+// another member.
+func isContinued(nick, rest string) bool {
 	if len(rest) > 1 && rest[0] == '-' && rest[1] >= '0' && rest[1] <= '9' {
 		return true
 	}
 	last, _ := utf8.DecodeLastRuneInString(nick)
 	next, _ := utf8.DecodeRuneInString(rest)
-	return rest != "" && isWord(next) && !unspaced(last) && !unspaced(next)
+	return rest != "" && isWord(next) && !isUnspaced(last) && !isUnspaced(next)
 }
 
-// unspaced reports the letters after which a word ends without a space: Korean sets
-// its particles directly behind a name, others know no spaces.
-func unspaced(r rune) bool {
+// isUnspaced reports whether a word can end after r without a space: Korean attaches
+// particles to names, other scripts have no spaces.
+func isUnspaced(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// foldedIn returns where text holds want, whatever the case.
-func foldedIn(text, want string) (at []span) {
+// findFold returns where text contains want, ignoring case.
+func findFold(text, want string) (at []span) {
 	if want == "" {
 		return nil
 	}
@@ -366,8 +405,8 @@ func foldedIn(text, want string) (at []span) {
 	return at
 }
 
-// foldedPrefix returns how many bytes at the start of text are want but for the
-// case; 0: none. The two can differ in length, as "K" (kelvin) and "k" do.
+// foldedPrefix returns how many bytes at the start of text are want, ignoring case; 0:
+// none. The two can differ in length, as the Kelvin sign and "k" do.
 func foldedPrefix(text, want string) int {
 	n := 0
 	for want != "" {

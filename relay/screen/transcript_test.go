@@ -12,8 +12,8 @@ import (
 	"chat/relay/wire"
 )
 
-// take puts what the host sent into a transcript.
-func take(t *transcript, e wire.Event) {
+// receive adds an event from the host to a transcript.
+func receive(t *transcript, e wire.Event) {
 	if n, ok := t.entryOf(&e, false, "bob"); ok {
 		t.add(n)
 	}
@@ -26,7 +26,7 @@ func texts(t *transcript) (list []string) {
 	return list
 }
 
-func TestMovesAreFolded(t *testing.T) {
+func TestPresenceIsMerged(t *testing.T) {
 	join := func(id uint64, minute int, nicks ...string) wire.Event {
 		return wire.Event{Type: wire.TypeJoin, ID: id, Time: soupTime.Add(time.Duration(minute) * time.Minute), Members: nicks}
 	}
@@ -35,8 +35,8 @@ func TestMovesAreFolded(t *testing.T) {
 		e.Type = wire.TypeLeave
 		return e
 	}
-	word := join(9, 1, "alice")
-	word.Type, word.Text = wire.TypeLeave, "bye"
+	reason := join(9, 1, "alice")
+	reason.Type, reason.Text = wire.TypeLeave, "bye"
 	many := join(1, 0, "a", "b")
 	many.Count = 1200
 	for _, test := range []struct {
@@ -47,39 +47,39 @@ func TestMovesAreFolded(t *testing.T) {
 		{"several join", []wire.Event{join(1, 0, "alice"), join(2, 1, "carol", "dave")}, []string{"alice, carol, dave joined"}},
 		{"some leave", []wire.Event{join(1, 0, "alice"), leave(2, 1, "carol")}, []string{"alice joined; carol left"}},
 		{"joins and leaves", []wire.Event{join(1, 0, "alice"), leave(2, 1, "alice"), join(3, 2, "carol")}, []string{"carol joined; alice joined and left"}},
-		{"leaves and comes back", []wire.Event{leave(1, 0, "alice"), join(2, 1, "alice"), leave(3, 1, "alice"), join(4, 1, "alice")}, []string{"alice left and came back"}},
+		{"leaves and rejoins", []wire.Event{leave(1, 0, "alice"), join(2, 1, "alice"), leave(3, 1, "alice"), join(4, 1, "alice")}, []string{"alice left and rejoined"}},
 		{"much later", []wire.Event{join(1, 0, "alice"), join(2, 10, "carol")}, []string{"alice joined", "carol joined"}},
-		{"we", []wire.Event{join(1, 0, "bob"), join(2, 1, "bob", "carol")}, []string{"carol joined"}},
-		{"a last word", []wire.Event{join(1, 0, "alice"), word, join(10, 1, "carol")}, []string{"alice joined", "alice left (bye)", "carol joined"}},
-		{"more than are named", []wire.Event{many, join(2, 1, "carol")}, []string{"a, b and 1198 more joined", "carol joined"}},
-		{"something between", []wire.Event{join(1, 0, "alice"), {Type: wire.TypeMessage, ID: 2, Time: soupTime, Text: "hi"}, join(3, 0, "carol")}, []string{"alice joined", "hi", "carol joined"}},
+		{"our own", []wire.Event{join(1, 0, "bob"), join(2, 1, "bob", "carol")}, []string{"carol joined"}},
+		{"a reason", []wire.Event{join(1, 0, "alice"), reason, join(10, 1, "carol")}, []string{"alice joined", "alice left (bye)", "carol joined"}},
+		{"more than are listed", []wire.Event{many, join(2, 1, "carol")}, []string{"a, b and 1198 more joined", "carol joined"}},
+		{"a message in between", []wire.Event{join(1, 0, "alice"), {Type: wire.TypeMessage, ID: 2, Time: soupTime, Text: "hi"}, join(3, 0, "carol")}, []string{"alice joined", "hi", "carol joined"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var tr transcript
 			for _, e := range test.events {
-				take(&tr, e)
+				receive(&tr, e)
 			}
 			if got := texts(&tr); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 			if want := test.events[0].ID; len(test.want) == 1 && len(test.events[0].Members) == 1 && test.events[0].Members[0] != "bob" && tr.firstID() != want {
-				t.Errorf("the first id is %d, want that of the first move, %d", tr.firstID(), want)
+				t.Errorf("the first ID is %d, want that of the first event, %d", tr.firstID(), want)
 			}
 		})
 	}
-	t.Run("who has the entry keeps it as it was", func(t *testing.T) {
+	t.Run("copies of the entry do not change", func(t *testing.T) {
 		var tr transcript
-		take(&tr, join(1, 0, "alice", "carol"))
+		receive(&tr, join(1, 0, "alice", "carol"))
 		before := tr.entries[0]
-		take(&tr, leave(2, 0, "alice"))
-		if got := moveWords(before.moves); got != before.text || got != "alice, carol joined" {
-			t.Errorf("the copy now tells %q", got)
+		receive(&tr, leave(2, 0, "alice"))
+		if got := presenceText(before.presence); got != before.text || got != "alice, carol joined" {
+			t.Errorf("the copy now says %q", got)
 		}
 	})
-	t.Run("an entry holds so many", func(t *testing.T) {
+	t.Run("an entry is bounded", func(t *testing.T) {
 		var tr transcript
-		for i := range 3 * maxFolded {
-			take(&tr, join(uint64(i+1), 0, fmt.Sprint("n", i)))
+		for i := range 3 * maxMerged {
+			receive(&tr, join(uint64(i+1), 0, fmt.Sprint("n", i)))
 		}
 		if len(tr.entries) != 3 || !strings.HasSuffix(tr.entries[0].text, "n11, 38 more joined") {
 			t.Errorf("got %q", texts(&tr))
@@ -120,7 +120,7 @@ func TestFind(t *testing.T) {
 	for _, text := range []string{"Soup", "bread", "Äpfel and soup"} {
 		tr.add(entryFrom("alice", text))
 	}
-	tr.add(entry{kind: told, text: "soup"})
+	tr.add(entry{kind: kindNotice, text: "soup"})
 	for _, test := range []struct {
 		words            string
 		from, step, want int
@@ -174,34 +174,56 @@ func TestTranscriptIsBounded(t *testing.T) {
 			dropped += n
 		}
 		if len(tr.entries) > maxEntries+maxEntries/10 || tr.entries[0].id != uint64(dropped+1) {
-			t.Errorf("%d entries are left after %d went, the first is %d", len(tr.entries), dropped, tr.entries[0].id)
+			t.Errorf("%d entries are left after %d were dropped, the first is %d", len(tr.entries), dropped, tr.entries[0].id)
 		}
 		size := 0
 		for i := range tr.entries {
 			size += tr.entries[i].size()
 		}
 		if tr.size != size {
-			t.Errorf("the size is taken to be %d, want %d", tr.size, size)
+			t.Errorf("the size is %d, want %d", tr.size, size)
 		}
 	})
 	t.Run("bytes", func(t *testing.T) {
 		var tr transcript
 		text := strings.Repeat("x", 1<<17)
 		for i := range 3_000 {
-			take(&tr, wire.Event{Type: wire.TypeMessage, ID: uint64(i + 1), Time: soupTime, Text: text})
+			receive(&tr, wire.Event{Type: wire.TypeMessage, ID: uint64(i + 1), Time: soupTime, Text: text})
 		}
 		held := 0
 		for i := range tr.entries {
 			held += len(tr.entries[i].text)
 		}
 		if held > maxSize || held < maxSize/2 || tr.entries[len(tr.entries)-1].id != 3_000 {
-			t.Errorf("%d bytes are held", held)
+			t.Errorf("%d bytes are kept", held)
 		}
 	})
 }
 
-// TestMemory holds what a hundred thousand messages take: each comes in an event of
-// its own, as from the host.
+// However much of its history a hostile host sends, the transcript keeps to its limit, and
+// keeps the newest of it.
+func TestPrependIsBounded(t *testing.T) {
+	text := strings.Repeat("x", maxShown)
+	var tr transcript
+	tr.add(entry{id: 1_000_000, text: text})
+	for first := uint64(900_000); first > 0; first -= 300_000 {
+		var older []entry
+		for i := range uint64(3_000) {
+			older = append(older, entry{id: first + i, text: text})
+		}
+		tr.prepend(older)
+	}
+	size := 0
+	for i := range tr.entries {
+		size += tr.entries[i].size()
+	}
+	if size > maxSize || size < maxSize/2 || tr.size != size || tr.entries[len(tr.entries)-2].id != 902_999 {
+		t.Errorf("%d bytes are kept (%d counted) in %d entries, the newest but one is %d", size, tr.size, len(tr.entries), tr.entries[len(tr.entries)-2].id)
+	}
+}
+
+// TestMemory checks the memory of a full transcript. Each message comes in an event of its
+// own, as from the host.
 func TestMemory(t *testing.T) {
 	const most = 40 << 20 // bytes
 	inUse := func() uint64 {
@@ -215,7 +237,7 @@ func TestMemory(t *testing.T) {
 	var tr transcript
 	for i := range maxEntries {
 		line := fmt.Sprintf("%-1000d", i)
-		take(&tr, wire.Event{Type: wire.TypeMessage, ID: uint64(i + 1), Time: soupTime, From: strings.Repeat("x", i%20+1), Text: line[:64]})
+		receive(&tr, wire.Event{Type: wire.TypeMessage, ID: uint64(i + 1), Time: soupTime, From: strings.Repeat("x", i%20+1), Text: line[:64]})
 	}
 	took := int(inUse() - before)
 	if took > most {

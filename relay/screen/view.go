@@ -2,150 +2,147 @@ package screen
 
 import "time"
 
-// A view is the window on a transcript. It follows the end, or stays with an entry
-// that is shown, whatever comes, goes or is put elsewhere, and however wide the
-// window is. What it is a window on, and how that is drawn, comes with each call:
-// only the entries that are shown are ever wrapped.
+// A view is the window on a transcript. It follows the end, or stays with an entry,
+// whatever is added or dropped and however wide the window is. The transcript and how it
+// is painted come with each call. Only entries in the window are ever wrapped. It is
+// owned by Bubble Tea's event loop.
 type view struct {
-	following  bool
-	anchor     position // unless following: a row of an entry,
-	y          int      // and in which row of the window it is; it can be below it
-	placed     bool     // by toEntry: at the end it does not follow either
-	came       int      // messages since it followed
-	unreadFrom int      // the first entry that is unread; -1: none
-	top        bool     // the first row of all was shown when the view was drawn or moved last
+	following   bool
+	anchor      position // unless following: a row of an entry,
+	anchorY     int      // and in which row of the window it is; it can be below it
+	placed      bool     // by toEntry: it does not follow, even at the end
+	newBelow    int      // messages added since it stopped following
+	firstUnread int      // the first unread entry; -1: none
+	showedTop   bool     // the first row of all was in the window when it was last drawn or moved
 
-	look   look // of the rows in drawn
-	height int
-	drawn  map[uint32]drawnEntry // by serial
+	painter painter               // of the rows in drawn
+	height  int                   // of the window
+	drawn   map[uint32]drawnEntry // by serial
 }
 
-// A drawnEntry is an entry's rows, and the text they were drawn of: it changes when
-// more is gathered into an entry.
+// A drawnEntry is an entry's rows, and the text that they show: it changes when others
+// are merged into the entry.
 type drawnEntry struct {
 	text string
 	rows []string
 }
 
-// A position is a row of an entry: from 0 on its own rows; negative the lines above
-// it, which come and go with other entries.
+// A position is a row of an entry: from 0 on its own rows; negative the rules above it,
+// which depend on other entries.
 type position struct{ entry, row int }
 
-func newView() view { return view{following: true, unreadFrom: -1} }
+func newView() view { return view{following: true, firstUnread: -1} }
 
-// --- what becomes of the transcript ---------------------------------------------
+// --- changes of the transcript ---------------------------------------------------------
 
-// added tells the view that an entry came at the end, and whether it is unread.
-func (v *view) added(t *transcript, unread bool) {
-	if !v.following && t.entries[len(t.entries)-1].kind <= private {
-		v.came++
+// entryAdded notes that an entry was added at the end, and whether it is unread.
+func (v *view) entryAdded(t *transcript, unread bool) {
+	if !v.following && t.entries[len(t.entries)-1].kind.isMessage() {
+		v.newBelow++
 	}
-	if unread && v.unreadFrom < 0 {
-		v.unreadFrom = len(t.entries) - 1
+	if unread && v.firstUnread < 0 {
+		v.firstUnread = len(t.entries) - 1
 	}
 }
 
-// prepended tells the view that n entries were put at the beginning.
-func (v *view) prepended(n int) {
+// entriesPrepended notes that n entries were added at the start.
+func (v *view) entriesPrepended(n int) {
 	v.anchor.entry += n
-	if v.unreadFrom >= 0 {
-		v.unreadFrom += n
+	if v.firstUnread >= 0 {
+		v.firstUnread += n
 	}
 }
 
-// dropped tells the view that the first n entries went.
-func (v *view) dropped(n int) {
-	if v.unreadFrom >= 0 {
-		v.unreadFrom = max(v.unreadFrom-n, 0)
+// entriesDropped notes that the first n entries were dropped.
+func (v *view) entriesDropped(n int) {
+	if v.firstUnread >= 0 {
+		v.firstUnread = max(v.firstUnread-n, 0)
 	}
 	if v.anchor.entry -= n; v.anchor.entry < 0 {
-		v.anchor, v.y = position{}, 0
+		v.anchor, v.anchorY = position{}, 0
 	}
 }
 
-// forgetUnread takes the line before the first unread entry away.
-func (v *view) forgetUnread() { v.unreadFrom = -1 }
+// clearUnread marks everything as read.
+func (v *view) clearUnread() { v.firstUnread = -1 }
 
-// newBelow returns how many messages came since the view stopped following.
-func (v *view) newBelow() int { return v.came }
-
-// --- moving ----------------------------------------------------------------------
+// --- moving ----------------------------------------------------------------------------
 
 // toEnd makes the view follow the end.
-func (v *view) toEnd() { v.following, v.placed, v.came = true, false, 0 }
+func (v *view) toEnd() { v.following, v.placed, v.newBelow = true, false, 0 }
 
 // toTop shows the first entry.
 func (v *view) toTop() {
-	v.following, v.placed, v.top = false, false, true
-	v.anchor, v.y = position{}, maxAbove
+	v.following, v.placed, v.showedTop = false, false, true
+	v.anchor, v.anchorY = position{}, maxRules
 }
 
 // atTop reports whether the first row of all is shown.
-func (v *view) atTop() bool { return v.top }
+func (v *view) atTop() bool { return v.showedTop }
 
-// toEntry brings entry i into the middle.
-func (v *view) toEntry(l *look, t *transcript, height, i int) {
-	v.prepare(l, t, height)
+// toEntry shows entry i in the middle.
+func (v *view) toEntry(p *painter, t *transcript, height, i int) {
+	v.prepare(p, t, height)
 	v.following, v.placed = false, true
-	v.anchor, v.y = position{entry: i}, height/2
-	v.hold(v.first(t))
+	v.anchor, v.anchorY = position{entry: i}, height/2
+	v.anchorAt(v.first(t))
 }
 
-// scroll moves the window by so many rows, up if they are negative. At the end it
-// begins to follow.
-func (v *view) scroll(l *look, t *transcript, height, rows int) {
-	v.prepare(l, t, height)
+// scroll moves the window by so many rows, up if they are negative. At the end it starts
+// to follow.
+func (v *view) scroll(p *painter, t *transcript, height, rows int) {
+	v.prepare(p, t, height)
 	if len(t.entries) == 0 {
 		return
 	}
 	first, _ := v.walk(t, v.first(t), rows)
 	v.following, v.placed = false, false
-	v.hold(first)
-	v.settle(t)
-	v.top = v.first(t) == v.firstOfAll(t)
+	v.anchorAt(first)
+	v.followAtEnd(t)
+	v.showedTop = v.first(t) == v.firstOfAll(t)
 }
 
-// hold anchors the window where first is its first row.
-func (v *view) hold(first position) {
-	v.anchor, v.y = first, 0
-	if first.row < 0 { // the lines above an entry can go
-		v.anchor.row, v.y = 0, -first.row
+// anchorAt anchors the window so that first is its first row.
+func (v *view) anchorAt(first position) {
+	v.anchor, v.anchorY = first, 0
+	if first.row < 0 { // rules can disappear
+		v.anchor.row, v.anchorY = 0, -first.row
 	}
 }
 
-// settle makes a view follow that shows the end and was not placed there.
-func (v *view) settle(t *transcript) {
+// followAtEnd makes a view follow that shows the end and was not placed there.
+func (v *view) followAtEnd(t *transcript) {
 	if v.following || v.placed {
 		return
 	}
-	first, _ := v.walk(t, v.anchor, -v.y)
+	first, _ := v.walk(t, v.anchor, -v.anchorY)
 	if _, left := v.walk(t, first, v.height); left > 0 {
 		v.toEnd()
 	}
 }
 
-// --- drawing ---------------------------------------------------------------------
+// --- drawing ---------------------------------------------------------------------------
 
-// draw returns so many rows. Where there are fewer, they stand at the bottom.
-func (v *view) draw(l *look, t *transcript, height int) []string {
-	v.prepare(l, t, height)
+// draw returns exactly height rows. If the transcript has fewer, they are at the bottom.
+func (v *view) draw(p *painter, t *transcript, height int) []string {
+	v.prepare(p, t, height)
 	height = max(height, 0)
-	rows := make([]string, 0, height+maxAbove)
+	rows := make([]string, 0, height+maxRules)
 	if len(t.entries) == 0 {
 		v.toEnd()
-		v.top = true
+		v.showedTop = true
 		return rows[:height]
 	}
-	v.settle(t)
+	v.followAtEnd(t)
 	at := v.first(t)
-	v.top = at == v.firstOfAll(t)
+	v.showedTop = at == v.firstOfAll(t)
 	if !v.following {
-		v.hold(at)
+		v.anchorAt(at)
 	}
-	for ; at.entry < len(t.entries) && len(rows) < height; at = (position{at.entry + 1, -v.above(t, at.entry+1)}) {
+	for ; at.entry < len(t.entries) && len(rows) < height; at = (position{at.entry + 1, -v.ruleCount(t, at.entry+1)}) {
 		if at.row < 0 {
-			lines := v.lines(t, at.entry)
-			rows = append(rows, lines[len(lines)+at.row:]...)
+			rules := v.rules(t, at.entry)
+			rows = append(rows, rules[len(rules)+at.row:]...)
 			at.row = 0
 		}
 		own := v.rows(t, at.entry)[at.row:]
@@ -158,18 +155,18 @@ func (v *view) draw(l *look, t *transcript, height int) []string {
 	return append(make([]string, height-len(rows), height), rows...)
 }
 
-// prepare makes ready for a window of another size, or rows of another look. An
-// entry that fills the window stays about where it was.
-func (v *view) prepare(l *look, t *transcript, height int) {
+// prepare adapts the view to a window of another size, or to another painter. An entry
+// that fills the window stays about where it was.
+func (v *view) prepare(p *painter, t *transcript, height int) {
 	v.height = max(height, 1)
-	if v.look == *l && len(v.drawn) < 1000+2*v.height {
+	if v.painter == *p && len(v.drawn) < 1000+2*v.height {
 		return
 	}
 	rows := 0
 	if v.anchor.row > 0 && v.anchor.entry < len(t.entries) {
 		rows = len(v.rows(t, v.anchor.entry))
 	}
-	v.look, v.drawn = *l, make(map[uint32]drawnEntry)
+	v.painter, v.drawn = *p, make(map[uint32]drawnEntry)
 	if rows > 0 {
 		v.anchor.row = v.anchor.row * len(v.rows(t, v.anchor.entry)) / rows
 	}
@@ -180,7 +177,7 @@ func (v *view) first(t *transcript) position {
 	if !v.following {
 		v.anchor.entry = min(v.anchor.entry, len(t.entries)-1)
 		v.anchor.row = min(v.anchor.row, len(v.rows(t, v.anchor.entry))-1)
-		first, _ := v.walk(t, v.anchor, -v.y)
+		first, _ := v.walk(t, v.anchor, -v.anchorY)
 		if _, left := v.walk(t, first, v.height-1); left == 0 {
 			return first
 		}
@@ -190,13 +187,13 @@ func (v *view) first(t *transcript) position {
 	return first
 }
 
-func (v *view) firstOfAll(t *transcript) position { return position{0, -v.above(t, 0)} }
+func (v *view) firstOfAll(t *transcript) position { return position{0, -v.ruleCount(t, 0)} }
 
-// walk goes so many rows down, or up if they are negative, as far as there are any.
+// walk goes so many rows down, or up if they are negative, until the first or last one.
 // It returns how many are left to go.
 func (v *view) walk(t *transcript, p position, rows int) (position, int) {
 	for rows < 0 {
-		first := -v.above(t, p.entry)
+		first := -v.ruleCount(t, p.entry)
 		if p.row+rows >= first {
 			p.row += rows
 			return p, 0
@@ -218,7 +215,7 @@ func (v *view) walk(t *transcript, p position, rows int) (position, int) {
 			return position{p.entry, last}, rows
 		}
 		p.entry++
-		p.row = -v.above(t, p.entry) - 1
+		p.row = -v.ruleCount(t, p.entry) - 1
 	}
 	return p, 0
 }
@@ -229,37 +226,38 @@ func (v *view) rows(t *transcript, i int) []string {
 	if d, ok := v.drawn[e.serial]; ok && d.text == e.text {
 		return d.rows
 	}
-	rows := v.look.rows(e)
+	rows := v.painter.rows(e)
 	v.drawn[e.serial] = drawnEntry{e.text, rows}
 	return rows
 }
 
-// maxAbove is how many lines there can be above an entry.
-const maxAbove = 2
+// maxRules is how many rules there can be above an entry.
+const maxRules = 2
 
-// above returns how many lines there are above entry i.
-func (v *view) above(t *transcript, i int) (n int) {
+// ruleCount returns how many rules are above entry i.
+func (v *view) ruleCount(t *transcript, i int) (n int) {
 	if v.beginsDay(t, i) {
 		n++
 	}
-	if i == v.unreadFrom {
+	if i == v.firstUnread {
 		n++
 	}
 	return n
 }
 
-// lines returns the lines above entry i: the day if it is another one than that of
-// the entry before, and that what follows is new.
-func (v *view) lines(t *transcript, i int) (lines []string) {
+// rules returns the rules above entry i: its day, if the entry before is of another one,
+// and "new" above the first unread entry.
+func (v *view) rules(t *transcript, i int) (rules []string) {
 	if v.beginsDay(t, i) {
-		lines = append(lines, v.look.rule(dayWords(v.local(t, i)), dimStyle))
+		rules = append(rules, v.painter.rule(v.local(t, i).Format("Monday, 2 January 2006"), dimStyle))
 	}
-	if i == v.unreadFrom {
-		lines = append(lines, v.look.rule("new", newStyle))
+	if i == v.firstUnread {
+		rules = append(rules, v.painter.rule("new", newStyle))
 	}
-	return lines
+	return rules
 }
 
+// beginsDay reports whether entry i is the first of its day.
 func (v *view) beginsDay(t *transcript, i int) bool {
 	if i >= len(t.entries) {
 		return false
@@ -272,4 +270,4 @@ func (v *view) beginsDay(t *transcript, i int) bool {
 	return d != beforeD || m != beforeM || y != beforeY
 }
 
-func (v *view) local(t *transcript, i int) time.Time { return t.entries[i].time().In(v.look.zone) }
+func (v *view) local(t *transcript, i int) time.Time { return t.entries[i].time().In(v.painter.zone) }

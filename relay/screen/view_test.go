@@ -11,20 +11,20 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// A window is a view with what it is a window on.
+// A window is a view with its transcript and size.
 type window struct {
 	transcript transcript
 	view       view
-	look       *look
+	painter    *painter
 	height     int
 	next       int // number of the next entry
 }
 
 func newWindow(columns, height int) *window {
-	return &window{view: newView(), look: testLook(ansi.WcWidth, columns), height: height}
+	return &window{view: newView(), painter: testPainter(ansi.WcWidth, columns), height: height}
 }
 
-// numbered makes an entry numbered n, of lines rows, said n minutes after soupTime.
+// numbered returns entry n, of so many lines, n minutes after soupTime.
 func numbered(n, lines int) entry {
 	e := entryFrom("al", fmt.Sprint("n", n)+strings.Repeat("\nmore", lines-1))
 	e.at += int64(n) * time.Minute.Milliseconds()
@@ -38,9 +38,9 @@ func (w *window) add(lines int, unread bool) {
 
 func (w *window) addEntry(e entry, unread bool) {
 	dropped, added := w.transcript.add(e)
-	w.view.dropped(dropped)
+	w.view.entriesDropped(dropped)
 	if added {
-		w.view.added(&w.transcript, unread)
+		w.view.entryAdded(&w.transcript, unread)
 	}
 }
 
@@ -50,13 +50,13 @@ func (w *window) fill(n int) {
 	}
 }
 
-func (w *window) scroll(rows int) { w.view.scroll(w.look, &w.transcript, w.height, rows) }
+func (w *window) scroll(rows int) { w.view.scroll(w.painter, &w.transcript, w.height, rows) }
 
-func (w *window) toEntry(i int) { w.view.toEntry(w.look, &w.transcript, w.height, i) }
+func (w *window) toEntry(i int) { w.view.toEntry(w.painter, &w.transcript, w.height, i) }
 
 // draw returns the rows without time and nick: "n1|more|n2".
 func (w *window) draw() string {
-	rows := w.view.draw(w.look, &w.transcript, w.height)
+	rows := w.view.draw(w.painter, &w.transcript, w.height)
 	for i, row := range rows {
 		row = strings.TrimSpace(bare(row))
 		if _, text, ok := strings.Cut(row, "al  "); ok {
@@ -80,7 +80,7 @@ func TestViewFollows(t *testing.T) {
 	w := newWindow(40, 4)
 	w.want(t, "empty", "|||")
 	w.fill(1)
-	w.want(t, "fewer rows than there is room for", "||"+day+"|n0")
+	w.want(t, "fewer rows than fit", "||"+day+"|n0")
 	w.fill(4)
 	w.want(t, "more", "n1|n2|n3|n4")
 	w.add(3, false)
@@ -88,7 +88,7 @@ func TestViewFollows(t *testing.T) {
 	w.height = 2
 	w.want(t, "part of an entry", "more|more")
 	w.height = 0
-	if rows := w.view.draw(w.look, &w.transcript, 0); len(rows) != 0 {
+	if rows := w.view.draw(w.painter, &w.transcript, 0); len(rows) != 0 {
 		t.Errorf("a window of no height has %d rows", len(rows))
 	}
 }
@@ -101,20 +101,20 @@ func TestViewStays(t *testing.T) {
 	w.add(1, false)
 	w.add(2, false)
 	w.want(t, "with more below", "n5|n6|n7")
-	if got := w.view.newBelow(); got != 2 {
+	if got := w.view.newBelow; got != 2 {
 		t.Errorf("%d are new below, want 2", got)
 	}
-	w.view.prepended(w.transcript.prepend([]entry{numbered(-2, 1), numbered(-1, 3)}))
+	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-2, 1), numbered(-1, 3)}))
 	w.want(t, "with more above", "n5|n6|n7")
 	w.scroll(3)
 	w.want(t, "scrolled down", "n8|n9|n10")
-	if w.view.newBelow() != 2 {
-		t.Error("it followed before it came to the end")
+	if w.view.newBelow != 2 {
+		t.Error("it followed before it was at the end")
 	}
 	w.scroll(2)
 	w.want(t, "at the end", "n10|n11|more")
-	if w.view.newBelow() != 0 {
-		t.Error("there is something new below the end")
+	if w.view.newBelow != 0 {
+		t.Error("messages below the end")
 	}
 	w.fill(1)
 	w.want(t, "follows again", "n11|more|n12")
@@ -126,25 +126,25 @@ func TestViewAtTop(t *testing.T) {
 	w.draw()
 	w.scroll(-4)
 	if w.view.atTop() {
-		t.Error("it is not at the top")
+		t.Error("atTop in the middle")
 	}
 	w.scroll(-100)
 	w.want(t, "at the top", day+"|n0|n1")
 	if !w.view.atTop() {
-		t.Error("it is at the top")
+		t.Error("not atTop at the top")
 	}
-	w.view.prepended(w.transcript.prepend([]entry{numbered(-2, 1), numbered(-1, 1)}))
-	w.want(t, "older ones came, and the day begins with them", "n-1|n0|n1")
+	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-2, 1), numbered(-1, 1)}))
+	w.want(t, "with older ones, which the day starts with", "n-1|n0|n1")
 	if w.view.atTop() {
-		t.Error("it is no longer at the top")
+		t.Error("atTop below older messages")
 	}
 	w.view.toTop()
 	w.want(t, "to the top", day+"|n-2|n-1")
 	if !w.view.atTop() {
-		t.Error("it is at the top again")
+		t.Error("not atTop at the new top")
 	}
-	w.view.prepended(w.transcript.prepend([]entry{numbered(-4, 1), numbered(-3, 1)}))
-	w.want(t, "older ones came again", "n-3|n-2|n-1")
+	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-4, 1), numbered(-3, 1)}))
+	w.want(t, "with older ones again", "n-3|n-2|n-1")
 	w.view.toEnd()
 	w.want(t, "to the end", "n7|n8|n9")
 }
@@ -160,12 +160,12 @@ func TestViewDays(t *testing.T) {
 	w.want(t, "three days", "n0|n13|── Thursday, 26 November 2026|n14|── Saturday, 28 November 2026|n62")
 }
 
-func TestViewGathersMoves(t *testing.T) {
+func TestViewMergesPresence(t *testing.T) {
 	w := newWindow(40, 3)
 	w.fill(3)
 	for _, nick := range []string{"carol", "dave"} {
-		e := entry{at: soupTime.UnixMilli(), kind: moved, moves: []move{{nick, false, true}}}
-		e.text = moveWords(e.moves)
+		e := entry{at: soupTime.UnixMilli(), kind: kindPresence, presence: []presenceChange{{nick, false, true}}}
+		e.text = presenceText(e.presence)
 		w.addEntry(e, false)
 		w.draw()
 	}
@@ -178,11 +178,11 @@ func TestViewUnread(t *testing.T) {
 	w.add(1, true)
 	w.add(1, true)
 	w.want(t, "a line before the first", "n2|── new|n3|n4")
-	w.view.prepended(w.transcript.prepend([]entry{numbered(-1, 1)}))
-	w.want(t, "older ones came", "n2|── new|n3|n4")
+	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-1, 1)}))
+	w.want(t, "with older ones", "n2|── new|n3|n4")
 	w.scroll(-1)
 	w.want(t, "scrolled", "n1|n2|── new|n3")
-	w.view.forgetUnread()
+	w.view.clearUnread()
 	w.want(t, "read", "n1|n2|n3|n4")
 	w.view.toEnd()
 	w.fill(1)
@@ -220,17 +220,17 @@ func TestViewIsResized(t *testing.T) {
 		t.Fatalf("the first row is of %s, want n20", got)
 	}
 	for _, columns := range []int{20, 200, 41, 12, 80} {
-		w.look = testLook(ansi.WcWidth, columns)
+		w.painter = testPainter(ansi.WcWidth, columns)
 		for _, height := range []int{3, 12, 6} {
 			w.height = height
-			if got := top(); got != "n20" && got != "10:22" { // its time stands above the text where it is narrow
+			if got := top(); got != "n20" && got != "10:22" { // if it is narrow, the time is above the text
 				t.Errorf("at %d×%d the first row is of %s, want n20", columns, height, got)
 			}
 		}
 	}
 }
 
-// TestViewInsideLongEntry resizes where one entry fills the window.
+// TestViewInsideLongEntry resizes a window that one entry fills.
 func TestViewInsideLongEntry(t *testing.T) {
 	w := newWindow(80, 10)
 	var words []string
@@ -245,7 +245,7 @@ func TestViewInsideLongEntry(t *testing.T) {
 	var first int
 	fmt.Sscanf(w.draw(), "w%d", &first)
 	for _, columns := range []int{40, 160, 60, 80} {
-		w.look = testLook(ansi.WcWidth, columns)
+		w.painter = testPainter(ansi.WcWidth, columns)
 		var got int
 		if fmt.Sscanf(w.draw(), "w%d", &got); got < first-60 || got > first+60 {
 			t.Errorf("at %d columns it begins with word %d, want about %d", columns, got, first)
@@ -253,7 +253,7 @@ func TestViewInsideLongEntry(t *testing.T) {
 	}
 }
 
-// TestViewRandomly does what can be done to a view in any order.
+// TestViewRandomly calls the methods of a view in random order.
 func TestViewRandomly(t *testing.T) {
 	for seed := range uint64(10) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -265,12 +265,12 @@ func TestViewRandomly(t *testing.T) {
 			same := false
 			switch random.IntN(12) {
 			case 0, 1, 2:
-				w.add(1+random.IntN(4), random.IntN(3) == 0 && w.view.unreadFrom >= 0)
+				w.add(1+random.IntN(4), random.IntN(3) == 0 && w.view.firstUnread >= 0)
 				same = true
 			case 3:
 				e := numbered(w.next, 1)
-				e.kind, e.moves = moved, []move{{fmt.Sprint("p", random.IntN(5)), false, true}}
-				e.text = moveWords(e.moves)
+				e.kind, e.presence = kindPresence, []presenceChange{{fmt.Sprint("p", random.IntN(5)), false, true}}
+				e.text = presenceText(e.presence)
 				w.addEntry(e, false)
 			case 4:
 				var older []entry
@@ -278,14 +278,14 @@ func TestViewRandomly(t *testing.T) {
 					oldest--
 					older = append([]entry{numbered(oldest*random.IntN(3)*500, 1+random.IntN(3))}, older...)
 				}
-				w.view.prepended(w.transcript.prepend(older))
-			case 5: // as the transcript does when it is full
+				w.view.entriesPrepended(w.transcript.prepend(older))
+			case 5: // as a full transcript does
 				if n := random.IntN(5); n < len(w.transcript.entries) {
 					w.transcript.entries = slices.Clone(w.transcript.entries[n:])
-					w.view.dropped(n)
+					w.view.entriesDropped(n)
 				}
 			case 6:
-				w.look = testLook(methods[random.IntN(2)], random.IntN(60))
+				w.painter = testPainter(methods[random.IntN(2)], random.IntN(60))
 			case 7:
 				w.height = random.IntN(12)
 			case 8:
@@ -293,25 +293,25 @@ func TestViewRandomly(t *testing.T) {
 					w.toEntry(random.IntN(n))
 				}
 			case 9:
-				[]func(){w.view.toEnd, w.view.toTop, w.view.forgetUnread}[random.IntN(3)]()
+				[]func(){w.view.toEnd, w.view.toTop, w.view.clearUnread}[random.IntN(3)]()
 			default:
 				w.scroll(random.IntN(21) - 10)
 			}
 			after := w.draw()
-			if got := len(w.view.draw(w.look, &w.transcript, w.height)); got != w.height {
-				t.Fatalf("seed %d: %d rows were drawn, want %d", seed, got, w.height)
+			if got := len(w.view.draw(w.painter, &w.transcript, w.height)); got != w.height {
+				t.Fatalf("seed %d: %d rows, want %d", seed, got, w.height)
 			}
 			if same && !wasFollowing && w.height > 0 && (after != before || w.view.firstOrNone(w) != wasAt) {
-				t.Fatalf("seed %d: entries were added below, and the rows changed:\n%s\n%s", seed, before, after)
+				t.Fatalf("seed %d: entries added below changed the rows:\n%s\n%s", seed, before, after)
 			}
-			if w.view.following && w.view.newBelow() > 0 {
-				t.Fatalf("seed %d: %d are new below the end", seed, w.view.newBelow())
+			if w.view.following && w.view.newBelow > 0 {
+				t.Fatalf("seed %d: %d messages below the end", seed, w.view.newBelow)
 			}
 		}
 	}
 }
 
-// firstOrNone is first, of an empty transcript too.
+// firstOrNone returns the first position, or none in an empty transcript.
 func (v *view) firstOrNone(w *window) position {
 	if len(w.transcript.entries) == 0 {
 		return position{}
@@ -321,7 +321,7 @@ func (v *view) firstOrNone(w *window) position {
 
 func fullWindow(b *testing.B) *window {
 	w := newWindow(200, 50)
-	w.look.zone = time.Local
+	w.painter.zone = time.Local
 	for i := range maxEntries {
 		e := entryFrom([]string{"alice", "carol", "dave"}[i%3], fmt.Sprintf("The soup is ready, and whoever is late gets none of it: %8d", i))
 		e.at += int64(i) * 1000
@@ -333,7 +333,7 @@ func fullWindow(b *testing.B) *window {
 }
 
 func BenchmarkDraw(b *testing.B) {
-	draw := func(w *window) { w.view.draw(w.look, &w.transcript, w.height) }
+	draw := func(w *window) { w.view.draw(w.painter, &w.transcript, w.height) }
 	b.Run("again", func(b *testing.B) {
 		w := fullWindow(b)
 		for range b.N {
@@ -343,7 +343,7 @@ func BenchmarkDraw(b *testing.B) {
 	b.Run("resized", func(b *testing.B) {
 		w := fullWindow(b)
 		for i := range b.N {
-			w.look.columns = 199 + i%2
+			w.painter.columns = 199 + i%2
 			draw(w)
 		}
 	})

@@ -39,7 +39,7 @@ func TestScreenAsksWhichRoom(t *testing.T) {
 		bob := l.terminal(3, size[0], size[1])
 		bob.Run("%s join --nick bob", program)
 		bob.Wait(`^2 rooms are on this network\. Which one\?$`,
-			`^› 1 den  10\.77\.0\.2:24280, 0 here$`, `^  2 kitchen  10\.77\.0\.1:24280, 1 here$`, `^  Address:$`, `Ctrl-C leaves$`)
+			`^› 1 den  10\.77\.0\.2:24280, 0 here$`, `^  2 kitchen  10\.77\.0\.1:24280, 1 here$`, `^  Address:$`, `Ctrl-C: quit$`)
 		bob.Press("Down")
 		bob.Wait(`^  1 den `, `^› 2 kitchen `)
 		bob.Press("1", "0", "F5", "x", "BSpace")
@@ -86,11 +86,11 @@ func TestScreensAndACutCable(t *testing.T) {
 	l.lan("cut", "2")
 	alice.Say("bring a spoon")
 	bob.Say("which table?")
-	bob.Wait(`1 message waits · connected`)
+	bob.Wait(`1 message pending · connected`)
 	const silence = 6 * time.Second // after it, a client that waits for an answer takes its connection for lost
-	bob.WaitWithin(silence+soon, `1 message waits · reconnecting`)
+	bob.WaitWithin(silence+soon, `1 message pending · reconnecting`)
 	bob.Say("hello?")
-	bob.Wait(`2 messages wait · reconnecting`)
+	bob.Wait(`2 messages pending · reconnecting`)
 	bob.Never(`bring a spoon`)
 	alice.Never(`which table`)
 

@@ -1,3 +1,3 @@
-// Package screentest runs the program on a real terminal, that of tmux, and looks at
-// what is on the screen.
+// Package screentest runs the program on a real terminal, that of tmux, and checks the
+// screen.
 package screentest

@@ -7,13 +7,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"chat/scripts/chattest"
 )
 
-// A host and two joiners on three screens.
-func TestTalk(t *testing.T) {
+// A host and two members, each on a screen of another size, exchange messages.
+func TestConversation(t *testing.T) {
 	h, a, b := open(t, 80, 24), open(t, 100, 30), open(t, 40, 10)
 	h.Run("%s host --room kitchen --nick alice --addr 127.0.0.1:0 --no-discovery", chat(t))
 	screen := h.Wait(`room is open`, `kitchen .* 1 here .*connected`, `^alice›`)
@@ -50,9 +49,9 @@ func TestTalk(t *testing.T) {
 	a.Wait(`kicked`, `^ready>$`)
 }
 
-// Arriving where no room announces itself: the screen says what may be in the way, looks
-// again, and takes an address.
-func TestArriving(t *testing.T) {
+// If no room is found, the screen shows the likely causes, searches again, and accepts an
+// address.
+func TestLobby(t *testing.T) {
 	h := startHost(t)
 	term := open(t, 80, 24)
 	term.Run("%s join --iface %s --timeout 1s --nick bob", chat(t), loopback(t))
@@ -70,7 +69,7 @@ func TestArriving(t *testing.T) {
 	term.Wait(`kitchen · .* 1 here .*connected`, `^bob›$`)
 }
 
-// Quitting leaves the terminal as it was, with the last lines on it.
+// At the end the terminal is as it was before, with the last lines of the transcript on it.
 func TestTerminalIsRestored(t *testing.T) {
 	h := startHost(t)
 	term := open(t, 80, 24)
@@ -78,16 +77,16 @@ func TestTerminalIsRestored(t *testing.T) {
 	dir := t.TempDir()
 	for name, leave := range map[string]func(){
 		"quit":   func() { term.Say("/quit") },
-		"ctrl-c": func() { term.Press("C-c"); term.Wait(`Ctrl-C again leaves`); term.Press("C-c") },
-		"term":   func() { term.Type("half a line"); pkill(t, term) },
+		"ctrl-c": func() { term.Press("C-c"); term.Wait(`Ctrl-C again to leave`); term.Press("C-c") },
+		"term":   func() { term.Type("half a line"); term.Wait(`› half a line$`); pkill(t, term) }, // unread input would go to the shell
 	} {
 		t.Run(name, func(t *testing.T) {
 			term.Run("clear; printf '\\033]2;mine\\007'; stty -a > %s/%s.before", dir, name)
 			h.join(term, "bob")
-			term.Say("last words of " + name)
-			term.Wait(`bob  last words of ` + name)
+			term.Say("last line before " + name)
+			term.Wait(`bob  last line before ` + name)
 			leave()
-			term.Wait(`^ready>$`, `bob  last words of `+name)
+			term.Wait(`^ready>$`, `bob  last line before `+name)
 			term.Run("stty -a > %s/%s.after; echo writ''ten", dir, name)
 			term.Wait(`written`)
 			before, _ := os.ReadFile(filepath.Join(dir, name+".before"))
@@ -109,27 +108,25 @@ func pkill(t *testing.T, term *terminal) {
 	pid := strings.TrimSpace(term.Tmux("display-message", "-p", "#{pane_pid}"))
 	out, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/children", pid, pid))
 	if err != nil {
-		chattest.Missing(t, fmt.Sprintf("no way to find the program: %v", err))
+		chattest.Missing(t, fmt.Sprintf("cannot find the process of the program: %v", err))
 	}
 	for _, child := range strings.Fields(string(out)) {
 		terminate(t, child)
 	}
 }
 
-// The view stays put while one reads back, tells what is new, and goes there.
+// A view that was scrolled up stays where it is, counts new messages, and End shows them.
 func TestScrollAndUnread(t *testing.T) {
 	h := startHost(t)
 	term := open(t, 60, 12)
-	g := h.guest("guest")
-	time.Sleep(500 * time.Millisecond)
+	g := h.guest("mallory")
 	for n := range 40 {
 		fmt.Fprintf(g, "line %d\n", n)
 	}
 	h.join(term, "bob")
 	term.Wait(`line 39`)
 	term.Press("PageUp")
-	time.Sleep(200 * time.Millisecond)
-	before := rowsOf(term.Screen())
+	before := rowsOf(term.Wait(`\A.*line 2\d$`))
 	for n := 40; n < 45; n++ {
 		fmt.Fprintf(g, "line %d\n", n)
 	}
@@ -148,28 +145,23 @@ func TestScrollAndUnread(t *testing.T) {
 
 func rowsOf(screen string) []string { return strings.Split(screen, "\n") }
 
-// What is older than the backlog is fetched when one scrolls past the top.
+// Messages older than the backlog are loaded when the top is reached.
 func TestOlderThanTheBacklog(t *testing.T) {
 	h := startHost(t, "--limit", "rate=none")
-	g := h.guest("guest")
-	time.Sleep(500 * time.Millisecond)
+	g := h.guest("mallory")
 	for n := range 500 {
 		fmt.Fprintf(g, "line %d\n", n)
 	}
 	term := open(t, 60, 20)
 	h.join(term, "bob")
 	term.Wait(`line 499`)
-	for range 60 {
+	waitUntil(t, "Home shows the first line", func() bool {
 		term.Press("Home")
-		time.Sleep(100 * time.Millisecond)
-		if strings.Contains(term.Screen(), "line 0\n") {
-			return
-		}
-	}
-	t.Errorf("never came to the first line:\n%s", term.Screen())
+		return strings.Contains(term.Screen(), "line 0\n")
+	})
 }
 
-// A large paste is asked about, and then sent whole; a small one is one message.
+// A small paste is sent as one message. Before a large one is split, the screen asks.
 func TestPaste(t *testing.T) {
 	h := startHost(t, "--limit", "rate=none")
 	a, b := open(t, 80, 24), open(t, 80, 24)
@@ -186,7 +178,7 @@ func TestPaste(t *testing.T) {
 		fmt.Fprintf(&block, "pasted line %d\n", n)
 	}
 	a.Paste(block.String())
-	a.Wait(`Enter sends 5 messages \(500 lines`)
+	a.Wait(`Enter: send 5 messages \(500 lines`)
 	a.Press("Escape")
 	a.Wait(`nothing was sent`)
 	a.Paste(block.String())
@@ -196,18 +188,19 @@ func TestPaste(t *testing.T) {
 	b.Never(`pasted line 1$`)
 }
 
-// Whatever the size, however fast it changes, nothing typed is lost and every row
-// is in its place.
+// However often the size changes, no input is lost and every row is in its place.
 func TestResizeStorm(t *testing.T) {
 	h := startHost(t)
 	term := open(t, 80, 24)
 	h.join(term, "bob")
-	g := h.guest("guest")
+	g := h.guest("mallory")
 	term.Type("half a word")
 	for n := range 30 {
 		term.Resize(40+(n*53)%260, 10+(n*37)%90)
 		fmt.Fprintf(g, "line %d: größe 日本語 👩‍🍳 %s\n", n, strings.Repeat("word ", n))
-		time.Sleep(20 * time.Millisecond)
+		if n%3 == 0 { // the others change the size while a frame is drawn
+			term.Wait(fmt.Sprintf("line %d:", n))
+		}
 	}
 	for _, size := range [][2]int{{40, 10}, {300, 100}, {20, 5}, {80, 24}} {
 		term.Resize(size[0], size[1])
@@ -218,8 +211,8 @@ func TestResizeStorm(t *testing.T) {
 	term.Wait(`bob  half a word`)
 }
 
-// The host dies and comes back: what was typed meanwhile is kept and sent.
-func TestHostComesBack(t *testing.T) {
+// Messages typed while the host is down are sent when it is back.
+func TestHostRestarts(t *testing.T) {
 	h := startHost(t)
 	term := open(t, 80, 24)
 	h.join(term, "bob")
@@ -228,14 +221,14 @@ func TestHostComesBack(t *testing.T) {
 	h.kill()
 	term.Wait(`reconnecting`)
 	term.Say("meanwhile")
-	term.Wait(`1 message waits`)
+	term.Wait(`1 message pending`)
 	term.Type("half a line")
 	h.start()
 	term.Wait(`connected`, `the host was restarted`, `bob  meanwhile`, `^bob› half a line$`)
 }
 
-// Nobody draws outside their own lines.
-func TestHostilePeer(t *testing.T) {
+// No message draws outside its own rows.
+func TestHostileMember(t *testing.T) {
 	h := startHost(t, "--limit", "rate=none")
 	term := open(t, 80, 24)
 	h.join(term, "bob")
@@ -257,17 +250,16 @@ func TestHostilePeer(t *testing.T) {
 	}
 	title := term.Tmux("display-message", "-p", "#{pane_title}")
 	if strings.Contains(title, "title") {
-		t.Errorf("the title was set: %s", title)
+		t.Errorf("a message set the title: %s", title)
 	}
 }
 
-// Help, members, search, export and an unknown nick.
+// Help, the member list, search, export and completion.
 func TestCommands(t *testing.T) {
 	h := startHost(t)
 	term := open(t, 90, 40)
 	h.join(term, "bob")
 	g := h.guest("zoe")
-	time.Sleep(500 * time.Millisecond)
 	for n := range 60 {
 		fmt.Fprintf(g, "line %d needle%d\n", n, n%7)
 	}
@@ -275,7 +267,7 @@ func TestCommands(t *testing.T) {
 	term.Say("/help")
 	term.Wait(`/search`, `Alt-Enter`, `/msg NICK TEXT`)
 	term.Press("Escape")
-	time.Sleep(200 * time.Millisecond) // Escape and a key at once is Alt with the key
+	waitGone(t, term, `Alt-Enter`) // Escape and a key at once would be Alt with the key
 	term.Press("F2")
 	term.Wait(`│ bob`, `│ zoe`)
 	term.Press("F2")
@@ -286,11 +278,11 @@ func TestCommands(t *testing.T) {
 	}
 	term.Wait(`line 3 needle3`)
 	term.Press("Escape")
-	time.Sleep(200 * time.Millisecond)
+	waitGone(t, term, `↑ ↓ needle3`)
 	term.Press("End")
-	file := filepath.Join(t.TempDir(), "talk.jsonl")
+	file := filepath.Join(t.TempDir(), "export.jsonl")
 	term.Say("/export " + file)
-	term.Wait(`60 messages are in`)
+	term.Wait(`saved 60 messages to`)
 	b, err := os.ReadFile(file)
 	if err != nil || strings.Count(string(b), "\n") != 60 || !strings.HasPrefix(string(b), `{"type":"message"`) {
 		t.Errorf("%v\n%.300s", err, b)
@@ -301,7 +293,7 @@ func TestCommands(t *testing.T) {
 	term.Wait(`^bob› zoe?: hello|^bob› z`)
 }
 
-// Where the terminal cannot, or is not to, there are lines.
+// Without a capable terminal, or if CHAT_PLAIN asks for it, chat join prints lines.
 func TestWithoutScreen(t *testing.T) {
 	h := startHost(t)
 	for name, env := range map[string][]string{

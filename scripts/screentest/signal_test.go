@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// terminate sends SIGTERM to a process that was started here.
+// terminate sends SIGTERM to a process that the test started.
 func terminate(t *testing.T, pid string) {
 	t.Helper()
 	n, err := strconv.Atoi(pid)

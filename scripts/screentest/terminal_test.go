@@ -1,11 +1,14 @@
 package screentest
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,7 +18,7 @@ import (
 	"chat/scripts/chattest"
 )
 
-// patience is how long a host may take to listen.
+// patience is how long anything may take to happen.
 const patience = 15 * time.Second
 
 var build = sync.OnceValues(chattest.Build)
@@ -28,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A terminal is a screen, and keys.
+// A terminal is a window of tmux.
 type terminal = chattest.Terminal
 
 // open opens a terminal of so many columns and rows.
@@ -40,7 +43,7 @@ func open(t *testing.T, columns, rows int) *terminal {
 	return chattest.OpenTerminal(t, columns, rows)
 }
 
-// chat returns the path of the program.
+// chat returns the path of the built program.
 func chat(t *testing.T) string {
 	t.Helper()
 	chattest.NoticeSources(t, "../..")
@@ -51,8 +54,7 @@ func chat(t *testing.T) string {
 	return bin
 }
 
-// host starts a host without a screen and returns its address. It can be killed and
-// started again.
+// A host is a host without a screen, which can be killed and restarted at its address.
 type host struct {
 	t    *testing.T
 	addr string
@@ -78,19 +80,33 @@ func (h *host) start(flags ...string) {
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	waitUntil(h.t, "the host listens", func() bool {
 		conn, err := net.Dial("tcp", h.addr)
 		if err == nil {
 			conn.Close()
-			return
 		}
+		return err == nil
+	})
+}
+
+// waitUntil waits until is returns true.
+func waitUntil(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			h.t.Fatal(err)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
 
-// kill ends the host without a goodbye.
+// waitGone waits until nothing on the screen matches pattern.
+func waitGone(t *testing.T, term *terminal, pattern string) {
+	t.Helper()
+	re := regexp.MustCompile(`(?m)` + pattern)
+	waitUntil(t, pattern+" is gone from the screen", func() bool { return !re.MatchString(term.Screen()) })
+}
+
+// kill kills the host.
 func (h *host) kill() {
 	if h.cmd != nil {
 		h.cmd.Process.Signal(syscall.SIGKILL)
@@ -99,7 +115,8 @@ func (h *host) kill() {
 	}
 }
 
-// guest joins as nc does, and sends lines.
+// guest joins as nc does. It returns the connection, on which lines can be sent, after the
+// host has given it the nick.
 func (h *host) guest(nick string) net.Conn {
 	h.t.Helper()
 	conn, err := net.Dial("tcp", h.addr)
@@ -107,26 +124,27 @@ func (h *host) guest(nick string) net.Conn {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { conn.Close() })
-	go func() { // takes what comes, so that the host need not wait
-		b := make([]byte, 64<<10)
-		for {
-			if _, err := conn.Read(b); err != nil {
-				return
-			}
-		}
-	}()
 	fmt.Fprintf(conn, "/nick %s\n", nick)
+	conn.SetReadDeadline(time.Now().Add(patience))
+	lines := bufio.NewScanner(conn)
+	for named := false; !named; named = strings.Contains(lines.Text(), nick) {
+		if !lines.Scan() {
+			h.t.Fatalf("the host did not accept the nick %s: %v", nick, lines.Err())
+		}
+	}
+	conn.SetReadDeadline(time.Time{})
+	go io.Copy(io.Discard, conn) // the host must not wait for it to read
 	return conn
 }
 
-// join joins on a terminal.
+// join joins the room on a terminal.
 func (h *host) join(term *terminal, nick string, flags ...string) {
 	h.t.Helper()
 	term.Run("%s join --addr %s --nick %s %s", chat(h.t), h.addr, nick, strings.Join(flags, " "))
 	term.Wait(`kitchen · .* here .*connected`)
 }
 
-// loopback returns the name of the network interface that leads nowhere else.
+// loopback returns the name of the loopback interface.
 func loopback(t *testing.T) string {
 	t.Helper()
 	all, err := net.Interfaces()

@@ -15,21 +15,21 @@ import (
 
 func (r *rig) shows(words string) bool { return strings.Contains(r.frame(), words) }
 
-// arrives carries out a command, and returns what it tells of a file.
-func arrives(t *testing.T, cmd tea.Cmd) (a arrived) {
+// finish runs the transfer that a command started, and returns its result.
+func finish(t *testing.T, cmd tea.Cmd) (done transferDone) {
 	t.Helper()
 	msg := cmd()
 	if batch, ok := msg.(tea.BatchMsg); ok { // with a tick
 		msg = batch[0]()
 	}
-	a, ok := msg.(arrived)
+	done, ok := msg.(transferDone)
 	if !ok {
-		t.Fatalf("it gives %T", msg)
+		t.Fatalf("the command returned a %T", msg)
 	}
-	return a
+	return done
 }
 
-func TestSendAndGetFiles(t *testing.T) {
+func TestUploadAndDownload(t *testing.T) {
 	inRoom(t, 100, 20, func(t *testing.T, r *rig) {
 		r.typed("/send ~/soup.png")
 		cmd := r.keys("enter")
@@ -37,15 +37,15 @@ func TestSendAndGetFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !r.shows("sending soup.png 0 %") {
+		if !r.shows("uploading soup.png 0%") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
-		msg := arrives(t, cmd)
-		if !r.shows("sending soup.png 40 %") || len(r.room.sent) != 1 || r.room.sent[0] != filepath.Join(home, "soup.png") {
+		msg := finish(t, cmd)
+		if !r.shows("uploading soup.png 40%") || len(r.room.sent) != 1 || r.room.sent[0] != filepath.Join(home, "soup.png") {
 			t.Errorf("sent %q; the screen is\n%s", r.room.sent, r.frame())
 		}
 		r.update(msg)
-		if r.shows("sending") {
+		if r.shows("uploading") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		soup := wire.File{Number: 3, Name: "soup.png", Size: 1_234_567}
@@ -64,14 +64,14 @@ func TestSendAndGetFiles(t *testing.T) {
 		r.typed("/files")
 		r.keys("enter")
 		r.typed("/get 3 /tmp")
-		r.update(arrives(t, r.keys("enter")))
-		if !r.shows("3  soup.png (1.2 MB)") || !r.shows("soup.png is in "+filepath.Join("/tmp", "soup.png")) {
+		r.update(finish(t, r.keys("enter")))
+		if !r.shows("3  soup.png (1.2 MB)") || !r.shows("saved "+filepath.Join("/tmp", "soup.png")) {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		r.room.err = errors.New("the host says: a file has at most 1.0 GiB here")
 		r.typed("/send soup.iso")
-		r.update(arrives(t, r.keys("enter")))
-		if !r.shows("! soup.iso was not sent: the host says: a file has at most 1.0 GiB here") {
+		r.update(finish(t, r.keys("enter")))
+		if !r.shows("! cannot upload soup.iso: the host says: a file has at most 1.0 GiB here") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 	})

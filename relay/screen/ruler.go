@@ -9,33 +9,32 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A ruler measures text in columns, as the terminal at hand does and as the
-// renderer lays it out. Nothing else in this package measures: where wrapping, the
-// cursor and the renderer disagree by one column, the screen is torn.
+// A ruler measures text in columns, as the terminal does and as Bubble Tea's renderer lays
+// it out. Nothing else in this package measures text: if wrapping, the cursor and the
+// renderer disagreed by one column, the screen would be garbled.
 //
-// Text that others wrote goes through show first: what it returns is measured and
-// drawn alike by all three.
+// Text from others goes through show first: all three agree on the width of its result.
 type ruler struct {
 	method     ansi.Method
-	noNewEmoji bool // the terminal measures them in its own way
+	noNewEmoji bool // the terminal gets their width wrong
 }
 
 const (
 	tabStop = 8 // columns, as on every terminal
 
-	// maxChar is how many bytes one character may have. The longest emoji of Unicode
-	// (a kiss, with two colours of skin) has 35; more is no writing but a flood.
+	// maxChar is how many bytes one character may have. The longest emoji of Unicode (a
+	// kiss, with two skin colors) has 35; anything longer is an attack.
 	maxChar = 64
 
 	shy    = 0xad // soft hyphen
 	zwj    = 0x200d
 	vs15   = 0xfe0e // asks for text presentation
 	vs16   = 0xfe0f // asks for emoji presentation
-	noBase = "◌"    // U+25CC, by convention under a mark that stands alone
+	noBase = "◌"    // U+25CC, by convention the base of a mark without one
 )
 
-// first cuts the first character off s, as the reader sees it, with its marks and
-// joiners, and returns how many columns it takes.
+// first returns the first character of s as the reader sees it, with its marks and
+// joiners, and how many columns it takes.
 func (r ruler) first(s string) (char string, columns int) {
 	if c := s[0]; c >= ' ' && c < 0x7f && (len(s) == 1 || s[1] < utf8.RuneSelf) {
 		return s[:1], 1
@@ -46,7 +45,7 @@ func (r ruler) first(s string) (char string, columns int) {
 	return ansi.FirstGraphemeCluster(s, r.method)
 }
 
-// firstRune cuts the first rune off s, with what takes no column behind it: a
+// firstRune returns the first rune of s with those after it that take no column: a
 // terminal that counts code points knows nothing of clusters.
 func (r ruler) firstRune(s string) (char string, columns int) {
 	c, n := utf8.DecodeRuneInString(s)
@@ -61,7 +60,7 @@ func (r ruler) firstRune(s string) (char string, columns int) {
 	return s[:n], columns
 }
 
-// width returns how many columns s takes, which holds no escape sequences.
+// width returns how many columns s takes. It must not contain escape sequences.
 func (r ruler) width(s string) (columns int) {
 	for s != "" {
 		char, n := r.first(s)
@@ -71,7 +70,7 @@ func (r ruler) width(s string) (columns int) {
 	return columns
 }
 
-// cut returns as much of the start of s as fits in so many columns.
+// cut returns the start of s, as much as fits in so many columns.
 func (r ruler) cut(s string, columns int) string {
 	for rest := s; rest != ""; {
 		char, n := r.first(rest)
@@ -83,7 +82,7 @@ func (r ruler) cut(s string, columns int) string {
 	return s
 }
 
-// fit makes s take exactly so many columns: longer text is cut, with an ellipsis.
+// fit pads s to exactly so many columns, or cuts it, with an ellipsis.
 func (r ruler) fit(s string, columns int) string {
 	if columns <= 0 {
 		return ""
@@ -96,13 +95,13 @@ func (r ruler) fit(s string, columns int) string {
 	return s + strings.Repeat(" ", max(columns-w, 0))
 }
 
-// show returns text as it is drawn: tabs are spaces, and nothing is left that the
-// renderer and terminals are known to measure differently, or that does harm.
+// show returns text as it is drawn: with spaces for tabs, and without anything that
+// terminals are known to measure differently from the renderer, or that does harm.
 func (r ruler) show(text string) string {
 	if isPlain(text) {
 		return text
 	}
-	text = r.agreed(norm.NFC.String(text)) // few terminals compose letters
+	text = r.replaceDisputed(norm.NFC.String(text)) // few terminals compose letters
 	var b strings.Builder
 	b.Grow(len(text))
 	column := 0
@@ -115,11 +114,11 @@ func (r ruler) show(text string) string {
 		case char == "\t":
 			n = tabStop - column%tabStop
 			char = strings.Repeat(" ", n)
-		case column == 0 && needsBase(char): // it would go to the margin
+		case column == 0 && needsBase(char): // it would go on the margin
 			b.WriteString(noBase)
 			n = 1
 		}
-		b.WriteString(bounded(char))
+		b.WriteString(shortenChar(char))
 		column += n
 	}
 	return b.String()
@@ -134,28 +133,28 @@ func isPlain(s string) bool {
 	return true
 }
 
-// agreed replaces the runes on whose width terminals do not agree.
-func (r ruler) agreed(text string) string {
+// replaceDisputed replaces or drops the runes on whose width terminals do not agree.
+func (r ruler) replaceDisputed(text string) string {
 	last := rune(0)
 	return strings.Map(func(c rune) rune {
 		switch {
 		case c == '\n' || c == '\t':
 		case unicode.IsControl(c):
-			c = utf8.RuneError // cleaned text has none; words of our own might
+			c = utf8.RuneError // cleaned text has none; our own might
 		case unicode.In(c, unicode.Prepended_Concatenation_Mark, prepended):
-			// It is drawn with what follows, be that our margin, and measured anyhow.
+			// It is drawn as part of the next character, even on our margin, and measured in many ways.
 			c = utf8.RuneError
 		case r.noNewEmoji && unicode.Is(newEmoji, c):
 			c = utf8.RuneError
 		case c == shy: // most terminals show it, the renderer does not
 			return -1
 		case r.method == ansi.WcWidth && (c == vs15 || c == vs16 || c == zwj && !unicode.In(last, unicode.L, unicode.M)):
-			// Without them an emoji is of one rune, or several emoji stand side by
-			// side, and all terminals measure that alike.
+			// Without them an emoji is one rune, or several emoji side by side, which all
+			// terminals measure alike.
 			return -1
 		case r.method == ansi.WcWidth && isSkinTone(c) && unicode.Is(unicode.So, last) && string(last) != noBase:
-			// It takes no columns in kitty and Konsole, which do not say that they count
-			// clusters, and two in others.
+			// Its width is 0 in kitty and Konsole, which do not report that they count
+			// clusters, and 2 in other terminals.
 			return -1
 		}
 		last = c
@@ -165,8 +164,8 @@ func (r ruler) agreed(text string) string {
 
 func isSkinTone(c rune) bool { return c >= 0x1f3fb && c <= 0x1f3ff }
 
-// prepended are the letters that are drawn with what follows them (UAX #29, "Prepend"),
-// which all are of scripts or spellings of the past.
+// prepended are the letters that are drawn as part of the next one (UAX #29, "Prepend").
+// All are of historic scripts or spellings.
 var prepended = &unicode.RangeTable{
 	R16: []unicode.Range16{{0x0d4e, 0x0d4e, 1}},
 	R32: []unicode.Range32{
@@ -175,30 +174,38 @@ var prepended = &unicode.RangeTable{
 	},
 }
 
-// needsBase reports a character that is drawn with the one before it, whatever that is.
+// needsBase reports whether char is drawn as part of the character before it, whatever
+// that is.
 func needsBase(char string) bool {
 	cluster, _ := ansi.FirstGraphemeCluster(" "+char, ansi.GraphemeWidth)
 	return len(cluster) > 1
 }
 
-// bounded returns a character that is too long cut short, and a sign of it.
-func bounded(char string) string {
+// shortenChar cuts a character that is too long, and marks the cut.
+func shortenChar(char string) string {
 	if len(char) <= maxChar {
 		return char
 	}
-	n := maxChar
-	for !utf8.RuneStart(char[n]) {
-		n--
+	return cutBytes(char, maxChar) + string(utf8.RuneError)
+}
+
+// cutBytes returns the start of s, at most so many bytes of it, without splitting a rune.
+func cutBytes(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return char[:n] + string(utf8.RuneError)
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
 }
 
 // A span is text[from:to].
 type span struct{ from, to int }
 
-// wrap cuts text into rows of at most columns: at newlines, between words where
-// that can be, and within them otherwise. The rows hold all of it but the spaces
-// and newlines at which it is cut.
+// wrap cuts text into rows of at most so many columns: at newlines, between words if
+// possible, and within words otherwise. The rows hold all of it except the spaces and
+// newlines at which it is cut.
 func (r ruler) wrap(text string, columns int) (rows []span) {
 	columns = max(columns, 2) // a wide character fits
 	for at := 0; ; {
@@ -219,9 +226,9 @@ func (r ruler) wrap(text string, columns int) (rows []span) {
 	}
 }
 
-// row returns the first row of text[at:end], and where the next one begins.
+// row returns the first row of text[at:end], and where the next one starts.
 func (r ruler) row(text string, at, end, columns int) (row span, next int) {
-	gap := at // the last place, behind at, where the row may end
+	gap := at // the last place after at where the row may end
 	used, spaced, wide := 0, false, false
 	for i := at; i < end; {
 		char, n := r.first(text[i:end])
@@ -241,10 +248,10 @@ func (r ruler) row(text string, at, end, columns int) (row span, next int) {
 	return span{at, end}, end
 }
 
-// skipSpaces returns where the first character of text[i:end] that is no space is.
+// skipSpaces returns where the first character of text[i:end] is that is not a space.
 func (r ruler) skipSpaces(text string, i, end int) int {
 	for i < end && text[i] == ' ' {
-		if char, _ := r.first(text[i:end]); char != " " { // it bears a mark
+		if char, _ := r.first(text[i:end]); char != " " { // it has a mark
 			break
 		}
 		i++
@@ -252,7 +259,7 @@ func (r ruler) skipSpaces(text string, i, end int) int {
 	return i
 }
 
-// lastRune returns the last rune of s, if there is one.
+// lastRune returns the last rune of s; "" if s is empty.
 func lastRune(s string) string {
 	_, n := utf8.DecodeLastRuneInString(s)
 	return s[len(s)-n:]

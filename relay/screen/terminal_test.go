@@ -6,22 +6,22 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// In st the Delete key erases; elsewhere F1 is help.
+// Delete deletes in st, where it sends the sequence that is F1 elsewhere.
 func TestDeleteOfST(t *testing.T) {
 	for terminal, erases := range map[string]bool{"st-256color": true, "st": true, "xterm-256color": false, "": false} {
 		inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 			r.update(tea.EnvMsg{"TERM=" + terminal})
 			r.typed("abc")
 			r.keys("home", "ctrl+a", "f1")
-			if got := r.m.talk.editor.text == "bc"; got != erases || r.m.talk.overlay == nil != erases {
-				t.Errorf("TERM=%s: it erases: %v, want %v", terminal, got, erases)
+			if got := r.m.conversation.composer.editor.text == "bc"; got != erases || r.m.conversation.overlay.isOpen() == erases {
+				t.Errorf("TERM=%s: it deletes: %v, want %v", terminal, got, erases)
 			}
 		})
 	}
 }
 
-// GNU screen does not get what it measures otherwise than all others; tmux, which says
-// that it is screen, does.
+// GNU screen gets no emoji whose width it gets wrong. tmux, whose TERM says screen too, does
+// not get them wrong.
 func TestNewEmojiInScreen(t *testing.T) {
 	for _, test := range []struct {
 		env  tea.EnvMsg

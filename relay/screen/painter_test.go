@@ -14,18 +14,18 @@ import (
 	"chat/relay/text"
 )
 
-// soupTime is when the entries of these tests were said.
+// soupTime is the time of the entries in these tests.
 var soupTime = time.Date(2026, 11, 25, 10, 2, 0, 0, time.UTC)
 
-func testLook(method ansi.Method, columns int) *look {
-	return &look{ruler: ruler{method: method}, columns: columns, us: "bob", zone: time.UTC, palette: paletteFor(nil, colorprofile.ANSI256)}
+func testPainter(method ansi.Method, columns int) *painter {
+	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, palette: paletteFor(nil, colorprofile.ANSI256)}
 }
 
 func entryFrom(nick, text string) entry {
 	return entry{at: soupTime.UnixMilli(), from: nick, text: text}
 }
 
-// ours are the only escape sequences that a row has: styles, and links to the web.
+// ours are the only escape sequences that a row may have: styles and web links.
 var ours = regexp.MustCompile("\x1b\\[[0-9;]*m|\x1b\\]8;(id=[0-9a-f.]+)?;((?i:https?)://[!-~]*)?\x1b\\\\")
 
 func bare(row string) string { return ours.ReplaceAllString(row, "") }
@@ -49,15 +49,15 @@ func TestRows(t *testing.T) {
 		{"several lines", entryFrom("alice", "a\n\nb"), 40, "10:02 alice  a\n\n             b"},
 		{"narrow", entryFrom("alice", "soup is ready for all"), 20, "10:02 alice\n  soup is ready for\n  all"},
 		{"very narrow", entryFrom("alice", "soup"), 4, "10:0\n  so\n  up"},
-		{"an action", entry{at: soupTime.UnixMilli(), kind: done, from: "alice", text: "waves"}, 40, "10:02 * alice waves"},
-		{"private", entry{at: soupTime.UnixMilli(), kind: private, from: "alice", text: "hi"}, 60, "10:02 [alice → you] hi"},
-		{"private from us", entry{at: soupTime.UnixMilli(), kind: private, own: true, from: "bob", to: "alice", text: "hi"}, 60, "10:02 [you → alice] hi"},
-		{"a notice", entry{at: soupTime.UnixMilli(), kind: told, text: "hello"}, 40, "10:02 · hello"},
-		{"an error", entry{at: soupTime.UnixMilli(), kind: complaint, text: "no"}, 40, "10:02 ! no"},
+		{"an action", entry{at: soupTime.UnixMilli(), kind: kindAction, from: "alice", text: "waves"}, 40, "10:02 * alice waves"},
+		{"private", entry{at: soupTime.UnixMilli(), kind: kindPrivate, from: "alice", text: "hi"}, 60, "10:02 [alice → you] hi"},
+		{"private from us", entry{at: soupTime.UnixMilli(), kind: kindPrivate, own: true, from: "bob", to: "alice", text: "hi"}, 60, "10:02 [you → alice] hi"},
+		{"a notice", entry{at: soupTime.UnixMilli(), kind: kindNotice, text: "hello"}, 40, "10:02 · hello"},
+		{"an error", entry{at: soupTime.UnixMilli(), kind: kindError, text: "no"}, 40, "10:02 ! no"},
 		{"the nick of a hostile host", entryFrom(strings.Repeat("x", 4000), "hi"), 80, "10:02 " + strings.Repeat("x", 24) + "  hi"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := bareRows(testLook(ansi.GraphemeWidth, test.columns).rows(&test.entry)); got != test.want {
+			if got := bareRows(testPainter(ansi.GraphemeWidth, test.columns).rows(&test.entry)); got != test.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, test.want)
 			}
 		})
@@ -73,22 +73,22 @@ func FuzzRows(f *testing.F) {
 			return
 		}
 		e := entryFrom(nick, text.CleanLines(s))
-		e.kind, e.calls, e.to = kind(k%(uint8(complaint)+1)), k%2 == 0, nick
+		e.kind, e.highlight, e.to = kind(k%(uint8(kindError)+1)), k%2 == 0, nick
 		for _, method := range methods {
-			l := testLook(method, int(columns))
-			l.us, l.search = nick, text.Clean(search)
+			l := testPainter(method, int(columns))
+			l.nick, l.search = nick, text.Clean(search)
 			checkRows(t, l, &e)
 		}
 	})
 }
 
-func checkRows(t *testing.T, l *look, e *entry) {
+func checkRows(t *testing.T, l *painter, e *entry) {
 	t.Helper()
 	for i, row := range l.rows(e) {
 		plain := bare(row)
 		for _, c := range plain {
 			if c < ' ' || c >= 0x7f && c < 0xa0 {
-				t.Fatalf("row %q has a sequence that is not ours", row)
+				t.Fatalf("row %q has another escape sequence", row)
 			}
 		}
 		if i > 0 && l.columns > 2 && plain != "" && plain[0] != ' ' {
@@ -98,8 +98,8 @@ func checkRows(t *testing.T, l *look, e *entry) {
 		if l.columns >= 4 && w > l.columns {
 			t.Fatalf("row %q has %d columns, want at most %d", row, w, l.columns)
 		}
-		// The renderer, which is given the row with its sequences, sees the same
-		// characters as the terminal, which in the end is given it without.
+		// The renderer gets the row with its sequences, and the terminal in the end without:
+		// both must see the same characters.
 		drawn, content := drawnWidth(l.ruler.method, row)
 		bareDrawn, bareContent := drawnWidth(l.ruler.method, plain)
 		if strings.TrimRight(content, " ") != strings.TrimRight(bareContent, " ") || drawn != bareDrawn && strings.TrimRight(content, " ") == content || drawn > w {
@@ -112,16 +112,16 @@ func TestRowsOfTrickyRunes(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 150 {
 		e := entryFrom("田中", text.CleanLines(randomText(random)+"https://a.b/"+randomText(random)+"田中"+randomText(random)))
-		e.calls = true
+		e.highlight = true
 		for _, method := range methods {
-			l := testLook(method, random.IntN(60))
-			l.us, l.search = "田中", string(tricky[random.IntN(len(tricky))])
+			l := testPainter(method, random.IntN(60))
+			l.nick, l.search = "田中", string(tricky[random.IntN(len(tricky))])
 			checkRows(t, l, &e)
 		}
 	}
 }
 
-// TestRowsOfHostileText draws texts that were made to pass for other entries.
+// TestRowsOfHostileText draws texts that try to pass for other entries.
 func TestRowsOfHostileText(t *testing.T) {
 	fake := "10:02 bob  hi"
 	texts := []string{"\n" + fake, "x\n" + fake + "\n" + fake}
@@ -131,7 +131,7 @@ func TestRowsOfHostileText(t *testing.T) {
 	for _, message := range texts {
 		for columns := 3; columns < 90; columns += 7 {
 			e := entryFrom("alice", text.CleanLines(message))
-			for _, row := range testLook(ansi.GraphemeWidth, columns).rows(&e)[1:] {
+			for _, row := range testPainter(ansi.GraphemeWidth, columns).rows(&e)[1:] {
 				if !strings.HasPrefix(bare(row), " ") && bare(row) != "" {
 					t.Errorf("%q at %d columns has the row %q", message, columns, row)
 				}
@@ -165,20 +165,20 @@ func TestLinkOverRows(t *testing.T) {
 	e := entryFrom("alice", "https://example.org/ä;b/"+strings.Repeat("x", 60))
 	e.serial = 0x2a
 	const open = "\x1b]8;id=2a.0;https://example.org/%C3%A4%3Bb/"
-	rows := testLook(ansi.GraphemeWidth, 60).rows(&e)
+	rows := testPainter(ansi.GraphemeWidth, 60).rows(&e)
 	if len(rows) != 2 || strings.Count(rows[0], open) != 1 || strings.Count(rows[1], open) != 1 {
 		t.Errorf("rows are %q, want %q in both", rows, open)
 	}
 	e.text = "https://example.org/" + strings.Repeat("ä", maxLink/4)
-	if row := testLook(ansi.GraphemeWidth, 60).rows(&e)[0]; strings.Contains(row, "\x1b]8") {
+	if row := testPainter(ansi.GraphemeWidth, 60).rows(&e)[0]; strings.Contains(row, "\x1b]8") {
 		t.Errorf("a link of more than %d bytes was made: %q", maxLink, row)
 	}
 }
 
 func TestHighlights(t *testing.T) {
 	e := entryFrom("alice", "soup, Bob: see http://bob.org/soup, bobby")
-	e.calls = true
-	l := testLook(ansi.GraphemeWidth, 200)
+	e.highlight = true
+	l := testPainter(ansi.GraphemeWidth, 200)
 	l.search = "SOUP"
 	row := l.rows(&e)[0]
 	for _, want := range []string{
@@ -190,8 +190,8 @@ func TestHighlights(t *testing.T) {
 	}
 }
 
-// TestRowsAreQuick draws the largest texts that were made to take long: where the
-// time grows with the square of the length, they take many seconds.
+// TestRowsAreQuick draws large texts that try to be slow: if the time grew with the square
+// of the length, they would take many seconds.
 func TestRowsAreQuick(t *testing.T) {
 	for _, unit := range []string{
 		"a", " ", "\t", "\n", "漢", "https://", "http://x ", "http://x/" + strings.Repeat(")", 1000), "bob ", "://",
@@ -199,8 +199,8 @@ func TestRowsAreQuick(t *testing.T) {
 	} {
 		for _, method := range methods {
 			e := entryFrom("alice", strings.Repeat(unit, maxShown/len(unit)))
-			e.calls = true
-			l := testLook(method, 80)
+			e.highlight = true
+			l := testPainter(method, 80)
 			l.search = "a"
 			start := time.Now()
 			l.rows(&e)
@@ -214,7 +214,7 @@ func TestRowsAreQuick(t *testing.T) {
 func BenchmarkRows(b *testing.B) {
 	for _, text := range []string{"The soup is ready, and whoever is late gets none of it, as usual", "see https://example.org/soup", "Суп готов, а кто опоздает"} {
 		b.Run(fmt.Sprintf("%.8s", text), func(b *testing.B) {
-			e, l := entryFrom("alice", text), testLook(ansi.WcWidth, 100)
+			e, l := entryFrom("alice", text), testPainter(ansi.WcWidth, 100)
 			b.ReportAllocs()
 			for range b.N {
 				l.rows(&e)

@@ -15,12 +15,12 @@ import (
 
 var methods = []ansi.Method{ansi.WcWidth, ansi.GraphemeWidth}
 
-// hostile are texts that are known to tear screens.
+// hostile are texts that are known to garble screens.
 var hostile = map[string]string{
 	"marks":            "a" + strings.Repeat("\u0301", 4000),
 	"mark first":       "\u0301abc\n\u0903def",
 	"emoji joined":     "family 👨‍👩‍👧‍👦 and 🏃🏽‍♂️ and ❤️ and 1️⃣ and 🇩🇪🇫🇷",
-	"joined for ever":  strings.Repeat("👩‍", 2000) + "👩",
+	"endless joiners":  strings.Repeat("👩‍", 2000) + "👩",
 	"zero width":       strings.Repeat("a\u200b\u200d\u2060\ufeff", 500),
 	"right to left":    "שלום עולם مرحبا بالعالم abc",
 	"overrides":        "\u202eabc\u2066def\u2069",
@@ -47,8 +47,8 @@ func eachHostile(add func(string)) {
 	}
 }
 
-// drawnWidth draws a row as the renderer does, and returns how far right it goes and
-// what its cells hold.
+// drawnWidth draws a row as the renderer does, and returns its width and the content of its
+// cells.
 func drawnWidth(method ansi.Method, row string) (columns int, content string) {
 	screen := uv.NewScreenBuffer(method.StringWidth(row)+20, 1)
 	screen.Method = method
@@ -85,7 +85,7 @@ func checkWrap(t *testing.T, r ruler, text string, columns int) {
 	t.Helper()
 	text = r.show(text)
 	if again := r.show(text); again != text {
-		t.Fatalf("%v: show of what is shown: %q, want %q", r, again, text)
+		t.Fatalf("%v: show(show(text)) is %q, want %q", r, again, text)
 	}
 	at := 0
 	for _, row := range r.wrap(text, columns) {
@@ -108,7 +108,7 @@ func checkWrap(t *testing.T, r ruler, text string, columns int) {
 			}
 			rest = rest[len(char):]
 		}
-		// As it stands on the screen, behind a margin.
+		// On the screen it is drawn after a margin.
 		drawn, content := drawnWidth(r.method, " "+s)
 		if want := strings.TrimRight(" "+s, " "); content != want || drawn > 1+w || s != "" && !strings.HasSuffix(s, " ") && drawn != 1+w {
 			t.Fatalf("%v: %q measures %d and is drawn as %q in %d", r, s, w, content, drawn-1)
@@ -202,7 +202,7 @@ func BenchmarkWrap(b *testing.B) {
 	}
 }
 
-// tricky are runes that go together in one character, or are measured unlike others.
+// tricky are runes that join into one character, or have an unusual width.
 var tricky = []rune("ab  \n\t漢字。가각é\u0301\u0308\u20e3\u200d\u200d\u200c\ufe0e\ufe0f👩❤👍\U0001f3fd♂🇩🇪1#" +
 	"कषस\u094d\u094d\u0903\u0947\u093fمر\u064b\u0600\u06dd\u070f\u0d4e\u0e33ำ\u302e\u302a\uff9e\uff76" +
 	"\u1031\u102c\u1000\u17d2\u1780\u200b\u202e\u2066\ufeff\u00ad\x1b\x07\u009b\U000e0041\U0001f1e6\u2028—─·→…ﷺ\u0f71\u0f72\u0f80")
@@ -225,14 +225,14 @@ func TestWrapOfTrickyRunes(t *testing.T) {
 	}
 }
 
-// TestPrepended holds the list of letters that go with what follows to what the
-// renderer takes for a character.
+// TestPrepended checks the list of prepended letters against the renderer's idea of a
+// character.
 func TestPrepended(t *testing.T) {
 	r := ruler{method: ansi.GraphemeWidth}
-	for c := rune(0xa0); c <= 0x1ffff; c++ { // behind are ideographs
+	for c := rune(0xa0); c <= 0x1ffff; c++ { // after that come ideographs
 		if s := string(c); utf8.ValidRune(c) && text.Clean(s) == s {
 			if char, _ := r.first(r.show(s) + "x"); strings.HasSuffix(char, "x") {
-				t.Errorf("%U is drawn with what follows it", c)
+				t.Errorf("%U is drawn as part of the next character", c)
 			}
 		}
 	}

@@ -1,0 +1,144 @@
+package screen
+
+import (
+	"fmt"
+	"strings"
+
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// A composer is the message being written, with completion, the input history and pastes.
+type composer struct {
+	editor    editor
+	completer completer
+	search    historySearch
+	paste     *paste // waits for the person's decision; nil: none
+}
+
+const (
+	// The hint shows how much is left of a message from so many bytes and lines on.
+	countBytesFrom = wire.MessageBytes - 500
+	countLinesFrom = wire.MessageLines - 10
+)
+
+func newComposer(r ruler, operator bool) composer {
+	return composer{editor: editor{ruler: r, limit: wire.MessageBytes}, completer: completer{operator: operator}}
+}
+
+// hint returns the row shown above the input; "": none.
+func (c *composer) hint() string {
+	written := c.editor.text
+	lines := 1 + strings.Count(written, "\n")
+	switch choices := c.completer.choices(); {
+	case c.paste != nil:
+		return c.paste.question()
+	case c.search.active:
+		return c.search.hint()
+	case choices != "":
+		return choices
+	case len(written) > countBytesFrom:
+		return wire.Counted(wire.MessageBytes-len(written), "byte", "bytes") + " left"
+	case lines > wire.MessageLines:
+		return wire.Counted(lines-wire.MessageLines, "line", "lines") + " too many"
+	case lines > countLinesFrom:
+		return wire.Counted(wire.MessageLines-lines, "line", "lines") + " left"
+	default:
+		return commandHint(written, c.completer.operator)
+	}
+}
+
+// insertPaste inserts a pasted block into the message. If it does not fit, it waits for a
+// decision. It returns why the block was dropped; "": it was not.
+func (c *composer) insertPaste(block string) string {
+	c.completer.stop()
+	c.search = historySearch{}
+	block = text.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
+	switch {
+	case block == "":
+	case c.paste != nil:
+		return "decide on the first paste before the next"
+	case len(c.editor.text)+len(block) <= c.editor.limit && !tooManyLines(c.editor.text+block):
+		c.editor.insert(block)
+	default:
+		c.paste = &paste{messages: splitPaste(block), lines: 1 + strings.Count(block, "\n")}
+	}
+	return ""
+}
+
+// A paste is a pasted block that is more than one message, until the person has decided
+// what to do with it.
+type paste struct {
+	messages []string // that it would be sent as
+	lines    int
+}
+
+// question asks what to do with the paste.
+func (p *paste) question() string {
+	size := 0
+	for _, message := range p.messages {
+		size += len(message)
+	}
+	return fmt.Sprintf("Enter: send %d messages (%s, %d KiB) · Esc: drop the paste", len(p.messages), wire.Counted(p.lines, "line", "lines"), (size+1023)>>10)
+}
+
+// splitPaste splits a block into messages, between lines if possible.
+func splitPaste(block string) (messages []string) {
+	const most = wire.MessageBytes
+	var lines []string
+	size := 0
+	flush := func() {
+		if message := strings.Trim(strings.Join(lines, "\n"), "\n"); message != "" {
+			messages = append(messages, message)
+		}
+		lines, size = nil, 0
+	}
+	for line := range strings.SplitSeq(block, "\n") {
+		for {
+			part := cutBytes(line, most)
+			if len(lines) >= wire.MessageLines || size+len(part) > most {
+				flush()
+			}
+			lines = append(lines, part)
+			size += len(part) + 1
+			if line = line[len(part):]; line == "" {
+				break
+			}
+		}
+	}
+	flush()
+	return messages
+}
+
+// tooManyLines reports whether message has more lines than a message can have.
+func tooManyLines(message string) bool { return strings.Count(message, "\n") >= wire.MessageLines }
+
+var tooManyLinesError = fmt.Sprintf("not sent: a message can have at most %d lines", wire.MessageLines)
+
+// requestOf returns the request that sends typed, a message or a command of the host, and
+// how it is shown until the host acknowledges it. A request without a text is not sent.
+func requestOf(typed string) (wire.Request, entry) {
+	name, rest, isCommand := parseTyped(typed)
+	if !isCommand {
+		message := text.CleanLines(rest)
+		return wire.Request{Type: wire.TypeSay, Text: message}, entry{kind: kindMessage, text: message}
+	}
+	rest = text.CleanLines(strings.TrimSpace(rest))
+	to, message, _ := strings.Cut(rest, " ")
+	switch message = strings.TrimSpace(message); {
+	case name == "me" && rest != "":
+		return wire.Request{Type: name, Text: rest}, entry{kind: kindAction, text: rest}
+	case name == "msg" && message != "":
+		return wire.Request{Type: name, To: to, Text: message}, entry{kind: kindPrivate, to: to, text: message}
+	}
+	line := text.Clean(strings.ReplaceAll(typed, "\n", " "))
+	return wire.Request{Type: "command", Text: line}, entry{kind: kindNotice}
+}
+
+// escapeSlash returns the input that sends message: a slash at its start is doubled.
+func escapeSlash(message string) string {
+	if strings.HasPrefix(message, "/") {
+		return "/" + message
+	}
+	return message
+}

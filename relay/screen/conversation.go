@@ -1,0 +1,484 @@
+package screen
+
+import (
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/client"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// A conversation is the screen in a room: it shows the room's events and sends the
+// person's messages and commands. Bubble Tea's event loop owns it; the tea.Cmds that it
+// returns run in goroutines of their own and use only its fixed fields.
+type conversation struct {
+	// Fixed.
+	m    *model // the screen that shows it
+	room Room
+
+	// The room as the host last described it.
+	title, topic   string
+	nick, clientID string // ours
+	operator       bool   // we host the room
+	members        members
+
+	// The connection.
+	addr    string    // of the host; "": it is this program
+	next    uint64    // ID of the first event that was not in the room when we joined
+	resumed bool      // it was lost before
+	lost    error     // why there is none; nil: there is one
+	retryAt time.Time // when the next attempt is made
+
+	// What is shown.
+	transcript  transcript
+	view        view
+	history     history
+	search      search
+	overlay     overlay
+	flash       string    // a short message in the status line, until the next key
+	greeted     bool      // the greeting was shown
+	replyTo     string    // who sent the last private message
+	lastAlert   time.Time // when the terminal rang last
+	leaveAsked  time.Time // when the person last asked to leave, and was warned
+	tickStarted bool      // a tick will come
+
+	// What the person does.
+	composer  composer
+	outbox    outbox
+	transfers transfers
+}
+
+const (
+	// alertInterval is the shortest time between two alerts.
+	alertInterval = 5 * time.Second
+
+	// leaveWithin is how soon after the first the second Ctrl-C leaves.
+	leaveWithin = 3 * time.Second
+
+	// A host can send titles and topics of any length, and each frame draws them. These are
+	// more than an honest host allows, in bytes.
+	maxTitle, maxTopic = 400, 1 << 10
+)
+
+func newConversation(m *model, room Room, place Place) *conversation {
+	c := &conversation{m: m, room: room, addr: place.Addr, title: cutBytes(place.Title, maxTitle), operator: m.opts.Hosting}
+	c.view = newView()
+	c.history.c, c.search.c = c, c
+	c.composer = newComposer(m.ruler, c.operator)
+	c.outbox.room = room
+	return c
+}
+
+// --- events from the room ------------------------------------------------------------
+
+// roomEvents are events that came within one frame.
+type roomEvents struct {
+	events []client.Event
+	closed bool // there will be no more
+}
+
+// tick redraws what depends on the time.
+type tick struct{}
+
+// waitForEvents returns a command that waits for an event, and then collects those that
+// come until the frame ends, since they cannot be seen sooner. While they are few it
+// sleeps through the frame instead of waking for each. In a flood it receives them as they
+// come, as the room blocks when its channel is full.
+func (c *conversation) waitForEvents() tea.Cmd {
+	frameEnd := time.Now().Add(frameTime)
+	return func() tea.Msg {
+		events := c.room.Events()
+		var batch roomEvents
+		select {
+		case e, ok := <-events:
+			batch.add(e, ok)
+		case <-c.m.ctx.Done():
+			return nil
+		}
+		if len(events) < cap(events)/2 {
+			time.Sleep(time.Until(frameEnd))
+			if n := len(events); n < cap(events) {
+				for range n {
+					batch.add(<-events, true)
+				}
+				return batch
+			}
+			frameEnd = time.Now().Add(frameTime)
+		}
+		for late := time.After(time.Until(frameEnd)); !batch.closed; {
+			select {
+			case e, ok := <-events:
+				batch.add(e, ok)
+			case <-late:
+				return batch
+			}
+		}
+		return batch
+	}
+}
+
+// add adds the result of a receive.
+func (b *roomEvents) add(e client.Event, ok bool) {
+	if b.closed = !ok; ok {
+		b.events = append(b.events, e)
+	}
+}
+
+// update handles a message of Bubble Tea's, and ticks while something on the screen
+// depends on the time.
+func (c *conversation) update(msg tea.Msg) tea.Cmd {
+	var cmd tea.Cmd
+	switch msg := msg.(type) {
+	case tick:
+		c.tickStarted = false
+		c.greet() // a backlog would have come within a second
+	case roomEvents:
+		cmd = c.receive(msg)
+	case transferDone:
+		c.transfers.remove(msg.transfer)
+		if msg.text != "" {
+			c.show(msg.kind, msg.text)
+		}
+	case tea.KeyPressMsg:
+		c.flash = ""
+		cmd = pressKey(c, msg)
+	case tea.PasteMsg:
+		if refused := c.composer.insertPaste(msg.Content); refused != "" {
+			c.flash = refused
+		}
+	case tea.MouseWheelMsg:
+		switch msg.Button {
+		case tea.MouseWheelUp:
+			c.scroll(-wheelRows)
+		case tea.MouseWheelDown:
+			c.scroll(wheelRows)
+		}
+	}
+	if !c.tickStarted && (c.lost != nil || len(c.outbox.items) > 0 || len(c.transfers.running) > 0 || !c.greeted) {
+		c.tickStarted = true
+		cmd = tea.Batch(cmd, tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} }))
+	}
+	return cmd
+}
+
+// receive handles events from the room, sends what can be sent now, alerts the person if
+// they were mentioned, and waits for more.
+func (c *conversation) receive(batch roomEvents) tea.Cmd {
+	var cmds []tea.Cmd
+	var mention *entry
+	for _, e := range batch.events {
+		switch e := e.(type) {
+		case client.Connected:
+			c.connected(e)
+		case client.Disconnected:
+			c.history.requestLost()
+			c.search.requestLost()
+			c.lost, c.retryAt = e.Err, time.Now().Add(e.RetryIn)
+		case client.Received:
+			if n := c.handle(&e); n != nil && n.highlight && !e.Past {
+				mention = n
+			}
+		}
+	}
+	c.flush()
+	if mention != nil && !c.m.opts.Quiet && !c.m.isWatched() && time.Since(c.lastAlert) > alertInterval {
+		c.lastAlert = time.Now()
+		cmds = append(cmds, alert(mention.from, mention.text))
+	}
+	if batch.closed {
+		c.m.err = c.room.Err()
+		return tea.Sequence(append(cmds, c.m.quit())...)
+	}
+	return tea.Batch(append(cmds, c.waitForEvents())...)
+}
+
+// connected takes over the state of the room from the host's welcome.
+func (c *conversation) connected(e client.Connected) {
+	w := &e.Welcome
+	c.lost, c.resumed, c.addr, c.next = nil, e.Resumed, e.Addr, w.Next
+	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
+	c.nick, c.clientID = cutNick(w.Nick), w.Client
+	c.members.reset(w)
+	c.members.addSelf(c.nick, c.operator)
+	for _, message := range c.outbox.dropSettled() {
+		c.addEntry(message, false)
+	}
+	if e.NewRoom {
+		c.show(kindEvent, "the host was restarted; the room starts empty")
+		c.history.newRoom()
+	}
+	if w.Next <= 1 { // there is no backlog
+		c.greet()
+	}
+}
+
+// greet shows, below the backlog, how others can join, who we are and where help is.
+func (c *conversation) greet() {
+	if c.greeted || c.nick == "" {
+		return
+	}
+	c.greeted = true
+	if c.operator {
+		inv := c.invitation()
+		c.show(kindNotice, "the room is open; others can join with\n"+strings.Join(inv.ways(), "\n"))
+	}
+	c.show(kindNotice, "you are "+c.nick+"; /help shows keys and commands")
+	if c.topic != "" {
+		c.show(kindNotice, "the topic is: "+c.topic)
+	}
+}
+
+// handle handles an event from the host. It returns the entry that it became, or nil.
+func (c *conversation) handle(e *client.Received) *entry {
+	if e.ID >= c.next {
+		c.greet()
+	} else if e.ID+1 == c.next { // the last of the backlog
+		defer c.greet()
+	}
+	switch e.Type {
+	case wire.TypeHistory:
+		if e.Text != "" {
+			c.search.answered(e)
+			return nil
+		}
+		if e.Before > 0 { // otherwise it answers a typed /history, and is shown
+			c.history.answered(e)
+			return nil
+		}
+	case wire.TypeNick, wire.TypeJoin, wire.TypeLeave, wire.TypeTopic:
+		if !e.Past { // the welcome is newer
+			c.track(e)
+		}
+	case wire.TypeError:
+		if e.Waits() {
+			c.hold(e)
+			return nil
+		}
+		if e.Code == wire.CodeNotRead { // it answers every request for history
+			c.history.requestLost()
+			c.search.requestLost()
+		}
+		if typed, ok := c.outbox.reject(e); ok {
+			c.giveBack(typed)
+		}
+	case wire.TypeBye:
+		if e.Code.Final() {
+			return nil // Room.Err returns the reason
+		}
+	}
+	if e.Own && e.Seq > 0 {
+		c.outbox.acknowledge(e.Seq)
+	}
+	n, ok := c.transcript.entryOf(&e.Event, e.Own, c.nick)
+	if !ok {
+		return nil
+	}
+	if n.kind.isMessage() {
+		c.members.noteSpeaker(n.from)
+		c.record(&e.Event, e.Past)
+	}
+	if n.kind == kindPrivate && !e.Own {
+		c.replyTo = n.from
+	}
+	c.addEntry(n, e.Past && !c.resumed)
+	return &n
+}
+
+// track applies an event to the state of the room.
+func (c *conversation) track(e *client.Received) {
+	switch e.Type {
+	case wire.TypeNick:
+		c.members.rename(e.From, e.Nick)
+		if e.Own {
+			c.nick = cutNick(e.Nick)
+		}
+	case wire.TypeJoin:
+		c.members.join(&e.Event)
+	case wire.TypeLeave:
+		c.members.leave(&e.Event)
+	case wire.TypeTopic:
+		c.topic = cutBytes(text.Clean(e.Text), maxTopic)
+	}
+}
+
+// hold shows, once, that the host cannot store our messages at the moment.
+func (c *conversation) hold(e *client.Received) {
+	if c.outbox.hold(e.Seq) {
+		reason, _, _ := strings.Cut(e.Text, ";")
+		c.show(kindError, reason+"; your messages are kept and will be resent")
+	}
+}
+
+// record logs a message, if the options ask for it. The backlog is not ours to log.
+func (c *conversation) record(e *wire.Event, past bool) {
+	if c.m.opts.Record == nil || past && !c.resumed {
+		return
+	}
+	if err := c.m.opts.Record(*e, wire.Viewer{Zone: time.Local, Nick: c.nick}); err != nil {
+		c.show(kindError, err.Error())
+	}
+}
+
+// --- the transcript --------------------------------------------------------------------
+
+// addEntry adds an entry at the end of the transcript. One of the backlog is not unread.
+func (c *conversation) addEntry(n entry, backlog bool) {
+	dropped, added := c.transcript.add(n)
+	if dropped > 0 {
+		c.view.entriesDropped(dropped)
+		c.search.entriesDropped(dropped)
+		c.history.entriesDropped(dropped)
+	}
+	if added {
+		unread := n.kind.isMessage() && !n.own && !backlog && (!c.m.isWatched() || !c.view.following)
+		c.view.entryAdded(&c.transcript, unread)
+	}
+}
+
+// show adds a line of this program's to the transcript.
+func (c *conversation) show(k kind, message string) {
+	c.addEntry(entry{at: time.Now().UnixMilli(), kind: k, text: text.CleanLines(shorten(message))}, false)
+}
+
+// prepend puts older entries before the others, and returns how many.
+func (c *conversation) prepend(older []entry) int {
+	n := c.transcript.prepend(older)
+	c.view.entriesPrepended(n)
+	c.search.entriesPrepended(n)
+	return n
+}
+
+// oldestID returns the ID of the oldest event in the transcript, or of the first to come.
+func (c *conversation) oldestID() uint64 {
+	if id := c.transcript.firstID(); id > 0 {
+		return id
+	}
+	return c.next
+}
+
+// markRead marks the end of the transcript as read, if it is shown. It is called when the
+// window loses the focus: later messages are unread.
+func (c *conversation) markRead() {
+	if c.view.following {
+		c.view.clearUnread()
+	}
+}
+
+// scroll scrolls the transcript, up if rows is negative, and loads older messages at the
+// top.
+func (c *conversation) scroll(rows int) {
+	f := newFrame(c)
+	c.view.scroll(f.painter, &c.transcript, f.height, rows)
+	if c.view.atTop() {
+		c.history.request(historyPage)
+	}
+}
+
+// goToTop shows the first entry, and loads older messages.
+func (c *conversation) goToTop() {
+	c.view.toTop()
+	c.history.request(historyPage)
+}
+
+// goToEntry shows entry i in the middle.
+func (c *conversation) goToEntry(i int) {
+	f := newFrame(c)
+	c.view.toEntry(f.painter, &c.transcript, f.height, i)
+}
+
+func (c *conversation) draw() (rows []string, cursor *tea.Cursor) { return newFrame(c).draw() }
+
+// farewell returns the last rows of the transcript, to be left on the terminal.
+func (c *conversation) farewell() string {
+	c.search.stop()
+	c.view.toEnd()
+	c.view.clearUnread()
+	return newFrame(c).farewell()
+}
+
+// --- sending ---------------------------------------------------------------------------
+
+// submit carries out the command or sends the message in the editor.
+func (c *conversation) submit() tea.Cmd {
+	typed := c.composer.editor.text
+	if strings.TrimSpace(typed) == "" {
+		return nil
+	}
+	c.view.clearUnread()
+	c.composer.editor.sent()
+	name, rest, isCommand := parseTyped(typed)
+	if isCommand {
+		if run := commandHere(name); run != nil {
+			return run(c, strings.TrimSpace(rest))
+		}
+	}
+	c.send(typed)
+	c.view.toEnd()
+	return nil
+}
+
+// send sends a message or a command to the host as soon as it keeps up.
+func (c *conversation) send(typed string) {
+	r, n := requestOf(typed)
+	if r.Text == "" {
+		return
+	}
+	if tooManyLines(r.Text) {
+		c.show(kindError, tooManyLinesError)
+		c.giveBack(typed)
+		return
+	}
+	n.at, n.from, n.own = time.Now().UnixMilli(), c.nick, true
+	c.outbox.add(r, n, typed)
+	c.flush()
+}
+
+// sendPaste sends a large paste as several messages.
+func (c *conversation) sendPaste() {
+	for _, message := range c.composer.paste.messages {
+		c.send(escapeSlash(message))
+	}
+	c.view.toEnd()
+}
+
+// flush passes messages of the outbox to the room, as many as it accepts.
+func (c *conversation) flush() {
+	for _, failed := range c.outbox.flush(c.m.ctx) {
+		if c.m.ctx.Err() == nil {
+			c.show(kindError, "not sent: "+failed.err.Error())
+		}
+		c.giveBack(failed.typed)
+	}
+}
+
+// giveBack puts text that was not sent into the input history, so that the message being
+// written is not disturbed.
+func (c *conversation) giveBack(typed string) {
+	c.composer.editor.addHistory(typed)
+	c.flash = "not sent; ↑ brings it back"
+}
+
+// pending returns how many messages would be lost by leaving now. Those that were sent a
+// moment ago over a working connection are not counted.
+func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
+
+// --- for frames and overlays -------------------------------------------------------------
+
+// painter returns a painter for so many columns.
+func (c *conversation) painter(columns int) *painter {
+	return &painter{
+		ruler: c.m.ruler, columns: columns, zone: time.Local, palette: c.m.palette, nick: c.nick, search: c.search.words,
+	}
+}
+
+// invitation returns how others can join.
+func (c *conversation) invitation() invitation {
+	inv := invitation{addrs: c.m.opts.Addrs, page: !c.m.opts.NoPage, discovered: !c.operator || c.m.opts.Discovered}
+	if !c.operator && c.addr != "" {
+		inv.addrs = []string{c.addr}
+	}
+	return inv
+}

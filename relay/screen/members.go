@@ -1,0 +1,207 @@
+package screen
+
+import (
+	"slices"
+	"strings"
+
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// members are the members of the room, as far as the host has named them. They are owned
+// by Bubble Tea's event loop.
+//
+// A host may name any number in one event, or one after the other. Each event costs time
+// in proportion to the nicks in it, and the list is put in order only when it is shown: a
+// frame after a change costs time in proportion to its length, and any other frame in
+// proportion to the rows drawn.
+type members struct {
+	byNick map[string]*member
+	sorted []*member // in order; those who left since stay until the next call of list
+	joined []*member // since then
+	left   bool      // there are some who left among sorted and joined
+
+	unnamed  int      // how many more there are
+	speakers []string // who sent the last messages, the last first
+	visible  bool     // beside the transcript
+}
+
+// A member is one entry of the list.
+type member struct {
+	nick   string
+	folded string // for the order
+	host   bool
+	gone   bool // left, or has another nick
+}
+
+const (
+	// maxMembers is how many members are known by nick; the others are counted.
+	maxMembers = 10_000
+
+	// maxSpeakers is how many of the last speakers Tab offers first.
+	maxSpeakers = 50
+)
+
+// cutNick returns a nick in no more bytes than an honest host allows.
+func cutNick(nick string) string { return cutBytes(nick, text.MaxNickBytes) }
+
+func (ms *members) toggle() { ms.visible = !ms.visible }
+
+// reset takes the members over from a welcome.
+func (ms *members) reset(w *wire.Event) {
+	ms.byNick, ms.unnamed = make(map[string]*member, min(len(w.Members), maxMembers)), 0
+	ms.sorted, ms.joined, ms.left = nil, nil, false
+	ms.join(w)
+	for _, nick := range w.Hosts {
+		if m := ms.byNick[cutNick(nick)]; m != nil {
+			m.host = true
+		}
+	}
+}
+
+// join adds the members that e names, and counts those it does not.
+func (ms *members) join(e *wire.Event) {
+	ms.unnamed += max(e.Count-len(e.Members), 0)
+	for _, nick := range e.Members {
+		nick = cutNick(nick)
+		switch {
+		case ms.byNick[nick] != nil:
+		case len(ms.byNick) >= maxMembers:
+			ms.unnamed++
+		default:
+			ms.add(nick, false)
+		}
+	}
+}
+
+// leave removes the members that e names, and counts those it does not.
+func (ms *members) leave(e *wire.Event) {
+	ms.unnamed -= max(e.Count-len(e.Members), 0)
+	for _, nick := range e.Members {
+		if m := ms.byNick[cutNick(nick)]; m != nil {
+			ms.remove(m)
+		} else {
+			ms.unnamed--
+		}
+	}
+	ms.unnamed = max(ms.unnamed, 0)
+}
+
+// addSelf adds our own nick.
+func (ms *members) addSelf(nick string, host bool) {
+	if m := ms.byNick[nick]; m != nil {
+		m.host = host
+	} else {
+		ms.add(nick, host)
+	}
+}
+
+func (ms *members) rename(from, to string) {
+	from, to = cutNick(from), cutNick(to)
+	if m := ms.byNick[from]; m != nil {
+		ms.remove(m)
+		if other := ms.byNick[to]; other != nil {
+			ms.remove(other)
+		}
+		ms.add(to, m.host)
+	}
+	if i := slices.Index(ms.speakers, from); i >= 0 {
+		ms.speakers[i] = to
+	}
+}
+
+// add adds a nick that is not among the members.
+func (ms *members) add(nick string, host bool) {
+	m := &member{nick: nick, folded: strings.ToLower(nick), host: host}
+	ms.byNick[nick] = m
+	ms.joined = append(ms.joined, m)
+}
+
+func (ms *members) remove(m *member) {
+	delete(ms.byNick, m.nick)
+	m.gone, ms.left = true, true
+}
+
+// noteSpeaker notes who sent the last message.
+func (ms *members) noteSpeaker(nick string) {
+	if len(ms.speakers) > 0 && ms.speakers[0] == nick {
+		return
+	}
+	ms.speakers = slices.DeleteFunc(ms.speakers, func(other string) bool { return other == nick })
+	ms.speakers = slices.Insert(ms.speakers, 0, nick)
+	ms.speakers = ms.speakers[:min(len(ms.speakers), maxSpeakers)]
+}
+
+// count returns how many members there are.
+func (ms *members) count() int { return len(ms.byNick) + ms.unnamed }
+
+// list returns the members known by nick, in order.
+func (ms *members) list() []*member {
+	if ms.left {
+		gone := func(m *member) bool { return m.gone }
+		ms.sorted, ms.joined, ms.left = slices.DeleteFunc(ms.sorted, gone), slices.DeleteFunc(ms.joined, gone), false
+	}
+	if len(ms.joined) > 0 {
+		slices.SortFunc(ms.joined, (*member).compare)
+		ms.sorted, ms.joined = merge(ms.sorted, ms.joined), nil
+	}
+	return ms.sorted
+}
+
+func (m *member) compare(other *member) int { return strings.Compare(m.folded, other.folded) }
+
+// merge merges two lists that are in order.
+func merge(a, b []*member) []*member {
+	if len(a) == 0 {
+		return b
+	}
+	merged := make([]*member, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if b[0].compare(a[0]) < 0 {
+			merged, b = append(merged, b[0]), b[1:]
+		} else {
+			merged, a = append(merged, a[0]), a[1:]
+		}
+	}
+	return append(append(merged, a...), b...)
+}
+
+// recent returns the nicks of the members but us, those of the last speakers first.
+func (ms *members) recent(us string) []string {
+	nicks := make([]string, 0, len(ms.byNick))
+	listed := map[string]bool{us: true}
+	for _, nick := range ms.speakers {
+		if ms.byNick[nick] != nil && !listed[nick] {
+			listed[nick] = true
+			nicks = append(nicks, nick)
+		}
+	}
+	for _, m := range ms.list() {
+		if !listed[m.nick] {
+			nicks = append(nicks, m.nick)
+		}
+	}
+	return nicks
+}
+
+// draw draws the list in exactly so many rows.
+func (ms *members) draw(p *painter, rows int) []string {
+	drawn := make([]string, 0, max(rows, 0))
+	for _, m := range ms.list() {
+		if len(drawn) >= rows || len(drawn) == rows-1 && ms.count() > rows {
+			break
+		}
+		shown := p.drawnNick(m.nick)
+		if m.host {
+			shown += " (host)"
+		}
+		drawn = append(drawn, p.palette.styleOf(m.nick).draw(p.ruler.fit(shown, p.columns)))
+	}
+	if more := ms.count() - len(drawn); more > 0 && len(drawn) < rows {
+		drawn = append(drawn, dimStyle.draw(p.ruler.fit(wire.Counted(more, "more", "more"), p.columns)))
+	}
+	for len(drawn) < rows {
+		drawn = append(drawn, strings.Repeat(" ", max(p.columns, 0)))
+	}
+	return drawn
+}

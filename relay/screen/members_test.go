@@ -1,0 +1,171 @@
+package screen
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/client"
+	"chat/relay/wire"
+)
+
+func crowd(n int) (nicks []string) {
+	for i := range n {
+		nicks = append(nicks, fmt.Sprint("n", i))
+	}
+	return nicks
+}
+
+func nicksOf(list []*member) (nicks []string) {
+	for _, m := range list {
+		nicks = append(nicks, m.nick)
+	}
+	return nicks
+}
+
+func TestMembers(t *testing.T) {
+	var ms members
+	want := func(count int, nicks ...string) {
+		t.Helper()
+		if got := nicksOf(ms.list()); ms.count() != count || !slices.Equal(got, nicks) {
+			t.Errorf("%d members, by nick %q; want %d, %q", ms.count(), got, count, nicks)
+		}
+	}
+	ms.reset(&wire.Event{Members: []string{"carol", "Bob"}, Hosts: []string{"carol", "zoe"}, Count: 5})
+	ms.addSelf("alice", false)
+	want(6, "alice", "Bob", "carol")
+	if !ms.byNick["carol"].host || ms.byNick["Bob"].host {
+		t.Error("carol is the host, Bob is not")
+	}
+	ms.join(&wire.Event{Members: []string{"dave", "Bob"}})
+	want(7, "alice", "Bob", "carol", "dave")
+	ms.join(&wire.Event{Members: []string{"erin"}, Count: 10})
+	want(17, "alice", "Bob", "carol", "dave", "erin")
+	ms.leave(&wire.Event{Members: []string{"Bob", "frank"}, Count: 4})
+	want(13, "alice", "carol", "dave", "erin")
+	ms.rename("carol", "Adam")
+	want(13, "Adam", "alice", "dave", "erin")
+	if !ms.byNick["Adam"].host {
+		t.Error("the host is not the host any more under another nick")
+	}
+	ms.leave(&wire.Event{Count: 1000})
+	want(4, "Adam", "alice", "dave", "erin")
+}
+
+// However members join, leave and change their nicks between two calls of list, it returns
+// them all, in order.
+func TestMembersRandomly(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var ms members
+	ms.reset(&wire.Event{})
+	present := make(map[string]bool)
+	for range 5_000 {
+		nick, other := fmt.Sprint("n", random.IntN(40)), fmt.Sprint("N", random.IntN(40))
+		switch random.IntN(4) {
+		case 0:
+			ms.join(&wire.Event{Members: []string{nick, other}})
+			present[nick], present[other] = true, true
+		case 1:
+			if present[nick] {
+				ms.leave(&wire.Event{Members: []string{nick}})
+				delete(present, nick)
+			}
+		case 2:
+			if ms.rename(nick, other); present[nick] {
+				delete(present, nick)
+				present[other] = true
+			}
+		default:
+			want := slices.Sorted(maps.Keys(present))
+			got := nicksOf(ms.list())
+			if inOrder := slices.IsSortedFunc(ms.list(), (*member).compare); !inOrder || !slices.Equal(slices.Sorted(slices.Values(got)), want) || ms.count() != len(want) {
+				t.Fatalf("got %q, in order: %v; want %q", got, inOrder, want)
+			}
+		}
+	}
+}
+
+// However many a host names, only so many are known by nick; the others are counted.
+func TestMembersAreBounded(t *testing.T) {
+	all := crowd(100_000)
+	var ms members
+	ms.reset(&wire.Event{Members: all, Hosts: all, Count: len(all)})
+	if len(ms.byNick) != maxMembers || ms.count() != len(all) {
+		t.Errorf("%d are known of %d, want %d of %d", len(ms.byNick), ms.count(), maxMembers, len(all))
+	}
+	ms.join(&wire.Event{Members: []string{"one more"}})
+	if ms.leave(&wire.Event{Members: []string{"one more"}}); len(ms.byNick) != maxMembers || ms.count() != len(all) {
+		t.Errorf("after one more joined and left, %d are known of %d", len(ms.byNick), ms.count())
+	}
+	rows := ms.draw(testPainter(ansi.GraphemeWidth, 30), 10)
+	if len(rows) != 10 || !strings.Contains(rows[9], "99991 more") {
+		t.Errorf("drawn %q", rows)
+	}
+}
+
+// A hostile host can send lists and texts of up to 4 MiB in one line, and a line as often as
+// it likes. A frame after a change must not cost more than its rows and one pass over the
+// members, and any other frame no more than its rows.
+func TestHostileListsCostLittle(t *testing.T) {
+	all := crowd(100_000)
+	for i := range all { // in upper case, so that folding one allocates
+		all[i] = strings.ToUpper(all[i]) + strings.Repeat("X", 20)
+	}
+	long := strings.Repeat("é", 2<<20/len("é"))
+	r := newRig(t, 160, 50)
+	r.happen(client.Connected{Welcome: wire.Event{
+		Type: wire.TypeWelcome, Title: "kitchen", Topic: "soup" + long, Nick: "bob", Client: "us",
+		Members: append([]string{"alice" + long}, all...), Hosts: all, Count: len(all) + 1,
+	}})
+	r.keys("f2")
+	r.want("kitchen", "100002 here", "alice", "99955 more")
+	n := 0
+	changed := testing.AllocsPerRun(5, func() {
+		n++
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeLeave, Members: all[n : n+1]}})
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, Members: all[n : n+1]}})
+		r.m.view()
+	})
+	if changed > 2_000 {
+		t.Errorf("a frame after one member left and joined takes %.0f allocations", changed)
+	}
+	for name, e := range map[string]wire.Event{
+		"welcome": {},
+		"join":    {Type: wire.TypeJoin, Members: all},
+		"leave":   {Type: wire.TypeLeave, Members: all},
+		"who":     {Type: wire.TypeWho, Members: all, Count: len(all)},
+		"nick":    {Type: wire.TypeNick, From: all[1], Nick: "zoe" + long},
+		"topic":   {Type: wire.TypeTopic, From: "alice" + long, Text: long},
+		"message": {Type: wire.TypeMessage, From: "alice" + long, Text: long},
+	} {
+		r.happen(client.Received{Event: e})
+		r.m.view() // wraps the new entry
+		quickest := time.Hour
+		for range 10 {
+			began := time.Now()
+			r.m.view()
+			quickest = min(quickest, time.Since(began))
+		}
+		if quickest > 10*time.Millisecond { // with -race it is below 1 ms
+			t.Errorf("after a long %s event a frame takes %v", name, quickest)
+		}
+	}
+}
+
+func BenchmarkMembers(b *testing.B) {
+	all := crowd(maxMembers)
+	p := testPainter(ansi.GraphemeWidth, 30)
+	for b.Loop() {
+		var ms members
+		ms.reset(&wire.Event{Members: all, Hosts: all, Count: len(all)})
+		for range 60 {
+			ms.draw(p, 40)
+		}
+	}
+}
