@@ -46,11 +46,12 @@ const (
 
 // A Handler answers HTTP requests to a room's port. It is safe for concurrent use.
 type Handler struct {
-	room  *relay.Server
-	opts  Options
-	mux   *http.ServeMux
-	conns listener
-	http  *http.Server
+	room         *relay.Server
+	opts         Options
+	mux          *http.ServeMux
+	conns        listener
+	http         *http.Server
+	pageCommands []byte // the answer to GET /commands
 
 	visitors visitors
 }
@@ -61,7 +62,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{
-		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(),
+		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
 		visitors: visitors{secret: []byte(rand.Text()), present: make(map[string]chan struct{})},
 	}
 	for name, file := range assets() {
@@ -71,6 +72,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		}
 	}
 	h.mux.HandleFunc("GET /room", h.describe)
+	h.mux.HandleFunc("GET /commands", h.commands)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
 	h.mux.HandleFunc("GET /socket", h.socket)
 	h.mux.HandleFunc("POST /messages", h.post)

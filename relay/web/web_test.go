@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -522,6 +523,39 @@ func TestOpenedAhead(t *testing.T) {
 	}
 	io.WriteString(ahead, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	until(t, ahead, "HTTP/1.1 200 OK")
+}
+
+// GET /commands lists the commands that the page can use, and no others.
+func TestCommands(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	status, body := r.do("GET", "/commands", "")
+	type command struct {
+		Name, Usage, Help string
+		Operator          bool
+	}
+	var got, want []command
+	if err := json.Unmarshal([]byte(body), &got); status != 200 || err != nil {
+		t.Fatalf("%d %s: %v", status, body, err)
+	}
+	for _, c := range wire.Commands {
+		if c.Local == 0 || c.Local&wire.Page != 0 {
+			want = append(want, command{c.Name, c.Usage(), c.Help, c.Operator})
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for _, c := range []command{
+		{"msg", "/msg NICK TEXT", "Send a private message.", false},
+		{"kick", "/kick NICK [REASON]", "Disconnect a member.", true},
+	} {
+		if !slices.Contains(got, c) {
+			t.Errorf("%+v is missing in %s", c, body)
+		}
+	}
+	if strings.Contains(body, `"copy"`) { // the screen's own
+		t.Errorf("it lists /copy, which the page does not have: %s", body)
+	}
 }
 
 // Nothing is served but what is meant to be.

@@ -520,6 +520,40 @@ func TestKeyboard(t *testing.T) {
 	alice.wait(`document.getElementById("recipient").hidden`)
 }
 
+// Tab completes commands, and a line under the text field explains them.
+func TestCommands(t *testing.T) {
+	h := startHost(t)
+	alice := h.member("alice", 1280, 800)
+	alice.wait(`performance.getEntriesByName(location.origin + "/commands").length > 0`)
+	field, hint := `document.getElementById("text").value`, `document.getElementById("hint").textContent`
+	expect := func(text, explained string) {
+		t.Helper()
+		alice.wait("%s === %q && %s === %q", field, text, hint, explained)
+	}
+	expect("", "")
+	alice.run(`document.getElementById("text").focus()`)
+	alice.write("/")
+	alice.wait(`%s.includes("/msg") && !%[1]s.includes("/kick") && !%[1]s.includes("/copy")`, hint) // an operator's, the screen's
+	alice.write("m")
+	expect("/m", "/me /msg")
+	alice.press("Tab")
+	expect("/me ", "/me TEXT – Send an action: /me waves.")
+	alice.press("Tab")
+	expect("/msg ", "/msg NICK TEXT – Send a private message.")
+	alice.write("bob hello")
+	expect("/msg bob hello", "/msg NICK TEXT – Send a private message.")
+	alice.run(`const text = document.getElementById("text"); text.value = ""; text.dispatchEvent(new Event("input"))`)
+	expect("", "")
+	alice.write("/WH")
+	alice.press("Tab", "Enter")
+	alice.waitFor("1 here: alice")
+	expect("", "")
+	alice.write("//w")
+	expect("//w", "")
+	alice.press("Tab")
+	alice.wait(`document.activeElement.id !== "text"`)
+}
+
 // A member who joins sees the backlog at once.
 func TestFirstMessage(t *testing.T) {
 	h := startHost(t)

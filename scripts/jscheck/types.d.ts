@@ -109,6 +109,15 @@ interface RoomInfo {
 	max_file?: number;
 }
 
+/** A command in the answer to GET /commands. */
+interface ChatCommand {
+	name: string;
+	usage: string;
+	help: string;
+	/** Only operators may use it. */
+	operator: boolean;
+}
+
 /** Every element of index.html that has an ID. A test compares the two. */
 interface PageElements {
 	'announcer': HTMLParagraphElement;
@@ -124,6 +133,7 @@ interface PageElements {
 	'flash': HTMLParagraphElement;
 	'found': HTMLOListElement;
 	'here': HTMLParagraphElement;
+	'hint': HTMLParagraphElement;
 	'hits': HTMLParagraphElement;
 	'icon': HTMLLinkElement;
 	'invite': HTMLDialogElement;

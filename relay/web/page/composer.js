@@ -4,6 +4,7 @@
 import { $ } from './rows.js';
 import { clean } from './membership.js';
 import { recent } from './members.js';
+import * as commands from './commands.js';
 
 // Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;
@@ -75,7 +76,10 @@ function changed() {
 	style.height = `${field.scrollHeight + 2}px`; // with its border
 	const near = tooLong(value + ' '.repeat(500)) || tooLong(value + '\n'.repeat(9));
 	$('flash').textContent = tooLong(value) || near && 'This message is near the length limit';
+	showHint();
 }
+
+const showHint = () => ($('hint').textContent = commands.hint(field.value));
 
 /**
  * Goes to an earlier or later input.
@@ -89,17 +93,23 @@ function recall(step) {
 	return true;
 }
 
-// Completes the nick before the cursor, or switches to the next candidate. If there is none, Tab
-// goes to the next control; Shift-Tab always goes to the previous one.
+// Finds how to complete the command or the nick that ends the text before the cursor.
+/** @param {string} text */
+function completionOf(text) {
+	const names = commands.completions(text);
+	if (names.length) return { from: 0, end: ' ', candidates: names };
+	const word = text.match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
+	const from = text.length - word.length;
+	const nicks = recent().filter((nick) => word && nick.toLowerCase().startsWith(word.toLowerCase()));
+	return nicks.length ? { from, end: from ? ' ' : ': ', candidates: nicks } : null;
+}
+
+// Completes the command or nick before the cursor, or switches to the next candidate. If there is
+// none, Tab goes to the next control; Shift-Tab always goes to the previous one.
 function complete() {
 	const at = field.selectionStart;
-	if (!completion) {
-		const word = field.value.slice(0, at).match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
-		const from = at - word.length;
-		const candidates = recent().filter((nick) => word && nick.toLowerCase().startsWith(word.toLowerCase()));
-		if (!candidates.length) return false;
-		completion = { from, end: from ? ' ' : ': ', candidates };
-	}
+	completion ??= completionOf(field.value.slice(0, at));
+	if (!completion) return false;
 	const { from, end, candidates: [first, ...more] } = completion;
 	field.setRangeText(first + end, from, at, 'end');
 	changed();

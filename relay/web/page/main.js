@@ -8,6 +8,7 @@ import * as transcript from './transcript.js';
 import * as composer from './composer.js';
 import * as members from './members.js';
 import * as uploads from './uploads.js';
+import * as commands from './commands.js';
 import { search } from './search.js';
 import { $, make, nickOf, counted, sizeOf } from './rows.js';
 
@@ -55,6 +56,7 @@ const listener = {
 		setNick(welcome.nick);
 		if (!resumed && !narrow.matches) openPanel('members');
 		readInfo();
+		commands.load();
 	},
 	received(e, own, past) {
 		if (!past) {

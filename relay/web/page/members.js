@@ -65,6 +65,9 @@ export function recent() {
 	return [...list];
 }
 
+/** Reports whether we may use the operators' commands. */
+export const isOperator = () => nicks.get(us) === true;
+
 const sorted = () => [...nicks.keys()].sort((a, b) => a.localeCompare(b));
 
 function draw() {
