@@ -229,7 +229,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	}
 	if !opts.NoWeb {
 		page = web.New(srv, web.Options{
-			Ways: waysIn(ln), Names: append(machineNames(), opts.WebNames...), Files: store, MetricsForAll: opts.Metrics, Log: opts.Log,
+			Ways: waysIn(ln), Names: append(machineNames(), opts.WebNames...), Files: store, Stall: opts.Stall, MetricsForAll: opts.Metrics, Log: opts.Log,
 		})
 		defer page.Close()
 	}

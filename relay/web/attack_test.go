@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,49 @@ func TestHalfMessages(t *testing.T) {
 	}
 }
 
+// Clients that ask for long answers and never read them hold little memory each.
+func TestUnreadAnswers(t *testing.T) {
+	r := open(t, relay.Options{Rate: -1}, web.Options{})
+	for n := range 100 {
+		r.do("POST", "/messages", strings.Repeat(fmt.Sprint(n%10), 16<<10))
+	}
+	answer, next := "", "1"
+	for answer != "" || next == "1" { // those who do read get everything in order
+		res, more := r.ask("GET", "/messages?count=1000&since="+next, nil)
+		for line := range strings.Lines(more) {
+			e, err := wire.ParseEvent([]byte(line))
+			if after, _ := strconv.ParseUint(next, 10, 64); err != nil || e.ID != after+1 || len(e.Text) != 16<<10 {
+				t.Fatalf("after %s comes %d with %d bytes, %v", next, e.ID, len(e.Text), err)
+			}
+			next = strconv.FormatUint(e.ID, 10)
+		}
+		if answer = more; res.Header.Get("Next") != next {
+			t.Errorf("Next is %s, want %s", res.Header.Get("Next"), next)
+		}
+	}
+	if next != "100" {
+		t.Errorf("the last event is %s, want 100", next)
+	}
+	const count, most = 40, 128 << 10 // bytes
+	for _, path := range []string{"/messages?count=1000&since=1", "/messages", "/events?since=1", "/files/", "/room", "/", "/page/main.js", "/commands", "/qr.svg"} {
+		http.DefaultClient.CloseIdleConnections()
+		await(t, "the last connections to end", func() bool { return r.srv.Stats().Sessions == 0 })
+		before := memory()
+		conns := make([]net.Conn, count)
+		for i := range conns {
+			// A pipe has no buffer: the host waits at the first byte that is not read.
+			conns[i] = r.far(strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n", 100))
+			until(t, conns[i], "HTTP/1.1 ")
+		}
+		if used := int(memory()) - int(before); used > count*most {
+			t.Errorf("%s: each unread answer takes %d KiB", path, used/count>>10)
+		}
+		for _, conn := range conns {
+			conn.Close()
+		}
+	}
+}
+
 func memory() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -148,9 +192,7 @@ func TestRefused(t *testing.T) {
 	long := r.raw("GET /" + strings.Repeat("x", 9000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	until(t, long, "HTTP/1.1 414 ")
 	long.Close()
-	for r.srv.Stats().Sessions > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "the connection to end", func() bool { return r.srv.Stats().Sessions == 0 })
 	r.person("bob")
 	if status, body := r.do("GET", "/", ""); status != 503 || !strings.Contains(body, "full") {
 		t.Errorf("%d %s", status, body)
@@ -177,12 +219,19 @@ func TestClosesWithUnfinishedRequests(t *testing.T) {
 	stream := r.raw("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	until(t, stream, "soup")
 	io.WriteString(stream, "GET /healthz HTTP/1.1\r\n") // from here on net/http does not see the connection end
-	time.Sleep(100 * time.Millisecond)
+	await(t, "the host to take the connections", func() bool { return r.srv.Stats().Sessions >= 7 })
+	await(t, "the host to read behind the request", func() bool { return !strings.Contains(stacks(), "backgroundRead") })
 	began := time.Now()
 	r.close()
 	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("the room closed after %v", took)
 	}
+}
+
+// stacks returns the stacks of all goroutines.
+func stacks() string {
+	b := make([]byte, 1<<20)
+	return string(b[:runtime.Stack(b, true)])
 }
 
 // A script that goes away before it is answered keeps nobody from its nick.
@@ -212,9 +261,7 @@ func TestManyNames(t *testing.T) {
 	alice.send(`{"type":"say","seq":7,"text":"soup"}`)
 	alice.expect(wire.TypeMessage)
 	alice.ws.CloseNow()
-	for r.srv.Stats().Members > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "alice to leave", func() bool { return r.srv.Stats().Members == 0 })
 	for n := range 10_010 {
 		ours, theirs := net.Pipe()
 		go func() {

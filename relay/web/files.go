@@ -18,7 +18,6 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/files"
-	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -137,36 +136,42 @@ func isAttrChar(c byte) bool {
 // statusChecksum is that of the tus extension checksum.
 const statusChecksum = 460
 
-// refuseFile answers why a file is not taken.
+// fileStatuses are the HTTP statuses of errors, the most telling ones first: an error may wrap several.
+var fileStatuses = []struct {
+	err    error
+	status int
+}{
+	{files.ErrClosed, http.StatusServiceUnavailable},
+	{files.ErrGone, http.StatusNotFound},
+	{files.ErrCut, http.StatusConflict},
+	{files.ErrOffset, http.StatusConflict},
+	{files.ErrChecksum, statusChecksum},
+	{files.ErrBusy, http.StatusTooManyRequests},
+	{files.ErrNoRoom, http.StatusInsufficientStorage},
+	{files.ErrDiskFull, http.StatusInsufficientStorage},
+	{errStill, http.StatusRequestTimeout},
+	{errIncomplete, http.StatusBadRequest},
+}
+
+// refuseFile answers that an upload failed with err.
 func (h *Handler) refuseFile(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	_, tooLarge := errors.AsType[*files.TooLargeError](err)
-	for known, its := range map[error]int{
-		files.ErrGone:     http.StatusNotFound,
-		files.ErrBusy:     http.StatusTooManyRequests,
-		files.ErrNoRoom:   http.StatusInsufficientStorage,
-		files.ErrDiskFull: http.StatusInsufficientStorage,
-		files.ErrOffset:   http.StatusConflict,
-		files.ErrCut:      http.StatusConflict,
-		files.ErrChecksum: statusChecksum,
-		files.ErrClosed:   http.StatusServiceUnavailable,
-		errIncomplete:     http.StatusBadRequest,
-		errStill:          http.StatusRequestTimeout,
-	} {
-		if errors.Is(err, known) {
-			status, err = its, known
+	if tooLarge, ok := errors.AsType[*files.TooLargeError](err); ok {
+		http.Error(w, tooLarge.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	for _, known := range fileStatuses {
+		if !errors.Is(err, known.err) {
+			continue
 		}
+		why := known.err.Error()
+		if known.err == files.ErrGone {
+			why = "the host does not have that upload; start over"
+		}
+		http.Error(w, why, known.status)
+		return
 	}
-	switch {
-	case tooLarge:
-		status = http.StatusRequestEntityTooLarge
-	case err == files.ErrGone:
-		err = errors.New("the host does not have that upload; begin anew")
-	case status == http.StatusInternalServerError:
-		h.opts.Log.Error("a file cannot be taken", "error", err)
-		err = errors.New("the host cannot keep the file")
-	}
-	http.Error(w, text.Clean(err.Error()), status)
+	h.opts.Log.Error("a file cannot be stored", "error", err)
+	http.Error(w, "the host cannot store the file", http.StatusInternalServerError)
 }
 
 var (

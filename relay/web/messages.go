@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"mime"
 	"net"
 	"net/http"
@@ -192,7 +193,8 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 const (
 	defaultMessages = 200
 	maxMessages     = 1000
-	maxAnswer       = 1 << 20 // bytes; the message with which it is more comes with it
+	maxAnswer       = 1 << 20  // bytes, not counting the last event
+	maxStart        = 64 << 10 // bytes of an answer in memory, not counting the last event
 )
 
 // messages answers with what was said behind ?since, one JSON object a line; without since
@@ -210,32 +212,102 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	f, err := h.room.Follow(since)
+	page, err := h.readPage(since, min(count, maxMessages))
 	if err != nil {
 		h.unreadable(w, err)
 		return
 	}
-	var answer []byte
-	for left := min(count, maxMessages); left > 0 && len(answer) < maxAnswer; {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Next", strconv.FormatUint(page.next, 10))
+	w.Write(page.start)
+	if page.end == page.next {
+		return
+	}
+	page.start = nil
+	if err := h.writeRest(w, page); err != nil {
+		h.opts.Log.Debug("an answer broke off", "remote", r.RemoteAddr, "error", err)
+		panic(http.ErrAbortHandler) // so that the client sees that some of it is missing
+	}
+}
+
+// A messagePage is an answer to GET /messages. It holds only the beginning of a long one: the
+// client may be slow to take it, or never do.
+type messagePage struct {
+	start []byte // the first lines
+	end   uint64 // ID of the last event in start
+	next  uint64 // ID of the last event of the answer; the since of the next request
+}
+
+// readPage reads up to count events after since.
+func (h *Handler) readPage(since uint64, count int) (*messagePage, error) {
+	f, err := h.room.Follow(since)
+	if err != nil {
+		return nil, err
+	}
+	page := &messagePage{end: since, next: since}
+	for size := 0; count > 0 && size < maxAnswer; {
 		runs, _, err := f.Next()
 		if err != nil {
-			h.unreadable(w, err)
-			return
+			return nil, err
 		}
 		if len(runs) == 0 {
 			break
 		}
-		for line := range bytes.Lines(bytes.Join(runs, nil)) {
-			if left == 0 || len(answer) >= maxAnswer {
+		for line := range linesOf(runs) {
+			if count == 0 || size >= maxAnswer {
 				break
 			}
-			answer, since = append(answer, line...), idOf(line)
-			left--
+			if size == len(page.start) && size < maxStart {
+				page.start = append(page.start, line...)
+				page.end = idOf(line)
+			}
+			page.next = idOf(line)
+			size += len(line)
+			count--
 		}
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Next", strconv.FormatUint(since, 10))
-	w.Write(answer)
+	return page, nil
+}
+
+// writeRest writes the events of page after its start, which it reads again as the client takes
+// them. The error is that of reading or writing, or that the log dropped some events meanwhile.
+func (h *Handler) writeRest(w io.Writer, page *messagePage) error {
+	f, err := h.room.Follow(page.end)
+	if err != nil {
+		return err
+	}
+	for {
+		runs, missed, err := f.Next()
+		switch {
+		case err != nil:
+			return err
+		case missed > 0:
+			return fmt.Errorf("the host no longer has %d events", missed)
+		case len(runs) == 0:
+			return nil
+		}
+		for line := range linesOf(runs) {
+			if idOf(line) > page.next {
+				return nil
+			}
+			if _, err := w.Write(line); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// linesOf returns the lines of runs that hold whole lines.
+func linesOf(runs [][]byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, run := range runs {
+			for line := range bytes.Lines(run) {
+				if !yield(line) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (h *Handler) unreadable(w http.ResponseWriter, err error) {
@@ -264,12 +336,9 @@ func idOf(line []byte) uint64 {
 	return id
 }
 
-const (
-	// streamWrite is how long a reader of a stream may take nothing.
-	streamWrite = 30 * time.Second
-	// streamBeat is how often a stream without news says that it is there.
-	streamBeat = 15 * time.Second
-)
+// streamBeat is how often a stream without events sends a comment, which finds out whether
+// the reader is gone.
+const streamBeat = 15 * time.Second
 
 // events streams what is said behind ?since or Last-Event-ID as Server-Sent Events
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html). Who reads so is not in the room.
@@ -306,15 +375,12 @@ func (s *stream) pass(f *relay.Follower) error {
 	if err != nil {
 		return err
 	}
-	s.control.SetWriteDeadline(time.Now().Add(streamWrite))
 	if missed > 0 {
 		gap := wire.Event{Type: wire.TypeGap, Missed: missed}
 		fmt.Fprintf(s.out, "data: %s\n", gap.AppendJSON(nil))
 	}
-	for _, run := range runs {
-		for line := range bytes.Lines(run) {
-			fmt.Fprintf(s.out, "id: %d\ndata: %s\n", idOf(line), line)
-		}
+	for line := range linesOf(runs) {
+		fmt.Fprintf(s.out, "id: %d\ndata: %s\n", idOf(line), line)
 	}
 	if len(runs) > 0 {
 		return nil
@@ -326,7 +392,7 @@ func (s *stream) pass(f *relay.Follower) error {
 	defer cancel()
 	err = f.Wait(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() == nil {
-		s.out.WriteString(": \n\n") // a comment, which finds out whether the reader is gone
+		s.out.WriteString(": \n\n")
 		return s.flush()
 	}
 	return err

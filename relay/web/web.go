@@ -31,6 +31,9 @@ type Options struct {
 	// localhost: other names could be an attacker's that point here (DNS rebinding).
 	Names []string
 	Files *files.Store // nil: nobody sends files
+	// Stall is how long a client that is sent something may take no byte of it before it is
+	// disconnected; default 30 s, negative: no limit.
+	Stall time.Duration
 	// MetricsForAll serves /metrics to other machines, too.
 	MetricsForAll bool
 	Log           *slog.Logger // nil: nothing is logged
@@ -61,6 +64,9 @@ func New(room *relay.Server, opts Options) *Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
+	if opts.Stall == 0 {
+		opts.Stall = 30 * time.Second
+	}
 	h := &Handler{
 		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
 		visitors: visitors{secret: []byte(rand.Text()), present: make(map[string]chan struct{})},
@@ -74,7 +80,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	h.mux.HandleFunc("GET /room", h.describe)
 	h.mux.HandleFunc("GET /commands", h.commands)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
-	h.mux.HandleFunc("GET /socket", h.socket)
+	h.mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) { h.socket(bareHijacker{w}, r) })
 	h.mux.HandleFunc("POST /messages", h.post)
 	h.mux.HandleFunc("GET /messages", h.messages)
 	h.mux.HandleFunc("GET /events", h.events)
@@ -99,7 +105,7 @@ func New(room *relay.Server, opts Options) *Handler {
 type connKey struct{}
 
 // Take serves a connection that speaks HTTP, to its end. It does not wait for that.
-func (h *Handler) Take(conn net.Conn) { h.conns.give(conn) }
+func (h *Handler) Take(conn net.Conn) { h.conns.give(&stallConn{conn, h.opts.Stall}) }
 
 // Close ends all that is still served.
 func (h *Handler) Close() error { return h.http.Close() }

@@ -517,8 +517,9 @@ func TestOpenedAhead(t *testing.T) {
 	bob := r.browser(`{"type":"hello","version":1,"nick":"bob"}`)
 	bob.expect(wire.TypeWelcome)
 	ahead := r.raw("")
-	time.Sleep(600 * time.Millisecond) // more than the silence
-	if n := r.srv.Stats().Members; n != 1 {
+	await(t, "the host to accept it", func() bool { return r.srv.Stats().Sessions == 2 })
+	until(t, r.far(""), "Welcome") // a later connection, without a browser at its address: the silence is over
+	if n := r.srv.Stats().Members; n != 2 {
 		t.Errorf("%d are in the room", n)
 	}
 	io.WriteString(ahead, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
