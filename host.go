@@ -211,7 +211,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 			if store == nil {
 				return wire.File{}, "", files.ErrGone
 			}
-			f, err := store.Sent(id)
+			f, err := store.Publish(id)
 			return f, home + f.Path, err
 		}
 	}

@@ -268,7 +268,7 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request) {
 	body := bodyOf(w, r)
 	offset, err := u.Append(files.Piece{Body: body, Cut: body.cut})
 	body.over()
-	switch _, whole := u.Whole(); {
+	switch _, whole := u.Finished(); {
 	case err == files.ErrChecksum:
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -353,7 +353,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	u, err := h.opts.Files.Begin(files.Offer{Name: about.name, Size: size, Sum: about.sum, Address: senderOf(r)})
+	u, err := h.opts.Files.Begin(files.Offer{Name: about.name, Size: size, Sum: about.sum, Address: senderOf(r), Resumable: true})
 	if err != nil {
 		h.refuseFile(w, err)
 		return
@@ -365,7 +365,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request) {
 
 // tellWhole tells the number of a file that has come.
 func tellWhole(w http.ResponseWriter, u *files.Upload) {
-	if f, ok := u.Whole(); ok {
+	if f, ok := u.Finished(); ok {
 		w.Header().Set("Chat-File", strconv.FormatUint(f.Number, 10))
 	}
 }

@@ -99,7 +99,7 @@ func TestPut(t *testing.T) {
 		answer     string
 	}{
 		{"/files/", "x", nil, 400, "the file has no name; curl -T FILE http://HOST/files/NAME gives it one\n"},
-		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:" + checksumOf("soup") + ":"}, 400, "the file did not come as it was sent; send it again\n"},
+		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:" + checksumOf("soup") + ":"}, 400, "the file arrived damaged; send it again\n"},
 		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:AA==:"}, 400, "Repr-Digest is sha-256=:BASE64: of the file's 32 bytes\n"},
 		{"/files/x", strings.Repeat("x", 1001), nil, 413, "a file has at most 1000 B here\n"},
 	} {
@@ -300,6 +300,31 @@ func TestBrokenPatch(t *testing.T) {
 			}
 			r.tus(204, "PATCH", place, "3456789", "Upload-Offset", "3", "Upload-Checksum", "sha256 "+checksumOf("0123456789"))
 		})
+	}
+}
+
+// An upload continues after a restart of the host, if its files are kept.
+func TestUploadSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	r, store := openWithFolder(t, dir, files.Limits{})
+	place := r.tus(201, "POST", "/files/", "", "Upload-Length", "10", "Upload-Metadata", "filename "+b64("digits")).Header.Get("Location")
+	r.tus(204, "PATCH", place, "0123", "Upload-Offset", "0")
+	r.close()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = openWithFolder(t, dir, files.Limits{})
+	if res := r.tus(200, "HEAD", place, ""); res.Header.Get("Upload-Offset") != "4" || res.Header.Get("Upload-Length") != "10" {
+		t.Errorf("after the restart: %v", res.Header)
+	}
+	r.tus(204, "PATCH", place, "456789", "Upload-Offset", "4", "Upload-Checksum", "sha256 "+checksumOf("0123456789"))
+	alice := r.program("alice")
+	alice.send(`{"type":"send","seq":1,"file":"` + strings.TrimPrefix(place, "/files/uploads/") + `"}`)
+	if e := alice.until(wire.TypeAction); e.File == nil || e.File.Name != "digits" {
+		t.Fatalf("sent is %+v", e)
+	}
+	if _, content := r.ask("GET", "/files/1/digits", nil); content != "0123456789" {
+		t.Errorf("the file has %q", content)
 	}
 }
 

@@ -54,7 +54,7 @@ func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts rela
 	opts.Title = "kitchen"
 	opts.Web = func(conn net.Conn) { h.Take(conn) }
 	opts.Files = func(id string) (wire.File, string, error) {
-		f, err := page.Files.Sent(id)
+		f, err := page.Files.Publish(id)
 		return f, "http://" + ln.Addr().String() + f.Path, err
 	}
 	srv := newServer(opts)
