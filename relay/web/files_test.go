@@ -38,7 +38,7 @@ func openWithFolder(t *testing.T, dir string, limits files.Limits) (*room, *file
 	return open(t, relay.Options{}, web.Options{Files: store}), store
 }
 
-// ask is do with all of the answer.
+// ask is do that returns the whole answer.
 func (r *room) ask(method, path string, body io.Reader, header ...string) (*http.Response, string) {
 	r.t.Helper()
 	req, err := http.NewRequest(method, "http://"+r.addr+path, body)
@@ -67,7 +67,7 @@ func checksumOf(s string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// tus asks by tus, and wants a status.
+// tus sends a tus request, and checks the status of the answer.
 func (r *room) tus(want int, method, path, body string, header ...string) *http.Response {
 	r.t.Helper()
 	header = append([]string{"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream"}, header...)
@@ -87,7 +87,7 @@ func TestPut(t *testing.T) {
 	}
 	want := wire.File{Number: 1, Name: "soup recipe.txt", Size: 5, SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("leeks"))), Type: "application/octet-stream", Path: "/files/1/soup%20recipe.txt"}
 	if e.Type != wire.TypeAction || e.From != "ci" || e.File == nil || *e.File != want || e.Text != "sent soup recipe.txt (5 B): http://"+r.addr+"/files/1/soup%20recipe.txt" {
-		t.Errorf("said %s", answer)
+		t.Errorf("sent is %s", answer)
 	}
 	if res, answer := r.ask("PUT", "/files/x", io.MultiReader(strings.NewReader("of unknown "), strings.NewReader("length"))); res.StatusCode != http.StatusCreated || !strings.Contains(answer, `"size":17`) {
 		t.Error(res.Status, answer)
@@ -98,9 +98,9 @@ func TestPut(t *testing.T) {
 		status     int
 		answer     string
 	}{
-		{"/files/", "x", nil, 400, "the file has no name; curl -T FILE http://HOST/files/NAME gives it one\n"},
+		{"/files/", "x", nil, 400, "the file has no name; use curl -T FILE http://HOST/files/NAME\n"},
 		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:" + checksumOf("soup") + ":"}, 400, "the file arrived damaged; send it again\n"},
-		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:AA==:"}, 400, "Repr-Digest is sha-256=:BASE64: of the file's 32 bytes\n"},
+		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:AA==:"}, 400, "Repr-Digest must be sha-256=:BASE64: with 32 bytes\n"},
 		{"/files/x", strings.Repeat("x", 1001), nil, 413, "a file has at most 1000 B here\n"},
 	} {
 		if res, answer := r.ask("PUT", test.path, strings.NewReader(test.body), test.header...); res.StatusCode != test.status || answer != test.answer {
@@ -115,8 +115,8 @@ func TestPut(t *testing.T) {
 	}
 }
 
-// Who waits to be told sends nothing in vain.
-func TestTooLargeIsToldBeforeItComes(t *testing.T) {
+// A sender that waits for 100-continue learns that the file is too large before it sends it.
+func TestTooLargeIsRejectedEarly(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{MaxFile: 1000})
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {
@@ -131,7 +131,7 @@ func TestTooLargeIsToldBeforeItComes(t *testing.T) {
 	res.Body.Close()
 }
 
-// Whatever somebody sends, a browser that gets it saves it, and runs nothing.
+// A browser saves any file that it downloads, and runs none.
 func TestDownloadIsHarmless(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{})
 	for i, test := range []struct{ name, body, media, disposition string }{
@@ -158,21 +158,21 @@ func TestDownloadIsHarmless(t *testing.T) {
 					t.Errorf("%s: %s is %s, want %s", test.name, header, got, want)
 				}
 			}
-			// The stand-ins of the line end are one character each.
+			// Line ends are replaced, so the ASCII name can differ in length.
 			got := res.Header.Get("Content-Disposition")
 			if _, whole, _ := strings.Cut(got, "filename*="); !strings.HasSuffix(test.disposition, whole) || strings.ContainsAny(got, "\r\n") {
 				t.Errorf("%s: %s, want %s", test.name, got, test.disposition)
 			}
 		}
 	}
-	for path, want := range map[string]string{"/files/99/x": "the host no longer has file 99\n", "/files/x": "there is no such file; /files/ lists those that there are\n"} {
+	for path, want := range map[string]string{"/files/99/x": "the host no longer has file 99\n", "/files/x": "no such file; /files/ lists them\n"} {
 		if res, answer := r.ask("GET", path, nil); res.StatusCode != 404 || answer != want {
 			t.Errorf("%s: %s %s", path, res.Status, answer)
 		}
 	}
 }
 
-func TestParts(t *testing.T) {
+func TestRanges(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{})
 	r.ask("PUT", "/files/digits", strings.NewReader("0123456789"))
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256([]byte("0123456789")))
@@ -235,24 +235,24 @@ func TestTus(t *testing.T) {
 		t.Error(res.Header)
 	}
 	if res, _ := r.ask("GET", "/files/1/x", nil); res.StatusCode != 404 {
-		t.Error("it can be had before it is said:", res.Status)
+		t.Error("it can be downloaded before it is published:", res.Status)
 	}
 
 	alice := r.program("alice")
 	alice.send(`{"type":"send","seq":1,"file":"` + id + `"}`)
 	if e := alice.until(wire.TypeAction); e.Seq != 1 || e.File == nil || e.File.Name != "süp.txt" || e.File.Path != "/files/1/s%C3%BCp.txt" {
-		t.Errorf("said %+v", e)
+		t.Errorf("sent is %+v", e)
 	}
 	alice.send(`{"type":"send","seq":2,"file":"NONE"}`)
 	if e := alice.until(wire.TypeError); e.Seq != 2 || e.Code != wire.CodeNoSuchFile {
-		t.Errorf("said %+v", e)
+		t.Errorf("sent is %+v", e)
 	}
 	alice.send(`{"type":"say","seq":3,"text":"no harm done"}`)
 	if e := alice.until(wire.TypeMessage); e.Seq != 3 {
-		t.Errorf("said %+v", e)
+		t.Errorf("sent is %+v", e)
 	}
 
-	// A wrong checksum throws it away; so does giving it up.
+	// A wrong checksum drops the upload, and so does DELETE.
 	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
 	r.tus(460, "PATCH", place, "soap", "Upload-Offset", "0", "Upload-Checksum", "sha256 "+checksumOf("soup"))
 	r.tus(404, "HEAD", place, "")
@@ -269,7 +269,7 @@ func TestTus(t *testing.T) {
 	}
 }
 
-// A connection that breaks leaves what came, and one that hangs does not hinder the next.
+// A broken connection leaves its bytes, and a hanging one does not block the next.
 func TestBrokenPatch(t *testing.T) {
 	dir := t.TempDir()
 	r, _ := openWithFolder(t, dir, files.Limits{})
@@ -283,7 +283,7 @@ func TestBrokenPatch(t *testing.T) {
 			defer conn.Close()
 			fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nContent-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", place)
 			in := bufio.NewReader(conn)
-			if line, err := in.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" { // it is being read
+			if line, err := in.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" { // the host reads the body
 				t.Fatal(line, err)
 			}
 			io.WriteString(conn, "012")
@@ -291,7 +291,7 @@ func TestBrokenPatch(t *testing.T) {
 				conn.Close()
 			}
 			part := filepath.Join(dir, strings.TrimPrefix(place, "/files/uploads/")+".part")
-			await(t, "the bytes to be on disk", func() bool { // HEAD cuts off what is not
+			await(t, "the bytes to be on disk", func() bool { // HEAD cuts off the rest
 				info, err := os.Stat(part)
 				return err == nil && info.Size() == 3
 			})
@@ -331,13 +331,13 @@ func TestUploadSurvivesRestart(t *testing.T) {
 func TestNoFiles(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	for _, method := range []string{"GET", "PUT", "POST"} {
-		if res, answer := r.ask(method, "/files/x", nil); res.StatusCode != 404 || answer != "this host takes no files\n" {
+		if res, answer := r.ask(method, "/files/x", nil); res.StatusCode != 404 || answer != "this host does not accept files\n" {
 			t.Errorf("%s: %s %s", method, res.Status, answer)
 		}
 	}
 }
 
-// A program is one in the room by the line protocol.
+// A program is a member that speaks the line protocol.
 type program struct {
 	t     *testing.T
 	conn  net.Conn

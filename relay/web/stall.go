@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A stallConn is a connection that closes itself once its peer takes no byte for the stall
+// A stallConn is a connection that closes when its peer has not taken a byte for the stall
 // time. A peer that takes some, however few, is served to the end.
 //
 // Reads and writes may run at the same time, as on any net.Conn.

@@ -25,8 +25,8 @@ func await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// A client that takes no byte of an answer for the stall time is disconnected. One that takes
-// some of it now and then gets all of it, however long that lasts.
+// A client that does not read an answer is disconnected after the stall time. A client that reads
+// slowly gets all of it, however long that takes.
 func TestStall(t *testing.T) {
 	const stall, size = time.Second, 32 << 20
 	store, err := files.Open(t.TempDir(), files.Limits{})
