@@ -198,23 +198,26 @@ func (s *Store) scanFolder() error {
 	if err != nil {
 		return err
 	}
+	uploads := make(map[string][]string) // names of their files, by ID
 	for _, name := range names {
+		if id, suffix, _ := strings.Cut(name, "."); isID(id) && slices.Contains(uploadSuffixes, "."+suffix) {
+			uploads[id] = append(uploads[id], name)
+		}
 		if digits, _, ok := strings.Cut(name, "-"); ok {
 			if n, err := strconv.ParseUint(digits, 10, 64); err == nil && n < maxNumber {
 				s.last = max(s.last, n)
 			}
 		}
 	}
-	for _, name := range names {
-		id, suffix, _ := strings.Cut(name, ".")
-		if !isID(id) || !slices.Contains(uploadSuffixes, "."+suffix) {
-			continue
-		}
-		if s.Upload(id) != nil || s.restoreUpload(id) {
-			continue
-		}
-		if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("delete an unfinished upload: %w", err)
+	for id, names := range uploads {
+		restored := s.restoreUpload(id)
+		for _, name := range names {
+			if restored && !strings.HasSuffix(name, newStateSuffix) {
+				continue
+			}
+			if err := s.root.Remove(name); err != nil {
+				return fmt.Errorf("delete an unfinished upload: %w", err)
+			}
 		}
 	}
 	return nil
