@@ -196,11 +196,9 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestTus(t *testing.T) {
-	r, store := openWithFiles(t, files.Limits{MaxFile: 1000})
-	text := "soup is ready, and so is the bread"
-	size := fmt.Sprint(len(text))
-
+// Requests that are not tus 1.0.0, or exceed a limit, are rejected.
+func TestTusRejects(t *testing.T) {
+	r, _ := openWithFiles(t, files.Limits{MaxFile: 1000})
 	res, _ := r.ask("OPTIONS", "/files/", nil)
 	if res.StatusCode != 204 || res.Header.Get("Tus-Version") != "1.0.0" || res.Header.Get("Tus-Extension") != "creation,termination" || res.Header.Get("Tus-Max-Size") != "1000" {
 		t.Error(res.Status, res.Header)
@@ -213,10 +211,16 @@ func TestTus(t *testing.T) {
 	r.tus(400, "POST", "/files/", "", "Upload-Length", "-1")
 	r.tus(413, "POST", "/files/", "", "Upload-Length", "1001")
 	r.tus(400, "POST", "/files/", "", "Upload-Length", "1", "Upload-Metadata", "filename ???")
+}
 
+// An upload in two pieces is checked, and then published by its ID.
+func TestTusUpload(t *testing.T) {
+	r, _ := openWithFiles(t, files.Limits{MaxFile: 1000})
+	text := "soup is ready, and so is the bread"
+	size := fmt.Sprint(len(text))
 	place := r.tus(201, "POST", "/files/", "", "Upload-Length", size, "Upload-Metadata", "filename "+b64("süp.txt")+",is_private").Header.Get("Location")
 	if !strings.HasPrefix(place, "/files/uploads/") {
-		t.Fatalf("it goes to %s", place)
+		t.Fatalf("Location is %s", place)
 	}
 	id := strings.TrimPrefix(place, "/files/uploads/")
 	if res := r.tus(204, "PATCH", place, text[:5], "Upload-Offset", "0"); res.Header.Get("Upload-Offset") != "5" || res.Header.Get("Chat-File") != "" {
@@ -251,9 +255,12 @@ func TestTus(t *testing.T) {
 	if e := alice.until(wire.TypeMessage); e.Seq != 3 {
 		t.Errorf("sent is %+v", e)
 	}
+}
 
-	// A wrong checksum drops the upload, and so does DELETE.
-	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
+// A wrong checksum drops the upload, and so does DELETE.
+func TestTusDrops(t *testing.T) {
+	r, store := openWithFiles(t, files.Limits{})
+	place := r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
 	r.tus(460, "PATCH", place, "soap", "Upload-Offset", "0", "Upload-Checksum", "sha256 "+checksumOf("soup"))
 	r.tus(404, "HEAD", place, "")
 	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4", "Upload-Metadata", "sha256 "+b64(fmt.Sprintf("%x", sha256.Sum256([]byte("soup"))))).Header.Get("Location")
@@ -261,10 +268,10 @@ func TestTus(t *testing.T) {
 	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
 	r.tus(204, "DELETE", place, "")
 	r.tus(404, "DELETE", place, "")
-	if res := r.tus(201, "POST", "/files/", "", "Upload-Length", "0"); res.Header.Get("Chat-File") != "2" {
+	if res := r.tus(201, "POST", "/files/", "", "Upload-Length", "0"); res.Header.Get("Chat-File") != "1" {
 		t.Error(res.Header)
 	}
-	if list := store.List(0, 10); len(list) != 1 {
+	if list := store.List(0, 10); len(list) != 0 {
 		t.Errorf("there are %+v", list)
 	}
 }
