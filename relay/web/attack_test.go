@@ -315,6 +315,30 @@ func TestFarScripts(t *testing.T) {
 	}
 }
 
+// An operator can mute and ban a script by the nick of its messages.
+func TestMutedScript(t *testing.T) {
+	r := open(t, relay.Options{HostToken: "hosts-secret"}, web.Options{})
+	host := r.browser(`{"type":"hello","nick":"ann","token":"hosts-secret"}`)
+	host.expect(wire.TypeWelcome)
+	for _, step := range []struct {
+		command string
+		status  int
+	}{
+		{"", 201}, {"mute", 403}, {"unmute", 201}, {"ban", 403}, {"unban", 201},
+	} {
+		if step.command != "" {
+			host.send(`{"type":"` + step.command + `","nick":"ci"}`)
+			host.expect(wire.TypeNotice)
+		}
+		if status, answer := r.do("POST", "/messages?nick=ci", "build done"); status != step.status {
+			t.Errorf("after %q: %d %s, want %d", step.command, status, answer, step.status)
+		}
+		if status, answer := r.do("POST", "/messages?nick=cd", "build done"); status != 201 {
+			t.Errorf("another script after %q: %d %s", step.command, status, answer)
+		}
+	}
+}
+
 // Answers are short, however long the history is, and skip events that are not messages.
 func TestLongAnswers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kitchen.chat")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 type stallConn struct {
 	net.Conn
 	stall time.Duration // negative: no limit
+	log   *slog.Logger
 }
 
 // probeTime is the deadline of the write that follows one without progress.
@@ -116,6 +118,7 @@ func (c *stallConn) attempt(write func() (int64, error)) (n int64, err error) {
 		}
 	}
 	c.Conn.Close()
+	c.log.Info("closed an HTTP connection that took no byte of an answer", "remote", c.RemoteAddr().String(), "stall", c.stall)
 	return 0, err
 }
 

@@ -106,7 +106,7 @@ func New(room *relay.Server, opts Options) *Handler {
 type connKey struct{}
 
 // Take serves the HTTP connection conn in other goroutines. It returns at once.
-func (h *Handler) Take(conn net.Conn) { h.conns.give(&stallConn{conn, h.opts.Stall}) }
+func (h *Handler) Take(conn net.Conn) { h.conns.give(&stallConn{conn, h.opts.Stall, h.opts.Log}) }
 
 // Close closes all connections that are being served.
 func (h *Handler) Close() error { return h.http.Close() }

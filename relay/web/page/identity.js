@@ -1,6 +1,6 @@
 // @ts-check
 // Which client of the room this tab is: a token that no other client has. It outlives the tab,
-// so that the host recognizes a member who comes back. No two open tabs share a token: each
+// so that the host recognizes a returning member. No two open tabs share a token: each
 // would close the other's connection for ever.
 
 const answerTime = 150; // ms another tab has to claim a token

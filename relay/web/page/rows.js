@@ -2,7 +2,7 @@
 // How one event looks in the transcript. Text from others is only ever set as text; no string
 // on this page contains markup.
 
-const maxShown = 64 << 10; // characters of one text: four times what a message can have
+const maxShown = 64 << 10; // characters of one text: four times the limit of a message
 const namesShown = 12; // before "and N more"
 
 /** @type {<K extends keyof PageElements>(id: K) => PageElements[K]} */
