@@ -135,6 +135,27 @@ func TestUploadResumes(t *testing.T) {
 	alice.connected()
 }
 
+// An upload resumes after the host was killed and started again, if its files are kept.
+func TestUploadSurvivesHost(t *testing.T) {
+	h := startHost(t, "--files-dir", t.TempDir())
+	p := startProxy(t, h.addr)
+	alice := newProfile(t, 800, 600)
+	alice.join("http://"+p.addr+"/", "alice")
+	content := noise(40 << 20)
+	alice.wait(`!document.getElementById("attach").hidden`)
+	p.cutAfter.Store(12 << 20)
+	alice.choose(tempFile(t, "large.bin", content))
+	alice.run(`document.getElementById("text").focus()`)
+	alice.press("Enter")
+	await(t, "the upload to be cut", func() bool { return p.cuts.Load() > 0 })
+	h.kill()
+	h.start()
+	alice.got(h.url(), "large.bin", content)
+	if up := p.up.Load(); up > int64(len(content))*3/2 {
+		t.Errorf("%d bytes were sent for a file of %d: it started over", up, len(content))
+	}
+}
+
 // A proxy forwards connections to a host, and cuts one of them once.
 type proxy struct {
 	addr     string
