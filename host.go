@@ -221,7 +221,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 			if store == nil {
 				return wire.File{}, "", files.ErrGone
 			}
-			f, err := store.Sent(id)
+			f, err := store.Publish(id)
 			return f, home + f.Path, err
 		}
 	}
@@ -239,7 +239,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	}
 	if !opts.NoWeb {
 		page = web.New(srv, web.Options{
-			Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...), Files: store, MetricsForAll: opts.Metrics, Log: opts.Log,
+			Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...), Files: store, Stall: opts.Stall, MetricsForAll: opts.Metrics, Log: opts.Log,
 		})
 		defer page.Close()
 	}

@@ -47,7 +47,7 @@ func hostFiles(t *testing.T, limits files.Limits) *fileHost {
 		Title: "kitchen",
 		Web:   func(conn net.Conn) { page.Take(conn) },
 		Files: func(id string) (wire.File, string, error) {
-			f, err := h.store.Sent(id)
+			f, err := h.store.Publish(id)
 			return f, "http://" + h.addr + f.Path, err
 		},
 	})

@@ -1,16 +1,16 @@
-// Package files keeps what people send each other: in a temporary folder until the host
-// ends, or in one that stays.
+// Package files stores the files that members send to the room: in a temporary folder that
+// the host deletes at its end, or in a folder that stays.
 //
-// A file comes as an [Upload], in one piece or several, over as many connections as it
-// takes. When all of it is there, and is what its sender says it is, it waits under
-// the upload's id, which is a secret between the sender and the host, until [Store.Sent]
-// makes it one that everybody can have by its number. What does not come on, and what
-// nobody says in the room, goes after a while.
+// A file arrives as an [Upload], in one piece or several, over as many connections as it
+// takes. Once it is complete and its checksum matches, it waits under the upload's ID, a
+// secret between sender and host, until [Store.Publish] gives everyone access to it by its
+// number. An upload that is neither continued nor published for a while is deleted.
 //
-// In the folder a file is called NUMBER-NAME, and while it comes ID.part. A folder that stays
-// has an index of them besides: see index. What else is in the folder is left alone.
+// In the folder a file is called NUMBER-NAME, and its upload ID.part. A folder that stays also
+// has an index of its files (see index), and an ID.upload for each upload that another run of
+// the host can continue (see uploadState). Other files in the folder are left alone.
 //
-// An upload belongs to one request at a time. The next one cuts it off and goes on from
-// what is on disk: the connection of the one before has broken, more often than not, and
-// the host has not noticed yet.
+// An upload has one holder at a time, usually an HTTP request. The next one cuts it off and
+// continues from the bytes on disk: more often than not, the connection of the earlier one is
+// broken and the host has not noticed yet.
 package files

@@ -19,22 +19,24 @@ import (
 	"chat/relay/wire"
 )
 
-// An index is what a folder knows of its files besides what is in them: a line of JSON
-// each, in the order in which they were said. Lines are only ever added. One is on disk
-// before its file has its name, and what it tells of is there by then.
+// An index lists the published files of a folder, in the order of publication, with what
+// their contents do not say. Each line is one [entry]. Lines are only ever appended. A line
+// is on disk before its file gets its name, and the file's bytes are on disk before the line.
+//
+// It is guarded by Store.publishing.
 type index struct {
-	file   *os.File
-	end    int64 // of what is written
-	before int64 // of that, without the last line
+	file     *os.File
+	size     int64 // bytes
+	lastLine int64 // offset of the last line
 }
 
 const (
 	indexName = "index.jsonl"
 
-	// maxEntry is how long a line of the index is at most, in bytes; one of ours has half.
+	// maxEntry is the limit of a line of the index in bytes; ours have at most half of it.
 	maxEntry = 4 << 10
 
-	// maxNumber is beyond those that every program can read (RFC 8259, section 6).
+	// maxNumber is the first number that not every program can read (RFC 8259, section 6).
 	maxNumber = 1 << 53
 )
 
@@ -49,33 +51,34 @@ type entry struct {
 	Type   string    `json:"type"`
 }
 
-// add puts a line for f at the end.
+// add appends a line for f.
 func (x *index) add(f *file) error {
 	line, err := json.Marshal(entry{f.id, f.time.UTC(), f.Number, f.Name, f.Size, f.SHA256, f.Type})
 	if err != nil {
 		return err
 	}
-	x.before = x.end
-	_, err = x.file.WriteAt(append(line, '\n'), x.end)
+	x.lastLine = x.size
+	_, err = x.file.WriteAt(append(line, '\n'), x.size)
 	if err == nil {
 		err = x.file.Sync()
 	}
 	if err != nil {
-		return errors.Join(err, x.takeBack())
+		return errors.Join(err, x.removeLast())
 	}
-	x.end += int64(len(line)) + 1
+	x.size += int64(len(line)) + 1
 	return nil
 }
 
-// takeBack takes the last line away.
-func (x *index) takeBack() error {
-	x.end = x.before
-	return x.file.Truncate(x.end)
+// removeLast removes the line that the last add appended.
+func (x *index) removeLast() error {
+	x.size = x.lastLine
+	return x.file.Truncate(x.size)
 }
 
 func (x *index) close() error { return x.file.Close() }
 
-// restore reads the index, and makes the folder what it says.
+// restore reads the index and the uploads of an earlier run, and repairs the folder
+// after a crash. Only Open calls it.
 func (s *Store) restore() error {
 	f, err := s.root.OpenFile(indexName, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -86,81 +89,94 @@ func (s *Store) restore() error {
 	damaged, missing := 0, 0
 	for {
 		line, err := lines.ReadSlice('\n')
-		s.index.end += int64(len(line))
+		s.index.size += int64(len(line))
 		switch {
-		case err == io.EOF && len(line) > 0: // it was being written when the host was killed
-			s.index.end -= int64(len(line))
-			if err := s.index.file.Truncate(s.index.end); err != nil {
-				return err
-			}
-			fallthrough
 		case err == io.EOF:
-			s.tell(damaged, missing)
-			return s.sweep()
+			if len(line) > 0 { // the host was killed while it wrote this line
+				s.index.size -= int64(len(line))
+				if err := s.index.file.Truncate(s.index.size); err != nil {
+					return err
+				}
+			}
+			s.logProblems(damaged, missing)
+			return s.scanFolder()
 		case err == bufio.ErrBufferFull:
 			for err == bufio.ErrBufferFull {
 				line, err = lines.ReadSlice('\n')
-				s.index.end += int64(len(line))
+				s.index.size += int64(len(line))
 			}
 			damaged++
 			continue
 		case err != nil:
 			return err
 		}
-		f, err := s.parse(line)
+		f, err := s.parseEntry(line)
 		if err != nil {
 			damaged++
 			continue
 		}
-		s.last = max(s.last, f.Number) // a number is not given again
-		if !s.isThere(&f) {
+		s.last = max(s.last, f.Number) // the number of a missing file is not reused
+		if !s.onDisk(&f) {
 			missing++
 			continue
 		}
-		s.addLocked(f) // nobody else has the store yet
+		s.addLocked(f) // no other goroutine has the store yet
 	}
 }
 
-// tell logs what of the index cannot be had.
-func (s *Store) tell(damaged, missing int) {
+// logProblems logs how many files of the index cannot be served.
+func (s *Store) logProblems(damaged, missing int) {
 	if damaged > 0 {
-		s.limits.Log.Warn("the index of files has damaged lines; their files are in the folder, and nobody can get them", "folder", s.folder, "lines", damaged)
+		s.limits.Log.Warn("the index of files has damaged lines; their files stay in the folder but cannot be downloaded", "folder", s.folder, "lines", damaged)
 	}
 	if missing > 0 {
-		s.limits.Log.Info("files that were sent are no longer in the folder", "folder", s.folder, "files", missing)
+		s.limits.Log.Info("some files of the index are no longer in the folder", "folder", s.folder, "files", missing)
 	}
 }
 
-// parse reads a line of the index. Whoever can write to the folder may have written it.
-func (s *Store) parse(line []byte) (file, error) {
+// parseEntry parses a line of the index. It trusts nothing in it: other programs may have
+// written to the folder.
+func (s *Store) parseEntry(line []byte) (file, error) {
 	var e entry
 	if err := json.Unmarshal(line, &e); err != nil {
 		return file{}, err
 	}
-	sum, err := hex.DecodeString(e.SHA256)
-	_, twice := s.files[e.Number]
-	switch {
-	case err != nil || len(sum) != sha256.Size:
-		return file{}, errors.New("no SHA-256")
-	case e.Number == 0 || e.Number >= maxNumber || twice || e.Size < 0 || e.Name != text.FileName(e.Name) || !isID(e.ID):
-		return file{}, errors.New("no file")
+	f := wire.File{Number: e.Number, Name: e.Name, Size: e.Size, SHA256: e.SHA256, Type: e.Type}
+	if err := s.checkFile(&f); err != nil {
+		return file{}, err
 	}
-	if !slices.Contains(pictures, e.Type) {
-		e.Type = noType
+	if !isID(e.ID) {
+		return file{}, errors.New("invalid upload ID")
 	}
-	return file{
-		File: wire.File{Number: e.Number, Name: e.Name, Size: e.Size, SHA256: hex.EncodeToString(sum), Type: e.Type, Path: wire.FilePath(e.Number, e.Name)},
-		id:   e.ID, time: e.Time,
-	}, nil
+	return file{File: f, id: e.ID, time: e.Time}, nil
 }
 
-// isID reports whether [newID] may have made id.
+// checkFile checks a file read from disk, and sets its path. An unknown type becomes noType.
+func (s *Store) checkFile(f *wire.File) error {
+	sum, err := hex.DecodeString(f.SHA256)
+	_, taken := s.files[f.Number]
+	switch {
+	case err != nil || len(sum) != sha256.Size:
+		return errors.New("invalid SHA-256")
+	case f.Number == 0 || f.Number >= maxNumber || taken:
+		return errors.New("invalid number")
+	case f.Size < 0 || f.Name != text.FileName(f.Name):
+		return errors.New("invalid name or size")
+	}
+	if !slices.Contains(pictureTypes, f.Type) {
+		f.Type = noType
+	}
+	f.SHA256, f.Path = hex.EncodeToString(sum), wire.FilePath(f.Number, f.Name)
+	return nil
+}
+
+// isID reports whether [newID] could have made id.
 func isID(id string) bool {
 	return len(id) == len(newID()) && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
-// isThere reports whether a file is in the folder. One that has not got its name yet gets it.
-func (s *Store) isThere(f *file) bool {
+// onDisk reports whether f is in the folder. If its upload was not renamed yet, onDisk does so.
+func (s *Store) onDisk(f *file) bool {
 	info, err := s.root.Lstat(f.diskName())
 	if errors.Is(err, fs.ErrNotExist) {
 		if info, err = s.root.Lstat(f.id + partSuffix); err == nil && info.Size() == f.Size {
@@ -170,8 +186,9 @@ func (s *Store) isThere(f *file) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() == f.Size
 }
 
-// sweep deletes what never came to its end, and sees to it that no number is given twice.
-func (s *Store) sweep() error {
+// scanFolder restores the uploads of an earlier run and deletes those that cannot be
+// continued. It also raises the last number above those of all files in the folder.
+func (s *Store) scanFolder() error {
 	folder, err := s.root.Open(".")
 	if err != nil {
 		return err
@@ -181,15 +198,25 @@ func (s *Store) sweep() error {
 	if err != nil {
 		return err
 	}
+	uploads := make(map[string][]string) // names of their files, by ID
 	for _, name := range names {
-		if id, ok := strings.CutSuffix(name, partSuffix); ok && isID(id) {
-			if err := s.root.Remove(name); err != nil {
-				return fmt.Errorf("delete what never came whole: %w", err)
-			}
+		if id, suffix, _ := strings.Cut(name, "."); isID(id) && slices.Contains(uploadSuffixes, "."+suffix) {
+			uploads[id] = append(uploads[id], name)
 		}
 		if digits, _, ok := strings.Cut(name, "-"); ok {
 			if n, err := strconv.ParseUint(digits, 10, 64); err == nil && n < maxNumber {
 				s.last = max(s.last, n)
+			}
+		}
+	}
+	for id, names := range uploads {
+		restored := s.restoreUpload(id)
+		for _, name := range names {
+			if restored && !strings.HasSuffix(name, newStateSuffix) {
+				continue
+			}
+			if err := s.root.Remove(name); err != nil {
+				return fmt.Errorf("delete an unfinished upload: %w", err)
 			}
 		}
 	}

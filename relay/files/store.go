@@ -23,21 +23,21 @@ import (
 	"chat/relay/wire"
 )
 
-// Limits are what a Store takes. The zero value works: each field's zero means the
-// default it names, and a negative number means no limit.
+// Limits are the limits of a Store. The zero value works: the zero of a field means its
+// default, and a negative number means no limit.
 type Limits struct {
 	MaxFile    int64 // bytes of a file; default 1 GiB
-	MaxTotal   int64 // bytes of all files, with what is still to come of those on their way; default 10 GiB
-	MaxFiles   int   // files; default 10,000
-	Uploads    int   // files on their way at once, or come and not said yet; default 64
-	PerAddress int   // of them, those of one address; default 8
+	MaxTotal   int64 // bytes of all files, including the rest of unfinished uploads; default 10 GiB
+	MaxFiles   int   // files and uploads; default 10,000
+	Uploads    int   // uploads that are not published; default 64
+	PerAddress int   // of these, uploads from one address; default 8
 
-	// Idle is how long an upload is kept that nobody continues, or that has come and
-	// is not said; default 10 minutes.
+	// Idle is how long an upload is kept without being continued or published; default 10
+	// minutes.
 	Idle time.Duration
 
-	// First is the number of the first file, unless the folder has had it already; default 1. A room
-	// that outlives its files gives each number once by it.
+	// First is the lowest number of a new file; default 1. A room that outlives its files
+	// uses it to give each number only once.
 	First uint64
 
 	Log *slog.Logger // nil: nothing is logged
@@ -67,27 +67,27 @@ func orDefault[N int | int64 | time.Duration](n, otherwise, noLimit N) N {
 	return n
 }
 
-// Why a file is not taken or not there.
+// Errors of uploads and downloads.
 var (
 	ErrGone     = fmt.Errorf("the host no longer has it: %w", fs.ErrNotExist)
 	ErrInUse    = errors.New("another host uses this folder")
-	ErrBusy     = errors.New("too many files are on their way to the host; try again when some have come")
-	ErrNoRoom   = errors.New("the host has no room for more files")
+	ErrBusy     = errors.New("too many uploads at once; try again later")
+	ErrNoRoom   = errors.New("the host has no space for more files")
 	ErrDiskFull = errors.New("the host's disk is full")
-	ErrOffset   = errors.New("the file goes on at another place")
-	ErrChecksum = errors.New("the file did not come as it was sent; send it again")
-	ErrCut      = errors.New("another request goes on with this file")
-	ErrClosed   = errors.New("the room closes")
+	ErrOffset   = errors.New("the upload continues at another offset")
+	ErrChecksum = errors.New("the file arrived damaged; send it again")
+	ErrCut      = errors.New("another request continues this upload")
+	ErrClosed   = errors.New("the room is closing")
 )
 
-// A TooLargeError says how large a file may be.
-type TooLargeError struct{ Limit int64 }
+// A TooLargeError reports a file that is larger than the limit.
+type TooLargeError struct{ Limit int64 } // bytes
 
 func (e *TooLargeError) Error() string {
 	return "a file has at most " + humanize.IBytes(uint64(e.Limit)) + " here"
 }
 
-// A Store keeps files in a folder of its own. All methods may be called at the same time.
+// A Store keeps files in a folder. Its methods may be called concurrently.
 type Store struct {
 	// Fixed after Open.
 	root      *os.Root
@@ -95,55 +95,57 @@ type Store struct {
 	temporary bool
 	limits    Limits
 	lock      *flock.Flock
-	create    func(name string) (part, error) // what an upload is written to
+	create    func(name string) (part, error) // creates a part file
 
-	working sync.WaitGroup // those who hold an upload
+	working sync.WaitGroup // holders of uploads
 
-	publishing sync.Mutex // orders what is said; never taken with mu held
-	index      *index     // of a folder that stays; under publishing
+	publishing sync.Mutex // held by Publish and Close; never locked while mu is
+	index      *index     // nil in a temporary folder; guarded by publishing
 
-	mu         sync.Mutex // of the rest; nothing that can wait is done under it
+	// mu is never held during I/O. It also guards the uploads' own fields.
+	mu sync.Mutex
+
+	// Guarded by mu.
 	closed     bool
-	uploads    map[string]*Upload // by id: on their way, or come and not said yet
-	perAddress map[string]int     // how many of them
-	files      map[uint64]file    // by number: those that were said
+	uploads    map[string]*Upload // by ID: those that are not published
+	perAddress map[string]int     // how many of them each address has
+	files      map[uint64]file    // by number: the published ones
 	numbers    []uint64           // of files, ascending
-	said       map[string]uint64  // id of the upload -> number
-	last       uint64             // the highest number given
-	held       int64              // bytes of files, and of what uploads have or were promised
+	published  map[string]uint64  // number by ID of the upload
+	last       uint64             // the highest number given to a file
+	held       int64              // bytes of files, and of what uploads have or have reserved
 }
 
-// A part is a file that comes.
+// A part is the file that an upload is written to.
 type part interface {
 	io.WriterAt
 	Sync() error
 	Close() error
 }
 
-// A file is one that everybody can have.
+// A file is a published one.
 type file struct {
 	wire.File
 	id   string // of its upload
 	time time.Time
 }
 
-// diskName returns what the file is called in the folder.
+// diskName returns the file's name in the folder.
 func (f *file) diskName() string { return fmt.Sprintf("%d-%s", f.Number, f.Name) }
 
-// The names in the folder that are none of a file's.
 const (
-	partSuffix = ".part"
 	lockName   = ".lock"
 	tempPrefix = "chat-files-"
 )
 
-// Open opens the folder dir, or makes it; what it holds of an earlier host is there again
-// under the same numbers. With "" the folder is a temporary one, in which nothing stays.
+// Open opens or creates the folder dir. Files in it from earlier runs keep their numbers, and
+// resumable uploads can be continued. With "" the store uses a temporary folder, which Close
+// deletes.
 func Open(dir string, limits Limits) (*Store, error) {
 	s := &Store{
 		folder: dir, temporary: dir == "", limits: limits.withDefaults(),
 		uploads: make(map[string]*Upload), perAddress: make(map[string]int),
-		files: make(map[uint64]file), said: make(map[string]uint64),
+		files: make(map[uint64]file), published: make(map[string]uint64),
 		last: max(limits.First, 1) - 1,
 	}
 	s.create = func(name string) (part, error) {
@@ -153,7 +155,7 @@ func Open(dir string, limits Limits) (*Store, error) {
 	if err != nil {
 		s.Close()
 		if dir == "" {
-			return nil, fmt.Errorf("make a folder for files: %w", err)
+			return nil, fmt.Errorf("create a folder for files: %w", err)
 		}
 		return nil, fmt.Errorf("open the folder for files %s: %w", dir, err)
 	}
@@ -162,7 +164,7 @@ func Open(dir string, limits Limits) (*Store, error) {
 
 func (s *Store) open() (err error) {
 	if s.temporary {
-		s.folder, err = makeTemporary()
+		s.folder, err = createTemporary()
 	} else {
 		err = os.MkdirAll(s.folder, 0o700)
 	}
@@ -185,10 +187,9 @@ func (s *Store) open() (err error) {
 	return s.restore()
 }
 
-// makeTemporary makes a folder that is nobody else's. It is where the system keeps what
-// can be made anew, for the folder of temporary files is often in memory. What a host left
-// there that was killed is deleted.
-func makeTemporary() (string, error) {
+// createTemporary creates a folder in the user's cache, because the system's folder for
+// temporary files is often in memory. It deletes the folders of hosts that were killed.
+func createTemporary() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err == nil {
 		cache = filepath.Join(cache, "chat")
@@ -197,39 +198,39 @@ func makeTemporary() (string, error) {
 	if err != nil {
 		return os.MkdirTemp("", tempPrefix)
 	}
-	left, _ := filepath.Glob(filepath.Join(cache, tempPrefix+"*"))
-	for _, dir := range left {
-		deleteLeft(dir)
+	folders, _ := filepath.Glob(filepath.Join(cache, tempPrefix+"*"))
+	for _, dir := range folders {
+		deleteAbandoned(dir)
 	}
 	return os.MkdirTemp(cache, tempPrefix)
 }
 
-// deleteLeft deletes a temporary folder whose host is no more.
-func deleteLeft(dir string) {
+// deleteAbandoned deletes a temporary folder whose host no longer runs.
+func deleteAbandoned(dir string) {
 	info, err := os.Stat(filepath.Join(dir, lockName))
-	if err != nil || time.Since(info.ModTime()) < time.Minute { // it may have been made just now
+	if err != nil || time.Since(info.ModTime()) < time.Minute { // its host is perhaps about to lock it
 		return
 	}
 	lock := flock.New(filepath.Join(dir, lockName))
 	if locked, err := lock.TryLock(); err != nil || !locked {
 		return
 	}
-	lock.Close() // Windows deletes nothing that is open
+	lock.Close() // Windows does not delete open files
 	os.RemoveAll(dir)
 }
 
-// MaxFile returns how many bytes a file may have.
+// MaxFile returns the limit of a file in bytes.
 func (s *Store) MaxFile() int64 { return s.limits.MaxFile }
 
-// Close ends what is on its way and forgets it; the Reads that feed it are cut. A temporary
-// folder is deleted. It returns when nothing goes on any more.
+// Close cuts off all uploads and waits for their holders. In a folder that stays, resumable
+// uploads are kept for the next run; others are deleted, and so is a temporary folder.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	uploads := slices.Collect(maps.Values(s.uploads))
 	s.mu.Unlock()
 	for _, u := range uploads {
-		u.Drop()
+		u.drop(u.hasState())
 	}
 	s.working.Wait()
 	s.publishing.Lock()
@@ -251,31 +252,36 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Sent returns the file that came as the upload id, to be said in the room: from then
-// on everybody can have it. The error is [ErrGone] where there is none, or not all of it yet.
-func (s *Store) Sent(id string) (wire.File, error) {
+// Publish gives everyone access to the file that was uploaded under id, and returns it. The
+// error is [ErrGone] if there is no such upload or some of it has not arrived. Publishing
+// it again returns the same file.
+func (s *Store) Publish(id string) (wire.File, error) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	s.mu.Lock()
-	if f, ok := s.files[s.said[id]]; ok {
+	if f, ok := s.files[s.published[id]]; ok {
 		s.mu.Unlock()
 		return f.File, nil
 	}
 	u := s.uploads[id]
-	if s.closed || u == nil || u.whole == nil {
+	if s.closed || u == nil || u.finished == nil {
 		s.mu.Unlock()
 		return wire.File{}, ErrGone
 	}
-	u.published = true // nobody drops it from here on
-	f := file{*u.whole, id, time.Now()}
+	u.published = true // from here on it cannot be dropped
+	f := file{*u.finished, id, time.Now()}
 	s.mu.Unlock()
-	err := s.publish(&f)
+	err := s.writePublished(u, &f)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		u.published = false
 		u.timer.Reset(s.limits.Idle) // it may have gone off meanwhile
-		s.limits.Log.Error("a file cannot be kept", "file", f.diskName(), "error", err)
+		if s.closed {
+			u.kept = u.hasState()
+			s.forgetLocked(u)
+		}
+		s.limits.Log.Error("a file cannot be published", "file", f.diskName(), "error", err)
 		return wire.File{}, fullOr(err)
 	}
 	s.forgetLocked(u)
@@ -283,9 +289,9 @@ func (s *Store) Sent(id string) (wire.File, error) {
 	return f.File, nil
 }
 
-// publish gives the file its name, and enters it into the index of a folder that stays:
-// first that, so that a host that is killed in between finds it.
-func (s *Store) publish(f *file) error {
+// writePublished adds the file to the index of a folder that stays, and then gives it its
+// name: if the host is killed in between, the next run does the rest.
+func (s *Store) writePublished(u *Upload, f *file) error {
 	if s.index != nil {
 		if err := s.index.add(f); err != nil {
 			return err
@@ -295,14 +301,17 @@ func (s *Store) publish(f *file) error {
 	switch {
 	case s.index == nil:
 	case err != nil:
-		err = errors.Join(err, s.index.takeBack())
+		err = errors.Join(err, s.index.removeLast())
 	default:
+		if u.hasState() {
+			s.root.Remove(f.id + stateSuffix)
+		}
 		s.syncFolder()
 	}
 	return err
 }
 
-// syncFolder has the names in the folder written to disk, on systems that do so when asked.
+// syncFolder writes the names in the folder to disk, on systems that can.
 func (s *Store) syncFolder() {
 	if folder, err := s.root.Open("."); err == nil {
 		folder.Sync()
@@ -310,16 +319,16 @@ func (s *Store) syncFolder() {
 	}
 }
 
-// addLocked makes a file one that everybody can have.
+// addLocked adds a published file.
 func (s *Store) addLocked(f file) {
-	s.files[f.Number], s.said[f.id] = f, f.Number
+	s.files[f.Number], s.published[f.id] = f, f.Number
 	at, _ := slices.BinarySearch(s.numbers, f.Number)
 	s.numbers = slices.Insert(s.numbers, at, f.Number)
 	s.held += f.Size
 	s.last = max(s.last, f.Number)
 }
 
-// File opens a file to be read. It has to be closed.
+// File opens a published file. The caller must close it. The error is [ErrGone] if there is none.
 func (s *Store) File(number uint64) (wire.File, *os.File, error) {
 	s.mu.Lock()
 	f, ok := s.files[number]
@@ -329,7 +338,7 @@ func (s *Store) File(number uint64) (wire.File, *os.File, error) {
 	}
 	r, err := s.root.Open(f.diskName())
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // its owner deleted it
+	case errors.Is(err, fs.ErrNotExist): // the folder's owner deleted it
 		s.forget(number)
 		return wire.File{}, nil, ErrGone
 	case err != nil:
@@ -338,7 +347,7 @@ func (s *Store) File(number uint64) (wire.File, *os.File, error) {
 	return f.File, r, nil
 }
 
-// forget forgets a file that is not in the folder any more.
+// forget removes a file that is no longer in the folder.
 func (s *Store) forget(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -347,13 +356,13 @@ func (s *Store) forget(number uint64) {
 		return
 	}
 	delete(s.files, number)
-	delete(s.said, f.id)
+	delete(s.published, f.id)
 	at, _ := slices.BinarySearch(s.numbers, number)
 	s.numbers = slices.Delete(s.numbers, at, at+1)
 	s.held -= f.Size
 }
 
-// List returns so many files, newest first, with numbers below before; 0: the newest.
+// List returns up to count files with numbers below before, newest first; 0: the newest ones.
 func (s *Store) List(before uint64, count int) []wire.File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -368,7 +377,7 @@ func (s *Store) List(before uint64, count int) []wire.File {
 	return list
 }
 
-// fullOr words the error of a full disk; others stay.
+// fullOr returns ErrDiskFull if err says that the disk is full, else err.
 func fullOr(err error) error {
 	if isDiskFull(err) {
 		return ErrDiskFull
@@ -376,7 +385,7 @@ func fullOr(err error) error {
 	return err
 }
 
-// The codes of a full disk on Windows
+// Error codes of a full disk on Windows
 // (https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes--0-499-).
 const (
 	errorHandleDiskFull syscall.Errno = 39
@@ -390,12 +399,12 @@ func isDiskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// sniffed is how much of a file tells its type: what signatures take, with some brands.
+// sniffed is how many bytes typeOf needs: signatures, and some of AVIF's brands.
 const sniffed = 64
 
-// typeOf finds the media type of a picture by its beginning, as browsers do
-// (https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern). All else is no type:
-// what is shown in a browser can do harm.
+// typeOf returns the media type of a picture by its first bytes, as browsers do
+// (https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern). Everything else is
+// noType, because types that browsers show can do harm.
 func typeOf(head []byte) string {
 	for _, kind := range []struct{ signature, media string }{
 		{"\x89PNG\r\n\x1a\n", "image/png"},
@@ -416,30 +425,30 @@ func typeOf(head []byte) string {
 	return noType
 }
 
-// noType is the media type of what is no picture.
+// noType is the media type of files that are not pictures.
 const noType = "application/octet-stream"
 
-// pictures are the media types that are told.
-var pictures = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"}
+// pictureTypes are the media types of pictures.
+var pictureTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"}
 
-// isAVIF looks for the brand in the ftyp box at the beginning
+// isAVIF looks for the brand in the ftyp box at the start
 // (https://aomediacodec.github.io/av1-avif/, section 6; ISO/IEC 14496-12, section 4.3).
 func isAVIF(head []byte) bool {
 	if len(head) < 16 || string(head[4:8]) != "ftyp" {
 		return false
 	}
 	size := int(uint32(head[0])<<24 | uint32(head[1])<<16 | uint32(head[2])<<8 | uint32(head[3]))
-	if size < 0 { // of 32 bits
+	if size < 0 { // int has 32 bits
 		return false
 	}
 	box := head[:min(size, len(head))]
 	for at := 8; at+4 <= len(box); at += 4 {
-		if brand := string(box[at : at+4]); at != 12 && (brand == "avif" || brand == "avis") { // at 12 is a version
+		if brand := string(box[at : at+4]); at != 12 && (brand == "avif" || brand == "avis") { // a version is at 12
 			return true
 		}
 	}
 	return false
 }
 
-// newID makes the id of an upload, which nobody guesses.
+// newID returns a random ID for an upload, which cannot be guessed.
 func newID() string { return rand.Text() }

@@ -49,8 +49,8 @@ func begin(t *testing.T, s *Store, name string, size int64) *Upload {
 	return u
 }
 
-// send brings a file and says it.
-func send(t *testing.T, s *Store, name, content string) wire.File {
+// add uploads and publishes a file.
+func add(t *testing.T, s *Store, name, content string) wire.File {
 	t.Helper()
 	u := begin(t, s, name, int64(len(content)))
 	if content != "" {
@@ -58,7 +58,7 @@ func send(t *testing.T, s *Store, name, content string) wire.File {
 			t.Fatal(err)
 		}
 	}
-	f, err := s.Sent(u.ID())
+	f, err := s.Publish(u.ID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,22 +93,22 @@ func namesIn(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-func TestFilesComeAndStay(t *testing.T) {
+func TestFilesStay(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	s := open(t, dir, Limits{})
-	soup := send(t, s, "soup.png", "\x89PNG\r\n\x1a\nsoup")
+	soup := add(t, s, "soup.png", "\x89PNG\r\n\x1a\nsoup")
 	want := wire.File{Number: 1, Name: "soup.png", Size: 12, SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("\x89PNG\r\n\x1a\nsoup"))), Type: "image/png", Path: "/files/1/soup.png"}
 	if soup != want {
 		t.Errorf("got %+v, want %+v", soup, want)
 	}
-	passwd := send(t, s, "../../etc/passwd", "root")
-	empty := send(t, s, "CON", "")
-	again, err := s.Sent(s.files[2].id)
+	passwd := add(t, s, "../../etc/passwd", "root")
+	empty := add(t, s, "CON", "")
+	again, err := s.Publish(s.files[2].id)
 	if err != nil || again != passwd {
-		t.Errorf("said again it is %+v, %v", again, err)
+		t.Errorf("published again it is %+v, %v", again, err)
 	}
-	unsaid := begin(t, s, "never", 4)
-	if got, want := namesIn(t, dir), []string{"1-soup.png", "2-passwd", "3-_CON", "index.jsonl"}; !slices.Equal(slices.DeleteFunc(got, func(n string) bool { return n == unsaid.ID()+".part" }), want) {
+	unfinished := begin(t, s, "never", 4)
+	if got, want := namesIn(t, dir), []string{"1-soup.png", "2-passwd", "3-_CON", "index.jsonl"}; !slices.Equal(slices.DeleteFunc(got, func(n string) bool { return n == unfinished.ID()+".part" }), want) {
 		t.Errorf("the folder has %q, want %q", got, want)
 	}
 	if _, err := Open(dir, Limits{}); !errors.Is(err, ErrInUse) {
@@ -126,14 +126,14 @@ func TestFilesComeAndStay(t *testing.T) {
 	if got := content(t, s, 2); got != "root" {
 		t.Errorf("in file 2 is %q", got)
 	}
-	if next := send(t, s, "next", "1"); next.Number != 4 {
+	if next := add(t, s, "next", "1"); next.Number != 4 {
 		t.Errorf("the next one is %d", next.Number)
 	}
 	if err := os.Remove(filepath.Join(dir, "2-passwd")); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := s.File(2); err != ErrGone || len(s.List(0, 10)) != 3 {
-		t.Errorf("a file that its owner deleted: %v", err)
+		t.Errorf("a file that the folder's owner deleted: %v", err)
 	}
 	s.Close()
 	if s = open(t, dir, Limits{}); len(s.List(0, 10)) != 3 {
@@ -141,11 +141,11 @@ func TestFilesComeAndStay(t *testing.T) {
 	}
 }
 
-// What a crash leaves is mended, what is damaged told and skipped.
+// The folder is repaired after a crash. Damaged lines of the index are logged and skipped.
 func TestDamagedFolder(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Limits{})
-	one, two := send(t, s, "one", "1"), send(t, s, "two", "2")
+	one, two := add(t, s, "one", "1"), add(t, s, "two", "2")
 	id := s.files[2].id
 	s.Close()
 	index := filepath.Join(dir, indexName)
@@ -159,7 +159,7 @@ func TestDamagedFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Killed between the index and the name, in the middle of a line, and with a half of a file.
+	// The host was killed after a line of the index and before the rename, within a line, and during an upload.
 	if err := os.Rename(filepath.Join(dir, "2-two"), filepath.Join(dir, id+partSuffix)); err != nil {
 		t.Fatal(err)
 	}
@@ -173,12 +173,12 @@ func TestDamagedFolder(t *testing.T) {
 		t.Errorf("there are %+v", got)
 	}
 	if !strings.Contains(log.String(), "lines=3") {
-		t.Errorf("told %s", log.String())
+		t.Errorf("logged %s", log.String())
 	}
 	if got, want := namesIn(t, dir), []string{"1-one", "2-two", "7-notes.txt", indexName}; !slices.Equal(got, want) {
 		t.Errorf("the folder has %q, want %q", got, want)
 	}
-	if next := send(t, s, "notes.txt", "ours"); next.Number != 8 {
+	if next := add(t, s, "notes.txt", "ours"); next.Number != 8 {
 		t.Errorf("the next one is %d, and 7 is taken", next.Number)
 	}
 	s.Close()
@@ -189,17 +189,17 @@ func TestDamagedFolder(t *testing.T) {
 
 func TestTemporaryFolder(t *testing.T) {
 	s := open(t, "", Limits{First: 42})
-	if f := send(t, s, "one", "1"); f.Number != 42 {
+	if f := add(t, s, "one", "1"); f.Number != 42 {
 		t.Errorf("the first one is %d", f.Number)
 	}
 	begin(t, s, "half", 100)
-	// One that was killed.
+	// The folder of a host that was killed.
 	left := filepath.Join(filepath.Dir(s.folder), tempPrefix+"left")
 	if err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, lockName), nil, 0o600),
 		os.Chtimes(filepath.Join(left, lockName), time.Unix(1, 0), time.Unix(1, 0)), os.WriteFile(filepath.Join(left, "1-one"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	os.Chtimes(filepath.Join(s.folder, lockName), time.Unix(1, 0), time.Unix(1, 0)) // but it is held
+	os.Chtimes(filepath.Join(s.folder, lockName), time.Unix(1, 0), time.Unix(1, 0)) // but its host runs
 	t.Setenv("XDG_CACHE_HOME", filepath.Dir(filepath.Dir(s.folder)))
 	other, err := Open("", Limits{})
 	if err != nil {
@@ -233,8 +233,8 @@ func TestPieces(t *testing.T) {
 	if at, err := u.Append(Piece{Offset: 100_001, Body: iotest.OneByteReader(strings.NewReader(text[100_001:100_100]))}); at != 100_100 || err != nil {
 		t.Errorf("%d, %v", at, err)
 	}
-	if _, err := s.Sent(u.ID()); err != ErrGone {
-		t.Errorf("said before it has come: %v", err)
+	if _, err := s.Publish(u.ID()); err != ErrGone {
+		t.Errorf("published before it has arrived: %v", err)
 	}
 	if at, err := u.Append(Piece{Offset: 100_100, Body: strings.NewReader(text[100_100:] + "and more"), Sum: sum[:]}); at != int64(len(text)) || err != nil {
 		t.Errorf("%d, %v", at, err)
@@ -242,7 +242,7 @@ func TestPieces(t *testing.T) {
 	if at, err := u.Append(Piece{Offset: int64(len(text)), Body: strings.NewReader(""), Sum: sum[:]}); at != int64(len(text)) || err != nil {
 		t.Errorf("the last one again: %d, %v", at, err)
 	}
-	f, err := s.Sent(u.ID())
+	f, err := s.Publish(u.ID())
 	if err != nil || f.SHA256 != fmt.Sprintf("%x", sum) || content(t, s, f.Number) != text {
 		t.Errorf("%+v, %v", f, err)
 	}
@@ -256,7 +256,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// Of two requests with pieces of one file the later one goes on, from what is on disk.
+// Of two requests for one upload, the later one continues from the bytes on disk.
 func TestTwoAtOnce(t *testing.T) {
 	s := open(t, "", Limits{})
 	u := begin(t, s, "soup", 10)
@@ -275,21 +275,21 @@ func TestTwoAtOnce(t *testing.T) {
 		t.Errorf("the first one: %v", err)
 	}
 	var both sync.WaitGroup
-	var taken [8]error
-	for i := range taken {
-		both.Go(func() { _, taken[i] = u.Append(Piece{Offset: 5, Body: strings.NewReader("56789")}) })
+	var errs [8]error
+	for i := range errs {
+		both.Go(func() { _, errs[i] = u.Append(Piece{Offset: 5, Body: strings.NewReader("56789")}) })
 	}
 	both.Wait()
 	ok := 0
-	for _, err := range taken {
+	for _, err := range errs {
 		if err == nil {
 			ok++
 		} else if err != ErrOffset {
 			t.Error(err)
 		}
 	}
-	if f, err := s.Sent(u.ID()); ok != 1 || err != nil || content(t, s, f.Number) != "0123456789" {
-		t.Errorf("%d were taken; %v", ok, err)
+	if f, err := s.Publish(u.ID()); ok != 1 || err != nil || content(t, s, f.Number) != "0123456789" {
+		t.Errorf("%d succeeded; %v", ok, err)
 	}
 }
 
@@ -330,7 +330,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("held are %d bytes, %v, %v, %q", s.held, s.uploads, s.perAddress, namesIn(t, s.folder))
 	}
 	for i := range 4 {
-		send(t, s, "soup", strings.Repeat("x", i))
+		add(t, s, "soup", strings.Repeat("x", i))
 	}
 	refused(ErrNoRoom, 1, "")
 	if s.held != 6 {
@@ -338,10 +338,10 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A fullPart is on a disk that takes so many bytes.
+// A fullPart is on a disk with space for only some bytes.
 type fullPart struct {
 	part
-	left int
+	left int // bytes
 }
 
 func (p *fullPart) WriteAt(b []byte, at int64) (int, error) {
@@ -354,10 +354,10 @@ func (p *fullPart) WriteAt(b []byte, at int64) (int, error) {
 
 func TestDiskFull(t *testing.T) {
 	if os.PathSeparator == '\\' {
-		t.Skip("its error is another one there")
+		t.Skip("Windows has another error for a full disk")
 	}
 	s := open(t, t.TempDir(), Limits{})
-	kept := send(t, s, "kept", "soup")
+	kept := add(t, s, "kept", "soup")
 	create := s.create
 	s.create = func(name string) (part, error) {
 		p, err := create(name)
@@ -375,7 +375,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// What nobody goes on with, or says, goes.
+// An upload that is not continued or published in time is deleted.
 func TestIdle(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
@@ -383,8 +383,8 @@ func TestIdle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		half, unsaid := begin(t, s, "half", 10), begin(t, s, "unsaid", 4)
-		if _, err := unsaid.Append(Piece{Body: strings.NewReader("soup")}); err != nil {
+		half, unpublished := begin(t, s, "half", 10), begin(t, s, "unpublished", 4)
+		if _, err := unpublished.Append(Piece{Body: strings.NewReader("soup")}); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(9 * time.Minute)
@@ -392,8 +392,8 @@ func TestIdle(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(2 * time.Minute)
-		if s.Upload(half.ID()) == nil || s.Upload(unsaid.ID()) != nil {
-			t.Error("the wrong one went")
+		if s.Upload(half.ID()) == nil || s.Upload(unpublished.ID()) != nil {
+			t.Error("the wrong upload was deleted")
 		}
 		in, out := io.Pipe()
 		ended := make(chan error)
@@ -401,10 +401,10 @@ func TestIdle(t *testing.T) {
 			_, err := half.Append(Piece{Offset: 2, Body: in, Cut: func() { out.CloseWithError(ErrCut) }})
 			ended <- err
 		}()
-		time.Sleep(time.Hour) // it is being sent, however slowly
+		time.Sleep(time.Hour) // it still has a request, however slow
 		io.WriteString(out, "2")
 		if s.Upload(half.ID()) == nil {
-			t.Error("one that is being sent went")
+			t.Error("an upload with a request was deleted")
 		}
 		go func() { s.Close() }()
 		if err := <-ended; !errors.Is(err, ErrGone) {
@@ -425,7 +425,7 @@ func TestTypeOf(t *testing.T) {
 		"RIFF\x10\x00\x00\x00WEBPVP8 ": "image/webp",
 		"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00mif1miaf": "image/avif",
 		"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00miafavif": "image/avif",
-		"\x00\x00\x00\x10ftypmif1\x00\x00\x00\x00avif":     noType, // behind its box
+		"\x00\x00\x00\x10ftypmif1\x00\x00\x00\x00avif":     noType, // after its box
 		"\x00\x00\x00\x18ftypmp42avifmif1miaf":             noType,
 		"<svg onload=alert(1)>":                            noType,
 		"<!doctype html><script>alert(1)</script>":         noType,

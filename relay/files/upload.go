@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,74 +16,95 @@ import (
 	"chat/relay/wire"
 )
 
-// An Upload is a file on its way to the host. All methods may be called at the same time;
-// they take turns.
+// An Upload is a file that is being uploaded. Its methods may be called concurrently; they
+// take turns.
 type Upload struct {
-	// Fixed after Begin.
-	store   *Store
-	id      string
-	name    string
-	size    int64  // bytes; -1: not known before it ends
-	sum     []byte // SHA-256; nil: not known
-	address string // what limits count it by; "": nothing
-	timer   *time.Timer
+	// Fixed before anyone else has the upload.
+	store     *Store
+	id        string
+	name      string
+	size      int64  // bytes; -1: unknown until the end
+	sum       []byte // SHA-256; nil: unknown
+	address   string // that Limits.PerAddress counts; "": none
+	resumable bool
+	timer     *time.Timer // runs while there is no holder
 
-	// The holder's.
-	file part // nil: closed
-	hash hash.Hash
-	head []byte // its beginning, which tells its type
+	// Owned by the holder.
+	file part      // nil: closed
+	hash hash.Hash // of the bytes in file; nil if file is
+	head []byte    // the first bytes, for typeOf
 
-	// Under store.mu.
-	offset    int64      // bytes that are on disk, and in hash
-	promised  int64      // bytes of store.held that are its own
-	holder    *holder    // nil: nobody
-	dropped   bool       // nobody shall have it any more
-	deleted   bool       // and its file is no more
-	whole     *wire.File // once it has come
-	published bool       // it is one that everybody can have, or is becoming so
+	// Guarded by store.mu.
+	offset    int64      // bytes on disk, and in hash
+	promised  int64      // the part of store.held that is this upload's
+	holder    *holder    // nil: none
+	dropped   bool       // it cannot be held any more
+	kept      bool       // it is dropped, and its files stay for the next run of the host
+	closed    bool       // it is dropped, and its file is closed or deleted
+	finished  *wire.File // nil: some of it has not arrived
+	published bool       // it is in the index, or about to be
 }
 
-// A holder is who an upload belongs to for the moment.
+// A holder is whoever an upload belongs to for the moment.
 type holder struct {
-	cut  func()        // makes it end soon
-	done chan struct{} // closed at its end
+	cut  func()        // makes it release the upload soon
+	done chan struct{} // closed when it has
 }
 
-// An Offer is what somebody wants to send.
+// An Offer describes a file to upload.
 type Offer struct {
-	Name    string // as they call it; see [text.FileName]
-	Size    int64  // bytes; -1: that is not known
-	Sum     []byte // its SHA-256; nil: that is not known yet
-	Address string // what Limits.PerAddress counts by; "": it does not
+	Name    string // from the sender; see [text.FileName]
+	Size    int64  // bytes; -1: unknown
+	Sum     []byte // its SHA-256; nil: unknown
+	Address string // that Limits.PerAddress counts; "": not counted
+
+	// Resumable keeps the upload over a restart of the host, in a folder that stays. Its size
+	// must be known.
+	Resumable bool
 }
 
-// Begin begins the upload of a file. The error is one of this package, or that of the disk.
+// Begin starts the upload of a file. The error is one of this package or of the file system.
 func (s *Store) Begin(o Offer) (*Upload, error) {
-	u := &Upload{store: s, id: newID(), name: text.FileName(o.Name), size: o.Size, sum: o.Sum, address: o.Address, hash: sha256.New(), promised: max(o.Size, 0)}
+	u := &Upload{
+		store: s, id: newID(), name: text.FileName(o.Name), size: o.Size, sum: o.Sum, address: o.Address,
+		resumable: o.Resumable && o.Size >= 0, hash: sha256.New(), promised: max(o.Size, 0),
+	}
 	if err := s.admit(u); err != nil {
 		return nil, err
 	}
+	defer u.release()
 	f, err := s.create(u.id + partSuffix)
+	if err == nil {
+		u.file = f
+		err = u.saveState(nil)
+	}
 	if err != nil {
 		u.forget()
-		u.release()
-		return nil, fullOr(fmt.Errorf("make a file: %w", err))
+		return nil, fullOr(fmt.Errorf("create a file: %w", err))
 	}
-	u.file = f
-	defer u.release()
-	if u.size == 0 { // nothing more will come
+	if u.size == 0 { // there is nothing to append
 		err = u.finish(nil)
 	}
 	return u, err
 }
 
-// admit gives an upload its place, as its holder; nil: it has it.
+// admit adds u to the uploads, held by the caller, unless that exceeds a limit.
 func (s *Store) admit(u *Upload) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
+	if s.closed {
 		return ErrClosed
+	}
+	if err := s.admitLocked(u); err != nil {
+		return err
+	}
+	u.holdLocked(func() {})
+	return nil
+}
+
+// admitLocked is admit for a store that is not closed, without a holder.
+func (s *Store) admitLocked(u *Upload) error {
+	switch {
 	case u.size > s.limits.MaxFile:
 		return &TooLargeError{s.limits.MaxFile}
 	case len(s.uploads) >= s.limits.Uploads, u.address != "" && s.perAddress[u.address] >= s.limits.PerAddress:
@@ -96,11 +118,10 @@ func (s *Store) admit(u *Upload) error {
 		s.perAddress[u.address]++
 	}
 	u.timer = time.AfterFunc(s.limits.Idle, u.expire)
-	u.holdLocked(func() {})
 	return nil
 }
 
-// forgetLocked takes an upload's place away.
+// forgetLocked removes u from the uploads. Its holder deletes its files.
 func (s *Store) forgetLocked(u *Upload) {
 	u.dropped = true
 	if s.uploads[u.id] != u {
@@ -117,33 +138,33 @@ func (s *Store) forgetLocked(u *Upload) {
 	}
 }
 
-// Upload returns the upload with an id; nil: there is none, or it is said already.
+// Upload returns the upload with an ID; nil if there is none, or it is published.
 func (s *Store) Upload(id string) *Upload {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.uploads[id]
 }
 
-// Name returns what the file will be called.
+// Name returns the name of the file.
 func (u *Upload) Name() string { return u.name }
 
-// ID returns the secret by which the file is said in the room.
+// ID returns the secret that [Store.Publish] needs.
 func (u *Upload) ID() string { return u.id }
 
-// Size returns how many bytes the file will have; -1: that is not known.
+// Size returns how many bytes the file will have; -1 if that is unknown.
 func (u *Upload) Size() int64 { return u.size }
 
-// Whole returns the file, once all of it has come.
-func (u *Upload) Whole() (f wire.File, ok bool) {
+// Finished returns the file; false if some of it has not arrived.
+func (u *Upload) Finished() (f wire.File, ok bool) {
 	u.store.mu.Lock()
 	defer u.store.mu.Unlock()
-	if u.whole == nil {
+	if u.finished == nil {
 		return wire.File{}, false
 	}
-	return *u.whole, true
+	return *u.finished, true
 }
 
-// Offset returns how many bytes are on disk. Who sends more of them is cut off.
+// Offset returns how many bytes are on disk. It cuts off a request that is sending more.
 func (u *Upload) Offset() (int64, error) {
 	if err := u.hold(func() {}); err != nil {
 		return 0, err
@@ -158,14 +179,18 @@ func (u *Upload) at() int64 {
 	return u.offset
 }
 
-// Drop gives the upload up, unless it is one that everybody can have already.
-func (u *Upload) Drop() {
+// Drop cancels the upload and deletes its files, unless it is published.
+func (u *Upload) Drop() { u.drop(false) }
+
+// drop is Drop; keep leaves the files to the next run of the host.
+func (u *Upload) drop(keep bool) {
 	s := u.store
 	s.mu.Lock()
 	if u.dropped || u.published {
 		s.mu.Unlock()
 		return
 	}
+	u.kept = keep
 	s.forgetLocked(u)
 	h := u.holder
 	if h == nil {
@@ -173,13 +198,13 @@ func (u *Upload) Drop() {
 	}
 	s.mu.Unlock()
 	if h != nil {
-		h.cut() // and it deletes the file
+		h.cut() // its release deletes the files
 		return
 	}
 	u.release()
 }
 
-// forget is Drop for who holds the upload; the file goes with the release.
+// forget is Drop for the holder.
 func (u *Upload) forget() {
 	u.store.mu.Lock()
 	defer u.store.mu.Unlock()
@@ -188,17 +213,17 @@ func (u *Upload) forget() {
 	}
 }
 
-// expire drops an upload that nobody has gone on with.
+// expire drops an upload that was idle for too long.
 func (u *Upload) expire() {
 	u.store.mu.Lock()
 	held := u.holder != nil
 	u.store.mu.Unlock()
-	if !held { // the timer begins anew with its release
+	if !held { // release starts the timer again
 		u.Drop()
 	}
 }
 
-// hold makes the upload the caller's, and cuts off whose it was. It has to be released.
+// hold makes the caller the holder, and cuts off the earlier one. The caller must release u.
 func (u *Upload) hold(cut func()) error {
 	s := u.store
 	s.mu.Lock()
@@ -226,19 +251,22 @@ func (u *Upload) holdLocked(cut func()) {
 	u.store.working.Add(1)
 }
 
-// release gives the upload to whoever comes next, and deletes the file of one that was dropped.
+// release lets the next holder in. If the upload was dropped, it closes and deletes its files.
 func (u *Upload) release() {
 	s := u.store
 	defer s.working.Done()
 	s.mu.Lock()
-	for u.dropped && !u.published && !u.deleted {
-		u.deleted = true
+	for u.dropped && !u.published && !u.closed {
+		u.closed = true
+		kept := u.kept
 		s.mu.Unlock()
 		if u.file != nil {
 			u.file.Close()
 			u.file = nil
 		}
-		s.root.Remove(u.id + partSuffix)
+		if !kept {
+			u.deleteFiles()
+		}
 		s.mu.Lock()
 	}
 	if !u.dropped {
@@ -249,20 +277,20 @@ func (u *Upload) release() {
 	s.mu.Unlock()
 }
 
-// A Piece is what comes of a file in one request.
+// A Piece is the part of a file that one request brings.
 type Piece struct {
-	Offset int64     // where in the file it begins
+	Offset int64     // its place in the file
 	Body   io.Reader // ends with the piece, or with the file
 	Cut    func()    // makes a Read of Body return soon; nil: that is not possible
-	Sum    []byte    // the SHA-256 of the whole file; nil: the sender does not say
+	Sum    []byte    // SHA-256 of the whole file; nil: unknown
 }
 
-// Append takes a piece. It returns how many bytes are on disk then, also with an error;
-// when these are all the file has come, see [Upload.Whole]. Where its size was not
-// known, the end of the body is that of the file.
+// Append adds a piece to the file. It returns how many bytes are on disk afterwards, also
+// with an error; see [Upload.Finished] for whether these are all. If the size of the file
+// is unknown, the end of the body is the end of the file.
 //
-// The error is one of this package, that of the body, or that of the disk. After a full
-// disk and a wrong checksum, the upload is dropped.
+// The error is one of this package, of the body, or of the file system. A full disk and a
+// wrong checksum drop the upload.
 func (u *Upload) Append(p Piece) (offset int64, err error) {
 	if p.Cut == nil {
 		p.Cut = func() {}
@@ -271,13 +299,19 @@ func (u *Upload) Append(p Piece) (offset int64, err error) {
 		return 0, err
 	}
 	defer u.release()
-	if whole, ok := u.Whole(); ok {
-		return u.again(p, &whole)
+	if f, ok := u.Finished(); ok {
+		return u.appendAgain(p, &f)
 	}
 	if u.at() != p.Offset {
 		return u.at(), ErrOffset
 	}
-	readErr, err := u.take(p.Body)
+	if u.file == nil {
+		if err := u.reopen(); err != nil {
+			u.forget()
+			return u.at(), err
+		}
+	}
+	readErr, err := u.copyFrom(p.Body)
 	offset = u.at()
 	if err != nil {
 		u.forget()
@@ -286,80 +320,90 @@ func (u *Upload) Append(p Piece) (offset int64, err error) {
 	if readErr == nil && u.size < 0 || offset == u.size {
 		return offset, u.finish(p.Sum)
 	}
-	if readErr != nil && u.isDropped() {
-		readErr = ErrGone
+	if readErr != nil {
+		readErr = cmp.Or(u.whyDropped(), readErr)
 	}
 	return offset, readErr
 }
 
-// again answers a piece of a file that has come: the answer to its last one was lost.
-func (u *Upload) again(p Piece, whole *wire.File) (int64, error) {
+// appendAgain handles a piece for a finished file: the answer to its last piece was lost.
+func (u *Upload) appendAgain(p Piece, f *wire.File) (int64, error) {
 	switch {
-	case p.Offset != whole.Size:
-		return whole.Size, ErrOffset
-	case p.Sum != nil && hex.EncodeToString(p.Sum) != whole.SHA256:
+	case p.Offset != f.Size:
+		return f.Size, ErrOffset
+	case p.Sum != nil && hex.EncodeToString(p.Sum) != f.SHA256:
 		u.forget()
-		return whole.Size, ErrChecksum
+		return f.Size, ErrChecksum
 	}
-	return whole.Size, nil
+	return f.Size, nil
 }
 
-func (u *Upload) isDropped() bool {
+// whyDropped returns why the upload cannot be held any more; nil if it can.
+func (u *Upload) whyDropped() error {
 	u.store.mu.Lock()
 	defer u.store.mu.Unlock()
-	return u.dropped
+	return u.whyDroppedLocked()
+}
+
+func (u *Upload) whyDroppedLocked() error {
+	switch {
+	case u.kept:
+		return ErrClosed
+	case u.dropped:
+		return ErrGone
+	}
+	return nil
 }
 
 const (
-	// pieceSize is how much is read at once at most: a socket seldom has more.
-	pieceSize = 256 << 10
+	// bufferSize is the limit of one read: a socket seldom has more.
+	bufferSize = 256 << 10
 
-	// piecesAhead is how many pieces are on disk and not hashed yet at most, beside the one
-	// that is being hashed: the two take about as long, but not at the same moments.
-	piecesAhead = 6
+	// buffersAhead is how many buffers may be on disk and wait to be hashed: writing and
+	// hashing take about as long, but not at the same moments.
+	buffersAhead = 6
 )
 
-// pieces are buffers of pieceSize.
-var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+// buffers are of bufferSize.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// take writes what body has, up to the end of the file. Beside it a goroutine computes the
-// hash, which takes as long as the rest. It returns why the body ended, unless that was as
-// it should, and why the disk took no more.
-func (u *Upload) take(body io.Reader) (readErr, err error) {
-	written := make(chan []byte, piecesAhead)
-	free := make(chan *[pieceSize]byte, piecesAhead+2)
+// copyFrom writes body to disk, up to the size of the file, while another goroutine hashes
+// it. readErr is the error of body, err that of the file system or a limit.
+func (u *Upload) copyFrom(body io.Reader) (readErr, err error) {
+	written := make(chan []byte, buffersAhead)
+	free := make(chan *[bufferSize]byte, buffersAhead+2)
 	var hashing sync.WaitGroup
 	hashing.Go(func() {
 		for b := range written {
 			u.hash.Write(b)
-			free <- (*[pieceSize]byte)(b[:pieceSize])
+			free <- (*[bufferSize]byte)(b[:bufferSize])
 		}
 	})
-	made := 0
+	taken := 0 // buffers
 	defer func() {
 		close(written)
 		hashing.Wait()
-		for range made {
-			pieces.Put(<-free)
+		for range taken {
+			buffers.Put(<-free)
 		}
 	}()
 	for {
-		var buf *[pieceSize]byte
+		var buf *[bufferSize]byte
 		select {
 		case buf = <-free:
 		default:
-			if made < cap(free) {
-				buf = pieces.Get().(*[pieceSize]byte)
-				made++
+			if taken < cap(free) {
+				buf = buffers.Get().(*[bufferSize]byte)
+				taken++
 			} else {
 				buf = <-free
 			}
 		}
-		at, most := u.at(), pieceSize
+		at, limit := u.at(), bufferSize
 		if u.size >= 0 {
-			most = int(min(pieceSize, u.size-at))
+			limit = int(min(bufferSize, u.size-at))
 		}
-		n, readErr := body.Read(buf[:most])
+		n, readErr := body.Read(buf[:limit])
 		if n == 0 {
 			free <- buf
 		} else {
@@ -377,9 +421,9 @@ func (u *Upload) take(body io.Reader) (readErr, err error) {
 	}
 }
 
-// write puts b at the end of the file.
+// write writes b to disk at the offset at, the end of the file.
 func (u *Upload) write(b []byte, at int64) (n int, err error) {
-	if err := u.promise(at + int64(len(b))); err != nil {
+	if err := u.reserve(at + int64(len(b))); err != nil {
 		return 0, err
 	}
 	if n, err = u.file.WriteAt(b, at); err != nil {
@@ -394,16 +438,15 @@ func (u *Upload) write(b []byte, at int64) (n int, err error) {
 	return n, err
 }
 
-// promise checks that there is room for a file of so many bytes, where that was not
-// known before.
-func (u *Upload) promise(size int64) error {
+// reserve checks the limits for a file of so many bytes, if its size was unknown until now.
+func (u *Upload) reserve(size int64) error {
 	s := u.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	more := size - u.promised
 	switch {
 	case u.dropped:
-		return ErrGone
+		return u.whyDroppedLocked()
 	case more <= 0:
 		return nil
 	case size > s.limits.MaxFile:
@@ -416,35 +459,43 @@ func (u *Upload) promise(size int64) error {
 	return nil
 }
 
-// finish ends the upload, of which all has come and should have the SHA-256 want; nil: that
-// is not known.
+// finish completes the upload once all bytes are on disk. want is the SHA-256 that the sender
+// gave with the last piece; nil: none.
 func (u *Upload) finish(want []byte) error {
 	sum := u.hash.Sum(nil)
 	if want != nil && !bytes.Equal(sum, want) || u.sum != nil && !bytes.Equal(sum, u.sum) {
 		u.forget()
 		return ErrChecksum
 	}
+	f := u.store.number(u.name, u.at())
+	f.SHA256, f.Type = hex.EncodeToString(sum), typeOf(u.head)
 	var err error
-	if !u.store.temporary { // what is said in the room is on disk by then
+	if !u.store.temporary { // a published file is on disk
 		err = u.file.Sync()
 	}
 	err = errors.Join(err, u.file.Close())
 	u.file = nil
+	if err == nil {
+		err = u.saveState(&f)
+	}
 	if err != nil {
 		u.forget()
 		return fullOr(fmt.Errorf("write a file: %w", err))
 	}
 	u.hash = nil
-	s := u.store
+	u.store.mu.Lock()
+	defer u.store.mu.Unlock()
+	if u.dropped {
+		return u.whyDroppedLocked()
+	}
+	u.finished = &f
+	return nil
+}
+
+// number returns a file with the next number.
+func (s *Store) number(name string, size int64) wire.File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u.dropped {
-		return ErrGone
-	}
 	s.last++
-	u.whole = &wire.File{
-		Number: s.last, Name: u.name, Size: u.offset, SHA256: hex.EncodeToString(sum),
-		Type: typeOf(u.head), Path: wire.FilePath(s.last, u.name),
-	}
-	return nil
+	return wire.File{Number: s.last, Name: name, Size: size, Path: wire.FilePath(s.last, name)}
 }

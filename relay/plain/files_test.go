@@ -73,7 +73,7 @@ func hostFiles(t *testing.T) string {
 		Title: "kitchen",
 		Web:   func(conn net.Conn) { page.Take(conn) },
 		Files: func(id string) (wire.File, string, error) {
-			f, err := store.Sent(id)
+			f, err := store.Publish(id)
 			return f, "http://" + ln.Addr().String() + f.Path, err
 		},
 	})

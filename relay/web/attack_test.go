@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +18,10 @@ import (
 	"chat/relay/wire"
 )
 
-// This file is what one does who means ill.
+// This file holds attacks.
 
-// A frame is one of a client's, masked with zeros (RFC 6455, section 5.2), of which only the
-// beginning may be in payload.
+// frame returns a client's frame of size bytes, masked with zeros (RFC 6455, section 5.2).
+// payload can be only its beginning.
 func frame(first byte, size int, payload string) string {
 	switch {
 	case size < 126:
@@ -33,7 +34,7 @@ func frame(first byte, size int, payload string) string {
 
 func text(line string) string { return frame(0x81, len(line), line) }
 
-// raw asks the host over a connection of its own.
+// raw sends a request over a new connection.
 func (r *room) raw(request string) net.Conn {
 	r.t.Helper()
 	conn, err := net.Dial("tcp", r.addr)
@@ -55,7 +56,7 @@ func (r *room) rawSocket() net.Conn {
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + text(`{"type":"hello","nick":"eve"}`))
 }
 
-// until reads on to words.
+// until reads until words have come.
 func until(t *testing.T, conn net.Conn, words string) {
 	t.Helper()
 	var got []byte
@@ -68,7 +69,7 @@ func until(t *testing.T, conn net.Conn, words string) {
 	}
 }
 
-// What was said is in the room, also when what came with it is no line or not all there.
+// A message reaches the room even if the bytes after it are not a line, or not a whole one.
 func TestNotHeldBack(t *testing.T) {
 	for name, more := range map[string]string{
 		"a ping":                    frame(0x89, 1, "p"),
@@ -88,7 +89,7 @@ func TestNotHeldBack(t *testing.T) {
 	}
 }
 
-// A message that does not end takes no more memory than a line may be long.
+// An endless message takes no more memory than the limit of a line.
 func TestHalfMessages(t *testing.T) {
 	r := open(t, relay.Options{Rate: -1}, web.Options{})
 	const count, size = 20, 3 << 20
@@ -104,7 +105,50 @@ func TestHalfMessages(t *testing.T) {
 		until(t, post, "413")
 	}
 	if used := int(memory()) - int(before); used > count*256<<10 {
-		t.Errorf("%d half messages take %d KiB", count, used>>10)
+		t.Errorf("%d endless messages take %d KiB", count, used>>10)
+	}
+}
+
+// Clients that ask for long answers and never read them hold little memory each.
+func TestUnreadAnswers(t *testing.T) {
+	r := open(t, relay.Options{Rate: -1}, web.Options{})
+	for n := range 100 {
+		r.do("POST", "/messages", strings.Repeat(fmt.Sprint(n%10), 16<<10))
+	}
+	answer, next := "", "1"
+	for answer != "" || next == "1" { // a client that reads gets every message in order
+		res, more := r.ask("GET", "/messages?count=1000&since="+next, nil)
+		for line := range strings.Lines(more) {
+			e, err := wire.ParseEvent([]byte(line))
+			if after, _ := strconv.ParseUint(next, 10, 64); err != nil || e.ID != after+1 || len(e.Text) != 16<<10 {
+				t.Fatalf("after %s comes %d with %d bytes, %v", next, e.ID, len(e.Text), err)
+			}
+			next = strconv.FormatUint(e.ID, 10)
+		}
+		if answer = more; res.Header.Get("Next") != next {
+			t.Errorf("Next is %s, want %s", res.Header.Get("Next"), next)
+		}
+	}
+	if next != "100" {
+		t.Errorf("the last event is %s, want 100", next)
+	}
+	const count, most = 40, 128 << 10 // bytes
+	for _, path := range []string{"/messages?count=1000&since=1", "/messages", "/events?since=1", "/files/", "/room", "/", "/page/main.js", "/commands", "/qr.svg"} {
+		http.DefaultClient.CloseIdleConnections()
+		await(t, "the last connections to end", func() bool { return r.srv.Stats().Sessions == 0 })
+		before := memory()
+		conns := make([]net.Conn, count)
+		for i := range conns {
+			// A pipe has no buffer: the host waits at the first byte that is not read.
+			conns[i] = r.far(strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n", 100))
+			until(t, conns[i], "HTTP/1.1 ")
+		}
+		if used := int(memory()) - int(before); used > count*most {
+			t.Errorf("%s: each unread answer takes %d KiB", path, used/count>>10)
+		}
+		for _, conn := range conns {
+			conn.Close()
+		}
 	}
 }
 
@@ -115,21 +159,21 @@ func memory() uint64 {
 	return stats.HeapInuse
 }
 
-// Pings are answered no faster than the room takes lines.
+// Pings are answered no faster than the room accepts lines.
 func TestPingFlood(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	eve := r.rawSocket()
 	until(t, eve, "welcome")
 	const flood = 2 * time.Second
 	eve.SetDeadline(time.Now().Add(flood))
-	go io.WriteString(eve, strings.Repeat(frame(0x89, 125, strings.Repeat("p", 125)), 100_000)) // as far as it goes
+	go io.WriteString(eve, strings.Repeat(frame(0x89, 125, strings.Repeat("p", 125)), 100_000)) // until the connection ends
 	pongs, _ := io.Copy(io.Discard, eve)
 	if pongs /= 127; pongs > 400 {
 		t.Errorf("%d pings were answered in %v", pongs, flood)
 	}
 }
 
-// Requests are answered no faster than the room takes lines, but so many at once.
+// Requests are answered no faster than the room accepts lines, after a burst.
 func TestRequestFlood(t *testing.T) {
 	r := open(t, relay.Options{Rate: 20, Burst: 50}, web.Options{})
 	const flood = 2 * time.Second
@@ -142,15 +186,13 @@ func TestRequestFlood(t *testing.T) {
 	}
 }
 
-// A browser that is refused before it asked is told in its own language.
-func TestRefused(t *testing.T) {
+// A browser that is rejected before its request gets an HTTP answer, and a person a line.
+func TestRejected(t *testing.T) {
 	r := open(t, relay.Options{MaxSessions: 1}, web.Options{})
 	long := r.raw("GET /" + strings.Repeat("x", 9000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	until(t, long, "HTTP/1.1 414 ")
 	long.Close()
-	for r.srv.Stats().Sessions > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "the connection to end", func() bool { return r.srv.Stats().Sessions == 0 })
 	r.person("bob")
 	if status, body := r.do("GET", "/", ""); status != 503 || !strings.Contains(body, "full") {
 		t.Errorf("%d %s", status, body)
@@ -159,8 +201,8 @@ func TestRefused(t *testing.T) {
 	until(t, r.raw(""), "! the room is full")
 }
 
-// A body that does not come holds a connection for a while, and not without end; nor does the
-// room wait for it, or for a stream with something behind its request, when it closes.
+// The room closes without waiting for bodies that do not arrive, unfinished requests, and a stream
+// whose client has sent another request.
 func TestClosesWithUnfinishedRequests(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	r.do("POST", "/messages", "soup")
@@ -176,8 +218,9 @@ func TestClosesWithUnfinishedRequests(t *testing.T) {
 	}
 	stream := r.raw("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	until(t, stream, "soup")
-	io.WriteString(stream, "GET /healthz HTTP/1.1\r\n") // from here on net/http does not see the connection end
-	time.Sleep(100 * time.Millisecond)
+	io.WriteString(stream, "GET /healthz HTTP/1.1\r\n") // from here on net/http does not notice the end of the connection
+	await(t, "the host to take the connections", func() bool { return r.srv.Stats().Sessions >= 7 })
+	await(t, "the host to read the next request", func() bool { return !strings.Contains(stacks(), "backgroundRead") })
 	began := time.Now()
 	r.close()
 	if took := time.Since(began); took > 4*time.Second {
@@ -185,7 +228,13 @@ func TestClosesWithUnfinishedRequests(t *testing.T) {
 	}
 }
 
-// A script that goes away before it is answered keeps nobody from its nick.
+// stacks returns the stacks of all goroutines.
+func stacks() string {
+	b := make([]byte, 1<<20)
+	return string(b[:runtime.Stack(b, true)])
+}
+
+// A script that disconnects before its answer frees its nick.
 func TestCutOffVisit(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	ours, theirs := net.Pipe()
@@ -204,7 +253,7 @@ func TestCutOffVisit(t *testing.T) {
 	}
 }
 
-// Scripts of any number of names do not make the room forget who was here.
+// The room remembers its members however many nicks scripts use.
 func TestManyNames(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	alice := r.browser(`{"type":"hello","nick":"alice","token":"alices-secret"}`)
@@ -212,9 +261,7 @@ func TestManyNames(t *testing.T) {
 	alice.send(`{"type":"say","seq":7,"text":"soup"}`)
 	alice.expect(wire.TypeMessage)
 	alice.ws.CloseNow()
-	for r.srv.Stats().Members > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "alice to leave", func() bool { return r.srv.Stats().Members == 0 })
 	for n := range 10_010 {
 		ours, theirs := net.Pipe()
 		go func() {
@@ -225,16 +272,16 @@ func TestManyNames(t *testing.T) {
 		ours.Close()
 	}
 	if e := r.browser(`{"type":"hello","nick":"alice","token":"alices-secret"}`).expect(wire.TypeWelcome); e.Seq != 7 || e.Nick != "alice" {
-		t.Errorf("who comes back is new: %+v", e)
+		t.Errorf("alice is a new member: %+v", e)
 	}
 }
 
-// A farConn is one from another machine, as limits and bans see it.
+// A farConn is a connection from another machine, for limits and bans.
 type farConn struct{ net.Conn }
 
 func (farConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9), Port: 1234} }
 
-// far asks the host from another machine.
+// far sends a request from another machine, over a pipe.
 func (r *room) far(request string) net.Conn {
 	ours, theirs := net.Pipe()
 	over := make(chan struct{})
@@ -248,8 +295,7 @@ func (r *room) far(request string) net.Conn {
 	return ours
 }
 
-// A script needs no second place to say something, and who is banned hears no more on a stream
-// that it had before.
+// A message by POST does not count as another connection. A ban ends an open stream.
 func TestFarScripts(t *testing.T) {
 	r := open(t, relay.Options{HostToken: "hosts-secret", MaxPerAddress: 2}, web.Options{})
 	host := r.browser(`{"type":"hello","nick":"ann","token":"hosts-secret"}`)
@@ -265,11 +311,35 @@ func TestFarScripts(t *testing.T) {
 	host.send(`{"type":"say","text":"among us"}`)
 	rest, _ := io.ReadAll(stream)
 	if strings.Contains(string(rest), "among us") {
-		t.Errorf("the banned one still hears %s", rest)
+		t.Errorf("a banned client still receives %s", rest)
 	}
 }
 
-// However long the history is, answers are short; and what nobody reads back is passed over.
+// An operator can mute and ban a script by the nick of its messages.
+func TestMutedScript(t *testing.T) {
+	r := open(t, relay.Options{HostToken: "hosts-secret"}, web.Options{})
+	host := r.browser(`{"type":"hello","nick":"ann","token":"hosts-secret"}`)
+	host.expect(wire.TypeWelcome)
+	for _, step := range []struct {
+		command string
+		status  int
+	}{
+		{"", 201}, {"mute", 403}, {"unmute", 201}, {"ban", 403}, {"unban", 201},
+	} {
+		if step.command != "" {
+			host.send(`{"type":"` + step.command + `","nick":"ci"}`)
+			host.expect(wire.TypeNotice)
+		}
+		if status, answer := r.do("POST", "/messages?nick=ci", "build done"); status != step.status {
+			t.Errorf("after %q: %d %s, want %d", step.command, status, answer, step.status)
+		}
+		if status, answer := r.do("POST", "/messages?nick=cd", "build done"); status != 201 {
+			t.Errorf("another script after %q: %d %s", step.command, status, answer)
+		}
+	}
+}
+
+// Answers are short, however long the history is, and skip events that are not messages.
 func TestLongAnswers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kitchen.chat")
 	host := func(use func(*room)) {
@@ -321,7 +391,7 @@ func TestLongAnswers(t *testing.T) {
 			since = res.Header.Get("Next")
 		}
 		if got != large {
-			r.t.Errorf("%d messages came, %d were said", got, large)
+			r.t.Errorf("got %d messages, %d were sent", got, large)
 		}
 	})
 }

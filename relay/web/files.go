@@ -18,18 +18,17 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/files"
-	"chat/relay/text"
 	"chat/relay/wire"
 )
 
-// This file is the files: uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload, with
-// its extensions creation and termination) or by PUT, downloads by GET.
+// This file serves files: uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload, with
+// the extensions creation and termination) or by PUT, downloads by GET.
 
-// handleFiles serves files, where the host takes some.
+// handleFiles registers the handlers of /files/.
 func (h *Handler) handleFiles() {
 	if h.opts.Files == nil {
 		h.mux.HandleFunc("/files/", func(w http.ResponseWriter, r *http.Request) {
-			http.Error(w, "this host takes no files", http.StatusNotFound)
+			http.Error(w, "this host does not accept files", http.StatusNotFound)
 		})
 		return
 	}
@@ -37,14 +36,14 @@ func (h *Handler) handleFiles() {
 	h.mux.HandleFunc("GET /files/{number}", h.download)
 	h.mux.HandleFunc("GET /files/{number}/{name...}", h.download)
 	h.mux.HandleFunc("PUT /files/{$}", func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "the file has no name; curl -T FILE http://HOST/files/NAME gives it one", http.StatusBadRequest)
+		http.Error(w, "the file has no name; use curl -T FILE http://HOST/files/NAME", http.StatusBadRequest)
 	})
 	h.mux.HandleFunc("PUT /files/{name}", h.put)
 	h.mux.HandleFunc("OPTIONS /files/", h.tusOptions)
 	h.mux.HandleFunc("POST /files/{$}", h.tus(h.create))
 	h.mux.HandleFunc("HEAD /files/uploads/{id}", h.tus(h.offset))
 	h.mux.HandleFunc("PATCH /files/uploads/{id}", h.tus(h.patch))
-	h.mux.HandleFunc("DELETE /files/uploads/{id}", h.tus(h.giveUp))
+	h.mux.HandleFunc("DELETE /files/uploads/{id}", h.tus(h.cancel))
 }
 
 // --- downloads --------------------------------------------------------------------
@@ -54,14 +53,14 @@ const (
 	maxFiles     = 1000
 )
 
-// listFiles answers with the files that the host has, one JSON object a line, newest first:
-// ?count of them, below the number ?before.
+// listFiles answers GET /files/ with the host's files, one JSON object per line, newest first: up
+// to ?count files with numbers below ?before.
 func (h *Handler) listFiles(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	before, beforeErr := strconv.ParseUint(cmp.Or(query.Get("before"), "0"), 10, 53)
 	count, countErr := strconv.Atoi(cmp.Or(query.Get("count"), strconv.Itoa(defaultFiles)))
 	if beforeErr != nil || countErr != nil || count < 1 {
-		http.Error(w, "count is how many files, from 1 on; before is the number of a file", http.StatusBadRequest)
+		http.Error(w, "count must be a number from 1 up, before the number of a file", http.StatusBadRequest)
 		return
 	}
 	var answer bytes.Buffer
@@ -76,15 +75,14 @@ func (h *Handler) listFiles(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer.Bytes())
 }
 
-// filePolicy lets a file that a browser shows do nothing at all.
+// filePolicy keeps a file that a browser shows from doing anything.
 const filePolicy = "sandbox; default-src 'none'"
 
-// download answers with a file, or the part of it that is asked for. What it is called in
-// the path makes no difference.
+// download answers GET of a file, with ranges. It ignores the name in the path.
 func (h *Handler) download(w http.ResponseWriter, r *http.Request) {
 	number, err := strconv.ParseUint(r.PathValue("number"), 10, 53)
 	if err != nil {
-		http.Error(w, "there is no such file; /files/ lists those that there are", http.StatusNotFound)
+		http.Error(w, "no such file; /files/ lists them", http.StatusNotFound)
 		return
 	}
 	f, content, err := h.opts.Files.File(number)
@@ -101,14 +99,14 @@ func (h *Handler) download(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Disposition", attachment(f.Name))
 	header.Set("Content-Security-Policy", filePolicy)
 	header.Set("ETag", `"`+f.SHA256+`"`)
-	header.Set("Cache-Control", "private, no-cache") // another host gives the number to another file
-	// No time: the ETag alone says whether a part belongs to the rest. The writer is the
-	// server's own, by which the system copies the file to the connection.
+	header.Set("Cache-Control", "private, no-cache") // at another host this number is another file
+	// Without a time, only the ETag decides whether a range belongs to the same file. The
+	// writer must be the server's own, so that the system copies the file to the connection.
 	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
-// attachment returns a Content-Disposition by which a file is saved under its name
-// (RFC 6266, section 4.3, and RFC 8187): in ASCII for programs that know no more, and whole.
+// attachment returns a Content-Disposition that makes a browser save the file under name
+// (RFC 6266, section 4.3, and RFC 8187). Older programs get the name in ASCII.
 func attachment(name string) string {
 	ascii := strings.Map(func(r rune) rune {
 		if r < ' ' || r >= utf8.RuneSelf || r == '"' || r == '\\' || r == '%' {
@@ -116,78 +114,86 @@ func attachment(name string) string {
 		}
 		return r
 	}, name)
-	var whole strings.Builder
+	var encoded strings.Builder
 	for i := range len(name) {
 		if c := name[i]; isAttrChar(c) {
-			whole.WriteByte(c)
+			encoded.WriteByte(c)
 		} else {
-			fmt.Fprintf(&whole, "%%%02X", c)
+			fmt.Fprintf(&encoded, "%%%02X", c)
 		}
 	}
-	return fmt.Sprintf(`attachment; filename="%s"; filename*=UTF-8''%s`, ascii, whole.String())
+	return fmt.Sprintf(`attachment; filename="%s"; filename*=UTF-8''%s`, ascii, encoded.String())
 }
 
-// isAttrChar reports an attr-char of RFC 8187, section 3.2.1.
+// isAttrChar reports whether c is an attr-char (RFC 8187, section 3.2.1).
 func isAttrChar(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("!#$&+-.^_`|~", c) >= 0
 }
 
 // --- uploads ----------------------------------------------------------------------
 
-// statusChecksum is that of the tus extension checksum.
+// statusChecksum is the status of a wrong checksum, from tus's checksum extension.
 const statusChecksum = 460
 
-// refuseFile answers why a file is not taken.
-func (h *Handler) refuseFile(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	_, tooLarge := errors.AsType[*files.TooLargeError](err)
-	for known, its := range map[error]int{
-		files.ErrGone:     http.StatusNotFound,
-		files.ErrBusy:     http.StatusTooManyRequests,
-		files.ErrNoRoom:   http.StatusInsufficientStorage,
-		files.ErrDiskFull: http.StatusInsufficientStorage,
-		files.ErrOffset:   http.StatusConflict,
-		files.ErrCut:      http.StatusConflict,
-		files.ErrChecksum: statusChecksum,
-		files.ErrClosed:   http.StatusServiceUnavailable,
-		errIncomplete:     http.StatusBadRequest,
-		errStill:          http.StatusRequestTimeout,
-	} {
-		if errors.Is(err, known) {
-			status, err = its, known
+// fileStatuses are the HTTP statuses of upload errors. An error may wrap several; the first one
+// in the list counts.
+var fileStatuses = []struct {
+	err    error
+	status int
+}{
+	{files.ErrClosed, http.StatusServiceUnavailable},
+	{files.ErrGone, http.StatusNotFound},
+	{files.ErrCut, http.StatusConflict},
+	{files.ErrOffset, http.StatusConflict},
+	{files.ErrChecksum, statusChecksum},
+	{files.ErrBusy, http.StatusTooManyRequests},
+	{files.ErrNoRoom, http.StatusInsufficientStorage},
+	{files.ErrDiskFull, http.StatusInsufficientStorage},
+	{errStalled, http.StatusRequestTimeout},
+	{errIncomplete, http.StatusBadRequest},
+}
+
+// rejectUpload answers that an upload failed with err.
+func (h *Handler) rejectUpload(w http.ResponseWriter, err error) {
+	if tooLarge, ok := errors.AsType[*files.TooLargeError](err); ok {
+		http.Error(w, tooLarge.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	for _, known := range fileStatuses {
+		if !errors.Is(err, known.err) {
+			continue
 		}
+		why := known.err.Error()
+		if known.err == files.ErrGone {
+			why = "the host does not have that upload; start over"
+		}
+		http.Error(w, why, known.status)
+		return
 	}
-	switch {
-	case tooLarge:
-		status = http.StatusRequestEntityTooLarge
-	case err == files.ErrGone:
-		err = errors.New("the host does not have that upload; begin anew")
-	case status == http.StatusInternalServerError:
-		h.opts.Log.Error("a file cannot be taken", "error", err)
-		err = errors.New("the host cannot keep the file")
-	}
-	http.Error(w, text.Clean(err.Error()), status)
+	h.opts.Log.Error("a file cannot be stored", "error", err)
+	http.Error(w, "the host cannot store the file", http.StatusInternalServerError)
 }
 
 var (
-	errIncomplete = errors.New("the file did not come in whole")
-	errStill      = errors.New("nothing more came of the file for too long")
+	errIncomplete = errors.New("the file is incomplete")
+	errStalled    = errors.New("the upload stalled for too long")
 )
 
-// bodyStall is how long a file that comes may stand still.
+// bodyStall is how long an upload may bring no byte.
 const bodyStall = 30 * time.Second
 
-// A fileBody is the body of a request that brings a file. It is cut when nothing comes, or
-// when another request goes on with the file; how long all of it takes is nobody's business.
+// A fileBody is the body of a request that uploads a file. It fails when no byte arrives for
+// bodyStall, or when another request continues the upload. There is no limit for the whole body.
 type fileBody struct {
+	// Owned by the handler.
 	body    io.Reader
 	control *http.ResponseController
 
 	mu    sync.Mutex
-	isCut bool
+	isCut bool // guarded by mu, as is the order of read deadlines
 }
 
-func bodyOf(w http.ResponseWriter, r *http.Request) *fileBody {
+func fileBodyOf(w http.ResponseWriter, r *http.Request) *fileBody {
 	return &fileBody{body: r.Body, control: http.NewResponseController(w)}
 }
 
@@ -210,12 +216,12 @@ func (b *fileBody) Read(p []byte) (int, error) {
 	case b.isCut:
 		return n, files.ErrCut
 	case ok && timeout.Timeout():
-		return n, errStill
+		return n, errStalled
 	}
 	return n, fmt.Errorf("%w: %w", errIncomplete, err)
 }
 
-// cut makes a Read return soon. It may be called at any time.
+// cut makes a Read return soon. It may be called at any time, by any goroutine.
 func (b *fileBody) cut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -223,8 +229,8 @@ func (b *fileBody) cut() {
 	b.control.SetReadDeadline(time.Unix(1, 0))
 }
 
-// over takes the deadline off: the room may take its time over what is said.
-func (b *fileBody) over() {
+// end removes the deadline, because the room may take longer to answer.
+func (b *fileBody) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.isCut {
@@ -232,7 +238,7 @@ func (b *fileBody) over() {
 	}
 }
 
-// senderOf returns what the number of uploads is counted by; "" for this machine.
+// senderOf returns the address that limits of uploads count; "" for this machine.
 func senderOf(r *http.Request) string {
 	if isLoopback(r.RemoteAddr) {
 		return ""
@@ -244,10 +250,10 @@ func senderOf(r *http.Request) string {
 	return host
 }
 
-// put takes a file and says it in the room, in one: curl -T FILE http://HOST/files/
+// put uploads a file and publishes it in the room: curl -T FILE http://HOST/files/
 //
-// Its SHA-256 may be in Repr-Digest (RFC 9530), and what it is refused for is told before the
-// body comes, where the sender waits for that (Expect: 100-continue).
+// Repr-Digest (RFC 9530) can hold its SHA-256. A sender that waits for 100-continue learns of a
+// rejection before it sends the body.
 func (h *Handler) put(w http.ResponseWriter, r *http.Request) {
 	sum, err := reprDigest(r.Header.Values("Repr-Digest"))
 	if err != nil {
@@ -256,27 +262,27 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request) {
 	}
 	u, err := h.opts.Files.Begin(files.Offer{Name: r.PathValue("name"), Size: r.ContentLength, Sum: sum, Address: senderOf(r)})
 	if err != nil {
-		h.refuseFile(w, err)
+		h.rejectUpload(w, err)
 		return
 	}
-	defer u.Drop() // if it is not said
-	body := bodyOf(w, r)
+	defer u.Drop() // if it is not published
+	body := fileBodyOf(w, r)
 	offset, err := u.Append(files.Piece{Body: body, Cut: body.cut})
-	body.over()
-	switch _, whole := u.Whole(); {
+	body.end()
+	switch _, finished := u.Finished(); {
 	case err == files.ErrChecksum:
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
-	case err == nil && !whole:
+	case err == nil && !finished:
 		err = fmt.Errorf("%w: %d of %d bytes", errIncomplete, offset, r.ContentLength)
 		fallthrough
 	case err != nil:
-		h.refuseFile(w, err)
+		h.rejectUpload(w, err)
 		return
 	}
 	e, err := h.visit(r, r.URL.Query().Get("nick"), wire.Request{Type: wire.TypeSend, File: u.ID()})
 	if err != nil {
-		h.refuse(w, err)
+		h.reject(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -287,8 +293,8 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request) {
 	w.Write(e.AppendJSON(nil))
 }
 
-// reprDigest finds the SHA-256 in a Repr-Digest (RFC 9530, section 3): sha-256=:BASE64:, among
-// others. nil: it is not there.
+// reprDigest returns the SHA-256 in a Repr-Digest (RFC 9530, section 3): sha-256=:BASE64:, among
+// others; nil if there is none.
 func reprDigest(values []string) ([]byte, error) {
 	for field := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
@@ -298,7 +304,7 @@ func reprDigest(values []string) ([]byte, error) {
 		value, _, _ = strings.Cut(value, ";")
 		sum, err := base64.StdEncoding.DecodeString(strings.Trim(value, ": "))
 		if err != nil || len(sum) != sha256Size {
-			return nil, errors.New("Repr-Digest is sha-256=:BASE64: of the file's 32 bytes")
+			return nil, errors.New("Repr-Digest must be sha-256=:BASE64: with 32 bytes")
 		}
 		return sum, nil
 	}
@@ -314,13 +320,13 @@ const (
 	tusExtensions = "creation,termination"
 )
 
-// tus serves requests of the version of the protocol that the host speaks.
+// tus wraps a handler that needs the host's version of tus.
 func (h *Handler) tus(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Tus-Resumable", tusVersion)
 		if r.Header.Get("Tus-Resumable") != tusVersion {
 			w.Header().Set("Tus-Version", tusVersion)
-			http.Error(w, "this host speaks tus "+tusVersion+"; curl -T FILE does without it", http.StatusPreconditionFailed)
+			http.Error(w, "this host speaks tus "+tusVersion+"; curl -T FILE works without it", http.StatusPreconditionFailed)
 			return
 		}
 		serve(w, r)
@@ -336,11 +342,11 @@ func (h *Handler) tusOptions(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// create begins an upload.
+// create starts an upload.
 func (h *Handler) create(w http.ResponseWriter, r *http.Request) {
 	size, err := strconv.ParseInt(r.Header.Get("Upload-Length"), 10, 64)
 	if err != nil || size < 0 {
-		http.Error(w, "Upload-Length is how many bytes the file has", http.StatusBadRequest)
+		http.Error(w, "Upload-Length must be the size of the file in bytes", http.StatusBadRequest)
 		return
 	}
 	about, err := parseMetadata(r.Header.Get("Upload-Metadata"))
@@ -348,68 +354,67 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	u, err := h.opts.Files.Begin(files.Offer{Name: about.name, Size: size, Sum: about.sum, Address: senderOf(r)})
+	u, err := h.opts.Files.Begin(files.Offer{Name: about.name, Size: size, Sum: about.sum, Address: senderOf(r), Resumable: true})
 	if err != nil {
-		h.refuseFile(w, err)
+		h.rejectUpload(w, err)
 		return
 	}
 	w.Header().Set("Location", "/files/uploads/"+u.ID())
-	tellWhole(w, u)
+	setFileNumber(w, u)
 	w.WriteHeader(http.StatusCreated)
 }
 
-// tellWhole tells the number of a file that has come.
-func tellWhole(w http.ResponseWriter, u *files.Upload) {
-	if f, ok := u.Whole(); ok {
+// setFileNumber sends the number of a finished upload's file.
+func setFileNumber(w http.ResponseWriter, u *files.Upload) {
+	if f, ok := u.Finished(); ok {
 		w.Header().Set("Chat-File", strconv.FormatUint(f.Number, 10))
 	}
 }
 
-// metadata is what the one who sends a file tells of it.
+// metadata is the part of Upload-Metadata that the host uses.
 type metadata struct {
 	name string
-	sum  []byte // SHA-256; nil: not told
+	sum  []byte // SHA-256; nil: unknown
 }
 
-// maxMetadata is how long Upload-Metadata is at most, in bytes: a name of 255, a checksum,
-// and some more.
+// maxMetadata is the limit of Upload-Metadata in bytes: a name of 255, a checksum, and some more.
 const maxMetadata = 4 << 10
 
-// parseMetadata reads Upload-Metadata: pairs of a key and a value in base64, with commas
-// between them. What the host has no use for it passes over.
+// parseMetadata parses Upload-Metadata: comma-separated pairs of a key and a base64 value. It
+// ignores unknown keys.
 func parseMetadata(s string) (metadata, error) {
 	var about metadata
 	if len(s) > maxMetadata {
-		return about, fmt.Errorf("Upload-Metadata has at most %d bytes", maxMetadata)
+		return about, fmt.Errorf("Upload-Metadata is limited to %d bytes", maxMetadata)
 	}
 	for pair := range strings.SplitSeq(s, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(pair), " ")
 		decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
 		if err != nil {
-			return about, errors.New("the values in Upload-Metadata are base64")
+			return about, errors.New("the values in Upload-Metadata must be base64")
 		}
 		switch key {
 		case "filename":
 			about.name = string(decoded)
 		case "sha256":
 			if about.sum, err = hex.DecodeString(string(decoded)); err != nil || len(about.sum) != sha256Size {
-				return about, errors.New("sha256 in Upload-Metadata is base64 of 64 hexadecimal digits")
+				return about, errors.New("sha256 in Upload-Metadata must be base64 of 64 hexadecimal digits")
 			}
 		}
 	}
 	return about, nil
 }
 
-// upload finds the one that is meant; nil: that there is none is answered.
+// upload returns the upload in the path. If there is none, it answers the request and returns nil.
 func (h *Handler) upload(w http.ResponseWriter, r *http.Request) *files.Upload {
 	u := h.opts.Files.Upload(r.PathValue("id"))
 	if u == nil {
-		h.refuseFile(w, files.ErrGone)
+		h.rejectUpload(w, files.ErrGone)
 	}
 	return u
 }
 
-// offset answers how far an upload is.
+// offset answers HEAD of an upload with its offset.
 func (h *Handler) offset(w http.ResponseWriter, r *http.Request) {
 	u := h.upload(w, r)
 	if u == nil {
@@ -417,25 +422,25 @@ func (h *Handler) offset(w http.ResponseWriter, r *http.Request) {
 	}
 	offset, err := u.Offset()
 	if err != nil {
-		h.refuseFile(w, err)
+		h.rejectUpload(w, err)
 		return
 	}
 	w.Header().Set("Upload-Offset", strconv.FormatInt(offset, 10))
 	w.Header().Set("Upload-Length", strconv.FormatInt(u.Size(), 10))
 	w.Header().Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(u.Name())))
-	tellWhole(w, u)
+	setFileNumber(w, u)
 	w.WriteHeader(http.StatusOK)
 }
 
-// patch goes on with an upload.
+// patch continues an upload.
 func (h *Handler) patch(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != "application/offset+octet-stream" {
-		http.Error(w, "a part of a file is application/offset+octet-stream", http.StatusUnsupportedMediaType)
+		http.Error(w, "Content-Type must be application/offset+octet-stream", http.StatusUnsupportedMediaType)
 		return
 	}
 	at, err := strconv.ParseInt(r.Header.Get("Upload-Offset"), 10, 64)
 	if err != nil || at < 0 {
-		http.Error(w, "Upload-Offset is where in the file the part begins", http.StatusBadRequest)
+		http.Error(w, "Upload-Offset must be the offset of the first byte", http.StatusBadRequest)
 		return
 	}
 	sum, err := parseChecksum(r.Header.Get("Upload-Checksum"))
@@ -448,22 +453,22 @@ func (h *Handler) patch(w http.ResponseWriter, r *http.Request) {
 	case u == nil:
 		return
 	case u.Size() >= 0 && at+max(r.ContentLength, 0) > u.Size():
-		http.Error(w, fmt.Sprintf("the file has %d bytes, and these go beyond", u.Size()), http.StatusRequestEntityTooLarge)
+		http.Error(w, fmt.Sprintf("the file has %d bytes; these exceed it", u.Size()), http.StatusRequestEntityTooLarge)
 		return
 	}
-	body := bodyOf(w, r)
+	body := fileBodyOf(w, r)
 	offset, err := u.Append(files.Piece{Offset: at, Body: body, Cut: body.cut, Sum: sum})
-	body.over()
+	body.end()
 	if err != nil {
-		h.refuseFile(w, err)
+		h.rejectUpload(w, err)
 		return
 	}
 	w.Header().Set("Upload-Offset", strconv.FormatInt(offset, 10))
-	tellWhole(w, u)
+	setFileNumber(w, u)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// parseChecksum reads Upload-Checksum, which says here what the whole file is: "sha256 BASE64".
+// parseChecksum parses Upload-Checksum, which here is that of the whole file: "sha256 BASE64".
 func parseChecksum(s string) ([]byte, error) {
 	if s == "" {
 		return nil, nil
@@ -471,13 +476,13 @@ func parseChecksum(s string) ([]byte, error) {
 	kind, value, _ := strings.Cut(s, " ")
 	sum, err := base64.StdEncoding.DecodeString(value)
 	if kind != "sha256" || err != nil || len(sum) != sha256Size {
-		return nil, errors.New("Upload-Checksum is sha256 and the base64 of the whole file's 32 bytes")
+		return nil, errors.New("Upload-Checksum must be sha256 and the base64 of the whole file's 32 bytes")
 	}
 	return sum, nil
 }
 
-// giveUp drops an upload.
-func (h *Handler) giveUp(w http.ResponseWriter, r *http.Request) {
+// cancel drops an upload.
+func (h *Handler) cancel(w http.ResponseWriter, r *http.Request) {
 	if u := h.upload(w, r); u != nil {
 		u.Drop()
 		w.WriteHeader(http.StatusNoContent)

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,10 +21,16 @@ import (
 	"chat/relay/wire"
 )
 
-// openWithFiles hosts a room that takes files.
+// openWithFiles hosts a room that accepts files.
 func openWithFiles(t *testing.T, limits files.Limits) (*room, *files.Store) {
 	t.Helper()
-	store, err := files.Open(t.TempDir(), limits)
+	return openWithFolder(t, t.TempDir(), limits)
+}
+
+// openWithFolder hosts a room that keeps files in dir.
+func openWithFolder(t *testing.T, dir string, limits files.Limits) (*room, *files.Store) {
+	t.Helper()
+	store, err := files.Open(dir, limits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +38,7 @@ func openWithFiles(t *testing.T, limits files.Limits) (*room, *files.Store) {
 	return open(t, relay.Options{}, web.Options{Files: store}), store
 }
 
-// ask is do with all of the answer.
+// ask is do that returns the whole answer.
 func (r *room) ask(method, path string, body io.Reader, header ...string) (*http.Response, string) {
 	r.t.Helper()
 	req, err := http.NewRequest(method, "http://"+r.addr+path, body)
@@ -59,7 +67,7 @@ func checksumOf(s string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// tus asks by tus, and wants a status.
+// tus sends a tus request, and checks the status of the answer.
 func (r *room) tus(want int, method, path, body string, header ...string) *http.Response {
 	r.t.Helper()
 	header = append([]string{"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream"}, header...)
@@ -79,7 +87,7 @@ func TestPut(t *testing.T) {
 	}
 	want := wire.File{Number: 1, Name: "soup recipe.txt", Size: 5, SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("leeks"))), Type: "application/octet-stream", Path: "/files/1/soup%20recipe.txt"}
 	if e.Type != wire.TypeAction || e.From != "ci" || e.File == nil || *e.File != want || e.Text != "sent soup recipe.txt (5 B): http://"+r.addr+"/files/1/soup%20recipe.txt" {
-		t.Errorf("said %s", answer)
+		t.Errorf("sent is %s", answer)
 	}
 	if res, answer := r.ask("PUT", "/files/x", io.MultiReader(strings.NewReader("of unknown "), strings.NewReader("length"))); res.StatusCode != http.StatusCreated || !strings.Contains(answer, `"size":17`) {
 		t.Error(res.Status, answer)
@@ -90,9 +98,9 @@ func TestPut(t *testing.T) {
 		status     int
 		answer     string
 	}{
-		{"/files/", "x", nil, 400, "the file has no name; curl -T FILE http://HOST/files/NAME gives it one\n"},
-		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:" + checksumOf("soup") + ":"}, 400, "the file did not come as it was sent; send it again\n"},
-		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:AA==:"}, 400, "Repr-Digest is sha-256=:BASE64: of the file's 32 bytes\n"},
+		{"/files/", "x", nil, 400, "the file has no name; use curl -T FILE http://HOST/files/NAME\n"},
+		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:" + checksumOf("soup") + ":"}, 400, "the file arrived damaged; send it again\n"},
+		{"/files/x", "soap", []string{"Repr-Digest", "sha-256=:AA==:"}, 400, "Repr-Digest must be sha-256=:BASE64: with 32 bytes\n"},
 		{"/files/x", strings.Repeat("x", 1001), nil, 413, "a file has at most 1000 B here\n"},
 	} {
 		if res, answer := r.ask("PUT", test.path, strings.NewReader(test.body), test.header...); res.StatusCode != test.status || answer != test.answer {
@@ -107,8 +115,8 @@ func TestPut(t *testing.T) {
 	}
 }
 
-// Who waits to be told sends nothing in vain.
-func TestTooLargeIsToldBeforeItComes(t *testing.T) {
+// A sender that waits for 100-continue learns that the file is too large before it sends it.
+func TestTooLargeIsRejectedEarly(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{MaxFile: 1000})
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {
@@ -123,7 +131,7 @@ func TestTooLargeIsToldBeforeItComes(t *testing.T) {
 	res.Body.Close()
 }
 
-// Whatever somebody sends, a browser that gets it saves it, and runs nothing.
+// A browser saves any file that it downloads, and runs none.
 func TestDownloadIsHarmless(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{})
 	for i, test := range []struct{ name, body, media, disposition string }{
@@ -150,21 +158,21 @@ func TestDownloadIsHarmless(t *testing.T) {
 					t.Errorf("%s: %s is %s, want %s", test.name, header, got, want)
 				}
 			}
-			// The stand-ins of the line end are one character each.
+			// Line ends are replaced, so the ASCII name can differ in length.
 			got := res.Header.Get("Content-Disposition")
 			if _, whole, _ := strings.Cut(got, "filename*="); !strings.HasSuffix(test.disposition, whole) || strings.ContainsAny(got, "\r\n") {
 				t.Errorf("%s: %s, want %s", test.name, got, test.disposition)
 			}
 		}
 	}
-	for path, want := range map[string]string{"/files/99/x": "the host no longer has file 99\n", "/files/x": "there is no such file; /files/ lists those that there are\n"} {
+	for path, want := range map[string]string{"/files/99/x": "the host no longer has file 99\n", "/files/x": "no such file; /files/ lists them\n"} {
 		if res, answer := r.ask("GET", path, nil); res.StatusCode != 404 || answer != want {
 			t.Errorf("%s: %s %s", path, res.Status, answer)
 		}
 	}
 }
 
-func TestParts(t *testing.T) {
+func TestRanges(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{})
 	r.ask("PUT", "/files/digits", strings.NewReader("0123456789"))
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256([]byte("0123456789")))
@@ -188,11 +196,9 @@ func TestParts(t *testing.T) {
 	}
 }
 
-func TestTus(t *testing.T) {
-	r, store := openWithFiles(t, files.Limits{MaxFile: 1000})
-	text := "soup is ready, and so is the bread"
-	size := fmt.Sprint(len(text))
-
+// Requests that are not tus 1.0.0, or exceed a limit, are rejected.
+func TestTusRejects(t *testing.T) {
+	r, _ := openWithFiles(t, files.Limits{MaxFile: 1000})
 	res, _ := r.ask("OPTIONS", "/files/", nil)
 	if res.StatusCode != 204 || res.Header.Get("Tus-Version") != "1.0.0" || res.Header.Get("Tus-Extension") != "creation,termination" || res.Header.Get("Tus-Max-Size") != "1000" {
 		t.Error(res.Status, res.Header)
@@ -205,10 +211,16 @@ func TestTus(t *testing.T) {
 	r.tus(400, "POST", "/files/", "", "Upload-Length", "-1")
 	r.tus(413, "POST", "/files/", "", "Upload-Length", "1001")
 	r.tus(400, "POST", "/files/", "", "Upload-Length", "1", "Upload-Metadata", "filename ???")
+}
 
+// An upload in two pieces is checked, and then published by its ID.
+func TestTusUpload(t *testing.T) {
+	r, _ := openWithFiles(t, files.Limits{MaxFile: 1000})
+	text := "soup is ready, and so is the bread"
+	size := fmt.Sprint(len(text))
 	place := r.tus(201, "POST", "/files/", "", "Upload-Length", size, "Upload-Metadata", "filename "+b64("süp.txt")+",is_private").Header.Get("Location")
 	if !strings.HasPrefix(place, "/files/uploads/") {
-		t.Fatalf("it goes to %s", place)
+		t.Fatalf("Location is %s", place)
 	}
 	id := strings.TrimPrefix(place, "/files/uploads/")
 	if res := r.tus(204, "PATCH", place, text[:5], "Upload-Offset", "0"); res.Header.Get("Upload-Offset") != "5" || res.Header.Get("Chat-File") != "" {
@@ -227,25 +239,28 @@ func TestTus(t *testing.T) {
 		t.Error(res.Header)
 	}
 	if res, _ := r.ask("GET", "/files/1/x", nil); res.StatusCode != 404 {
-		t.Error("it can be had before it is said:", res.Status)
+		t.Error("it can be downloaded before it is published:", res.Status)
 	}
 
 	alice := r.program("alice")
 	alice.send(`{"type":"send","seq":1,"file":"` + id + `"}`)
 	if e := alice.until(wire.TypeAction); e.Seq != 1 || e.File == nil || e.File.Name != "süp.txt" || e.File.Path != "/files/1/s%C3%BCp.txt" {
-		t.Errorf("said %+v", e)
+		t.Errorf("sent is %+v", e)
 	}
 	alice.send(`{"type":"send","seq":2,"file":"NONE"}`)
 	if e := alice.until(wire.TypeError); e.Seq != 2 || e.Code != wire.CodeNoSuchFile {
-		t.Errorf("said %+v", e)
+		t.Errorf("sent is %+v", e)
 	}
 	alice.send(`{"type":"say","seq":3,"text":"no harm done"}`)
 	if e := alice.until(wire.TypeMessage); e.Seq != 3 {
-		t.Errorf("said %+v", e)
+		t.Errorf("sent is %+v", e)
 	}
+}
 
-	// A wrong checksum throws it away; so does giving it up.
-	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
+// A wrong checksum drops the upload, and so does DELETE.
+func TestTusDrops(t *testing.T) {
+	r, store := openWithFiles(t, files.Limits{})
+	place := r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
 	r.tus(460, "PATCH", place, "soap", "Upload-Offset", "0", "Upload-Checksum", "sha256 "+checksumOf("soup"))
 	r.tus(404, "HEAD", place, "")
 	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4", "Upload-Metadata", "sha256 "+b64(fmt.Sprintf("%x", sha256.Sum256([]byte("soup"))))).Header.Get("Location")
@@ -253,17 +268,18 @@ func TestTus(t *testing.T) {
 	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
 	r.tus(204, "DELETE", place, "")
 	r.tus(404, "DELETE", place, "")
-	if res := r.tus(201, "POST", "/files/", "", "Upload-Length", "0"); res.Header.Get("Chat-File") != "2" {
+	if res := r.tus(201, "POST", "/files/", "", "Upload-Length", "0"); res.Header.Get("Chat-File") != "1" {
 		t.Error(res.Header)
 	}
-	if list := store.List(0, 10); len(list) != 1 {
+	if list := store.List(0, 10); len(list) != 0 {
 		t.Errorf("there are %+v", list)
 	}
 }
 
-// A connection that breaks leaves what came, and one that hangs does not hinder the next.
+// A broken connection leaves its bytes, and a hanging one does not block the next.
 func TestBrokenPatch(t *testing.T) {
-	r, _ := openWithFiles(t, files.Limits{})
+	dir := t.TempDir()
+	r, _ := openWithFolder(t, dir, files.Limits{})
 	for name, breaks := range map[string]bool{"broken": true, "hanging": false} {
 		t.Run(name, func(t *testing.T) {
 			place := r.tus(201, "POST", "/files/", "", "Upload-Length", "10").Header.Get("Location")
@@ -274,34 +290,61 @@ func TestBrokenPatch(t *testing.T) {
 			defer conn.Close()
 			fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nContent-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", place)
 			in := bufio.NewReader(conn)
-			if line, err := in.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" { // it is being read
+			if line, err := in.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" { // the host reads the body
 				t.Fatal(line, err)
 			}
 			io.WriteString(conn, "012")
 			if breaks {
 				conn.Close()
 			}
-			at := ""
-			for at != "3" { // until the bytes have come
-				if at = r.tus(200, "HEAD", place, "").Header.Get("Upload-Offset"); at == "0" && !breaks {
-					t.Skip("it was cut before the bytes came")
-				}
+			part := filepath.Join(dir, strings.TrimPrefix(place, "/files/uploads/")+".part")
+			await(t, "the bytes to be on disk", func() bool { // HEAD cuts off the rest
+				info, err := os.Stat(part)
+				return err == nil && info.Size() == 3
+			})
+			if at := r.tus(200, "HEAD", place, "").Header.Get("Upload-Offset"); at != "3" {
+				t.Errorf("the host has %s bytes, want 3", at)
 			}
 			r.tus(204, "PATCH", place, "3456789", "Upload-Offset", "3", "Upload-Checksum", "sha256 "+checksumOf("0123456789"))
 		})
 	}
 }
 
+// An upload continues after a restart of the host, if its files are kept.
+func TestUploadSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	r, store := openWithFolder(t, dir, files.Limits{})
+	place := r.tus(201, "POST", "/files/", "", "Upload-Length", "10", "Upload-Metadata", "filename "+b64("digits")).Header.Get("Location")
+	r.tus(204, "PATCH", place, "0123", "Upload-Offset", "0")
+	r.close()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = openWithFolder(t, dir, files.Limits{})
+	if res := r.tus(200, "HEAD", place, ""); res.Header.Get("Upload-Offset") != "4" || res.Header.Get("Upload-Length") != "10" {
+		t.Errorf("after the restart: %v", res.Header)
+	}
+	r.tus(204, "PATCH", place, "456789", "Upload-Offset", "4", "Upload-Checksum", "sha256 "+checksumOf("0123456789"))
+	alice := r.program("alice")
+	alice.send(`{"type":"send","seq":1,"file":"` + strings.TrimPrefix(place, "/files/uploads/") + `"}`)
+	if e := alice.until(wire.TypeAction); e.File == nil || e.File.Name != "digits" {
+		t.Fatalf("sent is %+v", e)
+	}
+	if _, content := r.ask("GET", "/files/1/digits", nil); content != "0123456789" {
+		t.Errorf("the file has %q", content)
+	}
+}
+
 func TestNoFiles(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	for _, method := range []string{"GET", "PUT", "POST"} {
-		if res, answer := r.ask(method, "/files/x", nil); res.StatusCode != 404 || answer != "this host takes no files\n" {
+		if res, answer := r.ask(method, "/files/x", nil); res.StatusCode != 404 || answer != "this host does not accept files\n" {
 			t.Errorf("%s: %s %s", method, res.Status, answer)
 		}
 	}
 }
 
-// A program is one in the room by the line protocol.
+// A program is a member that speaks the line protocol.
 type program struct {
 	t     *testing.T
 	conn  net.Conn

@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"mime"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,14 +26,14 @@ import (
 	"chat/relay/wire"
 )
 
-// This file is the room for scripts: what is said by POST, read by GET, and streamed.
+// This file serves scripts: they send messages by POST, read them by GET, and follow a stream.
 
-// A visit says one thing in the room in the name of who asks by HTTP, and returns the event
-// that all got, or the error or bye by which the room refused it.
+// visit sends a message to the room through a short session, and returns its event. The error
+// is a *rejection, or that of the connection.
 //
-// Who asks is known by its address and the nick it wants: from one request to the next
-// it stays the same client of the room, with the same nick where that can be.
-func (h *Handler) visit(r *http.Request, nick string, say wire.Request) (wire.Event, error) {
+// The address of the request and the nick make a client of the room: later requests with
+// both the same are from the same client, and have the same nick if possible.
+func (h *Handler) visit(r *http.Request, nick string, message wire.Request) (wire.Event, error) {
 	token := h.visitors.token(r.RemoteAddr, nick)
 	leave, err := h.visitors.enter(r.Context(), token)
 	if err != nil {
@@ -53,8 +55,8 @@ func (h *Handler) visit(r *http.Request, nick string, say wire.Request) (wire.Ev
 		switch {
 		case err != nil:
 			return wire.Event{}, cmp.Or(r.Context().Err(), errClosed)
-		case len(line) == 0 || line[0] != '{': // a refusal before the hello, for people
-			return wire.Event{}, &refusal{wire.Event{Code: wire.CodeFull, Text: string(bytes.TrimPrefix(line, []byte("! ")))}}
+		case len(line) == 0 || line[0] != '{': // the room is full or the address banned: a line for people
+			return wire.Event{}, &rejection{wire.Event{Code: wire.CodeFull, Text: string(bytes.TrimPrefix(line, []byte("! ")))}}
 		}
 		e, err := wire.ParseEvent(line)
 		if err != nil {
@@ -62,17 +64,17 @@ func (h *Handler) visit(r *http.Request, nick string, say wire.Request) (wire.Ev
 		}
 		switch {
 		case e.Type == wire.TypeWelcome:
-			me, say.Seq = e.Client, e.Seq+1
-			go ours.Write(append(say.AppendJSON(nil), "{\"type\":\"quit\"}\n"...))
-		case me != "" && e.Client == me && e.Seq == say.Seq:
+			me, message.Seq = e.Client, e.Seq+1
+			go ours.Write(append(message.AppendJSON(nil), "{\"type\":\"quit\"}\n"...))
+		case me != "" && e.Client == me && e.Seq == message.Seq:
 			return e, nil
-		case e.Type == wire.TypeError && (me == "" || e.Seq == say.Seq), e.Type == wire.TypeBye:
-			return wire.Event{}, &refusal{e}
+		case e.Type == wire.TypeError && (me == "" || e.Seq == message.Seq), e.Type == wire.TypeBye:
+			return wire.Event{}, &rejection{e}
 		}
 	}
 }
 
-// A visitor is the room's end of a visit, with the address of who asks.
+// A visitor is the room's end of a visit, with the address of the HTTP client.
 type visitor struct {
 	net.Conn
 	from net.Addr
@@ -80,12 +82,12 @@ type visitor struct {
 
 func (v *visitor) RemoteAddr() net.Addr { return v.from }
 
-// A refusal is what the room answers to what cannot be done.
-type refusal struct{ event wire.Event }
+// A rejection is the error or bye event by which the room rejected a message.
+type rejection struct{ event wire.Event }
 
-func (r *refusal) Error() string { return r.event.Text }
+func (r *rejection) Error() string { return r.event.Text }
 
-// statuses are the HTTP statuses (RFC 9110, section 15) of the room's codes; of others it is 400.
+// statuses are the HTTP statuses (RFC 9110, section 15) of the room's codes; other codes have 400.
 var statuses = map[wire.Code]int{
 	wire.CodeTooLong:    http.StatusRequestEntityTooLarge,
 	wire.CodeBanned:     http.StatusForbidden,
@@ -98,10 +100,10 @@ var statuses = map[wire.Code]int{
 	wire.CodeNotStored:  http.StatusInsufficientStorage,
 }
 
-// refuse answers that a visit did not succeed.
-func (h *Handler) refuse(w http.ResponseWriter, err error) {
+// reject answers that a visit failed with err.
+func (h *Handler) reject(w http.ResponseWriter, err error) {
 	status := http.StatusServiceUnavailable
-	if r, ok := errors.AsType[*refusal](err); ok {
+	if r, ok := errors.AsType[*rejection](err); ok {
 		if status = statuses[r.event.Code]; status == 0 {
 			status = http.StatusBadRequest
 		}
@@ -109,16 +111,16 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), status)
 }
 
-// visitors are who says something by HTTP. A client of the room is in it once, so of two
-// requests of the same one the second waits.
+// visitors are the clients that send messages by HTTP. A client can have only one session, so
+// the second of two concurrent requests waits.
 type visitors struct {
-	secret []byte // makes tokens that nobody can guess
+	secret []byte // makes tokens that cannot be guessed; fixed
 
 	mu      sync.Mutex
-	present map[string]chan struct{} // by token: closed when its visit is over; under mu
+	present map[string]chan struct{} // by token: closed when the visit ends; guarded by mu
 }
 
-// token returns what the room knows the one at address by who wants to be nick.
+// token returns the token of the client at address that asks for nick.
 func (v *visitors) token(address, nick string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -129,20 +131,20 @@ func (v *visitors) token(address, nick string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// enter waits for the place of the client with token.
+// enter waits until the client has no other visit. The caller must call leave at the end.
 func (v *visitors) enter(ctx context.Context, token string) (leave func(), err error) {
 	for {
 		v.mu.Lock()
 		other := v.present[token]
 		if other == nil {
-			over := make(chan struct{})
-			v.present[token] = over
+			ended := make(chan struct{})
+			v.present[token] = ended
 			v.mu.Unlock()
 			return func() {
 				v.mu.Lock()
 				defer v.mu.Unlock()
 				delete(v.present, token)
-				close(over)
+				close(ended)
 			}, nil
 		}
 		v.mu.Unlock()
@@ -154,7 +156,8 @@ func (v *visitors) enter(ctx context.Context, token string) (leave func(), err e
 	}
 }
 
-// post says the body, as text or as {"text":"…","nick":"…"}, and answers with the event.
+// post answers POST /messages: it sends the body, plain text or {"text":"…","nick":"…"}, to the
+// room and returns the event.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.room.MaxLine())))
 	if err != nil {
@@ -162,26 +165,26 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			status = http.StatusRequestEntityTooLarge
 		}
-		http.Error(w, "the message did not come in whole", status)
+		http.Error(w, "the message is incomplete or too long", status)
 		return
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Time{})
-	said := struct{ Text, Nick string }{string(body), r.URL.Query().Get("nick")}
+	message := struct{ Text, Nick string }{string(body), r.URL.Query().Get("nick")}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
-		said.Text = ""
-		if err := json.Unmarshal(body, &said); err != nil {
-			http.Error(w, `a message in JSON is {"text":"soup is ready","nick":"alice"}`, http.StatusBadRequest)
+		message.Text = ""
+		if err := json.Unmarshal(body, &message); err != nil {
+			http.Error(w, `invalid JSON; send a message as {"text":"soup is ready","nick":"alice"}`, http.StatusBadRequest)
 			return
 		}
 	}
-	said.Text = string(bytes.TrimRight([]byte(said.Text), "\r\n"))
-	if said.Text == "" {
-		http.Error(w, "there is no text in it; curl -d 'build done' says something", http.StatusBadRequest)
+	message.Text = strings.TrimRight(message.Text, "\r\n")
+	if message.Text == "" {
+		http.Error(w, "the message is empty; send one with curl -d 'build done'", http.StatusBadRequest)
 		return
 	}
-	e, err := h.visit(r, said.Nick, wire.Request{Type: wire.TypeSay, Text: said.Text})
+	e, err := h.visit(r, message.Nick, wire.Request{Type: wire.TypeSay, Text: message.Text})
 	if err != nil {
-		h.refuse(w, err)
+		h.reject(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -192,13 +195,14 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 const (
 	defaultMessages = 200
 	maxMessages     = 1000
-	maxAnswer       = 1 << 20 // bytes; the message with which it is more comes with it
+	maxAnswer       = 1 << 20  // bytes, not counting the last event
+	maxStart        = 64 << 10 // bytes of an answer in memory, not counting the last event
 )
 
-// messages answers with what was said behind ?since, one JSON object a line; without since
-// with the backlog. The header Next has the since to go on with.
+// messages answers GET /messages with the events after ?since, one JSON object per line, or with
+// the backlog. The header Next is the since of the next request.
 func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
-	since, ok := sinceOf(w, r, r.URL.Query().Get("since"))
+	since, ok := parseSince(w, r.URL.Query().Get("since"))
 	if !ok {
 		return
 	}
@@ -206,75 +210,144 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
 	if n := r.URL.Query().Get("count"); n != "" {
 		var err error
 		if count, err = strconv.Atoi(n); err != nil || count < 1 {
-			http.Error(w, "count is how many messages, from 1 on", http.StatusBadRequest)
+			http.Error(w, "count must be a number from 1 up", http.StatusBadRequest)
 			return
 		}
 	}
-	f, err := h.room.Follow(since)
+	page, err := h.readPage(since, min(count, maxMessages))
 	if err != nil {
 		h.unreadable(w, err)
 		return
 	}
-	var answer []byte
-	for left := min(count, maxMessages); left > 0 && len(answer) < maxAnswer; {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Next", strconv.FormatUint(page.next, 10))
+	w.Write(page.start)
+	if page.end == page.next {
+		return
+	}
+	page.start = nil
+	if err := h.writeRest(w, page); err != nil {
+		h.opts.Log.Debug("an answer broke off", "remote", r.RemoteAddr, "error", err)
+		panic(http.ErrAbortHandler) // so that the client sees that some of it is missing
+	}
+}
+
+// A messagePage is an answer to GET /messages. It holds only the beginning of a long one: the
+// client may be slow to take it, or never do.
+type messagePage struct {
+	start []byte // the first lines
+	end   uint64 // ID of the last event in start
+	next  uint64 // ID of the last event of the answer; the since of the next request
+}
+
+// readPage reads up to count events after since.
+func (h *Handler) readPage(since uint64, count int) (*messagePage, error) {
+	f, err := h.room.Follow(since)
+	if err != nil {
+		return nil, err
+	}
+	page := &messagePage{end: since, next: since}
+	for size := 0; count > 0 && size < maxAnswer; {
 		runs, _, err := f.Next()
 		if err != nil {
-			h.unreadable(w, err)
-			return
+			return nil, err
 		}
 		if len(runs) == 0 {
 			break
 		}
-		for line := range bytes.Lines(bytes.Join(runs, nil)) {
-			if left == 0 || len(answer) >= maxAnswer {
+		for line := range linesOf(runs) {
+			if count == 0 || size >= maxAnswer {
 				break
 			}
-			answer, since = append(answer, line...), idOf(line)
-			left--
+			if size == len(page.start) && size < maxStart {
+				page.start = append(page.start, line...)
+				page.end = idOf(line)
+			}
+			page.next = idOf(line)
+			size += len(line)
+			count--
 		}
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Next", strconv.FormatUint(since, 10))
-	w.Write(answer)
+	return page, nil
 }
 
+// writeRest writes the events of page after its start, which it reads again as the client takes
+// them. The error is that of reading or writing, or that the log dropped some events meanwhile.
+func (h *Handler) writeRest(w io.Writer, page *messagePage) error {
+	f, err := h.room.Follow(page.end)
+	if err != nil {
+		return err
+	}
+	for {
+		runs, missed, err := f.Next()
+		switch {
+		case err != nil:
+			return err
+		case missed > 0:
+			return fmt.Errorf("the host no longer has %d events", missed)
+		case len(runs) == 0:
+			return nil
+		}
+		for line := range linesOf(runs) {
+			if idOf(line) > page.next {
+				return nil
+			}
+			if _, err := w.Write(line); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// linesOf returns the lines of runs that hold whole lines.
+func linesOf(runs [][]byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, run := range runs {
+			for line := range bytes.Lines(run) {
+				if !yield(line) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// unreadable answers that the history cannot be read.
 func (h *Handler) unreadable(w http.ResponseWriter, err error) {
-	h.opts.Log.Error("what a script asks for cannot be read", "error", err)
+	h.opts.Log.Error("the history cannot be read for a script", "error", err)
 	http.Error(w, "the host cannot read its history", http.StatusServiceUnavailable)
 }
 
-// sinceOf reads an id of the log, "" being 0. Where it is none, it answers so.
-func sinceOf(w http.ResponseWriter, r *http.Request, s string) (since uint64, ok bool) {
+// parseSince parses the ID of an event; "" is 0. If it is invalid, parseSince answers the request.
+func parseSince(w http.ResponseWriter, s string) (since uint64, ok bool) {
 	if s == "" {
 		return 0, true
 	}
 	since, err := strconv.ParseUint(s, 10, 53)
 	if err != nil {
-		http.Error(w, "since is the id of the last message that you have", http.StatusBadRequest)
+		http.Error(w, "since must be the id of the last message that you have", http.StatusBadRequest)
 		return 0, false
 	}
 	return since, true
 }
 
-// idOf returns the id of an event of the log, which [wire.Event.AppendJSON] wrote.
+// idOf returns the ID of an event of the log, encoded by [wire.Event.AppendJSON].
 func idOf(line []byte) uint64 {
-	_, rest, _ := bytes.Cut(line, []byte(`"id":`)) // nothing before it can have that in it: it is the second field
+	_, rest, _ := bytes.Cut(line, []byte(`"id":`)) // only the type is before it
 	digits, _, _ := bytes.Cut(rest, []byte(","))
 	id, _ := strconv.ParseUint(string(bytes.TrimRight(digits, "}\n")), 10, 64)
 	return id
 }
 
-const (
-	// streamWrite is how long a reader of a stream may take nothing.
-	streamWrite = 30 * time.Second
-	// streamBeat is how often a stream without news says that it is there.
-	streamBeat = 15 * time.Second
-)
+// streamBeat is how often a stream without events sends a comment, which finds out whether
+// the reader is gone.
+const streamBeat = 15 * time.Second
 
-// events streams what is said behind ?since or Last-Event-ID as Server-Sent Events
-// (https://html.spec.whatwg.org/multipage/server-sent-events.html). Who reads so is not in the room.
+// events answers GET /events: it streams the events after ?since or Last-Event-ID as Server-Sent
+// Events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Its client is not a
+// member of the room.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
-	since, ok := sinceOf(w, r, cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("since")))
+	since, ok := parseSince(w, cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("since")))
 	if !ok {
 		return
 	}
@@ -285,36 +358,33 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	stream := &stream{ctx: r.Context(), out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w)}
-	for !h.room.Bans(remoteAddr(r)) { // it may be since the stream began
+	for !h.room.Bans(remoteAddr(r)) { // perhaps only since the stream began
 		if err := stream.pass(f); err != nil {
-			h.opts.Log.Debug("a stream ended", "remote", r.RemoteAddr, "error", err)
+			h.opts.Log.Debug("an event stream ended", "remote", r.RemoteAddr, "error", err)
 			return
 		}
 	}
 }
 
-// A stream is one answer of Server-Sent Events.
+// A stream is an answer of Server-Sent Events.
 type stream struct {
 	ctx     context.Context
 	out     *bufio.Writer
 	control *http.ResponseController
 }
 
-// pass writes what there is, and waits for more.
+// pass writes the next events, and waits for more.
 func (s *stream) pass(f *relay.Follower) error {
 	runs, missed, err := f.Next()
 	if err != nil {
 		return err
 	}
-	s.control.SetWriteDeadline(time.Now().Add(streamWrite))
 	if missed > 0 {
 		gap := wire.Event{Type: wire.TypeGap, Missed: missed}
 		fmt.Fprintf(s.out, "data: %s\n", gap.AppendJSON(nil))
 	}
-	for _, run := range runs {
-		for line := range bytes.Lines(run) {
-			fmt.Fprintf(s.out, "id: %d\ndata: %s\n", idOf(line), line)
-		}
+	for line := range linesOf(runs) {
+		fmt.Fprintf(s.out, "id: %d\ndata: %s\n", idOf(line), line)
 	}
 	if len(runs) > 0 {
 		return nil
@@ -326,7 +396,7 @@ func (s *stream) pass(f *relay.Follower) error {
 	defer cancel()
 	err = f.Wait(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() == nil {
-		s.out.WriteString(": \n\n") // a comment, which finds out whether the reader is gone
+		s.out.WriteString(": \n\n")
 		return s.flush()
 	}
 	return err

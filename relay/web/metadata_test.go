@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is read of Upload-Metadata is what was written into it.
+// A name survives a round trip through Upload-Metadata.
 func FuzzMetadata(f *testing.F) {
 	for _, s := range []string{"", "filename c291cA==", "filename c291cA==,sha256 AAAA", "filename", ",", "filename c291cA==, is_private", "filename ?"} {
 		f.Add(s)

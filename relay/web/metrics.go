@@ -12,20 +12,20 @@ import (
 	"chat/relay"
 )
 
-// healthz answers that the room is open.
+// healthz answers GET /healthz: the room is open.
 func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	io.WriteString(w, "ok\n")
 }
 
-// metrics answers with the host's counts, for Prometheus, to this machine alone unless it is told otherwise.
+// metrics serves the host's metrics to Prometheus, by default only on the host's own machine.
 func (h *Handler) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(counts{h.room}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	handler := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.opts.MetricsForAll && !isLoopback(r.RemoteAddr) {
-			http.Error(w, "metrics are for the host's own machine; chat host --metrics serves them to others", http.StatusForbidden)
+			http.Error(w, "metrics are available only on the host's machine; chat host --metrics serves them to others", http.StatusForbidden)
 			return
 		}
 		handler.ServeHTTP(w, r)
@@ -34,10 +34,10 @@ func (h *Handler) metrics() http.Handler {
 
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	return err != nil || net.ParseIP(host).IsLoopback() // a pipe within the host has no address
+	return err != nil || net.ParseIP(host).IsLoopback() // a pipe in this process has no address
 }
 
-// counts gives Prometheus what the room counts.
+// counts collects the room's statistics for Prometheus.
 type counts struct{ room *relay.Server }
 
 func describe(name, help string) *prometheus.Desc {
@@ -45,16 +45,16 @@ func describe(name, help string) *prometheus.Desc {
 }
 
 var (
-	membersDesc   = describe("members", "Who are in the room.")
-	sessionsDesc  = describe("sessions", "Connections that are open.")
-	openedDesc    = describe("sessions_total", "Connections that there have been.")
-	saidDesc      = describe("messages_total", "Messages, actions and private messages that were taken.")
-	deliveredDesc = describe("deliveries_total", "Events sent to sessions; one for two sessions counts twice.")
+	membersDesc   = describe("members", "Members of the room.")
+	sessionsDesc  = describe("sessions", "Open connections.")
+	openedDesc    = describe("sessions_total", "Connections since the start.")
+	saidDesc      = describe("messages_total", "Messages, actions and private messages accepted.")
+	deliveredDesc = describe("deliveries_total", "Events sent to sessions; an event sent to two sessions counts twice.")
 	sentDesc      = describe("sent_bytes_total", "Bytes of lines sent to sessions.")
-	missedDesc    = describe("missed_events_total", "Events that the room did not keep long enough for a slow session.")
+	missedDesc    = describe("missed_events_total", "Events dropped before a slow session received them.")
 	gapsDesc      = describe("slow_sessions_total", "Sessions that missed events.")
-	stalledDesc   = describe("stalled_sessions_total", "Sessions that were closed because they took no byte.")
-	writesDesc    = describe("write_seconds", "How long writes to sessions took; one in 16 is timed.")
+	stalledDesc   = describe("stalled_sessions_total", "Sessions closed because they took no byte for the stall time.")
+	writesDesc    = describe("write_seconds", "Duration of writes to sessions; one write in 16 is timed.")
 )
 
 func (c counts) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, out) }

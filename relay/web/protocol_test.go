@@ -14,10 +14,10 @@ import (
 	"chat/relay/web"
 )
 
-// The examples of PROTOCOL.md that speak HTTP, each with a host of its own.
+// The HTTP examples of PROTOCOL.md are true. Each has its own host.
 func TestProtocolExamples(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl")
+		t.Skip("curl is not installed")
 	}
 	page, err := os.ReadFile("../PROTOCOL.md")
 	if err != nil {
@@ -43,7 +43,7 @@ func TestProtocolExamples(t *testing.T) {
 	}
 }
 
-// shell runs a command of the page at this room's address.
+// shell runs a command of an example against this room.
 func (r *room) shell(t *testing.T, command string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -58,7 +58,7 @@ func (r *room) shell(t *testing.T, command string) string {
 	return strings.ReplaceAll(string(out), r.addr, "192.168.1.5:24280")
 }
 
-// alike returns text with what is different each time made the same.
+// alike returns text without the values that differ between runs.
 func alike(text string) string {
 	return regexp.MustCompile(`"(time|client|room)":"[^"]*"`).ReplaceAllString(text, `"$1":"*"`)
 }

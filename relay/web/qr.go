@@ -7,10 +7,9 @@ import (
 	"rsc.io/qr"
 )
 
-// svgOf draws a QR code (ISO/IEC 18004) dark on light, with the quiet zone of four modules that
-// readers need.
+// svgOf draws a QR code (ISO/IEC 18004), dark on light, with the quiet zone that scanners need.
 func svgOf(code *qr.Code) []byte {
-	const quiet = 4
+	const quiet = 4 // modules
 	var b bytes.Buffer
 	side := code.Size + 2*quiet
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %[1]d" shape-rendering="crispEdges">`, side)

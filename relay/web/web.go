@@ -1,8 +1,8 @@
-// Package web is what the room's port says to those who speak HTTP: the page for browsers,
-// with its WebSocket into the room, files, and messages for scripts.
+// Package web serves HTTP on the room's port: the page for browsers with its WebSocket into
+// the room, files, and messages for scripts.
 //
-// Nothing here is a way around the room: what is said goes in by the relay's own door, with
-// its limits, and no page but the host's own can make a browser ask for anything.
+// It is no way around the room. Messages go through sessions of the relay, with their limits,
+// and pages of other sites cannot use a browser to send requests or read answers.
 package web
 
 import (
@@ -23,45 +23,53 @@ import (
 	"chat/relay/files"
 )
 
-// Options say what a Handler serves.
+// Options configure a Handler. The zero value works.
 type Options struct {
-	// Ways are the addresses, host:port, at which others can reach the room, the best one first.
+	// Ways are the addresses, host:port, at which others can reach the room, the best one
+	// first.
 	Ways []string
-	// Names are further names by which browsers may ask for the host, besides its addresses and
-	// localhost: other names could be an attacker's that point here (DNS rebinding).
+	// Names are the host names that requests may use, in addition to addresses and localhost. Any
+	// other name could be an attacker's that points here (DNS rebinding).
 	Names []string
-	Files *files.Store // nil: nobody sends files
-	// MetricsForAll serves /metrics to other machines, too.
+	Files *files.Store // nil: the host does not accept files
+	// Stall is how long a client may take no byte of an answer before it is disconnected;
+	// default 30 s, negative: no limit.
+	Stall time.Duration
+	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
-	Log           *slog.Logger // nil: nothing is logged
+	Log           *slog.Logger // nil: no logging
 }
 
-// Times and sizes of requests. Bodies and the connections themselves have the limits of
-// what they are for.
+// Limits of a request. Handlers of long bodies set others.
 const (
-	headerTime  = 10 * time.Second // for a request's header, and between two requests
+	headerTime  = 10 * time.Second // to read a header, and between two requests
 	headerBytes = 16 << 10
-	bodyTime    = 30 * time.Second // for a body, if who takes it gives it no other
+	bodyTime    = 30 * time.Second // to read a body
 )
 
-// A Handler answers HTTP requests to a room's port. It is safe for concurrent use.
+// A Handler serves HTTP requests to a room's port. It is safe for concurrent use.
 type Handler struct {
-	room  *relay.Server
-	opts  Options
-	mux   *http.ServeMux
-	conns listener
-	http  *http.Server
+	// Fixed after New.
+	room         *relay.Server
+	opts         Options
+	mux          *http.ServeMux
+	conns        listener
+	http         *http.Server
+	pageCommands []byte // the answer to GET /commands
 
 	visitors visitors
 }
 
-// New returns what serves the room. It has to be closed.
+// New returns a Handler for room. The caller must close it.
 func New(room *relay.Server, opts Options) *Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
+	if opts.Stall == 0 {
+		opts.Stall = 30 * time.Second
+	}
 	h := &Handler{
-		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(),
+		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
 		visitors: visitors{secret: []byte(rand.Text()), present: make(map[string]chan struct{})},
 	}
 	for name, file := range assets() {
@@ -71,8 +79,9 @@ func New(room *relay.Server, opts Options) *Handler {
 		}
 	}
 	h.mux.HandleFunc("GET /room", h.describe)
+	h.mux.HandleFunc("GET /commands", h.commands)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
-	h.mux.HandleFunc("GET /socket", h.socket)
+	h.mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) { h.socket(bareHijacker{w}, r) })
 	h.mux.HandleFunc("POST /messages", h.post)
 	h.mux.HandleFunc("GET /messages", h.messages)
 	h.mux.HandleFunc("GET /events", h.events)
@@ -93,16 +102,16 @@ func New(room *relay.Server, opts Options) *Handler {
 	return h
 }
 
-// connKey is that of a request's connection in its context.
+// connKey is the key of a request's connection in its context.
 type connKey struct{}
 
-// Take serves a connection that speaks HTTP, to its end. It does not wait for that.
-func (h *Handler) Take(conn net.Conn) { h.conns.give(conn) }
+// Take serves the HTTP connection conn in other goroutines. It returns at once.
+func (h *Handler) Take(conn net.Conn) { h.conns.give(&stallConn{conn, h.opts.Stall, h.opts.Log}) }
 
-// Close ends all that is still served.
+// Close closes all connections that are being served.
 func (h *Handler) Close() error { return h.http.Close() }
 
-// ServeHTTP answers a request, unless it is one that no honest browser would send.
+// ServeHTTP serves a request. It rejects those of banned addresses and of other sites' pages.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if conn, ok := r.Context().Value(connKey{}).(interface{ KeepPace() }); ok {
 		conn.KeepPace()
@@ -115,29 +124,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
-	if r.ContentLength != 0 { // also a body that nobody wants is read before the answer goes out
+	if r.ContentLength != 0 { // net/http reads even an unused body before it answers
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
 	switch {
 	case h.room.Bans(remoteAddr(r)):
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
-	case !h.isOurs(r.Host):
-		http.Error(w, "ask for the host by its address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
+	case !h.isOurName(r.Host):
+		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
 	case !isSameOrigin(r):
-		http.Error(w, "a page of another site asked for this; it gets nothing", http.StatusForbidden)
+		http.Error(w, "requests from pages of other sites are rejected", http.StatusForbidden)
 	default:
 		h.mux.ServeHTTP(w, r)
 	}
 }
 
-// pagePolicy lets the page load only what the host serves, and nothing that stands in the page itself
-// run (https://www.w3.org/TR/CSP3/).
+// pagePolicy lets the page load only files of the host, and run no inline scripts
+// (https://www.w3.org/TR/CSP3/).
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// isOurs reports whether the Host header (RFC 9110, section 7.2) is one that cannot be
-// somebody else's name for our address.
-func (h *Handler) isOurs(host string) bool {
+// isOurName reports whether the Host header (RFC 9110, section 7.2) names this host. Another
+// name may be an attacker's that points here.
+func (h *Handler) isOurName(host string) bool {
 	name := host
 	if n, _, err := net.SplitHostPort(host); err == nil {
 		name = n
@@ -154,22 +163,22 @@ func (h *Handler) isOurs(host string) bool {
 	return false
 }
 
-// isAddress reports whether name is an IP address, which nobody can point elsewhere.
+// isAddress reports whether name is an IP address, which cannot be pointed elsewhere.
 func isAddress(name string) bool {
 	ip, zone, _ := strings.Cut(name, "%")
 	return net.ParseIP(ip) != nil && (zone == "" || strings.Contains(ip, ":"))
 }
 
-// isSameOrigin reports whether the request comes from the host's own page, or from no page. A
-// browser says so in Origin (RFC 6454, section 7) with whatever could change something and with
-// every WebSocket and event stream, and in Sec-Fetch-Site where it trusts the way to the host.
+// isSameOrigin reports whether the request comes from the host's own page, or from no page.
+// Browsers send Origin (RFC 6454, section 7) with requests that could change something and with
+// every WebSocket and event stream, and Sec-Fetch-Site if they trust the connection to the host.
 func isSameOrigin(r *http.Request) bool {
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
 		return !slices.ContainsFunc(origins, func(origin string) bool { return !strings.EqualFold(origin, "http://"+r.Host) })
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":
-		return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" // a link, which changes nothing
+		return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" // a link; it changes nothing
 	}
 	return true
 }
@@ -185,6 +194,7 @@ type roomInfo struct {
 	MaxFile int64    `json:"max_file"` // bytes
 }
 
+// describe answers GET /room.
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 	info := h.room.Info()
 	answer := roomInfo{Room: info.ID, Title: info.Title, Members: info.Members, App: info.App, Ways: []string{}}
@@ -196,11 +206,11 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		h.opts.Log.Debug("answer", "error", err)
+		h.opts.Log.Debug("write an answer", "error", err)
 	}
 }
 
-// qr draws the address that others should open.
+// qr answers GET /qr.svg with the QR code of the page's address.
 func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	if len(h.opts.Ways) == 0 {
 		http.NotFound(w, r)
@@ -208,14 +218,14 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	}
 	code, err := qr.Encode("http://"+h.opts.Ways[0]+"/", qr.M)
 	if err != nil {
-		http.Error(w, "no QR code can be made of the address", http.StatusInternalServerError)
+		http.Error(w, "the address does not fit into a QR code", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Write(svgOf(code))
 }
 
-// A listener gives an http.Server the connections that were handed over.
+// A listener passes connections to an http.Server. It is safe for concurrent use.
 type listener struct {
 	conns  chan net.Conn
 	ctx    context.Context
@@ -227,6 +237,7 @@ func newListener() listener {
 	return listener{conns: make(chan net.Conn), ctx: ctx, cancel: cancel}
 }
 
+// give passes conn on, or closes it after Close.
 func (l listener) give(conn net.Conn) {
 	select {
 	case l.conns <- conn:
@@ -251,7 +262,7 @@ func (l listener) Close() error {
 
 func (l listener) Addr() net.Addr { return addr("chat") }
 
-// An addr is one of no network, or that of a request.
+// An addr is an address as text.
 type addr string
 
 func (a addr) Network() string { return "tcp" }
@@ -259,4 +270,4 @@ func (a addr) String() string  { return string(a) }
 
 func remoteAddr(r *http.Request) net.Addr { return addr(r.RemoteAddr) }
 
-var errClosed = errors.New("the room closes")
+var errClosed = errors.New("the room is closing")

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,12 +29,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A room is a host for a test, at an address of its own.
+// A room is a host for a test, at its own address.
 type room struct {
 	t     *testing.T
 	addr  string
 	srv   *relay.Server
-	close func() // ends it, once, and waits for that
+	close func() // closes the room once, and waits for the end
 }
 
 // open hosts a room until the test ends.
@@ -42,7 +43,7 @@ func open(t *testing.T, opts relay.Options, page web.Options) *room {
 	return openOn(t, relay.New, opts, page)
 }
 
-// openOn hosts a room on a server that newServer makes.
+// openOn hosts a room on the server that newServer returns.
 func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts relay.Options, page web.Options) *room {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,7 +54,7 @@ func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts rela
 	opts.Title = "kitchen"
 	opts.Web = func(conn net.Conn) { h.Take(conn) }
 	opts.Files = func(id string) (wire.File, string, error) {
-		f, err := page.Files.Sent(id)
+		f, err := page.Files.Publish(id)
 		return f, "http://" + ln.Addr().String() + f.Path, err
 	}
 	srv := newServer(opts)
@@ -75,7 +76,7 @@ func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts rela
 	return r
 }
 
-// do asks the host, and returns the status and the body.
+// do sends a request, and returns the status and the body of the answer.
 func (r *room) do(method, path, body string, header ...string) (int, string) {
 	r.t.Helper()
 	req, err := http.NewRequest(method, "http://"+r.addr+path, strings.NewReader(body))
@@ -100,7 +101,7 @@ func (r *room) do(method, path, body string, header ...string) (int, string) {
 	return res.StatusCode, string(b)
 }
 
-// A person is somebody with nc.
+// A person is a member with nc.
 type person struct {
 	t     *testing.T
 	conn  net.Conn
@@ -116,19 +117,19 @@ func (r *room) person(nick string) *person {
 	r.t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	p := &person{r.t, conn, bufio.NewScanner(conn)}
-	p.say("/nick " + nick)
+	p.send("/nick " + nick)
 	p.expect("* you are now " + nick)
 	return p
 }
 
-func (p *person) say(line string) {
+func (p *person) send(line string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.conn, line+"\n"); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// expect reads on to a line with words in it.
+// expect reads until a line contains words.
 func (p *person) expect(words string) {
 	p.t.Helper()
 	for p.lines.Scan() {
@@ -143,7 +144,7 @@ func (p *person) expect(words string) {
 type browser struct {
 	t     *testing.T
 	ws    *websocket.Conn
-	lines []string // of the last message that are not taken yet
+	lines []string // of the last message, not returned by next yet
 }
 
 func (r *room) browser(hello string) *browser {
@@ -168,7 +169,7 @@ func (b *browser) send(line string) {
 	}
 }
 
-// next returns the next event, or what ended the connection.
+// next returns the next event, or the error that ended the connection.
 func (b *browser) next() (wire.Event, error) {
 	b.t.Helper()
 	if len(b.lines) == 0 {
@@ -192,7 +193,7 @@ func (b *browser) next() (wire.Event, error) {
 	return e, nil
 }
 
-// expect reads on to an event of a kind.
+// expect reads until an event of a kind.
 func (b *browser) expect(kind string) wire.Event {
 	b.t.Helper()
 	for {
@@ -206,7 +207,7 @@ func (b *browser) expect(kind string) wire.Event {
 	}
 }
 
-func TestPageAndPersonTalk(t *testing.T) {
+func TestPageAndPerson(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	bob := r.person("bob")
 	alice := r.browser(`{"type":"hello","version":1,"nick":"alice"}`)
@@ -219,9 +220,9 @@ func TestPageAndPersonTalk(t *testing.T) {
 	if e := alice.expect(wire.TypeMessage); e.Seq != 1 || e.Text != "soup is ready" {
 		t.Errorf("acknowledged by %+v", e)
 	}
-	long := strings.Repeat("long ", 1500) // a frame of the next larger kind
+	long := strings.Repeat("long ", 1500) // needs a frame header of the next size
 	for range 20 {
-		bob.say(long)
+		bob.send(long)
 	}
 	for range 20 {
 		if e := alice.expect(wire.TypeMessage); e.Text != strings.TrimSpace(long) {
@@ -232,7 +233,7 @@ func TestPageAndPersonTalk(t *testing.T) {
 	bob.expect("* alice left")
 }
 
-// A ping is answered between what the room has to tell, however much that is.
+// A ping is answered between the room's events, however many there are.
 func TestPing(t *testing.T) {
 	r := open(t, relay.Options{Rate: -1}, web.Options{})
 	alice := r.browser(`{"type":"hello","version":1,"nick":"alice"}`)
@@ -245,7 +246,7 @@ func TestPing(t *testing.T) {
 		}
 	}()
 	came := make(chan bool, 1)
-	go func() { // reading is what finds pongs, too
+	go func() { // only reading finds pongs
 		defer close(came)
 		for n := range count {
 			if e := alice.expect(wire.TypeMessage); !strings.HasPrefix(e.Text, fmt.Sprint(n, " ")) {
@@ -275,7 +276,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// The room says why it ends a page's connection, or does not begin it.
+// The room gives the reason when it closes or rejects a page's connection.
 func TestGoodbye(t *testing.T) {
 	r := open(t, relay.Options{MaxSessions: 2}, web.Options{})
 	alice := r.browser(`{"type":"hello","version":1,"nick":"alice"}`)
@@ -285,18 +286,18 @@ func TestGoodbye(t *testing.T) {
 		t.Errorf("another room: %+v", e)
 	}
 	if _, err := bob.next(); err == nil {
-		t.Error("it goes on")
+		t.Error("the connection stays open")
 	}
 	alice.send(`{"type":"quit"}`)
 	if e := alice.expect(wire.TypeBye); e.Code != wire.CodeQuit {
-		t.Errorf("left by %+v", e)
+		t.Errorf("the goodbye is %+v", e)
 	}
 	if _, err := alice.next(); websocket.CloseStatus(err) != websocket.StatusGoingAway {
 		t.Errorf("closed by %v", err)
 	}
 }
 
-// Nothing of what a page of another site can make a browser send is carried out or answered.
+// Requests that a page of another site can make a browser send have no effect and no answer.
 func TestForeign(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{Names: []string{"laptop.local"}})
 	_, port, _ := net.SplitHostPort(r.addr)
@@ -322,7 +323,7 @@ func TestForeign(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if status, body := r.do("POST", "/messages?nick=x", test.name, test.header...); status != test.status {
-				t.Errorf("saying something: %d %s", status, body)
+				t.Errorf("sending a message: %d %s", status, body)
 			}
 			want := map[int]int{201: 200}[test.status]
 			if want == 0 {
@@ -347,9 +348,9 @@ func TestForeign(t *testing.T) {
 			}
 		})
 	}
-	_, said := r.do("GET", "/messages", "")
-	if strings.Contains(said, "another") || strings.Contains(said, "sandbox") {
-		t.Errorf("it was said: %s", said)
+	_, sent := r.do("GET", "/messages", "")
+	if strings.Contains(sent, "another") || strings.Contains(sent, "sandbox") {
+		t.Errorf("a message was sent: %s", sent)
 	}
 	if status, _ := r.do("GET", "/", "", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"); status != 200 {
 		t.Errorf("a link to the page: %d", status)
@@ -391,7 +392,7 @@ func TestMessages(t *testing.T) {
 		t.Errorf("a taken nick: %d %s", status, answer)
 	}
 	if _, answer := r.do("GET", "/messages?since=999999", ""); answer != "" {
-		t.Errorf("behind the end: %s", answer)
+		t.Errorf("after the end: %s", answer)
 	}
 	if status, _ := r.do("GET", "/messages?since=x", ""); status != 400 {
 		t.Errorf("since=x: %d", status)
@@ -406,7 +407,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// Many scripts at once are one client of the room each, and lose nothing.
+// Concurrent requests of two scripts are two clients, and lose no message.
 func TestManyVisits(t *testing.T) {
 	r := open(t, relay.Options{MaxSessions: 100}, web.Options{})
 	results := make(chan string)
@@ -428,7 +429,7 @@ func TestManyVisits(t *testing.T) {
 		}
 	}
 	if _, all := r.do("GET", "/messages", ""); strings.Count(all, "\n") != 40 {
-		t.Errorf("said: %s", all)
+		t.Errorf("the room has: %s", all)
 	}
 }
 
@@ -459,15 +460,15 @@ func TestEvents(t *testing.T) {
 	expect("id: 1")
 	expect(`"text":"before"`)
 	bob := r.person("bob")
-	bob.say("soup")
+	bob.send("soup")
 	expect(`"join"`)
 	expect(`"text":"soup"`)
-	bob.say("/msg guest-1 secret")
-	bob.say("/msg bob secret")
-	bob.say("last")
+	bob.send("/msg guest-1 secret")
+	bob.send("/msg bob secret")
+	bob.send("last")
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "secret") {
-			t.Error("what is private is streamed")
+			t.Error("a private message is streamed")
 		}
 		if strings.Contains(lines.Text(), "last") {
 			break
@@ -478,7 +479,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Two hundred pages get all that is said, in order.
+// Two hundred pages receive every message in order.
 func TestManyPages(t *testing.T) {
 	const pages, messages = 200, 100
 	r := open(t, relay.Options{Rate: -1, History: history.Limits{Events: -1}}, web.Options{})
@@ -502,7 +503,7 @@ func TestManyPages(t *testing.T) {
 	}
 	bob := r.person("bob")
 	for n := range messages {
-		bob.say(fmt.Sprint("number ", n))
+		bob.send(fmt.Sprint("number ", n))
 	}
 	all.Wait()
 	if n := r.srv.Stats().Sessions; n != pages+1 {
@@ -510,21 +511,55 @@ func TestManyPages(t *testing.T) {
 	}
 }
 
-// A connection that a browser opens ahead is no guest, and is there when it is needed.
+// A connection that a browser opens in advance does not become a guest, and can be used later.
 func TestOpenedAhead(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	bob := r.browser(`{"type":"hello","version":1,"nick":"bob"}`)
 	bob.expect(wire.TypeWelcome)
 	ahead := r.raw("")
-	time.Sleep(600 * time.Millisecond) // more than the silence
-	if n := r.srv.Stats().Members; n != 1 {
+	await(t, "the host to accept it", func() bool { return r.srv.Stats().Sessions == 2 })
+	until(t, r.far(""), "Welcome") // a later connection, from an address without a browser: the silence is over
+	if n := r.srv.Stats().Members; n != 2 {
 		t.Errorf("%d are in the room", n)
 	}
 	io.WriteString(ahead, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	until(t, ahead, "HTTP/1.1 200 OK")
 }
 
-// Nothing is served but what is meant to be.
+// GET /commands lists the commands that the page can use, and no others.
+func TestCommands(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	status, body := r.do("GET", "/commands", "")
+	type command struct {
+		Name, Usage, Help string
+		Operator          bool
+	}
+	var got, want []command
+	if err := json.Unmarshal([]byte(body), &got); status != 200 || err != nil {
+		t.Fatalf("%d %s: %v", status, body, err)
+	}
+	for _, c := range wire.Commands {
+		if c.Local == 0 || c.Local&wire.Page != 0 {
+			want = append(want, command{c.Name, c.Usage(), c.Help, c.Operator})
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for _, c := range []command{
+		{"msg", "/msg NICK TEXT", "Send a private message.", false},
+		{"kick", "/kick NICK [REASON]", "Disconnect a member.", true},
+	} {
+		if !slices.Contains(got, c) {
+			t.Errorf("%+v is missing in %s", c, body)
+		}
+	}
+	if strings.Contains(body, `"copy"`) { // the screen's own
+		t.Errorf("it lists /copy, which the page does not have: %s", body)
+	}
+}
+
+// Only the intended paths are served.
 func TestUnknownPath(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	for path, want := range map[string]int{"/": 200, "/page/main.js": 200, "/page/../web.go": 404, "/etc/passwd": 404, "/healthz": 200, "/metrics": 200, "/qr.svg": 200} {

@@ -16,13 +16,13 @@ import (
 
 func encode(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
-// axe returns the script of axe-core, which looks for what keeps people out
+// axe returns the script of axe-core, which finds accessibility problems
 // (https://github.com/dequelabs/axe-core, MPL-2.0).
 func axe(t *testing.T) string {
 	t.Helper()
 	packed, err := os.ReadFile("testdata/axe.min.js.gz")
 	if err != nil {
-		chattest.Missing(t, "there is no axe-core in testdata")
+		chattest.Missing(t, "axe-core is not in testdata")
 	}
 	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -35,19 +35,19 @@ func axe(t *testing.T) string {
 	return string(script)
 }
 
-// Nothing on the page keeps out who sees little, or nothing: its contrasts, names and roles.
+// The page passes WCAG 2.2 AA as far as a program can check: contrasts, names and roles.
 func TestAxe(t *testing.T) {
 	h := startHost(t)
 	script := axe(t)
 	bob := h.program("bob")
-	for n := range 30 { // nicks of all colours
+	for n := range 30 { // nicks of every colour
 		carol := h.program(fmt.Sprintf("carol%d", n))
 		fmt.Fprintf(carol, `{"type":"say","text":"hello alice, see https://example.com/%d"}`+"\n", n)
 		carol.waitFor("hello alice")
 	}
 	for _, size := range [][2]int64{{1280, 800}, {360, 640}} {
-		alice := newPerson(t, size[0], size[1])
-		look := func(what string) {
+		alice := newProfile(t, size[0], size[1])
+		check := func(what string) {
 			t.Helper()
 			for _, scheme := range []string{"light", "dark"} {
 				alice.scheme(scheme)
@@ -59,35 +59,35 @@ func TestAxe(t *testing.T) {
 		alice.open(h.url())
 		alice.wait(`!document.getElementById("arrival").hidden`)
 		eval[any](alice, "%s", script+"; 1")
-		look("arriving")
+		check("before joining")
 		alice.run(`document.getElementById("name").value = "alice"; document.querySelector("#join button").click()`)
 		alice.connected()
 		fmt.Fprintf(bob, `{"type":"msg","to":%q,"text":"psst"}`+"\n", eval[string](alice, `document.getElementById("rename").textContent`))
 		alice.waitFor("psst")
-		alice.say("hello")
-		alice.say("/nosuch")
+		alice.send("hello")
+		alice.send("/nosuch")
 		alice.waitFor("unknown command")
-		alice.say("/msg nobody hello")
-		alice.wait(`document.querySelector(".refused")`)
-		alice.choose(file(t, "picture.png", picture(t)))
-		look("talking")
+		alice.send("/msg nobody hello")
+		alice.wait(`document.querySelector(".rejected")`)
+		alice.choose(tempFile(t, "picture.png", picture(t)))
+		check("in the room")
 		alice.run(`document.getElementById("text").focus()`)
 		alice.press("Enter")
 		alice.wait(`document.querySelector(".file img")?.naturalWidth`)
-		look("with a picture")
+		check("with a picture")
 		alice.click(".private button")
 		alice.click("#show-members")
 		alice.wait(`!document.getElementById("members").hidden || document.querySelector("#show-members").click()`)
-		look("members")
-		alice.say("/search hello")
+		check("members")
+		alice.send("/search hello")
 		alice.wait(`document.querySelector("#found button")`)
-		look("search")
+		check("search")
 		alice.click("#show-invite")
 		alice.wait(`document.getElementById("invite").open`)
-		look("invite")
+		check("invite")
 	}
 }
 
-// violations are what axe-core finds by WCAG 2.2 AA and by good practice, in words.
+// violations lists, as text, the problems that axe-core finds by WCAG 2.2 AA and best practice.
 const violations = `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
 	violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html.slice(0, 200) + "\n  " + n.failureSummary.replace(/\s+/g, " "))).slice(0, 10).join("\n"))`

@@ -25,18 +25,18 @@ import (
 )
 
 const (
-	patience = 15 * time.Second      // how long something may take to appear
-	pollEach = 20 * time.Millisecond // between two looks whether it has
-	testTime = 60 * time.Second      // of one test at most
+	patience = 15 * time.Second      // for something to appear on the page
+	pollEach = 20 * time.Millisecond // between two checks
+	testTime = 60 * time.Second      // limit of one test
 )
 
 var build = sync.OnceValues(chattest.Build)
 
-// chromium is started once for all tests. Each person in them has a profile of their own.
+// chromium is started once for all tests. Each member in them has their own profile.
 var chromium = sync.OnceValues(func() (context.Context, error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromiumPath()), chromedp.DisableGPU)
 	if os.Getuid() == 0 {
-		opts = append(opts, chromedp.NoSandbox) // Chromium has none for root
+		opts = append(opts, chromedp.NoSandbox) // Chromium's sandbox does not run as root
 	}
 	ctx, _ := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, closeChromium = chromedp.NewContext(ctx)
@@ -63,21 +63,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// needChromium skips the test where there is no browser.
+// needChromium skips the test if no browser is installed.
 func needChromium(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short")
 	}
 	if chromiumPath() == "" {
-		chattest.Missing(t, "there is no chromium")
+		chattest.Missing(t, "chromium is not installed")
 	}
 	chattest.NoticeSources(t, "../..")
 }
 
 // --- the host ------------------------------------------------------------------------
 
-// A host is one without a screen. It can be killed, and started again.
+// A host is a headless chat host. It can be killed and started again.
 type host struct {
 	t     *testing.T
 	addr  string
@@ -110,7 +110,7 @@ func (h *host) start() {
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	await(h.t, "the host listens", func() bool {
+	await(h.t, "the host to listen", func() bool {
 		conn, err := net.Dial("tcp", h.addr)
 		if err == nil {
 			conn.Close()
@@ -119,7 +119,7 @@ func (h *host) start() {
 	})
 }
 
-// kill ends the host without a goodbye.
+// kill ends the host with SIGKILL.
 func (h *host) kill() {
 	if h.cmd != nil {
 		h.cmd.Process.Signal(syscall.SIGKILL)
@@ -130,30 +130,31 @@ func (h *host) kill() {
 
 func (h *host) url() string { return "http://" + h.addr + "/" }
 
-// await waits until something is so.
-func await(t *testing.T, what string, isSo func() bool) {
+// await waits until done returns true.
+func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !isSo(); time.Sleep(pollEach) {
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(pollEach) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("waited %v for %s", patience, what)
 		}
 	}
 }
 
-// A peer is somebody in the room without a browser, and all that they were told.
+// A peer is a member without a browser, and everything it has received.
 type peer struct {
 	t *testing.T
 	io.Writer
-	mu   sync.Mutex
-	told strings.Builder
+
+	mu    sync.Mutex
+	input strings.Builder // guarded by mu
 }
 
-func (p *peer) listen(r io.Reader) {
+func (p *peer) read(r io.Reader) {
 	b := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(b)
 		p.mu.Lock()
-		p.told.Write(b[:n])
+		p.input.Write(b[:n])
 		p.mu.Unlock()
 		if err != nil {
 			return
@@ -161,18 +162,18 @@ func (p *peer) listen(r io.Reader) {
 	}
 }
 
-func (p *peer) heard() string {
+func (p *peer) received() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.told.String()
+	return p.input.String()
 }
 
 func (p *peer) waitFor(text string) {
 	p.t.Helper()
-	await(p.t, fmt.Sprintf("a peer hears %q", text), func() bool { return strings.Contains(p.heard(), text) })
+	await(p.t, fmt.Sprintf("a peer to receive %q", text), func() bool { return strings.Contains(p.received(), text) })
 }
 
-// dial joins as nc does: what is written is sent, line by line.
+// dial joins as nc does, and sends first. What is written to the peer is sent.
 func (h *host) dial(first string) *peer {
 	h.t.Helper()
 	conn, err := net.Dial("tcp", h.addr)
@@ -181,12 +182,12 @@ func (h *host) dial(first string) *peer {
 	}
 	h.t.Cleanup(func() { conn.Close() })
 	p := &peer{t: h.t, Writer: conn}
-	go p.listen(conn)
+	go p.read(conn)
 	fmt.Fprintln(conn, first)
 	return p
 }
 
-// program joins as a program, under that nick.
+// program joins as a program called nick.
 func (h *host) program(nick string) *peer {
 	h.t.Helper()
 	p := h.dial(fmt.Sprintf(`{"type":"hello","nick":%q,"backlog":0}`, nick))
@@ -194,7 +195,7 @@ func (h *host) program(nick string) *peer {
 	return p
 }
 
-// join joins by chat join, as a filter.
+// join joins with chat join, which is used as a filter.
 func (h *host) join(nick string) *peer {
 	h.t.Helper()
 	bin, err := build()
@@ -208,7 +209,7 @@ func (h *host) join(nick string) *peer {
 		h.t.Fatal(err)
 	}
 	p := &peer{t: h.t, Writer: in}
-	go p.listen(out)
+	go p.read(out)
 	h.t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
@@ -218,14 +219,14 @@ func (h *host) join(nick string) *peer {
 
 // --- the browser ---------------------------------------------------------------------
 
-// A tab is the page in a window of the browser.
+// A tab is one tab of the browser.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-// newPerson opens a tab with a profile of its own: nobody was here before.
-func newPerson(t *testing.T, width, height int64) *tab {
+// newProfile opens a tab with a new browser profile.
+func newProfile(t *testing.T, width, height int64) *tab {
 	t.Helper()
 	needChromium(t)
 	browser, err := chromium()
@@ -246,7 +247,7 @@ func newTab(t *testing.T, parent context.Context, width, height int64, opts ...c
 	p.resize(width, height)
 	if err := chromedp.Listen(ctx, func(e any) {
 		if e, ok := e.(*runtime.EventExceptionThrown); ok {
-			t.Errorf("the page failed: %s", e.ExceptionDetails.Exception.Description)
+			t.Errorf("uncaught exception on the page: %s", e.ExceptionDetails.Exception.Description)
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -277,7 +278,7 @@ func (p *tab) scheme(name string) {
 	}
 }
 
-// eval returns what an expression is on the page.
+// eval returns the value of an expression on the page.
 func eval[T any](p *tab, expression string, args ...any) T {
 	p.t.Helper()
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](fmt.Sprintf(expression, args...), chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
@@ -287,7 +288,7 @@ func eval[T any](p *tab, expression string, args ...any) T {
 	return v
 }
 
-// run carries out what has no value.
+// run runs statements on the page.
 func (p *tab) run(statements string, args ...any) {
 	p.t.Helper()
 	eval[bool](p, "(async () => {"+statements+"; return true; })()", args...)
@@ -300,16 +301,16 @@ func (p *tab) wait(expression string, args ...any) {
 	deadline := time.Now().Add(patience)
 	for !eval[bool](p, "Boolean(%s)", expression) {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("not on the page within %v: %s\n%s", patience, expression, eval[string](p, "document.body.innerText"))
+			p.t.Fatalf("waited %v for %s\n%s", patience, expression, eval[string](p, "document.body.innerText"))
 		}
 		time.Sleep(pollEach)
 	}
 }
 
-// log is all that stands in the transcript.
+// log returns the text of the transcript.
 func (p *tab) log() string { return eval[string](p, `document.getElementById("log").innerText`) }
 
-// waitFor waits until text stands in the transcript.
+// waitFor waits until the transcript contains text.
 func (p *tab) waitFor(text string) {
 	p.t.Helper()
 	p.wait(`document.getElementById("log").innerText.includes(%q)`, text)
@@ -338,7 +339,7 @@ func (p *tab) press(keys ...string) {
 	}
 }
 
-// write types text where the cursor is.
+// write types text at the cursor.
 func (p *tab) write(text string) {
 	p.t.Helper()
 	if _, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
@@ -351,15 +352,15 @@ func (p *tab) click(selector string) {
 	p.run(`document.querySelector(%q).click()`, selector)
 }
 
-// say writes a message and sends it.
-func (p *tab) say(text string) {
+// send types a message or a command, and sends it.
+func (p *tab) send(text string) {
 	p.t.Helper()
 	p.run(`document.getElementById("text").focus()`)
 	p.write(text)
 	p.press("Enter")
 }
 
-// open goes to the page.
+// open navigates to url.
 func (p *tab) open(url string) {
 	p.t.Helper()
 	p.do(chromedp.Navigate(url))
@@ -376,16 +377,16 @@ func (p *tab) join(url, nick string) {
 	p.connected()
 }
 
-// connected waits until the page says that it is.
+// connected waits until the page is connected.
 func (p *tab) connected() {
 	p.t.Helper()
 	p.wait(`document.getElementById("connection")?.textContent === "Connected" && document.getElementById("rename").textContent`)
 }
 
-// person opens the page for somebody new.
-func (h *host) person(nick string, width, height int64) *tab {
+// member opens the page in a new profile and joins as nick.
+func (h *host) member(nick string, width, height int64) *tab {
 	h.t.Helper()
-	p := newPerson(h.t, width, height)
+	p := newProfile(h.t, width, height)
 	p.join(h.url(), nick)
 	return p
 }

@@ -1,3 +1,3 @@
-// Package browsertest opens the room's page in a real browser, Chromium, and looks at what
-// people see there.
+// Package browsertest opens the room's page in a real browser, Chromium, and checks what
+// members see.
 package browsertest

@@ -37,7 +37,7 @@ func picture(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// noise returns so many bytes, different in each place.
+// noise returns n random bytes, the same ones each time.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	r := rand.NewChaCha8([32]byte{1})
@@ -45,8 +45,8 @@ func noise(n int) []byte {
 	return b
 }
 
-// file writes a file to choose.
-func file(t *testing.T, name string, content []byte) string {
+// tempFile writes a file for choose and returns its path.
+func tempFile(t *testing.T, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -61,7 +61,7 @@ func (p *tab) choose(paths ...string) {
 	p.wait(`document.querySelectorAll("#tray li").length === %d`, len(paths))
 }
 
-// got checks that the page offers a file of that name with that content.
+// got checks that the page links to a file of that name with that content.
 func (p *tab) got(url, name string, content []byte) {
 	p.t.Helper()
 	p.wait(`[...document.querySelectorAll(".file a")].some((a) => a.textContent === %q)`, name)
@@ -80,13 +80,13 @@ func (p *tab) got(url, name string, content []byte) {
 	}
 }
 
-// A file that is chosen, dropped or pasted arrives whole, and a picture is shown.
+// A file that is chosen, dropped or pasted arrives intact, and a picture is shown.
 func TestFiles(t *testing.T) {
 	h := startHost(t)
-	alice, bob := h.person("alice", 1280, 800), h.person("bob", 390, 844)
+	alice, bob := h.member("alice", 1280, 800), h.member("bob", 390, 844)
 	large, small := noise(20<<20), picture(t)
 	alice.wait(`!document.getElementById("attach").hidden`)
-	alice.choose(file(t, "large.bin", large), file(t, "empty.txt", nil))
+	alice.choose(tempFile(t, "large.bin", large), tempFile(t, "empty.txt", nil))
 	alice.press("Enter")
 	alice.run(`document.getElementById("text").focus()`)
 	alice.press("Enter")
@@ -102,27 +102,27 @@ func TestFiles(t *testing.T) {
 	bob.got(h.url(), drop, small)
 	bob.wait(`document.querySelector(".file img").naturalWidth === 320`)
 	alice.run(give+`dispatchEvent(Object.assign(new Event("paste", { cancelable: true }), { clipboardData: data }))`, encode(small), paste)
-	alice.say("and a word")
-	bob.waitFor("and a word")
+	alice.send("and a message")
+	bob.waitFor("and a message")
 	bob.wait(`document.querySelectorAll(".file img").length === 2`)
 	bob.wait(`[...document.querySelectorAll(".file img")].every((img) => img.naturalWidth === 320)`)
 	bob.fits()
 	if eval[bool](bob, "Boolean(window.hit)") {
-		t.Error("the name of a file ran")
+		t.Error("the name of a file ran as a script")
 	}
 	alice.wait(`document.querySelectorAll("#tray li, .outgoing").length === 0`)
 }
 
-// A connection that is cut in the middle of a file is taken up where the host has it.
-func TestUploadGoesOn(t *testing.T) {
+// An upload whose connection is cut resumes from the bytes that the host has.
+func TestUploadResumes(t *testing.T) {
 	h := startHost(t)
 	p := startProxy(t, h.addr)
-	alice, bob := newPerson(t, 800, 600), h.person("bob", 800, 600)
+	alice, bob := newProfile(t, 800, 600), h.member("bob", 800, 600)
 	alice.join("http://"+p.addr+"/", "alice")
 	content := noise(40 << 20)
 	p.cutAfter.Store(12 << 20)
 	alice.wait(`!document.getElementById("attach").hidden`)
-	alice.choose(file(t, "large.bin", content))
+	alice.choose(tempFile(t, "large.bin", content))
 	alice.run(`document.getElementById("text").focus()`)
 	alice.press("Enter")
 	bob.got(h.url(), "large.bin", content)
@@ -130,16 +130,37 @@ func TestUploadGoesOn(t *testing.T) {
 		t.Error("the connection was not cut")
 	}
 	if up := p.up.Load(); up > int64(len(content))*3/2 {
-		t.Errorf("%d bytes went up for a file of %d: it began anew", up, len(content))
+		t.Errorf("%d bytes were sent for a file of %d: it started over", up, len(content))
 	}
 	alice.connected()
 }
 
-// A proxy passes connections on, and cuts all of them once.
+// An upload resumes after the host was killed and started again, if its files are kept.
+func TestUploadSurvivesHost(t *testing.T) {
+	h := startHost(t, "--files-dir", t.TempDir())
+	p := startProxy(t, h.addr)
+	alice := newProfile(t, 800, 600)
+	alice.join("http://"+p.addr+"/", "alice")
+	content := noise(40 << 20)
+	alice.wait(`!document.getElementById("attach").hidden`)
+	p.cutAfter.Store(12 << 20)
+	alice.choose(tempFile(t, "large.bin", content))
+	alice.run(`document.getElementById("text").focus()`)
+	alice.press("Enter")
+	await(t, "the upload to be cut", func() bool { return p.cuts.Load() > 0 })
+	h.kill()
+	h.start()
+	alice.got(h.url(), "large.bin", content)
+	if up := p.up.Load(); up > int64(len(content))*3/2 {
+		t.Errorf("%d bytes were sent for a file of %d: it started over", up, len(content))
+	}
+}
+
+// A proxy forwards connections to a host, and cuts one of them once.
 type proxy struct {
 	addr     string
-	cutAfter atomic.Int64 // bytes from now on; 0: never
-	up       atomic.Int64
+	cutAfter atomic.Int64 // cut once so many bytes were forwarded to the host; 0: never
+	up       atomic.Int64 // bytes forwarded to the host
 	cuts     atomic.Int64
 }
 
@@ -169,15 +190,15 @@ func startProxy(t *testing.T, to string) *proxy {
 			go func() {
 				defer far.Close()
 				defer near.Close()
-				p.pass(far, near)
+				p.forward(far, near)
 			}()
 		}
 	}()
 	return p
 }
 
-// pass copies what goes up, until it is time for the cut.
-func (p *proxy) pass(far io.Writer, near io.Reader) {
+// forward copies from the browser to the host, until it is time for the cut.
+func (p *proxy) forward(far io.Writer, near io.Reader) {
 	b := make([]byte, 64<<10)
 	for {
 		n, err := near.Read(b)

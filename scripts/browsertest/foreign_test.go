@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// tries is what a page of another site does to say something in the room, or to read in it. It ends with
-// what it could read.
-const tries = `(async () => {
+// attacks is a script by which a page of another site tries to send and read messages. Its value is
+// everything it could read.
+const attacks = `(async () => {
 	const host = %q, read = [];
-	const note = (what) => (v) => read.push(what + ": " + v);
+	const report = (what) => (v) => read.push(what + ": " + v);
 	const waits = [];
-	const ask = (what, path, how) => waits.push(fetch(host + path, how).then((r) => r.text()).then((t) => t && note(what)(t)).catch(() => {}));
+	const ask = (what, path, how) => waits.push(fetch(host + path, how).then((r) => r.text()).then((t) => t && report(what)(t)).catch(() => {}));
 	ask("GET", "/messages");
 	ask("GET of the room", "/room");
 	ask("opaque GET", "/messages", { mode: "no-cors" });
@@ -28,18 +28,18 @@ const tries = `(async () => {
 	waits.push(new Promise((done) => {
 		const ws = new WebSocket(host.replace("http", "ws") + "/socket");
 		ws.onopen = () => { ws.send('{"type":"hello","nick":"mallory"}'); ws.send('{"type":"say","text":"foreign words"}'); };
-		ws.onmessage = (e) => { note("WebSocket")(e.data); done(); };
+		ws.onmessage = (e) => { report("WebSocket")(e.data); done(); };
 		ws.onclose = done;
 	}));
 	waits.push(new Promise((done) => {
 		const events = new EventSource(host + "/events");
-		events.onmessage = (e) => { note("stream")(e.data); done(); };
+		events.onmessage = (e) => { report("stream")(e.data); done(); };
 		events.onerror = () => { events.close(); done(); };
 	}));
 	for (const [tag, path] of [["img", "/files/1/x"], ["script", "/messages"], ["iframe", "/"]]) {
 		waits.push(new Promise((done) => {
 			const el = document.createElement(tag);
-			el.onload = () => { if (tag !== "iframe") note(tag)("loaded"); else try { note(tag)(el.contentDocument.body.innerHTML.slice(0, 50)); } catch {} done(); };
+			el.onload = () => { if (tag !== "iframe") report(tag)("loaded"); else try { report(tag)(el.contentDocument.body.innerHTML.slice(0, 50)); } catch {} done(); };
 			el.onerror = done;
 			el.src = host + path;
 			document.body.append(el);
@@ -57,7 +57,7 @@ const tries = `(async () => {
 	return read.join("\n");
 })()`
 
-// A page of another site can neither say nor read anything in the room.
+// A page of another site can neither send nor read messages.
 func TestForeignPage(t *testing.T) {
 	h := startHost(t)
 	bob := h.program("bob")
@@ -67,20 +67,20 @@ func TestForeignPage(t *testing.T) {
 		io.WriteString(w, "<!doctype html><title>another site</title><body>")
 	}))
 	defer other.Close()
-	mallory := newPerson(t, 800, 600)
+	mallory := newProfile(t, 800, 600)
 	mallory.open(other.URL)
-	if read := eval[string](mallory, tries, strings.TrimSuffix(h.url(), "/")); read != "" {
+	if read := eval[string](mallory, attacks, strings.TrimSuffix(h.url(), "/")); read != "" {
 		t.Errorf("it could read\n%s", read)
 	}
 	fmt.Fprintln(bob, `{"type":"say","text":"the end"}`)
 	bob.waitFor("the end")
-	if heard := bob.heard(); strings.Contains(heard, "foreign") || strings.Contains(heard, "mallory") || strings.Contains(heard, "guest") {
-		t.Errorf("the room heard\n%s", heard)
+	if got := bob.received(); strings.Contains(got, "foreign") || strings.Contains(got, "mallory") || strings.Contains(got, "guest") {
+		t.Errorf("the room received\n%s", got)
 	}
 }
 
-// Whatever is sent as a file does nothing when somebody opens it in the browser.
-func TestFileThatWouldRun(t *testing.T) {
+// An uploaded file runs nothing when a member opens it in the browser.
+func TestFilesDoNotRun(t *testing.T) {
 	h := startHost(t)
 	for _, f := range []struct{ name, content string }{
 		{"page.html", `<script>document.title = "hit"</script>`},
@@ -101,7 +101,7 @@ func TestFileThatWouldRun(t *testing.T) {
 			t.Fatalf("%s: %s", f.name, res.Status)
 		}
 	}
-	alice := h.person("alice", 800, 600)
+	alice := h.member("alice", 800, 600)
 	alice.waitFor("main.js")
 	alice.run(`for (const n of [1, 2, 3, 4]) {
 		for (const tag of ["iframe", "img", "script", "embed", "object"]) {

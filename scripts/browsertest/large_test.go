@@ -17,7 +17,7 @@ import (
 	"chat/relay/wire"
 )
 
-// endless is a file without an end, different in each block.
+// An endless reader returns blocks of bytes, each block different from the last.
 type endless struct{ n byte }
 
 func (e *endless) Read(b []byte) (int, error) {
@@ -28,14 +28,14 @@ func (e *endless) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A large file goes through the host without staying in its memory.
+// A large file passes through the host without filling its memory.
 func TestLargeFile(t *testing.T) {
-	const size, most = 1 << 30, 64 << 20 // bytes; of the host's memory
+	const size, limit = 1 << 30, 64 << 20 // bytes of the file, and of the host's memory
 	needChromium(t)
-	if _, err := build(); err != nil { // with the cache that the compiler has
+	if _, err := build(); err != nil { // before the next line changes the compiler's cache
 		t.Fatal(err)
 	}
-	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // where the host keeps files, and a killed one leaves them
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // the host keeps uploads there, and leaves them when killed
 	h := startHost(t)
 	sum := sha256.New()
 	body := io.TeeReader(io.LimitReader(&endless{}, size), sum)
@@ -71,8 +71,8 @@ func TestLargeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("the host had %d MiB at most", peak>>10)
-	if peak<<10 > most {
-		t.Errorf("the host had %d KiB, more than %d bytes", peak, most)
+	t.Logf("the host used at most %d MiB", peak>>10)
+	if peak<<10 > limit {
+		t.Errorf("the host used %d KiB, the limit is %d bytes", peak, limit)
 	}
 }

@@ -3,9 +3,11 @@
 package browsertest_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,9 +24,9 @@ import (
 
 const folder = "../../relay/web/page"
 
-// The page is small, so that a phone has it at once over any network.
+// The page is small, so that a phone loads it at once over any network.
 func TestPageIsSmall(t *testing.T) {
-	const most = 60_000 // bytes, as they are sent
+	const limit = 60_000 // bytes, compressed
 	plain, sent := 0, 0
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -51,12 +53,40 @@ func TestPageIsSmall(t *testing.T) {
 		plain += int(info.Size())
 	}
 	t.Logf("%d files, %d bytes, sent as %d", len(entries), plain, sent)
-	if sent > most {
-		t.Errorf("the page has %d bytes, more than %d", sent, most)
+	if sent > limit {
+		t.Errorf("the page has %d bytes, the limit is %d", sent, limit)
 	}
 }
 
-// What others say is set as text, never as markup.
+// The types of the page's elements, in scripts/jscheck, are those of index.html.
+func TestElementTypes(t *testing.T) {
+	types := map[string]string{ // by tag; of the others, HTMLElement
+		"a": "HTMLAnchorElement", "button": "HTMLButtonElement", "dialog": "HTMLDialogElement", "div": "HTMLDivElement",
+		"form": "HTMLFormElement", "h2": "HTMLHeadingElement", "img": "HTMLImageElement", "input": "HTMLInputElement",
+		"link": "HTMLLinkElement", "ol": "HTMLOListElement", "p": "HTMLParagraphElement", "span": "HTMLSpanElement",
+		"textarea": "HTMLTextAreaElement", "ul": "HTMLUListElement",
+	}
+	html, err := os.ReadFile(filepath.Join(folder, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declarations, err := os.ReadFile("../jscheck/types.d.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := map[string]string{}, map[string]string{}
+	for _, tag := range regexp.MustCompile(`<(\w+)[^>]* id="([^"]+)"`).FindAllStringSubmatch(string(html), -1) {
+		want[tag[2]] = cmp.Or(types[tag[1]], "HTMLElement")
+	}
+	for _, field := range regexp.MustCompile(`(?m)^\t'([^']+)': (\w+);`).FindAllStringSubmatch(string(declarations), -1) {
+		got[field[1]] = field[2]
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("declared are\n%v, the page has\n%v", got, want)
+	}
+}
+
+// Text from others is set as text, never as markup.
 func TestNoMarkupFromText(t *testing.T) {
 	bad := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function|setHTML`)
 	files, err := filepath.Glob(filepath.Join(folder, "*.js"))
@@ -74,18 +104,18 @@ func TestNoMarkupFromText(t *testing.T) {
 	}
 }
 
-// Two pages, a terminal joiner and somebody with nc are in one room.
-func TestTalk(t *testing.T) {
+// Two pages, chat join and nc share one room.
+func TestConversation(t *testing.T) {
 	h := startHost(t)
-	alice, bob := h.person("alice", 1280, 800), h.person("bob", 390, 844)
+	alice, bob := h.member("alice", 1280, 800), h.member("bob", 390, 844)
 	carol, dave := h.join("carol"), h.dial("/nick dave")
 	dave.waitFor("you are now dave")
 	alice.wait(`document.getElementById("count").textContent === "4"`)
 	alice.wait(`document.getElementById("who").innerText.includes("dave")`)
 
-	alice.say("soup is ready")
+	alice.send("soup is ready")
 	fmt.Fprintln(carol, "coming")
-	bob.say("/me brings\nspoons")
+	bob.send("/me brings\nspoons")
 	fmt.Fprintln(dave, "me too, alice")
 	for _, p := range []*tab{alice, bob} {
 		p.waitFor("soup is ready")
@@ -97,44 +127,44 @@ func TestTalk(t *testing.T) {
 		p.waitFor("<alice> soup is ready")
 		p.waitFor("* bob brings")
 	}
-	alice.wait(`document.querySelector(".calls .text").textContent === "me too, alice"`)
+	alice.wait(`document.querySelector(".mention .text").textContent === "me too, alice"`)
 
-	alice.say("/msg bob save me some")
+	alice.send("/msg bob save me some")
 	bob.waitFor("[alice → you] save me some")
 	alice.waitFor("[you → bob] save me some")
 	bob.click(".private button")
 	bob.wait(`!document.getElementById("recipient").hidden`)
-	bob.say("of course")
+	bob.send("of course")
 	alice.waitFor("[bob → you] of course")
 	bob.press("Escape")
 	bob.wait(`document.getElementById("recipient").hidden`)
-	if strings.Contains(carol.heard()+dave.heard(), "of course") {
-		t.Error("others heard what was said to one alone")
+	if strings.Contains(carol.received()+dave.received(), "of course") {
+		t.Error("others received a private message")
 	}
 
 	fmt.Fprintln(dave, "/topic lunch")
 	bob.wait(`document.getElementById("topic").textContent === "lunch"`)
-	alice.say("//etc is a folder")
+	alice.send("//etc is a folder")
 	dave.waitFor("<alice> /etc is a folder")
-	alice.say("/nick alicia")
+	alice.send("/nick alicia")
 	alice.wait(`document.getElementById("rename").textContent === "alicia"`)
 	bob.waitFor("alice is now alicia")
-	alice.say("/nosuch")
+	alice.send("/nosuch")
 	alice.waitFor("unknown command /nosuch")
-	alice.say("/help")
+	alice.send("/help")
 	alice.waitFor("/ignore [NICK]")
 }
 
-// What is written while the host is gone arrives once, and what was said meanwhile is there.
-func TestHostComesBack(t *testing.T) {
+// Messages sent while the host is down arrive once, and the page catches up.
+func TestHostIsKilled(t *testing.T) {
 	h := startHost(t, "--history", filepath.Join(t.TempDir(), "kitchen.chat"))
-	alice := h.person("alice", 1280, 800)
-	alice.say("before")
+	alice := h.member("alice", 1280, 800)
+	alice.send("before")
 	alice.waitFor("before")
 	h.kill()
-	alice.wait(`document.getElementById("connection").textContent.startsWith("The connection is lost")`)
-	alice.say("meanwhile one")
-	alice.say("meanwhile two")
+	alice.wait(`document.getElementById("connection").textContent.startsWith("Connection lost")`)
+	alice.send("meanwhile one")
+	alice.send("meanwhile two")
 	alice.wait(`document.querySelectorAll(".outgoing").length === 2`)
 	h.start()
 	bob := h.program("bob")
@@ -144,41 +174,41 @@ func TestHostComesBack(t *testing.T) {
 	alice.wait(`document.querySelectorAll(".outgoing").length === 0`)
 	alice.waitFor("missed")
 	for _, text := range []string{"meanwhile one", "meanwhile two"} {
-		if n := strings.Count(bob.heard(), text); n != 1 {
+		if n := strings.Count(bob.received(), text); n != 1 {
 			t.Errorf("%q arrived %d times", text, n)
 		}
 	}
 	if log := alice.log(); strings.Count(log, "meanwhile one") != 1 || strings.Count(log, "missed") != 1 || strings.Count(log, "before") != 1 {
-		t.Errorf("not each once:\n%s", log)
+		t.Errorf("a message is missing or doubled:\n%s", log)
 	}
 }
 
-// A host without a history that was restarted is another room. The page goes on there.
+// A host that restarts without a history is a new room. The page joins it.
 func TestHostIsRestarted(t *testing.T) {
 	h := startHost(t)
-	alice := h.person("alice", 1280, 800)
-	alice.say("before")
+	alice := h.member("alice", 1280, 800)
+	alice.send("before")
 	alice.waitFor("before")
 	h.kill()
-	alice.wait(`document.getElementById("connection").textContent.startsWith("The connection is lost")`)
-	alice.say("meanwhile")
+	alice.wait(`document.getElementById("connection").textContent.startsWith("Connection lost")`)
+	alice.send("meanwhile")
 	h.start()
-	alice.waitFor("The host was restarted")
+	alice.waitFor("The host restarted with an empty room.")
 	alice.wait(`document.querySelectorAll(".outgoing").length === 0`)
 	bob := h.dial(`{"type":"hello","nick":"bob"}`)
 	bob.waitFor("meanwhile")
-	if strings.Contains(bob.heard(), `"text":"before"`) || strings.Count(bob.heard(), `"text":"meanwhile"`) != 1 {
-		t.Errorf("the new room has\n%s", bob.heard())
+	if strings.Contains(bob.received(), `"text":"before"`) || strings.Count(bob.received(), `"text":"meanwhile"`) != 1 {
+		t.Errorf("the new room received\n%s", bob.received())
 	}
 }
 
-// What was not sent outlives the page.
-func TestReloadWithUnsent(t *testing.T) {
+// Pending messages outlive the page.
+func TestReloadWithPending(t *testing.T) {
 	h := startHost(t, "--history", filepath.Join(t.TempDir(), "kitchen.chat"))
-	alice := h.person("alice", 1280, 800)
+	alice := h.member("alice", 1280, 800)
 	h.kill()
-	alice.wait(`document.getElementById("connection").textContent.startsWith("The connection is lost")`)
-	alice.say("unsent")
+	alice.wait(`document.getElementById("connection").textContent.startsWith("Connection lost")`)
+	alice.send("unsent")
 	alice.wait(`document.querySelectorAll(".outgoing").length === 1`)
 	alice.open("about:blank")
 	h.start()
@@ -190,46 +220,45 @@ func TestReloadWithUnsent(t *testing.T) {
 	alice.do(chromedp.Reload())
 	alice.connected()
 	alice.waitFor("unsent")
-	alice.say("last")
+	alice.send("last")
 	bob.waitFor("last")
-	if n := strings.Count(bob.heard(), `"text":"unsent"`); n != 1 {
+	if n := strings.Count(bob.received(), `"text":"unsent"`); n != 1 {
 		t.Errorf("it arrived %d times", n)
 	}
-	if !strings.Contains(bob.heard(), `"from":"alice"`) || strings.Contains(bob.heard(), "alice-2") {
-		t.Errorf("alice is somebody else now:\n%s", bob.heard())
+	if !strings.Contains(bob.received(), `"from":"alice"`) || strings.Contains(bob.received(), "alice-2") {
+		t.Errorf("alice is another member now:\n%s", bob.received())
 	}
 }
 
-// A host that stands still is given up, and comes back without a message lost or doubled.
-func TestHostStandsStill(t *testing.T) {
+// The page gives up on a host that hangs, and reconnects later. No message is lost or doubled.
+func TestHostHangs(t *testing.T) {
 	h := startHost(t)
-	alice, bob := h.person("alice", 1280, 800), h.program("bob")
+	alice, bob := h.member("alice", 1280, 800), h.program("bob")
 	h.cmd.Process.Signal(syscall.SIGSTOP)
-	alice.say("are you there?")
+	alice.send("are you there?")
 	alice.wait(`document.getElementById("connection").textContent !== "Connected"`)
 	h.cmd.Process.Signal(syscall.SIGCONT)
 	alice.connected()
 	bob.waitFor("are you there?")
 	alice.wait(`document.querySelectorAll(".outgoing").length === 0`)
-	alice.say("good")
+	alice.send("good")
 	bob.waitFor("good")
-	if n := strings.Count(bob.heard(), `"text":"are you there?"`); n != 1 {
+	if n := strings.Count(bob.received(), `"text":"are you there?"`); n != 1 {
 		t.Errorf("it arrived %d times", n)
 	}
 }
 
-// Two tabs of one browser are two people, and stay. One that is closed and opened again is
-// who it was.
+// Two tabs of one browser are two members. A tab that is reloaded is the same member.
 func TestTwoTabs(t *testing.T) {
 	h := startHost(t)
-	first := h.person("alice", 1280, 800)
+	first := h.member("alice", 1280, 800)
 	second := newTab(t, first.ctx, 800, 600)
 	second.open(h.url())
 	second.connected()
 	second.wait(`document.getElementById("rename").textContent === "alice-2"`)
-	first.say("one")
+	first.send("one")
 	second.waitFor("one")
-	second.say("two")
+	second.send("two")
 	first.waitFor("two")
 	first.do(chromedp.Reload())
 	first.connected()
@@ -239,7 +268,7 @@ func TestTwoTabs(t *testing.T) {
 	second.wait(`document.getElementById("connection").textContent === "Connected"`)
 }
 
-// Scrolling up shows what is older, and what one reads stays where it is.
+// Scrolling up shows older messages without moving the visible ones.
 func TestScrollBack(t *testing.T) {
 	const count = 2600
 	h := startHost(t)
@@ -248,9 +277,9 @@ func TestScrollBack(t *testing.T) {
 		fmt.Fprintf(bob, `{"type":"say","text":"line %d."}`+"\n", n)
 	}
 	bob.waitFor(fmt.Sprintf("line %d.", count-1))
-	alice := h.person("alice", 800, 600)
+	alice := h.member("alice", 800, 600)
 	alice.waitFor(fmt.Sprintf("line %d.", count-1))
-	alice.run(`window.moved = async () => {
+	alice.run(`window.scrollUp = async () => {
 		const log = document.getElementById("log"), list = document.getElementById("rows");
 		log.scrollTop = 50;
 		const top = log.getBoundingClientRect().top;
@@ -260,8 +289,8 @@ func TestScrollBack(t *testing.T) {
 		return row.getBoundingClientRect().top - before;
 	}`)
 	for range 3 {
-		if d := eval[float64](alice, "moved()"); d < -1 || d > 1 {
-			t.Errorf("what is read moved by %v px", d)
+		if d := eval[float64](alice, "scrollUp()"); d < -1 || d > 1 {
+			t.Errorf("the visible rows moved by %v px", d)
 		}
 	}
 	alice.run(`const log = document.getElementById("log");
@@ -274,8 +303,8 @@ func TestScrollBack(t *testing.T) {
 		t.Errorf("%d rows are on the page", n)
 	}
 	fmt.Fprintln(bob, `{"type":"say","text":"news"}`)
-	alice.wait(`document.getElementById("below").textContent === "1 new below ↓"`)
-	// Down again, over what was dropped, nothing is missing.
+	alice.wait(`document.getElementById("below").textContent === "1 new message ↓"`)
+	// Scrolling down again fetches the rows that were dropped.
 	alice.run(`const log = document.getElementById("log");
 		for (const end = Date.now() + 14000; !document.getElementById("below").hidden && Date.now() < end;) {
 			log.scrollTop = log.scrollHeight;
@@ -283,25 +312,25 @@ func TestScrollBack(t *testing.T) {
 		}`)
 	alice.waitFor("news")
 	if gap := eval[string](alice, `(() => {
-		const said = [...document.querySelectorAll(".said .text")].map((el) => Number(el.textContent.match(/\d+/)?.[0]));
-		return said.flatMap((n, i) => i && n !== said[i - 1] + 1 && !Number.isNaN(n) ? [said[i - 1] + " " + n] : []).join();
+		const shown = [...document.querySelectorAll(".message .text")].map((el) => Number(el.textContent.match(/\d+/)?.[0]));
+		return shown.flatMap((n, i) => i && n !== shown[i - 1] + 1 && !Number.isNaN(n) ? [shown[i - 1] + " " + n] : []).join();
 	})()`); gap != "" {
 		t.Errorf("missing or out of order: %s", gap)
 	}
-	alice.say("/search 1234")
+	alice.send("/search 1234")
 	alice.wait(`document.querySelectorAll("#found button").length === 1`)
 	alice.click("#found button")
 	alice.wait(`document.querySelector(".found")?.innerText.includes("line 1234.")`)
-	alice.say("back")
+	alice.send("back")
 	alice.waitFor("back")
 	alice.wait(`document.getElementById("below").hidden`)
 }
 
-// Much at once is drawn, and no more of it kept than has room.
+// A flood of messages is drawn, and old rows are dropped.
 func TestFlood(t *testing.T) {
 	const count = 10_000
 	h := startHost(t)
-	alice, bob := h.person("alice", 800, 600), h.program("bob")
+	alice, bob := h.member("alice", 800, 600), h.program("bob")
 	for n := range count {
 		fmt.Fprintf(bob, `{"type":"say","text":"line %d."}`+"\n", n)
 	}
@@ -309,14 +338,14 @@ func TestFlood(t *testing.T) {
 	if n := eval[int](alice, `document.querySelectorAll(".row").length`); n > 2000 {
 		t.Errorf("%d rows are on the page", n)
 	}
-	alice.say("still here")
+	alice.send("still here")
 	bob.waitFor("still here")
 }
 
-// What is hostile in a text is shown as text, and runs nothing.
+// Hostile text is shown as text, and runs nothing.
 func TestHostileText(t *testing.T) {
 	h := startHost(t)
-	alice, bob := h.person("alice", 360, 640), h.program("bob")
+	alice, bob := h.member("alice", 360, 640), h.program("bob")
 	for _, text := range []string{
 		`<img src=x onerror=\"window.hit=1\">`, `<script>window.hit=1</script>`, `javascript:window.hit=1`, `http://a/\"onmouseover=window.hit=1//`,
 		`${window.hit=1}`, `&lt;b&gt;`, `\u202etxet sdrawkcab`, strings.Repeat("x", 5000), strings.Repeat("<", 500), strings.Repeat("e\u0301\u0301\u0301\u0301", 100),
@@ -332,7 +361,7 @@ func TestHostileText(t *testing.T) {
 	alice.wait(`document.getElementById("topic").textContent === "<b>topic</b>"`)
 	alice.fits()
 	if eval[bool](alice, `Boolean(window.hit || document.querySelector("#log img, #log script, #topic b, #log a[href^=javascript]"))`) {
-		t.Error("something of it ran, or became markup")
+		t.Error("some of it ran or became markup")
 	}
 }
 
@@ -341,7 +370,7 @@ func (p *tab) fits() {
 	p.t.Helper()
 	wide := eval[string](p, `(() => {
 		const width = document.documentElement.clientWidth;
-		const all = [...document.querySelectorAll("body *")].filter((el) => el.checkVisibility() && el.id !== "ear");
+		const all = [...document.querySelectorAll("body *")].filter((el) => el.checkVisibility() && el.id !== "announcer");
 		return all.filter((el) => el.getBoundingClientRect().right > width + 0.5 && !el.closest("bdi, .who")).map((el) => el.tagName + "#" + el.id + "." + el.className).join() +
 			(document.documentElement.scrollWidth > width ? " scrolls" : "");
 	})()`)
@@ -350,7 +379,7 @@ func (p *tab) fits() {
 	}
 }
 
-// A host may be hostile, too: names, files, types and lines that no honest one sends.
+// A hostile host can send names, files, types and lines that no honest one sends.
 func TestHostileHost(t *testing.T) {
 	needChromium(t)
 	mux := http.NewServeMux()
@@ -389,7 +418,7 @@ func TestHostileHost(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	alice := newPerson(t, 360, 640)
+	alice := newProfile(t, 360, 640)
 	alice.open(server.URL)
 	alice.wait(`!document.getElementById("arrival").hidden`)
 	alice.run(`document.getElementById("name").value = "alice"; document.querySelector("#join button").click()`)
@@ -397,20 +426,20 @@ func TestHostileHost(t *testing.T) {
 	alice.waitFor("<img src=x onerror=window.hit=1>")
 	alice.fits()
 	if eval[bool](alice, `Boolean(window.hit || document.querySelector("#log img[onerror], #who img, h1 img, #topic img, a[href^=javascript], a[href*=evil]"))`) {
-		t.Error("something of it ran, or became markup")
+		t.Error("some of it ran or became markup")
 	}
 	if n := eval[int](alice, `document.querySelectorAll("#who li").length`); n > 501 {
 		t.Errorf("%d members are listed", n)
 	}
 }
 
-// On a small phone nothing is wider than the screen, and all of it is there.
+// On a small phone nothing is wider than the screen, and everything can be opened.
 func TestPhone(t *testing.T) {
 	h := startHost(t)
 	bob := h.program("bob")
 	fmt.Fprintln(bob, `{"type":"topic","text":"`+strings.Repeat("a long topic ", 20)+`"}`)
 	fmt.Fprintln(bob, `{"type":"say","text":"hello alice, see https://example.com/`+strings.Repeat("path/", 40)+`"}`)
-	alice := newPerson(t, 360, 640)
+	alice := newProfile(t, 360, 640)
 	alice.open(h.url())
 	alice.wait(`!document.getElementById("arrival").hidden`)
 	alice.fits()
@@ -431,15 +460,15 @@ func TestPhone(t *testing.T) {
 	}
 	alice.wait(`document.getElementById("members").hidden && document.getElementById("search").hidden && !document.getElementById("invite").open`)
 	if size := eval[float64](alice, `Math.min(...[...document.querySelectorAll("input, textarea")].map((el) => parseFloat(getComputedStyle(el).fontSize)))`); size < 16 {
-		t.Errorf("letters of %v px in a field: a phone zooms in", size)
+		t.Errorf("a field has a font size of %v px: a phone zooms in", size)
 	}
 }
 
-// All can be done by keyboard alone, and one sees where one is.
+// The page works with only the keyboard, and shows where the focus is.
 func TestKeyboard(t *testing.T) {
 	h := startHost(t)
 	bob := h.program("bob")
-	alice := newPerson(t, 1280, 800)
+	alice := newProfile(t, 1280, 800)
 	alice.open(h.url())
 	alice.wait(`document.activeElement.id === "name"`)
 	alice.write("alice")
@@ -466,13 +495,13 @@ func TestKeyboard(t *testing.T) {
 		alice.press("Shift-Tab")
 		at := eval[string](alice, `document.activeElement.id || document.activeElement.className || document.activeElement.tagName`)
 		if eval[bool](alice, `document.activeElement !== document.body && getComputedStyle(document.activeElement).outlineStyle === "none"`) {
-			t.Errorf("one does not see that %q has the focus", at)
+			t.Errorf("%q has the focus and does not show it", at)
 		}
 		seen[at] = true
 	}
 	for _, id := range []string{"log", "show-search", "show-invite", "show-members", "attach", "rename"} {
 		if !seen[id] {
-			t.Errorf("%s is not reached by Tab; these are: %v", id, seen)
+			t.Errorf("Tab does not reach %s, only %v", id, seen)
 		}
 	}
 	alice.run(`document.getElementById("show-invite").focus()`)
@@ -484,22 +513,56 @@ func TestKeyboard(t *testing.T) {
 	alice.run(`[...document.querySelectorAll("#who button")].find((b) => b.textContent === "bob").focus()`)
 	alice.press("Enter")
 	alice.wait(`document.activeElement.id === "text" && !document.getElementById("recipient").hidden`)
-	alice.write("alone")
+	alice.write("in private")
 	alice.press("Enter")
 	bob.waitFor(`"type":"private"`)
 	alice.press("Escape")
 	alice.wait(`document.getElementById("recipient").hidden`)
 }
 
-// Who comes in sees what was said at once.
+// Tab completes commands, and a line under the text field explains them.
+func TestCommands(t *testing.T) {
+	h := startHost(t)
+	alice := h.member("alice", 1280, 800)
+	alice.wait(`performance.getEntriesByName(location.origin + "/commands").length > 0`)
+	field, hint := `document.getElementById("text").value`, `document.getElementById("hint").textContent`
+	expect := func(text, explained string) {
+		t.Helper()
+		alice.wait("%s === %q && %s === %q", field, text, hint, explained)
+	}
+	expect("", "")
+	alice.run(`document.getElementById("text").focus()`)
+	alice.write("/")
+	alice.wait(`%s.includes("/msg") && !%[1]s.includes("/kick") && !%[1]s.includes("/copy")`, hint) // an operator's, the screen's
+	alice.write("m")
+	expect("/m", "/me /msg")
+	alice.press("Tab")
+	expect("/me ", "/me TEXT – Send an action: /me waves.")
+	alice.press("Tab")
+	expect("/msg ", "/msg NICK TEXT – Send a private message.")
+	alice.write("bob hello")
+	expect("/msg bob hello", "/msg NICK TEXT – Send a private message.")
+	alice.run(`const text = document.getElementById("text"); text.value = ""; text.dispatchEvent(new Event("input"))`)
+	expect("", "")
+	alice.write("/WH")
+	alice.press("Tab", "Enter")
+	alice.waitFor("1 here: alice")
+	expect("", "")
+	alice.write("//w")
+	expect("//w", "")
+	alice.press("Tab")
+	alice.wait(`document.activeElement.id !== "text"`)
+}
+
+// A member who joins sees the backlog at once.
 func TestFirstMessage(t *testing.T) {
 	h := startHost(t)
 	bob := h.program("bob")
 	fmt.Fprintln(bob, `{"type":"say","text":"soup is ready"}`)
 	bob.waitFor("soup")
-	alice := h.person("alice", 1280, 800)
+	alice := h.member("alice", 1280, 800)
 	watch := page.AddScriptToEvaluateOnNewDocumentParams{Source: `new MutationObserver((_, seen) => {
-		if (!document.querySelector(".said")) return;
+		if (!document.querySelector(".message")) return;
 		seen.disconnect();
 		requestAnimationFrame(() => setTimeout(() => (window.first = performance.now())));
 	}).observe(document, { childList: true, subtree: true })`}
@@ -509,6 +572,6 @@ func TestFirstMessage(t *testing.T) {
 	for range 5 {
 		alice.do(chromedp.Reload())
 		alice.wait("window.first")
-		t.Logf("the first message is on the screen after %.0f ms (200 is what we want)", eval[float64](alice, "window.first"))
+		t.Logf("the first message is on the screen after %.0f ms (the goal is 200)", eval[float64](alice, "window.first"))
 	}
 }

@@ -1,96 +1,128 @@
-// Where one writes.
+// @ts-check
+// The text field.
 
 import { $ } from './rows.js';
 import { clean } from './membership.js';
 import { recent } from './members.js';
+import * as commands from './commands.js';
 
-// So that every host with the usual limits takes it: wire.MessageBytes, wire.MessageLines.
+// Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;
 const maxLines = 100;
 const maxRecalled = 100;
 
 const field = $('text');
-const said = []; // what was written before, the last one last
-let back = 0; // how far one has gone back in it
-let fits = null; // what Tab goes through
+/** Earlier inputs, the last one last. @type {string[]} */
+const inputs = [];
+let back = 0; // how many inputs the member has gone back
+/** What Tab goes through. @type {{from: number, end: string, candidates: string[]} | null} */
+let completion = null;
 let enter = () => {};
 
+/** @param {() => void} entered */
 export const onEnter = (entered) => (enter = entered);
 
 export const typed = () => clean(field.value).trimEnd();
 
+/** @param {string} text */
 export function write(text) {
 	field.value = text;
 	changed();
 	field.focus();
 }
 
+/** Empties the field, and remembers its text for the arrow keys. */
 export function sent() {
 	const { value } = field;
-	if (value !== said.at(-1)) said.push(value);
-	said.splice(0, said.length - maxRecalled);
+	if (value !== inputs.at(-1)) inputs.push(value);
+	inputs.splice(0, inputs.length - maxRecalled);
 	write('');
 }
 
-/** Tells a command's name and the rest, or what is to be said: a slash that is doubled is one. */
+/**
+ * Splits text into a command's name and the rest. A message has no name; "//" starts one with a slash.
+ * @param {string} text
+ */
 export function parse(text) {
 	const [, name = '', rest] = text.match(/^\/([^/\s]\S*)\s*([^]*)$/) ?? [null, '', text.replace(/^\/\//, '/')];
 	return { name: name.toLowerCase(), rest };
 }
 
-/** Tells how a request was typed. */
-export const typedOf = ({ type, to, text }) => ({ me: `/me ${text}`, msg: `/msg ${to} ${text}` })[type] ?? text?.replace(/^\//, '//') ?? '';
+/**
+ * Returns a request as the member typed it.
+ * @param {ChatRequest} r
+ */
+export function typedOf({ type, to, text = '' }) {
+	if (type === 'me') return `/me ${text}`;
+	return type === 'msg' ? `/msg ${to} ${text}` : text.replace(/^\//, '//');
+}
 
-/** Tells what is wrong with the length of a text; '' where nothing is. */
-export function fault(text) {
+/**
+ * Says why text is too long; '' if it is not.
+ * @param {string} text
+ */
+export function tooLong(text) {
 	const bytes = new TextEncoder().encode(text).length;
 	const lines = text.split('\n').length;
-	if (bytes > maxBytes) return `${bytes} bytes, ${maxBytes} at most`;
-	return lines > maxLines ? `${lines} lines, ${maxLines} at most` : '';
+	if (bytes > maxBytes) return `${bytes} bytes, the limit is ${maxBytes}`;
+	return lines > maxLines ? `${lines} lines, the limit is ${maxLines}` : '';
 }
 
 function changed() {
 	const { value, style } = field;
-	fits = null;
-	if (value !== said.at(-back)) back = 0;
+	completion = null;
+	if (value !== inputs.at(-back)) back = 0;
 	style.height = 'auto';
 	style.height = `${field.scrollHeight + 2}px`; // with its border
-	const near = fault(value + ' '.repeat(500)) || fault(value + '\n'.repeat(9));
-	$('flash').textContent = fault(value) || near && 'A message can hardly be longer';
+	const near = tooLong(value + ' '.repeat(500)) || tooLong(value + '\n'.repeat(9));
+	$('flash').textContent = tooLong(value) || near && 'This message is near the length limit';
+	showHint();
 }
 
-// Goes back to what was written before, or forth.
+const showHint = () => ($('hint').textContent = commands.hint(field.value));
+
+/**
+ * Goes to an earlier or later input.
+ * @param {number} step
+ */
 function recall(step) {
 	const to = back + step;
-	if (field.value && !back || to < 0 || to > said.length) return false;
-	write(to ? said.at(-to) : '');
+	if (field.value && !back || to < 0 || to > inputs.length) return false;
+	write(to ? inputs[inputs.length - to] : '');
 	back = to;
 	return true;
 }
 
-// Completes the nick before the cursor, or takes the next that fits. Where none does, Tab
-// goes on to the next control; Shift-Tab does so always.
+// Finds how to complete the command or the nick that ends the text before the cursor.
+/** @param {string} text */
+function completionOf(text) {
+	const names = commands.completions(text);
+	if (names.length) return { from: 0, end: ' ', candidates: names };
+	const word = text.match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
+	const from = text.length - word.length;
+	const nicks = recent().filter((nick) => word && nick.toLowerCase().startsWith(word.toLowerCase()));
+	return nicks.length ? { from, end: from ? ' ' : ': ', candidates: nicks } : null;
+}
+
+// Completes the command or nick before the cursor, or switches to the next candidate. If there is
+// none, Tab goes to the next control; Shift-Tab always goes to the previous one.
 function complete() {
 	const at = field.selectionStart;
-	if (!fits) {
-		const word = field.value.slice(0, at).match(/[^\s<>[\]()*!:,@#"/]*$/)[0];
-		const from = at - word.length;
-		const found = recent().filter((nick) => word && nick.toLowerCase().startsWith(word.toLowerCase()));
-		if (!found.length) return false;
-		fits = { from, end: from ? ' ' : ': ', found };
-	}
-	const { from, end, found: [nick, ...more] } = fits;
-	field.setRangeText(nick + end, from, at, 'end');
+	completion ??= completionOf(field.value.slice(0, at));
+	if (!completion) return false;
+	const { from, end, candidates: [first, ...more] } = completion;
+	field.setRangeText(first + end, from, at, 'end');
 	changed();
-	fits = { from, end, found: [...more, nick] };
+	completion = { from, end, candidates: [...more, first] };
 	return true;
 }
 
 field.oninput = changed;
+/** @param {KeyboardEvent} e */
 field.onkeydown = (e) => {
 	if (e.isComposing || e.shiftKey || e.ctrlKey || e.altKey || e.metaKey) return;
 	if (e.key === 'Enter') enter();
-	else if (e.key === 'Escape' && fits) fits = null;
+	else if (e.key === 'Escape' && completion) completion = null;
 	else if (!(e.key === 'Tab' && complete() || e.key === 'ArrowUp' && recall(1) || e.key === 'ArrowDown' && recall(-1))) return;
 	e.preventDefault();
 	e.stopPropagation();

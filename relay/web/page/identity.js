@@ -1,48 +1,59 @@
-// Who this tab is to the host: a token that nobody else has. It outlives the tab, so that
-// who comes back is the same person. Two live tabs never share one: they would throw each
-// other out of the room for ever.
+// @ts-check
+// Which client of the room this tab is: a token that no other client has. It outlives the tab,
+// so that the host recognizes a returning member. No two open tabs share a token: each
+// would close the other's connection for ever.
 
-const answerTime = 150; // ms that another tab has to say that a token is its own
+const answerTime = 150; // ms another tab has to claim a token
 
-// There is no crypto.randomUUID where a page came over plain http.
+/** @typedef {'sessionStorage' | 'localStorage'} StoreName */
+
+// Pages loaded over plain HTTP have no crypto.randomUUID.
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
 const tabs = new BroadcastChannel('chat');
 const tab = random();
-let place = ''; // the store that keeps the token
+/** The store that holds the token. @type {StoreName} */
+let store = 'sessionStorage';
 
 export let token = '';
-/** What to be called: as last time, in this tab or else in any. */
+/** The nick to ask for: the last one in this tab, or else in any tab. */
 export let nick = read('sessionStorage', 'nick') ?? read('localStorage', 'nick') ?? '';
 
-// A store that is full, or not there (some private windows), forgets.
-function read(store, name) {
+// Where a store is full or missing (some private windows), nothing is remembered.
+/** @type {(from: StoreName, name: string) => string | null} */
+function read(from, name) {
 	try {
-		return window[store].getItem(name);
+		return window[from].getItem(name);
 	} catch {
 		return null;
 	}
 }
 
-function write(store, name, value) {
+/** @type {(to: StoreName, name: string, value: string | null) => void} */
+function write(to, name, value) {
 	try {
-		if (value === null) window[store].removeItem(name);
-		else window[store].setItem(name, value);
-	} catch { /* forgotten */ }
+		if (value === null) window[to].removeItem(name);
+		else window[to].setItem(name, value);
+	} catch { /* not remembered */ }
 }
 
-export const load = (name) => JSON.parse(read(place, name));
-export const keep = (name, value) => write(place, name, JSON.stringify(value));
+/** @param {string} name */
+export const load = (name) => JSON.parse(read(store, name) ?? 'null');
+/** @type {(name: string, value: unknown) => void} */
+export const save = (name, value) => write(store, name, JSON.stringify(value));
 
-export function keepNick(wanted) {
+/** @param {string} wanted */
+export function saveNick(wanted) {
 	nick = wanted;
-	for (const store of ['sessionStorage', 'localStorage']) write(store, 'nick', nick);
+	write('sessionStorage', 'nick', nick);
+	write('localStorage', 'nick', nick);
 }
 
-// Who holds a token leaves a mark, and takes it away when the page goes. One that was left
-// behind (a crash, a phone that ended the tab) is asked about; else nobody has to wait.
+// The tab that uses a token leaves a mark, and removes it when the page goes. A mark may be left
+// behind (a crash, a phone that ended the tab), so its tab is asked. Without a mark there is no wait.
 const mark = () => `held.${token}`;
 
+/** @returns {true | Promise<boolean>} */
 function isFree() {
 	if (read('localStorage', mark()) === null) return true;
 	return new Promise((resolve) => {
@@ -52,21 +63,20 @@ function isFree() {
 	});
 }
 
-// Finds out who this tab is.
-async function take() {
-	for (place of ['sessionStorage', 'localStorage']) {
-		token = read(place, 'token');
+async function chooseToken() {
+	for (store of /** @type {StoreName[]} */ (['sessionStorage', 'localStorage'])) {
+		token = read(store, 'token') ?? '';
 		if (token && await isFree()) return;
 	}
-	place = read('localStorage', 'token') ? 'sessionStorage' : 'localStorage';
-	write('sessionStorage', 'outbox', null); // a tab that was duplicated has a copy: the other one says it
+	store = read('localStorage', 'token') ? 'sessionStorage' : 'localStorage';
+	write('sessionStorage', 'outbox', null); // a duplicated tab has a copy; the original sends it
 	token = random();
-	write(place, 'token', token);
+	write(store, 'token', token);
 }
 
-await take();
+await chooseToken();
 write('localStorage', mark(), tab);
 tabs.addEventListener('message', ({ data }) => data.ask === token && tabs.postMessage({ mine: token, to: data.tab }));
 addEventListener('pagehide', () => read('localStorage', mark()) === tab && write('localStorage', mark(), null));
-// A page that the browser shows again has no connection any more, and perhaps not its token.
+// A page that the browser restores has no connection any more, and perhaps not its token.
 addEventListener('pageshow', (e) => e.persisted && location.reload());

@@ -1,4 +1,5 @@
-// The page: who meets whom, and what keys, buttons and commands do.
+// @ts-check
+// The page: connects its parts, and defines what keys, buttons and commands do.
 
 import * as identity from './identity.js';
 import * as outbox from './outbox.js';
@@ -7,24 +8,31 @@ import * as transcript from './transcript.js';
 import * as composer from './composer.js';
 import * as members from './members.js';
 import * as uploads from './uploads.js';
+import * as commands from './commands.js';
 import { search } from './search.js';
 import { $, make, nickOf, counted, sizeOf } from './rows.js';
 
-const flashTime = 6000; // ms that a word of ours stays
+const flashTime = 6000; // ms a notice under the text field stays
 const narrow = matchMedia('(max-width: 700px)');
 
 let us = ''; // our nick
 let title = 'chat';
-let to = ''; // whom alone all is said that is typed
-let calls = 0; // that came while nobody looked
-let about = {}; // what the host told of the room
-let flashing = 0;
-let counting = 0;
+let recipient = ''; // whose private messages the text field sends; '': everyone's
+let missedMentions = 0; // that came while the page was hidden
+/** @type {RoomInfo} */
+let info = {};
+let flashing = 0; // a timer
+let counting = 0; // a timer
 
+/**
+ * Shows a notice for a while. Returns false, so that a caller that failed can return it.
+ * @param {string} text
+ */
 function flash(text) {
 	$('flash').textContent = text;
 	clearTimeout(flashing);
 	flashing = setTimeout(flash, flashTime, '');
+	return false;
 }
 
 // --- the room ---
@@ -35,120 +43,134 @@ outbox.onChange(() => {
 	showState();
 });
 
+/** @type {MembershipListener} */
 const listener = {
 	changed: showState,
-	connected(welcome, resumed, anew) {
+	connected(welcome, resumed, newRoom) {
 		({ title } = welcome);
 		if (!resumed) transcript.clear();
-		transcript.begin(welcome.next, anew);
-		if (anew) transcript.tell('The host was restarted, and begins with an empty room.');
+		transcript.begin(welcome.next, newRoom);
+		if (newRoom) transcript.addNotice('The host restarted with an empty room.');
 		members.reset(welcome);
 		showTopic(welcome.topic);
-		callUs(welcome.nick);
-		if (!resumed && !narrow.matches) panel('members');
-		readRoom();
+		setNick(welcome.nick);
+		if (!resumed && !narrow.matches) openPanel('members');
+		readInfo();
+		commands.load();
 	},
 	received(e, own, past) {
 		if (!past) {
-			members.take(e);
+			members.update(e);
 			if (e.type === 'topic') showTopic(e.text);
-			if (own && e.type === 'nick') callUs(e.nick);
+			if (own && e.type === 'nick') setNick(e.nick);
 		}
-		if (['message', 'action', 'private'].includes(e.type)) members.spoke(e.from);
+		if (['message', 'action', 'private'].includes(e.type)) members.noteSpeaker(e.from);
 		transcript.add(e, own, past);
 	},
 };
 
-function callUs(nick) {
+/** @param {string} nick */
+function setNick(nick) {
 	us = nick;
-	transcript.callUs(us);
+	transcript.setNick(us);
 	$('rename').replaceChildren(nickOf(us));
 	showTitle();
 }
 
 function showTitle() {
 	for (const h of document.querySelectorAll('h1')) h.textContent = title;
-	document.title = calls ? `(${calls}) ${title}` : title;
-	$('icon').href = `/page/favicon${calls ? '-called' : ''}.svg`;
+	document.title = missedMentions ? `(${missedMentions}) ${title}` : title;
+	$('icon').href = `/page/favicon${missedMentions ? '-mention' : ''}.svg`;
 }
 
+/** @param {string} topic */
 const showTopic = (topic) => ($('topic').textContent = $('topic').title = topic);
 
-async function readRoom() {
+async function readInfo() {
 	try {
-		about = await (await fetch('/room')).json();
-	} catch { /* it is as it was */ }
-	$('attach').hidden = about.files === false;
+		info = await (await fetch('/room')).json();
+	} catch { /* the last answer stays */ }
+	$('attach').hidden = info.files === false;
 }
 
-// Shows what there is to say of the connection, and of what waits for it.
+// Shows the state of the connection, and how many messages are pending.
 function showState() {
-	const { is, code, text, retryAt } = membership.state;
+	const { is, code, text = '', retryAt = 0 } = membership.state;
 	const left = Math.ceil((retryAt - Date.now()) / 1000);
-	const { length } = outbox.queue;
-	let words = { connecting: 'Connecting…', connected: 'Connected', lost: text || 'The connection is lost', over: text }[is];
-	if (is === 'over' && code === 'replaced') words = 'You are here in another tab or window';
-	if (is === 'lost' && left > 1) words += ` – trying again in ${left} s`;
-	if (is !== 'connected' && length) words += ` – ${counted(length, 'message waits', 'messages wait')} for it`;
+	const { length } = outbox.pending;
+	let words = { connecting: 'Connecting…', connected: 'Connected', lost: text || 'Connection lost', over: text }[is];
+	if (is === 'over' && code === 'replaced') words = 'This room is open in another tab or window';
+	if (is === 'lost' && left > 1) words += ` – reconnecting in ${left} s`;
+	if (is !== 'connected' && length) words += ` – ${counted(length, 'message')} pending`;
 	if ($('connection').textContent !== words) $('connection').textContent = words;
 	$('state').className = is;
-	$('again').hidden = is !== 'lost' && is !== 'over';
-	$('again').textContent = is === 'lost' ? 'Try now' : 'Come back';
+	$('reconnect').hidden = is !== 'lost' && is !== 'over';
+	$('reconnect').textContent = is === 'lost' ? 'Reconnect' : 'Rejoin';
 	clearTimeout(counting);
 	if (is === 'lost') counting = setTimeout(showState, 1000);
 }
 
-$('again').onclick = () => membership.join();
+$('reconnect').onclick = () => membership.join();
 
 $('join').onsubmit = (e) => {
 	e.preventDefault();
-	enter($('name').value.trim());
+	enterRoom($('name').value.trim());
 };
 
-function enter(nick) {
+/** @param {string} nick */
+function enterRoom(nick) {
 	$('arrival').hidden = true;
 	$('room').hidden = false;
 	membership.join(nick, listener);
 	$('text').focus();
 }
 
-async function arrive() {
+async function askForNick() {
 	$('arrival').hidden = false;
 	$('name').focus();
-	await readRoom();
-	title = about.title ?? title;
+	await readInfo();
+	title = info.title ?? title;
 	showTitle();
-	if (about.members) $('here').textContent = `${counted(about.members, 'person is', 'people are')} here`;
+	if (info.members) $('here').textContent = `${counted(info.members, 'person is', 'people are')} here`;
 }
 
-// --- what we say ---
+// --- sending ---
 
-function say(request) {
-	return outbox.put(request) || flash('Too much waits for the connection.');
+/** @param {ChatRequest} r */
+function send(r) {
+	return outbox.add(r) || flash('Too many messages are pending.');
 }
 
-function ask(request) {
-	return membership.ask(request) || flash('Not connected just now; try again in a moment.');
+/** @param {ChatRequest} r */
+function request(r) {
+	return membership.request(r) || flash('Not connected. Try again in a moment.');
 }
 
-function talkTo(nick) {
-	to = nick;
-	$('recipient').hidden = !to;
-	$('to').replaceChildren(nickOf(to));
-	if (narrow.matches) panel('');
+/**
+ * Makes the text field send private messages to nick; '': messages to everyone.
+ * @param {string} nick
+ */
+function setRecipient(nick) {
+	recipient = nick;
+	$('recipient').hidden = !recipient;
+	$('to').replaceChildren(nickOf(recipient));
+	if (narrow.matches) openPanel('');
 	$('text').focus();
 }
 
-// What this page carries out itself. The host has the rest.
-const locals = {
-	me: (text) => text && say({ type: 'me', text }),
+/**
+ * The commands that the page carries out itself. They return whether the text field is done with.
+ * @type {Record<string, (rest: string) => boolean>}
+ */
+const local = {
+	me: (text) => text !== '' && send({ type: 'me', text }),
 	msg(rest) {
-		const [, nick, text] = rest.match(/^(\S*)\s*([^]*)$/);
-		if (!text) talkTo(nick);
-		return !text || say({ type: 'msg', to: nick, text });
+		const [, nick = '', text = ''] = rest.match(/^(\S*)\s*([^]*)$/) ?? [];
+		if (!text) setRecipient(nick);
+		return !text || send({ type: 'msg', to: nick, text });
 	},
 	search(words) {
-		panel('search');
+		openPanel('search');
 		search(words);
 		return true;
 	},
@@ -158,20 +180,26 @@ const locals = {
 	},
 };
 
+/**
+ * Carries out or sends the text of the composer. Returns whether that worked.
+ * @param {string} text
+ */
+function submitText(text) {
+	const { name, rest } = composer.parse(text);
+	const fault = composer.tooLong(text);
+	if (fault) return flash(`Too long: ${fault}`);
+	if (Object.hasOwn(local, name)) return local[name](rest);
+	if (name) return request({ type: 'command', text: text.replace(/\s/g, ' ') });
+	return !rest || send(recipient ? { type: 'msg', to: recipient, text: rest } : { type: 'say', text: rest });
+}
+
 function submit() {
 	const text = composer.typed();
-	const { name, rest } = composer.parse(text);
-	const fault = composer.fault(text);
-	let said = true;
-	if (fault) said = flash(`Too long: ${fault}`);
-	else if (Object.hasOwn(locals, name)) said = locals[name](rest);
-	else if (name) said = ask({ type: 'command', text: text.replace(/\s/g, ' ') });
-	else if (rest) said = say(to ? { type: 'msg', to, text: rest } : { type: 'say', text: rest });
-	if (!said) return;
+	if (!submitText(text)) return;
 	if (text) composer.sent();
-	transcript.forgetUnread();
+	transcript.clearUnread();
 	transcript.toEnd();
-	uploads.send((file, of) => say({ type: 'send', file, name: of }));
+	uploads.sendStaged((file, name) => send({ type: 'send', file, name }));
 }
 
 composer.onEnter(submit);
@@ -180,57 +208,63 @@ $('composer').onsubmit = (e) => {
 	submit();
 };
 $('rename').onclick = () => composer.write('/nick ');
-$('to-all').onclick = () => talkTo('');
+$('to-everyone').onclick = () => setRecipient('');
 
 // --- files ---
 
+/** @param {ArrayLike<File> & Iterable<File>} files */
 function stage(files) {
-	const large = [...files].find(({ size }) => size > about.max_file);
-	if (about.files === false) flash('This host takes no files.');
-	else if (large) flash(`${large.name} is larger than the ${sizeOf(about.max_file)} that this host takes.`);
+	const limit = info.max_file ?? Infinity;
+	const large = [...files].find(({ size }) => size > limit);
+	if (info.files === false) flash('This host does not accept files.');
+	else if (large) flash(`${large.name} is larger than this host’s limit of ${sizeOf(limit)}.`);
 	else uploads.stage(files);
 	$('text').focus();
 }
 
 $('attach').onclick = () => $('files').click();
 $('files').onchange = () => {
-	stage($('files').files);
+	stage($('files').files ?? []);
 	$('files').value = '';
 };
 addEventListener('paste', (e) => {
-	const { files, types } = e.clipboardData;
-	if (!files.length || types.includes('text/plain')) return; // a table is pasted as its words, not as its picture
+	const { files = [], types = [] } = e.clipboardData ?? {};
+	if (!files.length || types.includes('text/plain')) return; // a table is pasted as text, not as its picture
 	e.preventDefault();
 	stage(files);
 });
-for (const type of ['dragover', 'dragleave', 'drop']) {
+for (const type of /** @type {const} */ (['dragover', 'dragleave', 'drop'])) {
 	addEventListener(type, (e) => {
-		if (!e.dataTransfer.types.includes('Files')) return;
-		e.preventDefault(); // else the browser leaves the room for the file
+		if (!e.dataTransfer?.types.includes('Files')) return;
+		e.preventDefault(); // else the browser leaves the page to open the file
 		document.body.classList.toggle('dropping', type === 'dragover');
 		if (type === 'drop') stage(e.dataTransfer.files);
 	});
 }
 
-// --- what is beside the talk ---
+// --- panels and dialogs ---
 
-function panel(id) {
-	for (const name of ['members', 'search']) {
-		$(name).hidden = name !== id;
-		$(`show-${name}`).ariaExpanded = name === id;
+/** @type {('members' | 'search')[]} */
+const panels = ['members', 'search'];
+
+/** @param {'members' | 'search' | ''} name '': closes the open one */
+function openPanel(name) {
+	for (const each of panels) {
+		$(each).hidden = each !== name;
+		$(`show-${each}`).ariaExpanded = String(each === name);
 	}
-	if (id === 'search') $('words').focus();
-	else if (id && narrow.matches) $(id).querySelector('button').focus();
+	if (name === 'search') $('words').focus();
+	else if (name && narrow.matches) $(name).querySelector('button')?.focus();
 }
 
-for (const name of ['members', 'search']) $(`show-${name}`).onclick = () => panel($(name).hidden ? name : '');
+for (const name of panels) $(`show-${name}`).onclick = () => openPanel($(name).hidden ? name : '');
 $('search').onsubmit = (e) => {
 	e.preventDefault();
 	search($('words').value);
 };
 $('show-invite').onclick = async () => {
-	await readRoom();
-	$('ways').replaceChildren(...(about.ways ?? [location.origin]).map((way) => make('li', '', way)));
+	await readInfo();
+	$('ways').replaceChildren(...(info.ways ?? [location.origin]).map((way) => make('li', '', way)));
 	$('qr').src = '/qr.svg';
 	$('invite').showModal();
 };
@@ -240,52 +274,53 @@ $('below').onclick = () => {
 };
 
 addEventListener('click', ({ target }) => {
-	const button = target.closest('button');
+	const button = target instanceof Element ? target.closest('button') : null;
 	const { to: nick, edit, dismiss, id } = button?.dataset ?? {};
-	if (nick) talkTo(nick);
+	if (nick) setRecipient(nick);
 	if (dismiss) outbox.dismiss(Number(dismiss));
 	if (edit) composer.write(composer.typedOf(outbox.dismiss(Number(edit))));
-	if (button?.matches('aside .close') || id && narrow.matches) panel('');
+	if (button?.matches('aside .close') || id && narrow.matches) openPanel('');
 	if (id) transcript.goTo(Number(id));
 });
 
 addEventListener('keydown', (e) => {
 	if ($('room').hidden || $('invite').open) return;
-	const page = { PageUp: -1, PageDown: 1 }[e.key];
-	if (page) {
+	const pages = e.key === 'PageUp' ? -1 : e.key === 'PageDown' ? 1 : 0;
+	if (pages) {
 		e.preventDefault();
-		transcript.scrollBy(page);
+		transcript.scrollBy(pages);
 	} else if (e.key === 'End' && e.ctrlKey) transcript.toEnd();
 	else if (e.key === 'Escape') {
-		if (!$('search').hidden || narrow.matches && !$('members').hidden) panel('');
-		else talkTo('');
+		if (!$('search').hidden || narrow.matches && !$('members').hidden) openPanel('');
+		else setRecipient('');
 		$('text').focus();
 	}
 });
 
-// --- who looks, and what calls ---
+// --- mentions ---
 
-const notifies = isSecureContext && 'Notification' in window;
+const canNotify = isSecureContext && 'Notification' in window;
 
-const showNotify = () => ($('notify').hidden = !notifies || Notification.permission !== 'default');
+const showNotifyButton = () => ($('notify').hidden = !canNotify || Notification.permission !== 'default');
 
-transcript.onChange((called) => {
+transcript.onChange((mentions) => {
 	$('below').hidden = transcript.following;
-	$('below').textContent = transcript.below ? `${transcript.below} new below ↓` : 'To the end ↓';
-	if (!called.length || !document.hidden) return;
-	calls += called.length;
+	$('below').textContent = transcript.below ? `${counted(transcript.below, 'new message')} ↓` : 'Go to the end ↓';
+	const last = mentions.at(-1);
+	if (!last || !document.hidden) return;
+	missedMentions += mentions.length;
 	showTitle();
 	try {
-		if (notifies && Notification.permission === 'granted') new Notification(title, { body: called.at(-1).words, tag: title });
-	} catch { /* Chrome on Android has it for service workers alone */ }
+		if (canNotify && Notification.permission === 'granted') new Notification(title, { body: last.summary, tag: title });
+	} catch { /* Chrome on Android allows it only in service workers */ }
 });
 
-$('notify').onclick = () => Notification.requestPermission().then(showNotify);
+$('notify').onclick = () => Notification.requestPermission().then(showNotifyButton);
 document.addEventListener('visibilitychange', () => {
 	transcript.flush();
-	if (document.hidden && transcript.following) transcript.forgetUnread();
+	if (document.hidden && transcript.following) transcript.clearUnread();
 	if (document.hidden) return;
-	calls = 0;
+	missedMentions = 0;
 	showTitle();
 	membership.hasten();
 });
@@ -294,6 +329,6 @@ addEventListener('online', () => {
 	uploads.hasten();
 });
 
-showNotify();
-if (identity.nick) enter(identity.nick);
-else arrive();
+showNotifyButton();
+if (identity.nick) enterRoom(identity.nick);
+else askForNick();

@@ -1,59 +1,72 @@
-// Who is here, as far as the host told.
+// @ts-check
+// The member list, as far as the host sends it.
 
 import { $, make, nickOf } from './rows.js';
 
-const maxKnown = 10_000; // by nick; beyond it they are counted
+const maxKnown = 10_000; // nicks; more members are only counted
 const maxListed = 500;
-const maxSpoken = 50; // offered first by Tab
+const maxSpeakers = 50; // whom Tab offers first
+const drawDelay = 50; // ms in which several changes become one
 
-/** Nicks, and whether they host. @type {Map<string, boolean>} */
+/** Nicks, and whether each is a host. @type {Map<string, boolean>} */
 const nicks = new Map();
-let others = 0; // how many more there are
-let spoken = []; // nicks, who spoke last comes first
+let unnamed = 0; // members beyond those in nicks
+/** Nicks, the last speaker first. @type {string[]} */
+let speakers = [];
 let us = '';
-let drawing = 0;
+let drawing = 0; // the timer; 0: none runs
 
+/** @param {ChatEvent} welcome */
 export function reset(welcome) {
 	nicks.clear();
-	others = 0;
+	unnamed = 0;
 	us = welcome.nick;
-	enter({ ...welcome, members: [us, ...welcome.members] });
+	addMembers({ ...welcome, members: [us, ...welcome.members] });
 }
 
-/** Takes what an event says of who is here. */
-export function take(e) {
+/**
+ * Updates the list by an event.
+ * @param {ChatEvent} e
+ */
+export function update(e) {
 	const { type, members, from, nick } = e;
-	if (type === 'join') return enter(e);
-	if (type === 'leave') {
-		others -= members.filter((gone) => !nicks.delete(gone)).length;
-		others = Math.max(others, 0);
+	if (type === 'join') addMembers(e);
+	else if (type === 'leave') {
+		unnamed -= members.filter((gone) => !nicks.delete(gone)).length;
+		unnamed = Math.max(unnamed, 0);
+		draw();
 	} else if (type === 'nick') {
 		nicks.set(nick, nicks.get(from) ?? false);
 		nicks.delete(from);
 		if (from === us) us = nick;
-	} else return undefined;
-	return draw();
+		draw();
+	}
 }
 
-function enter({ members, hosts, count }) {
-	others += Math.max(count - members.length, 0); // a list names the first 1,000
+/** @param {ChatEvent} e */
+function addMembers({ members, hosts, count }) {
+	unnamed += Math.max(count - members.length, 0); // an event names at most 1,000
 	for (const nick of members) {
 		if (nicks.size < maxKnown) nicks.set(nick, hosts.includes(nick));
-		else others++;
+		else unnamed++;
 	}
 	draw();
 }
 
-export function spoke(nick) {
-	if (spoken[0] !== nick) spoken = [nick, ...spoken.filter((n) => n !== nick)].slice(0, maxSpoken);
+/** @param {string} nick */
+export function noteSpeaker(nick) {
+	if (speakers[0] !== nick) speakers = [nick, ...speakers.filter((n) => n !== nick)].slice(0, maxSpeakers);
 }
 
-/** Lists who is here but us, those who spoke last first. */
+/** Lists the nicks of the others, the last speakers first. */
 export function recent() {
-	const list = new Set([...spoken.filter((nick) => nicks.has(nick)), ...sorted()]);
+	const list = new Set([...speakers.filter((nick) => nicks.has(nick)), ...sorted()]);
 	list.delete(us);
 	return [...list];
 }
+
+/** Reports whether we may use the operators' commands. */
+export const isOperator = () => nicks.get(us) === true;
 
 const sorted = () => [...nicks.keys()].sort((a, b) => a.localeCompare(b));
 
@@ -63,13 +76,13 @@ function draw() {
 		const shown = sorted().slice(0, maxListed).map((nick) => {
 			const button = make('button', '', nickOf(nick), nicks.get(nick) ? ' (host)' : '', nick === us ? ' (you)' : '');
 			button.disabled = nick === us;
-			button.title = 'Say something to them alone';
+			button.title = 'Send a private message';
 			button.dataset.to = nick;
 			return make('li', '', button);
 		});
-		const count = nicks.size + others;
+		const count = nicks.size + unnamed;
 		if (count > shown.length) shown.push(make('li', 'dim', `and ${count - shown.length} more`));
 		$('who').replaceChildren(...shown);
-		$('count').textContent = count;
-	}, 50);
+		$('count').textContent = String(count);
+	}, drawDelay);
 }

@@ -1,143 +1,174 @@
-// Being in the room, over one connection after the other, by relay/PROTOCOL.md. In Go:
+// @ts-check
+// Membership of the room across connections, by relay/PROTOCOL.md. In Go:
 // relay/client/membership.go.
 
-import { token, keepNick } from './identity.js';
+import { token, saveNick } from './identity.js';
 import * as outbox from './outbox.js';
 
-const firstPause = 250; // ms before the first attempt to come back
-const maxPause = 15_000; // grown to after a dozen
-const pauseGrow = 1.6;
-const pauseSway = 0.3; // ±, so that a whole room does not come back in one instant
-const steady = 10_000; // ms that a connection lasts before the pauses start afresh
+const firstPause = 250; // ms before the first attempt to reconnect
+const maxPause = 15_000; // reached after a dozen attempts
+const pauseGrowth = 1.6;
+const pauseJitter = 0.3; // ±, so that a whole room does not reconnect at one instant
+const steady = 10_000; // ms a connection must last before the pauses start over
 const idle = 10_000; // ms of silence before a ping, and again before the host counts as gone
-const hurried = 3_000; // the same while it owes an answer
-const maxListed = 1000; // of a list in an event
+const idleIfOwed = 3_000; // the same while the host owes an answer
+const maxListed = 1000; // items of a list in an event
 
-// After these the same attempt would end the same way.
-const stayAway = ['bad_version', 'wrong_room', 'banned', 'quit', 'kicked', 'replaced'];
+// After these codes another attempt would end the same way.
+const finalCodes = ['bad_version', 'wrong_room', 'banned', 'quit', 'kicked', 'replaced'];
 
-const blank = {
+/** An event with every field, empty. @type {ChatEvent} */
+export const blank = {
 	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', code: '', room: '', title: '', topic: '',
-	id: 0, seq: 0, count: 0, missed: 0, next: 0, members: [], hosts: [], events: [],
+	id: 0, seq: 0, count: 0, missed: 0, next: 0, members: [], hosts: [], events: [], file: null,
 };
 
-/** @type {{is: 'connecting'|'connected'|'lost'|'over', code?: string, text?: string, retryAt?: number}} */
+/** @type {ConnectionState} */
 export let state = { is: 'over' };
-export let client = ''; // our id in the room
+export let client = ''; // our ID in the room
 
-let hears; // {connected, received, changed}
-let nick = ''; // to ask for
+/** @type {MembershipListener} */
+let listener;
+let nick = ''; // the one to ask for
+/** @type {WebSocket | null} */
 let socket = null;
-let timer = 0; // of the next attempt
-let watch = 0; // of the silence
+let nextAttempt = 0; // a timer
+let silenceCheck = 0; // a timer
 let pause = 0;
-let room = ''; // its id
+let room = ''; // its ID
 let joined = false;
-let last = 0; // id of the last event seen
-let since = 0; // what last was when the connection began
-let next = 0; // id of the first event that is not past
+let last = 0; // ID of the last event received
+let since = 0; // value of last when the connection started
+let next = 0; // ID of the first event that is not backlog
 let welcomed = 0; // when; 0: not yet on this connection
-let heard = 0; // when something came last
+let received = 0; // when something last came
 let pinged = 0; // when, if nothing came since; else 0
-const questions = []; // who waits for what is read back, in the order of the answers
+/** Waiting readBack calls, in the order of their answers. @type {((answer: ChatEvent | null) => void)[]} */
+const questions = [];
 
-// Control characters and bidirectional controls, which a hostile host has not taken out.
+// Control characters and bidirectional controls, which a hostile host does not remove.
 const unclean = /[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
-/** Makes text harmless wherever it is shown. */
+/**
+ * Makes text harmless to show anywhere.
+ * @param {unknown} text
+ */
 export const clean = (text) => (typeof text === 'string' ? text.replace(unclean, '\ufffd') : '');
 
-const natural = (n) => (Number.isSafeInteger(n) && n > 0 ? n : 0);
+/** @type {(n: unknown) => number} */
+const natural = (n) => (typeof n === 'number' && Number.isSafeInteger(n) && n > 0 ? n : 0);
 
-// Makes an event with all its fields, each of its kind, of whatever the host sent.
+/**
+ * Makes an event with every field, each of its type, from whatever the host sent.
+ * @param {any} raw
+ * @returns {ChatEvent}
+ */
 function eventOf(raw) {
-	const e = { file: fileOf(raw?.file) };
-	for (const [name, none] of Object.entries(blank)) {
+	/** @type {Record<string, unknown>} */
+	const e = {};
+	for (const [name, empty] of Object.entries(blank)) {
 		const value = raw?.[name];
-		if (none === '') e[name] = clean(value);
-		else if (none === 0) e[name] = natural(value);
-		else e[name] = Array.isArray(value) ? value.slice(0, maxListed).map(name === 'events' ? eventOf : clean) : [];
+		if (empty === '') e[name] = clean(value);
+		else if (empty === 0) e[name] = natural(value);
+		else if (empty === null) e[name] = fileOf(value);
+		else e[name] = Array.isArray(value) ? value.slice(0, maxListed).map((item) => (name === 'events' ? eventOf(item) : clean(item))) : [];
 	}
-	return e;
+	return /** @type {any} */ (e);
 }
 
+/**
+ * @param {any} raw
+ * @returns {ChatFile | null}
+ */
 function fileOf(raw) {
 	const path = clean(raw?.path);
-	if (!/^\/files\/[^\s?#\\]+$/.test(path)) return null; // it leads nowhere else
+	if (!/^\/files\/[^\s?#\\]+$/.test(path)) return null; // not a file of this host
 	return { path, name: clean(raw.name), sha256: clean(raw.sha256), type: clean(raw.type), size: natural(raw.size) };
 }
 
+/** @param {string} line */
 function parse(line) {
 	try {
 		return eventOf(JSON.parse(line));
 	} catch {
-		return blank; // a later host may send what is none
+		return blank; // a later version of the host may send other lines
 	}
 }
 
-export function join(wanted = nick, listener = hears) {
+export function join(wanted = nick, reportTo = listener) {
 	nick = wanted;
-	hears = listener;
+	listener = reportTo;
 	pause = 0;
 	connect();
 }
 
+/** @param {string} text */
 export function leave(text) {
-	ask({ type: 'quit', text });
-	end('quit', 'You left');
+	request({ type: 'quit', text });
+	end('quit', 'You left the room');
 }
 
+/** Reconnects now, or checks at once whether the host still answers. */
 export function hasten() {
 	if (state.is === 'lost') join();
-	else if (welcomed && Date.now() - heard > hurried) ping(); // this machine may have slept
+	else if (welcomed && Date.now() - received > idleIfOwed) ping(); // the machine may have slept
 }
 
-/** Asks what is not said to anybody. Returns false without a connection. */
-export const ask = (request) => welcomed > 0 && write(request);
+/**
+ * Sends a request that is not a message. Returns false if not connected.
+ * @param {ChatRequest} r
+ */
+export const request = (r) => welcomed > 0 && write(r);
 
-/** Resolves to the answer to a `history` or `search`, null where none will come. */
-export const readBack = (request) => new Promise((resolve) => (ask(request) ? questions.push(resolve) : resolve(null)));
+/**
+ * Resolves to the answer to a `history` or `search` request; null if none will come.
+ * @type {(r: ChatRequest) => Promise<ChatEvent | null>}
+ */
+export const readBack = (r) => new Promise((resolve) => (request(r) ? questions.push(resolve) : resolve(null)));
 
+/** Sends pending messages. */
 export function flush() {
 	if (!welcomed) return;
-	for (const line of outbox.take()) socket.send(line);
-	listen();
+	for (const line of outbox.takeLines()) socket?.send(line);
+	checkSilence();
 }
 
-function write(request) {
+/** @param {ChatRequest} r */
+function write(r) {
 	if (socket?.readyState !== WebSocket.OPEN) return false;
-	socket.send(JSON.stringify(request));
+	socket.send(JSON.stringify(r));
 	return true;
 }
 
-function tell(now) {
+/** @param {ConnectionState} now */
+function setState(now) {
 	state = now;
-	hears.changed();
+	listener.changed();
 }
 
 function connect() {
-	drop();
-	tell({ is: 'connecting' });
+	disconnect();
+	setState({ is: 'connecting' });
 	const opened = socket = new WebSocket(`${location.origin.replace('http', 'ws')}/socket`);
-	heard = Date.now();
+	received = Date.now();
 	socket.onopen = () => write({ type: 'hello', version: 1, nick, token, ...(room && { room, since: Math.max(last, 1) }) });
 	socket.onmessage = ({ data }) => {
-		heard = Date.now();
+		received = Date.now();
 		pinged = 0;
-		for (const line of data.split('\n')) if (socket === opened) take(parse(line)); // a bye ends it
+		for (const line of data.split('\n')) if (socket === opened) handle(parse(line)); // a bye ends it
 	};
 	socket.onclose = () => lost();
-	listen();
+	checkSilence();
 }
 
-// Looks at the silence. In a tab that nobody sees timers come late, but never before what
-// was received: no living host is given up.
-function listen() {
-	clearTimeout(watch);
+// Browsers delay the timers of hidden tabs, but not past data that has arrived: a host that
+// answers is never taken for lost.
+function checkSilence() {
+	clearTimeout(silenceCheck);
 	if (!socket) return;
-	const owed = welcomed && outbox.queue.length + questions.length > 0;
-	const due = Math.max(heard, pinged) + (owed ? hurried : idle);
-	if (Date.now() < due) watch = setTimeout(listen, due - Date.now() + 10);
+	const owed = welcomed && outbox.pending.length + questions.length > 0;
+	const due = Math.max(received, pinged) + (owed ? idleIfOwed : idle);
+	if (Date.now() < due) silenceCheck = setTimeout(checkSilence, due - Date.now() + 10);
 	else if (welcomed && !pinged) ping();
 	else lost();
 }
@@ -145,91 +176,101 @@ function listen() {
 function ping() {
 	pinged = Date.now();
 	write({ type: 'ping' });
-	listen();
+	checkSilence();
 }
 
-function drop() {
-	clearTimeout(timer);
-	clearTimeout(watch);
-	const gone = socket;
+function disconnect() {
+	clearTimeout(nextAttempt);
+	clearTimeout(silenceCheck);
+	const old = socket;
 	socket = null;
 	welcomed = pinged = 0;
-	if (gone) {
-		gone.onopen = gone.onmessage = gone.onclose = null;
-		gone.close();
+	if (old) {
+		old.onopen = old.onmessage = old.onclose = null;
+		old.close();
 	}
 	for (const resolve of questions.splice(0)) resolve(null);
 }
 
+/** @type {(code?: string, text?: string) => void} */
 function lost(code, text) {
 	if (welcomed && Date.now() - welcomed > steady) pause = 0;
-	drop();
-	pause = Math.min(Math.max(pause * pauseGrow, firstPause), maxPause);
-	const wait = pause * (1 + pauseSway * (2 * Math.random() - 1));
-	timer = setTimeout(connect, wait);
-	tell({ is: 'lost', code, text, retryAt: Date.now() + wait });
+	disconnect();
+	pause = Math.min(Math.max(pause * pauseGrowth, firstPause), maxPause);
+	const wait = pause * (1 + pauseJitter * (2 * Math.random() - 1));
+	nextAttempt = setTimeout(connect, wait);
+	setState({ is: 'lost', code, text, retryAt: Date.now() + wait });
 }
 
+/** @type {(code: string, text: string) => void} */
 function end(code, text) {
-	drop();
-	tell({ is: 'over', code, text });
+	disconnect();
+	setState({ is: 'over', code, text });
 }
 
-function refused({ code, text }) {
+/** @param {ChatEvent} e */
+function handle(e) {
+	const isError = e.type === 'error';
+	if (e.type === 'welcome') startSession(e);
+	else if (e.type === 'bye' || isError && (!welcomed || finalCodes.includes(e.code))) handleRefusal(e);
+	else if (e.type === 'history') questions.shift()?.(e);
+	else if (welcomed && e.type && e.type !== 'pong' && !(isError && handleError(e))) show(e);
+}
+
+/** @param {ChatEvent} e */
+function handleRefusal({ code, text }) {
 	if (code === 'wrong_room' && room) { // the host was restarted
 		room = '';
 		connect();
-	} else if (stayAway.includes(code)) end(code, text);
+	} else if (finalCodes.includes(code)) end(code, text);
 	else lost(code, text);
 }
 
-function take(e) {
-	const error = e.type === 'error';
-	if (e.type === 'welcome') adopt(e);
-	else if (e.type === 'bye' || error && (!welcomed || stayAway.includes(e.code))) refused(e);
-	else if (e.type === 'history') questions.shift()?.(e);
-	else if (welcomed && e.type && e.type !== 'pong' && !(error && fault(e))) see(e);
-}
-
-function see(e) {
-	if (e.type === 'gap') outbox.resend(); // the acknowledgements may be among what is missing
+/** @param {ChatEvent} e */
+function show(e) {
+	if (e.type === 'gap') outbox.resend(); // acknowledgements may be among the missed events
 	const own = e.client !== '' && e.client === client;
 	if (e.id === 0 || e.id > since) {
 		if (e.id) last = e.id;
-		hears.received(e, own, e.id > 0 && e.id < next);
+		listener.received(e, own, e.id > 0 && e.id < next);
 	}
-	if (own && e.seq) outbox.settle(e.seq);
-	if (own && e.type === 'nick') callOurselves(e.nick);
+	if (own && e.seq) outbox.acknowledge(e.seq);
+	if (own && e.type === 'nick') setNick(e.nick);
 }
 
-// Takes what a request met with. Returns whether there is nothing left to tell.
-function fault({ code, seq, text }) {
-	if (code === 'not_read') questions.shift()?.({ code, text, events: [] });
+/**
+ * Handles the error of a request. Returns true if there is nothing left to show.
+ * @param {ChatEvent} e
+ */
+function handleError({ code, seq, text }) {
+	if (code === 'not_read') questions.shift()?.({ ...blank, code, text });
 	if (!seq && code === 'too_long') outbox.rejectLongest(text);
 	if (!seq) return code === 'not_read';
 	if (code === 'not_stored') return !outbox.retry();
-	if (code === 'duplicate') outbox.settle(seq); // we sent it twice, to be sure
+	if (code === 'duplicate') outbox.acknowledge(seq); // we sent it again to be sure
 	else if (code !== 'shutdown') outbox.reject(seq, text); // else it waits for the next connection
 	return true;
 }
 
-function adopt(welcome) {
+/** @param {ChatEvent} welcome */
+function startSession(welcome) {
 	const resumed = joined;
-	const fresh = room !== welcome.room;
+	const newRoom = room !== welcome.room;
 	({ room, next, client } = welcome);
-	since = fresh ? 0 : Math.min(last, next - 1); // a higher one was none of this log
-	last = fresh ? next - 1 : since; // more may be said meanwhile than a backlog has
+	since = newRoom ? 0 : Math.min(last, next - 1); // a higher last is not of this log
+	last = newRoom ? next - 1 : since; // more may be sent meanwhile than a backlog holds
 	joined = true;
 	welcomed = Date.now();
-	callOurselves(welcome.nick);
-	hears.connected(welcome, resumed, resumed && fresh);
-	tell({ is: 'connected' });
+	setNick(welcome.nick);
+	listener.connected(welcome, resumed, resumed && newRoom);
+	setState({ is: 'connected' });
 	outbox.restart(welcome.seq);
 }
 
-// A guest's name only the host gives.
-function callOurselves(called) {
-	if (called.startsWith('guest-')) return;
-	nick = called;
-	keepNick(nick);
+// Only the host gives out guest nicks; they cannot be asked for.
+/** @param {string} given */
+function setNick(given) {
+	if (given.startsWith('guest-')) return;
+	nick = given;
+	saveNick(nick);
 }

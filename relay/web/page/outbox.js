@@ -1,111 +1,138 @@
-// What was said and is not acknowledged, in order, kept over a reload: "Nothing lost, nothing
+// @ts-check
+// Messages that are not acknowledged, in order, kept across a reload: "Nothing lost, nothing
 // twice" in relay/PROTOCOL.md. In Go: relay/client/outbox.go.
 
-import { load, keep } from './identity.js';
+import { load, save } from './identity.js';
 
-const maxWaiting = 1000; // more than this nobody types while the connection is lost
-const retryPause = 1000; // ms that waits what the host could not keep
-const stale = 3_600_000; // ms after which it is not said of itself: the talk has gone on
+const maxPending = 1000;
+const retryPause = 1000; // ms before messages that the host could not store are sent again
+const maxAge = 3_600_000; // ms; older messages are not sent by themselves: the conversation has moved on
 
-const kept = load('outbox') ?? { next: 1, queue: [], refused: [] };
-const isStale = ({ at }) => Date.now() - at > stale;
+const saved = load('outbox') ?? { next: 1, queue: [], refused: [] };
+/** @param {OutgoingMessage} m */
+const isOld = ({ at }) => Date.now() - at > maxAge;
 
-/** @typedef {{seq: number, at: number, request: Object, reason?: string}} Waiting */
-/** @type {Waiting[]} */
-export let queue = kept.queue.filter((w) => !isStale(w));
-/** @type {Waiting[]} what the host did not want, until the person has seen why */
-export const refused = [...kept.refused, ...kept.queue.filter(isStale).map((w) => ({ ...w, reason: 'it waited for too long' }))];
+/** @type {OutgoingMessage[]} */
+export let pending = saved.queue.filter((/** @type {OutgoingMessage} */ m) => !isOld(m));
+/** Messages that the host rejected, until the member dismisses them. @type {OutgoingMessage[]} */
+export const rejected = [
+	...saved.refused,
+	...saved.queue.filter(isOld).map((/** @type {OutgoingMessage} */ m) => ({ ...m, reason: 'it was pending for too long' })),
+];
 
-let next = kept.next;
-let sent = 0; // queue[:sent] went out on this connection
-let trial = false; // the first goes alone: the host could keep none a moment ago
+let next = /** @type {number} */ (saved.next); // seq of the next message
+let sent = 0; // pending[:sent] went out on this connection
+let oneByOne = false; // the host could not store the last message: send one and wait
 let retryAt = 0;
 let onchange = () => {};
 
+/** @param {() => void} changed */
 export const onChange = (changed) => (onchange = changed);
 
 function change() {
-	keep('outbox', { next, queue, refused });
+	save('outbox', { next, queue: pending, refused: rejected });
 	onchange();
 }
 
-/** Takes what is to be said, if there is room for it. */
-export function put(request) {
-	if (queue.length >= maxWaiting) return false;
-	queue.push({ seq: next++, at: Date.now(), request });
+/**
+ * Adds a message. Returns false if too many are pending.
+ * @param {ChatRequest} request
+ */
+export function add(request) {
+	if (pending.length >= maxPending) return false;
+	pending.push({ seq: next++, at: Date.now(), request });
 	change();
 	return true;
 }
 
-/** Returns the lines that may go out now. */
-export function take() {
+/** Returns the lines that may be sent now, and counts them as sent. */
+export function takeLines() {
 	const lines = [];
-	for (; sent < queue.length && !waits(); sent++) lines.push(JSON.stringify({ ...queue[sent].request, seq: queue[sent].seq }));
+	for (; sent < pending.length && !mustWait(); sent++) lines.push(JSON.stringify({ ...pending[sent].request, seq: pending[sent].seq }));
 	return lines;
 }
 
-// Behind what the host may refuse for what is so just then (nobody is called that, the file
-// is gone) its answer comes first. If that is lost with the connection, the host must not
-// have taken a higher number, by which it would pass for taken.
-function waits() {
-	return Date.now() < retryAt || sent > 0 && (trial || ['msg', 'send'].includes(queue[sent - 1].request.type));
+// The host may reject a private message or a file for a passing reason (no such nick, the file is
+// gone). Its answer must come before the next message is sent: if the answer is lost and the host
+// took a higher seq, the rejected message would count as delivered.
+function mustWait() {
+	return Date.now() < retryAt || sent > 0 && (oneByOne || ['msg', 'send'].includes(pending[sent - 1].request.type));
 }
 
-/** The host has it. */
-export function settle(seq) {
+/**
+ * Removes a message that the host acknowledged.
+ * @param {number} seq
+ */
+export function acknowledge(seq) {
 	if (!remove(seq)) return;
-	trial = false;
+	oneByOne = false;
 	change();
 }
 
-/** Says all of it again after a while. Returns whether that is news. */
+/** Sends all pending messages again after a pause. Returns whether this is the first failure in a row. */
 export function retry() {
-	const news = !trial;
+	const first = !oneByOne;
 	sent = 0;
-	trial = true;
+	oneByOne = true;
 	retryAt = Date.now() + retryPause;
 	setTimeout(() => onchange(), retryPause + 1);
-	return news;
+	return first;
 }
 
-/** The host does not want it. */
+/**
+ * Keeps a message that the host rejected for the member to see.
+ * @param {number} seq
+ * @param {string} reason
+ */
 export function reject(seq, reason) {
-	const w = remove(seq);
-	if (w) refused.push({ ...w, reason });
+	const m = remove(seq);
+	if (m) rejected.push({ ...m, reason });
 	change();
 }
 
-/** Puts away the longest that went out: the host dropped a line unread, and cannot say which. */
+/**
+ * Rejects the longest message sent: the host dropped a line unread, and cannot say which.
+ * @param {string} reason
+ */
 export function rejectLongest(reason) {
-	const size = (w) => JSON.stringify(w.request).length;
-	const [longest] = queue.slice(0, sent).sort((a, b) => size(b) - size(a));
+	/** @param {OutgoingMessage} m */
+	const size = (m) => JSON.stringify(m.request).length;
+	const [longest] = pending.slice(0, sent).sort((a, b) => size(b) - size(a));
 	if (longest) reject(longest.seq, reason);
 }
 
+/**
+ * Removes a rejected message and returns its request.
+ * @param {number} seq
+ */
 export function dismiss(seq) {
-	const [w] = refused.splice(refused.findIndex((r) => r.seq === seq), 1);
+	const [m] = rejected.splice(rejected.findIndex((r) => r.seq === seq), 1);
 	change();
-	return w.request;
+	return m.request;
 }
 
-/** Begins anew on a connection whose host has everything up to seq. */
+/**
+ * Starts on a new connection, to a host that has every message up to seq.
+ * @param {number} seq
+ */
 export function restart(seq) {
 	next = Math.max(next, seq + 1);
-	queue = queue.filter((w) => w.seq > seq);
-	trial = false;
+	pending = pending.filter((m) => m.seq > seq);
+	oneByOne = false;
 	retryAt = 0;
 	resend();
 }
 
-/** Sends all of it again: the host drops what it has, and says so. */
+/** Sends all pending messages again: the host drops duplicates, and says so. */
 export function resend() {
 	sent = 0;
 	change();
 }
 
+/** @param {number} seq */
 function remove(seq) {
-	const i = queue.findIndex((w) => w.seq === seq);
+	const i = pending.findIndex((m) => m.seq === seq);
 	if (i < 0) return null;
 	if (i < sent) sent--;
-	return queue.splice(i, 1)[0];
+	return pending.splice(i, 1)[0];
 }

@@ -1,11 +1,19 @@
-// What one thing that was said or happened looks like. Texts of others are only ever set as
-// text: there is no markup in any string on this page.
+// @ts-check
+// How one event looks in the transcript. Text from others is only ever set as text; no string
+// on this page contains markup.
 
-const maxShown = 64 << 10; // letters of one text: four times what a message has
+const maxShown = 64 << 10; // characters of one text: four times the limit of a message
 const namesShown = 12; // before "and N more"
 
-export const $ = (id) => document.getElementById(id);
+/** @type {<K extends keyof PageElements>(id: K) => PageElements[K]} */
+export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {string} className
+ * @param {...(Node | string)} children
+ */
 export function make(tag, className, ...children) {
 	const el = document.createElement(tag);
 	el.className = className;
@@ -13,35 +21,48 @@ export function make(tag, className, ...children) {
 	return el;
 }
 
-/** Makes a nick. It has the same colour everywhere, however its case is: a hash (FNV-1a) turns the hue. */
+/**
+ * Makes a nick. Its colour is the same everywhere, whatever its case: an FNV-1a hash picks the hue.
+ * @param {string} nick
+ */
 export function nickOf(nick) {
 	let hash = 0x811c9dc5;
 	for (const byte of new TextEncoder().encode(nick.toLowerCase())) hash = Math.imul(hash ^ byte, 0x01000193);
 	const el = make('bdi', 'nick', nick);
-	el.style.setProperty('--hue', (hash >>> 8) % 24 * 15);
+	el.style.setProperty('--hue', String((hash >>> 8) % 24 * 15));
 	return el;
 }
 
+/** @param {number} bytes */
 export function sizeOf(bytes) {
 	let unit = 0;
 	for (; bytes >= 999.5 && unit < 4; unit++) bytes /= 1000;
 	return `${bytes < 9.95 && unit ? bytes.toFixed(1) : Math.round(bytes)} ${['B', 'KB', 'MB', 'GB', 'TB'][unit]}`;
 }
 
+/** @type {(n: number, one: string, more?: string) => string} */
 export const counted = (n, one, more = `${one}s`) => `${n} ${n === 1 ? one : more}`;
 
+/** @type {Intl.DateTimeFormatOptions[]} */
 const formats = [{ dateStyle: 'full' }, { timeStyle: 'short' }, { dateStyle: 'full', timeStyle: 'medium' }];
 export const [dayOf, clockOf, fullOf] = formats.map((f) => new Intl.DateTimeFormat('en-GB', f).format);
 
-/** When an event was, in ms; now, where the host does not say. */
+/**
+ * Returns an event's time in ms, or the current time if the host did not send one.
+ * @param {{time: string}} e
+ */
 export const timeOf = (e) => Date.parse(e.time) || Date.now();
 
-/** Appends text, with what is an address in it as a link. */
+/**
+ * Appends text, with its web addresses as links.
+ * @param {HTMLElement} el
+ * @param {string} text
+ */
 export function appendText(el, text) {
 	if (text.length > maxShown) text = `${text.slice(0, maxShown)}… (${text.length - maxShown} more)`;
 	let from = 0;
 	for (const { 0: found, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)) {
-		const url = found.replace(found.includes('(') ? /[.,;:!?]+$/ : /[.,;:!?)]+$/, ''); // that ends the sentence
+		const url = found.replace(found.includes('(') ? /[.,;:!?]+$/ : /[.,;:!?)]+$/, ''); // punctuation that ends the sentence
 		const a = make('a', '', url);
 		a.href = url;
 		a.target = '_blank';
@@ -52,12 +73,17 @@ export function appendText(el, text) {
 	el.append(text.slice(from));
 }
 
-/** Reports whether text names a nick: "alice" is not in "malice", nor in "alice-2". */
+/**
+ * Reports whether text mentions nick as a word: "alice" is neither in "malice" nor in "alice-2".
+ * @param {string} text
+ * @param {string} nick
+ */
 function mentions(text, nick) {
 	const name = nick.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
 	return new RegExp(`(?<![\\p{L}\\p{N}\\p{M}_])${name}(?![\\p{L}\\p{N}\\p{M}_]|-\\d)`, 'iu').test(text);
 }
 
+/** @param {ChatEvent} e */
 function names({ members, count }) {
 	const shown = members.slice(0, members.length > namesShown + 1 ? namesShown : undefined);
 	const more = Math.max(count, members.length) - shown.length;
@@ -65,8 +91,11 @@ function names({ members, count }) {
 	return more > 0 ? [...list, ` and ${more} more`] : list;
 }
 
-// Tells what happened, as parts of a line; undefined where there is nothing to tell.
-function happened(e) {
+/**
+ * Describes an event that is not a message, as parts of a line; undefined if there is nothing to show.
+ * @param {ChatEvent} e
+ */
+function describe(e) {
 	const [from, text, nick] = [e.from, e.text, e.nick].map((word) => make('bdi', '', word));
 	const why = e.text ? [': ', text] : [];
 	switch (e.type) {
@@ -83,30 +112,34 @@ function happened(e) {
 		case 'who':
 			return [`${e.count} here: `, ...names(e)];
 		case 'gap':
-			return [`${counted(e.missed, 'event')} passed that the host no longer keeps`];
+			return [`You missed ${counted(e.missed, 'event')} that the host no longer keeps`];
 	}
 	return undefined;
 }
 
-const kinds = { message: 'said', action: 'done', private: 'private', join: 'moved', leave: 'moved', notice: 'told', error: 'complaint' };
+/** @type {Record<string, string | undefined>} */
+const kinds = { message: 'message', action: 'action', private: 'private', join: 'presence', leave: 'presence', notice: 'notice', error: 'error' };
 
 /**
- * Makes the row of an event, null where there is nothing to show. It has the event's id (0: not
- * in the room's log), when it was (at, in ms), and whether it was said, and calls us.
+ * Makes the row of an event; null if there is nothing to show.
+ * @param {ChatEvent} e
+ * @param {boolean} own
+ * @param {string} us our nick
+ * @returns {Row | null}
  */
 export function rowOf(e, own, us) {
-	const kind = kinds[e.type] ?? 'happened';
-	const said = ['said', 'done', 'private'].includes(kind);
+	const kind = (Object.hasOwn(kinds, e.type) && kinds[e.type]) || 'change';
+	const isMessage = ['message', 'action', 'private'].includes(kind);
 	const who = make('span', 'who');
 	const text = make('div', 'text');
 	text.dir = 'auto';
-	if (kind === 'said') who.append(nickOf(e.from));
-	if (kind === 'done') text.append('* ', nickOf(e.from), ' ');
+	if (kind === 'message') who.append(nickOf(e.from));
+	if (kind === 'action') text.append('* ', nickOf(e.from), ' ');
 	if (kind === 'private') text.append(make('b', 'to', '[', own ? 'you' : nickOf(e.from), ' → ', own ? nickOf(e.to) : 'you', ']'), ' ');
-	if (said && e.file) text.append('sent ', fileOf(e.file));
-	else if (said || kind === 'told' || kind === 'complaint') appendText(text, e.text);
+	if (isMessage && e.file) text.append('sent ', fileOf(e.file));
+	else if (isMessage || kind === 'notice' || kind === 'error') appendText(text, e.text);
 	else {
-		const parts = happened(e);
+		const parts = describe(e);
 		if (!parts) return null;
 		text.append(...parts);
 	}
@@ -118,29 +151,30 @@ export function rowOf(e, own, us) {
 	const at = timeOf(e);
 	const time = make('time', '', clockOf(at));
 	time.title = fullOf(at);
-	const calls = said && !own && us !== '' && (kind === 'private' || mentions(e.text, us));
-	const el = make('div', `row ${kind}${calls ? ' calls' : ''}`, time, who, text);
-	if (e.id) el.dataset.id = e.id;
-	const words = `${e.from}${kind === 'private' ? ', to you alone' : ''}: ${e.file?.name ?? e.text.slice(0, 500)}`;
-	return { id: e.id, at, kind, from: e.from, said, calls, words, el };
+	const mentionsUs = isMessage && !own && us !== '' && (kind === 'private' || mentions(e.text, us));
+	const el = make('div', `row ${kind}${mentionsUs ? ' mention' : ''}`, time, who, text);
+	if (e.id) el.dataset.id = String(e.id);
+	const summary = `${e.from}${kind === 'private' ? ', in private' : ''}: ${e.file?.name ?? e.text.slice(0, 500)}`;
+	return { id: e.id, at, kind, from: e.from, isMessage, mentionsUs, summary, el };
 }
 
-export const rowOfOwn = (text) => rowOf({ type: 'notice', id: 0, text }, false, '');
-
-// Shows a file: its name, how to get it, and a picture where it is one.
+/**
+ * Makes a file's link, size and hash, and the picture if it is one.
+ * @param {ChatFile} file
+ */
 function fileOf({ path, name, size, sha256, type }) {
-	const get = make('a', '', make('bdi', '', name || 'file'));
+	const link = make('a', '', make('bdi', '', name || 'file'));
 	const hash = make('span', 'hash', sha256.slice(0, 8));
 	hash.title = `SHA-256 ${sha256}`;
-	const card = make('span', 'file', make('span', '', get, ' ', make('span', 'dim', `${sizeOf(size)} · `, hash)));
+	const card = make('span', 'file', make('span', '', link, ' ', make('span', 'dim', `${sizeOf(size)} · `, hash)));
 	if (/^image\/(png|jpeg|gif|webp|avif)$/.test(type)) {
 		const picture = make('img', '');
 		picture.alt = name;
 		picture.loading = 'lazy';
 		picture.src = path;
-		const look = make('a', '', picture);
-		picture.onerror = () => look.replaceWith(make('span', 'dim', 'The host no longer has the picture.'));
-		card.append(look);
+		const pictureLink = make('a', '', picture);
+		picture.onerror = () => pictureLink.replaceWith(make('span', 'dim', 'The host no longer has the picture.'));
+		card.append(pictureLink);
 	}
 	for (const a of card.querySelectorAll('a')) {
 		a.href = path;

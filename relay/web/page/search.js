@@ -1,14 +1,16 @@
-// What was said with certain words in it.
+// @ts-check
+// The search panel: messages that contain all of the given words.
 
 import { $, make, nickOf, clockOf, timeOf, counted } from './rows.js';
 import { readBack } from './membership.js';
 
 const hitsAtOnce = 50;
-const maxShown = 500; // letters of one hit
+const maxShown = 500; // characters of one hit
 
 let words = '';
-let before = 0; // the id of the oldest hit
+let before = 0; // the ID of the oldest hit; 0: none yet
 
+/** @param {string} wanted */
 export function search(wanted) {
 	words = $('words').value = wanted.trim();
 	before = 0;
@@ -22,22 +24,23 @@ async function find() {
 	const wanted = words;
 	$('hits').textContent = 'Searching…';
 	const answer = await readBack({ type: 'search', text: words, before, count: hitsAtOnce });
-	if (words !== wanted) return; // others are looked for meanwhile
+	if (words !== wanted) return; // another search has started
 	const hits = answer?.events.reverse() ?? [];
 	$('found').append(...hits.map(hit));
 	before = hits.at(-1)?.id ?? 1;
 	$('more').hidden = before === 1;
-	const none = answer ? answer.code && answer.text || `Nothing was said with ${words}` : 'Not connected; try again';
+	const none = answer ? answer.code && answer.text || `No messages match ${words}` : 'Not connected. Try again in a moment.';
 	const { length } = $('found').children;
 	$('hits').textContent = length ? counted(length, 'message') : none;
 }
 
+/** @param {ChatEvent} e */
 function hit(e) {
 	const at = timeOf(e);
 	const text = make('span', 'text', e.text.slice(0, maxShown));
 	text.dir = 'auto';
 	const button = make('button', '', nickOf(e.from), make('time', '', `${new Date(at).toLocaleDateString()} ${clockOf(at)}`), text);
-	button.dataset.id = e.id;
+	button.dataset.id = String(e.id);
 	return make('li', '', button);
 }
 

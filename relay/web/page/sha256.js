@@ -1,14 +1,18 @@
-// The SHA-256 of a file (FIPS 180-4), in a worker of its own. crypto.subtle is not there over
-// plain http, and would want all of the file at once.
+// @ts-check
+// A worker that computes the SHA-256 of a file (FIPS 180-4). Pages loaded over plain HTTP have no
+// crypto.subtle, which also needs the whole file in memory.
 
-const pieceSize = 1 << 20; // bytes in memory, whole blocks of 64
+const pieceSize = 1 << 20; // bytes in memory: whole blocks of 64
 
+/** @type {number[]} */
 const primes = [];
 for (let n = 2; primes.length < 64; n++) if (primes.every((p) => n % p)) primes.push(n);
+/** @param {number} x */
 const fraction = (x) => x % 1 * 2 ** 32 | 0;
 const K = Int32Array.from(primes, (p) => fraction(Math.cbrt(p)));
 const w = new Int32Array(64);
 
+/** @type {(s: Int32Array, bytes: Uint8Array, at: number) => void} */
 function compress(s, bytes, at) {
 	for (let i = 0; i < 16; i++, at += 4) w[i] = bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
 	for (let i = 16; i < 64; i++) {
@@ -26,8 +30,11 @@ function compress(s, bytes, at) {
 	s[0] += a; s[1] += b; s[2] += c; s[3] += d; s[4] += e; s[5] += f; s[6] += g; s[7] += h;
 }
 
-// Returns the last piece with its end: one bit, and how many there were in all.
-function ended(piece, size) {
+/**
+ * Returns the last piece, padded: a 1 bit, zeros, and the length of the file in bits.
+ * @type {(piece: Uint8Array, size: number) => Uint8Array}
+ */
+function padded(piece, size) {
 	const end = new Uint8Array(Math.ceil((piece.length + 9) / 64) * 64);
 	end.set(piece);
 	end[piece.length] = 0x80;
@@ -37,11 +44,13 @@ function ended(piece, size) {
 	return end;
 }
 
+/** @param {File} file */
 async function hash(file) {
 	const state = Int32Array.from(primes.slice(0, 8), (p) => fraction(Math.sqrt(p)));
 	for (let at = 0; at <= file.size; at += pieceSize) {
+		/** @type {Uint8Array} */
 		let piece = new Uint8Array(await file.slice(at, at + pieceSize).arrayBuffer());
-		if (piece.length < pieceSize) piece = ended(piece, file.size);
+		if (piece.length < pieceSize) piece = padded(piece, file.size);
 		for (let i = 0; i < piece.length; i += 64) compress(state, piece, i);
 	}
 	const view = new DataView(new ArrayBuffer(32));
@@ -49,5 +58,5 @@ async function hash(file) {
 	return new Uint8Array(view.buffer);
 }
 
-// null: the file cannot be read any more.
+// Answers with null if the file can no longer be read.
 onmessage = ({ data }) => hash(data).catch(() => null).then((sum) => postMessage(sum));

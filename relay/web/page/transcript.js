@@ -1,56 +1,71 @@
-// What was said and what happened, oldest first: a window on the room's log. At either end
-// more is fetched from the host, and dropped at the other.
+// @ts-check
+// The transcript, oldest first: a window on the room's log. Near either end more is fetched from
+// the host, and rows at the other end are dropped.
 
-import { $, make, rowOf, rowOfOwn, dayOf, clockOf, counted, appendText, nickOf } from './rows.js';
-import { client, readBack } from './membership.js';
+import { $, make, rowOf, dayOf, clockOf, counted, appendText, nickOf } from './rows.js';
+import { blank, client, readBack } from './membership.js';
 import * as outbox from './outbox.js';
 
 const maxRows = 2000; // on the page at once
 const olderAtOnce = 100; // messages
-const idsAtOnce = 200; // an answer has at most as many messages
-const nearEnd = 40; // px from the end that still are the end
-const foldWithin = 600_000; // ms in which those who come and go are told in one row
-const maxFolded = 8; // of them
-const groupWithin = 300_000; // ms in which a speaker is named once
-const maxOutgoing = 50; // shown of what waits for the host
-const earTime = 1000; // ms between what is told to the ear
+const idsAtOnce = 200; // the host's limit of messages in an answer
+const nearEnd = 40; // px from the end that count as the end
+const foldWithin = 600_000; // ms in which joins and leaves share a row
+const maxFolded = 8; // events in such a row
+const groupWithin = 300_000; // ms in which a sender's nick is shown once
+const maxOutgoing = 50; // pending messages shown
+const announceDelay = 1000; // ms between announcements to a screen reader
 
 const log = $('log');
 const list = $('rows');
 
-export let below = 0; // messages that came below what is seen
-export let following = true; // the end is seen
+export let below = 0; // new messages below the visible part
+export let following = true; // the end is visible
 
 let us = ''; // our nick
+/** @type {(mentions: Row[]) => void} */
 let onchange = () => {};
-let rows = []; // on the page
-const waiting = []; // what is not drawn yet: events, or rows
-let drawing = 0;
+/** Rows on the page. @type {Row[]} */
+let rows = [];
+/** Received and not drawn yet. @type {{e: ChatEvent, own: boolean, past: boolean}[]} */
+const undrawn = [];
+let drawing = 0; // a timer or a frame; 0: none
 let outgoingChanged = true;
-let newest = 0; // id of the last event there is
-let complete = true; // it is on the page
-let foreign = false; // there are rows of a room that ended: nothing is put before them
+let newest = 0; // ID of the last event there is
+let complete = true; // the newest event is on the page
+let foreign = false; // some rows are of a room that ended: nothing is put before them
 let noOlder = false;
-let fetching = null; // the work of it
-let mark = null; // the line above what is unread
-const spoken = []; // what the ear was not told yet
+/** The fetch in progress. @type {Promise<void> | null} */
+let fetching = null;
+/** The line above the first unread message. @type {HTMLElement | null} */
+let unreadLine = null;
+/** Summaries not announced yet. @type {string[]} */
+const unannounced = [];
 
-/** Calls changed, when something came or the view moved, with the rows that call us. */
+/**
+ * Sets the function to call when rows came or the view moved, with the new rows that mention us.
+ * @param {(mentions: Row[]) => void} changed
+ */
 export const onChange = (changed) => (onchange = changed);
 
-export const callUs = (nick) => (us = nick);
+/** @param {string} nick */
+export const setNick = (nick) => (us = nick);
 
 export function clear() {
 	rows = [];
 	list.replaceChildren();
 	complete = true;
 	noOlder = foreign = false;
-	forgetUnread();
+	clearUnread();
 }
 
-/** Takes where the log goes on; anew: in another room. */
-export function begin(next, anew) {
-	if (anew) {
+/**
+ * Starts a connection whose next new event has the ID next.
+ * @param {number} next
+ * @param {boolean} newRoom
+ */
+export function begin(next, newRoom) {
+	if (newRoom) {
 		flush();
 		foreign = rows.length > 0;
 		for (const row of rows) row.id = 0;
@@ -59,130 +74,150 @@ export function begin(next, anew) {
 	newest = next - 1;
 }
 
+/** @type {(e: ChatEvent, own: boolean, past: boolean) => void} */
 export function add(e, own, past) {
 	newest = Math.max(newest, e.id);
-	if (complete || !e.id) waiting.push({ e, own, past });
-	else if (!own && ['message', 'action', 'private'].includes(e.type)) below++; // it is fetched when somebody goes there
+	if (complete || !e.id) undrawn.push({ e, own, past });
+	else if (!own && ['message', 'action', 'private'].includes(e.type)) below++; // fetched when the member scrolls there
 	draw();
 }
 
-/** Shows something that nobody said. */
-export function tell(text) {
-	waiting.push({ row: rowOfOwn(text) });
-	draw();
-}
+/**
+ * Adds a line of the page's own.
+ * @param {string} text
+ */
+export const addNotice = (text) => add({ ...blank, type: 'notice', text }, false, false);
 
 export function showOutgoing() {
 	outgoingChanged = true;
 	draw();
 }
 
-export function forgetUnread() {
-	mark?.remove();
-	mark = null;
+export function clearUnread() {
+	unreadLine?.remove();
+	unreadLine = null;
 }
 
-// However much comes, it is drawn once a frame. A hidden tab has no frames.
+// However much comes in, it is drawn once a frame. A hidden tab has no frames.
 function draw() {
 	drawing ||= document.hidden ? setTimeout(flush, 200) : requestAnimationFrame(flush);
 }
 
 export function flush() {
 	drawing = 0;
-	let calls = [];
+	/** @type {Row[]} */
+	let mentions = [];
 	keepPlace(() => {
-		if (complete) calls = append(waiting.splice(0).slice(-maxRows));
+		if (complete) mentions = append(undrawn.splice(0).slice(-maxRows));
 		if (outgoingChanged) drawOutgoing();
 	});
-	if (log.scrollHeight <= log.clientHeight) older();
-	onchange(calls);
+	if (log.scrollHeight <= log.clientHeight) fetchOlder();
+	onchange(mentions);
 }
 
-// Puts rows at the end. Returns those that call us.
-function append(came) {
+/**
+ * Appends rows for events. Returns those that mention us.
+ * @param {typeof undrawn} events
+ */
+function append(events) {
 	const block = document.createDocumentFragment();
-	const calls = [];
+	/** @type {Row[]} */
+	const mentions = [];
 	const last = lastId();
-	for (const { e, own, past, row = rowOf(e, own, us) } of came) {
-		if (!row || row.id && row.id <= last) continue; // it was fetched meanwhile
+	for (const { e, own, past } of events) {
+		const row = rowOf(e, own, us);
+		if (!row || row.id && row.id <= last) continue; // fetched meanwhile
 		const prev = rows.at(-1);
 		if (fold(prev, row)) continue;
-		if (row.said && !own && !past) {
-			speak(row.words);
-			if (row.calls) calls.push(row);
+		if (row.isMessage && !own && !past) {
+			announce(row.summary);
+			if (row.mentionsUs) mentions.push(row);
 			if (!following) below++;
-			if (!mark && (document.hidden || !following)) row.el.prepend((mark = make('div', 'unread', 'new')));
+			if (!unreadLine && (document.hidden || !following)) row.el.prepend((unreadLine = make('div', 'unread', 'new')));
 		}
-		follow(prev, row);
+		attach(prev, row);
 		rows.push(row);
 		block.append(row.el);
 	}
 	list.append(block);
 	trim(following);
-	return calls;
+	return mentions;
 }
 
-function trim(top) {
-	const many = rows.length - maxRows;
-	if (many <= 0) return;
-	for (const { el } of rows.splice(top ? 0 : maxRows, many)) el.remove();
-	if (top) follow(undefined, rows[0]);
-	if (top) noOlder = false;
+/** @param {boolean} atTop */
+function trim(atTop) {
+	const excess = rows.length - maxRows;
+	if (excess <= 0) return;
+	for (const { el } of rows.splice(atTop ? 0 : maxRows, excess)) el.remove();
+	if (atTop) attach(undefined, rows[0]);
+	if (atTop) noOlder = false;
 	else complete = false;
-	if (!mark?.isConnected) mark = null;
+	if (!unreadLine?.isConnected) unreadLine = null;
 }
 
-// Who comes and goes, one behind the other, is told in one row.
+/**
+ * Adds a join or leave to the row of the one before it. Returns false if it needs its own row.
+ * @type {(prev: Row | undefined, row: Row) => boolean}
+ */
 function fold(prev, row) {
-	if (prev?.kind !== 'moved' || row.kind !== 'moved' || row.at - prev.at > foldWithin || prev.folded > maxFolded) return false;
-	prev.folded = (prev.folded ?? 1) + 1;
+	if (prev?.kind !== 'presence' || row.kind !== 'presence' || row.at - prev.at > foldWithin) return false;
+	const folded = prev.folded ?? 1;
+	if (folded > maxFolded) return false;
+	prev.folded = folded + 1;
 	prev.id = row.id;
-	prev.el.querySelector('.text').append(' · ', ...row.el.querySelector('.text').childNodes);
+	prev.el.querySelector('.text')?.append(' · ', ...(row.el.querySelector('.text')?.childNodes ?? []));
 	return true;
 }
 
-// Says of a row how it goes on from the one above: the same speaker, another day.
-function follow(prev, row) {
+/**
+ * Styles a row by the one above it: the same sender again, or another day.
+ * @type {(prev: Row | undefined, row: Row) => void}
+ */
+function attach(prev, row) {
 	row.el.querySelector('.day')?.remove();
 	const day = dayOf(row.at);
-	const another = day !== dayOf(prev?.at ?? Date.now());
-	if (another) row.el.prepend(make('div', 'day', day));
-	const same = !another && row.kind === 'said' && prev?.kind === 'said' && prev.from === row.from && row.at - prev.at < groupWithin;
+	const newDay = day !== dayOf(prev?.at ?? Date.now());
+	if (newDay) row.el.prepend(make('div', 'day', day));
+	const same = !newDay && row.kind === 'message' && prev?.kind === 'message' && prev.from === row.from && row.at - prev.at < groupWithin;
 	row.el.classList.toggle('same', same && !row.el.querySelector('.unread'));
 }
 
-// Tells the ear what is said, not all of a flood. The log itself is silent, or it would read
-// the backlog, and what is fetched.
-function speak(words) {
-	if (spoken.push(words) > 1) return;
+/**
+ * Announces a message to screen readers, but not all of a flood. The log itself is not live:
+ * it would also read the backlog and fetched rows.
+ * @param {string} summary
+ */
+function announce(summary) {
+	if (unannounced.push(summary) > 1) return;
 	setTimeout(() => {
-		const more = spoken.length - 3;
-		$('ear').textContent = spoken.splice(0).slice(-3).join('\n') + (more > 0 ? `\nand ${counted(more, 'message')} before` : '');
-	}, earTime);
+		const more = unannounced.length - 3;
+		$('announcer').textContent = unannounced.splice(0).slice(-3).join('\n') + (more > 0 ? `\nand ${counted(more, 'earlier message')}` : '');
+	}, announceDelay);
 }
 
 function drawOutgoing() {
 	outgoingChanged = false;
-	const { queue, refused } = outbox;
-	const shown = [...refused.slice(-maxOutgoing), ...queue.slice(0, maxOutgoing)].map(outgoingRow);
-	const more = queue.length - maxOutgoing;
+	const { pending, rejected } = outbox;
+	const shown = [...rejected.slice(-maxOutgoing), ...pending.slice(0, maxOutgoing)].map(outgoingRow);
+	const more = pending.length - maxOutgoing;
 	if (more > 0) shown.push(make('div', 'row', make('div', 'text dim', `and ${counted(more, 'message')} more`)));
 	$('outgoing').replaceChildren(...shown);
 }
 
-function outgoingRow({ seq, at, request: { type, to, text: said, name }, reason }) {
+/** @param {OutgoingMessage} m */
+function outgoingRow({ seq, at, request: { type, to = '', text: content, name }, reason }) {
 	const text = make('div', 'text');
 	text.dir = 'auto';
 	if (type === 'msg') text.append(make('b', 'to', '[you → ', nickOf(to), ']'), ' ');
 	if (type === 'me') text.append('* ', nickOf(us), ' ');
-	appendText(text, said ?? `sent ${name}`);
-	const fate = make('div', 'fate', reason ? `Not sent: ${reason} ` : 'sending…');
+	appendText(text, content ?? `sent ${name}`);
+	const status = make('div', 'status', reason ? `Not sent: ${reason} ` : 'sending…');
 	const who = make('span', 'who', type === 'say' ? nickOf(us) : '');
-	const row = make('div', `row outgoing${reason ? ' refused' : ''}`, make('time', '', clockOf(at)), who, text, fate);
-	for (const does of reason ? ['edit', 'dismiss'] : []) {
-		const button = make('button', '', does);
-		button.dataset[does] = seq;
-		fate.append(button, ' ');
+	const row = make('div', `row outgoing${reason ? ' rejected' : ''}`, make('time', '', clockOf(at)), who, text, status);
+	for (const action of reason ? ['edit', 'dismiss'] : []) {
+		const button = make('button', '', action);
+		button.dataset[action] = String(seq);
+		status.append(button, ' ');
 	}
 	return row;
 }
@@ -193,11 +228,14 @@ function toBottom() {
 	log.scrollTop = log.scrollHeight;
 }
 
-// Changes rows without moving what somebody reads.
+/**
+ * Changes rows without moving the visible ones.
+ * @param {() => void} change
+ */
 function keepPlace(change) {
 	const top = log.getBoundingClientRect().top;
 	const seen = following ? null : rows.find(({ el }) => el.getBoundingClientRect().bottom > top)?.el;
-	const before = seen?.getBoundingClientRect().bottom;
+	const before = seen?.getBoundingClientRect().bottom ?? 0;
 	change();
 	if (following) toBottom();
 	else if (seen?.isConnected) log.scrollTop += seen.getBoundingClientRect().bottom - before;
@@ -208,16 +246,17 @@ function scrolled() {
 	const left = scrollHeight - scrollTop - clientHeight;
 	following = complete && left < nearEnd;
 	if (following) below = 0;
-	if (scrollTop < clientHeight) older();
-	else if (!complete && left < clientHeight) newer();
+	if (scrollTop < clientHeight) fetchOlder();
+	else if (!complete && left < clientHeight) fetchNewer();
 	onchange([]);
 }
 
+/** @param {number} pages */
 export function scrollBy(pages) {
 	log.scrollBy(0, pages * log.clientHeight * 0.9);
 }
 
-/** Goes to the end, whatever lies between. */
+/** Goes to the end, however far away it is. */
 export async function toEnd() {
 	await fetching;
 	below = 0;
@@ -225,7 +264,7 @@ export async function toEnd() {
 	if (!complete) {
 		clear();
 		draw();
-		await older();
+		await fetchOlder();
 	}
 	toBottom();
 	onchange([]);
@@ -234,52 +273,67 @@ export async function toEnd() {
 const firstId = () => rows.find((row) => row.id)?.id ?? newest + 1;
 const lastId = () => rows.findLast((row) => row.id)?.id ?? 0;
 
-async function once(work) {
+/**
+ * Runs a fetch unless one is in progress.
+ * @param {() => Promise<void>} fetch
+ */
+async function once(fetch) {
 	if (fetching) return;
-	await (fetching = work());
+	await (fetching = fetch());
 	fetching = null;
 }
 
-async function read(before, many) {
-	const answer = await readBack({ type: 'history', before, count: many });
+/** @type {(before: number, count: number) => Promise<ChatEvent[] | null>} */
+async function read(before, count) {
+	const answer = await readBack({ type: 'history', before, count });
 	return answer && !answer.code ? answer.events : null;
 }
 
-const rowsOf = (events) => events.map((e) => rowOf(e, e.client === client, us)).filter((row) => row?.said && row.id);
-
-const older = () => !noOlder && !foreign && client && once(async () => {
-	const events = await read(firstId(), olderAtOnce);
-	if (!events) return;
-	noOlder = !events.length;
-	$('beginning').hidden = !noOlder;
-	const first = firstId();
-	keepPlace(() => prepend(rowsOf(events.filter((e) => e.id < first))));
+/** @param {ChatEvent[]} events */
+const rowsOf = (events) => events.flatMap((e) => {
+	const row = rowOf(e, e.client === client, us);
+	return row?.isMessage && row.id ? [row] : [];
 });
 
-function prepend(before) {
-	before.forEach((row, i) => follow(before[i - 1], row));
-	if (before.length && rows.length) follow(before.at(-1), rows[0]);
-	rows.unshift(...before);
-	list.prepend(...before.map(({ el }) => el));
+async function fetchOlder() {
+	if (noOlder || foreign || !client) return;
+	await once(async () => {
+		const events = await read(firstId(), olderAtOnce);
+		if (!events) return;
+		noOlder = !events.length;
+		$('beginning').hidden = !noOlder;
+		const first = firstId();
+		keepPlace(() => prepend(rowsOf(events.filter((e) => e.id < first))));
+	});
+}
+
+/** @param {Row[]} older */
+function prepend(older) {
+	older.forEach((row, i) => attach(older[i - 1], row));
+	const last = older.at(-1);
+	if (last && rows.length) attach(last, rows[0]);
+	rows.unshift(...older);
+	list.prepend(...older.map(({ el }) => el));
 	if (!following) trim(false);
 }
 
-const newer = () => once(async () => {
+const fetchNewer = () => once(async () => {
 	const last = lastId();
 	let floor = last;
+	/** @type {ChatEvent[]} */
 	let found = [];
 	for (let step = idsAtOnce; floor < newest && !found.length;) {
 		const events = await read(floor + step + 1, idsAtOnce);
 		if (!events) return;
 		found = events.filter((e) => e.id > last);
-		if (step > 1 && found.length && found.length === events.length) { // as long as an answer may be: older ones may be missing
+		if (step > 1 && found.length && found.length === events.length) { // a full answer: older messages may be missing
 			step >>= 1;
 			found = [];
 		} else floor += step;
 	}
 	keepPlace(() => {
 		for (const row of rowsOf(found)) {
-			follow(rows.at(-1), row);
+			attach(rows.at(-1), row);
 			rows.push(row);
 			list.append(row.el);
 		}
@@ -289,6 +343,10 @@ const newer = () => once(async () => {
 	draw();
 });
 
+/**
+ * Shows the message with an ID, fetching it if needed.
+ * @param {number} id
+ */
 export async function goTo(id) {
 	const find = () => rows.find((row) => row.id === id)?.el;
 	await fetching;

@@ -1,28 +1,48 @@
-// Files on their way to the host, by tus 1.0.0 (https://tus.io/protocols/resumable-upload): in
-// slices, so that a large one takes no more memory, and on from where the host has it.
+// @ts-check
+// Uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload): in slices, so that a large
+// file needs no more memory, and resumed from the bytes that the host has.
 
 import { $, make, sizeOf } from './rows.js';
 
 const sliceSize = 8 << 20; // bytes
 const firstPause = 500; // ms between attempts
 const maxPause = 15_000;
-const beginAnew = [404, 410, 460]; // the host has it no longer, or not as it is here
+const startOver = [404, 410, 460]; // the host no longer has the upload, or it differs from the file
 const tryAgain = [409, 429, 500, 502, 503, 504];
 
+/** @param {Uint8Array} bytes */
 const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
 
-let tray = []; // of uploads, in order
+/** A request that failed; without a status the host did not answer. */
+class RequestError extends Error {
+	/**
+	 * @param {number} status
+	 * @param {string} message
+	 */
+	constructor(status = 0, message = '') {
+		super(message);
+		this.status = status;
+	}
+}
+
+/** Uploads in order. @type {Upload[]} */
+let tray = [];
 let busy = false;
 
-/** Puts files into the tray, where they wait to be sent. */
+/**
+ * Puts files into the tray, to be sent with the next message.
+ * @param {Iterable<File>} files
+ */
 export function stage(files) {
 	for (const file of files) {
-		const fate = make('span', 'dim', sizeOf(file.size));
-		const cancel = make('button', 'close', '✕');
-		const upload = { file, fate, el: make('li', '', make('bdi', '', file.name), fate, cancel), begun: false, over: false, place: '' };
-		cancel.type = 'button';
-		cancel.ariaLabel = `Do not send ${file.name}`;
-		cancel.onclick = () => drop(upload);
+		const status = make('span', 'dim', sizeOf(file.size));
+		const remove = make('button', 'close', '✕');
+		const el = make('li', '', make('bdi', '', file.name), status, remove);
+		/** @type {Upload} */
+		const upload = { file, status, el, started: false, over: false, url: '', id: '', preview: '', hash: null, request: null, retryNow: null };
+		remove.type = 'button';
+		remove.ariaLabel = `Remove ${file.name}`;
+		remove.onclick = () => drop(upload);
 		if (file.type.startsWith('image/')) {
 			const picture = make('img', '');
 			picture.alt = '';
@@ -34,22 +54,26 @@ export function stage(files) {
 	}
 }
 
-function drop(upload) {
-	upload.over = true;
-	upload.request?.abort();
-	if (upload.place && !upload.id) ask(upload, 'DELETE', upload.place).catch(() => {}); // else the host forgets it in time
-	tray = tray.filter((u) => u !== upload);
-	URL.revokeObjectURL(upload.preview);
-	upload.el.remove();
+/** @param {Upload} u */
+function drop(u) {
+	u.over = true;
+	u.request?.abort();
+	if (u.url && !u.id) send(u, 'DELETE', u.url).catch(() => {}); // else the host deletes it later
+	tray = tray.filter((other) => other !== u);
+	URL.revokeObjectURL(u.preview);
+	u.el.remove();
 }
 
-/** Sends what is staged, one after the other. Calls finished with the id at the host. */
-export async function send(finished) {
-	for (const u of tray) u.begun = true;
+/**
+ * Uploads the staged files one by one. Calls finished with each one's ID at the host.
+ * @param {(id: string, name: string) => void} finished
+ */
+export async function sendStaged(finished) {
+	for (const u of tray) u.started = true;
 	if (busy) return;
 	busy = true;
-	for (let u; (u = tray.find(({ begun, over }) => begun && !over));) {
-		await run(u);
+	for (let u; (u = tray.find(({ started, over }) => started && !over));) {
+		await upload(u);
 		if (!u.id) continue;
 		drop(u);
 		finished(u.id, u.file.name);
@@ -57,78 +81,94 @@ export async function send(finished) {
 	busy = false;
 }
 
-/** Tries at once what waits for the network. */
-export const hasten = () => tray.forEach((u) => u.hasten?.());
+/** Retries at once what waits for the network. */
+export const hasten = () => tray.forEach((u) => u.retryNow?.());
 
-async function run(u) {
+/** @param {Upload} u */
+async function upload(u) {
 	u.hash = hashOf(u.file);
 	for (let pause = firstPause; !u.id && !u.over; pause = Math.min(2 * pause, maxPause)) {
 		try {
-			await bring(u);
-		} catch ({ status, message }) {
-			if (beginAnew.includes(status)) u.place = '';
+			await sendSlices(u);
+		} catch (e) {
+			const { status, message } = e instanceof RequestError ? e : new RequestError();
+			if (startOver.includes(status)) u.url = '';
 			else if (status && !tryAgain.includes(status)) {
 				u.over = true;
-				u.fate.textContent = `Not sent: ${message}`;
-				u.fate.className = 'over';
+				u.status.textContent = `Not sent: ${message}`;
+				u.status.className = 'over';
 				break;
 			}
-			u.fate.textContent = 'waits for the host';
+			u.status.textContent = 'waiting for the host';
 			await new Promise((resolve) => {
-				u.hasten = resolve;
+				u.retryNow = () => resolve(true);
 				setTimeout(resolve, pause);
 			});
 		}
 	}
 }
 
-async function bring(u) {
+/** @param {Upload} u */
+async function sendSlices(u) {
 	const { size, name } = u.file;
 	let offset = 0;
-	if (u.place) offset = await offsetAfter(u, 'HEAD');
+	if (u.url) offset = offsetIn(await send(u, 'HEAD', u.url));
 	else {
 		const metadata = `filename ${base64(new TextEncoder().encode(name))}`;
-		const made = await ask(u, 'POST', '/files/', { 'Upload-Length': size, 'Upload-Metadata': metadata });
-		u.place = new URL(made.getResponseHeader('Location'), location.href).pathname;
+		const created = await send(u, 'POST', '/files/', { 'Upload-Length': String(size), 'Upload-Metadata': metadata });
+		u.url = new URL(created.getResponseHeader('Location') ?? '', location.href).pathname;
 	}
 	do {
 		const end = Math.min(offset + sliceSize, size);
-		const headers = { 'Upload-Offset': offset, 'Content-Type': 'application/offset+octet-stream' };
-		if (end === size) headers['Upload-Checksum'] = `sha256 ${base64(await u.hash)}`;
-		offset = await offsetAfter(u, 'PATCH', headers, u.file.slice(offset, end));
+		/** @type {Record<string, string>} */
+		const headers = { 'Upload-Offset': String(offset), 'Content-Type': 'application/offset+octet-stream' };
+		if (end === size && u.hash) headers['Upload-Checksum'] = `sha256 ${base64(await u.hash)}`;
+		offset = offsetIn(await send(u, 'PATCH', u.url, headers, u.file.slice(offset, end)));
 	} while (offset < size);
-	u.id = u.place.split('/').pop();
+	u.id = u.url.split('/').pop() ?? '';
 }
 
-async function offsetAfter(u, ...request) {
-	return Number((await ask(u, request[0], u.place, ...request.slice(1))).getResponseHeader('Upload-Offset'));
-}
+/** @param {XMLHttpRequest} answer */
+const offsetIn = (answer) => Number(answer.getResponseHeader('Upload-Offset'));
 
-// Asks the host. Rejects with its status and words, without a status where it does not answer.
-function ask(u, method, url, headers = {}, body = null) {
+/**
+ * Sends a request for an upload. Rejects with a RequestError.
+ * @param {Upload} u
+ * @param {string} method
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ * @param {Blob | null} body
+ * @returns {Promise<XMLHttpRequest>}
+ */
+function send(u, method, url, headers = {}, body = null) {
 	return new Promise((resolve, reject) => {
-		const x = u.request = new XMLHttpRequest(); // fetch tells nothing of progress
+		const x = u.request = new XMLHttpRequest(); // fetch does not report progress
 		x.open(method, url);
 		for (const [name, value] of Object.entries({ 'Tus-Resumable': '1.0.0', ...headers })) x.setRequestHeader(name, value);
-		x.upload.onprogress = ({ loaded }) => show(u, headers['Upload-Offset'] + loaded);
-		x.onload = () => (x.status < 300 ? resolve(x) : reject({ status: x.status, message: x.responseText.slice(0, 300) }));
-		x.onerror = x.onabort = () => reject({});
+		x.upload.onprogress = ({ loaded }) => showProgress(u, Number(headers['Upload-Offset']) + loaded);
+		x.onload = () => (x.status < 300 ? resolve(x) : reject(new RequestError(x.status, x.responseText.slice(0, 300))));
+		x.onerror = x.onabort = () => reject(new RequestError());
 		x.send(body);
 	});
 }
 
-function show({ file, fate }, sent) {
-	if (file.size) fate.textContent = `${sizeOf(sent)} of ${sizeOf(file.size)}, ${Math.floor(100 * sent / file.size)} %`;
+/** @type {(u: Upload, sent: number) => void} */
+function showProgress({ file, status }, sent) {
+	if (file.size) status.textContent = `${sizeOf(sent)} of ${sizeOf(file.size)}, ${Math.floor(100 * sent / file.size)} %`;
 }
 
-// Computes the SHA-256 beside the page, which goes on.
+/**
+ * Computes a file's SHA-256 in a worker, so that the page stays responsive.
+ * @param {File} file
+ * @returns {Promise<Uint8Array>}
+ */
 function hashOf(file) {
 	return new Promise((resolve, reject) => {
 		const worker = new Worker('/page/sha256.js', { type: 'module' });
 		worker.onmessage = ({ data }) => {
 			worker.terminate();
 			if (data) resolve(data);
-			else reject({ status: 400, message: 'this browser cannot read the file' });
+			else reject(new RequestError(400, 'this browser cannot read the file'));
 		};
 		worker.postMessage(file);
 	});

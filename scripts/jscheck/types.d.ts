@@ -1,0 +1,168 @@
+// The types that the page's scripts share. Only tsc reads this file; the host does not serve it.
+
+/** An event as in relay/PROTOCOL.md, cleaned: every field is there and has its type. */
+interface ChatEvent {
+	type: string;
+	time: string;
+	from: string;
+	client: string;
+	to: string;
+	text: string;
+	nick: string;
+	code: string;
+	room: string;
+	title: string;
+	topic: string;
+	id: number;
+	seq: number;
+	count: number;
+	missed: number;
+	next: number;
+	members: string[];
+	hosts: string[];
+	events: ChatEvent[];
+	file: ChatFile | null;
+}
+
+interface ChatFile {
+	path: string;
+	name: string;
+	sha256: string;
+	type: string;
+	size: number;
+}
+
+interface ChatRequest {
+	type: string;
+	text?: string;
+	to?: string;
+	file?: string;
+	name?: string;
+	before?: number;
+	count?: number;
+	[other: string]: unknown;
+}
+
+interface ConnectionState {
+	is: 'connecting' | 'connected' | 'lost' | 'over';
+	code?: string;
+	text?: string;
+	/** When the next attempt starts, in ms since the epoch; only while lost. */
+	retryAt?: number;
+}
+
+/** What membership.js reports to the rest of the page. */
+interface MembershipListener {
+	changed(): void;
+	connected(welcome: ChatEvent, resumed: boolean, newRoom: boolean): void;
+	received(e: ChatEvent, own: boolean, past: boolean): void;
+}
+
+/** A message that is not acknowledged, or rejected with a reason. */
+interface OutgoingMessage {
+	seq: number;
+	at: number;
+	request: ChatRequest;
+	reason?: string;
+}
+
+/** A row of the transcript. */
+interface Row {
+	/** The event's ID; 0: it is not in the room's log. */
+	id: number;
+	at: number;
+	kind: string;
+	from: string;
+	isMessage: boolean;
+	mentionsUs: boolean;
+	/** What a screen reader and a notification say. */
+	summary: string;
+	el: HTMLElement;
+	/** How many events the row shows, if more than one. */
+	folded?: number;
+}
+
+interface Upload {
+	file: File;
+	status: HTMLElement;
+	el: HTMLElement;
+	/** The member pressed Send. */
+	started: boolean;
+	/** It was cancelled or rejected. */
+	over: boolean;
+	/** Its URL at the host; '': not created yet. */
+	url: string;
+	/** Its ID once all of it is uploaded; '': not yet. */
+	id: string;
+	preview: string;
+	hash: Promise<Uint8Array> | null;
+	request: XMLHttpRequest | null;
+	retryNow: (() => void) | null;
+}
+
+/** The answer to GET /room. */
+interface RoomInfo {
+	title?: string;
+	members?: number;
+	ways?: string[];
+	files?: boolean;
+	max_file?: number;
+}
+
+/** A command in the answer to GET /commands. */
+interface ChatCommand {
+	name: string;
+	usage: string;
+	help: string;
+	/** Only operators may use it. */
+	operator: boolean;
+}
+
+/** Every element of index.html that has an ID. A test compares the two. */
+interface PageElements {
+	'announcer': HTMLParagraphElement;
+	'arrival': HTMLElement;
+	'attach': HTMLButtonElement;
+	'beginning': HTMLParagraphElement;
+	'below': HTMLButtonElement;
+	'composer': HTMLFormElement;
+	'connection': HTMLSpanElement;
+	'conversation': HTMLElement;
+	'count': HTMLSpanElement;
+	'files': HTMLInputElement;
+	'flash': HTMLParagraphElement;
+	'found': HTMLOListElement;
+	'here': HTMLParagraphElement;
+	'hint': HTMLParagraphElement;
+	'hits': HTMLParagraphElement;
+	'icon': HTMLLinkElement;
+	'invite': HTMLDialogElement;
+	'invite-title': HTMLHeadingElement;
+	'join': HTMLFormElement;
+	'line': HTMLDivElement;
+	'log': HTMLDivElement;
+	'members': HTMLElement;
+	'more': HTMLButtonElement;
+	'name': HTMLInputElement;
+	'notify': HTMLButtonElement;
+	'outgoing': HTMLDivElement;
+	'qr': HTMLImageElement;
+	'recipient': HTMLParagraphElement;
+	'reconnect': HTMLButtonElement;
+	'rename': HTMLButtonElement;
+	'room': HTMLDivElement;
+	'rows': HTMLDivElement;
+	'search': HTMLElement;
+	'show-invite': HTMLButtonElement;
+	'show-members': HTMLButtonElement;
+	'show-search': HTMLButtonElement;
+	'state': HTMLDivElement;
+	'text': HTMLTextAreaElement;
+	'to': HTMLElement;
+	'to-everyone': HTMLButtonElement;
+	'topic': HTMLParagraphElement;
+	'tray': HTMLUListElement;
+	'ways': HTMLUListElement;
+	'who': HTMLUListElement;
+	'words': HTMLInputElement;
+}
