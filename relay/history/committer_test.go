@@ -715,8 +715,11 @@ func TestCloseWhenTheDiskHangs(t *testing.T) {
 // Only the database allocates memory to write a message: its JSON is encoded once, into a buffer that
 // is reused.
 func TestAllocationsOfABatch(t *testing.T) {
-	h := host(t, filepath.Join(t.TempDir(), "room.chat"), Limits{})
-	defer h.close()
+	file, err := OpenFile(filepath.Join(t.TempDir(), "room.chat"), Keep{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	const events = 100
 	batch, buf := make([]pending, events), []byte(nil)
 	for i := range batch {
@@ -729,7 +732,7 @@ func TestAllocationsOfABatch(t *testing.T) {
 	}
 	write := func() {
 		buf = prepareBatch(batch, next, buf[:0])
-		if err := h.file.writeBatch(batch, noFold{}); err != nil {
+		if err := file.writeBatch(batch, noFold{}); err != nil {
 			t.Fatal(err)
 		}
 		next += events
