@@ -44,7 +44,7 @@ type committer struct {
 	heldPresence   int             // joins and leaves in pending; counted while failing
 	heldHidden     int             // hidden events in pending; counted while failing
 	closing        bool            // nothing is appended any more
-	roomFreed      chan struct{}   // closed when pending is emptied next; nil: no one waits for it
+	spaceFreed     chan struct{}   // closed when pending is emptied next; nil: no one waits for it
 }
 
 // A pending is an event that is not on disk yet.
@@ -265,17 +265,17 @@ func (c *committer) full() <-chan struct{} {
 	if len(c.pending) < maxPending && c.bytes < maxPendingBytes || c.failing != nil {
 		return nil
 	}
-	if c.roomFreed == nil {
-		c.roomFreed = make(chan struct{})
+	if c.spaceFreed == nil {
+		c.spaceFreed = make(chan struct{})
 	}
-	return c.roomFreed
+	return c.spaceFreed
 }
 
-// freeRoomLocked wakes those who wait until more may be appended.
-func (c *committer) freeRoomLocked() {
-	if c.roomFreed != nil {
-		close(c.roomFreed)
-		c.roomFreed = nil
+// freeSpaceLocked wakes those who wait until more may be appended.
+func (c *committer) freeSpaceLocked() {
+	if c.spaceFreed != nil {
+		close(c.spaceFreed)
+		c.spaceFreed = nil
 	}
 }
 
@@ -376,7 +376,7 @@ func (c *committer) takePending() (batch []pending, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	batch, c.pending, c.spare, c.bytes = c.pending, c.spare[:0], nil, 0
-	c.freeRoomLocked()
+	c.freeSpaceLocked()
 	return batch, c.closing
 }
 
@@ -501,7 +501,7 @@ func (c *committer) splitUnsaved(batch []pending, err error) (rejected []Rejecte
 			held[i].Event = &p.event // p is a copy
 		}
 	}
-	c.freeRoomLocked()
+	c.freeSpaceLocked()
 	return rejected, held
 }
 

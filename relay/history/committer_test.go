@@ -17,13 +17,13 @@ import (
 	"chat/relay/wire"
 )
 
-// A stuck is a file that another program has locked: what its host writes waits.
-type stuck struct{ release func() }
+// A fileLock keeps the host of a file from writing to it.
+type fileLock struct{ release func() }
 
-// stick locks the file, and has the committer come to a stand with one event in its hands.
-func (h *hosted) stick() (_ stuck, ticket uint64) {
+// blockCommit locks the file, and waits until the committer has taken one event and cannot write it.
+func (h *hosted) blockCommit() (_ fileLock, ticket uint64) {
 	h.t.Helper()
-	lock := second(h.t, h.path)
+	lock := openSecond(h.t, h.path)
 	if _, err := lock.ExecContext(h.t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		h.t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func (h *hosted) stick() (_ stuck, ticket uint64) {
 	for !h.isTaken() {
 		runtime.Gosched()
 	}
-	return stuck{func() {
+	return fileLock{func() {
 		h.t.Helper()
 		if _, err := lock.ExecContext(h.t.Context(), "ROLLBACK"); err != nil {
 			h.t.Error(err)
@@ -46,22 +46,22 @@ func (h *hosted) isTaken() bool {
 }
 
 // settle waits until an event is on disk.
-func (h *hosted) settle(ticket uint64) {
+func (h *hosted) waitUntilSettled(ticket uint64) {
 	for !h.log.Settled(ticket) {
 		runtime.Gosched()
 	}
 }
 
-// Nobody reads, finds or hears of a message that is not on disk yet.
+// No one can read or find a message before it is committed, and no reader is woken.
 func TestNothingIsReadBeforeItsCommit(t *testing.T) {
 	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
 	defer h.close()
 	c := first(h.log.Cursor(1, 1, View{Format: Text}))
 	woken := make(waker, 1)
 	if !c.Wait(woken) {
-		t.Fatal("there is something to read in an empty log")
+		t.Fatal("an empty log has events")
 	}
-	lock, ticket := h.stick()
+	lock, ticket := h.blockCommit()
 	page := Page{Count: 10, Bytes: 1000}
 	before, _ := h.log.Before(page, View{})
 	found, _ := h.log.Search("first", page, View{})
@@ -79,42 +79,42 @@ func TestNothingIsReadBeforeItsCommit(t *testing.T) {
 	if words, _ := readAll(c); !slices.Equal(words, []string{"first"}) {
 		t.Errorf("after its commit %q is read", words)
 	}
-	h.settle(ticket)
+	h.waitUntilSettled(ticket)
 	if n := len(readAllOf(t, h.path, Selection{})); n != 1 {
 		t.Errorf("after its commit %d events are in the file", n)
 	}
 }
 
-// What comes while the disk is busy is bounded by those who bring it, who wait.
+// While the disk is busy, the number of pending events is bounded: members who send more wait.
 func TestFull(t *testing.T) {
 	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
 	defer h.close()
 	if h.log.Full() != nil {
 		t.Error("an empty log is full")
 	}
-	lock, _ := h.stick()
+	lock, _ := h.blockCommit()
 	var ticket uint64
 	for n := range maxPending {
 		if h.log.Full() != nil {
-			t.Fatalf("%d events are too many", n)
+			t.Fatalf("the log is full with %d events", n)
 		}
 		ticket = h.put(message("x"), Origin{Author: 1})
 	}
 	full, again := h.log.Full(), h.log.Full()
 	if full == nil || again == nil {
-		t.Fatalf("%d events are not too many", maxPending)
+		t.Fatalf("the log is not full with %d events", maxPending)
 	}
 	select {
 	case <-full:
-		t.Error("the disk is busy, and more may come")
+		t.Error("more may be appended while the disk is busy")
 	default:
 	}
 	lock.release()
 	<-full
 	<-again
-	h.settle(ticket)
+	h.waitUntilSettled(ticket)
 	if h.log.Full() != nil {
-		t.Error("all is on disk, and the log is full")
+		t.Error("the log is full, but all events are on disk")
 	}
 	if got := h.log.Next(); got != maxPending+2 {
 		t.Errorf("the next id is %d", got)
@@ -139,14 +139,14 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// Those who wait for a ticket are woken when it is on disk, and not before.
+// A channel for a ticket is closed when the event is on disk, and not before.
 func TestWhenSettled(t *testing.T) {
 	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
 	defer h.close()
 	if !isClosed(h.log.WhenSettled(0)) {
 		t.Error("an empty log has something pending")
 	}
-	lock, first := h.stick()
+	lock, first := h.blockCommit()
 	second := h.put(message("second"), Origin{Author: 1})
 	hidden, err := h.log.AppendHidden([]byte("{}"), time.Now())
 	if err != nil || hidden != second+1 {
@@ -192,18 +192,18 @@ func TestWhenSettledAfterRejection(t *testing.T) {
 		free := h.fillDisk()
 		var rejected, held uint64
 		var whenRejected <-chan struct{}
-		h.refused = func() {
+		h.onFailure = func() {
 			whenRejected = h.log.WhenSettled(rejected)
 			if isClosed(whenRejected) {
 				t.Error("settled before its sender knows")
 			}
 		}
-		h.atOnce(func() {
+		h.appendTogether(func() {
 			rejected = h.put(long("x"), Origin{Author: 1, Sender: "x"})
 			held = h.put(join("bob"), Origin{})
 		})
 		synctest.Wait()
-		h.refused = nil
+		h.onFailure = nil
 		whenHeld := h.log.WhenSettled(held)
 		if !isClosed(whenRejected) || isClosed(whenHeld) {
 			t.Errorf("rejected and settled: %v; held and settled: %v", isClosed(whenRejected), isClosed(whenHeld))
@@ -235,7 +235,7 @@ func TestWhenSettledConcurrently(t *testing.T) {
 	all.Wait()
 }
 
-// fillDisk has the file take as good as nothing more, until the disk is freed.
+// fillDisk lets the file grow no more until free is called.
 func (h *hosted) fillDisk() (free func()) {
 	h.t.Helper()
 	limit := func(pages int) {
@@ -245,35 +245,36 @@ func (h *hosted) fillDisk() (free func()) {
 			h.t.Fatal(err)
 		}
 	}
-	limit(1) // which makes it what it has
+	limit(1) // SQLite makes that the current size
 	return func() { limit(math.MaxInt32) }
 }
 
-// atOnce puts several things into the log before any of them is written.
-func (h *hosted) atOnce(put func()) {
-	h.log.mu.Lock() // the committer asks for the next id first
+// appendTogether calls put, whose events are all appended before the first is written.
+func (h *hosted) appendTogether(put func()) {
+	h.log.mu.Lock() // which the committer needs to write
 	defer h.log.mu.Unlock()
 	put()
 }
 
 func join(nick string) *wire.Event { return &wire.Event{Type: wire.TypeJoin, Members: []string{nick}} }
 
-// long is a message that a full disk does not take.
+// long returns a message that is too long for a full disk.
 func long(word string) *wire.Event { return message(word + strings.Repeat(" long", 20_000)) }
 
-// refusedNow returns what was handed back since it was called last.
-func (h *hosted) refusedNow() (words []string, calls int, err error) {
+// takeFailures returns the first words of messages that were rejected since the last call, and how
+// often the owner was called.
+func (h *hosted) takeFailures() (words []string, calls int, err error) {
 	synctest.Wait()
 	for {
 		select {
-		case r := <-h.refusals:
+		case r := <-h.failures:
 			calls++
 			err = r.err
 			for i := range r.list {
 				word, _, _ := strings.Cut(r.list[i].Event.Text, " ")
 				words = append(words, word)
 				if r.list[i].By.Sender != word {
-					h.t.Errorf("%s comes back to %v", word, r.list[i].By.Sender)
+					h.t.Errorf("%s is rejected with the sender %v", word, r.list[i].By.Sender)
 				}
 			}
 		default:
@@ -282,8 +283,7 @@ func (h *hosted) refusedNow() (words []string, calls int, err error) {
 	}
 }
 
-// What was said when the disk was full goes back to whoever said it, and the rest is as if
-// the disk had taken a while.
+// When the disk is full, messages are rejected to their senders, and other events are only delayed.
 func TestDiskFull(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.put(message("before"), Origin{Author: 1})
@@ -293,21 +293,21 @@ func TestDiskFull(t *testing.T) {
 
 		private := long("c")
 		private.Type, private.To = wire.TypePrivate, "bob"
-		h.atOnce(func() {
+		h.appendTogether(func() {
 			h.put(long("a"), Origin{Author: 1, Sender: "a"})
 			h.put(join("bob"), Origin{})
 			h.put(long("b"), Origin{Author: 2, Sender: "b"})
 			h.put(private, Origin{Author: 1, To: 2, Sender: "c"})
 			h.put(join("carol"), Origin{})
 		})
-		if words, calls, err := h.refusedNow(); !slices.Equal(words, []string{"a", "b", "c"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
-			t.Errorf("%d times refused: %q, %v", calls, words, err)
+		if words, calls, err := h.takeFailures(); !slices.Equal(words, []string{"a", "b", "c"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
+			t.Errorf("%d failures: %q, %v", calls, words, err)
 		}
 
 		for range 3 { // for as long as it lasts
 			time.Sleep(10 * time.Second)
 			if _, err := h.log.Append(message("d"), Origin{Author: 1}); !errors.Is(err, ErrDiskFull) {
-				t.Errorf("something more was said: %v", err)
+				t.Errorf("another message is accepted: %v", err)
 			}
 			h.put(join("dave"), Origin{})
 			if got := h.texts(); !slices.Equal(got, []string{"before"}) {
@@ -317,17 +317,17 @@ func TestDiskFull(t *testing.T) {
 				t.Errorf("a search finds %q, %v", found, err)
 			}
 			if h.log.Full() != nil {
-				t.Error("who is refused need not wait besides")
+				t.Error("senders have to wait, although they are rejected")
 			}
 		}
-		if words, calls, err := h.refusedNow(); calls > 0 {
-			t.Errorf("%d times more refused: %q, %v", calls, words, err)
+		if words, calls, err := h.takeFailures(); calls > 0 {
+			t.Errorf("%d failures more: %q, %v", calls, words, err)
 		}
 
 		free()
 		time.Sleep(2 * retryEvery)
-		if words, calls, err := h.refusedNow(); calls != 1 || err != nil || len(words) > 0 {
-			t.Errorf("%d times told that there is room: %q, %v", calls, words, err)
+		if words, calls, err := h.takeFailures(); calls != 1 || err != nil || len(words) > 0 {
+			t.Errorf("recovered %d times: %q, %v", calls, words, err)
 		}
 		h.put(message("after"), Origin{Author: 1})
 		synctest.Wait()
@@ -345,20 +345,20 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// It happens again and again.
+// The disk can be full several times.
 func TestDiskFullAgainAndAgain(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		var want []string
 		for n := range 5 {
 			free := h.fillDisk()
 			h.put(long("x"), Origin{Author: 1, Sender: "x"})
-			if words, calls, err := h.refusedNow(); len(words) != 1 || err == nil || calls != 1 {
-				t.Errorf("%d times refused: %q, %v", calls, words, err)
+			if words, calls, err := h.takeFailures(); len(words) != 1 || err == nil || calls != 1 {
+				t.Errorf("%d failures: %q, %v", calls, words, err)
 			}
 			free()
 			time.Sleep(2 * retryEvery)
-			if _, calls, err := h.refusedNow(); err != nil || calls != 1 {
-				t.Errorf("%d times told that there is room, %v", calls, err)
+			if _, calls, err := h.takeFailures(); err != nil || calls != 1 {
+				t.Errorf("recovered %d times, %v", calls, err)
 			}
 			want = append(want, fmt.Sprint(n))
 			h.put(message(want[n]), Origin{Author: 1})
@@ -370,7 +370,7 @@ func TestDiskFullAgainAndAgain(t *testing.T) {
 	})
 }
 
-// While the disk is full not more waits than memory should hold: the latest.
+// While the disk is full, only the last joins and leaves are held.
 func TestDiskFullForLong(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		free := h.fillDisk()
@@ -378,7 +378,7 @@ func TestDiskFullForLong(t *testing.T) {
 			h.put(join("old"), Origin{})
 		}
 		h.put(long("x"), Origin{Author: 1, Sender: "x"})
-		h.refusedNow()
+		h.takeFailures()
 		for n := range maxHeld {
 			h.put(join(fmt.Sprint(n)), Origin{})
 		}
@@ -387,22 +387,21 @@ func TestDiskFullForLong(t *testing.T) {
 		time.Sleep(2 * retryEvery)
 		synctest.Wait()
 		got := h.texts()
-		got = got[len(got)-maxHeld:] // before them, what fitted in
+		got = got[len(got)-maxHeld:] // those before them fitted in
 		if got[0] != "1" || got[maxHeld-1] != "last" {
-			t.Errorf("%d events come later, from %.20s to %.20s", len(got), got[0], got[len(got)-1])
+			t.Errorf("%d events are held, from %.20s to %.20s", len(got), got[0], got[len(got)-1])
 		}
 	})
 }
 
-// Until those who said it are told, what was refused does not pass for settled: its number
-// would be taken for stored.
-func TestRefusedIsNotSettledBeforeItIsTold(t *testing.T) {
+// A rejected message is not settled before its sender knows: its number would seem to be stored.
+func TestRejectedIsNotSettledBeforeItsSenderKnows(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.fillDisk()
 		told := make(chan bool, 1)
 		var ticket uint64
 		ready := make(chan struct{})
-		h.refused = func() {
+		h.onFailure = func() {
 			<-ready
 			for range maxHeld + 10 { // of which some are dropped
 				h.put(join("bob"), Origin{})
@@ -412,23 +411,23 @@ func TestRefusedIsNotSettledBeforeItIsTold(t *testing.T) {
 		ticket = h.put(long("x"), Origin{Author: 1, Sender: "x"})
 		close(ready)
 		if <-told {
-			t.Error("it was settled before it was refused")
+			t.Error("it was settled before it was rejected")
 		}
 		synctest.Wait()
 		if !h.log.Settled(ticket) {
-			t.Error("it was refused and is not settled")
+			t.Error("it was rejected and is not settled")
 		}
-		h.refused = nil
+		h.onFailure = nil
 	})
 }
 
-// A host that ends while the disk is full, or as it gets full, ends soon, and all that is
-// lost was handed back.
+// A log can be closed quickly while the disk is full, or as it becomes full. All lost messages were
+// rejected.
 func TestCloseWhenDiskIsFull(t *testing.T) {
 	for _, early := range []bool{true, false} {
 		onDisk(t, func(t *testing.T, h *hosted) {
 			h.fillDisk()
-			h.atOnce(func() {
+			h.appendTogether(func() {
 				h.put(long("a"), Origin{Author: 1, Sender: "a"})
 				h.put(long("b"), Origin{Author: 1, Sender: "b"})
 			})
@@ -442,14 +441,14 @@ func TestCloseWhenDiskIsFull(t *testing.T) {
 			if took := time.Since(began); took > 0 {
 				t.Errorf("it took %v", took)
 			}
-			if words, calls, err := h.refusedNow(); !slices.Equal(words, []string{"a", "b"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
-				t.Errorf("%d times refused: %q, %v", calls, words, err)
+			if words, calls, err := h.takeFailures(); !slices.Equal(words, []string{"a", "b"}) || !errors.Is(err, ErrDiskFull) || calls != 1 {
+				t.Errorf("%d failures: %q, %v", calls, words, err)
 			}
 		})
 	}
 }
 
-// Close writes what is on its way.
+// Close writes the pending events.
 func TestClose(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		const events = 2000
@@ -463,21 +462,21 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// What cannot be written for another reason than a full disk is refused, too.
+// Messages are also rejected if they cannot be written for another reason than a full disk.
 func TestWriteFails(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
-		if _, err := second(t, h.path).ExecContext(t.Context(), `ALTER TABLE event RENAME TO gone`); err != nil {
+		if _, err := openSecond(t, h.path).ExecContext(t.Context(), `ALTER TABLE event RENAME TO gone`); err != nil {
 			t.Fatal(err)
 		}
 		h.put(message("x"), Origin{Author: 1, Sender: "x"})
-		if words, _, err := h.refusedNow(); len(words) != 1 || !errors.Is(err, ErrWrite) || errors.Is(err, ErrDiskFull) {
-			t.Errorf("refused: %q, %v", words, err)
+		if words, _, err := h.takeFailures(); len(words) != 1 || !errors.Is(err, ErrWrite) || errors.Is(err, ErrDiskFull) {
+			t.Errorf("rejected: %q, %v", words, err)
 		}
 	})
 }
 
-// fill says n things at the same time, by a clock that is not that of now.
-func (h *hosted) fill(n int, at time.Time, text string) {
+// appendMany appends n messages with the same text and time.
+func (h *hosted) appendMany(n int, at time.Time, text string) {
 	h.t.Helper()
 	for range n {
 		e := message(text)
@@ -487,16 +486,16 @@ func (h *hosted) fill(n int, at time.Time, text string) {
 	h.waitForIndex()
 }
 
-// waitForIndex waits until all that was said is indexed.
+// waitForIndex waits until all messages are indexed.
 func (h *hosted) waitForIndex() {
 	synctest.Wait()
 	time.Sleep(2 * indexPause)
 	synctest.Wait()
 }
 
-// left returns the ids that the file has, of which none may be out of the middle, and has
-// the index of words compared.
-func (h *hosted) left() (oldest, newest uint64) {
+// checkKept returns the lowest and highest id in the file. It checks that none between is missing and
+// that the index has the same messages.
+func (h *hosted) checkKept() (oldest, newest uint64) {
 	h.t.Helper()
 	var events, words int
 	err := h.file.queryRow(`SELECT min(id), max(id), count(*), (SELECT count(*) FROM word) FROM event`, &oldest, &newest, &events, &words)
@@ -504,16 +503,16 @@ func (h *hosted) left() (oldest, newest uint64) {
 		h.t.Fatal(err)
 	}
 	if uint64(events) != newest-oldest+1 || words != events {
-		h.t.Errorf("from %d to %d there are %d events, and words of %d", oldest, newest, events, words)
+		h.t.Errorf("the file has events %d to %d: %d events, of which %d are indexed", oldest, newest, events, words)
 	}
 	found, err := h.log.Search("soup", Page{Count: 1 << 20, Bytes: 1 << 30}, View{})
 	if err != nil || len(found) != events {
-		h.t.Errorf("of %d events %d are found, %v", events, len(found), err)
+		h.t.Errorf("a search for %d events finds %d, %v", events, len(found), err)
 	}
 	return oldest, newest
 }
 
-// What is older than it may be goes within a minute, from memory as well, and nothing else.
+// Events beyond the age limit are deleted within a minute, also from memory, and no others.
 func TestKeepByAge(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.keep.Age = time.Hour
@@ -521,67 +520,67 @@ func TestKeepByAge(t *testing.T) {
 		h.reopen()
 		const old = 2*trimStep + 10
 		now := time.Now()
-		h.fill(old, now.Add(-59*time.Minute), "old soup")
+		h.appendMany(old, now.Add(-59*time.Minute), "old soup")
 		time.Sleep(10 * time.Second)
-		h.fill(50, time.Now(), "soup")
-		if oldest, newest := h.left(); oldest != 1 || newest != old+50 {
+		h.appendMany(50, time.Now(), "soup")
+		if oldest, newest := h.checkKept(); oldest != 1 || newest != old+50 {
 			t.Errorf("at first there are %d to %d", oldest, newest)
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if oldest, newest := h.left(); oldest != old+1 || newest != old+50 {
+		if oldest, newest := h.checkKept(); oldest != old+1 || newest != old+50 {
 			t.Errorf("an hour later there are %d to %d", oldest, newest)
 		}
 		lines, missed := drain(t, first(h.log.Cursor(1, 1, View{})))
 		if got := strings.Count(lines, "\n"); got+int(missed) != old+50 || got < 50 || got > 50+100/8 {
 			t.Errorf("%d events are read, %d missed", got, missed)
 		}
-		time.Sleep(2 * time.Hour) // only the newest stays: ids go on from it
+		time.Sleep(2 * time.Hour) // only the newest stays: the next id follows from it
 		synctest.Wait()
-		if oldest, newest := h.left(); oldest != newest || newest != old+50 {
+		if oldest, newest := h.checkKept(); oldest != newest || newest != old+50 {
 			t.Errorf("much later there are %d to %d", oldest, newest)
 		}
 		h.reopen()
-		h.fill(1, time.Now(), "new soup")
-		if oldest, newest := h.left(); newest != old+51 {
+		h.appendMany(1, time.Now(), "new soup")
+		if oldest, newest := h.checkKept(); newest != old+51 {
 			t.Errorf("after that there are %d to %d", oldest, newest)
 		}
 	})
 }
 
-// What was too old when a host began is gone before long, also if nobody stays for a minute.
+// Old events are deleted when a host starts, even if it runs for less than a minute.
 func TestKeepAtStart(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
-		h.fill(50, time.Now(), "soup")
+		h.appendMany(50, time.Now(), "soup")
 		time.Sleep(2 * time.Hour)
 		h.keep.Age = time.Hour
 		h.reopen()
 		synctest.Wait()
-		if oldest, newest := h.left(); oldest != 50 || newest != 50 {
+		if oldest, newest := h.checkKept(); oldest != 50 || newest != 50 {
 			t.Errorf("there are %d to %d", oldest, newest)
 		}
 	})
 }
 
-// A clock that jumps deletes nothing out of order: what seems old stays behind what is not,
-// until that is old.
+// If the clock jumps, events are still deleted in order: an event that seems old stays until the
+// events before it are old.
 func TestKeepWhenTheClockJumps(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.keep.Age = time.Hour
 		h.reopen()
 		now := time.Now()
-		h.fill(10, now.Add(-2*time.Hour), "soup") // 1: old
-		h.fill(10, now.Add(30*time.Minute), "soup")
-		h.fill(10, now.AddDate(-5, 0, 0), "soup") // 21: it seems old
-		h.fill(10, now.Add(3*time.Hour), "soup")  // 31: later
-		h.fill(10, now, "soup")
+		h.appendMany(10, now.Add(-2*time.Hour), "soup") // from 1: old
+		h.appendMany(10, now.Add(30*time.Minute), "soup")
+		h.appendMany(10, now.AddDate(-5, 0, 0), "soup") // from 21: they seem old
+		h.appendMany(10, now.Add(3*time.Hour), "soup")  // from 31: later
+		h.appendMany(10, now, "soup")
 		for _, test := range []struct {
 			after  time.Duration
 			oldest uint64
 		}{{2 * time.Minute, 11}, {time.Hour, 11}, {2 * time.Hour, 31}, {5 * time.Hour, 50}} {
 			time.Sleep(time.Until(now.Add(test.after)))
 			synctest.Wait()
-			if oldest, newest := h.left(); oldest != test.oldest || newest != 50 {
+			if oldest, newest := h.checkKept(); oldest != test.oldest || newest != 50 {
 				t.Errorf("%v later there are %d to %d, want %d to 50", test.after, oldest, newest, test.oldest)
 			}
 		}
@@ -596,9 +595,9 @@ func TestKeepWhenTheClockWasAhead(t *testing.T) {
 		h.reopen()
 		const ahead = ageStep + 100
 		now := time.Now()
-		h.fill(10, now, "soup")
-		h.fill(ahead, now.AddDate(70, 0, 0), "soup")
-		h.fill(10, now, "soup")
+		h.appendMany(10, now, "soup")
+		h.appendMany(ahead, now.AddDate(70, 0, 0), "soup")
+		h.appendMany(10, now, "soup")
 		const newest = ahead + 20
 		for _, test := range []struct {
 			after  time.Duration
@@ -606,7 +605,7 @@ func TestKeepWhenTheClockWasAhead(t *testing.T) {
 		}{{55 * time.Minute, 1}, {90 * time.Minute, 11}, {119 * time.Minute, 11}, {3 * time.Hour, newest}} {
 			time.Sleep(time.Until(now.Add(test.after)))
 			synctest.Wait()
-			if oldest, _ := h.left(); oldest != test.oldest {
+			if oldest, _ := h.checkKept(); oldest != test.oldest {
 				t.Errorf("after %v the oldest is %d, want %d", test.after, oldest, test.oldest)
 			}
 			if test.oldest != 11 {
@@ -619,8 +618,7 @@ func TestKeepWhenTheClockWasAhead(t *testing.T) {
 	})
 }
 
-// A file that is larger than it may be gets smaller, oldest events first, and not much
-// smaller than it has to be.
+// A file beyond the size limit loses its oldest events, and not many more than it must.
 func TestKeepBySize(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		const keep = 1 << 19
@@ -635,13 +633,13 @@ func TestKeepBySize(t *testing.T) {
 		h.keep.Bytes = keep
 		h.open()
 		synctest.Wait()
-		oldest, newest := h.left()
+		oldest, newest := h.checkKept()
 		if oldest < 150 || oldest > 1350 || newest != 1500 {
 			t.Errorf("there are %d to %d", oldest, newest)
 		}
 		h.close()
 		if size := h.size(); size > keep || size < keep*3/4 {
-			t.Errorf("the file has %d bytes, and may have %d", size, keep)
+			t.Errorf("the file has %d bytes, the limit is %d", size, keep)
 		}
 		if got := readAllOf(t, h.path, Selection{}); got[0].ID != oldest {
 			t.Errorf("the oldest is %+v", got[0])
@@ -658,25 +656,25 @@ func (h *hosted) size() int64 {
 	return info.Size()
 }
 
-// Even what is larger by itself than the file may be is there while it is the newest.
+// The newest event stays even if it is beyond the size limit.
 func TestKeepLessThanAMessage(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.keep.Bytes = 1
 		h.reopen()
-		h.fill(100, time.Now(), "soup")
+		h.appendMany(100, time.Now(), "soup")
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if oldest, newest := h.left(); oldest != 100 || newest != 100 {
+		if oldest, newest := h.checkKept(); oldest != 100 || newest != 100 {
 			t.Errorf("there are %d to %d", oldest, newest)
 		}
 	})
 }
 
-// Not much is deleted at a time: what is said meanwhile has to wait for it.
+// Few events are deleted at a time: new messages wait meanwhile.
 func TestTrimInSteps(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		const events = 2*trimStep + 20
-		h.fill(events, time.Now(), "soup")
+		h.appendMany(events, time.Now(), "soup")
 		h.file.keep.Age = time.Hour
 		later := time.Now().Add(24 * time.Hour)
 		for _, want := range []uint64{1 + trimStep, 1 + 2*trimStep, events, 0, 0} {
@@ -687,15 +685,15 @@ func TestTrimInSteps(t *testing.T) {
 	})
 }
 
-// A disk that hangs delays the end of a host, but not for ever. The file says that it could not be
-// closed, and can be once the disk answers.
+// A disk that hangs delays a host's end, but not for ever: File.Close returns an error. Once the disk
+// answers, the file can be closed.
 func TestCloseWhenTheDiskHangs(t *testing.T) {
 	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
 	h.file.closeTimeout = 20 * time.Millisecond
-	if err := h.file.exec(`PRAGMA busy_timeout = 60000`); err != nil { // while which SQLite hangs
+	if err := h.file.exec(`PRAGMA busy_timeout = 60000`); err != nil { // for which SQLite hangs
 		t.Fatal(err)
 	}
-	lock, _ := h.stick()
+	lock, _ := h.blockCommit()
 	if err := h.log.Close(); err == nil {
 		t.Error("the log is closed")
 	}
@@ -714,11 +712,14 @@ func TestCloseWhenTheDiskHangs(t *testing.T) {
 	}
 }
 
-// Writing a message makes no garbage but what the database takes: its JSON is encoded once, into
-// memory that is used again.
+// Only the database allocates memory to write a message: its JSON is encoded once, into a buffer that
+// is reused.
 func TestAllocationsOfABatch(t *testing.T) {
-	h := host(t, filepath.Join(t.TempDir(), "room.chat"), Limits{})
-	defer h.close()
+	file, err := OpenFile(filepath.Join(t.TempDir(), "room.chat"), Keep{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	const events = 100
 	batch, buf := make([]pending, events), []byte(nil)
 	for i := range batch {
@@ -731,7 +732,7 @@ func TestAllocationsOfABatch(t *testing.T) {
 	}
 	write := func() {
 		buf = prepareBatch(batch, next, buf[:0])
-		if err := h.file.writeBatch(batch, noFold{}); err != nil {
+		if err := file.writeBatch(batch, noFold{}); err != nil {
 			t.Fatal(err)
 		}
 		next += events
@@ -741,10 +742,10 @@ func TestAllocationsOfABatch(t *testing.T) {
 	}
 }
 
-// maxAllocations is what database/sql and its driver take for an event, which is 10, and a bit more.
+// maxAllocations is a little more than the 10 of database/sql and its driver for an event.
 const maxAllocations = 12
 
-// The write-ahead log does not stay as long as it once was.
+// The write-ahead log is truncated when it has become too long.
 func TestWriteAheadLogIsShortened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	h := host(t, path, few)
@@ -754,7 +755,7 @@ func TestWriteAheadLogIsShortened(t *testing.T) {
 	for range 20 {
 		ticket = h.put(long("soup"), Origin{Author: 1})
 	}
-	h.settle(ticket)
+	h.waitUntilSettled(ticket)
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() > 1<<20 {
 		t.Errorf("it has %d bytes, %v", info.Size(), err)
 	}

@@ -27,42 +27,42 @@ import (
 	"chat/relay/wire"
 )
 
-// otherHost, if it is set, makes this program a host of its own on a file; see otherProcess.
+// otherHost is the environment variable that makes this program a host on a file; see otherProcess.
 const otherHost = "CHAT_TEST_OTHER_HOST"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(otherHost); path != "" {
-		talkFromAnotherProcess(path)
+		hostUntilKilled(path)
 	}
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() && os.Getenv("TMPDIR") == "" {
-		os.Setenv("TMPDIR", "/dev/shm") // a disk that waits for nothing: only a power failure would show
+		os.Setenv("TMPDIR", "/dev/shm") // a fast disk; only a power failure would make a difference
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// A hosted is a log on a file, through the lives of its hosts, with what it handed back.
+// A hosted is a log on a file that is opened and closed several times, with its failures.
 type hosted struct {
-	t        *testing.T
-	path     string
-	keep     Keep
-	limits   Limits
-	file     *File
-	log      *Log // nil while it is closed
-	refusals chan refusal
-	refused  func()               // called before what was refused is in refusals; nil: nothing
-	openLog  func() (*Log, error) // on file; nil: without a fold
+	t         *testing.T
+	path      string
+	keep      Keep
+	limits    Limits
+	file      *File
+	log       *Log // nil while it is closed
+	failures  chan failure
+	onFailure func()               // called before a failure is in failures; nil: not called
+	openLog   func() (*Log, error) // on file; nil: without a fold
 }
 
-type refusal struct {
+type failure struct {
 	list []Rejected
 	err  error
 }
 
-// few is a memory so small that most is read from disk.
+// few is so low that most events are read from disk.
 var few = Limits{Events: 8, Zone: time.UTC}
 
-// onDisk runs a test in a bubble, with a log on a new file. There synctest.Wait is until all
-// that was put into the log is on disk, or was handed back.
+// onDisk runs a test in a bubble, with a log on a new file. synctest.Wait waits until all events are
+// on disk, rejected or held.
 func onDisk(t *testing.T, test func(t *testing.T, h *hosted)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "room.chat")
@@ -76,7 +76,7 @@ func onDisk(t *testing.T, test func(t *testing.T, h *hosted)) {
 // host opens a log on the file at path.
 func host(t *testing.T, path string, limits Limits) *hosted {
 	t.Helper()
-	h := &hosted{t: t, path: path, limits: limits, refusals: make(chan refusal, 100)}
+	h := &hosted{t: t, path: path, limits: limits, failures: make(chan failure, 100)}
 	h.open()
 	return h
 }
@@ -98,18 +98,18 @@ func (h *hosted) open() {
 	}
 }
 
-// Failed rejects messages like a room.
+// Failed and Recovered put a failure into h.failures.
 func (h *hosted) Failed(err error, split func() ([]Rejected, []Held)) {
 	rejected, _ := split()
-	if h.refused != nil {
-		h.refused()
+	if h.onFailure != nil {
+		h.onFailure()
 	}
-	h.refusals <- refusal{rejected, err}
+	h.failures <- failure{rejected, err}
 }
 
-func (h *hosted) Recovered() { h.refusals <- refusal{} }
+func (h *hosted) Recovered() { h.failures <- failure{} }
 
-// close is as orderly as a host's end is.
+// close closes the log and the file, like a host that ends.
 func (h *hosted) close() {
 	h.t.Helper()
 	if h.log == nil {
@@ -130,10 +130,10 @@ func (h *hosted) reopen() {
 	h.open()
 }
 
-// crash goes on with what a host that is killed now leaves behind.
+// crash continues with the files as a host that is killed now would leave them.
 func (h *hosted) crash() {
 	h.t.Helper()
-	left := h.path + "'" // no name that SQLite or a URI takes for something else
+	left := h.path + "'" // a name that SQLite and URIs must not mistake for something else
 	copyFile(h.t, h.path, left)
 	copyFile(h.t, h.path+"-wal", left+"-wal")
 	h.close()
@@ -152,7 +152,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// put appends e, which must be taken.
+// put appends e, which must not be rejected.
 func (h *hosted) put(e *wire.Event, by Origin) (ticket uint64) {
 	h.t.Helper()
 	ticket, err := h.log.Append(e, by)
@@ -162,7 +162,7 @@ func (h *hosted) put(e *wire.Event, by Origin) (ticket uint64) {
 	return ticket
 }
 
-// texts returns what was said and what happened, in order, as the log has it.
+// texts returns the text and members of each event in the log.
 func (h *hosted) texts() (list []string) {
 	h.t.Helper()
 	lines, missed := drain(h.t, first(h.log.Cursor(1, 1, View{Format: JSON, Echo: true})))
@@ -190,10 +190,10 @@ func parse(t *testing.T, lines string) (events []wire.Event) {
 	return events
 }
 
-// step reads on from memory or from disk, and reports whether there was anything.
+// step reads the next events from memory or from disk, and reports whether there were any.
 func step(t *testing.T, c *Cursor) (lines string, missed uint64, more bool) {
 	t.Helper()
-	from, memory := c.next, c.log.firstInMemory() // which goes on meanwhile
+	from, memory := c.next, c.log.firstInMemory() // which may advance meanwhile
 	runs, missed, behind := c.Next(nil)
 	if from < memory && !behind || from >= c.log.firstInMemory() && behind {
 		t.Errorf("at %d, when memory begins at %d to %d: behind is %v", from, memory, c.log.firstInMemory(), behind)
@@ -219,15 +219,15 @@ func drain(t *testing.T, c *Cursor) (lines string, missed uint64) {
 	}
 }
 
-// A story is a plain list of what was put into a log: what all its readers are measured by.
-type story []pending
+// An expectedLog is a plain list of the events of a log, which gives what its readers should get.
+type expectedLog []pending
 
-func (s *story) add(e wire.Event, by Origin) {
+func (s *expectedLog) add(e wire.Event, by Origin) {
 	e.ID = uint64(len(*s)) + 1
 	*s = append(*s, pending{event: e, by: by})
 }
 
-// as is the event as a reader gets it.
+// as returns the encoding of the event.
 func (p *pending) as(format Format) string {
 	if format == JSON {
 		return string(p.event.AppendJSON(nil))
@@ -235,8 +235,8 @@ func (p *pending) as(format Format) string {
 	return string(p.event.AppendText(nil, wire.Viewer{Zone: time.UTC, Nick: p.event.To}))
 }
 
-// isFor reports whether somebody with that view reads p.
-func (p *pending) isFor(v View) bool {
+// isVisible reports whether a reader with the view v gets p.
+func (p *pending) isVisible(v View) bool {
 	own, private := v.Me != 0 && p.by.Author == v.Me, p.by.To != 0
 	switch {
 	case v.Ignored[p.by.Author]:
@@ -251,26 +251,26 @@ func (p *pending) isFor(v View) bool {
 	return true
 }
 
-// cursor is what a cursor reads.
-func (s story) cursor(from, live uint64, v View) string {
+// cursor returns the lines that a cursor should read.
+func (s expectedLog) cursor(from, live uint64, v View) string {
 	var b strings.Builder
 	for i := range s {
 		p := &s[i]
-		if p.event.ID >= from && p.isFor(v) && (p.isMessage() || p.event.ID >= live) {
+		if p.event.ID >= from && p.isVisible(v) && (p.isMessage() || p.event.ID >= live) {
 			b.WriteString(p.as(v.Format))
 		}
 	}
 	return b.String()
 }
 
-// page is what Before reads, or Search if there are words.
-func (s story) page(page Page, v View, words string) string {
+// before returns the lines that Before should read, or Search if there are words.
+func (s expectedLog) before(page Page, v View, words string) string {
 	v.Echo = true
 	query := newQuery(words)
 	var lines string
 	for n := 0; len(s) > 0 && n < page.Count; s = s[:len(s)-1] {
 		p := &s[len(s)-1]
-		if page.Before > 0 && p.event.ID >= page.Before || !p.isMessage() || !p.isFor(v) || !query.matches(p.event.Text) {
+		if page.Before > 0 && p.event.ID >= page.Before || !p.isMessage() || !p.isVisible(v) || !query.matches(p.event.Text) {
 			continue
 		}
 		line := p.as(v.Format)
@@ -283,11 +283,11 @@ func (s story) page(page Page, v View, words string) string {
 	return lines
 }
 
-// someWords are what random events are made of, and searched for.
+// someWords are the words of random events and searches.
 var someWords = strings.Fields(`soup Soup SUPPER élan Élan Strasse straße 今日は 寒い naïve İstanbul ﬁne
 	🍲 don't "quoted" AND or NOT NEAR( col:umn ^caret a-b x* _ 3.14 é é aa a`)
 
-func anyWords(r *rand.Rand, most int) string {
+func randomWords(r *rand.Rand, most int) string {
 	words := make([]string, r.IntN(most+1))
 	for i := range words {
 		words[i] = someWords[r.IntN(len(someWords))]
@@ -295,9 +295,9 @@ func anyWords(r *rand.Rand, most int) string {
 	return strings.Join(words, []string{" ", "\n", ", "}[r.IntN(3)])
 }
 
-// anyEvent is something that can be in a log, of one of three authors or the room.
-func anyEvent(r *rand.Rand) (wire.Event, Origin) {
-	e := wire.Event{Type: wire.TypeMessage, From: "alice", Text: "x" + anyWords(r, 6), Time: time.UnixMilli(r.Int64N(1e12)).UTC()}
+// randomEvent returns an event of one of three authors or of the room.
+func randomEvent(r *rand.Rand) (wire.Event, Origin) {
+	e := wire.Event{Type: wire.TypeMessage, From: "alice", Text: "x" + randomWords(r, 6), Time: time.UnixMilli(r.Int64N(1e12)).UTC()}
 	by := Origin{Author: Author(1 + r.IntN(3))}
 	switch r.IntN(10) {
 	case 0:
@@ -318,7 +318,7 @@ func anyEvent(r *rand.Rand) (wire.Event, Origin) {
 	return e, by
 }
 
-func anyView(r *rand.Rand) View {
+func randomView(r *rand.Rand) View {
 	v := View{Format: Format(r.IntN(2)), Me: Author(r.IntN(4)), Echo: r.IntN(2) > 0}
 	if r.IntN(3) == 0 {
 		v.Ignored = map[Author]bool{Author(1 + r.IntN(3)): true}
@@ -326,7 +326,7 @@ func anyView(r *rand.Rand) View {
 	return v
 }
 
-// Readers of every kind against a plain list, over memory and disk, while hosts come and go.
+// Readers of all kinds get the events of a plain list, from memory and disk, while hosts are restarted.
 func TestReadersOnDisk(t *testing.T) {
 	seeds := 10
 	if testing.Short() {
@@ -336,7 +336,7 @@ func TestReadersOnDisk(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			onDisk(t, func(t *testing.T, h *hosted) {
 				r := rand.New(rand.NewPCG(seed, 0))
-				var all story
+				var all expectedLog
 				for life := range 4 {
 					switch {
 					case life == 0:
@@ -352,8 +352,8 @@ func TestReadersOnDisk(t *testing.T) {
 	}
 }
 
-// live is one life of a host: events come, and are read as they come and from any place.
-func live(t *testing.T, r *rand.Rand, h *hosted, all *story) {
+// live appends random events to h, and reads them while they come and from random positions.
+func live(t *testing.T, r *rand.Rand, h *hosted, all *expectedLog) {
 	t.Helper()
 	type reader struct {
 		Cursor
@@ -362,7 +362,7 @@ func live(t *testing.T, r *rand.Rand, h *hosted, all *story) {
 	}
 	var readers []*reader
 	for range r.IntN(60) {
-		e, by := anyEvent(r)
+		e, by := randomEvent(r)
 		h.put(&e, by)
 		all.add(e, by)
 		switch r.IntN(6) {
@@ -370,9 +370,9 @@ func live(t *testing.T, r *rand.Rand, h *hosted, all *story) {
 			synctest.Wait()
 		case 1:
 			from := uint64(1 + r.IntN(len(*all)+1))
-			readers = append(readers, &reader{Cursor: h.log.Cursor(from, uint64(r.IntN(len(*all)+10)), anyView(r)), from: from})
+			readers = append(readers, &reader{Cursor: h.log.Cursor(from, uint64(r.IntN(len(*all)+10)), randomView(r)), from: from})
 		case 2:
-			for _, rd := range readers { // each is where it is, some far behind
+			for _, rd := range readers { // some are far behind
 				if r.IntN(4) == 0 {
 					line, _, _ := step(t, &rd.Cursor)
 					rd.got += line
@@ -382,7 +382,7 @@ func live(t *testing.T, r *rand.Rand, h *hosted, all *story) {
 	}
 	synctest.Wait()
 	if next := h.log.Next(); next != uint64(len(*all))+1 {
-		t.Fatalf("the next id is %d behind %d events", next, len(*all))
+		t.Fatalf("the next id is %d after %d events", next, len(*all))
 	}
 	for _, rd := range readers {
 		rest, missed := drain(t, &rd.Cursor)
@@ -395,33 +395,33 @@ func live(t *testing.T, r *rand.Rand, h *hosted, all *story) {
 	}
 }
 
-// readBack compares what is read backwards.
-func readBack(t *testing.T, r *rand.Rand, l *Log, all story) {
+// readBack checks Before, Search and Back.
+func readBack(t *testing.T, r *rand.Rand, l *Log, all expectedLog) {
 	t.Helper()
-	view := anyView(r)
+	view := randomView(r)
 	page := Page{Before: uint64(r.IntN(len(all) + 10)), Count: r.IntN(30), Bytes: 100 + r.IntN(20_000)}
 	lines, err := l.Before(page, view)
-	if got, want := string(bytes.Join(lines, nil)), all.page(page, view, ""); err != nil || got != want {
+	if got, want := string(bytes.Join(lines, nil)), all.before(page, view, ""); err != nil || got != want {
 		t.Fatalf("%+v, %+v: %v, got\n%swant\n%s", page, view, err, got, want)
 	}
-	words := anyWords(r, 2)
+	words := randomWords(r, 2)
 	lines, err = l.Search(words, page, view)
 	want := ""
 	if len(newQuery(words)) > 0 {
-		want = all.page(page, view, words)
+		want = all.before(page, view, words)
 	}
 	if got := string(bytes.Join(lines, nil)); err != nil || got != want {
 		t.Fatalf("search for %q, %+v, %+v: %v, got\n%swant\n%s", words, page, view, err, got, want)
 	}
 	n := r.IntN(60)
 	from, err := l.Back(n)
-	if err != nil || all.saidFrom(from) != min(n, all.saidFrom(1)) || from <= uint64(len(all)) && n < all.saidFrom(1) && !all[from-1].event.Said() {
-		t.Fatalf("Back(%d) = %d, %v: %d were said from there on, of %d", n, from, err, all.saidFrom(from), all.saidFrom(1))
+	if err != nil || all.messagesFrom(from) != min(n, all.messagesFrom(1)) || from <= uint64(len(all)) && n < all.messagesFrom(1) && !all[from-1].event.Said() {
+		t.Fatalf("Back(%d) = %d, %v: there are %d messages from there on, of %d", n, from, err, all.messagesFrom(from), all.messagesFrom(1))
 	}
 }
 
-// saidFrom is how many were said from the event id on.
-func (s story) saidFrom(id uint64) (n int) {
+// messagesFrom returns how many messages and actions there are from the event id on.
+func (s expectedLog) messagesFrom(id uint64) (n int) {
 	for i := range s {
 		if s[i].event.ID >= id && s[i].event.Said() {
 			n++
@@ -430,8 +430,8 @@ func (s story) saidFrom(id uint64) (n int) {
 	return n
 }
 
-// Those who write, read behind, read back and search at the same time, for the race
-// detector; each reader gets each writer's events in order and none twice.
+// Writers, slow readers and searches run at the same time, for the race detector. Each reader gets each
+// writer's events in order and none twice.
 func TestConcurrentUseOnDisk(t *testing.T) {
 	const writers, each = 3, 300
 	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
@@ -495,7 +495,7 @@ func TestConcurrentUseOnDisk(t *testing.T) {
 // A file may have any name.
 func TestNames(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there it may not")
+		t.Skip("not on Windows")
 	}
 	for _, name := range []string{"a b", "100%41", "what?mode=memory", "a#b", "'; --", "é\n", "file:x", ":memory:", "-"} {
 		path := filepath.Join(t.TempDir(), name)
@@ -508,12 +508,12 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 		if header, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(header, []byte("SQLite format 3\x00")) {
-			t.Errorf("%q is no file of ours: %.16q, %v", name, header, err)
+			t.Errorf("%q is not a history: %.16q, %v", name, header, err)
 		}
 	}
 }
 
-// Whoever hosts is told that somebody else does, by whatever name it knows the file.
+// A file in use is refused, whatever name it is opened by.
 func TestInUse(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "room.chat")
@@ -543,7 +543,7 @@ func TestInUse(t *testing.T) {
 	again.Close()
 }
 
-// otherProcess is this program as another host on the file; see talkFromAnotherProcess.
+// otherProcess returns a command that runs hostUntilKilled.
 func otherProcess(t *testing.T, path string) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -555,9 +555,9 @@ func otherProcess(t *testing.T, path string) *exec.Cmd {
 	return cmd
 }
 
-// talkFromAnotherProcess hosts on the file at path, and says one thing after the other until
-// it is killed. It prints what a reader of its log gets.
-func talkFromAnotherProcess(path string) {
+// hostUntilKilled hosts on the file at path, and appends messages until it is killed. It prints the
+// events that a reader gets.
+func hostUntilKilled(path string) {
 	fail := func(err error) {
 		fmt.Println(err)
 		os.Exit(1)
@@ -571,7 +571,7 @@ func talkFromAnotherProcess(path string) {
 		fail(err)
 	}
 	c := first(log.Cursor(log.Next(), 1, View{Format: JSON}))
-	ahead := make(chan struct{}, 50) // of the one who reads what is printed
+	ahead := make(chan struct{}, 50) // of the reader of the output
 	go func(n uint64) {
 		for ; ; n++ {
 			ahead <- struct{}{}
@@ -597,16 +597,16 @@ func talkFromAnotherProcess(path string) {
 	}
 }
 
-// A failing is an Owner that ends when the file cannot be written.
+// A failing is an Owner that is called when the file cannot be written.
 type failing func(error)
 
 func (f failing) Failed(err error, _ func() ([]Rejected, []Held)) { f(err) }
 func (f failing) Recovered()                                      {}
 
-// What a reader of a host got is in the file, once and in order, when the host is killed.
+// If a host is killed, all events that its readers got are in the file, once and in order.
 func TestKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "room.chat")
-	var read uint64 // the last that a reader got
+	var read uint64 // id of the last event that a reader got
 	for range 3 {
 		cmd := otherProcess(t, path)
 		out, err := cmd.StdoutPipe()
@@ -623,7 +623,7 @@ func TestKilled(t *testing.T) {
 				break // cut off by the kill
 			}
 			if e.ID < read || e.Text != fmt.Sprint("number ", e.ID) {
-				t.Errorf("behind %d: %s", read, lines.Bytes())
+				t.Errorf("after %d: %s", read, lines.Bytes())
 			}
 			read = e.ID
 			if n == 100 {
@@ -646,8 +646,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// A crash may cut the write-ahead log anywhere behind what was committed, and leave anything
-// there: all that was readable is, and nothing of what was not wholly written.
+// A crash may cut off the write-ahead log anywhere after the last commit, or leave random bytes there.
+// All committed events can be read, and none of an unfinished transaction.
 func TestTornWrites(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		r := rand.New(rand.NewPCG(1, 1))
@@ -655,11 +655,11 @@ func TestTornWrites(t *testing.T) {
 			size int64 // of the write-ahead log
 			said int
 		}
-		var all story
+		var all expectedLog
 		var commits []commit
 		for range 8 {
 			for range 1 + r.IntN(10) {
-				e, by := anyEvent(r)
+				e, by := randomEvent(r)
 				h.put(&e, by)
 				all.add(e, by)
 			}
@@ -683,7 +683,7 @@ func TestTornWrites(t *testing.T) {
 		for try := range 30 {
 			at := r.IntN(len(commits))
 			cut, most := commits[at].size, commits[at].said
-			if at+1 < len(commits) && try%2 > 0 { // within the next one
+			if at+1 < len(commits) && try%2 > 0 { // within the next transaction
 				cut += r.Int64N(commits[at+1].size - cut)
 				most = commits[at+1].said
 			}
@@ -706,7 +706,7 @@ func TestTornWrites(t *testing.T) {
 	})
 }
 
-// makeFile makes a history of some events, all of them indexed.
+// makeFile creates a history with so many events, all indexed.
 func makeFile(t testing.TB, path string, events int) {
 	t.Helper()
 	f, err := OpenFile(path, Keep{})
@@ -730,7 +730,7 @@ func makeFile(t testing.TB, path string, events int) {
 	}
 }
 
-// makeDatabase makes a database by SQLite that is not ours.
+// makeDatabase runs statements on the database at path.
 func makeDatabase(t *testing.T, path, statements string) {
 	t.Helper()
 	db, err := openDB(path, url.Values{"mode": {"rwc"}})
@@ -756,7 +756,7 @@ func write(t testing.TB, path string, offset int64, b []byte) {
 	}
 }
 
-// What is not ours to host on is told, and stays as it is to the byte.
+// A file that cannot be hosted on is refused with the reason, and not changed.
 func TestRefusedFiles(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -770,14 +770,14 @@ func TestRefusedFiles(t *testing.T) {
 		{"another program's database", func(path string) {
 			makeDatabase(t, path, `PRAGMA application_id = 7; CREATE TABLE event (id INTEGER)`)
 		}, ErrNotHistory},
-		{"a database of nobody's", func(path string) {
+		{"a database of no application", func(path string) {
 			makeDatabase(t, path, `PRAGMA journal_mode = WAL; CREATE TABLE event (id INTEGER)`)
 		}, ErrNotHistory},
-		{"one that does something by itself", func(path string) {
+		{"a database with a trigger", func(path string) {
 			makeFile(t, path, 10)
 			makeDatabase(t, path, `CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM event; END`)
 		}, ErrNotHistory},
-		{"one that computes what it has", func(path string) {
+		{"a database with a view", func(path string) {
 			makeFile(t, path, 10)
 			makeDatabase(t, path, `CREATE VIEW v AS SELECT 1`)
 		}, ErrNotHistory},
@@ -791,12 +791,12 @@ func TestRefusedFiles(t *testing.T) {
 			info, _ := os.Stat(path)
 			os.Truncate(path, info.Size()/2)
 		}, ErrDamaged},
-		{"all but the first page is something else", func(path string) {
+		{"all pages overwritten but the first", func(path string) {
 			makeFile(t, path, 10)
 			info, _ := os.Stat(path)
 			write(t, path, 4096, bytes.Repeat([]byte{0xa5}, int(info.Size())-4096))
 		}, ErrDamaged},
-		{"a header that cannot be", func(path string) {
+		{"an invalid header", func(path string) {
 			makeFile(t, path, 10)
 			write(t, path, 16, []byte{0x12, 0x34, 0x56})
 		}, ErrDamaged},
@@ -817,11 +817,11 @@ func TestRefusedFiles(t *testing.T) {
 			}
 			after := files(t, filepath.Dir(path))
 			maps.DeleteFunc(after, func(name, content string) bool {
-				return name != "file" && content == "" // its lock, and what SQLite leaves of a damaged file
+				return name != "file" && content == "" // its lock, and empty files that SQLite leaves next to a damaged one
 			})
 			maps.DeleteFunc(before, func(name, content string) bool { return content == "" })
 			if !maps.Equal(before, after) {
-				t.Errorf("there were files of %v bytes, and are of %v", sizes(before), sizes(after))
+				t.Errorf("the files had %v bytes, and have %v", sizes(before), sizes(after))
 			}
 		})
 	}
@@ -853,7 +853,7 @@ func sizes(files map[string]string) map[string]int {
 	return n
 }
 
-// What is no file at all, or may not be touched.
+// Directories, missing files and files without permission are refused.
 func TestNoFile(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret")
@@ -873,7 +873,7 @@ func TestNoFile(t *testing.T) {
 		{"without permission to read", secret, fs.ErrPermission},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			asAnother(t, func() {
+			asOtherUser(t, func() {
 				f, err := OpenFile(test.path, Keep{})
 				if err == nil || test.want != nil && !errors.Is(err, test.want) {
 					t.Errorf("hosting on it: %v, %v; want %v", f, err, test.want)
@@ -889,7 +889,7 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// An empty file is made a history: somebody may have made it to give it its permissions.
+// An empty file becomes a history: its owner may have created it to set its permissions.
 func TestEmptyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o640); err != nil {
@@ -909,7 +909,7 @@ func TestEmptyFile(t *testing.T) {
 	}
 }
 
-// A host that fell over while it made a new file, at any place, is no hindrance.
+// A file that a host did not finish creating can be used.
 func TestUnfinishedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	f := &File{path: path}
@@ -927,8 +927,8 @@ func TestUnfinishedFile(t *testing.T) {
 	makeFile(t, path, 1)
 }
 
-// Bytes in the middle that are something else show when they are read, and nothing worse
-// comes of them: what is left is there, and what is not is counted.
+// Damage in the middle of a file is reported when it is read. The other events can be read, and the
+// damaged ones are counted.
 func TestDamageInTheMiddle(t *testing.T) {
 	const events = 400
 	for seed := range uint64(8) {
@@ -987,7 +987,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 	}
 }
 
-// An event that a host did not write so is passed over, and told; those around it are read.
+// A damaged event is skipped and reported; those around it are read.
 func TestDamagedEvent(t *testing.T) {
 	for _, json := range []string{"", "{", `{"type":"message","id":4}`, "not\nof\nours", `{"type":"message","id":7,"time":7}`} {
 		path := filepath.Join(t.TempDir(), "file")
@@ -1018,16 +1018,16 @@ func TestDamagedEvent(t *testing.T) {
 				n++
 			}
 			if e.ID != uint64(n) {
-				t.Errorf("%q: ReadFile has %d in the place of %d", json, e.ID, n)
+				t.Errorf("%q: ReadFile has event %d, want %d", json, e.ID, n)
 			}
 		}
 		if n != 30 || !errors.Is(damage, ErrDamaged) {
-			t.Errorf("%q: ReadFile ends with %v behind event %d", json, damage, n)
+			t.Errorf("%q: ReadFile ends with %v after event %d", json, damage, n)
 		}
 	}
 }
 
-// People get nothing that the host would not have written, even if the file has it.
+// Events are cleaned when they are read back: another program may have written them.
 func TestReadBackIsCleaned(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	makeFile(t, path, 2)
@@ -1040,8 +1040,8 @@ func TestReadBackIsCleaned(t *testing.T) {
 	}
 }
 
-// A file that is not whole is not read as if it were.
-func TestEventIsNotThere(t *testing.T) {
+// A log cannot be opened on a file with a missing event.
+func TestMissingEvent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	makeFile(t, path, 30)
 	makeDatabase(t, path, `DELETE FROM event WHERE id = 25`)
@@ -1055,7 +1055,7 @@ func TestEventIsNotThere(t *testing.T) {
 	}
 }
 
-// A file of an older version is brought to this one, in one piece or not at all.
+// A file of an older version is migrated completely or not at all.
 func TestMigration(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	makeFile(t, path, 10)
@@ -1099,11 +1099,11 @@ func TestMigration(t *testing.T) {
 
 	migrations = was
 	if f, err := OpenFile(path, Keep{}); !errors.Is(err, ErrNewer) {
-		t.Errorf("the program before: %v, %v", f, err)
+		t.Errorf("with the older program: %v, %v", f, err)
 	}
 }
 
-// readAllOf reads the events of a file that must be whole.
+// readAllOf reads the selected events of a file without damage.
 func readAllOf(t *testing.T, path string, wanted Selection) (events []wire.Event) {
 	t.Helper()
 	for e, err := range ReadFile(path, wanted) {
@@ -1115,8 +1115,8 @@ func readAllOf(t *testing.T, path string, wanted Selection) (events []wire.Event
 	return events
 }
 
-// second opens the file beside its host.
-func second(t *testing.T, path string) *sql.Conn {
+// openSecond opens the file while its host has it open.
+func openSecond(t *testing.T, path string) *sql.Conn {
 	t.Helper()
 	db, err := openDB(path, url.Values{"mode": {"rw"}})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"chat/relay/wire"
@@ -119,7 +118,7 @@ func (f *File) Records(load func(key string, value []byte) error) error {
 		if err := rows.Scan(&key, &value); err != nil {
 			return fmt.Errorf("read the state in %s: %w", f.path, fileError(err))
 		}
-		if err := load(strings.Clone(key), value); err != nil {
+		if err := load(key, value); err != nil {
 			return fmt.Errorf("read the record %q in %s: %w", key, f.path, err)
 		}
 	}

@@ -182,7 +182,7 @@ func (r *toyRoom) hide(text string, at time.Time) {
 
 // inOneBatch has the committer write what append appends in one transaction, after another one.
 func (r *toyRoom) inOneBatch(append func()) {
-	r.atOnce(func() {
+	r.appendTogether(func() {
 		r.hide("-nothing", time.Now())
 		for !r.isTaken() && !r.isFailing() {
 			runtime.Gosched()
@@ -197,8 +197,8 @@ func (r *toyRoom) isFailing() bool {
 	return r.log.committer.failing != nil
 }
 
-// check compares the fold, the records in the file and what a replay gives. If the file can be
-// written, the live state is the same.
+// check compares the fold, the records in the file and the result of a replay. If the file can be
+// written, the live state must be the same, too.
 func (r *toyRoom) check() (problem string) {
 	synctest.Wait()
 	replayed, id := newToyFold(), uint64(0)
@@ -241,8 +241,8 @@ func (r *toyRoom) check() (problem string) {
 	return ""
 }
 
-// Whatever happens to the disk and the host, the records in the file are what a replay of the log
-// gives, and the room decides on the same state.
+// Whatever happens to the disk and the host, the records in the file are the result of a replay of the
+// log, and the room decides on the same state.
 func TestFoldIsReplayOfTheLog(t *testing.T) {
 	dir, runs := t.TempDir(), 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -260,7 +260,7 @@ func TestFoldIsReplayOfTheLog(t *testing.T) {
 			r := openToyRoom(&hosted{t: t, path: path, limits: few})
 			defer r.close()
 			for i, step := range steps {
-				if problem = r.take(step); problem != "" {
+				if problem = r.do(step); problem != "" {
 					problem = fmt.Sprintf("after step %d: %s", i, problem)
 					return
 				}
@@ -278,7 +278,7 @@ type toyStep struct {
 	by       Author
 }
 
-func (r *toyRoom) take(s toyStep) (problem string) {
+func (r *toyRoom) do(s toyStep) (problem string) {
 	e := wire.Event{Type: wire.TypeMessage, From: "alice", Text: s.word, Time: time.Now().Add(time.Microsecond)}
 	by := Origin{Author: s.by, Sender: "not kept", Waiter: "not kept"}
 	mayFail := true
@@ -295,7 +295,7 @@ func (r *toyRoom) take(s toyStep) (problem string) {
 		e = *long(s.word)
 	case "message":
 	default:
-		return r.happen(s)
+		return r.doOther(s)
 	}
 	if err := r.say(&e, by); err != nil && (!mayFail || !errors.Is(err, ErrDiskFull)) {
 		return fmt.Sprintf("append a %s: %v", e.Type, err)
@@ -303,7 +303,7 @@ func (r *toyRoom) take(s toyStep) (problem string) {
 	return ""
 }
 
-func (r *toyRoom) happen(s toyStep) (problem string) {
+func (r *toyRoom) doOther(s toyStep) (problem string) {
 	switch s.do {
 	case "hide":
 		r.hide("+"+s.word, time.Now())
@@ -323,10 +323,10 @@ func (r *toyRoom) happen(s toyStep) (problem string) {
 		synctest.Wait()
 		r.inOneBatch(func() {
 			for _, do := range []string{"topic", "hide", "message", "unhide", "join", "nick"} {
-				r.take(toyStep{do, s.word, s.by})
+				r.do(toyStep{do, s.word, s.by})
 			}
 			if s.by > 1 {
-				r.take(toyStep{"long", s.word, s.by})
+				r.do(toyStep{"long", s.word, s.by})
 			}
 		})
 	case "wait":
@@ -342,8 +342,8 @@ func (r *toyRoom) happen(s toyStep) (problem string) {
 	return ""
 }
 
-// A batch that is not written leaves neither events nor records, and the fold and the room's live
-// state are as before; what is held comes later.
+// A batch that fails leaves neither events nor records. The fold is as before, and the room's live state
+// has only the held events, which are written later.
 func TestFailedBatchIsRolledBack(t *testing.T) {
 	onDiskWithFold(t, func(t *testing.T, r *toyRoom) {
 		topic := func(text string) *wire.Event { return &wire.Event{Type: wire.TypeTopic, Text: text} }
@@ -352,7 +352,7 @@ func TestFailedBatchIsRolledBack(t *testing.T) {
 		if problem := r.check(); problem != "" {
 			t.Fatal(problem)
 		}
-		r.hide("-nothing", time.Now()) // as the first batch will be
+		r.hide("-nothing", time.Now()) // as in the first batch of inOneBatch
 		synctest.Wait()
 		free := r.fillDisk()
 		records := maps.Clone(r.fold.records)
@@ -401,7 +401,7 @@ func TestFailedBatchIsRolledBack(t *testing.T) {
 func TestHeldStateIsNotDropped(t *testing.T) {
 	onDiskWithFold(t, func(t *testing.T, r *toyRoom) {
 		free := r.fillDisk()
-		r.atOnce(func() {
+		r.appendTogether(func() {
 			r.say(long("long"), Origin{Author: 1})
 			for n := range 50 {
 				r.say(&wire.Event{Type: wire.TypeTopic, Text: fmt.Sprint(n)}, Origin{Author: 1})

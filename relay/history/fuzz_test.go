@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Whatever is searched for in whatever was said: it is no error of the index, and is found
-// on disk if it is in memory.
+// Any search in any text gives the same on disk and in memory, and no error.
 func FuzzQuery(f *testing.F) {
 	for _, words := range []string{"soup", "SOU rea", `"two" words*`, "a AND b", "NEAR(a b, 2)", "-x", "^x", "text:x", "今日 は", "Ünï", "\x00\xff", "'; --", "ﬁne", "a\u0301", "{a b}: c"} {
 		f.Add("the soup is ready", words)
@@ -21,7 +20,7 @@ func FuzzQuery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, words string) { checkSearch(t, x, text, words) })
 }
 
-// Whatever becomes of a file's bytes, it is opened and read or refused, and soon.
+// A file with any damage is either refused or can be read and written, without a hang.
 func FuzzDamagedFile(f *testing.F) {
 	dir := f.TempDir()
 	whole := filepath.Join(dir, "whole")
@@ -37,7 +36,7 @@ func FuzzDamagedFile(f *testing.F) {
 	f.Add([]byte{0x10, 3, 0xff, 0x10, 5, 0xff, 0x20, 3, 0xff, 0x30, 3, 0xff, 0x40, 3, 0xff})
 	path := filepath.Join(dir, "damaged")
 	f.Fuzz(func(t *testing.T, damage []byte) {
-		// Three bytes each: where, and what is there instead.
+		// Three bytes each: two for the position, one for the new value.
 		file := append([]byte(nil), bytes...)
 		for ; len(damage) >= 3; damage = damage[3:] {
 			file[(int(damage[0])<<8+int(damage[1]))%len(file)] = damage[2]
@@ -59,7 +58,7 @@ func FuzzDamagedFile(f *testing.F) {
 	})
 }
 
-// useDamaged reads a file in all ways there are, and writes to it.
+// useDamaged reads a file in all possible ways, and writes to it.
 func useDamaged(t *testing.T, path string) {
 	events := 0
 	for _, err := range ReadFile(path, Selection{Private: true, Happened: true}) {
@@ -92,7 +91,7 @@ func useDamaged(t *testing.T, path string) {
 		runs, _, behind := c.Next(nil)
 		if behind {
 			if runs, _, err = c.Fetch(nil); err != nil && !errors.Is(err, ErrDamaged) {
-				break // it stays there; the session ends
+				break // the cursor cannot advance; a session would end
 			}
 		}
 		if !behind && len(runs) == 0 {

@@ -68,7 +68,7 @@ func TestJSONHasTheIDs(t *testing.T) {
 	}
 }
 
-// Cursors of every kind against a plain list of what was appended.
+// Cursors of all kinds read the events of a plain list.
 func TestCursorsLeaveOut(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -143,8 +143,7 @@ func TestBack(t *testing.T) {
 	}
 }
 
-// What Before reads back against a plain list of what was appended, for every kind of
-// request, while events are dropped.
+// Before reads back the events of a plain list, for all kinds of pages, while events are dropped.
 func TestBefore(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -170,7 +169,7 @@ func TestBefore(t *testing.T) {
 	}
 }
 
-// An appended is an event that was put into a log, as the log has it to say.
+// An appended is an event of a log and its encodings.
 type appended struct {
 	said   bool
 	author Author
@@ -187,7 +186,7 @@ func appendAny(l *Log, r *rand.Rand) appended {
 	return appended{e.Said(), author, [2]string{string(e.AppendText(nil, l.viewer(e))), string(e.AppendJSON(nil))}}
 }
 
-// before is Log.Before on a plain list, of which those before the id first are dropped.
+// before is Log.Before on a plain list, of which the events before the id first are dropped.
 func before(all []appended, id uint64, count, maxBytes int, format Format, ignored map[Author]bool, first uint64) (lines []string) {
 	if id == 0 || id > uint64(len(all))+1 {
 		id = uint64(len(all)) + 1
@@ -206,7 +205,7 @@ func before(all []appended, id uint64, count, maxBytes int, format Format, ignor
 	return lines
 }
 
-// Reading back page by page comes to the oldest, whatever is longer than a page.
+// Reading back page by page reaches the oldest event, even if some are longer than a page.
 func TestBeforeComesToTheEnd(t *testing.T) {
 	l := New(Limits{}, wakeAll)
 	const events = 3000
@@ -230,7 +229,7 @@ func TestBeforeComesToTheEnd(t *testing.T) {
 	}
 }
 
-// Those who read back while others write and events are dropped, for the race detector.
+// Before runs while others write and events are dropped, for the race detector.
 func TestBeforeConcurrently(t *testing.T) {
 	l := New(Limits{Events: 100}, wakeAll)
 	var all sync.WaitGroup
@@ -247,7 +246,7 @@ func TestBeforeConcurrently(t *testing.T) {
 				for _, line := range lines {
 					e, err := wire.ParseEvent(line)
 					if err != nil || last > 0 && e.ID != last+1 {
-						t.Errorf("%q behind %d: %v", line, last, err)
+						t.Errorf("%q after %d: %v", line, last, err)
 						return
 					}
 					last = e.ID
@@ -321,8 +320,8 @@ func wakeAll(idle []Waiter) {
 	}
 }
 
-// Readers and writers at the same time, for the race detector; each reader gets
-// each writer's events in order and none twice.
+// Readers and writers run at the same time, for the race detector. Each reader gets each writer's events
+// in order and none twice.
 func TestConcurrentUse(t *testing.T) {
 	l := New(Limits{Events: 100_000}, wakeAll)
 	const writers, each = 4, 2000
@@ -372,7 +371,7 @@ func TestConcurrentUse(t *testing.T) {
 
 func first(c Cursor) *Cursor { return &c }
 
-// A message on its way into the log: its id, both encodings.
+// Append gives a message its id and encodes it twice.
 func BenchmarkAppend(b *testing.B) {
 	l := New(Limits{}, wakeAll)
 	e := message("the soup is ready, come down before it gets cold (again)")
@@ -382,7 +381,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// A page of what was said before, out of the middle of a full log.
+// A page from the middle of a full log.
 func BenchmarkBefore(b *testing.B) {
 	l := New(Limits{}, wakeAll)
 	for range 10_000 {
@@ -394,8 +393,8 @@ func BenchmarkBefore(b *testing.B) {
 	}
 }
 
-// A delivery: one message on its way out to one of the many who read it, among as
-// many others as usually go with it. Own lines are passed over.
+// A delivery of one message to one of many readers, with as many other messages as usual. The
+// reader's own messages are skipped.
 func BenchmarkDrain(b *testing.B) {
 	const messages = 200
 	l := New(Limits{}, wakeAll)
@@ -425,8 +424,8 @@ func BenchmarkDrain(b *testing.B) {
 	}
 }
 
-// Who said something hears first that it was taken.
-func TestWakeBeginsWithTheSpeaker(t *testing.T) {
+// The author of an event is woken first.
+func TestWakeStartsWithTheAuthor(t *testing.T) {
 	var woken []Waiter
 	l := New(Limits{}, func(list []Waiter) { woken = list })
 	for _, name := range []string{"a", "b", "c"} {

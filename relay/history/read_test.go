@@ -17,7 +17,7 @@ import (
 	"chat/relay/wire"
 )
 
-// selected returns what is wanted of a file, each event by its first word.
+// selected returns the first word of each selected event of a file.
 func selected(t *testing.T, path string, wanted Selection) (words []string) {
 	t.Helper()
 	for _, e := range readAllOf(t, path, wanted) {
@@ -27,7 +27,7 @@ func selected(t *testing.T, path string, wanted Selection) (words []string) {
 	return words
 }
 
-// Each field of a Selection, beside the host that writes the file.
+// Each field of a Selection selects events, while a host has the file open.
 func TestSelection(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		noon := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -70,15 +70,15 @@ func TestSelection(t *testing.T) {
 				t.Errorf("%s: %q, want %q", test.name, got, test.want)
 			}
 		}
-		h.put(message("six"), Origin{Author: 1}) // the host goes on
+		h.put(message("six"), Origin{Author: 1}) // the host continues to write
 		synctest.Wait()
 		if got := selected(t, h.path, Selection{}); !slices.Contains(got, "six") {
-			t.Errorf("said since: %q", got)
+			t.Errorf("the new message is not read: %q", got)
 		}
 	})
 }
 
-// Many are read in pages, and as far as the reader likes.
+// Many events are read in pages, and a reader can stop anywhere.
 func TestReadInPages(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "room.chat")
 	const events = 2*pageEvents + 7
@@ -105,7 +105,7 @@ func TestReadInPages(t *testing.T) {
 	}
 }
 
-// What a host that was killed left is read, all of it, and stays as it is.
+// All events that a killed host has left can be read, and the files do not change.
 func TestReadAfterCrash(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.put(message("in the file"), Origin{Author: 1})
@@ -130,7 +130,7 @@ func TestReadAfterCrash(t *testing.T) {
 	})
 }
 
-// Where nothing can be written, what an orderly host left is read all the same.
+// A file that a host has closed can be read without permission to write.
 func TestReadWithoutWriting(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "room.chat")
@@ -140,7 +140,7 @@ func TestReadWithoutWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Chmod(dir, 0o755) // to be removed
-	asAnother(t, func() {
+	asOtherUser(t, func() {
 		n := 0
 		for _, err := range ReadFile(path, Selection{}) {
 			if n++; err != nil {
@@ -159,17 +159,17 @@ func TestReadWithoutWriting(t *testing.T) {
 func TestReadNothing(t *testing.T) {
 	for _, err := range ReadFile(filepath.Join(t.TempDir(), "none"), Selection{}) {
 		if !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("what is not there: %v", err)
+			t.Errorf("a missing file: %v", err)
 		}
 	}
 	path := filepath.Join(t.TempDir(), "room.chat")
 	makeFile(t, path, 0)
 	if got := readAllOf(t, path, Selection{}); len(got) > 0 {
-		t.Errorf("in a new room %+v was said", got)
+		t.Errorf("a new room has %+v", got)
 	}
 }
 
-// What a file says does not reach the terminal uncleaned: somebody else may have made it.
+// Text from a file is cleaned for the terminal: a stranger may have made the file.
 func TestReadIsCleaned(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "room.chat")
 	makeFile(t, path, 1)
@@ -181,7 +181,7 @@ func TestReadIsCleaned(t *testing.T) {
 	}
 }
 
-// Print writes what people read, or programs.
+// Print writes text or JSON.
 func TestPrint(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
@@ -212,7 +212,7 @@ func TestPrint(t *testing.T) {
 			t.Errorf("for programs: %s", programs.String())
 		}
 		if err := Print(brokenPipe{}, h.path, all, true); !errors.Is(err, fs.ErrClosed) {
-			t.Errorf("into what is closed: %v", err)
+			t.Errorf("to a closed pipe: %v", err)
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// What is found, in memory and on disk alike.
+// A search finds the same in memory and on disk.
 func TestSearch(t *testing.T) {
 	for _, test := range []struct {
 		words string
@@ -22,13 +22,13 @@ func TestSearch(t *testing.T) {
 	}{
 		{"soup", []string{"soup", "Soup!", "the SOUP is ready", "soups", "(soup)", "so\nsoup\nso", "soup/bread", "a.soup"}, []string{"sou", "sup", "mysoup", ""}},
 		{"SOU rea", []string{"the soup is ready", "Ready: soup"}, []string{"soup", "ready", "rea sup"}},
-		{"at", []string{"at", "look at it", "AT&T"}, []string{"attic", "cat"}}, // two letters are no beginning
+		{"at", []string{"at", "look at it", "AT&T"}, []string{"attic", "cat"}}, // two letters do not match a longer word
 		{"a 7", []string{"a-7", "7 a"}, []string{"a7", "ab 7"}},
 		{"élan", []string{"Élan", "elan", "e\u0301lan", "ELANS"}, []string{"lan"}},
 		{"strasse", []string{"Straße", "STRASSE"}, []string{"strase"}},
 		{"istanbul", []string{"İstanbul", "ISTANBUL"}, nil},
 		{"привет", []string{"Привет, мир", "ПРИВЕТ"}, []string{"мир"}},
-		{"今日", []string{"今日は寒い"}, []string{"寒い"}}, // words without spaces between them are one
+		{"今日", []string{"今日は寒い"}, []string{"寒い"}}, // without spaces they are one word
 		{"한", []string{"한국어", "한"}, []string{"국어"}},
 		{"été soup", []string{"soup en ete"}, []string{"soup"}},
 		{"it's", []string{"it's", "it is, as he has s"}, []string{"its"}},
@@ -47,7 +47,7 @@ func TestSearch(t *testing.T) {
 		{"0xff", []string{"0xFF", "0xffff"}, []string{"xff"}},
 		{"snake_case", []string{"snake_case", "case of a snake"}, []string{"snake"}},
 		{"K", []string{"k", "\u212a"}, nil},                                  // the Kelvin sign
-		{strings.Repeat("a ", 16) + "soup", []string{"a"}, []string{"soup"}}, // the rest does not count
+		{strings.Repeat("a ", 16) + "soup", []string{"a"}, []string{"soup"}}, // the last one is ignored
 	} {
 		t.Run(test.words, func(t *testing.T) {
 			onDisk(t, func(t *testing.T, h *hosted) {
@@ -72,7 +72,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// Where there are no words nothing is looked for.
+// A search without words finds nothing.
 func TestSearchForNothing(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.put(message("🍲 !"), Origin{Author: 1})
@@ -85,13 +85,14 @@ func TestSearchForNothing(t *testing.T) {
 	})
 }
 
-// A page of what is found ends where the next one begins; private messages are for the two.
+// Pages of a search follow one another, and have private messages only for their author and
+// recipient.
 func TestSearchInPages(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		r := rand.New(rand.NewPCG(1, 1))
-		var all story
+		var all expectedLog
 		for range 200 {
-			e, by := anyEvent(r)
+			e, by := randomEvent(r)
 			e.Text += " soup"
 			h.put(&e, by)
 			all.add(e, by)
@@ -112,14 +113,14 @@ func TestSearchInPages(t *testing.T) {
 				got = part + got
 				page.Before = parse(t, part)[0].ID
 			}
-			if want := all.page(Page{Count: 1000, Bytes: 1 << 30}, view, "soup"); got != want {
+			if want := all.before(Page{Count: 1000, Bytes: 1 << 30}, view, "soup"); got != want {
 				t.Errorf("reader %d: got\n%swant\n%s", me, got, want)
 			}
 		}
 	})
 }
 
-// An index is an empty history that is nowhere on disk, to look for one text at a time.
+// An index is an empty history in memory, in which one text is searched at a time.
 type index struct{ *File }
 
 func newIndex(t testing.TB) index {
@@ -146,7 +147,7 @@ func newIndex(t testing.TB) index {
 	return index{f}
 }
 
-// finds reports whether text is found by q on disk.
+// finds reports whether q finds text in the index.
 func (x index) finds(t testing.TB, text string, q query) bool {
 	t.Helper()
 	var found bool
@@ -166,14 +167,14 @@ func (x index) finds(t testing.TB, text string, q query) bool {
 	return found
 }
 
-// What is on disk is found by the same words as what is in memory.
+// The same words find a message on disk and in memory.
 func TestSearchIsTheSameOnDisk(t *testing.T) {
 	x := newIndex(t)
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		text, words := anyWords(r, 5)+anyRunes(r), anyWords(r, 2)
+		text, words := randomWords(r, 5)+randomRunes(r), randomWords(r, 2)
 		if r.IntN(3) == 0 {
-			words = anyRunes(r)
+			words = randomRunes(r)
 		}
 		checkSearch(t, x, text, words)
 	}
@@ -190,8 +191,8 @@ func checkSearch(t testing.TB, x index, text, words string) {
 	}
 }
 
-// anyRunes is text of any letters and signs, most of them of few kinds.
-func anyRunes(r *rand.Rand) string {
+// randomRunes returns a text of random characters, most of them from a few ranges.
+func randomRunes(r *rand.Rand) string {
 	var b strings.Builder
 	for range r.IntN(6) {
 		switch r.IntN(4) {
@@ -200,7 +201,7 @@ func anyRunes(r *rand.Rand) string {
 		case 1:
 			b.WriteRune(rune(0x300 + r.IntN(0x3000)))
 		case 2:
-			b.WriteByte(byte(r.IntN(256))) // also what is no UTF-8
+			b.WriteByte(byte(r.IntN(256))) // may be invalid UTF-8
 		default:
 			b.WriteString(`aA "`[r.IntN(4):][:1])
 		}
@@ -208,7 +209,7 @@ func anyRunes(r *rand.Rand) string {
 	return b.String()
 }
 
-// What is found is found by its end, too: the newest first.
+// A search starts with the newest messages.
 func TestSearchWhileMuchIsThere(t *testing.T) {
 	h := host(t, filepath.Join(t.TempDir(), "room.chat"), few)
 	defer h.close()
@@ -218,7 +219,7 @@ func TestSearchWhileMuchIsThere(t *testing.T) {
 		e.Time = time.UnixMilli(int64(n))
 		ticket = h.put(e, Origin{Author: 1})
 	}
-	h.settle(ticket)
+	h.waitUntilSettled(ticket)
 	lines, err := h.log.Search("soup", Page{Before: 400, Count: 3, Bytes: 1 << 20}, View{Format: JSON})
 	var ids []uint64
 	for _, e := range parse(t, string(bytes.Join(lines, nil))) {
@@ -229,8 +230,7 @@ func TestSearchWhileMuchIsThere(t *testing.T) {
 	}
 }
 
-// What is not indexed yet is found all the same, in memory and further back; what is indexed
-// comes from the index, and none twice.
+// Messages that are not indexed yet are found, in memory and on disk, and none is found twice.
 func TestSearchBeforeItIsIndexed(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.limits = Limits{Events: 8}

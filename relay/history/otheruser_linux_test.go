@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// asAnother does something as a user whom permissions bind: root is nobody for so long.
-func asAnother(t *testing.T, do func()) {
+// asOtherUser calls do as a user without special permissions: in place of root, as nobody.
+func asOtherUser(t *testing.T, do func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		do()
@@ -20,7 +20,7 @@ func asAnother(t *testing.T, do func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // and the thread ends with the goroutine
+		runtime.LockOSThread() // so that the thread ends with the goroutine
 		if err := syscall.Setfsuid(nobody); err != nil {
 			t.Error(err)
 			return
@@ -30,7 +30,7 @@ func asAnother(t *testing.T, do func()) {
 	<-done
 }
 
-// A pipe is no history, and nobody waits for what comes out of it.
+// A pipe is refused, and opening it does not block.
 func TestPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
