@@ -126,8 +126,10 @@ func (s *State) decidePost(r *request, e *event) error {
 	case s.isFull(to):
 		return wire.Faultf(wire.CodeBusy, "the connection of %s is lost, and %d messages are waiting already; this was not sent", to.nick, maxWaiting)
 	}
-	e.Event = wire.Event{Type: r.kind, Seq: r.seq, From: r.by.nick, Client: r.by.id, To: to.nick, Text: r.text, File: r.file, Time: r.at}
-	e.by = history.Origin{Author: r.by.author, To: to.author}
+	// Field by field: a whole Event would be made and copied, and this is nearly every request.
+	e.Type, e.Time, e.Seq, e.Text, e.File = r.kind, r.at, r.seq, r.text, r.file
+	e.From, e.Client, e.To = r.by.nick, r.by.id, to.nick
+	e.by.Author, e.by.To = r.by.author, to.author
 	return nil
 }
 

@@ -38,7 +38,9 @@ func (r *Room) postLocked(m *Member, req *request) error {
 	if req.seq > 0 && id.rejected > 0 && req.seq > id.rejected {
 		return wire.Faultf(wire.CodeNotStored, "number %d was not stored; this was not sent, it would come first", id.rejected)
 	}
-	r.committedLocked(id) // of what comes before this one
+	if req.seq > 0 {
+		r.committedLocked(id) // of what comes before this one
+	}
 	err := r.pendingLocked(m, req.seq, r.submitLocked(m, req))
 	fault, isFault := errors.AsType[*wire.Fault](err)
 	switch {

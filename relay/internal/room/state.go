@@ -173,8 +173,10 @@ func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
 		if e.Seq > 0 {
 			s.accept(by.Author, e.Seq)
 		}
-		if c := s.clients[by.To]; c != nil && c.Presence != here {
-			s.change(by.To).Waiting++
+		if by.To != 0 {
+			if c := s.clients[by.To]; c != nil && c.Presence != here {
+				s.change(by.To).Waiting++
+			}
 		}
 	case e.Type == wire.TypeTopic:
 		s.undo.saveTopic(s)

@@ -7,33 +7,36 @@ import (
 	"chat/relay/wire"
 )
 
-// decode returns the request that a line stands for, checked and cleaned; one without a
-// type for an empty line. The error is a [*wire.Fault].
-func (s *Session) decode(line []byte) (wire.Request, error) {
+// decode sets req to the request that a line stands for, checked and cleaned; to one
+// without a type for an empty line. The error is a [*wire.Fault].
+func (s *Session) decode(line []byte, req *wire.Request) error {
 	if s.member.Program {
-		return s.decodeJSON(line)
+		var err error
+		*req, err = s.decodeJSON(line)
+		return err
 	}
-	return s.decodeTyped(string(wire.StripTelnet(line)))
+	return s.decodeTyped(string(wire.StripTelnet(line)), req)
 }
 
 // decodeTyped decodes the line of a person.
-func (s *Session) decodeTyped(line string) (wire.Request, error) {
+func (s *Session) decodeTyped(line string, req *wire.Request) error {
 	message := text.Clean(strings.TrimRight(line, " \t\r"))
 	switch {
 	case message == "":
-		return wire.Request{}, nil
+		return nil
 	case len(message) > s.door.Limits.Text:
-		return wire.Request{}, s.tooLong()
+		return s.tooLong()
 	case strings.HasPrefix(message, "//"):
 		message = message[1:]
 	case strings.HasPrefix(message, "/"):
-		req, err := wire.ParseCommand(message)
-		if err != nil {
-			return wire.Request{}, err
+		command, err := wire.ParseCommand(message)
+		if err == nil {
+			*req = *command
 		}
-		return *req, nil
+		return err
 	}
-	return wire.Request{Type: wire.TypeSay, Text: message}, nil
+	req.Type, req.Text = wire.TypeSay, message
+	return nil
 }
 
 // decodeJSON decodes the line of a program. With a fault it returns the request's number.

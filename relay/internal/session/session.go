@@ -299,7 +299,8 @@ func (s *Session) serveLine(line []byte) error {
 	if !s.member.Program && bytes.Contains(line, wire.TelnetMark) {
 		s.out.put(wire.TelnetNoMark)
 	}
-	req, err := s.decode(line)
+	var req wire.Request
+	err := s.decode(line, &req)
 	switch {
 	case err != nil:
 		s.reject(req.Seq, err)
