@@ -16,8 +16,8 @@ import (
 type request struct {
 	op operation
 	at time.Time
-	by subject // who asks
-	to subject // whom it is about: the recipient of a private message, the target of a ban
+	by *subject // who asks; nil: the room itself
+	to *subject // whom it is about: the recipient of a private message, the target of a ban; nil: everyone
 
 	kind string     // of opPost: the type of the event
 	seq  uint64     // the sender's own number; 0: none
@@ -88,7 +88,7 @@ func (s *State) decide(r *request, e *event) error {
 	case opPost:
 		return s.decidePost(r, e)
 	case opTopic, opRename:
-		if isMarked(s.mutes, &r.by) { // a nick is a message, too
+		if isMarked(s.mutes, r.by) { // a nick is a message, too
 			return mutedFault()
 		}
 		e.Event = wire.Event{Type: wire.TypeTopic, From: r.by.nick, Client: r.by.id, Seq: r.seq, Text: r.text, Time: r.at}
@@ -118,18 +118,18 @@ func (s *State) decidePost(r *request, e *event) error {
 			return c.repeated(r.seq)
 		}
 	}
-	to := &r.to
 	switch {
-	case isMarked(s.mutes, &r.by):
+	case isMarked(s.mutes, r.by):
 		return mutedFault()
-	case r.kind != wire.TypePrivate:
-	case s.isFull(to):
-		return wire.Faultf(wire.CodeBusy, "the connection of %s is lost, and %d messages are waiting already; this was not sent", to.nick, maxWaiting)
+	case r.to != nil && s.isFull(r.to):
+		return wire.Faultf(wire.CodeBusy, "the connection of %s is lost, and %d messages are waiting already; this was not sent", r.to.nick, maxWaiting)
 	}
 	// Field by field: a whole Event would be made and copied, and this is nearly every request.
 	e.Type, e.Time, e.Seq, e.Text, e.File = r.kind, r.at, r.seq, r.text, r.file
-	e.From, e.Client, e.To = r.by.nick, r.by.id, to.nick
-	e.by.Author, e.by.To = r.by.author, to.author
+	e.From, e.Client, e.by.Author = r.by.nick, r.by.id, r.by.author
+	if r.to != nil {
+		e.To, e.by.To = r.to.nick, r.to.author
+	}
 	return nil
 }
 
@@ -178,7 +178,10 @@ func (s *State) decideClient(r *request) *hidden {
 
 // decideMarks decides on a ban or a mute, or the end of one.
 func (s *State) decideMarks(r *request, e *event) error {
-	h := &hidden{At: millisOf(r.at), Author: r.by.author, Nick: r.to.nick}
+	h := &hidden{At: millisOf(r.at), Author: r.by.author}
+	if r.to != nil {
+		h.Nick = r.to.nick
+	}
 	switch r.op {
 	case opBan:
 		h.Type, h.Marks = hiddenBan, r.to.marks()

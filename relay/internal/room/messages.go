@@ -29,7 +29,7 @@ func (r *Room) Post(m *Member, kind string, seq uint64, message string, now time
 	if err := r.checkMemberLocked(m, now); err != nil {
 		return err
 	}
-	return r.postLocked(m, &request{op: opPost, at: now, by: m.subject(), kind: kind, seq: seq, text: message})
+	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: kind, seq: seq, text: message})
 }
 
 // postLocked puts a message of m into the log.
@@ -72,7 +72,7 @@ func (r *Room) forgoLocked(m *Member, seq uint64, code wire.Code, now time.Time)
 		return
 	}
 	// A disk that is full forgets this, and the client is told now.
-	_ = r.submitLocked(nil, &request{op: opReject, at: now, by: m.subject(), seq: seq, text: string(code)})
+	_ = r.submitLocked(nil, &request{op: opReject, at: now, by: r.askingLocked(m), seq: seq, text: string(code)})
 }
 
 // reject notes that the disk did not take the number seq: nothing above it may come first.
@@ -127,7 +127,7 @@ func (r *Room) Announce(m *Member, seq uint64, find func() (wire.File, string, e
 		return wire.Faultf(wire.CodeNotStored, "the host cannot keep that file: %s; this was not sent", text.Clean(err.Error()))
 	}
 	message := text.Clean(fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), url))
-	return r.postLocked(m, &request{op: opPost, at: now, by: m.subject(), kind: wire.TypeAction, seq: seq, text: message, file: &file})
+	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeAction, seq: seq, text: message, file: &file})
 }
 
 // mayPost returns the fault for which m may not post a message numbered seq.
@@ -141,7 +141,7 @@ func (r *Room) mayPost(m *Member, seq uint64, now time.Time) error {
 }
 
 func (r *Room) mayPostLocked(m *Member, seq uint64, now time.Time) error {
-	err := r.state.decide(&request{op: opPost, at: now, by: m.subject(), kind: wire.TypeMessage, seq: seq}, new(event))
+	err := r.state.decide(&request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeMessage, seq: seq}, new(event))
 	return r.pendingLocked(m, seq, err)
 }
 
@@ -163,14 +163,14 @@ func (r *Room) Tell(m *Member, req *wire.Request, now time.Time) (waitsFor strin
 		return "", err
 	}
 	to, isHere := r.recipientLocked(req.To, now)
-	if to.nick == "" {
+	if to == nil {
 		if err := r.mayPostLocked(m, req.Seq, now); err != nil {
 			return "", err
 		}
 		r.forgoLocked(m, req.Seq, wire.CodeNoSuchNick, now)
 		return "", noSuchNick(req.To)
 	}
-	err = r.postLocked(m, &request{op: opPost, at: now, by: m.subject(), to: to, kind: wire.TypePrivate, seq: req.Seq, text: req.Text})
+	err = r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), to: to, kind: wire.TypePrivate, seq: req.Seq, text: req.Text})
 	if err != nil || isHere {
 		return "", err
 	}
@@ -178,23 +178,23 @@ func (r *Room) Tell(m *Member, req *wire.Request, now time.Time) (waitsFor strin
 }
 
 // recipientLocked returns who is called nick, here or with a connection that was lost a
-// moment ago. Without one its nick is "".
-func (r *Room) recipientLocked(nick string, now time.Time) (to subject, isHere bool) {
+// moment ago; nil: no one is.
+func (r *Room) recipientLocked(nick string, now time.Time) (to *subject, isHere bool) {
 	if m := r.memberNamedLocked(nick); m != nil {
 		return m.subject(), true
 	}
 	if len(nick) > text.MaxNickBytes {
-		return subject{}, false
+		return nil, false
 	}
 	if c := r.state.reservation(text.NickKey(nick), now); c != nil {
 		return c.subject(), false
 	}
-	return subject{}, false
+	return nil, false
 }
 
 // subject returns who c is, for a decision.
-func (c *Client) subject() subject {
-	return subject{author: c.Author, id: c.ID, key: c.Key, nick: c.Nick, operator: c.Operator, visit: c.Visit}
+func (c *Client) subject() *subject {
+	return &subject{author: c.Author, id: c.ID, key: c.Key, nick: c.Nick, operator: c.Operator, visit: c.Visit}
 }
 
 // CommitFailed rebuilds the state when the history file took no more: from the committed

@@ -21,7 +21,7 @@ func (r *Room) checkOperatorLocked(m *Member) error {
 
 // targetLocked returns whom an operator means by nick: a member, or a client that is away
 // (m is nil then).
-func (r *Room) targetLocked(nick string) (target subject, m *Member, err error) {
+func (r *Room) targetLocked(nick string) (target *subject, m *Member, err error) {
 	if m = r.memberNamedLocked(nick); m != nil {
 		target = m.subject()
 	} else if len(nick) <= text.MaxNickBytes {
@@ -30,10 +30,10 @@ func (r *Room) targetLocked(nick string) (target subject, m *Member, err error) 
 		}
 	}
 	switch {
-	case target.id == "":
-		return target, nil, noSuchNick(nick)
+	case target == nil:
+		return nil, nil, noSuchNick(nick)
 	case target.operator:
-		return target, nil, wire.Faultf(wire.CodeBadRequest, "%s is an operator", target.nick)
+		return nil, nil, wire.Faultf(wire.CodeBadRequest, "%s is an operator", target.nick)
 	}
 	return target, m, nil
 }
@@ -79,7 +79,7 @@ func (r *Room) Ban(by *Member, name, reason string, now time.Time) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if err := r.submitLocked(nil, &request{op: opBan, at: now, by: by.subject(), to: target}); err != nil {
+	if err := r.submitLocked(nil, &request{op: opBan, at: now, by: r.askingLocked(by), to: target}); err != nil {
 		return "", faultOf(err, notChanged)
 	}
 	notice := target.nick + " is banned"
@@ -97,7 +97,7 @@ func (r *Room) banAddressLocked(by *Member, ip netip.Addr, reason string, now ti
 	if address == "" {
 		return "", wire.Faultf(wire.CodeBadRequest, "%s is this machine's own address", ip)
 	}
-	err := r.submitLocked(nil, &request{op: opBan, at: now, by: by.subject(), to: subject{nick: address, address: address}})
+	err := r.submitLocked(nil, &request{op: opBan, at: now, by: r.askingLocked(by), to: &subject{nick: address, address: address}})
 	if err != nil {
 		return "", faultOf(err, notChanged)
 	}
@@ -120,7 +120,7 @@ func (r *Room) Mute(by *Member, nick string, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := r.submitLocked(nil, &request{op: opMute, at: now, by: by.subject(), to: target}); err != nil {
+	if err := r.submitLocked(nil, &request{op: opMute, at: now, by: r.askingLocked(by), to: target}); err != nil {
 		return "", faultOf(err, notChanged)
 	}
 	if m != nil {
@@ -145,7 +145,7 @@ func (r *Room) lift(by *Member, op operation, name string, now time.Time) (strin
 	if err := r.checkOperatorLocked(by); err != nil {
 		return "", err
 	}
-	if err := r.submitLocked(nil, &request{op: op, at: now, by: by.subject(), name: name}); err != nil {
+	if err := r.submitLocked(nil, &request{op: op, at: now, by: r.askingLocked(by), name: name}); err != nil {
 		return "", faultOf(err, notChanged)
 	}
 	if op == opUnban {

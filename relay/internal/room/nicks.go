@@ -106,9 +106,9 @@ func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (stri
 		return "", r.checkMemberLocked(m, now)
 	}
 	nick, keys := r.withFreeSuffixLocked(nick, m, now)
-	by := m.subject()
+	by := r.askingLocked(m)
 	switch {
-	case isMarked(r.state.mutes, &by):
+	case isMarked(r.state.mutes, by):
 		return "", mutedFault()
 	case nick == m.nick:
 		return nick, nil

@@ -47,7 +47,7 @@ type Room struct {
 	authors    history.Author               // the highest given out; guarded by mu
 	accepted   uint64                       // messages, actions and private messages; guarded by mu
 	presence   announcements                // guarded by mu
-	decided    event                        // scratch space of submitLocked; guarded by mu
+	asking     subject                      // scratch space of askingLocked; guarded by mu
 }
 
 // A Peer is the connection of a member. The room calls its methods with its lock held;
@@ -289,21 +289,27 @@ func (r *Room) identifyLocked(m *Member, token string) *identity {
 }
 
 // subject returns who m is, for a decision.
-func (m *Member) subject() subject {
-	s := m.identity.subject()
-	s.nick, s.address, s.visit = m.nick, m.Address, m.Visit
-	return s
+func (m *Member) subject() *subject {
+	id := m.identity
+	return &subject{
+		author: id.author, id: id.id, key: id.key, operator: id.operator,
+		nick: m.nick, address: m.Address, visit: m.Visit,
+	}
 }
 
-func (id *identity) subject() subject {
-	return subject{author: id.author, id: id.id, key: id.key, operator: id.operator}
+// askingLocked returns who m is, for a decision on its own request. It is valid until the
+// next call: a message is not to cost an allocation.
+func (r *Room) askingLocked(m *Member) *subject {
+	id, s := m.identity, &r.asking
+	s.author, s.id, s.key, s.operator = id.author, id.id, id.key, id.operator
+	s.nick, s.address, s.visit = m.nick, m.Address, m.Visit
+	return s
 }
 
 // submitLocked decides on a request and puts the event into the log. by is the member
 // who asks; nil: the room itself. The error is a [*wire.Fault], or the log's.
 func (r *Room) submitLocked(by *Member, req *request) error {
-	e := &r.decided
-	*e = event{}
+	e := new(event)
 	if err := r.state.decide(req, e); err != nil {
 		return err
 	}
@@ -334,8 +340,7 @@ func (r *Room) appendLocked(by *Member, e *event) error {
 		return err
 	}
 	id := by.identity
-	e.by.Sender, e.by.Waiter = id, by.Peer
-	ticket, err := r.log.Append(&e.Event, e.by)
+	ticket, err := r.log.Append(&e.Event, history.Origin{Author: e.by.Author, To: e.by.To, Sender: id, Waiter: by.Peer})
 	if err == nil {
 		id.ticket = ticket
 	}
@@ -348,7 +353,7 @@ func (r *Room) noteClientLocked(m *Member, p presence, now time.Time) {
 		return
 	}
 	// It fails only when 100,000 such events wait for a full disk: the client is then taken for a new one.
-	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: m.subject(), presence: p, wanted: m.identity.wanted})
+	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted})
 }
 
 // Leave takes m out of the room, if it is in it, with a parting message or "". A client
@@ -359,7 +364,7 @@ func (r *Room) Leave(m *Member, parting string, now time.Time) {
 	if m.identity == nil {
 		return
 	}
-	if s := m.subject(); isMarked(r.state.mutes, &s) {
+	if isMarked(r.state.mutes, r.askingLocked(m)) {
 		parting = ""
 	}
 	r.leaveLocked(m, left, wire.Event{Text: parting}, now)
@@ -515,7 +520,7 @@ func (r *Room) SetTopic(m *Member, topic string, seq uint64, now time.Time) erro
 	if err := r.checkMemberLocked(m, now); err != nil {
 		return err
 	}
-	err := r.submitLocked(m, &request{op: opTopic, at: now, by: m.subject(), seq: seq, text: topic})
+	err := r.submitLocked(m, &request{op: opTopic, at: now, by: r.askingLocked(m), seq: seq, text: topic})
 	r.log.Wake()
 	return faultOf(err, notChanged)
 }
