@@ -1,22 +1,24 @@
 // Package relay is the host's side of a chat: one room, and a session for each
-// connection to it.
+// connection.
 //
-// A [Server] takes connections by [Server.Serve], or one at a time by
-// [Server.ServeConn]. Everything that is said goes through the room into its log
-// (package history), which gives it an id and encodes it once; each session
-// copies the log from its own place in it to its socket. So the order of what is
-// said is the same for all, the one who says it waits for nobody, and a slow
-// reader falls behind alone.
+// A [Server] serves connections from a listener ([Server.Serve]) or one at a time
+// ([Server.ServeConn]). This package only connects the parts; each is in a package of its
+// own, from the door inwards:
 //
-// A session has a goroutine that reads. What it gets is written by the fanout: a few
-// workers over all sessions, by writes that do not wait; a session whose peer takes
-// less than there is has a goroutine that writes until it has caught up.
+//   - internal/front admits a connection and finds out from its first line who speaks;
+//   - internal/session reads its lines, decodes them into requests, and has an outbox for
+//     everything that goes back;
+//   - internal/room decides each request on the room's state and appends the event;
+//   - package history is the log: it gives the event an ID and encodes it once;
+//   - internal/fanout writes the log to all sessions, each from its own cursor on.
 //
-// A connection whose first line is an HTTP request is handed to [Options.Web] (package web). A
-// browser's WebSocket comes back in by ServeConn as a [FramedConn], a script's message by
-// [Server.ServeVisit]; a [Follower] reads without being in the room.
+// So all members see events in the same order, a sender waits for no one, and a slow
+// reader delays no other.
 //
-// Who is in the room and by what nick is under room.mu, a session's queue and its
-// cursor under session.mu; the log and the fanout have locks of their own. They are
-// taken in this order, and nothing that can wait is done while one is held.
+// HTTP requests go to [Options.Web] (package web). A [Follower] reads the log without
+// being in the room.
+//
+// Locks are taken in this order: the front's, a connection's, the room's, an outbox's,
+// then those of the log, its committer and the fanout. No one waits for a network, a disk
+// or a logger while holding one.
 package relay

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"time"
@@ -24,6 +25,7 @@ type Server struct {
 	door   *session.Door
 	front  *front.Front
 	flush  flushTimer
+	secret string
 	over   chan struct{} // closed when the room closes
 }
 
@@ -45,6 +47,9 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 	}
 	opts.Room = id
 	s := newServer(opts)
+	if s.secret, err = f.Secret(); err != nil {
+		return nil, err
+	}
 	if s.opts.Title != f.Title() {
 		if err := f.SetTitle(s.opts.Title); err != nil {
 			return nil, err
@@ -65,7 +70,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = text.Clean(opts.Title)
-	return &Server{opts: opts, fanout: fanout.New(), over: make(chan struct{})}
+	return &Server{opts: opts, fanout: fanout.New(), secret: rand.Text(), over: make(chan struct{})}
 }
 
 func (s *Server) roomOptions() room.Options {
@@ -106,6 +111,10 @@ func (s *Server) Info() wire.RoomInfo {
 
 // Next returns the ID that the next event in the room gets.
 func (s *Server) Next() uint64 { return s.log.Next() }
+
+// Secret returns a random string that no client knows. It stays the same as long as the
+// room exists: a room in a file keeps it there.
+func (s *Server) Secret() string { return s.secret }
 
 // MaxLine returns how many bytes a line of a program has at most.
 func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }

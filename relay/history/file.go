@@ -410,19 +410,28 @@ const (
 // primary returns the code of an error without its extension.
 func primary(e *sqlite.Error) int { return e.Code() & 0xff }
 
-// RoomID returns the room's id. A new file gets one.
-func (f *File) RoomID() (string, error) {
-	var id string
-	if err := f.queryRow(`SELECT coalesce((SELECT value FROM meta WHERE name = 'room'), '')`, &id); err != nil {
-		return "", fmt.Errorf("read the room's id from %s: %w", f.path, fileError(err))
+// RoomID returns the room's id. A new file gets one. It is for before there is a log on
+// the file.
+func (f *File) RoomID() (string, error) { return f.metaOr("room", NewRoomID) }
+
+// Secret returns a random string that stays the same as long as the file exists, for tokens
+// that outlive the host. It is for before there is a log on the file.
+func (f *File) Secret() (string, error) { return f.metaOr("secret", rand.Text) }
+
+// metaOr returns a value of the room, which a new file gets from make.
+func (f *File) metaOr(name string, make func() string) (value string, err error) {
+	row := f.writer.QueryRowContext(context.Background(), `SELECT value FROM meta WHERE name = ?`, name)
+	switch err := row.Scan(&value); {
+	case err == nil:
+		return value, nil
+	case !errors.Is(err, sql.ErrNoRows):
+		return "", fmt.Errorf("read the room's %s from %s: %w", name, f.path, fileError(err))
 	}
-	if id == "" {
-		id = NewRoomID()
-		if err := f.setMeta("room", id); err != nil {
-			return "", fmt.Errorf("write the room's id to %s: %w", f.path, err)
-		}
+	value = make()
+	if err := f.setMeta(name, value); err != nil {
+		return "", fmt.Errorf("write the room's %s to %s: %w", name, f.path, err)
 	}
-	return id, nil
+	return value, nil
 }
 
 // Title returns the room's last title, or "" for a new room.

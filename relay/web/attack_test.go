@@ -339,6 +339,44 @@ func TestMutedScript(t *testing.T) {
 	}
 }
 
+// A script stays muted when the host is started again on the room's history.
+func TestMutedScriptAfterARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kitchen.chat")
+	host := func(use func(*room)) {
+		file, err := history.OpenFile(path, history.Keep{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		t.Run("", func(t *testing.T) {
+			use(openOn(t, func(opts relay.Options) *relay.Server {
+				srv, err := relay.NewOn(file, opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return srv
+			}, relay.Options{HostToken: "hosts-secret"}, web.Options{}))
+		})
+	}
+	host(func(r *room) {
+		if status, answer := r.do("POST", "/messages?nick=ci", "build done"); status != 201 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		ann := r.browser(`{"type":"hello","nick":"ann","token":"hosts-secret"}`)
+		ann.expect(wire.TypeWelcome)
+		ann.send(`{"type":"mute","nick":"ci"}`)
+		ann.expect(wire.TypeNotice)
+	})
+	host(func(r *room) {
+		if status, answer := r.do("POST", "/messages?nick=ci", "build done"); status != 403 {
+			t.Errorf("after a restart: %d %s, want 403", status, answer)
+		}
+		if status, answer := r.do("POST", "/messages?nick=cd", "build done"); status != 201 {
+			t.Errorf("another script: %d %s, want 201", status, answer)
+		}
+	})
+}
+
 // Answers are short, however long the history is, and skip events that are not messages.
 func TestLongAnswers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kitchen.chat")

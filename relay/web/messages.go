@@ -114,7 +114,7 @@ func (h *Handler) reject(w http.ResponseWriter, err error) {
 // visitors are the clients that send messages by HTTP. A client can have only one session, so
 // the second of two concurrent requests waits.
 type visitors struct {
-	secret []byte // makes tokens that cannot be guessed; fixed
+	secret []byte // makes tokens that cannot be guessed, the same after a restart of the host; fixed
 
 	mu      sync.Mutex
 	present map[string]chan struct{} // by token: closed when the visit ends; guarded by mu

@@ -7,7 +7,6 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -70,7 +69,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	}
 	h := &Handler{
 		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
-		visitors: visitors{secret: []byte(rand.Text()), present: make(map[string]chan struct{})},
+		visitors: visitors{secret: []byte(room.Secret()), present: make(map[string]chan struct{})},
 	}
 	for name, file := range assets() {
 		h.mux.Handle("GET /page/"+name, file)

@@ -46,12 +46,12 @@ func (r *Room) Kick(by *Member, nick, reason string, now time.Time) (string, err
 	if err := r.checkOperatorLocked(by); err != nil {
 		return "", err
 	}
-	_, m, err := r.targetLocked(nick)
+	target, m, err := r.targetLocked(nick)
 	switch {
 	case err != nil:
 		return "", err
 	case m == nil:
-		return "", noSuchNick(nick)
+		return "", wire.Faultf(wire.CodeNoSuchNick, "%s is not connected; use /mute or /ban", target.nick)
 	}
 	r.expelLocked(m, by, wire.CodeKicked, reason, now)
 	return m.nick + " was removed", nil
