@@ -15,11 +15,12 @@ func (r *Room) nameLocked(m *Member, wanted string, now time.Time) error {
 	if len(wanted) > text.MaxNickBytes {
 		wanted = wanted[:text.MaxNickBytes+1] // as invalid as all of it, and no more to keep
 	}
-	if had := r.lastNickLocked(m); wanted == id.wanted && had != "" && r.isFreeLocked(text.NickKeys(had), m, now) {
+	asked := text.Clean(wanted) // as records keep it
+	if had := r.lastNickLocked(m); asked == id.wanted && had != "" && r.isFreeLocked(text.NickKeys(had), m, now) {
 		m.nick, m.keys = had, text.NickKeys(had)
 		return nil
 	}
-	id.wanted = wanted
+	id.wanted = asked
 	var err error
 	if wanted != "" {
 		var nick string

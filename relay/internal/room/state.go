@@ -23,8 +23,9 @@ type State struct {
 	bans    map[string]string // mark (see subject.marks) -> nick at the time of the ban
 	mutes   map[string]string // likewise
 
+	maxAway int // see the constant; fixed
+
 	// derived from clients
-	lefts    uint64 // the highest Client.Left
 	byKey    map[clientKey]*Client
 	reserved map[string]*Client // by key of the nick (text.Keys): clients whose connection was lost
 	away     *list.List         // of *Client: those who are not here, by when they left
@@ -91,6 +92,7 @@ func NewState() *State {
 		clients: make(map[history.Author]*Client),
 		bans:    make(map[string]string),
 		mutes:   make(map[string]string),
+		maxAway: maxAway,
 	}
 	s.index()
 	return s
@@ -100,11 +102,10 @@ func NewState() *State {
 func (s *State) index() {
 	s.byKey = make(map[clientKey]*Client, len(s.clients))
 	s.reserved = make(map[string]*Client)
-	s.away, s.visitors, s.lefts = list.New(), list.New(), 0
+	s.away, s.visitors = list.New(), list.New()
 	for _, c := range slices.SortedFunc(maps.Values(s.clients), func(a, b *Client) int {
 		return cmp.Or(cmp.Compare(a.Left, b.Left), a.At.Compare(b.At.Time), cmp.Compare(a.Author, b.Author))
 	}) {
-		s.lefts = max(s.lefts, c.Left)
 		s.byKey[c.Key] = c
 		c.place = nil
 		s.place(c)
@@ -119,9 +120,16 @@ func (s *State) arrived(c *Client) {
 
 // departed puts c on the list of those who are away, as the last who left.
 func (s *State) departed(c *Client) {
-	s.lefts++
-	c.Left = s.lefts
+	c.Left = 1 + max(lastLeft(s.away), lastLeft(s.visitors)) // not a counter: the records have none
 	s.place(c)
+}
+
+// lastLeft returns the Client.Left of the one on a list who left last; 0 if it is empty.
+func lastLeft(l *list.List) uint64 {
+	if last := l.Back(); last != nil {
+		return last.Value.(*Client).Left
+	}
+	return 0
 }
 
 // place puts c where its presence belongs: on the list of those away, its nick among the
@@ -163,8 +171,12 @@ func (s *State) reservation(key string, at time.Time) *Client {
 }
 
 // apply adds an event of the log to the state: e, or a hidden one if h is not nil. It
-// depends on the state and its arguments only.
+// depends on the state and its arguments only. Joins and leaves change nothing, since the
+// log drops some while the disk is full.
 func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
+	if h == nil && (e.Type == wire.TypeJoin || e.Type == wire.TypeLeave) {
+		return
+	}
 	s.sawAuthor(max(by.Author, by.To))
 	switch {
 	case h != nil:
@@ -253,7 +265,7 @@ func (s *State) applyClient(h *hidden) {
 	} else {
 		s.departed(c)
 	}
-	for s.away.Len()+s.visitors.Len() > maxAway {
+	for s.away.Len()+s.visitors.Len() > s.maxAway {
 		s.forget(cmp.Or(s.visitors.Front(), s.away.Front()).Value.(*Client)) // a script can have as many nicks as it likes
 	}
 }
@@ -321,7 +333,7 @@ func (s *State) clientNamed(nick string) (named *Client) {
 // clone returns a copy of the state that records nothing for Rollback.
 func (s *State) clone() *State {
 	n := &State{
-		topic: s.topic, authors: s.authors, bans: maps.Clone(s.bans), mutes: maps.Clone(s.mutes),
+		topic: s.topic, authors: s.authors, bans: maps.Clone(s.bans), mutes: maps.Clone(s.mutes), maxAway: s.maxAway,
 		clients: make(map[history.Author]*Client, len(s.clients)),
 	}
 	for author, c := range s.clients {

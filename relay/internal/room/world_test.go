@@ -1,0 +1,319 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing/synctest"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"chat/relay/history"
+	"chat/relay/wire"
+)
+
+// records returns all records of the state, by key.
+func (s *State) records() map[string]string {
+	keys := []string{topicKey, authorsKey}
+	for author := range s.clients {
+		keys = append(keys, clientRecord(author))
+	}
+	for mark := range s.bans {
+		keys = append(keys, banPrefix+mark)
+	}
+	for mark := range s.mutes {
+		keys = append(keys, mutePrefix+mark)
+	}
+	records := make(map[string]string, len(keys))
+	for _, key := range keys {
+		records[key] = string(s.record(key))
+	}
+	return records
+}
+
+// derived describes what is derived from the clients, as far as a decision at a time can
+// depend on it.
+func (s *State) derived(at time.Time) map[string]string {
+	d := make(map[string]string)
+	for name, list := range map[string]iter.Seq[*Client]{"away": s.awayClients(), "visitors": s.visitingClients()} {
+		for c := range list {
+			d[name] += fmt.Sprint(c.Author, " ")
+		}
+	}
+	for key, c := range s.byKey {
+		if s.clients[c.Author] != c {
+			d[fmt.Sprintf("key %x", key)] = "of a client that is not there"
+		}
+		d[fmt.Sprintf("key %x", key)] = fmt.Sprint(c.Author)
+	}
+	for key := range s.reserved {
+		if c := s.reservation(key, at); c != nil {
+			d["nick "+key] = fmt.Sprint(c.Author)
+		}
+	}
+	return d
+}
+
+func (s *State) awayClients() iter.Seq[*Client] { return clientsIn(s, false) }
+
+func (s *State) visitingClients() iter.Seq[*Client] { return clientsIn(s, true) }
+
+func clientsIn(s *State, visitors bool) iter.Seq[*Client] {
+	list := s.away
+	if visitors {
+		list = s.visitors
+	}
+	return func(yield func(*Client) bool) {
+		for e := list.Front(); e != nil; e = e.Next() {
+			if !yield(e.Value.(*Client)) {
+				return
+			}
+		}
+	}
+}
+
+// difference describes how two states differ; "": they do not.
+func difference(got, want *State, at time.Time) string {
+	var diff []string
+	for _, maps := range [][2]map[string]string{{got.records(), want.records()}, {got.derived(at), want.derived(at)}} {
+		diff = append(diff, differences(maps[0], maps[1])...)
+	}
+	return strings.Join(diff, "\n")
+}
+
+func differences(got, want map[string]string) (diff []string) {
+	keys := maps.Clone(got)
+	maps.Copy(keys, want)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if g, w := got[key], want[key]; g != w {
+			diff = append(diff, fmt.Sprintf("%s: got %s, want %s", key, g, w))
+		}
+	}
+	return diff
+}
+
+// replay returns the fold of a file's log from its start.
+func replay(file *history.File, maxAway int) (*State, error) {
+	s := NewState()
+	s.maxAway = maxAway
+	fold := &Fold{s}
+	err := file.Replay(fold.Apply)
+	s.forgotten = nil
+	return s, err
+}
+
+// A world is a room on a file, through the lives of its hosts, with a disk that fails.
+type world struct {
+	path    string
+	hosts   int
+	maxAway int
+	file    *history.File
+	log     *history.Log
+	fold    *Fold
+	room    *Room
+	disk    *brokenDisk
+	members []*Member // in the room, or not any more
+	flushAt time.Time // zero: the room did not ask for it
+
+	mu       sync.Mutex
+	failures int    // guarded by mu
+	problem  string // that CommitFailed showed; guarded by mu
+}
+
+const operatorToken = "token-of-the-operator"
+
+// open starts a host. It returns what is wrong with the state that it reads.
+func (w *world) open() error {
+	var err error
+	if w.file, err = history.OpenFile(w.path, history.Keep{}); err != nil {
+		return err
+	}
+	w.disk = new(brokenDisk)
+	disks.Store(w.path, w.disk)
+	if w.fold, err = w.snapshot(); err != nil {
+		return err
+	}
+	if w.log, err = history.NewOn(w.file, history.Limits{Events: 8}, func([]history.Waiter) {}, w.fold, w, slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	}
+	opts := Options{ID: "room", OperatorToken: operatorToken, FlushIn: func(d time.Duration) { w.flushAt = time.Now().Add(d) }}
+	w.room = NewOn(opts, w.log, w.fold, time.Now())
+	w.members, w.flushAt = nil, time.Time{}
+	return nil
+}
+
+// snapshot returns the fold of the file's records.
+func (w *world) snapshot() (*Fold, error) {
+	fold, err := NewFold(w.file.Records)
+	if err == nil {
+		fold.state.maxAway = w.maxAway
+	}
+	return fold, err
+}
+
+// close ends the host, after its log is written if the disk works.
+func (w *world) close() error {
+	w.room.Close()
+	err := errors.Join(w.log.Close(), w.file.Close())
+	disks.Delete(w.path)
+	return err
+}
+
+// crash continues with what is on disk now.
+func (w *world) crash() error {
+	w.hosts++
+	next := fmt.Sprintf("%s-%d", strings.TrimSuffix(w.path, fmt.Sprintf("-%d", w.hosts-1)), w.hosts)
+	for _, part := range []string{"", "-wal"} {
+		b, err := os.ReadFile(w.path + part)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(next+part, b, 0o600); err != nil {
+			return err
+		}
+	}
+	if err := w.close(); err != nil {
+		return err
+	}
+	w.path = next
+	return w.open()
+}
+
+// Failed implements [history.Owner]. It checks that the live state is the committed one and
+// the held events.
+func (w *world) Failed(err error, split func() ([]history.Rejected, []history.Held)) {
+	var held []history.Held
+	w.room.CommitFailed(err, func() (rejected []history.Rejected, _ []history.Held) {
+		rejected, held = split()
+		return rejected, held
+	})
+	w.room.mu.Lock()
+	defer w.room.mu.Unlock()
+	want, err := replay(w.file, w.maxAway)
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	} else if diff := difference(w.fold.state, want, time.Now()); diff != "" {
+		problem = "after Rollback, the fold is not the replay of the log: " + diff
+	}
+	for _, h := range held {
+		(&Fold{want}).Apply(h.Event, h.Hidden, h.By, h.At)
+	}
+	if diff := difference(w.room.state, want, time.Now()); diff != "" {
+		problem += "after a failed commit, the live state is not the committed one and the held events: " + diff
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failures++
+	if w.problem == "" {
+		w.problem = problem
+	}
+}
+
+// Recovered implements [history.Owner].
+func (w *world) Recovered() {}
+
+// check compares the live state, the committed one, a replay of the whole log, and the
+// records in the file. While the disk is broken the live state may be ahead of the others.
+func (w *world) check() error {
+	synctest.Wait()
+	w.mu.Lock()
+	problem := w.problem
+	w.mu.Unlock()
+	if problem != "" {
+		return errors.New(problem)
+	}
+	replayed, err := replay(w.file, w.maxAway)
+	if err != nil {
+		return err
+	}
+	snapshot, err := w.snapshot()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if diff := difference(w.fold.state, replayed, now); diff != "" {
+		return fmt.Errorf("the committed state is not the replay of the log:\n%s", diff)
+	}
+	if diff := difference(snapshot.state, replayed, now); diff != "" {
+		return fmt.Errorf("the records are not the replay of the log:\n%s", diff)
+	}
+	w.room.mu.Lock()
+	defer w.room.mu.Unlock()
+	if diff := difference(w.room.state, replayed, now); diff != "" && !w.disk.isBroken() {
+		return fmt.Errorf("the live state is not the replay of the log:\n%s", diff)
+	}
+	return nil
+}
+
+// A brokenDisk fails all commits of a file while it is broken.
+type brokenDisk struct{ broken atomic.Bool }
+
+func (d *brokenDisk) isBroken() bool { return d.broken.Load() }
+
+// disks has the disk of each file, by path.
+var disks sync.Map
+
+func init() {
+	sqlite.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, dsn string) error {
+		uri, err := url.Parse(dsn)
+		if err != nil {
+			return err
+		}
+		if uri.Query().Get("mode") != "rwc" {
+			return nil
+		}
+		conn.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
+			if d, ok := disks.Load(uri.Path); ok && d.(*brokenDisk).isBroken() {
+				return 1
+			}
+			return 0
+		})
+		return nil
+	})
+}
+
+// GoString is how a failing schedule shows a member.
+func (m *Member) GoString() string { return m.nick }
+
+// A testPeer is a connection that takes everything.
+type testPeer struct {
+	mu        sync.Mutex
+	welcome   wire.Event   // guarded by mu
+	delivered []wire.Event // guarded by mu
+	bye       *wire.Event  // guarded by mu
+}
+
+func (p *testPeer) Start(welcome wire.Event, _, _ uint64, _ history.View) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.welcome = welcome
+}
+
+func (p *testPeer) Deliver(e *wire.Event, _ string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delivered = append(p.delivered, *e)
+	return true
+}
+
+func (p *testPeer) Ignore(map[history.Author]bool) {}
+
+func (p *testPeer) End(bye wire.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bye = &bye
+}
