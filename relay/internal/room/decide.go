@@ -164,6 +164,9 @@ func (s *State) decideClient(r *request) *hidden {
 		return nil
 	}
 	c := s.clients[r.by.author]
+	if c == nil && s.byKey[r.by.key] != nil { // a visitor that was forgotten while it was here, and has come again as another client
+		return nil
+	}
 	if r.by.visit {
 		r.presence = left
 		if c != nil && c.Nick == r.by.nick && c.Wanted == r.wanted && c.Visit {

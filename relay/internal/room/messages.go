@@ -203,6 +203,10 @@ func (c *Client) subject() *subject {
 func (r *Room) CommitFailed(err error, split func() (rejected []history.Rejected, held []history.Held)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.commitFailedLocked(err, split)
+}
+
+func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Rejected, held []history.Held)) {
 	rejected, held := split()
 	r.state = r.committed.state.clone()
 	for _, h := range held {

@@ -2,9 +2,11 @@ package room
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,7 @@ import (
 // start and from the records in the file.
 func TestStateIsFoldOfLog(t *testing.T) {
 	dir, runs := t.TempDir(), 0
-	rapid.Check(t, func(rt *rapid.T) {
+	checkTimes(t, 300, 50, func(rt *rapid.T) {
 		runs++
 		parent := filepath.Join(dir, fmt.Sprint(runs))
 		if err := os.Mkdir(parent, 0o700); err != nil {
@@ -45,6 +47,21 @@ func TestStateIsFoldOfLog(t *testing.T) {
 			}
 		})
 	})
+}
+
+// checkTimes checks prop with this many schedules of about so many steps, unless flags say
+// otherwise.
+func checkTimes(t *testing.T, times, steps int, prop func(*rapid.T)) {
+	given := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, n := range map[string]int{"rapid.checks": times / slowdown, "rapid.steps": steps} {
+		if f := flag.Lookup(name); !given[name] {
+			before := f.Value.String()
+			f.Value.Set(strconv.Itoa(n))
+			defer f.Value.Set(before)
+		}
+	}
+	rapid.Check(t, prop)
 }
 
 var (
@@ -96,10 +113,14 @@ func (w *world) actions() map[string]func(*rapid.T) {
 
 // moderation are the actions of operators, and of others who want to be.
 func (w *world) moderation() map[string]func(*rapid.T) {
-	names := rapid.OneOf(someNicks, someAddresses)
 	with := func(do func(m *Member, name string) (string, error)) func(*rapid.T) {
 		return w.withMember(func(t *rapid.T, m *Member) {
-			_, err := do(m, names.Draw(t, "whom"))
+			for _, other := range w.members {
+				if w.room.IsOperator(other) && rapid.IntRange(0, 3).Draw(t, "not by an operator") > 0 {
+					m = other
+				}
+			}
+			_, err := do(m, w.name(t))
 			w.accept(t, err)
 		})
 	}
@@ -113,6 +134,14 @@ func (w *world) moderation() map[string]func(*rapid.T) {
 			w.admit(t, &wire.Request{Nick: "op", Token: operatorToken}, "")
 		},
 	}
+}
+
+// name draws the nick of a member or of one who has left, or any nick or address.
+func (w *world) name(t *rapid.T) string {
+	if rapid.Bool().Draw(t, "known") {
+		return rapid.SampledFrom(w.members).Draw(t, "whom").nick
+	}
+	return rapid.OneOf(someNicks, someAddresses).Draw(t, "name")
 }
 
 // accidents are what happens to the disk, the clock and the host.
@@ -209,6 +238,6 @@ func (w *world) post(t *rapid.T, m *Member) {
 }
 
 func (w *world) tell(t *rapid.T, m *Member) {
-	_, err := w.room.Tell(m, &wire.Request{To: someNicks.Draw(t, "to"), Text: "psst", Seq: w.number(t, m)}, time.Now())
+	_, err := w.room.Tell(m, &wire.Request{To: w.name(t), Text: "psst", Seq: w.number(t, m)}, time.Now())
 	w.accept(t, err)
 }

@@ -1,10 +1,10 @@
 package room
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -41,15 +41,14 @@ func (s *State) records() map[string]string {
 	return records
 }
 
-// derived describes what is derived from the clients, as far as a decision at a time can
-// depend on it.
+// derived describes the clients, with what a record could leave out of them, and what is
+// derived from them as far as a decision at a time can depend on it.
 func (s *State) derived(at time.Time) map[string]string {
 	d := make(map[string]string)
-	for name, list := range map[string]iter.Seq[*Client]{"away": s.awayClients(), "visitors": s.visitingClients()} {
-		for c := range list {
-			d[name] += fmt.Sprint(c.Author, " ")
-		}
+	for author, c := range s.clients {
+		d[fmt.Sprint("client ", author)] = fmt.Sprintf("%+v", *c.clone())
 	}
+	d["away"], d["visitors"] = fmt.Sprint(authorsOn(s.away)), fmt.Sprint(authorsOn(s.visitors))
 	for key, c := range s.byKey {
 		if s.clients[c.Author] != c {
 			d[fmt.Sprintf("key %x", key)] = "of a client that is not there"
@@ -64,22 +63,12 @@ func (s *State) derived(at time.Time) map[string]string {
 	return d
 }
 
-func (s *State) awayClients() iter.Seq[*Client] { return clientsIn(s, false) }
-
-func (s *State) visitingClients() iter.Seq[*Client] { return clientsIn(s, true) }
-
-func clientsIn(s *State, visitors bool) iter.Seq[*Client] {
-	list := s.away
-	if visitors {
-		list = s.visitors
+// authorsOn lists the authors of the clients on a list.
+func authorsOn(l *list.List) (authors []history.Author) {
+	for e := l.Front(); e != nil; e = e.Next() {
+		authors = append(authors, e.Value.(*Client).Author)
 	}
-	return func(yield func(*Client) bool) {
-		for e := list.Front(); e != nil; e = e.Next() {
-			if !yield(e.Value.(*Client)) {
-				return
-			}
-		}
-	}
+	return authors
 }
 
 // difference describes how two states differ; "": they do not.
@@ -196,12 +185,12 @@ func (w *world) crash() error {
 // the held events.
 func (w *world) Failed(err error, split func() ([]history.Rejected, []history.Held)) {
 	var held []history.Held
-	w.room.CommitFailed(err, func() (rejected []history.Rejected, _ []history.Held) {
+	w.room.mu.Lock() // until the state is compared: other requests wait
+	defer w.room.mu.Unlock()
+	w.room.commitFailedLocked(err, func() (rejected []history.Rejected, _ []history.Held) {
 		rejected, held = split()
 		return rejected, held
 	})
-	w.room.mu.Lock()
-	defer w.room.mu.Unlock()
 	want, err := replay(w.file, w.maxAway)
 	problem := ""
 	if err != nil {
