@@ -184,7 +184,11 @@ func (s *Session) replyLines(reply *wire.Event, lines [][]byte, err error) error
 		}
 	}
 	if s.member.Program {
-		s.out.putOrWait(wire.AppendHistory(nil, reply, lines))
+		size := 256 + 2*len(reply.Text) // if it grew, a client that does not take it would hold twice as much
+		for _, line := range lines {
+			size += len(line)
+		}
+		s.out.putOrWait(wire.AppendHistory(make([]byte, 0, size), reply, lines))
 		return nil
 	}
 	heading := s.out.encode(notice("%s", reply.HistoryHeading(len(lines))), "")

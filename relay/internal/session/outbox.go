@@ -384,8 +384,10 @@ func (o *outbox) WriteSome(w *fanout.Writer) (more bool) {
 		rest, err = eager.WriteEagerly(w, w.Runs)
 		o.door.Times.End(began)
 		if err != nil {
-			o.lost(err)
-			o.writer.Done()
+			go func() { // a logger that blocks must not hold up the worker
+				defer o.writer.Done()
+				o.lost(err)
+			}()
 			return false
 		}
 	}

@@ -1,0 +1,122 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/internal/fanout"
+	"chat/relay/internal/room"
+	"chat/relay/wire"
+)
+
+// newDoor returns a door to a room in memory.
+func newDoor(logger *slog.Logger) *Door {
+	fan := fanout.New()
+	log := history.New(history.Limits{}, fan.Wake)
+	fan.Attach(log)
+	d := &Door{
+		Room: room.New(room.Options{FlushIn: func(time.Duration) {}}, log), Log: log, Fanout: fan, Logger: logger,
+		Limits: Limits{Line: 8 << 10, JSONLine: 32 << 10, Text: 16 << 10, TextLines: 100, Stall: time.Minute, FirstLine: time.Minute},
+	}
+	d.Open()
+	return d
+}
+
+// serveOn serves a program called nick on conn.
+func (d *Door) serveOn(conn net.Conn, nick string) {
+	s := d.New(Conn{Conn: conn, Lines: wire.NewLineReader(conn, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, func() {})
+	s.ServeProgram([]byte(`{"type":"hello","nick":"` + nick + `"}`))
+}
+
+// An eagerPipe is one end of a pipe that is written to without waiting; broken makes writes fail.
+type eagerPipe struct {
+	net.Conn
+	lines  chan string
+	broken bool // set while no one writes
+}
+
+func (p *eagerPipe) WriteEagerly(_ *fanout.Writer, runs [][]byte) ([][]byte, error) {
+	if p.broken {
+		return nil, errors.New("reset by peer")
+	}
+	for _, run := range runs {
+		p.lines <- string(run)
+	}
+	return nil, nil
+}
+
+// A blockedHandler is a slog.Handler that blocks on a line until it is released.
+type blockedHandler struct {
+	slog.Handler
+	line     string
+	reached  chan struct{}
+	released chan struct{}
+}
+
+func (h blockedHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h blockedHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == h.line {
+		close(h.reached)
+		<-h.released
+	}
+	return nil
+}
+
+func (h blockedHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// A worker that finds a connection broken writes to the next sessions, though the logger blocks.
+func TestBrokenConnectionDelaysNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger := blockedHandler{slog.DiscardHandler, "write failed", make(chan struct{}), make(chan struct{})}
+		d := newDoor(slog.New(logger))
+		var far []net.Conn
+		connect := func(nick string) *eagerPipe {
+			ours, theirs := net.Pipe()
+			far = append(far, ours)
+			p := &eagerPipe{Conn: theirs, lines: make(chan string, 100)}
+			d.serveOn(p, nick)
+			return p
+		}
+		lost, alice := connect("lost"), connect("alice")
+		synctest.Wait()
+		lost.broken = true
+		d.Log.Append(&wire.Event{Type: wire.TypeMessage, From: "bob", Text: "soup"}, history.Origin{})
+		d.Log.Wake()
+		<-logger.reached
+		synctest.Wait()
+		got := ""
+		for len(alice.lines) > 0 {
+			got += <-alice.lines
+		}
+		if !strings.Contains(got, "soup") {
+			t.Errorf("while the logger blocks, the next session got %q", got)
+		}
+		close(logger.released)
+		for _, conn := range far {
+			conn.Close()
+		}
+	})
+}
+
+// A program's seq is at most 2^53-1, also in a reply.
+func TestDecodeNumber(t *testing.T) {
+	s := &Session{door: newDoor(slog.New(slog.DiscardHandler))}
+	s.member.Program = true
+	for seq, code := range map[string]wire.Code{
+		"9007199254740991": "", "9007199254740992": wire.CodeBadRequest, "18446744073709551615": wire.CodeBadRequest, "18446744073709551616": wire.CodeBadJSON,
+	} {
+		req, err := s.decode([]byte(`{"type":"say","seq":` + seq + `,"text":"x"}`))
+		fault, _ := errors.AsType[*wire.Fault](err)
+		if (fault == nil) != (code == "") || fault != nil && (fault.Code != code || req.Seq != 0) {
+			t.Errorf("number %s: %v, for %d", seq, err, req.Seq)
+		}
+	}
+}
