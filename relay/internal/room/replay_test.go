@@ -21,7 +21,7 @@ import (
 // start and from the records in the file.
 func TestStateIsFoldOfLog(t *testing.T) {
 	dir, runs := t.TempDir(), 0
-	checkTimes(t, 300, 50, func(rt *rapid.T) {
+	checkTimes(t, 200, 50, func(rt *rapid.T) {
 		runs++
 		parent := filepath.Join(dir, fmt.Sprint(runs))
 		if err := os.Mkdir(parent, 0o700); err != nil {

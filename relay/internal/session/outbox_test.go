@@ -113,7 +113,8 @@ func TestDecodeNumber(t *testing.T) {
 	for seq, code := range map[string]wire.Code{
 		"9007199254740991": "", "9007199254740992": wire.CodeBadRequest, "18446744073709551615": wire.CodeBadRequest, "18446744073709551616": wire.CodeBadJSON,
 	} {
-		req, err := s.decode([]byte(`{"type":"say","seq":` + seq + `,"text":"x"}`))
+		var req wire.Request
+		err := s.decode([]byte(`{"type":"say","seq":`+seq+`,"text":"x"}`), &req)
 		fault, _ := errors.AsType[*wire.Fault](err)
 		if (fault == nil) != (code == "") || fault != nil && (fault.Code != code || req.Seq != 0) {
 			t.Errorf("number %s: %v, for %d", seq, err, req.Seq)
