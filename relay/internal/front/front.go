@@ -43,7 +43,8 @@ type Front struct {
 	mu       sync.Mutex
 	conns    map[*Conn]struct{}   // all that are admitted; guarded by mu
 	closing  bool                 // none is admitted any more; guarded by mu
-	counts   map[string]int       // of conns, by address; guarded by mu
+	visits   int                  // of conns; guarded by mu
+	counts   map[string]int       // of conns but visits, by address; guarded by mu
 	browsers map[string]int       // of conns that speak HTTP, by address; guarded by mu
 	debts    map[string]time.Time // by address: when the input from it is paid off; guarded by mu
 	past     Stats                // of conns that are closed; guarded by mu
@@ -171,7 +172,7 @@ func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
 	case f.closing:
 		return nil, wire.Faultf(wire.CodeShutdown, "the room is closing")
 	case visit:
-	case len(f.conns) >= f.opts.MaxConns:
+	case len(f.conns)-f.visits >= f.opts.MaxConns:
 		return nil, wire.Faultf(wire.CodeFull, "the room is full (%d connections); try again later", f.opts.MaxConns)
 	case address != "" && f.counts[address] >= f.opts.MaxPerAddress:
 		return nil, wire.Faultf(wire.CodeFull, "too many connections from %s (%d); close one first", address, f.opts.MaxPerAddress)
@@ -179,7 +180,10 @@ func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
 	c := newConn(f, conn, address, visit)
 	c.bucket = session.Bucket{Rate: &f.opts.Rate, Due: f.debts[address]}
 	f.conns[c] = struct{}{}
-	if address != "" && !visit {
+	switch {
+	case visit:
+		f.visits++
+	case address != "":
 		f.counts[address]++
 	}
 	f.past.Opened++
@@ -199,7 +203,10 @@ func (f *Front) remove(c *Conn) {
 	if c.isBrowser {
 		f.countBrowserLocked(c.address, -1)
 	}
-	if c.address != "" && !c.visit {
+	switch {
+	case c.visit:
+		f.visits--
+	case c.address != "":
 		if f.counts[c.address]--; f.counts[c.address] == 0 {
 			delete(f.counts, c.address)
 		}
