@@ -50,10 +50,15 @@ func newConn(f *Front, conn net.Conn, address string, visit bool) *Conn {
 
 func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.RemoteAddr().String()) }
 
-// whenClosed has f called when the connection is closed. It is called once at most.
+// whenClosed has f called when the connection is closed. It is called for the connection,
+// and again for a WebSocket above it.
 func (c *Conn) whenClosed(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if before := c.closed; before != nil {
+		c.closed = func() { before(); f() }
+		return
+	}
 	c.closed = f
 }
 
