@@ -155,10 +155,10 @@ func TestSecretsStaySecret(t *testing.T) {
 		time.Sleep(time.Second)
 		for _, again := range []*peer{joinFrom(t, k.srv, "10.66.1.4"), joinFrom(t, k.srv, "fd66::5"), joinFrom(t, k.srv, "10.77.0.9")} {
 			go fmt.Fprintf(again.conn, "{\"type\":\"hello\",\"nick\":\"x\",\"token\":%q}\n", mallory) // until it is closed
-			seen["those who are banned get"] += strings.Join(again.closed(), "\n")
+			seen["banned peers get"] += strings.Join(again.closed(), "\n")
 		}
 		for _, p := range bad {
-			seen["those who are muted and banned got"] += p.sofar()
+			seen["muted and banned members got"] += p.sofar()
 		}
 		transcript := filepath.Join(t.TempDir(), "transcript")
 		for range 2 { // the second time after a restart
@@ -176,7 +176,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				}
 			}
 			if strings.Contains(bans, "10.66.1.9") {
-				t.Errorf("/bans shows what is no longer banned: %s", bans)
+				t.Errorf("/bans shows an address whose ban was lifted: %s", bans)
 			}
 			k.stop()
 			page.Close()
@@ -198,7 +198,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 	seen["the host logs"] = logged.String()
 	for who, got := range seen {
-		if !strings.Contains(got, "soup") && who != "those who are banned get" && who != "the host logs" || len(got) < 100 {
+		if !strings.Contains(got, "soup") && who != "banned peers get" && who != "the host logs" || len(got) < 100 {
 			t.Errorf("%s only %q", who, got)
 		}
 		for _, s := range secret {

@@ -23,7 +23,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A house is a front with a room behind it, and an HTTP handler that answers a request.
+// A house is a front with a room, and an HTTP handler that echoes its input.
 type house struct {
 	*Front
 	room   *room.Room
@@ -55,7 +55,7 @@ func newHouse(opts Options) *house {
 	return h
 }
 
-// answer is an HTTP handler that repeats what it reads, until the peer or the room closes.
+// answer is an HTTP handler that echoes its input, until the peer or the room closes.
 func (h *house) answer(conn net.Conn) {
 	defer conn.Close()
 	defer conn.Close() // as an http.Server may
@@ -94,7 +94,7 @@ type addressed struct {
 
 func (a addressed) RemoteAddr() net.Addr { return a.addr }
 
-// Write keeps what was read from the connection.
+// Write keeps bytes that were read from the connection.
 func (c *caller) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,8 +121,8 @@ func (c *caller) isClosed() bool {
 	}
 }
 
-// problem is what is wrong with the counts of a house that has connections open from
-// these addresses; "": nothing.
+// problem describes how the counts of a house differ from its open connections, of which
+// open has the number by address; "": they do not.
 func (h *house) problem(open map[string]int) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -291,7 +291,7 @@ func TestStatsAddUp(t *testing.T) {
 	})
 }
 
-// A visit takes no place from others, and a full house lets it in.
+// A visit counts against no limit: it is admitted to a full room, and keeps no one out.
 func TestVisitTakesNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(Options{MaxConns: 2, MaxPerAddress: 1})
@@ -324,7 +324,7 @@ func TestCloseInEveryPhase(t *testing.T) {
 	for _, test := range []struct {
 		name, sent string
 		after      time.Duration
-		want       string // in what it got
+		want       string // a part of the output
 	}{
 		{"silent", "", 0, ""},
 		{"silent long enough", "", Silence + time.Millisecond, "* Welcome"},
@@ -368,8 +368,8 @@ func TestCloseInEveryPhase(t *testing.T) {
 	}
 }
 
-// Accept returns once its context ends, or with the error of a listener that failed, and
-// has told those who were refused why.
+// Accept returns once its context ends, or with the error of a listener that failed.
+// Refused connections get the reason before that.
 func TestAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(Options{MaxConns: 1, MaxPerAddress: 1})

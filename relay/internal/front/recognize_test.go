@@ -64,7 +64,7 @@ func TestRecognize(t *testing.T) {
 func TestFirstLineInAllSplits(t *testing.T) {
 	for _, test := range []struct {
 		sent string
-		want string // the start of what it gets
+		want string // the start of its output
 		late string // likewise if it is greeted as a person before the first byte arrives
 		from int    // from how many bytes on a pause is waited out
 	}{
@@ -118,7 +118,7 @@ func TestHandshakesInAllSplits(t *testing.T) {
 	}
 }
 
-// speak sends parts with a pause between them, and returns what came within a minute.
+// speak sends parts with a pause between them, and returns the output.
 func speak(t *testing.T, pause time.Duration, parts ...string) (got string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -88,7 +88,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"drop":  w.withMember(func(_ *rapid.T, m *Member) { w.room.Drop(m, time.Now()) }),
 		"post":  w.withMember(w.post),
 		"again": w.withMember(w.post),
-		"tell":  w.withMember(w.tell),
+		"tell":  w.withMember(w.sendPrivate),
 		"topic": w.withMember(func(t *rapid.T, m *Member) {
 			w.accept(t, w.room.SetTopic(m, someTopics.Draw(t, "topic"), w.number(t, m), time.Now()))
 		}),
@@ -136,7 +136,7 @@ func (w *world) moderation() map[string]func(*rapid.T) {
 	}
 }
 
-// name draws the nick of a member or of one who has left, or any nick or address.
+// name draws the nick of a present or past member, or any nick or address.
 func (w *world) name(t *rapid.T) string {
 	if rapid.Bool().Draw(t, "known") {
 		return rapid.SampledFrom(w.members).Draw(t, "whom").nick
@@ -156,7 +156,7 @@ func (w *world) accidents() map[string]func(*rapid.T) {
 			w.mustCheck(t)
 		},
 		"break disk": func(*rapid.T) { w.disk.broken.Store(true) },
-		"mend disk": func(t *rapid.T) {
+		"repair disk": func(t *rapid.T) {
 			w.disk.broken.Store(false)
 			time.Sleep(3 * time.Second)
 			w.mustCheck(t)
@@ -237,7 +237,7 @@ func (w *world) post(t *rapid.T, m *Member) {
 	w.accept(t, w.room.Post(m, kind, w.number(t, m), someTexts.Draw(t, "text"), time.Now()))
 }
 
-func (w *world) tell(t *rapid.T, m *Member) {
+func (w *world) sendPrivate(t *rapid.T, m *Member) {
 	_, err := w.room.Tell(m, &wire.Request{To: w.name(t), Text: "psst", Seq: w.number(t, m)}, time.Now())
 	w.accept(t, err)
 }

@@ -94,7 +94,7 @@ func TestApplyUnban(t *testing.T) {
 	}
 }
 
-// Rollback restores everything, with what is derived, after any one change and after all of
+// Rollback restores everything, derived indexes too, after each change and after all of
 // them; Changes lists what differs before that, and Commit keeps it.
 func TestRollback(t *testing.T) {
 	records := func(s *State) func(func(string, []byte) error) error {
@@ -133,7 +133,7 @@ func TestRollback(t *testing.T) {
 		if diff := difference(f.state, given, noon); diff != "" {
 			t.Errorf("after Rollback %s", diff)
 		}
-		apply(f) // again, and this time for good
+		apply(f) // again, and commit it
 		f.Commit()
 		for key := range f.Changes() {
 			t.Errorf("after Commit, %s has changed", key)
@@ -184,7 +184,7 @@ func TestMostAreForgotten(t *testing.T) {
 		t.Errorf("%d clients, %d away, %d visitors, %d keys", len(s.clients), s.away.Len(), s.visitors.Len(), len(s.byKey))
 	}
 	if s.clients[1] == nil || s.byKey[keyOf("token-of-n3")] != nil {
-		t.Error("the member who is here was forgotten, or the key of one that was is known")
+		t.Error("the present member was forgotten, or the key of a forgotten client is still known")
 	}
 }
 
@@ -224,7 +224,7 @@ func TestReservation(t *testing.T) {
 }
 
 // When a host is started again, all who were in the room have lost their connections, and
-// the nicks that were reserved when the last host ended are reserved anew.
+// the nicks that were reserved when the last host ended are reserved for two more minutes.
 func TestOpen(t *testing.T) {
 	end := noon.Add(time.Hour)
 	for _, test := range []struct {

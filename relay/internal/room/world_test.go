@@ -41,8 +41,8 @@ func (s *State) records() map[string]string {
 	return records
 }
 
-// derived describes the clients, with what a record could leave out of them, and what is
-// derived from them as far as a decision at a time can depend on it.
+// derived describes the clients with all their fields, and the indexes derived from them,
+// as far as a decision at that time can depend on them.
 func (s *State) derived(at time.Time) map[string]string {
 	d := make(map[string]string)
 	for author, c := range s.clients {
@@ -121,7 +121,7 @@ type world struct {
 
 const operatorToken = "token-of-the-operator"
 
-// open starts a host. It returns what is wrong with the state that it reads.
+// open starts a host.
 func (w *world) open() error {
 	var err error
 	if w.file, err = history.OpenFile(w.path, history.Keep{}); err != nil {
@@ -158,7 +158,7 @@ func (w *world) close() error {
 	return err
 }
 
-// crash continues with what is on disk now.
+// crash starts another host on a copy of the files as they are on disk now.
 func (w *world) crash() error {
 	w.hosts++
 	next := fmt.Sprintf("%s-%d", strings.TrimSuffix(w.path, fmt.Sprintf("-%d", w.hosts-1)), w.hosts)
