@@ -230,6 +230,10 @@ func checkSchema(db querier) error {
 	return rows.Err()
 }
 
+// maxStart is the highest number that a file may have when it is opened. A room never comes near
+// it; beyond it, new events could soon get numbers with which the file could not be opened again.
+const maxStart = maxNumber / 2
+
 // checkNumbers refuses a database whose next numbers would be too high. It runs before the database
 // is changed.
 func (f *File) checkNumbers() error {
@@ -237,13 +241,14 @@ func (f *File) checkNumbers() error {
 	if err := f.queryRow(`PRAGMA user_version`, &version); err != nil || version == 0 { // it was not created completely
 		return err
 	}
-	var lowest, highest, hidden, authors any // whatever another program wrote
+	var lowest, highest, hidden, authors, client any // whatever another program wrote
 	err := f.queryRow(`SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM event`, &lowest, &highest)
 	if err == nil {
 		err = f.queryRow(authorsQueries[min(version, len(authorsQueries))-1], &authors)
 	}
 	if err == nil && version > 1 {
-		err = f.queryRow(`SELECT coalesce(max(n), 0) FROM hidden`, &hidden)
+		err = f.queryRow(`SELECT coalesce((SELECT max(n) FROM hidden), 0),
+			coalesce((SELECT max(CAST(substr(key, length('client/') + 1) AS INTEGER)) FROM state WHERE key GLOB 'client/*'), 0)`, &hidden, &client)
 	}
 	if err != nil {
 		return err
@@ -252,9 +257,9 @@ func (f *File) checkNumbers() error {
 		name  string
 		value any
 		least int64
-	}{{"lowest event id", lowest, 1}, {"highest event id", highest, 0}, {"number of hidden events", hidden, 0}, {"number of authors", authors, 0}} {
+	}{{"lowest event id", lowest, 1}, {"highest event id", highest, 0}, {"number of hidden events", hidden, 0}, {"number of authors", authors, 0}, {"number of a client", client, 0}} {
 		n, err := strconv.ParseInt(fmt.Sprint(cmp.Or(number.value, any(0))), 10, 64)
-		if err != nil || n < number.least || n > maxNumber {
+		if err != nil || n < number.least || n > maxStart {
 			return fmt.Errorf("%w: the %s is %v", ErrDamaged, number.name, number.value)
 		}
 	}
@@ -391,8 +396,14 @@ func fileError(err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at.Err
 	}
-	if e, ok := errors.AsType[*sqlite.Error](err); ok && (primary(e) == codeCorrupt || primary(e) == codeNotADB) {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	switch {
+	case !ok:
+		return err
+	case primary(e) == codeCorrupt || primary(e) == codeNotADB:
 		return fmt.Errorf("%w: %w", ErrDamaged, err) // it is one of ours, see checkHeader
+	case primary(e) == codeFull || e.Code() == codeNoSharedMemory: // which is in a file next to the database
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	}
 	return err
 }
@@ -405,6 +416,8 @@ const (
 	codeFull     = 13
 	codeCantOpen = 14
 	codeNotADB   = 26
+
+	codeNoSharedMemory = 4874 // SQLITE_IOERR_SHMSIZE
 )
 
 // primary returns the code of an error without its extension.

@@ -754,6 +754,9 @@ func TestNumbersThatAreTooHigh(t *testing.T) {
 		{"authors are no number", `UPDATE state SET value = '{}' WHERE key = 'authors'`, 2},
 		{"an event", `UPDATE event SET id = 9007199254740992 WHERE id = 16`, 2},
 		{"a hidden event", `INSERT INTO hidden VALUES (9223372036854775807, 1, 1, '')`, 2},
+		{"authors, after a few more", `UPDATE state SET value = '9007199254740980' WHERE key = 'authors'`, 2},
+		{"an author, after a few more", `UPDATE state SET key = 'client/9007199254740980' WHERE key = 'client/1'`, 2},
+		{"an event, after a few more", `UPDATE event SET id = 9007199254740980 WHERE id = 16`, 2},
 	} {
 		t.Run(fmt.Sprint(test.name, ", version ", test.version), func(t *testing.T) {
 			path := version1(t)
