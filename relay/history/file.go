@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -213,8 +214,12 @@ func (f *File) open() error {
 	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
 		return err
 	}
-	return f.queryRow(`SELECT coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.title)
+	return f.queryRow(fmt.Sprintf(`SELECT coalesce((SELECT substr(CAST(value AS TEXT), 1, %d) FROM meta WHERE name = 'title'), '')`, maxTitle), &f.title)
 }
+
+// maxTitle is how many characters of a title are read. A stranger may have made the file, and
+// every welcome has the title.
+const maxTitle = 256
 
 // checkSchema refuses a database with triggers or views, which could do anything: a stranger may
 // have made it.
@@ -423,13 +428,16 @@ const (
 // primary returns the code of an error without its extension.
 func primary(e *sqlite.Error) int { return e.Code() & 0xff }
 
-// RoomID returns the room's id. A new file gets one.
+// roomID matches the ids of NewRoomID, and others that programs may choose.
+var roomID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// RoomID returns the room's id. A new file gets one, and so does one whose id no host gives.
 func (f *File) RoomID() (string, error) {
 	var id string
 	if err := f.queryRow(`SELECT coalesce((SELECT value FROM meta WHERE name = 'room'), '')`, &id); err != nil {
 		return "", fmt.Errorf("read the room's id from %s: %w", f.path, fileError(err))
 	}
-	if id == "" {
+	if !roomID.MatchString(id) {
 		id = NewRoomID()
 		if err := f.setMeta("room", id); err != nil {
 			return "", fmt.Errorf("write the room's id to %s: %w", f.path, err)

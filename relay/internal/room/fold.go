@@ -139,6 +139,9 @@ func encodeRecord(v any) []byte {
 // maxAuthor bounds the numbers of a file: see PROTOCOL.md, "Numbers".
 const maxAuthor = 1<<53 - 1
 
+// maxStored is how many clients a file may have: far more than a room remembers.
+const maxStored = 5 * maxAway
+
 var errNumber = errors.New("a number is out of range")
 
 // load adds a record to the state.
@@ -187,6 +190,9 @@ func (s *State) loadClient(name string, value []byte) error {
 	}
 	copy(c.Key[:], key)
 	c.repair()
+	if len(s.clients) >= maxStored {
+		return errors.New("there are too many clients")
+	}
 	s.clients[c.Author] = c
 	s.authors = max(s.authors, c.Author)
 	return nil

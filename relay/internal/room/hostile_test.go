@@ -2,6 +2,7 @@ package room
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,6 +112,21 @@ func TestRejectedNumbersOfAStranger(t *testing.T) {
 	s := hostOn(t, map[string]string{"client/1": recordOf(`"id":"m","nick":"m","rejected":{` + strings.Join(numbers, ",") + `}`)}).state
 	if c := s.clients[1]; len(c.Rejected) != maxRejected || c.Rejected[10_000] != wire.CodeMuted {
 		t.Errorf("%d rejected numbers are kept", len(c.Rejected))
+	}
+}
+
+// A file with more clients than a room remembers is damaged: opening it would take long.
+func TestMillionsOfClients(t *testing.T) {
+	_, err := NewFold(func(load func(string, []byte) error) error {
+		for n := range maxStored + 1 {
+			if err := load(fmt.Sprintf("client/%d", n+1), fmt.Appendf(nil, `{"key":"%064x","id":"x","nick":"%d"}`, n, n)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, history.ErrDamaged) {
+		t.Errorf("got %v", err)
 	}
 }
 
