@@ -349,7 +349,7 @@ func (r *Room) noteClientLocked(m *Member, p presence, now time.Time) {
 	if r.closed { // who is here now is so until the room is opened again
 		return
 	}
-	// It fails only when 100,000 such events wait for a full disk: the client is then taken for a new one.
+	// It fails only when 20,000 such events wait for a full disk: the client is then taken for a new one.
 	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: m.subject(), presence: p, wanted: m.identity.wanted})
 }
 
