@@ -278,6 +278,29 @@ func TestComingBackToAFullDisk(t *testing.T) {
 	})
 }
 
+// A topic that is held while the disk takes nothing does not keep its sender from
+// reconnecting.
+func TestReconnectAfterHeldTopic(t *testing.T) {
+	const bob = `{"type":"hello","nick":"bob","token":"bobs-token"}`
+	keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
+		p, _ := program(t, k.srv, bob)
+		p.expectEvent(wire.TypeJoin)
+		unlock := lockFile(t, k.path)
+		p.send(`{"type":"topic","text":"supper"}`)
+		time.Sleep(time.Second)
+		p.conn.Close()
+		p, _ = program(t, k.srv, bob)
+		p.send(`{"type":"say","seq":1,"text":"one"}`)
+		if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored {
+			t.Errorf("one: %+v", e)
+		}
+		unlock()
+		time.Sleep(3 * time.Second)
+		p.send(`{"type":"say","seq":1,"text":"one"}`)
+		p.expectEvent(wire.TypeMessage)
+	})
+}
+
 // What one says before one leaves is acknowledged before the goodbye.
 func TestQuitBehindWhatWasSaid(t *testing.T) {
 	keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {

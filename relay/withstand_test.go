@@ -209,6 +209,25 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// Hellos count as lines: an address that connects again and again is slowed down. Each is an event
+// in a history file, and new clients push out those that are remembered.
+func TestHelloFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := relay.New(relay.Options{})
+		began := time.Now()
+		for n := range 300 {
+			p := joinFrom(t, srv, "10.77.0.2")
+			p.send(fmt.Sprintf(`{"type":"hello","nick":"x","token":"token-of-%d"}`, n))
+			p.expectEvent(wire.TypeWelcome)
+			p.conn.Close()
+			synctest.Wait()
+		}
+		if d := time.Since(began); d < 4500*time.Millisecond || d > 6*time.Second {
+			t.Errorf("300 hellos took %v; 200 at once and 20 a second are 5 s", d)
+		}
+	})
+}
+
 // joinFrom connects a peer whose address is ip.
 func joinFrom(t *testing.T, srv *relay.Server, ip string) *peer {
 	ours, theirs := net.Pipe()

@@ -80,8 +80,9 @@ const (
 	maxHeld = 1000
 
 	// maxHeldHidden is how many hidden events are held while the file cannot be written.
-	// After that, AppendHidden returns an error.
-	maxHeldHidden = 100_000
+	// After that, AppendHidden returns an error. All are applied again, with the room's lock
+	// held, whenever the file cannot be written after all.
+	maxHeldHidden = 20_000
 
 	retryEvery = time.Second // while the file cannot be written
 	trimEvery  = time.Minute // old events are deleted, see Keep

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -213,8 +214,12 @@ func (f *File) open() error {
 	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
 		return err
 	}
-	return f.queryRow(`SELECT coalesce((SELECT value FROM meta WHERE name = 'title'), '')`, &f.title)
+	return f.queryRow(fmt.Sprintf(`SELECT coalesce((SELECT substr(CAST(value AS TEXT), 1, %d) FROM meta WHERE name = 'title'), '')`, maxTitle), &f.title)
 }
+
+// maxTitle is how many characters of a title are read. A stranger may have made the file, and
+// every welcome has the title.
+const maxTitle = 256
 
 // checkSchema refuses a database with triggers or views, which could do anything: a stranger may
 // have made it.
@@ -230,6 +235,10 @@ func checkSchema(db querier) error {
 	return rows.Err()
 }
 
+// maxStart is the highest number that a file may have when it is opened. A room never comes near
+// it; beyond it, new events could soon get numbers with which the file could not be opened again.
+const maxStart = maxNumber / 2
+
 // checkNumbers refuses a database whose next numbers would be too high. It runs before the database
 // is changed.
 func (f *File) checkNumbers() error {
@@ -237,13 +246,14 @@ func (f *File) checkNumbers() error {
 	if err := f.queryRow(`PRAGMA user_version`, &version); err != nil || version == 0 { // it was not created completely
 		return err
 	}
-	var lowest, highest, hidden, authors any // whatever another program wrote
+	var lowest, highest, hidden, authors, client any // whatever another program wrote
 	err := f.queryRow(`SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM event`, &lowest, &highest)
 	if err == nil {
 		err = f.queryRow(authorsQueries[min(version, len(authorsQueries))-1], &authors)
 	}
 	if err == nil && version > 1 {
-		err = f.queryRow(`SELECT coalesce(max(n), 0) FROM hidden`, &hidden)
+		err = f.queryRow(`SELECT coalesce((SELECT max(n) FROM hidden), 0),
+			coalesce((SELECT max(CAST(substr(key, length('client/') + 1) AS INTEGER)) FROM state WHERE key GLOB 'client/*'), 0)`, &hidden, &client)
 	}
 	if err != nil {
 		return err
@@ -252,9 +262,9 @@ func (f *File) checkNumbers() error {
 		name  string
 		value any
 		least int64
-	}{{"lowest event id", lowest, 1}, {"highest event id", highest, 0}, {"number of hidden events", hidden, 0}, {"number of authors", authors, 0}} {
+	}{{"lowest event id", lowest, 1}, {"highest event id", highest, 0}, {"number of hidden events", hidden, 0}, {"number of authors", authors, 0}, {"number of a client", client, 0}} {
 		n, err := strconv.ParseInt(fmt.Sprint(cmp.Or(number.value, any(0))), 10, 64)
-		if err != nil || n < number.least || n > maxNumber {
+		if err != nil || n < number.least || n > maxStart {
 			return fmt.Errorf("%w: the %s is %v", ErrDamaged, number.name, number.value)
 		}
 	}
@@ -391,8 +401,14 @@ func fileError(err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at.Err
 	}
-	if e, ok := errors.AsType[*sqlite.Error](err); ok && (primary(e) == codeCorrupt || primary(e) == codeNotADB) {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	switch {
+	case !ok:
+		return err
+	case primary(e) == codeCorrupt || primary(e) == codeNotADB:
 		return fmt.Errorf("%w: %w", ErrDamaged, err) // it is one of ours, see checkHeader
+	case primary(e) == codeFull || e.Code() == codeNoSharedMemory: // which is in a file next to the database
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	}
 	return err
 }
@@ -405,27 +421,32 @@ const (
 	codeFull     = 13
 	codeCantOpen = 14
 	codeNotADB   = 26
+
+	codeNoSharedMemory = 4874 // SQLITE_IOERR_SHMSIZE
 )
 
 // primary returns the code of an error without its extension.
 func primary(e *sqlite.Error) int { return e.Code() & 0xff }
 
-// RoomID returns the room's id. A new file gets one. It is for before there is a log on
-// the file.
+// given matches the values of [NewRoomID] and rand.Text, and IDs that programs may choose.
+var given = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// RoomID returns the room's ID. A new file gets one, and so does one with an ID that no host
+// gives. It is for before there is a log on the file.
 func (f *File) RoomID() (string, error) { return f.metaOr("room", NewRoomID) }
 
 // Secret returns a random string that stays the same as long as the file exists, for tokens
 // that outlive the host. It is for before there is a log on the file.
 func (f *File) Secret() (string, error) { return f.metaOr("secret", rand.Text) }
 
-// metaOr returns a value of the room, which a new file gets from make.
+// metaOr returns a value of the room. A file without a valid one gets it from make.
 func (f *File) metaOr(name string, make func() string) (value string, err error) {
 	row := f.writer.QueryRowContext(context.Background(), `SELECT value FROM meta WHERE name = ?`, name)
-	switch err := row.Scan(&value); {
-	case err == nil:
-		return value, nil
-	case !errors.Is(err, sql.ErrNoRows):
+	if err := row.Scan(&value); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("read the room's %s from %s: %w", name, f.path, fileError(err))
+	}
+	if given.MatchString(value) {
+		return value, nil
 	}
 	value = make()
 	if err := f.setMeta(name, value); err != nil {

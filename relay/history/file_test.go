@@ -513,6 +513,29 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// The id and the title of a room are short and fit in a line, whatever the file has.
+func TestNamesOfAStranger(t *testing.T) {
+	for _, value := range []string{`hex(zeroblob(1000000))`, `'a' || char(27) || '[31mb' || char(10)`, `x'00ff'`} {
+		path := filepath.Join(t.TempDir(), "file")
+		makeFile(t, path, 1)
+		makeDatabase(t, path, `INSERT OR REPLACE INTO meta VALUES ('room', `+value+`), ('title', `+value+`)`)
+		f, err := OpenFile(path, Keep{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := f.RoomID()
+		if again, _ := f.RoomID(); err != nil || len(id) != 16 || again != id {
+			t.Errorf("the id is %.60q and then %.60q, %v", id, again, err)
+		}
+		if len(f.Title()) > 4*maxTitle {
+			t.Errorf("the title has %d bytes", len(f.Title()))
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A file in use is refused, whatever name it is opened by.
 func TestInUse(t *testing.T) {
 	dir := t.TempDir()

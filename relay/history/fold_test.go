@@ -485,6 +485,59 @@ func TestTrimDeletesHiddenEvents(t *testing.T) {
 	})
 }
 
+// Thousands of hidden events push no message out of a file that is bounded by its size; nor do
+// the records that they leave.
+func TestHiddenEventsPushNoMessageOut(t *testing.T) {
+	onDiskWithFold(t, func(t *testing.T, r *toyRoom) {
+		for n := range 100 {
+			r.say(message(fmt.Sprintf("soup %d", n)), Origin{Author: 1})
+		}
+		r.hideMany(10_000)
+		r.file.keep.Bytes = minKept
+		messages, hidden := r.trimAll()
+		if messages != 100 || hidden == 0 || hidden > 8000 {
+			t.Errorf("%d of 100 messages are left, and %d of 10,000 hidden events", messages, hidden)
+		}
+	})
+}
+
+// Hidden events become old, also those after the newest event, which stays.
+func TestHiddenEventsBecomeOld(t *testing.T) {
+	onDiskWithFold(t, func(t *testing.T, r *toyRoom) {
+		r.say(message("soup"), Origin{Author: 1})
+		r.hideMany(5000)
+		time.Sleep(2 * time.Hour)
+		r.hideMany(10)
+		r.file.keep.Age = time.Hour
+		if messages, hidden := r.trimAll(); messages != 1 || hidden != 10 {
+			t.Errorf("%d of 1 messages are left, and %d hidden events, want 10", messages, hidden)
+		}
+	})
+}
+
+// hideMany adds hidden events with records of their own, and waits until they are on disk.
+func (r *toyRoom) hideMany(count int) {
+	for n := range count {
+		r.hide(fmt.Sprintf("+%d %s", n, strings.Repeat("x", 100)), time.Now())
+	}
+	synctest.Wait()
+}
+
+// trimAll trims the file, and returns how many events are left.
+func (r *toyRoom) trimAll() (visible, hidden int) {
+	r.t.Helper()
+	for more := true; more; {
+		var err error
+		if _, more, err = r.file.trim(time.Now()); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if err := r.file.queryRow(`SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM hidden)`, &visible, &hidden); err != nil {
+		r.t.Fatal(err)
+	}
+	return visible, hidden
+}
+
 // No reader gets a byte of a hidden event, from memory or from disk.
 func TestHiddenEventsAreNotRead(t *testing.T) {
 	const secret = "s3cr3t"
@@ -701,6 +754,9 @@ func TestNumbersThatAreTooHigh(t *testing.T) {
 		{"authors are no number", `UPDATE state SET value = '{}' WHERE key = 'authors'`, 2},
 		{"an event", `UPDATE event SET id = 9007199254740992 WHERE id = 16`, 2},
 		{"a hidden event", `INSERT INTO hidden VALUES (9223372036854775807, 1, 1, '')`, 2},
+		{"authors, after a few more", `UPDATE state SET value = '9007199254740980' WHERE key = 'authors'`, 2},
+		{"an author, after a few more", `UPDATE state SET key = 'client/9007199254740980' WHERE key = 'client/1'`, 2},
+		{"an event, after a few more", `UPDATE event SET id = 9007199254740980 WHERE id = 16`, 2},
 	} {
 		t.Run(fmt.Sprint(test.name, ", version ", test.version), func(t *testing.T) {
 			path := version1(t)

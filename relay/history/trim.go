@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 )
@@ -11,39 +12,97 @@ import (
 // trimStep is how many events are deleted at a time at most, so that new messages do not wait long.
 const trimStep = 500
 
-// trim deletes some of the oldest events, and the hidden events before these, if the file is
-// beyond its Keep. The newest event stays: the next one's id follows from it. more is whether
-// there may be more to do; first is the id of the oldest event that is left, or 0 if none
-// was deleted.
+// trim deletes some of the oldest events if the file is beyond its Keep. Hidden events go first,
+// if the file is too large: no reader misses them, and clients that come and go without end must
+// not push the messages out. The newest event stays: the next one's id follows from it. more is
+// whether there may be more to do; first is the id of the oldest event that is left, or 0 if
+// no visible event was deleted.
 func (f *File) trim(now time.Time) (first uint64, more bool, err error) {
 	var oldest, newest uint64
 	if err := f.queryRow(`SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM event`, &oldest, &newest); err != nil {
 		return 0, false, fmt.Errorf("find old events: %w", err)
 	}
-	first, err = f.firstToKeep(oldest, newest, now)
+	isTooLarge, err := f.isTooLarge()
 	if err != nil {
 		return 0, false, err
 	}
-	if first == oldest {
+	firstHidden, err := f.firstHiddenToKeep(isTooLarge, now)
+	if err != nil {
+		return 0, false, err
+	}
+	first = oldest
+	if firstHidden == 0 || !isTooLarge {
+		if first, err = f.firstToKeep(oldest, newest, isTooLarge, now); err != nil {
+			return 0, false, err
+		}
+	}
+	if first == oldest && firstHidden == 0 {
 		more, err = f.ageFromNow(oldest, now)
 		return 0, more, err
 	}
-	err = f.transaction(func() error {
-		if err := f.exec(`DELETE FROM word WHERE rowid IN (SELECT id FROM event WHERE id < ? AND (said OR recipient > 0))`, first); err != nil {
-			return err
-		}
-		if err := f.exec(`DELETE FROM hidden WHERE after < ?`, first); err != nil {
-			return err
-		}
-		return f.exec(`DELETE FROM event WHERE id < ?`, first)
-	})
-	if err != nil {
+	if err := f.transaction(func() error { return f.deleteBefore(first, firstHidden) }); err != nil {
 		return 0, false, fmt.Errorf("delete old events: %w", err)
 	}
 	if err := f.exec(`PRAGMA incremental_vacuum`); err != nil {
-		return first, false, fmt.Errorf("free the space of deleted events: %w", err)
+		return 0, false, fmt.Errorf("free the space of deleted events: %w", err)
+	}
+	if first == oldest {
+		first = 0
 	}
 	return first, true, nil
+}
+
+// deleteBefore deletes the events before the event first, and the hidden events before these or
+// before the number firstHidden. It is part of a transaction.
+func (f *File) deleteBefore(first uint64, firstHidden int64) error {
+	if err := f.exec(`DELETE FROM word WHERE rowid IN (SELECT id FROM event WHERE id < ? AND (said OR recipient > 0))`, first); err != nil {
+		return err
+	}
+	// Not WHERE after < ?: that would read the whole table.
+	if err := f.exec(`DELETE FROM hidden WHERE n < max(?, coalesce((SELECT n FROM hidden WHERE after >= ? ORDER BY n LIMIT 1), ?))`,
+		firstHidden, first, math.MaxInt64); err != nil {
+		return err
+	}
+	return f.exec(`DELETE FROM event WHERE id < ?`, first)
+}
+
+// isTooLarge reports whether the file is beyond the size in its Keep. The records of the state do
+// not count: deleting events does not make them fewer.
+func (f *File) isTooLarge() (bool, error) {
+	if f.keep.Bytes == 0 {
+		return false, nil
+	}
+	var size int64
+	err := f.queryRow(`SELECT (page_count - freelist_count) * page_size - (SELECT coalesce(sum(length(key) + length(value)), 0) FROM state)
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, &size)
+	if err != nil {
+		return false, fmt.Errorf("get the size of the history: %w", err)
+	}
+	return size > f.keep.Bytes, nil
+}
+
+// hiddenStep is how many hidden events are deleted at a time at most.
+const hiddenStep = 4 * trimStep
+
+// firstHiddenToKeep returns the number before which hidden events are to be deleted in this step: 0
+// if none are. Those from a time when the clock was ahead do not keep the others.
+func (f *File) firstHiddenToKeep(isTooLarge bool, now time.Time) (n int64, err error) {
+	switch {
+	case isTooLarge:
+		err = f.queryRow(fmt.Sprintf(`SELECT coalesce(max(n) + 1, 0) FROM (SELECT n FROM hidden ORDER BY n LIMIT %d)`, hiddenStep), &n)
+	case f.keep.Age > 0:
+		var lowest int64
+		err = f.writer.QueryRowContext(context.Background(), fmt.Sprintf(`
+			SELECT coalesce(min(n) FILTER (WHERE time BETWEEN ? AND ?), max(n) + 1, 0), coalesce(min(n), 0)
+			FROM (SELECT n, time FROM hidden ORDER BY n LIMIT %d)`, hiddenStep), now.Add(-f.keep.Age).UnixMilli(), now.UnixMilli()).Scan(&n, &lowest)
+		if n == lowest {
+			n = 0
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find old hidden events: %w", err)
+	}
+	return n, nil
 }
 
 // ageStep is how many events are corrected at a time at most; see ageFromNow.
@@ -72,19 +131,12 @@ func (f *File) ageFromNow(oldest uint64, now time.Time) (more bool, err error) {
 }
 
 // firstToKeep returns the id before which events are to be deleted in this step: oldest if none are.
-func (f *File) firstToKeep(oldest, newest uint64, now time.Time) (uint64, error) {
+func (f *File) firstToKeep(oldest, newest uint64, isTooLarge bool, now time.Time) (uint64, error) {
 	if oldest == newest {
 		return oldest, nil
 	}
-	if f.keep.Bytes > 0 {
-		var size int64
-		err := f.queryRow(`SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, &size)
-		if err != nil {
-			return oldest, fmt.Errorf("get the size of the history: %w", err)
-		}
-		if size > f.keep.Bytes { // a few of them: they may be long
-			return oldest + min(max((newest-oldest)/16, 1), trimStep), nil
-		}
+	if isTooLarge { // a few of them: they may be long
+		return oldest + min(max((newest-oldest)/16, 1), trimStep), nil
 	}
 	if f.keep.Age > 0 {
 		// Up to the first event that is not old: events after it may only seem old, if

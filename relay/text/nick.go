@@ -3,6 +3,7 @@ package text
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -48,6 +49,13 @@ var guestKeys = NickKeys(GuestPrefix)
 
 // Guest returns the nick of the nth guest.
 func Guest(n int) string { return fmt.Sprintf("%s%d", GuestPrefix, n) }
+
+// IsGuest reports whether nick is one of those that [Guest] returns.
+func IsGuest(nick string) bool {
+	digits, isGuest := strings.CutPrefix(nick, GuestPrefix)
+	n, err := strconv.Atoi(digits)
+	return isGuest && err == nil && nick == Guest(n)
+}
 
 // nickProfile is precis.UsernameCasePreserved but for the bidi rule. RFC 8265 has it
 // for names with right-to-left letters; the package applies it to every name

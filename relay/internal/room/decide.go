@@ -59,7 +59,10 @@ type subject struct {
 // marks are the keys by which s is recognized again: its public ID, the hash of its
 // token, and its address.
 func (s *subject) marks() []string {
-	marks := []string{"client " + s.id}
+	var marks []string
+	if s.id != "" { // before a hello is accepted it is not known
+		marks = append(marks, "client "+s.id)
+	}
 	if s.key != (clientKey{}) {
 		marks = append(marks, "key "+hex.EncodeToString(s.key[:]))
 	}

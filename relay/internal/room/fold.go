@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -138,6 +139,9 @@ func encodeRecord(v any) []byte {
 // maxAuthor bounds the numbers of a file: see PROTOCOL.md, "Numbers".
 const maxAuthor = 1<<53 - 1
 
+// maxStored is how many clients a file may have: far more than a room remembers.
+const maxStored = 5 * maxAway
+
 var errNumber = errors.New("a number is out of range")
 
 // load adds a record to the state.
@@ -146,7 +150,7 @@ func (s *State) load(key string, value []byte) error {
 	switch kind + "/" {
 	case topicKey + "/":
 		err := json.Unmarshal(value, &s.topic)
-		s.topic = text.Clean(s.topic)
+		s.topic = cleaned(s.topic, maxTopic)
 		return err
 	case authorsKey + "/":
 		err := json.Unmarshal(value, &s.authors)
@@ -185,19 +189,60 @@ func (s *State) loadClient(name string, value []byte) error {
 		return errNumber
 	}
 	copy(c.Key[:], key)
-	c.ID, c.Nick, c.Wanted = text.Clean(c.ID), text.Clean(c.Nick), text.Clean(c.Wanted)
-	if _, err := text.NormalizeNick(c.Nick); err == nil && c.Wanted == "" { // of a file that did not keep it
-		c.Wanted = c.Nick
+	c.repair()
+	if len(s.clients) >= maxStored {
+		return errors.New("there are too many clients")
 	}
 	s.clients[c.Author] = c
 	s.authors = max(s.authors, c.Author)
 	return nil
 }
 
+// repair gives c what a room would have given it, where its record has something else: a
+// stranger may have made the file.
+func (c *Client) repair() {
+	if !isClientID(c.ID) {
+		c.ID = hex.EncodeToString(c.Key[:5])
+	}
+	c.Wanted = cleaned(c.Wanted, text.MaxNickBytes+1)
+	nick, err := text.NormalizeNick(c.Nick)
+	switch {
+	case err == nil && nick == c.Nick:
+		c.Wanted = cmp.Or(c.Wanted, c.Nick) // a file of version 1 does not have it
+	case !text.IsGuest(c.Nick):
+		c.Nick = ""
+	}
+	c.Waiting = max(c.Waiting, 0)
+	if excess := len(c.Rejected) - maxRejected; excess > 0 {
+		for _, seq := range slices.Sorted(maps.Keys(c.Rejected))[:excess] {
+			delete(c.Rejected, seq)
+		}
+	}
+}
+
+// isClientID reports whether s may be the public ID of a client. Hosts give shorter ones.
+func isClientID(s string) bool {
+	return len(s) > 0 && len(s) <= 64 && !strings.ContainsFunc(s, isNotInToken)
+}
+
+// maxTopic is how many bytes of a topic are kept, at least as many as anyone can set.
+const maxTopic = 1 << 10
+
+// cleaned returns s cleaned, and no more than its first bytes.
+func cleaned(s string, bytes int) string {
+	if len(s) > bytes {
+		s = s[:bytes]
+	}
+	return text.Clean(s)
+}
+
+// loadMark adds a ban or a mute. One without a nick could not be lifted.
 func loadMark(marks map[string]string, mark string, value []byte) error {
 	var nick string
 	err := json.Unmarshal(value, &nick)
-	marks[mark] = text.Clean(nick)
+	if mark != "" {
+		marks[mark] = cmp.Or(cleaned(nick, text.MaxNickBytes), mark)
+	}
 	return err
 }
 

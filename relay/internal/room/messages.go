@@ -210,6 +210,9 @@ func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Re
 	rejected, held := split()
 	r.state = r.committed.state.clone()
 	for _, h := range held {
+		if id, ok := h.By.Sender.(*identity); ok {
+			id.ticket = 0 // no message of this sender is pending: its next connection does not wait for the disk
+		}
 		if h.Hidden == nil {
 			r.state.apply(h.Event, nil, h.By)
 		} else if parsed, err := parseHidden(h.Hidden); err == nil {

@@ -103,7 +103,7 @@ func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (stri
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.identity == nil || r.closed {
+	if m.identity == nil || m.identity.owner != m || r.closed {
 		return "", r.checkMemberLocked(m, now)
 	}
 	nick, keys := r.withFreeSuffixLocked(nick, m, now)

@@ -239,9 +239,11 @@ func byeEvent(code wire.Code, text string) wire.Event {
 }
 
 func isToken(s string) bool {
-	return len(s) >= 8 && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
-	})
+	return len(s) >= 8 && len(s) <= 64 && !strings.ContainsFunc(s, isNotInToken)
+}
+
+func isNotInToken(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
 }
 
 // keyOf returns the key of a token; zero for none.
@@ -277,7 +279,7 @@ func (r *Room) identifyLocked(m *Member, token string) *identity {
 	}
 	id = &identity{token: token, key: keyOf(token)}
 	if c := r.state.byKey[id.key]; c != nil && token != "" {
-		id.id, id.author, id.wanted, id.operator, id.committed = c.ID, c.Author, c.Wanted, c.Operator, c.Seq
+		id.id, id.author, id.wanted, id.committed = c.ID, c.Author, c.Wanted, c.Seq
 	} else {
 		r.authors++
 		id.id, id.author = strings.ToLower(rand.Text()[:10]), r.authors
@@ -352,7 +354,7 @@ func (r *Room) noteClientLocked(m *Member, p presence, now time.Time) {
 	if r.closed { // who is here now is so until the room is opened again
 		return
 	}
-	// It fails only when 100,000 such events wait for a full disk: the client is then taken for a new one.
+	// It fails only when 20,000 such events wait for a full disk: the client is then taken for a new one.
 	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted})
 }
 

@@ -162,9 +162,10 @@ func (s *State) place(c *Client) {
 	}
 }
 
-// reservation returns the client for which the nick with that key is reserved, or nil.
+// reservation returns the client for which the nick with that key is reserved, or nil. A
+// connection that was lost when the clock was far ahead reserves nothing.
 func (s *State) reservation(key string, at time.Time) *Client {
-	if c := s.reserved[key]; c != nil && at.Before(c.At.Add(nickReserved)) {
+	if c := s.reserved[key]; c != nil && at.Before(c.At.Add(nickReserved)) && !c.At.After(at.Add(nickReserved)) {
 		return c
 	}
 	return nil
@@ -257,8 +258,7 @@ func (s *State) applyClient(h *hidden) {
 		c = &Client{Author: h.Author, ID: h.ID, Key: h.key()}
 		s.clients[c.Author], s.byKey[c.Key] = c, c
 	}
-	c.Nick, c.Wanted, c.Presence, c.At, c.Visit = h.Nick, h.Wanted, h.Presence, h.At, h.Visit
-	c.Operator = c.Operator || h.Operator
+	c.Nick, c.Wanted, c.Presence, c.At, c.Visit, c.Operator = h.Nick, h.Wanted, h.Presence, h.At, h.Visit, h.Operator
 	if c.Presence == here {
 		c.Waiting = 0
 		s.arrived(c)
@@ -366,7 +366,7 @@ func nicksIn(marks map[string]string) string {
 			slices.Sort(list)
 			nick += " (" + strings.Join(list, ", ") + ")"
 		}
-		names = append(names, nick)
+		names = append(names, text.Clean(nick)) // a mark in a file may be anything
 	}
 	if len(names) == 0 {
 		return "no one"

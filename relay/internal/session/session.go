@@ -111,6 +111,9 @@ func (s *Session) log() *slog.Logger {
 // hello takes a program's first line, or the next one if that is no hello.
 func (s *Session) hello(line []byte) error {
 	s.speakJSON()
+	if line != nil {
+		s.keepPace() // a hello is a line, too: who reconnects without end is slowed down
+	}
 	s.out.readBy(time.Now().Add(s.door.Limits.FirstLine))
 	for {
 		if line != nil {
