@@ -73,7 +73,7 @@ func TestFarOutOfBounds(t *testing.T) {
 		late, _ := program(t, srv, `{"type":"hello","since":18446744073709551615}`)
 		late.send(`{"type":"ping"}`)
 		for e := late.event(); e.Type != wire.TypePong; e = late.event() {
-			if e.Said() {
+			if e.IsPublicMessage() {
 				t.Errorf("since the end of time came %+v", e)
 			}
 		}

@@ -14,7 +14,7 @@ func TestPeopleTalk(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		alice := guest(t, srv, "alice")
 		bob := join(t, srv, "bob")
-		bob.next("* Welcome to kitchen, guest-2 (1 here: alice). /nick NAME to be somebody, /help for more.")
+		bob.next("* Welcome to kitchen, guest-2 (1 here: alice). /nick NAME to choose a nick, /help for more.")
 		bob.send("/nick bob")
 		bob.next("* you are now bob")
 		alice.next("* bob joined")

@@ -105,7 +105,7 @@ func (f *File) writeBatch(batch []pending, fold Fold) error {
 				}
 			} else {
 				last = p.event.ID
-				if p.event.Said() {
+				if p.event.IsPublicMessage() {
 					messages++
 				}
 				if p.isMessage() {
@@ -130,7 +130,7 @@ func (f *File) writeBatch(batch []pending, fold Fold) error {
 func (f *File) writeEvent(p *pending, messages uint64) error {
 	e := &p.event
 	json := p.json[:len(p.json)-len("\n")]
-	_, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), messages, p.by.Author, p.by.To, string(json))
+	_, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.IsPublicMessage(), messages, p.by.Author, p.by.To, string(json))
 	return err
 }
 

@@ -383,7 +383,7 @@ func TestEventCleanKeepsLines(t *testing.T) {
 
 func TestSaid(t *testing.T) {
 	for typ, want := range map[string]bool{TypeMessage: true, TypeAction: true, TypePrivate: false, TypeJoin: false, TypeNotice: false, "": false} {
-		if got := (&Event{Type: typ}).Said(); got != want {
+		if got := (&Event{Type: typ}).IsPublicMessage(); got != want {
 			t.Errorf("Said of a %q = %v, want %v", typ, got, want)
 		}
 	}
@@ -477,13 +477,13 @@ func FuzzParseSaid(f *testing.F) {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		r, ok := parseSaid(line)
+		r, ok := parseSimple(line)
 		if !ok {
 			return
 		}
 		var want Request
 		if err := json.Unmarshal([]byte(line), &want); err != nil || !reflect.DeepEqual(r, want) {
-			t.Errorf("parseSaid(%q) = %+v, encoding/json says %+v, %v", line, r, want, err)
+			t.Errorf("parseSimple(%q) = %+v, encoding/json says %+v, %v", line, r, want, err)
 		}
 	})
 }
@@ -493,7 +493,7 @@ func TestParseSaid(t *testing.T) {
 		`{"type":"say","seq":1,"text":"soup"}`, `{"text":"grüße 🍲","type":"say"}`,
 		string(bytes.TrimSpace((&Request{Type: TypeSay, Seq: 12, Text: "soup"}).AppendJSON(nil))),
 	} {
-		if _, ok := parseSaid(line); !ok {
+		if _, ok := parseSimple(line); !ok {
 			t.Errorf("%s goes the long way", line)
 		}
 	}

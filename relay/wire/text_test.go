@@ -74,8 +74,8 @@ func TestEventText(t *testing.T) {
 		},
 		{"history of one", Event{Type: TypeHistory, Events: []Event{{Type: TypeMessage, Time: at, From: "alice", Text: "a"}}}, "* 1 earlier message:\n10:02 <alice> a\n"},
 		{"history of nothing", Event{Type: TypeHistory, Before: 1}, "* no earlier messages\n"},
-		{"gap", Event{Type: TypeGap, Missed: 12}, "* 12 events passed that are no longer kept here\n"},
-		{"gap of one", Event{Type: TypeGap, Missed: 1}, "* 1 event passed that is no longer kept here\n"},
+		{"gap", Event{Type: TypeGap, Missed: 12}, "* 12 events missed; the host no longer keeps them\n"},
+		{"gap of one", Event{Type: TypeGap, Missed: 1}, "* 1 event missed; the host no longer keeps it\n"},
 		{"error", Event{Type: TypeError, Code: CodeUnknown, Text: "unknown command /foo; /help lists them"}, "! unknown command /foo; /help lists them\n"},
 		{"error of several lines", Event{Type: TypeError, Text: "a\nb"}, "! a\n! b\n"},
 		{"bye", Event{Type: TypeBye, Code: CodeShutdown, Text: "The room closes."}, "* The room closes.\n"},
@@ -83,17 +83,17 @@ func TestEventText(t *testing.T) {
 		{
 			"welcome",
 			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-3", Count: 2, Members: []string{"alice", "bob"}, Hosts: []string{"alice"}},
-			"* Welcome to kitchen, guest-3 (2 here: alice (host), bob). /nick NAME to be somebody, /help for more.\n",
+			"* Welcome to kitchen, guest-3 (2 here: alice (host), bob). /nick NAME to choose a nick, /help for more.\n",
 		},
 		{
 			"welcome to an empty room",
 			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-1"},
-			"* Welcome to kitchen, guest-1 (nobody else here yet). /nick NAME to be somebody, /help for more.\n",
+			"* Welcome to kitchen, guest-1 (no one else here yet). /nick NAME to choose a nick, /help for more.\n",
 		},
 		{
 			"welcome with a topic",
 			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-1", Topic: "lunch"},
-			"* Welcome to kitchen, guest-1 (nobody else here yet). /nick NAME to be somebody, /help for more.\n* The topic is: lunch\n",
+			"* Welcome to kitchen, guest-1 (no one else here yet). /nick NAME to choose a nick, /help for more.\n* The topic is: lunch\n",
 		},
 		{"room", Event{Type: TypeRoom, Title: "kitchen"}, ""},
 		{"pong", Event{Type: TypePong, Time: at, Text: "a"}, ""},
@@ -194,7 +194,7 @@ func FuzzEventText(f *testing.F) {
 		got := string(e.AppendText(nil, Viewer{Zone: time.UTC, Nick: name}))
 		checkCleaned(t, text, got, "\t\n")
 		checkText(t, &e, got)
-		if lines := 1 + strings.Count(e.Text, "\n"); e.Said() && strings.Count(got, "\n") != lines {
+		if lines := 1 + strings.Count(e.Text, "\n"); e.IsPublicMessage() && strings.Count(got, "\n") != lines {
 			t.Errorf("text of %+v = %q, want %d lines", e, got, lines)
 		}
 	})

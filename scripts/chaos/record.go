@@ -248,7 +248,7 @@ func linesFormat(r *recordReader, line []byte) (entry, error) {
 	switch {
 	case s == connectedLine:
 		return entry{kind: welcomed}, nil
-	case strings.HasPrefix(s, "* ") && strings.HasSuffix(s, "no longer kept here"):
+	case strings.HasPrefix(s, "* ") && strings.Contains(s, " missed; the host no longer keep"):
 		return entry{kind: missed}, nil
 	case strings.HasPrefix(s, "* "), strings.HasPrefix(s, "! "):
 		return entry{kind: note, text: s}, nil
