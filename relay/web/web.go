@@ -127,7 +127,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
 	switch {
-	case h.room.Bans(remoteAddr(r)):
+	case h.room.IsBanned(remoteAddr(r)):
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
 	case !h.isOurName(r.Host):
 		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
