@@ -94,8 +94,8 @@ func (c *Conn) end() {
 	}
 }
 
-// ending returns a channel that is closed when end is called.
-func (c *Conn) ending() <-chan struct{} {
+// endingChan returns a channel that is closed when end is called.
+func (c *Conn) endingChan() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended == nil {
@@ -319,6 +319,6 @@ func (c *Conn) wait(d time.Duration) {
 	}
 	select {
 	case <-time.After(d):
-	case <-c.ending():
+	case <-c.endingChan():
 	}
 }
