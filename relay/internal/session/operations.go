@@ -86,7 +86,7 @@ func announce(s *Session, req *wire.Request) (*wire.Event, error) {
 }
 
 func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
-	waitsFor, err := s.door.Room.Tell(&s.member, req, now())
+	waitsFor, err := s.door.Room.PostPrivate(&s.member, req, now())
 	s.door.wakeLog()
 	if err != nil || waitsFor == "" {
 		return nil, err
