@@ -211,7 +211,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	opts.Log = logging.New(logs, opts.logOptions())
 	var page *web.Handler // set before the first connection
 	if !opts.NoWeb {
-		opts.Web = func(conn net.Conn) { page.Take(conn) }
+		opts.Web = func(conn net.Conn) { page.StartServing(conn) }
 	}
 	var store *files.Store // set before the first connection; nil if uploads are rejected
 	takesFiles := !opts.NoWeb && !opts.NoFiles

@@ -45,7 +45,7 @@ func hostFiles(t *testing.T, limits files.Limits) *fileHost {
 	var page *web.Handler
 	srv := relay.New(relay.Options{
 		Title: "kitchen",
-		Web:   func(conn net.Conn) { page.Take(conn) },
+		Web:   func(conn net.Conn) { page.StartServing(conn) },
 		Files: func(id string) (wire.File, string, error) {
 			f, err := h.store.Publish(id)
 			return f, "http://" + h.addr + f.Path, err

@@ -104,8 +104,8 @@ func New(room *relay.Server, opts Options) *Handler {
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
 
-// Take serves the HTTP connection conn in other goroutines. It returns at once.
-func (h *Handler) Take(conn net.Conn) { h.conns.give(&stallConn{conn, h.opts.Stall, h.opts.Log}) }
+// StartServing serves the HTTP connection conn in other goroutines. It returns at once.
+func (h *Handler) StartServing(conn net.Conn) { h.conns.pass(&stallConn{conn, h.opts.Stall, h.opts.Log}) }
 
 // Close closes all connections that are being served.
 func (h *Handler) Close() error { return h.http.Close() }
@@ -236,8 +236,8 @@ func newListener() listener {
 	return listener{conns: make(chan net.Conn), ctx: ctx, cancel: cancel}
 }
 
-// give passes conn on, or closes it after Close.
-func (l listener) give(conn net.Conn) {
+// pass hands conn to Accept, or closes it after Close.
+func (l listener) pass(conn net.Conn) {
 	select {
 	case l.conns <- conn:
 	case <-l.ctx.Done():
