@@ -138,7 +138,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // ServeConn serves one connection and returns when its session has ended; conn is closed
 // then. Any net.Conn with deadlines will do: TCP, a pipe in memory, a [FramedConn]. If it
 // is not admitted (Options.MaxSessions, bans) it gets an error and is closed. When ctx ends,
-// the session is told that the room closes.
+// the session ends with a bye.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) { s.front.Serve(ctx, conn, false) }
 
 // ServeVisit is ServeConn for a program that connects only to send a message: the room

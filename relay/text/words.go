@@ -9,8 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// This file defines which messages a search finds, for the host and for clients that
-// search what they have.
+// This file defines which messages a search finds, on the host and in a client.
 
 // A Query is a list of words to search for, folded.
 type Query []string

@@ -105,7 +105,9 @@ func New(room *relay.Server, opts Options) *Handler {
 type connKey struct{}
 
 // StartServing serves the HTTP connection conn in other goroutines. It returns at once.
-func (h *Handler) StartServing(conn net.Conn) { h.conns.pass(&stallConn{conn, h.opts.Stall, h.opts.Log}) }
+func (h *Handler) StartServing(conn net.Conn) {
+	h.conns.pass(&stallConn{conn, h.opts.Stall, h.opts.Log})
+}
 
 // Close closes all connections that are being served.
 func (h *Handler) Close() error { return h.http.Close() }

@@ -16,7 +16,7 @@ func nicks(n int) []string {
 	return list
 }
 
-// For a file each line has the whole time.
+// In a transcript each line has its date and seconds.
 func TestDatedText(t *testing.T) {
 	at := time.Date(2026, 11, 25, 9, 2, 11, 120e6, time.UTC)
 	v := Viewer{Zone: time.FixedZone("", 3600), Nick: "bob", Dated: true}
@@ -111,7 +111,7 @@ func TestEventText(t *testing.T) {
 			before := "before\n"
 			got, ok := strings.CutPrefix(string(tt.event.AppendText([]byte(before), viewer)), before)
 			if !ok || got != tt.want {
-				t.Errorf("AppendText = %q, want %q behind %q", got, tt.want, before)
+				t.Errorf("AppendText = %q, want %q after %q", got, tt.want, before)
 			}
 			checkText(t, &tt.event, got)
 		})
@@ -126,7 +126,7 @@ func TestEventTextNoZone(t *testing.T) {
 	}
 }
 
-// An event's text shares nothing with the event: the log is read by many.
+// The text of an event does not share memory with the event, because many read the log.
 func TestEventTextLeavesEvent(t *testing.T) {
 	e := Event{Type: TypeJoin, Members: nicks(14)}
 	e.AppendText(nil, Viewer{})
@@ -141,8 +141,8 @@ var (
 	errorLine    = regexp.MustCompile(`^! `)
 )
 
-// checkText fails unless every line of text begins as the event's type has it, so
-// that what was said, what happened and an error cannot be mistaken for each other.
+// checkText fails unless every line of text begins as its event's type requires, so that a
+// message, a notice and an error cannot be mistaken for each other.
 func checkText(t *testing.T, e *Event, text string) {
 	t.Helper()
 	if e.Type == TypeHistory {

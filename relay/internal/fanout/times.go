@@ -20,8 +20,8 @@ type Times struct {
 	total atomic.Int64                   // nanoseconds
 }
 
-// bounds are the bounds of Times: from a write that succeeds at once to one that waits for
-// a peer that does not read.
+// bounds are the bounds of Times: a write that succeeds at once is below the first, and a
+// write that waits for a slow peer may be above the last.
 var bounds = [...]time.Duration{
 	10 * time.Microsecond, 30 * time.Microsecond, 100 * time.Microsecond, 300 * time.Microsecond,
 	time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second,

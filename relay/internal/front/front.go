@@ -135,7 +135,7 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx
-// ends, the connection is told that the room closes. visit is room.Member.Visit. A
+// ends, the connection ends with a bye. visit is room.Member.Visit. A
 // [session.FramedConn] above a [Conn] that was admitted continues on its admission.
 func (f *Front) Serve(ctx context.Context, conn net.Conn, visit bool) {
 	framed, isFramed := conn.(session.FramedConn)

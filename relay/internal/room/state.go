@@ -27,8 +27,8 @@ type State struct {
 	lefts    uint64 // the highest Client.Left
 	byKey    map[clientKey]*Client
 	reserved map[string]*Client // by key of the nick (text.Keys): clients whose connection was lost
-	away     *list.List         // of *Client: those who are not here, by when they left
-	visitors *list.List         // of *Client: likewise, those who only visit
+	away     *list.List         // of *Client: clients not present, by when they left
+	visitors *list.List         // of *Client: likewise, those with Visit
 
 	// forgotten are clients that apply removed. The Room removes their identities and
 	// clears the list.

@@ -61,8 +61,8 @@ const (
 // errEnded ends the read loop of a session that has received its last answer already.
 var errEnded = errors.New("ended")
 
-// ServePerson enters the room as a person and serves the session. line is the first line;
-// nil means that none has arrived, and that late recognizes the one that does.
+// ServePerson enters the room as a person and serves the session. line is the first line. If
+// it is nil, none has arrived yet, and late recognizes the first line when it does.
 //
 // ServePerson, ServeTooLong and ServeProgram enter the room on the caller's goroutine and
 // return; a new goroutine then reads. Stacks hardly shrink again, and thousands of readers
