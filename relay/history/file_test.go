@@ -706,7 +706,7 @@ func TestTornWrites(t *testing.T) {
 	})
 }
 
-// makeFile creates a history with so many events, all indexed.
+// makeFile creates a history with n events, all indexed.
 func makeFile(t testing.TB, path string, events int) {
 	t.Helper()
 	f, err := OpenFile(path, Keep{})

@@ -467,7 +467,7 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 
 // --- for frames and overlays -------------------------------------------------------------
 
-// painter returns a painter for so many columns.
+// painter returns a painter of the given width.
 func (c *conversation) painter(columns int) *painter {
 	return &painter{
 		ruler: c.m.ruler, columns: columns, zone: time.Local, palette: c.m.palette, nick: c.nick, search: c.search.words,

@@ -31,7 +31,7 @@ type Options struct {
 	// other name could be an attacker's that points here (DNS rebinding).
 	Names []string
 	Files *files.Store // nil: the host does not accept files
-	// Stall is how long a client may take no byte of an answer before it is disconnected;
+	// Stall is how long a client may accept no byte of an answer before it is disconnected;
 	// default 30 s, negative: no limit.
 	Stall time.Duration
 	// MetricsForAll serves /metrics to other machines too.
