@@ -474,7 +474,8 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 	return cmp.Or(writeErr, ctx.Err(), problemsFound(problems, fixes))
 }
 
-// problemsFound returns the error of an examination with so many problems and fixes.
+// problemsFound returns the error of an examination, by its number of problems and fixes;
+// nil if there are no problems.
 func problemsFound(problems, fixes int) error {
 	if problems == 0 {
 		return nil

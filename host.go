@@ -211,7 +211,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	opts.Log = logging.New(logs, opts.logOptions())
 	var page *web.Handler // set before the first connection
 	if !opts.NoWeb {
-		opts.Web = func(conn net.Conn) { page.Take(conn) }
+		opts.Web = func(conn net.Conn) { page.StartServing(conn) }
 	}
 	var store *files.Store // set before the first connection; nil if uploads are rejected
 	takesFiles := !opts.NoWeb && !opts.NoFiles
@@ -238,9 +238,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		defer store.Close()
 	}
 	if !opts.NoWeb {
-		page = web.New(srv, web.Options{
-			Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...), Files: store, Stall: opts.Stall, MetricsForAll: opts.Metrics, Log: opts.Log,
-		})
+		page = newPage(opts, srv, ln, store)
 		defer page.Close()
 	}
 	room := &openRoom{Server: srv, opts: opts, ln: ln, fallback: fallback, transcript: transcript, warnings: warnings}
@@ -268,6 +266,14 @@ func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, er
 	return srv, file.Close, nil
 }
 
+// newPage returns the handler of the room's page. store may be nil.
+func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
+	return web.New(srv, web.Options{
+		Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...),
+		Files: store, Stall: opts.Stall, MetricsForAll: opts.Metrics, Log: opts.Log,
+	})
+}
+
 // openFiles opens the store of uploads. If no temporary directory can be made for them, it
 // logs a warning and returns nil.
 func openFiles(opts hostOptions, room *relay.Server) (*files.Store, error) {
@@ -291,8 +297,7 @@ func openFiles(opts hostOptions, room *relay.Server) (*files.Store, error) {
 
 // --- the open room ---------------------------------------------------------------
 
-// An openRoom is a room on its way from the first connection to the last. Its fields are
-// fixed.
+// An openRoom is a room that is being served. Its fields are fixed.
 type openRoom struct {
 	*relay.Server
 	opts       hostOptions

@@ -135,7 +135,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	if how.Addr, how.Room, err = opts.place(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
-	// Ctrl-C cancels joining; once joined, Talk leaves in order.
+	// Ctrl-C cancels joining; once joined, plain.Run leaves in order.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	stop := context.AfterFunc(ctx, end)

@@ -73,7 +73,7 @@ func newWitness(t *testing.T, addr string) *witness {
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for e := range c.Events() {
-			if m, ok := e.(client.Received); ok && m.Said() && !m.Own {
+			if m, ok := e.(client.Received); ok && m.IsPublicMessage() && !m.Own {
 				w.mu.Lock()
 				w.lines = append(w.lines, strings.Split(m.Text, "\n")...)
 				w.mu.Unlock()

@@ -31,7 +31,7 @@ import (
 // version is set by the build: go build -ldflags "-X main.version=1.2.3".
 var version = "dev"
 
-// appVersion returns the program's name and version, as peers get to see it.
+// appVersion returns the program's name and version, as peers see it.
 func appVersion() string { return "chat " + version }
 
 const (
@@ -120,7 +120,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			"nc 192.168.1.5 24280"),
 		Version:                appVersion(),
 		HideVersion:            true,                     // chat version prints it
-		HideHelpCommand:        true,                     // helpCommand takes its place,
+		HideHelpCommand:        true,                     // helpCommand replaces it
 		Flags:                  []cli.Flag{cli.HelpFlag}, // with which urfave/cli leaves this out
 		UseShortOptionHandling: true,
 		Writer:                 stdout,

@@ -10,8 +10,8 @@ import (
 	"chat/relay/wire"
 )
 
-// A web page cannot say anything in the room, however it sends its request.
-func TestWebPagesSayNothing(t *testing.T) {
+// Pages of other sites cannot send a message to the room, however they send their request.
+func TestWebPagesCannotSend(t *testing.T) {
 	body := "Host: x\r\nOrigin: https://evil.example\r\n\r\nhello\n/nick alice\n"
 	for name, parts := range map[string][]string{
 		"a connection opened early": {"", "POST / HTTP/1.1\r\n" + body},
@@ -46,7 +46,7 @@ func TestWebPagesSayNothing(t *testing.T) {
 	}
 }
 
-// Names and numbers far out of bounds are refused at once and keep nothing.
+// Names and numbers far out of bounds are rejected at once and use no memory.
 func TestFarOutOfBounds(t *testing.T) {
 	bubble(t, relay.Options{HostToken: "secret-token"}, func(t *testing.T, srv *relay.Server) {
 		p, _ := program(t, srv, `{"type":"hello","token":"secret-token","nick":"`+strings.Repeat("\ufdfa", 2000)+`"}`)
@@ -73,15 +73,15 @@ func TestFarOutOfBounds(t *testing.T) {
 		late, _ := program(t, srv, `{"type":"hello","since":18446744073709551615}`)
 		late.send(`{"type":"ping"}`)
 		for e := late.event(); e.Type != wire.TypePong; e = late.event() {
-			if e.Said() {
+			if e.IsPublicMessage() {
 				t.Errorf("since the end of time came %+v", e)
 			}
 		}
 	})
 }
 
-// Who is muted says nothing by a nick or a last word either, and no last word
-// reads like what the room says of somebody.
+// A muted member cannot send text as a nick or a last message either, and no last message can
+// pass for a notice of the room.
 func TestMutedAndForged(t *testing.T) {
 	bubble(t, relay.Options{HostToken: "secret-token"}, func(t *testing.T, srv *relay.Server) {
 		host, _ := program(t, srv, `{"type":"hello","nick":"h","token":"secret-token"}`)
@@ -105,8 +105,8 @@ func TestMutedAndForged(t *testing.T) {
 	})
 }
 
-// Coming back is no way around the pace.
-func TestPaceOutlivesTheConnection(t *testing.T) {
+// A client cannot avoid the rate limit by reconnecting.
+func TestRateOutlivesTheConnection(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		began := time.Now()
 		for range 5 {

@@ -47,7 +47,7 @@ func benchmarkRoom(b *testing.B, n int) []net.Conn {
 	return members
 }
 
-// One line at a time, from its sender's write to the last one's read.
+// One line at a time, from its sender's write to the last member's read.
 func BenchmarkBroadcast(b *testing.B) {
 	for _, n := range []int{2, 20, 200} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -78,13 +78,13 @@ func BenchmarkBroadcast(b *testing.B) {
 	}
 }
 
-// What a person who only listens costs, in bytes.
+// The memory of an idle person, in bytes.
 func BenchmarkIdleSession(b *testing.B) {
 	const sessions = 2000
 	for b.Loop() {
 		before := memory()
 		members := benchmarkRoom(b, sessions)
-		time.Sleep(6 * time.Second) // the notices of who came
+		time.Sleep(6 * time.Second) // until the joins are announced
 		after := memory()
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/sessions, "heap-B/session")
 		b.ReportMetric(float64(after.StackInuse-before.StackInuse)/sessions, "stack-B/session")

@@ -17,10 +17,9 @@ import (
 	"time"
 )
 
-// A listener is a connection whose peer takes all that it is sent at once, and
-// counts it.
+// A listener is a connection whose peer reads everything at once, and counts the writes.
 type listener struct {
-	net.Conn // a nil one: for the rest of the interface, that nobody calls
+	net.Conn // nil; for the methods that are never called
 	said     chan string
 	closed   chan struct{}
 	close    sync.Once
@@ -65,7 +64,7 @@ func (l *listener) SetDeadline(t time.Time) error      { return l.SetReadDeadlin
 func (l *listener) SetReadDeadline(t time.Time) error  { l.deadline.Store(t); return nil }
 func (l *listener) SetWriteDeadline(t time.Time) error { return nil }
 
-// withListeners has test run with a room of n listeners, of which the first speaks.
+// withListeners runs test with a room of n listeners, the first of which sends.
 func withListeners(t *testing.T, n int, test func(all []*listener)) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := relay.New(relay.Options{Rate: -1, MaxSessions: -1, Log: slog.New(slog.DiscardHandler)})
@@ -75,7 +74,7 @@ func withListeners(t *testing.T, n int, test func(all []*listener)) {
 			all[i] = newListener()
 			served.Go(func() { srv.ServeConn(context.Background(), all[i]) })
 		}
-		time.Sleep(time.Minute) // the greeting, the notices
+		time.Sleep(time.Minute) // until the greetings and joins are written
 		test(all)
 		for _, l := range all {
 			l.Close()
@@ -84,9 +83,8 @@ func withListeners(t *testing.T, n int, test func(all []*listener)) {
 	})
 }
 
-// Lines that come in one read go out in one write to each session, and each line
-// that comes by itself in one of its own: no session is written to twice for what
-// could be one write.
+// Lines that arrive in one read go out in one write to each session; a line that arrives
+// separately has its own write.
 func TestBroadcastWritesNoMoreThanItMust(t *testing.T) {
 	const sessions, lines = 50, 100
 	withListeners(t, sessions, func(all []*listener) {
@@ -121,7 +119,7 @@ func TestBroadcastWritesNoMoreThanItMust(t *testing.T) {
 	})
 }
 
-// A broadcast allocates for the message, not for those who get it.
+// A broadcast allocates memory for the message, not for each session.
 func TestBroadcastAllocatesNothingForASession(t *testing.T) {
 	const rounds = 200
 	allocations := func(sessions int) (n int) {

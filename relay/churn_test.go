@@ -17,15 +17,14 @@ import (
 	"chat/relay/wire"
 )
 
-// 200 clients join, talk and leave at random for a minute (two seconds with
-// -short). Those who stay get every message that was acknowledged, once, and in
-// the order of its sender.
+// 200 clients join, chat and leave at random for a minute (two seconds with -short). Members
+// who stay receive every acknowledged message once, and in the order of its sender.
 func TestChurn(t *testing.T) {
 	length := time.Minute
 	if testing.Short() {
 		length = 2 * time.Second
 	}
-	// All is kept: those who stay read in this process too, and may be slow to where it is busy.
+	// The log keeps everything, because those who stay may be slow if this process is busy.
 	srv := relay.New(relay.Options{Rate: -1, MaxSessions: -1, History: history.Limits{Events: -1, Bytes: -1}})
 	addr := serveTCP(t, srv)
 	var stayers [4]*stayer
@@ -66,8 +65,8 @@ func TestChurn(t *testing.T) {
 	t.Logf("%d numbered messages", said.Load())
 }
 
-// visitAsProgram says some numbered lines, waits until all are acknowledged, and
-// goes politely or not. It returns how many it said.
+// visitAsProgram sends some numbered messages, waits until all are acknowledged, and leaves
+// with or without a quit. It returns how many messages it sent.
 func visitAsProgram(t *testing.T, addr, name string, r *rand.Rand) int {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -103,7 +102,7 @@ func visitAsProgram(t *testing.T, addr, name string, r *rand.Rand) int {
 	return 0
 }
 
-// visitAsPerson looks in, says something, and goes in the middle of it all.
+// visitAsPerson joins, sends a line, and disconnects.
 func visitAsPerson(t *testing.T, addr string, r *rand.Rand) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -118,7 +117,7 @@ func visitAsPerson(t *testing.T, addr string, r *rand.Rand) {
 	io.Copy(io.Discard, conn)
 }
 
-// A stayer listens to the end, and counts.
+// A stayer reads to the end, and counts messages.
 type stayer struct {
 	name    string
 	done    chan struct{}

@@ -21,7 +21,7 @@ func TestWebSocketIsCountedOnce(t *testing.T) {
 	const address = "10.66.1.2"
 	synctest.Test(t, func(t *testing.T) {
 		var page *web.Handler
-		srv := relay.New(relay.Options{MaxPerAddress: 2, Web: func(conn net.Conn) { page.Take(conn) }})
+		srv := relay.New(relay.Options{MaxPerAddress: 2, Web: func(conn net.Conn) { page.StartServing(conn) }})
 		page = web.New(srv, web.Options{})
 		ctx, closeRoom := context.WithCancel(t.Context())
 		var served sync.WaitGroup

@@ -7,8 +7,8 @@ import (
 	"chat/relay/internal/room"
 )
 
-// A flushTimer has the room announce who joined and left, when it asks for that: the room
-// has no clock of its own.
+// A flushTimer calls [room.Room.Flush] after the delay that the room asks for: the room has
+// no clock of its own.
 type flushTimer struct {
 	room *room.Room // set before the first session
 
@@ -17,19 +17,20 @@ type flushTimer struct {
 	stopped bool        // guarded by mu
 }
 
-// in has the room announce after d. The room's lock may be held.
+// in calls Flush after d, instead of at the time set before. The caller may hold the room's
+// lock.
 func (t *flushTimer) in(d time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.timer != nil {
-		t.timer.Stop() // what it was for is announced already
+		t.timer.Stop()
 	}
 	if !t.stopped {
 		t.timer = time.AfterFunc(d, func() { t.room.Flush(time.Now()) })
 	}
 }
 
-// stop ends the waiting, if there is any.
+// stop stops the timer. It is not started again.
 func (t *flushTimer) stop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

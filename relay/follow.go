@@ -9,16 +9,16 @@ import (
 	"chat/relay/internal/fanout"
 )
 
-// A Follower reads the log without being in the room: the events that are for everyone, as
-// JSON lines. It is not safe for concurrent use.
+// A Follower reads the log without being a member: the events for everyone, as JSON lines.
+// It is not safe for concurrent use, except for Begin.
 type Follower struct {
 	server *Server
 	cursor history.Cursor
-	woken  chan struct{} // capacity 1
+	woken  chan struct{} // capacity 1; sent to by Begin
 }
 
-// Follow returns a follower that begins after the ID since (0: with the backlog of a new
-// member). Of the events before now it gets messages only.
+// Follow returns a follower that starts after the ID since; 0 means with the backlog of a
+// new member. Of the events before now it returns only messages.
 func (s *Server) Follow(since uint64) (*Follower, error) {
 	from := since + 1
 	if since == 0 {
@@ -32,9 +32,9 @@ func (s *Server) Follow(since uint64) (*Follower, error) {
 	return &Follower{server: s, cursor: s.log.Cursor(min(from, live), live, view), woken: make(chan struct{}, 1)}, nil
 }
 
-// Next returns the next lines, in slices that hold whole lines and must not be written to;
-// none if there are none yet. missed is how many events the host no longer keeps. It may
-// read from disk; the error is that of the disk.
+// Next returns the next lines, or none if there are none yet. Each slice has whole lines
+// and must not be modified. missed is the number of events before them that the host no
+// longer keeps. Next may read from disk; the error is the disk's.
 func (f *Follower) Next() (runs [][]byte, missed uint64, err error) {
 	for {
 		runs, more, behind := f.cursor.Next(nil)
@@ -44,24 +44,25 @@ func (f *Follower) Next() (runs [][]byte, missed uint64, err error) {
 		}
 		runs, more, err := f.cursor.Fetch(runs)
 		missed += more
-		if errors.Is(err, history.ErrDamaged) { // and counted
+		if errors.Is(err, history.ErrDamaged) { // missed counts the damaged events
 			f.server.opts.Log.Error("cannot read a part of the history", "error", err)
 			err = nil
 		}
 		switch {
 		case err != nil:
 			return nil, missed, fmt.Errorf("read the history: %w", err)
-		case len(runs) > 0 || f.server.isOver():
+		case len(runs) > 0 || f.server.isClosing():
 			return runs, missed, nil
 		}
-		// Everything that was read is left out, like old joins and leaves: there is more after it.
+		// Nothing that was read is for this reader, such as old joins and leaves: continue after it.
 	}
 }
 
-// errOver ends the waiting of followers.
-var errOver = errors.New("the room is closing")
+// errClosing is the error of [Follower.Wait] when the room closes.
+var errClosing = errors.New("the room is closing")
 
-// Wait returns nil when there may be more lines, the error of ctx, or an error when the room closes.
+// Wait waits for more lines. It returns the error of ctx if that ends first, or an error if
+// the room closes.
 func (f *Follower) Wait(ctx context.Context) error {
 	if !f.cursor.Wait(f) {
 		return nil
@@ -72,17 +73,17 @@ func (f *Follower) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		f.server.log.Forget(f)
 		return ctx.Err()
-	case <-f.server.over: // ctx may not end with the connection: net/http looks at that only while no byte more comes
+	case <-f.server.closing: // ctx is not enough: net/http cancels it only if the client sends nothing more
 		f.server.log.Forget(f)
-		return errOver
+		return errClosing
 	}
 }
 
-// Begin implements [fanout.Target]: it ends Wait. A follower writes nothing by the fanout.
+// Begin implements [fanout.Target]: it wakes Wait. The fanout writes nothing for a follower.
 func (f *Follower) Begin() bool {
 	select {
 	case f.woken <- struct{}{}:
-	default: // it does not wait any more
+	default: // it is awake already
 	}
 	return false
 }

@@ -16,7 +16,7 @@ import (
 	"chat/relay/wire"
 )
 
-// askHistory asks for what was said before an id, and returns the answer as it came.
+// askHistory asks for the messages before an ID, and returns the line of the answer.
 func (p *peer) askHistory(before uint64, count int) (line string, e wire.Event) {
 	p.t.Helper()
 	p.send(fmt.Sprintf(`{"type":"history","before":%d,"count":%d}`, before, count))
@@ -32,7 +32,7 @@ func (p *peer) askHistory(before uint64, count int) (line string, e wire.Event) 
 	}
 }
 
-// texts returns what was said in events.
+// texts returns the texts of events.
 func texts(events []wire.Event) (list []string) {
 	for _, e := range events {
 		list = append(list, e.Text)
@@ -91,7 +91,7 @@ func TestHistory(t *testing.T) {
 	})
 }
 
-// The bytes of old messages are those that everybody got.
+// The bytes of older messages are the same as those of the live ones.
 func TestHistoryIsTheSameBytes(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		p, _ := program(t, srv, hello("p"))
@@ -134,7 +134,7 @@ func TestHistoryForPeople(t *testing.T) {
 			alice.next("! usage: /history [N]")
 		}
 		alice.quiet(time.Second)
-		bob.quiet(time.Second) // it was an answer for alice alone
+		bob.quiet(time.Second) // the answer is only for alice
 	})
 }
 
@@ -167,7 +167,7 @@ func TestHistoryLeavesIgnoredOut(t *testing.T) {
 	})
 }
 
-// Where the log dropped what is older, the history simply ends.
+// The history ends at the oldest event that the log has.
 func TestHistoryOfADroppedRange(t *testing.T) {
 	bubble(t, relay.Options{Rate: -1, History: history.Limits{Events: 80}}, func(t *testing.T, srv *relay.Server) {
 		alice := guest(t, srv, "alice")
@@ -191,13 +191,13 @@ func TestHistoryOfADroppedRange(t *testing.T) {
 			t.Errorf("read back %d messages, want the 80 to 90 that are kept", got)
 		}
 		if line, e := p.askHistory(before-100, 30); len(e.Events) > 0 {
-			t.Errorf("of what is dropped came %s", line)
+			t.Errorf("got %s for dropped events", line)
 		}
 	})
 }
 
-// An answer has a bounded size, and reading on from its first message misses none. A
-// message that is longer than all of that comes alone.
+// The size of an answer is limited, and continuing before its first message misses none. A
+// message longer than the limit is an answer of its own.
 func TestHistoryIsBounded(t *testing.T) {
 	bubble(t, relay.Options{Rate: -1, Backlog: -1, MaxText: 300 << 10, MaxJSONLine: 1 << 20}, func(t *testing.T, srv *relay.Server) {
 		p, _ := program(t, srv, hello("p"))
@@ -233,8 +233,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	})
 }
 
-// Who asks on and on and takes no answer is not read any more: no more waits for it
-// than its queue holds.
+// A client that keeps asking and does not read the answers is no longer read: no more
+// answers wait for it than its queue holds.
 func TestHistoryWaitsForItsReader(t *testing.T) {
 	bubble(t, relay.Options{Rate: -1, Backlog: -1}, func(t *testing.T, srv *relay.Server) {
 		alice, _ := program(t, srv, hello("alice"))
@@ -254,7 +254,7 @@ func TestHistoryWaitsForItsReader(t *testing.T) {
 				break
 			}
 		}
-		if taken > 4 { // two in the queue, one that waits to go there, one that is read
+		if taken > 4 { // two in the queue, one waiting for space there, one being read
 			t.Errorf("%d requests for 120 KiB were taken from a session that reads nothing", taken)
 		}
 		stuck := newPeer(t, "stuck", ours)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Imports point one way, down to wire; the host's side and the joining side know
-// nothing of each other.
+// Imports point one way, down to wire. The host's side and the joining side do not import each
+// other.
 func TestImports(t *testing.T) {
 	for dir, allowed := range map[string][]string{
 		".": {
@@ -48,7 +48,7 @@ func TestImports(t *testing.T) {
 				t.Errorf("relay/%s imports %s; it may import %q of ours", dir, path, allowed)
 			}
 			if path == "github.com/hashicorp/mdns" || path == "github.com/miekg/dns" {
-				t.Errorf("relay/%s imports %s; discover.go alone does", dir, path)
+				t.Errorf("relay/%s imports %s; only discover.go may", dir, path)
 			}
 		}
 	}

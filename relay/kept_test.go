@@ -15,7 +15,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A kept is a room that is kept in a file, through the lives of its hosts.
+// A kept is a room with a history file, across restarts of its host.
 type kept struct {
 	t    *testing.T
 	path string
@@ -25,7 +25,7 @@ type kept struct {
 	stop func()
 }
 
-// keptRoom runs a test in a bubble, with a room on a new file.
+// keptRoom runs a test in a bubble, with a room on a new history file.
 func keptRoom(t *testing.T, opts relay.Options, test func(t *testing.T, k *kept)) {
 	path := filepath.Join(t.TempDir(), "kitchen.chat")
 	synctest.Test(t, func(t *testing.T) {
@@ -36,7 +36,7 @@ func keptRoom(t *testing.T, opts relay.Options, test func(t *testing.T, k *kept)
 	})
 }
 
-// open hosts on the file.
+// open starts a host on the file.
 func (k *kept) open() {
 	k.t.Helper()
 	file, err := history.OpenFile(k.path, history.Keep{})
@@ -63,14 +63,14 @@ func (k *kept) open() {
 	}
 }
 
-// restart ends the host and starts another one on the same file.
+// restart ends the host and starts another on the same file.
 func (k *kept) restart() {
 	k.t.Helper()
 	k.stop()
 	k.open()
 }
 
-func TestRoomGoesOn(t *testing.T) {
+func TestRoomContinues(t *testing.T) {
 	keptRoom(t, relay.Options{Title: "kitchen"}, func(t *testing.T, k *kept) {
 		alice, welcome := program(t, k.srv, `{"type":"hello","nick":"alice","token":"alice-token"}`)
 		bob := guest(t, k.srv, "bob")
@@ -105,7 +105,7 @@ func TestRoomGoesOn(t *testing.T) {
 	})
 }
 
-// What looks like a number comes back as it was written.
+// A topic that looks like a number is read back unchanged.
 func TestTopicThatIsANumber(t *testing.T) {
 	for _, topic := range []string{"007", "1e3", "841954495e697806"} {
 		keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
@@ -120,8 +120,8 @@ func TestTopicThatIsANumber(t *testing.T) {
 	}
 }
 
-// The nick of somebody whose connection was lost waits for the token it belongs to.
-func TestNickIsHeld(t *testing.T) {
+// The nick of a client whose connection was lost is reserved for the client's token.
+func TestNickIsReserved(t *testing.T) {
 	const alice = `{"type":"hello","nick":"alice","token":"alice-token"}`
 	test := func(t *testing.T, srv *relay.Server, lose func(*peer) *relay.Server) {
 		p, _ := program(t, srv, alice)
@@ -150,7 +150,7 @@ func TestNickIsHeld(t *testing.T) {
 			test(t, k.srv, func(*peer) *relay.Server { k.restart(); return k.srv })
 		})
 	})
-	t.Run("not when one takes leave", func(t *testing.T) {
+	t.Run("not after a quit", func(t *testing.T) {
 		bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 			p, _ := program(t, srv, alice)
 			p.send(`{"type":"quit"}`)
@@ -162,7 +162,7 @@ func TestNickIsHeld(t *testing.T) {
 	})
 }
 
-// A private message to somebody whose connection is lost waits, and comes once.
+// A private message to a client whose connection is lost waits, and arrives once.
 func TestPrivateMessagesWait(t *testing.T) {
 	const bob = `{"type":"hello","nick":"bob","token":"bobs-token","room":%q,"since":%d}`
 	keptRoom(t, relay.Options{Rate: -1}, func(t *testing.T, k *kept) {
@@ -211,8 +211,8 @@ func TestFewPrivateMessagesWait(t *testing.T) {
 	})
 }
 
-// What cannot be written is refused to who said it, in its order, and is taken once it can be.
-func TestDiskTakesNothing(t *testing.T) {
+// Messages that cannot be written are rejected, in order, and accepted once they can be.
+func TestDiskCannotBeWritten(t *testing.T) {
 	keptRoom(t, relay.Options{Rate: -1}, func(t *testing.T, k *kept) {
 		p, _ := program(t, k.srv, hello("p"))
 		alice := guest(t, k.srv, "alice")
@@ -247,9 +247,9 @@ func TestDiskTakesNothing(t *testing.T) {
 	})
 }
 
-// Who was refused without a number comes back all the same while the disk takes nothing,
-// and what was refused does not wait for anybody.
-func TestComingBackToAFullDisk(t *testing.T) {
+// A client whose message without a number was rejected can reconnect while the disk cannot be
+// written, and the rejected message delays no one.
+func TestReconnectingToAFullDisk(t *testing.T) {
 	const bob = `{"type":"hello","nick":"bob","token":"bobs-token"}`
 	keptRoom(t, relay.Options{Rate: -1}, func(t *testing.T, k *kept) {
 		p, _ := program(t, k.srv, bob)
@@ -301,8 +301,8 @@ func TestReconnectAfterHeldTopic(t *testing.T) {
 	})
 }
 
-// What one says before one leaves is acknowledged before the goodbye.
-func TestQuitBehindWhatWasSaid(t *testing.T) {
+// Messages sent before a quit are acknowledged before the goodbye.
+func TestQuitAfterMessages(t *testing.T) {
 	keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
 		for n := range 10 {
 			p, _ := program(t, k.srv, hello("p"))
@@ -315,7 +315,7 @@ func TestQuitBehindWhatWasSaid(t *testing.T) {
 	})
 }
 
-// Guests of a host that was started again have other names than those who may come back.
+// Guests of a restarted host get other nicks than guests who may reconnect.
 func TestGuestsAfterARestart(t *testing.T) {
 	const guest = `{"type":"hello","token":"some-guests-token"}`
 	keptRoom(t, relay.Options{}, func(t *testing.T, k *kept) {
@@ -330,7 +330,7 @@ func TestGuestsAfterARestart(t *testing.T) {
 	})
 }
 
-// A damaged event is left out of what is read back, and only that.
+// Reading back leaves out a damaged event, and only that.
 func TestReadingBackADamagedEvent(t *testing.T) {
 	keptRoom(t, relay.Options{Rate: -1, History: history.Limits{Events: 8}}, func(t *testing.T, k *kept) {
 		p, _ := program(t, k.srv, hello("p"))
@@ -356,7 +356,7 @@ func TestReadingBackADamagedEvent(t *testing.T) {
 	})
 }
 
-// lockFile keeps others from writing to the database at path.
+// lockFile locks the database at path against writers.
 func lockFile(t *testing.T, path string) (unlock func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -379,7 +379,7 @@ func lockFile(t *testing.T, path string) (unlock func()) {
 	}
 }
 
-// Who is far behind reads from disk what memory has no more, without a gap.
+// A slow reader reads events that are no longer in memory from disk, without a gap.
 func TestCatchingUpFromDisk(t *testing.T) {
 	keptRoom(t, relay.Options{Rate: -1, History: history.Limits{Events: 10}}, func(t *testing.T, k *kept) {
 		p, welcome := program(t, k.srv, hello("p"))

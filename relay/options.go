@@ -11,16 +11,16 @@ import (
 	"chat/relay/wire"
 )
 
-// Options configure a Server. The zero value works: the zero value of each field means the
-// default it names, and a negative number means no limit.
+// Options configure a Server. A zero field means its default, and a negative number means
+// no limit.
 type Options struct {
-	Title string       // the room's name for people; default "chat"
+	Title string       // default "chat"
 	Room  string       // the room's ID; default: a new one, 16 random hexadecimal digits
 	App   string       // the program and its version, shown to clients; may be ""
 	Log   *slog.Logger // nil: nothing is logged
 
-	// Web serves connections whose first line is an HTTP request. It must close them, also
-	// when they fail. nil: a browser gets an error.
+	// Web serves connections whose first line is an HTTP request. It must close them, even
+	// after an error. nil: a browser gets an error.
 	Web func(net.Conn)
 
 	// Files finds a finished upload by its ID, which only the uploader knows, and returns it
@@ -31,28 +31,28 @@ type Options struct {
 	// HostToken is the token of an operator, who may kick, ban and mute. "": there is none.
 	HostToken string
 
-	Backlog int            // messages that a new member gets; default 50, negative: none
-	History history.Limits // what the room's log keeps in memory
+	Backlog int            // messages that a new member receives; default 50; negative: none
+	History history.Limits // of the log in memory
 
-	MaxSessions   int     // connections in all; default 1,000
-	MaxPerAddress int     // connections of one address; default 64; this machine itself is exempt
+	MaxSessions   int     // connections in total; default 1,000
+	MaxPerAddress int     // connections from one address; default 64; this machine is exempt
 	MaxLine       int     // bytes of a person's line with its newline; default 8 KiB, at most 1 MiB
 	MaxJSONLine   int     // bytes of a program's line with its newline; default 32 KiB, at most 1 MiB
 	MaxText       int     // bytes of a message; default 16 KiB
 	MaxTextLines  int     // lines of a message; default 100
-	Rate          float64 // lines a second of one connection; default 20; excess input is delayed
-	Burst         int     // lines that it may send at once; default 200
+	Rate          float64 // lines per second from one connection; default 20; excess input is delayed
+	Burst         int     // lines before Rate applies; default 200
 
-	Stall     time.Duration // a session that takes no byte for this long is closed; default 30 s
-	FirstLine time.Duration // the first line must end within this, once it was begun; default 30 s
+	Stall     time.Duration // a session that accepts no byte for this long is closed; default 30 s
+	FirstLine time.Duration // an incomplete first line closes the connection after this; default 30 s
 	DeadPeer  time.Duration // TCP detects an unresponsive peer within this; default 45 s
 }
 
-// maxLine bounds how many bytes the reader of a session may hold, whatever the options say.
+// maxLine bounds MaxLine and MaxJSONLine, in bytes: a session buffers a whole line.
 const maxLine = 1 << 20
 
-// withDefaults returns the options with every zero replaced by its default and
-// every "no limit" by a number too large to reach.
+// withDefaults returns the options with every zero replaced by its default, and every "no
+// limit" by a number too large to reach.
 func (o Options) withDefaults() Options {
 	if o.Title == "" {
 		o.Title = "chat"
@@ -80,7 +80,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// sessionLimits returns the limits of each session. o has its defaults.
+// sessionLimits returns the limits of each session. withDefaults returned o.
 func (o *Options) sessionLimits() session.Limits {
 	return session.Limits{
 		Line: o.MaxLine, JSONLine: o.MaxJSONLine, Text: o.MaxText, TextLines: o.MaxTextLines,
@@ -88,7 +88,7 @@ func (o *Options) sessionLimits() session.Limits {
 	}
 }
 
-// frontOptions returns the limits at the door. o has its defaults.
+// frontOptions returns the options of the front. withDefaults returned o.
 func (o *Options) frontOptions() front.Options {
 	return front.Options{
 		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress, Rate: session.NewRate(o.Rate, o.Burst),

@@ -17,7 +17,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A peer is a client of the crudest kind: it sends lines and reads lines.
+// A peer is a minimal client: it sends lines and reads lines.
 type peer struct {
 	t     *testing.T
 	name  string
@@ -50,7 +50,7 @@ func newPeer(t *testing.T, name string, conn net.Conn) *peer {
 	return p
 }
 
-// guest joins as a person, in a bubble, and waits until the others know.
+// guest joins as a person, in a bubble, and waits until its join is announced.
 func guest(t *testing.T, srv *relay.Server, nick string) *peer {
 	t.Helper()
 	p := join(t, srv, nick)
@@ -59,7 +59,7 @@ func guest(t *testing.T, srv *relay.Server, nick string) *peer {
 		p.send("/nick " + nick)
 		p.expect("* you are now " + nick)
 	}
-	time.Sleep(time.Second) // until the room knows
+	time.Sleep(time.Second) // until the join is announced
 	return p
 }
 
@@ -143,7 +143,7 @@ func (p *peer) expectEvent(kind string) wire.Event {
 	}
 }
 
-// quiet checks that nothing comes in for d.
+// quiet checks that nothing arrives for d.
 func (p *peer) quiet(d time.Duration) {
 	p.t.Helper()
 	select {
@@ -156,7 +156,7 @@ func (p *peer) quiet(d time.Duration) {
 	}
 }
 
-// closed checks that the host closes the connection, and returns what it sent before.
+// closed checks that the host closes the connection, and returns the lines before.
 func (p *peer) closed() (rest []string) {
 	p.t.Helper()
 	timeout := time.After(time.Minute)
@@ -173,7 +173,7 @@ func (p *peer) closed() (rest []string) {
 	}
 }
 
-// bubble runs test in a synctest bubble with a server, so that time passes at once.
+// bubble runs test in a synctest bubble, where time passes at once, with a server.
 func bubble(t *testing.T, opts relay.Options, test func(t *testing.T, srv *relay.Server)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

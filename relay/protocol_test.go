@@ -62,7 +62,7 @@ func runExampleLine(t *testing.T, srv *relay.Server, peers map[string]*peer, lin
 	}
 }
 
-// alike returns line with what is different each time made the same.
+// alike returns line with fixed values in place of those that differ from run to run.
 func alike(t *testing.T, line string) string {
 	t.Helper()
 	if !strings.HasPrefix(line, "{") {
@@ -80,7 +80,7 @@ func alike(t *testing.T, line string) string {
 	return string(b)
 }
 
-// mask makes what is different each time the same, in the events of a history too.
+// mask replaces the values that differ from run to run, in the events of a history too.
 func mask(fields map[string]any) {
 	for _, name := range []string{"time", "client", "room", "token"} {
 		if _, ok := fields[name]; ok {
@@ -93,7 +93,7 @@ func mask(fields map[string]any) {
 	}
 }
 
-// Every code and type of package wire stands in PROTOCOL.md.
+// PROTOCOL.md has every code and type of package wire.
 func TestProtocolIsComplete(t *testing.T) {
 	page, err := os.ReadFile("PROTOCOL.md")
 	if err != nil {
@@ -109,7 +109,7 @@ func TestProtocolIsComplete(t *testing.T) {
 	}
 	for _, word := range words {
 		if !strings.Contains(string(page), "`"+word[1]+"`") {
-			t.Errorf("PROTOCOL.md does not tell of %q", word[1])
+			t.Errorf("PROTOCOL.md does not have %q", word[1])
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestBacklog(t *testing.T) {
 		for n := 7; n < 10; n++ {
 			carol.next(fmt.Sprintf("<alice> line %d", n))
 		}
-		carol.quiet(100 * time.Millisecond) // nothing of bob, who came and went before
+		carol.quiet(100 * time.Millisecond) // nothing about bob, who joined and left before
 		for backlog, first := range map[int]string{0: "", 1: "line 9", 100: "line 0"} {
 			p, welcome := program(t, srv, fmt.Sprintf(`{"type":"hello","backlog":%d}`, backlog))
 			e := wire.Event{}
@@ -108,7 +108,7 @@ func TestGap(t *testing.T) {
 	})
 }
 
-// A room that closes gives everybody all that was accepted before, then says goodbye.
+// When a room closes, all members receive everything accepted before, and then a bye.
 func TestShutdown(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -122,7 +122,7 @@ func TestShutdown(t *testing.T) {
 		for n := range 100 {
 			alice.send(fmt.Sprintf("line %d", n))
 		}
-		synctest.Wait() // until all is accepted
+		synctest.Wait() // until everything is accepted
 		cancel()
 		began := time.Now()
 		if err := <-served; err != nil {

@@ -124,7 +124,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var page *web.Handler
 		k := &kept{t: t, path: path, opts: relay.Options{
-			Rate: -1, HostToken: operator, Web: func(conn net.Conn) { page.Take(conn) },
+			Rate: -1, HostToken: operator, Web: func(conn net.Conn) { page.StartServing(conn) },
 			Log: slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == "remote" { // the host's log names its peers
 					return slog.Attr{}

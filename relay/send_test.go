@@ -12,7 +12,7 @@ import (
 	"chat/relay/wire"
 )
 
-// What a host answers to a send.
+// A host's answers to send requests.
 func TestSend(t *testing.T) {
 	soup := wire.File{Number: 3, Name: "soup.png", Size: 1_234_567, SHA256: "00", Type: "image/png", Path: "/files/3/soup.png"}
 	full := errors.New("the host's disk is full")
@@ -31,7 +31,7 @@ func TestSend(t *testing.T) {
 		id    string
 		event wire.Event
 	}{
-		{"said", find, "SOUP", wire.Event{Type: wire.TypeAction, Text: "sent soup.png (1.2 MB): http://192.168.1.5:24280/files/3/soup.png"}},
+		{"posted", find, "SOUP", wire.Event{Type: wire.TypeAction, Text: "sent soup.png (1.2 MB): http://192.168.1.5:24280/files/3/soup.png"}},
 		{"gone", find, "NONE", wire.Event{Type: wire.TypeError, Code: wire.CodeNoSuchFile, Text: "the host does not have that file, or not all of it; this was not sent"}},
 		{"full", find, "FULL", wire.Event{Type: wire.TypeError, Code: wire.CodeNotStored, Text: "the host cannot keep that file: the host's disk is full; this was not sent"}},
 		{"none", nil, "SOUP", wire.Event{Type: wire.TypeError, Code: wire.CodeBadRequest, Text: "this host accepts no files"}},

@@ -18,28 +18,28 @@ import (
 
 // A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New.
 type Server struct {
-	opts   Options
-	log    *history.Log
-	fanout *fanout.Fanout
-	room   *room.Room
-	door   *session.Door
-	front  *front.Front
-	flush  flushTimer
-	secret string
-	over   chan struct{} // closed when the room closes
+	opts    Options // with defaults
+	log     *history.Log
+	fanout  *fanout.Fanout
+	room    *room.Room
+	door    *session.Door
+	front   *front.Front
+	flush   flushTimer
+	secret  string        // see Secret
+	closing chan struct{} // closed by close, when the room closes
 }
 
-// New returns a server for a new room, whose log is in memory.
+// New returns a server for a new room whose log is in memory.
 func New(opts Options) *Server {
 	s := newServer(opts)
 	s.log = history.New(s.opts.History, s.fanout.Wake)
 	s.room = room.New(s.roomOptions(), s.log)
-	s.open()
+	s.connectParts()
 	return s
 }
 
-// NewOn returns a server for the room that is kept in f, with its ID. Close f after the
-// server has ended. The error is that of reading f.
+// NewOn returns a server for the room in f, whose ID replaces opts.Room. Close f after
+// Serve has returned. The error is that of reading or writing f.
 func NewOn(f *history.File, opts Options) (*Server, error) {
 	id, err := f.RoomID()
 	if err != nil {
@@ -63,14 +63,14 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 		return nil, err
 	}
 	s.room = room.NewOn(s.roomOptions(), s.log, fold, time.Now())
-	s.open()
+	s.connectParts()
 	return s, nil
 }
 
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = text.Clean(opts.Title)
-	return &Server{opts: opts, fanout: fanout.New(), secret: rand.Text(), over: make(chan struct{})}
+	return &Server{opts: opts, fanout: fanout.New(), secret: rand.Text(), closing: make(chan struct{})}
 }
 
 func (s *Server) roomOptions() room.Options {
@@ -79,8 +79,8 @@ func (s *Server) roomOptions() room.Options {
 	}
 }
 
-// open connects the parts, once the log and the room are there.
-func (s *Server) open() {
+// connectParts connects the log and the room with the parts that serve connections.
+func (s *Server) connectParts() {
 	s.fanout.Attach(s.log)
 	s.flush.room = s.room
 	s.door = &session.Door{
@@ -91,7 +91,7 @@ func (s *Server) open() {
 	s.front = front.New(s.opts.frontOptions(), s.door, s.opts.Log)
 }
 
-// An owner is the server as the owner of a log on a file.
+// An owner is the server as its log's [history.Owner].
 type owner struct{ *Server }
 
 // Failed implements [history.Owner].
@@ -113,20 +113,20 @@ func (s *Server) Info() wire.RoomInfo {
 func (s *Server) Next() uint64 { return s.log.Next() }
 
 // Secret returns a random string that no client knows. It stays the same as long as the
-// room exists: a room in a file keeps it there.
+// room exists: a history file keeps it across restarts.
 func (s *Server) Secret() string { return s.secret }
 
-// MaxLine returns how many bytes a line of a program has at most.
+// MaxLine returns the limit of a program's line, in bytes.
 func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }
 
-// Bans reports whether connections from this address are banned.
-func (s *Server) Bans(addr net.Addr) bool { return s.room.Admit(front.AddressOf(addr)) != nil }
+// IsBanned reports whether connections from addr are banned.
+func (s *Server) IsBanned(addr net.Addr) bool { return s.room.Admit(front.AddressOf(addr)) != nil }
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every
-// session gets the events that were accepted before (within 2 s) and a last one, and is
-// closed. Serve returns nil once all have ended; or the error of a listener that failed by
-// itself, or of a history that could not be written to its end. Running out of file
-// descriptors is waited out.
+// session receives the events accepted so far and a bye, for up to 2 s, and is closed. Serve
+// returns once all sessions have ended. The error is that of a listener that failed while
+// ctx was running, or of a history whose last events could not be written. If the process
+// runs out of file descriptors, Serve waits and continues.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
@@ -138,28 +138,28 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // ServeConn serves one connection and returns when its session has ended; conn is closed
 // then. Any net.Conn with deadlines will do: TCP, a pipe in memory, a [FramedConn]. If it
 // is not admitted (Options.MaxSessions, bans) it gets an error and is closed. When ctx ends,
-// the session is told that the room closes.
+// the session ends with a bye.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) { s.front.Serve(ctx, conn, false) }
 
-// ServeVisit is ServeConn for a program that connects to send something and leaves at once:
-// the room hears its messages, but not that it came and went.
+// ServeVisit is ServeConn for a program that connects only to send a message: the room
+// receives its messages, but no join and no leave.
 func (s *Server) ServeVisit(ctx context.Context, conn net.Conn) { s.front.Serve(ctx, conn, true) }
 
 // close ends every session and waits for them. The error is the history's.
 func (s *Server) close() error {
-	s.room.Close() // nothing is added from here on, so that all get the same
+	s.room.Close() // first, so that all sessions receive the same events
 	s.flush.stop()
 	err := s.log.Close()
-	if !s.isOver() {
-		close(s.over)
+	if !s.isClosing() {
+		close(s.closing)
 	}
 	s.front.Close()
 	return err
 }
 
-func (s *Server) isOver() bool {
+func (s *Server) isClosing() bool {
 	select {
-	case <-s.over:
+	case <-s.closing:
 		return true
 	default:
 		return false

@@ -2,30 +2,30 @@ package relay
 
 import "chat/relay/internal/fanout"
 
-// Stats are what a host counts of itself, since it started if not said otherwise.
+// Stats are a host's counters since its start, except for Members and Sessions.
 type Stats struct {
-	Members    int    // members now
-	Sessions   int    // connections that are open now
-	Opened     uint64 // connections there have been
-	Said       uint64 // messages, actions and private messages that were accepted
-	Delivered  uint64 // events that sessions were sent; one for two sessions counts twice
-	Sent       uint64 // bytes of lines to sessions, without frames
-	Missed     uint64 // events that were not kept long enough for a slow session
-	Gaps       uint64 // sessions that missed some
-	Stalled    uint64 // sessions that were closed because they took no byte for Options.Stall
-	WriteTimes []WriteTime
+	Members    int         // members now
+	Sessions   int         // open connections now
+	Opened     uint64      // connections so far
+	Accepted   uint64      // messages, actions and private messages accepted
+	Delivered  uint64      // events sent to sessions; one event for two sessions counts twice
+	Sent       uint64      // bytes of lines sent to sessions, without frames
+	Missed     uint64      // events dropped before a slow session read them
+	Gaps       uint64      // sessions that missed events
+	Stalled    uint64      // sessions closed because they accepted no byte for Options.Stall
+	WriteTimes []WriteTime // durations of writes, by upper bound
 }
 
-// A WriteTime is how many of the timed writes, one in about 16, took at most so long.
+// A WriteTime counts writes up to a duration. One write in about 16 is timed.
 type WriteTime = fanout.WriteTime
 
-// Stats returns the counts. It looks at every session, so do not call it more than once a
-// second or so.
+// Stats returns the counters. It locks every session, so call it at most about once a
+// second.
 func (s *Server) Stats() Stats {
 	f := s.front.Stats()
 	members, accepted := s.room.Count()
 	return Stats{
-		Members: members, Sessions: f.Open, Opened: f.Opened, Said: accepted,
+		Members: members, Sessions: f.Open, Opened: f.Opened, Accepted: accepted,
 		Delivered: f.Delivered, Sent: f.Sent, Missed: f.Missed, Gaps: f.Gaps,
 		Stalled: s.door.Stalled.Load(), WriteTimes: s.door.Times.Counts(),
 	}

@@ -9,7 +9,7 @@
 //	}
 //	defer c.Close()
 //	for e := range c.Events() {
-//		if m, ok := e.(client.Received); ok && m.Said() && !m.Own && !m.Past && strings.Contains(m.Text, "robot") {
+//		if m, ok := e.(client.Received); ok && m.IsPublicMessage() && !m.Own && !m.Past && strings.Contains(m.Text, "robot") {
 //			c.Say(ctx, "hello "+m.From)
 //		}
 //	}

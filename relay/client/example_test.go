@@ -20,7 +20,7 @@ func Example() {
 	defer c.Close()
 	for e := range c.Events() {
 		m, ok := e.(client.Received)
-		if !ok || !m.Said() || m.Past { // the backlog has been answered long ago
+		if !ok || !m.IsPublicMessage() || m.Past { // the backlog has been answered long ago
 			continue
 		}
 		fmt.Printf("<%s> %s\n", m.From, m.Text)

@@ -38,7 +38,7 @@ func (s *membership) noteFiles(e *wire.Event) {
 	for i := len(e.Events) - 1; i >= 0; i-- { // a history: older than the known ones
 		s.noteFile(e.Events[i].File, 0)
 	}
-	if e.File != nil && e.Said() {
+	if e.File != nil && e.IsPublicMessage() {
 		s.noteFile(e.File, maxFiles)
 	}
 }

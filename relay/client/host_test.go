@@ -301,7 +301,7 @@ func (r *smallRoom) texts() []string {
 	return texts
 }
 
-// A cutConn breaks after so many bytes in each direction.
+// A cutConn breaks after a number of bytes in each direction.
 type cutConn struct {
 	net.Conn
 	in, out int

@@ -195,7 +195,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// nextAddr returns the address to dial after so many failed attempts.
+// nextAddr returns the address to dial after a number of failed attempts.
 func (s *membership) nextAddr(ctx context.Context, attempts int) string {
 	if s.opts.Find == nil || attempts < findAfter || (attempts-findAfter)%2 != 0 {
 		return s.addr

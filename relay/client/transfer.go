@@ -34,7 +34,7 @@ type transfer struct {
 	total    int64                   // bytes
 }
 
-// newTransfer returns a transfer of so many bytes. The caller must call end.
+// newTransfer returns a transfer of total bytes. The caller must call end.
 func (c *Client) newTransfer(ctx context.Context, total int64, progress func(done, total int64)) (t *transfer, end func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

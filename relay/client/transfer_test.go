@@ -45,7 +45,7 @@ func hostFiles(t *testing.T, limits files.Limits) *fileHost {
 	var page *web.Handler
 	srv := relay.New(relay.Options{
 		Title: "kitchen",
-		Web:   func(conn net.Conn) { page.Take(conn) },
+		Web:   func(conn net.Conn) { page.StartServing(conn) },
 		Files: func(id string) (wire.File, string, error) {
 			f, err := h.store.Publish(id)
 			return f, "http://" + h.addr + f.Path, err
@@ -95,7 +95,7 @@ func awaitFile(t *testing.T, c *client.Client) (f wire.File, text string) {
 	return
 }
 
-// randomFile creates a file of so many random bytes, and returns its path and content.
+// randomFile creates a file of random bytes, and returns its path and content.
 func randomFile(t *testing.T, name string, size int) (string, []byte) {
 	t.Helper()
 	content := make([]byte, size)
@@ -198,7 +198,7 @@ func TestSendOverPipe(t *testing.T) {
 	}
 }
 
-// A breaker makes connections that break after so many bytes in both directions together;
+// A breaker makes connections that break after a number of bytes in both directions together;
 // 0: never.
 type breaker struct {
 	after  atomic.Int64

@@ -78,7 +78,7 @@ func Cut(s string, n int) string {
 }
 
 // InstanceName returns the name that mDNS browsers show: the title, and enough of the ID
-// that no two rooms share a name, of which queriers would drop one. It has at most 63
+// that no two rooms share a name: queriers would drop one of them. It has at most 63
 // bytes, the limit of a label, and is not escaped.
 func InstanceName(title, id string) string {
 	short := " " + Cut(id, 8)

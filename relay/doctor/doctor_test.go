@@ -405,7 +405,7 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-// A fullDisk has room for so many writes.
+// A fullDisk has space for a number of writes.
 type fullDisk struct{ writes int }
 
 func (d *fullDisk) Write(p []byte) (int, error) {

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A model is what a Store should hold.
+// A model has the expected contents of a Store.
 type model struct {
 	uploads map[string]*modelUpload // by ID
 	files   map[uint64]string       // contents by number

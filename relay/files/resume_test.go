@@ -234,7 +234,7 @@ func TestDamagedStates(t *testing.T) {
 	}
 }
 
-// When the room closes, a request that continues an upload is told to try again later, and
+// When the room closes, a request that continues an upload gets the answer to try again later, and
 // the upload stays. In a temporary folder it does not.
 func TestCloseDuringUpload(t *testing.T) {
 	for name, dir := range map[string]string{"stays": t.TempDir(), "temporary": ""} {

@@ -14,18 +14,18 @@ import (
 	"chat/relay/wire"
 )
 
-// The suffixes of an upload's files. Before them stands its ID.
+// The suffixes of an upload's files, which begin with its ID.
 const (
 	partSuffix     = ".part"       // the bytes that have arrived
 	stateSuffix    = ".upload"     // an uploadState
-	newStateSuffix = ".upload.new" // one that is being written
+	newStateSuffix = ".upload.new" // an uploadState that is being written
 )
 
 var uploadSuffixes = []string{partSuffix, stateSuffix, newStateSuffix}
 
-// An uploadState is what another run of the host needs to continue an upload, besides the
-// bytes in its part file: how many these are is the size of that file. Their hash is
-// computed again. Only resumable uploads in a folder that stays have a state.
+// An uploadState has the data with which another run of the host continues an upload, in
+// addition to its part file. The size of that file says how many bytes have arrived, and their
+// hash is computed again. Only resumable uploads in a folder that stays have a state.
 //
 // The part file of an unfinished upload is not synced. After a crash of the system, rather
 // than of the host, it may hold other bytes than the sender sent; its checksum shows that.

@@ -438,7 +438,7 @@ func (u *Upload) write(b []byte, at int64) (n int, err error) {
 	return n, err
 }
 
-// reserve checks the limits for a file of so many bytes, if its size was unknown until now.
+// reserve checks the limits for a file of size bytes, if its size was unknown until now.
 func (u *Upload) reserve(size int64) error {
 	s := u.store
 	s.mu.Lock()

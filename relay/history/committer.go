@@ -59,7 +59,9 @@ type pending struct {
 func (p *pending) isHidden() bool { return p.event.Type == "" }
 
 // isMessage reports whether a member wrote the event and can send it again.
-func (p *pending) isMessage() bool { return p.event.Said() || p.event.Type == wire.TypePrivate }
+func (p *pending) isMessage() bool {
+	return p.event.IsPublicMessage() || p.event.Type == wire.TypePrivate
+}
 
 // isPresence reports whether the event is a join or a leave. The room's state does not depend
 // on these.

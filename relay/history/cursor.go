@@ -126,8 +126,8 @@ func (c *Cursor) isPast(id uint64, isMessage bool) bool { return !isMessage && i
 // fetchBytes is how many bytes Fetch reads at a time: as many as are written to a socket.
 const fetchBytes = maxBlockText
 
-// Fetch is [Cursor.Next] for a cursor that is behind the events in memory. It reads from disk and
-// may block. missed is how many events the file no longer has, or that are damaged. In the latter
+// Fetch is [Cursor.Next] for a cursor whose next events are no longer in memory. It reads from
+// disk and may block. missed is how many events the file no longer has, or that are damaged. In the latter
 // case the error is [ErrDamaged]; if nothing can be read, the cursor moves to the oldest
 // event in memory. After any other error the cursor has not moved.
 func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) {

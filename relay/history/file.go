@@ -29,18 +29,18 @@ import (
 // Next to the file are FILE-wal and FILE-shm while it is open, and FILE.lock, which is empty
 // and stays.
 //
-// Its methods are for before there is a log on it, but for Replay and Close.
+// Call its methods before there is a log on it, except for Replay and Close.
 type File struct {
 	path    string
 	title   string
 	keep    Keep
 	lock    *flock.Flock
-	readers *sql.DB // for readers that are behind the events in memory
+	readers *sql.DB // for readers of events that are no longer in memory
 	seekers *sql.DB // for reading back and searches
 	db      *sql.DB // has the connection writer
 
 	writing      <-chan struct{} // closed when the log's committer has ended; nil: there is no log
-	closeTimeout time.Duration   // a constant, but for tests
+	closeTimeout time.Duration   // a constant, except in tests
 
 	// owned by the committer, or by the caller before there is one
 	writer    *sql.Conn

@@ -415,7 +415,7 @@ func readBack(t *testing.T, r *rand.Rand, l *Log, all expectedLog) {
 	}
 	n := r.IntN(60)
 	from, err := l.Back(n)
-	if err != nil || all.messagesFrom(from) != min(n, all.messagesFrom(1)) || from <= uint64(len(all)) && n < all.messagesFrom(1) && !all[from-1].event.Said() {
+	if err != nil || all.messagesFrom(from) != min(n, all.messagesFrom(1)) || from <= uint64(len(all)) && n < all.messagesFrom(1) && !all[from-1].event.IsPublicMessage() {
 		t.Fatalf("Back(%d) = %d, %v: there are %d messages from there on, of %d", n, from, err, all.messagesFrom(from), all.messagesFrom(1))
 	}
 }
@@ -423,7 +423,7 @@ func readBack(t *testing.T, r *rand.Rand, l *Log, all expectedLog) {
 // messagesFrom returns how many messages and actions there are from the event id on.
 func (s expectedLog) messagesFrom(id uint64) (n int) {
 	for i := range s {
-		if s[i].event.ID >= id && s[i].event.Said() {
+		if s[i].event.ID >= id && s[i].event.IsPublicMessage() {
 			n++
 		}
 	}
@@ -729,7 +729,7 @@ func TestTornWrites(t *testing.T) {
 	})
 }
 
-// makeFile creates a history with so many events, all indexed.
+// makeFile creates a history with n events, all indexed.
 func makeFile(t testing.TB, path string, events int) {
 	t.Helper()
 	f, err := OpenFile(path, Keep{})

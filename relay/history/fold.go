@@ -172,7 +172,7 @@ func (f *File) replay(apply func(e *wire.Event, hidden []byte, by Origin, at tim
 	return rows.Err()
 }
 
-// AppendHidden appends an event that no reader ever gets, such as a ban's address. It has no
+// AppendHidden appends an event that no reader receives, such as a ban's address. It has no
 // id and is in the log before the next event that gets one. The log keeps json, which is
 // opaque to it and must not be changed any more; at is when the event happened. The ticket is
 // for [Log.Settled] and [Log.WhenSettled].
@@ -181,7 +181,7 @@ func (f *File) replay(apply func(e *wire.Event, hidden []byte, by Origin, at tim
 // they come with members who connect, and from operators. The error says why
 // the file cannot be written, if maxHeldHidden are held already.
 //
-// A log in memory drops the event: nothing could ever read it.
+// A log in memory drops the event, because nothing could read it.
 func (l *Log) AppendHidden(json []byte, at time.Time) (ticket uint64, err error) {
 	if l.committer == nil {
 		return 0, nil

@@ -435,7 +435,7 @@ func TestHiddenEventsAreBounded(t *testing.T) {
 		r.say(long("long"), Origin{Author: 1})
 		synctest.Wait()
 		r.log.committer.mu.Lock()
-		r.log.committer.heldHidden += maxHeldHidden - 10 // as if so many were held
+		r.log.committer.heldHidden += maxHeldHidden - 10 // as if they were held
 		r.log.committer.mu.Unlock()
 		for range 10 {
 			if _, err := r.log.AppendHidden([]byte("+x"), time.Now()); err != nil {

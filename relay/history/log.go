@@ -174,7 +174,7 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 		b.json = e.AppendJSON(b.json)
 	}
 	b.text = e.AppendText(b.text, l.viewer(e))
-	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.Said(), by.Author, by.To})
+	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.IsPublicMessage(), by.Author, by.To})
 	b.hasPrivate = b.hasPrivate || by.To != 0
 	l.events++
 	l.bytes += len(b.json) + len(b.text) - before

@@ -183,7 +183,7 @@ func appendAny(l *Log, r *rand.Rand) appended {
 	}
 	author := Author(r.IntN(3))
 	l.Append(e, Origin{Author: author})
-	return appended{e.Said(), author, [2]string{string(e.AppendText(nil, l.viewer(e))), string(e.AppendJSON(nil))}}
+	return appended{e.IsPublicMessage(), author, [2]string{string(e.AppendText(nil, l.viewer(e))), string(e.AppendJSON(nil))}}
 }
 
 // before is Log.Before on a plain list, of which the events before the id first are dropped.

@@ -71,7 +71,7 @@ func Print(out io.Writer, path string, wanted Selection, json bool) error {
 // nick, so that no message can imitate them.
 func appendDated(dst []byte, e *wire.Event) []byte {
 	v := wire.Viewer{Dated: true}
-	if e.Said() || e.Type == wire.TypePrivate {
+	if e.IsPublicMessage() || e.Type == wire.TypePrivate {
 		return e.AppendText(dst, v)
 	}
 	dst = e.Time.Local().AppendFormat(dst, time.DateTime)
@@ -187,7 +187,7 @@ func openToRead(path string) (*sql.DB, error) {
 // unwritable are the codes of SQLite for a missing permission to write.
 var unwritable = []int{codePerm, codeReadOnly, codeCantOpen}
 
-// where returns the conditions that select events, but for those of matches.
+// where returns the conditions that select events, except those of matches.
 func (s *Selection) where() (where string, args []any) {
 	if !s.Since.IsZero() {
 		where, args = where+" AND time >= ?", append(args, s.Since.UnixMilli())

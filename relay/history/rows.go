@@ -105,7 +105,7 @@ func (f *File) writeBatch(batch []pending, fold Fold) error {
 				}
 			} else {
 				last = p.event.ID
-				if p.event.Said() {
+				if p.event.IsPublicMessage() {
 					messages++
 				}
 				if p.isMessage() {
@@ -126,11 +126,11 @@ func (f *File) writeBatch(batch []pending, fold Fold) error {
 	return err
 }
 
-// writeEvent writes the event of p, with which there have been so many messages and actions.
+// writeEvent writes the event of p. messages is the number of messages and actions up to it.
 func (f *File) writeEvent(p *pending, messages uint64) error {
 	e := &p.event
 	json := p.json[:len(p.json)-len("\n")]
-	_, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.Said(), messages, p.by.Author, p.by.To, string(json))
+	_, err := f.insert.event.Exec(e.ID, e.Time.UnixMilli(), e.IsPublicMessage(), messages, p.by.Author, p.by.To, string(json))
 	return err
 }
 
@@ -167,7 +167,7 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// queryRows yields the events of a query, of which where is all after FROM.
+// queryRows yields the events of a query. where is the query's text after FROM.
 func queryRows(ctx context.Context, q querier, where string, args ...any) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		rows, err := q.QueryContext(ctx,

@@ -71,7 +71,7 @@ func hostFiles(t *testing.T) string {
 	var page *web.Handler
 	srv := relay.New(relay.Options{
 		Title: "kitchen",
-		Web:   func(conn net.Conn) { page.Take(conn) },
+		Web:   func(conn net.Conn) { page.StartServing(conn) },
 		Files: func(id string) (wire.File, string, error) {
 			f, err := store.Publish(id)
 			return f, "http://" + ln.Addr().String() + f.Path, err

@@ -146,7 +146,7 @@ func accessibleText(e *wire.Event, ourNick string) string {
 }
 
 // isMessage reports whether e is a message, an action or a private message.
-func isMessage(e client.Received) bool { return e.Said() || e.Type == wire.TypePrivate }
+func isMessage(e client.Received) bool { return e.IsPublicMessage() || e.Type == wire.TypePrivate }
 
 // isKnown reports whether the person knows e already, because they typed it or because it
 // is reported in another way. It removes our own nick from joins and leaves.

@@ -117,7 +117,7 @@ func (rec *record) checkSeen() {
 func (rec *record) texts() map[string][]wire.Event {
 	texts := make(map[string][]wire.Event)
 	for _, e := range rec.events {
-		if e.Said() || e.Type == wire.TypePrivate {
+		if e.IsPublicMessage() || e.Type == wire.TypePrivate {
 			texts[e.Text] = append(texts[e.Text], e)
 		}
 	}
@@ -196,7 +196,7 @@ func (rec *record) checkLife(m *member, l *life, stayed bool) {
 		var example wire.Event
 		for _, e := range rec.events {
 			shown, certain := rec.isShownTo(m, &e)
-			isMessage := e.Said() || e.Type == wire.TypePrivate
+			isMessage := e.IsPublicMessage() || e.Type == wire.TypePrivate
 			if e.ID <= at || e.ID >= until || !shown || !certain || !isMessage && e.ID < next || !began && e.ID < first {
 				continue
 			}
@@ -223,7 +223,7 @@ func (rec *record) checkLife(m *member, l *life, stayed bool) {
 			if shown, _ := rec.isShownTo(m, e); !shown {
 				r.reportf("%s was shown a message for %s: %s", m.name, e.To, e.AppendJSON(nil))
 			}
-			if isMessage := e.Said() || e.Type == wire.TypePrivate; !isMessage && e.ID < v.next {
+			if isMessage := e.IsPublicMessage() || e.Type == wire.TypePrivate; !isMessage && e.ID < v.next {
 				r.reportf("%s was shown a past event: %s", m.name, e.AppendJSON(nil))
 			}
 			at, missed, began = e.ID, 0, true
@@ -258,7 +258,7 @@ func (rec *record) checkPerson(p *person) {
 		if !ok || !strings.Contains(line, " <") {
 			continue
 		}
-		i := slices.IndexFunc(rec.events, func(e wire.Event) bool { return e.Said() && e.Text == text })
+		i := slices.IndexFunc(rec.events, func(e wire.Event) bool { return e.IsPublicMessage() && e.Text == text })
 		if i <= at && rec.complete {
 			rec.room.reportf("%s saw %q, event %d of the log, after event %d", p.name, text, i, at)
 		}

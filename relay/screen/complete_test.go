@@ -8,7 +8,7 @@ import (
 // here are the nicks of the other members, the last speakers first.
 var here = []string{"bob", "Alice", "bobby", "Ümit", "carol"}
 
-// tab presses Tab so many times at the bar in text.
+// tab presses Tab a number of times at the bar in text.
 func tab(c *completer, text string, times int) *editor {
 	before, after, _ := strings.Cut(text, "|")
 	e := newEditor(before + after)

@@ -17,7 +17,7 @@ type composer struct {
 }
 
 const (
-	// The hint shows how much is left of a message from so many bytes and lines on.
+	// From this many bytes and lines on, the hint shows how much is left of a message.
 	countBytesFrom = wire.MessageBytes - 500
 	countLinesFrom = wire.MessageLines - 10
 )

@@ -262,7 +262,7 @@ func (c *conversation) handle(e *client.Received) *entry {
 			c.search.requestLost()
 		}
 		if typed, ok := c.outbox.reject(e); ok {
-			c.giveBack(typed)
+			c.restoreTyped(typed)
 		}
 	case wire.TypeBye:
 		if e.Code.Final() {
@@ -428,7 +428,7 @@ func (c *conversation) send(typed string) {
 	}
 	if tooManyLines(r.Text) {
 		c.show(kindError, tooManyLinesError)
-		c.giveBack(typed)
+		c.restoreTyped(typed)
 		return
 	}
 	n.at, n.from, n.own = time.Now().UnixMilli(), c.nick, true
@@ -450,13 +450,13 @@ func (c *conversation) flush() {
 		if c.m.ctx.Err() == nil {
 			c.show(kindError, "not sent: "+failed.err.Error())
 		}
-		c.giveBack(failed.typed)
+		c.restoreTyped(failed.typed)
 	}
 }
 
-// giveBack puts text that was not sent into the input history, so that the message being
+// restoreTyped puts text that was not sent into the input history, so that the message being
 // written is not disturbed.
-func (c *conversation) giveBack(typed string) {
+func (c *conversation) restoreTyped(typed string) {
 	c.composer.editor.addHistory(typed)
 	c.flash = "not sent; ↑ brings it back"
 }
@@ -467,7 +467,7 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 
 // --- for frames and overlays -------------------------------------------------------------
 
-// painter returns a painter for so many columns.
+// painter returns a painter of the given width.
 func (c *conversation) painter(columns int) *painter {
 	return &painter{
 		ruler: c.m.ruler, columns: columns, zone: time.Local, palette: c.m.palette, nick: c.nick, search: c.search.words,

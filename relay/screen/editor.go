@@ -151,7 +151,7 @@ func harmless(s string) string {
 	}, s)
 }
 
-// clip returns the first characters of s, as many as fit in so many bytes.
+// clip returns the first characters of s that fit in room bytes.
 func clip(s string, room int) string {
 	if len(s) <= room {
 		return s
@@ -437,7 +437,7 @@ type inputRow struct {
 	start int    // where it starts in the editor's text
 }
 
-// rows lays the text out in rows of fewer than so many columns: the last one is for the
+// rows lays the text out in rows of fewer than columns columns: the last column is for the
 // cursor after a full row. It returns where the cursor is.
 func (e *editor) rows(columns int) (rows []inputRow, row, column int) {
 	found := false
@@ -482,8 +482,8 @@ func (e *editor) layOut(columns int, place func(at, row, column int)) (rows []in
 	return rows
 }
 
-// draw returns how a character is shown after so many columns of a row of width, and how
-// many columns it takes.
+// draw returns how a character is shown in a row of width columns, used of which are taken,
+// and its own width.
 func (e *editor) draw(char string, used, width int) (drawn string, columns int) {
 	if char == "\t" {
 		columns = min(tabStop-used%tabStop, width)

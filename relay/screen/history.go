@@ -11,13 +11,13 @@ type history struct {
 	c         *conversation
 	requested uint64 // messages older than this ID were requested; 0: none were
 	exhausted bool   // the host has no older ones, or the transcript is full
-	foreign   int    // so many entries are of a room that ended: nothing can be put before them
+	foreign   int    // entries of a room that ended; older messages cannot be inserted before them
 }
 
 // historyPage is how many messages are requested when the top is reached.
 const historyPage = 100
 
-// request requests so many messages that are older than the transcript. It reports
+// request requests count messages that are older than the transcript. It reports
 // whether an answer will come.
 func (h *history) request(count int) bool {
 	if h.requested > 0 {

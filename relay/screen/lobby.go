@@ -250,7 +250,7 @@ func (l *lobby) drawNote(t *terminal) (rows []string) {
 	return rows
 }
 
-// drawPlaces draws at most so many rows of the list, the selected place among them.
+// drawPlaces draws at most the given number of rows of the list, with the selected place.
 func (l *lobby) drawPlaces(t *terminal, most int) (rows []string) {
 	selected := l.selected()
 	first := min(max(selected-most+1, 0), max(len(l.places)-most, 0))

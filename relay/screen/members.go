@@ -184,7 +184,7 @@ func (ms *members) recent(us string) []string {
 	return nicks
 }
 
-// draw draws the list in exactly so many rows.
+// draw draws the list in exactly the given number of rows.
 func (ms *members) draw(p *painter, rows int) []string {
 	drawn := make([]string, 0, max(rows, 0))
 	for _, m := range ms.list() {

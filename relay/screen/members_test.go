@@ -91,7 +91,7 @@ func TestMembersRandomly(t *testing.T) {
 	}
 }
 
-// However many a host names, only so many are known by nick; the others are counted.
+// The screen knows only a limited number of members by nick, and counts the others.
 func TestMembersAreBounded(t *testing.T) {
 	all := crowd(100_000)
 	var ms members

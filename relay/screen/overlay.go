@@ -11,7 +11,7 @@ type overlay struct {
 	first int  // the first row that is shown
 }
 
-// A page lays its content out in so many columns, for so many rows if it can.
+// A page lays its content out for a width in columns, and for a height in rows if it can.
 type page func(columns, rows int) []string
 
 func (o *overlay) open(p page) { *o = overlay{page: p} }

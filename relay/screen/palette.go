@@ -47,8 +47,8 @@ func cube(indexes ...int) (styles []style) {
 	return styles
 }
 
-// paletteFor returns the palette for a terminal with a background, nil if it is unknown,
-// and so many colors.
+// paletteFor returns the palette for a terminal with this background (nil: unknown) and color
+// profile.
 func paletteFor(background color.Color, profile colorprofile.Profile) *palette {
 	styles := [...][]style{onUnknown16, onUnknown, onUnknownTrue}
 	if background != nil {

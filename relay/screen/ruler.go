@@ -45,7 +45,7 @@ func (r ruler) first(s string) (char string, columns int) {
 	return ansi.FirstGraphemeCluster(s, r.method)
 }
 
-// firstRune returns the first rune of s with those after it that take no column: a
+// firstRune returns the first rune of s with those after it that have no width: a
 // terminal that counts code points knows nothing of clusters.
 func (r ruler) firstRune(s string) (char string, columns int) {
 	c, n := utf8.DecodeRuneInString(s)
@@ -70,7 +70,7 @@ func (r ruler) width(s string) (columns int) {
 	return columns
 }
 
-// cut returns the start of s, as much as fits in so many columns.
+// cut returns as much of the start of s as fits in the given number of columns.
 func (r ruler) cut(s string, columns int) string {
 	for rest := s; rest != ""; {
 		char, n := r.first(rest)
@@ -82,7 +82,7 @@ func (r ruler) cut(s string, columns int) string {
 	return s
 }
 
-// fit pads s to exactly so many columns, or cuts it, with an ellipsis.
+// fit pads s to exactly the given number of columns, or cuts it, with an ellipsis.
 func (r ruler) fit(s string, columns int) string {
 	if columns <= 0 {
 		return ""
@@ -189,7 +189,7 @@ func shortenChar(char string) string {
 	return cutBytes(char, maxChar) + string(utf8.RuneError)
 }
 
-// cutBytes returns the start of s, at most so many bytes of it, without splitting a rune.
+// cutBytes returns the start of s, at most most bytes, without splitting a rune.
 func cutBytes(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -203,7 +203,7 @@ func cutBytes(s string, most int) string {
 // A span is text[from:to].
 type span struct{ from, to int }
 
-// wrap cuts text into rows of at most so many columns: at newlines, between words if
+// wrap cuts text into rows of at most the given width: at newlines, between words if
 // possible, and within words otherwise. The rows hold all of it except the spaces and
 // newlines at which it is cut.
 func (r ruler) wrap(text string, columns int) (rows []span) {

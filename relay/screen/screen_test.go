@@ -83,7 +83,7 @@ type rig struct {
 // noon is the time of all events, and of the clock in a test of inRoom.
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// inRoom runs test on a screen of so many columns and rows, at noon.
+// inRoom runs test on a screen of the given size, at noon.
 func inRoom(t *testing.T, columns, rows int, test func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -715,7 +715,7 @@ func TestLobby(t *testing.T) {
 	}
 }
 
-// inLobby returns a screen in a lobby that found so many places; join joins one.
+// inLobby returns a screen in a lobby with the given number of places; join joins one.
 func inLobby(t *testing.T, columns, rows, places int, join func(context.Context, Place) (Room, error)) *rig {
 	t.Helper()
 	var list []Place

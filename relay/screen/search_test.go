@@ -19,7 +19,7 @@ type farHost struct {
 	answered int               // how many of the room's requests
 }
 
-// inFarRoom runs test in a room whose host has so many messages before the three that are on
+// inFarRoom runs test in a room whose host has older messages before the three that are on
 // the screen.
 func inFarRoom(t *testing.T, columns, rows int, older uint64, texts map[uint64]string, test func(t *testing.T, h *farHost)) {
 	t.Helper()

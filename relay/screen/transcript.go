@@ -230,8 +230,8 @@ func (t *transcript) indexOf(id uint64) int {
 	return slices.IndexFunc(t.entries, func(e entry) bool { return e.id == id })
 }
 
-// lastTexts returns the texts of the last n messages, or of fewer if they take more than
-// so many bytes.
+// lastTexts returns the texts of the last n messages, or of fewer if they would exceed the
+// number of bytes.
 func (t *transcript) lastTexts(n, bytes int) (texts []string) {
 	for i := len(t.entries) - 1; i >= 0 && len(texts) < n; i-- {
 		e := &t.entries[i]

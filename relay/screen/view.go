@@ -88,7 +88,7 @@ func (v *view) toEntry(p *painter, t *transcript, height, i int) {
 	v.anchorAt(v.first(t))
 }
 
-// scroll moves the window by so many rows, up if they are negative. At the end it starts
+// scroll moves the window down by rows, or up if rows is negative. At the end it starts
 // to follow.
 func (v *view) scroll(p *painter, t *transcript, height, rows int) {
 	v.prepare(p, t, height)
@@ -189,7 +189,7 @@ func (v *view) first(t *transcript) position {
 
 func (v *view) firstOfAll(t *transcript) position { return position{0, -v.ruleCount(t, 0)} }
 
-// walk goes so many rows down, or up if they are negative, until the first or last one.
+// walk goes down by rows, or up if rows is negative, but not beyond the first or last row.
 // It returns how many are left to go.
 func (v *view) walk(t *transcript, p position, rows int) (position, int) {
 	for rows < 0 {

@@ -24,7 +24,7 @@ func newWindow(columns, height int) *window {
 	return &window{view: newView(), painter: testPainter(ansi.WcWidth, columns), height: height}
 }
 
-// numbered returns entry n, of so many lines, n minutes after soupTime.
+// numbered returns entry n, of the given number of lines, n minutes after soupTime.
 func numbered(n, lines int) entry {
 	e := entryFrom("al", fmt.Sprint("n", n)+strings.Repeat("\nmore", lines-1))
 	e.at += int64(n) * time.Minute.Milliseconds()

@@ -8,20 +8,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxMarks is how many combining marks stay on one base: of those that take no
-// column, and as many of those that take one (Burmese needs both at once). Real
-// scripts stack up to four; more serve to paint over the lines above and below.
+// maxMarks is how many combining marks a base character keeps: marks that take no column,
+// and as many that take one (Burmese needs both). Real scripts stack up to four; more
+// would only paint over the lines above and below.
 const maxMarks = 4
 
-// Clean makes one line of text harmless for any terminal. Invalid UTF-8, control
-// characters and bidirectional controls become visible stand-ins, so that a
-// reader sees that there was something; invisible characters go, but for the
-// joiners and selectors that a script or an emoji needs; at most four combining
-// marks stay on a base. A tab stays. The result holds no newline.
+// Clean returns one line of text that cannot harm a terminal. Invalid UTF-8, control
+// characters and bidirectional controls become visible stand-ins, so that a reader sees
+// that something was there. Invisible characters are removed, except joiners and selectors
+// that a script or an emoji needs, and so are combining marks beyond four on one base. Tabs
+// are kept. The result has no newline.
 func Clean(s string) string { return clean(s, false) }
 
-// CleanLines is Clean for text of several lines: "\n" stays, "\r\n" becomes "\n",
-// and empty lines at the end go.
+// CleanLines is Clean for text of several lines: it keeps "\n", replaces "\r\n" by "\n",
+// and removes empty lines at the end.
 func CleanLines(s string) string {
 	if strings.IndexByte(s, '\r') >= 0 {
 		s = strings.ReplaceAll(s, "\r\n", "\n")
@@ -57,13 +57,14 @@ func clean(s string, lines bool) string {
 	return c.out.String()
 }
 
-// A cleaner holds what the decision on a rune needs to know of those before it.
+// A cleaner has the output and the state on which the decision about the next rune
+// depends.
 type cleaner struct {
 	out     strings.Builder
-	last    rune // the rune put last; 0 at the start
-	base    rune // the last one that is neither mark nor joiner
-	marks   int  // on base, that take no column
-	spacing int  // on base, that take one
+	last    rune // the last rune of out; 0 at the start
+	base    rune // the last rune of out that is neither a mark nor a joiner
+	marks   int  // marks on base that take no column
+	spacing int  // marks on base that take one
 }
 
 func (c *cleaner) put(r rune) {
@@ -72,7 +73,7 @@ func (c *cleaner) put(r rune) {
 	c.marks, c.spacing = 0, 0
 }
 
-// marksLike returns the count to which mark r belongs.
+// marksLike returns the counter of marks like r.
 func (c *cleaner) marksLike(r rune) *int {
 	if unicode.Is(unicode.Mc, r) {
 		return &c.spacing
@@ -80,7 +81,7 @@ func (c *cleaner) marksLike(r rune) *int {
 	return &c.marks
 }
 
-// add puts r, its stand-in, or nothing. next is the rune behind it.
+// add writes r, its stand-in, or nothing. next is the rune after r.
 func (c *cleaner) add(r, next rune) {
 	switch {
 	case r == '\t' || r >= ' ' && r < 0x7f:
@@ -109,8 +110,8 @@ func (c *cleaner) add(r, next rune) {
 	}
 }
 
-// isMark reports the three bidirectional marks: unlike embeddings, overrides and
-// isolates they reach no further than themselves, and simply go.
+// isMark reports whether r is one of the three bidirectional marks. Unlike embeddings,
+// overrides and isolates they affect no other text, so they are removed without a stand-in.
 func isMark(r rune) bool { return r == 0x200e || r == 0x200f || r == 0x061c }
 
 const (
@@ -122,9 +123,9 @@ const (
 
 func isJoiner(r rune) bool { return r == zwnj || r == zwj || r == vs15 || r == vs16 }
 
-// joins reports whether joiner r has something to do between what was put last
-// and next: RFC 5892, appendices A.1 and A.2, somewhat wider (any letter of a
-// script that joins), and the emoji sequences of UTS #51.
+// joins reports whether joiner r has an effect between the last rune written and next:
+// as in RFC 5892, appendices A.1 and A.2, but for any letter of a script that joins, and
+// as in the emoji sequences of UTS #51.
 func (c *cleaner) joins(r, next rune) bool {
 	switch r {
 	case vs15, vs16:
@@ -141,8 +142,8 @@ func (c *cleaner) joins(r, next rune) bool {
 	return !isJoiner(c.last) && usesJoiners(c.base) && usesJoiners(next) && c.stays(next)
 }
 
-// stays reports whether next, of a script that joins, will be put: a joiner
-// before a rune that goes would be left with nothing to do.
+// stays reports whether next, of a script that joins, will be written. If not, a joiner
+// before it has no effect.
 func (c *cleaner) stays(next rune) bool {
 	if unicode.Is(unicode.M, next) && *c.marksLike(next) >= maxMarks {
 		return false
@@ -150,10 +151,10 @@ func (c *cleaner) stays(next rune) bool {
 	return !isInvisible(next)
 }
 
-// isPictographic reports whether r can be part of an emoji sequence. Go has no
-// table of Extended_Pictographic; its runes are one block, also where it has room
-// for younger emoji than Go knows, and symbols (So), a few arrows (Sm), dingbats,
-// a letter (ℹ) and a dash (〰) outside of it.
+// isPictographic reports whether r can be part of an emoji sequence. Go has no table of
+// Extended_Pictographic. Its runes are one block, including the code points reserved for
+// future emoji, and outside of it symbols (So), a few arrows (Sm), dingbats, a letter (ℹ)
+// and a dash (〰).
 func isPictographic(r rune) bool {
 	switch {
 	case r == utf8.RuneError: // a symbol by its category, but also what follows the end
@@ -169,10 +170,10 @@ const keycap = 0x20e3
 
 func isKeycapBase(r rune) bool { return r == '#' || r == '*' || r >= '0' && r <= '9' }
 
-// isVirama reports the signs that take a consonant's vowel (combining class 9).
+// isVirama reports whether r removes a consonant's vowel (combining class 9).
 func isVirama(r rune) bool { return norm.NFC.PropertiesString(string(r)).CCC() == 9 }
 
-// joining are the scripts in which ZWJ and ZWNJ change what is read.
+// joining are the scripts in which ZWJ and ZWNJ change the rendering.
 var joining = []*unicode.RangeTable{
 	unicode.Arabic, unicode.Syriac, unicode.Mongolian, unicode.Nko, unicode.Mandaic, unicode.Hanifi_Rohingya, unicode.Adlam,
 	unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil,
@@ -181,10 +182,9 @@ var joining = []*unicode.RangeTable{
 
 func usesJoiners(r rune) bool { return r > 0x7f && unicode.In(r, joining...) }
 
-// isInvisible reports the code points that show nothing and can hide text: the
-// Unicode property Default_Ignorable_Code_Point, derived as
-// DerivedCoreProperties.txt says, and the rest of category Cf, but for the few
-// format characters that are drawn.
+// isInvisible reports whether r shows nothing and could hide text: it has the Unicode
+// property Default_Ignorable_Code_Point, as DerivedCoreProperties.txt derives it, or
+// category Cf, except for the few format characters that are drawn.
 func isInvisible(r rune) bool {
 	if unicode.Is(unicode.Prepended_Concatenation_Mark, r) {
 		return false
@@ -192,9 +192,9 @@ func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// PlainASCII returns how many bytes at the start of s are ASCII that means nothing
-// special to a terminal or in a JSON string: neither a control character nor a
-// quote or backslash. It looks at eight bytes at a time while all are plain.
+// PlainASCII returns how many bytes at the start of s are ASCII without a special meaning
+// to a terminal or in a JSON string: no control characters, quotes or backslashes. It
+// checks eight bytes at a time while all are plain.
 func PlainASCII(s string) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0

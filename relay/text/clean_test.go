@@ -31,7 +31,7 @@ func TestClean(t *testing.T) {
 		{"escape: title", "\x1b]0;pwned\a", "␛]0;pwned␇"},
 		{"escape: clipboard", "\x1b]52;c;cm0gLXJm\x1b\\", "␛]52;c;cm0gLXJm␛\\"},
 		{"escape: device control", "\x1bP$q\"p\x1b\\", "␛P$q\"p␛\\"},
-		{"escape behind a letter of two bytes", "é\x1bc", "é␛c"},
+		{"escape after a letter of two bytes", "é\x1bc", "é␛c"},
 
 		{"invalid: lone tail", "a\x80b", "a\ufffdb"},
 		{"invalid: cut short", "a\xe2\x82", "a\ufffd\ufffd"},
@@ -63,8 +63,8 @@ func TestClean(t *testing.T) {
 
 		{"marks: four stay", "a\u0300\u0301\u0302\u0303", "a\u0300\u0301\u0302\u0303"},
 		{"marks: the fifth goes", "a\u0300\u0301\u0302\u0303\u0304b", "a\u0300\u0301\u0302\u0303b"},
-		{"marks: each base anew", strings.Repeat("a"+strings.Repeat("\u0335", 9), 2), strings.Repeat("a"+strings.Repeat("\u0335", 4), 2)},
-		{"marks: invisible ones between do not count anew", "a\u0300\u0301\u200b\u0302\u0303\u034f\u0304", "a\u0300\u0301\u0302\u0303"},
+		{"marks: each base starts again", strings.Repeat("a"+strings.Repeat("\u0335", 9), 2), strings.Repeat("a"+strings.Repeat("\u0335", 4), 2)},
+		{"marks: invisible ones between do not restart the count", "a\u0300\u0301\u200b\u0302\u0303\u034f\u0304", "a\u0300\u0301\u0302\u0303"},
 		{"marks: enclosing", "a" + strings.Repeat("\u20dd", 6), "a" + strings.Repeat("\u20dd", 4)},
 		{"marks: without base", strings.Repeat("\u0300", 6), strings.Repeat("\u0300", 4)},
 		{"marks: spacing ones", "ক" + strings.Repeat("\u09be", 6), "ক" + strings.Repeat("\u09be", 4)},
@@ -131,9 +131,9 @@ func TestCleanLines(t *testing.T) {
 		{"empty but for invisible ones at the end", "a\n\u200b\n\ufeff", "a"},
 		{"empty lines at the start", "\n\na", "\n\na"},
 		{"nothing but newlines", "\n\r\n\n", ""},
-		{"marks count anew on each line", "a\u0300\u0301\u0302\u0303\n\u0304", "a\u0300\u0301\u0302\u0303\n\u0304"},
+		{"marks are counted per line", "a\u0300\u0301\u0302\u0303\n\u0304", "a\u0300\u0301\u0302\u0303\n\u0304"},
 		{"joiner before a newline", "می\u200c\nخواهم", "می\nخواهم"},
-		{"hostile behind a newline", "a\n\x1b[2J\u202e", "a\n␛[2J\ufffd"},
+		{"hostile after a newline", "a\n\x1b[2J\u202e", "a\n␛[2J\ufffd"},
 		{"other ends of line", "a\vb\fc\u0085d\u2028e", "a␋b␌c\ufffdd\ufffde"},
 	}
 	for _, tt := range tests {
@@ -148,8 +148,8 @@ func TestCleanLines(t *testing.T) {
 	}
 }
 
-// Every code point between letters and behind an emoji, since the table above
-// cannot name them all; but for the planes that are empty or private.
+// Every code point between letters and after an emoji, because the table above cannot list
+// them all; except for the planes that are empty or private.
 func TestCleanEveryRune(t *testing.T) {
 	for r := rune(0); r < 0xf0000; r++ {
 		if r == 0x40000 {
@@ -160,7 +160,7 @@ func TestCleanEveryRune(t *testing.T) {
 	}
 }
 
-// Strings of what stands in each other's context, which mutated bytes seldom form.
+// Strings of runes that affect each other, which mutated bytes seldom form.
 func TestCleanTwice(t *testing.T) {
 	alphabet := []rune("a1#\t\n\r\x1b\u200b\u200c\u200d\ufe0e\ufe0f\u20e3\u0301\u064e\u061c\u202e\ufeff\u034f👨👍🏽❤ℹ🇩بيक\u094d\u0941\u093fල\u0dcaᠠ\u180b\u180e\ufffd\ufffe")
 	random := rand.New(rand.NewPCG(1, 2))
@@ -179,8 +179,8 @@ func TestCleanTwice(t *testing.T) {
 	}
 }
 
-// checkCleaned fails unless cleaned, which came of in, is harmless. Of the control
-// characters only those in allowed may stand in it.
+// checkCleaned fails unless cleaned, the result for in, is harmless. The only control
+// characters in it may be those in allowed.
 func checkCleaned(t *testing.T, in, cleaned, allowed string) {
 	t.Helper()
 	if !utf8.ValidString(cleaned) {

@@ -6,18 +6,18 @@ import (
 	"unicode/utf8"
 )
 
-// MaxFileName is how many bytes a file's name has at most. File systems take 255; what
-// a host or a client puts before and behind a name has room beside it.
+// MaxFileName is the maximum length of a file name in bytes. File systems allow 255; the
+// rest is for prefixes and suffixes that a host or a client adds.
 const MaxFileName = 200
 
-// maxExtension is how long the end of a name may be to stay when the name is cut, in
-// bytes with its dot.
+// maxExtension is the length, in bytes with its dot, up to which an extension is kept when
+// a name is shortened.
 const maxExtension = 20
 
-// FileName makes of what somebody calls a file a name that can do no harm as the name
-// of a file on any system, or in a terminal: without folders, control characters and what
-// Windows keeps for itself, not hidden, not one of its devices, and no option of a command.
-// Where nothing is left it is "file".
+// FileName returns a name like name that is safe for a file on any system, and on a
+// terminal: no folders, no control characters or characters reserved by Windows, not
+// hidden, not a Windows device, and not an option of a command. It returns "file" if
+// nothing is left.
 func FileName(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = trimName(strings.Map(inFileName, Clean(name)))
@@ -33,8 +33,8 @@ func FileName(name string) string {
 	return name
 }
 
-// trimName takes off what would hide a file or what Windows takes off by itself.
-// Cleaning anew drops joiners that were joined to what went.
+// trimName removes leading dots, which would hide a file, and spaces and dots that Windows
+// would remove itself. It cleans the rest again, because a joiner may have lost its letter.
 func trimName(name string) string {
 	for {
 		was := name
@@ -44,7 +44,7 @@ func trimName(name string) string {
 	}
 }
 
-// inFileName returns r, or what stands for it in a name: Windows takes none of these
+// inFileName returns r, or a replacement if Windows does not allow r in a name
 // (https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file).
 func inFileName(r rune) rune {
 	switch {
@@ -56,13 +56,13 @@ func inFileName(r rune) rune {
 	return r
 }
 
-// cutName makes a name short enough, and keeps what it ends in.
+// cutName shortens name to MaxFileName, and keeps its extension.
 func cutName(name string) string {
 	stem, extension := name, ""
 	if dot := strings.LastIndexByte(name, '.'); dot > 0 && len(name)-dot <= maxExtension {
 		stem, extension = name[:dot], name[dot:]
 	}
-	const most = MaxFileName - len("_") // it may still be put before
+	const most = MaxFileName - len("_") // FileName may add it
 	n := most - len(extension)
 	for !utf8.RuneStart(stem[n]) {
 		n--
@@ -70,11 +70,10 @@ func cutName(name string) string {
 	return trimName(strings.TrimRight(stem[:n], " .") + extension)
 }
 
-// devices are the names that are no files on Windows, in any folder and with any
-// extension.
+// devices are names of Windows devices, in any folder and with any extension.
 var devices = []string{"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
 
-// numbered are followed by a digit.
+// numbered are the devices whose names end with a digit.
 var numbered = []string{"COM", "LPT"}
 
 func isDevice(name string) bool {

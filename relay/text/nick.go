@@ -16,19 +16,19 @@ import (
 	"golang.org/x/text/width"
 )
 
-// MaxNickColumns is how wide a nick may be on a terminal.
+// MaxNickColumns is the maximum width of a nick on a terminal, in columns.
 const MaxNickColumns = 24
 
-// MaxNickBytes is how long a nick may be: letters of four bytes, some with marks.
-// Longer ones are refused before any work is done on them.
+// MaxNickBytes is the maximum length of a nick, enough for letters of four bytes, some
+// with marks. Longer nicks are rejected before any work is done on them.
 const MaxNickBytes = 8 * MaxNickColumns
 
-// nickForbidden would let a nick pass for a part of a line (`<`, `[`, `(`, `*`, `:`),
-// of a command (`/`, `,`, `@`, `#`) or for an error (`!`).
+// nickForbidden are characters with which a nick could pass for part of a line (`<`, `[`,
+// `(`, `*`, `:`), part of a command (`/`, `,`, `@`, `#`) or an error (`!`).
 const nickForbidden = `<>[]()*!:,@#/`
 
-// nickReserved are the keys of words that the room uses for itself. "guest" is
-// one for the suffix that a taken nick gets.
+// nickReserved are the keys of words that the room uses itself. "guest" is reserved
+// because with the suffix of a taken nick it would look like a guest's.
 var nickReserved = keysOf("host", "system", "server", "you", "everyone", "chat", "guest")
 
 func keysOf(nicks ...string) map[string]bool {
@@ -41,8 +41,7 @@ func keysOf(nicks ...string) map[string]bool {
 	return keys
 }
 
-// GuestPrefix begins the nicks that hosts give to people who have not said one.
-// GuestPrefix begins the nicks that a host gives those who ask for none.
+// GuestPrefix begins the nicks that a host gives to members who ask for none.
 const GuestPrefix = "guest-"
 
 var guestKeys = NickKeys(GuestPrefix)
@@ -57,15 +56,14 @@ func IsGuest(nick string) bool {
 	return isGuest && err == nil && nick == Guest(n)
 }
 
-// nickProfile is precis.UsernameCasePreserved but for the bidi rule. RFC 8265 has it
-// for names with right-to-left letters; the package applies it to every name
-// beyond ASCII, and so refuses "Zoë_" and "2é".
+// nickProfile is precis.UsernameCasePreserved without the bidi rule. RFC 8265 applies that
+// rule to names with right-to-left letters; the package applies it to every name beyond
+// ASCII, and so rejects "Zoë_" and "2é".
 var nickProfile = precis.NewIdentifier(precis.FoldWidth, precis.Norm(norm.NFC))
 
-// NormalizeNick returns nick as the room shows it, or an error worded for the
-// person who wants it. Nicks follow PRECIS (RFC 8265, UsernameCasePreserved), are
-// 1 to [MaxNickColumns] columns wide, of one of the alphabets that look alike,
-// and keep clear of the room's own words and signs.
+// NormalizeNick returns nick as the room shows it, or an error worded for its user. Nicks
+// follow PRECIS (RFC 8265, UsernameCasePreserved), are 1 to [MaxNickColumns] columns wide,
+// do not mix alphabets that look alike, and contain none of the room's own words and signs.
 func NormalizeNick(nick string) (string, error) {
 	nick = strings.TrimSpace(nick)
 	if nick == "" {
@@ -85,7 +83,7 @@ func NormalizeNick(nick string) (string, error) {
 		return "", errors.New("a nick has letters, digits and plain signs only")
 	}
 	switch first := []rune(nick)[0]; {
-	// Again, since PRECIS maps: "＜" to "<", and one letter to a letter and marks.
+	// Again, because PRECIS maps "＜" to "<", and some letters to a letter with marks.
 	case strings.ContainsAny(nick, nickForbidden), Clean(nick) != nick:
 		return "", errors.New("a nick has letters, digits and plain signs only")
 	case unicode.Is(unicode.M, first):
@@ -97,15 +95,15 @@ func NormalizeNick(nick string) (string, error) {
 	}
 	for i, key := range NickKeys(nick) {
 		if strings.HasPrefix(key, guestKeys[i]) || nickReserved[key] {
-			return "", fmt.Errorf("%s is a name the room keeps for itself", nick)
+			return "", fmt.Errorf("%s is a reserved name", nick)
 		}
 	}
 	return nick, nil
 }
 
-// mixesAlphabets reports letters or marks of alphabets that do not belong together
-// in a name and so serve to imitate one: somewhat less strict than the "highly
-// restrictive" level of UTS #39, section 5.2.
+// mixesAlphabets reports whether s has letters or marks of alphabets that do not occur
+// together in real names, and so could imitate one. It is somewhat less strict than the
+// "highly restrictive" level of UTS #39, section 5.2.
 func mixesAlphabets(s string) bool {
 	has := func(tables ...*unicode.RangeTable) bool {
 		return strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, tables...) })
@@ -129,13 +127,13 @@ func mixesAlphabets(s string) bool {
 	})
 }
 
-// Keys are what a nick is unique by, see [NickKeys].
+// Keys are the keys of a nick; see [NickKeys].
 type Keys [3]string
 
 // NickKeys returns the keys under which a nick is unique in a room: its case
 // fold, and its look-alike skeletons (UTS #39, section 4) with case folded after
-// ("Ivan" and "lvan") and before ("ALICE" and "a1ice"). Two nicks that share one
-// of them cannot be in one room.
+// ("Ivan" and "lvan") and before ("ALICE" and "a1ice"). Two members of a room cannot have
+// nicks that share a key.
 func NickKeys(nick string) Keys {
 	folded := NickFold(nick)
 	keys := Keys{
@@ -144,15 +142,16 @@ func NickKeys(nick string) Keys {
 		"~" + skeleton(folded),
 	}
 	if keys[2] == keys[1] {
-		keys[2] = keys[1] // one string for both: a room keeps those of all who are in it
+		keys[2] = keys[1] // one string for both: a room keeps the keys of all members
 	}
 	return keys
 }
 
-// NickKey returns the first of a nick's keys, by which it is looked up.
+// NickKey returns the first of a nick's [Keys], under which members are looked up.
 func NickKey(nick string) string { return "=" + NickFold(nick) }
 
-// skeleton leaves out the joiners that PRECIS lets pass: they show in few terminals.
+// skeleton returns the look-alike skeleton of nick, without the joiners that PRECIS allows:
+// few terminals show them.
 func skeleton(nick string) string {
 	return confusables.Skeleton(strings.Map(func(r rune) rune {
 		if isJoiner(r) {
@@ -162,14 +161,14 @@ func skeleton(nick string) string {
 	}, nick))
 }
 
-// NickFold returns the form of nick by which it is looked up: upper and lower
-// case, full and half width are the same.
+// NickFold returns nick without differences of case and of full and half width, for
+// comparison.
 func NickFold(nick string) string {
 	return fold(norm.NFKC.String(nick))
 }
 
-// fold folds case. Of Cherokee letters, which fold to capitals in Unicode, the
-// package swaps the case, so they are made alike first.
+// fold folds case. Cherokee letters become capitals first: Unicode folds them to capitals,
+// but package cases swaps their case.
 func fold(s string) string {
 	return cases.Fold().String(strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cherokee, r) {
@@ -179,16 +178,16 @@ func fold(s string) string {
 	}, s))
 }
 
-// NickWithSuffix returns nick with "-n" behind it, shortened until that is a nick
-// again: it must stay within [MaxNickColumns], and some letters and digits cannot
-// stand before a hyphen or together with n.
+// NickWithSuffix returns nick followed by "-n". It shortens nick until the result is valid:
+// at most [MaxNickColumns] wide, and without letters or digits that are not allowed before
+// a hyphen or together with n.
 func NickWithSuffix(nick string, n int) string {
 	suffix := fmt.Sprintf("-%d", n)
 	runes := []rune(nick)
 	for len(runes) > 0 && (Columns(string(runes))+len(suffix) > MaxNickColumns || len(string(runes))+len(suffix) > MaxNickBytes) {
 		runes = runes[:len(runes)-1]
 	}
-	for tries := 0; len(runes) > 0 && tries < 8; tries++ { // each is work for others to wait for
+	for tries := 0; len(runes) > 0 && tries < 8; tries++ { // the room's lock is held meanwhile
 		try := string(runes) + suffix
 		if got, err := NormalizeNick(try); err == nil && got == try {
 			return try
@@ -198,8 +197,8 @@ func NickWithSuffix(nick string, n int) string {
 	return "nick" + suffix
 }
 
-// Columns returns how many columns of a terminal a word of letters and digits
-// takes: two for a wide East Asian letter, none for a combining mark.
+// Columns returns the width of a word of letters and digits on a terminal: two columns for
+// a wide East Asian letter, none for a combining mark.
 func Columns(s string) int {
 	columns := 0
 	for _, r := range s {

@@ -12,7 +12,7 @@ import (
 
 func TestNormalizeNick(t *testing.T) {
 	tests := []struct {
-		name, in, want string // want is empty where the nick is refused
+		name, in, want string // want is empty if the nick is rejected
 	}{
 		{"ascii", "alice", "alice"},
 		{"case stays", "AliCe", "AliCe"},
@@ -134,7 +134,7 @@ func TestNickKeys(t *testing.T) {
 		{"accent", "Zoe", "Zoë", false},
 		{"capital i for l", "Ivan", "lvan", true},
 		{"capital i for l, inside", "alice", "aIice", true},
-		{"i and l are told apart", "ivan", "lvan", false},
+		{"i and l are different", "ivan", "lvan", false},
 		{"one for l", "alice", "a1ice", true},
 		{"one for l in capitals", "ALICE", "a1ice", true},
 		{"zero for o", "bob", "b0b", true},
@@ -146,7 +146,7 @@ func TestNickKeys(t *testing.T) {
 		{"Armenian", "\u0578\u057d", "nu", true},
 		{"Latin script g", "\u0261reg", "greg", true},
 		{"joiner that shows in few terminals", "می\u200cخواهم", "میخواهم", true},
-		{"numbers behind", "alice", "alice-2", false},
+		{"number as a suffix", "alice", "alice-2", false},
 		{"two numbers", "alice-2", "alice-3", false},
 	}
 	for _, tt := range tests {
@@ -266,7 +266,7 @@ func FuzzNick(f *testing.F) {
 	})
 }
 
-// checkNick fails unless nick is one that NormalizeNick returns.
+// checkNick fails unless NormalizeNick can return nick.
 func checkNick(t *testing.T, nick string) {
 	t.Helper()
 	if again, err := NormalizeNick(nick); again != nick || err != nil {

@@ -9,27 +9,28 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// This file is what searching means, for the host and for those who search on their side.
+// This file defines which messages a search finds, on the host and in a client.
 
-// A Query is the words to search for, folded.
+// A Query is a list of words to search for, folded.
 type Query []string
 
 const (
-	// maxQueryWords bounds a query; what is typed behind them does not count.
+	// maxQueryWords is the number of words in a query at most; further words are ignored.
 	maxQueryWords = 16
 
-	// PrefixBytes is from how many bytes on a word of a query stands for all that begin
-	// with it. Beginnings of one or two letters are most of a history.
+	// PrefixBytes is the length, in bytes, from which a word of a query also matches longer
+	// words that begin with it. One or two letters would match most of a history.
 	PrefixBytes = 3
 )
 
-// NewQuery makes a query of words as people type them.
+// NewQuery returns the query for words as people type them.
 func NewQuery(words string) Query {
 	q := Query(Words(words))
 	return q[:min(len(q), maxQueryWords)]
 }
 
-// Matches reports whether text has all words of the query, if there are any.
+// Matches reports whether text contains all words of the query. An empty query matches
+// every text.
 func (q Query) Matches(text string) bool {
 	var found [maxQueryWords]bool
 	left := len(q)
@@ -45,8 +46,7 @@ func (q Query) Matches(text string) bool {
 	return left == 0
 }
 
-// Find calls found with the place of each word of text, text[from:to], that is one of the
-// query's.
+// Find calls found for each word of text, text[from:to], that matches a word of the query.
 func (q Query) Find(text string, found func(from, to int)) {
 	eachWord(text, func(from, to int, word string) bool {
 		for _, wanted := range q {
@@ -63,7 +63,7 @@ func begins(word, wanted string) bool {
 	return word == wanted || len(wanted) >= PrefixBytes && strings.HasPrefix(word, wanted)
 }
 
-// Words splits text into its words, folded: without case and accents, as SQLite's
+// Words returns the words of text, folded: without case and accents, as SQLite's
 // unicode61 tokenizer does (https://www.sqlite.org/fts5.html, section 4.3.1).
 func Words(text string) (words []string) {
 	eachWord(text, func(_, _ int, word string) bool {
@@ -73,8 +73,8 @@ func Words(text string) (words []string) {
 	return words
 }
 
-// eachWord calls yield with each word, folded, and its place in text, until that returns
-// false.
+// eachWord calls yield for each word, text[from:to], with its folded form, until yield
+// returns false.
 func eachWord(text string, yield func(from, to int, word string) bool) {
 	for from := 0; from < len(text); {
 		to := from

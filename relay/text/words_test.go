@@ -49,8 +49,8 @@ func TestQueryFind(t *testing.T) {
 	}
 }
 
-// Folding word by word makes the words that folding a whole text and then splitting it
-// makes, which is how the tokenizer is described.
+// Folding word by word has the same result as folding the whole text before splitting it, as
+// the tokenizer is described.
 func TestWordsAreThoseOfTheWholeText(t *testing.T) {
 	whole := func(text string) []string {
 		text = norm.NFD.String(cases.Fold().String(text))
@@ -64,7 +64,7 @@ func TestWordsAreThoseOfTheWholeText(t *testing.T) {
 			return !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Co)
 		})
 	}
-	// A note of music falls into its head and its stem, which is a mark, and so a word.
+	// A musical note decomposes into its head and its stem; the stem is a mark, and so a word.
 	isNote := func(r rune) bool { return unicode.Is(unicode.So, r) && norm.NFD.String(string(r)) != string(r) }
 	for r := rune(1); r <= unicode.MaxRune; r++ {
 		if isNote(r) {

@@ -89,7 +89,7 @@ func TestNotHeldBack(t *testing.T) {
 	}
 }
 
-// An endless message takes no more memory than the limit of a line.
+// An endless message uses no more memory than the limit of a line.
 func TestHalfMessages(t *testing.T) {
 	r := open(t, relay.Options{Rate: -1}, web.Options{})
 	const count, size = 20, 3 << 20

@@ -358,7 +358,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	stream := &stream{ctx: r.Context(), out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w)}
-	for !h.room.Bans(remoteAddr(r)) { // perhaps only since the stream began
+	for !h.room.IsBanned(remoteAddr(r)) { // perhaps only since the stream began
 		if err := stream.pass(f); err != nil {
 			h.opts.Log.Debug("an event stream ended", "remote", r.RemoteAddr, "error", err)
 			return

@@ -31,7 +31,7 @@ type Options struct {
 	// other name could be an attacker's that points here (DNS rebinding).
 	Names []string
 	Files *files.Store // nil: the host does not accept files
-	// Stall is how long a client may take no byte of an answer before it is disconnected;
+	// Stall is how long a client may accept no byte of an answer before it is disconnected;
 	// default 30 s, negative: no limit.
 	Stall time.Duration
 	// MetricsForAll serves /metrics to other machines too.
@@ -104,8 +104,10 @@ func New(room *relay.Server, opts Options) *Handler {
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
 
-// Take serves the HTTP connection conn in other goroutines. It returns at once.
-func (h *Handler) Take(conn net.Conn) { h.conns.give(&stallConn{conn, h.opts.Stall, h.opts.Log}) }
+// StartServing serves the HTTP connection conn in other goroutines. It returns at once.
+func (h *Handler) StartServing(conn net.Conn) {
+	h.conns.pass(&stallConn{conn, h.opts.Stall, h.opts.Log})
+}
 
 // Close closes all connections that are being served.
 func (h *Handler) Close() error { return h.http.Close() }
@@ -127,7 +129,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
 	switch {
-	case h.room.Bans(remoteAddr(r)):
+	case h.room.IsBanned(remoteAddr(r)):
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
 	case !h.isOurName(r.Host):
 		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
@@ -236,8 +238,8 @@ func newListener() listener {
 	return listener{conns: make(chan net.Conn), ctx: ctx, cancel: cancel}
 }
 
-// give passes conn on, or closes it after Close.
-func (l listener) give(conn net.Conn) {
+// pass hands conn to Accept, or closes it after Close.
+func (l listener) pass(conn net.Conn) {
 	select {
 	case l.conns <- conn:
 	case <-l.ctx.Done():

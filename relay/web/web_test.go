@@ -52,7 +52,7 @@ func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts rela
 	}
 	var h *web.Handler
 	opts.Title = "kitchen"
-	opts.Web = func(conn net.Conn) { h.Take(conn) }
+	opts.Web = func(conn net.Conn) { h.StartServing(conn) }
 	opts.Files = func(id string) (wire.File, string, error) {
 		f, err := page.Files.Publish(id)
 		return f, "http://" + ln.Addr().String() + f.Path, err

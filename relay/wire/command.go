@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Command is what a member types after a slash ("/msg bob hello"). The host carries
-// out most commands; a program sends them as a request whose type is the name
+// A Command is a command that a member types ("/msg bob hello"). The host carries out
+// most commands; a program sends them as a request whose type is the name
 // ({"type":"msg","to":"bob","text":"hello"}).
 type Command struct {
 	Name     string
@@ -31,7 +31,7 @@ type Argument struct {
 	Name     string                 // the placeholder in usage and help
 	Text     func(*Request) *string // the field of the request that it sets; nil in local commands and for a count
 	Count    func(*Request) *int    // the field of a number from 1 up; nil unless it is one
-	Rest     bool                   // it is everything that is left of the line
+	Rest     bool                   // it is the rest of the line
 	Optional bool
 }
 

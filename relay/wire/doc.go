@@ -1,8 +1,8 @@
-// Package wire is the line protocol between a chat host and those who join it:
-// the events and requests, their encodings as text for people and as JSON lines
-// for programs, the commands, and a bounded line reader. It does no I/O of its own.
+// Package wire is the line protocol between a chat host and its clients: events and
+// requests, their encodings as text for people and as JSON lines for programs, the
+// command table, and a bounded line reader. It opens no connections.
 //
 // The protocol is described in relay/PROTOCOL.md; this package is its code.
-// Text from the network is hostile until package text has cleaned it:
-// the host cleans what comes in, and a client cleans what it shows.
+// Text from the network is hostile until package text has cleaned it: the host cleans
+// all input, and a client cleans all text before it shows it.
 package wire

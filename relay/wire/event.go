@@ -12,66 +12,68 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chat/relay/text"
 	"unicode/utf8"
+
+	"chat/relay/text"
 )
 
-// An Event is anything a host tells a session. Type says what it is, and with it
-// which of the fields mean something; the rest are empty, and absent from JSON.
+// An Event is a line from the host to a client. Type decides which of the other fields
+// have a meaning; the rest are empty, and absent from JSON.
 type Event struct {
 	Type    string    `json:"type"`
-	ID      uint64    `json:"id,omitzero"`      // place in the room's log, from 1; 0 for what is not in it
-	Time    time.Time `json:"time,omitzero"`    // when the host took it, to the millisecond
-	From    string    `json:"from,omitempty"`   // nick of who said or did it
-	Client  string    `json:"client,omitempty"` // who said it, whatever the nick; in a welcome: who you are
-	Seq     uint64    `json:"seq,omitzero"`     // the sender's own number of it; in a welcome: the last one taken from you
-	To      string    `json:"to,omitempty"`     // nick of who a private message is for
-	Text    string    `json:"text,omitempty"`   // what was said; may have several lines. Of a history: the words searched for
-	Nick    string    `json:"nick,omitempty"`   // in a welcome: yours; in a nick event: the new one
+	ID      uint64    `json:"id,omitzero"`      // place in the room's log, from 1; 0: not in the log
+	Time    time.Time `json:"time,omitzero"`    // when the host received it, to the millisecond
+	From    string    `json:"from,omitempty"`   // the sender's nick
+	Client  string    `json:"client,omitempty"` // the sender's public ID; in a welcome: the client's own
+	Seq     uint64    `json:"seq,omitzero"`     // the sender's sequence number; in a welcome: the client's highest one in the log
+	To      string    `json:"to,omitempty"`     // the nick of a private message's recipient
+	Text    string    `json:"text,omitempty"`   // of a message, perhaps several lines; of a history: the words searched for
+	Nick    string    `json:"nick,omitempty"`   // in a welcome: the client's; in a nick event: the new one
 	Code    Code      `json:"code,omitempty"`   // of an error or a bye
 	Members []string  `json:"members,omitempty"`
-	Hosts   []string  `json:"hosts,omitempty"` // those of Members who are the hosting person
-	Count   int       `json:"count,omitzero"`  // how many there are of which Members lists the first
-	Missed  uint64    `json:"missed,omitzero"` // of a gap: how many events were lost to this session
+	Hosts   []string  `json:"hosts,omitempty"` // the operators among Members
+	Count   int       `json:"count,omitzero"`  // how many members there are; Members may list only the first ones
+	Missed  uint64    `json:"missed,omitzero"` // of a gap: how many events the session missed
 
 	Version int    `json:"version,omitzero"` // of the protocol, in a welcome
-	Room    string `json:"room,omitempty"`   // the room's id, in a welcome
+	Room    string `json:"room,omitempty"`   // the room's ID, in a welcome
 	Title   string `json:"title,omitempty"`  // the room's title, in a welcome
 	Topic   string `json:"topic,omitempty"`  // the room's topic, in a welcome
-	Token   string `json:"token,omitempty"`  // your secret to come back with, in a welcome
-	Next    uint64 `json:"next,omitzero"`    // id of the first event after the welcome's backlog
+	Token   string `json:"token,omitempty"`  // the client's secret to reconnect with, in a welcome
+	Next    uint64 `json:"next,omitzero"`    // ID of the first event after the welcome's backlog
 	App     string `json:"app,omitempty"`    // the host's program and version, in a welcome
 
-	File *File `json:"file,omitempty"` // of a message or an action: what is sent with it
+	File *File `json:"file,omitempty"` // of an action: the upload that it announces
 
-	Before uint64  `json:"before,omitzero"`  // of a history: its events have lower ids; 0: they are the last
+	Before uint64  `json:"before,omitzero"`  // of a history: its events have lower IDs; 0: they are the last ones
 	Events History `json:"events,omitempty"` // of a history
 }
 
-// A File is one that somebody sent. The host has it, at Path on its own port.
+// A File is an upload that was posted to the room. The host serves it at Path on the
+// room's port.
 type File struct {
 	Number uint64 `json:"n"`
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`   // bytes
-	SHA256 string `json:"sha256"` // of all of them, hexadecimal
+	SHA256 string `json:"sha256"` // hexadecimal
 	Type   string `json:"type"`   // the media type of a picture, as the host found it; else application/octet-stream
 	Path   string `json:"path"`   // of its URL
 }
 
-// A History is old events inside another one, oldest first. JSON has at most
-// [MaxHistory] of them, and none in these again.
+// A History is a list of older events inside another event, oldest first. In JSON it has
+// at most [MaxHistory] events, which have no Events of their own.
 type History []Event
 
-// Said reports whether the event is something a person said in the room, and so
-// counts for the backlog; the rest of the log tells what happened around it.
-func (e *Event) Said() bool { return e.Type == TypeMessage || e.Type == TypeAction }
+// IsPublicMessage reports whether the event is a message or an action, which the whole
+// room receives. Only these count towards the backlog.
+func (e *Event) IsPublicMessage() bool { return e.Type == TypeMessage || e.Type == TypeAction }
 
 // timeFormat is RFC 3339 in UTC with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// AppendJSON appends the event as one JSON object and a newline.
-// It reads back as what encoding/json writes, without its reflection: every message said
-// passes here once, whatever the number of those who read it.
+// AppendJSON appends the event as one JSON object and a newline. It is equivalent to the
+// output of encoding/json, without its reflection: every message is encoded here once,
+// whatever the number of readers.
 func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"type":`...)
 	dst = appendJSONString(dst, e.Type)
@@ -119,8 +121,8 @@ func (f *File) appendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// AppendHistory appends the history event e with events that are JSON already, each with
-// its newline, as AppendJSON makes them.
+// AppendHistory appends the history event e with events that are encoded already, each as
+// AppendJSON does, with its newline.
 func AppendHistory(dst []byte, e *Event, events [][]byte) []byte {
 	if dst = e.AppendJSON(dst); len(events) == 0 {
 		return dst
@@ -149,23 +151,23 @@ func appendEventsField(dst []byte, events History) []byte {
 	return append(dst, ']')
 }
 
-// A writtenSecond is a second as appendTime writes it, up to the milliseconds.
-type writtenSecond struct {
+// A formattedSecond is a second in timeFormat, up to the milliseconds.
+type formattedSecond struct {
 	unix int64
 	text []byte
 }
 
-// thisSecond is the second that was written last: most messages come in the same
-// one as the message before.
-var thisSecond atomic.Pointer[writtenSecond]
+// lastSecond caches the second that was formatted last: most messages arrive in the same
+// second as the one before.
+var lastSecond atomic.Pointer[formattedSecond]
 
-// appendTime writes t, which is in UTC, as timeFormat has it.
+// appendTime appends t, which is in UTC, in timeFormat.
 func appendTime(dst []byte, t time.Time) []byte {
-	s := thisSecond.Load()
+	s := lastSecond.Load()
 	if s == nil || s.unix != t.Unix() {
 		text := t.AppendFormat(nil, timeFormat)
-		s = &writtenSecond{t.Unix(), text[:len(text)-len("000Z")]}
-		thisSecond.Store(s)
+		s = &formattedSecond{t.Unix(), text[:len(text)-len("000Z")]}
+		lastSecond.Store(s)
 	}
 	ms := t.Nanosecond() / 1e6
 	dst = append(dst, s.text...)
@@ -244,7 +246,7 @@ func appendJSONString(dst []byte, s string) []byte {
 	}
 }
 
-// ParseEvent reads one line a host sent to a program.
+// ParseEvent parses a line that a host sent to a program.
 func ParseEvent(line []byte) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(line, &e); err != nil {
@@ -256,17 +258,17 @@ func ParseEvent(line []byte) (Event, error) {
 	return e, nil
 }
 
-// check refuses what encoding/json takes and no event can be, cuts lists that are too
-// long, and makes the time as AppendJSON writes it.
+// check rejects JSON that is no valid event, truncates long lists, and rounds the time as
+// AppendJSON does.
 func (e *Event) check() error {
 	if e.Type == "" {
-		return errors.New("no type in it")
+		return errors.New("no type")
 	}
 	if n := len(e.Members); n > MaxMembers {
 		e.Members, e.Count = e.Members[:MaxMembers], max(e.Count, n)
 	}
 	e.Hosts = e.Hosts[:min(len(e.Hosts), MaxMembers)]
-	// RFC 3339 ends with the year 9999, which another zone's time can pass in UTC.
+	// RFC 3339 ends with the year 9999, which a time in another zone can exceed in UTC.
 	e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	if y := e.Time.Year(); y < 0 || y > 9999 {
 		return errors.New("time out of range")
@@ -274,8 +276,8 @@ func (e *Event) check() error {
 	return nil
 }
 
-// UnmarshalJSON bounds the events in number and depth, which encoding/json does not:
-// four megabytes of "{}," would be half a gigabyte of events.
+// UnmarshalJSON limits the number and the nesting of events, as encoding/json does not:
+// four megabytes of "{}," would become half a gigabyte of events.
 func (list *History) UnmarshalJSON(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	switch start, err := dec.Token(); {
@@ -284,16 +286,16 @@ func (list *History) UnmarshalJSON(b []byte) error {
 	case start == nil: // null
 		return nil
 	case start != json.Delim('['):
-		return errors.New("events are no list")
+		return errors.New("events is not a list")
 	}
 	*list = nil
 	for dec.More() {
 		if len(*list) == MaxHistory {
-			return fmt.Errorf("more than %d events in it", MaxHistory)
+			return fmt.Errorf("more than %d events", MaxHistory)
 		}
 		var inner struct {
 			Event
-			Events passedOver `json:"events"` // in place of the Event's
+			Events ignoredValue `json:"events"` // shadows that of Event
 		}
 		if err := dec.Decode(&inner); err != nil {
 			return err
@@ -306,13 +308,13 @@ func (list *History) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// passedOver is any JSON value that is not wanted.
-type passedOver struct{}
+// ignoredValue accepts any JSON value and drops it.
+type ignoredValue struct{}
 
-func (passedOver) UnmarshalJSON([]byte) error { return nil }
+func (ignoredValue) UnmarshalJSON([]byte) error { return nil }
 
-// Clean returns the event with every text in it made harmless for a terminal: a
-// host can be hostile too.
+// Clean returns the event with all of its text cleaned ([text.Clean]), so that it cannot
+// harm a terminal: a host can be hostile too.
 func (e Event) Clean() Event {
 	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Room, &e.Title, &e.Topic, &e.Token, &e.App, (*string)(&e.Code)}
 	for _, s := range clean {
@@ -340,7 +342,7 @@ func cleanEvents(events History) History {
 	return events
 }
 
-// cleanAll returns a new list: the event it came from may be shared.
+// cleanAll returns a new list, because the event may be shared.
 func cleanAll(list []string) []string {
 	list = slices.Clone(list)
 	for i, s := range list {
@@ -349,42 +351,42 @@ func cleanAll(list []string) []string {
 	return list
 }
 
-// A Request is anything a program asks of a host. A line a person typed becomes
-// one too, so that both kinds of session are served by the same table.
+// A Request is a line from a program to the host. The line of a person is parsed into one
+// too, so that one table serves both kinds of session.
 type Request struct {
 	Type string `json:"type"`
-	Seq  uint64 `json:"seq,omitzero"`   // the program's own number of what it says, growing from 1; 0: none
-	Text string `json:"text,omitempty"` // what is said
-	Nick string `json:"nick,omitempty"` // the nick wanted, or whom a command is about
-	To   string `json:"to,omitempty"`   // nick of who a private message is for
+	Seq  uint64 `json:"seq,omitzero"`   // the client's sequence number, growing from 1; 0: none
+	Text string `json:"text,omitempty"` // of a message, an action, a topic or a reason
+	Nick string `json:"nick,omitempty"` // the nick to use, or the member that a command is about
+	To   string `json:"to,omitempty"`   // the nick of a private message's recipient
 
 	Version int    `json:"version,omitzero"`  // of a hello: the protocol's version
-	Token   string `json:"token,omitempty"`   // of a hello: the secret from an earlier welcome, or one's own
-	Room    string `json:"room,omitempty"`    // of a hello: the id of the one room that is meant
-	Since   uint64 `json:"since,omitzero"`    // of a hello: the last id seen; the log goes on behind it
-	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to begin with; none: as the host has it
-	Probe   bool   `json:"probe,omitzero"`    // of a hello: only say which room this is
+	Token   string `json:"token,omitempty"`   // of a hello: the secret from an earlier welcome, or the client's own choice
+	Room    string `json:"room,omitempty"`    // of a hello: the ID of the room that the client expects
+	Since   uint64 `json:"since,omitzero"`    // of a hello: the last ID received; the log continues after it
+	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to start with; nil: the host's default
+	Probe   bool   `json:"probe,omitzero"`    // of a hello: only ask which room this is
 
-	File string `json:"file,omitempty"` // of a send: the id of the upload
+	File string `json:"file,omitempty"` // of a send: the upload's ID
 
-	Before uint64 `json:"before,omitzero"` // of a history: what was said below this id; 0: last
-	Count  int    `json:"count,omitzero"`  // of a history: how many messages; 0: as many as the host likes
+	Before uint64 `json:"before,omitzero"` // of a history: only messages with lower IDs; 0: the last ones
+	Count  int    `json:"count,omitzero"`  // of a history: how many messages; 0: the host's default
 }
 
 // AppendJSON appends the request as one JSON object and a newline.
 func (r *Request) AppendJSON(dst []byte) []byte {
 	b := bytes.NewBuffer(dst)
 	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)              // six bytes for each < of a compiler's complaint would not fit a line
-	if err := enc.Encode(r); err != nil { // strings and numbers alone cannot fail
+	enc.SetEscapeHTML(false)              // each < would take six bytes, and a compiler's output not fit a line
+	if err := enc.Encode(r); err != nil { // strings and numbers only: it cannot fail
 		panic(fmt.Sprintf("encode request: %v", err))
 	}
 	return b.Bytes()
 }
 
-// ParseRequest reads one line of a program. The error is worded for its author.
+// ParseRequest parses a line of a program. The error is worded for the program's author.
 func ParseRequest(line []byte) (Request, error) {
-	if r, ok := parseSaid(string(line)); ok {
+	if r, ok := parseSimple(string(line)); ok {
 		return r, nil
 	}
 	var r Request
@@ -402,10 +404,10 @@ func ParseRequest(line []byte) (Request, error) {
 	return r, nil
 }
 
-// parseSaid reads the request that nearly all are: nothing but a type, a number and
-// a text without escapes, and no space between them. It takes a tenth of the time
-// that encoding/json takes, which has the rest.
-func parseSaid(s string) (r Request, ok bool) {
+// parseSimple parses the most common request: only a type, a number and a text without
+// escapes, and no spaces between them. It takes a tenth of the time of encoding/json,
+// which parses all others.
+func parseSimple(s string) (r Request, ok bool) {
 	for sep := "{"; ; sep = "," {
 		var name, rest string
 		if name, rest, ok = cutString(s, sep); !ok {

@@ -20,7 +20,7 @@ func sample(t *testing.T, typ reflect.Type, n int) reflect.Value {
 	switch {
 	case typ == reflect.TypeFor[time.Time]():
 		v.Set(reflect.ValueOf(time.Date(2026, 11, 25, 10, 2, n%60, 123e6, time.UTC)))
-	case typ == reflect.TypeFor[Event](): // one in an event, which has none in it
+	case typ == reflect.TypeFor[Event](): // inside an event, so it has no events itself
 		for i := range typ.NumField() {
 			if typ.Field(i).Name != "Events" {
 				v.Field(i).Set(sample(t, typ.Field(i).Type, n+i))
@@ -78,12 +78,12 @@ func decode(t *testing.T, line []byte) map[string]any {
 	return object
 }
 
-// checkLine fails unless b is prefix and one line behind it, and returns the line.
+// checkLine fails unless b is prefix and one line after it, and returns the line.
 func checkLine(t *testing.T, b []byte, prefix string) []byte {
 	t.Helper()
 	line, ok := bytes.CutPrefix(b, []byte(prefix))
 	if !ok || bytes.Count(line, []byte{'\n'}) != 1 || !bytes.HasSuffix(line, []byte{'\n'}) {
-		t.Fatalf("appended %q, want one line behind %q", b, prefix)
+		t.Fatalf("appended %q, want one line after %q", b, prefix)
 	}
 	return line
 }
@@ -105,7 +105,7 @@ func TestEventJSONEveryField(t *testing.T) {
 	})
 }
 
-// old returns n events as a history has them, and their encodings.
+// old returns n events of a history, and their encodings.
 func old(n int) (events []Event, encoded [][]byte) {
 	for i := range n {
 		e := Event{Type: TypeMessage, ID: uint64(i + 1), From: "alice", Client: "k3v9", Text: fmt.Sprintf("\"line\"\n%d", i)}
@@ -114,7 +114,7 @@ func old(n int) (events []Event, encoded [][]byte) {
 	return events, encoded
 }
 
-// AppendHistory writes what AppendJSON writes of the same events.
+// AppendHistory has the same output as AppendJSON for the same events.
 func TestAppendHistory(t *testing.T) {
 	for _, n := range []int{0, 1, 2, MaxHistory} {
 		for _, before := range []uint64{0, 42} {
@@ -131,8 +131,7 @@ func TestAppendHistory(t *testing.T) {
 	}
 }
 
-// A host that is hostile cannot make one line into any number of events, nor nest
-// them any deeper.
+// A hostile host cannot send any number of events in one line, nor nest them deeper.
 func TestInnerEventsAreBounded(t *testing.T) {
 	many := strings.Repeat(`{"type":"x"},`, MaxHistory+1)
 	if e, err := ParseEvent([]byte(`{"type":"history","events":[` + strings.TrimSuffix(many, ",") + `]}`)); err == nil {
@@ -169,7 +168,7 @@ func TestRequestJSONEveryField(t *testing.T) {
 
 func TestEventJSONStrings(t *testing.T) {
 	tests := []struct {
-		name, text, json string // json is what stands between the quotes
+		name, text, json string // json is the text between the quotes
 	}{
 		{"plain", "soup", `soup`},
 		{"letters", "Grüße 你好 👍🏽", `Grüße 你好 👍🏽`},
@@ -230,7 +229,7 @@ func TestEventJSONValues(t *testing.T) {
 func TestParseEvent(t *testing.T) {
 	tests := []struct {
 		name, line string
-		want       Event // without type where the line is refused
+		want       Event // without a type if the line is rejected
 	}{
 		{"unknown fields", `{"type":"message","text":"a","colour":{"r":[1]}}`, Event{Type: TypeMessage, Text: "a"}},
 		{"unknown type", `{"type":"dance","text":"a"}`, Event{Type: "dance", Text: "a"}},
@@ -270,7 +269,7 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-// A list that no honest host sends is cut, and how many there were is kept.
+// A list too long for an honest host is truncated, and its length is kept.
 func TestParseLongLists(t *testing.T) {
 	many := Event{Type: TypeWelcome, Members: nicks(3 * MaxMembers), Hosts: nicks(2 * MaxMembers)}
 	e, err := ParseEvent(many.AppendJSON(nil))
@@ -287,13 +286,13 @@ func TestParseRequest(t *testing.T) {
 	none := 0
 	tests := []struct {
 		name, line string
-		want       Request // without type where the line is refused
+		want       Request // without a type if the line is rejected
 	}{
 		{"hello", `{"type":"hello","version":1,"nick":"alice","since":41}`, Request{Type: TypeHello, Version: 1, Nick: "alice", Since: 41}},
 		{"no backlog is not none given", `{"type":"hello","backlog":0}`, Request{Type: TypeHello, Backlog: &none}},
 		{"unknown fields", `{"type":"say","text":"a","x":1}`, Request{Type: TypeSay, Text: "a"}},
 		{"invalid UTF-8", "{\"type\":\"say\",\"text\":\"a\xff\"}", Request{Type: TypeSay, Text: "a\ufffd"}},
-		{"what a person typed has no JSON", `{"type":"say","More":"a","-":"a"}`, Request{Type: TypeSay}},
+		{"fields of typed lines have no JSON", `{"type":"say","More":"a","-":"a"}`, Request{Type: TypeSay}},
 		{"nothing", ``, Request{}},
 		{"no object", `hello`, Request{}},
 		{"no type", `{}`, Request{}},
@@ -301,7 +300,7 @@ func TestParseRequest(t *testing.T) {
 		{"null", `null`, Request{}},
 		{"text for a number", `{"type":"say","seq":"1"}`, Request{}},
 		{"negative seq", `{"type":"say","seq":-1}`, Request{}},
-		{"deeper than anybody needs", `{"type":"say","x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, Request{}},
+		{"nested too deep", `{"type":"say","x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, Request{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -316,8 +315,7 @@ func TestParseRequest(t *testing.T) {
 	}
 }
 
-// Every text in an event that a client may show goes through Event.Clean. The
-// token alone does not: it is sent back as it came, and never shown.
+// Event.Clean cleans every text that a client may show.
 func TestEventCleanEveryField(t *testing.T) {
 	const hostile, harmless = "a\x1b[2J\u202eb\u200b", "a␛[2J\ufffdb"
 	typ := reflect.TypeFor[Event]()
@@ -383,7 +381,7 @@ func TestEventCleanKeepsLines(t *testing.T) {
 
 func TestSaid(t *testing.T) {
 	for typ, want := range map[string]bool{TypeMessage: true, TypeAction: true, TypePrivate: false, TypeJoin: false, TypeNotice: false, "": false} {
-		if got := (&Event{Type: typ}).Said(); got != want {
+		if got := (&Event{Type: typ}).IsPublicMessage(); got != want {
 			t.Errorf("Said of a %q = %v, want %v", typ, got, want)
 		}
 	}
@@ -429,7 +427,7 @@ func FuzzParseEvent(f *testing.F) {
 	})
 }
 
-// withoutEmptyLists makes an empty list none: it goes the same way.
+// withoutEmptyLists replaces empty lists by nil, which has the same encoding.
 func withoutEmptyLists(e *Event) {
 	if len(e.Members) == 0 {
 		e.Members = nil
@@ -463,7 +461,7 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
-// The short way through a request gives what the long one does.
+// parseSimple has the same result as encoding/json.
 func FuzzParseSaid(f *testing.F) {
 	for _, line := range []string{
 		`{"type":"say","seq":1,"text":"hi"}`,
@@ -477,13 +475,13 @@ func FuzzParseSaid(f *testing.F) {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		r, ok := parseSaid(line)
+		r, ok := parseSimple(line)
 		if !ok {
 			return
 		}
 		var want Request
 		if err := json.Unmarshal([]byte(line), &want); err != nil || !reflect.DeepEqual(r, want) {
-			t.Errorf("parseSaid(%q) = %+v, encoding/json says %+v, %v", line, r, want, err)
+			t.Errorf("parseSimple(%q) = %+v, encoding/json says %+v, %v", line, r, want, err)
 		}
 	})
 }
@@ -493,7 +491,7 @@ func TestParseSaid(t *testing.T) {
 		`{"type":"say","seq":1,"text":"soup"}`, `{"text":"grüße 🍲","type":"say"}`,
 		string(bytes.TrimSpace((&Request{Type: TypeSay, Seq: 12, Text: "soup"}).AppendJSON(nil))),
 	} {
-		if _, ok := parseSaid(line); !ok {
+		if _, ok := parseSimple(line); !ok {
 			t.Errorf("%s goes the long way", line)
 		}
 	}
@@ -547,8 +545,8 @@ func TestFilePath(t *testing.T) {
 	}
 }
 
-// checkCleaned fails unless cleaned, which came of in, is harmless. Of the control
-// characters only those in allowed may stand in it.
+// checkCleaned fails unless cleaned, the result for in, is harmless. The only control
+// characters in it may be those in allowed.
 func checkCleaned(t *testing.T, in, cleaned, allowed string) {
 	t.Helper()
 	if !utf8.ValidString(cleaned) {

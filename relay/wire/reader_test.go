@@ -12,8 +12,8 @@ import (
 	"testing/iotest"
 )
 
-// A chunkReader hands data out in pieces of the given sizes, over and over. At a
-// size of 0 it times out, as a connection past its deadline.
+// A chunkReader returns data in pieces of the given sizes, again and again. A size of 0 is a
+// timeout, as of a connection past its deadline.
 type chunkReader struct {
 	data  []byte
 	sizes []int
@@ -42,7 +42,7 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 
 const tooLong = "<too long>" // stands for ErrLineTooLong in a list of lines
 
-// readAll reads on over timeouts to the end of the stream.
+// readAll reads to the end of the stream, and ignores timeouts.
 func readAll(t *testing.T, l *LineReader) []string {
 	t.Helper()
 	var lines []string
@@ -62,7 +62,7 @@ func readAll(t *testing.T, l *LineReader) []string {
 	}
 }
 
-// plainLines is what a LineReader must agree with, for input that is all there.
+// plainLines returns the lines that a LineReader must return for the whole input.
 func plainLines(input []byte, limit int) []string {
 	var lines []string
 	for len(input) > 0 {
@@ -178,7 +178,7 @@ func TestLineReaderPending(t *testing.T) {
 	}
 }
 
-// A line that never ends is reported once, and costs no more than the limit.
+// A line that never ends is reported once, and uses no more memory than the limit.
 func TestLineReaderEndlessLine(t *testing.T) {
 	const limit = 4096
 	for _, size := range []int{1, 7, 512, 1 << 16} {
@@ -258,7 +258,7 @@ func FuzzLineReader(f *testing.F) {
 		for _, n := range splits {
 			sizes = append(sizes, int(n))
 		}
-		sizes = append(sizes, len(input)+1) // one at least that is no timeout
+		sizes = append(sizes, len(input)+1) // at least one that is not a timeout
 		want := plainLines(input, limit)
 		l := NewLineReader(&chunkReader{data: input, sizes: sizes}, limit)
 		if got := readAll(t, l); !slices.Equal(got, want) {

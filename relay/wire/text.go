@@ -1,36 +1,37 @@
 package wire
 
 import (
-	"chat/relay/text"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"chat/relay/text"
 )
 
 // NamesShown is how many names a notice lists before "and N more"; /who lists all.
 const NamesShown = 12
 
-// A Viewer is what the text of an event depends on besides the event.
+// A Viewer is the reader for whom an event is formatted.
 type Viewer struct {
-	Zone  *time.Location // in which times are shown; nil: where this program runs
-	Nick  string         // who looks: a private message's own end is "you"
-	Dated bool           // times have their date and seconds: for a file that is kept
+	Zone  *time.Location // time zone of the times; nil: the local one
+	Nick  string         // the reader's nick, shown as "you" in private messages
+	Dated bool           // times have their date and seconds, as in a transcript
 }
 
-// AppendText appends the event as lines for people, each with its newline.
-// What has no words for people (a pong) appends nothing.
+// AppendText appends the event as lines for people, each with its newline. An event
+// without words for people, such as a pong, appends nothing.
 //
-// What somebody said begins with its time on every line, what happened begins
-// with "* ", an error with "! ": no text said can pass for either.
+// Every line of a message begins with its time, a notice with "* ", an error with "! ".
+// So no message can pass for a notice or an error.
 func (e *Event) AppendText(dst []byte, v Viewer) []byte {
 	switch e.Type {
 	case TypeMessage:
-		return e.appendSaid(dst, v, "<", e.From, "> ")
+		return e.appendMessage(dst, v, "<", e.From, "> ")
 	case TypeAction:
-		return e.appendSaid(dst, v, "* ", e.From, " ")
+		return e.appendMessage(dst, v, "* ", e.From, " ")
 	case TypePrivate:
-		return e.appendSaid(dst, v, "[", you(e.From, v.Nick)+" -> "+you(e.To, v.Nick), "] ")
+		return e.appendMessage(dst, v, "[", you(e.From, v.Nick)+" -> "+you(e.To, v.Nick), "] ")
 	case TypeError:
 		return appendLines(dst, "! ", e.Text)
 	case TypeNotice:
@@ -44,20 +45,20 @@ func (e *Event) AppendText(dst []byte, v Viewer) []byte {
 	return dst
 }
 
-// appendSaid writes the full prefix before each line of the text.
-func (e *Event) appendSaid(dst []byte, v Viewer, open, name, shut string) []byte {
+// appendMessage repeats the full prefix before each line of the text.
+func (e *Event) appendMessage(dst []byte, v Viewer, open, name, shut string) []byte {
 	zone := v.Zone
 	if zone == nil {
 		zone = time.Local
 	}
-	said := e.Time.In(zone)
+	sent := e.Time.In(zone)
 	for text, more := e.Text, true; more; {
 		var line string
 		line, text, more = strings.Cut(text, "\n")
 		if v.Dated {
-			dst = said.AppendFormat(dst, "2006-01-02 15:04:05 ")
+			dst = sent.AppendFormat(dst, "2006-01-02 15:04:05 ")
 		} else {
-			dst = appendClock(dst, said)
+			dst = appendClock(dst, sent)
 		}
 		dst = append(dst, open...)
 		dst = append(dst, name...)
@@ -68,26 +69,26 @@ func (e *Event) appendSaid(dst []byte, v Viewer, open, name, shut string) []byte
 	return dst
 }
 
-// appendHistory writes what was said under a heading.
+// appendHistory appends the messages of a history, below a heading.
 func (e *Event) appendHistory(dst []byte, v Viewer) []byte {
-	var said []byte
+	var messages []byte
 	n := 0
 	for i := range e.Events {
-		if old := &e.Events[i]; old.Said() || old.Type == TypePrivate {
-			said = old.AppendText(said, v)
+		if old := &e.Events[i]; old.IsPublicMessage() || old.Type == TypePrivate {
+			messages = old.AppendText(messages, v)
 			n++
 		}
 	}
-	return append(appendLines(dst, "* ", e.HistoryHeading(n)), said...)
+	return append(appendLines(dst, "* ", e.HistoryHeading(n)), messages...)
 }
 
-// HistoryHeading says for people that n messages of a history follow: earlier ones, or
-// those with its words.
+// HistoryHeading returns the heading, for people, of a history with n messages: earlier
+// ones, or those with the words searched for.
 func (e *Event) HistoryHeading(n int) string {
 	words := strings.ReplaceAll(e.Text, "\n", " ")
 	switch {
 	case words != "" && n == 0:
-		return "nothing was said with " + words
+		return "no messages with " + words
 	case words != "":
 		return Counted(n, "message with ", "messages with ") + words + ":"
 	case n == 0:
@@ -96,7 +97,7 @@ func (e *Event) HistoryHeading(n int) string {
 	return Counted(n, "earlier message:", "earlier messages:")
 }
 
-// Counted says for people how many there are: "1 message", "2 messages".
+// Counted returns n with its noun, one or more: "1 message", "2 messages".
 func Counted[N int | uint64](n N, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -104,7 +105,7 @@ func Counted[N int | uint64](n N, one, more string) string {
 	return fmt.Sprint(n) + " " + more
 }
 
-// appendClock writes "15:04 "; it is in the path of every message.
+// appendClock appends "15:04 ". It runs for every message, so it does not use a layout.
 func appendClock(dst []byte, t time.Time) []byte {
 	h, m, _ := t.Clock()
 	return append(dst, byte('0'+h/10), byte('0'+h%10), ':', byte('0'+m/10), byte('0'+m%10), ' ')
@@ -126,7 +127,7 @@ func you(nick, viewer string) string {
 	return nick
 }
 
-// words puts what happened into a sentence.
+// words returns an event other than a message as a sentence, or "".
 func (e *Event) words() string {
 	switch e.Type {
 	case TypeWelcome:
@@ -152,14 +153,14 @@ func (e *Event) words() string {
 	case TypeWho:
 		return strconv.Itoa(e.Count) + " here: " + e.names(len(e.Members))
 	case TypeGap:
-		return Counted(e.Missed, "event passed that is no longer kept here", "events passed that are no longer kept here")
+		return Counted(e.Missed, "event missed; the host no longer keeps it", "events missed; the host no longer keeps them")
 	case TypeBye:
 		return e.Text
 	}
 	return ""
 }
 
-// Expulsion tells in words how somebody was made to leave: "kicked by alice: why".
+// Expulsion returns how a member was made to leave, in words: "kicked by alice: reason".
 func (e *Event) Expulsion() string {
 	words := string(e.Code) + " by " + e.From
 	if e.Text != "" {
@@ -169,13 +170,13 @@ func (e *Event) Expulsion() string {
 }
 
 func (e *Event) welcome() string {
-	here := "nobody else here yet"
+	here := "no one else here yet"
 	if len(e.Members) > 0 {
 		here = strconv.Itoa(e.Count) + " here: " + e.names(NamesShown)
 	}
 	words := "Welcome to " + e.Title + ", " + e.Nick + " (" + here + "). "
 	if strings.HasPrefix(e.Nick, text.GuestPrefix) {
-		words += "/nick NAME to be somebody, "
+		words += "/nick NAME to choose a nick, "
 	}
 	words += "/help for more."
 	if e.Topic != "" {
@@ -197,7 +198,7 @@ func (e *Event) topicWords() string {
 	}
 }
 
-// names lists Members in words, at most limit of them, the hosting person marked.
+// names lists at most limit of Members in words, and marks operators with "(host)".
 func (e *Event) names(limit int) string {
 	shown := e.Members
 	if len(shown) > limit+1 { // "and 1 more" would be no shorter

@@ -16,7 +16,7 @@ func nicks(n int) []string {
 	return list
 }
 
-// For a file each line has the whole time.
+// In a transcript each line has its date and seconds.
 func TestDatedText(t *testing.T) {
 	at := time.Date(2026, 11, 25, 9, 2, 11, 120e6, time.UTC)
 	v := Viewer{Zone: time.FixedZone("", 3600), Nick: "bob", Dated: true}
@@ -74,8 +74,8 @@ func TestEventText(t *testing.T) {
 		},
 		{"history of one", Event{Type: TypeHistory, Events: []Event{{Type: TypeMessage, Time: at, From: "alice", Text: "a"}}}, "* 1 earlier message:\n10:02 <alice> a\n"},
 		{"history of nothing", Event{Type: TypeHistory, Before: 1}, "* no earlier messages\n"},
-		{"gap", Event{Type: TypeGap, Missed: 12}, "* 12 events passed that are no longer kept here\n"},
-		{"gap of one", Event{Type: TypeGap, Missed: 1}, "* 1 event passed that is no longer kept here\n"},
+		{"gap", Event{Type: TypeGap, Missed: 12}, "* 12 events missed; the host no longer keeps them\n"},
+		{"gap of one", Event{Type: TypeGap, Missed: 1}, "* 1 event missed; the host no longer keeps it\n"},
 		{"error", Event{Type: TypeError, Code: CodeUnknown, Text: "unknown command /foo; /help lists them"}, "! unknown command /foo; /help lists them\n"},
 		{"error of several lines", Event{Type: TypeError, Text: "a\nb"}, "! a\n! b\n"},
 		{"bye", Event{Type: TypeBye, Code: CodeShutdown, Text: "The room closes."}, "* The room closes.\n"},
@@ -83,17 +83,17 @@ func TestEventText(t *testing.T) {
 		{
 			"welcome",
 			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-3", Count: 2, Members: []string{"alice", "bob"}, Hosts: []string{"alice"}},
-			"* Welcome to kitchen, guest-3 (2 here: alice (host), bob). /nick NAME to be somebody, /help for more.\n",
+			"* Welcome to kitchen, guest-3 (2 here: alice (host), bob). /nick NAME to choose a nick, /help for more.\n",
 		},
 		{
 			"welcome to an empty room",
 			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-1"},
-			"* Welcome to kitchen, guest-1 (nobody else here yet). /nick NAME to be somebody, /help for more.\n",
+			"* Welcome to kitchen, guest-1 (no one else here yet). /nick NAME to choose a nick, /help for more.\n",
 		},
 		{
 			"welcome with a topic",
 			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-1", Topic: "lunch"},
-			"* Welcome to kitchen, guest-1 (nobody else here yet). /nick NAME to be somebody, /help for more.\n* The topic is: lunch\n",
+			"* Welcome to kitchen, guest-1 (no one else here yet). /nick NAME to choose a nick, /help for more.\n* The topic is: lunch\n",
 		},
 		{"room", Event{Type: TypeRoom, Title: "kitchen"}, ""},
 		{"pong", Event{Type: TypePong, Time: at, Text: "a"}, ""},
@@ -111,7 +111,7 @@ func TestEventText(t *testing.T) {
 			before := "before\n"
 			got, ok := strings.CutPrefix(string(tt.event.AppendText([]byte(before), viewer)), before)
 			if !ok || got != tt.want {
-				t.Errorf("AppendText = %q, want %q behind %q", got, tt.want, before)
+				t.Errorf("AppendText = %q, want %q after %q", got, tt.want, before)
 			}
 			checkText(t, &tt.event, got)
 		})
@@ -126,7 +126,7 @@ func TestEventTextNoZone(t *testing.T) {
 	}
 }
 
-// An event's text shares nothing with the event: the log is read by many.
+// The text of an event does not share memory with the event, because many read the log.
 func TestEventTextLeavesEvent(t *testing.T) {
 	e := Event{Type: TypeJoin, Members: nicks(14)}
 	e.AppendText(nil, Viewer{})
@@ -141,8 +141,8 @@ var (
 	errorLine    = regexp.MustCompile(`^! `)
 )
 
-// checkText fails unless every line of text begins as the event's type has it, so
-// that what was said, what happened and an error cannot be mistaken for each other.
+// checkText fails unless every line of text begins as its event's type requires, so that a
+// message, a notice and an error cannot be mistaken for each other.
 func checkText(t *testing.T, e *Event, text string) {
 	t.Helper()
 	if e.Type == TypeHistory {
@@ -194,7 +194,7 @@ func FuzzEventText(f *testing.F) {
 		got := string(e.AppendText(nil, Viewer{Zone: time.UTC, Nick: name}))
 		checkCleaned(t, text, got, "\t\n")
 		checkText(t, &e, got)
-		if lines := 1 + strings.Count(e.Text, "\n"); e.Said() && strings.Count(got, "\n") != lines {
+		if lines := 1 + strings.Count(e.Text, "\n"); e.IsPublicMessage() && strings.Count(got, "\n") != lines {
 			t.Errorf("text of %+v = %q, want %d lines", e, got, lines)
 		}
 	})

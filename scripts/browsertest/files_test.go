@@ -159,7 +159,7 @@ func TestUploadSurvivesHost(t *testing.T) {
 // A proxy forwards connections to a host, and cuts one of them once.
 type proxy struct {
 	addr     string
-	cutAfter atomic.Int64 // cut once so many bytes were forwarded to the host; 0: never
+	cutAfter atomic.Int64 // bytes forwarded to the host before the cut; 0: never cut
 	up       atomic.Int64 // bytes forwarded to the host
 	cuts     atomic.Int64
 }

@@ -172,7 +172,7 @@ var checkerTests = []struct {
 	{"a text that no client sent", func(w *scenario) { w.records["amy"] = append(w.records["amy"], `? "cat"`) }, "changed 1"},
 	{"a client misses events", func(w *scenario) { w.records["amy"] = append(w.records["amy"], "g 7") }, "gaps 1"},
 	{"a person misses events", func(w *scenario) {
-		w.records["ear"] = append(w.records["ear"], "* 7 events passed that are no longer kept here")
+		w.records["ear"] = append(w.records["ear"], "* 7 events missed; the host no longer keeps them")
 	}, "gaps 1"},
 	{"another nick", func(w *scenario) { w.records["amy"] = append(w.records["amy"], "w amy-id 20 amy-2") }, "nicks 1"},
 	{"another client id", func(w *scenario) { w.records["amy"] = append(w.records["amy"], "w new-id 20 amy") }, "changed 1"},

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A disk is a small file system for the history alone, so that it can be filled up.
+// A disk is a small file system only for the history, so that it can be filled up.
 type disk struct {
 	dir        string
 	cannotFill string     // why it cannot be filled; empty: it can

@@ -22,7 +22,7 @@ import (
 //	s SEQ LABEL N                    sent: message N, with number SEQ
 //	x SEQ CODE                       rejected
 //	w CLIENT SEQ NICK                connected: the client's id, and the last number the host has
-//	g MISSED                         got a gap of so many events
+//	g MISSED                         got a gap of MISSED events
 //	? TEXT                           shown: a text that no client sent
 //	n                                connected to another room
 //	- TEXT                           a note for people who read records
@@ -248,7 +248,7 @@ func linesFormat(r *recordReader, line []byte) (entry, error) {
 	switch {
 	case s == connectedLine:
 		return entry{kind: welcomed}, nil
-	case strings.HasPrefix(s, "* ") && strings.HasSuffix(s, "no longer kept here"):
+	case strings.HasPrefix(s, "* ") && strings.Contains(s, " missed; the host no longer keep"):
 		return entry{kind: missed}, nil
 	case strings.HasPrefix(s, "* "), strings.HasPrefix(s, "! "):
 		return entry{kind: note, text: s}, nil

@@ -33,8 +33,8 @@ func newText(sender, n int) string {
 	return marker + piece(n, textSize-len(marker)-len(tail)) + tail
 }
 
-// number returns the digits of a message's number, the first one in the highest byte. This
-// is how it stands in the text, so neither side has to convert it.
+// number returns the digits of a message's number, with the first digit in the highest byte.
+// These are the bytes of the text, so neither side has to convert them.
 func number(n int64) (digits uint64) {
 	for shift, n := 0, n+firstNumber; shift < 64; shift += 8 {
 		digits |= uint64('0'+n%10) << shift

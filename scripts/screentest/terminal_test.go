@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 // A terminal is a window of tmux.
 type terminal = chattest.Terminal
 
-// open opens a terminal of so many columns and rows.
+// open opens a terminal of the given size.
 func open(t *testing.T, columns, rows int) *terminal {
 	t.Helper()
 	if testing.Short() {

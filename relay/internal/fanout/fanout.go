@@ -7,59 +7,61 @@ import (
 	"chat/relay/history"
 )
 
-// A Target is what a Fanout writes to. Every reader that waits for the log of a Fanout is one.
+// A Target is a session, as a Fanout knows it. Every [history.Waiter] of the fanout's log
+// is a Target.
 type Target interface {
-	// Begin marks a target that waited for the log as being written to. It returns
-	// false if it already is, or has nothing to write.
+	// Begin is called when the log has new events for a target that waited for them. It
+	// marks the target as being written. It returns false if another worker or goroutine
+	// writes it already, or if the fanout has nothing to write.
 	Begin() bool
 
-	// WriteSome writes with w what the target has, as far as its connection takes it
-	// without waiting. It reports whether there may be more.
+	// WriteSome writes the target's next bytes, as many as its connection accepts without
+	// blocking. It reports whether there may be more. w belongs to the calling worker.
 	WriteSome(w *Writer) (more bool)
 }
 
-// A Fanout has workers only while there is work, at most one for each processor. It is
-// safe for concurrent use.
+// A Fanout writes to targets. It has workers only while there is work, at most one per
+// processor. It is safe for concurrent use.
 type Fanout struct {
 	log     *history.Log // set before the first use
 	workers int          // limit of running
 
 	mu      sync.Mutex
-	batches []batch            // in order; guarded by mu
-	spare   [][]history.Waiter // arrays for batches of Write; guarded by mu
-	running int                // workers that run; guarded by mu
+	batches []batch            // to be written, oldest first; guarded by mu
+	spare   [][]history.Waiter // arrays for batches of Write, for reuse; guarded by mu
+	running int                // workers; guarded by mu
 }
 
-// A batch is a list of targets with something to write. Workers take from its front.
+// A batch is a list of targets to write to. Workers remove targets from its front.
 type batch struct {
 	list  []history.Waiter // a Target each
 	whole []history.Waiter // the array of list, for reuse
-	begun bool             // they are marked as being written to
+	begun bool             // Begin need not be called
 }
 
-// chunk is how many targets a worker takes at a time: few enough for the workers to
-// share a small room.
+// chunk is how many targets a worker removes at a time: few enough for the workers to share
+// a small room.
 const chunk = 8
 
-// maxSpare is how many arrays for batches are kept: enough for a room of 2,000.
+// maxSpare is the limit of Fanout.spare: enough for a room of 2,000.
 const maxSpare = 256
 
 // New returns a Fanout without a log; see [Fanout.Attach].
 func New() *Fanout { return &Fanout{workers: runtime.GOMAXPROCS(0)} }
 
-// Attach gives the fanout its log, whose wake function is [Fanout.Wake]. It is called
-// once, before anything is written.
+// Attach sets the fanout's log, which calls [Fanout.Wake]. Call it once, before the first
+// use.
 func (f *Fanout) Attach(log *history.Log) { f.log = log }
 
-// Wake writes to a list of the log's: targets that waited for it. The fanout owns the
-// list and returns it by [history.Log.Recycle].
+// Wake writes to targets that waited for the log. The fanout owns list until it returns it
+// by [history.Log.Recycle].
 func (f *Fanout) Wake(list []history.Waiter) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.enqueueLocked(batch{list: list, whole: list})
 }
 
-// Write writes to targets that are marked as being written to.
+// Write writes to targets that are marked as being written already.
 func (f *Fanout) Write(targets ...history.Waiter) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,8 +81,8 @@ func (f *Fanout) enqueueLocked(b batch) {
 	}
 }
 
-// next moves the next targets to dst. If more remain and there may be another worker, it
-// starts one; if none remain, it returns none and the calling worker ends.
+// next moves the next targets to dst. If more remain, it starts another worker, unless all
+// are running. If there are none, it returns none, and the calling worker ends.
 func (f *Fanout) next(dst []history.Waiter) (_ []history.Waiter, begun bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +103,7 @@ func (f *Fanout) next(dst []history.Waiter) (_ []history.Waiter, begun bool) {
 	return dst, begun
 }
 
-// removeFirstLocked removes the first batch and keeps its array.
+// removeFirstLocked removes the first batch and keeps its array for reuse.
 func (f *Fanout) removeFirstLocked() {
 	switch b := &f.batches[0]; {
 	case !b.begun:
@@ -115,7 +117,7 @@ func (f *Fanout) removeFirstLocked() {
 	f.batches = f.batches[:len(f.batches)-1]
 }
 
-// work is one worker.
+// work runs a worker until there is no more work.
 func (f *Fanout) work() {
 	w := writers.Get().(*Writer)
 	defer w.release()
@@ -125,7 +127,7 @@ func (f *Fanout) work() {
 		if targets, begun = f.next(targets[:0]); len(targets) == 0 {
 			return
 		}
-		runtime.Gosched() // sessions with input go first: more for each write. If there are none, this costs nothing
+		runtime.Gosched() // let sessions read first, so that one write carries more; free if none has input
 		again = again[:0]
 		for _, r := range targets {
 			target := r.(Target)
@@ -133,7 +135,7 @@ func (f *Fanout) work() {
 				again = append(again, r)
 			}
 		}
-		if len(again) > 0 { // to the end of the line: others' turn
+		if len(again) > 0 { // at the end of the line: the others come first
 			f.Write(again...)
 		}
 	}

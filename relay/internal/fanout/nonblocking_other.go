@@ -4,5 +4,5 @@ package fanout
 
 import "net"
 
-// nonBlocking returns conn: here a read needs its buffer from the start.
+// nonBlocking returns conn: non-blocking reads and writes need Unix.
 func nonBlocking(conn net.Conn) net.Conn { return conn }

@@ -6,27 +6,28 @@ import (
 	"time"
 )
 
-// A WriteTime is how many of the timed writes took at most so long.
+// A WriteTime counts the timed writes that took at most AtMost.
 type WriteTime struct {
-	AtMost time.Duration // 0: any time
-	Count  uint64        // includes those of the shorter times
-	Total  time.Duration // of all, in the entry whose AtMost is 0
+	AtMost time.Duration // 0: no bound
+	Count  uint64        // includes the writes of smaller bounds
+	Total  time.Duration // of all timed writes; only in the entry without a bound
 }
 
-// Times has how long writes took, of a sample of them. It is safe for concurrent use.
+// Times is a histogram of how long writes took, from a sample of them. It is safe for
+// concurrent use.
 type Times struct {
-	count [len(bounds) + 1]atomic.Uint64 // by the bound that is not passed
+	count [len(bounds) + 1]atomic.Uint64 // by bound; the last one has no bound
 	total atomic.Int64                   // nanoseconds
 }
 
-// bounds are those of Times: from what a write costs to where it waits for a peer that
-// takes nothing.
+// bounds are the bounds of Times: a write that succeeds at once is below the first, and a
+// write that waits for a slow peer may be above the last.
 var bounds = [...]time.Duration{
 	10 * time.Microsecond, 30 * time.Microsecond, 100 * time.Microsecond, 300 * time.Microsecond,
 	time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second,
 }
 
-// Begin returns when a write begins that is timed, one in about 16, or the zero time:
+// Begin returns the time for one write in about 16, and the zero time for the others:
 // reading the clock costs a tenth of a short write.
 func (t *Times) Begin() time.Time {
 	if rand.Uint32()%16 != 0 {
@@ -35,7 +36,7 @@ func (t *Times) Begin() time.Time {
 	return time.Now()
 }
 
-// End counts a write that began at began.
+// End counts a write for which Begin returned began.
 func (t *Times) End(began time.Time) {
 	if began.IsZero() {
 		return
@@ -49,7 +50,7 @@ func (t *Times) End(began time.Time) {
 	t.total.Add(int64(took))
 }
 
-// Counts returns the writes by how long they took.
+// Counts returns the histogram, smallest bound first.
 func (t *Times) Counts() []WriteTime {
 	list := make([]WriteTime, len(t.count))
 	var sum uint64

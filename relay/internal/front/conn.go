@@ -15,30 +15,30 @@ import (
 	"chat/relay/wire"
 )
 
-// A Conn is a connection that was admitted. As a net.Conn it is what the HTTP handler gets:
-// reading begins with the first line.
+// A Conn is an admitted connection. The HTTP handler gets it as a net.Conn, which returns
+// the first line again.
 type Conn struct {
 	net.Conn // see fanout.NonBlocking
 
 	// fixed
 	front   *Front
 	address string // see AddressOf
-	visit   bool
+	visit   bool   // see room.Member.Visit
 
 	// owned by the goroutine that reads
 	lines  *wire.LineReader
 	bucket session.Bucket // guarded by mu while the connection speaks HTTP
-	head   []byte         // bytes that were read ahead, for Read
+	head   []byte         // input before the HTTP handler, which Read returns first
 
-	isBrowser bool // it is counted as one; guarded by front.mu
+	isBrowser bool // counted in front.browsers; guarded by front.mu
 
-	mu        sync.Mutex
-	session   *session.Session // nil while it has none; guarded by mu
-	isHandled bool             // the HTTP handler has it; guarded by mu
-	isEnding  bool             // the room closes; guarded by mu
-	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it; guarded by mu
-	isRemoved bool             // from the front; guarded by mu
-	closed    func()           // called then; nil: nothing is; guarded by mu
+	mu        sync.Mutex       // guards all below
+	session   *session.Session // nil: it has none yet
+	isHandled bool             // the HTTP handler has it
+	isEnding  bool             // the room closes
+	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it
+	isRemoved bool             // from the front
+	closed    func()           // called after the removal; may be nil
 }
 
 func newConn(f *Front, conn net.Conn, address string, visit bool) *Conn {
@@ -62,7 +62,8 @@ func (c *Conn) whenClosed(f func()) {
 	c.closed = f
 }
 
-// over removes a connection that is closed. Only the first call counts.
+// over removes the connection from the front after it was closed. Only the first call has
+// an effect.
 func (c *Conn) over() {
 	c.mu.Lock()
 	removed, closed := c.isRemoved, c.closed
@@ -77,7 +78,7 @@ func (c *Conn) over() {
 	}
 }
 
-// end tells whoever serves the connection that the room closes.
+// end ends the connection because the room closes.
 func (c *Conn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,14 +93,14 @@ func (c *Conn) end() {
 	case c.session != nil:
 		c.session.Close()
 	case c.isHandled:
-		c.Conn.Close() // the handler closes the rest
+		c.Conn.Close() // the handler cleans up
 	default:
 		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
 	}
 }
 
-// hasEnded returns a channel that is closed once the room closes.
-func (c *Conn) hasEnded() <-chan struct{} {
+// endingChan returns a channel that is closed when end is called.
+func (c *Conn) endingChan() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended == nil {
@@ -131,7 +132,7 @@ func (c *Conn) currentSession() *session.Session {
 	return c.session
 }
 
-// serve finds out who speaks and hands the connection to its door.
+// serve reads the first line and hands the connection to a session or the HTTP handler.
 func (c *Conn) serve() {
 	if err := watchPeer(c.Conn, c.front.opts.DeadPeer); err != nil {
 		c.log().Debug("dead peers are found later than they could be", "error", err)
@@ -157,21 +158,22 @@ func (c *Conn) serve() {
 		c.log().Info("a handshake of another protocol on the chat port; closed")
 		c.closeWith(nil)
 	default:
-		if len(line) == 0 { // it does not show yet who speaks
+		if len(line) == 0 { // the next line decides
 			line = nil
 		}
 		c.newSession(c.Conn).ServePerson(line, table{})
 	}
 }
 
-// errSilent says that a peer waits for the host to speak first, as a person may;
-// errUnfinished that it did not finish its first line in time.
+// errSilent means that the peer sent nothing within Silence, as a person may;
+// errUnfinished that its first line was not complete in time.
 var (
 	errSilent     = errors.New("no first line")
 	errUnfinished = errors.New("the first line did not end in time")
 )
 
-// firstLine reads the first line.
+// firstLine reads the first line. It returns the start of the line if that is enough to
+// recognize a stranger.
 func (c *Conn) firstLine() ([]byte, error) {
 	c.readBy(Silence)
 	line, err := c.lines.ReadLine()
@@ -197,7 +199,7 @@ func (c *Conn) firstLine() ([]byte, error) {
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// readBy has reads fail after d, unless the room closes: then they fail already.
+// readBy sets the read deadline to d from now, unless end has set one already.
 func (c *Conn) readBy(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,7 +220,7 @@ func (c *Conn) serveTooLong() {
 	}
 }
 
-// farewell returns the last line for a peer that did not send a first one; nil: none.
+// farewell returns the last line for a peer that sent no complete first line; nil: none.
 func (c *Conn) farewell(err error) []byte {
 	if err != errUnfinished {
 		return nil
@@ -227,7 +229,7 @@ func (c *Conn) farewell(err error) []byte {
 	return e.AppendText(nil, wire.Viewer{})
 }
 
-// closeWith sends a last answer, nil for none, and closes the connection.
+// closeWith sends b, unless it is empty, and closes the connection.
 func (c *Conn) closeWith(b []byte) {
 	if len(b) > 0 {
 		sendAndClose(c.Conn, b)
@@ -237,7 +239,7 @@ func (c *Conn) closeWith(b []byte) {
 	c.over()
 }
 
-// serveHTTP hands the connection to the HTTP handler. line is its first one.
+// serveHTTP hands the connection to the HTTP handler. line is its first line.
 func (c *Conn) serveHTTP(line []byte) {
 	if c.front.opts.HTTP == nil {
 		c.log().Info("an HTTP request on the chat port; rejected")
@@ -254,8 +256,8 @@ func (c *Conn) serveHTTP(line []byte) {
 	c.front.opts.HTTP(c)
 }
 
-// giveToHandler notes that the HTTP handler has the connection. It returns false if the room
-// closes.
+// giveToHandler marks the connection as the HTTP handler's. It returns false if the room is
+// closing.
 func (c *Conn) giveToHandler() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -288,7 +290,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// ReadFrom lets the system copy a file to the connection, if it can.
+// ReadFrom implements io.ReaderFrom: the system copies a file to the connection, if it can.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if to, ok := c.Conn.(io.ReaderFrom); ok {
 		return to.ReadFrom(r)
@@ -301,14 +303,13 @@ type onlyWriter struct{ io.Writer }
 // Close implements net.Conn.
 func (c *Conn) Close() error {
 	err := c.Conn.Close()
-	if c.currentSession() == nil { // else the session is over when it has said goodbye
+	if c.currentSession() == nil { // otherwise the session calls over at its end
 		c.over()
 	}
 	return err
 }
 
-// KeepPace counts an HTTP request as a line, and waits until it may be answered: requests
-// without end take no more from the room than lines.
+// KeepPace counts an HTTP request as a line, and waits until the rate allows it.
 func (c *Conn) KeepPace() {
 	c.mu.Lock()
 	wait := c.bucket.Line()
@@ -323,6 +324,6 @@ func (c *Conn) wait(d time.Duration) {
 	}
 	select {
 	case <-time.After(d):
-	case <-c.hasEnded():
+	case <-c.endingChan():
 	}
 }

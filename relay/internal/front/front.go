@@ -18,63 +18,65 @@ import (
 	"chat/relay/wire"
 )
 
-// Options are the limits at the door. All are positive; [session.Unlimited] and
-// [session.Never] stand for no limit.
+// Options are the limits of a Front. All are positive; [session.Unlimited] and
+// [session.Never] mean no limit.
 type Options struct {
-	MaxConns      int // connections in all
-	MaxPerAddress int // connections of one address; this machine itself is exempt
-	Rate          session.Rate
-	FirstLine     time.Duration // a first line that was begun must end within it
-	DeadPeer      time.Duration // TCP finds a peer that is gone within it
+	MaxConns      int           // connections in total
+	MaxPerAddress int           // connections from one address; this machine is exempt
+	Rate          session.Rate  // of the lines of one connection
+	FirstLine     time.Duration // an incomplete first line closes the connection after this
+	DeadPeer      time.Duration // TCP detects an unresponsive peer within this
 
-	// HTTP takes connections that speak HTTP, as a *Conn. It has to close them. nil: they
+	// HTTP serves connections that speak HTTP, as a *Conn, and must close them. nil: they
 	// get an error.
 	HTTP func(net.Conn)
 }
 
-// A Front admits connections and hands each to its door. It is safe for concurrent use.
+// A Front admits connections and hands each to a session or to the HTTP handler. It is safe
+// for concurrent use.
 type Front struct {
-	opts Options
-	door *session.Door
-	log  *slog.Logger
+	// fixed after New
+	opts     Options
+	door     *session.Door
+	log      *slog.Logger
+	refusals chan struct{} // a semaphore: refused connections that are being answered
 
-	refusals chan struct{} // one place for each refused connection that is told why
+	mu       sync.Mutex           // guards all below but open
+	conns    map[*Conn]struct{}   // admitted and not yet closed
+	closing  bool                 // no connection is admitted any more
+	visits   int                  // number of conns that are visits
+	counts   map[string]int       // number of conns but visits, by address
+	browsers map[string]int       // number of conns that speak HTTP, by address
+	debts    map[string]time.Time // when an address has paid off its excess input
+	past     Stats                // of closed connections
+	rush     int                  // conns admitted since memory was last released
+	release  *time.Timer          // releases memory after a rush; nil: there was none
 
-	mu       sync.Mutex
-	conns    map[*Conn]struct{}   // all that are admitted; guarded by mu
-	closing  bool                 // none is admitted any more; guarded by mu
-	visits   int                  // of conns; guarded by mu
-	counts   map[string]int       // of conns but visits, by address; guarded by mu
-	browsers map[string]int       // of conns that speak HTTP, by address; guarded by mu
-	debts    map[string]time.Time // by address: when the input from it is paid off; guarded by mu
-	past     Stats                // of conns that are closed; guarded by mu
-	rush     int                  // conns since memory was last released; guarded by mu
-	release  *time.Timer          // releases memory after a rush; nil: there was none; guarded by mu
-	open     sync.WaitGroup       // conns; added to under mu and only before closing
+	open sync.WaitGroup // of conns; Add is called under mu and only before closing
 }
 
-// Stats are what the front counts.
+// Stats are the counters of a Front.
 type Stats struct {
-	Open   int    // connections that are open now
-	Opened uint64 // connections there have been
+	Open   int    // open connections now
+	Opened uint64 // connections so far
 	session.Counts
 }
 
 const (
-	// Silence is how long the host leaves the first word to the client. It is part of the
-	// protocol: one port tells programs from people by their first line.
+	// Silence is how long the host waits for the first line before it greets the client as a
+	// person. It is part of the protocol: the first line distinguishes programs from people.
 	Silence = 300 * time.Millisecond
 
-	// browserSilence takes its place while a browser at the same address is connected: it
-	// opens connections ahead, which are silent until it needs them.
+	// browserSilence replaces Silence while a browser at the same address is connected:
+	// browsers open spare connections and send nothing on them until they need one.
 	browserSilence = 12 * time.Second
 
-	// maxRefusals is how many refused connections are told why at the same time. Beyond
-	// it they are just closed, so that a flood of them takes nothing from the room.
+	// maxRefusals is how many refused connections get an answer at the same time. Any more
+	// are closed at once, so that a flood of them does not slow the room down.
 	maxRefusals = 64
 
-	// maxDebts is how many addresses' debts are remembered at once, each for ten seconds
-	// with the usual limits.
+	// maxDebts is how many addresses' debts are remembered at the same time. A debt lasts
+	// for up to ten seconds with the default limits.
 	maxDebts = 10_000
 )
 
@@ -92,11 +94,12 @@ func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 	}
 }
 
-// warnEvery is how often it is reported that connections cannot be accepted.
+// warnEvery is the pause between warnings that connections cannot be accepted.
 const warnEvery = 10 * time.Second
 
-// Accept serves the connections of ln until ctx ends, then it returns nil, or until ln
-// fails, then it returns the error. Running out of file descriptors is waited out.
+// Accept serves the connections of ln. It returns nil once ctx ends, or the error of ln if
+// it was closed otherwise. If the process runs out of file descriptors, Accept waits and
+// continues.
 func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 	var refused sync.WaitGroup
 	defer refused.Wait()
@@ -118,7 +121,7 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept connections: %w", err)
 		default:
-			// Out of file descriptors, most likely: others will be closed.
+			// Most likely out of file descriptors; some will be closed.
 			if time.Since(warned) > warnEvery {
 				f.log.Warn("cannot accept connections right now", "error", err)
 				warned = time.Now()
@@ -133,7 +136,7 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx
-// ends, the connection is told that the room closes. visit is room.Member.Visit. A
+// ends, the connection ends with a bye. visit is room.Member.Visit. A
 // [session.FramedConn] above a [Conn] that was admitted continues on its admission.
 func (f *Front) Serve(ctx context.Context, conn net.Conn, visit bool) {
 	framed, isFramed := conn.(session.FramedConn)
@@ -159,8 +162,8 @@ func (f *Front) Serve(ctx context.Context, conn net.Conn, visit bool) {
 	<-done
 }
 
-// admit returns conn as one that counts against the limits, or the fault that keeps it
-// out. A visit takes no place: the connection on which it was asked for has one.
+// admit counts conn against the limits and returns it as a Conn, or returns the fault for
+// which it is refused. A visit is not counted: its HTTP connection is.
 func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
 	address := AddressOf(conn.RemoteAddr())
 	if err := f.door.Room.Admit(address); err != nil {
@@ -192,7 +195,7 @@ func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
 	return c, nil
 }
 
-// remove takes back what admit gave.
+// remove undoes admit.
 func (f *Front) remove(c *Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -215,7 +218,7 @@ func (f *Front) remove(c *Conn) {
 	f.open.Done()
 }
 
-// addBrowser notes that c speaks HTTP.
+// addBrowser counts c as a connection that speaks HTTP.
 func (f *Front) addBrowser(c *Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -236,8 +239,8 @@ func (f *Front) hasBrowser(address string) bool {
 	return f.browsers[address] > 0
 }
 
-// keepDebtLocked remembers how far a connection was ahead of its rate, so that
-// reconnecting is no way around it.
+// keepDebtLocked remembers how far a connection was ahead of its rate, so that a client
+// cannot avoid the limit by reconnecting.
 func (f *Front) keepDebtLocked(address string, due time.Time) {
 	if address == "" || !due.After(time.Now()) {
 		return
@@ -251,9 +254,9 @@ func (f *Front) keepDebtLocked(address string, due time.Time) {
 }
 
 const (
-	// rush is how many connections leave enough memory behind by being admitted to be
-	// worth releasing; rushTime is how long after the last of them that is done.
-	rush     = 1000
+	// After rushSize new connections, and rushTime after the last of them, memory is
+	// returned to the system.
+	rushSize = 1000
 	rushTime = 6 * time.Second
 )
 
@@ -261,13 +264,13 @@ func (f *Front) countRushLocked() {
 	switch f.rush++; {
 	case f.release != nil:
 		f.release.Reset(rushTime)
-	case f.rush >= rush:
+	case f.rush >= rushSize:
 		f.release = time.AfterFunc(rushTime, f.releaseMemory)
 	}
 }
 
-// releaseMemory returns the memory to the system that many connections needed only to be
-// admitted: a quarter of what each holds.
+// releaseMemory returns to the system the memory that connections needed only while they
+// were admitted: a quarter of the memory of each.
 func (f *Front) releaseMemory() {
 	debug.FreeOSMemory()
 	f.mu.Lock()
@@ -275,9 +278,9 @@ func (f *Front) releaseMemory() {
 	f.rush, f.release = 0, nil
 }
 
-// refuse tells the peer in one line why it is not admitted, and closes conn. Nothing is
-// known of it yet, so the line is one for people, which PROTOCOL.md tells programs to
-// expect; or an HTTP response, for a browser would take the line for a network error.
+// refuse sends the peer one line that says why it is not admitted, and closes conn. The
+// peer has not sent anything yet, so the line is for people; PROTOCOL.md says that programs
+// must expect it. A browser gets an HTTP response, or it would report a network error.
 func (f *Front) refuse(conn net.Conn, why error) {
 	defer conn.Close()
 	fault, ok := errors.AsType[*wire.Fault](why)
@@ -306,7 +309,8 @@ func (f *Front) refuse(conn net.Conn, why error) {
 	sendAndClose(conn, line)
 }
 
-// startsWithHTTP reports whether a request arrives on conn within Silence. It reads its start.
+// startsWithHTTP reports whether an HTTP request arrives on conn within Silence. It reads
+// the start of the request.
 func startsWithHTTP(conn net.Conn) bool {
 	conn.SetReadDeadline(time.Now().Add(Silence))
 	start := make([]byte, 16)
@@ -314,8 +318,8 @@ func startsWithHTTP(conn net.Conn) bool {
 	return isHTTP(start[:n])
 }
 
-// sendAndClose sends b and closes conn so that the peer can read it: closing while some of
-// its bytes are unread would reset the connection and lose b. It takes a second at most.
+// sendAndClose sends b and closes conn so that the peer can read b: closing with unread
+// input would reset the connection and lose b. It takes at most about a second.
 func sendAndClose(conn net.Conn, b []byte) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(time.Second))
@@ -327,7 +331,7 @@ func sendAndClose(conn net.Conn, b []byte) {
 	}
 }
 
-// Close ends every connection and waits until all are closed. No other is admitted.
+// Close ends every connection and waits until all are closed. No more are admitted.
 func (f *Front) Close() {
 	f.mu.Lock()
 	f.closing = true
@@ -341,7 +345,7 @@ func (f *Front) Close() {
 	f.open.Wait()
 }
 
-// Stats returns what the front and its sessions count. It looks at every session.
+// Stats returns the counters of the front and its sessions. It locks every session.
 func (f *Front) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -355,8 +359,8 @@ func (f *Front) Stats() Stats {
 	return stats
 }
 
-// AddressOf returns the text by which limits and bans count a peer: its IP address, or ""
-// for this machine's own and for anything but a network.
+// AddressOf returns the key of a peer for limits and bans: its IP address, or "" if it is
+// on this machine or addr is no network address.
 func AddressOf(addr net.Addr) string {
 	if addr == nil {
 		return ""

@@ -1,19 +1,19 @@
 package front
 
 import (
-	"chat/relay/internal/session"
 	"fmt"
 	"net"
 	"syscall"
 	"time"
+
+	"chat/relay/internal/session"
 )
 
-// watchPeer has TCP detect an unresponsive peer within dead.
+// watchPeer makes TCP detect an unresponsive peer within dead.
 //
-// Keepalive does so on a connection that rests. On one with bytes on their way no
-// probe is sent, and the system would retry for many minutes: the user time-out
-// (RFC 5482) bounds that, where the system has one. Elsewhere the write time-out
-// of a session (Options.Stall) remains.
+// Keepalive does so on an idle connection. While sent bytes are unacknowledged, TCP sends no
+// probes, and the system would retry for many minutes. The user timeout (RFC 5482) bounds
+// that, if the system has one; otherwise only the write timeout of the session does.
 func watchPeer(conn net.Conn, dead time.Duration) error {
 	tcp, ok := conn.(interface {
 		SetKeepAliveConfig(net.KeepAliveConfig) error
@@ -29,14 +29,14 @@ func watchPeer(conn net.Conn, dead time.Duration) error {
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("set user time-out: %w", err)
+		return fmt.Errorf("set user timeout: %w", err)
 	}
 	var failed error
 	if err := raw.Control(func(fd uintptr) { failed = setUserTimeout(fd, dead) }); err != nil {
-		return fmt.Errorf("set user time-out: %w", err)
+		return fmt.Errorf("set user timeout: %w", err)
 	}
 	if failed != nil {
-		return fmt.Errorf("set user time-out: %w", failed)
+		return fmt.Errorf("set user timeout: %w", failed)
 	}
 	return nil
 }

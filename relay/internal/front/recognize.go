@@ -9,14 +9,14 @@ import (
 	"chat/relay/internal/session"
 )
 
-// A recognizer knows one kind of peer by how its first line looks.
+// A recognizer recognizes one kind of peer by its first line.
 type recognizer struct {
 	speaker session.Speaker
-	starts  func(start []byte) bool // a line that begins so, and has not ended yet, is waited for
-	is      func(line []byte) bool  // a whole first line
+	starts  func(start []byte) bool // of an incomplete line; may be nil
+	is      func(line []byte) bool  // of a whole line
 }
 
-// recognizers are asked in this order; a peer that none of them knows is a person.
+// recognizers are tried in this order. A peer that none of them recognizes is a person.
 var recognizers = []recognizer{
 	{session.Stranger, isTLS, isTLS},
 	{session.Stranger, nil, isSSH},
@@ -24,7 +24,7 @@ var recognizers = []recognizer{
 	{session.Browser, isHTTP, isRequest},
 }
 
-// table is the table of recognizers as a [session.Recognizer].
+// table is the list of recognizers as a [session.Recognizer].
 type table struct{}
 
 // Line implements [session.Recognizer].
@@ -47,20 +47,20 @@ func (table) Start(start []byte) session.Speaker {
 	return session.Person
 }
 
-// isTLS recognizes the head of a handshake record (RFC 8446, section 5.1).
+// isTLS reports whether start is that of a handshake record (RFC 8446, section 5.1).
 func isTLS(start []byte) bool { return len(start) >= 2 && start[0] == 0x16 && start[1] == 0x03 }
 
 func isSSH(line []byte) bool { return bytes.HasPrefix(line, []byte("SSH-2.0-")) }
 
 func isObject(start []byte) bool { return len(start) > 0 && start[0] == '{' }
 
-// request is a request line of HTTP/1 (RFC 9112, section 3), the preface of HTTP/2
-// (RFC 9113, section 3.4), or the like of RTSP, SIP and SSDP.
+// request matches a request line of HTTP/1 (RFC 9112, section 3), the preface of HTTP/2
+// (RFC 9113, section 3.4), and the request lines of RTSP, SIP and SSDP.
 var request = regexp.MustCompile(`^[A-Z][A-Z-]{2,19} .*(HTTP|RTSP|SIP)/[0-9.]+$`)
 
 func isRequest(line []byte) bool { return request.Match(line) }
 
-// methods are how a request line begins before it is complete.
+// methods are the beginnings of an incomplete request line.
 var methods = [][]byte{
 	[]byte("GET "), []byte("HEAD "), []byte("POST "), []byte("PUT "), []byte("DELETE "),
 	[]byte("OPTIONS "), []byte("PATCH "), []byte("CONNECT "), []byte("TRACE "), []byte("PRI "),
@@ -70,12 +70,12 @@ func isHTTP(start []byte) bool {
 	return slices.ContainsFunc(methods, func(method []byte) bool { return bytes.HasPrefix(start, method) })
 }
 
-// httpError is an HTTP response that says why there is no other. status is as in
-// "503 Service Unavailable".
+// httpError returns an HTTP response with a line of text. status is a code with its reason,
+// such as "503 Service Unavailable".
 func httpError(status, text string) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"+
 		"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s\n", status, text)
 }
 
-// notHTTP is what a browser shows of a host without pages.
+// notHTTP is the text that a browser shows if the host serves no pages.
 const notHTTP = "This is a chat room, not a web page.\nJoin it with: chat join --addr HOST:PORT, or: nc HOST PORT"

@@ -16,28 +16,28 @@ import (
 type request struct {
 	op operation
 	at time.Time
-	by *subject // who asks; nil: the room itself
-	to *subject // whom it is about: the recipient of a private message, the target of a ban; nil: everyone
+	by *subject // the sender; nil: the room itself
+	to *subject // the recipient of a private message, or the target of a ban or a mute; nil: there is none
 
 	kind string     // of opPost: the type of the event
-	seq  uint64     // the sender's own number; 0: none
+	seq  uint64     // the sender's sequence number; 0: none
 	text string     // of a message or a topic, or a new nick
 	file *wire.File // of an action that announces an upload
-	name string     // of opUnban and opUnmute: the nick or the address
+	name string     // of opUnban and opUnmute: a nick or an address
 
 	presence presence // of opClient
 	wanted   string   // of opClient: the nick it asked for
 }
 
-// An operation is the kind of a request.
+// An operation is the type of a request.
 type operation uint8
 
 const (
 	opPost   operation = iota // a message, an action or a private message
 	opTopic                   // set the topic
-	opRename                  // change a nick, which is free
-	opClient                  // note that a client is new, came or left, or has another nick
-	opOpen                    // note that a host was started on the room's history
+	opRename                  // change a nick to a free one
+	opClient                  // record that a client is new, joined, left or changed its nick
+	opOpen                    // record that a host was started on the room's history
 	opBan
 	opUnban
 	opMute
@@ -45,19 +45,19 @@ const (
 	opReject // remember that a numbered message was rejected
 )
 
-// A subject is a member or a client, as a decision needs to know it.
+// A subject is a member or a client in a request.
 type subject struct {
 	author   history.Author
 	id       string
 	key      clientKey // zero: it has no token
 	nick     string
-	address  string // that bans count it by; "": this machine's own
+	address  string // see AddressKey
 	operator bool
 	visit    bool
 }
 
-// marks are the keys by which s is recognized again: its public ID, the hash of its
-// token, and its address.
+// marks returns the marks by which a ban or a mute recognizes s: its public ID, the hash of
+// its token, and its address.
 func (s *subject) marks() []string {
 	var marks []string
 	if s.id != "" { // before a hello is accepted it is not known
@@ -76,16 +76,16 @@ func isMarked(marks map[string]string, s *subject) bool {
 	return len(marks) > 0 && slices.ContainsFunc(s.marks(), func(mark string) bool { return marks[mark] != "" })
 }
 
-// An event is what a decision adds to the log: a visible event, or a hidden one.
+// An event is the result of a decision: a visible event, or a hidden one if hidden is not
+// nil.
 type event struct {
 	wire.Event
 	by     history.Origin
 	hidden *hidden
 }
 
-// decide sets e to the event by which r changes the state, or returns the [*wire.Fault]
-// for which it may not. It changes nothing. A request that has no effect leaves e without
-// a type.
+// decide sets e to the event by which r changes the state, or returns a [*wire.Fault]. It
+// does not change the state. A request without effect leaves e empty.
 func (s *State) decide(r *request, e *event) error {
 	switch r.op {
 	case opPost:
@@ -136,7 +136,7 @@ func (s *State) decidePost(r *request, e *event) error {
 	return nil
 }
 
-// repeated is the fault of a message that c numbered before.
+// repeated returns the fault for a message of c whose number the state has already.
 func (c *Client) repeated(seq uint64) error {
 	switch code := c.Rejected[seq]; code {
 	case "":
@@ -160,8 +160,8 @@ func mutedFault() error {
 	return wire.Faultf(wire.CodeMuted, "an operator muted you; this was not sent")
 }
 
-// decideClient returns the hidden event for a client that is new, or differs from what
-// the state has of it; nil for neither. A visitor's coming and going is not noted.
+// decideClient returns the hidden event that records a client, or nil if it has no token or,
+// for a visitor, if nothing has changed: its joins and leaves are not recorded.
 func (s *State) decideClient(r *request) *hidden {
 	if r.by.key == (clientKey{}) {
 		return nil
@@ -182,7 +182,7 @@ func (s *State) decideClient(r *request) *hidden {
 	}
 }
 
-// decideMarks decides on a ban or a mute, or the end of one.
+// decideMarks decides on a ban, a mute, or lifting one.
 func (s *State) decideMarks(r *request, e *event) error {
 	h := &hidden{At: millisOf(r.at), Author: r.by.author}
 	if r.to != nil {
@@ -212,7 +212,7 @@ func (s *State) decideMarks(r *request, e *event) error {
 	return nil
 }
 
-// marksOf lists the marks of a nick, or the one of an address.
+// marksOf returns those of marks that belong to name, a nick or an IP address.
 func marksOf(marks map[string]string, name string) (found []string) {
 	if len(name) > text.MaxNickBytes {
 		return nil
@@ -229,8 +229,7 @@ func marksOf(marks map[string]string, name string) (found []string) {
 	return found
 }
 
-// AddressKey returns the text by which limits and bans count an IP address; "" for
-// this machine's own.
+// AddressKey returns the key of an IP address for limits and bans; "" for this machine.
 func AddressKey(ip netip.Addr) string {
 	ip = ip.Unmap().WithZone("")
 	if ip.IsLoopback() {

@@ -1,18 +1,17 @@
-// Package room is a chat room: who is in it, and the rules by which it changes.
+// Package room is a chat room: its members, its state, and the rules by which they change.
 //
-// The durable part is a [State]: the fold of the room's log. A request is decided on the
-// state ([State.decide]), which returns an event or a [wire.Fault]; the event goes into
-// the log and is applied to the state ([State.apply]). Replaying the log gives the same
-// state again, so a restart, another process that reads the log, and a test all agree.
-// What no reader may see, a banned address or the hash of a token, is in hidden events
-// ([hidden]), which the log keeps beside the others.
+// The durable part is a [State], the fold of the room's log. [State.decide] turns a request
+// into an event or a [wire.Fault]. The event is appended to the log and applied to the
+// state by [State.apply]. Replaying the log gives the same state, so a restart, another
+// process that reads the log, and a test all agree. Data that no client may see, such as a
+// banned address or the hash of a token, is in hidden events ([hidden]), which the log keeps
+// with the others.
 //
-// A [Room] is the state and its present members, behind one lock. It knows a connection
-// only as a [Peer] and gets the time with each request. It starts no goroutine, reads no
-// clock and writes no log lines; a caller gets back what to report. The waiting and the
-// timers are its callers'.
+// A [Room] is the state and the members who are present, behind one lock. It knows a
+// connection only as a [Peer], and each request brings its time. A Room starts no
+// goroutines, reads no clock and writes no log lines; its callers wait, run timers and log.
 //
-// If the history file rejects events, [Room.CommitFailed] rebuilds the state from the
-// last committed one and the events that are still to be written, and their senders get
-// a fault.
+// If the history file cannot be written, [Room.CommitFailed] rebuilds the state from the
+// committed one and the events still to be written. The senders of rejected messages get a
+// fault.
 package room

@@ -1,5 +1,5 @@
 package room
 
-// dropDuplicates has a message that its client sends again accepted only once. It is a
-// constant of its own so that a test can prove that it finds duplicates.
+// dropDuplicates accepts a resent message only once. Set it to false to check that the tests
+// of the guarantees find duplicates.
 const dropDuplicates = true

@@ -18,15 +18,15 @@ import (
 	"chat/relay/wire"
 )
 
-// This file keeps a state beside the events on disk: as records, written in the events'
-// own transaction, with Rollback if that fails.
+// This file stores the state on disk, as records that are written in the same transaction
+// as the events, and rolls it back if that fails.
 
-// A Fold is the state of the events that are committed to a history file. The file's
-// committer owns it: see [history.Fold].
+// A Fold is the state after the committed events of a history file. The log's committer
+// owns it: see [history.Fold].
 type Fold struct{ state *State }
 
-// NewFold returns the fold that the records of a file hold; see [history.File.Records].
-// The error is that of reading them, or [history.ErrDamaged].
+// NewFold returns the fold that the records of a file contain; see [history.File.Records].
+// The error is that of reading them, or wraps [history.ErrDamaged].
 func NewFold(records func(load func(key string, value []byte) error) error) (*Fold, error) {
 	s := NewState()
 	err := records(func(key string, value []byte) error {
@@ -43,8 +43,8 @@ func NewFold(records func(load func(key string, value []byte) error) error) (*Fo
 	return &Fold{s}, nil
 }
 
-// Apply implements [history.Fold]. A hidden event that cannot be read is skipped: only
-// what this package wrote comes here, or a damaged file.
+// Apply implements [history.Fold]. It skips a hidden event that cannot be parsed, which
+// only a damaged file has.
 func (f *Fold) Apply(e *wire.Event, hiddenJSON []byte, by history.Origin, _ time.Time) {
 	if hiddenJSON == nil {
 		f.state.apply(e, nil, by)
@@ -68,7 +68,7 @@ func (f *Fold) Changes() iter.Seq2[string, []byte] {
 
 // Commit implements [history.Fold].
 func (f *Fold) Commit() {
-	f.state.forgotten = nil // the Room's own state has them, too
+	f.state.forgotten = nil // the Room handles those of its own state
 	*f.state.undo = undo{}
 }
 
@@ -85,14 +85,14 @@ func (f *Fold) Rollback() {
 const (
 	topicKey     = "topic"   // a string
 	authorsKey   = "authors" // a number
-	clientPrefix = "client/" // and the author: a Client
-	banPrefix    = "ban/"    // and a mark: the nick
-	mutePrefix   = "mute/"
+	clientPrefix = "client/" // followed by the author; a storedClient
+	banPrefix    = "ban/"    // followed by a mark; the nick, a string
+	mutePrefix   = "mute/"   // likewise
 )
 
 func clientRecord(a history.Author) string { return clientPrefix + strconv.FormatUint(uint64(a), 10) }
 
-// record returns the value of a record, or nil if the state does not have it.
+// record returns the value of a record, or nil if it has none.
 func (s *State) record(key string) []byte {
 	switch kind, name, _ := strings.Cut(key, "/"); kind + "/" {
 	case topicKey + "/":
@@ -114,7 +114,7 @@ func (s *State) record(key string) []byte {
 	return nil
 }
 
-// A storedClient is a client as its record has it.
+// A storedClient is the JSON of a client's record.
 type storedClient struct {
 	Key string `json:"key"`
 	*Client
@@ -136,15 +136,15 @@ func encodeRecord(v any) []byte {
 	return b
 }
 
-// maxAuthor bounds the numbers of a file: see PROTOCOL.md, "Numbers".
-const maxAuthor = 1<<53 - 1
+// maxAuthor bounds the authors and sequence numbers in a file.
+const maxAuthor = wire.MaxNumber
 
 // maxStored is how many clients a file may have: far more than a room remembers.
 const maxStored = 5 * maxAway
 
 var errNumber = errors.New("a number is out of range")
 
-// load adds a record to the state.
+// load adds a record to the state. It ignores unknown keys, which a later version may write.
 func (s *State) load(key string, value []byte) error {
 	kind, name, _ := strings.Cut(key, "/")
 	switch kind + "/" {
@@ -165,7 +165,7 @@ func (s *State) load(key string, value []byte) error {
 	case mutePrefix:
 		return loadMark(s.mutes, name, value)
 	}
-	return nil // of a later version of this program
+	return nil
 }
 
 func (s *State) loadClient(name string, value []byte) error {
@@ -246,12 +246,12 @@ func loadMark(marks map[string]string, mark string, value []byte) error {
 	return err
 }
 
-// An undo has the values that changed since the last Commit, as they were before. All its
-// methods do nothing on nil.
+// An undo has the previous values of everything that changed since the last Commit. On a nil
+// undo, the save methods do nothing.
 type undo struct {
-	topic       *string
-	authors     *history.Author
-	clients     map[history.Author]*Client // nil: it was not there
+	topic       *string                    // nil: unchanged
+	authors     *history.Author            // nil: unchanged
+	clients     map[history.Author]*Client // a nil client did not exist
 	bans, mutes map[string]string          // nil: unchanged
 }
 
@@ -290,7 +290,7 @@ func (u *undo) saveMarks(s *State) {
 	}
 }
 
-// restore gives s the saved values.
+// restore sets s back to the saved values.
 func (u *undo) restore(s *State) {
 	if u.topic != nil {
 		s.topic = *u.topic
@@ -311,7 +311,7 @@ func (u *undo) restore(s *State) {
 	s.index()
 }
 
-// changedKeys lists the records that differ from those at the last Commit, or may.
+// changedKeys lists the keys of the records that may have changed since the last Commit.
 func (s *State) changedKeys() (keys []string) {
 	u := s.undo
 	if u.topic != nil {
@@ -330,7 +330,7 @@ func (s *State) changedKeys() (keys []string) {
 	return keys
 }
 
-// changedMarks lists the records of marks whose nicks differ between before and now.
+// changedMarks lists the keys of the marks that differ between before and now.
 func changedMarks(prefix string, before, now map[string]string) (keys []string) {
 	for mark, nick := range now {
 		if was, ok := before[mark]; !ok || was != nick {

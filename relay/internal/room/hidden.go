@@ -10,12 +10,12 @@ import (
 	"chat/relay/wire"
 )
 
-// A hidden event changes the state and has no reader. The log keeps it as JSON.
+// A hidden event changes the state, and no client receives it. The log keeps it as JSON.
 type hidden struct {
 	Type string `json:"type"`
 	At   millis `json:"at"`
 
-	// of a client that is new, came, left or changed its nick; Author and Nick of others too
+	// of hiddenClient; Author and Nick also of the others
 	Author   history.Author `json:"author,omitzero"`
 	ID       string         `json:"id,omitempty"`
 	Key      string         `json:"key,omitempty"` // hexadecimal, see clientKey
@@ -25,25 +25,26 @@ type hidden struct {
 	Visit    bool           `json:"visit,omitzero"`
 	Operator bool           `json:"operator,omitzero"`
 
-	Marks []string `json:"marks,omitempty"` // of a ban or a mute, or its end
+	Marks []string `json:"marks,omitempty"` // of a ban or a mute, set or lifted
 
-	// of a rejection
+	// of hiddenReject
 	Seq  uint64    `json:"seq,omitzero"`
 	Code wire.Code `json:"code,omitempty"`
 }
 
 // The types of hidden events.
 const (
-	hiddenClient = "client" // a client is new, came, left or changed its nick
+	hiddenClient = "client" // a client is new, joined, left or changed its nick
 	hiddenOpen   = "open"   // a host was started on the room's history
 	hiddenBan    = "ban"
 	hiddenUnban  = "unban"
 	hiddenMute   = "mute"
 	hiddenUnmute = "unmute"
-	hiddenReject = "reject" // a numbered message was rejected for good
+	hiddenReject = "reject" // a numbered message was rejected permanently
 )
 
-// millis is a time in milliseconds since 1970, UTC: what a log keeps of it.
+// millis is a time in UTC, with the precision of the log: milliseconds. Its JSON is their
+// number since 1970.
 type millis struct{ time.Time }
 
 func (m millis) MarshalJSON() ([]byte, error) { return json.Marshal(m.UnixMilli()) }
@@ -61,7 +62,7 @@ func (m *millis) UnmarshalJSON(b []byte) error {
 func millisOf(t time.Time) millis { return millis{time.UnixMilli(t.UnixMilli()).UTC()} }
 
 func (h *hidden) key() (key clientKey) {
-	hex.Decode(key[:], []byte(h.Key)[:min(len(h.Key), 2*len(key))]) // wrong in a damaged file only: then it is no token's
+	hex.Decode(key[:], []byte(h.Key)[:min(len(h.Key), 2*len(key))]) // fails only for a damaged file: then no token has the key
 	return key
 }
 

@@ -14,15 +14,15 @@ import (
 	"chat/relay/wire"
 )
 
-// This file is the path of a message through the room, and the way back of one that the
-// disk did not take.
+// This file is the path of a message through the room, and of its rejection if it could not
+// be stored.
 
-// ErrPending is the error of a message that was sent before, and is not committed yet: it
-// is answered when it is, or when it is rejected.
+// ErrPending is the error for a message that was resent while it is pending. The client gets
+// its answer once the message is committed or rejected.
 var ErrPending = errors.New("not committed yet")
 
-// Post puts a message or an action of m into the log. The caller wakes the log when it has
-// no more lines at hand. The error is a [*wire.Fault] or [ErrPending].
+// Post appends a message or an action of m to the log. The caller then wakes the log, once
+// for all lines that have arrived together. The error is a [*wire.Fault] or [ErrPending].
 func (r *Room) Post(m *Member, kind string, seq uint64, message string, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,14 +32,14 @@ func (r *Room) Post(m *Member, kind string, seq uint64, message string, now time
 	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: kind, seq: seq, text: message})
 }
 
-// postLocked puts a message of m into the log.
+// postLocked appends a message of m to the log.
 func (r *Room) postLocked(m *Member, req *request) error {
 	id := m.identity
 	if req.seq > 0 && id.rejected > 0 && req.seq > id.rejected {
 		return wire.Faultf(wire.CodeNotStored, "number %d was not stored; this was not sent, it would come first", id.rejected)
 	}
 	if req.seq > 0 {
-		r.committedLocked(id) // of what comes before this one
+		r.committedLocked(id) // while id.ticket is still that of the message before
 	}
 	err := r.pendingLocked(m, req.seq, r.submitLocked(m, req))
 	fault, isFault := errors.AsType[*wire.Fault](err)
@@ -52,17 +52,17 @@ func (r *Room) postLocked(m *Member, req *request) error {
 		return nil
 	case err == ErrPending:
 		return err
-	case !isFault: // the disk takes nothing
-		id.reject(req.seq)
+	case !isFault: // the disk cannot be written
+		id.notStored(req.seq)
 		return faultOf(err, notSent)
 	}
-	r.forgoLocked(m, req.seq, fault.Code, req.at)
+	r.rejectPermanentlyLocked(m, req.seq, fault.Code, req.at)
 	return err
 }
 
-// forgoLocked notes that the message numbered seq was rejected for good: none waits for it,
-// and it is rejected again if it is repeated.
-func (r *Room) forgoLocked(m *Member, seq uint64, code wire.Code, now time.Time) {
+// rejectPermanentlyLocked records that the message numbered seq was rejected, and will be
+// again if it is resent. Higher numbers do not wait for it.
+func (r *Room) rejectPermanentlyLocked(m *Member, seq uint64, code wire.Code, now time.Time) {
 	id := m.identity
 	if seq >= id.rejected {
 		id.rejected = 0
@@ -71,19 +71,20 @@ func (r *Room) forgoLocked(m *Member, seq uint64, code wire.Code, now time.Time)
 	if seq == 0 || c == nil || seq <= c.Seq || c.Rejected[seq] == code {
 		return
 	}
-	// A disk that is full forgets this, and the client is told now.
+	// If the disk is full this is not recorded, but the client gets its answer now.
 	_ = r.submitLocked(nil, &request{op: opReject, at: now, by: r.askingLocked(m), seq: seq, text: string(code)})
 }
 
-// reject notes that the disk did not take the number seq: nothing above it may come first.
-func (id *identity) reject(seq uint64) {
+// notStored notes that the message numbered seq could not be stored: higher numbers are
+// rejected until it is resent, so that they do not overtake it.
+func (id *identity) notStored(seq uint64) {
 	if seq > 0 && (id.rejected == 0 || seq < id.rejected) {
 		id.rejected = seq
 	}
 }
 
-// committedLocked returns the highest number of a client that is committed. Those above it
-// may be lost with this host.
+// committedLocked returns the highest number of a client that is known to be committed.
+// Messages with higher numbers may be lost if this host fails.
 func (r *Room) committedLocked(id *identity) uint64 {
 	if !dropDuplicates {
 		return 0
@@ -94,7 +95,7 @@ func (r *Room) committedLocked(id *identity) uint64 {
 	return id.committed
 }
 
-// Committed returns a channel that is closed when all that m sent is committed or was
+// Committed returns a channel that is closed once all messages of m are committed or
 // rejected.
 func (r *Room) Committed(m *Member) <-chan struct{} {
 	r.mu.Lock()
@@ -105,9 +106,9 @@ func (r *Room) Committed(m *Member) <-chan struct{} {
 	return r.log.WhenSettled(m.identity.ticket)
 }
 
-// Announce puts the upload that find returns, with its URL, into the log as an action of m.
-// It calls find, which may take a while, once it is clear that m may send: that makes the
-// upload everyone's. The error is a [*wire.Fault] or [ErrPending].
+// Announce appends an action of m to the log that announces the upload returned by find,
+// with its URL. It calls find, without holding the lock, only if m may post: find makes the
+// upload public, and may be slow. The error is a [*wire.Fault] or [ErrPending].
 func (r *Room) Announce(m *Member, seq uint64, find func() (wire.File, string, error), now time.Time) error {
 	if err := r.mayPost(m, seq, now); err != nil {
 		return err
@@ -115,22 +116,23 @@ func (r *Room) Announce(m *Member, seq uint64, find func() (wire.File, string, e
 	file, url, err := find()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.checkMemberLocked(m, now); err != nil { // something may have happened meanwhile
+	if err := r.checkMemberLocked(m, now); err != nil { // m may have left meanwhile
 		return err
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		r.forgoLocked(m, seq, wire.CodeNoSuchFile, now)
+		r.rejectPermanentlyLocked(m, seq, wire.CodeNoSuchFile, now)
 		return wire.Faultf(wire.CodeNoSuchFile, "the host does not have that file, or not all of it; this was not sent")
 	case err != nil:
-		m.identity.reject(seq)
+		m.identity.notStored(seq)
 		return wire.Faultf(wire.CodeNotStored, "the host cannot keep that file: %s; this was not sent", text.Clean(err.Error()))
 	}
 	message := text.Clean(fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), url))
 	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeAction, seq: seq, text: message, file: &file})
 }
 
-// mayPost returns the fault for which m may not post a message numbered seq.
+// mayPost returns nil if m may post a message numbered seq, and otherwise the same error
+// as Post.
 func (r *Room) mayPost(m *Member, seq uint64, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -153,10 +155,10 @@ func (r *Room) pendingLocked(m *Member, seq uint64, err error) error {
 	return err
 }
 
-// Tell puts a private message of m into the log, for a member or for one whose connection
-// was lost a moment ago: then it returns that one's nick. The error is a [*wire.Fault] or
-// [ErrPending].
-func (r *Room) Tell(m *Member, req *wire.Request, now time.Time) (waitsFor string, err error) {
+// PostPrivate appends a private message of m to the log. The recipient is a member, or a
+// client whose connection was lost and whose nick is still reserved; in this case waitsFor
+// is its nick. The error is a [*wire.Fault] or [ErrPending].
+func (r *Room) PostPrivate(m *Member, req *wire.Request, now time.Time) (waitsFor string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.checkMemberLocked(m, now); err != nil {
@@ -167,7 +169,7 @@ func (r *Room) Tell(m *Member, req *wire.Request, now time.Time) (waitsFor strin
 		if err := r.mayPostLocked(m, req.Seq, now); err != nil {
 			return "", err
 		}
-		r.forgoLocked(m, req.Seq, wire.CodeNoSuchNick, now)
+		r.rejectPermanentlyLocked(m, req.Seq, wire.CodeNoSuchNick, now)
 		return "", noSuchNick(req.To)
 	}
 	err = r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), to: to, kind: wire.TypePrivate, seq: req.Seq, text: req.Text})
@@ -177,8 +179,8 @@ func (r *Room) Tell(m *Member, req *wire.Request, now time.Time) (waitsFor strin
 	return to.nick, nil
 }
 
-// recipientLocked returns who is called nick, here or with a connection that was lost a
-// moment ago; nil: no one is.
+// recipientLocked returns the member with this nick, or the client for which it is reserved,
+// or nil.
 func (r *Room) recipientLocked(nick string, now time.Time) (to *subject, isHere bool) {
 	if m := r.memberNamedLocked(nick); m != nil {
 		return m.subject(), true
@@ -192,14 +194,14 @@ func (r *Room) recipientLocked(nick string, now time.Time) (to *subject, isHere 
 	return nil, false
 }
 
-// subject returns who c is, for a decision.
+// subject returns c as the subject of a request.
 func (c *Client) subject() *subject {
 	return &subject{author: c.Author, id: c.ID, key: c.Key, nick: c.Nick, operator: c.Operator, visit: c.Visit}
 }
 
-// CommitFailed rebuilds the state when the history file took no more: from the committed
-// state and the events that are still to be written. The senders of rejected messages get a
-// fault. It is [history.Owner.Failed], called by the log's committer.
+// CommitFailed rebuilds the state from the committed one and the events that are still to be
+// written, after the history file could not be written. The senders of rejected messages get
+// a fault. The log's committer calls it, by [history.Owner.Failed].
 func (r *Room) CommitFailed(err error, split func() (rejected []history.Rejected, held []history.Held)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -226,8 +228,8 @@ func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Re
 		if !ok {
 			continue
 		}
-		id.reject(e.Seq)
-		id.ticket = 0 // everything of this sender that is not committed is in the list
+		id.notStored(e.Seq)
+		id.ticket = 0 // none of the sender's messages is pending: rejected has all of them
 		if id.member != nil {
 			fault := wire.Faultf(wire.CodeNotStored, "%s; this was not sent: %s", diskFault(err), shortened(e.Text)).Event(e.Seq)
 			id.member.Peer.Deliver(&fault, id.member.nick)
@@ -235,8 +237,8 @@ func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Re
 	}
 }
 
-// faultOf returns err as a fault: the log's errors say that the disk takes nothing.
-// consequence is what follows from that.
+// faultOf returns err as a fault. An error that is none is the log's: the disk cannot be
+// written. consequence says in words what that means for the request.
 func faultOf(err error, consequence string) error {
 	if _, ok := errors.AsType[*wire.Fault](err); ok || err == nil {
 		return err
@@ -244,13 +246,13 @@ func faultOf(err error, consequence string) error {
 	return wire.Faultf(wire.CodeNotStored, "%s; %s", diskFault(err), consequence)
 }
 
-// The consequences of a disk that takes nothing, for faultOf.
+// The consequences of a failed write, for faultOf.
 const (
 	notSent    = "this was not sent"
 	notChanged = "nothing was changed"
 )
 
-// diskFault is what members are told of why the disk takes nothing.
+// diskFault returns the reason, without details of the host, why the disk cannot be written.
 func diskFault(err error) error {
 	if errors.Is(err, history.ErrDiskFull) {
 		return history.ErrDiskFull
@@ -258,7 +260,7 @@ func diskFault(err error) error {
 	return history.ErrWrite
 }
 
-// shortened returns the start of a message, enough to recognize it.
+// shortened returns the start of a message, for its sender to recognize it.
 func shortened(message string) string {
 	const enough = 40 // bytes
 	line, _, more := strings.Cut(message, "\n")

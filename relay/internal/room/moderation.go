@@ -11,7 +11,7 @@ import (
 	"chat/relay/wire"
 )
 
-// checkOperatorLocked returns the fault for which m may not moderate.
+// checkOperatorLocked returns a fault if m is not an operator.
 func (r *Room) checkOperatorLocked(m *Member) error {
 	if m.identity == nil || !m.identity.operator {
 		return wire.Faultf(wire.CodeNotAllowed, "only operators can do that")
@@ -19,8 +19,8 @@ func (r *Room) checkOperatorLocked(m *Member) error {
 	return nil
 }
 
-// targetLocked returns whom an operator means by nick: a member, or a client that is away
-// (m is nil then).
+// targetLocked returns the target of an operator's command: the member with this nick, or
+// the client that had it last; m is then nil. Operators cannot be targets.
 func (r *Room) targetLocked(nick string) (target *subject, m *Member, err error) {
 	if m = r.memberNamedLocked(nick); m != nil {
 		target = m.subject()
@@ -38,8 +38,8 @@ func (r *Room) targetLocked(nick string) (target *subject, m *Member, err error)
 	return target, m, nil
 }
 
-// Kick disconnects a member. Like the methods below it returns a notice for the operator;
-// the error is a [*wire.Fault].
+// Kick disconnects a member. Like the other methods of moderation it returns a notice for
+// the operator; the error is a [*wire.Fault].
 func (r *Room) Kick(by *Member, nick, reason string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,15 +57,15 @@ func (r *Room) Kick(by *Member, nick, reason string, now time.Time) (string, err
 	return m.nick + " was removed", nil
 }
 
-// expelLocked disconnects m and tells everyone, with the reason if there is one.
+// expelLocked disconnects m, and announces that with the reason, which may be "".
 func (r *Room) expelLocked(m, by *Member, code wire.Code, reason string, now time.Time) {
 	how := wire.Event{Code: code, From: by.nick, Text: reason}
 	r.leaveLocked(m, left, how, now)
 	m.Peer.End(byeEvent(code, "you were "+how.Expulsion()))
 }
 
-// Ban disconnects a member and keeps it, its token and its address out; or a client that
-// is away, or an address.
+// Ban bans the client named name, present or away, by its ID, token and address, or an IP
+// address. It disconnects the members concerned.
 func (r *Room) Ban(by *Member, name, reason string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +109,7 @@ func (r *Room) banAddressLocked(by *Member, ip netip.Addr, reason string, now ti
 	return address + " is banned", nil
 }
 
-// Mute has the messages of a member, or of a client that is away, rejected.
+// Mute rejects the messages of the client named nick, present or away, from now on.
 func (r *Room) Mute(by *Member, nick string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,7 +154,7 @@ func (r *Room) lift(by *Member, op operation, name string, now time.Time) (strin
 	return text.Clean(name) + " is no longer muted", nil
 }
 
-// Bans lists who is banned and who is muted.
+// Bans returns the lists of bans and mutes, in words.
 func (r *Room) Bans(by *Member) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,8 +167,8 @@ func (r *Room) Bans(by *Member) (string, error) {
 // maxIgnored is how many members one client may ignore.
 const maxIgnored = 100
 
-// Ignore hides the messages of the member called nick from m, and returns the nick as it
-// is spelled. The error is a [*wire.Fault].
+// Ignore hides the messages of the member called nick from m. It returns the nick as that
+// member spells it. The error is a [*wire.Fault].
 func (r *Room) Ignore(m *Member, nick string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -192,7 +192,8 @@ func (r *Room) Ignore(m *Member, nick string, now time.Time) (string, error) {
 	return other.nick, nil
 }
 
-// Unignore shows the messages of the member called nick to m again.
+// Unignore shows the messages of the member called nick to m again. It returns the nick and
+// a [*wire.Fault] like Ignore.
 func (r *Room) Unignore(m *Member, nick string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -213,7 +214,7 @@ func (r *Room) Unignore(m *Member, nick string, now time.Time) (string, error) {
 	return "", wire.Faultf(wire.CodeNoSuchNick, "you ignore no one called %s", text.Clean(nick))
 }
 
-// Ignored lists whose messages are hidden from m.
+// Ignored lists the nicks of the members whose messages are hidden from m.
 func (r *Room) Ignored(m *Member) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,8 +8,9 @@ import (
 	"chat/relay/wire"
 )
 
-// nameLocked gives m a nick: the one it asks for or had; with a suffix if that is taken;
-// a guest's if it asks for none. It returns why the nick is invalid.
+// nameLocked gives m a nick: the one it asks for, or had last time; with a suffix if it is
+// taken; a guest's if m asks for none or for an invalid one. The error says why the nick is
+// invalid.
 func (r *Room) nameLocked(m *Member, wanted string, now time.Time) error {
 	id := m.identity
 	if len(wanted) > text.MaxNickBytes {
@@ -58,8 +59,8 @@ func (r *Room) isFreeLocked(keys text.Keys, m *Member, now time.Time) bool {
 	return true
 }
 
-// withFreeSuffixLocked returns nick, with a suffix if it is taken, and its keys. After a
-// few suffixes in order it tries random ones: thousands may want the same nick.
+// withFreeSuffixLocked returns nick, with a suffix if it is taken, and its keys. From 10 on
+// it tries random suffixes, because thousands of clients may ask for the same nick.
 func (r *Room) withFreeSuffixLocked(nick string, m *Member, now time.Time) (string, text.Keys) {
 	try, keys := nick, text.NickKeys(nick)
 	for n := 2; !r.isFreeLocked(keys, m, now); n++ {
@@ -94,8 +95,8 @@ func noSuchNick(nick string) error {
 	return wire.Faultf(wire.CodeNoSuchNick, "no member is called %s; /who lists them", text.Clean(nick))
 }
 
-// Rename gives m another nick and returns it: with a suffix if the wanted one is taken.
-// The error is a [*wire.Fault].
+// Rename changes m's nick to wanted, with a suffix if that is taken, and returns it. The
+// error is a [*wire.Fault].
 func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (string, error) {
 	nick, err := text.NormalizeNick(wanted)
 	if err != nil {
@@ -125,8 +126,8 @@ func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (stri
 	for _, key := range keys {
 		r.nicks[key] = m
 	}
-	if !m.announced { // the room hears of the new nick only
-		r.noteClientLocked(m, here, now)
+	if !m.announced { // the join will announce the new nick only
+		r.recordClientLocked(m, here, now)
 	}
 	return nick, nil
 }

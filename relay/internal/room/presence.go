@@ -7,24 +7,24 @@ import (
 	"chat/relay/wire"
 )
 
-// announcements gather who joined and left, so that the room hears of many at once in one
-// notice, and of a connection that is gone at once (a probe, a port scan) not at all.
+// announcements collect joins and leaves, so that many become one event, and a connection
+// that closes at once (a port scan) becomes none. They are guarded by Room.mu.
 type announcements struct {
-	joining   []*Member // may have left again
+	joining   []*Member // some may have left again
 	leaving   []string  // nicks
 	scheduled bool      // Flush will be called
-	last      time.Time // of the last notice
+	last      time.Time // of the last flush
 }
 
-// delay is how long the room waits for more before it announces: less than people notice
-// in a small room, longer in one where many come and go.
+// delayLocked returns how long the room collects joins and leaves before it announces them:
+// too short to notice in a small room, longer in a large one.
 func (r *Room) delayLocked() time.Duration {
 	return min(250*time.Millisecond+time.Duration(len(r.members))*time.Millisecond, 5*time.Second)
 }
 
-// settlePresenceLocked announces those who came before a newcomer, who finds them in its
-// welcome and need not hear that they joined; not if many come at once.
-func (r *Room) settlePresenceLocked(now time.Time) {
+// flushOlderLocked announces earlier joins before a new member enters, so that it does not
+// receive joins of members whom its welcome lists. It does not if many join at once.
+func (r *Room) flushOlderLocked(now time.Time) {
 	if r.presence.scheduled && now.Sub(r.presence.last) >= r.delayLocked() {
 		r.flushLocked(now)
 	}
@@ -47,7 +47,7 @@ func (r *Room) scheduleLocked() {
 	}
 }
 
-// Flush announces who joined and left. It is called when [Options.FlushIn] asked for it.
+// Flush announces joins and leaves. [Options.FlushIn] arranges the call.
 func (r *Room) Flush(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,14 +56,14 @@ func (r *Room) Flush(now time.Time) {
 	}
 }
 
-// flushLocked announces who joined and left. Those who left come first: another member
-// may have their nick by now.
+// flushLocked announces joins and leaves. Leaves come first, because another member may
+// have the nick by now.
 func (r *Room) flushLocked(now time.Time) {
 	p := &r.presence
 	p.scheduled, p.last = false, now
 	r.announceLocked(wire.TypeLeave, p.leaving, 0, now)
 	var names []string
-	var author history.Author // of the one who joined, to leave out its own notice; 0 for several
+	var author history.Author // of a single new member, who does not receive its own join; 0: several
 	for _, m := range p.joining {
 		if m.identity != nil && !m.announced {
 			m.announced = true
@@ -79,11 +79,11 @@ func (r *Room) flushLocked(now time.Time) {
 	r.log.Wake()
 }
 
-// announceLocked puts one notice for each wire.MaxMembers names into the log.
+// announceLocked appends events of at most wire.MaxMembers names each to the log.
 func (r *Room) announceLocked(kind string, names []string, author history.Author, now time.Time) {
 	for len(names) > 0 {
 		n := min(len(names), wire.MaxMembers)
-		r.noticeLocked(&wire.Event{Type: kind, Members: names[:n]}, author, now)
+		r.appendPresenceLocked(&wire.Event{Type: kind, Members: names[:n]}, author, now)
 		names = names[n:]
 	}
 }

@@ -238,6 +238,6 @@ func (w *world) post(t *rapid.T, m *Member) {
 }
 
 func (w *world) sendPrivate(t *rapid.T, m *Member) {
-	_, err := w.room.Tell(m, &wire.Request{To: w.name(t), Text: "psst", Seq: w.number(t, m)}, time.Now())
+	_, err := w.room.PostPrivate(m, &wire.Request{To: w.name(t), Text: "psst", Seq: w.number(t, m)}, time.Now())
 	w.accept(t, err)
 }

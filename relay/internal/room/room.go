@@ -15,103 +15,105 @@ import (
 	"chat/relay/wire"
 )
 
-// Options say what a room is. The zero value works.
+// Options configure a Room.
 type Options struct {
 	ID    string
 	Title string
-	App   string // the host's program and version, shown to those who join
+	App   string // the host's program and version, shown in welcomes; may be ""
 
-	// OperatorToken is the token whose client is an operator; "": none is.
+	// OperatorToken is the token of the client who is an operator; "": there is none.
 	OperatorToken string
 
-	// FlushIn has [Room.Flush] called once after d. It must not call it itself.
+	// FlushIn must arrange that [Room.Flush] is called once after d. The room calls FlushIn
+	// with its lock held.
 	FlushIn func(d time.Duration)
 }
 
 // A Room is a chat room. It is safe for concurrent use.
 //
-// Nothing waits for a network or a disk while its lock is held. Order of locks: Room.mu,
-// then those of a Peer, then those of the log.
+// It never waits for a network or a disk while it holds its lock. Lock order: Room.mu, then
+// that of a Peer, then that of the log.
 type Room struct {
+	// fixed after NewOn
 	opts      Options
 	log       *history.Log
 	committed *Fold // nil: there is no file. Owned by the log's committer; see CommitFailed
 
-	mu         sync.Mutex
-	state      *State                       // includes events that are still to be committed; guarded by mu
-	closed     bool                         // no more events; guarded by mu
-	members    []*Member                    // in no order; guarded by mu
-	nicks      map[string]*Member           // by each key of the member's nick; guarded by mu
-	identities map[history.Author]*identity // of clients, here or away; guarded by mu
-	guests     int                          // how many guests have got a number; guarded by mu
-	authors    history.Author               // the highest given out; guarded by mu
-	accepted   uint64                       // messages, actions and private messages; guarded by mu
-	presence   announcements                // guarded by mu
-	asking     subject                      // scratch space of askingLocked; guarded by mu
+	mu         sync.Mutex                   // guards all below
+	state      *State                       // includes events that are not yet committed
+	closed     bool                         // no more events
+	members    []*Member                    // in no order
+	nicks      map[string]*Member           // by each key of the member's nick
+	identities map[history.Author]*identity // of clients, present or away
+	guests     int                          // the highest number of a guest
+	authors    history.Author               // the highest one assigned
+	accepted   uint64                       // messages, actions and private messages so far
+	presence   announcements
+	asking     subject // scratch space of askingLocked
 }
 
-// A Peer is the connection of a member. The room calls its methods with its lock held;
-// none of them waits.
+// A Peer is the connection of a member. The room calls its methods with its lock held, so
+// none of them may block.
 type Peer interface {
-	// Start sends the welcome and then the log from an ID on, as v says. Of the events
-	// before live it sends messages only.
+	// Start sends the welcome, and then the log from the ID from, filtered and encoded by v.
+	// Of the events before the ID live it sends only messages.
 	Start(welcome wire.Event, from, live uint64, v history.View)
-	// Deliver sends an event to this member only, for a reader called nick. It returns
-	// false if the connection does not keep up.
+	// Deliver sends e to this member only, whose nick is nick. It returns false if it drops
+	// e because the connection does not keep up.
 	Deliver(e *wire.Event, nick string) bool
-	// Ignore has the connection skip the messages of these authors. The map is not
-	// changed any more.
+	// Ignore skips messages of these authors from now on. The caller must not change the map
+	// afterwards.
 	Ignore(authors map[history.Author]bool)
-	// End closes the connection after a last event.
+	// End sends a last event and closes the connection.
 	End(bye wire.Event)
 }
 
-// A Member is the place of one connection in a room. The zero value is not in it.
+// A Member is one connection in a room. The zero value is not in the room.
 type Member struct {
 	// fixed before Enter
 	Peer    Peer
 	Address string // see AddressKey
-	Program bool   // it gets a token and all events as JSON
-	Visit   bool   // it comes to send something and leaves: the room is not told of that
+	Program bool   // receives a token, and events as JSON
+	Visit   bool   // connects only to send something: the room sees no join and no leave
 
 	// guarded by Room.mu
-	claimed   *identity // whose owner TakeOver made it
+	claimed   *identity // that TakeOver gave it, until Enter
 	identity  *identity // nil while it is not in the room
 	nick      string
 	keys      text.Keys // of nick, as in Room.nicks
-	announced bool      // the room was told that it joined
+	announced bool      // its join is in the log
 	departed  bool      // it left the room, and not for another connection of its client
 	slot      int       // index in Room.members
 }
 
-// An identity is what a room knows of a client only as long as it runs, or of the person
-// behind one connection without a token. It is guarded by Room.mu.
+// An identity has the data of a client that is not durable, or that of a person on one
+// connection without a token. It is guarded by Room.mu.
 type identity struct {
-	id       string
-	author   history.Author
-	key      clientKey // zero without a token
+	id       string         // public
+	author   history.Author // of its events
+	key      clientKey      // zero without a token
 	token    string
-	wanted   string // the nick that was asked for
+	wanted   string // the nick it asked for
 	operator bool
-	member   *Member // nil while away
-	owner    *Member // the connection that may send: the one that said hello last
-	ignored  map[history.Author]string
+	member   *Member                   // nil while away
+	owner    *Member                   // the connection that may send: the last one to say hello
+	ignored  map[history.Author]string // nicks of the authors whose messages it hides
 
-	// of the messages it numbered
+	// of its numbered messages
 	ticket    uint64 // of the last one; see history.Log.WhenSettled
-	committed uint64 // the highest number that is known to be committed
-	rejected  uint64 // the disk did not take this number, and none above it may come first; 0: none
+	committed uint64 // the highest number known to be committed
+	rejected  uint64 // could not be stored: higher numbers are rejected until it is resent; 0: none
 }
 
 // New returns a room whose log is in memory.
 func New(opts Options, log *history.Log) *Room { return newRoom(opts, log, NewState()) }
 
-// NewOn returns a room whose log is in a file, of which committed is the fold. The log's
-// committer owns it from here on.
+// NewOn returns a room whose log is on a file; committed is the fold of that file. The log's
+// committer owns committed from then on.
 func NewOn(opts Options, log *history.Log, committed *Fold, now time.Time) *Room {
 	r := newRoom(opts, log, committed.state.clone())
 	r.committed = committed
-	r.submitLocked(nil, &request{op: opOpen, at: now}) // its error comes with the next one again
+	r.submitLocked(nil, &request{op: opOpen, at: now}) // an error here recurs with the next event
 	return r
 }
 
@@ -126,16 +128,16 @@ func newRoom(opts Options, log *history.Log, state *State) *Room {
 	}
 }
 
-// Welcomed is what Enter says of the one who came.
+// Welcomed is the result of Enter.
 type Welcomed struct {
 	Nick    string
-	Members int // with the new one
+	Members int // including the new one
 }
 
-// TakeOver makes m the only connection of the client that req names. Until the returned
-// channel, if there is one, is closed, messages sent on its older connections are neither
-// committed nor rejected; then TakeOver is to be called again: the client would not know
-// their numbers. The error is a [*wire.Fault].
+// TakeOver makes m the only connection of req's client that may send. If messages of older
+// connections are pending, it returns a channel that is closed once they are committed or
+// rejected; the caller then calls TakeOver again. Only then does the welcome have the right
+// Seq. The error is a [*wire.Fault].
 func (r *Room) TakeOver(m *Member, req *wire.Request) (wait <-chan struct{}, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -146,7 +148,7 @@ func (r *Room) TakeOver(m *Member, req *wire.Request) (wait <-chan struct{}, err
 	switch {
 	case id == nil:
 		return nil, nil
-	case m.claimed == id && id.owner != m: // another one came while m waited
+	case m.claimed == id && id.owner != m: // another connection took over while m waited
 		return nil, replacedFault()
 	}
 	id.owner, m.claimed = m, id
@@ -156,7 +158,7 @@ func (r *Room) TakeOver(m *Member, req *wire.Request) (wait <-chan struct{}, err
 	return nil, nil
 }
 
-// Enter lets m in as req asks, and starts it in the log: from the ID from on, or after
+// Enter adds m to the room as req asks, and starts its peer: at the ID from, or after
 // req.Since. The error is a [*wire.Fault].
 func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (Welcomed, error) {
 	r.mu.Lock()
@@ -164,10 +166,10 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	if err := r.checkHelloLocked(m, req); err != nil {
 		return Welcomed{}, err
 	}
-	r.settlePresenceLocked(now)
+	r.flushOlderLocked(now)
 	id := r.identifyLocked(m, req.Token)
 	old := id.member
-	if old != nil { // the same client on a new connection: the room need not notice
+	if old != nil { // the same client on a new connection: no one sees a join or a leave
 		r.removeLocked(old)
 		old.Peer.End(byeEvent(wire.CodeReplaced, "you are here on another connection"))
 	}
@@ -177,7 +179,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	m.announced, m.departed = old != nil && old.announced, false
 	invalid := r.nameLocked(m, req.Nick, now)
 	r.addLocked(m)
-	r.noteClientLocked(m, here, now)
+	r.recordClientLocked(m, here, now)
 
 	live := r.log.Next()
 	welcome := wire.Event{
@@ -201,7 +203,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	return Welcomed{m.nick, len(r.members)}, nil
 }
 
-// checkHelloLocked returns the fault that keeps m out.
+// checkHelloLocked returns the fault for which m is rejected, or nil.
 func (r *Room) checkHelloLocked(m *Member, req *wire.Request) error {
 	switch {
 	case r.closed:
@@ -218,7 +220,7 @@ func (r *Room) checkHelloLocked(m *Member, req *wire.Request) error {
 	return nil
 }
 
-// Admit returns the fault that keeps connections from an address out, if there is one.
+// Admit returns a fault if connections from the address are banned; see [AddressKey].
 func (r *Room) Admit(address string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -246,7 +248,7 @@ func isNotInToken(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
 }
 
-// keyOf returns the key of a token; zero for none.
+// keyOf returns the key of a token; zero for "".
 func keyOf(token string) clientKey {
 	if token == "" {
 		return clientKey{}
@@ -266,8 +268,8 @@ func (r *Room) identityOfLocked(token string) *identity {
 	return r.identities[c.Author]
 }
 
-// identifyLocked returns the identity of the client with token, or a new one. A program
-// without a token gets one, to come back with; a person does not.
+// identifyLocked returns the identity of the client with token, or a new one. It gives a
+// token to a program without one, so that it can reconnect; a person gets none.
 func (r *Room) identifyLocked(m *Member, token string) *identity {
 	if token == "" && m.Program {
 		token = rand.Text()
@@ -290,7 +292,7 @@ func (r *Room) identifyLocked(m *Member, token string) *identity {
 	return id
 }
 
-// subject returns who m is, for a decision.
+// subject returns m as the subject of a request.
 func (m *Member) subject() *subject {
 	id := m.identity
 	return &subject{
@@ -299,8 +301,8 @@ func (m *Member) subject() *subject {
 	}
 }
 
-// askingLocked returns who m is, for a decision on its own request. It is valid until the
-// next call: a message is not to cost an allocation.
+// askingLocked returns m as the sender of a request. The subject is valid until the next
+// call, so that a message costs no allocation.
 func (r *Room) askingLocked(m *Member) *subject {
 	id, s := m.identity, &r.asking
 	s.author, s.id, s.key, s.operator = id.author, id.id, id.key, id.operator
@@ -308,8 +310,8 @@ func (r *Room) askingLocked(m *Member) *subject {
 	return s
 }
 
-// submitLocked decides on a request and puts the event into the log. by is the member
-// who asks; nil: the room itself. The error is a [*wire.Fault], or the log's.
+// submitLocked decides on a request, appends the event to the log and applies it. by is the
+// member who asks; nil means the room. The error is a [*wire.Fault], or the log's.
 func (r *Room) submitLocked(by *Member, req *request) error {
 	e := new(event)
 	if err := r.state.decide(req, e); err != nil {
@@ -335,7 +337,7 @@ func (r *Room) submitLocked(by *Member, req *request) error {
 	return nil
 }
 
-// appendLocked puts a visible event into the log.
+// appendLocked appends a visible event to the log.
 func (r *Room) appendLocked(by *Member, e *event) error {
 	if by == nil {
 		_, err := r.log.Append(&e.Event, e.by)
@@ -349,17 +351,17 @@ func (r *Room) appendLocked(by *Member, e *event) error {
 	return err
 }
 
-// noteClientLocked notes in the log that m's client came, left or has another nick.
-func (r *Room) noteClientLocked(m *Member, p presence, now time.Time) {
-	if r.closed { // who is here now is so until the room is opened again
+// recordClientLocked records in the log that m's client joined, left or changed its nick.
+func (r *Room) recordClientLocked(m *Member, p presence, now time.Time) {
+	if r.closed { // clients present now remain so until the room is reopened
 		return
 	}
-	// It fails only when 20,000 such events wait for a full disk: the client is then taken for a new one.
+	// It fails only if 20,000 such events wait for a full disk. The client is then treated as new.
 	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted})
 }
 
-// Leave takes m out of the room, if it is in it, with a parting message or "". A client
-// that leaves so is not expected back.
+// Leave removes m from the room, if it is there, with a last message, which may be "". The
+// client's nick is free at once.
 func (r *Room) Leave(m *Member, parting string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -372,15 +374,15 @@ func (r *Room) Leave(m *Member, parting string, now time.Time) {
 	r.leaveLocked(m, left, wire.Event{Text: parting}, now)
 }
 
-// A Departure is what Drop says of one who left.
+// A Departure is the result of Drop.
 type Departure struct {
 	Nick    string
-	Members int // who are in the room now
+	Members int // still in the room
 }
 
-// Drop takes m, whose connection ended, out of the room, if it is in it. The nick of a
-// client stays reserved for a while. It reports whether m left the room, now or before,
-// but for another connection of its client.
+// Drop removes m, whose connection has ended, from the room, if it is there. A client's nick
+// stays reserved for two minutes. Drop reports whether m left, now or before; it is false if
+// another connection of its client has replaced m.
 func (r *Room) Drop(m *Member, now time.Time) (Departure, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -390,9 +392,10 @@ func (r *Room) Drop(m *Member, now time.Time) (Departure, bool) {
 	return Departure{m.nick, len(r.members)}, m.departed
 }
 
-// leaveLocked takes m out of the room. how tells the others why, if it has a text or a code.
+// leaveLocked removes m from the room. The others see how, if it has a text or a code, or
+// else a plain leave.
 func (r *Room) leaveLocked(m *Member, p presence, how wire.Event, now time.Time) {
-	r.noteClientLocked(m, p, now)
+	r.recordClientLocked(m, p, now)
 	id := m.identity
 	r.removeLocked(m)
 	m.departed = true
@@ -405,17 +408,17 @@ func (r *Room) leaveLocked(m *Member, p presence, how wire.Event, now time.Time)
 	case how.Text != "" || how.Code != "":
 		r.flushLocked(now)
 		how.Type, how.Members = wire.TypeLeave, []string{m.nick}
-		r.noticeLocked(&how, id.author, now)
+		r.appendPresenceLocked(&how, id.author, now)
 		r.log.Wake()
 	default:
 		r.announceLeaveLocked(m.nick)
 	}
 }
 
-// noticeLocked puts an event into the log that changes no state: who came and went.
-func (r *Room) noticeLocked(e *wire.Event, author history.Author, now time.Time) {
+// appendPresenceLocked appends a join or a leave to the log. They do not change the state.
+func (r *Room) appendPresenceLocked(e *wire.Event, author history.Author, now time.Time) {
 	e.Time = now
-	r.log.Append(e, history.Origin{Author: author}) // the log holds it if the disk is full
+	r.log.Append(e, history.Origin{Author: author}) // the log holds it while the disk is full
 }
 
 func (r *Room) addLocked(m *Member) {
@@ -436,15 +439,16 @@ func (r *Room) removeLocked(m *Member) {
 	m.identity = nil
 }
 
-// Close makes the room silent: nothing goes into its log any more.
+// Close closes the room: from now on it rejects all requests, and appends no more events to
+// its log.
 func (r *Room) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
 }
 
-// Count returns how many members are in the room, and how many messages, actions and
-// private messages it has accepted.
+// Count returns the number of members, and that of the messages, actions and private
+// messages accepted so far.
 func (r *Room) Count() (members int, accepted uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -467,8 +471,8 @@ func (r *Room) IsOperator(m *Member) bool {
 	return m.identity != nil && m.identity.operator
 }
 
-// namesLocked lists the members but one, at most limit of them by their nicks, and which
-// of them are operators.
+// namesLocked lists the nicks of at most limit members, except that of without, and the
+// operators among them.
 func (r *Room) namesLocked(without *Member, limit int) (names, operators []string) {
 	for _, m := range r.members {
 		if m == without {
@@ -486,7 +490,7 @@ func (r *Room) namesLocked(without *Member, limit int) (names, operators []strin
 	return names, operators
 }
 
-// welcomeNames is how many names the welcome lists: a person is shown few.
+// welcomeNames returns how many nicks m's welcome lists: few for a person.
 func (m *Member) welcomeNames() int {
 	if m.Program {
 		return wire.MaxMembers
@@ -501,8 +505,8 @@ func (m *Member) format() history.Format {
 	return history.Text
 }
 
-// checkMemberLocked returns the fault for which m may not act in the room. If it may, the
-// room is told first that it is here.
+// checkMemberLocked returns the fault for which m's request is rejected, or nil. If m's join
+// is not announced yet, checkMemberLocked announces it, so that it precedes m's messages.
 func (r *Room) checkMemberLocked(m *Member, now time.Time) error {
 	switch {
 	case r.closed:
@@ -534,7 +538,7 @@ func (r *Room) Topic() string {
 	return r.state.topic
 }
 
-// keySet returns the keys of m in a map of its own, nil for none.
+// keySet returns a new map with the keys of m, or nil if there are none.
 func keySet(m map[history.Author]string) map[history.Author]bool {
 	if len(m) == 0 {
 		return nil

@@ -14,11 +14,11 @@ import (
 	"chat/relay/wire"
 )
 
-// State is the fold of a room's log: everything durable that the room knows. It is not
-// safe for concurrent use; a Room guards its own by its lock.
+// State is the fold of a room's log: everything durable that the room knows. It is not safe
+// for concurrent use. Room.mu guards that of a Room; the log's committer owns that of a Fold.
 type State struct {
 	topic   string
-	authors history.Author // the highest that an event names
+	authors history.Author // the highest one in the log
 	clients map[history.Author]*Client
 	bans    map[string]string // mark (see subject.marks) -> nick at the time of the ban
 	mutes   map[string]string // likewise
@@ -28,41 +28,42 @@ type State struct {
 	// derived from clients
 	byKey    map[clientKey]*Client
 	reserved map[string]*Client // by key of the nick (text.Keys): clients whose connection was lost
-	away     *list.List         // of *Client: those who are not here, by when they left
-	visitors *list.List         // of *Client: likewise, those who only visit
+	away     *list.List         // of *Client: clients not present, by when they left
+	visitors *list.List         // of *Client: likewise, those with Visit
 
-	// forgotten are the authors of clients that apply removed, for the Room; it clears them.
+	// forgotten are clients that apply removed. The Room removes their identities and
+	// clears the list.
 	forgotten []history.Author
 
-	// undo has what changed since the last Commit or Rollback; nil: nothing is recorded.
+	// undo has what changed since the last Commit or Rollback. It is nil except in a Fold.
 	undo *undo
 }
 
-// A Client is a program that has a token, in the room or away.
+// A Client is a program with a token, in the room or away.
 type Client struct {
 	Author   history.Author `json:"-"`
 	Key      clientKey      `json:"-"`  // hash of its token
 	ID       string         `json:"id"` // public
 	Nick     string         `json:"nick"`
 	Wanted   string         `json:"wanted,omitempty"` // the nick it asked for; "": none
-	Seq      uint64         `json:"seq"`              // the highest number of its own that was accepted
+	Seq      uint64         `json:"seq"`              // the highest sequence number in the log
 	Presence presence       `json:"gone"`
 	At       millis         `json:"at"`             // when Presence changed
-	Visit    bool           `json:"visit,omitzero"` // it only visits: see Member.Visit
+	Visit    bool           `json:"visit,omitzero"` // see Member.Visit
 	Operator bool           `json:"operator,omitzero"`
 	Waiting  int            `json:"waiting,omitzero"` // private messages since it left
-	Left     uint64         `json:"left,omitzero"`    // orders those who are away by when they left
+	Left     uint64         `json:"left,omitzero"`    // orders clients that are away by when they left
 
 	// Rejected has the codes of numbered messages that were rejected permanently, by number:
-	// the newest maxRejected of them. A client that missed the answer gets it again.
+	// only the highest maxRejected of them. A client that resends one gets the same answer.
 	Rejected map[uint64]wire.Code `json:"rejected,omitempty"`
 
 	place *list.Element // in State.away or State.visitors; nil while here
 	keys  text.Keys     // of Nick while it is in State.reserved
 }
 
-// A clientKey is the SHA-256 of a client's token, which is a secret: files and events have
-// the hash only.
+// A clientKey is the SHA-256 of a client's token. The token is a secret, so files and events
+// have only its hash.
 type clientKey = [sha256.Size]byte
 
 // A presence says whether a client is in the room, and how it left.
@@ -78,8 +79,8 @@ const (
 	// nickReserved is how long the nick of a client whose connection was lost is reserved.
 	nickReserved = 2 * time.Minute
 
-	// maxAway is how many clients that are not here a room remembers, with their nicks and
-	// the numbers of their messages. Beyond it the one that left first is forgotten.
+	// maxAway is how many clients a room remembers after they left, with their nicks and
+	// sequence numbers. Beyond it, visitors and then those who left first are forgotten.
 	maxAway = 20_000
 
 	// maxRejected is how many rejected numbers are remembered for a client.
@@ -98,7 +99,7 @@ func NewState() *State {
 	return s
 }
 
-// index builds what is derived from clients.
+// index rebuilds the fields that are derived from clients.
 func (s *State) index() {
 	s.byKey = make(map[clientKey]*Client, len(s.clients))
 	s.reserved = make(map[string]*Client)
@@ -112,7 +113,7 @@ func (s *State) index() {
 	}
 }
 
-// arrived takes c off the list of those who are away.
+// arrived removes c from the list of clients that are away.
 func (s *State) arrived(c *Client) {
 	c.Left = 0
 	s.place(c)
@@ -132,11 +133,11 @@ func lastLeft(l *list.List) uint64 {
 	return 0
 }
 
-// place puts c where its presence belongs: on the list of those away, its nick among the
-// reserved ones.
+// place adds c to the lists where its presence belongs: to away or visitors, and its nick to
+// reserved. It first removes c from all of them.
 func (s *State) place(c *Client) {
 	if c.place != nil {
-		s.away.Remove(c.place) // does nothing if it is in the other list
+		s.away.Remove(c.place) // does nothing if c is in visitors
 		s.visitors.Remove(c.place)
 		c.place = nil
 	}
@@ -201,7 +202,7 @@ func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
 	}
 }
 
-// accept notes that the message which its author numbered seq is in the log.
+// accept records that the author's message numbered seq is in the log.
 func (s *State) accept(author history.Author, seq uint64) {
 	if c := s.change(author); c != nil {
 		c.Seq = max(c.Seq, seq)
@@ -242,7 +243,7 @@ func (s *State) applyHidden(h *hidden) {
 	}
 }
 
-// marks returns the bans or the mutes, as the type of a hidden event says.
+// marks returns the bans or the mutes, by the type of a hidden event.
 func (s *State) marks(kind string) map[string]string {
 	if kind == hiddenBan || kind == hiddenUnban {
 		return s.bans
@@ -250,7 +251,7 @@ func (s *State) marks(kind string) map[string]string {
 	return s.mutes
 }
 
-// applyClient adds a client that is new, or that came, left or changed its nick.
+// applyClient adds a new client, or updates one that joined, left or changed its nick.
 func (s *State) applyClient(h *hidden) {
 	c := s.change(h.Author)
 	if c == nil {
@@ -279,9 +280,9 @@ func (s *State) forget(c *Client) {
 	s.forgotten = append(s.forgotten, c.Author)
 }
 
-// applyOpen has the room opened again, by a host that is started after another: the
-// connections of those who were here are lost, and the nicks that were reserved then are
-// reserved anew.
+// applyOpen reopens the room for a host that was started on its history. Members who were
+// present have lost their connections. Their nicks are reserved, and reservations from
+// before start again.
 func (s *State) applyOpen(at millis) {
 	var last millis
 	for _, c := range s.clients {
@@ -299,7 +300,7 @@ func (s *State) applyOpen(at millis) {
 	}
 }
 
-// reject remembers that the message numbered seq was rejected for good.
+// reject records that the message numbered seq was rejected permanently.
 func (c *Client) reject(seq uint64, code wire.Code) {
 	if c.Rejected == nil {
 		c.Rejected = make(map[uint64]wire.Code)
@@ -310,7 +311,8 @@ func (c *Client) reject(seq uint64, code wire.Code) {
 	}
 }
 
-// change returns the client of an author to be changed, or nil.
+// change returns the client of an author, or nil. It saves the client for Rollback first, so
+// that the caller may change it.
 func (s *State) change(author history.Author) *Client {
 	c := s.clients[author]
 	if c != nil {
@@ -330,7 +332,7 @@ func (s *State) clientNamed(nick string) (named *Client) {
 	return named
 }
 
-// clone returns a copy of the state that records nothing for Rollback.
+// clone returns a copy of the state, without undo.
 func (s *State) clone() *State {
 	n := &State{
 		topic: s.topic, authors: s.authors, bans: maps.Clone(s.bans), mutes: maps.Clone(s.mutes), maxAway: s.maxAway,
@@ -350,7 +352,7 @@ func (c *Client) clone() *Client {
 	return &n
 }
 
-// nickIn lists the nicks in a list of marks, each with its addresses.
+// nicksIn lists the nicks of marks in words, each with its addresses.
 func nicksIn(marks map[string]string) string {
 	addresses := make(map[string][]string) // by nick
 	for mark, nick := range marks {

@@ -2,5 +2,5 @@ package session
 
 import "time"
 
-// now is the time that events get.
+// now returns the time of the host's clock, for new events.
 func now() time.Time { return time.Now() }

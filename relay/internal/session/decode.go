@@ -7,8 +7,8 @@ import (
 	"chat/relay/wire"
 )
 
-// decode sets req to the request that a line stands for, checked and cleaned; to one
-// without a type for an empty line. The error is a [*wire.Fault].
+// decode parses a line into req, checked and cleaned. An empty line gives a request without
+// a type. The error is a [*wire.Fault].
 func (s *Session) decode(line []byte, req *wire.Request) error {
 	if s.member.Program {
 		var err error
@@ -39,7 +39,8 @@ func (s *Session) decodeTyped(line string, req *wire.Request) error {
 	return nil
 }
 
-// decodeJSON decodes the line of a program. With a fault it returns the request's number.
+// decodeJSON decodes the line of a program. With an error it returns the request's Seq, if
+// that is known.
 func (s *Session) decodeJSON(line []byte) (wire.Request, error) {
 	req, err := wire.ParseRequest(line)
 	limits := &s.door.Limits
@@ -51,7 +52,7 @@ func (s *Session) decodeJSON(line []byte) (wire.Request, error) {
 	case len(req.Text) > limits.Text:
 		return wire.Request{Seq: req.Seq}, s.tooLong()
 	}
-	req.Text = text.CleanLines(req.Text) // a stand-in takes up to three times the bytes
+	req.Text = text.CleanLines(req.Text) // may be longer: a stand-in has up to three bytes
 	switch {
 	case len(req.Text) > limits.Text:
 		return wire.Request{Seq: req.Seq}, s.tooLong()

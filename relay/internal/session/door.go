@@ -13,8 +13,8 @@ import (
 	"chat/relay/wire"
 )
 
-// A Door has what all sessions of a room share. Its fields are set before the first
-// session; it is safe for concurrent use.
+// A Door creates the sessions of one room, and has everything that they share. Set its
+// fields, then call Open; from then on it is safe for concurrent use.
 type Door struct {
 	Room   *room.Room
 	Log    *history.Log
@@ -28,31 +28,31 @@ type Door struct {
 	Upload func(id string) (file wire.File, url string, err error)
 
 	Times   fanout.Times  // of writes to sessions
-	Stalled atomic.Uint64 // sessions that were closed because they took no byte within Limits.Stall
+	Stalled atomic.Uint64 // sessions closed because they accepted no byte within Limits.Stall
 
-	searches chan struct{} // one place for each search that runs
+	searches chan struct{} // a semaphore: searches in progress
 	wakeLog  func()        // Log.Wake, bound once for all sessions
 }
 
-// Limits bound a session. All are positive; [Unlimited] and [Never] stand for no limit.
+// Limits bound a session. All are positive; [Unlimited] and [Never] mean no limit.
 type Limits struct {
 	Line      int           // bytes of a person's line with its newline
 	JSONLine  int           // bytes of a program's line with its newline
 	Text      int           // bytes of a message
 	TextLines int           // lines of a message
-	Stall     time.Duration // a session whose connection takes no byte for this long is closed
-	FirstLine time.Duration // a hello must arrive within it
-	Backlog   int           // messages that a new member gets; 0: none
+	Stall     time.Duration // a session that accepts no byte for this long is closed
+	FirstLine time.Duration // a hello must arrive within this
+	Backlog   int           // messages that a new member receives; 0: none
 }
 
-// Unlimited is the limit that no count reaches, Never the one that no time does.
+// Unlimited is a limit that no count reaches; Never is one that no time reaches.
 const (
 	Unlimited = math.MaxInt32
 	Never     = 100 * 365 * 24 * time.Hour
 )
 
-// maxSearches is how many searches run at the same time; others wait. It is below the
-// number of readers of a history file, so that joining does not wait for searches.
+// maxSearches is how many searches run at the same time; more wait. It is lower than the
+// number of connections to a history file, so that joining does not wait for searches.
 const maxSearches = 2
 
 // Open prepares d for its first session. It is called once, after its fields are set.
@@ -70,8 +70,9 @@ type Conn struct {
 	Visit    bool   // see room.Member.Visit
 }
 
-// New returns a session on c, which is to be served by [Session.ServePerson] or
-// [Session.ServeProgram]. over is called when it has ended and c is closed.
+// New returns a session on c. The caller then calls [Session.ServePerson],
+// [Session.ServeTooLong] or [Session.ServeProgram]. over is called after the session has
+// ended and closed c.
 func (d *Door) New(c Conn, over func()) *Session {
 	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, over: over}
 	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}

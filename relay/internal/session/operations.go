@@ -17,13 +17,14 @@ import (
 // the request was rejected: a [*wire.Fault].
 type operation func(s *Session, req *wire.Request) (reply *wire.Event, err error)
 
-// operations are those of the commands that the host carries out ([wire.Commands]), and
-// of requests that only programs send; all but [wire.TypeSay], which has a path of its own.
+// operations are the operations of the commands that the host carries out
+// ([wire.Commands]), and of requests that only programs send, by type. [wire.TypeSay] is
+// not among them: see serveLine.
 var operations map[string]operation
 
-func init() { // help and command read the table that they are in
+func init() { // an initializer would be a cycle: command uses the table
 	operations = map[string]operation{
-		"nick": setNick, "me": act, "msg": tell, "who": who, "topic": topic,
+		"nick": setNick, "me": act, "msg": sendPrivate, "who": who, "topic": topic,
 		wire.TypeHistory: readBack, wire.TypeSearch: search,
 		"ignore": ignore, "unignore": unignore, "quit": quit, "help": help,
 		"kick": kick, "ban": ban, "unban": unban, "mute": mute, "unmute": unmute, "bans": bans,
@@ -84,8 +85,8 @@ func announce(s *Session, req *wire.Request) (*wire.Event, error) {
 	return nil, s.door.Room.Announce(&s.member, req.Seq, find, now())
 }
 
-func tell(s *Session, req *wire.Request) (*wire.Event, error) {
-	waitsFor, err := s.door.Room.Tell(&s.member, req, now())
+func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
+	waitsFor, err := s.door.Room.PostPrivate(&s.member, req, now())
 	s.door.wakeLog()
 	if err != nil || waitsFor == "" {
 		return nil, err
@@ -123,8 +124,8 @@ func topic(s *Session, req *wire.Request) (*wire.Event, error) {
 }
 
 const (
-	defaultHistory  = 50        // messages, if the request does not say
-	maxHistoryBytes = 128 << 10 // of one reply: half of what may wait for a session
+	defaultHistory  = 50           // messages, if the request has no count
+	maxHistoryBytes = maxQueue / 2 // of one reply
 )
 
 // readBack replies with the messages before an ID.
@@ -138,7 +139,7 @@ func readBack(s *Session, req *wire.Request) (*wire.Event, error) {
 	return nil, s.replyLines(&wire.Event{Type: wire.TypeHistory, Before: req.Before}, lines, err)
 }
 
-// search replies as readBack does, with the messages that have certain words.
+// search replies like readBack, with messages that have certain words.
 func search(s *Session, req *wire.Request) (*wire.Event, error) {
 	page, err := pageOf(req)
 	if err != nil {
@@ -148,15 +149,15 @@ func search(s *Session, req *wire.Request) (*wire.Event, error) {
 	s.out.awaitEmpty()
 	select {
 	case s.door.searches <- struct{}{}:
-	case <-s.out.hasEnded():
+	case <-s.out.endingChan():
 		return nil, nil
 	}
 	lines, err := s.door.Log.Search(words, page, s.out.view())
-	<-s.door.searches // before the reply, which may wait for a client that does not take it
+	<-s.door.searches // before the reply, which may wait for a client that does not read
 	return nil, s.replyLines(&wire.Event{Type: wire.TypeHistory, Before: req.Before, Text: words}, lines, err)
 }
 
-// pageOf returns the part of the history that req asks for.
+// pageOf returns the page of the history that req asks for.
 func pageOf(req *wire.Request) (history.Page, error) {
 	page := history.Page{Before: req.Before, Count: min(req.Count, wire.MaxHistory), Bytes: maxHistoryBytes}
 	switch {
@@ -168,8 +169,8 @@ func pageOf(req *wire.Request) (history.Page, error) {
 	return page, nil
 }
 
-// replyLines replies with lines of the log, or returns why it cannot be read. The reply is
-// made of lines that are encoded already.
+// replyLines replies with encoded lines of the log. err is that of reading them: it is
+// logged, and returned as a fault if there are no lines at all.
 func (s *Session) replyLines(reply *wire.Event, lines [][]byte, err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -179,7 +180,7 @@ func (s *Session) replyLines(reply *wire.Event, lines [][]byte, err error) error
 		}
 	case err != nil:
 		s.log().Error("cannot read the history", "error", err)
-		if len(lines) == 0 { // otherwise a part is better than nothing
+		if len(lines) == 0 { // a part is better than nothing
 			return wire.Faultf(wire.CodeNotRead, "the host cannot read its history")
 		}
 	}
@@ -221,10 +222,10 @@ func quit(s *Session, req *wire.Request) (*wire.Event, error) {
 	return nil, nil
 }
 
-// maxOneLine is how many bytes a topic, a parting message or a reason has at most.
+// maxOneLine is the limit of a topic, a last message or a reason, in bytes.
 const maxOneLine = 300
 
-// oneLine returns words as one line of at most maxOneLine bytes.
+// oneLine returns words on one line, truncated to maxOneLine bytes.
 func oneLine(words string) string {
 	words = strings.ReplaceAll(words, "\n", " ")
 	for len(words) > maxOneLine {
@@ -266,8 +267,8 @@ func helloAgain(*Session, *wire.Request) (*wire.Event, error) {
 	return nil, wire.Faultf(wire.CodeBadRequest, "you have sent a hello already")
 }
 
-// command carries out a line as a member would type it, so that a program with an input
-// line needs no command table of its own.
+// command carries out a line as a member types it, so that a program with an input line
+// needs no command table of its own.
 func command(s *Session, req *wire.Request) (*wire.Event, error) {
 	if !strings.HasPrefix(req.Text, "/") {
 		return nil, wire.Faultf(wire.CodeBadRequest, "a command begins with /")

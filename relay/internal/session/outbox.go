@@ -14,42 +14,42 @@ import (
 	"chat/relay/wire"
 )
 
-// An outbox is everything that goes to one session: the log from a cursor on, and beside
-// it a bounded queue of events for this session only. It is the session as the room
-// (room.Peer) and the fanout (fanout.Target) know it. It is safe for concurrent use.
+// An outbox sends events to the client of one session: the log from a cursor, and a bounded
+// queue of events for this session only. The room knows it as a [room.Peer], the fanout as
+// a [fanout.Target]. It is safe for concurrent use.
 type outbox struct {
 	// fixed
 	door *Door
 	conn net.Conn
 
 	mu       sync.Mutex     // guards all below but writer
-	format   history.Format // changed by the session's reading goroutine only
-	started  bool           // there was a welcome, and cursor is a place in the log
-	waiting  bool           // on the log's list of those who wait
-	writing  bool           // it is being written to, or nothing will be any more
-	ending   bool           // nothing more is taken
+	format   history.Format // changed only by the session's read loop
+	started  bool           // the welcome is queued, and cursor is a place in the log
+	waiting  bool           // registered with the log, which calls Begin on new events
+	writing  bool           // a worker or writeLoop writes, or writing has ended for ever
+	ending   bool           // accepts no more events
 	cursor   history.Cursor
 	cursors  int           // how many cursors there have been
-	counts   Counts        // but Gaps
+	counts   Counts        // without Gaps
 	queue    [][]byte      // encoded events, to be written before more of the log
 	queued   int           // bytes in queue
 	bye      *wire.Event   // the last event; nil: none
 	deadline time.Time     // for writing, once the outbox is ending
-	space    chan struct{} // closed when queue is taken; nil while no one waits for it
+	space    chan struct{} // closed when queue is emptied; nil while no one waits for it
 	ended    chan struct{} // closed when ending is set; nil while no one waits for it
 
-	writer sync.WaitGroup // of what writing stands for
+	writer sync.WaitGroup // the worker or writeLoop that writes
 }
 
-// Counts are what sessions were sent.
+// Counts are the counters of sessions.
 type Counts struct {
-	Delivered uint64 // events of the log; some of them were not for the session
+	Delivered uint64 // events that cursors passed, including a few not meant for the session
 	Sent      uint64 // bytes of lines, without frames
 	Missed    uint64 // events that the log dropped before they were read
-	Gaps      uint64 // sessions that missed some
+	Gaps      uint64 // sessions that missed events
 }
 
-// Add adds those of another session.
+// Add adds the counters of another session.
 func (c *Counts) Add(other Counts) {
 	c.Delivered += other.Delivered
 	c.Sent += other.Sent
@@ -57,16 +57,15 @@ func (c *Counts) Add(other Counts) {
 	c.Gaps += other.Gaps
 }
 
-// maxQueue is how many bytes may wait in an outbox's queue, or one event that is longer.
-// Beyond it private notices to the session are dropped, and its own requests wait.
+// maxQueue is the limit of an outbox's queue in bytes, unless it has a single longer event.
+// Beyond it, notices from the room are dropped, and the session's own requests wait.
 const maxQueue = 256 << 10
 
 func (o *outbox) log() *slog.Logger {
 	return o.door.Logger.With("remote", o.conn.RemoteAddr().String())
 }
 
-// Start implements [room.Peer]. A person, whose terminal shows what is typed, does not get
-// its own messages.
+// Start implements [room.Peer].
 func (o *outbox) Start(welcome wire.Event, from, live uint64, v history.View) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -90,8 +89,8 @@ func (o *outbox) Ignore(authors map[history.Author]bool) {
 	o.cursor.Ignore(authors)
 }
 
-// End implements [room.Peer]: what is in the log and the queue goes out, bye last, within
-// drain. Only the first call counts.
+// End implements [room.Peer]: within drain, the outbox still sends the rest of the log and
+// the queue, and then bye. Only the first call has an effect.
 func (o *outbox) End(bye wire.Event) { o.end(&bye) }
 
 // endQuietly is End without a last event.
@@ -105,7 +104,7 @@ func (o *outbox) end(bye *wire.Event) {
 	}
 	o.ending, o.bye = true, bye
 	o.deadline = time.Now().Add(drain)
-	o.conn.SetDeadline(o.deadline) // wakes a write that hangs
+	o.conn.SetDeadline(o.deadline) // bounds a blocked write
 	o.conn.SetReadDeadline(time.Now())
 	if o.ended != nil {
 		close(o.ended)
@@ -113,21 +112,21 @@ func (o *outbox) end(bye *wire.Event) {
 	o.startWritingLocked()
 }
 
-// pause takes the place in the log away again.
+// pause stops sending the log, until Start.
 func (o *outbox) pause() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.started = false
 }
 
-// speakJSON has events encoded for a program.
+// speakJSON encodes events for a program from now on.
 func (o *outbox) speakJSON() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.format = history.JSON
 }
 
-// view returns what of the log this session gets.
+// view returns which events of the log this session receives, and how they are encoded.
 func (o *outbox) view() history.View {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -140,8 +139,8 @@ func (o *outbox) isEnding() bool {
 	return o.ending
 }
 
-// hasEnded returns a channel that is closed once the outbox is ending.
-func (o *outbox) hasEnded() <-chan struct{} {
+// endingChan returns a channel that is closed once isEnding returns true.
+func (o *outbox) endingChan() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended == nil {
@@ -153,7 +152,7 @@ func (o *outbox) hasEnded() <-chan struct{} {
 	return o.ended
 }
 
-// readBy sets when the next reads fail, unless the outbox is ending.
+// readBy sets the read deadline, unless the outbox is ending.
 func (o *outbox) readBy(t time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -179,42 +178,42 @@ func (o *outbox) encode(e *wire.Event, nick string) []byte {
 	return e.AppendText(nil, wire.Viewer{Zone: o.door.Log.Zone(), Nick: nick})
 }
 
-// put queues bytes whatever waits already.
+// put queues b even if the queue is full.
 func (o *outbox) put(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.putLocked(b)
 }
 
-// putOrWait queues b, and waits before that while the queue is full. It is for the
-// session's reading goroutine.
+// putOrWait waits while the queue is full, and then queues b. Only the session's read loop
+// calls it.
 func (o *outbox) putOrWait(b []byte) {
 	o.awaitSpace(func() bool { return o.offerLocked(b) })
 }
 
-// awaitEmpty waits until the queue was taken: what a large reply is made of is not held
-// while the session does not take the one before.
+// awaitEmpty waits until the queue is empty, so that the host does not read a large reply
+// into memory before the client has read the one before.
 func (o *outbox) awaitEmpty() { o.awaitSpace(func() bool { return o.queued == 0 }) }
 
-// awaitSpace calls try, under the lock, whenever the queue was taken, until it returns
-// true or the outbox is ending.
+// awaitSpace calls try, under the lock, whenever the queue has been emptied, until try
+// returns true or the outbox is ending.
 func (o *outbox) awaitSpace(try func() bool) {
 	for {
 		space := o.tryOrSpace(try)
 		if space == nil {
 			return
 		}
-		o.door.wakeLog() // what the session sent before does not wait with it
+		o.door.wakeLog() // deliver the session's messages before it waits
 		select {
 		case <-space:
-		case <-o.hasEnded():
+		case <-o.endingChan():
 			return
 		}
 	}
 }
 
-// tryOrSpace calls try. If it fails, it returns a channel that is closed when the queue is
-// taken next: both under one lock, or it could be taken between.
+// tryOrSpace calls try. If it fails, tryOrSpace returns a channel that is closed when the
+// queue is next emptied. It holds the lock for both, so that it misses no emptying between.
 func (o *outbox) tryOrSpace(try func() bool) <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -250,7 +249,7 @@ func (o *outbox) putControl(frame []byte) {
 	o.startWritingLocked()
 }
 
-// startWritingLocked has the outbox written, if it is not already.
+// startWritingLocked hands the outbox to the fanout, unless it is being written already.
 func (o *outbox) startWritingLocked() {
 	if o.beginLocked() {
 		o.door.Fanout.Write(o)
@@ -265,6 +264,7 @@ func (o *outbox) Begin() bool {
 	return o.beginLocked()
 }
 
+// beginLocked marks the outbox as being written. It returns false if it is already.
 func (o *outbox) beginLocked() bool {
 	if o.writing {
 		return false
@@ -274,11 +274,11 @@ func (o *outbox) beginLocked() bool {
 	return true
 }
 
-// collect appends what is to be written next to runs: the queue, then the log from the
-// cursor on. If there is nothing, writing ends: it begins again by the log, by the queue,
-// or never if the session is over.
+// collect appends the next bytes to write to runs: the queue, then the log from the cursor.
+// If there are none, writing ends, and begins again with new events in the log or the
+// queue, or never if the session has ended.
 //
-// onDisk is true if the next events are on disk, and there is nothing else: see fetch.
+// onDisk is true if there is nothing but events on disk: see fetch.
 func (o *outbox) collect(runs [][]byte) (_ [][]byte, onDisk bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -318,7 +318,7 @@ func (o *outbox) takeQueueLocked(runs [][]byte) [][]byte {
 	return runs
 }
 
-// readLogLocked reads the log from the cursor on.
+// readLogLocked reads the log from the cursor, as far as it is in memory.
 func (o *outbox) readLogLocked(runs [][]byte) (_ [][]byte, onDisk bool) {
 	if !o.started {
 		return runs, false
@@ -329,7 +329,7 @@ func (o *outbox) readLogLocked(runs [][]byte) (_ [][]byte, onDisk bool) {
 	return o.insertGapLocked(runs, before, missed), onDisk
 }
 
-// insertGapLocked reports missed events in front of the runs that came after them.
+// insertGapLocked inserts a gap event before the runs that followed the missed events.
 func (o *outbox) insertGapLocked(runs [][]byte, before int, missed uint64) [][]byte {
 	if missed == 0 {
 		return runs
@@ -338,8 +338,8 @@ func (o *outbox) insertGapLocked(runs [][]byte, before int, missed uint64) [][]b
 	return slices.Insert(runs, before, o.encode(&wire.Event{Type: wire.TypeGap, Missed: missed}, ""))
 }
 
-// fetch is collect for a session whose next events are on disk. Nothing waits for it:
-// events may be queued while it reads.
+// fetch is collect for a session whose next events are on disk. It reads without holding
+// the lock, so events may be queued meanwhile.
 func (o *outbox) fetch(runs [][]byte) [][]byte {
 	o.mu.Lock()
 	place, number := o.cursor, o.cursors
@@ -349,14 +349,14 @@ func (o *outbox) fetch(runs [][]byte) [][]byte {
 	if err != nil {
 		o.log().Error("cannot read the events that a session missed", "error", err)
 	}
-	if err != nil && !errors.Is(err, history.ErrDamaged) { // it may be readable the next time
+	if err != nil && !errors.Is(err, history.ErrDamaged) { // the client may reconnect and retry
 		o.pause()
 		o.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeNotRead, Text: "the host cannot read its history right now"})
 		return runs[:before]
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cursors != number { // a late hello has started another
+	if o.cursors != number { // a late hello has replaced the cursor
 		return runs[:before]
 	}
 	o.counts.Delivered += place.Place() - o.cursor.Place() - missed
@@ -364,8 +364,8 @@ func (o *outbox) fetch(runs [][]byte) [][]byte {
 	return o.frameLocked(o.insertGapLocked(runs, before, missed))
 }
 
-// WriteSome implements [fanout.Target]. If the connection does not take everything, the
-// outbox continues in a goroutine of its own.
+// WriteSome implements [fanout.Target]. If the connection does not accept everything at
+// once, a goroutine of the outbox's own continues.
 func (o *outbox) WriteSome(w *fanout.Writer) (more bool) {
 	var onDisk bool
 	w.Runs, onDisk = o.collect(w.Runs[:0])
@@ -398,7 +398,7 @@ func (o *outbox) WriteSome(w *fanout.Writer) (more bool) {
 	return false
 }
 
-// writeLoop writes runs, and what comes after them until there is nothing more.
+// writeLoop writes runs and all that follows, until there is nothing more to write.
 func (o *outbox) writeLoop(runs [][]byte) {
 	defer o.writer.Done()
 	for {
@@ -416,8 +416,8 @@ func (o *outbox) writeLoop(runs [][]byte) {
 	}
 }
 
-// write writes runs. A connection that takes no byte within Limits.Stall ends it with an
-// error; one that takes some, however few, continues.
+// write writes runs. It returns an error if the connection accepts no byte within
+// Limits.Stall; a single byte is enough to continue.
 func (o *outbox) write(runs [][]byte) error {
 	for buffers := net.Buffers(runs); len(buffers) > 0; {
 		o.setWriteDeadline()
@@ -432,7 +432,7 @@ func (o *outbox) write(runs [][]byte) error {
 	return nil
 }
 
-// setWriteDeadline sets when the next write fails.
+// setWriteDeadline sets the deadline of the next write.
 func (o *outbox) setWriteDeadline() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -443,8 +443,8 @@ func (o *outbox) setWriteDeadline() {
 	o.conn.SetWriteDeadline(time.Now().Add(o.door.Limits.Stall))
 }
 
-// clearWriteDeadline lifts the deadline of a write: after it, the next write that does not
-// wait would fail.
+// clearWriteDeadline removes the write deadline: once it has passed, a write of the fanout
+// would fail.
 func (o *outbox) clearWriteDeadline() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -453,21 +453,21 @@ func (o *outbox) clearWriteDeadline() {
 	}
 }
 
-// isOver reports whether the time for the last events has run out.
+// isOver reports whether the time for the last events has passed.
 func (o *outbox) isOver() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.ending && !time.Now().Before(o.deadline)
 }
 
-// lost ends the session after a failed write: its read loop may be reading, or waiting for
-// its replies to be taken.
+// lost ends the session after a failed write. Its read loop may be reading, or waiting for
+// space in the queue.
 func (o *outbox) lost(err error) {
 	o.endQuietly()
 	o.conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		o.door.Stalled.Add(1)
-		o.log().Warn("closed a session that takes no data", "stall", o.door.Limits.Stall)
+		o.log().Warn("closed a session that accepted no data", "stall", o.door.Limits.Stall)
 		return
 	}
 	o.log().Debug("write failed", "error", err)

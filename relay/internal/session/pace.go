@@ -2,14 +2,14 @@ package session
 
 import "time"
 
-// A Rate limits how fast the lines of one connection are read: a token bucket, of burst
-// lines and a steady rate. Excess input is delayed, not dropped.
+// A Rate limits how fast the lines of a connection are read: a token bucket with a steady
+// rate and a burst. Excess input is delayed, not dropped.
 type Rate struct {
 	every time.Duration // between two lines at the steady rate; 0: no limit
-	ahead time.Duration // how far a connection may be ahead of that
+	ahead time.Duration // how far a connection may be ahead of the steady rate
 }
 
-// NewRate returns a limit of perSecond lines a second, in bursts of up to burst lines.
+// NewRate returns a limit of perSecond lines per second, in bursts of up to burst lines.
 // [Unlimited] for either means no limit.
 func NewRate(perSecond float64, burst int) Rate {
 	if perSecond >= Unlimited || burst >= Unlimited {
@@ -19,16 +19,16 @@ func NewRate(perSecond float64, burst int) Rate {
 	return Rate{every: every, ahead: time.Duration(burst) * every}
 }
 
-// A Bucket counts the input of one connection against a Rate. It belongs to the goroutine
+// A Bucket counts the input of one connection against a Rate. It is owned by the goroutine
 // that reads.
 type Bucket struct {
 	Rate *Rate
 	Due  time.Time // when the next line is due, at the steady rate
-	rest int       // bytes that are not counted as a line yet
+	rest int       // bytes not yet counted as a line
 }
 
-// bytesPerLine is how many bytes count as a line of their own: a peer that sends bytes
-// without end is slowed down like one that sends lines without end.
+// bytesPerLine is how many bytes of input count as a line, in addition to the lines
+// themselves: a flood without newlines is slowed down, too.
 const bytesPerLine = 8 << 10
 
 // Line counts a line and returns how long to wait before the next one is read.

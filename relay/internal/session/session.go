@@ -15,8 +15,8 @@ import (
 	"chat/relay/wire"
 )
 
-// A Session is one connection of a person or a program. This file reads as it lives:
-// hello, enter, read loop, goodbye.
+// A Session is one connection of a person or a program. This file is in the order of its
+// life: hello, enter, read loop, goodbye.
 type Session struct {
 	// fixed after New
 	door *Door
@@ -26,45 +26,47 @@ type Session struct {
 	// owned by the goroutine that reads
 	lines  *wire.LineReader
 	bucket *Bucket
-	late   Recognizer // nil once a line was served
+	late   Recognizer // recognizes a first line that arrives late; nil after the first line
 
 	member room.Member // guarded by the room
 	out    outbox
 }
 
-// A Recognizer finds out who speaks from a first line. It is asked about those who were
-// taken for a person because they sent none in time.
+// A Recognizer recognizes the kind of a client by its first line. A session uses it if the
+// client was greeted as a person because it sent no line in time.
 type Recognizer interface {
-	Line(line []byte) Speaker   // of a whole first line
-	Start(start []byte) Speaker // of the start of one that was too long
+	Line(line []byte) Speaker   // by a whole first line
+	Start(start []byte) Speaker // by the start of a line that was too long
 }
 
-// A Speaker is who speaks on a connection.
+// A Speaker is a kind of client, by the protocol that it speaks.
 type Speaker uint8
 
 const (
 	Person   Speaker = iota
-	Program          // a JSON object comes first
-	Browser          // an HTTP request
-	Stranger         // a handshake of another protocol
+	Program          // its first line is a JSON object
+	Browser          // its first line is an HTTP request
+	Stranger         // it begins a handshake of another protocol
 )
 
 const (
-	// drain is how long a session that ends may take what is still meant for it.
+	// drain is how long an ending session may still receive events.
 	drain = 2 * time.Second
 
-	// lingerTime is how long a peer may take to read the last events.
+	// lingerTime is how long a peer may take to read the last events after the host has
+	// written them.
 	lingerTime = 500 * time.Millisecond
 )
 
-// errEnded ends a session that was answered already and needs no goodbye.
+// errEnded ends the read loop of a session that has received its last answer already.
 var errEnded = errors.New("ended")
 
-// ServePerson lets a person in and serves it. line is its first line; nil: it has sent
-// none, and late is asked about the one that comes later.
+// ServePerson enters the room as a person and serves the session. line is the first line. If
+// it is nil, none has arrived yet, and late recognizes the first line when it does.
 //
-// A goroutine's stack grows and hardly shrinks again. So ServePerson and ServeProgram use
-// the caller's, and leave the waiting, of many thousands perhaps, to a new one.
+// ServePerson, ServeTooLong and ServeProgram enter the room on the caller's goroutine and
+// return; a new goroutine then reads. Stacks hardly shrink again, and thousands of readers
+// must not keep the stacks that entering needs.
 func (s *Session) ServePerson(line []byte, late Recognizer) {
 	err := s.enter(&wire.Request{})
 	if line == nil {
@@ -75,7 +77,7 @@ func (s *Session) ServePerson(line []byte, late Recognizer) {
 	s.serve(err)
 }
 
-// ServeTooLong is ServePerson for one whose first line was too long.
+// ServeTooLong is ServePerson for a person whose first line was too long.
 func (s *Session) ServeTooLong() {
 	err := s.enter(&wire.Request{})
 	if err == nil {
@@ -84,10 +86,12 @@ func (s *Session) ServeTooLong() {
 	s.serve(err)
 }
 
-// ServeProgram lets a program in and serves it. line is its hello; nil: it is still to come.
+// ServeProgram enters the room as a program and serves the session. line is the hello; nil
+// means that it has not arrived yet.
 func (s *Session) ServeProgram(line []byte) { s.serve(s.hello(line)) }
 
-// serve serves the lines that are read already, and has a goroutine serve the others.
+// serve serves the lines that are buffered already, and starts a goroutine for the rest.
+// err ends the session at once, unless it is nil.
 func (s *Session) serve(err error) {
 	if err == nil {
 		err = s.serveLines()
@@ -95,12 +99,12 @@ func (s *Session) serve(err error) {
 	go s.readLoop(err)
 }
 
-// Close ends the session because the room closes: it gets what is in the log, and a last event.
+// Close ends the session because the room closes: it receives the rest of the log and a bye.
 func (s *Session) Close() {
 	s.out.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the room is closing; goodbye"})
 }
 
-// Counts returns what the session was sent.
+// Counts returns the counters of the session.
 func (s *Session) Counts() Counts { return s.out.countsNow() }
 
 // log returns a logger that names the peer.
@@ -108,7 +112,7 @@ func (s *Session) log() *slog.Logger {
 	return s.door.Logger.With("remote", s.conn.RemoteAddr().String())
 }
 
-// hello takes a program's first line, or the next one if that is no hello.
+// hello reads lines, beginning with line, until one is a hello, and enters the room.
 func (s *Session) hello(line []byte) error {
 	s.speakJSON()
 	if line != nil {
@@ -134,7 +138,7 @@ func (s *Session) hello(line []byte) error {
 	}
 }
 
-// nextHello reads the next line that may be a hello.
+// nextHello reads the next line while no hello has arrived.
 func (s *Session) nextHello() ([]byte, error) {
 	for {
 		s.keepPace()
@@ -151,14 +155,14 @@ func (s *Session) nextHello() ([]byte, error) {
 	}
 }
 
-// speakJSON makes the session a program's.
+// speakJSON makes the session one of a program.
 func (s *Session) speakJSON() {
 	s.lines.SetMax(s.door.Limits.JSONLine)
 	s.member.Program = true
 	s.out.speakJSON()
 }
 
-// enter lets the session into the room as req asks, or says only which room it is.
+// enter enters the room as req asks, or answers a probe.
 func (s *Session) enter(req *wire.Request) error {
 	s.out.readBy(time.Time{})
 	if req.Probe {
@@ -179,26 +183,26 @@ func (s *Session) enter(req *wire.Request) error {
 	return nil
 }
 
-// enterRoom takes the client over from its other connections and enters the room.
+// enterRoom closes the client's other connections and enters the room.
 func (s *Session) enterRoom(req *wire.Request) (room.Welcomed, error) {
 	for {
-		settled, err := s.door.Room.TakeOver(&s.member, req)
+		pending, err := s.door.Room.TakeOver(&s.member, req)
 		switch {
 		case err != nil:
 			return room.Welcomed{}, err
-		case settled == nil:
+		case pending == nil:
 			return s.door.Room.Enter(&s.member, req, s.backlogStart(req), now())
 		}
 		select {
-		case <-settled:
-		case <-s.out.hasEnded():
+		case <-pending:
+		case <-s.out.endingChan():
 			return room.Welcomed{}, wire.Faultf(wire.CodeShutdown, "the room is closing")
 		}
 	}
 }
 
-// backlogStart returns the ID with which the backlog of a new member begins. It may read
-// from disk.
+// backlogStart returns the ID of the first event that a new member receives; 0 if the
+// client resumes after req.Since. It may read from disk.
 func (s *Session) backlogStart(req *wire.Request) uint64 {
 	if req.Since > 0 {
 		return 0
@@ -214,7 +218,7 @@ func (s *Session) backlogStart(req *wire.Request) uint64 {
 	return from
 }
 
-// presenceLevel is the level of the log lines about who joined and left.
+// presenceLevel returns the level at which joining and leaving is logged.
 func (s *Session) presenceLevel() slog.Level {
 	if s.member.Visit {
 		return slog.LevelDebug
@@ -222,8 +226,8 @@ func (s *Session) presenceLevel() slog.Level {
 	return slog.LevelInfo
 }
 
-// readLoop serves lines until the session ends or the connection fails; err is not nil if
-// that has happened already. Then it closes the connection.
+// readLoop serves lines until the session ends or the connection fails, and then closes the
+// connection. err is not nil if it has ended already.
 func (s *Session) readLoop(err error) {
 	for err == nil {
 		if err = s.lines.Fill(); err == nil {
@@ -236,7 +240,7 @@ func (s *Session) readLoop(err error) {
 	s.over()
 }
 
-// serveLines serves the lines that are read.
+// serveLines serves the lines that are buffered.
 func (s *Session) serveLines() error {
 	for {
 		line, ok, err := s.lines.NextLine()
@@ -257,8 +261,8 @@ func (s *Session) serveLines() error {
 	}
 }
 
-// serveNext serves a line. The first one of a member that was silent long enough to be
-// greeted as a person may show that it is none.
+// serveNext serves a line. The first line may show that the client, greeted as a person
+// because it was silent, is none.
 func (s *Session) serveNext(line []byte) error {
 	if s.late == nil || len(line) == 0 {
 		return s.serveLine(line)
@@ -279,8 +283,8 @@ func (s *Session) serveNext(line []byte) error {
 	return s.serveLine(line)
 }
 
-// lateHello takes the hello of a program that a slow network delayed. It reports whether
-// line is one.
+// lateHello enters the room again, as a program whose hello was delayed by a slow network.
+// It returns false if line is no hello.
 func (s *Session) lateHello(line []byte) bool {
 	req, err := wire.ParseRequest(line)
 	if err != nil || req.Type != wire.TypeHello {
@@ -289,11 +293,11 @@ func (s *Session) lateHello(line []byte) bool {
 	s.door.Room.Leave(&s.member, "", now())
 	s.out.pause()
 	s.speakJSON()
-	s.enter(&req) // if it is rejected, the session ends, and the read loop with it
+	s.enter(&req) // a rejection ends the session, and the read loop with it
 	return true
 }
 
-// serveLine carries out one line, at the rate that the connection may have.
+// serveLine carries out one line, and waits if lines arrive faster than the rate allows.
 func (s *Session) serveLine(line []byte) error {
 	s.keepPace()
 	if s.out.isEnding() {
@@ -317,12 +321,13 @@ func (s *Session) serveLine(line []byte) error {
 	return nil
 }
 
-// keepPace counts a line and waits until the next one may be read.
+// keepPace counts a line and waits until the rate allows the next one.
 func (s *Session) keepPace() { s.wait(s.bucket.Line()) }
 
-// countBytes counts n bytes that were read.
+// countBytes counts n bytes of input and waits until the rate allows more.
 func (s *Session) countBytes(n int) { s.wait(s.bucket.Bytes(n)) }
 
+// wait waits for d, or until the session ends.
 func (s *Session) wait(d time.Duration) {
 	if d <= 0 {
 		return
@@ -330,28 +335,28 @@ func (s *Session) wait(d time.Duration) {
 	s.door.wakeLog()
 	select {
 	case <-time.After(d):
-	case <-s.out.hasEnded():
+	case <-s.out.endingChan():
 	}
 }
 
-// awaitDisk waits while too much is pending on its way to disk.
+// awaitDisk waits while the log has too many uncommitted events.
 func (s *Session) awaitDisk() {
 	for {
-		taken := s.door.Log.Full()
-		if taken == nil {
+		space := s.door.Log.Full()
+		if space == nil {
 			return
 		}
 		s.door.wakeLog()
 		select {
-		case <-taken:
-		case <-s.out.hasEnded():
+		case <-space:
+		case <-s.out.endingChan():
 			return
 		}
 	}
 }
 
-// awaitCommitted waits until everything that the session sent is committed or rejected,
-// for drain at most.
+// awaitCommitted waits until all messages of the session are committed or rejected, for
+// up to drain.
 func (s *Session) awaitCommitted() {
 	select {
 	case <-s.door.Room.Committed(&s.member):
@@ -359,14 +364,14 @@ func (s *Session) awaitCommitted() {
 	}
 }
 
-// reply queues an event for this session only. If the client does not take its replies,
-// its requests wait.
+// reply queues an event for this session only. It waits while the client does not read its
+// replies.
 func (s *Session) reply(e *wire.Event) { s.out.putOrWait(s.out.encode(e, "")) }
 
-// reject replies that the request which the client numbered seq was rejected.
+// reject reports to the client that its request seq was rejected; 0 if it has no number.
 func (s *Session) reject(seq uint64, err error) {
 	if err == room.ErrPending {
-		return // it is answered when it is committed
+		return // the answer follows once the message is committed
 	}
 	fault, ok := errors.AsType[*wire.Fault](err)
 	if !ok {
@@ -391,9 +396,10 @@ func (s *Session) rejectTooLong() {
 	s.reject(0, wire.Faultf(wire.CodeTooLong, "a line has at most %d bytes; this one was dropped", limit))
 }
 
-// goodbye takes the session out of the room. err is what ended its read loop.
+// goodbye leaves the room and waits until the last events are written. err has ended the
+// read loop.
 func (s *Session) goodbye(err error) {
-	s.door.wakeLog() // for its last messages
+	s.door.wakeLog() // for the session's last messages
 	s.awaitCommitted()
 	departure, left := s.door.Room.Drop(&s.member, now())
 	s.out.endQuietly()
@@ -407,8 +413,8 @@ func (s *Session) goodbye(err error) {
 	s.log().Debug("session over", "reason", err)
 }
 
-// linger lets the peer read to the end: closing while some of its bytes are unread would
-// reset the connection and lose the last events.
+// linger lets the peer read the last events: closing with unread input would reset the
+// connection and lose them.
 func (s *Session) linger() {
 	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		s.conn.SetReadDeadline(time.Now().Add(lingerTime))

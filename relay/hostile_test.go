@@ -65,8 +65,8 @@ func TestLongLines(t *testing.T) {
 	})
 }
 
-// A peer that sends bytes without end and without newline is read slowly, gets
-// one error, and takes nothing from the others.
+// A peer that sends endless bytes without a newline is read slowly, gets one error, and does
+// not disturb the others.
 func TestEndlessLine(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		alice, mallory := guest(t, srv, "alice"), guest(t, srv, "mallory")
@@ -88,7 +88,7 @@ func TestEndlessLine(t *testing.T) {
 	})
 }
 
-func TestByteBySecond(t *testing.T) {
+func TestBytePerSecond(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		alice, slow := guest(t, srv, "alice"), join(t, srv, "slow")
 		for _, b := range []byte("slow but sure\n") {
@@ -118,8 +118,8 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// A session that takes nothing is closed after the stall time; nobody else
-// waits for it. One that takes little at a time stays.
+// A session that reads nothing is closed after the stall time, and no one else waits for it. A
+// session that reads slowly stays.
 func TestStall(t *testing.T) {
 	bubble(t, relay.Options{Rate: -1, History: history.Limits{Events: 100_000}}, func(t *testing.T, srv *relay.Server) {
 		alice, bob := guest(t, srv, "alice"), guest(t, srv, "bob")
@@ -156,15 +156,15 @@ func TestStall(t *testing.T) {
 			time.Sleep(10 * time.Second)
 		}
 		if slowGot.Load() < 1000 {
-			t.Errorf("the one that takes little got %d bytes", slowGot.Load())
+			t.Errorf("the slow reader got %d bytes", slowGot.Load())
 		}
 		slow.Close()
 		<-stop
 	})
 }
 
-// A session that once took less than there was, and was waited for, is not closed
-// for it when it is next written to, after the stall time.
+// A session that was slow once and has caught up is not closed by its next write after the
+// stall time.
 func TestCatchingUpIsForgiven(t *testing.T) {
 	const stall = time.Second
 	srv := relay.New(relay.Options{Rate: -1, Stall: stall, History: history.Limits{Bytes: -1}})
@@ -243,7 +243,7 @@ type addressed struct {
 
 func (a addressed) RemoteAddr() net.Addr { return a.addr }
 
-// Running out of file descriptors pauses the accepting, and is got over.
+// Running out of file descriptors pauses accepting, until there are some again.
 func TestAcceptRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := relay.New(relay.Options{})
@@ -305,7 +305,7 @@ func dialTCP(t *testing.T, addr string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// Peers that reset their connections disturb nobody and leave nothing behind.
+// Peers that reset their connections disturb no one and leave no goroutine.
 func TestResets(t *testing.T) {
 	srv := relay.New(relay.Options{})
 	addr := serveTCP(t, srv)
@@ -332,8 +332,8 @@ func TestResets(t *testing.T) {
 	t.Errorf("%d members, want 1", srv.Info().Members)
 }
 
-// 10,000 connections at once: those past the limit are told why or just closed,
-// and the room goes on.
+// 10,000 connections at once: those over the limit get an answer or are just closed, and the
+// room continues.
 func TestConnectBurst(t *testing.T) {
 	srv := relay.New(relay.Options{MaxSessions: 2})
 	addr := serveTCP(t, srv)
@@ -342,7 +342,7 @@ func TestConnectBurst(t *testing.T) {
 		p.send(hello(p.name))
 		p.expectEvent(wire.TypeWelcome)
 	}
-	var told, closed, failed atomic.Int64
+	var answered, closed, failed atomic.Int64
 	var burst sync.WaitGroup
 	for range 200 {
 		burst.Go(func() {
@@ -354,7 +354,7 @@ func TestConnectBurst(t *testing.T) {
 				}
 				got, _ := io.ReadAll(io.LimitReader(conn, 2))
 				if string(got) == "! " {
-					told.Add(1)
+					answered.Add(1)
 				} else {
 					closed.Add(1)
 				}
@@ -371,15 +371,15 @@ func TestConnectBurst(t *testing.T) {
 		}
 	}
 	burst.Wait()
-	t.Logf("told %d, closed %d, failed %d", told.Load(), closed.Load(), failed.Load())
-	if told.Load() == 0 || failed.Load() > 100 {
-		t.Errorf("told %d why, could not connect %d times", told.Load(), failed.Load())
+	t.Logf("answered %d, closed %d, failed %d", answered.Load(), closed.Load(), failed.Load())
+	if answered.Load() == 0 || failed.Load() > 100 {
+		t.Errorf("%d connections got an answer, %d failed", answered.Load(), failed.Load())
 	}
 }
 
-// What a client says reaches the others at once, though its next requests wait
-// because it does not take its answers.
-func TestWordsDoNotWaitWithAnswers(t *testing.T) {
+// A client's messages reach the others at once, even if its next requests wait because it does
+// not read its answers.
+func TestMessagesDoNotWaitForAnswers(t *testing.T) {
 	bubble(t, relay.Options{Rate: -1}, func(t *testing.T, srv *relay.Server) {
 		alice := guest(t, srv, "alice")
 		ours, theirs := net.Pipe()
@@ -395,8 +395,8 @@ func TestWordsDoNotWaitWithAnswers(t *testing.T) {
 	})
 }
 
-// Those who ask and do not take the answers keep nobody else from searching.
-func TestSearchesDoNotWaitForTheDeaf(t *testing.T) {
+// Clients that search and do not read the answers keep no one else from searching.
+func TestSearchesDoNotWaitForSlowReaders(t *testing.T) {
 	bubble(t, relay.Options{Rate: -1}, func(t *testing.T, srv *relay.Server) {
 		alice, _ := program(t, srv, hello("alice"))
 		for range 300 {

@@ -10,11 +10,11 @@ import (
 	"chat/relay/wire"
 )
 
-func TestPeopleTalk(t *testing.T) {
+func TestPeople(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		alice := guest(t, srv, "alice")
 		bob := join(t, srv, "bob")
-		bob.next("* Welcome to kitchen, guest-2 (1 here: alice). /nick NAME to be somebody, /help for more.")
+		bob.next("* Welcome to kitchen, guest-2 (1 here: alice). /nick NAME to choose a nick, /help for more.")
 		bob.send("/nick bob")
 		bob.next("* you are now bob")
 		alice.next("* bob joined")
@@ -45,7 +45,7 @@ func TestPeopleTalk(t *testing.T) {
 	})
 }
 
-func TestEarlyPersonLosesNothing(t *testing.T) {
+func TestEarlyLinesAreNotLost(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		alice := guest(t, srv, "alice")
 		bob := join(t, srv, "bob")
@@ -67,12 +67,12 @@ func TestHelp(t *testing.T) {
 		host, _ := program(t, srv, `{"type":"hello","nick":"h","token":"secret-token"}`)
 		host.send(`{"type":"help"}`)
 		if help := host.expectEvent(wire.TypeNotice).Text; !strings.Contains(help, "/kick NICK [REASON]") {
-			t.Errorf("the hosting person's help is %q", help)
+			t.Errorf("the operator's help is %q", help)
 		}
 	})
 }
 
-func TestProgramsTalk(t *testing.T) {
+func TestPrograms(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		a, welcome := program(t, srv, hello("alice"))
 		if welcome.Nick != "alice" || welcome.Title != "kitchen" || welcome.Version != 1 || welcome.Token == "" ||
@@ -140,7 +140,7 @@ func TestUnfinishedFirstLine(t *testing.T) {
 	}
 }
 
-// A TLS handshake is closed without a word: its client would show text as garbage.
+// A TLS handshake is closed without an answer, which its client would show as garbage.
 func TestHandshakeIsClosedAtOnce(t *testing.T) {
 	for _, start := range []string{"\x16\x03\x01", "\x16\x03\x01\x02\x00\x01\n\x00", "SSH-2.0-OpenSSH_9.2\r\n"} {
 		bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
@@ -168,11 +168,11 @@ func TestLateHello(t *testing.T) {
 		}
 		bob.expect("* late joined")
 		p.send(`{"type":"say","text":"hi"}`)
-		bob.next("<late> hi") // and no guest came or went
+		bob.next("<late> hi") // and no guest joined or left
 	})
 }
 
-// expectAnyEvent passes over lines for people.
+// expectAnyEvent reads the next event, and skips lines for people.
 func (p *peer) expectAnyEvent() wire.Event {
 	p.t.Helper()
 	for {
@@ -203,7 +203,7 @@ func TestProbe(t *testing.T) {
 	})
 }
 
-func TestWebAndTLSAreRefused(t *testing.T) {
+func TestWebAndTLSAreRejected(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		bob := guest(t, srv, "bob")
 		page := join(t, srv, "page")
@@ -241,7 +241,7 @@ func TestNicks(t *testing.T) {
 	})
 }
 
-func TestRenameIsTold(t *testing.T) {
+func TestRenameIsShown(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
 		alice, bob := guest(t, srv, "alice"), guest(t, srv, "bob")
 		alice.expect("bob joined")
@@ -266,7 +266,7 @@ func TestPresenceIsFolded(t *testing.T) {
 			p, _ := program(t, srv, hello("bot"))
 			crowd = append(crowd, p)
 		}
-		alice.next("* bot joined") // told before the second came, who found it here
+		alice.next("* bot joined") // announced before the second joined, whose welcome lists it
 		alice.next(" and 87 more joined")
 		for _, p := range crowd {
 			p.conn.Close()
@@ -341,7 +341,7 @@ func TestModeration(t *testing.T) {
 		host.expect("bot is no longer banned")
 		program(t, srv, `{"type":"hello","nick":"x","token":"bots-own-token"}`)
 		if welcome.Nick != "h" {
-			t.Errorf("the hosting person is %q", welcome.Nick)
+			t.Errorf("the operator is %q", welcome.Nick)
 		}
 	})
 }
