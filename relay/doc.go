@@ -13,7 +13,7 @@
 // less than there is has a goroutine that writes until it has caught up.
 //
 // A connection whose first line is an HTTP request is handed to [Options.Web] (package web). A
-// browser's WebSocket comes back in by ServeConn as a [FramedConn], a script's message by
+// browser's WebSocket comes back in by [Server.ServeWebSocket], a script's message by
 // [Server.ServeVisit]; a [Follower] reads without being in the room.
 //
 // Who is in the room and by what nick is under room.mu, a session's queue and its
