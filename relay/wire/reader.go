@@ -9,22 +9,27 @@ import (
 )
 
 // ErrLineTooLong is returned by [LineReader.ReadLine] once for a line over the
-// limit. The line is dropped; the next call goes on behind its newline.
+// limit. The line is dropped; the next call continues after its newline.
 var ErrLineTooLong = errors.New("line too long")
 
-// firstBuffer is what a reader starts with, in bytes: enough for most lines
-// people type, and little for the thousands who only listen.
+// firstBuffer is how many bytes a reader's buffer has at first: enough for most lines
+// that people type, and little for the thousands who only listen.
 const firstBuffer = 512
 
-// A LineReader reads lines from a peer that may send anything: without newline,
+// A LineReader reads lines from a peer that may send anything: no newline,
 // a byte a second, or megabytes at once. It holds no more than its limit.
 // It is not safe for concurrent use.
 //
-// An error of the reader below (a timeout, say) loses nothing: what came in
-// before stays and the next call goes on with it.
+// An error of the underlying reader (a timeout, say) loses nothing: the bytes read
+// before it stay, and the next call continues with them.
 type LineReader struct {
-	OnRead func(n int) // told of each read of n bytes, if it is not nil
-	OnWait func()      // called before each read, when no whole line is left, if it is not nil
+	OnRead func(n int) // if not nil, called after each read of n bytes
+	OnWait func()      // if not nil, called before each read, when no whole line is left
+
+	// Decode, if not nil, decodes the bytes of a read, b[1:], in place; b[0] is spare. It moves
+	// lines to the start of b and returns the number of their bytes. After its first error
+	// nothing more is read. Complete lines before the error are returned, and then the error.
+	Decode func(b []byte) (n int, err error)
 
 	r          io.Reader
 	max        int    // bytes of a line with its newline
@@ -32,7 +37,8 @@ type LineReader struct {
 	start, end int
 	scanned    int      // of buf[start:end], how much holds no newline
 	dropping   bool     // inside a line that was too long
-	atEnd      bool     // nothing more comes behind what is read
+	atEnd      bool     // the stream ends with buf
+	err        error    // of Decode
 	dropped    [16]byte // how the line began that was dropped last
 }
 
@@ -51,13 +57,25 @@ func (l *LineReader) SetMax(limit int) {
 	l.max = limit
 }
 
-// Dropped returns how the line began that was dropped last, for those who must
-// know what it was.
+// Dropped returns the first bytes of the line that was dropped last.
 func (l *LineReader) Dropped() []byte { return l.dropped[:] }
 
-// Pending returns what came in behind the line returned last: at a timeout, the
+// Pending returns the bytes read after the line returned last: at a timeout, the
 // unfinished line.
 func (l *LineReader) Pending() []byte { return l.buf[l.start:l.end] }
+
+// Feed has the reader continue with b, as if it had just read it. No line is left.
+func (l *LineReader) Feed(b []byte) {
+	l.start, l.scanned = 0, 0
+	l.buf = append(make([]byte, l.spare(), len(b)+l.spare()), b...)
+	l.end = l.received(0, len(b))
+}
+
+// Release drops the buffer and the pending bytes. The reader is not used after it.
+func (l *LineReader) Release() {
+	l.release()
+	l.start, l.end, l.scanned = 0, 0, 0
+}
 
 // ReadLine returns the next line without its "\n" or "\r\n". The slice is valid
 // until the next call. At the end of the stream an unfinished line is returned
@@ -73,8 +91,8 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 	}
 }
 
-// NextLine is ReadLine of what was read already; ok is false when that holds no
-// whole line. Its only error is ErrLineTooLong.
+// NextLine is ReadLine without reading; ok is false if no complete line has been
+// read. Its only error is ErrLineTooLong.
 func (l *LineReader) NextLine() (line []byte, ok bool, err error) {
 	for {
 		i := bytes.IndexByte(l.buf[l.start+l.scanned:l.end], '\n')
@@ -97,7 +115,7 @@ func (l *LineReader) NextLine() (line []byte, ok bool, err error) {
 	}
 }
 
-// unfinishedLine deals with what was read of a line whose newline is not there yet.
+// unfinishedLine handles a line whose newline has not been read.
 func (l *LineReader) unfinishedLine() (line []byte, ok bool, err error) {
 	l.scanned = l.end - l.start
 	switch {
@@ -116,51 +134,47 @@ func (l *LineReader) unfinishedLine() (line []byte, ok bool, err error) {
 	return nil, false, nil
 }
 
-// Fill reads more, to be called when [LineReader.NextLine] has no line any more.
-// While it waits, its frames and those of the reader below stand on the stack of each
-// of many thousand goroutines: they are few and small.
+// Fill reads more. It is called when [LineReader.NextLine] returns no more lines.
+// While it waits, its frames and those of the reader below are on the stack of each
+// of many thousand goroutines, so they are few and small.
 func (l *LineReader) Fill() error {
 	if l.OnWait != nil {
 		l.OnWait()
 	}
+	if l.err != nil {
+		return l.err
+	}
 	if lazy, ok := l.r.(LazyReader); ok && l.start == l.end {
 		l.release()
 		l.start, l.end = 0, 0
-		var err error
-		l.buf, l.end, err = lazy.ReadLazily()
-		l.told(l.end)
+		buf, n, err := lazy.ReadLazily(l.spare())
+		l.buf = buf
+		l.end = l.received(0, n)
 		return err
 	}
 	err := l.readMore()
-	if err == io.EOF && l.end > l.start && !l.dropping && !l.atEnd {
+	if err == io.EOF && l.end > l.start && !l.dropping && !l.atEnd && l.Decode == nil {
 		l.atEnd = true
 		return nil // the line that ends there
 	}
 	return err
 }
 
-// readMore reads behind buf[:end], making room first.
+// readMore reads to the end of buf, after making room there.
 func (l *LineReader) readMore() error {
-	if l.start == l.end {
-		l.start, l.end = 0, 0
-	}
-	if l.end == len(l.buf) {
-		switch {
-		case l.start > 0:
-			copy(l.buf, l.buf[l.start:l.end])
-		default:
-			grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.max))
-			copy(grown, l.buf[:l.end])
-			l.release()
-			l.buf = grown
-		}
-		l.end -= l.start
+	switch free := len(l.buf) - l.end - l.spare(); {
+	case l.start > 0 && free <= len(l.buf)/2: // a small read would be a waste of a call
+		l.end = copy(l.buf, l.buf[l.start:l.end])
 		l.start = 0
+	case free <= 0:
+		grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.limit()))
+		copy(grown, l.buf[:l.end])
+		l.release()
+		l.buf = grown
 	}
 	for range 100 { // as bufio: a reader that returns nothing forever is broken
-		n, err := l.r.Read(l.buf[l.end:])
-		l.end += n
-		l.told(n)
+		n, err := l.r.Read(l.buf[l.end+l.spare():])
+		l.end = l.received(l.end, n)
 		if n > 0 {
 			return nil
 		}
@@ -171,13 +185,39 @@ func (l *LineReader) readMore() error {
 	return io.ErrNoProgress
 }
 
-func (l *LineReader) told(n int) {
-	if l.OnRead != nil && n > 0 {
-		l.OnRead(n)
+// spare returns how many bytes must be free before those that are read: see Decode.
+func (l *LineReader) spare() int {
+	if l.Decode != nil {
+		return 1
 	}
+	return 0
 }
 
-// release gives the buffer back, if it is one of those that are shared.
+// limit returns how many bytes the buffer has at most.
+func (l *LineReader) limit() int {
+	if l.max == math.MaxInt {
+		return l.max
+	}
+	return l.max + l.spare()
+}
+
+// received counts and decodes n bytes that were read to buf[at+spare:], and returns where in
+// buf they end.
+func (l *LineReader) received(at, n int) (end int) {
+	if n == 0 {
+		return at
+	}
+	if l.OnRead != nil {
+		l.OnRead(n)
+	}
+	if l.Decode == nil {
+		return at + n
+	}
+	n, l.err = l.Decode(l.buf[at : at+1+n])
+	return at + n
+}
+
+// release returns the buffer, if it is one of those that are shared.
 func (l *LineReader) release() {
 	if len(l.buf) == bufferSize {
 		PutBuffer(l.buf)
@@ -190,20 +230,21 @@ func (l *LineReader) release() {
 type LazyReader interface {
 	io.Reader
 	// ReadLazily waits until there is something to read, and reads it into a
-	// buffer from [TakeBuffer]. It returns no buffer with an error.
-	ReadLazily() (buf []byte, n int, err error)
+	// buffer from [TakeBuffer], after so many spare bytes. n does not count them.
+	// It returns no buffer with an error.
+	ReadLazily(spare int) (buf []byte, n int, err error)
 }
 
-// bufferSize is what one read takes at most, in bytes: large enough for a flood to
-// cost few reads.
+// bufferSize is how many bytes one read takes at most: enough for a flood to need
+// few reads.
 const bufferSize = 16 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// TakeBuffer returns a buffer of 16 KiB, which goes back by [PutBuffer].
+// TakeBuffer returns a buffer of 16 KiB, to be returned by [PutBuffer].
 func TakeBuffer() []byte { return buffers.Get().(*[bufferSize]byte)[:] }
 
-// PutBuffer gives a buffer back; its bytes are not used any more.
+// PutBuffer returns a buffer; its bytes are not used any more.
 func PutBuffer(b []byte) { buffers.Put((*[bufferSize]byte)(b)) }
 
 // TelnetMark is what telnet sends when its user presses Ctrl-C: "do timing mark"
@@ -213,9 +254,9 @@ var (
 	TelnetNoMark = []byte{255, 252, 6} // IAC WONT TIMING-MARK
 )
 
-// StripTelnet removes the commands that telnet clients mix into what is typed
-// (RFC 854, IAC sequences), in place. Their first byte, 0xFF, stands in no UTF-8
-// text, so for every other client this changes nothing.
+// StripTelnet removes the commands that telnet clients send within a line
+// (RFC 854, IAC sequences), in place. Their first byte, 0xFF, never occurs in UTF-8,
+// so the lines of other clients do not change.
 func StripTelnet(line []byte) []byte {
 	const (
 		iac = 255

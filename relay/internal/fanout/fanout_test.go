@@ -28,14 +28,18 @@ func drawRuns(t *rapid.T) (runs [][]byte) {
 	return runs
 }
 
-// Next is the start of what remains, and After the rest: no byte is lost or repeated.
+// Gather is the start of what remains, and After the rest: no byte is lost or repeated.
 func TestRunsAreWrittenWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		runs := drawRuns(t)
 		want := bytes.Join(runs, nil)
 		var got []byte
 		for w := new(Writer); len(runs) > 0; {
-			next := w.Next(runs)
+			pieces, size := w.Gather(runs)
+			next := bytes.Join(pieces, nil)
+			if len(next) != size {
+				t.Fatalf("%d bytes come next, in pieces of %d", size, len(next))
+			}
 			if len(next) == 0 || !bytes.HasPrefix(bytes.Join(runs, nil), next) {
 				t.Fatalf("%d bytes come next, which are no start of the rest", len(next))
 			}
@@ -179,7 +183,7 @@ func TestWriteEagerly(t *testing.T) {
 	}
 }
 
-// A read without a buffer gets what comes, the end, and errors.
+// A read without a buffer gets what arrives, after the spare bytes, the end, and errors.
 func TestReadLazily(t *testing.T) {
 	ours, theirs := tcpPair(t)
 	lazy, ok := ours.(wire.LazyReader)
@@ -190,11 +194,12 @@ func TestReadLazily(t *testing.T) {
 		io.WriteString(theirs, "soup")
 		theirs.CloseWrite()
 	}()
+	const spare = 7
 	var got []byte
 	for {
-		buf, n, err := lazy.ReadLazily()
+		buf, n, err := lazy.ReadLazily(spare)
 		if err == nil {
-			got = append(got, buf[:n]...)
+			got = append(got, buf[spare:spare+n]...)
 			wire.PutBuffer(buf)
 			continue
 		}
@@ -207,7 +212,7 @@ func TestReadLazily(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	ours.Close()
-	if _, _, err := lazy.ReadLazily(); !errors.Is(err, net.ErrClosed) {
+	if _, _, err := lazy.ReadLazily(spare); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 	pipe, _ := net.Pipe()

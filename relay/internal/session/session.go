@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chat/relay/internal/room"
+	"chat/relay/internal/websocket"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -27,6 +28,7 @@ type Session struct {
 	lines  *wire.LineReader
 	bucket *Bucket
 	late   Recognizer // recognizes a first line that arrives late; nil after the first line
+	socket *socket    // the frames of a WebSocket; nil: there are none
 
 	member room.Member // guarded by the room
 	out    outbox
@@ -399,6 +401,9 @@ func (s *Session) rejectTooLong() {
 // goodbye leaves the room and waits until the last events are written. err has ended the
 // read loop.
 func (s *Session) goodbye(err error) {
+	if why, ok := errors.AsType[*websocket.CloseError](err); ok {
+		s.out.closeAs(why)
+	}
 	s.door.wakeLog() // for the session's last messages
 	s.awaitCommitted()
 	departure, left := s.door.Room.Drop(&s.member, now())

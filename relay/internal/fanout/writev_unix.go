@@ -1,0 +1,17 @@
+//go:build linux || darwin || openbsd
+
+package fanout
+
+import "golang.org/x/sys/unix"
+
+const (
+	// maxVector is the limit of pieces in one write.
+	maxVector = 8
+
+	// shortRun is the size in bytes from which a run is not copied. Below it, the copy costs
+	// less than another piece of a write.
+	shortRun = 4 << 10
+)
+
+// writev writes pieces once.
+func writev(fd int, pieces [][]byte) (int, error) { return unix.Writev(fd, pieces) }
