@@ -112,10 +112,19 @@ func (h *Handler) StartServing(conn net.Conn) {
 // Close closes all connections that are being served.
 func (h *Handler) Close() error { return h.http.Close() }
 
+// A roomConn is a connection that relay gives to StartServing.
+type roomConn interface {
+	KeepPace()    // counts a request against the rate limit
+	NoteBrowser() // the request was for the page
+}
+
 // ServeHTTP serves a request. It rejects those of banned addresses and of other sites' pages.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if conn, ok := r.Context().Value(connKey{}).(interface{ KeepPace() }); ok {
+	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
 		conn.KeepPace()
+		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
+			conn.NoteBrowser()
+		}
 	}
 	header := w.Header()
 	header.Set("Content-Security-Policy", pagePolicy)

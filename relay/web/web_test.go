@@ -526,6 +526,18 @@ func TestOpenedAhead(t *testing.T) {
 	until(t, ahead, "HTTP/1.1 200 OK")
 }
 
+// A script that streams events does not delay the greeting of people at its address.
+func TestStreamIsNoBrowser(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	stream := r.raw("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	until(t, stream, "text/event-stream")
+	began := time.Now()
+	until(t, r.raw(""), "Welcome")
+	if took := time.Since(began); took > 6*time.Second { // 300 ms are right, 12 s are a browser's
+		t.Errorf("the greeting came after %v", took)
+	}
+}
+
 // GET /commands lists the commands that the page can use, and no others.
 func TestCommands(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})

@@ -256,7 +256,6 @@ func (c *Conn) serveHTTP(line []byte) {
 	c.head = slices.Concat(line, []byte("\r\n"), c.lines.Pending())
 	c.lines.Release()
 	c.lines = nil
-	c.front.addBrowser(c)
 	if !c.giveToHandler() {
 		c.Close()
 		return
@@ -315,6 +314,10 @@ func (c *Conn) Close() error {
 	}
 	return err
 }
+
+// NoteBrowser notes that the peer is a browser that asked for the page or its socket: spare
+// connections from its address may stay silent for longer before they are greeted as people.
+func (c *Conn) NoteBrowser() { c.front.addBrowser(c) }
 
 // KeepPace counts an HTTP request as a line, and waits until the rate allows it.
 func (c *Conn) KeepPace() {

@@ -47,7 +47,7 @@ type Front struct {
 	closing  bool                 // no connection is admitted any more
 	visits   int                  // number of conns that are visits
 	counts   map[string]int       // number of conns but visits, by address
-	browsers map[string]int       // number of conns that speak HTTP, by address
+	browsers map[string]int       // number of conns that asked for the page, by address
 	debts    map[string]time.Time // when an address has paid off its excess input
 	past     Stats                // of closed connections
 	rush     int                  // conns admitted since memory was last released
@@ -223,12 +223,14 @@ func (f *Front) remove(c *Conn) {
 	f.open.Done()
 }
 
-// addBrowser counts c as a connection that speaks HTTP.
+// addBrowser counts c as the connection of a browser. Only the first call counts.
 func (f *Front) addBrowser(c *Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c.isBrowser = true
-	f.countBrowserLocked(c.address, 1)
+	if !c.isBrowser {
+		c.isBrowser = true
+		f.countBrowserLocked(c.address, 1)
+	}
 }
 
 func (f *Front) countBrowserLocked(address string, by int) {
@@ -237,7 +239,7 @@ func (f *Front) countBrowserLocked(address string, by int) {
 	}
 }
 
-// hasBrowser reports whether a connection of address speaks HTTP.
+// hasBrowser reports whether a browser at address has the page open.
 func (f *Front) hasBrowser(address string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
