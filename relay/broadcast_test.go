@@ -50,10 +50,12 @@ func (l *listener) Read(p []byte) (int, error) {
 
 func (l *listener) WriteEagerly(w *fanout.Writer, runs [][]byte) ([][]byte, error) {
 	for len(runs) > 0 {
-		b := w.Next(runs)
-		runs = fanout.After(runs, len(b))
+		pieces, size := w.Gather(runs)
 		l.writes.Add(1)
-		l.lines.Add(int64(strings.Count(string(b), "\n")))
+		for _, b := range pieces {
+			l.lines.Add(int64(strings.Count(string(b), "\n")))
+		}
+		runs = fanout.After(runs, size)
 	}
 	return nil, nil
 }

@@ -15,8 +15,8 @@
 // So all members see events in the same order, a sender waits for no one, and a slow
 // reader delays no other.
 //
-// HTTP requests go to [Options.Web] (package web). A [Follower] reads the log without
-// being in the room.
+// HTTP requests go to [Options.Web] (package web), which hands WebSockets back
+// ([Server.ServeWebSocket]). A [Follower] reads the log without being in the room.
 //
 // Locks are taken in this order: the front's, a connection's, the room's, an outbox's,
 // then those of the log, its committer and the fanout. No one waits for a network, a disk

@@ -136,10 +136,16 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // ServeConn serves one connection and returns when its session has ended; conn is closed
-// then. Any net.Conn with deadlines will do: TCP, a pipe in memory, a [FramedConn]. If it
-// is not admitted (Options.MaxSessions, bans) it gets an error and is closed. When ctx ends,
-// the session is told that the room closes.
+// then. Any net.Conn with deadlines will do: TCP, a pipe in memory. If it is not admitted
+// (Options.MaxSessions, bans) it gets an error and is closed. When ctx ends, the session is
+// told that the room closes.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) { s.front.Serve(ctx, conn, false) }
+
+// ServeWebSocket serves a program on a WebSocket whose handshake is done; ahead are the bytes
+// that were read after it. It returns once the program has said hello, or is gone; the session
+// continues, and closes conn when it ends. A connection that Options.Web was given has been
+// admitted; any other is admitted, or refused, as by ServeConn.
+func (s *Server) ServeWebSocket(conn net.Conn, ahead []byte) { s.front.ServeWebSocket(conn, ahead) }
 
 // ServeVisit is ServeConn for a program that connects to send something and leaves at once:
 // the room hears its messages, but not that it came and went.

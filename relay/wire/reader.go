@@ -9,22 +9,28 @@ import (
 )
 
 // ErrLineTooLong is returned by [LineReader.ReadLine] once for a line over the
-// limit. The line is dropped; the next call goes on behind its newline.
+// limit. The line is dropped; the next call continues after its newline.
 var ErrLineTooLong = errors.New("line too long")
 
-// firstBuffer is what a reader starts with, in bytes: enough for most lines
-// people type, and little for the thousands who only listen.
+// firstBuffer is how many bytes a reader's buffer has at first: enough for most lines
+// that people type, and little for the thousands who only listen.
 const firstBuffer = 512
 
-// A LineReader reads lines from a peer that may send anything: without newline,
+// A LineReader reads lines from a peer that may send anything: no newline,
 // a byte a second, or megabytes at once. It holds no more than its limit.
 // It is not safe for concurrent use.
 //
-// An error of the reader below (a timeout, say) loses nothing: what came in
-// before stays and the next call goes on with it.
+// An error of the underlying reader (a timeout, say) loses nothing: what was read
+// stays, and the next call continues with it.
 type LineReader struct {
-	OnRead func(n int) // told of each read of n bytes, if it is not nil
-	OnWait func()      // called before each read, when no whole line is left, if it is not nil
+	OnRead func(n int) // if not nil, called after each read of n bytes
+	OnWait func()      // if not nil, called before each read, when no whole line is left
+
+	// Decode, if not nil, decodes in place what was read: b[1:] are the bytes of one read, b[0]
+	// is spare. It leaves lines at the start of b and returns how many bytes they have. After
+	// its first error nothing more is read; the lines before it are returned first, but not an
+	// unfinished one.
+	Decode func(b []byte) (n int, err error)
 
 	r          io.Reader
 	max        int    // bytes of a line with its newline
@@ -32,7 +38,8 @@ type LineReader struct {
 	start, end int
 	scanned    int      // of buf[start:end], how much holds no newline
 	dropping   bool     // inside a line that was too long
-	atEnd      bool     // nothing more comes behind what is read
+	atEnd      bool     // nothing more comes after what is read
+	err        error    // of Decode
 	dropped    [16]byte // how the line began that was dropped last
 }
 
@@ -55,9 +62,22 @@ func (l *LineReader) SetMax(limit int) {
 // know what it was.
 func (l *LineReader) Dropped() []byte { return l.dropped[:] }
 
-// Pending returns what came in behind the line returned last: at a timeout, the
+// Pending returns what was read after the line returned last: at a timeout, the
 // unfinished line.
 func (l *LineReader) Pending() []byte { return l.buf[l.start:l.end] }
+
+// Feed has the reader continue with b, as if it had just read it. No line is left.
+func (l *LineReader) Feed(b []byte) {
+	l.start, l.scanned = 0, 0
+	l.buf = append(make([]byte, l.spare(), len(b)+l.spare()), b...)
+	l.end = l.received(0, len(b))
+}
+
+// Release gives up the buffer and what is pending. The reader is not used after it.
+func (l *LineReader) Release() {
+	l.release()
+	l.start, l.end, l.scanned = 0, 0, 0
+}
 
 // ReadLine returns the next line without its "\n" or "\r\n". The slice is valid
 // until the next call. At the end of the stream an unfinished line is returned
@@ -116,40 +136,43 @@ func (l *LineReader) unfinishedLine() (line []byte, ok bool, err error) {
 	return nil, false, nil
 }
 
-// Fill reads more, to be called when [LineReader.NextLine] has no line any more.
-// While it waits, its frames and those of the reader below stand on the stack of each
-// of many thousand goroutines: they are few and small.
+// Fill reads more. It is called when [LineReader.NextLine] returns no more lines.
+// While it waits, its frames and those of the reader below are on the stack of each
+// of many thousand goroutines, so they are few and small.
 func (l *LineReader) Fill() error {
 	if l.OnWait != nil {
 		l.OnWait()
 	}
+	if l.err != nil {
+		return l.err
+	}
 	if lazy, ok := l.r.(LazyReader); ok && l.start == l.end {
 		l.release()
 		l.start, l.end = 0, 0
-		var err error
-		l.buf, l.end, err = lazy.ReadLazily()
-		l.told(l.end)
+		buf, n, err := lazy.ReadLazily(l.spare())
+		l.buf = buf
+		l.end = l.received(0, n)
 		return err
 	}
 	err := l.readMore()
-	if err == io.EOF && l.end > l.start && !l.dropping && !l.atEnd {
+	if err == io.EOF && l.end > l.start && !l.dropping && !l.atEnd && l.Decode == nil {
 		l.atEnd = true
 		return nil // the line that ends there
 	}
 	return err
 }
 
-// readMore reads behind buf[:end], making room first.
+// readMore reads to the end of buf, after making room there.
 func (l *LineReader) readMore() error {
 	if l.start == l.end {
 		l.start, l.end = 0, 0
 	}
-	if l.end == len(l.buf) {
+	if l.end+l.spare() >= len(l.buf) {
 		switch {
 		case l.start > 0:
 			copy(l.buf, l.buf[l.start:l.end])
 		default:
-			grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.max))
+			grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.limit()))
 			copy(grown, l.buf[:l.end])
 			l.release()
 			l.buf = grown
@@ -158,9 +181,8 @@ func (l *LineReader) readMore() error {
 		l.start = 0
 	}
 	for range 100 { // as bufio: a reader that returns nothing forever is broken
-		n, err := l.r.Read(l.buf[l.end:])
-		l.end += n
-		l.told(n)
+		n, err := l.r.Read(l.buf[l.end+l.spare():])
+		l.end = l.received(l.end, n)
 		if n > 0 {
 			return nil
 		}
@@ -171,13 +193,39 @@ func (l *LineReader) readMore() error {
 	return io.ErrNoProgress
 }
 
-func (l *LineReader) told(n int) {
-	if l.OnRead != nil && n > 0 {
-		l.OnRead(n)
+// spare returns how many bytes must be free before those that are read: see Decode.
+func (l *LineReader) spare() int {
+	if l.Decode != nil {
+		return 1
 	}
+	return 0
 }
 
-// release gives the buffer back, if it is one of those that are shared.
+// limit returns how many bytes the buffer has at most.
+func (l *LineReader) limit() int {
+	if l.max == math.MaxInt {
+		return l.max
+	}
+	return l.max + l.spare()
+}
+
+// received counts and decodes n bytes that were read to buf[at+spare:], and returns where in
+// buf they end.
+func (l *LineReader) received(at, n int) (end int) {
+	if n == 0 {
+		return at
+	}
+	if l.OnRead != nil {
+		l.OnRead(n)
+	}
+	if l.Decode == nil {
+		return at + n
+	}
+	n, l.err = l.Decode(l.buf[at : at+1+n])
+	return at + n
+}
+
+// release returns the buffer, if it is one of those that are shared.
 func (l *LineReader) release() {
 	if len(l.buf) == bufferSize {
 		PutBuffer(l.buf)
@@ -190,20 +238,21 @@ func (l *LineReader) release() {
 type LazyReader interface {
 	io.Reader
 	// ReadLazily waits until there is something to read, and reads it into a
-	// buffer from [TakeBuffer]. It returns no buffer with an error.
-	ReadLazily() (buf []byte, n int, err error)
+	// buffer from [TakeBuffer], after so many spare bytes. n does not count them.
+	// It returns no buffer with an error.
+	ReadLazily(spare int) (buf []byte, n int, err error)
 }
 
-// bufferSize is what one read takes at most, in bytes: large enough for a flood to
-// cost few reads.
+// bufferSize is how many bytes one read takes at most: enough for a flood to need
+// few reads.
 const bufferSize = 16 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// TakeBuffer returns a buffer of 16 KiB, which goes back by [PutBuffer].
+// TakeBuffer returns a buffer of 16 KiB, to be returned by [PutBuffer].
 func TakeBuffer() []byte { return buffers.Get().(*[bufferSize]byte)[:] }
 
-// PutBuffer gives a buffer back; its bytes are not used any more.
+// PutBuffer returns a buffer; its bytes are not used any more.
 func PutBuffer(b []byte) { buffers.Put((*[bufferSize]byte)(b)) }
 
 // TelnetMark is what telnet sends when its user presses Ctrl-C: "do timing mark"

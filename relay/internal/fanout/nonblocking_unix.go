@@ -20,10 +20,11 @@ type nonBlockingConn struct {
 	raw syscall.RawConn
 
 	// of the reading goroutine
-	try func(fd uintptr) bool // read, bound once: it would be allocated with each read
-	buf []byte                // from the read that ended the wait
-	n   int                   // bytes in buf
-	err error
+	try   func(fd uintptr) bool // read, bound once: it would be allocated with each read
+	spare int                   // bytes that are free at the start of buf
+	buf   []byte                // from the read that ended the wait
+	n     int                   // bytes in buf after those
+	err   error
 }
 
 func nonBlocking(conn net.Conn) net.Conn {
@@ -41,8 +42,8 @@ func nonBlocking(conn net.Conn) net.Conn {
 }
 
 // ReadLazily implements [wire.LazyReader].
-func (c *nonBlockingConn) ReadLazily() ([]byte, int, error) {
-	c.buf, c.n, c.err = nil, 0, nil
+func (c *nonBlockingConn) ReadLazily(spare int) ([]byte, int, error) {
+	c.spare, c.buf, c.n, c.err = spare, nil, 0, nil
 	if err := c.raw.Read(c.try); err != nil {
 		return nil, 0, err
 	}
@@ -66,7 +67,7 @@ func (c *nonBlockingConn) WriteEagerly(w *Writer, runs [][]byte) (rest [][]byte,
 		w.put = w.write
 	}
 	for rest = runs; len(rest) > 0; {
-		w.buf = w.Next(rest)
+		_, size := w.Gather(rest)
 		if err := c.raw.Write(w.put); err != nil {
 			return nil, fmt.Errorf("write: %w", err)
 		}
@@ -76,17 +77,22 @@ func (c *nonBlockingConn) WriteEagerly(w *Writer, runs [][]byte) (rest [][]byte,
 		case w.err != nil:
 			return nil, fmt.Errorf("write: %w", w.err)
 		}
-		if rest = After(rest, w.n); w.n < len(w.buf) {
+		if rest = After(rest, w.n); w.n < size {
 			return rest, nil
 		}
 	}
 	return nil, nil
 }
 
-// write writes w.buf once. It never asks the runtime to wait.
+// write writes w.vector once. It never asks the runtime to wait.
 func (w *Writer) write(fd uintptr) bool {
 	for {
-		if w.n, w.err = unix.Write(int(fd), w.buf); w.err != unix.EINTR {
+		if len(w.vector) == 1 {
+			w.n, w.err = unix.Write(int(fd), w.vector[0])
+		} else {
+			w.n, w.err = writev(int(fd), w.vector)
+		}
+		if w.err != unix.EINTR {
 			return true
 		}
 	}
@@ -96,7 +102,7 @@ func (w *Writer) write(fd uintptr) bool {
 func (c *nonBlockingConn) read(fd uintptr) bool {
 	c.buf = wire.TakeBuffer()
 	for {
-		c.n, c.err = unix.Read(int(fd), c.buf)
+		c.n, c.err = unix.Read(int(fd), c.buf[c.spare:])
 		switch c.err {
 		case unix.EINTR:
 			continue

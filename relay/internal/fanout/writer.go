@@ -8,13 +8,13 @@ import (
 // A Writer is what one worker writes with. It belongs to the worker.
 type Writer struct {
 	Runs [][]byte // scratch space for the lines of one target
-	flat []byte   // several short runs as one
+	flat []byte   // short runs that stand one after the other
 
 	// of the write in progress; see nonBlockingConn
-	put func(fd uintptr) bool
-	buf []byte
-	n   int
-	err error
+	put    func(fd uintptr) bool
+	vector [][]byte // what is written; see Gather
+	n      int      // bytes that were
+	err    error
 }
 
 // writers are kept from workers that have ended for those that start.
@@ -23,11 +23,11 @@ var writers = sync.Pool{New: func() any { return &Writer{flat: make([]byte, 0, f
 // release returns w to the pool without the bytes that were written.
 func (w *Writer) release() {
 	clear(w.Runs[:cap(w.Runs)])
-	w.buf = nil
+	clear(w.vector[:cap(w.vector)])
 	writers.Put(w)
 }
 
-// flatSize is how many bytes of several runs are joined for one write.
+// flatSize is how many bytes of short runs are copied for one write.
 const flatSize = 64 << 10
 
 // An EagerConn is a connection that can be written to without waiting.
@@ -41,19 +41,35 @@ type EagerConn interface {
 // be read, if the system and the kind of connection allow it, and conn itself otherwise.
 func NonBlocking(conn net.Conn) net.Conn { return nonBlocking(conn) }
 
-// Next returns the bytes of the next write: the first run, or several short ones joined.
-func (w *Writer) Next(runs [][]byte) []byte {
-	if len(runs) == 1 || len(runs[0]) >= flatSize {
-		return runs[0]
+// Gather returns the pieces that the next write writes, and how many bytes they have. Short
+// runs are copied to stand as one piece; a long one is a piece of its own, where it is. They
+// are valid until the next call.
+func (w *Writer) Gather(runs [][]byte) (pieces [][]byte, size int) {
+	w.flat, w.vector = w.flat[:0], w.vector[:0]
+	if len(runs) == 1 {
+		w.vector = append(w.vector, runs[0])
+		return w.vector, len(runs[0])
 	}
-	w.flat = w.flat[:0]
-	for _, run := range runs {
-		if len(w.flat)+len(run) > flatSize {
+	for follows := false; len(runs) > 0; runs = runs[1:] { // follows: the last piece of vector is the end of flat
+		run, last := runs[0], len(w.vector)-1
+		isShort := len(run) < shortRun && len(w.flat)+len(run) <= flatSize
+		if !(follows && isShort) && len(w.vector) == maxVector {
 			break
 		}
-		w.flat = append(w.flat, run...)
+		size += len(run)
+		switch start := len(w.flat); {
+		case !isShort:
+			w.vector = append(w.vector, run)
+		case follows:
+			w.flat = append(w.flat, run...)
+			w.vector[last] = w.flat[start-len(w.vector[last]):]
+		default:
+			w.flat = append(w.flat, run...)
+			w.vector = append(w.vector, w.flat[start:])
+		}
+		follows = isShort
 	}
-	return w.flat
+	return w.vector, size
 }
 
 // After returns what remains of runs after their first n bytes. It may change runs.

@@ -111,11 +111,13 @@ func (c *Conn) hasEnded() <-chan struct{} {
 	return c.ended
 }
 
-// newSession returns the session of the connection, on conn.
-func (c *Conn) newSession(conn net.Conn) *session.Session {
-	s := c.front.door.New(session.Conn{
-		Conn: conn, Lines: c.lines, Bucket: &c.bucket, Address: c.address, Visit: c.visit,
-	}, c.over)
+// newSession returns the session of the connection.
+func (c *Conn) newSession() *session.Session { return c.start(session.Conn{}) }
+
+// start returns the session of the connection. how says whether it is on a WebSocket.
+func (c *Conn) start(how session.Conn) *session.Session {
+	how.Conn, how.Lines, how.Bucket, how.Address, how.Visit = c.Conn, c.lines, &c.bucket, c.address, c.visit
+	s := c.front.door.New(how, c.over)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = s
@@ -133,13 +135,11 @@ func (c *Conn) currentSession() *session.Session {
 
 // serve finds out who speaks and hands the connection to its door.
 func (c *Conn) serve() {
-	if err := watchPeer(c.Conn, c.front.opts.DeadPeer); err != nil {
-		c.log().Debug("dead peers are found later than they could be", "error", err)
-	}
+	c.watchPeer()
 	line, err := c.firstLine()
 	switch {
 	case err == errSilent:
-		c.newSession(c.Conn).ServePerson(nil, table{})
+		c.newSession().ServePerson(nil, table{})
 		return
 	case errors.Is(err, wire.ErrLineTooLong):
 		c.serveTooLong()
@@ -150,7 +150,7 @@ func (c *Conn) serve() {
 	}
 	switch (table{}).Line(line) {
 	case session.Program:
-		c.newSession(c.Conn).ServeProgram(line)
+		c.newSession().ServeProgram(line)
 	case session.Browser:
 		c.serveHTTP(line)
 	case session.Stranger:
@@ -160,7 +160,14 @@ func (c *Conn) serve() {
 		if len(line) == 0 { // it does not show yet who speaks
 			line = nil
 		}
-		c.newSession(c.Conn).ServePerson(line, table{})
+		c.newSession().ServePerson(line, table{})
+	}
+}
+
+// watchPeer has TCP find out if the peer is gone.
+func (c *Conn) watchPeer() {
+	if err := watchPeer(c.Conn, c.front.opts.DeadPeer); err != nil {
+		c.log().Debug("dead peers are found later than they could be", "error", err)
 	}
 }
 
@@ -210,7 +217,7 @@ func (c *Conn) readBy(d time.Duration) {
 func (c *Conn) serveTooLong() {
 	switch start := c.lines.Dropped(); (table{}).Start(start) {
 	case session.Person:
-		c.newSession(c.Conn).ServeTooLong()
+		c.newSession().ServeTooLong()
 	case session.Browser:
 		c.closeWith(httpError("414 URI Too Long", "the address is too long"))
 	default:
@@ -245,7 +252,8 @@ func (c *Conn) serveHTTP(line []byte) {
 		return
 	}
 	c.head = slices.Concat(line, []byte("\r\n"), c.lines.Pending())
-	c.lines = nil // with its buffer
+	c.lines.Release()
+	c.lines = nil
 	c.front.addBrowser(c)
 	if !c.giveToHandler() {
 		c.Close()
@@ -266,14 +274,13 @@ func (c *Conn) giveToHandler() bool {
 	return c.isHandled
 }
 
-// serveFramed serves a connection whose lines come in frames.
-func (c *Conn) serveFramed(framed session.FramedConn) {
-	below := c.Conn
-	if conn, ok := framed.NetConn().(*Conn); !ok || conn != c {
-		below = fanout.NonBlocking(framed.NetConn())
-	}
-	c.lines = wire.NewLineReader(framed, c.front.door.Limits.Line)
-	c.newSession(session.Framed(framed, below)).ServeProgram(nil)
+// serveWebSocket serves a WebSocket. ahead are the bytes that the HTTP handler has read
+// after the handshake.
+func (c *Conn) serveWebSocket(ahead []byte) {
+	ahead = append(ahead, c.head...)
+	c.head = nil
+	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.JSONLine)
+	c.start(session.Conn{WebSocket: true, Ahead: ahead}).ServeProgram(nil)
 }
 
 // Read implements net.Conn.

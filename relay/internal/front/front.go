@@ -15,6 +15,7 @@ import (
 
 	"chat/relay/internal/room"
 	"chat/relay/internal/session"
+	"chat/relay/internal/websocket"
 	"chat/relay/wire"
 )
 
@@ -133,30 +134,34 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx
-// ends, the connection is told that the room closes. visit is room.Member.Visit. A
-// [session.FramedConn] above a [Conn] that was admitted continues on its admission.
+// ends, the connection is told that the room closes. visit is room.Member.Visit.
 func (f *Front) Serve(ctx context.Context, conn net.Conn, visit bool) {
-	framed, isFramed := conn.(session.FramedConn)
-	var c *Conn
-	if isFramed {
-		c, _ = framed.NetConn().(*Conn)
-	}
+	c, fault := f.admit(conn, visit)
 	if c == nil {
-		var fault error
-		if c, fault = f.admit(conn, visit); c == nil {
-			f.refuse(conn, fault)
-			return
-		}
+		f.refuse(conn, fault)
+		return
 	}
 	done := make(chan struct{})
 	c.whenClosed(func() { close(done) })
 	defer context.AfterFunc(ctx, c.end)()
-	if isFramed {
-		c.serveFramed(framed)
-	} else {
-		c.serve()
-	}
+	c.serve()
 	<-done
+}
+
+// ServeWebSocket serves a program on a WebSocket whose handshake is done. ahead are the bytes
+// that were read after it. It returns once the program has said hello; the session continues.
+// A [Conn] that was admitted continues on its admission.
+func (f *Front) ServeWebSocket(conn net.Conn, ahead []byte) {
+	c, ok := conn.(*Conn)
+	if !ok {
+		var fault error
+		if c, fault = f.admit(conn, false); c == nil {
+			f.refuseWebSocket(conn, fault)
+			return
+		}
+		c.watchPeer()
+	}
+	c.serveWebSocket(ahead)
 }
 
 // admit returns conn as one that counts against the limits, or the fault that keeps it
@@ -279,6 +284,32 @@ func (f *Front) releaseMemory() {
 // known of it yet, so the line is one for people, which PROTOCOL.md tells programs to
 // expect; or an HTTP response, for a browser would take the line for a network error.
 func (f *Front) refuse(conn net.Conn, why error) {
+	f.refuseWith(conn, why, func(fault *wire.Fault) []byte {
+		if f.opts.HTTP != nil && startsWithHTTP(conn) {
+			status := "503 Service Unavailable"
+			if fault.Code == wire.CodeBanned {
+				status = "403 Forbidden"
+			}
+			return httpError(status, fault.Text)
+		}
+		e := fault.Event(0)
+		return e.AppendText(nil, wire.Viewer{})
+	})
+}
+
+// refuseWebSocket is refuse for a WebSocket, whose peer is a program.
+func (f *Front) refuseWebSocket(conn net.Conn, why error) {
+	f.refuseWith(conn, why, func(fault *wire.Fault) []byte {
+		e := fault.Event(0)
+		line := e.AppendJSON(nil)
+		frames := append(websocket.AppendTextHeader(nil, len(line)), line...)
+		return websocket.AppendClose(frames, websocket.GoingAway, "")
+	})
+}
+
+// refuseWith sends the answer to a fault, unless too many are refused at the moment, and
+// closes conn.
+func (f *Front) refuseWith(conn net.Conn, why error, answer func(*wire.Fault) []byte) {
 	defer conn.Close()
 	fault, ok := errors.AsType[*wire.Fault](why)
 	if !ok {
@@ -291,19 +322,7 @@ func (f *Front) refuse(conn net.Conn, why error) {
 	default:
 		return
 	}
-	e := fault.Event(0)
-	line := e.AppendText(nil, wire.Viewer{})
-	if framed, ok := conn.(session.FramedConn); ok { // a program for sure
-		line = e.AppendJSON(nil)
-		line = framed.AppendGoodbye(append(framed.AppendHeader(nil, len(line)), line...))
-	} else if f.opts.HTTP != nil && startsWithHTTP(conn) {
-		status := "503 Service Unavailable"
-		if fault.Code == wire.CodeBanned {
-			status = "403 Forbidden"
-		}
-		line = httpError(status, fault.Text)
-	}
-	sendAndClose(conn, line)
+	sendAndClose(conn, answer(fault))
 }
 
 // startsWithHTTP reports whether a request arrives on conn within Silence. It reads its start.

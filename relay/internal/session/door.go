@@ -63,11 +63,16 @@ func (d *Door) Open() {
 
 // A Conn is a connection that was admitted, as its session gets it.
 type Conn struct {
-	net.Conn                  // see fanout.NonBlocking; or a framedConn
+	net.Conn                  // see fanout.NonBlocking
 	Lines    *wire.LineReader // has read the first line, or a part of it
 	Bucket   *Bucket
 	Address  string // see room.AddressKey
 	Visit    bool   // see room.Member.Visit
+
+	// WebSocket puts lines in frames, from here on. Lines has read nothing; Ahead are the bytes
+	// that were read already.
+	WebSocket bool
+	Ahead     []byte
 }
 
 // New returns a session on c, which is to be served by [Session.ServePerson] or
@@ -76,10 +81,10 @@ func (d *Door) New(c Conn, over func()) *Session {
 	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, over: over}
 	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
 	s.out.door, s.out.conn = d, c.Conn
-	if framed, ok := c.Conn.(*framedConn); ok {
-		framed.OnControl(s.out.putControl)
-	}
 	s.lines.OnRead = s.countBytes
 	s.lines.OnWait = d.wakeLog
+	if c.WebSocket {
+		s.speakWebSocket(c.Ahead)
+	}
 	return s
 }

@@ -19,8 +19,9 @@ import (
 // (room.Peer) and the fanout (fanout.Target) know it. It is safe for concurrent use.
 type outbox struct {
 	// fixed
-	door *Door
-	conn net.Conn
+	door   *Door
+	conn   net.Conn
+	socket *socket // the frames of a WebSocket; nil: there are none
 
 	mu       sync.Mutex     // guards all below but writer
 	format   history.Format // changed by the session's reading goroutine only
@@ -242,14 +243,6 @@ func (o *outbox) putLocked(b []byte) {
 	o.startWritingLocked()
 }
 
-// putControl has a frame of the connection's own written.
-func (o *outbox) putControl(frame []byte) {
-	o.conn.(*framedConn).putControl(frame)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.startWritingLocked()
-}
-
 // startWritingLocked has the outbox written, if it is not already.
 func (o *outbox) startWritingLocked() {
 	if o.beginLocked() {
@@ -282,21 +275,19 @@ func (o *outbox) beginLocked() bool {
 func (o *outbox) collect(runs [][]byte) (_ [][]byte, onDisk bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.socket.isClosed() {
+		return nil, false
+	}
 	for {
 		runs = o.takeQueueLocked(runs)
 		runs, onDisk = o.readLogLocked(runs)
 		switch {
-		case len(runs) > 0 || o.hasControl():
+		case len(runs) > 0 || o.socket.hasControl():
 			return o.frameLocked(runs), false
 		case onDisk && !(o.ending && time.Now().After(o.deadline)):
 			return runs, true
-		case o.bye != nil:
-			runs = o.frameLocked(append(runs, o.encode(o.bye, "")))
-			if c, ok := o.conn.(*framedConn); ok {
-				runs = append(runs, c.AppendGoodbye(nil))
-			}
-			o.bye = nil
-			return runs, false
+		case o.bye != nil || o.ending && o.socket.isOpen():
+			return o.farewellLocked(runs), false
 		case o.ending:
 			return nil, false
 		case !o.started || o.waiting || o.cursor.Wait(o):
@@ -305,6 +296,31 @@ func (o *outbox) collect(runs [][]byte) (_ [][]byte, onDisk bool) {
 			return nil, false
 		}
 	}
+}
+
+// frameLocked counts the lines that are written next, and puts them into frames if the
+// connection has frames.
+func (o *outbox) frameLocked(runs [][]byte) [][]byte {
+	for _, run := range runs {
+		o.counts.Sent += uint64(len(run))
+	}
+	if o.socket != nil {
+		runs = o.socket.frame(runs)
+	}
+	return runs
+}
+
+// farewellLocked appends the last event, if there is one, and the close frame of a
+// WebSocket.
+func (o *outbox) farewellLocked(runs [][]byte) [][]byte {
+	if o.bye != nil {
+		runs = o.frameLocked(append(runs, o.encode(o.bye, "")))
+		o.bye = nil
+	}
+	if o.socket != nil {
+		runs = o.socket.appendClose(runs)
+	}
+	return runs
 }
 
 // takeQueueLocked empties the queue.
@@ -378,7 +394,7 @@ func (o *outbox) WriteSome(w *fanout.Writer) (more bool) {
 		return false
 	}
 	rest := w.Runs
-	if eager, ok := eagerly(o.conn); ok {
+	if eager, ok := o.conn.(fanout.EagerConn); ok {
 		began := o.door.Times.Begin()
 		var err error
 		rest, err = eager.WriteEagerly(w, w.Runs)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chat/relay/internal/room"
+	"chat/relay/internal/websocket"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -27,6 +28,7 @@ type Session struct {
 	lines  *wire.LineReader
 	bucket *Bucket
 	late   Recognizer // nil once a line was served
+	socket *socket    // the frames of a WebSocket; nil: there are none
 
 	member room.Member // guarded by the room
 	out    outbox
@@ -393,6 +395,9 @@ func (s *Session) rejectTooLong() {
 
 // goodbye takes the session out of the room. err is what ended its read loop.
 func (s *Session) goodbye(err error) {
+	if why, ok := errors.AsType[*websocket.CloseError](err); ok {
+		s.out.closeAs(why)
+	}
 	s.door.wakeLog() // for its last messages
 	s.awaitCommitted()
 	departure, left := s.door.Room.Drop(&s.member, now())

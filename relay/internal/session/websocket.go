@@ -1,0 +1,117 @@
+package session
+
+import (
+	"slices"
+	"time"
+
+	"chat/relay/internal/websocket"
+)
+
+// A socket is what a session has in addition if it is on a WebSocket: its lines come and go
+// in frames. Its peer is a program.
+type socket struct {
+	// owned by the goroutine that reads
+	decoder websocket.Decoder
+	due     time.Duration // how long to wait for the control frames that were read
+
+	// guarded by the outbox's mu
+	control []byte           // control frames to be written before the next run
+	headers []byte           // of the frames that are being written
+	status  websocket.Status // of the close frame
+	reason  string           // likewise; empty: none
+	closed  bool             // the close frame was written, or is being written: nothing follows
+}
+
+const (
+	// maxFrame is how many bytes a frame has at most, unless one run has more: its reader
+	// needs all of it before it sees the first line.
+	maxFrame = 64 << 10
+
+	// maxControl is how many bytes of control frames wait for a session. More are dropped:
+	// a peer needs an answer to its last ping only (RFC 6455, section 5.5.3).
+	maxControl = 4 << 10
+)
+
+// speakWebSocket puts the session on a WebSocket. ahead are the bytes that were read after
+// its handshake.
+func (s *Session) speakWebSocket(ahead []byte) {
+	socket := &socket{status: websocket.GoingAway}
+	s.socket, s.out.socket = socket, socket
+	socket.decoder.OnControl = s.countControl
+	s.lines.Decode = socket.decoder.Decode
+	s.lines.OnWait = s.payControl
+	if len(ahead) > 0 {
+		s.lines.Feed(ahead)
+	}
+}
+
+// countControl answers a ping, and counts it as a line; a pong, too.
+func (s *Session) countControl(op websocket.Opcode, payload []byte) {
+	if op == websocket.Ping {
+		s.out.putControl(payload)
+	}
+	s.socket.due = max(s.socket.due, s.bucket.Line())
+}
+
+// payControl waits for the control frames that were read, before more are. The lines among
+// them have not waited with them.
+func (s *Session) payControl() {
+	due := s.socket.due
+	s.socket.due = 0
+	s.door.wakeLog()
+	s.wait(due)
+}
+
+// putControl queues the answer to a ping.
+func (o *outbox) putControl(ping []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if w := o.socket; len(w.control)+2+len(ping) <= maxControl {
+		w.control = websocket.AppendPong(w.control, ping)
+	}
+	o.startWritingLocked()
+}
+
+// closeAs sets what the close frame says, which ends the session.
+func (o *outbox) closeAs(why *websocket.CloseError) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.socket.status, o.socket.reason = why.Status, why.Reason
+}
+
+// hasControl reports whether control frames wait. s may be nil.
+func (s *socket) hasControl() bool { return s != nil && len(s.control) > 0 }
+
+// isOpen reports whether a close frame is still to be written. s may be nil.
+func (s *socket) isOpen() bool { return s != nil && !s.closed }
+
+// isClosed reports whether the close frame was the last thing to be written. s may be nil.
+func (s *socket) isClosed() bool { return s != nil && s.closed }
+
+// frame puts runs of lines into frames, after the control frames that wait. The headers are
+// valid until the next call.
+func (s *socket) frame(runs [][]byte) [][]byte {
+	s.headers = s.headers[:0]
+	for i := 0; i < len(runs); {
+		end, size := i+1, len(runs[i])
+		for end < len(runs) && size+len(runs[end]) <= maxFrame {
+			size += len(runs[end])
+			end++
+		}
+		start := len(s.headers)
+		s.headers = websocket.AppendTextHeader(s.headers, size)
+		runs = slices.Insert(runs, i, s.headers[start:len(s.headers):len(s.headers)])
+		i = end + 1
+	}
+	if len(s.control) > 0 {
+		runs = slices.Insert(runs, 0, s.control)
+		s.control = nil
+	}
+	return runs
+}
+
+// appendClose appends the close frame.
+func (s *socket) appendClose(runs [][]byte) [][]byte {
+	s.closed = true
+	return append(runs, websocket.AppendClose(nil, s.status, s.reason))
+}
