@@ -164,21 +164,15 @@ func (l *LineReader) Fill() error {
 
 // readMore reads to the end of buf, after making room there.
 func (l *LineReader) readMore() error {
-	if l.start == l.end {
-		l.start, l.end = 0, 0
-	}
-	if l.end+l.spare() >= len(l.buf) {
-		switch {
-		case l.start > 0:
-			copy(l.buf, l.buf[l.start:l.end])
-		default:
-			grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.limit()))
-			copy(grown, l.buf[:l.end])
-			l.release()
-			l.buf = grown
-		}
-		l.end -= l.start
+	switch free := len(l.buf) - l.end - l.spare(); {
+	case l.start > 0 && free <= len(l.buf)/2: // a small read would be a waste of a call
+		l.end = copy(l.buf, l.buf[l.start:l.end])
 		l.start = 0
+	case free <= 0:
+		grown := make([]byte, min(max(2*len(l.buf), firstBuffer), l.limit()))
+		copy(grown, l.buf[:l.end])
+		l.release()
+		l.buf = grown
 	}
 	for range 100 { // as bufio: a reader that returns nothing forever is broken
 		n, err := l.r.Read(l.buf[l.end+l.spare():])
