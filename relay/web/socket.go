@@ -26,6 +26,9 @@ func (h *Handler) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this connection cannot become a WebSocket", http.StatusNotImplemented)
 		return
 	}
+	if c, ok := conn.(*stallConn); ok {
+		conn = c.Conn // a session has a stall time of its own
+	}
 	ahead, _ := buffers.Reader.Peek(buffers.Reader.Buffered())
 	if err := sendHandshake(conn, accept); err != nil {
 		h.opts.Log.Debug("no WebSocket", "error", err)

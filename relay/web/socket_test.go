@@ -99,7 +99,7 @@ func (b *rawBrowser) toClose() (lines string, status uint16, reason string) {
 	}
 }
 
-// The last words before a close frame are in the room, and acknowledged, however they arrive.
+// Messages right before a close frame are posted and acknowledged, whatever the reads.
 func TestLastWords(t *testing.T) {
 	r := open(t, relay.Options{Rate: -1}, web.Options{})
 	bob := r.person("bob")
@@ -134,7 +134,7 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// A message that the client did not end is not one.
+// A message without its last fragment is dropped.
 func TestUnfinishedMessage(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	bob := r.person("bob")
@@ -153,7 +153,7 @@ func TestUnfinishedMessage(t *testing.T) {
 	}
 }
 
-// Whoever breaks the protocol is told how by the close frame; what was sent before counts.
+// A close frame reports a violation of the protocol. Messages before it are posted.
 func TestProtocolErrors(t *testing.T) {
 	r := open(t, relay.Options{}, web.Options{})
 	for _, test := range []struct {
@@ -216,7 +216,7 @@ func TestPong(t *testing.T) {
 	}
 }
 
-// What comes with the handshake is not lost, however much it is.
+// Messages in the same write as the handshake are not lost.
 func TestAhead(t *testing.T) {
 	for _, count := range []int{1, 60, 150, 1000} { // within and beyond the buffers that HTTP reads with
 		r := open(t, relay.Options{Rate: -1}, web.Options{})
@@ -332,8 +332,8 @@ func TestIdlePages(t *testing.T) {
 	}
 }
 
-// A WebSocket need not come by way of the host's port. If there is no place for it, it is
-// told so in its own frames.
+// A WebSocket does not need to come through the host's port. If it is refused, it gets the
+// reason in a frame.
 func TestOtherSockets(t *testing.T) {
 	r := open(t, relay.Options{MaxSessions: 1}, web.Options{})
 	connect := func(ahead string) *rawBrowser {

@@ -1,12 +1,10 @@
 package web
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"runtime"
 	"time"
@@ -120,15 +118,4 @@ func (c *stallConn) attempt(write func() (int64, error)) (n int64, err error) {
 	c.Conn.Close()
 	c.log.Info("closed an HTTP connection that took no byte of an answer", "remote", c.RemoteAddr().String(), "stall", c.stall)
 	return 0, err
-}
-
-// A bareHijacker hands over the connection below the stallConn: a session has a stall time of its own.
-type bareHijacker struct{ http.ResponseWriter }
-
-func (w bareHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffers, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if c, ok := conn.(*stallConn); ok {
-		conn = c.Conn
-	}
-	return conn, buffers, err
 }

@@ -80,7 +80,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	h.mux.HandleFunc("GET /room", h.describe)
 	h.mux.HandleFunc("GET /commands", h.commands)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
-	h.mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) { h.socket(bareHijacker{w}, r) })
+	h.mux.HandleFunc("GET /socket", h.socket)
 	h.mux.HandleFunc("POST /messages", h.post)
 	h.mux.HandleFunc("GET /messages", h.messages)
 	h.mux.HandleFunc("GET /events", h.events)

@@ -20,16 +20,15 @@ const firstBuffer = 512
 // a byte a second, or megabytes at once. It holds no more than its limit.
 // It is not safe for concurrent use.
 //
-// An error of the underlying reader (a timeout, say) loses nothing: what was read
-// stays, and the next call continues with it.
+// An error of the underlying reader (a timeout, say) loses nothing: the bytes read
+// before it stay, and the next call continues with them.
 type LineReader struct {
 	OnRead func(n int) // if not nil, called after each read of n bytes
 	OnWait func()      // if not nil, called before each read, when no whole line is left
 
-	// Decode, if not nil, decodes in place what was read: b[1:] are the bytes of one read, b[0]
-	// is spare. It leaves lines at the start of b and returns how many bytes they have. After
-	// its first error nothing more is read; the lines before it are returned first, but not an
-	// unfinished one.
+	// Decode, if not nil, decodes the bytes of a read, b[1:], in place; b[0] is spare. It moves
+	// lines to the start of b and returns the number of their bytes. After its first error
+	// nothing more is read. Complete lines before the error are returned, and then the error.
 	Decode func(b []byte) (n int, err error)
 
 	r          io.Reader
@@ -38,7 +37,7 @@ type LineReader struct {
 	start, end int
 	scanned    int      // of buf[start:end], how much holds no newline
 	dropping   bool     // inside a line that was too long
-	atEnd      bool     // nothing more comes after what is read
+	atEnd      bool     // the stream ends with buf
 	err        error    // of Decode
 	dropped    [16]byte // how the line began that was dropped last
 }
@@ -58,11 +57,10 @@ func (l *LineReader) SetMax(limit int) {
 	l.max = limit
 }
 
-// Dropped returns how the line began that was dropped last, for those who must
-// know what it was.
+// Dropped returns the first bytes of the line that was dropped last.
 func (l *LineReader) Dropped() []byte { return l.dropped[:] }
 
-// Pending returns what was read after the line returned last: at a timeout, the
+// Pending returns the bytes read after the line returned last: at a timeout, the
 // unfinished line.
 func (l *LineReader) Pending() []byte { return l.buf[l.start:l.end] }
 
@@ -73,7 +71,7 @@ func (l *LineReader) Feed(b []byte) {
 	l.end = l.received(0, len(b))
 }
 
-// Release gives up the buffer and what is pending. The reader is not used after it.
+// Release drops the buffer and the pending bytes. The reader is not used after it.
 func (l *LineReader) Release() {
 	l.release()
 	l.start, l.end, l.scanned = 0, 0, 0
@@ -93,8 +91,8 @@ func (l *LineReader) ReadLine() ([]byte, error) {
 	}
 }
 
-// NextLine is ReadLine of what was read already; ok is false when that holds no
-// whole line. Its only error is ErrLineTooLong.
+// NextLine is ReadLine without reading; ok is false if no complete line has been
+// read. Its only error is ErrLineTooLong.
 func (l *LineReader) NextLine() (line []byte, ok bool, err error) {
 	for {
 		i := bytes.IndexByte(l.buf[l.start+l.scanned:l.end], '\n')
@@ -117,7 +115,7 @@ func (l *LineReader) NextLine() (line []byte, ok bool, err error) {
 	}
 }
 
-// unfinishedLine deals with what was read of a line whose newline is not there yet.
+// unfinishedLine handles a line whose newline has not been read.
 func (l *LineReader) unfinishedLine() (line []byte, ok bool, err error) {
 	l.scanned = l.end - l.start
 	switch {
@@ -256,9 +254,9 @@ var (
 	TelnetNoMark = []byte{255, 252, 6} // IAC WONT TIMING-MARK
 )
 
-// StripTelnet removes the commands that telnet clients mix into what is typed
-// (RFC 854, IAC sequences), in place. Their first byte, 0xFF, stands in no UTF-8
-// text, so for every other client this changes nothing.
+// StripTelnet removes the commands that telnet clients send within a line
+// (RFC 854, IAC sequences), in place. Their first byte, 0xFF, never occurs in UTF-8,
+// so the lines of other clients do not change.
 func StripTelnet(line []byte) []byte {
 	const (
 		iac = 255

@@ -136,8 +136,9 @@ func newCells() []*cell {
 			shapes: []shape{{20, 1, nil}, {20, 20, allPeers}, {100, 1, nil}, {1000, 1, nil}, {10_000, 1, bigPeers}},
 		},
 		{
-			name: "programs", base: "chat", peers: []string{"chat", "chat-json", "chat-page"}, columns: programsColumns, run: runFlood,
-			shapes: []shape{{100, 1, nil}, {20, 20, nil}},
+			name: "programs", base: "chat", columns: programsColumns, run: runFlood,
+			peers:  []string{"chat", "chat-json", "chat-page", "nats-page", "npm-ws"},
+			shapes: []shape{{20, 1, nil}, {20, 20, nil}, {100, 1, nil}},
 		},
 		{
 			name: "latency", base: "nats-server", peers: allPeers, columns: latencyColumns, run: runLatency,

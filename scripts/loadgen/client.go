@@ -141,9 +141,6 @@ func (c *client) readOther(r *reader, line []byte) error {
 		r.countArrivals(c, c.id, 1)
 		return nil
 	}
-	if c.dialect.frames && isHeaderEnd(line) {
-		c.frames.begun = true
-	}
 	reply, in := c.dialect.handleControl(line, c.sends)
 	if reply != "" {
 		if _, err := unix.Write(c.fd, []byte(reply)); err != nil {

@@ -62,14 +62,32 @@ func TestUnframe(t *testing.T) {
 		stream.WriteString(payload)
 	}
 	for _, piece := range []int{1, 2, 3, 7, 1000, 1 << 20} {
-		var u unframer
+		u := unframer{begun: true}
 		var got []byte
 		for chunk := range slices.Chunk([]byte(stream.String()), piece) {
-			got = append(got, u.strip(slices.Clone(chunk))...)
+			got = append(got, u.strip(slices.Clone(chunk), 0)...)
 		}
 		if string(got) != want.String() {
 			t.Errorf("in pieces of %d: got %d bytes, want %d", piece, len(got), want.Len())
 		}
+	}
+}
+
+// Frames in the same read as the HTTP header are stripped; the rest of an earlier read is not.
+func TestUnframeAfterHeader(t *testing.T) {
+	const header, frames = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "\x81\x03ab\n\x81\x02c\n"
+	var u unframer
+	if got, want := string(u.strip([]byte(header+frames), 0)), header+"ab\nc\n"; got != want {
+		t.Errorf("all at once: %q, want %q", got, want)
+	}
+	if got, want := string(u.strip([]byte("rest\x81\x02d\n"), len("rest"))), "restd\n"; got != want {
+		t.Errorf("after the rest of a line: %q, want %q", got, want)
+	}
+	u = unframer{}
+	first := len(header) - len("\r\n")
+	got := string(u.strip([]byte(header[:first]), 0)) + string(u.strip([]byte(header[first:]+frames), 0))
+	if want := header + "ab\nc\n"; got != want {
+		t.Errorf("the last line of the header alone: %q, want %q", got, want)
 	}
 }
 

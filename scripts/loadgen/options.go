@@ -22,7 +22,7 @@ type options struct {
 	quick     bool
 	chatFlags []string
 
-	chat, nats, ngircd, ncat, irssi, weechat string
+	chat, nats, ngircd, ncat, irssi, weechat, ws string
 }
 
 func parseOptions(args []string) (*options, error) {
@@ -49,6 +49,7 @@ func parseOptions(args []string) (*options, error) {
 	})
 	flags.StringVar(&o.chat, "chat", "./chat", "use `FILE` as chat")
 	flags.StringVar(&o.nats, "nats", "nats-server", "use `FILE` as nats-server")
+	flags.StringVar(&o.ws, "ws", "", "use the npm package ws in `DIR`")
 	flags.StringVar(&o.ngircd, "ngircd", "ngircd", "use `FILE` as ngircd")
 	flags.StringVar(&o.ncat, "ncat", "ncat", "use `FILE` as ncat")
 	flags.StringVar(&o.irssi, "irssi", "irssi", "use `FILE` as irssi")

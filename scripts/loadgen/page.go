@@ -44,9 +44,20 @@ type unframer struct {
 	header []byte // an incomplete frame header
 }
 
-// strip removes the headers from b, in place.
-func (u *unframer) strip(b []byte) []byte {
-	kept := b[:0]
+// strip removes the headers of frames from b, in place, but for the first done bytes, which
+// have none any more. The HTTP header stays.
+func (u *unframer) strip(b []byte, done int) []byte {
+	if !u.begun {
+		end := bytes.Index(b, []byte("\r\n\r\n")) + len("\r\n\r\n")
+		if isHeaderEnd(b[:min(len(b), 2)]) { // the lines before it were read already
+			end = len("\r\n")
+		} else if end < len("\r\n\r\n") {
+			return b
+		}
+		u.begun, done = true, end
+	}
+	kept := b[:done]
+	b = b[done:]
 	for len(b) > 0 {
 		if u.left == 0 {
 			need := u.headerSize(b)

@@ -31,6 +31,8 @@ func newPeers(opts *options) map[string]*peer {
 		chatPeer("chat-history", opts.chat),
 		chatPeer("chat-plain", opts.chat),
 		{name: "nats-server", dialect: &natsDialect, binary: opts.nats, argv: natsArgv},
+		{name: "nats-page", dialect: &natsSocketDialect, binary: opts.nats, argv: natsSocketArgv},
+		{name: "npm-ws", dialect: &broadcastDialect, binary: "node", argv: broadcastArgv},
 		{name: "jetstream", dialect: &jetStreamDialect, binary: opts.nats, argv: jetStreamArgv, prepare: makeStream},
 		{name: "ngircd", dialect: &ircDialect, maxClients: 100, binary: opts.ngircd, argv: ircArgv},
 		{name: "ncat", dialect: &ncatDialect, maxClients: 100, binary: opts.ncat, argv: ncatArgv},

@@ -114,8 +114,8 @@ func (r *reader) read(c *client) error {
 		return fmt.Errorf("client %d: %w", c.id, errClosed)
 	}
 	r.bytes += n
-	if c.frames.begun {
-		n = len(c.frames.strip(r.buf[begun : begun+n]))
+	if c.dialect.frames {
+		n = len(c.frames.strip(r.buf[:begun+n], begun)) - begun
 	}
 	before := r.count
 	r.now = clock()

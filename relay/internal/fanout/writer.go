@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// A Writer is what one worker writes with. It belongs to the worker.
+// A Writer holds the buffers of one worker, which owns it.
 type Writer struct {
 	Runs [][]byte // scratch space for the lines of one target
-	flat []byte   // short runs that stand one after the other
+	flat []byte   // copies of short runs
 
 	// of the write in progress; see nonBlockingConn
 	put    func(fd uintptr) bool
-	vector [][]byte // what is written; see Gather
+	vector [][]byte // see Gather
 	n      int      // bytes that were
 	err    error
 }
@@ -41,9 +41,9 @@ type EagerConn interface {
 // be read, if the system and the kind of connection allow it, and conn itself otherwise.
 func NonBlocking(conn net.Conn) net.Conn { return nonBlocking(conn) }
 
-// Gather returns the pieces that the next write writes, and how many bytes they have. Short
-// runs are copied to stand as one piece; a long one is a piece of its own, where it is. They
-// are valid until the next call.
+// Gather returns the pieces for the next write, and the number of their bytes. It copies
+// adjacent short runs into one piece; a long run is a piece of its own and not copied. The
+// pieces are valid until the next call.
 func (w *Writer) Gather(runs [][]byte) (pieces [][]byte, size int) {
 	w.flat, w.vector = w.flat[:0], w.vector[:0]
 	if len(runs) == 1 {

@@ -4,7 +4,7 @@ package fanout
 
 import "errors"
 
-// Here one write takes one piece: every run that is followed by another is copied.
+// On these systems a write has one piece, so adjacent runs are always copied.
 const (
 	maxVector = 1
 	shortRun  = flatSize

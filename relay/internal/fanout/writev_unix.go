@@ -5,11 +5,11 @@ package fanout
 import "golang.org/x/sys/unix"
 
 const (
-	// maxVector is how many pieces one write takes from where they are.
+	// maxVector is the limit of pieces in one write.
 	maxVector = 8
 
-	// shortRun is from how many bytes on a run is not copied: below it, another piece costs
-	// the system more.
+	// shortRun is the size in bytes from which a run is not copied. Below it, the copy costs
+	// less than another piece of a write.
 	shortRun = 4 << 10
 )
 

@@ -112,10 +112,10 @@ func (c *Conn) hasEnded() <-chan struct{} {
 }
 
 // newSession returns the session of the connection.
-func (c *Conn) newSession() *session.Session { return c.start(session.Conn{}) }
+func (c *Conn) newSession() *session.Session { return c.newSessionAs(session.Conn{}) }
 
-// start returns the session of the connection. how says whether it is on a WebSocket.
-func (c *Conn) start(how session.Conn) *session.Session {
+// newSessionAs is newSession; how says whether it is on a WebSocket.
+func (c *Conn) newSessionAs(how session.Conn) *session.Session {
 	how.Conn, how.Lines, how.Bucket, how.Address, how.Visit = c.Conn, c.lines, &c.bucket, c.address, c.visit
 	s := c.front.door.New(how, c.over)
 	c.mu.Lock()
@@ -280,7 +280,7 @@ func (c *Conn) serveWebSocket(ahead []byte) {
 	ahead = append(ahead, c.head...)
 	c.head = nil
 	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.JSONLine)
-	c.start(session.Conn{WebSocket: true, Ahead: ahead}).ServeProgram(nil)
+	c.newSessionAs(session.Conn{WebSocket: true, Ahead: ahead}).ServeProgram(nil)
 }
 
 // Read implements net.Conn.

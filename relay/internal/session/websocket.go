@@ -7,33 +7,33 @@ import (
 	"chat/relay/internal/websocket"
 )
 
-// A socket is what a session has in addition if it is on a WebSocket: its lines come and go
-// in frames. Its peer is a program.
+// A socket is the state of a session on a WebSocket, whose lines are in frames. Its peer is a
+// program.
 type socket struct {
 	// owned by the goroutine that reads
 	decoder websocket.Decoder
-	due     time.Duration // how long to wait for the control frames that were read
+	due     time.Duration // delay of the next read, for the control frames that were read
 
 	// guarded by the outbox's mu
 	control []byte           // control frames to be written before the next run
 	headers []byte           // of the frames that are being written
 	status  websocket.Status // of the close frame
 	reason  string           // likewise; empty: none
-	closed  bool             // the close frame was written, or is being written: nothing follows
+	closed  bool             // nothing is written after the close frame
 }
 
 const (
-	// maxFrame is how many bytes a frame has at most, unless one run has more: its reader
-	// needs all of it before it sees the first line.
+	// maxFrame is the limit of bytes in a frame, unless one run has more: the client gets its
+	// first line only when it has all of it.
 	maxFrame = 64 << 10
 
-	// maxControl is how many bytes of control frames wait for a session. More are dropped:
-	// a peer needs an answer to its last ping only (RFC 6455, section 5.5.3).
+	// maxControl is the limit of bytes in control frames that wait to be written. Other pings
+	// are not answered, which RFC 6455 allows (section 5.5.3).
 	maxControl = 4 << 10
 )
 
-// speakWebSocket puts the session on a WebSocket. ahead are the bytes that were read after
-// its handshake.
+// speakWebSocket makes the session one on a WebSocket. ahead are the bytes already read after
+// the handshake.
 func (s *Session) speakWebSocket(ahead []byte) {
 	socket := &socket{status: websocket.GoingAway}
 	s.socket, s.out.socket = socket, socket
@@ -45,7 +45,7 @@ func (s *Session) speakWebSocket(ahead []byte) {
 	}
 }
 
-// countControl answers a ping, and counts it as a line; a pong, too.
+// countControl answers a ping. A ping or pong counts as a line.
 func (s *Session) countControl(op websocket.Opcode, payload []byte) {
 	if op == websocket.Ping {
 		s.out.putControl(payload)
@@ -53,8 +53,8 @@ func (s *Session) countControl(op websocket.Opcode, payload []byte) {
 	s.socket.due = max(s.socket.due, s.bucket.Line())
 }
 
-// payControl waits for the control frames that were read, before more are. The lines among
-// them have not waited with them.
+// payControl delays the next read if too many control frames were read. It is called after the
+// lines between them were served.
 func (s *Session) payControl() {
 	due := s.socket.due
 	s.socket.due = 0
@@ -72,7 +72,7 @@ func (o *outbox) putControl(ping []byte) {
 	o.startWritingLocked()
 }
 
-// closeAs sets what the close frame says, which ends the session.
+// closeAs sets the status and the reason in the close frame.
 func (o *outbox) closeAs(why *websocket.CloseError) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -85,10 +85,10 @@ func (s *socket) hasControl() bool { return s != nil && len(s.control) > 0 }
 // isOpen reports whether a close frame is still to be written. s may be nil.
 func (s *socket) isOpen() bool { return s != nil && !s.closed }
 
-// isClosed reports whether the close frame was the last thing to be written. s may be nil.
+// isClosed reports whether the close frame was written. s may be nil.
 func (s *socket) isClosed() bool { return s != nil && s.closed }
 
-// frame puts runs of lines into frames, after the control frames that wait. The headers are
+// frame puts runs of lines into frames, after the pending control frames. The headers are
 // valid until the next call.
 func (s *socket) frame(runs [][]byte) [][]byte {
 	s.headers = s.headers[:0]

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Decoder decodes what a client sends. Its zero value is ready for the first frame. It is
+// A Decoder decodes the frames of a client. Its zero value is ready for the first frame. It is
 // not safe for concurrent use.
 type Decoder struct {
 	// OnControl, if not nil, is called for each ping and pong. payload is valid until it
@@ -24,10 +24,10 @@ type Decoder struct {
 	op      Opcode
 	fin     bool
 	mask    uint32 // its first byte in the lowest bits; turned as the payload is read
-	left    uint64 // bytes of payload that are still to come
+	left    uint64 // bytes of payload not read yet
 
 	// the current message
-	inMessage bool // it has begun, and its last frame has not
+	inMessage bool // it has started, and its last frame has not
 	last      byte // its last byte so far
 
 	control [MaxControl]byte // payload of the current control frame
@@ -35,17 +35,19 @@ type Decoder struct {
 }
 
 // Decode decodes the bytes b[1:], the next ones of the stream. It moves the messages in them
-// to the start of b, each with a newline at its end, and returns how many bytes they have. A
-// message may come in several pieces. The spare byte b[0] makes room for a newline whose
-// header was in an earlier call.
+// to the start of b, adds a newline to those that do not end with one, and returns the number
+// of bytes. Pieces of a message are returned as they come.
 //
-// After a close frame or a mistake of the client the error is a [*CloseError], also of every
-// later call; the messages before it are decoded.
+// A newline takes the place of a byte of its frame's header. If the header was in an earlier
+// call, it takes that of the spare byte b[0].
+//
+// After a close frame or a violation of the protocol the error is a [*CloseError], also in
+// every later call. The messages before it are decoded.
 func (d *Decoder) Decode(b []byte) (n int, err error) {
 	if d.err != nil {
 		return 0, d.err
 	}
-	in := b[1:] // starts at or behind b[n]: what has been decoded needs no more room than it had
+	in := b[1:] // never starts before b[n], so that writing to b[n] overwrites nothing unread
 	for {
 		if !d.inFrame {
 			used, whole := d.readHeader(in)
@@ -95,8 +97,8 @@ func (d *Decoder) endFrame() bool {
 	return false
 }
 
-// readHeader reads the header of the next frame, or what there is of it, from in. It returns
-// how many bytes it took and whether the header is whole.
+// readHeader reads the header of the next frame from in, or a part of it. It returns the
+// number of bytes read and whether the header is complete.
 func (d *Decoder) readHeader(in []byte) (used int, whole bool) {
 	for {
 		need := d.headerSize()
@@ -106,7 +108,7 @@ func (d *Decoder) readHeader(in []byte) (used int, whole bool) {
 		if d.have < need {
 			return used, false
 		}
-		if need == d.headerSize() { // it does not depend on what has been read since
+		if need == d.headerSize() { // else the first two bytes say that more belong to it
 			break
 		}
 	}
@@ -114,7 +116,7 @@ func (d *Decoder) readHeader(in []byte) (used int, whole bool) {
 	return used, true
 }
 
-// headerSize returns how many bytes the header has, as far as its bytes so far tell.
+// headerSize returns the number of bytes in the header, as far as it is known.
 func (d *Decoder) headerSize() int {
 	const start, mask = 2, 4
 	if d.have < start {
@@ -133,7 +135,7 @@ func (d *Decoder) headerSize() int {
 	return size
 }
 
-// beginFrame begins the frame of the header, if it is allowed.
+// beginFrame parses the header and starts its frame, if it is allowed.
 func (d *Decoder) beginFrame() {
 	head := d.header[:d.have]
 	d.have = 0
@@ -155,7 +157,7 @@ func (d *Decoder) beginFrame() {
 	}
 }
 
-// check returns why the frame that begins is not allowed; nil: it is.
+// check returns an error if the frame is not allowed.
 func (d *Decoder) check(reserved, masked bool, length uint64) *CloseError {
 	wrong := func(reason string) *CloseError { return &CloseError{ProtocolError, reason} }
 	switch {
@@ -191,7 +193,7 @@ func (d *Decoder) check(reserved, masked bool, length uint64) *CloseError {
 	return nil
 }
 
-// closeError returns what the payload of a close frame says, or what is wrong with it.
+// closeError returns the status in the payload of a close frame, or an error in the payload.
 func closeError(payload []byte) *CloseError {
 	if len(payload) == 0 {
 		return &CloseError{Status: NoStatus}
@@ -209,8 +211,8 @@ func closeError(payload []byte) *CloseError {
 	return &CloseError{Status: status}
 }
 
-// unmask puts src without its mask at the start of dst, which may overlap it if it starts no
-// later.
+// unmask writes src without its mask to the start of dst. They may overlap if dst does not
+// start after src.
 func (d *Decoder) unmask(dst, src []byte) {
 	dst = dst[:len(src)]
 	mask := uint64(d.mask)<<32 | uint64(d.mask)

@@ -61,7 +61,7 @@ func closing(status uint16, reason string) frame {
 	return frame{first: 0x88, payload: string(binary.BigEndian.AppendUint16(nil, status)) + reason}
 }
 
-// A result is what a Decoder makes of a stream.
+// A result is the output of a Decoder for a stream.
 type result struct {
 	lines    string
 	controls []string // opcode and payload of each ping and pong

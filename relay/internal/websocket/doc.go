@@ -1,13 +1,14 @@
 // Package websocket is the framing of WebSocket (RFC 6455) on the server's side, for lines of
 // text. It does no input or output and starts no goroutine.
 //
-// A [Decoder] turns the bytes that came from a client into lines, within the buffer they
-// were read into. The Append functions make the frames that go to a client.
+// A [Decoder] turns the bytes from a client into lines, within the buffer they were read
+// into. The Append functions encode the frames to a client.
 //
-// What the RFC leaves open:
-//   - Text is not checked for UTF-8: whoever reads the lines cleans them. The reason in a
-//     close frame is checked.
-//   - A length in more bytes than it needs is accepted: only senders are held to the shortest.
+// It differs from the RFC in one point: text may be invalid UTF-8, because the reader of the
+// lines cleans them. The reason in a close frame must be valid. And where the RFC leaves a
+// choice:
+//   - A length may be encoded in more bytes than necessary.
 //   - A message may have any length. The reader of the lines limits them.
-//   - Binary messages are not accepted. No extension or subprotocol is negotiated.
+//   - Binary messages are rejected.
+//   - No extension is supported.
 package websocket

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// An Opcode says what a frame is (RFC 6455, section 5.2).
+// An Opcode is the kind of a frame (RFC 6455, section 5.2).
 type Opcode byte
 
 const (
@@ -17,8 +17,8 @@ const (
 	Pong           Opcode = 0xA
 )
 
-// isControl reports whether frames of op stand for themselves, also between the fragments of
-// a message.
+// isControl reports whether op is that of a control frame, which may also come between the
+// fragments of a message.
 func (op Opcode) isControl() bool { return op&0x8 != 0 }
 
 // The bits of a frame's first two bytes that are not its opcode or its length.
@@ -46,8 +46,8 @@ const (
 	InvalidData     Status = 1007
 )
 
-// isValid reports whether a close frame may have s: one that the RFC or IANA's registry
-// allows there, or one for libraries and applications.
+// isValid reports whether the RFC or IANA's registry allows s in a close frame. The statuses
+// from 3000 on are for libraries and applications.
 func (s Status) isValid() bool {
 	switch {
 	case s >= 1000 && s <= 1003, s >= 1007 && s <= 1014, s >= 3000 && s <= 4999:
@@ -56,11 +56,11 @@ func (s Status) isValid() bool {
 	return false
 }
 
-// A CloseError says that nothing more is read: the client sent a close frame, or something
-// that the protocol does not allow. Status is to be sent to it in a close frame.
+// A CloseError ends the input of a WebSocket: the client sent a close frame or violated the
+// protocol. Status and Reason belong in the close frame to the client.
 type CloseError struct {
 	Status Status
-	Reason string // why the client is wrong; empty: it sent a close frame
+	Reason string // the violation, in ASCII; empty: the client sent a close frame
 }
 
 func (e *CloseError) Error() string {
@@ -89,8 +89,8 @@ func AppendPong(dst, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// AppendClose appends a close frame. Reason, which may be empty, is cut off at what the
-// frame takes; it is ASCII.
+// AppendClose appends a close frame. The reason is optional, in ASCII, and cut off at 123
+// bytes.
 func AppendClose(dst []byte, status Status, reason string) []byte {
 	if status == NoStatus {
 		return append(dst, finBit|byte(opClose), 0)
