@@ -4,7 +4,7 @@ package fanout
 
 import "errors"
 
-// On these systems a write has one piece, so adjacent runs are always copied.
+// On these systems a write has one piece, so adjacent runs are copied.
 const (
 	maxVector = 1
 	shortRun  = flatSize
