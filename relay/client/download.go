@@ -25,8 +25,8 @@ const maxNames = 1000
 // the file. If a file of that name exists, or the name is not safe, it gets another one.
 //
 // If the connection is lost, Get resumes, until ctx ends or the client does. The partial
-// file then stays in dir, and the next Get continues it. progress, which may be nil, is
-// called with the number of bytes received.
+// file then stays in dir, unless it is empty, and the next Get continues it. progress,
+// which may be nil, is called with the number of bytes received.
 func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (path string, err error) {
 	sum, err := hex.DecodeString(f.SHA256)
 	if err != nil || len(sum) != sha256.Size || f.Size < 0 {
@@ -58,6 +58,7 @@ func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func
 	}
 	defer d.file.Close()
 	if err := d.retry(d.attempt); err != nil {
+		d.removeEmpty()
 		return "", err
 	}
 	if name, err = d.saveAs(name); err != nil {
@@ -108,7 +109,16 @@ func (d *download) openPartial() (err error) {
 func (d *download) startOver() error {
 	d.resumed, d.done = false, 0
 	d.hash.Reset()
+	d.progress(0, d.total)
 	return d.file.Truncate(0)
+}
+
+// removeEmpty closes the partial file, and removes it if there is nothing to continue.
+func (d *download) removeEmpty() {
+	d.file.Close()
+	if d.done == 0 {
+		d.root.Remove(d.partial)
+	}
 }
 
 // attempt receives the rest of the file and checks its hash.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -56,7 +57,7 @@ func (c *Client) noteFile(f *wire.File, at int) {
 	}
 }
 
-// The rest of this file is for the commands that people type: /send, /get and /files.
+// The rest of this file is for the commands that people type: /send, /get, /cancel and /files.
 
 // errNoFiles is the answer to /get and /files if there are none.
 var errNoFiles = errors.New("no uploads yet; /send PATH uploads a file")
@@ -96,6 +97,39 @@ func TypedGet(known []wire.File, typed string) (f wire.File, dir string, err err
 		}
 	}
 	return f, "", fmt.Errorf("no upload has the number %d; /files lists them", n)
+}
+
+// TypedCancel returns the number of the file in the argument of /cancel, "[N]"; 0 stands for
+// all transfers. running has the number of the file that each transfer downloads, and 0 for
+// an upload. The error says that typed stands for none of them.
+func TypedCancel(running []uint64, typed string) (number uint64, err error) {
+	if typed = strings.TrimSpace(typed); typed != "" {
+		number, err = strconv.ParseUint(strings.TrimPrefix(typed, "#"), 10, 64)
+		if err != nil || number == 0 {
+			return 0, fmt.Errorf("usage: %s", wire.CommandNamed("cancel").Usage())
+		}
+	}
+	switch {
+	case len(running) == 0:
+		return 0, errors.New("no transfer is running")
+	case number > 0 && !slices.Contains(running, number):
+		return 0, fmt.Errorf("file %d is not being downloaded", number)
+	}
+	return number, nil
+}
+
+// CancelledSend reports a cancelled upload to people.
+func CancelledSend(name string) string { return "cancelled " + name }
+
+// CancelledGet reports a cancelled download of f into the folder dir to people. kept is the
+// number of bytes in the partial file.
+func CancelledGet(f wire.File, dir string, kept int64) string {
+	report := "cancelled " + text.FileName(f.Name)
+	if kept <= 0 {
+		return report
+	}
+	resume := strings.TrimSpace(fmt.Sprintf("/get %d %s", f.Number, dir))
+	return fmt.Sprintf("%s; %s kept, %s resumes it", report, humanize.Bytes(uint64(kept)), resume)
 }
 
 // FileLines lists the last uploads for people, one per line below a heading.

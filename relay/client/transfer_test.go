@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"chat/relay"
 	"chat/relay/client"
@@ -301,6 +303,81 @@ func TestGetContinues(t *testing.T) {
 				t.Errorf("it continued at byte %d, want %d", first, len(part))
 			}
 		})
+	}
+}
+
+// A canceled upload is deleted on the host, a canceled download leaves no empty file, and
+// the connection to the room stays.
+func TestCanceledTransfers(t *testing.T) {
+	h := hostFiles(t, files.Limits{})
+	c := h.enter(t, "alice", nil)
+	path, content := randomFile(t, "soup.bin", 8<<20)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := c.Send(ctx, path, func(done, _ int64) {
+		if done > 1<<20 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	isPart := func(name string) bool { return strings.HasSuffix(name, ".part") }
+	for deadline := time.Now().Add(30 * time.Second); slices.ContainsFunc(names(t, h.folder), isPart); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the host's folder has %q", names(t, h.folder))
+		}
+	}
+	if err := c.Send(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := awaitFile(t, c)
+	dir := t.TempDir()
+	ctx, cancel = context.WithCancel(t.Context())
+	if _, err := c.Get(ctx, f, dir, func(int64, int64) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if list := names(t, dir); len(list) != 0 {
+		t.Errorf("the folder has %q", list)
+	}
+	got, err := c.Get(t.Context(), f, dir, nil)
+	if err != nil || !bytes.Equal(mustRead(t, got), content) {
+		t.Error(got, err)
+	}
+	if _, err := c.Say(t.Context(), "soup is ready"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for range len(c.Events()) {
+		if e, ok := (<-c.Events()).(client.Disconnected); ok {
+			t.Errorf("the connection was lost: %v", e.Err)
+		}
+	}
+}
+
+func TestTypedCancel(t *testing.T) {
+	for _, test := range []struct {
+		running []uint64
+		typed   string
+		want    uint64
+		err     string
+	}{
+		{nil, "", 0, "no transfer is running"},
+		{nil, "3", 0, "no transfer is running"},
+		{[]uint64{0}, "", 0, ""},
+		{[]uint64{0, 3}, " ", 0, ""},
+		{[]uint64{0, 3}, "3", 3, ""},
+		{[]uint64{0, 3}, " #3 ", 3, ""},
+		{[]uint64{0, 3}, "4", 0, "file 4 is not being downloaded"},
+		{[]uint64{0, 3}, "0", 0, "usage: /cancel [N]"},
+		{[]uint64{0, 3}, "3 4", 0, "usage: /cancel [N]"},
+		{nil, "soup", 0, "usage: /cancel [N]"},
+	} {
+		got, err := client.TypedCancel(test.running, test.typed)
+		if got != test.want || fmt.Sprint(err) != cmp.Or(test.err, "<nil>") {
+			t.Errorf("%v %q: %d, %v, want %d, %s", test.running, test.typed, got, err, test.want, test.err)
+		}
 	}
 }
 

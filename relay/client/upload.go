@@ -38,7 +38,9 @@ var errTruncated = errors.New("the file became shorter during the upload")
 // messages. If the connection is lost, it resumes where the host's copy ends, until ctx ends
 // or the client does. progress, which may be nil, is called with the number of bytes sent.
 //
-// If the host rejects the file, the error has its reason.
+// If the host rejects the file, the error has its reason. After an error, or if ctx ends,
+// Send asks the host to delete the upload. If it cannot reach the host, the host deletes
+// the upload after a timeout.
 func (c *Client) Send(ctx context.Context, path string, progress func(done, total int64)) error {
 	info, err := os.Stat(path)
 	switch {
@@ -60,11 +62,12 @@ func (c *Client) Send(ctx context.Context, path string, progress func(done, tota
 	}
 	defer end()
 	u := &upload{transfer: t, file: file, name: filepath.Base(path), hash: sha256.New()}
-	if err := t.retry(u.attempt); err != nil {
-		u.cancel()
-		return err
+	if err = t.retry(u.attempt); err == nil {
+		_, err = c.Do(ctx, wire.Request{Type: wire.TypeSend, File: u.id(), Text: u.name})
 	}
-	_, err = c.Do(ctx, wire.Request{Type: wire.TypeSend, File: u.id(), Text: u.name})
+	if err != nil {
+		u.cancel()
+	}
 	return err
 }
 
@@ -201,7 +204,7 @@ func (u *upload) sum() ([]byte, error) {
 	return u.hash.Sum(nil), nil
 }
 
-// cancel asks the host to delete the upload.
+// cancel asks the host to delete the upload. It also works after u.ctx has ended.
 func (u *upload) cancel() {
 	if u.url == "" {
 		return

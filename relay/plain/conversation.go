@@ -51,7 +51,7 @@ type conversation struct {
 	rejected int // lines that the host rejected
 	unsent   int // lines from In that the client did not accept
 
-	transfers sync.WaitGroup // running uploads and downloads; added to by the sender
+	transfers transfers // started and canceled by the sender
 }
 
 // stuckWait is how long the last lines may take to be printed: a terminal that was
@@ -89,7 +89,7 @@ func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
 	}
 	leave()
 	c.Close() // outcome counts the messages that its error is about
-	v.transfers.Wait()
+	v.transfers.wait()
 	select {
 	case <-printed:
 	case <-time.After(stuckWait):

@@ -571,6 +571,9 @@ func TestFileCommands(t *testing.T) {
 			{"/send  ", "! usage: /send PATH\n"},
 			{"/get", "! " + none},
 			{"/get x", "! " + none},
+			{"/cancel", "! no transfer is running\n"},
+			{"/cancel 3", "! no transfer is running\n"},
+			{"/cancel x", "! usage: /cancel [N]\n"},
 			{"/send /no/such/file", "! cannot upload file: cannot read the file: no such file or directory\n"},
 			{"/send /no/such/\x1b[31mfile", "! cannot upload ␛[31mfile: cannot read the file: no such file or directory\n"},
 		} {

@@ -19,6 +19,7 @@ import (
 var localCommands = map[string]func(v *conversation, ctx context.Context, args string){
 	wire.TypeSend: (*conversation).upload,
 	"get":         (*conversation).download,
+	"cancel":      (*conversation).cancelTransfers,
 	"files":       (*conversation).listFiles,
 }
 
@@ -34,12 +35,11 @@ func (v *conversation) runLocal(ctx context.Context, c *wire.Command, args strin
 func (v *conversation) upload(ctx context.Context, args string) {
 	path := client.TypedPath(args)
 	name := text.Clean(filepath.Base(path))
-	v.transfers.Go(func() {
-		if err := v.client.Send(ctx, path, v.reportProgress("uploading "+name)); err != nil {
-			v.reportFailure(ctx, "cannot upload "+name, err)
-			return
+	v.transfers.start(ctx, v.Err, 0, func(own context.Context) string {
+		if err := v.client.Send(own, path, v.reportProgress("uploading "+name)); err != nil {
+			return failureLine(ctx, err, "cannot upload "+name, client.CancelledSend(name))
 		}
-		fmt.Fprintln(v.Err, "* uploaded "+name)
+		return "* uploaded " + name
 	})
 }
 
@@ -49,25 +49,41 @@ func (v *conversation) download(ctx context.Context, args string) {
 		fmt.Fprintln(v.Err, "! "+err.Error())
 		return
 	}
-	v.transfers.Go(func() {
-		path, err := v.client.Get(ctx, f, dir, v.reportProgress("downloading "+f.Name))
+	v.transfers.start(ctx, v.Err, f.Number, func(own context.Context) string {
+		var received int64
+		report := v.reportProgress("downloading " + f.Name)
+		path, err := v.client.Get(own, f, dir, func(done, total int64) {
+			received = done
+			report(done, total)
+		})
 		if err != nil {
-			v.reportFailure(ctx, "cannot download "+f.Name, err)
-			return
+			return failureLine(ctx, err, "cannot download "+f.Name, client.CancelledGet(f, dir, received))
 		}
-		fmt.Fprintf(v.Err, "* saved %s (%s)\n", text.Clean(path), humanize.Bytes(uint64(f.Size)))
+		return fmt.Sprintf("* saved %s (%s)", text.Clean(path), humanize.Bytes(uint64(f.Size)))
 	})
+}
+
+func (v *conversation) cancelTransfers(_ context.Context, args string) {
+	if err := v.transfers.cancel(args); err != nil {
+		fmt.Fprintln(v.Err, "! "+err.Error())
+	}
 }
 
 func (v *conversation) listFiles(context.Context, string) {
 	fmt.Fprintln(v.Err, "* "+strings.ReplaceAll(client.FileLines(v.client.Files()), "\n", "\n* "))
 }
 
-// reportFailure prints why a transfer failed, unless the reason is that we leave.
-func (v *conversation) reportFailure(ctx context.Context, what string, err error) {
-	if ctx.Err() == nil && !errors.Is(err, client.ErrClosed) {
-		fmt.Fprintln(v.Err, "! "+what+": "+text.Clean(err.Error()))
+// failureLine returns the line for a transfer that ended with err: the text cancelled if
+// the person canceled it, otherwise why it failed. It returns "" if we leave; ctx, the
+// context of the conversation, has then ended.
+func failureLine(ctx context.Context, err error, what, cancelled string) string {
+	switch {
+	case ctx.Err() != nil, errors.Is(err, client.ErrClosed):
+		return ""
+	case errors.Is(err, context.Canceled):
+		return "* " + text.Clean(cancelled)
 	}
+	return "! " + what + ": " + text.Clean(err.Error())
 }
 
 // progressEvery is how often the progress of a long transfer is printed.

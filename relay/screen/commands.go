@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -26,6 +27,7 @@ var screenCommands = map[string]commandFunc{
 	"export":  export,
 	"send":    upload,
 	"get":     download,
+	"cancel":  cancelTransfers,
 	"files":   listUploads,
 	"invite":  invite,
 	"members": func(c *conversation, _ string) tea.Cmd { c.members.toggle(); return nil },
@@ -196,9 +198,14 @@ func upload(c *conversation, typed string) tea.Cmd {
 		c.show(kindError, "usage: "+wire.CommandNamed("send").Usage())
 		return nil
 	}
-	name, room, ctx := text.Clean(filepath.Base(path)), c.room, c.m.ctx
-	return c.transfers.start("uploading "+name, func(progress func(done, total int64)) (kind, string) {
-		if err := room.Send(ctx, path, progress); err != nil {
+	name, room := text.Clean(filepath.Base(path)), c.room
+	t := &transfer{label: "uploading " + name}
+	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(done, total int64)) (kind, string) {
+		err := room.Send(ctx, path, progress)
+		switch {
+		case errors.Is(err, context.Canceled):
+			return kindNotice, client.CancelledSend(name)
+		case err != nil:
 			return kindError, "cannot upload " + name + ": " + err.Error()
 		}
 		return kindNotice, "" // the room announces it
@@ -212,14 +219,30 @@ func download(c *conversation, typed string) tea.Cmd {
 		c.show(kindError, err.Error())
 		return nil
 	}
-	name, room, ctx := text.FileName(f.Name), c.room, c.m.ctx
-	return c.transfers.start("downloading "+name, func(progress func(done, total int64)) (kind, string) {
-		path, err := room.Get(ctx, f, dir, progress)
-		if err != nil {
+	name, room := text.FileName(f.Name), c.room
+	t := &transfer{label: "downloading " + name, number: f.Number}
+	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(done, total int64)) (kind, string) {
+		var received int64
+		path, err := room.Get(ctx, f, dir, func(done, total int64) {
+			received = done
+			progress(done, total)
+		})
+		switch {
+		case errors.Is(err, context.Canceled):
+			return kindNotice, client.CancelledGet(f, dir, received)
+		case err != nil:
 			return kindError, "cannot download " + name + ": " + err.Error()
 		}
 		return kindNotice, "saved " + path
 	})
+}
+
+// cancelTransfers cancels all transfers, or the download of a file.
+func cancelTransfers(c *conversation, typed string) tea.Cmd {
+	if err := c.transfers.cancel(typed); err != nil {
+		c.show(kindError, err.Error())
+	}
+	return nil
 }
 
 func listUploads(c *conversation, _ string) tea.Cmd {

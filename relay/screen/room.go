@@ -23,8 +23,8 @@ type Room interface {
 	// Unacked returns how many requests the host has not acknowledged.
 	Unacked() int
 	// Send uploads the file at path, and Get downloads one into the folder dir and
-	// returns its path. Both block until they are done, and report their progress in
-	// bytes.
+	// returns its path. Both block until they are done or ctx ends, and report their
+	// progress in bytes.
 	Send(ctx context.Context, path string, progress func(done, total int64)) error
 	Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (path string, err error)
 	// Files returns the uploads, oldest first.

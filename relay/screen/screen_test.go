@@ -32,6 +32,7 @@ type fakeRoom struct {
 	full    bool // it has maxUnacked requests
 	files   []wire.File
 	sent    []string // paths of uploads
+	slow    bool     // transfers do not end before they are canceled
 	err     error
 }
 
@@ -59,13 +60,22 @@ func (r *fakeRoom) Unacked() int {
 	return 0
 }
 
-func (r *fakeRoom) Send(_ context.Context, path string, progress func(done, total int64)) error {
+func (r *fakeRoom) Send(ctx context.Context, path string, progress func(done, total int64)) error {
 	r.sent = append(r.sent, path)
 	progress(4, 10)
+	if r.slow {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return r.err
 }
 
-func (r *fakeRoom) Get(_ context.Context, f wire.File, dir string, progress func(done, total int64)) (string, error) {
+func (r *fakeRoom) Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (string, error) {
+	if r.slow {
+		progress(f.Size/2, f.Size)
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
 	progress(10, 10)
 	return filepath.Join(dir, f.Name), r.err
 }

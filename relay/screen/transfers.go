@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"chat/relay/client"
 	"chat/relay/wire"
 )
 
@@ -17,7 +19,11 @@ type transfers struct{ running []*transfer }
 
 // A transfer is one upload or download.
 type transfer struct {
-	label   string       // "uploading soup.png"; fixed
+	// Fixed.
+	label  string // "uploading soup.png"
+	number uint64 // of the file it downloads; 0: it is an upload
+	cancel context.CancelFunc
+
 	percent atomic.Int64 // done so far; the goroutine of the transfer stores it
 }
 
@@ -28,13 +34,17 @@ type transferDone struct {
 	text     string
 }
 
-// start starts a transfer. run is called in a goroutine of its own, and returns what to
-// show at the end.
-func (ts *transfers) start(label string, run func(progress func(done, total int64)) (kind, string)) tea.Cmd {
-	t := &transfer{label: label}
+// A transferFunc carries out a transfer until it is done or ctx ends, and returns what to
+// show at the end. It is called in a goroutine of its own.
+type transferFunc func(ctx context.Context, progress func(done, total int64)) (kind, string)
+
+// start starts a transfer, for which t has the label and the number.
+func (ts *transfers) start(ctx context.Context, t *transfer, run transferFunc) tea.Cmd {
+	ctx, t.cancel = context.WithCancel(ctx)
 	ts.running = append(ts.running, t)
 	return func() tea.Msg {
-		k, result := run(func(done, total int64) {
+		defer t.cancel()
+		k, result := run(ctx, func(done, total int64) {
 			if total > 0 {
 				t.percent.Store(100 * done / total)
 			}
@@ -45,6 +55,25 @@ func (ts *transfers) start(label string, run func(progress func(done, total int6
 
 func (ts *transfers) remove(t *transfer) {
 	ts.running = slices.DeleteFunc(ts.running, func(other *transfer) bool { return other == t })
+}
+
+// cancel cancels the transfers that typed, the argument of /cancel, stands for. It does not
+// wait until they have ended.
+func (ts *transfers) cancel(typed string) error {
+	numbers := make([]uint64, 0, len(ts.running))
+	for _, t := range ts.running {
+		numbers = append(numbers, t.number)
+	}
+	number, err := client.TypedCancel(numbers, typed)
+	if err != nil {
+		return err
+	}
+	for _, t := range ts.running {
+		if number == 0 || t.number == number {
+			t.cancel()
+		}
+	}
+	return nil
 }
 
 // status returns the progress for the status line.

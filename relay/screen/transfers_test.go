@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -73,6 +74,62 @@ func TestUploadAndDownload(t *testing.T) {
 		r.update(finish(t, r.keys("enter")))
 		if !r.shows("! cannot upload soup.iso: the host says: a file has at most 1.0 GiB here") {
 			t.Errorf("the screen is\n%s", r.frame())
+		}
+	})
+}
+
+// /cancel cancels the download of one file, or all transfers. Each is reported when it has
+// ended; the conversation continues.
+func TestCancel(t *testing.T) {
+	inRoom(t, 100, 24, func(t *testing.T, r *rig) {
+		r.room.slow = true
+		r.room.files = []wire.File{{Number: 3, Name: "soup.png", Size: 2_000_000}, {Number: 4, Name: "empty.txt"}}
+		ends := make(chan transferDone)
+		begin := func(typed string) {
+			t.Helper()
+			r.typed(typed)
+			cmd := r.keys("enter")
+			if !r.shows("loading ") {
+				t.Fatalf("%s: the screen is\n%s", typed, r.frame())
+			}
+			go func() { ends <- finish(t, cmd) }()
+			synctest.Wait()
+		}
+		command := func(typed, want string) {
+			t.Helper()
+			r.typed(typed)
+			if r.keys("enter"); !r.shows(want) {
+				t.Errorf("%s: no %q in\n%s", typed, want, r.frame())
+			}
+		}
+		end := func(want ...string) {
+			t.Helper()
+			for range want {
+				r.update(<-ends)
+			}
+			r.want(want...)
+		}
+		command("/cancel", "! no transfer is running")
+		begin("/send soup.iso")
+		begin("/get 3 /tmp")
+		begin("/get 4")
+		command("/cancel 5", "! file 5 is not being downloaded")
+		command("/cancel soup", "! usage: /cancel [N]")
+		command("/cancel 0", "! usage: /cancel [N]")
+		command("/cancel #3", "downloading soup.png 50%")
+		end("cancelled soup.png; 1.0 MB kept, /get 3 /tmp resumes it")
+		if r.shows("downloading soup.png") || !r.shows("uploading soup.iso 40% · downloading empty.txt 0%") {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+		command("/cancel", "")
+		end("cancelled soup.iso\n", "cancelled empty.txt\n")
+		if r.shows("loading") {
+			t.Errorf("the screen is\n%s", r.frame())
+		}
+		command("/cancel", "! no transfer is running")
+		r.typed("soup is ready")
+		if r.keys("enter"); len(r.room.asked) != 1 || r.room.asked[0].Text != "soup is ready" {
+			t.Errorf("the room was asked %+v", r.room.asked)
 		}
 	})
 }

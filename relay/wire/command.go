@@ -67,6 +67,7 @@ var Commands = []Command{
 	{Name: "export", Args: []Argument{local("FILE", false)}, Help: "Save the transcript as text, or as JSON lines (.jsonl).", Local: Screen},
 	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Local: Screen | Plain},
 	{Name: "get", Args: []Argument{local("N", true), local("DIR", true)}, Help: "Download file N, or the last one, to DIR.", Local: Screen | Plain},
+	{Name: "cancel", Args: []Argument{local("N", true)}, Help: "Cancel all transfers, or the download of file N.", Local: Screen | Plain},
 	{Name: "files", Help: "List the uploads.", Local: Screen | Plain},
 	{Name: "invite", Help: "Show how others can join.", Local: Screen},
 	{Name: "ignore", Args: []Argument{nickArgument.optional()}, Help: "Hide a member's messages, or list whose you hide."},
