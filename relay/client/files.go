@@ -118,13 +118,13 @@ func TypedCancel(running []uint64, typed string) (number uint64, err error) {
 	return number, nil
 }
 
-// CancelledSend reports a cancelled upload to people.
-func CancelledSend(name string) string { return "cancelled " + name }
+// CanceledSend reports a canceled upload to people.
+func CanceledSend(name string) string { return "canceled " + name }
 
-// CancelledGet reports a cancelled download of f into the folder dir to people. kept is the
+// CanceledGet reports a canceled download of f into the folder dir to people. kept is the
 // number of bytes in the partial file.
-func CancelledGet(f wire.File, dir string, kept int64) string {
-	report := "cancelled " + text.FileName(f.Name)
+func CanceledGet(f wire.File, dir string, kept int64) string {
+	report := "canceled " + text.FileName(f.Name)
 	if kept <= 0 {
 		return report
 	}

@@ -216,7 +216,7 @@ func TestCancel(t *testing.T) {
 	enter("/cancel 1")
 	errs.await(t, "! file 1 is not being downloaded")
 	enter("/cancel")
-	errs.await(t, "* cancelled soup.txt")
+	errs.await(t, "* canceled soup.txt")
 	awaitPart(t, folder, false)
 	enter("/cancel")
 	errs.await(t, "! no transfer is running")

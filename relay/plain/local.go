@@ -37,7 +37,7 @@ func (v *conversation) upload(ctx context.Context, args string) {
 	name := text.Clean(filepath.Base(path))
 	v.transfers.start(ctx, v.Err, 0, func(own context.Context) string {
 		if err := v.client.Send(own, path, v.reportProgress("uploading "+name)); err != nil {
-			return failureLine(ctx, err, "cannot upload "+name, client.CancelledSend(name))
+			return failureLine(ctx, err, "cannot upload "+name, client.CanceledSend(name))
 		}
 		return "* uploaded " + name
 	})
@@ -57,7 +57,7 @@ func (v *conversation) download(ctx context.Context, args string) {
 			report(done, total)
 		})
 		if err != nil {
-			return failureLine(ctx, err, "cannot download "+f.Name, client.CancelledGet(f, dir, received))
+			return failureLine(ctx, err, "cannot download "+f.Name, client.CanceledGet(f, dir, received))
 		}
 		return fmt.Sprintf("* saved %s (%s)", text.Clean(path), humanize.Bytes(uint64(f.Size)))
 	})
@@ -73,15 +73,15 @@ func (v *conversation) listFiles(context.Context, string) {
 	fmt.Fprintln(v.Err, "* "+strings.ReplaceAll(client.FileLines(v.client.Files()), "\n", "\n* "))
 }
 
-// failureLine returns the line for a transfer that ended with err: the text cancelled if
+// failureLine returns the line for a transfer that ended with err: the text canceled if
 // the person canceled it, otherwise why it failed. It returns "" if we leave; ctx, the
 // context of the conversation, has then ended.
-func failureLine(ctx context.Context, err error, what, cancelled string) string {
+func failureLine(ctx context.Context, err error, what, canceled string) string {
 	switch {
 	case ctx.Err() != nil, errors.Is(err, client.ErrClosed):
 		return ""
 	case errors.Is(err, context.Canceled):
-		return "* " + text.Clean(cancelled)
+		return "* " + text.Clean(canceled)
 	}
 	return "! " + what + ": " + text.Clean(err.Error())
 }

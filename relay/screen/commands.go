@@ -204,7 +204,7 @@ func upload(c *conversation, typed string) tea.Cmd {
 		err := room.Send(ctx, path, progress)
 		switch {
 		case errors.Is(err, context.Canceled):
-			return kindNotice, client.CancelledSend(name)
+			return kindNotice, client.CanceledSend(name)
 		case err != nil:
 			return kindError, "cannot upload " + name + ": " + err.Error()
 		}
@@ -229,7 +229,7 @@ func download(c *conversation, typed string) tea.Cmd {
 		})
 		switch {
 		case errors.Is(err, context.Canceled):
-			return kindNotice, client.CancelledGet(f, dir, received)
+			return kindNotice, client.CanceledGet(f, dir, received)
 		case err != nil:
 			return kindError, "cannot download " + name + ": " + err.Error()
 		}

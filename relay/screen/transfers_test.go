@@ -117,12 +117,12 @@ func TestCancel(t *testing.T) {
 		command("/cancel soup", "! usage: /cancel [N]")
 		command("/cancel 0", "! usage: /cancel [N]")
 		command("/cancel #3", "downloading soup.png 50%")
-		end("cancelled soup.png; 1.0 MB kept, /get 3 /tmp resumes it")
+		end("canceled soup.png; 1.0 MB kept, /get 3 /tmp resumes it")
 		if r.shows("downloading soup.png") || !r.shows("uploading soup.iso 40% · downloading empty.txt 0%") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		command("/cancel", "")
-		end("cancelled soup.iso\n", "cancelled empty.txt\n")
+		end("canceled soup.iso\n", "canceled empty.txt\n")
 		if r.shows("loading") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
