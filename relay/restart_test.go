@@ -39,8 +39,6 @@ func TestStateSurvivesRestart(t *testing.T) {
 		if e := eve.expectEvent(wire.TypeError); e.Code != wire.CodeMuted || e.Seq != 3 {
 			t.Errorf("a muted message: %+v", e)
 		}
-		// The next host knows no token of an operator: this one is, since it was.
-		k.opts.HostToken = ""
 		for range 2 {
 			k.restart()
 			thief, welcome := program(t, k.srv, hello("alice"))
@@ -74,6 +72,14 @@ func TestStateSurvivesRestart(t *testing.T) {
 			op.send(`{"type":"bans"}`)
 			op.expect(`banned: 10.66.1.4, mallory\nmuted: eve"`)
 		}
+		k.opts.HostToken = "another-hosts-token" // the file makes no one an operator
+		k.restart()
+		op, _ = program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"op","token":%q}`, operator))
+		op.send(`{"type":"bans"}`)
+		op.expect("only operators")
+		k.opts.HostToken = operator
+		k.restart()
+		op, _ = program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"op","token":%q}`, operator))
 		op.send(`{"type":"unban","nick":"mallory"}`, `{"type":"unban","nick":"10.66.1.4"}`, `{"type":"unmute","nick":"eve"}`)
 		op.expect("eve is no longer muted")
 		k.restart()

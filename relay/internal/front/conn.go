@@ -50,15 +50,10 @@ func newConn(f *Front, conn net.Conn, address string, visit bool) *Conn {
 
 func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.RemoteAddr().String()) }
 
-// whenClosed has f called when the connection is closed. It is called for the connection,
-// and again for a WebSocket above it.
+// whenClosed has f called when the connection is closed. It is called once at most.
 func (c *Conn) whenClosed(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if before := c.closed; before != nil {
-		c.closed = func() { before(); f() }
-		return
-	}
 	c.closed = f
 }
 
