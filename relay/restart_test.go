@@ -39,8 +39,6 @@ func TestStateSurvivesRestart(t *testing.T) {
 		if e := eve.expectEvent(wire.TypeError); e.Code != wire.CodeMuted || e.Seq != 3 {
 			t.Errorf("a muted message: %+v", e)
 		}
-		// The next host knows no token of an operator: this one is, since it was.
-		k.opts.HostToken = ""
 		for range 2 {
 			k.restart()
 			thief, welcome := program(t, k.srv, hello("alice"))
@@ -84,6 +82,14 @@ func TestStateSurvivesRestart(t *testing.T) {
 		eve, _ = program(t, k.srv, helloAs("eve"))
 		eve.send(`{"type":"say","seq":3,"text":"hi"}`)
 		for e := eve.expectEvent(wire.TypeMessage); e.From != "eve" || e.Seq != 3; e = eve.expectEvent(wire.TypeMessage) {
+		}
+		// The file makes no operators: a stranger may have written it.
+		k.opts.HostToken = "another-operators-token"
+		k.restart()
+		op, _ = program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"op","token":%q}`, operator))
+		op.send(`{"type":"bans"}`)
+		if e := op.expectEvent(wire.TypeError); e.Code != wire.CodeNotAllowed {
+			t.Errorf("an operator of an earlier host: %+v", e)
 		}
 	})
 }
