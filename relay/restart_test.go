@@ -91,6 +91,14 @@ func TestStateSurvivesRestart(t *testing.T) {
 		eve.send(`{"type":"say","seq":3,"text":"hi"}`)
 		for e := eve.expectEvent(wire.TypeMessage); e.From != "eve" || e.Seq != 3; e = eve.expectEvent(wire.TypeMessage) {
 		}
+		// The file makes no operators: a stranger may have written it.
+		k.opts.HostToken = "another-operators-token"
+		k.restart()
+		op, _ = program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"op","token":%q}`, operator))
+		op.send(`{"type":"bans"}`)
+		if e := op.expectEvent(wire.TypeError); e.Code != wire.CodeNotAllowed {
+			t.Errorf("an operator of an earlier host: %+v", e)
+		}
 	})
 }
 
