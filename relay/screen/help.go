@@ -41,7 +41,7 @@ func helpPage(r ruler, columns, rows int, operator bool) []string {
 
 // helpLines lays out entries, each a usage and its help, in lines of at most so many columns.
 func helpLines(r ruler, entries [][2]string, columns int) (lines []string) {
-	const left = 21       // columns of a usage; a longer one is cut
+	const left = 21        // columns of a usage; a longer one is cut
 	if columns < left+16 { // no room beside it: the help goes below
 		for _, e := range entries {
 			lines = append(append(lines, wrapped(r, e[0], columns)...), wrapped(r, e[1], columns)...)
