@@ -36,13 +36,6 @@ func maxWrite() int64 {
 	return 64 << 10
 }
 
-// KeepPace delays a request as [relay.Server] delays lines.
-func (c *stallConn) KeepPace() {
-	if conn, ok := c.Conn.(interface{ KeepPace() }); ok {
-		conn.KeepPace()
-	}
-}
-
 func (c *stallConn) Write(b []byte) (n int, err error) {
 	for {
 		piece := b[n:min(len(b), n+int(maxWrite()))]

@@ -94,7 +94,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, conn)
+			return context.WithValue(ctx, connKey{}, conn.(*stallConn).Conn)
 		},
 	}
 	go h.http.Serve(h.conns) // until Close
