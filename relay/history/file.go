@@ -247,7 +247,8 @@ func (f *File) checkNumbers() error {
 		return err
 	}
 	var lowest, highest, hidden, authors, client any // whatever another program wrote
-	err := f.queryRow(`SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM event`, &lowest, &highest)
+	// Two subqueries: SQLite finds one min or max without a scan, but not both at once.
+	err := f.queryRow(`SELECT coalesce((SELECT min(id) FROM event), 1), coalesce((SELECT max(id) FROM event), 0)`, &lowest, &highest)
 	if err == nil {
 		err = f.queryRow(authorsQueries[min(version, len(authorsQueries))-1], &authors)
 	}

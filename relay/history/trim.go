@@ -19,7 +19,7 @@ const trimStep = 500
 // no visible event was deleted.
 func (f *File) trim(now time.Time) (first uint64, more bool, err error) {
 	var oldest, newest uint64
-	if err := f.queryRow(`SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM event`, &oldest, &newest); err != nil {
+	if err := f.queryRow(`SELECT coalesce((SELECT min(id) FROM event), 0), coalesce((SELECT max(id) FROM event), 0)`, &oldest, &newest); err != nil {
 		return 0, false, fmt.Errorf("find old events: %w", err)
 	}
 	isTooLarge, err := f.isTooLarge()

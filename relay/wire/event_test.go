@@ -462,7 +462,7 @@ func FuzzParseRequest(f *testing.F) {
 }
 
 // parseSimple has the same result as encoding/json.
-func FuzzParseSaid(f *testing.F) {
+func FuzzParseSimple(f *testing.F) {
 	for _, line := range []string{
 		`{"type":"say","seq":1,"text":"hi"}`,
 		`{"text":"grüße 🍲","type":"say"}`,
