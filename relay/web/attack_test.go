@@ -339,25 +339,28 @@ func TestMutedScript(t *testing.T) {
 	}
 }
 
+// openFile opens the room in a history file for a while.
+func openFile(t *testing.T, path string, opts relay.Options, use func(*room)) {
+	file, err := history.OpenFile(path, history.Keep{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	t.Run("", func(t *testing.T) {
+		use(openOn(t, func(opts relay.Options) *relay.Server {
+			srv, err := relay.NewOn(file, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return srv
+		}, opts, web.Options{}))
+	})
+}
+
 // A script stays muted when the host is started again on the room's history.
 func TestMutedScriptAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kitchen.chat")
-	host := func(use func(*room)) {
-		file, err := history.OpenFile(path, history.Keep{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		t.Run("", func(t *testing.T) {
-			use(openOn(t, func(opts relay.Options) *relay.Server {
-				srv, err := relay.NewOn(file, opts)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return srv
-			}, relay.Options{HostToken: "hosts-secret"}, web.Options{}))
-		})
-	}
+	host := func(use func(*room)) { openFile(t, path, relay.Options{HostToken: "hosts-secret"}, use) }
 	host(func(r *room) {
 		if status, answer := r.do("POST", "/messages?nick=ci", "build done"); status != 201 {
 			t.Fatalf("%d %s", status, answer)
@@ -380,22 +383,7 @@ func TestMutedScriptAfterARestart(t *testing.T) {
 // Answers are short, however long the history is, and skip events that are not messages.
 func TestLongAnswers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kitchen.chat")
-	host := func(use func(*room)) {
-		file, err := history.OpenFile(path, history.Keep{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		t.Run("", func(t *testing.T) {
-			use(openOn(t, func(opts relay.Options) *relay.Server {
-				srv, err := relay.NewOn(file, opts)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return srv
-			}, relay.Options{Rate: -1}, web.Options{}))
-		})
-	}
+	host := func(use func(*room)) { openFile(t, path, relay.Options{Rate: -1}, use) }
 	const large = 200
 	host(func(r *room) {
 		r.do("POST", "/messages", "first")
