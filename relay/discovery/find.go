@@ -68,7 +68,7 @@ type NoRoomError struct {
 // Error returns two lines: what happened, and a hint.
 func (e *NoRoomError) Error() string {
 	if len(e.Others) > 0 {
-		return e.What() + "\nhint: chat rooms lists the rooms here; chat join --addr HOST:PORT joins one that is not listed"
+		return e.What() + "\nhint: chat rooms lists the rooms here; chat join --addr HOST:PORT joins a room that is not listed"
 	}
 	return fmt.Sprintf("%s\nhint: a firewall, guest Wi-Fi that isolates devices, a VPN or another subnet can hide it: try chat join --addr HOST:%d, or run chat doctor",
 		e.What(), wire.DefaultPort)
