@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"runtime"
@@ -111,7 +112,8 @@ func TestHighestNumber(t *testing.T) {
 func TestRejectionIsRemembered(t *testing.T) {
 	const operator = "operators-own-token"
 	const bob = `{"type":"hello","nick":"bob","token":"token-of-bob"}`
-	keptRoom(t, relay.Options{HostToken: operator, Rate: -1}, func(t *testing.T, k *kept) {
+	files := func(string) (wire.File, string, error) { return wire.File{}, "", fs.ErrNotExist }
+	keptRoom(t, relay.Options{HostToken: operator, Rate: -1, Files: files}, func(t *testing.T, k *kept) {
 		op, _ := program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"op","token":%q}`, operator))
 		program(t, k.srv, bob)
 		op.send(`{"type":"mute","nick":"bob"}`)
@@ -124,14 +126,16 @@ func TestRejectionIsRemembered(t *testing.T) {
 			p, _ = program(t, k.srv, bob)
 		}
 		lose(`{"type":"say","seq":1,"text":"one"}`)
+		lose(`{"type":"msg","to":"no-one","seq":2,"text":"two"}`, `{"type":"send","seq":3,"file":"x"}`)
 		op.send(`{"type":"unmute","nick":"bob"}`)
 		op.expect("no longer muted")
-		lose(`{"type":"msg","to":"no-one","seq":2,"text":"two"}`)
-		p.send(`{"type":"say","seq":3,"text":"three"}`)
+		lose(`{"type":"msg","to":"no-one","seq":4,"text":"four"}`)
+		p.send(`{"type":"say","seq":5,"text":"five"}`)
 		p.expectEvent(wire.TypeMessage)
 		for range 2 {
-			p.send(`{"type":"say","seq":1,"text":"one"}`, `{"type":"msg","to":"no-one","seq":2,"text":"two"}`, `{"type":"say","seq":3,"text":"three"}`)
-			for seq, code := range []wire.Code{wire.CodeMuted, wire.CodeNoSuchNick, wire.CodeDuplicate} {
+			p.send(`{"type":"say","seq":1,"text":"one"}`, `{"type":"msg","to":"no-one","seq":2,"text":"two"}`, `{"type":"send","seq":3,"file":"x"}`,
+				`{"type":"msg","to":"no-one","seq":4,"text":"four"}`, `{"type":"say","seq":5,"text":"five"}`)
+			for seq, code := range []wire.Code{wire.CodeMuted, wire.CodeMuted, wire.CodeMuted, wire.CodeNoSuchNick, wire.CodeDuplicate} {
 				if e := p.expectEvent(wire.TypeError); e.Code != code || e.Seq != uint64(seq+1) {
 					t.Errorf("repeated: %+v, want %s for %d", e, code, seq+1)
 				}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -274,6 +276,40 @@ func TestReconnectingToAFullDisk(t *testing.T) {
 		p.send(`{"type":"msg","to":"lost","text":"x"}`)
 		if e := p.expectEvent(wire.TypeNotice); !strings.Contains(e.Text, "they get this if they reconnect") {
 			t.Errorf("got %+v", e)
+		}
+	})
+}
+
+// A message that was not stored stays first: until it is resent, higher numbers are rejected,
+// also those that would be rejected for another reason.
+func TestNotStoredComesFirst(t *testing.T) {
+	opts := relay.Options{Rate: -1}
+	var found atomic.Int64
+	opts.Files = func(string) (wire.File, string, error) { found.Add(1); return wire.File{}, "", fs.ErrNotExist }
+	keptRoom(t, opts, func(t *testing.T, k *kept) {
+		p, _ := program(t, k.srv, hello("p"))
+		p.expectEvent(wire.TypeJoin)
+		unlock := lockFile(t, k.path)
+		p.send(`{"type":"say","seq":1,"text":"one"}`)
+		if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored || e.Seq != 1 {
+			t.Fatalf("one: %+v", e)
+		}
+		unlock()
+		time.Sleep(3 * time.Second)
+		p.send(`{"type":"msg","seq":2,"to":"nobody","text":"two"}`, `{"type":"send","seq":3,"file":"x"}`, `{"type":"say","seq":4,"text":"four"}`)
+		for seq := uint64(2); seq <= 4; seq++ {
+			if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotStored || e.Seq != seq {
+				t.Errorf("%d before one: %+v", seq, e)
+			}
+		}
+		if n := found.Load(); n > 0 {
+			t.Errorf("the upload was looked up %d times, and is public now", n)
+		}
+		p.send(`{"type":"say","seq":1,"text":"one"}`, `{"type":"say","seq":4,"text":"four"}`)
+		for _, want := range []string{"one", "four"} {
+			if e := p.expectEvent(wire.TypeMessage); e.Text != want {
+				t.Errorf("got %q, want %q", e.Text, want)
+			}
 		}
 	})
 }

@@ -35,26 +35,35 @@ func (r *Room) Post(m *Member, kind string, seq uint64, message string, now time
 // postLocked appends a message of m to the log.
 func (r *Room) postLocked(m *Member, req *request) error {
 	id := m.identity
-	if req.seq > 0 && id.rejected > 0 && req.seq > id.rejected {
-		return wire.Faultf(wire.CodeNotStored, "number %d was not stored; this was not sent, it would come first", id.rejected)
+	if err := id.checkOrder(req.seq); err != nil {
+		return err
 	}
 	if req.seq > 0 {
 		r.committedLocked(id) // while id.ticket is still that of the message before
 	}
-	err := r.pendingLocked(m, req.seq, r.submitLocked(m, req))
-	fault, isFault := errors.AsType[*wire.Fault](err)
-	switch {
-	case err == nil:
+	err := r.answerLocked(m, req, r.submitLocked(m, req))
+	if err == nil {
 		r.accepted++
 		if req.seq >= id.rejected {
 			id.rejected = 0
 		}
+	}
+	return err
+}
+
+// answerLocked returns the sender's answer to a message: nil, a [*wire.Fault] or
+// [ErrPending]. err is from the decision or the log. It also notes the consequences for
+// messages with higher numbers.
+func (r *Room) answerLocked(m *Member, req *request, err error) error {
+	fault, isFault := errors.AsType[*wire.Fault](err)
+	switch {
+	case err == nil:
 		return nil
-	case err == ErrPending:
-		return err
 	case !isFault: // the disk cannot be written
-		id.notStored(req.seq)
+		m.identity.notStored(req.seq)
 		return faultOf(err, notSent)
+	case fault.Code == wire.CodeDuplicate && req.seq > r.committedLocked(m.identity):
+		return ErrPending
 	}
 	r.rejectPermanentlyLocked(m, req.seq, fault.Code, req.at)
 	return err
@@ -81,6 +90,15 @@ func (id *identity) notStored(seq uint64) {
 	if seq > 0 && (id.rejected == 0 || seq < id.rejected) {
 		id.rejected = seq
 	}
+}
+
+// checkOrder returns the fault of a message numbered seq that would overtake one that was
+// not stored.
+func (id *identity) checkOrder(seq uint64) error {
+	if seq > 0 && id.rejected > 0 && seq > id.rejected {
+		return wire.Faultf(wire.CodeNotStored, "number %d was not stored; this was not sent, it would come first", id.rejected)
+	}
+	return nil
 }
 
 // committedLocked returns the highest number of a client that is known to be committed.
@@ -116,7 +134,7 @@ func (r *Room) Announce(m *Member, seq uint64, find func() (wire.File, string, e
 	file, url, err := find()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.checkMemberLocked(m, now); err != nil { // m may have left meanwhile
+	if err := r.mayPostLocked(m, seq, now); err != nil { // much may have happened meanwhile
 		return err
 	}
 	switch {
@@ -136,23 +154,18 @@ func (r *Room) Announce(m *Member, seq uint64, find func() (wire.File, string, e
 func (r *Room) mayPost(m *Member, seq uint64, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.checkMemberLocked(m, now); err != nil {
-		return err
-	}
 	return r.mayPostLocked(m, seq, now)
 }
 
 func (r *Room) mayPostLocked(m *Member, seq uint64, now time.Time) error {
-	err := r.state.decide(&request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeMessage, seq: seq}, new(event))
-	return r.pendingLocked(m, seq, err)
-}
-
-// pendingLocked returns [ErrPending] for the fault of a duplicate that is not committed yet.
-func (r *Room) pendingLocked(m *Member, seq uint64, err error) error {
-	if fault, ok := errors.AsType[*wire.Fault](err); ok && fault.Code == wire.CodeDuplicate && seq > r.committedLocked(m.identity) {
-		return ErrPending
+	if err := r.checkMemberLocked(m, now); err != nil {
+		return err
 	}
-	return err
+	if err := m.identity.checkOrder(seq); err != nil {
+		return err
+	}
+	req := &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeMessage, seq: seq}
+	return r.answerLocked(m, req, r.state.decide(req, new(event)))
 }
 
 // PostPrivate appends a private message of m to the log. The recipient is a member, or a
