@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/internal/clock"
 	"chat/relay/internal/room"
 )
 
@@ -26,7 +27,7 @@ func (t *flushTimer) in(d time.Duration) {
 		t.timer.Stop()
 	}
 	if !t.stopped {
-		t.timer = time.AfterFunc(d, func() { t.room.Flush(time.Now()) })
+		t.timer = time.AfterFunc(d, func() { t.room.Flush(clock.Now()) })
 	}
 }
 

@@ -12,23 +12,24 @@ import (
 func TestImports(t *testing.T) {
 	for dir, allowed := range map[string][]string{
 		".": {
-			"chat/relay/history", "chat/relay/internal/fanout", "chat/relay/internal/front", "chat/relay/internal/room",
-			"chat/relay/internal/session", "chat/relay/text", "chat/relay/wire",
+			"chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/front",
+			"chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/text", "chat/relay/wire",
 		},
+		"internal/clock": {},
 		"internal/front": {
 			"chat/relay/internal/fanout", "chat/relay/internal/room", "chat/relay/internal/session",
 			"chat/relay/internal/websocket", "chat/relay/wire",
 		},
 		"internal/session": {
-			"chat/relay/history", "chat/relay/internal/fanout", "chat/relay/internal/room", "chat/relay/internal/websocket",
-			"chat/relay/text", "chat/relay/wire",
+			"chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/room",
+			"chat/relay/internal/websocket", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/room":      {"chat/relay/history", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
 		"internal/websocket": {},
 		"text":               {},
 		"wire":               {"chat/relay/text"},
-		"history":            {"chat/relay/text", "chat/relay/wire"},
+		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire"},
 		"client":             {"chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
 		"screen":             {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},

@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
-	"time"
 
 	"chat/relay/history"
+	"chat/relay/internal/clock"
 	"chat/relay/internal/fanout"
 	"chat/relay/internal/front"
 	"chat/relay/internal/room"
@@ -62,7 +62,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 	if s.log, err = history.NewOn(f, s.opts.History, s.fanout.Wake, fold, owner{s}, s.opts.Log); err != nil {
 		return nil, err
 	}
-	s.room = room.NewOn(s.roomOptions(), s.log, fold, time.Now())
+	s.room = room.NewOn(s.roomOptions(), s.log, fold, clock.Now())
 	s.connectParts()
 	return s, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"chat/relay/internal/clock"
 	"chat/relay/wire"
 )
 
@@ -531,7 +532,7 @@ func (c *committer) isClosing() bool {
 // trim deletes some events beyond the file's Keep, and reports whether there may be more. If it
 // fails, it is tried again a minute later.
 func (c *committer) trim() (more bool) {
-	first, more, err := c.file.trim(time.Now())
+	first, more, err := c.file.trim(clock.Now())
 	if err != nil {
 		c.warn.Warn("cannot delete old events from the history", "error", err)
 		return false

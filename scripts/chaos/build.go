@@ -35,7 +35,7 @@ var packageClause = regexp.MustCompile(`(?m)^package .*$`)
 
 // instruments are built into every host.
 var instruments = []change{
-	{file: "relay/internal/session/clock.go", new: movableClock},
+	{file: "relay/internal/clock/clock.go", new: movableClock},
 }
 
 // bugs are what --bug builds into the host, to prove that a run finds it.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/history"
+	"chat/relay/internal/clock"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -73,7 +74,7 @@ func noticeOr(words string, err error) (*wire.Event, error) {
 }
 
 func act(s *Session, req *wire.Request) (*wire.Event, error) {
-	return nil, s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, req.Text, now())
+	return nil, s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, req.Text, clock.Now())
 }
 
 // announce posts an upload that the host has.
@@ -82,11 +83,11 @@ func announce(s *Session, req *wire.Request) (*wire.Event, error) {
 		return nil, wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
 	}
 	find := func() (wire.File, string, error) { return s.door.Upload(req.File) }
-	return nil, s.door.Room.Announce(&s.member, req.Seq, find, now())
+	return nil, s.door.Room.Announce(&s.member, req.Seq, find, clock.Now())
 }
 
 func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
-	waitsFor, err := s.door.Room.PostPrivate(&s.member, req, now())
+	waitsFor, err := s.door.Room.PostPrivate(&s.member, req, clock.Now())
 	s.door.wakeLog()
 	if err != nil || waitsFor == "" {
 		return nil, err
@@ -95,7 +96,7 @@ func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
 }
 
 func setNick(s *Session, req *wire.Request) (*wire.Event, error) {
-	nick, err := s.door.Room.Rename(&s.member, req.Nick, req.Seq, now())
+	nick, err := s.door.Room.Rename(&s.member, req.Nick, req.Seq, clock.Now())
 	switch {
 	case err != nil:
 		return nil, err
@@ -116,7 +117,7 @@ func topic(s *Session, req *wire.Request) (*wire.Event, error) {
 		if topic == "-" {
 			topic = ""
 		}
-		if err := s.door.Room.SetTopic(&s.member, oneLine(topic), req.Seq, now()); err != nil || s.member.Program {
+		if err := s.door.Room.SetTopic(&s.member, oneLine(topic), req.Seq, clock.Now()); err != nil || s.member.Program {
 			return nil, err
 		}
 	}
@@ -205,19 +206,19 @@ func ignore(s *Session, req *wire.Request) (*wire.Event, error) {
 		}
 		return notice("you ignore %s", strings.Join(names, ", ")), nil
 	}
-	nick, err := s.door.Room.Ignore(&s.member, req.Nick, now())
+	nick, err := s.door.Room.Ignore(&s.member, req.Nick, clock.Now())
 	return noticeOr("messages from "+nick+" are hidden", err)
 }
 
 func unignore(s *Session, req *wire.Request) (*wire.Event, error) {
-	nick, err := s.door.Room.Unignore(&s.member, req.Nick, now())
+	nick, err := s.door.Room.Unignore(&s.member, req.Nick, clock.Now())
 	return noticeOr("messages from "+nick+" are shown again", err)
 }
 
 func quit(s *Session, req *wire.Request) (*wire.Event, error) {
 	s.door.wakeLog()
 	s.awaitCommitted()
-	s.door.Room.Leave(&s.member, oneLine(req.Text), now())
+	s.door.Room.Leave(&s.member, oneLine(req.Text), clock.Now())
 	s.out.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"})
 	return nil, nil
 }
@@ -236,23 +237,23 @@ func oneLine(words string) string {
 }
 
 func kick(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Kick(&s.member, req.Nick, oneLine(req.Text), now()))
+	return noticeOr(s.door.Room.Kick(&s.member, req.Nick, oneLine(req.Text), clock.Now()))
 }
 
 func ban(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Ban(&s.member, req.Nick, oneLine(req.Text), now()))
+	return noticeOr(s.door.Room.Ban(&s.member, req.Nick, oneLine(req.Text), clock.Now()))
 }
 
 func unban(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Unban(&s.member, req.Nick, now()))
+	return noticeOr(s.door.Room.Unban(&s.member, req.Nick, clock.Now()))
 }
 
 func mute(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Mute(&s.member, req.Nick, now()))
+	return noticeOr(s.door.Room.Mute(&s.member, req.Nick, clock.Now()))
 }
 
 func unmute(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Unmute(&s.member, req.Nick, now()))
+	return noticeOr(s.door.Room.Unmute(&s.member, req.Nick, clock.Now()))
 }
 
 func bans(s *Session, _ *wire.Request) (*wire.Event, error) {

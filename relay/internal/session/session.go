@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"chat/relay/internal/clock"
 	"chat/relay/internal/room"
 	"chat/relay/internal/websocket"
 	"chat/relay/text"
@@ -193,7 +194,7 @@ func (s *Session) enterRoom(req *wire.Request) (room.Welcomed, error) {
 		case err != nil:
 			return room.Welcomed{}, err
 		case pending == nil:
-			return s.door.Room.Enter(&s.member, req, s.backlogStart(req), now())
+			return s.door.Room.Enter(&s.member, req, s.backlogStart(req), clock.Now())
 		}
 		select {
 		case <-pending:
@@ -292,7 +293,7 @@ func (s *Session) lateHello(line []byte) bool {
 	if err != nil || req.Type != wire.TypeHello {
 		return false
 	}
-	s.door.Room.Leave(&s.member, "", now())
+	s.door.Room.Leave(&s.member, "", clock.Now())
 	s.out.pause()
 	s.speakJSON()
 	s.enter(&req) // a rejection ends the session, and the read loop with it
@@ -314,7 +315,7 @@ func (s *Session) serveLine(line []byte) error {
 	case err != nil:
 		s.reject(req.Seq, err)
 	case req.Type == wire.TypeSay: // nearly every line
-		s.rejectIf(req.Seq, s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, now()))
+		s.rejectIf(req.Seq, s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now()))
 	case req.Type != "":
 		other := req // Post must not move req to the heap
 		s.do(&other)
@@ -406,7 +407,7 @@ func (s *Session) goodbye(err error) {
 	}
 	s.door.wakeLog() // for the session's last messages
 	s.awaitCommitted()
-	departure, left := s.door.Room.Drop(&s.member, now())
+	departure, left := s.door.Room.Drop(&s.member, clock.Now())
 	s.out.endQuietly()
 	s.out.writer.Wait()
 	if left {
