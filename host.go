@@ -103,7 +103,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	}
 	var err error
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
-		return opts, usageErrorf("invalid --history-keep %q\nhint: use an age of 1h or more, a size of 1MB or more, or both: 30d, 500MB or 30d,500MB", c.String("history-keep"))
+		return opts, usageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
 	}
 	if err := setLimits(c, limits.Settings{Room: &opts.Options, Files: &opts.FileLimits}); err != nil {
 		return opts, err

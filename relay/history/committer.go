@@ -11,7 +11,6 @@ import (
 
 	"modernc.org/sqlite"
 
-	"chat/relay/internal/clock"
 	"chat/relay/wire"
 )
 
@@ -344,7 +343,9 @@ func (c *committer) run() {
 	defer close(c.done)
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
-	trim, index := true, false
+	trimmer := trimmer{file: c.file, log: c.log, warn: c.warn}
+	trimmer.announce()
+	trim, index := false, false
 	for {
 		batch, closing := c.takePending()
 		if len(batch) > 0 {
@@ -355,7 +356,7 @@ func (c *committer) run() {
 		}
 		switch {
 		case trim:
-			trim = c.trim()
+			trim = trimmer.trim()
 		case index || len(batch) > 0 && !c.unindexable && c.file.isIndexDue():
 			index = c.indexSome() && len(batch) == 0
 		case len(batch) == 0:
@@ -527,20 +528,6 @@ func (c *committer) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closing
-}
-
-// trim deletes some events beyond the file's Keep, and reports whether there may be more. If it
-// fails, it is tried again a minute later.
-func (c *committer) trim() (more bool) {
-	first, more, err := c.file.trim(clock.Now())
-	if err != nil {
-		c.warn.Warn("cannot delete old events from the history", "error", err)
-		return false
-	}
-	if first > 0 {
-		c.log.dropBefore(first)
-	}
-	return more
 }
 
 // indexLater returns a channel that is ready when the rest should be indexed, or nil if all is.

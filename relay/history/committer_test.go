@@ -548,18 +548,145 @@ func TestKeepByAge(t *testing.T) {
 	})
 }
 
-// Old events are deleted when a host starts, even if it runs for less than a minute.
+// A host that opens a file beyond its limits says so first, and deletes a minute later.
 func TestKeepAtStart(t *testing.T) {
 	onDisk(t, func(t *testing.T, h *hosted) {
 		h.appendMany(50, time.Now(), "soup")
 		time.Sleep(2 * time.Hour)
 		h.keep.Age = time.Hour
 		h.reopen()
+		time.Sleep(50 * time.Second)
+		synctest.Wait()
+		if oldest, newest := h.checkKept(); oldest != 1 || newest != 50 {
+			t.Errorf("at first there are %d to %d", oldest, newest)
+		}
+		if log := h.warnings.String(); !strings.Contains(log, `about to be deleted`) || !strings.Contains(log, `limit="1 hour"`) || !strings.Contains(log, "too_old=49 events=50") {
+			t.Errorf("the log has %s", log)
+		}
+		h.warnings.Reset()
+		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if oldest, newest := h.checkKept(); oldest != 50 || newest != 50 {
-			t.Errorf("there are %d to %d", oldest, newest)
+			t.Errorf("then there are %d to %d", oldest, newest)
+		}
+		if log := h.warnings.String(); !strings.Contains(log, "deleted from the history") || !strings.Contains(log, "events=49") {
+			t.Errorf("then the log has %s", log)
 		}
 	})
+}
+
+// If a room is opened after a long time, by the clock, that may be wrong: events become old a day
+// later, and some of them in each hour.
+func TestKeepAfterALongTime(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		const events = 2*minHourly + 100
+		h.appendMany(events, time.Now(), "soup")
+		h.keep.Age = 30 * 24 * time.Hour
+		h.reopen()
+		time.Sleep(31 * time.Hour)
+		h.close()
+		time.Sleep(40 * 24 * time.Hour)
+		h.warnings.Reset()
+		h.open()
+		for _, test := range []struct {
+			after  time.Duration
+			oldest uint64
+			reopen bool // the host need not run for a day without a pause
+		}{{12*time.Hour + 10*time.Minute, 1, true}, {11 * time.Hour, 1, false}, {time.Hour, 1 + minHourly, false}, {time.Hour, 1 + 2*minHourly, false}, {time.Hour, events, false}} {
+			time.Sleep(test.after)
+			synctest.Wait()
+			if oldest, newest := h.checkKept(); oldest != test.oldest || newest != events {
+				t.Errorf("another %v later there are %d to %d, want %d to %d", test.after, oldest, newest, test.oldest, events)
+			}
+			if test.reopen {
+				h.reopen()
+			}
+		}
+		if n := strings.Count(h.warnings.String(), "nothing is deleted by age"); n != 2 {
+			t.Errorf("the doubt was logged %d times:\n%s", n, h.warnings.String())
+		}
+	})
+}
+
+// What is dated before this program existed was written with a clock that was not set. It
+// becomes as old as all that is written when this is found.
+func TestKeepFromAClockThatWasNotSet(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.keep.Age = 2 * time.Hour
+		h.reopen()
+		h.appendMany(50, time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), "soup")
+		h.appendMany(1, time.Now(), "soup")
+		for _, test := range []struct {
+			after  time.Duration
+			oldest uint64
+		}{{90 * time.Minute, 1}, {time.Hour, 51}} {
+			time.Sleep(test.after)
+			synctest.Wait()
+			if oldest, _ := h.checkKept(); oldest != test.oldest {
+				t.Errorf("another %v later the oldest is %d, want %d", test.after, oldest, test.oldest)
+			}
+		}
+	})
+}
+
+// One reading of the clock is not believed if it is far from where it is expected.
+func TestClockWatch(t *testing.T) {
+	const day = 24 * time.Hour
+	type reading struct {
+		ran  time.Duration // since the last one
+		off  time.Duration // how far the clock is from the true time
+		want bool
+	}
+	for name, readings := range map[string][]reading{
+		"right":                 {{time.Minute, 0, true}, {time.Hour, time.Hour, true}, {time.Hour, -time.Hour, true}},
+		"asleep for a night":    {{time.Minute, 9 * time.Hour, true}, {time.Minute, 18 * time.Hour, true}},
+		"ahead for a while":     {{time.Minute, 31 * day, false}, {time.Hour, 31 * day, false}, {time.Minute, 0, true}},
+		"behind for a while":    {{time.Minute, -70 * 365 * day, false}, {time.Hour, -70 * 365 * day, false}, {time.Minute, 0, true}},
+		"ahead for a day":       {{time.Minute, 31 * day, false}, {23 * time.Hour, 31 * day, false}, {time.Hour, 31 * day, true}, {time.Minute, 0, false}},
+		"now here, now there":   {{time.Minute, 31 * day, false}, {23 * time.Hour, 31 * day, false}, {time.Hour, 62 * day, false}, {23 * time.Hour, 62 * day, false}, {time.Hour, 62 * day, true}},
+		"corrected, then right": {{time.Minute, -31 * day, false}, {day, -31 * day, true}, {time.Minute, 0, false}, {day, 0, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := time.Now()
+			w := clockWatch{Believed: at.Round(0), at: at}
+			for i, r := range readings {
+				at = at.Add(r.ran)
+				if got := w.check(at.Round(0).Add(r.off), at, minStray); got != r.want {
+					t.Errorf("reading %d is believed: %v", i+1, got)
+				}
+			}
+		})
+	}
+}
+
+func TestParseKeep(t *testing.T) {
+	const day = 24 * time.Hour
+	for limits, want := range map[string]struct {
+		keep  Keep
+		words string
+	}{
+		"":             {Keep{}, ""},
+		"30d":          {Keep{Age: 30 * day}, "30 days"},
+		"1h":           {Keep{Age: time.Hour}, "1 hour"},
+		"1h30m":        {Keep{Age: 90 * time.Minute}, "1.5 hours"},
+		"2w, 1GiB":     {Keep{Age: 14 * day, Bytes: 1 << 30}, "14 days and 1.1 GB"},
+		"500MB,1y":     {Keep{Age: 365 * day, Bytes: 500_000_000}, "365 days and 500 MB"},
+		" 500 MB , 1w": {Keep{Age: 7 * day, Bytes: 500_000_000}, "7 days and 500 MB"},
+	} {
+		keep, err := ParseKeep(limits)
+		if keep != want.keep || keep.String() != want.words || err != nil {
+			t.Errorf("%q is %v, %q, %v", limits, keep, keep, err)
+		}
+	}
+	for limits, want := range map[string]string{
+		"3m": "ambiguous", "3M": "ambiguous", "30d, 3m": "ambiguous", "30": "missing", "5000000": "missing",
+		"30min": "not an age", "3mo": "not an age", "30d,40d": "not an age", "1MB,2MB": "not an age", "soup": "not an age",
+		"59m59s": "too short", "10B": "too small", "-1d": "not an age", "100000y": "not an age", "1d1": "missing",
+	} {
+		if keep, err := ParseKeep(limits); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is %v, %v; want %q", limits, keep, err, want)
+		}
+	}
 }
 
 // If the clock jumps, events are still deleted in order: an event that seems old stays until the
@@ -632,6 +759,7 @@ func TestKeepBySize(t *testing.T) {
 		}
 		h.keep.Bytes = keep
 		h.open()
+		time.Sleep(2 * trimEvery)
 		synctest.Wait()
 		oldest, newest := h.checkKept()
 		if oldest < 150 || oldest > 1350 || newest != 1500 {
@@ -678,8 +806,8 @@ func TestTrimInSteps(t *testing.T) {
 		h.file.keep.Age = time.Hour
 		later := time.Now().Add(24 * time.Hour)
 		for _, want := range []uint64{1 + trimStep, 1 + 2*trimStep, events, 0, 0} {
-			if first, more, err := h.file.trim(later); first != want || more != (want > 0) || err != nil {
-				t.Errorf("the oldest is %d, %v; want %d", first, err, want)
+			if done, err := h.file.trim(later, 1<<20); done.first != want || done.more != (want > 0) || err != nil {
+				t.Errorf("the oldest is %d, %v; want %d", done.first, err, want)
 			}
 		}
 	})

@@ -139,7 +139,7 @@ func OpenFile(path string, keep Keep) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // so that all hosts on it have the same lock
 	}
-	f := &File{path: path, keep: keep, walLimit: maxWAL, closeTimeout: closeTimeout, lock: flock.New(path + ".lock")}
+	f := &File{path: path, keep: keep, walLimit: keep.walLimit(), closeTimeout: closeTimeout, lock: flock.New(path + ".lock")}
 	locked, err := f.lock.TryLock()
 	switch {
 	case err == nil && locked:

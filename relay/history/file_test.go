@@ -51,6 +51,7 @@ type hosted struct {
 	failures  chan failure
 	onFailure func()               // called before a failure is in failures; nil: not called
 	openLog   func() (*Log, error) // on file; nil: without a fold
+	warnings  bytes.Buffer         // written by the log; read it when that is idle or closed
 }
 
 type failure struct {
@@ -67,11 +68,15 @@ func onDisk(t *testing.T, test func(t *testing.T, h *hosted)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "room.chat")
 	synctest.Test(t, func(t *testing.T) {
+		sleepTo2040()
 		h := host(t, path, few)
 		defer h.close()
 		test(t, h)
 	})
 }
+
+// sleepTo2040 moves the clock of a bubble from 2000 to a time when there is this program.
+func sleepTo2040() { time.Sleep(time.Until(time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC))) }
 
 // host opens a log on the file at path.
 func host(t *testing.T, path string, limits Limits) *hosted {
@@ -90,7 +95,7 @@ func (h *hosted) open() {
 	if h.openLog != nil {
 		h.log, err = h.openLog()
 	} else {
-		h.log, err = NewOn(h.file, h.limits, wakeAll, nil, h, slog.New(slog.DiscardHandler))
+		h.log, err = NewOn(h.file, h.limits, wakeAll, nil, h, slog.New(slog.NewTextHandler(&h.warnings, nil)))
 	}
 	if err != nil {
 		h.file.Close()

@@ -133,6 +133,7 @@ func onDiskWithFold(t *testing.T, test func(t *testing.T, r *toyRoom)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "room.chat")
 	synctest.Test(t, func(t *testing.T) {
+		sleepTo2040()
 		r := openToyRoom(&hosted{t: t, path: path, limits: few})
 		defer r.close()
 		test(t, r)
@@ -456,16 +457,18 @@ func TestHiddenEventsAreBounded(t *testing.T) {
 // Hidden events go with the events around them when these are deleted; the state stays.
 func TestTrimDeletesHiddenEvents(t *testing.T) {
 	onDiskWithFold(t, func(t *testing.T, r *toyRoom) {
+		old := message("1")
+		old.Time = time.Now()
 		r.hide("+first", time.Now())
-		r.say(message("1"), Origin{Author: 1})
+		r.say(old, Origin{Author: 1})
 		r.hide("+second", time.Now())
 		time.Sleep(2 * time.Hour)
 		r.say(message("2"), Origin{Author: 1})
 		r.hide("+third", time.Now())
 		synctest.Wait()
 		r.file.keep.Age = time.Hour
-		if first, _, err := r.file.trim(time.Now()); first != 2 || err != nil {
-			t.Fatalf("the oldest event is %d, %v", first, err)
+		if done, err := r.file.trim(time.Now(), 1000); done.first != 2 || err != nil {
+			t.Fatalf("the oldest event is %d, %v", done.first, err)
 		}
 		var hidden []string
 		err := r.file.Replay(func(e *wire.Event, json []byte, _ Origin, _ time.Time) {
@@ -527,10 +530,11 @@ func (r *toyRoom) hideMany(count int) {
 func (r *toyRoom) trimAll() (visible, hidden int) {
 	r.t.Helper()
 	for more := true; more; {
-		var err error
-		if _, more, err = r.file.trim(time.Now()); err != nil {
+		done, err := r.file.trim(time.Now(), 1000)
+		if err != nil {
 			r.t.Fatal(err)
 		}
+		more = done.more
 	}
 	if err := r.file.queryRow(`SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM hidden)`, &visible, &hidden); err != nil {
 		r.t.Fatal(err)

@@ -4,52 +4,213 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"time"
+
+	"chat/relay/internal/clock"
 )
 
-// trimStep is how many events are deleted at a time at most, so that new messages do not wait long.
-const trimStep = 500
+const (
+	// trimStep is how many events are deleted at a time at most, so that new messages do not
+	// wait long.
+	trimStep = 500
 
-// trim deletes some of the oldest events if the file is beyond its Keep. Hidden events go first,
-// if the file is too large: no reader misses them, and clients that come and go without end must
-// not push the messages out. The newest event stays: the next one's id follows from it. more is
-// whether there may be more to do; first is the id of the oldest event that is left, or 0 if
-// no visible event was deleted.
-func (f *File) trim(now time.Time) (first uint64, more bool, err error) {
-	var oldest, newest uint64
-	if err := f.queryRow(`SELECT coalesce((SELECT min(id) FROM event), 0), coalesce((SELECT max(id) FROM event), 0)`, &oldest, &newest); err != nil {
-		return 0, false, fmt.Errorf("find old events: %w", err)
+	// minHourly is how many events may always be deleted by age in an hour; see hourly.
+	minHourly = 1000
+
+	// reportEvery is how often deletions are logged at most.
+	reportEvery = 24 * time.Hour
+
+	// saveClockEvery is how often the clock's reading is saved.
+	saveClockEvery = time.Hour
+)
+
+// unset is before this program existed: an earlier event was written with a clock that was
+// not set.
+var unset = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+
+// hourly returns how many of a file's events may be deleted by age in an hour. If the clock
+// is wrong after all, there is time to notice. It is at least twice what comes in.
+func hourly(events uint64, age time.Duration) int {
+	n := float64(events)
+	return int(max(minHourly, n/24, 2*n/age.Hours()))
+}
+
+// A trimmer deletes old events from a file, as its [Keep] asks. It is owned by the committer.
+type trimmer struct {
+	file *File
+	log  *Log
+	warn *slog.Logger
+
+	watch     clockWatch
+	loaded    bool      // watch is that of the file
+	savedAt   time.Time // when watch was saved
+	isDoubted bool      // the doubt about the clock was logged
+
+	// The limit of deletions by age.
+	hourAt time.Time // when the current hour began
+	left   int       // how many events may be deleted in it
+
+	deleted    uint64    // events that are not yet in the log
+	reportedAt time.Time // when deletions were logged
+}
+
+// announce logs what will be deleted if the file is beyond its limits as the host opens it.
+// Nothing is deleted before the next trim.
+func (t *trimmer) announce() {
+	oldest, newest, err := t.file.eventRange()
+	if err != nil || oldest == newest {
+		return // trim fails as well, and logs it
+	}
+	isTooLarge, err := t.file.isTooLarge()
+	if err != nil {
+		return
+	}
+	first := oldest
+	if t.mayAge() {
+		if first, err = t.file.firstYoung(oldest, newest, clock.Now()); err != nil {
+			return
+		}
+	}
+	if isTooLarge || first > oldest {
+		t.warn.Warn("old messages are about to be deleted; to keep them, stop the host and open the room without --history-keep",
+			"limit", t.file.keep, "too_large", isTooLarge, "too_old", first-oldest, "events", newest-oldest+1, "in", trimEvery)
+	}
+}
+
+// trim deletes some events and reports whether there may be more to do. If it fails, it is tried
+// again a minute later.
+func (t *trimmer) trim() (more bool) {
+	ages := 0
+	if t.mayAge() {
+		ages = t.left
+	}
+	done, err := t.file.trim(clock.Now(), ages)
+	if err != nil {
+		t.warn.Warn("cannot delete old events from the history", "error", err)
+		return false
+	}
+	if done.first > 0 {
+		t.log.dropBefore(done.first)
+		t.deleted += done.events
+	}
+	t.left -= done.aged
+	if !done.more {
+		t.report()
+	}
+	return done.more
+}
+
+// mayAge reports whether events may be deleted by their age.
+func (t *trimmer) mayAge() bool {
+	age := t.file.keep.Age
+	if age == 0 {
+		return false
+	}
+	wall, at := clock.Now().Round(0), time.Now()
+	var err error
+	if !t.loaded {
+		if t.watch, err = t.file.loadClockWatch(wall, at); err != nil {
+			t.warn.Warn("cannot read when the room was last open; nothing is deleted by age", "error", err)
+			return false
+		}
+		t.loaded = true
+	}
+	wasDoubted := !t.watch.Doubted.IsZero()
+	believed := t.watch.check(wall, at, maxStray(age))
+	if believed == wasDoubted || at.Sub(t.savedAt) >= saveClockEvery {
+		t.savedAt = at
+		if err := t.file.saveClockWatch(t.watch); err != nil {
+			t.warn.Warn("cannot save when the room was last open", "error", err)
+		}
+	}
+	if !believed && !t.isDoubted {
+		t.warn.Warn("the clock is far from where it was when the room was last open; nothing is deleted by age until the host has run for a day with it",
+			"clock", wall.UTC().Truncate(time.Second), "expected", t.watch.Believed.UTC().Truncate(time.Second))
+	}
+	t.isDoubted = !believed
+	if believed && (t.hourAt.IsZero() || at.Sub(t.hourAt) >= time.Hour) {
+		oldest, newest, err := t.file.eventRange()
+		if err != nil {
+			return false // trim fails as well, and logs it
+		}
+		t.hourAt, t.left = at, hourly(newest-oldest+1, age)
+	}
+	return believed
+}
+
+// report logs what was deleted since the last report, but not more often than reportEvery.
+func (t *trimmer) report() {
+	now := time.Now()
+	if t.deleted == 0 || !t.reportedAt.IsZero() && now.Sub(t.reportedAt) < reportEvery {
+		return
+	}
+	t.warn.Warn("old messages were deleted from the history", "events", t.deleted, "limit", t.file.keep)
+	t.deleted, t.reportedAt = 0, now
+}
+
+// trimmed is what a step of File.trim did.
+type trimmed struct {
+	first  uint64 // the ID of the oldest event that is left; 0: no visible event was deleted
+	events uint64 // how many visible events were deleted
+	aged   int    // how many of them because of their age
+	more   bool   // there may be more to do
+}
+
+// eventRange returns the IDs of the oldest and the newest event, or 0.
+func (f *File) eventRange() (oldest, newest uint64, err error) {
+	err = f.queryRow(`SELECT coalesce((SELECT min(id) FROM event), 0), coalesce((SELECT max(id) FROM event), 0)`, &oldest, &newest)
+	if err != nil {
+		err = fmt.Errorf("find old events: %w", err)
+	}
+	return oldest, newest, err
+}
+
+// trim deletes some of the oldest events if the file is beyond its Keep, up to ages of them by
+// their age. Hidden events go first, if the file is too large: no reader misses them, and clients
+// that come and go without end must not push the messages out. The newest event stays: the next
+// one's id follows from it.
+func (f *File) trim(now time.Time, ages int) (done trimmed, err error) {
+	oldest, newest, err := f.eventRange()
+	if err != nil {
+		return done, err
 	}
 	isTooLarge, err := f.isTooLarge()
-	if err != nil {
-		return 0, false, err
+	if err != nil || !isTooLarge && (f.keep.Age == 0 || ages <= 0) {
+		return done, err
 	}
 	firstHidden, err := f.firstHiddenToKeep(isTooLarge, now)
 	if err != nil {
-		return 0, false, err
+		return done, err
 	}
-	first = oldest
+	first := oldest
 	if firstHidden == 0 || !isTooLarge {
-		if first, err = f.firstToKeep(oldest, newest, isTooLarge, now); err != nil {
-			return 0, false, err
+		if first, err = f.firstToKeep(oldest, newest, isTooLarge, now, ages); err != nil {
+			return done, err
 		}
 	}
 	if first == oldest && firstHidden == 0 {
-		more, err = f.ageFromNow(oldest, now)
-		return 0, more, err
+		if !isTooLarge {
+			done.more, err = f.ageFromNow(oldest, now)
+		}
+		return done, err
 	}
 	if err := f.transaction(func() error { return f.deleteBefore(first, firstHidden) }); err != nil {
-		return 0, false, fmt.Errorf("delete old events: %w", err)
+		return done, fmt.Errorf("delete old events: %w", err)
 	}
 	if err := f.exec(`PRAGMA incremental_vacuum`); err != nil {
-		return 0, false, fmt.Errorf("free the space of deleted events: %w", err)
+		return done, fmt.Errorf("free the space of deleted events: %w", err)
 	}
-	if first == oldest {
-		first = 0
+	done.more = true
+	if first > oldest {
+		done.first, done.events = first, first-oldest
 	}
-	return first, true, nil
+	if !isTooLarge {
+		done.aged = int(done.events)
+	}
+	return done, nil
 }
 
 // deleteBefore deletes the events before the event first, and the hidden events before these or
@@ -109,18 +270,19 @@ func (f *File) firstHiddenToKeep(isTooLarge bool, now time.Time) (n int64, err e
 const ageStep = 2 * trimStep
 
 // ageFromNow makes the event oldest, and those that follow it, as old as now if their times are
-// later. The clock was ahead when they were written, and as events are deleted in order, they
-// would keep all later ones until their time has come. The events keep the times that readers
-// get. It corrects some, and reports whether there may be more.
+// later, or from before this program. The clock was wrong when they were written. As events are
+// deleted in order, those from the future would keep all later ones until their time has come.
+// The events keep the times that readers get. It corrects some, and reports whether there may
+// be more.
 func (f *File) ageFromNow(oldest uint64, now time.Time) (more bool, err error) {
 	if f.keep.Age == 0 || oldest == 0 {
 		return false, nil
 	}
 	from, at := max(oldest, f.ageFrom), now.UnixMilli()
 	corrected, err := f.writer.ExecContext(context.Background(), `UPDATE event SET time = ?1 WHERE id BETWEEN ?2 AND
-		coalesce((SELECT min(id) FROM event WHERE id BETWEEN ?2 AND ?3 AND time <= ?1) - 1, ?3)`, at, from, from+ageStep-1)
+		coalesce((SELECT min(id) FROM event WHERE id BETWEEN ?2 AND ?3 AND time BETWEEN ?4 AND ?1) - 1, ?3)`, at, from, from+ageStep-1, unset.UnixMilli())
 	if err != nil {
-		return false, fmt.Errorf("correct times that are ahead of the clock: %w", err)
+		return false, fmt.Errorf("correct times of a wrong clock: %w", err)
 	}
 	n, err := corrected.RowsAffected()
 	f.ageFrom = 0
@@ -130,30 +292,41 @@ func (f *File) ageFromNow(oldest uint64, now time.Time) (more bool, err error) {
 	return n == ageStep, err
 }
 
-// firstToKeep returns the id before which events are to be deleted in this step: oldest if none are.
-func (f *File) firstToKeep(oldest, newest uint64, isTooLarge bool, now time.Time) (uint64, error) {
+// firstToKeep returns the id before which events are to be deleted in this step, up to ages of
+// them by their age: oldest if none are.
+func (f *File) firstToKeep(oldest, newest uint64, isTooLarge bool, now time.Time, ages int) (uint64, error) {
 	if oldest == newest {
 		return oldest, nil
 	}
 	if isTooLarge { // a few of them: they may be long
 		return oldest + min(max((newest-oldest)/16, 1), trimStep), nil
 	}
-	if f.keep.Age > 0 {
-		// Up to the first event that is not old: events after it may only seem old, if
-		// the clock was behind.
-		end := min(oldest+trimStep, newest)
-		err := f.writer.QueryRowContext(context.Background(), `SELECT coalesce(min(id), ?) FROM event WHERE id < ? AND time >= ?`,
-			end, end, now.Add(-f.keep.Age).UnixMilli()).Scan(&end)
-		if err != nil {
-			return oldest, fmt.Errorf("find old events: %w", err)
-		}
-		return end, nil
-	}
-	return oldest, nil
+	return f.firstYoung(oldest, min(oldest+uint64(min(ages, trimStep)), newest), now)
 }
 
-// maxWAL is the size in bytes from which the write-ahead log is truncated.
+// firstYoung returns the first event from oldest to end that is within the age limit: end if
+// none before it is. Events after it may only seem old, if the clock was behind, and so may
+// those from before this program.
+func (f *File) firstYoung(oldest, end uint64, now time.Time) (uint64, error) {
+	err := f.writer.QueryRowContext(context.Background(), `SELECT coalesce((SELECT id FROM event WHERE id >= ?1 AND id < ?2 AND
+		(time >= ?3 OR time < ?4) ORDER BY id LIMIT 1), ?2)`, oldest, end, now.Add(-f.keep.Age).UnixMilli(), unset.UnixMilli()).Scan(&end)
+	if err != nil {
+		return oldest, fmt.Errorf("find old events: %w", err)
+	}
+	return end, nil
+}
+
+// maxWAL is the size in bytes from which the write-ahead log is truncated; see walLimit.
 const maxWAL = 64 << 20
+
+// walLimit returns the size in bytes from which the write-ahead log is truncated: an eighth of a
+// size limit, which does not count it, but enough for a batch.
+func (k Keep) walLimit() int64 {
+	if k.Bytes == 0 {
+		return maxWAL
+	}
+	return min(max(k.Bytes/8, 1<<20), maxWAL)
+}
 
 // truncateWAL empties the write-ahead log if it is too long. SQLite starts it over on its own, but
 // only at a moment without readers, which may never come if many search without a pause. This waits
@@ -163,14 +336,14 @@ func (f *File) truncateWAL() error {
 	if err != nil || info.Size() < f.walLimit {
 		return err
 	}
-	f.walLimit = info.Size() + maxWAL // until the next attempt
+	f.walLimit = info.Size() + f.keep.walLimit() // until the next attempt
 	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, (seekTime + time.Second).Milliseconds())); err != nil {
 		return err
 	}
 	var busy, all, done int
 	err = f.queryRow(`PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &all, &done)
 	if err == nil && busy == 0 {
-		f.walLimit = maxWAL
+		f.walLimit = f.keep.walLimit()
 	}
 	return errors.Join(err, f.exec(`PRAGMA `+busyTimeout))
 }
