@@ -221,7 +221,7 @@ func TestExitCodes(t *testing.T) {
 		{"host --limit connections=1.5", 2, "not a whole number\nhint: "},
 		{"host --max-sessions many", 2, `invalid value "many" for option --max-sessions` + "\nhint: use --limit connections=COUNT"},
 		{"host --history-keep 30d", 2, "--history-keep needs --history\n"},
-		{"host --history x --history-keep much", 2, `invalid --history-keep "much"` + "\nhint: "},
+		{"host --history x --history-keep much", 2, `invalid --history-keep "much": it is not an age, a size, or one of each` + "\nhint: "},
 		{"history x --since yesterday", 2, `invalid --since "yesterday"` + "\nhint: "},
 		{"history x --until much", 2, `invalid --until "much"` + "\nhint: "},
 		{"history x --grep (", 2, "invalid --grep: "},
