@@ -67,12 +67,18 @@ const maxTitle = 100
 
 // hostOptionsOf reads the flags of chat host.
 func hostOptionsOf(c *cli.Context) (hostOptions, error) {
-	if c.Args().Present() {
-		return hostOptions{}, usageErrorf("unexpected argument %q; did you mean --room %[1]s?\nhint: chat host --help lists the options", c.Args().First())
+	title := c.String("room")
+	switch named := c.IsSet("room") && title != os.Getenv("CHAT_ROOM"); {
+	case c.NArg() > 1:
+		return hostOptions{}, usageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
+	case c.NArg() == 1 && named:
+		return hostOptions{}, usageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
+	case c.NArg() == 1:
+		title = c.Args().First()
 	}
 	opts := hostOptions{
 		Options: relay.Options{
-			Title:   text.Clean(strings.TrimSpace(c.String("room"))),
+			Title:   text.Clean(strings.TrimSpace(title)),
 			App:     appVersion(),
 			Backlog: c.Int("backlog"),
 		},

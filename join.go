@@ -57,7 +57,9 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	case c.IsSet("backlog") && c.Int("backlog") < 0:
 		return joinOptions{}, usageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
 	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
-		addr = ""
+		if addr = ""; endpoint.IsAddress(room) {
+			room, addr = "", room
+		}
 	case room == "" && addr == "":
 		room = os.Getenv("CHAT_ROOM")
 	}

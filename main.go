@@ -18,6 +18,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"chat/relay/cmdline"
 	"chat/relay/completion"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
@@ -76,13 +77,7 @@ func main() {
 
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := newApp(stdout, stderr)
-	var err error
-	if len(args) > 2 && args[1] == completion.Command {
-		err = completion.Write(stdout, app, args[2:])
-	} else {
-		err = app.RunContext(ctx, flagsFirst(app, versionCommandOf(args)))
-	}
+	err := runCommand(ctx, newApp(stdout, stderr), args)
 	switch {
 	case err == nil:
 		return 0
@@ -100,6 +95,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitNoRoom
 	}
 	return exitFailed
+}
+
+// runCommand runs the command that args begin with.
+func runCommand(ctx context.Context, app *cli.App, args []string) error {
+	if len(args) > 2 && args[1] == completion.Command {
+		return completion.Write(app.Writer, app, args[2:])
+	}
+	if err := cmdline.ReadSwitches(app); err != nil {
+		return usageErrorf("%w", err)
+	}
+	args, err := cmdline.Canonical(app, versionCommandOf(args))
+	if err != nil {
+		return usageErrorf("%w", err)
+	}
+	return app.RunContext(ctx, args)
 }
 
 // versionCommandOf turns chat --version into chat version.
@@ -129,7 +139,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		OnUsageError:           onUsageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return unknownCommand(c.Args().First())
+				return unknownCommand(c.App, c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -144,7 +154,14 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	return app
 }
 
-func unknownCommand(name string) error {
+func unknownCommand(app *cli.App, name string) error {
+	names := make([]string, len(app.Commands))
+	for i, c := range app.Commands {
+		names[i] = c.Name
+	}
+	if near := cmdline.Nearest(name, names); near != "" {
+		return usageErrorf("unknown command %q; did you mean chat %s?\nhint: chat --help lists the commands", name, near)
+	}
 	return usageErrorf("unknown command %q\nhint: chat --help lists the commands", name)
 }
 
@@ -154,7 +171,6 @@ var flagName = regexp.MustCompile(`^(.*[: ])-([a-z][-a-z]+)((?:: .*)?)$`)
 // flagWords replaces words of package flag.
 var flagWords = strings.NewReplacer(
 	"flag provided but not defined: ", "unknown option ",
-	"flag needs an argument: ", "no value for option ",
 	" for flag ", " for option ",
 	": parse error", "",
 )
@@ -210,8 +226,9 @@ func screenFlags() []cli.Flag {
 
 func hostCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "host",
-		Usage: "Open a room on this network and join it.",
+		Name:      "host",
+		Usage:     "Open a room on this network and join it.",
+		ArgsUsage: "[ROOM]",
 		Description: manual.Describe("The room closes when you leave. chat help limits lists the limits, chat help advanced the options for special cases.",
 			"chat host                               # named after this machine",
 			"chat host --room kitchen --nick alice",
@@ -453,7 +470,7 @@ func helpCommand() *cli.Command {
 			case topic != nil:
 				return topic.Write(c.App.Writer, c.App)
 			case c.App.Command(name) == nil:
-				return unknownCommand(name)
+				return unknownCommand(c.App, name)
 			}
 			return c.App.RunContext(c.Context, []string{"chat", name, "--help"})
 		},
@@ -466,45 +483,4 @@ func noArgs(c *cli.Context) error {
 		return nil
 	}
 	return usageErrorf("unexpected argument %q\nhint: chat %s takes only options; chat %[2]s --help lists them", c.Args().First(), c.Command.Name)
-}
-
-// flagsFirst moves a command's flags before its arguments, as the flag package stops at
-// the first argument: in chat join kitchen --nick bob, --nick is a flag.
-func flagsFirst(app *cli.App, args []string) []string {
-	if len(args) < 3 {
-		return args
-	}
-	command := app.Command(args[1])
-	if command == nil {
-		return args
-	}
-	takesValue := make(map[string]bool)
-	for _, f := range command.Flags {
-		documented, ok := f.(cli.DocGenerationFlag)
-		for _, name := range f.Names() {
-			takesValue[name] = ok && documented.TakesValue()
-		}
-	}
-	var flags, rest []string
-	for i := 2; i < len(args); i++ {
-		arg := args[i]
-		switch {
-		case arg == "--":
-			rest = append(rest, args[i:]...)
-			i = len(args)
-		case len(arg) > 1 && arg[0] == '-':
-			flags = append(flags, arg)
-			name := strings.TrimLeft(arg, "-")
-			if !strings.HasPrefix(arg, "--") { // short flags can be combined: -fn bob
-				name = name[len(name)-1:]
-			}
-			if takesValue[name] && i+1 < len(args) {
-				i++
-				flags = append(flags, args[i])
-			}
-		default:
-			rest = append(rest, arg)
-		}
-	}
-	return append(append(args[:2:2], flags...), rest...)
 }

@@ -40,6 +40,7 @@ func TestImports(t *testing.T) {
 		"logging":            {},
 		"endpoint":           {"chat/relay/discovery", "chat/relay/text", "chat/relay/wire"},
 		"manual":             {"chat/relay/limits", "chat/relay/wire"},
+		"cmdline":            {},
 		"completion":         {"chat/relay/limits", "chat/relay/manual"},
 		"limits":             {"chat/relay", "chat/relay/files"},
 	} {

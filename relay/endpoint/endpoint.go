@@ -6,8 +6,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -21,7 +23,8 @@ import (
 // An AddressError reports a malformed address.
 type AddressError struct {
 	Address string
-	Listen  bool // it was to be listened on, not joined
+	Why     string // "": it cannot be parsed
+	Listen  bool   // it was to be listened on, not joined
 }
 
 func (e *AddressError) Error() string {
@@ -32,13 +35,55 @@ func (e *AddressError) Error() string {
 }
 
 // Problem returns what happened, without a hint.
-func (e *AddressError) Problem() string { return fmt.Sprintf("invalid address %q", e.Address) }
+func (e *AddressError) Problem() string {
+	problem := fmt.Sprintf("invalid address %q", e.Address)
+	if e.Why != "" {
+		problem += ": " + e.Why
+	}
+	return problem
+}
+
+// IsAddress reports whether s is an address and hardly the title of a room: a URL, or an IP address with
+// or without a port.
+func IsAddress(s string) bool {
+	if _, isURL := ofURL(s); isURL {
+		return true
+	}
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddrPort(s)
+	return err == nil
+}
+
+// ofURL returns the address in the URL of a room's page.
+func ofURL(s string) (addr string, isURL bool) {
+	u, err := url.Parse(s)
+	if err != nil || !strings.EqualFold(u.Scheme, "http") || u.Host == "" {
+		return s, false
+	}
+	return u.Host, true
+}
 
 // Parse completes an address to "host:port". It takes an IP address or a name, with or
-// without a port, and an IPv6 address with or without brackets. The error is an
-// [*AddressError].
+// without a port, an IPv6 address with or without brackets, and the URL of a room's page. The
+// error is an [*AddressError].
 func Parse(s string) (string, error) {
-	s = strings.TrimSpace(s)
+	addr, err := parse(strings.TrimSpace(s))
+	if err != nil {
+		return "", err
+	}
+	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().IsLinkLocalUnicast() && at.Addr().Is6() && at.Addr().Zone() == "" {
+		return "", &AddressError{Address: s, Why: "a link-local address needs its interface"}
+	}
+	return addr, nil
+}
+
+func parse(s string) (string, error) {
+	s, _ = ofURL(s)
+	if _, err := strconv.ParseUint(s, 10, 16); err == nil {
+		return "", &AddressError{Address: s, Why: "it is only a port"}
+	}
 	bare := s
 	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
 		bare = s[1 : len(s)-1]
@@ -113,6 +158,8 @@ func listenOn(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("unknown host %q\nhint: listen on all addresses of this machine with --addr :PORT", unknown.Name)
 	case isDNS, malformed:
 		return nil, &AddressError{Address: addr, Listen: true}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("cannot listen on %s: permission denied\nhint: ports below 1024 need administrator rights; choose a higher one", addr)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, fmt.Errorf("cannot listen on %s: this machine does not have that address\nhint: listen on all addresses of this machine with --addr :PORT", addr)
 	}

@@ -26,7 +26,14 @@ func TestParse(t *testing.T) {
 		{"laptop:-1", ""},
 		{"[::1", ""},
 		{"fe80::1:99999", ""},
-		{"http://laptop:80", ""},
+		{"http://laptop:80", "laptop:80"},
+		{"HTTP://laptop:1234/", "laptop:1234"},
+		{"http://192.168.1.5/#x", "192.168.1.5:24280"},
+		{"http://[fe80::1%25eth0]:99/", "[fe80::1%eth0]:99"},
+		{"ftp://laptop:80", ""},
+		{"http://", ""},
+		{"1234", ""},
+		{"fe80::1", ""}, // on which interface?
 		{"my laptop", ""},
 		{"me@laptop", ""},
 	} {
