@@ -436,15 +436,15 @@ func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Cl
 
 // A remedy is a hint for an error.
 type remedy struct {
-	err  error
+	err  error // nil: any
 	hint string
 }
 
-// withRemedy adds a hint to err: that of the first remedy whose error err wraps. The
-// order counts, as an error may wrap several.
+// withRemedy adds a hint to err: that of the first remedy whose error err wraps, or that is
+// for any. The order counts, as an error may wrap several.
 func withRemedy(err error, remedies []remedy) error {
 	for _, r := range remedies {
-		if errors.Is(err, r.err) {
+		if r.err == nil || errors.Is(err, r.err) {
 			return fmt.Errorf("%w\nhint: %s", err, r.hint)
 		}
 	}
@@ -459,6 +459,8 @@ func hostHistoryError(path string, err error) error {
 		{history.ErrNewer, "the file is unchanged; host it with the version of chat that wrote it, or a later one"},
 		{history.ErrNotHistory, "the file is unchanged; choose another one with --history"},
 		{history.ErrDamaged, fmt.Sprintf("the file is unchanged; print the readable part with chat history %s, then repair a copy with sqlite3 %[1]s .recover, or choose another file", path)},
+		{fs.ErrNotExist, "create its folder first, or choose another file with --history"},
+		{nil, "choose another file with --history"},
 	})
 }
 
@@ -470,6 +472,7 @@ func readHistoryError(path string, err error) error {
 		{history.ErrNotHistory, "chat host --history FILE creates a history"},
 		{history.ErrDamaged, fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},
 		{fs.ErrNotExist, "chat host --history FILE creates a history"},
+		{nil, "chat history needs the file of chat host --history"},
 	})
 }
 

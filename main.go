@@ -26,6 +26,7 @@ import (
 	"chat/relay/manual"
 	"chat/relay/screen"
 	"chat/relay/text"
+	"chat/relay/timezone"
 	"chat/relay/wire"
 )
 
@@ -72,6 +73,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
+	if err := timezone.Init(); err != nil {
+		fmt.Fprintln(os.Stderr, "chat: "+text.CleanLines(err.Error()))
+	}
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 

@@ -83,7 +83,7 @@ func Usable(all []LAN, only []string) ([]LAN, error) {
 		for _, name := range only {
 			i := slices.IndexFunc(all, func(l LAN) bool { return strings.EqualFold(l.Name, name) })
 			if i < 0 {
-				return nil, fmt.Errorf("no network interface %q; this machine has %s", name, strings.Join(lanNames(all), ", "))
+				return nil, fmt.Errorf("no network interface %q\nhint: this machine has %s", name, strings.Join(lanNames(all), ", "))
 			}
 			picked = append(picked, all[i])
 		}

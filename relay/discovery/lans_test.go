@@ -47,7 +47,7 @@ func TestUsable(t *testing.T) {
 		{name: "never the loopback", all: []LAN{lo}, want: ""},
 		{name: "named ones, whatever they are", all: []LAN{lo, tun, eth0()}, only: []string{"TUN0"}, want: "tun0"},
 		{name: "unknown name", all: []LAN{lo, eth0()}, only: []string{"wlan7"},
-			wantErr: `no network interface "wlan7"; this machine has lo, eth0`},
+			wantErr: "no network interface \"wlan7\"\nhint: this machine has lo, eth0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := Usable(test.all, test.only)

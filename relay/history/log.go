@@ -16,7 +16,7 @@ import (
 type Limits struct {
 	Events int            // kept at least, if they fit in Bytes; 0: 10,000, negative: no limit
 	Bytes  int            // of both encodings together; 0: 16 MiB, negative: no limit
-	Zone   *time.Location // of the times in the text encoding; nil: local
+	Zone   *time.Location // of the times in the text encoding; nil: this machine's
 }
 
 const (
@@ -114,9 +114,6 @@ func New(limits Limits, wake func(waiters []Waiter)) *Log {
 		maxEvents: limits.Events,
 		maxBytes:  limits.Bytes,
 		next:      1,
-	}
-	if l.zone == nil {
-		l.zone = time.Local
 	}
 	l.maxEvents = orDefault(l.maxEvents, defaultEvents)
 	l.maxBytes = orDefault(l.maxBytes, defaultBytes)
@@ -239,7 +236,7 @@ func (l *Log) dropBlocksLocked(n int) {
 	l.blocks = slices.Clone(l.blocks[n:]) // the old array would keep the dropped ones in memory
 }
 
-// Zone returns the zone of the times in the text encoding.
+// Zone returns the zone of the times in the text encoding; nil: this machine's.
 func (l *Log) Zone() *time.Location { return l.zone }
 
 // Next returns the id of the next event.

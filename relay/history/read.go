@@ -18,6 +18,7 @@ import (
 	"modernc.org/sqlite"
 
 	"chat/relay/text"
+	"chat/relay/timezone"
 	"chat/relay/wire"
 )
 
@@ -74,7 +75,7 @@ func appendDated(dst []byte, e *wire.Event) []byte {
 	if e.IsPublicMessage() || e.Type == wire.TypePrivate {
 		return e.AppendText(dst, v)
 	}
-	dst = e.Time.Local().AppendFormat(dst, time.DateTime)
+	dst = e.Time.In(timezone.Local(e.Time)).AppendFormat(dst, time.DateTime)
 	return append(append(dst, " -- "...), bytes.TrimPrefix(e.AppendText(nil, v), []byte("* "))...)
 }
 

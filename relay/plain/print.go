@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"chat/relay/client"
 	"chat/relay/wire"
@@ -87,7 +86,7 @@ func (v *conversation) printDisconnected(reason error) {
 	v.printNotice("* " + what + " (" + kept + ")\n")
 }
 
-func (v *conversation) viewer() wire.Viewer { return wire.Viewer{Zone: time.Local, Nick: v.nick} }
+func (v *conversation) viewer() wire.Viewer { return wire.Viewer{Nick: v.nick} }
 
 func (v *conversation) printReceived(e client.Received) {
 	if e.Own && e.Type == wire.TypeNick {

@@ -1,7 +1,9 @@
 package plain
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"chat/relay/wire"
@@ -23,7 +25,10 @@ func OpenTranscript(path string) (*Transcript, error) {
 	}
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the log: %w\nhint: --log needs a writable file", err)
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			err = at.Err
+		}
+		return nil, fmt.Errorf("open the transcript %s: %w\nhint: --log needs a writable file in a folder that exists", path, err)
 	}
 	return &Transcript{file: f}, nil
 }

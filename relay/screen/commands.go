@@ -169,7 +169,7 @@ func export(c *conversation, path string) tea.Cmd {
 		return nil
 	}
 	asJSON := strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".jsonl")
-	lines, n := c.transcript.export(asJSON, wire.Viewer{Zone: time.Local, Nick: c.nick, Dated: true})
+	lines, n := c.transcript.export(asJSON, wire.Viewer{Nick: c.nick, Dated: true})
 	switch err := writeNew(path, lines); {
 	case errors.Is(err, fs.ErrExist):
 		c.show(kindError, path+" already exists; nothing was written")

@@ -8,6 +8,7 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/text"
+	"chat/relay/timezone"
 	"chat/relay/wire"
 )
 
@@ -317,7 +318,7 @@ func (c *conversation) record(e *wire.Event, past bool) {
 	if c.m.opts.Record == nil || past && !c.resumed {
 		return
 	}
-	if err := c.m.opts.Record(*e, wire.Viewer{Zone: time.Local, Nick: c.nick}); err != nil {
+	if err := c.m.opts.Record(*e, wire.Viewer{Nick: c.nick}); err != nil {
 		c.show(kindError, err.Error())
 	}
 }
@@ -470,7 +471,7 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 // painter returns a painter of the given width.
 func (c *conversation) painter(columns int) *painter {
 	return &painter{
-		ruler: c.m.ruler, columns: columns, zone: time.Local, palette: c.m.palette, nick: c.nick, search: c.search.words,
+		ruler: c.m.ruler, columns: columns, zone: timezone.Local(time.Now()), palette: c.m.palette, nick: c.nick, search: c.search.words,
 	}
 }
 

@@ -2,7 +2,6 @@ package screen
 
 import (
 	"strings"
-	"time"
 
 	"chat/relay/client"
 	"chat/relay/text"
@@ -178,7 +177,7 @@ func (s *search) historyLoaded() {
 // showTooFar shows the host's hit at the end of the transcript, as it is too far back to
 // go there.
 func (s *search) showTooFar() {
-	line := s.target.AppendText(nil, wire.Viewer{Zone: time.Local, Nick: s.c.nick, Dated: true})
+	line := s.target.AppendText(nil, wire.Viewer{Nick: s.c.nick, Dated: true})
 	s.c.show(kindNotice, "found further back than chat scrolls:\n"+strings.TrimSuffix(string(line), "\n"))
 	s.c.view.toEnd()
 	s.tooFar, s.found, s.noMore = s.target.ID, true, false

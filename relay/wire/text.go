@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chat/relay/text"
+	"chat/relay/timezone"
 )
 
 // NamesShown is how many names a notice lists before "and N more"; /who lists all.
@@ -14,7 +15,7 @@ const NamesShown = 12
 
 // A Viewer is the reader for whom an event is formatted.
 type Viewer struct {
-	Zone  *time.Location // time zone of the times; nil: the local one
+	Zone  *time.Location // time zone of the times; nil: this machine's
 	Nick  string         // the reader's nick, shown as "you" in private messages
 	Dated bool           // times have their date and seconds, as in a transcript
 }
@@ -47,11 +48,11 @@ func (e *Event) AppendText(dst []byte, v Viewer) []byte {
 
 // appendMessage repeats the full prefix before each line of the text.
 func (e *Event) appendMessage(dst []byte, v Viewer, open, name, shut string) []byte {
-	zone := v.Zone
-	if zone == nil {
-		zone = time.Local
+	in := v.Zone
+	if in == nil {
+		in = timezone.Local(e.Time)
 	}
-	sent := e.Time.In(zone)
+	sent := e.Time.In(in)
 	for text, more := e.Text, true; more; {
 		var line string
 		line, text, more = strings.Cut(text, "\n")
