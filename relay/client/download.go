@@ -27,7 +27,7 @@ const maxNames = 1000
 // If the connection is lost, Get resumes, until ctx ends or the client does. The partial
 // file then stays in dir, unless it is empty, and the next Get continues it. progress,
 // which may be nil, is called with the number of bytes received.
-func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (path string, err error) {
+func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func(Progress)) (path string, err error) {
 	sum, err := hex.DecodeString(f.SHA256)
 	if err != nil || len(sum) != sha256.Size || f.Size < 0 {
 		return "", errors.New("the host describes the file wrongly")
@@ -56,7 +56,7 @@ func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func
 	if err := d.openPartial(); err != nil {
 		return "", fmt.Errorf("cannot write to %s: %w", dir, withoutPath(err))
 	}
-	defer d.file.Close()
+	defer d.closePartial()
 	if err := d.retry(d.attempt); err != nil {
 		d.removeEmpty()
 		return "", err
@@ -87,46 +87,70 @@ type download struct {
 	*transfer
 	root    *os.Root
 	want    wire.File
-	partial string // name of the partial file
-	file    *os.File
-	resumed bool // some of its bytes are from an earlier Get
+	partial string   // name of the partial file
+	file    *os.File // nil: not created yet
+	resumed bool     // some of its bytes are from an earlier Get
 	hash    hash.Hash
-	done    int64 // bytes in file and hash
+	have    int64 // bytes in file and hash
 }
 
-// openPartial opens the partial file and hashes the bytes in it.
+// openPartial opens the partial file of an earlier download, if there is one, and hashes the
+// bytes in it.
 func (d *download) openPartial() (err error) {
-	if d.file, err = d.root.OpenFile(d.partial, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+	d.file, err = d.root.OpenFile(d.partial, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.report(0)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	d.done, err = io.CopyBuffer(onlyWriter{d.hash}, onlyReader{io.LimitReader(d.file, d.want.Size)}, make([]byte, copySize))
-	d.resumed = d.done > 0
-	d.progress(d.done, d.total)
+	d.have, err = io.CopyBuffer(onlyWriter{d.hash}, onlyReader{io.LimitReader(d.file, d.want.Size)}, make([]byte, copySize))
+	d.resumed = d.have > 0
+	d.report(d.have)
+	return err
+}
+
+// create creates the partial file, if there is none yet.
+func (d *download) create() (err error) {
+	if d.file == nil {
+		d.file, err = d.root.OpenFile(d.partial, os.O_RDWR|os.O_CREATE, 0o666)
+	}
 	return err
 }
 
 // startOver empties the partial file.
 func (d *download) startOver() error {
-	d.resumed, d.done = false, 0
+	d.resumed, d.have = false, 0
 	d.hash.Reset()
-	d.progress(0, d.total)
+	d.report(0)
+	if err := d.create(); err != nil {
+		return err
+	}
 	return d.file.Truncate(0)
+}
+
+// closePartial closes the partial file. It may be called more than once.
+func (d *download) closePartial() {
+	if d.file != nil {
+		d.file.Close()
+	}
 }
 
 // removeEmpty closes the partial file, and removes it if there is nothing to continue.
 func (d *download) removeEmpty() {
-	d.file.Close()
-	if d.done == 0 {
+	d.closePartial()
+	if d.file != nil && d.have == 0 {
 		d.root.Remove(d.partial)
 	}
 }
 
 // attempt receives the rest of the file and checks its hash.
 func (d *download) attempt() (progressed bool, err error) {
-	began := d.done
-	if d.done < d.want.Size {
+	began := d.have
+	if d.have < d.want.Size {
 		if err := d.receiveRest(); err != nil {
-			return d.done > began, err
+			return d.have > began, err
 		}
 	}
 	if hex.EncodeToString(d.hash.Sum(nil)) == strings.ToLower(d.want.SHA256) {
@@ -138,7 +162,7 @@ func (d *download) attempt() (progressed bool, err error) {
 		}
 		return true, io.ErrUnexpectedEOF
 	}
-	d.file.Close()
+	d.closePartial()
 	d.root.Remove(d.partial)
 	return false, permanentError{errors.New("the download did not match its checksum and was deleted")}
 }
@@ -148,8 +172,8 @@ func (d *download) attempt() (progressed bool, err error) {
 func (d *download) receiveRest() error {
 	tag := `"` + strings.ToLower(d.want.SHA256) + `"`
 	r := d.newRequest(http.MethodGet, wire.FilePath(d.want.Number, text.FileName(d.want.Name)))
-	if d.done > 0 {
-		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.done))
+	if d.have > 0 {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.have))
 		r.Header.Set("If-Range", tag)
 	}
 	res, err := d.do(r)
@@ -160,25 +184,25 @@ func (d *download) receiveRest() error {
 	switch {
 	case res.Header.Get("ETag") != tag:
 		return permanentError{errors.New("the host no longer has it")}
-	case res.StatusCode == http.StatusPartialContent && strings.HasPrefix(res.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.done)):
+	case res.StatusCode == http.StatusPartialContent && strings.HasPrefix(res.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.have)):
 	case res.StatusCode == http.StatusOK:
 		if err := d.startOver(); err != nil {
-			return permanentError{err}
+			return permanentError{fmt.Errorf("cannot write the file: %w", withoutPath(err))}
 		}
 	default:
 		return permanentError{fmt.Errorf("the host sent an unexpected response (status %d)", res.StatusCode)}
 	}
 	buf := make([]byte, copySize)
-	for d.done < d.want.Size {
-		n, err := res.Body.Read(buf[:min(int64(len(buf)), d.want.Size-d.done)])
-		wrote, writeErr := d.file.WriteAt(buf[:n], d.done)
+	for d.have < d.want.Size {
+		n, err := res.Body.Read(buf[:min(int64(len(buf)), d.want.Size-d.have)])
+		wrote, writeErr := d.file.WriteAt(buf[:n], d.have)
 		d.hash.Write(buf[:wrote])
-		d.done += int64(wrote)
-		d.progress(d.done, d.total)
+		d.have += int64(wrote)
+		d.report(d.have)
 		switch {
 		case writeErr != nil:
 			return permanentError{fmt.Errorf("cannot write the file: %w", withoutPath(writeErr))}
-		case err == io.EOF && d.done < d.want.Size:
+		case err == io.EOF && d.have < d.want.Size:
 			return io.ErrUnexpectedEOF
 		case err != nil && err != io.EOF:
 			return err
@@ -189,6 +213,9 @@ func (d *download) receiveRest() error {
 
 // saveAs renames the partial file to name, or to a similar name if a file has that one.
 func (d *download) saveAs(name string) (string, error) {
+	if err := d.create(); err != nil { // an empty file is not received
+		return "", err
+	}
 	if err := d.file.Truncate(d.want.Size); err != nil { // an older partial file may be longer
 		return "", err
 	}

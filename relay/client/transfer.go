@@ -3,12 +3,15 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,7 +25,17 @@ const (
 
 	// copySize is how much is read and written at once, in bytes.
 	copySize = 256 << 10
+
+	// maxRefusals is how many times in a row a host may refuse to continue a transfer, for
+	// a reason that may pass: about 40 s. A lost connection is retried without end.
+	maxRefusals = 10
 )
+
+// Progress is how far an upload or download is.
+type Progress struct {
+	Done, Total int64 // bytes
+	Waiting     error // why it waits to be tried again, for people; nil: it is running
+}
 
 // A transfer is one upload or download. It is owned by the goroutine that called Send or
 // Get.
@@ -30,12 +43,13 @@ type transfer struct {
 	client   *Client
 	ctx      context.Context // ends with the client, too
 	http     http.Client
-	progress func(done, total int64) // never nil
-	total    int64                   // bytes
+	progress func(Progress) // never nil
+	total    int64          // bytes
+	done     atomic.Int64   // bytes; read and written by the goroutine of a request, too
 }
 
 // newTransfer returns a transfer of total bytes. The caller must call end.
-func (c *Client) newTransfer(ctx context.Context, total int64, progress func(done, total int64)) (t *transfer, end func(), err error) {
+func (c *Client) newTransfer(ctx context.Context, total int64, progress func(Progress)) (t *transfer, end func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -52,7 +66,7 @@ func (c *Client) newTransfer(ctx context.Context, total int64, progress func(don
 		}
 	})
 	if progress == nil {
-		progress = func(int64, int64) {}
+		progress = func(Progress) {}
 	}
 	transport := &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialTransfer(ctx) },
@@ -70,6 +84,12 @@ func (c *Client) newTransfer(ctx context.Context, total int64, progress func(don
 		transport.CloseIdleConnections()
 		c.transfers.Done()
 	}, nil
+}
+
+// report reports that the transfer is running, and has done that many bytes.
+func (t *transfer) report(done int64) {
+	t.done.Store(done)
+	t.progress(Progress{Done: done, Total: t.total})
 }
 
 // dialTransfer connects to where the host is now: it may have moved.
@@ -153,6 +173,7 @@ func (e permanentError) Unwrap() error { return e.error }
 // canceled. attempt reports whether it made progress; if so, the pauses start over.
 func (t *transfer) retry(attempt func() (progressed bool, err error)) error {
 	var pause time.Duration
+	refusals := 0
 	for {
 		progressed, err := attempt()
 		switch statusOf(err) {
@@ -168,13 +189,30 @@ func (t *transfer) retry(attempt func() (progressed bool, err error)) error {
 			return permanent.error
 		}
 		if progressed {
-			pause = 0
+			pause, refusals = 0, 0
+		}
+		if statusOf(err) == 0 {
+			refusals = 0
+		} else if refusals++; refusals == maxRefusals {
+			return err
 		}
 		pause = min(max(time.Duration(float64(pause)*pauseGrowth), firstPause), maxPause)
+		t.progress(Progress{Done: t.done.Load(), Total: t.total, Waiting: waitReason(err)})
 		if t.ctx.Err() != nil || !sleep(t.ctx, pause) {
 			return context.Cause(t.ctx)
 		}
 	}
+}
+
+// waitReason says for people why an attempt failed.
+func waitReason(err error) error {
+	if statusOf(err) != 0 {
+		return err
+	}
+	if netErr, ok := errors.AsType[*url.Error](err); ok {
+		err = netErr.Err
+	}
+	return fmt.Errorf("no connection to the host: %w", err)
 }
 
 // withoutPath removes the operation and the path from a file error: its caller names the

@@ -137,9 +137,9 @@ func TestSendAndGet(t *testing.T) {
 	for _, size := range []int{0, 1, 256 << 10, 256<<10 + 1, 3 << 20} {
 		path, content := randomFile(t, "soup recipe.pdf", size)
 		var last atomic.Int64
-		if err := alice.Send(t.Context(), path, func(done, total int64) {
-			if done < last.Swap(done) || total != int64(size) {
-				t.Errorf("progress went to %d of %d bytes", done, total)
+		if err := alice.Send(t.Context(), path, func(p client.Progress) {
+			if p.Done < last.Swap(p.Done) || p.Total != int64(size) || p.Waiting != nil {
+				t.Errorf("progress is %+v", p)
 			}
 		}); err != nil {
 			t.Fatal(err)
@@ -271,8 +271,8 @@ func TestGetContinues(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			ctx, interrupt := context.WithCancel(t.Context())
-			_, err := c.Get(ctx, f, dir, func(done, _ int64) {
-				if done > 1<<20 {
+			_, err := c.Get(ctx, f, dir, func(p client.Progress) {
+				if p.Done > 1<<20 {
 					interrupt()
 				}
 			})
@@ -291,9 +291,9 @@ func TestGetContinues(t *testing.T) {
 				}
 			}
 			first := int64(-1)
-			got, err := c.Get(t.Context(), f, dir, func(done, _ int64) {
+			got, err := c.Get(t.Context(), f, dir, func(p client.Progress) {
 				if first < 0 {
-					first = done
+					first = p.Done
 				}
 			})
 			if err != nil || !bytes.Equal(mustRead(t, got), content) {
@@ -313,8 +313,8 @@ func TestCanceledTransfers(t *testing.T) {
 	c := h.enter(t, "alice", nil)
 	path, content := randomFile(t, "soup.bin", 8<<20)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := c.Send(ctx, path, func(done, _ int64) {
-		if done > 1<<20 {
+	err := c.Send(ctx, path, func(p client.Progress) {
+		if p.Done > 1<<20 {
 			cancel()
 		}
 	})
@@ -333,7 +333,7 @@ func TestCanceledTransfers(t *testing.T) {
 	f, _ := awaitFile(t, c)
 	dir := t.TempDir()
 	ctx, cancel = context.WithCancel(t.Context())
-	if _, err := c.Get(ctx, f, dir, func(int64, int64) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := c.Get(ctx, f, dir, func(client.Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if list := names(t, dir); len(list) != 0 {
@@ -437,7 +437,7 @@ func TestCloseEndsTransfers(t *testing.T) {
 	failed := make(chan error)
 	under := make(chan struct{})
 	var once sync.Once
-	go func() { failed <- c.Send(t.Context(), path, func(int64, int64) { once.Do(func() { close(under) }) }) }()
+	go func() { failed <- c.Send(t.Context(), path, func(client.Progress) { once.Do(func() { close(under) }) }) }()
 	<-under
 	go func() {
 		for range c.Events() {

@@ -41,7 +41,7 @@ var errTruncated = errors.New("the file became shorter during the upload")
 // If the host rejects the file, the error has its reason. After an error, or if ctx ends,
 // Send asks the host to delete the upload. If it cannot reach the host, the host deletes
 // the upload after a timeout.
-func (c *Client) Send(ctx context.Context, path string, progress func(done, total int64)) error {
+func (c *Client) Send(ctx context.Context, path string, progress func(Progress)) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -165,7 +165,7 @@ func (u *upload) offsetAfter(r *http.Request) (int64, error) {
 	if err != nil || offset < 0 || offset > u.total {
 		return 0, permanentError{errors.New("the host does not say how much of the file it has")}
 	}
-	u.progress(offset, u.total)
+	u.report(offset)
 	return offset, nil
 }
 
@@ -252,7 +252,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		b.u.hashed = b.at + int64(n)
 	}
 	b.at += int64(n)
-	b.u.progress(b.at, b.u.total)
+	b.u.report(min(b.at, b.u.total-1)) // not all of it before the host has said so
 	return n, nil
 }
 

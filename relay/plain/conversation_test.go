@@ -607,14 +607,17 @@ func TestProgress(t *testing.T) {
 		v := &conversation{Options: Options{Err: &errs}}
 		report := v.reportProgress("uploading soup.iso")
 		for second := range int64(31) {
-			report(second*1_000_000, 40_000_000)
+			report(client.Progress{Done: second * 1_000_000, Total: 40_000_000})
 			time.Sleep(time.Second)
 		}
-		report(0, 0) // an empty file
+		report(client.Progress{}) // an empty file
 		want := ""
 		for _, percent := range []int{25, 50, 75} {
 			want += fmt.Sprintf("* uploading soup.iso: %d %% of 40 MB\n", percent)
 		}
+		time.Sleep(progressEvery)
+		report(client.Progress{Done: 30_000_000, Total: 40_000_000, Waiting: errors.New("the host says: no")})
+		want += "* uploading soup.iso: 75 % of 40 MB; retrying: the host says: no\n"
 		if got := errs.take(); got != want {
 			t.Errorf("printed %q, want %q", got, want)
 		}

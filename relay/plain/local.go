@@ -37,7 +37,7 @@ func (v *conversation) upload(ctx context.Context, args string) {
 	name := text.Clean(filepath.Base(path))
 	v.transfers.start(ctx, v.Err, 0, func(own context.Context) string {
 		if err := v.client.Send(own, path, v.reportProgress("uploading "+name)); err != nil {
-			return failureLine(ctx, err, "cannot upload "+name, client.CanceledSend(name))
+			return failureLine(err, "cannot upload "+name, client.CanceledSend(name))
 		}
 		return "* uploaded " + name
 	})
@@ -52,12 +52,12 @@ func (v *conversation) download(ctx context.Context, args string) {
 	v.transfers.start(ctx, v.Err, f.Number, func(own context.Context) string {
 		var received int64
 		report := v.reportProgress("downloading " + f.Name)
-		path, err := v.client.Get(own, f, dir, func(done, total int64) {
-			received = done
-			report(done, total)
+		path, err := v.client.Get(own, f, dir, func(p client.Progress) {
+			received = p.Done
+			report(p)
 		})
 		if err != nil {
-			return failureLine(ctx, err, "cannot download "+f.Name, client.CanceledGet(f, dir, received))
+			return failureLine(err, "cannot download "+f.Name, client.CanceledGet(f, dir, received))
 		}
 		return fmt.Sprintf("* saved %s (%s)", text.Clean(path), humanize.Bytes(uint64(f.Size)))
 	})
@@ -74,13 +74,9 @@ func (v *conversation) listFiles(context.Context, string) {
 }
 
 // failureLine returns the line for a transfer that ended with err: the text canceled if
-// the person canceled it, otherwise why it failed. It returns "" if we leave; ctx, the
-// context of the conversation, has then ended.
-func failureLine(ctx context.Context, err error, what, canceled string) string {
-	switch {
-	case ctx.Err() != nil, errors.Is(err, client.ErrClosed):
-		return ""
-	case errors.Is(err, context.Canceled):
+// the person canceled it, or left, otherwise why it failed.
+func failureLine(err error, what, canceled string) string {
+	if errors.Is(err, context.Canceled) || errors.Is(err, client.ErrClosed) {
 		return "* " + text.Clean(canceled)
 	}
 	return "! " + what + ": " + text.Clean(err.Error())
@@ -90,12 +86,17 @@ func failureLine(ctx context.Context, err error, what, canceled string) string {
 const progressEvery = 10 * time.Second
 
 // reportProgress returns a progress function for one transfer.
-func (v *conversation) reportProgress(what string) func(done, total int64) {
+func (v *conversation) reportProgress(what string) func(client.Progress) {
 	last := time.Now()
-	return func(done, total int64) {
-		if total > 0 && time.Since(last) >= progressEvery {
-			last = time.Now()
-			fmt.Fprintf(v.Err, "* %s: %d %% of %s\n", what, 100*done/total, humanize.Bytes(uint64(total)))
+	return func(p client.Progress) {
+		if p.Total <= 0 || time.Since(last) < progressEvery {
+			return
 		}
+		last = time.Now()
+		line := fmt.Sprintf("* %s: %d %% of %s", what, 100*p.Done/p.Total, humanize.Bytes(uint64(p.Total)))
+		if p.Waiting != nil {
+			line += "; retrying: " + text.Clean(p.Waiting.Error())
+		}
+		fmt.Fprintln(v.Err, line)
 	}
 }

@@ -114,10 +114,18 @@ func commandHint(text string, operator bool) string {
 
 // quit leaves, with a last message if there is one.
 func quit(c *conversation, message string) tea.Cmd {
-	if n := c.pending(); n > 0 && time.Since(c.leaveAsked) > leaveWithin {
-		c.leaveAsked = time.Now()
-		c.flash = wire.Counted(n, "message", "messages") + " not delivered; /quit again to leave"
-		return nil
+	if time.Since(c.leaveAsked) > leaveWithin {
+		lost := ""
+		if n := c.pending(); n > 0 {
+			lost = wire.Counted(n, "message", "messages") + " not delivered"
+		} else if n := len(c.transfers.running); n > 0 {
+			lost = wire.Counted(n, "transfer", "transfers") + " in progress"
+		}
+		if lost != "" {
+			c.leaveAsked = time.Now()
+			c.flash = lost + "; /quit again to leave"
+			return nil
+		}
 	}
 	if message != "" {
 		c.room.Do(c.m.ctx, wire.Request{Type: "command", Text: "/quit " + text.Clean(message)}) // if it fails, we leave without it
@@ -200,7 +208,7 @@ func upload(c *conversation, typed string) tea.Cmd {
 	}
 	name, room := text.Clean(filepath.Base(path)), c.room
 	t := &transfer{label: "uploading " + name}
-	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(done, total int64)) (kind, string) {
+	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(client.Progress)) (kind, string) {
 		err := room.Send(ctx, path, progress)
 		switch {
 		case errors.Is(err, context.Canceled):
@@ -221,11 +229,11 @@ func download(c *conversation, typed string) tea.Cmd {
 	}
 	name, room := text.FileName(f.Name), c.room
 	t := &transfer{label: "downloading " + name, number: f.Number}
-	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(done, total int64)) (kind, string) {
+	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(client.Progress)) (kind, string) {
 		var received int64
-		path, err := room.Get(ctx, f, dir, func(done, total int64) {
-			received = done
-			progress(done, total)
+		path, err := room.Get(ctx, f, dir, func(p client.Progress) {
+			received = p.Done
+			progress(p)
 		})
 		switch {
 		case errors.Is(err, context.Canceled):

@@ -25,8 +25,8 @@ type Room interface {
 	// Send uploads the file at path, and Get downloads one into the folder dir and
 	// returns its path. Both block until they are done or ctx ends, and report their
 	// progress in bytes.
-	Send(ctx context.Context, path string, progress func(done, total int64)) error
-	Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (path string, err error)
+	Send(ctx context.Context, path string, progress func(client.Progress)) error
+	Get(ctx context.Context, f wire.File, dir string, progress func(client.Progress)) (path string, err error)
 	// Files returns the uploads, oldest first.
 	Files() []wire.File
 }

@@ -60,9 +60,9 @@ func (r *fakeRoom) Unacked() int {
 	return 0
 }
 
-func (r *fakeRoom) Send(ctx context.Context, path string, progress func(done, total int64)) error {
+func (r *fakeRoom) Send(ctx context.Context, path string, progress func(client.Progress)) error {
 	r.sent = append(r.sent, path)
-	progress(4, 10)
+	progress(client.Progress{Done: 4, Total: 10})
 	if r.slow {
 		<-ctx.Done()
 		return ctx.Err()
@@ -70,13 +70,13 @@ func (r *fakeRoom) Send(ctx context.Context, path string, progress func(done, to
 	return r.err
 }
 
-func (r *fakeRoom) Get(ctx context.Context, f wire.File, dir string, progress func(done, total int64)) (string, error) {
+func (r *fakeRoom) Get(ctx context.Context, f wire.File, dir string, progress func(client.Progress)) (string, error) {
 	if r.slow {
-		progress(f.Size/2, f.Size)
+		progress(client.Progress{Done: f.Size / 2, Total: f.Size})
 		<-ctx.Done()
 		return "", ctx.Err()
 	}
-	progress(10, 10)
+	progress(client.Progress{Done: 10, Total: 10})
 	return filepath.Join(dir, f.Name), r.err
 }
 

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -24,7 +25,7 @@ type transfer struct {
 	number uint64 // of the file it downloads; 0: it is an upload
 	cancel context.CancelFunc
 
-	percent atomic.Int64 // done so far; the goroutine of the transfer stores it
+	progress atomic.Value // a client.Progress; the goroutine of the transfer stores it
 }
 
 // transferDone says that a transfer ended, and what to show of it; "": nothing.
@@ -36,7 +37,7 @@ type transferDone struct {
 
 // A transferFunc carries out a transfer until it is done or ctx ends, and returns what to
 // show at the end. It is called in a goroutine of its own.
-type transferFunc func(ctx context.Context, progress func(done, total int64)) (kind, string)
+type transferFunc func(ctx context.Context, progress func(client.Progress)) (kind, string)
 
 // start starts a transfer, for which t has the label and the number.
 func (ts *transfers) start(ctx context.Context, t *transfer, run transferFunc) tea.Cmd {
@@ -44,11 +45,7 @@ func (ts *transfers) start(ctx context.Context, t *transfer, run transferFunc) t
 	ts.running = append(ts.running, t)
 	return func() tea.Msg {
 		defer t.cancel()
-		k, result := run(ctx, func(done, total int64) {
-			if total > 0 {
-				t.percent.Store(100 * done / total)
-			}
-		})
+		k, result := run(ctx, func(p client.Progress) { t.progress.Store(p) })
 		return transferDone{t, k, result}
 	}
 }
@@ -81,10 +78,27 @@ func (ts *transfers) status() string {
 	const most = 2 // the others are counted
 	var parts []string
 	for _, t := range ts.running[:min(len(ts.running), most)] {
-		parts = append(parts, fmt.Sprintf("%s %d%%", t.label, t.percent.Load()))
+		parts = append(parts, t.status())
 	}
 	if more := len(ts.running) - most; more > 0 {
 		parts = append(parts, wire.Counted(more, "more transfer", "more transfers"))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// maxWait is how many characters of the reason for waiting are in the status line.
+const maxWait = 60
+
+// status returns how far the transfer is.
+func (t *transfer) status() string {
+	p, _ := t.progress.Load().(client.Progress)
+	status := fmt.Sprintf("%s %d%%", t.label, 100*p.Done/max(p.Total, 1))
+	if p.Waiting != nil {
+		reason := []rune(text.Clean(p.Waiting.Error()))
+		if len(reason) > maxWait {
+			reason = append(reason[:maxWait-1], '…')
+		}
+		status += ", retrying: " + string(reason)
+	}
+	return status
 }
