@@ -72,6 +72,8 @@ type Client struct {
 	cancel context.CancelFunc // ends everything
 	dial   func(ctx context.Context, addr string) (net.Conn, error)
 
+	transferred *lastTime // when an upload or download made progress
+
 	transfers sync.WaitGroup // running uploads and downloads; added to with mu held, and not once closing is set
 
 	// Guarded by mu.
@@ -92,7 +94,7 @@ type Client struct {
 // at the address is not a chat host.
 func Join(ctx context.Context, opts Options) (*Client, error) {
 	opts = opts.withDefaults()
-	s := &membership{opts: opts, addr: opts.Addr, room: opts.Room, nick: opts.Nick, token: opts.Token}
+	s := &membership{opts: opts, addr: opts.Addr, room: opts.Room, nick: opts.Nick, token: opts.Token, transferred: new(lastTime)}
 	ctx, cancel := context.WithCancel(ctx)
 	l, welcome, err := s.join(ctx)
 	if err != nil {
@@ -108,6 +110,7 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 		cancel: cancel,
 		dial:   s.dial,
 
+		transferred: s.transferred,
 		downloading: make(map[string]bool),
 	}
 	s.adopt(l, welcome)

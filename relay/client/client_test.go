@@ -278,6 +278,34 @@ func TestPingFindsDeadHost(t *testing.T) {
 	})
 }
 
+// On a slow line, or with a slow host, patience is three times the time of an answer.
+func TestPatienceOnASlowLine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const answer = 2500 * time.Millisecond
+		c, h, end := join(t, Options{}, func(h *scriptedHost) *hostEnd {
+			end := h.accept()
+			end.want(wire.TypeHello)
+			time.Sleep(answer)
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		nextEvent[Connected](t, c)
+		begin := time.Now()
+		c.Say(t.Context(), "one")
+		end.want(wire.TypeSay)
+		end.want(wire.TypePing)
+		nextEvent[Disconnected](t, c)
+		if took := time.Since(begin); took != 6*answer {
+			t.Errorf("found dead after %v, want %v", took, 6*answer)
+		}
+		end = h.welcome(wire.Event{})
+		nextEvent[Connected](t, c)
+		end.send(said(1, end.want(wire.TypeSay)))
+		nextEvent[Received](t, c)
+		closeClient(t, c, end)
+	})
+}
+
 // While a message is unacknowledged, a silent host is pinged sooner and given up sooner;
 // further messages do not delay that.
 func TestDeadHostIsFoundSoonerBySenders(t *testing.T) {

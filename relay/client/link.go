@@ -21,26 +21,30 @@ type link struct {
 	addr  string           // as dialed
 	lines *wire.LineReader // reads through link.Read
 	idle  time.Duration    // see Options.Idle
+	busy  *lastTime        // when a transfer to the same host made progress
 
 	// Set when the host has welcomed us, before the writer starts.
 	began     time.Time // when the welcome came
 	connected Connected // the event for the program
 	out       *outbox   // what to write
 
-	mu     sync.Mutex // guards readBy, and setting the connection's read deadline with it
-	readBy time.Time  // that deadline
+	mu      sync.Mutex    // guards those below, and setting the connection's read deadline with readBy
+	readBy  time.Time     // that deadline
+	pingAt  time.Time     // when the last ping was written, if nothing has come after it; otherwise zero
+	slowest time.Duration // the longest time of late in which the host answered the hello or a ping
 
 	// Owned by the reader.
 	live    bool          // the welcome has come: from now on silence causes a ping
 	pinged  bool          // nothing has come since the last ping
+	silent  time.Time     // when that ping was sent
 	goodbye *RefusedError // why the host is about to close the connection
 
 	pings chan struct{} // capacity 1; from the reader to the writer
 	ended chan struct{} // closed by the reader: nothing more to write
 }
 
-func newLink(conn net.Conn, addr string, idle time.Duration) *link {
-	l := &link{conn: conn, addr: addr, idle: idle, pings: make(chan struct{}, 1), ended: make(chan struct{})}
+func newLink(conn net.Conn, addr string, idle time.Duration, busy *lastTime) *link {
+	l := &link{conn: conn, addr: addr, idle: idle, busy: busy, pings: make(chan struct{}, 1), ended: make(chan struct{})}
 	l.lines = wire.NewLineReader(l, wire.MaxJSONLine)
 	return l
 }
@@ -48,7 +52,8 @@ func newLink(conn net.Conn, addr string, idle time.Duration) *link {
 // hello sends the hello and returns the welcome.
 func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
-	l.conn.SetDeadline(time.Now().Add(2 * l.idle))
+	asked := time.Now()
+	l.conn.SetDeadline(asked.Add(2 * l.idle))
 	_, writeErr := l.conn.Write(r.AppendJSON(nil)) // a host that is full may close the connection before it reads this
 	for {
 		line, err := firstJSON(l.lines)
@@ -66,6 +71,7 @@ func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
 		case wire.TypeWelcome:
 			l.conn.SetDeadline(time.Time{})
 			l.live, l.began = true, time.Now()
+			l.slowest = l.began.Sub(asked)
 			return e, nil
 		case wire.TypeError, wire.TypeBye:
 			return wire.Event{}, refused(e)
@@ -102,9 +108,16 @@ func firstJSON(lines *wire.LineReader) ([]byte, error) {
 	}
 }
 
-// hurriedIdle replaces the idle time while a message is unacknowledged: its sender should
-// learn soon that the connection is lost.
-const hurriedIdle = 3 * time.Second
+const (
+	// hurriedIdle replaces the idle time while a message is unacknowledged: its sender
+	// should learn soon that the connection is lost. On a slow line it is longer: three times
+	// as long as the host's answers have taken.
+	hurriedIdle = 3 * time.Second
+
+	// maxBusy is how long the host may be silent while an upload or download makes progress,
+	// whose bytes ours wait behind.
+	maxBusy = time.Minute
+)
 
 // extendDeadline allows silence for the idle time from now on. The reader calls it before
 // each read.
@@ -113,18 +126,37 @@ func (l *link) extendDeadline() {
 	defer l.mu.Unlock()
 	idle := l.idle
 	if l.out.unacked() > 0 {
-		idle = min(idle, hurriedIdle)
+		idle = min(idle, l.hurriedLocked())
 	}
 	l.readBy = time.Now().Add(idle)
 	l.conn.SetReadDeadline(l.readBy)
 }
 
+func (l *link) hurriedLocked() time.Duration { return max(hurriedIdle, 3*l.slowest) }
+
+// notePing notes that a ping is about to be written.
+func (l *link) notePing() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pingAt = time.Now()
+}
+
+// noteInput measures how long the host took to answer a ping.
+func (l *link) noteInput() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.pingAt.IsZero() {
+		l.slowest = max(time.Since(l.pingAt), l.slowest*7/8)
+		l.pingAt = time.Time{}
+	}
+}
+
 // shortenDeadline shortens it to hurriedIdle if a message is unacknowledged. The writer
-// calls it: the reader is waiting already.
+// calls it before it writes: the reader is waiting already.
 func (l *link) shortenDeadline() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if by := time.Now().Add(hurriedIdle); l.out.unacked() > 0 && by.Before(l.readBy) {
+	if by := time.Now().Add(l.hurriedLocked()); l.out.unacked() > 0 && by.Before(l.readBy) {
 		l.readBy = by
 		l.conn.SetReadDeadline(by)
 	}
@@ -142,13 +174,16 @@ func (l *link) Read(p []byte) (int, error) {
 		switch {
 		case n > 0:
 			l.pinged = false
+			l.noteInput()
 			return n, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return 0, err
+		case l.pinged && l.busy.within(hurriedIdle) && time.Since(l.silent) < maxBusy:
+			continue
 		case l.pinged:
 			return 0, errSilent
 		}
-		l.pinged = true
+		l.pinged, l.silent = true, time.Now()
 		select {
 		case l.pings <- struct{}{}:
 		default: // the writer has not sent the last one yet
@@ -190,6 +225,7 @@ func (l *link) write() error {
 			case <-l.out.wake:
 				continue
 			case <-l.pings:
+				l.notePing()
 				buf = (&wire.Request{Type: wire.TypePing}).AppendJSON(buf)
 			case <-l.ended:
 				return nil

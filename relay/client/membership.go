@@ -44,6 +44,8 @@ type membership struct {
 	nick  string // to ask for
 	id    string // our client ID in the room
 
+	transferred *lastTime // Client.transferred, from before there is a Client
+
 	joined   bool          // there was a welcome
 	dropping bool          // the client is being closed, and an event found no reader: none may follow it
 	last     uint64        // ID of the last event; not the highest: an odd ID must not hide all that follow
@@ -88,7 +90,7 @@ func (s *membership) connect(ctx context.Context, addr string, hello wire.Reques
 	if err != nil {
 		return nil, wire.Event{}, err
 	}
-	l := newLink(conn, addr, s.opts.Idle)
+	l := newLink(conn, addr, s.opts.Idle, s.transferred)
 	welcome, err := l.hello(ctx, hello)
 	if err != nil {
 		conn.Close()

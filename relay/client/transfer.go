@@ -19,10 +19,6 @@ import (
 // and made by the same dial function. This file has the part that both share.
 
 const (
-	// stallTime is how long a connection may make no progress. A host with a slow disk
-	// writes the end of a large file before it answers.
-	stallTime = time.Minute
-
 	// copySize is how much is read and written at once, in bytes.
 	copySize = 256 << 10
 
@@ -101,20 +97,7 @@ func (c *Client) dialTransfer(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stallConn{conn}, nil
-}
-
-// A stallConn is a connection that fails if it makes no progress for stallTime.
-type stallConn struct{ net.Conn }
-
-func (s *stallConn) Read(b []byte) (int, error) {
-	s.SetReadDeadline(time.Now().Add(stallTime))
-	return s.Conn.Read(b)
-}
-
-func (s *stallConn) Write(b []byte) (int, error) {
-	s.SetWriteDeadline(time.Now().Add(stallTime))
-	return s.Conn.Write(b)
+	return newTransferConn(conn, c.transferred), nil
 }
 
 // newRequest returns a request for a path on the host. It is for "localhost", whatever the

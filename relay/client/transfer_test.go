@@ -437,7 +437,9 @@ func TestCloseEndsTransfers(t *testing.T) {
 	failed := make(chan error)
 	under := make(chan struct{})
 	var once sync.Once
-	go func() { failed <- c.Send(t.Context(), path, func(client.Progress) { once.Do(func() { close(under) }) }) }()
+	go func() {
+		failed <- c.Send(t.Context(), path, func(client.Progress) { once.Do(func() { close(under) }) })
+	}()
 	<-under
 	go func() {
 		for range c.Events() {
