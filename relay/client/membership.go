@@ -142,6 +142,7 @@ func (s *membership) finish(ctx, stay context.Context, err error) {
 	default:
 		s.out.end(err)
 	}
+	s.opts.Keeper.Release()
 	s.mu.Lock()
 	s.err = err
 	s.mu.Unlock()
@@ -395,6 +396,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if welcome.Token != "" {
 		s.token = welcome.Token
 	}
+	s.opts.Keeper.Keep(Identity{Room: s.room, Client: s.id, Token: s.token})
 	welcome.Token = "" // a secret: programs may print welcomes
 	s.mu.Lock()
 	s.welcome, s.hostAddr = welcome, l.addr
