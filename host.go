@@ -3,7 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +70,10 @@ const maxTitle = 100
 
 // hostOptionsOf reads the flags of chat host.
 func hostOptionsOf(c *cli.Context) (hostOptions, error) {
+	nick, err := nickOf(c)
+	if err != nil {
+		return hostOptions{}, err
+	}
 	title := c.String("room")
 	switch named := c.IsSet("room") && title != os.Getenv("CHAT_ROOM"); {
 	case c.NArg() > 1:
@@ -83,7 +90,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 			Backlog: c.Int("backlog"),
 		},
 		Addr:        c.String("addr"),
-		Nick:        cmp.Or(c.String("nick"), loginName()),
+		Nick:        nick,
 		Headless:    c.Bool("headless") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout),
 		Screen:      !c.Bool("headless") && usesScreen(c),
 		Accessible:  c.Bool("accessible"),
@@ -107,7 +114,6 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if opts.Backlog == 0 {
 		opts.Backlog = -1 // the relay's none
 	}
-	var err error
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
 		return opts, usageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
 	}
@@ -177,6 +183,19 @@ func (opts *hostOptions) logOptions() logging.Options {
 	return logging.Options{Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen}
 }
 
+// nickOf returns the nick that the user wants: --nick, which must be valid, or the login name.
+func nickOf(c *cli.Context) (string, error) {
+	wanted := c.String("nick")
+	if wanted == "" {
+		return loginName(), nil
+	}
+	nick, err := text.NormalizeNick(wanted)
+	if err != nil {
+		return "", usageErrorf("invalid nick %q: %w\nhint: choose another one with --nick, or set CHAT_NICK", wanted, err)
+	}
+	return nick, nil
+}
+
 // loginName returns the user's login name, or "" if it cannot be a nick.
 func loginName() string {
 	u, err := user.Current()
@@ -206,7 +225,6 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
 		return err
 	}
-	opts.HostToken = rand.Text()
 	var warnings logging.Lines
 	if opts.Screen {
 		warnings = logging.NewLines()
@@ -231,7 +249,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 			return f, home + f.Path, err
 		}
 	}
-	srv, closeHistory, err := newServer(opts)
+	srv, closeHistory, err := newServer(&opts)
 	if err != nil {
 		return err
 	}
@@ -253,9 +271,10 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	return err
 }
 
-// newServer creates the room's server, in memory or from its history file.
-func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, err error) {
+// newServer creates the room's server, in memory or from its history file. It sets opts.HostToken.
+func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, err error) {
 	if opts.HistoryFile == "" {
+		opts.HostToken = rand.Text()
 		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
 		return relay.New(opts.Options), func() error { return nil }, nil
 	}
@@ -264,12 +283,27 @@ func newServer(opts hostOptions) (_ *relay.Server, closeHistory func() error, er
 		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
 	opts.Title = cmp.Or(opts.Title, file.Title(), endpoint.MachineName())
+	if opts.HostToken, err = hostToken(file); err != nil {
+		return nil, nil, hostHistoryError(opts.HistoryFile, errors.Join(err, file.Close()))
+	}
 	srv, err := relay.NewOn(file, opts.Options)
 	if err != nil {
 		err = fmt.Errorf("open history %s: %w", opts.HistoryFile, errors.Join(err, file.Close()))
 		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
 	return srv, file.Close, nil
+}
+
+// hostToken returns the token of the host's own member. It stays the same as long as the history
+// file exists, so that the member is the same client after a restart.
+func hostToken(file *history.File) (string, error) {
+	secret, err := file.Secret()
+	if err != nil {
+		return "", err
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("token of the host's own member"))
+	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
 // newPage returns the handler of the room's page. store may be nil.

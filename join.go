@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,8 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
+	"chat/relay/identity"
+	"chat/relay/logging"
 	"chat/relay/plain"
 	"chat/relay/screen"
 	"chat/relay/wire"
@@ -39,7 +40,9 @@ type joinOptions struct {
 	Timeout time.Duration // of the search for a room; 0: 5 s
 	Ifaces  []string      // to search on; none: all on a LAN
 
-	find findRooms // nil: by mDNS
+	find       findRooms       // nil: by mDNS
+	identities *identity.Store // who the user is in each room; nil: a new client each time
+	warn       func(error)     // reports what does not keep the user from joining; set by runJoin
 }
 
 // joinOptionsOf reads the flags of chat join.
@@ -49,7 +52,10 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	}
 	room, addr := c.Args().First(), c.String("addr")
 	_, preset := os.LookupEnv("CHAT_ADDR")
+	nick, err := nickOf(c)
 	switch {
+	case err != nil:
+		return joinOptions{}, err
 	case c.IsSet("addr") && addr == "" && !preset:
 		return joinOptions{}, &endpoint.AddressError{}
 	case c.Duration("timeout") <= 0:
@@ -68,7 +74,12 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	if !screen {
 		in = plain.Read(os.Stdin)
 	}
+	var identities *identity.Store
+	if dir := identity.DefaultDir(); dir != "" {
+		identities = identity.Open(dir)
+	}
 	return joinOptions{
+		identities: identities,
 		Options: plain.Options{
 			In:         in,
 			Out:        c.App.Writer,
@@ -84,7 +95,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		Mouse:   c.Bool("mouse"),
 		Room:    room,
 		Addr:    addr,
-		Nick:    cmp.Or(c.String("nick"), loginName()),
+		Nick:    nick,
 		Backlog: c.Int("backlog"),
 		LogFile: c.String("log"),
 		Timeout: c.Duration("timeout"),
@@ -116,6 +127,9 @@ const (
 
 	// searchNoticeDelay is how long a search runs before a terminal shows that it does.
 	searchNoticeDelay = 700 * time.Millisecond
+
+	// askTimeout is how long the host at an address may take to say which room it has.
+	askTimeout = 10 * time.Second
 )
 
 // runJoin joins a room and stays until the input has ended and is acknowledged, the host
@@ -128,6 +142,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		return joinOnScreen(ctx, opts)
 	}
 	defer opts.In.Close()
+	opts.warn = func(err error) { fmt.Fprintf(opts.Err, "chat: %v\n", err) }
 	var err error
 	if opts.Log, err = plain.OpenTranscript(opts.LogFile); err != nil {
 		return err
@@ -141,7 +156,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	stop := context.AfterFunc(ctx, end)
-	c, err := client.Join(life, how)
+	c, err := opts.join(life, how)
 	if err != nil {
 		return interrupted(ctx, joinError(how.Addr, err))
 	}
@@ -164,6 +179,30 @@ func (opts *joinOptions) client() client.Options {
 	return how
 }
 
+// join joins a room as the client that the user was there before.
+func (opts *joinOptions) join(ctx context.Context, how client.Options) (*client.Client, error) {
+	if opts.identities == nil {
+		return client.Join(ctx, how)
+	}
+	room := how.Room
+	if room == "" {
+		limited, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		info, err := client.Probe(limited, how.Addr)
+		if err != nil {
+			return nil, err
+		}
+		room = info.ID
+	}
+	claim, err := opts.identities.Claim(room, opts.Nick, opts.warn)
+	if err != nil {
+		opts.warn(err)
+		return client.Join(ctx, how)
+	}
+	how.Identity, how.Keeper = claim.Identity, claim
+	return client.Join(ctx, how)
+}
+
 // interrupted returns err, or if Ctrl-C caused it, an error with that exit code.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -177,6 +216,8 @@ func interrupted(ctx context.Context, err error) error {
 // joinOnScreen finds a room, joins it and stays, on a full screen.
 func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	how := screen.Options{Quiet: opts.Quiet, Mouse: opts.Mouse}
+	warnings := logging.NewLines()
+	how.Warnings, opts.warn = warnings, func(err error) { fmt.Fprintln(warnings, err) }
 	addr, err := opts.address()
 	switch {
 	case err != nil:
@@ -218,7 +259,7 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place) (*client.Cl
 	}
 	how := opts.client()
 	how.Addr, how.Room = addr, p.ID
-	c, err := client.Join(ctx, how)
+	c, err := opts.join(ctx, how)
 	if err != nil {
 		return nil, joinError(addr, err)
 	}

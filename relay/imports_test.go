@@ -32,6 +32,7 @@ func TestImports(t *testing.T) {
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
 		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"client":             {"chat/relay/text", "chat/relay/wire"},
+		"identity":           {"chat/relay/client", "chat/relay/text"},
 		"plain":              {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
 		"screen":             {"chat/relay/client", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"files":              {"chat/relay/text", "chat/relay/wire"},

@@ -28,7 +28,8 @@ type Options struct {
 	// other as not_stored. nil: the host accepts no files.
 	Files func(id string) (file wire.File, url string, err error)
 
-	// HostToken is the token of an operator, who may kick, ban and mute. "": there is none.
+	// HostToken is the token of the host's own member. It may kick, ban and mute, and always gets
+	// its nick. "": there is none.
 	HostToken string
 
 	Backlog int            // messages that a new member receives; default 50; negative: none

@@ -24,7 +24,8 @@ type Server struct {
 	room    *room.Room
 	door    *session.Door
 	front   *front.Front
-	flush   flushTimer
+	flush   roomTimer     // calls room.Flush
+	nicks   roomTimer     // calls room.GiveNicks
 	secret  string        // see Secret
 	closing chan struct{} // closed by close, when the room closes
 }
@@ -75,14 +76,15 @@ func newServer(opts Options) *Server {
 
 func (s *Server) roomOptions() room.Options {
 	return room.Options{
-		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, OperatorToken: s.opts.HostToken, FlushIn: s.flush.in,
+		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, OperatorToken: s.opts.HostToken,
+		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
 	}
 }
 
 // connectParts connects the log and the room with the parts that serve connections.
 func (s *Server) connectParts() {
 	s.fanout.Attach(s.log)
-	s.flush.room = s.room
+	s.flush.call, s.nicks.call = s.room.Flush, s.room.GiveNicks
 	s.door = &session.Door{
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Info: s.Info, Upload: s.opts.Files,
@@ -155,6 +157,7 @@ func (s *Server) ServeVisit(ctx context.Context, conn net.Conn) { s.front.Serve(
 func (s *Server) close() error {
 	s.room.Close() // first, so that all sessions receive the same events
 	s.flush.stop()
+	s.nicks.stop()
 	err := s.log.Close()
 	if !s.isClosing() {
 		close(s.closing)

@@ -28,6 +28,12 @@ type Options struct {
 	DialTimeout time.Duration // 0: 5 s
 	GiveUp      time.Duration // how long to retry a lost host before the client ends; 0: without end
 
+	// Identity is that of an earlier client in the same room, which this one continues. The zero
+	// value: a new client.
+	Identity Identity
+	// Keeper keeps the client's identity; nil: it is forgotten when the client ends.
+	Keeper Keeper
+
 	// Find returns the address of the room. It is called if Addr is empty, and again when
 	// three attempts to reconnect failed: the host may have a new address. Of the room it
 	// gets the ID, if known, and after the first welcome the title.
@@ -37,8 +43,14 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Identity.Token != "" {
+		o.Token, o.Room = o.Identity.Token, o.Identity.Room
+	}
 	if o.Token == "" {
 		o.Token = rand.Text()
+	}
+	if o.Keeper == nil {
+		o.Keeper = noKeeper{}
 	}
 	if o.MaxUnacked == 0 {
 		o.MaxUnacked = 1000
@@ -99,6 +111,7 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 	l, welcome, err := s.join(ctx)
 	if err != nil {
 		cancel()
+		opts.Keeper.Release()
 		return nil, err
 	}
 	stay, leave := context.WithCancel(ctx)

@@ -517,7 +517,7 @@ func TestResume(t *testing.T) {
 
 		end = h.accept()
 		hello := end.want(wire.TypeHello)
-		if hello.Since != 6 || hello.Room != "r1" || hello.Nick != "alice-2" || hello.Backlog != nil {
+		if hello.Since != 6 || hello.Room != "r1" || hello.Nick != "alice" || hello.Backlog != nil {
 			t.Errorf("hello = %+v", hello)
 		}
 		end.send(welcomeTo("r1", wire.Event{Seq: 5, Next: 9}))

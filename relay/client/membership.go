@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -41,7 +42,7 @@ type membership struct {
 	room  string // its ID; before the first welcome Options.Room
 	title string // its title
 	token string
-	nick  string // to ask for
+	nick  string // to ask for; the host may have given another one
 	id    string // our client ID in the room
 
 	transferred *lastTime // Client.transferred, from before there is a Client
@@ -143,6 +144,7 @@ func (s *membership) finish(ctx, stay context.Context, err error) {
 	default:
 		s.out.end(err)
 	}
+	s.opts.Keeper.Release()
 	s.mu.Lock()
 	s.err = err
 	s.mu.Unlock()
@@ -335,7 +337,7 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 		s.out.acknowledge(e.Seq)
 	}
 	if own && e.Type == wire.TypeNick {
-		s.keepNick(e.Nick)
+		s.wantNick(cmp.Or(e.Wanted, e.Nick))
 	}
 }
 
@@ -396,9 +398,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if welcome.Token != "" {
 		s.token = welcome.Token
 	}
-	if s.nick != "" {
-		s.keepNick(welcome.Nick)
-	}
+	s.opts.Keeper.Keep(Identity{Room: s.room, Client: s.id, Token: s.token})
 	welcome.Token = "" // a secret: programs may print welcomes
 	s.mu.Lock()
 	s.welcome, s.hostAddr = welcome, l.addr
@@ -411,8 +411,8 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh}
 }
 
-// keepNick remembers the nick to ask for next time, unless only a host may assign it.
-func (s *membership) keepNick(nick string) {
+// wantNick remembers the nick to ask for next time, unless only a host may assign it.
+func (s *membership) wantNick(nick string) {
 	if nick, err := text.NormalizeNick(nick); err == nil {
 		s.nick = nick
 	}

@@ -273,6 +273,9 @@ func (c *conversation) handle(e *client.Received) *entry {
 	if e.Own && e.Seq > 0 {
 		c.outbox.acknowledge(e.Seq)
 	}
+	if e.Own && e.Type == wire.TypeNick && !e.Past { // a notice reports it
+		return nil
+	}
 	n, ok := c.transcript.entryOf(&e.Event, e.Own, c.nick)
 	if !ok {
 		return nil

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/mtibben/confusables"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/secure/bidirule"
 	"golang.org/x/text/secure/precis"
@@ -29,22 +28,25 @@ const nickForbidden = `<>[]()*!:,@#/`
 
 // nickReserved are the keys of words that the room uses itself. "guest" is reserved
 // because with the suffix of a taken nick it would look like a guest's.
-var nickReserved = keysOf("host", "system", "server", "you", "everyone", "chat", "guest")
+var nickReserved = keySetOf("host", "system", "server", "you", "everyone", "chat", "guest")
 
-func keysOf(nicks ...string) map[string]bool {
-	keys := make(map[string]bool)
+func keySetOf(nicks ...string) map[string]bool {
+	set := make(map[string]bool)
 	for _, nick := range nicks {
 		for _, key := range NickKeys(nick) {
-			keys[key] = true
+			set[key] = true
 		}
 	}
-	return keys
+	return set
 }
 
 // GuestPrefix begins the nicks that a host gives to members who ask for none.
 const GuestPrefix = "guest-"
 
-var guestKeys = NickKeys(GuestPrefix)
+var (
+	guestPrefixKeys = NickKeys(GuestPrefix)
+	guestWord       = keySetOf("guest")
+)
 
 // Guest returns the nick of the nth guest.
 func Guest(n int) string { return fmt.Sprintf("%s%d", GuestPrefix, n) }
@@ -93,12 +95,32 @@ func NormalizeNick(nick string) (string, error) {
 	case mixesAlphabets(nick):
 		return "", errors.New("a nick does not mix letters of different alphabets")
 	}
-	for i, key := range NickKeys(nick) {
-		if strings.HasPrefix(key, guestKeys[i]) || nickReserved[key] {
-			return "", fmt.Errorf("%s is a reserved name", nick)
-		}
+	if imitatesRoom(nick) {
+		return "", fmt.Errorf("%s is a reserved name", nick)
 	}
 	return nick, nil
+}
+
+// imitatesRoom reports whether nick is, or looks like, one of the room's own words or the nick of
+// a guest: also with signs around or between its letters, or marks on them.
+func imitatesRoom(nick string) bool {
+	letters := lettersOf(nick)
+	named := strings.TrimRightFunc(letters, unicode.IsNumber) // guest1
+	if named != letters {
+		for _, key := range NickKeys(named) {
+			if guestWord[key] {
+				return true
+			}
+		}
+	}
+	for _, s := range []string{nick, letters, strings.TrimLeftFunc(nick, func(r rune) bool { return !unicode.IsLetter(r) })} {
+		for i, key := range NickKeys(s) {
+			if strings.HasPrefix(key, guestPrefixKeys[i]) || nickReserved[key] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // mixesAlphabets reports whether s has letters or marks of alphabets that do not occur
@@ -128,38 +150,29 @@ func mixesAlphabets(s string) bool {
 }
 
 // Keys are the keys of a nick; see [NickKeys].
-type Keys [3]string
+type Keys [4]string
 
-// NickKeys returns the keys under which a nick is unique in a room: its case
-// fold, and its look-alike skeletons (UTS #39, section 4) with case folded after
-// ("Ivan" and "lvan") and before ("ALICE" and "a1ice"). Two members of a room cannot have
-// nicks that share a key.
+// NickKeys returns the keys under which a nick is unique in a room: its case fold, and the
+// skeletons of its spelling ("Ivan" looks like "lvan"), of its case fold ("ALICE", "a1ice") and of
+// its capitals ("вов", "bob"). Two members of a room cannot have nicks that share a key.
 func NickKeys(nick string) Keys {
 	folded := NickFold(nick)
 	keys := Keys{
 		"=" + folded,
-		"~" + fold(skeleton(nick)),
-		"~" + skeleton(folded),
+		"~" + foldedSkeleton(nick),
+		"~" + foldedSkeleton(folded),
+		"~" + foldedSkeleton(capitals(nick)),
 	}
-	if keys[2] == keys[1] {
-		keys[2] = keys[1] // one string for both: a room keeps the keys of all members
+	for i := range keys[2:] {
+		if keys[2+i] == keys[1] {
+			keys[2+i] = keys[1] // one string for both: a room keeps the keys of all members
+		}
 	}
 	return keys
 }
 
 // NickKey returns the first of a nick's [Keys], under which members are looked up.
 func NickKey(nick string) string { return "=" + NickFold(nick) }
-
-// skeleton returns the look-alike skeleton of nick, without the joiners that PRECIS allows:
-// few terminals show them.
-func skeleton(nick string) string {
-	return confusables.Skeleton(strings.Map(func(r rune) rune {
-		if isJoiner(r) {
-			return -1
-		}
-		return r
-	}, nick))
-}
 
 // NickFold returns nick without differences of case and of full and half width, for
 // comparison.

@@ -29,6 +29,7 @@ type Event struct {
 	To      string    `json:"to,omitempty"`     // the nick of a private message's recipient
 	Text    string    `json:"text,omitempty"`   // of a message, perhaps several lines; of a history: the words searched for
 	Nick    string    `json:"nick,omitempty"`   // in a welcome: the client's; in a nick event: the new one
+	Wanted  string    `json:"wanted,omitempty"` // in a nick event: the nick the member asked for, if Nick is another one
 	Code    Code      `json:"code,omitempty"`   // of an error or a bye
 	Members []string  `json:"members,omitempty"`
 	Hosts   []string  `json:"hosts,omitempty"` // the operators among Members
@@ -89,6 +90,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "to", e.To)
 	dst = appendStringField(dst, "text", e.Text)
 	dst = appendStringField(dst, "nick", e.Nick)
+	dst = appendStringField(dst, "wanted", e.Wanted)
 	dst = appendStringField(dst, "code", string(e.Code))
 	dst = appendListField(dst, "members", e.Members)
 	dst = appendListField(dst, "hosts", e.Hosts)
@@ -316,7 +318,7 @@ func (ignoredValue) UnmarshalJSON([]byte) error { return nil }
 // Clean returns the event with all of its text cleaned ([text.Clean]), so that it cannot
 // harm a terminal: a host can be hostile too.
 func (e Event) Clean() Event {
-	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Room, &e.Title, &e.Topic, &e.Token, &e.App, (*string)(&e.Code)}
+	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Title, &e.Topic, &e.Token, &e.App, (*string)(&e.Code)}
 	for _, s := range clean {
 		*s = text.Clean(*s)
 	}

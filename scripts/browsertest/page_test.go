@@ -269,6 +269,45 @@ func TestTwoTabs(t *testing.T) {
 }
 
 // Scrolling up shows older messages without moving the visible ones.
+// A second tab does not change the nick that the page asks for, and takes it over when the first
+// tab has left.
+func TestSecondTabKeepsTheNick(t *testing.T) {
+	h := startHost(t)
+	greta := h.program("greta")
+	first := h.member("anna", 1280, 800)
+	for range 2 {
+		second := newTab(t, first.ctx, 1280, 800)
+		second.open(h.url())
+		second.connected()
+		if nick := eval[string](second, `document.getElementById("rename").textContent`); !regexp.MustCompile(`^anna-\d$`).MatchString(nick) {
+			t.Fatalf("the second tab is %s", nick)
+		}
+		first.open("about:blank")
+		second.open("about:blank")
+		first.open(h.url())
+		first.connected()
+		if nick := eval[string](first, `document.getElementById("rename").textContent`); nick != "anna" {
+			t.Fatalf("the only tab is %s", nick)
+		}
+	}
+	second := newTab(t, first.ctx, 1280, 800)
+	second.open(h.url())
+	second.connected()
+	first.send("/quit")
+	second.waitFor("anna is free; you are now anna")
+	second.wait(`document.getElementById("rename").textContent === "anna"`)
+	second.send("/nick hanna")
+	second.waitFor("you are now hanna")
+	greta.waitFor("hanna")
+	second.send("/nick greta")
+	second.waitFor("you are now greta-2 (greta is taken); you get greta when it is free")
+	fmt.Fprintln(greta, `{"type":"quit"}`)
+	second.waitFor("greta is free; you are now greta")
+	if log := second.log(); strings.Contains(log, "is now hanna") || strings.Contains(log, "is now greta") {
+		t.Errorf("its own changes of nick are reported twice:\n%s", log)
+	}
+}
+
 func TestScrollBack(t *testing.T) {
 	const count = 2600
 	h := startHost(t)

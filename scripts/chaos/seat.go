@@ -122,6 +122,7 @@ func (s *seat) start(p *process) error {
 	default:
 		p.format, p.hidesOwn, p.given = linesFormat, true, s.quota
 		p.cmd = exec.Command(s.host.program, "join", "--addr", s.proxy.addr, "--nick", p.label)
+		p.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+s.dir) // not the user's
 		if s.role == jsonPipeRole {
 			p.format, p.hidesOwn = jsonFormat, false
 			p.cmd.Args = append(p.cmd.Args, "--json")

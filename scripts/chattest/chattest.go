@@ -28,12 +28,13 @@ func NoticeSources(t *testing.T, root string) {
 }
 
 // Build builds the program in a new folder and returns its path. The caller deletes the
-// folder.
+// folder. Programs that the tests start keep their state there, too.
 func Build() (program string, err error) {
 	dir, err := os.MkdirTemp("", "chat-test")
 	if err != nil {
 		return "", err
 	}
+	os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	program = filepath.Join(dir, "chat")
 	if out, err := exec.Command("go", "build", "-o", program, "chat").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build chat: %w\n%s", err, out)

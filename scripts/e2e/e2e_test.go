@@ -106,6 +106,7 @@ func setup(env *testscript.Env) error {
 	races := filepath.Join(env.WorkDir, "race")
 	env.Setenv("GORACE", "log_path="+races+" atexit_sleep_ms=20") // instead of a second at each exit
 	env.Setenv("TERM", "xterm")
+	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("CHAT_PLAIN", "1") // scripts/screentest tests the screen
 	env.Setenv("LC_ALL", "C.UTF-8")
 	env.Setenv("TZ", "UTC")

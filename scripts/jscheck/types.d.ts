@@ -9,6 +9,7 @@ interface ChatEvent {
 	to: string;
 	text: string;
 	nick: string;
+	wanted: string;
 	code: string;
 	room: string;
 	title: string;

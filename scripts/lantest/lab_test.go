@@ -51,6 +51,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	program = filepath.Join(dir, "chat")
 	if out, err := exec.Command("go", "build", "-o", program, "../..").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build chat: %v\n%s", err, out)

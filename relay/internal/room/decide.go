@@ -26,7 +26,8 @@ type request struct {
 	name string     // of opUnban and opUnmute: a nick or an address
 
 	presence presence // of opClient
-	wanted   string   // of opClient: the nick it asked for
+	wanted   string   // of opClient and opRename: the nick it asked for
+	byRoom   bool     // of opRename: the member did not ask for it now
 }
 
 // An operation is the type of a request.
@@ -91,12 +92,15 @@ func (s *State) decide(r *request, e *event) error {
 	case opPost:
 		return s.decidePost(r, e)
 	case opTopic, opRename:
-		if isMarked(s.mutes, r.by) { // a nick is a message, too
+		if isMarked(s.mutes, r.by) && !r.byRoom { // a nick is a message, too
 			return mutedFault()
 		}
 		e.Event = wire.Event{Type: wire.TypeTopic, From: r.by.nick, Client: r.by.id, Seq: r.seq, Text: r.text, Time: r.at}
 		if r.op == opRename {
 			e.Event = wire.Event{Type: wire.TypeNick, From: r.by.nick, Client: r.by.id, Seq: r.seq, Nick: r.text, Time: r.at}
+			if r.wanted != r.text {
+				e.Wanted = r.wanted
+			}
 		}
 		e.by = history.Origin{Author: r.by.author}
 		return nil

@@ -235,6 +235,7 @@ func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Re
 		}
 	}
 	r.state.forgotten = nil
+	r.takeBackNicksLocked(rejected)
 	for i := range rejected {
 		e := &rejected[i].Event
 		id, ok := rejected[i].By.Sender.(*identity)

@@ -151,6 +151,7 @@ func (r *Room) lift(by *Member, op operation, name string, now time.Time) (strin
 	if op == opUnban {
 		return text.Clean(name) + " is no longer banned", nil
 	}
+	r.giveNicksLocked(now) // a muted member gets no nick
 	return text.Clean(name) + " is no longer muted", nil
 }
 

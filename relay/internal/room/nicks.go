@@ -8,27 +8,34 @@ import (
 	"chat/relay/wire"
 )
 
-// nameLocked gives m a nick: the one it asks for, or had last time; with a suffix if it is
-// taken; a guest's if m asks for none or for an invalid one. The error says why the nick is
-// invalid.
+// This file decides which nick a member gets. If it is not the wanted nick, wanted.go changes it
+// later.
+
+// nameLocked gives m the wanted nick. If that is taken, m gets the replacement it had last time,
+// or a suffix. A member that wants none, or an invalid one, becomes a guest; the error says why
+// the nick is invalid.
 func (r *Room) nameLocked(m *Member, wanted string, now time.Time) error {
 	id := m.identity
 	if len(wanted) > text.MaxNickBytes {
 		wanted = wanted[:text.MaxNickBytes+1] // as invalid as all of it, and no more to keep
 	}
-	asked := text.Clean(wanted) // as records keep it
-	if had := r.lastNickLocked(m); asked == id.wanted && had != "" && r.isFreeLocked(text.NickKeys(had), m, now) {
-		m.nick, m.keys = had, text.NickKeys(had)
-		return nil
+	had, asked := "", text.Clean(wanted) // as records keep it
+	if asked == id.wanted {
+		had = r.lastNickLocked(m)
 	}
 	id.wanted = asked
-	var err error
+	nick, err := "", error(nil)
 	if wanted != "" {
-		var nick string
-		if nick, err = text.NormalizeNick(wanted); err == nil {
-			m.nick, m.keys = r.withFreeSuffixLocked(nick, m, now)
-			return nil
-		}
+		nick, err = text.NormalizeNick(wanted)
+	}
+	if nick != "" && r.tryNickLocked(m, nick, now) || had != "" && r.tryNickLocked(m, had, now) {
+		r.waitLocked(m, nick)
+		return err
+	}
+	if nick != "" {
+		m.nick, m.keys = r.withFreeSuffixLocked(nick, m, now)
+		r.waitLocked(m, nick)
+		return nil
 	}
 	for free := false; !free; free = r.isFreeLocked(m.keys, m, now) {
 		r.guests++
@@ -36,6 +43,25 @@ func (r *Room) nameLocked(m *Member, wanted string, now time.Time) error {
 		m.keys = text.NickKeys(m.nick)
 	}
 	return err
+}
+
+// setNickLocked changes the nick of m, a member of the room. The new one is free.
+func (r *Room) setNickLocked(m *Member, nick string, keys text.Keys) {
+	r.freeNickLocked(m)
+	m.nick, m.keys = nick, keys
+	for _, key := range keys {
+		r.nicks[key] = m
+	}
+}
+
+// tryNickLocked gives m a nick if it may have it.
+func (r *Room) tryNickLocked(m *Member, nick string, now time.Time) bool {
+	keys := text.NickKeys(nick)
+	if !m.identity.host && !r.isFreeLocked(keys, m, now) { // the host's own member gets any; see displaceLocked
+		return false
+	}
+	m.nick, m.keys = nick, keys
+	return true
 }
 
 // lastNickLocked returns the nick that m's client had last, or "".
@@ -76,7 +102,9 @@ func (r *Room) withFreeSuffixLocked(nick string, m *Member, now time.Time) (stri
 
 func (r *Room) freeNickLocked(m *Member) {
 	for _, key := range m.keys {
-		delete(r.nicks, key)
+		if r.nicks[key] == m { // and not the host's own member; see displaceLocked
+			delete(r.nicks, key)
+		}
 	}
 }
 
@@ -98,7 +126,7 @@ func noSuchNick(nick string) error {
 // Rename changes m's nick to wanted, with a suffix if that is taken, and returns it. The
 // error is a [*wire.Fault].
 func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (string, error) {
-	nick, err := text.NormalizeNick(wanted)
+	wanted, err := text.NormalizeNick(wanted)
 	if err != nil {
 		return "", wire.Faultf(wire.CodeBadNick, "%s", err)
 	}
@@ -107,27 +135,50 @@ func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (stri
 	if m.identity == nil || m.identity.owner != m || r.closed {
 		return "", r.checkMemberLocked(m, now)
 	}
-	nick, keys := r.withFreeSuffixLocked(nick, m, now)
-	by := r.askingLocked(m)
+	nick, keys := r.withFreeSuffixLocked(wanted, m, now)
 	switch {
-	case isMarked(r.state.mutes, by):
+	case isMarked(r.state.mutes, r.askingLocked(m)):
 		return "", mutedFault()
-	case nick == m.nick:
-		return nick, nil
-	case m.announced:
-		err := r.submitLocked(m, &request{op: opRename, at: now, by: by, seq: seq, text: nick})
+	case nick != m.nick:
+		err := r.renameLocked(m, nick, keys, &request{op: opRename, at: now, seq: seq, text: nick, wanted: wanted})
 		if err != nil {
 			return "", faultOf(err, notChanged)
 		}
-		r.log.Wake()
-	}
-	r.freeNickLocked(m)
-	m.nick, m.keys, m.identity.wanted = nick, keys, nick
-	for _, key := range keys {
-		r.nicks[key] = m
-	}
-	if !m.announced { // the join will announce the new nick only
+	case wanted != m.identity.wanted:
+		m.identity.wanted = wanted
 		r.recordClientLocked(m, here, now)
 	}
-	return nick, nil
+	r.waitLocked(m, wanted)
+	r.giveNicksLocked(now)
+	return m.nick, nil
+}
+
+// renameLocked gives m the nick with these keys, as req says.
+func (r *Room) renameLocked(m *Member, nick string, keys text.Keys, req *request) error {
+	if len(r.presence.leaving) > 0 { // perhaps of the member who had the nick
+		r.flushLocked(req.at)
+	}
+	if m.announced {
+		req.by = r.askingLocked(m)
+		if err := r.submitLocked(m, req); err != nil {
+			return err
+		}
+		r.log.Wake()
+	}
+	had := m.nick
+	r.setNickLocked(m, nick, keys)
+	m.identity.wanted = req.wanted
+	if m.announced {
+		return nil
+	}
+	// The join will announce the new nick only. A program needs an event, too.
+	r.recordClientLocked(m, here, req.at)
+	if m.Program {
+		e := wire.Event{Type: wire.TypeNick, From: had, Nick: nick, Client: m.identity.id, Time: req.at}
+		if req.wanted != nick {
+			e.Wanted = req.wanted
+		}
+		m.Peer.Deliver(&e, nick)
+	}
+	return nil
 }

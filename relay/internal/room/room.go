@@ -21,12 +21,17 @@ type Options struct {
 	Title string
 	App   string // the host's program and version, shown in welcomes; may be ""
 
-	// OperatorToken is the token of the client who is an operator; "": there is none.
+	// OperatorToken is the token of the host's own member: an operator, whose nick is never
+	// taken. "": there is none.
 	OperatorToken string
 
 	// FlushIn must arrange that [Room.Flush] is called once after d. The room calls FlushIn
 	// with its lock held.
 	FlushIn func(d time.Duration)
+
+	// GiveNicksIn is likewise for [Room.GiveNicks]. nil: members who wait for a reserved nick
+	// get it with the next change in the room.
+	GiveNicksIn func(d time.Duration)
 }
 
 // A Room is a chat room. It is safe for concurrent use.
@@ -44,6 +49,7 @@ type Room struct {
 	closed     bool                         // no more events
 	members    []*Member                    // in no order
 	nicks      map[string]*Member           // by each key of the member's nick
+	waiting    []*Member                    // for the nick that they want, first come first
 	identities map[history.Author]*identity // of clients, present or away
 	guests     int                          // the highest number of a guest
 	authors    history.Author               // the highest one assigned
@@ -81,6 +87,8 @@ type Member struct {
 	identity  *identity // nil while it is not in the room
 	nick      string
 	keys      text.Keys // of nick, as in Room.nicks
+	wanted    string    // the nick that it waits for, as in Room.waiting; "": none
+	wantKeys  text.Keys // of wanted
 	announced bool      // its join is in the log
 	departed  bool      // it left the room, and not for another connection of its client
 	slot      int       // index in Room.members
@@ -93,7 +101,8 @@ type identity struct {
 	author   history.Author // of its events
 	key      clientKey      // zero without a token
 	token    string
-	wanted   string // the nick it asked for
+	wanted   string // the nick it asked for last; its member may have another one
+	host     bool   // it is the host's own
 	operator bool
 	member   *Member                   // nil while away
 	owner    *Member                   // the connection that may send: the last one to say hello
@@ -175,11 +184,14 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	}
 	m.identity, id.member, id.owner, m.claimed = id, m, m, nil
 	id.rejected = 0
-	id.operator = id.operator || r.opts.OperatorToken != "" && subtle.ConstantTimeCompare([]byte(req.Token), []byte(r.opts.OperatorToken)) == 1
+	id.host = id.host || r.opts.OperatorToken != "" && subtle.ConstantTimeCompare([]byte(req.Token), []byte(r.opts.OperatorToken)) == 1
+	id.operator = id.operator || id.host
 	m.announced, m.departed = old != nil && old.announced, false
 	invalid := r.nameLocked(m, req.Nick, now)
+	displaced := r.displaceLocked(m)
 	r.addLocked(m)
 	r.recordClientLocked(m, here, now)
+	r.renameDisplacedLocked(displaced, m, now)
 
 	live := r.log.Next()
 	welcome := wire.Event{
@@ -197,6 +209,8 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 		e := wire.Faultf(wire.CodeBadNick, "%v; you are %s", invalid, m.nick).Event(0)
 		m.Peer.Deliver(&e, m.nick)
 	}
+	r.explainNickLocked(m, now)
+	r.giveNicksLocked(now)
 	if !m.announced && !m.Visit {
 		r.announceJoinLocked(m)
 	}
@@ -413,6 +427,7 @@ func (r *Room) leaveLocked(m *Member, p presence, how wire.Event, now time.Time)
 	default:
 		r.announceLeaveLocked(m.nick)
 	}
+	r.giveNicksLocked(now)
 }
 
 // appendPresenceLocked appends a join or a leave to the log. They do not change the state.
@@ -431,6 +446,7 @@ func (r *Room) addLocked(m *Member) {
 
 func (r *Room) removeLocked(m *Member) {
 	r.freeNickLocked(m)
+	r.waitLocked(m, "")
 	last := len(r.members) - 1
 	r.members[m.slot] = r.members[last]
 	r.members[m.slot].slot = m.slot

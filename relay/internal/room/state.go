@@ -197,7 +197,7 @@ func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
 		s.topic = e.Text
 	case e.Type == wire.TypeNick:
 		if c := s.change(by.Author); c != nil {
-			c.Nick, c.Wanted = e.Nick, e.Nick
+			c.Nick, c.Wanted = e.Nick, cmp.Or(e.Wanted, e.Nick)
 		}
 	}
 }

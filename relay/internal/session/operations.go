@@ -101,7 +101,7 @@ func setNick(s *Session, req *wire.Request) (*wire.Event, error) {
 	case err != nil:
 		return nil, err
 	case text.NickFold(nick) != text.NickFold(strings.TrimSpace(req.Nick)):
-		return notice("you are now %s (%s is taken)", nick, text.Clean(req.Nick)), nil
+		return notice("you are now %s (%[2]s is taken); you get %[2]s when it is free", nick, text.Clean(req.Nick)), nil
 	}
 	return notice("you are now %s", nick), nil
 }

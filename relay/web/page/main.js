@@ -65,6 +65,7 @@ const listener = {
 			if (own && e.type === 'nick') setNick(e.nick);
 		}
 		if (['message', 'action', 'private'].includes(e.type)) members.noteSpeaker(e.from);
+		if (own && e.type === 'nick' && !past) return; // a notice reports it
 		transcript.add(e, own, past);
 	},
 };

@@ -19,7 +19,7 @@ const finalCodes = ['bad_version', 'wrong_room', 'banned', 'quit', 'kicked', 're
 
 /** An event with every field, empty. @type {ChatEvent} */
 export const blank = {
-	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', code: '', room: '', title: '', topic: '',
+	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', wanted: '', code: '', room: '', title: '', topic: '',
 	id: 0, seq: 0, count: 0, missed: 0, next: 0, members: [], hosts: [], events: [], file: null,
 };
 
@@ -235,7 +235,7 @@ function show(e) {
 		listener.received(e, own, e.id > 0 && e.id < next);
 	}
 	if (own && e.seq) outbox.acknowledge(e.seq);
-	if (own && e.type === 'nick') setNick(e.nick);
+	if (own && e.type === 'nick') want(e.wanted || e.nick);
 }
 
 /**
@@ -261,16 +261,17 @@ function startSession(welcome) {
 	last = newRoom ? next - 1 : since; // more may be sent meanwhile than a backlog holds
 	joined = true;
 	welcomed = Date.now();
-	setNick(welcome.nick);
+	if (nick && !welcome.nick.startsWith('guest-')) saveNick(nick); // and not welcome.nick: it may have a suffix
 	listener.connected(welcome, resumed, resumed && newRoom);
 	setState({ is: 'connected' });
 	outbox.restart(welcome.seq);
 }
 
-// Only the host gives out guest nicks; they cannot be asked for.
-/** @param {string} given */
-function setNick(given) {
-	if (given.startsWith('guest-')) return;
-	nick = given;
+// Remembers the nick that the person chose. A suffix that the host added is not remembered.
+// Guest nicks cannot be asked for.
+/** @param {string} chosen */
+function want(chosen) {
+	if (chosen.startsWith('guest-')) return;
+	nick = chosen;
 	saveNick(nick);
 }

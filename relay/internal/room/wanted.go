@@ -1,0 +1,165 @@
+package room
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"chat/relay/history"
+	"chat/relay/text"
+	"chat/relay/wire"
+)
+
+// This file is about members whose wanted nick was taken. They wait in Room.waiting, and get the
+// nick as soon as it is free.
+
+// retryNicks is how long the room waits before it tries again to give nicks, if the log did
+// not take them.
+const retryNicks = 5 * time.Second
+
+// waitLocked makes m wait for the wanted nick, unless that is m's nick already, or "". A visit is
+// too short to wait.
+func (r *Room) waitLocked(m *Member, wanted string) {
+	if m.Visit || wanted == m.nick {
+		wanted = ""
+	}
+	switch {
+	case wanted == m.wanted:
+		return
+	case wanted == "":
+		r.waiting = slices.DeleteFunc(r.waiting, func(other *Member) bool { return other == m })
+	case m.wanted == "":
+		r.waiting = append(r.waiting, m)
+	}
+	if m.wanted, m.wantKeys = wanted, (text.Keys{}); wanted != "" {
+		m.wantKeys = text.NickKeys(wanted)
+	}
+}
+
+// explainNickLocked tells a member that has joined why it did not get the wanted nick.
+func (r *Room) explainNickLocked(m *Member, now time.Time) {
+	if m.wanted == "" {
+		return
+	}
+	why := "taken"
+	if until := r.reservedUntilLocked(m.wantKeys, m, now); !until.IsZero() {
+		seconds := int(until.Sub(now).Seconds()) + 1
+		why = fmt.Sprintf("reserved for another %s, for a member whose connection was lost", wire.Counted(seconds, "second", "seconds"))
+	}
+	r.notifyLocked(m, fmt.Sprintf("%s is %s; you are %s until it is free", m.wanted, why, m.nick))
+}
+
+func (r *Room) notifyLocked(m *Member, words string) {
+	m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: words}, m.nick)
+}
+
+// reservedUntilLocked returns until when the nick with these keys is reserved for a client that
+// is away, and not for m's. It is zero if the nick is not reserved, or a member has it.
+func (r *Room) reservedUntilLocked(keys text.Keys, m *Member, now time.Time) (until time.Time) {
+	for _, key := range keys {
+		if other := r.nicks[key]; other != nil && other != m {
+			return time.Time{}
+		}
+		c := r.state.reservation(key, now)
+		if c != nil && c.Author != m.identity.author && until.Before(c.At.Add(nickReserved)) {
+			until = c.At.Add(nickReserved)
+		}
+	}
+	return until
+}
+
+// GiveNicks gives members the nicks that they wait for and that are no longer reserved.
+// [Options.GiveNicksIn] arranges the call.
+func (r *Room) GiveNicks(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.giveNicksLocked(now)
+}
+
+// giveNicksLocked renames the members whose wanted nick is free, in the order in which they
+// came. It arranges the next call for when a reservation ends.
+func (r *Room) giveNicksLocked(now time.Time) {
+	if r.closed {
+		return
+	}
+	for given := len(r.waiting) > 0; given; { // again: each of them leaves a nick to others
+		given = false
+		for _, m := range slices.Clone(r.waiting) {
+			if m.wanted == "" || !r.isFreeLocked(m.wantKeys, m, now) || isMarked(r.state.mutes, r.askingLocked(m)) {
+				continue
+			}
+			nick := m.wanted
+			if r.renameLocked(m, nick, m.wantKeys, &request{op: opRename, at: now, text: nick, wanted: nick, byRoom: true}) != nil {
+				r.giveNicksInLocked(retryNicks)
+				return
+			}
+			r.waitLocked(m, "")
+			r.notifyLocked(m, nick+" is free; you are now "+nick)
+			given = true
+		}
+	}
+	var next time.Time
+	for _, m := range r.waiting {
+		if until := r.reservedUntilLocked(m.wantKeys, m, now); !until.IsZero() && (next.IsZero() || until.Before(next)) {
+			next = until
+		}
+	}
+	if !next.IsZero() {
+		r.giveNicksInLocked(next.Sub(now) + time.Millisecond) // records have milliseconds
+	}
+}
+
+func (r *Room) giveNicksInLocked(d time.Duration) {
+	if r.opts.GiveNicksIn != nil {
+		r.opts.GiveNicksIn(d)
+	}
+}
+
+// displaceLocked takes m's nick from the members who have it or one that looks like it, and
+// returns them. That happens only if m is the host's own member.
+func (r *Room) displaceLocked(m *Member) (displaced []*Member) {
+	for _, key := range m.keys {
+		if other := r.nicks[key]; other != nil {
+			r.freeNickLocked(other)
+			displaced = append(displaced, other)
+		}
+	}
+	return displaced
+}
+
+// renameDisplacedLocked gives members whose nick the host's own member, by, has taken one with a
+// suffix. They wait for the nick that they had.
+func (r *Room) renameDisplacedLocked(displaced []*Member, by *Member, now time.Time) {
+	for _, m := range displaced {
+		had := m.nick
+		nick, keys := r.withFreeSuffixLocked(had, m, now)
+		req := &request{op: opRename, at: now, text: nick, wanted: had, byRoom: true}
+		if m.wanted != "" {
+			req.wanted = m.wanted
+		}
+		if r.renameLocked(m, nick, keys, req) != nil { // no event can be stored: /who shows the new nick
+			r.setNickLocked(m, nick, keys)
+		}
+		r.waitLocked(m, req.wanted)
+		r.notifyLocked(m, fmt.Sprintf("%s is the nick of this room's host; you are now %s", by.nick, nick))
+	}
+}
+
+// takeBackNicksLocked gives members their old nicks back, whose new ones are in events that
+// could not be stored. They wait for the new ones.
+func (r *Room) takeBackNicksLocked(rejected []history.Rejected) {
+	for i := range slices.Backward(rejected) {
+		e := &rejected[i].Event
+		id, ok := rejected[i].By.Sender.(*identity)
+		if e.Type != wire.TypeNick || !ok || id.member == nil || id.member.nick != e.Nick {
+			continue
+		}
+		m, keys := id.member, text.NickKeys(e.From)
+		if !r.isFreeLocked(keys, m, e.Time) {
+			continue
+		}
+		r.setNickLocked(m, e.From, keys)
+		r.waitLocked(m, id.wanted)
+		r.giveNicksInLocked(retryNicks)
+	}
+}
