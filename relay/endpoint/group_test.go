@@ -13,7 +13,7 @@ func TestGroup(t *testing.T) {
 		"::1":                  "",
 		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
 		"2001:db8:1:2:ffff::1": "2001:db8:1:2::/64",
-		"fe80::1234%eth0":      "fe80::/64",
+		"fe80::1234%eth0":      "fe80::1234",
 		"2001:db8:1:3:3:4:5:6": "2001:db8:1:3::/64",
 	} {
 		if got := Group(netip.MustParseAddr(ip)); got != want {
