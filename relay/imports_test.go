@@ -36,7 +36,7 @@ func TestImports(t *testing.T) {
 		"plain":              {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
 		"screen":             {"chat/relay/client", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"files":              {"chat/relay/text", "chat/relay/wire"},
-		"web":                {"chat/relay", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
+		"web":                {"chat/relay", "chat/relay/endpoint", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
 		"discovery":          {"chat/relay/text", "chat/relay/wire"},
 		"doctor":             {"chat/relay/wire"},
 		"logging":            {},

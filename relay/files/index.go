@@ -40,7 +40,9 @@ const (
 	maxNumber = 1 << 53
 )
 
-// An entry is a line of the index.
+// An entry is a line of the index: a published file or, if it has only a number and Removed, that an
+// operator removed one. Hosts of earlier versions skip a removal as damaged; its file is no longer
+// in the folder.
 type entry struct {
 	ID     string    `json:"id"` // of the upload
 	Time   time.Time `json:"time"`
@@ -49,11 +51,25 @@ type entry struct {
 	Size   int64     `json:"size"`
 	SHA256 string    `json:"sha256"`
 	Type   string    `json:"type"`
+
+	Address string    `json:"address,omitempty"` // that the limits count
+	Removed time.Time `json:"removed,omitzero"`
 }
 
 // add appends a line for f.
 func (x *index) add(f *file) error {
-	line, err := json.Marshal(entry{f.id, f.time.UTC(), f.Number, f.Name, f.Size, f.SHA256, f.Type})
+	return x.append(&entry{
+		ID: f.id, Time: f.time.UTC(), Number: f.Number, Name: f.Name, Size: f.Size, SHA256: f.SHA256, Type: f.Type, Address: f.address,
+	})
+}
+
+// remove appends a line that says that an operator removed a file.
+func (x *index) remove(number uint64) error {
+	return x.append(&entry{Number: number, Removed: time.Now().UTC()})
+}
+
+func (x *index) append(e *entry) error {
+	line, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
@@ -86,7 +102,7 @@ func (s *Store) restore() error {
 	}
 	s.index = &index{file: f}
 	lines := bufio.NewReaderSize(f, maxEntry)
-	damaged, missing := 0, 0
+	damaged, missing := 0, make(map[uint64]bool)
 	for {
 		line, err := lines.ReadSlice('\n')
 		s.index.size += int64(len(line))
@@ -98,7 +114,7 @@ func (s *Store) restore() error {
 					return err
 				}
 			}
-			s.logProblems(damaged, missing)
+			s.logProblems(damaged, len(missing))
 			return s.scanFolder()
 		case err == bufio.ErrBufferFull:
 			for err == bufio.ErrBufferFull {
@@ -110,14 +126,19 @@ func (s *Store) restore() error {
 		case err != nil:
 			return err
 		}
-		f, err := s.parseEntry(line)
+		f, removed, err := s.parseEntry(line)
 		if err != nil {
 			damaged++
 			continue
 		}
+		if removed {
+			s.restoreRemoved(f.Number)
+			delete(missing, f.Number)
+			continue
+		}
 		s.last = max(s.last, f.Number) // the number of a missing file is not reused
 		if !s.onDisk(&f) {
-			missing++
+			missing[f.Number] = true
 			continue
 		}
 		s.addLocked(f) // no other goroutine has the store yet
@@ -136,11 +157,30 @@ func (s *Store) logProblems(damaged, missing int) {
 
 // parseEntry parses a line of the index. It trusts nothing in it: other programs may have
 // written to the folder.
-func (s *Store) parseEntry(line []byte) (file, error) {
+func (s *Store) parseEntry(line []byte) (f file, removed bool, err error) {
 	var e entry
 	if err := json.Unmarshal(line, &e); err != nil {
-		return file{}, err
+		return file{}, false, err
 	}
+	if !e.Removed.IsZero() && e.ID == "" && e.Number > 0 && e.Number < maxNumber {
+		return file{File: wire.File{Number: e.Number}}, true, nil
+	}
+	published, err := s.parsePublished(&e)
+	return published, false, err
+}
+
+// restoreRemoved continues the removal of a file by an earlier run, which may have been killed
+// before the file was deleted.
+func (s *Store) restoreRemoved(number uint64) {
+	s.last = max(s.last, number)
+	if f, ok := s.files[number]; ok {
+		s.root.Remove(f.diskName())
+		s.forgetFileLocked(number) // no other goroutine has the store yet
+	}
+	s.removed[number] = true
+}
+
+func (s *Store) parsePublished(e *entry) (file, error) {
 	f := wire.File{Number: e.Number, Name: e.Name, Size: e.Size, SHA256: e.SHA256, Type: e.Type}
 	if err := s.checkFile(&f); err != nil {
 		return file{}, err
@@ -148,13 +188,14 @@ func (s *Store) parseEntry(line []byte) (file, error) {
 	if !isID(e.ID) {
 		return file{}, errors.New("invalid upload ID")
 	}
-	return file{File: f, id: e.ID, time: e.Time}, nil
+	return file{File: f, id: e.ID, address: e.Address, time: e.Time}, nil
 }
 
 // checkFile checks a file read from disk, and sets its path. An unknown type becomes noType.
 func (s *Store) checkFile(f *wire.File) error {
 	sum, err := hex.DecodeString(f.SHA256)
 	_, taken := s.files[f.Number]
+	taken = taken || s.removed[f.Number]
 	switch {
 	case err != nil || len(sum) != sha256.Size:
 		return errors.New("invalid SHA-256")

@@ -15,11 +15,13 @@ import (
 type model struct {
 	uploads map[string]*modelUpload // by ID
 	files   map[uint64]string       // contents by number
+	removed []uint64                // numbers of files that an operator removed
 }
 
 type modelUpload struct {
 	content   string // all of it
 	at        int
+	reserved  bool // all of it, by this run
 	resumable bool
 }
 
@@ -38,15 +40,26 @@ func TestModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { s.Close() }()
-		m := &model{map[string]*modelUpload{}, map[uint64]string{}}
+		m := &model{uploads: map[string]*modelUpload{}, files: map[uint64]string{}}
 		r.Repeat(map[string]func(*rapid.T){
 			"begin":   func(r *rapid.T) { m.begin(r, s, limits) },
-			"append":  func(r *rapid.T) { m.append(r, s) },
+			"append":  func(r *rapid.T) { m.append(r, s, limits) },
 			"publish": func(r *rapid.T) { m.publish(r, s) },
 			"drop": func(r *rapid.T) {
 				id := m.any(r)
 				s.Upload(id).Drop()
 				delete(m.uploads, id)
+			},
+			"remove": func(r *rapid.T) {
+				if len(m.files) == 0 {
+					r.Skip("there are no files")
+				}
+				number := rapid.SampledFrom(slices.Sorted(maps.Keys(m.files))).Draw(r, "file")
+				if f, err := s.Remove(number); err != nil || f.Number != number {
+					r.Fatalf("remove %d: %+v, %v", number, f, err)
+				}
+				delete(m.files, number)
+				m.removed = append(m.removed, number)
 			},
 			"restart": func(r *rapid.T) {
 				if err := s.Close(); err != nil {
@@ -56,6 +69,9 @@ func TestModel(t *testing.T) {
 					r.Fatal(err)
 				}
 				maps.DeleteFunc(m.uploads, func(_ string, u *modelUpload) bool { return !u.resumable })
+				for _, u := range m.uploads {
+					u.reserved = false
+				}
 			},
 			"": func(r *rapid.T) { m.check(r, s, dir) },
 		})
@@ -70,10 +86,15 @@ func (m *model) any(r *rapid.T) string {
 	return rapid.SampledFrom(slices.Sorted(maps.Keys(m.uploads))).Draw(r, "upload")
 }
 
-// held returns how many bytes files and uploads account for.
+// held returns how many bytes files and uploads account for: those of an upload from its first one
+// on, since they are fewer than it reserves at a time.
 func (m *model) held() (n int64) {
 	for _, u := range m.uploads {
-		n += int64(len(u.content))
+		if u.reserved {
+			n += int64(len(u.content))
+		} else {
+			n += int64(u.at)
+		}
 	}
 	for _, content := range m.files {
 		n += int64(len(content))
@@ -83,28 +104,82 @@ func (m *model) held() (n int64) {
 
 func (m *model) begin(r *rapid.T, s *Store, limits Limits) {
 	size := rapid.IntRange(0, 100).Draw(r, "size")
-	u := &modelUpload{strings.Repeat(string(rune('a'+len(m.uploads))), size), 0, rapid.Bool().Draw(r, "resumable")}
+	u := &modelUpload{content: strings.Repeat(string(rune('a'+len(m.uploads))), size), resumable: rapid.Bool().Draw(r, "resumable")}
+	full, many := len(m.uploads) >= limits.Uploads, len(m.files)+len(m.uploads) >= limits.MaxFiles
 	var want error
 	switch {
-	case len(m.uploads) >= limits.Uploads:
+	case m.held()+int64(size) > limits.MaxTotal:
+		want = ErrNoRoom
+	case full && !m.hasIdle():
 		want = ErrBusy
-	case m.held()+int64(size) > limits.MaxTotal, len(m.files)+len(m.uploads) >= limits.MaxFiles:
+	case many && !full && m.firstEmpty() == 0:
 		want = ErrNoRoom
 	}
 	upload, err := s.Begin(Offer{Name: "soup", Size: int64(size), Resumable: u.resumable})
 	if err != want {
 		r.Fatalf("begin %d bytes: %v, want %v", size, err, want)
 	}
-	if err == nil {
-		m.uploads[upload.ID()] = u
+	if err != nil {
+		return
 	}
+	switch {
+	case full:
+		m.loseIdle(r, s)
+	case many:
+		delete(m.files, m.firstEmpty())
+	}
+	m.uploads[upload.ID()] = u
 }
 
-func (m *model) append(r *rapid.T, s *Store) {
+func (m *model) hasIdle() bool {
+	for _, u := range m.uploads {
+		if u.at == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// loseIdle removes the upload that gave way: one without a byte.
+func (m *model) loseIdle(r *rapid.T, s *Store) {
+	for id, u := range m.uploads {
+		if s.Upload(id) == nil && u.at == 0 {
+			delete(m.uploads, id)
+			return
+		}
+	}
+	r.Fatal("no upload without a byte gave way")
+}
+
+// firstEmpty returns the lowest number of an empty file; 0: there is none.
+func (m *model) firstEmpty() uint64 {
+	for _, number := range slices.Sorted(maps.Keys(m.files)) {
+		if m.files[number] == "" {
+			return number
+		}
+	}
+	return 0
+}
+
+func (m *model) append(r *rapid.T, s *Store, limits Limits) {
 	id := m.any(r)
 	u := m.uploads[id]
 	end := rapid.IntRange(u.at, len(u.content)).Draw(r, "end")
+	before := m.held()
 	offset, err := s.Upload(id).Append(Piece{Offset: int64(u.at), Body: strings.NewReader(u.content[u.at:end])})
+	if end > u.at && !u.reserved {
+		if before+int64(len(u.content)-u.at) > limits.MaxTotal && before+int64(end-u.at) > limits.MaxTotal {
+			if err != ErrNoRoom || s.Upload(id) != nil {
+				r.Fatalf("append to %d in a full store: %v", end, err)
+			}
+			delete(m.uploads, id)
+			return
+		}
+		u.reserved = before+int64(len(u.content)-u.at) <= limits.MaxTotal
+	}
+	if end == len(u.content) {
+		u.reserved = true
+	}
 	if err != nil || offset != int64(end) {
 		r.Fatalf("append to %d: %d, %v", end, offset, err)
 	}
@@ -156,6 +231,11 @@ func (m *model) check(r *rapid.T, s *Store, dir string) {
 			r.Fatalf("file %d has %q, want %q; %v", number, b, content, err)
 		}
 		want = append(want, fmt.Sprintf("%d-soup", number))
+	}
+	for _, number := range m.removed {
+		if _, _, err := s.File(number); err != ErrRemoved {
+			r.Fatalf("file %d was removed: %v", number, err)
+		}
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -30,11 +30,13 @@ var uploadSuffixes = []string{partSuffix, stateSuffix, newStateSuffix}
 // The part file of an unfinished upload is not synced. After a crash of the system, rather
 // than of the host, it may hold other bytes than the sender sent; its checksum shows that.
 type uploadState struct {
-	Name    string     `json:"name"`
-	Size    int64      `json:"size"`
-	SHA256  string     `json:"sha256,omitempty"` // as announced by the sender
-	Address string     `json:"address,omitempty"`
-	File    *wire.File `json:"file,omitempty"` // once the upload is finished
+	Name     string     `json:"name"`
+	Size     int64      `json:"size"`              // -1: see Deferred
+	Partial  bool       `json:"partial,omitzero"`  // it is a part of another file
+	Deferred bool       `json:"deferred,omitzero"` // its sender names the size later
+	SHA256   string     `json:"sha256,omitempty"`  // as announced by the sender
+	Address  string     `json:"address,omitempty"`
+	File     *wire.File `json:"file,omitempty"` // once the upload is finished
 }
 
 // hasState reports whether another run of the host can continue the upload.
@@ -45,7 +47,7 @@ func (u *Upload) saveState(f *wire.File) error {
 	if !u.hasState() {
 		return nil
 	}
-	b, err := json.Marshal(uploadState{u.name, u.size, hex.EncodeToString(u.sum), u.address, f})
+	b, err := json.Marshal(uploadState{u.name, u.size, u.partial, u.size < 0, hex.EncodeToString(u.sum), u.address, f})
 	if err != nil {
 		return err
 	}
@@ -86,14 +88,15 @@ func (s *Store) restoreUpload(id string) bool {
 	s.mu.Lock() // restored uploads can expire already
 	defer s.mu.Unlock()
 	u, err := s.parseStateLocked(id, b)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > u.size) {
+	if err == nil && (!info.Mode().IsRegular() || u.size >= 0 && info.Size() > u.size) {
 		err = errors.New("the part file does not fit")
 	}
 	if err == nil && u.finished != nil && info.Size() != u.size {
 		err = errors.New("the part file is incomplete")
 	}
 	if err == nil {
-		u.offset = info.Size()
+		u.offset, u.promised = info.Size(), info.Size()
+		u.complete = u.partial && u.offset == u.size
 		err = s.admitLocked(u)
 	}
 	if err != nil {
@@ -113,12 +116,12 @@ func (s *Store) parseStateLocked(id string, b []byte) (*Upload, error) {
 	switch {
 	case err != nil || len(sum) != 0 && len(sum) != sha256.Size:
 		return nil, errors.New("invalid SHA-256")
-	case state.Size < 0 || state.Name != text.FileName(state.Name):
+	case state.Size < 0 && (state.Size != -1 || !state.Deferred) || state.Name != text.FileName(state.Name):
 		return nil, errors.New("invalid name or size")
 	}
 	u := &Upload{
 		store: s, id: id, name: state.Name, size: state.Size, address: state.Address, resumable: true,
-		promised: state.Size,
+		deferred: state.Size < 0, partial: state.Partial,
 	}
 	if len(sum) > 0 {
 		u.sum = sum
@@ -127,7 +130,7 @@ func (s *Store) parseStateLocked(id string, b []byte) (*Upload, error) {
 		if err := s.checkFile(f); err != nil {
 			return nil, err
 		}
-		if f.Size != u.size || f.Name != u.name || s.isPromisedLocked(f.Number) {
+		if u.partial || f.Size != u.size || f.Name != u.name || s.isPromisedLocked(f.Number) {
 			return nil, errors.New("another file than the upload's")
 		}
 		s.last = max(s.last, f.Number)

@@ -27,13 +27,21 @@ import (
 // default, and a negative number means no limit.
 type Limits struct {
 	MaxFile    int64 // bytes of a file; default 1 GiB
-	MaxTotal   int64 // bytes of all files, including the rest of unfinished uploads; default 10 GiB
+	MaxTotal   int64 // bytes of all files and of what has arrived of uploads; default 10 GiB
 	MaxFiles   int   // files and uploads; default 10,000
 	Uploads    int   // uploads that are not published; default 64
 	PerAddress int   // of these, uploads from one address; default 8
 
+	// Share is how many bytes of files and uploads may come from one address; default 2.5 GiB, and
+	// never more than three quarters of MaxTotal. A quarter of MaxFiles may come from it.
+	Share int64
+
+	// Reserve is how many bytes of the disk stay free; default 1 GiB. Uploads also stop when
+	// less than 5 % of the disk is free. Negative: they continue until it is full.
+	Reserve int64
+
 	// Idle is how long an upload is kept without being continued or published; default 10
-	// minutes.
+	// minutes. One without bytes is kept for emptyIdle at most.
 	Idle time.Duration
 
 	// First is the lowest number of a new file; default 1. A room that outlives its files
@@ -50,6 +58,10 @@ func (l Limits) withDefaults() Limits {
 	l.MaxFiles = orDefault(l.MaxFiles, 10_000, 1<<31-1)
 	l.Uploads = orDefault(l.Uploads, 64, 1<<31-1)
 	l.PerAddress = orDefault(l.PerAddress, 8, 1<<31-1)
+	l.Share = min(orDefault(l.Share, 5<<29, never), max(l.MaxTotal/4*3, 1))
+	if l.Reserve == 0 {
+		l.Reserve = 1 << 30
+	}
 	l.Idle = orDefault(l.Idle, 10*time.Minute, never)
 	if l.Log == nil {
 		l.Log = slog.New(slog.DiscardHandler)
@@ -70,11 +82,15 @@ func orDefault[N int | int64 | time.Duration](n, otherwise, noLimit N) N {
 // Errors of uploads and downloads.
 var (
 	ErrGone     = fmt.Errorf("the host no longer has it: %w", fs.ErrNotExist)
+	ErrRemoved  = fmt.Errorf("an operator removed it: %w", fs.ErrNotExist)
+	ErrOff      = errors.New("an operator turned uploads off")
+	ErrShare    = errors.New("your address has too many files here; ask an operator to remove some")
 	ErrInUse    = errors.New("another host uses this folder")
 	ErrBusy     = errors.New("too many uploads at once; try again later")
 	ErrNoRoom   = errors.New("the host has no space for more files")
 	ErrDiskFull = errors.New("the host's disk is full")
 	ErrOffset   = errors.New("the upload continues at another offset")
+	ErrSize     = errors.New("the size of the file is another one")
 	ErrChecksum = errors.New("the file arrived damaged; send it again")
 	ErrCut      = errors.New("another request continues this upload")
 	ErrClosed   = errors.New("the room is closing")
@@ -95,39 +111,44 @@ type Store struct {
 	temporary bool
 	limits    Limits
 	lock      *flock.Flock
-	create    func(name string) (part, error) // creates a part file
+	create    func(name string) (part, error)       // creates a part file
+	space     func() (free, total int64, err error) // bytes of the disk
 
 	working sync.WaitGroup // holders of uploads
 
-	publishing sync.Mutex // held by Publish and Close; never locked while mu is
+	publishing sync.Mutex // held by Publish, Remove, Allow and Close; never locked while mu is
 	index      *index     // nil in a temporary folder; guarded by publishing
 
 	// mu is never held during I/O. It also guards the uploads' own fields.
 	mu sync.Mutex
 
 	// Guarded by mu.
-	closed     bool
-	uploads    map[string]*Upload // by ID: those that are not published
-	perAddress map[string]int     // how many of them each address has
-	files      map[uint64]file    // by number: the published ones
-	numbers    []uint64           // of files, ascending
-	published  map[string]uint64  // number by ID of the upload
-	last       uint64             // the highest number given to a file
-	held       int64              // bytes of files, and of what uploads have or have reserved
+	closed    bool
+	off       bool               // an operator turned uploads off
+	uploads   map[string]*Upload // by ID: those that are not published
+	usage     map[string]usage   // by address
+	files     map[uint64]file    // by number: the published ones
+	numbers   []uint64           // of files, ascending
+	removed   map[uint64]bool    // numbers of files that an operator removed
+	published map[string]uint64  // number by ID of the upload
+	last      uint64             // the highest number given to a file
+	held      int64              // bytes of files, and of what uploads have or have reserved
 }
 
 // A part is the file that an upload is written to.
 type part interface {
 	io.WriterAt
 	Sync() error
+	Truncate(size int64) error
 	Close() error
 }
 
 // A file is a published one.
 type file struct {
 	wire.File
-	id   string // of its upload
-	time time.Time
+	id      string // of its upload
+	address string // that the limits count; "": none
+	time    time.Time
 }
 
 // diskName returns the file's name in the folder.
@@ -144,13 +165,14 @@ const (
 func Open(dir string, limits Limits) (*Store, error) {
 	s := &Store{
 		folder: dir, temporary: dir == "", limits: limits.withDefaults(),
-		uploads: make(map[string]*Upload), perAddress: make(map[string]int),
-		files: make(map[uint64]file), published: make(map[string]uint64),
+		uploads: make(map[string]*Upload), usage: make(map[string]usage),
+		files: make(map[uint64]file), removed: make(map[uint64]bool), published: make(map[string]uint64),
 		last: max(limits.First, 1) - 1,
 	}
 	s.create = func(name string) (part, error) {
 		return s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
+	s.space = func() (int64, int64, error) { return diskSpace(s.folder) }
 	err := s.open()
 	if err != nil {
 		s.Close()
@@ -183,6 +205,9 @@ func (s *Store) open() (err error) {
 	}
 	if s.temporary {
 		return nil
+	}
+	if _, err := s.root.Lstat(offName); err == nil {
+		s.off = true
 	}
 	return s.restore()
 }
@@ -264,18 +289,23 @@ func (s *Store) Publish(id string) (wire.File, error) {
 		return f.File, nil
 	}
 	u := s.uploads[id]
-	if s.closed || u == nil || u.finished == nil {
+	if s.off || s.closed || u == nil || u.finished == nil {
+		err := ErrGone
+		if s.off {
+			err = ErrOff
+		}
 		s.mu.Unlock()
-		return wire.File{}, ErrGone
+		return wire.File{}, err
 	}
 	u.published = true // from here on it cannot be dropped
-	f := file{*u.finished, id, time.Now()}
+	f := file{*u.finished, id, u.address, time.Now()}
 	s.mu.Unlock()
 	err := s.writePublished(u, &f)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		u.published = false
+		u.progress = time.Now()
 		u.timer.Reset(s.limits.Idle) // it may have gone off meanwhile
 		if s.closed {
 			u.kept = u.hasState()
@@ -324,16 +354,21 @@ func (s *Store) addLocked(f file) {
 	s.files[f.Number], s.published[f.id] = f, f.Number
 	at, _ := slices.BinarySearch(s.numbers, f.Number)
 	s.numbers = slices.Insert(s.numbers, at, f.Number)
-	s.held += f.Size
+	s.chargeLocked(f.address, usage{files: 1, bytes: f.Size})
 	s.last = max(s.last, f.Number)
 }
 
-// File opens a published file. The caller must close it. The error is [ErrGone] if there is none.
+// File opens a published file. The caller must close it. The error is [ErrGone] if there is none,
+// or [ErrRemoved].
 func (s *Store) File(number uint64) (wire.File, *os.File, error) {
 	s.mu.Lock()
 	f, ok := s.files[number]
+	removed := s.removed[number]
 	s.mu.Unlock()
-	if !ok {
+	switch {
+	case removed:
+		return wire.File{}, nil, ErrRemoved
+	case !ok:
 		return wire.File{}, nil, ErrGone
 	}
 	r, err := s.root.Open(f.diskName())
@@ -351,6 +386,10 @@ func (s *Store) File(number uint64) (wire.File, *os.File, error) {
 func (s *Store) forget(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forgetFileLocked(number)
+}
+
+func (s *Store) forgetFileLocked(number uint64) {
 	f, ok := s.files[number]
 	if !ok {
 		return
@@ -359,7 +398,7 @@ func (s *Store) forget(number uint64) {
 	delete(s.published, f.id)
 	at, _ := slices.BinarySearch(s.numbers, number)
 	s.numbers = slices.Delete(s.numbers, at, at+1)
-	s.held -= f.Size
+	s.chargeLocked(f.address, usage{files: -1, bytes: -f.Size})
 }
 
 // List returns up to count files with numbers below before, newest first; 0: the newest ones.

@@ -294,7 +294,7 @@ func TestTwoAtOnce(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	s := open(t, "", Limits{MaxFile: 100, MaxTotal: 150, MaxFiles: 4, Uploads: 3, PerAddress: 2})
+	s := open(t, "", Limits{MaxFile: 100, MaxTotal: 150, MaxFiles: 8, Uploads: 3, PerAddress: 2})
 	refused := func(want error, size int64, address string) {
 		t.Helper()
 		if _, err := s.Begin(Offer{Name: "soup", Size: size, Address: address}); err != want {
@@ -304,16 +304,26 @@ func TestLimits(t *testing.T) {
 	if _, err := s.Begin(Offer{Size: 101}); err == nil || err.Error() != "a file has at most 100 B here" {
 		t.Error(err)
 	}
-	one := begin(t, s, "one", 100)
+	one, announced := begin(t, s, "one", 100), begin(t, s, "announced", 100) // announcing takes no space
+	announced.Drop()
+	if _, err := one.Append(Piece{Body: strings.NewReader(strings.Repeat("x", 99))}); err != nil || s.held != 100 {
+		t.Errorf("held are %d bytes; %v", s.held, err)
+	}
 	refused(ErrNoRoom, 51, "192.168.1.8")
 	two := begin(t, s, "two", 10)
 	refused(ErrBusy, 1, "192.168.1.7")
+	if _, err := two.Append(Piece{Body: strings.NewReader("x")}); err != nil || s.held != 110 {
+		t.Errorf("held are %d bytes; %v", s.held, err)
+	}
 	three, err := s.Begin(Offer{Name: "three", Size: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := three.Append(Piece{Body: io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrUnexpectedEOF))}); err != io.ErrUnexpectedEOF {
+		t.Error(err)
+	}
 	refused(ErrBusy, 1, "")
-	if at, err := three.Append(Piece{Body: strings.NewReader(strings.Repeat("x", 41))}); at != 0 || err != ErrNoRoom {
+	if at, err := three.Append(Piece{Offset: 1, Body: strings.NewReader(strings.Repeat("x", 41))}); at != 1 || err != ErrNoRoom {
 		t.Errorf("a file that becomes too large for the room: %d, %v", at, err)
 	}
 	one.Drop()
@@ -326,14 +336,27 @@ func TestLimits(t *testing.T) {
 	}
 	two.Drop()
 	two.Drop()
-	if s.held != 0 || len(s.uploads) != 0 || len(s.perAddress) != 0 || len(namesIn(t, s.folder)) != 0 {
-		t.Errorf("held are %d bytes, %v, %v, %q", s.held, s.uploads, s.perAddress, namesIn(t, s.folder))
+	if s.held != 0 || len(s.uploads) != 0 || len(s.usage) != 0 || len(namesIn(t, s.folder)) != 0 {
+		t.Errorf("held are %d bytes, %v, %v, %q", s.held, s.uploads, s.usage, namesIn(t, s.folder))
 	}
-	for i := range 4 {
-		add(t, s, "soup", strings.Repeat("x", i))
+	for range 2 {
+		add(t, s, "soup", "x")
+	}
+	refused(ErrShare, 1, "192.168.1.7") // a quarter of all
+	for len(s.files) < 8 {
+		u, err := s.Begin(Offer{Name: "soup", Size: 1})
+		if err == nil {
+			_, err = u.Append(Piece{Body: strings.NewReader("x")})
+		}
+		if err == nil {
+			_, err = s.Publish(u.ID())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	refused(ErrNoRoom, 1, "")
-	if s.held != 6 {
+	if s.held != 8 {
 		t.Errorf("held are %d bytes", s.held)
 	}
 }
@@ -387,8 +410,11 @@ func TestIdle(t *testing.T) {
 		if _, err := unpublished.Append(Piece{Body: strings.NewReader("soup")}); err != nil {
 			t.Error(err)
 		}
+		if _, err := half.Append(Piece{Body: strings.NewReader("0")}); err != nil {
+			t.Error(err)
+		}
 		time.Sleep(9 * time.Minute)
-		if _, err := half.Append(Piece{Body: strings.NewReader("01")}); err != nil {
+		if _, err := half.Append(Piece{Offset: 1, Body: strings.NewReader("1")}); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(2 * time.Minute)

@@ -23,10 +23,11 @@ type Upload struct {
 	store     *Store
 	id        string
 	name      string
-	size      int64  // bytes; -1: unknown until the end
 	sum       []byte // SHA-256; nil: unknown
-	address   string // that Limits.PerAddress counts; "": none
+	address   string // that the limits count; "": none
 	resumable bool
+	deferred  bool        // its sender names the size later, in a Piece
+	partial   bool        // a part of another file, which Concat makes; it cannot be published
 	timer     *time.Timer // runs while there is no holder
 
 	// Owned by the holder.
@@ -34,14 +35,19 @@ type Upload struct {
 	hash hash.Hash // of the bytes in file; nil if file is
 	head []byte    // the first bytes, for typeOf
 
+	// Written by the holder under store.mu: the holder may read it without.
+	size int64 // bytes; -1: unknown, until the end or until the sender names it
+
 	// Guarded by store.mu.
 	offset    int64      // bytes on disk, and in hash
 	promised  int64      // the part of store.held that is this upload's
+	progress  time.Time  // when bytes arrived last, or it began
 	holder    *holder    // nil: none
 	dropped   bool       // it cannot be held any more
 	kept      bool       // it is dropped, and its files stay for the next run of the host
 	closed    bool       // it is dropped, and its file is closed or deleted
-	finished  *wire.File // nil: some of it has not arrived
+	complete  bool       // it is partial, and all of it has arrived
+	finished  *wire.File // nil: some of it has not arrived, or it is partial
 	published bool       // it is in the index, or about to be
 }
 
@@ -56,19 +62,22 @@ type Offer struct {
 	Name    string // from the sender; see [text.FileName]
 	Size    int64  // bytes; -1: unknown
 	Sum     []byte // its SHA-256; nil: unknown
-	Address string // that Limits.PerAddress counts; "": not counted
+	Address string // that the limits count; "": not counted
 
-	// Resumable keeps the upload over a restart of the host, in a folder that stays. Its size
-	// must be known.
+	// Resumable keeps the upload over a restart of the host, in a folder that stays. Its size must
+	// be known, now or later.
 	Resumable bool
+	Deferred  bool // the size is unknown, and a [Piece] will name it; the end of a body does not
+	Partial   bool // it is a part of another file; see [Store.Concat]
 }
 
 // Begin starts the upload of a file. The error is one of this package or of the file system.
 func (s *Store) Begin(o Offer) (*Upload, error) {
 	u := &Upload{
 		store: s, id: newID(), name: text.FileName(o.Name), size: o.Size, sum: o.Sum, address: o.Address,
-		resumable: o.Resumable && o.Size >= 0, hash: sha256.New(), promised: max(o.Size, 0),
+		deferred: o.Deferred && o.Size < 0, partial: o.Partial, hash: sha256.New(),
 	}
+	u.resumable = o.Resumable && (o.Size >= 0 || u.deferred)
 	if err := s.admit(u); err != nil {
 		return nil, err
 	}
@@ -88,56 +97,6 @@ func (s *Store) Begin(o Offer) (*Upload, error) {
 	return u, err
 }
 
-// admit adds u to the uploads, held by the caller, unless that exceeds a limit.
-func (s *Store) admit(u *Upload) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	if err := s.admitLocked(u); err != nil {
-		return err
-	}
-	u.holdLocked(func() {})
-	return nil
-}
-
-// admitLocked is admit for a store that is not closed, without a holder.
-func (s *Store) admitLocked(u *Upload) error {
-	switch {
-	case u.size > s.limits.MaxFile:
-		return &TooLargeError{s.limits.MaxFile}
-	case len(s.uploads) >= s.limits.Uploads, u.address != "" && s.perAddress[u.address] >= s.limits.PerAddress:
-		return ErrBusy
-	case s.held+u.promised > s.limits.MaxTotal, len(s.files)+len(s.uploads) >= s.limits.MaxFiles:
-		return ErrNoRoom
-	}
-	s.uploads[u.id] = u
-	s.held += u.promised
-	if u.address != "" {
-		s.perAddress[u.address]++
-	}
-	u.timer = time.AfterFunc(s.limits.Idle, u.expire)
-	return nil
-}
-
-// forgetLocked removes u from the uploads. Its holder deletes its files.
-func (s *Store) forgetLocked(u *Upload) {
-	u.dropped = true
-	if s.uploads[u.id] != u {
-		return
-	}
-	delete(s.uploads, u.id)
-	u.timer.Stop()
-	s.held -= u.promised
-	u.promised = 0
-	if u.address != "" {
-		if s.perAddress[u.address]--; s.perAddress[u.address] == 0 {
-			delete(s.perAddress, u.address)
-		}
-	}
-}
-
 // Upload returns the upload with an ID; nil if there is none, or it is published.
 func (s *Store) Upload(id string) *Upload {
 	s.mu.Lock()
@@ -152,7 +111,14 @@ func (u *Upload) Name() string { return u.name }
 func (u *Upload) ID() string { return u.id }
 
 // Size returns how many bytes the file will have; -1 if that is unknown.
-func (u *Upload) Size() int64 { return u.size }
+func (u *Upload) Size() int64 {
+	u.store.mu.Lock()
+	defer u.store.mu.Unlock()
+	return u.size
+}
+
+// IsPartial reports whether the upload is a part of another file.
+func (u *Upload) IsPartial() bool { return u.partial }
 
 // Finished returns the file; false if some of it has not arrived.
 func (u *Upload) Finished() (f wire.File, ok bool) {
@@ -270,7 +236,7 @@ func (u *Upload) release() {
 		s.mu.Lock()
 	}
 	if !u.dropped {
-		u.timer.Reset(s.limits.Idle)
+		u.timer.Reset(u.patienceLocked())
 	}
 	close(u.holder.done)
 	u.holder = nil
@@ -283,6 +249,14 @@ type Piece struct {
 	Body   io.Reader // ends with the piece, or with the file
 	Cut    func()    // makes a Read of Body return soon; nil: that is not possible
 	Sum    []byte    // SHA-256 of the whole file; nil: unknown
+	Check  *Check    // of the piece; nil: none
+	Size   *int64    // of the whole file, in bytes, which the sender names now; nil: it does not
+}
+
+// A Check is the checksum of a piece.
+type Check struct {
+	Hash hash.Hash // of the algorithm, without any bytes yet
+	Sum  []byte
 }
 
 // Append adds a piece to the file. It returns how many bytes are on disk afterwards, also
@@ -290,7 +264,8 @@ type Piece struct {
 // is unknown, the end of the body is the end of the file.
 //
 // The error is one of this package, of the body, or of the file system. A full disk and a
-// wrong checksum drop the upload.
+// wrong checksum of the file drop the upload. A piece whose own checksum is wrong or that does
+// not arrive in full, if it has one, is forgotten, and the upload can be continued.
 func (u *Upload) Append(p Piece) (offset int64, err error) {
 	if p.Cut == nil {
 		p.Cut = func() {}
@@ -299,6 +274,9 @@ func (u *Upload) Append(p Piece) (offset int64, err error) {
 		return 0, err
 	}
 	defer u.release()
+	if err := u.nameSize(p.Size); err != nil {
+		return u.at(), err
+	}
 	if f, ok := u.Finished(); ok {
 		return u.appendAgain(p, &f)
 	}
@@ -311,19 +289,42 @@ func (u *Upload) Append(p Piece) (offset int64, err error) {
 			return u.at(), err
 		}
 	}
-	readErr, err := u.copyFrom(p.Body)
+	readErr, err := u.copyChecked(p)
 	offset = u.at()
-	if err != nil {
+	switch {
+	case err == errPiece:
+		return offset, ErrChecksum
+	case err != nil:
 		u.forget()
 		return offset, err
-	}
-	if readErr == nil && u.size < 0 || offset == u.size {
+	case readErr == nil && u.size < 0 && !u.deferred, offset == u.size:
 		return offset, u.finish(p.Sum)
-	}
-	if readErr != nil {
+	case readErr != nil:
 		readErr = cmp.Or(u.whyDropped(), readErr)
 	}
 	return offset, readErr
+}
+
+// nameSize sets the size of a deferred upload; nil: it stays unknown.
+func (u *Upload) nameSize(size *int64) error {
+	switch {
+	case size == nil || *size == u.size:
+		return nil
+	case u.size >= 0 || !u.deferred || *size < u.at():
+		return ErrSize
+	case *size > u.store.limits.MaxFile:
+		return &TooLargeError{u.store.limits.MaxFile}
+	}
+	u.store.mu.Lock()
+	err := u.store.fitsLocked(u.address, *size-u.promised)
+	if err == nil {
+		u.size = *size
+	}
+	u.store.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return u.saveState(nil)
 }
 
 // appendAgain handles a piece for a finished file: the answer to its last piece was lost.
@@ -333,6 +334,8 @@ func (u *Upload) appendAgain(p Piece, f *wire.File) (int64, error) {
 		return f.Size, ErrOffset
 	case p.Sum != nil && hex.EncodeToString(p.Sum) != f.SHA256:
 		u.forget()
+		return f.Size, ErrChecksum
+	case p.Check != nil && !p.Check.fits() && hex.EncodeToString(p.Check.Sum) != f.SHA256: // see copyChecked
 		return f.Size, ErrChecksum
 	}
 	return f.Size, nil
@@ -434,29 +437,9 @@ func (u *Upload) write(b []byte, at int64) (n int, err error) {
 	}
 	u.store.mu.Lock()
 	u.offset = at + int64(n)
+	u.progress = time.Now()
 	u.store.mu.Unlock()
 	return n, err
-}
-
-// reserve checks the limits for a file of size bytes, if its size was unknown until now.
-func (u *Upload) reserve(size int64) error {
-	s := u.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	more := size - u.promised
-	switch {
-	case u.dropped:
-		return u.whyDroppedLocked()
-	case more <= 0:
-		return nil
-	case size > s.limits.MaxFile:
-		return &TooLargeError{s.limits.MaxFile}
-	case s.held+more > s.limits.MaxTotal:
-		return ErrNoRoom
-	}
-	s.held += more
-	u.promised = size
-	return nil
 }
 
 // finish completes the upload once all bytes are on disk. want is the SHA-256 that the sender
@@ -466,6 +449,9 @@ func (u *Upload) finish(want []byte) error {
 	if want != nil && !bytes.Equal(sum, want) || u.sum != nil && !bytes.Equal(sum, u.sum) {
 		u.forget()
 		return ErrChecksum
+	}
+	if u.partial {
+		return u.finishPartial()
 	}
 	f := u.store.number(u.name, u.at())
 	f.SHA256, f.Type = hex.EncodeToString(sum), typeOf(u.head)
@@ -489,6 +475,7 @@ func (u *Upload) finish(want []byte) error {
 		return u.whyDroppedLocked()
 	}
 	u.finished = &f
+	u.promiseLocked(f.Size)
 	return nil
 }
 

@@ -1,0 +1,53 @@
+package files
+
+import (
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+)
+
+// This file keeps uploads from filling the disk, on which the room's history may lie too.
+
+// reservePercent is the part of the disk that stays free, if that is more than Limits.Reserve.
+const reservePercent = 5
+
+// A LowDiskError reports that the disk has too little free space for more uploads.
+type LowDiskError struct{ Free, Reserve int64 } // bytes
+
+func (e *LowDiskError) Error() string {
+	return fmt.Sprintf("the host's disk is almost full: %s are free, and uploads stop below %s",
+		humanize.IBytes(uint64(max(e.Free, 0))), humanize.IBytes(uint64(e.Reserve)))
+}
+
+// checkDisk returns a [*LowDiskError] if less than the reserve would be free after more bytes.
+// It reads from the system, so the caller does not hold mu. If the system does not say how much is
+// free, uploads continue until the disk is full.
+func (s *Store) checkDisk(more int64) error {
+	if s.limits.Reserve < 0 {
+		return nil
+	}
+	free, total, err := s.space()
+	if err != nil {
+		s.limits.Log.Debug("the free space of the disk is unknown", "folder", s.folder, "error", err)
+		return nil
+	}
+	reserve := max(s.limits.Reserve, total/100*reservePercent)
+	if free-more >= reserve {
+		return nil
+	}
+	s.limits.Log.Warn("an upload was rejected: the disk is almost full", "folder", s.folder, "free", free, "reserve", reserve)
+	return &LowDiskError{free, reserve}
+}
+
+// diskSize returns x as an int64; what no int64 can hold, it cuts off. Systems have different types
+// for it, and negative numbers for space that only root can use.
+func diskSize[N int64 | uint64](blocks N, size int64) int64 {
+	if blocks <= 0 || size <= 0 {
+		return 0
+	}
+	const limit = 1 << 62
+	if uint64(blocks) > limit/uint64(size) {
+		return limit
+	}
+	return int64(blocks) * size
+}
