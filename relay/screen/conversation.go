@@ -27,11 +27,12 @@ type conversation struct {
 	members        members
 
 	// The connection.
-	addr    string    // of the host; "": it is this program
-	next    uint64    // ID of the first event that was not in the room when we joined
-	resumed bool      // it was lost before
-	lost    error     // why there is none; nil: there is one
-	retryAt time.Time // when the next attempt is made
+	addr    string        // of the host; "": it is this program
+	next    uint64        // ID of the first event that was not in the room when we joined
+	resumed bool          // it was lost before
+	lost    error         // why there is none; nil: there is one
+	retryAt time.Time     // when the next attempt is made
+	skew    time.Duration // how far the host's clock is ahead of ours
 
 	// What is shown.
 	transcript  transcript
@@ -200,6 +201,9 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 func (c *conversation) connected(e client.Connected) {
 	w := &e.Welcome
 	c.lost, c.resumed, c.addr, c.next = nil, e.Resumed, e.Addr, w.Next
+	if c.skew = 0; !w.Time.IsZero() { // older hosts do not say
+		c.skew = time.Until(w.Time)
+	}
 	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
 	c.nick, c.clientID = cutNick(w.Nick), w.Client
 	c.members.reset(w)
@@ -215,6 +219,10 @@ func (c *conversation) connected(e client.Connected) {
 		c.greet()
 	}
 }
+
+// now returns the time by the host's clock, from which the times of the messages are. Ours may be
+// wrong: lines of our own would be out of order, under a date of their own.
+func (c *conversation) now() time.Time { return time.Now().Add(c.skew) }
 
 // greet shows, below the backlog, how others can join, who we are and where help is.
 func (c *conversation) greet() {
@@ -275,6 +283,9 @@ func (c *conversation) handle(e *client.Received) *entry {
 	}
 	if e.Own && e.Type == wire.TypeNick && !e.Past { // a notice reports it
 		return nil
+	}
+	if e.Time.IsZero() {
+		e.Time = c.now()
 	}
 	n, ok := c.transcript.entryOf(&e.Event, e.Own, c.nick)
 	if !ok {
@@ -344,7 +355,7 @@ func (c *conversation) addEntry(n entry, backlog bool) {
 
 // show adds a line of this program's to the transcript.
 func (c *conversation) show(k kind, message string) {
-	c.addEntry(entry{at: time.Now().UnixMilli(), kind: k, text: text.CleanLines(shorten(message))}, false)
+	c.addEntry(entry{at: c.now().UnixMilli(), kind: k, text: text.CleanLines(shorten(message))}, false)
 }
 
 // prepend puts older entries before the others, and returns how many.
@@ -435,7 +446,7 @@ func (c *conversation) send(typed string) {
 		c.restoreTyped(typed)
 		return
 	}
-	n.at, n.from, n.own = time.Now().UnixMilli(), c.nick, true
+	n.at, n.from, n.own = c.now().UnixMilli(), c.nick, true
 	c.outbox.add(r, n, typed)
 	c.flush()
 }

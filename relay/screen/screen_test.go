@@ -828,3 +828,20 @@ func TestPanicEndsTheScreen(t *testing.T) {
 		}
 	})
 }
+
+// The clock of this machine may be wrong: lines of our own have the host's time, like the messages
+// around them.
+func TestHostsClock(t *testing.T) {
+	r := newRig(t, 80, 24)
+	hosts := time.Now().Add(-26 * time.Hour)
+	r.happen(client.Connected{Welcome: wire.Event{Type: wire.TypeWelcome, Nick: "alice", Title: "kitchen", Next: 1, Time: hosts}})
+	before := len(r.m.conversation.transcript.entries)
+	r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 1, From: "bob", Text: "soup", Time: hosts}})
+	r.m.conversation.show(kindNotice, "a line of this program")
+	r.happen(client.Received{Event: wire.Event{Type: wire.TypeNotice, Text: "a reply"}})
+	for _, n := range r.m.conversation.transcript.entries[before:] {
+		if off := n.time().Sub(hosts).Abs(); off > time.Minute {
+			t.Errorf("%q is %v off", n.text, off)
+		}
+	}
+}

@@ -96,9 +96,6 @@ func (t *transcript) intern(nick string) string {
 // that it is ours, us is our nick.
 func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 	n := entry{id: e.ID, at: e.Time.UnixMilli(), from: t.intern(e.From), own: own}
-	if e.Time.IsZero() {
-		n.at = time.Now().UnixMilli()
-	}
 	switch e.Type {
 	case wire.TypeMessage:
 		n.kind, n.text = kindMessage, shorten(e.Text)

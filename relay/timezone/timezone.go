@@ -26,10 +26,10 @@ var local = watcher{path: localtime, now: time.Now}
 
 // A watcher has the zone in a file. Its methods may be called concurrently.
 type watcher struct {
-	path    string           // fixed
-	now     func() time.Time // fixed; time.Now, except in tests
-	zone    atomic.Pointer[time.Location]
-	checked atomic.Int64 // when the file was looked at, in seconds
+	path    string                        // fixed
+	now     func() time.Time              // fixed; time.Now, except in tests
+	changed atomic.Pointer[time.Location] // nil: it is time.Local
+	checked atomic.Int64                  // when the file was looked at, in seconds
 
 	mu   sync.Mutex
 	data []byte // of the file; guarded by mu
@@ -48,33 +48,35 @@ func Local(t time.Time) *time.Location {
 var _, fixed = os.LookupEnv("TZ")
 
 func (w *watcher) zoneFor(t time.Time) *time.Location {
-	z := w.zone.Load()
-	if z != nil && t.Unix()-w.checked.Load() < checkEvery { // without a look at the clock, which takes longer
+	if t.Unix()-w.checked.Load() >= checkEvery { // otherwise without a look at the clock, which takes longer
+		now := w.now().Unix()
+		if checked := w.checked.Load(); now < checked || now >= checked+checkEvery {
+			w.reload(now)
+		}
+	}
+	if z := w.changed.Load(); z != nil {
 		return z
 	}
-	now := w.now().Unix()
-	if checked := w.checked.Load(); z != nil && checked <= now && now < checked+checkEvery {
-		return z
-	}
-	return w.reload(now)
+	return time.Local
 }
 
 // reload reads the file again. If it cannot be read, the zone stays as it is.
-func (w *watcher) reload(seconds int64) *time.Location {
+func (w *watcher) reload(now int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.checked.Store(seconds)
-	z := w.zone.Load()
-	if z == nil {
-		z = time.Local
+	w.checked.Store(now)
+	data, err := os.ReadFile(w.path)
+	if err != nil || bytes.Equal(data, w.data) {
+		return
 	}
-	if data, err := os.ReadFile(w.path); err == nil && !bytes.Equal(data, w.data) {
-		if changed, err := time.LoadLocationFromTZData("Local", data); err == nil {
-			z, w.data = changed, data
-		}
+	z, err := time.LoadLocationFromTZData("Local", data)
+	if err != nil {
+		return
 	}
-	w.zone.Store(z)
-	return z
+	if w.data != nil { // otherwise it is time.Local
+		w.changed.Store(z)
+	}
+	w.data = data
 }
 
 // Init sets time.Local to the zone of the variable TZ. Call it once, before anything else

@@ -50,6 +50,9 @@ func TestTheMachineMoves(t *testing.T) {
 		return now.In(w.zoneFor(now)).Format("15:04")
 	}
 	write("AAA-1")
+	local := time.Local
+	time.Local, _ = ofRules("AAA-1") // as at the start of a program
+	defer func() { time.Local = local }()
 	if got := shown(); got != "13:00" {
 		t.Errorf("at first it is %s", got)
 	}

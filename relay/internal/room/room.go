@@ -195,7 +195,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 
 	live := r.log.Next()
 	welcome := wire.Event{
-		Type: wire.TypeWelcome, Version: wire.Version, App: r.opts.App,
+		Type: wire.TypeWelcome, Time: now, Version: wire.Version, App: r.opts.App,
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
 		Nick: m.nick, Client: id.id, Token: id.token, Seq: r.committedLocked(id), Next: live,
 		Count: len(r.members) - 1,

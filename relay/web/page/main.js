@@ -10,7 +10,7 @@ import * as members from './members.js';
 import * as uploads from './uploads.js';
 import * as commands from './commands.js';
 import { search } from './search.js';
-import { $, make, nickOf, counted, sizeOf } from './rows.js';
+import { $, make, nickOf, counted, sizeOf, setClock } from './rows.js';
 
 const flashTime = 6000; // ms a notice under the text field stays
 const narrow = matchMedia('(max-width: 700px)');
@@ -48,6 +48,7 @@ const listener = {
 	changed: showState,
 	connected(welcome, resumed, newRoom) {
 		({ title } = welcome);
+		setClock(welcome);
 		if (!resumed) transcript.clear();
 		transcript.begin(welcome.next, newRoom);
 		if (newRoom) transcript.addNotice('The host restarted with an empty room.');

@@ -51,7 +51,17 @@ export const [dayOf, clockOf, fullOf] = formats.map((f) => new Intl.DateTimeForm
  * Returns an event's time in ms, or the current time if the host did not send one.
  * @param {{time: string}} e
  */
-export const timeOf = (e) => Date.parse(e.time) || Date.now();
+export const timeOf = (e) => Date.parse(e.time) || now();
+
+// How many milliseconds the host's clock is ahead of ours, which may be wrong: rows of our
+// own would be under another date.
+let skew = 0;
+export const now = () => Date.now() + skew;
+
+/** @param {{ time: string }} welcome */
+export function setClock(welcome) {
+	skew = Date.parse(welcome.time) - Date.now() || 0;
+}
 
 /**
  * Appends text, with its web addresses as links.

@@ -2,7 +2,7 @@
 // The transcript, oldest first: a window on the room's log. Near either end more is fetched from
 // the host, and rows at the other end are dropped.
 
-import { $, make, rowOf, dayOf, clockOf, counted, appendText, nickOf } from './rows.js';
+import { $, make, rowOf, dayOf, clockOf, counted, appendText, nickOf, now } from './rows.js';
 import { blank, client, readBack } from './membership.js';
 import * as outbox from './outbox.js';
 
@@ -176,7 +176,7 @@ function fold(prev, row) {
 function attach(prev, row) {
 	row.el.querySelector('.day')?.remove();
 	const day = dayOf(row.at);
-	const newDay = day !== dayOf(prev?.at ?? Date.now());
+	const newDay = day !== dayOf(prev?.at ?? now());
 	if (newDay) row.el.prepend(make('div', 'day', day));
 	const same = !newDay && row.kind === 'message' && prev?.kind === 'message' && prev.from === row.from && row.at - prev.at < groupWithin;
 	row.el.classList.toggle('same', same && !row.el.querySelector('.unread'));
