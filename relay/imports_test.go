@@ -17,7 +17,7 @@ func TestImports(t *testing.T) {
 		},
 		"internal/clock": {},
 		"internal/front": {
-			"chat/relay/internal/fanout", "chat/relay/internal/room", "chat/relay/internal/session",
+			"chat/relay/endpoint", "chat/relay/internal/fanout", "chat/relay/internal/room", "chat/relay/internal/session",
 			"chat/relay/internal/websocket", "chat/relay/wire",
 		},
 		"internal/session": {

@@ -122,7 +122,10 @@ func (s *Server) Secret() string { return s.secret }
 func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }
 
 // IsBanned reports whether connections from addr are banned.
-func (s *Server) IsBanned(addr net.Addr) bool { return s.room.Admit(front.AddressOf(addr)) != nil }
+func (s *Server) IsBanned(addr net.Addr) bool {
+	address, _ := front.AddressOf(addr)
+	return s.room.Admit(address) != nil
+}
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every
 // session receives the events accepted so far and a bye, for up to 2 s, and is closed. Serve

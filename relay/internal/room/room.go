@@ -244,6 +244,22 @@ func (r *Room) Admit(address string) error {
 	return nil
 }
 
+// A Standing is what the room knows of a client by its token.
+type Standing struct {
+	Known bool // it was in the room before
+	Spoke bool // it has sent messages
+}
+
+// Standing returns what the room knows of the client with a token; "": nothing.
+func (r *Room) Standing(token string) Standing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.state.byKey[keyOf(token)]; c != nil && token != "" {
+		return Standing{Known: true, Spoke: c.Seq > 0}
+	}
+	return Standing{Known: token != "" && token == r.opts.OperatorToken}
+}
+
 func bannedFault() error { return wire.Faultf(wire.CodeBanned, "you are banned from this room") }
 
 func replacedFault() error {

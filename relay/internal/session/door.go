@@ -75,11 +75,22 @@ type Conn struct {
 	Ahead     []byte
 }
 
+// A Place is what the connection of a session has of the host's limits. The goroutine that
+// reads calls its methods.
+type Place interface {
+	// Claim is called before the session enters the room, when it is known who the client
+	// is. The error is the fault for which it is refused.
+	Claim(room.Standing) error
+	// Spoke is called when the session has sent its first message.
+	Spoke()
+	// Over is called after the session has ended and closed its connection.
+	Over()
+}
+
 // New returns a session on c. The caller then calls [Session.ServePerson],
-// [Session.ServeTooLong] or [Session.ServeProgram]. over is called after the session has
-// ended and closed c.
-func (d *Door) New(c Conn, over func()) *Session {
-	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, over: over}
+// [Session.ServeTooLong] or [Session.ServeProgram].
+func (d *Door) New(c Conn, place Place) *Session {
+	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, place: place}
 	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
 	s.out.door, s.out.conn = d, c.Conn
 	s.lines.OnRead = s.countBytes

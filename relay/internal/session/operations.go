@@ -74,7 +74,9 @@ func noticeOr(words string, err error) (*wire.Event, error) {
 }
 
 func act(s *Session, req *wire.Request) (*wire.Event, error) {
-	return nil, s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, req.Text, clock.Now())
+	err := s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, req.Text, clock.Now())
+	s.noteSent(err)
+	return nil, err
 }
 
 // announce posts an upload that the host has.
@@ -83,11 +85,14 @@ func announce(s *Session, req *wire.Request) (*wire.Event, error) {
 		return nil, wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
 	}
 	find := func() (wire.File, string, error) { return s.door.Upload(req.File) }
-	return nil, s.door.Room.Announce(&s.member, req.Seq, find, clock.Now())
+	err := s.door.Room.Announce(&s.member, req.Seq, find, clock.Now())
+	s.noteSent(err)
+	return nil, err
 }
 
 func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
 	waitsFor, err := s.door.Room.PostPrivate(&s.member, req, clock.Now())
+	s.noteSent(err)
 	s.door.wakeLog()
 	if err != nil || waitsFor == "" {
 		return nil, err

@@ -21,11 +21,12 @@ import (
 // life: hello, enter, read loop, goodbye.
 type Session struct {
 	// fixed after New
-	door *Door
-	conn net.Conn
-	over func()
+	door  *Door
+	conn  net.Conn
+	place Place
 
 	// owned by the goroutine that reads
+	spoke  bool // it has sent a message, as place knows
 	lines  *wire.LineReader
 	bucket *Bucket
 	late   Recognizer // recognizes a first line that arrives late; nil after the first line
@@ -107,6 +108,11 @@ func (s *Session) Close() {
 	s.out.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the room is closing; goodbye"})
 }
 
+// End ends the session because of a fault that another connection caused.
+func (s *Session) End(why *wire.Fault) {
+	s.out.End(wire.Event{Type: wire.TypeBye, Code: why.Code, Text: why.Text})
+}
+
 // Counts returns the counters of the session.
 func (s *Session) Counts() Counts { return s.out.countsNow() }
 
@@ -176,7 +182,11 @@ func (s *Session) enter(req *wire.Request) error {
 		s.out.endQuietly()
 		return errEnded
 	}
-	welcomed, err := s.enterRoom(req)
+	err := s.place.Claim(s.door.Room.Standing(req.Token))
+	var welcomed room.Welcomed
+	if err == nil {
+		welcomed, err = s.enterRoom(req)
+	}
 	if err != nil {
 		s.reject(0, err)
 		s.out.endQuietly()
@@ -240,7 +250,7 @@ func (s *Session) readLoop(err error) {
 	s.goodbye(err)
 	s.linger()
 	s.conn.Close()
-	s.over()
+	s.place.Over()
 }
 
 // serveLines serves the lines that are buffered.
@@ -315,13 +325,23 @@ func (s *Session) serveLine(line []byte) error {
 	case err != nil:
 		s.reject(req.Seq, err)
 	case req.Type == wire.TypeSay: // nearly every line
-		s.rejectIf(req.Seq, s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now()))
+		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now())
+		s.noteSent(err)
+		s.rejectIf(req.Seq, err)
 	case req.Type != "":
 		other := req // Post must not move req to the heap
 		s.do(&other)
 	}
 	s.awaitDisk()
 	return nil
+}
+
+// noteSent notes that the client has sent a message; err is the room's answer.
+func (s *Session) noteSent(err error) {
+	if !s.spoke && (err == nil || err == room.ErrPending) {
+		s.spoke = true
+		s.place.Spoke()
+	}
 }
 
 // keepPace counts a line and waits until the rate allows the next one.
