@@ -212,7 +212,7 @@ func TestEveryConnectionIsCountedOnce(t *testing.T) {
 						return
 					}
 					h.send(c, starts[rapid.SampledFrom([]string{"http", "known", "person"}).Draw(rt, "who waits at the door")])
-					time.Sleep(Silence)
+					time.Sleep(2 * httpWait)
 					synctest.Wait()
 					if c.isClosed() && !strings.Contains(c.received(), "elcome") {
 						refused++

@@ -21,7 +21,8 @@ import (
 type rank uint8
 
 const (
-	silentGuest  rank = iota // the room does not know it, and it has sent no message
+	spare        rank = iota // it speaks HTTP and waits for the next request: a browser opens it again
+	silentGuest              // the room does not know it, and it has sent no message
 	silentLocal              // likewise, on the host's machine
 	silentMember             // its token is known to the room, and it has never sent a message
 	speaker                  // it has sent a message, on this connection or before
@@ -31,9 +32,18 @@ const (
 type place struct {
 	state placeState
 	rank  rank
+	idle  bool        // between two HTTP requests: its rank is spare
 	guest bool        // the room does not know its token, and it is on another machine
 	order uint64      // a later connection has a higher one
 	timer *time.Timer // ends the wait at the door; nil: it does not wait
+}
+
+// current returns the rank of the connection at the moment.
+func (p *place) current() rank {
+	if p.idle {
+		return spare
+	}
+	return p.rank
 }
 
 // A placeState says how a connection counts against the limits.
@@ -55,8 +65,8 @@ const (
 
 	// maxAtDoor and maxAtDoorPerGroup are how many connections may wait at the door, in total
 	// and from one address group, in addition to those with a place.
-	maxAtDoor         = 128
-	maxAtDoorPerGroup = 8
+	maxAtDoor         = 256
+	maxAtDoorPerGroup = 32
 )
 
 // places count the connections that are not visits. They are guarded by Front.mu.
@@ -87,7 +97,7 @@ func (f *Front) arriveLocked(c *Conn) error {
 		f.arrivals.keep(c.group, arrival.Due)
 	}
 	p.opened++
-	c.place = place{order: p.opened, guest: c.group != ""}
+	c.place = place{rank: silentGuest, order: p.opened, guest: c.group != ""}
 	if c.group == "" {
 		c.place.rank = silentLocal
 	}
@@ -139,15 +149,12 @@ func (f *Front) takePlaceLocked(c *Conn) error {
 // victimLocked returns the connection whose place c gets: of the lowest rank below that of c,
 // the oldest. It is one of c's own address group if that is at its limit. nil: there is none.
 func (f *Front) victimLocked(c *Conn) (victim *Conn) {
-	if c.place.rank == silentGuest {
-		return nil
-	}
 	sameGroup := f.places.isGroupFull(c.group)
 	for other := range f.conns {
 		o := &other.place
 		switch {
-		case o.state != placed || o.rank >= c.place.rank || sameGroup && other.group != c.group:
-		case victim == nil || o.rank < victim.place.rank || o.rank == victim.place.rank && o.order < victim.place.order:
+		case o.state != placed || o.current() >= c.place.rank || sameGroup && other.group != c.group:
+		case victim == nil || o.current() < victim.place.current() || o.current() == victim.place.current() && o.order < victim.place.order:
 			victim = other
 		}
 	}
@@ -238,15 +245,41 @@ func (c *Conn) Spoke() {
 	c.place.rank = speaker
 }
 
-// admitHTTP returns why there is no place for a connection that speaks HTTP. line is its first
-// line. Only a page's WebSocket can show a token.
+// admitHTTP waits at the door until there is a place for a connection that speaks HTTP, for up to
+// httpWait, and returns why there is none. line is its first line. A page's WebSocket does
+// not wait, because it can show a token.
 func (c *Conn) admitHTTP(line []byte) error {
+	if bytes.HasPrefix(line, []byte("GET /socket ")) {
+		return nil
+	}
+	for began := time.Now(); ; c.wait(httpRetry) {
+		if err := c.tryPlace(); err == nil || time.Since(began) >= httpWait {
+			return err
+		}
+	}
+}
+
+const (
+	httpWait  = time.Second
+	httpRetry = 50 * time.Millisecond
+)
+
+// tryPlace gives the connection a place if it is at the door.
+func (c *Conn) tryPlace() error {
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
-	if c.place.state != atDoor || bytes.HasPrefix(line, []byte("GET /socket ")) {
+	if c.place.state != atDoor {
 		return nil
 	}
 	return c.front.takePlaceLocked(c)
+}
+
+// SetIdle notes whether an HTTP connection is between two requests: its place then goes to
+// anyone who needs one.
+func (c *Conn) SetIdle(idle bool) {
+	c.front.mu.Lock()
+	defer c.front.mu.Unlock()
+	c.place.idle = idle
 }
 
 // yield ends the connection because another one got its place, and tells the peer why.

@@ -159,8 +159,11 @@ func TestDoorIsBounded(t *testing.T) {
 		guest := c.come("10.0.0.1", "soup\n")
 		var waiting []*caller
 		for range maxAtDoorPerGroup {
-			waiting = append(waiting, c.come("10.0.0.2", `{"type":`))
+			caller := c.connect(context.Background(), "10.0.0.2", false)
+			c.callers, waiting = append(c.callers, caller), append(waiting, caller)
+			c.send(caller, `{"type":`)
 		}
+		synctest.Wait()
 		c.want("one too many", c.come("10.0.0.2", ""), "! the room is full", true)
 		other := c.come("10.0.0.3", `{"type":`)
 		guest.Close()
