@@ -118,6 +118,11 @@ type roomConn interface {
 	KeepPace()         // counts a request against the rate limit
 	NoteBrowser()      // the request was for the page
 	SetIdle(idle bool) // between two requests
+
+	// Charge charges the peer's address for n bytes of an answer, and returns how long to
+	// wait before they are sent; Delay returns how long to wait before the next answer.
+	Charge(n int) time.Duration
+	Delay() time.Duration
 }
 
 // noteIdle notes that a connection waits for a request, or has one.
@@ -131,6 +136,7 @@ func noteIdle(conn net.Conn, state http.ConnState) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
 		conn.KeepPace()
+		w = &chargedWriter{ResponseWriter: w, request: r, conn: conn}
 		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
 			conn.NoteBrowser()
 		}

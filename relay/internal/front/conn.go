@@ -24,6 +24,7 @@ type Conn struct {
 	front   *Front
 	address string // see AddressOf
 	group   string // likewise
+	payer   string // see session.Costs
 	visit   bool   // see room.Member.Visit
 
 	// owned by the goroutine that reads
@@ -44,14 +45,25 @@ type Conn struct {
 	closed    func()           // called after the removal; may be nil
 }
 
-func newConn(f *Front, conn net.Conn, address, group string, visit bool) *Conn {
-	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, address: address, group: group, visit: visit}
+func newConn(f *Front, conn net.Conn, visit bool) *Conn {
+	address, group := AddressOf(conn.RemoteAddr())
+	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, address: address, group: group, payer: group, visit: visit}
+	if _, isNetwork := conn.RemoteAddr().(*net.TCPAddr); group == "" && isNetwork {
+		c.payer = session.ThisMachine
+	}
 	c.lines = wire.NewLineReader(c.Conn, f.door.Limits.Line)
 	c.lines.OnRead = func(n int) { c.wait(c.bucket.Bytes(n)) }
 	return c
 }
 
 func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.RemoteAddr().String()) }
+
+// logPassing logs a line about the connection, unless its address caused many already.
+func (c *Conn) logPassing(message string) {
+	if skipped, ok := c.front.door.Logs.Allow(c.payer); ok {
+		c.log().Info(message, skipped...)
+	}
+}
 
 // whenClosed has f called when the connection is closed. It is called once at most.
 func (c *Conn) whenClosed(f func()) {
@@ -115,7 +127,8 @@ func (c *Conn) newSession() *session.Session { return c.newSessionAs(session.Con
 
 // newSessionAs is newSession; how says whether it is on a WebSocket.
 func (c *Conn) newSessionAs(how session.Conn) *session.Session {
-	how.Conn, how.Lines, how.Bucket, how.Address, how.Visit = c.Conn, c.lines, &c.bucket, c.address, c.visit
+	how.Conn, how.Lines, how.Bucket = c.Conn, c.lines, &c.bucket
+	how.Address, how.Payer, how.Visit = c.address, c.payer, c.visit
 	s := c.front.door.New(how, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +173,7 @@ func (c *Conn) serve() {
 	case session.Browser:
 		c.serveHTTP(line)
 	case session.Stranger:
-		c.log().Info("a handshake of another protocol on the chat port; closed")
+		c.logPassing("a handshake of another protocol on the chat port; closed")
 		c.closeWith(nil)
 	default:
 		if len(line) == 0 { // the next line decides
@@ -254,7 +267,7 @@ func (c *Conn) closeWith(b []byte) {
 // serveHTTP hands the connection to the HTTP handler. line is its first line.
 func (c *Conn) serveHTTP(line []byte) {
 	if c.front.opts.HTTP == nil {
-		c.log().Info("an HTTP request on the chat port; rejected")
+		c.logPassing("an HTTP request on the chat port; rejected")
 		c.closeWith(httpError("400 Bad Request", notHTTP))
 		return
 	}
@@ -335,6 +348,13 @@ func (c *Conn) KeepPace() {
 	c.mu.Unlock()
 	c.wait(wait)
 }
+
+// Delay returns how long the peer's address has to wait before it may cause more work.
+func (c *Conn) Delay() time.Duration { return c.front.door.Costs.Delay(c.payer) }
+
+// Charge charges the peer's address for n bytes of an answer, and returns how long to wait
+// before they are sent.
+func (c *Conn) Charge(n int) time.Duration { return c.front.door.Costs.Bytes(c.payer, n) }
 
 // wait waits for d, or until the room closes.
 func (c *Conn) wait(d time.Duration) {

@@ -48,8 +48,8 @@ type Front struct {
 	closing  bool               // no connection is admitted any more
 	places   places             // of conns but visits
 	browsers map[string]int     // number of conns that asked for the page, by address
-	debts    dues               // when an address group has paid off its excess input
-	arrivals dues               // when the next connection of an address group is due
+	debts    session.Dues       // when an address group has paid off its excess input
+	arrivals session.Dues       // when the next connection of an address group is due
 	past     Stats              // of closed connections
 	rush     int                // conns admitted since memory was last released
 	release  *time.Timer        // releases memory after a rush; nil: there was none
@@ -87,8 +87,8 @@ func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 		conns:    make(map[*Conn]struct{}),
 		places:   newPlaces(opts.MaxConns, opts.MaxPerAddress),
 		browsers: make(map[string]int),
-		debts:    make(dues),
-		arrivals: make(dues),
+		debts:    make(session.Dues),
+		arrivals: make(session.Dues),
 		refusals: make(chan struct{}, maxRefusals),
 	}
 }
@@ -169,7 +169,7 @@ func (f *Front) ServeWebSocket(conn net.Conn, ahead []byte) {
 // which it is refused. If the limits leave it no place it waits at the door: see places. A
 // visit is not counted: its HTTP connection is.
 func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
-	address, group := AddressOf(conn.RemoteAddr())
+	address, _ := AddressOf(conn.RemoteAddr())
 	if err := f.door.Room.Admit(address); err != nil {
 		return nil, err
 	}
@@ -178,13 +178,13 @@ func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
 	if f.closing {
 		return nil, wire.Faultf(wire.CodeShutdown, "the room is closing")
 	}
-	c := newConn(f, conn, address, group, visit)
+	c := newConn(f, conn, visit)
 	if visit {
 		f.past.Opened++
 	} else if err := f.arriveLocked(c); err != nil {
 		return nil, err
 	}
-	c.bucket = session.Bucket{Rate: &f.opts.Rate, Due: f.debts[group]}
+	c.bucket = session.Bucket{Rate: &f.opts.Rate, Due: f.debts[c.group]}
 	f.conns[c] = struct{}{}
 	f.open.Add(1)
 	f.countRushLocked()
@@ -204,7 +204,7 @@ func (f *Front) remove(c *Conn) {
 	}
 	f.places.remove(c)
 	if c.group != "" {
-		f.debts.keep(c.group, c.bucket.Due)
+		f.debts.Keep(c.group, c.bucket.Due)
 	}
 	f.open.Done()
 }

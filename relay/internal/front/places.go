@@ -21,7 +21,7 @@ import (
 type rank uint8
 
 const (
-	spare        rank = iota // it speaks HTTP and waits for the next request: a browser opens it again
+	spare        rank = iota // a browser's, between two requests: it opens it again when it needs it
 	silentGuest              // the room does not know it, and it has sent no message
 	silentLocal              // likewise, on the host's machine
 	silentMember             // its token is known to the room, and it has never sent a message
@@ -32,7 +32,7 @@ const (
 type place struct {
 	state placeState
 	rank  rank
-	idle  bool        // between two HTTP requests: its rank is spare
+	idle  bool        // a browser's, between two HTTP requests: its rank is spare
 	guest bool        // the room does not know its token, and it is on another machine
 	order uint64      // a later connection has a higher one
 	timer *time.Timer // ends the wait at the door; nil: it does not wait
@@ -66,7 +66,7 @@ const (
 	// maxAtDoor and maxAtDoorPerGroup are how many connections may wait at the door, in total
 	// and from one address group, in addition to those with a place.
 	maxAtDoor         = 256
-	maxAtDoorPerGroup = 32
+	maxAtDoorPerGroup = 64
 )
 
 // places count the connections that are not visits. They are guarded by Front.mu.
@@ -94,7 +94,7 @@ func (f *Front) arriveLocked(c *Conn) error {
 		if arrival.Line() > 0 {
 			return wire.Faultf(wire.CodeFull, "too many new connections from %s; try again later", c.group)
 		}
-		f.arrivals.keep(c.group, arrival.Due)
+		f.arrivals.Keep(c.group, arrival.Due)
 	}
 	p.opened++
 	c.place = place{rank: silentGuest, order: p.opened, guest: c.group != ""}
@@ -274,12 +274,12 @@ func (c *Conn) tryPlace() error {
 	return c.front.takePlaceLocked(c)
 }
 
-// SetIdle notes whether an HTTP connection is between two requests: its place then goes to
-// anyone who needs one.
+// SetIdle notes whether an HTTP connection is between two requests. If it is a browser's, its
+// place then goes to anyone who needs one.
 func (c *Conn) SetIdle(idle bool) {
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
-	c.place.idle = idle
+	c.place.idle = idle && c.isBrowser
 }
 
 // yield ends the connection because another one got its place, and tells the peer why.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -185,6 +184,7 @@ func (s *Session) enter(req *wire.Request) error {
 	err := s.place.Claim(s.door.Room.Standing(req.Token))
 	var welcomed room.Welcomed
 	if err == nil {
+		s.wait(min(s.door.Costs.Delay(s.out.payer), MaxDelay)) // what it missed, or the backlog, is charged
 		welcomed, err = s.enterRoom(req)
 	}
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *Session) enter(req *wire.Request) error {
 		s.out.endQuietly()
 		return errEnded
 	}
-	s.log().Log(context.Background(), s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
+	s.out.logPassing(s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
 	return nil
 }
 
@@ -286,7 +286,7 @@ func (s *Session) serveNext(line []byte) error {
 	case speaker == Program && s.lateHello(line):
 		return nil
 	case speaker == Browser:
-		s.log().Info("an HTTP request came too late; rejected")
+		s.out.logPassing(slog.LevelInfo, "an HTTP request came too late; rejected")
 		s.out.put([]byte("HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n" +
 			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nThe request came late; ask again.\n"))
 		return errEnded
@@ -389,7 +389,13 @@ func (s *Session) awaitCommitted() {
 
 // reply queues an event for this session only. It waits while the client does not read its
 // replies.
-func (s *Session) reply(e *wire.Event) { s.out.putOrWait(s.out.encode(e, "")) }
+func (s *Session) reply(e *wire.Event) { s.send(s.out.encode(e, "")) }
+
+// send charges for an encoded reply, and queues it as reply does.
+func (s *Session) send(b []byte) {
+	s.door.Costs.Bytes(s.out.payer, len(b))
+	s.out.putOrWait(b)
+}
 
 // reject reports to the client that its request seq was rejected; 0 if it has no number.
 func (s *Session) reject(seq uint64, err error) {
@@ -431,10 +437,10 @@ func (s *Session) goodbye(err error) {
 	s.out.endQuietly()
 	s.out.writer.Wait()
 	if left {
-		s.log().Log(context.Background(), s.presenceLevel(), "left", "nick", departure.Nick, "members", departure.Members)
+		s.out.logPassing(s.presenceLevel(), "left", "nick", departure.Nick, "members", departure.Members)
 	}
 	if missed := s.out.countsNow().Missed; missed > 0 {
-		s.log().Warn("a slow session missed events", "missed", missed)
+		s.out.logPassing(slog.LevelWarn, "a slow session missed events", "missed", missed)
 	}
 	s.log().Debug("session over", "reason", err)
 }
