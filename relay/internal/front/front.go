@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chat/relay/endpoint"
+	"chat/relay/internal/pace"
 	"chat/relay/internal/room"
 	"chat/relay/internal/session"
 	"chat/relay/internal/websocket"
@@ -48,8 +49,8 @@ type Front struct {
 	closing  bool               // no connection is admitted any more
 	places   places             // of conns but visits
 	browsers map[string]int     // number of conns that asked for the page, by address
-	debts    session.Dues       // when an address group has paid off its excess input
-	arrivals session.Dues       // when the next connection of an address group is due
+	debts    pace.Dues          // when an address group has paid off its excess input
+	arrivals pace.Dues          // when the next connection of an address group is due
 	past     Stats              // of closed connections
 	rush     int                // conns admitted since memory was last released
 	release  *time.Timer        // releases memory after a rush; nil: there was none
@@ -87,8 +88,8 @@ func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 		conns:    make(map[*Conn]struct{}),
 		places:   newPlaces(opts.MaxConns, opts.MaxPerAddress),
 		browsers: make(map[string]int),
-		debts:    make(session.Dues),
-		arrivals: make(session.Dues),
+		debts:    make(pace.Dues),
+		arrivals: make(pace.Dues),
 		refusals: make(chan struct{}, maxRefusals),
 	}
 }
@@ -204,7 +205,7 @@ func (f *Front) remove(c *Conn) {
 	}
 	f.places.remove(c)
 	if c.group != "" {
-		f.debts.Keep(c.group, c.bucket.Due)
+		f.debts.Keep(c.group, c.bucket.Due, time.Now())
 	}
 	f.open.Done()
 }

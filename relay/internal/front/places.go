@@ -94,7 +94,7 @@ func (f *Front) arriveLocked(c *Conn) error {
 		if arrival.Line() > 0 {
 			return wire.Faultf(wire.CodeFull, "too many new connections from %s; try again later", c.group)
 		}
-		f.arrivals.Keep(c.group, arrival.Due)
+		f.arrivals.Keep(c.group, arrival.Due, time.Now())
 	}
 	p.opened++
 	c.place = place{rank: silentGuest, order: p.opened, guest: c.group != ""}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"chat/relay/internal/pace"
 )
 
 // Costs charge the address that asks for much work: a short request can have an answer of a
@@ -16,7 +18,7 @@ type Costs struct {
 	off bool // fixed: nothing is charged
 
 	mu   sync.Mutex
-	dues Dues // guarded by mu
+	dues pace.Dues // guarded by mu
 }
 
 const (
@@ -34,7 +36,7 @@ const (
 )
 
 // NewCosts returns Costs. Without a rate, nothing is charged.
-func NewCosts(rate Rate) *Costs { return &Costs{off: rate.every == 0, dues: make(Dues)} }
+func NewCosts(rate Rate) *Costs { return &Costs{off: rate.every == 0, dues: make(pace.Dues)} }
 
 // ThisMachine is the payer of all connections over the host's own loopback interface.
 const ThisMachine = "this machine"
@@ -55,12 +57,8 @@ func (c *Costs) charge(payer string, cost time.Duration) time.Duration {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	due := c.dues[payer]
-	if due.Before(now) {
-		due = now
-	}
-	due = due.Add(cost)
-	c.dues.Keep(payer, due)
+	due := c.dues.Due(payer, now).Add(cost)
+	c.dues.Keep(payer, due, now)
 	return due.Sub(now) - costBurst
 }
 

@@ -45,28 +45,6 @@ func TestCosts(t *testing.T) {
 	})
 }
 
-// The table of those who owe something is bounded, and forgets those who have paid.
-func TestDuesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := make(Dues)
-		for i := range 2 * maxDues {
-			d.Keep(fmt.Sprint(i), time.Now().Add(time.Minute))
-		}
-		if len(d) != maxDues {
-			t.Errorf("%d are remembered, want %d", len(d), maxDues)
-		}
-		d.Keep("0", time.Now().Add(time.Hour))
-		if due := time.Until(d["0"]); due != time.Hour {
-			t.Errorf("one that is known is due in %v, want an hour", due)
-		}
-		time.Sleep(2 * time.Minute)
-		d.Keep("new", time.Now().Add(time.Minute))
-		if d["new"].IsZero() || d["0"].IsZero() {
-			t.Errorf("after all but one have paid, a new one or that one is forgotten")
-		}
-	})
-}
-
 // Searches take addresses in turn: one with many searches has one running at a time, and
 // does not keep others waiting.
 func TestSearchesTakeTurns(t *testing.T) {

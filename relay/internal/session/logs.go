@@ -4,13 +4,15 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"chat/relay/internal/pace"
 )
 
 // Logs bound the log lines about connections that only come and go: 15,000 visits in ten
 // seconds would otherwise be 30,000 lines. They are safe for concurrent use.
 type Logs struct {
 	mu      sync.Mutex // guards all below
-	dues    Dues
+	dues    pace.Dues
 	skipped uint64 // lines since the last one that was written
 }
 
@@ -33,26 +35,18 @@ func (l *Logs) Allow(payer string) (attrs []any, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dues == nil {
-		l.dues = make(Dues)
+		l.dues = make(pace.Dues)
 	}
 	now := time.Now()
-	one, all := later(l.dues[payer], now).Add(logEvery), later(l.dues[""], now).Add(logEveryOfAll)
-	if one.Sub(now) > logBurst*logEvery || all.Sub(now) > logBurstOfAll*logEveryOfAll {
+	if l.dues.IsAhead(payer, logEvery, logBurst, now) || l.dues.IsAhead("", logEveryOfAll, logBurstOfAll, now) {
 		l.skipped++
 		return nil, false
 	}
-	l.dues.Keep(payer, one)
-	l.dues.Keep("", all)
+	l.dues.Count(payer, logEvery, now)
+	l.dues.Count("", logEveryOfAll, now)
 	if l.skipped > 0 {
 		attrs = []any{slog.Uint64("skipped_lines", l.skipped)}
 		l.skipped = 0
 	}
 	return attrs, true
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
