@@ -150,7 +150,7 @@ func setLimits(c *cli.Context, settings limits.Settings) error {
 	limits.SetDefaults(settings)
 	for i := range limits.Table {
 		l := &limits.Table[i]
-		if !c.IsSet(l.OldFlag) {
+		if l.OldFlag == "" || !c.IsSet(l.OldFlag) {
 			continue
 		}
 		value, err := l.FromOldFlag(c.String(l.OldFlag))

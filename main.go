@@ -277,7 +277,9 @@ func hostFlags() []cli.Flag {
 	}
 	flags = append(flags, advanced...)
 	for _, l := range limits.Table {
-		flags = append(flags, &cli.StringFlag{Name: l.OldFlag, Category: manual.Deprecated, Hidden: true, Usage: "Use --limit " + l.Name + "=`" + l.Unit.String() + "`."})
+		if l.OldFlag != "" {
+			flags = append(flags, &cli.StringFlag{Name: l.OldFlag, Category: manual.Deprecated, Hidden: true, Usage: "Use --limit " + l.Name + "=`" + l.Unit.String() + "`."})
+		}
 	}
 	return flags
 }

@@ -35,19 +35,28 @@ type Options struct {
 	Backlog int            // messages that a new member receives; default 50; negative: none
 	History history.Limits // of the log in memory
 
-	MaxSessions   int     // connections in total; default 1,000
-	MaxPerAddress int     // connections from one address; default 64; this machine is exempt
-	MaxLine       int     // bytes of a person's line with its newline; default 8 KiB, at most 1 MiB
-	MaxJSONLine   int     // bytes of a program's line with its newline; default 32 KiB, at most 1 MiB
-	MaxText       int     // bytes of a message; default 16 KiB
-	MaxTextLines  int     // lines of a message; default 100
-	Rate          float64 // lines per second from one connection; default 20; excess input is delayed
-	Burst         int     // lines before Rate applies; default 200
+	MaxSessions   int // connections in total; default 1,000; a tenth is kept for known members and this machine
+	MaxPerAddress int // connections from one address or IPv6 /64; default 64; this machine is exempt
+
+	// NewConnections is how many connections per second are accepted from one address or
+	// IPv6 /64, after a burst of 256; default 20. Without MaxPerAddress there is no limit.
+	NewConnections float64
+
+	MaxLine      int     // bytes of a person's line with its newline; default 8 KiB, at most 1 MiB
+	MaxJSONLine  int     // bytes of a program's line with its newline; default 32 KiB, at most 1 MiB
+	MaxText      int     // bytes of a message; default 16 KiB
+	MaxTextLines int     // lines of a message; default 100
+	Rate         float64 // lines per second from one connection; default 20; excess input is delayed
+	Burst        int     // lines before Rate applies; default 200
 
 	Stall     time.Duration // a session that accepts no byte for this long is closed; default 30 s
 	FirstLine time.Duration // an incomplete first line closes the connection after this; default 30 s
 	DeadPeer  time.Duration // TCP detects an unresponsive peer within this; default 45 s
 }
+
+// arrivalBurst is how many connections may come from one address before NewConnections
+// applies: 40 people behind one router can open the page at once.
+const arrivalBurst = 256
 
 // maxLine bounds MaxLine and MaxJSONLine, in bytes: a session buffers a whole line.
 const maxLine = 1 << 20
@@ -69,6 +78,9 @@ func (o Options) withDefaults() Options {
 	}
 	o.MaxSessions = orDefault(o.MaxSessions, 1000)
 	o.MaxPerAddress = orDefault(o.MaxPerAddress, 64)
+	if o.NewConnections = orDefault(o.NewConnections, 20); o.MaxPerAddress == session.Unlimited {
+		o.NewConnections = session.Unlimited
+	}
 	o.MaxLine = min(orDefault(o.MaxLine, 8<<10), maxLine)
 	o.MaxJSONLine = min(orDefault(o.MaxJSONLine, 32<<10), maxLine)
 	o.MaxText = orDefault(o.MaxText, 16<<10)
@@ -92,7 +104,8 @@ func (o *Options) sessionLimits() session.Limits {
 // frontOptions returns the options of the front. withDefaults returned o.
 func (o *Options) frontOptions() front.Options {
 	return front.Options{
-		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress, Rate: session.NewRate(o.Rate, o.Burst),
+		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress,
+		Arrivals: session.NewRate(o.NewConnections, arrivalBurst), Rate: session.NewRate(o.Rate, o.Burst),
 		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web,
 	}
 }

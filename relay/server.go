@@ -87,7 +87,8 @@ func (s *Server) connectParts() {
 	s.flush.call, s.nicks.call = s.room.Flush, s.room.GiveNicks
 	s.door = &session.Door{
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
-		Info: s.Info, Upload: s.opts.Files,
+		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
+		Info:  s.Info, Upload: s.opts.Files,
 	}
 	s.door.Open()
 	s.front = front.New(s.opts.frontOptions(), s.door, s.opts.Log)
@@ -121,8 +122,14 @@ func (s *Server) Secret() string { return s.secret }
 // MaxLine returns the limit of a program's line, in bytes.
 func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }
 
+// MaxDelay is how long a request that reads much may wait for its address before it is rejected.
+const MaxDelay = session.MaxDelay
+
 // IsBanned reports whether connections from addr are banned.
-func (s *Server) IsBanned(addr net.Addr) bool { return s.room.Admit(front.AddressOf(addr)) != nil }
+func (s *Server) IsBanned(addr net.Addr) bool {
+	address, _ := front.AddressOf(addr)
+	return s.room.Admit(address) != nil
+}
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every
 // session receives the events accepted so far and a bye, for up to 2 s, and is closed. Serve

@@ -24,7 +24,7 @@ type Limit struct {
 	Unit    Unit
 	Default string // a value with its unit
 	Help    string // one or two sentences, complete in themselves, with the unit's placeholder
-	OldFlag string // the deprecated flag without dashes
+	OldFlag string // the deprecated flag without dashes; "": there never was one
 
 	// field returns where the limit is kept: a *int, *int64, *float64 or *time.Duration,
 	// in which a negative number means no limit.
@@ -38,13 +38,18 @@ const None = "none"
 var Table = []Limit{
 	{
 		Name: "connections", Unit: Count, Default: "1000", OldFlag: "max-sessions",
-		Help:  "Accept at most COUNT connections.",
+		Help:  "Accept at most COUNT connections. A tenth is kept for members who come back and for this machine.",
 		field: func(s Settings) any { return &s.Room.MaxSessions },
 	},
 	{
 		Name: "connections-per-address", Unit: Count, Default: "64", OldFlag: "max-per-address",
-		Help:  "Accept at most COUNT connections from one address. This machine is exempt.",
+		Help:  "Accept at most COUNT connections from one address, or one IPv6 /64 network. This machine is exempt.",
 		field: func(s Settings) any { return &s.Room.MaxPerAddress },
+	},
+	{
+		Name: "new-connections", Unit: Rate, Default: "20/s",
+		Help:  "Accept new connections from one address at up to RATE, after a burst of 256. This machine is exempt.",
+		field: func(s Settings) any { return &s.Room.NewConnections },
 	},
 	{
 		Name: "line", Unit: Size, Default: "8KiB", OldFlag: "max-line",

@@ -199,6 +199,9 @@ func TestHelp(t *testing.T) {
 		if names[l.Name] || names["--"+l.OldFlag] {
 			t.Errorf("%s, --%s: twice", l.Name, l.OldFlag)
 		}
-		names[l.Name], names["--"+l.OldFlag] = true, true
+		names[l.Name] = true
+		if l.OldFlag != "" {
+			names["--"+l.OldFlag] = true
+		}
 	}
 }

@@ -214,6 +214,9 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if !awaitTurn(w) {
+		return
+	}
 	page, err := h.readPage(since, min(count, maxMessages))
 	if err != nil {
 		h.unreadable(w, err)
@@ -351,13 +354,16 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if !awaitTurn(w) {
+		return
+	}
 	f, err := h.room.Follow(since)
 	if err != nil {
 		h.unreadable(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	stream := &stream{ctx: r.Context(), out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w)}
+	stream := &stream{caughtUp: func() { stopCharging(w) }, ctx: r.Context(), out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w)}
 	for !h.room.IsBanned(remoteAddr(r)) { // perhaps only since the stream began
 		if err := stream.pass(f); err != nil {
 			h.opts.Log.Debug("an event stream ended", "remote", r.RemoteAddr, "error", err)
@@ -368,9 +374,10 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 
 // A stream is an answer of Server-Sent Events.
 type stream struct {
-	ctx     context.Context
-	out     *bufio.Writer
-	control *http.ResponseController
+	ctx      context.Context
+	out      *bufio.Writer
+	control  *http.ResponseController
+	caughtUp func() // called when all events until now are written
 }
 
 // pass writes the next events, and waits for more.
@@ -392,6 +399,7 @@ func (s *stream) pass(f *relay.Follower) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	s.caughtUp()
 	ctx, cancel := context.WithTimeout(s.ctx, streamBeat)
 	defer cancel()
 	err = f.Wait(ctx)

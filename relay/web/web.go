@@ -92,6 +92,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       headerTime,
 		MaxHeaderBytes:    headerBytes,
+		ConnState:         noteIdle,
 		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn.(*stallConn).Conn)
@@ -114,14 +115,28 @@ func (h *Handler) Close() error { return h.http.Close() }
 
 // A roomConn is a connection that relay gives to StartServing.
 type roomConn interface {
-	KeepPace()    // counts a request against the rate limit
-	NoteBrowser() // the request was for the page
+	KeepPace()         // counts a request against the rate limit
+	NoteBrowser()      // the request was for the page
+	SetIdle(idle bool) // between two requests
+
+	// Charge charges the peer's address for n bytes of an answer, and returns how long to
+	// wait before they are sent; Delay returns how long to wait before the next answer.
+	Charge(n int) time.Duration
+	Delay() time.Duration
+}
+
+// noteIdle notes that a connection waits for a request, or has one.
+func noteIdle(conn net.Conn, state http.ConnState) {
+	if c, ok := conn.(*stallConn).Conn.(roomConn); ok && (state == http.StateIdle || state == http.StateActive) {
+		c.SetIdle(state == http.StateIdle)
+	}
 }
 
 // ServeHTTP serves a request. It rejects those of banned addresses and of other sites' pages.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
 		conn.KeepPace()
+		w = &chargedWriter{ResponseWriter: w, request: r, conn: conn}
 		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
 			conn.NoteBrowser()
 		}

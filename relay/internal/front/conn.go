@@ -23,6 +23,8 @@ type Conn struct {
 	// fixed
 	front   *Front
 	address string // see AddressOf
+	group   string // likewise
+	payer   string // see session.Costs
 	visit   bool   // see room.Member.Visit
 
 	// owned by the goroutine that reads
@@ -30,25 +32,38 @@ type Conn struct {
 	bucket session.Bucket // guarded by mu while the connection speaks HTTP
 	head   []byte         // input before the HTTP handler, which Read returns first
 
-	isBrowser bool // counted in front.browsers; guarded by front.mu
+	isBrowser bool  // counted in front.browsers; guarded by front.mu
+	place     place // guarded by front.mu
 
 	mu        sync.Mutex       // guards all below
 	session   *session.Session // nil: it has none yet
 	isHandled bool             // the HTTP handler has it
 	isEnding  bool             // the room closes
+	yields    *wire.Fault      // why another connection got its place; nil: none did
 	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it
 	isRemoved bool             // from the front
 	closed    func()           // called after the removal; may be nil
 }
 
-func newConn(f *Front, conn net.Conn, address string, visit bool) *Conn {
-	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, address: address, visit: visit}
+func newConn(f *Front, conn net.Conn, visit bool) *Conn {
+	address, group := AddressOf(conn.RemoteAddr())
+	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, address: address, group: group, payer: group, visit: visit}
+	if _, isNetwork := conn.RemoteAddr().(*net.TCPAddr); group == "" && isNetwork {
+		c.payer = session.ThisMachine
+	}
 	c.lines = wire.NewLineReader(c.Conn, f.door.Limits.Line)
 	c.lines.OnRead = func(n int) { c.wait(c.bucket.Bytes(n)) }
 	return c
 }
 
 func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.RemoteAddr().String()) }
+
+// logPassing logs a line about the connection, unless its address caused many already.
+func (c *Conn) logPassing(message string) {
+	if skipped, ok := c.front.door.Logs.Allow(c.payer); ok {
+		c.log().Info(message, skipped...)
+	}
+}
 
 // whenClosed has f called when the connection is closed. It is called once at most.
 func (c *Conn) whenClosed(f func()) {
@@ -57,9 +72,9 @@ func (c *Conn) whenClosed(f func()) {
 	c.closed = f
 }
 
-// over removes the connection from the front after it was closed. Only the first call has
-// an effect.
-func (c *Conn) over() {
+// Over implements [session.Place]: it removes the connection from the front after it was
+// closed. Only the first call has an effect.
+func (c *Conn) Over() {
 	c.mu.Lock()
 	removed, closed := c.isRemoved, c.closed
 	c.isRemoved = true
@@ -112,13 +127,17 @@ func (c *Conn) newSession() *session.Session { return c.newSessionAs(session.Con
 
 // newSessionAs is newSession; how says whether it is on a WebSocket.
 func (c *Conn) newSessionAs(how session.Conn) *session.Session {
-	how.Conn, how.Lines, how.Bucket, how.Address, how.Visit = c.Conn, c.lines, &c.bucket, c.address, c.visit
-	s := c.front.door.New(how, c.over)
+	how.Conn, how.Lines, how.Bucket = c.Conn, c.lines, &c.bucket
+	how.Address, how.Payer, how.Visit = c.address, c.payer, c.visit
+	s := c.front.door.New(how, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = s
-	if c.isEnding {
+	switch {
+	case c.isEnding:
 		s.Close()
+	case c.yields != nil:
+		s.End(c.yields)
 	}
 	return s
 }
@@ -134,6 +153,10 @@ func (c *Conn) serve() {
 	c.watchPeer()
 	line, err := c.firstLine()
 	switch {
+	case c.yielded() != nil:
+		e := c.yielded().Event(0)
+		c.closeWith(e.AppendText(nil, wire.Viewer{}))
+		return
 	case err == errSilent:
 		c.newSession().ServePerson(nil, table{})
 		return
@@ -150,7 +173,7 @@ func (c *Conn) serve() {
 	case session.Browser:
 		c.serveHTTP(line)
 	case session.Stranger:
-		c.log().Info("a handshake of another protocol on the chat port; closed")
+		c.logPassing("a handshake of another protocol on the chat port; closed")
 		c.closeWith(nil)
 	default:
 		if len(line) == 0 { // the next line decides
@@ -179,7 +202,7 @@ var (
 func (c *Conn) firstLine() ([]byte, error) {
 	c.readBy(Silence)
 	line, err := c.lines.ReadLine()
-	if isTimeout(err) && len(c.lines.Pending()) == 0 && c.front.hasBrowser(c.address) {
+	if isTimeout(err) && len(c.lines.Pending()) == 0 && c.front.awaitsBrowser(c) {
 		c.readBy(browserSilence - Silence)
 		line, err = c.lines.ReadLine()
 	}
@@ -201,11 +224,11 @@ func (c *Conn) firstLine() ([]byte, error) {
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// readBy sets the read deadline to d from now, unless end has set one already.
+// readBy sets the read deadline to d from now, unless end or yield has set one already.
 func (c *Conn) readBy(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.isEnding {
+	if !c.isEnding && c.yields == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(d))
 	}
 }
@@ -238,14 +261,18 @@ func (c *Conn) closeWith(b []byte) {
 	} else {
 		c.Conn.Close()
 	}
-	c.over()
+	c.Over()
 }
 
 // serveHTTP hands the connection to the HTTP handler. line is its first line.
 func (c *Conn) serveHTTP(line []byte) {
 	if c.front.opts.HTTP == nil {
-		c.log().Info("an HTTP request on the chat port; rejected")
+		c.logPassing("an HTTP request on the chat port; rejected")
 		c.closeWith(httpError("400 Bad Request", notHTTP))
+		return
+	}
+	if err := c.admitHTTP(line); err != nil {
+		c.closeWith(httpError("503 Service Unavailable", err.Error()))
 		return
 	}
 	c.head = slices.Concat(line, []byte("\r\n"), c.lines.Pending())
@@ -263,7 +290,7 @@ func (c *Conn) serveHTTP(line []byte) {
 func (c *Conn) giveToHandler() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.isHandled = !c.isEnding
+	c.isHandled = !c.isEnding && c.yields == nil
 	if c.isHandled {
 		c.Conn.SetReadDeadline(time.Time{})
 	}
@@ -304,8 +331,8 @@ type onlyWriter struct{ io.Writer }
 // Close implements net.Conn.
 func (c *Conn) Close() error {
 	err := c.Conn.Close()
-	if c.currentSession() == nil { // otherwise the session calls over at its end
-		c.over()
+	if c.currentSession() == nil { // otherwise the session calls Over at its end
+		c.Over()
 	}
 	return err
 }
@@ -321,6 +348,13 @@ func (c *Conn) KeepPace() {
 	c.mu.Unlock()
 	c.wait(wait)
 }
+
+// Delay returns how long the peer's address has to wait before it may cause more work.
+func (c *Conn) Delay() time.Duration { return c.front.door.Costs.Delay(c.payer) }
+
+// Charge charges the peer's address for n bytes of an answer, and returns how long to wait
+// before they are sent.
+func (c *Conn) Charge(n int) time.Duration { return c.front.door.Costs.Bytes(c.payer, n) }
 
 // wait waits for d, or until the room closes.
 func (c *Conn) wait(d time.Duration) {

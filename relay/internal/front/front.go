@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
 
+	"chat/relay/endpoint"
+	"chat/relay/internal/pace"
 	"chat/relay/internal/room"
 	"chat/relay/internal/session"
 	"chat/relay/internal/websocket"
@@ -23,7 +24,8 @@ import (
 // [session.Never] mean no limit.
 type Options struct {
 	MaxConns      int           // connections in total
-	MaxPerAddress int           // connections from one address; this machine is exempt
+	MaxPerAddress int           // connections from one address group (endpoint.Group); this machine is exempt
+	Arrivals      session.Rate  // of new connections from one address group; this machine is exempt
 	Rate          session.Rate  // of the lines of one connection
 	FirstLine     time.Duration // an incomplete first line closes the connection after this
 	DeadPeer      time.Duration // TCP detects an unresponsive peer within this
@@ -42,24 +44,24 @@ type Front struct {
 	log      *slog.Logger
 	refusals chan struct{} // a semaphore: refused connections that are being answered
 
-	mu       sync.Mutex           // guards all below but open
-	conns    map[*Conn]struct{}   // admitted and not yet closed
-	closing  bool                 // no connection is admitted any more
-	visits   int                  // number of conns that are visits
-	counts   map[string]int       // number of conns but visits, by address
-	browsers map[string]int       // number of conns that asked for the page, by address
-	debts    map[string]time.Time // when an address has paid off its excess input
-	past     Stats                // of closed connections
-	rush     int                  // conns admitted since memory was last released
-	release  *time.Timer          // releases memory after a rush; nil: there was none
+	mu       sync.Mutex         // guards all below but open
+	conns    map[*Conn]struct{} // admitted and not yet closed
+	closing  bool               // no connection is admitted any more
+	places   places             // of conns but visits
+	browsers map[string]int     // number of conns that asked for the page, by address
+	debts    pace.Dues          // when an address group has paid off its excess input
+	arrivals pace.Dues          // when the next connection of an address group is due
+	past     Stats              // of closed connections
+	rush     int                // conns admitted since memory was last released
+	release  *time.Timer        // releases memory after a rush; nil: there was none
 
 	open sync.WaitGroup // of conns; Add is called under mu and only before closing
 }
 
 // Stats are the counters of a Front.
 type Stats struct {
-	Open   int    // open connections now
-	Opened uint64 // connections so far
+	Open   int    // open connections now, without those at the door
+	Opened uint64 // likewise, so far
 	session.Counts
 }
 
@@ -75,10 +77,6 @@ const (
 	// maxRefusals is how many refused connections get an answer at the same time. Any more
 	// are closed at once, so that a flood of them does not slow the room down.
 	maxRefusals = 64
-
-	// maxDebts is how many addresses' debts are remembered at the same time. A debt lasts
-	// for up to ten seconds with the default limits.
-	maxDebts = 10_000
 )
 
 // New returns a front for the sessions of door.
@@ -88,9 +86,10 @@ func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 		door:     door,
 		log:      log,
 		conns:    make(map[*Conn]struct{}),
-		counts:   make(map[string]int),
+		places:   newPlaces(opts.MaxConns, opts.MaxPerAddress),
 		browsers: make(map[string]int),
-		debts:    make(map[string]time.Time),
+		debts:    make(pace.Dues),
+		arrivals: make(pace.Dues),
 		refusals: make(chan struct{}, maxRefusals),
 	}
 }
@@ -168,33 +167,26 @@ func (f *Front) ServeWebSocket(conn net.Conn, ahead []byte) {
 }
 
 // admit counts conn against the limits and returns it as a Conn, or returns the fault for
-// which it is refused. A visit is not counted: its HTTP connection is.
+// which it is refused. If the limits leave it no place it waits at the door: see places. A
+// visit is not counted: its HTTP connection is.
 func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
-	address := AddressOf(conn.RemoteAddr())
+	address, _ := AddressOf(conn.RemoteAddr())
 	if err := f.door.Room.Admit(address); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case f.closing:
+	if f.closing {
 		return nil, wire.Faultf(wire.CodeShutdown, "the room is closing")
-	case visit:
-	case len(f.conns)-f.visits >= f.opts.MaxConns:
-		return nil, wire.Faultf(wire.CodeFull, "the room is full (%d connections); try again later", f.opts.MaxConns)
-	case address != "" && f.counts[address] >= f.opts.MaxPerAddress:
-		return nil, wire.Faultf(wire.CodeFull, "too many connections from %s (%d); close one first", address, f.opts.MaxPerAddress)
 	}
-	c := newConn(f, conn, address, visit)
-	c.bucket = session.Bucket{Rate: &f.opts.Rate, Due: f.debts[address]}
+	c := newConn(f, conn, visit)
+	if visit {
+		f.past.Opened++
+	} else if err := f.arriveLocked(c); err != nil {
+		return nil, err
+	}
+	c.bucket = session.Bucket{Rate: &f.opts.Rate, Due: f.debts[c.group]}
 	f.conns[c] = struct{}{}
-	switch {
-	case visit:
-		f.visits++
-	case address != "":
-		f.counts[address]++
-	}
-	f.past.Opened++
 	f.open.Add(1)
 	f.countRushLocked()
 	return c, nil
@@ -211,15 +203,10 @@ func (f *Front) remove(c *Conn) {
 	if c.isBrowser {
 		f.countBrowserLocked(c.address, -1)
 	}
-	switch {
-	case c.visit:
-		f.visits--
-	case c.address != "":
-		if f.counts[c.address]--; f.counts[c.address] == 0 {
-			delete(f.counts, c.address)
-		}
+	f.places.remove(c)
+	if c.group != "" {
+		f.debts.Keep(c.group, c.bucket.Due, time.Now())
 	}
-	f.keepDebtLocked(c.address, c.bucket.Due)
 	f.open.Done()
 }
 
@@ -239,25 +226,12 @@ func (f *Front) countBrowserLocked(address string, by int) {
 	}
 }
 
-// hasBrowser reports whether a browser at address has the page open.
-func (f *Front) hasBrowser(address string) bool {
+// awaitsBrowser reports whether c, which has sent nothing, may be a spare connection of a
+// browser: one at its address has the page open. At the door there is no time to wait for it.
+func (f *Front) awaitsBrowser(c *Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.browsers[address] > 0
-}
-
-// keepDebtLocked remembers how far a connection was ahead of its rate, so that a client
-// cannot avoid the limit by reconnecting.
-func (f *Front) keepDebtLocked(address string, due time.Time) {
-	if address == "" || !due.After(time.Now()) {
-		return
-	}
-	if len(f.debts) >= maxDebts {
-		maps.DeleteFunc(f.debts, func(_ string, due time.Time) bool { return due.Before(time.Now()) })
-	}
-	if len(f.debts) < maxDebts && due.After(f.debts[address]) {
-		f.debts[address] = due
-	}
+	return f.browsers[c.address] > 0 && c.place.state != atDoor
 }
 
 const (
@@ -371,7 +345,7 @@ func (f *Front) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	stats := f.past
-	stats.Open = len(f.conns)
+	stats.Open = len(f.conns) - f.places.door
 	for c := range f.conns {
 		if s := c.currentSession(); s != nil {
 			stats.Add(s.Counts())
@@ -380,15 +354,15 @@ func (f *Front) Stats() Stats {
 	return stats
 }
 
-// AddressOf returns the key of a peer for limits and bans: its IP address, or "" if it is
-// on this machine or addr is no network address.
-func AddressOf(addr net.Addr) string {
+// AddressOf returns the key of a peer for bans, its IP address, and that for limits, its group
+// ([endpoint.Group]). Both are "" if the peer is on this machine or addr is no network address.
+func AddressOf(addr net.Addr) (address, group string) {
 	if addr == nil {
-		return ""
+		return "", ""
 	}
 	at, err := netip.ParseAddrPort(addr.String())
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	return room.AddressKey(at.Addr())
+	return room.AddressKey(at.Addr()), endpoint.Group(at.Addr())
 }

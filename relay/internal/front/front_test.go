@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/internal/fanout"
 	"chat/relay/internal/room"
@@ -127,13 +129,14 @@ func (h *house) problem(open map[string]int) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	total := 0
+	counts := h.places.counts
 	for address, n := range open {
 		total += n
-		if address != "" && h.counts[address] != n {
-			return fmt.Sprintf("%d connections are counted for %s, want %d", h.counts[address], address, n)
+		if address != "" && counts[address] != n {
+			return fmt.Sprintf("%d connections are counted for %s, want %d", counts[address], address, n)
 		}
 	}
-	for address, n := range h.counts {
+	for address, n := range counts {
 		if n <= 0 || open[address] != n {
 			return fmt.Sprintf("%d connections are counted for %s, want %d", n, address, open[address])
 		}
@@ -147,10 +150,11 @@ func (h *house) problem(open map[string]int) string {
 // empty is problem for a house that has served all its connections.
 func (h *house) empty() string {
 	h.mu.Lock()
-	browsers, visits := len(h.browsers), h.visits
+	browsers, p := len(h.browsers), &h.places
+	counted := p.placed + p.guests + p.door + len(p.doorByGroup)
 	h.mu.Unlock()
-	if browsers > 0 || visits != 0 {
-		return fmt.Sprintf("browsers of %d addresses and %d visits are counted", browsers, visits)
+	if browsers > 0 || counted != 0 {
+		return fmt.Sprintf("browsers of %d addresses are counted, and %+v", browsers, p)
 	}
 	if members, _ := h.room.Count(); members > 0 {
 		return fmt.Sprintf("%d members are in the room", members)
@@ -195,19 +199,24 @@ func TestEveryConnectionIsCountedOnce(t *testing.T) {
 			}
 			rt.Repeat(map[string]func(*rapid.T){
 				"connect": func(rt *rapid.T) {
-					ip := rapid.SampledFrom([]string{"", "10.0.0.2", "10.0.0.3", "fd00::1"}).Draw(rt, "ip")
+					ip := rapid.SampledFrom([]string{"", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2"}).Draw(rt, "ip")
 					admitted := h.Stats().Opened
 					c := h.connect(context.Background(), ip, false)
 					synctest.Wait()
 					opened++
-					if refused += 1 - (h.Stats().Opened - admitted); h.Stats().Opened == admitted {
-						h.send(c, "GET / HTTP/1.1\r\n\r\n"[:16])
-						<-c.closed
+					callers = append(callers, c)
+					address[c] = group(ip)
+					if h.Stats().Opened > admitted {
+						h.send(c, starts[names.Draw(rt, "who")])
+						check()
 						return
 					}
-					callers = append(callers, c)
-					address[c] = ip
-					h.send(c, starts[names.Draw(rt, "who")])
+					h.send(c, starts[rapid.SampledFrom([]string{"http", "known", "person"}).Draw(rt, "who waits at the door")])
+					time.Sleep(2 * httpWait)
+					synctest.Wait()
+					if c.isClosed() && !strings.Contains(c.received(), "elcome") {
+						refused++
+					}
 					check()
 				},
 				"speak": func(rt *rapid.T) {
@@ -244,6 +253,12 @@ func TestEveryConnectionIsCountedOnce(t *testing.T) {
 			}
 		})
 	})
+}
+
+// group is endpoint.Group of an IP address, or "".
+func group(ip string) string {
+	at, _ := netip.ParseAddr(ip)
+	return endpoint.Group(at)
 }
 
 // GoString is how a failing schedule shows a caller.

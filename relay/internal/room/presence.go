@@ -4,16 +4,64 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/internal/pace"
 	"chat/relay/wire"
 )
 
 // announcements collect joins and leaves, so that many become one event, and a connection
 // that closes at once (a port scan) becomes none. They are guarded by Room.mu.
 type announcements struct {
-	joining   []*Member // some may have left again
+	joining   []*Member // some may have left again, some are held back
+	held      int       // members whose join is held back
 	leaving   []string  // nicks
 	scheduled bool      // Flush will be called
 	last      time.Time // of the last flush
+	silent    pace.Dues // visits without a message, by address
+}
+
+// An address may cause silentBurst joins and leaves of visitors who send nothing, and then one
+// every silentEvery; all together silentBurstOfAll, and one every silentEveryOfAll. Beyond that, a
+// join is announced only once the member has stayed for holdTime or sends something: until
+// then, the others do not see it.
+const (
+	silentBurst      = 60
+	silentEvery      = 2 * time.Second
+	silentBurstOfAll = 600
+	silentEveryOfAll = 100 * time.Millisecond
+	holdTime         = 10 * time.Second
+)
+
+// allAddresses is the key of all addresses in announcements.silent; it is no address.
+const allAddresses = "all"
+
+// holdLocked holds the join of m back if there were many visits like it.
+func (r *Room) holdLocked(m *Member, now time.Time) {
+	visits := r.presence.silent
+	if visits.IsAhead(m.Address, silentEvery, silentBurst, now) || visits.IsAhead(allAddresses, silentEveryOfAll, silentBurstOfAll, now) {
+		m.heldUntil = now.Add(holdTime)
+		r.presence.held++
+	}
+}
+
+// releaseLocked lets the join of m be announced.
+func (r *Room) releaseLocked(m *Member) {
+	if !m.heldUntil.IsZero() {
+		m.heldUntil = time.Time{}
+		r.presence.held--
+	}
+}
+
+// countVisitLocked counts a visit that is over.
+func (r *Room) countVisitLocked(m *Member, now time.Time) {
+	r.releaseLocked(m)
+	if !m.announced || m.spoke {
+		return
+	}
+	if r.presence.silent == nil {
+		r.presence.silent = make(pace.Dues)
+	}
+	r.presence.silent.Count(m.Address, silentEvery, now)
+	r.presence.silent.Count(allAddresses, silentEveryOfAll, now)
 }
 
 // delayLocked returns how long the room collects joins and leaves before it announces them:
@@ -64,18 +112,27 @@ func (r *Room) flushLocked(now time.Time) {
 	r.announceLocked(wire.TypeLeave, p.leaving, 0, now)
 	var names []string
 	var author history.Author // of a single new member, who does not receive its own join; 0: several
-	for _, m := range p.joining {
-		if m.identity != nil && !m.announced {
+	joining := p.joining
+	p.joining, p.leaving = nil, nil
+	for _, m := range joining {
+		switch {
+		case m.identity == nil || m.announced:
+		case now.Before(m.heldUntil):
+			p.joining = append(p.joining, m)
+		default:
+			r.releaseLocked(m)
 			m.announced = true
 			names = append(names, m.nick)
 			author = m.identity.author
 		}
 	}
+	if len(p.joining) > 0 {
+		r.scheduleLocked()
+	}
 	if len(names) > 1 {
 		author = 0
 	}
 	r.announceLocked(wire.TypeJoin, names, author, now)
-	p.joining, p.leaving = nil, nil
 	r.log.Wake()
 }
 

@@ -90,6 +90,8 @@ type Member struct {
 	wanted    string    // the nick that it waits for, as in Room.waiting; "": none
 	wantKeys  text.Keys // of wanted
 	announced bool      // its join is in the log
+	heldUntil time.Time // its join is announced after this; zero: as soon as possible
+	spoke     bool      // it has sent something
 	departed  bool      // it left the room, and not for another connection of its client
 	slot      int       // index in Room.members
 }
@@ -179,6 +181,8 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id := r.identifyLocked(m, req.Token)
 	old := id.member
 	if old != nil { // the same client on a new connection: no one sees a join or a leave
+		r.releaseLocked(old)
+		m.spoke = old.spoke
 		r.removeLocked(old)
 		old.Peer.End(byeEvent(wire.CodeReplaced, "you are here on another connection"))
 	}
@@ -198,7 +202,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 		Type: wire.TypeWelcome, Time: now, Version: wire.Version, App: r.opts.App,
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
 		Nick: m.nick, Client: id.id, Token: id.token, Seq: r.committedLocked(id), Next: live,
-		Count: len(r.members) - 1,
+		Count: len(r.members) - 1 - r.presence.held,
 	}
 	welcome.Members, welcome.Hosts = r.namesLocked(m, m.welcomeNames())
 	if req.Since > 0 {
@@ -212,6 +216,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	r.explainNickLocked(m, now)
 	r.giveNicksLocked(now)
 	if !m.announced && !m.Visit {
+		r.holdLocked(m, now)
 		r.announceJoinLocked(m)
 	}
 	return Welcomed{m.nick, len(r.members)}, nil
@@ -242,6 +247,22 @@ func (r *Room) Admit(address string) error {
 		return bannedFault()
 	}
 	return nil
+}
+
+// A Standing is what the room knows of a client by its token.
+type Standing struct {
+	Known bool // it was in the room before
+	Spoke bool // it has sent messages
+}
+
+// Standing returns what the room knows of the client with a token; "": nothing.
+func (r *Room) Standing(token string) Standing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.state.byKey[keyOf(token)]; c != nil && token != "" {
+		return Standing{Known: true, Spoke: c.Seq > 0}
+	}
+	return Standing{Known: token != "" && token == r.opts.OperatorToken}
 }
 
 func bannedFault() error { return wire.Faultf(wire.CodeBanned, "you are banned from this room") }
@@ -410,6 +431,7 @@ func (r *Room) Drop(m *Member, now time.Time) (Departure, bool) {
 // else a plain leave.
 func (r *Room) leaveLocked(m *Member, p presence, how wire.Event, now time.Time) {
 	r.recordClientLocked(m, p, now)
+	r.countVisitLocked(m, now)
 	id := m.identity
 	r.removeLocked(m)
 	m.departed = true
@@ -475,7 +497,7 @@ func (r *Room) Count() (members int, accepted uint64) {
 func (r *Room) Who() wire.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := wire.Event{Type: wire.TypeWho, Count: len(r.members)}
+	e := wire.Event{Type: wire.TypeWho, Count: len(r.members) - r.presence.held}
 	e.Members, e.Hosts = r.namesLocked(nil, wire.MaxMembers)
 	return e
 }
@@ -491,7 +513,7 @@ func (r *Room) IsOperator(m *Member) bool {
 // operators among them.
 func (r *Room) namesLocked(without *Member, limit int) (names, operators []string) {
 	for _, m := range r.members {
-		if m == without {
+		if m == without || !m.heldUntil.IsZero() {
 			continue
 		}
 		if len(names) == limit {
@@ -530,8 +552,10 @@ func (r *Room) checkMemberLocked(m *Member, now time.Time) error {
 	case m.identity == nil || m.identity.owner != m:
 		return wire.Faultf(wire.CodeReplaced, "you are no longer in the room; this was not sent")
 	case !m.announced && !m.Visit:
+		r.releaseLocked(m)
 		r.flushLocked(now)
 	}
+	m.spoke = true
 	return nil
 }
 

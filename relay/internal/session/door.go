@@ -27,11 +27,14 @@ type Door struct {
 	// Upload finds a finished upload by its ID; see relay.Options.Files. nil: no uploads.
 	Upload func(id string) (file wire.File, url string, err error)
 
+	Costs *Costs // of what sessions read; nil: nothing is charged
+	Logs  Logs   // lines about connections that come and go
+
 	Times   fanout.Times  // of writes to sessions
 	Stalled atomic.Uint64 // sessions closed because they accepted no byte within Limits.Stall
 
-	searches chan struct{} // a semaphore: searches in progress
-	wakeLog  func()        // Log.Wake, bound once for all sessions
+	searches *searches
+	wakeLog  func() // Log.Wake, bound once for all sessions
 }
 
 // Limits bound a session. All are positive; [Unlimited] and [Never] mean no limit.
@@ -51,13 +54,12 @@ const (
 	Never     = 100 * 365 * 24 * time.Hour
 )
 
-// maxSearches is how many searches run at the same time; more wait. It is lower than the
-// number of connections to a history file, so that joining does not wait for searches.
-const maxSearches = 2
-
 // Open prepares d for its first session. It is called once, after its fields are set.
 func (d *Door) Open() {
-	d.searches = make(chan struct{}, maxSearches)
+	if d.Costs == nil {
+		d.Costs = NewCosts(Rate{})
+	}
+	d.searches = newSearches(d.Costs)
 	d.wakeLog = d.Log.Wake
 }
 
@@ -67,6 +69,7 @@ type Conn struct {
 	Lines    *wire.LineReader // has read the first line, or a part of it
 	Bucket   *Bucket
 	Address  string // see room.AddressKey
+	Payer    string // see Costs
 	Visit    bool   // see room.Member.Visit
 
 	// WebSocket puts lines in frames, from here on. Lines has read nothing; Ahead are the bytes
@@ -75,13 +78,24 @@ type Conn struct {
 	Ahead     []byte
 }
 
+// A Place is what the connection of a session has of the host's limits. The goroutine that
+// reads calls its methods.
+type Place interface {
+	// Claim is called before the session enters the room, when it is known who the client
+	// is. The error is the fault for which it is refused.
+	Claim(room.Standing) error
+	// Spoke is called when the session has sent its first message.
+	Spoke()
+	// Over is called after the session has ended and closed its connection.
+	Over()
+}
+
 // New returns a session on c. The caller then calls [Session.ServePerson],
-// [Session.ServeTooLong] or [Session.ServeProgram]. over is called after the session has
-// ended and closed c.
-func (d *Door) New(c Conn, over func()) *Session {
-	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, over: over}
+// [Session.ServeTooLong] or [Session.ServeProgram].
+func (d *Door) New(c Conn, place Place) *Session {
+	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, place: place}
 	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
-	s.out.door, s.out.conn = d, c.Conn
+	s.out.door, s.out.conn, s.out.payer = d, c.Conn, c.Payer
 	s.lines.OnRead = s.countBytes
 	s.lines.OnWait = d.wakeLog
 	if c.WebSocket {

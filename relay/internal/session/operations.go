@@ -74,7 +74,9 @@ func noticeOr(words string, err error) (*wire.Event, error) {
 }
 
 func act(s *Session, req *wire.Request) (*wire.Event, error) {
-	return nil, s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, req.Text, clock.Now())
+	err := s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, req.Text, clock.Now())
+	s.noteSent(err)
+	return nil, err
 }
 
 // announce posts an upload that the host has.
@@ -83,11 +85,14 @@ func announce(s *Session, req *wire.Request) (*wire.Event, error) {
 		return nil, wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
 	}
 	find := func() (wire.File, string, error) { return s.door.Upload(req.File) }
-	return nil, s.door.Room.Announce(&s.member, req.Seq, find, clock.Now())
+	err := s.door.Room.Announce(&s.member, req.Seq, find, clock.Now())
+	s.noteSent(err)
+	return nil, err
 }
 
 func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
 	waitsFor, err := s.door.Room.PostPrivate(&s.member, req, clock.Now())
+	s.noteSent(err)
 	s.door.wakeLog()
 	if err != nil || waitsFor == "" {
 		return nil, err
@@ -107,6 +112,7 @@ func setNick(s *Session, req *wire.Request) (*wire.Event, error) {
 }
 
 func who(s *Session, _ *wire.Request) (*wire.Event, error) {
+	s.wait(min(s.door.Costs.Delay(s.out.payer), MaxDelay))
 	e := s.door.Room.Who()
 	return &e, nil
 }
@@ -132,6 +138,9 @@ const (
 // readBack replies with the messages before an ID.
 func readBack(s *Session, req *wire.Request) (*wire.Event, error) {
 	page, err := pageOf(req)
+	if err == nil {
+		err = s.awaitTurn()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,15 +156,28 @@ func search(s *Session, req *wire.Request) (*wire.Event, error) {
 		return nil, err
 	}
 	words := oneLine(req.Text)
+	if err := s.awaitTurn(); err != nil {
+		return nil, err
+	}
 	s.out.awaitEmpty()
-	select {
-	case s.door.searches <- struct{}{}:
-	case <-s.out.endingChan():
+	var lines [][]byte
+	if !s.door.searches.run(s.out.payer, s.out.endingChan(), func() {
+		lines, err = s.door.Log.Search(words, page, s.out.view())
+	}) {
 		return nil, nil
 	}
-	lines, err := s.door.Log.Search(words, page, s.out.view())
-	<-s.door.searches // before the reply, which may wait for a client that does not read
 	return nil, s.replyLines(&wire.Event{Type: wire.TypeHistory, Before: req.Before, Text: words}, lines, err)
+}
+
+// awaitTurn waits until the session's address may cause more work. It returns a fault if that
+// would take too long.
+func (s *Session) awaitTurn() error {
+	delay := s.door.Costs.Delay(s.out.payer)
+	if delay > MaxDelay {
+		return wire.Faultf(wire.CodeNotRead, "too much is read from your address; try again in %d s", int(delay.Seconds()))
+	}
+	s.wait(delay)
+	return nil
 }
 
 // pageOf returns the page of the history that req asks for.
@@ -190,11 +212,11 @@ func (s *Session) replyLines(reply *wire.Event, lines [][]byte, err error) error
 		for _, line := range lines {
 			size += len(line)
 		}
-		s.out.putOrWait(wire.AppendHistory(make([]byte, 0, size), reply, lines))
+		s.send(wire.AppendHistory(make([]byte, 0, size), reply, lines))
 		return nil
 	}
 	heading := s.out.encode(notice("%s", reply.HistoryHeading(len(lines))), "")
-	s.out.putOrWait(append(heading, bytes.Join(lines, nil)...))
+	s.send(append(heading, bytes.Join(lines, nil)...))
 	return nil
 }
 

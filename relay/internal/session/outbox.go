@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -21,6 +22,7 @@ type outbox struct {
 	// fixed
 	door   *Door
 	conn   net.Conn
+	payer  string  // see Costs
 	socket *socket // the frames of a WebSocket; nil: there are none
 
 	mu       sync.Mutex     // guards all below but writer
@@ -30,6 +32,7 @@ type outbox struct {
 	writing  bool           // a worker or writeLoop writes, or writing has ended for ever
 	ending   bool           // accepts no more events
 	cursor   history.Cursor
+	live     uint64        // ID of the first event that is new to the session; it asked for those before
 	cursors  int           // how many cursors there have been
 	counts   Counts        // without Gaps
 	queue    [][]byte      // encoded events, to be written before more of the log
@@ -40,6 +43,16 @@ type outbox struct {
 	ended    chan struct{} // closed when ending is set; nil while no one waits for it
 
 	writer sync.WaitGroup // the worker or writeLoop that writes
+}
+
+// logPassing logs a line about the connection, unless its address caused many already.
+func (o *outbox) logPassing(level slog.Level, message string, args ...any) {
+	if !o.door.Logger.Enabled(context.Background(), level) {
+		return
+	}
+	if skipped, ok := o.door.Logs.Allow(o.payer); ok {
+		o.log().Log(context.Background(), level, message, append(args, skipped...)...)
+	}
 }
 
 // Counts are the counters of sessions.
@@ -72,7 +85,7 @@ func (o *outbox) Start(welcome wire.Event, from, live uint64, v history.View) {
 	defer o.mu.Unlock()
 	o.putLocked(o.encode(&welcome, welcome.Nick))
 	o.cursors++
-	o.cursor = o.door.Log.Cursor(from, live, v)
+	o.cursor, o.live = o.door.Log.Cursor(from, live, v), live
 	o.started = true
 }
 
@@ -342,6 +355,9 @@ func (o *outbox) readLogLocked(runs [][]byte) (_ [][]byte, onDisk bool) {
 	before, place := len(runs), o.cursor.Place()
 	runs, missed, onDisk := o.cursor.Next(runs)
 	o.counts.Delivered += o.cursor.Place() - place - missed
+	if place < o.live {
+		o.charge(runs[before:])
+	}
 	return o.insertGapLocked(runs, before, missed), onDisk
 }
 
@@ -354,6 +370,19 @@ func (o *outbox) insertGapLocked(runs [][]byte, before int, missed uint64) [][]b
 	return slices.Insert(runs, before, o.encode(&wire.Event{Type: wire.TypeGap, Missed: missed}, ""))
 }
 
+// charge charges the session for past events, and returns how long it should wait.
+func (o *outbox) charge(runs [][]byte) time.Duration {
+	size := 0
+	for _, run := range runs {
+		size += len(run)
+	}
+	return o.door.Costs.Bytes(o.payer, size)
+}
+
+// maxFetchDelay bounds the pause before events from the disk are sent, so that answers to
+// pings come in time.
+const maxFetchDelay = time.Second
+
 // fetch is collect for a session whose next events are on disk. It reads without holding
 // the lock, so events may be queued meanwhile.
 func (o *outbox) fetch(runs [][]byte) [][]byte {
@@ -362,6 +391,12 @@ func (o *outbox) fetch(runs [][]byte) [][]byte {
 	o.mu.Unlock()
 	before := len(runs)
 	runs, missed, err := place.Fetch(runs)
+	if wait := o.charge(runs[before:]); wait > 0 {
+		select {
+		case <-time.After(min(wait, maxFetchDelay)):
+		case <-o.endingChan():
+		}
+	}
 	if err != nil {
 		o.log().Error("cannot read the events that a session missed", "error", err)
 	}
@@ -483,7 +518,7 @@ func (o *outbox) lost(err error) {
 	o.conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		o.door.Stalled.Add(1)
-		o.log().Warn("closed a session that accepted no data", "stall", o.door.Limits.Stall)
+		o.logPassing(slog.LevelWarn, "closed a session that accepted no data", "stall", o.door.Limits.Stall)
 		return
 	}
 	o.log().Debug("write failed", "error", err)

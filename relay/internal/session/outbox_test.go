@@ -31,9 +31,16 @@ func newDoor(logger *slog.Logger) *Door {
 
 // serveOn serves a program called nick on conn.
 func (d *Door) serveOn(conn net.Conn, nick string) {
-	s := d.New(Conn{Conn: conn, Lines: wire.NewLineReader(conn, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, func() {})
+	s := d.New(Conn{Conn: conn, Lines: wire.NewLineReader(conn, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, anyPlace{})
 	s.ServeProgram([]byte(`{"type":"hello","nick":"` + nick + `"}`))
 }
+
+// anyPlace is a place without limits.
+type anyPlace struct{}
+
+func (anyPlace) Claim(room.Standing) error { return nil }
+func (anyPlace) Spoke()                    {}
+func (anyPlace) Over()                     {}
 
 // An eagerPipe is one end of a pipe that is written to without waiting; broken makes writes fail.
 type eagerPipe struct {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -21,11 +20,12 @@ import (
 // life: hello, enter, read loop, goodbye.
 type Session struct {
 	// fixed after New
-	door *Door
-	conn net.Conn
-	over func()
+	door  *Door
+	conn  net.Conn
+	place Place
 
 	// owned by the goroutine that reads
+	spoke  bool // it has sent a message, as place knows
 	lines  *wire.LineReader
 	bucket *Bucket
 	late   Recognizer // recognizes a first line that arrives late; nil after the first line
@@ -107,6 +107,11 @@ func (s *Session) Close() {
 	s.out.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the room is closing; goodbye"})
 }
 
+// End ends the session because of a fault that another connection caused.
+func (s *Session) End(why *wire.Fault) {
+	s.out.End(wire.Event{Type: wire.TypeBye, Code: why.Code, Text: why.Text})
+}
+
 // Counts returns the counters of the session.
 func (s *Session) Counts() Counts { return s.out.countsNow() }
 
@@ -176,13 +181,18 @@ func (s *Session) enter(req *wire.Request) error {
 		s.out.endQuietly()
 		return errEnded
 	}
-	welcomed, err := s.enterRoom(req)
+	err := s.place.Claim(s.door.Room.Standing(req.Token))
+	var welcomed room.Welcomed
+	if err == nil {
+		s.wait(min(s.door.Costs.Delay(s.out.payer), MaxDelay)) // what it missed, or the backlog, is charged
+		welcomed, err = s.enterRoom(req)
+	}
 	if err != nil {
 		s.reject(0, err)
 		s.out.endQuietly()
 		return errEnded
 	}
-	s.log().Log(context.Background(), s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
+	s.out.logPassing(s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
 	return nil
 }
 
@@ -240,7 +250,7 @@ func (s *Session) readLoop(err error) {
 	s.goodbye(err)
 	s.linger()
 	s.conn.Close()
-	s.over()
+	s.place.Over()
 }
 
 // serveLines serves the lines that are buffered.
@@ -276,7 +286,7 @@ func (s *Session) serveNext(line []byte) error {
 	case speaker == Program && s.lateHello(line):
 		return nil
 	case speaker == Browser:
-		s.log().Info("an HTTP request came too late; rejected")
+		s.out.logPassing(slog.LevelInfo, "an HTTP request came too late; rejected")
 		s.out.put([]byte("HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n" +
 			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nThe request came late; ask again.\n"))
 		return errEnded
@@ -315,13 +325,23 @@ func (s *Session) serveLine(line []byte) error {
 	case err != nil:
 		s.reject(req.Seq, err)
 	case req.Type == wire.TypeSay: // nearly every line
-		s.rejectIf(req.Seq, s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now()))
+		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now())
+		s.noteSent(err)
+		s.rejectIf(req.Seq, err)
 	case req.Type != "":
 		other := req // Post must not move req to the heap
 		s.do(&other)
 	}
 	s.awaitDisk()
 	return nil
+}
+
+// noteSent notes that the client has sent a message; err is the room's answer.
+func (s *Session) noteSent(err error) {
+	if !s.spoke && (err == nil || err == room.ErrPending) {
+		s.spoke = true
+		s.place.Spoke()
+	}
 }
 
 // keepPace counts a line and waits until the rate allows the next one.
@@ -369,7 +389,13 @@ func (s *Session) awaitCommitted() {
 
 // reply queues an event for this session only. It waits while the client does not read its
 // replies.
-func (s *Session) reply(e *wire.Event) { s.out.putOrWait(s.out.encode(e, "")) }
+func (s *Session) reply(e *wire.Event) { s.send(s.out.encode(e, "")) }
+
+// send charges for an encoded reply, and queues it as reply does.
+func (s *Session) send(b []byte) {
+	s.door.Costs.Bytes(s.out.payer, len(b))
+	s.out.putOrWait(b)
+}
 
 // reject reports to the client that its request seq was rejected; 0 if it has no number.
 func (s *Session) reject(seq uint64, err error) {
@@ -411,10 +437,10 @@ func (s *Session) goodbye(err error) {
 	s.out.endQuietly()
 	s.out.writer.Wait()
 	if left {
-		s.log().Log(context.Background(), s.presenceLevel(), "left", "nick", departure.Nick, "members", departure.Members)
+		s.out.logPassing(s.presenceLevel(), "left", "nick", departure.Nick, "members", departure.Members)
 	}
 	if missed := s.out.countsNow().Missed; missed > 0 {
-		s.log().Warn("a slow session missed events", "missed", missed)
+		s.out.logPassing(slog.LevelWarn, "a slow session missed events", "missed", missed)
 	}
 	s.log().Debug("session over", "reason", err)
 }

@@ -1,0 +1,308 @@
+package front
+
+import (
+	"bytes"
+	"time"
+
+	"chat/relay/internal/room"
+	"chat/relay/internal/session"
+	"chat/relay/wire"
+)
+
+// This file decides who gets a place when there are not enough.
+//
+// A tenth of the places is kept for members whom the room knows by their token and for the
+// host's machine. A connection that finds no place waits at the door until its first line:
+// only a hello shows a token. If its claim is better than that of a connection on which nothing
+// was sent, it gets the place of the one that has been silent for longest; if not, it is refused.
+// Only a connection at the door has a timer, so one that waits in the room costs nothing more.
+
+// A rank orders connections by their claim to a place.
+type rank uint8
+
+const (
+	spare        rank = iota // a browser's, between two requests: it opens it again when it needs it
+	silentGuest              // the room does not know it, and it has sent no message
+	silentLocal              // likewise, on the host's machine
+	silentMember             // its token is known to the room, and it has never sent a message
+	speaker                  // it has sent a message, on this connection or before
+)
+
+// A place is what a connection has of the limits. It is guarded by Front.mu.
+type place struct {
+	state placeState
+	rank  rank
+	idle  bool        // a browser's, between two HTTP requests: its rank is spare
+	guest bool        // the room does not know its token, and it is on another machine
+	order uint64      // a later connection has a higher one
+	timer *time.Timer // ends the wait at the door; nil: it does not wait
+}
+
+// current returns the rank of the connection at the moment.
+func (p *place) current() rank {
+	if p.idle {
+		return spare
+	}
+	return p.rank
+}
+
+// A placeState says how a connection counts against the limits.
+type placeState uint8
+
+const (
+	uncounted placeState = iota // a visit, or it lost its place to another connection
+	atDoor                      // it may show its token
+	placed
+)
+
+const (
+	// reservedPart is the part of the places that is kept for known members and the host's
+	// machine: one in ten.
+	reservedPart = 10
+
+	// doorTime is how long a connection without a place may take to show a known token.
+	doorTime = 10 * time.Second
+
+	// maxAtDoor and maxAtDoorPerGroup are how many connections may wait at the door, in total
+	// and from one address group, in addition to those with a place.
+	maxAtDoor         = 256
+	maxAtDoorPerGroup = 64
+)
+
+// places count the connections that are not visits. They are guarded by Front.mu.
+type places struct {
+	max, maxPerGroup int // fixed
+
+	opened      uint64 // connections so far
+	placed      int
+	guests      int            // placed, of guests
+	counts      map[string]int // placed, by address group
+	door        int            // at the door
+	doorByGroup map[string]int
+}
+
+func newPlaces(max, maxPerGroup int) places {
+	return places{max: max, maxPerGroup: maxPerGroup, counts: make(map[string]int), doorByGroup: make(map[string]int)}
+}
+
+// arriveLocked gives a new connection a place, or has it wait at the door. It returns the
+// fault for which the connection is refused otherwise.
+func (f *Front) arriveLocked(c *Conn) error {
+	p := &f.places
+	if c.group != "" {
+		arrival := session.Bucket{Rate: &f.opts.Arrivals, Due: f.arrivals[c.group]}
+		if arrival.Line() > 0 {
+			return wire.Faultf(wire.CodeFull, "too many new connections from %s; try again later", c.group)
+		}
+		f.arrivals.Keep(c.group, arrival.Due, time.Now())
+	}
+	p.opened++
+	c.place = place{rank: silentGuest, order: p.opened, guest: c.group != ""}
+	if c.group == "" {
+		c.place.rank = silentLocal
+	}
+	if f.takePlaceLocked(c) == nil {
+		return nil
+	}
+	if p.door >= maxAtDoor || c.group != "" && p.doorByGroup[c.group] >= maxAtDoorPerGroup {
+		return p.fault(c)
+	}
+	c.place.state = atDoor
+	p.door++
+	if c.group != "" {
+		p.doorByGroup[c.group]++
+	}
+	c.place.timer = time.AfterFunc(doorTime, func() { f.leaveDoor(c) })
+	return nil
+}
+
+// takePlaceLocked gives c a place. If there is none, c gets that of a silent connection of a
+// lower rank. It returns a fault if there is none of those either.
+func (f *Front) takePlaceLocked(c *Conn) error {
+	p := &f.places
+	fault := p.fault(c)
+	if fault != nil {
+		victim := f.victimLocked(c)
+		if victim == nil {
+			return fault
+		}
+		reason := "the room is full"
+		if p.isGroupFull(c.group) {
+			reason = "too many connections from " + c.group
+		}
+		p.remove(victim)
+		victim.yield(wire.Faultf(wire.CodeFull, "%s, and you have sent nothing yet: your place went to a member who came back; join again later", reason))
+	}
+	p.remove(c) // from the door
+	c.place.state = placed
+	f.past.Opened++
+	p.placed++
+	if c.place.guest {
+		p.guests++
+	}
+	if c.group != "" {
+		p.counts[c.group]++
+	}
+	return nil
+}
+
+// victimLocked returns the connection whose place c gets: of the lowest rank below that of c,
+// the oldest. It is one of c's own address group if that is at its limit. nil: there is none.
+func (f *Front) victimLocked(c *Conn) (victim *Conn) {
+	sameGroup := f.places.isGroupFull(c.group)
+	for other := range f.conns {
+		o := &other.place
+		switch {
+		case o.state != placed || o.current() >= c.place.rank || sameGroup && other.group != c.group:
+		case victim == nil || o.current() < victim.place.current() || o.current() == victim.place.current() && o.order < victim.place.order:
+			victim = other
+		}
+	}
+	return victim
+}
+
+// fault returns why there is no place for c, or nil.
+func (p *places) fault(c *Conn) *wire.Fault {
+	switch {
+	case p.placed >= p.max, c.place.guest && p.guests >= p.max-p.max/reservedPart:
+		return wire.Faultf(wire.CodeFull, "the room is full (%d connections); try again later", p.max)
+	case p.isGroupFull(c.group):
+		return wire.Faultf(wire.CodeFull, "too many connections from %s (%d); close one first", c.group, p.maxPerGroup)
+	}
+	return nil
+}
+
+func (p *places) isGroupFull(group string) bool {
+	return group != "" && p.counts[group] >= p.maxPerGroup
+}
+
+// remove takes c out of the counts.
+func (p *places) remove(c *Conn) {
+	switch c.place.state {
+	case placed:
+		p.placed--
+		if c.place.guest {
+			p.guests--
+		}
+		countDown(p.counts, c.group)
+	case atDoor:
+		c.place.timer.Stop()
+		c.place.timer = nil
+		p.door--
+		countDown(p.doorByGroup, c.group)
+	}
+	c.place.state = uncounted
+}
+
+func countDown(counts map[string]int, group string) {
+	if counts[group]--; counts[group] <= 0 {
+		delete(counts, group)
+	}
+}
+
+// leaveDoor ends the wait of c at the door.
+func (f *Front) leaveDoor(c *Conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.place.state != atDoor {
+		return
+	}
+	fault := f.places.fault(c)
+	if fault == nil { // a place has become free; the client is to try again
+		fault = wire.Faultf(wire.CodeFull, "the first line did not end in time")
+	}
+	c.yield(fault)
+}
+
+// Claim implements [session.Place].
+func (c *Conn) Claim(s room.Standing) error {
+	f := c.front
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := &f.places
+	wasGuest := c.place.guest
+	switch {
+	case s.Spoke:
+		c.place.rank, c.place.guest = speaker, false
+	case s.Known:
+		c.place.rank, c.place.guest = max(c.place.rank, silentMember), false
+	}
+	switch c.place.state {
+	case atDoor:
+		return f.takePlaceLocked(c)
+	case placed:
+		if wasGuest && !c.place.guest {
+			p.guests--
+		}
+	}
+	return nil
+}
+
+// Spoke implements [session.Place].
+func (c *Conn) Spoke() {
+	c.front.mu.Lock()
+	defer c.front.mu.Unlock()
+	c.place.rank = speaker
+}
+
+// admitHTTP waits at the door until there is a place for a connection that speaks HTTP, for up to
+// httpWait, and returns why there is none. line is its first line. A page's WebSocket does
+// not wait, because it can show a token.
+func (c *Conn) admitHTTP(line []byte) error {
+	if bytes.HasPrefix(line, []byte("GET /socket ")) {
+		return nil
+	}
+	for began := time.Now(); ; c.wait(httpRetry) {
+		if err := c.tryPlace(); err == nil || time.Since(began) >= httpWait {
+			return err
+		}
+	}
+}
+
+const (
+	httpWait  = time.Second
+	httpRetry = 50 * time.Millisecond
+)
+
+// tryPlace gives the connection a place if it is at the door.
+func (c *Conn) tryPlace() error {
+	c.front.mu.Lock()
+	defer c.front.mu.Unlock()
+	if c.place.state != atDoor {
+		return nil
+	}
+	return c.front.takePlaceLocked(c)
+}
+
+// SetIdle notes whether an HTTP connection is between two requests. If it is a browser's, its
+// place then goes to anyone who needs one.
+func (c *Conn) SetIdle(idle bool) {
+	c.front.mu.Lock()
+	defer c.front.mu.Unlock()
+	c.place.idle = idle && c.isBrowser
+}
+
+// yield ends the connection because another one got its place, and tells the peer why.
+func (c *Conn) yield(why *wire.Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isEnding || c.yields != nil {
+		return
+	}
+	c.yields = why
+	switch {
+	case c.session != nil:
+		c.session.End(why)
+	case c.isHandled:
+		c.Conn.Close() // the handler cleans up
+	default:
+		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
+	}
+}
+
+// yielded returns why the connection lost its place; nil: it did not.
+func (c *Conn) yielded() *wire.Fault {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.yields
+}

@@ -1,0 +1,234 @@
+package front
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chat/relay/internal/session"
+)
+
+// A crowd is the connections of one test, with the house that they come to.
+type crowd struct {
+	*house
+	t       *testing.T
+	callers []*caller
+}
+
+// inHouse runs a test in a house with these limits, and checks that nothing is left of its
+// connections.
+func inHouse(t *testing.T, opts Options, test func(c *crowd)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := &crowd{house: newHouse(opts), t: t}
+		test(c)
+		c.Close()
+		for _, caller := range c.callers {
+			caller.Close()
+		}
+		c.served.Wait()
+		if problem := c.empty(); problem != "" {
+			t.Error(problem)
+		}
+	})
+}
+
+// come connects a caller, which sends said, and waits until that is served.
+func (c *crowd) come(ip, said string) *caller {
+	caller := c.connect(context.Background(), ip, false)
+	c.callers = append(c.callers, caller)
+	if said != "" {
+		c.send(caller, said)
+	}
+	time.Sleep(2 * Silence)
+	synctest.Wait()
+	return caller
+}
+
+// fill connects n silent guests, each from an address of its own, and returns them.
+func (c *crowd) fill(n int) []*caller {
+	for i := range n {
+		c.come(fmt.Sprintf("10.1.0.%d", i+1), "")
+	}
+	return c.callers[len(c.callers)-n:]
+}
+
+// want checks what a caller has received, and whether its connection is closed.
+func (c *crowd) want(who string, caller *caller, part string, closed bool) {
+	c.t.Helper()
+	if got := caller.received(); !strings.Contains(got, part) || caller.isClosed() != closed {
+		c.t.Errorf("%s got %q, closed: %v; want %q in it, closed: %v", who, got, caller.isClosed(), part, closed)
+	}
+}
+
+const (
+	helloOfAlice = "{\"type\":\"hello\",\"nick\":\"alice\",\"token\":\"token-of-alice\"}\n"
+	helloOfBob   = "{\"type\":\"hello\",\"nick\":\"bob\",\"token\":\"token-of-bob\"}\n"
+	say          = "{\"type\":\"say\",\"seq\":1,\"text\":\"soup\"}\n"
+)
+
+// Guests never get the last tenth of the places: members that the room knows, and the
+// host's machine, do.
+func TestPlacesAreKeptForMembers(t *testing.T) {
+	inHouse(t, Options{MaxConns: 20, MaxPerAddress: 20}, func(c *crowd) {
+		alice := c.come("10.0.0.2", helloOfAlice)
+		alice.Close()
+		guests := c.fill(18)
+		c.want("the last guest", guests[17], "* Welcome", false)
+		late := c.come("10.0.0.9", "")
+		c.want("a guest in a full room", late, "! the room is full (20 connections); try again later", true)
+		program := c.come("10.0.0.9", helloOfBob)
+		c.want("an unknown program", program, `"code":"full"`, true)
+		c.want("alice", c.come("10.0.0.2", helloOfAlice), `"welcome"`, false)
+		c.want("the host", c.come("", ""), "* Welcome", false)
+		for _, guest := range guests {
+			c.want("a guest", guest, "* Welcome", false)
+		}
+	})
+}
+
+// When all places are taken, a member who comes back gets that of the guest that has been silent
+// for longest, and the guest learns why.
+func TestSilentGuestsGoFirst(t *testing.T) {
+	inHouse(t, Options{MaxConns: 4, MaxPerAddress: 4}, func(c *crowd) {
+		alice := c.come("10.0.0.2", helloOfAlice)
+		alice.Close()
+		speaker := c.come("10.1.0.9", "soup\n")
+		guests := c.fill(3)
+		c.want("alice", c.come("10.0.0.2", helloOfAlice), `"welcome"`, false)
+		c.want("the one who spoke", speaker, "* Welcome", false)
+		c.want("the oldest guest", guests[0], "* the room is full, and you have sent nothing yet", true)
+		c.want("the next guest", guests[1], "* Welcome", false)
+		c.want("the host", c.come("127.0.0.1", ""), "* Welcome", false)
+		c.want("the second guest", guests[1], "* the room is full", true)
+		c.want("the third guest", guests[2], "* Welcome", false)
+	})
+}
+
+// A member who has sent messages before gets the place of one who never has, but not the
+// other way round; and no one gets the place of a member who has spoken.
+func TestRegularsStay(t *testing.T) {
+	inHouse(t, Options{MaxConns: 2, MaxPerAddress: 2}, func(c *crowd) {
+		bob := c.come("10.0.0.3", helloOfBob)
+		bob.Close()
+		alice := c.come("10.0.0.2", helloOfAlice+say)
+		alice.Close()
+		bob = c.come("10.0.0.3", helloOfBob)
+		speaker := c.come("10.0.0.4", "soup\n")
+		alice = c.come("10.0.0.2", helloOfAlice)
+		c.want("alice", alice, `"welcome"`, false)
+		c.want("bob, who never said a thing", bob, `"code":"full"`, true)
+		c.want("bob, again", c.come("10.0.0.3", helloOfBob), `"code":"full"`, true)
+		c.want("the one who spoke", speaker, "* Welcome", false)
+		c.want("alice", alice, `"welcome"`, false)
+	})
+}
+
+// One machine cannot keep a member out who has the same address.
+func TestMemberAtAFullAddress(t *testing.T) {
+	inHouse(t, Options{MaxConns: 100, MaxPerAddress: 3}, func(c *crowd) {
+		c.come("10.0.0.2", helloOfAlice).Close()
+		elsewhere := c.come("10.0.0.3", "")
+		oldest := c.come("10.0.0.2", "")
+		c.come("10.0.0.2", "")
+		c.come("10.0.0.2", "")
+		c.want("one more", c.come("10.0.0.2", ""), "! too many connections from 10.0.0.2 (3); close one first", true)
+		c.want("alice", c.come("10.0.0.2", helloOfAlice), `"welcome"`, false)
+		c.want("the oldest of her address", oldest, "* too many connections from 10.0.0.2, and you have sent nothing yet", true)
+		c.want("the one elsewhere", elsewhere, "* Welcome", false)
+	})
+}
+
+// The addresses of an IPv6 network count together.
+func TestNetworksCountOnce(t *testing.T) {
+	inHouse(t, Options{MaxConns: 100, MaxPerAddress: 2}, func(c *crowd) {
+		c.come("2001:db8:1:2::1", "")
+		c.come("2001:db8:1:2::2", "")
+		c.want("a third", c.come("2001:db8:1:2:3::1", ""), "! too many connections from 2001:db8:1:2::/64 (2)", true)
+		c.want("another network", c.come("2001:db8:1:3::1", ""), "* Welcome", false)
+	})
+}
+
+// The wait at the door is bounded in number and in time, and a place that becomes free
+// meanwhile is taken.
+func TestDoorIsBounded(t *testing.T) {
+	inHouse(t, Options{MaxConns: 1, MaxPerAddress: 1}, func(c *crowd) {
+		guest := c.come("10.0.0.1", "soup\n")
+		var waiting []*caller
+		for range maxAtDoorPerGroup {
+			caller := c.connect(context.Background(), "10.0.0.2", false)
+			c.callers, waiting = append(c.callers, caller), append(waiting, caller)
+			c.send(caller, `{"type":`)
+		}
+		synctest.Wait()
+		c.want("one too many", c.come("10.0.0.2", ""), "! the room is full", true)
+		other := c.come("10.0.0.3", `{"type":`)
+		guest.Close()
+		time.Sleep(time.Second)
+		c.send(other, "\"hello\"}\n")
+		synctest.Wait()
+		c.want("the one whose hello came", other, `"welcome"`, false)
+		time.Sleep(doorTime)
+		synctest.Wait()
+		for _, caller := range waiting {
+			c.want("one that never finished", caller, "the room is full", true)
+		}
+		if len(c.places.doorByGroup) > 0 || c.places.door != 0 {
+			t.Errorf("at the door: %+v", c.places)
+		}
+	})
+}
+
+// A connection that serves HTTP has said nothing in the room.
+func TestHTTPGoesFirst(t *testing.T) {
+	inHouse(t, Options{MaxConns: 2, MaxPerAddress: 2}, func(c *crowd) {
+		c.come("10.0.0.2", helloOfAlice).Close()
+		page := c.come("10.0.0.3", "GET / HTTP/1.1\r\n\r\n")
+		unfinished := c.come("10.0.0.4", `{"type":`)
+		c.want("alice", c.come("10.0.0.2", helloOfAlice), `"welcome"`, false)
+		c.want("the browser", page, "GET /", true)
+		c.want("the host", c.come("", ""), "* Welcome", false)
+		c.want("the unfinished line", unfinished, "! the room is full, and you have sent nothing yet", true)
+	})
+}
+
+// An address may open some connections at once, and then so many a second. Others, and this
+// machine, do not notice.
+func TestArrivals(t *testing.T) {
+	inHouse(t, Options{MaxConns: 1000, MaxPerAddress: 1000, Arrivals: session.NewRate(2, 10)}, func(c *crowd) {
+		come := func(ip string) bool {
+			before := c.Stats().Opened
+			c.callers = append(c.callers, c.connect(context.Background(), ip, false))
+			synctest.Wait()
+			return c.Stats().Opened > before
+		}
+		count := func(ip string) (n int) {
+			for range 30 {
+				if come(ip) {
+					n++
+				}
+			}
+			return n
+		}
+		if n := count("10.0.0.0"); n != 10 {
+			t.Errorf("%d connections were accepted at once, want 10", n)
+		}
+		if come("10.0.0.0") {
+			t.Error("one more was accepted")
+		}
+		if !come("10.0.0.1") {
+			t.Error("another address was refused")
+		}
+		if n := count(""); n != 30 {
+			t.Errorf("%d connections of this machine were accepted, want 30", n)
+		}
+		c.want("a refused one", c.come("10.0.0.0", ""), "! too many new connections from 10.0.0.0; try again later", true)
+		time.Sleep(3*time.Second - 2*Silence)
+		if n := count("10.0.0.0"); n != 6 {
+			t.Errorf("after 3 s %d connections were accepted, want 6", n)
+		}
+	})
+}
