@@ -271,6 +271,9 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	return err
 }
 
+// slowOpening is how long opening a history file takes at most without a word.
+const slowOpening = time.Second
+
 // newServer creates the room's server, in memory or from its history file. It sets opts.HostToken.
 func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, err error) {
 	if opts.HistoryFile == "" {
@@ -278,7 +281,9 @@ func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, e
 		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
 		return relay.New(opts.Options), func() error { return nil }, nil
 	}
+	slow := time.AfterFunc(slowOpening, func() { opts.Log.Warn("opening the history takes long: the disk is slow", "file", opts.HistoryFile) })
 	file, err := history.OpenFile(opts.HistoryFile, opts.HistoryKeep)
+	slow.Stop()
 	if err != nil {
 		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"time"
 
 	"chat/relay/history"
 	"chat/relay/internal/clock"
@@ -16,7 +17,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New.
+// A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New, except slowAt.
 type Server struct {
 	opts    Options // with defaults
 	log     *history.Log
@@ -28,6 +29,7 @@ type Server struct {
 	nicks   roomTimer     // calls room.GiveNicks
 	secret  string        // see Secret
 	closing chan struct{} // closed by close, when the room closes
+	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
 }
 
 // New returns a server for a new room whose log is in memory.
@@ -105,6 +107,15 @@ func (o owner) Failed(err error, split func() ([]history.Rejected, []history.Hel
 
 // Recovered implements [history.Owner].
 func (o owner) Recovered() { o.opts.Log.Warn("the history is written again") }
+
+// Slow implements [history.Owner].
+func (o owner) Slow() {
+	if time.Since(o.slowAt) >= time.Minute {
+		o.slowAt = time.Now()
+		o.opts.Log.Warn("the disk with the history is slow; messages wait for it")
+	}
+	o.room.NotifySlow(clock.Now())
+}
 
 // Info returns the room's public description.
 func (s *Server) Info() wire.RoomInfo {

@@ -189,7 +189,18 @@ func (f *File) open() error {
 		return err
 	}
 	// From here on the file is one of ours and has the latest version.
-	if err := f.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1`); err != nil {
+	if fresh { // what every room needs, before each would be a commit
+		if _, err := f.RoomID(); err != nil {
+			return err
+		}
+		if _, err := f.Secret(); err != nil {
+			return err
+		}
+		if err := syncFile(f.path); err != nil {
+			return err
+		}
+	}
+	if err := f.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_mode = WAL`); err != nil {
 		return err
 	}
 	// The file's content must be on disk, but not the time when it was changed.
@@ -317,9 +328,29 @@ func checkHeader(path string) (fresh bool, err error) {
 }
 
 // create marks a new file as a history and sets what cannot be changed later. It runs before
-// there is a write-ahead log, so that the header of the file has it.
+// there is a write-ahead log, so that the header of the file has it. Until the file is complete,
+// SQLite does not wait for the disk: it would do so 20 times.
 func (f *File) create() error {
-	return f.exec(fmt.Sprintf(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d`, applicationID))
+	return f.exec(fmt.Sprintf(`PRAGMA synchronous = OFF; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d`, applicationID))
+}
+
+// syncFile waits until the file at path, and its entry in its folder, are on disk. SQLite must not
+// have the file locked: closing it here unlocks it (https://www.sqlite.org/howtocorrupt.html,
+// section 2.2).
+func syncFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil // we may write to it, but not list it
+	}
+	folder.Sync() // not possible on every system
+	return folder.Close()
 }
 
 // migrate brings the file to the latest version.

@@ -286,3 +286,18 @@ func shortened(message string) string {
 	}
 	return line
 }
+
+// slowEvery is how often a member is told that the disk is slow, at most.
+const slowEvery = time.Minute
+
+// NotifySlow tells the members why their messages wait: the history is slow to write.
+func (r *Room) NotifySlow(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members {
+		if told := time.Unix(m.slowAt, 0); now.Before(told) || now.Sub(told) >= slowEvery {
+			m.slowAt = now.Unix()
+			m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: "the host's disk is slow; messages wait until it has stored them"}, m.nick)
+		}
+	}
+}

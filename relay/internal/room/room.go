@@ -93,6 +93,7 @@ type Member struct {
 	heldUntil time.Time // its join is announced after this; zero: as soon as possible
 	spoke     bool      // it has sent something
 	departed  bool      // it left the room, and not for another connection of its client
+	slowAt    int64     // when it was told that the disk is slow, in seconds since 1970
 	slot      int       // index in Room.members
 }
 

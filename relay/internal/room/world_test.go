@@ -214,6 +214,7 @@ func (w *world) Failed(err error, split func() ([]history.Rejected, []history.He
 
 // Recovered implements [history.Owner].
 func (w *world) Recovered() {}
+func (w *world) Slow()      {}
 
 // check compares the live state, the committed one, a replay of the whole log, and the
 // records in the file. While the disk is broken the live state may be ahead of the others.
