@@ -117,6 +117,9 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
 		return opts, usageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
 	}
+	if opts.TrustedProxies, err = endpoint.ParseProxies(c.StringSlice("trusted-proxy")); err != nil {
+		return opts, usageErrorf("%w", err)
+	}
 	if err := setLimits(c, limits.Settings{Room: &opts.Options, Files: &opts.FileLimits}); err != nil {
 		return opts, err
 	}
@@ -315,7 +318,7 @@ func hostToken(file *history.File) (string, error) {
 func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
 		Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...),
-		Files: store, Stall: opts.Stall, MetricsForAll: opts.Metrics, Log: opts.Log,
+		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
 

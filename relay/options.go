@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/internal/front"
 	"chat/relay/internal/session"
@@ -22,6 +23,10 @@ type Options struct {
 	// Web serves connections whose first line is an HTTP request. It must close them, even
 	// after an error. nil: a browser gets an error.
 	Web func(net.Conn)
+
+	// TrustedProxies are the reverse proxies that name the client of a request in a header:
+	// HTTP connections from there have no limit of their own, and count for their clients.
+	TrustedProxies endpoint.Proxies
 
 	// Files finds a finished upload by its ID, which only the uploader knows, and returns it
 	// with its URL. An error that wraps fs.ErrNotExist is reported as no_such_file, any
@@ -107,6 +112,7 @@ func (o *Options) frontOptions() front.Options {
 		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress,
 		Arrivals: session.NewRate(o.NewConnections, arrivalBurst), Rate: session.NewRate(o.Rate, o.Burst),
 		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web,
+		TrustedProxies: o.TrustedProxies,
 	}
 }
 

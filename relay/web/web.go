@@ -19,6 +19,7 @@ import (
 	"rsc.io/qr"
 
 	"chat/relay"
+	"chat/relay/endpoint"
 	"chat/relay/files"
 )
 
@@ -34,6 +35,9 @@ type Options struct {
 	// Stall is how long a client may accept no byte of an answer before it is disconnected;
 	// default 30 s, negative: no limit.
 	Stall time.Duration
+	// TrustedProxies are the reverse proxies whose X-Forwarded-For or Forwarded header names the
+	// client of a request.
+	TrustedProxies endpoint.Proxies
 	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
 	Log           *slog.Logger // nil: no logging
@@ -123,6 +127,10 @@ type roomConn interface {
 	// wait before they are sent; Delay returns how long to wait before the next answer.
 	Charge(n int) time.Duration
 	Delay() time.Duration
+
+	// Forwarded has the connection count as one of the client at from, until it is idle. The
+	// error is why the client has no place.
+	Forwarded(from net.Addr) error
 }
 
 // noteIdle notes that a connection waits for a request, or has one.
@@ -134,7 +142,15 @@ func noteIdle(conn net.Conn, state http.ConnState) {
 
 // ServeHTTP serves a request. It rejects those of banned addresses and of other sites' pages.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, err := asForwarded(r, h.opts.TrustedProxies)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
+		if isForwarded(r) {
+			err = conn.Forwarded(remoteAddr(r))
+		}
 		conn.KeepPace()
 		w = &chargedWriter{ResponseWriter: w, request: r, conn: conn}
 		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
@@ -155,6 +171,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case h.room.IsBanned(remoteAddr(r)):
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
+	case err != nil: // no place for the client of a proxy
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	case !h.isOurName(r.Host):
 		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
 	case !isSameOrigin(r):
@@ -199,7 +217,9 @@ func isAddress(name string) bool {
 // every WebSocket and event stream, and Sec-Fetch-Site if they trust the connection to the host.
 func isSameOrigin(r *http.Request) bool {
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
-		return !slices.ContainsFunc(origins, func(origin string) bool { return !strings.EqualFold(origin, "http://"+r.Host) })
+		return !slices.ContainsFunc(origins, func(origin string) bool {
+			return !strings.EqualFold(origin, "http://"+r.Host) && !(isForwarded(r) && strings.EqualFold(origin, "https://"+r.Host))
+		})
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":

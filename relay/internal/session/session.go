@@ -117,7 +117,7 @@ func (s *Session) Counts() Counts { return s.out.countsNow() }
 
 // log returns a logger that names the peer.
 func (s *Session) log() *slog.Logger {
-	return s.door.Logger.With("remote", s.conn.RemoteAddr().String())
+	return s.out.log()
 }
 
 // hello reads lines, beginning with line, until one is a hello, and enters the room.
