@@ -31,10 +31,13 @@ import (
 // visit sends a message to the room through a short session, and returns its event. The error
 // is a *rejection, or that of the connection.
 //
-// The address of the request and the nick make a client of the room: later requests with
-// both the same are from the same client, and have the same nick if possible.
+// The script's own token, or else its address and nick, make a client of the room: later requests
+// with the same are from the same client, and have the same nick if possible.
 func (h *Handler) visit(r *http.Request, nick string, message wire.Request) (wire.Event, error) {
-	token := h.visitors.token(r.RemoteAddr, nick)
+	token, err := h.visitors.tokenOf(r, nick)
+	if err != nil {
+		return wire.Event{}, err
+	}
 	leave, err := h.visitors.enter(r.Context(), token)
 	if err != nil {
 		return wire.Event{}, err
