@@ -79,7 +79,7 @@ func (c *completer) next(e *editor, nicks []string, step int) {
 func (c *completer) begin(e *editor, nicks []string) {
 	before := e.text[:e.cursor]
 	c.to = e.cursor
-	name, rest, isCommand := parseTyped(before)
+	name, rest, isCommand := commandBefore(before)
 	if isCommand && !strings.ContainsFunc(before, unicode.IsSpace) {
 		c.completions = completeCommand(name, c.operator)
 		return
@@ -103,6 +103,19 @@ func (c *completer) begin(e *editor, nicks []string) {
 	if word != "" || isArgument || e.text == "" {
 		c.completions = completeNick(word, suffix, nicks)
 	}
+}
+
+// commandBefore splits the text before the cursor, which may be the beginning of a command, into the
+// command's name, as far as it is typed, and what follows it.
+func commandBefore(text string) (name, rest string, isCommand bool) {
+	name, isCommand = strings.CutPrefix(text, "/")
+	if !isCommand || strings.HasPrefix(name, "/") {
+		return "", text, false
+	}
+	if i := strings.IndexFunc(name, unicode.IsSpace); i >= 0 {
+		name, rest = name[:i], strings.TrimLeftFunc(name[i:], unicode.IsSpace)
+	}
+	return strings.ToLower(name), rest, true
 }
 
 // isNickRune reports whether r can be part of a nick, closely enough to find where the word

@@ -422,12 +422,16 @@ func (c *conversation) submit() tea.Cmd {
 	if strings.TrimSpace(typed) == "" {
 		return nil
 	}
+	t, unknown := wire.ParseTyped(typed, wire.Screen)
+	if unknown != nil {
+		c.refuse(unknown)
+		return nil
+	}
 	c.view.clearUnread()
 	c.composer.editor.sent()
-	name, rest, isCommand := parseTyped(typed)
-	if isCommand {
-		if run := commandHere(name); run != nil {
-			return run(c, strings.TrimSpace(rest))
+	if t.Command != nil {
+		if run := commandHere(t.Command.Name); run != nil {
+			return run(c, strings.TrimSpace(t.Args))
 		}
 	}
 	c.send(typed)
@@ -454,7 +458,7 @@ func (c *conversation) send(typed string) {
 // sendPaste sends a large paste as several messages.
 func (c *conversation) sendPaste() {
 	for _, message := range c.composer.paste.messages {
-		c.send(escapeSlash(message))
+		c.send(wire.EscapeSlash(message))
 	}
 	c.view.toEnd()
 }

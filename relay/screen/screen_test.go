@@ -435,12 +435,12 @@ func TestLinesAreCounted(t *testing.T) {
 	}
 }
 
-// A command for the host is sent as one line.
+// A command is one line: a text of several lines is a message.
 func TestCommandsAreOneLine(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.m.conversation.composer.editor.insert("/topic soup\nand bread")
 		r.keys("enter")
-		if asked := r.room.asked; len(asked) != 1 || asked[0].Text != "/topic soup and bread" {
+		if asked := r.room.asked; len(asked) != 1 || asked[0].Type != wire.TypeSay || asked[0].Text != "/topic soup\nand bread" {
 			t.Errorf("requested %+v", asked)
 		}
 	})

@@ -5,6 +5,7 @@ import { $ } from './rows.js';
 import { clean } from './membership.js';
 import { recent } from './members.js';
 import * as commands from './commands.js';
+import { parse as parseTyped } from './typed.js';
 
 // Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;
@@ -40,13 +41,10 @@ export function sent() {
 }
 
 /**
- * Splits text into a command's name and the rest. A message has no name; "//" starts one with a slash.
+ * Returns what text is: a message or a command.
  * @param {string} text
  */
-export function parse(text) {
-	const [, name = '', rest] = text.match(/^\/([^/\s]\S*)\s*([^]*)$/) ?? [null, '', text.replace(/^\/\//, '/')];
-	return { name: name.toLowerCase(), rest };
-}
+export const parse = (text) => parseTyped(text, commands.has);
 
 /**
  * Returns a request as the member typed it.
@@ -54,7 +52,14 @@ export function parse(text) {
  */
 export function typedOf({ type, to, text = '' }) {
 	if (type === 'me') return `/me ${text}`;
-	return type === 'msg' ? `/msg ${to} ${text}` : text.replace(/^\//, '//');
+	if (type === 'msg') return `/msg ${to} ${text}`;
+	return parse(text).message === text ? text : `/${text}`;
+}
+
+/** Puts the cursor before a text that looks like a command, where a slash more makes it a message; or selects a mistyped name. */
+export function offer() {
+	field.setSelectionRange(0, /^\/\w*$/.test(field.value) ? field.value.length : 0);
+	field.focus();
 }
 
 /**

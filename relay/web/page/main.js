@@ -51,7 +51,7 @@ const listener = {
 		setClock(welcome);
 		if (!resumed) transcript.clear();
 		transcript.begin(welcome.next, newRoom);
-		if (newRoom) transcript.addNotice('The host restarted with an empty room.');
+		if (newRoom) transcript.addLine('notice', 'The host restarted with an empty room.');
 		members.reset(welcome);
 		showTopic(welcome.topic);
 		setNick(welcome.nick);
@@ -165,7 +165,7 @@ function setRecipient(nick) {
  * @type {Record<string, (rest: string) => boolean>}
  */
 const local = {
-	me: (text) => text !== '' && send({ type: 'me', text }),
+	me: (text) => (text ? send({ type: 'me', text }) : flash('Usage: /me TEXT')),
 	msg(rest) {
 		const [, nick = '', text = ''] = rest.match(/^(\S*)\s*([^]*)$/) ?? [];
 		if (!text) setRecipient(nick);
@@ -187,12 +187,24 @@ const local = {
  * @param {string} text
  */
 function submitText(text) {
-	const { name, rest } = composer.parse(text);
+	const { name, args, message, unknown } = composer.parse(text);
 	const fault = composer.tooLong(text);
 	if (fault) return flash(`Too long: ${fault}`);
-	if (Object.hasOwn(local, name)) return local[name](rest);
+	if (unknown) return refuse(unknown);
+	if (Object.hasOwn(local, name)) return local[name](args);
 	if (name) return request({ type: 'command', text: text.replace(/\s/g, ' ') });
-	return !rest || send(recipient ? { type: 'msg', to: recipient, text: rest } : { type: 'say', text: rest });
+	return !message || send(recipient ? { type: 'msg', to: recipient, text: message } : { type: 'say', text: message });
+}
+
+/**
+ * Leaves in the text field what looks like a command and is none.
+ * @param {string} word
+ */
+function refuse(word) {
+	transcript.addLine('error', `unknown command ${word}; put // in front to send it`);
+	transcript.toEnd();
+	composer.offer();
+	return false;
 }
 
 function submit() {

@@ -84,9 +84,10 @@ export function add(e, own, past) {
 
 /**
  * Adds a line of the page's own.
+ * @param {'notice' | 'error'} type
  * @param {string} text
  */
-export const addNotice = (text) => add({ ...blank, type: 'notice', text }, false, false);
+export const addLine = (type, text) => add({ ...blank, type, text }, false, false);
 
 export function showOutgoing() {
 	outgoingChanged = true;
