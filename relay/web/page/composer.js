@@ -6,6 +6,7 @@ import { clean } from './membership.js';
 import { recent } from './members.js';
 import * as commands from './commands.js';
 import { parse as parseTyped } from './typed.js';
+import { wordsAtEnd } from './words.js';
 
 // Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;
@@ -103,10 +104,14 @@ function recall(step) {
 function completionOf(text) {
 	const names = commands.completions(text);
 	if (names.length) return { from: 0, end: ' ', candidates: names };
-	const word = text.match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
-	const from = text.length - word.length;
-	const nicks = recent().filter((nick) => word && nick.toLowerCase().startsWith(word.toLowerCase()));
-	return nicks.length ? { from, end: from ? ' ' : ': ', candidates: nicks } : null;
+	const known = recent();
+	const last = text.match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
+	for (const word of wordsAtEnd(last)) {
+		const nicks = known.filter((nick) => nick.toLowerCase().startsWith(word.toLowerCase()));
+		const from = text.length - word.length;
+		if (nicks.length) return { from, end: from ? ' ' : ': ', candidates: nicks };
+	}
+	return null;
 }
 
 // Completes the command or nick before the cursor, or switches to the next candidate. If there is
