@@ -106,7 +106,7 @@ func (c *completer) begin(e *editor, nicks []string) {
 	if word != "" || isArgument || e.text == "" {
 		c.completions = completeNick(word, suffix, nicks)
 	}
-	for len(c.completions) == 0 && nextEdge(word) < len(word) { // 请问张: the nick may begin within what has no spaces
+	for len(c.completions) == 0 && nextEdge(word) < len(word) { // 请问张: a nick may begin after characters without a space
 		n := nextEdge(word)
 		word = word[n:]
 		c.from += n

@@ -119,7 +119,7 @@ var tooManyLinesError = fmt.Sprintf("not sent: a message can have at most %d lin
 // how it is shown until the host acknowledges it. A request without a text is not sent.
 func requestOf(typed string) (wire.Request, entry) {
 	t, err := wire.ParseTyped(typed, wire.Screen)
-	if err != nil || t.Command == nil { // submit has refused what is neither
+	if err != nil || t.Command == nil { // submit has refused unknown commands
 		message := text.CleanLines(t.Message)
 		return wire.Request{Type: wire.TypeSay, Text: message}, entry{kind: kindMessage, text: message}
 	}

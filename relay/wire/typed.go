@@ -47,7 +47,7 @@ func ParseTyped(text string, client Client) (Typed, error) {
 	return Typed{Command: c, Args: args}, nil
 }
 
-// EscapeSlash returns what a person types to send message.
+// EscapeSlash returns the text to type that sends message.
 func EscapeSlash(message string) string {
 	if typed, err := ParseTyped(message, Screen|Plain|Page); err != nil || typed.Message != message {
 		return "/" + message

@@ -1,7 +1,7 @@
 // @ts-check
 // The text field.
 
-import { $ } from './rows.js';
+import { $, isInputMethod } from './rows.js';
 import { clean } from './membership.js';
 import { recent } from './members.js';
 import * as commands from './commands.js';
@@ -20,9 +20,13 @@ let back = 0; // how many inputs the member has gone back
 /** What Tab goes through. @type {{from: number, end: string, candidates: string[]} | null} */
 let completion = null;
 let enter = () => {};
+let draft = () => {};
 
 /** @param {() => void} entered */
 export const onEnter = (entered) => (enter = entered);
+
+/** @param {() => void} changed what to call when the text has changed */
+export const onDraft = (changed) => (draft = changed);
 
 export const typed = () => clean(field.value).trimEnd();
 
@@ -83,6 +87,7 @@ function changed() {
 	const near = tooLong(value + ' '.repeat(500)) || tooLong(value + '\n'.repeat(9));
 	$('flash').textContent = tooLong(value) || near && 'This message is near the length limit';
 	showHint();
+	draft();
 }
 
 const showHint = () => ($('hint').textContent = commands.hint(field.value));
@@ -130,7 +135,7 @@ function complete() {
 field.oninput = changed;
 /** @param {KeyboardEvent} e */
 field.onkeydown = (e) => {
-	if (e.isComposing || e.shiftKey || e.ctrlKey || e.altKey || e.metaKey) return;
+	if (isInputMethod(e) || e.shiftKey || e.ctrlKey || e.altKey || e.metaKey) return;
 	if (e.key === 'Enter') enter();
 	else if (e.key === 'Escape' && completion) completion = null;
 	else if (!(e.key === 'Tab' && complete() || e.key === 'ArrowUp' && recall(1) || e.key === 'ArrowDown' && recall(-1))) return;

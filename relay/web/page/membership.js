@@ -209,7 +209,7 @@ function end(code, text) {
 }
 
 /**
- * Handles a line. If that fails, the next ones are handled all the same.
+ * Handles a line. An error does not keep the next ones from being handled.
  * @param {string} line
  */
 function tryToHandle(line) {

@@ -24,6 +24,13 @@ export function make(tag, className, ...children) {
 }
 
 /**
+ * Reports whether a key is for an input method, such as the Enter that confirms a Chinese word. In Safari
+ * the composition has ended by then, and only the key code shows it.
+ * @param {KeyboardEvent} e
+ */
+export const isInputMethod = (e) => e.isComposing || e.keyCode === 229;
+
+/**
  * Makes a nick. Its colour is the same everywhere, whatever its case: an FNV-1a hash picks the hue.
  * @param {string} nick
  */
@@ -71,6 +78,7 @@ export function setClock(welcome) {
  * @param {string} text
  */
 export function appendText(el, text) {
+	if (hasColumns(text)) el.classList.add('code');
 	if (text.length > maxShown) text = `${text.slice(0, maxShown)}… (${text.length - maxShown} more)`;
 	let from = 0;
 	/** @type {[number, number][]} */
@@ -208,13 +216,37 @@ function fileOf({ path, name, size, sha256, type }) {
 		picture.alt = name;
 		picture.loading = 'lazy';
 		picture.src = path;
-		const pictureLink = make('a', '', picture);
-		picture.onerror = () => pictureLink.replaceWith(make('span', 'dim', 'The host no longer has the picture.'));
-		card.append(pictureLink);
+		const show = make('button', '', picture);
+		show.type = 'button';
+		show.title = `Show ${name}`;
+		show.onclick = () => showPicture(path, name);
+		picture.onerror = async () => show.replaceWith(' ', make('span', 'dim', await whyNoPicture(path)));
+		card.append(show);
 	}
-	for (const a of card.querySelectorAll('a')) {
-		a.href = path;
-		a.download = name;
-	}
+	link.href = path;
+	link.download = name;
 	return card;
 }
+
+/** @param {string} path */
+async function whyNoPicture(path) {
+	try {
+		const { status } = await fetch(path, { method: 'HEAD' });
+		return status === 404 || status === 410 ? 'The host no longer has the picture.' : 'The browser cannot show the picture.';
+	} catch {
+		return 'The picture could not be loaded.';
+	}
+}
+
+/** @type {(path: string, name: string) => void} */
+function showPicture(path, name) {
+	$('large').src = $('save').href = path;
+	$('large').alt = $('save').download = name;
+	$('viewer').showModal();
+}
+
+/**
+ * Reports whether text has columns that line up in a font whose characters have one width: code, a table.
+ * @param {string} text
+ */
+const hasColumns = (text) => text.includes('\n') && /^[ \t]+\S|\S(\t| {2,})\S/m.test(text);

@@ -11,7 +11,7 @@ const link = /https?:\/\/[!#-;=?-_a-~\p{L}\p{M}\p{N}]+/giu;
 const brackets = ['()', '[]', '{}'];
 
 /**
- * Reports whether a word goes on from a to b, its characters. Beside a script without spaces a word may end.
+ * Reports whether a and b, two neighbouring characters, are in one word. Beside a script without spaces a word may end.
  * @param {string} a
  * @param {string} b
  */
