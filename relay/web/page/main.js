@@ -287,7 +287,7 @@ $('files').onchange = () => {
 };
 addEventListener('paste', (e) => {
 	const data = e.clipboardData;
-	if (!data?.files.length || data.types.includes('text/plain') && !areOnlyNames(data)) return; // a table is pasted as text, not as its picture
+	if ($('room').hidden || !data?.files.length || data.types.includes('text/plain') && !areOnlyNames(data)) return; // a table is pasted as text, not as its picture
 	e.preventDefault();
 	stageFrom(data);
 });
@@ -296,7 +296,7 @@ for (const type of /** @type {const} */ (['dragover', 'dragleave', 'drop'])) {
 		if (!e.dataTransfer?.types.includes('Files')) return;
 		e.preventDefault(); // else the browser leaves the page to open the file
 		document.body.classList.toggle('dropping', type === 'dragover');
-		if (type === 'drop') stageFrom(e.dataTransfer);
+		if (type === 'drop' && !$('room').hidden) stageFrom(e.dataTransfer);
 	});
 }
 
