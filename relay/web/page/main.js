@@ -269,7 +269,9 @@ function stage(files) {
 }
 
 addEventListener('beforeunload', (e) => {
-	if (uploads.areUnsent()) e.preventDefault(); // the browser asks
+	if (!uploads.areUnsent()) return;
+	e.preventDefault(); // the browser asks
+	e.returnValue = ''; // for older ones
 });
 
 /** @param {DataTransfer} data */
