@@ -475,6 +475,7 @@ func TestTyped(t *testing.T) {
 		"* /quit or Ctrl-D to leave\n" +
 		"* you are now al\n" +
 		"! unknown command /foo; /help lists them\n" +
+		"! put // in front to send it: //foo\n" +
 		"[witness -> you] psst\n"
 	got = strings.ReplaceAll(got, "* witness joined\n", "") // before or after our welcome
 	if got != want {

@@ -125,9 +125,13 @@ var migrations = []string{`
 		FROM client ORDER BY seen;
 	DELETE FROM meta WHERE name IN ('topic', 'authors');
 	DROP TABLE client;
+`, `
+	-- The words of messages are indexed again: earlier versions split no words in scripts without spaces.
+	DROP TABLE word;
+	CREATE VIRTUAL TABLE word USING fts5(text, content='', contentless_delete=1, tokenize='ascii', detail=none, prefix='3');
 `}
 
-// authorsQueries read the number of authors from a file of each version, from 1 on.
+// authorsQueries read the number of authors from a file of each version, from 1 on; the last also from later ones.
 var authorsQueries = []string{
 	`SELECT max(coalesce((SELECT value FROM meta WHERE name = 'authors'), 0), coalesce((SELECT max(author) FROM client), 0))`,
 	`SELECT coalesce((SELECT value FROM state WHERE key = 'authors'), 0)`,

@@ -42,6 +42,7 @@ type conversation struct {
 	overlay     overlay
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
+	early       []entry   // notices about now that came before the backlog; shown with the greeting
 	replyTo     string    // who sent the last private message
 	lastAlert   time.Time // when the terminal rang last
 	leaveAsked  time.Time // when the person last asked to leave, and was warned
@@ -59,6 +60,10 @@ const (
 
 	// leaveWithin is how soon after the first the second Ctrl-C leaves.
 	leaveWithin = 3 * time.Second
+
+	// maxEarly is how many notices are shown below a backlog that they came before. An honest host sends
+	// one, about an invalid nick.
+	maxEarly = 10
 
 	// A host can send titles and topics of any length, and each frame draws them. These are
 	// more than an honest host allows, in bytes.
@@ -230,6 +235,10 @@ func (c *conversation) greet() {
 		return
 	}
 	c.greeted = true
+	for _, n := range c.early {
+		c.addEntry(n, false)
+	}
+	c.early = nil
 	if c.operator {
 		inv := c.invitation()
 		c.show(kindNotice, "the room is open; others can join with\n"+strings.Join(inv.ways(), "\n"))
@@ -290,6 +299,10 @@ func (c *conversation) handle(e *client.Received) *entry {
 	n, ok := c.transcript.entryOf(&e.Event, e.Own, c.nick)
 	if !ok {
 		return nil
+	}
+	if e.ID == 0 && !c.greeted && len(c.early) < maxEarly {
+		c.early = append(c.early, n)
+		return &n
 	}
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
@@ -422,12 +435,16 @@ func (c *conversation) submit() tea.Cmd {
 	if strings.TrimSpace(typed) == "" {
 		return nil
 	}
+	t, unknown := wire.ParseTyped(typed, wire.Screen)
+	if unknown != nil {
+		c.refuse(unknown)
+		return nil
+	}
 	c.view.clearUnread()
 	c.composer.editor.sent()
-	name, rest, isCommand := parseTyped(typed)
-	if isCommand {
-		if run := commandHere(name); run != nil {
-			return run(c, strings.TrimSpace(rest))
+	if t.Command != nil {
+		if run := commandHere(t.Command.Name); run != nil {
+			return run(c, strings.TrimSpace(t.Args))
 		}
 	}
 	c.send(typed)
@@ -454,7 +471,7 @@ func (c *conversation) send(typed string) {
 // sendPaste sends a large paste as several messages.
 func (c *conversation) sendPaste() {
 	for _, message := range c.composer.paste.messages {
-		c.send(escapeSlash(message))
+		c.send(wire.EscapeSlash(message))
 	}
 	c.view.toEnd()
 }

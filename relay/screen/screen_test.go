@@ -271,6 +271,26 @@ func TestOwnMessages(t *testing.T) {
 	})
 }
 
+// An error about now, such as that of an invalid nick, is shown below the backlog, although it comes first.
+func TestErrorsAreBelowTheBacklog(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.m.conversation = newConversation(r.m, r.room, Place{Title: "kitchen"})
+		const invalid = "a nick has no spaces; you are guest-1"
+		r.happen(client.Connected{Welcome: wire.Event{Type: wire.TypeWelcome, Title: "kitchen", Nick: "guest-1", Client: "us", Next: 3}})
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeBadNick, Text: invalid}})
+		for id, text := range []string{"first", "second"} {
+			r.happen(client.Received{Past: true, Event: wire.Event{Type: wire.TypeMessage, ID: uint64(id + 1), Time: noon, From: "alice", Text: text}})
+		}
+		r.want("second", invalid, "you are guest-1; /help")
+		frame := r.frame()
+		if at := strings.Index(frame, invalid); strings.Count(frame, invalid) != 1 || at < strings.Index(frame, "second") || at > strings.Index(frame, "/help shows") {
+			t.Errorf("the error is not between the backlog and the greeting:\n%s", frame)
+		}
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Text: "a later error"}})
+		r.want("a later error")
+	})
+}
+
 // The greeting is shown below the backlog, however long that is, and stays there when older
 // messages are loaded.
 func TestGreetingIsBelowTheBacklog(t *testing.T) {
@@ -435,12 +455,12 @@ func TestLinesAreCounted(t *testing.T) {
 	}
 }
 
-// A command for the host is sent as one line.
+// A command is one line: a text of several lines is a message.
 func TestCommandsAreOneLine(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.m.conversation.composer.editor.insert("/topic soup\nand bread")
 		r.keys("enter")
-		if asked := r.room.asked; len(asked) != 1 || asked[0].Text != "/topic soup and bread" {
+		if asked := r.room.asked; len(asked) != 1 || asked[0].Type != wire.TypeSay || asked[0].Text != "/topic soup\nand bread" {
 			t.Errorf("requested %+v", asked)
 		}
 	})

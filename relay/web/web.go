@@ -83,6 +83,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	}
 	h.mux.HandleFunc("GET /room", h.describe)
 	h.mux.HandleFunc("GET /commands", h.commands)
+	h.mux.HandleFunc("GET /nick", h.checkNick)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
 	h.mux.HandleFunc("GET /socket", h.socket)
 	h.mux.HandleFunc("POST /messages", h.post)

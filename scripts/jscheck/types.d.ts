@@ -140,6 +140,7 @@ interface PageElements {
 	'invite': HTMLDialogElement;
 	'invite-title': HTMLHeadingElement;
 	'join': HTMLFormElement;
+	'large': HTMLImageElement;
 	'line': HTMLDivElement;
 	'log': HTMLDivElement;
 	'members': HTMLElement;
@@ -150,9 +151,11 @@ interface PageElements {
 	'qr': HTMLImageElement;
 	'recipient': HTMLParagraphElement;
 	'reconnect': HTMLButtonElement;
+	'refusal': HTMLParagraphElement;
 	'rename': HTMLButtonElement;
 	'room': HTMLDivElement;
 	'rows': HTMLDivElement;
+	'save': HTMLAnchorElement;
 	'search': HTMLElement;
 	'show-invite': HTMLButtonElement;
 	'show-members': HTMLButtonElement;
@@ -163,6 +166,7 @@ interface PageElements {
 	'to-everyone': HTMLButtonElement;
 	'topic': HTMLParagraphElement;
 	'tray': HTMLUListElement;
+	'viewer': HTMLDialogElement;
 	'ways': HTMLUListElement;
 	'who': HTMLUListElement;
 	'words': HTMLInputElement;

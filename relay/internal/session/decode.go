@@ -26,16 +26,19 @@ func (s *Session) decodeTyped(line string, req *wire.Request) error {
 		return nil
 	case len(message) > s.door.Limits.Text:
 		return s.tooLong()
-	case strings.HasPrefix(message, "//"):
-		message = message[1:]
-	case strings.HasPrefix(message, "/"):
+	}
+	typed, err := wire.ParseTyped(message, 0)
+	if err != nil {
+		return err
+	}
+	if typed.Command != nil {
 		command, err := wire.ParseCommand(message)
 		if err == nil {
 			*req = *command
 		}
 		return err
 	}
-	req.Type, req.Text = wire.TypeSay, message
+	req.Type, req.Text = wire.TypeSay, typed.Message
 	return nil
 }
 

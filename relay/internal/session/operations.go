@@ -296,6 +296,9 @@ func command(s *Session, req *wire.Request) (*wire.Event, error) {
 	if !strings.HasPrefix(req.Text, "/") {
 		return nil, wire.Faultf(wire.CodeBadRequest, "a command begins with /")
 	}
+	if strings.Contains(req.Text, "\n") {
+		return nil, wire.Faultf(wire.CodeBadRequest, "a command is one line")
+	}
 	typed, err := wire.ParseCommand(text.Clean(req.Text))
 	if err != nil {
 		return nil, err
@@ -307,7 +310,7 @@ func command(s *Session, req *wire.Request) (*wire.Event, error) {
 
 func help(s *Session, _ *wire.Request) (*wire.Event, error) {
 	var b strings.Builder
-	b.WriteString("Lines are sent to the room; a line that starts with / is a command, // sends a /.")
+	b.WriteString("Lines are sent to the room; a line that starts with / is a command; put // in front to send a /.")
 	operator := s.door.Room.IsOperator(&s.member)
 	for i := range wire.Commands {
 		if c := &wire.Commands[i]; c.Local == 0 && (!c.Operator || operator) {

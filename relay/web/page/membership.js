@@ -155,7 +155,7 @@ function connect() {
 	socket.onmessage = ({ data }) => {
 		received = Date.now();
 		pinged = 0;
-		for (const line of data.split('\n')) if (socket === opened) handle(parse(line)); // a bye ends it
+		for (const line of data.split('\n')) if (socket === opened) tryToHandle(line); // a bye ends it
 	};
 	socket.onclose = () => lost();
 	checkSilence();
@@ -206,6 +206,18 @@ function lost(code, text) {
 function end(code, text) {
 	disconnect();
 	setState({ is: 'over', code, text });
+}
+
+/**
+ * Handles a line. An error does not keep the next ones from being handled.
+ * @param {string} line
+ */
+function tryToHandle(line) {
+	try {
+		handle(parse(line));
+	} catch (fault) {
+		reportError(fault);
+	}
 }
 
 /** @param {ChatEvent} e */

@@ -2,6 +2,7 @@
 // Uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload): in slices, so that a large
 // file needs no more memory, and resumed from the bytes that the host has.
 
+import { load, save } from './identity.js';
 import { $, make, sizeOf } from './rows.js';
 
 const sliceSize = 8 << 20; // bytes
@@ -28,6 +29,20 @@ class RequestError extends Error {
 /** Uploads in order. @type {Upload[]} */
 let tray = [];
 let busy = false;
+/** Names of files that were not sent when the page was left. @type {string[]} */
+const interrupted = load('uploads') ?? [];
+
+// The names of the files in the tray are kept, so that the page can say later which were not sent.
+const saveNames = () => save('uploads', [...interrupted, ...unsent().map(({ file }) => file.name)]);
+const unsent = () => tray.filter(({ over }) => !over);
+
+export const areUnsent = () => unsent().length > 0;
+
+export function takeInterrupted() {
+	const names = interrupted.splice(0);
+	saveNames();
+	return names;
+}
 
 /**
  * Puts files into the tray, to be sent with the next message.
@@ -52,6 +67,7 @@ export function stage(files) {
 		tray.push(upload);
 		$('tray').append(upload.el);
 	}
+	saveNames();
 }
 
 /** @param {Upload} u */
@@ -62,6 +78,7 @@ function drop(u) {
 	tray = tray.filter((other) => other !== u);
 	URL.revokeObjectURL(u.preview);
 	u.el.remove();
+	saveNames();
 }
 
 /**
@@ -97,6 +114,7 @@ async function upload(u) {
 				u.over = true;
 				u.status.textContent = `Not sent: ${message}`;
 				u.status.className = 'over';
+				saveNames();
 				break;
 			}
 			u.status.textContent = 'waiting for the host';
