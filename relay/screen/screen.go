@@ -2,6 +2,7 @@ package screen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -12,7 +13,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
+	"chat/relay/client"
 	"chat/relay/text"
+	"chat/relay/wire"
 )
 
 // frameTime is how long events are collected before they are drawn: 60 frames a second.
@@ -63,11 +66,20 @@ func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	}
 	if m.crash == nil {
 		fmt.Print(m.conversation.farewell())
+		if !opts.Hosting && m.left(err) {
+			fmt.Printf("You left %s.\n", oneLine(m.ruler, m.conversation.title))
+		}
 	}
 	for _, r := range m.conversation.outbox.unsent {
 		unsent = append(unsent, r.Text)
 	}
 	return unsent, err
+}
+
+// left reports whether the person left the room, given why the screen ended.
+func (m *model) left(err error) bool {
+	refusal, refused := errors.AsType[*client.RefusedError](err)
+	return err == nil || errors.Is(err, context.Canceled) || refused && refusal.Code == wire.CodeQuit
 }
 
 // run shows the screen until it ends.
