@@ -14,10 +14,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"os/user"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -271,6 +273,12 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	room := &openRoom{Server: srv, opts: opts, ln: ln, fallback: fallback, transcript: transcript, warnings: warnings}
 	err = errors.Join(room.serve(ctx), closeHistory())
 	opts.Log.Info("room closed")
+	if !opts.Headless {
+		if !opts.Screen && ctx.Err() != nil {
+			fmt.Fprintln(opts.Out) // after ^C
+		}
+		fmt.Fprintf(opts.Out, "The room %s is closed.\n", srv.Info().Title)
+	}
 	return err
 }
 
@@ -378,16 +386,27 @@ func (r *openRoom) serve(ctx context.Context) (err error) {
 		if r.fallback {
 			fmt.Fprintf(r.warnings, "Port %d is in use; this room is on %d.", wire.DefaultPort, port)
 		}
-		err = r.joinOnScreen(ctx)
+		err = r.outlive(ctx, r.joinOnScreen(ctx))
 		cancel()
 	case r.opts.Headless:
 		r.logOpen()
 	default:
 		r.printInvitation()
-		err = r.joinInLines(ctx)
+		err = r.outlive(ctx, r.joinInLines(ctx))
 		cancel()
 	}
 	return errors.Join(err, <-served)
+}
+
+// outlive keeps the room open until ctx ends if the host's terminal was closed while
+// SIGHUP is ignored: that says that the program goes on without it. err is why the host left.
+func (r *openRoom) outlive(ctx context.Context, err error) error {
+	if !errors.Is(err, screen.ErrTerminalGone) || !signal.Ignored(syscall.SIGHUP) {
+		return err
+	}
+	r.opts.Log.Warn("the terminal was closed; the room stays open until SIGTERM")
+	<-ctx.Done()
+	return nil
 }
 
 // pages returns the addresses of the web page; none with --no-web.
@@ -439,7 +458,11 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 	}
 	in := plain.Read(r.opts.In)
 	defer in.Close()
-	return plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible})
+	err = plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible})
+	if !isTerminal(os.Stdin) { // it was one
+		return errors.Join(screen.ErrTerminalGone, err)
+	}
+	return err
 }
 
 // joinOnScreen lets the host take part on a full screen, until they leave or ctx ends.

@@ -23,6 +23,7 @@ import (
 	"chat/relay/logging"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -161,7 +162,20 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		return interrupted(ctx, joinError(how.Addr, err))
 	}
 	stop()
-	return plain.Run(ctx, c, opts.Options)
+	gone, end, err := plain.WatchReader(os.Stdout)
+	if err != nil {
+		return errors.Join(err, c.Close())
+	}
+	defer end()
+	opts.OutGone = gone
+	err = plain.Run(ctx, c, opts.Options)
+	if err == nil && !opts.Piped && !opts.OutPiped {
+		if ctx.Err() != nil {
+			fmt.Fprintln(opts.Out) // after ^C
+		}
+		fmt.Fprintf(opts.Out, "You left %s.\n", discovery.Cut(text.Clean(c.Welcome().Title), maxTitle))
+	}
+	return err
 }
 
 // client returns the client's options without the address and the room.

@@ -29,6 +29,10 @@ type Options struct {
 	Follow   bool        // stay in the room when In has ended
 	Log      *Transcript // gets the messages; nil: none
 
+	// OutGone is closed when no one reads Out any more; nil: only writing to Out tells. The
+	// conversation then ends when no more input comes from a pipe.
+	OutGone <-chan struct{}
+
 	// Accessible prints messages as a screen reader reads them well: "alice: soup is
 	// ready", without times and brackets.
 	Accessible bool
@@ -52,6 +56,8 @@ type conversation struct {
 	unsent   int // lines from In that the client did not accept
 
 	transfers transfers // started and canceled by the sender
+
+	unread chan struct{} // closed when a write found that no one reads Out any more; by the printer
 }
 
 // stuckWait is how long the last lines may take to be printed: a terminal that was
@@ -64,7 +70,7 @@ const stuckWait = 2 * time.Second
 // connection. The error says how many lines were not delivered.
 func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
 	defer c.Close()
-	v := &conversation{Options: opts, client: c, out: bufio.NewWriterSize(opts.Out, 32<<10)}
+	v := &conversation{Options: opts, client: c, out: bufio.NewWriterSize(opts.Out, 32<<10), unread: make(chan struct{})}
 	v.Err = &lockedWriter{w: opts.Err}
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
@@ -75,15 +81,27 @@ func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
 	}()
 	sent := make(chan error, 1)
 	go func() { sent <- v.sendInput(ctx) }()
+	outGone, unread := v.OutGone, v.unread
+	if v.Piped { // the lines that still come are for the room
+		outGone, unread = nil, nil
+	}
 	select {
 	case err = <-sent:
 		if err == nil && v.Follow {
 			select {
 			case <-ctx.Done():
 			case <-printed:
+			case <-v.OutGone:
+			case <-v.unread:
 			}
 		}
 	case <-printed:
+		leave()
+		err = <-sent
+	case <-outGone:
+		leave()
+		err = <-sent
+	case <-unread:
 		leave()
 		err = <-sent
 	}

@@ -229,24 +229,30 @@ func TestGoldenFrames(t *testing.T) {
 			t.Run(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), func(t *testing.T) {
 				inRoom(t, size[0], size[1], func(t *testing.T, r *rig) {
 					act(r)
-					got := r.frame()
-					file := filepath.Join("testdata", "frames", fmt.Sprintf("%s-%dx%d.txt", name, size[0], size[1]))
-					if *update {
-						if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-							t.Fatal(err)
-						}
-						return
-					}
-					want, err := os.ReadFile(file)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got != string(want) {
-						t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
-					}
+					r.golden(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]))
 				})
 			})
 		}
+	}
+}
+
+// golden compares the frame with a file.
+func (r *rig) golden(name string) {
+	r.t.Helper()
+	got := r.frame()
+	file := filepath.Join("testdata", "frames", name+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			r.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if got != string(want) {
+		r.t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
 	}
 }
 

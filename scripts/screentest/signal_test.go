@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// terminate sends SIGTERM to a process that the test started.
-func terminate(t *testing.T, pid string) {
+// signalProcess sends a signal to a process that the test started.
+func signalProcess(t *testing.T, pid string, s syscall.Signal) {
 	t.Helper()
 	n, err := strconv.Atoi(pid)
 	if err != nil {
@@ -18,5 +18,5 @@ func terminate(t *testing.T, pid string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Signal(syscall.SIGTERM)
+	p.Signal(s)
 }
