@@ -403,22 +403,19 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 	}
 }
 
-// findAgain returns the address of a room whose host no longer answers at the old one: the
-// room with its ID, or else the only one with its title.
-func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (string, error) {
+// findAgain returns the addresses of a room whose host no longer answers at the old one: of all
+// rooms with its ID, which anyone can claim, then of those with its title. The client joins one
+// that proves itself.
+func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (addrs []string, err error) {
 	rooms, err := opts.find(ctx, room.Title)
-	if err != nil {
-		return "", err
-	}
-	for _, r := range rooms {
-		if r.ID == room.ID {
-			return r.Addr, nil
+	for _, same := range []bool{true, false} {
+		for _, r := range rooms {
+			if (r.ID == room.ID) == same {
+				addrs = append(addrs, r.Addr)
+			}
 		}
 	}
-	if len(rooms) > 1 {
-		return "", fmt.Errorf("found %d rooms named %q", len(rooms), room.Title)
-	}
-	return rooms[0].Addr, nil
+	return addrs, err
 }
 
 // A hintedError has a hint for a shell and another one for the screen, which has a field

@@ -27,9 +27,10 @@ import (
 )
 
 var (
-	script  string // path of scripts/lan
-	program string // the binary under test
-	noLab   string // why no lab can be made; empty: it can
+	script   string // path of scripts/lan
+	program  string // the binary under test
+	stateDir string // has a folder for the state of each node
+	noLab    string // why no lab can be made; empty: it can
 )
 
 func TestMain(m *testing.M) {
@@ -51,8 +52,8 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	program = filepath.Join(dir, "chat")
+	stateDir = filepath.Join(dir, "state")
 	if out, err := exec.Command("go", "build", "-o", program, "../..").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build chat: %v\n%s", err, out)
 		return 1
@@ -122,7 +123,7 @@ func (l *lab) command(node int, name string, args ...string) *exec.Cmd {
 		name = program
 	}
 	cmd := exec.Command(script, append([]string{"exec", fmt.Sprint(node), "--", name}, args...)...)
-	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id)
+	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id, fmt.Sprintf("XDG_STATE_HOME=%s/%s-%d", stateDir, l.id, node))
 	return cmd
 }
 
