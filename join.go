@@ -232,7 +232,7 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 			}
 			places := make([]screen.Place, len(rooms))
 			for i, r := range rooms {
-				places[i] = screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members}
+				places[i] = screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested}
 			}
 			return places, err
 		}
@@ -272,7 +272,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	// The client outlives the screen, so that others see a leave and not a lost connection.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	joined := make(chan *client.Client, 1)
+	joined := make(chan *client.Client, 1) // the last one
 	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
 		try, giveUp := context.WithCancel(life)
 		stop := context.AfterFunc(ctx, giveUp) // Ctrl-C cancels joining
@@ -285,6 +285,11 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 		if !stop() { // the screen has closed, or the user went back
 			c.Close()
 			return nil, ctx.Err()
+		}
+		select {
+		case last := <-joined: // its room is gone, and the screen has what was not sent
+			last.Close()
+		default:
 		}
 		joined <- c
 		return c, nil
@@ -382,24 +387,36 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 	for i, r := range rooms {
 		fmt.Fprintf(out, "%3d  %s  (%d here, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, maxTitle), r.Members, r.Addr, r.ID)
 	}
+	for _, warning := range contested(rooms) {
+		fmt.Fprintln(out, warning)
+	}
+	hint := fmt.Sprintf("name one by its title or ID, e.g. chat join %.4s", rooms[0].ID)
+	if rooms[0].Contested {
+		hint = "name one by its address, e.g. chat join --addr " + rooms[0].Addr
+	}
 	if !asking {
-		return discovery.Room{}, usageErrorf("found %d rooms\nhint: name one by its title or ID, e.g. chat join %.4s", len(rooms), rooms[0].ID)
+		return discovery.Room{}, usageErrorf("found %d rooms\nhint: %s", len(rooms), hint)
 	}
 	for {
 		fmt.Fprintf(out, "Join which one (1-%d)? ", len(rooms))
 		line, err := opts.In.Line(ctx)
 		if err != nil {
 			fmt.Fprintln(out)
-			return discovery.Room{}, usageErrorf("no room chosen\nhint: name one by its title or ID, e.g. chat join %.4s", rooms[0].ID)
+			return discovery.Room{}, usageErrorf("no room chosen\nhint: %s", hint)
 		}
 		answer := strings.TrimSpace(line)
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(rooms) {
 			return rooms[n-1], nil
 		}
-		if i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return answer != "" && r.Matches(answer) }); i >= 0 {
+		i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return answer != "" && r.Matches(answer) })
+		switch {
+		case i < 0:
+			fmt.Fprintln(out, "There is no such room.")
+		case rooms[i].Contested:
+			fmt.Fprintln(out, "Several hosts claim to have it: choose one by its number.")
+		default:
 			return rooms[i], nil
 		}
-		fmt.Fprintln(out, "There is no such room.")
 	}
 }
 

@@ -636,6 +636,38 @@ func TestChoose(t *testing.T) {
 			t.Errorf("join: %v, %s", err, s.err.String())
 		}
 	})
+	contested := func(context.Context, string) ([]discovery.Room, error) {
+		two := []discovery.Room{rooms[0], rooms[0]}
+		two[0].Contested, two[1].Contested, two[1].Addr = true, true, pantry
+		return two, nil
+	}
+	const warning = "warning: 2 hosts claim to have the room kitchen (id 00aa00aa); all but one are false. Ask its host for the address\n"
+	t.Run("contested", func(t *testing.T) {
+		opts := typed("")
+		opts.find, opts.Room = contested, "kitchen"
+		s := startJoin(t, opts)
+		s.out.waitFor(t, warning+"Join which one (1-2)? ")
+		io.WriteString(s.in, "kitchen\n")
+		s.out.waitFor(t, "Several hosts claim to have it: choose one by its number.\n")
+		io.WriteString(s.in, "1\n")
+		s.out.waitFor(t, "* Welcome to kitchen")
+		s.in.Close()
+		if err := s.wait(t); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("contested, without terminal", func(t *testing.T) {
+		opts := piped("")
+		opts.find, opts.Room = contested, "kitchen"
+		s := startJoin(t, opts)
+		var exit *exitError
+		if err := s.wait(t); !errors.As(err, &exit) || exit.code != exitUsage || !strings.HasSuffix(err.Error(), "hint: name one by its address, e.g. chat join --addr "+kitchen) {
+			t.Errorf("join: %v", err)
+		}
+		if !strings.HasSuffix(s.err.String(), warning) {
+			t.Errorf("listed %q", s.err.String())
+		}
+	})
 	t.Run("without terminal", func(t *testing.T) {
 		opts := piped("")
 		opts.find = find
