@@ -226,7 +226,7 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 		how.Place = &screen.Place{Addr: addr}
 	default:
 		how.Find = func(ctx context.Context) ([]screen.Place, error) {
-			rooms, err := opts.find(ctx, opts.Room)
+			rooms, err := opts.findProven(ctx, opts.Room)
 			if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
 				rooms, err = none.Others, forScreen(err)
 			}
@@ -362,7 +362,7 @@ func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error)
 			fmt.Fprintln(opts.Err, "* searching for a room on this network")
 		}
 	})
-	rooms, err := opts.find(ctx, opts.Room)
+	rooms, err := opts.findProven(ctx, opts.Room)
 	notice.Stop()
 	if err != nil {
 		return "", "", err
@@ -418,6 +418,39 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 			return rooms[i], nil
 		}
 	}
+}
+
+// findProven finds rooms. If several hosts claim to have a room in which the user was before, the
+// one that proves it is the room, and the user learns of the others.
+func (opts *joinOptions) findProven(ctx context.Context, match string) ([]discovery.Room, error) {
+	rooms, err := opts.find(ctx, match)
+	proven := make(map[string]string) // by room ID: the address
+	for _, r := range rooms {
+		if r.Contested && proven[r.ID] == "" && opts.proves(ctx, r) {
+			proven[r.ID] = r.Addr
+		}
+	}
+	return slices.DeleteFunc(rooms, func(r discovery.Room) bool {
+		isOther := proven[r.ID] != "" && proven[r.ID] != r.Addr
+		if isOther {
+			opts.warn(fmt.Errorf("another host, at %s, claims to have the room %s (id %.8s) too; the one at %s proved that it has it", r.Addr, r.Title, r.ID, proven[r.ID]))
+		}
+		return isOther
+	}), err
+}
+
+// proves reports whether the host of r proves that it has the room in which the user was before.
+func (opts *joinOptions) proves(ctx context.Context, r discovery.Room) bool {
+	if opts.identities == nil {
+		return false
+	}
+	claim, err := opts.identities.Claim(r.ID, opts.Nick, opts.warn)
+	if err != nil {
+		return false // joining it reports the error
+	}
+	defer claim.Release()
+	proven, err := client.Prove(ctx, r.Addr, claim.Identity)
+	return err == nil && proven
 }
 
 // findAgain returns the addresses of a room whose host no longer answers at the old one: of all

@@ -46,6 +46,7 @@ type membership struct {
 	nick  string // to ask for; the host may have given another one
 	known Identity
 
+	stranger    bool      // the host of the first connection did not prove that it knows Options.Identity
 	transferred *lastTime // Client.transferred, from before there is a Client
 
 	joined   bool          // there was a welcome
@@ -81,7 +82,7 @@ func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
 		return nil, wire.Event{}, err
 	}
 	if !at.proven || at.ID != s.known.Room {
-		s.known = Identity{Token: newToken()}
+		s.known, s.stranger = Identity{Token: newToken()}, true
 	}
 	welcome, err := s.enter(ctx, l, s.hello())
 	return l, welcome, err
@@ -447,7 +448,9 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.joined, s.closed = true, false
 	s.addr, s.room, s.title, s.next = l.addr, welcome.Room, welcome.Title, welcome.Next
 	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key}
-	s.opts.Keeper.Keep(s.known)
+	if !s.stranger { // else the identity that its host did not prove to know must stay
+		s.opts.Keeper.Keep(s.known)
+	}
 	welcome.Token, welcome.Key = "", "" // secrets: programs may print welcomes
 	s.mu.Lock()
 	s.welcome, s.hostAddr, s.identity = welcome, l.addr, s.known
@@ -457,7 +460,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.mu.Unlock()
 	s.out.restart(welcome.Seq)
 	l.out = s.out
-	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh}
+	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Unproven: first && s.stranger}
 }
 
 // wantNick remembers the nick to ask for next time, unless only a host may assign it.

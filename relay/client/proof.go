@@ -137,6 +137,9 @@ func isOtherRoom(err error) bool {
 // message that it does not send, because the room is not the one that they were written for.
 const CodeNotSent wire.Code = "not_sent"
 
+// UnprovenWarning is for the user of a client that is [Connected] with Unproven.
+const UnprovenWarning = "this host cannot prove that it has the room where you were before; your messages go to a stranger, perhaps"
+
 // returnPending rejects all messages that the host of the room that we were in did not
 // acknowledge.
 func (s *membership) returnPending(stay context.Context, reason string) {

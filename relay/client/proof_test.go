@@ -183,14 +183,21 @@ func TestOlderHost(t *testing.T) {
 	})
 }
 
+// A keeper has the identities that a client asked it to keep.
+type keeper []Identity
+
+func (k *keeper) Keep(id Identity) { *k = append(*k, id) }
+func (k *keeper) Release()         {}
+
 // A client with the identity of an earlier one shows its token only to a host that proves that
-// it has the room.
+// it has the room. The identity that another host gives it is not kept in its place.
 func TestIdentity(t *testing.T) {
 	known := Identity{Room: "r1", Client: "me", Token: "the-token-of-alice", Key: testKey("me")}
 	for name, proves := range map[string]bool{"proven": true, "not proven": false} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c, _, end := join(t, Options{Identity: known}, func(h *scriptedHost) *hostEnd {
+				var kept keeper
+				c, _, end := join(t, Options{Identity: known, Keeper: &kept}, func(h *scriptedHost) *hostEnd {
 					end := h.accept()
 					q := end.wantAny(wire.TypeHello)
 					e := answerTo("r1", q)
@@ -204,9 +211,14 @@ func TestIdentity(t *testing.T) {
 					end.send(welcomeTo("r1", wire.Event{}))
 					return end
 				})
-				nextEvent[Connected](t, c)
+				if e := nextEvent[Connected](t, c); e.Unproven == proves {
+					t.Errorf("connected = %+v", e)
+				}
 				if got := c.Identity(); (got == known) != proves {
 					t.Errorf("identity = %+v", got)
+				}
+				if proves != slices.Equal(kept, keeper{known}) || !proves && len(kept) > 0 {
+					t.Errorf("kept %+v", kept)
 				}
 				closeClient(t, c, end)
 			})

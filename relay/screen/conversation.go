@@ -222,6 +222,9 @@ func (c *conversation) connected(e client.Connected) {
 	for _, message := range c.outbox.dropSettled() {
 		c.addEntry(message, false)
 	}
+	if e.Unproven {
+		c.show(kindError, client.UnprovenWarning)
+	}
 	if e.NewRoom {
 		c.show(kindEvent, "the host was restarted; the room starts empty")
 		c.history.newRoom()
