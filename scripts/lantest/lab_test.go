@@ -123,8 +123,13 @@ func (l *lab) command(node int, name string, args ...string) *exec.Cmd {
 		name = program
 	}
 	cmd := exec.Command(script, append([]string{"exec", fmt.Sprint(node), "--", name}, args...)...)
-	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id, fmt.Sprintf("XDG_STATE_HOME=%s/%s-%d", stateDir, l.id, node))
+	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id, "XDG_STATE_HOME="+l.stateOf(node))
 	return cmd
+}
+
+// stateOf returns the folder for the state of a node's user.
+func (l *lab) stateOf(node int) string {
+	return filepath.Join(stateDir, fmt.Sprintf("%s-%d", l.id, node))
 }
 
 // run runs a command on node to its end. It kills the command after 20 seconds.
