@@ -30,6 +30,7 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/history"
+	"chat/relay/identity"
 	"chat/relay/limits"
 	"chat/relay/logging"
 	"chat/relay/plain"
@@ -290,6 +291,7 @@ func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, e
 	if opts.HistoryFile == "" {
 		opts.HostToken = rand.Text()
 		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
+		opts.Secret = secretOf(opts.Title, opts.Log)
 		return relay.New(opts.Options), func() error { return nil }, nil
 	}
 	slow := time.AfterFunc(slowOpening, func() { opts.Log.Warn("opening the history takes long: the disk is slow", "file", opts.HistoryFile) })
@@ -320,6 +322,17 @@ func hostToken(file *history.File) (string, error) {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte("token of the host's own member"))
 	return hex.EncodeToString(mac.Sum(nil)), nil
+}
+
+// secretOf returns the secret of a room in memory, by its title: if the host crashes, the next
+// room of this title on this machine proves that it follows. "" means that it cannot.
+func secretOf(title string, log *slog.Logger) string {
+	secret, err := identity.HostSecret(identity.DefaultDir())
+	if err != nil {
+		log.Info("members will not return by themselves if this host crashes: it cannot keep a secret", "error", err)
+		return ""
+	}
+	return wire.MAC(secret, "chat room in memory", title)
 }
 
 // newPage returns the handler of the room's page. store may be nil.

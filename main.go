@@ -332,7 +332,7 @@ func roomsCommand() *cli.Command {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface")})
+			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface"), Err: c.App.ErrWriter})
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"time"
@@ -19,6 +20,11 @@ type Options struct {
 	Room  string       // the room's ID; default: a new one, 16 random hexadecimal digits
 	App   string       // the program and its version, shown to clients; may be ""
 	Log   *slog.Logger // nil: nothing is logged
+
+	// Secret is a random string that no client knows. The host proves itself with it to members
+	// who reconnect: also after a restart, if it gets the same one. Default: a new one. A
+	// history file has its own, which replaces it.
+	Secret string
 
 	// Web serves connections whose first line is an HTTP request. It must close them, even
 	// after an error. nil: a browser gets an error.
@@ -74,6 +80,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Room == "" {
 		o.Room = history.NewRoomID()
+	}
+	if o.Secret == "" {
+		o.Secret = rand.Text()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net"
 	"time"
@@ -27,7 +26,6 @@ type Server struct {
 	front   *front.Front
 	flush   roomTimer     // calls room.Flush
 	nicks   roomTimer     // calls room.GiveNicks
-	secret  string        // see Secret
 	closing chan struct{} // closed by close, when the room closes
 	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
 }
@@ -49,10 +47,10 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.Room = id
-	s := newServer(opts)
-	if s.secret, err = f.Secret(); err != nil {
+	if opts.Secret, err = f.Secret(); err != nil {
 		return nil, err
 	}
+	s := newServer(opts)
 	if s.opts.Title != f.Title() {
 		if err := f.SetTitle(s.opts.Title); err != nil {
 			return nil, err
@@ -73,12 +71,12 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = text.Clean(opts.Title)
-	return &Server{opts: opts, fanout: fanout.New(), secret: rand.Text(), closing: make(chan struct{})}
+	return &Server{opts: opts, fanout: fanout.New(), closing: make(chan struct{})}
 }
 
 func (s *Server) roomOptions() room.Options {
 	return room.Options{
-		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, OperatorToken: s.opts.HostToken,
+		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken,
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
 	}
 }
@@ -128,7 +126,7 @@ func (s *Server) Next() uint64 { return s.log.Next() }
 
 // Secret returns a random string that no client knows. It stays the same as long as the
 // room exists: a history file keeps it across restarts.
-func (s *Server) Secret() string { return s.secret }
+func (s *Server) Secret() string { return s.opts.Secret }
 
 // MaxLine returns the limit of a program's line, in bytes.
 func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }

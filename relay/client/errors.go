@@ -24,7 +24,7 @@ var (
 
 	errSilent    = errors.New("the host has stopped responding")
 	errHungUp    = errors.New("the host closed the connection")
-	errOtherRoom = errors.New("another room is there now")
+	errOtherRoom = errors.New("another room is there now, or its host cannot prove that it is the same one")
 )
 
 // A RefusedError reports that the host refuses this client: in [Join] or [Probe], or in
@@ -61,10 +61,11 @@ func hasCode(err error, code wire.Code) bool {
 	return ok && r.Code == code
 }
 
-// isFinal reports whether err is a refusal that another attempt would meet again.
+// isFinal reports whether err is a refusal that another attempt would meet again, or the room
+// is gone.
 func isFinal(err error) bool {
 	r, ok := errors.AsType[*RefusedError](err)
-	return ok && r.Code.Final()
+	return ok && r.Code.Final() || isOtherRoom(err)
 }
 
 // A Rejection is a message that the host rejected, and the reason.

@@ -18,6 +18,10 @@ type Connected struct {
 	Addr    string     // of the host, as dialed
 	Resumed bool       // false on the first connection; missed events follow, each once
 	NewRoom bool       // Resumed, but the room is a new one: IDs and history start over
+
+	// Unproven says that the host did not prove that it knows Options.Identity: the client is a
+	// new one, and the host perhaps not that of the room.
+	Unproven bool
 }
 
 // Disconnected follows the loss of a connection and each failed attempt to reconnect.

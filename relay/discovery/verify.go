@@ -95,10 +95,10 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 			running--
 			if r.err == nil && isRoomID(r.room.ID) && (rec.ID == "" || rec.ID == r.room.ID) {
 				r.room.Title, r.room.App = text.Clean(r.room.Title), text.Clean(r.room.App)
-				return Room{r.room, r.addr.String()}, true
+				return Room{RoomInfo: r.room, Addr: r.addr.String()}, true
 			}
 			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // it is full, as joining it will show
-				return Room{wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, r.addr.String()}, true
+				return Room{RoomInfo: wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, Addr: r.addr.String()}, true
 			}
 			attempts = slices.DeleteFunc(attempts, func(a netip.AddrPort) bool { return a == r.addr })
 			next.Reset(0)

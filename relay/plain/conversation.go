@@ -64,6 +64,9 @@ type conversation struct {
 // stopped with Ctrl-S accepts none.
 const stuckWait = 2 * time.Second
 
+// maxUnsent is how many messages are printed at the end that were not sent.
+const maxUnsent = 10
+
 // Run sends the input to the room that c has joined, and prints its events. It returns when
 // all input is acknowledged (unless Follow is set), the client has ended, or ctx ends.
 // Before it returns it closes c, so that the room sees a member leave and not a lost
@@ -134,6 +137,10 @@ func (v *conversation) outcome(err error) error {
 	if refusal, ok := errors.AsType[*client.RefusedError](end); ok && refusal.Code == wire.CodeQuit {
 		end = nil // we asked for it
 	}
+	if other, ok := errors.AsType[*client.OtherRoomError](end); ok {
+		v.printUnsent()
+		return fmt.Errorf("%w%s\nhint: chat join --addr %s joins the room there", other, lost, other.Addr)
+	}
 	switch {
 	case v.outErr != nil:
 		return fmt.Errorf("write the output: %w%s", v.outErr, lost)
@@ -151,6 +158,14 @@ func (v *conversation) outcome(err error) error {
 		return err
 	}
 	return nil
+}
+
+// printUnsent prints the messages that the host did not acknowledge, at most maxUnsent of them.
+func (v *conversation) printUnsent() {
+	pending := v.client.Pending()
+	for _, r := range pending[:min(len(pending), maxUnsent)] {
+		fmt.Fprintln(v.Err, "! not sent: "+strings.ReplaceAll(r.Text, "\n", "\n  "))
+	}
 }
 
 // A lockedWriter may be written to by several goroutines.

@@ -63,6 +63,9 @@ func (v *conversation) printConnected(e client.Connected) {
 	if v.JSON {
 		v.out.Write(e.Welcome.AppendJSON(nil))
 	}
+	if e.Unproven {
+		v.printNotice("! " + client.UnprovenWarning + "\n")
+	}
 	switch {
 	case e.NewRoom:
 		v.printNotice("* reconnected; the host was restarted with an empty room\n")

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ type conversation struct {
 	lost    error         // why there is none; nil: there is one
 	retryAt time.Time     // when the next attempt is made
 	skew    time.Duration // how far the host's clock is ahead of ours
+
+	gone         *client.OtherRoomError // another room is at its address; nil: the room is not gone
+	joiningOther bool                   // that one is being joined
 
 	// What is shown.
 	transcript  transcript
@@ -144,6 +148,9 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 		c.greet() // a backlog would have come within a second
 	case roomEvents:
 		cmd = c.receive(msg)
+	case joinFailed: // of the room that is at the address of this one
+		c.joiningOther = false
+		c.show(kindError, cutBytes(msg.err.Error(), maxNote))
 	case transferDone:
 		c.transfers.remove(msg.transfer)
 		if msg.text != "" {
@@ -197,6 +204,10 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 	}
 	if batch.closed {
 		c.m.err = c.room.Err()
+		if other, ok := errors.AsType[*client.OtherRoomError](c.m.err); ok {
+			c.roomGone(other)
+			return tea.Batch(cmds...)
+		}
 		return tea.Sequence(append(cmds, c.m.quit())...)
 	}
 	return tea.Batch(append(cmds, c.waitForEvents())...)
@@ -215,6 +226,9 @@ func (c *conversation) connected(e client.Connected) {
 	c.members.addSelf(c.nick, c.operator)
 	for _, message := range c.outbox.dropSettled() {
 		c.addEntry(message, false)
+	}
+	if e.Unproven {
+		c.show(kindError, client.UnprovenWarning)
 	}
 	if e.NewRoom {
 		c.show(kindEvent, "the host was restarted; the room starts empty")
@@ -432,6 +446,11 @@ func (c *conversation) farewell() string {
 // submit carries out the command or sends the message in the editor.
 func (c *conversation) submit() tea.Cmd {
 	typed := c.composer.editor.text
+	if c.gone != nil {
+		if name, _, isCommand := parseTyped(typed); !isCommand || commandHere(name) == nil {
+			return c.joinOther()
+		}
+	}
 	if strings.TrimSpace(typed) == "" {
 		return nil
 	}

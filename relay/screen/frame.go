@@ -170,7 +170,12 @@ func (f *frame) state() string {
 		parts = append(parts, wire.Counted(n, "message", "messages")+" pending")
 	}
 	connection := "connected"
-	if c.lost != nil {
+	switch {
+	case c.joiningOther:
+		connection = "joining…"
+	case c.gone != nil:
+		connection = "the room is gone"
+	case c.lost != nil:
 		connection = "reconnecting…"
 		if left := time.Until(c.retryAt); left > time.Second/2 {
 			connection = fmt.Sprintf("reconnecting in %.0f s", left.Seconds())

@@ -267,10 +267,14 @@ func (m *model) warn(line string) {
 	}
 }
 
-// enter opens the conversation in a room that was joined, and takes along a warning
-// that came up before.
+// enter opens the conversation in a room that was joined, and takes along a warning that came
+// up before, or the input of the room that is gone.
 func (m *model) enter(msg roomJoined) tea.Cmd {
+	last := m.conversation
 	m.conversation = newConversation(m, msg.room, msg.place)
+	if last != nil { // that room is gone, but not what is in the input
+		m.err, m.conversation.composer = nil, last.composer
+	}
 	if m.lobby.note != "" {
 		m.conversation.show(kindError, m.lobby.note)
 	}
