@@ -447,7 +447,7 @@ func (c *conversation) farewell() string {
 func (c *conversation) submit() tea.Cmd {
 	typed := c.composer.editor.text
 	if c.gone != nil {
-		if name, _, isCommand := parseTyped(typed); !isCommand || commandHere(name) == nil {
+		if t, err := wire.ParseTyped(typed, wire.Screen); err != nil || t.Command == nil || commandHere(t.Command.Name) == nil {
 			return c.joinOther()
 		}
 	}
