@@ -524,6 +524,8 @@ func joinError(addr string, err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		const hint = "check that chat host runs there, and on this port"
 		return &hintedError{"connection refused by " + addr, hint + "; without --addr, chat join finds it", hint}
+	case errors.Is(err, client.ErrNoAnswer):
+		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor finds networks that drop large packets", addr)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s\nhint: check the address, and that a firewall there lets the port in", addr)
 	}

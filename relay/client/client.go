@@ -43,6 +43,8 @@ type Options struct {
 	Find func(ctx context.Context, room wire.RoomInfo) (addrs []string, err error)
 	// Dial connects to addr; nil: by TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+
+	dialSmall func(ctx context.Context, addr string) (net.Conn, error) // with small segments; nil: not possible
 }
 
 func (o Options) withDefaults() Options {
@@ -65,7 +67,7 @@ func (o Options) withDefaults() Options {
 		o.DialTimeout = 5 * time.Second
 	}
 	if o.Dial == nil {
-		o.Dial = dialTCP
+		o.Dial, o.dialSmall = dialTCP, dialSmall
 	}
 	return o
 }

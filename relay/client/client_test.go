@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -103,7 +102,7 @@ func TestJoinRefused(t *testing.T) {
 		}, wire.CodeBanned, "not you", nil},
 		{"by something else", func(h *hostEnd) { h.sendText("SSH-2.0-OpenSSH_9.9\r\n") }, "", "", ErrNoRoom},
 		{"by other JSON", func(h *hostEnd) { h.sendText("{\"jsonrpc\":\"2.0\"}\n") }, "", "", ErrNoRoom},
-		{"by silence", func(h *hostEnd) { h.wantHangUp() }, "", "", os.ErrDeadlineExceeded},
+		{"by silence", func(h *hostEnd) { h.wantHangUp() }, "", "", ErrNoAnswer},
 		{"by hanging up", func(h *hostEnd) {}, "", "", errHungUp},
 	}
 	for _, test := range tests {

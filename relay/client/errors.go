@@ -13,6 +13,9 @@ var (
 	// ErrNoRoom is returned by [Join] and [Probe] when the program at the address does
 	// not speak the protocol.
 	ErrNoRoom = errors.New("the program at this address is not a chat host")
+	// ErrNoAnswer is returned by [Join] when a program accepts the connection and then says
+	// nothing.
+	ErrNoAnswer = errors.New("the connection opens, but the host does not answer")
 	// ErrClosed is returned for calls after [Client.Close].
 	ErrClosed = errors.New("the client is closed")
 	// ErrTooLong is returned by [Client.Say] and [Client.Do] for a request of more than

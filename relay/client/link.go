@@ -62,6 +62,9 @@ func (l *link) hello(ctx context.Context, r wire.Request, wait time.Duration) (w
 			if _, ok := errors.AsType[*RefusedError](err); writeErr != nil && !ok {
 				err = writeErr
 			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = ErrNoAnswer
+			}
 			return wire.Event{}, err
 		}
 		e, err := wire.ParseEvent(line)

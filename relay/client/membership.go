@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/text"
@@ -58,10 +59,22 @@ type membership struct {
 	base     uint64        // the lowest next ID in the welcomes to this room
 	baseAt   time.Time     // when that welcome came
 	pause    time.Duration // before the last attempt, without jitter
+	hole     blackHole
+
+	small atomic.Bool // connections have small segments; transfers read it, too
 }
 
-// join makes the first connection.
+// join makes the first connection. If the host does not answer, it tries small segments.
 func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
+	l, welcome, err := s.joinOnce(ctx)
+	if errors.Is(err, ErrNoAnswer) && s.opts.dialSmall != nil && ctx.Err() == nil {
+		s.small.Store(true)
+		return s.joinOnce(ctx)
+	}
+	return l, welcome, err
+}
+
+func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 	if s.addr == "" && s.opts.Find != nil {
 		addrs, err := s.opts.Find(ctx, wire.RoomInfo{ID: s.room})
 		if err != nil {
@@ -115,7 +128,7 @@ func (s *membership) open(ctx context.Context, addr string) (*link, error) {
 
 // enter sends hello on l and returns the welcome. After an error it closes l.
 func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wire.Event, error) {
-	welcome, err := l.hello(ctx, hello, 2*s.opts.Idle)
+	welcome, err := l.hello(ctx, hello, s.answerTime())
 	if err != nil {
 		l.conn.Close()
 		return wire.Event{}, fmt.Errorf("join %s: %w", l.addr, err)
@@ -126,7 +139,11 @@ func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wi
 func (s *membership) dial(ctx context.Context, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.DialTimeout)
 	defer cancel()
-	conn, err := s.opts.Dial(ctx, addr)
+	dial := s.opts.Dial
+	if s.small.Load() {
+		dial = s.opts.dialSmall
+	}
+	conn, err := dial(ctx, addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, withoutAddr(err))
 	}
@@ -145,6 +162,7 @@ func withoutAddr(err error) error {
 func (s *membership) run(ctx, stay context.Context, l *link) {
 	err := s.serve(ctx, stay, l)
 	for !isFinal(err) && stay.Err() == nil {
+		s.noteDeath(err)
 		var next *link
 		if next, err = s.reconnect(stay, l, err); err != nil {
 			break
@@ -200,6 +218,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 		if err == nil || isFinal(err) || stay.Err() != nil {
 			return next, err
 		}
+		s.noteDeath(err)
 		cause = err
 	}
 }
@@ -460,7 +479,8 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.mu.Unlock()
 	s.out.restart(welcome.Seq)
 	l.out = s.out
-	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Unproven: first && s.stranger}
+	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Unproven: first && s.stranger,
+		SmallPackets: s.small.Load(), Unanswered: s.hole.deaths > 0}
 }
 
 // wantNick remembers the nick to ask for next time, unless only a host may assign it.

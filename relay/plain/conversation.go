@@ -45,11 +45,12 @@ type conversation struct {
 	client  *client.Client
 
 	// Owned by the printer.
-	out     *bufio.Writer
-	outErr  error  // why nothing is printed any more
-	nick    string // ours
-	resumed bool   // the client has reconnected before
-	held    uint64 // seq of the first message that the host could not store for now; 0: none
+	out       *bufio.Writer
+	outErr    error  // why nothing is printed any more
+	nick      string // ours
+	toldSmall bool   // the notice about small packets was printed
+	resumed   bool   // the client has reconnected before
+	held      uint64 // seq of the first message that the host could not store for now; 0: none
 
 	// Owned by the sender.
 	rejected int // lines that the host rejected

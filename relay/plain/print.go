@@ -66,10 +66,16 @@ func (v *conversation) printConnected(e client.Connected) {
 	if e.Unproven {
 		v.printNotice("! " + client.UnprovenWarning + "\n")
 	}
+	if e.SmallPackets && !v.toldSmall {
+		v.toldSmall = true
+		v.printNotice("* " + client.SmallPacketsNotice + "\n")
+	}
 	switch {
 	case e.NewRoom:
 		v.printNotice("* reconnected; the host was restarted with an empty room\n")
 		v.printNotice(string(e.Welcome.AppendText(nil, v.viewer())))
+	case e.Unanswered:
+		v.printNotice("* reconnected; a message is still unanswered\n")
 	case e.Resumed:
 		v.printNotice("* reconnected\n")
 	case v.Piped:

@@ -28,12 +28,14 @@ type conversation struct {
 	members        members
 
 	// The connection.
-	addr    string        // of the host; "": it is this program
-	next    uint64        // ID of the first event that was not in the room when we joined
-	resumed bool          // it was lost before
-	lost    error         // why there is none; nil: there is one
-	retryAt time.Time     // when the next attempt is made
-	skew    time.Duration // how far the host's clock is ahead of ours
+	addr       string        // of the host; "": it is this program
+	next       uint64        // ID of the first event that was not in the room when we joined
+	resumed    bool          // it was lost before
+	lost       error         // why there is none; nil: there is one
+	retryAt    time.Time     // when the next attempt is made
+	unanswered bool          // the last connection was lost while a message was unanswered
+	toldSmall  bool          // the notice about small packets was shown
+	skew       time.Duration // how far the host's clock is ahead of ours
 
 	gone         *client.OtherRoomError // another room is at its address; nil: the room is not gone
 	joiningOther bool                   // that one is being joined
@@ -198,6 +200,9 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 		}
 	}
 	c.flush()
+	if c.pending() == 0 {
+		c.unanswered = false
+	}
 	if mention != nil && !c.m.opts.Quiet && !c.m.isWatched() && time.Since(c.lastAlert) > alertInterval {
 		c.lastAlert = time.Now()
 		cmds = append(cmds, alert(mention.from, mention.text))
@@ -222,6 +227,11 @@ func (c *conversation) connected(e client.Connected) {
 	}
 	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
 	c.nick, c.clientID = cutNick(w.Nick), w.Client
+	c.unanswered = e.Unanswered
+	if e.SmallPackets && !c.toldSmall {
+		c.toldSmall = true
+		c.show(kindNotice, client.SmallPacketsNotice)
+	}
 	c.members.reset(w)
 	c.members.addSelf(c.nick, c.operator)
 	for _, message := range c.outbox.dropSettled() {

@@ -170,6 +170,9 @@ func (f *frame) state() string {
 		parts = append(parts, wire.Counted(n, "message", "messages")+" pending")
 	}
 	connection := "connected"
+	if f.c.unanswered && f.c.pending() > 0 {
+		connection = "no answer to your message yet"
+	}
 	switch {
 	case c.joiningOther:
 		connection = "joining…"
