@@ -300,7 +300,7 @@ func TestSecondTabKeepsTheNick(t *testing.T) {
 	second.waitFor("you are now hanna")
 	greta.waitFor("hanna")
 	second.send("/nick greta")
-	second.waitFor("you are now greta-2 (greta is taken); you get greta when it is free")
+	second.waitFor("you are now greta-2 (greta is taken); you get the nick when it is free")
 	fmt.Fprintln(greta, `{"type":"quit"}`)
 	second.waitFor("greta is free; you are now greta")
 	if log := second.log(); strings.Contains(log, "is now hanna") || strings.Contains(log, "is now greta") {

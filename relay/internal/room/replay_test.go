@@ -153,6 +153,10 @@ func (w *world) accidents() map[string]func(*rapid.T) {
 				w.flushAt = time.Time{}
 				w.room.Flush(time.Now())
 			}
+			if !w.giveAt.IsZero() && !time.Now().Before(w.giveAt) {
+				w.giveAt = time.Time{}
+				w.room.GiveNicks(time.Now())
+			}
 			w.mustCheck(t)
 		},
 		"break disk": func(*rapid.T) { w.disk.broken.Store(true) },

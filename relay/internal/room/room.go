@@ -198,7 +198,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id.operator = id.operator || id.host
 	m.announced, m.departed = old != nil && old.announced, false
 	invalid := r.nameLocked(m, req.Nick, now)
-	displaced := r.displaceLocked(m)
+	displaced := r.displaceLocked(m, now)
 	r.addLocked(m)
 	r.recordClientLocked(m, here, now)
 	r.renameDisplacedLocked(displaced, m, now)

@@ -102,11 +102,11 @@ func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
 
 func setNick(s *Session, req *wire.Request) (*wire.Event, error) {
 	nick, err := s.door.Room.Rename(&s.member, req.Nick, req.Seq, clock.Now())
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case text.NickFold(nick) != text.NickFold(strings.TrimSpace(req.Nick)):
-		return notice("you are now %s (%[2]s is taken); you get %[2]s when it is free", nick, text.Clean(req.Nick)), nil
+	}
+	if why := s.door.Room.WhyNot(&s.member, clock.Now()); why != "" {
+		return notice("you are now %s (%s); you get the nick when it is free", nick, why), nil
 	}
 	return notice("you are now %s", nick), nil
 }
