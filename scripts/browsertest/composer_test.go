@@ -23,7 +23,7 @@ func TestInvalidNick(t *testing.T) {
 	for _, step := range [][3]string{
 		{"Anna Maria", "A nick has no spaces", "Anna-Maria"},
 		{"🦊", "A nick has letters, digits and plain signs only.", "🦊"},
-		{"a name of more than two dozen letters", "at most 24 columns", "a-name-of-more-than-two"},
+		{"a-name-of-more-than-two-dozen-letters", "at most 24 columns", "a-name-of-more-than-two"},
 		{"a@b", "How about this one?", "a-b"},
 	} {
 		alice.run(`document.getElementById("name").select()`)

@@ -90,7 +90,12 @@ function changed() {
 	draft();
 }
 
-const showHint = () => ($('hint').textContent = commands.hint(field.value));
+function showHint() {
+	const { value } = field;
+	const { unknown } = parse(value);
+	const isWhole = /^\/\S*[\s/]/.test(value); // not the beginning of a name
+	$('hint').textContent = commands.hint(value) || (unknown && isWhole ? `unknown command ${unknown}; put // in front to send it` : '');
+}
 
 /**
  * Goes to an earlier or later input.
