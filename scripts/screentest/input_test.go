@@ -12,7 +12,7 @@ func send(t *testing.T, term *terminal, pause time.Duration, parts ...string) {
 	t.Helper()
 	for i, part := range parts {
 		if i > 0 {
-			time.Sleep(pause) // the pause is what is tested
+			time.Sleep(pause) // the test is about the pause
 		}
 		args := []string{"send-keys", "-H"}
 		for _, b := range []byte(part) {
