@@ -169,11 +169,8 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	defer end()
 	opts.OutGone = gone
 	err = plain.Run(ctx, c, opts.Options)
-	if err == nil && !opts.Piped && !opts.OutPiped {
-		if ctx.Err() != nil {
-			fmt.Fprintln(opts.Out) // after ^C
-		}
-		fmt.Fprintf(opts.Out, "You left %s.\n", discovery.Cut(text.Clean(c.Welcome().Title), maxTitle))
+	if err == nil && ctx.Err() != nil && !opts.Piped && !opts.OutPiped {
+		fmt.Fprintf(opts.Out, "\nYou left %s.\n", discovery.Cut(text.Clean(c.Welcome().Title), maxTitle))
 	}
 	return err
 }

@@ -25,13 +25,12 @@ type keyboard struct {
 	input    chan []byte   // from the goroutine that reads the terminal
 	closed   chan struct{} // closed by Close
 
-	// Owned by the goroutine that reads the terminal; the next one takes it over.
-	unread []byte // input that no one took before the pause
-
+	// Guarded by mu.
 	mu     sync.Mutex
-	paused chan struct{}             // closed during a pause; guarded by mu
-	reader cancelreader.CancelReader // of the terminal; nil during a pause; guarded by mu
-	ended  chan struct{}             // closed when its goroutine has ended; guarded by mu
+	paused chan struct{}             // closed during a pause
+	reader cancelreader.CancelReader // of the terminal; nil during a pause
+	ended  chan []byte               // capacity 1: gets unread when the reading goroutine ends
+	unread []byte                    // input that no one took before the pause
 
 	// Owned by the goroutine of Bubble Tea that calls Read.
 	splitter splitter
@@ -63,8 +62,11 @@ func (k *keyboard) resume() error {
 	if err != nil {
 		return fmt.Errorf("read the terminal: %w", err)
 	}
-	k.reader, k.paused, k.ended = reader, make(chan struct{}), make(chan struct{})
-	go k.readTerminal(reader, k.paused, k.ended)
+	k.reader, k.paused, k.ended = reader, make(chan struct{}), make(chan []byte, 1)
+	go func(unread []byte, paused <-chan struct{}, ended chan<- []byte) {
+		ended <- k.readTerminal(reader, unread, paused)
+	}(k.unread, k.paused, k.ended)
+	k.unread = nil
 	return nil
 }
 
@@ -76,10 +78,14 @@ func (k *keyboard) pause() {
 	if k.reader == nil {
 		return
 	}
+	const most = time.Second // another program may take the input that woke the reader
 	close(k.paused)
 	k.reader.Cancel()
-	<-k.ended
-	k.reader.Close()
+	select {
+	case k.unread = <-k.ended:
+		k.reader.Close()
+	case <-time.After(most):
+	}
 	k.reader = nil
 }
 
@@ -90,33 +96,32 @@ func (k *keyboard) Close() error {
 	return nil
 }
 
-// readTerminal reads the terminal until there is a pause or it is gone.
-func (k *keyboard) readTerminal(reader io.Reader, paused <-chan struct{}, ended chan<- struct{}) {
-	defer close(ended)
+// readTerminal reads the terminal until there is a pause or it is gone. It begins with
+// unread, and returns what no one took.
+func (k *keyboard) readTerminal(reader io.Reader, unread []byte, paused <-chan struct{}) []byte {
 	var lastEnd time.Time
 	for {
-		if len(k.unread) > 0 {
+		if len(unread) > 0 {
 			select {
-			case k.input <- k.unread:
-				k.unread = nil
+			case k.input <- unread:
 			case <-paused:
-				return
+				return unread
 			}
 		}
 		b := make([]byte, 4096)
 		n, err := reader.Read(b)
-		k.unread = b[:n]
+		unread = b[:n]
 		switch {
 		case err == nil, errors.Is(err, syscall.EAGAIN): // someone made it non-blocking
 		case errors.Is(err, cancelreader.ErrCanceled):
-			return
+			return nil
 		case err == io.EOF && term.IsTerminal(int(k.terminal.Fd())) && time.Since(lastEnd) > time.Second:
 			// Not the end: out of raw mode, this is what Ctrl-D does.
 			lastEnd = time.Now()
 			go k.send(terminalChanged{})
 		default:
 			go k.send(terminalGone{err})
-			return
+			return nil
 		}
 	}
 }

@@ -225,7 +225,7 @@ func TestGoldenFrames(t *testing.T) {
 		"hint": func(r *rig) { r.typed("/msg al") },
 	}
 	for name, act := range views {
-		for _, size := range [][2]int{{40, 10}, {80, 24}, {160, 40}} {
+		for _, size := range [][2]int{{40, 10}, {80, 24}, {100, 30}, {160, 40}} {
 			t.Run(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), func(t *testing.T) {
 				inRoom(t, size[0], size[1], func(t *testing.T, r *rig) {
 					act(r)

@@ -22,6 +22,7 @@ type splitter struct {
 	last       time.Time // when the last of them came
 	paste      pasteState
 	pasted     int       // bytes of the paste that were returned
+	newlines   []byte    // at the end of the paste; if it breaks, its rest starts with them: a paste loses those at its end
 	broken     time.Time // when a paste ended without its mark
 	typedBurst bool      // after that, the last bytes that came were typed
 	skipping   bool      // the rest of a report that is too long
@@ -164,7 +165,7 @@ func (s *splitter) nextTyped(now time.Time, most int) (chunk []byte, more bool) 
 	case what == noSequence:
 		return nil, true
 	case string(b) == pasteStart:
-		s.paste, s.pasted = inPaste, 0
+		s.paste, s.pasted, s.newlines = inPaste, 0, nil
 		return b, true
 	case string(b) == pasteEnd: // its beginning was lost
 		return nil, true
@@ -242,6 +243,7 @@ func (s *splitter) nextPasted(now time.Time, most int) (chunk []byte, more bool)
 		if s.pasted += n; s.pasted > maxPaste {
 			return nil, true
 		}
+		s.noteNewlines(text)
 		return text, true
 	}
 	switch {
@@ -274,6 +276,17 @@ func (s *splitter) nextPasted(now time.Time, most int) (chunk []byte, more bool)
 	return s.breakPaste(now), true
 }
 
+// noteNewlines notes the newlines at the end of pasted text.
+func (s *splitter) noteNewlines(text []byte) {
+	const most = 256 // bytes
+	body := bytes.TrimRight(text, "\r\n")
+	if len(body) > 0 {
+		s.newlines = nil
+	}
+	s.newlines = append(s.newlines, text[len(body):]...)
+	s.newlines = s.newlines[:min(len(s.newlines), most)]
+}
+
 // breakPaste ends a paste without its mark.
 func (s *splitter) breakPaste(now time.Time) (mark []byte) {
 	s.paste, s.broken = afterBroken, now
@@ -295,7 +308,7 @@ func (s *splitter) nextAfterBroken(now time.Time, most int) (chunk []byte, more 
 		return nil, true
 	case end > 0 || hasInnerEnter(s.held):
 		s.paste, s.pasted = inPaste, 0
-		return []byte(pasteStart), true
+		return append([]byte(pasteStart), s.newlines...), true
 	case len(s.held) == 0 || now.Before(s.last.Add(burstWait)) && !s.typedBurst:
 		return nil, false
 	}

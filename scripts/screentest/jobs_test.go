@@ -1,27 +1,15 @@
+//go:build unix
+
 package screentest
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
 
 	"chat/scripts/chattest"
 )
-
-// signalChild sends a signal to the program that the terminal's shell runs.
-func signalChild(t *testing.T, term *terminal, s syscall.Signal) {
-	t.Helper()
-	pid := strings.TrimSpace(term.Tmux("display-message", "-p", "#{pane_pid}"))
-	out, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%[1]s/children", pid))
-	if err != nil {
-		chattest.Missing(t, fmt.Sprintf("cannot find the process of the program: %v", err))
-	}
-	for _, child := range strings.Fields(string(out)) {
-		signalProcess(t, child, s)
-	}
-}
 
 // However the program is stopped, the shell gets its terminal, and fg brings the screen back.
 func TestSuspend(t *testing.T) {

@@ -1,10 +1,14 @@
 package screentest
 
 import (
+	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+
+	"chat/scripts/chattest"
 )
 
 // signalProcess sends a signal to a process that the test started.
@@ -19,4 +23,17 @@ func signalProcess(t *testing.T, pid string, s syscall.Signal) {
 		t.Fatal(err)
 	}
 	p.Signal(s)
+}
+
+// signalChild sends a signal to the program that the terminal's shell runs.
+func signalChild(t *testing.T, term *terminal, s syscall.Signal) {
+	t.Helper()
+	pid := strings.TrimSpace(term.Tmux("display-message", "-p", "#{pane_pid}"))
+	out, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%[1]s/children", pid))
+	if err != nil {
+		chattest.Missing(t, fmt.Sprintf("cannot find the process of the program: %v", err))
+	}
+	for _, child := range strings.Fields(string(out)) {
+		signalProcess(t, child, s)
+	}
 }
