@@ -202,6 +202,39 @@ func TestHostIsRestarted(t *testing.T) {
 	}
 }
 
+// Another room at the address of one that is gone gets neither what was pending nor the token of a
+// page that stays open. The member sees that, and decides.
+func TestOtherRoomAtTheAddress(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kitchen.chat")
+	h := startHost(t, "--history", file)
+	alice := h.member("alice", 1280, 800)
+	alice.send("before")
+	alice.waitFor("before")
+	h.kill()
+	alice.wait(`document.getElementById("connection").textContent.startsWith("Connection lost")`)
+	alice.send("for the kitchen only")
+	alice.wait(`document.querySelectorAll(".outgoing").length === 1`)
+
+	h.flags = []string{"--room", "otherteam", "--history", filepath.Join(t.TempDir(), "other.chat"), "--verbose"}
+	h.start()
+	bob := h.dial(`{"type":"hello","nick":"bob"}`)
+	alice.wait(`document.getElementById("connection").textContent.startsWith("kitchen is gone; another room, otherteam, is at this address")`)
+	alice.wait(`document.getElementById("reconnect").textContent === "Join it"`)
+	alice.wait(`document.querySelectorAll(".outgoing").length === 1`)
+	if got := bob.received(); strings.Contains(got, "alice") || strings.Contains(got, "kitchen") {
+		t.Errorf("the other room received\n%s", got)
+	}
+	alice.click("#reconnect")
+	alice.wait(`document.title.includes("otherteam")`)
+	alice.waitFor("it was written for another room")
+	bob.waitFor(`"alice"`)
+	alice.send("to the other room")
+	bob.waitFor("to the other room")
+	if got := bob.received(); strings.Contains(got, "kitchen") {
+		t.Errorf("the other room received\n%s", got)
+	}
+}
+
 // Pending messages outlive the page.
 func TestReloadWithPending(t *testing.T) {
 	h := startHost(t, "--history", filepath.Join(t.TempDir(), "kitchen.chat"))

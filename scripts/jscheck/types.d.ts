@@ -13,6 +13,9 @@ interface ChatEvent {
 	code: string;
 	room: string;
 	title: string;
+	key: string;
+	instance: string;
+	proof: string;
 	topic: string;
 	id: number;
 	seq: number;

@@ -61,6 +61,7 @@ const listener = {
 		if (!resumed && !narrow.matches) openPanel('members');
 		readInfo();
 		commands.load();
+		uploads.hasten();
 	},
 	received(e, own, past) {
 		if (!past) {
@@ -110,12 +111,13 @@ function showState() {
 	if ($('connection').textContent !== words) $('connection').textContent = words;
 	$('state').className = is;
 	$('reconnect').hidden = is !== 'lost' && is !== 'over';
-	$('reconnect').textContent = is === 'lost' ? 'Reconnect' : 'Rejoin';
+	$('reconnect').textContent = is === 'lost' ? 'Reconnect' : code === 'other_room' ? 'Join it' : 'Rejoin';
 	clearTimeout(counting);
 	if (is === 'lost') counting = setTimeout(showState, 1000);
 }
 
-$('reconnect').onclick = () => membership.join();
+// Another room has a page of its own, which may be of another version.
+$('reconnect').onclick = () => (membership.state.code === 'other_room' ? location.reload() : membership.join());
 
 $('join').onsubmit = async (e) => {
 	e.preventDefault();

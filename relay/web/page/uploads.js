@@ -3,6 +3,7 @@
 // file needs no more memory, and resumed from the bytes that the host has.
 
 import { load, save } from './identity.js';
+import * as membership from './membership.js';
 import { $, make, sizeOf } from './rows.js';
 
 const sliceSize = 8 << 20; // bytes
@@ -160,6 +161,7 @@ const offsetIn = (answer) => Number(answer.getResponseHeader('Upload-Offset'));
  */
 function send(u, method, url, headers = {}, body = null) {
 	return new Promise((resolve, reject) => {
+		if (membership.state.is !== 'connected') return reject(new RequestError()); // another host may be there now
 		const x = u.request = new XMLHttpRequest(); // fetch does not report progress
 		x.open(method, url);
 		for (const [name, value] of Object.entries({ 'Tus-Resumable': '1.0.0', ...headers })) x.setRequestHeader(name, value);
