@@ -44,12 +44,12 @@ func TestNetworkThatDropsLargePackets(t *testing.T) {
 	alice.awaitOutput(`"welcome"`, 5*time.Second)
 	alice.write("%s", strings.Repeat("soup ", 500))
 	alice.write("bread")
-	witness.awaitOutput(`"bread"`, 40*time.Second)
+	witness.awaitOutput(`bread"`, 40*time.Second)
 	reads := func(p *process) func() bool {
 		return func() bool { return strings.Contains(p.stderrText(), notice) }
 	}
 	await(t, 5*time.Second, "alice reads why", reads(alice))
 	bob := l.start(1, "chat", "join", "--addr", "10.78.0.3", "--nick", "bob", "--json", "--follow", "--backlog", "10")
-	bob.awaitOutput(`"bread"`, 15*time.Second)
+	bob.awaitOutput(`bread"`, 15*time.Second)
 	await(t, 5*time.Second, "bob reads why", reads(bob))
 }
