@@ -105,8 +105,15 @@ func (r *Room) giveNicksLocked(now time.Time) {
 	}
 	for given := len(r.waiting) > 0; given; { // again: each of them leaves a nick to others
 		given = false
+		var taken text.Keys // thousands may wait for one nick
 		for _, m := range slices.Clone(r.waiting) {
-			if m.wanted == "" || !r.isFreeLocked(m.wantKeys, m, now) || isMarked(r.state.mutes, r.askingLocked(m)) {
+			switch {
+			case m.wanted == "" || m.wantKeys == taken:
+				continue
+			case !r.isFreeLocked(m.wantKeys, m, now):
+				taken = m.wantKeys
+				continue
+			case isMarked(r.state.mutes, r.askingLocked(m)):
 				continue
 			}
 			nick := m.wanted
@@ -120,7 +127,12 @@ func (r *Room) giveNicksLocked(now time.Time) {
 		}
 	}
 	var next time.Time
+	var seen text.Keys
 	for _, m := range r.waiting {
+		if m.wantKeys == seen {
+			continue
+		}
+		seen = m.wantKeys
 		if until := r.reservedUntilLocked(m.wantKeys, m, now); !until.IsZero() && (next.IsZero() || until.Before(next)) {
 			next = until
 		}
