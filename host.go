@@ -254,6 +254,12 @@ func runHost(ctx context.Context, opts hostOptions) error {
 			f, err := store.Publish(id)
 			return f, home + f.Path, err
 		}
+		opts.Uploads = func() relay.Uploads {
+			if store == nil { // an interface that holds it would not be nil
+				return nil
+			}
+			return store
+		}
 	}
 	srv, closeHistory, err := newServer(&opts)
 	if err != nil {
@@ -338,7 +344,7 @@ func secretOf(title string, log *slog.Logger) string {
 // newPage returns the handler of the room's page. store may be nil.
 func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
-		Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...),
+		Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...), WebNames: opts.WebNames,
 		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }

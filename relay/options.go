@@ -39,6 +39,10 @@ type Options struct {
 	// other as not_stored. nil: the host accepts no files.
 	Files func(id string) (file wire.File, url string, err error)
 
+	// Uploads returns the host's uploads for /files, or nil if there are none. It is called for each
+	// command, after the server was created. nil: the host accepts no files.
+	Uploads func() Uploads
+
 	// HostToken is the token of the host's own member. It may kick, ban and mute, and always gets
 	// its nick. "": there is none.
 	HostToken string
@@ -68,6 +72,9 @@ type Options struct {
 // arrivalBurst is how many connections may come from one address before NewConnections
 // applies: 40 people behind one router can open the page at once.
 const arrivalBurst = 256
+
+// Uploads are the files that members sent. Its methods may be called concurrently.
+type Uploads = session.Uploads
 
 // maxLine bounds MaxLine and MaxJSONLine, in bytes: a session buffers a whole line.
 const maxLine = 1 << 20

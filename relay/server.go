@@ -88,7 +88,7 @@ func (s *Server) connectParts() {
 	s.door = &session.Door{
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
-		Info:  s.Info, Upload: s.opts.Files,
+		Info:  s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
 	}
 	s.door.Open()
 	s.front = front.New(s.opts.frontOptions(), s.door, s.opts.Log)

@@ -52,6 +52,9 @@ func (v *conversation) sendTyped(ctx context.Context) error {
 			v.client.Do(ctx, wire.Request{Type: "command", Text: line})
 		}
 		return errLeave
+	case c != nil && c.Name == wire.TypeFiles && strings.TrimSpace(typed.Args) == "": // what this client knows, at a host of any version
+		v.listFiles()
+		return nil
 	case c != nil && c.Local != 0:
 		v.runLocal(ctx, c, typed.Args)
 		return nil

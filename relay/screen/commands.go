@@ -28,19 +28,19 @@ var screenCommands = map[string]commandFunc{
 	"send":    upload,
 	"get":     download,
 	"cancel":  cancelTransfers,
-	"files":   listUploads,
 	"invite":  invite,
 	"members": func(c *conversation, _ string) tea.Cmd { c.members.toggle(); return nil },
 	"r":       reply,
 }
 
 // hostCommandsHere are commands that the host would carry out, and the screen has a
-// better way: help is a page, a search moves from hit to hit, and quit warns first if
-// messages would be lost.
+// better way: help is a page, a search moves from hit to hit, quit warns first if messages
+// would be lost, and files lists what this client knows, at a host of any version.
 var hostCommandsHere = map[string]commandFunc{
 	"help":   func(c *conversation, _ string) tea.Cmd { openHelp(c); return nil },
 	"search": func(c *conversation, words string) tea.Cmd { c.search.start(words); return nil },
 	"quit":   quit,
+	"files":  listUploads,
 }
 
 // commandHere returns the function of a command that the screen carries out, or nil.
@@ -250,7 +250,11 @@ func cancelTransfers(c *conversation, typed string) tea.Cmd {
 	return nil
 }
 
-func listUploads(c *conversation, _ string) tea.Cmd {
+func listUploads(c *conversation, change string) tea.Cmd {
+	if change != "" { // for operators, by the host
+		c.send("/files " + change)
+		return nil
+	}
 	c.show(kindNotice, client.FileLines(c.room.Files()))
 	return nil
 }

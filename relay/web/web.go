@@ -31,7 +31,9 @@ type Options struct {
 	// Names are the host names that requests may use, in addition to addresses and localhost. Any
 	// other name could be an attacker's that points here (DNS rebinding).
 	Names []string
-	Files *files.Store // nil: the host does not accept files
+	// WebNames are those of Names at which a proxy serves the page by HTTPS.
+	WebNames []string
+	Files    *files.Store // nil: the host does not accept files
 	// Stall is how long a client may accept no byte of an answer before it is disconnected;
 	// default 30 s, negative: no limit.
 	Stall time.Duration
@@ -61,6 +63,7 @@ type Handler struct {
 	pageCommands []byte // the answer to GET /commands
 
 	visitors visitors
+	keys     *keys
 }
 
 // New returns a Handler for room. The caller must close it.
@@ -73,7 +76,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	}
 	h := &Handler{
 		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
-		visitors: visitors{secret: []byte(room.Secret()), present: make(map[string]chan struct{})},
+		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log),
 	}
 	for name, file := range assets() {
 		h.mux.Handle("GET /page/"+name, file)
@@ -174,11 +177,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
 	case err != nil: // no place for the client of a proxy
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-	case !h.isOurName(r.Host):
+	case !h.isOurName(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)): // HTTP/1.0, which no browser sends, has no Host
 		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
-	case !isSameOrigin(r):
+	case !h.isSameOrigin(r):
 		http.Error(w, "requests from pages of other sites are rejected", http.StatusForbidden)
 	default:
+		overrideMethod(r)
+		h.moveToFiles(r)
 		h.mux.ServeHTTP(w, r)
 	}
 }
@@ -213,13 +218,29 @@ func isAddress(name string) bool {
 	return net.ParseIP(ip) != nil && (zone == "" || strings.Contains(ip, ":"))
 }
 
+// isOurOrigin reports whether origin is that of the host's page: by HTTP at the request's own host, or
+// by HTTPS at one of the WebNames, where a proxy stands in front of this host. The proxy may use
+// another Host itself; then the name has no port.
+func (h *Handler) isOurOrigin(origin, host string) bool {
+	scheme, at, _ := strings.Cut(strings.ToLower(origin), "://")
+	host = strings.ToLower(host)
+	if scheme != "https" {
+		return scheme == "http" && at == host
+	}
+	name := at
+	if n, _, err := net.SplitHostPort(at); err == nil && at == host {
+		name = n
+	}
+	return slices.ContainsFunc(h.opts.WebNames, func(known string) bool { return name == strings.ToLower(known) })
+}
+
 // isSameOrigin reports whether the request comes from the host's own page, or from no page.
 // Browsers send Origin (RFC 6454, section 7) with requests that could change something and with
 // every WebSocket and event stream, and Sec-Fetch-Site if they trust the connection to the host.
-func isSameOrigin(r *http.Request) bool {
+func (h *Handler) isSameOrigin(r *http.Request) bool {
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
 		return !slices.ContainsFunc(origins, func(origin string) bool {
-			return !strings.EqualFold(origin, "http://"+r.Host) && !(isForwarded(r) && strings.EqualFold(origin, "https://"+r.Host))
+			return !h.isOurOrigin(origin, r.Host) && !(isForwarded(r) && strings.EqualFold(origin, "https://"+r.Host))
 		})
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {

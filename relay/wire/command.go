@@ -69,7 +69,7 @@ var Commands = []Command{
 	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Local: Screen | Plain},
 	{Name: "get", Args: []Argument{local("N", true), local("DIR", true)}, Help: "Download file N, or the last one, to DIR.", Local: Screen | Plain},
 	{Name: "cancel", Args: []Argument{local("N", true)}, Help: "Cancel all transfers, or the download of file N.", Local: Screen | Plain},
-	{Name: "files", Help: "List the uploads.", Local: Screen | Plain},
+	{Name: TypeFiles, Args: []Argument{textArgument.named("rm N|off|on").optional()}, Help: "List the uploads. Operators can remove one, and turn uploads off or on."},
 	{Name: "invite", Help: "Show how others can join.", Local: Screen},
 	{Name: "ignore", Args: []Argument{nickArgument.optional()}, Help: "Hide a member's messages, or list whose you hide."},
 	{Name: "unignore", Args: []Argument{nickArgument}, Help: "Show a member's messages again."},

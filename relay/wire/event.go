@@ -26,6 +26,7 @@ type Event struct {
 	From    string    `json:"from,omitempty"`   // the sender's nick
 	Client  string    `json:"client,omitempty"` // the sender's public ID; in a welcome: the client's own
 	Seq     uint64    `json:"seq,omitzero"`     // the sender's sequence number; in a welcome: the client's highest one in the log
+	Once    string    `json:"once,omitempty"`   // of a message by HTTP: a hash of its Idempotency-Key
 	To      string    `json:"to,omitempty"`     // the nick of a private message's recipient
 	Text    string    `json:"text,omitempty"`   // of a message, perhaps several lines; of a history: the words searched for
 	Nick    string    `json:"nick,omitempty"`   // in a welcome: the client's; in a nick event: the new one
@@ -91,6 +92,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "from", e.From)
 	dst = appendStringField(dst, "client", e.Client)
 	dst = appendUintField(dst, "seq", e.Seq)
+	dst = appendStringField(dst, "once", e.Once)
 	dst = appendStringField(dst, "to", e.To)
 	dst = appendStringField(dst, "text", e.Text)
 	dst = appendStringField(dst, "nick", e.Nick)
@@ -326,7 +328,7 @@ func (ignoredValue) UnmarshalJSON([]byte) error { return nil }
 // harm a terminal: a host can be hostile too.
 func (e Event) Clean() Event {
 	clean := []*string{
-		&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Title, &e.Topic, &e.Token, &e.Key, &e.App,
+		&e.Type, &e.From, &e.Client, &e.Once, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Title, &e.Topic, &e.Token, &e.Key, &e.App,
 		&e.Instance, &e.Proof, (*string)(&e.Code),
 	}
 	for _, s := range clean {
@@ -382,6 +384,7 @@ type Request struct {
 	Client  string `json:"client,omitempty"`  // of a hello with Nonce: the client's public ID, for which Room proves itself
 
 	File string `json:"file,omitempty"` // of a send: the upload's ID
+	Once string `json:"once,omitempty"` // of a message by HTTP: see Event; the host ignores that of others
 
 	Before uint64 `json:"before,omitzero"` // of a history: only messages with lower IDs; 0: the last ones
 	Count  int    `json:"count,omitzero"`  // of a history: how many messages; 0: the host's default

@@ -102,6 +102,7 @@ interface Upload {
 	hash: Promise<Uint8Array> | null;
 	request: XMLHttpRequest | null;
 	retryNow: (() => void) | null;
+	starts: number; // how often it was created on the host
 }
 
 /** The answer to GET /room. */

@@ -26,6 +26,8 @@ type Door struct {
 	Info func() wire.RoomInfo
 	// Upload finds a finished upload by its ID; see relay.Options.Files. nil: no uploads.
 	Upload func(id string) (file wire.File, url string, err error)
+	// Uploads returns the uploads for /files; see relay.Options.Uploads.
+	Uploads func() Uploads
 
 	Costs *Costs // of what sessions read; nil: nothing is charged
 	Logs  Logs   // lines about connections that come and go

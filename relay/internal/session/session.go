@@ -332,7 +332,7 @@ func (s *Session) serveLine(line []byte) error {
 	switch {
 	case err != nil:
 		s.reject(req.Seq, err)
-	case req.Type == wire.TypeSay: // nearly every line
+	case req.Type == wire.TypeSay && req.Once == "": // nearly every line
 		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now())
 		s.noteSent(err)
 		s.rejectIf(req.Seq, err)
@@ -383,15 +383,6 @@ func (s *Session) awaitDisk() {
 		case <-s.out.endingChan():
 			return
 		}
-	}
-}
-
-// awaitCommitted waits until all messages of the session are committed or rejected, for
-// up to drain.
-func (s *Session) awaitCommitted() {
-	select {
-	case <-s.door.Room.Committed(&s.member):
-	case <-time.After(drain):
 	}
 }
 
