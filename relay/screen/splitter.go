@@ -26,6 +26,8 @@ type splitter struct {
 	broken     time.Time // when a paste ended without its mark
 	typedBurst bool      // after that, the last bytes that came were typed
 	skipping   bool      // the rest of a report that is too long
+	escaped    time.Time // when an Esc came that was taken for the key; zero if more came since
+	afterEsc   bool      // the Esc at the start of held was taken for the key already
 }
 
 // A pasteState is whether bytes are pasted or typed.
@@ -41,6 +43,10 @@ const (
 	// How long the rest of a key may take: at least, and over ssh.
 	localEscapeWait  = 50 * time.Millisecond
 	remoteEscapeWait = 150 * time.Millisecond
+
+	// lateWait is how late after an Esc, which was taken for the key by then, a [ or ] is
+	// taken for the rest of a sequence. Typing Esc and [ takes longer.
+	lateWait = 250 * time.Millisecond
 
 	// introWait is the same after two bytes that are also a key with Alt, such as Esc [.
 	introWait = time.Second
@@ -78,7 +84,7 @@ func (s *splitter) add(b []byte, now time.Time) {
 
 // reset drops what is incomplete.
 func (s *splitter) reset() {
-	s.held, s.skipping = nil, false
+	s.held, s.skipping, s.afterEsc = nil, false, false
 	s.paste, s.pasted = typed, 0
 }
 
@@ -142,25 +148,34 @@ func (s *splitter) nextTyped(now time.Time, most int) (chunk []byte, more bool) 
 	case len(s.held) == 0:
 		return nil, false
 	}
+	s.joinLate()
 	expired := !now.Before(s.last.Add(s.wait()))
 	if s.held[0] != esc {
 		return s.nextText(expired, most)
 	}
 	n, what := sequence(s.held)
 	switch {
+	case s.afterEsc && (n == 0 && expired && len(s.held) == 2 || what == altKey): // it was typed
+		s.afterEsc = false
+		return s.take(2)[1:], true
 	case n == 0 && expired && len(s.held) <= 2:
+		if len(s.held) == 1 {
+			s.escaped = s.last
+		}
 		return keyOf(s.take(len(s.held))), true
 	case n == 0 && expired:
+		s.afterEsc = false
 		s.take(len(s.held))
 		return nil, true
 	case n == 0 && len(s.held) > maxSequence:
 		s.take(len(s.held) - 1) // not an Esc of the end mark
-		s.skipping = true
+		s.skipping, s.afterEsc = true, false
 		return nil, true
 	case n == 0:
 		return nil, false
 	}
 	b := s.take(n)
+	s.afterEsc = false
 	switch {
 	case what == noSequence:
 		return nil, true
@@ -184,6 +199,15 @@ func consoleKey(letter byte) []byte {
 		return nil
 	}
 	return []byte{esc, '[', '1', letter - 'A' + '1', '~'}
+}
+
+// joinLate puts an Esc that was taken for the key back in front of its rest, if that comes
+// just after it.
+func (s *splitter) joinLate() {
+	if (s.held[0] == '[' || s.held[0] == ']') && s.last.Sub(s.escaped) < lateWait {
+		s.held, s.afterEsc = append([]byte{esc}, s.held...), true
+	}
+	s.escaped = time.Time{}
 }
 
 // skip drops the rest of a report. It reports whether the report has ended.
