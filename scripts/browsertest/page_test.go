@@ -202,8 +202,8 @@ func TestHostIsRestarted(t *testing.T) {
 	}
 }
 
-// Another room at the address of one that is gone gets neither what was pending nor the token of a
-// page that stays open. The member sees that, and decides.
+// If the room is gone and another one is at its address, that one gets no pending message and no
+// token from an open page. The member sees that, and decides.
 func TestOtherRoomAtTheAddress(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kitchen.chat")
 	h := startHost(t, "--history", file)

@@ -41,7 +41,7 @@ let title = '';
 let key = ''; // by which its host proves itself
 let nonce = ''; // of the question that the host has not answered yet
 let closed = false; // the host has said that it closes the room
-let follows = false; // the host proved that its room follows the one that we were in
+let follows = false; // the host proved that its room follows ours, after a restart
 let joined = false;
 let last = 0; // ID of the last event received
 let since = 0; // value of last when the connection started
@@ -169,9 +169,8 @@ function connect() {
 
 const hello = () => write({ type: 'hello', version: 1, nick, token, ...(room && { room, since: Math.max(last, 1) }) });
 
-// Another host may be at this address now. It must not get the token, or what is pending: "Proof"
-// in relay/PROTOCOL.md. A page that is loaded anew is the new host's own, so this is only for one
-// that stays open.
+// Another host may be at this address now. It must not get the token or pending messages: "Proof" in
+// relay/PROTOCOL.md. This protects only an open page: one that is loaded now comes from that host.
 function ask() {
 	nonce = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 	write({ type: 'hello', version: 1, probe: true, nonce, room, client });
