@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/diskspace"
 	"chat/relay/wire"
 )
 
@@ -89,6 +90,8 @@ type Client struct {
 	cancel context.CancelFunc // ends everything
 	dial   func(ctx context.Context, addr string) (net.Conn, error)
 
+	space func(dir string) (free, total int64, err error) // diskspace.Of, except in tests
+
 	transferred *lastTime // when an upload or download made progress
 
 	transfers sync.WaitGroup // running uploads and downloads; added to with mu held, and not once closing is set
@@ -131,6 +134,7 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 		cancel: cancel,
 		dial:   s.dial,
 
+		space:       diskspace.Of,
 		transferred: s.transferred,
 		downloading: make(map[string]bool),
 	}

@@ -16,6 +16,8 @@ import (
 
 	"chat/relay/text"
 	"chat/relay/wire"
+
+	"github.com/dustin/go-humanize"
 )
 
 // maxNames is how many names are tried for a downloaded file.
@@ -55,6 +57,10 @@ func (c *Client) Get(ctx context.Context, f wire.File, dir string, progress func
 	defer end()
 	if err := d.openPartial(); err != nil {
 		return "", fmt.Errorf("cannot write to %s: %w", dir, withoutPath(err))
+	}
+	if free, _, err := c.space(dir); err == nil && free < f.Size-d.have { // if it is unknown, the download shows
+		d.removeEmpty()
+		return "", fmt.Errorf("not enough space in %s: %s are free, and %s are missing of the file", dir, humanize.Bytes(uint64(free)), humanize.Bytes(uint64(f.Size-d.have)))
 	}
 	defer d.closePartial()
 	if err := d.retry(d.attempt); err != nil {

@@ -74,3 +74,21 @@ func TestGetThatCannotSucceed(t *testing.T) {
 		})
 	}
 }
+
+// A download that does not fit on the disk is not begun.
+func TestGetWithoutSpace(t *testing.T) {
+	dir := t.TempDir()
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+		nextEvent[Connected](t, c)
+		c.space = func(string) (free, total int64, err error) { return 9_000_000, 1e12, nil }
+		f := wire.File{Number: 3, Name: "soup.bin", Size: 10_000_000, SHA256: strings.Repeat("ab", 32)}
+		if _, err := c.Get(t.Context(), f, dir, nil); err == nil || !strings.Contains(err.Error(), "9.0 MB are free, and 10 MB are missing") {
+			t.Error(err)
+		}
+		if list, err := os.ReadDir(dir); len(list) > 0 || err != nil {
+			t.Errorf("the folder has %v, %v", list, err)
+		}
+		closeClient(t, c, end)
+	})
+}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"chat/relay/diskspace"
 	"errors"
 	"fmt"
 	"strings"
@@ -142,7 +143,7 @@ func TestReserve(t *testing.T) {
 
 	s.space = func() (int64, int64, error) { return 0, 0, errors.ErrUnsupported }
 	begin(t, s, "soup", 1)
-	free, total, err := diskSpace(s.folder)
+	free, total, err := diskspace.Of(s.folder)
 	if err != nil || free <= 0 || total < free {
 		t.Errorf("of %d bytes %d are free; %v", total, free, err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/gofrs/flock"
 
+	"chat/relay/diskspace"
 	"chat/relay/wire"
 )
 
@@ -172,7 +173,7 @@ func Open(dir string, limits Limits) (*Store, error) {
 	s.create = func(name string) (part, error) {
 		return s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
-	s.space = func() (int64, int64, error) { return diskSpace(s.folder) }
+	s.space = func() (int64, int64, error) { return diskspace.Of(s.folder) }
 	err := s.open()
 	if err != nil {
 		s.Close()

@@ -1,10 +1,10 @@
-package files
+package diskspace
 
 import "golang.org/x/sys/windows"
 
-// diskSpace returns how many bytes of the disk that holds dir are free for this process, and how
+// Of returns how many bytes of the disk that holds dir are free for this process, and how
 // many it has.
-func diskSpace(dir string) (free, total int64, err error) {
+func Of(dir string) (free, total int64, err error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, 0, err
@@ -13,5 +13,5 @@ func diskSpace(dir string) (free, total int64, err error) {
 	if err := windows.GetDiskFreeSpaceEx(name, &mine, &all, &idle); err != nil {
 		return 0, 0, err
 	}
-	return diskSize(mine, 1), diskSize(all, 1), nil
+	return bytesOf(mine, 1), bytesOf(all, 1), nil
 }
