@@ -561,16 +561,15 @@ func TestKeepAtStart(t *testing.T) {
 		if oldest, newest := h.checkKept(); oldest != 1 || newest != 50 {
 			t.Errorf("at first there are %d to %d", oldest, newest)
 		}
-		if log := h.warnings.String(); !strings.Contains(log, `about to be deleted`) || !strings.Contains(log, `limit="1 hour"`) || !strings.Contains(log, "too_old=49 events=50") {
+		if log := h.warnings.take(); !strings.Contains(log, `about to be deleted`) || !strings.Contains(log, `limit="1 hour"`) || !strings.Contains(log, "too_old=49 events=50") {
 			t.Errorf("the log has %s", log)
 		}
-		h.warnings.Reset()
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if oldest, newest := h.checkKept(); oldest != 50 || newest != 50 {
 			t.Errorf("then there are %d to %d", oldest, newest)
 		}
-		if log := h.warnings.String(); !strings.Contains(log, "deleted from the history") || !strings.Contains(log, "events=49") {
+		if log := h.warnings.take(); !strings.Contains(log, "deleted from the history") || !strings.Contains(log, "events=49") {
 			t.Errorf("then the log has %s", log)
 		}
 	})
@@ -587,7 +586,7 @@ func TestKeepAfterALongTime(t *testing.T) {
 		time.Sleep(31 * time.Hour)
 		h.close()
 		time.Sleep(40 * 24 * time.Hour)
-		h.warnings.Reset()
+		h.warnings.take()
 		h.open()
 		for _, test := range []struct {
 			after  time.Duration
@@ -603,8 +602,9 @@ func TestKeepAfterALongTime(t *testing.T) {
 				h.reopen()
 			}
 		}
-		if n := strings.Count(h.warnings.String(), "nothing is deleted by age"); n != 2 {
-			t.Errorf("the doubt was logged %d times:\n%s", n, h.warnings.String())
+		log := h.warnings.take()
+		if n := strings.Count(log, "nothing is deleted by age"); n != 2 {
+			t.Errorf("the doubt was logged %d times:\n%s", n, log)
 		}
 	})
 }
