@@ -29,7 +29,7 @@ func FoldBlanks(line string) string {
 		return line
 	}
 	var b strings.Builder
-	kept := 0 // of line, what is in b or needs no change
+	kept := 0 // bytes of line that are in b already
 	for i := 0; i < len(line); {
 		end, blanks, columns := blankRun(line[i:])
 		switch {
@@ -69,8 +69,8 @@ func blankRun(s string) (end, blanks, columns int) {
 	return len(s), blanks, columns
 }
 
-// isBlank reports whether r is one of the characters that most fonts draw as an empty space, besides those of the category
-// Zs. Clean removes the invisible ones.
+// isBlank reports whether r is one of the characters that most fonts draw as an empty space: those of the category
+// Zs and a few others. Clean removes the invisible ones.
 func isBlank(r rune) bool {
 	switch r {
 	case ' ', '\t':

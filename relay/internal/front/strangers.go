@@ -98,7 +98,7 @@ var strangers = []stranger{
 	{protocol: "git", answer: "0028ERR this room does not speak git\n", binary: regexp.MustCompile(`^[0-9a-f]{4}git-(upload|receive)-(pack|archive) /`).Match},
 }
 
-// strangerOf returns the protocol of a first line with what was read after it, or nil.
+// strangerOf returns the protocol of a first line, or nil. rest is the input after the line.
 func strangerOf(line, rest []byte) *stranger {
 	for i := range strangers {
 		if s := &strangers[i]; s.isLine(line, rest) {
@@ -132,7 +132,7 @@ func (s *stranger) isLine(line, rest []byte) bool {
 	return isWhole && s.next.Match(bytes.TrimSuffix(next, []byte("\r")))
 }
 
-// joined returns what was read, with the newline between a line and the rest.
+// joined returns the input: a line, its newline and the rest.
 func joined(line []byte, newline string, rest []byte) []byte {
 	return slices.Concat(line, []byte(newline), rest[:min(len(rest), 256)])
 }
@@ -140,7 +140,7 @@ func joined(line []byte, newline string, rest []byte) []byte {
 // proxySignature begins version 2 of the PROXY protocol.
 const proxySignature = "\r\n\r\n\x00\r\nQUIT\n"
 
-// awaitsNext reports whether only the bytes after a first line show what it is: it may be the
+// awaitsNext reports whether a first line can be told only by the bytes after it: it may be the
 // first line of a pair, or bytes of a binary protocol with a newline among them.
 func awaitsNext(line, rest []byte) bool {
 	switch {
@@ -211,7 +211,7 @@ func isMongoDB(start []byte) bool {
 	return len(start) >= 16 && (string(start[12:16]) == "\xdd\x07\x00\x00" || string(start[12:16]) == "\xd4\x07\x00\x00")
 }
 
-// isXMPP recognizes a stream header, which has no newline. An XML declaration alone may begin a
+// isXMPP recognizes a stream header, which has no newline. Only an XML declaration may also begin a
 // file that a person sends.
 func isXMPP(start []byte) bool {
 	return bytes.HasPrefix(start, []byte("<stream:stream")) || bytes.HasPrefix(start, []byte("<?xml")) && bytes.Contains(start, []byte("<stream:stream"))

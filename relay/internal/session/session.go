@@ -38,7 +38,7 @@ type Session struct {
 // A Recognizer recognizes the kind of a client by its first line. A session uses it if the
 // client was greeted as a person because it sent no line in time.
 type Recognizer interface {
-	// Late recognizes it by a whole first line and what was read after it. A stranger gets the
+	// Late recognizes it by a whole first line; rest is the input after it. A stranger gets the
 	// answer.
 	Late(line, rest []byte) (speaker Speaker, answer []byte)
 	Start(start []byte) Speaker // by the start of a line
