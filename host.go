@@ -477,7 +477,7 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 	}
 	in := plain.Read(r.opts.In)
 	defer in.Close()
-	err = plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible})
+	err = plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible, Width: terminalWidth})
 	if !isTerminal(os.Stdin) { // it was one
 		return errors.Join(screen.ErrTerminalGone, err)
 	}

@@ -24,6 +24,7 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/limits"
 	"chat/relay/manual"
+	"chat/relay/plain"
 	"chat/relay/screen"
 	"chat/relay/text"
 	"chat/relay/timezone"
@@ -364,7 +365,11 @@ func historyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return readHistory(c.App.Writer, c.Args().First(), wanted, c.Bool("json"))
+			out := c.App.Writer
+			if isTerminal(os.Stdout) && !c.Bool("json") {
+				out = &plain.Rows{To: out, Width: terminalWidth}
+			}
+			return readHistory(out, c.Args().First(), wanted, c.Bool("json"))
 		},
 	}
 }

@@ -182,7 +182,9 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 
 // viewer returns the reader for whom e is encoded as text: everyone, or the recipient of a
 // private message.
-func (l *Log) viewer(e *wire.Event) wire.Viewer { return wire.Viewer{Zone: l.zone, Nick: e.To} }
+func (l *Log) viewer(e *wire.Event) wire.Viewer {
+	return wire.Viewer{Zone: l.zone, Nick: e.To, Fold: true}
+}
 
 // Wake hands over the waiters if events were appended since it was called last. It is apart
 // from Append so that many events wake them once.

@@ -33,6 +33,9 @@ type Options struct {
 	// conversation then ends when no more input comes from a pipe.
 	OutGone <-chan struct{}
 
+	// Width returns the columns of the terminal that Out is, for Rows; nil: they are unknown.
+	Width func() int
+
 	// Accessible prints messages as a screen reader reads them well: "alice: soup is
 	// ready", without times and brackets.
 	Accessible bool
@@ -74,7 +77,11 @@ const maxUnsent = 10
 // connection. The error says how many lines were not delivered.
 func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
 	defer c.Close()
-	v := &conversation{Options: opts, client: c, out: bufio.NewWriterSize(opts.Out, 32<<10), unread: make(chan struct{})}
+	out := opts.Out
+	if opts.Width != nil && !opts.OutPiped && !opts.JSON {
+		out = &Rows{To: out, Width: opts.Width}
+	}
+	v := &conversation{Options: opts, client: c, out: bufio.NewWriterSize(out, 32<<10), unread: make(chan struct{})}
 	v.Err = &lockedWriter{w: opts.Err}
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()

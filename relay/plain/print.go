@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chat/relay/client"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -73,7 +74,7 @@ func (v *conversation) printConnected(e client.Connected) {
 	switch {
 	case e.NewRoom:
 		v.printNotice("* reconnected; the host was restarted with an empty room\n")
-		v.printNotice(string(e.Welcome.AppendText(nil, v.viewer())))
+		v.printNotice(string(e.Welcome.AppendText(nil, v.reader())))
 	case e.Unanswered:
 		v.printNotice("* reconnected; a message is still unanswered\n")
 	case e.Resumed:
@@ -82,7 +83,7 @@ func (v *conversation) printConnected(e client.Connected) {
 		v.printNotice(fmt.Sprintf("* joined %s as %s (%s)\n", e.Welcome.Title, v.nick, wire.Counted(e.Welcome.Count, "other here", "others here")))
 	default:
 		if !v.JSON {
-			v.printNotice(string(e.Welcome.AppendText(nil, v.viewer())))
+			v.printNotice(string(e.Welcome.AppendText(nil, v.reader())))
 		}
 		v.printNotice("* /quit or Ctrl-D to leave\n")
 	}
@@ -100,7 +101,11 @@ func (v *conversation) printDisconnected(reason error) {
 	v.printNotice("* " + what + " (" + kept + ")\n")
 }
 
+// viewer is for the transcript, and for messages on a pipe, which get the text as it was sent.
 func (v *conversation) viewer() wire.Viewer { return wire.Viewer{Nick: v.nick} }
+
+// reader is for a terminal, whose width may change after a line was printed.
+func (v *conversation) reader() wire.Viewer { return wire.Viewer{Nick: v.nick, Fold: true} }
 
 func (v *conversation) printReceived(e client.Received) {
 	if e.Own && e.Type == wire.TypeNick {
@@ -117,11 +122,13 @@ func (v *conversation) printReceived(e client.Received) {
 		v.out.Write(e.AppendJSON(nil))
 	case e.Waits(), v.isKnown(&e):
 	case isMessage(e) && v.Accessible:
-		v.out.WriteString(accessibleText(&e.Event, v.nick))
-	case isMessage(e):
+		v.out.WriteString(accessibleText(&e.Event, v.nick, !v.OutPiped))
+	case isMessage(e) && v.OutPiped:
 		v.out.Write(e.AppendText(nil, v.viewer()))
+	case isMessage(e):
+		v.out.Write(e.AppendText(nil, v.reader()))
 	default:
-		v.printNotice(string(e.AppendText(nil, v.viewer())))
+		v.printNotice(string(e.AppendText(nil, v.reader())))
 	}
 }
 
@@ -141,7 +148,8 @@ func (v *conversation) printHeld(e *client.Received) {
 
 // accessibleText words a message for a screen reader. Each of its lines begins with the
 // sender, so that no line can pass for another member's.
-func accessibleText(e *wire.Event, ourNick string) string {
+// fold is wire.Viewer.Fold.
+func accessibleText(e *wire.Event, ourNick string, fold bool) string {
 	sender := e.From + ": "
 	switch {
 	case e.Type == wire.TypeAction:
@@ -153,6 +161,9 @@ func accessibleText(e *wire.Event, ourNick string) string {
 	}
 	var b strings.Builder
 	for line := range strings.SplitSeq(e.Text, "\n") {
+		if fold {
+			line = text.FoldBlanks(line)
+		}
 		b.WriteString(sender + line + "\n")
 	}
 	return b.String()

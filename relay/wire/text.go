@@ -18,6 +18,10 @@ type Viewer struct {
 	Zone  *time.Location // time zone of the times; nil: this machine's
 	Nick  string         // the reader's nick, shown as "you" in private messages
 	Dated bool           // times have their date and seconds, as in a transcript
+
+	// Fold replaces long runs of blanks that members sent by a mark (text.FoldBlanks), for a
+	// terminal of unknown width: there they could put text at the beginning of a row.
+	Fold bool
 }
 
 // AppendText appends the event as lines for people, each with its newline. An event
@@ -40,10 +44,20 @@ func (e *Event) AppendText(dst []byte, v Viewer) []byte {
 	case TypeHistory:
 		return e.appendHistory(dst, v)
 	}
+	if v.Fold {
+		e = e.folded()
+	}
 	if words := e.words(); words != "" {
 		return appendLines(dst, "* ", words)
 	}
 	return dst
+}
+
+// folded returns the event without long runs of blanks in what members wrote.
+func (e *Event) folded() *Event {
+	f := *e
+	f.Text, f.Topic, f.Title = text.FoldBlanks(e.Text), text.FoldBlanks(e.Topic), text.FoldBlanks(e.Title)
+	return &f
 }
 
 // appendMessage repeats the full prefix before each line of the text.
@@ -53,9 +67,12 @@ func (e *Event) appendMessage(dst []byte, v Viewer, open, name, shut string) []b
 		in = timezone.Local(e.Time)
 	}
 	sent := e.Time.In(in)
-	for text, more := e.Text, true; more; {
+	for rest, more := e.Text, true; more; {
 		var line string
-		line, text, more = strings.Cut(text, "\n")
+		line, rest, more = strings.Cut(rest, "\n")
+		if v.Fold {
+			line = text.FoldBlanks(line)
+		}
 		if v.Dated {
 			dst = sent.AppendFormat(dst, "2006-01-02 15:04:05 ")
 		} else {

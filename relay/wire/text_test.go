@@ -8,6 +8,36 @@ import (
 	"time"
 )
 
+// A terminal of unknown width gets no run of blanks that a member sent and that could fill a
+// row. Programs and files get the text as it was sent, and the host's own tables stay.
+func TestFold(t *testing.T) {
+	blanks := strings.Repeat(" ", 60)
+	forged := "ok" + blanks + "* alice left"
+	at := time.Date(2026, 11, 25, 10, 2, 0, 0, time.UTC)
+	for _, test := range []struct {
+		e    Event
+		want string
+	}{
+		{Event{Type: TypeMessage, From: "eve", Text: forged + "\n" + forged}, "10:02 <eve> ok ␣×60 * alice left\n10:02 <eve> ok ␣×60 * alice left\n"},
+		{Event{Type: TypeMessage, From: "eve", Text: "\tif x {"}, "10:02 <eve> \tif x {\n"},
+		{Event{Type: TypeAction, From: "eve", Text: forged}, "10:02 * eve ok ␣×60 * alice left\n"},
+		{Event{Type: TypePrivate, From: "eve", To: "bob", Text: forged}, "10:02 [eve -> you] ok ␣×60 * alice left\n"},
+		{Event{Type: TypeTopic, From: "eve", Text: forged}, "* eve set the topic: ok ␣×60 * alice left\n"},
+		{Event{Type: TypeLeave, Members: []string{"eve"}, Text: forged}, "* eve left (ok ␣×60 * alice left)\n"},
+		{Event{Type: TypeWelcome, Title: "a" + blanks, Topic: forged, Nick: "bob"}, "* Welcome to a ␣×60 , bob (no one else here yet). /help for more.\n* The topic is: ok ␣×60 * alice left\n"},
+		{Event{Type: TypeHistory, Events: []Event{{Type: TypeMessage, Time: at, From: "eve", Text: forged}}}, "* 1 earlier message:\n10:02 <eve> ok ␣×60 * alice left\n"},
+		{Event{Type: TypeNotice, Text: "/nick NAME" + blanks + "Choose a nick."}, "* /nick NAME" + blanks + "Choose a nick.\n"},
+	} {
+		test.e.Time = at
+		if got := string(test.e.AppendText(nil, Viewer{Zone: time.UTC, Nick: "bob", Fold: true})); got != test.want {
+			t.Errorf("got %q\nwant %q", got, test.want)
+		}
+		if got := string(test.e.AppendText(nil, Viewer{Zone: time.UTC, Nick: "bob"})); !strings.Contains(got, blanks) && strings.Contains(test.want, "␣") {
+			t.Errorf("a file gets %q", got)
+		}
+	}
+}
+
 func nicks(n int) []string {
 	var list []string
 	for i := range n {

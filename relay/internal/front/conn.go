@@ -63,9 +63,9 @@ func newConn(f *Front, conn net.Conn, visit bool) *Conn {
 func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.from.String()) }
 
 // logPassing logs a line about the connection, unless its address caused many already.
-func (c *Conn) logPassing(message string) {
+func (c *Conn) logPassing(message string, args ...any) {
 	if skipped, ok := c.front.door.Logs.Allow(c.payer); ok {
-		c.log().Info(message, skipped...)
+		c.log().Info(message, append(args, skipped...)...)
 	}
 }
 
@@ -156,41 +156,63 @@ func (c *Conn) currentSession() *session.Session {
 func (c *Conn) serve() {
 	c.watchPeer()
 	line, err := c.firstLine()
-	switch {
-	case c.yielded() != nil:
-		e := c.yielded().Event(0)
-		c.closeWith(e.AppendText(nil, wire.Viewer{}))
-		return
-	case err == errSilent && c.leaveProxy(session.Person) == nil:
-		c.newSession().ServePerson(nil, table{})
-		return
-	case errors.Is(err, wire.ErrLineTooLong):
-		c.serveTooLong()
-		return
-	case err != nil:
-		c.closeWith(c.farewell(err))
-		return
+	speaker := session.Person
+	if err == nil {
+		line = c.withNext(line)
+		speaker = (table{}).lineBefore(line, c.lines.Pending())
 	}
-	speaker := (table{}).Line(line)
-	if fault := c.leaveProxy(speaker); fault != nil {
+	fault := c.yielded()
+	if fault == nil && (err == nil || err == errSilent) {
+		fault = c.leaveProxy(speaker)
+	}
+	switch {
+	case fault != nil:
 		e := fault.Event(0)
 		c.closeWith(e.AppendText(nil, wire.Viewer{}))
-		return
-	}
-	switch speaker {
-	case session.Program:
+	case err == errSilent:
+		c.newSession().ServePerson(nil, table{})
+	case errors.Is(err, wire.ErrLineTooLong):
+		c.serveTooLong()
+	case err == errStranger:
+		c.closeStranger(strangerBy(c.lines.Pending()))
+	case err != nil:
+		c.closeWith(c.farewell(err))
+	case speaker == session.Program:
 		c.newSession().ServeProgram(line)
-	case session.Browser:
+	case strangerOf(line, c.lines.Pending()) != nil: // also RTSP and SIP, whose requests are like those of HTTP
+		c.closeStranger(strangerOf(line, c.lines.Pending()))
+	case speaker == session.Browser:
 		c.serveHTTP(line)
-	case session.Stranger:
-		c.logPassing("a handshake of another protocol on the chat port; closed")
-		c.closeWith(nil)
 	default:
 		if len(line) == 0 { // the next line decides
 			line = nil
 		}
 		c.newSession().ServePerson(line, table{})
 	}
+}
+
+// closeStranger closes the connection of a client that speaks another protocol, with an answer
+// that it understands.
+func (c *Conn) closeStranger(s *stranger) {
+	c.logPassing("a handshake of another protocol on the chat port; closed", "protocol", s.protocol)
+	c.closeWith([]byte(s.answer))
+}
+
+// withNext waits for up to Silence for the line after the first one, if only that shows whether
+// a program or a person sent it. It returns the first line.
+func (c *Conn) withNext(line []byte) []byte {
+	if !awaitsNext(line, c.lines.Pending()) {
+		return line
+	}
+	line = slices.Clone(line)
+	c.readBy(Silence)
+	for awaitsNext(line, c.lines.Pending()) {
+		if err := c.lines.Fill(); err != nil {
+			break // a timeout, or the session sees the error again
+		}
+	}
+	c.readBy(session.Never)
+	return line
 }
 
 // watchPeer has TCP find out if the peer is gone.
@@ -200,36 +222,50 @@ func (c *Conn) watchPeer() {
 	}
 }
 
-// errSilent means that the peer sent nothing within Silence, as a person may;
-// errUnfinished that its first line was not complete in time.
+// errSilent means that the peer sent nothing within Silence, as a person may; errUnfinished
+// that its first line was not complete in time; errStranger that the start of the line is enough
+// to recognize a stranger.
 var (
 	errSilent     = errors.New("no first line")
 	errUnfinished = errors.New("the first line did not end in time")
+	errStranger   = errors.New("another protocol")
 )
 
-// firstLine reads the first line. It returns the start of the line if that is enough to
-// recognize a stranger.
+// firstLine reads the first line.
 func (c *Conn) firstLine() ([]byte, error) {
 	c.readBy(Silence)
-	line, err := c.lines.ReadLine()
+	line, err := c.readFirst()
 	if isTimeout(err) && len(c.lines.Pending()) == 0 && c.front.awaitsBrowser(c) {
 		c.readBy(browserSilence - Silence)
-		line, err = c.lines.ReadLine()
+		line, err = c.readFirst()
 	}
 	if !isTimeout(err) {
 		return line, err
 	}
-	switch (table{}).Start(c.lines.Pending()) {
-	case session.Person:
+	if (table{}).Start(c.lines.Pending()) == session.Person {
 		return nil, errSilent
-	case session.Stranger:
-		return c.lines.Pending(), nil
 	}
 	c.readBy(c.front.opts.FirstLine - Silence)
-	if line, err = c.lines.ReadLine(); isTimeout(err) {
+	if line, err = c.readFirst(); isTimeout(err) {
 		return nil, errUnfinished
 	}
 	return line, err
+}
+
+// readFirst reads a line, or until the start of one is a stranger's.
+func (c *Conn) readFirst() ([]byte, error) {
+	for {
+		line, ok, err := c.lines.NextLine()
+		switch {
+		case ok || err != nil:
+			return line, err
+		case strangerBy(c.lines.Pending()) != nil:
+			return nil, errStranger
+		}
+		if err := c.lines.Fill(); err != nil {
+			return nil, err
+		}
+	}
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

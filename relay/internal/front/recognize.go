@@ -9,54 +9,53 @@ import (
 	"chat/relay/internal/session"
 )
 
-// A recognizer recognizes one kind of peer by its first line.
-type recognizer struct {
-	speaker session.Speaker
-	starts  func(start []byte) bool // of an incomplete line; may be nil
-	is      func(line []byte) bool  // of a whole line
-}
-
-// recognizers are tried in this order. A peer that none of them recognizes is a person.
-var recognizers = []recognizer{
-	{session.Stranger, isTLS, isTLS},
-	{session.Stranger, nil, isSSH},
-	{session.Program, isObject, isObject},
-	{session.Browser, isHTTP, isRequest},
-}
-
-// table is the list of recognizers as a [session.Recognizer].
+// table recognizes clients by their first line, as a [session.Recognizer]: programs, browsers
+// and strangers. Everyone else is a person.
 type table struct{}
 
-// Line implements [session.Recognizer].
-func (table) Line(line []byte) session.Speaker {
-	for _, r := range recognizers {
-		if r.is(line) {
-			return r.speaker
-		}
+// Line returns the kind of client that sends a first line.
+func (t table) Line(line []byte) session.Speaker { return t.lineBefore(line, nil) }
+
+// lineBefore is Line for a line after which rest was read already.
+func (table) lineBefore(line, rest []byte) session.Speaker {
+	switch {
+	case isObject(line):
+		return session.Program
+	case isRequest(line):
+		return session.Browser
+	case strangerOf(line, rest) != nil:
+		return session.Stranger
 	}
 	return session.Person
+}
+
+// Late implements [session.Recognizer].
+func (t table) Late(line, rest []byte) (speaker session.Speaker, answer []byte) {
+	if s := strangerOf(line, rest); s != nil && !isObject(line) {
+		return session.Stranger, []byte(s.answer)
+	}
+	return t.lineBefore(line, rest), nil
 }
 
 // Start implements [session.Recognizer].
 func (table) Start(start []byte) session.Speaker {
-	for _, r := range recognizers {
-		if r.starts != nil && r.starts(start) {
-			return r.speaker
-		}
+	switch {
+	case strangerBy(start) != nil:
+		return session.Stranger
+	case isObject(start):
+		return session.Program
+	case isHTTP(start):
+		return session.Browser
 	}
 	return session.Person
 }
 
-// isTLS reports whether start is that of a handshake record (RFC 8446, section 5.1).
-func isTLS(start []byte) bool { return len(start) >= 2 && start[0] == 0x16 && start[1] == 0x03 }
-
-func isSSH(line []byte) bool { return bytes.HasPrefix(line, []byte("SSH-2.0-")) }
-
 func isObject(start []byte) bool { return len(start) > 0 && start[0] == '{' }
 
 // request matches a request line of HTTP/1 (RFC 9112, section 3), the preface of HTTP/2
-// (RFC 9113, section 3.4), and the request lines of RTSP, SIP and SSDP.
-var request = regexp.MustCompile(`^[A-Z][A-Z-]{2,19} .*(HTTP|RTSP|SIP)/[0-9.]+$`)
+// (RFC 9113, section 3.4), and the request lines of SSDP and other protocols like it. A line without a version, as
+// of HTTP/0.9, needs a path.
+var request = regexp.MustCompile(`^([A-Z][A-Z-]{2,19} (/|\*|\S+:).*(HTTP|RTSP|SIP)/[0-9.]+|(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT|TRACE) .*HTTP/[0-9.]+|GET /\S*)$`)
 
 func isRequest(line []byte) bool { return request.Match(line) }
 

@@ -190,7 +190,7 @@ func (o *outbox) encode(e *wire.Event, nick string) []byte {
 	if o.format == history.JSON {
 		return e.AppendJSON(nil)
 	}
-	return e.AppendText(nil, wire.Viewer{Zone: o.door.Log.Zone(), Nick: nick})
+	return e.AppendText(nil, wire.Viewer{Zone: o.door.Log.Zone(), Nick: nick, Fold: true})
 }
 
 // put queues b even if the queue is full.

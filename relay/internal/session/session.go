@@ -38,8 +38,10 @@ type Session struct {
 // A Recognizer recognizes the kind of a client by its first line. A session uses it if the
 // client was greeted as a person because it sent no line in time.
 type Recognizer interface {
-	Line(line []byte) Speaker   // by a whole first line
-	Start(start []byte) Speaker // by the start of a line that was too long
+	// Late recognizes it by a whole first line; rest is the input after it. A stranger gets the
+	// answer.
+	Late(line, rest []byte) (speaker Speaker, answer []byte)
+	Start(start []byte) Speaker // by the start of a line
 }
 
 // A Speaker is a kind of client, by the protocol that it speaks.
@@ -286,10 +288,13 @@ func (s *Session) serveLines() error {
 // serveNext serves a line. The first line may show that the client, greeted as a person
 // because it was silent, is none.
 func (s *Session) serveNext(line []byte) error {
-	if s.late == nil || len(line) == 0 {
+	if s.late == nil {
 		return s.serveLine(line)
 	}
-	speaker := s.late.Line(line)
+	speaker, answer := s.late.Late(line, s.lines.Pending())
+	if len(line) == 0 && speaker == Person { // the next line decides
+		return s.serveLine(line)
+	}
 	s.late = nil
 	switch {
 	case speaker == Program && isHello(line):
@@ -300,6 +305,8 @@ func (s *Session) serveNext(line []byte) error {
 			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nThe request came late; ask again.\n"))
 		return errEnded
 	case speaker == Stranger:
+		s.out.logPassing(slog.LevelInfo, "a handshake of another protocol on the chat port; closed")
+		s.out.put(answer)
 		return errEnded
 	}
 	return s.serveLine(line)
