@@ -108,6 +108,23 @@ func TestGap(t *testing.T) {
 	})
 }
 
+// A since beyond the last ID is from another log. The client gets to know that it may have missed events.
+func TestSinceOfAnotherLog(t *testing.T) {
+	for since, want := range map[int]string{1: wire.TypePong, 2: wire.TypeGap, 20: wire.TypeGap} {
+		bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
+			p, _ := program(t, srv, fmt.Sprintf(`{"type":"hello","since":%d}`, since))
+			p.send(`{"type":"ping"}`)
+			e := p.event()
+			for e.Type != wire.TypePong && e.Type != wire.TypeGap {
+				e = p.event()
+			}
+			if e.Type != want || e.Missed != 0 {
+				t.Errorf("since %d came %+v, want a %s", since, e, want)
+			}
+		})
+	}
+}
+
 // When a room closes, all members receive everything accepted before, and then a bye.
 func TestShutdown(t *testing.T) {
 	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {

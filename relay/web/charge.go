@@ -13,9 +13,8 @@ import (
 // too many were read. Files that the system copies to the connection cost nothing.
 type chargedWriter struct {
 	http.ResponseWriter
-	request *http.Request
-	conn    roomConn
-	free    bool // the rest of the answer costs nothing
+	conn roomConn
+	free bool // the rest of the answer costs nothing
 }
 
 // maxPiece is how many bytes of an answer are charged at once, so that an answer is slow
@@ -25,9 +24,7 @@ const maxPiece = 64 << 10
 func (w *chargedWriter) Write(b []byte) (n int, err error) {
 	for !w.free && n < len(b) {
 		piece := b[n:min(len(b), n+maxPiece)]
-		if err := w.wait(w.conn.Charge(len(piece))); err != nil {
-			return n, err
-		}
+		wait(w.conn.Charge(len(piece)))
 		written, err := w.ResponseWriter.Write(piece)
 		if n += written; err != nil {
 			return n, err
@@ -40,16 +37,10 @@ func (w *chargedWriter) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// wait waits for d, or until the client is gone.
-func (w *chargedWriter) wait(d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	select {
-	case <-time.After(d):
-		return nil
-	case <-w.request.Context().Done():
-		return w.request.Context().Err()
+// wait waits for d, also if the client has closed its sending side: it may still read.
+func wait(d time.Duration) {
+	if d > 0 {
+		time.Sleep(d)
 	}
 }
 
@@ -72,7 +63,8 @@ func awaitTurn(w http.ResponseWriter) bool {
 		http.Error(w, "too much is read from your address; try again in "+seconds(delay)+" s", http.StatusTooManyRequests)
 		return false
 	}
-	return charged.wait(delay) == nil
+	wait(delay)
+	return true
 }
 
 // seconds returns a duration in whole seconds.

@@ -156,7 +156,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			err = conn.Forwarded(remoteAddr(r))
 		}
 		conn.KeepPace()
-		w = &chargedWriter{ResponseWriter: w, request: r, conn: conn}
+		w = &chargedWriter{ResponseWriter: w, conn: conn}
 		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
 			conn.NoteBrowser()
 		}

@@ -171,6 +171,9 @@ func (e *Event) words() string {
 	case TypeWho:
 		return strconv.Itoa(e.Count) + " here: " + e.names(len(e.Members))
 	case TypeGap:
+		if e.Missed == 0 {
+			return "events may be missing: the host has another log than before"
+		}
 		return Counted(e.Missed, "event missed; the host no longer keeps it", "events missed; the host no longer keeps them")
 	case TypeBye:
 		return e.Text

@@ -215,6 +215,9 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 		from = min(req.Since, live-1) + 1
 	}
 	m.Peer.Start(welcome, from, live, history.View{Format: m.format(), Me: id.author, Echo: m.Program, Ignored: keySet(id.ignored)})
+	if req.Since > max(live-1, 1) { // an ID of another log, such as that of a host before its restart; 1 stands for none
+		m.Peer.Deliver(&wire.Event{Type: wire.TypeGap}, m.nick)
+	}
 	if invalid != nil {
 		e := wire.Faultf(wire.CodeBadNick, "%v; you are %s", invalid, m.nick).Event(0)
 		m.Peer.Deliver(&e, m.nick)

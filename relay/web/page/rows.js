@@ -127,6 +127,7 @@ function describe(e) {
 		case 'who':
 			return [`${e.count} here: `, ...names(e)];
 		case 'gap':
+			if (!e.missed) return ['Events may be missing: the host has another log than before'];
 			return [`You missed ${counted(e.missed, 'event')} that the host no longer keeps`];
 	}
 	return undefined;
