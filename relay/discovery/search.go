@@ -112,11 +112,12 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 	answers, rounds, verdicts, dials := make(chan Record), make(chan round), make(chan verdict), make(chan struct{}, maxDials)
 	work.Go(func() { s.ask(ctx, answers, rounds) })
 	verify := func(r Record) {
+		key, fresh := r.key(), s.freshFirst(r)
 		if s.toVerify(r) {
 			work.Go(func() {
-				room, ok := s.verify(ctx, r, dials)
+				room, ok := s.verify(ctx, fresh, dials)
 				select {
-				case verdicts <- verdict{r.key(), room, ok}:
+				case verdicts <- verdict{key, room, ok}:
 				case <-ctx.Done():
 				}
 			})
@@ -188,6 +189,21 @@ func (s *search) toVerify(r Record) bool {
 	}
 	s.open[key], s.awaited[key] = r, true
 	return true
+}
+
+// freshFirst returns r with those addresses first that are not being dialed for its room.
+func (s *search) freshFirst(r Record) Record {
+	isDialed := func(a netip.AddrPort) bool {
+		for _, other := range s.open {
+			if other.ID == r.ID && slices.Contains(other.Addrs, a) {
+				return true
+			}
+		}
+		return false
+	}
+	fresh := filter(r.Addrs, func(a netip.AddrPort) bool { return !isDialed(a) })
+	r.Addrs = append(fresh, filter(r.Addrs, isDialed)...)
+	return r
 }
 
 // isReached reports whether an address of r has answered with r's room.
