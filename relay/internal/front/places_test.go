@@ -252,3 +252,17 @@ func TestRawConnectionsOfAProxy(t *testing.T) {
 		c.want("a request", c.come("10.0.0.2", "GET / HTTP/1.1\r\n\r\n"), "GET /", false)
 	})
 }
+
+// A banned client takes no one's place.
+func TestBannedClientTakesNoPlace(t *testing.T) {
+	inHouse(t, Options{MaxConns: 2, MaxPerAddress: 2}, func(c *crowd) {
+		operator := c.come("", "{\"type\":\"hello\",\"nick\":\"ann\",\"token\":\"operators-own-token\"}\n")
+		alice := c.come("10.0.0.2", helloOfAlice+say)
+		c.send(operator, "{\"type\":\"ban\",\"nick\":\"alice\"}\n")
+		time.Sleep(5 * time.Second)
+		c.want("alice", alice, `"banned"`, true)
+		guest := c.come("10.0.0.3", "")
+		c.want("alice, elsewhere", c.come("10.0.0.4", helloOfAlice), `"code":"full"`, true)
+		c.want("the guest", guest, "* Welcome", false)
+	})
+}

@@ -264,10 +264,14 @@ type Standing struct {
 	Spoke bool // it has sent messages
 }
 
-// Standing returns what the room knows of the client with a token; "": nothing.
+// Standing returns what the room knows of the client with a token: nothing if the token is "" or
+// banned.
 func (r *Room) Standing(token string) Standing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if isMarked(r.state.bans, &subject{key: keyOf(token)}) {
+		return Standing{}
+	}
 	if c := r.state.byKey[keyOf(token)]; c != nil && token != "" {
 		return Standing{Known: true, Spoke: c.Seq > 0}
 	}
