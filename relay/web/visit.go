@@ -49,9 +49,9 @@ type visit struct {
 	event wire.Event    // of the message in the log
 	err   error         // a *rejection, or why it is not known whether there is an event
 
-	mu    sync.Mutex // guards the fields below
-	sent  bool       // the message is on its way to the room
-	given bool       // the request gave up before that
+	mu        sync.Mutex // guards the fields below
+	sent      bool       // the message is on its way to the room
+	abandoned bool       // the request gave up before that
 }
 
 // visit sends a message to the room and returns its event. The error is a *rejection, errUnknown, or
@@ -130,7 +130,7 @@ func (v *visit) wait() (wire.Event, error) {
 	if v.sent {
 		return wire.Event{}, errUnknown
 	}
-	v.given = true
+	v.abandoned = true
 	return wire.Event{}, errNotSent
 }
 
@@ -138,7 +138,7 @@ func (v *visit) wait() (wire.Event, error) {
 func (v *visit) maySend() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.sent = !v.given
+	v.sent = !v.abandoned
 	return v.sent
 }
 
