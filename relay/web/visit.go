@@ -43,7 +43,8 @@ type visit struct {
 	from    net.Addr
 	nick    string
 	token   string
-	message wire.Request
+	message wire.Request      // owned by the goroutine of the visit
+	sum     [sha256.Size]byte // of its type and text; zero without a key
 
 	over  chan struct{} // closed when event and err are set
 	event wire.Event    // of the message in the log
@@ -88,6 +89,7 @@ func (h *Handler) visit(r *http.Request, nick string, message wire.Request) (wir
 	go func() { // ends with the message, or with the room
 		defer h.visitors.end()
 		v.event, v.err = h.carryOut(v)
+		v.message = wire.Request{} // the event has it
 		h.keys.end(v, key, v.err)
 		close(v.over)
 	}()
