@@ -185,12 +185,18 @@ func (h *Handler) carryOut(v *visit) (wire.Event, error) {
 			served.Go(func() { ours.Write(message.AppendJSON(nil)) })
 		case me != "" && e.Client == me && e.Seq == message.Seq:
 			return e, nil
-		case e.Type == wire.TypeError && (me == "" || e.Seq == message.Seq), me == "" && e.Type == wire.TypeBye:
+		case e.Type == wire.TypeError && (me == "" || e.Seq == message.Seq || isLineFault(&e)), me == "" && e.Type == wire.TypeBye:
 			return wire.Event{}, &rejection{e}
 		case e.Type == wire.TypeBye: // with the message neither in the log nor rejected
 			return wire.Event{}, errUnknown
 		}
 	}
+}
+
+// isLineFault reports whether the room dropped a whole line, whose number it does not know: only
+// the message can be that long.
+func isLineFault(e *wire.Event) bool {
+	return e.Seq == 0 && (e.Code == wire.CodeTooLong || e.Code == wire.CodeBadJSON)
 }
 
 // A visitor is the room's end of a visit, with the address of the HTTP client.
