@@ -1,13 +1,16 @@
 package files
 
 import (
-	"chat/relay/diskspace"
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chat/relay/diskspace"
 )
 
 // Announcing files takes no space: only bytes that arrive do, and a piece ahead.
@@ -102,7 +105,8 @@ func TestEmptyFilesGiveWay(t *testing.T) {
 // Uploads stop before the disk is full.
 func TestReserve(t *testing.T) {
 	const gib = 1 << 30
-	s := open(t, "", Limits{})
+	var log bytes.Buffer
+	s := open(t, "", Limits{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for _, test := range []struct {
 		free, total, size int64
 		rejected          bool
@@ -123,6 +127,10 @@ func TestReserve(t *testing.T) {
 		if err == nil {
 			u.Drop()
 		}
+	}
+
+	if low, enough := strings.Count(log.String(), "are rejected"), strings.Count(log.String(), "accepted again"); low != 2 || enough != 1 {
+		t.Errorf("logged %d and %d times, want each change once: %s", low, enough, log.String())
 	}
 
 	// The disk fills up during the upload.

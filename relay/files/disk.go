@@ -32,9 +32,19 @@ func (s *Store) checkDisk(more int64) error {
 		return nil
 	}
 	reserve := max(s.limits.Reserve, total/100*reservePercent)
-	if free-more >= reserve {
-		return nil
+	isLow := free < reserve
+	s.mu.Lock()
+	changed := isLow != s.diskLow
+	s.diskLow = isLow
+	s.mu.Unlock()
+	switch {
+	case changed && isLow:
+		s.limits.Log.Warn("uploads are rejected: the disk is almost full", "folder", s.folder, "free", free, "reserve", reserve)
+	case changed:
+		s.limits.Log.Info("uploads are accepted again", "folder", s.folder, "free", free)
 	}
-	s.limits.Log.Warn("an upload was rejected: the disk is almost full", "folder", s.folder, "free", free, "reserve", reserve)
-	return &LowDiskError{free, reserve}
+	if free-more < reserve {
+		return &LowDiskError{free, reserve}
+	}
+	return nil
 }

@@ -20,8 +20,8 @@ var errPiece = errors.New("the piece arrived damaged")
 // fits reports whether the bytes that were hashed have the checksum.
 func (c *Check) fits() bool { return bytes.Equal(c.Hash.Sum(nil), c.Sum) }
 
-// copyChecked is copyFrom for a piece, which is taken back if it has not the checksum that came with
-// it, or does not arrive in full.
+// copyChecked is copyFrom for a piece. A piece whose checksum is wrong, or that has one and does not
+// arrive in full, is removed again.
 //
 // Clients of earlier versions send the SHA-256 of the whole file with the last piece. No other
 // bytes have it, so it is accepted there too.
@@ -43,7 +43,7 @@ func (u *Upload) copyChecked(p Piece) (readErr, err error) {
 	case u.at() == u.size && bytes.Equal(p.Check.Sum, u.hash.Sum(nil)):
 		return readErr, nil
 	}
-	if err := u.takeBack(p.Offset, before, head); err != nil {
+	if err := u.truncate(p.Offset, before, head); err != nil {
 		return nil, err
 	}
 	if readErr != nil {
@@ -52,8 +52,9 @@ func (u *Upload) copyChecked(p Piece) (readErr, err error) {
 	return nil, errPiece
 }
 
-// takeBack removes what the file has from the offset at on.
-func (u *Upload) takeBack(at int64, hashed []byte, head int) error {
+// truncate removes all bytes after the first at of them. hashed and head are the state of the hash and of
+// the head at that place.
+func (u *Upload) truncate(at int64, hashed []byte, head int) error {
 	if err := u.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(hashed); err != nil {
 		return fmt.Errorf("restore the hash of an upload: %w", err)
 	}

@@ -16,7 +16,7 @@ func check(text string) *Check {
 	return &Check{sha1.New(), sum[:]}
 }
 
-// A piece that has not the checksum that came with it is taken back, and the upload continues.
+// A piece whose checksum is wrong is removed again, and the upload continues.
 func TestCheckedPieces(t *testing.T) {
 	s := open(t, t.TempDir(), Limits{})
 	text := "\x89PNG\r\n\x1a\n" + strings.Repeat("soup", 100_000)

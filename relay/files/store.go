@@ -126,6 +126,7 @@ type Store struct {
 	// Guarded by mu.
 	closed    bool
 	off       bool               // an operator turned uploads off
+	diskLow   bool               // the last upload found the disk almost full; it was logged
 	uploads   map[string]*Upload // by ID: those that are not published
 	usage     map[string]usage   // by address
 	files     map[uint64]file    // by number: the published ones

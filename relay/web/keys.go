@@ -25,6 +25,9 @@ const (
 	// restart.
 	maxKeys = 10_000
 
+	// maxKeyMemory is likewise how many bytes their messages may have.
+	maxKeyMemory = 16 << 20
+
 	// maxKeyBytes is the limit of a key.
 	maxKeyBytes = 255
 )
@@ -58,8 +61,30 @@ type keys struct {
 
 	mu     sync.Mutex
 	visits map[string]*visit     // by token and key; guarded by mu
-	order  []string              // the keys of visits, oldest first; guarded by mu
+	order  keyOrder              // of visits; guarded by mu
 	old    map[string]wire.Event // by public ID and key: of the events before this run; fixed after read
+}
+
+// A keyOrder is the order of keys, which are forgotten from the oldest on.
+type keyOrder struct {
+	keys  []orderedKey
+	bytes int // of all
+}
+
+type orderedKey struct {
+	name  string
+	bytes int // of its message
+}
+
+// add adds a key, and calls forget for those that are too many now.
+func (o *keyOrder) add(name string, bytes int, forget func(name string)) {
+	o.keys = append(o.keys, orderedKey{name, bytes})
+	o.bytes += bytes
+	for len(o.keys) > maxKeys || o.bytes > maxKeyMemory {
+		forget(o.keys[0].name)
+		o.bytes -= o.keys[0].bytes
+		o.keys = o.keys[1:]
+	}
 }
 
 func newKeys(room *relay.Server, log *slog.Logger) *keys {
@@ -72,6 +97,7 @@ func newKeys(room *relay.Server, log *slog.Logger) *keys {
 func (k *keys) begin(v *visit, key string) (*visit, error) {
 	k.read()
 	v.message.Once = key
+	v.sum = sha256.Sum256([]byte(v.message.Type + "\n" + v.message.Text))
 	name := v.token + " " + key
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,12 +105,9 @@ func (k *keys) begin(v *visit, key string) (*visit, error) {
 	switch {
 	case first == nil:
 		k.visits[name] = v
-		if k.order = append(k.order, name); len(k.order) > maxKeys {
-			delete(k.visits, k.order[0])
-			k.order = k.order[1:]
-		}
+		k.order.add(name, len(v.message.Text), func(old string) { delete(k.visits, old) })
 		return v, nil
-	case first.message.Type != v.message.Type || first.message.Text != v.message.Text:
+	case first.sum != v.sum:
 		return nil, &statusError{http.StatusUnprocessableEntity, "this Idempotency-Key was used for another message"}
 	}
 	return first, nil
@@ -121,6 +144,7 @@ func (k *keys) stored(client, key string) (wire.Event, bool) {
 // readOld reads the keys of the last events.
 func (k *keys) readOld() {
 	k.old = make(map[string]wire.Event)
+	var order keyOrder
 	next := k.room.Next()
 	f := k.room.FollowFrom(max(next, maxKeys+1) - maxKeys)
 	for {
@@ -137,7 +161,9 @@ func (k *keys) readOld() {
 				continue
 			}
 			if e, err := wire.ParseEvent(line); err == nil && e.Once != "" && e.ID < next {
-				k.old[e.Client+" "+e.Once] = e
+				name := e.Client + " " + e.Once
+				k.old[name] = e
+				order.add(name, len(line), func(old string) { delete(k.old, old) })
 			}
 		}
 	}

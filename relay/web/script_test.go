@@ -214,6 +214,7 @@ func TestWhatPeopleType(t *testing.T) {
 		{"POST", "/messages", "no form", hiType, 400, "the form is incomplete\n"},
 		{"POST", "/messages", strings.Repeat("x", 40<<10), "", 413, "the message is too long: 32768 bytes are the limit, and less for its text; upload a file with curl -T FILE\n"},
 		{"POST", "/messages", strings.Repeat("x", 20<<10), "", 413, "a message has at most 16384 bytes; it was not sent\n"},
+		{"POST", "/messages", strings.Repeat(`"`, 16<<10), "", 413, "a line has at most 32768 bytes; this one was dropped\n"},
 		{"POST", "/messages", "  \t \n ", "", 400, "the message is empty; send one with curl -d 'build done'\n"},
 		{"POST", "/messages", `{"text":"  "}`, "application/json", 400, "the message is empty; send one with curl -d 'build done'\n"},
 		{"POST", "/messages", "\u200b\u200b", "", 400, "the message has no text\n"},

@@ -43,15 +43,16 @@ type visit struct {
 	from    net.Addr
 	nick    string
 	token   string
-	message wire.Request
+	message wire.Request      // owned by the goroutine of the visit
+	sum     [sha256.Size]byte // of its type and text; zero without a key
 
 	over  chan struct{} // closed when event and err are set
 	event wire.Event    // of the message in the log
 	err   error         // a *rejection, or why it is not known whether there is an event
 
-	mu    sync.Mutex // guards the fields below
-	sent  bool       // the message is on its way to the room
-	given bool       // the request gave up before that
+	mu        sync.Mutex // guards the fields below
+	sent      bool       // the message is on its way to the room
+	abandoned bool       // the request gave up before that
 }
 
 // visit sends a message to the room and returns its event. The error is a *rejection, errUnknown, or
@@ -88,6 +89,7 @@ func (h *Handler) visit(r *http.Request, nick string, message wire.Request) (wir
 	go func() { // ends with the message, or with the room
 		defer h.visitors.end()
 		v.event, v.err = h.carryOut(v)
+		v.message = wire.Request{} // the event has it
 		h.keys.end(v, key, v.err)
 		close(v.over)
 	}()
@@ -130,7 +132,7 @@ func (v *visit) wait() (wire.Event, error) {
 	if v.sent {
 		return wire.Event{}, errUnknown
 	}
-	v.given = true
+	v.abandoned = true
 	return wire.Event{}, errNotSent
 }
 
@@ -138,7 +140,7 @@ func (v *visit) wait() (wire.Event, error) {
 func (v *visit) maySend() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.sent = !v.given
+	v.sent = !v.abandoned
 	return v.sent
 }
 
@@ -183,12 +185,18 @@ func (h *Handler) carryOut(v *visit) (wire.Event, error) {
 			served.Go(func() { ours.Write(message.AppendJSON(nil)) })
 		case me != "" && e.Client == me && e.Seq == message.Seq:
 			return e, nil
-		case e.Type == wire.TypeError && (me == "" || e.Seq == message.Seq), me == "" && e.Type == wire.TypeBye:
+		case e.Type == wire.TypeError && (me == "" || e.Seq == message.Seq || isLineFault(&e)), me == "" && e.Type == wire.TypeBye:
 			return wire.Event{}, &rejection{e}
 		case e.Type == wire.TypeBye: // with the message neither in the log nor rejected
 			return wire.Event{}, errUnknown
 		}
 	}
+}
+
+// isLineFault reports whether the room dropped a whole line, whose number it does not know: only
+// the message can be that long.
+func isLineFault(e *wire.Event) bool {
+	return e.Seq == 0 && (e.Code == wire.CodeTooLong || e.Code == wire.CodeBadJSON)
 }
 
 // A visitor is the room's end of a visit, with the address of the HTTP client.

@@ -69,7 +69,7 @@ func listFiles(uploads Uploads) *wire.Event {
 	return notice("%s", strings.Join(lines, "\n"))
 }
 
-// removeFile removes a file and tells the room.
+// removeFile removes a file and announces it to the room.
 func removeFile(s *Session, req *wire.Request, uploads Uploads, typed string) error {
 	number, err := strconv.ParseUint(strings.TrimPrefix(typed, "#"), 10, 53)
 	if err != nil {
@@ -87,7 +87,7 @@ func removeFile(s *Session, req *wire.Request, uploads Uploads, typed string) er
 	return s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, text.Clean(fmt.Sprintf("removed file %d (%s)", number, f.Name)), clock.Now())
 }
 
-// allowFiles turns uploads on or off, and tells the room if that changes anything.
+// allowFiles turns uploads on or off, and announces a change to the room.
 func allowFiles(s *Session, req *wire.Request, uploads Uploads, verb string) (*wire.Event, error) {
 	on := verb == "on"
 	if uploads.IsOff() != on {
