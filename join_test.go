@@ -755,6 +755,8 @@ func TestJoinErrors(t *testing.T) {
 		{client.ErrNoRoom, "no chat room at X: another program answered\nhint: "},
 		{&net.DNSError{Name: "nowhere", IsNotFound: true}, `unknown host "nowhere"` + "\nhint: "},
 		{context.DeadlineExceeded, "no answer from X\nhint: "},
+		{syscall.ETIMEDOUT, "no answer from X\nhint: "},
+		{syscall.EHOSTUNREACH, "no route to X\nhint: "},
 		{errors.New("odd"), "cannot join: odd\nhint: "},
 	} {
 		if got := joinError("X", fmt.Errorf("dial X: %w", test.err)).Error(); !strings.HasPrefix(strings.ReplaceAll(got, "dial X: ", ""), test.want) {
