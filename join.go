@@ -73,7 +73,11 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	screen := !c.Bool("json") && usesScreen(c)
 	var in *plain.Input
 	if !screen {
-		in = plain.Read(os.Stdin)
+		if isTerminal(os.Stdin) {
+			in = plain.ReadTyped(os.Stdin)
+		} else {
+			in = plain.Read(os.Stdin)
+		}
 	}
 	var identities *identity.Store
 	if dir := identity.DefaultDir(); dir != "" {

@@ -35,7 +35,7 @@ func TestImports(t *testing.T) {
 		"client":             {"chat/relay/diskspace", "chat/relay/text", "chat/relay/wire"},
 		"identity":           {"chat/relay/client", "chat/relay/text"},
 		"plain":              {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
-		"screen":             {"chat/relay/client", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
+		"screen":             {"chat/relay/client", "chat/relay/errno", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"files":              {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/text", "chat/relay/wire"},
 		"web":                {"chat/relay", "chat/relay/endpoint", "chat/relay/files", "chat/relay/text", "chat/relay/wire"},
 		"discovery":          {"chat/relay/text", "chat/relay/wire"},

@@ -30,6 +30,9 @@ func TimedOut(err error) bool { return isOneOf(err, timedOut) }
 // DiskFull reports whether the disk or the user's quota is full.
 func DiskFull(err error) bool { return isOneOf(err, diskFull) }
 
+// WouldBlock reports whether a non-blocking file has no input yet, or no space.
+func WouldBlock(err error) bool { return isOneOf(err, wouldBlock) }
+
 func isOneOf(err error, numbers []syscall.Errno) bool {
 	number, ok := errors.AsType[syscall.Errno](err)
 	return ok && slices.Contains(numbers, number)

@@ -10,5 +10,6 @@ var (
 	notAvailable = []syscall.Errno{syscall.EADDRNOTAVAIL}
 	unreachable  = []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN}
 	timedOut     = []syscall.Errno{syscall.ETIMEDOUT}
+	wouldBlock   = []syscall.Errno{syscall.EAGAIN}
 	diskFull     = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}
 )
