@@ -16,7 +16,7 @@ func leaveKeys(goos string) string {
 	return "Ctrl-D"
 }
 
-// LeaveHint is the line that tells a person at a terminal how to leave.
+// LeaveHint is the line at a terminal that names the ways to leave.
 var LeaveHint = "* /quit or " + leaveKeys(runtime.GOOS) + " to leave\n"
 
 // ReadTyped starts reading the lines that a person types at a terminal. A line that has only

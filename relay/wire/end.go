@@ -3,7 +3,7 @@ package wire
 import "bytes"
 
 // EndsInput reports whether a typed line, with or without its newline, has only Ctrl-D or
-// Ctrl-Z. A terminal passes on the one that does not end its input: on Windows that is Ctrl-D,
+// Ctrl-Z. A terminal passes a key on if it does not end its input: on Windows Ctrl-D,
 // elsewhere Ctrl-Z if nothing can be suspended. Who typed it wants to leave.
 func EndsInput(line []byte) bool {
 	line = bytes.TrimSpace(line)
