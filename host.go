@@ -475,7 +475,7 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := plain.Read(r.opts.In)
+	in := plain.ReadTyped(r.opts.In)
 	defer in.Close()
 	err = plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible, Width: terminalWidth})
 	if !isTerminal(os.Stdin) { // it was one

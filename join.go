@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -19,6 +18,7 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
+	"chat/relay/errno"
 	"chat/relay/identity"
 	"chat/relay/logging"
 	"chat/relay/plain"
@@ -73,7 +73,11 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	screen := !c.Bool("json") && usesScreen(c)
 	var in *plain.Input
 	if !screen {
-		in = plain.Read(os.Stdin)
+		if isTerminal(os.Stdin) {
+			in = plain.ReadTyped(os.Stdin)
+		} else {
+			in = plain.Read(os.Stdin)
+		}
 	}
 	var identities *identity.Store
 	if dir := identity.DefaultDir(); dir != "" {
@@ -528,12 +532,14 @@ func joinError(addr string, err error) error {
 		return fmt.Errorf("no chat room at %s: another program answered\nhint: chat host shows its address and port when it starts", addr)
 	case isDNS && dns.IsNotFound:
 		return &hintedError{fmt.Sprintf("unknown host %q", dns.Name), "use its IP address, e.g. chat join --addr 192.168.1.5", "use its IP address, e.g. 192.168.1.5"}
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errno.Refused(err):
 		const hint = "check that chat host runs there, and on this port"
 		return &hintedError{"connection refused by " + addr, hint + "; without --addr, chat join finds it", hint}
 	case errors.Is(err, client.ErrNoAnswer):
 		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor finds networks that drop large packets", addr)
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+	case errno.Unreachable(err):
+		return fmt.Errorf("no route to %s\nhint: check the address, and that this machine is on the same network; chat doctor checks the network here", addr)
+	case errno.TimedOut(err), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s\nhint: check the address, and that a firewall there lets the port in", addr)
 	}
 	return fmt.Errorf("cannot join: %w\nhint: chat doctor checks the network here", err)

@@ -456,7 +456,7 @@ func TestTyped(t *testing.T) {
 	addr, _ := hostRoom(t, relay.Options{})
 	w := newWitness(t, addr)
 	s := startJoin(t, typed(addr))
-	s.out.waitFor(t, "* /quit or Ctrl-D to leave\n")
+	s.out.waitFor(t, plain.LeaveHint)
 	io.WriteString(s.in, "hello\n\n//etc/hosts\n/me waves\n/nick al\n/foo\n")
 	s.out.waitFor(t, "! unknown command /foo")
 	if got, want := w.waitFor(t, 3), []string{"hello", "/etc/hosts", "waves"}; !slices.Equal(got, want) {
@@ -472,7 +472,7 @@ func TestTyped(t *testing.T) {
 	}
 	got := regexp.MustCompile(`(?m)^\d\d:\d\d `).ReplaceAllString(s.out.String(), "")
 	want := "* Welcome to kitchen, alice (1 here: witness). /help for more.\n" +
-		"* /quit or Ctrl-D to leave\n" +
+		plain.LeaveHint +
 		"* you are now al\n" +
 		"! unknown command /foo; /help lists them\n" +
 		"! put // in front to send it: //foo\n" +
@@ -490,7 +490,7 @@ func TestTypedReconnectsToARestartedHost(t *testing.T) {
 	opts := relay.Options{Secret: "the machine's"}
 	addr, stop := hostRoom(t, opts)
 	s := startJoin(t, typed(addr))
-	s.out.waitFor(t, "Ctrl-D")
+	s.out.waitFor(t, plain.LeaveHint)
 	stop()
 	s.out.waitFor(t, "* waiting for the room to open again (what you type is kept)\n")
 	io.WriteString(s.in, "kept\n")
@@ -755,6 +755,8 @@ func TestJoinErrors(t *testing.T) {
 		{client.ErrNoRoom, "no chat room at X: another program answered\nhint: "},
 		{&net.DNSError{Name: "nowhere", IsNotFound: true}, `unknown host "nowhere"` + "\nhint: "},
 		{context.DeadlineExceeded, "no answer from X\nhint: "},
+		{syscall.ETIMEDOUT, "no answer from X\nhint: "},
+		{syscall.EHOSTUNREACH, "no route to X\nhint: "},
 		{errors.New("odd"), "cannot join: odd\nhint: "},
 	} {
 		if got := joinError("X", fmt.Errorf("dial X: %w", test.err)).Error(); !strings.HasPrefix(strings.ReplaceAll(got, "dial X: ", ""), test.want) {

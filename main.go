@@ -443,7 +443,7 @@ func manCommand() *cli.Command {
 				return err
 			}
 			page := manual.Page{App: c.App, Variables: variables, Files: fileLocations, ExitCodes: exitCodes}
-			for _, k := range screen.KeyHelp {
+			for _, k := range screen.KeyHelp(true) {
 				page.Keys = append(page.Keys, manual.Entry{Term: k[0], Text: k[1]})
 			}
 			return page.Write(c.App.Writer)
@@ -459,8 +459,8 @@ var (
 		{Term: "TERM", Text: "If dumb or empty, chat prints plain lines instead of the full screen."},
 	}
 	fileLocations = []manual.Entry{
-		{Term: "FILE of --history", Text: "An SQLite database with all events of the room in the clear, private messages too. A new file is readable only by its owner. One host at a time can use it, on a local disk."},
-		{Term: "FILE of --log", Text: "The transcript as text, one line per message with its date. A new file is readable only by its owner."},
+		{Term: "FILE of --history", Text: "An SQLite database with all events of the room in the clear, private messages too. A new file is readable only by its owner, on Windows by whoever may read its folder. One host at a time can use it, on a local disk."},
+		{Term: "FILE of --log", Text: "The transcript as text, one line per message with its date. A new file is readable only by its owner, on Windows by whoever may read its folder."},
 		{Term: "~/.local/state/chat", Text: "The secrets by which rooms recognize chat join after a crash, in $XDG_STATE_HOME/chat if that is set; on macOS in ~/Library/Application Support/chat, on Windows in %LocalAppData%\\chat. Only the user can read them; deleting them makes chat join a new member of its rooms."},
 		{Term: "DIR of --files-dir", Text: "The uploads. Without the option they are in a temporary directory under the user's cache directory, e.g. ~/.cache, and are deleted when the host ends."},
 	}

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,6 +44,21 @@ func TestPeople(t *testing.T) {
 		bob.next("* goodbye")
 		bob.closed()
 		alice.next("* bob left (soup)")
+	})
+}
+
+// Where Ctrl-D or Ctrl-Z does not end the input, the terminal sends it as a line.
+func TestCtrlDLeaves(t *testing.T) {
+	bubble(t, relay.Options{}, func(t *testing.T, srv *relay.Server) {
+		alice := join(t, srv, "alice")
+		for n, line := range []string{"\x04", "\x1a\r", " \x1a"} {
+			bob := guest(t, srv, fmt.Sprint("bob", n))
+			bob.send("\x04\x04", line)
+			alice.expect("> ␄␄") // not a line of only one
+			bob.expect("* goodbye")
+			bob.closed()
+			alice.next(fmt.Sprintf("* bob%d left", n))
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -1039,7 +1040,7 @@ func TestMemberListsAreBounded(t *testing.T) {
 		if old := nextEvent[Received](t, c).Events[0]; !slices.Equal(old.Members, []string{"bob", "carol"}) || old.Count != 3 {
 			t.Errorf("in a history: %d names of %d", len(old.Members), old.Count)
 		}
-		for _, count := range []int{-1, 1 << 62} {
+		for _, count := range []int{-1, math.MaxInt} {
 			end.send(wire.Event{Type: wire.TypeJoin, Members: []string{"dave"}, Count: count})
 			if e := nextEvent[Received](t, c); e.Count < 0 || e.Count > maxCount {
 				t.Errorf("a count of %d was accepted", e.Count)

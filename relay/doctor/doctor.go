@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"chat/relay/errno"
 	"chat/relay/wire"
 )
 
@@ -155,14 +156,14 @@ func (e *examination) perOS(linux, darwin, windows string) string {
 
 // reason returns the innermost text of an error, without the prefixes of packages.
 func reason(err error) string {
-	var errno syscall.Errno
+	var number syscall.Errno
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "no answer"
 	case errors.Is(err, exec.ErrNotFound):
 		return "its command is not installed"
-	case errors.As(err, &errno):
-		return errno.Error()
+	case errors.As(err, &number):
+		return number.Error()
 	}
 	return err.Error()
 }
@@ -237,7 +238,7 @@ func (e *examination) multicast(context.Context) {
 		}
 		e.noMulticast[n] = true
 		f := Finding{Warn, fmt.Sprintf("cannot receive multicast over %s (%s): a route is probably missing", ipVersion(v6), reason(err)), e.routeCommand(v6)}
-		if isPortTaken(err) {
+		if errno.InUse(err) {
 			f.Text = "another program has exclusive use of UDP port 5353; find it with this command and stop it"
 			f.Fix = e.perOS("sudo ss -lunp 'sport = :5353'", "sudo lsof -nP -iUDP:5353", "netstat -abn -p UDP")
 		}
@@ -268,13 +269,6 @@ func (e *examination) routeCommand(v6 bool) string {
 	return e.perOS("sudo ip route add 224.0.0.0/4 dev "+name,
 		"sudo route -n add -net 224.0.0.0/4 -interface "+name,
 		fmt.Sprintf("netsh interface ipv4 add route 224.0.0.0/4 \"%s\"", name))
-}
-
-// isPortTaken reports whether err says that another program uses the port. Windows has
-// numbers of its own: WSAEADDRINUSE, and WSAEACCES for exclusive use.
-func isPortTaken(err error) bool {
-	var errno syscall.Errno
-	return errors.As(err, &errno) && (errno == syscall.EADDRINUSE || errno == 10048 || errno == 10013)
 }
 
 // joinCommand is the fix if rooms cannot be found.

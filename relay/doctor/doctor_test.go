@@ -106,8 +106,8 @@ func examine(t *testing.T, s System) (text string, failed bool) {
 }
 
 // netError is an error as the net package wraps it.
-func netError(errno syscall.Errno) error {
-	return &net.OpError{Op: "listen", Net: "udp4", Err: os.NewSyscallError("setsockopt", errno)}
+func netError(number syscall.Errno) error {
+	return &net.OpError{Op: "listen", Net: "udp4", Err: os.NewSyscallError("setsockopt", number)}
 }
 
 const nftStrict = `table inet filter {

@@ -13,9 +13,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"chat/relay/discovery"
+	"chat/relay/errno"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -160,8 +160,10 @@ func listenOn(addr string) (net.Listener, error) {
 		return nil, &AddressError{Address: addr, Listen: true}
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("cannot listen on %s: permission denied\nhint: ports below 1024 need administrator rights; choose a higher one", addr)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errno.NotAvailable(err):
 		return nil, fmt.Errorf("cannot listen on %s: this machine does not have that address\nhint: listen on all addresses of this machine with --addr :PORT", addr)
+	case errno.InUse(err):
+		return nil, fmt.Errorf("cannot listen on %s: the port is in use\nhint: choose another port, or leave out --addr to use the next free one", addr)
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %w\nhint: choose another port, or leave out --addr to use the next free one", addr, Cause(err))
 }

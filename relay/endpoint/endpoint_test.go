@@ -55,10 +55,10 @@ func TestListen(t *testing.T) {
 		t.Errorf("reachable at %q, want %q", got, want)
 	}
 	for addr, want := range map[string]string{
-		busy.Addr().String(): "cannot listen on " + busy.Addr().String() + ": ",
+		busy.Addr().String(): "cannot listen on " + busy.Addr().String() + ": the port is in use\n",
 		"127.0.0.1:99999":    `invalid address "127.0.0.1:99999"` + "\nhint: e.g. --addr :24280 ",
 		"a:b:c:d":            `invalid address "[a:b:c:d]:24280"`,
-		"192.0.2.1:0":        "cannot listen on 192.0.2.1:0: ", // TEST-NET-1, RFC 5737
+		"192.0.2.1:0":        "cannot listen on 192.0.2.1:0: this machine does not have that address\n", // TEST-NET-1, RFC 5737
 	} {
 		ln, _, err := Listen(addr)
 		if err == nil {

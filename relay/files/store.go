@@ -11,16 +11,15 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/gofrs/flock"
 
 	"chat/relay/diskspace"
+	"chat/relay/errno"
 	"chat/relay/wire"
 )
 
@@ -416,24 +415,10 @@ func (s *Store) List(before uint64, count int) []wire.File {
 
 // fullOr returns ErrDiskFull if err says that the disk is full, else err.
 func fullOr(err error) error {
-	if isDiskFull(err) {
+	if errno.DiskFull(err) {
 		return ErrDiskFull
 	}
 	return err
-}
-
-// Error codes of a full disk on Windows
-// (https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes--0-499-).
-const (
-	errorHandleDiskFull syscall.Errno = 39
-	errorDiskFull       syscall.Errno = 112
-)
-
-func isDiskFull(err error) bool {
-	if runtime.GOOS == "windows" {
-		return errors.Is(err, errorDiskFull) || errors.Is(err, errorHandleDiskFull)
-	}
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // sniffed is how many bytes typeOf needs: signatures, and some of AVIF's brands.

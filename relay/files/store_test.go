@@ -376,9 +376,6 @@ func (p *fullPart) WriteAt(b []byte, at int64) (int, error) {
 }
 
 func TestDiskFull(t *testing.T) {
-	if os.PathSeparator == '\\' {
-		t.Skip("Windows has another error for a full disk")
-	}
 	s := open(t, t.TempDir(), Limits{})
 	kept := add(t, s, "kept", "soup")
 	create := s.create

@@ -163,7 +163,7 @@ func (f *File) open() error {
 	if err != nil {
 		return err
 	}
-	if fresh { // with private messages, so for its owner only
+	if fresh { // with private messages, so for its owner only; on Windows its folder decides
 		file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err

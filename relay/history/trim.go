@@ -221,7 +221,7 @@ func (f *File) deleteBefore(first uint64, firstHidden int64) error {
 	}
 	// Not WHERE after < ?: that would read the whole table.
 	if err := f.exec(`DELETE FROM hidden WHERE n < max(?, coalesce((SELECT n FROM hidden WHERE after >= ? ORDER BY n LIMIT 1), ?))`,
-		firstHidden, first, math.MaxInt64); err != nil {
+		firstHidden, first, int64(math.MaxInt64)); err != nil {
 		return err
 	}
 	return f.exec(`DELETE FROM event WHERE id < ?`, first)

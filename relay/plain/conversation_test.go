@@ -215,7 +215,7 @@ var welcomed = func() string {
 }()
 
 // greetings are the first lines for a person.
-var greetings = welcomed + "* /quit or Ctrl-D to leave\n"
+var greetings = welcomed + LeaveHint
 
 // bubble runs f in a synctest bubble.
 func bubble(t *testing.T, f func(t *testing.T)) {
@@ -410,7 +410,7 @@ func TestPrinting(t *testing.T) {
 				s.write(e)
 				want.Write(e.AppendJSON(nil))
 			}
-			s.prints(want.String(), "* /quit or Ctrl-D to leave\n")
+			s.prints(want.String(), LeaveHint)
 			s.in.Close()
 			s.ends("")
 		})

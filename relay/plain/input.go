@@ -40,20 +40,28 @@ type Input struct {
 	closed bool
 }
 
-// Read starts reading r.
-func Read(r io.Reader) *Input {
+// Read starts reading the lines of r, each as it is. UTF-16 is recognized by its byte order
+// mark.
+func Read(r io.Reader) *Input { return read(r, func([]byte) bool { return false }) }
+
+// read starts reading r until its end, or until a line that is the last.
+func read(r io.Reader, isLast func(line []byte) bool) *Input {
 	in := &Input{more: make(chan struct{}, 1), space: make(chan struct{}, 1)}
-	go in.read(r)
+	go in.read(r, isLast)
 	return in
 }
 
-func (in *Input) read(r io.Reader) {
-	lines := bufio.NewReaderSize(r, wire.MessageBytes)
+func (in *Input) read(r io.Reader, isLast func(line []byte) bool) {
+	lines := bufio.NewReaderSize(decoded(r), wire.MessageBytes)
 	var held []byte // the first bytes of a rune that the last piece ended in
 	inLine := false // a piece of this line was added already
 	for {
 		piece, err := lines.ReadSlice('\n')
 		line := append(held, piece...)
+		if !inLine && isLast(line) {
+			in.end(io.EOF)
+			return
+		}
 		whole := len(line)
 		if err == bufio.ErrBufferFull {
 			whole = len(line) - unfinishedRune(line)

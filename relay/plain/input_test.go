@@ -2,10 +2,12 @@ package plain
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"chat/relay/client"
@@ -194,4 +197,80 @@ func TestReadAheadIsBounded(t *testing.T) {
 			t.Errorf("%d lines wait after Close, want %d", n, before)
 		}
 	})
+}
+
+// Windows PowerShell writes UTF-16 with a byte order mark into files.
+func TestUTF16(t *testing.T) {
+	const want = "soup is ready 🍲\nfür alle\n"
+	little, big := []byte{0xff, 0xfe}, []byte{0xfe, 0xff}
+	for _, unit := range utf16.Encode([]rune(strings.ReplaceAll(want, "\n", "\r\n"))) {
+		little = binary.LittleEndian.AppendUint16(little, unit)
+		big = binary.BigEndian.AppendUint16(big, unit)
+	}
+	for name, test := range map[string]struct{ in, want string }{
+		"little endian":        {string(little), want},
+		"big endian":           {string(big), want},
+		"cut in the middle":    {string(little[:7]), "so�"},
+		"only the mark":        {"\xff\xfe", ""},
+		"not UTF-16":           {"\xffa\n\xfeb\n", "�a\n�b\n"},
+		"a mark that is late":  {"a\n\xff\xfeb\n", "a\n��b\n"},
+		"UTF-8 with a mark":    {"\ufeffsoup\n", "soup\n"},
+		"one byte, not a mark": {"\xff", "�"},
+	} {
+		for _, r := range []io.Reader{strings.NewReader(test.in), iotest.OneByteReader(strings.NewReader(test.in))} {
+			got := ""
+			for _, block := range blocksOf(t, r) {
+				got += strings.Join(block, "\n") + "\n"
+			}
+			if strings.TrimSuffix(got, "\n") != strings.TrimSuffix(test.want, "\n") {
+				t.Errorf("%s: got %q, want %q", name, got, test.want)
+			}
+		}
+	}
+}
+
+// The first line comes at once, however short it is.
+func TestShortFirstLine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		in := Read(r)
+		io.WriteString(w, "a\n")
+		synctest.Wait()
+		if in.left() != 1 {
+			t.Error("the line was not read")
+		}
+		w.Close()
+	})
+}
+
+// A typed line of only Ctrl-D or Ctrl-Z ends the input; a pipe's is sent as it is.
+func TestTypedEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, end := range []string{"\x04\r\n", "\x1a\n", " \x04\n", "\x04\n\n"} {
+			in := ReadTyped(strings.NewReader("one\n\x04\x04\n" + end + "two\n"))
+			for _, want := range []string{"one", "␄␄"} {
+				if got, err := in.Line(t.Context()); got != want || err != nil {
+					t.Errorf("before %q: %q, %v; want %q", end, got, err, want)
+				}
+			}
+			if got, err := in.Line(t.Context()); err != io.EOF {
+				t.Errorf("after %q: %q, %v", end, got, err)
+			}
+		}
+	})
+	if got := blocksOf(t, strings.NewReader("\x04\n\x1a\n")); len(got) != 1 || !slices.Equal(got[0], []string{"␄", "␚"}) {
+		t.Errorf("a pipe sends %q", got)
+	}
+}
+
+// Each system has its own key for the end of the input.
+func TestLeaveKeys(t *testing.T) {
+	for goos, want := range map[string]string{"linux": "Ctrl-D", "darwin": "Ctrl-D", "windows": "Ctrl-Z Enter"} {
+		if got := leaveKeys(goos); got != want {
+			t.Errorf("on %s: %s, want %s", goos, got, want)
+		}
+	}
+	if !strings.Contains(LeaveHint, leaveKeys(runtime.GOOS)) {
+		t.Errorf("the hint is %q", LeaveHint)
+	}
 }

@@ -85,7 +85,7 @@ func (v *conversation) printConnected(e client.Connected) {
 		if !v.JSON {
 			v.printNotice(string(e.Welcome.AppendText(nil, v.reader())))
 		}
-		v.printNotice("* /quit or Ctrl-D to leave\n")
+		v.printNotice(LeaveHint)
 	}
 }
 

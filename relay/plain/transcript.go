@@ -17,8 +17,8 @@ type Transcript struct {
 	err  error // why nothing is written any more
 }
 
-// OpenTranscript opens the file at path. If it is new, only its owner can read it. For the
-// path "" it returns nil.
+// OpenTranscript opens the file at path. If it is new, only its owner can read it; on
+// Windows, whoever may read its folder. For the path "" it returns nil.
 func OpenTranscript(path string) (*Transcript, error) {
 	if path == "" {
 		return nil, nil

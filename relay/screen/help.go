@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -10,8 +11,20 @@ func openHelp(c *conversation) {
 	c.overlay.open(func(columns, rows int) []string { return helpPage(c.m.ruler, columns, rows, c.operator) })
 }
 
-// KeyHelp is the help on keys, also for the man page; [keyActions] and the editor have them all.
-var KeyHelp = [][2]string{
+// KeyHelp returns the help on keys, also for the man page; [keyActions] and the editor have
+// them all. suspends says whether Ctrl-Z suspends.
+func KeyHelp(suspends bool) [][2]string {
+	leave := "Leave."
+	if suspends {
+		leave = "Leave; Ctrl-Z suspends."
+	}
+	return append(keyHelp[:len(keyHelp):len(keyHelp)], [2]string{"Ctrl-C twice", leave})
+}
+
+// canSuspend is whether the system's shells can continue a suspended program.
+const canSuspend = runtime.GOOS != "windows"
+
+var keyHelp = [][2]string{
 	{"Enter", "Send the message."},
 	{"Alt-Enter", "Start a new line (also Ctrl-J)."},
 	{"Tab", "Complete a nick, /command, :emoji: or path."},
@@ -19,7 +32,6 @@ var KeyHelp = [][2]string{
 	{"PgUp PgDn", "Scroll; Home and End go to the ends."},
 	{"Ctrl-A E W U K Y", "Edit as in a shell; Ctrl-_ undoes."},
 	{"F1  F2", "Show this page; the member list."},
-	{"Ctrl-C twice", "Leave; Ctrl-Z suspends."},
 }
 
 // helpColumns is how wide the help beside a usage is at least. If there is less room, it
@@ -29,7 +41,7 @@ const helpColumns = 22
 // helpPage lays out keys and commands: in one column, or in two if one does not fit into rows
 // and two do. No entry is cut or torn apart.
 func helpPage(r ruler, columns, rows int, operator bool) []string {
-	entries := slices.Concat(KeyHelp, [][2]string{{}})
+	entries := slices.Concat(KeyHelp(canSuspend && !operator), [][2]string{{}}) // a host's Ctrl-Z would stop the room
 	for _, c := range commandsLike("", operator) {
 		entries = append(entries, [2]string{c.Usage(), c.Help})
 	}

@@ -46,7 +46,7 @@ func TestHelpFits(t *testing.T) {
 						}
 					}
 				}
-				if columns >= 60 && len(lines) > len(KeyHelp)+1+len(commandsLike("", operator))*2 {
+				if columns >= 60 && len(lines) > len(KeyHelp(true))+1+len(commandsLike("", operator))*2 {
 					t.Errorf("%d×%d: %d lines", columns, rows, len(lines))
 				}
 			}

@@ -6,12 +6,13 @@ import (
 	"io"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/muesli/cancelreader"
 	"golang.org/x/term"
+
+	"chat/relay/errno"
 )
 
 // A keyboard is what Bubble Tea reads: the terminal's input, cut by a splitter. Each Read
@@ -112,7 +113,7 @@ func (k *keyboard) readTerminal(reader io.Reader, unread []byte, paused <-chan s
 		n, err := reader.Read(b)
 		unread = b[:n]
 		switch {
-		case err == nil, errors.Is(err, syscall.EAGAIN): // someone made it non-blocking
+		case err == nil, errno.WouldBlock(err): // someone made it non-blocking
 		case errors.Is(err, cancelreader.ErrCanceled):
 			return nil
 		case err == io.EOF && term.IsTerminal(int(k.terminal.Fd())) && time.Since(lastEnd) > time.Second:

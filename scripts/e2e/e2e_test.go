@@ -274,7 +274,9 @@ func await(ts *testscript.TestScript, what string, ok func() bool) {
 // --- the commands ----------------------------------------------------------------
 
 // cmdNeed: need PROGRAM... skips the script if one of the programs is not installed. The
-// program "netns" stands for the right to make a network namespace.
+// program "netns" stands for the right to make a network namespace, and "npm/NAME" for a
+// package in $CHAT_NODE_MODULES, which node then finds; scripts/test installs those of
+// scripts/e2e/node there.
 func cmdNeed(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) > 0, "need PROGRAM...")
 	for _, program := range args {
@@ -285,6 +287,12 @@ func cmdNeed(ts *testscript.TestScript, args []string) {
 			if out, err := exec.CommandContext(ctx, "unshare", "-rn", "true").CombinedOutput(); err != nil {
 				why = fmt.Sprintf("cannot make a network namespace: unshare -rn: %v %s", err, out)
 			}
+		} else if name, ok := strings.CutPrefix(program, "npm/"); ok {
+			modules := os.Getenv("CHAT_NODE_MODULES")
+			if _, err := os.Stat(filepath.Join(modules, name)); modules == "" || err != nil {
+				why = name + " is not in $CHAT_NODE_MODULES: scripts/test installs it"
+			}
+			stageOf(ts).setenv(ts, "NODE_PATH", modules)
 		} else if _, err := exec.LookPath(program); err != nil {
 			why = program + " is not installed"
 		}

@@ -31,7 +31,7 @@ func (b *bench) diskDir(name string) (string, error) {
 func inMemory(folder string) bool {
 	var at unix.Statfs_t
 	err := unix.Statfs(folder, &at)
-	return err != nil || at.Type == unix.TMPFS_MAGIC || at.Type == unix.RAMFS_MAGIC
+	return err != nil || uint32(at.Type) == unix.TMPFS_MAGIC || uint32(at.Type) == unix.RAMFS_MAGIC
 }
 
 // runHistory measures acknowledged messages, in a flood and then at a steady pace. With a

@@ -20,6 +20,9 @@ func (s *Session) decode(line []byte, req *wire.Request) error {
 
 // decodeTyped decodes the line of a person.
 func (s *Session) decodeTyped(line string, req *wire.Request) error {
+	if wire.EndsInput([]byte(line)) {
+		line = "/quit"
+	}
 	message := text.Clean(strings.TrimRight(line, " \t\r"))
 	switch {
 	case message == "":
