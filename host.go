@@ -85,7 +85,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	}
 	opts := hostOptions{
 		Options: relay.Options{
-			Title:   text.Clean(strings.TrimSpace(title)),
+			Title:   text.Title(title),
 			App:     appVersion(),
 			Backlog: c.Int("backlog"),
 		},
@@ -282,7 +282,7 @@ func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, e
 	if err != nil {
 		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
-	opts.Title = cmp.Or(opts.Title, file.Title(), endpoint.MachineName())
+	opts.Title = cmp.Or(opts.Title, text.Title(file.Title()), endpoint.MachineName())
 	if opts.HostToken, err = hostToken(file); err != nil {
 		return nil, nil, hostHistoryError(opts.HistoryFile, errors.Join(err, file.Close()))
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	recheckEvery   = 5 * time.Second  // between looks for new networks
+	recheckEvery   = time.Second      // between looks for new networks: a cable that was out for 2 s is noticed
 	announceAgain  = time.Second      // between the first two announcements; RFC 6762 8.3
 	announceRepeat = 60 * time.Second // half the lifetime of the records, so that they do not expire in caches
 )
@@ -57,7 +57,7 @@ type Advertiser struct {
 }
 
 // Run announces the room until ctx ends, then withdraws it and returns. Call it once. It
-// never fails: a problem is logged once, and retried every 5 seconds, since a laptop changes
+// never fails: a problem is logged once, and retried every second, since a laptop changes
 // networks. If Bind is a loopback address, the room is not announced and Run returns at
 // once.
 func (a *Advertiser) Run(ctx context.Context) {

@@ -94,7 +94,7 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 		case r := <-results:
 			running--
 			if r.err == nil && isRoomID(r.room.ID) && (rec.ID == "" || rec.ID == r.room.ID) {
-				r.room.Title, r.room.App = text.Clean(r.room.Title), text.Clean(r.room.App)
+				r.room.Title, r.room.App = text.Title(r.room.Title), text.Title(r.room.App)
 				return Room{r.room, r.addr.String()}, true
 			}
 			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // it is full, as joining it will show

@@ -78,11 +78,13 @@ type System struct {
 	// Addr. No default.
 	Outbound func() netip.Addr
 
-	JoinGroup func(v6 bool) error // joins the mDNS group on the interface that the system's routes name
-	Listen    func(ctx context.Context, addr string) (net.Listener, error)
-	Dial      func(ctx context.Context, addr string) (net.Conn, error)
-	ReadFile  func(name string) ([]byte, error)
-	Run       func(ctx context.Context, name string, args ...string) (output string, err error)
+	// JoinGroup joins the mDNS group on an interface, and leaves it. No default.
+	JoinGroup func(on Interface, v6 bool) error
+
+	Listen   func(ctx context.Context, addr string) (net.Listener, error)
+	Dial     func(ctx context.Context, addr string) (net.Conn, error)
+	ReadFile func(name string) ([]byte, error)
+	Run      func(ctx context.Context, name string, args ...string) (output string, err error)
 }
 
 // checkTimeout bounds each command and connection of a check.
@@ -105,7 +107,7 @@ type examination struct {
 	System
 	report      func(Finding)
 	used        []Interface // set by interfaces
-	noMulticast [2]bool     // set by multicast: nothing can be received over IPv4, IPv6
+	noMulticast [2][]string // set by multicast: the names of interfaces that cannot receive over IPv4, IPv6
 	firewallFix string      // set by firewall; empty: no firewall is known to block anything
 }
 
@@ -221,32 +223,33 @@ func ipVersion(v6 bool) string {
 	return "IPv4"
 }
 
-// multicast joins the multicast group as a search does: on the interface that the system's
-// routes name, even if the question goes out on another one.
+// multicast joins the multicast group on each interface, as hosts and searches do.
 func (e *examination) multicast(context.Context) {
 	var works []string
 	var problems []Finding
-	for n, v6 := range []bool{false, true} {
-		if !slices.ContainsFunc(e.used, func(i Interface) bool { return i.has(v6) }) {
-			continue
-		}
-		err := e.JoinGroup(v6)
-		if err == nil {
-			works = append(works, ipVersion(v6))
-			continue
-		}
-		e.noMulticast[n] = true
-		f := Finding{Warn, fmt.Sprintf("cannot receive multicast over %s (%s): a route is probably missing", ipVersion(v6), reason(err)), e.routeCommand(v6)}
-		if isPortTaken(err) {
-			f.Text = "another program has exclusive use of UDP port 5353; find it with this command and stop it"
-			f.Fix = e.perOS("sudo ss -lunp 'sport = :5353'", "sudo lsof -nP -iUDP:5353", "netstat -abn -p UDP")
-		}
-		if !slices.Contains(problems, f) {
-			problems = append(problems, f)
+	for _, i := range e.used {
+		for n, v6 := range []bool{false, true} {
+			if !i.has(v6) {
+				continue
+			}
+			err := e.JoinGroup(i, v6)
+			if err == nil {
+				works = append(works, i.Name+" "+ipVersion(v6))
+				continue
+			}
+			e.noMulticast[n] = append(e.noMulticast[n], i.Name)
+			f := Finding{Warn, fmt.Sprintf("cannot receive multicast on %s over %s (%s)", i.Name, ipVersion(v6), reason(err)), e.joinCommand()}
+			if isPortTaken(err) {
+				f.Text = "another program has exclusive use of UDP port 5353; find it with this command and stop it"
+				f.Fix = e.perOS("sudo ss -lunp 'sport = :5353'", "sudo lsof -nP -iUDP:5353", "netstat -abn -p UDP")
+			}
+			if !slices.Contains(problems, f) {
+				problems = append(problems, f)
+			}
 		}
 	}
 	if len(works) > 0 {
-		e.ok("this machine can receive multicast over %s (UDP port 5353)", strings.Join(works, " and "))
+		e.ok("this machine can receive multicast (UDP port 5353): %s", strings.Join(works, ", "))
 	}
 	for _, f := range problems {
 		if len(works) == 0 {
@@ -254,20 +257,6 @@ func (e *examination) multicast(context.Context) {
 		}
 		e.report(f)
 	}
-}
-
-// routeCommand returns the command that routes multicast to the first used interface.
-func (e *examination) routeCommand(v6 bool) string {
-	i := slices.IndexFunc(e.used, func(i Interface) bool { return i.has(v6) })
-	name := e.used[i].Name
-	if v6 {
-		return e.perOS("sudo ip -6 route add ff00::/8 table local dev "+name,
-			"sudo route -n add -inet6 -net ff00::/8 -interface "+name,
-			fmt.Sprintf("netsh interface ipv6 add route ff00::/8 \"%s\"", name))
-	}
-	return e.perOS("sudo ip route add 224.0.0.0/4 dev "+name,
-		"sudo route -n add -net 224.0.0.0/4 -interface "+name,
-		fmt.Sprintf("netsh interface ipv4 add route 224.0.0.0/4 \"%s\"", name))
 }
 
 // isPortTaken reports whether err says that another program uses the port. Windows has
@@ -313,7 +302,7 @@ func (e *examination) echo(ctx context.Context) {
 	var problems []Finding
 	for _, i := range e.used {
 		for n, v6 := range []bool{false, true} {
-			if !i.has(v6) || e.noMulticast[n] {
+			if !i.has(v6) || slices.Contains(e.noMulticast[n], i.Name) {
 				continue // the latter was reported, and its fix fixes this too
 			}
 			err := e.Echo(ctx, i, v6)

@@ -80,7 +80,7 @@ func healthy() System {
 		Probe: func(context.Context, string) (wire.RoomInfo, error) {
 			return wire.RoomInfo{}, errors.New("connection refused")
 		},
-		JoinGroup: func(bool) error { return nil },
+		JoinGroup: func(Interface, bool) error { return nil },
 		Outbound:  func() netip.Addr { return eth0.Addrs[0] },
 		Listen:    func(context.Context, string) (net.Listener, error) { return noListener{}, nil },
 		Dial: func(context.Context, string) (net.Conn, error) {
@@ -156,8 +156,8 @@ func TestExamine(t *testing.T) {
 			s.Interfaces = func() ([]Interface, error) { return []Interface{eth0, tun}, nil }
 			s.Outbound = func() netip.Addr { return tun.Addrs[0] }
 		}},
-		{name: "no-ipv4-route", change: func(s *System) {
-			s.JoinGroup = func(v6 bool) error {
+		{name: "no-ipv4-multicast", change: func(s *System) {
+			s.JoinGroup = func(_ Interface, v6 bool) error {
 				if v6 {
 					return nil
 				}
@@ -165,7 +165,7 @@ func TestExamine(t *testing.T) {
 			}
 		}},
 		{name: "port-5353-taken", fails: true, change: func(s *System) {
-			s.JoinGroup = func(bool) error { return netError(syscall.EADDRINUSE) }
+			s.JoinGroup = func(Interface, bool) error { return netError(syscall.EADDRINUSE) }
 		}},
 		{name: "deaf-over-one-family", change: func(s *System) {
 			s.Root = false
@@ -196,18 +196,18 @@ func TestExamine(t *testing.T) {
 		{name: "interfaces-unknown", fails: true, change: func(s *System) {
 			s.Interfaces = func() ([]Interface, error) { return nil, netError(syscall.EACCES) }
 		}},
-		{name: "no-ipv6-route-macos", change: func(s *System) {
+		{name: "no-ipv6-multicast-macos", change: func(s *System) {
 			s.GOOS = "darwin"
-			s.JoinGroup = func(v6 bool) error {
+			s.JoinGroup = func(_ Interface, v6 bool) error {
 				if v6 {
 					return errors.New("no route to host")
 				}
 				return nil
 			}
 		}},
-		{name: "no-route-windows", fails: true, change: func(s *System) {
+		{name: "no-multicast-windows", fails: true, change: func(s *System) {
 			s.GOOS = "windows"
-			s.JoinGroup = func(bool) error { return errors.New("unreachable network") }
+			s.JoinGroup = func(Interface, bool) error { return errors.New("unreachable network") }
 		}},
 		{name: "deaf-on-macos", fails: true, change: func(s *System) {
 			s.GOOS = "darwin"
