@@ -487,14 +487,18 @@ type roomsOptions struct {
 	JSON    bool          // print one object per line
 	Timeout time.Duration // 0: 1.5 s
 	Ifaces  []string      // search only on these interfaces
+	Err     io.Writer     // rooms that do not answer are reported on it
 }
 
 // listRooms writes the rooms on the network to out. If there are none, the error is a
 // *discovery.NoRoomError.
 func listRooms(ctx context.Context, out io.Writer, opts roomsOptions) error {
-	rooms, err := newFinder(opts.Ifaces, opts.Timeout).List(ctx)
+	rooms, silent, err := newFinder(opts.Ifaces, opts.Timeout).List(ctx)
 	if err != nil {
 		return err
+	}
+	for _, h := range silent {
+		fmt.Fprintf(opts.Err, "chat: %s\nhint: %s\n", h.What(), h.Cause())
 	}
 	if opts.JSON {
 		enc := json.NewEncoder(out)
@@ -702,6 +706,9 @@ func doctorRooms(heard []discovery.Heard) []doctor.Room {
 	rooms := make([]doctor.Room, len(heard))
 	for i, h := range heard {
 		rooms[i].Title = h.Title
+		if h.Room == nil {
+			rooms[i].Problem, rooms[i].Cause = h.Problem(), h.Cause()
+		}
 		for _, a := range h.Addrs {
 			rooms[i].Addrs = append(rooms[i].Addrs, a.String())
 		}

@@ -382,7 +382,7 @@ func TestDoctorRooms(t *testing.T) {
 		},
 	}
 	want := []doctor.Room{
-		{Title: "study", Addrs: []string{"192.168.1.8:1", "192.168.1.9:1"}},
+		{Title: "study", Addrs: []string{"192.168.1.8:1", "192.168.1.9:1"}, Problem: heard[0].Problem(), Cause: heard[0].Cause()},
 		{Title: "Kitchen", Addrs: []string{"192.168.1.7:1"}, Answers: "192.168.1.7:1"},
 	}
 	if got := doctorRooms(heard); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -431,7 +431,10 @@ func (e *hintedError) Error() string { return e.problem + "\nhint: " + e.shell }
 func forScreen(err error) error {
 	if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
 		hint := "a firewall, guest Wi-Fi, a VPN or another subnet can hide a room; join it by its address, or find the cause with chat doctor"
-		if len(none.Others) > 0 {
+		switch {
+		case len(none.Silent) > 0:
+			hint = none.Silent[0].Cause()
+		case len(none.Others) > 0:
 			hint = "join a room that is not listed by its address"
 		}
 		return fmt.Errorf("%s\nhint: %s", none.What(), hint)

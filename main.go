@@ -48,7 +48,7 @@ var exitCodes = []manual.Entry{
 	{Term: "0", Text: "Success."},
 	{Term: "1", Text: "Failure: the error is on stderr."},
 	{Term: "2", Text: "Usage error: an unknown command or option, or an invalid value."},
-	{Term: "3", Text: "No room found."},
+	{Term: "3", Text: "No room found, or none whose host answers."},
 	{Term: "130", Text: "Interrupted before the room was joined."},
 }
 
@@ -331,7 +331,7 @@ func roomsCommand() *cli.Command {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface")})
+			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface"), Err: c.App.ErrWriter})
 		},
 	}
 }

@@ -62,9 +62,10 @@ type search struct {
 
 	// Owned by the goroutine that called run.
 	on       []string              // names of the interfaces to ask on
-	deaf     bool                  // no question could be sent so far
+	deaf     error                 // why no question could be sent so far; nil: one was
 	open     map[string]*verifying // by room ID
 	found    map[string]Room       // by ID
+	silent   map[string]Heard      // by ID: rooms whose hosts did not answer; nil: none yet
 	deadline <-chan time.Time      // ends the search; set with the first room that is enough
 	isQuiet  bool                  // no answers have come for a while, or none can come
 
@@ -74,6 +75,8 @@ type search struct {
 
 // A verifying has the addresses of one room that are being dialed, from one or more answers.
 type verifying struct {
+	record  Record // the first answer
+	since   time.Time
 	addrs   []netip.AddrPort
 	running int // calls of verify
 }
@@ -82,22 +85,35 @@ type verifying struct {
 type round struct {
 	records []Record // to be verified like answers
 	on      []string // names of the interfaces; set in the first round
-	deaf    bool     // no question could be sent
+	deaf    error    // why no question could be sent; nil: one was
 	err     error    // further rounds would fail too
 }
 
 // A verdict ends one call of verify.
 type verdict struct {
-	id   string
-	room Room
-	ok   bool
+	id     string
+	record Record // with the addresses that were dialed
+	room   Room
+	ok     bool
+	err    error // why it is not ok
 }
 
-var errWindow = errors.New("the search timed out")
+var (
+	errWindow   = errors.New("the search timed out")
+	errNotAsked = errors.New("this machine has no network")
+)
+
+// stillDeaf returns why no question could be sent, after a round that was or was not deaf.
+func stillDeaf(before, round error) error {
+	if before == nil || round == nil {
+		return nil
+	}
+	return round
+}
 
 // run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
-	s.open, s.found, s.deaf, s.matched = map[string]*verifying{}, map[string]Room{}, true, make(chan struct{})
+	s.open, s.found, s.deaf, s.matched = map[string]*verifying{}, map[string]Room{}, errNotAsked, make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -109,9 +125,9 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 	verify := func(r Record) {
 		if r, ok := s.toVerify(r); ok {
 			work.Go(func() {
-				room, ok := s.verify(ctx, r, dials)
+				room, err := s.verify(ctx, r, dials)
 				select {
-				case verdicts <- verdict{r.ID, room, ok}:
+				case verdicts <- verdict{r.ID, r, room, err == nil, err}:
 				case <-ctx.Done():
 				}
 			})
@@ -140,7 +156,7 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 				break
 			}
 			s.on = append(s.on, r.on...)
-			s.deaf, s.isQuiet = s.deaf && r.deaf, s.isQuiet || r.deaf
+			s.deaf, s.isQuiet = stillDeaf(s.deaf, r.deaf), s.isQuiet || r.deaf != nil
 			for _, r := range r.records {
 				verify(r)
 			}
@@ -167,7 +183,7 @@ func (s *search) toVerify(r Record) (Record, bool) {
 		return r, false
 	}
 	if v == nil {
-		v = &verifying{}
+		v = &verifying{record: r, since: time.Now()}
 	}
 	r.Addrs = filter(r.Addrs, func(a netip.AddrPort) bool { return !slices.Contains(v.addrs, a) })
 	r.Addrs = r.Addrs[:min(len(r.Addrs), maxPerRecord-len(v.addrs))]
@@ -188,7 +204,7 @@ func (s *search) record(v verdict) {
 			delete(s.open, v.id)
 		}
 	}
-	if !v.ok {
+	if s.noteSilent(v); !v.ok {
 		return
 	}
 	s.found[v.room.ID] = v.room
@@ -200,8 +216,17 @@ func (s *search) record(v verdict) {
 
 // rooms returns the rooms that were found, sorted by title, then ID.
 func (s *search) rooms() []Room {
-	return slices.SortedFunc(maps.Values(s.found), func(a, b Room) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.ID, b.ID))
+	rooms := slices.Collect(maps.Values(s.found))
+	sortByTitle(rooms, func(r Room) (title, id string) { return r.Title, r.ID })
+	return rooms
+}
+
+// sortByTitle sorts list by the titles of rooms, in any case, then their IDs.
+func sortByTitle[T any](list []T, of func(T) (title, id string)) {
+	slices.SortFunc(list, func(a, b T) int {
+		titleA, idA := of(a)
+		titleB, idB := of(b)
+		return cmp.Or(strings.Compare(strings.ToLower(titleA), strings.ToLower(titleB)), strings.Compare(idA, idB))
 	})
 }
 
@@ -217,7 +242,7 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 		}
 		over := time.Now().Add(wait)
 		r := s.askAll(ctx, over, min(wait+linger, time.Until(end)), n == 0, answers)
-		if !s.answered.Load() && (r.deaf || s.DeafToSelf || n+1 >= loopbackRound) {
+		if !s.answered.Load() && (r.deaf != nil || s.DeafToSelf || n+1 >= loopbackRound) {
 			r.records = []Record{thisMachine()}
 		}
 		if n > 0 {
@@ -295,18 +320,18 @@ func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration,
 			}
 		}
 	}
-	r := round{on: lanNames(lans), deaf: true}
+	r := round{on: lanNames(lans), deaf: errNotAsked}
 	timer := time.NewTimer(time.Until(over))
 	defer timer.Stop()
 	for range asked {
 		select {
 		case err := <-results:
-			r.deaf = r.deaf && err != nil
+			r.deaf = stillDeaf(r.deaf, err)
 		case <-timer.C:
-			r.deaf = false
+			r.deaf = nil
 			return r
 		case <-ctx.Done():
-			r.deaf = false
+			r.deaf = nil
 			return r
 		}
 	}

@@ -58,14 +58,24 @@ func worthDialing(addrs []netip.AddrPort, lans []LAN) []netip.AddrPort {
 
 // verify probes the addresses of rec, each a moment after the one before, until one answers
 // with the room of the record (with any room if the record has no ID). It dials each several
-// times, unless it failed: the system repeats a lost SYN only after a second.
-func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (Room, bool) {
+// times, unless it failed: the system repeats a lost SYN only after a second. The error says why
+// none answered: at the best address, or the first that gave a reason.
+func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (Room, error) {
 	type result struct {
 		addr netip.AddrPort
 		room wire.RoomInfo
 		err  error
 	}
 	attempts := slices.Repeat(rec.Addrs, maxAttempts)
+	failed := map[netip.AddrPort]error{}
+	why := func() error {
+		for _, a := range rec.Addrs {
+			if failed[a] != nil {
+				return failed[a]
+			}
+		}
+		return errNoAnswer
+	}
 	results := make(chan result)
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -95,18 +105,21 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 			running--
 			if r.err == nil && isRoomID(r.room.ID) && (rec.ID == "" || rec.ID == r.room.ID) {
 				r.room.Title, r.room.App = text.Title(r.room.Title), text.Title(r.room.App)
-				return Room{r.room, r.addr.String()}, true
+				return Room{r.room, r.addr.String()}, nil
 			}
 			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // it is full, as joining it will show
-				return Room{wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, r.addr.String()}, true
+				return Room{wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, r.addr.String()}, nil
+			}
+			if failed[r.addr] = r.err; r.err == nil {
+				failed[r.addr] = errOtherRoom
 			}
 			attempts = slices.DeleteFunc(attempts, func(a netip.AddrPort) bool { return a == r.addr })
 			next.Reset(0)
 		case <-ctx.Done():
-			return Room{}, false
+			return Room{}, why()
 		}
 	}
-	return Room{}, false
+	return Room{}, why()
 }
 
 // probe asks the host at addr which room it has, once dials has a free place.

@@ -53,6 +53,8 @@ type Room struct {
 	Title   string   // cleaned
 	Addrs   []string // from its announcement; at least one
 	Answers string   // the address where its host answered; empty: at none
+	Problem string   // what happens there instead: "does not answer"
+	Cause   string   // the likely cause of that
 }
 
 // A System provides everything that the checks need from the machine. [Local] sets the
@@ -434,6 +436,6 @@ func (e *examination) rooms(ctx context.Context) {
 			host = r.Addrs[0]
 		}
 		e.fail("chat doctor    (on the machine at "+host+")",
-			"room %q is announced at %s but does not answer: a firewall on that machine or the network blocks TCP, or the room has closed", r.Title, strings.Join(r.Addrs, ", "))
+			"room %q is announced at %s, which %s: %s", r.Title, strings.Join(r.Addrs, ", "), r.Problem, r.Cause)
 	}
 }

@@ -75,7 +75,7 @@ func healthy() System {
 		},
 		Echo: func(context.Context, Interface, bool) error { return nil },
 		Rooms: func(context.Context) ([]Room, error) {
-			return []Room{{"kitchen", []string{"192.168.1.7:24280"}, "192.168.1.7:24280"}}, nil
+			return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280"}, Answers: "192.168.1.7:24280"}}, nil
 		},
 		Probe: func(context.Context, string) (wire.RoomInfo, error) {
 			return wire.RoomInfo{}, errors.New("connection refused")
@@ -228,7 +228,7 @@ func TestExamine(t *testing.T) {
 		}},
 		{name: "one-room-of-two", fails: true, change: func(s *System) {
 			s.Rooms = func(context.Context) ([]Room, error) {
-				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7"}}, {"den", []string{"192.168.1.8:24280"}, "192.168.1.8:24280"}}, nil
+				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7"}, Problem: "refuses the connection", Cause: "the room has closed"}, {Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280"}}, nil
 			}
 		}},
 		{name: "own-address", fails: true, change: func(s *System) {
@@ -236,7 +236,7 @@ func TestExamine(t *testing.T) {
 		}},
 		{name: "room-unreachable", fails: true, change: func(s *System) {
 			s.Rooms = func(context.Context) ([]Room, error) {
-				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280", "[fe80::7%eth0]:24280"}}}, nil
+				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280", "[fe80::7%eth0]:24280"}, Problem: "does not answer", Cause: "a firewall on that machine probably blocks TCP port 24280"}}, nil
 			}
 		}},
 	} {
@@ -314,6 +314,12 @@ func TestFirewalls(t *testing.T) {
 		{name: "iptables by policy", goos: "linux", commands: map[string]string{"iptables -S INPUT": "-P INPUT DROP\n"}, level: Warn, says: []string{"lacks rules for TCP port 24280"}},
 		{name: "nftables with a drop for one port only", goos: "linux", commands: map[string]string{"nft list ruleset": "table ip f {\n\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport 25 drop\n\t}\n}\n"},
 			says: []string{"no firewall blocks connections"}},
+		{name: "nftables against the port", goos: "linux", commands: map[string]string{"nft list ruleset": "table inet f {\n\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport { 25, 24000-24500 } counter packets 1 bytes 60 drop\n\t}\n}\n"},
+			level: Warn, says: []string{"has a rule that blocks TCP port 24280", "sudo nft 'insert rule inet f in tcp dport 24280 accept'"}},
+		{name: "nftables against the port on the way out", goos: "linux", commands: map[string]string{"nft list ruleset": "table inet f {\n\tchain out {\n\t\ttype filter hook output priority 0; policy accept;\n\t\ttcp dport 24280 drop\n\t}\n}\n"},
+			says: []string{"no firewall blocks connections"}},
+		{name: "iptables against the port", goos: "linux", commands: map[string]string{"iptables -S INPUT": "-P INPUT ACCEPT\n-A INPUT -p tcp -m tcp --dport 24280 -j DROP\n-A INPUT -i lo -j ACCEPT\n"},
+			level: Warn, says: []string{"iptables has a rule that blocks TCP port 24280", "sudo iptables -I INPUT -p tcp --dport 24280 -j ACCEPT"}},
 		{name: "nftables that rejects", goos: "linux", commands: map[string]string{"nft list ruleset": "table inet f {\n\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\treject with icmp type port-unreachable\n\t}\n}\n"},
 			level: Warn, says: []string{"nftables (table inet f, chain in) blocks traffic by default"}},
 		{name: "macOS without the tool", goos: "darwin", says: []string{"cannot check the firewall (its command is not installed)"}},
