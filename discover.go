@@ -160,7 +160,7 @@ func newResponder(z mdns.Zone) *responder {
 // from plain resolvers, such as dig, and from chat itself. It also answers those sent to this
 // machine only: of several sockets only its own receives them. Its Records are for the server
 // of the mdns package, which answers all others. That one would answer a one-shot question
-// without the question and with another ID, which resolvers refuse, and does not tell where
+// without the question and with another ID, which resolvers refuse, and does not pass on where
 // a question came from. On Linux each of its servers receives the questions of all interfaces, so
 // one responder serves them all.
 type responder struct {
@@ -193,7 +193,7 @@ func (r *responder) serve(ifi net.Interface) (stop func(), err error) {
 	server, failed := mdns.NewServer(&mdns.Config{Zone: r, Iface: &ifi, Logger: quiet})
 	var groups []*discovery.Group
 	var work sync.WaitGroup
-	for _, v6 := range []bool{false, true} { // after the server: the last socket receives what is sent to this machine
+	for _, v6 := range []bool{false, true} { // after the server: packets to this machine reach only the last socket
 		group, failed := discovery.OpenGroup(ifi, v6)
 		if failed != nil {
 			err = errors.Join(err, failed)

@@ -240,13 +240,11 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	var store *files.Store // set before the first connection; nil if uploads are rejected
 	takesFiles := !opts.NoWeb && !opts.NoFiles
 	if takesFiles {
-		home := "http://" + endpoint.Reachable(ln)[0]
-		opts.Files = func(id string) (wire.File, string, error) {
+		opts.Files = func(id string) (wire.File, error) {
 			if store == nil {
-				return wire.File{}, "", files.ErrGone
+				return wire.File{}, files.ErrGone
 			}
-			f, err := store.Publish(id)
-			return f, home + f.Path, err
+			return store.Publish(id)
 		}
 	}
 	srv, closeHistory, err := newServer(&opts)
@@ -309,7 +307,7 @@ func hostToken(file *history.File) (string, error) {
 // newPage returns the handler of the room's page. store may be nil.
 func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
-		Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...),
+		Ways: func() []string { return endpoint.Reachable(ln) }, Names: append(endpoint.MachineNames(), opts.WebNames...),
 		Files: store, Stall: opts.Stall, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
@@ -431,7 +429,10 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 	}
 	in := plain.Read(r.opts.In)
 	defer in.Close()
-	return plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible})
+	return plain.Run(ctx, c, plain.Options{
+		In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible,
+		HostAddr: func() string { return endpoint.Reachable(r.ln)[0] },
+	})
 }
 
 // joinOnScreen lets the host take part on a full screen, until they leave or ctx ends.
@@ -440,7 +441,7 @@ func (r *openRoom) joinOnScreen(ctx context.Context) error {
 	defer served.Wait()
 	how := screen.Options{
 		Place:   &screen.Place{Title: r.Info().Title, ID: r.Info().ID},
-		Hosting: true, Addrs: endpoint.Reachable(r.ln), NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
+		Hosting: true, Addrs: func() []string { return endpoint.Reachable(r.ln) }, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
 		Warnings: r.warnings, Quiet: r.opts.Quiet, Mouse: r.opts.Mouse,
 	}
 	return runScreen(ctx, how, r.transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {

@@ -24,9 +24,9 @@ type Options struct {
 	Web func(net.Conn)
 
 	// Files finds a finished upload by its ID, which only the uploader knows, and returns it
-	// with its URL. An error that wraps fs.ErrNotExist is reported as no_such_file, any
+	// with the path of its URL. An error that wraps fs.ErrNotExist is reported as no_such_file, any
 	// other as not_stored. nil: the host accepts no files.
-	Files func(id string) (file wire.File, url string, err error)
+	Files func(id string) (wire.File, error)
 
 	// HostToken is the token of the host's own member. It may kick, ban and mute, and always gets
 	// its nick. "": there is none.

@@ -20,7 +20,7 @@ type Group struct {
 	conn *net.UDPConn
 	v4   *ipv4.PacketConn // of the two one is nil
 	v6   *ipv6.PacketConn
-	told bool // the system tells of each packet its interface and to whom it was sent
+	told bool // the system reports the interface and the destination of each packet
 }
 
 const (
@@ -48,7 +48,7 @@ func OpenGroup(on net.Interface, v6 bool) (*Group, error) {
 		return nil, fmt.Errorf("join the mDNS group on %s: %w", on.Name, err)
 	}
 	g := &Group{on: on, conn: conn}
-	// Loopback is for other programs on this machine. Windows tells nothing about packets.
+	// Loopback is for other programs on this machine. Windows reports neither.
 	if v6 {
 		g.v6 = ipv6.NewPacketConn(conn)
 		g.told = g.v6.SetControlMessage(ipv6.FlagInterface|ipv6.FlagDst, true) == nil

@@ -54,6 +54,7 @@ func (v *conversation) printNotice(lines string) {
 
 func (v *conversation) printConnected(e client.Connected) {
 	v.nick = e.Welcome.Nick
+	v.addr = e.Addr
 	v.resumed = e.Resumed
 	if v.JSON {
 		v.out.Write(e.Welcome.AppendJSON(nil))
@@ -86,14 +87,24 @@ func (v *conversation) printDisconnected(reason error) {
 	v.printNotice("* " + what + " (" + kept + ")\n")
 }
 
+// linked returns e with the links to uploads at the address of the host that works from here.
+func (v *conversation) linked(e *wire.Event) *wire.Event {
+	addr := v.addr
+	if v.HostAddr != nil && e.File != nil {
+		addr = v.HostAddr()
+	}
+	return e.Linked(wire.Home(addr))
+}
+
 func (v *conversation) viewer() wire.Viewer { return wire.Viewer{Nick: v.nick} }
 
 func (v *conversation) printReceived(e client.Received) {
 	if e.Own && e.Type == wire.TypeNick {
 		v.nick = e.Nick
 	}
+	linked := v.linked(&e.Event)
 	if isMessage(e) && (v.resumed || !e.Past) { // the backlog is from before we joined
-		if err := v.Log.Add(e.Event, v.viewer()); err != nil {
+		if err := v.Log.Add(*linked, v.viewer()); err != nil {
 			v.printNotice("! " + err.Error() + "\n")
 		}
 	}
@@ -103,11 +114,11 @@ func (v *conversation) printReceived(e client.Received) {
 		v.out.Write(e.AppendJSON(nil))
 	case e.Waits(), v.isKnown(&e):
 	case isMessage(e) && v.Accessible:
-		v.out.WriteString(accessibleText(&e.Event, v.nick))
+		v.out.WriteString(accessibleText(linked, v.nick))
 	case isMessage(e):
-		v.out.Write(e.AppendText(nil, v.viewer()))
+		v.out.Write(linked.AppendText(nil, v.viewer()))
 	default:
-		v.printNotice(string(e.AppendText(nil, v.viewer())))
+		v.printNotice(string(linked.AppendText(nil, v.viewer())))
 	}
 }
 
