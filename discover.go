@@ -8,6 +8,7 @@ package main
 // around v1.0.7 of the former; a comment says so.
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -312,6 +313,7 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 		Ask: func(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
 			return askMDNS(ctx, roomService, on, v6, wait, heard)
 		},
+		Listen:     listenMDNS,
 		DeafToSelf: deafToItself,
 		Probe:      client.Probe,
 		Refused: func(err error) bool {
@@ -377,6 +379,31 @@ func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wai
 	}
 	readers.Wait()
 	return nil
+}
+
+// listenMDNS calls heard for each announcement of a room on one interface over one IP version,
+// until ctx ends.
+func listenMDNS(ctx context.Context, on discovery.LAN, v6 bool, heard func(discovery.Record)) error {
+	group, err := discovery.OpenGroup(on.Interface, v6)
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	defer context.AfterFunc(ctx, func() { group.Close() })()
+	buf := make([]byte, 64<<10)
+	for {
+		n, from, _, err := group.Read(buf)
+		if err != nil {
+			return err
+		}
+		if !bytes.Contains(buf[:n], []byte(roomService[:len("_chat-relay")])) {
+			continue // most packets are about other services
+		}
+		answers := answerReader{service: roomService, byName: map[string]*mdns.ServiceEntry{}}
+		for _, r := range answers.read(buf[:n], cmp.Or(from.Zone, on.Name)) {
+			heard(r)
+		}
+	}
 }
 
 // An answerReader puts rooms together from the records of one question's answers. Hosts

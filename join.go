@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,7 +167,10 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 
 // client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {
-	how := client.Options{Nick: opts.Nick, Find: opts.findAgain}
+	how := client.Options{Nick: opts.Nick, Watch: opts.watch}
+	if opts.find != nil {
+		how.Find = opts.findAgain
+	}
 	if opts.Piped {
 		how.GiveUp = pipeGiveUp
 	}
@@ -404,9 +408,9 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 }
 
 // findAgain returns the address of a room whose host no longer answers at the old one: the
-// room with its ID, or else the only one with its title.
+// room with its ID, or else, if the title is given, the only one with that.
 func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (string, error) {
-	rooms, err := opts.find(ctx, room.Title)
+	rooms, err := opts.find(ctx, cmp.Or(room.Title, room.ID))
 	if err != nil {
 		return "", err
 	}
@@ -415,10 +419,20 @@ func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (str
 			return r.Addr, nil
 		}
 	}
-	if len(rooms) > 1 {
+	switch {
+	case room.Title == "" && room.ID != "":
+		return "", fmt.Errorf("no room %.8s found", room.ID)
+	case len(rooms) > 1:
 		return "", fmt.Errorf("found %d rooms named %q", len(rooms), room.Title)
 	}
 	return rooms[0].Addr, nil
+}
+
+// watch calls suspect when the host of a room announces that it has other addresses than at.
+func (opts *joinOptions) watch(ctx context.Context, room wire.RoomInfo, at net.Addr, suspect func()) {
+	if at, ok := at.(*net.TCPAddr); ok && !at.IP.IsLoopback() {
+		newFinder(opts.Ifaces, 0).Follow(ctx, room.ID, at.AddrPort().Addr(), suspect)
+	}
 }
 
 // A hintedError has a hint for a shell and another one for the screen, which has a field

@@ -34,12 +34,19 @@ type Options struct {
 	// Keeper keeps the client's identity; nil: it is forgotten when the client ends.
 	Keeper Keeper
 
-	// Find returns the address of the room. It is called if Addr is empty, and again when
-	// three attempts to reconnect failed: the host may have a new address. Of the room it
-	// gets the ID, if known, and after the first welcome the title.
+	// Find returns the address of the room. It is called if Addr is empty, beside the first
+	// attempt to reconnect and beside every other one after three: the host may have a new
+	// address. Of the room it gets the ID, if known, and after three attempts the title too:
+	// a host that was restarted without a history has a new ID. It returns when ctx ends.
 	Find func(ctx context.Context, room wire.RoomInfo) (addr string, err error)
+	// Watch runs beside each connection by TCP that lasts two seconds, until ctx ends, and calls
+	// suspect when there are signs that the host has left the address at. The client then
+	// asks the host for an answer within 0.7 s, or else reconnects. nil: no one watches.
+	Watch func(ctx context.Context, room wire.RoomInfo, at net.Addr, suspect func())
 	// Dial connects to addr; nil: by TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+
+	network func() string // identifies the network that this machine is in; it may change
 }
 
 func (o Options) withDefaults() Options {
@@ -60,6 +67,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.DialTimeout == 0 {
 		o.DialTimeout = 5 * time.Second
+	}
+	if o.network == nil {
+		o.network = networkNow
 	}
 	if o.Dial == nil {
 		o.Dial = dialTCP

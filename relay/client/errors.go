@@ -25,6 +25,8 @@ var (
 	errSilent    = errors.New("the host has stopped responding")
 	errHungUp    = errors.New("the host closed the connection")
 	errOtherRoom = errors.New("another room is there now")
+
+	errAddressGone = errors.New("this machine has another address now")
 )
 
 // A RefusedError reports that the host refuses this client: in [Join] or [Probe], or in

@@ -26,8 +26,8 @@ const (
 	// that crashes after each welcome must not be dialed four times a second.
 	steady = 10 * time.Second
 
-	// findAfter is how many attempts to reconnect use the known address; from then on
-	// every other one asks Find.
+	// findAfter is how many attempts to reconnect follow the first call of Find; from then on
+	// every other one calls it again.
 	findAfter = 3
 )
 
@@ -160,6 +160,8 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	if lost.Sub(l.began) >= steady {
 		s.pause = 0
 	}
+	var f *finding
+	defer func() { f.stop() }()
 	for attempt := 0; ; attempt++ {
 		pause := s.nextPause()
 		if s.opts.GiveUp > 0 {
@@ -170,10 +172,16 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 			pause = min(pause, left)
 		}
 		s.emit(stay, Disconnected{Err: cause, RetryIn: pause, Attempt: attempt})
-		if !sleep(stay, pause) {
-			return nil, stay.Err()
+		if f == nil && (attempt == 0 || attempt >= findAfter && (attempt-findAfter)%2 == 0) {
+			f = s.startFinding(stay, attempt)
 		}
-		next, err := s.rejoin(stay, s.nextAddr(stay, attempt))
+		var addr string
+		var err error
+		if addr, f, err = s.waitToRedial(stay, pause, f); err != nil {
+			return nil, err
+		}
+		var next *link
+		next, f, err = s.redial(stay, addr, f)
 		if err == nil || isFinal(err) || stay.Err() != nil {
 			return next, err
 		}
@@ -197,17 +205,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// nextAddr returns the address to dial after a number of failed attempts.
-func (s *membership) nextAddr(ctx context.Context, attempts int) string {
-	if s.opts.Find == nil || attempts < findAfter || (attempts-findAfter)%2 != 0 {
-		return s.addr
-	}
-	if found, err := s.opts.Find(ctx, wire.RoomInfo{ID: s.room, Title: s.title}); err == nil && found != "" {
-		return found
-	}
-	return s.addr
 }
 
 // rejoin connects to the room we were in. If its host was restarted without a history, it
@@ -262,17 +259,22 @@ func (s *membership) checkRoom(ctx context.Context, addr string) (same bool, err
 // the connection and returns why it ended.
 func (s *membership) serve(ctx, stay context.Context, l *link) error {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
-	var writer sync.WaitGroup
+	var beside sync.WaitGroup
 	var writeErr error
-	writer.Go(func() { writeErr = l.write() })
+	watching, stopWatching := context.WithCancel(ctx)
+	beside.Go(func() { s.watch(watching, l) })
+	beside.Go(func() { writeErr = l.write() })
 	readErr := s.read(stay, l)
+	stopWatching()
 	close(l.ended)
 	l.conn.Close()
-	writer.Wait()
+	beside.Wait()
 
 	switch {
 	case l.goodbye != nil:
 		return l.goodbye
+	case l.endedBy() != nil:
+		return l.endedBy()
 	case writeErr != nil && (errors.Is(readErr, net.ErrClosed) || errors.Is(readErr, io.ErrClosedPipe)):
 		return writeErr // the writer closed the connection while the reader used it
 	}

@@ -45,6 +45,9 @@ type Finder struct {
 	// after ctx ended. An error means that the question was not sent. It is called from
 	// several goroutines at the same time.
 	Ask func(ctx context.Context, on LAN, v6 bool, wait time.Duration, heard func(Record)) error
+	// Listen receives announcements on one interface over one IP version until ctx ends, and
+	// calls heard for each. It is called from several goroutines at the same time.
+	Listen func(ctx context.Context, on LAN, v6 bool, heard func(Record)) error
 	// DeafToSelf says that Ask receives no answers from this machine, so that its default
 	// port is tried at once.
 	DeafToSelf bool
