@@ -553,7 +553,7 @@ func TestDoubts(t *testing.T) {
 	for name, answers := range map[string]bool{"no answer": false, "an answer": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				l := newLink(nil, "", 10*time.Second)
+				l := newLink(nil, "", 10*time.Second, new(lastTime))
 				l.out = newOutbox(1)
 				ours, theirs := net.Pipe()
 				l.conn, l.live = ours, true
