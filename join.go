@@ -446,6 +446,8 @@ func forScreen(err error) error {
 	if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
 		hint := "a firewall, guest Wi-Fi, a VPN or another subnet can hide a room; join it by its address, or find the cause with chat doctor"
 		switch {
+		case none.CannotList():
+			hint = "this system hides its network from programs; join a room by its address"
 		case len(none.Silent) > 0:
 			hint = none.Silent[0].Cause()
 		case len(none.Others) > 0:

@@ -3,6 +3,7 @@ package discovery
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -74,11 +75,20 @@ func (e *NoRoomError) Error() string {
 	if len(e.Silent) > 0 {
 		return e.What() + "\nhint: " + e.Silent[0].Cause()
 	}
+	if e.CannotList() {
+		return fmt.Sprintf("%s\nhint: this system hides its network from programs, so rooms cannot be searched for: use chat join --addr HOST:%d; chat doctor explains it", e.What(), wire.DefaultPort)
+	}
 	if len(e.Others) > 0 {
 		return e.What() + "\nhint: chat rooms lists the rooms here; chat join --addr HOST:PORT joins a room that is not listed"
 	}
 	return fmt.Sprintf("%s\nhint: a firewall, guest Wi-Fi that isolates devices, a VPN or another subnet can hide it: try chat join --addr HOST:%d, or run chat doctor",
 		e.What(), wire.DefaultPort)
+}
+
+// CannotList reports whether the interfaces could not be listed.
+func (e *NoRoomError) CannotList() bool {
+	_, ok := errors.AsType[*ListError](e.Deaf)
+	return ok
 }
 
 // What returns the first of these lines.
@@ -106,6 +116,8 @@ func (e *NoRoomError) What() string {
 	}
 	where := "asked on " + strings.Join(e.On, ", ")
 	switch {
+	case e.CannotList():
+		where = e.Deaf.Error()
 	case len(e.On) == 0:
 		where = "this machine has no network"
 	case e.Deaf != nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -304,6 +305,45 @@ func TestFindWithoutQuestions(t *testing.T) {
 			t.Errorf("error %v, want it to say so", err)
 		}
 	})
+}
+
+// Where the interfaces cannot be listed, a room on this machine is found; otherwise the error says
+// what to do, at once.
+func TestHiddenInterfaces(t *testing.T) {
+	hidden := &ListError{os.NewSyscallError("netlinkrib", syscall.EACCES)}
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{}
+		f := n.finder(t)
+		f.LANs = func() ([]LAN, error) { return nil, hidden }
+		start := time.Now()
+		for name, search := range map[string]func() error{
+			"Find": func() error { _, err := f.Find(t.Context(), ""); return err },
+			"List": func() error { _, _, err := f.List(t.Context()); return err },
+		} {
+			err := search()
+			if _, ok := errors.AsType[*NoRoomError](err); !ok || strings.Contains(err.Error(), "netlink") ||
+				!strings.Contains(err.Error(), "cannot list the network interfaces: permission denied") || !strings.Contains(err.Error(), "\nhint: this system hides its network") {
+				t.Errorf("%s: error %v, want the cause and a hint", name, err)
+			}
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the searches took %v, although they cannot find anything", took)
+		}
+		if _, err := f.Survey(t.Context()); !errors.Is(err, hidden) {
+			t.Errorf("Survey: %v", err)
+		}
+		n.greets = map[string]func(context.Context) (wire.RoomInfo, error){"127.0.0.1:24280": greets(kitchenID, "kitchen", 0)}
+		if rooms, err := f.Find(t.Context(), ""); err != nil || len(rooms) != 1 {
+			t.Errorf("found %v, %v; want the room on this machine", rooms, err)
+		}
+	})
+	out := netip.MustParseAddr("192.168.1.5")
+	if got := addressesFrom(nil, hidden, out); !slices.Equal(got, []netip.Addr{out}) {
+		t.Errorf("the addresses are %v, want that on the default route", got)
+	}
+	if got := addressesFrom(nil, hidden, netip.Addr{}); len(got) > 0 {
+		t.Errorf("the addresses are %v without a route, want none", got)
+	}
 }
 
 func TestFindOnUnknownInterface(t *testing.T) {

@@ -103,6 +103,14 @@ var (
 	errNotAsked = errors.New("this machine has no network")
 )
 
+// errUnlessListing returns err, or nil if it only says that interfaces cannot be listed.
+func errUnlessListing(err error) error {
+	if _, ok := errors.AsType[*ListError](err); ok {
+		return nil
+	}
+	return err
+}
+
 // stillDeaf returns why no question could be sent, after a round that was or was not deaf.
 func stillDeaf(before, round error) error {
 	if before == nil || round == nil {
@@ -253,6 +261,9 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 		case <-ctx.Done():
 			return
 		}
+		if _, hidden := errors.AsType[*ListError](r.deaf); hidden {
+			return // more rounds would meet the same
+		}
 		select {
 		case <-time.After(time.Until(over)): // a round without questions takes as long as any
 		case <-ctx.Done():
@@ -289,8 +300,8 @@ func thisMachine() Record {
 // version and work over the other.
 func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration, twice bool, answers chan<- Record) round {
 	all, err := s.LANs()
-	if err != nil {
-		return round{err: err}
+	if err != nil { // a room on this machine can still be found
+		return round{deaf: err, err: errUnlessListing(err)}
 	}
 	lans, err := Usable(all, s.Ifaces)
 	if err != nil {

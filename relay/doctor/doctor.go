@@ -175,7 +175,11 @@ func reason(err error) string {
 func (e *examination) interfaces(context.Context) {
 	all, err := e.Interfaces()
 	if err != nil {
-		e.fail("", "cannot list the network interfaces: %s", reason(err))
+		e.fail(e.joinCommand(), "cannot list the network interfaces (%s): Android 11 and later, and sandboxes without netlink sockets "+
+			"(RestrictAddressFamilies, seccomp), hide them, so rooms are neither announced nor found here; rooms can be joined by address", reason(err))
+		if out := e.Outbound(); out.IsValid() {
+			e.ok("others reach this machine at %s, its address on the default route", out)
+		}
 		return
 	}
 	var skipped []string
