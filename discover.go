@@ -20,6 +20,7 @@ import (
 	"log"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -42,6 +43,8 @@ const (
 	doctorService = "_chat-doctor._tcp" // announced by chat doctor, to itself
 	localDomain   = "local."
 	mdnsPort      = 5353
+
+	announcedWithin = 65 * time.Second // hosts announce their rooms once a minute
 )
 
 // deafToItself reports whether sockets made by net.ListenMulticastUDP, such as those of the
@@ -594,6 +597,12 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 	system.Rooms = func(ctx context.Context) ([]doctor.Room, error) {
 		heard, err := newFinder(opts.Ifaces, 0).Survey(ctx)
 		return doctorRooms(heard), err
+	}
+	if isTerminal(os.Stdout) { // a script gets the result at once
+		system.Await = func(ctx context.Context) ([]doctor.Room, error) {
+			heard, err := newFinder(opts.Ifaces, 0).Await(ctx, announcedWithin)
+			return doctorRooms(heard), err
+		}
 	}
 	system.Probe = client.Probe
 	problems, fixes := 0, 0

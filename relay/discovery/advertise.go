@@ -83,6 +83,9 @@ func (a *Advertiser) Run(ctx context.Context) {
 				announce.Reset(0)
 			}
 		case <-announce.C:
+			if sent >= 2 {
+				a.rejoin()
+			}
 			a.announce(false)
 			if sent++; sent == 1 {
 				announce.Reset(announceAgain)
@@ -95,6 +98,15 @@ func (a *Advertiser) Run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// rejoin leaves the multicast group on all interfaces and joins it again, which makes the system
+// report the membership. A switch that learns members from such reports, in a network without
+// a querier that asks for them, forgets the host after some minutes, and then passes it
+// no questions. If another program is in the group, the system reports nothing.
+func (a *Advertiser) rejoin() {
+	a.stop()
+	a.refresh()
 }
 
 func (a *Advertiser) stop() {

@@ -81,7 +81,7 @@ func (e *NoRoomError) Error() string {
 	if len(e.Others) > 0 {
 		return e.What() + "\nhint: chat rooms lists the rooms here; chat join --addr HOST:PORT joins a room that is not listed"
 	}
-	return fmt.Sprintf("%s\nhint: a firewall, guest Wi-Fi that isolates devices, a VPN or another subnet can hide it: try chat join --addr HOST:%d, or run chat doctor",
+	return fmt.Sprintf("%s\nhint: a firewall, guest Wi-Fi that isolates devices, a VPN or another subnet can hide it: try chat join --addr HOST:%d, run chat doctor, or wait for the next announcement, one a minute, with --timeout 75s",
 		e.What(), wire.DefaultPort)
 }
 

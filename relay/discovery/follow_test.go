@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestFollow(t *testing.T) {
@@ -38,6 +40,34 @@ func TestFollow(t *testing.T) {
 		if moved != test.moved {
 			t.Errorf("%s: moved was called %d times, want %d", name, moved, test.moved)
 		}
+	}
+}
+
+func TestAwait(t *testing.T) {
+	for name, heard := range map[string][]Record{
+		"nothing": nil,
+		"a room":  {roomAt(studyID, "no address"), roomAt(kitchenID, "kitchen", "192.168.1.8:1"), roomAt(studyID, "study", "192.168.1.9:1")},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := Finder{
+				LANs: func() ([]LAN, error) { return []LAN{eth0()}, nil },
+				Listen: func(ctx context.Context, _ LAN, v6 bool, report func(Record)) error {
+					for _, r := range heard {
+						report(r)
+					}
+					<-ctx.Done()
+					return ctx.Err()
+				},
+			}
+			began := time.Now()
+			got, err := f.Await(t.Context(), time.Minute)
+			if err != nil || len(got) != min(len(heard), 1) || len(got) > 0 && got[0].Title != "kitchen" {
+				t.Errorf("%s: heard %+v, %v", name, got, err)
+			}
+			if took := time.Since(began); heard == nil && took != time.Minute || heard != nil && took != 0 {
+				t.Errorf("%s: it took %v", name, took)
+			}
+		})
 	}
 }
 

@@ -234,7 +234,7 @@ func sortByTitle[T any](list []T, of func(T) (title, id string)) {
 	slices.SortFunc(list, func(a, b T) int {
 		titleA, idA := of(a)
 		titleB, idB := of(b)
-		return cmp.Or(strings.Compare(strings.ToLower(titleA), strings.ToLower(titleB)), strings.Compare(idA, idB))
+		return cmp.Or(compareTitles(titleA, titleB), strings.Compare(idA, idB))
 	})
 }
 

@@ -73,6 +73,9 @@ type System struct {
 	Echo func(ctx context.Context, on Interface, v6 bool) error
 	// Rooms lists the rooms that are announced on the network. No default.
 	Rooms func(ctx context.Context) ([]Room, error)
+	// Await listens for announcements for a little more than a minute, and returns when one is
+	// heard. If Await is nil, the default, that is left out.
+	Await func(ctx context.Context) ([]Room, error)
 	// Probe asks the host at addr which room it has. No default.
 	Probe func(ctx context.Context, addr string) (wire.RoomInfo, error)
 
@@ -428,6 +431,7 @@ func (e *examination) rooms(ctx context.Context) {
 	if len(rooms) == 0 {
 		e.warn(e.joinCommand(),
 			"no rooms found; if one is open, its firewall, a guest Wi-Fi that isolates devices, or another subnet may hide it")
+		e.await(ctx)
 		return
 	}
 	for _, r := range rooms {
@@ -441,5 +445,22 @@ func (e *examination) rooms(ctx context.Context) {
 		}
 		e.fail("chat doctor    (on the machine at "+host+")",
 			"room %q is announced at %s, which %s: %s", r.Title, strings.Join(r.Addrs, ", "), r.Problem, r.Cause)
+	}
+}
+
+// await listens for a room whose announcements arrive although questions do not: hosts announce
+// their rooms once a minute.
+func (e *examination) await(ctx context.Context) {
+	if e.Await == nil {
+		return
+	}
+	e.ok("listening for announcements, which come once a minute; Ctrl-C ends this")
+	rooms, err := e.Await(ctx)
+	if err != nil || len(rooms) == 0 {
+		return // as before
+	}
+	for _, r := range rooms {
+		e.fail("chat join --timeout 75s", "room %q is announced at %s, but its host does not receive questions: a switch or an access point passes multicast in one direction only, "+
+			"such as one with IGMP snooping in a network without a querier", r.Title, strings.Join(r.Addrs, ", "))
 	}
 }

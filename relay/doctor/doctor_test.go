@@ -223,6 +223,16 @@ func TestExamine(t *testing.T) {
 			}
 			s.Outbound = func() netip.Addr { return netip.Addr{} }
 		}},
+		{name: "one-way-multicast", fails: true, change: func(s *System) {
+			s.Rooms = func(context.Context) ([]Room, error) { return nil, nil }
+			s.Await = func(context.Context) ([]Room, error) {
+				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280"}}}, nil
+			}
+		}},
+		{name: "no-room-ever", change: func(s *System) {
+			s.Rooms = func(context.Context) ([]Room, error) { return nil, nil }
+			s.Await = func(context.Context) ([]Room, error) { return nil, nil }
+		}},
 		{name: "port-forbidden", fails: true, change: func(s *System) {
 			s.Listen = func(context.Context, string) (net.Listener, error) { return nil, netError(syscall.EACCES) }
 		}},
