@@ -309,6 +309,7 @@ func (r *responder) note(q dns.Question, oneShot bool) {
 
 // newFinder returns a finder for this machine's networks; ifaces and timeout are its fields.
 func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
+	nonce := wire.NewNonce()
 	return &discovery.Finder{
 		Ifaces:  ifaces,
 		Timeout: timeout,
@@ -318,7 +319,9 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 		},
 		Listen:     listenMDNS,
 		DeafToSelf: deafToItself,
-		Probe:      client.Probe,
+		Probe: func(ctx context.Context, addr string) (wire.RoomInfo, error) {
+			return client.ProbeWith(ctx, addr, nonce)
+		},
 		Refused: func(err error) bool {
 			_, refused := errors.AsType[*client.RefusedError](err)
 			return refused
@@ -373,7 +376,7 @@ func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wai
 					return
 				}
 				mu.Lock()
-				for _, r := range answers.read(buf[:n], cmp.Or(from.Zone, on.Name)) {
+				for _, r := range answers.read(buf[:n], from.IP.String(), cmp.Or(from.Zone, on.Name)) {
 					heard(r)
 				}
 				mu.Unlock()
@@ -403,7 +406,7 @@ func listenMDNS(ctx context.Context, on discovery.LAN, v6 bool, heard func(disco
 			continue // most packets are about other services
 		}
 		answers := answerReader{service: roomService, byName: map[string]*mdns.ServiceEntry{}}
-		for _, r := range answers.read(buf[:n], cmp.Or(from.Zone, on.Name)) {
+		for _, r := range answers.read(buf[:n], from.IP.String(), cmp.Or(from.Zone, on.Name)) {
 			heard(r)
 		}
 	}
@@ -413,15 +416,17 @@ func listenMDNS(ctx context.Context, on discovery.LAN, v6 bool, heard func(disco
 // send all of a room's records in one packet; other programs may send several.
 type answerReader struct {
 	service string
-	byName  map[string]*mdns.ServiceEntry // by instance name and by host name, in lower case
+	byName  map[string]*mdns.ServiceEntry // by sender, and instance name or host name in lower case
 }
 
 // maxNames is how many names an answerReader remembers: two for each room.
 const maxNames = 2 * discovery.MaxHeard
 
-// read returns the rooms that packet completes or changes. zone is the interface that the
-// packet came in on. Answers about other services are skipped.
-func (a *answerReader) read(packet []byte, zone string) []discovery.Record {
+// read returns the rooms that packet completes or changes. sender is the address that it came
+// from: records of several senders are not put together, as one of them may claim the room of
+// another. zone is the interface that the packet came in on. Answers about other services are
+// skipped.
+func (a *answerReader) read(packet []byte, sender, zone string) []discovery.Record {
 	var m dns.Msg
 	if err := m.Unpack(packet); err != nil || !m.Response {
 		return nil
@@ -431,15 +436,15 @@ func (a *answerReader) read(packet []byte, zone string) []discovery.Record {
 	for _, rr := range append(m.Answer, m.Extra...) {
 		switch rr := rr.(type) {
 		case *dns.SRV:
-			if e := a.entry(rr.Hdr.Name); e != nil {
+			if e := a.entry(sender, rr.Hdr.Name); e != nil {
 				e.Port = int(rr.Port)
 				changed = append(changed, e)
 				if len(a.byName) < maxNames {
-					a.byName[strings.ToLower(rr.Target)] = e
+					a.byName[sender+" "+strings.ToLower(rr.Target)] = e
 				}
 			}
 		case *dns.TXT:
-			if e := a.entry(rr.Hdr.Name); e != nil {
+			if e := a.entry(sender, rr.Hdr.Name); e != nil {
 				e.InfoFields = rr.Txt
 				changed = append(changed, e)
 			}
@@ -448,7 +453,7 @@ func (a *answerReader) read(packet []byte, zone string) []discovery.Record {
 		}
 	}
 	for _, rr := range addresses { // after the SRV records, which name their hosts
-		e := a.byName[strings.ToLower(rr.Header().Name)]
+		e := a.byName[sender+" "+strings.ToLower(rr.Header().Name)]
 		if e == nil {
 			continue
 		}
@@ -472,10 +477,10 @@ func (a *answerReader) read(packet []byte, zone string) []discovery.Record {
 	return records
 }
 
-// entry returns the entry of an instance of the service; nil for other names, and once
+// entry returns the entry of a sender's instance of the service; nil for other names, and once
 // there are too many.
-func (a *answerReader) entry(name string) *mdns.ServiceEntry {
-	key := strings.ToLower(name)
+func (a *answerReader) entry(sender, name string) *mdns.ServiceEntry {
+	key := sender + " " + strings.ToLower(name)
 	if e := a.byName[key]; e != nil {
 		return e
 	}
@@ -517,7 +522,7 @@ type roomsOptions struct {
 	JSON    bool          // print one object per line
 	Timeout time.Duration // 0: 1.5 s
 	Ifaces  []string      // search only on these interfaces
-	Err     io.Writer     // rooms that do not answer are reported on it
+	Err     io.Writer     // for warnings, and rooms that do not answer
 }
 
 // listRooms writes the rooms on the network to out. If there are none, the error is a
@@ -540,7 +545,30 @@ func listRooms(ctx context.Context, out io.Writer, opts roomsOptions) error {
 		}
 		return nil
 	}
-	return writeRooms(out, rooms)
+	if err := writeRooms(out, rooms); err != nil {
+		return err
+	}
+	for _, warning := range contested(rooms) {
+		if _, err := fmt.Fprintln(opts.Err, warning); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contested returns a warning for each room that several hosts claim to have. rooms are sorted.
+func contested(rooms []discovery.Room) (warnings []string) {
+	for i := 0; i < len(rooms); {
+		n := 1
+		for i+n < len(rooms) && rooms[i+n].ID == rooms[i].ID {
+			n++
+		}
+		if rooms[i].Contested {
+			warnings = append(warnings, fmt.Sprintf("warning: %d hosts claim to have the room %s (id %.8s); all but one are false. Ask its host for the address", n, discovery.Cut(rooms[i].Title, maxCell), rooms[i].ID))
+		}
+		i += n
+	}
+	return warnings
 }
 
 // maxCell is how many bytes of a title or an app the table shows; mDNS browsers show no

@@ -181,17 +181,17 @@ func TestAnswerReader(t *testing.T) {
 			slices.Contains(got[0].Addrs, netip.MustParseAddrPort("192.168.1.5:24280"))
 	}
 
-	if got := newReader().read(pack(true, all...), "eth0"); !isKitchen(got) {
+	if got := newReader().read(pack(true, all...), "192.168.1.5", "eth0"); !isKitchen(got) {
 		t.Errorf("one packet: %+v, want the kitchen", got)
 	}
 	backwards := slices.Clone(all)
 	slices.Reverse(backwards)
-	if got := newReader().read(pack(true, backwards...), "eth0"); !isKitchen(got) {
+	if got := newReader().read(pack(true, backwards...), "192.168.1.5", "eth0"); !isKitchen(got) {
 		t.Errorf("records in reverse: %+v, want the kitchen", got)
 	}
 	parts, got := newReader(), []discovery.Record(nil)
 	for _, rr := range all {
-		got = append(got, parts.read(pack(true, rr), "eth0")...)
+		got = append(got, parts.read(pack(true, rr), "192.168.1.5", "eth0")...)
 	}
 	if len(got) == 0 || !isKitchen(got[len(got)-1:]) {
 		t.Errorf("a packet for each record: %+v, want the kitchen in the end", got)
@@ -203,15 +203,15 @@ func TestAnswerReader(t *testing.T) {
 		"a goodbye":       pack(true, all[0]),
 		"another service": pack(true, &dns.SRV{Hdr: dns.RR_Header{Name: "printer._ipp._tcp.local.", Rrtype: dns.TypeSRV, Class: dns.ClassINET}, Port: 631, Target: "printer.local."}),
 	} {
-		if got := newReader().read(packet, "eth0"); len(got) > 0 {
+		if got := newReader().read(packet, "192.168.1.5", "eth0"); len(got) > 0 {
 			t.Errorf("%s: %+v, want nothing", name, got)
 		}
 	}
 	flooded := newReader()
 	for i := range 10 * maxNames {
 		name := fmt.Sprintf("room-%d.%s.%s", i, roomService, localDomain)
-		flooded.read(pack(true, &dns.SRV{Hdr: dns.RR_Header{Name: "x." + roomService + "." + localDomain, Rrtype: dns.TypeSRV, Class: dns.ClassINET}, Port: 1, Target: name}), "eth0")
-		flooded.read(pack(true, &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"v=1"}}), "eth0")
+		flooded.read(pack(true, &dns.SRV{Hdr: dns.RR_Header{Name: "x." + roomService + "." + localDomain, Rrtype: dns.TypeSRV, Class: dns.ClassINET}, Port: 1, Target: name}), "192.168.1.5", "eth0")
+		flooded.read(pack(true, &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"v=1"}}), "192.168.1.5", "eth0")
 	}
 	if n := len(flooded.byName); n > maxNames {
 		t.Errorf("%d names are remembered, want at most %d", n, maxNames)

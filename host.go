@@ -14,10 +14,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"os/user"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -28,6 +30,7 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/history"
+	"chat/relay/identity"
 	"chat/relay/limits"
 	"chat/relay/logging"
 	"chat/relay/plain"
@@ -116,6 +119,9 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	}
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
 		return opts, usageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
+	}
+	if opts.TrustedProxies, err = endpoint.ParseProxies(c.StringSlice("trusted-proxy")); err != nil {
+		return opts, usageErrorf("%w", err)
 	}
 	if err := setLimits(c, limits.Settings{Room: &opts.Options, Files: &opts.FileLimits}); err != nil {
 		return opts, err
@@ -246,6 +252,12 @@ func runHost(ctx context.Context, opts hostOptions) error {
 			}
 			return store.Publish(id)
 		}
+		opts.Uploads = func() relay.Uploads {
+			if store == nil { // an interface that holds it would not be nil
+				return nil
+			}
+			return store
+		}
 	}
 	srv, closeHistory, err := newServer(&opts)
 	if err != nil {
@@ -266,17 +278,29 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	room := &openRoom{Server: srv, opts: opts, ln: ln, fallback: fallback, transcript: transcript, warnings: warnings}
 	err = errors.Join(room.serve(ctx), closeHistory())
 	opts.Log.Info("room closed")
+	if !opts.Headless {
+		if !opts.Screen && ctx.Err() != nil {
+			fmt.Fprintln(opts.Out) // after ^C
+		}
+		fmt.Fprintf(opts.Out, "The room %s is closed.\n", srv.Info().Title)
+	}
 	return err
 }
+
+// slowOpening is how long opening a history file takes at most without a word.
+const slowOpening = time.Second
 
 // newServer creates the room's server, in memory or from its history file. It sets opts.HostToken.
 func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, err error) {
 	if opts.HistoryFile == "" {
 		opts.HostToken = rand.Text()
 		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
+		opts.Secret = secretOf(opts.Title, opts.Log)
 		return relay.New(opts.Options), func() error { return nil }, nil
 	}
+	slow := time.AfterFunc(slowOpening, func() { opts.Log.Warn("opening the history takes long: the disk is slow", "file", opts.HistoryFile) })
 	file, err := history.OpenFile(opts.HistoryFile, opts.HistoryKeep)
+	slow.Stop()
 	if err != nil {
 		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
@@ -304,11 +328,22 @@ func hostToken(file *history.File) (string, error) {
 	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
+// secretOf returns the secret of a room in memory, by its title: if the host crashes, the next
+// room of this title on this machine proves that it follows. "" means that it cannot.
+func secretOf(title string, log *slog.Logger) string {
+	secret, err := identity.HostSecret(identity.DefaultDir())
+	if err != nil {
+		log.Info("members will not return by themselves if this host crashes: it cannot keep a secret", "error", err)
+		return ""
+	}
+	return wire.MAC(secret, "chat room in memory", title)
+}
+
 // newPage returns the handler of the room's page. store may be nil.
 func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
-		Ways: func() []string { return endpoint.Reachable(ln) }, Names: append(endpoint.MachineNames(), opts.WebNames...),
-		Files: store, Stall: opts.Stall, MetricsForAll: opts.Metrics, Log: opts.Log,
+		Ways: func() []string { return endpoint.Reachable(ln) }, Names: append(endpoint.MachineNames(), opts.WebNames...), WebNames: opts.WebNames,
+		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
 
@@ -368,16 +403,27 @@ func (r *openRoom) serve(ctx context.Context) (err error) {
 		if r.fallback {
 			fmt.Fprintf(r.warnings, "Port %d is in use; this room is on %d.", wire.DefaultPort, port)
 		}
-		err = r.joinOnScreen(ctx)
+		err = r.outlive(ctx, r.joinOnScreen(ctx))
 		cancel()
 	case r.opts.Headless:
 		r.logOpen()
 	default:
 		r.printInvitation()
-		err = r.joinInLines(ctx)
+		err = r.outlive(ctx, r.joinInLines(ctx))
 		cancel()
 	}
 	return errors.Join(err, <-served)
+}
+
+// outlive keeps the room open until ctx ends if the host's terminal was closed while
+// SIGHUP is ignored: that says that the program goes on without it. err is why the host left.
+func (r *openRoom) outlive(ctx context.Context, err error) error {
+	if !errors.Is(err, screen.ErrTerminalGone) || !signal.Ignored(syscall.SIGHUP) {
+		return err
+	}
+	r.opts.Log.Warn("the terminal was closed; the room stays open until SIGTERM")
+	<-ctx.Done()
+	return nil
 }
 
 // pages returns the addresses of the web page; none with --no-web.
@@ -429,10 +475,14 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 	}
 	in := plain.Read(r.opts.In)
 	defer in.Close()
-	return plain.Run(ctx, c, plain.Options{
+	err = plain.Run(ctx, c, plain.Options{
 		In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible,
 		HostAddr: func() string { return endpoint.Reachable(r.ln)[0] },
 	})
+	if !isTerminal(os.Stdin) { // it was one
+		return errors.Join(screen.ErrTerminalGone, err)
+	}
+	return err
 }
 
 // joinOnScreen lets the host take part on a full screen, until they leave or ctx ends.

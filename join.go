@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 	"chat/relay/logging"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -162,7 +162,17 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		return interrupted(ctx, joinError(how.Addr, err))
 	}
 	stop()
-	return plain.Run(ctx, c, opts.Options)
+	gone, end, err := plain.WatchReader(os.Stdout)
+	if err != nil {
+		return errors.Join(err, c.Close())
+	}
+	defer end()
+	opts.OutGone = gone
+	err = plain.Run(ctx, c, opts.Options)
+	if err == nil && ctx.Err() != nil && !opts.Piped && !opts.OutPiped {
+		fmt.Fprintf(opts.Out, "\nYou left %s.\n", discovery.Cut(text.Clean(c.Welcome().Title), maxTitle))
+	}
+	return err
 }
 
 // client returns the client's options without the address and the room.
@@ -230,13 +240,13 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 		how.Place = &screen.Place{Addr: addr}
 	default:
 		how.Find = func(ctx context.Context) ([]screen.Place, error) {
-			rooms, err := opts.find(ctx, opts.Room)
+			rooms, err := opts.findProven(ctx, opts.Room)
 			if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
 				rooms, err = none.Others, forScreen(err)
 			}
 			places := make([]screen.Place, len(rooms))
 			for i, r := range rooms {
-				places[i] = screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members}
+				places[i] = screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested}
 			}
 			return places, err
 		}
@@ -276,7 +286,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	// The client outlives the screen, so that others see a leave and not a lost connection.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	joined := make(chan *client.Client, 1)
+	joined := make(chan *client.Client, 1) // the last one
 	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
 		try, giveUp := context.WithCancel(life)
 		stop := context.AfterFunc(ctx, giveUp) // Ctrl-C cancels joining
@@ -289,6 +299,11 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 		if !stop() { // the screen has closed, or the user went back
 			c.Close()
 			return nil, ctx.Err()
+		}
+		select {
+		case last := <-joined: // its room is gone, and the screen has what was not sent
+			last.Close()
+		default:
 		}
 		joined <- c
 		return c, nil
@@ -361,7 +376,7 @@ func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error)
 			fmt.Fprintln(opts.Err, "* searching for a room on this network")
 		}
 	})
-	rooms, err := opts.find(ctx, opts.Room)
+	rooms, err := opts.findProven(ctx, opts.Room)
 	notice.Stop()
 	if err != nil {
 		return "", "", err
@@ -386,46 +401,85 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 	for i, r := range rooms {
 		fmt.Fprintf(out, "%3d  %s  (%d here, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, maxTitle), r.Members, r.Addr, r.ID)
 	}
+	for _, warning := range contested(rooms) {
+		fmt.Fprintln(out, warning)
+	}
+	hint := fmt.Sprintf("name one by its title or ID, e.g. chat join %.4s", rooms[0].ID)
+	if rooms[0].Contested {
+		hint = "name one by its address, e.g. chat join --addr " + rooms[0].Addr
+	}
 	if !asking {
-		return discovery.Room{}, usageErrorf("found %d rooms\nhint: name one by its title or ID, e.g. chat join %.4s", len(rooms), rooms[0].ID)
+		return discovery.Room{}, usageErrorf("found %d rooms\nhint: %s", len(rooms), hint)
 	}
 	for {
 		fmt.Fprintf(out, "Join which one (1-%d)? ", len(rooms))
 		line, err := opts.In.Line(ctx)
 		if err != nil {
 			fmt.Fprintln(out)
-			return discovery.Room{}, usageErrorf("no room chosen\nhint: name one by its title or ID, e.g. chat join %.4s", rooms[0].ID)
+			return discovery.Room{}, usageErrorf("no room chosen\nhint: %s", hint)
 		}
 		answer := strings.TrimSpace(line)
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(rooms) {
 			return rooms[n-1], nil
 		}
-		if i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return answer != "" && r.Matches(answer) }); i >= 0 {
+		i := slices.IndexFunc(rooms, func(r discovery.Room) bool { return answer != "" && r.Matches(answer) })
+		switch {
+		case i < 0:
+			fmt.Fprintln(out, "There is no such room.")
+		case rooms[i].Contested:
+			fmt.Fprintln(out, "Several hosts claim to have it: choose one by its number.")
+		default:
 			return rooms[i], nil
 		}
-		fmt.Fprintln(out, "There is no such room.")
 	}
 }
 
-// findAgain returns the address of a room whose host no longer answers at the old one: the
-// room with its ID, or else, if the title is given, the only one with that.
-func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (string, error) {
-	rooms, err := opts.find(ctx, cmp.Or(room.Title, room.ID))
-	if err != nil {
-		return "", err
-	}
+// findProven finds rooms. If several hosts claim to have a room in which the user was before, the
+// one that proves it is the room, and the user learns of the others.
+func (opts *joinOptions) findProven(ctx context.Context, match string) ([]discovery.Room, error) {
+	rooms, err := opts.find(ctx, match)
+	proven := make(map[string]string) // by room ID: the address
 	for _, r := range rooms {
-		if r.ID == room.ID {
-			return r.Addr, nil
+		if r.Contested && proven[r.ID] == "" && opts.proves(ctx, r) {
+			proven[r.ID] = r.Addr
 		}
 	}
-	switch {
-	case room.Title == "" && room.ID != "":
-		return "", fmt.Errorf("no room %.8s found", room.ID)
-	case len(rooms) > 1:
-		return "", fmt.Errorf("found %d rooms named %q", len(rooms), room.Title)
+	return slices.DeleteFunc(rooms, func(r discovery.Room) bool {
+		isOther := proven[r.ID] != "" && proven[r.ID] != r.Addr
+		if isOther {
+			opts.warn(fmt.Errorf("another host, at %s, claims to have the room %s (id %.8s) too; the one at %s proved that it has it", r.Addr, r.Title, r.ID, proven[r.ID]))
+		}
+		return isOther
+	}), err
+}
+
+// proves reports whether the host of r proves that it has the room in which the user was before.
+func (opts *joinOptions) proves(ctx context.Context, r discovery.Room) bool {
+	if opts.identities == nil {
+		return false
 	}
-	return rooms[0].Addr, nil
+	claim, err := opts.identities.Claim(r.ID, opts.Nick, opts.warn)
+	if err != nil {
+		return false // joining it reports the error
+	}
+	defer claim.Release()
+	proven, err := client.Prove(ctx, r.Addr, claim.Identity)
+	return err == nil && proven
+}
+
+// findAgain returns the addresses of a room whose host no longer answers at the old one: of all
+// rooms with its ID, which anyone can claim, then of those with its title. The client joins one
+// that proves itself.
+func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (addrs []string, err error) {
+	rooms, err := opts.find(ctx, room.Title)
+	for _, same := range []bool{true, false} {
+		for _, r := range rooms {
+			if (r.ID == room.ID) == same {
+				addrs = append(addrs, r.Addr)
+			}
+		}
+	}
+	return addrs, err
 }
 
 // watch calls suspect when the host of a room announces that it has other addresses than at.
@@ -482,6 +536,8 @@ func joinError(addr string, err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		const hint = "check that chat host runs there, and on this port"
 		return &hintedError{"connection refused by " + addr, hint + "; without --addr, chat join finds it", hint}
+	case errors.Is(err, client.ErrNoAnswer):
+		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor finds networks that drop large packets", addr)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s\nhint: check the address, and that a firewall there lets the port in", addr)
 	}

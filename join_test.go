@@ -475,6 +475,7 @@ func TestTyped(t *testing.T) {
 		"* /quit or Ctrl-D to leave\n" +
 		"* you are now al\n" +
 		"! unknown command /foo; /help lists them\n" +
+		"! put // in front to send it: //foo\n" +
 		"[witness -> you] psst\n"
 	got = strings.ReplaceAll(got, "* witness joined\n", "") // before or after our welcome
 	if got != want {
@@ -486,7 +487,8 @@ func TestTyped(t *testing.T) {
 }
 
 func TestTypedReconnectsToARestartedHost(t *testing.T) {
-	addr, stop := hostRoom(t, relay.Options{})
+	opts := relay.Options{Secret: "the machine's"}
+	addr, stop := hostRoom(t, opts)
 	s := startJoin(t, typed(addr))
 	s.out.waitFor(t, "Ctrl-D")
 	stop()
@@ -496,10 +498,12 @@ func TestTypedReconnectsToARestartedHost(t *testing.T) {
 	if err != nil {
 		t.Skip("the port is taken: ", err)
 	}
-	serveRoom(t, ln, relay.Options{})
+	serveRoom(t, ln, opts)
 	s.out.waitFor(t, "* reconnected; the host was restarted with an empty room\n")
+	s.out.waitFor(t, "! not sent, because its room was closed and this is a new one: kept\n")
 	w := newWitness(t, addr)
-	if got := w.waitFor(t, 1); got[0] != "kept" {
+	io.WriteString(s.in, "to the new room\n")
+	if got := w.waitFor(t, 1); got[0] != "to the new room" {
 		t.Errorf("sent %q", got)
 	}
 	s.cancel() // Ctrl-C
@@ -633,6 +637,38 @@ func TestChoose(t *testing.T) {
 			t.Errorf("join: %v, %s", err, s.err.String())
 		}
 	})
+	contested := func(context.Context, string) ([]discovery.Room, error) {
+		two := []discovery.Room{rooms[0], rooms[0]}
+		two[0].Contested, two[1].Contested, two[1].Addr = true, true, pantry
+		return two, nil
+	}
+	const warning = "warning: 2 hosts claim to have the room kitchen (id 00aa00aa); all but one are false. Ask its host for the address\n"
+	t.Run("contested", func(t *testing.T) {
+		opts := typed("")
+		opts.find, opts.Room = contested, "kitchen"
+		s := startJoin(t, opts)
+		s.out.waitFor(t, warning+"Join which one (1-2)? ")
+		io.WriteString(s.in, "kitchen\n")
+		s.out.waitFor(t, "Several hosts claim to have it: choose one by its number.\n")
+		io.WriteString(s.in, "1\n")
+		s.out.waitFor(t, "* Welcome to kitchen")
+		s.in.Close()
+		if err := s.wait(t); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("contested, without terminal", func(t *testing.T) {
+		opts := piped("")
+		opts.find, opts.Room = contested, "kitchen"
+		s := startJoin(t, opts)
+		var exit *exitError
+		if err := s.wait(t); !errors.As(err, &exit) || exit.code != exitUsage || !strings.HasSuffix(err.Error(), "hint: name one by its address, e.g. chat join --addr "+kitchen) {
+			t.Errorf("join: %v", err)
+		}
+		if !strings.HasSuffix(s.err.String(), warning) {
+			t.Errorf("listed %q", s.err.String())
+		}
+	})
 	t.Run("without terminal", func(t *testing.T) {
 		opts := piped("")
 		opts.find = find
@@ -679,12 +715,11 @@ func TestFindAgain(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		found []discovery.Room
-		want  string
+		want  []string
 	}{
-		{"the same", []discovery.Room{room("b", "2"), room("a", "1")}, "1"},
-		{"the only one of its title", []discovery.Room{room("b", "2")}, "2"},
-		{"several", []discovery.Room{room("b", "2"), room("c", "3")}, ""},
-		{"none", nil, ""},
+		{"all of the same ID first", []discovery.Room{room("b", "2"), room("a", "1"), room("a", "3")}, []string{"1", "3", "2"}},
+		{"those of its title", []discovery.Room{room("b", "2"), room("c", "3")}, []string{"2", "3"}},
+		{"none", nil, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			opts := joinOptions{find: func(context.Context, string) ([]discovery.Room, error) {
@@ -694,7 +729,7 @@ func TestFindAgain(t *testing.T) {
 				return test.found, nil
 			}}
 			got, err := opts.findAgain(t.Context(), wire.RoomInfo{ID: "a", Title: "kitchen"})
-			if got != test.want || (err == nil) != (test.want != "") {
+			if !slices.Equal(got, test.want) || (err == nil) != (test.want != nil) {
 				t.Errorf("found %q, %v; want %q", got, err, test.want)
 			}
 		})

@@ -20,16 +20,22 @@ type Follower struct {
 // Follow returns a follower that starts after the ID since; 0 means with the backlog of a
 // new member. Of the events before now it returns only messages.
 func (s *Server) Follow(since uint64) (*Follower, error) {
-	from := since + 1
-	if since == 0 {
-		var err error
-		if from, err = s.log.Back(s.opts.Backlog); err != nil {
-			return nil, err
-		}
+	if since > 0 {
+		return s.FollowFrom(since + 1), nil
 	}
+	from, err := s.log.Back(s.opts.Backlog)
+	if err != nil {
+		return nil, err
+	}
+	return s.FollowFrom(from), nil
+}
+
+// FollowFrom returns a follower that starts at the ID from, or at the first event that the host
+// keeps.
+func (s *Server) FollowFrom(from uint64) *Follower {
 	live := s.log.Next()
 	view := history.View{Format: history.JSON, Echo: true}
-	return &Follower{server: s, cursor: s.log.Cursor(min(from, live), live, view), woken: make(chan struct{}, 1)}, nil
+	return &Follower{server: s, cursor: s.log.Cursor(min(from, live), live, view), woken: make(chan struct{}, 1)}
 }
 
 // Next returns the next lines, or none if there are none yet. Each slice has whole lines

@@ -12,7 +12,7 @@ import (
 func TestImports(t *testing.T) {
 	for dir, allowed := range map[string][]string{
 		".": {
-			"chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/front",
+			"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/front",
 			"chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/clock": {},

@@ -47,7 +47,7 @@ func TestWantedNick(t *testing.T) {
 				}
 				third := guest(t, srv, "")
 				third.send("/nick Greta")
-				third.expect("* you are now Greta-3 (Greta is taken); you get Greta when it is free")
+				third.expect("* you are now Greta-3 (Greta is taken); you get the nick when it is free")
 				test.free(t, srv, greta)
 				other.hasNick(welcome.Client, "greta")
 				other.conn.Close()
@@ -68,6 +68,9 @@ func TestReservedNickIsExplained(t *testing.T) {
 		if e := other.expectEvent(wire.TypeNotice); e.Text != "greta is reserved for another 100 seconds, for a member whose connection was lost; you are greta-2 until it is free" {
 			t.Errorf("it is told %q", e.Text)
 		}
+		third := guest(t, srv, "") // and a second until its join is announced
+		third.send("/nick greta")
+		third.expect("* you are now greta-3 (greta is reserved for another 99 seconds, for a member whose connection was lost); you get the nick when it is free")
 		greta, welcome := program(t, srv, `{"type":"hello","nick":"greta","token":"token-of-greta"}`)
 		if welcome.Nick != "greta" {
 			t.Errorf("greta comes back as %s", welcome.Nick)

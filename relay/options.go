@@ -1,10 +1,12 @@
 package relay
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"time"
 
+	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/internal/front"
 	"chat/relay/internal/session"
@@ -19,14 +21,27 @@ type Options struct {
 	App   string       // the program and its version, shown to clients; may be ""
 	Log   *slog.Logger // nil: nothing is logged
 
+	// Secret is a random string that no client knows. The host proves itself with it to members
+	// who reconnect: also after a restart, if it gets the same one. Default: a new one. A
+	// history file has its own, which replaces it.
+	Secret string
+
 	// Web serves connections whose first line is an HTTP request. It must close them, even
 	// after an error. nil: a browser gets an error.
 	Web func(net.Conn)
+
+	// TrustedProxies are the reverse proxies that name the client of a request in a header:
+	// HTTP connections from there have no limit of their own, and count for their clients.
+	TrustedProxies endpoint.Proxies
 
 	// Files finds a finished upload by its ID, which only the uploader knows, and returns it
 	// with the path of its URL. An error that wraps fs.ErrNotExist is reported as no_such_file, any
 	// other as not_stored. nil: the host accepts no files.
 	Files func(id string) (wire.File, error)
+
+	// Uploads returns the host's uploads for /files, or nil if there are none. It is called for each
+	// command, after the server was created. nil: the host accepts no files.
+	Uploads func() Uploads
 
 	// HostToken is the token of the host's own member. It may kick, ban and mute, and always gets
 	// its nick. "": there is none.
@@ -58,6 +73,9 @@ type Options struct {
 // applies: 40 people behind one router can open the page at once.
 const arrivalBurst = 256
 
+// Uploads are the files that members sent. Its methods may be called concurrently.
+type Uploads = session.Uploads
+
 // maxLine bounds MaxLine and MaxJSONLine, in bytes: a session buffers a whole line.
 const maxLine = 1 << 20
 
@@ -69,6 +87,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Room == "" {
 		o.Room = history.NewRoomID()
+	}
+	if o.Secret == "" {
+		o.Secret = rand.Text()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -107,6 +128,7 @@ func (o *Options) frontOptions() front.Options {
 		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress,
 		Arrivals: session.NewRate(o.NewConnections, arrivalBurst), Rate: session.NewRate(o.Rate, o.Burst),
 		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web,
+		TrustedProxies: o.TrustedProxies,
 	}
 }
 

@@ -34,6 +34,7 @@ func TestPeople(t *testing.T) {
 		bob.next("* The topic is: lunch")
 		bob.send("/foo", "/msg zed hi", "/msg bob", "/nick a b", "/kick alice")
 		bob.next("! unknown command /foo; /help lists them")
+		bob.next("! put // in front to send it: //foo")
 		bob.next("! no member is called zed")
 		bob.next("! usage: /msg NICK TEXT")
 		bob.next("! usage: /nick NAME")

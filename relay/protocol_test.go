@@ -1,7 +1,11 @@
 package relay_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -9,6 +13,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/wire"
 )
 
 // The examples of PROTOCOL.md, each against a host of its own.
@@ -23,9 +28,9 @@ func TestProtocolExamples(t *testing.T) {
 	}
 	for _, example := range examples {
 		bubble(t, relay.Options{App: "chat 1.0"}, func(t *testing.T, srv *relay.Server) {
-			peers := make(map[string]*peer)
+			peers, sent, welcomes := make(map[string]*peer), make(map[string]string), make(map[string]wire.Event)
 			for line := range strings.Lines(example[1]) {
-				runExampleLine(t, srv, peers, strings.TrimSuffix(line, "\n"))
+				runExampleLine(t, srv, peers, sent, welcomes, strings.TrimSuffix(line, "\n"))
 			}
 			for name, p := range peers {
 				if len(p.lines) > 0 {
@@ -36,7 +41,9 @@ func TestProtocolExamples(t *testing.T) {
 	}
 }
 
-func runExampleLine(t *testing.T, srv *relay.Server, peers map[string]*peer, line string) {
+// runExampleLine runs a line of an example. For each peer, sent has the last line that it sent, and
+// welcomes its last welcome.
+func runExampleLine(t *testing.T, srv *relay.Server, peers map[string]*peer, sent map[string]string, welcomes map[string]wire.Event, line string) {
 	t.Helper()
 	name, rest, _ := strings.Cut(line, " ")
 	name, sign := strings.TrimRight(name, "<>"), name[len(name)-1]
@@ -53,12 +60,35 @@ func runExampleLine(t *testing.T, srv *relay.Server, peers map[string]*peer, lin
 		peers[name] = p
 	}
 	if sign == '>' {
-		p.send(strings.ReplaceAll(rest, "ROOM", srv.Info().ID))
+		rest = strings.NewReplacer("ROOM", srv.Info().ID, "CLIENT", welcomes[name].Client).Replace(rest)
+		sent[name] = rest
+		p.send(rest)
 		time.Sleep(100 * time.Millisecond)
 		return
 	}
-	if got := p.line(); alike(t, got) != alike(t, rest) {
+	got := p.line()
+	if alike(t, got) != alike(t, rest) {
 		t.Errorf("%s got  %s\nPROTOCOL.md: %s", name, alike(t, got), alike(t, rest))
+	}
+	switch e, _ := wire.ParseEvent([]byte(got)); {
+	case e.Type == wire.TypeWelcome:
+		welcomes[name] = e
+	case e.Proof != "":
+		question, err := wire.ParseRequest([]byte(sent[name]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkProof(t, welcomes[name], question, e)
+	}
+}
+
+// checkProof checks the proof in answer by the formula in PROTOCOL.md.
+func checkProof(t *testing.T, welcome wire.Event, question wire.Request, answer wire.Event) {
+	t.Helper()
+	mac := hmac.New(sha256.New, []byte(welcome.Key))
+	fmt.Fprintf(mac, "chat proof\n%s\n%s\n%s\n%s", welcome.Room, answer.Room, welcome.Client, question.Nonce)
+	if want := hex.EncodeToString(mac.Sum(nil)); answer.Proof != want {
+		t.Errorf("%s has the proof %s, want %s", answer.Room, answer.Proof, want)
 	}
 }
 
@@ -82,7 +112,7 @@ func alike(t *testing.T, line string) string {
 
 // mask replaces the values that differ from run to run, in the events of a history too.
 func mask(fields map[string]any) {
-	for _, name := range []string{"time", "client", "room", "token"} {
+	for _, name := range []string{"time", "client", "room", "token", "key", "instance", "proof"} {
 		if _, ok := fields[name]; ok {
 			fields[name] = "*"
 		}

@@ -2,9 +2,9 @@ package relay
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net"
+	"time"
 
 	"chat/relay/history"
 	"chat/relay/internal/clock"
@@ -16,7 +16,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New.
+// A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New, except slowAt.
 type Server struct {
 	opts    Options // with defaults
 	log     *history.Log
@@ -26,8 +26,8 @@ type Server struct {
 	front   *front.Front
 	flush   roomTimer     // calls room.Flush
 	nicks   roomTimer     // calls room.GiveNicks
-	secret  string        // see Secret
 	closing chan struct{} // closed by close, when the room closes
+	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
 }
 
 // New returns a server for a new room whose log is in memory.
@@ -47,10 +47,10 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.Room = id
-	s := newServer(opts)
-	if s.secret, err = f.Secret(); err != nil {
+	if opts.Secret, err = f.Secret(); err != nil {
 		return nil, err
 	}
+	s := newServer(opts)
 	if s.opts.Title != f.Title() {
 		if err := f.SetTitle(s.opts.Title); err != nil {
 			return nil, err
@@ -71,12 +71,12 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = text.Clean(opts.Title)
-	return &Server{opts: opts, fanout: fanout.New(), secret: rand.Text(), closing: make(chan struct{})}
+	return &Server{opts: opts, fanout: fanout.New(), closing: make(chan struct{})}
 }
 
 func (s *Server) roomOptions() room.Options {
 	return room.Options{
-		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, OperatorToken: s.opts.HostToken,
+		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken,
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
 	}
 }
@@ -88,7 +88,7 @@ func (s *Server) connectParts() {
 	s.door = &session.Door{
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
-		Info:  s.Info, Upload: s.opts.Files,
+		Info:  s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
 	}
 	s.door.Open()
 	s.front = front.New(s.opts.frontOptions(), s.door, s.opts.Log)
@@ -106,6 +106,15 @@ func (o owner) Failed(err error, split func() ([]history.Rejected, []history.Hel
 // Recovered implements [history.Owner].
 func (o owner) Recovered() { o.opts.Log.Warn("the history is written again") }
 
+// Slow implements [history.Owner].
+func (o owner) Slow() {
+	if time.Since(o.slowAt) >= time.Minute {
+		o.slowAt = time.Now()
+		o.opts.Log.Warn("the disk with the history is slow; messages wait for it")
+	}
+	o.room.NotifySlow(clock.Now())
+}
+
 // Info returns the room's public description.
 func (s *Server) Info() wire.RoomInfo {
 	members, _ := s.room.Count()
@@ -117,7 +126,7 @@ func (s *Server) Next() uint64 { return s.log.Next() }
 
 // Secret returns a random string that no client knows. It stays the same as long as the
 // room exists: a history file keeps it across restarts.
-func (s *Server) Secret() string { return s.secret }
+func (s *Server) Secret() string { return s.opts.Secret }
 
 // MaxLine returns the limit of a program's line, in bytes.
 func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }

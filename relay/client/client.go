@@ -1,8 +1,8 @@
 package client
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -20,7 +20,7 @@ type Options struct {
 	Room string // ID of the room, from [Probe]; empty: any room that the host has
 
 	Nick    string // the nick to ask for; empty: the host assigns one
-	Token   string // secret by which a host recognizes its client; empty: a random one
+	Token   string // secret by which a host recognizes its client; empty: a random one. The host at Addr gets it unproven
 	Backlog int    // how many messages to begin with; 0: the host's default, -1: none
 
 	MaxUnacked  int           // how many requests may wait for the host before Say blocks; 0: 1,000
@@ -28,17 +28,19 @@ type Options struct {
 	DialTimeout time.Duration // 0: 5 s
 	GiveUp      time.Duration // how long to retry a lost host before the client ends; 0: without end
 
-	// Identity is that of an earlier client in the same room, which this one continues. The zero
-	// value: a new client.
+	// Identity is that of an earlier client in the same room, which this one continues if the
+	// host proves that it has the room. Any other host gets a new token. The zero value: a new
+	// client.
 	Identity Identity
 	// Keeper keeps the client's identity; nil: it is forgotten when the client ends.
 	Keeper Keeper
 
-	// Find returns the address of the room. It is called if Addr is empty, beside the first
-	// attempt to reconnect and beside every other one after three: the host may have a new
-	// address. Of the room it gets the ID, if known, and after three attempts the title too:
-	// a host that was restarted without a history has a new ID. It returns when ctx ends.
-	Find func(ctx context.Context, room wire.RoomInfo) (addr string, err error)
+	// Find returns the addresses at which the room may be, at least one, best first. It is
+	// called if Addr is empty, beside the first attempt to reconnect and every other one after
+	// three, and if another room is at the address: the host may have a new one. Of the room it gets the ID, if known,
+	// and after the first welcome the title. After that, the first host that proves that it has
+	// the room is joined.
+	Find func(ctx context.Context, room wire.RoomInfo) (addrs []string, err error)
 	// Watch runs beside each connection by TCP that lasts two seconds, until ctx ends, and calls
 	// suspect when there are signs that the host has left the address at. The client then
 	// asks the host for an answer within 0.7 s, or else reconnects. nil: no one watches.
@@ -46,15 +48,17 @@ type Options struct {
 	// Dial connects to addr; nil: by TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 
+	dialSmall func(ctx context.Context, addr string) (net.Conn, error) // with small segments; nil: not possible
+
 	network func() string // identifies the network that this machine is in; it may change
 }
 
 func (o Options) withDefaults() Options {
 	if o.Identity.Token != "" {
-		o.Token, o.Room = o.Identity.Token, o.Identity.Room
+		o.Room = o.Identity.Room
 	}
-	if o.Token == "" {
-		o.Token = rand.Text()
+	if o.Identity.Key == "" { // no host can prove that it knows the token
+		o.Identity = Identity{Token: cmp.Or(o.Token, newToken())}
 	}
 	if o.Keeper == nil {
 		o.Keeper = noKeeper{}
@@ -72,7 +76,7 @@ func (o Options) withDefaults() Options {
 		o.network = networkNow
 	}
 	if o.Dial == nil {
-		o.Dial = dialTCP
+		o.Dial, o.dialSmall = dialTCP, dialSmall
 	}
 	return o
 }
@@ -103,6 +107,7 @@ type Client struct {
 	closing     bool
 	welcome     wire.Event      // the last one, without the token
 	hostAddr    string          // of the last connection
+	identity    Identity        // in its room
 	files       []wire.File     // uploads to the room, oldest first; see Files
 	downloading map[string]bool // paths of partial files that a Download is writing
 	err         error           // set before done is closed
@@ -112,11 +117,13 @@ type Client struct {
 // From then on the client reconnects until [Client.Close] is called, ctx ends, or the host
 // refuses it permanently.
 //
+// It ends with an [*OtherRoomError] if its room is gone and another one is at the address.
+//
 // The error is a [*RefusedError] if the host refused, and wraps [ErrNoRoom] if the program
 // at the address is not a chat host.
 func Join(ctx context.Context, opts Options) (*Client, error) {
 	opts = opts.withDefaults()
-	s := &membership{opts: opts, addr: opts.Addr, room: opts.Room, nick: opts.Nick, token: opts.Token, transferred: new(lastTime)}
+	s := &membership{opts: opts, addr: opts.Addr, room: opts.Room, nick: opts.Nick, known: opts.Identity, transferred: new(lastTime)}
 	ctx, cancel := context.WithCancel(ctx)
 	l, welcome, err := s.join(ctx)
 	if err != nil {

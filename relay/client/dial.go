@@ -10,6 +10,11 @@ import (
 // one beside it: the system repeats a lost SYN only after a second, then after three. The
 // first connection wins, and the others are closed unused.
 func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
+	return dialWith(ctx, &net.Dialer{}, addr)
+}
+
+// dialWith is dialTCP by d.
+func dialWith(ctx context.Context, d *net.Dialer, addr string) (net.Conn, error) {
 	const attempts, stagger = 4, 250 * time.Millisecond
 	type result struct {
 		conn net.Conn
@@ -27,7 +32,6 @@ func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 				next.Reset(stagger)
 			}
 			go func() {
-				var d net.Dialer
 				conn, err := d.DialContext(ctx, "tcp", addr)
 				select {
 				case results <- result{conn, err}:

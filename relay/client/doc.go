@@ -59,10 +59,19 @@
 // unacknowledged. The client then dials again: first after a quarter of a second, later
 // every 15 seconds, without end unless [Options.GiveUp] is set.
 //
+// On each new connection the host must first prove that it has the same room: anyone can
+// claim its ID and its address. Any other host gets neither the token nor unacknowledged
+// messages. If one is at the address, and [Options.Find] finds the room nowhere else, the
+// client ends with an [OtherRoomError].
+//
 // A host that was restarted without a history has a new room with an empty log.
-// [Connected] says so, and unacknowledged messages are sent to the new room. The client
-// ends if it is kicked or banned, or if another client joins with its token; see
-// [Client.Err].
+// [Connected] says so. If the host proves that it is the same one, unacknowledged messages
+// are sent to the new room, unless the host had closed the old one: then they are rejected
+// with [CodeNotSent]. So they are if the host is of an older version, which cannot prove
+// anything.
+//
+// The client also ends if it is kicked or banned, or if another client joins with its token;
+// see [Client.Err].
 //
 // # Tests
 //

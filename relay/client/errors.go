@@ -13,6 +13,9 @@ var (
 	// ErrNoRoom is returned by [Join] and [Probe] when the program at the address does
 	// not speak the protocol.
 	ErrNoRoom = errors.New("the program at this address is not a chat host")
+	// ErrNoAnswer is returned by [Join] when a program accepts the connection and then says
+	// nothing.
+	ErrNoAnswer = errors.New("the connection opens, but the host does not answer")
 	// ErrClosed is returned for calls after [Client.Close].
 	ErrClosed = errors.New("the client is closed")
 	// ErrTooLong is returned by [Client.Say] and [Client.Do] for a request of more than
@@ -24,7 +27,7 @@ var (
 
 	errSilent    = errors.New("the host has stopped responding")
 	errHungUp    = errors.New("the host closed the connection")
-	errOtherRoom = errors.New("another room is there now")
+	errOtherRoom = errors.New("another room is there now, or its host cannot prove that it is the same one")
 
 	errAddressGone = errors.New("this machine has another address now")
 )
@@ -63,10 +66,11 @@ func hasCode(err error, code wire.Code) bool {
 	return ok && r.Code == code
 }
 
-// isFinal reports whether err is a refusal that another attempt would meet again.
+// isFinal reports whether err is a refusal that another attempt would meet again, or the room
+// is gone.
 func isFinal(err error) bool {
 	r, ok := errors.AsType[*RefusedError](err)
-	return ok && r.Code.Final()
+	return ok && r.Code.Final() || isOtherRoom(err)
 }
 
 // A Rejection is a message that the host rejected, and the reason.

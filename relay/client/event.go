@@ -18,7 +18,22 @@ type Connected struct {
 	Addr    string     // of the host, as dialed
 	Resumed bool       // false on the first connection; missed events follow, each once
 	NewRoom bool       // Resumed, but the room is a new one: IDs and history start over
+
+	// Unproven says that the host did not prove that it knows Options.Identity: the client is a
+	// new one, and the host perhaps not that of the room.
+	Unproven bool
+
+	// SmallPackets says that the connection uses small packets, because large ones seem not to
+	// arrive. On some networks, such as VPNs, they do not.
+	SmallPackets bool
+
+	// Unanswered says that the last connection died while a message was unanswered, which is
+	// sent again on this one.
+	Unanswered bool
 }
+
+// SmallPacketsNotice tells people about [Connected]'s SmallPackets.
+const SmallPacketsNotice = "large packets seem to get lost on the way to the host, as on some VPNs; using small ones"
 
 // Disconnected follows the loss of a connection and each failed attempt to reconnect.
 // Messages sent in the meantime are kept.

@@ -65,7 +65,21 @@ func welcomeTo(room string, e wire.Event) wire.Event {
 	if e.Next == 0 {
 		e.Next = 1
 	}
+	if e.Key == "" {
+		e.Key = testKey(e.Client)
+	}
 	return e
+}
+
+// testKey is the key by which scripted hosts prove themselves to a client.
+func testKey(client string) string { return "key-of-" + client }
+
+// answerTo returns the answer of a host with the key of room's members to a question.
+func answerTo(room string, question wire.Request) wire.Event {
+	return wire.Event{
+		Type: wire.TypeRoom, Version: wire.Version, Room: room, Title: "kitchen", Instance: "i1",
+		Proof: wire.ProofOf(testKey(question.Client), question.Room, room, question.Client, question.Nonce),
+	}
 }
 
 // A hostEnd is the host's end of one connection.
@@ -91,8 +105,20 @@ func (h *hostEnd) sendText(s string) {
 	}
 }
 
-// want reads the next request and checks its type.
+// want reads the next request and checks its type. Before a hello it proves that it has r1, if it
+// is asked to.
 func (h *hostEnd) want(kind string) wire.Request {
+	h.t.Helper()
+	r := h.wantAny(kind)
+	if kind == wire.TypeHello && r.Nonce != "" {
+		h.send(answerTo("r1", r))
+		r = h.wantAny(kind)
+	}
+	return r
+}
+
+// wantAny is want that proves nothing.
+func (h *hostEnd) wantAny(kind string) wire.Request {
 	h.t.Helper()
 	line, err := h.lines.ReadLine()
 	if err != nil {
@@ -187,7 +213,7 @@ func (r *smallRoom) dial(context.Context, string) (net.Conn, error) {
 	r.dials++
 	var host net.Conn = theirs
 	if r.cut > 0 {
-		host = &cutConn{Conn: theirs, in: r.rand.IntN(2 * r.cut), out: r.rand.IntN(2*r.cut) + 150}
+		host = &cutConn{Conn: theirs, in: r.rand.IntN(2*r.cut + 400), out: r.rand.IntN(2*r.cut+300) + 150} // with space for a question and its answer
 	}
 	r.serving.Go(func() { r.serve(host) })
 	return ours, nil
@@ -215,6 +241,15 @@ func (r *smallRoom) serve(conn net.Conn) {
 		return
 	}
 	hello, err := wire.ParseRequest(line)
+	if err == nil && hello.Probe {
+		answer := answerTo("r1", hello)
+		if _, err = conn.Write(answer.AppendJSON(nil)); err == nil {
+			line, err = lines.ReadLine()
+		}
+		if err == nil {
+			hello, err = wire.ParseRequest(line)
+		}
+	}
 	if err != nil {
 		return
 	}

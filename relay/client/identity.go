@@ -1,11 +1,12 @@
 package client
 
-// An Identity is how a room recognizes a returning client. Token and Key are secrets.
+// An Identity is how a room recognizes a returning client, and how the client recognizes the
+// room. Token and Key are secrets.
 type Identity struct {
 	Room   string // the room's ID
 	Client string // the client's public ID
 	Token  string // by which the host recognizes the client
-	Key    string // by which the host proves itself; "": it cannot
+	Key    string // by which the host proves itself; "": it cannot, being of an older version
 }
 
 // A Keeper keeps the identity of a client, so that the program is the same client after it was

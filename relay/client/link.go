@@ -51,17 +51,21 @@ func newLink(conn net.Conn, addr string, idle time.Duration, busy *lastTime) *li
 	return l
 }
 
-// hello sends the hello and returns the welcome.
-func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
+// hello sends the hello and returns the welcome, or the answer to a probe, which must come
+// within wait.
+func (l *link) hello(ctx context.Context, r wire.Request, wait time.Duration) (wire.Event, error) {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
 	asked := time.Now()
-	l.conn.SetDeadline(asked.Add(2 * l.idle))
+	l.conn.SetDeadline(asked.Add(wait))
 	_, writeErr := l.conn.Write(r.AppendJSON(nil)) // a host that is full may close the connection before it reads this
 	for {
 		line, err := firstJSON(l.lines)
 		if err != nil {
 			if _, ok := errors.AsType[*RefusedError](err); writeErr != nil && !ok {
 				err = writeErr
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = ErrNoAnswer
 			}
 			return wire.Event{}, err
 		}
@@ -75,6 +79,10 @@ func (l *link) hello(ctx context.Context, r wire.Request) (wire.Event, error) {
 			l.live, l.began = true, time.Now()
 			l.slowest = l.began.Sub(asked)
 			return e, nil
+		case wire.TypeRoom:
+			if r.Probe {
+				return e, nil
+			}
 		case wire.TypeError, wire.TypeBye:
 			return wire.Event{}, refused(e)
 		}

@@ -3,13 +3,13 @@ package client
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/text"
@@ -29,6 +29,9 @@ const (
 	// findAfter is how many attempts to reconnect follow the first call of Find; from then on
 	// every other one calls it again.
 	findAfter = 3
+
+	// maxFound is how many of the addresses are dialed that Find returns.
+	maxFound = 8
 )
 
 // A membership is the state of a client that outlives its connections: where the host is,
@@ -41,13 +44,14 @@ type membership struct {
 	addr  string // of the host, as last dialed
 	room  string // its ID; before the first welcome Options.Room
 	title string // its title
-	token string
 	nick  string // to ask for; the host may have given another one
-	id    string // our client ID in the room
+	known Identity
 
+	stranger    bool      // the host of the first connection did not prove that it knows Options.Identity
 	transferred *lastTime // Client.transferred, from before there is a Client
 
 	joined   bool          // there was a welcome
+	closed   bool          // the host has said that it closes the room
 	dropping bool          // the client is being closed, and an event found no reader: none may follow it
 	last     uint64        // ID of the last event; not the highest: an odd ID must not hide all that follow
 	since    uint64        // last, when the connection began: events up to it are duplicates
@@ -55,25 +59,53 @@ type membership struct {
 	base     uint64        // the lowest next ID in the welcomes to this room
 	baseAt   time.Time     // when that welcome came
 	pause    time.Duration // before the last attempt, without jitter
+	hole     blackHole
+
+	small atomic.Bool // connections have small segments; transfers read it, too
 }
 
-// join makes the first connection.
+// join makes the first connection. If the host does not answer, it tries small segments.
 func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
+	l, welcome, err := s.joinOnce(ctx)
+	if errors.Is(err, ErrNoAnswer) && s.opts.dialSmall != nil && ctx.Err() == nil {
+		s.small.Store(true)
+		return s.joinOnce(ctx)
+	}
+	return l, welcome, err
+}
+
+func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 	if s.addr == "" && s.opts.Find != nil {
-		addr, err := s.opts.Find(ctx, wire.RoomInfo{ID: s.room})
+		addrs, err := s.opts.Find(ctx, wire.RoomInfo{ID: s.room})
 		if err != nil {
 			return nil, wire.Event{}, err
 		}
-		s.addr = addr
+		s.addr = addrs[0]
 	}
-	return s.connect(ctx, s.addr, s.hello())
+	if s.opts.Identity.Key == "" { // no host can prove itself to a new client
+		l, err := s.open(ctx, s.addr)
+		if err != nil {
+			return nil, wire.Event{}, err
+		}
+		welcome, err := s.enter(ctx, l, s.hello())
+		return l, welcome, err
+	}
+	l, at, err := s.ask(ctx, s.addr)
+	if err != nil {
+		return nil, wire.Event{}, err
+	}
+	if !at.proven || at.ID != s.known.Room {
+		s.known, s.stranger = Identity{Token: newToken()}, true
+	}
+	welcome, err := s.enter(ctx, l, s.hello())
+	return l, welcome, err
 }
 
 // hello returns the hello for the next connection.
 func (s *membership) hello() wire.Request {
 	r := wire.Request{
 		Type: wire.TypeHello, Version: wire.Version,
-		Nick: s.nick, Token: s.token, Room: s.room, Since: s.last,
+		Nick: s.nick, Token: s.known.Token, Room: s.room, Since: s.last,
 	}
 	if s.joined { // since 0 would bring only a backlog; event 1 is a join, which we need not see
 		r.Since = max(r.Since, 1)
@@ -85,25 +117,33 @@ func (s *membership) hello() wire.Request {
 	return r
 }
 
-// connect dials addr, sends hello and returns the welcome.
-func (s *membership) connect(ctx context.Context, addr string, hello wire.Request) (*link, wire.Event, error) {
+// open connects to addr.
+func (s *membership) open(ctx context.Context, addr string) (*link, error) {
 	conn, err := s.dial(ctx, addr)
 	if err != nil {
-		return nil, wire.Event{}, err
+		return nil, err
 	}
-	l := newLink(conn, addr, s.opts.Idle, s.transferred)
-	welcome, err := l.hello(ctx, hello)
+	return newLink(conn, addr, s.opts.Idle, s.transferred), nil
+}
+
+// enter sends hello on l and returns the welcome. After an error it closes l.
+func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wire.Event, error) {
+	welcome, err := l.hello(ctx, hello, s.answerTime())
 	if err != nil {
-		conn.Close()
-		return nil, wire.Event{}, fmt.Errorf("join %s: %w", addr, err)
+		l.conn.Close()
+		return wire.Event{}, fmt.Errorf("join %s: %w", l.addr, err)
 	}
-	return l, welcome, nil
+	return welcome, nil
 }
 
 func (s *membership) dial(ctx context.Context, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.DialTimeout)
 	defer cancel()
-	conn, err := s.opts.Dial(ctx, addr)
+	dial := s.opts.Dial
+	if s.small.Load() {
+		dial = s.opts.dialSmall
+	}
+	conn, err := dial(ctx, addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, withoutAddr(err))
 	}
@@ -122,6 +162,7 @@ func withoutAddr(err error) error {
 func (s *membership) run(ctx, stay context.Context, l *link) {
 	err := s.serve(ctx, stay, l)
 	for !isFinal(err) && stay.Err() == nil {
+		s.noteDeath(err)
 		var next *link
 		if next, err = s.reconnect(stay, l, err); err != nil {
 			break
@@ -173,18 +214,19 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 		}
 		s.emit(stay, Disconnected{Err: cause, RetryIn: pause, Attempt: attempt})
 		if f == nil && (attempt == 0 || attempt >= findAfter && (attempt-findAfter)%2 == 0) {
-			f = s.startFinding(stay, attempt)
+			f = s.startFinding(stay)
 		}
-		var addr string
+		var found []string
 		var err error
-		if addr, f, err = s.waitToRedial(stay, pause, f); err != nil {
+		if found, f, err = s.waitToRedial(stay, pause, f); err != nil {
 			return nil, err
 		}
 		var next *link
-		next, f, err = s.redial(stay, addr, f)
+		next, f, err = s.rejoin(stay, found, f)
 		if err == nil || isFinal(err) || stay.Err() != nil {
 			return next, err
 		}
+		s.noteDeath(err)
 		cause = err
 	}
 }
@@ -207,52 +249,88 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// rejoin connects to the room we were in. If its host was restarted without a history, it
-// is a new room at the old address, or a room of the same title at a new address: both
-// will do. The token is not shown to any other room.
-func (s *membership) rejoin(ctx context.Context, addr string) (*link, error) {
-	hello, elsewhere := s.hello(), addr != s.addr
-	if elsewhere {
-		same, err := s.checkRoom(ctx, addr)
-		if err != nil {
-			return nil, err
-		}
-		if !same { // it may belong to a stranger, who must not get our token
-			s.token = rand.Text()
-			hello.Token, hello.Room, hello.Since = s.token, "", 0
+// rejoin connects to the room we were in: at the addresses that Find found, or at the one that we
+// know. If another room is there, the room may have moved: Find then decides whether it is gone.
+func (s *membership) rejoin(ctx context.Context, found []string, f *finding) (*link, *finding, error) {
+	if l, err := s.rejoinFound(ctx, found); l != nil || ctx.Err() != nil || isFinal(err) {
+		return l, f, err
+	}
+	l, f, err := s.redial(ctx, f)
+	if !isOtherRoom(err) || s.opts.Find == nil {
+		return l, f, err
+	}
+	f.stop()
+	if found, findErr := s.opts.Find(ctx, wire.RoomInfo{ID: s.room, Title: s.title}); findErr == nil {
+		if l, findErr := s.rejoinFound(ctx, found); l != nil {
+			return l, nil, nil
+		} else if ctx.Err() != nil {
+			return nil, nil, findErr
 		}
 	}
-	l, welcome, err := s.connect(ctx, addr, hello)
-	if hasCode(err, wire.CodeWrongRoom) && !elsewhere {
-		hello.Room, hello.Since = "", 0
-		l, welcome, err = s.connect(ctx, addr, hello)
+	return nil, nil, err
+}
+
+// rejoinFound connects to the room at one of the addresses that Find found. It returns nil, nil
+// if there is only the address that we know.
+func (s *membership) rejoinFound(ctx context.Context, found []string) (l *link, err error) {
+	for _, addr := range found[:min(len(found), maxFound)] {
+		if addr == s.addr {
+			continue
+		}
+		if l, err = s.rejoinAt(ctx, addr); err == nil || ctx.Err() != nil {
+			break
+		}
+		if isOtherRoom(err) {
+			err = errOtherRoom // it is not the end: the host may return to the address that we know
+		}
+	}
+	return l, err
+}
+
+// rejoinAt connects to the host at addr, if it has the room we were in, and proves it. The
+// others are
+//
+//   - a room that the same host opened after a restart without a history: it proves that the host
+//     is the same one. It gets what was not sent, unless the host had closed the room;
+//   - a room of a host that never could prove itself, because its version is older: the client
+//     joins as a new one and sends nothing of before;
+//   - any other room: an [*OtherRoomError].
+func (s *membership) rejoinAt(ctx context.Context, addr string) (*link, error) {
+	l, at, err := s.ask(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	hello, notSent := s.hello(), ""
+	switch {
+	case at.proven && at.ID == s.room:
+	case at.proven:
+		hello.Token, hello.Room, hello.Since = newToken(), at.ID, 0
+		if s.closed {
+			notSent = "not sent, because its room was closed and this is a new one"
+		}
+	case at.ID == s.room && s.known.Key == "":
+		hello.Token = newToken()
+		notSent = "perhaps not sent, because this older host cannot prove that it has the same room"
+	default:
+		l.conn.Close()
+		return nil, &OtherRoomError{Addr: addr, Was: s.title, Now: at.RoomInfo, Claim: at.ID == s.room}
+	}
+	welcome, err := s.enter(ctx, l, hello)
+	if err == nil && welcome.Room != hello.Room {
+		l.conn.Close()
+		err = errOtherRoom
 	}
 	if err != nil {
 		return nil, err
 	}
-	if welcome.Room != s.room && welcome.Title != s.title && addr != s.addr {
-		l.conn.Close()
-		return nil, errOtherRoom
+	if notSent != "" {
+		s.returnPending(ctx, notSent)
+	}
+	if s.known.Token != hello.Token {
+		s.known = Identity{Token: hello.Token}
 	}
 	s.adopt(l, welcome)
 	return l, nil
-}
-
-// checkRoom probes the room at addr. It returns true if it is ours, false if it only has
-// the same title, as ours may after a restart, and an error for any other room.
-func (s *membership) checkRoom(ctx context.Context, addr string) (same bool, err error) {
-	conn, err := s.dial(ctx, addr)
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	conn.SetDeadline(time.Now().Add(probeTimeout))
-	info, err := probe(conn)
-	if err == nil && info.ID != s.room && info.Title != s.title {
-		err = errOtherRoom
-	}
-	return info.ID == s.room, err
 }
 
 // serve reads from a connection until it ends, while a second goroutine writes. It closes
@@ -304,6 +382,7 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 		return
 	case wire.TypeBye:
 		l.goodbye = refused(e)
+		s.closed = e.Code == wire.CodeShutdown
 	case wire.TypeError:
 		switch {
 		case e.Code == wire.CodeDuplicate && e.Seq != 0:
@@ -320,7 +399,7 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 			l.goodbye = refused(e)
 		}
 	}
-	own := e.Client != "" && e.Client == s.id
+	own := e.Client != "" && e.Client == s.known.Client
 	s.noteFiles(&e)
 	if e.ID == 0 || e.ID > s.since {
 		if e.ID != 0 && s.isPlausible(e.ID) {
@@ -394,23 +473,23 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if fresh && welcome.Next > 0 {
 		s.last = welcome.Next - 1 // until an event comes: if the connection is lost before, a backlog might not reach back this far
 	}
-	s.joined = true
-	s.addr, s.room, s.title = l.addr, welcome.Room, welcome.Title
-	s.id, s.next = welcome.Client, welcome.Next
-	if welcome.Token != "" {
-		s.token = welcome.Token
+	s.joined, s.closed = true, false
+	s.addr, s.room, s.title, s.next = l.addr, welcome.Room, welcome.Title, welcome.Next
+	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key}
+	if !s.stranger { // else the identity that its host did not prove to know must stay
+		s.opts.Keeper.Keep(s.known)
 	}
-	s.opts.Keeper.Keep(Identity{Room: s.room, Client: s.id, Token: s.token})
-	welcome.Token = "" // a secret: programs may print welcomes
+	welcome.Token, welcome.Key = "", "" // secrets: programs may print welcomes
 	s.mu.Lock()
-	s.welcome, s.hostAddr = welcome, l.addr
+	s.welcome, s.hostAddr, s.identity = welcome, l.addr, s.known
 	if fresh { // its uploads have other numbers
 		s.files = nil
 	}
 	s.mu.Unlock()
 	s.out.restart(welcome.Seq)
 	l.out = s.out
-	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh}
+	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Unproven: first && s.stranger,
+		SmallPackets: s.small.Load(), Unanswered: s.hole.deaths > 0}
 }
 
 // wantNick remembers the nick to ask for next time, unless only a host may assign it.

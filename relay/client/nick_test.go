@@ -44,6 +44,7 @@ func TestWantedNick(t *testing.T) {
 					t.Errorf("it asks for %q, want %q", hello.Nick, test.want)
 				}
 				end.send(welcomeTo("r1", wire.Event{}))
+				nextEvent[Connected](t, c)
 				closeClient(t, c, end)
 			})
 		})

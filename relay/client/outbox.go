@@ -283,6 +283,18 @@ func (o *outbox) pending() []wire.Request {
 	return list
 }
 
+// oldestSent returns the seq of the oldest message that was sent and is unacknowledged; 0: none.
+func (o *outbox) oldestSent() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, q := range o.queue[:o.sent] {
+		if q.request.Seq != 0 {
+			return q.request.Seq
+		}
+	}
+	return 0
+}
+
 // unacked returns the number of unacknowledged messages.
 func (o *outbox) unacked() int {
 	o.mu.Lock()

@@ -26,7 +26,21 @@ const (
 //
 // The error is a [*RefusedError] if the host accepts no more sessions, and wraps
 // [ErrNoRoom] if the program at addr is not a chat host.
-func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) {
+func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) { return ProbeWith(ctx, addr, "") }
+
+// ProbeWith is Probe with a nonce, which fills the answer's Instance: with the same nonce, the
+// same process gives the same one; see [wire.NewNonce].
+func ProbeWith(ctx context.Context, addr, nonce string) (info wire.RoomInfo, err error) {
+	err = onProbe(ctx, addr, func(conn net.Conn) error {
+		e, err := probe(conn, wire.Request{Type: wire.TypeHello, Version: wire.Version, Probe: true, Nonce: nonce})
+		info = roomInfo(&e)
+		return err
+	})
+	return info, err
+}
+
+// onProbe calls f with a connection to addr, for as long as a probe may take.
+func onProbe(ctx context.Context, addr string, f func(net.Conn) error) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, probeTimeout)
@@ -35,40 +49,43 @@ func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return wire.RoomInfo{}, fmt.Errorf("probe %s: %w", addr, err)
+		return fmt.Errorf("probe %s: %w", addr, err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	info, err := probe(conn)
-	if err != nil {
+	if err := f(conn); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return wire.RoomInfo{}, fmt.Errorf("probe %s: %w", addr, err)
+		return fmt.Errorf("probe %s: %w", addr, err)
 	}
-	return info, nil
+	return nil
 }
 
-// probe sends the hello of a probe on conn and reads the answer.
-func probe(conn io.ReadWriter) (wire.RoomInfo, error) {
-	hello := wire.Request{Type: wire.TypeHello, Version: wire.Version, Probe: true}
+// probe sends a hello with Probe on conn and reads the answer.
+func probe(conn io.ReadWriter, hello wire.Request) (wire.Event, error) {
 	if _, err := conn.Write(hello.AppendJSON(nil)); err != nil {
-		return wire.RoomInfo{}, err
+		return wire.Event{}, err
 	}
 	lines := wire.NewLineReader(io.LimitReader(conn, maxProbeRead), maxProbeLine)
 	line, err := firstJSON(lines)
 	if err != nil {
-		return wire.RoomInfo{}, err
+		return wire.Event{}, err
 	}
 	e, err := wire.ParseEvent(line)
 	if err != nil {
-		return wire.RoomInfo{}, ErrNoRoom
+		return wire.Event{}, ErrNoRoom
 	}
 	switch e = sanitize(e); e.Type {
 	case wire.TypeRoom:
-		return wire.RoomInfo{ID: e.Room, Title: e.Title, Version: e.Version, App: e.App, Members: e.Count}, nil
+		return e, nil
 	case wire.TypeError, wire.TypeBye:
-		return wire.RoomInfo{}, refused(e)
+		return wire.Event{}, refused(e)
 	}
-	return wire.RoomInfo{}, ErrNoRoom
+	return wire.Event{}, ErrNoRoom
+}
+
+// roomInfo returns the room that an answer to a probe describes.
+func roomInfo(e *wire.Event) wire.RoomInfo {
+	return wire.RoomInfo{ID: e.Room, Title: e.Title, Version: e.Version, App: e.App, Members: e.Count, Instance: e.Instance}
 }

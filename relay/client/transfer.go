@@ -52,6 +52,7 @@ func (c *Client) newTransfer(ctx context.Context, total int64, progress func(Pro
 		return nil, nil, ErrClosed
 	}
 	c.transfers.Add(1)
+	room := c.identity.Room
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -65,7 +66,7 @@ func (c *Client) newTransfer(ctx context.Context, total int64, progress func(Pro
 		progress = func(Progress) {}
 	}
 	transport := &http.Transport{
-		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialTransfer(ctx) },
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialTransfer(ctx, room) },
 		DisableCompression: true,
 		WriteBufferSize:    copySize,
 		ReadBufferSize:     copySize,
@@ -88,11 +89,21 @@ func (t *transfer) report(done int64) {
 	t.progress(Progress{Done: done, Total: t.total})
 }
 
-// dialTransfer connects to where the host is now: it may have moved.
-func (c *Client) dialTransfer(ctx context.Context) (net.Conn, error) {
+// dialTransfer connects to where the host of the room is now: it may have moved. Before, that
+// host must prove itself, if it can: another room must not get a file that was meant for this
+// one.
+func (c *Client) dialTransfer(ctx context.Context, room string) (net.Conn, error) {
 	c.mu.Lock()
-	addr := c.hostAddr
+	addr, known := c.hostAddr, c.identity
 	c.mu.Unlock()
+	if known.Room != room {
+		return nil, permanentError{errors.New("the room is gone")}
+	}
+	if known.Key != "" {
+		if err := c.prove(ctx, addr, known); err != nil {
+			return nil, err
+		}
+	}
 	conn, err := c.dial(ctx, addr)
 	if err != nil {
 		return nil, err

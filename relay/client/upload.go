@@ -132,7 +132,9 @@ func (u *upload) sendRest() (progressed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	offset, err = u.patch(offset, u.total, "Upload-Checksum", "sha256 "+base64.StdEncoding.EncodeToString(sum))
+	encoded := base64.StdEncoding.EncodeToString(sum)
+	offset, err = u.patch(offset, u.total, "Repr-Digest", "sha-256=:"+encoded+":", // RFC 9530
+		"Upload-Checksum", "sha256 "+encoded) // for hosts of earlier versions
 	return offset > began, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -80,34 +81,29 @@ func networkNow() string {
 
 // A finding is a call of Options.Find that runs beside attempts to reconnect. nil: none runs.
 type finding struct {
-	found  chan string // gets the address, if there is one; closed when Find has returned
+	found  chan []string // gets the addresses, if there are any; closed when Find has returned
 	cancel context.CancelFunc
 }
 
-// startFinding calls Find, if there is one, until it returns or stop is called. At first it looks
-// for the room by its ID only: another room of the same title is no better than a host that is
-// being restarted.
-func (s *membership) startFinding(ctx context.Context, attempt int) *finding {
+// startFinding calls Find, if there is one, until it returns or stop is called.
+func (s *membership) startFinding(ctx context.Context) *finding {
 	if s.opts.Find == nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f := &finding{found: make(chan string, 1), cancel: cancel}
-	room := wire.RoomInfo{ID: s.room}
-	if attempt >= findAfter {
-		room.Title = s.title
-	}
+	f := &finding{found: make(chan []string, 1), cancel: cancel}
+	room := wire.RoomInfo{ID: s.room, Title: s.title}
 	go func() {
 		defer close(f.found)
-		if addr, err := s.opts.Find(ctx, room); err == nil && addr != "" {
-			f.found <- addr
+		if addrs, err := s.opts.Find(ctx, room); err == nil && len(addrs) > 0 {
+			f.found <- addrs
 		}
 	}()
 	return f
 }
 
 // channel returns the channel of the address; nil if nothing is being looked for.
-func (f *finding) channel() <-chan string {
+func (f *finding) channel() <-chan []string {
 	if f == nil {
 		return nil
 	}
@@ -123,11 +119,10 @@ func (f *finding) stop() {
 	}
 }
 
-// waitToRedial waits for pause, and returns the address to dial then. A long pause ends early
-// if Find has found the host, or this machine is in another network. f is nil once it has
-// ended.
-func (s *membership) waitToRedial(ctx context.Context, pause time.Duration, f *finding) (string, *finding, error) {
-	addr, end := s.addr, time.NewTimer(pause)
+// waitToRedial waits for pause. A long one ends early if Find has found the host, or this machine
+// is in another network. It returns the addresses that were found; f is nil once it has ended.
+func (s *membership) waitToRedial(ctx context.Context, pause time.Duration, f *finding) (addrs []string, _ *finding, err error) {
+	end := time.NewTimer(pause)
 	defer end.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -135,54 +130,50 @@ func (s *membership) waitToRedial(ctx context.Context, pause time.Duration, f *f
 	for {
 		select {
 		case <-ctx.Done():
-			return "", f, ctx.Err()
+			return nil, f, ctx.Err()
 		case <-end.C:
-			return addr, f, nil
+			return addrs, f, nil
 		case found, ok := <-f.channel():
 			f.stop()
-			if f = nil; ok {
-				addr = found
-			}
-			if ok && pause > longPause {
-				return addr, f, nil
+			if f, addrs = nil, found; ok && pause > longPause {
+				return addrs, f, nil
 			}
 		case <-look.C:
 			if pause > longPause && s.opts.network() != network {
 				s.pause = 0
-				return addr, f, nil
+				return addrs, f, nil
 			}
 		}
 	}
 }
 
-// redial connects to the room at addr. If f finds another address meanwhile, it connects there
-// instead: an address that the host has lost does not answer for seconds.
-func (s *membership) redial(ctx context.Context, addr string, f *finding) (*link, *finding, error) {
+// redial connects to the room at the address that we know. If f finds others meanwhile, it
+// connects there instead: an address that the host has lost does not answer for seconds.
+func (s *membership) redial(ctx context.Context, f *finding) (*link, *finding, error) {
 	if f == nil {
-		l, err := s.rejoin(ctx, addr)
+		l, err := s.rejoinAt(ctx, s.addr)
 		return l, nil, err
 	}
 	dialing, cancel := context.WithCancel(ctx)
-	elsewhere := make(chan string, 1)
+	elsewhere := make(chan []string, 1)
+	known := s.addr
 	go func() {
 		defer close(elsewhere)
 		select {
-		case found, ok := <-f.found:
-			if ok && found != addr {
+		case found := <-f.found:
+			if slices.ContainsFunc(found, func(addr string) bool { return addr != known }) && !slices.Contains(found, known) {
 				elsewhere <- found
 				cancel()
-			} else if !ok || found == addr {
-				<-dialing.Done()
 			}
 		case <-dialing.Done():
 		}
 	}()
-	l, err := s.rejoin(dialing, addr)
+	l, err := s.rejoinAt(dialing, known)
 	cancel()
-	found, isElsewhere := <-elsewhere
-	if err != nil && isElsewhere && !isFinal(err) && ctx.Err() == nil {
+	found := <-elsewhere
+	if err != nil && found != nil && !isFinal(err) && ctx.Err() == nil {
 		f.stop()
-		l, err = s.rejoin(ctx, found)
+		l, err = s.rejoinFound(ctx, found)
 		return l, nil, err
 	}
 	return l, f, err

@@ -22,6 +22,10 @@ const (
 type Room struct {
 	wire.RoomInfo
 	Addr string `json:"addr"` // host:port that answered, ready for net.Dial
+
+	// Contested says that several hosts answered with this room's ID. Only one of them can be
+	// its host; a returning member can tell which, by its proof.
+	Contested bool `json:"contested,omitempty"`
 }
 
 // A Heard is a room whose announcement was received.
@@ -53,7 +57,8 @@ type Finder struct {
 	// port is tried at once.
 	DeafToSelf bool
 	// Probe asks the host at addr ("host:port") which room it has. It is called from
-	// several goroutines at the same time.
+	// several goroutines at the same time. It fills the Instance, by which one host with
+	// several addresses is told from several hosts.
 	Probe func(ctx context.Context, addr string) (wire.RoomInfo, error)
 	// Refused reports whether an error of Probe comes from a host that accepts no more
 	// sessions; nil: no error does.

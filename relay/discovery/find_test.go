@@ -264,6 +264,50 @@ func TestFindWaitsForSlowAnswers(t *testing.T) {
 	}
 }
 
+// Hosts that claim to have one room are listed apart. One host with several addresses is one
+// room, even if it announces others on another interface.
+func TestSeveralHostsClaimARoom(t *testing.T) {
+	claims := func(instance string, after time.Duration) func(context.Context) (wire.RoomInfo, error) {
+		return func(context.Context) (wire.RoomInfo, error) {
+			time.Sleep(after)
+			return wire.RoomInfo{ID: kitchenID, Title: "kitchen", Instance: instance}, nil
+		}
+	}
+	const host, host2, impostor = "192.168.1.7:24280", "10.9.9.9:24280", "192.168.1.8:24280"
+	for _, test := range []struct {
+		name    string
+		records []Record
+		want    string
+	}{
+		{"one host, announced differently", []Record{roomAt(kitchenID, "kitchen", host), roomAt(kitchenID, "kitchen", host2)}, host},
+		{"an impostor", []Record{roomAt(kitchenID, "kitchen", impostor), roomAt(kitchenID, "kitchen", host, host2)}, host + "! " + impostor + "!"},
+		{"an impostor that lists the host's addresses too", []Record{roomAt(kitchenID, "kitchen", impostor, host, host2), roomAt(kitchenID, "kitchen", host, host2)},
+			host + "! " + impostor + "!"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{lans: []LAN{eth0()}, rounds: [][]Record{test.records}, greets: map[string]func(context.Context) (wire.RoomInfo, error){
+					host: claims("i1", 0), host2: claims("i1", time.Millisecond), impostor: claims("i2", 0),
+				}}
+				rooms, err := n.finder(t).Find(t.Context(), "kitchen")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, r := range rooms {
+					got = append(got, r.Addr)
+					if r.Contested {
+						got[len(got)-1] += "!"
+					}
+				}
+				if got := strings.Join(got, " "); got != test.want {
+					t.Errorf("found %s, want %s", got, test.want)
+				}
+			})
+		})
+	}
+}
+
 // A host is dialed at the addresses of all its answers: those that come over another
 // interface may be the only ones that work.
 func TestAddressesOfSeveralAnswers(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -19,6 +20,10 @@ const (
 	// MaxHeard is how many rooms one search considers: a hostile network can announce any
 	// number.
 	MaxHeard = 128
+
+	// maxClaims is how many records of one room are verified at the same time, with the hosts
+	// found that claim to have it.
+	maxClaims = 8
 
 	verifyTail = 250 * time.Millisecond // at the end of a search, to verify the last answers
 
@@ -61,25 +66,23 @@ type search struct {
 	enough func(Room) bool // whether a room ends the search early; nil: none does
 
 	// Owned by the goroutine that called run.
-	on       []string              // names of the interfaces to ask on
-	deaf     error                 // why no question could be sent so far; nil: one was
-	open     map[string]*verifying // by room ID
-	found    map[string]Room       // by ID
-	silent   map[string]Heard      // by ID: rooms whose hosts did not answer; nil: none yet
-	deadline <-chan time.Time      // ends the search; set with the first room that is enough
-	isQuiet  bool                  // no answers have come for a while, or none can come
+	on       []string             // names of the interfaces to ask on
+	deaf     error                // why no question could be sent so far; nil: one was
+	open     map[string]Record    // that are being verified, by key
+	since    map[string]time.Time // when they were first verified, by key
+	silent   map[string]Heard     // by room ID: those whose hosts did not answer; nil: none yet
+	awaited  map[string]bool      // keys of those that the search waits for
+	found    map[foundKey]Room    // one for each host
+	reached  map[string][]string  // by room ID: the addresses that answered
+	deadline <-chan time.Time     // ends the search; set with the first room that is enough
+	isQuiet  bool                 // no answers have come for a while, or none can come
 
 	answered atomic.Bool   // an answer came
 	matched  chan struct{} // closed with the first room that is enough: no more rounds
 }
 
-// A verifying has the addresses of one room that are being dialed, from one or more answers.
-type verifying struct {
-	record  Record // the first answer
-	since   time.Time
-	addrs   []netip.AddrPort
-	running int // calls of verify
-}
+// A foundKey tells hosts apart. Several may claim to have one room.
+type foundKey struct{ id, instance string }
 
 // A round is the outcome of one round of questions, except for its answers.
 type round struct {
@@ -91,11 +94,9 @@ type round struct {
 
 // A verdict ends one call of verify.
 type verdict struct {
-	id     string
-	record Record // with the addresses that were dialed
+	record string // its key
 	room   Room
-	ok     bool
-	err    error // why it is not ok
+	err    error // why it did not answer with the room
 }
 
 var (
@@ -121,7 +122,8 @@ func stillDeaf(before, round error) error {
 
 // run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
-	s.open, s.found, s.deaf, s.matched = map[string]*verifying{}, map[string]Room{}, errNotAsked, make(chan struct{})
+	s.open, s.awaited, s.found, s.reached = map[string]Record{}, map[string]bool{}, map[foundKey]Room{}, map[string][]string{}
+	s.deaf, s.matched = errNotAsked, make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -131,11 +133,11 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 	answers, rounds, verdicts, dials := make(chan Record), make(chan round), make(chan verdict), make(chan struct{}, maxDials)
 	work.Go(func() { s.ask(ctx, answers, rounds) })
 	verify := func(r Record) {
-		if r, ok := s.toVerify(r); ok {
+		if s.toVerify(r) {
 			work.Go(func() {
 				room, err := s.verify(ctx, r, dials)
 				select {
-				case verdicts <- verdict{r.ID, r, room, err == nil, err}:
+				case verdicts <- verdict{r.key(), room, err}:
 				case <-ctx.Done():
 				}
 			})
@@ -175,67 +177,97 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 		case <-ctx.Done():
 			return s.rooms(), caller.Err()
 		}
-		if len(s.open) == 0 && (rounds == nil || s.deadline != nil && s.isQuiet) {
+		if len(s.awaited) == 0 && (rounds == nil || s.deadline != nil && s.isQuiet) {
 			return s.rooms(), nil
 		}
 	}
 }
 
-// toVerify returns r with the addresses to verify now, and whether there are any. Those being
-// dialed are left out, and all if the room was found. Addresses that failed are tried again
-// with the next answer.
-func (s *search) toVerify(r Record) (Record, bool) {
-	_, found := s.found[r.ID]
-	v := s.open[r.ID]
-	if found || v == nil && len(s.open)+len(s.found) >= MaxHeard {
-		return r, false
+// toVerify notes that r is being verified. It returns false if it is already, or one of its
+// addresses has answered with its room. Records of one room with different addresses are
+// verified each: one of them may be from another host, which claims to have the room. A record
+// that failed is tried again with the next answer.
+func (s *search) toVerify(r Record) bool {
+	key := r.key()
+	_, open := s.open[key]
+	if open || len(r.Addrs) == 0 || s.isReached(r) || len(s.open)+len(s.found) >= MaxHeard {
+		return false
 	}
-	if v == nil {
-		v = &verifying{record: r, since: time.Now()}
+	claims := 0
+	for _, other := range s.open {
+		if other.ID == r.ID {
+			claims++
+		}
 	}
-	r.Addrs = filter(r.Addrs, func(a netip.AddrPort) bool { return !slices.Contains(v.addrs, a) })
-	r.Addrs = r.Addrs[:min(len(r.Addrs), maxPerRecord-len(v.addrs))]
-	if len(r.Addrs) == 0 {
-		return r, false
+	for key := range s.found {
+		if key.id == r.ID {
+			claims++
+		}
 	}
-	v.addrs = append(v.addrs, r.Addrs...)
-	v.running++
-	s.open[r.ID] = v
-	return r, true
+	if claims >= maxClaims {
+		return false
+	}
+	s.open[key], s.awaited[key] = r, true
+	if s.since == nil {
+		s.since = map[string]time.Time{}
+	}
+	s.since[key] = time.Now()
+	return true
 }
+
+// isReached reports whether an address of r has answered with r's room.
+func (s *search) isReached(r Record) bool {
+	return slices.ContainsFunc(r.Addrs, func(a netip.AddrPort) bool { return slices.Contains(s.reached[r.ID], a.String()) })
+}
+
+// isPartOf reports whether other has all addresses of r.
+func (r *Record) isPartOf(other Record) bool {
+	return !slices.ContainsFunc(r.Addrs, func(a netip.AddrPort) bool { return !slices.Contains(other.Addrs, a) })
+}
+
+// key identifies a record by its room and its addresses.
+func (r *Record) key() string { return fmt.Sprint(r.ID, r.Addrs) }
 
 // record notes a verdict. With the first room that is enough the search gets a deadline:
 // until then other rooms are verified, so that a person can choose.
 func (s *search) record(v verdict) {
-	if open := s.open[v.id]; open != nil {
-		if open.running--; open.running == 0 || v.ok {
-			delete(s.open, v.id)
-		}
-	}
-	if s.noteSilent(v); !v.ok {
+	verified := s.open[v.record]
+	delete(s.open, v.record)
+	delete(s.awaited, v.record)
+	delete(s.since, v.record)
+	if v.err != nil {
+		s.noteSilent(verified, v.err)
 		return
 	}
-	s.found[v.room.ID] = v.room
+	delete(s.silent, v.room.ID)
+	s.reached[v.room.ID] = append(s.reached[v.room.ID], v.room.Addr)
+	for key, r := range s.open { // do not wait for records that are likely from the same host
+		if s.isReached(r) || r.ID == verified.ID && r.isPartOf(verified) {
+			delete(s.awaited, key)
+		}
+	}
+	if key := (foundKey{v.room.ID, v.room.Instance}); s.found[key].ID == "" {
+		s.found[key] = v.room
+	}
 	if s.deadline == nil && s.enough != nil && s.enough(v.room) {
 		s.deadline = time.After(verifyTime)
 		close(s.matched)
 	}
 }
 
-// rooms returns the rooms that were found, sorted by title, then ID.
+// rooms returns the rooms that were found, sorted by title, ID and address.
 func (s *search) rooms() []Room {
-	rooms := slices.Collect(maps.Values(s.found))
-	sortByTitle(rooms, func(r Room) (title, id string) { return r.Title, r.ID })
-	return rooms
-}
-
-// sortByTitle sorts list by the titles of rooms, in any case, then their IDs.
-func sortByTitle[T any](list []T, of func(T) (title, id string)) {
-	slices.SortFunc(list, func(a, b T) int {
-		titleA, idA := of(a)
-		titleB, idB := of(b)
-		return cmp.Or(compareTitles(titleA, titleB), strings.Compare(idA, idB))
+	list := slices.SortedFunc(maps.Values(s.found), func(a, b Room) int {
+		return cmp.Or(compareTitles(a.Title, b.Title), strings.Compare(a.ID, b.ID), strings.Compare(a.Addr, b.Addr))
 	})
+	hosts := make(map[string]int) // by ID
+	for _, r := range list {
+		hosts[r.ID]++
+	}
+	for i := range list {
+		list[i].Contested = hosts[list[i].ID] > 1
+	}
+	return list
 }
 
 // ask asks in rounds until the search is nearly over, or a room is enough. It sends the

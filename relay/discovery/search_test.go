@@ -15,10 +15,10 @@ import (
 // one: hundreds of timers that fire at once in a bubble crash the race detector,
 // golang/go#78156.
 func TestSearchIsBounded(t *testing.T) {
-	s := &search{open: map[string]*verifying{}}
+	s := &search{open: map[string]Record{}, awaited: map[string]bool{}}
 	fresh := func(records ...Record) (n int) {
 		for _, r := range records {
-			if _, ok := s.toVerify(r); ok {
+			if s.toVerify(r) {
 				n++
 			}
 		}
@@ -31,15 +31,19 @@ func TestSearchIsBounded(t *testing.T) {
 	if n := fresh(flood...) + fresh(flood...); n != MaxHeard {
 		t.Errorf("%d of %d records are verified, want %d", n, len(flood), MaxHeard)
 	}
-	s.record(verdict{id: flood[0].ID}) // it did not answer, and makes way
+	s.record(verdict{record: flood[0].key(), err: errNoAnswer}) // it did not answer, and makes way
 	if fresh(roomAt("fedcba9876543210", "x", "192.168.1.7:1")) != 1 {
 		t.Error("records that failed keep a real one out")
 	}
-	for i := range 10 * maxPerRecord { // the same room, at ever more addresses
-		fresh(roomAt("fedcba9876543210", "x", fmt.Sprintf("192.168.2.%d:1", i)))
+	for i := range 10 { // others make way
+		s.record(verdict{record: flood[1+i].key(), err: errNoAnswer})
 	}
-	if n := len(s.open["fedcba9876543210"].addrs); n != maxPerRecord {
-		t.Errorf("%d addresses of one host are tried, want %d", n, maxPerRecord)
+	n := 1
+	for i := range 10 * maxClaims { // the same room, at ever more addresses
+		n += fresh(roomAt("fedcba9876543210", "x", fmt.Sprintf("192.168.2.%d:1", i)))
+	}
+	if n != maxClaims {
+		t.Errorf("%d records of one room are verified, want %d", n, maxClaims)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

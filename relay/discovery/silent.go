@@ -1,11 +1,14 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -88,35 +91,32 @@ func (h Heard) matches(want string) bool {
 	return room.Matches(want)
 }
 
-// noteSilent remembers why a host did not answer, until it does.
-func (s *search) noteSilent(v verdict) {
-	if v.ok {
-		delete(s.silent, v.id)
+// noteSilent remembers why the host of a record did not answer.
+func (s *search) noteSilent(r Record, err error) {
+	if r.ID == "" { // this machine's default port
 		return
 	}
-	if v.id == "" { // this machine's default port
+	if _, noted := s.silent[r.ID]; !noted && len(s.silent) >= MaxHeard {
 		return
 	}
 	if s.silent == nil {
 		s.silent = map[string]Heard{}
 	}
-	s.silent[v.id] = Heard{Record: v.record, Err: v.err}
+	s.silent[r.ID] = Heard{Record: r, Err: err}
 }
 
 // silentRooms returns the rooms that were announced and did not answer, those being asked
 // still too, sorted as rooms are.
 func (s *search) silentRooms() []Heard {
-	for id, v := range s.open {
-		if _, noted := s.silent[id]; !noted && time.Since(v.since) >= silentAfter {
-			s.noteSilent(verdict{id: id, record: v.record, err: errNoAnswer})
+	for key, r := range s.open {
+		if _, noted := s.silent[r.ID]; !noted && time.Since(s.since[key]) >= silentAfter {
+			s.noteSilent(r, errNoAnswer)
 		}
 	}
-	var list []Heard
-	for id, h := range s.silent {
-		if _, found := s.found[id]; !found {
-			list = append(list, h)
-		}
+	for key := range s.found {
+		delete(s.silent, key.id)
 	}
-	sortByTitle(list, func(h Heard) (title, id string) { return h.Title, h.ID })
-	return list
+	return slices.SortedFunc(maps.Values(s.silent), func(a, b Heard) int {
+		return cmp.Or(compareTitles(a.Title, b.Title), strings.Compare(a.ID, b.ID))
+	})
 }

@@ -105,10 +105,10 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 			running--
 			if r.err == nil && isRoomID(r.room.ID) && (rec.ID == "" || rec.ID == r.room.ID) {
 				r.room.Title, r.room.App = text.Title(r.room.Title), text.Title(r.room.App)
-				return Room{r.room, r.addr.String()}, nil
+				return Room{RoomInfo: r.room, Addr: r.addr.String()}, nil
 			}
 			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // it is full, as joining it will show
-				return Room{wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, r.addr.String()}, nil
+				return Room{RoomInfo: wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, Addr: r.addr.String()}, nil
 			}
 			if failed[r.addr] = r.err; r.err == nil {
 				failed[r.addr] = errOtherRoom

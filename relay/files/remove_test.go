@@ -65,7 +65,7 @@ func TestOff(t *testing.T) {
 	if s.Upload(half.ID()) != nil || s.Upload(unpublished.ID()) != nil {
 		t.Error("uploads continue")
 	}
-	if _, err := s.Publish(unpublished.ID()); err != ErrOff {
+	if _, err := s.Publish(unpublished.ID()); err != ErrGone {
 		t.Errorf("published: %v", err)
 	}
 	for range 2 {

@@ -289,13 +289,9 @@ func (s *Store) Publish(id string) (wire.File, error) {
 		return f.File, nil
 	}
 	u := s.uploads[id]
-	if s.off || s.closed || u == nil || u.finished == nil {
-		err := ErrGone
-		if s.off {
-			err = ErrOff
-		}
+	if s.closed || u == nil || u.finished == nil {
 		s.mu.Unlock()
-		return wire.File{}, err
+		return wire.File{}, ErrGone
 	}
 	u.published = true // from here on it cannot be dropped
 	f := file{*u.finished, id, u.address, time.Now()}

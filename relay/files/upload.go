@@ -139,6 +139,9 @@ func (u *Upload) Offset() (int64, error) {
 	return u.at(), nil
 }
 
+// Arrived returns how many bytes are on disk, and cuts no one off.
+func (u *Upload) Arrived() int64 { return u.at() }
+
 func (u *Upload) at() int64 {
 	u.store.mu.Lock()
 	defer u.store.mu.Unlock()

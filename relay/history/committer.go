@@ -395,7 +395,10 @@ func (c *committer) commitBatch(batch []pending) bool {
 	if !waitForDisk {
 		c.publish(batch)
 	}
-	if err := c.file.writeBatch(batch, c.fold); err != nil {
+	written := c.reportIfSlow()
+	err := c.file.writeBatch(batch, c.fold)
+	written()
+	if err != nil {
 		c.fold.Rollback()
 		return c.rejectUnsaved(batch, writeError(err))
 	}
@@ -412,6 +415,23 @@ func (c *committer) commitBatch(batch []pending) bool {
 	c.settleLocked()
 	c.spare = batch
 	return true
+}
+
+// slowWrite is how long writing a batch takes at most until it is slow.
+const slowWrite = time.Second
+
+// reportIfSlow calls Owner.Slow if written is not called soon.
+func (c *committer) reportIfSlow() (written func()) {
+	reported := make(chan struct{})
+	timer := time.AfterFunc(slowWrite, func() {
+		defer close(reported)
+		c.owner.Slow()
+	})
+	return func() {
+		if !timer.Stop() {
+			<-reported
+		}
+	}
 }
 
 // maxEncoded is the size in bytes of the largest buffer that is kept for the next batch.

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -809,6 +810,36 @@ func TestTrimInSteps(t *testing.T) {
 			if done, err := h.file.trim(later, 1<<20); done.first != want || done.more != (want > 0) || err != nil {
 				t.Errorf("the oldest is %d, %v; want %d", done.first, err, want)
 			}
+		}
+	})
+}
+
+// A slowFold takes a while for each event, like a slow disk.
+type slowFold struct {
+	noFold
+	delay time.Duration
+}
+
+func (f *slowFold) Apply(*wire.Event, []byte, Origin, time.Time) { time.Sleep(f.delay) }
+
+// The owner of a log learns that the disk is slow, while it is.
+func TestSlowDisk(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		fold := &slowFold{}
+		h.openLog = func() (*Log, error) { return NewOn(h.file, h.limits, wakeAll, fold, h, slog.New(slog.DiscardHandler)) }
+		h.reopen()
+		for _, test := range []struct {
+			delay time.Duration
+			want  int64 // calls, in all
+		}{{slowWrite / 2, 0}, {3 * slowWrite, 1}, {0, 1}, {3 * slowWrite, 2}} {
+			fold.delay = test.delay
+			h.put(message("soup"), Origin{Author: 1})
+			time.Sleep(2 * slowWrite) // it may still be being written
+			if got := h.slow.Load(); got != test.want {
+				t.Errorf("%v: %d calls, want %d", test.delay, got, test.want)
+			}
+			time.Sleep(2 * slowWrite)
+			synctest.Wait()
 		}
 	})
 }

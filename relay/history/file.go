@@ -125,9 +125,13 @@ var migrations = []string{`
 		FROM client ORDER BY seen;
 	DELETE FROM meta WHERE name IN ('topic', 'authors');
 	DROP TABLE client;
+`, `
+	-- The words of messages are indexed again: earlier versions split no words in scripts without spaces.
+	DROP TABLE word;
+	CREATE VIRTUAL TABLE word USING fts5(text, content='', contentless_delete=1, tokenize='ascii', detail=none, prefix='3');
 `}
 
-// authorsQueries read the number of authors from a file of each version, from 1 on.
+// authorsQueries read the number of authors from a file of each version, from 1 on; the last also from later ones.
 var authorsQueries = []string{
 	`SELECT max(coalesce((SELECT value FROM meta WHERE name = 'authors'), 0), coalesce((SELECT max(author) FROM client), 0))`,
 	`SELECT coalesce((SELECT value FROM state WHERE key = 'authors'), 0)`,
@@ -189,7 +193,18 @@ func (f *File) open() error {
 		return err
 	}
 	// From here on the file is one of ours and has the latest version.
-	if err := f.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1`); err != nil {
+	if fresh { // what every room needs, before each would be a commit
+		if _, err := f.RoomID(); err != nil {
+			return err
+		}
+		if _, err := f.Secret(); err != nil {
+			return err
+		}
+		if err := syncFile(f.path); err != nil {
+			return err
+		}
+	}
+	if err := f.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_mode = WAL`); err != nil {
 		return err
 	}
 	// The file's content must be on disk, but not the time when it was changed.
@@ -317,9 +332,29 @@ func checkHeader(path string) (fresh bool, err error) {
 }
 
 // create marks a new file as a history and sets what cannot be changed later. It runs before
-// there is a write-ahead log, so that the header of the file has it.
+// there is a write-ahead log, so that the header of the file has it. Until the file is complete,
+// SQLite does not wait for the disk: it would do so 20 times.
 func (f *File) create() error {
-	return f.exec(fmt.Sprintf(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d`, applicationID))
+	return f.exec(fmt.Sprintf(`PRAGMA synchronous = OFF; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d`, applicationID))
+}
+
+// syncFile waits until the file at path, and its entry in its folder, are on disk. SQLite must not
+// have the file locked: closing it here unlocks it (https://www.sqlite.org/howtocorrupt.html,
+// section 2.2).
+func syncFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil // we may write to it, but not list it
+	}
+	folder.Sync() // not possible on every system
+	return folder.Close()
 }
 
 // migrate brings the file to the latest version.

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,6 +50,7 @@ type hosted struct {
 	file      *File
 	log       *Log // nil while it is closed
 	failures  chan failure
+	slow      atomic.Int64         // calls of Slow
 	onFailure func()               // called before a failure is in failures; nil: not called
 	openLog   func() (*Log, error) // on file; nil: without a fold
 	warnings  bytes.Buffer         // written by the log; read it when that is idle or closed
@@ -113,6 +115,8 @@ func (h *hosted) Failed(err error, split func() ([]Rejected, []Held)) {
 }
 
 func (h *hosted) Recovered() { h.failures <- failure{} }
+
+func (h *hosted) Slow() { h.slow.Add(1) }
 
 // close closes the log and the file, like a host that ends.
 func (h *hosted) close() {
@@ -630,6 +634,7 @@ type failing func(error)
 
 func (f failing) Failed(err error, _ func() ([]Rejected, []Held)) { f(err) }
 func (f failing) Recovered()                                      {}
+func (f failing) Slow()                                           {}
 
 // If a host is killed, all events that its readers got are in the file, once and in order.
 func TestKilled(t *testing.T) {

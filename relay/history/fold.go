@@ -53,6 +53,10 @@ type Owner interface {
 
 	// Recovered is called when the file can be written again.
 	Recovered()
+
+	// Slow is called while the file takes longer than a second to write some events, once for
+	// them. The members' messages wait for it.
+	Slow()
 }
 
 // A Rejected is a message that was appended, but could not be written to the file.

@@ -158,6 +158,7 @@ func (r *toyRoom) Failed(err error, split func() ([]Rejected, []Held)) {
 }
 
 func (r *toyRoom) Recovered() {}
+func (r *toyRoom) Slow()      {}
 
 // say appends e and applies it to the live state, unless it is rejected.
 func (r *toyRoom) say(e *wire.Event, by Origin) error {

@@ -71,7 +71,7 @@ func (f *File) indexSome() (more bool, err error) {
 		for i := range rows {
 			e, err := rows[i].event()
 			if err == nil { // readers report a damaged one
-				_, err = f.insert.word.Exec(e.ID, foldedWords(e.Text))
+				_, err = f.insert.word.Exec(e.ID, indexedWords(e.Text))
 				if err != nil {
 					return err
 				}
@@ -135,11 +135,19 @@ func indexBoundary(next, indexed uint64) uint64 {
 // filterUnindexed yields the rows with the words of q, up to the first that is indexed. It also yields
 // damaged rows, for their reader to report.
 func (q query) filterUnindexed(rows iter.Seq2[row, error], indexed uint64) iter.Seq2[row, error] {
-	return func(yield func(row, error) bool) {
+	return q.filter(func(yield func(row, error) bool) {
 		for r, err := range rows {
-			if err == nil && r.id <= indexed {
+			if err == nil && r.id <= indexed || !yield(r, err) {
 				return
 			}
+		}
+	})
+}
+
+// filter yields the rows with the words of q. It also yields damaged rows.
+func (q query) filter(rows iter.Seq2[row, error]) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		for r, err := range rows {
 			if err == nil {
 				if e, damage := r.event(); damage == nil && !q.matches(e.Text) {
 					continue

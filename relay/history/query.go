@@ -14,17 +14,19 @@ func newQuery(words string) query { return query(text.NewQuery(words)) }
 // matches reports whether s has all words of the query.
 func (q query) matches(s string) bool { return text.Query(q).Matches(s) }
 
-// fts returns the query in the syntax of FTS5: all words, each quoted.
-func (q query) fts() string {
+// fts returns the query in the syntax of FTS5: all words, each quoted. If it is not exact, it also finds
+// messages that do not match.
+func (q query) fts() (words string, isExact bool) {
 	var b strings.Builder
-	for _, w := range q {
-		b.WriteString(` "` + w + `"`) // words have no quotes
-		if len(w) >= text.PrefixBytes {
+	lookups, isExact := text.Query(q).Lookups()
+	for _, l := range lookups {
+		b.WriteString(` "` + l.Word + `"`) // words have no quotes
+		if l.Prefix {
 			b.WriteByte('*')
 		}
 	}
-	return b.String()
+	return b.String(), isExact
 }
 
-// foldedWords returns the words of s in the form that queries match.
-func foldedWords(s string) string { return strings.Join(text.Words(s), " ") }
+// indexedWords returns the words of s as the file's index has them.
+func indexedWords(s string) string { return strings.Join(text.IndexWords(s), " ") }

@@ -206,8 +206,13 @@ func (f *File) messagesBefore(id uint64, me Author) iter.Seq2[row, error] {
 
 // rowsMatching is messagesBefore for the messages in the index that have the words of q.
 func (f *File) rowsMatching(q query, id uint64, me Author) iter.Seq2[row, error] {
-	return f.seek(`word JOIN event ON event.id = word.rowid WHERE word MATCH ? AND word.rowid < ?
-		AND (recipient = 0 OR recipient = ? OR author = ?) ORDER BY word.rowid DESC`, q.fts(), limitID(id), me, me)
+	words, isExact := q.fts()
+	rows := f.seek(`word JOIN event ON event.id = word.rowid WHERE word MATCH ? AND word.rowid < ?
+		AND (recipient = 0 OR recipient = ? OR author = ?) ORDER BY word.rowid DESC`, words, limitID(id), me, me)
+	if !isExact {
+		rows = q.filter(rows)
+	}
+	return rows
 }
 
 // limitID returns id as an SQLite integer, or the highest one if id is 0 or too high.

@@ -116,6 +116,16 @@ var Table = []Limit{
 		Help:  "Reject uploads that would bring all files together above SIZE.",
 		field: func(s Settings) any { return &s.Files.MaxTotal },
 	},
+	{
+		Name: "files-per-address", Unit: Size, Default: "2.5GiB",
+		Help:  "Reject uploads from one address above SIZE in all, or above three quarters of files-total. This machine is exempt.",
+		field: func(s Settings) any { return &s.Files.Share },
+	},
+	{
+		Name: "disk-reserve", Unit: Size, Default: "1GiB",
+		Help:  "Reject uploads while less than SIZE, or 5 % of the disk, is free.",
+		field: func(s Settings) any { return &s.Files.Reserve },
+	},
 }
 
 // Named returns the limit called name, or nil.

@@ -29,6 +29,10 @@ type Options struct {
 	Follow   bool        // stay in the room when In has ended
 	Log      *Transcript // gets the messages; nil: none
 
+	// OutGone is closed when no one reads Out any more; nil: only writing to Out tells. The
+	// conversation then ends when no more input comes from a pipe.
+	OutGone <-chan struct{}
+
 	// Accessible prints messages as a screen reader reads them well: "alice: soup is
 	// ready", without times and brackets.
 	Accessible bool
@@ -45,23 +49,29 @@ type conversation struct {
 	client  *client.Client
 
 	// Owned by the printer.
-	out     *bufio.Writer
-	outErr  error  // why nothing is printed any more
-	nick    string // ours
-	addr    string // of the host, as the client reached it last
-	resumed bool   // the client has reconnected before
-	held    uint64 // seq of the first message that the host could not store for now; 0: none
+	out       *bufio.Writer
+	outErr    error  // why nothing is printed any more
+	nick      string // ours
+	addr      string // of the host, as the client reached it last
+	toldSmall bool   // the notice about small packets was printed
+	resumed   bool   // the client has reconnected before
+	held      uint64 // seq of the first message that the host could not store for now; 0: none
 
 	// Owned by the sender.
 	rejected int // lines that the host rejected
 	unsent   int // lines from In that the client did not accept
 
 	transfers transfers // started and canceled by the sender
+
+	unread chan struct{} // closed when a write found that no one reads Out any more; by the printer
 }
 
 // stuckWait is how long the last lines may take to be printed: a terminal that was
 // stopped with Ctrl-S accepts none.
 const stuckWait = 2 * time.Second
+
+// maxUnsent is how many messages are printed at the end that were not sent.
+const maxUnsent = 10
 
 // Run sends the input to the room that c has joined, and prints its events. It returns when
 // all input is acknowledged (unless Follow is set), the client has ended, or ctx ends.
@@ -69,7 +79,7 @@ const stuckWait = 2 * time.Second
 // connection. The error says how many lines were not delivered.
 func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
 	defer c.Close()
-	v := &conversation{Options: opts, client: c, out: bufio.NewWriterSize(opts.Out, 32<<10)}
+	v := &conversation{Options: opts, client: c, out: bufio.NewWriterSize(opts.Out, 32<<10), unread: make(chan struct{})}
 	v.Err = &lockedWriter{w: opts.Err}
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
@@ -80,15 +90,27 @@ func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
 	}()
 	sent := make(chan error, 1)
 	go func() { sent <- v.sendInput(ctx) }()
+	outGone, unread := v.OutGone, v.unread
+	if v.Piped { // the lines that still come are for the room
+		outGone, unread = nil, nil
+	}
 	select {
 	case err = <-sent:
 		if err == nil && v.Follow {
 			select {
 			case <-ctx.Done():
 			case <-printed:
+			case <-v.OutGone:
+			case <-v.unread:
 			}
 		}
 	case <-printed:
+		leave()
+		err = <-sent
+	case <-outGone:
+		leave()
+		err = <-sent
+	case <-unread:
 		leave()
 		err = <-sent
 	}
@@ -121,6 +143,10 @@ func (v *conversation) outcome(err error) error {
 	if refusal, ok := errors.AsType[*client.RefusedError](end); ok && refusal.Code == wire.CodeQuit {
 		end = nil // we asked for it
 	}
+	if other, ok := errors.AsType[*client.OtherRoomError](end); ok {
+		v.printUnsent()
+		return fmt.Errorf("%w%s\nhint: chat join --addr %s joins the room there", other, lost, other.Addr)
+	}
 	switch {
 	case v.outErr != nil:
 		return fmt.Errorf("write the output: %w%s", v.outErr, lost)
@@ -138,6 +164,14 @@ func (v *conversation) outcome(err error) error {
 		return err
 	}
 	return nil
+}
+
+// printUnsent prints the messages that the host did not acknowledge, at most maxUnsent of them.
+func (v *conversation) printUnsent() {
+	pending := v.client.Pending()
+	for _, r := range pending[:min(len(pending), maxUnsent)] {
+		fmt.Fprintln(v.Err, "! not sent: "+strings.ReplaceAll(r.Text, "\n", "\n  "))
+	}
 }
 
 // A lockedWriter may be written to by several goroutines.

@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,12 +73,30 @@ func (s *stage) dial(ctx context.Context, _ string) (net.Conn, error) {
 	}
 }
 
-// welcome accepts a connection and welcomes bob.
-func (s *stage) welcome(e wire.Event) {
+// theKey is the key by which the host proves itself.
+const theKey = "the-key-of-the-host"
+
+// accept accepts a connection and reads its hello. If that is a question, the host answers that it
+// has this room, proves it with key, and reads the next hello.
+func (s *stage) accept(room, title, key string) {
 	s.t.Helper()
 	s.conn = <-s.conns
 	s.lines = wire.NewLineReader(s.conn, wire.MaxJSONLine)
-	s.want(wire.TypeHello)
+	if q := s.want(wire.TypeHello); q.Probe {
+		s.send(wire.Event{
+			Type: wire.TypeRoom, Room: room, Title: title, Instance: "i", Proof: wire.ProofOf(key, q.Room, room, q.Client, q.Nonce),
+		})
+		if key == theKey {
+			s.want(wire.TypeHello)
+		}
+	}
+}
+
+// welcome accepts a connection and welcomes bob.
+func (s *stage) welcome(e wire.Event) {
+	s.t.Helper()
+	s.accept(cmp.Or(e.Room, "r1"), "kitchen", theKey)
+	e.Key = theKey
 	e.Type, e.Version, e.Client, e.Nick, e.Title, e.Next = wire.TypeWelcome, wire.Version, "us", "bob", "kitchen", s.lastID+1
 	if e.Room == "" {
 		e.Room = "r1"
@@ -415,13 +434,38 @@ func TestReconnectNotices(t *testing.T) {
 		s.write(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the room closes"})
 		s.conn.Close()
 		time.Sleep(time.Second)
+		s.typing("for the closed room\n")
 		s.lastID = 0
 		s.welcome(wire.Event{Room: "r2"})
 		s.prints("* the room closes\n* waiting for the room to open again (what you type is kept)\n"+
+			"! not sent, because its room was closed and this is a new one: for the closed room\n"+
 			"* reconnected; the host was restarted with an empty room\n"+welcomed, "")
 		s.in.Close()
 		s.ends("")
 	})
+}
+
+// Another room at the address ends the conversation. The text that was not sent is printed.
+func TestOtherRoom(t *testing.T) {
+	for _, piped := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			s := start(t, Options{Piped: piped, OutPiped: piped}, client.Options{Addr: "192.168.1.5:24280"})
+			s.conn.Close()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			s.out.take()
+			s.errs.take()
+			s.typing("my secret\n")
+			s.accept("r2", "otherteam", "another key")
+			if _, err := s.lines.ReadLine(); err == nil {
+				t.Error("the other room's host gets another line")
+			}
+			s.ends("kitchen is gone; another room, otherteam, is at this address; 1 line was not delivered\n" +
+				"hint: chat join --addr 192.168.1.5:24280 joins the room there")
+			s.prints("", "! not sent: my secret\n")
+			s.in.Close()
+		})
+	}
 }
 
 // A transcript has the messages from our time in the room, with their dates.

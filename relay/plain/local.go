@@ -20,7 +20,6 @@ var localCommands = map[string]func(v *conversation, ctx context.Context, args s
 	wire.TypeSend: (*conversation).upload,
 	"get":         (*conversation).download,
 	"cancel":      (*conversation).cancelTransfers,
-	"files":       (*conversation).listFiles,
 }
 
 // runLocal runs a command of localCommands. Uploads and downloads run on in the background.
@@ -69,7 +68,7 @@ func (v *conversation) cancelTransfers(_ context.Context, args string) {
 	}
 }
 
-func (v *conversation) listFiles(context.Context, string) {
+func (v *conversation) listFiles() {
 	fmt.Fprintln(v.Err, "* "+strings.ReplaceAll(client.FileLines(v.client.Files()), "\n", "\n* "))
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // printEvents prints events until the client has ended. If Out cannot be written to, it
-// calls leave.
+// calls leave; if no one reads it, it closes unread and prints nothing more.
 func (v *conversation) printEvents(ctx context.Context, leave context.CancelFunc) {
 	for e := range v.client.Events() {
 		switch e := e.(type) {
@@ -36,7 +36,12 @@ func (v *conversation) printEvents(ctx context.Context, leave context.CancelFunc
 // flush writes the buffered output. It is called when no more events are waiting: a
 // backlog of a thousand lines takes one write, and no line is late.
 func (v *conversation) flush(leave context.CancelFunc) {
-	if err := v.out.Flush(); err != nil && v.outErr == nil {
+	switch err := v.out.Flush(); {
+	case err == nil || v.outErr != nil:
+	case isClosedPipe(err):
+		v.out.Reset(io.Discard)
+		close(v.unread)
+	default:
 		v.outErr = err
 		leave()
 	}
@@ -59,10 +64,19 @@ func (v *conversation) printConnected(e client.Connected) {
 	if v.JSON {
 		v.out.Write(e.Welcome.AppendJSON(nil))
 	}
+	if e.Unproven {
+		v.printNotice("! " + client.UnprovenWarning + "\n")
+	}
+	if e.SmallPackets && !v.toldSmall {
+		v.toldSmall = true
+		v.printNotice("* " + client.SmallPacketsNotice + "\n")
+	}
 	switch {
 	case e.NewRoom:
 		v.printNotice("* reconnected; the host was restarted with an empty room\n")
 		v.printNotice(string(e.Welcome.AppendText(nil, v.viewer())))
+	case e.Unanswered:
+		v.printNotice("* reconnected; a message is still unanswered\n")
 	case e.Resumed:
 		v.printNotice("* reconnected\n")
 	case v.Piped:

@@ -35,30 +35,28 @@ func (v *conversation) sendInput(ctx context.Context) error {
 	}
 }
 
-// sendTyped sends a typed line, or runs it as a command.
+// sendTyped sends a typed line, or runs it as a command. The host answers what looks like a command
+// and is none: a newer host may have it.
 func (v *conversation) sendTyped(ctx context.Context) error {
 	line, err := v.In.Line(ctx)
 	if err != nil || line == "" {
 		return err
 	}
-	if strings.HasPrefix(line, "//") {
-		_, err = v.client.Say(ctx, line[1:])
+	typed, unknown := wire.ParseTyped(line, wire.Plain)
+	switch c := typed.Command; {
+	case unknown == nil && c == nil:
+		_, err = v.client.Say(ctx, typed.Message)
 		return err
-	}
-	typed, isCommand := strings.CutPrefix(line, "/")
-	if !isCommand {
-		_, err = v.client.Say(ctx, line)
-		return err
-	}
-	name, args, _ := strings.Cut(typed, " ")
-	if name == "quit" {
-		if strings.TrimSpace(args) != "" { // a last word; without one, Close says goodbye
+	case c != nil && c.Name == "quit":
+		if strings.TrimSpace(typed.Args) != "" { // a last word; without one, Close says goodbye
 			v.client.Do(ctx, wire.Request{Type: "command", Text: line})
 		}
 		return errLeave
-	}
-	if c := wire.CommandNamed(strings.ToLower(name)); c != nil && c.Local&wire.Plain != 0 {
-		v.runLocal(ctx, c, args)
+	case c != nil && c.Name == wire.TypeFiles && strings.TrimSpace(typed.Args) == "": // what this client knows, at a host of any version
+		v.listFiles()
+		return nil
+	case c != nil && c.Local != 0:
+		v.runLocal(ctx, c, typed.Args)
 		return nil
 	}
 	_, err = v.client.Do(ctx, wire.Request{Type: "command", Text: line})

@@ -28,19 +28,19 @@ var screenCommands = map[string]commandFunc{
 	"send":    upload,
 	"get":     download,
 	"cancel":  cancelTransfers,
-	"files":   listUploads,
 	"invite":  invite,
 	"members": func(c *conversation, _ string) tea.Cmd { c.members.toggle(); return nil },
 	"r":       reply,
 }
 
 // hostCommandsHere are commands that the host would carry out, and the screen has a
-// better way: help is a page, a search moves from hit to hit, and quit warns first if
-// messages would be lost.
+// better way: help is a page, a search moves from hit to hit, quit warns first if messages
+// would be lost, and files lists what this client knows, at a host of any version.
 var hostCommandsHere = map[string]commandFunc{
 	"help":   func(c *conversation, _ string) tea.Cmd { openHelp(c); return nil },
 	"search": func(c *conversation, words string) tea.Cmd { c.search.start(words); return nil },
 	"quit":   quit,
+	"files":  listUploads,
 }
 
 // commandHere returns the function of a command that the screen carries out, or nil.
@@ -73,43 +73,40 @@ func takesNick(name string) bool {
 	return c != nil && len(c.Args) > 0 && strings.HasPrefix(c.Args[0].Name, "NICK")
 }
 
-// parseTyped splits text into the name and the rest of a command. If it is not a command,
-// rest is the message to send: text, with a doubled slash at its start made one.
-func parseTyped(text string) (name, rest string, isCommand bool) {
-	if strings.HasPrefix(text, "//") {
-		return "", text[1:], false
-	}
-	if !strings.HasPrefix(text, "/") {
-		return "", text, false
-	}
-	name, rest = text[1:], ""
-	if i := strings.IndexFunc(name, unicode.IsSpace); i >= 0 {
-		name, rest = name[:i], strings.TrimLeftFunc(name[i:], unicode.IsSpace)
-	}
-	return strings.ToLower(name), rest, true
-}
-
 // commandHint returns the line shown while a command is typed: its usage and help, or the
-// commands that start with text; "" if text is not a command.
+// commands that start with text; "" if text is a message.
 func commandHint(text string, operator bool) string {
-	name, _, isCommand := parseTyped(text)
-	if !isCommand {
-		return ""
-	}
-	if c := wire.CommandNamed(name); c != nil {
+	typed, unknown := wire.ParseTyped(text, wire.Screen)
+	if c := typed.Command; c != nil {
 		if c.Operator && !operator {
 			return c.Usage() + "  only operators can use it"
 		}
 		return c.Usage() + "  " + c.Help
 	}
+	if unknown == nil && text != "/" {
+		return ""
+	}
+	name, _, _ := commandBefore(text)
 	var names []string
 	for _, c := range commandsLike(name, operator) {
 		names = append(names, "/"+c.Name)
 	}
 	if len(names) == 0 || strings.ContainsFunc(text, unicode.IsSpace) {
-		return "unknown command /" + name + "; start with // to send a slash"
+		return "unknown command /" + name + "; " + sendAnyway
 	}
 	return strings.Join(names, " ")
+}
+
+// sendAnyway is what to do with a text that looks like a command and is none.
+const sendAnyway = "put // in front to send it"
+
+// refuse leaves a text in the editor that looks like a command and is none, with the cursor where the
+// person can put a slash in front.
+func (c *conversation) refuse(unknown error) {
+	what, _, _ := strings.Cut(unknown.Error(), "; /help") // after it is the text, which the editor has
+	c.show(kindError, what+"; "+sendAnyway)
+	c.view.toEnd()
+	c.composer.editor.moveTo(0)
 }
 
 // quit leaves, with a last message if there is one.
@@ -253,7 +250,11 @@ func cancelTransfers(c *conversation, typed string) tea.Cmd {
 	return nil
 }
 
-func listUploads(c *conversation, _ string) tea.Cmd {
+func listUploads(c *conversation, change string) tea.Cmd {
+	if change != "" { // for operators, by the host
+		c.send("/files " + change)
+		return nil
+	}
 	c.show(kindNotice, client.FileLines(c.room.Files()))
 	return nil
 }

@@ -32,6 +32,9 @@ type completion struct{ text, label string }
 // maxListed is how many choices are listed; more do not fit on a row.
 const maxListed = 30
 
+// maxNickBytes is more than any nick has: characters of one column, with marks.
+const maxNickBytes = 8 * text.MaxNickColumns
+
 // stop ends completing.
 func (c *completer) stop() { *c = completer{operator: c.operator} }
 
@@ -79,7 +82,7 @@ func (c *completer) next(e *editor, nicks []string, step int) {
 func (c *completer) begin(e *editor, nicks []string) {
 	before := e.text[:e.cursor]
 	c.to = e.cursor
-	name, rest, isCommand := parseTyped(before)
+	name, rest, isCommand := commandBefore(before)
 	if isCommand && !strings.ContainsFunc(before, unicode.IsSpace) {
 		c.completions = completeCommand(name, c.operator)
 		return
@@ -103,6 +106,38 @@ func (c *completer) begin(e *editor, nicks []string) {
 	if word != "" || isArgument || e.text == "" {
 		c.completions = completeNick(word, suffix, nicks)
 	}
+	for len(c.completions) == 0 && nextEdge(word) < len(word) { // 请问张: a nick may begin after characters without a space
+		n := nextEdge(word)
+		word = word[n:]
+		c.from += n
+		if len(word) <= maxNickBytes {
+			c.completions = completeNick(word, " ", nicks)
+		}
+	}
+}
+
+// nextEdge returns where in word, after its start, the next word may begin: beside a script without
+// spaces; if nowhere, its end.
+func nextEdge(word string) int {
+	for i, r := range word {
+		if last, _ := utf8.DecodeLastRuneInString(word[:i]); i > 0 && (text.IsSpaceless(r) || text.IsSpaceless(last)) {
+			return i
+		}
+	}
+	return len(word)
+}
+
+// commandBefore splits the text before the cursor, which may be the beginning of a command, into the
+// command's name, as far as it is typed, and what follows it.
+func commandBefore(text string) (name, rest string, isCommand bool) {
+	name, isCommand = strings.CutPrefix(text, "/")
+	if !isCommand || strings.HasPrefix(name, "/") {
+		return "", text, false
+	}
+	if i := strings.IndexFunc(name, unicode.IsSpace); i >= 0 {
+		name, rest = name[:i], strings.TrimLeftFunc(name[i:], unicode.IsSpace)
+	}
+	return strings.ToLower(name), rest, true
 }
 
 // isNickRune reports whether r can be part of a nick, closely enough to find where the word
@@ -132,15 +167,15 @@ func completeCommand(name string, operator bool) (fits []completion) {
 	return fits
 }
 
-// emojiStart returns where the name of an emoji starts at the end of text, with a colon
+// emojiStart returns where the name of an emoji starts at the end of before, with a colon
 // before it and maybe one after it; -1: there is none. The colon of 12:30 starts none.
-func emojiStart(text string) int {
-	name := strings.TrimSuffix(text, ":")
+func emojiStart(before string) int {
+	name := strings.TrimSuffix(before, ":")
 	i := len(strings.TrimRightFunc(name, isEmojiRune)) - 1
-	if i < 0 || i == len(name)-1 || text[i] != ':' {
+	if i < 0 || i == len(name)-1 || before[i] != ':' {
 		return -1
 	}
-	if r, _ := utf8.DecodeLastRuneInString(text[:i]); isWord(r) {
+	if r, _ := utf8.DecodeLastRuneInString(before[:i]); isWord(r) && !text.IsSpaceless(r) {
 		return -1
 	}
 	return i

@@ -118,12 +118,12 @@ var tooManyLinesError = fmt.Sprintf("not sent: a message can have at most %d lin
 // requestOf returns the request that sends typed, a message or a command of the host, and
 // how it is shown until the host acknowledges it. A request without a text is not sent.
 func requestOf(typed string) (wire.Request, entry) {
-	name, rest, isCommand := parseTyped(typed)
-	if !isCommand {
-		message := text.CleanLines(rest)
+	t, err := wire.ParseTyped(typed, wire.Screen)
+	if err != nil || t.Command == nil { // submit has refused unknown commands
+		message := text.CleanLines(t.Message)
 		return wire.Request{Type: wire.TypeSay, Text: message}, entry{kind: kindMessage, text: message}
 	}
-	rest = text.CleanLines(strings.TrimSpace(rest))
+	name, rest := t.Command.Name, text.CleanLines(strings.TrimSpace(t.Args))
 	to, message, _ := strings.Cut(rest, " ")
 	switch message = strings.TrimSpace(message); {
 	case name == "me" && rest != "":
@@ -133,12 +133,4 @@ func requestOf(typed string) (wire.Request, entry) {
 	}
 	line := text.Clean(strings.ReplaceAll(typed, "\n", " "))
 	return wire.Request{Type: "command", Text: line}, entry{kind: kindNotice}
-}
-
-// escapeSlash returns the input that sends message: a slash at its start is doubled.
-func escapeSlash(message string) string {
-	if strings.HasPrefix(message, "/") {
-		return "/" + message
-	}
-	return message
 }

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -27,12 +28,17 @@ type conversation struct {
 	members        members
 
 	// The connection.
-	addr    string        // of the host; "": it is this program
-	next    uint64        // ID of the first event that was not in the room when we joined
-	resumed bool          // it was lost before
-	lost    error         // why there is none; nil: there is one
-	retryAt time.Time     // when the next attempt is made
-	skew    time.Duration // how far the host's clock is ahead of ours
+	addr       string        // of the host; "": it is this program
+	next       uint64        // ID of the first event that was not in the room when we joined
+	resumed    bool          // it was lost before
+	lost       error         // why there is none; nil: there is one
+	retryAt    time.Time     // when the next attempt is made
+	unanswered bool          // the last connection was lost while a message was unanswered
+	toldSmall  bool          // the notice about small packets was shown
+	skew       time.Duration // how far the host's clock is ahead of ours
+
+	gone         *client.OtherRoomError // another room is at its address; nil: the room is not gone
+	joiningOther bool                   // that one is being joined
 
 	// What is shown.
 	transcript  transcript
@@ -42,6 +48,7 @@ type conversation struct {
 	overlay     overlay
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
+	early       []entry   // notices about now that came before the backlog; shown with the greeting
 	replyTo     string    // who sent the last private message
 	lastAlert   time.Time // when the terminal rang last
 	leaveAsked  time.Time // when the person last asked to leave, and was warned
@@ -59,6 +66,10 @@ const (
 
 	// leaveWithin is how soon after the first the second Ctrl-C leaves.
 	leaveWithin = 3 * time.Second
+
+	// maxEarly is how many notices are shown below a backlog that they came before. An honest host sends
+	// one, about an invalid nick.
+	maxEarly = 10
 
 	// A host can send titles and topics of any length, and each frame draws them. These are
 	// more than an honest host allows, in bytes.
@@ -139,6 +150,9 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 		c.greet() // a backlog would have come within a second
 	case roomEvents:
 		cmd = c.receive(msg)
+	case joinFailed: // of the room that is at the address of this one
+		c.joiningOther = false
+		c.show(kindError, cutBytes(msg.err.Error(), maxNote))
 	case transferDone:
 		c.transfers.remove(msg.transfer)
 		if msg.text != "" {
@@ -186,12 +200,19 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 		}
 	}
 	c.flush()
+	if c.pending() == 0 {
+		c.unanswered = false
+	}
 	if mention != nil && !c.m.opts.Quiet && !c.m.isWatched() && time.Since(c.lastAlert) > alertInterval {
 		c.lastAlert = time.Now()
 		cmds = append(cmds, alert(mention.from, mention.text))
 	}
 	if batch.closed {
 		c.m.err = c.room.Err()
+		if other, ok := errors.AsType[*client.OtherRoomError](c.m.err); ok {
+			c.roomGone(other)
+			return tea.Batch(cmds...)
+		}
 		return tea.Sequence(append(cmds, c.m.quit())...)
 	}
 	return tea.Batch(append(cmds, c.waitForEvents())...)
@@ -206,10 +227,18 @@ func (c *conversation) connected(e client.Connected) {
 	}
 	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
 	c.nick, c.clientID = cutNick(w.Nick), w.Client
+	c.unanswered = e.Unanswered
+	if e.SmallPackets && !c.toldSmall {
+		c.toldSmall = true
+		c.show(kindNotice, client.SmallPacketsNotice)
+	}
 	c.members.reset(w)
 	c.members.addSelf(c.nick, c.operator)
 	for _, message := range c.outbox.dropSettled() {
 		c.addEntry(message, false)
+	}
+	if e.Unproven {
+		c.show(kindError, client.UnprovenWarning)
 	}
 	if e.NewRoom {
 		c.show(kindEvent, "the host was restarted; the room starts empty")
@@ -230,6 +259,10 @@ func (c *conversation) greet() {
 		return
 	}
 	c.greeted = true
+	for _, n := range c.early {
+		c.addEntry(n, false)
+	}
+	c.early = nil
 	if c.operator {
 		inv := c.invitation()
 		c.show(kindNotice, "the room is open; others can join with\n"+strings.Join(inv.ways(), "\n"))
@@ -291,6 +324,10 @@ func (c *conversation) handle(e *client.Received) *entry {
 	n, ok := c.transcript.entryOf(linked, e.Own, c.nick)
 	if !ok {
 		return nil
+	}
+	if e.ID == 0 && !c.greeted && len(c.early) < maxEarly {
+		c.early = append(c.early, n)
+		return &n
 	}
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
@@ -420,15 +457,24 @@ func (c *conversation) farewell() string {
 // submit carries out the command or sends the message in the editor.
 func (c *conversation) submit() tea.Cmd {
 	typed := c.composer.editor.text
+	if c.gone != nil {
+		if t, err := wire.ParseTyped(typed, wire.Screen); err != nil || t.Command == nil || commandHere(t.Command.Name) == nil {
+			return c.joinOther()
+		}
+	}
 	if strings.TrimSpace(typed) == "" {
+		return nil
+	}
+	t, unknown := wire.ParseTyped(typed, wire.Screen)
+	if unknown != nil {
+		c.refuse(unknown)
 		return nil
 	}
 	c.view.clearUnread()
 	c.composer.editor.sent()
-	name, rest, isCommand := parseTyped(typed)
-	if isCommand {
-		if run := commandHere(name); run != nil {
-			return run(c, strings.TrimSpace(rest))
+	if t.Command != nil {
+		if run := commandHere(t.Command.Name); run != nil {
+			return run(c, strings.TrimSpace(t.Args))
 		}
 	}
 	c.send(typed)
@@ -455,7 +501,7 @@ func (c *conversation) send(typed string) {
 // sendPaste sends a large paste as several messages.
 func (c *conversation) sendPaste() {
 	for _, message := range c.composer.paste.messages {
-		c.send(escapeSlash(message))
+		c.send(wire.EscapeSlash(message))
 	}
 	c.view.toEnd()
 }

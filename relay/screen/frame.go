@@ -170,7 +170,15 @@ func (f *frame) state() string {
 		parts = append(parts, wire.Counted(n, "message", "messages")+" pending")
 	}
 	connection := "connected"
-	if c.lost != nil {
+	if f.c.unanswered && f.c.pending() > 0 {
+		connection = "no answer to your message yet"
+	}
+	switch {
+	case c.joiningOther:
+		connection = "joining…"
+	case c.gone != nil:
+		connection = "the room is gone"
+	case c.lost != nil:
 		connection = "reconnecting…"
 		if left := time.Until(c.retryAt); left > time.Second/2 {
 			connection = fmt.Sprintf("reconnecting in %.0f s", left.Seconds())

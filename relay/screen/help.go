@@ -1,5 +1,10 @@
 package screen
 
+import (
+	"slices"
+	"strings"
+)
+
 // openHelp shows the keys and commands.
 func openHelp(c *conversation) {
 	c.overlay.open(func(columns, rows int) []string { return helpPage(c.m.ruler, columns, rows, c.operator) })
@@ -17,45 +22,78 @@ var KeyHelp = [][2]string{
 	{"Ctrl-C twice", "Leave; Ctrl-Z suspends."},
 }
 
-// helpPage lays out keys and commands: in one column, or in two if one has more than rows
-// lines and two are wide enough. Long help wraps within its column.
+// helpColumns is how wide the help beside a usage is at least. If there is less room, it
+// goes below.
+const helpColumns = 22
+
+// helpPage lays out keys and commands: in one column, or in two if one does not fit into rows
+// and two do. No entry is cut or torn apart.
 func helpPage(r ruler, columns, rows int, operator bool) []string {
-	entries := append([][2]string(nil), KeyHelp...)
-	entries = append(entries, [2]string{})
+	entries := slices.Concat(KeyHelp, [][2]string{{}})
 	for _, c := range commandsLike("", operator) {
 		entries = append(entries, [2]string{c.Usage(), c.Help})
 	}
-	lines := helpLines(r, entries, columns)
-	if len(lines) <= rows || columns < 100 {
-		return lines
+	usage := 0
+	for _, e := range entries {
+		usage = max(usage, r.width(e[0]))
 	}
-	width := columns/2 - 1
-	lines = helpLines(r, entries, width)
-	half := (len(lines) + 1) / 2
-	right := append(lines[half:], "")
-	for i := range half {
-		lines[i] = r.fit(lines[i], width) + "  " + right[i]
+	one := slices.Concat(helpEntries(r, entries, columns, usage)...)
+	const gap = 3
+	width := (columns - gap) / 2
+	if len(one) <= rows || width < usage+2+helpColumns {
+		return one
 	}
-	return lines[:half]
+	left, right := halves(helpEntries(r, entries, width, usage))
+	if len(left) > rows { // one column is easier to read when it scrolls
+		return one
+	}
+	for i, line := range right {
+		left[i] = strings.TrimRight(r.fit(left[i], width+gap)+line, " ")
+	}
+	return left
 }
 
-// helpLines lays out entries, each a usage and its help, in lines of at most so many columns.
-func helpLines(r ruler, entries [][2]string, columns int) (lines []string) {
-	const left = 21        // columns of a usage; a longer one is cut
-	if columns < left+16 { // no room beside it: the help goes below
-		for _, e := range entries {
-			lines = append(append(lines, wrapped(r, e[0], columns)...), wrapped(r, e[1], columns)...)
-		}
-		return lines
+// halves splits blocks of lines into two columns, between blocks. The left one is the longer.
+func halves(blocks [][]string) (left, right []string) {
+	n := 0
+	for _, b := range blocks {
+		n += len(b)
 	}
+	at := 0
+	for len(left) < (n+1)/2 {
+		left = append(left, blocks[at]...)
+		at++
+	}
+	right = slices.Concat(blocks[at:]...)
+	for len(right) > 0 && right[0] == "" {
+		right = right[1:]
+	}
+	return left, right
+}
+
+// helpEntries lays out entries, each a usage and its help, each in lines of at most so many
+// columns: the help beside the usages, which take usage columns, or below.
+func helpEntries(r ruler, entries [][2]string, columns, usage int) (blocks [][]string) {
+	const indent = 2
 	for _, e := range entries {
-		usage := e[0]
-		for _, help := range wrapped(r, e[1], columns-left-1) {
-			lines = append(lines, r.fit(usage, left)+" "+help)
-			usage = ""
+		var lines []string
+		if columns < usage+2+helpColumns {
+			lines = wrapped(r, e[0], columns)
+			for _, help := range wrapped(r, e[1], columns-indent) {
+				if help != "" {
+					lines = append(lines, strings.Repeat(" ", indent)+help)
+				}
+			}
+		} else {
+			name := e[0]
+			for _, help := range wrapped(r, e[1], columns-usage-2) {
+				lines = append(lines, strings.TrimRight(r.fit(name, usage+2)+help, " "))
+				name = ""
+			}
 		}
+		blocks = append(blocks, lines)
 	}
-	return lines
+	return blocks
 }
 
 // wrapped returns text in rows of at most so many columns.

@@ -338,6 +338,9 @@ func (l *lobby) drawPlaces(t *terminal, most int) (rows []string) {
 		i := shown[n]
 		p := l.places[i]
 		row := oneLine(t.ruler, fmt.Sprintf("%*d %s  %s, %d here", digits, i+1, p.Title, p.Addr, p.Members))
+		if p.Contested {
+			row += " (two hosts claim this room; one is false)"
+		}
 		switch {
 		case i == selected:
 			row = hitStyle.draw(t.ruler.fit("› "+row, t.width))

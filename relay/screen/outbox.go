@@ -139,6 +139,15 @@ func (o *outbox) takeBack() (typed []string) {
 	return typed
 }
 
+// returnAll empties the outbox, and returns the text of its items as it was typed.
+func (o *outbox) returnAll() (typed []string) {
+	for _, s := range o.items {
+		typed = append(typed, s.typed)
+	}
+	o.items, o.unsent = nil, nil
+	return typed
+}
+
 // pending returns how many messages would be lost if the program ended now. Over a working
 // connection those that were sent a moment ago are not counted.
 func (o *outbox) pending(connected bool) int {

@@ -41,13 +41,16 @@ type Place struct {
 	Addr    string
 	ID      string // "": not known yet
 	Members int
+
+	Contested bool // another place claims to be the same room
 }
 
 // Options configure a screen.
 type Options struct {
 	// Find looks for rooms on this network; nil: the lobby offers no search.
 	Find func(ctx context.Context) ([]Place, error)
-	// Join joins the room at a place. It may be called again after an error.
+	// Join joins the room at a place. It may be called again after an error, and after the
+	// room ended with a client.OtherRoomError.
 	Join func(ctx context.Context, p Place) (Room, error)
 	// Place is the room to join; nil: the person chooses one of those found.
 	Place *Place

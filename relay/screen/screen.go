@@ -2,8 +2,10 @@ package screen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -11,7 +13,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
+	"chat/relay/client"
 	"chat/relay/text"
+	"chat/relay/wire"
 )
 
 // frameTime is how long events are collected before they are drawn: 60 frames a second.
@@ -21,9 +25,11 @@ const frameTime = time.Second / 60
 // goroutines of their own, use only the fixed fields.
 type model struct {
 	// Fixed.
-	opts    Options
-	ctx     context.Context // until the screen ends
-	started time.Time
+	opts     Options
+	ctx      context.Context // until the screen ends
+	started  time.Time
+	jobs     *jobs
+	keyboard *keyboard // nil: Bubble Tea reads the terminal itself
 
 	terminal
 	lobby        lobby
@@ -40,14 +46,11 @@ type model struct {
 func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, ctx: ctx, started: time.Now(), terminal: terminal{
+	m := &model{opts: opts, ctx: ctx, started: time.Now(), jobs: newJobs(), terminal: terminal{
 		width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
-	p := tea.NewProgram(guarded{m}, tea.WithContext(ctx), tea.WithoutSignalHandler())
-	fmt.Print(saveTitle)
-	_, err = p.Run()
-	fmt.Print(restoreTitle)
+	err = m.run()
 	switch {
 	case m.crash != nil:
 		err = m.reportCrash()
@@ -63,12 +66,49 @@ func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	}
 	if m.crash == nil {
 		fmt.Print(m.conversation.farewell())
+		if !opts.Hosting && m.left(err) {
+			fmt.Printf("You left %s.\n", oneLine(m.ruler, m.conversation.title))
+		}
 	}
 	for _, r := range m.conversation.outbox.unsent {
 		unsent = append(unsent, r.Text)
 	}
 	return unsent, err
 }
+
+// left reports whether the person left the room, given why the screen ended.
+func (m *model) left(err error) bool {
+	refusal, refused := errors.AsType[*client.RefusedError](err)
+	return err == nil || errors.Is(err, context.Canceled) || refused && refusal.Code == wire.CodeQuit
+}
+
+// run shows the screen until it ends.
+func (m *model) run() error {
+	options := []tea.ProgramOption{tea.WithContext(m.ctx), tea.WithoutSignalHandler()}
+	var p *tea.Program
+	send := func(msg tea.Msg) { p.Send(msg) }
+	if ownKeyboard {
+		m.keyboard = newKeyboard(os.Stdin, send)
+		options = append(options, tea.WithInput(m.keyboard))
+	}
+	p = tea.NewProgram(guarded{m}, options...)
+	if ownKeyboard {
+		if err := m.keyboard.resume(); err != nil {
+			return err
+		}
+		defer m.keyboard.Close()
+	}
+	defer m.jobs.watch(send)()
+	defer m.catchFatal(p)()
+	fmt.Print(saveTitle)
+	defer fmt.Print(restoreTitle)
+	_, err := p.Run()
+	return err
+}
+
+// ownKeyboard is whether a [keyboard] reads the terminal. On Windows the console reports
+// whole keys.
+const ownKeyboard = runtime.GOOS != "windows"
 
 // The window's title is pushed on the terminal's stack of titles and popped from it
 // (XTWINOPS), as Bubble Tea would leave it empty. Terminals without one ignore this.
@@ -160,6 +200,9 @@ func (m *model) waitForWarning() tea.Cmd {
 // lobby.
 func (m *model) update(msg tea.Msg) tea.Cmd {
 	msg = m.translate(msg)
+	if cmd, handled := m.updateTerminal(msg); handled {
+		return cmd
+	}
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = max(msg.Width, 1), max(msg.Height, 1)
@@ -194,7 +237,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		case "ctrl+z":
 			return m.suspend()
 		case "ctrl+l":
-			return tea.ClearScreen
+			return m.takeTerminal()
 		}
 	case warning:
 		m.warn(string(msg))
@@ -216,15 +259,6 @@ func (m *model) shareRuler() {
 	}
 }
 
-// suspend stops the program until the shell continues it. A host's would stop the room.
-func (m *model) suspend() tea.Cmd {
-	if m.conversation != nil && m.conversation.operator {
-		m.conversation.flash = "Ctrl-Z would stop the room for everyone"
-		return nil
-	}
-	return tea.Suspend
-}
-
 func (m *model) warn(line string) {
 	if m.conversation != nil {
 		m.conversation.show(kindError, line)
@@ -233,10 +267,14 @@ func (m *model) warn(line string) {
 	}
 }
 
-// enter opens the conversation in a room that was joined, and takes along a warning
-// that came up before.
+// enter opens the conversation in a room that was joined, and takes along a warning that came
+// up before, or the input of the room that is gone.
 func (m *model) enter(msg roomJoined) tea.Cmd {
+	last := m.conversation
 	m.conversation = newConversation(m, msg.room, msg.place)
+	if last != nil { // that room is gone, but not what is in the input
+		m.err, m.conversation.composer = nil, last.composer
+	}
 	if m.lobby.note != "" {
 		m.conversation.show(kindError, m.lobby.note)
 	}

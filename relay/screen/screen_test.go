@@ -225,28 +225,34 @@ func TestGoldenFrames(t *testing.T) {
 		"hint": func(r *rig) { r.typed("/msg al") },
 	}
 	for name, act := range views {
-		for _, size := range [][2]int{{40, 10}, {80, 24}, {160, 40}} {
+		for _, size := range [][2]int{{40, 10}, {80, 24}, {100, 30}, {160, 40}} {
 			t.Run(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), func(t *testing.T) {
 				inRoom(t, size[0], size[1], func(t *testing.T, r *rig) {
 					act(r)
-					got := r.frame()
-					file := filepath.Join("testdata", "frames", fmt.Sprintf("%s-%dx%d.txt", name, size[0], size[1]))
-					if *update {
-						if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-							t.Fatal(err)
-						}
-						return
-					}
-					want, err := os.ReadFile(file)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got != string(want) {
-						t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
-					}
+					r.golden(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]))
 				})
 			})
 		}
+	}
+}
+
+// golden compares the frame with a file.
+func (r *rig) golden(name string) {
+	r.t.Helper()
+	got := r.frame()
+	file := filepath.Join("testdata", "frames", name+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			r.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if got != string(want) {
+		r.t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
 	}
 }
 
@@ -268,6 +274,26 @@ func TestOwnMessages(t *testing.T) {
 		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || len(r.m.conversation.outbox.items) != 0 {
 			t.Errorf("hello is shown %d times, %d pending\n%s", n, len(r.m.conversation.outbox.items), r.frame())
 		}
+	})
+}
+
+// An error about now, such as that of an invalid nick, is shown below the backlog, although it comes first.
+func TestErrorsAreBelowTheBacklog(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.m.conversation = newConversation(r.m, r.room, Place{Title: "kitchen"})
+		const invalid = "a nick has no spaces; you are guest-1"
+		r.happen(client.Connected{Welcome: wire.Event{Type: wire.TypeWelcome, Title: "kitchen", Nick: "guest-1", Client: "us", Next: 3}})
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeBadNick, Text: invalid}})
+		for id, text := range []string{"first", "second"} {
+			r.happen(client.Received{Past: true, Event: wire.Event{Type: wire.TypeMessage, ID: uint64(id + 1), Time: noon, From: "alice", Text: text}})
+		}
+		r.want("second", invalid, "you are guest-1; /help")
+		frame := r.frame()
+		if at := strings.Index(frame, invalid); strings.Count(frame, invalid) != 1 || at < strings.Index(frame, "second") || at > strings.Index(frame, "/help shows") {
+			t.Errorf("the error is not between the backlog and the greeting:\n%s", frame)
+		}
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Text: "a later error"}})
+		r.want("a later error")
 	})
 }
 
@@ -435,12 +461,12 @@ func TestLinesAreCounted(t *testing.T) {
 	}
 }
 
-// A command for the host is sent as one line.
+// A command is one line: a text of several lines is a message.
 func TestCommandsAreOneLine(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.m.conversation.composer.editor.insert("/topic soup\nand bread")
 		r.keys("enter")
-		if asked := r.room.asked; len(asked) != 1 || asked[0].Text != "/topic soup and bread" {
+		if asked := r.room.asked; len(asked) != 1 || asked[0].Type != wire.TypeSay || asked[0].Text != "/topic soup\nand bread" {
 			t.Errorf("requested %+v", asked)
 		}
 	})

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -350,13 +352,14 @@ func presenceText(changes []presenceChange) string {
 
 // --- words in a text ------------------------------------------------------------------
 
-// mentions reports whether text contains nick as a word of its own.
-func mentions(text, nick string) bool { return len(mentionsIn(text, nick)) > 0 }
+// mentions reports whether s contains nick as a word of its own.
+func mentions(s, nick string) bool { return len(mentionsIn(s, nick)) > 0 }
 
-// mentionsIn returns where text contains nick as a word of its own.
-func mentionsIn(text, nick string) []span {
-	return slices.DeleteFunc(findFold(text, nick), func(s span) bool {
-		return continues(text[:s.from], nick) || isContinued(nick, text[s.to:])
+// mentionsIn returns where s contains nick as a word of its own. The page has the same rule, in
+// relay/web/page/words.js.
+func mentionsIn(s, nick string) []span {
+	return slices.DeleteFunc(findFold(s, nick), func(at span) bool {
+		return continues(s[:at.from], nick) || isContinued(nick, s[at.to:])
 	})
 }
 
@@ -364,7 +367,7 @@ func mentionsIn(text, nick string) []span {
 func continues(before, nick string) bool {
 	last, _ := utf8.DecodeLastRuneInString(before)
 	first, _ := utf8.DecodeRuneInString(nick)
-	return before != "" && isWord(last) && !isUnspaced(last) && !isUnspaced(first)
+	return before != "" && isWord(last) && !text.IsSpaceless(last) && !text.IsSpaceless(first)
 }
 
 // isContinued reports whether rest is part of the word that starts with nick: "alice-2" is
@@ -375,31 +378,50 @@ func isContinued(nick, rest string) bool {
 	}
 	last, _ := utf8.DecodeLastRuneInString(nick)
 	next, _ := utf8.DecodeRuneInString(rest)
-	return rest != "" && isWord(next) && !isUnspaced(last) && !isUnspaced(next)
+	return rest != "" && isWord(next) && !text.IsSpaceless(last) && !text.IsSpaceless(next)
 }
 
-// isUnspaced reports whether a word can end after r without a space: Korean attaches
-// particles to names, other scripts have no spaces.
-func isUnspaced(r rune) bool {
-	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul,
-		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
-}
-
-// findFold returns where text contains want, ignoring case.
-func findFold(text, want string) (at []span) {
+// findFold returns where s contains want, ignoring case and how accents are encoded.
+func findFold(s, want string) (at []span) {
 	if want == "" {
 		return nil
 	}
-	for i := 0; i < len(text); {
-		if n := foldedPrefix(text[i:], want); n > 0 {
-			at = append(at, span{i, i + n})
+	want = norm.NFC.String(want)
+	composed, starts := compose(s)
+	for i := 0; i < len(composed); {
+		if n := foldedPrefix(composed[i:], want); n > 0 {
+			if starts == nil {
+				at = append(at, span{i, i + n})
+			} else {
+				at = append(at, span{starts[i], starts[i+n]})
+			}
 			i += n
 			continue
 		}
-		for i++; i < len(text) && !utf8.RuneStart(text[i]); i++ {
+		for i++; i < len(composed) && !utf8.RuneStart(composed[i]); i++ {
 		}
 	}
 	return at
+}
+
+// compose returns s in NFC, and where in s the character starts that each of its bytes belongs to; nil: s is
+// in NFC.
+func compose(s string) (composed string, starts []int) {
+	if norm.NFC.IsNormalString(s) {
+		return s, nil
+	}
+	var b strings.Builder
+	var segments norm.Iter
+	segments.InitString(norm.NFC, s)
+	for !segments.Done() {
+		at := segments.Pos()
+		segment := segments.Next()
+		b.Write(segment)
+		for range segment {
+			starts = append(starts, at)
+		}
+	}
+	return b.String(), append(starts, len(s))
 }
 
 // foldedPrefix returns how many bytes at the start of text are want, ignoring case; 0:

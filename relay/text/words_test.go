@@ -30,6 +30,38 @@ func TestQuery(t *testing.T) {
 		{"äp", "Äpfel", false}, // two bytes, folded
 		{"menu", "see https://example.org/menu", true},
 		{"日本", "日本語", true},
+		{"会议", "会议室在三楼", true},
+		{"三楼", "会议室在三楼", true},
+		{"室三", "会议室在三楼", false},
+		{"会楼", "会议室在三楼", false},
+		{"议", "会议室在三楼", true},
+		{"三楼 会议", "会议室在三楼", true},
+		{"タワー", "東京タワーに行く", true},
+		{"京タ", "東京タワーに行く", true},
+		{"タワ", "ワード", false},
+		{"か\u3099き", "がき", true}, // composed and not
+		{"かき", "がき", false},      // other letters, not accents
+		{"회의실", "삼층회의실에서", true},
+		{"\u1112\u116c\u110b\u1174", "회의실", true},
+		{"하", "한국어", false},
+		{"ประชุม", "ห้องประชุมอยู่ชั้นสาม", true},
+		{"ท", "ที่", false},
+		{"api文档", "看api文档吗", true},
+		{"文档api", "看api文档吗", true}, // words and runs are found in any order
+		{"第3回", "第3回会議", true},
+		{"第3回", "第30回会議", false},
+		{"🍲", "soup 🍲!", true},
+		{"🍲", "🍲🍞", true},
+		{"🍞", "🍲🍞", true},
+		{"🍞🍲", "🍲🍞", false},
+		{"👍", "👍🏽", true},
+		{"❤️", "I ❤ soup", true},
+		{"❤", "I ❤️ soup", true},
+		{"👩‍💻", "ask 👩‍💻.", true},
+		{"🇩🇪", "🇫🇷🇩🇪", true},
+		{"会议👍", "会议👍", true},
+		{"→", "soup → bread", true},
+		{"。", "soup", true}, // punctuation is no word
 		{":)", "soup", true},
 		{strings.Repeat("soup ", 20) + "bread", "soup", true},
 	} {
@@ -45,6 +77,13 @@ func TestQueryFind(t *testing.T) {
 	var got []string
 	NewQuery("creme soup so").Find(text, func(from, to int) { got = append(got, text[from:to]) })
 	if want := []string{"Soup", "crème", "soups", "so"}; !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+	got = nil
+	NewQuery("会议 三楼 议室 👍 in").Find("会议室在三楼, in 三 👍🏽 三楼", func(from, to int) {
+		got = append(got, "会议室在三楼, in 三 👍🏽 三楼"[from:to])
+	})
+	if want := []string{"会议室", "三楼", "in", "👍", "三楼"}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
 }
@@ -64,27 +103,28 @@ func TestWordsAreThoseOfTheWholeText(t *testing.T) {
 			return !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Co)
 		})
 	}
+	// Characters that stand for themselves are tested by TestQuery.
 	// A musical note decomposes into its head and its stem; the stem is a mark, and so a word.
 	isNote := func(r rune) bool { return unicode.Is(unicode.So, r) && norm.NFD.String(string(r)) != string(r) }
 	for r := rune(1); r <= unicode.MaxRune; r++ {
-		if isNote(r) {
+		if isNote(r) || isSingle(r) {
 			continue
 		}
-		if text := "a" + string(r) + "B " + string(r); !slices.Equal(Words(text), whole(text)) {
-			t.Fatalf("%q (%U) has the words %q, want %q", text, r, Words(text), whole(text))
+		if text := "a" + string(r) + "B " + string(r); !slices.Equal(IndexWords(text), whole(text)) {
+			t.Fatalf("%q (%U) has the words %q, want %q", text, r, IndexWords(text), whole(text))
 		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
 		var b strings.Builder
 		for range 12 {
-			if r := rune(random.IntN([]int{0x80, 0x400, 0x3000, 0x20000}[random.IntN(4)])); !isNote(r) {
+			if r := rune(random.IntN([]int{0x80, 0x400, 0x3000, 0x20000}[random.IntN(4)])); !isNote(r) && !isSingle(r) {
 				b.WriteRune(r)
 			}
 		}
 		text := CleanLines(b.String())
-		if !slices.Equal(Words(text), whole(text)) {
-			t.Fatalf("%q has the words %q, want %q", text, Words(text), whole(text))
+		if !slices.Equal(IndexWords(text), whole(text)) {
+			t.Fatalf("%q has the words %q, want %q", text, IndexWords(text), whole(text))
 		}
 	}
 }

@@ -200,7 +200,7 @@ func TestRanges(t *testing.T) {
 func TestTusRejects(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{MaxFile: 1000})
 	res, _ := r.ask("OPTIONS", "/files/", nil)
-	if res.StatusCode != 204 || res.Header.Get("Tus-Version") != "1.0.0" || res.Header.Get("Tus-Extension") != "creation,termination" || res.Header.Get("Tus-Max-Size") != "1000" {
+	if res.StatusCode != 204 || res.Header.Get("Tus-Version") != "1.0.0" || res.Header.Get("Tus-Extension") != "creation,creation-defer-length,creation-with-upload,checksum,concatenation,termination" || res.Header.Get("Tus-Max-Size") != "1000" {
 		t.Error(res.Status, res.Header)
 	}
 	res, _ = r.ask("POST", "/files/", nil, "Upload-Length", "3")
@@ -257,11 +257,11 @@ func TestTusUpload(t *testing.T) {
 	}
 }
 
-// A wrong checksum drops the upload, and so does DELETE.
+// A wrong checksum of the file drops the upload, and so does DELETE.
 func TestTusDrops(t *testing.T) {
 	r, store := openWithFiles(t, files.Limits{})
 	place := r.tus(201, "POST", "/files/", "", "Upload-Length", "4").Header.Get("Location")
-	r.tus(460, "PATCH", place, "soap", "Upload-Offset", "0", "Upload-Checksum", "sha256 "+checksumOf("soup"))
+	r.tus(460, "PATCH", place, "soap", "Upload-Offset", "0", "Repr-Digest", "sha-256=:"+checksumOf("soup")+":")
 	r.tus(404, "HEAD", place, "")
 	place = r.tus(201, "POST", "/files/", "", "Upload-Length", "4", "Upload-Metadata", "sha256 "+b64(fmt.Sprintf("%x", sha256.Sum256([]byte("soup"))))).Header.Get("Location")
 	r.tus(460, "PATCH", place, "soap", "Upload-Offset", "0")

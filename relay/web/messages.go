@@ -5,191 +5,41 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"mime"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"chat/relay"
-	"chat/relay/text"
 	"chat/relay/wire"
 )
 
 // This file serves scripts: they send messages by POST, read them by GET, and follow a stream.
 
-// visit sends a message to the room through a short session, and returns its event. The error
-// is a *rejection, or that of the connection.
-//
-// The address of the request and the nick make a client of the room: later requests with
-// both the same are from the same client, and have the same nick if possible.
-func (h *Handler) visit(r *http.Request, nick string, message wire.Request) (wire.Event, error) {
-	token := h.visitors.token(r.RemoteAddr, nick)
-	leave, err := h.visitors.enter(r.Context(), token)
-	if err != nil {
-		return wire.Event{}, err
-	}
-	defer leave()
-	ours, theirs := net.Pipe()
-	var served sync.WaitGroup
-	defer served.Wait()
-	defer ours.Close()
-	served.Go(func() { h.room.ServeVisit(context.Background(), &visitor{theirs, remoteAddr(r)}) })
-	defer context.AfterFunc(r.Context(), func() { ours.Close() })()
-	none := 0
-	go ours.Write((&wire.Request{Type: wire.TypeHello, Version: wire.Version, Nick: nick, Token: token, Backlog: &none}).AppendJSON(nil)) // ends with the pipe
-	lines := wire.NewLineReader(ours, wire.MaxJSONLine)
-	var me string
-	for {
-		line, err := lines.ReadLine()
-		switch {
-		case err != nil:
-			return wire.Event{}, cmp.Or(r.Context().Err(), errClosed)
-		case len(line) == 0 || line[0] != '{': // the room is full or the address banned: a line for people
-			return wire.Event{}, &rejection{wire.Event{Code: wire.CodeFull, Text: string(bytes.TrimPrefix(line, []byte("! ")))}}
-		}
-		e, err := wire.ParseEvent(line)
-		if err != nil {
-			return wire.Event{}, fmt.Errorf("ask the room: %w", err)
-		}
-		switch {
-		case e.Type == wire.TypeWelcome:
-			me, message.Seq = e.Client, e.Seq+1
-			go ours.Write(append(message.AppendJSON(nil), "{\"type\":\"quit\"}\n"...))
-		case me != "" && e.Client == me && e.Seq == message.Seq:
-			return e, nil
-		case e.Type == wire.TypeError && (me == "" || e.Seq == message.Seq), e.Type == wire.TypeBye:
-			return wire.Event{}, &rejection{e}
-		}
-	}
-}
-
-// A visitor is the room's end of a visit, with the address of the HTTP client.
-type visitor struct {
-	net.Conn
-	from net.Addr
-}
-
-func (v *visitor) RemoteAddr() net.Addr { return v.from }
-
-// A rejection is the error or bye event by which the room rejected a message.
-type rejection struct{ event wire.Event }
-
-func (r *rejection) Error() string { return r.event.Text }
-
-// statuses are the HTTP statuses (RFC 9110, section 15) of the room's codes; other codes have 400.
-var statuses = map[wire.Code]int{
-	wire.CodeTooLong:    http.StatusRequestEntityTooLarge,
-	wire.CodeBanned:     http.StatusForbidden,
-	wire.CodeMuted:      http.StatusForbidden,
-	wire.CodeNotAllowed: http.StatusForbidden,
-	wire.CodeFull:       http.StatusServiceUnavailable,
-	wire.CodeShutdown:   http.StatusServiceUnavailable,
-	wire.CodeNotRead:    http.StatusServiceUnavailable,
-	wire.CodeReplaced:   http.StatusServiceUnavailable,
-	wire.CodeNotStored:  http.StatusInsufficientStorage,
-}
-
-// reject answers that a visit failed with err.
-func (h *Handler) reject(w http.ResponseWriter, err error) {
-	status := http.StatusServiceUnavailable
-	if r, ok := errors.AsType[*rejection](err); ok {
-		if status = statuses[r.event.Code]; status == 0 {
-			status = http.StatusBadRequest
-		}
-	}
-	http.Error(w, err.Error(), status)
-}
-
-// visitors are the clients that send messages by HTTP. A client can have only one session, so
-// the second of two concurrent requests waits.
-type visitors struct {
-	secret []byte // makes tokens that cannot be guessed, the same after a restart of the host; fixed
-
-	mu      sync.Mutex
-	present map[string]chan struct{} // by token: closed when the visit ends; guarded by mu
-}
-
-// token returns the token of the client at address that asks for nick.
-func (v *visitors) token(address, nick string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
-	}
-	mac := hmac.New(sha256.New, v.secret)
-	fmt.Fprintf(mac, "%s %s", host, text.NickFold(nick))
-	return hex.EncodeToString(mac.Sum(nil)[:16])
-}
-
-// enter waits until the client has no other visit. The caller must call leave at the end.
-func (v *visitors) enter(ctx context.Context, token string) (leave func(), err error) {
-	for {
-		v.mu.Lock()
-		other := v.present[token]
-		if other == nil {
-			ended := make(chan struct{})
-			v.present[token] = ended
-			v.mu.Unlock()
-			return func() {
-				v.mu.Lock()
-				defer v.mu.Unlock()
-				delete(v.present, token)
-				close(ended)
-			}, nil
-		}
-		v.mu.Unlock()
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
 // post answers POST /messages: it sends the body, plain text or {"text":"…","nick":"…"}, to the
 // room and returns the event.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.room.MaxLine())))
-	if err != nil {
-		status := http.StatusBadRequest
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			status = http.StatusRequestEntityTooLarge
-		}
-		http.Error(w, "the message is incomplete or too long", status)
+	if rejectHeaders(w, r) {
 		return
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
-	message := struct{ Text, Nick string }{string(body), r.URL.Query().Get("nick")}
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
-		message.Text = ""
-		if err := json.Unmarshal(body, &message); err != nil {
-			http.Error(w, `invalid JSON; send a message as {"text":"soup is ready","nick":"alice"}`, http.StatusBadRequest)
-			return
-		}
-	}
-	message.Text = strings.TrimRight(message.Text, "\r\n")
-	if message.Text == "" {
-		http.Error(w, "the message is empty; send one with curl -d 'build done'", http.StatusBadRequest)
-		return
-	}
-	e, err := h.visit(r, message.Nick, wire.Request{Type: wire.TypeSay, Text: message.Text})
+	message, err := h.readPosted(w, r)
 	if err != nil {
 		h.reject(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusCreated)
-	w.Write(e.AppendJSON(nil))
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	request := wire.Request{Type: wire.TypeSay, Text: strings.TrimRight(message.Text, "\r\n")}
+	switch {
+	case message.File != "":
+		request = wire.Request{Type: wire.TypeSend, File: message.File}
+	case strings.TrimSpace(request.Text) == "":
+		http.Error(w, "the message is empty; send one with curl -d 'build done'", http.StatusBadRequest)
+		return
+	}
+	h.answer(w)(h.visit(r, message.Nick, request))
 }
 
 const (
@@ -202,7 +52,7 @@ const (
 // messages answers GET /messages with the events after ?since, one JSON object per line, or with
 // the backlog. The header Next is the since of the next request.
 func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
-	since, ok := parseSince(w, r.URL.Query().Get("since"))
+	from, ok := h.parsePlace(w, r, r.URL.Query().Get("since"))
 	if !ok {
 		return
 	}
@@ -217,13 +67,17 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
 	if !awaitTurn(w) {
 		return
 	}
-	page, err := h.readPage(since, min(count, maxMessages))
+	page, err := h.readPage(from, min(count, maxMessages))
 	if err != nil {
 		h.unreadable(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Next", strconv.FormatUint(page.next, 10))
+	header := w.Header()
+	header.Set("Content-Type", "application/x-ndjson")
+	header.Set("Next", strconv.FormatUint(page.next, 10))
+	room := h.room.Info().ID
+	header.Set("Room", room)
+	header.Set("Link", fmt.Sprintf(`</messages?room=%s&since=%d>; rel="next"`, room, page.next)) // RFC 8288
 	w.Write(page.start)
 	if page.end == page.next {
 		return
@@ -235,6 +89,51 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// A place is where in the log a script continues.
+type place struct {
+	since   uint64
+	backlog bool // it has not read anything before: since is 0
+	isOther bool // it read another room, or a log that no longer has that much; since is 0
+}
+
+// parsePlace parses the ID of the last event that the client has: "42", or "ROOM-42" as in the
+// stream; "" is the backlog. ?room= names the room, too. An ID of another room, or one that this
+// room has not reached, is from another log, such as that of a host before its restart: the client
+// starts at the first event here. If the ID is invalid, parsePlace answers the request.
+func (h *Handler) parsePlace(w http.ResponseWriter, r *http.Request, last string) (place, bool) {
+	room := r.URL.Query().Get("room")
+	if named, id, ok := strings.Cut(last, "-"); ok {
+		room, last = named, id
+	}
+	if last == "" {
+		return place{backlog: true}, true
+	}
+	since, err := strconv.ParseUint(last, 10, 53)
+	if err != nil {
+		http.Error(w, "since must be the id of the last message that you have", http.StatusBadRequest)
+		return place{}, false
+	}
+	if since >= h.room.Next() || room != "" && room != h.room.Info().ID {
+		return place{isOther: since > 0}, true
+	}
+	return place{since: since}, true
+}
+
+// follow returns a follower that starts at a place.
+func (h *Handler) follow(from place) (*relay.Follower, error) {
+	if from.backlog {
+		return h.room.Follow(0)
+	}
+	return h.room.FollowFrom(from.since + 1), nil
+}
+
+// appendGap appends the event that says that events are missing before the next one: missed, or an
+// unknown number of those of another log.
+func (h *Handler) appendGap(dst []byte, missed uint64) []byte {
+	gap := wire.Event{Type: wire.TypeGap, Missed: missed, Room: h.room.Info().ID}
+	return gap.AppendJSON(dst)
+}
+
 // A messagePage is an answer to GET /messages. It holds only the beginning of a long one: the
 // client may be slow to take it, or never do.
 type messagePage struct {
@@ -243,17 +142,24 @@ type messagePage struct {
 	next  uint64 // ID of the last event of the answer; the since of the next request
 }
 
-// readPage reads up to count events after since.
-func (h *Handler) readPage(since uint64, count int) (*messagePage, error) {
-	f, err := h.room.Follow(since)
+// readPage reads up to count events from a place on.
+func (h *Handler) readPage(from place, count int) (*messagePage, error) {
+	f, err := h.follow(from)
 	if err != nil {
 		return nil, err
 	}
-	page := &messagePage{end: since, next: since}
-	for size := 0; count > 0 && size < maxAnswer; {
-		runs, _, err := f.Next()
+	page := &messagePage{end: from.since, next: from.since}
+	for size, first := 0, true; count > 0 && size < maxAnswer; first = false {
+		runs, missed, err := f.Next()
 		if err != nil {
 			return nil, err
+		}
+		if first && (from.isOther || missed > 0 && from.since > 0) {
+			if from.isOther {
+				missed = 0
+			}
+			page.start = h.appendGap(page.start, missed)
+			size = len(page.start)
 		}
 		if len(runs) == 0 {
 			break
@@ -321,19 +227,6 @@ func (h *Handler) unreadable(w http.ResponseWriter, err error) {
 	http.Error(w, "the host cannot read its history", http.StatusServiceUnavailable)
 }
 
-// parseSince parses the ID of an event; "" is 0. If it is invalid, parseSince answers the request.
-func parseSince(w http.ResponseWriter, s string) (since uint64, ok bool) {
-	if s == "" {
-		return 0, true
-	}
-	since, err := strconv.ParseUint(s, 10, 53)
-	if err != nil {
-		http.Error(w, "since must be the id of the last message that you have", http.StatusBadRequest)
-		return 0, false
-	}
-	return since, true
-}
-
 // idOf returns the ID of an event of the log, encoded by [wire.Event.AppendJSON].
 func idOf(line []byte) uint64 {
 	_, rest, _ := bytes.Cut(line, []byte(`"id":`)) // only the type is before it
@@ -346,24 +239,35 @@ func idOf(line []byte) uint64 {
 // the reader is gone.
 const streamBeat = 15 * time.Second
 
+// Once the client sends no more, the first maxProbes comments follow at once and every probeBeat.
+const (
+	probeBeat = time.Second
+	maxProbes = 3
+)
+
 // events answers GET /events: it streams the events after ?since or Last-Event-ID as Server-Sent
 // Events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Its client is not a
 // member of the room.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
-	since, ok := parseSince(w, cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("since")))
+	from, ok := h.parsePlace(w, r, cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("since")))
 	if !ok {
 		return
 	}
 	if !awaitTurn(w) {
 		return
 	}
-	f, err := h.room.Follow(since)
+	f, err := h.follow(from)
 	if err != nil {
 		h.unreadable(w, err)
 		return
 	}
+	room := h.room.Info().ID
 	w.Header().Set("Content-Type", "text/event-stream")
-	stream := &stream{caughtUp: func() { stopCharging(w) }, ctx: r.Context(), out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w)}
+	w.Header().Set("Room", room)
+	stream := &stream{
+		h: h, request: r.Context(), room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
+		out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w),
+	}
 	for !h.room.IsBanned(remoteAddr(r)) { // perhaps only since the stream began
 		if err := stream.pass(f); err != nil {
 			h.opts.Log.Debug("an event stream ended", "remote", r.RemoteAddr, "error", err)
@@ -374,9 +278,13 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 
 // A stream is an answer of Server-Sent Events.
 type stream struct {
-	ctx      context.Context
+	h        *Handler
+	request  context.Context // ends when the client sends no more; it may still read
+	probes   int             // beats since then
+	room     string          // its ID
 	out      *bufio.Writer
 	control  *http.ResponseController
+	isOther  bool   // see place; until that is sent
 	caughtUp func() // called when all events until now are written
 }
 
@@ -386,12 +294,15 @@ func (s *stream) pass(f *relay.Follower) error {
 	if err != nil {
 		return err
 	}
+	if s.isOther {
+		s.isOther, missed = false, 0
+		fmt.Fprintf(s.out, "data: %s\n", s.h.appendGap(nil, 0))
+	}
 	if missed > 0 {
-		gap := wire.Event{Type: wire.TypeGap, Missed: missed}
-		fmt.Fprintf(s.out, "data: %s\n", gap.AppendJSON(nil))
+		fmt.Fprintf(s.out, "data: %s\n", s.h.appendGap(nil, missed))
 	}
 	for line := range linesOf(runs) {
-		fmt.Fprintf(s.out, "id: %d\ndata: %s\n", idOf(line), line)
+		fmt.Fprintf(s.out, "id: %s-%d\ndata: %s\n", s.room, idOf(line), line)
 	}
 	if len(runs) > 0 {
 		return nil
@@ -400,14 +311,30 @@ func (s *stream) pass(f *relay.Follower) error {
 		return err
 	}
 	s.caughtUp()
-	ctx, cancel := context.WithTimeout(s.ctx, streamBeat)
-	defer cancel()
-	err = f.Wait(ctx)
-	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() == nil {
-		s.out.WriteString(": \n\n")
-		return s.flush()
+	return s.wait(f)
+}
+
+// wait waits for more events, and finds out every now and then whether the client is gone. Once it
+// sends no more, it probably is: the system reports that after a write or two.
+func (s *stream) wait(f *relay.Follower) error {
+	parent, beat := s.request, streamBeat
+	if s.probes > 0 {
+		parent = context.WithoutCancel(s.request)
 	}
-	return err
+	if s.probes > 0 && s.probes < maxProbes {
+		beat = probeBeat
+	}
+	ctx, cancel := context.WithTimeout(parent, beat)
+	defer cancel()
+	err := f.Wait(ctx)
+	if err == nil || ctx.Err() == nil { // there are more, or the room closes
+		return err
+	}
+	if s.request.Err() != nil {
+		s.probes++
+	}
+	s.out.WriteString(": \n\n")
+	return s.flush()
 }
 
 func (s *stream) flush() error {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"testing"
 )
@@ -12,7 +13,7 @@ func FuzzMetadata(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		about, err := parseMetadata(s)
-		if err != nil || about.sum != nil && len(about.sum) != sha256Size {
+		if err != nil || about.sum != nil && len(about.sum) != sha256.Size {
 			return
 		}
 		again, err := parseMetadata("filename " + base64.StdEncoding.EncodeToString([]byte(about.name)))

@@ -24,7 +24,7 @@ func (h *Handler) metrics() http.Handler {
 	registry.MustRegister(counts{h.room}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	handler := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !h.opts.MetricsForAll && !isLoopback(r.RemoteAddr) {
+		if !h.opts.MetricsForAll && (isForwarded(r) || !isLoopback(r.RemoteAddr)) {
 			http.Error(w, "metrics are available only on the host's machine; chat host --metrics serves them to others", http.StatusForbidden)
 			return
 		}

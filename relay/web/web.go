@@ -19,6 +19,7 @@ import (
 	"rsc.io/qr"
 
 	"chat/relay"
+	"chat/relay/endpoint"
 	"chat/relay/files"
 )
 
@@ -30,10 +31,15 @@ type Options struct {
 	// Names are the host names that requests may use, in addition to addresses and localhost. Any
 	// other name could be an attacker's that points here (DNS rebinding).
 	Names []string
-	Files *files.Store // nil: the host does not accept files
+	// WebNames are those of Names at which a proxy serves the page by HTTPS.
+	WebNames []string
+	Files    *files.Store // nil: the host does not accept files
 	// Stall is how long a client may accept no byte of an answer before it is disconnected;
 	// default 30 s, negative: no limit.
 	Stall time.Duration
+	// TrustedProxies are the reverse proxies whose X-Forwarded-For or Forwarded header names the
+	// client of a request.
+	TrustedProxies endpoint.Proxies
 	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
 	Log           *slog.Logger // nil: no logging
@@ -57,6 +63,7 @@ type Handler struct {
 	pageCommands []byte // the answer to GET /commands
 
 	visitors visitors
+	keys     *keys
 }
 
 // New returns a Handler for room. The caller must close it.
@@ -69,7 +76,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	}
 	h := &Handler{
 		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
-		visitors: visitors{secret: []byte(room.Secret()), present: make(map[string]chan struct{})},
+		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log),
 	}
 	for name, file := range assets() {
 		h.mux.Handle("GET /page/"+name, file)
@@ -79,6 +86,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	}
 	h.mux.HandleFunc("GET /room", h.describe)
 	h.mux.HandleFunc("GET /commands", h.commands)
+	h.mux.HandleFunc("GET /nick", h.checkNick)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
 	h.mux.HandleFunc("GET /socket", h.socket)
 	h.mux.HandleFunc("POST /messages", h.post)
@@ -123,6 +131,10 @@ type roomConn interface {
 	// wait before they are sent; Delay returns how long to wait before the next answer.
 	Charge(n int) time.Duration
 	Delay() time.Duration
+
+	// Forwarded has the connection count as one of the client at from, until it is idle. The
+	// error is why the client has no place.
+	Forwarded(from net.Addr) error
 }
 
 // noteIdle notes that a connection waits for a request, or has one.
@@ -134,7 +146,15 @@ func noteIdle(conn net.Conn, state http.ConnState) {
 
 // ServeHTTP serves a request. It rejects those of banned addresses and of other sites' pages.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, err := asForwarded(r, h.opts.TrustedProxies)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
+		if isForwarded(r) {
+			err = conn.Forwarded(remoteAddr(r))
+		}
 		conn.KeepPace()
 		w = &chargedWriter{ResponseWriter: w, request: r, conn: conn}
 		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
@@ -155,11 +175,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case h.room.IsBanned(remoteAddr(r)):
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
-	case !h.isOurName(r.Host):
+	case err != nil: // no place for the client of a proxy
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	case !h.isOurName(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)): // HTTP/1.0, which no browser sends, has no Host
 		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
-	case !isSameOrigin(r):
+	case !h.isSameOrigin(r):
 		http.Error(w, "requests from pages of other sites are rejected", http.StatusForbidden)
 	default:
+		overrideMethod(r)
+		h.moveToFiles(r)
 		h.mux.ServeHTTP(w, r)
 	}
 }
@@ -194,12 +218,30 @@ func isAddress(name string) bool {
 	return net.ParseIP(ip) != nil && (zone == "" || strings.Contains(ip, ":"))
 }
 
+// isOurOrigin reports whether origin is that of the host's page: by HTTP at the request's own host, or
+// by HTTPS at one of the WebNames, where a proxy stands in front of this host. The proxy may use
+// another Host itself; then the name has no port.
+func (h *Handler) isOurOrigin(origin, host string) bool {
+	scheme, at, _ := strings.Cut(strings.ToLower(origin), "://")
+	host = strings.ToLower(host)
+	if scheme != "https" {
+		return scheme == "http" && at == host
+	}
+	name := at
+	if n, _, err := net.SplitHostPort(at); err == nil && at == host {
+		name = n
+	}
+	return slices.ContainsFunc(h.opts.WebNames, func(known string) bool { return name == strings.ToLower(known) })
+}
+
 // isSameOrigin reports whether the request comes from the host's own page, or from no page.
 // Browsers send Origin (RFC 6454, section 7) with requests that could change something and with
 // every WebSocket and event stream, and Sec-Fetch-Site if they trust the connection to the host.
-func isSameOrigin(r *http.Request) bool {
+func (h *Handler) isSameOrigin(r *http.Request) bool {
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
-		return !slices.ContainsFunc(origins, func(origin string) bool { return !strings.EqualFold(origin, "http://"+r.Host) })
+		return !slices.ContainsFunc(origins, func(origin string) bool {
+			return !h.isOurOrigin(origin, r.Host) && !(isForwarded(r) && strings.EqualFold(origin, "https://"+r.Host))
+		})
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":

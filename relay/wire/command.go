@@ -14,6 +14,7 @@ type Command struct {
 	Args     []Argument
 	Help     string // one line, in the imperative
 	Operator bool   // only operators may use it
+	Lines    bool   // its last argument is a text to send, which can have several lines
 	Local    Client // the clients that carry it out themselves; 0: the host does, for every client
 }
 
@@ -52,9 +53,9 @@ func local(name string, optional bool) Argument {
 // --plain and the documents take them from here.
 var Commands = []Command{
 	{Name: "nick", Args: []Argument{nickArgument.named("NAME")}, Help: "Change your nick to NAME."},
-	{Name: "me", Args: []Argument{textArgument}, Help: "Send an action: /me waves."},
-	{Name: "msg", Args: []Argument{toArgument, textArgument}, Help: "Send a private message."},
-	{Name: "r", Args: []Argument{local("TEXT", false)}, Help: "Reply to the last private message.", Local: Screen},
+	{Name: "me", Args: []Argument{textArgument}, Lines: true, Help: "Send an action: /me waves."},
+	{Name: "msg", Args: []Argument{toArgument, textArgument}, Lines: true, Help: "Send a private message."},
+	{Name: "r", Args: []Argument{local("TEXT", false)}, Lines: true, Help: "Reply to the last private message.", Local: Screen},
 	{Name: "who", Help: "List the members."},
 	{Name: "members", Help: "Show or hide the member list.", Local: Screen},
 	{Name: "topic", Args: []Argument{textArgument.optional()}, Help: "Show or set the topic; - clears it."},
@@ -68,7 +69,7 @@ var Commands = []Command{
 	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Local: Screen | Plain},
 	{Name: "get", Args: []Argument{local("N", true), local("DIR", true)}, Help: "Download file N, or the last one, to DIR.", Local: Screen | Plain},
 	{Name: "cancel", Args: []Argument{local("N", true)}, Help: "Cancel all transfers, or the download of file N.", Local: Screen | Plain},
-	{Name: "files", Help: "List the uploads.", Local: Screen | Plain},
+	{Name: TypeFiles, Args: []Argument{textArgument.named("rm N|off|on").optional()}, Help: "List the uploads. Operators can remove one, and turn uploads off or on."},
 	{Name: "invite", Help: "Show how others can join.", Local: Screen},
 	{Name: "ignore", Args: []Argument{nickArgument.optional()}, Help: "Hide a member's messages, or list whose you hide."},
 	{Name: "unignore", Args: []Argument{nickArgument}, Help: "Show a member's messages again."},
@@ -111,10 +112,10 @@ func (c *Command) Usage() string {
 // for. The error is a [*Fault]: of [CodeUnknown] for a command that the host does not
 // carry out, of [CodeBadRequest] for wrong arguments.
 func ParseCommand(line string) (*Request, error) {
-	name, rest, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
+	name, rest := cutWord(strings.TrimPrefix(line, "/"))
 	c := CommandNamed(strings.ToLower(name))
 	if c == nil || c.Local != 0 {
-		return nil, Faultf(CodeUnknown, "unknown command /%s; /help lists them", name)
+		return nil, unknownCommand(line)
 	}
 	req := &Request{Type: c.Name}
 	for i := range c.Args {

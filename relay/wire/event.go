@@ -26,6 +26,7 @@ type Event struct {
 	From    string    `json:"from,omitempty"`   // the sender's nick
 	Client  string    `json:"client,omitempty"` // the sender's public ID; in a welcome: the client's own
 	Seq     uint64    `json:"seq,omitzero"`     // the sender's sequence number; in a welcome: the client's highest one in the log
+	Once    string    `json:"once,omitempty"`   // of a message by HTTP: a hash of its Idempotency-Key
 	To      string    `json:"to,omitempty"`     // the nick of a private message's recipient
 	Text    string    `json:"text,omitempty"`   // of a message, perhaps several lines; of a history: the words searched for
 	Nick    string    `json:"nick,omitempty"`   // in a welcome: the client's; in a nick event: the new one
@@ -41,8 +42,12 @@ type Event struct {
 	Title   string `json:"title,omitempty"`  // the room's title, in a welcome
 	Topic   string `json:"topic,omitempty"`  // the room's topic, in a welcome
 	Token   string `json:"token,omitempty"`  // the client's secret to reconnect with, in a welcome
+	Key     string `json:"key,omitempty"`    // the secret by which the host proves itself to the client; see [ProofOf]. In a welcome
 	Next    uint64 `json:"next,omitzero"`    // ID of the first event after the welcome's backlog
 	App     string `json:"app,omitempty"`    // the host's program and version, in a welcome
+
+	Instance string `json:"instance,omitempty"` // of a room, if it was asked with a nonce: the same for the same nonce and process
+	Proof    string `json:"proof,omitempty"`    // of a room, if it was asked with a nonce; see [ProofOf]
 
 	File *File `json:"file,omitempty"` // of an action: the upload that it announces
 
@@ -87,6 +92,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "from", e.From)
 	dst = appendStringField(dst, "client", e.Client)
 	dst = appendUintField(dst, "seq", e.Seq)
+	dst = appendStringField(dst, "once", e.Once)
 	dst = appendStringField(dst, "to", e.To)
 	dst = appendStringField(dst, "text", e.Text)
 	dst = appendStringField(dst, "nick", e.Nick)
@@ -101,8 +107,11 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "title", e.Title)
 	dst = appendStringField(dst, "topic", e.Topic)
 	dst = appendStringField(dst, "token", e.Token)
+	dst = appendStringField(dst, "key", e.Key)
 	dst = appendUintField(dst, "next", e.Next)
 	dst = appendStringField(dst, "app", e.App)
+	dst = appendStringField(dst, "instance", e.Instance)
+	dst = appendStringField(dst, "proof", e.Proof)
 	if e.File != nil {
 		dst = e.File.appendJSON(appendName(dst, "file"))
 	}
@@ -318,7 +327,10 @@ func (ignoredValue) UnmarshalJSON([]byte) error { return nil }
 // Clean returns the event with all of its text cleaned ([text.Clean]), so that it cannot
 // harm a terminal: a host can be hostile too.
 func (e Event) Clean() Event {
-	clean := []*string{&e.Type, &e.From, &e.Client, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Title, &e.Topic, &e.Token, &e.App, (*string)(&e.Code)}
+	clean := []*string{
+		&e.Type, &e.From, &e.Client, &e.Once, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Title, &e.Topic, &e.Token, &e.Key, &e.App,
+		&e.Instance, &e.Proof, (*string)(&e.Code),
+	}
 	for _, s := range clean {
 		*s = text.Clean(*s)
 	}
@@ -368,8 +380,11 @@ type Request struct {
 	Since   uint64 `json:"since,omitzero"`    // of a hello: the last ID received; the log continues after it
 	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to start with; nil: the host's default
 	Probe   bool   `json:"probe,omitzero"`    // of a hello: only ask which room this is
+	Nonce   string `json:"nonce,omitempty"`   // of a hello with Probe: the host proves itself, and another hello follows; see [IsNonce]
+	Client  string `json:"client,omitempty"`  // of a hello with Nonce: the client's public ID, for which Room proves itself
 
 	File string `json:"file,omitempty"` // of a send: the upload's ID
+	Once string `json:"once,omitempty"` // of a message by HTTP: see Event; the host ignores that of others
 
 	Before uint64 `json:"before,omitzero"` // of a history: only messages with lower IDs; 0: the last ones
 	Count  int    `json:"count,omitzero"`  // of a history: how many messages; 0: the host's default

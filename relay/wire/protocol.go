@@ -57,6 +57,7 @@ const (
 
 	TypeCommand = "command" // a line as a member types it
 	TypeSearch  = "search"  // also a command: asks for messages with certain words
+	TypeFiles   = "files"   // also a command: lists uploads; operators remove them, or turn them off
 )
 
 // MaxNumber is the highest number in the protocol: IDs and seq. Languages whose only

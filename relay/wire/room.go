@@ -8,4 +8,8 @@ type RoomInfo struct {
 	Version int    `json:"version"` // of the protocol; see Version
 	App     string `json:"app"`     // the host's program and version, as "chat 1.0.0"
 	Members int    `json:"members"` // how many members it has
+
+	// Instance tells two hosts with the same ID apart: answers to one nonce that have the same
+	// Instance are from the same process. "": the host is of an older version.
+	Instance string `json:"-"`
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
@@ -133,6 +134,27 @@ func TestUploadResumes(t *testing.T) {
 		t.Errorf("%d bytes were sent for a file of %d: it started over", up, len(content))
 	}
 	alice.connected()
+}
+
+// A file that has changed or is gone since it was chosen does not wait for the host: the page says so, and
+// the files after it are sent.
+func TestChangedFiles(t *testing.T) {
+	h := startHost(t)
+	alice, bob := h.member("alice", 1280, 800), h.member("bob", 390, 844)
+	changed, gone, next := tempFile(t, "changed.txt", noise(1000)), tempFile(t, "gone.txt", noise(1000)), noise(3000)
+	alice.wait(`!document.getElementById("attach").hidden`)
+	alice.choose(changed, gone, tempFile(t, "next.txt", next))
+	if err := errors.Join(os.WriteFile(changed, noise(2000), 0o600), os.Remove(gone)); err != nil {
+		t.Fatal(err)
+	}
+	alice.run(`document.getElementById("text").focus()`)
+	alice.press("Enter")
+	bob.got(h.url(), "next.txt", next)
+	alice.wait(`[...document.querySelectorAll("#tray li")].map((li) => li.textContent).join() ===
+		"changed.txtNot sent: the file changed or cannot be read✕,gone.txtNot sent: the file changed or cannot be read✕"`)
+	if n := eval[int](bob, `document.querySelectorAll(".file").length`); n != 1 {
+		t.Errorf("bob sees %d files, want 1", n)
+	}
 }
 
 // An upload resumes after the host was killed and started again, if its files are kept.

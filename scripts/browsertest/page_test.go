@@ -202,6 +202,39 @@ func TestHostIsRestarted(t *testing.T) {
 	}
 }
 
+// If the room is gone and another one is at its address, that one gets no pending message and no
+// token from an open page. The member sees that, and decides.
+func TestOtherRoomAtTheAddress(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kitchen.chat")
+	h := startHost(t, "--history", file)
+	alice := h.member("alice", 1280, 800)
+	alice.send("before")
+	alice.waitFor("before")
+	h.kill()
+	alice.wait(`document.getElementById("connection").textContent.startsWith("Connection lost")`)
+	alice.send("for the kitchen only")
+	alice.wait(`document.querySelectorAll(".outgoing").length === 1`)
+
+	h.flags = []string{"--room", "otherteam", "--history", filepath.Join(t.TempDir(), "other.chat"), "--verbose"}
+	h.start()
+	bob := h.dial(`{"type":"hello","nick":"bob"}`)
+	alice.wait(`document.getElementById("connection").textContent.startsWith("kitchen is gone; another room, otherteam, is at this address")`)
+	alice.wait(`document.getElementById("reconnect").textContent === "Join it"`)
+	alice.wait(`document.querySelectorAll(".outgoing").length === 1`)
+	if got := bob.received(); strings.Contains(got, "alice") || strings.Contains(got, "kitchen") {
+		t.Errorf("the other room received\n%s", got)
+	}
+	alice.click("#reconnect")
+	alice.wait(`document.title.includes("otherteam")`)
+	alice.waitFor("it was written for another room")
+	bob.waitFor(`"alice"`)
+	alice.send("to the other room")
+	bob.waitFor("to the other room")
+	if got := bob.received(); strings.Contains(got, "kitchen") {
+		t.Errorf("the other room received\n%s", got)
+	}
+}
+
 // Pending messages outlive the page.
 func TestReloadWithPending(t *testing.T) {
 	h := startHost(t, "--history", filepath.Join(t.TempDir(), "kitchen.chat"))
@@ -300,7 +333,7 @@ func TestSecondTabKeepsTheNick(t *testing.T) {
 	second.waitFor("you are now hanna")
 	greta.waitFor("hanna")
 	second.send("/nick greta")
-	second.waitFor("you are now greta-2 (greta is taken); you get greta when it is free")
+	second.waitFor("you are now greta-2 (greta is taken); you get the nick when it is free")
 	fmt.Fprintln(greta, `{"type":"quit"}`)
 	second.waitFor("greta is free; you are now greta")
 	if log := second.log(); strings.Contains(log, "is now hanna") || strings.Contains(log, "is now greta") {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"chat/scripts/chattest"
 )
@@ -209,11 +210,21 @@ func (p *process) onPipes(out *os.File, errPath string) error {
 }
 
 func (p *process) onTerminal(out *os.File) error {
-	terminal, err := pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 40, Cols: 120})
+	blocking, err := pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 40, Cols: 120})
 	if err != nil {
 		out.Close()
 		return err
 	}
+	defer blocking.Close()
+	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = syscall.SetNonblock(fd, true) // Close ends a read
+	}
+	if err != nil {
+		out.Close()
+		return err
+	}
+	terminal := os.NewFile(uintptr(fd), "terminal")
 	p.in = terminal
 	printed := make(chan struct{})
 	go func() {
@@ -373,7 +384,7 @@ func cmdPress(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 }
 
-// cmdEOF: eof NAME closes the stdin of NAME.
+// cmdEOF: eof NAME closes the stdin of NAME, or its terminal.
 func cmdEOF(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) == 1, "eof NAME")
 	ts.Check(stageOf(ts).process(ts, args[0]).in.Close())

@@ -13,6 +13,9 @@ interface ChatEvent {
 	code: string;
 	room: string;
 	title: string;
+	key: string;
+	instance: string;
+	proof: string;
 	topic: string;
 	id: number;
 	seq: number;
@@ -99,6 +102,7 @@ interface Upload {
 	hash: Promise<Uint8Array> | null;
 	request: XMLHttpRequest | null;
 	retryNow: (() => void) | null;
+	starts: number; // how often it was created on the host
 }
 
 /** The answer to GET /room. */
@@ -140,6 +144,7 @@ interface PageElements {
 	'invite': HTMLDialogElement;
 	'invite-title': HTMLHeadingElement;
 	'join': HTMLFormElement;
+	'large': HTMLImageElement;
 	'line': HTMLDivElement;
 	'log': HTMLDivElement;
 	'members': HTMLElement;
@@ -150,9 +155,11 @@ interface PageElements {
 	'qr': HTMLImageElement;
 	'recipient': HTMLParagraphElement;
 	'reconnect': HTMLButtonElement;
+	'refusal': HTMLParagraphElement;
 	'rename': HTMLButtonElement;
 	'room': HTMLDivElement;
 	'rows': HTMLDivElement;
+	'save': HTMLAnchorElement;
 	'search': HTMLElement;
 	'show-invite': HTMLButtonElement;
 	'show-members': HTMLButtonElement;
@@ -163,6 +170,7 @@ interface PageElements {
 	'to-everyone': HTMLButtonElement;
 	'topic': HTMLParagraphElement;
 	'tray': HTMLUListElement;
+	'viewer': HTMLDialogElement;
 	'ways': HTMLUListElement;
 	'who': HTMLUListElement;
 	'words': HTMLInputElement;

@@ -27,9 +27,10 @@ import (
 )
 
 var (
-	script  string // path of scripts/lan
-	program string // the binary under test
-	noLab   string // why no lab can be made; empty: it can
+	script   string // path of scripts/lan
+	program  string // the binary under test
+	stateDir string // has a folder for the state of each node
+	noLab    string // why no lab can be made; empty: it can
 )
 
 func TestMain(m *testing.M) {
@@ -51,8 +52,8 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	program = filepath.Join(dir, "chat")
+	stateDir = filepath.Join(dir, "state")
 	if out, err := exec.Command("go", "build", "-o", program, "../..").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build chat: %v\n%s", err, out)
 		return 1
@@ -122,8 +123,13 @@ func (l *lab) command(node int, name string, args ...string) *exec.Cmd {
 		name = program
 	}
 	cmd := exec.Command(script, append([]string{"exec", fmt.Sprint(node), "--", name}, args...)...)
-	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id)
+	cmd.Env = append(os.Environ(), "CHATLAN_ID="+l.id, "XDG_STATE_HOME="+l.stateOf(node))
 	return cmd
+}
+
+// stateOf returns the folder for the state of a node's user.
+func (l *lab) stateOf(node int) string {
+	return filepath.Join(stateDir, fmt.Sprintf("%s-%d", l.id, node))
 }
 
 // run runs a command on node to its end. It kills the command after 20 seconds.

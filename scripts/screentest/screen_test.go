@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
-
-	"chat/scripts/chattest"
 )
 
 // A host and two members, each on a screen of another size, exchange messages.
@@ -78,7 +77,7 @@ func TestTerminalIsRestored(t *testing.T) {
 	for name, leave := range map[string]func(){
 		"quit":   func() { term.Say("/quit") },
 		"ctrl-c": func() { term.Press("C-c"); term.Wait(`Ctrl-C again to leave`); term.Press("C-c") },
-		"term":   func() { term.Type("half a line"); term.Wait(`› half a line$`); pkill(t, term) }, // unread input would go to the shell
+		"term":   func() { term.Type("half a line"); term.Wait(`› half a line$`); signalChild(t, term, syscall.SIGTERM) }, // unread input would go to the shell
 	} {
 		t.Run(name, func(t *testing.T) {
 			term.Run("clear; printf '\\033]2;mine\\007'; stty -a > %s/%s.before", dir, name)
@@ -99,19 +98,6 @@ func TestTerminalIsRestored(t *testing.T) {
 				t.Errorf("alternate screen, mouse, keypad, cursor, title: %s", modes)
 			}
 		})
-	}
-}
-
-// pkill sends SIGTERM to the program in a terminal.
-func pkill(t *testing.T, term *terminal) {
-	t.Helper()
-	pid := strings.TrimSpace(term.Tmux("display-message", "-p", "#{pane_pid}"))
-	out, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/children", pid, pid))
-	if err != nil {
-		chattest.Missing(t, fmt.Sprintf("cannot find the process of the program: %v", err))
-	}
-	for _, child := range strings.Fields(string(out)) {
-		terminate(t, child)
 	}
 }
 

@@ -21,11 +21,15 @@ type Conn struct {
 	net.Conn // see fanout.NonBlocking
 
 	// fixed
-	front   *Front
-	address string // see AddressOf
-	group   string // likewise
-	payer   string // see session.Costs
-	visit   bool   // see room.Member.Visit
+	front *Front
+	visit bool // see room.Member.Visit
+
+	// Whose connection it is. The goroutine that serves it may read this; it changes it with
+	// front.mu locked, if a trusted proxy forwards the requests of others on it.
+	address string   // see AddressOf
+	group   string   // likewise; "" for a trusted proxy itself
+	payer   string   // see session.Costs
+	from    net.Addr // for log lines
 
 	// owned by the goroutine that reads
 	lines  *wire.LineReader
@@ -46,17 +50,17 @@ type Conn struct {
 }
 
 func newConn(f *Front, conn net.Conn, visit bool) *Conn {
-	address, group := AddressOf(conn.RemoteAddr())
-	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, address: address, group: group, payer: group, visit: visit}
-	if _, isNetwork := conn.RemoteAddr().(*net.TCPAddr); group == "" && isNetwork {
-		c.payer = session.ThisMachine
+	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, visit: visit}
+	c.setPeer(conn.RemoteAddr())
+	if f.isProxy(c) {
+		c.group = ""
 	}
 	c.lines = wire.NewLineReader(c.Conn, f.door.Limits.Line)
 	c.lines.OnRead = func(n int) { c.wait(c.bucket.Bytes(n)) }
 	return c
 }
 
-func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.RemoteAddr().String()) }
+func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.from.String()) }
 
 // logPassing logs a line about the connection, unless its address caused many already.
 func (c *Conn) logPassing(message string) {
@@ -128,7 +132,7 @@ func (c *Conn) newSession() *session.Session { return c.newSessionAs(session.Con
 // newSessionAs is newSession; how says whether it is on a WebSocket.
 func (c *Conn) newSessionAs(how session.Conn) *session.Session {
 	how.Conn, how.Lines, how.Bucket = c.Conn, c.lines, &c.bucket
-	how.Address, how.Payer, how.Visit = c.address, c.payer, c.visit
+	how.Remote, how.Address, how.Payer, how.Visit = c.from, c.address, c.payer, c.visit
 	s := c.front.door.New(how, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +161,7 @@ func (c *Conn) serve() {
 		e := c.yielded().Event(0)
 		c.closeWith(e.AppendText(nil, wire.Viewer{}))
 		return
-	case err == errSilent:
+	case err == errSilent && c.leaveProxy(session.Person) == nil:
 		c.newSession().ServePerson(nil, table{})
 		return
 	case errors.Is(err, wire.ErrLineTooLong):
@@ -167,7 +171,13 @@ func (c *Conn) serve() {
 		c.closeWith(c.farewell(err))
 		return
 	}
-	switch (table{}).Line(line) {
+	speaker := (table{}).Line(line)
+	if fault := c.leaveProxy(speaker); fault != nil {
+		e := fault.Event(0)
+		c.closeWith(e.AppendText(nil, wire.Viewer{}))
+		return
+	}
+	switch speaker {
 	case session.Program:
 		c.newSession().ServeProgram(line)
 	case session.Browser:
@@ -343,6 +353,10 @@ func (c *Conn) NoteBrowser() { c.front.addBrowser(c) }
 
 // KeepPace counts an HTTP request as a line, and waits until the rate allows it.
 func (c *Conn) KeepPace() {
+	if wait, ok := c.front.paceOfClient(c); ok {
+		c.wait(wait)
+		return
+	}
 	c.mu.Lock()
 	wait := c.bucket.Line()
 	c.mu.Unlock()

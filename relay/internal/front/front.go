@@ -30,6 +30,9 @@ type Options struct {
 	FirstLine     time.Duration // an incomplete first line closes the connection after this
 	DeadPeer      time.Duration // TCP detects an unresponsive peer within this
 
+	// TrustedProxies are reverse proxies, whose HTTP connections count for their clients.
+	TrustedProxies endpoint.Proxies
+
 	// HTTP serves connections that speak HTTP, as a *Conn, and must close them. nil: they
 	// get an error.
 	HTTP func(net.Conn)

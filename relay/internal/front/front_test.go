@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +16,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/internal/fanout"
 	"chat/relay/internal/room"
@@ -257,8 +255,11 @@ func TestEveryConnectionIsCountedOnce(t *testing.T) {
 
 // group is endpoint.Group of an IP address, or "".
 func group(ip string) string {
-	at, _ := netip.ParseAddr(ip)
-	return endpoint.Group(at)
+	_, group := AddressOf(&net.TCPAddr{IP: net.ParseIP(ip), Port: 1})
+	if ip == "" {
+		return ""
+	}
+	return group
 }
 
 // GoString is how a failing schedule shows a caller.

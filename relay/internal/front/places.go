@@ -30,12 +30,13 @@ const (
 
 // A place is what a connection has of the limits. It is guarded by Front.mu.
 type place struct {
-	state placeState
-	rank  rank
-	idle  bool        // a browser's, between two HTTP requests: its rank is spare
-	guest bool        // the room does not know its token, and it is on another machine
-	order uint64      // a later connection has a higher one
-	timer *time.Timer // ends the wait at the door; nil: it does not wait
+	state  placeState
+	rank   rank
+	idle   bool        // a browser's, between two HTTP requests: its rank is spare
+	guest  bool        // the room does not know its token, and it is on another machine
+	opened bool        // it has had a place
+	order  uint64      // a later connection has a higher one
+	timer  *time.Timer // ends the wait at the door; nil: it does not wait
 }
 
 // current returns the rank of the connection at the moment.
@@ -134,8 +135,10 @@ func (f *Front) takePlaceLocked(c *Conn) error {
 		victim.yield(wire.Faultf(wire.CodeFull, "%s, and you have sent nothing yet: your place went to a member who came back; join again later", reason))
 	}
 	p.remove(c) // from the door
-	c.place.state = placed
-	f.past.Opened++
+	if c.place.state = placed; !c.place.opened {
+		c.place.opened = true
+		f.past.Opened++
+	}
 	p.placed++
 	if c.place.guest {
 		p.guests++
@@ -279,6 +282,9 @@ func (c *Conn) tryPlace() error {
 func (c *Conn) SetIdle(idle bool) {
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
+	if idle && c.isForwarding() {
+		c.front.moveLocked(c, c.Conn.RemoteAddr())
+	}
 	c.place.idle = idle && c.isBrowser
 }
 

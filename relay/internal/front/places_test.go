@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"chat/relay/endpoint"
 	"chat/relay/internal/session"
 )
 
@@ -230,5 +231,24 @@ func TestArrivals(t *testing.T) {
 		if n := count("10.0.0.0"); n != 6 {
 			t.Errorf("after 3 s %d connections were accepted, want 6", n)
 		}
+	})
+}
+
+// HTTP connections of a trusted proxy have no limit of their own, but raw ones from its
+// address do: their clients cannot be known.
+func TestRawConnectionsOfAProxy(t *testing.T) {
+	proxies, err := endpoint.ParseProxies([]string{"10.0.0.2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inHouse(t, Options{MaxConns: 100, MaxPerAddress: 1, TrustedProxies: proxies}, func(c *crowd) {
+		for range 5 {
+			c.want("a request", c.come("10.0.0.2", "GET / HTTP/1.1\r\n\r\n"), "GET /", false)
+		}
+		c.want("a person", c.come("10.0.0.2", "hello\n"), "* Welcome", false)
+		c.want("another", c.come("10.0.0.2", "hello\n"), "! too many connections from 10.0.0.2 (1)", true)
+		c.want("a silent one", c.come("10.0.0.2", ""), "! too many connections from 10.0.0.2 (1)", true)
+		c.want("a program", c.come("10.0.0.2", helloOfAlice), "too many connections from 10.0.0.2 (1)", true)
+		c.want("a request", c.come("10.0.0.2", "GET / HTTP/1.1\r\n\r\n"), "GET /", false)
 	})
 }

@@ -21,6 +21,7 @@ type request struct {
 
 	kind string     // of opPost: the type of the event
 	seq  uint64     // the sender's sequence number; 0: none
+	once string     // of a message by HTTP; see wire.Event
 	text string     // of a message or a topic, or a new nick
 	file *wire.File // of an action that announces an upload
 	name string     // of opUnban and opUnmute: a nick or an address
@@ -132,7 +133,7 @@ func (s *State) decidePost(r *request, e *event) error {
 		return wire.Faultf(wire.CodeBusy, "the connection of %s is lost, and %d messages are waiting already; this was not sent", r.to.nick, maxWaiting)
 	}
 	// Field by field: a whole Event would be made and copied, and this is nearly every request.
-	e.Type, e.Time, e.Seq, e.Text, e.File = r.kind, r.at, r.seq, r.text, r.file
+	e.Type, e.Time, e.Seq, e.Once, e.Text, e.File = r.kind, r.at, r.seq, r.once, r.text, r.file
 	e.From, e.Client, e.by.Author = r.by.nick, r.by.id, r.by.author
 	if r.to != nil {
 		e.To, e.by.To = r.to.nick, r.to.author

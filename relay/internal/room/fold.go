@@ -221,9 +221,7 @@ func (c *Client) repair() {
 }
 
 // isClientID reports whether s may be the public ID of a client. Hosts give shorter ones.
-func isClientID(s string) bool {
-	return len(s) > 0 && len(s) <= 64 && !strings.ContainsFunc(s, isNotInToken)
-}
+func isClientID(s string) bool { return wire.IsName(s) }
 
 // maxTopic is how many bytes of a topic are kept, at least as many as anyone can set.
 const maxTopic = 1 << 10

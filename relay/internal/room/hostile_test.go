@@ -154,3 +154,40 @@ func TestRenameOnAReplacedConnection(t *testing.T) {
 		t.Errorf("the members are %q", names)
 	}
 }
+
+// Members are told once a minute that the disk is slow; those who come meanwhile are told at once.
+func TestNotifySlow(t *testing.T) {
+	r := hostOn(t, nil)
+	var peers []*testPeer
+	enter := func() {
+		p := new(testPeer)
+		if _, err := r.Enter(&Member{Peer: p, Program: true}, &wire.Request{}, 1, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		peers = append(peers, p)
+	}
+	now := time.Now()
+	enter()
+	for i, test := range []struct {
+		after time.Duration
+		enter bool
+		want  []int // notices of each member, in all
+	}{{0, false, []int{1}}, {time.Second, true, []int{1, 1}}, {slowEvery - time.Second, false, []int{2, 1}}, {slowEvery, false, []int{3, 2}}} {
+		if test.enter {
+			enter()
+		}
+		now = now.Add(test.after)
+		r.NotifySlow(now)
+		for n, p := range peers {
+			got := 0
+			for _, e := range p.delivered {
+				if e.Type == wire.TypeNotice && strings.Contains(e.Text, "slow") {
+					got++
+				}
+			}
+			if got != test.want[n] {
+				t.Errorf("step %d: member %d was told %d times, want %d", i, n, got, test.want[n])
+			}
+		}
+	}
+}

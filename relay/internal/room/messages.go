@@ -32,6 +32,16 @@ func (r *Room) Post(m *Member, kind string, seq uint64, message string, now time
 	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: kind, seq: seq, text: message})
 }
 
+// PostKeyed is Post for a message with a key.
+func (r *Room) PostKeyed(m *Member, req *wire.Request, now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkMemberLocked(m, now); err != nil {
+		return err
+	}
+	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeMessage, seq: req.Seq, once: req.Once, text: req.Text})
+}
+
 // postLocked appends a message of m to the log.
 func (r *Room) postLocked(m *Member, req *request) error {
 	id := m.identity
@@ -124,10 +134,11 @@ func (r *Room) Committed(m *Member) <-chan struct{} {
 	return r.log.WhenSettled(m.identity.ticket)
 }
 
-// Announce appends an action of m to the log that announces the upload returned by find,
+// Announce appends an action of m, as req asks, to the log that announces the upload returned by find,
 // with its path. It calls find, without holding the lock, only if m may post: find makes the
 // upload public, and may be slow. The error is a [*wire.Fault] or [ErrPending].
-func (r *Room) Announce(m *Member, seq uint64, find func() (wire.File, error), now time.Time) error {
+func (r *Room) Announce(m *Member, req *wire.Request, find func() (wire.File, error), now time.Time) error {
+	seq := req.Seq
 	if err := r.mayPost(m, seq, now); err != nil {
 		return err
 	}
@@ -146,7 +157,7 @@ func (r *Room) Announce(m *Member, seq uint64, find func() (wire.File, error), n
 		return wire.Faultf(wire.CodeNotStored, "the host cannot keep that file: %s; this was not sent", text.Clean(err.Error()))
 	}
 	message := text.Clean(fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), file.Path))
-	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeAction, seq: seq, text: message, file: &file})
+	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeAction, seq: seq, once: req.Once, text: message, file: &file})
 }
 
 // mayPost returns nil if m may post a message numbered seq, and otherwise the same error
@@ -285,4 +296,19 @@ func shortened(message string) string {
 		line += "…"
 	}
 	return line
+}
+
+// slowEvery is how often a member is told that the disk is slow, at most.
+const slowEvery = time.Minute
+
+// NotifySlow tells the members why their messages wait: the history is slow to write.
+func (r *Room) NotifySlow(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members {
+		if told := time.Unix(m.slowAt, 0); now.Before(told) || now.Sub(told) >= slowEvery {
+			m.slowAt = now.Unix()
+			m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: "the host's disk is slow; messages wait until it has stored them"}, m.nick)
+		}
+	}
 }

@@ -101,7 +101,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			find := func() (wire.File, error) {
 				return wire.File{Number: 1, Name: "soup.png", Path: "/files/1/soup.png"}, err
 			}
-			w.accept(t, w.room.Announce(m, w.number(t, m), find, time.Now()))
+			w.accept(t, w.room.Announce(m, &wire.Request{Seq: w.number(t, m)}, find, time.Now()))
 		}),
 	}
 	for name, do := range w.moderation() {
@@ -154,6 +154,10 @@ func (w *world) accidents() map[string]func(*rapid.T) {
 			if !w.flushAt.IsZero() && time.Now().After(w.flushAt) {
 				w.flushAt = time.Time{}
 				w.room.Flush(time.Now())
+			}
+			if !w.giveAt.IsZero() && !time.Now().Before(w.giveAt) {
+				w.giveAt = time.Time{}
+				w.room.GiveNicks(time.Now())
 			}
 			w.mustCheck(t)
 		},

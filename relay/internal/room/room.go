@@ -21,6 +21,9 @@ type Options struct {
 	Title string
 	App   string // the host's program and version, shown in welcomes; may be ""
 
+	// Secret is a random string that no client knows; see Room.key.
+	Secret string
+
 	// OperatorToken is the token of the host's own member: an operator, whose nick is never
 	// taken. "": there is none.
 	OperatorToken string
@@ -41,6 +44,7 @@ type Options struct {
 type Room struct {
 	// fixed after NewOn
 	opts      Options
+	instance  string // a random string that no one else knows; see Prove
 	log       *history.Log
 	committed *Fold // nil: there is no file. Owned by the log's committer; see CommitFailed
 
@@ -93,6 +97,7 @@ type Member struct {
 	heldUntil time.Time // its join is announced after this; zero: as soon as possible
 	spoke     bool      // it has sent something
 	departed  bool      // it left the room, and not for another connection of its client
+	slowAt    int64     // when it was told that the disk is slow, in seconds since 1970
 	slot      int       // index in Room.members
 }
 
@@ -131,6 +136,7 @@ func NewOn(opts Options, log *history.Log, committed *Fold, now time.Time) *Room
 func newRoom(opts Options, log *history.Log, state *State) *Room {
 	return &Room{
 		opts:       opts,
+		instance:   rand.Text(),
 		log:        log,
 		state:      state,
 		authors:    state.authors,
@@ -192,7 +198,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id.operator = id.operator || id.host
 	m.announced, m.departed = old != nil && old.announced, false
 	invalid := r.nameLocked(m, req.Nick, now)
-	displaced := r.displaceLocked(m)
+	displaced := r.displaceLocked(m, now)
 	r.addLocked(m)
 	r.recordClientLocked(m, here, now)
 	r.renameDisplacedLocked(displaced, m, now)
@@ -201,7 +207,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	welcome := wire.Event{
 		Type: wire.TypeWelcome, Time: now, Version: wire.Version, App: r.opts.App,
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
-		Nick: m.nick, Client: id.id, Token: id.token, Seq: r.committedLocked(id), Next: live,
+		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
 		Count: len(r.members) - 1 - r.presence.held,
 	}
 	welcome.Members, welcome.Hosts = r.namesLocked(m, m.welcomeNames())
@@ -276,11 +282,7 @@ func byeEvent(code wire.Code, text string) wire.Event {
 }
 
 func isToken(s string) bool {
-	return len(s) >= 8 && len(s) <= 64 && !strings.ContainsFunc(s, isNotInToken)
-}
-
-func isNotInToken(r rune) bool {
-	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
+	return len(s) >= 8 && wire.IsName(s)
 }
 
 // keyOf returns the key of a token; zero for "".

@@ -38,15 +38,30 @@ func (r *Room) waitLocked(m *Member, wanted string) {
 
 // explainNickLocked tells a member that has joined why it did not get the wanted nick.
 func (r *Room) explainNickLocked(m *Member, now time.Time) {
+	if m.wanted != "" {
+		r.notifyLocked(m, fmt.Sprintf("%s; you are %s until it is free", r.whyLocked(m, now), m.nick))
+	}
+}
+
+// WhyNot returns, in words, why m does not have the nick that it waits for; "" if it waits for
+// none.
+func (r *Room) WhyNot(m *Member, now time.Time) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if m.wanted == "" {
-		return
+		return ""
 	}
-	why := "taken"
-	if until := r.reservedUntilLocked(m.wantKeys, m, now); !until.IsZero() {
-		seconds := int(until.Sub(now).Seconds()) + 1
-		why = fmt.Sprintf("reserved for another %s, for a member whose connection was lost", wire.Counted(seconds, "second", "seconds"))
+	return r.whyLocked(m, now)
+}
+
+// whyLocked is WhyNot for a member that waits.
+func (r *Room) whyLocked(m *Member, now time.Time) string {
+	until := r.reservedUntilLocked(m.wantKeys, m, now)
+	if until.IsZero() {
+		return m.wanted + " is taken"
 	}
-	r.notifyLocked(m, fmt.Sprintf("%s is %s; you are %s until it is free", m.wanted, why, m.nick))
+	seconds := int(until.Sub(now).Seconds()) + 1
+	return fmt.Sprintf("%s is reserved for another %s, for a member whose connection was lost", m.wanted, wire.Counted(seconds, "second", "seconds"))
 }
 
 func (r *Room) notifyLocked(m *Member, words string) {
@@ -68,11 +83,17 @@ func (r *Room) reservedUntilLocked(keys text.Keys, m *Member, now time.Time) (un
 	return until
 }
 
-// GiveNicks gives members the nicks that they wait for and that are no longer reserved.
+// GiveNicks gives members the nicks that they wait for and that are no longer reserved, and
+// records nicks whose events could not be stored.
 // [Options.GiveNicksIn] arranges the call.
 func (r *Room) GiveNicks(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, m := range r.members { // of nicks whose events could not be stored
+		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick {
+			r.recordClientLocked(m, here, now)
+		}
+	}
 	r.giveNicksLocked(now)
 }
 
@@ -84,8 +105,15 @@ func (r *Room) giveNicksLocked(now time.Time) {
 	}
 	for given := len(r.waiting) > 0; given; { // again: each of them leaves a nick to others
 		given = false
+		var taken text.Keys // thousands may wait for one nick
 		for _, m := range slices.Clone(r.waiting) {
-			if m.wanted == "" || !r.isFreeLocked(m.wantKeys, m, now) || isMarked(r.state.mutes, r.askingLocked(m)) {
+			switch {
+			case m.wanted == "" || m.wantKeys == taken:
+				continue
+			case !r.isFreeLocked(m.wantKeys, m, now):
+				taken = m.wantKeys
+				continue
+			case isMarked(r.state.mutes, r.askingLocked(m)):
 				continue
 			}
 			nick := m.wanted
@@ -99,7 +127,12 @@ func (r *Room) giveNicksLocked(now time.Time) {
 		}
 	}
 	var next time.Time
+	var seen text.Keys
 	for _, m := range r.waiting {
+		if m.wantKeys == seen {
+			continue
+		}
+		seen = m.wantKeys
 		if until := r.reservedUntilLocked(m.wantKeys, m, now); !until.IsZero() && (next.IsZero() || until.Before(next)) {
 			next = until
 		}
@@ -116,12 +149,17 @@ func (r *Room) giveNicksInLocked(d time.Duration) {
 }
 
 // displaceLocked takes m's nick from the members who have it or one that looks like it, and
-// returns them. That happens only if m is the host's own member.
-func (r *Room) displaceLocked(m *Member) (displaced []*Member) {
+// returns them. It ends reservations of the nick, too. All of that happens only if m is the
+// host's own member.
+func (r *Room) displaceLocked(m *Member, now time.Time) (displaced []*Member) {
 	for _, key := range m.keys {
 		if other := r.nicks[key]; other != nil {
 			r.freeNickLocked(other)
 			displaced = append(displaced, other)
+		}
+		if c := r.state.reservation(key, now); c != nil && c.Author != m.identity.author {
+			// An error changes little: if the nick is free again, it is still reserved.
+			_ = r.submitLocked(nil, &request{op: opClient, at: now, by: c.subject(), presence: left, wanted: c.Wanted})
 		}
 	}
 	return displaced
@@ -140,13 +178,15 @@ func (r *Room) renameDisplacedLocked(displaced []*Member, by *Member, now time.T
 		if r.renameLocked(m, nick, keys, req) != nil { // no event can be stored: /who shows the new nick
 			r.setNickLocked(m, nick, keys)
 		}
+		m.identity.wanted = req.wanted
+		r.recordClientLocked(m, here, now) // so that the state has it even if the event is rejected
 		r.waitLocked(m, req.wanted)
 		r.notifyLocked(m, fmt.Sprintf("%s is the nick of this room's host; you are now %s", by.nick, nick))
 	}
 }
 
 // takeBackNicksLocked gives members their old nicks back, whose new ones are in events that
-// could not be stored. They wait for the new ones.
+// could not be stored. They wait for the new ones. GiveNicks records the others.
 func (r *Room) takeBackNicksLocked(rejected []history.Rejected) {
 	for i := range slices.Backward(rejected) {
 		e := &rejected[i].Event
@@ -154,12 +194,11 @@ func (r *Room) takeBackNicksLocked(rejected []history.Rejected) {
 		if e.Type != wire.TypeNick || !ok || id.member == nil || id.member.nick != e.Nick {
 			continue
 		}
-		m, keys := id.member, text.NickKeys(e.From)
-		if !r.isFreeLocked(keys, m, e.Time) {
-			continue
-		}
-		r.setNickLocked(m, e.From, keys)
-		r.waitLocked(m, id.wanted)
 		r.giveNicksInLocked(retryNicks)
+		m, keys := id.member, text.NickKeys(e.From)
+		if r.isFreeLocked(keys, m, e.Time) { // else the host's own member has it
+			r.setNickLocked(m, e.From, keys)
+			r.waitLocked(m, id.wanted)
+		}
 	}
 }

@@ -113,6 +113,7 @@ type world struct {
 	disk    *brokenDisk
 	members []*Member // in the room, or not any more
 	flushAt time.Time // zero: the room did not ask for it
+	giveAt  time.Time // likewise, for GiveNicks
 
 	mu       sync.Mutex
 	failures int    // guarded by mu
@@ -136,8 +137,9 @@ func (w *world) open() error {
 		return err
 	}
 	opts := Options{ID: "room", OperatorToken: operatorToken, FlushIn: func(d time.Duration) { w.flushAt = time.Now().Add(d) }}
+	opts.GiveNicksIn = func(d time.Duration) { w.giveAt = time.Now().Add(d) }
 	w.room = NewOn(opts, w.log, w.fold, time.Now())
-	w.members, w.flushAt = nil, time.Time{}
+	w.members, w.flushAt, w.giveAt = nil, time.Time{}, time.Time{}
 	return nil
 }
 
@@ -214,6 +216,7 @@ func (w *world) Failed(err error, split func() ([]history.Rejected, []history.He
 
 // Recovered implements [history.Owner].
 func (w *world) Recovered() {}
+func (w *world) Slow()      {}
 
 // check compares the live state, the committed one, a replay of the whole log, and the
 // records in the file. While the disk is broken the live state may be ahead of the others.
@@ -244,6 +247,34 @@ func (w *world) check() error {
 	defer w.room.mu.Unlock()
 	if diff := difference(w.room.state, replayed, now); diff != "" && !w.disk.isBroken() {
 		return fmt.Errorf("the live state is not the replay of the log:\n%s", diff)
+	}
+	return w.checkNicksLocked(now)
+}
+
+// checkNicksLocked checks that members have different nicks, the same ones as in the state, and
+// that no one waits for a nick that is free. w.room.mu is locked.
+func (w *world) checkNicksLocked(now time.Time) error {
+	r := w.room
+	for _, m := range r.members {
+		for _, key := range m.keys {
+			if r.nicks[key] != m {
+				return fmt.Errorf("%s does not have its nick: %v has %s", m.nick, r.nicks[key], key)
+			}
+		}
+		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick && w.giveAt.IsZero() && !w.disk.isBroken() {
+			return fmt.Errorf("%s is %s in the state", m.nick, c.Nick)
+		}
+		if slices.Contains(r.waiting, m) != (m.wanted != "") {
+			return fmt.Errorf("%s wants %q and does not wait, or the other way round", m.nick, m.wanted)
+		}
+	}
+	for _, m := range r.waiting {
+		switch {
+		case !slices.Contains(r.members, m):
+			return fmt.Errorf("%s waits, and is not in the room", m.nick)
+		case r.isFreeLocked(m.wantKeys, m, now) && w.giveAt.Before(now) && !isMarked(r.state.mutes, r.askingLocked(m)) && !w.disk.isBroken():
+			return fmt.Errorf("%s waits for %s, which is free", m.nick, m.wanted)
+		}
 	}
 	return nil
 }

@@ -26,16 +26,19 @@ func (s *Session) decodeTyped(line string, req *wire.Request) error {
 		return nil
 	case len(message) > s.door.Limits.Text:
 		return s.tooLong()
-	case strings.HasPrefix(message, "//"):
-		message = message[1:]
-	case strings.HasPrefix(message, "/"):
+	}
+	typed, err := wire.ParseTyped(message, 0)
+	if err != nil {
+		return err
+	}
+	if typed.Command != nil {
 		command, err := wire.ParseCommand(message)
 		if err == nil {
 			*req = *command
 		}
 		return err
 	}
-	req.Type, req.Text = wire.TypeSay, message
+	req.Type, req.Text = wire.TypeSay, typed.Message
 	return nil
 }
 
@@ -52,13 +55,16 @@ func (s *Session) decodeJSON(line []byte) (wire.Request, error) {
 	case len(req.Text) > limits.Text:
 		return wire.Request{Seq: req.Seq}, s.tooLong()
 	}
+	if !s.member.Visit {
+		req.Once = "" // others have their numbers
+	}
 	req.Text = text.CleanLines(req.Text) // may be longer: a stand-in has up to three bytes
 	switch {
 	case len(req.Text) > limits.Text:
 		return wire.Request{Seq: req.Seq}, s.tooLong()
 	case strings.Count(req.Text, "\n") >= limits.TextLines:
 		return wire.Request{Seq: req.Seq}, wire.Faultf(wire.CodeTooLong, "a message has at most %d lines; it was not sent", limits.TextLines)
-	case req.Type == wire.TypeSay && req.Text == "":
+	case (req.Type == wire.TypeSay || req.Type == "me" || req.Type == "msg") && strings.TrimSpace(req.Text) == "":
 		return wire.Request{Seq: req.Seq}, wire.Faultf(wire.CodeBadRequest, "the message has no text")
 	}
 	return req, nil

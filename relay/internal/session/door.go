@@ -26,6 +26,8 @@ type Door struct {
 	Info func() wire.RoomInfo
 	// Upload finds a finished upload by its ID; see relay.Options.Files. nil: no uploads.
 	Upload func(id string) (wire.File, error)
+	// Uploads returns the uploads for /files; see relay.Options.Uploads.
+	Uploads func() Uploads
 
 	Costs *Costs // of what sessions read; nil: nothing is charged
 	Logs  Logs   // lines about connections that come and go
@@ -68,9 +70,10 @@ type Conn struct {
 	net.Conn                  // see fanout.NonBlocking
 	Lines    *wire.LineReader // has read the first line, or a part of it
 	Bucket   *Bucket
-	Address  string // see room.AddressKey
-	Payer    string // see Costs
-	Visit    bool   // see room.Member.Visit
+	Remote   net.Addr // of the client, for log lines
+	Address  string   // see room.AddressKey
+	Payer    string   // see Costs
+	Visit    bool     // see room.Member.Visit
 
 	// WebSocket puts lines in frames, from here on. Lines has read nothing; Ahead are the bytes
 	// that were read already.
@@ -95,7 +98,7 @@ type Place interface {
 func (d *Door) New(c Conn, place Place) *Session {
 	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, place: place}
 	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
-	s.out.door, s.out.conn, s.out.payer = d, c.Conn, c.Payer
+	s.out.door, s.out.conn, s.out.remote, s.out.payer = d, c.Conn, c.Remote, c.Payer
 	s.lines.OnRead = s.countBytes
 	s.lines.OnWait = d.wakeLog
 	if c.WebSocket {

@@ -19,8 +19,8 @@ import (
 type operation func(s *Session, req *wire.Request) (reply *wire.Event, err error)
 
 // operations are the operations of the commands that the host carries out
-// ([wire.Commands]), and of requests that only programs send, by type. [wire.TypeSay] is
-// not among them: see serveLine.
+// ([wire.Commands]), and of requests that only programs send, by type. A [wire.TypeSay] without
+// a key is not carried out here: see serveLine.
 var operations map[string]operation
 
 func init() { // an initializer would be a cycle: command uses the table
@@ -29,7 +29,7 @@ func init() { // an initializer would be a cycle: command uses the table
 		wire.TypeHistory: readBack, wire.TypeSearch: search,
 		"ignore": ignore, "unignore": unignore, "quit": quit, "help": help,
 		"kick": kick, "ban": ban, "unban": unban, "mute": mute, "unmute": unmute, "bans": bans,
-		wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
+		wire.TypeFiles: filesCommand, wire.TypeSay: sayKeyed, wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
 	}
 }
 
@@ -79,13 +79,20 @@ func act(s *Session, req *wire.Request) (*wire.Event, error) {
 	return nil, err
 }
 
+// sayKeyed posts a message that came by HTTP with an idempotency key.
+func sayKeyed(s *Session, req *wire.Request) (*wire.Event, error) {
+	err := s.door.Room.PostKeyed(&s.member, req, clock.Now())
+	s.noteSent(err)
+	return nil, err
+}
+
 // announce posts an upload that the host has.
 func announce(s *Session, req *wire.Request) (*wire.Event, error) {
 	if s.door.Upload == nil {
 		return nil, wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
 	}
 	find := func() (wire.File, error) { return s.door.Upload(req.File) }
-	err := s.door.Room.Announce(&s.member, req.Seq, find, clock.Now())
+	err := s.door.Room.Announce(&s.member, req, find, clock.Now())
 	s.noteSent(err)
 	return nil, err
 }
@@ -102,11 +109,11 @@ func sendPrivate(s *Session, req *wire.Request) (*wire.Event, error) {
 
 func setNick(s *Session, req *wire.Request) (*wire.Event, error) {
 	nick, err := s.door.Room.Rename(&s.member, req.Nick, req.Seq, clock.Now())
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case text.NickFold(nick) != text.NickFold(strings.TrimSpace(req.Nick)):
-		return notice("you are now %s (%[2]s is taken); you get %[2]s when it is free", nick, text.Clean(req.Nick)), nil
+	}
+	if why := s.door.Room.WhyNot(&s.member, clock.Now()); why != "" {
+		return notice("you are now %s (%s); you get the nick when it is free", nick, why), nil
 	}
 	return notice("you are now %s", nick), nil
 }
@@ -239,9 +246,12 @@ func unignore(s *Session, req *wire.Request) (*wire.Event, error) {
 
 func quit(s *Session, req *wire.Request) (*wire.Event, error) {
 	s.door.wakeLog()
-	s.awaitCommitted()
+	bye := wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"}
+	if !s.awaitCommitted() {
+		bye.Text = "goodbye; the host's disk is slow, and it is not known whether your last messages were sent"
+	}
 	s.door.Room.Leave(&s.member, oneLine(req.Text), clock.Now())
-	s.out.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"})
+	s.out.End(bye)
 	return nil, nil
 }
 
@@ -296,6 +306,9 @@ func command(s *Session, req *wire.Request) (*wire.Event, error) {
 	if !strings.HasPrefix(req.Text, "/") {
 		return nil, wire.Faultf(wire.CodeBadRequest, "a command begins with /")
 	}
+	if strings.Contains(req.Text, "\n") {
+		return nil, wire.Faultf(wire.CodeBadRequest, "a command is one line")
+	}
 	typed, err := wire.ParseCommand(text.Clean(req.Text))
 	if err != nil {
 		return nil, err
@@ -307,7 +320,7 @@ func command(s *Session, req *wire.Request) (*wire.Event, error) {
 
 func help(s *Session, _ *wire.Request) (*wire.Event, error) {
 	var b strings.Builder
-	b.WriteString("Lines are sent to the room; a line that starts with / is a command, // sends a /.")
+	b.WriteString("Lines are sent to the room; a line that starts with / is a command; put // in front to send a /.")
 	operator := s.door.Room.IsOperator(&s.member)
 	for i := range wire.Commands {
 		if c := &wire.Commands[i]; c.Local == 0 && (!c.Operator || operator) {

@@ -22,8 +22,9 @@ type outbox struct {
 	// fixed
 	door   *Door
 	conn   net.Conn
-	payer  string  // see Costs
-	socket *socket // the frames of a WebSocket; nil: there are none
+	remote net.Addr // of the client
+	payer  string   // see Costs
+	socket *socket  // the frames of a WebSocket; nil: there are none
 
 	mu       sync.Mutex     // guards all below but writer
 	format   history.Format // changed only by the session's read loop
@@ -76,7 +77,7 @@ func (c *Counts) Add(other Counts) {
 const maxQueue = 256 << 10
 
 func (o *outbox) log() *slog.Logger {
-	return o.door.Logger.With("remote", o.conn.RemoteAddr().String())
+	return o.door.Logger.With("remote", o.remote.String())
 }
 
 // Start implements [room.Peer].

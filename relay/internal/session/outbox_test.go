@@ -31,7 +31,7 @@ func newDoor(logger *slog.Logger) *Door {
 
 // serveOn serves a program called nick on conn.
 func (d *Door) serveOn(conn net.Conn, nick string) {
-	s := d.New(Conn{Conn: conn, Lines: wire.NewLineReader(conn, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, anyPlace{})
+	s := d.New(Conn{Conn: conn, Remote: conn.RemoteAddr(), Lines: wire.NewLineReader(conn, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, anyPlace{})
 	s.ServeProgram([]byte(`{"type":"hello","nick":"` + nick + `"}`))
 }
 

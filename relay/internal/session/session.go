@@ -117,7 +117,7 @@ func (s *Session) Counts() Counts { return s.out.countsNow() }
 
 // log returns a logger that names the peer.
 func (s *Session) log() *slog.Logger {
-	return s.door.Logger.With("remote", s.conn.RemoteAddr().String())
+	return s.out.log()
 }
 
 // hello reads lines, beginning with line, until one is a hello, and enters the room.
@@ -135,6 +135,8 @@ func (s *Session) hello(line []byte) error {
 				s.reject(req.Seq, err)
 			case req.Type != wire.TypeHello:
 				s.reject(req.Seq, wire.Faultf(wire.CodeBadRequest, `the first line is a hello: {"type":"hello","version":1,"nick":"NAME"}`))
+			case req.Probe && wire.IsNonce(req.Nonce): // the hello for real follows
+				s.describeRoom(&req)
 			default:
 				return s.enter(&req)
 			}
@@ -174,10 +176,7 @@ func (s *Session) speakJSON() {
 func (s *Session) enter(req *wire.Request) error {
 	s.out.readBy(time.Time{})
 	if req.Probe {
-		info := s.door.Info()
-		s.reply(&wire.Event{
-			Type: wire.TypeRoom, Room: info.ID, Title: info.Title, Version: info.Version, App: info.App, Count: info.Members,
-		})
+		s.describeRoom(req)
 		s.out.endQuietly()
 		return errEnded
 	}
@@ -194,6 +193,16 @@ func (s *Session) enter(req *wire.Request) error {
 	}
 	s.out.logPassing(s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
 	return nil
+}
+
+// describeRoom answers a probe. If it has a nonce, the host proves itself.
+func (s *Session) describeRoom(probe *wire.Request) {
+	info := s.door.Info()
+	e := wire.Event{Type: wire.TypeRoom, Room: info.ID, Title: info.Title, Version: info.Version, App: info.App, Count: info.Members}
+	if wire.IsNonce(probe.Nonce) {
+		s.door.Room.Prove(&e, probe)
+	}
+	s.reply(&e)
 }
 
 // enterRoom closes the client's other connections and enters the room.
@@ -283,8 +292,8 @@ func (s *Session) serveNext(line []byte) error {
 	speaker := s.late.Line(line)
 	s.late = nil
 	switch {
-	case speaker == Program && s.lateHello(line):
-		return nil
+	case speaker == Program && isHello(line):
+		return s.lateHello(line)
 	case speaker == Browser:
 		s.out.logPassing(slog.LevelInfo, "an HTTP request came too late; rejected")
 		s.out.put([]byte("HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n" +
@@ -296,18 +305,17 @@ func (s *Session) serveNext(line []byte) error {
 	return s.serveLine(line)
 }
 
-// lateHello enters the room again, as a program whose hello was delayed by a slow network.
-// It returns false if line is no hello.
-func (s *Session) lateHello(line []byte) bool {
+// isHello reports whether line is a hello.
+func isHello(line []byte) bool {
 	req, err := wire.ParseRequest(line)
-	if err != nil || req.Type != wire.TypeHello {
-		return false
-	}
+	return err == nil && req.Type == wire.TypeHello
+}
+
+// lateHello enters the room again, as a program whose hello was delayed by a slow network.
+func (s *Session) lateHello(line []byte) error {
 	s.door.Room.Leave(&s.member, "", clock.Now())
 	s.out.pause()
-	s.speakJSON()
-	s.enter(&req) // a rejection ends the session, and the read loop with it
-	return true
+	return s.hello(line)
 }
 
 // serveLine carries out one line, and waits if lines arrive faster than the rate allows.
@@ -324,7 +332,7 @@ func (s *Session) serveLine(line []byte) error {
 	switch {
 	case err != nil:
 		s.reject(req.Seq, err)
-	case req.Type == wire.TypeSay: // nearly every line
+	case req.Type == wire.TypeSay && req.Once == "": // nearly every line
 		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now())
 		s.noteSent(err)
 		s.rejectIf(req.Seq, err)
@@ -375,15 +383,6 @@ func (s *Session) awaitDisk() {
 		case <-s.out.endingChan():
 			return
 		}
-	}
-}
-
-// awaitCommitted waits until all messages of the session are committed or rejected, for
-// up to drain.
-func (s *Session) awaitCommitted() {
-	select {
-	case <-s.door.Room.Committed(&s.member):
-	case <-time.After(drain):
 	}
 }
 

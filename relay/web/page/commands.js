@@ -21,6 +21,13 @@ export async function load() {
 }
 
 /**
+ * Reports whether the host or the page has a command called name. If the host did not list its
+ * commands, it decides about words that could be one.
+ * @param {string} name
+ */
+export const has = (name) => (commands.length ? commands.some((c) => c.name === name) : /^[a-z]+$/.test(name));
+
+/**
  * Returns the commands whose name starts with prefix and that this member may use.
  * @param {string} prefix
  */

@@ -1,10 +1,12 @@
 // @ts-check
 // The text field.
 
-import { $ } from './rows.js';
+import { $, isInputMethod } from './rows.js';
 import { clean } from './membership.js';
 import { recent } from './members.js';
 import * as commands from './commands.js';
+import { parse as parseTyped } from './typed.js';
+import { wordsAtEnd } from './words.js';
 
 // Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;
@@ -18,9 +20,13 @@ let back = 0; // how many inputs the member has gone back
 /** What Tab goes through. @type {{from: number, end: string, candidates: string[]} | null} */
 let completion = null;
 let enter = () => {};
+let draft = () => {};
 
 /** @param {() => void} entered */
 export const onEnter = (entered) => (enter = entered);
+
+/** @param {() => void} changed what to call when the text has changed */
+export const onDraft = (changed) => (draft = changed);
 
 export const typed = () => clean(field.value).trimEnd();
 
@@ -40,13 +46,10 @@ export function sent() {
 }
 
 /**
- * Splits text into a command's name and the rest. A message has no name; "//" starts one with a slash.
+ * Returns what text is: a message or a command.
  * @param {string} text
  */
-export function parse(text) {
-	const [, name = '', rest] = text.match(/^\/([^/\s]\S*)\s*([^]*)$/) ?? [null, '', text.replace(/^\/\//, '/')];
-	return { name: name.toLowerCase(), rest };
-}
+export const parse = (text) => parseTyped(text, commands.has);
 
 /**
  * Returns a request as the member typed it.
@@ -54,7 +57,14 @@ export function parse(text) {
  */
 export function typedOf({ type, to, text = '' }) {
 	if (type === 'me') return `/me ${text}`;
-	return type === 'msg' ? `/msg ${to} ${text}` : text.replace(/^\//, '//');
+	if (type === 'msg') return `/msg ${to} ${text}`;
+	return parse(text).message === text ? text : `/${text}`;
+}
+
+/** Puts the cursor before a text that looks like a command, where a slash more makes it a message; or selects a mistyped name. */
+export function offer() {
+	field.setSelectionRange(0, /^\/\w*$/.test(field.value) ? field.value.length : 0);
+	field.focus();
 }
 
 /**
@@ -77,9 +87,15 @@ function changed() {
 	const near = tooLong(value + ' '.repeat(500)) || tooLong(value + '\n'.repeat(9));
 	$('flash').textContent = tooLong(value) || near && 'This message is near the length limit';
 	showHint();
+	draft();
 }
 
-const showHint = () => ($('hint').textContent = commands.hint(field.value));
+function showHint() {
+	const { value } = field;
+	const { unknown } = parse(value);
+	const isWhole = /^\/\S*[\s/]/.test(value); // not the beginning of a name
+	$('hint').textContent = commands.hint(value) || (unknown && isWhole ? `unknown command ${unknown}; put // in front to send it` : '');
+}
 
 /**
  * Goes to an earlier or later input.
@@ -98,10 +114,14 @@ function recall(step) {
 function completionOf(text) {
 	const names = commands.completions(text);
 	if (names.length) return { from: 0, end: ' ', candidates: names };
-	const word = text.match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
-	const from = text.length - word.length;
-	const nicks = recent().filter((nick) => word && nick.toLowerCase().startsWith(word.toLowerCase()));
-	return nicks.length ? { from, end: from ? ' ' : ': ', candidates: nicks } : null;
+	const known = recent();
+	const last = text.match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
+	for (const word of wordsAtEnd(last)) {
+		const nicks = known.filter((nick) => nick.toLowerCase().startsWith(word.toLowerCase()));
+		const from = text.length - word.length;
+		if (nicks.length) return { from, end: from ? ' ' : ': ', candidates: nicks };
+	}
+	return null;
 }
 
 // Completes the command or nick before the cursor, or switches to the next candidate. If there is
@@ -120,7 +140,7 @@ function complete() {
 field.oninput = changed;
 /** @param {KeyboardEvent} e */
 field.onkeydown = (e) => {
-	if (e.isComposing || e.shiftKey || e.ctrlKey || e.altKey || e.metaKey) return;
+	if (isInputMethod(e) || e.shiftKey || e.ctrlKey || e.altKey || e.metaKey) return;
 	if (e.key === 'Enter') enter();
 	else if (e.key === 'Escape' && completion) completion = null;
 	else if (!(e.key === 'Tab' && complete() || e.key === 'ArrowUp' && recall(1) || e.key === 'ArrowDown' && recall(-1))) return;

@@ -69,7 +69,7 @@ async function chooseToken() {
 		if (token && await isFree()) return;
 	}
 	store = read('localStorage', 'token') ? 'sessionStorage' : 'localStorage';
-	write('sessionStorage', 'outbox', null); // a duplicated tab has a copy; the original sends it
+	for (const name of ['outbox', 'uploads', 'draft']) write('sessionStorage', name, null); // a duplicated tab has a copy; the original sends it
 	token = random();
 	write(store, 'token', token);
 }

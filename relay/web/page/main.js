@@ -10,8 +10,10 @@ import * as members from './members.js';
 import * as uploads from './uploads.js';
 import * as commands from './commands.js';
 import { search } from './search.js';
-import { $, make, nickOf, counted, sizeOf, setClock } from './rows.js';
+import { $, make, nickOf, counted, sizeOf, isInputMethod, setClock } from './rows.js';
+import { filesIn, areOnlyNames, foldersIn } from './clipboard.js';
 
+const nickCheckTime = 2000; // ms the host may take to check a nick
 const flashTime = 6000; // ms a notice under the text field stays
 const narrow = matchMedia('(max-width: 700px)');
 
@@ -50,14 +52,16 @@ const listener = {
 		({ title } = welcome);
 		setClock(welcome);
 		if (!resumed) transcript.clear();
+		if (newRoom) transcript.addLine('notice', 'The host restarted with an empty room.');
 		transcript.begin(welcome.next, newRoom);
-		if (newRoom) transcript.addNotice('The host restarted with an empty room.');
+		for (const name of resumed ? [] : uploads.takeInterrupted()) transcript.addLine('error', `${name} was not sent: the page was left before its upload ended`);
 		members.reset(welcome);
 		showTopic(welcome.topic);
 		setNick(welcome.nick);
 		if (!resumed && !narrow.matches) openPanel('members');
 		readInfo();
 		commands.load();
+		uploads.hasten();
 	},
 	received(e, own, past) {
 		if (!past) {
@@ -107,23 +111,48 @@ function showState() {
 	if ($('connection').textContent !== words) $('connection').textContent = words;
 	$('state').className = is;
 	$('reconnect').hidden = is !== 'lost' && is !== 'over';
-	$('reconnect').textContent = is === 'lost' ? 'Reconnect' : 'Rejoin';
+	$('reconnect').textContent = is === 'lost' ? 'Reconnect' : code === 'other_room' ? 'Join it' : 'Rejoin';
 	clearTimeout(counting);
 	if (is === 'lost') counting = setTimeout(showState, 1000);
 }
 
-$('reconnect').onclick = () => membership.join();
+// Another room has a page of its own, which may be of another version.
+$('reconnect').onclick = () => (membership.state.code === 'other_room' ? location.reload() : membership.join());
 
-$('join').onsubmit = (e) => {
+$('join').onsubmit = async (e) => {
 	e.preventDefault();
-	enterRoom($('name').value.trim());
+	const { nick, reason } = await checkNick($('name').value);
+	$('refusal').textContent = reason && `${reason[0].toUpperCase()}${reason.slice(1)}.${nick && ' How about this one?'}`;
+	if (!reason) return enterRoom(nick);
+	$('name').value = nick || $('name').value;
+	$('name').select();
 };
+
+/**
+ * Asks the host whether nick is valid. If not, there is a reason, and perhaps another nick to propose. A host
+ * that does not answer, or an older one, decides when the page joins.
+ * @param {string} nick
+ */
+async function checkNick(nick) {
+	try {
+		const asked = fetch(`/nick?nick=${encodeURIComponent(nick)}`).then((answer) => answer.json());
+		const answer = await Promise.race([asked, new Promise((_, reject) => setTimeout(reject, nickCheckTime))]);
+		return { nick: membership.clean(answer.nick), reason: membership.clean(answer.reason) };
+	} catch {
+		return { nick: nick.trim(), reason: '' };
+	}
+}
 
 /** @param {string} nick */
 function enterRoom(nick) {
 	$('arrival').hidden = true;
 	$('room').hidden = false;
 	membership.join(nick, listener);
+	const draft = identity.load('draft');
+	if (draft?.text) {
+		setRecipient(membership.clean(draft.to));
+		composer.write(membership.clean(draft.text));
+	}
 	$('text').focus();
 }
 
@@ -157,15 +186,19 @@ function setRecipient(nick) {
 	$('recipient').hidden = !recipient;
 	$('to').replaceChildren(nickOf(recipient));
 	if (narrow.matches) openPanel('');
+	saveDraft();
 	$('text').focus();
 }
+
+/** Keeps the text that is being written, and for whom, across a reload. */
+const saveDraft = () => identity.save('draft', { text: $('text').value, to: recipient });
 
 /**
  * The commands that the page carries out itself. They return whether the text field is done with.
  * @type {Record<string, (rest: string) => boolean>}
  */
 const local = {
-	me: (text) => text !== '' && send({ type: 'me', text }),
+	me: (text) => (text ? send({ type: 'me', text }) : flash('Usage: /me TEXT')),
 	msg(rest) {
 		const [, nick = '', text = ''] = rest.match(/^(\S*)\s*([^]*)$/) ?? [];
 		if (!text) setRecipient(nick);
@@ -187,12 +220,24 @@ const local = {
  * @param {string} text
  */
 function submitText(text) {
-	const { name, rest } = composer.parse(text);
+	const { name, args, message, unknown } = composer.parse(text);
 	const fault = composer.tooLong(text);
 	if (fault) return flash(`Too long: ${fault}`);
-	if (Object.hasOwn(local, name)) return local[name](rest);
+	if (unknown) return refuse(unknown);
+	if (Object.hasOwn(local, name)) return local[name](args);
 	if (name) return request({ type: 'command', text: text.replace(/\s/g, ' ') });
-	return !rest || send(recipient ? { type: 'msg', to: recipient, text: rest } : { type: 'say', text: rest });
+	return !message || send(recipient ? { type: 'msg', to: recipient, text: message } : { type: 'say', text: message });
+}
+
+/**
+ * Leaves in the text field what looks like a command and is none.
+ * @param {string} word
+ */
+function refuse(word) {
+	transcript.addLine('error', `unknown command ${word}; put // in front to send it`);
+	transcript.toEnd();
+	composer.offer();
+	return false;
 }
 
 function submit() {
@@ -205,6 +250,7 @@ function submit() {
 }
 
 composer.onEnter(submit);
+composer.onDraft(saveDraft);
 $('composer').onsubmit = (e) => {
 	e.preventDefault();
 	submit();
@@ -214,7 +260,7 @@ $('to-everyone').onclick = () => setRecipient('');
 
 // --- files ---
 
-/** @param {ArrayLike<File> & Iterable<File>} files */
+/** @param {Iterable<File>} files */
 function stage(files) {
 	const limit = info.max_file ?? Infinity;
 	const large = [...files].find(({ size }) => size > limit);
@@ -224,23 +270,37 @@ function stage(files) {
 	$('text').focus();
 }
 
+addEventListener('beforeunload', (e) => {
+	if (!uploads.areUnsent()) return;
+	e.preventDefault(); // the browser asks
+	e.returnValue = ''; // for older ones
+});
+
+/** @param {DataTransfer} data */
+function stageFrom(data) {
+	const files = filesIn(data); // before the browser takes them back
+	const [folder] = foldersIn(data);
+	if (files.length) stage(files);
+	if (folder) flash(`${folder} is a folder. Send its files, or an archive of it.`);
+}
+
 $('attach').onclick = () => $('files').click();
 $('files').onchange = () => {
 	stage($('files').files ?? []);
 	$('files').value = '';
 };
 addEventListener('paste', (e) => {
-	const { files = [], types = [] } = e.clipboardData ?? {};
-	if (!files.length || types.includes('text/plain')) return; // a table is pasted as text, not as its picture
+	const data = e.clipboardData;
+	if ($('room').hidden || !data?.files.length || data.types.includes('text/plain') && !areOnlyNames(data)) return; // a table is pasted as text, not as its picture
 	e.preventDefault();
-	stage(files);
+	stageFrom(data);
 });
 for (const type of /** @type {const} */ (['dragover', 'dragleave', 'drop'])) {
 	addEventListener(type, (e) => {
 		if (!e.dataTransfer?.types.includes('Files')) return;
 		e.preventDefault(); // else the browser leaves the page to open the file
 		document.body.classList.toggle('dropping', type === 'dragover');
-		if (type === 'drop') stage(e.dataTransfer.files);
+		if (type === 'drop' && !$('room').hidden) stageFrom(e.dataTransfer);
 	});
 }
 
@@ -286,7 +346,7 @@ addEventListener('click', ({ target }) => {
 });
 
 addEventListener('keydown', (e) => {
-	if ($('room').hidden || $('invite').open) return;
+	if ($('room').hidden || $('invite').open || $('viewer').open || isInputMethod(e)) return;
 	const pages = e.key === 'PageUp' ? -1 : e.key === 'PageDown' ? 1 : 0;
 	if (pages) {
 		e.preventDefault();

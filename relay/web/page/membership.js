@@ -4,6 +4,7 @@
 
 import { token, saveNick } from './identity.js';
 import * as outbox from './outbox.js';
+import { hmac } from './digest.js';
 
 const firstPause = 250; // ms before the first attempt to reconnect
 const maxPause = 15_000; // reached after a dozen attempts
@@ -19,7 +20,7 @@ const finalCodes = ['bad_version', 'wrong_room', 'banned', 'quit', 'kicked', 're
 
 /** An event with every field, empty. @type {ChatEvent} */
 export const blank = {
-	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', wanted: '', code: '', room: '', title: '', topic: '',
+	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', wanted: '', code: '', room: '', title: '', key: '', instance: '', proof: '', topic: '',
 	id: 0, seq: 0, count: 0, missed: 0, next: 0, members: [], hosts: [], events: [], file: null,
 };
 
@@ -36,6 +37,11 @@ let nextAttempt = 0; // a timer
 let silenceCheck = 0; // a timer
 let pause = 0;
 let room = ''; // its ID
+let title = '';
+let key = ''; // by which its host proves itself
+let nonce = ''; // of the question that the host has not answered yet
+let closed = false; // the host has said that it closes the room
+let follows = false; // the host proved that its room follows ours, after a restart
 let joined = false;
 let last = 0; // ID of the last event received
 let since = 0; // value of last when the connection started
@@ -151,14 +157,41 @@ function connect() {
 	setState({ is: 'connecting' });
 	const opened = socket = new WebSocket(`${location.origin.replace('http', 'ws')}/socket`);
 	received = Date.now();
-	socket.onopen = () => write({ type: 'hello', version: 1, nick, token, ...(room && { room, since: Math.max(last, 1) }) });
+	socket.onopen = () => (key ? ask() : hello());
 	socket.onmessage = ({ data }) => {
 		received = Date.now();
 		pinged = 0;
-		for (const line of data.split('\n')) if (socket === opened) handle(parse(line)); // a bye ends it
+		for (const line of data.split('\n')) if (socket === opened) tryToHandle(line); // a bye ends it
 	};
 	socket.onclose = () => lost();
 	checkSilence();
+}
+
+const hello = () => write({ type: 'hello', version: 1, nick, token, ...(room && { room, since: Math.max(last, 1) }) });
+
+// Another host may be at this address now. It must not get the token or pending messages: "Proof" in
+// relay/PROTOCOL.md. This protects only an open page: one that is loaded now comes from that host.
+function ask() {
+	nonce = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+	write({ type: 'hello', version: 1, probe: true, nonce, room, client });
+}
+
+/** @param {ChatEvent} answer */
+function handleAnswer(answer) {
+	const proven = nonce && answer.proof === hmac(key, ['chat proof', room, answer.room, client, nonce].join('\n'));
+	nonce = '';
+	if (!proven) return end('other_room', otherRoom(answer));
+	if (answer.room !== room) { // the host was restarted without a history
+		room = '';
+		follows = true;
+	}
+	hello();
+}
+
+/** @param {ChatEvent} answer */
+function otherRoom(answer) {
+	if (answer.room === room) return `${title} is gone; the host at this address cannot prove that it has the same room`;
+	return `${title} is gone; another room, ${answer.title === title ? 'also called ' : ''}${answer.title}, is at this address`;
 }
 
 // Browsers delay the timers of hidden tabs, but not past data that has arrived: a host that
@@ -208,10 +241,23 @@ function end(code, text) {
 	setState({ is: 'over', code, text });
 }
 
+/**
+ * Handles a line. An error does not keep the next ones from being handled.
+ * @param {string} line
+ */
+function tryToHandle(line) {
+	try {
+		handle(parse(line));
+	} catch (fault) {
+		reportError(fault);
+	}
+}
+
 /** @param {ChatEvent} e */
 function handle(e) {
 	const isError = e.type === 'error';
-	if (e.type === 'welcome') startSession(e);
+	if (e.type === 'room' && nonce) handleAnswer(e);
+	else if (e.type === 'welcome') startSession(e);
 	else if (e.type === 'bye' || isError && (!welcomed || finalCodes.includes(e.code))) handleRefusal(e);
 	else if (e.type === 'history') questions.shift()?.(e);
 	else if (welcomed && e.type && e.type !== 'pong' && !(isError && handleError(e))) show(e);
@@ -219,10 +265,8 @@ function handle(e) {
 
 /** @param {ChatEvent} e */
 function handleRefusal({ code, text }) {
-	if (code === 'wrong_room' && room) { // the host was restarted
-		room = '';
-		connect();
-	} else if (finalCodes.includes(code)) end(code, text);
+	closed ||= code === 'shutdown';
+	if (finalCodes.includes(code)) end(code, text);
 	else lost(code, text);
 }
 
@@ -256,7 +300,9 @@ function handleError({ code, seq, text }) {
 function startSession(welcome) {
 	const resumed = joined;
 	const newRoom = room !== welcome.room;
-	({ room, next, client } = welcome);
+	outbox.enterRoom(welcome.room, follows && !closed);
+	({ room, title, key, next, client } = welcome);
+	closed = follows = false;
 	since = newRoom ? 0 : Math.min(last, next - 1); // a higher last is not of this log
 	last = newRoom ? next - 1 : since; // more may be sent meanwhile than a backlog holds
 	joined = true;

@@ -25,12 +25,13 @@ let sent = 0; // pending[:sent] went out on this connection
 let oneByOne = false; // the host could not store the last message: send one and wait
 let retryAt = 0;
 let onchange = () => {};
+let room = /** @type {string} */ (saved.room ?? ''); // ID of the room that they are for; '': none yet
 
 /** @param {() => void} changed */
 export const onChange = (changed) => (onchange = changed);
 
 function change() {
-	save('outbox', { next, queue: pending, refused: rejected });
+	save('outbox', { next, room, queue: pending, refused: rejected });
 	onchange();
 }
 
@@ -109,6 +110,16 @@ export function dismiss(seq) {
 	const [m] = rejected.splice(rejected.findIndex((r) => r.seq === seq), 1);
 	change();
 	return m.request;
+}
+
+/**
+ * Enters a room. Messages that were written for another one are rejected, unless this one follows it.
+ * @type {(id: string, follows: boolean) => void}
+ */
+export function enterRoom(id, follows) {
+	if (room && id !== room && !follows) for (const { seq } of [...pending]) reject(seq, 'it was written for another room');
+	room = id;
+	change();
 }
 
 /**

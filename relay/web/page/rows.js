@@ -2,6 +2,8 @@
 // How one event looks in the transcript. Text from others is only ever set as text; no string
 // on this page contains markup.
 
+import { linksIn, mentions } from './words.js';
+
 const maxShown = 64 << 10; // characters of one text: four times the limit of a message
 const namesShown = 12; // before "and N more"
 
@@ -20,6 +22,13 @@ export function make(tag, className, ...children) {
 	el.append(...children);
 	return el;
 }
+
+/**
+ * Reports whether a key is for an input method, such as the Enter that confirms a Chinese word. In Safari
+ * the composition has ended by then, and only the key code shows it.
+ * @param {KeyboardEvent} e
+ */
+export const isInputMethod = (e) => e.isComposing || e.keyCode === 229;
 
 /**
  * Makes a nick. Its colour is the same everywhere, whatever its case: an FNV-1a hash picks the hue.
@@ -69,28 +78,24 @@ export function setClock(welcome) {
  * @param {string} text
  */
 export function appendText(el, text) {
+	if (hasColumns(text)) el.classList.add('code');
 	if (text.length > maxShown) text = `${text.slice(0, maxShown)}… (${text.length - maxShown} more)`;
 	let from = 0;
-	for (const { 0: found, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)) {
-		const url = found.replace(found.includes('(') ? /[.,;:!?]+$/ : /[.,;:!?)]+$/, ''); // punctuation that ends the sentence
+	/** @type {[number, number][]} */
+	let links = [];
+	try {
+		links = linksIn(text);
+	} catch { /* text without links is better than none */ }
+	for (const [start, end] of links) {
+		const url = text.slice(start, end);
 		const a = make('a', '', url);
 		a.href = url;
 		a.target = '_blank';
 		a.rel = 'noopener noreferrer';
-		el.append(text.slice(from, index), a);
-		from = index + url.length;
+		el.append(text.slice(from, start), a);
+		from = end;
 	}
 	el.append(text.slice(from));
-}
-
-/**
- * Reports whether text mentions nick as a word: "alice" is neither in "malice" nor in "alice-2".
- * @param {string} text
- * @param {string} nick
- */
-function mentions(text, nick) {
-	const name = nick.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
-	return new RegExp(`(?<![\\p{L}\\p{N}\\p{M}_])${name}(?![\\p{L}\\p{N}\\p{M}_]|-\\d)`, 'iu').test(text);
 }
 
 /** @param {ChatEvent} e */
@@ -138,8 +143,37 @@ const kinds = { message: 'message', action: 'action', private: 'private', join: 
  * @returns {Row | null}
  */
 export function rowOf(e, own, us) {
-	const kind = (Object.hasOwn(kinds, e.type) && kinds[e.type]) || 'change';
-	const isMessage = ['message', 'action', 'private'].includes(kind);
+	try {
+		return fullRow(e, own, us);
+	} catch (fault) { // such as a feature that this browser does not have
+		console.error(fault);
+		return plainRow(e);
+	}
+}
+
+/** @param {ChatEvent} e */
+const kindOf = (e) => (Object.hasOwn(kinds, e.type) && kinds[e.type]) || 'change';
+
+/** @param {string} kind */
+const isMessageKind = (kind) => ['message', 'action', 'private'].includes(kind);
+
+/**
+ * Makes a row with the text and nothing else.
+ * @param {ChatEvent} e
+ * @returns {Row}
+ */
+function plainRow(e) {
+	const kind = kindOf(e);
+	const at = timeOf(e);
+	const el = make('div', `row ${kind}`, make('time', '', clockOf(at)), make('span', 'who', e.from), make('div', 'text', e.text));
+	if (e.id) el.dataset.id = String(e.id);
+	return { id: e.id, at, kind, from: e.from, isMessage: isMessageKind(kind), mentionsUs: false, summary: `${e.from}: ${e.text}`, el };
+}
+
+/** @type {typeof rowOf} */
+function fullRow(e, own, us) {
+	const kind = kindOf(e);
+	const isMessage = isMessageKind(kind);
 	const who = make('span', 'who');
 	const text = make('div', 'text');
 	text.dir = 'auto';
@@ -182,13 +216,37 @@ function fileOf({ path, name, size, sha256, type }) {
 		picture.alt = name;
 		picture.loading = 'lazy';
 		picture.src = path;
-		const pictureLink = make('a', '', picture);
-		picture.onerror = () => pictureLink.replaceWith(make('span', 'dim', 'The host no longer has the picture.'));
-		card.append(pictureLink);
+		const show = make('button', '', picture);
+		show.type = 'button';
+		show.title = `Show ${name}`;
+		show.onclick = () => showPicture(path, name);
+		picture.onerror = async () => show.replaceWith(' ', make('span', 'dim', await whyNoPicture(path)));
+		card.append(show);
 	}
-	for (const a of card.querySelectorAll('a')) {
-		a.href = path;
-		a.download = name;
-	}
+	link.href = path;
+	link.download = name;
 	return card;
 }
+
+/** @param {string} path */
+async function whyNoPicture(path) {
+	try {
+		const { status } = await fetch(path, { method: 'HEAD' });
+		return status === 404 || status === 410 ? 'The host no longer has the picture.' : 'The browser cannot show the picture.';
+	} catch {
+		return 'The picture could not be loaded.';
+	}
+}
+
+/** @type {(path: string, name: string) => void} */
+function showPicture(path, name) {
+	$('large').src = $('save').href = path;
+	$('large').alt = $('save').download = name;
+	$('viewer').showModal();
+}
+
+/**
+ * Reports whether text has columns that line up in a font whose characters have one width: code, a table.
+ * @param {string} text
+ */
+const hasColumns = (text) => text.includes('\n') && /^[ \t]+\S|\S(\t| {2,})\S/m.test(text);

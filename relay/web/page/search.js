@@ -28,10 +28,11 @@ async function find() {
 	const hits = answer?.events.reverse() ?? [];
 	$('found').append(...hits.map(hit));
 	before = hits.at(-1)?.id ?? 1;
-	$('more').hidden = before === 1;
 	const none = answer ? answer.code && answer.text || `No messages match ${words}` : 'Not connected. Try again in a moment.';
 	const { length } = $('found').children;
 	$('hits').textContent = length ? counted(length, 'message') : none;
+	const older = hits.length ? await readBack({ type: 'search', text: words, before, count: 1 }) : null;
+	if (words === wanted) $('more').hidden = !older?.events.length;
 }
 
 /** @param {ChatEvent} e */

@@ -14,6 +14,7 @@ const foldWithin = 600_000; // ms in which joins and leaves share a row
 const maxFolded = 8; // events in such a row
 const groupWithin = 300_000; // ms in which a sender's nick is shown once
 const maxOutgoing = 50; // pending messages shown
+const backlogTime = 1000; // ms in which a backlog starts to come
 const announceDelay = 1000; // ms between announcements to a screen reader
 
 const log = $('log');
@@ -31,6 +32,10 @@ let rows = [];
 const undrawn = [];
 let drawing = 0; // a timer or a frame; 0: none
 let outgoingChanged = true;
+let backlogEnd = 0; // ID of the last event of a backlog that is still to come; 0: it is here
+let backlogTimer = 0;
+/** Notices about now, until the backlog is here. @type {typeof undrawn} */
+const held = [];
 let newest = 0; // ID of the last event there is
 let complete = true; // the newest event is on the page
 let foreign = false; // some rows are of a room that ended: nothing is put before them
@@ -71,22 +76,35 @@ export function begin(next, newRoom) {
 		for (const row of rows) row.id = 0;
 		complete = true;
 	}
-	newest = next - 1;
+	newest = backlogEnd = next - 1;
+	clearTimeout(backlogTimer);
+	backlogTimer = setTimeout(release, backlogTime);
+}
+
+// The backlog is here: notices about now come below it.
+function release() {
+	backlogEnd = 0;
+	undrawn.push(...held.splice(0));
+	draw();
 }
 
 /** @type {(e: ChatEvent, own: boolean, past: boolean) => void} */
 export function add(e, own, past) {
 	newest = Math.max(newest, e.id);
+	if (!e.id && backlogEnd) return void held.push({ e, own, past });
+	if (backlogEnd && e.id > backlogEnd) release();
 	if (complete || !e.id) undrawn.push({ e, own, past });
 	else if (!own && ['message', 'action', 'private'].includes(e.type)) below++; // fetched when the member scrolls there
-	draw();
+	if (e.id === backlogEnd) release();
+	else draw();
 }
 
 /**
  * Adds a line of the page's own.
+ * @param {'notice' | 'error'} type
  * @param {string} text
  */
-export const addNotice = (text) => add({ ...blank, type: 'notice', text }, false, false);
+export const addLine = (type, text) => add({ ...blank, type, text }, false, false);
 
 export function showOutgoing() {
 	outgoingChanged = true;

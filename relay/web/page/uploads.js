@@ -2,6 +2,8 @@
 // Uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload): in slices, so that a large
 // file needs no more memory, and resumed from the bytes that the host has.
 
+import { load, save } from './identity.js';
+import * as membership from './membership.js';
 import { $, make, sizeOf } from './rows.js';
 
 const sliceSize = 8 << 20; // bytes
@@ -9,6 +11,7 @@ const firstPause = 500; // ms between attempts
 const maxPause = 15_000;
 const startOver = [404, 410, 460]; // the host no longer has the upload, or it differs from the file
 const tryAgain = [409, 429, 500, 502, 503, 504];
+const maxStarts = 5;
 
 /** @param {Uint8Array} bytes */
 const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
@@ -28,6 +31,20 @@ class RequestError extends Error {
 /** Uploads in order. @type {Upload[]} */
 let tray = [];
 let busy = false;
+/** Names of files that were not sent when the page was left. @type {string[]} */
+const interrupted = load('uploads') ?? [];
+
+// The names of the files in the tray are kept, so that the page can say later which were not sent.
+const saveNames = () => save('uploads', [...interrupted, ...unsent().map(({ file }) => file.name)]);
+const unsent = () => tray.filter(({ over }) => !over);
+
+export const areUnsent = () => unsent().length > 0;
+
+export function takeInterrupted() {
+	const names = interrupted.splice(0);
+	saveNames();
+	return names;
+}
 
 /**
  * Puts files into the tray, to be sent with the next message.
@@ -39,7 +56,7 @@ export function stage(files) {
 		const remove = make('button', 'close', '✕');
 		const el = make('li', '', make('bdi', '', file.name), status, remove);
 		/** @type {Upload} */
-		const upload = { file, status, el, started: false, over: false, url: '', id: '', preview: '', hash: null, request: null, retryNow: null };
+		const upload = { file, status, el, started: false, over: false, url: '', id: '', preview: '', hash: null, request: null, retryNow: null, starts: 0 };
 		remove.type = 'button';
 		remove.ariaLabel = `Remove ${file.name}`;
 		remove.onclick = () => drop(upload);
@@ -52,6 +69,7 @@ export function stage(files) {
 		tray.push(upload);
 		$('tray').append(upload.el);
 	}
+	saveNames();
 }
 
 /** @param {Upload} u */
@@ -62,6 +80,7 @@ function drop(u) {
 	tray = tray.filter((other) => other !== u);
 	URL.revokeObjectURL(u.preview);
 	u.el.remove();
+	saveNames();
 }
 
 /**
@@ -87,16 +106,20 @@ export const hasten = () => tray.forEach((u) => u.retryNow?.());
 /** @param {Upload} u */
 async function upload(u) {
 	u.hash = hashOf(u.file);
+	u.hash.catch(() => {}); // the last slice reports it
 	for (let pause = firstPause; !u.id && !u.over; pause = Math.min(2 * pause, maxPause)) {
 		try {
 			await sendSlices(u);
 		} catch (e) {
-			const { status, message } = e instanceof RequestError ? e : new RequestError();
-			if (startOver.includes(status)) u.url = '';
+			const { status, message } = await failureOf(u, e);
+			if (startOver.includes(status) && u.starts < maxStarts) u.url = '';
 			else if (status && !tryAgain.includes(status)) {
 				u.over = true;
 				u.status.textContent = `Not sent: ${message}`;
 				u.status.className = 'over';
+				saveNames();
+				if (u.url) send(u, 'DELETE', u.url).catch(() => {}); // else the host deletes it later
+				u.url = '';
 				break;
 			}
 			u.status.textContent = 'waiting for the host';
@@ -108,12 +131,30 @@ async function upload(u) {
 	}
 }
 
+/**
+ * Returns why an attempt failed. Browsers report a file that has changed or is gone like a lost
+ * network; such a file must not wait for the host, and hold up the files after it.
+ * @param {Upload} u
+ * @param {unknown} e
+ */
+async function failureOf(u, e) {
+	const failure = e instanceof RequestError ? e : new RequestError();
+	if (failure.status) return failure;
+	try {
+		await u.file.slice(0, 1).arrayBuffer();
+	} catch {
+		return new RequestError(400, 'the file changed or cannot be read');
+	}
+	return failure;
+}
+
 /** @param {Upload} u */
 async function sendSlices(u) {
 	const { size, name } = u.file;
 	let offset = 0;
 	if (u.url) offset = offsetIn(await send(u, 'HEAD', u.url));
 	else {
+		u.starts++;
 		const metadata = `filename ${base64(new TextEncoder().encode(name))}`;
 		const created = await send(u, 'POST', '/files/', { 'Upload-Length': String(size), 'Upload-Metadata': metadata });
 		u.url = new URL(created.getResponseHeader('Location') ?? '', location.href).pathname;
@@ -122,7 +163,7 @@ async function sendSlices(u) {
 		const end = Math.min(offset + sliceSize, size);
 		/** @type {Record<string, string>} */
 		const headers = { 'Upload-Offset': String(offset), 'Content-Type': 'application/offset+octet-stream' };
-		if (end === size && u.hash) headers['Upload-Checksum'] = `sha256 ${base64(await u.hash)}`;
+		if (end === size && u.hash) headers['Repr-Digest'] = `sha-256=:${base64(await u.hash)}:`; // RFC 9530
 		offset = offsetIn(await send(u, 'PATCH', u.url, headers, u.file.slice(offset, end)));
 	} while (offset < size);
 	u.id = u.url.split('/').pop() ?? '';
@@ -142,6 +183,7 @@ const offsetIn = (answer) => Number(answer.getResponseHeader('Upload-Offset'));
  */
 function send(u, method, url, headers = {}, body = null) {
 	return new Promise((resolve, reject) => {
+		if (membership.state.is !== 'connected') return reject(new RequestError()); // another host may be there now
 		const x = u.request = new XMLHttpRequest(); // fetch does not report progress
 		x.open(method, url);
 		for (const [name, value] of Object.entries({ 'Tus-Resumable': '1.0.0', ...headers })) x.setRequestHeader(name, value);
@@ -168,7 +210,7 @@ function hashOf(file) {
 		worker.onmessage = ({ data }) => {
 			worker.terminate();
 			if (data) resolve(data);
-			else reject(new RequestError(400, 'this browser cannot read the file'));
+			else reject(new RequestError(400, 'the file changed or cannot be read'));
 		};
 		worker.postMessage(file);
 	});

@@ -1,0 +1,54 @@
+package identity
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// secrets matches the content of the file: rand.Text.
+var secrets = regexp.MustCompile(`^[A-Z2-7]{26}$`)
+
+// HostSecret returns a random string that this user's rooms share, and keeps it in dir: a room
+// in memory that is opened again after a crash proves with it that it is on the same machine.
+// The error names the file, which is left as it is.
+func HostSecret(dir string) (string, error) {
+	if dir == "" {
+		return "", errors.New("no home directory")
+	}
+	path := filepath.Join(dir, "host-secret")
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return newHostSecret(path)
+	case err != nil:
+		return "", err
+	case !secrets.Match(b):
+		return "", errors.New(path + " is damaged; delete it to get a new one")
+	}
+	return string(b), nil
+}
+
+// newHostSecret writes a new secret. A crash leaves all of it or nothing.
+func newHostSecret(path string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "new-*") // with mode 0600
+	if err != nil {
+		return "", err
+	}
+	secret := rand.Text()
+	_, err = f.WriteString(secret)
+	if err = cmp.Or(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return secret, err
+}

@@ -1,0 +1,164 @@
+package screen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// ErrTerminalGone is wrapped by the error of a screen whose terminal was closed.
+var ErrTerminalGone = errors.New("the terminal was closed")
+
+// Messages about the terminal and the process.
+type (
+	suspendAsked    struct{} // another process asked us to stop
+	terminalChanged struct{} // another program may have changed the terminal's modes
+	terminalGone    struct{ err error }
+
+	// terminalBack says that the screen has the terminal again.
+	terminalBack struct {
+		err   error  // why it has not
+		flash string // shown in the status line; "": nothing
+	}
+)
+
+// A jobs suspends the program as a shell's job, and notices when it is continued. Its
+// methods may be called concurrently.
+type jobs struct {
+	continued chan struct{} // capacity 1: the process was continued while stop waited
+	stopping  atomic.Bool   // stop is waiting
+}
+
+func newJobs() *jobs { return &jobs{continued: make(chan struct{}, 1)} }
+
+// stopWait is how long a process may take to stop after it was told to. One that the
+// kernel does not stop must not wait for a shell that does not know of it.
+const stopWait = time.Second
+
+// wasContinued notes that the process was continued. It reports whether stop waited for it.
+func (j *jobs) wasContinued() bool {
+	select {
+	case j.continued <- struct{}{}:
+	default:
+	}
+	return j.stopping.Load()
+}
+
+// stop stops the process by the function signal and waits until it is continued. It reports
+// whether it was stopped at all.
+func (j *jobs) stop(ctx context.Context, signal func() error) (stopped bool) {
+	select {
+	case <-j.continued:
+	default:
+	}
+	j.stopping.Store(true)
+	defer j.stopping.Store(false)
+	if signal() != nil {
+		return false
+	}
+	select {
+	case <-j.continued:
+		return true
+	case <-ctx.Done():
+		return true
+	case <-time.After(stopWait):
+		return false
+	}
+}
+
+// suspend stops the program until the shell continues it. If it would stay stopped, or
+// would stop a room, the status line says so instead.
+func (m *model) suspend() tea.Cmd {
+	reason := whyNoSuspend()
+	if m.opts.Hosting {
+		reason = "Ctrl-Z would stop the room for everyone"
+	}
+	if reason != "" {
+		m.notice(reason)
+		return nil
+	}
+	return m.withoutTerminal(func() (flash string) {
+		if !m.jobs.stop(m.ctx, stopGroup) {
+			return "Ctrl-Z: the program was not suspended"
+		}
+		return ""
+	})
+}
+
+// takeTerminal sets the terminal's modes and draws the screen again, whatever other
+// programs have done to them.
+func (m *model) takeTerminal() tea.Cmd {
+	return m.withoutTerminal(func() string { return "" })
+}
+
+// withoutTerminal leaves the terminal as it was before the screen, calls do, and then takes
+// it back. do returns a text for the status line.
+func (m *model) withoutTerminal(do func() (flash string)) tea.Cmd {
+	flash := ""
+	run := tea.Exec(errand(func() {
+		fmt.Print(restoreTitle)
+		flash = do()
+		fmt.Print(saveTitle)
+		if m.keyboard != nil {
+			m.keyboard.resume()
+		}
+	}), func(err error) tea.Msg { return terminalBack{err, flash} })
+	return func() tea.Msg {
+		if m.keyboard != nil {
+			m.keyboard.pause()
+		}
+		return run()
+	}
+}
+
+// An errand is what is done while Bubble Tea has released the terminal.
+type errand func()
+
+func (e errand) Run() error        { e(); return nil }
+func (errand) SetStdin(io.Reader)  {}
+func (errand) SetStdout(io.Writer) {}
+func (errand) SetStderr(io.Writer) {}
+
+// updateTerminal handles messages about the terminal and the process. It reports whether
+// msg is one.
+func (m *model) updateTerminal(msg tea.Msg) (cmd tea.Cmd, handled bool) {
+	switch msg := msg.(type) {
+	case suspendAsked:
+		return m.suspend(), true
+	case terminalChanged:
+		return m.takeTerminal(), true
+	case terminalBack:
+		if msg.err != nil {
+			return m.leaveGone(msg.err), true
+		}
+		if msg.flash != "" {
+			m.notice(msg.flash)
+		}
+		return nil, true
+	case terminalGone:
+		return m.leaveGone(msg.err), true
+	}
+	return nil, false
+}
+
+// leaveGone ends the screen, whose terminal no longer works.
+func (m *model) leaveGone(err error) tea.Cmd {
+	if m.err == nil {
+		m.err = fmt.Errorf("%w (%v)", ErrTerminalGone, err)
+	}
+	return tea.Quit
+}
+
+// notice shows a line until the next key.
+func (m *model) notice(line string) {
+	if m.conversation != nil {
+		m.conversation.flash = line
+	} else {
+		m.lobby.note = line
+	}
+}

@@ -1,0 +1,71 @@
+package screen
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Suspending waits for the shell, but only if the program was stopped.
+func TestStop(t *testing.T) {
+	ok := func() error { return nil }
+	for name, test := range map[string]struct {
+		signal    func() error
+		continued time.Duration // 0: never
+		canceled  time.Duration // 0: never
+		stopped   bool
+		after     time.Duration
+	}{
+		"continued":       {signal: ok, continued: 900 * ms, stopped: true, after: 900 * ms},
+		"ignored":         {signal: ok, stopped: false, after: stopWait},
+		"ended meanwhile": {signal: ok, canceled: 300 * ms, stopped: true, after: 300 * ms},
+		"no such signal":  {signal: func() error { return errors.ErrUnsupported }, stopped: false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			j := newJobs()
+			j.wasContinued() // of an earlier stop
+			if test.continued > 0 {
+				time.AfterFunc(test.continued, func() { j.wasContinued() })
+			}
+			if test.canceled > 0 {
+				time.AfterFunc(test.canceled, cancel)
+			}
+			start := time.Now()
+			if stopped := j.stop(ctx, test.signal); stopped != test.stopped || time.Since(start) != test.after {
+				t.Errorf("%s: stopped %v after %v, want %v after %v", name, stopped, time.Since(start), test.stopped, test.after)
+			}
+			if j.wasContinued() {
+				t.Errorf("%s: it still waits", name)
+			}
+		})
+	}
+}
+
+// A host is not suspended, whoever asks.
+func TestHostIsNotSuspended(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.m.opts.Hosting = true
+		if r.keys("ctrl+z") != nil {
+			t.Error("Ctrl-Z suspends")
+		}
+		r.want("Ctrl-Z would stop the room")
+		r.keys("x")
+		if r.update(suspendAsked{}) != nil {
+			t.Error("SIGTSTP suspends")
+		}
+		r.want("Ctrl-Z would stop the room")
+	})
+}
+
+// A terminal that is gone ends the screen.
+func TestTerminalGone(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		if r.update(terminalGone{errors.New("EIO")}) == nil || !errors.Is(r.m.err, ErrTerminalGone) {
+			t.Errorf("the screen goes on (%v)", r.m.err)
+		}
+	})
+}

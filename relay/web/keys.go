@@ -1,0 +1,144 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"chat/relay"
+	"chat/relay/wire"
+)
+
+// This file makes it safe to repeat a request whose answer was lost or unknown: requests of one
+// client with the same Idempotency-Key
+// (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/) are one message.
+//
+// The event of a message has a hash of its key, so a host that was restarted on its history knows
+// the keys of the last events.
+
+const (
+	// maxKeys is how many keys are remembered, and how many events are searched for keys after a
+	// restart.
+	maxKeys = 10_000
+
+	// maxKeyBytes is the limit of a key.
+	maxKeyBytes = 255
+)
+
+// A statusError is a rejection with an HTTP status.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// idempotencyKey returns the hash of the request's key; "": it has none.
+func idempotencyKey(r *http.Request) (string, error) {
+	values := r.Header.Values("Idempotency-Key")
+	switch {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1 || values[0] == "" || len(values[0]) > maxKeyBytes:
+		return "", &statusError{http.StatusBadRequest, fmt.Sprintf("Idempotency-Key has to be 1 to %d characters, once", maxKeyBytes)}
+	}
+	sum := sha256.Sum256([]byte(values[0]))
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// keys are the visits with a key. It is safe for concurrent use.
+type keys struct {
+	room *relay.Server // fixed
+	log  *slog.Logger  // fixed
+	read func()        // reads old, once; fixed
+
+	mu     sync.Mutex
+	visits map[string]*visit     // by token and key; guarded by mu
+	order  []string              // the keys of visits, oldest first; guarded by mu
+	old    map[string]wire.Event // by public ID and key: of the events before this run; fixed after read
+}
+
+func newKeys(room *relay.Server, log *slog.Logger) *keys {
+	k := &keys{room: room, log: log, visits: make(map[string]*visit)}
+	k.read = sync.OnceFunc(k.readOld)
+	return k
+}
+
+// begin returns the visit with the key of v's client: v itself, unless there was one before.
+func (k *keys) begin(v *visit, key string) (*visit, error) {
+	k.read()
+	v.message.Once = key
+	name := v.token + " " + key
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	first := k.visits[name]
+	switch {
+	case first == nil:
+		k.visits[name] = v
+		if k.order = append(k.order, name); len(k.order) > maxKeys {
+			delete(k.visits, k.order[0])
+			k.order = k.order[1:]
+		}
+		return v, nil
+	case first.message.Type != v.message.Type || first.message.Text != v.message.Text:
+		return nil, &statusError{http.StatusUnprocessableEntity, "this Idempotency-Key was used for another message"}
+	}
+	return first, nil
+}
+
+// lookUp returns the visit with the key of the client with token; nil if there is none.
+func (k *keys) lookUp(token, key string) *visit {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.visits[token+" "+key]
+}
+
+// end forgets a visit that failed: the next request with its key is a new one.
+func (k *keys) end(v *visit, key string, err error) {
+	if key == "" || err == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if name := v.token + " " + key; k.visits[name] == v {
+		delete(k.visits, name)
+	}
+}
+
+// stored returns the event of a client with a key from before this run.
+func (k *keys) stored(client, key string) (wire.Event, bool) {
+	if key == "" {
+		return wire.Event{}, false
+	}
+	e, ok := k.old[client+" "+key] // read has returned
+	return e, ok
+}
+
+// readOld reads the keys of the last events.
+func (k *keys) readOld() {
+	k.old = make(map[string]wire.Event)
+	next := k.room.Next()
+	f := k.room.FollowFrom(max(next, maxKeys+1) - maxKeys)
+	for {
+		runs, _, err := f.Next()
+		if err != nil {
+			k.log.Error("the history cannot be searched for Idempotency-Keys", "error", err)
+			return
+		}
+		if len(runs) == 0 {
+			return
+		}
+		for line := range linesOf(runs) {
+			if !bytes.Contains(line, []byte(`,"once":"`)) {
+				continue
+			}
+			if e, err := wire.ParseEvent(line); err == nil && e.Once != "" && e.ID < next {
+				k.old[e.Client+" "+e.Once] = e
+			}
+		}
+	}
+}

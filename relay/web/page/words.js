@@ -1,0 +1,87 @@
+// @ts-check
+// Links and mentions in a text, by the rules of relay/screen/transcript.go and painter.go. A test holds
+// both to the same table.
+//
+// There is no lookbehind: Safari before 16.4 has none, and would not even load the file.
+
+const spaceless = /[\p{sc=Hani}\p{sc=Hira}\p{sc=Kana}\p{sc=Bopo}\p{sc=Hang}\p{sc=Yiii}\p{sc=Tibt}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}\p{sc=Java}\p{sc=Bali}\p{sc=Lana}\p{sc=Tale}\p{sc=Talu}\u30fc\uff70]/u;
+const maxNick = 100; // characters, with marks: more than any nick has
+const inWord = /[\p{L}\p{M}\p{N}_]/u;
+const link = /https?:\/\/[!#-;=?-_a-~\p{L}\p{M}\p{N}]+/giu;
+const brackets = ['()', '[]', '{}'];
+
+/**
+ * Reports whether a and b, two neighbouring characters, are in one word. Beside a script without spaces a word may end.
+ * @param {string} a
+ * @param {string} b
+ */
+const goesOn = (a, b) => inWord.test(a) && inWord.test(b) && !spaceless.test(a) && !spaceless.test(b);
+
+/**
+ * Returns word, and the words that it may end with: beside a script without spaces one may begin.
+ * @param {string} word
+ */
+export function wordsAtEnd(word) {
+	const chars = [...word];
+	const starts = [...chars.keys()].filter((i) => !i || i > chars.length - maxNick && spaceless.test(chars[i - 1] + chars[i]));
+	return starts.map((i) => chars.slice(i).join(''));
+}
+
+/** @param {string} text */
+const firstOf = (text) => [...text.slice(0, 2)][0] ?? '';
+/** @param {string} text */
+const lastOf = (text) => [...text.slice(-2)].pop() ?? '';
+
+/**
+ * Reports whether text mentions nick as a word: "alice" is neither in "malice" nor in "alice-2".
+ * @param {string} text
+ * @param {string} nick
+ */
+export function mentions(text, nick) {
+	if (!nick) return false;
+	const composed = text.normalize();
+	const name = nick.normalize().replace(/[$()*+.?[\\\]^{|}/]/g, '\\$&');
+	for (const { 0: found, index = 0 } of composed.matchAll(new RegExp(name, 'giu'))) {
+		const rest = composed.slice(index + found.length);
+		const before = lastOf(composed.slice(0, index));
+		if (!goesOn(before, firstOf(found)) && !goesOn(lastOf(found), firstOf(rest)) && !/^-\d/.test(rest)) return true;
+	}
+	return false;
+}
+
+/**
+ * Returns where text has web addresses, each from one index to another.
+ * @param {string} text
+ */
+export function linksIn(text) {
+	/** @type {[number, number][]} */
+	const found = [];
+	link.lastIndex = 0;
+	for (let match; (match = link.exec(text));) {
+		const { 0: whole, index } = match;
+		const start = whole.indexOf('://') + 3;
+		const end = endOf(whole);
+		const isLink = end > start && !goesOn(lastOf(text.slice(0, index)), 'h');
+		if (isLink) found.push([index, index + end]);
+		link.lastIndex = index + (isLink ? end : start);
+	}
+	return found;
+}
+
+/**
+ * Returns where a web address ends: before the punctuation that ends a sentence, and before closing
+ * brackets that it did not open.
+ * @param {string} url
+ */
+function endOf(url) {
+	/** @param {string} char */
+	const count = (char) => url.split(char).length;
+	const open = brackets.map(([opening, closing]) => count(opening) - count(closing));
+	let end = url.length;
+	for (; end > 0; end--) {
+		const i = brackets.findIndex(([, closing]) => closing === url[end - 1]);
+		if (i >= 0 && open[i] < 0) open[i]++;
+		else if (!".,;:!?'*_".includes(url[end - 1])) break;
+	}
+	return end;
+}
