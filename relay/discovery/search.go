@@ -293,7 +293,7 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 		case <-ctx.Done():
 			return
 		}
-		if _, hidden := errors.AsType[*ListError](r.deaf); hidden {
+		if r.deaf != nil && errUnlessListing(r.deaf) == nil {
 			return // more rounds would meet the same
 		}
 		select {

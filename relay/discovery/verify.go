@@ -67,15 +67,7 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 		err  error
 	}
 	attempts := slices.Repeat(rec.Addrs, maxAttempts)
-	failed := map[netip.AddrPort]error{}
-	why := func() error {
-		for _, a := range rec.Addrs {
-			if failed[a] != nil {
-				return failed[a]
-			}
-		}
-		return errNoAnswer
-	}
+	var failed map[netip.AddrPort]error // nil: none has
 	results := make(chan result)
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -110,16 +102,29 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // it is full, as joining it will show
 				return Room{RoomInfo: wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, Addr: r.addr.String()}, nil
 			}
+			if failed == nil {
+				failed = map[netip.AddrPort]error{}
+			}
 			if failed[r.addr] = r.err; r.err == nil {
 				failed[r.addr] = errOtherRoom
 			}
 			attempts = slices.DeleteFunc(attempts, func(a netip.AddrPort) bool { return a == r.addr })
 			next.Reset(0)
 		case <-ctx.Done():
-			return Room{}, why()
+			return Room{}, whyFailed(rec.Addrs, failed)
 		}
 	}
-	return Room{}, why()
+	return Room{}, whyFailed(rec.Addrs, failed)
+}
+
+// whyFailed returns the error of the best address that has one.
+func whyFailed(addrs []netip.AddrPort, failed map[netip.AddrPort]error) error {
+	for _, a := range addrs {
+		if failed[a] != nil {
+			return failed[a]
+		}
+	}
+	return errNoAnswer
 }
 
 // probe asks the host at addr which room it has, once dials has a free place.
