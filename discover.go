@@ -8,6 +8,7 @@ package main
 // around v1.0.7 of the former; a comment says so.
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -19,6 +20,7 @@ import (
 	"log"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -28,8 +30,6 @@ import (
 
 	"github.com/hashicorp/mdns"
 	"github.com/miekg/dns"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 
 	"chat/relay/client"
 	"chat/relay/discovery"
@@ -42,6 +42,9 @@ const (
 	roomService   = "_chat-relay._tcp"
 	doctorService = "_chat-doctor._tcp" // announced by chat doctor, to itself
 	localDomain   = "local."
+	mdnsPort      = 5353
+
+	announcedWithin = 65 * time.Second // hosts announce their rooms once a minute
 )
 
 // deafToItself reports whether sockets made by net.ListenMulticastUDP, such as those of the
@@ -73,10 +76,11 @@ func advertise(ctx context.Context, room discovery.Advertisement) {
 	a.Run(ctx)
 }
 
-// A zone answers questions about one room. It does not change.
+// A zone answers questions about one room. Its records do not change.
 type zone struct {
 	*mdns.MDNSService
-	names []string // as in its records
+	names     []string // as in its records
+	responder *responder
 }
 
 // newZone creates the records of room, and checks that they fit into a packet: if they did
@@ -94,7 +98,8 @@ func newZone(room discovery.Advertisement, addrs []netip.Addr) (*zone, error) {
 		return nil, fmt.Errorf("create the mDNS records: %w", err)
 	}
 	service := roomService + "." + localDomain
-	z := &zone{s, []string{service, instance + "." + service, hostName, "_services._dns-sd._udp." + localDomain}}
+	z := &zone{MDNSService: s, names: []string{service, instance + "." + service, hostName, "_services._dns-sd._udp." + localDomain}}
+	z.responder = newResponder(z)
 	_, err = z.announcement(false)
 	return z, err
 }
@@ -127,7 +132,7 @@ func (z *zone) announcement(goodbye bool) ([]byte, error) {
 }
 
 // Serve answers the questions from an interface until stop is called.
-func (z *zone) Serve(on net.Interface) (stop func(), err error) { return serveMDNS(on, z) }
+func (z *zone) Serve(on net.Interface) (stop func(), err error) { return z.responder.serve(on) }
 
 // Announce sends the records on an interface; with goodbye it withdraws them.
 func (z *zone) Announce(on net.Interface, v6, goodbye bool) error {
@@ -138,42 +143,166 @@ func (z *zone) Announce(on net.Interface, v6, goodbye bool) error {
 	return sendMDNS(on, v6, packet)
 }
 
-// serveMDNS answers the questions from ifi until stop is called. On Linux each server also
-// receives those of all other interfaces, so all servers have the same zone.
-func serveMDNS(ifi net.Interface, z mdns.Zone) (stop func(), err error) {
-	server, err := mdns.NewServer(&mdns.Config{Zone: z, Iface: &ifi, Logger: quiet})
-	if err != nil {
-		return nil, err
-	}
-	return func() { server.Shutdown() }, nil
-}
-
 // sendMDNS sends packet to the mDNS group on ifi. It uses port 5353, as responders ignore
 // packets from other ports (RFC 6762 6), with a socket for this one packet: of several
 // sockets on the port, only one receives a question that is sent to this machine.
 func sendMDNS(ifi net.Interface, v6 bool, packet []byte) error {
-	network, group := "udp4", &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353}
-	if v6 {
-		network, group = "udp6", &net.UDPAddr{IP: net.ParseIP("ff02::fb"), Port: 5353, Zone: ifi.Name}
-	}
-	conn, err := net.ListenMulticastUDP(network, &ifi, group)
+	group, err := discovery.OpenGroup(ifi, v6)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	// Hop limit 255 (RFC 6762 11); loopback for other programs on this machine.
-	if v6 {
-		p := ipv6.NewPacketConn(conn)
-		err = errors.Join(p.SetMulticastHopLimit(255), p.SetMulticastLoopback(true))
+	defer group.Close()
+	return group.Send(packet)
+}
+
+// newResponder returns a responder that serves no interface yet.
+func newResponder(z mdns.Zone) *responder {
+	return &responder{zone: z, oneShot: map[string]time.Time{}, standard: map[string]time.Time{}}
+}
+
+// A responder answers one-shot questions, which come from another port than 5353: they are
+// from plain resolvers, such as dig, and from chat itself. It also answers those sent to this
+// machine only: of several sockets only its own receives them. Its Records are for the server
+// of the mdns package, which answers all others. That one would answer a one-shot question
+// without the question and with another ID, which resolvers refuse, and does not pass on where
+// a question came from. On Linux each of its servers receives the questions of all interfaces, so
+// one responder serves them all.
+type responder struct {
+	zone mdns.Zone // fixed
+
+	mu       sync.Mutex
+	oneShot  map[string]time.Time // when a question was last received as one-shot; guarded by mu
+	standard map[string]time.Time // and when otherwise; guarded by mu
+}
+
+const (
+	// oneShotLead is how much later the mdns package answers, so that a question that both
+	// receive is known as a one-shot by then. RFC 6762 6 asks for 20 ms or more.
+	oneShotLead = 5 * time.Millisecond
+
+	// askedRecently is for how long a question counts as asked: the mdns package answers one
+	// after another, so it may lag behind.
+	askedRecently = time.Second
+
+	oneShotTTL      = 10 // seconds: such resolvers do not hear of changes; RFC 6762 6.7
+	oneShotMost     = 8  // questions of one packet that are answered
+	readErrorsPause = 100 * time.Millisecond
+)
+
+// questionKey returns the key of q in a responder's maps.
+func questionKey(q dns.Question) string { return fmt.Sprint(q.Qtype, " ", strings.ToLower(q.Name)) }
+
+// serve answers the questions from ifi until stop is called.
+func (r *responder) serve(ifi net.Interface) (stop func(), err error) {
+	server, failed := mdns.NewServer(&mdns.Config{Zone: r, Iface: &ifi, Logger: quiet})
+	var groups []*discovery.Group
+	var work sync.WaitGroup
+	for _, v6 := range []bool{false, true} { // after the server: packets to this machine reach only the last socket
+		group, failed := discovery.OpenGroup(ifi, v6)
+		if failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		groups = append(groups, group)
+		work.Go(func() { r.answerOneShots(group) })
+	}
+	stop = func() {
+		if server != nil {
+			server.Shutdown()
+		}
+		for _, group := range groups {
+			group.Close()
+		}
+		work.Wait()
+	}
+	if failed != nil {
+		stop()
+		return nil, cmp.Or(err, failed) // the mdns package does not say why
+	}
+	return stop, nil
+}
+
+// Records answers a question for the mdns package. It is empty if the question was a one-shot.
+func (r *responder) Records(q dns.Question) []dns.RR {
+	records := r.zone.Records(q)
+	if len(records) == 0 {
+		return nil
+	}
+	time.Sleep(oneShotLead)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := questionKey(q)
+	if time.Since(r.oneShot[key]) < askedRecently && time.Since(r.standard[key]) >= askedRecently {
+		return nil
+	}
+	return records
+}
+
+// answerOneShots answers the one-shot questions to a group until it is closed.
+func (r *responder) answerOneShots(group *discovery.Group) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, from, direct, err := group.Read(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			time.Sleep(readErrorsPause) // such as of a deleted interface, until it is noticed
+			continue
+		}
+		if answer := r.answer(buf[:n], from.Port != mdnsPort, direct); answer != nil {
+			group.SendTo(answer, from) // a lost answer is asked for again
+		}
+	}
+}
+
+// answer returns the answer to a question that is a one-shot or was sent to this machine only;
+// nil: there is none. It notes the questions in packet that the zone has records for.
+func (r *responder) answer(packet []byte, oneShot, direct bool) []byte {
+	const responseBit = 1 << 7 // of the third byte; most packets are responses
+	var m dns.Msg
+	if len(packet) < 3 || packet[2]&responseBit != 0 {
+		return nil
+	}
+	if err := m.Unpack(packet); err != nil || m.Opcode != dns.OpcodeQuery || m.Rcode != 0 {
+		return nil
+	}
+	m.Question = m.Question[:min(len(m.Question), oneShotMost)]
+	var answers []dns.RR
+	for _, q := range m.Question {
+		records := r.zone.Records(q)
+		if len(records) == 0 {
+			continue
+		}
+		r.note(q, oneShot)
+		answers = append(answers, records...)
+	}
+	if len(answers) == 0 || !oneShot && !direct {
+		return nil
+	}
+	reply := dns.Msg{MsgHdr: dns.MsgHdr{Id: m.Id, Response: true, Authoritative: true}, Compress: true, Answer: answers}
+	if oneShot {
+		reply.Question = m.Question
+		for _, rr := range answers {
+			rr.Header().Ttl = min(rr.Header().Ttl, oneShotTTL)
+		}
+	}
+	packed, err := reply.Pack()
+	if err != nil {
+		return nil // newZone checked that the records can be packed
+	}
+	return packed
+}
+
+// note remembers that q was asked. The maps stay small: the zone has records for few questions.
+func (r *responder) note(q dns.Question, oneShot bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if oneShot {
+		r.oneShot[questionKey(q)] = time.Now()
 	} else {
-		p := ipv4.NewPacketConn(conn)
-		err = errors.Join(p.SetMulticastTTL(255), p.SetMulticastLoopback(true))
+		r.standard[questionKey(q)] = time.Now()
 	}
-	if err != nil {
-		return err
-	}
-	_, err = conn.WriteToUDP(packet, group)
-	return err
 }
 
 // --- finding ---------------------------------------------------------------------------
@@ -188,6 +317,7 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 		Ask: func(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
 			return askMDNS(ctx, roomService, on, v6, wait, heard)
 		},
+		Listen:     listenMDNS,
 		DeafToSelf: deafToItself,
 		Probe: func(ctx context.Context, addr string) (wire.RoomInfo, error) {
 			return client.ProbeWith(ctx, addr, nonce)
@@ -207,17 +337,17 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 // returned: they cannot be read before its timeout.
 func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
 	deadline := time.Now().Add(wait)
-	conns, group, err := listenForAnswers(on.Interface, v6)
+	asker, err := discovery.OpenAsker(on.Interface, v6)
 	if err != nil {
 		return err
 	}
-	closeAll := func() {
-		for _, conn := range conns {
-			conn.Close()
-		}
+	defer asker.Close()
+	group, err := discovery.OpenGroup(on.Interface, v6) // receives announcements
+	if err != nil {
+		return err
 	}
-	defer closeAll()
-	defer context.AfterFunc(ctx, closeAll)()
+	defer group.Close()
+	defer context.AfterFunc(ctx, func() { asker.Close(); group.Close() })()
 	var question dns.Msg
 	question.SetQuestion(service+"."+localDomain, dns.TypePTR)
 	question.RecursionDesired = false
@@ -225,18 +355,23 @@ func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wai
 	if err != nil {
 		return err
 	}
-	if _, err := conns[0].WriteToUDP(packet, group); err != nil {
+	if err := discovery.Ask(asker, on.Interface, v6, packet); err != nil {
 		return err
 	}
+	asker.SetReadDeadline(deadline)
+	group.SetReadDeadline(deadline)
 	var mu sync.Mutex // guards answers, and orders the calls of heard
 	answers := answerReader{service: service, byName: map[string]*mdns.ServiceEntry{}}
 	var readers sync.WaitGroup
-	for _, conn := range conns {
-		conn.SetReadDeadline(deadline)
+	readGroup := func(buf []byte) (int, *net.UDPAddr, error) {
+		n, from, _, err := group.Read(buf)
+		return n, from, err
+	}
+	for _, read := range []func([]byte) (int, *net.UDPAddr, error){asker.ReadFromUDP, readGroup} {
 		readers.Go(func() {
 			buf := make([]byte, 64<<10)
 			for {
-				n, from, err := conn.ReadFromUDP(buf)
+				n, from, err := read(buf)
 				if err != nil {
 					return
 				}
@@ -252,30 +387,29 @@ func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wai
 	return nil
 }
 
-// listenForAnswers opens two sockets: the first sends the question and receives the direct
-// answers; the second is in the mDNS group and receives announcements.
-func listenForAnswers(on net.Interface, v6 bool) (conns [2]*net.UDPConn, group *net.UDPAddr, err error) {
-	network, unspecified := "udp4", net.IPv4zero
-	group = &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353}
-	if v6 {
-		network, unspecified = "udp6", net.IPv6zero
-		group = &net.UDPAddr{IP: net.ParseIP("ff02::fb"), Port: 5353}
-	}
-	if conns[0], err = net.ListenUDP(network, &net.UDPAddr{IP: unspecified}); err != nil {
-		return conns, nil, err
-	}
-	if v6 {
-		err = ipv6.NewPacketConn(conns[0]).SetMulticastInterface(&on)
-	} else {
-		err = ipv4.NewPacketConn(conns[0]).SetMulticastInterface(&on)
-	}
-	if err == nil {
-		conns[1], err = net.ListenMulticastUDP(network, nil, group)
-	}
+// listenMDNS calls heard for each announcement of a room on one interface over one IP version,
+// until ctx ends.
+func listenMDNS(ctx context.Context, on discovery.LAN, v6 bool, heard func(discovery.Record)) error {
+	group, err := discovery.OpenGroup(on.Interface, v6)
 	if err != nil {
-		conns[0].Close()
+		return err
 	}
-	return conns, group, err
+	defer group.Close()
+	defer context.AfterFunc(ctx, func() { group.Close() })()
+	buf := make([]byte, 64<<10)
+	for {
+		n, from, _, err := group.Read(buf)
+		if err != nil {
+			return err
+		}
+		if !bytes.Contains(buf[:n], []byte(roomService[:len("_chat-relay")])) {
+			continue // most packets are about other services
+		}
+		answers := answerReader{service: roomService, byName: map[string]*mdns.ServiceEntry{}}
+		for _, r := range answers.read(buf[:n], from.IP.String(), cmp.Or(from.Zone, on.Name)) {
+			heard(r)
+		}
+	}
 }
 
 // An answerReader puts rooms together from the records of one question's answers. Hosts
@@ -388,15 +522,18 @@ type roomsOptions struct {
 	JSON    bool          // print one object per line
 	Timeout time.Duration // 0: 1.5 s
 	Ifaces  []string      // search only on these interfaces
-	Err     io.Writer     // for warnings
+	Err     io.Writer     // for warnings, and rooms that do not answer
 }
 
 // listRooms writes the rooms on the network to out. If there are none, the error is a
 // *discovery.NoRoomError.
 func listRooms(ctx context.Context, out io.Writer, opts roomsOptions) error {
-	rooms, err := newFinder(opts.Ifaces, opts.Timeout).List(ctx)
+	rooms, silent, err := newFinder(opts.Ifaces, opts.Timeout).List(ctx)
 	if err != nil {
 		return err
+	}
+	for _, h := range silent {
+		fmt.Fprintf(opts.Err, "chat: %s\nhint: %s\n", h.What(), h.Cause())
 	}
 	if opts.JSON {
 		enc := json.NewEncoder(out)
@@ -481,12 +618,19 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 	system := doctor.Local()
 	system.Interfaces = func() ([]doctor.Interface, error) { return ratedInterfaces(opts.Ifaces) }
 	system.Outbound = discovery.Outbound
+	system.JoinGroup = joinGroup
 	if !deafToItself {
 		system.Echo = hearSelf
 	}
 	system.Rooms = func(ctx context.Context) ([]doctor.Room, error) {
 		heard, err := newFinder(opts.Ifaces, 0).Survey(ctx)
 		return doctorRooms(heard), err
+	}
+	if isTerminal(os.Stdout) { // a script gets the result at once
+		system.Await = func(ctx context.Context) ([]doctor.Room, error) {
+			heard, err := newFinder(opts.Ifaces, 0).Await(ctx, announcedWithin)
+			return doctorRooms(heard), err
+		}
 	}
 	system.Probe = client.Probe
 	problems, fixes := 0, 0
@@ -551,14 +695,36 @@ func ratedInterfaces(only []string) ([]doctor.Interface, error) {
 	return list, nil
 }
 
-// hearSelf announces an instance of the doctor's service on one interface, and asks for it
-// there. No other program uses the service.
-func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
+// lanOf returns the LAN that the doctor calls on.
+func lanOf(on doctor.Interface) (discovery.LAN, error) {
 	all, err := discovery.LANs()
+	if err != nil {
+		return discovery.LAN{}, err
+	}
+	lans, err := discovery.Usable(all, []string{on.Name})
+	if err != nil {
+		return discovery.LAN{}, err
+	}
+	return lans[0], nil
+}
+
+// joinGroup joins the mDNS group on an interface, and leaves it again.
+func joinGroup(on doctor.Interface, v6 bool) error {
+	lan, err := lanOf(on)
 	if err != nil {
 		return err
 	}
-	lans, err := discovery.Usable(all, []string{on.Name})
+	group, err := discovery.OpenGroup(lan.Interface, v6)
+	if err != nil {
+		return err
+	}
+	return group.Close()
+}
+
+// hearSelf announces an instance of the doctor's service on one interface, and asks for it
+// there. No other program uses the service.
+func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
+	lan, err := lanOf(on)
 	if err != nil {
 		return err
 	}
@@ -574,7 +740,7 @@ func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
 	if err != nil {
 		return err
 	}
-	stop, err := serveMDNS(lans[0].Interface, s)
+	stop, err := newResponder(s).serve(lan.Interface)
 	if err != nil {
 		return err
 	}
@@ -582,7 +748,7 @@ func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
 	for _, wait := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
 		asking, stop := context.WithTimeout(ctx, wait)
 		answered := false // askMDNS calls heard one at a time, and returns after the last call
-		err = askMDNS(asking, doctorService, lans[0], v6, wait, func(r discovery.Record) {
+		err = askMDNS(asking, doctorService, lan, v6, wait, func(r discovery.Record) {
 			if r.ID == id {
 				answered = true
 				stop()
@@ -604,6 +770,9 @@ func doctorRooms(heard []discovery.Heard) []doctor.Room {
 	rooms := make([]doctor.Room, len(heard))
 	for i, h := range heard {
 		rooms[i].Title = h.Title
+		if h.Room == nil {
+			rooms[i].Problem, rooms[i].Cause = h.Problem(), h.Cause()
+		}
 		for _, a := range h.Addrs {
 			rooms[i].Addrs = append(rooms[i].Addrs, a.String())
 		}

@@ -263,6 +263,75 @@ func loopback() (discovery.LAN, error) {
 	return all[i], nil
 }
 
+// A one-shot question gets one answer, with its ID and the question, and a short TTL (RFC 6762
+// 6.7). The mdns package answers all others.
+func TestOneShotQuestions(t *testing.T) {
+	const service = roomService + "." + localDomain
+	ask := func(change func(*dns.Msg)) []byte {
+		var m dns.Msg
+		m.SetQuestion(service, dns.TypePTR)
+		m.Id = 4711
+		change(&m)
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packet
+	}
+	asIs := func(*dns.Msg) {}
+	newRoom := func() *responder {
+		z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "kitchen", Port: 24280}, addrs("192.168.1.5", "fd00::5"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z.responder
+	}
+	question := dns.Question{Name: service, Qtype: dns.TypePTR, Qclass: dns.ClassINET}
+
+	r := newRoom()
+	var m dns.Msg
+	if err := m.Unpack(r.answer(ask(asIs), true, false)); err != nil {
+		t.Fatal(err)
+	}
+	if m.Id != 4711 || len(m.Question) != 1 || m.Question[0] != question || len(m.Answer) < 5 || !m.Response || !m.Authoritative {
+		t.Errorf("the answer is %v, want ID 4711, the question and all records", &m)
+	}
+	for _, rr := range m.Answer {
+		if h := rr.Header(); h.Ttl > 10 || h.Class != dns.ClassINET {
+			t.Errorf("%v: TTL %d, class %#x; want at most 10, and no cache flush", rr, h.Ttl, h.Class)
+		}
+	}
+	if len(r.Records(question)) > 0 {
+		t.Error("the mdns package answers a one-shot question too")
+	}
+	if r.answer(ask(asIs), false, false) != nil || len(r.Records(question)) == 0 {
+		t.Error("a question from port 5353 is not answered by the mdns package")
+	}
+	if len(newRoom().Records(question)) == 0 {
+		t.Error("without a note of who asked, the mdns package must answer")
+	}
+	if err := m.Unpack(r.answer(ask(asIs), false, true)); err != nil || m.Answer[0].Header().Ttl != 120 || len(m.Question) > 0 {
+		t.Errorf("a question from port 5353 to this machine: %v, %v; want an answer with the usual TTL", &m, err)
+	}
+	for name, packet := range map[string][]byte{
+		"a response":       ask(func(m *dns.Msg) { m.Response = true }),
+		"another opcode":   ask(func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }),
+		"an error":         ask(func(m *dns.Msg) { m.Rcode = dns.RcodeServerFailure }),
+		"another name":     ask(func(m *dns.Msg) { m.Question[0].Name = "_http._tcp.local." }),
+		"no question":      ask(func(m *dns.Msg) { m.Question = nil }),
+		"nothing":          nil,
+		"not a DNS packet": []byte("hello, is this a room?"),
+	} {
+		if newRoom().answer(packet, true, true) != nil {
+			t.Errorf("%s is answered", name)
+		}
+	}
+	many := r.answer(ask(func(m *dns.Msg) { m.Question = slices.Repeat(m.Question, 500) }), true, false)
+	if err := m.Unpack(many); err != nil || len(m.Question) > oneShotMost || len(many) > 9000 { // RFC 6762 17
+		t.Errorf("500 questions are answered with %d bytes, %v", len(many), err)
+	}
+}
+
 func TestZoneAnswersInAnyCase(t *testing.T) {
 	z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "Kitchen", Port: 1}, addrs("192.168.1.5"))
 	if err != nil {
@@ -313,7 +382,7 @@ func TestDoctorRooms(t *testing.T) {
 		},
 	}
 	want := []doctor.Room{
-		{Title: "study", Addrs: []string{"192.168.1.8:1", "192.168.1.9:1"}},
+		{Title: "study", Addrs: []string{"192.168.1.8:1", "192.168.1.9:1"}, Problem: heard[0].Problem(), Cause: heard[0].Cause()},
 		{Title: "Kitchen", Addrs: []string{"192.168.1.7:1"}, Answers: "192.168.1.7:1"},
 	}
 	if got := doctorRooms(heard); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -88,7 +88,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	}
 	opts := hostOptions{
 		Options: relay.Options{
-			Title:   text.Clean(strings.TrimSpace(title)),
+			Title:   text.Title(title),
 			App:     appVersion(),
 			Backlog: c.Int("backlog"),
 		},
@@ -246,13 +246,11 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	var store *files.Store // set before the first connection; nil if uploads are rejected
 	takesFiles := !opts.NoWeb && !opts.NoFiles
 	if takesFiles {
-		home := "http://" + endpoint.Reachable(ln)[0]
-		opts.Files = func(id string) (wire.File, string, error) {
+		opts.Files = func(id string) (wire.File, error) {
 			if store == nil {
-				return wire.File{}, "", files.ErrGone
+				return wire.File{}, files.ErrGone
 			}
-			f, err := store.Publish(id)
-			return f, home + f.Path, err
+			return store.Publish(id)
 		}
 		opts.Uploads = func() relay.Uploads {
 			if store == nil { // an interface that holds it would not be nil
@@ -306,7 +304,7 @@ func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, e
 	if err != nil {
 		return nil, nil, hostHistoryError(opts.HistoryFile, err)
 	}
-	opts.Title = cmp.Or(opts.Title, file.Title(), endpoint.MachineName())
+	opts.Title = cmp.Or(opts.Title, text.Title(file.Title()), endpoint.MachineName())
 	if opts.HostToken, err = hostToken(file); err != nil {
 		return nil, nil, hostHistoryError(opts.HistoryFile, errors.Join(err, file.Close()))
 	}
@@ -344,7 +342,7 @@ func secretOf(title string, log *slog.Logger) string {
 // newPage returns the handler of the room's page. store may be nil.
 func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
-		Ways: endpoint.Reachable(ln), Names: append(endpoint.MachineNames(), opts.WebNames...), WebNames: opts.WebNames,
+		Ways: func() []string { return endpoint.Reachable(ln) }, Names: append(endpoint.MachineNames(), opts.WebNames...), WebNames: opts.WebNames,
 		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
@@ -477,7 +475,10 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 	}
 	in := plain.ReadTyped(r.opts.In)
 	defer in.Close()
-	err = plain.Run(ctx, c, plain.Options{In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible, Width: terminalWidth})
+	err = plain.Run(ctx, c, plain.Options{
+		In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible, Width: terminalWidth,
+		HostAddr: func() string { return endpoint.Reachable(r.ln)[0] },
+	})
 	if !isTerminal(os.Stdin) { // it was one
 		return errors.Join(screen.ErrTerminalGone, err)
 	}
@@ -490,7 +491,7 @@ func (r *openRoom) joinOnScreen(ctx context.Context) error {
 	defer served.Wait()
 	how := screen.Options{
 		Place:   &screen.Place{Title: r.Info().Title, ID: r.Info().ID},
-		Hosting: true, Addrs: endpoint.Reachable(r.ln), NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
+		Hosting: true, Addrs: func() []string { return endpoint.Reachable(r.ln) }, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
 		Warnings: r.warnings, Quiet: r.opts.Quiet, Mouse: r.opts.Mouse,
 	}
 	return runScreen(ctx, how, r.transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {

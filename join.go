@@ -191,7 +191,10 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 
 // client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {
-	how := client.Options{Nick: opts.Nick, Find: opts.findAgain}
+	how := client.Options{Nick: opts.Nick, Watch: opts.watch}
+	if opts.find != nil {
+		how.Find = opts.findAgain
+	}
 	if opts.Piped {
 		how.GiveUp = pipeGiveUp
 	}
@@ -493,6 +496,13 @@ func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (add
 	return addrs, err
 }
 
+// watch calls suspect when the host of a room announces that it has other addresses than at.
+func (opts *joinOptions) watch(ctx context.Context, room wire.RoomInfo, at net.Addr, suspect func()) {
+	if at, ok := at.(*net.TCPAddr); ok && !at.IP.IsLoopback() {
+		newFinder(opts.Ifaces, 0).Follow(ctx, room.ID, at.AddrPort().Addr(), suspect)
+	}
+}
+
 // A hintedError has a hint for a shell and another one for the screen, which has a field
 // for an address.
 type hintedError struct{ problem, shell, screen string }
@@ -503,7 +513,12 @@ func (e *hintedError) Error() string { return e.problem + "\nhint: " + e.shell }
 func forScreen(err error) error {
 	if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
 		hint := "a firewall, guest Wi-Fi, a VPN or another subnet can hide a room; join it by its address, or find the cause with chat doctor"
-		if len(none.Others) > 0 {
+		switch {
+		case none.CannotList():
+			hint = "this system hides its network from programs; join a room by its address"
+		case len(none.Silent) > 0:
+			hint = none.Silent[0].Cause()
+		case len(none.Others) > 0:
 			hint = "join a room that is not listed by its address"
 		}
 		return fmt.Errorf("%s\nhint: %s", none.What(), hint)

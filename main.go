@@ -49,7 +49,7 @@ var exitCodes = []manual.Entry{
 	{Term: "0", Text: "Success."},
 	{Term: "1", Text: "Failure: the error is on stderr."},
 	{Term: "2", Text: "Usage error: an unknown command or option, or an invalid value."},
-	{Term: "3", Text: "No room found."},
+	{Term: "3", Text: "No room found, or none whose host answers."},
 	{Term: "130", Text: "Interrupted before the room was joined."},
 }
 

@@ -62,6 +62,7 @@ func (l *listener) WriteEagerly(w *fanout.Writer, runs [][]byte) ([][]byte, erro
 func (l *listener) Write(p []byte) (int, error)        { return len(p), nil }
 func (l *listener) Close() error                       { l.close.Do(func() { close(l.closed) }); return nil }
 func (l *listener) RemoteAddr() net.Addr               { return &net.UnixAddr{} }
+func (l *listener) LocalAddr() net.Addr                { return &net.UnixAddr{} }
 func (l *listener) SetDeadline(t time.Time) error      { return l.SetReadDeadline(t) }
 func (l *listener) SetReadDeadline(t time.Time) error  { l.deadline.Store(t); return nil }
 func (l *listener) SetWriteDeadline(t time.Time) error { return nil }

@@ -112,7 +112,7 @@ func TestHighestNumber(t *testing.T) {
 func TestRejectionIsRemembered(t *testing.T) {
 	const operator = "operators-own-token"
 	const bob = `{"type":"hello","nick":"bob","token":"token-of-bob"}`
-	files := func(string) (wire.File, string, error) { return wire.File{}, "", fs.ErrNotExist }
+	files := func(string) (wire.File, error) { return wire.File{}, fs.ErrNotExist }
 	keptRoom(t, relay.Options{HostToken: operator, Rate: -1, Files: files}, func(t *testing.T, k *kept) {
 		op, _ := program(t, k.srv, fmt.Sprintf(`{"type":"hello","nick":"op","token":%q}`, operator))
 		program(t, k.srv, bob)

@@ -285,7 +285,7 @@ func TestReconnectingToAFullDisk(t *testing.T) {
 func TestNotStoredComesFirst(t *testing.T) {
 	opts := relay.Options{Rate: -1}
 	var found atomic.Int64
-	opts.Files = func(string) (wire.File, string, error) { found.Add(1); return wire.File{}, "", fs.ErrNotExist }
+	opts.Files = func(string) (wire.File, error) { found.Add(1); return wire.File{}, fs.ErrNotExist }
 	keptRoom(t, opts, func(t *testing.T, k *kept) {
 		p, _ := program(t, k.srv, hello("p"))
 		p.expectEvent(wire.TypeJoin)

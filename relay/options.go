@@ -35,9 +35,9 @@ type Options struct {
 	TrustedProxies endpoint.Proxies
 
 	// Files finds a finished upload by its ID, which only the uploader knows, and returns it
-	// with its URL. An error that wraps fs.ErrNotExist is reported as no_such_file, any
+	// with the path of its URL. An error that wraps fs.ErrNotExist is reported as no_such_file, any
 	// other as not_stored. nil: the host accepts no files.
-	Files func(id string) (file wire.File, url string, err error)
+	Files func(id string) (wire.File, error)
 
 	// Uploads returns the host's uploads for /files, or nil if there are none. It is called for each
 	// command, after the server was created. nil: the host accepts no files.

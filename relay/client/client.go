@@ -37,15 +37,21 @@ type Options struct {
 	Keeper Keeper
 
 	// Find returns the addresses at which the room may be, at least one, best first. It is
-	// called if Addr is empty, and again when three attempts to reconnect failed, or another
-	// room is at the address: the host may have a new one. Of the room it gets the ID, if known,
+	// called if Addr is empty, beside the first attempt to reconnect and every other one after
+	// three, and if another room is at the address: the host may have a new one. Of the room it gets the ID, if known,
 	// and after the first welcome the title. After that, the first host that proves that it has
 	// the room is joined.
 	Find func(ctx context.Context, room wire.RoomInfo) (addrs []string, err error)
+	// Watch runs beside each connection by TCP that lasts two seconds, until ctx ends, and calls
+	// suspect when there are signs that the host has left the address at. The client then
+	// asks the host for an answer within 0.7 s, or else reconnects. nil: no one watches.
+	Watch func(ctx context.Context, room wire.RoomInfo, at net.Addr, suspect func())
 	// Dial connects to addr; nil: by TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 
 	dialSmall func(ctx context.Context, addr string) (net.Conn, error) // with small segments; nil: not possible
+
+	network func() string // identifies the network that this machine is in; it may change
 }
 
 func (o Options) withDefaults() Options {
@@ -66,6 +72,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.DialTimeout == 0 {
 		o.DialTimeout = 5 * time.Second
+	}
+	if o.network == nil {
+		o.network = networkNow
 	}
 	if o.Dial == nil {
 		o.Dial, o.dialSmall = dialTCP, dialSmall

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"slices"
@@ -455,47 +456,150 @@ func TestGiveUp(t *testing.T) {
 	})
 }
 
-func TestFindAfterThreeFailures(t *testing.T) {
+// Find runs beside the attempts to reconnect. An attempt that gets no answer ends when Find has
+// found the room at another address.
+func TestFindBesideTheFirstRedial(t *testing.T) {
+	for name, delay := range map[string]time.Duration{"at once": 0, "while an attempt gets no answer": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newScriptedHost(t)
+				moved := make(chan struct{})
+				c, _, end := join(t, Options{
+					Addr: "old:1",
+					Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+						select {
+						case <-moved:
+							if addr == "old:1" { // drops packets
+								<-ctx.Done()
+								return nil, ctx.Err()
+							}
+						default:
+						}
+						return h.dial(ctx, addr)
+					},
+					Find: func(ctx context.Context, room wire.RoomInfo) ([]string, error) {
+						if room.ID != "r1" || room.Title != "kitchen" {
+							t.Errorf("asked to find %+v", room)
+						}
+						sleep(ctx, delay)
+						return []string{"new:1"}, nil
+					},
+				}, func(*scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+				lost := time.Now()
+				close(moved)
+				end.conn.Close()
+				end = h.accept()
+				question := end.wantAny(wire.TypeHello)
+				if !question.Probe || question.Token != "" {
+					t.Errorf("hello to a found address = %+v, want a question", question)
+				}
+				end.send(answerTo("r1", question))
+				end.want(wire.TypeHello)
+				end.send(welcomeTo("r1", wire.Event{}))
+				for e := range c.Events() {
+					if e, ok := e.(Connected); ok && e.Resumed {
+						break
+					}
+				}
+				if took, most := time.Since(lost), max(delay, firstPause*3/2); took > most {
+					t.Errorf("back after %v, want within %v", took, most)
+				}
+				closeClient(t, c, end)
+			})
+		})
+	}
+}
+
+// A long pause before an attempt ends when this machine comes into another network.
+func TestAnotherNetworkEndsAPause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newScriptedHost(t)
-		moved := false
+		var away, network atomic.Bool
 		c, _, end := join(t, Options{
-			Addr: "old:1",
+			Addr: "host:1",
 			Dial: func(ctx context.Context, addr string) (net.Conn, error) {
-				if moved && addr == "old:1" {
-					h.addrs = append(h.addrs, addr)
-					return nil, errors.New("no route")
+				if away.Load() {
+					return nil, errors.New("network is unreachable")
 				}
 				return h.dial(ctx, addr)
 			},
-			Find: func(_ context.Context, room wire.RoomInfo) ([]string, error) {
-				if room.ID != "r1" || room.Title != "kitchen" {
-					t.Errorf("asked to find %+v", room)
-				}
-				return []string{"new:1"}, nil
-			},
+			network: func() string { return fmt.Sprint(network.Load()) },
 		}, func(*scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
-		moved = true
+		away.Store(true)
 		end.conn.Close()
-		end = h.accept()
-		question := end.wantAny(wire.TypeHello)
-		if !question.Probe || question.Token != "" {
-			t.Errorf("hello to a found address = %+v, want a question", question)
+		for e := range c.Events() {
+			if e, ok := e.(Disconnected); ok && e.RetryIn > 8*time.Second {
+				break
+			}
 		}
-		end.send(answerTo("r1", question))
-		end.want(wire.TypeHello)
-		end.send(welcomeTo("r1", wire.Event{}))
+		time.Sleep(time.Second)
+		away.Store(false)
+		network.Store(true)
+		back := time.Now()
+		end = h.welcome(wire.Event{})
+		if took := time.Since(back); took > lookEvery {
+			t.Errorf("back after %v, want within %v", took, lookEvery)
+		}
 		for e := range c.Events() {
 			if e, ok := e.(Connected); ok && e.Resumed {
 				break
 			}
 		}
-		want := []string{"old:1", "old:1", "old:1", "old:1", "new:1"}
-		if !slices.Equal(h.addrs, want) {
-			t.Errorf("dialed %v, want %v", h.addrs, want)
-		}
 		closeClient(t, c, end)
 	})
+}
+
+// Signs that the host has moved make the client ask for an answer soon: without one the
+// connection is lost, with one it stays.
+func TestDoubts(t *testing.T) {
+	for name, answers := range map[string]bool{"no answer": false, "an answer": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l := newLink(nil, "", 10*time.Second, new(lastTime))
+				l.out = newOutbox(1)
+				ours, theirs := net.Pipe()
+				l.conn, l.live = ours, true
+				defer theirs.Close()
+				go l.write()
+				defer close(l.ended)
+				began := time.Now()
+				time.AfterFunc(time.Second, l.doubt)
+				go func() {
+					buf := make([]byte, 100)
+					for {
+						if _, err := theirs.Read(buf); err != nil {
+							return
+						}
+						if answers && time.Since(began) < 2*time.Second {
+							io.WriteString(theirs, "{\"type\":\"pong\"}\n")
+						}
+					}
+				}()
+				buf := make([]byte, 100)
+				for {
+					if _, err := l.Read(buf); err != nil {
+						break
+					}
+				}
+				want := time.Second + doubtTime
+				if answers {
+					want = time.Second + 2*l.idle // as if there had been no doubts
+				}
+				if took := time.Since(began); took != want {
+					t.Errorf("lost after %v, want %v", took, want)
+				}
+			})
+		})
+	}
+}
+
+func TestIsGone(t *testing.T) {
+	if isGone(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}) {
+		t.Error("the loopback address is gone")
+	}
+	if !isGone(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 77)}) { // TEST-NET-1, RFC 5737
+		t.Error("an address that this machine never had is there")
+	}
 }
 
 func TestResume(t *testing.T) {

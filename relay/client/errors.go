@@ -28,6 +28,8 @@ var (
 	errSilent    = errors.New("the host has stopped responding")
 	errHungUp    = errors.New("the host closed the connection")
 	errOtherRoom = errors.New("another room is there now, or its host cannot prove that it is the same one")
+
+	errAddressGone = errors.New("this machine has another address now")
 )
 
 // A RefusedError reports that the host refuses this client: in [Join] or [Probe], or in

@@ -32,6 +32,8 @@ type link struct {
 	readBy  time.Time     // that deadline
 	pingAt  time.Time     // when the last ping was written, if nothing has come after it; otherwise zero
 	slowest time.Duration // the longest time of late in which the host answered the hello or a ping
+	doubtBy time.Time     // something must come by then, or the connection is lost; zero: see idle
+	cause   error         // why end closed the connection
 
 	// Owned by the reader.
 	live    bool          // the welcome has come: from now on silence causes a ping
@@ -137,6 +139,9 @@ func (l *link) extendDeadline() {
 		idle = min(idle, l.hurriedLocked())
 	}
 	l.readBy = time.Now().Add(idle)
+	if !l.doubtBy.IsZero() && l.doubtBy.Before(l.readBy) {
+		l.readBy = l.doubtBy
+	}
 	l.conn.SetReadDeadline(l.readBy)
 }
 
@@ -149,14 +154,57 @@ func (l *link) notePing() {
 	l.pingAt = time.Now()
 }
 
-// noteInput measures how long the host took to answer a ping.
+// noteInput ends all doubts, and measures how long the host took to answer a ping.
 func (l *link) noteInput() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.doubtBy = time.Time{}
 	if !l.pingAt.IsZero() {
 		l.slowest = max(time.Since(l.pingAt), l.slowest*7/8)
 		l.pingAt = time.Time{}
 	}
+}
+
+// doubt asks the host for an answer within doubtTime, or longer on a slow line: there are signs that the connection is
+// dead.
+func (l *link) doubt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if by := time.Now().Add(max(doubtTime, 3*l.slowest)); l.doubtBy.IsZero() && by.Before(l.readBy) {
+		l.doubtBy, l.readBy = by, by
+		l.conn.SetReadDeadline(by)
+		l.askForPing()
+	}
+}
+
+// askForPing makes the writer send a ping.
+func (l *link) askForPing() {
+	select {
+	case l.pings <- struct{}{}:
+	default: // the writer has not sent the last one yet
+	}
+}
+
+// isDead reports whether nothing came although there were doubts.
+func (l *link) isDead() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.doubtBy.IsZero() && !time.Now().Before(l.doubtBy)
+}
+
+// end closes the connection because of err.
+func (l *link) end(err error) {
+	l.mu.Lock()
+	l.cause = err
+	l.mu.Unlock()
+	l.conn.Close()
+}
+
+// endedBy returns the error that end was called with; nil: it was not.
+func (l *link) endedBy() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
 }
 
 // shortenDeadline shortens it to hurriedIdle if a message is unacknowledged. The writer
@@ -186,16 +234,15 @@ func (l *link) Read(p []byte) (int, error) {
 			return n, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return 0, err
+		case l.isDead():
+			return 0, errSilent
 		case l.pinged && l.busy.within(hurriedIdle) && time.Since(l.silent) < maxBusy:
 			continue
 		case l.pinged:
 			return 0, errSilent
 		}
 		l.pinged, l.silent = true, time.Now()
-		select {
-		case l.pings <- struct{}{}:
-		default: // the writer has not sent the last one yet
-		}
+		l.askForPing()
 	}
 }
 

@@ -26,8 +26,8 @@ const (
 	// that crashes after each welcome must not be dialed four times a second.
 	steady = 10 * time.Second
 
-	// findAfter is how many attempts to reconnect use the known address; from then on
-	// every other one asks Find.
+	// findAfter is how many attempts to reconnect follow the first call of Find; from then on
+	// every other one calls it again.
 	findAfter = 3
 
 	// maxFound is how many of the addresses are dialed that Find returns.
@@ -201,6 +201,8 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	if lost.Sub(l.began) >= steady {
 		s.pause = 0
 	}
+	var f *finding
+	defer func() { f.stop() }()
 	for attempt := 0; ; attempt++ {
 		pause := s.nextPause()
 		if s.opts.GiveUp > 0 {
@@ -211,10 +213,16 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 			pause = min(pause, left)
 		}
 		s.emit(stay, Disconnected{Err: cause, RetryIn: pause, Attempt: attempt})
-		if !sleep(stay, pause) {
-			return nil, stay.Err()
+		if f == nil && (attempt == 0 || attempt >= findAfter && (attempt-findAfter)%2 == 0) {
+			f = s.startFinding(stay)
 		}
-		next, err := s.rejoin(stay, attempt)
+		var found []string
+		var err error
+		if found, f, err = s.waitToRedial(stay, pause, f); err != nil {
+			return nil, err
+		}
+		var next *link
+		next, f, err = s.rejoin(stay, found, f)
 		if err == nil || isFinal(err) || stay.Err() != nil {
 			return next, err
 		}
@@ -241,34 +249,30 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// rejoin connects to the room we were in, after a number of failed attempts: at the address
-// that we know, or where Find finds it. If another room is at the address that we know, the
-// room may have moved: Find then decides whether it is gone.
-func (s *membership) rejoin(ctx context.Context, attempts int) (*link, error) {
-	useFind := s.opts.Find != nil && attempts >= findAfter && (attempts-findAfter)%2 == 0
-	if useFind {
-		if l, err := s.rejoinFound(ctx); l != nil || err != nil {
-			return l, err
-		}
+// rejoin connects to the room we were in: at the addresses that Find found, or at the one that we
+// know. If another room is there, the room may have moved: Find then decides whether it is gone.
+func (s *membership) rejoin(ctx context.Context, found []string, f *finding) (*link, *finding, error) {
+	if l, err := s.rejoinFound(ctx, found); l != nil || ctx.Err() != nil || isFinal(err) {
+		return l, f, err
 	}
-	l, err := s.rejoinAt(ctx, s.addr)
-	if isOtherRoom(err) && s.opts.Find != nil {
-		if l, err := s.rejoinFound(ctx); l != nil {
-			return l, nil
+	l, f, err := s.redial(ctx, f)
+	if !isOtherRoom(err) || s.opts.Find == nil {
+		return l, f, err
+	}
+	f.stop()
+	if found, findErr := s.opts.Find(ctx, wire.RoomInfo{ID: s.room, Title: s.title}); findErr == nil {
+		if l, findErr := s.rejoinFound(ctx, found); l != nil {
+			return l, nil, nil
 		} else if ctx.Err() != nil {
-			return nil, err
+			return nil, nil, findErr
 		}
 	}
-	return l, err
+	return nil, nil, err
 }
 
-// rejoinFound connects to the room where Find finds it. It returns nil, nil if Find finds only
-// the address that we know.
-func (s *membership) rejoinFound(ctx context.Context) (l *link, err error) {
-	found, err := s.opts.Find(ctx, wire.RoomInfo{ID: s.room, Title: s.title})
-	if err != nil {
-		return nil, nil
-	}
+// rejoinFound connects to the room at one of the addresses that Find found. It returns nil, nil
+// if there is only the address that we know.
+func (s *membership) rejoinFound(ctx context.Context, found []string) (l *link, err error) {
 	for _, addr := range found[:min(len(found), maxFound)] {
 		if addr == s.addr {
 			continue
@@ -333,17 +337,22 @@ func (s *membership) rejoinAt(ctx context.Context, addr string) (*link, error) {
 // the connection and returns why it ended.
 func (s *membership) serve(ctx, stay context.Context, l *link) error {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
-	var writer sync.WaitGroup
+	var beside sync.WaitGroup
 	var writeErr error
-	writer.Go(func() { writeErr = l.write() })
+	watching, stopWatching := context.WithCancel(ctx)
+	beside.Go(func() { s.watch(watching, l) })
+	beside.Go(func() { writeErr = l.write() })
 	readErr := s.read(stay, l)
+	stopWatching()
 	close(l.ended)
 	l.conn.Close()
-	writer.Wait()
+	beside.Wait()
 
 	switch {
 	case l.goodbye != nil:
 		return l.goodbye
+	case l.endedBy() != nil:
+		return l.endedBy()
 	case writeErr != nil && (errors.Is(readErr, net.ErrClosed) || errors.Is(readErr, io.ErrClosedPipe)):
 		return writeErr // the writer closed the connection while the reader used it
 	}

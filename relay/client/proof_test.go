@@ -32,10 +32,6 @@ func TestRoomElsewhereMustProveItself(t *testing.T) {
 		end.want(wire.TypeSay)
 		end.conn.Close()
 		nextEvent[Disconnected](t, c)
-		for range findAfter {
-			h.accept().conn.Close()
-			nextEvent[Disconnected](t, c)
-		}
 		var earlier wire.Event // a proof that a host here has seen before
 		for _, answer := range []func(wire.Request) wire.Event{
 			func(q wire.Request) wire.Event {
@@ -67,7 +63,7 @@ func TestRoomElsewhereMustProveItself(t *testing.T) {
 		if r := end.want(wire.TypeSay); r.Text != "my secret" {
 			t.Errorf("sent %+v", r)
 		}
-		want := []string{"kitchen:1", "kitchen:1", "kitchen:1", "kitchen:1", "sameid:1", "replay:1", "sametitle:1", "pantry:1", "kitchen:2"}
+		want := []string{"kitchen:1", "sameid:1", "replay:1", "sametitle:1", "pantry:1", "kitchen:2"}
 		if !slices.Equal(h.addrs, want) {
 			t.Errorf("dialed %v, want %v", h.addrs, want)
 		}
@@ -226,7 +222,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// A host elsewhere that does not answer delays the next attempt only by the time of a probe.
+// A host elsewhere that does not answer delays the attempt at the known address only by the time of a probe.
 func TestQuestionElsewhereHasADeadline(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newScriptedHost(t)
@@ -237,18 +233,13 @@ func TestQuestionElsewhereHasADeadline(t *testing.T) {
 		nextEvent[Connected](t, c)
 		end.conn.Close()
 		nextEvent[Disconnected](t, c)
-		for range findAfter {
-			h.accept().conn.Close()
-			nextEvent[Disconnected](t, c)
-		}
 		tarpit := h.accept()
 		tarpit.wantAny(wire.TypeHello)
 		began := time.Now()
-		nextEvent[Disconnected](t, c)
+		end = h.welcome(wire.Event{}) // at the known address
 		if took := time.Since(began); took != probeTimeout {
 			t.Errorf("the next attempt comes after %v, want %v", took, probeTimeout)
 		}
-		end = h.welcome(wire.Event{})
 		nextEvent[Connected](t, c)
 		closeClient(t, c, end)
 	})

@@ -12,7 +12,6 @@ import (
 	"chat/relay/client"
 	"chat/relay/files"
 	"chat/relay/web"
-	"chat/relay/wire"
 )
 
 // A slowLine passes the bytes of all connections to the host on, one packet after another, at
@@ -103,10 +102,7 @@ func TestUploadOverASlowLine(t *testing.T) {
 		srv := relay.New(relay.Options{
 			Title: "kitchen",
 			Web:   func(conn net.Conn) { page.StartServing(conn) },
-			Files: func(id string) (wire.File, string, error) {
-				f, err := store.Publish(id)
-				return f, "http://192.0.2.1" + f.Path, err
-			},
+			Files: store.Publish,
 		})
 		page = web.New(srv, web.Options{Files: store})
 		ctx, cancel := context.WithCancel(t.Context())

@@ -48,10 +48,7 @@ func hostFiles(t *testing.T, limits files.Limits) *fileHost {
 	srv := relay.New(relay.Options{
 		Title: "kitchen",
 		Web:   func(conn net.Conn) { page.StartServing(conn) },
-		Files: func(id string) (wire.File, string, error) {
-			f, err := h.store.Publish(id)
-			return f, "http://" + h.addr + f.Path, err
-		},
+		Files: h.store.Publish,
 	})
 	page = web.New(srv, web.Options{Files: h.store})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -154,7 +151,7 @@ func TestSendAndGet(t *testing.T) {
 		if want := fmt.Sprintf("%x", sha256.Sum256(content)); f.Size != int64(size) || f.SHA256 != want || f.Name != "soup recipe.pdf" {
 			t.Errorf("got %+v, want %d bytes with %s", f, size, want)
 		}
-		if want := "http://" + h.addr + f.Path; !strings.HasPrefix(text, "sent soup recipe.pdf (") || !strings.HasSuffix(text, want) {
+		if want := ": " + f.Path; !strings.HasPrefix(text, "sent soup recipe.pdf (") || !strings.HasSuffix(text, want) {
 			t.Errorf("said %q, with %s", text, want)
 		}
 		if known := bob.Files(); !slices.Contains(known, f) {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	recheckEvery   = 5 * time.Second  // between looks for new networks
+	recheckEvery   = time.Second      // between looks for new networks: a cable that was out for 2 s is noticed
 	announceAgain  = time.Second      // between the first two announcements; RFC 6762 8.3
 	announceRepeat = 60 * time.Second // half the lifetime of the records, so that they do not expire in caches
 )
@@ -57,7 +57,7 @@ type Advertiser struct {
 }
 
 // Run announces the room until ctx ends, then withdraws it and returns. Call it once. It
-// never fails: a problem is logged once, and retried every 5 seconds, since a laptop changes
+// never fails: a problem is logged once, and retried every second, since a laptop changes
 // networks. If Bind is a loopback address, the room is not announced and Run returns at
 // once.
 func (a *Advertiser) Run(ctx context.Context) {
@@ -83,6 +83,9 @@ func (a *Advertiser) Run(ctx context.Context) {
 				announce.Reset(0)
 			}
 		case <-announce.C:
+			if sent >= 2 {
+				a.rejoin()
+			}
 			a.announce(false)
 			if sent++; sent == 1 {
 				announce.Reset(announceAgain)
@@ -95,6 +98,15 @@ func (a *Advertiser) Run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// rejoin leaves the multicast group on all interfaces and joins it again, which makes the system
+// report the membership. A switch that learns members from such reports, in a network without
+// a querier that asks for them, forgets the host after some minutes, and then passes it
+// no questions. If another program is in the group, the system reports nothing.
+func (a *Advertiser) rejoin() {
+	a.stop()
+	a.refresh()
 }
 
 func (a *Advertiser) stop() {

@@ -24,7 +24,8 @@ type stage struct {
 	serveErr error
 	sendErr  error
 	serving  map[string]bool
-	sent     []string // seconds since start, interface, family, what
+	served   []float64 // seconds since start
+	sent     []string  // seconds since start, interface, family, what
 	logged   bytes.Buffer
 }
 
@@ -50,6 +51,7 @@ func (s *stage) Serve(on net.Interface) (func(), error) {
 		return nil, s.serveErr
 	}
 	s.serving[on.Name] = true
+	s.served = append(s.served, time.Since(s.start).Seconds())
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -88,6 +90,21 @@ func TestAdvertiseSchedule(t *testing.T) {
 		want := []string{"0 eth0 false hello", "1 eth0 false hello", "61 eth0 false hello", "121 eth0 false hello", "122 eth0 false goodbye/0"}
 		if !slices.Equal(s.sent, want) {
 			t.Errorf("sent %q, want %q", s.sent, want)
+		}
+	})
+}
+
+// With each repeated announcement the host joins the group again: switches forget members that
+// do not report.
+func TestAdvertiseRejoins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{lans: []LAN{testLAN(2, "eth0", ethernet, "192.168.1.5/24")}}
+		a := s.advertiser(Advertisement{ID: kitchenID, Port: 1, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithTimeout(t.Context(), 122*time.Second)
+		defer cancel()
+		a.Run(ctx)
+		if want := []float64{0, 61, 121}; !slices.Equal(s.served, want) {
+			t.Errorf("joined at %v s, want %v", s.served, want)
 		}
 	})
 }

@@ -32,6 +32,7 @@ type Room struct {
 type Heard struct {
 	Record
 	Room *Room // from its host; nil: no host answered with this room
+	Err  error // why not; at its best address, if it has several
 }
 
 // A Finder looks for rooms on the network. Its methods may run at the same time. Questions
@@ -49,6 +50,9 @@ type Finder struct {
 	// after ctx ended. An error means that the question was not sent. It is called from
 	// several goroutines at the same time.
 	Ask func(ctx context.Context, on LAN, v6 bool, wait time.Duration, heard func(Record)) error
+	// Listen receives announcements on one interface over one IP version until ctx ends, and
+	// calls heard for each. It is called from several goroutines at the same time.
+	Listen func(ctx context.Context, on LAN, v6 bool, heard func(Record)) error
 	// DeafToSelf says that Ask receives no answers from this machine, so that its default
 	// port is tried at once.
 	DeafToSelf bool
@@ -66,21 +70,41 @@ type NoRoomError struct {
 	Want   string   // the title or ID searched for; "": any
 	Others []Room   // rooms found instead
 	On     []string // names of the interfaces to ask on
-	Deaf   bool     // no question could be sent
+	Silent []Heard  // rooms that were announced, and match, but whose hosts did not answer
+	Deaf   error    // why no question could be sent; nil: one was
 	Waited time.Duration
 }
 
 // Error returns two lines: what happened, and a hint.
 func (e *NoRoomError) Error() string {
+	if len(e.Silent) > 0 {
+		return e.What() + "\nhint: " + e.Silent[0].Cause()
+	}
+	if e.CannotList() {
+		return fmt.Sprintf("%s\nhint: this system hides its network from programs, so rooms cannot be searched for: use chat join --addr HOST:%d; chat doctor explains it", e.What(), wire.DefaultPort)
+	}
 	if len(e.Others) > 0 {
 		return e.What() + "\nhint: chat rooms lists the rooms here; chat join --addr HOST:PORT joins a room that is not listed"
 	}
-	return fmt.Sprintf("%s\nhint: a firewall, guest Wi-Fi that isolates devices, a VPN or another subnet can hide it: try chat join --addr HOST:%d, or run chat doctor",
+	return fmt.Sprintf("%s\nhint: a firewall, guest Wi-Fi that isolates devices, a VPN or another subnet can hide it: try chat join --addr HOST:%d, run chat doctor, or wait for the next announcement, one a minute, with --timeout 75s",
 		e.What(), wire.DefaultPort)
+}
+
+// CannotList reports whether the interfaces could not be listed.
+func (e *NoRoomError) CannotList() bool {
+	_, ok := errors.AsType[*ListError](e.Deaf)
+	return ok
 }
 
 // What returns the first of these lines.
 func (e *NoRoomError) What() string {
+	if n := len(e.Silent); n > 0 {
+		what := e.Silent[0].What()
+		if n > 1 {
+			what += fmt.Sprintf("; %s more do not answer", wire.Counted(n-1, "room", "rooms"))
+		}
+		return what
+	}
 	what := "no room"
 	if e.Want != "" {
 		what = fmt.Sprintf("no room %q", e.Want)
@@ -97,10 +121,12 @@ func (e *NoRoomError) What() string {
 	}
 	where := "asked on " + strings.Join(e.On, ", ")
 	switch {
+	case e.CannotList():
+		where = e.Deaf.Error()
 	case len(e.On) == 0:
 		where = "this machine has no network"
-	case e.Deaf:
-		where = "but no question could be sent on " + strings.Join(e.On, ", ")
+	case e.Deaf != nil:
+		where = fmt.Sprintf("but no question could be sent on %s: %v", strings.Join(e.On, ", "), e.Deaf)
 	}
 	return fmt.Sprintf("%s found within %v (%s)", what, e.Waited.Round(100*time.Millisecond), where)
 }
@@ -119,20 +145,28 @@ func (f *Finder) Find(ctx context.Context, want string) ([]Room, error) {
 	}
 	matching := filter(rooms, s.enough)
 	if len(matching) == 0 {
-		return nil, &NoRoomError{Want: want, Others: rooms, On: s.on, Deaf: s.deaf, Waited: s.window}
+		return nil, s.noRoom(want, rooms)
 	}
 	return matching, nil
 }
 
-// List returns every room that answers within the timeout, sorted by title, then ID. If
-// there is none, the error is a [*NoRoomError].
-func (f *Finder) List(ctx context.Context) ([]Room, error) {
+// noRoom returns the error of a search for want that found only others.
+func (s *search) noRoom(want string, others []Room) *NoRoomError {
+	silent := filter(s.silentRooms(), func(h Heard) bool { return h.matches(want) })
+	return &NoRoomError{Want: want, Others: others, Silent: silent, On: s.on, Deaf: s.deaf, Waited: s.window}
+}
+
+// List returns every room that answers within the timeout, sorted by title, then ID, and those
+// that are announced and do not answer. If none answers, the error is a [*NoRoomError].
+func (f *Finder) List(ctx context.Context) (rooms []Room, silent []Heard, err error) {
 	s := search{Finder: f, window: cmp.Or(f.Timeout, ListWindow)}
-	rooms, err := s.run(ctx)
-	if err == nil && len(rooms) == 0 {
-		err = &NoRoomError{On: s.on, Deaf: s.deaf, Waited: s.window}
+	if rooms, err = s.run(ctx); err != nil {
+		return nil, nil, err
 	}
-	return rooms, err
+	if len(rooms) == 0 {
+		return nil, nil, s.noRoom("", nil)
+	}
+	return rooms, s.silentRooms(), nil
 }
 
 // Matches reports whether want names r: its title, in any case, or the first 4 or more
@@ -151,7 +185,7 @@ func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 	answers, rounds := make(chan Record), make(chan round)
 	go s.ask(ctx, answers, rounds) // closes rounds
 	var records []Record
-	deaf := true
+	deaf := errNotAsked
 	for rounds != nil {
 		select {
 		case r := <-answers:
@@ -163,14 +197,14 @@ func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 			case !ok:
 				rounds = nil
 			default:
-				deaf = deaf && r.deaf
+				deaf = stillDeaf(deaf, r.deaf)
 			}
 		}
 	}
 	records = filter(records, func(r Record) bool { return r.ID != "" && len(r.Addrs) > 0 }) // without this machine's port
 	records = records[:min(len(records), MaxHeard)]
-	if deaf {
-		return nil, errors.New("no question could be sent")
+	if deaf != nil {
+		return nil, fmt.Errorf("no question could be sent: %w", deaf)
 	}
 	rooms := make([]Heard, len(records))
 	dials := make(chan struct{}, maxDials)
@@ -178,7 +212,8 @@ func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 	for i, r := range records {
 		work.Go(func() {
 			rooms[i].Record = r
-			if room, ok := s.verify(ctx, r, dials); ok {
+			room, err := s.verify(ctx, r, dials)
+			if rooms[i].Err = err; err == nil {
 				rooms[i].Room = &room
 			}
 		})

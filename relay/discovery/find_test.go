@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -343,10 +345,49 @@ func TestFindWithoutQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}, err: errors.New("no route")}
 		_, err := n.finder(t).Find(t.Context(), "")
-		if err == nil || !strings.Contains(err.Error(), "no question could be sent on eth0") {
+		if err == nil || !strings.Contains(err.Error(), "no question could be sent on eth0: no route") {
 			t.Errorf("error %v, want it to say so", err)
 		}
 	})
+}
+
+// Where the interfaces cannot be listed, a room on this machine is found; otherwise the error says
+// what to do, at once.
+func TestHiddenInterfaces(t *testing.T) {
+	hidden := &ListError{os.NewSyscallError("netlinkrib", syscall.EACCES)}
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{}
+		f := n.finder(t)
+		f.LANs = func() ([]LAN, error) { return nil, hidden }
+		start := time.Now()
+		for name, search := range map[string]func() error{
+			"Find": func() error { _, err := f.Find(t.Context(), ""); return err },
+			"List": func() error { _, _, err := f.List(t.Context()); return err },
+		} {
+			err := search()
+			if _, ok := errors.AsType[*NoRoomError](err); !ok || strings.Contains(err.Error(), "netlink") ||
+				!strings.Contains(err.Error(), "cannot list the network interfaces: permission denied") || !strings.Contains(err.Error(), "\nhint: this system hides its network") {
+				t.Errorf("%s: error %v, want the cause and a hint", name, err)
+			}
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the searches took %v, although they cannot find anything", took)
+		}
+		if _, err := f.Survey(t.Context()); !errors.Is(err, hidden) {
+			t.Errorf("Survey: %v", err)
+		}
+		n.greets = map[string]func(context.Context) (wire.RoomInfo, error){"127.0.0.1:24280": greets(kitchenID, "kitchen", 0)}
+		if rooms, err := f.Find(t.Context(), ""); err != nil || len(rooms) != 1 {
+			t.Errorf("found %v, %v; want the room on this machine", rooms, err)
+		}
+	})
+	out := netip.MustParseAddr("192.168.1.5")
+	if got := addressesFrom(nil, hidden, out); !slices.Equal(got, []netip.Addr{out}) {
+		t.Errorf("the addresses are %v, want that on the default route", got)
+	}
+	if got := addressesFrom(nil, hidden, netip.Addr{}); len(got) > 0 {
+		t.Errorf("the addresses are %v without a route, want none", got)
+	}
 }
 
 func TestFindOnUnknownInterface(t *testing.T) {
@@ -372,13 +413,76 @@ func TestList(t *testing.T) {
 			},
 		}
 		start := time.Now()
-		rooms, err := n.finder(t).List(t.Context())
+		rooms, _, err := n.finder(t).List(t.Context())
 		if err != nil || len(rooms) != 2 || rooms[0].Title != "kitchen" || strings.Contains(rooms[1].Title, "\x1b") {
 			t.Errorf("List() = %v, %v; want the kitchen and the study, cleaned", rooms, err)
 		}
 		if took := time.Since(start); took > ListWindow {
 			t.Errorf("List took %v, want at most %v", took, ListWindow)
 		}
+	})
+}
+
+// A room that is announced, and whose host does not answer, is named with the likely cause. One
+// that is not wanted does not hide others.
+func TestSilentRooms(t *testing.T) {
+	type greetings = map[string]func(context.Context) (wire.RoomInfo, error)
+	fails := func(err error) func(context.Context) (wire.RoomInfo, error) {
+		return func(context.Context) (wire.RoomInfo, error) {
+			return wire.RoomInfo{}, fmt.Errorf("probe: %w", err)
+		}
+	}
+	kitchen := roomAt(kitchenID, "kitchen", "192.168.1.7:24281")
+	const where = `room "kitchen" is announced at 192.168.1.7:24281, which `
+	for name, test := range map[string]struct {
+		host func(context.Context) (wire.RoomInfo, error)
+		want string
+		says []string
+	}{
+		"drops packets":      {host: silent, says: []string{where + "does not answer", "hint: a firewall on that machine", "TCP port 24281", "chat doctor on 192.168.1.7"}},
+		"by its title":       {host: silent, want: "KITCHEN", says: []string{where + "does not answer"}},
+		"by its ID":          {host: silent, want: kitchenID[:6], says: []string{where + "does not answer"}},
+		"another is wanted":  {host: silent, want: "attic", says: []string{`no room "attic" found`}},
+		"rejects packets":    {host: fails(syscall.EHOSTUNREACH), says: []string{where + "does not answer", "firewall"}},
+		"refuses":            {host: fails(syscall.ECONNREFUSED), says: []string{where + "refuses the connection", "hint: the room has closed"}},
+		"is another room":    {host: greets(studyID, "study", 0), says: []string{where + "has another room"}},
+		"is another program": {host: fails(errors.New("not a chat host")), says: []string{where + "does not answer as a room", "not a chat host", "another program"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{kitchen}}, greets: greetings{"192.168.1.7:24281": test.host}}
+				_, err := n.finder(t).Find(t.Context(), test.want)
+				if _, ok := errors.AsType[*NoRoomError](err); !ok {
+					t.Fatalf("error %v, want a NoRoomError", err)
+				}
+				for _, s := range test.says {
+					if !strings.Contains(err.Error(), s) {
+						t.Errorf("error %q does not contain %q", err, s)
+					}
+				}
+			})
+		})
+	}
+	t.Run("beside one that answers", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{kitchen, roomAt(studyID, "study", "192.168.1.8:1")}},
+				greets: greetings{"192.168.1.7:24281": silent, "192.168.1.8:1": greets(studyID, "study", 0)}}
+			rooms, unheard, err := n.finder(t).List(t.Context())
+			if err != nil || len(rooms) != 1 || len(unheard) != 1 || unheard[0].Title != "kitchen" {
+				t.Errorf("listed %v, %v, %v; want the study, and the kitchen as silent", rooms, unheard, err)
+			}
+		})
+	})
+	t.Run("heard at the end", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			study := roomAt(studyID, "study", "192.168.1.8:1")
+			n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{study}, {study}, {study}, {kitchen, study}},
+				delays: map[string]time.Duration{kitchenID: 400 * time.Millisecond},
+				greets: greetings{"192.168.1.7:24281": silent, "192.168.1.8:1": greets(studyID, "study", 0)}}
+			if _, unheard, _ := n.finder(t).List(t.Context()); len(unheard) > 0 {
+				t.Errorf("%+v counts as silent, although it had no time to answer", unheard)
+			}
+		})
 	})
 }
 

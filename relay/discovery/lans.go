@@ -2,9 +2,11 @@ package discovery
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 )
@@ -23,22 +25,41 @@ func (l LAN) has(v6 bool) bool {
 	return slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() == v6 })
 }
 
-// LANs returns all interfaces of this machine, usable or not.
+// A ListError says that the system does not let this program list the network interfaces, as on
+// Android from version 11, or in a sandbox that forbids netlink sockets.
+type ListError struct{ Err error }
+
+func (e *ListError) Error() string {
+	err := e.Err
+	if call, ok := errors.AsType[*os.SyscallError](err); ok { // without the names of calls
+		err = call.Err
+	}
+	return fmt.Sprintf("cannot list the network interfaces: %v", err)
+}
+
+func (e *ListError) Unwrap() error { return e.Err }
+
+// LANs returns all interfaces of this machine, usable or not. The error is a [*ListError].
 func LANs() ([]LAN, error) {
 	ifaces, err := net.Interfaces()
 	if err != nil {
-		return nil, fmt.Errorf("list network interfaces: %w", err)
+		return nil, &ListError{err}
 	}
+	var unlisted error // why no interface has its addresses
 	lans := make([]LAN, 0, len(ifaces))
 	for _, ifi := range ifaces {
 		l := LAN{Interface: ifi}
-		addrs, _ := ifi.Addrs() // none if the interface is gone by now
+		addrs, err := ifi.Addrs() // an error for one that is gone by now
+		unlisted = cmp.Or(unlisted, err)
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
 				l.Prefixes = append(l.Prefixes, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()))
 			}
 		}
 		lans = append(lans, l)
+	}
+	if unlisted != nil && !slices.ContainsFunc(lans, func(l LAN) bool { return len(l.Prefixes) > 0 }) {
+		return nil, &ListError{unlisted}
 	}
 	return lans, nil
 }
@@ -98,12 +119,16 @@ func Usable(all []LAN, only []string) ([]LAN, error) {
 }
 
 // CheckInterfaces returns an error if a name given by --iface is not an interface of this
-// machine.
+// machine. If they cannot be listed, it returns none: searches and announcements report that.
 func CheckInterfaces(names []string) error {
-	all, err := LANs()
-	if err == nil {
-		_, err = Usable(all, names)
+	if len(names) == 0 {
+		return nil
 	}
+	all, err := LANs()
+	if err != nil {
+		return nil
+	}
+	_, err = Usable(all, names)
 	return err
 }
 
@@ -137,14 +162,23 @@ func Outbound() netip.Addr {
 }
 
 // Addresses returns the addresses at which others on the network reach this machine, best
-// first and at most [MaxAddresses]; none without a network.
+// first and at most [MaxAddresses]; none without a network. If the interfaces cannot be listed,
+// it is the one on the default route.
 func Addresses() []netip.Addr {
 	all, err := LANs()
-	if err != nil {
-		return nil
+	return addressesFrom(all, err, Outbound())
+}
+
+// addressesFrom returns the addresses from the result of LANs and Outbound.
+func addressesFrom(all []LAN, err error, out netip.Addr) []netip.Addr {
+	switch {
+	case err == nil:
+		lans, _ := Usable(all, nil) // fails only for unknown names
+		return addressesOf(lans, out)
+	case out.IsValid() && !out.IsLoopback():
+		return []netip.Addr{out}
 	}
-	lans, _ := Usable(all, nil) // fails only for unknown names
-	return addressesOf(lans, Outbound())
+	return nil
 }
 
 // addressesOf returns the addresses of lans: IPv4, with out first, then IPv6. A link-local

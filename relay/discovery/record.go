@@ -79,17 +79,17 @@ func Cut(s string, n int) string {
 
 // InstanceName returns the name that mDNS browsers show: the title, and enough of the ID
 // that no two rooms share a name: queriers would drop one of them. It has at most 63
-// bytes, the limit of a label, and is not escaped.
+// bytes, the limit of a label, no control characters (RFC 6763 4.1.1), and is not escaped.
 func InstanceName(title, id string) string {
 	short := " " + Cut(id, 8)
-	return strings.TrimSpace(Cut(title, maxLabel-len(short)) + short)
+	return strings.TrimSpace(Cut(text.Title(title), maxLabel-len(short)) + short)
 }
 
 // TXT returns the strings of the TXT record of room at addrs, escaped, each of at most 255
 // bytes before that. It includes the addresses, since a querier that uses hashicorp/mdns
 // sees only one A and one AAAA record.
 func TXT(room Advertisement, addrs []netip.Addr) []string {
-	fields := []string{"v=" + recordVersion, "id=" + room.ID, Cut("room="+room.Title, maxTXT), Cut("app="+room.App, maxTXT)}
+	fields := []string{"v=" + recordVersion, "id=" + room.ID, Cut("room="+text.Title(room.Title), maxTXT), Cut("app="+text.Title(room.App), maxTXT)}
 	line, n := "", 0
 	flush := func() {
 		if line == "" {
@@ -142,7 +142,7 @@ func ReadRecord(txt []string, port int, more []netip.Addr) (Record, bool) {
 			}
 		}
 	}
-	r := Record{ID: strings.ToLower(fields["id"]), Title: text.Clean(fields["room"]), App: text.Clean(fields["app"])}
+	r := Record{ID: strings.ToLower(fields["id"]), Title: text.Title(fields["room"]), App: text.Title(fields["app"])}
 	if fields["v"] != recordVersion || !isRoomID(r.ID) || port < 1 || port > 65535 {
 		return Record{}, false
 	}

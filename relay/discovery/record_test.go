@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // discover_test.go tests that the dns package reads escaped strings.
@@ -18,6 +19,20 @@ func FuzzEscape(f *testing.F) {
 			t.Fatalf("unescape(Escape(%q)) = %q", s, got)
 		}
 	})
+}
+
+// Control characters do not leave this machine: RFC 6763 4.1.1 forbids them in names.
+func TestNoControlCharactersInRecords(t *testing.T) {
+	const title = "a\tb\nc\x1b[2Jd\x7f\u0085e"
+	room := Advertisement{ID: kitchenID, Title: title, App: "chat\t1"}
+	for _, s := range append(TXT(room, nil), InstanceName(title, kitchenID)) {
+		if i := strings.IndexFunc(unescape(s), unicode.IsControl); i >= 0 {
+			t.Errorf("%q has a control character", unescape(s))
+		}
+	}
+	if got, want := InstanceName("a\t b", kitchenID), "a b aaaa0000"; got != want {
+		t.Errorf("instance name %q, want %q", got, want)
+	}
 }
 
 func TestReadRecord(t *testing.T) {

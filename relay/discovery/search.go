@@ -66,14 +66,16 @@ type search struct {
 	enough func(Room) bool // whether a room ends the search early; nil: none does
 
 	// Owned by the goroutine that called run.
-	on       []string            // names of the interfaces to ask on
-	deaf     bool                // no question could be sent so far
-	open     map[string]Record   // that are being verified, by key
-	awaited  map[string]bool     // keys of those that the search waits for
-	found    map[foundKey]Room   // one for each host
-	reached  map[string][]string // by room ID: the addresses that answered
-	deadline <-chan time.Time    // ends the search; set with the first room that is enough
-	isQuiet  bool                // no answers have come for a while, or none can come
+	on       []string             // names of the interfaces to ask on
+	deaf     error                // why no question could be sent so far; nil: one was
+	open     map[string]Record    // that are being verified, by key
+	since    map[string]time.Time // when they were first verified, by key
+	silent   map[string]Heard     // by room ID: those whose hosts did not answer; nil: none yet
+	awaited  map[string]bool      // keys of those that the search waits for
+	found    map[foundKey]Room    // one for each host
+	reached  map[string][]string  // by room ID: the addresses that answered
+	deadline <-chan time.Time     // ends the search; set with the first room that is enough
+	isQuiet  bool                 // no answers have come for a while, or none can come
 
 	answered atomic.Bool   // an answer came
 	matched  chan struct{} // closed with the first room that is enough: no more rounds
@@ -86,7 +88,7 @@ type foundKey struct{ id, instance string }
 type round struct {
 	records []Record // to be verified like answers
 	on      []string // names of the interfaces; set in the first round
-	deaf    bool     // no question could be sent
+	deaf    error    // why no question could be sent; nil: one was
 	err     error    // further rounds would fail too
 }
 
@@ -94,15 +96,34 @@ type round struct {
 type verdict struct {
 	record string // its key
 	room   Room
-	ok     bool
+	err    error // why it did not answer with the room
 }
 
-var errWindow = errors.New("the search timed out")
+var (
+	errWindow   = errors.New("the search timed out")
+	errNotAsked = errors.New("this machine has no network")
+)
+
+// errUnlessListing returns err, or nil if it only says that interfaces cannot be listed.
+func errUnlessListing(err error) error {
+	if _, ok := errors.AsType[*ListError](err); ok {
+		return nil
+	}
+	return err
+}
+
+// stillDeaf returns why no question could be sent, after a round that was or was not deaf.
+func stillDeaf(before, round error) error {
+	if before == nil || round == nil {
+		return nil
+	}
+	return round
+}
 
 // run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
 	s.open, s.awaited, s.found, s.reached = map[string]Record{}, map[string]bool{}, map[foundKey]Room{}, map[string][]string{}
-	s.deaf, s.matched = true, make(chan struct{})
+	s.deaf, s.matched = errNotAsked, make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -115,9 +136,9 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 		key, fresh := r.key(), s.freshFirst(r)
 		if s.toVerify(r) {
 			work.Go(func() {
-				room, ok := s.verify(ctx, fresh, dials)
+				room, err := s.verify(ctx, fresh, dials)
 				select {
-				case verdicts <- verdict{key, room, ok}:
+				case verdicts <- verdict{key, room, err}:
 				case <-ctx.Done():
 				}
 			})
@@ -146,7 +167,7 @@ func (s *search) run(ctx context.Context) ([]Room, error) {
 				break
 			}
 			s.on = append(s.on, r.on...)
-			s.deaf, s.isQuiet = s.deaf && r.deaf, s.isQuiet || r.deaf
+			s.deaf, s.isQuiet = stillDeaf(s.deaf, r.deaf), s.isQuiet || r.deaf != nil
 			for _, r := range r.records {
 				verify(r)
 			}
@@ -188,6 +209,10 @@ func (s *search) toVerify(r Record) bool {
 		return false
 	}
 	s.open[key], s.awaited[key] = r, true
+	if s.since == nil {
+		s.since = map[string]time.Time{}
+	}
+	s.since[key] = time.Now()
 	return true
 }
 
@@ -225,9 +250,12 @@ func (s *search) record(v verdict) {
 	verified := s.open[v.record]
 	delete(s.open, v.record)
 	delete(s.awaited, v.record)
-	if !v.ok {
+	delete(s.since, v.record)
+	if v.err != nil {
+		s.noteSilent(verified, v.err)
 		return
 	}
+	delete(s.silent, v.room.ID)
 	s.reached[v.room.ID] = append(s.reached[v.room.ID], v.room.Addr)
 	for key, r := range s.open { // do not wait for records that are likely from the same host
 		if s.isReached(r) || r.ID == verified.ID && r.isPartOf(verified) {
@@ -246,7 +274,7 @@ func (s *search) record(v verdict) {
 // rooms returns the rooms that were found, sorted by title, ID and address.
 func (s *search) rooms() []Room {
 	list := slices.SortedFunc(maps.Values(s.found), func(a, b Room) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.ID, b.ID), strings.Compare(a.Addr, b.Addr))
+		return cmp.Or(compareTitles(a.Title, b.Title), strings.Compare(a.ID, b.ID), strings.Compare(a.Addr, b.Addr))
 	})
 	hosts := make(map[string]int) // by ID
 	for _, r := range list {
@@ -270,7 +298,7 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 		}
 		over := time.Now().Add(wait)
 		r := s.askAll(ctx, over, min(wait+linger, time.Until(end)), n == 0, answers)
-		if !s.answered.Load() && (r.deaf || s.DeafToSelf || n+1 >= loopbackRound) {
+		if !s.answered.Load() && (r.deaf != nil || s.DeafToSelf || n+1 >= loopbackRound) {
 			r.records = []Record{thisMachine()}
 		}
 		if n > 0 {
@@ -280,6 +308,9 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 		case rounds <- r:
 		case <-ctx.Done():
 			return
+		}
+		if r.deaf != nil && errUnlessListing(r.deaf) == nil {
+			return // more rounds would meet the same
 		}
 		select {
 		case <-time.After(time.Until(over)): // a round without questions takes as long as any
@@ -317,8 +348,8 @@ func thisMachine() Record {
 // version and work over the other.
 func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration, twice bool, answers chan<- Record) round {
 	all, err := s.LANs()
-	if err != nil {
-		return round{err: err}
+	if err != nil { // a room on this machine can still be found
+		return round{deaf: err, err: errUnlessListing(err)}
 	}
 	lans, err := Usable(all, s.Ifaces)
 	if err != nil {
@@ -348,18 +379,18 @@ func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration,
 			}
 		}
 	}
-	r := round{on: lanNames(lans), deaf: true}
+	r := round{on: lanNames(lans), deaf: errNotAsked}
 	timer := time.NewTimer(time.Until(over))
 	defer timer.Stop()
 	for range asked {
 		select {
 		case err := <-results:
-			r.deaf = r.deaf && err != nil
+			r.deaf = stillDeaf(r.deaf, err)
 		case <-timer.C:
-			r.deaf = false
+			r.deaf = nil
 			return r
 		case <-ctx.Done():
-			r.deaf = false
+			r.deaf = nil
 			return r
 		}
 	}

@@ -31,12 +31,12 @@ func TestSearchIsBounded(t *testing.T) {
 	if n := fresh(flood...) + fresh(flood...); n != MaxHeard {
 		t.Errorf("%d of %d records are verified, want %d", n, len(flood), MaxHeard)
 	}
-	s.record(verdict{record: flood[0].key()}) // it did not answer, and makes way
+	s.record(verdict{record: flood[0].key(), err: errNoAnswer}) // it did not answer, and makes way
 	if fresh(roomAt("fedcba9876543210", "x", "192.168.1.7:1")) != 1 {
 		t.Error("records that failed keep a real one out")
 	}
 	for i := range 10 { // others make way
-		s.record(verdict{record: flood[1+i].key()})
+		s.record(verdict{record: flood[1+i].key(), err: errNoAnswer})
 	}
 	n := 1
 	for i := range 10 * maxClaims { // the same room, at ever more addresses

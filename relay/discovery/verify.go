@@ -58,14 +58,16 @@ func worthDialing(addrs []netip.AddrPort, lans []LAN) []netip.AddrPort {
 
 // verify probes the addresses of rec, each a moment after the one before, until one answers
 // with the room of the record (with any room if the record has no ID). It dials each several
-// times, unless it failed: the system repeats a lost SYN only after a second.
-func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (Room, bool) {
+// times, unless it failed: the system repeats a lost SYN only after a second. The error says why
+// none answered: at the best address, or the first that gave a reason.
+func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (Room, error) {
 	type result struct {
 		addr netip.AddrPort
 		room wire.RoomInfo
 		err  error
 	}
 	attempts := slices.Repeat(rec.Addrs, maxAttempts)
+	var failed map[netip.AddrPort]error // nil: none has
 	results := make(chan result)
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -94,19 +96,35 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 		case r := <-results:
 			running--
 			if r.err == nil && isRoomID(r.room.ID) && (rec.ID == "" || rec.ID == r.room.ID) {
-				r.room.Title, r.room.App = text.Clean(r.room.Title), text.Clean(r.room.App)
-				return Room{RoomInfo: r.room, Addr: r.addr.String()}, true
+				r.room.Title, r.room.App = text.Title(r.room.Title), text.Title(r.room.App)
+				return Room{RoomInfo: r.room, Addr: r.addr.String()}, nil
 			}
 			if r.err != nil && s.Refused != nil && s.Refused(r.err) && rec.ID != "" { // it is full, as joining it will show
-				return Room{RoomInfo: wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, Addr: r.addr.String()}, true
+				return Room{RoomInfo: wire.RoomInfo{ID: rec.ID, Title: rec.Title, App: rec.App}, Addr: r.addr.String()}, nil
+			}
+			if failed == nil {
+				failed = map[netip.AddrPort]error{}
+			}
+			if failed[r.addr] = r.err; r.err == nil {
+				failed[r.addr] = errOtherRoom
 			}
 			attempts = slices.DeleteFunc(attempts, func(a netip.AddrPort) bool { return a == r.addr })
 			next.Reset(0)
 		case <-ctx.Done():
-			return Room{}, false
+			return Room{}, whyFailed(rec.Addrs, failed)
 		}
 	}
-	return Room{}, false
+	return Room{}, whyFailed(rec.Addrs, failed)
+}
+
+// whyFailed returns the error of the best address that has one.
+func whyFailed(addrs []netip.AddrPort, failed map[netip.AddrPort]error) error {
+	for _, a := range addrs {
+		if failed[a] != nil {
+			return failed[a]
+		}
+	}
+	return errNoAnswer
 }
 
 // probe asks the host at addr which room it has, once dials has a free place.

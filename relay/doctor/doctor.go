@@ -54,6 +54,8 @@ type Room struct {
 	Title   string   // cleaned
 	Addrs   []string // from its announcement; at least one
 	Answers string   // the address where its host answered; empty: at none
+	Problem string   // what happens there instead: "does not answer"
+	Cause   string   // the likely cause of that
 }
 
 // A System provides everything that the checks need from the machine. [Local] sets the
@@ -72,6 +74,9 @@ type System struct {
 	Echo func(ctx context.Context, on Interface, v6 bool) error
 	// Rooms lists the rooms that are announced on the network. No default.
 	Rooms func(ctx context.Context) ([]Room, error)
+	// Await listens for announcements for a little more than a minute, and returns when one is
+	// heard. If Await is nil, the default, that is left out.
+	Await func(ctx context.Context) ([]Room, error)
 	// Probe asks the host at addr which room it has. No default.
 	Probe func(ctx context.Context, addr string) (wire.RoomInfo, error)
 
@@ -79,11 +84,13 @@ type System struct {
 	// Addr. No default.
 	Outbound func() netip.Addr
 
-	JoinGroup func(v6 bool) error // joins the mDNS group on the interface that the system's routes name
-	Listen    func(ctx context.Context, addr string) (net.Listener, error)
-	Dial      func(ctx context.Context, addr string) (net.Conn, error)
-	ReadFile  func(name string) ([]byte, error)
-	Run       func(ctx context.Context, name string, args ...string) (output string, err error)
+	// JoinGroup joins the mDNS group on an interface, and leaves it. No default.
+	JoinGroup func(on Interface, v6 bool) error
+
+	Listen   func(ctx context.Context, addr string) (net.Listener, error)
+	Dial     func(ctx context.Context, addr string) (net.Conn, error)
+	ReadFile func(name string) ([]byte, error)
+	Run      func(ctx context.Context, name string, args ...string) (output string, err error)
 }
 
 // checkTimeout bounds each command and connection of a check.
@@ -106,7 +113,7 @@ type examination struct {
 	System
 	report      func(Finding)
 	used        []Interface // set by interfaces
-	noMulticast [2]bool     // set by multicast: nothing can be received over IPv4, IPv6
+	noMulticast [2][]string // set by multicast: the names of interfaces that cannot receive over IPv4, IPv6
 	firewallFix string      // set by firewall; empty: no firewall is known to block anything
 }
 
@@ -172,7 +179,11 @@ func reason(err error) string {
 func (e *examination) interfaces(context.Context) {
 	all, err := e.Interfaces()
 	if err != nil {
-		e.fail("", "cannot list the network interfaces: %s", reason(err))
+		e.fail(e.joinCommand(), "cannot list the network interfaces (%s): Android 11 and later, and sandboxes without netlink sockets "+
+			"(RestrictAddressFamilies, seccomp), hide them, so rooms are neither announced nor found here; rooms can be joined by address", reason(err))
+		if out := e.Outbound(); out.IsValid() {
+			e.ok("others reach this machine at %s, its address on the default route", out)
+		}
 		return
 	}
 	var skipped []string
@@ -222,32 +233,33 @@ func ipVersion(v6 bool) string {
 	return "IPv4"
 }
 
-// multicast joins the multicast group as a search does: on the interface that the system's
-// routes name, even if the question goes out on another one.
+// multicast joins the multicast group on each interface, as hosts and searches do.
 func (e *examination) multicast(context.Context) {
 	var works []string
 	var problems []Finding
-	for n, v6 := range []bool{false, true} {
-		if !slices.ContainsFunc(e.used, func(i Interface) bool { return i.has(v6) }) {
-			continue
-		}
-		err := e.JoinGroup(v6)
-		if err == nil {
-			works = append(works, ipVersion(v6))
-			continue
-		}
-		e.noMulticast[n] = true
-		f := Finding{Warn, fmt.Sprintf("cannot receive multicast over %s (%s): a route is probably missing", ipVersion(v6), reason(err)), e.routeCommand(v6)}
-		if errno.InUse(err) {
-			f.Text = "another program has exclusive use of UDP port 5353; find it with this command and stop it"
-			f.Fix = e.perOS("sudo ss -lunp 'sport = :5353'", "sudo lsof -nP -iUDP:5353", "netstat -abn -p UDP")
-		}
-		if !slices.Contains(problems, f) {
-			problems = append(problems, f)
+	for _, i := range e.used {
+		for n, v6 := range []bool{false, true} {
+			if !i.has(v6) {
+				continue
+			}
+			err := e.JoinGroup(i, v6)
+			if err == nil {
+				works = append(works, i.Name+" "+ipVersion(v6))
+				continue
+			}
+			e.noMulticast[n] = append(e.noMulticast[n], i.Name)
+			f := Finding{Warn, fmt.Sprintf("cannot receive multicast on %s over %s (%s)", i.Name, ipVersion(v6), reason(err)), e.joinCommand()}
+			if errno.InUse(err) {
+				f.Text = "another program has exclusive use of UDP port 5353; find it with this command and stop it"
+				f.Fix = e.perOS("sudo ss -lunp 'sport = :5353'", "sudo lsof -nP -iUDP:5353", "netstat -abn -p UDP")
+			}
+			if !slices.Contains(problems, f) {
+				problems = append(problems, f)
+			}
 		}
 	}
 	if len(works) > 0 {
-		e.ok("this machine can receive multicast over %s (UDP port 5353)", strings.Join(works, " and "))
+		e.ok("this machine can receive multicast (UDP port 5353): %s", strings.Join(works, ", "))
 	}
 	for _, f := range problems {
 		if len(works) == 0 {
@@ -255,20 +267,6 @@ func (e *examination) multicast(context.Context) {
 		}
 		e.report(f)
 	}
-}
-
-// routeCommand returns the command that routes multicast to the first used interface.
-func (e *examination) routeCommand(v6 bool) string {
-	i := slices.IndexFunc(e.used, func(i Interface) bool { return i.has(v6) })
-	name := e.used[i].Name
-	if v6 {
-		return e.perOS("sudo ip -6 route add ff00::/8 table local dev "+name,
-			"sudo route -n add -inet6 -net ff00::/8 -interface "+name,
-			fmt.Sprintf("netsh interface ipv6 add route ff00::/8 \"%s\"", name))
-	}
-	return e.perOS("sudo ip route add 224.0.0.0/4 dev "+name,
-		"sudo route -n add -net 224.0.0.0/4 -interface "+name,
-		fmt.Sprintf("netsh interface ipv4 add route 224.0.0.0/4 \"%s\"", name))
 }
 
 // joinCommand is the fix if rooms cannot be found.
@@ -307,7 +305,7 @@ func (e *examination) echo(ctx context.Context) {
 	var problems []Finding
 	for _, i := range e.used {
 		for n, v6 := range []bool{false, true} {
-			if !i.has(v6) || e.noMulticast[n] {
+			if !i.has(v6) || slices.Contains(e.noMulticast[n], i.Name) {
 				continue // the latter was reported, and its fix fixes this too
 			}
 			err := e.Echo(ctx, i, v6)
@@ -427,6 +425,7 @@ func (e *examination) rooms(ctx context.Context) {
 	if len(rooms) == 0 {
 		e.warn(e.joinCommand(),
 			"no rooms found; if one is open, its firewall, a guest Wi-Fi that isolates devices, or another subnet may hide it")
+		e.await(ctx)
 		return
 	}
 	for _, r := range rooms {
@@ -439,6 +438,23 @@ func (e *examination) rooms(ctx context.Context) {
 			host = r.Addrs[0]
 		}
 		e.fail("chat doctor    (on the machine at "+host+")",
-			"room %q is announced at %s but does not answer: a firewall on that machine or the network blocks TCP, or the room has closed", r.Title, strings.Join(r.Addrs, ", "))
+			"room %q is announced at %s, which %s: %s", r.Title, strings.Join(r.Addrs, ", "), r.Problem, r.Cause)
+	}
+}
+
+// await listens for a room whose announcements arrive although questions do not: hosts announce
+// their rooms once a minute.
+func (e *examination) await(ctx context.Context) {
+	if e.Await == nil {
+		return
+	}
+	e.ok("listening for announcements, which come once a minute; Ctrl-C ends this")
+	rooms, err := e.Await(ctx)
+	if err != nil || len(rooms) == 0 {
+		return // as before
+	}
+	for _, r := range rooms {
+		e.fail("chat join --timeout 75s", "room %q is announced at %s, but its host does not receive questions: a switch or an access point passes multicast in one direction only, "+
+			"such as one with IGMP snooping in a network without a querier", r.Title, strings.Join(r.Addrs, ", "))
 	}
 }

@@ -75,12 +75,12 @@ func healthy() System {
 		},
 		Echo: func(context.Context, Interface, bool) error { return nil },
 		Rooms: func(context.Context) ([]Room, error) {
-			return []Room{{"kitchen", []string{"192.168.1.7:24280"}, "192.168.1.7:24280"}}, nil
+			return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280"}, Answers: "192.168.1.7:24280"}}, nil
 		},
 		Probe: func(context.Context, string) (wire.RoomInfo, error) {
 			return wire.RoomInfo{}, errors.New("connection refused")
 		},
-		JoinGroup: func(bool) error { return nil },
+		JoinGroup: func(Interface, bool) error { return nil },
 		Outbound:  func() netip.Addr { return eth0.Addrs[0] },
 		Listen:    func(context.Context, string) (net.Listener, error) { return noListener{}, nil },
 		Dial: func(context.Context, string) (net.Conn, error) {
@@ -156,8 +156,8 @@ func TestExamine(t *testing.T) {
 			s.Interfaces = func() ([]Interface, error) { return []Interface{eth0, tun}, nil }
 			s.Outbound = func() netip.Addr { return tun.Addrs[0] }
 		}},
-		{name: "no-ipv4-route", change: func(s *System) {
-			s.JoinGroup = func(v6 bool) error {
+		{name: "no-ipv4-multicast", change: func(s *System) {
+			s.JoinGroup = func(_ Interface, v6 bool) error {
 				if v6 {
 					return nil
 				}
@@ -165,7 +165,7 @@ func TestExamine(t *testing.T) {
 			}
 		}},
 		{name: "port-5353-taken", fails: true, change: func(s *System) {
-			s.JoinGroup = func(bool) error { return netError(syscall.EADDRINUSE) }
+			s.JoinGroup = func(Interface, bool) error { return netError(syscall.EADDRINUSE) }
 		}},
 		{name: "deaf-over-one-family", change: func(s *System) {
 			s.Root = false
@@ -196,18 +196,18 @@ func TestExamine(t *testing.T) {
 		{name: "interfaces-unknown", fails: true, change: func(s *System) {
 			s.Interfaces = func() ([]Interface, error) { return nil, netError(syscall.EACCES) }
 		}},
-		{name: "no-ipv6-route-macos", change: func(s *System) {
+		{name: "no-ipv6-multicast-macos", change: func(s *System) {
 			s.GOOS = "darwin"
-			s.JoinGroup = func(v6 bool) error {
+			s.JoinGroup = func(_ Interface, v6 bool) error {
 				if v6 {
 					return errors.New("no route to host")
 				}
 				return nil
 			}
 		}},
-		{name: "no-route-windows", fails: true, change: func(s *System) {
+		{name: "no-multicast-windows", fails: true, change: func(s *System) {
 			s.GOOS = "windows"
-			s.JoinGroup = func(bool) error { return errors.New("unreachable network") }
+			s.JoinGroup = func(Interface, bool) error { return errors.New("unreachable network") }
 		}},
 		{name: "deaf-on-macos", fails: true, change: func(s *System) {
 			s.GOOS = "darwin"
@@ -223,12 +223,22 @@ func TestExamine(t *testing.T) {
 			}
 			s.Outbound = func() netip.Addr { return netip.Addr{} }
 		}},
+		{name: "one-way-multicast", fails: true, change: func(s *System) {
+			s.Rooms = func(context.Context) ([]Room, error) { return nil, nil }
+			s.Await = func(context.Context) ([]Room, error) {
+				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280"}}}, nil
+			}
+		}},
+		{name: "no-room-ever", change: func(s *System) {
+			s.Rooms = func(context.Context) ([]Room, error) { return nil, nil }
+			s.Await = func(context.Context) ([]Room, error) { return nil, nil }
+		}},
 		{name: "port-forbidden", fails: true, change: func(s *System) {
 			s.Listen = func(context.Context, string) (net.Listener, error) { return nil, netError(syscall.EACCES) }
 		}},
 		{name: "one-room-of-two", fails: true, change: func(s *System) {
 			s.Rooms = func(context.Context) ([]Room, error) {
-				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7"}}, {"den", []string{"192.168.1.8:24280"}, "192.168.1.8:24280"}}, nil
+				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7"}, Problem: "refuses the connection", Cause: "the room has closed"}, {Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280"}}, nil
 			}
 		}},
 		{name: "own-address", fails: true, change: func(s *System) {
@@ -236,7 +246,7 @@ func TestExamine(t *testing.T) {
 		}},
 		{name: "room-unreachable", fails: true, change: func(s *System) {
 			s.Rooms = func(context.Context) ([]Room, error) {
-				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280", "[fe80::7%eth0]:24280"}}}, nil
+				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280", "[fe80::7%eth0]:24280"}, Problem: "does not answer", Cause: "a firewall on that machine probably blocks TCP port 24280"}}, nil
 			}
 		}},
 	} {
@@ -314,6 +324,12 @@ func TestFirewalls(t *testing.T) {
 		{name: "iptables by policy", goos: "linux", commands: map[string]string{"iptables -S INPUT": "-P INPUT DROP\n"}, level: Warn, says: []string{"lacks rules for TCP port 24280"}},
 		{name: "nftables with a drop for one port only", goos: "linux", commands: map[string]string{"nft list ruleset": "table ip f {\n\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport 25 drop\n\t}\n}\n"},
 			says: []string{"no firewall blocks connections"}},
+		{name: "nftables against the port", goos: "linux", commands: map[string]string{"nft list ruleset": "table inet f {\n\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport { 25, 24000-24500 } counter packets 1 bytes 60 drop\n\t}\n}\n"},
+			level: Warn, says: []string{"has a rule that blocks TCP port 24280", "sudo nft 'insert rule inet f in tcp dport 24280 accept'"}},
+		{name: "nftables against the port on the way out", goos: "linux", commands: map[string]string{"nft list ruleset": "table inet f {\n\tchain out {\n\t\ttype filter hook output priority 0; policy accept;\n\t\ttcp dport 24280 drop\n\t}\n}\n"},
+			says: []string{"no firewall blocks connections"}},
+		{name: "iptables against the port", goos: "linux", commands: map[string]string{"iptables -S INPUT": "-P INPUT ACCEPT\n-A INPUT -p tcp -m tcp --dport 24280 -j DROP\n-A INPUT -i lo -j ACCEPT\n"},
+			level: Warn, says: []string{"iptables has a rule that blocks TCP port 24280", "sudo iptables -I INPUT -p tcp --dport 24280 -j ACCEPT"}},
 		{name: "nftables that rejects", goos: "linux", commands: map[string]string{"nft list ruleset": "table inet f {\n\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\treject with icmp type port-unreachable\n\t}\n}\n"},
 			level: Warn, says: []string{"nftables (table inet f, chain in) blocks traffic by default"}},
 		{name: "macOS without the tool", goos: "darwin", says: []string{"cannot check the firewall (its command is not installed)"}},

@@ -166,6 +166,11 @@ func (e *examination) nftables(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
+	if table, chain := blockedIn(out, e.Port); chain != "" {
+		e.blocked(fmt.Sprintf("sudo nft 'insert rule %s %s tcp dport %d accept'", table, chain, e.Port),
+			"nftables (table %s, chain %s) has a rule that blocks TCP port %d", table, chain, e.Port)
+		return true
+	}
 	table, chain, rules := strictChain(out)
 	if chain == "" {
 		return false
@@ -191,6 +196,9 @@ func (e *examination) iptables(ctx context.Context) bool {
 	strict := strings.Contains(out, "-P INPUT DROP") ||
 		strings.HasPrefix(last, "-A INPUT -j DROP") || strings.HasPrefix(last, "-A INPUT -j REJECT")
 	switch {
+	case slices.ContainsFunc(lines, func(rule string) bool { return strings.HasPrefix(rule, "-A INPUT ") && blocks(rule, e.Port) }):
+		e.blocked(fmt.Sprintf("sudo iptables -I INPUT -p tcp --dport %d -j ACCEPT", e.Port), "iptables has a rule that blocks TCP port %d", e.Port)
+		return true
 	case !strict:
 		return false
 	case strings.Contains(out, strconv.Itoa(e.Port)) && strings.Contains(out, "5353"):
@@ -201,6 +209,42 @@ func (e *examination) iptables(ctx context.Context) bool {
 	e.blocked(fmt.Sprintf(accept+" && "+accept+" && "+accept, fmt.Sprintf("tcp --dport %d", e.Port), "udp --dport 5353", "udp --sport 5353"),
 		"iptables blocks traffic by default and lacks rules for TCP port %d and UDP port 5353", e.Port)
 	return true
+}
+
+// blocks reports whether a rule of nftables or iptables blocks a TCP port that it names.
+func blocks(rule string, port int) bool {
+	words := strings.FieldsFunc(rule, func(r rune) bool { return strings.ContainsRune(" \t\n{},", r) })
+	verdict := slices.ContainsFunc(words, func(w string) bool { return w == "drop" || w == "reject" || w == "DROP" || w == "REJECT" })
+	if !verdict || !slices.Contains(words, "tcp") {
+		return false
+	}
+	i := slices.IndexFunc(words, func(w string) bool { return strings.HasSuffix(w, "dport") || strings.HasSuffix(w, "dports") })
+	for _, w := range words[i+1:] {
+		if i >= 0 && allows(strings.ReplaceAll(w, ":", "-")+"/tcp", port, "tcp") {
+			return true
+		}
+	}
+	return false
+}
+
+// blockedIn returns the first input chain of a ruleset that has a rule against a TCP port, with
+// its table.
+func blockedIn(ruleset string, port int) (table, chain string) {
+	input := false
+	for line := range strings.Lines(ruleset) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) >= 3 && words[0] == "table":
+			table = words[1] + " " + words[2]
+		case len(words) >= 2 && words[0] == "chain":
+			chain, input = words[1], false
+		case strings.Contains(line, "hook input"):
+			input = true
+		case input && blocks(line, port):
+			return table, chain
+		}
+	}
+	return "", ""
 }
 
 // strictChain returns the first input chain of a ruleset that blocks traffic by its policy

@@ -217,7 +217,7 @@ func MachineName() string {
 		return "chat"
 	}
 	name, _, _ = strings.Cut(name, ".")
-	return cmp.Or(text.Clean(name), "chat")
+	return cmp.Or(text.Title(name), "chat")
 }
 
 // MachineNames returns the names by which others may know this machine: the full, the

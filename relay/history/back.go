@@ -73,7 +73,7 @@ func (p *pageBuilder) addRows(l *Log, rows iter.Seq2[row, error], view *View) (d
 		if !view.shows(r.author, r.to) {
 			continue
 		}
-		line, err := l.appendRow(nil, &r, view.Format)
+		line, err := l.appendRow(nil, &r, view)
 		if err != nil {
 			damage = err
 		} else if !p.add(line) {
@@ -101,7 +101,7 @@ func (l *Log) Before(page Page, view View) ([][]byte, error) {
 		if next = b.first + uint64(i); !e.public && e.to == 0 || !view.shows(e.author, e.to) {
 			continue
 		}
-		if !found.add(b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)]) {
+		if !found.add(b.line(i, &view)) {
 			return found.oldestFirst(), nil
 		}
 	}
@@ -153,5 +153,5 @@ func (l *Log) match(b *block, i int, q query, view *View) (line []byte, ok bool)
 	if err != nil || !q.matches(event.Text) {
 		return nil, false
 	}
-	return b.bytes(view.Format)[b.end(view.Format, i-1):b.end(view.Format, i)], true
+	return b.line(i, view), true
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A Format is one of the two encodings that a log holds of each event.
@@ -19,6 +20,7 @@ type View struct {
 	Me      Author          // the reader, who gets private messages to it; 0: no member
 	Echo    bool            // the reader gets its own events
 	Ignored map[Author]bool // the reader does not get events of these; the map must not change
+	Home    string          // as in [wire.Event.Linked], for links in text
 }
 
 // shows reports whether the view has an event of author that is private to to, or for everyone if
@@ -93,11 +95,10 @@ func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64, behind bool) {
 
 // readBlock appends the events of b from the cursor on, and moves the cursor past b.
 func (c *Cursor) readBlock(runs [][]byte, b *block) [][]byte {
-	bytes := b.bytes(c.view.Format)
 	i := int(c.next - b.first)
 	c.next = b.first + uint64(len(b.entries))
 	if (c.view.Me == 0 || c.view.Echo) && len(c.view.Ignored) == 0 && !b.hasPrivate && b.first+uint64(i) >= c.live {
-		return append(runs, bytes[b.end(c.view.Format, i-1):])
+		return c.appendRun(runs, b, i, len(b.entries))
 	}
 	for i < len(b.entries) {
 		for i < len(b.entries) && c.skips(b, i) {
@@ -108,10 +109,36 @@ func (c *Cursor) readBlock(runs [][]byte, b *block) [][]byte {
 			i++
 		}
 		if i > start {
-			runs = append(runs, bytes[b.end(c.view.Format, start-1):b.end(c.view.Format, i-1)])
+			runs = c.appendRun(runs, b, start, i)
 		}
 	}
 	return runs
+}
+
+// appendRun appends the encodings of the entries of b from one up to another, which exist. In
+// text it inserts the address of the host, as this reader reaches it now, before the path of
+// an upload.
+func (c *Cursor) appendRun(runs [][]byte, b *block, from, to int) [][]byte {
+	bytes, at := b.bytes(c.view.Format), b.end(c.view.Format, from-1)
+	if c.view.Format == Text && b.hasLinks && c.view.Home != "" {
+		for _, e := range b.entries[from:to] {
+			if e.link > 0 {
+				runs = append(runs, bytes[at:e.link], []byte(c.view.Home))
+				at = e.link
+			}
+		}
+	}
+	return append(runs, bytes[at:b.end(c.view.Format, to-1)])
+}
+
+// line returns the encoding of the ith event of b in a view.
+func (b *block) line(i int, v *View) []byte {
+	whole := b.bytes(v.Format)[b.end(v.Format, i-1):b.end(v.Format, i)]
+	if v.Format == JSON || v.Home == "" || b.entries[i].link == 0 {
+		return whole
+	}
+	link := b.entries[i].link - b.end(v.Format, i-1)
+	return slices.Concat(whole[:link], []byte(v.Home), whole[link:])
 }
 
 func (c *Cursor) skips(b *block, i int) bool {
@@ -154,7 +181,7 @@ func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) 
 		c.next = r.id + 1
 		size += len(r.json)
 		if !c.isPast(r.id, r.public || r.to != 0) && c.view.shows(r.author, r.to) {
-			if lines, err = c.log.appendRow(lines, &r, c.view.Format); err != nil {
+			if lines, err = c.log.appendRow(lines, &r, &c.view); err != nil {
 				damage = err
 				missed++
 			}
@@ -173,15 +200,15 @@ func (c *Cursor) Fetch(runs [][]byte) (_ [][]byte, missed uint64, damage error) 
 	return runs, missed, damage
 }
 
-// appendRow appends the event of a row, encoded in format.
-func (l *Log) appendRow(dst []byte, r *row, format Format) ([]byte, error) {
+// appendRow appends the event of a row, encoded for a view.
+func (l *Log) appendRow(dst []byte, r *row, v *View) ([]byte, error) {
 	e, err := r.event()
 	switch {
 	case err != nil:
 		return dst, err
-	case format == JSON:
+	case v.Format == JSON:
 		return e.AppendJSON(dst), nil
 	default:
-		return e.AppendText(dst, l.viewer(&e)), nil
+		return e.Linked(v.Home).AppendText(dst, l.viewer(&e)), nil
 	}
 }

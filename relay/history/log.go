@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"iter"
 	"math"
 	"slices"
@@ -73,6 +74,7 @@ type block struct {
 	first      uint64 // id of entries[0]
 	entries    []entry
 	hasPrivate bool // some of them are private messages
+	hasLinks   bool // some of them have links to uploads
 	json       []byte
 	text       []byte
 }
@@ -81,6 +83,7 @@ type block struct {
 // skips it.
 type entry struct {
 	json, text uint32
+	link       uint32 // where the address of the host is missing in the text, before the path of an upload; 0: nowhere
 	public     bool   // it is a message or an action, which all may read
 	author, to Author // as in Origin
 }
@@ -170,8 +173,13 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 	} else {
 		b.json = e.AppendJSON(b.json)
 	}
-	b.text = e.AppendText(b.text, l.viewer(e))
-	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), e.IsPublicMessage(), by.Author, by.To})
+	link := uint32(0)
+	b.text = e.Linked("").AppendText(b.text, l.viewer(e))
+	if e.File != nil && bytes.HasSuffix(b.text, []byte(" "+e.File.Path+"\n")) {
+		link = uint32(len(b.text) - len(e.File.Path) - 1)
+		b.hasLinks = true
+	}
+	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), link, e.IsPublicMessage(), by.Author, by.To})
 	b.hasPrivate = b.hasPrivate || by.To != 0
 	l.events++
 	l.bytes += len(b.json) + len(b.text) - before

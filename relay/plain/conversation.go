@@ -39,6 +39,10 @@ type Options struct {
 	// Accessible prints messages as a screen reader reads them well: "alice: soup is
 	// ready", without times and brackets.
 	Accessible bool
+
+	// HostAddr returns the address, host:port, at which others reach the room now, if this
+	// program hosts it; nil: it is that of the connection.
+	HostAddr func() string
 }
 
 // A conversation connects an input, a client and the outputs. One goroutine sends the
@@ -51,6 +55,7 @@ type conversation struct {
 	out       *bufio.Writer
 	outErr    error  // why nothing is printed any more
 	nick      string // ours
+	addr      string // of the host, as the client reached it last
 	toldSmall bool   // the notice about small packets was printed
 	resumed   bool   // the client has reconnected before
 	held      uint64 // seq of the first message that the host could not store for now; 0: none

@@ -18,7 +18,6 @@ import (
 	"chat/relay/files"
 	"chat/relay/plain"
 	"chat/relay/web"
-	"chat/relay/wire"
 )
 
 // A watched output can be waited for.
@@ -75,10 +74,7 @@ func hostFiles(t *testing.T) (addr, folder string) {
 	srv := relay.New(relay.Options{
 		Title: "kitchen",
 		Web:   func(conn net.Conn) { page.StartServing(conn) },
-		Files: func(id string) (wire.File, string, error) {
-			f, err := store.Publish(id)
-			return f, "http://" + ln.Addr().String() + f.Path, err
-		},
+		Files: store.Publish,
 	})
 	page = web.New(srv, web.Options{Files: store})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -60,6 +60,7 @@ func (v *conversation) printNotice(lines string) {
 
 func (v *conversation) printConnected(e client.Connected) {
 	v.nick = e.Welcome.Nick
+	v.addr = e.Addr
 	v.resumed = e.Resumed
 	if v.JSON {
 		v.out.Write(e.Welcome.AppendJSON(nil))
@@ -101,6 +102,15 @@ func (v *conversation) printDisconnected(reason error) {
 	v.printNotice("* " + what + " (" + kept + ")\n")
 }
 
+// linked returns e with the links to uploads at the address of the host that works from here.
+func (v *conversation) linked(e *wire.Event) *wire.Event {
+	addr := v.addr
+	if v.HostAddr != nil && e.File != nil {
+		addr = v.HostAddr()
+	}
+	return e.Linked(wire.Home(addr))
+}
+
 // viewer is for the transcript, and for messages on a pipe, which get the text as it was sent.
 func (v *conversation) viewer() wire.Viewer { return wire.Viewer{Nick: v.nick} }
 
@@ -111,8 +121,9 @@ func (v *conversation) printReceived(e client.Received) {
 	if e.Own && e.Type == wire.TypeNick {
 		v.nick = e.Nick
 	}
+	linked := v.linked(&e.Event)
 	if isMessage(e) && (v.resumed || !e.Past) { // the backlog is from before we joined
-		if err := v.Log.Add(e.Event, v.viewer()); err != nil {
+		if err := v.Log.Add(*linked, v.viewer()); err != nil {
 			v.printNotice("! " + err.Error() + "\n")
 		}
 	}
@@ -122,13 +133,13 @@ func (v *conversation) printReceived(e client.Received) {
 		v.out.Write(e.AppendJSON(nil))
 	case e.Waits(), v.isKnown(&e):
 	case isMessage(e) && v.Accessible:
-		v.out.WriteString(accessibleText(&e.Event, v.nick, !v.OutPiped))
+		v.out.WriteString(accessibleText(linked, v.nick, !v.OutPiped))
 	case isMessage(e) && v.OutPiped:
-		v.out.Write(e.AppendText(nil, v.viewer()))
+		v.out.Write(linked.AppendText(nil, v.viewer()))
 	case isMessage(e):
-		v.out.Write(e.AppendText(nil, v.reader()))
+		v.out.Write(linked.AppendText(nil, v.reader()))
 	default:
-		v.printNotice(string(e.AppendText(nil, v.reader())))
+		v.printNotice(string(linked.AppendText(nil, v.reader())))
 	}
 }
 

@@ -320,7 +320,8 @@ func (c *conversation) handle(e *client.Received) *entry {
 	if e.Time.IsZero() {
 		e.Time = c.now()
 	}
-	n, ok := c.transcript.entryOf(&e.Event, e.Own, c.nick)
+	linked := c.linked(&e.Event)
+	n, ok := c.transcript.entryOf(linked, e.Own, c.nick)
 	if !ok {
 		return nil
 	}
@@ -330,7 +331,7 @@ func (c *conversation) handle(e *client.Received) *entry {
 	}
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
-		c.record(&e.Event, e.Past)
+		c.record(linked, e.Past)
 	}
 	if n.kind == kindPrivate && !e.Own {
 		c.replyTo = n.from
@@ -537,9 +538,24 @@ func (c *conversation) painter(columns int) *painter {
 
 // invitation returns how others can join.
 func (c *conversation) invitation() invitation {
-	inv := invitation{addrs: c.m.opts.Addrs, page: !c.m.opts.NoPage, discovered: !c.operator || c.m.opts.Discovered}
-	if !c.operator && c.addr != "" {
+	inv := invitation{page: !c.m.opts.NoPage, discovered: !c.operator || c.m.opts.Discovered}
+	switch {
+	case c.operator && c.m.opts.Addrs != nil:
+		inv.addrs = c.m.opts.Addrs()
+	case !c.operator && c.addr != "":
 		inv.addrs = []string{c.addr}
 	}
 	return inv
+}
+
+// linked returns e with the links to uploads at the address of the host that works from here.
+func (c *conversation) linked(e *wire.Event) *wire.Event {
+	if e.File == nil {
+		return e
+	}
+	addrs := c.invitation().addrs
+	if len(addrs) == 0 {
+		return e
+	}
+	return e.Linked(wire.Home(addrs[0]))
 }

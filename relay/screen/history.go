@@ -44,7 +44,7 @@ func (h *history) answered(e *client.Received) {
 	h.requested = 0
 	var older []entry
 	for i := range e.Events {
-		old := &e.Events[i]
+		old := h.c.linked(&e.Events[i])
 		n, ok := h.c.transcript.entryOf(old, old.Client == h.c.clientID, h.c.nick)
 		if ok && (n.kind == kindMessage || n.kind == kindAction) {
 			older = append(older, n)

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -17,9 +19,11 @@ import (
 type lobby struct {
 	stage   stage
 	places  []Place
-	cursor  int    // the selected place; len(places): the address field
+	cursor  int    // the selected one of shown(); after the last: the address field
 	note    string // the last error or warning; "": none
-	address editor // an address, or the number of a place
+	address editor // an address, the number of a place, or a part of titles
+
+	listening bool // a search runs although none was found at first: announcements come once a minute
 
 	// While joining.
 	target   Place
@@ -43,14 +47,18 @@ const (
 
 	// maxNote is how many bytes of an error are kept: it is wrapped for each frame.
 	maxNote = 4 << 10
+
+	// listenAtLeast is the shortest time between the starts of two searches in the background.
+	listenAtLeast = 5 * time.Second
 )
 
 func newLobby(r ruler) lobby { return lobby{address: editor{ruler: r, limit: maxAddr}} }
 
-// roomsFound is the result of a search.
+// roomsFound is the result of a search; late, of one in the background.
 type roomsFound struct {
 	places []Place
 	err    error
+	late   bool
 }
 
 // roomJoined says that a room was joined, joinFailed that it was not.
@@ -74,7 +82,26 @@ func (l *lobby) open(m *model) tea.Cmd {
 	l.stage, l.note = searching, ""
 	return func() tea.Msg {
 		places, err := m.opts.Find(m.ctx)
-		return roomsFound{places, err}
+		return roomsFound{places, err, false}
+	}
+}
+
+// listen continues to search in the background while the list is empty.
+func (l *lobby) listen(m *model) tea.Cmd {
+	if l.listening || l.stage != choosing || len(l.places) > 0 || m.opts.Find == nil || m.ctx.Err() != nil {
+		return nil
+	}
+	l.listening = true
+	return func() tea.Msg {
+		began := time.Now()
+		places, err := m.opts.Find(m.ctx)
+		if err != nil || len(places) == 0 { // one that fails at once is not repeated without end
+			select {
+			case <-time.After(time.Until(began.Add(listenAtLeast))):
+			case <-m.ctx.Done():
+			}
+		}
+		return roomsFound{places, err, true}
 	}
 }
 
@@ -94,6 +121,16 @@ func (l *lobby) join(m *model, p Place) tea.Cmd {
 func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case roomsFound:
+		if msg.late {
+			if l.listening = false; l.stage == choosing && len(l.places) == 0 && len(msg.places) > 0 && msg.err == nil {
+				inField := l.typed() != ""
+				l.places, l.cursor, l.note = msg.places, 0, ""
+				if inField {
+					l.cursor = len(l.shown())
+				}
+			}
+			return l.listen(m)
+		}
 		l.places, l.stage, l.cursor = msg.places, choosing, 0
 		if msg.err != nil {
 			l.note = cutBytes(msg.err.Error(), maxNote)
@@ -101,6 +138,7 @@ func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 		if len(l.places) == 1 && msg.err == nil {
 			return l.join(m, l.places[0])
 		}
+		return l.listen(m)
 	case joinFailed:
 		l.cancel()
 		if m.opts.Find == nil || m.ctx.Err() != nil { // no other room to choose
@@ -110,26 +148,57 @@ func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 		if l.stage = choosing; !l.canceled {
 			l.note = cutBytes(msg.err.Error(), maxNote)
 		}
+		return l.listen(m)
 	case tea.KeyPressMsg:
 		return l.key(m, msg)
 	case tea.PasteMsg:
 		if l.stage == choosing {
-			l.cursor = len(l.places)
 			line, _, _ := strings.Cut(strings.TrimSpace(msg.Content), "\n")
 			l.address.insert(strings.TrimSpace(line))
+			l.cursor = len(l.shown())
 		}
 	}
 	return nil
 }
 
-// selected returns the index of the place under the cursor, or of the one whose number
-// is in the address field; -1: none.
-func (l *lobby) selected() int {
-	if l.cursor < len(l.places) {
-		return l.cursor
-	}
+// number returns the index of the place whose number is in the address field; -1: none.
+func (l *lobby) number() int {
 	if n, err := strconv.Atoi(l.typed()); err == nil && n >= 1 && n <= len(l.places) {
 		return n - 1
+	}
+	return -1
+}
+
+// shown returns the indices of the listed places: those whose titles have the text in the address
+// field. If there are none, it is an address, and all are listed.
+func (l *lobby) shown() []int {
+	all, matching := make([]int, len(l.places)), []int(nil)
+	part := strings.ToLower(l.typed())
+	for i, p := range l.places {
+		if all[i] = i; strings.Contains(strings.ToLower(p.Title), part) {
+			matching = append(matching, i)
+		}
+	}
+	if len(matching) == 0 || l.number() >= 0 {
+		return all
+	}
+	return matching
+}
+
+// inField reports whether the address field is selected.
+func (l *lobby) inField() bool { return l.cursor >= len(l.shown()) }
+
+// selected returns the index of the place under the cursor, or of the one whose number is in
+// the address field, or of the first whose title has its text; -1: none.
+func (l *lobby) selected() int {
+	shown := l.shown()
+	switch {
+	case l.cursor < len(shown):
+		return shown[l.cursor]
+	case l.number() >= 0:
+		return l.number()
+	case len(shown) > 0 && l.typed() != "" && strings.Contains(strings.ToLower(l.places[shown[0]].Title), strings.ToLower(l.typed())):
+		return shown[0]
 	}
 	return -1
 }
@@ -161,21 +230,21 @@ func (l *lobby) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 	case name == "up" || name == "shift+tab" || name == "ctrl+p":
 		l.cursor = max(l.cursor-1, 0)
 	case name == "down" || name == "tab" || name == "ctrl+n":
-		l.cursor = min(l.cursor+1, len(l.places))
+		l.cursor = min(l.cursor+1, len(l.shown()))
 	case name == "enter" && selected >= 0:
 		return l.join(m, l.places[selected])
 	case name == "enter" && l.typed() != "":
 		return l.join(m, Place{Addr: l.typed()})
-	case name == "enter", name == "ctrl+r", name == "r" && l.cursor < len(l.places):
+	case name == "enter", name == "ctrl+r", name == "r" && !l.inField():
 		if m.opts.Find != nil {
 			return l.open(m)
 		}
 	case strings.HasSuffix(name, "+enter") || name == "ctrl+j": // an address is one line
 	case l.address.key(name):
-		l.cursor = len(l.places)
+		l.cursor = len(l.shown())
 	case msg.Text != "":
-		l.cursor = len(l.places)
 		l.address.insert(msg.Text)
+		l.cursor = len(l.shown())
 	}
 	return nil
 }
@@ -190,7 +259,11 @@ func (l *lobby) draw(t *terminal, canSearch bool) (rows []string, cursor *tea.Cu
 	head, note, rooms, keys := []string{lobbyTitle(t)}, l.drawNote(t), []string(nil), l.drawKeys(t, canSearch)
 	address, column := l.drawAddress(t)
 	if len(l.places) > 0 {
-		rooms = append(rooms, t.ruler.cut(wire.Counted(len(l.places), "room is", "rooms are")+" on this network. Which one?", t.width))
+		heading := wire.Counted(len(l.places), "room is", "rooms are") + " on this network. Which one?"
+		if n := len(l.shown()); n < len(l.places) {
+			heading = fmt.Sprintf("%d of %d rooms match. Which one?", n, len(l.places))
+		}
+		rooms = append(rooms, t.ruler.cut(heading, t.width))
 	}
 	left := t.height - len(head) - len(rooms) - len(address) - len(keys)
 	list := min(len(l.places), 3) // these rows of it matter more than the end of the note
@@ -210,7 +283,7 @@ func (l *lobby) draw(t *terminal, canSearch bool) (rows []string, cursor *tea.Cu
 			rows = append(append(rows, part...), gap...)
 		}
 	}
-	if l.cursor == len(l.places) {
+	if l.inField() {
 		cursor = tea.NewCursor(column, len(rows))
 	}
 	rows = append(append(rows, address...), gap...)
@@ -250,20 +323,32 @@ func (l *lobby) drawNote(t *terminal) (rows []string) {
 	return rows
 }
 
-// drawPlaces draws at most the given number of rows of the list, with the selected place.
+// drawPlaces draws at most the given number of rows of the list, with the selected place. If
+// some are not visible, the first or the last row says how many.
 func (l *lobby) drawPlaces(t *terminal, most int) (rows []string) {
-	selected := l.selected()
-	first := min(max(selected-most+1, 0), max(len(l.places)-most, 0))
+	shown, selected := l.shown(), l.selected()
+	at := max(slices.Index(shown, selected), 0)
+	first, last := 0, len(shown)
+	if most < len(shown) {
+		first = min(max(at-most/2, 0), len(shown)-most)
+		last = first + max(most, 0)
+	}
 	digits := len(strconv.Itoa(len(l.places)))
-	for i := first; i < len(l.places) && len(rows) < most; i++ {
+	for n := first; n < last; n++ {
+		i := shown[n]
 		p := l.places[i]
 		row := oneLine(t.ruler, fmt.Sprintf("%*d %s  %s, %d here", digits, i+1, p.Title, p.Addr, p.Members))
 		if p.Contested {
 			row += " (two hosts claim this room; one is false)"
 		}
-		if i == selected {
+		switch {
+		case i == selected:
 			row = hitStyle.draw(t.ruler.fit("› "+row, t.width))
-		} else {
+		case n == first && first > 0 && most > 2:
+			row = dimStyle.draw(t.ruler.cut(fmt.Sprintf("  ↑ %d more", first+1), t.width))
+		case n == last-1 && last < len(shown) && most > 2:
+			row = dimStyle.draw(t.ruler.cut(fmt.Sprintf("  ↓ %d more", len(shown)-n), t.width))
+		default:
 			row = t.ruler.cut("  "+row, t.width)
 		}
 		rows = append(rows, row)
@@ -275,7 +360,7 @@ func (l *lobby) drawPlaces(t *terminal, most int) (rows []string) {
 func (l *lobby) drawAddress(t *terminal) (rows []string, column int) {
 	const label = "  Address: "
 	prompt := label
-	if l.cursor == len(l.places) {
+	if l.inField() {
 		prompt = "› " + label[2:]
 	}
 	field, row, column := l.address.rows(max(t.width-len(label)-1, 4))
@@ -287,7 +372,7 @@ func (l *lobby) drawKeys(t *terminal, canSearch bool) (rows []string) {
 	keys := []string{"Enter: join"}
 	switch {
 	case !canSearch:
-	case l.cursor == len(l.places) && l.typed() == "":
+	case l.inField() && l.typed() == "":
 		keys = []string{"Enter: search again"}
 	default:
 		keys = append(keys, "Ctrl-R: search again")

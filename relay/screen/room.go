@@ -55,10 +55,10 @@ type Options struct {
 	// Place is the room to join; nil: the person chooses one of those found.
 	Place *Place
 
-	Hosting    bool     // this program hosts the room
-	NoPage     bool     // if it does: there is no page for browsers
-	Addrs      []string // if it does: the addresses at which others can join
-	Discovered bool     // if it does: `chat join` finds the room without an address
+	Hosting    bool            // this program hosts the room
+	NoPage     bool            // if it does: there is no page for browsers
+	Addrs      func() []string // if it does: the addresses at which others can join now
+	Discovered bool            // if it does: `chat join` finds the room without an address
 
 	Warnings <-chan string                       // lines that the person must see; nil: none
 	Record   func(wire.Event, wire.Viewer) error // is called with each message, to log it; an error is shown; nil: messages are not logged

@@ -21,7 +21,6 @@ import (
 	"chat/relay/files"
 	"chat/relay/history"
 	"chat/relay/web"
-	"chat/relay/wire"
 )
 
 // commits has how long a commit to a file takes, by path: a time.Duration.
@@ -63,11 +62,8 @@ func openSlow(t *testing.T, path, dir string) *slowRoom {
 		t.Fatal(err)
 	}
 	srv, err := relay.NewOn(file, relay.Options{
-		Web: func(conn net.Conn) { h.StartServing(conn) },
-		Files: func(id string) (wire.File, string, error) {
-			f, err := store.Publish(id)
-			return f, f.Path, err
-		},
+		Web:   func(conn net.Conn) { h.StartServing(conn) },
+		Files: store.Publish,
 	})
 	if err != nil {
 		t.Fatal(err)

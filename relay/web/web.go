@@ -25,9 +25,9 @@ import (
 
 // Options configure a Handler. The zero value works.
 type Options struct {
-	// Ways are the addresses, host:port, at which others can reach the room, the best one
-	// first.
-	Ways []string
+	// Ways returns the addresses, host:port, at which others can reach the room now, the best
+	// one first; nil: it does not know them.
+	Ways func() []string
 	// Names are the host names that requests may use, in addition to addresses and localhost. Any
 	// other name could be an attacker's that points here (DNS rebinding).
 	Names []string
@@ -265,7 +265,7 @@ type roomInfo struct {
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 	info := h.room.Info()
 	answer := roomInfo{Room: info.ID, Title: info.Title, Members: info.Members, App: info.App, Ways: []string{}}
-	for _, way := range h.opts.Ways {
+	for _, way := range h.ways() {
 		answer.Ways = append(answer.Ways, "http://"+way+"/")
 	}
 	if h.opts.Files != nil {
@@ -277,18 +277,28 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// ways returns the addresses of the room.
+func (h *Handler) ways() []string {
+	if h.opts.Ways == nil {
+		return nil
+	}
+	return h.opts.Ways()
+}
+
 // qr answers GET /qr.svg with the QR code of the page's address.
 func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
-	if len(h.opts.Ways) == 0 {
+	ways := h.ways()
+	if len(ways) == 0 {
 		http.NotFound(w, r)
 		return
 	}
-	code, err := qr.Encode("http://"+h.opts.Ways[0]+"/", qr.M)
+	code, err := qr.Encode("http://"+ways[0]+"/", qr.M)
 	if err != nil {
 		http.Error(w, "the address does not fit into a QR code", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Header().Set("Cache-Control", "no-store") // the address may change
 	w.Write(svgOf(code))
 }
 

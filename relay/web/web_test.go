@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,12 +54,11 @@ func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts rela
 	var h *web.Handler
 	opts.Title = "kitchen"
 	opts.Web = func(conn net.Conn) { h.StartServing(conn) }
-	opts.Files = func(id string) (wire.File, string, error) {
-		f, err := page.Files.Publish(id)
-		return f, "http://" + ln.Addr().String() + f.Path, err
-	}
+	opts.Files = func(id string) (wire.File, error) { return page.Files.Publish(id) }
 	srv := newServer(opts)
-	page.Ways = []string{ln.Addr().String()}
+	if page.Ways == nil {
+		page.Ways = func() []string { return []string{ln.Addr().String()} }
+	}
 	h = web.New(srv, page)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -593,5 +593,20 @@ func TestUnknownPath(t *testing.T) {
 	}
 	if status, _ := r.do("DELETE", "/messages", ""); status != 405 {
 		t.Errorf("DELETE: %d", status)
+	}
+}
+
+// The addresses of the room are worked out for each request: the host's may change.
+func TestAddressesAreCurrent(t *testing.T) {
+	var ways atomic.Value
+	ways.Store([]string{"192.168.1.5:24280"})
+	r := open(t, relay.Options{}, web.Options{Ways: func() []string { return ways.Load().([]string) }})
+	_, before := r.do("GET", "/qr.svg", "")
+	ways.Store([]string{"10.0.0.7:24280"})
+	if _, room := r.do("GET", "/room", ""); !strings.Contains(room, `"ways":["http://10.0.0.7:24280/"]`) {
+		t.Errorf("GET /room: %s, want the address of now", room)
+	}
+	if _, after := r.do("GET", "/qr.svg", ""); after == before {
+		t.Error("the QR code is that of the old address")
 	}
 }

@@ -399,45 +399,6 @@ func TestLoopbackOnly(t *testing.T) {
 	}
 }
 
-// Without an IPv4 route no IPv4 query can be sent. IPv6 finds the room.
-func TestNoIPv4Route(t *testing.T) {
-	l := newLab(t, "2", "--no-route")
-	l.host(1, "kitchen")
-	if list := l.rooms(2); titles(list) != "kitchen" {
-		t.Errorf("found %+v, want the room", list)
-	}
-	stdout, _, code := l.run(2, "chat", "doctor")
-	if !strings.Contains(stdout, "fix: sudo ip route add 224.0.0.0/4 dev eth0") {
-		t.Errorf("chat doctor (exit code %d) does not report the missing route:\n%s", code, stdout)
-	}
-}
-
-// If no room can be found, chat join exits with code 3. The doctor suggests a fix, and the
-// fix works.
-func TestDoctorMends(t *testing.T) {
-	l := newLab(t, "2", "--no-route", "--no-v6")
-	l.host(1, "kitchen")
-	_, stderr, code := l.run(2, "chat", "join", "--nick", "bob")
-	if code != 3 || !strings.Contains(stderr, "--addr") {
-		t.Errorf("join: exit code %d, want 3 and a hint at --addr:\n%s", code, stderr)
-	}
-	stdout, _, code := l.run(2, "chat", "doctor")
-	_, fix, found := strings.Cut(stdout, "fix: sudo ")
-	if code != 1 || !found {
-		t.Fatalf("doctor: exit code %d, want 1 and a fix:\n%s", code, stdout)
-	}
-	fix, _, _ = strings.Cut(fix, "\n")
-	if _, stderr, code := l.run(2, "bash", "-c", fix); code != 0 {
-		t.Fatalf("%s: exit code %d\n%s", fix, code, stderr)
-	}
-	if list := l.rooms(2); titles(list) != "kitchen" {
-		t.Errorf("found %+v after %s, want the room", list, fix)
-	}
-	if stdout, _, code := l.run(2, "chat", "doctor"); code != 0 {
-		t.Errorf("doctor: exit code %d after %s, want 0\n%s", code, fix, stdout)
-	}
-}
-
 // A host that was killed is not offered, even if other machines still have its record.
 func TestVanishedHost(t *testing.T) {
 	l := newLab(t, "3")

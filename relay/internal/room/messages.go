@@ -135,14 +135,14 @@ func (r *Room) Committed(m *Member) <-chan struct{} {
 }
 
 // Announce appends an action of m, as req asks, to the log that announces the upload returned by find,
-// with its URL. It calls find, without holding the lock, only if m may post: find makes the
+// with its path. It calls find, without holding the lock, only if m may post: find makes the
 // upload public, and may be slow. The error is a [*wire.Fault] or [ErrPending].
-func (r *Room) Announce(m *Member, req *wire.Request, find func() (wire.File, string, error), now time.Time) error {
+func (r *Room) Announce(m *Member, req *wire.Request, find func() (wire.File, error), now time.Time) error {
 	seq := req.Seq
 	if err := r.mayPost(m, seq, now); err != nil {
 		return err
 	}
-	file, url, err := find()
+	file, err := find()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.mayPostLocked(m, seq, now); err != nil { // much may have happened meanwhile
@@ -156,7 +156,7 @@ func (r *Room) Announce(m *Member, req *wire.Request, find func() (wire.File, st
 		m.identity.notStored(seq)
 		return wire.Faultf(wire.CodeNotStored, "the host cannot keep that file: %s; this was not sent", text.Clean(err.Error()))
 	}
-	message := text.Clean(fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), url))
+	message := text.Clean(fmt.Sprintf("sent %s (%s): %s", file.Name, humanize.Bytes(uint64(file.Size)), file.Path))
 	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeAction, seq: seq, once: req.Once, text: message, file: &file})
 }
 

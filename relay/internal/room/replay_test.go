@@ -98,7 +98,9 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		}),
 		"announce": w.withMember(func(t *rapid.T, m *Member) {
 			err := rapid.SampledFrom([]error{nil, os.ErrNotExist, errors.New("no space")}).Draw(t, "upload")
-			find := func() (wire.File, string, error) { return wire.File{Number: 1, Name: "soup.png"}, "http://x/1", err }
+			find := func() (wire.File, error) {
+				return wire.File{Number: 1, Name: "soup.png", Path: "/files/1/soup.png"}, err
+			}
 			w.accept(t, w.room.Announce(m, &wire.Request{Seq: w.number(t, m)}, find, time.Now()))
 		}),
 	}

@@ -25,7 +25,7 @@ type Door struct {
 	// Info returns the answer to a probe.
 	Info func() wire.RoomInfo
 	// Upload finds a finished upload by its ID; see relay.Options.Files. nil: no uploads.
-	Upload func(id string) (file wire.File, url string, err error)
+	Upload func(id string) (wire.File, error)
 	// Uploads returns the uploads for /files; see relay.Options.Uploads.
 	Uploads func() Uploads
 

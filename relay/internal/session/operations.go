@@ -91,7 +91,7 @@ func announce(s *Session, req *wire.Request) (*wire.Event, error) {
 	if s.door.Upload == nil {
 		return nil, wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
 	}
-	find := func() (wire.File, string, error) { return s.door.Upload(req.File) }
+	find := func() (wire.File, error) { return s.door.Upload(req.File) }
 	err := s.door.Room.Announce(&s.member, req, find, clock.Now())
 	s.noteSent(err)
 	return nil, err

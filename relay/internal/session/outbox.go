@@ -86,6 +86,7 @@ func (o *outbox) Start(welcome wire.Event, from, live uint64, v history.View) {
 	defer o.mu.Unlock()
 	o.putLocked(o.encode(&welcome, welcome.Nick))
 	o.cursors++
+	v.Home = o.home()
 	o.cursor, o.live = o.door.Log.Cursor(from, live, v), live
 	o.started = true
 }
@@ -190,7 +191,16 @@ func (o *outbox) encode(e *wire.Event, nick string) []byte {
 	if o.format == history.JSON {
 		return e.AppendJSON(nil)
 	}
-	return e.AppendText(nil, wire.Viewer{Zone: o.door.Log.Zone(), Nick: nick, Fold: true})
+	return e.Linked(o.home()).AppendText(nil, wire.Viewer{Zone: o.door.Log.Zone(), Nick: nick, Fold: true})
+}
+
+// home returns the address of the host as its client reaches it: that works, whatever other
+// addresses the host has or had.
+func (o *outbox) home() string {
+	if at, ok := o.conn.LocalAddr().(*net.TCPAddr); ok {
+		return wire.Home(at.String())
+	}
+	return ""
 }
 
 // put queues b even if the queue is full.

@@ -327,7 +327,7 @@ $('search').onsubmit = (e) => {
 $('show-invite').onclick = async () => {
 	await readInfo();
 	$('ways').replaceChildren(...(info.ways ?? [location.origin]).map((way) => make('li', '', way)));
-	$('qr').src = '/qr.svg';
+	$('qr').src = `/qr.svg?${Date.now()}`; // not the picture of an address that the host had before
 	$('invite').showModal();
 };
 $('below').onclick = () => {
