@@ -64,6 +64,7 @@ func TestGetThatCannotSucceed(t *testing.T) {
 					if err := <-gone; !errors.Is(err, ErrClosed) {
 						t.Errorf("closed: %v", err)
 					}
+					synctest.Wait()
 				}
 				if !strings.HasPrefix(fmt.Sprint(waiting), test.waiting) {
 					t.Errorf("the reason is %v, want %q", waiting, test.waiting)
