@@ -93,7 +93,7 @@ func prove(t *rapid.T, dir string, opts relay.Options) {
 	rapid.SyncTest(t, func(t *rapid.T) {
 		opts.Title, opts.HostToken = "room", hostToken
 		opts.Backlog = rapid.SampledFrom([]int{0, 2}).Draw(t, "backlog")
-		r := &room{T: t, opts: opts, dir: dir, takenNicks: map[string]bool{}}
+		r := &room{T: t, opts: opts, dir: dir, takenNicks: map[string]bool{}, nicksAsked: map[string]bool{}}
 		if dir != "" {
 			r.delay = rapid.SampledFrom([]time.Duration{0, 2 * time.Millisecond, 30 * time.Millisecond, 400 * time.Millisecond}).Draw(t, "disk delay")
 		}

@@ -175,7 +175,7 @@ func (rec *record) isShownTo(m *member, e *wire.Event) (shows, certain bool) {
 	to := strings.FieldsFunc(e.To, func(r rune) bool { return r == '_' || r == '-' })[0] // ada_home-2 belongs to ada
 	rec.room.mu.Lock()
 	defer rec.room.mu.Unlock()
-	return name == m.name || to == m.name, name == m.name || !rec.room.takenNicks[e.To]
+	return name == m.name || to == m.name, name == m.name || !rec.room.nicksAsked[e.To]
 }
 
 // checkLife checks that a member saw all events once and in order. A member that did not

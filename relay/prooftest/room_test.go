@@ -42,6 +42,7 @@ type room struct {
 
 	mu         sync.Mutex
 	takenNicks map[string]bool // nicks that another client got; guarded by mu
+	nicksAsked map[string]bool // nicks that another client asked for, and may get; guarded by mu
 	reports    []string        // violated promises; guarded by mu
 }
 
@@ -403,6 +404,9 @@ func (r *room) takeNick(l *life, stays time.Duration) {
 		}
 		return conn, nil
 	}}
+	r.mu.Lock()
+	r.nicksAsked[nick] = true
+	r.mu.Unlock()
 	r.nickTakers.Go(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -411,18 +415,24 @@ func (r *room) takeNick(l *life, stays time.Duration) {
 		if err != nil || !tooLong.Stop() {
 			return
 		}
-		l.mu.Lock()
-		if got := c.Welcome().Nick; got == nick {
+		got := func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
 			if l.isProtectedLocked() {
 				r.reportf("at %v another client got the nick %s, whose owner was in the room at %v", clock(time.Now()), nick, clock(l.lastSeen))
 			}
 			r.mu.Lock()
+			defer r.mu.Unlock()
 			r.takenNicks[nick] = true
-			r.mu.Unlock()
 		}
-		l.mu.Unlock()
+		if c.Welcome().Nick == nick {
+			got()
+		}
 		defer time.AfterFunc(stays, func() { c.Close() }).Stop()
-		for range c.Events() {
+		for e := range c.Events() {
+			if e, ok := e.(client.Received); ok && e.Own && e.Type == wire.TypeNick && e.Nick == nick { // it has become free
+				got()
+			}
 		}
 	})
 }
