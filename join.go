@@ -142,9 +142,6 @@ const (
 
 	// searchNoticeDelay is how long a search runs before a terminal shows that it does.
 	searchNoticeDelay = 700 * time.Millisecond
-
-	// askTimeout is how long the host at an address may take to say which room it has.
-	askTimeout = 10 * time.Second
 )
 
 // runJoin joins a room and stays until the input has ended and is acknowledged, the host
@@ -209,26 +206,24 @@ func (opts *joinOptions) client() client.Options {
 
 // join joins a room as the client that the user was there before.
 func (opts *joinOptions) join(ctx context.Context, how client.Options) (*client.Client, error) {
-	if opts.identities == nil {
-		return client.Join(ctx, how)
+	switch {
+	case opts.identities == nil:
+	case how.Room == "":
+		how.Identify = opts.identify
+	default:
+		how.Identity, how.Keeper = opts.identify(how.Room)
 	}
-	room := how.Room
-	if room == "" {
-		limited, cancel := context.WithTimeout(ctx, askTimeout)
-		defer cancel()
-		info, err := client.Probe(limited, how.Addr)
-		if err != nil {
-			return nil, err
-		}
-		room = info.ID
-	}
+	return client.Join(ctx, how)
+}
+
+// identify returns who the user is in a room.
+func (opts *joinOptions) identify(room string) (client.Identity, client.Keeper) {
 	claim, err := opts.identities.Claim(room, opts.Nick, opts.warn)
 	if err != nil {
 		opts.warn(err)
-		return client.Join(ctx, how)
+		return client.Identity{}, client.NoKeeper
 	}
-	how.Identity, how.Keeper = claim.Identity, claim
-	return client.Join(ctx, how)
+	return claim.Identity, claim
 }
 
 // interrupted returns err, or if Ctrl-C caused it, an error with that exit code.

@@ -35,6 +35,9 @@ type Options struct {
 	Identity Identity
 	// Keeper keeps the client's identity; nil: it is forgotten when the client ends.
 	Keeper Keeper
+	// Identify returns Identity and Keeper once the host has said which room it has, by the
+	// room's ID. It is called at most once, if Room is empty.
+	Identify func(room string) (Identity, Keeper)
 
 	// Find returns the addresses at which the room may be, at least one, best first. It is
 	// called if Addr is empty, beside the first attempt to reconnect and every other one after
@@ -62,7 +65,7 @@ func (o Options) withDefaults() Options {
 		o.Identity = Identity{Token: cmp.Or(o.Token, newToken())}
 	}
 	if o.Keeper == nil {
-		o.Keeper = noKeeper{}
+		o.Keeper = NoKeeper
 	}
 	if o.MaxUnacked == 0 {
 		o.MaxUnacked = 1000
@@ -131,7 +134,7 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 	l, welcome, err := s.join(ctx)
 	if err != nil {
 		cancel()
-		opts.Keeper.Release()
+		s.opts.Keeper.Release()
 		return nil, err
 	}
 	stay, leave := context.WithCancel(ctx)

@@ -19,6 +19,9 @@ type Keeper interface {
 	Release()
 }
 
+// NoKeeper forgets the identity when the client ends.
+var NoKeeper Keeper = noKeeper{}
+
 // noKeeper is the Keeper of a program that keeps nothing.
 type noKeeper struct{}
 

@@ -82,7 +82,10 @@ func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 		}
 		s.addr = addrs[0]
 	}
-	if s.opts.Identity.Key == "" { // no host can prove itself to a new client
+	if s.opts.Identify != nil && s.room == "" {
+		return s.joinIdentified(ctx)
+	}
+	if s.known.Key == "" { // no host can prove itself to a new client
 		l, err := s.open(ctx, s.addr)
 		if err != nil {
 			return nil, wire.Event{}, err
@@ -94,6 +97,32 @@ func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 	if err != nil {
 		return nil, wire.Event{}, err
 	}
+	return s.enterAs(ctx, l, at)
+}
+
+// joinIdentified is joinOnce for a client that learns its identity with the room, over one
+// connection.
+func (s *membership) joinIdentified(ctx context.Context) (*link, wire.Event, error) {
+	l, at, err := s.ask(ctx, s.addr)
+	if err != nil {
+		return nil, wire.Event{}, err
+	}
+	id, keeper := s.opts.Identify(at.ID)
+	s.opts.Keeper, s.room = keeper, at.ID
+	if id.Key == "" {
+		welcome, err := s.enter(ctx, l, s.hello())
+		return l, welcome, err
+	}
+	s.known = id
+	if l, at, err = s.askOn(ctx, l); err != nil {
+		return nil, wire.Event{}, err
+	}
+	return s.enterAs(ctx, l, at)
+}
+
+// enterAs enters the room over l, as the client that we are known as if its host has proven
+// itself, and otherwise as a new one.
+func (s *membership) enterAs(ctx context.Context, l *link, at claim) (*link, wire.Event, error) {
 	if !at.proven || at.ID != s.known.Room {
 		s.known, s.stranger = Identity{Token: newToken()}, true
 	}

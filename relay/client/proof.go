@@ -55,7 +55,12 @@ func (s *membership) ask(ctx context.Context, addr string) (*link, claim, error)
 	if err != nil {
 		return nil, claim{}, err
 	}
-	question, wait := s.known.question(), 2*s.opts.Idle
+	return s.askOn(ctx, l)
+}
+
+// askOn is ask on l, which it closes after an error.
+func (s *membership) askOn(ctx context.Context, l *link) (*link, claim, error) {
+	addr, question, wait := l.addr, s.known.question(), s.answerTime()
 	if addr != s.addr { // it may belong to anyone
 		wait = probeTimeout
 	}

@@ -2,14 +2,13 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
+	"chat/relay/errno"
 	"chat/relay/wire"
 )
 
@@ -63,8 +62,7 @@ func isGone(at *net.TCPAddr) bool {
 		conn.Close()
 		return false
 	}
-	const windows = syscall.Errno(10049) // WSAEADDRNOTAVAIL
-	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, windows)
+	return errno.NotAvailable(err)
 }
 
 // networkNow identifies the network that this machine is in: its addresses. It is "" if they

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"chat/relay/errno"
 	"cmp"
 	"context"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -26,12 +26,12 @@ const silentAfter = dialTimeout / 2
 // isTimeout reports whether err says that no answer came. A router or a firewall that rejects
 // says that the host cannot be reached.
 func isTimeout(err error) bool {
-	for _, timeout := range []error{errNoAnswer, context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded, syscall.EHOSTUNREACH, syscall.ETIMEDOUT} {
+	for _, timeout := range []error{errNoAnswer, context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded} {
 		if errors.Is(err, timeout) {
 			return true
 		}
 	}
-	return false
+	return errno.Unreachable(err) || errno.TimedOut(err)
 }
 
 // Problem returns what happened at the addresses of a room whose host did not answer, as
@@ -40,7 +40,7 @@ func (h Heard) Problem() string {
 	switch {
 	case h.Err == nil || isTimeout(h.Err):
 		return "does not answer"
-	case errors.Is(h.Err, syscall.ECONNREFUSED):
+	case errno.Refused(h.Err):
 		return "refuses the connection"
 	case errors.Is(h.Err, errOtherRoom):
 		return "has another room"
@@ -61,7 +61,7 @@ func (h Heard) Cause() string {
 	switch {
 	case h.Err == nil || isTimeout(h.Err):
 		return fmt.Sprintf("a firewall on that machine probably blocks TCP port %s: run chat doctor on %s", port, host)
-	case errors.Is(h.Err, syscall.ECONNREFUSED), errors.Is(h.Err, errOtherRoom):
+	case errno.Refused(h.Err), errors.Is(h.Err, errOtherRoom):
 		return "the room has closed, or has another address by now: search again"
 	}
 	return fmt.Sprintf("another program, or a proxy, is at TCP port %s: run chat doctor on %s", port, host)
