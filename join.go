@@ -545,6 +545,8 @@ func joinError(addr string, err error) error {
 	case errno.Refused(err):
 		const hint = "check that chat host runs there, and on this port"
 		return &hintedError{"connection refused by " + addr, hint + "; without --addr, chat join finds it", hint}
+	case errno.Reset(err):
+		return fmt.Errorf("the connection to %s was cut before the room answered\nhint: the host may have ended just now, or a proxy or firewall cuts connections; chat doctor checks the network here", addr)
 	case errors.Is(err, client.ErrNoAnswer):
 		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor finds networks that drop large packets", addr)
 	case errno.Unreachable(err):

@@ -27,6 +27,9 @@ func Unreachable(err error) bool { return isOneOf(err, unreachable) }
 // os.ErrDeadlineExceeded.
 func TimedOut(err error) bool { return isOneOf(err, timedOut) }
 
+// Reset reports whether the other side, or something between, cut the connection.
+func Reset(err error) bool { return isOneOf(err, reset) }
+
 // DiskFull reports whether the disk or the user's quota is full.
 func DiskFull(err error) bool { return isOneOf(err, diskFull) }
 

@@ -10,6 +10,7 @@ var (
 	notAvailable = []syscall.Errno{syscall.EADDRNOTAVAIL}
 	unreachable  = []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN}
 	timedOut     = []syscall.Errno{syscall.ETIMEDOUT}
+	reset        = []syscall.Errno{syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE}
 	wouldBlock   = []syscall.Errno{syscall.EAGAIN}
 	diskFull     = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}
 )

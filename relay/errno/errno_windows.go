@@ -19,6 +19,7 @@ var (
 		windows.ERROR_NETWORK_UNREACHABLE, windows.ERROR_HOST_UNREACHABLE,
 	}
 	timedOut   = []syscall.Errno{syscall.ETIMEDOUT, windows.WSAETIMEDOUT, windows.ERROR_SEM_TIMEOUT}
+	reset      = []syscall.Errno{syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, windows.WSAECONNRESET, windows.WSAECONNABORTED, windows.ERROR_BROKEN_PIPE}
 	wouldBlock = []syscall.Errno{syscall.EAGAIN, windows.WSAEWOULDBLOCK}
 	diskFull   = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED}
 )
