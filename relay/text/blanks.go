@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A terminal begins a new row where a line is full. So a message with enough blanks in it can
@@ -25,7 +26,7 @@ const (
 // FoldBlanks replaces each long run of blanks in a line by a mark with their number, such as
 // ␣×72. Short runs, and the indent of code at the beginning, stay.
 func FoldBlanks(line string) string {
-	if PlainASCII(line) == len(line) && !strings.Contains(line, "         ") {
+	if !mayHaveRun(line) {
 		return line
 	}
 	var b strings.Builder
@@ -49,6 +50,32 @@ func FoldBlanks(line string) string {
 	}
 	b.WriteString(line[kept:])
 	return b.String()
+}
+
+// mayHaveRun reports whether line may have a run of blanks that FoldBlanks replaces. Those have a
+// tab, or more than maxBlanks bytes in a row that are spaces or not ASCII. It looks at few
+// bytes: it is called for each message.
+func mayHaveRun(line string) bool {
+	if strings.IndexByte(line, '\t') >= 0 {
+		return true
+	}
+	mayBeBlank := func(i int) bool { return line[i] == ' ' || line[i] >= utf8.RuneSelf }
+	for i := maxBlanks; i < len(line); i += maxBlanks + 1 {
+		if !mayBeBlank(i) {
+			continue
+		}
+		start, end := i, i
+		for start > 0 && mayBeBlank(start-1) {
+			start--
+		}
+		for end < len(line) && mayBeBlank(end) {
+			end++
+		}
+		if end-start > maxBlanks {
+			return true
+		}
+	}
+	return false
 }
 
 // blankRun returns the length of the run of blanks that s begins with, with their number and the

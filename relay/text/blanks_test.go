@@ -3,6 +3,8 @@ package text
 import (
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestFoldBlanks(t *testing.T) {
@@ -63,6 +65,23 @@ func FuzzFoldBlanks(f *testing.F) {
 		}
 		if folded != line && !strings.Contains(folded, "␣×") || strip(line) == line && folded != line {
 			t.Fatalf("%q became %q", line, folded)
+		}
+	})
+}
+
+// A line in which FoldBlanks looks for no run has none.
+func TestMayHaveRun(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		line := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{" ", "   ", "\t", "a", "bcdefg", "\u00a0", "\u3000", "é", "\u2800"}), 0, 40).Draw(t, "line"), "")
+		if mayHaveRun(line) {
+			return
+		}
+		for i := 0; i < len(line); {
+			end, blanks, columns := blankRun(line[i:])
+			if blanks > maxBlanks || columns > maxBlankColumns {
+				t.Fatalf("%q has a run of %d blanks", line, blanks)
+			}
+			i += end
 		}
 	})
 }

@@ -26,9 +26,12 @@ type Typed struct {
 //   - "//" and a word, where "/" and the word would not be a message, sends "/" and the word.
 //   - All else is a message, as it is: "/ 2", "// TODO: fix".
 func ParseTyped(text string, client Client) (Typed, error) {
+	if text == "" || text[0] != '/' {
+		return Typed{Message: text}, nil
+	}
 	slashes := len(text) - len(strings.TrimLeft(text, "/"))
 	word, args := cutWord(text[slashes:])
-	if slashes == 0 || word == "" {
+	if word == "" {
 		return Typed{Message: text}, nil
 	}
 	c := CommandNamed(strings.ToLower(word))

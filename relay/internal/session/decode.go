@@ -20,7 +20,7 @@ func (s *Session) decode(line []byte, req *wire.Request) error {
 
 // decodeTyped decodes the line of a person.
 func (s *Session) decodeTyped(line string, req *wire.Request) error {
-	if wire.EndsInput([]byte(line)) {
+	if wire.EndsInput(line) {
 		line = "/quit"
 	}
 	message := text.Clean(strings.TrimRight(line, " \t\r"))
