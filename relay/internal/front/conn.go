@@ -28,7 +28,6 @@ type Conn struct {
 	// front.mu locked, if a trusted proxy forwards the requests of others on it.
 	address string   // see AddressOf
 	group   string   // likewise; "" for a trusted proxy itself
-	payer   string   // see session.Costs
 	from    net.Addr // for log lines
 
 	// owned by the goroutine that reads
@@ -64,7 +63,7 @@ func (c *Conn) log() *slog.Logger { return c.front.log.With("remote", c.from.Str
 
 // logPassing logs a line about the connection, unless its address caused many already.
 func (c *Conn) logPassing(message string, args ...any) {
-	if skipped, ok := c.front.door.Logs.Allow(c.payer); ok {
+	if skipped, ok := c.front.door.Logs.Allow(c.payer()); ok {
 		c.log().Info(message, append(args, skipped...)...)
 	}
 }
@@ -132,7 +131,7 @@ func (c *Conn) newSession() *session.Session { return c.newSessionAs(session.Con
 // newSessionAs is newSession; how says whether it is on a WebSocket.
 func (c *Conn) newSessionAs(how session.Conn) *session.Session {
 	how.Conn, how.Lines, how.Bucket = c.Conn, c.lines, &c.bucket
-	how.Remote, how.Address, how.Payer, how.Visit = c.from, c.address, c.payer, c.visit
+	how.Remote, how.Address, how.Payer, how.Visit = c.from, c.address, c.payer(), c.visit
 	s := c.front.door.New(how, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,8 +166,7 @@ func (c *Conn) serve() {
 	}
 	switch {
 	case fault != nil:
-		e := fault.Event(0)
-		c.closeWith(e.AppendText(nil, wire.Viewer{}))
+		c.closeWith(lineOf(fault))
 	case err == errSilent:
 		c.newSession().ServePerson(nil, table{})
 	case errors.Is(err, wire.ErrLineTooLong):
@@ -189,6 +187,15 @@ func (c *Conn) serve() {
 		}
 		c.newSession().ServePerson(line, table{})
 	}
+}
+
+// lineOf returns fault as a line for people. It is not inlined: events would make the stack of
+// serve larger, of which there is one for each connection that is silent.
+//
+//go:noinline
+func lineOf(fault *wire.Fault) []byte {
+	e := fault.Event(0)
+	return e.AppendText(nil, wire.Viewer{})
 }
 
 // closeStranger closes the connection of a client that speaks another protocol, with an answer
@@ -291,7 +298,10 @@ func (c *Conn) serveTooLong() {
 	}
 }
 
-// farewell returns the last line for a peer that sent no complete first line; nil: none.
+// farewell returns the last line for a peer that sent no complete first line; nil: none. It is not
+// inlined, like lineOf.
+//
+//go:noinline
 func (c *Conn) farewell(err error) []byte {
 	if err != errUnfinished {
 		return nil
@@ -400,11 +410,11 @@ func (c *Conn) KeepPace() {
 }
 
 // Delay returns how long the peer's address has to wait before it may cause more work.
-func (c *Conn) Delay() time.Duration { return c.front.door.Costs.Delay(c.payer) }
+func (c *Conn) Delay() time.Duration { return c.front.door.Costs.Delay(c.payer()) }
 
 // Charge charges the peer's address for n bytes of an answer, and returns how long to wait
 // before they are sent.
-func (c *Conn) Charge(n int) time.Duration { return c.front.door.Costs.Bytes(c.payer, n) }
+func (c *Conn) Charge(n int) time.Duration { return c.front.door.Costs.Bytes(c.payer(), n) }
 
 // wait waits for d, or until the room closes.
 func (c *Conn) wait(d time.Duration) {

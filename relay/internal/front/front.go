@@ -367,5 +367,8 @@ func AddressOf(addr net.Addr) (address, group string) {
 	if err != nil {
 		return "", ""
 	}
-	return room.AddressKey(at.Addr()), endpoint.Group(at.Addr())
+	if address, group = room.AddressKey(at.Addr()), endpoint.Group(at.Addr()); group == address {
+		group = address // one string, not two
+	}
+	return address, group
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"chat/relay/endpoint"
 	"chat/relay/internal/session"
 	"chat/relay/wire"
 )
@@ -20,10 +21,21 @@ func (c *Conn) setPeer(from net.Addr) {
 		c.from = noAddr{}
 	}
 	c.address, c.group = AddressOf(from)
-	c.payer = c.group
-	if _, err := netip.ParseAddrPort(c.from.String()); err == nil && c.group == "" {
-		c.payer = session.ThisMachine
+}
+
+// payer returns who pays for the connection's work; see session.Costs. A trusted proxy itself has
+// no group, but pays.
+func (c *Conn) payer() string {
+	if c.group != "" {
+		return c.group
 	}
+	if at, err := netip.ParseAddr(c.address); err == nil {
+		return endpoint.Group(at)
+	}
+	if _, err := netip.ParseAddrPort(c.from.String()); err == nil {
+		return session.ThisMachine
+	}
+	return ""
 }
 
 // A noAddr is the address of a connection that has none.
@@ -82,7 +94,7 @@ func (f *Front) moveLocked(c *Conn, from net.Addr) error {
 
 // regroupLocked changes the group of c by change, and with it the place of c.
 func (f *Front) regroupLocked(c *Conn, change func()) error {
-	was, address, group, payer := c.from, c.address, c.group, c.payer
+	was, address, group := c.from, c.address, c.group
 	if c.isBrowser {
 		f.countBrowserLocked(c.address, -1)
 		defer func() { f.countBrowserLocked(c.address, 1) }()
@@ -96,7 +108,7 @@ func (f *Front) regroupLocked(c *Conn, change func()) error {
 	}
 	fault := f.takePlaceLocked(c)
 	if fault != nil {
-		c.from, c.address, c.group, c.payer = was, address, group, payer
+		c.from, c.address, c.group = was, address, group
 		c.place.guest = c.group != ""
 		f.takePlaceLocked(c) // it is free again
 	}

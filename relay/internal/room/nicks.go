@@ -33,14 +33,13 @@ func (r *Room) nameLocked(m *Member, wanted string, now time.Time) error {
 		return err
 	}
 	if nick != "" {
-		m.nick, m.keys = r.withFreeSuffixLocked(nick, m, now)
+		m.nick, _ = r.withFreeSuffixLocked(nick, m, now)
 		r.waitLocked(m, nick)
 		return nil
 	}
-	for free := false; !free; free = r.isFreeLocked(m.keys, m, now) {
+	for free := false; !free; free = r.isFreeLocked(m.keys(), m, now) {
 		r.guests++
 		m.nick = text.Guest(r.guests)
-		m.keys = text.NickKeys(m.nick)
 	}
 	return err
 }
@@ -48,7 +47,7 @@ func (r *Room) nameLocked(m *Member, wanted string, now time.Time) error {
 // setNickLocked changes the nick of m, a member of the room. The new one is free.
 func (r *Room) setNickLocked(m *Member, nick string, keys text.Keys) {
 	r.freeNickLocked(m)
-	m.nick, m.keys = nick, keys
+	m.nick = nick
 	for _, key := range keys {
 		r.nicks[key] = m
 	}
@@ -60,7 +59,7 @@ func (r *Room) tryNickLocked(m *Member, nick string, now time.Time) bool {
 	if !m.identity.host && !r.isFreeLocked(keys, m, now) { // the host's own member gets any; see displaceLocked
 		return false
 	}
-	m.nick, m.keys = nick, keys
+	m.nick = nick
 	return true
 }
 
@@ -101,7 +100,7 @@ func (r *Room) withFreeSuffixLocked(nick string, m *Member, now time.Time) (stri
 }
 
 func (r *Room) freeNickLocked(m *Member) {
-	for _, key := range m.keys {
+	for _, key := range m.keys() {
 		if r.nicks[key] == m { // and not the host's own member; see displaceLocked
 			delete(r.nicks, key)
 		}

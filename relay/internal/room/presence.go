@@ -38,15 +38,16 @@ const allAddresses = "all"
 func (r *Room) holdLocked(m *Member, now time.Time) {
 	visits := r.presence.silent
 	if visits.IsAhead(m.Address, silentEvery, silentBurst, now) || visits.IsAhead(allAddresses, silentEveryOfAll, silentBurstOfAll, now) {
-		m.heldUntil = now.Add(holdTime)
+		until := now.Add(holdTime)
+		m.heldUntil = &until
 		r.presence.held++
 	}
 }
 
 // releaseLocked lets the join of m be announced.
 func (r *Room) releaseLocked(m *Member) {
-	if !m.heldUntil.IsZero() {
-		m.heldUntil = time.Time{}
+	if m.heldUntil != nil {
+		m.heldUntil = nil
 		r.presence.held--
 	}
 }
@@ -117,7 +118,7 @@ func (r *Room) flushLocked(now time.Time) {
 	for _, m := range joining {
 		switch {
 		case m.identity == nil || m.announced:
-		case now.Before(m.heldUntil):
+		case m.heldUntil != nil && now.Before(*m.heldUntil):
 			p.joining = append(p.joining, m)
 		default:
 			r.releaseLocked(m)

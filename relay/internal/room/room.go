@@ -90,16 +90,24 @@ type Member struct {
 	claimed   *identity // that TakeOver gave it, until Enter
 	identity  *identity // nil while it is not in the room
 	nick      string
-	keys      text.Keys // of nick, as in Room.nicks
-	wanted    string    // the nick that it waits for, as in Room.waiting; "": none
-	wantKeys  text.Keys // of wanted
-	announced bool      // its join is in the log
-	heldUntil time.Time // its join is announced after this; zero: as soon as possible
-	spoke     bool      // it has sent something
-	departed  bool      // it left the room, and not for another connection of its client
-	slowAt    int64     // when it was told that the disk is slow, in seconds since 1970
-	slot      int       // index in Room.members
+	wish      *wish      // the nick that it waits for, as in Room.waiting; nil: none
+	heldUntil *time.Time // its join is announced after this; nil: as soon as possible
+	announced bool       // its join is in the log
+	spoke     bool       // it has sent something
+	departed  bool       // it left the room, and not for another connection of its client
+	slowAt    int64      // when it was told that the disk is slow, in seconds since 1970
+	slot      int        // index in Room.members
 }
+
+// A wish is a nick that a member waits for. It does not change.
+type wish struct {
+	nick string
+	keys text.Keys
+}
+
+// keys returns the keys of the member's nick, as in Room.nicks. They are not kept: a member is
+// often idle.
+func (m *Member) keys() text.Keys { return text.NickKeys(m.nick) }
 
 // An identity has the data of a client that is not durable, or that of a person on one
 // connection without a token. It is guarded by Room.mu.
@@ -203,6 +211,22 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	r.recordClientLocked(m, here, now)
 	r.renameDisplacedLocked(displaced, m, now)
 
+	r.welcomeLocked(m, req, from, now)
+	if invalid != nil {
+		r.rejectNickLocked(m, invalid)
+	}
+	r.explainNickLocked(m, now)
+	r.giveNicksLocked(now)
+	if !m.announced && !m.Visit {
+		r.holdLocked(m, now)
+		r.announceJoinLocked(m)
+	}
+	return Welcomed{m.nick, len(r.members)}, nil
+}
+
+// welcomeLocked sends the welcome to m, and the log from the ID from on, or as req asks.
+func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time.Time) {
+	id := m.identity
 	live := r.log.Next()
 	welcome := wire.Event{
 		Type: wire.TypeWelcome, Time: now, Version: wire.Version, App: r.opts.App,
@@ -218,17 +242,12 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	if req.Since > max(live-1, 1) { // an ID of another log, such as that of a host before its restart; 1 stands for none
 		m.Peer.Deliver(&wire.Event{Type: wire.TypeGap}, m.nick)
 	}
-	if invalid != nil {
-		e := wire.Faultf(wire.CodeBadNick, "%v; you are %s", invalid, m.nick).Event(0)
-		m.Peer.Deliver(&e, m.nick)
-	}
-	r.explainNickLocked(m, now)
-	r.giveNicksLocked(now)
-	if !m.announced && !m.Visit {
-		r.holdLocked(m, now)
-		r.announceJoinLocked(m)
-	}
-	return Welcomed{m.nick, len(r.members)}, nil
+}
+
+// rejectNickLocked tells m that its wanted nick is invalid.
+func (r *Room) rejectNickLocked(m *Member, invalid error) {
+	e := wire.Faultf(wire.CodeBadNick, "%v; you are %s", invalid, m.nick).Event(0)
+	m.Peer.Deliver(&e, m.nick)
 }
 
 // checkHelloLocked returns the fault for which m is rejected, or nil.
@@ -468,7 +487,7 @@ func (r *Room) appendPresenceLocked(e *wire.Event, author history.Author, now ti
 }
 
 func (r *Room) addLocked(m *Member) {
-	for _, key := range m.keys {
+	for _, key := range m.keys() {
 		r.nicks[key] = m
 	}
 	m.slot = len(r.members)
@@ -522,7 +541,7 @@ func (r *Room) IsOperator(m *Member) bool {
 // operators among them.
 func (r *Room) namesLocked(without *Member, limit int) (names, operators []string) {
 	for _, m := range r.members {
-		if m == without || !m.heldUntil.IsZero() {
+		if m == without || m.heldUntil != nil {
 			continue
 		}
 		if len(names) == limit {

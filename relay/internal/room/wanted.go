@@ -24,21 +24,21 @@ func (r *Room) waitLocked(m *Member, wanted string) {
 		wanted = ""
 	}
 	switch {
-	case wanted == m.wanted:
+	case wanted == "" && m.wish == nil, m.wish != nil && wanted == m.wish.nick:
 		return
 	case wanted == "":
 		r.waiting = slices.DeleteFunc(r.waiting, func(other *Member) bool { return other == m })
-	case m.wanted == "":
+		m.wish = nil
+		return
+	case m.wish == nil:
 		r.waiting = append(r.waiting, m)
 	}
-	if m.wanted, m.wantKeys = wanted, (text.Keys{}); wanted != "" {
-		m.wantKeys = text.NickKeys(wanted)
-	}
+	m.wish = &wish{wanted, text.NickKeys(wanted)}
 }
 
 // explainNickLocked tells a member that has joined why it did not get the wanted nick.
 func (r *Room) explainNickLocked(m *Member, now time.Time) {
-	if m.wanted != "" {
+	if m.wish != nil {
 		r.notifyLocked(m, fmt.Sprintf("%s; you are %s until it is free", r.whyLocked(m, now), m.nick))
 	}
 }
@@ -48,7 +48,7 @@ func (r *Room) explainNickLocked(m *Member, now time.Time) {
 func (r *Room) WhyNot(m *Member, now time.Time) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.wanted == "" {
+	if m.wish == nil {
 		return ""
 	}
 	return r.whyLocked(m, now)
@@ -56,12 +56,12 @@ func (r *Room) WhyNot(m *Member, now time.Time) string {
 
 // whyLocked is WhyNot for a member that waits.
 func (r *Room) whyLocked(m *Member, now time.Time) string {
-	until := r.reservedUntilLocked(m.wantKeys, m, now)
+	until := r.reservedUntilLocked(m.wish.keys, m, now)
 	if until.IsZero() {
-		return m.wanted + " is taken"
+		return m.wish.nick + " is taken"
 	}
 	seconds := int(until.Sub(now).Seconds()) + 1
-	return fmt.Sprintf("%s is reserved for another %s, for a member whose connection was lost", m.wanted, wire.Counted(seconds, "second", "seconds"))
+	return fmt.Sprintf("%s is reserved for another %s, for a member whose connection was lost", m.wish.nick, wire.Counted(seconds, "second", "seconds"))
 }
 
 func (r *Room) notifyLocked(m *Member, words string) {
@@ -108,16 +108,16 @@ func (r *Room) giveNicksLocked(now time.Time) {
 		var taken text.Keys // thousands may wait for one nick
 		for _, m := range slices.Clone(r.waiting) {
 			switch {
-			case m.wanted == "" || m.wantKeys == taken:
+			case m.wish == nil || m.wish.keys == taken:
 				continue
-			case !r.isFreeLocked(m.wantKeys, m, now):
-				taken = m.wantKeys
+			case !r.isFreeLocked(m.wish.keys, m, now):
+				taken = m.wish.keys
 				continue
 			case isMarked(r.state.mutes, r.askingLocked(m)):
 				continue
 			}
-			nick := m.wanted
-			if r.renameLocked(m, nick, m.wantKeys, &request{op: opRename, at: now, text: nick, wanted: nick, byRoom: true}) != nil {
+			nick := m.wish.nick
+			if r.renameLocked(m, nick, m.wish.keys, &request{op: opRename, at: now, text: nick, wanted: nick, byRoom: true}) != nil {
 				r.giveNicksInLocked(retryNicks)
 				return
 			}
@@ -129,11 +129,11 @@ func (r *Room) giveNicksLocked(now time.Time) {
 	var next time.Time
 	var seen text.Keys
 	for _, m := range r.waiting {
-		if m.wantKeys == seen {
+		if m.wish.keys == seen {
 			continue
 		}
-		seen = m.wantKeys
-		if until := r.reservedUntilLocked(m.wantKeys, m, now); !until.IsZero() && (next.IsZero() || until.Before(next)) {
+		seen = m.wish.keys
+		if until := r.reservedUntilLocked(m.wish.keys, m, now); !until.IsZero() && (next.IsZero() || until.Before(next)) {
 			next = until
 		}
 	}
@@ -152,7 +152,7 @@ func (r *Room) giveNicksInLocked(d time.Duration) {
 // returns them. It ends reservations of the nick, too. All of that happens only if m is the
 // host's own member.
 func (r *Room) displaceLocked(m *Member, now time.Time) (displaced []*Member) {
-	for _, key := range m.keys {
+	for _, key := range m.keys() {
 		if other := r.nicks[key]; other != nil {
 			r.freeNickLocked(other)
 			displaced = append(displaced, other)
@@ -172,8 +172,8 @@ func (r *Room) renameDisplacedLocked(displaced []*Member, by *Member, now time.T
 		had := m.nick
 		nick, keys := r.withFreeSuffixLocked(had, m, now)
 		req := &request{op: opRename, at: now, text: nick, wanted: had, byRoom: true}
-		if m.wanted != "" {
-			req.wanted = m.wanted
+		if m.wish != nil {
+			req.wanted = m.wish.nick
 		}
 		if r.renameLocked(m, nick, keys, req) != nil { // no event can be stored: /who shows the new nick
 			r.setNickLocked(m, nick, keys)

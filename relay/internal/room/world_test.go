@@ -256,7 +256,7 @@ func (w *world) check() error {
 func (w *world) checkNicksLocked(now time.Time) error {
 	r := w.room
 	for _, m := range r.members {
-		for _, key := range m.keys {
+		for _, key := range m.keys() {
 			if r.nicks[key] != m {
 				return fmt.Errorf("%s does not have its nick: %v has %s", m.nick, r.nicks[key], key)
 			}
@@ -264,16 +264,16 @@ func (w *world) checkNicksLocked(now time.Time) error {
 		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick && w.giveAt.IsZero() && !w.disk.isBroken() {
 			return fmt.Errorf("%s is %s in the state", m.nick, c.Nick)
 		}
-		if slices.Contains(r.waiting, m) != (m.wanted != "") {
-			return fmt.Errorf("%s wants %q and does not wait, or the other way round", m.nick, m.wanted)
+		if slices.Contains(r.waiting, m) != (m.wish != nil) {
+			return fmt.Errorf("%s wants %+v and does not wait, or the other way round", m.nick, m.wish)
 		}
 	}
 	for _, m := range r.waiting {
 		switch {
 		case !slices.Contains(r.members, m):
 			return fmt.Errorf("%s waits, and is not in the room", m.nick)
-		case r.isFreeLocked(m.wantKeys, m, now) && w.giveAt.Before(now) && !isMarked(r.state.mutes, r.askingLocked(m)) && !w.disk.isBroken():
-			return fmt.Errorf("%s waits for %s, which is free", m.nick, m.wanted)
+		case r.isFreeLocked(m.wish.keys, m, now) && w.giveAt.Before(now) && !isMarked(r.state.mutes, r.askingLocked(m)) && !w.disk.isBroken():
+			return fmt.Errorf("%s waits for %s, which is free", m.nick, m.wish.nick)
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ type outbox struct {
 	queue    [][]byte      // encoded events, to be written before more of the log
 	queued   int           // bytes in queue
 	bye      *wire.Event   // the last event; nil: none
-	deadline time.Time     // for writing, once the outbox is ending
+	deadline *time.Time    // for writing, once the outbox is ending; until then nil
 	space    chan struct{} // closed when queue is emptied; nil while no one waits for it
 	ended    chan struct{} // closed when ending is set; nil while no one waits for it
 
@@ -119,8 +119,9 @@ func (o *outbox) end(bye *wire.Event) {
 		return
 	}
 	o.ending, o.bye = true, bye
-	o.deadline = time.Now().Add(drain)
-	o.conn.SetDeadline(o.deadline) // bounds a blocked write
+	deadline := time.Now().Add(drain)
+	o.deadline = &deadline
+	o.conn.SetDeadline(deadline) // bounds a blocked write
 	o.conn.SetReadDeadline(time.Now())
 	if o.ended != nil {
 		close(o.ended)
@@ -308,7 +309,7 @@ func (o *outbox) collect(runs [][]byte) (_ [][]byte, onDisk bool) {
 		switch {
 		case len(runs) > 0 || o.socket.hasControl():
 			return o.frameLocked(runs), false
-		case onDisk && !(o.ending && time.Now().After(o.deadline)):
+		case onDisk && !(o.ending && time.Now().After(*o.deadline)):
 			return runs, true
 		case o.bye != nil || o.ending && o.socket.isOpen():
 			return o.farewellLocked(runs), false
@@ -499,7 +500,7 @@ func (o *outbox) setWriteDeadline() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ending {
-		o.conn.SetWriteDeadline(o.deadline)
+		o.conn.SetWriteDeadline(*o.deadline)
 		return
 	}
 	o.conn.SetWriteDeadline(time.Now().Add(o.door.Limits.Stall))
@@ -519,7 +520,7 @@ func (o *outbox) clearWriteDeadline() {
 func (o *outbox) isOver() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.ending && !time.Now().Before(o.deadline)
+	return o.ending && !time.Now().Before(*o.deadline)
 }
 
 // lost ends the session after a failed write. Its read loop may be reading, or waiting for
