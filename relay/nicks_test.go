@@ -71,7 +71,7 @@ func TestReservedNickIsExplained(t *testing.T) {
 		third := guest(t, srv, "") // and a second until its join is announced
 		third.send("/nick greta")
 		third.expect("* you are now greta-3 (greta is reserved for another 99 seconds, for a member whose connection was lost); you get the nick when it is free")
-		greta, welcome := program(t, srv, `{"type":"hello","nick":"greta","token":"token-of-greta"}`)
+		_, welcome := program(t, srv, `{"type":"hello","nick":"greta","token":"token-of-greta"}`)
 		if welcome.Nick != "greta" {
 			t.Errorf("greta comes back as %s", welcome.Nick)
 		}

@@ -171,7 +171,7 @@ type life struct {
 	lastSeen     time.Time       // when it was certainly in the room; guarded by mu
 	pausedUntil  time.Time       // it reads nothing until then; guarded by mu
 	connected    bool            // guarded by mu
-	nickReleased bool            // it may lose its nick: it left or was kicked; guarded by mu
+	nickReleased bool            // it may lose its nick: it or a later life left or was kicked; guarded by mu
 }
 
 // A view has the events of one connection.
@@ -339,11 +339,13 @@ func (l *life) currentNick() string {
 	return l.nick
 }
 
-// releaseNick records that l may lose its nick.
+// releaseNick records that l may lose its nick. Earlier lives had it for the same client.
 func (l *life) releaseNick() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.nickReleased = true
+	for _, l := range l.member.lives {
+		l.mu.Lock()
+		l.nickReleased = true
+		l.mu.Unlock()
+	}
 }
 
 // end ends the life, gracefully or not.

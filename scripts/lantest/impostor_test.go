@@ -91,7 +91,7 @@ func TestImpostorElsewhere(t *testing.T) {
 	if strings.Contains(carol.stdoutText(), `"text":"my secret"`) {
 		t.Error("the message counts as delivered")
 	}
-	kitchen = l.host(1, "kitchen", "--history", real)
+	l.host(1, "kitchen", "--history", real)
 	carol.awaitOutput(`"text":"my secret"`, 20*time.Second)
 	impostor.signal(syscall.SIGTERM)
 	l.wantNothing(forged, 2, "my secret", "I am back")

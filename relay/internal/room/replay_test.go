@@ -40,8 +40,7 @@ func TestStateIsFoldOfLog(t *testing.T) {
 				}
 			}()
 			rt.Repeat(w.actions())
-			w.disk.broken.Store(false)
-			time.Sleep(3 * time.Second) // until the host has tried to write again
+			w.repair()
 			if err := w.check(); err != nil {
 				rt.Fatal(err)
 			}
@@ -150,26 +149,16 @@ func (w *world) name(t *rapid.T) string {
 func (w *world) accidents() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"wait": func(t *rapid.T) {
-			time.Sleep(rapid.SampledFrom([]time.Duration{time.Microsecond, time.Millisecond, 400 * time.Millisecond, time.Minute, nickReserved}).Draw(t, "for"))
-			if !w.flushAt.IsZero() && time.Now().After(w.flushAt) {
-				w.flushAt = time.Time{}
-				w.room.Flush(time.Now())
-			}
-			if !w.giveAt.IsZero() && !time.Now().Before(w.giveAt) {
-				w.giveAt = time.Time{}
-				w.room.GiveNicks(time.Now())
-			}
+			w.wait(rapid.SampledFrom([]time.Duration{time.Microsecond, time.Millisecond, 400 * time.Millisecond, time.Minute, nickReserved}).Draw(t, "for"))
 			w.mustCheck(t)
 		},
 		"break disk": func(*rapid.T) { w.disk.broken.Store(true) },
 		"repair disk": func(t *rapid.T) {
-			w.disk.broken.Store(false)
-			time.Sleep(3 * time.Second)
+			w.repair()
 			w.mustCheck(t)
 		},
 		"restart": func(t *rapid.T) {
-			w.disk.broken.Store(false)
-			time.Sleep(3 * time.Second)
+			w.repair()
 			w.must(t, w.close())
 			w.must(t, w.open())
 			w.mustCheck(t)

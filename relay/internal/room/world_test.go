@@ -152,6 +152,26 @@ func (w *world) snapshot() (*Fold, error) {
 	return fold, err
 }
 
+// wait lets d pass, and does what the room asked for by then.
+func (w *world) wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+	if !w.flushAt.IsZero() && !time.Now().Before(w.flushAt) {
+		w.flushAt = time.Time{}
+		w.room.Flush(time.Now())
+	}
+	if !w.giveAt.IsZero() && !time.Now().Before(w.giveAt) {
+		w.giveAt = time.Time{}
+		w.room.GiveNicks(time.Now())
+	}
+}
+
+// repair lets the disk work again, and waits until the host has tried to write.
+func (w *world) repair() {
+	w.disk.broken.Store(false)
+	w.wait(3 * time.Second)
+}
+
 // close ends the host, after its log is written if the disk works.
 func (w *world) close() error {
 	w.room.Close()
