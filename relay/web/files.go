@@ -280,8 +280,14 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request) {
 		h.reject(w, err)
 		return
 	}
-	if v := h.repeated(r, nick, key); v != nil {
-		h.answer(w)(v.wait())
+	content := contentOf(http.MethodPut, r.PathValue("name"), fmt.Sprint(r.ContentLength), sum)
+	earlier, err := h.repeated(r, nick, key, content)
+	switch {
+	case err != nil:
+		h.reject(w, err)
+		return
+	case earlier != nil:
+		h.answer(w)(earlier.wait())
 		return
 	}
 	u, err := h.opts.Files.Begin(files.Offer{Name: r.PathValue("name"), Size: r.ContentLength, Sum: sum, Address: addressOf(r)})
@@ -298,7 +304,7 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request) {
 		h.rejectUpload(w, err)
 		return
 	}
-	h.answer(w)(h.visit(r, nick, wire.Request{Type: wire.TypeSend, File: u.ID()}))
+	h.answer(w)(h.visit(r, nick, wire.Request{Type: wire.TypeSend, File: u.ID()}, content))
 }
 
 // receive writes the body of a PUT to an upload.

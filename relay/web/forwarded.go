@@ -68,6 +68,11 @@ func hopsOf(header http.Header) (hops []string) {
 		return hops
 	}
 	for _, line := range header.Values("Forwarded") {
+		if strings.Count(line, `"`)%2 != 0 {
+			// The client left a quote open: whatever the proxy appended would be part of its text.
+			hops = append(hops, "")
+			continue
+		}
 		for _, element := range splitUnquoted(line, ',') {
 			hop := ""
 			for _, pair := range splitUnquoted(element, ';') {
@@ -81,7 +86,8 @@ func hopsOf(header http.Header) (hops []string) {
 	return hops
 }
 
-// splitUnquoted splits s at separators that are not in double quotes.
+// splitUnquoted splits s at separators that are not in double quotes. It knows no escaped quotes, so
+// that a client cannot hide with one where the quotes end.
 func splitUnquoted(s string, separator rune) []string {
 	quoted := false
 	return strings.FieldsFunc(s, func(r rune) bool {
@@ -93,9 +99,10 @@ func splitUnquoted(s string, separator rune) []string {
 }
 
 // parseHop parses an IP address with or without a port: 192.0.2.1, 192.0.2.1:4711, 2001:db8::1,
-// [2001:db8::1], [2001:db8::1]:4711. A name, "unknown" and the like are no addresses.
+// [2001:db8::1], [2001:db8::1]:4711. The port may be obfuscated, as in 192.0.2.1:_secret (RFC 7239,
+// section 6). A name, "unknown" and the like are no addresses.
 func parseHop(s string) (netip.Addr, bool) {
-	s = strings.TrimSpace(s)
+	s, _, _ = strings.Cut(strings.TrimSpace(s), ":_")
 	if at, err := netip.ParseAddrPort(s); err == nil {
 		return at.Addr().Unmap().WithZone(""), true
 	}

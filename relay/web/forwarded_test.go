@@ -48,6 +48,13 @@ func TestForwarded(t *testing.T) {
 		{"Forwarded", "10.0.0.1:9", header{forwarded: {"for=203.0.113.5, For=198.51.100.7;proto=https;by=10.0.0.1"}}, "198.51.100.7:0", true},
 		{"Forwarded, quoted", "10.0.0.1:9", header{forwarded: {`for="[2001:db8::7]:4711";host="a,b;for=1.2.3.4"`}}, "[2001:db8::7]:0", true},
 		{"Forwarded, several lines", "10.0.0.1:9", header{forwarded: {"for=203.0.113.5", "proto=https;for=198.51.100.7"}}, "198.51.100.7:0", true},
+		{"Forwarded, a quote left open by the client", "10.0.0.1:9", header{forwarded: {`for=203.0.113.5;x=", for=198.51.100.7`}}, "", false},
+		{"Forwarded, an open quote and a quoted hop", "10.0.0.1:9", header{forwarded: {`for=203.0.113.5;x=", for="198.51.100.7:1";host="x"`}}, "", false},
+		{"Forwarded, an escaped quote", "10.0.0.1:9", header{forwarded: {`for=203.0.113.5;x="\", for=198.51.100.7`}}, "198.51.100.7:0", true},
+		{"Forwarded, an open quote on an earlier line", "10.0.0.1:9", header{forwarded: {`for=203.0.113.5;x="`, "for=198.51.100.7"}}, "198.51.100.7:0", true},
+		{"Forwarded, hidden port", "10.0.0.1:9", header{forwarded: {`for="[2001:db8::7]:_p0rt", for="198.51.100.7:_x"`}}, "198.51.100.7:0", true},
+		{"Forwarded, hidden port of IPv6", "10.0.0.1:9", header{forwarded: {`for="[2001:db8::7]:_p0rt"`}}, "[2001:db8::7]:0", true},
+		{"Forwarded, hidden client", "10.0.0.1:9", header{forwarded: {`for=203.0.113.5, for="_hidden"`}}, "", false},
 		{"both", "10.0.0.1:9", header{xff: {"198.51.100.7"}, forwarded: {"for=127.0.0.1"}}, "198.51.100.7:0", true},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

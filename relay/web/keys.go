@@ -40,6 +40,17 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.text }
 
+// errOtherContent means that a request has the key of one that sent something else. It must not get
+// that one's answer: its sender would believe that the room has what it sent.
+var errOtherContent = &statusError{http.StatusUnprocessableEntity, "this Idempotency-Key was used for another message or file"}
+
+// A contentSum is a hash of what a request sends, or of what its header says about that. The
+// same request has the same one when it is repeated.
+type contentSum [sha256.Size]byte
+
+// contentOf returns the contentSum of a request that consists of parts.
+func contentOf(parts ...any) contentSum { return sha256.Sum256(fmt.Appendf(nil, "%q", parts)) }
+
 // idempotencyKey returns the hash of the request's key; "": it has none.
 func idempotencyKey(r *http.Request) (string, error) {
 	values := r.Header.Values("Idempotency-Key")
@@ -97,7 +108,6 @@ func newKeys(room *relay.Server, log *slog.Logger) *keys {
 func (k *keys) begin(v *visit, key string) (*visit, error) {
 	k.read()
 	v.message.Once = key
-	v.sum = sha256.Sum256([]byte(v.message.Type + "\n" + v.message.Text))
 	name := v.token + " " + key
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -107,8 +117,8 @@ func (k *keys) begin(v *visit, key string) (*visit, error) {
 		k.visits[name] = v
 		k.order.add(name, len(v.message.Text), func(old string) { delete(k.visits, old) })
 		return v, nil
-	case first.sum != v.sum:
-		return nil, &statusError{http.StatusUnprocessableEntity, "this Idempotency-Key was used for another message"}
+	case first.content != v.content:
+		return nil, errOtherContent
 	}
 	return first, nil
 }

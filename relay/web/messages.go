@@ -39,7 +39,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the message is empty; send one with curl -d 'build done'", http.StatusBadRequest)
 		return
 	}
-	h.answer(w)(h.visit(r, message.Nick, request))
+	h.answer(w)(h.visit(r, message.Nick, request, contentOf(request.Type, request.Text, request.File)))
 }
 
 const (

@@ -313,6 +313,18 @@ func TestIdempotencyKey(t *testing.T) {
 	if list := store.List(0, 10); len(list) != 1 {
 		t.Errorf("the host has %+v", list)
 	}
+	// A key of something else gets no answer that looks as if this had been sent.
+	for _, other := range []struct{ method, path, body, key string }{
+		{"PUT", "/files/soup?nick=ci", "another soup", "soup-1"},
+		{"PUT", "/files/salad?nick=ci", "soup", "soup-1"},
+		{"PUT", "/files/soup?nick=ci", "soup", "build-1"},
+		{"POST", "/messages?nick=ci", "soup", "soup-1"},
+		{"POST", "/messages?nick=ci", `{"file":"AAAA"}`, "soup-1"},
+	} {
+		if status, answer := r.do(other.method, other.path, other.body, "Idempotency-Key", other.key); status != 422 {
+			t.Errorf("%+v: %d %s", other, status, answer)
+		}
+	}
 	r.do("POST", "/messages?nick=ci", " ", "Idempotency-Key", "empty") // what was rejected does not use up its key
 	if status, answer := r.do("POST", "/messages?nick=ci", "not empty", "Idempotency-Key", "empty"); status != 201 {
 		t.Errorf("after a rejection: %d %s", status, answer)

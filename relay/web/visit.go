@@ -43,8 +43,8 @@ type visit struct {
 	from    net.Addr
 	nick    string
 	token   string
-	message wire.Request      // owned by the goroutine of the visit
-	sum     [sha256.Size]byte // of its type and text; zero without a key
+	message wire.Request // owned by the goroutine of the visit
+	content contentSum   // of the request
 
 	over  chan struct{} // closed when event and err are set
 	event wire.Event    // of the message in the log
@@ -60,8 +60,9 @@ type visit struct {
 // client may have closed its sending side.
 //
 // The script's own token, or else its address and nick, make a client of the room: later requests
-// with the same are from the same client, and have the same nick if possible.
-func (h *Handler) visit(r *http.Request, nick string, message wire.Request) (wire.Event, error) {
+// with the same are from the same client, and have the same nick if possible. content tells an earlier
+// request with the same key from one that sends something else.
+func (h *Handler) visit(r *http.Request, nick string, message wire.Request, content contentSum) (wire.Event, error) {
 	key, err := checkSender(r, nick)
 	if err != nil {
 		return wire.Event{}, err
@@ -70,7 +71,7 @@ func (h *Handler) visit(r *http.Request, nick string, message wire.Request) (wir
 	if err != nil {
 		return wire.Event{}, err
 	}
-	v := &visit{from: remoteAddr(r), nick: nick, token: token, message: message, over: make(chan struct{})}
+	v := &visit{from: remoteAddr(r), nick: nick, token: token, message: message, content: content, over: make(chan struct{})}
 	if key != "" {
 		first, err := h.keys.begin(v, key)
 		if err != nil {
@@ -109,13 +110,17 @@ func checkSender(r *http.Request, nick string) (key string, err error) {
 }
 
 // repeated returns the visit of an earlier request of the same client with the same key; nil: there
-// is none.
-func (h *Handler) repeated(r *http.Request, nick, key string) *visit {
+// is none. The error says that it sent something else.
+func (h *Handler) repeated(r *http.Request, nick, key string, content contentSum) (*visit, error) {
 	token, err := h.visitors.tokenOf(r, nick)
 	if key == "" || err != nil {
-		return nil
+		return nil, nil
 	}
-	return h.keys.lookUp(token, key)
+	v := h.keys.lookUp(token, key)
+	if v != nil && v.content != content {
+		return nil, errOtherContent
+	}
+	return v, nil
 }
 
 // wait returns the result of the visit, or an error after commitWait.
@@ -179,6 +184,9 @@ func (h *Handler) carryOut(v *visit) (wire.Event, error) {
 		switch {
 		case e.Type == wire.TypeWelcome:
 			if stored, ok := h.keys.stored(e.Client, message.Once); ok {
+				if !h.isEventOf(&stored, &message) {
+					return wire.Event{}, errOtherContent
+				}
 				return stored, nil
 			}
 			me, message.Seq = e.Client, e.Seq+1
@@ -191,6 +199,22 @@ func (h *Handler) carryOut(v *visit) (wire.Event, error) {
 			return wire.Event{}, errUnknown
 		}
 	}
+}
+
+// isEventOf reports whether a request to send message led to e, as far as the host can tell.
+func (h *Handler) isEventOf(e *wire.Event, message *wire.Request) bool {
+	switch {
+	case message.Type != wire.TypeSend:
+		return e.File == nil && e.Text == text.CleanLines(message.Text)
+	case e.File == nil || h.opts.Files == nil:
+		return false
+	}
+	u := h.opts.Files.Upload(message.File)
+	if u == nil {
+		return true // the upload was published before, and the host forgot its ID
+	}
+	f, _ := u.Finished()
+	return f.Name == e.File.Name && f.Size == e.File.Size && f.SHA256 == e.File.SHA256
 }
 
 // isLineFault reports whether the room dropped a whole line, whose number it does not know: only

@@ -57,6 +57,11 @@ var strangers = []stranger{
 		pair: regexp.MustCompile(`^(PASS|USER|NICK|JOIN|PING|SERVICE|PONG) `),
 		next: regexp.MustCompile(`^:?(CAP (LS|LIST|END|REQ)|PASS |USER \S+ \S+ \S+ |NICK |JOIN |MODE |PING |PONG |SERVER )`),
 	},
+	{ // commands in lower case, as RFC 1459 allows
+		protocol: "IRC", answer: "ERROR :this room does not speak IRC\r\n",
+		pair: regexp.MustCompile(`(?i:^(pass :?\S+|nick :?\S+|cap (ls.*|req .*|end)|user \S+ \S+ \S+ .*)$)`),
+		next: regexp.MustCompile(`(?i:^(cap (ls|req|end)\b|nick \S+$|user \S+ \S+ \S+ :))`),
+	},
 	{
 		protocol: "SMTP", answer: "554 this room does not speak SMTP\r\n",
 		line: regexp.MustCompile(`(?i:^(EHLO|LHLO)( \[?[\w.:-]+\]?)?$|^HELO (localhost|\[\S+\]|\S+\.\S*\w)$|^(MAIL FROM|RCPT TO): ?<)|^STARTTLS$`),
@@ -73,7 +78,7 @@ var strangers = []stranger{
 	},
 	{
 		protocol: "Redis", answer: "-ERR this room does not speak Redis\r\n",
-		line: regexp.MustCompile(`^AUTH( \S+)? \S+$`),
+		line: regexp.MustCompile(`^(AUTH( \S+)? \S+|HELLO [23]( AUTH \S+ \S+)?( SETNAME \S+)?)$`),
 		pair: regexp.MustCompile(`^\*\d+$`), next: regexp.MustCompile(`^\$\d+$`),
 	},
 	{
@@ -90,12 +95,33 @@ var strangers = []stranger{
 		protocol: "STOMP", answer: "ERROR\nmessage:this room does not speak STOMP\n\n\x00",
 		pair: regexp.MustCompile(`^(CONNECT|STOMP)$`), next: regexp.MustCompile(`^[a-z-]+:`),
 	},
+	{ // a request that is not quite one: a method in lower case, or no version
+		protocol: "HTTP", answer: "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+		pair: regexp.MustCompile(`^([A-Za-z-]*[a-z][A-Za-z-]* (/\S*|\*|\S+:\S*) (?i:http)/\S*\s*|[A-Z-]+ (/\S*|\*|\S+:\S*) (HTTP/(\S*[^0-9.\s]\S*|\S*\s+)?|[Hh]ttp/\S*))$`),
+		next: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*\s?:`),
+	},
+	{protocol: "ManageSieve", answer: "BYE \"this room does not speak ManageSieve\"\r\n", line: regexp.MustCompile(`^AUTHENTICATE "[A-Z0-9-]+"`)},
+	{
+		protocol: "Asterisk", answer: "Response: Error\r\nMessage: this room does not speak AMI\r\n\r\n",
+		pair: regexp.MustCompile(`(?i:^Action: \S+$)`), next: regexp.MustCompile(`(?i:^(ActionID|AuthType|Username|Secret|Key|Events): ?\S)`),
+	},
+	{protocol: "FreeSWITCH", answer: "Content-Type: text/disconnect-notice\n\n", pair: regexp.MustCompile(`^(user)?auth \S+$`), next: regexp.MustCompile(`^$`)},
+	{
+		protocol: "MPD", answer: "ACK [5@0] {} this room does not speak MPD\n",
+		pair: regexp.MustCompile(`^(password \S+|command_list_(ok_)?begin)$`), next: regexp.MustCompile(`^(password \S+|command_list_(ok_)?begin|status|currentsong|stats|idle( \w+)*|ping|play|pause.*|next|previous|playlistinfo|outputs|commands|close)$`),
+	},
+	{protocol: "syslog", line: regexp.MustCompile(`^(\d{1,5} )?<\d{1,3}>(1 (-|\d{4}-\d\d-\d\dT\S+) |[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )`)},
+	{protocol: "Zabbix", binary: prefixes("ZBXD\x01", "ZBXD\x03")},
+	{protocol: "JDWP", binary: prefixes("JDWP-Handshake")},
+	{protocol: "AJP", binary: prefixes("\x124\x00")},
+	{protocol: "ClickHouse", binary: prefixes("\x00\x11ClickHouse")},
 	{protocol: "RTSP", answer: "RTSP/1.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z_]{3,20} (rtspu?:|\*).* RTSP/\d\.\d$`)},
 	{protocol: "SIP", answer: "SIP/2.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z]{3,20} (sips?|tel):.* SIP/\d\.\d$`)},
 	{protocol: "ICAP", answer: "ICAP/1.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z]{3,20} icaps?:.* ICAP/\d\.\d$`)},
 	{protocol: "VNC", answer: "RFB 003.003\n\x00\x00\x00\x00", line: regexp.MustCompile(`^RFB \d{3}\.\d{3}$`)},
 	{protocol: "rsync", answer: "@ERROR: this room does not speak rsync\n", line: regexp.MustCompile(`^@RSYNCD: \d`)},
 	{protocol: "git", answer: "0028ERR this room does not speak git\n", binary: regexp.MustCompile(`^[0-9a-f]{4}git-(upload|receive)-(pack|archive) /`).Match},
+	{protocol: "binary", answer: "! binary data on the chat port; text has to be UTF-8\r\n", binary: isBinary}, // the last: any other
 }
 
 // strangerOf returns the protocol of a first line, or nil. rest is the input after the line.
@@ -209,6 +235,28 @@ func isLDAP(start []byte) bool {
 // isMongoDB recognizes OP_MSG and OP_QUERY by the opcode in the header.
 func isMongoDB(start []byte) bool {
 	return len(start) >= 16 && (string(start[12:16]) == "\xdd\x07\x00\x00" || string(start[12:16]) == "\xd4\x07\x00\x00")
+}
+
+// binaryStart is how many of the first bytes isBinary looks at.
+const binaryStart = 16
+
+// isBinary recognizes text in UTF-16, and protocols that have no row of their own, such as those of MySQL, SQL
+// Server, Kafka, X11 and DNS: two zero bytes near the start, which no one types. Except for text it waits for as
+// many bytes as the other rows need. A telnet option may have zeros, too.
+func isBinary(start []byte) bool {
+	switch text := isUTF16(start); {
+	case !text && (len(start) < binaryStart || start[0] == 0xff):
+		return false
+	case text && len(start) < binaryStart && bytes.IndexByte(start, '\n') < 0:
+		return false
+	}
+	return bytes.Count(start[:min(len(start), binaryStart)], []byte{0}) >= 2
+}
+
+// isUTF16 reports whether start is a printable character of ASCII in UTF-16, with or without a byte order mark.
+func isUTF16(start []byte) bool {
+	start = bytes.TrimPrefix(bytes.TrimPrefix(start, []byte("\xff\xfe")), []byte("\xfe\xff"))
+	return len(start) >= 2 && (start[0] == 0 && start[1] >= ' ' && start[1] <= '~' || start[1] == 0 && start[0] >= ' ' && start[0] <= '~')
 }
 
 // isXMPP recognizes a stream header, which has no newline. Only an XML declaration may also begin a
