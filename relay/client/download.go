@@ -208,6 +208,8 @@ func (d *download) receiveRest() error {
 		switch {
 		case writeErr != nil:
 			return permanentError{fmt.Errorf("cannot write the file: %w", withoutPath(writeErr))}
+		case d.have < d.want.Size && d.ctx.Err() != nil: // much more may be in buffers
+			return d.ctx.Err()
 		case err == io.EOF && d.have < d.want.Size:
 			return io.ErrUnexpectedEOF
 		case err != nil && err != io.EOF:

@@ -199,6 +199,40 @@ func TestReadAheadIsBounded(t *testing.T) {
 	})
 }
 
+// Ctrl-D ends the input, although a terminal could be read further, and also as the first key.
+func TestFirstEndCounts(t *testing.T) {
+	for _, typed := range []string{"", "one\n", "\xff", "\xffone\n"} {
+		var terminal []io.Reader
+		if typed != "" {
+			terminal = append(terminal, strings.NewReader(typed))
+		}
+		in := Read(&terminalEnds{terminal})
+		want := strings.TrimSuffix(strings.ToValidUTF8(typed, "\ufffd"), "\n")
+		if got, err := in.Line(t.Context()); want != "" && (got != want || err != nil) || want == "" && err != io.EOF {
+			t.Errorf("%q: got %q, %v; want %q", typed, got, err, want)
+		}
+		if got, err := in.Line(t.Context()); err != io.EOF {
+			t.Errorf("%q: got %q, %v after the end", typed, got, err)
+		}
+	}
+}
+
+// terminalEnds reads its readers, ends once, and continues with other lines.
+type terminalEnds struct{ before []io.Reader }
+
+func (r *terminalEnds) Read(p []byte) (int, error) {
+	if len(r.before) == 0 {
+		r.before = []io.Reader{strings.NewReader("for another program\n")}
+		return 0, io.EOF
+	}
+	n, err := r.before[0].Read(p)
+	if err == io.EOF {
+		r.before = r.before[1:]
+		return r.Read(p)
+	}
+	return n, err
+}
+
 // Windows PowerShell writes UTF-16 with a byte order mark into files.
 func TestUTF16(t *testing.T) {
 	const want = "soup is ready 🍲\nfür alle\n"

@@ -11,8 +11,8 @@ import (
 // Windows PowerShell writes at the start of files (FF FE) or its opposite; in UTF-8 there are
 // no such bytes. It waits for the second byte only after one of these.
 func decoded(r io.Reader) io.Reader {
-	in := bufio.NewReader(r)
-	first, _ := in.Peek(1) // an error comes again with the first read
+	in := bufio.NewReader(&untilError{r: r})
+	first, _ := in.Peek(1)
 	if len(first) == 0 || first[0] < 0xfe {
 		return in
 	}
@@ -27,4 +27,19 @@ func decoded(r io.Reader) io.Reader {
 		return in
 	}
 	return unicode.UTF16(order, unicode.ExpectBOM).NewDecoder().Reader(in)
+}
+
+// An untilError reads r until its first error, which it keeps: after Ctrl-D at the start of a line,
+// a terminal could be read further.
+type untilError struct {
+	r   io.Reader
+	err error
+}
+
+func (u *untilError) Read(p []byte) (n int, err error) {
+	if u.err != nil {
+		return 0, u.err
+	}
+	n, u.err = u.r.Read(p)
+	return n, u.err
 }

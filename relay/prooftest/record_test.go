@@ -247,7 +247,24 @@ func (r *room) check() {
 	for _, p := range r.persons {
 		rec.checkPerson(p)
 	}
+	rec.checkTakings()
 	r.failIfReported()
+}
+
+// checkTakings checks that no other client got a member's nick, unless the nick was only a
+// replacement and the member got its own name before.
+func (rec *record) checkTakings() {
+	rec.room.mu.Lock()
+	takings := rec.room.takings
+	rec.room.mu.Unlock()
+	for _, t := range takings {
+		gotName := slices.ContainsFunc(rec.events, func(e wire.Event) bool {
+			return !e.Time.Before(t.lastSeen) && !e.Time.After(t.at) && (e.Nick == t.owner.name || e.Type == wire.TypeJoin && slices.Contains(e.Members, t.owner.name))
+		})
+		if t.nick == t.owner.name || !gotName && rec.complete {
+			rec.room.reportf("at %v another client got the nick %s, whose owner was in the room at %v", clock(t.at), t.nick, clock(t.lastSeen))
+		}
+	}
 }
 
 // checkPerson checks that a person saw messages of the log once and in order.

@@ -43,7 +43,16 @@ type room struct {
 	mu         sync.Mutex
 	takenNicks map[string]bool // nicks that another client got; guarded by mu
 	nicksAsked map[string]bool // nicks that another client asked for, and may get; guarded by mu
+	takings    []taking        // of protected nicks; guarded by mu
 	reports    []string        // violated promises; guarded by mu
+}
+
+// A taking is that another client got a member's nick.
+type taking struct {
+	owner    *member
+	nick     string
+	lastSeen time.Time // when the owner was certainly in the room
+	at       time.Time
 }
 
 const hostToken = "host-token"
@@ -258,7 +267,7 @@ func (l *life) recordEvent(e client.Event) {
 	defer l.mu.Unlock()
 	switch e := e.(type) {
 	case client.Connected:
-		if l.isProtectedLocked() && e.Welcome.Nick != l.nick {
+		if got := e.Welcome.Nick; l.isProtectedLocked() && got != l.nick && got != l.member.name { // its name may have become free
 			l.member.room.reportf("%s had the nick %s until %v, and has %s at %v", l.member.name, l.nick, clock(l.lastSeen), e.Welcome.Nick, clock(time.Now()))
 		}
 		if e.NewRoom {
@@ -420,11 +429,12 @@ func (r *room) takeNick(l *life, stays time.Duration) {
 		got := func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			if l.isProtectedLocked() {
-				r.reportf("at %v another client got the nick %s, whose owner was in the room at %v", clock(time.Now()), nick, clock(l.lastSeen))
-			}
+			protected := l.isProtectedLocked()
 			r.mu.Lock()
 			defer r.mu.Unlock()
+			if protected {
+				r.takings = append(r.takings, taking{l.member, nick, l.lastSeen, time.Now()})
+			}
 			r.takenNicks[nick] = true
 		}
 		if c.Welcome().Nick == nick {
