@@ -548,7 +548,7 @@ func joinError(addr string, err error) error {
 	case errno.Reset(err):
 		return fmt.Errorf("the connection to %s was cut before the room answered\nhint: the host may have ended just now, or a proxy or firewall cuts connections; chat doctor checks the network here", addr)
 	case errors.Is(err, client.ErrNoAnswer):
-		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor finds networks that drop large packets", addr)
+		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor --addr %[1]s finds networks that drop large packets", addr)
 	case errno.Unreachable(err):
 		return fmt.Errorf("no route to %s\nhint: check the address, and that this machine is on the same network; chat doctor checks the network here", addr)
 	case errno.TimedOut(err), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

@@ -378,13 +378,16 @@ func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "doctor",
 		Usage:       "Find out why rooms are not found, and how to fix it.",
-		Description: manual.Describe("", "chat doctor", "chat doctor --iface wlan0"),
-		Flags:       []cli.Flag{ifaceFlag("")},
+		Description: manual.Describe("", "chat doctor", "chat doctor --iface wlan0", "chat doctor --addr 10.8.0.1"),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Usage: "Check the host at `HOST[:PORT]` too."},
+			ifaceFlag(""),
+		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			return runDoctor(c.Context, c.App.Writer, doctorOptions{Ifaces: c.StringSlice("iface")})
+			return runDoctor(c.Context, c.App.Writer, doctorOptions{Ifaces: c.StringSlice("iface"), Addr: c.String("addr")})
 		},
 	}
 }
