@@ -127,6 +127,10 @@ type roomConn interface {
 	NoteBrowser()      // the request was for the page
 	SetIdle(idle bool) // between two requests
 
+	// NoteMessage notes that the room has the message of the current request, which is answered
+	// even if the room closes.
+	NoteMessage()
+
 	// Charge charges the peer's address for n bytes of an answer, and returns how long to
 	// wait before they are sent; Delay returns how long to wait before the next answer.
 	Charge(n int) time.Duration

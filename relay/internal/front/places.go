@@ -321,6 +321,9 @@ func (c *Conn) tryPlace() error {
 // SetIdle notes whether an HTTP connection is between two requests. If it is a browser's, its
 // place then goes to anyone who needs one.
 func (c *Conn) SetIdle(idle bool) {
+	if idle {
+		c.answered()
+	}
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
 	if idle && c.isForwarding() {
@@ -341,7 +344,7 @@ func (c *Conn) yield(why *wire.Fault) {
 	case c.session != nil:
 		c.session.End(why)
 	case c.isHandled:
-		c.Conn.Close() // the handler cleans up
+		c.closeHandledLocked(yieldedAnswer)
 	default:
 		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
 	}
