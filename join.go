@@ -333,17 +333,17 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	if refusal, ok := errors.AsType[*client.RefusedError](err); ok && refusal.Code == wire.CodeQuit || errors.Is(err, context.Canceled) {
 		err = nil // the user left
 	}
-	return errors.Join(err, undelivered(append(texts, unsent...)))
+	maybe := min(c.Unconfirmed(), len(texts))
+	return errors.Join(err, undelivered("possibly delivered, but not confirmed", texts[:maybe]), undelivered("not delivered", append(texts[maybe:], unsent...)))
 }
 
-// undelivered returns an error that lists the messages that the host did not acknowledge,
-// or nil if there are none.
-func undelivered(texts []string) error {
+// undelivered returns an error that lists the messages with this outcome, or nil if there are none.
+func undelivered(outcome string, texts []string) error {
 	const most = 10
 	if len(texts) == 0 {
 		return nil
 	}
-	message := fmt.Sprintf("not delivered (%d):", len(texts))
+	message := fmt.Sprintf("%s (%d):", outcome, len(texts))
 	for _, text := range texts[:min(len(texts), most)] {
 		message += "\n  " + strings.ReplaceAll(text, "\n", "\n  ")
 	}
