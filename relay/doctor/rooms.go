@@ -92,7 +92,7 @@ func (e *examination) largePackets(ctx context.Context, addr string) {
 	name := e.interfaceTo(ctx, addr)
 	e.warn(e.perOS(fmt.Sprintf("sudo ip link set dev %s mtu %d", name, safeMTU), fmt.Sprintf("sudo networksetup -setMTU %s %d", name, safeMTU),
 		fmt.Sprintf("netsh interface ipv4 set subinterface %q mtu=%d store=active", name, safeMTU)),
-		"the network drops large packets to or from %s, as some VPNs and tunnels do: chat join works around it by itself, browsers and nc do not; "+
+		"the network drops large packets to or from %s, as some VPNs and tunnels do: chat join works around it, browsers and nc do not; "+
 			"the fix makes this machine's packets smaller, and MSS clamping on the router or VPN fixes it for all", addr)
 }
 

@@ -300,6 +300,27 @@ func TestKicked(t *testing.T) {
 	})
 }
 
+// Lines that come at once may have been typed ahead: each counts alone. As one message, they would
+// show the private one to all.
+func TestTypedAhead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, Options{}, client.Options{})
+		s.prints(greetings, "")
+		s.typing("/msg alice psst\nsoup\n/quit\n")
+		for _, want := range []string{"/msg alice psst", "soup"} {
+			r := s.want(map[bool]string{true: "command", false: wire.TypeSay}[want[0] == '/'])
+			if r.Text != want {
+				t.Errorf("sent %q, want %q", r.Text, want)
+			}
+			if r.Seq != 0 {
+				s.write(wire.Event{Type: wire.TypeError, Code: wire.CodeDuplicate, Seq: r.Seq})
+			}
+		}
+		s.write(wire.Event{Type: wire.TypeBye, Code: wire.CodeQuit, Text: "goodbye"})
+		s.ends("")
+	})
+}
+
 // Typed lines are messages or commands, and //x is the message /x.
 func TestTyped(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -42,7 +42,7 @@ type Conn struct {
 	mu        sync.Mutex       // guards all below
 	session   *session.Session // nil: it has none yet
 	isHandled bool             // the HTTP handler has it
-	isSending bool             // and a request on it waits for what the room does with its message
+	isSending bool             // and a request on it waits for the outcome of its message
 	isEnding  bool             // the room closes
 	yields    *wire.Fault      // why another connection got its place; nil: none did
 	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it

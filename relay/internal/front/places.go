@@ -293,8 +293,8 @@ func (c *Conn) Admit(path string) error {
 	}
 }
 
-// isForPage reports whether path is of the page, or what it requests before it shows a token on its
-// socket.
+// isForPage reports whether path is of the page, or requested by it before its socket has shown a
+// token.
 func isForPage(path string) bool {
 	switch path {
 	case "/", "/room", "/commands", "/nick":
