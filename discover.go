@@ -34,6 +34,7 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/doctor"
+	"chat/relay/endpoint"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -607,6 +608,7 @@ func writeRooms(out io.Writer, rooms []discovery.Room) error {
 // doctorOptions are the flags of `chat doctor`.
 type doctorOptions struct {
 	Ifaces []string // as --iface of host and join
+	Addr   string   // of a host to check too, HOST[:PORT]; "": none
 }
 
 // runDoctor writes to out what may keep others from finding this machine's rooms, or this
@@ -616,6 +618,13 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 		return err
 	}
 	system := doctor.Local()
+	if opts.Addr != "" {
+		addr, err := endpoint.Parse(opts.Addr)
+		if err != nil {
+			return err
+		}
+		system.Addr = addr
+	}
 	system.Interfaces = func() ([]doctor.Interface, error) { return ratedInterfaces(opts.Ifaces) }
 	system.Outbound = discovery.Outbound
 	system.JoinGroup = joinGroup
@@ -632,7 +641,7 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 			return doctorRooms(heard), err
 		}
 	}
-	system.Probe = client.Probe
+	system.Probe, system.ProbeLarge = client.Probe, client.ProbeLarge
 	problems, fixes := 0, 0
 	var writeErr error
 	doctor.Examine(ctx, system, func(f doctor.Finding) {
@@ -778,6 +787,7 @@ func doctorRooms(heard []discovery.Heard) []doctor.Room {
 		}
 		if h.Room != nil {
 			rooms[i].Title, rooms[i].Answers = h.Room.Title, h.Room.Addr
+			rooms[i].ID, rooms[i].Contested = h.Room.ID, h.Room.Contested
 		}
 	}
 	return rooms

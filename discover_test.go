@@ -378,12 +378,12 @@ func TestDoctorRooms(t *testing.T) {
 		{Record: discovery.Record{ID: studyID, Title: "study", Addrs: []netip.AddrPort{at("192.168.1.8:1"), at("192.168.1.9:1")}}},
 		{
 			Record: discovery.Record{ID: kitchenID, Title: "kitchen", Addrs: []netip.AddrPort{at("192.168.1.7:1")}},
-			Room:   &discovery.Room{RoomInfo: wire.RoomInfo{ID: kitchenID, Title: "Kitchen"}, Addr: "192.168.1.7:1"},
+			Room:   &discovery.Room{RoomInfo: wire.RoomInfo{ID: kitchenID, Title: "Kitchen"}, Addr: "192.168.1.7:1", Contested: true},
 		},
 	}
 	want := []doctor.Room{
 		{Title: "study", Addrs: []string{"192.168.1.8:1", "192.168.1.9:1"}, Problem: heard[0].Problem(), Cause: heard[0].Cause()},
-		{Title: "Kitchen", Addrs: []string{"192.168.1.7:1"}, Answers: "192.168.1.7:1"},
+		{Title: "Kitchen", Addrs: []string{"192.168.1.7:1"}, Answers: "192.168.1.7:1", ID: kitchenID, Contested: true},
 	}
 	if got := doctorRooms(heard); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("doctorRooms() = %v, want %v", got, want)

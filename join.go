@@ -333,17 +333,17 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	if refusal, ok := errors.AsType[*client.RefusedError](err); ok && refusal.Code == wire.CodeQuit || errors.Is(err, context.Canceled) {
 		err = nil // the user left
 	}
-	return errors.Join(err, undelivered(append(texts, unsent...)))
+	maybe := min(c.Unconfirmed(), len(texts))
+	return errors.Join(err, undelivered("possibly delivered, but not confirmed", texts[:maybe]), undelivered("not delivered", append(texts[maybe:], unsent...)))
 }
 
-// undelivered returns an error that lists the messages that the host did not acknowledge,
-// or nil if there are none.
-func undelivered(texts []string) error {
+// undelivered returns an error that lists the messages with this outcome, or nil if there are none.
+func undelivered(outcome string, texts []string) error {
 	const most = 10
 	if len(texts) == 0 {
 		return nil
 	}
-	message := fmt.Sprintf("not delivered (%d):", len(texts))
+	message := fmt.Sprintf("%s (%d):", outcome, len(texts))
 	for _, text := range texts[:min(len(texts), most)] {
 		message += "\n  " + strings.ReplaceAll(text, "\n", "\n  ")
 	}
@@ -548,7 +548,7 @@ func joinError(addr string, err error) error {
 	case errno.Reset(err):
 		return fmt.Errorf("the connection to %s was cut before the room answered\nhint: the host may have ended just now, or a proxy or firewall cuts connections; chat doctor checks the network here", addr)
 	case errors.Is(err, client.ErrNoAnswer):
-		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor finds networks that drop large packets", addr)
+		return fmt.Errorf("no answer from %s: the connection opens, but the host says nothing\nhint: the program there may hang, or be no chat host; chat doctor --addr %[1]s finds networks that drop large packets", addr)
 	case errno.Unreachable(err):
 		return fmt.Errorf("no route to %s\nhint: check the address, and that this machine is on the same network; chat doctor checks the network here", addr)
 	case errno.TimedOut(err), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

@@ -41,6 +41,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNoRoom      = 3
+	exitUnconfirmed = 4
 	exitInterrupted = 130 // 128 + SIGINT, as shells report it
 )
 
@@ -50,6 +51,7 @@ var exitCodes = []manual.Entry{
 	{Term: "1", Text: "Failure: the error is on stderr."},
 	{Term: "2", Text: "Usage error: an unknown command or option, or an invalid value."},
 	{Term: "3", Text: "No room found, or none whose host answers."},
+	{Term: "4", Text: "The outcome is unknown: some lines were sent, and not confirmed."},
 	{Term: "130", Text: "Interrupted before the room was joined."},
 }
 
@@ -98,6 +100,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if _, ok := errors.AsType[*discovery.NoRoomError](err); ok {
 		return exitNoRoom
+	}
+	if _, ok := errors.AsType[*plain.UnconfirmedError](err); ok {
+		return exitUnconfirmed
 	}
 	return exitFailed
 }
@@ -378,13 +383,16 @@ func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "doctor",
 		Usage:       "Find out why rooms are not found, and how to fix it.",
-		Description: manual.Describe("", "chat doctor", "chat doctor --iface wlan0"),
-		Flags:       []cli.Flag{ifaceFlag("")},
+		Description: manual.Describe("", "chat doctor", "chat doctor --iface wlan0", "chat doctor --addr 10.8.0.1"),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Usage: "Check the host at `HOST[:PORT]` too."},
+			ifaceFlag(""),
+		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			return runDoctor(c.Context, c.App.Writer, doctorOptions{Ifaces: c.StringSlice("iface")})
+			return runDoctor(c.Context, c.App.Writer, doctorOptions{Ifaces: c.StringSlice("iface"), Addr: c.String("addr")})
 		},
 	}
 }

@@ -70,7 +70,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
-	opts.Title = text.Clean(opts.Title)
+	opts.Title = text.Title(opts.Title)
 	return &Server{opts: opts, fanout: fanout.New(), closing: make(chan struct{})}
 }
 

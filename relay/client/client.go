@@ -213,8 +213,12 @@ func isMessage(r wire.Request) bool {
 func (c *Client) Unacked() int { return c.out.unacked() }
 
 // Pending returns the messages that the host has not acknowledged yet, in order. After
-// the client has ended, they are the messages that possibly did not arrive.
+// the client has ended, they are the messages that possibly did not arrive; see [Client.Unconfirmed].
 func (c *Client) Pending() []wire.Request { return c.out.pending() }
+
+// Unconfirmed returns how many of these, the first ones, were sent, so that the host may have them. It
+// certainly does not have the others.
+func (c *Client) Unconfirmed() int { return c.out.unconfirmed() }
 
 // Flush waits until the host has acknowledged or rejected all messages sent before the
 // call, and other requests are written. The error wraps a [*RejectedError] with the

@@ -44,6 +44,7 @@ type outbox struct {
 	next      uint64        // number of the next request
 	queue     []queued      // by number
 	sent      int           // queue[:sent] was sent on this connection
+	written   uint64        // number of the last message that was sent, on any connection
 	unwritten int           // requests without seq in queue
 	retryAt   time.Time     // no messages are sent before; zero: now
 	retrying  bool          // only the first message is sent: the host could not store it
@@ -114,6 +115,7 @@ func (o *outbox) nextBatch(dst []byte) []byte {
 			i++ // requests after it need not wait
 		default:
 			dst = append(dst, q.line...)
+			o.written = max(o.written, q.n)
 			i++
 			o.sent = i
 		}
@@ -281,6 +283,18 @@ func (o *outbox) pending() []wire.Request {
 		}
 	}
 	return list
+}
+
+// unconfirmed returns how many unacknowledged messages were sent on some connection.
+func (o *outbox) unconfirmed() (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, q := range o.queue {
+		if q.request.Seq != 0 && q.n <= o.written {
+			n++
+		}
+	}
+	return n
 }
 
 // oldestSent returns the seq of the oldest message that was sent and is unacknowledged; 0: none.

@@ -24,6 +24,7 @@ func TestProbe(t *testing.T) {
 	}{
 		{name: "room", answer: room, want: wire.RoomInfo{ID: "00ff", Title: "kit␛chen", Version: 1, App: "chat 1.0.0", Members: 3}},
 		{name: "greets us as a person first", answer: "* Welcome\n10:02 <bob> {\n" + room, want: wire.RoomInfo{ID: "00ff", Title: "kit␛chen", Version: 1, App: "chat 1.0.0", Members: 3}},
+		{name: "a title that forges a table", answer: strings.Replace(room, `kit\u001bchen`, "kitchen"+strings.Repeat("\u2800", 60)+"10.0.0.1", 1), want: wire.RoomInfo{ID: "00ff", Title: "kitchen 10.0.0.1", Version: 1, App: "chat 1.0.0", Members: 3}},
 		{name: "full", answer: "! the room is full\n", text: "the room is full"},
 		{name: "refused by code", answer: `{"type":"error","code":"banned","text":"not you"}` + "\n", code: wire.CodeBanned, text: "not you"},
 		{name: "web server", answer: "HTTP/1.1 400 Bad Request\r\n\r\n", is: ErrNoRoom},

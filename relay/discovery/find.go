@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -176,7 +177,7 @@ func (r Room) Matches(want string) bool {
 		len(want) >= 4 && strings.HasPrefix(r.ID, strings.ToLower(want))
 }
 
-// Survey lists the rooms that are announced within 1.5 s, at most [MaxHeard], whether or not
+// Survey lists the hosts of the rooms that are announced within 1.5 s, at most [MaxHeard], whether or not
 // their hosts answer within 5 s. If no question can be sent, it returns an error.
 func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
@@ -189,7 +190,9 @@ func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 	for rounds != nil {
 		select {
 		case r := <-answers:
-			records = merge(records, r)
+			if !slices.ContainsFunc(records, func(have Record) bool { return have.key() == r.key() }) && len(records) < MaxHeard && r.ID != "" && len(r.Addrs) > 0 {
+				records = append(records, r)
+			}
 		case r, ok := <-rounds:
 			switch {
 			case r.err != nil:
@@ -201,8 +204,6 @@ func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 			}
 		}
 	}
-	records = filter(records, func(r Record) bool { return r.ID != "" && len(r.Addrs) > 0 }) // without this machine's port
-	records = records[:min(len(records), MaxHeard)]
 	if deaf != nil {
 		return nil, fmt.Errorf("no question could be sent: %w", deaf)
 	}
@@ -219,5 +220,42 @@ func (f *Finder) Survey(ctx context.Context) ([]Heard, error) {
 		})
 	}
 	work.Wait()
-	return rooms, nil
+	return hosts(rooms), nil
+}
+
+// hosts merges the records of each host. Several that answer with one room are contested; a record
+// of a room that did not answer is left out if another one of the room did.
+func hosts(heard []Heard) []Heard {
+	var list []Heard
+	for _, h := range heard {
+		i := slices.IndexFunc(list, func(have Heard) bool {
+			return have.ID == h.ID && (have.Room == nil || h.Room == nil || have.Room.Instance == h.Room.Instance)
+		})
+		if i < 0 {
+			list = append(list, h)
+			continue
+		}
+		switch {
+		case list[i].Room == nil && h.Room != nil:
+			list[i] = h
+		case list[i].Room == nil || h.Room != nil:
+			for _, a := range h.Addrs {
+				if !slices.Contains(list[i].Addrs, a) {
+					list[i].Addrs = append(slices.Clip(list[i].Addrs), a)
+				}
+			}
+		}
+	}
+	answers := make(map[string]int) // by room ID
+	for _, h := range list {
+		if h.Room != nil {
+			answers[h.ID]++
+		}
+	}
+	for _, h := range list {
+		if h.Room != nil {
+			h.Room.Contested = answers[h.ID] > 1
+		}
+	}
+	return list
 }

@@ -520,6 +520,37 @@ func TestSurvey(t *testing.T) {
 	})
 }
 
+// A survey lists each host that answers with a room. A record that does not answer is left out beside one
+// that does, and several that do not answer are one room.
+func TestSurveySeveralHosts(t *testing.T) {
+	by := func(instance string) func(context.Context) (wire.RoomInfo, error) {
+		return func(context.Context) (wire.RoomInfo, error) {
+			return wire.RoomInfo{ID: kitchenID, Title: "kitchen", Instance: instance}, nil
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{
+			lans: []LAN{eth0()},
+			rounds: [][]Record{{
+				roomAt(kitchenID, "kitchen", "192.168.1.6:1"), roomAt(kitchenID, "kitchen", "192.168.1.7:1"), roomAt(kitchenID, "kitchen", "192.168.1.8:1"),
+				roomAt(kitchenID, "kitchen", "10.9.9.9:1"), roomAt(studyID, "study", "192.168.1.3:1"), roomAt(studyID, "study", "192.168.1.4:1"),
+			}},
+			greets: map[string]func(context.Context) (wire.RoomInfo, error){
+				"192.168.1.6:1": silent, "192.168.1.7:1": by("i1"), "192.168.1.8:1": by("i2"), "10.9.9.9:1": by("i1"),
+			},
+		}
+		got, err := n.finder(t).Survey(t.Context())
+		var heard []string
+		for _, h := range got {
+			heard = append(heard, fmt.Sprintf("%s %v contested: %v", h.Title, h.Addrs, h.Room != nil && h.Room.Contested))
+		}
+		want := []string{"kitchen [192.168.1.7:1 10.9.9.9:1] contested: true", "kitchen [192.168.1.8:1] contested: true", "study [192.168.1.3:1 192.168.1.4:1] contested: false"}
+		if !slices.Equal(heard, want) || err != nil {
+			t.Errorf("Survey() = %q, %v; want %q", heard, err, want)
+		}
+	})
+}
+
 // If this machine is too busy to handle a timer in time, it waits for answers once more.
 func TestBusyMachineWaitsForAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

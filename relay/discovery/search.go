@@ -396,17 +396,3 @@ func (s *search) askAll(ctx context.Context, over time.Time, wait time.Duration,
 	}
 	return r
 }
-
-// merge adds r to list, or its addresses to the record with its ID.
-func merge(list []Record, r Record) []Record {
-	i := slices.IndexFunc(list, func(have Record) bool { return have.ID == r.ID })
-	if i < 0 {
-		return append(list, r)
-	}
-	for _, a := range r.Addrs {
-		if !slices.Contains(list[i].Addrs, a) {
-			list[i].Addrs = append(slices.Clip(list[i].Addrs), a)
-		}
-	}
-	return list
-}

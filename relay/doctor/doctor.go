@@ -56,6 +56,9 @@ type Room struct {
 	Answers string   // the address where its host answered; empty: at none
 	Problem string   // what happens there instead: "does not answer"
 	Cause   string   // the likely cause of that
+	ID      string   // of the room; set if its host answers
+
+	Contested bool // several hosts answer with this room's ID
 }
 
 // A System provides everything that the checks need from the machine. [Local] sets the
@@ -77,8 +80,13 @@ type System struct {
 	// Await listens for announcements for a little more than a minute, and returns when one is
 	// heard. If Await is nil, the default, that is left out.
 	Await func(ctx context.Context) ([]Room, error)
+	// Addr is the address of a host to check too, "host:port"; empty, the default: none.
+	Addr string
 	// Probe asks the host at addr which room it has. No default.
 	Probe func(ctx context.Context, addr string) (wire.RoomInfo, error)
+	// ProbeLarge sends more than 1,500 bytes to the host at addr and receives as much; see
+	// client.ProbeLarge. No default.
+	ProbeLarge func(ctx context.Context, addr string) error
 
 	// Outbound returns this machine's IPv4 address on the default route, or the zero
 	// Addr. No default.
@@ -106,6 +114,7 @@ var checks = []func(*examination, context.Context){
 	(*examination).port,
 	(*examination).ownAddress,
 	(*examination).rooms,
+	(*examination).addr,
 }
 
 // An examination is one run of Examine, and owned by its goroutine.
@@ -413,48 +422,4 @@ func (e *examination) connectTo(ctx context.Context, host string) error {
 		return err
 	}
 	return conn.Close()
-}
-
-// rooms looks for rooms on the network and checks that their hosts answer.
-func (e *examination) rooms(ctx context.Context) {
-	rooms, err := e.Rooms(ctx)
-	if err != nil {
-		e.warn(e.joinCommand(), "cannot search for rooms (%s)", reason(err))
-		return
-	}
-	if len(rooms) == 0 {
-		e.warn(e.joinCommand(),
-			"no rooms found; if one is open, its firewall, a guest Wi-Fi that isolates devices, or another subnet may hide it")
-		e.await(ctx)
-		return
-	}
-	for _, r := range rooms {
-		if r.Answers != "" {
-			e.ok("found room %q at %s", r.Title, r.Answers)
-			continue
-		}
-		host, _, err := net.SplitHostPort(r.Addrs[0])
-		if err != nil {
-			host = r.Addrs[0]
-		}
-		e.fail("chat doctor    (on the machine at "+host+")",
-			"room %q is announced at %s, which %s: %s", r.Title, strings.Join(r.Addrs, ", "), r.Problem, r.Cause)
-	}
-}
-
-// await listens for a room whose announcements arrive although questions do not: hosts announce
-// their rooms once a minute.
-func (e *examination) await(ctx context.Context) {
-	if e.Await == nil {
-		return
-	}
-	e.ok("listening for announcements, which come once a minute; Ctrl-C ends this")
-	rooms, err := e.Await(ctx)
-	if err != nil || len(rooms) == 0 {
-		return // as before
-	}
-	for _, r := range rooms {
-		e.fail("chat join --timeout 75s", "room %q is announced at %s, but its host does not receive questions: a switch or an access point passes multicast in one direction only, "+
-			"such as one with IGMP snooping in a network without a querier", r.Title, strings.Join(r.Addrs, ", "))
-	}
 }

@@ -40,6 +40,11 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// fromEth0 is a connection from eth0's address.
+type fromEth0 struct{ net.Conn }
+
+func (fromEth0) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 168, 1, 5), Port: 40001} }
+
 type noListener struct{ net.Listener }
 
 func (noListener) Close() error   { return nil }
@@ -80,12 +85,13 @@ func healthy() System {
 		Probe: func(context.Context, string) (wire.RoomInfo, error) {
 			return wire.RoomInfo{}, errors.New("connection refused")
 		},
-		JoinGroup: func(Interface, bool) error { return nil },
-		Outbound:  func() netip.Addr { return eth0.Addrs[0] },
-		Listen:    func(context.Context, string) (net.Listener, error) { return noListener{}, nil },
+		ProbeLarge: func(context.Context, string) error { return nil },
+		JoinGroup:  func(Interface, bool) error { return nil },
+		Outbound:   func() netip.Addr { return eth0.Addrs[0] },
+		Listen:     func(context.Context, string) (net.Listener, error) { return noListener{}, nil },
 		Dial: func(context.Context, string) (net.Conn, error) {
 			conn, _ := net.Pipe()
-			return conn, nil
+			return fromEth0{conn}, nil
 		},
 		ReadFile: func(string) ([]byte, error) { return nil, os.ErrNotExist },
 		Run:      commands(nil),
@@ -243,6 +249,40 @@ func TestExamine(t *testing.T) {
 		}},
 		{name: "own-address", fails: true, change: func(s *System) {
 			s.Dial = func(context.Context, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
+		}},
+		{name: "large-packets-lost", change: func(s *System) {
+			s.Probe = func(context.Context, string) (wire.RoomInfo, error) { return wire.RoomInfo{Title: "kitchen"}, nil }
+			s.ProbeLarge = func(context.Context, string) error { return context.DeadlineExceeded }
+		}},
+		{name: "host-ended-meanwhile", change: func(s *System) { // its silence is not about large packets
+			s.ProbeLarge = func(context.Context, string) error { return context.DeadlineExceeded }
+		}},
+		{name: "large-probe-refused", change: func(s *System) {
+			s.Probe = func(context.Context, string) (wire.RoomInfo, error) { return wire.RoomInfo{Title: "kitchen"}, nil }
+			s.ProbeLarge = func(context.Context, string) error { return errors.New("connection reset") }
+		}},
+		{name: "contested", fails: true, change: func(s *System) {
+			s.Rooms = func(context.Context) ([]Room, error) {
+				return []Room{
+					{Title: "kitchen", ID: "00112233445566", Addrs: []string{"192.168.1.7:24280"}, Answers: "192.168.1.7:24280", Contested: true},
+					{Title: "den", ID: "99", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280"},
+					{Title: "kitchen", ID: "00112233445566", Addrs: []string{"192.168.1.9:24280"}, Answers: "192.168.1.9:24280", Contested: true},
+				}, nil
+			}
+		}},
+		{name: "named-address", change: func(s *System) {
+			s.Addr = "10.8.0.1:24280"
+			s.Probe = func(context.Context, string) (wire.RoomInfo, error) { return wire.RoomInfo{Title: "attic"}, nil }
+			s.ProbeLarge = func(_ context.Context, addr string) error {
+				if addr == "10.8.0.1:24280" {
+					return context.DeadlineExceeded
+				}
+				return nil
+			}
+		}},
+		{name: "named-address-silent", fails: true, change: func(s *System) {
+			s.Addr = "10.8.0.1:24280"
+			s.Probe = func(context.Context, string) (wire.RoomInfo, error) { return wire.RoomInfo{}, context.DeadlineExceeded }
 		}},
 		{name: "room-unreachable", fails: true, change: func(s *System) {
 			s.Rooms = func(context.Context) ([]Room, error) {

@@ -135,17 +135,42 @@ func Run(ctx context.Context, c *client.Client, opts Options) (err error) {
 // outcome returns the error of the whole conversation. err is the sender's: it is old news
 // if the client has ended, or if we wanted to leave.
 func (v *conversation) outcome(err error) error {
-	unsent := v.unsent
-	for _, r := range v.client.Pending() {
-		unsent += 1 + strings.Count(r.Text, "\n")
+	unsent, unconfirmed := v.unsent, 0
+	maybe := v.client.Unconfirmed()
+	for i, r := range v.client.Pending() {
+		lines := 1 + strings.Count(r.Text, "\n")
+		if i < maybe {
+			unconfirmed += lines
+		} else {
+			unsent += lines
+		}
 	}
 	if v.Piped {
 		unsent += v.In.left()
 	}
 	lost := ""
-	if unsent > 0 {
-		lost = fmt.Sprintf("; %s not delivered", wire.Counted(unsent, "line was", "lines were"))
+	if unconfirmed > 0 {
+		lost = fmt.Sprintf("; %s possibly delivered, but not confirmed", wire.Counted(unconfirmed, "line was", "lines were"))
 	}
+	if unsent > 0 {
+		lost += fmt.Sprintf("; %s not delivered", wire.Counted(unsent, "line was", "lines were"))
+	}
+	err = v.failure(err, lost)
+	if unconfirmed > 0 {
+		return &UnconfirmedError{err}
+	}
+	return err
+}
+
+// An UnconfirmedError says that the outcome of some lines is unknown: they were sent, and the conversation
+// ended before the host confirmed them. A script that sends them again may send them twice.
+type UnconfirmedError struct{ err error }
+
+func (e *UnconfirmedError) Error() string { return e.err.Error() }
+func (e *UnconfirmedError) Unwrap() error { return e.err }
+
+// failure returns the error of outcome. lost says which lines were lost, "" if none were.
+func (v *conversation) failure(err error, lost string) error {
 	end := v.client.Err()
 	if refusal, ok := errors.AsType[*client.RefusedError](end); ok && refusal.Code == wire.CodeQuit {
 		end = nil // we asked for it
@@ -161,7 +186,7 @@ func (v *conversation) outcome(err error) error {
 		return fmt.Errorf("%w%s\nhint: check that chat host is still running; chat join finds it when it is back", client.ErrGaveUp, lost)
 	case end != nil && !errors.Is(end, context.Canceled):
 		return fmt.Errorf("%w%s", end, lost)
-	case unsent > 0:
+	case lost != "":
 		return errors.New(strings.TrimPrefix(lost, "; "))
 	case v.Log.failed() != nil:
 		return v.Log.failed()
@@ -175,9 +200,13 @@ func (v *conversation) outcome(err error) error {
 
 // printUnsent prints the messages that the host did not acknowledge, at most maxUnsent of them.
 func (v *conversation) printUnsent() {
-	pending := v.client.Pending()
-	for _, r := range pending[:min(len(pending), maxUnsent)] {
-		fmt.Fprintln(v.Err, "! not sent: "+strings.ReplaceAll(r.Text, "\n", "\n  "))
+	pending, maybe := v.client.Pending(), v.client.Unconfirmed()
+	for i, r := range pending[:min(len(pending), maxUnsent)] {
+		what := "! not sent: "
+		if i < maybe {
+			what = "! not confirmed: "
+		}
+		fmt.Fprintln(v.Err, what+strings.ReplaceAll(r.Text, "\n", "\n  "))
 	}
 }
 

@@ -78,6 +78,29 @@ func mayHaveRun(line string) bool {
 	return false
 }
 
+// Title is Clean for the name of a room or a program: it is listed in tables and announced on the network, so
+// tabs and runs of blanks become one space, and none are at its ends.
+func Title(s string) string {
+	s = strings.Join(strings.Fields(Clean(s)), " ")
+	if PlainASCII(s) == len(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		end, blanks, _ := blankRun(s[i:])
+		switch atEnds := i == 0 || i+end == len(s); {
+		case blanks > 1, blanks == 1 && atEnds:
+			if !atEnds {
+				b.WriteByte(' ')
+			}
+		default:
+			b.WriteString(s[i : i+end])
+		}
+		i += end
+	}
+	return b.String()
+}
+
 // blankRun returns the length of the run of blanks that s begins with, with their number and the
 // columns that they take. If there is none, it returns the length of the first character.
 func blankRun(s string) (end, blanks, columns int) {

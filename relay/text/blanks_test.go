@@ -85,3 +85,24 @@ func TestMayHaveRun(t *testing.T) {
 		}
 	})
 }
+
+// A title is one piece: blanks of any kind cannot move a part of it into another column or row.
+func TestTitle(t *testing.T) {
+	for _, test := range []struct{ title, want string }{
+		{"the kitchen", "the kitchen"},
+		{"  the \t kitchen\u00a0 ", "the kitchen"},
+		{"kitchen" + strings.Repeat("\u2800", 40) + "10.0.0.1:24280", "kitchen 10.0.0.1:24280"},
+		{"kitchen" + strings.Repeat("\u3164 ", 20) + "10.0.0.1:24280", "kitchen 10.0.0.1:24280"},
+		{"\u2800kitchen\u2800\u2800", "kitchen"},
+		{"\u2800\u2800", ""},
+		{"a\u2800b", "a\u2800b"},
+		{"書斎\u3000二", "書斎 二"},
+	} {
+		if got := Title(test.title); got != test.want {
+			t.Errorf("Title(%q) = %q, want %q", test.title, got, test.want)
+		}
+		if again := Title(test.want); again != test.want {
+			t.Errorf("Title(%q) = %q", test.want, again)
+		}
+	}
+}

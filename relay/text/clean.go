@@ -29,10 +29,6 @@ func CleanLines(s string) string {
 	return strings.TrimRight(clean(s, true), "\n")
 }
 
-// Title is Clean for the name of a room: it is listed in tables and announced on the network, so
-// tabs and runs of white space become one space.
-func Title(s string) string { return strings.Join(strings.Fields(Clean(s)), " ") }
-
 func clean(s string, lines bool) string {
 	i := PlainASCII(s)
 	for i < len(s) && (s[i] >= ' ' && s[i] < 0x7f || s[i] == '\t' || lines && s[i] == '\n') {

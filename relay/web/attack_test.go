@@ -304,7 +304,7 @@ func TestFarScripts(t *testing.T) {
 	until(t, stream, "event-stream")
 	post := r.far("POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nsoup")
 	until(t, post, "HTTP/1.1 201 ")
-	until(t, r.far("GET /room HTTP/1.1\r\n"), "too many connections")
+	until(t, r.far("GET /messages HTTP/1.1\r\n"), "too many connections")
 	until(t, stream, "soup")
 	host.send(`{"type":"ban","nick":"10.0.0.9"}`)
 	host.expect(wire.TypeNotice)

@@ -13,6 +13,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // This file reads the bodies of requests, and rejects those that a header gives another meaning than
@@ -116,6 +119,9 @@ func (h *Handler) readPosted(w http.ResponseWriter, r *http.Request) (posted, er
 	if got := sha256.Sum256(body); sum != nil && !bytes.Equal(got[:], sum) {
 		return message, &statusError{http.StatusBadRequest, "the message arrived damaged; send it again"}
 	}
+	if kind != "multipart/form-data" {
+		body = unmarked(body)
+	}
 	switch {
 	case kind == "application/json":
 		if err := json.Unmarshal(body, &message); err != nil {
@@ -129,6 +135,16 @@ func (h *Handler) readPosted(w http.ResponseWriter, r *http.Request) (posted, er
 		message.Text = string(body)
 	}
 	return message, nil
+}
+
+// unmarked returns text as UTF-8 without a byte order mark. The mark is how UTF-16 is recognized:
+// Windows PowerShell writes it at the start of files.
+func unmarked(text []byte) []byte {
+	decoded, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), text)
+	if err != nil { // none of these decoders fails
+		return text
+	}
+	return decoded
 }
 
 func isMedia(kind string) bool {
@@ -153,9 +169,9 @@ func (m *posted) readForm(form *multipart.Reader) error {
 		case part.FileName() != "":
 			return &statusError{http.StatusUnsupportedMediaType, "a message is text; upload a file with curl -T FILE"}
 		case part.FormName() == "text":
-			m.Text = string(value)
+			m.Text = string(unmarked(value))
 		case part.FormName() == "nick":
-			m.Nick = string(value)
+			m.Nick = string(unmarked(value))
 		}
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
 	"chat/relay"
 	"chat/relay/web"
+	"chat/relay/wire"
 )
 
 // People behind one router open the page at the same time, each browser with six connections
@@ -33,4 +35,44 @@ func TestPageBehindOneAddress(t *testing.T) {
 		})
 	}
 	browsers.Wait()
+}
+
+// A member who reloads the page in a full room gets the page, and with its token a place. On the same
+// connection nothing else is served.
+func TestReloadInAFullRoom(t *testing.T) {
+	const hello = `{"type":"hello","nick":"bob","token":"bobs-own-token"}`
+	r := open(t, relay.Options{MaxSessions: 3, MaxPerAddress: 3}, web.Options{})
+	bob := r.browser(hello)
+	bob.expect(wire.TypeWelcome)
+	bob.send(`{"type":"say","seq":1,"text":"soup"}`)
+	bob.expect(wire.TypeMessage)
+	bob.ws.CloseNow()
+	for range 4 { // one of them gets bob's place
+		r.raw(`{"type":"hello"}` + "\n")
+	}
+	conn := r.raw("")
+	lines := bufio.NewReader(conn)
+	ask := func(request string) (*http.Response, string) {
+		io.WriteString(conn, request+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		res, err := http.ReadResponse(lines, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", request, err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatalf("%s: %v", request, err)
+		}
+		return res, string(body)
+	}
+	for _, path := range []string{"/", "/page/main.js", "/room", "/commands"} {
+		if res, body := ask("GET " + path); res.StatusCode != http.StatusOK {
+			t.Errorf("%s in a full room: %s %s", path, res.Status, body)
+		}
+	}
+	for _, request := range []string{"GET /messages", "GET /metrics", "GET /files/x"} {
+		if res, body := ask(request); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "the room is full") {
+			t.Errorf("%s in a full room: %s %s", request, res.Status, body)
+		}
+	}
+	r.browser(hello).expect(wire.TypeWelcome)
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,12 +13,48 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"chat/relay"
 	"chat/relay/files"
 	"chat/relay/web"
 	"chat/relay/wire"
 )
+
+// PowerShell writes files as UTF-16 with a byte order mark, and others mark UTF-8. curl sends them as they
+// are.
+func TestBodyWithAByteOrderMark(t *testing.T) {
+	utf16With := func(order binary.ByteOrder) func(string) string {
+		return func(s string) string {
+			var b bytes.Buffer
+			binary.Write(&b, order, utf16.Encode([]rune("\ufeff"+s)))
+			return b.String()
+		}
+	}
+	const form = "multipart/form-data; boundary=x"
+	asForm := func(text string) string {
+		return "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n" + text + "\r\n--x--\r\n"
+	}
+	const want = "Süppe 🍲"
+	for name, encode := range map[string]func(string) string{
+		"UTF-8":                func(s string) string { return s },
+		"UTF-8 with a mark":    func(s string) string { return "\ufeff" + s },
+		"UTF-16 little-endian": utf16With(binary.LittleEndian),
+		"UTF-16 big-endian":    utf16With(binary.BigEndian),
+	} {
+		r := open(t, relay.Options{}, web.Options{})
+		for kind, body := range map[string]string{
+			"text/plain": encode(want + "\r\n"), "application/x-www-form-urlencoded": encode(want), // as curl calls it
+			"application/json": encode(`{"text":"` + want + `"}`), form: asForm(encode(want)),
+		} {
+			res, answer := r.ask("POST", "/messages", strings.NewReader(body), "Content-Type", kind)
+			var e wire.Event
+			if err := json.Unmarshal([]byte(answer), &e); err != nil || res.StatusCode != 201 || e.Text != want {
+				t.Errorf("%s as %s: %s %s, want %q", name, kind, res.Status, answer, want)
+			}
+		}
+	}
+}
 
 // A header that gives the body another meaning is not ignored.
 func TestHeadersOfBodies(t *testing.T) {

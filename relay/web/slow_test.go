@@ -222,3 +222,28 @@ func TestQuitOnSlowDisk(t *testing.T) {
 		time.Sleep(time.Minute) // for the last commit
 	})
 }
+
+// A message that waits for the disk when the room closes is answered: with its event, or if it waits for
+// more than one commit, that its outcome is not known.
+func TestAnswerWhileTheRoomCloses(t *testing.T) {
+	path, dir := filepath.Join(t.TempDir(), "kitchen.chat"), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := openSlow(t, path, dir)
+		r.request("POST", "/messages?nick=ci", "first")
+		r.setDelay(5 * time.Second)
+		var requests sync.WaitGroup
+		for method, target := range map[string]string{"POST": "/messages?nick=ci", "PUT": "/files/x?nick=cd"} {
+			requests.Go(func() {
+				status, answer := r.request(method, target, "last")
+				if status != 201 && (status != 503 || !strings.Contains(answer, "not known")) {
+					t.Errorf("%s as the room closes: %d %s", method, status, answer)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		r.stop()
+		requests.Wait()
+		r.setDelay(0)
+		time.Sleep(time.Minute) // for the last commit
+	})
+}

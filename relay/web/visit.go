@@ -71,6 +71,9 @@ func (h *Handler) visit(r *http.Request, nick string, message wire.Request, cont
 	if err != nil {
 		return wire.Event{}, err
 	}
+	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
+		conn.NoteMessage()
+	}
 	v := &visit{from: remoteAddr(r), nick: nick, token: token, message: message, content: content, over: make(chan struct{})}
 	if key != "" {
 		first, err := h.keys.begin(v, key)

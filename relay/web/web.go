@@ -127,10 +127,18 @@ type roomConn interface {
 	NoteBrowser()      // the request was for the page
 	SetIdle(idle bool) // between two requests
 
+	// NoteMessage notes that the room has the message of the current request, which is answered
+	// even if the room closes.
+	NoteMessage()
+
 	// Charge charges the peer's address for n bytes of an answer, and returns how long to
 	// wait before they are sent; Delay returns how long to wait before the next answer.
 	Charge(n int) time.Duration
 	Delay() time.Duration
+
+	// Admit returns why there is no place for a request for path, in a full room. It may wait a
+	// second for one. What the page needs to join needs none.
+	Admit(path string) error
 
 	// Forwarded has the connection count as one of the client at from, until it is idle. The
 	// error is why the client has no place.
@@ -155,6 +163,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if isForwarded(r) {
 			err = conn.Forwarded(remoteAddr(r))
 		}
+		if err == nil {
+			err = conn.Admit(r.URL.Path)
+		}
 		conn.KeepPace()
 		w = &chargedWriter{ResponseWriter: w, conn: conn}
 		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
@@ -175,7 +186,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case h.room.IsBanned(remoteAddr(r)):
 		http.Error(w, "you are banned from this room", http.StatusForbidden)
-	case err != nil: // no place for the client of a proxy
+	case err != nil: // no place
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	case !h.isOurName(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)): // HTTP/1.0, which no browser sends, has no Host
 		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)

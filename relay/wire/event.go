@@ -328,12 +328,13 @@ func (ignoredValue) UnmarshalJSON([]byte) error { return nil }
 // harm a terminal: a host can be hostile too.
 func (e Event) Clean() Event {
 	clean := []*string{
-		&e.Type, &e.From, &e.Client, &e.Once, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Title, &e.Topic, &e.Token, &e.Key, &e.App,
+		&e.Type, &e.From, &e.Client, &e.Once, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Topic, &e.Token, &e.Key,
 		&e.Instance, &e.Proof, (*string)(&e.Code),
 	}
 	for _, s := range clean {
 		*s = text.Clean(*s)
 	}
+	e.Title, e.App = text.Title(e.Title), text.Title(e.App)
 	e.Text = text.CleanLines(e.Text)
 	e.Members = cleanAll(e.Members)
 	e.Hosts = cleanAll(e.Hosts)

@@ -427,11 +427,11 @@ func cmdWaitline(ts *testscript.TestScript, args []string) {
 }
 
 // signals holds the signals that a script can send, by name.
-var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill, "STOP": syscall.SIGSTOP}
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 
-// cmdSignal: signal NAME INT|TERM|KILL|STOP sends a signal to NAME.
+// cmdSignal: signal NAME INT|TERM|KILL|STOP|CONT sends a signal to NAME.
 func cmdSignal(ts *testscript.TestScript, args []string) {
-	usage(ts, len(args) == 2 && signals[args[1]] != nil, "signal NAME INT|TERM|KILL|STOP")
+	usage(ts, len(args) == 2 && signals[args[1]] != nil, "signal NAME INT|TERM|KILL|STOP|CONT")
 	ts.Check(stageOf(ts).process(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
 }
 

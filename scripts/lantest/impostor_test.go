@@ -67,6 +67,9 @@ func TestImpostorElsewhere(t *testing.T) {
 	if _, stderr, _ := l.run(4, "chat", "rooms"); !strings.Contains(stderr, "warning: 2 hosts claim to have the room kitchen") {
 		t.Errorf("chat rooms warns of %q", stderr)
 	}
+	if stdout, _, code := l.run(4, "chat", "doctor"); code != 1 || !strings.Contains(stdout, `FAIL 2 hosts claim to have the room "kitchen"`) {
+		t.Errorf("chat doctor: exit code %d, want 1 and a warning\n%s", code, stdout)
+	}
 	if _, stderr, code := l.run(4, "chat", "join", "kitchen", "--nick", "dave"); code != 2 || !strings.Contains(stderr, "warning: 2 hosts claim") {
 		t.Errorf("a new member: exit code %d, %s", code, stderr)
 	}

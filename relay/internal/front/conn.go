@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
@@ -41,6 +42,7 @@ type Conn struct {
 	mu        sync.Mutex       // guards all below
 	session   *session.Session // nil: it has none yet
 	isHandled bool             // the HTTP handler has it
+	isSending bool             // and a request on it waits for the outcome of its message
 	isEnding  bool             // the room closes
 	yields    *wire.Fault      // why another connection got its place; nil: none did
 	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it
@@ -106,7 +108,7 @@ func (c *Conn) end() {
 	case c.session != nil:
 		c.session.Close()
 	case c.isHandled:
-		c.Conn.Close() // the handler cleans up
+		c.closeHandledLocked(endedAnswer)
 	default:
 		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
 	}
@@ -335,7 +337,7 @@ func (c *Conn) serveHTTP(line []byte) {
 	c.lines.Release()
 	c.lines = nil
 	if !c.giveToHandler() {
-		c.Close()
+		c.closeWith(httpError("503 Service Unavailable", cmp.Or(c.yielded(), wire.Faultf(wire.CodeShutdown, "the room is closing")).Text))
 		return
 	}
 	c.front.opts.HTTP(c)

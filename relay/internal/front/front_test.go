@@ -165,13 +165,13 @@ func (h *house) empty() string {
 func TestEveryConnectionIsCountedOnce(t *testing.T) {
 	starts := map[string]string{
 		"person": "hello\n", "program": "{\"type\":\"hello\",\"nick\":\"p\"}\n{\"type\":\"say\",\"text\":\"x\"}\n", "probe": "{\"type\":\"hello\",\"probe\":true}\n",
-		"http": "GET / HTTP/1.1\r\n\r\n", "ssh": "SSH-2.0-x\r\n", "tls": "\x16\x03\x01\x02\x00\x01", "silent": "", "unfinished": "{\"type\":", "unfinished request": "GET /",
+		"http": "GET /messages HTTP/1.1\r\n\r\n", "page": "GET / HTTP/1.1\r\n\r\n", "ssh": "SSH-2.0-x\r\n", "tls": "\x16\x03\x01\x02\x00\x01", "silent": "", "unfinished": "{\"type\":", "unfinished request": "GET /",
 		"too long": strings.Repeat("x", 9<<10) + "\n", "too long a request": "GET /" + strings.Repeat("x", 9<<10) + "\n", "empty": "\n", "not a hello": "{}\n",
 		"known": "{\"type\":\"hello\",\"token\":\"token-of-a-client\"}\n", "quits": "{\"type\":\"hello\"}\n{\"type\":\"quit\"}\n",
 		"operator": "{\"type\":\"hello\",\"token\":\"operators-own-token\"}\n{\"type\":\"ban\",\"nick\":\"10.0.0.3\"}\n",
 	}
 	names := rapid.SampledFrom([]string{
-		"person", "program", "probe", "http", "http", "ssh", "tls", "silent", "unfinished", "unfinished request",
+		"person", "program", "probe", "http", "page", "ssh", "tls", "silent", "unfinished", "unfinished request",
 		"too long", "too long a request", "empty", "not a hello", "known", "known", "quits", "operator",
 	})
 	rapid.Check(t, func(rt *rapid.T) {

@@ -2,6 +2,7 @@ package front
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"chat/relay/internal/room"
@@ -13,7 +14,7 @@ import (
 //
 // A tenth of the places is kept for members whom the room knows by their token and for the
 // host's machine. A connection that finds no place waits at the door until its first line:
-// only a hello shows a token. If its claim is better than that of a connection on which nothing
+// only a hello shows a token. A page is loaded at the door, for its WebSocket sends the hello. If its claim is better than that of a connection on which nothing
 // was sent, it gets the place of the one that has been silent for longest; if not, it is refused.
 // Only a connection at the door has a timer, so one that waits in the room costs nothing more.
 
@@ -105,7 +106,7 @@ func (f *Front) arriveLocked(c *Conn) error {
 	if f.takePlaceLocked(c) == nil {
 		return nil
 	}
-	if p.door >= maxAtDoor || c.group != "" && p.doorByGroup[c.group] >= maxAtDoorPerGroup {
+	if !f.makeSpaceAtDoorLocked(c.group) {
 		return p.fault(c)
 	}
 	c.place.state = atDoor
@@ -115,6 +116,24 @@ func (f *Front) arriveLocked(c *Conn) error {
 	}
 	c.place.timer = time.AfterFunc(doorTime, func() { f.leaveDoor(c) })
 	return nil
+}
+
+// makeSpaceAtDoorLocked reports whether a connection of group may wait at the door. If there are too many, a
+// browser's that is between two requests ends.
+func (f *Front) makeSpaceAtDoorLocked(group string) bool {
+	p := &f.places
+	isGroupFull := func() bool { return group != "" && p.doorByGroup[group] >= maxAtDoorPerGroup }
+	if p.door < maxAtDoor && !isGroupFull() {
+		return true
+	}
+	for other := range f.conns {
+		if o := &other.place; o.state == atDoor && o.idle && (!isGroupFull() || other.group == group) {
+			p.remove(other)
+			other.yield(wire.Faultf(wire.CodeFull, "the room is full"))
+			return true
+		}
+	}
+	return false
 }
 
 // takePlaceLocked gives c a place. If there is none, c gets that of a silent connection of a
@@ -248,11 +267,23 @@ func (c *Conn) Spoke() {
 	c.place.rank = speaker
 }
 
-// admitHTTP waits at the door until there is a place for a connection that speaks HTTP, for up to
-// httpWait, and returns why there is none. line is its first line. A page's WebSocket does
-// not wait, because it can show a token.
+// admitHTTP is Admit for the first request of the connection, which begins with line.
 func (c *Conn) admitHTTP(line []byte) error {
-	if bytes.HasPrefix(line, []byte("GET /socket ")) {
+	_, target, _ := bytes.Cut(line, []byte(" "))
+	target, _, _ = bytes.Cut(target, []byte(" "))
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	return c.Admit(string(path))
+}
+
+// Admit waits at the door until there is a place for a request for path, for up to httpWait, and returns why
+// there is none. If there is none for what a page needs until it has shown its token, that is served at the
+// door.
+func (c *Conn) Admit(path string) error {
+	if path == "/socket" { // its token decides
+		return nil
+	}
+	if isForPage(path) {
+		c.tryPlace()
 		return nil
 	}
 	for began := time.Now(); ; c.wait(httpRetry) {
@@ -260,6 +291,16 @@ func (c *Conn) admitHTTP(line []byte) error {
 			return err
 		}
 	}
+}
+
+// isForPage reports whether path is of the page, or requested by it before its socket has shown a
+// token.
+func isForPage(path string) bool {
+	switch path {
+	case "/", "/room", "/commands", "/nick":
+		return true
+	}
+	return strings.HasPrefix(path, "/page/")
 }
 
 const (
@@ -280,6 +321,9 @@ func (c *Conn) tryPlace() error {
 // SetIdle notes whether an HTTP connection is between two requests. If it is a browser's, its
 // place then goes to anyone who needs one.
 func (c *Conn) SetIdle(idle bool) {
+	if idle {
+		c.answered()
+	}
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
 	if idle && c.isForwarding() {
@@ -300,7 +344,7 @@ func (c *Conn) yield(why *wire.Fault) {
 	case c.session != nil:
 		c.session.End(why)
 	case c.isHandled:
-		c.Conn.Close() // the handler cleans up
+		c.closeHandledLocked(yieldedAnswer)
 	default:
 		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
 	}

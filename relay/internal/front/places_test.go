@@ -3,12 +3,14 @@ package front
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"chat/relay/endpoint"
+	"chat/relay/internal/room"
 	"chat/relay/internal/session"
 )
 
@@ -47,6 +49,18 @@ func (c *crowd) come(ip, said string) *caller {
 	time.Sleep(2 * Silence)
 	synctest.Wait()
 	return caller
+}
+
+// waiting returns the connections at the door, and how many have a place.
+func (c *crowd) waiting() (atTheDoor []*Conn, placed int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.conns {
+		if conn.place.state == atDoor {
+			atTheDoor = append(atTheDoor, conn)
+		}
+	}
+	return atTheDoor, c.places.placed
 }
 
 // fill connects n silent guests, each from an address of its own, and returns them.
@@ -193,6 +207,80 @@ func TestHTTPGoesFirst(t *testing.T) {
 		c.want("the browser", page, "GET /", true)
 		c.want("the host", c.come("", ""), "* Welcome", false)
 		c.want("the unfinished line", unfinished, "! the room is full, and you have sent nothing yet", true)
+	})
+}
+
+// A page is loaded at the door, so that its socket can show a token. Anything else needs a place, and the
+// page's connections leave the door in time.
+func TestPageAtTheDoor(t *testing.T) {
+	inHouse(t, Options{MaxConns: 1, MaxPerAddress: 4}, func(c *crowd) {
+		c.come("", "soup\n")
+		index := c.come("10.0.0.2", "GET /?nick=bob HTTP/1.1\r\n\r\n")
+		script := c.come("10.0.0.2", "GET /page/main.js HTTP/1.1\r\n\r\n")
+		c.want("the page", index, "GET /?nick=bob", false)
+		c.want("its script", script, "GET /page/main.js", false)
+		messages := c.come("10.0.0.2", "GET /messages HTTP/1.1\r\n\r\n")
+		time.Sleep(2 * httpWait)
+		synctest.Wait()
+		c.want("other requests", messages, "503 Service Unavailable", true)
+		if door, placed := c.waiting(); len(door) != 2 || placed != 1 {
+			t.Errorf("%d at the door and %d placed, want 2 and 1", len(door), placed)
+		}
+		time.Sleep(doorTime)
+		synctest.Wait()
+		c.want("the page later", index, "GET /?nick=bob", true)
+	})
+}
+
+// At a full door a browser's connection between two requests makes space for the next one.
+func TestIdleBrowserLeavesAFullDoor(t *testing.T) {
+	inHouse(t, Options{MaxConns: 1, MaxPerAddress: 4}, func(c *crowd) {
+		c.come("", "soup\n")
+		const page = "GET / HTTP/1.1\r\n\r\n"
+		for range maxAtDoorPerGroup {
+			caller := c.connect(context.Background(), "10.0.0.2", false)
+			c.callers = append(c.callers, caller)
+			c.send(caller, page)
+		}
+		synctest.Wait()
+		c.want("one more", c.come("10.0.0.2", page), "503 Service Unavailable", true)
+		waiting, _ := c.waiting()
+		waiting[0].NoteBrowser()
+		waiting[0].SetIdle(true)
+		c.want("one more after one is idle", c.come("10.0.0.2", page), "GET /", false)
+		if waiting, _ := c.waiting(); len(waiting) != maxAtDoorPerGroup {
+			t.Errorf("%d at the door, want %d", len(waiting), maxAtDoorPerGroup)
+		}
+	})
+}
+
+// A trusted proxy's request that is served at the door stays there, and so has no place.
+func TestProxyAtTheDoor(t *testing.T) {
+	proxies, err := endpoint.ParseProxies([]string{"10.0.0.2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inHouse(t, Options{MaxConns: 1, MaxPerAddress: 4, TrustedProxies: proxies}, func(c *crowd) {
+		c.come("", "soup\n")
+		for range maxAtDoorPerGroup + 1 {
+			caller := c.connect(context.Background(), "10.0.0.2", false)
+			c.callers = append(c.callers, caller)
+			c.send(caller, "GET / HTTP/1.1\r\n\r\n")
+		}
+		synctest.Wait()
+		conns, _ := c.waiting()
+		client := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 66), Port: 1}
+		for i, conn := range conns {
+			if err := conn.Forwarded(client); (err != nil) != (i >= maxAtDoorPerGroup) {
+				t.Errorf("request %d of the client: %v", i+1, err)
+			}
+		}
+		if door, _ := c.waiting(); len(door) != maxAtDoorPerGroup+1 {
+			t.Errorf("%d at the door, want %d", len(door), maxAtDoorPerGroup+1)
+		}
+		if err := conns[0].Claim(room.Standing{}); err == nil {
+			t.Error("a stranger behind the proxy got a place in a full room")
+		}
 	})
 }
 

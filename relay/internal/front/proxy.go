@@ -99,11 +99,14 @@ func (f *Front) regroupLocked(c *Conn, change func()) error {
 		f.countBrowserLocked(c.address, -1)
 		defer func() { f.countBrowserLocked(c.address, 1) }()
 	}
-	isPlaced := c.place.state == placed
+	state := c.place.state
+	if state == atDoor { // it stays there, and its timer runs on
+		return f.regroupAtDoorLocked(c, change, func() { c.from, c.address, c.group = was, address, group })
+	}
 	f.places.remove(c)
 	change()
 	c.place.guest = c.group != ""
-	if !isPlaced { // it lost its place, and closes
+	if state != placed { // it lost its place, and closes
 		return nil
 	}
 	fault := f.takePlaceLocked(c)
@@ -112,6 +115,27 @@ func (f *Front) regroupLocked(c *Conn, change func()) error {
 		c.place.guest = c.group != ""
 		f.takePlaceLocked(c) // it is free again
 	}
+	return fault
+}
+
+// regroupAtDoorLocked is regroupLocked for a connection at the door; undo undoes change.
+func (f *Front) regroupAtDoorLocked(c *Conn, change, undo func()) error {
+	door := f.places.doorByGroup
+	recount := func(change func()) {
+		if c.group != "" {
+			countDown(door, c.group)
+		}
+		change()
+		if c.place.guest = c.group != ""; c.place.guest {
+			door[c.group]++
+		}
+	}
+	recount(change)
+	if c.group == "" || door[c.group] <= maxAtDoorPerGroup {
+		return nil
+	}
+	fault := wire.Faultf(wire.CodeFull, "the room is full, and too many connections from %s wait; try again later", c.group)
+	recount(undo)
 	return fault
 }
 

@@ -37,7 +37,8 @@ type outbox struct {
 	cursors  int           // how many cursors there have been
 	counts   Counts        // without Gaps
 	queue    [][]byte      // encoded events, to be written before more of the log
-	queued   int           // bytes in queue
+	held     [][]byte      // encoded events about now, for the queue once the past is written
+	queued   int           // bytes in queue and held
 	bye      *wire.Event   // the last event; nil: none
 	deadline *time.Time    // for writing, once the outbox is ending; until then nil
 	space    chan struct{} // closed when queue is emptied; nil while no one waits for it
@@ -91,11 +92,12 @@ func (o *outbox) Start(welcome wire.Event, from, live uint64, v history.View) {
 	o.started = true
 }
 
-// Deliver implements [room.Peer].
+// Deliver implements [room.Peer]. Events about now come after those of the past; a gap is a part of
+// them.
 func (o *outbox) Deliver(e *wire.Event, nick string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.ending && o.offerLocked(o.encode(e, nick))
+	return !o.ending && o.offerLocked(o.encode(e, nick), e.Type != wire.TypeGap)
 }
 
 // Ignore implements [room.Peer].
@@ -211,10 +213,11 @@ func (o *outbox) put(b []byte) {
 	o.putLocked(b)
 }
 
-// putOrWait waits while the queue is full, and then queues b. Only the session's read loop
-// calls it.
+// putOrWait waits while the queue is full, and then queues b, the reply to a request. A person reads it
+// after the past; a program gets it at once, as it may measure the connection by it. Only the session's
+// read loop calls it.
 func (o *outbox) putOrWait(b []byte) {
-	o.awaitSpace(func() bool { return o.offerLocked(b) })
+	o.awaitSpace(func() bool { return o.offerLocked(b, o.format == history.Text) })
 }
 
 // awaitEmpty waits until the queue is empty, so that the host does not read a large reply
@@ -252,14 +255,23 @@ func (o *outbox) tryOrSpace(try func() bool) <-chan struct{} {
 	return o.space
 }
 
-// offerLocked queues b if there is space for it.
-func (o *outbox) offerLocked(b []byte) bool {
+// offerLocked queues b if there is space for it; with isNow, after the events of the past.
+func (o *outbox) offerLocked(b []byte, isNow bool) bool {
 	if o.queued > 0 && o.queued+len(b) > maxQueue {
 		return false
+	}
+	if isNow && o.isPastLocked() {
+		o.held = append(o.held, b)
+		o.queued += len(b)
+		o.startWritingLocked()
+		return true
 	}
 	o.putLocked(b)
 	return true
 }
+
+// isPastLocked reports whether the cursor is still at events from before the session.
+func (o *outbox) isPastLocked() bool { return o.started && o.cursor.Place() < o.live }
 
 func (o *outbox) putLocked(b []byte) {
 	o.queue = append(o.queue, b)
@@ -311,6 +323,7 @@ func (o *outbox) collect(runs [][]byte) (_ [][]byte, onDisk bool) {
 			return o.frameLocked(runs), false
 		case onDisk && !(o.ending && time.Now().After(*o.deadline)):
 			return runs, true
+		case len(o.held) > 0 && !o.isPastLocked(): // next
 		case o.bye != nil || o.ending && o.socket.isOpen():
 			return o.farewellLocked(runs), false
 		case o.ending:
@@ -350,8 +363,14 @@ func (o *outbox) farewellLocked(runs [][]byte) [][]byte {
 
 // takeQueueLocked empties the queue.
 func (o *outbox) takeQueueLocked(runs [][]byte) [][]byte {
+	if !o.isPastLocked() {
+		runs, o.held = append(runs, o.held...), nil
+	}
 	runs = append(runs, o.queue...)
 	o.queue, o.queued = nil, 0
+	for _, b := range o.held {
+		o.queued += len(b)
+	}
 	if o.space != nil {
 		close(o.space)
 		o.space = nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -126,5 +128,58 @@ func TestDecodeNumber(t *testing.T) {
 		if (fault == nil) != (code == "") || fault != nil && (fault.Code != code || req.Seq != 0) {
 			t.Errorf("number %s: %v, for %d", seq, err, req.Seq)
 		}
+	}
+}
+
+// A notice and a person's reply come after the backlog: before it they would seem to be from the past.
+// A gap, which is a part of the past, and a program's reply come at once.
+func TestNowComesAfterThePast(t *testing.T) {
+	past := func(text string) *wire.Event { return &wire.Event{Type: wire.TypeMessage, From: "bob", Text: text} }
+	for _, test := range []struct {
+		name    string
+		format  history.Format
+		skipped bool // the session sees none of the past
+		want    string
+	}{
+		{name: "a person", format: history.Text, want: "welcome gap soup bread salt pepper reply"},
+		{name: "a program", format: history.JSON, want: "welcome gap reply soup bread salt pepper"},
+		{name: "nothing of the past is shown", format: history.JSON, skipped: true, want: "welcome gap reply salt pepper"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDoor(slog.New(slog.DiscardHandler))
+				ours, theirs := net.Pipe()
+				defer ours.Close()
+				p := &eagerPipe{Conn: theirs, lines: make(chan string, 100)}
+				o := &outbox{door: d, conn: p, remote: theirs.RemoteAddr(), format: test.format, writing: true} // until all is queued
+				o.writer.Add(1)
+				from := d.Log.Next()
+				for _, text := range []string{"soup", "bread"} {
+					e := past(text)
+					if test.skipped {
+						e.Type = wire.TypeJoin
+					}
+					d.Log.Append(e, history.Origin{})
+				}
+				o.Start(wire.Event{Type: wire.TypeWelcome, Title: "welcome"}, from, d.Log.Next(), history.View{Format: test.format})
+				o.Deliver(&wire.Event{Type: wire.TypeGap, Missed: 1}, "alice")
+				o.Deliver(&wire.Event{Type: wire.TypeNotice, Text: "pepper"}, "alice")
+				o.putOrWait(o.encode(&wire.Event{Type: wire.TypeNotice, Text: "reply"}, ""))
+				d.Log.Append(past("salt"), history.Origin{})
+				for w := new(fanout.Writer); o.WriteSome(w); {
+				}
+				words := regexp.MustCompile(`(?i)welcome\b|"gap"|missed|soup|bread|pepper|reply|salt`)
+				var got []string
+				for len(p.lines) > 0 {
+					for _, word := range words.FindAllString(<-p.lines, -1) {
+						word = strings.ToLower(strings.Trim(word, "\"\n}, "))
+						got = append(got, strings.Replace(word, "missed", "gap", 1))
+					}
+				}
+				if got := strings.Join(slices.Compact(got), " "); got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			})
+		})
 	}
 }
