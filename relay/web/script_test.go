@@ -282,6 +282,19 @@ func TestBehindTLSProxy(t *testing.T) {
 	}
 }
 
+// HEAD of the stream ends with the header, and the connection is free for the next request.
+func TestHeadOfEvents(t *testing.T) {
+	r, _ := openWithFiles(t, files.Limits{})
+	for range 2 {
+		if status, body := r.do("HEAD", "/events", ""); status != 200 || body != "" {
+			t.Errorf("%d %q", status, body)
+		}
+		if status, _ := r.do("GET", "/room", ""); status != 200 {
+			t.Errorf("after it: %d", status)
+		}
+	}
+}
+
 // A parameter that cannot be parsed is not ignored: the message would have another nick.
 func TestUnparsableQuery(t *testing.T) {
 	r, _ := openWithFiles(t, files.Limits{})
