@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"chat/relay/wire"
 )
@@ -23,7 +24,14 @@ func OpenTranscript(path string) (*Transcript, error) {
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	flag := os.O_APPEND | os.O_CREATE | os.O_WRONLY
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		flag |= syscall.O_NONBLOCK // else we would wait for a reader, and hear no signal meanwhile
+	}
+	f, err := os.OpenFile(path, flag, 0o600)
+	if flag&syscall.O_NONBLOCK != 0 && errors.Is(err, syscall.ENXIO) {
+		return nil, fmt.Errorf("open the transcript %s: no one reads from this pipe\nhint: start its reader first", path)
+	}
 	if err != nil {
 		if at, ok := errors.AsType[*fs.PathError](err); ok {
 			err = at.Err

@@ -264,6 +264,9 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	room := h.room.Info().ID
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Room", room)
+	if r.Method == http.MethodHead { // its answer has no body to wait for: curl -I
+		return
+	}
 	stream := &stream{
 		h: h, request: r.Context(), room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
 		out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w),

@@ -319,6 +319,35 @@ func TestBehindTLSProxy(t *testing.T) {
 	}
 }
 
+// HEAD of the stream ends with the header, and the connection is free for the next request.
+func TestHeadOfEvents(t *testing.T) {
+	r, _ := openWithFiles(t, files.Limits{})
+	for range 2 {
+		if status, body := r.do("HEAD", "/events", ""); status != 200 || body != "" {
+			t.Errorf("%d %q", status, body)
+		}
+		if status, _ := r.do("GET", "/room", ""); status != 200 {
+			t.Errorf("after it: %d", status)
+		}
+	}
+}
+
+// A parameter that cannot be parsed is not ignored: the message would have another nick.
+func TestUnparsableQuery(t *testing.T) {
+	r, _ := openWithFiles(t, files.Limits{})
+	for _, path := range []string{"/messages?nick=ci;count=3", "/messages?nick=%zz", "/messages?nick=ci%"} {
+		if status, answer := r.do("POST", path, "build done"); status != 400 || !strings.Contains(answer, "cannot parse") {
+			t.Errorf("%s: %d %s", path, status, answer)
+		}
+	}
+	if status, answer := r.do("POST", "/messages?nick=a%26b&&x", "build done"); status != 201 {
+		t.Errorf("%d %s", status, answer)
+	}
+	if _, all := r.do("GET", "/messages", ""); strings.Count(all, "\n") != 1 {
+		t.Errorf("the room has %s", all)
+	}
+}
+
 // A request with the Idempotency-Key of an earlier one of the same client gets the same answer, and
 // sends nothing.
 func TestIdempotencyKey(t *testing.T) {

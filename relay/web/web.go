@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -190,6 +191,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	case !h.isOurName(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)): // HTTP/1.0, which no browser sends, has no Host
 		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
+	case !isQuery(r.URL.RawQuery):
+		http.Error(w, "cannot parse what follows the ? of the address; separate parameters with & and escape other signs, as curl --get --data-urlencode does", http.StatusBadRequest)
 	case !h.isSameOrigin(r):
 		http.Error(w, "requests from pages of other sites are rejected", http.StatusForbidden)
 	default:
@@ -197,6 +200,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.moveToFiles(r)
 		h.mux.ServeHTTP(w, r)
 	}
+}
+
+// isQuery reports whether all parameters of a query can be parsed. net/http leaves out the others without a word: a
+// message would be sent under another nick.
+func isQuery(query string) bool {
+	_, err := url.ParseQuery(query)
+	return err == nil
 }
 
 // pagePolicy lets the page load only files of the host, and run no inline scripts
