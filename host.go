@@ -3,10 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -323,9 +320,7 @@ func hostToken(file *history.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("token of the host's own member"))
-	return hex.EncodeToString(mac.Sum(nil)), nil
+	return wire.MAC(secret, "token of the host's own member"), nil
 }
 
 // secretOf returns the secret of a room in memory, by its title: if the host crashes, the next

@@ -14,10 +14,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"chat/relay/wire"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -464,9 +465,6 @@ const (
 // primary returns the code of an error without its extension.
 func primary(e *sqlite.Error) int { return e.Code() & 0xff }
 
-// given matches the values of [NewRoomID] and rand.Text, and IDs that programs may choose.
-var given = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
-
 // RoomID returns the room's ID. A new file gets one, and so does one with an ID that no host
 // gives. It is for before there is a log on the file.
 func (f *File) RoomID() (string, error) { return f.metaOr("room", NewRoomID) }
@@ -481,7 +479,7 @@ func (f *File) metaOr(name string, make func() string) (value string, err error)
 	if err := row.Scan(&value); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("read the room's %s from %s: %w", name, f.path, fileError(err))
 	}
-	if given.MatchString(value) {
+	if wire.IsName(value) {
 		return value, nil
 	}
 	value = make()

@@ -259,8 +259,8 @@ func (r *Room) checkHelloLocked(m *Member, req *wire.Request) error {
 		return wire.Faultf(wire.CodeBadRequest, "invalid protocol version %d", req.Version)
 	case req.Room != "" && req.Room != r.opts.ID:
 		return wire.Faultf(wire.CodeWrongRoom, "this is %s (%s), not the room you asked for", r.opts.Title, r.opts.ID)
-	case req.Token != "" && !isToken(req.Token):
-		return wire.Faultf(wire.CodeBadRequest, "a token has 8 to 64 letters, digits, - and _")
+	case req.Token != "" && !wire.IsToken(req.Token):
+		return wire.Faultf(wire.CodeBadRequest, wire.TokenRule)
 	case isMarked(r.state.bans, &subject{key: keyOf(req.Token), address: m.Address}):
 		return bannedFault()
 	}
@@ -305,10 +305,6 @@ func replacedFault() error {
 
 func byeEvent(code wire.Code, text string) wire.Event {
 	return wire.Event{Type: wire.TypeBye, Code: code, Text: text}
-}
-
-func isToken(s string) bool {
-	return len(s) >= 8 && wire.IsName(s)
 }
 
 // keyOf returns the key of a token; zero for "".
