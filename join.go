@@ -73,11 +73,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	screen := !c.Bool("json") && usesScreen(c)
 	var in *plain.Input
 	if !screen {
-		if isTerminal(os.Stdin) {
-			in = plain.ReadTyped(os.Stdin)
-		} else {
-			in = plain.Read(os.Stdin)
-		}
+		in = readInput()
 	}
 	var identities *identity.Store
 	if dir := identity.DefaultDir(); dir != "" {
@@ -107,6 +103,14 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		Timeout: c.Duration("timeout"),
 		Ifaces:  c.StringSlice("iface"),
 	}, nil
+}
+
+// readInput starts reading stdin in lines.
+func readInput() *plain.Input {
+	if isTerminal(os.Stdin) {
+		return plain.ReadTyped(os.Stdin)
+	}
+	return plain.Read(os.Stdin)
 }
 
 // usesScreen reports whether there is a terminal that can show a full screen, and no flag
