@@ -60,7 +60,7 @@ func (p *pending) isHidden() bool { return p.event.Type == "" }
 
 // isMessage reports whether a member wrote the event and can send it again.
 func (p *pending) isMessage() bool {
-	return p.event.IsPublicMessage() || p.event.Type == wire.TypePrivate
+	return p.event.IsMessage()
 }
 
 // isPresence reports whether the event is a join or a leave. The room's state does not depend

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// This file is the one place that decides whether a text is a message or a command, or ends the input. The host, the
-// screen and --plain use it; relay/web/page/typed.js is the same rule for the page, and the table
-// in testdata/typed.json holds both to it.
+// This file is the one place that decides whether a text is a message or a command, or ends the
+// input. The host, the screen and --plain use it; relay/web/page/typed.js is the same rule for the
+// page, and the table in testdata/typed.json holds both to it.
 
 // A Typed is a text as a person typed or pasted it: a message or a command.
 type Typed struct {
