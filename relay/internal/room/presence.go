@@ -16,10 +16,10 @@ type announcements struct {
 	leaving   []string  // nicks
 	scheduled bool      // Flush will be called
 	last      time.Time // of the last flush
-	silent    pace.Dues // visits without a message, by address
+	silent    pace.Dues // visits without a message, by Member.Group
 }
 
-// silentQuota is how many joins and leaves of visitors who send nothing each address may cause.
+// silentQuota is how many joins and leaves of visitors who send nothing each address group may cause.
 // Beyond that, a join is announced only once the member has stayed for holdTime or sends
 // something: until then, the others do not see it.
 var silentQuota = pace.Quota{Burst: 60, Every: 2 * time.Second, BurstOfAll: 600, EveryOfAll: 100 * time.Millisecond}
@@ -28,7 +28,7 @@ const holdTime = 10 * time.Second
 
 // holdLocked holds the join of m back if there were many visits like it.
 func (r *Room) holdLocked(m *Member, now time.Time) {
-	if silentQuota.IsAhead(r.presence.silent, m.Address, now) {
+	if silentQuota.IsAhead(r.presence.silent, m.Group, now) {
 		until := now.Add(holdTime)
 		m.heldUntil = &until
 		r.presence.held++
@@ -52,7 +52,7 @@ func (r *Room) countVisitLocked(m *Member, now time.Time) {
 	if r.presence.silent == nil {
 		r.presence.silent = make(pace.Dues)
 	}
-	silentQuota.Count(r.presence.silent, m.Address, now)
+	silentQuota.Count(r.presence.silent, m.Group, now)
 }
 
 // delayLocked returns how long the room collects joins and leaves before it announces them:

@@ -82,7 +82,8 @@ type Peer interface {
 type Member struct {
 	// fixed before Enter
 	Peer    Peer
-	Address string // see AddressKey
+	Address string // for bans; see AddressKey
+	Group   string // its address group, whose visits are counted together; see endpoint.Group
 	Program bool   // receives a token, and events as JSON
 	Visit   bool   // connects only to send something: the room sees no join and no leave
 
