@@ -11,8 +11,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +32,7 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/doctor"
+	"chat/relay/history"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -728,9 +727,7 @@ func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
 	if err != nil {
 		return err
 	}
-	random := make([]byte, 8)
-	rand.Read(random)
-	id := hex.EncodeToString(random)
+	id := history.NewRoomID()
 	var ips []net.IP
 	for _, a := range on.Addrs {
 		ips = append(ips, a.AsSlice())

@@ -230,10 +230,13 @@ func (opts *joinOptions) identify(room string) (client.Identity, client.Keeper) 
 	return claim.Identity, claim
 }
 
-// interrupted returns err, or if Ctrl-C caused it, an error with that exit code.
+// errInterrupted is the error of a user who left before joining a room.
+var errInterrupted = &exitError{exitInterrupted, errors.New("interrupted")}
+
+// interrupted returns err, or errInterrupted if Ctrl-C caused it.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &exitError{exitInterrupted, errors.New("interrupted")}
+		return errInterrupted
 	}
 	return err
 }
@@ -327,7 +330,10 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	select {
 	case c = <-joined:
 	default:
-		return notJoined(err)
+		if errors.Is(err, context.Canceled) {
+			return errInterrupted
+		}
+		return err
 	}
 	c.Close() // its error is not needed: unsent messages are listed below
 	var texts []string
@@ -355,15 +361,6 @@ func undelivered(texts []string) error {
 		message += fmt.Sprintf("\n  and %d more", more)
 	}
 	return errors.New(message)
-}
-
-// notJoined returns err, or if the user left before joining a room, an error with that exit
-// code.
-func notJoined(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return &exitError{exitInterrupted, errors.New("interrupted")}
-	}
-	return err
 }
 
 // --- choosing a room ---------------------------------------------------------------

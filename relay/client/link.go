@@ -165,8 +165,8 @@ func (l *link) noteInput() {
 	}
 }
 
-// doubt asks the host for an answer within doubtTime, or longer on a slow line: there are signs that the connection is
-// dead.
+// doubt asks the host for an answer within doubtTime, or longer on a slow line: there are signs
+// that the connection is dead.
 func (l *link) doubt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
