@@ -317,7 +317,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 			return nil, ctx.Err()
 		}
 		select {
-		case last := <-joined: // its room is gone, and the screen has what was not sent
+		case last := <-joined: // its room is gone, and the screen has its unsent messages
 			last.Close()
 		default:
 		}

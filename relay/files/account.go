@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// This file counts what files and uploads take, for all together and for each address.
+// This file counts the space of files and uploads, for all together and for each address.
 
-// A usage is what the files and uploads of an address take.
+// A usage counts the files and uploads of an address.
 type usage struct {
 	uploads int   // that are not published
 	files   int   // published ones

@@ -96,7 +96,7 @@ type Member struct {
 	announced bool       // its join is in the log
 	spoke     bool       // it has sent something
 	departed  bool       // it left the room, and not for another connection of its client
-	slowAt    int64      // when it was told that the disk is slow, in seconds since 1970
+	slowAt    int64      // when it was notified that the disk is slow, in seconds since 1970
 	slot      int        // index in Room.members
 }
 
@@ -278,13 +278,13 @@ func (r *Room) Admit(address string) error {
 	return nil
 }
 
-// A Standing is what the room knows of a client by its token.
+// A Standing is a client's record in the room, found by its token.
 type Standing struct {
 	Known bool // it was in the room before
 	Spoke bool // it has sent messages
 }
 
-// Standing returns what the room knows of the client with a token: nothing if the token is "" or
+// Standing returns the Standing of the client with a token: the zero one if the token is "" or
 // banned.
 func (r *Room) Standing(token string) Standing {
 	r.mu.Lock()

@@ -36,7 +36,7 @@ func (r *Room) waitLocked(m *Member, wanted string) {
 	m.wish = &wish{wanted, text.NickKeys(wanted)}
 }
 
-// explainNickLocked tells a member that has joined why it did not get the wanted nick.
+// explainNickLocked notifies a member that has joined why it did not get the wanted nick.
 func (r *Room) explainNickLocked(m *Member, now time.Time) {
 	if m.wish != nil {
 		r.notifyLocked(m, fmt.Sprintf("%s; you are %s until it is free", r.whyLocked(m, now), m.nick))
