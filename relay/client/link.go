@@ -17,6 +17,7 @@ import (
 // A link is one connection to a host. The goroutine of membership.run creates it and reads
 // from it; a second goroutine writes.
 type link struct {
+	// Fixed.
 	conn  net.Conn
 	addr  string           // as dialed
 	lines *wire.LineReader // reads through link.Read

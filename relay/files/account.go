@@ -142,6 +142,20 @@ func (s *Store) emptyFileLocked(err error) uint64 {
 	return 0
 }
 
+// deleteFile deletes a published file that gives way to a new one. Its links stop working.
+func (s *Store) deleteFile(number uint64) {
+	s.mu.Lock()
+	f, ok := s.files[number]
+	s.forgetFileLocked(number)
+	s.mu.Unlock()
+	if !ok {
+		return
+	}
+	if err := s.root.Remove(f.diskName()); err != nil {
+		s.limits.Log.Warn("cannot delete a file", "file", f.diskName(), "error", err)
+	}
+}
+
 // patienceLocked returns how long the upload is kept if it makes no more progress.
 func (u *Upload) patienceLocked() time.Duration {
 	idle := u.store.limits.Idle

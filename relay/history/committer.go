@@ -21,6 +21,7 @@ import (
 // If the file cannot be written (the disk is full), the pending messages are rejected, and so are
 // new ones. Joins, leaves and hidden events are held. The committer tries again every second.
 type committer struct {
+	// fixed
 	log   *Log
 	file  *File
 	fold  Fold

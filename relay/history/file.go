@@ -32,6 +32,7 @@ import (
 //
 // Call its methods before there is a log on it, except for Replay and Close.
 type File struct {
+	// set by OpenFile; title also by SetTitle, before there is a log
 	path    string
 	title   string
 	keep    Keep
