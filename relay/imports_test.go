@@ -27,7 +27,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/internal/room", "chat/relay/internal/websocket", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/pace":      {},
-		"internal/room":      {"chat/relay/history", "chat/relay/internal/pace", "chat/relay/text", "chat/relay/wire"},
+		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/pace", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
 		"internal/websocket": {},
 		"text":               {},

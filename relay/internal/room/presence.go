@@ -1,8 +1,10 @@
 package room
 
 import (
+	"net/netip"
 	"time"
 
+	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/internal/pace"
 	"chat/relay/wire"
@@ -16,7 +18,7 @@ type announcements struct {
 	leaving   []string  // nicks
 	scheduled bool      // Flush will be called
 	last      time.Time // of the last flush
-	silent    pace.Dues // visits without a message, by Member.Group
+	silent    pace.Dues // visits without a message, by address group
 }
 
 // silentQuota is how many joins and leaves of visitors who send nothing each address group may cause.
@@ -26,9 +28,18 @@ var silentQuota = pace.Quota{Burst: 60, Every: 2 * time.Second, BurstOfAll: 600,
 
 const holdTime = 10 * time.Second
 
+// group returns m's address group; see endpoint.Group.
+func (m *Member) group() string {
+	ip, err := netip.ParseAddr(m.Address)
+	if err != nil { // this machine
+		return m.Address
+	}
+	return endpoint.Group(ip)
+}
+
 // holdLocked holds the join of m back if there were many visits like it.
 func (r *Room) holdLocked(m *Member, now time.Time) {
-	if silentQuota.IsAhead(r.presence.silent, m.Group, now) {
+	if silentQuota.IsAhead(r.presence.silent, m.group(), now) {
 		until := now.Add(holdTime)
 		m.heldUntil = &until
 		r.presence.held++
@@ -52,7 +63,7 @@ func (r *Room) countVisitLocked(m *Member, now time.Time) {
 	if r.presence.silent == nil {
 		r.presence.silent = make(pace.Dues)
 	}
-	silentQuota.Count(r.presence.silent, m.Group, now)
+	silentQuota.Count(r.presence.silent, m.group(), now)
 }
 
 // delayLocked returns how long the room collects joins and leaves before it announces them:

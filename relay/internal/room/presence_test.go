@@ -20,7 +20,7 @@ func TestSilentVisits(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	enter := func(nick string) (*Member, wire.Event) {
 		p := new(silentPeer)
-		m := &Member{Peer: p, Program: true, Address: "10.0.0.2", Group: "10.0.0.2"}
+		m := &Member{Peer: p, Program: true, Address: "10.0.0.2"}
 		if _, err := r.Enter(m, &wire.Request{Nick: nick, Token: "token-of-" + nick}, 1, now); err != nil {
 			t.Fatal(err)
 		}

@@ -82,8 +82,7 @@ type Peer interface {
 type Member struct {
 	// fixed before Enter
 	Peer    Peer
-	Address string // for bans; see AddressKey
-	Group   string // its address group, whose visits are counted together; see endpoint.Group
+	Address string // see AddressKey
 	Program bool   // receives a token, and events as JSON
 	Visit   bool   // connects only to send something: the room sees no join and no leave
 

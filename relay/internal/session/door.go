@@ -97,7 +97,7 @@ type Place interface {
 // [Session.ServeTooLong] or [Session.ServeProgram].
 func (d *Door) New(c Conn, place Place) *Session {
 	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, place: place}
-	s.member = room.Member{Peer: &s.out, Address: c.Address, Group: c.Payer, Visit: c.Visit}
+	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
 	s.out.door, s.out.conn, s.out.remote, s.out.payer = d, c.Conn, c.Remote, c.Payer
 	s.lines.OnRead = s.countBytes
 	s.lines.OnWait = d.wakeLog
