@@ -11,8 +11,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +33,7 @@ import (
 	"chat/relay/discovery"
 	"chat/relay/doctor"
 	"chat/relay/endpoint"
+	"chat/relay/history"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -737,9 +736,7 @@ func hearSelf(ctx context.Context, on doctor.Interface, v6 bool) error {
 	if err != nil {
 		return err
 	}
-	random := make([]byte, 8)
-	rand.Read(random)
-	id := hex.EncodeToString(random)
+	id := history.NewRoomID()
 	var ips []net.IP
 	for _, a := range on.Addrs {
 		ips = append(ips, a.AsSlice())

@@ -3,10 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -246,18 +243,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	var store *files.Store // set before the first connection; nil if uploads are rejected
 	takesFiles := !opts.NoWeb && !opts.NoFiles
 	if takesFiles {
-		opts.Files = func(id string) (wire.File, error) {
-			if store == nil {
-				return wire.File{}, files.ErrGone
-			}
-			return store.Publish(id)
-		}
-		opts.Uploads = func() relay.Uploads {
-			if store == nil { // an interface that holds it would not be nil
-				return nil
-			}
-			return store
-		}
+		opts.useStore(&store)
 	}
 	srv, closeHistory, err := newServer(&opts)
 	if err != nil {
@@ -285,6 +271,22 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		fmt.Fprintf(opts.Out, "The room %s is closed.\n", srv.Info().Title)
 	}
 	return err
+}
+
+// useStore lets the room use a store that is opened after it; nil: it could not be opened.
+func (opts *hostOptions) useStore(store **files.Store) {
+	opts.Files = func(id string) (wire.File, error) {
+		if *store == nil {
+			return wire.File{}, files.ErrGone
+		}
+		return (*store).Publish(id)
+	}
+	opts.Uploads = func() relay.Uploads {
+		if *store == nil { // an interface that holds it would not be nil
+			return nil
+		}
+		return *store
+	}
 }
 
 // slowOpening is how long opening a history file takes at most without a word.
@@ -323,9 +325,7 @@ func hostToken(file *history.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("token of the host's own member"))
-	return hex.EncodeToString(mac.Sum(nil)), nil
+	return wire.MAC(secret, "token of the host's own member"), nil
 }
 
 // secretOf returns the secret of a room in memory, by its title: if the host crashes, the next

@@ -73,11 +73,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	screen := !c.Bool("json") && usesScreen(c)
 	var in *plain.Input
 	if !screen {
-		if isTerminal(os.Stdin) {
-			in = plain.ReadTyped(os.Stdin)
-		} else {
-			in = plain.Read(os.Stdin)
-		}
+		in = readInput()
 	}
 	var identities *identity.Store
 	if dir := identity.DefaultDir(); dir != "" {
@@ -107,6 +103,14 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		Timeout: c.Duration("timeout"),
 		Ifaces:  c.StringSlice("iface"),
 	}, nil
+}
+
+// readInput starts reading stdin in lines.
+func readInput() *plain.Input {
+	if isTerminal(os.Stdin) {
+		return plain.ReadTyped(os.Stdin)
+	}
+	return plain.Read(os.Stdin)
 }
 
 // usesScreen reports whether there is a terminal that can show a full screen, and no flag
@@ -226,10 +230,13 @@ func (opts *joinOptions) identify(room string) (client.Identity, client.Keeper) 
 	return claim.Identity, claim
 }
 
-// interrupted returns err, or if Ctrl-C caused it, an error with that exit code.
+// errInterrupted is the error of a user who left before joining a room.
+var errInterrupted = &exitError{exitInterrupted, errors.New("interrupted")}
+
+// interrupted returns err, or errInterrupted if Ctrl-C caused it.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &exitError{exitInterrupted, errors.New("interrupted")}
+		return errInterrupted
 	}
 	return err
 }
@@ -310,7 +317,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 			return nil, ctx.Err()
 		}
 		select {
-		case last := <-joined: // its room is gone, and the screen has what was not sent
+		case last := <-joined: // its room is gone, and the screen has its unsent messages
 			last.Close()
 		default:
 		}
@@ -323,7 +330,10 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	select {
 	case c = <-joined:
 	default:
-		return notJoined(err)
+		if errors.Is(err, context.Canceled) {
+			return errInterrupted
+		}
+		return err
 	}
 	c.Close() // its error is not needed: unsent messages are listed below
 	var texts []string
@@ -351,15 +361,6 @@ func undelivered(outcome string, texts []string) error {
 		message += fmt.Sprintf("\n  and %d more", more)
 	}
 	return errors.New(message)
-}
-
-// notJoined returns err, or if the user left before joining a room, an error with that exit
-// code.
-func notJoined(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return &exitError{exitInterrupted, errors.New("interrupted")}
-	}
-	return err
 }
 
 // --- choosing a room ---------------------------------------------------------------

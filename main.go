@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		err = &exitError{exitInterrupted, errors.New("interrupted")}
+		err = errInterrupted
 	}
 	fmt.Fprintln(stderr, "chat: "+text.CleanLines(err.Error()))
 	if exit, ok := errors.AsType[*exitError](err); ok {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chat/relay"
@@ -160,4 +161,37 @@ func stay(t *testing.T, addr, name string) *stayer {
 		t.Errorf("%s was cut off: %v", name, in.Err())
 	}()
 	return s
+}
+
+// A machine with a whole IPv6 network causes no more joins and leaves than one with one address.
+func TestSilentVisitsFromOneNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := relay.New(relay.Options{})
+		watcher := joinFrom(t, srv, "10.77.0.2")
+		watcher.send(`{"type":"hello","nick":"watcher"}`)
+		watcher.expectEvent(wire.TypeWelcome)
+		const visits = 200
+		for n := range visits {
+			p := joinFrom(t, srv, fmt.Sprintf("2001:db8:1:2::%x", n+1))
+			p.send(fmt.Sprintf(`{"type":"hello","nick":"n%d"}`, n))
+			p.expectEvent(wire.TypeWelcome)
+			time.Sleep(300 * time.Millisecond) // until the join is announced
+			p.conn.Close()
+		}
+		watcher.send(`{"type":"say","text":"over"}`)
+		joins := 0
+		for {
+			e := watcher.event()
+			if e.Type == wire.TypeMessage {
+				break
+			}
+			if e.Type == wire.TypeJoin {
+				joins += len(e.Members)
+			}
+		}
+		if joins > visits/2 {
+			t.Errorf("%d of %d visits were announced", joins, visits)
+		}
+		watcher.conn.Close()
+	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // A Follower reads the log without being a member: the events for everyone, as JSON lines.
-// It is not safe for concurrent use, except for Begin.
+// It is owned by the goroutine that calls Next and Wait; the fanout's workers call Begin.
 type Follower struct {
 	server *Server
 	cursor history.Cursor

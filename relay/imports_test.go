@@ -2,15 +2,17 @@ package relay_test
 
 import (
 	"go/build"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
 // Imports point one way, down to wire. The host's side and the joining side do not import each
-// other.
+// other. Every package of relay is in the table.
 func TestImports(t *testing.T) {
-	for dir, allowed := range map[string][]string{
+	table := map[string][]string{
 		".": {
 			"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/front",
 			"chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/text", "chat/relay/wire",
@@ -25,7 +27,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/internal/room", "chat/relay/internal/websocket", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/pace":      {},
-		"internal/room":      {"chat/relay/history", "chat/relay/internal/pace", "chat/relay/text", "chat/relay/wire"},
+		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/pace", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
 		"internal/websocket": {},
 		"text":               {},
@@ -33,7 +35,7 @@ func TestImports(t *testing.T) {
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
 		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"client":             {"chat/relay/errno", "chat/relay/diskspace", "chat/relay/text", "chat/relay/wire"},
-		"identity":           {"chat/relay/client", "chat/relay/text"},
+		"identity":           {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
 		"screen":             {"chat/relay/client", "chat/relay/errno", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"files":              {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/text", "chat/relay/wire"},
@@ -48,7 +50,14 @@ func TestImports(t *testing.T) {
 		"cmdline":            {},
 		"completion":         {"chat/relay/limits", "chat/relay/manual"},
 		"limits":             {"chat/relay", "chat/relay/files"},
-	} {
+		"prooftest":          {},
+	}
+	for dir := range packageDirs(t) {
+		if _, ok := table[dir]; !ok {
+			t.Errorf("the table does not say what relay/%s may import", dir)
+		}
+	}
+	for dir, allowed := range table {
 		p, err := build.ImportDir(dir, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -62,4 +71,19 @@ func TestImports(t *testing.T) {
 			}
 		}
 	}
+}
+
+// packageDirs returns the folders that have Go files.
+func packageDirs(t *testing.T) map[string]bool {
+	dirs := make(map[string]bool)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".go" {
+			dirs[filepath.ToSlash(filepath.Dir(path))] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
 }

@@ -16,7 +16,8 @@ import (
 	"chat/relay/wire"
 )
 
-// A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New, except slowAt.
+// A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New, except slowAt;
+// the timers have locks of their own.
 type Server struct {
 	opts    Options // with defaults
 	log     *history.Log

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Some networks, VPNs and tunnels above all, drop large packets without telling the sender: an
+// Some networks, VPNs and tunnels above all, drop large packets without an error to the sender: an
 // MTU black hole (RFC 2923, section 2.1). A connection opens, small messages pass, and a
 // large one holds up everything after it. Smaller segments get through at once.
 

@@ -60,12 +60,6 @@ func cutReason(reason string) string {
 	return string(characters[:min(len(characters), maxRefusal)])
 }
 
-// hasCode reports whether err is a refusal with code.
-func hasCode(err error, code wire.Code) bool {
-	r, ok := errors.AsType[*RefusedError](err)
-	return ok && r.Code == code
-}
-
 // isFinal reports whether err is a refusal that another attempt would meet again, or the room
 // is gone.
 func isFinal(err error) bool {

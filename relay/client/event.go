@@ -32,7 +32,7 @@ type Connected struct {
 	Unanswered bool
 }
 
-// SmallPacketsNotice tells people about [Connected]'s SmallPackets.
+// SmallPacketsNotice explains [Connected]'s SmallPackets to people.
 const SmallPacketsNotice = "large packets seem to get lost on the way to the host, as on some VPNs; using small ones"
 
 // Disconnected follows the loss of a connection and each failed attempt to reconnect.

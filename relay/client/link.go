@@ -17,6 +17,7 @@ import (
 // A link is one connection to a host. The goroutine of membership.run creates it and reads
 // from it; a second goroutine writes.
 type link struct {
+	// Fixed.
 	conn  net.Conn
 	addr  string           // as dialed
 	lines *wire.LineReader // reads through link.Read
@@ -165,8 +166,8 @@ func (l *link) noteInput() {
 	}
 }
 
-// doubt asks the host for an answer within doubtTime, or longer on a slow line: there are signs that the connection is
-// dead.
+// doubt asks the host for an answer within doubtTime, or longer on a slow line: there are signs
+// that the connection is dead.
 func (l *link) doubt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -320,7 +320,7 @@ func (s *membership) rejoinFound(ctx context.Context, found []string) (l *link, 
 // others are
 //
 //   - a room that the same host opened after a restart without a history: it proves that the host
-//     is the same one. It gets what was not sent, unless the host had closed the room;
+//     is the same one. It gets the unsent messages, unless the host had closed the room;
 //   - a room of a host that never could prove itself, because its version is older: the client
 //     joins as a new one and sends nothing of before;
 //   - any other room: an [*OtherRoomError].

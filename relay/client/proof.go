@@ -13,7 +13,7 @@ import (
 )
 
 // Anyone on the network can claim to have a room: its ID is public. So a client that was in a
-// room before shows its token, and sends what it has not sent yet, only to a host that proves
+// room before shows its token, and sends pending messages, only to a host that proves
 // itself; see "Proof" in PROTOCOL.md.
 
 // Identity returns the identity of the client in the room that it is in. A program that keeps

@@ -48,7 +48,7 @@ func newTransferConn(conn net.Conn, progress *lastTime) *transferConn {
 	return t
 }
 
-// setBuffer sets the size of the system's buffer, which holds what is sent ahead.
+// setBuffer sets the size of the system's buffer, which holds the bytes sent ahead.
 func (t *transferConn) setBuffer(size int) {
 	t.buffer = size
 	if conn, ok := t.Conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
@@ -77,8 +77,8 @@ func (t *transferConn) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// adjust adjusts the buffer to the speed of the line: what was written and is not in the buffer has
-// arrived.
+// adjust adjusts the buffer to the speed of the line: bytes that were written and are no longer in the
+// buffer have arrived.
 func (t *transferConn) adjust(written int) {
 	if t.written += written; t.written < 4*t.buffer {
 		return

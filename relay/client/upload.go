@@ -222,14 +222,15 @@ func (u *upload) cancel() {
 // An uploadBody is the body of a request with a part of the file. While it is read it
 // hashes the bytes that were not hashed before.
 type uploadBody struct {
+	// Fixed.
 	u      *upload
-	to     int64
+	to     int64         // offset of the end of the part, in bytes
 	closed chan struct{} // closed by Close
 
 	// Guarded by mu: the transport may call Close while a Read is running.
 	mu   sync.Mutex
-	at   int64
-	over bool
+	at   int64 // offset of the next byte
+	over bool  // Close was called
 	err  error // why the file could not be read; may be read without mu once closed is
 }
 

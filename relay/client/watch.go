@@ -34,7 +34,7 @@ const (
 )
 
 // watch looks, until ctx ends, for signs that the connection of l is dead before its silence
-// tells: this machine has lost the address that it was made from, or Options.Watch reports that
+// shows it: this machine has lost the address that it was made from, or Options.Watch reports that
 // the host has others.
 func (s *membership) watch(ctx context.Context, l *link) {
 	var work sync.WaitGroup

@@ -25,7 +25,7 @@ type Room struct {
 	Addr string `json:"addr"` // host:port that answered, ready for net.Dial
 
 	// Contested says that several hosts answered with this room's ID. Only one of them can be
-	// its host; a returning member can tell which, by its proof.
+	// its host; a returning member knows which, by its proof.
 	Contested bool `json:"contested,omitempty"`
 }
 

@@ -55,7 +55,7 @@ func (f *Finder) listen(ctx context.Context, heard func(Record)) error {
 
 // Follow listens to announcements until ctx ends, and calls moved if the host of the room id
 // announces addresses without at: it has probably left that one. It calls moved once for each
-// set of addresses, one call at a time. Where nothing can be received, it returns at once.
+// set of addresses, one call at a time. If nothing can be received, it returns at once.
 func (f *Finder) Follow(ctx context.Context, id string, at netip.Addr, moved func()) {
 	at = at.Unmap().WithZone("")
 	var mu sync.Mutex // guards seen, and orders the calls of moved

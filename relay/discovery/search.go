@@ -81,7 +81,7 @@ type search struct {
 	matched  chan struct{} // closed with the first room that is enough: no more rounds
 }
 
-// A foundKey tells hosts apart. Several may claim to have one room.
+// A foundKey identifies a host. Several may claim to have one room.
 type foundKey struct{ id, instance string }
 
 // A round is the outcome of one round of questions, except for its answers.

@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"chat/relay/errno"
 	"cmp"
 	"context"
 	"errors"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"chat/relay/errno"
 )
 
 var (

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// This file counts what files and uploads take, for all together and for each address.
+// This file counts the space of files and uploads, for all together and for each address.
 
-// A usage is what the files and uploads of an address take.
+// A usage counts the files and uploads of an address.
 type usage struct {
 	uploads int   // that are not published
 	files   int   // published ones
@@ -140,6 +140,20 @@ func (s *Store) emptyFileLocked(err error) uint64 {
 		}
 	}
 	return 0
+}
+
+// deleteFile deletes a published file that gives way to a new one. Its links stop working.
+func (s *Store) deleteFile(number uint64) {
+	s.mu.Lock()
+	f, ok := s.files[number]
+	s.forgetFileLocked(number)
+	s.mu.Unlock()
+	if !ok {
+		return
+	}
+	if err := s.root.Remove(f.diskName()); err != nil {
+		s.limits.Log.Warn("cannot delete a file", "file", f.diskName(), "error", err)
+	}
 }
 
 // patienceLocked returns how long the upload is kept if it makes no more progress.

@@ -27,7 +27,7 @@ import (
 // default, and a negative number means no limit.
 type Limits struct {
 	MaxFile    int64 // bytes of a file; default 1 GiB
-	MaxTotal   int64 // bytes of all files and of what has arrived of uploads; default 10 GiB
+	MaxTotal   int64 // bytes of all files and of the arrived parts of uploads; default 10 GiB
 	MaxFiles   int   // files and uploads; default 10,000
 	Uploads    int   // uploads that are not published; default 64
 	PerAddress int   // of these, uploads from one address; default 8

@@ -21,6 +21,7 @@ import (
 // If the file cannot be written (the disk is full), the pending messages are rejected, and so are
 // new ones. Joins, leaves and hidden events are held. The committer tries again every second.
 type committer struct {
+	// fixed
 	log   *Log
 	file  *File
 	fold  Fold
@@ -60,7 +61,7 @@ func (p *pending) isHidden() bool { return p.event.Type == "" }
 
 // isMessage reports whether a member wrote the event and can send it again.
 func (p *pending) isMessage() bool {
-	return p.event.IsPublicMessage() || p.event.Type == wire.TypePrivate
+	return p.event.IsMessage()
 }
 
 // isPresence reports whether the event is a join or a leave. The room's state does not depend

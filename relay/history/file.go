@@ -14,10 +14,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"chat/relay/wire"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -31,6 +32,7 @@ import (
 //
 // Call its methods before there is a log on it, except for Replay and Close.
 type File struct {
+	// set by OpenFile; title also by SetTitle, before there is a log
 	path    string
 	title   string
 	keep    Keep
@@ -159,6 +161,41 @@ func OpenFile(path string, keep Keep) (*File, error) {
 }
 
 func (f *File) open() error {
+	if err := f.openLatest(); err != nil {
+		return err
+	}
+	if err := f.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_mode = WAL`); err != nil {
+		return err
+	}
+	// The file's content must be on disk, but not the time when it was changed.
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return err
+	}
+	if err := f.insert.prepare(f.writer); err != nil {
+		return err
+	}
+	var err error
+	if f.readers, err = openReaders(f.path, maxReaders); err != nil {
+		return err
+	}
+	if f.seekers, err = openReaders(f.path, maxSeekers); err != nil {
+		return err
+	}
+	if err := f.loadIndexed(); err != nil {
+		return err
+	}
+	if err := f.queryRow(`SELECT coalesce(max(nth), 0) FROM event WHERE id = (SELECT max(id) FROM event)`, &f.messages); err != nil {
+		return err
+	}
+	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
+		return err
+	}
+	return f.queryRow(fmt.Sprintf(`SELECT coalesce((SELECT substr(CAST(value AS TEXT), 1, %d) FROM meta WHERE name = 'title'), '')`, maxTitle), &f.title)
+}
+
+// openLatest opens the database, which it creates if there is none, and checks it before it changes
+// it. After that it is one of ours and has the latest version.
+func (f *File) openLatest() error {
 	fresh, err := checkHeader(f.path)
 	if err != nil {
 		return err
@@ -189,47 +226,17 @@ func (f *File) open() error {
 	if err := f.checkNumbers(); err != nil {
 		return err
 	}
-	if err := f.migrate(); err != nil {
+	if err := f.migrate(); err != nil || !fresh {
 		return err
 	}
-	// From here on the file is one of ours and has the latest version.
-	if fresh { // what every room needs, before each would be a commit
-		if _, err := f.RoomID(); err != nil {
-			return err
-		}
-		if _, err := f.Secret(); err != nil {
-			return err
-		}
-		if err := syncFile(f.path); err != nil {
-			return err
-		}
-	}
-	if err := f.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_mode = WAL`); err != nil {
+	// What every room needs, before each would be a commit.
+	if _, err := f.RoomID(); err != nil {
 		return err
 	}
-	// The file's content must be on disk, but not the time when it was changed.
-	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+	if _, err := f.Secret(); err != nil {
 		return err
 	}
-	if err := f.insert.prepare(f.writer); err != nil {
-		return err
-	}
-	if f.readers, err = openReaders(f.path, maxReaders); err != nil {
-		return err
-	}
-	if f.seekers, err = openReaders(f.path, maxSeekers); err != nil {
-		return err
-	}
-	if err := f.loadIndexed(); err != nil {
-		return err
-	}
-	if err := f.queryRow(`SELECT coalesce(max(nth), 0) FROM event WHERE id = (SELECT max(id) FROM event)`, &f.messages); err != nil {
-		return err
-	}
-	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
-		return err
-	}
-	return f.queryRow(fmt.Sprintf(`SELECT coalesce((SELECT substr(CAST(value AS TEXT), 1, %d) FROM meta WHERE name = 'title'), '')`, maxTitle), &f.title)
+	return syncFile(f.path)
 }
 
 // maxTitle is how many characters of a title are read. A stranger may have made the file, and
@@ -464,9 +471,6 @@ const (
 // primary returns the code of an error without its extension.
 func primary(e *sqlite.Error) int { return e.Code() & 0xff }
 
-// given matches the values of [NewRoomID] and rand.Text, and IDs that programs may choose.
-var given = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
-
 // RoomID returns the room's ID. A new file gets one, and so does one with an ID that no host
 // gives. It is for before there is a log on the file.
 func (f *File) RoomID() (string, error) { return f.metaOr("room", NewRoomID) }
@@ -481,7 +485,7 @@ func (f *File) metaOr(name string, make func() string) (value string, err error)
 	if err := row.Scan(&value); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("read the room's %s from %s: %w", name, f.path, fileError(err))
 	}
-	if given.MatchString(value) {
+	if wire.IsName(value) {
 		return value, nil
 	}
 	value = make()

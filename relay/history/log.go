@@ -45,6 +45,7 @@ type Origin struct {
 // A Log is a room's log: the last events in memory and, if it has a [File], all events on disk.
 // With a file, readers get an event once it is on disk.
 type Log struct {
+	// fixed
 	committer   *committer // nil: the log is in memory only
 	zone        *time.Location
 	wake        func(waiters []Waiter)

@@ -72,7 +72,7 @@ func Print(out io.Writer, path string, wanted Selection, json bool) error {
 // nick, so that no message can imitate them.
 func appendDated(dst []byte, e *wire.Event) []byte {
 	v := wire.Viewer{Dated: true}
-	if e.IsPublicMessage() || e.Type == wire.TypePrivate {
+	if e.IsMessage() {
 		return e.AppendText(dst, v)
 	}
 	dst = e.Time.In(timezone.Local(e.Time)).AppendFormat(dst, time.DateTime)

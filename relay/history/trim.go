@@ -32,7 +32,7 @@ const (
 var unset = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 
 // hourly returns how many of a file's events may be deleted by age in an hour. If the clock
-// is wrong after all, there is time to notice. It is at least twice what comes in.
+// is wrong after all, there is time to notice. It is at least twice the number of new events.
 func hourly(events uint64, age time.Duration) int {
 	n := float64(events)
 	return int(max(minHourly, n/24, 2*n/age.Hours()))
@@ -141,7 +141,7 @@ func (t *trimmer) mayAge() bool {
 	return believed
 }
 
-// report logs what was deleted since the last report, but not more often than reportEvery.
+// report logs the deletions since the last report, but not more often than reportEvery.
 func (t *trimmer) report() {
 	now := time.Now()
 	if t.deleted == 0 || !t.reportedAt.IsZero() && now.Sub(t.reportedAt) < reportEvery {
@@ -151,7 +151,7 @@ func (t *trimmer) report() {
 	t.deleted, t.reportedAt = 0, now
 }
 
-// trimmed is what a step of File.trim did.
+// trimmed is the result of a step of File.trim.
 type trimmed struct {
 	first  uint64 // the ID of the oldest event that is left; 0: no visible event was deleted
 	events uint64 // how many visible events were deleted

@@ -19,7 +19,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,6 +28,7 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/text"
+	"chat/relay/wire"
 )
 
 const (
@@ -183,10 +183,7 @@ func tryLock(path string) (*flock.Flock, error) {
 	return lock, err
 }
 
-var (
-	errDamaged = errors.New("the file is damaged; it is left as it is, delete it to keep a new identity")
-	tokens     = regexp.MustCompile(`^[0-9A-Za-z_-]{8,64}$`) // as in PROTOCOL.md
-)
+var errDamaged = errors.New("the file is damaged; it is left as it is, delete it to keep a new identity")
 
 // read reads an identity. It is empty if there is no file.
 func read(path, room, nick string) (client.Identity, error) {
@@ -203,7 +200,7 @@ func read(path, room, nick string) (client.Identity, error) {
 		return client.Identity{}, err
 	}
 	var r record
-	if err := json.Unmarshal(b, &r); err != nil || len(b) > maxFile || r.Room != room || r.Nick != nick || !tokens.MatchString(r.Token) {
+	if err := json.Unmarshal(b, &r); err != nil || len(b) > maxFile || r.Room != room || r.Nick != nick || !wire.IsToken(r.Token) {
 		return client.Identity{}, fmt.Errorf("%s: %w", path, errDamaged)
 	}
 	return client.Identity{Room: r.Room, Client: r.Client, Token: r.Token, Key: r.Key}, nil

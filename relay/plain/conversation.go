@@ -29,7 +29,7 @@ type Options struct {
 	Follow   bool        // stay in the room when In has ended
 	Log      *Transcript // gets the messages; nil: none
 
-	// OutGone is closed when no one reads Out any more; nil: only writing to Out tells. The
+	// OutGone is closed when no one reads Out any more; nil: only a failed write to Out shows it. The
 	// conversation then ends when no more input comes from a pipe.
 	OutGone <-chan struct{}
 

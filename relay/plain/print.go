@@ -122,7 +122,7 @@ func (v *conversation) printReceived(e client.Received) {
 		v.nick = e.Nick
 	}
 	linked := v.linked(&e.Event)
-	if isMessage(e) && (v.resumed || !e.Past) { // the backlog is from before we joined
+	if e.IsMessage() && (v.resumed || !e.Past) { // the backlog is from before we joined
 		if err := v.Log.Add(*linked, v.viewer()); err != nil {
 			v.printNotice("! " + err.Error() + "\n")
 		}
@@ -132,11 +132,11 @@ func (v *conversation) printReceived(e client.Received) {
 	case v.JSON:
 		v.out.Write(e.AppendJSON(nil))
 	case e.Waits(), v.isKnown(&e):
-	case isMessage(e) && v.Accessible:
+	case e.IsMessage() && v.Accessible:
 		v.out.WriteString(accessibleText(linked, v.nick, !v.OutPiped))
-	case isMessage(e) && v.OutPiped:
+	case e.IsMessage() && v.OutPiped:
 		v.out.Write(linked.AppendText(nil, v.viewer()))
-	case isMessage(e):
+	case e.IsMessage():
 		v.out.Write(linked.AppendText(nil, v.reader()))
 	default:
 		v.printNotice(string(linked.AppendText(nil, v.reader())))
@@ -158,8 +158,7 @@ func (v *conversation) printHeld(e *client.Received) {
 }
 
 // accessibleText words a message for a screen reader. Each of its lines begins with the
-// sender, so that no line can pass for another member's.
-// fold is wire.Viewer.Fold.
+// sender, so that no line can pass for another member's. fold is [wire.Viewer]'s Fold.
 func accessibleText(e *wire.Event, ourNick string, fold bool) string {
 	sender := e.From + ": "
 	switch {
@@ -180,9 +179,6 @@ func accessibleText(e *wire.Event, ourNick string, fold bool) string {
 	return b.String()
 }
 
-// isMessage reports whether e is a message, an action or a private message.
-func isMessage(e client.Received) bool { return e.IsPublicMessage() || e.Type == wire.TypePrivate }
-
 // isKnown reports whether the person knows e already, because they typed it or because it
 // is reported in another way. It removes our own nick from joins and leaves.
 func (v *conversation) isKnown(e *client.Received) bool {
@@ -195,5 +191,5 @@ func (v *conversation) isKnown(e *client.Received) bool {
 	case wire.TypeError:
 		return v.Piped && (e.Seq != 0 || e.Code == wire.CodeTooLong) // deliver reports it if halves do not help
 	}
-	return e.Own && (isMessage(*e) || e.Type == wire.TypeNick)
+	return e.Own && (e.IsMessage() || e.Type == wire.TypeNick)
 }

@@ -317,6 +317,12 @@ func (c *conversation) handle(e *client.Received) *entry {
 	if e.Own && e.Type == wire.TypeNick && !e.Past { // a notice reports it
 		return nil
 	}
+	return c.showEvent(e)
+}
+
+// showEvent adds an event to the transcript, or keeps it for the greeting. It returns its entry, or
+// nil if it has none.
+func (c *conversation) showEvent(e *client.Received) *entry {
 	if e.Time.IsZero() {
 		e.Time = c.now()
 	}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 )
 
-// plainTerminal undoes what the screen has set: a terminal that has none of it ignores this.
+// plainTerminal undoes the screen's settings: a terminal that has none of them ignores this.
 const plainTerminal = ansi.ResetModeMouseButtonEvent + ansi.ResetModeMouseExtSgr + ansi.ResetModeFocusEvent +
 	ansi.ResetModeBracketedPaste + ansi.ResetModeSynchronizedOutput + ansi.ResetModeAltScreenSaveCursor +
 	ansi.SetModeTextCursorEnable

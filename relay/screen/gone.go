@@ -45,12 +45,5 @@ func (c *conversation) joinOther() tea.Cmd {
 		return nil
 	}
 	c.joiningOther = true
-	m, place := c.m, Place{Title: cutBytes(c.gone.Now.Title, maxTitle), Addr: c.gone.Addr, ID: c.gone.Now.ID}
-	return func() tea.Msg {
-		room, err := m.opts.Join(m.ctx, place)
-		if err != nil {
-			return joinFailed{err}
-		}
-		return roomJoined{room, place}
-	}
+	return c.m.join(c.m.ctx, Place{Title: cutBytes(c.gone.Now.Title, maxTitle), Addr: c.gone.Addr, ID: c.gone.Now.ID})
 }

@@ -36,7 +36,7 @@ type jobs struct {
 
 func newJobs() *jobs { return &jobs{continued: make(chan struct{}, 1)} }
 
-// stopWait is how long a process may take to stop after it was told to. One that the
+// stopWait is how long a process may take to stop after the signal. One that the
 // kernel does not stop must not wait for a shell that does not know of it.
 const stopWait = time.Second
 
@@ -116,7 +116,7 @@ func (m *model) withoutTerminal(do func() (flash string)) tea.Cmd {
 	}
 }
 
-// An errand is what is done while Bubble Tea has released the terminal.
+// An errand is done while Bubble Tea has released the terminal.
 type errand func()
 
 func (e errand) Run() error        { e(); return nil }

@@ -21,6 +21,7 @@ import (
 // To Bubble Tea it is a file, on which it sets raw mode. It has no Name, or Bubble Tea would
 // wait for the file itself, and miss what the splitter returns when time is up.
 type keyboard struct {
+	// Fixed.
 	terminal *os.File
 	send     func(tea.Msg) // to the screen; it may block
 	input    chan []byte   // from the goroutine that reads the terminal

@@ -109,6 +109,11 @@ func (l *lobby) join(m *model, p Place) tea.Cmd {
 	l.stage, l.target, l.note, l.canceled = joining, p, "", false
 	var ctx context.Context
 	ctx, l.cancel = context.WithCancel(m.ctx)
+	return m.join(ctx, p)
+}
+
+// join returns a command that joins the room at p.
+func (m *model) join(ctx context.Context, p Place) tea.Cmd {
 	return func() tea.Msg {
 		room, err := m.opts.Join(ctx, p)
 		if err != nil {
@@ -122,13 +127,7 @@ func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case roomsFound:
 		if msg.late {
-			if l.listening = false; l.stage == choosing && len(l.places) == 0 && len(msg.places) > 0 && msg.err == nil {
-				inField := l.typed() != ""
-				l.places, l.cursor, l.note = msg.places, 0, ""
-				if inField {
-					l.cursor = len(l.shown())
-				}
-			}
+			l.addLate(msg)
 			return l.listen(m)
 		}
 		l.places, l.stage, l.cursor = msg.places, choosing, 0
@@ -159,6 +158,16 @@ func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 		}
 	}
 	return nil
+}
+
+// addLate lists the rooms that a search in the background found. Typed text stays selected.
+func (l *lobby) addLate(found roomsFound) {
+	if l.listening = false; l.stage != choosing || len(l.places) > 0 || len(found.places) == 0 || found.err != nil {
+		return
+	}
+	if l.places, l.cursor, l.note = found.places, 0, ""; l.typed() != "" {
+		l.cursor = len(l.shown())
+	}
 }
 
 // number returns the index of the place whose number is in the address field; -1: none.

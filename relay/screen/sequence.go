@@ -18,7 +18,7 @@ const (
 	del   = 0x7f
 )
 
-// A sequenceKind is what the bytes after Esc are.
+// A sequenceKind is the kind of the bytes after Esc.
 type sequenceKind uint8
 
 const (

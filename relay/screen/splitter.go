@@ -82,7 +82,7 @@ func (s *splitter) add(b []byte, now time.Time) {
 	s.last, s.typedBurst = now, false
 }
 
-// reset drops what is incomplete.
+// reset drops incomplete input.
 func (s *splitter) reset() {
 	s.held, s.skipping, s.afterEsc = nil, false, false
 	s.paste, s.pasted = typed, 0

@@ -4,7 +4,7 @@
 //
 //	go generate ./relay/text
 //
-// It fetches the file of the Unicode version that Go uses. With -file FILE it reads one that is
+// It fetches the file of the Unicode version that Go uses. With -file FILE it reads a copy that is
 // here already.
 package main
 

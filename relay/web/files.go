@@ -151,52 +151,6 @@ func isAttrChar(c byte) bool {
 
 // --- uploads ----------------------------------------------------------------------
 
-// fileStatuses are the HTTP statuses of upload errors. An error may wrap several; the first one
-// in the list counts.
-var fileStatuses = []struct {
-	err    error
-	status int
-}{
-	{files.ErrClosed, http.StatusServiceUnavailable},
-	{files.ErrOff, http.StatusForbidden},
-	{files.ErrGone, http.StatusNotFound},
-	{files.ErrCut, http.StatusConflict},
-	{files.ErrOffset, http.StatusConflict},
-	{files.ErrSize, http.StatusBadRequest},
-	{files.ErrChecksum, statusChecksum},
-	{files.ErrBusy, http.StatusTooManyRequests},
-	{files.ErrNoRoom, http.StatusInsufficientStorage},
-	{files.ErrShare, http.StatusInsufficientStorage},
-	{files.ErrDiskFull, http.StatusInsufficientStorage},
-	{errStalled, http.StatusRequestTimeout},
-	{errIncomplete, http.StatusBadRequest},
-}
-
-// rejectUpload answers that an upload failed with err.
-func (h *Handler) rejectUpload(w http.ResponseWriter, err error) {
-	if tooLarge, ok := errors.AsType[*files.TooLargeError](err); ok {
-		http.Error(w, tooLarge.Error(), http.StatusRequestEntityTooLarge)
-		return
-	}
-	if low, ok := errors.AsType[*files.LowDiskError](err); ok {
-		http.Error(w, low.Error(), http.StatusInsufficientStorage)
-		return
-	}
-	for _, known := range fileStatuses {
-		if !errors.Is(err, known.err) {
-			continue
-		}
-		why := known.err.Error()
-		if known.err == files.ErrGone {
-			why = "the host does not have that upload; start over"
-		}
-		http.Error(w, why, known.status)
-		return
-	}
-	h.opts.Log.Error("a file cannot be stored", "error", err)
-	http.Error(w, "the host cannot store the file", http.StatusInternalServerError)
-}
-
 var (
 	errIncomplete = errors.New("the file is incomplete")
 	errStalled    = errors.New("the upload stalled for too long")

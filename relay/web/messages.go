@@ -221,12 +221,6 @@ func linesOf(runs [][]byte) iter.Seq[[]byte] {
 	}
 }
 
-// unreadable answers that the history cannot be read.
-func (h *Handler) unreadable(w http.ResponseWriter, err error) {
-	h.opts.Log.Error("the history cannot be read for a script", "error", err)
-	http.Error(w, "the host cannot read its history", http.StatusServiceUnavailable)
-}
-
 // idOf returns the ID of an event of the log, encoded by [wire.Event.AppendJSON].
 func idOf(line []byte) uint64 {
 	_, rest, _ := bytes.Cut(line, []byte(`"id":`)) // only the type is before it

@@ -1,18 +1,17 @@
 package web
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
+	"net"
 	"net/http"
-	"regexp"
+	"net/netip"
 	"strings"
 
+	"chat/relay/endpoint"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
-// ownTokens are the tokens that a script may choose, as in PROTOCOL.md.
-var ownTokens = regexp.MustCompile(`^[0-9A-Za-z_-]{8,64}$`)
+// This file finds out which client sent a request.
 
 // tokenOf returns the token of the client that sent r. A script with a token of its own is a client
 // of its own; an address and a nick make one of all others, which behind NAT or a proxy may be
@@ -25,11 +24,29 @@ func (v *visitors) tokenOf(r *http.Request, nick string) (string, error) {
 	if !strings.EqualFold(scheme, "Bearer") { // others are for a proxy in front of the host
 		return v.token(r.RemoteAddr, nick), nil
 	}
-	if own = strings.TrimSpace(own); !ownTokens.MatchString(own) {
-		fault := wire.Faultf(wire.CodeBadRequest, "a token has 8 to 64 letters, digits, - and _")
-		return "", &rejection{fault.Event(0)}
+	if own = strings.TrimSpace(own); !wire.IsToken(own) {
+		return "", &rejection{wire.Faultf(wire.CodeBadRequest, wire.TokenRule).Event(0)}
 	}
-	mac := hmac.New(sha256.New, v.secret)
-	mac.Write([]byte("own\n" + own))
-	return hex.EncodeToString(mac.Sum(nil)[:16]), nil
+	return wire.MAC(v.secret, "own", own)[:tokenDigits], nil
+}
+
+// tokenDigits is how many hexadecimal digits of a MAC are a token: 128 bits.
+const tokenDigits = 32
+
+// token returns the token of the client at address that asks for nick.
+func (v *visitors) token(address, nick string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	return wire.MAC(v.secret, host+" "+text.NickFold(nick))[:tokenDigits]
+}
+
+// addressOf returns the address that limits count for a request; "" for this machine.
+func addressOf(r *http.Request) string {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return endpoint.Group(at.Addr())
 }

@@ -3,18 +3,13 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
-	"chat/relay/endpoint"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -234,42 +229,6 @@ type visitor struct {
 
 func (v *visitor) RemoteAddr() net.Addr { return v.from }
 
-// A rejection is the error or bye event by which the room rejected a message.
-type rejection struct{ event wire.Event }
-
-func (r *rejection) Error() string { return r.event.Text }
-
-// statuses are the HTTP statuses (RFC 9110, section 15) of the room's codes; other codes have 400.
-var statuses = map[wire.Code]int{
-	wire.CodeTooLong:    http.StatusRequestEntityTooLarge,
-	wire.CodeBanned:     http.StatusForbidden,
-	wire.CodeMuted:      http.StatusForbidden,
-	wire.CodeNotAllowed: http.StatusForbidden,
-	wire.CodeFull:       http.StatusServiceUnavailable,
-	wire.CodeShutdown:   http.StatusServiceUnavailable,
-	wire.CodeNotRead:    http.StatusServiceUnavailable,
-	wire.CodeReplaced:   http.StatusServiceUnavailable,
-	wire.CodeNoSuchFile: http.StatusNotFound,
-	wire.CodeNotStored:  http.StatusInsufficientStorage,
-}
-
-// reject answers that a visit failed with err.
-func (h *Handler) reject(w http.ResponseWriter, err error) {
-	status := http.StatusServiceUnavailable
-	if r, ok := errors.AsType[*rejection](err); ok {
-		if status = statuses[r.event.Code]; status == 0 {
-			status = http.StatusBadRequest
-		}
-	}
-	if known, ok := errors.AsType[*statusError](err); ok {
-		status = known.status
-	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "5") // seconds
-	}
-	http.Error(w, err.Error(), status)
-}
-
 // answer returns a function that answers with the result of a visit.
 func (h *Handler) answer(w http.ResponseWriter) func(wire.Event, error) {
 	return func(e wire.Event, err error) {
@@ -294,7 +253,7 @@ func created(w http.ResponseWriter, e *wire.Event) {
 // visitors are the clients that send messages by HTTP. A client can have only one session, so
 // the second of two concurrent requests waits.
 type visitors struct {
-	secret []byte        // makes tokens that cannot be guessed, the same after a restart of the host; fixed
+	secret string        // makes tokens that cannot be guessed, the same after a restart of the host; fixed
 	places chan struct{} // a semaphore: visits in progress; fixed
 
 	mu      sync.Mutex
@@ -302,7 +261,7 @@ type visitors struct {
 }
 
 func newVisitors(secret string) visitors {
-	return visitors{secret: []byte(secret), places: make(chan struct{}, maxVisits), present: make(map[string]chan struct{})}
+	return visitors{secret: secret, places: make(chan struct{}, maxVisits), present: make(map[string]chan struct{})}
 }
 
 // begin counts a visit, unless there are too many. The caller must call end.
@@ -316,17 +275,6 @@ func (v *visitors) begin() bool {
 }
 
 func (v *visitors) end() { <-v.places }
-
-// token returns the token of the client at address that asks for nick.
-func (v *visitors) token(address, nick string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
-	}
-	mac := hmac.New(sha256.New, v.secret)
-	fmt.Fprintf(mac, "%s %s", host, text.NickFold(nick))
-	return hex.EncodeToString(mac.Sum(nil)[:16])
-}
 
 // enter waits until the client has no other visit. The caller must call leave at the end.
 func (v *visitors) enter(token string) (leave func()) {
@@ -347,13 +295,4 @@ func (v *visitors) enter(token string) (leave func()) {
 		v.mu.Unlock()
 		<-other
 	}
-}
-
-// addressOf returns the address that limits count for a request; "" for this machine.
-func addressOf(r *http.Request) string {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return endpoint.Group(at.Addr())
 }

@@ -323,10 +323,10 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	w.Write(svgOf(code))
 }
 
-// A listener passes connections to an http.Server. It is safe for concurrent use.
+// A listener passes connections to an http.Server. It is safe for concurrent use: its fields are fixed.
 type listener struct {
 	conns  chan net.Conn
-	ctx    context.Context
+	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 }
 

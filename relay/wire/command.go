@@ -117,7 +117,13 @@ func ParseCommand(line string) (*Request, error) {
 	if c == nil || c.Local != 0 {
 		return nil, unknownCommand(line)
 	}
-	req := &Request{Type: c.Name}
+	return c.Parse(rest)
+}
+
+// Parse returns the request that c stands for, with args as a member types them after its name. The
+// error is a [*Fault] of [CodeBadRequest].
+func (c *Command) Parse(args string) (*Request, error) {
+	req, rest := &Request{Type: c.Name}, args
 	for i := range c.Args {
 		a := &c.Args[i]
 		rest = strings.TrimLeft(rest, " ")

@@ -74,6 +74,9 @@ type History []Event
 // room receives. Only these count towards the backlog.
 func (e *Event) IsPublicMessage() bool { return e.Type == TypeMessage || e.Type == TypeAction }
 
+// IsMessage reports whether the event is a message, an action or a private message.
+func (e *Event) IsMessage() bool { return e.IsPublicMessage() || e.Type == TypePrivate }
+
 // timeFormat is RFC 3339 in UTC with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 

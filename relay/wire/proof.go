@@ -25,15 +25,3 @@ func MAC(key string, lines ...string) string {
 
 // NewNonce returns a random nonce for a question.
 func NewNonce() string { return rand.Text() }
-
-// IsNonce reports whether s can be a nonce: 16 to 64 letters, digits, - and _.
-func IsNonce(s string) bool { return len(s) >= 16 && IsName(s) }
-
-// IsName reports whether s can be a room's or a client's ID: 1 to 64 letters, digits, - and _.
-func IsName(s string) bool {
-	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, isNotInName)
-}
-
-func isNotInName(r rune) bool {
-	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
-}

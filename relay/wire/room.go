@@ -9,7 +9,7 @@ type RoomInfo struct {
 	App     string `json:"app"`     // the host's program and version, as "chat 1.0.0"
 	Members int    `json:"members"` // how many members it has
 
-	// Instance tells two hosts with the same ID apart: answers to one nonce that have the same
+	// Instance distinguishes two hosts with the same ID: answers to one nonce that have the same
 	// Instance are from the same process. "": the host is of an older version.
 	Instance string `json:"-"`
 }

@@ -92,7 +92,7 @@ func (e *Event) appendHistory(dst []byte, v Viewer) []byte {
 	var messages []byte
 	n := 0
 	for i := range e.Events {
-		if old := &e.Events[i]; old.IsPublicMessage() || old.Type == TypePrivate {
+		if old := &e.Events[i]; old.IsMessage() {
 			messages = old.AppendText(messages, v)
 			n++
 		}

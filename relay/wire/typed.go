@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// This file is the one place that decides whether a text is a message or a command. The host, the
-// screen and --plain use it; relay/web/page/typed.js is the same rule for the page, and the table
-// in testdata/typed.json holds both to it.
+// This file is the one place that decides whether a text is a message or a command, or ends the
+// input. The host, the screen and --plain use it; relay/web/page/typed.js is the same rule for the
+// page, and the table in testdata/typed.json holds both to it.
 
 // A Typed is a text as a person typed or pasted it: a message or a command.
 type Typed struct {
@@ -56,6 +56,20 @@ func EscapeSlash(message string) string {
 		return "/" + message
 	}
 	return message
+}
+
+// maxEnd is the length of the longest line in bytes that EndsInput looks at.
+const maxEnd = 16
+
+// EndsInput reports whether a typed line, with or without its newline, has only Ctrl-D or
+// Ctrl-Z. A terminal passes a key on if it does not end its input: on Windows Ctrl-D,
+// elsewhere Ctrl-Z if nothing can be suspended. Who typed it wants to leave.
+func EndsInput[T string | []byte](line T) bool {
+	if len(line) > maxEnd {
+		return false
+	}
+	trimmed := strings.TrimSpace(string(line))
+	return len(trimmed) == 1 && (trimmed[0] == 'D'&0x1f || trimmed[0] == 'Z'&0x1f)
 }
 
 // cutWord cuts text after its first word. rest is without the blanks between them.

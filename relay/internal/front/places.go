@@ -29,7 +29,7 @@ const (
 	speaker                  // it has sent a message, on this connection or before
 )
 
-// A place is what a connection has of the limits. It is guarded by Front.mu.
+// A place is the share that a connection has of the limits. It is guarded by Front.mu.
 type place struct {
 	state  placeState
 	rank   rank
@@ -332,7 +332,7 @@ func (c *Conn) SetIdle(idle bool) {
 	c.place.idle = idle && c.isBrowser
 }
 
-// yield ends the connection because another one got its place, and tells the peer why.
+// yield ends the connection because another one got its place, and sends the peer the reason.
 func (c *Conn) yield(why *wire.Fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

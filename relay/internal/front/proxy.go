@@ -82,7 +82,7 @@ func (c *Conn) leaveProxy(speaker session.Speaker) *wire.Fault {
 }
 
 // moveLocked makes c a connection of the peer at from. If there is no place for that, it returns
-// the fault, and c stays what it was.
+// the fault, and c is unchanged.
 func (f *Front) moveLocked(c *Conn, from net.Addr) error {
 	return f.regroupLocked(c, func() {
 		c.setPeer(from)

@@ -166,7 +166,7 @@ func joined(line []byte, newline string, rest []byte) []byte {
 // proxySignature begins version 2 of the PROXY protocol.
 const proxySignature = "\r\n\r\n\x00\r\nQUIT\n"
 
-// awaitsNext reports whether a first line can be told only by the bytes after it: it may be the
+// awaitsNext reports whether a first line can be recognized only by the bytes after it: it may be the
 // first line of a pair, or bytes of a binary protocol with a newline among them.
 func awaitsNext(line, rest []byte) bool {
 	switch {

@@ -1,4 +1,4 @@
-// Package pace remembers who is ahead of a rate.
+// Package pace counts by key, such as an address, against rates and quotas.
 package pace
 
 import "time"

@@ -234,7 +234,7 @@ func marksOf(marks map[string]string, name string) (found []string) {
 	return found
 }
 
-// AddressKey returns the key of an IP address for limits and bans; "" for this machine.
+// AddressKey returns the key of an IP address for bans; "" for this machine.
 func AddressKey(ip netip.Addr) string {
 	ip = ip.Unmap().WithZone("")
 	if ip.IsLoopback() {

@@ -201,7 +201,7 @@ func (s *State) loadClient(name string, value []byte) error {
 // repair gives c what a room would have given it, where its record has something else: a
 // stranger may have made the file.
 func (c *Client) repair() {
-	if !isClientID(c.ID) {
+	if !wire.IsName(c.ID) {
 		c.ID = hex.EncodeToString(c.Key[:5])
 	}
 	c.Wanted = cleaned(c.Wanted, text.MaxNickBytes+1)
@@ -219,9 +219,6 @@ func (c *Client) repair() {
 		}
 	}
 }
-
-// isClientID reports whether s may be the public ID of a client. Hosts give shorter ones.
-func isClientID(s string) bool { return wire.IsName(s) }
 
 // maxTopic is how many bytes of a topic are kept, at least as many as anyone can set.
 const maxTopic = 1 << 10

@@ -298,10 +298,10 @@ func shortened(message string) string {
 	return line
 }
 
-// slowEvery is how often a member is told that the disk is slow, at most.
+// slowEvery is how often a member is notified that the disk is slow, at most.
 const slowEvery = time.Minute
 
-// NotifySlow tells the members why their messages wait: the history is slow to write.
+// NotifySlow notifies the members why their messages wait: the history is slow to write.
 func (r *Room) NotifySlow(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

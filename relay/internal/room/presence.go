@@ -1,8 +1,10 @@
 package room
 
 import (
+	"net/netip"
 	"time"
 
+	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/internal/pace"
 	"chat/relay/wire"
@@ -16,28 +18,28 @@ type announcements struct {
 	leaving   []string  // nicks
 	scheduled bool      // Flush will be called
 	last      time.Time // of the last flush
-	silent    pace.Dues // visits without a message, by address
+	silent    pace.Dues // visits without a message, by address group
 }
 
-// An address may cause silentBurst joins and leaves of visitors who send nothing, and then one
-// every silentEvery; all together silentBurstOfAll, and one every silentEveryOfAll. Beyond that, a
-// join is announced only once the member has stayed for holdTime or sends something: until
-// then, the others do not see it.
-const (
-	silentBurst      = 60
-	silentEvery      = 2 * time.Second
-	silentBurstOfAll = 600
-	silentEveryOfAll = 100 * time.Millisecond
-	holdTime         = 10 * time.Second
-)
+// silentQuota is how many joins and leaves of visitors who send nothing each address group may cause.
+// Beyond that, a join is announced only once the member has stayed for holdTime or sends
+// something: until then, the others do not see it.
+var silentQuota = pace.Quota{Burst: 60, Every: 2 * time.Second, BurstOfAll: 600, EveryOfAll: 100 * time.Millisecond}
 
-// allAddresses is the key of all addresses in announcements.silent; it is no address.
-const allAddresses = "all"
+const holdTime = 10 * time.Second
+
+// group returns m's address group; see endpoint.Group.
+func (m *Member) group() string {
+	ip, err := netip.ParseAddr(m.Address)
+	if err != nil { // this machine
+		return m.Address
+	}
+	return endpoint.Group(ip)
+}
 
 // holdLocked holds the join of m back if there were many visits like it.
 func (r *Room) holdLocked(m *Member, now time.Time) {
-	visits := r.presence.silent
-	if visits.IsAhead(m.Address, silentEvery, silentBurst, now) || visits.IsAhead(allAddresses, silentEveryOfAll, silentBurstOfAll, now) {
+	if silentQuota.IsAhead(r.presence.silent, m.group(), now) {
 		until := now.Add(holdTime)
 		m.heldUntil = &until
 		r.presence.held++
@@ -61,8 +63,7 @@ func (r *Room) countVisitLocked(m *Member, now time.Time) {
 	if r.presence.silent == nil {
 		r.presence.silent = make(pace.Dues)
 	}
-	r.presence.silent.Count(m.Address, silentEvery, now)
-	r.presence.silent.Count(allAddresses, silentEveryOfAll, now)
+	silentQuota.Count(r.presence.silent, m.group(), now)
 }
 
 // delayLocked returns how long the room collects joins and leaves before it announces them:

@@ -36,7 +36,7 @@ func TestSilentVisits(t *testing.T) {
 		r.Drop(m, now)
 		pass(time.Second / 2000)
 	}
-	if names := len(seen(t, log)); names > 2*(silentBurst+20) {
+	if names := len(seen(t, log)); names > 2*(silentQuota.Burst+20) {
 		t.Errorf("15,000 visits left %d names in the log", names)
 	}
 	stays, _ := enter("alice")

@@ -95,7 +95,7 @@ type Member struct {
 	announced bool       // its join is in the log
 	spoke     bool       // it has sent something
 	departed  bool       // it left the room, and not for another connection of its client
-	slowAt    int64      // when it was told that the disk is slow, in seconds since 1970
+	slowAt    int64      // when it was notified that the disk is slow, in seconds since 1970
 	slot      int        // index in Room.members
 }
 
@@ -259,8 +259,8 @@ func (r *Room) checkHelloLocked(m *Member, req *wire.Request) error {
 		return wire.Faultf(wire.CodeBadRequest, "invalid protocol version %d", req.Version)
 	case req.Room != "" && req.Room != r.opts.ID:
 		return wire.Faultf(wire.CodeWrongRoom, "this is %s (%s), not the room you asked for", r.opts.Title, r.opts.ID)
-	case req.Token != "" && !isToken(req.Token):
-		return wire.Faultf(wire.CodeBadRequest, "a token has 8 to 64 letters, digits, - and _")
+	case req.Token != "" && !wire.IsToken(req.Token):
+		return wire.Faultf(wire.CodeBadRequest, wire.TokenRule)
 	case isMarked(r.state.bans, &subject{key: keyOf(req.Token), address: m.Address}):
 		return bannedFault()
 	}
@@ -277,13 +277,13 @@ func (r *Room) Admit(address string) error {
 	return nil
 }
 
-// A Standing is what the room knows of a client by its token.
+// A Standing is a client's record in the room, found by its token.
 type Standing struct {
 	Known bool // it was in the room before
 	Spoke bool // it has sent messages
 }
 
-// Standing returns what the room knows of the client with a token: nothing if the token is "" or
+// Standing returns the Standing of the client with a token: the zero one if the token is "" or
 // banned.
 func (r *Room) Standing(token string) Standing {
 	r.mu.Lock()
@@ -305,10 +305,6 @@ func replacedFault() error {
 
 func byeEvent(code wire.Code, text string) wire.Event {
 	return wire.Event{Type: wire.TypeBye, Code: code, Text: text}
-}
-
-func isToken(s string) bool {
-	return len(s) >= 8 && wire.IsName(s)
 }
 
 // keyOf returns the key of a token; zero for "".

@@ -183,7 +183,7 @@ func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
 	switch {
 	case h != nil:
 		s.applyHidden(h)
-	case e.Type == wire.TypeMessage || e.Type == wire.TypeAction || e.Type == wire.TypePrivate:
+	case e.IsMessage():
 		if e.Seq > 0 {
 			s.accept(by.Author, e.Seq)
 		}

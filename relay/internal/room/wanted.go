@@ -36,7 +36,7 @@ func (r *Room) waitLocked(m *Member, wanted string) {
 	m.wish = &wish{wanted, text.NickKeys(wanted)}
 }
 
-// explainNickLocked tells a member that has joined why it did not get the wanted nick.
+// explainNickLocked notifies a member that has joined why it did not get the wanted nick.
 func (r *Room) explainNickLocked(m *Member, now time.Time) {
 	if m.wish != nil {
 		r.notifyLocked(m, fmt.Sprintf("%s; you are %s until it is free", r.whyLocked(m, now), m.nick))
@@ -84,12 +84,11 @@ func (r *Room) reservedUntilLocked(keys text.Keys, m *Member, now time.Time) (un
 }
 
 // GiveNicks gives members the nicks that they wait for and that are no longer reserved, and
-// records nicks whose events could not be stored.
-// [Options.GiveNicksIn] arranges the call.
+// records nicks whose events could not be stored. [Options.GiveNicksIn] arranges the call.
 func (r *Room) GiveNicks(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, m := range r.members { // of nicks whose events could not be stored
+	for _, m := range r.members {
 		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick {
 			r.recordClientLocked(m, here, now)
 		}

@@ -132,8 +132,8 @@ func TestLogsAreBounded(t *testing.T) {
 			}
 			return allowed
 		}
-		if n := count("10.0.0.2", 15_000); n != logBurst {
-			t.Errorf("one address caused %d lines, want %d", n, logBurst)
+		if n := count("10.0.0.2", 15_000); n != logQuota.Burst {
+			t.Errorf("one address caused %d lines, want %d", n, logQuota.Burst)
 		}
 		if n := count("", 15_000); n != 15_000 {
 			t.Errorf("the host itself caused %d lines", n)
@@ -142,8 +142,8 @@ func TestLogsAreBounded(t *testing.T) {
 		for i := range 10_000 {
 			total += count(fmt.Sprint(i), 1)
 		}
-		if total != logBurstOfAll-logBurst {
-			t.Errorf("10,000 other addresses caused %d lines, want %d", total, logBurstOfAll-logBurst)
+		if total != logQuota.BurstOfAll-logQuota.Burst {
+			t.Errorf("10,000 other addresses caused %d lines, want %d", total, logQuota.BurstOfAll-logQuota.Burst)
 		}
 		time.Sleep(time.Minute)
 		attrs, ok := l.Allow("10.0.0.2")

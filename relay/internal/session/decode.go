@@ -35,7 +35,7 @@ func (s *Session) decodeTyped(line string, req *wire.Request) error {
 		return err
 	}
 	if typed.Command != nil {
-		command, err := wire.ParseCommand(message)
+		command, err := typed.Command.Parse(typed.Args)
 		if err == nil {
 			*req = *command
 		}

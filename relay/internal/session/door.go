@@ -81,7 +81,7 @@ type Conn struct {
 	Ahead     []byte
 }
 
-// A Place is what the connection of a session has of the host's limits. The goroutine that
+// A Place is the share that the connection of a session has of the host's limits. The goroutine that
 // reads calls its methods.
 type Place interface {
 	// Claim is called before the session enters the room, when it is known who the client

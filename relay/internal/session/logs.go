@@ -16,14 +16,8 @@ type Logs struct {
 	skipped uint64 // lines since the last one that was written
 }
 
-// One address group may cause logBurst lines at once, and then one every logEvery; all
-// together logBurstOfAll, and one every logEveryOfAll.
-const (
-	logBurst      = 60
-	logEvery      = time.Second
-	logBurstOfAll = 600
-	logEveryOfAll = 100 * time.Millisecond
-)
+// logQuota is how many lines each address group may cause.
+var logQuota = pace.Quota{Burst: 60, Every: time.Second, BurstOfAll: 600, EveryOfAll: 100 * time.Millisecond}
 
 // Allow reports whether a line about a connection of payer may be written now, and the
 // attributes that say how many lines were left out before it. The lines of "", the host
@@ -38,12 +32,11 @@ func (l *Logs) Allow(payer string) (attrs []any, ok bool) {
 		l.dues = make(pace.Dues)
 	}
 	now := time.Now()
-	if l.dues.IsAhead(payer, logEvery, logBurst, now) || l.dues.IsAhead("", logEveryOfAll, logBurstOfAll, now) {
+	if logQuota.IsAhead(l.dues, payer, now) {
 		l.skipped++
 		return nil, false
 	}
-	l.dues.Count(payer, logEvery, now)
-	l.dues.Count("", logEveryOfAll, now)
+	logQuota.Count(l.dues, payer, now)
 	if l.skipped > 0 {
 		attrs = []any{slog.Uint64("skipped_lines", l.skipped)}
 		l.skipped = 0

@@ -8,7 +8,7 @@ const answerTime = 150; // ms another tab has to claim a token
 /** @typedef {'sessionStorage' | 'localStorage'} StoreName */
 
 // Pages loaded over plain HTTP have no crypto.randomUUID.
-const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+export const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
 const tabs = new BroadcastChannel('chat');
 const tab = random();

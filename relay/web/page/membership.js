@@ -2,7 +2,7 @@
 // Membership of the room across connections, by relay/PROTOCOL.md. In Go:
 // relay/client/membership.go.
 
-import { token, saveNick } from './identity.js';
+import { token, saveNick, random } from './identity.js';
 import * as outbox from './outbox.js';
 import { hmac } from './digest.js';
 
@@ -172,7 +172,7 @@ const hello = () => write({ type: 'hello', version: 1, nick, token, ...(room && 
 // Another host may be at this address now. It must not get the token or pending messages: "Proof" in
 // relay/PROTOCOL.md. This protects only an open page: one that is loaded now comes from that host.
 function ask() {
-	nonce = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+	nonce = random();
 	write({ type: 'hello', version: 1, probe: true, nonce, room, client });
 }
 

@@ -32,14 +32,6 @@ const (
 	maxKeyBytes = 255
 )
 
-// A statusError is a rejection with an HTTP status.
-type statusError struct {
-	status int
-	text   string
-}
-
-func (e *statusError) Error() string { return e.text }
-
 // errOtherContent means that a request has the key of one that sent something else. It must not get
 // that one's answer: its sender would believe that the room has what it sent.
 var errOtherContent = &statusError{http.StatusUnprocessableEntity, "this Idempotency-Key was used for another message or file"}

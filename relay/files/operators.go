@@ -48,20 +48,6 @@ func (s *Store) Remove(number uint64) (wire.File, error) {
 	return f.File, nil
 }
 
-// deleteFile deletes a published file that gives way to a new one. Its links stop working.
-func (s *Store) deleteFile(number uint64) {
-	s.mu.Lock()
-	f, ok := s.files[number]
-	s.forgetFileLocked(number)
-	s.mu.Unlock()
-	if !ok {
-		return
-	}
-	if err := s.root.Remove(f.diskName()); err != nil {
-		s.limits.Log.Warn("cannot delete a file", "file", f.diskName(), "error", err)
-	}
-}
-
 // IsOff reports whether uploads are off.
 func (s *Store) IsOff() bool {
 	s.mu.Lock()
