@@ -2,6 +2,7 @@ package prooftest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -243,10 +244,17 @@ func (l *life) run(ctx context.Context) {
 		}
 	}
 	pending := c.Pending()
+	var rejected *client.RejectedError
+	errors.As(c.Flush(ctx), &rejected) // a client that is ended may deliver its last events no more
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range pending {
 		l.unacked[r.Seq] = true
+	}
+	if rejected != nil {
+		for _, r := range rejected.Rejections {
+			l.rejected[r.Seq] = cmp.Or(l.rejected[r.Seq], string(r.Code)+": "+r.Text)
+		}
 	}
 }
 
