@@ -194,7 +194,7 @@ func TestRejected(t *testing.T) {
 	long.Close()
 	await(t, "the connection to end", func() bool { return r.srv.Stats().Sessions == 0 })
 	r.person("bob")
-	if status, body := r.do("GET", "/", ""); status != 503 || !strings.Contains(body, "full") {
+	if status, body := r.do("GET", "/messages", ""); status != 503 || !strings.Contains(body, "full") {
 		t.Errorf("%d %s", status, body)
 	}
 	until(t, r.raw("hello\n"), "! the room is full")
