@@ -61,10 +61,12 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.log, err = history.NewOn(f, s.opts.History, s.fanout.Wake, fold, owner{s}, s.opts.Log); err != nil {
+	opened := make(chan struct{})
+	if s.log, err = history.NewOn(f, s.opts.History, s.fanout.Wake, fold, owner{s, opened}, s.opts.Log); err != nil {
 		return nil, err
 	}
 	s.room = room.NewOn(s.roomOptions(), s.log, fold, clock.Now())
+	close(opened)
 	s.connectParts()
 	return s, nil
 }
@@ -96,10 +98,14 @@ func (s *Server) connectParts() {
 }
 
 // An owner is the server as its log's [history.Owner].
-type owner struct{ *Server }
+type owner struct {
+	*Server
+	opened <-chan struct{} // closed when there is the room; its first events may be written before
+}
 
 // Failed implements [history.Owner].
 func (o owner) Failed(err error, split func() ([]history.Rejected, []history.Held)) {
+	<-o.opened
 	o.opts.Log.Error("cannot write the history; messages are rejected until it works again", "error", err)
 	o.room.CommitFailed(err, split)
 }
@@ -109,6 +115,7 @@ func (o owner) Recovered() { o.opts.Log.Warn("the history is written again") }
 
 // Slow implements [history.Owner].
 func (o owner) Slow() {
+	<-o.opened
 	if time.Since(o.slowAt) >= time.Minute {
 		o.slowAt = time.Now()
 		o.opts.Log.Warn("the disk with the history is slow; messages wait for it")
