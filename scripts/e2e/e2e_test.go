@@ -429,10 +429,29 @@ func cmdWaitline(ts *testscript.TestScript, args []string) {
 // signals holds the signals that a script can send, by name.
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 
-// cmdSignal: signal NAME INT|TERM|KILL|STOP|CONT sends a signal to NAME.
+// cmdSignal: signal NAME INT|TERM|KILL|STOP|CONT sends a signal to NAME. STOP waits until NAME has
+// stopped.
 func cmdSignal(ts *testscript.TestScript, args []string) {
 	usage(ts, len(args) == 2 && signals[args[1]] != nil, "signal NAME INT|TERM|KILL|STOP|CONT")
-	ts.Check(stageOf(ts).process(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
+	p := stageOf(ts).process(ts, args[0]).cmd.Process
+	ts.Check(p.Signal(signals[args[1]]))
+	for until := time.Now().Add(patience); args[1] == "STOP" && !isStopped(p.Pid); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(until) {
+			ts.Fatalf("%s does not stop", args[0])
+		}
+	}
+}
+
+// isStopped reports whether all threads of a process are stopped, as far as the system shows that.
+func isStopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		b, err := os.ReadFile(path)
+		if _, state, ok := strings.Cut(string(b), ") "); err == nil && ok && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
 }
 
 // cmdEnds: ends [-within TIME] NAME [CODE] waits until NAME has ended, and checks its exit
