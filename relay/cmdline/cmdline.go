@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
@@ -108,9 +109,11 @@ func (l *line) readLong(arg, text string) error {
 
 // readShort reads arg, a dash and short options, the last of which may have its value attached.
 func (l *line) readShort(arg string) error {
-	for i, letter := range arg[1:] {
-		o, known := l.options[string(letter)]
-		after := arg[1+i+len(string(letter)):]
+	for rest := arg[1:]; rest != ""; {
+		_, size := utf8.DecodeRuneInString(rest)
+		letter, after := rest[:size], rest[size:]
+		o, known := l.options[letter]
+		rest = after
 		switch {
 		case !known:
 			return l.unknown(arg, arg[1:])

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"chat/relay/wire"
 )
@@ -18,19 +17,18 @@ type Transcript struct {
 	err  error // why nothing is written any more
 }
 
+// errNoReader is the error of openToAppend for a named pipe that would have to wait.
+var errNoReader = errors.New("no one reads from this pipe")
+
 // OpenTranscript opens the file at path. If it is new, only its owner can read it; on
 // Windows, whoever may read its folder. For the path "" it returns nil.
 func OpenTranscript(path string) (*Transcript, error) {
 	if path == "" {
 		return nil, nil
 	}
-	flag := os.O_APPEND | os.O_CREATE | os.O_WRONLY
-	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
-		flag |= syscall.O_NONBLOCK // else we would wait for a reader, and hear no signal meanwhile
-	}
-	f, err := os.OpenFile(path, flag, 0o600)
-	if flag&syscall.O_NONBLOCK != 0 && errors.Is(err, syscall.ENXIO) {
-		return nil, fmt.Errorf("open the transcript %s: no one reads from this pipe\nhint: start its reader first", path)
+	f, err := openToAppend(path)
+	if errors.Is(err, errNoReader) {
+		return nil, fmt.Errorf("open the transcript %s: %w\nhint: start its reader first", path, err)
 	}
 	if err != nil {
 		if at, ok := errors.AsType[*fs.PathError](err); ok {
