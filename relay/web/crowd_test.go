@@ -47,6 +47,7 @@ func TestReloadInAFullRoom(t *testing.T) {
 	bob.send(`{"type":"say","seq":1,"text":"soup"}`)
 	bob.expect(wire.TypeMessage)
 	bob.ws.CloseNow()
+	await(t, "bob to leave", func() bool { return r.srv.Stats().Sessions == 0 })
 	for range 4 { // one of them gets bob's place
 		r.raw(`{"type":"hello"}` + "\n")
 	}
