@@ -13,8 +13,9 @@ import (
 // too many were read. Files that the system copies to the connection cost nothing.
 type chargedWriter struct {
 	http.ResponseWriter
-	conn roomConn
-	free bool // the rest of the answer costs nothing
+	conn    roomConn
+	closing <-chan struct{} // ends waiting
+	free    bool            // the rest of the answer costs nothing
 }
 
 // maxPiece is how many bytes of an answer are charged at once, so that an answer is slow
@@ -24,7 +25,7 @@ const maxPiece = 64 << 10
 func (w *chargedWriter) Write(b []byte) (n int, err error) {
 	for !w.free && n < len(b) {
 		piece := b[n:min(len(b), n+maxPiece)]
-		wait(w.conn.Charge(len(piece)))
+		w.wait(w.conn.Charge(len(piece)))
 		written, err := w.ResponseWriter.Write(piece)
 		if n += written; err != nil {
 			return n, err
@@ -37,10 +38,17 @@ func (w *chargedWriter) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// wait waits for d, also if the client has closed its sending side: it may still read.
-func wait(d time.Duration) {
-	if d > 0 {
-		time.Sleep(d)
+// wait waits for d, or until the handler is closed; also if the client has closed its sending
+// side: it may still read.
+func (w *chargedWriter) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.closing:
 	}
 }
 
@@ -63,7 +71,7 @@ func awaitTurn(w http.ResponseWriter) bool {
 		http.Error(w, "too much is read from your address; try again in "+seconds(delay)+" s", http.StatusTooManyRequests)
 		return false
 	}
-	wait(delay)
+	charged.wait(delay)
 	return true
 }
 

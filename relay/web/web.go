@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"rsc.io/qr"
@@ -61,7 +62,9 @@ type Handler struct {
 	mux          *http.ServeMux
 	conns        listener
 	http         *http.Server
-	pageCommands []byte // the answer to GET /commands
+	pageCommands []byte        // the answer to GET /commands
+	closing      chan struct{} // closed by Close, once
+	close        sync.Once
 
 	visitors visitors
 	keys     *keys
@@ -77,7 +80,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	}
 	h := &Handler{
 		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
-		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log),
+		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log), closing: make(chan struct{}),
 	}
 	for name, file := range assets() {
 		h.mux.Handle("GET /page/"+name, file)
@@ -119,8 +122,11 @@ func (h *Handler) StartServing(conn net.Conn) {
 	h.conns.pass(&stallConn{conn, h.opts.Stall, h.opts.Log})
 }
 
-// Close closes all connections that are being served.
-func (h *Handler) Close() error { return h.http.Close() }
+// Close closes all connections that are being served. Answers that are delayed end.
+func (h *Handler) Close() error {
+	h.close.Do(func() { close(h.closing) })
+	return h.http.Close()
+}
 
 // A roomConn is a connection that relay gives to StartServing.
 type roomConn interface {
@@ -168,7 +174,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			err = conn.Admit(r.URL.Path)
 		}
 		conn.KeepPace()
-		w = &chargedWriter{ResponseWriter: w, conn: conn}
+		w = &chargedWriter{ResponseWriter: w, conn: conn, closing: h.closing}
 		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
 			conn.NoteBrowser()
 		}
