@@ -108,11 +108,20 @@ export function join(wanted = nick, reportTo = listener) {
 	connect();
 }
 
-/** @param {string} text */
+// Ends a quit that the host does not answer; 0: we stay.
+let leaving = 0;
+const leaveWithin = 2000; // ms
+
+/**
+ * Leaves once the host has answered: before, it acknowledges what was sent.
+ * @param {string} text
+ */
 export function leave(text) {
-	request({ type: 'quit', text });
-	end('quit', 'You left the room');
+	if (!request({ type: 'quit', text })) left();
+	else leaving ||= setTimeout(left, leaveWithin);
 }
+
+const left = () => end('quit', 'You left the room');
 
 /** Reconnects now, or checks at once whether the host still answers. */
 export function hasten() {
@@ -163,7 +172,7 @@ function connect() {
 		pinged = 0;
 		for (const line of data.split('\n')) if (socket === opened) tryToHandle(line); // a bye ends it
 	};
-	socket.onclose = () => lost();
+	socket.onclose = () => (leaving ? left() : lost());
 	checkSilence();
 }
 
@@ -237,6 +246,8 @@ function lost(code, text) {
 
 /** @type {(code: string, text: string) => void} */
 function end(code, text) {
+	clearTimeout(leaving);
+	leaving = 0;
 	disconnect();
 	setState({ is: 'over', code, text });
 }
@@ -266,7 +277,8 @@ function handle(e) {
 /** @param {ChatEvent} e */
 function handleRefusal({ code, text }) {
 	closed ||= code === 'shutdown';
-	if (finalCodes.includes(code)) end(code, text);
+	if (leaving) left();
+	else if (finalCodes.includes(code)) end(code, text);
 	else lost(code, text);
 }
 
