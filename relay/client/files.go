@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -116,6 +117,31 @@ func TypedCancel(running []uint64, typed string) (number uint64, err error) {
 		return 0, fmt.Errorf("file %d is not being downloaded", number)
 	}
 	return number, nil
+}
+
+// A Running is an upload or download in progress.
+type Running struct {
+	Number uint64 // of the file it downloads; 0: it is an upload
+	Cancel context.CancelFunc
+}
+
+// Cancel cancels the transfers that typed, the argument of /cancel, stands for; see [TypedCancel]. It
+// does not wait until they have ended.
+func Cancel(running []Running, typed string) error {
+	numbers := make([]uint64, len(running))
+	for i, t := range running {
+		numbers[i] = t.Number
+	}
+	number, err := TypedCancel(numbers, typed)
+	if err != nil {
+		return err
+	}
+	for _, t := range running {
+		if number == 0 || t.Number == number {
+			t.Cancel()
+		}
+	}
+	return nil
 }
 
 // CanceledSend reports a canceled upload to people.

@@ -19,10 +19,7 @@ type transfers struct {
 }
 
 // A transfer is one upload or download.
-type transfer struct {
-	number uint64 // of the file it downloads; 0: it is an upload
-	cancel context.CancelFunc
-}
+type transfer struct{ client.Running }
 
 // A transferFunc carries out a transfer until it is done or own, its own context, ends. It
 // returns the line that reports the end; "": none.
@@ -32,7 +29,7 @@ type transferFunc func(own context.Context) string
 // is downloaded; 0: it is an upload.
 func (ts *transfers) start(ctx context.Context, w io.Writer, number uint64, run transferFunc) {
 	own, cancel := context.WithCancel(ctx)
-	t := &transfer{number, cancel}
+	t := &transfer{client.Running{Number: number, Cancel: cancel}}
 	ts.mu.Lock()
 	ts.running = append(ts.running, t)
 	ts.mu.Unlock()
@@ -57,20 +54,11 @@ func (ts *transfers) remove(t *transfer) {
 func (ts *transfers) cancel(typed string) error {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	numbers := make([]uint64, 0, len(ts.running))
-	for _, t := range ts.running {
-		numbers = append(numbers, t.number)
+	running := make([]client.Running, len(ts.running))
+	for i, t := range ts.running {
+		running[i] = t.Running
 	}
-	number, err := client.TypedCancel(numbers, typed)
-	if err != nil {
-		return err
-	}
-	for _, t := range ts.running {
-		if number == 0 || t.number == number {
-			t.cancel()
-		}
-	}
-	return nil
+	return client.Cancel(running, typed)
 }
 
 // wait waits until all transfers have ended. The sender must have ended before.

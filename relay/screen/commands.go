@@ -225,7 +225,7 @@ func download(c *conversation, typed string) tea.Cmd {
 		return nil
 	}
 	name, room := text.FileName(f.Name), c.room
-	t := &transfer{label: "downloading " + name, number: f.Number}
+	t := &transfer{label: "downloading " + name, Running: client.Running{Number: f.Number}}
 	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(client.Progress)) (kind, string) {
 		var received int64
 		path, err := room.Get(ctx, f, dir, func(p client.Progress) {

@@ -21,9 +21,8 @@ type transfers struct{ running []*transfer }
 // A transfer is one upload or download.
 type transfer struct {
 	// Fixed.
-	label  string // "uploading soup.png"
-	number uint64 // of the file it downloads; 0: it is an upload
-	cancel context.CancelFunc
+	label string // "uploading soup.png"
+	client.Running
 
 	progress atomic.Value // a client.Progress; the goroutine of the transfer stores it
 }
@@ -41,10 +40,10 @@ type transferFunc func(ctx context.Context, progress func(client.Progress)) (kin
 
 // start starts a transfer, for which t has the label and the number.
 func (ts *transfers) start(ctx context.Context, t *transfer, run transferFunc) tea.Cmd {
-	ctx, t.cancel = context.WithCancel(ctx)
+	ctx, t.Cancel = context.WithCancel(ctx)
 	ts.running = append(ts.running, t)
 	return func() tea.Msg {
-		defer t.cancel()
+		defer t.Cancel()
 		k, result := run(ctx, func(p client.Progress) { t.progress.Store(p) })
 		return transferDone{t, k, result}
 	}
@@ -57,20 +56,11 @@ func (ts *transfers) remove(t *transfer) {
 // cancel cancels the transfers that typed, the argument of /cancel, stands for. It does not
 // wait until they have ended.
 func (ts *transfers) cancel(typed string) error {
-	numbers := make([]uint64, 0, len(ts.running))
-	for _, t := range ts.running {
-		numbers = append(numbers, t.number)
+	running := make([]client.Running, len(ts.running))
+	for i, t := range ts.running {
+		running[i] = t.Running
 	}
-	number, err := client.TypedCancel(numbers, typed)
-	if err != nil {
-		return err
-	}
-	for _, t := range ts.running {
-		if number == 0 || t.number == number {
-			t.cancel()
-		}
-	}
-	return nil
+	return client.Cancel(running, typed)
 }
 
 // status returns the progress for the status line.
