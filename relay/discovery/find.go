@@ -59,7 +59,7 @@ type Finder struct {
 	DeafToSelf bool
 	// Probe asks the host at addr ("host:port") which room it has. It is called from
 	// several goroutines at the same time. It fills the Instance, by which one host with
-	// several addresses is told from several hosts.
+	// several addresses is distinguished from several hosts.
 	Probe func(ctx context.Context, addr string) (wire.RoomInfo, error)
 	// Refused reports whether an error of Probe comes from a host that accepts no more
 	// sessions; nil: no error does.

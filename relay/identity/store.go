@@ -185,7 +185,7 @@ func tryLock(path string) (*flock.Flock, error) {
 
 var errDamaged = errors.New("the file is damaged; it is left as it is, delete it to keep a new identity")
 
-// read reads an identity. It is empty if there is no file.
+// read reads an identity, which is empty without a file.
 func read(path, room, nick string) (client.Identity, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
