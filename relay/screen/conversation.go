@@ -538,7 +538,7 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 // painter returns a painter of the given width.
 func (c *conversation) painter(columns int) *painter {
 	return &painter{
-		ruler: c.m.ruler, columns: columns, zone: timezone.Local(time.Now()), palette: c.m.palette, nick: c.nick, search: c.search.words,
+		ruler: c.m.ruler, columns: columns, zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme, nick: c.nick, search: c.search.words,
 	}
 }
 

@@ -50,6 +50,7 @@ type painter struct {
 	search  string // words to mark; "": none
 	zone    *time.Location
 	palette *palette
+	theme   *theme
 }
 
 // narrowIndent is how far a text is indented that does not fit beside its head, in

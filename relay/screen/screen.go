@@ -47,7 +47,7 @@ func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := &model{opts: opts, ctx: ctx, started: time.Now(), jobs: newJobs(), terminal: terminal{
-		width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256), lastKey: time.Now(),
+		width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256), theme: themeFor(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
 	err = m.run()
@@ -217,10 +217,10 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.ColorProfileMsg:
 		m.profile = msg.Profile
-		m.palette = paletteFor(nil, m.profile)
+		m.palette, m.theme = paletteFor(nil, m.profile), themeFor(nil, nil, m.profile)
 		return nil
 	case tea.BackgroundColorMsg:
-		m.palette = paletteFor(msg.Color, m.profile)
+		m.palette, m.theme = paletteFor(msg.Color, m.profile), themeFor(msg.Color, nil, m.profile)
 		return nil
 	case tea.FocusMsg:
 		m.focus = focused

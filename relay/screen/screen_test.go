@@ -14,6 +14,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
 	"chat/relay/client"
@@ -108,7 +109,7 @@ func newRig(t *testing.T, columns, rows int) *rig {
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
-	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, palette: nickColors(t), lastKey: time.Now(), focus: focused}}
+	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, palette: nickColors(t), theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
 	r.m.lobby = newLobby(r.m.ruler)
 	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{

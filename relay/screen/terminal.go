@@ -17,6 +17,7 @@ type terminal struct {
 	ruler         ruler
 	profile       colorprofile.Profile
 	palette       *palette
+	theme         *theme
 	deleteIsF1    bool // its Delete key sends F1
 	focus         focus
 	lastKey       time.Time // when a key was pressed last
