@@ -162,7 +162,9 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 		c.flash = ""
 		cmd = pressKey(c, msg)
 	case tea.PasteMsg:
-		if refused := c.composer.insertPaste(msg.Content); refused != "" {
+		if f := c.composer.field; f != nil {
+			cmd = f.paste(msg.Content)
+		} else if refused := c.composer.insertPaste(msg.Content); refused != "" {
 			c.flash = refused
 		}
 	case tea.MouseWheelMsg:

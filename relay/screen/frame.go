@@ -44,8 +44,11 @@ func newFrame(c *conversation) *frame {
 	if f.t.ruler.width(f.prompt) > f.t.width/3 {
 		f.prompt = "› "
 	}
+	if c.composer.field != nil {
+		f.prompt = c.composer.field.prompt + " › "
+	}
 	f.inputColumns = max(f.t.width-f.t.ruler.width(f.prompt), 2)
-	f.input, f.cursorRow, f.cursorColumn = c.composer.editor.rows(f.inputColumns)
+	f.input, f.cursorRow, f.cursorColumn = c.composer.typing().rows(f.inputColumns)
 	most := min(maxInputRows, max(f.t.height-3, 1))
 	if len(f.input) > most { // those around the cursor
 		first := min(max(f.cursorRow-most+1, 0), len(f.input)-most)
