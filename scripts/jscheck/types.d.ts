@@ -82,6 +82,8 @@ interface Row {
 	/** What a screen reader and a notification say. */
 	summary: string;
 	el: HTMLElement;
+	/** The line above it that names the day. */
+	day?: HTMLElement;
 	/** How many events the row shows, if more than one. */
 	folded?: number;
 }
@@ -134,20 +136,25 @@ interface PageElements {
 	'connection': HTMLSpanElement;
 	'conversation': HTMLElement;
 	'count': HTMLSpanElement;
+	'empty': HTMLDivElement;
 	'files': HTMLInputElement;
+	'filter': HTMLInputElement;
 	'flash': HTMLParagraphElement;
 	'found': HTMLOListElement;
 	'here': HTMLParagraphElement;
+	'here-now': HTMLSpanElement;
 	'hint': HTMLParagraphElement;
 	'hits': HTMLParagraphElement;
 	'icon': HTMLLinkElement;
 	'invite': HTMLDialogElement;
 	'invite-title': HTMLHeadingElement;
 	'join': HTMLFormElement;
+	'keys': HTMLSpanElement;
 	'large': HTMLImageElement;
 	'line': HTMLDivElement;
 	'log': HTMLDivElement;
 	'members': HTMLElement;
+	'menu': HTMLDivElement;
 	'more': HTMLButtonElement;
 	'name': HTMLInputElement;
 	'notify': HTMLButtonElement;
@@ -163,6 +170,7 @@ interface PageElements {
 	'search': HTMLElement;
 	'show-invite': HTMLButtonElement;
 	'show-members': HTMLButtonElement;
+	'show-menu': HTMLButtonElement;
 	'show-search': HTMLButtonElement;
 	'state': HTMLDivElement;
 	'text': HTMLTextAreaElement;
