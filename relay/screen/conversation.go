@@ -503,6 +503,7 @@ func (c *conversation) send(typed string) {
 	}
 	n.at, n.from, n.own = c.now().UnixMilli(), c.nick, true
 	c.outbox.add(r, n, typed)
+	c.transcript.noteWriter(&n)
 	c.flush()
 }
 
@@ -539,9 +540,15 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 
 // painter returns a painter of the given width.
 func (c *conversation) painter(columns int) *painter {
-	return &painter{
-		ruler: c.m.ruler, columns: columns, zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme, nick: c.nick, search: c.search.words,
+	p := &painter{
+		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
+		zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme,
 	}
+	p.year = c.now().In(p.zone).Year()
+	if hit := c.search.hit(); hit != nil {
+		p.current = hit.serial
+	}
+	return p
 }
 
 // invitation returns how others can join.

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,18 +109,14 @@ func (f *frame) drawPending(most int) (rows []string) {
 		return nil
 	}
 	items := f.c.outbox.items
-	for i := len(items) - 1; i >= 0 && len(rows) < most; i-- {
-		e := &items[i].entry
-		if !e.kind.isMessage() {
-			continue
+	var pending []*entry
+	for i := len(items) - 1; i >= 0 && len(pending) <= most; i-- {
+		if e := &items[i].entry; e.kind.isMessage() {
+			pending = append(pending, e)
 		}
-		of := f.painter.rows(e)
-		for j := range of {
-			of[j] = dimStyle.draw(ansi.Strip(of[j]))
-		}
-		rows = append(of, rows...)
 	}
-	return rows[max(len(rows)-max(most, 0), 0):]
+	slices.Reverse(pending)
+	return f.c.view.drawPending(f.painter, &f.c.transcript, pending, most)
 }
 
 // drawNewBelow replaces the last row by how many messages came below it.
@@ -193,6 +190,7 @@ func (f *frame) state() string {
 // farewell returns the last rows of the transcript as plain text.
 func (f *frame) farewell() string {
 	height := max(f.t.height-2, 1)
+	f.painter.printed = true
 	pending := f.drawPending(height)
 	rows := append(f.c.view.draw(f.painter, &f.c.transcript, height-len(pending)), pending...)
 	var b strings.Builder
