@@ -1,0 +1,149 @@
+package screen
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// This file finds the marks that people write in messages: `code`, **bold** and _italic_. They
+// are a convention of clients; the host and other members get the text as it was typed. The
+// page has the same rules, and the table in testdata/marks.json holds both to them.
+//
+//   - A mark opens at the start of a row, or after a space or "(", before a character that is
+//     no space. It closes where none can open, at the end of the row or before a space or
+//     punctuation.
+//   - It has exactly as many backticks, asterisks or underscores as above: a run of more or
+//     fewer is none. So __init__ and **/*.go stay as they are.
+//   - In code and in a link there are no marks. Code comes first: bold or italic text with code
+//     in it is none. Nothing is bold and italic.
+
+// A markKind is what a mark that people write means.
+type markKind uint8
+
+const (
+	codeMark markKind = iota
+	boldMark
+	italicMark
+)
+
+// markSigns are what people write before and after a marked text, by kind.
+var markSigns = [...]string{codeMark: "`", boldMark: "**", italicMark: "_"}
+
+// A written is a marked text, with the signs around it.
+type written struct {
+	span
+	kind markKind
+}
+
+// inner returns the marked text without its signs.
+func (w written) inner() span {
+	n := len(markSigns[w.kind])
+	return span{w.from + n, w.to - n}
+}
+
+// A sign is a run of characters that can begin or end a marked text.
+type sign struct {
+	at            int
+	kind          markKind
+	opens, closes bool
+}
+
+// writtenIn returns the marked texts in row, which has no newlines, in order. It takes time in
+// proportion to the row's length, whatever is in it.
+func writtenIn(row string) (found []written) {
+	if !strings.ContainsAny(row, "`*_") {
+		return nil
+	}
+	signs := signsIn(row)
+	code := pairs(signs, nil, codeMark)
+	found = append(code, pairs(signs, code, boldMark, italicMark)...)
+	slices.SortFunc(found, func(a, b written) int { return a.from - b.from })
+	return found
+}
+
+// signsIn returns the signs in row. Those in links are none.
+func signsIn(row string) (found []sign) {
+	links := linksIn(row)
+	for i := 0; i < len(row); {
+		next := strings.IndexAny(row[i:], "`*_")
+		if next < 0 {
+			break
+		}
+		i += next
+		end := i + 1
+		for end < len(row) && row[end] == row[i] {
+			end++
+		}
+		for len(links) > 0 && links[0].to <= i {
+			links = links[1:]
+		}
+		if len(links) == 0 || links[0].from > i {
+			if s, ok := signAt(row, i, end); ok {
+				found = append(found, s)
+			}
+		}
+		i = end
+	}
+	return found
+}
+
+// signAt returns what the run of equal characters row[from:to] is, if it is a sign.
+func signAt(row string, from, to int) (sign, bool) {
+	s := sign{at: from}
+	switch row[from:to] {
+	case markSigns[codeMark]:
+		s.kind = codeMark
+	case markSigns[boldMark]:
+		s.kind = boldMark
+	case markSigns[italicMark]:
+		s.kind = italicMark
+	default:
+		return s, false
+	}
+	before, _ := utf8.DecodeLastRuneInString(row[:from])
+	after, n := utf8.DecodeRuneInString(row[to:])
+	if n > 1 && needsBase(row[to:to+n]) { // the run's last character has a mark of its own
+		return s, false
+	}
+	atStart, atEnd := from == 0, to == len(row)
+	s.opens = (atStart || before == '(' || unicode.IsSpace(before)) && !atEnd && !unicode.IsSpace(after)
+	s.closes = !atStart && before != '(' && !unicode.IsSpace(before) && (atEnd || unicode.IsSpace(after) || unicode.IsPunct(after))
+	return s, s.opens || s.closes
+}
+
+// pairs returns the marked texts of the given kinds between signs, outside of code and not
+// around it.
+func pairs(signs []sign, code []written, kinds ...markKind) (found []written) {
+	var next [len(markSigns)]int // by kind: the first sign from here on that closes it
+	for i := 0; i < len(signs); i++ {
+		s := signs[i]
+		for len(code) > 0 && code[0].to <= s.at {
+			code = code[1:]
+		}
+		if !s.opens || !slices.Contains(kinds, s.kind) || len(code) > 0 && code[0].from <= s.at {
+			continue
+		}
+		n := max(next[s.kind], i+1)
+		for n < len(signs) && (signs[n].kind != s.kind || !signs[n].closes) {
+			n++
+		}
+		if next[s.kind] = n; n == len(signs) || len(code) > 0 && code[0].from < signs[n].at {
+			continue
+		}
+		found = append(found, written{span{s.at, signs[n].at + len(markSigns[s.kind])}, s.kind})
+		i = n
+	}
+	return found
+}
+
+// writtenInRows returns the marked texts in all rows of text.
+func writtenInRows(text string) (found []written) {
+	for at := 0; at < len(text); at = rowEnd(text, at) + 1 {
+		for _, w := range writtenIn(text[at:rowEnd(text, at)]) {
+			found = append(found, written{span{at + w.from, at + w.to}, w.kind})
+		}
+	}
+	return found
+}
