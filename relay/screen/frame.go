@@ -37,7 +37,7 @@ type frame struct {
 func newFrame(c *conversation) *frame {
 	f := &frame{c: c, t: &c.m.terminal, hint: c.composer.hint()}
 	columns := f.t.width
-	if c.members.visible && columns >= memberListFrom {
+	if c.members.visible && columns >= memberListFrom && !c.sheet.isOpen() {
 		columns -= memberColumns
 	}
 	f.painter = c.painter(columns)
@@ -65,12 +65,12 @@ func newFrame(c *conversation) *frame {
 	return f
 }
 
-// draw draws the transcript or the overlay, with the member list beside it, the status
+// draw draws the transcript or the sheet, with the member list beside it, the status
 // line, the hint and the input.
 func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
 	c := f.c
-	if c.overlay.isOpen() {
-		rows = c.overlay.draw(f.t.ruler, f.painter.columns, f.height)
+	if c.sheet.isOpen() {
+		rows = c.sheet.draw(f.t, f.t.width, f.height)
 	} else {
 		pending := f.drawPending(f.height - 1)
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)
