@@ -26,6 +26,7 @@ type asset struct {
 // mediaTypes are by extension. They come before the system's own.
 var mediaTypes = map[string]string{
 	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	".png": "image/png",
 }
 
 // assets returns the files of the page by name.

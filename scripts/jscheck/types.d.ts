@@ -99,6 +99,7 @@ interface Upload {
 	/** Its ID once all of it is uploaded; '': not yet. */
 	id: string;
 	preview: string;
+	bar: HTMLProgressElement;
 	hash: Promise<Uint8Array> | null;
 	request: XMLHttpRequest | null;
 	retryNow: (() => void) | null;
@@ -134,6 +135,7 @@ interface PageElements {
 	'connection': HTMLSpanElement;
 	'conversation': HTMLElement;
 	'count': HTMLSpanElement;
+	'earlier': HTMLButtonElement;
 	'files': HTMLInputElement;
 	'flash': HTMLParagraphElement;
 	'found': HTMLOListElement;
@@ -145,6 +147,7 @@ interface PageElements {
 	'invite-title': HTMLHeadingElement;
 	'join': HTMLFormElement;
 	'large': HTMLImageElement;
+	'later': HTMLButtonElement;
 	'line': HTMLDivElement;
 	'log': HTMLDivElement;
 	'members': HTMLElement;
@@ -152,6 +155,7 @@ interface PageElements {
 	'name': HTMLInputElement;
 	'notify': HTMLButtonElement;
 	'outgoing': HTMLDivElement;
+	'picture': HTMLParagraphElement;
 	'qr': HTMLImageElement;
 	'recipient': HTMLParagraphElement;
 	'reconnect': HTMLButtonElement;
@@ -164,6 +168,7 @@ interface PageElements {
 	'show-invite': HTMLButtonElement;
 	'show-members': HTMLButtonElement;
 	'show-search': HTMLButtonElement;
+	'stage': HTMLDivElement;
 	'state': HTMLDivElement;
 	'text': HTMLTextAreaElement;
 	'to': HTMLElement;

@@ -1,7 +1,8 @@
 // @ts-check
 // The member list, as far as the host sends it.
 
-import { $, make, nickOf } from './rows.js';
+import { $, make } from './dom.js';
+import { nickOf } from './rows.js';
 
 const maxKnown = 10_000; // nicks; more members are only counted
 const maxListed = 500;
