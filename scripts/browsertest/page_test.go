@@ -130,12 +130,12 @@ func TestConversation(t *testing.T) {
 	alice.wait(`document.querySelector(".mention .text").textContent === "me too, alice"`)
 
 	alice.send("/msg bob save me some")
-	bob.waitFor("[alice → you] save me some")
-	alice.waitFor("[you → bob] save me some")
+	bob.waitFor("→ you save me some")
+	alice.waitFor("→ bob save me some")
 	bob.click(".private button")
 	bob.wait(`!document.getElementById("recipient").hidden`)
 	bob.send("of course")
-	alice.waitFor("[bob → you] of course")
+	alice.waitFor("→ you of course")
 	bob.press("Escape")
 	bob.wait(`document.getElementById("recipient").hidden`)
 	if strings.Contains(carol.received()+dave.received(), "of course") {
@@ -521,7 +521,7 @@ func TestPhone(t *testing.T) {
 	alice.join(h.url(), "alice")
 	alice.waitFor("hello alice")
 	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)
-	alice.waitFor("[bob → you] psst")
+	alice.waitFor("→ you psst")
 	alice.fits()
 	for _, what := range []struct{ button, isOpen string }{
 		{"#show-members", `!document.getElementById("members").hidden`},

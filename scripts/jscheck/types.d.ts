@@ -82,6 +82,8 @@ interface Row {
 	/** What a screen reader and a notification say. */
 	summary: string;
 	el: HTMLElement;
+	/** The line above it that names the day. */
+	day?: HTMLElement;
 	/** How many events the row shows, if more than one. */
 	folded?: number;
 }
@@ -136,21 +138,26 @@ interface PageElements {
 	'conversation': HTMLElement;
 	'count': HTMLSpanElement;
 	'earlier': HTMLButtonElement;
+	'empty': HTMLDivElement;
 	'files': HTMLInputElement;
+	'filter': HTMLInputElement;
 	'flash': HTMLParagraphElement;
 	'found': HTMLOListElement;
 	'here': HTMLParagraphElement;
+	'here-now': HTMLSpanElement;
 	'hint': HTMLParagraphElement;
 	'hits': HTMLParagraphElement;
 	'icon': HTMLLinkElement;
 	'invite': HTMLDialogElement;
 	'invite-title': HTMLHeadingElement;
 	'join': HTMLFormElement;
+	'keys': HTMLSpanElement;
 	'large': HTMLImageElement;
 	'later': HTMLButtonElement;
 	'line': HTMLDivElement;
 	'log': HTMLDivElement;
 	'members': HTMLElement;
+	'menu': HTMLDivElement;
 	'more': HTMLButtonElement;
 	'name': HTMLInputElement;
 	'notify': HTMLButtonElement;
@@ -167,6 +174,7 @@ interface PageElements {
 	'search': HTMLElement;
 	'show-invite': HTMLButtonElement;
 	'show-members': HTMLButtonElement;
+	'show-menu': HTMLButtonElement;
 	'show-search': HTMLButtonElement;
 	'stage': HTMLDivElement;
 	'state': HTMLDivElement;

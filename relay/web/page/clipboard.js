@@ -61,7 +61,17 @@ function lineOf(row, selected) {
 	};
 	const [time, who, text] = [read('time'), read('.who'), read('.text')];
 	const line = [time, who && `<${who}>`, text].filter(Boolean).join(' ');
-	return [read('.day'), line].filter(Boolean).join('\n');
+	return [...daysAbove(row).filter((day) => selected.intersectsNode(day)).map((day) => day.textContent), line].filter(Boolean).join('\n');
+}
+
+/**
+ * Returns the line with the day above a row, if there is one.
+ * @param {Element} row
+ */
+function daysAbove(row) {
+	const line = row.previousElementSibling;
+	const day = line?.matches('.unread') ? line.previousElementSibling : line;
+	return day?.matches('.day') ? [day] : [];
 }
 
 /** @type {(el: Element, selected: Range) => string} */

@@ -341,6 +341,18 @@ function openPanel(name) {
 	else if (name && narrow.matches) $(name).querySelector('button')?.focus();
 }
 
+/** @param {boolean} open */
+function openMenu(open) {
+	$('menu').classList.toggle('open', open);
+	$('show-menu').ariaExpanded = String(open);
+}
+
+$('show-menu').onclick = () => openMenu($('show-menu').ariaExpanded !== 'true');
+// On a phone the menu comes after its button, also for the Tab key.
+const placeMenu = () => (narrow.matches ? $('show-menu').after($('menu')) : $('show-members').before($('menu')));
+narrow.addEventListener('change', placeMenu);
+placeMenu();
+
 for (const name of panels) $(`show-${name}`).onclick = () => openPanel($(name).hidden ? name : '');
 $('search').onsubmit = (e) => {
 	e.preventDefault();
@@ -359,6 +371,7 @@ $('below').onclick = () => {
 
 addEventListener('click', ({ target }) => {
 	const button = target instanceof Element ? target.closest('button') : null;
+	if (button?.id !== 'show-menu') openMenu(false);
 	const { to: nick, edit, dismiss, id } = button?.dataset ?? {};
 	if (nick) setRecipient(nick);
 	if (dismiss) outbox.dismiss(Number(dismiss));
@@ -375,6 +388,10 @@ addEventListener('keydown', (e) => {
 		transcript.scrollBy(pages);
 	} else if (e.key === 'End' && e.ctrlKey) transcript.toEnd();
 	else if (e.key === 'Escape') {
+		if ($('show-menu').ariaExpanded === 'true') {
+			openMenu(false);
+			return $('show-menu').focus();
+		}
 		if (!$('search').hidden || narrow.matches && !$('members').hidden) openPanel('');
 		else setRecipient('');
 		$('text').focus();

@@ -1,8 +1,9 @@
 // @ts-check
 // The member list, as far as the host sends it.
 
+import * as colors from './colors.js';
 import { $, make } from './dom.js';
-import { nickOf } from './rows.js';
+import { nickOf, recolor } from './rows.js';
 
 const maxKnown = 10_000; // nicks; more members are only counted
 const maxListed = 500;
@@ -22,6 +23,7 @@ export function reset(welcome) {
 	nicks.clear();
 	unnamed = 0;
 	us = welcome.nick;
+	colors.setOwn(us);
 	addMembers({ ...welcome, members: [us, ...welcome.members] });
 }
 
@@ -39,7 +41,8 @@ export function update(e) {
 	} else if (type === 'nick') {
 		nicks.set(nick, nicks.get(from) ?? false);
 		nicks.delete(from);
-		if (from === us) us = nick;
+		colors.rename(from, nick);
+		if (from === us) colors.setOwn((us = nick));
 		draw();
 	}
 }
@@ -55,7 +58,15 @@ function addMembers({ members, hosts, count }) {
 }
 
 /** @param {string} nick */
+const isHere = (nick) => nicks.has(nick);
+
+/** @param {string} nick */
 export function noteSpeaker(nick) {
+	if (isHere(nick)) {
+		const spoke = colors.hasSpoken(nick);
+		if (colors.speak(nick, isHere)) recolorSoon();
+		if (!spoke) draw();
+	}
 	if (speakers[0] !== nick) speakers = [nick, ...speakers.filter((n) => n !== nick)].slice(0, maxSpeakers);
 }
 
@@ -69,21 +80,46 @@ export function recent() {
 /** Reports whether we may use the operators' commands. */
 export const isOperator = () => nicks.get(us) === true;
 
-const sorted = () => [...nicks.keys()].sort((a, b) => a.localeCompare(b));
+/** The hosts first, then by name. */
+const sorted = () => [...nicks.keys()].sort((a, b) => Number(nicks.get(b)) - Number(nicks.get(a)) || a.localeCompare(b));
 
-function draw() {
-	drawing ||= setTimeout(() => {
-		drawing = 0;
-		const shown = sorted().slice(0, maxListed).map((nick) => {
-			const button = make('button', '', nickOf(nick), nicks.get(nick) ? ' (host)' : '', nick === us ? ' (you)' : '');
-			button.disabled = nick === us;
-			button.title = 'Send a private message';
-			button.dataset.to = nick;
-			return make('li', '', button);
-		});
-		const count = nicks.size + unnamed;
-		if (count > shown.length) shown.push(make('li', 'dim', `and ${count - shown.length} more`));
-		$('who').replaceChildren(...shown);
-		$('count').textContent = String(count);
+let recoloring = 0; // the timer; 0: none runs
+
+function recolorSoon() {
+	recoloring ||= setTimeout(() => {
+		recoloring = 0;
+		recolor();
 	}, drawDelay);
 }
+
+function draw() {
+	drawing ||= setTimeout(drawNow, drawDelay);
+}
+
+function drawNow() {
+	clearTimeout(drawing);
+	drawing = 0;
+	const wanted = $('filter').value.trim().toLowerCase();
+	const matching = sorted().filter((nick) => nick.toLowerCase().includes(wanted));
+	const shown = matching.slice(0, maxListed).map(itemOf);
+	const count = nicks.size + unnamed;
+	const more = (wanted ? matching.length : count) - shown.length;
+	if (more > 0) shown.push(make('li', 'dim', `and ${more} more`));
+	if (wanted && !matching.length) shown.push(make('li', 'dim', 'No one by that name.'));
+	$('who').replaceChildren(...shown);
+	$('count').textContent = String(count);
+	$('here-now').textContent = `${count} here`;
+}
+
+/** @param {string} nick */
+function itemOf(nick) {
+	const tags = [nicks.get(nick) ? 'host' : '', nick === us ? 'you' : ''].filter(Boolean).join(', ');
+	const name = colors.hasSpoken(nick) ? nickOf(nick) : make('bdi', '', nick);
+	const button = make('button', '', name, ...(tags ? [' ', make('span', 'dim', tags)] : []));
+	button.disabled = nick === us;
+	button.title = 'Send a private message';
+	button.dataset.to = nick;
+	return make('li', '', button);
+}
+
+$('filter').oninput = drawNow;

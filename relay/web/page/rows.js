@@ -2,7 +2,8 @@
 // How one event looks in the transcript.
 
 import { make } from './dom.js';
-import { mentions } from './words.js';
+import { colorOf, isOwn } from './colors.js';
+import { mentions, mentionsIn } from './words.js';
 import { appendText, appendMessage } from './content.js';
 import { cardOf } from './viewer.js';
 
@@ -16,23 +17,31 @@ const namesShown = 12; // before "and N more"
 export const isInputMethod = (e) => e.isComposing || e.keyCode === 229;
 
 /**
- * Makes a nick. Its colour is the same everywhere, whatever its case: an FNV-1a hash picks the hue.
+ * Makes a nick in its color; our own has none.
  * @param {string} nick
  */
-export function nickOf(nick) {
-	let hash = 0x811c9dc5;
-	for (const byte of new TextEncoder().encode(nick.toLowerCase())) hash = Math.imul(hash ^ byte, 0x01000193);
-	const el = make('bdi', 'nick', nick);
-	el.style.setProperty('--hue', String((hash >>> 8) % 24 * 15));
-	return el;
+export const nickOf = (nick) => make('bdi', isOwn(nick) ? 'nick own' : `nick n${colorOf(nick)}`, nick);
+
+/** Colors the nicks in the transcript again: one has another color than before. */
+export function recolor() {
+	for (const el of document.querySelectorAll('#log .nick:not(.own)')) el.className = `nick n${colorOf(el.textContent ?? '')}`;
 }
 
 /** @type {(n: number, one: string, more?: string) => string} */
 export const counted = (n, one, more = `${one}s`) => `${n} ${n === 1 ? one : more}`;
 
+/** @type {Intl.DateTimeFormatOptions} */
+const day = { weekday: 'long', day: 'numeric', month: 'long' };
 /** @type {Intl.DateTimeFormatOptions[]} */
-const formats = [{ dateStyle: 'full' }, { timeStyle: 'short' }, { dateStyle: 'full', timeStyle: 'medium' }];
-export const [dayOf, clockOf, fullOf] = formats.map((f) => new Intl.DateTimeFormat('en-GB', f).format);
+const formats = [day, { ...day, year: 'numeric' }, { timeStyle: 'short' }, { dateStyle: 'full', timeStyle: 'medium' }];
+const [dayInYear, dayAndYear, clock, full] = formats.map((f) => new Intl.DateTimeFormat('en-GB', f).format);
+export const clockOf = clock;
+
+/**
+ * Names the day of a time: "Saturday 28 November", with the year if it is not this one.
+ * @param {number} at
+ */
+export const dayOf = (at) => (new Date(at).getFullYear() === new Date(now()).getFullYear() ? dayInYear : dayAndYear)(at);
 
 /**
  * Returns an event's time in ms, or the current time if the host did not send one.
@@ -104,8 +113,17 @@ export function rowOf(e, own, us) {
 	}
 }
 
-/** @param {ChatEvent} e */
-const kindOf = (e) => (Object.hasOwn(kinds, e.type) && kinds[e.type]) || 'change';
+/**
+ * Marks a private message: "→ bob".
+ * @param {string} nick
+ */
+export const recipientOf = (nick) => make('b', 'to', '→ ', make('bdi', '', nick));
+
+/**
+ * Returns the kind of an event's row. A file looks like a message: its sender, and what was sent.
+ * @param {ChatEvent} e
+ */
+const kindOf = (e) => (e.type === 'action' && e.file ? 'message' : Object.hasOwn(kinds, e.type) && kinds[e.type] || 'change');
 
 /** @param {string} kind */
 const isMessageKind = (kind) => ['message', 'action', 'private'].includes(kind);
@@ -130,9 +148,9 @@ function fullRow(e, own, us) {
 	const who = make('span', 'who');
 	const text = make('div', 'text');
 	text.dir = 'auto';
-	if (kind === 'message') who.append(nickOf(e.from));
-	if (kind === 'action') text.append('* ', nickOf(e.from), ' ');
-	if (kind === 'private') text.append(make('b', 'to', '[', own ? 'you' : nickOf(e.from), ' → ', own ? nickOf(e.to) : 'you', ']'), ' ');
+	if (kind === 'message' || kind === 'private') who.append(nickOf(e.from));
+	if (kind === 'action') text.append(make('span', 'mark', '* '), nickOf(e.from), ' ');
+	if (kind === 'private') text.append(recipientOf(own ? e.to : 'you'), ' ');
 	if (isMessage && e.file) text.append(cardOf(e.file));
 	else if (isMessage) appendMessage(text, e.text);
 	else if (kind === 'notice' || kind === 'error') appendText(text, e.text);
@@ -148,10 +166,31 @@ function fullRow(e, own, us) {
 	}
 	const at = timeOf(e);
 	const time = make('time', '', clockOf(at));
-	time.title = fullOf(at);
+	time.title = full(at);
 	const mentionsUs = isMessage && !own && us !== '' && (kind === 'private' || mentions(e.text, us));
+	if (mentionsUs) markMentions(text, us);
 	const el = make('div', `row ${kind}${mentionsUs ? ' mention' : ''}`, time, who, text);
 	if (e.id) el.dataset.id = String(e.id);
 	const summary = `${e.from}${kind === 'private' ? ', in private' : ''}: ${e.file?.name ?? e.text.slice(0, 500)}`;
 	return { id: e.id, at, kind, from: e.from, isMessage, mentionsUs, summary, el };
+}
+
+/**
+ * Marks our nick in a text, outside of links and code.
+ * @param {HTMLElement} text
+ * @param {string} us
+ */
+function markMentions(text, us) {
+	const walk = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+	/** @type {Text[]} */
+	const nodes = [];
+	while (walk.nextNode()) nodes.push(/** @type {Text} */ (walk.currentNode));
+	for (const node of nodes) {
+		if (node.parentElement?.closest('a, code, pre, button, .to')) continue;
+		for (const [from, to] of mentionsIn(node.data, us).reverse()) {
+			node.splitText(to);
+			const name = node.splitText(from);
+			name.replaceWith(make('b', 'me', name.data));
+		}
+	}
 }

@@ -3,7 +3,7 @@
 // the host, and rows at the other end are dropped.
 
 import { $, make } from './dom.js';
-import { rowOf, dayOf, clockOf, counted, nickOf, now } from './rows.js';
+import { rowOf, dayOf, clockOf, counted, nickOf, now, recipientOf } from './rows.js';
 import { appendMessage } from './content.js';
 import { blank, client, readBack } from './membership.js';
 import { mentions as mentionsNick } from './words.js';
@@ -19,6 +19,9 @@ const groupWithin = 300_000; // ms in which a sender's nick is shown once
 const maxOutgoing = 50; // pending messages shown
 const backlogTime = 1000; // ms in which a backlog starts to come
 const announceDelay = 1000; // ms between announcements to a screen reader
+const minNick = 64; // px of the column of nicks, which grows with the nicks in it
+const maxNick = 132;
+const maxMeasured = 1000; // nicks
 
 const log = $('log');
 const list = $('rows');
@@ -159,12 +162,13 @@ function append(events) {
 			if (row.mentionsUs) mentions.push(row);
 			if (!following) below++;
 			if (!following && row.mentionsUs) belowMentions++;
-			if (!unreadLine && (document.hidden || !following)) row.el.prepend((unreadLine = make('div', 'unread', 'new')));
+			if (!unreadLine && (document.hidden || !following)) block.append((unreadLine = make('div', 'unread', 'new')));
 		}
+		block.append(row.el);
 		attach(prev, row);
 		rows.push(row);
-		block.append(row.el);
 	}
+	outgoingChanged ||= block.hasChildNodes() && outbox.pending.length > 0; // they may follow another sender now
 	list.append(block);
 	trim(following);
 	return mentions;
@@ -174,10 +178,15 @@ function append(events) {
 function trim(atTop) {
 	const excess = rows.length - maxRows;
 	if (excess <= 0) return;
-	for (const { el } of rows.splice(atTop ? 0 : maxRows, excess)) el.remove();
-	if (atTop) attach(undefined, rows[0]);
-	if (atTop) noOlder = false;
-	else complete = false;
+	rows.splice(atTop ? 0 : maxRows, excess);
+	if (atTop) {
+		while (list.firstChild !== rows[0].el) list.firstChild?.remove();
+		attach(undefined, rows[0]);
+		noOlder = false;
+	} else {
+		while (list.lastChild !== rows.at(-1)?.el) list.lastChild?.remove();
+		complete = false;
+	}
 	if (!unreadLine?.isConnected) unreadLine = null;
 }
 
@@ -195,17 +204,52 @@ function fold(prev, row) {
 	return true;
 }
 
+/** @type {(a: number, b: number) => boolean} */
+const inSameMinute = (a, b) => Math.floor(a / 60_000) === Math.floor(b / 60_000);
+
 /**
- * Styles a row by the one above it: the same sender again, or another day.
+ * Reports whether a row shows no nick, because the one above is of the same sender.
+ * @type {(prev: {kind: string, from: string, at: number} | undefined, kind: string, from: string, at: number) => boolean}
+ */
+const isGrouped = (prev, kind, from, at) => kind === 'message' && prev?.kind === kind && prev.from === from && at - prev.at < groupWithin;
+
+/**
+ * Styles a row, which is in its place, by the one above it: the same sender again, the same minute, or another day.
  * @type {(prev: Row | undefined, row: Row) => void}
  */
 function attach(prev, row) {
-	row.el.querySelector('.day')?.remove();
-	const day = dayOf(row.at);
-	const newDay = day !== dayOf(prev?.at ?? now());
-	if (newDay) row.el.prepend(make('div', 'day', day));
-	const same = !newDay && row.kind === 'message' && prev?.kind === 'message' && prev.from === row.from && row.at - prev.at < groupWithin;
-	row.el.classList.toggle('same', same && !row.el.querySelector('.unread'));
+	const { el, at, kind, from } = row;
+	row.day?.remove();
+	row.day = undefined;
+	const isUnread = Boolean(unreadLine) && el.previousElementSibling === unreadLine;
+	const sameMinute = prev !== undefined && inSameMinute(prev.at, at);
+	if (!sameMinute && new Date(at).toDateString() !== new Date(prev?.at ?? now()).toDateString()) {
+		row.day = make('div', 'day', dayOf(at));
+		(isUnread && unreadLine || el).before(row.day);
+	}
+	const apart = !prev || isUnread || row.day !== undefined;
+	el.classList.toggle('same', !apart && isGrouped(prev, kind, from, at));
+	el.classList.toggle('now', !apart && sameMinute);
+	if (kind === 'message' || kind === 'private') widen(from);
+}
+
+let nickWidth = minNick;
+/** Nicks that are known to fit into the column. @type {Set<string>} */
+const measured = new Set();
+const pen = document.createElement('canvas').getContext('2d');
+
+/**
+ * Makes the column of nicks wide enough for one. It never becomes narrower: rows would move. A canvas measures
+ * without a layout of the page.
+ * @param {string} nick
+ */
+function widen(nick) {
+	if (nickWidth >= maxNick || measured.has(nick) || !pen) return;
+	if (measured.size >= maxMeasured) measured.clear();
+	measured.add(nick);
+	pen.font = `600 ${getComputedStyle(log).font.replace(/^.*?(?=\d+(\.\d+)?px)/, '')}`;
+	const width = Math.min(Math.ceil(pen.measureText(nick).width) + 1, maxNick);
+	if (width > nickWidth) log.style.setProperty('--nick', `${(nickWidth = width)}px`);
 }
 
 /**
@@ -224,9 +268,18 @@ function announce(summary) {
 function drawOutgoing() {
 	outgoingChanged = false;
 	const { pending, rejected } = outbox;
-	const shown = [...rejected.slice(-maxOutgoing), ...pending.slice(0, maxOutgoing)].map(outgoingRow);
+	const messages = [...rejected.slice(-maxOutgoing), ...pending.slice(0, maxOutgoing)];
+	const shown = messages.map(outgoingRow);
+	/** @type {{kind: string, from: string, at: number} | undefined} */
+	let prev = rows.at(-1);
+	messages.forEach(({ at, request: { type }, reason }, i) => {
+		const kind = type === 'say' && !reason ? 'message' : '';
+		shown[i].classList.toggle('same', kind !== '' && isGrouped(prev, kind, us, at));
+		shown[i].classList.toggle('now', prev !== undefined && inSameMinute(prev.at, at));
+		prev = { kind, from: us, at };
+	});
 	const more = pending.length - maxOutgoing;
-	if (more > 0) shown.push(make('div', 'row', make('div', 'text dim', `and ${counted(more, 'message')} more`)));
+	if (more > 0) shown.push(make('div', 'row', make('time', ''), make('span', 'who'), make('div', 'text dim', `and ${counted(more, 'message')} more`)));
 	$('outgoing').replaceChildren(...shown);
 }
 
@@ -234,18 +287,29 @@ function drawOutgoing() {
 function outgoingRow({ seq, at, request: { type, to = '', text: content, name }, reason }) {
 	const text = make('div', 'text');
 	text.dir = 'auto';
-	if (type === 'msg') text.append(make('b', 'to', '[you → ', nickOf(to), ']'), ' ');
-	if (type === 'me') text.append('* ', nickOf(us), ' ');
-	appendMessage(text, content ?? `sent ${name}`);
-	const status = make('div', 'status', reason ? `Not sent: ${reason} ` : 'sending…');
-	const who = make('span', 'who', type === 'say' ? nickOf(us) : '');
-	const row = make('div', `row outgoing${reason ? ' rejected' : ''}`, make('time', '', clockOf(at)), who, text, status);
-	for (const action of reason ? ['edit', 'dismiss'] : []) {
+	if (type === 'msg') text.append(recipientOf(to), ' ');
+	if (type === 'me') text.append(make('span', 'mark', '* '), nickOf(us), ' ');
+	appendMessage(text, content ?? `${name}`);
+	const time = make('time', '', clockOf(at));
+	const who = make('span', 'who', type === 'me' ? '' : nickOf(us));
+	const el = make('div', `row outgoing${reason ? ' rejected' : ''}${type === 'msg' ? ' private' : ''}`, time, who, text);
+	if (reason) el.append(statusOf(seq, reason));
+	else text.append(make('span', 'pending', ' …'));
+	return el;
+}
+
+/**
+ * Says why a message was rejected, with buttons for what to do.
+ * @type {(seq: number, reason: string) => HTMLElement}
+ */
+function statusOf(seq, reason) {
+	const status = make('div', 'status', `Not sent: ${reason} `);
+	for (const action of ['edit', 'dismiss']) {
 		const button = make('button', '', action);
 		button.dataset[action] = String(seq);
 		status.append(button, ' ');
 	}
-	return row;
+	return status;
 }
 
 // --- the window ---
@@ -335,11 +399,15 @@ async function fetchOlder() {
 
 /** @param {Row[]} older */
 function prepend(older) {
-	older.forEach((row, i) => attach(older[i - 1], row));
+	const block = document.createDocumentFragment();
+	older.forEach((row, i) => {
+		block.append(row.el);
+		attach(older[i - 1], row);
+	});
+	list.prepend(block);
 	const last = older.at(-1);
 	if (last && rows.length) attach(last, rows[0]);
 	rows.unshift(...older);
-	list.prepend(...older.map(({ el }) => el));
 	if (!following) trim(false);
 }
 
@@ -359,9 +427,9 @@ const fetchNewer = () => once(async () => {
 	}
 	keepPlace(() => {
 		for (const row of rowsOf(found)) {
+			list.append(row.el);
 			attach(rows.at(-1), row);
 			rows.push(row);
-			list.append(row.el);
 		}
 		trim(true);
 		complete = floor >= newest;

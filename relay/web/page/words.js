@@ -37,16 +37,31 @@ const lastOf = (text) => [...text.slice(-2)].pop() ?? '';
  * @param {string} text
  * @param {string} nick
  */
-export function mentions(text, nick) {
-	if (!nick) return false;
-	const composed = text.normalize();
+export const mentions = (text, nick) => composedMentions(text.normalize(), nick).length > 0;
+
+/**
+ * Returns where text mentions nick, each from one index to another; nowhere if its characters are not composed.
+ * @param {string} text
+ * @param {string} nick
+ */
+export const mentionsIn = (text, nick) => (text === text.normalize() ? composedMentions(text, nick) : []);
+
+/**
+ * @param {string} text
+ * @param {string} nick
+ */
+function composedMentions(text, nick) {
+	/** @type {[number, number][]} */
+	const found = [];
+	if (!nick) return found;
 	const name = nick.normalize().replace(/[$()*+.?[\\\]^{|}/]/g, '\\$&');
-	for (const { 0: found, index = 0 } of composed.matchAll(new RegExp(name, 'giu'))) {
-		const rest = composed.slice(index + found.length);
-		const before = lastOf(composed.slice(0, index));
-		if (!goesOn(before, firstOf(found)) && !goesOn(lastOf(found), firstOf(rest)) && !/^-\d/.test(rest)) return true;
+	for (const { 0: match, index = 0 } of text.matchAll(new RegExp(name, 'giu'))) {
+		const end = index + match.length;
+		const rest = text.slice(end);
+		const before = lastOf(text.slice(0, index));
+		if (!goesOn(before, firstOf(match)) && !goesOn(lastOf(match), firstOf(rest)) && !/^-\d/.test(rest)) found.push([index, end]);
 	}
-	return false;
+	return found;
 }
 
 /**
