@@ -97,8 +97,11 @@ func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64, behind bool) {
 func (c *Cursor) readBlock(runs [][]byte, b *block) [][]byte {
 	i := int(c.next - b.first)
 	c.next = b.first + uint64(len(b.entries))
-	if (c.view.Me == 0 || c.view.Echo) && len(c.view.Ignored) == 0 && !b.hasPrivate && b.first+uint64(i) >= c.live {
-		return c.appendRun(runs, b, i, len(b.entries))
+	if len(c.view.Ignored) == 0 && !b.hasPrivate && b.first+uint64(i) >= c.live { // nearly always
+		if c.view.Me == 0 || c.view.Echo {
+			return c.appendRun(runs, b, i, len(b.entries))
+		}
+		return c.readOthers(runs, b, i)
 	}
 	for i < len(b.entries) {
 		for i < len(b.entries) && c.skips(b, i) {
@@ -110,6 +113,23 @@ func (c *Cursor) readBlock(runs [][]byte, b *block) [][]byte {
 		}
 		if i > start {
 			runs = c.appendRun(runs, b, start, i)
+		}
+	}
+	return runs
+}
+
+// readOthers is readBlock, from entry i of b on, for a reader who skips nothing but its own events.
+func (c *Cursor) readOthers(runs [][]byte, b *block, i int) [][]byte {
+	for i < len(b.entries) {
+		start := i
+		for i < len(b.entries) && b.entries[i].author != c.view.Me {
+			i++
+		}
+		if i > start {
+			runs = c.appendRun(runs, b, start, i)
+		}
+		for i < len(b.entries) && b.entries[i].author == c.view.Me {
+			i++
 		}
 	}
 	return runs

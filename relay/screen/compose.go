@@ -8,9 +8,11 @@ import (
 	"chat/relay/wire"
 )
 
-// A composer is the message being written, with completion, the input history and pastes.
+// A composer is the message being written, with completion, the input history and pastes. A field can take its
+// place.
 type composer struct {
-	editor    editor
+	editor    editor // of the message
+	field     *field // that gets the keys and pastes; nil: the message does
 	completer completer
 	search    historySearch
 	paste     *paste // waits for the person's decision; nil: none

@@ -45,7 +45,7 @@ type conversation struct {
 	view        view
 	history     history
 	search      search
-	overlay     overlay
+	sheet       sheet
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
@@ -162,7 +162,9 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 		c.flash = ""
 		cmd = pressKey(c, msg)
 	case tea.PasteMsg:
-		if refused := c.composer.insertPaste(msg.Content); refused != "" {
+		if f := c.composer.field; f != nil {
+			cmd = f.paste(msg.Content)
+		} else if refused := c.composer.insertPaste(msg.Content); refused != "" {
 			c.flash = refused
 		}
 	case tea.MouseWheelMsg:
@@ -501,6 +503,7 @@ func (c *conversation) send(typed string) {
 	}
 	n.at, n.from, n.own = c.now().UnixMilli(), c.nick, true
 	c.outbox.add(r, n, typed)
+	c.transcript.noteWriter(&n)
 	c.flush()
 }
 
@@ -533,13 +536,19 @@ func (c *conversation) restoreTyped(typed string) {
 // moment ago over a working connection are not counted.
 func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 
-// --- for frames and overlays -------------------------------------------------------------
+// --- for frames and sheets ----------------------------------------------------------------
 
 // painter returns a painter of the given width.
 func (c *conversation) painter(columns int) *painter {
-	return &painter{
-		ruler: c.m.ruler, columns: columns, zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme, nick: c.nick, search: c.search.words,
+	p := &painter{
+		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
+		zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme,
 	}
+	p.year = c.now().In(p.zone).Year()
+	if hit := c.search.hit(); hit != nil {
+		p.current = hit.serial
+	}
+	return p
 }
 
 // invitation returns how others can join.

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ type frame struct {
 func newFrame(c *conversation) *frame {
 	f := &frame{c: c, t: &c.m.terminal, hint: c.composer.hint()}
 	columns := f.t.width
-	if c.members.visible && columns >= memberListFrom {
+	if c.members.visible && columns >= memberListFrom && !c.sheet.isOpen() {
 		columns -= memberColumns
 	}
 	f.painter = c.painter(columns)
@@ -44,8 +45,11 @@ func newFrame(c *conversation) *frame {
 	if f.t.ruler.width(f.prompt) > f.t.width/3 {
 		f.prompt = "› "
 	}
+	if c.composer.field != nil {
+		f.prompt = c.composer.field.prompt + " › "
+	}
 	f.inputColumns = max(f.t.width-f.t.ruler.width(f.prompt), 2)
-	f.input, f.cursorRow, f.cursorColumn = c.composer.editor.rows(f.inputColumns)
+	f.input, f.cursorRow, f.cursorColumn = c.composer.typing().rows(f.inputColumns)
 	most := min(maxInputRows, max(f.t.height-3, 1))
 	if len(f.input) > most { // those around the cursor
 		first := min(max(f.cursorRow-most+1, 0), len(f.input)-most)
@@ -61,12 +65,12 @@ func newFrame(c *conversation) *frame {
 	return f
 }
 
-// draw draws the transcript or the overlay, with the member list beside it, the status
+// draw draws the transcript or the sheet, with the member list beside it, the status
 // line, the hint and the input.
 func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
 	c := f.c
-	if c.overlay.isOpen() {
-		rows = c.overlay.draw(f.t.ruler, f.painter.columns, f.height)
+	if c.sheet.isOpen() {
+		rows = c.sheet.draw(f.t, f.t.width, f.height)
 	} else {
 		pending := f.drawPending(f.height - 1)
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)
@@ -105,18 +109,14 @@ func (f *frame) drawPending(most int) (rows []string) {
 		return nil
 	}
 	items := f.c.outbox.items
-	for i := len(items) - 1; i >= 0 && len(rows) < most; i-- {
-		e := &items[i].entry
-		if !e.kind.isMessage() {
-			continue
+	var pending []*entry
+	for i := len(items) - 1; i >= 0 && len(pending) <= most; i-- {
+		if e := &items[i].entry; e.kind.isMessage() {
+			pending = append(pending, e)
 		}
-		of := f.painter.rows(e)
-		for j := range of {
-			of[j] = dimStyle.draw(ansi.Strip(of[j]))
-		}
-		rows = append(of, rows...)
 	}
-	return rows[max(len(rows)-max(most, 0), 0):]
+	slices.Reverse(pending)
+	return f.c.view.drawPending(f.painter, &f.c.transcript, pending, most)
 }
 
 // drawNewBelow replaces the last row by how many messages came below it.
@@ -190,6 +190,7 @@ func (f *frame) state() string {
 // farewell returns the last rows of the transcript as plain text.
 func (f *frame) farewell() string {
 	height := max(f.t.height-2, 1)
+	f.painter.printed = true
 	pending := f.drawPending(height)
 	rows := append(f.c.view.draw(f.painter, &f.c.transcript, height-len(pending)), pending...)
 	var b strings.Builder

@@ -40,7 +40,7 @@ func TestRoomIsGone(t *testing.T) {
 			Addr: "192.168.1.5:24280", Was: "kitchen", Now: wire.RoomInfo{ID: "r2", Title: "otherteam"},
 		}}
 		r.update(roomEvents{closed: true})
-		r.want("kitchen is gone; another room, otherteam, is at this address. Enter", "Nothing was sent there: 2 unsent messages are back in the input",
+		r.want("kitchen is gone; another room, otherteam, is at this address.", "Enter joins it.", "Nothing was sent there: 2 unsent messages are back in the input",
 			"bob› my secret", "my other secret", "the room is gone")
 		if n := c.pending(); n != 0 {
 			t.Errorf("%d messages are pending", n)

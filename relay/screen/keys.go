@@ -15,35 +15,51 @@ const wheelRows = 3
 // keyActions are the actions of keys in a conversation, by the names that Bubble Tea gives
 // the keys. The editor handles the other keys.
 var keyActions = map[string]func(c *conversation) tea.Cmd{
-	"enter":      (*conversation).submit,
-	"esc":        func(c *conversation) tea.Cmd { takeBackUnsent(c); return nil },
-	"ctrl+c":     interrupt,
-	"tab":        func(c *conversation) tea.Cmd { return complete(c, 1) },
-	"shift+tab":  func(c *conversation) tea.Cmd { return complete(c, -1) },
-	"up":         func(c *conversation) tea.Cmd { return moveOrRecall(c, -1) },
-	"down":       func(c *conversation) tea.Cmd { return moveOrRecall(c, 1) },
+	"enter":     (*conversation).submit,
+	"esc":       func(c *conversation) tea.Cmd { takeBackUnsent(c); return nil },
+	"ctrl+c":    interrupt,
+	"tab":       func(c *conversation) tea.Cmd { return complete(c, 1) },
+	"shift+tab": func(c *conversation) tea.Cmd { return complete(c, -1) },
+	"up":        func(c *conversation) tea.Cmd { return moveOrRecall(c, -1) },
+	"down":      func(c *conversation) tea.Cmd { return moveOrRecall(c, 1) },
+	"home":      func(c *conversation) tea.Cmd { c.goToTop(); return nil },
+	"end":       func(c *conversation) tea.Cmd { c.view.toEnd(); return nil },
+}
+
+// viewActions are the actions of keys that do not touch what is being typed. They work
+// while a field is open, too.
+var viewActions = map[string]func(c *conversation) tea.Cmd{
 	"pgup":       pageUp,
 	"ctrl+up":    pageUp,
 	"shift+up":   pageUp,
 	"pgdown":     pageDown,
 	"ctrl+down":  pageDown,
 	"shift+down": pageDown,
-	"home":       func(c *conversation) tea.Cmd { c.goToTop(); return nil },
-	"end":        func(c *conversation) tea.Cmd { c.view.toEnd(); return nil },
 	"f1":         func(c *conversation) tea.Cmd { openHelp(c); return nil },
 	"f2":         func(c *conversation) tea.Cmd { c.members.toggle(); return nil },
 }
 
 // pressKey handles a key in a conversation. A paste that waits for a decision gets it
-// first, then the overlay, the search in the input history, and the search in the
-// transcript.
+// first, then the field, the sheet, and the search in the input history.
 func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
 	e := &c.composer.editor
+	if c.composer.paste != nil && decidePaste(c, name) {
+		return nil
+	}
+	if c.composer.field != nil {
+		if cmd, used := pressFieldKey(c, msg); used {
+			return cmd
+		}
+		return viewActions[name](c)
+	}
+	if c.sheet.isOpen() {
+		if cmd, used := c.pressSheetKey(name); used {
+			return cmd
+		}
+	}
 	switch {
-	case c.composer.paste != nil && decidePaste(c, name),
-		c.overlay.isOpen() && c.overlay.key(name, newFrame(c).height),
-		c.composer.search.key(e, name, msg.Text),
+	case c.composer.search.key(e, name, msg.Text),
 		c.search.words != "" && c.search.key(name):
 		return nil
 	}
@@ -52,6 +68,9 @@ func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 	}
 	if name == "ctrl+d" && e.text == "" {
 		name = "ctrl+c"
+	}
+	if act := viewActions[name]; act != nil {
+		return act(c)
 	}
 	if act := keyActions[name]; act != nil {
 		return act(c)

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
+
 	"chat/relay/text"
 )
 
@@ -25,6 +27,9 @@ const (
 	privateStyle style = "35"
 	linkStyle    style = "4"
 	hitStyle     style = "7"
+
+	underlineStyle style = "4"
+	reverseStyle   style = "7" // only without colors
 )
 
 func (s style) draw(text string) string {
@@ -46,89 +51,112 @@ func (s style) with(other style) style {
 type painter struct {
 	ruler   ruler
 	columns int
+	widest  int    // columns of the widest nick that wrote a message
 	nick    string // ours
 	search  string // words to mark; "": none
+	current uint32 // serial of the search's current hit; 0: none
+	copying bool   // only texts, so that the mouse selects nothing else
+	printed bool   // for the time after the screen: each entry has its time and nick
 	zone    *time.Location
+	year    int // days of other years are shown with theirs
 	palette *palette
 	theme   *theme
 }
 
-// narrowIndent is how far a text is indented that does not fit beside its head, in
-// columns.
-const narrowIndent = 2
+// body draws what an entry says, as rows to be put beside its heads. They do not depend on
+// other entries, and each is at most as wide as the layout allows. Only code is padded
+// with spaces.
+func (p *painter) body(e *entry) (rows []string) {
+	text, marks := p.said(e)
+	return p.prose(text, span{0, len(text)}, p.bodyStyle(e), marks)
+}
 
-// rows draws an entry: its first row starts with the time and the sender, all others
-// with a space, so that no text can pass for another entry.
-func (p *painter) rows(e *entry) (rows []string) {
-	head, drawn, body := p.head(e)
-	indent := p.ruler.width(head)
-	if indent > p.columns/2 { // too narrow: the text goes below it
-		if indent > p.columns {
-			drawn = dimStyle.draw(p.ruler.cut(head, p.columns))
-		}
-		rows = append(rows, drawn)
-		indent = min(narrowIndent, max(p.columns-2, 0))
-	}
-	text := p.ruler.show(e.text)
-	marks := p.marks(e, text)
-	if e.file > 0 {
-		command := fmt.Sprintf(" (/get %d)", e.file)
-		marks = append(marks, mark{span: span{len(text), len(text) + len(command)}, style: dimStyle})
-		text += command
-	}
-	margin := strings.Repeat(" ", indent)
-	for _, s := range p.ruler.wrap(text, p.columns-indent) {
+// prose draws a part of a text, wrapped between words. marks are those of all of the text.
+func (p *painter) prose(text string, part span, base style, marks []mark) (rows []string) {
+	for _, s := range p.ruler.wrap(text[part.from:part.to], p.layout().length) {
+		s.from, s.to = s.from+part.from, s.to+part.from
 		for len(marks) > 0 && marks[0].to <= s.from {
 			marks = marks[1:]
 		}
-		start := margin
-		if len(rows) == 0 {
-			start = drawn
-		}
-		rows = append(rows, start+drawMarked(text, s, body, marks))
+		rows = append(rows, drawMarked(text, s, base, marks))
 	}
 	return rows
 }
 
-// head returns the start of an entry's first row, plain and drawn, and the style of its
-// text.
-func (p *painter) head(e *entry) (plain, drawn string, body style) {
-	clock := e.time().In(p.zone).Format("15:04 ")
-	from := p.drawnNick(e.from)
-	switch e.kind {
-	case kindMessage:
-		return clock + from + "  ", dimStyle.draw(clock) + p.nickStyle(e).draw(from) + "  ", plainStyle
-	case kindAction:
-		return clock + "* " + from + " ", dimStyle.draw(clock) + "* " + p.nickStyle(e).draw(from) + " ", plainStyle
-	case kindPrivate:
-		who := "[" + from + " → you]"
-		if e.own {
-			who = "[you → " + p.drawnNick(e.to) + "]"
-		}
-		return clock + who + " ", dimStyle.draw(clock) + privateStyle.with(boldStyle).draw(who) + " ", privateStyle
-	case kindError:
-		return clock + "! ", dimStyle.draw(clock) + errorStyle.draw("!") + " ", errorStyle
+// bodyStyle returns the style of an entry's text.
+func (p *painter) bodyStyle(e *entry) style {
+	switch {
+	case p.isCurrent(e) && p.theme.sel != "":
+		return plainStyle
+	case p.isCurrent(e):
+		return boldStyle
+	case e.kind.isMessage():
+		return plainStyle
+	case e.kind == kindError:
+		return p.theme.red
 	default:
-		return clock + "· ", dimStyle.draw(clock + "· "), dimStyle
+		return p.theme.dim
 	}
 }
 
-// drawnNick returns a nick as it is drawn: a hostile host may send a nick that is too wide.
-func (p *painter) drawnNick(nick string) string {
-	return p.ruler.cut(p.ruler.show(nick), text.MaxNickColumns)
-}
-
-func (p *painter) nickStyle(e *entry) style {
-	s := p.palette.styleOf(e.from).with(boldStyle)
-	if e.highlight {
-		s = s.with("7")
+// said returns the text of an entry as it is drawn, and the marks in it. That of an action
+// starts with who does it, that of a private message with who gets it.
+func (p *painter) said(e *entry) (shown string, marks []mark) {
+	if e.file != nil && !p.copying {
+		shown, marks = p.announcement(e)
+	} else {
+		shown = p.ruler.show(e.text)
+		marks = p.marks(e, shown)
 	}
-	return s
+	var start mark
+	before := ""
+	switch {
+	case e.kind == kindAction:
+		before = p.drawnNick(e.from) + " "
+		start.style = p.nickStyle(e.from, e.own)
+	case e.kind == kindPrivate && !p.copying: // the row above has it
+		before = p.recipient(e) + "  "
+		start.style = p.theme.violet.with(boldStyle)
+	}
+	start.to = len(strings.TrimRight(before, " "))
+	start.style = p.unlessCurrent(e, start.style, boldStyle)
+	if sign := e.sign(); sign != "" && p.copying { // it has no column for it
+		before = sign + " " + before
+		start.from, start.to = start.from+len(sign)+1, start.to+len(sign)+1
+	}
+	for i := range marks {
+		marks[i].from += len(before)
+		marks[i].to += len(before)
+	}
+	return before + shown, append([]mark{start}, marks...)
 }
 
-// rule draws a line with a label in it.
-func (p *painter) rule(label string, s style) string {
-	return s.draw(p.ruler.cut("── "+label+" ──", p.columns))
+// recipient returns who gets a private message.
+func (p *painter) recipient(e *entry) string {
+	if e.own {
+		return p.drawnNick(e.to)
+	}
+	return "you"
+}
+
+// announcement returns how an upload is announced. Its name is a link; the address is not
+// shown, as it is long and /get does without.
+func (p *painter) announcement(e *entry) (shown string, marks []mark) {
+	const sent, icon = "sent  ", "▣"
+	shown = sent + icon
+	accent := p.unlessCurrent(e, p.theme.accent, plainStyle)
+	marks = append(marks, mark{span: span{len(sent), len(shown)}, style: accent})
+	shown += " " + p.ruler.show(e.file.name)
+	name := mark{span: span{len(sent + icon + " "), len(shown)}, style: accent.with(underlineStyle)}
+	if links := linksIn(e.text); len(links) > 0 {
+		url := links[len(links)-1]
+		name.link = linkTo(e, url.from, e.text[url.from:url.to])
+	}
+	marks = append(append(marks, name), p.hits(e, shown)...)
+	end := len(shown)
+	shown += fmt.Sprintf("  %s · /get %d", humanize.Bytes(uint64(max(e.file.size, 0))), e.file.number)
+	marks = append(marks, mark{span: span{end, len(shown)}, style: p.unlessCurrent(e, p.theme.dim, plainStyle)})
+	return shown, p.inOrder(shown, marks)
 }
 
 // --- marks in a text -------------------------------------------------------------------
@@ -146,31 +174,80 @@ func (p *painter) marks(e *entry, shown string) (marks []mark) {
 	if !e.kind.isMessage() {
 		return nil
 	}
+	linked := p.unlessCurrent(e, p.theme.accent, plainStyle).with(underlineStyle)
 	for _, s := range linksIn(shown) {
-		m := mark{span: s, style: linkStyle}
-		if target := linkTarget(shown[s.from:s.to]); len(target) <= maxLink {
-			// By the id the terminal knows which rows belong to one link.
-			m.link = fmt.Sprintf("id=%x.%x;%s", e.serial, s.from, target)
-		}
-		marks = append(marks, m)
+		marks = append(marks, mark{s, linked, linkTo(e, s.from, shown[s.from:s.to])})
 	}
 	if e.highlight {
 		for _, s := range mentionsIn(shown, p.nick) {
-			marks = append(marks, mark{span: s, style: mentionStyle})
+			marks = append(marks, mark{span: s, style: p.unlessCurrent(e, p.mentionStyle(), boldStyle)})
 		}
 	}
-	if p.search != "" {
-		text.NewQuery(p.search).Find(shown, func(from, to int) {
-			marks = append(marks, mark{span: span{from, to}, style: hitStyle})
-		})
+	return p.inOrder(shown, append(marks, p.hits(e, shown)...))
+}
+
+// hits returns what the search found in an entry's text.
+func (p *painter) hits(e *entry, shown string) (marks []mark) {
+	if p.search == "" {
+		return nil
 	}
-	p.widen(shown, marks)
+	s := p.hitStyle(e)
+	text.NewQuery(p.search).Find(shown, func(from, to int) {
+		marks = append(marks, mark{span: span{from, to}, style: s})
+	})
+	return marks
+}
+
+// hitStyle returns the style of the words that the search found.
+func (p *painter) hitStyle(e *entry) style {
+	switch {
+	case p.theme.mono && p.isCurrent(e):
+		return boldStyle.with(reverseStyle)
+	case p.theme.hit == "" || p.isCurrent(e):
+		return boldStyle.with(underlineStyle).with(p.theme.hit)
+	default:
+		return boldStyle.with(p.theme.hit)
+	}
+}
+
+// mentionStyle returns the style of our nick in a text.
+func (p *painter) mentionStyle() style {
+	if p.theme.mono {
+		return boldStyle.with(reverseStyle)
+	}
+	return p.theme.amber.with(boldStyle)
+}
+
+// unlessCurrent returns s, or other for the search's current hit: on the ground of a chosen
+// row no color is sure to be readable.
+func (p *painter) unlessCurrent(e *entry, s, other style) style {
+	if p.isCurrent(e) {
+		return other
+	}
+	return s
+}
+
+// linkTo returns the parameters of OSC 8 for the link at byte at of an entry's text; "" if
+// it is too long.
+func linkTo(e *entry, at int, url string) string {
+	target := linkTarget(url)
+	if len(target) > maxLink {
+		return ""
+	}
+	// By the id the terminal knows which rows belong to one link.
+	return fmt.Sprintf("id=%x.%x;%s", e.serial, at, target)
+}
+
+// inOrder returns marks in order, each from the start of a character to the end of one. An
+// escape sequence between a letter and its accent would separate them for the renderer, but
+// not for the terminal.
+func (p *painter) inOrder(text string, marks []mark) []mark {
+	p.widen(text, marks)
 	slices.SortStableFunc(marks, func(a, b mark) int { return a.from - b.from })
 	return marks
 }
 
-// widen makes marks start and end between characters. An escape sequence between a letter
-// and its accent would separate them for the renderer, but not for the terminal.
+// widen makes marks start and end between characters.
 func (p *painter) widen(text string, marks []mark) {
 	if len(marks) == 0 || isPlain(text) {
 		return

@@ -18,7 +18,21 @@ import (
 var soupTime = time.Date(2026, 11, 25, 10, 2, 0, 0, time.UTC)
 
 func testPainter(method ansi.Method, columns int) *painter {
-	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, palette: paletteFor(nil, colorprofile.ANSI256)}
+	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, year: 2026, palette: paletteFor(nil, colorprofile.ANSI256), theme: testTheme}
+}
+
+var testTheme = themeFor(nil, nil, colorprofile.TrueColor)
+
+// rowsOf draws an entry as if it was the only one.
+func rowsOf(p *painter, e *entry) (rows []string) {
+	s := &setting{}
+	if p.hasNickRow(e, s) {
+		rows = append(rows, p.nickRow(e, s))
+	}
+	for n, body := range p.body(e) {
+		rows = append(rows, p.row(e, s, n, body))
+	}
+	return rows
 }
 
 func entryFrom(nick, text string) entry {
@@ -38,26 +52,33 @@ func bareRows(rows []string) string {
 }
 
 func TestRows(t *testing.T) {
+	at := soupTime.UnixMilli()
 	for _, test := range []struct {
 		name    string
 		entry   entry
 		columns int
 		want    string
 	}{
-		{"a message", entryFrom("alice", "soup is ready"), 40, "10:02 alice  soup is ready"},
-		{"over several rows", entryFrom("alice", "soup is ready for all"), 26, "10:02 alice  soup is ready\n             for all"},
-		{"several lines", entryFrom("alice", "a\n\nb"), 40, "10:02 alice  a\n\n             b"},
-		{"narrow", entryFrom("alice", "soup is ready for all"), 20, "10:02 alice\n  soup is ready for\n  all"},
-		{"very narrow", entryFrom("alice", "soup"), 4, "10:0\n  so\n  up"},
-		{"an action", entry{at: soupTime.UnixMilli(), kind: kindAction, from: "alice", text: "waves"}, 40, "10:02 * alice waves"},
-		{"private", entry{at: soupTime.UnixMilli(), kind: kindPrivate, from: "alice", text: "hi"}, 60, "10:02 [alice → you] hi"},
-		{"private from us", entry{at: soupTime.UnixMilli(), kind: kindPrivate, own: true, from: "bob", to: "alice", text: "hi"}, 60, "10:02 [you → alice] hi"},
-		{"a notice", entry{at: soupTime.UnixMilli(), kind: kindNotice, text: "hello"}, 40, "10:02 · hello"},
-		{"an error", entry{at: soupTime.UnixMilli(), kind: kindError, text: "no"}, 40, "10:02 ! no"},
-		{"the nick of a hostile host", entryFrom(strings.Repeat("x", 4000), "hi"), 80, "10:02 " + strings.Repeat("x", 24) + "  hi"},
+		{"a message", entryFrom("alice", "soup is ready"), 60, " 10:02  alice   soup is ready"},
+		{"over several rows", entryFrom("alice", "soup is ready for all who are there at half past noon"), 60, " 10:02  alice   soup is ready for all who are there at half\n                past noon"},
+		{"several lines", entryFrom("alice", "a\n\nb"), 60, " 10:02  alice   a\n\n                b"},
+		{"without a column for the time", entryFrom("alice", "soup is ready for all of you"), 36, "  alice   soup is ready for all of\n          you"},
+		{"without one for the nick", entryFrom("alice", "soup is ready for all"), 20, " alice\n   soup is ready for\n   all"},
+		{"narrow", entryFrom("alice", "soup"), 5, " alic\n   so\n   up"},
+		{"very narrow", entryFrom("alice", "soup"), 4, " ali\n  so\n  up"},
+		{"an action", entry{at: at, kind: kindAction, from: "alice", text: "waves"}, 60, " 10:02      *   alice waves"},
+		{"an action, narrow", entry{at: at, kind: kindAction, from: "alice", text: "waves"}, 20, " * alice waves"},
+		{"private", entry{at: at, kind: kindPrivate, from: "alice", text: "hi"}, 60, "▌10:02  alice → you  hi"},
+		{"private from us", entry{at: at, kind: kindPrivate, own: true, from: "bob", to: "alice", text: "hi"}, 60, "▌10:02    bob → alice  hi"},
+		{"private, narrow", entry{at: at, kind: kindPrivate, from: "alice", text: "hi"}, 20, "▌alice\n▌→ you  hi"},
+		{"a mention", entry{at: at, from: "alice", text: "bob: one two three four five six seven eight nine", highlight: true}, 60, "▌10:02  alice   bob: one two three four five six seven eight\n▌               nine"},
+		{"a notice", entry{at: at, kind: kindNotice, text: "hello"}, 60, " 10:02      ·   hello"},
+		{"an error", entry{at: at, kind: kindError, text: "no"}, 60, " 10:02      !   no"},
+		{"an upload", entry{at: at, kind: kindAction, from: "alice", text: "sent soup.png (668 kB): http://10.0.0.1/files/x", file: &postedFile{3, "soup.png", 668_000}}, 60, " 10:02      *   alice sent  ▣ soup.png  668 kB · /get 3"},
+		{"the nick of a hostile host", entryFrom(strings.Repeat("x", 4000), "hi"), 80, " 10:02 xxxxx…   hi"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := bareRows(testPainter(ansi.GraphemeWidth, test.columns).rows(&test.entry)); got != test.want {
+			if got := bareRows(rowsOf(testPainter(ansi.GraphemeWidth, test.columns), &test.entry)); got != test.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, test.want)
 			}
 		})
@@ -84,27 +105,40 @@ func FuzzRows(f *testing.F) {
 
 func checkRows(t *testing.T, l *painter, e *entry) {
 	t.Helper()
-	for i, row := range l.rows(e) {
-		plain := bare(row)
-		for _, c := range plain {
-			if c < ' ' || c >= 0x7f && c < 0xa0 {
-				t.Fatalf("row %q has another escape sequence", row)
-			}
+	s := &setting{}
+	for n, body := range l.body(e) {
+		row := l.row(e, s, n, body)
+		checkRow(t, l, row)
+		// Whatever the text is, it changes nothing left of it.
+		left, ours := l.ruler.cut(bare(row), l.layout().text), bare(l.row(e, s, n, "x"))
+		if !strings.HasPrefix(ours, left) {
+			t.Fatalf("row %q has %q left of its text, want the start of %q", row, left, ours)
 		}
-		if i > 0 && l.columns > 2 && plain != "" && plain[0] != ' ' {
-			t.Fatalf("row %q can pass for another entry", row)
+	}
+	if l.hasNickRow(e, s) {
+		checkRow(t, l, l.nickRow(e, s))
+	}
+}
+
+// checkRow checks that the terminal draws a row as the painter measured it.
+func checkRow(t *testing.T, l *painter, row string) {
+	t.Helper()
+	plain := bare(row)
+	for _, c := range plain {
+		if c < ' ' || c >= 0x7f && c < 0xa0 {
+			t.Fatalf("row %q has another escape sequence", row)
 		}
-		w := l.ruler.width(plain)
-		if l.columns >= 4 && w > l.columns {
-			t.Fatalf("row %q has %d columns, want at most %d", row, w, l.columns)
-		}
-		// The renderer gets the row with its sequences, and the terminal in the end without:
-		// both must see the same characters.
-		drawn, content := drawnWidth(l.ruler.method, row)
-		bareDrawn, bareContent := drawnWidth(l.ruler.method, plain)
-		if strings.TrimRight(content, " ") != strings.TrimRight(bareContent, " ") || drawn != bareDrawn && strings.TrimRight(content, " ") == content || drawn > w {
-			t.Fatalf("row %q (%d columns) is drawn as %q in %d, and without styles as %q in %d", row, w, content, drawn, bareContent, bareDrawn)
-		}
+	}
+	w := l.ruler.width(plain)
+	if l.columns >= 4 && w > l.columns {
+		t.Fatalf("row %q has %d columns, want at most %d", row, w, l.columns)
+	}
+	// The renderer gets the row with its sequences, and the terminal in the end without:
+	// both must see the same characters.
+	drawn, content := drawnWidth(l.ruler.method, row)
+	bareDrawn, bareContent := drawnWidth(l.ruler.method, plain)
+	if strings.TrimRight(content, " ") != strings.TrimRight(bareContent, " ") || drawn != bareDrawn && strings.TrimRight(content, " ") == content || drawn > w {
+		t.Fatalf("row %q (%d columns) is drawn as %q in %d, and without styles as %q in %d", row, w, content, drawn, bareContent, bareDrawn)
 	}
 }
 
@@ -131,11 +165,7 @@ func TestRowsOfHostileText(t *testing.T) {
 	for _, message := range texts {
 		for columns := 3; columns < 90; columns += 7 {
 			e := entryFrom("alice", text.CleanLines(message))
-			for _, row := range testPainter(ansi.GraphemeWidth, columns).rows(&e)[1:] {
-				if !strings.HasPrefix(bare(row), " ") && bare(row) != "" {
-					t.Errorf("%q at %d columns has the row %q", message, columns, row)
-				}
-			}
+			checkRows(t, testPainter(ansi.GraphemeWidth, columns), &e)
 		}
 	}
 }
@@ -165,27 +195,84 @@ func TestLinkOverRows(t *testing.T) {
 	e := entryFrom("alice", "https://example.org/ä;b/"+strings.Repeat("x", 60))
 	e.serial = 0x2a
 	const open = "\x1b]8;id=2a.0;https://example.org/%C3%A4%3Bb/"
-	rows := testPainter(ansi.GraphemeWidth, 60).rows(&e)
+	rows := rowsOf(testPainter(ansi.GraphemeWidth, 60), &e)
 	if len(rows) != 2 || strings.Count(rows[0], open) != 1 || strings.Count(rows[1], open) != 1 {
 		t.Errorf("rows are %q, want %q in both", rows, open)
 	}
 	e.text = "https://example.org/" + strings.Repeat("ä", maxLink/4)
-	if row := testPainter(ansi.GraphemeWidth, 60).rows(&e)[0]; strings.Contains(row, "\x1b]8") {
+	if row := rowsOf(testPainter(ansi.GraphemeWidth, 60), &e)[0]; strings.Contains(row, "\x1b]8") {
 		t.Errorf("a link of more than %d bytes was made: %q", maxLink, row)
 	}
 }
 
+// The themes of a terminal with 16 colors, and of one without any.
+var (
+	theme16 = &theme{dim: "2", hairline: "2", accent: "1", amber: "33", violet: "35", red: "31"}
+	mono    = &theme{dim: "2", hairline: "2", accent: "1", mono: true}
+)
+
 func TestHighlights(t *testing.T) {
 	e := entryFrom("alice", "soup, Bob: see http://bob.org/soup, bobby")
-	e.highlight = true
-	l := testPainter(ansi.GraphemeWidth, 200)
-	l.search = "SOUP"
-	row := l.rows(&e)[0]
-	for _, want := range []string{
-		"\x1b[7msoup\x1b[m", "\x1b[1;7mBob\x1b[m", "\x1b[4mhttp://\x1b[m", "\x1b[4;1;7mbob\x1b[m", "\x1b[4;7msoup\x1b[m", ", bobby",
+	e.highlight, e.serial = true, 7
+	for _, test := range []struct {
+		name    string
+		theme   *theme
+		current uint32
+		want    []string
+	}{
+		{"colors", testTheme, 0, []string{
+			"\x1b[48;2;60;45;18m\x1b[38;2;245;184;61;1m▌\x1b[m", "\x1b[1;48;2;96;72;10msoup\x1b[m", "\x1b[38;2;245;184;61;1mBob\x1b[m",
+			"\x1b[38;2;130;180;255;4mhttp://\x1b[m", "\x1b[38;2;130;180;255;4;38;2;245;184;61;1mbob\x1b[m", "\x1b[38;2;130;180;255;4;1;48;2;96;72;10msoup\x1b[m", ", bobby",
+		}},
+		{"the current hit", testTheme, 7, []string{
+			"\x1b[48;2;34;58;92m\x1b[38;2;130;180;255;1m▌\x1b[m", "\x1b[1;4;48;2;96;72;10msoup\x1b[m", "\x1b[1mBob\x1b[m", "\x1b[4mhttp://\x1b[m",
+		}},
+		{"16 colors", theme16, 0, []string{"\x1b[33;1m▌\x1b[m", "\x1b[1;4msoup\x1b[m", "\x1b[33;1mBob\x1b[m", "\x1b[1;4mhttp://\x1b[m"}},
+		{"the current hit in 16", theme16, 7, []string{"\x1b[1;1m▌\x1b[m", "\x1b[1;1;4msoup\x1b[m", "\x1b[1;4mhttp://\x1b[m", "\x1b[1m, bobby\x1b[m"}},
+		{"no colors", mono, 0, []string{"\x1b[1m┃\x1b[m", "\x1b[1;4msoup\x1b[m", "\x1b[1;7mBob\x1b[m"}},
+		{"the current hit without colors", mono, 7, []string{"\x1b[1;1m┃\x1b[m", "\x1b[1;1;7msoup\x1b[m"}},
 	} {
-		if !strings.Contains(row, want) {
-			t.Errorf("%q is not in %q", want, row)
+		l := testPainter(ansi.GraphemeWidth, 200)
+		l.search, l.theme, l.current = "SOUP", test.theme, test.current
+		row := rowsOf(l, &e)[0]
+		for _, want := range test.want {
+			if !strings.Contains(row, want) {
+				t.Errorf("%s: %q is not in %q", test.name, want, row)
+			}
+		}
+	}
+}
+
+// A ground reaches from edge to edge, under everything in the row. Other rows have no
+// spaces at their end.
+func TestGrounds(t *testing.T) {
+	for _, columns := range []int{8, 40, 80, 160} {
+		for _, test := range []struct {
+			entry  entry
+			ground style
+		}{
+			{entryFrom("alice", "see https://a.b/ and\nthe rest"), ""},
+			{entry{from: "alice", text: "bob: see https://a.b/ and\n\nthe rest", highlight: true}, testTheme.call},
+			{entry{from: "alice", text: "see https://a.b/ and\n\nthe rest", kind: kindPrivate, highlight: true}, testTheme.alone},
+		} {
+			l := testPainter(ansi.GraphemeWidth, columns)
+			for _, row := range rowsOf(l, &test.entry) {
+				plain := bare(row)
+				if test.ground == "" {
+					if strings.HasSuffix(plain, " ") || strings.Contains(row, "\x1b[48") {
+						t.Errorf("the row %q has a ground or spaces at its end", row)
+					}
+					continue
+				}
+				if l.ruler.width(plain) != columns || !strings.HasPrefix(row, "\x1b["+string(test.ground)+"m") {
+					t.Errorf("the row %q has no ground of %d columns", row, columns)
+				}
+				for _, after := range strings.Split(row, "\x1b[m")[1:] {
+					if after != "" && !strings.HasPrefix(after, "\x1b["+string(test.ground)+"m") {
+						t.Errorf("the row %q has no ground before %q", row, after)
+					}
+				}
+			}
 		}
 	}
 }
@@ -203,7 +290,7 @@ func TestRowsAreQuick(t *testing.T) {
 			l := testPainter(method, 80)
 			l.search = "a"
 			start := time.Now()
-			l.rows(&e)
+			rowsOf(l, &e)
 			if took := time.Since(start); took > 2*time.Second { // -race and a busy machine included
 				t.Errorf("%d bytes of %.20q took %v", maxShown, unit, took)
 			}
@@ -217,7 +304,7 @@ func BenchmarkRows(b *testing.B) {
 			e, l := entryFrom("alice", text), testPainter(ansi.WcWidth, 100)
 			b.ReportAllocs()
 			for range b.N {
-				l.rows(&e)
+				rowsOf(l, &e)
 			}
 		})
 	}

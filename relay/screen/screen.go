@@ -256,6 +256,9 @@ func (m *model) shareRuler() {
 	m.lobby.address.ruler = m.ruler
 	if m.conversation != nil {
 		m.conversation.composer.editor.ruler = m.ruler
+		if f := m.conversation.composer.field; f != nil {
+			f.editor.ruler = m.ruler
+		}
 	}
 }
 
@@ -273,6 +276,7 @@ func (m *model) enter(msg roomJoined) tea.Cmd {
 	last := m.conversation
 	m.conversation = newConversation(m, msg.room, msg.place)
 	if last != nil { // that room is gone, but not what is in the input
+		last.composer.closeField()
 		m.err, m.conversation.composer = nil, last.composer
 	}
 	if m.lobby.note != "" {

@@ -267,12 +267,12 @@ func TestOwnMessages(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.typed("hello")
 		r.keys("enter")
-		r.want("bob  hello")
+		r.want("bob … hello")
 		if len(r.room.asked) != 1 || r.room.asked[0].Text != "hello" || len(r.m.conversation.outbox.items) != 1 {
 			t.Fatalf("requested %+v, %d pending", r.room.asked, len(r.m.conversation.outbox.items))
 		}
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-		if n := strings.Count(r.frame(), "bob  hello"); n != 1 || len(r.m.conversation.outbox.items) != 0 {
+		if n := strings.Count(r.frame(), "hello"); n != 1 || len(r.m.conversation.outbox.items) != 0 {
 			t.Errorf("hello is shown %d times, %d pending\n%s", n, len(r.m.conversation.outbox.items), r.frame())
 		}
 	})
@@ -361,7 +361,7 @@ func TestRejectedIsGivenBack(t *testing.T) {
 		if r.keys("up"); r.m.conversation.composer.editor.text != "too long" || len(r.m.conversation.outbox.items) != 0 {
 			t.Errorf("the editor has %q, %d pending", r.m.conversation.composer.editor.text, len(r.m.conversation.outbox.items))
 		}
-		r.want("! a message has at most 3 bytes")
+		r.want("!   a message has at most 3 bytes")
 	})
 }
 
@@ -378,11 +378,11 @@ func TestNotStoredStaysPending(t *testing.T) {
 		}
 		full(1)
 		full(1)
-		const warning = "! the host's disk is full; your messages are kept and will be resent"
+		const warning = "!   the host's disk is full; your messages are kept and will be"
 		if n := strings.Count(r.frame(), warning); n != 1 || r.m.conversation.composer.editor.text != "" || strings.Contains(r.frame(), "brings it back") {
 			t.Errorf("shown %d times, the editor has %q\n%s", n, r.m.conversation.composer.editor.text, r.frame())
 		}
-		r.want("2 messages pending · connected", "bob  one", "bob  two")
+		r.want("2 messages pending · connected", "bob … one", "    … two")
 		if r.keys("ctrl+c"); !strings.Contains(r.frame(), "2 messages not delivered") {
 			t.Errorf("no warning that leaving loses messages\n%s", r.frame())
 		}

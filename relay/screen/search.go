@@ -90,6 +90,15 @@ func (s *search) step(direction int) {
 	}
 }
 
+// hit returns the entry that the search is at; nil: none.
+func (s *search) hit() *entry {
+	entries := s.c.transcript.entries
+	if s.words == "" || !s.found || s.tooFar > 0 || s.current < 0 || s.current >= len(entries) {
+		return nil
+	}
+	return &entries[s.current]
+}
+
 func (s *search) goTo(i int) {
 	s.current, s.found, s.noMore = i, true, false
 	s.c.goToEntry(i)

@@ -38,17 +38,30 @@ type entry struct {
 	from      string           // the sender
 	to        string           // the recipient of a private message
 	presence  []presenceChange // of a kindPresence
-	file      uint64           // number of the upload that an action announces; 0: none
+	file      *postedFile      // that an action announces; nil: none
 	serial    uint32           // unique in the transcript
 	kind      kind
 	own       bool // ours
 	highlight bool // mentions us, or is a private message to us
 }
 
+// A postedFile is an upload that an action announces.
+type postedFile struct {
+	number uint64
+	name   string
+	size   int64 // in bytes
+}
+
 func (e *entry) time() time.Time { return time.UnixMilli(e.at) }
 
 // size returns about how many bytes e takes; nicks are shared.
-func (e *entry) size() int { return 128 + len(e.text) + 64*len(e.presence) }
+func (e *entry) size() int {
+	n := 128 + len(e.text) + 64*len(e.presence)
+	if e.file != nil {
+		n += 64 + len(e.file.name)
+	}
+	return n
+}
 
 const (
 	// maxEntries is how many entries are kept; the oldest are dropped first. The host can
@@ -62,6 +75,10 @@ const (
 	// maxShown is how many bytes of one text are kept: four times the default limit of a
 	// message. All of it is wrapped at each resize.
 	maxShown = 64 << 10
+
+	// maxUploadName is how many bytes of the name of a file are kept: as many as the file
+	// systems of most systems allow.
+	maxUploadName = 255
 
 	// maxMerged is how many members one entry of joins and leaves names.
 	maxMerged = 50
@@ -78,6 +95,7 @@ type transcript struct {
 	size    int // of all entries
 	serial  uint32
 	names   map[string]string // each nick once, however often it occurs
+	widest  int               // columns of the widest nick that wrote a message, see noteWriter
 }
 
 // intern returns the one copy of a nick, cut to the length that honest hosts allow.
@@ -105,7 +123,7 @@ func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 	case wire.TypeAction:
 		n.kind, n.text = kindAction, shorten(e.Text)
 		if e.File != nil {
-			n.file = e.File.Number
+			n.file = &postedFile{e.File.Number, strings.Clone(cutBytes(text.Clean(e.File.Name), maxUploadName)), e.File.Size}
 		}
 		n.highlight = !own && mentions(n.text, us)
 	case wire.TypePrivate:
@@ -158,10 +176,20 @@ func (t *transcript) add(e entry) (dropped int, added bool) {
 }
 
 func (t *transcript) push(e entry) {
+	t.noteWriter(&e)
 	t.serial++
 	e.serial = t.serial
 	t.size += e.size()
 	t.entries = append(t.entries, e)
+}
+
+// noteWriter notes how wide the nick of an entry is, if it is shown in front of the text.
+// It is not forgotten when the entry is dropped: the texts stay where they are.
+func (t *transcript) noteWriter(e *entry) {
+	// No nick has more columns than bytes.
+	if len(e.from) > t.widest && t.widest < maxNickColumns && (e.kind == kindMessage || e.kind == kindPrivate) {
+		t.widest = min(max(t.widest, text.Columns(e.from)), maxNickColumns)
+	}
 }
 
 // dropOldest drops entries if there are too many, a tenth at once, and returns how many.
@@ -188,7 +216,7 @@ func (t *transcript) prepend(older []entry) int {
 			before.add(e)
 		}
 	}
-	t.serial = before.serial
+	t.serial, t.widest = before.serial, max(t.widest, before.widest)
 	from := len(before.entries)
 	for from > 0 && len(t.entries)+len(before.entries)-from < maxEntries {
 		size := before.entries[from-1].size()

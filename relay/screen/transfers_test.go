@@ -53,12 +53,12 @@ func TestUploadAndDownload(t *testing.T) {
 		r.happen(client.Received{Event: wire.Event{
 			Type: wire.TypeAction, ID: 1, Time: noon, From: "alice", Text: "sent soup.png (1.2 MB): http://192.168.1.5:24280/files/3/soup.png", File: &soup,
 		}})
-		if !r.shows("soup.png (/get 3)") {
+		if !r.shows("alice sent  ▣ soup.png  1.2 MB · /get 3") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		r.typed("/get 3")
 		r.keys("enter")
-		if !r.shows("! no uploads yet; /send PATH uploads a file") {
+		if !r.shows("!   no uploads yet; /send PATH uploads a file") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		r.room.files = []wire.File{soup}
@@ -72,7 +72,7 @@ func TestUploadAndDownload(t *testing.T) {
 		r.room.err = errors.New("the host says: a file has at most 1.0 GiB here")
 		r.typed("/send soup.iso")
 		r.update(finish(t, r.keys("enter")))
-		if !r.shows("! cannot upload soup.iso: the host says: a file has at most 1.0 GiB here") {
+		if !r.shows("!   cannot upload soup.iso: the host says: a file has at most 1.0 GiB here") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 	})
@@ -109,13 +109,13 @@ func TestCancel(t *testing.T) {
 			}
 			r.want(want...)
 		}
-		command("/cancel", "! no transfer is running")
+		command("/cancel", "!   no transfer is running")
 		begin("/send soup.iso")
 		begin("/get 3 /tmp")
 		begin("/get 4")
-		command("/cancel 5", "! file 5 is not being downloaded")
-		command("/cancel soup", "! usage: /cancel [N]")
-		command("/cancel 0", "! usage: /cancel [N]")
+		command("/cancel 5", "!   file 5 is not being downloaded")
+		command("/cancel soup", "!   usage: /cancel [N]")
+		command("/cancel 0", "!   usage: /cancel [N]")
 		command("/cancel #3", "downloading soup.png 50%")
 		end("canceled soup.png; 1.0 MB kept, /get 3 /tmp resumes it")
 		if r.shows("downloading soup.png") || !r.shows("uploading soup.iso 40% · downloading empty.txt 0%") {
@@ -126,7 +126,7 @@ func TestCancel(t *testing.T) {
 		if r.shows("loading") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
-		command("/cancel", "! no transfer is running")
+		command("/cancel", "!   no transfer is running")
 		r.typed("soup is ready")
 		if r.keys("enter"); len(r.room.asked) != 1 || r.room.asked[0].Text != "soup is ready" {
 			t.Errorf("the room was asked %+v", r.room.asked)

@@ -1,11 +1,12 @@
 package screen
 
-import "time"
+import "github.com/charmbracelet/x/ansi"
 
 // A view is the window on a transcript. It follows the end, or stays with an entry,
 // whatever is added or dropped and however wide the window is. The transcript and how it
-// is painted come with each call. Only entries in the window are ever wrapped. It is
-// owned by Bubble Tea's event loop.
+// is painted come with each call. Only entries in the window are ever wrapped: their bodies
+// are kept, and the heads beside them drawn each time, as they depend on what is above. It
+// is owned by Bubble Tea's event loop.
 type view struct {
 	following   bool
 	anchor      position // unless following: a row of an entry,
@@ -15,20 +16,20 @@ type view struct {
 	firstUnread int      // the first unread entry; -1: none
 	showedTop   bool     // the first row of all was in the window when it was last drawn or moved
 
-	painter painter               // of the rows in drawn
+	painter painter               // of the bodies in drawn
 	height  int                   // of the window
 	drawn   map[uint32]drawnEntry // by serial
 }
 
-// A drawnEntry is an entry's rows, and the text that they show: it changes when others
-// are merged into the entry.
+// A drawnEntry is the rows of an entry's text, and that text: it changes when others are
+// merged into the entry.
 type drawnEntry struct {
 	text string
-	rows []string
+	body []string
 }
 
-// A position is a row of an entry: from 0 on its own rows; negative the rules above it,
-// which depend on other entries.
+// A position is a row of an entry: from 0 on the rows of its text; negative the rows above
+// it, which depend on other entries.
 type position struct{ entry, row int }
 
 func newView() view { return view{following: true, firstUnread: -1} }
@@ -74,7 +75,7 @@ func (v *view) toEnd() { v.following, v.placed, v.newBelow = true, false, 0 }
 // toTop shows the first entry.
 func (v *view) toTop() {
 	v.following, v.placed, v.showedTop = false, false, true
-	v.anchor, v.anchorY = position{}, maxRules
+	v.anchor, v.anchorY = position{}, maxAbove
 }
 
 // atTop reports whether the first row of all is shown.
@@ -105,7 +106,7 @@ func (v *view) scroll(p *painter, t *transcript, height, rows int) {
 // anchorAt anchors the window so that first is its first row.
 func (v *view) anchorAt(first position) {
 	v.anchor, v.anchorY = first, 0
-	if first.row < 0 { // rules can disappear
+	if first.row < 0 { // what is above an entry can disappear
 		v.anchor.row, v.anchorY = 0, -first.row
 	}
 }
@@ -127,7 +128,7 @@ func (v *view) followAtEnd(t *transcript) {
 func (v *view) draw(p *painter, t *transcript, height int) []string {
 	v.prepare(p, t, height)
 	height = max(height, 0)
-	rows := make([]string, 0, height+maxRules)
+	rows := make([]string, 0, height+maxAbove)
 	if len(t.entries) == 0 {
 		v.toEnd()
 		v.showedTop = true
@@ -139,14 +140,8 @@ func (v *view) draw(p *painter, t *transcript, height int) []string {
 	if !v.following {
 		v.anchorAt(at)
 	}
-	for ; at.entry < len(t.entries) && len(rows) < height; at = (position{at.entry + 1, -v.ruleCount(t, at.entry+1)}) {
-		if at.row < 0 {
-			rules := v.rules(t, at.entry)
-			rows = append(rows, rules[len(rules)+at.row:]...)
-			at.row = 0
-		}
-		own := v.rows(t, at.entry)[at.row:]
-		rows = append(rows, own[:max(min(len(own), height-len(rows)), 0)]...)
+	for ; at.entry < len(t.entries) && len(rows) < height; at = (position{at.entry + 1, -v.above(t, at.entry+1).count()}) {
+		rows = v.drawEntry(t, at, rows, height)
 	}
 	if len(rows) >= height {
 		return rows[:height]
@@ -154,6 +149,50 @@ func (v *view) draw(p *painter, t *transcript, height int) []string {
 	v.toEnd() // all of it is shown
 	return append(make([]string, height-len(rows), height), rows...)
 }
+
+// drawEntry appends an entry's rows from at on, until there are height rows.
+func (v *view) drawEntry(t *transcript, at position, rows []string, height int) []string {
+	p, e, s := &v.painter, &t.entries[at.entry], v.setting(t, at.entry)
+	if at.row < 0 {
+		above := v.above(t, at.entry).draw(p, e, &s)
+		rows = append(rows, above[len(above)+at.row:]...)
+		at.row = 0
+	}
+	body := v.body(t, at.entry)
+	for n := at.row; n < len(body) && len(rows) < height; n++ {
+		s.top = len(rows) == 0
+		rows = append(rows, p.row(e, &s, n, body[n]))
+	}
+	return rows
+}
+
+// drawPending draws messages that the host has not acknowledged, which follow the end of
+// the transcript, in at most so many rows: the last ones.
+func (v *view) drawPending(p *painter, t *transcript, pending []*entry, most int) (rows []string) {
+	for i := len(pending) - 1; i >= 0 && len(rows) < most; i-- {
+		e, s := pending[i], setting{pending: true}
+		if i > 0 {
+			s.before = pending[i-1]
+		} else if n := len(t.entries); n > 0 {
+			s.before = &t.entries[n-1]
+		}
+		var of []string
+		body := p.body(e)
+		skipped := max(len(rows)+len(body)-most, 0)
+		if skipped == 0 && p.hasNickRow(e, &s) && len(rows)+len(body) < most {
+			of = append(of, p.nickRow(e, &s))
+		}
+		for n := skipped; n < len(body); n++ {
+			s.top = n == skipped && len(rows)+len(body)-skipped == most
+			of = append(of, p.row(e, &s, n, dimmed(body[n], p.theme.dim)))
+		}
+		rows = append(of, rows...)
+	}
+	return rows
+}
+
+// dimmed draws a row dim that is drawn already.
+func dimmed(row string, dim style) string { return dim.draw(ansi.Strip(row)) }
 
 // prepare adapts the view to a window of another size, or to another painter. An entry
 // that fills the window stays about where it was.
@@ -164,11 +203,11 @@ func (v *view) prepare(p *painter, t *transcript, height int) {
 	}
 	rows := 0
 	if v.anchor.row > 0 && v.anchor.entry < len(t.entries) {
-		rows = len(v.rows(t, v.anchor.entry))
+		rows = len(v.body(t, v.anchor.entry))
 	}
 	v.painter, v.drawn = *p, make(map[uint32]drawnEntry)
 	if rows > 0 {
-		v.anchor.row = v.anchor.row * len(v.rows(t, v.anchor.entry)) / rows
+		v.anchor.row = v.anchor.row * len(v.body(t, v.anchor.entry)) / rows
 	}
 }
 
@@ -176,24 +215,24 @@ func (v *view) prepare(p *painter, t *transcript, height int) {
 func (v *view) first(t *transcript) position {
 	if !v.following {
 		v.anchor.entry = min(v.anchor.entry, len(t.entries)-1)
-		v.anchor.row = min(v.anchor.row, len(v.rows(t, v.anchor.entry))-1)
+		v.anchor.row = min(v.anchor.row, len(v.body(t, v.anchor.entry))-1)
 		first, _ := v.walk(t, v.anchor, -v.anchorY)
 		if _, left := v.walk(t, first, v.height-1); left == 0 {
 			return first
 		}
 	}
 	last := len(t.entries) - 1
-	first, _ := v.walk(t, position{last, len(v.rows(t, last)) - 1}, 1-v.height)
+	first, _ := v.walk(t, position{last, len(v.body(t, last)) - 1}, 1-v.height)
 	return first
 }
 
-func (v *view) firstOfAll(t *transcript) position { return position{0, -v.ruleCount(t, 0)} }
+func (v *view) firstOfAll(t *transcript) position { return position{0, -v.above(t, 0).count()} }
 
 // walk goes down by rows, or up if rows is negative, but not beyond the first or last row.
 // It returns how many are left to go.
 func (v *view) walk(t *transcript, p position, rows int) (position, int) {
 	for rows < 0 {
-		first := -v.ruleCount(t, p.entry)
+		first := -v.above(t, p.entry).count()
 		if p.row+rows >= first {
 			p.row += rows
 			return p, 0
@@ -202,10 +241,10 @@ func (v *view) walk(t *transcript, p position, rows int) (position, int) {
 			return position{0, first}, -rows
 		}
 		p.entry--
-		p.row = len(v.rows(t, p.entry))
+		p.row = len(v.body(t, p.entry))
 	}
 	for rows > 0 {
-		last := len(v.rows(t, p.entry)) - 1
+		last := len(v.body(t, p.entry)) - 1
 		if p.row+rows <= last {
 			p.row += rows
 			return p, 0
@@ -215,59 +254,87 @@ func (v *view) walk(t *transcript, p position, rows int) (position, int) {
 			return position{p.entry, last}, rows
 		}
 		p.entry++
-		p.row = -v.ruleCount(t, p.entry) - 1
+		p.row = -v.above(t, p.entry).count() - 1
 	}
 	return p, 0
 }
 
-// rows returns the rows of entry i itself.
-func (v *view) rows(t *transcript, i int) []string {
+// body returns the rows of entry i's text.
+func (v *view) body(t *transcript, i int) []string {
 	e := &t.entries[i]
 	if d, ok := v.drawn[e.serial]; ok && d.text == e.text {
-		return d.rows
+		return d.body
 	}
-	rows := v.painter.rows(e)
-	v.drawn[e.serial] = drawnEntry{e.text, rows}
-	return rows
+	body := v.painter.body(e)
+	v.drawn[e.serial] = drawnEntry{e.text, body}
+	return body
 }
 
-// maxRules is how many rules there can be above an entry.
-const maxRules = 2
+// --- what is above an entry ------------------------------------------------------------
 
-// ruleCount returns how many rules are above entry i.
-func (v *view) ruleCount(t *transcript, i int) (n int) {
-	if v.beginsDay(t, i) {
-		n++
-	}
-	if i == v.firstUnread {
-		n++
+// maxAbove is how many rows there can be above an entry: its day or time, "new" and its
+// nick.
+const maxAbove = 3
+
+// clockWithin is how long after the entry before, in milliseconds, an entry has no time
+// above it.
+const clockWithin = 10 * 60 * 1000
+
+// above is which rows are above an entry.
+type above struct{ day, clock, unread, nick bool }
+
+func (a above) count() (n int) {
+	for _, is := range [...]bool{a.day, a.clock, a.unread, a.nick} {
+		if is {
+			n++
+		}
 	}
 	return n
 }
 
-// rules returns the rules above entry i: its day, if the entry before is of another one,
-// and "new" above the first unread entry.
-func (v *view) rules(t *transcript, i int) (rules []string) {
-	if v.beginsDay(t, i) {
-		rules = append(rules, v.painter.rule(v.local(t, i).Format("Monday, 2 January 2006"), dimStyle))
+// apart reports whether there is a line between the entry and the one before.
+func (a above) apart() bool { return a.day || a.clock || a.unread }
+
+func (a above) draw(p *painter, e *entry, s *setting) (rows []string) {
+	if a.day {
+		rows = append(rows, p.dayLine(e))
 	}
-	if i == v.firstUnread {
-		rules = append(rules, v.painter.rule("new", newStyle))
+	if a.clock {
+		rows = append(rows, p.clockRow(e))
 	}
-	return rules
+	if a.unread {
+		rows = append(rows, p.newLine())
+	}
+	if a.nick {
+		rows = append(rows, p.nickRow(e, s))
+	}
+	return rows
 }
 
-// beginsDay reports whether entry i is the first of its day.
-func (v *view) beginsDay(t *transcript, i int) bool {
+// above returns which rows are above entry i: its day, if the entry before is of another
+// one; where times have no column, its time; "new" if it is the first unread entry; and
+// where nicks have no column, its nick.
+func (v *view) above(t *transcript, i int) (a above) {
 	if i >= len(t.entries) {
-		return false
+		return a
 	}
-	if i == 0 {
-		return true
+	p, e := &v.painter, &t.entries[i]
+	var before *entry
+	if i > 0 {
+		before = &t.entries[i-1]
 	}
-	y, m, d := v.local(t, i).Date()
-	beforeY, beforeM, beforeD := v.local(t, i-1).Date()
-	return d != beforeD || m != beforeM || y != beforeY
+	a.day = before == nil || !sameDay(before, e, p.zone)
+	a.clock = !a.day && e.at-before.at >= clockWithin && !p.copying && p.layout().clock == 0
+	a.unread = i == v.firstUnread
+	a.nick = p.hasNickRow(e, &setting{before: before, apart: a.apart()})
+	return a
 }
 
-func (v *view) local(t *transcript, i int) time.Time { return t.entries[i].time().In(v.painter.zone) }
+// setting returns what is around entry i.
+func (v *view) setting(t *transcript, i int) (s setting) {
+	if i > 0 {
+		s.before = &t.entries[i-1]
+	}
+	s.apart = v.above(t, i).apart()
+	return s
+}

@@ -3,6 +3,7 @@ package screen
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,18 +55,21 @@ func (w *window) scroll(rows int) { w.view.scroll(w.painter, &w.transcript, w.he
 
 func (w *window) toEntry(i int) { w.view.toEntry(w.painter, &w.transcript, w.height, i) }
 
-// draw returns the rows without time and nick: "n1|more|n2".
+// draw returns the rows without time and nick, and the labels of lines: "n1|more|n2".
 func (w *window) draw() string {
 	rows := w.view.draw(w.painter, &w.transcript, w.height)
 	for i, row := range rows {
-		row = strings.TrimSpace(bare(row))
-		if _, text, ok := strings.Cut(row, "al  "); ok {
+		row = strings.Trim(bare(row), " ─")
+		if _, text, ok := strings.Cut(row, "al   "); ok {
 			row = text
 		}
-		rows[i] = strings.TrimSuffix(row, " ──")
+		rows[i] = clockAfter.ReplaceAllString(row, "")
 	}
 	return strings.Join(rows, "|")
 }
+
+// clockAfter matches the time at the end of a day's label.
+var clockAfter = regexp.MustCompile(`  \d\d:\d\d$`)
 
 func (w *window) want(t *testing.T, when, want string) {
 	t.Helper()
@@ -74,7 +78,7 @@ func (w *window) want(t *testing.T, when, want string) {
 	}
 }
 
-const day = "── Wednesday, 25 November 2026"
+const day = "Wednesday, 25 November"
 
 func TestViewFollows(t *testing.T) {
 	w := newWindow(40, 4)
@@ -150,14 +154,14 @@ func TestViewAtTop(t *testing.T) {
 }
 
 func TestViewDays(t *testing.T) {
-	w := newWindow(40, 6)
+	w := newWindow(40, 7)
 	w.fill(1)
 	for _, hours := range []int{13, 14, 62} {
 		e := numbered(hours, 1)
 		e.at = soupTime.Add(time.Duration(hours) * time.Hour).UnixMilli()
 		w.addEntry(e, false)
 	}
-	w.want(t, "three days", "n0|n13|── Thursday, 26 November 2026|n14|── Saturday, 28 November 2026|n62")
+	w.want(t, "three days", "n0|23:02|n13|Thursday, 26 November|n14|Saturday, 28 November|n62")
 }
 
 func TestViewMergesPresence(t *testing.T) {
@@ -169,7 +173,7 @@ func TestViewMergesPresence(t *testing.T) {
 		w.addEntry(e, false)
 		w.draw()
 	}
-	w.want(t, "two joined", "n1|n2|10:02 · carol, dave joined")
+	w.want(t, "two joined", "n1|n2|·   carol, dave joined")
 }
 
 func TestViewUnread(t *testing.T) {
@@ -177,18 +181,18 @@ func TestViewUnread(t *testing.T) {
 	w.fill(3)
 	w.add(1, true)
 	w.add(1, true)
-	w.want(t, "a line before the first", "n2|── new|n3|n4")
+	w.want(t, "a line before the first", "n2|new|n3|n4")
 	w.view.entriesPrepended(w.transcript.prepend([]entry{numbered(-1, 1)}))
-	w.want(t, "with older ones", "n2|── new|n3|n4")
+	w.want(t, "with older ones", "n2|new|n3|n4")
 	w.scroll(-1)
-	w.want(t, "scrolled", "n1|n2|── new|n3")
+	w.want(t, "scrolled", "n1|n2|new|n3")
 	w.view.clearUnread()
 	w.want(t, "read", "n1|n2|n3|n4")
 	w.view.toEnd()
 	w.fill(1)
 	w.want(t, "forgotten", "n2|n3|n4|n5")
 	w.add(1, true)
-	w.want(t, "new again", "n4|n5|── new|n6")
+	w.want(t, "new again", "n4|n5|new|n6")
 }
 
 func TestViewToEntry(t *testing.T) {

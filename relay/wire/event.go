@@ -189,9 +189,13 @@ func appendTime(dst []byte, t time.Time) []byte {
 }
 
 func appendStringField(dst []byte, name, value string) []byte {
-	if value == "" {
-		return dst
+	if value != "" { // few are: the compiler inlines this much
+		dst = appendNamedString(dst, name, value)
 	}
+	return dst
+}
+
+func appendNamedString(dst []byte, name, value string) []byte {
 	return appendJSONString(appendName(dst, name), value)
 }
 

@@ -23,7 +23,10 @@ func (s *Session) decodeTyped(line string, req *wire.Request) error {
 	if wire.EndsInput(line) {
 		line = "/quit"
 	}
-	message := text.Clean(strings.TrimRight(line, " \t\r"))
+	for end := len(line); end > 0 && strings.IndexByte(" \t\r", line[end-1]) >= 0; end-- {
+		line = line[:end-1]
+	}
+	message := text.Clean(line)
 	switch {
 	case message == "":
 		return nil

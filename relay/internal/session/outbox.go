@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/history"
@@ -26,12 +27,11 @@ type outbox struct {
 	payer  string   // see Costs
 	socket *socket  // the frames of a WebSocket; nil: there are none
 
-	mu       sync.Mutex     // guards all below but writer
+	mu       sync.Mutex     // guards all below but ending and writer
 	format   history.Format // changed only by the session's read loop
 	started  bool           // the welcome is queued, and cursor is a place in the log
 	waiting  bool           // registered with the log, which calls Begin on new events
 	writing  bool           // a worker or writeLoop writes, or writing has ended for ever
-	ending   bool           // accepts no more events
 	cursor   history.Cursor
 	live     uint64        // ID of the first event that is new to the session; it asked for those before
 	cursors  int           // how many cursors there have been
@@ -44,6 +44,7 @@ type outbox struct {
 	space    chan struct{} // closed when queue is emptied; nil while no one waits for it
 	ended    chan struct{} // closed when ending is set; nil while no one waits for it
 
+	ending atomic.Bool    // accepts no more events; set under mu
 	writer sync.WaitGroup // the worker or writeLoop that writes
 }
 
@@ -97,7 +98,7 @@ func (o *outbox) Start(welcome wire.Event, from, live uint64, v history.View) {
 func (o *outbox) Deliver(e *wire.Event, nick string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.ending && o.offerLocked(o.encode(e, nick), e.Type != wire.TypeGap)
+	return !o.ending.Load() && o.offerLocked(o.encode(e, nick), e.Type != wire.TypeGap)
 }
 
 // Ignore implements [room.Peer].
@@ -117,10 +118,11 @@ func (o *outbox) endQuietly() { o.end(nil) }
 func (o *outbox) end(bye *wire.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ending {
+	if o.ending.Load() {
 		return
 	}
-	o.ending, o.bye = true, bye
+	o.bye = bye
+	o.ending.Store(true)
 	deadline := time.Now().Add(drain)
 	o.deadline = &deadline
 	o.conn.SetDeadline(deadline) // bounds a blocked write
@@ -152,19 +154,13 @@ func (o *outbox) view() history.View {
 	return o.cursor.View()
 }
 
-func (o *outbox) isEnding() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.ending
-}
-
-// endingChan returns a channel that is closed once isEnding returns true.
+// endingChan returns a channel that is closed once ending is set.
 func (o *outbox) endingChan() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended == nil {
 		o.ended = make(chan struct{})
-		if o.ending {
+		if o.ending.Load() {
 			close(o.ended)
 		}
 	}
@@ -175,7 +171,7 @@ func (o *outbox) endingChan() <-chan struct{} {
 func (o *outbox) readBy(t time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.ending {
+	if !o.ending.Load() {
 		o.conn.SetReadDeadline(t)
 	}
 }
@@ -246,7 +242,7 @@ func (o *outbox) awaitSpace(try func() bool) {
 func (o *outbox) tryOrSpace(try func() bool) <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ending || try() {
+	if o.ending.Load() || try() {
 		return nil
 	}
 	if o.space == nil {
@@ -321,12 +317,12 @@ func (o *outbox) collect(runs [][]byte) (_ [][]byte, onDisk bool) {
 		switch {
 		case len(runs) > 0 || o.socket.hasControl():
 			return o.frameLocked(runs), false
-		case onDisk && !(o.ending && time.Now().After(*o.deadline)):
+		case onDisk && !(o.ending.Load() && time.Now().After(*o.deadline)):
 			return runs, true
 		case len(o.held) > 0 && !o.isPastLocked(): // next
-		case o.bye != nil || o.ending && o.socket.isOpen():
+		case o.bye != nil || o.ending.Load() && o.socket.isOpen():
 			return o.farewellLocked(runs), false
-		case o.ending:
+		case o.ending.Load():
 			return nil, false
 		case !o.started || o.waiting || o.cursor.Wait(o):
 			o.waiting = o.started
@@ -518,7 +514,7 @@ func (o *outbox) write(runs [][]byte) error {
 func (o *outbox) setWriteDeadline() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ending {
+	if o.ending.Load() {
 		o.conn.SetWriteDeadline(*o.deadline)
 		return
 	}
@@ -530,7 +526,7 @@ func (o *outbox) setWriteDeadline() {
 func (o *outbox) clearWriteDeadline() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.ending {
+	if !o.ending.Load() {
 		o.conn.SetWriteDeadline(time.Time{})
 	}
 }
@@ -539,7 +535,7 @@ func (o *outbox) clearWriteDeadline() {
 func (o *outbox) isOver() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.ending && !time.Now().Before(*o.deadline)
+	return o.ending.Load() && !time.Now().Before(*o.deadline)
 }
 
 // lost ends the session after a failed write. Its read loop may be reading, or waiting for

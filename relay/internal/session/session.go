@@ -25,11 +25,12 @@ type Session struct {
 	place Place
 
 	// owned by the goroutine that reads
-	spoke  bool // it has sent a message, as place knows
-	lines  *wire.LineReader
-	bucket *Bucket
-	late   Recognizer // recognizes a first line that arrives late; nil after the first line
-	socket *socket    // the frames of a WebSocket; nil: there are none
+	spoke    bool // it has sent a message, as place knows
+	lines    *wire.LineReader
+	received time.Time // see now; zero: not known
+	bucket   *Bucket
+	late     Recognizer // recognizes a first line that arrives late; nil after the first line
+	socket   *socket    // the frames of a WebSocket; nil: there are none
 
 	member room.Member // guarded by the room
 	out    outbox
@@ -266,6 +267,7 @@ func (s *Session) readLoop(err error) {
 
 // serveLines serves the lines that are buffered.
 func (s *Session) serveLines() error {
+	s.received = time.Time{}
 	for {
 		line, ok, err := s.lines.NextLine()
 		switch {
@@ -328,7 +330,7 @@ func (s *Session) lateHello(line []byte) error {
 // serveLine carries out one line, and waits if lines arrive faster than the rate allows.
 func (s *Session) serveLine(line []byte) error {
 	s.keepPace()
-	if s.out.isEnding() {
+	if s.out.ending.Load() {
 		return errEnded
 	}
 	if !s.member.Program && bytes.Contains(line, wire.TelnetMark) {
@@ -340,12 +342,13 @@ func (s *Session) serveLine(line []byte) error {
 	case err != nil:
 		s.reject(req.Seq, err)
 	case req.Type == wire.TypeSay && req.Once == "": // nearly every line
-		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, clock.Now())
+		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, s.now())
 		s.noteSent(err)
 		s.rejectIf(req.Seq, err)
 	case req.Type != "":
 		other := req // Post must not move req to the heap
 		s.do(&other)
+		s.received = time.Time{} // it may have waited
 	}
 	s.awaitDisk()
 	return nil
@@ -365,11 +368,21 @@ func (s *Session) keepPace() { s.wait(s.bucket.Line()) }
 // countBytes counts n bytes of input and waits until the rate allows more.
 func (s *Session) countBytes(n int) { s.wait(s.bucket.Bytes(n)) }
 
+// now returns when the buffered lines were received. The clock is read once for all of them, and again
+// after each wait.
+func (s *Session) now() time.Time {
+	if s.received.IsZero() {
+		s.received = clock.Now()
+	}
+	return s.received
+}
+
 // wait waits for d, or until the session ends.
 func (s *Session) wait(d time.Duration) {
 	if d <= 0 {
 		return
 	}
+	s.received = time.Time{}
 	s.door.wakeLog()
 	select {
 	case <-time.After(d):
@@ -384,6 +397,7 @@ func (s *Session) awaitDisk() {
 		if space == nil {
 			return
 		}
+		s.received = time.Time{}
 		s.door.wakeLog()
 		select {
 		case <-space:
