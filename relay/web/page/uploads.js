@@ -125,12 +125,14 @@ async function upload(u) {
 				u.status.textContent = `Not sent: ${message}`;
 				u.status.className = 'over';
 				u.bar.hidden = true;
+				u.el.classList.remove('paused');
 				saveNames();
 				if (u.url) send(u, 'DELETE', u.url).catch(() => {}); // else the host deletes it later
 				u.url = '';
 				break;
 			}
 			u.status.textContent = membership.state.is === 'connected' ? 'Waiting for the host' : 'Paused until the page is connected';
+			u.el.classList.add('paused');
 			await new Promise((resolve) => {
 				u.retryNow = () => resolve(true);
 				setTimeout(resolve, pause);
@@ -203,7 +205,8 @@ function send(u, method, url, headers = {}, body = null) {
 }
 
 /** @type {(u: Upload, sent: number) => void} */
-function showProgress({ file: { size }, status, bar }, sent) {
+function showProgress({ file: { size }, status, bar, el }, sent) {
+	el.classList.remove('paused');
 	if (!size) return;
 	bar.value = sent / size;
 	status.textContent = `${Math.floor(100 * sent / size)} % · ${sizeOf(sent)} of ${sizeOf(size)}`;
