@@ -178,7 +178,7 @@ func TestCommandListIsShown(t *testing.T) {
 		listed(true)
 		r.m.height = commandListRows - 1
 		listed(false)
-		r.want("/topic [TEXT]  Show or set the topic; - clears it.")
+		r.want("/topic [TEXT] · Show or set the topic; - clears it.")
 	})
 }
 

@@ -38,7 +38,7 @@ var screenCommands = map[string]commandFunc{
 // would be lost, and files lists what this client knows, at a host of any version.
 var hostCommandsHere = map[string]commandFunc{
 	"help":   func(c *conversation, _ string) tea.Cmd { openHelp(c); return nil },
-	"search": func(c *conversation, words string) tea.Cmd { c.search.start(words); return nil },
+	"search": func(c *conversation, words string) tea.Cmd { return c.search.open(words) },
 	"quit":   quit,
 	"files":  listUploads,
 }
@@ -120,7 +120,7 @@ func quit(c *conversation, message string) tea.Cmd {
 		}
 		if lost != "" {
 			c.leaveAsked = time.Now()
-			c.flash = lost + "; /quit again to leave"
+			c.flash = lost + " · /quit again leaves"
 			return nil
 		}
 	}
@@ -159,10 +159,10 @@ func copyMessages(c *conversation, count string) tea.Cmd {
 	}
 	texts := c.transcript.lastTexts(n, maxCopy)
 	if len(texts) == 0 {
-		c.flash = "nothing to copy"
+		c.flash = "Nothing to copy."
 		return nil
 	}
-	c.flash = wire.Counted(len(texts), "message copied", "messages copied")
+	c.flash = "Copied " + wire.Counted(len(texts), "message.", "messages.")
 	return tea.SetClipboard(strings.Join(texts, "\n"))
 }
 
@@ -204,7 +204,7 @@ func upload(c *conversation, typed string) tea.Cmd {
 		return nil
 	}
 	name, room := text.Clean(filepath.Base(path)), c.room
-	t := &transfer{label: "uploading " + name}
+	t := &transfer{name: name, upload: true}
 	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(client.Progress)) (kind, string) {
 		err := room.Send(ctx, path, progress)
 		switch {
@@ -225,7 +225,7 @@ func download(c *conversation, typed string) tea.Cmd {
 		return nil
 	}
 	name, room := text.FileName(f.Name), c.room
-	t := &transfer{label: "downloading " + name, Running: client.Running{Number: f.Number}}
+	t := &transfer{name: name, Running: client.Running{Number: f.Number}}
 	return c.transfers.start(c.m.ctx, t, func(ctx context.Context, progress func(client.Progress)) (kind, string) {
 		var received int64
 		path, err := room.Get(ctx, f, dir, func(p client.Progress) {

@@ -29,26 +29,32 @@ func newComposer(r ruler, operator bool) composer {
 	return composer{editor: editor{ruler: r, limit: wire.MessageBytes}, completer: completer{operator: operator}}
 }
 
-// hint returns the row shown above the input; "": none.
-func (c *composer) hint() string {
+// hint returns what is to be known about the message, the most important first: a question about a paste,
+// what Tab offers, how much is left of the message, or the usage of a command; nil: nothing.
+func (c *composer) hint() []string {
+	const gap = "  " // between choices, and between the usage of a command and its help
 	written := c.editor.text
 	lines := 1 + strings.Count(written, "\n")
 	switch choices := c.completer.choices(); {
 	case c.paste != nil:
 		return c.paste.question()
+	case c.field != nil:
+		return nil
 	case c.search.active:
 		return c.search.hint()
 	case choices != "":
-		return choices
+		return strings.Split(choices, gap)
 	case len(written) > countBytesFrom:
-		return wire.Counted(wire.MessageBytes-len(written), "byte", "bytes") + " left"
+		return []string{wire.Counted(wire.MessageBytes-len(written), "byte", "bytes") + " left"}
 	case lines > wire.MessageLines:
-		return wire.Counted(lines-wire.MessageLines, "line", "lines") + " too many"
+		return []string{wire.Counted(lines-wire.MessageLines, "line", "lines") + " too many"}
 	case lines > countLinesFrom:
-		return wire.Counted(wire.MessageLines-lines, "line", "lines") + " left"
-	default:
-		return commandHint(written, c.completer.operator)
+		return []string{wire.Counted(wire.MessageLines-lines, "line", "lines") + " left"}
 	}
+	if usage := commandHint(written, c.completer.operator); usage != "" {
+		return strings.SplitN(usage, gap, 2)
+	}
+	return nil
 }
 
 // insertPaste inserts a pasted block into the message. If it does not fit, it waits for a
@@ -60,7 +66,7 @@ func (c *composer) insertPaste(block string) string {
 	switch {
 	case block == "":
 	case c.paste != nil:
-		return "decide on the first paste before the next"
+		return "Decide on the first paste before the next."
 	case len(c.editor.text)+len(block) <= c.editor.limit && !tooManyLines(c.editor.text+block):
 		c.editor.insert(block)
 	default:
@@ -77,12 +83,15 @@ type paste struct {
 }
 
 // question asks what to do with the paste.
-func (p *paste) question() string {
+func (p *paste) question() []string {
 	size := 0
 	for _, message := range p.messages {
 		size += len(message)
 	}
-	return fmt.Sprintf("Enter: send %d messages (%s, %d KiB) · Esc: drop the paste", len(p.messages), wire.Counted(p.lines, "line", "lines"), (size+1023)>>10)
+	return []string{
+		fmt.Sprintf("Enter: send %s", wire.Counted(len(p.messages), "message", "messages")), "Esc: drop",
+		fmt.Sprintf("a paste of %s, %d KiB", wire.Counted(p.lines, "line", "lines"), (size+1023)>>10),
+	}
 }
 
 // splitPaste splits a block into messages, between lines if possible.

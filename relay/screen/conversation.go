@@ -53,6 +53,7 @@ type conversation struct {
 	lastAlert   time.Time // when the terminal rang last
 	leaveAsked  time.Time // when the person last asked to leave, and was warned
 	tickStarted bool      // a tick will come
+	measuring   bool      // a measureTransfers will come
 
 	// What the person does.
 	composer  composer
@@ -153,6 +154,11 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 	case joinFailed: // of the room that is at the address of this one
 		c.joiningOther = false
 		c.show(kindError, cutBytes(msg.err.Error(), maxNote))
+	case searchOn:
+		c.search.goOn(msg)
+	case measureTransfers:
+		c.measuring = false
+		c.transfers.measure()
 	case transferDone:
 		c.transfers.remove(msg.transfer)
 		if msg.text != "" {
@@ -175,11 +181,15 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 			c.scroll(wheelRows)
 		}
 	}
-	if !c.tickStarted && (c.lost != nil || len(c.outbox.items) > 0 || len(c.transfers.running) > 0 || !c.greeted) {
+	if !c.tickStarted && (c.lost != nil || len(c.outbox.items) > 0 || !c.greeted) {
 		c.tickStarted = true
 		cmd = tea.Batch(cmd, tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} }))
 	}
-	return cmd
+	if !c.measuring && len(c.transfers.running) > 0 {
+		c.measuring = true
+		cmd = tea.Batch(cmd, tea.Tick(measureEvery, func(time.Time) tea.Msg { return measureTransfers{} }))
+	}
+	return tea.Batch(cmd, c.search.next())
 }
 
 // receive handles events from the room, sends what can be sent now, alerts the person if
@@ -396,6 +406,7 @@ func (c *conversation) addEntry(n entry, backlog bool) {
 	if added {
 		unread := n.kind.isMessage() && !n.own && !backlog && (!c.m.isWatched() || !c.view.following)
 		c.view.entryAdded(&c.transcript, unread)
+		c.search.entryAdded()
 	}
 }
 
@@ -454,7 +465,7 @@ func (c *conversation) draw() (rows []string, cursor *tea.Cursor) { return newFr
 
 // farewell returns the last rows of the transcript, to be left on the terminal.
 func (c *conversation) farewell() string {
-	c.search.stop()
+	c.composer.closeField()
 	c.view.toEnd()
 	c.view.clearUnread()
 	return newFrame(c).farewell()
@@ -529,7 +540,7 @@ func (c *conversation) flush() {
 // written is not disturbed.
 func (c *conversation) restoreTyped(typed string) {
 	c.composer.editor.addHistory(typed)
-	c.flash = "not sent; ↑ brings it back"
+	c.flash = "Not sent. ↑ brings it back."
 }
 
 // pending returns how many messages would be lost by leaving now. Those that were sent a

@@ -1,106 +1,159 @@
 package screen
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
-
-	"chat/relay/text"
-	"chat/relay/wire"
 )
 
 const (
 	memberColumns  = 22 // of the member list, with its margin
 	memberListFrom = 60 // columns that a terminal needs to show the member list
 	maxInputRows   = 8
+
+	headerFrom    = 10  // rows that a terminal needs to show the header
+	keysFrom      = 16  // and the keys
+	topicFrom     = 56  // columns that the header needs to show the topic
+	addressFrom   = 100 // and the address
+	leastTopic    = 8   // columns of a topic that are worth showing
+	leastTalkRows = 2   // that the message being written leaves
 )
 
-// A frame is a conversation laid out on the terminal as it is now, and draws it.
+// A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
+// or a sheet, the transfers, the rule, what is being typed, and the keys. A low terminal has fewer of them.
 type frame struct {
 	c       *conversation
 	t       *terminal
 	painter *painter // of the transcript
 	height  int      // rows of the transcript
 
-	prompt       string
+	hasHeader, hasKeys bool
+	transferRows       int
+
+	prompt       string // drawn
+	indent       int    // columns that the prompt takes
 	inputColumns int
 	input        []inputRow
 	cursorRow    int // in input
 	cursorColumn int
-	hint         string // "": no row for it
 	commandRows  int
 }
 
 func newFrame(c *conversation) *frame {
-	f := &frame{c: c, t: &c.m.terminal, hint: c.composer.hint()}
+	f := &frame{c: c, t: &c.m.terminal}
+	f.hasHeader, f.hasKeys = f.t.height >= headerFrom, f.t.height >= keysFrom
 	columns := f.t.width
 	if c.members.visible && columns >= memberListFrom && !c.sheet.isOpen() {
 		columns -= memberColumns
 	}
 	f.painter = c.painter(columns)
-	f.prompt = f.painter.drawnNick(c.nick) + "› "
-	if f.t.ruler.width(f.prompt) > f.t.width/3 {
-		f.prompt = "› "
-	}
-	if c.composer.field != nil {
-		f.prompt = c.composer.field.prompt + " › "
-	}
-	f.inputColumns = max(f.t.width-f.t.ruler.width(f.prompt), 2)
-	f.input, f.cursorRow, f.cursorColumn = c.composer.typing().rows(f.inputColumns)
-	most := min(maxInputRows, max(f.t.height-3, 1))
-	if len(f.input) > most { // those around the cursor
-		first := min(max(f.cursorRow-most+1, 0), len(f.input)-most)
-		f.input, f.cursorRow = f.input[first:first+most], f.cursorRow-first
-	}
-	rest := f.t.height - len(f.input) - 1
-	if c.isListingCommands() {
-		f.hint = ""
-	}
-	if f.hint != "" && rest > 2 {
+	rest := f.t.height - 1 // the rule
+	if f.hasHeader {
 		rest--
-	} else {
-		f.hint = ""
 	}
-	f.commandRows = c.commandRows(rest)
-	f.height = max(rest-f.commandRows, 0)
+	if f.hasKeys {
+		rest--
+	}
+	f.layOutInput(max(rest-leastTalkRows, 1))
+	rest -= len(f.input)
+	f.transferRows = c.transfers.rowsIn(rest)
+	f.commandRows = c.commandRows(rest - f.transferRows)
+	f.height = max(rest-f.transferRows-f.commandRows, 0)
 	return f
 }
 
-// draw draws the transcript or the sheet, with the member list beside it, the status
-// line, the hint and the input.
+// layOutInput lays out what is being typed, in at most so many rows: those around the cursor.
+func (f *frame) layOutInput(most int) {
+	r, t := f.t.ruler, f.t.theme
+	who := f.painter.drawnNick(f.c.nick)
+	if f.c.composer.field != nil {
+		who = f.c.composer.field.prompt
+	}
+	if who = " " + who; r.width(who) > f.t.width/3 {
+		who = ""
+	}
+	f.prompt, f.indent = boldStyle.draw(who)+" "+t.accent.draw("›")+" ", r.width(who)+3
+	f.inputColumns = max(f.t.width-f.indent, 2)
+	f.input, f.cursorRow, f.cursorColumn = f.c.composer.typing().rows(f.inputColumns)
+	most = min(maxInputRows, most)
+	if len(f.input) > most {
+		first := min(max(f.cursorRow-most+1, 0), len(f.input)-most)
+		f.input, f.cursorRow = f.input[first:first+most], f.cursorRow-first
+	}
+}
+
+// draw draws all rows, and says where the cursor is.
 func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
+	if f.hasHeader {
+		rows = append(rows, f.drawHeader())
+	}
+	rows = append(rows, f.drawBody()...)
+	rows = append(rows, f.c.drawCommands(f.commandRows)...)
+	rows = append(rows, f.c.transfers.draw(f.t, f.transferRows, f.c.lost != nil)...)
+	if f.t.height > 1 {
+		rows = append(rows, f.drawRule())
+	}
+	y := len(rows) + f.cursorRow
+	rows = append(rows, f.drawInput()...)
+	if f.hasKeys {
+		rows = append(rows, f.drawKeys())
+	}
+	return rows, tea.NewCursor(min(f.indent+f.cursorColumn, f.t.width-1), y)
+}
+
+// drawBody draws the transcript or the sheet, with the member list beside it.
+func (f *frame) drawBody() (rows []string) {
 	c := f.c
 	if c.sheet.isOpen() {
 		rows = c.sheet.draw(f.t, f.t.width, f.height)
 	} else {
 		pending := f.drawPending(f.height - 1)
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)
-		f.drawNewBelow(rows)
 	}
 	if f.painter.columns < f.t.width {
 		for i, row := range c.members.draw(c.painter(memberColumns-2), len(rows)) {
-			rows[i] = padded(f.t.ruler, rows[i], f.painter.columns) + dimStyle.draw("│") + " " + row
+			rows[i] = padded(f.t.ruler, rows[i], f.painter.columns) + f.t.theme.hairline.draw("│") + " " + row
 		}
 	}
-	rows = append(rows, c.drawCommands(f.commandRows)...)
-	rows = append(rows, f.drawStatus())
-	if f.hint != "" {
-		rows = append(rows, dimStyle.draw(f.t.ruler.cut(f.t.ruler.show(f.hint), f.t.width)))
-	}
-	indent := f.t.ruler.width(f.prompt)
+	return rows
+}
+
+// drawInput draws what is being typed, or if that is nothing, what it would be for.
+func (f *frame) drawInput() (rows []string) {
+	margin := strings.Repeat(" ", f.indent)
 	for i, row := range f.input {
-		head := strings.Repeat(" ", indent)
+		head := margin
 		if i == 0 && row.start == 0 {
-			head = f.t.palette.styleOf(c.nick).with(boldStyle).draw(f.prompt)
+			head = f.prompt
 		}
 		rows = append(rows, head+row.text)
 	}
-	y := len(rows) - len(f.input) + f.cursorRow
-	return rows, tea.NewCursor(min(indent+f.cursorColumn, f.t.width-1), y)
+	if f.c.composer.typing().text == "" {
+		placeholder := f.t.ruler.elide(oneLine(f.t.ruler, f.c.placeholder()), f.inputColumns-1)
+		rows[0] += f.t.theme.dim.draw(placeholder)
+	}
+	return rows
+}
+
+// placeholder returns what is shown in the composer's row while nothing is typed.
+func (c *conversation) placeholder() string {
+	switch {
+	case c.composer.field != nil:
+		return c.composer.field.placeholder
+	case c.gone != nil:
+		return "Enter joins " + c.gone.Now.Title
+	}
+	return "Message " + c.title
+}
+
+// drawKeys draws a message that just came up, or what keys do now.
+func (f *frame) drawKeys() string {
+	if f.c.flash != "" {
+		return " " + f.t.ruler.elide(oneLine(f.t.ruler, f.c.flash), f.t.width-2)
+	}
+	return drawHints(f.t.ruler, f.t.theme, f.c.hints(), f.t.width)
 }
 
 // padded fills up a drawn row with spaces.
@@ -123,74 +176,6 @@ func (f *frame) drawPending(most int) (rows []string) {
 	}
 	slices.Reverse(pending)
 	return f.c.view.drawPending(f.painter, &f.c.transcript, pending, most)
-}
-
-// drawNewBelow replaces the last row by how many messages came below it.
-func (f *frame) drawNewBelow(rows []string) {
-	n := f.c.view.newBelow
-	if n == 0 || len(rows) == 0 {
-		return
-	}
-	line := "↓ " + wire.Counted(n, "new message", "new messages") + " below · End: jump there"
-	rows[len(rows)-1] = newStyle.draw(f.t.ruler.fit(line, f.painter.columns))
-}
-
-// drawStatus draws the line between the transcript and the input: the room on the left, the
-// state on the right.
-func (f *frame) drawStatus() string {
-	c, r := f.c, f.t.ruler
-	left := " " + r.show(c.title)
-	if c.addr != "" {
-		left += " · " + c.addr
-	}
-	left += " · " + fmt.Sprint(c.members.count()) + " here"
-	if c.topic != "" {
-		left += " · " + r.show(c.topic)
-	}
-	left = oneLine(r, left)
-	right := oneLine(r, f.state()) + " "
-	room := f.t.width - r.width(right)
-	s := style("7")
-	if c.lost != nil {
-		s = newStyle
-	}
-	if room < 4 {
-		return s.draw(r.fit(right, f.t.width))
-	}
-	return s.draw(r.fit(left, room-1) + " " + right)
-}
-
-// oneLine makes s safe to draw as one row, whatever is in it.
-func oneLine(r ruler, s string) string { return r.show(text.Clean(s)) }
-
-// state returns the right end of the status line.
-func (f *frame) state() string {
-	c := f.c
-	var parts []string
-	for _, part := range []string{c.flash, c.search.status(), c.transfers.status()} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	if n := c.pending(); n > 0 {
-		parts = append(parts, wire.Counted(n, "message", "messages")+" pending")
-	}
-	connection := "connected"
-	if f.c.unanswered && f.c.pending() > 0 {
-		connection = "no answer to your message yet"
-	}
-	switch {
-	case c.joiningOther:
-		connection = "joining…"
-	case c.gone != nil:
-		connection = "the room is gone"
-	case c.lost != nil:
-		connection = "reconnecting…"
-		if left := time.Until(c.retryAt); left > time.Second/2 {
-			connection = fmt.Sprintf("reconnecting in %.0f s", left.Seconds())
-		}
-	}
-	return strings.Join(append(parts, connection), " · ")
 }
 
 // farewell returns the last rows of the transcript as plain text.

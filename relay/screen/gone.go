@@ -36,7 +36,7 @@ func (c *conversation) returnToInput(typed []string) {
 	for _, text := range typed {
 		e.addHistory(text)
 	}
-	c.flash = "not sent; ↑ brings it back"
+	c.flash = "Not sent. ↑ brings it back."
 }
 
 // joinOther joins the room at the address of the one that is gone.

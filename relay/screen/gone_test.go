@@ -40,7 +40,7 @@ func TestRoomIsGone(t *testing.T) {
 		}}
 		r.update(roomEvents{closed: true})
 		r.want("kitchen is gone; another room, otherteam, is at this address.", "Enter joins it.", "Nothing was sent there: 2 unsent messages are back in the input",
-			"bob› my secret", "my other secret", "the room is gone")
+			"bob › my secret", "my other secret", "The room is gone")
 		if n := c.pending(); n != 0 {
 			t.Errorf("%d messages are pending", n)
 		}
@@ -48,7 +48,7 @@ func TestRoomIsGone(t *testing.T) {
 		r.want("no answer", "my secret")
 		r.update(r.keys("enter")())
 		r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{Type: wire.TypeWelcome, Title: "otherteam", Nick: "bob", Client: "us"}})
-		r.want("otherteam · 192.168.1.5:24280", "connected", "bob› my secret", "my other secret")
+		r.want(" otherteam  ", "●", "bob › my secret", "my other secret")
 		if len(joined) != 2 || joined[1].ID != "r2" || joined[1].Addr != "192.168.1.5:24280" || len(other.asked) > 0 || r.m.err != nil {
 			t.Errorf("joined %+v, which was asked %+v; error %v", joined, other.asked, r.m.err)
 		}
@@ -68,9 +68,9 @@ func TestRoomIsGoneAndLeft(t *testing.T) {
 		r.typed("half a line")
 		c.room = endedRoom{r.room, &client.OtherRoomError{Was: "kitchen", Now: wire.RoomInfo{Title: "kitchen"}}}
 		r.update(roomEvents{closed: true})
-		r.want("another room, also called kitchen", "bob› half a line", "1 unsent message is")
+		r.want("another room, also called kitchen", "bob › half a line", "1 unsent message is")
 		r.keys("up")
-		r.want("bob› my secret")
+		r.want("bob › my secret")
 		if !errors.Is(r.m.err, c.gone) {
 			t.Errorf("the screen ends with %v", r.m.err)
 		}

@@ -64,13 +64,13 @@ func (s *historySearch) find(e *editor, from, step int) {
 	s.noMore = s.query != ""
 }
 
-// hint returns the row above the input while the search is active.
-func (s *historySearch) hint() string {
+// hint returns what the search is about, and its keys.
+func (s *historySearch) hint() []string {
 	switch {
 	case s.query == "":
-		return "search earlier input · Esc: close"
+		return []string{"Search earlier input", "Esc: close"}
 	case s.noMore:
-		return "no more input with “" + s.query + "” · Esc: keep this · Ctrl-G: back"
+		return []string{"No more input with “" + s.query + "”", "Esc: keep this", "Ctrl-G: back"}
 	}
-	return "input with “" + s.query + "” · Ctrl-R: older · Esc: keep this · Ctrl-G: back"
+	return []string{"Input with “" + s.query + "”", "Ctrl-R: older", "Esc: keep this", "Ctrl-G: back"}
 }

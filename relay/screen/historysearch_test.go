@@ -91,7 +91,7 @@ func TestHistorySearchIsShown(t *testing.T) {
 		}
 		r.keys("ctrl+r")
 		r.typed("is")
-		r.want("input with “is”", "bob› soup is ready")
+		r.want("Input with “is”", "bob › soup is ready")
 		r.keys("enter")
 		if asked := r.room.asked; len(asked) != 3 || asked[2].Text != "soup is ready" {
 			t.Errorf("requested %+v", asked)

@@ -59,9 +59,7 @@ func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 			return cmd
 		}
 	}
-	switch {
-	case c.composer.search.key(e, name, msg.Text),
-		c.search.words != "" && c.search.key(name):
+	if c.composer.search.key(e, name, msg.Text) {
 		return nil
 	}
 	if cmd, used := pressCommandKey(c, name); used {
@@ -83,7 +81,7 @@ func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 		return act(c)
 	}
 	if !e.key(name) && msg.Text != "" && !e.insert(msg.Text) {
-		c.flash = fmt.Sprintf("a message can have at most %d bytes", wire.MessageBytes)
+		c.flash = fmt.Sprintf("A message can have at most %d bytes.", wire.MessageBytes)
 	}
 	return nil
 }
@@ -95,7 +93,7 @@ func decidePaste(c *conversation, name string) bool {
 	case "enter":
 		c.sendPaste()
 	case "esc", "ctrl+c":
-		c.flash = "nothing was sent"
+		c.flash = "Nothing was sent."
 	default:
 		return false
 	}
@@ -134,7 +132,7 @@ func halfPage(c *conversation) int { return max(newFrame(c).height/2, 1) }
 func interrupt(c *conversation) tea.Cmd {
 	if c.composer.editor.text != "" {
 		c.composer.editor.putAway()
-		c.flash = "↑ brings it back"
+		c.flash = "↑ brings it back."
 		return nil
 	}
 	if takeBackUnsent(c) {
@@ -146,13 +144,13 @@ func interrupt(c *conversation) tea.Cmd {
 	c.leaveAsked = time.Now()
 	switch n := c.pending(); {
 	case n > 0:
-		c.flash = wire.Counted(n, "message", "messages") + " not delivered; press Ctrl-C again to leave"
+		c.flash = wire.Counted(n, "message", "messages") + " not delivered · Ctrl-C again leaves"
 	case len(c.transfers.running) > 0:
-		c.flash = wire.Counted(len(c.transfers.running), "transfer", "transfers") + " in progress; press Ctrl-C again to leave"
+		c.flash = wire.Counted(len(c.transfers.running), "transfer", "transfers") + " in progress · Ctrl-C again leaves"
 	case c.operator:
-		c.flash = "press Ctrl-C again to close the room for everyone"
+		c.flash = "Ctrl-C again closes the room for everyone"
 	default:
-		c.flash = "press Ctrl-C again to leave"
+		c.flash = "Ctrl-C again leaves"
 	}
 	return nil
 }
@@ -167,6 +165,6 @@ func takeBackUnsent(c *conversation) bool {
 	for _, text := range typed {
 		c.composer.editor.addHistory(text)
 	}
-	c.flash = wire.Counted(len(typed), "message", "messages") + " taken back; ↑ brings them back"
+	c.flash = wire.Counted(len(typed), "message", "messages") + " taken back. ↑ brings them back."
 	return true
 }

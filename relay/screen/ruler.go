@@ -82,17 +82,21 @@ func (r ruler) cut(s string, columns int) string {
 	return s
 }
 
-// fit pads s to exactly the given number of columns, or cuts it, with an ellipsis.
-func (r ruler) fit(s string, columns int) string {
+// elide returns s, or if it takes more than the given number of columns, its start and an ellipsis.
+func (r ruler) elide(s string, columns int) string {
 	if columns <= 0 {
 		return ""
 	}
-	w := r.width(s)
-	if w > columns {
-		s = r.cut(r.cut(s, columns-r.width("…"))+"…", columns)
-		w = r.width(s)
+	if r.width(s) <= columns {
+		return s
 	}
-	return s + strings.Repeat(" ", max(columns-w, 0))
+	return r.cut(r.cut(s, columns-r.width("…"))+"…", columns)
+}
+
+// fit pads s to exactly the given number of columns, or cuts it, with an ellipsis.
+func (r ruler) fit(s string, columns int) string {
+	s = r.elide(s, columns)
+	return s + strings.Repeat(" ", max(columns-r.width(s), 0))
 }
 
 // show returns text as it is drawn: with spaces for tabs, and without anything that

@@ -341,13 +341,13 @@ func TestNewBelowAreMessages(t *testing.T) {
 		}
 		r.keys("pgup")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 90, Time: noon, Members: []string{"dave"}}})
-		if strings.Contains(r.frame(), "below") {
+		if strings.Contains(r.frame(), " new ") {
 			t.Errorf("a join is counted\n%s", r.frame())
 		}
 		r.say("alice", "one")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeLeave, ID: 91, Time: noon, Members: []string{"dave"}}})
 		r.say("alice", "two")
-		r.want("↓ 2 new messages below")
+		r.want("↓ 2 new ──")
 	})
 }
 
@@ -381,14 +381,14 @@ func TestNotStoredStaysPending(t *testing.T) {
 		if n := strings.Count(r.frame(), warning); n != 1 || r.m.conversation.composer.editor.text != "" || strings.Contains(r.frame(), "brings it back") {
 			t.Errorf("shown %d times, the editor has %q\n%s", n, r.m.conversation.composer.editor.text, r.frame())
 		}
-		r.want("2 messages pending · connected", "bob … one", "    … two")
+		r.want("── 2 messages wait ──", "bob … one", "    … two")
 		if r.keys("ctrl+c"); !strings.Contains(r.frame(), "2 messages not delivered") {
 			t.Errorf("no warning that leaving loses messages\n%s", r.frame())
 		}
 		for seq := range uint64(2) {
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: seq + 5, Time: noon, From: "bob", Client: "us", Seq: seq + 1, Text: "x"}, Own: true})
 		}
-		if strings.Contains(r.frame(), "pending") {
+		if strings.Contains(r.frame(), " wait") {
 			t.Errorf("still pending\n%s", r.frame())
 		}
 		r.typed("three")
@@ -407,14 +407,14 @@ func TestUnacknowledgedIsShown(t *testing.T) {
 		r.typed("hello")
 		cmd := r.keys("enter")
 		for range ackTime / time.Second {
-			if strings.Contains(r.frame(), "pending") {
+			if strings.Contains(r.frame(), " wait") {
 				t.Errorf("shown at once\n%s", r.frame())
 			}
 			cmd = r.update(cmd())
 		}
-		r.want("1 message pending · connected")
+		r.want("── 1 message waits ──")
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 7, Time: noon, From: "bob", Client: "us", Seq: 1, Text: "hello"}, Own: true})
-		if strings.Contains(r.frame(), "pending") {
+		if strings.Contains(r.frame(), " wait") {
 			t.Errorf("shown after it was acknowledged\n%s", r.frame())
 		}
 		if cmd = r.update(cmd()); cmd != nil {
@@ -472,16 +472,21 @@ func TestCommandsAreOneLine(t *testing.T) {
 	})
 }
 
-// The status line shows the host's address, and follows it when it changes.
-func TestAddressInStatusLine(t *testing.T) {
-	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-		r.want("kitchen · 192.168.1.5:24280")
+// The header shows the host's address where there is room for it, and follows it when it changes.
+func TestAddressInHeader(t *testing.T) {
+	inRoom(t, 100, 24, func(t *testing.T, r *rig) {
+		r.want("3 here  ·  192.168.1.5:24280  ●")
 		r.happen(client.Disconnected{Err: errors.New("gone")}, client.Connected{Resumed: true, Addr: "192.168.1.77:24280", Welcome: wire.Event{Title: "kitchen", Nick: "bob"}})
-		r.want("kitchen · 192.168.1.77:24280")
+		r.want("1 here  ·  192.168.1.77:24280  ●")
 		r.keys("ctrl+l")
 		r.typed("/invite")
 		r.keys("enter")
 		r.want("chat join --addr 192.168.1.77:24280")
+		r.keys("esc")
+		r.update(tea.WindowSizeMsg{Width: 99, Height: 24})
+		if strings.Contains(r.frame(), "24280") {
+			t.Errorf("the address is in a header of 99 columns\n%s", r.frame())
+		}
 	})
 }
 
@@ -611,7 +616,7 @@ func TestOutboxWaits(t *testing.T) {
 		if len(r.room.asked) != 0 {
 			t.Fatalf("requested %+v of a full room", r.room.asked)
 		}
-		r.want("3 messages pending")
+		r.want("3 messages wait")
 		r.room.full = false
 		r.say("alice", "x")
 		if len(r.room.asked) != 3 || r.room.asked[2].Text != "three" {
@@ -645,7 +650,7 @@ func TestLeaving(t *testing.T) {
 		if cmd := r.keys("ctrl+c"); cmd != nil {
 			t.Error("one Ctrl-C leaves")
 		}
-		r.want("press Ctrl-C again to leave")
+		r.want("Ctrl-C again leaves")
 		if cmd := r.keys("ctrl+c"); cmd == nil {
 			t.Error("twice does not leave")
 		} else if _, ok := cmd().(tea.QuitMsg); !ok {

@@ -3,6 +3,7 @@ package screen
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,16 @@ func (h *farHost) answer() {
 func (h *farHost) search(words string) {
 	h.typed("/search " + words)
 	h.keys("enter")
+	h.searchOn()
+}
+
+// searchOn lets the search go on until it has nothing more to do by itself.
+func (r *rig) searchOn() {
+	s := &r.m.conversation.search
+	for s.ticking {
+		time.Sleep(searchPause)
+		r.update(searchOn{s.field})
+	}
 }
 
 // Before the oldest message of the transcript the host searches, and the messages in between
@@ -65,26 +76,26 @@ func TestSearchContinuesAtTheHost(t *testing.T) {
 	texts := map[uint64]string{40: "soup", 700: "Soups", 1002: "the soup"}
 	inFarRoom(t, 80, 24, 1000, texts, func(t *testing.T, h *farHost) {
 		h.search("SOUP")
-		h.want("near the soup", "↑ ↓ SOUP")
+		h.want("near the soup", "── Search  1 of 1+ ──", " search › SOUP")
 		if len(h.room.asked) != 0 {
 			t.Errorf("requested %+v for a hit in the transcript", h.room.asked)
 		}
 		h.keys("up")
-		h.want("searching older messages for SOUP…")
+		h.want("Search  older messages…")
 		h.keys("up", "down") // ignored until the host answers
 		h.answer()
-		h.want("far 700 Soups", "↑ ↓ SOUP")
+		h.want("far 700 Soups", "Search  2 of 2+")
 		if first := h.m.conversation.transcript.firstID(); first > 700 || first < 400 {
 			t.Errorf("the first message in the transcript is %d", first)
 		}
 		h.keys("up")
 		h.answer()
-		h.want("far 40 soup", "↑ ↓ SOUP")
+		h.want("far 40 soup", "Search  3 of 3 ")
 		h.keys("up")
 		h.answer()
-		h.want("far 40 soup", "no more hits for SOUP")
+		h.want("far 40 soup", "No older match.", "Search  3 of 3 ")
 		h.keys("down")
-		h.want("far 700 Soups", "↑ ↓ SOUP")
+		h.want("far 700 Soups", "Search  2 of 3 ")
 		last := h.m.conversation.transcript.firstID() - 1
 		for _, e := range h.m.conversation.transcript.entries {
 			if e.id > 0 && e.id != last+1 {
@@ -100,14 +111,12 @@ func TestSearchStartsAtTheHost(t *testing.T) {
 	inFarRoom(t, 80, 24, 1000, map[uint64]string{500: "soup"}, func(t *testing.T, h *farHost) {
 		h.search("soup")
 		h.answer()
-		h.want("far 500 soup", "↑ ↓ soup")
+		h.want("far 500 soup", "Search  1 of 1+")
 		h.keys("esc")
 		h.search("bread")
+		h.want("Search  older messages…")
 		h.answer()
-		h.want("no message with bread")
-		if h.m.conversation.search.words != "" {
-			t.Error("the search is still active")
-		}
+		h.want(`── No messages match "bread". ──`, " search › bread")
 	})
 }
 
@@ -119,21 +128,23 @@ func TestSearchTooFarBack(t *testing.T) {
 		h.keys("up")
 		h.answer()
 		h.want("found further back than chat scrolls:", "2026-11-25 11:00:00 <carol> far 30 old soup")
+		h.want("Search  2 of 2+")
 		if n := len(h.m.conversation.transcript.entries); n < maxLoaded || n > maxLoaded+2*loadAtOnce {
 			t.Errorf("%d messages are in the transcript", n)
 		}
 		before := len(h.room.asked)
 		h.keys("up")
 		h.answer()
-		h.want("<carol> far 1 first soup")
+		h.want("<carol> far 1 first soup", "Search  3 of 3+")
 		if n := len(h.room.asked) - before; n != 1 {
 			t.Errorf("%d requests for a hit that is even further back", n)
 		}
 		h.keys("up")
 		h.answer()
-		h.want("no more hits for soup")
+		h.searchOn()
+		h.want("No older match.", "Search  3 of 3 ")
 		h.keys("down")
-		h.want("near new soup")
+		h.want("near new soup", "Search  1 of 1+")
 	})
 }
 
@@ -150,9 +161,9 @@ func TestSearchWithoutAnAnswer(t *testing.T) {
 				h.search("soup")
 				h.keys("up")
 				lose(h)
-				h.want("no more hits for soup")
+				h.want("No answer about older messages.")
 				h.answer() // too late
-				h.want("no more hits for soup")
+				h.want("near soup", "1 of 1+")
 			})
 		})
 	}
@@ -160,8 +171,127 @@ func TestSearchWithoutAnAnswer(t *testing.T) {
 		h.search("soup")
 		h.keys("up", "esc")
 		h.answer()
-		if frame := h.frame(); strings.Contains(frame, "far") || strings.Contains(frame, "Esc: close") {
+		if frame := h.frame(); strings.Contains(frame, "far") || strings.Contains(frame, "Search") {
 			t.Errorf("the search continues\n%s", frame)
 		}
+	})
+}
+
+// Each letter searches. Enter stays at the hit, Esc goes back, and the message that was begun is there again.
+func TestSearchAsYouType(t *testing.T) {
+	for key, want := range map[string]string{"enter": "here is the soup", "esc": "line 79"} {
+		inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+			for n := range 80 {
+				text := fmt.Sprint("line ", n)
+				if n == 10 || n == 12 {
+					text = "here is the soup " + text
+				}
+				r.say("alice", text)
+			}
+			r.typed("/search")
+			r.keys("enter")
+			r.want(" search › Words to find", "── Search ──", "↑ older   ↓ newer   Enter stay here   Esc back")
+			row := r.cursorRow()
+			r.typed("sou")
+			r.want("here is the soup line 12", "Search  1 of 2 ")
+			r.typed("p lin")
+			r.want("here is the soup line 12", "Search  1 of 2 ")
+			r.keys("up")
+			r.want("here is the soup line 10", "Search  2 of 2 ")
+			r.keys("up")
+			r.want("No older match.", "Search  2 of 2 ")
+			r.say("carol", "more soup lines")
+			r.want("here is the soup line 10", "Search  3 of 3 ")
+			r.keys("down")
+			r.want("here is the soup line 12", "Search  2 of 3 ")
+			r.typed("x")
+			r.searchOn()
+			r.want(`── No messages match "soup linx". ──`)
+			r.keys("backspace")
+			r.want("more soup lines", "Search  1 of 3 ")
+			r.keys("up")
+			if at := r.cursorRow(); at != row {
+				t.Errorf("the cursor went from row %d to %d", row, at)
+			}
+			r.keys(key)
+			if r.want(want, "Message kitchen"); strings.Contains(r.frame(), "Search") {
+				t.Errorf("the search is still there\n%s", r.frame())
+			}
+		})
+	}
+}
+
+func (r *rig) cursorRow() int { return r.m.view().Cursor.Y }
+
+// Esc goes back to where the person was, whatever was loaded or came meanwhile.
+func TestSearchGoesBack(t *testing.T) {
+	texts := map[uint64]string{40: "soup"}
+	inFarRoom(t, 80, 24, 1000, texts, func(t *testing.T, h *farHost) {
+		for range 100 {
+			h.say("alice", "after")
+		}
+		h.keys("pgup", "pgup", "pgup")
+		top := strings.Split(h.frame(), "\n")[1:20]
+		h.search("soup")
+		h.answer()
+		h.want("far 40 soup", "Search  1 of 1 ")
+		h.say("alice", "later")
+		h.keys("esc")
+		if back := strings.Split(h.frame(), "\n")[1:20]; !slices.Equal(back, top) {
+			t.Errorf("back at\n%s\nwant\n%s", strings.Join(back, "\n"), strings.Join(top, "\n"))
+		}
+	})
+}
+
+// A transcript is looked through a part at a time: no key waits for all of it.
+func TestSearchInParts(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		tr := &r.m.conversation.transcript
+		for n := range maxEntries {
+			text := "line"
+			if n%1000 == 500 {
+				text = "soup"
+			}
+			tr.push(entry{id: uint64(n + 1), at: noon.UnixMilli(), from: "alice", text: text})
+		}
+		r.typed("/search soup")
+		cmd := r.keys("enter")
+		r.want("Search  1 of 5+")
+		if r.keys("up", "up", "up", "up", "up"); r.m.conversation.search.at != 4 {
+			t.Errorf("at hit %d of those that were found", r.m.conversation.search.at)
+		}
+		for parts := 0; cmd != nil; parts++ {
+			msg, ok := cmd().(searchOn)
+			if !ok || parts > maxEntries/searchedAtOnce {
+				t.Fatalf("part %d is continued by a %T", parts, msg)
+			}
+			cmd = r.update(msg)
+			r.want(fmt.Sprintf("Search  6 of %d", min(5*(parts+2), 100)))
+		}
+		r.want("Search  6 of 100 ")
+		r.typed("x")
+		r.searchOn()
+		r.want(`No messages match "soupx".`)
+	})
+}
+
+// Entries that are dropped are no hits any more.
+func TestSearchWhileEntriesAreDropped(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		tr := &r.m.conversation.transcript
+		for n := range maxEntries + maxEntries/10 {
+			text := "line"
+			if n == 5 || n == maxEntries {
+				text = fmt.Sprint("soup ", n)
+			}
+			tr.push(entry{id: uint64(n + 1), at: noon.UnixMilli(), from: "alice", text: text})
+		}
+		r.typed("/search soup")
+		r.keys("enter")
+		r.searchOn()
+		r.want("Search  1 of 2 ")
+		r.id = maxEntries + maxEntries/10 + 1
+		r.say("alice", "one too many")
+		r.want(fmt.Sprint("soup ", maxEntries), "Search  1 of 1+")
 	})
 }

@@ -38,15 +38,16 @@ func TestUploadAndDownload(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !r.shows("uploading soup.png 0%") {
+		if !r.shows(" ↑ soup.png  ──────────────────────────────    0 %") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		msg := finish(t, cmd)
-		if !r.shows("uploading soup.png 40%") || len(r.room.sent) != 1 || r.room.sent[0] != filepath.Join(home, "soup.png") {
+		r.update(measureTransfers{})
+		if !r.shows(" ↑ soup.png  ━━━━━━━━━━━━──────────────────   40 %  4 of 10 B") || len(r.room.sent) != 1 || r.room.sent[0] != filepath.Join(home, "soup.png") {
 			t.Errorf("sent %q; the screen is\n%s", r.room.sent, r.frame())
 		}
 		r.update(msg)
-		if r.shows("uploading") {
+		if r.shows("↑ soup.png") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		soup := wire.File{Number: 3, Name: "soup.png", Size: 1_234_567}
@@ -89,11 +90,12 @@ func TestCancel(t *testing.T) {
 			t.Helper()
 			r.typed(typed)
 			cmd := r.keys("enter")
-			if !r.shows("loading ") {
+			if !r.shows("0 %") {
 				t.Fatalf("%s: the screen is\n%s", typed, r.frame())
 			}
 			go func() { ends <- finish(t, cmd) }()
 			synctest.Wait()
+			r.update(measureTransfers{})
 		}
 		command := func(typed, want string) {
 			t.Helper()
@@ -116,14 +118,14 @@ func TestCancel(t *testing.T) {
 		command("/cancel 5", "!   file 5 is not being downloaded")
 		command("/cancel soup", "!   usage: /cancel [N]")
 		command("/cancel 0", "!   usage: /cancel [N]")
-		command("/cancel #3", "downloading soup.png 50%")
+		command("/cancel #3", "↓ soup.png  ━━━━━━━━━━━━━━━───────────────   50 %  1.0 of 2.0 MB\n   1 more\n")
 		end("canceled soup.png; 1.0 MB kept, /get 3 /tmp resumes it")
-		if r.shows("downloading soup.png") || !r.shows("uploading soup.iso 40% · downloading empty.txt 0%") {
+		if r.shows("↓ soup.png") || !r.shows("↑ soup.iso   ━━━━━━━━━━━━──────────────────   40 %") || !r.shows("↓ empty.txt  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  100 %") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		command("/cancel", "")
 		end("canceled soup.iso\n", "canceled empty.txt\n")
-		if r.shows("loading") {
+		if r.shows(" %") {
 			t.Errorf("the screen is\n%s", r.frame())
 		}
 		command("/cancel", "!   no transfer is running")

@@ -8,13 +8,14 @@ import "github.com/charmbracelet/x/ansi"
 // are kept, and the heads beside them drawn each time, as they depend on what is above. It
 // is owned by Bubble Tea's event loop.
 type view struct {
-	following   bool
-	anchor      position // unless following: a row of an entry,
-	anchorY     int      // and in which row of the window it is; it can be below it
-	placed      bool     // by toEntry: it does not follow, even at the end
-	newBelow    int      // messages added since it stopped following
-	firstUnread int      // the first unread entry; -1: none
-	showedTop   bool     // the first row of all was in the window when it was last drawn or moved
+	following     bool
+	anchor        position // unless following: a row of an entry,
+	anchorY       int      // and in which row of the window it is; it can be below it
+	placed        bool     // by toEntry: it does not follow, even at the end
+	newBelow      int      // messages added since it stopped following
+	mentionsBelow int      // those of them that mention us
+	firstUnread   int      // the first unread entry; -1: none
+	showedTop     bool     // the first row of all was in the window when it was last drawn or moved
 
 	painter painter               // of the bodies in drawn
 	height  int                   // of the window
@@ -38,8 +39,11 @@ func newView() view { return view{following: true, firstUnread: -1} }
 
 // entryAdded notes that an entry was added at the end, and whether it is unread.
 func (v *view) entryAdded(t *transcript, unread bool) {
-	if !v.following && t.entries[len(t.entries)-1].kind.isMessage() {
+	if e := &t.entries[len(t.entries)-1]; !v.following && e.kind.isMessage() {
 		v.newBelow++
+		if e.highlight {
+			v.mentionsBelow++
+		}
 	}
 	if unread && v.firstUnread < 0 {
 		v.firstUnread = len(t.entries) - 1
@@ -70,7 +74,7 @@ func (v *view) clearUnread() { v.firstUnread = -1 }
 // --- moving ----------------------------------------------------------------------------
 
 // toEnd makes the view follow the end.
-func (v *view) toEnd() { v.following, v.placed, v.newBelow = true, false, 0 }
+func (v *view) toEnd() { v.following, v.placed, v.newBelow, v.mentionsBelow = true, false, 0, 0 }
 
 // toTop shows the first entry.
 func (v *view) toTop() {
@@ -87,6 +91,37 @@ func (v *view) toEntry(p *painter, t *transcript, height, i int) {
 	v.following, v.placed = false, true
 	v.anchor, v.anchorY = position{entry: i}, height/2
 	v.anchorAt(v.first(t))
+}
+
+// A viewMark is where a view was, whatever is added or dropped since.
+type viewMark struct {
+	following, placed bool
+	serial            uint32 // of the entry of the anchor
+	row, y            int    // of the anchor
+}
+
+// mark returns where the view is.
+func (v *view) mark(t *transcript) viewMark {
+	m := viewMark{following: v.following, placed: v.placed, row: v.anchor.row, y: v.anchorY}
+	if v.anchor.entry < len(t.entries) {
+		m.serial = t.entries[v.anchor.entry].serial
+	}
+	return m
+}
+
+// toMark shows what was shown at m again. If its entry was dropped, that is the top.
+func (v *view) toMark(t *transcript, m viewMark) {
+	if m.following {
+		v.toEnd()
+		return
+	}
+	v.following, v.placed, v.anchor, v.anchorY = false, m.placed, position{}, 0
+	for i := range t.entries {
+		if t.entries[i].serial == m.serial {
+			v.anchor, v.anchorY = position{i, m.row}, m.y
+			return
+		}
+	}
 }
 
 // scroll moves the window down by rows, or up if rows is negative. At the end it starts

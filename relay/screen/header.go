@@ -1,0 +1,67 @@
+package screen
+
+import (
+	"fmt"
+	"strings"
+
+	"chat/relay/text"
+)
+
+// drawHeader draws the first row: the room and its topic on the left; the number of members, the host's address
+// and whether there is a connection on the right. A narrow terminal has less of it.
+func (f *frame) drawHeader() string {
+	c, r, t := f.c, f.t.ruler, f.t.theme
+	columns := f.t.width
+	right, rightWidth := f.drawPeople()
+	room := max(columns-rightWidth-3, 0)
+	title := r.elide(oneLine(r, c.title), room)
+	left, used := "", 0
+	if title != "" {
+		left, used = " "+boldStyle.draw(title), 1+r.width(title)
+	}
+	const gap = 3
+	if most := room - r.width(title) - gap; c.topic != "" && columns >= topicFrom && most >= leastTopic {
+		topic := r.elide(oneLine(r, c.topic), most)
+		left += strings.Repeat(" ", gap) + t.dim.draw(topic)
+		used += gap + r.width(topic)
+	}
+	return onGround(t.panel, left+strings.Repeat(" ", max(columns-used-rightWidth, 0))+right)
+}
+
+// drawPeople draws the right end of the header, and returns its width.
+func (f *frame) drawPeople() (drawn string, width int) {
+	c, r, t := f.c, f.t.ruler, f.t.theme
+	here := fmt.Sprint(c.members.count())
+	if f.t.width >= topicFrom {
+		here += " here"
+	}
+	const dot = 4 // columns, with what is beside it
+	here = r.cut(here, max(f.t.width-dot, 0))
+	drawn, width = t.dim.draw(here), r.width(here)
+	if addr := oneLine(r, c.addr); addr != "" && f.t.width >= addressFrom && r.width(addr) < f.t.width/3 {
+		drawn += "  " + t.hairline.draw("·") + "  " + t.dim.draw(addr)
+		width += 5 + r.width(addr)
+	}
+	return drawn + "  " + c.drawDot(t) + " ", width + dot
+}
+
+// drawDot draws whether there is a connection, in one column.
+func (c *conversation) drawDot(t *theme) string {
+	if c.lost != nil {
+		return t.amber.draw("○")
+	}
+	return t.green.draw("●")
+}
+
+// onGround draws a row on a ground, which resets of styles within the row do not end.
+func onGround(ground style, row string) string {
+	if ground == "" {
+		return row
+	}
+	const reset = "\x1b[m"
+	on := "\x1b[" + string(ground) + "m"
+	return on + strings.ReplaceAll(row, reset, reset+on) + reset
+}
+
+// oneLine makes s safe to draw as one row, whatever is in it.
+func oneLine(r ruler, s string) string { return r.show(text.Clean(s)) }

@@ -1,0 +1,175 @@
+package screen
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"chat/relay/wire"
+)
+
+// A slot is a place for short messages in the rule above the composer. Its items are shown as far as they fit,
+// the first before the others.
+type slot []slotItem
+
+type slotItem struct {
+	text  string // safe to draw
+	style style
+	gap   string // before it, unless it is the first; "": slotGap
+	prose bool   // it may be cut
+}
+
+const slotGap = " · "
+
+// before returns what separates item i from the one before it.
+func (s slot) before(i int) string {
+	switch {
+	case i == 0:
+		return ""
+	case s[i].gap != "":
+		return s[i].gap
+	}
+	return slotGap
+}
+
+func (s slot) width(r ruler) (columns int) {
+	for i, item := range s {
+		columns += r.width(s.before(i)) + r.width(item.text)
+	}
+	return columns
+}
+
+// fit returns as many items as fit into so many columns. Prose is cut, and so is the first item if it is too
+// wide.
+func (s slot) fit(r ruler, columns int) slot {
+	const least = 12 // columns of prose that are worth showing
+	for n := len(s) - 1; n >= 0 && s.width(r) > columns; n-- {
+		last := s[n]
+		most := columns - (s.width(r) - r.width(last.text))
+		if s = s[:n:n]; n == 0 || last.prose && most >= least {
+			last.text = r.elide(last.text, most)
+			return append(s, last)
+		}
+	}
+	return s
+}
+
+func (s slot) draw(gap style) string {
+	var b strings.Builder
+	for i, item := range s {
+		b.WriteString(gap.draw(s.before(i)) + item.style.draw(item.text))
+	}
+	return b.String()
+}
+
+// drawRule draws the line above the composer, with what is going on in it on the left, and what is out of
+// sight on the right. It is amber as long as there is no connection.
+func (f *frame) drawRule() string {
+	r, t := f.t.ruler, f.t.theme
+	line, gap := t.hairline, t.dim
+	if f.c.lost != nil {
+		line, gap = t.amber, t.amber
+	}
+	left, right := f.leftSlot(), f.rightSlot()
+	const edge, dash = 3, 1     // "── " at both ends, and a dash between the slots or at the end
+	columns := f.t.width - dash // that are left to the slots
+	end := ""
+	if len(right) > 0 {
+		first := 0
+		if len(left) > 0 {
+			first = edge + min(r.width(left[0].text), leastSlot) + 1
+		}
+		room := columns - first - edge - 1
+		for len(right) > 1 && right.width(r) > room {
+			right = right[:len(right)-1]
+		}
+		if right.width(r) <= room {
+			end = " " + right.draw(t.amber.with(boldStyle)) + " " + line.draw("──")
+			columns -= right.width(r) + edge + 1
+		}
+	}
+	start := ""
+	if left = left.fit(r, columns-edge-1); left.width(r) > 0 {
+		start = line.draw("──") + " " + left.draw(gap) + " "
+		columns -= edge + left.width(r) + 1
+	}
+	return start + line.draw(strings.Repeat("─", max(columns+dash, 0))) + end
+}
+
+// leastSlot is how many columns of the left slot come before all of the right one.
+const leastSlot = 16
+
+// leftSlot returns what is going on: what the next key is about, before the state of the connection and the
+// search. Without a header it is the place of the room, too.
+func (f *frame) leftSlot() slot {
+	c, r, t := f.c, f.t.ruler, f.t.theme
+	if c.flash != "" && !f.hasKeys {
+		return slot{{text: oneLine(r, c.flash)}}
+	}
+	if asked := c.composer.hint(); len(asked) > 0 {
+		var s slot
+		isCommand := strings.HasPrefix(asked[0], "/")
+		for i, item := range asked {
+			style := t.dim
+			if i == 0 {
+				style = plainStyle
+			}
+			s = append(s, slotItem{text: oneLine(r, item), style: style, prose: isCommand && i > 0})
+		}
+		return s
+	}
+	var s slot
+	for i, item := range c.connection() {
+		style := t.amber
+		if i == 0 {
+			style = style.with(boldStyle)
+		}
+		s = append(s, slotItem{text: oneLine(r, item), style: style})
+	}
+	s = append(s, c.search.slot(r, t)...)
+	if len(s) == 0 && !f.hasHeader {
+		s = slot{{text: oneLine(r, c.title), style: boldStyle}, {text: fmt.Sprint(c.members.count()), style: t.dim}, {text: "●", style: t.green, gap: " "}}
+	}
+	return s
+}
+
+// connection returns what is wrong with the connection, or waits for it: the most important first; nil: all
+// is well.
+func (c *conversation) connection() (items []string) {
+	n := c.pending()
+	waiting := wire.Counted(n, "message waits", "messages wait")
+	switch {
+	case c.joiningOther:
+		return []string{"Joining…"}
+	case c.gone != nil:
+		return []string{"The room is gone"}
+	case c.lost != nil:
+		items = append(items, "Not connected")
+		if n > 0 {
+			items = append(items, waiting)
+		}
+		if left := time.Until(c.retryAt); left > time.Second/2 {
+			return append(items, fmt.Sprintf("trying again in %.0f s", left.Seconds()))
+		}
+		return append(items, "trying again…")
+	case n > 0:
+		items = append(items, waiting)
+		if c.unanswered {
+			items = append(items, "no answer yet")
+		}
+	}
+	return items
+}
+
+// rightSlot returns what is below the window.
+func (f *frame) rightSlot() slot {
+	v, t := &f.c.view, f.t.theme
+	if v.newBelow == 0 || f.c.sheet.isOpen() {
+		return nil
+	}
+	s := slot{{text: fmt.Sprintf("↓ %d new", v.newBelow), style: t.accent}}
+	if v.mentionsBelow > 0 {
+		s = append(s, slotItem{text: wire.Counted(v.mentionsBelow, "mentions you", "mention you"), style: t.amber.with(boldStyle)})
+	}
+	return s
+}
