@@ -32,6 +32,7 @@ type frame struct {
 	cursorRow    int // in input
 	cursorColumn int
 	hint         string // "": no row for it
+	commandRows  int
 }
 
 func newFrame(c *conversation) *frame {
@@ -56,12 +57,16 @@ func newFrame(c *conversation) *frame {
 		f.input, f.cursorRow = f.input[first:first+most], f.cursorRow-first
 	}
 	rest := f.t.height - len(f.input) - 1
+	if c.isListingCommands() {
+		f.hint = ""
+	}
 	if f.hint != "" && rest > 2 {
 		rest--
 	} else {
 		f.hint = ""
 	}
-	f.height = max(rest, 0)
+	f.commandRows = c.commandRows(rest)
+	f.height = max(rest-f.commandRows, 0)
 	return f
 }
 
@@ -81,6 +86,7 @@ func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
 			rows[i] = padded(f.t.ruler, rows[i], f.painter.columns) + dimStyle.draw("│") + " " + row
 		}
 	}
+	rows = append(rows, c.drawCommands(f.commandRows)...)
 	rows = append(rows, f.drawStatus())
 	if f.hint != "" {
 		rows = append(rows, dimStyle.draw(f.t.ruler.cut(f.t.ruler.show(f.hint), f.t.width)))
