@@ -38,7 +38,7 @@ type frame struct {
 func newFrame(c *conversation) *frame {
 	f := &frame{c: c, t: &c.m.terminal, hint: c.composer.hint()}
 	columns := f.t.width
-	if c.members.visible && columns >= memberListFrom && !c.sheet.isOpen() {
+	if c.members.visible && !c.copying && columns >= memberListFrom && !c.sheet.isOpen() {
 		columns -= memberColumns
 	}
 	f.painter = c.painter(columns)
