@@ -132,10 +132,10 @@ func (p *painter) drawnNick(nick string) string {
 
 // nickStyle returns the style of a nick. Ours has no color, which sets it apart.
 func (p *painter) nickStyle(nick string, own bool) style {
-	if own || p.theme.mono {
+	if own {
 		return boldStyle
 	}
-	return p.palette.styleOf(nick).with(boldStyle)
+	return p.nicks.of(nick)
 }
 
 // --- drawing ---------------------------------------------------------------------------

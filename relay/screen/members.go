@@ -132,6 +132,9 @@ func (ms *members) noteSpeaker(nick string) {
 	ms.speakers = ms.speakers[:min(len(ms.speakers), maxSpeakers)]
 }
 
+// has reports whether a member has this nick, as far as the host named them.
+func (ms *members) has(nick string) bool { return ms.byNick[nick] != nil }
+
 // count returns how many members there are.
 func (ms *members) count() int { return len(ms.byNick) + ms.unnamed }
 
@@ -195,7 +198,7 @@ func (ms *members) draw(p *painter, rows int) []string {
 		if m.host {
 			shown += " (host)"
 		}
-		drawn = append(drawn, p.palette.styleOf(m.nick).draw(p.ruler.fit(shown, p.columns)))
+		drawn = append(drawn, p.nicks.ofMember(m.nick).draw(p.ruler.fit(shown, p.columns)))
 	}
 	if more := ms.count() - len(drawn); more > 0 && len(drawn) < rows {
 		drawn = append(drawn, dimStyle.draw(p.ruler.fit(wire.Counted(more, "more", "more"), p.columns)))

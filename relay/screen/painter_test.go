@@ -18,10 +18,11 @@ import (
 var soupTime = time.Date(2026, 11, 25, 10, 2, 0, 0, time.UTC)
 
 func testPainter(method ansi.Method, columns int) *painter {
-	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, year: 2026, palette: paletteFor(nil, colorprofile.ANSI256), theme: testTheme}
+	nicks := newNickColors(testTheme, func(string) bool { return false })
+	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, year: 2026, theme: testTheme, nicks: &nicks}
 }
 
-var testTheme = themeFor(nil, nil, colorprofile.TrueColor)
+var testTheme = themeFor(rgb(0x1e1e2e), rgb(0xd8dee9), colorprofile.TrueColor)
 
 // rowsOf draws an entry as if it was the only one.
 func rowsOf(p *painter, e *entry) (rows []string) {

@@ -108,7 +108,7 @@ func newRig(t *testing.T, columns, rows int) *rig {
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
-	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, palette: nickColors(t), theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
+	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
 	r.m.lobby = newLobby(r.m.ruler)
 	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
@@ -254,11 +254,6 @@ func (r *rig) golden(name string) {
 	if got != string(want) {
 		r.t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
 	}
-}
-
-func nickColors(t *testing.T) *palette {
-	t.Helper()
-	return paletteFor(nil, 0)
 }
 
 // Our own message is shown at once, and still once when the host has acknowledged it.
