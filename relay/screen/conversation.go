@@ -51,6 +51,7 @@ type conversation struct {
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
+	unseen      unseen    // messages that came while no one looked
 	replyTo     string    // who sent the last private message
 	lastAlert   time.Time // when the terminal rang last
 	leaveAsked  time.Time // when the person last asked to leave, and was warned
@@ -424,6 +425,9 @@ func (c *conversation) addEntry(n entry, backlog bool) {
 		c.history.entriesDropped(dropped)
 	}
 	if added {
+		if n.kind.isMessage() && !n.own && !backlog && !c.m.isWatched() {
+			c.unseen.note(n.highlight)
+		}
 		unread := n.kind.isMessage() && !n.own && !backlog && (!c.m.isWatched() || !c.view.following)
 		c.view.entryAdded(&c.transcript, unread)
 		c.search.entryAdded()

@@ -42,8 +42,8 @@ func rgb(n int) colorful.Color {
 	return colorful.Color{R: float64(n>>16&0xff) / 0xff, G: float64(n>>8&0xff) / 0xff, B: float64(n&0xff) / 0xff}
 }
 
-// shown returns c as a terminal shows it, in 8 bits a channel.
-func shown(c color.Color) colorful.Color {
+// displayed returns c as a terminal shows it, in 8 bits a channel.
+func displayed(c color.Color) colorful.Color {
 	made, _ := colorful.MakeColor(c)
 	r, g, b := made.Clamped().RGB255()
 	return rgb(int(r)<<16 | int(g)<<8 | int(b))
@@ -57,10 +57,10 @@ func oklch(lightness, chroma, hue float64) colorful.Color {
 	for ; chroma > 0; chroma -= step {
 		c := colorful.OkLch(lightness, chroma, hue)
 		if min(c.R, c.G, c.B) >= -tolerance && max(c.R, c.G, c.B) <= 1+tolerance {
-			return shown(c.Clamped())
+			return displayed(c.Clamped())
 		}
 	}
-	return shown(colorful.OkLch(lightness, 0, hue).Clamped())
+	return displayed(colorful.OkLch(lightness, 0, hue).Clamped())
 }
 
 // lift returns c with a lightness far enough from that of the grounds to be readable on all of
@@ -81,7 +81,7 @@ func lift(c colorful.Color, grounds []colorful.Color) colorful.Color {
 
 // between returns the color that is so far on the way from one to another, from 0 to 1.
 func between(from, to colorful.Color, way float64) colorful.Color {
-	return shown(from.BlendOkLab(to, way).Clamped())
+	return displayed(from.BlendOkLab(to, way).Clamped())
 }
 
 // midTone returns c with a lightness that is as far from black as from white, for a background

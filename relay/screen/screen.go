@@ -14,7 +14,6 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"chat/relay/client"
-	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -230,6 +229,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.FocusMsg:
 		m.focus = focused
+		m.noteWatched()
 		return nil
 	case tea.BlurMsg:
 		m.focus = blurred
@@ -239,6 +239,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.KeyPressMsg:
 		m.lastKey = time.Now()
+		m.noteWatched()
 		switch msg.String() {
 		case "ctrl+z":
 			return m.suspend()
@@ -260,11 +261,18 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	return m.lobby.update(m, msg)
 }
 
-// takeTheme takes the theme for what the terminal reported.
+// takeTheme takes the theme of the terminal as it described itself.
 func (m *model) takeTheme() {
 	m.theme = themeFor(m.background, m.foreground, m.profile)
 	if m.conversation != nil {
 		m.conversation.takeTheme(m.theme)
+	}
+}
+
+// noteWatched notes that the person sees the screen now.
+func (m *model) noteWatched() {
+	if m.conversation != nil {
+		m.conversation.unseen = unseen{}
 	}
 }
 
@@ -313,7 +321,7 @@ func (m *model) view() tea.View {
 	}
 	var rows []string
 	if m.conversation != nil {
-		v.WindowTitle = text.Clean(m.conversation.title) + " – chat"
+		v.WindowTitle = m.conversation.unseen.title(m.conversation.title)
 		rows, v.Cursor = m.conversation.draw()
 	} else {
 		v.WindowTitle = "chat"

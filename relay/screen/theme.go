@@ -48,7 +48,7 @@ type theme struct {
 // themeFor returns the theme of a terminal with this background and foreground (nil:
 // unknown) and color profile.
 func themeFor(background, foreground color.Color, profile colorprofile.Profile) *theme {
-	isDark := background != nil && luminance(shown(background)) < darkBelow
+	isDark := background != nil && luminance(displayed(background)) < darkBelow
 	switch {
 	case profile < colorprofile.ANSI:
 		return monoTheme()
@@ -61,7 +61,7 @@ func themeFor(background, foreground color.Color, profile colorprofile.Profile) 
 	case profile == colorprofile.ANSI256:
 		return themeOf256(foreground, isDark)
 	default:
-		return trueTheme(shown(background), foreground)
+		return trueTheme(displayed(background), foreground)
 	}
 }
 
@@ -150,7 +150,7 @@ func trueTheme(background colorful.Color, foreground color.Color) *theme {
 
 	ink := rgb(r.foreground)
 	if foreground != nil {
-		ink = shown(foreground)
+		ink = displayed(foreground)
 	}
 	draw := func(g ground) style {
 		c, ok := grounds[g]
@@ -219,7 +219,7 @@ func themeOf256(foreground color.Color, isDark bool) *theme {
 		ink = 231
 	}
 	ground := func(i int) style {
-		if foreground == nil || contrast(shown(foreground), indexed(i)) < readable {
+		if foreground == nil || contrast(displayed(foreground), indexed(i)) < readable {
 			return indexStyle(38, ink).with(indexStyle(48, i))
 		}
 		return indexStyle(48, i)
@@ -245,7 +245,7 @@ func themeOf256(foreground color.Color, isDark bool) *theme {
 	}
 }
 
-// unknownTheme256 is that of a terminal with 256 colors that does not name its background.
+// unknownTheme256 is the theme of a terminal with 256 colors that does not name its background.
 func unknownTheme256() *theme {
 	text := func(i int) style { return indexStyle(38, i) }
 	return &theme{
@@ -259,7 +259,7 @@ func unknownTheme256() *theme {
 
 func indexStyle(what, i int) style { return style(fmt.Sprintf("%d;5;%d", what, i)) }
 
-func indexed(i int) colorful.Color { return shown(ansi.IndexedColor(i)) }
+func indexed(i int) colorful.Color { return displayed(ansi.IndexedColor(i)) }
 
 func cube(indexes ...int) (styles []style) {
 	for _, i := range indexes {
@@ -299,7 +299,7 @@ func themeOf16(isKnown, isDark bool) *theme {
 	return t
 }
 
-// monoTheme is that of a terminal without colors, or of a person who wants none (NO_COLOR).
+// monoTheme is the theme without colors: the terminal has none, or NO_COLOR is set.
 func monoTheme() *theme {
 	return &theme{
 		dim: dimStyle, hairline: dimStyle, accent: boldStyle, amber: boldStyle, violet: boldStyle, red: boldStyle,

@@ -120,7 +120,7 @@ func checkReadable(t fataler, th *theme, background, foreground color.Color, wan
 				in.text = foreground
 			}
 		}
-		got := contrast(shown(in.text), shown(ground.ground))
+		got := contrast(displayed(in.text), displayed(ground.ground))
 		if least = min(least, got); got < want {
 			t.Errorf("%s (%q on %q) has a contrast of %.2f, want %.1f", name, s, below, got, want)
 		}
@@ -150,7 +150,7 @@ func checkDistinct(t *testing.T, th *theme, all float64, core map[string]float64
 	t.Helper()
 	var colors []colorful.Color
 	for _, s := range th.nicks {
-		colors = append(colors, shown(parse(t, s).text))
+		colors = append(colors, displayed(parse(t, s).text))
 	}
 	least := func(v vision, colors []colorful.Color) float64 {
 		least := math.Inf(1)
