@@ -157,10 +157,10 @@ func trueTheme(background colorful.Color, foreground color.Color) *theme {
 		if !ok {
 			return plainStyle
 		}
-		if foreground != nil && contrast(ink, c) >= readable {
+		if g != r.searched && foreground != nil && contrast(ink, c) >= readable {
 			return groundStyle(c)
 		}
-		return textStyle(lift(ink, all)).with(groundStyle(c))
+		return textStyle(lift(ink, all)).with(groundStyle(c)) // a hit can be in a link, too
 	}
 	text := func(c colorful.Color) style { return textStyle(lift(c, rows)) }
 	ofCode := func(n int) style { return textStyle(lift(rgb(n), below(r.code))) }
@@ -214,12 +214,12 @@ func rgbStyle(what int, c colorful.Color) style {
 
 // themeOf256 is the theme of a terminal with 256 colors and a background that is dark or light.
 func themeOf256(foreground color.Color, isDark bool) *theme {
-	ink := 16
+	ink, hit := 16, 222
 	if isDark {
-		ink = 231
+		ink, hit = 231, 58
 	}
-	ground := func(i int) style {
-		if foreground == nil || contrast(displayed(foreground), indexed(i)) < readable {
+	ground := func(i int) style { // as in trueTheme
+		if foreground == nil || contrast(displayed(foreground), indexed(i)) < readable || i == hit {
 			return indexStyle(38, ink).with(indexStyle(48, i))
 		}
 		return indexStyle(48, i)
@@ -230,7 +230,7 @@ func themeOf256(foreground color.Color, isDark bool) *theme {
 			dim: text(247), hairline: text(239), accent: text(111), unread: text(67),
 			amber: text(214), violet: text(141), red: text(210), green: text(114),
 			keyword: text(183), literal: text(151), number: text(215), function: text(111), comment: text(247),
-			panel: ground(235), code: ground(235), call: ground(236), alone: ground(236), sel: ground(24), hit: ground(58),
+			panel: ground(235), code: ground(235), call: ground(236), alone: ground(236), sel: ground(24), hit: ground(hit),
 			nicks: bold(cube(153, 172, 193, 140, 209, 221, 50, 37, 211, 39, 180, 35)...),
 			core:  coreNicks,
 		}
@@ -239,7 +239,7 @@ func themeOf256(foreground color.Color, isDark bool) *theme {
 		dim: text(240), hairline: text(250), accent: text(25), unread: text(110),
 		amber: text(94), violet: text(92), red: text(124), green: text(22),
 		keyword: text(90), literal: text(22), number: text(94), function: text(25), comment: text(240),
-		panel: ground(255), code: ground(255), call: ground(230), alone: ground(255), sel: ground(153), hit: ground(222),
+		panel: ground(255), code: ground(255), call: ground(230), alone: ground(255), sel: ground(153), hit: ground(hit),
 		nicks: bold(cube(26, 160, 54, 95, 21, 88, 89, 22, 94, 23, 61)...),
 		core:  7,
 	}

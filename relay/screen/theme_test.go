@@ -97,6 +97,7 @@ func (th *theme) pairs(try func(name string, text, below style)) {
 	} {
 		try(name+" on code", s, th.code)
 	}
+	try("text of a link on hit", th.accent.with(th.hit), th.hit)
 	for on, below := range map[string]style{"panel": th.panel, "code": th.code, "call": th.call, "alone": th.alone, "sel": th.sel, "hit": th.hit} {
 		try("text on "+on, "", below)
 	}
