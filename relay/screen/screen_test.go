@@ -104,6 +104,16 @@ func inRoom(t *testing.T, columns, rows int, test func(t *testing.T, r *rig)) {
 
 func newRig(t *testing.T, columns, rows int) *rig {
 	t.Helper()
+	r := newScreen(t, columns, rows)
+	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
+		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
+	}})
+	return r
+}
+
+// newScreen returns a screen that joined a room whose host has not welcomed it yet.
+func newScreen(t *testing.T, columns, rows int) *rig {
+	t.Helper()
 	local := time.Local
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
@@ -111,9 +121,6 @@ func newRig(t *testing.T, columns, rows int) *rig {
 	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
 	r.m.lobby = newLobby(r.m.ruler)
 	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
-	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
-		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
-	}})
 	return r
 }
 

@@ -282,7 +282,7 @@ func bold(styles ...style) []style {
 // bold, as many terminals show bold text in the brighter color, which is another nick's.
 func themeOf16(isKnown, isDark bool) *theme {
 	t := &theme{
-		dim: dimStyle, hairline: dimStyle, accent: boldStyle, unread: plainStyle,
+		dim: dimStyle, hairline: dimStyle, accent: boldStyle, unread: dimStyle,
 		amber: "31;1", violet: "35", red: "31", green: "32",
 		keyword: "35", literal: "31", function: "36", comment: dimStyle,
 		nicks: []style{"31", "32", "35", "36"},
