@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/charmbracelet/colorprofile"
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
@@ -31,6 +32,7 @@ import (
 	"chat/relay/limits"
 	"chat/relay/logging"
 	"chat/relay/plain"
+	"chat/relay/qrcode"
 	"chat/relay/screen"
 	"chat/relay/text"
 	"chat/relay/web"
@@ -442,7 +444,19 @@ func (r *openRoom) logOpen() {
 	room, pages := r.Info(), r.pages()
 	r.opts.Log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", endpoint.Reachable(r.ln), "page", pages)
 	if len(pages) > 0 && r.opts.LogFormat == "text" && isTerminal(os.Stderr) {
-		fmt.Fprintf(r.opts.Err, "%s\n", strings.Join(screen.QR(pages[0]), "\n"))
+		r.printCode(pages[0])
+	}
+}
+
+// printCode prints the QR code of a page on the terminal.
+func (r *openRoom) printCode(page string) {
+	code, err := qrcode.Of(page)
+	if err != nil {
+		r.opts.Log.Warn("no QR code", "page", page, "error", err)
+		return
+	}
+	for _, line := range code.Lines(colorprofile.Detect(os.Stderr, os.Environ())) {
+		fmt.Fprintf(r.opts.Err, "  %s\n", line)
 	}
 }
 

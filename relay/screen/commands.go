@@ -263,7 +263,7 @@ func listUploads(c *conversation, change string) tea.Cmd {
 func invite(c *conversation, _ string) tea.Cmd {
 	c.overlay.open(func(columns, rows int) []string {
 		inv := c.invitation()
-		return inv.draw(c.m.ruler, columns, rows)
+		return inv.draw(c.m.ruler, c.m.profile, columns, rows)
 	})
 	return nil
 }

@@ -18,11 +18,10 @@ import (
 	"sync"
 	"time"
 
-	"rsc.io/qr"
-
 	"chat/relay"
 	"chat/relay/endpoint"
 	"chat/relay/files"
+	"chat/relay/qrcode"
 )
 
 // Options configure a Handler. The zero value works.
@@ -319,14 +318,14 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	code, err := qr.Encode("http://"+ways[0]+"/", qr.M)
+	code, err := qrcode.Of("http://" + ways[0] + "/")
 	if err != nil {
 		http.Error(w, "the address does not fit into a QR code", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Header().Set("Cache-Control", "no-store") // the address may change
-	w.Write(svgOf(code))
+	w.Write(code.SVG())
 }
 
 // A listener passes connections to an http.Server. It is safe for concurrent use: its fields are fixed.
