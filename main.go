@@ -452,7 +452,7 @@ func manCommand() *cli.Command {
 			}
 			page := manual.Page{App: c.App, Variables: variables, Files: fileLocations, ExitCodes: exitCodes}
 			for _, k := range screen.KeyHelp(true) {
-				page.Keys = append(page.Keys, manual.Entry{Term: k[0], Text: k[1]})
+				page.Keys = append(page.Keys, manual.Entry{Group: string(k.Group), Term: k.Usage, Text: k.Help})
 			}
 			return page.Write(c.App.Writer)
 		},

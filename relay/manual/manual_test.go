@@ -82,9 +82,9 @@ func TestLimitsTopic(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	page := Page{
-		App: newApp(), Keys: []Entry{{"↑", "Go up."}}, ExitCodes: []Entry{{"0", "Success."}},
-		Variables: []Entry{{"CHAT_ROOM", "Also that."}, {"TERM", "This."}},
-		Files:     []Entry{{"FILE", "The file."}},
+		App: newApp(), Keys: []Entry{{Term: "↑", Text: "Go up.", Group: "Look"}}, ExitCodes: []Entry{{Term: "0", Text: "Success."}},
+		Variables: []Entry{{Term: "CHAT_ROOM", Text: "Also that."}, {Term: "TERM", Text: "This."}},
+		Files:     []Entry{{Term: "FILE", Text: "The file."}},
 	}
 	var out bytes.Buffer
 	if err := page.Write(&out); err != nil {

@@ -23,7 +23,10 @@ type Page struct {
 }
 
 // An Entry is a term with its explanation: one sentence or more.
-type Entry struct{ Term, Text string }
+type Entry struct {
+	Term, Text string
+	Group      string // the heading of this entry and of those around it with the same; "": none
+}
 
 // Write writes the page for man(1), in the man macros of roff.
 func (p *Page) Write(w io.Writer) error {
@@ -58,6 +61,9 @@ func (p *Page) Write(w io.Writer) error {
 	r.section("COMMANDS")
 	r.paragraph("In the room, a line that starts with / is a command. Start a line with // to send a slash.")
 	for i := range wire.Commands {
+		if g := wire.Commands[i].Group; i == 0 || wire.Commands[i-1].Group != g {
+			r.heading(string(g))
+		}
 		r.entry(commandUsage(&wire.Commands[i]), commandText(&wire.Commands[i]))
 	}
 	r.section("KEYS")
@@ -91,7 +97,7 @@ func (p *Page) variables() []Entry {
 	for _, c := range p.App.Commands {
 		for _, o := range OptionsOf(c) {
 			for _, name := range o.Env {
-				add(Entry{name, "The default of " + o.Names[0] + "."})
+				add(Entry{Term: name, Text: "The default of " + o.Names[0] + "."})
 			}
 		}
 	}
@@ -156,8 +162,17 @@ func (r *roff) entry(term, text string) {
 	r.line(escape(text))
 }
 
+// heading writes a line above entries.
+func (r *roff) heading(name string) {
+	r.line(".PP")
+	r.line(`\fI` + escape(name) + `\fR:`)
+}
+
 func (r *roff) entries(entries []Entry) {
-	for _, e := range entries {
+	for i, e := range entries {
+		if e.Group != "" && (i == 0 || entries[i-1].Group != e.Group) {
+			r.heading(e.Group)
+		}
 		r.entry(`\fB`+escape(e.Term)+`\fR`, e.Text)
 	}
 }
@@ -171,8 +186,7 @@ func (r *roff) subcommand(c *cli.Command) {
 	for i := range options {
 		o := &options[i]
 		if o.Category != "" && (i == 0 || options[i-1].Category != o.Category) {
-			r.line(".PP")
-			r.line(`\fI` + escape(o.Category) + `\fR:`)
+			r.heading(o.Category)
 		}
 		names := make([]string, len(o.Names))
 		for i, name := range o.Names {

@@ -28,13 +28,13 @@ var screenCommands = map[string]commandFunc{
 	"send":    upload,
 	"get":     download,
 	"cancel":  cancelTransfers,
-	"invite":  invite,
+	"invite":  func(c *conversation, _ string) tea.Cmd { openInvite(c); return nil },
 	"members": func(c *conversation, _ string) tea.Cmd { c.members.toggle(); return nil },
 	"r":       reply,
 }
 
 // hostCommandsHere are commands that the host would carry out, and the screen has a
-// better way: help is a page, a search moves from hit to hit, quit warns first if messages
+// better way: help is a sheet, a search moves from hit to hit, quit warns first if messages
 // would be lost, and files lists what this client knows, at a host of any version.
 var hostCommandsHere = map[string]commandFunc{
 	"help":   func(c *conversation, _ string) tea.Cmd { openHelp(c); return nil },
@@ -256,14 +256,5 @@ func listUploads(c *conversation, change string) tea.Cmd {
 		return nil
 	}
 	c.show(kindNotice, client.FileLines(c.room.Files()))
-	return nil
-}
-
-// invite shows how others can join.
-func invite(c *conversation, _ string) tea.Cmd {
-	c.overlay.open(func(columns, rows int) []string {
-		inv := c.invitation()
-		return inv.draw(c.m.ruler, c.m.profile, columns, rows)
-	})
 	return nil
 }

@@ -82,7 +82,7 @@ func TestHint(t *testing.T) {
 			t.Errorf("%q: %q, want %q", test.text, got, test.want)
 		}
 	}
-	if got := commandHint("/", false); !strings.HasPrefix(got, "/nick /me /msg") || strings.Contains(got, "/kick") {
+	if got := commandHint("/", false); !strings.HasPrefix(got, "/me /msg /r") || strings.Contains(got, "/kick") {
 		t.Errorf("a slash: %q", got)
 	}
 }

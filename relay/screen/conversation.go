@@ -45,7 +45,7 @@ type conversation struct {
 	view        view
 	history     history
 	search      search
-	overlay     overlay
+	sheet       sheet
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
@@ -547,7 +547,7 @@ func (c *conversation) restoreTyped(typed string) {
 // moment ago over a working connection are not counted.
 func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 
-// --- for frames and overlays -------------------------------------------------------------
+// --- for frames and sheets ----------------------------------------------------------------
 
 // painter returns a painter of the given width.
 func (c *conversation) painter(columns int) *painter {

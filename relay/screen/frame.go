@@ -22,7 +22,7 @@ const (
 )
 
 // A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
-// or an overlay, the transfers, the rule, what is being typed, and the keys. A low terminal has fewer of them.
+// or a sheet, the transfers, the rule, what is being typed, and the keys. A low terminal has fewer of them.
 type frame struct {
 	c       *conversation
 	t       *terminal
@@ -44,7 +44,7 @@ func newFrame(c *conversation) *frame {
 	f := &frame{c: c, t: &c.m.terminal}
 	f.hasHeader, f.hasKeys = f.t.height >= headerFrom, f.t.height >= keysFrom
 	columns := f.t.width
-	if c.members.visible && columns >= memberListFrom {
+	if c.members.visible && columns >= memberListFrom && !c.sheet.isOpen() {
 		columns -= memberColumns
 	}
 	f.painter = c.painter(columns)
@@ -100,11 +100,11 @@ func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
 	return rows, tea.NewCursor(min(f.indent+f.cursorColumn, f.t.width-1), y)
 }
 
-// drawBody draws the transcript or the overlay, with the member list beside it.
+// drawBody draws the transcript or the sheet, with the member list beside it.
 func (f *frame) drawBody() (rows []string) {
 	c := f.c
-	if c.overlay.isOpen() {
-		rows = c.overlay.draw(f.t.ruler, f.painter.columns, f.height)
+	if c.sheet.isOpen() {
+		rows = c.sheet.draw(f.t, f.t.width, f.height)
 	} else {
 		pending := f.drawPending(f.height - 1)
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)

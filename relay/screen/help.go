@@ -1,111 +1,218 @@
 package screen
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
+
+	"chat/relay/wire"
 )
-
-// openHelp shows the keys and commands.
-func openHelp(c *conversation) {
-	c.overlay.open(func(columns, rows int) []string { return helpPage(c.m.ruler, columns, rows, c.operator) })
-}
-
-// KeyHelp returns the help on keys, also for the man page; [keyActions] and the editor have
-// them all. suspends says whether Ctrl-Z suspends.
-func KeyHelp(suspends bool) [][2]string {
-	leave := "Leave."
-	if suspends {
-		leave = "Leave; Ctrl-Z suspends."
-	}
-	return append(keyHelp[:len(keyHelp):len(keyHelp)], [2]string{"Ctrl-C twice", leave})
-}
 
 // canSuspend is whether the system's shells can continue a suspended program.
 const canSuspend = runtime.GOOS != "windows"
 
-var keyHelp = [][2]string{
-	{"Enter", "Send the message."},
-	{"Alt-Enter", "Start a new line (also Ctrl-J)."},
-	{"Tab", "Complete a nick, /command, :emoji: or path."},
-	{"↑ ↓", "Recall earlier input; Ctrl-R searches it."},
-	{"PgUp PgDn", "Scroll; Home and End go to the ends."},
-	{"Ctrl-A E W U K Y", "Edit as in a shell; Ctrl-_ undoes."},
-	{"F1  F2", "Show this page; the member list."},
+// A HelpEntry is a line of help: keys, or the usage of a command, and what they do.
+type HelpEntry struct {
+	Group wire.Group
+	Usage string
+	Help  string // sentences
 }
 
-// helpColumns is how wide the help beside a usage is at least. If there is less room, it
-// goes below.
-const helpColumns = 22
+// KeyHelp returns the help on keys, also for the man page; [keyActions] and the editor have
+// them all. suspends says whether Ctrl-Z suspends.
+func KeyHelp(suspends bool) []HelpEntry {
+	if !suspends {
+		return keyHelp
+	}
+	return append(keyHelp[:len(keyHelp):len(keyHelp)], HelpEntry{wire.LeaveGroup, "Ctrl-Z", "Suspend; fg continues."})
+}
 
-// helpPage lays out keys and commands: in one column, or in two if one does not fit into rows
-// and two do. No entry is cut or torn apart.
-func helpPage(r ruler, columns, rows int, operator bool) []string {
-	entries := slices.Concat(KeyHelp(canSuspend && !operator), [][2]string{{}}) // a host's Ctrl-Z would stop the room
+var keyHelp = []HelpEntry{
+	{wire.WriteGroup, "Enter", "Send the message."},
+	{wire.WriteGroup, "Alt-Enter", "Start a new line (also Ctrl-J)."},
+	{wire.WriteGroup, "Tab", "Complete a nick, /command, :emoji: or path."},
+	{wire.WriteGroup, "↑ ↓", "Recall earlier input; Ctrl-R searches it."},
+	{wire.WriteGroup, "Ctrl-A E W U K Y", "Edit as in a shell; Ctrl-_ undoes."},
+	{wire.LookGroup, "PgUp PgDn", "Scroll; Home and End go to the ends."},
+	{wire.LookGroup, "/ or Ctrl-K", "Choose a command (on an empty line)."},
+	{wire.LookGroup, "F1", "Show this help."},
+	{wire.LookGroup, "F2", "Show or hide the members."},
+	{wire.LeaveGroup, "Ctrl-C twice", "Leave. The host's room closes."},
+}
+
+// openHelp shows the keys and commands. What is typed filters them.
+func openHelp(c *conversation) {
+	f := newField(c.m.ruler, "help")
+	f.placeholder = "Type to filter"
+	entries := helpFor(c.operator)
+	c.openSheet(sheet{
+		title: "Help",
+		page: func(columns, rows int) []string {
+			p := helpPage{c.m.ruler, c.m.theme}
+			fit := helpMatching(entries, f.editor.text)
+			if len(fit) == 0 {
+				return []string{"", c.m.theme.dim.draw(c.m.ruler.fit(fmt.Sprintf("  No help matches %q.", f.editor.text), columns))}
+			}
+			return p.draw(fit, columns, rows)
+		},
+		hints: []hint{{(*conversation).isSheetCut, "↑↓ PgUp PgDn", "scroll"}, {nil, "Esc", "close"}},
+	}, f)
+}
+
+// helpGroups are the groups in the order of the help page.
+var helpGroups = []wire.Group{
+	wire.WriteGroup, wire.LookGroup, wire.LeaveGroup, wire.FileGroup, wire.MessageGroup, wire.FindGroup, wire.PeopleGroup, wire.OperatorGroup,
+}
+
+// helpFor returns the help for a member.
+func helpFor(operator bool) []HelpEntry {
+	entries := slices.Clone(KeyHelp(canSuspend && !operator)) // a host's Ctrl-Z would stop the room
 	for _, c := range commandsLike("", operator) {
-		entries = append(entries, [2]string{c.Usage(), c.Help})
+		entries = append(entries, HelpEntry{c.Group, c.Usage(), c.Help})
 	}
-	usage := 0
-	for _, e := range entries {
-		usage = max(usage, r.width(e[0]))
-	}
-	one := slices.Concat(helpEntries(r, entries, columns, usage)...)
-	const gap = 3
-	width := (columns - gap) / 2
-	if len(one) <= rows || width < usage+2+helpColumns {
-		return one
-	}
-	left, right := halves(helpEntries(r, entries, width, usage))
-	if len(left) > rows { // one column is easier to read when it scrolls
-		return one
-	}
-	for i, line := range right {
-		left[i] = strings.TrimRight(r.fit(left[i], width+gap)+line, " ")
-	}
-	return left
+	return entries
 }
 
-// halves splits blocks of lines into two columns, between blocks. The left one is the longer.
-func halves(blocks [][]string) (left, right []string) {
-	n := 0
-	for _, b := range blocks {
-		n += len(b)
+// helpMatching returns the entries that contain every word of a filter, themselves or in the name of
+// their group.
+func helpMatching(entries []HelpEntry, filter string) (fit []HelpEntry) {
+	words := strings.Fields(filter)
+	for _, e := range entries {
+		in := string(e.Group) + "\n" + e.Usage + "\n" + e.Help
+		if !slices.ContainsFunc(words, func(word string) bool { return len(findFold(in, word)) == 0 }) {
+			fit = append(fit, e)
+		}
 	}
-	at := 0
-	for len(left) < (n+1)/2 {
-		left = append(left, blocks[at]...)
-		at++
-	}
-	right = slices.Concat(blocks[at:]...)
-	for len(right) > 0 && right[0] == "" {
-		right = right[1:]
-	}
-	return left, right
+	return fit
 }
 
-// helpEntries lays out entries, each a usage and its help, each in lines of at most so many
-// columns: the help beside the usages, which take usage columns, or below.
-func helpEntries(r ruler, entries [][2]string, columns, usage int) (blocks [][]string) {
-	const indent = 2
-	for _, e := range entries {
-		var lines []string
-		if columns < usage+2+helpColumns {
-			lines = wrapped(r, e[0], columns)
-			for _, help := range wrapped(r, e[1], columns-indent) {
-				if help != "" {
-					lines = append(lines, strings.Repeat(" ", indent)+help)
+const (
+	helpMargin  = 2  // columns left and right of the help page
+	helpGap     = 3  // columns between two columns of help
+	helpUsage   = 17 // columns of a usage, with the space behind it
+	helpBeside  = 16 // columns that the help beside a usage needs; in fewer it goes below
+	helpColumn  = 38 // columns of a column of help, if there are several: two at 84 columns
+	helpWidest  = 80 // columns of the widest column of help: longer lines are hard to read
+	maxHelpTabs = 4  // columns of help
+)
+
+// A helpPage lays out help.
+type helpPage struct {
+	ruler ruler
+	theme *theme
+}
+
+// draw lays entries out by group: in one column, or from 84 columns in two, each wrapped by itself;
+// in more if the terminal is so wide and the help does not fit into rows otherwise.
+func (p *helpPage) draw(entries []HelpEntry, columns, rows int) []string {
+	margin := helpMargin
+	if columns < helpUsage+helpBeside+2*helpMargin {
+		margin = 0
+	}
+	columns -= 2 * margin
+	for tabs := min(2, p.mostTabs(columns)); ; tabs++ {
+		width := min((columns-(tabs-1)*helpGap)/tabs, helpWidest)
+		lines := p.joined(p.blocks(entries, width), tabs, width)
+		if len(lines) <= rows || tabs >= p.mostTabs(columns) {
+			for i := range lines {
+				if lines[i] != "" {
+					lines[i] = strings.Repeat(" ", margin) + lines[i]
 				}
 			}
-		} else {
-			name := e[0]
-			for _, help := range wrapped(r, e[1], columns-usage-2) {
-				lines = append(lines, strings.TrimRight(r.fit(name, usage+2)+help, " "))
-				name = ""
+			return lines
+		}
+	}
+}
+
+// mostTabs returns how many columns of help there can be beside each other.
+func (p *helpPage) mostTabs(columns int) int {
+	return min(max((columns+helpGap)/(helpColumn+helpGap), 1), maxHelpTabs)
+}
+
+// blocks lays out each group in lines of at most so many columns, below its heading.
+func (p *helpPage) blocks(entries []HelpEntry, columns int) (blocks [][]string) {
+	for _, group := range helpGroups {
+		var lines []string
+		for _, e := range entries {
+			if e.Group == group {
+				lines = append(lines, p.entry(e, columns)...)
 			}
 		}
-		blocks = append(blocks, lines)
+		if lines != nil {
+			blocks = append(blocks, append([]string{p.heading(string(group), columns)}, lines...))
+		}
 	}
 	return blocks
+}
+
+// heading draws the name of a group, with a line to the edge.
+func (p *helpPage) heading(name string, columns int) string {
+	name = p.ruler.cut(name, columns)
+	line := strings.Repeat("─", max(columns-p.ruler.width(name)-1, 0))
+	return strings.TrimRight(p.theme.accent.with(boldStyle).draw(name)+" "+p.theme.hairline.draw(line), " ")
+}
+
+// entry lays out one entry: the help beside the usage, with a hanging indent, or below it where there
+// is no room beside.
+func (p *helpPage) entry(e HelpEntry, columns int) (lines []string) {
+	indent, below := helpUsage, p.ruler.width(e.Usage) >= helpUsage
+	if columns < helpUsage+helpBeside {
+		indent, below = min(2, max(columns-4, 0)), true
+	}
+	help := wrapped(p.ruler, e.Help, columns-indent)
+	if below {
+		lines = wrapped(p.ruler, e.Usage, columns)
+	} else {
+		lines = []string{p.ruler.fit(e.Usage, indent) + p.theme.dim.draw(help[0])}
+		help = help[1:]
+	}
+	for _, row := range help {
+		lines = append(lines, strings.Repeat(" ", indent)+p.theme.dim.draw(row))
+	}
+	return lines
+}
+
+// joined puts blocks into columns of so many columns each, and those beside each other. A blank line
+// is between two blocks.
+func (p *helpPage) joined(blocks [][]string, tabs, width int) []string {
+	var lines []string
+	left := 0
+	for i, tab := range dealt(blocks, tabs) {
+		for y, line := range tab {
+			if y == len(lines) {
+				lines = append(lines, "")
+			}
+			if line != "" && i > 0 {
+				lines[y] = padded(p.ruler, lines[y], left)
+			}
+			lines[y] += line
+		}
+		left += width + helpGap
+	}
+	return lines
+}
+
+// dealt puts blocks, in their order, into so many columns that are as short as they can be.
+func dealt(blocks [][]string, columns int) [][]string {
+	height := 0 // of the longest block, and then of all columns
+	for _, b := range blocks {
+		height = max(height, len(b))
+	}
+	for ; ; height++ {
+		var dealt [][]string
+		for _, b := range blocks {
+			last := len(dealt) - 1
+			if last < 0 || len(dealt[last])+1+len(b) > height {
+				dealt = append(dealt, slices.Clone(b))
+			} else {
+				dealt[last] = append(append(dealt[last], ""), b...)
+			}
+		}
+		if len(dealt) <= columns {
+			return dealt
+		}
+	}
 }
 
 // wrapped returns text in rows of at most so many columns.

@@ -5,11 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // The help page at the sizes that terminals have.
 func TestGoldenHelp(t *testing.T) {
-	for _, size := range [][2]int{{80, 24}, {100, 24}, {100, 30}, {120, 24}, {120, 30}, {140, 30}} {
+	for _, size := range [][2]int{{40, 10}, {80, 24}, {84, 24}, {100, 24}, {100, 30}, {140, 24}, {200, 50}, {300, 100}} {
 		for _, host := range []bool{false, true} {
 			name := fmt.Sprintf("help-%dx%d", size[0], size[1])
 			if host {
@@ -26,30 +29,74 @@ func TestGoldenHelp(t *testing.T) {
 	}
 }
 
-// At any size the help page shows every word of every entry, in order, within the screen.
+// At every size the help page shows every word of every entry, in order, within the screen, and each heading.
 func TestHelpFits(t *testing.T) {
-	var r ruler
-	for columns := 10; columns <= 300; columns += 1 + columns/60 {
-		for rows := 3; rows <= 60; rows += 4 {
+	p := helpPage{theme: themeFor(nil, nil, colorprofile.TrueColor)}
+	for columns := 20; columns <= 300; columns += 1 + columns/200*10 {
+		for _, rows := range []int{3, 9, 19, 25, 45, 95} {
 			for _, operator := range []bool{false, true} {
-				lines := helpPage(r, columns, rows, operator)
-				text := strings.Join(lines, "\n")
-				for _, line := range lines {
-					if r.width(line) > columns {
-						t.Fatalf("%d×%d: %q is %d columns wide", columns, rows, line, r.width(line))
+				entries := helpFor(operator)
+				lines := p.draw(entries, columns, rows)
+				for i, line := range lines {
+					lines[i] = ansi.Strip(line)
+					if r := p.ruler; r.width(lines[i]) > columns {
+						t.Fatalf("%d×%d: %q is %d columns wide", columns, rows, lines[i], r.width(lines[i]))
 					}
 				}
-				for _, c := range commandsLike("", operator) {
-					for _, word := range slices.Concat(strings.Fields(c.Usage()), strings.Fields(c.Help)) {
-						if len(word) < columns-2 && !strings.Contains(text, word) {
-							t.Fatalf("%d×%d: %q of %s is missing in\n%s", columns, rows, word, c.Usage(), text)
+				shown := strings.Join(lines, "\n")
+				for _, e := range entries {
+					for _, word := range slices.Concat(strings.Fields(string(e.Group)), strings.Fields(e.Usage), strings.Fields(e.Help)) {
+						if !strings.Contains(shown, word) {
+							t.Fatalf("%d×%d: %q of %s is missing in\n%s", columns, rows, word, e.Usage, shown)
 						}
 					}
 				}
-				if columns >= 60 && len(lines) > len(KeyHelp(true))+1+len(commandsLike("", operator))*2 {
-					t.Errorf("%d×%d: %d lines", columns, rows, len(lines))
+				if columns >= 84 && len(lines) > 50 || columns >= 140 && rows >= 45 && len(lines) > rows {
+					t.Errorf("%d×%d: %d lines\n%s", columns, rows, len(lines), shown)
 				}
 			}
 		}
 	}
+}
+
+// In two columns the help of one never continues in the other: a wrapped line stays below its own column.
+func TestHelpColumns(t *testing.T) {
+	p := helpPage{theme: themeFor(nil, nil, colorprofile.TrueColor)}
+	for columns := 84; columns <= 200; columns++ {
+		lines := p.draw(helpFor(true), columns, 100)
+		headings := ansi.Strip(lines[0])
+		right := p.ruler.width(headings[:strings.Index(headings, "─   ")+len("─   ")]) // where the right column starts
+		if columns < 160 && (right < columns/2-2 || right > columns/2+3) {
+			t.Fatalf("%d columns: the right one starts at %d", columns, right)
+		}
+		for _, line := range lines {
+			line = ansi.Strip(line)
+			if left := p.ruler.cut(line, right); len(left) < len(line) && !strings.HasSuffix(left, strings.Repeat(" ", helpGap)) {
+				t.Errorf("%d columns: %q crosses the gap", columns, line)
+			}
+		}
+	}
+}
+
+// What is typed filters the help; words can be those of a group.
+func TestHelpFilter(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.typed("half a line")
+		r.keys("f1")
+		r.want("── Help ─", "Esc close ──", "help › Type to filter", "1–", "PgDn ──")
+		r.typed("FILE upload")
+		r.want("help › FILE upload", "/send PATH", "/files")
+		if frame := r.frame(); strings.Contains(frame, "/kick") || strings.Contains(frame, "/export") || strings.Contains(frame, "1–") {
+			t.Errorf("not filtered:\n%s", frame)
+		}
+		r.keys("ctrl+u")
+		r.typed("zz")
+		r.want(`No help matches "zz".`)
+		r.keys("ctrl+u", "end")
+		r.want("/unignore")
+		r.keys("home")
+		r.want("Write ─")
+		r.keys("esc")
+		r.want("half a line")
+	})
 }

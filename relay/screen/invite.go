@@ -3,10 +3,12 @@ package screen
 import (
 	"fmt"
 	"net"
+	"strings"
 
-	"github.com/charmbracelet/colorprofile"
+	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/qrcode"
+	"chat/relay/wire"
 )
 
 // An invitation is how others can join the room.
@@ -16,53 +18,175 @@ type invitation struct {
 	discovered bool     // `chat join` finds it without an address
 }
 
+// A way is one way to join.
+type way struct {
+	with string // what one needs
+	how  string // a link or a command
+	link bool
+}
+
+// at returns the ways to join at an address; "": those that need none.
+func (inv *invitation) at(addr string) (ways []way) {
+	if inv.page && addr != "" {
+		ways = append(ways, way{"Phone or browser", pageAt(addr), true})
+	}
+	if inv.discovered {
+		ways = append(ways, way{"With chat", "chat join", false})
+	}
+	if addr == "" {
+		return ways
+	}
+	ways = append(ways, way{"With chat, by address", "chat join --addr " + addr, false})
+	if host, port, err := net.SplitHostPort(addr); err == nil {
+		ways = append(ways, way{"With anything", "nc " + host + " " + port, false})
+	}
+	return ways
+}
+
 // ways returns commands and addresses, one a line.
 func (inv *invitation) ways() (ways []string) {
 	if inv.discovered {
 		ways = append(ways, "chat join")
 	}
 	for _, addr := range inv.addrs {
-		if inv.page {
-			ways = append(ways, pageAt(addr))
-		}
-		ways = append(ways, "chat join --addr "+addr)
-		if host, port, err := net.SplitHostPort(addr); err == nil {
-			ways = append(ways, "nc "+host+" "+port)
+		for _, w := range inv.at(addr) {
+			if w.how != "chat join" {
+				ways = append(ways, w.how)
+			}
 		}
 	}
 	return ways
 }
 
-// code returns the text of the QR code: the URL of the page, or the address of a host
-// without one. There must be an address.
-func (inv *invitation) code() string {
+// link returns what leads to the room at an address: the URL of the page, or of a host without one the
+// address.
+func (inv *invitation) link(addr string) string {
 	if !inv.page {
-		return inv.addrs[0]
+		return addr
 	}
-	return pageAt(inv.addrs[0])
+	return pageAt(addr)
 }
 
 func pageAt(addr string) string { return "http://" + addr + "/" }
 
-// draw lays the invitation out as a page, with the QR code if all of it fits.
-func (inv *invitation) draw(r ruler, profile colorprofile.Profile, columns, rows int) []string {
-	lines := []string{boldStyle.draw("Others can join with"), ""}
-	for _, way := range inv.ways() {
-		lines = append(lines, r.cut("  "+way, columns))
+// openInvite shows how others can join: at one of the addresses, which Tab changes.
+func openInvite(c *conversation) {
+	at := 0 // the address; the page and the keys have it in common
+	addr := func(inv *invitation) string {
+		if len(inv.addrs) == 0 {
+			return ""
+		}
+		return inv.addrs[at%len(inv.addrs)]
 	}
-	if len(inv.addrs) == 0 {
-		return lines
+	hasAddress := func(c *conversation) bool { return len(c.invitation().addrs) > 0 }
+	hasSeveral := func(c *conversation) bool { return len(c.invitation().addrs) > 1 }
+	c.openSheet(sheet{
+		title: "Invite",
+		page: func(columns, rows int) []string {
+			inv := c.invitation()
+			note := ""
+			if n := len(inv.addrs); n > 1 {
+				note = fmt.Sprintf("Address %d of %d", at%n+1, n)
+			}
+			return inv.draw(&c.m.terminal, addr(&inv), note, columns, rows)
+		},
+		hints: []hint{{hasAddress, "Enter", "copy the link"}, {hasSeveral, "Tab", "other address"}, {(*conversation).isSheetCut, "PgDn", "scroll"}, {nil, "Esc", "close"}},
+		keys: map[string]func() tea.Cmd{
+			"tab": func() tea.Cmd { at++; return nil },
+			"enter": func() tea.Cmd {
+				inv := c.invitation()
+				if len(inv.addrs) == 0 {
+					c.closeSheet()
+					return nil
+				}
+				link := inv.link(addr(&inv))
+				c.flash = "copied " + link
+				return tea.SetClipboard(link)
+			},
+		},
+	}, nil)
+}
+
+// inviteMargin is how many columns are left of the ways to join, and right of the QR code.
+const inviteMargin = 3
+
+// draw lays the ways to join at an address out as a page, and a note; with the QR code beside them, or
+// below if it is too narrow for that.
+func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) []string {
+	margin := min(inviteMargin, columns/20)
+	ways := inv.drawWays(t, addr, columns-margin)
+	if note != "" {
+		ways = append(ways, "", t.theme.dim.draw(t.ruler.cut(note, columns-margin)))
 	}
-	qr, err := qrcode.Of(inv.code())
-	if err != nil {
-		return lines
+	if addr == "" {
+		return indented(ways, margin)
 	}
-	code := qr.Lines(profile)
-	if wide := qr.Columns(); wide > columns {
-		return append(lines, "", dimStyle.draw(r.cut(fmt.Sprintf("(the QR code needs %d columns)", wide), columns)))
+	code, err := qrcode.Of(inv.link(addr))
+	if err != nil { // an address is never so long
+		return indented(ways, margin)
 	}
-	if need := len(lines) + 1 + len(code); need > rows {
-		return append(lines, "", dimStyle.draw(r.cut(fmt.Sprintf("(the QR code needs %d more rows)", need-rows), columns)))
+	lines := code.Lines(t.profile)
+	left := margin
+	for _, line := range ways {
+		left = max(left, margin+t.ruler.method.StringWidth(line)+1)
 	}
-	return append(append(lines, ""), code...)
+	switch {
+	case left+code.Columns() <= columns && code.Rows() <= rows: // beside each other, both in the middle of the rows
+		at := columns - code.Columns()
+		at -= min(inviteMargin, at-left)
+		height := max(min(rows, len(lines)+2), len(lines), len(ways))
+		ways, lines = centered(indented(ways, margin), height), centered(lines, height)
+		for y, line := range lines {
+			if line != "" {
+				ways[y] = padded(t.ruler, ways[y], at) + line
+			}
+		}
+		return ways
+	case code.Columns() > columns || code.Rows() > rows: // no part of it is of use
+		needs := wire.Counted(code.Rows()-rows, "more row", "more rows")
+		if code.Columns() > columns {
+			needs = wire.Counted(code.Columns()-columns, "more column", "more columns")
+		}
+		ways = append(ways, "")
+		for _, row := range wrapped(t.ruler, "The QR code needs "+needs+".", columns-margin) {
+			ways = append(ways, t.theme.dim.draw(row))
+		}
+		return indented(ways, margin)
+	}
+	return append(append(indented(ways, margin), ""), lines...)
+}
+
+// drawWays draws the ways to join in rows of at most so many columns.
+func (inv *invitation) drawWays(t *terminal, addr string, columns int) (rows []string) {
+	for i, w := range inv.at(addr) {
+		if i > 0 {
+			rows = append(rows, "")
+		}
+		rows = append(rows, t.theme.dim.draw(t.ruler.cut(w.with, columns)))
+		s := boldStyle
+		if w.link {
+			s = t.theme.accent.with(linkStyle)
+		}
+		for _, row := range wrapped(t.ruler, w.how, columns) {
+			rows = append(rows, s.draw(row))
+		}
+	}
+	return rows
+}
+
+// indented puts spaces before rows that are not empty.
+func indented(rows []string, columns int) []string {
+	for i := range rows {
+		if rows[i] != "" {
+			rows[i] = strings.Repeat(" ", columns) + rows[i]
+		}
+	}
+	return rows
+}
+
+// centered puts empty rows above and below others.
+func centered(rows []string, height int) []string {
+	all := make([]string, max(height, len(rows)))
+	copy(all[(len(all)-len(rows))/2:], rows)
+	return all
 }

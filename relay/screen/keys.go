@@ -40,7 +40,7 @@ var viewActions = map[string]func(c *conversation) tea.Cmd{
 }
 
 // pressKey handles a key in a conversation. A paste that waits for a decision gets it
-// first, then the field, the overlay, and the search in the input history.
+// first, then the field, the sheet, and the search in the input history.
 func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
 	e := &c.composer.editor
@@ -53,7 +53,12 @@ func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 		}
 		return viewActions[name](c)
 	}
-	if c.overlay.isOpen() && c.overlay.key(name, newFrame(c).height) || c.composer.search.key(e, name, msg.Text) {
+	if c.sheet.isOpen() {
+		if cmd, used := c.pressSheetKey(name); used {
+			return cmd
+		}
+	}
+	if c.composer.search.key(e, name, msg.Text) {
 		return nil
 	}
 	if name != "tab" && name != "shift+tab" {

@@ -160,10 +160,17 @@ func (c *conversation) connection() (items []string) {
 	return items
 }
 
-// rightSlot returns what is below the window.
+// rightSlot returns what is below the window, or which rows of a sheet are in it.
 func (f *frame) rightSlot() slot {
 	v, t := &f.c.view, f.t.theme
-	if v.newBelow == 0 || f.c.overlay.isOpen() {
+	if f.c.sheet.isOpen() {
+		rows, key := f.c.sheet.position()
+		if rows == "" {
+			return nil
+		}
+		return slot{{text: rows, style: t.dim}, {text: key, style: t.accent, gap: " "}}
+	}
+	if v.newBelow == 0 {
 		return nil
 	}
 	s := slot{{text: fmt.Sprintf("↓ %d new", v.newBelow), style: t.accent}}

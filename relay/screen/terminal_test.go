@@ -13,7 +13,7 @@ func TestDeleteOfST(t *testing.T) {
 			r.update(tea.EnvMsg{"TERM=" + terminal})
 			r.typed("abc")
 			r.keys("home", "ctrl+a", "f1")
-			if got := r.m.conversation.composer.editor.text == "bc"; got != erases || r.m.conversation.overlay.isOpen() == erases {
+			if got := r.m.conversation.composer.editor.text == "bc"; got != erases || r.m.conversation.sheet.isOpen() == erases {
 				t.Errorf("TERM=%s: it deletes: %v, want %v", terminal, got, erases)
 			}
 		})

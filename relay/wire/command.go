@@ -13,6 +13,7 @@ type Command struct {
 	Name     string
 	Args     []Argument
 	Help     string // one line, in the imperative
+	Group    Group  // the heading that help lists it under
 	Operator bool   // only operators may use it
 	Lines    bool   // its last argument is a text to send, which can have several lines
 	Local    Client // the clients that carry it out themselves; 0: the host does, for every client
@@ -25,6 +26,20 @@ const (
 	Screen Client = 1 << iota // the full screen of chat host and chat join
 	Plain                     // chat join --plain
 	Page                      // the page in a browser
+)
+
+// A Group is a heading of help: commands, and keys of the screen, for one purpose.
+type Group string
+
+const (
+	WriteGroup    Group = "Write"
+	LookGroup     Group = "Look"
+	LeaveGroup    Group = "Leave"
+	MessageGroup  Group = "Messages"
+	FindGroup     Group = "Find and keep"
+	PeopleGroup   Group = "People"
+	FileGroup     Group = "Files"
+	OperatorGroup Group = "Operators"
 )
 
 // An Argument is one word of a command, or the rest of its line.
@@ -49,38 +64,38 @@ func local(name string, optional bool) Argument {
 	return Argument{Name: name, Rest: true, Optional: optional}
 }
 
-// Commands are all commands, in the order of help. The host, the screen, the page,
+// Commands are all commands, in the order of help, one group after the other. The host, the screen, the page,
 // --plain and the documents take them from here.
 var Commands = []Command{
-	{Name: "nick", Args: []Argument{nickArgument.named("NAME")}, Help: "Change your nick to NAME."},
-	{Name: "me", Args: []Argument{textArgument}, Lines: true, Help: "Send an action: /me waves."},
-	{Name: "msg", Args: []Argument{toArgument, textArgument}, Lines: true, Help: "Send a private message."},
-	{Name: "r", Args: []Argument{local("TEXT", false)}, Lines: true, Help: "Reply to the last private message.", Local: Screen},
-	{Name: "who", Help: "List the members."},
-	{Name: "members", Help: "Show or hide the member list.", Local: Screen},
-	{Name: "topic", Args: []Argument{textArgument.optional()}, Help: "Show or set the topic; - clears it."},
-	{Name: TypeSearch, Args: []Argument{textArgument.named("WORDS")}, Help: "Find messages with all of WORDS."},
+	{Name: "me", Args: []Argument{textArgument}, Lines: true, Help: "Send an action: /me waves.", Group: MessageGroup},
+	{Name: "msg", Args: []Argument{toArgument, textArgument}, Lines: true, Help: "Send a private message.", Group: MessageGroup},
+	{Name: "r", Args: []Argument{local("TEXT", false)}, Lines: true, Help: "Reply to the last private message.", Group: MessageGroup, Local: Screen},
+	{Name: "nick", Args: []Argument{nickArgument.named("NAME")}, Help: "Change your nick to NAME.", Group: MessageGroup},
+	{Name: "topic", Args: []Argument{textArgument.optional()}, Help: "Show or set the topic; - clears it.", Group: MessageGroup},
+	{Name: TypeSearch, Args: []Argument{textArgument.named("WORDS")}, Help: "Find messages with all of WORDS.", Group: FindGroup},
 	{
-		Name: TypeHistory, Help: "Show the last N messages (default 50).",
+		Name: TypeHistory, Help: "Show the last N messages (default 50).", Group: FindGroup,
 		Args: []Argument{{Name: "N", Count: func(r *Request) *int { return &r.Count }, Optional: true}},
 	},
-	{Name: "copy", Args: []Argument{local("N", true)}, Help: "Copy the last N messages to the clipboard.", Local: Screen},
-	{Name: "export", Args: []Argument{local("FILE", false)}, Help: "Save the transcript as text, or as JSON lines (.jsonl).", Local: Screen},
-	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Local: Screen | Plain},
-	{Name: "get", Args: []Argument{local("N", true), local("DIR", true)}, Help: "Download file N, or the last one, to DIR.", Local: Screen | Plain},
-	{Name: "cancel", Args: []Argument{local("N", true)}, Help: "Cancel all transfers, or the download of file N.", Local: Screen | Plain},
-	{Name: TypeFiles, Args: []Argument{textArgument.named("rm N|off|on").optional()}, Help: "List the uploads. Operators can remove one, and turn uploads off or on."},
-	{Name: "invite", Help: "Show how others can join.", Local: Screen},
-	{Name: "ignore", Args: []Argument{nickArgument.optional()}, Help: "Hide a member's messages, or list whose you hide."},
-	{Name: "unignore", Args: []Argument{nickArgument}, Help: "Show a member's messages again."},
-	{Name: "quit", Args: []Argument{textArgument.optional()}, Help: "Leave the room."},
-	{Name: "help", Help: "List the commands."},
-	{Name: "kick", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Disconnect a member.", Operator: true},
-	{Name: "ban", Args: []Argument{nickArgument.orAddress(), textArgument.named("REASON").optional()}, Help: "Disconnect a member or an address, and keep them out.", Operator: true},
-	{Name: "unban", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a ban.", Operator: true},
-	{Name: "mute", Args: []Argument{nickArgument}, Help: "Reject a member's messages.", Operator: true},
-	{Name: "unmute", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a mute.", Operator: true},
-	{Name: "bans", Help: "List bans and mutes.", Operator: true},
+	{Name: "copy", Args: []Argument{local("N", true)}, Help: "Copy the last N messages to the clipboard.", Group: FindGroup, Local: Screen},
+	{Name: "export", Args: []Argument{local("FILE", false)}, Help: "Save the transcript as text, or as JSON lines (.jsonl).", Group: FindGroup, Local: Screen},
+	{Name: "who", Help: "List the members.", Group: PeopleGroup},
+	{Name: "members", Help: "Show or hide the member list.", Group: PeopleGroup, Local: Screen},
+	{Name: "invite", Help: "Show how others can join.", Group: PeopleGroup, Local: Screen},
+	{Name: "ignore", Args: []Argument{nickArgument.optional()}, Help: "Hide a member's messages, or list whose you hide.", Group: PeopleGroup},
+	{Name: "unignore", Args: []Argument{nickArgument}, Help: "Show a member's messages again.", Group: PeopleGroup},
+	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Group: FileGroup, Local: Screen | Plain},
+	{Name: "get", Args: []Argument{local("N", true), local("DIR", true)}, Help: "Download file N, or the last one, to DIR.", Group: FileGroup, Local: Screen | Plain},
+	{Name: "cancel", Args: []Argument{local("N", true)}, Help: "Cancel all transfers, or the download of file N.", Group: FileGroup, Local: Screen | Plain},
+	{Name: TypeFiles, Args: []Argument{textArgument.named("rm N|off|on").optional()}, Help: "List the uploads. Operators can remove one, and turn uploads off or on.", Group: FileGroup},
+	{Name: "help", Help: "List the commands.", Group: LookGroup},
+	{Name: "quit", Args: []Argument{textArgument.optional()}, Help: "Leave the room.", Group: LeaveGroup},
+	{Name: "kick", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Disconnect a member.", Group: OperatorGroup, Operator: true},
+	{Name: "ban", Args: []Argument{nickArgument.orAddress(), textArgument.named("REASON").optional()}, Help: "Disconnect a member or an address, and keep them out.", Group: OperatorGroup, Operator: true},
+	{Name: "unban", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a ban.", Group: OperatorGroup, Operator: true},
+	{Name: "mute", Args: []Argument{nickArgument}, Help: "Reject a member's messages.", Group: OperatorGroup, Operator: true},
+	{Name: "unmute", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a mute.", Group: OperatorGroup, Operator: true},
+	{Name: "bans", Help: "List bans and mutes.", Group: OperatorGroup, Operator: true},
 }
 
 // CommandNamed returns the command called name, or nil.

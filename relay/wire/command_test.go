@@ -8,7 +8,7 @@ import (
 )
 
 func TestCommands(t *testing.T) {
-	seen := make(map[string]bool)
+	seen, groups := make(map[string]bool), make(map[Group]bool)
 	for i := range Commands {
 		c := &Commands[i]
 		if seen[c.Name] || CommandNamed(c.Name) != c {
@@ -17,6 +17,13 @@ func TestCommands(t *testing.T) {
 		seen[c.Name] = true
 		if c.Help == "" || strings.Contains(c.Help, "\n") || !strings.HasSuffix(c.Help, ".") {
 			t.Errorf("the help of /%s is %q, want one sentence", c.Name, c.Help)
+		}
+		if c.Group == "" || groups[c.Group] && Commands[i-1].Group != c.Group {
+			t.Errorf("/%s is in the group %q, and not beside its others", c.Name, c.Group)
+		}
+		groups[c.Group] = true
+		if c.Operator != (c.Group == OperatorGroup) {
+			t.Errorf("/%s is for operators: %v, in the group %s", c.Name, c.Operator, c.Group)
 		}
 		for _, a := range c.Args {
 			if isLocal := a.Text == nil && a.Count == nil; isLocal != (c.Local != 0) {

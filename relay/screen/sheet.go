@@ -1,0 +1,135 @@
+package screen
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// A sheet is a page shown in the place of the messages: help, the ways to join. It scrolls if it does
+// not fit. The zero value is closed. It is owned by Bubble Tea's event loop.
+type sheet struct {
+	// Fixed while it is open.
+	title string
+	page  page                      // nil: closed
+	hints []hint                    // of the keys row
+	keys  map[string]func() tea.Cmd // of its own, by the names that Bubble Tea gives them
+
+	first int // the first row that is shown
+
+	// As it was drawn last.
+	total  int // rows of the page
+	height int // rows of it on the screen
+}
+
+// lastRow is after the last row of any page: draw goes back to the last that there is.
+const lastRow = 1 << 30
+
+// A page lays its content out for a width in columns, and for a height in rows if it can.
+type page func(columns, rows int) []string
+
+func (s *sheet) isOpen() bool { return s.page != nil }
+
+// openSheet shows a sheet. If it has a field, that takes the place of the message until the sheet
+// closes: both close together.
+func (c *conversation) openSheet(s sheet, f *field) {
+	c.closeSheet()
+	if f != nil {
+		f.hints = s.hints
+		f.key = c.pressSheetKey
+		f.changed = func(string) tea.Cmd { c.sheet.first = 0; return nil }
+		f.closed = func() { c.sheet = sheet{} }
+		c.composer.openField(f)
+	}
+	c.sheet = s
+}
+
+// closeSheet shows the messages again, and the message being written. Without a sheet it does nothing.
+func (c *conversation) closeSheet() {
+	if c.sheet.isOpen() {
+		c.sheet = sheet{}
+		c.composer.closeField()
+	}
+}
+
+// pressSheetKey scrolls or closes the sheet, or does what the key does there. It reports whether the key was for it:
+// letters are for the field, or for the message, which closes a sheet that has no field.
+func (c *conversation) pressSheetKey(name string) (cmd tea.Cmd, used bool) {
+	s := &c.sheet
+	if act := s.keys[name]; act != nil {
+		return act(), true
+	}
+	step := max(s.height-2, 1)
+	switch name {
+	case "pgdown":
+		s.first += step
+	case "pgup":
+		s.first -= step
+	case "down", "ctrl+n":
+		s.first++
+	case "up", "ctrl+p":
+		s.first--
+	case "home":
+		s.first = 0
+	case "end":
+		s.first = lastRow
+	case "esc", "enter", "ctrl+c", "f1":
+		c.closeSheet()
+	default:
+		if c.composer.field == nil {
+			c.closeSheet()
+		}
+		return nil, false
+	}
+	return nil, true
+}
+
+// draw draws the sheet in exactly height rows: its title, and as much of the page as there is room for.
+func (s *sheet) draw(t *terminal, columns, height int) []string {
+	rows := make([]string, 0, max(height, 0))
+	if height >= 3 {
+		rows = append(rows, sheetTitle(t, s.title, columns))
+	}
+	s.height = max(height-len(rows), 0)
+	lines := s.page(columns, s.height)
+	s.total = len(lines)
+	s.first = max(min(s.first, s.total-s.height), 0)
+	rows = append(rows, lines[s.first:min(s.first+s.height, s.total)]...)
+	for len(rows) < height {
+		rows = append(rows, "")
+	}
+	return rows
+}
+
+// isSheetCut reports whether there is more in the sheet than is shown.
+func (c *conversation) isSheetCut() bool { return c.sheet.total > c.sheet.height }
+
+// position returns which rows of the page are shown, and the key that shows more; "" if all are.
+func (s *sheet) position() (rows, key string) {
+	if s.total <= s.height {
+		return "", ""
+	}
+	last := min(s.first+s.height, s.total)
+	if key = "PgDn"; last == s.total {
+		key = "PgUp"
+	}
+	return fmt.Sprintf("%d–%d of %d", s.first+1, last, s.total), key
+}
+
+// sheetTitle draws the row above a page.
+func sheetTitle(t *terminal, title string, columns int) string {
+	const key, word = "Esc", "close"
+	left := ruleStart + title + " "
+	right := " " + key + " " + word + " ──"
+	line := columns - t.ruler.width(left) - t.ruler.width(right)
+	th := t.theme
+	if line < 1 {
+		return th.hairline.draw(t.ruler.cut(ruleStart, columns)) + boldStyle.draw(t.ruler.cut(title, columns-t.ruler.width(ruleStart)))
+	}
+	return th.hairline.draw(ruleStart) + boldStyle.draw(title) + " " + th.hairline.draw(strings.Repeat("─", line)) +
+		" " + th.accent.draw(key) + " " + th.dim.draw(word) + " " + th.hairline.draw("──")
+}
+
+// ruleStart is the start of a line with a title in it.
+const ruleStart = "── "
