@@ -14,6 +14,7 @@ type composer struct {
 	editor    editor // of the message
 	field     *field // that gets the keys and pastes; nil: the message does
 	completer completer
+	commands  commandList
 	search    historySearch
 	paste     *paste // waits for the person's decision; nil: none
 }

@@ -283,6 +283,11 @@ func (e *editor) recall(n int) {
 	e.set(e.drafts[to])
 }
 
+// isRecalled reports whether the text is one of the history, as it was sent.
+func (e *editor) isRecalled() bool {
+	return e.drafts != nil && e.recalled < len(e.history) && e.text == e.history[e.recalled]
+}
+
 // character returns the first character of s as the reader sees it, with its marks and
 // joiners, whether or not the terminal supports them.
 func character(s string) string {

@@ -22,7 +22,8 @@ const (
 )
 
 // A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
-// or a sheet, the transfers, the rule, what is being typed, and the keys. A low terminal has fewer of them.
+// or a sheet, the transfers, the list of commands, the rule, what is being typed, and the keys. A low terminal has
+// fewer of them.
 type frame struct {
 	c       *conversation
 	t       *terminal
@@ -31,6 +32,7 @@ type frame struct {
 
 	hasHeader, hasKeys bool
 	transferRows       int
+	commandRows        int // of the list of commands
 
 	prompt       string // drawn
 	indent       int    // columns that the prompt takes
@@ -57,6 +59,8 @@ func newFrame(c *conversation) *frame {
 	}
 	f.layOutInput(max(rest-leastTalkRows, 1))
 	rest -= len(f.input)
+	f.commandRows = c.commandRows(rest)
+	rest -= f.commandRows
 	f.transferRows = c.transfers.rowsIn(rest)
 	f.height = max(rest-f.transferRows, 0)
 	return f
@@ -89,6 +93,7 @@ func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
 	}
 	rows = append(rows, f.drawBody()...)
 	rows = append(rows, f.c.transfers.draw(f.t, f.transferRows, f.c.lost != nil)...)
+	rows = append(rows, f.c.drawCommands(f.commandRows)...)
 	if f.t.height > 1 {
 		rows = append(rows, f.drawRule())
 	}

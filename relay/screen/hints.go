@@ -17,6 +17,10 @@ var hints = []hint{
 	{(*conversation).isSearchingInput, "Ctrl-G", "back"},
 	{(*conversation).isCompleting, "Tab", "next"},
 	{(*conversation).isCompleting, "Shift-Tab", "previous"},
+	{(*conversation).isListingCommands, "↑↓", "choose"},
+	{(*conversation).isListingCommands, "Tab", "complete"},
+	{(*conversation).isListingCommands, "Enter", "run"},
+	{(*conversation).isListingCommands, "Esc", "close"},
 	{(*conversation).canJoinOther, "Enter", "join"},
 	{(*conversation).sendsLater, "Enter", "send later"},
 	{(*conversation).canTakeBack, "Esc", "take back"},
@@ -42,9 +46,11 @@ func (c *conversation) isCompleting() bool {
 	return c.composer.paste == nil && !c.composer.search.active && len(c.composer.completer.completions) > 1
 }
 
+func (c *conversation) isListingCommands() bool { return len(c.listedCommands()) > 0 }
+
 // isOpenToKeys reports whether keys have their usual meaning.
 func (c *conversation) isOpenToKeys() bool {
-	return !c.isAskedAboutPaste() && !c.isSearchingInput() && !c.isCompleting()
+	return !c.isAskedAboutPaste() && !c.isSearchingInput() && !c.isCompleting() && !c.isListingCommands()
 }
 
 func (c *conversation) isWriting() bool { return c.isOpenToKeys() && c.composer.editor.text != "" }
@@ -70,8 +76,12 @@ func (c *conversation) isIdle() bool {
 // hints returns those that apply now, in the order of the table.
 func (c *conversation) hints() (now []hint) {
 	table := hints
-	if f := c.composer.field; f != nil && c.composer.paste == nil {
+	switch f := c.composer.field; {
+	case c.composer.paste != nil:
+	case f != nil:
 		table = f.hints
+	case c.sheet.isOpen():
+		table = c.sheet.hints
 	}
 	for _, h := range table {
 		if h.when == nil || h.when(c) {

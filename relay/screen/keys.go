@@ -40,7 +40,8 @@ var viewActions = map[string]func(c *conversation) tea.Cmd{
 }
 
 // pressKey handles a key in a conversation. A paste that waits for a decision gets it
-// first, then the field, the sheet, and the search in the input history.
+// first, then the field, the sheet, the search in the input history, and the list of
+// commands.
 func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
 	e := &c.composer.editor
@@ -61,11 +62,17 @@ func pressKey(c *conversation, msg tea.KeyPressMsg) tea.Cmd {
 	if c.composer.search.key(e, name, msg.Text) {
 		return nil
 	}
+	if cmd, used := pressCommandKey(c, name); used {
+		return cmd
+	}
 	if name != "tab" && name != "shift+tab" {
 		c.composer.completer.stop()
 	}
 	if name == "ctrl+d" && e.text == "" {
 		name = "ctrl+c"
+	}
+	if name == "ctrl+k" && openCommands(c) {
+		return nil
 	}
 	if act := viewActions[name]; act != nil {
 		return act(c)

@@ -105,7 +105,7 @@ func (f *frame) leftSlot() slot {
 	if c.flash != "" && !f.hasKeys {
 		return slot{{text: oneLine(r, c.flash)}}
 	}
-	if asked := c.composer.hint(); len(asked) > 0 {
+	if asked := c.composer.hint(); len(asked) > 0 && !c.isListingCommands() {
 		var s slot
 		isCommand := strings.HasPrefix(asked[0], "/")
 		for i, item := range asked {

@@ -119,17 +119,20 @@ func (s *sheet) position() (rows, key string) {
 
 // sheetTitle draws the row above a page.
 func sheetTitle(t *terminal, title string, columns int) string {
-	const key, word = "Esc", "close"
-	left := ruleStart + title + " "
-	right := " " + key + " " + word + " ──"
-	line := columns - t.ruler.width(left) - t.ruler.width(right)
-	th := t.theme
-	if line < 1 {
-		return th.hairline.draw(t.ruler.cut(ruleStart, columns)) + boldStyle.draw(t.ruler.cut(title, columns-t.ruler.width(ruleStart)))
-	}
-	return th.hairline.draw(ruleStart) + boldStyle.draw(title) + " " + th.hairline.draw(strings.Repeat("─", line)) +
-		" " + th.accent.draw(key) + " " + th.dim.draw(word) + " " + th.hairline.draw("──")
+	return titleLine(t, title, t.theme.accent.draw("Esc")+" "+t.theme.dim.draw("close"), columns)
 }
 
-// ruleStart is the start of a line with a title in it.
-const ruleStart = "── "
+// titleLine draws a line with a title in it, and near its end something that is drawn already, if there is
+// room for both.
+func titleLine(t *terminal, title, right string, columns int) string {
+	const edge = "── "
+	line := t.theme.hairline
+	title = t.ruler.cut(title, columns-len([]rune(edge)))
+	used := t.ruler.width(edge + title + " ")
+	end := ""
+	if n := t.ruler.method.StringWidth(right) + 1 + t.ruler.width(edge); used+1+n <= columns {
+		end = " " + right + " " + line.draw("──")
+		used += n
+	}
+	return line.draw("──") + " " + boldStyle.draw(title) + " " + line.draw(strings.Repeat("─", max(columns-used, 0))) + end
+}

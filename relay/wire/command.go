@@ -123,6 +123,9 @@ func (c *Command) Usage() string {
 	return usage + strings.Repeat("]", brackets)
 }
 
+// NeedsArgument reports whether c cannot be used without an argument.
+func (c *Command) NeedsArgument() bool { return len(c.Args) > 0 && !c.Args[0].Optional }
+
 // ParseCommand returns the request that line, a command as a member types it, stands
 // for. The error is a [*Fault]: of [CodeUnknown] for a command that the host does not
 // carry out, of [CodeBadRequest] for wrong arguments.
