@@ -43,7 +43,7 @@ func TestSheetScrolls(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		c := r.m.conversation
 		lines := strings.Split(strings.TrimSpace(strings.Repeat("row\n", 50)), "\n")
-		c.openSheet(sheet{title: "Test", page: func(columns, rows int) []string { return lines }}, nil)
+		c.openSheet(sheet{title: "Test", page: func(columns, rows int) (int, func(int) string) { return pageOf(lines) }}, nil)
 		r.frame()
 		height := c.sheet.height
 		for _, step := range []struct {
