@@ -98,7 +98,7 @@ func newZone(room discovery.Advertisement, addrs []netip.Addr) (*zone, error) {
 		return nil, fmt.Errorf("create the mDNS records: %w", err)
 	}
 	service := roomService + "." + localDomain
-	z := &zone{MDNSService: s, names: []string{service, instance + "." + service, hostName, "_services._dns-sd._udp." + localDomain}}
+	z := &zone{MDNSService: s, names: []string{service, instance + "." + service, hostName, allServices + "." + localDomain}}
 	z.responder = newResponder(z)
 	_, err = z.announcement(false)
 	return z, err
@@ -317,6 +317,7 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 		Ask: func(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
 			return askMDNS(ctx, roomService, on, v6, wait, heard)
 		},
+		AskDevices: askDevices,
 		Listen:     listenMDNS,
 		DeafToSelf: deafToItself,
 		Probe: func(ctx context.Context, addr string) (wire.RoomInfo, error) {
@@ -332,10 +333,35 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 // askMDNS sends a question for service on one interface over one IP version, and calls
 // heard for each answer, one call at a time, until wait is over or ctx ends. An error
 // means that the question was not sent.
+func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
+	answers := answerReader{service: service, byName: map[string]*mdns.ServiceEntry{}}
+	return question(ctx, service, on, v6, wait, func(packet []byte, from *net.UDPAddr) {
+		for _, r := range answers.read(packet, from.IP.String(), cmp.Or(from.Zone, on.Name)) {
+			heard(r)
+		}
+	})
+}
+
+// allServices is what every responder answers, with the types of its services; RFC 6763 9.
+const allServices = "_services._dns-sd._udp"
+
+// askDevices asks all devices on one interface over one IP version to answer, and calls heard with
+// the sender of each mDNS packet, one call at a time, until wait is over or ctx ends.
+func askDevices(ctx context.Context, on discovery.LAN, v6 bool, wait time.Duration, heard func(netip.Addr)) error {
+	return question(ctx, allServices, on, v6, wait, func(_ []byte, from *net.UDPAddr) {
+		if a, ok := netip.AddrFromSlice(from.IP); ok {
+			heard(a)
+		}
+	})
+}
+
+// question asks for the PTR records of name on one interface over one IP version, and calls heard
+// with each packet that comes and its sender, one call at a time, until wait is over or ctx ends.
+// An error means that the question was not sent.
 //
 // It does not use the client of the mdns package, which keeps writing to the entries it has
 // returned: they cannot be read before its timeout.
-func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wait time.Duration, heard func(discovery.Record)) error {
+func question(ctx context.Context, name string, on discovery.LAN, v6 bool, wait time.Duration, heard func(packet []byte, from *net.UDPAddr)) error {
 	deadline := time.Now().Add(wait)
 	asker, err := discovery.OpenAsker(on.Interface, v6)
 	if err != nil {
@@ -349,7 +375,7 @@ func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wai
 	defer group.Close()
 	defer context.AfterFunc(ctx, func() { asker.Close(); group.Close() })()
 	var question dns.Msg
-	question.SetQuestion(service+"."+localDomain, dns.TypePTR)
+	question.SetQuestion(name+"."+localDomain, dns.TypePTR)
 	question.RecursionDesired = false
 	packet, err := question.Pack()
 	if err != nil {
@@ -360,8 +386,7 @@ func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wai
 	}
 	asker.SetReadDeadline(deadline)
 	group.SetReadDeadline(deadline)
-	var mu sync.Mutex // guards answers, and orders the calls of heard
-	answers := answerReader{service: service, byName: map[string]*mdns.ServiceEntry{}}
+	var mu sync.Mutex // orders the calls of heard
 	var readers sync.WaitGroup
 	readGroup := func(buf []byte) (int, *net.UDPAddr, error) {
 		n, from, _, err := group.Read(buf)
@@ -376,9 +401,7 @@ func askMDNS(ctx context.Context, service string, on discovery.LAN, v6 bool, wai
 					return
 				}
 				mu.Lock()
-				for _, r := range answers.read(buf[:n], from.IP.String(), cmp.Or(from.Zone, on.Name)) {
-					heard(r)
-				}
+				heard(buf[:n], from)
 				mu.Unlock()
 			}
 		})

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"os/user"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -125,7 +126,18 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if err := setLimits(c, limits.Settings{Room: &opts.Options, Files: &opts.FileLimits}); err != nil {
 		return opts, err
 	}
+	if err := opts.checkTitle(); err != nil {
+		return opts, err
+	}
 	return opts, opts.check(c.Int("backlog"))
+}
+
+// checkTitle returns a usage error if the title is too long.
+func (opts *hostOptions) checkTitle() error {
+	if len(opts.Title) > maxTitle {
+		return usageErrorf("the title of the room is too long: %d bytes\nhint: use at most %d bytes in --room", len(opts.Title), maxTitle)
+	}
+	return nil
 }
 
 // check returns a usage error if the options are invalid or contradict each other.
@@ -133,8 +145,6 @@ func (opts *hostOptions) check(backlog int) error {
 	switch {
 	case opts.LogFormat != "text" && opts.LogFormat != "json":
 		return usageErrorf("invalid --log-format %q\nhint: use text or json", opts.LogFormat)
-	case len(opts.Title) > maxTitle:
-		return usageErrorf("the title of the room is too long: %d bytes\nhint: use at most %d bytes in --room", len(opts.Title), maxTitle)
 	case backlog < 0:
 		return usageErrorf("--backlog cannot be negative\nhint: use 0 to send no messages")
 	case opts.HistoryKeep != history.Keep{} && opts.HistoryFile == "":
@@ -222,21 +232,53 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		return err
 	}
 	defer transcript.Close()
-	ln, fallback, err := endpoint.Listen(opts.Addr)
-	if err != nil {
-		return err
-	}
-	defer ln.Close()
-	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
-		return err
-	}
 	var warnings logging.Lines
 	if opts.Screen {
 		warnings = logging.NewLines()
 		opts.Err = warnings
 	}
+	room, err := openRoomOf(opts)
+	if err != nil {
+		return err
+	}
+	serving := room.serve(ctx)
+	switch {
+	case opts.Screen:
+		err = room.outlive(serving, room.joinOnScreen(serving, transcript, warnings))
+	case opts.Headless:
+		room.logOpen()
+		<-serving.Done()
+	default:
+		room.printInvitation()
+		err = room.outlive(serving, room.joinInLines(serving, transcript))
+	}
+	err = errors.Join(err, room.close())
+	if !opts.Headless {
+		if !opts.Screen && ctx.Err() != nil {
+			fmt.Fprintln(opts.Out) // after ^C
+		}
+		room.printClosed()
+	}
+	return err
+}
+
+// openRoomOf opens the room of opts. It must be served, and closed.
+func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
+	room := &openRoom{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, room.release())
+		}
+	}()
+	if room.ln, room.fallback, err = endpoint.Listen(opts.Addr); err != nil {
+		return nil, err
+	}
+	room.onClose(func() { room.ln.Close() })
+	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
+		return nil, err
+	}
 	logs := logging.NewQueue(opts.Err)
-	defer logs.Close()
+	room.onClose(logs.Close)
 	opts.Log = logging.New(logs, opts.logOptions())
 	var page *web.Handler // set before the first connection
 	if !opts.NoWeb {
@@ -249,30 +291,22 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	}
 	srv, closeHistory, err := newServer(&opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	room.Server, room.opts, room.closeHistory = srv, opts, closeHistory
 	if takesFiles {
 		if store, err = openFiles(opts, srv); err != nil {
-			return errors.Join(err, closeHistory())
+			return nil, err
 		}
 	}
 	if store != nil {
-		defer store.Close()
+		room.onClose(func() { store.Close() })
 	}
 	if !opts.NoWeb {
-		page = newPage(opts, srv, ln, store)
-		defer page.Close()
+		page = newPage(opts, srv, room.ln, store)
+		room.onClose(func() { page.Close() })
 	}
-	room := &openRoom{Server: srv, opts: opts, ln: ln, fallback: fallback, transcript: transcript, warnings: warnings}
-	err = errors.Join(room.serve(ctx), closeHistory())
-	opts.Log.Info("room closed")
-	if !opts.Headless {
-		if !opts.Screen && ctx.Err() != nil {
-			fmt.Fprintln(opts.Out) // after ^C
-		}
-		fmt.Fprintf(opts.Out, "The room %s is closed.\n", srv.Info().Title)
-	}
-	return err
+	return room, nil
 }
 
 // useStore lets the room use a store that is opened after it; nil: it could not be opened.
@@ -372,49 +406,77 @@ func openFiles(opts hostOptions, room *relay.Server) (*files.Store, error) {
 
 // --- the open room ---------------------------------------------------------------
 
-// An openRoom is a room that is being served. Its fields are fixed.
+// An openRoom is a room that this program hosts: opened, then served, then closed. The goroutine
+// that does so owns it; what others use of it is fixed before it is served.
 type openRoom struct {
 	*relay.Server
-	opts       hostOptions
-	ln         net.Listener
-	fallback   bool              // the default port was in use
-	transcript *plain.Transcript // nil: none is kept
-	warnings   logging.Lines     // for the host's screen; nil without one
+	opts     hostOptions
+	ln       net.Listener
+	fallback bool // the default port was in use
+
+	closeHistory func() error // nil: it is not open yet
+	closers      []func()     // in the order of onClose
+
+	end    context.CancelFunc // ends serving; nil: it is not served yet
+	parts  sync.WaitGroup     // of serving
+	served error              // why serving failed; set when parts is done
 }
 
-// serve serves the room, announces it and lets the host take part, until ctx ends or the
-// host leaves.
-func (r *openRoom) serve(ctx context.Context) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var parts sync.WaitGroup
-	defer parts.Wait()
-	port := endpoint.Port(r.ln)
+// onClose has the room call f when it is closed, before what was added earlier.
+func (r *openRoom) onClose(f func()) { r.closers = append(r.closers, f) }
+
+// release closes the history and what else the room holds.
+func (r *openRoom) release() (err error) {
+	if r.closeHistory != nil {
+		err = r.closeHistory()
+	}
+	for _, f := range slices.Backward(r.closers) {
+		f()
+	}
+	return err
+}
+
+// serve serves the room and announces it, until ctx ends or the room is closed. The returned
+// context ends with it.
+func (r *openRoom) serve(ctx context.Context) context.Context {
+	ctx, r.end = context.WithCancel(ctx)
+	if r.fallback {
+		r.warnFallback()
+	}
 	if !r.opts.NoDiscovery {
-		parts.Go(func() {
+		r.parts.Go(func() {
 			advertise(ctx, discovery.Advertisement{
-				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: port,
+				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
 				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
 			})
 		})
 	}
-	served := make(chan error, 1)
-	parts.Go(func() { served <- r.Serve(ctx, r.ln); cancel() })
+	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
+	return ctx
+}
+
+// close closes the room for everyone. It returns why serving it failed.
+func (r *openRoom) close() error {
+	r.end()
+	r.parts.Wait()
+	r.opts.Log.Info("room closed")
+	return errors.Join(r.served, r.release())
+}
+
+// warnFallback tells the host's member that the room has not the default port. A log has it in
+// the address.
+func (r *openRoom) warnFallback() {
+	message := fmt.Sprintf("Port %d is in use; this room is on %d.\n", wire.DefaultPort, endpoint.Port(r.ln))
 	switch {
 	case r.opts.Screen:
-		if r.fallback {
-			fmt.Fprintf(r.warnings, "Port %d is in use; this room is on %d.", wire.DefaultPort, port)
-		}
-		err = r.outlive(ctx, r.joinOnScreen(ctx))
-		cancel()
-	case r.opts.Headless:
-		r.logOpen()
-	default:
-		r.printInvitation()
-		err = r.outlive(ctx, r.joinInLines(ctx))
-		cancel()
+		io.WriteString(r.opts.Err, message)
+	case !r.opts.Headless:
+		io.WriteString(r.opts.Out, message)
 	}
-	return errors.Join(err, <-served)
+}
+
+func (r *openRoom) printClosed() {
+	fmt.Fprintf(r.opts.Out, "The room %s is closed.\n", r.Info().Title)
 }
 
 // outlive keeps the room open until ctx ends if the host's terminal was closed while
@@ -463,9 +525,6 @@ func (r *openRoom) printCode(page string) {
 // printInvitation prints every way to join the room.
 func (r *openRoom) printInvitation() {
 	out := r.opts.Out
-	if r.fallback {
-		fmt.Fprintf(out, "Port %d is in use; this room is on %d.\n", wire.DefaultPort, endpoint.Port(r.ln))
-	}
 	fmt.Fprintf(out, "The room %s is open. Others join with\n", r.Info().Title)
 	if !r.opts.NoDiscovery {
 		fmt.Fprintf(out, "  chat join\n")
@@ -480,7 +539,7 @@ func (r *openRoom) printInvitation() {
 }
 
 // joinInLines lets the host take part line by line, until they leave or ctx ends.
-func (r *openRoom) joinInLines(ctx context.Context) error {
+func (r *openRoom) joinInLines(ctx context.Context, transcript *plain.Transcript) error {
 	var served sync.WaitGroup
 	defer served.Wait()
 	c, err := r.join(ctx, &served)
@@ -490,7 +549,7 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 	in := plain.ReadTyped(r.opts.In)
 	defer in.Close()
 	err = plain.Run(ctx, c, plain.Options{
-		In: in, Out: r.opts.Out, Err: r.opts.Err, Log: r.transcript, Accessible: r.opts.Accessible, Width: terminalWidth,
+		In: in, Out: r.opts.Out, Err: r.opts.Err, Log: transcript, Accessible: r.opts.Accessible, Width: terminalWidth,
 		HostAddr: func() string { return endpoint.Reachable(r.ln)[0] },
 	})
 	if !isTerminal(os.Stdin) { // it was one
@@ -500,17 +559,22 @@ func (r *openRoom) joinInLines(ctx context.Context) error {
 }
 
 // joinOnScreen lets the host take part on a full screen, until they leave or ctx ends.
-func (r *openRoom) joinOnScreen(ctx context.Context) error {
+func (r *openRoom) joinOnScreen(ctx context.Context, transcript *plain.Transcript, warnings logging.Lines) error {
 	var served sync.WaitGroup
 	defer served.Wait()
+	hosting := r.hosting()
 	how := screen.Options{
-		Place:   &screen.Place{Title: r.Info().Title, ID: r.Info().ID},
-		Hosting: true, Addrs: func() []string { return endpoint.Reachable(r.ln) }, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery,
-		Warnings: r.warnings, Quiet: r.opts.Quiet, Mouse: r.opts.Mouse,
+		Place: &screen.Place{Title: r.Info().Title, ID: r.Info().ID}, Hosting: &hosting,
+		Warnings: warnings, Quiet: r.opts.Quiet, Mouse: r.opts.Mouse,
 	}
-	return runScreen(ctx, how, r.transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
+	return runScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
 		return r.join(ctx, &served)
-	})
+	}, nil)
+}
+
+// hosting describes the room to a screen.
+func (r *openRoom) hosting() screen.Hosting {
+	return screen.Hosting{Addrs: func() []string { return endpoint.Reachable(r.ln) }, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}
 }
 
 // join connects the host's own client, by a pipe, like any other. served counts the
@@ -529,6 +593,93 @@ func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Cl
 		return nil, fmt.Errorf("join the room: %w", err)
 	}
 	return c, nil
+}
+
+// --- hosting from the lobby -------------------------------------------------------
+
+// A lobbyHost opens the room that the user of chat join hosts instead of joining one.
+type lobbyHost struct {
+	// Fixed.
+	opts  hostOptions
+	ctx   context.Context // until the screen ends
+	ended func()          // is called when serving fails: there is nothing left to show
+
+	mu      sync.Mutex
+	room    *openRoom      // nil: none is open; guarded by mu
+	forget  func() bool    // keeps ended from being called for the room; guarded by mu
+	closing bool           // no other room is opened; guarded by mu
+	served  sync.WaitGroup // the connection of the host's own member
+}
+
+// open opens a room, serves it and joins it. The title "" is that of the options.
+func (h *lobbyHost) open(ctx context.Context, title string) (*client.Client, screen.Hosting, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	opts := h.opts
+	opts.Title = cmp.Or(text.Title(title), opts.Title)
+	if err := opts.checkTitle(); err != nil {
+		return nil, screen.Hosting{}, err
+	}
+	if h.closing {
+		return nil, screen.Hosting{}, context.Canceled
+	}
+	room, err := openRoomOf(opts)
+	if err != nil {
+		return nil, screen.Hosting{}, err
+	}
+	serving := room.serve(h.ctx)
+	c, err := room.join(ctx, &h.served)
+	if err != nil {
+		return nil, screen.Hosting{}, errors.Join(err, room.close())
+	}
+	h.room, h.forget = room, context.AfterFunc(serving, h.ended)
+	return c, room.hosting(), nil
+}
+
+// abandon closes the room that was opened last, as the user went back meanwhile.
+func (h *lobbyHost) abandon() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.room == nil {
+		return nil
+	}
+	h.forget()
+	room := h.room
+	h.room = nil
+	return room.close()
+}
+
+// close closes the room, if one is open, when its screen has ended with err. It returns what went
+// wrong.
+func (h *lobbyHost) close(err error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closing = true
+	h.served.Wait()
+	if h.room == nil {
+		return err
+	}
+	err = errors.Join(h.room.outlive(h.ctx, err), h.room.close())
+	h.room.printClosed()
+	return err
+}
+
+// hostDefaults returns the options of a chat host without options, with the environment's
+// variables.
+func hostDefaults(c *cli.Context) (hostOptions, error) {
+	defaults, err := commandDefaults(c, hostCommand())
+	if err != nil {
+		return hostOptions{}, err
+	}
+	return hostOptionsOf(defaults)
+}
+
+// announcedTitle returns the title that a room of opts will have; "": that is in its history file.
+func (opts *hostOptions) announcedTitle() string {
+	if opts.HistoryFile != "" {
+		return opts.Title
+	}
+	return cmp.Or(opts.Title, endpoint.MachineName())
 }
 
 // --- history files ----------------------------------------------------------------

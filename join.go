@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ type joinOptions struct {
 	Timeout time.Duration // of the search for a room; 0: 5 s
 	Ifaces  []string      // to search on; none: all on a LAN
 
+	Patience time.Duration // see screen.Options
+	Host     *hostOptions  // to host a room with instead, on a screen; nil: that is not offered
+
 	find       findRooms       // nil: by mDNS
 	identities *identity.Store // who the user is in each room; nil: a new client each time
 	warn       func(error)     // reports what does not keep the user from joining; set by runJoin
@@ -79,7 +83,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	if dir := identity.DefaultDir(); dir != "" {
 		identities = identity.Open(dir)
 	}
-	return joinOptions{
+	opts := joinOptions{
 		identities: identities,
 		Options: plain.Options{
 			In:         in,
@@ -102,7 +106,36 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		LogFile: c.String("log"),
 		Timeout: c.Duration("timeout"),
 		Ifaces:  c.StringSlice("iface"),
-	}, nil
+	}
+	if screen {
+		host, err := hostDefaults(c)
+		if err != nil {
+			return joinOptions{}, err
+		}
+		host.Title = cmp.Or(text.Title(room), host.Title)
+		host.Nick, host.Quiet, host.Mouse, host.Ifaces = opts.Nick, opts.Quiet, opts.Mouse, opts.Ifaces
+		opts.Host = &host
+	}
+	return opts, nil
+}
+
+// arrivePatience is how long chat without a command waits for further rooms before it joins the
+// only one. chat join asked for it and does not wait.
+const arrivePatience = 2 * time.Second
+
+// arrive is chat without a command, on a terminal: it joins the room on this network, lets the user
+// choose one, or host one.
+func arrive(c *cli.Context) error {
+	defaults, err := commandDefaults(c, joinCommand())
+	if err != nil {
+		return err
+	}
+	opts, err := joinOptionsOf(defaults)
+	if err != nil {
+		return err
+	}
+	opts.Patience = arrivePatience
+	return runJoin(c.Context, opts)
 }
 
 // readInput starts reading stdin in lines.
@@ -135,9 +168,10 @@ func terminalWidth() int {
 // isTerminal reports whether f is a terminal.
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// findRooms finds the rooms that match a title or the start of an ID, "" for all. If there
-// are none, the error is a [*discovery.NoRoomError].
-type findRooms func(ctx context.Context, match string) ([]discovery.Room, error)
+// findRooms finds the rooms that match a title or the start of an ID, "" for all, and calls found
+// for each that answers, one call at a time; nil: it does not. If there are none, the error is a
+// [*discovery.NoRoomError].
+type findRooms func(ctx context.Context, match string, found func(discovery.Room)) ([]discovery.Room, error)
 
 const (
 	// pipeGiveUp is how long a pipe tries to reconnect to a lost host. A laptop that slept
@@ -152,7 +186,7 @@ const (
 // closes the room, or ctx ends.
 func runJoin(ctx context.Context, opts joinOptions) error {
 	if opts.find == nil {
-		opts.find = newFinder(opts.Ifaces, opts.Timeout).Find
+		opts.find = newFinder(opts.Ifaces, opts.Timeout).FindEach
 	}
 	if opts.Screen {
 		return joinOnScreen(ctx, opts)
@@ -243,42 +277,56 @@ func interrupted(ctx context.Context, err error) error {
 
 // --- on a screen -------------------------------------------------------------------
 
-// joinOnScreen finds a room, joins it and stays, on a full screen.
+// joinOnScreen finds a room, joins it and stays, on a full screen. It hosts one instead if the user
+// chooses to.
 func joinOnScreen(ctx context.Context, opts joinOptions) error {
-	how := screen.Options{Quiet: opts.Quiet, Mouse: opts.Mouse}
-	warnings := logging.NewLines()
-	how.Warnings, opts.warn = warnings, func(err error) { fmt.Fprintln(warnings, err) }
 	addr, err := opts.address()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case addr != "":
-		how.Place = &screen.Place{Addr: addr}
-	default:
-		how.Find = func(ctx context.Context) ([]screen.Place, error) {
-			rooms, err := opts.findProven(ctx, opts.Room)
-			if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
-				rooms, err = none.Others, forScreen(err)
-			}
-			places := make([]screen.Place, len(rooms))
-			for i, r := range rooms {
-				places[i] = screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested}
-			}
-			return places, err
-		}
 	}
 	transcript, err := plain.OpenTranscript(opts.LogFile)
 	if err != nil {
 		return err
 	}
 	defer transcript.Close()
-	return runScreen(ctx, how, transcript, func(ctx context.Context, p screen.Place) (*client.Client, error) {
+	warnings := logging.NewLines()
+	opts.warn = func(err error) { fmt.Fprintln(warnings, err) }
+	how := screen.Options{Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse, Patience: opts.Patience}
+	if addr != "" {
+		how.Place = &screen.Place{Addr: addr}
+		return runScreen(ctx, how, transcript, opts.joinAt, nil)
+	}
+	how.Find = opts.findPlaces
+	join := func(ctx context.Context, p screen.Place) (*client.Client, error) {
 		c, err := opts.joinAt(ctx, p)
-		if err != nil && how.Find != nil {
-			err = forScreen(err)
-		}
-		return c, err
-	})
+		return c, forScreen(err)
+	}
+	if opts.Host == nil {
+		return forShell(runScreen(ctx, how, transcript, join, nil))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	host := &lobbyHost{opts: *opts.Host, ctx: ctx, ended: cancel}
+	host.opts.Err = warnings
+	how.HostTitle = host.opts.announcedTitle()
+	return host.close(forShell(runScreen(ctx, how, transcript, join, host)))
+}
+
+// findPlaces finds the rooms for a screen.
+func (opts *joinOptions) findPlaces(ctx context.Context, found func(screen.Place)) ([]screen.Place, error) {
+	rooms, err := opts.findProven(ctx, opts.Room, func(r discovery.Room) { found(placeOf(r)) })
+	if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
+		rooms, err = none.Others, forScreen(err)
+	}
+	places := make([]screen.Place, len(rooms))
+	for i, r := range rooms {
+		places[i] = placeOf(r)
+	}
+	return places, err
+}
+
+func placeOf(r discovery.Room) screen.Place {
+	return screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested}
 }
 
 // joinAt joins the room at p. Its errors have hints for a shell; see [forScreen].
@@ -297,16 +345,17 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place) (*client.Cl
 }
 
 // runScreen shows a room on a full screen until the user leaves or it closes. join connects
-// to the place that the user chose; messages go to transcript.
-func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transcript, join func(context.Context, screen.Place) (*client.Client, error)) error {
+// to the place that the user chose, and host, unless it is nil, to a room that it opens;
+// messages go to transcript.
+func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transcript, join func(context.Context, screen.Place) (*client.Client, error), host *lobbyHost) error {
 	// The client outlives the screen, so that others see a leave and not a lost connection.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	joined := make(chan *client.Client, 1) // the last one
-	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
+	connect := func(ctx context.Context, connect func(context.Context) (*client.Client, error)) (*client.Client, error) {
 		try, giveUp := context.WithCancel(life)
 		stop := context.AfterFunc(ctx, giveUp) // Ctrl-C cancels joining
-		c, err := join(try, p)
+		c, err := connect(try)
 		if err != nil {
 			stop()
 			giveUp()
@@ -323,6 +372,26 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 		}
 		joined <- c
 		return c, nil
+	}
+	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
+		c, err := connect(ctx, func(ctx context.Context) (*client.Client, error) { return join(ctx, p) })
+		if err != nil {
+			return nil, err // not a nil *client.Client
+		}
+		return c, nil
+	}
+	if host != nil {
+		how.Host = func(ctx context.Context, title string) (*screen.HostedRoom, error) {
+			var hosting screen.Hosting
+			c, err := connect(ctx, func(ctx context.Context) (c *client.Client, err error) {
+				c, hosting, err = host.open(ctx, title)
+				return c, err
+			})
+			if err != nil {
+				return nil, errors.Join(err, host.abandon())
+			}
+			return &screen.HostedRoom{Room: c, Title: c.Welcome().Title, Hosting: hosting}, nil
+		}
 	}
 	how.Record = transcript.Add
 	unsent, err := screen.Run(ctx, how)
@@ -386,7 +455,7 @@ func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error)
 			fmt.Fprintln(opts.Err, "* searching for a room on this network")
 		}
 	})
-	rooms, err := opts.findProven(ctx, opts.Room)
+	rooms, err := opts.findProven(ctx, opts.Room, nil)
 	notice.Stop()
 	if err != nil {
 		return "", "", err
@@ -446,8 +515,8 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 
 // findProven finds rooms. If several hosts claim to have a room in which the user was before, the
 // one that proves it is the room, and the user learns of the others.
-func (opts *joinOptions) findProven(ctx context.Context, match string) ([]discovery.Room, error) {
-	rooms, err := opts.find(ctx, match)
+func (opts *joinOptions) findProven(ctx context.Context, match string, found func(discovery.Room)) ([]discovery.Room, error) {
+	rooms, err := opts.find(ctx, match, found)
 	proven := make(map[string]string) // by room ID: the address
 	for _, r := range rooms {
 		if r.Contested && proven[r.ID] == "" && opts.proves(ctx, r) {
@@ -481,7 +550,7 @@ func (opts *joinOptions) proves(ctx context.Context, r discovery.Room) bool {
 // rooms with its ID, which anyone can claim, then of those with its title. The client joins one
 // that proves itself.
 func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (addrs []string, err error) {
-	rooms, err := opts.find(ctx, room.Title)
+	rooms, err := opts.find(ctx, room.Title, nil)
 	for _, same := range []bool{true, false} {
 		for _, r := range rooms {
 			if (r.ID == room.ID) == same {
@@ -505,27 +574,54 @@ type hintedError struct{ problem, shell, screen string }
 
 func (e *hintedError) Error() string { return e.problem + "\nhint: " + e.shell }
 
+// A screenError is an error as the screen words it.
+type screenError struct {
+	error       // as it is worded there
+	shell error // the same, as it is worded and counts once the screen is left
+}
+
+func (e *screenError) Unwrap() error { return e.shell }
+
+// forShell returns the error that a screen ended with, as a shell's user needs it.
+func forShell(err error) error {
+	if e, ok := errors.AsType[*screenError](err); ok {
+		return e.shell
+	}
+	return err
+}
+
 // forScreen returns err with the hint for the screen, if it has one.
 func forScreen(err error) error {
 	if none, ok := errors.AsType[*discovery.NoRoomError](err); ok {
-		hint := "a firewall, guest Wi-Fi, a VPN or another subnet can hide a room; join it by its address, or find the cause with chat doctor"
-		switch {
-		case none.CannotList():
-			hint = "this system hides its network from programs; join a room by its address"
-		case len(none.Silent) > 0:
-			hint = none.Silent[0].Cause()
-		case len(none.Others) > 0:
-			hint = "join a room that is not listed by its address"
-		}
-		return fmt.Errorf("%s\nhint: %s", none.What(), hint)
+		return noRoomForScreen(none)
 	}
 	if invalid, ok := errors.AsType[*endpoint.AddressError](err); ok {
-		return fmt.Errorf("%s\nhint: e.g. 192.168.1.5, 192.168.1.5:%d, [fe80::1%%eth0]:%[2]d or laptop.local", invalid.Problem(), wire.DefaultPort)
+		return &screenError{fmt.Errorf("%s\nhint: e.g. 192.168.1.5, 192.168.1.5:%d, [fe80::1%%eth0]:%[2]d or laptop.local", invalid.Problem(), wire.DefaultPort), err}
 	}
 	if hinted, ok := errors.AsType[*hintedError](err); ok {
-		return fmt.Errorf("%s\nhint: %s", hinted.problem, hinted.screen)
+		return &screenError{fmt.Errorf("%s\nhint: %s", hinted.problem, hinted.screen), err}
 	}
 	return err
+}
+
+// noRoomForScreen returns the error of a search that found no room.
+func noRoomForScreen(none *discovery.NoRoomError) error {
+	hint := "join it by its address, or find the cause with chat doctor"
+	switch {
+	case none.CannotList():
+		hint = "this system hides its network from programs; join a room by its address"
+	case len(none.Silent) > 0:
+		hint = none.Silent[0].Cause()
+	case len(none.Others) > 0:
+		hint = "join a room that is not listed by its address"
+	case none.Deaf == nil:
+		what := "No room found on this network"
+		if none.Want != "" {
+			what = fmt.Sprintf("No room %q found on this network", none.Want)
+		}
+		return &screen.NothingFoundError{What: what, Looked: none.Looked(), Err: none}
+	}
+	return &screenError{fmt.Errorf("%s\nhint: %s", none.What(), hint), none}
 }
 
 // joinError explains why the room at addr cannot be joined.

@@ -27,6 +27,7 @@ import (
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
 	"chat/relay/plain"
+	"chat/relay/screen"
 	"chat/relay/wire"
 )
 
@@ -606,7 +607,7 @@ func TestChoose(t *testing.T) {
 		{RoomInfo: wire.RoomInfo{ID: "00aa00aa00aa00aa", Title: "kitchen", Members: 2}, Addr: kitchen},
 		{RoomInfo: wire.RoomInfo{ID: "00bb00bb00bb00bb", Title: "pantry"}, Addr: pantry},
 	}
-	find := func(_ context.Context, match string) ([]discovery.Room, error) {
+	find := func(_ context.Context, match string, _ func(discovery.Room)) ([]discovery.Room, error) {
 		found := slices.DeleteFunc(slices.Clone(rooms), func(r discovery.Room) bool { return match != "" && r.Title != match })
 		if len(found) == 0 {
 			return nil, &discovery.NoRoomError{Want: match}
@@ -637,7 +638,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("join: %v, %s", err, s.err.String())
 		}
 	})
-	contested := func(context.Context, string) ([]discovery.Room, error) {
+	contested := func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
 		two := []discovery.Room{rooms[0], rooms[0]}
 		two[0].Contested, two[1].Contested, two[1].Addr = true, true, pantry
 		return two, nil
@@ -691,7 +692,7 @@ func TestChoose(t *testing.T) {
 	})
 	t.Run("it became another room", func(t *testing.T) {
 		opts := piped("")
-		opts.find = func(context.Context, string) ([]discovery.Room, error) {
+		opts.find = func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
 			return []discovery.Room{{RoomInfo: rooms[0].RoomInfo, Addr: pantry}}, nil
 		}
 		if err := startJoin(t, opts).wait(t); err == nil || !strings.HasPrefix(err.Error(), "another room is open there now\nhint:") {
@@ -722,7 +723,7 @@ func TestFindAgain(t *testing.T) {
 		{"none", nil, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			opts := joinOptions{find: func(context.Context, string) ([]discovery.Room, error) {
+			opts := joinOptions{find: func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
 				if len(test.found) == 0 {
 					return nil, &discovery.NoRoomError{}
 				}
@@ -771,12 +772,21 @@ func TestHintsOnTheScreen(t *testing.T) {
 	for _, err := range []error{
 		&endpoint.AddressError{Address: "a b"}, joinError("X", refused), joinError("X", &client.RefusedError{Code: wire.CodeWrongRoom}),
 		joinError("X", &net.DNSError{Name: "nowhere", IsNotFound: true}),
-		&discovery.NoRoomError{}, &discovery.NoRoomError{Want: "den", Others: []discovery.Room{{}}},
+		&discovery.NoRoomError{Deaf: errors.New("no network")}, &discovery.NoRoomError{Want: "den", Others: []discovery.Room{{}}},
 	} {
 		before, hint, ok := strings.Cut(err.Error(), "\nhint: ")
 		if got := forScreen(err).Error(); !ok || !strings.HasPrefix(got, before+"\nhint: ") || strings.Contains(got, "--addr") || strings.Contains(got, "chat join") {
 			t.Errorf("%q, %q: on the screen it is %q", before, hint, got)
 		}
+		if left := forShell(forScreen(err)); left != err {
+			t.Errorf("on the screen %q, and after leaving it %q", err, left)
+		}
+	}
+	none := &discovery.NoRoomError{On: []string{"eth0", "wlan0"}, Waited: 5 * time.Second, Want: "den", Devices: 2}
+	var nothing *screen.NothingFoundError
+	if err := forScreen(none); !errors.As(err, &nothing) || nothing.What != `No room "den" found on this network` ||
+		!strings.HasPrefix(nothing.Looked, "Looked for 5 s on eth0, wlan0. 2 other devices are here") || strings.Contains(nothing.Looked, "--addr") || !errors.Is(forShell(err), none) {
+		t.Errorf("no room is %+v", err)
 	}
 	if err := errors.New("odd"); forScreen(err) != err {
 		t.Error("an error without a hint changed")
@@ -785,7 +795,7 @@ func TestHintsOnTheScreen(t *testing.T) {
 
 func TestCtrlCWhileSearching(t *testing.T) {
 	opts := piped("")
-	opts.find = func(ctx context.Context, _ string) ([]discovery.Room, error) {
+	opts.find = func(ctx context.Context, _ string, _ func(discovery.Room)) ([]discovery.Room, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -151,6 +152,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			if c.Args().Present() {
 				return unknownCommand(c.App, c.Args().First())
 			}
+			if isTerminal(os.Stdin) && isTerminal(os.Stdout) {
+				return arrive(c)
+			}
 			return cli.ShowAppHelp(c)
 		},
 		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), historyCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
@@ -162,6 +166,20 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	}
 	app.CustomAppHelpTemplate = manual.AppHelp(app)
 	return app
+}
+
+// commandDefaults returns the context of a command that was called without options: they have
+// their defaults, or the values of their environment variables.
+func commandDefaults(c *cli.Context, command *cli.Command) (*cli.Context, error) {
+	set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
+	for _, f := range command.Flags {
+		if err := f.Apply(set); err != nil {
+			return nil, usageErrorf("%w", err)
+		}
+	}
+	defaults := cli.NewContext(c.App, set, nil)
+	defaults.Context, defaults.Command = c.Context, command
+	return defaults, nil
 }
 
 func unknownCommand(app *cli.App, name string) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -42,7 +43,8 @@ type Finder struct {
 	Ifaces  []string      // ask only on these interfaces; empty: see [Usable]
 	Timeout time.Duration // of one search; 0: 5 s for Find, 1.5 s for List
 
-	// The functions below are fixed before the first search. All but Refused are required.
+	// The functions below are fixed before the first search. All but AskDevices and Refused are
+	// required.
 
 	// LANs lists all interfaces. Except in tests it is the function LANs.
 	LANs func() ([]LAN, error)
@@ -51,6 +53,10 @@ type Finder struct {
 	// after ctx ended. An error means that the question was not sent. It is called from
 	// several goroutines at the same time.
 	Ask func(ctx context.Context, on LAN, v6 bool, wait time.Duration, heard func(Record)) error
+	// AskDevices asks every device on one interface over one IP version to answer, and calls heard
+	// with the sender of each packet that comes until wait is over. It is called from several
+	// goroutines at the same time. nil: a search that finds nothing cannot say who is there.
+	AskDevices func(ctx context.Context, on LAN, v6 bool, wait time.Duration, heard func(netip.Addr)) error
 	// Listen receives announcements on one interface over one IP version until ctx ends, and
 	// calls heard for each. It is called from several goroutines at the same time.
 	Listen func(ctx context.Context, on LAN, v6 bool, heard func(Record)) error
@@ -64,6 +70,8 @@ type Finder struct {
 	// Refused reports whether an error of Probe comes from a host that accepts no more
 	// sessions; nil: no error does.
 	Refused func(err error) bool
+
+	devices devices
 }
 
 // A NoRoomError says that a search did not find the room.
@@ -74,6 +82,8 @@ type NoRoomError struct {
 	Silent []Heard  // rooms that were announced, and match, but whose hosts did not answer
 	Deaf   error    // why no question could be sent; nil: one was
 	Waited time.Duration
+
+	Devices int // how many other devices were heard; -1: they were not asked for
 }
 
 // Error returns two lines: what happened, and a hint.
@@ -132,13 +142,34 @@ func (e *NoRoomError) What() string {
 	return fmt.Sprintf("%s found within %v (%s)", what, e.Waited.Round(100*time.Millisecond), where)
 }
 
+// Looked returns sentences about where the room was looked for, what was heard there, and
+// what may hide it.
+func (e *NoRoomError) Looked() string {
+	looked := fmt.Sprintf("Looked for %.3g s on %s.", e.Waited.Seconds(), strings.Join(e.On, ", "))
+	switch {
+	case e.Devices > 0:
+		looked += " " + wire.Counted(e.Devices, "other device is", "other devices are") + " here, so multicast works: a firewall may hide the room, or it is on another network."
+	case e.Devices == 0:
+		looked += " No other device answered. Guest Wi-Fi often keeps devices apart; a VPN or a firewall can do the same."
+	default:
+		looked += " A firewall, guest Wi-Fi, a VPN or another subnet can hide it."
+	}
+	return looked + " chat doctor finds the cause."
+}
+
 // Find returns the rooms that match want: a title, in any case, or the first 4 or more
 // digits of an ID; "" matches every room. It returns once a matching room has answered
 // over TCP and no further answers come: a slow host must not be missed when there are
 // several. No room within the timeout is a [*NoRoomError]. If ctx ends, Find returns its
 // error at once.
 func (f *Finder) Find(ctx context.Context, want string) ([]Room, error) {
-	s := search{Finder: f, window: cmp.Or(f.Timeout, findTimeout)}
+	return f.FindEach(ctx, want, nil)
+}
+
+// FindEach is Find, and calls found for each matching room as soon as its host has answered, one
+// call at a time; nil: it does not. Whether a room is contested is only known at the end.
+func (f *Finder) FindEach(ctx context.Context, want string, found func(Room)) ([]Room, error) {
+	s := search{Finder: f, window: cmp.Or(f.Timeout, findTimeout), each: found}
 	s.enough = func(r Room) bool { return r.Matches(want) }
 	rooms, err := s.run(ctx)
 	if err != nil {
@@ -154,7 +185,7 @@ func (f *Finder) Find(ctx context.Context, want string) ([]Room, error) {
 // noRoom returns the error of a search for want that found only others.
 func (s *search) noRoom(want string, others []Room) *NoRoomError {
 	silent := filter(s.silentRooms(), func(h Heard) bool { return h.matches(want) })
-	return &NoRoomError{Want: want, Others: others, Silent: silent, On: s.on, Deaf: s.deaf, Waited: s.window}
+	return &NoRoomError{Want: want, Others: others, Silent: silent, On: s.on, Deaf: s.deaf, Waited: s.window, Devices: s.devices.count()}
 }
 
 // List returns every room that answers within the timeout, sorted by title, then ID, and those

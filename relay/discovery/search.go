@@ -64,6 +64,7 @@ type search struct {
 	*Finder
 	window time.Duration
 	enough func(Room) bool // whether a room ends the search early; nil: none does
+	each   func(Room)      // is called for each of those, when it is found; nil: it is not
 
 	// Owned by the goroutine that called run.
 	on       []string             // names of the interfaces to ask on
@@ -264,6 +265,9 @@ func (s *search) record(v verdict) {
 	}
 	if key := (foundKey{v.room.ID, v.room.Instance}); s.found[key].ID == "" {
 		s.found[key] = v.room
+		if s.each != nil && s.enough(v.room) {
+			s.each(v.room)
+		}
 	}
 	if s.deadline == nil && s.enough != nil && s.enough(v.room) {
 		s.deadline = time.After(verifyTime)
@@ -300,6 +304,9 @@ func (s *search) ask(ctx context.Context, answers chan<- Record, rounds chan<- r
 		r := s.askAll(ctx, over, min(wait+linger, time.Until(end)), n == 0, answers)
 		if !s.answered.Load() && (r.deaf != nil || s.DeafToSelf || n+1 >= loopbackRound) {
 			r.records = []Record{thisMachine()}
+		}
+		if n == devicesRound && !s.answered.Load() && r.deaf == nil {
+			s.askDevices(ctx, time.Until(end))
 		}
 		if n > 0 {
 			r.on = nil

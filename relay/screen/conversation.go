@@ -78,7 +78,7 @@ const (
 )
 
 func newConversation(m *model, room Room, place Place) *conversation {
-	c := &conversation{m: m, room: room, addr: place.Addr, title: cutBytes(place.Title, maxTitle), operator: m.opts.Hosting}
+	c := &conversation{m: m, room: room, addr: place.Addr, title: cutBytes(place.Title, maxTitle), operator: m.hosting != nil}
 	c.view = newView()
 	c.history.c, c.search.c = c, c
 	c.composer = newComposer(m.ruler, c.operator)
@@ -564,11 +564,15 @@ func (c *conversation) painter(columns int) *painter {
 
 // invitation returns how others can join.
 func (c *conversation) invitation() invitation {
-	inv := invitation{page: !c.m.opts.NoPage, discovered: !c.operator || c.m.opts.Discovered}
-	switch {
-	case c.operator && c.m.opts.Addrs != nil:
-		inv.addrs = c.m.opts.Addrs()
-	case !c.operator && c.addr != "":
+	if h := c.m.hosting; h != nil {
+		inv := invitation{page: !h.NoPage, discovered: h.Discovered}
+		if h.Addrs != nil {
+			inv.addrs = h.Addrs()
+		}
+		return inv
+	}
+	inv := invitation{page: true, discovered: true}
+	if c.addr != "" {
 		inv.addrs = []string{c.addr}
 	}
 	return inv

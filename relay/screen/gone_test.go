@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 
 	"chat/relay/client"
 	"chat/relay/wire"
@@ -75,14 +74,5 @@ func TestRoomIsGoneAndLeft(t *testing.T) {
 		if !errors.Is(r.m.err, c.gone) {
 			t.Errorf("the screen ends with %v", r.m.err)
 		}
-	})
-}
-
-func TestLobbyWarnsOfTwoHosts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := inLobby(t, 80, 24, 1, nil)
-		place := Place{Title: "kitchen", Addr: "192.168.1.5:24280", ID: "r1", Contested: true}
-		r.update(roomsFound{places: []Place{place, place}})
-		r.want("2 kitchen  192.168.1.5:24280, 0 here (two hosts claim this room; one is false)")
 	})
 }

@@ -75,7 +75,7 @@ func (j *jobs) stop(ctx context.Context, signal func() error) (stopped bool) {
 // would stop a room, the status line says so instead.
 func (m *model) suspend() tea.Cmd {
 	reason := whyNoSuspend()
-	if m.opts.Hosting {
+	if m.hosting != nil {
 		reason = "Ctrl-Z would stop the room for everyone"
 	}
 	if reason != "" {

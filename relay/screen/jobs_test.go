@@ -48,7 +48,7 @@ func TestStop(t *testing.T) {
 // A host is not suspended, whoever asks.
 func TestHostIsNotSuspended(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-		r.m.opts.Hosting = true
+		r.m.hosting = &Hosting{}
 		if r.keys("ctrl+z") != nil {
 			t.Error("Ctrl-Z suspends")
 		}

@@ -1,32 +1,39 @@
 package screen
 
 import (
-	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"chat/relay/wire"
 )
 
-// A lobby is the screen before a room is joined: it searches for rooms, lets the person
-// choose one or type an address, and joins it. It is owned by Bubble Tea's event loop.
+// A lobby is the screen before a room is joined: it looks for rooms, lets the person choose one, type
+// an address, or host a room, and joins it. It is owned by Bubble Tea's event loop.
 type lobby struct {
 	stage   stage
 	places  []Place
-	cursor  int    // the selected one of shown(); after the last: the address field
-	note    string // the last error or warning; "": none
-	address editor // an address, the number of a place, or a part of titles
+	nothing *NothingFoundError // what the search did not find; nil: it runs, or found a place, or failed
+	chosen  item               // what the person moved to; noItem: see current
+	address editor             // an address, the number of a place, a part of titles, or a title to host
 
-	listening bool // a search runs although none was found at first: announcements come once a minute
+	note string // the last error or warning; "": none
+	err  error  // the last error, to leave with; nil: none
 
-	// While joining.
+	// The search for rooms.
+	search     int                // counts those that the person asked for; reports of older ones are ignored
+	stopSearch context.CancelFunc // nil: there was none yet
+	looking    bool               // it runs
+	waiting    bool               // Options.Patience has not passed
+	touched    bool               // a key was pressed since it began: nothing is joined unasked
+	listening  bool               // another one runs in the background
+
+	// While joining or opening a room.
 	target   Place
+	hosting  bool
 	cancel   context.CancelFunc
 	canceled bool // cancel was called
 }
@@ -35,81 +42,176 @@ type lobby struct {
 type stage int
 
 const (
-	searching stage = iota // for rooms
-	choosing               // one of several, or an address
-	joining                // one
+	choosing stage = iota // a room, an address, or to host
+	joining               // a room, or opening one
 )
 
+// An item is a row of the lobby that can be chosen.
+type item struct {
+	kind  itemKind
+	place string // key of the place
+}
+
+type itemKind int
+
 const (
-	// maxAddr is how long an address may be, in bytes: a host name (RFC 1035, section
+	noItem itemKind = iota
+	placeItem
+	hostItem
+	againItem
+	addressItem
+)
+
+func (p Place) key() string { return p.ID + " " + p.Addr }
+
+const (
+	// maxAddr is how long the text of the field may be, in bytes: a host name (RFC 1035, section
 	// 2.3.4) and a port.
 	maxAddr = 262
 
 	// maxNote is how many bytes of an error are kept: it is wrapped for each frame.
 	maxNote = 4 << 10
 
-	// listenAtLeast is the shortest time between the starts of two searches in the background.
-	listenAtLeast = 5 * time.Second
+	// maxPlaces is how many places are listed. One search finds no more.
+	maxPlaces = 200
+
+	// listenEvery is the shortest time between the starts of two searches in the background while
+	// there are no rooms, and refreshEvery while there are some.
+	listenEvery  = 5 * time.Second
+	refreshEvery = 10 * time.Second
 )
 
 func newLobby(r ruler) lobby { return lobby{address: editor{ruler: r, limit: maxAddr}} }
 
-// roomsFound is the result of a search; late, of one in the background.
-type roomsFound struct {
-	places []Place
-	err    error
-	late   bool
-}
+// Messages of searches.
+type (
+	// placeFound is a place that the search has found so far. next waits for another one.
+	placeFound struct {
+		search int
+		place  Place
+		next   tea.Cmd
+	}
+	// placesFound is the result of a search; late, of one in the background.
+	placesFound struct {
+		search int
+		places []Place
+		err    error
+		late   bool
+	}
+	// patienceOver says that Options.Patience has passed since a search began.
+	patienceOver struct{ search int }
+)
 
-// roomJoined says that a room was joined, joinFailed that it was not.
+// Messages of joining: a room was joined, opened, or neither.
 type (
 	roomJoined struct {
 		room  Room
 		place Place
 	}
+	roomHosted struct{ *HostedRoom }
 	joinFailed struct{ err error }
 )
 
-// open joins the room that was asked for, or searches for rooms.
+// open joins the room that was asked for, or looks for rooms.
 func (l *lobby) open(m *model) tea.Cmd {
 	switch {
 	case m.opts.Place != nil:
 		return l.join(m, *m.opts.Place)
 	case m.opts.Find == nil:
-		l.stage = choosing
 		return nil
 	}
-	l.stage, l.note = searching, ""
-	return func() tea.Msg {
-		places, err := m.opts.Find(m.ctx)
-		return roomsFound{places, err, false}
+	return l.look(m)
+}
+
+// look begins a new search.
+func (l *lobby) look(m *model) tea.Cmd {
+	l.stop()
+	l.search++
+	l.places, l.nothing, l.chosen, l.note, l.err = nil, nil, item{}, "", nil
+	l.looking, l.waiting, l.touched = true, m.opts.Patience > 0, false
+	var ctx context.Context
+	ctx, l.stopSearch = context.WithCancel(m.ctx)
+	n, find, found := l.search, m.opts.Find, make(chan Place)
+	var next tea.Cmd
+	next = func() tea.Msg {
+		select {
+		case p := <-found:
+			return placeFound{n, p, next}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	cmds := []tea.Cmd{next, func() tea.Msg {
+		places, err := find(ctx, func(p Place) {
+			select {
+			case found <- p:
+			case <-ctx.Done():
+			}
+		})
+		return placesFound{n, places, err, false}
+	}}
+	if l.waiting {
+		cmds = append(cmds, tea.Tick(m.opts.Patience, func(time.Time) tea.Msg { return patienceOver{n} }))
+	}
+	return tea.Batch(cmds...)
+}
+
+// stop ends the search.
+func (l *lobby) stop() {
+	if l.stopSearch != nil {
+		l.stopSearch()
 	}
 }
 
-// listen continues to search in the background while the list is empty.
+// listen continues to search in the background: rooms are announced once a minute, and may open
+// any time.
 func (l *lobby) listen(m *model) tea.Cmd {
-	if l.listening || l.stage != choosing || len(l.places) > 0 || m.opts.Find == nil || m.ctx.Err() != nil {
+	if l.listening || l.looking || l.stage != choosing || m.opts.Find == nil || m.ctx.Err() != nil {
 		return nil
 	}
 	l.listening = true
+	n, find, pause, every := l.search, m.opts.Find, time.Duration(0), listenEvery
+	if len(l.places) > 0 {
+		pause, every = refreshEvery, 0
+	}
+	var ctx context.Context
+	ctx, l.stopSearch = context.WithCancel(m.ctx)
 	return func() tea.Msg {
 		began := time.Now()
-		places, err := m.opts.Find(m.ctx)
-		if err != nil || len(places) == 0 { // one that fails at once is not repeated without end
-			select {
-			case <-time.After(time.Until(began.Add(listenAtLeast))):
-			case <-m.ctx.Done():
-			}
+		if !wait(ctx, pause) {
+			return placesFound{n, nil, nil, true}
 		}
-		return roomsFound{places, err, true}
+		places, err := find(ctx, func(Place) {})
+		if err != nil || len(places) == 0 { // one that fails at once is not repeated without end
+			wait(ctx, time.Until(began.Add(every)))
+		}
+		return placesFound{n, places, err, true}
 	}
 }
 
+// wait waits for d. It returns false if ctx has ended before.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// join joins the room at p.
 func (l *lobby) join(m *model, p Place) tea.Cmd {
-	l.stage, l.target, l.note, l.canceled = joining, p, "", false
-	var ctx context.Context
-	ctx, l.cancel = context.WithCancel(m.ctx)
+	ctx := l.begin(m, p)
 	return m.join(ctx, p)
+}
+
+// begin notes that a room is being joined or opened, until the returned context ends.
+func (l *lobby) begin(m *model, p Place) (ctx context.Context) {
+	l.stage, l.target, l.hosting, l.note, l.err, l.canceled = joining, p, false, "", nil, false
+	ctx, l.cancel = context.WithCancel(m.ctx)
+	return ctx
 }
 
 // join returns a command that joins the room at p.
@@ -123,29 +225,54 @@ func (m *model) join(ctx context.Context, p Place) tea.Cmd {
 	}
 }
 
+// host opens a room.
+func (l *lobby) host(m *model) tea.Cmd {
+	title, host := l.titleToHost(), m.opts.Host
+	ctx := l.begin(m, Place{Title: title})
+	l.hosting = true
+	if title == "" {
+		l.target.Title = m.opts.HostTitle
+	}
+	return func() tea.Msg {
+		room, err := host(ctx, title)
+		if err != nil {
+			return joinFailed{err}
+		}
+		return roomHosted{room}
+	}
+}
+
+// titleToHost returns the text of the field if it can only be meant as a title; "": the host's own.
+func (l *lobby) titleToHost() string {
+	if typed := l.typed(); l.number() < 0 && !strings.ContainsAny(typed, ".:/[]") {
+		return typed
+	}
+	return ""
+}
+
 func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
-	case roomsFound:
-		if msg.late {
-			l.addLate(msg)
-			return l.listen(m)
+	case placeFound:
+		if msg.search != l.search || !l.looking {
+			return nil
 		}
-		l.places, l.stage, l.cursor = msg.places, choosing, 0
-		if msg.err != nil {
-			l.note = cutBytes(msg.err.Error(), maxNote)
+		l.addPlace(msg.place)
+		return msg.next
+	case patienceOver:
+		if msg.search == l.search {
+			l.waiting = false
+			return l.joinTheOnly(m)
 		}
-		if len(l.places) == 1 && msg.err == nil {
-			return l.join(m, l.places[0])
-		}
-		return l.listen(m)
+	case placesFound:
+		return l.takeResult(m, msg)
 	case joinFailed:
 		l.cancel()
+		if l.stage, l.touched = choosing, true; !l.canceled {
+			l.fail(msg.err)
+		}
 		if m.opts.Find == nil || m.ctx.Err() != nil { // no other room to choose
 			m.err = msg.err
 			return m.quit()
-		}
-		if l.stage = choosing; !l.canceled {
-			l.note = cutBytes(msg.err.Error(), maxNote)
 		}
 		return l.listen(m)
 	case tea.KeyPressMsg:
@@ -153,24 +280,74 @@ func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 	case tea.PasteMsg:
 		if l.stage == choosing {
 			line, _, _ := strings.Cut(strings.TrimSpace(msg.Content), "\n")
-			l.address.insert(strings.TrimSpace(line))
-			l.cursor = len(l.shown())
+			l.insert(strings.TrimSpace(line))
 		}
 	}
 	return nil
 }
 
-// addLate lists the rooms that a search in the background found. Typed text stays selected.
-func (l *lobby) addLate(found roomsFound) {
-	if l.listening = false; l.stage != choosing || len(l.places) > 0 || len(found.places) == 0 || found.err != nil {
-		return
+func (l *lobby) fail(err error) { l.note, l.err = cutBytes(err.Error(), maxNote), err }
+
+// takeResult takes over the result of a search.
+func (l *lobby) takeResult(m *model, found placesFound) tea.Cmd {
+	if found.late {
+		if l.listening = false; found.search == l.search && l.stage == choosing {
+			l.addLate(found)
+		}
+		return l.listen(m)
 	}
-	if l.places, l.cursor, l.note = found.places, 0, ""; l.typed() != "" {
-		l.cursor = len(l.shown())
+	if found.search != l.search {
+		return nil
+	}
+	l.looking = false
+	l.stop()
+	l.places = found.places[:min(len(found.places), maxPlaces)]
+	if nothing, ok := errors.AsType[*NothingFoundError](found.err); ok {
+		l.nothing, l.err = nothing, nothing
+	} else if found.err != nil {
+		l.fail(found.err)
+	}
+	if cmd := l.joinTheOnly(m); cmd != nil {
+		return cmd
+	}
+	return l.listen(m)
+}
+
+// joinTheOnly joins the room that the search found if there is no other one, and no key was pressed.
+func (l *lobby) joinTheOnly(m *model) tea.Cmd {
+	if l.looking || l.waiting || l.touched || l.stage != choosing || len(l.places) != 1 || l.err != nil {
+		return nil
+	}
+	return l.join(m, l.places[0])
+}
+
+// addPlace lists a place, or what is new about it.
+func (l *lobby) addPlace(p Place) {
+	i := slices.IndexFunc(l.places, func(have Place) bool { return have.key() == p.key() })
+	switch {
+	case i >= 0:
+		l.places[i] = p
+	case len(l.places) < maxPlaces:
+		l.places = append(slices.Clip(l.places), p)
 	}
 }
 
-// number returns the index of the place whose number is in the address field; -1: none.
+// addLate lists what a search in the background found. Rooms keep their numbers.
+func (l *lobby) addLate(found placesFound) {
+	if found.err != nil || len(found.places) == 0 {
+		return
+	}
+	if l.nothing, l.touched = nil, true; len(l.places) == 0 {
+		l.note, l.err = "", nil
+	}
+	for _, p := range found.places {
+		l.addPlace(p)
+	}
+}
+
+// --- choosing ----------------------------------------------------------------------------
+
+// number returns the index of the place whose number is in the field; -1: none.
 func (l *lobby) number() int {
 	if n, err := strconv.Atoi(l.typed()); err == nil && n >= 1 && n <= len(l.places) {
 		return n - 1
@@ -178,220 +355,143 @@ func (l *lobby) number() int {
 	return -1
 }
 
-// shown returns the indices of the listed places: those whose titles have the text in the address
-// field. If there are none, it is an address, and all are listed.
-func (l *lobby) shown() []int {
-	all, matching := make([]int, len(l.places)), []int(nil)
+// matching returns the indices of the places whose titles have the text in the field.
+func (l *lobby) matching() (matching []int) {
 	part := strings.ToLower(l.typed())
 	for i, p := range l.places {
-		if all[i] = i; strings.Contains(strings.ToLower(p.Title), part) {
+		if strings.Contains(strings.ToLower(p.Title), part) {
 			matching = append(matching, i)
 		}
-	}
-	if len(matching) == 0 || l.number() >= 0 {
-		return all
 	}
 	return matching
 }
 
-// inField reports whether the address field is selected.
-func (l *lobby) inField() bool { return l.cursor >= len(l.shown()) }
-
-// selected returns the index of the place under the cursor, or of the one whose number is in
-// the address field, or of the first whose title has its text; -1: none.
-func (l *lobby) selected() int {
-	shown := l.shown()
-	switch {
-	case l.cursor < len(shown):
-		return shown[l.cursor]
-	case l.number() >= 0:
-		return l.number()
-	case len(shown) > 0 && l.typed() != "" && strings.Contains(strings.ToLower(l.places[shown[0]].Title), strings.ToLower(l.typed())):
-		return shown[0]
+// shown returns the indices of the listed places: those that match. If there are none, the text
+// is an address, and all are listed.
+func (l *lobby) shown() []int {
+	if matching := l.matching(); len(matching) > 0 && l.number() < 0 {
+		return matching
 	}
-	return -1
+	all := make([]int, len(l.places))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
-// typed returns the text of the address field.
+// items returns the rows that can be chosen, in order.
+func (l *lobby) items(opts *Options) (items []item) {
+	for _, i := range l.shown() {
+		items = append(items, item{placeItem, l.places[i].key()})
+	}
+	if opts.Host != nil {
+		items = append(items, item{kind: hostItem})
+	}
+	if l.nothing != nil && len(l.places) == 0 {
+		items = append(items, item{kind: againItem})
+	}
+	return append(items, item{kind: addressItem})
+}
+
+// current returns the row that Enter is for: the one that the person moved to, or that the text in
+// the field is about, or the first one worth suggesting.
+func (l *lobby) current(opts *Options) item {
+	items := l.items(opts)
+	switch matching := l.matching(); {
+	case l.chosen.kind == addressItem && l.number() >= 0:
+		return item{placeItem, l.places[l.number()].key()}
+	case l.chosen.kind == addressItem && l.typed() != "" && len(matching) > 0:
+		return item{placeItem, l.places[matching[0]].key()}
+	case l.chosen.kind != noItem && slices.Contains(items, l.chosen):
+		return l.chosen
+	case len(l.places) > 0, !l.looking, opts.Patience > 0 && !l.waiting:
+		return items[0]
+	}
+	return item{} // rooms may come any moment
+}
+
+// place returns the place of an item.
+func (l *lobby) place(of item) Place {
+	i := slices.IndexFunc(l.places, func(p Place) bool { return p.key() == of.place })
+	return l.places[i]
+}
+
+// move chooses the row that is so many rows further down.
+func (l *lobby) move(opts *Options, rows int) {
+	items := l.items(opts)
+	at := slices.Index(items, l.current(opts)) // -1: the first one is next
+	l.chosen = items[min(max(at+rows, 0), len(items)-1)]
+}
+
+// typed returns the text of the field.
 func (l *lobby) typed() string { return strings.TrimSpace(l.address.text) }
+
+func (l *lobby) insert(text string) {
+	l.address.insert(text)
+	l.chosen, l.touched = item{kind: addressItem}, true
+}
 
 // key handles a key.
 func (l *lobby) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
+	l.touched = true
 	name := msg.String()
 	switch name {
 	case "ctrl+c", "ctrl+d", "esc":
-		switch {
-		case l.stage == joining && !l.canceled && m.opts.Find != nil:
-			// The list comes back when Join returns. If Join succeeded just now, the room opens.
-			l.canceled = true
-			l.cancel()
-			return nil
-		case name != "ctrl+d" || l.address.text == "":
-			m.err = context.Canceled
-			return m.quit()
-		}
+		return l.back(m, name)
 	}
 	if l.stage != choosing {
 		return nil
 	}
-	selected := l.selected()
 	switch {
 	case name == "up" || name == "shift+tab" || name == "ctrl+p":
-		l.cursor = max(l.cursor-1, 0)
+		l.move(&m.opts, -1)
 	case name == "down" || name == "tab" || name == "ctrl+n":
-		l.cursor = min(l.cursor+1, len(l.shown()))
-	case name == "enter" && selected >= 0:
-		return l.join(m, l.places[selected])
-	case name == "enter" && l.typed() != "":
-		return l.join(m, Place{Addr: l.typed()})
-	case name == "enter", name == "ctrl+r", name == "r" && !l.inField():
-		if m.opts.Find != nil {
-			return l.open(m)
-		}
+		l.move(&m.opts, 1)
+	case name == "enter":
+		return l.enter(m)
+	case m.opts.Find != nil && (name == "ctrl+r" || name == "r" && l.typed() == "" && l.chosen.kind != addressItem):
+		return l.look(m)
 	case strings.HasSuffix(name, "+enter") || name == "ctrl+j": // an address is one line
 	case l.address.key(name):
-		l.cursor = len(l.shown())
+		l.chosen = item{kind: addressItem}
 	case msg.Text != "":
-		l.address.insert(msg.Text)
-		l.cursor = len(l.shown())
+		l.insert(msg.Text)
 	}
 	return nil
 }
 
-// draw draws the lobby: the note, the rooms, the address field, and a row of key hints.
-// On a small screen the blank rows go first, then the end of the note, then the rooms
-// far from the selected one. canSearch says that there are rooms to search for.
-func (l *lobby) draw(t *terminal, canSearch bool) (rows []string, cursor *tea.Cursor) {
-	if l.stage != choosing {
-		return l.drawProgress(t, canSearch), nil
-	}
-	head, note, rooms, keys := []string{lobbyTitle(t)}, l.drawNote(t), []string(nil), l.drawKeys(t, canSearch)
-	address, column := l.drawAddress(t)
-	if len(l.places) > 0 {
-		heading := wire.Counted(len(l.places), "room is", "rooms are") + " on this network. Which one?"
-		if n := len(l.shown()); n < len(l.places) {
-			heading = fmt.Sprintf("%d of %d rooms match. Which one?", n, len(l.places))
-		}
-		rooms = append(rooms, t.ruler.cut(heading, t.width))
-	}
-	left := t.height - len(head) - len(rooms) - len(address) - len(keys)
-	list := min(len(l.places), 3) // these rows of it matter more than the end of the note
-	if left < list+min(len(note), 2) {
-		head, left = nil, left+len(head)
-	}
-	note = note[:max(min(len(note), left-list), 0)]
-	left -= len(note)
-	rooms = append(rooms, l.drawPlaces(t, left)...)
-
-	gap := []string{""}
-	if blanks := 2 + min(len(note), 1) + min(len(l.places), 1); left-len(l.places) < blanks {
-		gap = nil
-	}
-	for _, part := range [][]string{head, note, rooms} {
-		if len(part) > 0 {
-			rows = append(append(rows, part...), gap...)
-		}
-	}
-	if l.inField() {
-		cursor = tea.NewCursor(column, len(rows))
-	}
-	rows = append(append(rows, address...), gap...)
-	return append(rows, keys...), cursor
-}
-
-func lobbyTitle(t *terminal) string { return boldStyle.draw(t.ruler.cut("chat", t.width)) }
-
-// drawProgress draws a lobby that is searching or joining.
-func (l *lobby) drawProgress(t *terminal, canSearch bool) []string {
-	doing, keys := "Looking for rooms on this network…", "Ctrl-C: quit"
-	if l.stage == joining {
-		switch doing = "Joining " + cmp.Or(l.target.Title, l.target.Addr) + "…"; {
-		case l.canceled:
-			doing, keys = "Canceling…", ""
-		case canSearch:
-			keys = "Ctrl-C: back"
-		}
-	}
-	doing, keys = t.ruler.cut(oneLine(t.ruler, doing), t.width), t.ruler.cut(keys, t.width)
-	return []string{lobbyTitle(t), "", doing, "", dimStyle.draw(keys)}
-}
-
-// drawNote draws the last error, with its hint.
-func (l *lobby) drawNote(t *terminal) (rows []string) {
-	if l.note == "" {
-		return nil
-	}
-	s := errorStyle
-	for line := range strings.SplitSeq(l.note, "\n") {
-		line = t.ruler.show(line)
-		for _, row := range t.ruler.wrap(line, t.width) {
-			rows = append(rows, s.draw(line[row.from:row.to]))
-		}
-		s = plainStyle
-	}
-	return rows
-}
-
-// drawPlaces draws at most the given number of rows of the list, with the selected place. If
-// some are not visible, the first or the last row says how many.
-func (l *lobby) drawPlaces(t *terminal, most int) (rows []string) {
-	shown, selected := l.shown(), l.selected()
-	at := max(slices.Index(shown, selected), 0)
-	first, last := 0, len(shown)
-	if most < len(shown) {
-		first = min(max(at-most/2, 0), len(shown)-most)
-		last = first + max(most, 0)
-	}
-	digits := len(strconv.Itoa(len(l.places)))
-	for n := first; n < last; n++ {
-		i := shown[n]
-		p := l.places[i]
-		row := oneLine(t.ruler, fmt.Sprintf("%*d %s  %s, %d here", digits, i+1, p.Title, p.Addr, p.Members))
-		if p.Contested {
-			row += " (two hosts claim this room; one is false)"
-		}
-		switch {
-		case i == selected:
-			row = hitStyle.draw(t.ruler.fit("› "+row, t.width))
-		case n == first && first > 0 && most > 2:
-			row = dimStyle.draw(t.ruler.cut(fmt.Sprintf("  ↑ %d more", first+1), t.width))
-		case n == last-1 && last < len(shown) && most > 2:
-			row = dimStyle.draw(t.ruler.cut(fmt.Sprintf("  ↓ %d more", len(shown)-n), t.width))
-		default:
-			row = t.ruler.cut("  "+row, t.width)
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-// drawAddress draws the address field, and returns the column of its cursor.
-func (l *lobby) drawAddress(t *terminal) (rows []string, column int) {
-	const label = "  Address: "
-	prompt := label
-	if l.inField() {
-		prompt = "› " + label[2:]
-	}
-	field, row, column := l.address.rows(max(t.width-len(label)-1, 4))
-	return []string{t.ruler.cut(prompt, t.width) + field[row].text}, min(t.ruler.width(prompt)+column, t.width-1)
-}
-
-// drawKeys draws the key hints.
-func (l *lobby) drawKeys(t *terminal, canSearch bool) (rows []string) {
-	keys := []string{"Enter: join"}
+// back handles a key that gives up joining, clears the field, or leaves.
+func (l *lobby) back(m *model, name string) tea.Cmd {
 	switch {
-	case !canSearch:
-	case l.inField() && l.typed() == "":
-		keys = []string{"Enter: search again"}
+	case l.stage == joining && !l.canceled && m.opts.Find != nil:
+		// The list comes back when Join returns. If Join succeeded just now, the room opens.
+		l.canceled = true
+		l.cancel()
+	case l.stage == choosing && name != "ctrl+c" && l.address.text != "":
+		if name == "esc" {
+			l.address.set("")
+			l.chosen = item{}
+		}
 	default:
-		keys = append(keys, "Ctrl-R: search again")
+		if m.err = context.Canceled; l.err != nil && l.stage == choosing {
+			m.err = l.err
+		}
+		return m.quit()
 	}
-	if len(l.places) > 0 {
-		keys = append(keys, "↑ ↓ or a number: select")
+	return nil
+}
+
+// enter does what the current row is for.
+func (l *lobby) enter(m *model) tea.Cmd {
+	switch current := l.current(&m.opts); {
+	case current.kind == placeItem:
+		return l.join(m, l.place(current))
+	case current.kind == hostItem:
+		return l.host(m)
+	case current.kind == againItem:
+		return l.look(m)
+	case current.kind == addressItem && l.typed() != "":
+		return l.join(m, Place{Addr: l.typed()})
 	}
-	line := strings.Join(append(keys, "Ctrl-C: quit"), " · ")
-	for _, row := range t.ruler.wrap(line, t.width) {
-		rows = append(rows, dimStyle.draw(line[row.from:row.to]))
-	}
-	return rows
+	return nil
 }

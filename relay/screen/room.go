@@ -2,6 +2,7 @@ package screen
 
 import (
 	"context"
+	"time"
 
 	"chat/relay/client"
 	"chat/relay/wire"
@@ -45,20 +46,41 @@ type Place struct {
 	Contested bool // another place claims to be the same room
 }
 
+// A Hosting is what the screen shows of a room that this program hosts.
+type Hosting struct {
+	Addrs      func() []string // the addresses at which others can join now
+	NoPage     bool            // there is no page for browsers
+	Discovered bool            // `chat join` finds the room without an address
+}
+
+// A HostedRoom is a room that this program has opened.
+type HostedRoom struct {
+	Room
+	Title   string
+	Hosting Hosting
+}
+
 // Options configure a screen.
 type Options struct {
-	// Find looks for rooms on this network; nil: the lobby offers no search.
-	Find func(ctx context.Context) ([]Place, error)
+	// Find looks for rooms on this network, calls found for each that answers, one call at a
+	// time, and returns all of them. A [*NothingFoundError] says that none answers; with any
+	// other error, the places are those found nevertheless. nil: the lobby offers no search.
+	Find func(ctx context.Context, found func(Place)) ([]Place, error)
+	// Patience is how long the lobby waits, if no key is pressed, before it joins the only
+	// room, and before it suggests to host one. 0: until Find returns.
+	Patience time.Duration
 	// Join joins the room at a place. It may be called again after an error, and after the
 	// room ended with a client.OtherRoomError.
 	Join func(ctx context.Context, p Place) (Room, error)
+	// Host opens a room and joins it; "" is the title that HostTitle announces. It may be
+	// called again after an error. nil: the lobby does not offer it.
+	Host func(ctx context.Context, title string) (*HostedRoom, error)
+	// HostTitle is the title of a room that Host opens without one; "": not known before.
+	HostTitle string
 	// Place is the room to join; nil: the person chooses one of those found.
 	Place *Place
-
-	Hosting    bool            // this program hosts the room
-	NoPage     bool            // if it does: there is no page for browsers
-	Addrs      func() []string // if it does: the addresses at which others can join now
-	Discovered bool            // if it does: `chat join` finds the room without an address
+	// Hosting describes the room at Place if this program hosts it; nil: another one does.
+	Hosting *Hosting
 
 	Warnings <-chan string                       // lines that the person must see; nil: none
 	Record   func(wire.Event, wire.Viewer) error // is called with each message, to log it; an error is shown; nil: messages are not logged
@@ -66,3 +88,14 @@ type Options struct {
 	Quiet bool // no bell and no notification when the person is mentioned
 	Mouse bool // the wheel scrolls; selecting text in the terminal then needs Shift
 }
+
+// A NothingFoundError is the error of Options.Find if there is no room to be found, and nothing is
+// wrong as far as this program can see.
+type NothingFoundError struct {
+	What   string // what was not found: `No room found on this network`
+	Looked string // where it was looked for, what was heard there, and what may hide a room
+	Err    error  // for the terminal, once the screen is left
+}
+
+func (e *NothingFoundError) Error() string { return e.Err.Error() }
+func (e *NothingFoundError) Unwrap() error { return e.Err }

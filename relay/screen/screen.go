@@ -33,6 +33,7 @@ type model struct {
 
 	terminal
 	lobby        lobby
+	hosting      *Hosting      // the room is ours to close; nil: another program hosts it
 	conversation *conversation // nil: still in the lobby
 
 	err   error  // why the screen ended; nil: the person left
@@ -46,7 +47,7 @@ type model struct {
 func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, ctx: ctx, started: time.Now(), jobs: newJobs(), terminal: terminal{
+	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), terminal: terminal{
 		width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256), theme: themeFor(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
@@ -66,7 +67,7 @@ func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	}
 	if m.crash == nil {
 		fmt.Print(m.conversation.farewell())
-		if !opts.Hosting && m.left(err) {
+		if m.hosting == nil && m.left(err) {
 			fmt.Printf("You left %s.\n", oneLine(m.ruler, m.conversation.title))
 		}
 	}
@@ -244,6 +245,9 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return m.waitForWarning()
 	case roomJoined:
 		return m.enter(msg)
+	case roomHosted:
+		m.hosting = &msg.Hosting
+		return m.enter(roomJoined{msg.Room, Place{Title: msg.Title}})
 	}
 	if m.conversation != nil {
 		return m.conversation.update(msg)
@@ -273,6 +277,7 @@ func (m *model) warn(line string) {
 // enter opens the conversation in a room that was joined, and takes along a warning that came
 // up before, or the input of the room that is gone.
 func (m *model) enter(msg roomJoined) tea.Cmd {
+	m.lobby.stop()
 	last := m.conversation
 	m.conversation = newConversation(m, msg.room, msg.place)
 	if last != nil { // that room is gone, but not what is in the input
@@ -299,7 +304,7 @@ func (m *model) view() tea.View {
 		rows, v.Cursor = m.conversation.draw()
 	} else {
 		v.WindowTitle = "chat"
-		rows, v.Cursor = m.lobby.draw(&m.terminal, m.opts.Find != nil)
+		rows, v.Cursor = m.lobby.draw(m)
 	}
 	if v.Cursor != nil {
 		// Bubble Tea knows cursor shapes from 0 up, and does not reset the one it sets. This

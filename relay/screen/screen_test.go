@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -715,128 +714,6 @@ func rings(cmd tea.Cmd) bool {
 		}
 	}
 	return false
-}
-
-// The lobby searches, offers several rooms and an address, and shows errors.
-func TestLobby(t *testing.T) {
-	places := []Place{{Title: "kitchen", Addr: "192.168.1.5:24280", ID: "1", Members: 3}, {Title: "lab", Addr: "192.168.1.6:24280", ID: "2"}}
-	var tried []Place
-	answer := errors.New("no answer\nhint: a firewall, perhaps")
-	m := &model{ctx: t.Context(), terminal: terminal{width: 60, height: 15}, opts: Options{
-		Find: func(context.Context) ([]Place, error) { return places, nil },
-		Join: func(_ context.Context, p Place) (Room, error) {
-			tried = append(tried, p)
-			return nil, answer
-		},
-	}}
-	m.lobby = newLobby(m.ruler)
-	r := &rig{t: t, m: m}
-	cmd := m.lobby.open(m)
-	r.want("Looking for rooms on this network…")
-	r.update(cmd())
-	r.want("2 rooms are on this network", "› 1 kitchen  192.168.1.5:24280, 3 here", "  2 lab")
-	cmd = r.keys("down", "enter")
-	r.want("Joining lab…")
-	r.update(cmd())
-	r.want("no answer", "hint: a firewall, perhaps", "lab")
-	r.typed("10.0.0.7")
-	r.want("› Address: 10.0.0.7")
-	cmd = r.keys("enter")
-	r.update(cmd())
-	if len(tried) != 2 || tried[0].ID != "2" || tried[1].Addr != "10.0.0.7" {
-		t.Errorf("tried to join %+v", tried)
-	}
-	r.keys("ctrl+u")
-	places = nil
-	cmd = r.keys("enter") // searches again
-	r.want("Looking for rooms")
-	r.update(cmd())
-	r.keys("ctrl+c")
-	if !errors.Is(m.err, context.Canceled) {
-		t.Errorf("left with %v", m.err)
-	}
-}
-
-// inLobby returns a screen in a lobby with the given number of places; join joins one.
-func inLobby(t *testing.T, columns, rows, places int, join func(context.Context, Place) (Room, error)) *rig {
-	t.Helper()
-	var list []Place
-	for n := range places {
-		list = append(list, Place{Title: fmt.Sprint("room", n+1), Addr: fmt.Sprintf("10.0.0.%d:24280", n+1)})
-	}
-	m := &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows}, opts: Options{
-		Find: func(context.Context) ([]Place, error) { return list, nil },
-		Join: join,
-	}}
-	m.lobby = newLobby(m.ruler)
-	r := &rig{t: t, m: m}
-	r.update(m.lobby.open(m)())
-	return r
-}
-
-// However small the screen and long the error, the selected room, the address field and the
-// key hints are shown.
-func TestLobbyOnASmallScreen(t *testing.T) {
-	refuse := func(context.Context, Place) (Room, error) {
-		return nil, errors.New("no answer from there\nhint: " + strings.Repeat("a firewall, perhaps, ", 30))
-	}
-	for _, size := range [][2]int{{40, 10}, {40, 8}, {80, 6}, {80, 24}} {
-		for _, places := range []int{2, 5, 30} {
-			r := inLobby(t, size[0], size[1], places, refuse)
-			r.update(r.keys("enter")())
-			for n := range places {
-				r.want(fmt.Sprintf("› %*d room%d ", len(fmt.Sprint(places)), n+1, n+1), "  Address:", "Ctrl-C: quit")
-				if size[1] >= 8 {
-					r.want("no answer from there")
-				}
-				r.keys("down")
-			}
-			r.want("› Address:")
-		}
-	}
-}
-
-// A number selects a room of the list, as with --plain; any other number is an address.
-func TestLobbyByNumber(t *testing.T) {
-	var tried []string
-	r := inLobby(t, 80, 24, 3, func(_ context.Context, p Place) (Room, error) {
-		tried = append(tried, p.Addr)
-		return nil, errors.New("no answer")
-	})
-	for _, typed := range []string{"2", "3", "4", "10.0.0.9"} {
-		r.typed(typed)
-		if typed == "2" {
-			r.want("› 2 room2", "› Address: 2")
-		}
-		r.update(r.keys("enter")())
-		r.keys("ctrl+u")
-	}
-	if want := []string{"10.0.0.2:24280", "10.0.0.3:24280", "4", "10.0.0.9"}; !slices.Equal(tried, want) {
-		t.Errorf("tried to join %q, want %q", tried, want)
-	}
-}
-
-// Joining can be canceled: the list comes back.
-func TestLobbyCancelsJoining(t *testing.T) {
-	for _, key := range []string{"ctrl+c", "esc"} {
-		r := inLobby(t, 80, 24, 2, func(ctx context.Context, _ Place) (Room, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		})
-		cmd := r.keys("enter")
-		r.want("Joining room1…", "Ctrl-C: back")
-		if r.keys(key); r.m.err != nil {
-			t.Fatalf("%s leaves: %v", key, r.m.err)
-		}
-		r.update(cmd())
-		r.want("› 1 room1", "  2 room2")
-		if strings.Contains(r.frame(), "cancel") {
-			t.Errorf("shown as an error:\n%s", r.frame())
-		}
-		if r.keys(key); !errors.Is(r.m.err, context.Canceled) {
-			t.Errorf("%s on the list does not leave", key)
-		}
-	}
 }
 
 // A panic ends the screen, and leaves the terminal as it was.

@@ -87,6 +87,7 @@ func New(room *relay.Server, opts Options) *Handler {
 			h.mux.Handle("GET /{$}", file)
 		}
 	}
+	h.mux.HandleFunc("GET /page/manifest.webmanifest", h.manifest)
 	h.mux.HandleFunc("GET /room", h.describe)
 	h.mux.HandleFunc("GET /commands", h.commands)
 	h.mux.HandleFunc("GET /nick", h.checkNick)
@@ -216,7 +217,7 @@ func isQuery(query string) bool {
 
 // pagePolicy lets the page load only files of the host, and run no inline scripts
 // (https://www.w3.org/TR/CSP3/).
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // isOurName reports whether the Host header (RFC 9110, section 7.2) names this host. Another

@@ -68,7 +68,7 @@ func (p *tab) got(url, name string, content []byte) {
 	p.wait(`[...document.querySelectorAll(".file a")].some((a) => a.textContent === %q)`, name)
 	link := `[...document.querySelectorAll(".file a")].find((a) => a.textContent === "` + name + `")`
 	path := eval[string](p, "%s.pathname", link)
-	hash := eval[string](p, `%s.closest(".file").querySelector(".hash").title`, link)
+	hash := eval[string](p, `%s.closest("figcaption").title`, link)
 	resp, err := http.Get(strings.TrimSuffix(url, "/") + path)
 	if err != nil {
 		p.t.Fatal(err)

@@ -378,7 +378,7 @@ func TestScrollBack(t *testing.T) {
 		t.Errorf("%d rows are on the page", n)
 	}
 	fmt.Fprintln(bob, `{"type":"say","text":"news"}`)
-	alice.wait(`document.getElementById("below").textContent === "1 new message ↓"`)
+	alice.wait(`document.getElementById("below").textContent === "↓ 1 new"`)
 	// Scrolling down again fetches the rows that were dropped.
 	alice.run(`const log = document.getElementById("log");
 		for (const end = Date.now() + 14000; !document.getElementById("below").hidden && Date.now() < end;) {

@@ -101,6 +101,7 @@ interface Upload {
 	/** Its ID once all of it is uploaded; '': not yet. */
 	id: string;
 	preview: string;
+	bar: HTMLProgressElement;
 	hash: Promise<Uint8Array> | null;
 	request: XMLHttpRequest | null;
 	retryNow: (() => void) | null;
@@ -136,6 +137,7 @@ interface PageElements {
 	'connection': HTMLSpanElement;
 	'conversation': HTMLElement;
 	'count': HTMLSpanElement;
+	'earlier': HTMLButtonElement;
 	'empty': HTMLDivElement;
 	'files': HTMLInputElement;
 	'filter': HTMLInputElement;
@@ -151,6 +153,7 @@ interface PageElements {
 	'join': HTMLFormElement;
 	'keys': HTMLSpanElement;
 	'large': HTMLImageElement;
+	'later': HTMLButtonElement;
 	'line': HTMLDivElement;
 	'log': HTMLDivElement;
 	'members': HTMLElement;
@@ -159,6 +162,7 @@ interface PageElements {
 	'name': HTMLInputElement;
 	'notify': HTMLButtonElement;
 	'outgoing': HTMLDivElement;
+	'picture': HTMLParagraphElement;
 	'qr': HTMLImageElement;
 	'recipient': HTMLParagraphElement;
 	'reconnect': HTMLButtonElement;
@@ -172,6 +176,7 @@ interface PageElements {
 	'show-members': HTMLButtonElement;
 	'show-menu': HTMLButtonElement;
 	'show-search': HTMLButtonElement;
+	'stage': HTMLDivElement;
 	'state': HTMLDivElement;
 	'text': HTMLTextAreaElement;
 	'to': HTMLElement;

@@ -22,13 +22,12 @@ func TestScreenFindsTheOnlyRoom(t *testing.T) {
 	bob := l.terminal(2, 80, 24)
 	l.lan("cut", "2", "--silent") // else the search would be over too soon to be seen
 	bob.Run("%s join --nick bob", program)
-	bob.Wait(`^Looking for rooms on this network…$`)
+	bob.Wait(`chat  Looking for rooms on this network…$`)
 	l.lan("heal", "2")
 	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 1 here .*connected`, `^bob›$`)
 }
 
-// If there are several rooms, chat asks which one to join. Other keys are typed into the
-// address field.
+// If there are several rooms, chat asks which one to join. Other keys are typed into the field.
 func TestScreenAsksWhichRoom(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "3")
@@ -38,33 +37,74 @@ func TestScreenAsksWhichRoom(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {40, 10}} {
 		bob := l.terminal(3, size[0], size[1])
 		bob.Run("%s join --nick bob", program)
-		bob.Wait(`^2 rooms are on this network\. Which one\?$`,
-			`^› 1 den  10\.77\.0\.2:24280, 0 here$`, `^  2 kitchen  10\.77\.0\.1:24280, 1 here$`, `^  Address:$`, `Ctrl-C: quit$`)
+		bob.Wait(`chat  2 rooms on this network$`, `▌ 1 den      10\.77\.0\.2:24280 +0 here`, `2 kitchen  10\.77\.0\.1:24280 +1 here`, `^ join ›`, `Esc leave$`)
 		bob.Press("Down")
-		bob.Wait(`^  1 den `, `^› 2 kitchen `)
+		bob.Wait(`▌ 2 kitchen `)
 		bob.Press("1", "0", "F5", "x", "BSpace")
-		bob.Wait(`^› Address: 10$`)
-		bob.Press("Up")
-		bob.Wait(`^  1 den `, `^› 2 kitchen `, `^  Address: 10$`)
-		bob.Press("Down", "C-u", "2")
-		bob.Wait(`^  1 den `, `^› 2 kitchen `, `^› Address: 2$`)
+		bob.Wait(`^ join › 10$`, `▌ @ Address  10$`)
+		bob.Press("C-u", "2")
+		bob.Wait(`▌ 2 kitchen `, `^ join › 2$`)
 		bob.Press("Enter")
-		bob.Wait(`^ kitchen · .*connected$`, `you are bob`, `^bob›$`)
+		bob.Wait(`^ kitchen `, `you are bob`)
 		bob.Say("/quit")
 		bob.Wait(`^ready>$`)
 	}
 }
 
-// A room that opens after the search is found by the next search.
+// A room that opens after the search is listed, and found by the next search.
 func TestScreenLooksAgain(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "2")
 	bob := l.terminal(2, 80, 24)
 	bob.Run("%s join --nick bob --timeout 1s", program)
-	bob.Wait(`no room found within 1s`, `^› Address:$`)
+	bob.Wait(`No room found on this network`, `No other device answered`)
 	l.host(1, "kitchen")
-	bob.Press("Enter")
-	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 1 here .*connected`, `^bob›$`)
+	bob.Press("r")
+	bob.Wait(`^ kitchen `, `you are bob`)
+}
+
+// A network on which other devices answer is told from one that drops multicast.
+func TestScreenHeardOtherDevices(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "3")
+	l.avahi(1)
+	bob := l.terminal(2, 80, 24)
+	bob.Run("%s join --nick bob", program)
+	bob.Wait(`No room found on this network`, `Looked for 5 s on eth0\. 1 other device is here`)
+}
+
+// One command is enough: the first chat hosts a room, the second one joins it, the third one may
+// choose.
+func TestChatAlone(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "4")
+	alice, bob, carol := l.terminal(1, 80, 24), l.terminal(2, 80, 24), l.terminal(3, 80, 24)
+	alice.Run("CHAT_NICK=alice %s", program)
+	alice.Wait(`▌ \+ Host one here  as node1 +Enter$`)
+	alice.Press("Enter")
+	alice.Wait(`node1`, `1 here`, `http://10\.77\.0\.1:24280/`)
+	bob.Run("CHAT_NICK=bob %s", program)
+	bob.Wait(`1 room on this network, joining it…`)
+	bob.Wait(`you are bob`, `2 here`)
+	alice.Wait(`bob joined`)
+	alice.Say("/topic lunch")
+	bob.Wait(`lunch`)
+	bob.Say("soup is ready")
+	alice.Wait(`bob  soup is ready`)
+
+	l.host(4, "annex")
+	carol.Run("CHAT_NICK=carol %s", program)
+	carol.Wait(`chat  2 rooms on this network$`, `▌ 1 annex +10\.77\.0\.4:24280 +0 here`, `2 node1 +10\.77\.0\.1:24280 +2 here`, `\+ Host a room here  as node3$`)
+	carol.Press("Down", "Enter")
+	carol.Wait(`you are carol`, `3 here`)
+	carol.Say("/quit")
+	carol.Wait(`^ready>$`)
+
+	alice.Press("C-c")
+	alice.Wait(`again`)
+	alice.Press("C-c")
+	alice.Wait(`bob  soup is ready`, `^The room node1 is closed\.$`, `^ready>$`)
+	bob.Wait(`the room is closing`)
 }
 
 // While a member's cable is cut, the screen says so. Messages typed meanwhile arrive once

@@ -48,24 +48,29 @@ func TestConversation(t *testing.T) {
 	a.Wait(`kicked`, `^ready>$`)
 }
 
-// If no room is found, the screen shows the likely causes, searches again, and accepts an
-// address.
+// If no room is found, the screen says where it looked, looks again, and accepts an address.
 func TestLobby(t *testing.T) {
 	h := startHost(t)
 	term := open(t, 80, 24)
 	term.Run("%s join --iface %s --timeout 1s --nick bob", chat(t), loopback(t))
+	term.Wait(`chat  Looking for rooms on this network…`)
+	term.Wait(`chat  No room found on this network`, `Looked for 1 s on `, `chat doctor`, `▌ \+ Host one here  as \S+ +Enter$`, `^ join › Address: host`)
+	term.Press("r")
 	term.Wait(`Looking for rooms on this network…`)
-	term.Wait(`no room found within 1s`, `firewall`, `^› Address:`)
-	term.Press("Enter")
-	term.Wait(`Looking for rooms on this network…`)
-	term.Wait(`^› Address:`)
+	term.Wait(`No room found`)
 	term.Type("127.0.0.1:1")
+	term.Wait(`▌ @ Address  127.0.0.1:1$`)
 	term.Press("Enter")
-	term.Wait(`connection refused by 127.0.0.1:1`, `^› Address: 127.0.0.1:1$`)
-	term.Press("C-u")
+	term.Wait(`connection refused by 127.0.0.1:1`, `^ join › 127.0.0.1:1$`)
+	term.Press("Escape")
+	term.Wait(`^ join › Address`)
+	term.Press("Escape") // the error stays on the terminal
+	term.Wait(`^chat: connection refused by 127.0.0.1:1$`, `^ready>$`)
+	term.Run("clear; %s join --iface %s --timeout 1s --nick bob", chat(t), loopback(t))
+	term.Wait(`No room found`)
 	term.Type(h.addr)
 	term.Press("Enter")
-	term.Wait(`kitchen · .* 1 here .*connected`, `^bob›$`)
+	term.Wait(`kitchen`, `1 here`, `you are bob`)
 }
 
 // At the end the terminal is as it was before, with the last lines of the transcript on it.

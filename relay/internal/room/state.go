@@ -122,7 +122,24 @@ func (s *State) arrived(c *Client) {
 // departed puts c on the list of those who are away, as the last who left.
 func (s *State) departed(c *Client) {
 	c.Left = 1 + max(lastLeft(s.away), lastLeft(s.visitors)) // not a counter: the records have none
+	if c.Presence == dropped {
+		s.endReservations(c)
+	}
 	s.place(c)
+}
+
+// endReservations ends the reservations of other clients that had the nick of c before it. A nick is
+// reserved for one client: otherwise the records would not say for which.
+func (s *State) endReservations(c *Client) {
+	for _, key := range text.NickKeys(c.Nick) {
+		if other := s.reserved[key]; other != nil && other != c {
+			s.change(other.Author).Presence = left
+			for _, key := range other.keys {
+				delete(s.reserved, key)
+			}
+			other.keys = text.Keys{}
+		}
+	}
 }
 
 // lastLeft returns the Client.Left of the one on a list who left last; 0 if it is empty.

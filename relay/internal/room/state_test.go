@@ -223,6 +223,23 @@ func TestReservation(t *testing.T) {
 	}
 }
 
+// A nick is reserved for one client, whatever was reserved before: a state that is rebuilt from its records
+// has the same reservations.
+func TestNickReservedOnce(t *testing.T) {
+	s := NewState()
+	s.apply(nil, client(1, "Alice", dropped, noon), history.Origin{})
+	s.apply(nil, client(2, "alice", here, noon), history.Origin{}) // it was given the nick when the reservation had ended
+	later := noon.Add(nickReserved)
+	s.apply(nil, &hidden{Type: hiddenOpen, At: millisOf(later)}, history.Origin{}) // it renews reservations
+	s.apply(nil, client(2, "alice", here, later), history.Origin{})
+	if diff := difference(s.clone(), s, later); diff != "" {
+		t.Errorf("a copy made from the clients differs:\n%s", diff)
+	}
+	if c := s.reservation(text.NickKey("alice"), later); c != nil {
+		t.Errorf("the nick of client 2, which is here, is reserved for client %d", c.Author)
+	}
+}
+
 // When a host is started again, all who were in the room have lost their connections, and
 // the nicks that were reserved when the last host ended are reserved for two more minutes.
 func TestOpen(t *testing.T) {

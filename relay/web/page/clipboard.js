@@ -1,7 +1,7 @@
 // @ts-check
 // What is pasted, dropped and copied.
 
-import { $ } from './rows.js';
+import { $ } from './dom.js';
 
 /** @param {DataTransfer} data */
 const entriesIn = (data) => [...data.items].filter(({ kind }) => kind === 'file').map((item) => ({ file: item.getAsFile(), entry: item.webkitGetAsEntry?.() }));

@@ -1,12 +1,16 @@
 // @ts-check
 // The text field.
 
-import { $, isInputMethod } from './rows.js';
+import { $ } from './dom.js';
+import { isInputMethod } from './rows.js';
 import { clean } from './membership.js';
 import { recent } from './members.js';
 import * as commands from './commands.js';
 import { parse as parseTyped } from './typed.js';
-import { wordsAtEnd } from './words.js';
+import { linksIn, wordsAtEnd } from './words.js';
+import { partsOf } from './marks.js';
+import { emoji } from './emoji.js';
+import { fenced, looksLikeCode } from './typing.js';
 
 // Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;
@@ -83,7 +87,7 @@ function changed() {
 	completion = null;
 	if (value !== inputs.at(-back)) back = 0;
 	style.height = 'auto';
-	style.height = `${field.scrollHeight + 2}px`; // with its border
+	style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`; // with its border
 	const near = tooLong(value + ' '.repeat(500)) || tooLong(value + '\n'.repeat(9));
 	$('flash').textContent = tooLong(value) || near && 'This message is near the length limit';
 	showHint();
@@ -114,6 +118,9 @@ function recall(step) {
 function completionOf(text) {
 	const names = commands.completions(text);
 	if (names.length) return { from: 0, end: ' ', candidates: names };
+	const [, before = '', start = ''] = text.match(/^([^]*(?:^|[\s(])):([a-z0-9_+-]{2,})$/i) ?? [];
+	const chars = start ? [...emoji].filter(([name]) => name.startsWith(start)).map(([, char]) => char) : [];
+	if (chars.length) return { from: before.length, end: '', candidates: [...new Set(chars)] };
 	const known = recent();
 	const last = text.match(/[^\s<>[\]()*!:,@#"/]*$/)?.[0] ?? '';
 	for (const word of wordsAtEnd(last)) {
@@ -136,6 +143,37 @@ function complete() {
 	completion = { from, end, candidates: [...more, first] };
 	return true;
 }
+
+/**
+ * Replaces what is selected, so that the browser's undo takes it back.
+ * @param {string} text
+ */
+function insert(text) {
+	if (!document.execCommand('insertText', false, text)) field.setRangeText(text, field.selectionStart, field.selectionEnd, 'end');
+}
+
+/**
+ * Pastes a text that looks like code, and then puts it between fences: undo takes back the fences alone.
+ * @param {ClipboardEvent} e
+ */
+field.onpaste = (e) => {
+	const pasted = (e.clipboardData?.getData('text/plain') ?? '').replace(/\r\n?/g, '\n');
+	const { value, selectionStart: start, selectionEnd: end } = field;
+	if (!looksLikeCode(pasted) || isInBlock(value, start) || value.startsWith('/')) return;
+	e.preventDefault();
+	insert(pasted);
+	const before = value.slice(0, start);
+	const after = value.slice(end);
+	field.setSelectionRange(start, start + pasted.length);
+	insert(`${before && !before.endsWith('\n') ? '\n' : ''}${fenced(pasted)}\n`.slice(0, after.startsWith('\n') ? -1 : undefined));
+	changed();
+};
+
+/**
+ * Reports whether the index at in text is in a block of code.
+ * @type {(text: string, at: number) => boolean}
+ */
+const isInBlock = (text, at) => partsOf(text, linksIn(text)).some(({ kind, from, to }) => kind === 'block' && from <= at && at <= to);
 
 field.oninput = changed;
 /** @param {KeyboardEvent} e */

@@ -21,7 +21,7 @@ export let nick = read('sessionStorage', 'nick') ?? read('localStorage', 'nick')
 
 // Where a store is full or missing (some private windows), nothing is remembered.
 /** @type {(from: StoreName, name: string) => string | null} */
-function read(from, name) {
+export function read(from, name) {
 	try {
 		return window[from].getItem(name);
 	} catch {
@@ -30,11 +30,23 @@ function read(from, name) {
 }
 
 /** @type {(to: StoreName, name: string, value: string | null) => void} */
-function write(to, name, value) {
+export function write(to, name, value) {
 	try {
 		if (value === null) window[to].removeItem(name);
 		else window[to].setItem(name, value);
 	} catch { /* not remembered */ }
+}
+
+/**
+ * Returns the names in a store that start with prefix.
+ * @type {(from: StoreName, prefix: string) => string[]}
+ */
+export function namesIn(from, prefix) {
+	try {
+		return Object.keys(window[from]).filter((name) => name.startsWith(prefix));
+	} catch {
+		return [];
+	}
 }
 
 /** @param {string} name */
@@ -51,7 +63,13 @@ export function saveNick(wanted) {
 
 // The tab that uses a token leaves a mark, and removes it when the page goes. A mark may be left
 // behind (a crash, a phone that ended the tab), so its tab is asked. Without a mark there is no wait.
-const mark = () => `held.${token}`;
+const mark = (of = token) => `held.${of}`;
+
+/**
+ * Reports whether a tab with that token is open, as far as its mark says.
+ * @param {string} token
+ */
+export const isOpen = (token) => read('localStorage', mark(token)) !== null;
 
 /** @returns {true | Promise<boolean>} */
 function isFree() {
@@ -69,7 +87,7 @@ async function chooseToken() {
 		if (token && await isFree()) return;
 	}
 	store = read('localStorage', 'token') ? 'sessionStorage' : 'localStorage';
-	for (const name of ['outbox', 'uploads', 'draft']) write('sessionStorage', name, null); // a duplicated tab has a copy; the original sends it
+	for (const name of ['outbox', 'uploads']) write('sessionStorage', name, null); // a duplicated tab has a copy; the original sends it
 	token = random();
 	write(store, 'token', token);
 }

@@ -9,8 +9,11 @@ import * as composer from './composer.js';
 import * as members from './members.js';
 import * as uploads from './uploads.js';
 import * as commands from './commands.js';
+import * as draft from './draft.js';
+import { withEmoji } from './typing.js';
 import { search } from './search.js';
-import { $, make, nickOf, counted, sizeOf, isInputMethod, setClock } from './rows.js';
+import { $, make, sizeOf } from './dom.js';
+import { nickOf, counted, isInputMethod, setClock } from './rows.js';
 import { filesIn, areOnlyNames, foldersIn } from './clipboard.js';
 
 const nickCheckTime = 2000; // ms the host may take to check a nick
@@ -20,6 +23,7 @@ const narrow = matchMedia('(max-width: 700px)');
 let us = ''; // our nick
 let title = 'chat';
 let recipient = ''; // whose private messages the text field sends; '': everyone's
+let shownDraft = ''; // as it was shown; the text field has another one once the member writes
 let missedMentions = 0; // that came while the page was hidden
 /** @type {RoomInfo} */
 let info = {};
@@ -50,6 +54,7 @@ const listener = {
 	changed: showState,
 	connected(welcome, resumed, newRoom) {
 		({ title } = welcome);
+		openDraft(welcome.room, newRoom);
 		setClock(welcome);
 		if (!resumed) transcript.clear();
 		if (newRoom) transcript.addLine('notice', 'The host restarted with an empty room.');
@@ -149,11 +154,7 @@ function enterRoom(nick) {
 	$('arrival').hidden = true;
 	$('room').hidden = false;
 	membership.join(nick, listener);
-	const draft = identity.load('draft');
-	if (draft?.text) {
-		setRecipient(membership.clean(draft.to));
-		composer.write(membership.clean(draft.text));
-	}
+	openDraft(outbox.room, false); // probably this one
 	$('text').focus();
 }
 
@@ -191,8 +192,26 @@ function setRecipient(nick) {
 	$('text').focus();
 }
 
-/** Keeps the text that is being written, and for whom, across a reload. */
-const saveDraft = () => identity.save('draft', { text: $('text').value, to: recipient });
+const saveDraft = () => draft.keep($('text').value, recipient);
+
+/**
+ * Shows the draft for a room. What was written since the page was loaded stays, as does all of it in a room that
+ * follows the one before.
+ * @type {(room: string, follows: boolean) => void}
+ */
+function openDraft(room, follows) {
+	if (!room || room === draft.room) return;
+	if (follows || $('text').value !== shownDraft) {
+		draft.move(room);
+		saveDraft();
+		return;
+	}
+	const { text = '', to = '' } = draft.enter(room) ?? {};
+	shownDraft = membership.clean(text);
+	recipient = membership.clean(to);
+	composer.write(shownDraft);
+	setRecipient(recipient);
+}
 
 /**
  * The commands that the page carries out itself. They return whether the text field is done with.
@@ -243,7 +262,9 @@ function refuse(word) {
 
 function submit() {
 	const text = composer.typed();
-	if (!submitText(text)) return;
+	const { name, message } = composer.parse(text);
+	const isMessage = message || name === 'me' || name === 'msg';
+	if (!submitText(isMessage ? withEmoji(text) : text)) return;
 	if (text) composer.sent();
 	transcript.clearUnread();
 	transcript.toEnd();
@@ -385,7 +406,8 @@ const showNotifyButton = () => ($('notify').hidden = !canNotify || Notification.
 
 transcript.onChange((mentions) => {
 	$('below').hidden = transcript.following;
-	$('below').textContent = transcript.below ? `${counted(transcript.below, 'new message')} ↓` : 'Go to the end ↓';
+	const { below, belowMentions } = transcript;
+	$('below').replaceChildren(below ? `↓ ${below} new` : '↓ Newest', ...(belowMentions ? [' · ', make('b', '', `${belowMentions} mention${belowMentions === 1 ? 's' : ''} you`)] : []));
 	const last = mentions.at(-1);
 	if (!last || !document.hidden) return;
 	missedMentions += mentions.length;

@@ -2,7 +2,8 @@
 // The member list, as far as the host sends it.
 
 import * as colors from './colors.js';
-import { $, make, nickOf, recolor } from './rows.js';
+import { $, make } from './dom.js';
+import { nickOf, recolor } from './rows.js';
 
 const maxKnown = 10_000; // nicks; more members are only counted
 const maxListed = 500;

@@ -25,7 +25,8 @@ let sent = 0; // pending[:sent] went out on this connection
 let oneByOne = false; // the host could not store the last message: send one and wait
 let retryAt = 0;
 let onchange = () => {};
-let room = /** @type {string} */ (saved.room ?? ''); // ID of the room that they are for; '': none yet
+/** ID of the room that they are for; '': none yet. */
+export let room = /** @type {string} */ (saved.room ?? '');
 
 /** @param {() => void} changed */
 export const onChange = (changed) => (onchange = changed);

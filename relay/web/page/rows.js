@@ -1,28 +1,13 @@
 // @ts-check
-// How one event looks in the transcript. Text from others is only ever set as text; no string
-// on this page contains markup.
+// How one event looks in the transcript.
 
+import { make } from './dom.js';
 import { colorOf, isOwn } from './colors.js';
-import { linksIn, mentions, mentionsIn } from './words.js';
+import { mentions, mentionsIn } from './words.js';
+import { appendText, appendMessage } from './content.js';
+import { cardOf } from './viewer.js';
 
-const maxShown = 64 << 10; // characters of one text: four times the limit of a message
 const namesShown = 12; // before "and N more"
-
-/** @type {<K extends keyof PageElements>(id: K) => PageElements[K]} */
-export const $ = (id) => /** @type {any} */ (document.getElementById(id));
-
-/**
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {string} className
- * @param {...(Node | string)} children
- */
-export function make(tag, className, ...children) {
-	const el = document.createElement(tag);
-	el.className = className;
-	el.append(...children);
-	return el;
-}
 
 /**
  * Reports whether a key is for an input method, such as the Enter that confirms a Chinese word. In Safari
@@ -40,13 +25,6 @@ export const nickOf = (nick) => make('bdi', isOwn(nick) ? 'nick own' : `nick n${
 /** Colors the nicks in the transcript again: one has another color than before. */
 export function recolor() {
 	for (const el of document.querySelectorAll('#log .nick:not(.own)')) el.className = `nick n${colorOf(el.textContent ?? '')}`;
-}
-
-/** @param {number} bytes */
-export function sizeOf(bytes) {
-	let unit = 0;
-	for (; bytes >= 999.5 && unit < 4; unit++) bytes /= 1000;
-	return `${bytes < 9.95 && unit ? bytes.toFixed(1) : Math.round(bytes)} ${['B', 'KB', 'MB', 'GB', 'TB'][unit]}`;
 }
 
 /** @type {(n: number, one: string, more?: string) => string} */
@@ -79,32 +57,6 @@ export const now = () => Date.now() + skew;
 /** @param {{ time: string }} welcome */
 export function setClock(welcome) {
 	skew = Date.parse(welcome.time) - Date.now() || 0;
-}
-
-/**
- * Appends text, with its web addresses as links.
- * @param {HTMLElement} el
- * @param {string} text
- */
-export function appendText(el, text) {
-	if (hasColumns(text)) el.classList.add('code');
-	if (text.length > maxShown) text = `${text.slice(0, maxShown)}… (${text.length - maxShown} more)`;
-	let from = 0;
-	/** @type {[number, number][]} */
-	let links = [];
-	try {
-		links = linksIn(text);
-	} catch { /* text without links is better than none */ }
-	for (const [start, end] of links) {
-		const url = text.slice(start, end);
-		const a = make('a', '', url);
-		a.href = url;
-		a.target = '_blank';
-		a.rel = 'noopener noreferrer';
-		el.append(text.slice(from, start), a);
-		from = end;
-	}
-	el.append(text.slice(from));
 }
 
 /** @param {ChatEvent} e */
@@ -199,8 +151,9 @@ function fullRow(e, own, us) {
 	if (kind === 'message' || kind === 'private') who.append(nickOf(e.from));
 	if (kind === 'action') text.append(make('span', 'mark', '* '), nickOf(e.from), ' ');
 	if (kind === 'private') text.append(recipientOf(own ? e.to : 'you'), ' ');
-	if (isMessage && e.file) text.append(fileOf(e.file));
-	else if (isMessage || kind === 'notice' || kind === 'error') appendText(text, e.text);
+	if (isMessage && e.file) text.append(cardOf(e.file));
+	else if (isMessage) appendMessage(text, e.text);
+	else if (kind === 'notice' || kind === 'error') appendText(text, e.text);
 	else {
 		const parts = describe(e);
 		if (!parts) return null;
@@ -241,52 +194,3 @@ function markMentions(text, us) {
 		}
 	}
 }
-
-/**
- * Makes a file's link, size and hash, and the picture if it is one.
- * @param {ChatFile} file
- */
-function fileOf({ path, name, size, sha256, type }) {
-	const link = make('a', '', make('bdi', '', name || 'file'));
-	const hash = make('span', 'hash', sha256.slice(0, 8));
-	hash.title = `SHA-256 ${sha256}`;
-	const card = make('span', 'file', make('span', '', link, ' ', make('span', 'dim', `${sizeOf(size)} · `, hash)));
-	if (/^image\/(png|jpeg|gif|webp|avif)$/.test(type)) {
-		const picture = make('img', '');
-		picture.alt = name;
-		picture.loading = 'lazy';
-		picture.src = path;
-		const show = make('button', '', picture);
-		show.type = 'button';
-		show.title = `Show ${name}`;
-		show.onclick = () => showPicture(path, name);
-		picture.onerror = async () => show.replaceWith(' ', make('span', 'dim', await whyNoPicture(path)));
-		card.append(show);
-	}
-	link.href = path;
-	link.download = name;
-	return card;
-}
-
-/** @param {string} path */
-async function whyNoPicture(path) {
-	try {
-		const { status } = await fetch(path, { method: 'HEAD' });
-		return status === 404 || status === 410 ? 'The host no longer has the picture.' : 'The browser cannot show the picture.';
-	} catch {
-		return 'The picture could not be loaded.';
-	}
-}
-
-/** @type {(path: string, name: string) => void} */
-function showPicture(path, name) {
-	$('large').src = $('save').href = path;
-	$('large').alt = $('save').download = name;
-	$('viewer').showModal();
-}
-
-/**
- * Reports whether text has columns that line up in a font whose characters have one width: code, a table.
- * @param {string} text
- */
-const hasColumns = (text) => text.includes('\n') && /^[ \t]+\S|\S(\t| {2,})\S/m.test(text);

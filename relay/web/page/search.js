@@ -1,7 +1,8 @@
 // @ts-check
 // The search panel: messages that contain all of the given words.
 
-import { $, make, nickOf, clockOf, timeOf, counted } from './rows.js';
+import { $, make } from './dom.js';
+import { nickOf, clockOf, timeOf, counted } from './rows.js';
 import { readBack } from './membership.js';
 
 const hitsAtOnce = 50;

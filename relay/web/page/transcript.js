@@ -2,8 +2,11 @@
 // The transcript, oldest first: a window on the room's log. Near either end more is fetched from
 // the host, and rows at the other end are dropped.
 
-import { $, make, rowOf, dayOf, clockOf, counted, appendText, nickOf, now, recipientOf } from './rows.js';
+import { $, make } from './dom.js';
+import { rowOf, dayOf, clockOf, counted, nickOf, now, recipientOf } from './rows.js';
+import { appendMessage } from './content.js';
 import { blank, client, readBack } from './membership.js';
+import { mentions as mentionsNick } from './words.js';
 import * as outbox from './outbox.js';
 
 const maxRows = 2000; // on the page at once
@@ -24,6 +27,7 @@ const log = $('log');
 const list = $('rows');
 
 export let below = 0; // new messages below the visible part
+export let belowMentions = 0; // of those, the ones that mention us
 export let following = true; // the end is visible
 
 let us = ''; // our nick
@@ -97,7 +101,10 @@ export function add(e, own, past) {
 	if (!e.id && backlogEnd) return void held.push({ e, own, past });
 	if (backlogEnd && e.id > backlogEnd) release();
 	if (complete || !e.id) undrawn.push({ e, own, past });
-	else if (!own && ['message', 'action', 'private'].includes(e.type)) below++; // fetched when the member scrolls there
+	else if (!own && ['message', 'action', 'private'].includes(e.type)) { // fetched when the member scrolls there
+		below++;
+		if (e.type === 'private' || us && mentionsNick(e.text, us)) belowMentions++;
+	}
 	if (e.id === backlogEnd) release();
 	else draw();
 }
@@ -154,6 +161,7 @@ function append(events) {
 			announce(row.summary);
 			if (row.mentionsUs) mentions.push(row);
 			if (!following) below++;
+			if (!following && row.mentionsUs) belowMentions++;
 			if (!unreadLine && (document.hidden || !following)) block.append((unreadLine = make('div', 'unread', 'new')));
 		}
 		block.append(row.el);
@@ -281,7 +289,7 @@ function outgoingRow({ seq, at, request: { type, to = '', text: content, name },
 	text.dir = 'auto';
 	if (type === 'msg') text.append(recipientOf(to), ' ');
 	if (type === 'me') text.append(make('span', 'mark', '* '), nickOf(us), ' ');
-	appendText(text, content ?? `${name}`);
+	appendMessage(text, content ?? `${name}`);
 	const time = make('time', '', clockOf(at));
 	const who = make('span', 'who', type === 'me' ? '' : nickOf(us));
 	const el = make('div', `row outgoing${reason ? ' rejected' : ''}${type === 'msg' ? ' private' : ''}`, time, who, text);
@@ -327,7 +335,7 @@ function scrolled() {
 	const { scrollTop, scrollHeight, clientHeight } = log;
 	const left = scrollHeight - scrollTop - clientHeight;
 	following = complete && left < nearEnd;
-	if (following) below = 0;
+	if (following) below = belowMentions = 0;
 	if (scrollTop < clientHeight) fetchOlder();
 	else if (!complete && left < clientHeight) fetchNewer();
 	onchange([]);
@@ -341,7 +349,7 @@ export function scrollBy(pages) {
 /** Goes to the end, however far away it is. */
 export async function toEnd() {
 	await fetching;
-	below = 0;
+	below = belowMentions = 0;
 	following = true;
 	if (!complete) {
 		clear();
@@ -455,5 +463,7 @@ export async function goTo(id) {
 }
 
 log.addEventListener('scroll', scrolled, { passive: true });
+// A picture has its size only once it is loaded.
+list.addEventListener('load', ({ target }) => keepPlace(() => target instanceof Element && target.classList.add('loaded')), true);
 const resized = new ResizeObserver(() => following && toBottom());
 for (const el of [log, list, $('outgoing')]) resized.observe(el);

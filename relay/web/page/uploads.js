@@ -4,7 +4,7 @@
 
 import { load, save } from './identity.js';
 import * as membership from './membership.js';
-import { $, make, sizeOf } from './rows.js';
+import { $, make, sizeOf } from './dom.js';
 
 const sliceSize = 8 << 20; // bytes
 const firstPause = 500; // ms between attempts
@@ -53,10 +53,14 @@ export function takeInterrupted() {
 export function stage(files) {
 	for (const file of files) {
 		const status = make('span', 'dim', sizeOf(file.size));
+		const bar = make('progress', '');
+		bar.hidden = true; // until it starts
+		bar.value = 0;
+		bar.ariaLabel = `Upload of ${file.name}`;
 		const remove = make('button', 'close', '✕');
-		const el = make('li', '', make('bdi', '', file.name), status, remove);
+		const el = make('li', '', make('bdi', '', file.name), bar, status, remove);
 		/** @type {Upload} */
-		const upload = { file, status, el, started: false, over: false, url: '', id: '', preview: '', hash: null, request: null, retryNow: null, starts: 0 };
+		const upload = { file, status, el, started: false, over: false, url: '', id: '', preview: '', bar, hash: null, request: null, retryNow: null, starts: 0 };
 		remove.type = 'button';
 		remove.ariaLabel = `Remove ${file.name}`;
 		remove.onclick = () => drop(upload);
@@ -88,7 +92,10 @@ function drop(u) {
  * @param {(id: string, name: string) => void} finished
  */
 export async function sendStaged(finished) {
-	for (const u of tray) u.started = true;
+	for (const u of tray.filter(({ started, over }) => !started && !over)) {
+		u.started = true;
+		u.bar.hidden = false;
+	}
 	if (busy) return;
 	busy = true;
 	for (let u; (u = tray.find(({ started, over }) => started && !over));) {
@@ -117,12 +124,15 @@ async function upload(u) {
 				u.over = true;
 				u.status.textContent = `Not sent: ${message}`;
 				u.status.className = 'over';
+				u.bar.hidden = true;
+				u.el.classList.remove('paused');
 				saveNames();
 				if (u.url) send(u, 'DELETE', u.url).catch(() => {}); // else the host deletes it later
 				u.url = '';
 				break;
 			}
-			u.status.textContent = 'waiting for the host';
+			u.status.textContent = membership.state.is === 'connected' ? 'Waiting for the host' : 'Paused until the page is connected';
+			u.el.classList.add('paused');
 			await new Promise((resolve) => {
 				u.retryNow = () => resolve(true);
 				setTimeout(resolve, pause);
@@ -195,8 +205,11 @@ function send(u, method, url, headers = {}, body = null) {
 }
 
 /** @type {(u: Upload, sent: number) => void} */
-function showProgress({ file, status }, sent) {
-	if (file.size) status.textContent = `${sizeOf(sent)} of ${sizeOf(file.size)}, ${Math.floor(100 * sent / file.size)} %`;
+function showProgress({ file: { size }, status, bar, el }, sent) {
+	el.classList.remove('paused');
+	if (!size) return;
+	bar.value = sent / size;
+	status.textContent = `${Math.floor(100 * sent / size)} % · ${sizeOf(sent)} of ${sizeOf(size)}`;
 }
 
 /**
