@@ -15,7 +15,10 @@ func (f *frame) drawHeader() string {
 	right, rightWidth := f.drawPeople()
 	room := max(columns-rightWidth-3, 0)
 	title := r.elide(oneLine(r, c.title), room)
-	left, used := " "+boldStyle.draw(title), 1+r.width(title)
+	left, used := "", 0
+	if title != "" {
+		left, used = " "+boldStyle.draw(title), 1+r.width(title)
+	}
 	const gap = 3
 	if most := room - r.width(title) - gap; c.topic != "" && columns >= topicFrom && most >= leastTopic {
 		topic := r.elide(oneLine(r, c.topic), most)
@@ -32,12 +35,14 @@ func (f *frame) drawPeople() (drawn string, width int) {
 	if f.t.width >= topicFrom {
 		here += " here"
 	}
+	const dot = 4 // columns, with what is beside it
+	here = r.cut(here, max(f.t.width-dot, 0))
 	drawn, width = t.dim.draw(here), r.width(here)
 	if addr := oneLine(r, c.addr); addr != "" && f.t.width >= addressFrom && r.width(addr) < f.t.width/3 {
 		drawn += "  " + t.hairline.draw("·") + "  " + t.dim.draw(addr)
 		width += 5 + r.width(addr)
 	}
-	return drawn + "  " + c.drawDot(t) + " ", width + 4
+	return drawn + "  " + c.drawDot(t) + " ", width + dot
 }
 
 // drawDot draws whether there is a connection, in one column.

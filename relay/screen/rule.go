@@ -62,9 +62,6 @@ func (s slot) draw(gap style) string {
 	return b.String()
 }
 
-// leastSlot is how many columns are left to the left slot before the right one has to go.
-const leastSlot = 16
-
 // drawRule draws the line above the composer, with what is going on in it on the left, and what is out of
 // sight on the right. It is amber as long as there is no connection.
 func (f *frame) drawRule() string {
@@ -73,30 +70,34 @@ func (f *frame) drawRule() string {
 	if f.c.lost != nil {
 		line, gap = t.amber, t.amber
 	}
-	const edge = 3 // "── "
-	columns := f.t.width - 2*edge - 1
 	left, right := f.leftSlot(), f.rightSlot()
-	if room := columns - min(left.width(r), leastSlot); len(right) > 0 {
-		if right = right.fit(r, room); right.width(r) > room-edge || room < leastSlot {
-			right = nil
+	const edge, dash = 3, 1     // "── " at both ends, and a dash between the slots or at the end
+	columns := f.t.width - dash // that are left to the slots
+	end := ""
+	if len(right) > 0 {
+		first := 0
+		if len(left) > 0 {
+			first = edge + min(r.width(left[0].text), leastSlot) + 1
+		}
+		room := columns - first - edge - 1
+		for len(right) > 1 && right.width(r) > room {
+			right = right[:len(right)-1]
+		}
+		if right.width(r) <= room {
+			end = " " + right.draw(t.amber.with(boldStyle)) + " " + line.draw("──")
+			columns -= right.width(r) + edge + 1
 		}
 	}
-	if len(right) > 0 {
-		columns -= right.width(r) + 2
+	start := ""
+	if left = left.fit(r, columns-edge-1); left.width(r) > 0 {
+		start = line.draw("──") + " " + left.draw(gap) + " "
+		columns -= edge + left.width(r) + 1
 	}
-	left = left.fit(r, max(columns, 1))
-	drawn, used := "", 0
-	if len(left) > 0 {
-		drawn = line.draw("──") + " " + left.draw(gap) + " "
-		used = edge + left.width(r) + 1
-	}
-	end, endWidth := "", 0
-	if len(right) > 0 {
-		end = " " + right.draw(t.amber.with(boldStyle)) + " " + line.draw("──")
-		endWidth = 1 + right.width(r) + edge
-	}
-	return drawn + line.draw(strings.Repeat("─", max(f.t.width-used-endWidth, 0))) + end
+	return start + line.draw(strings.Repeat("─", max(columns+dash, 0))) + end
 }
+
+// leastSlot is how many columns of the left slot come before all of the right one.
+const leastSlot = 16
 
 // leftSlot returns what is going on: what the next key is about, before the state of the connection and the
 // search. Without a header it is the place of the room, too.

@@ -162,7 +162,7 @@ func (tr *transfer) draw(t *terminal, nameColumns int, lost bool, note string) s
 	if used > t.width { // too narrow for a bar
 		return r.elide(" "+arrow+" "+percent+" "+r.show(tr.name), t.width)
 	}
-	if rest := r.elide(tr.rest(r, lost, note, t.width-used-3), max(t.width-used-3, 0)); rest != "" {
+	if rest := tr.rest(r, lost, note, t.width-used-2); rest != "" && r.width(rest) <= t.width-used-2 {
 		row += "  " + theme.dim.draw(rest)
 	}
 	return row
@@ -186,12 +186,17 @@ func (tr *transfer) rest(r ruler, lost bool, note string, columns int) string {
 	join := func(parts ...string) string {
 		return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), slotGap)
 	}
-	for _, rest := range []string{join(size, left, note), join(left, note), join(size, note)} {
-		if r.width(rest) <= columns {
-			return rest
-		}
+	const least = 12 // columns of a reason that are worth showing
+	all := join(size, left, note)
+	switch most := columns - r.width(join(size, "", note)) - r.width(slotGap); {
+	case r.width(all) <= columns:
+		return all
+	case p.Waiting != nil && most >= least:
+		return join(size, r.elide(left, most), note)
+	case p.Waiting != nil || left == "":
+		return join(size, note)
 	}
-	return join(note, size, left)
+	return join(left, note)
 }
 
 // sizeOf returns how much is done of how much: "3.1 of 5.0 MB".

@@ -12,12 +12,12 @@ import (
 func TestMarksInMessages(t *testing.T) {
 	h := startHost(t)
 	alice, bob := h.member("alice", 800, 600), h.program("bob")
-	fmt.Fprintln(bob, `{"type":"say","text":"see:\n`+"```"+`go\nfunc f() { return \"<b>x</b>\" } // https://a.b/\n`+"```"+`\n**bold** _it_ `+"`<i>c</i>`"+` https://a.b/_c_ alice"}`)
+	fmt.Fprintln(bob, `{"type":"say","text":"see:\n`+"```"+`go\nfunc f() { return \"<b>x</b>\" } // https://a.b/\n`+"```"+`\n**bold** _it_ `+"`<i>c</i>`"+` https://a.b/_c_d alice"}`)
 	alice.waitFor("bold")
 	const text = `document.querySelector(".message .text")`
 	alice.wait(text + `.querySelector("strong").textContent === "bold" && ` + text + `.querySelector("em").textContent === "it"`)
 	alice.wait(text + `.querySelector(":scope > code").textContent === "<i>c</i>" && !` + text + `.querySelector("i")`)
-	alice.wait(text + `.querySelectorAll("a").length === 1 && ` + text + `.querySelector("a").href === "https://a.b/_c_"`)
+	alice.wait(text + `.querySelectorAll("a").length === 1 && ` + text + `.querySelector("a").href === "https://a.b/_c_d"`)
 	alice.wait(text + `.querySelector(".me").textContent === "alice"`)
 	code := eval[string](alice, text+`.querySelector("pre code").textContent`)
 	if want := `func f() { return "<b>x</b>" } // https://a.b/`; code != want {

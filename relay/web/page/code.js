@@ -14,7 +14,7 @@ const copiedTime = 2000; // ms that the button says so
 export function blockOf(code, language) {
 	const text = make('code', '');
 	for (const [kind, token] of tokensOf(code, language)) text.append(kind ? make('span', `t-${kind}`, token) : token);
-	const pre = make('pre', '', text);
+	const pre = make('pre', '', text, '\n'); // the newline is only copied
 	pre.tabIndex = 0; // the keyboard scrolls it
 	pre.role = 'group';
 	pre.ariaLabel = `Code${language && `, ${language}`}`;

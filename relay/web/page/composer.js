@@ -159,7 +159,7 @@ function insert(text) {
 field.onpaste = (e) => {
 	const pasted = (e.clipboardData?.getData('text/plain') ?? '').replace(/\r\n?/g, '\n');
 	const { value, selectionStart: start, selectionEnd: end } = field;
-	if (!looksLikeCode(pasted) || isInBlock(value, start) || value.startsWith('/')) return;
+	if (!looksLikeCode(pasted) || endsInBlock(value.slice(0, start)) || value.startsWith('/')) return;
 	e.preventDefault();
 	insert(pasted);
 	const before = value.slice(0, start);
@@ -170,10 +170,10 @@ field.onpaste = (e) => {
 };
 
 /**
- * Reports whether the index at in text is in a block of code.
- * @type {(text: string, at: number) => boolean}
+ * Reports whether the text after before is in a block of code.
+ * @param {string} before
  */
-const isInBlock = (text, at) => partsOf(text, linksIn(text)).some(({ kind, from, to }) => kind === 'block' && from <= at && at <= to);
+const endsInBlock = (before) => partsOf(`${before}\nx`, linksIn(before)).pop()?.kind === 'block';
 
 field.oninput = changed;
 /** @param {KeyboardEvent} e */

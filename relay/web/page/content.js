@@ -30,13 +30,11 @@ export function appendMessage(el, text) {
 	const links = findLinks(shown);
 	const parts = partsOf(shown, links);
 	if (!parts.some(({ kind }) => kind === 'block') && hasColumns(shown)) el.classList.add('code');
-	let left = 0; // newlines around a block are in no part; they are copied with it
+	let before = 'block';
 	for (const { kind, from, to, language = '' } of parts) {
-		if (kind === 'block') {
-			if (left && shown[left] === '\n') el.append('\n');
-			el.append(blockOf(shown.slice(from, to), language));
-		} else appendLinks(kind === 'text' ? el : el.appendChild(make(tags[kind], '')), shown, from, to, links);
-		left = to;
+		if (kind === 'block') el.append(before === 'block' ? '' : '\n', blockOf(shown.slice(from, to), language)); // the newline is only copied
+		else appendLinks(kind === 'text' ? el : el.appendChild(make(tags[kind], '')), shown, from, to, links);
+		before = kind;
 	}
 }
 

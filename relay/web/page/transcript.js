@@ -391,9 +391,11 @@ async function fetchOlder() {
 		const events = await read(firstId(), olderAtOnce);
 		if (!events) return;
 		noOlder = !events.length;
-		$('beginning').hidden = !noOlder;
 		const first = firstId();
-		keepPlace(() => prepend(rowsOf(events.filter((e) => e.id < first))));
+		keepPlace(() => {
+			$('beginning').hidden = !noOlder;
+			prepend(rowsOf(events.filter((e) => e.id < first)));
+		});
 	});
 }
 

@@ -37,7 +37,7 @@ export function withEmoji(text) {
 }
 
 /** @param {string | undefined} char */
-const isWord = (char) => char !== undefined && /[\w:]/.test(char);
+const isWord = (char) => char !== undefined && /[\p{L}\p{N}:]/u.test(char);
 
 /**
  * Reports whether a pasted text looks like code: three rows or more, of which half are indented or end as code does.
