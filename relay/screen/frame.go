@@ -22,7 +22,8 @@ const (
 )
 
 // A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
-// or a sheet, the transfers, the rule, what is being typed, and the keys. A low terminal has fewer of them.
+// or a sheet, the transfers, the list of commands, the rule, what is being typed, and the keys. A low terminal has
+// fewer of them.
 type frame struct {
 	c       *conversation
 	t       *terminal
@@ -31,6 +32,7 @@ type frame struct {
 
 	hasHeader, hasKeys bool
 	transferRows       int
+	commandRows        int // of the list of commands
 
 	prompt       string // drawn
 	indent       int    // columns that the prompt takes
@@ -38,7 +40,6 @@ type frame struct {
 	input        []inputRow
 	cursorRow    int // in input
 	cursorColumn int
-	commandRows  int
 }
 
 func newFrame(c *conversation) *frame {
@@ -58,9 +59,10 @@ func newFrame(c *conversation) *frame {
 	}
 	f.layOutInput(max(rest-leastTalkRows, 1))
 	rest -= len(f.input)
+	f.commandRows = c.commandRows(rest)
+	rest -= f.commandRows
 	f.transferRows = c.transfers.rowsIn(rest)
-	f.commandRows = c.commandRows(rest - f.transferRows)
-	f.height = max(rest-f.transferRows-f.commandRows, 0)
+	f.height = max(rest-f.transferRows, 0)
 	return f
 }
 
@@ -90,8 +92,8 @@ func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
 		rows = append(rows, f.drawHeader())
 	}
 	rows = append(rows, f.drawBody()...)
-	rows = append(rows, f.c.drawCommands(f.commandRows)...)
 	rows = append(rows, f.c.transfers.draw(f.t, f.transferRows, f.c.lost != nil)...)
+	rows = append(rows, f.c.drawCommands(f.commandRows)...)
 	if f.t.height > 1 {
 		rows = append(rows, f.drawRule())
 	}

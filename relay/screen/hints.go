@@ -19,7 +19,7 @@ var hints = []hint{
 	{(*conversation).isCompleting, "Shift-Tab", "previous"},
 	{(*conversation).isListingCommands, "↑↓", "choose"},
 	{(*conversation).isListingCommands, "Tab", "complete"},
-	{(*conversation).isListingCommands, "Enter", "run"},
+	{(*conversation).runsListed, "Enter", "run"},
 	{(*conversation).isListingCommands, "Esc", "close"},
 	{(*conversation).isCopying, "F3", "leave copy mode"},
 	{(*conversation).canJoinOther, "Enter", "join"},

@@ -82,15 +82,15 @@ func openInvite(c *conversation) {
 	hasSeveral := func(c *conversation) bool { return len(c.invitation().addrs) > 1 }
 	c.openSheet(sheet{
 		title: "Invite",
-		page: func(columns, rows int) []string {
+		page: func(columns, rows int) (int, func(int) string) {
 			inv := c.invitation()
 			note := ""
 			if n := len(inv.addrs); n > 1 {
 				note = fmt.Sprintf("Address %d of %d", at%n+1, n)
 			}
-			return inv.draw(&c.m.terminal, addr(&inv), note, columns, rows)
+			return pageOf(inv.draw(&c.m.terminal, addr(&inv), note, columns, rows))
 		},
-		hints: []hint{{hasAddress, "Enter", "copy the link"}, {hasSeveral, "Tab", "other address"}, {nil, "Esc", "close"}},
+		hints: []hint{{hasAddress, "Enter", "copy the link"}, {hasSeveral, "Tab", "other address"}, {(*conversation).isSheetCut, "PgDn", "scroll"}, {nil, "Esc", "close"}},
 		keys: map[string]func() tea.Cmd{
 			"tab": func() tea.Cmd { at++; return nil },
 			"enter": func() tea.Cmd {
