@@ -110,6 +110,8 @@ func (f *frame) drawBody() (rows []string) {
 	c := f.c
 	if c.sheet.isOpen() {
 		rows = c.sheet.draw(f.t, f.t.width, f.height)
+	} else if c.showsCard() {
+		rows = c.drawCard(f.painter.columns, f.height)
 	} else {
 		pending := f.drawPending(f.height - 1)
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)
@@ -146,6 +148,8 @@ func (c *conversation) placeholder() string {
 		return c.composer.field.placeholder
 	case c.gone != nil:
 		return "Enter joins " + c.gone.Now.Title
+	case c.showsCard() && c.isAlone():
+		return "Say something, they will see it when they come"
 	}
 	return "Message " + c.title
 }
