@@ -2,6 +2,7 @@ package screen
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type conversation struct {
 	nick, clientID string // ours
 	operator       bool   // we host the room
 	members        members
+	nicks          nickColors
 
 	// The connection.
 	addr       string        // of the host; "": it is this program
@@ -50,6 +52,7 @@ type conversation struct {
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
+	unseen      unseen    // messages that came while no one looked
 	replyTo     string    // who sent the last private message
 	lastAlert   time.Time // when the terminal rang last
 	leaveAsked  time.Time // when the person last asked to leave, and was warned
@@ -82,6 +85,7 @@ func newConversation(m *model, room Room, place Place) *conversation {
 	c := &conversation{m: m, room: room, addr: place.Addr, title: cutBytes(place.Title, maxTitle), operator: m.hosting != nil}
 	c.view = newView()
 	c.history.c, c.search.c = c, c
+	c.nicks = newNickColors(m.theme, c.members.has)
 	c.composer = newComposer(m.ruler, c.operator)
 	c.outbox.room = room
 	return c
@@ -240,6 +244,7 @@ func (c *conversation) connected(e client.Connected) {
 	}
 	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
 	c.nick, c.clientID = cutNick(w.Nick), w.Client
+	c.nicks.setOwn(c.nick)
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {
 		c.toldSmall = true
@@ -259,6 +264,16 @@ func (c *conversation) connected(e client.Connected) {
 	}
 	if w.Next <= 1 { // there is no backlog
 		c.greet()
+	}
+}
+
+// takeTheme takes the theme of the terminal. Members who sent messages before have colors of it.
+func (c *conversation) takeTheme(t *theme) {
+	c.nicks.use(t)
+	for _, nick := range slices.Backward(c.members.speakers) {
+		if c.members.has(nick) {
+			c.nicks.spoke(nick)
+		}
 	}
 }
 
@@ -350,6 +365,9 @@ func (c *conversation) showEvent(e *client.Received) *entry {
 	}
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
+		if !n.own && (!e.Past || c.members.has(n.from)) {
+			c.nicks.spoke(n.from)
+		}
 		c.record(linked, e.Past)
 	}
 	if n.kind == kindPrivate && !e.Own {
@@ -366,6 +384,9 @@ func (c *conversation) track(e *client.Received) {
 		c.members.rename(e.From, e.Nick)
 		if e.Own {
 			c.nick = cutNick(e.Nick)
+			c.nicks.setOwn(c.nick)
+		} else {
+			c.nicks.renamed(cutNick(e.From), cutNick(e.Nick))
 		}
 	case wire.TypeJoin:
 		c.members.join(&e.Event)
@@ -405,6 +426,9 @@ func (c *conversation) addEntry(n entry, backlog bool) {
 		c.history.entriesDropped(dropped)
 	}
 	if added {
+		if n.kind.isMessage() && !n.own && !backlog && !c.m.isWatched() {
+			c.unseen.note(n.highlight)
+		}
 		unread := n.kind.isMessage() && !n.own && !backlog && (!c.m.isWatched() || !c.view.following)
 		c.view.entryAdded(&c.transcript, unread)
 		c.search.entryAdded()
@@ -555,7 +579,7 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 func (c *conversation) painter(columns int) *painter {
 	p := &painter{
 		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
-		copying: c.copying, zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme,
+		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
 	}
 	p.year = c.now().In(p.zone).Year()
 	if hit := c.search.hit(); hit != nil {
