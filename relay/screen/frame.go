@@ -77,6 +77,9 @@ func (f *frame) layOutInput(most int) {
 		who = ""
 	}
 	f.prompt, f.indent = boldStyle.draw(who)+" "+t.accent.draw("›")+" ", r.width(who)+3
+	if f.t.width-f.indent < 2 { // a wide character has to fit
+		f.prompt, f.indent = "", 0
+	}
 	f.inputColumns = max(f.t.width-f.indent, 2)
 	f.input, f.cursorRow, f.cursorColumn = f.c.composer.typing().rows(f.inputColumns)
 	most = min(maxInputRows, most)
