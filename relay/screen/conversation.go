@@ -46,6 +46,7 @@ type conversation struct {
 	history     history
 	search      search
 	sheet       sheet
+	copying     bool      // only texts are shown, to be selected with the mouse
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
@@ -466,6 +467,7 @@ func (c *conversation) draw() (rows []string, cursor *tea.Cursor) { return newFr
 // farewell returns the last rows of the transcript, to be left on the terminal.
 func (c *conversation) farewell() string {
 	c.composer.closeField()
+	c.stopCopying()
 	c.view.toEnd()
 	c.view.clearUnread()
 	return newFrame(c).farewell()
@@ -553,7 +555,7 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 func (c *conversation) painter(columns int) *painter {
 	p := &painter{
 		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
-		zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme,
+		copying: c.copying, zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme,
 	}
 	p.year = c.now().In(p.zone).Year()
 	if hit := c.search.hit(); hit != nil {

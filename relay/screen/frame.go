@@ -46,7 +46,7 @@ func newFrame(c *conversation) *frame {
 	f := &frame{c: c, t: &c.m.terminal}
 	f.hasHeader, f.hasKeys = f.t.height >= headerFrom, f.t.height >= keysFrom
 	columns := f.t.width
-	if c.members.visible && columns >= memberListFrom && !c.sheet.isOpen() {
+	if c.members.visible && !c.copying && columns >= memberListFrom && !c.sheet.isOpen() {
 		columns -= memberColumns
 	}
 	f.painter = c.painter(columns)

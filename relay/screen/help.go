@@ -37,6 +37,7 @@ var keyHelp = []HelpEntry{
 	{wire.LookGroup, "/ or Ctrl-K", "Choose a command (on an empty line)."},
 	{wire.LookGroup, "F1", "Show this help."},
 	{wire.LookGroup, "F2", "Show or hide the members."},
+	{wire.LookGroup, "F3", "Show only texts, to select them with the mouse."},
 	{wire.LeaveGroup, "Ctrl-C twice", "Leave. The host's room closes."},
 }
 

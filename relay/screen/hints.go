@@ -21,6 +21,7 @@ var hints = []hint{
 	{(*conversation).isListingCommands, "Tab", "complete"},
 	{(*conversation).runsListed, "Enter", "run"},
 	{(*conversation).isListingCommands, "Esc", "close"},
+	{(*conversation).isCopying, "F3", "leave copy mode"},
 	{(*conversation).canJoinOther, "Enter", "join"},
 	{(*conversation).sendsLater, "Enter", "send later"},
 	{(*conversation).canTakeBack, "Esc", "take back"},
@@ -70,7 +71,7 @@ func (c *conversation) isScrolled() bool { return c.isOpenToKeys() && !c.view.fo
 
 // isIdle reports whether nothing else is going on that has hints of its own.
 func (c *conversation) isIdle() bool {
-	return c.isOpenToKeys() && c.composer.editor.text == "" && c.lost == nil && !c.isScrolled()
+	return c.isOpenToKeys() && c.composer.editor.text == "" && c.lost == nil && !c.copying && !c.isScrolled()
 }
 
 // hints returns those that apply now, in the order of the table.

@@ -16,7 +16,7 @@ const wheelRows = 3
 // the keys. The editor handles the other keys.
 var keyActions = map[string]func(c *conversation) tea.Cmd{
 	"enter":     (*conversation).submit,
-	"esc":       func(c *conversation) tea.Cmd { takeBackUnsent(c); return nil },
+	"esc":       func(c *conversation) tea.Cmd { _ = c.stopCopying() || takeBackUnsent(c); return nil },
 	"ctrl+c":    interrupt,
 	"tab":       func(c *conversation) tea.Cmd { return complete(c, 1) },
 	"shift+tab": func(c *conversation) tea.Cmd { return complete(c, -1) },
@@ -37,6 +37,7 @@ var viewActions = map[string]func(c *conversation) tea.Cmd{
 	"shift+down": pageDown,
 	"f1":         func(c *conversation) tea.Cmd { openHelp(c); return nil },
 	"f2":         func(c *conversation) tea.Cmd { c.members.toggle(); return nil },
+	"f3":         func(c *conversation) tea.Cmd { c.toggleCopying(); return nil },
 }
 
 // pressKey handles a key in a conversation. A paste that waits for a decision gets it

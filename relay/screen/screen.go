@@ -295,7 +295,7 @@ func (m *model) view() tea.View {
 	v := tea.NewView("")
 	v.AltScreen = true
 	v.ReportFocus = true
-	if m.opts.Mouse {
+	if m.opts.Mouse && (m.conversation == nil || !m.conversation.copying) {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
 	var rows []string

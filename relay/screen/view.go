@@ -11,7 +11,8 @@ type view struct {
 	following     bool
 	anchor        position // unless following: a row of an entry,
 	anchorY       int      // and in which row of the window it is; it can be below it
-	placed        bool     // by toEntry: it does not follow, even at the end
+	placed        bool     // by toEntry or hold: it does not follow, even at the end
+	held          bool     // by hold, and not moved since
 	newBelow      int      // messages added since it stopped following
 	mentionsBelow int      // those of them that mention us
 	firstUnread   int      // the first unread entry; -1: none
@@ -74,11 +75,23 @@ func (v *view) clearUnread() { v.firstUnread = -1 }
 // --- moving ----------------------------------------------------------------------------
 
 // toEnd makes the view follow the end.
-func (v *view) toEnd() { v.following, v.placed, v.newBelow, v.mentionsBelow = true, false, 0, 0 }
+func (v *view) toEnd() {
+	v.following, v.placed, v.held, v.newBelow, v.mentionsBelow = true, false, false, 0, 0
+}
+
+// hold stops a view from following the end, and leaves any other as it is.
+func (v *view) hold(p *painter, t *transcript, height int) {
+	v.prepare(p, t, height)
+	if v.following && len(t.entries) > 0 {
+		first := v.first(t)
+		v.following, v.placed, v.held = false, true, true
+		v.anchorAt(first)
+	}
+}
 
 // toTop shows the first entry.
 func (v *view) toTop() {
-	v.following, v.placed, v.showedTop = false, false, true
+	v.following, v.placed, v.held, v.showedTop = false, false, false, true
 	v.anchor, v.anchorY = position{}, maxAbove
 }
 
@@ -88,7 +101,7 @@ func (v *view) atTop() bool { return v.showedTop }
 // toEntry shows entry i in the middle.
 func (v *view) toEntry(p *painter, t *transcript, height, i int) {
 	v.prepare(p, t, height)
-	v.following, v.placed = false, true
+	v.following, v.placed, v.held = false, true, false
 	v.anchor, v.anchorY = position{entry: i}, height/2
 	v.anchorAt(v.first(t))
 }
@@ -132,7 +145,7 @@ func (v *view) scroll(p *painter, t *transcript, height, rows int) {
 		return
 	}
 	first, _ := v.walk(t, v.first(t), rows)
-	v.following, v.placed = false, false
+	v.following, v.placed, v.held = false, false, false
 	v.anchorAt(first)
 	v.followAtEnd(t)
 	v.showedTop = v.first(t) == v.firstOfAll(t)
