@@ -110,7 +110,7 @@ func (c *conversation) commandRows(rest int) int {
 	return max(1+min(n, maxCommandRows, rest-1-leastMessageRows), 0)
 }
 
-// leastMessageRows is how many rows the list of commands leaves to the messages.
+// leastMessageRows is how many rows the list of commands and the message being written leave to the messages.
 const leastMessageRows = 2
 
 // drawCommands draws the list in so many rows, the first of them its title.
