@@ -13,17 +13,16 @@ const (
 	memberListFrom = 60 // columns that a terminal needs to show the member list
 	maxInputRows   = 8
 
-	headerFrom    = 10  // rows that a terminal needs to show the header
-	keysFrom      = 16  // and the keys
-	topicFrom     = 56  // columns that the header needs to show the topic
-	addressFrom   = 100 // and the address
-	leastTopic    = 8   // columns of a topic that are worth showing
-	leastTalkRows = 2   // that the message being written leaves
+	headerFrom  = 10  // rows that a terminal needs to show the header
+	keysFrom    = 16  // and the keys
+	topicFrom   = 56  // columns that the header needs to show the topic
+	addressFrom = 100 // and the address
+	leastTopic  = 8   // columns of a topic that are worth showing
 )
 
 // A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
-// or a sheet, the transfers, the list of commands, the rule, what is being typed, and the keys. A low terminal has
-// fewer of them.
+// or a sheet, the transfers, the list of commands, the rule, what is being typed, and the keys. A low terminal
+// has fewer of them.
 type frame struct {
 	c       *conversation
 	t       *terminal
@@ -57,7 +56,7 @@ func newFrame(c *conversation) *frame {
 	if f.hasKeys {
 		rest--
 	}
-	f.layOutInput(max(rest-leastTalkRows, 1))
+	f.layOutInput(max(rest-leastMessageRows, 1))
 	rest -= len(f.input)
 	f.commandRows = c.commandRows(rest)
 	rest -= f.commandRows

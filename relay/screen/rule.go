@@ -161,7 +161,7 @@ func (c *conversation) connection() (items []string) {
 	return items
 }
 
-// rightSlot returns what is below the window, or which rows of a sheet are in it.
+// rightSlot returns what is out of sight: of a sheet, or below the window.
 func (f *frame) rightSlot() slot {
 	v, t := &f.c.view, f.t.theme
 	if f.c.sheet.isOpen() {
