@@ -594,6 +594,7 @@ func (c *conversation) painter(columns int) *painter {
 		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
 		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
 	}
+	p.noItalic, p.colors, p.version = c.m.noItalic, c.m.colors, c.m.colors.changes()
 	p.year = c.now().In(p.zone).Year()
 	if hit := c.search.hit(); hit != nil {
 		p.current = hit.serial

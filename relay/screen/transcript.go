@@ -119,13 +119,13 @@ func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 	switch e.Type {
 	case wire.TypeMessage:
 		n.kind, n.text = kindMessage, shorten(e.Text)
-		n.highlight = !own && mentions(n.text, us)
+		n.highlight = !own && mentions(unmarked(n.text), us)
 	case wire.TypeAction:
 		n.kind, n.text = kindAction, shorten(e.Text)
 		if e.File != nil {
 			n.file = &postedFile{e.File.Number, strings.Clone(cutBytes(text.Clean(e.File.Name), maxUploadName)), e.File.Size}
 		}
-		n.highlight = !own && mentions(n.text, us)
+		n.highlight = !own && mentions(unmarked(n.text), us)
 	case wire.TypePrivate:
 		n.kind, n.text, n.to = kindPrivate, shorten(e.Text), t.intern(e.To)
 		n.highlight = !own
@@ -245,7 +245,7 @@ func (t *transcript) firstID() uint64 {
 // the direction of step (1 or -1), from itself included; -1: none.
 func (t *transcript) find(query text.Query, from, step int) int {
 	for i := from; i >= 0 && i < len(t.entries); i += step {
-		if e := &t.entries[i]; e.kind.isMessage() && query.Matches(e.text) {
+		if e := &t.entries[i]; e.kind.isMessage() && query.Matches(unmarked(e.text)) {
 			return i
 		}
 	}
