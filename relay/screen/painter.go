@@ -121,7 +121,7 @@ func (p *painter) said(e *entry) (s passage) {
 	case e.file != nil && !p.copying:
 		s.text, s.marks = p.announcement(e)
 	case e.kind.isMessage():
-		s = p.passage(e, p.ruler.show(indented(e.text)))
+		s = p.passage(e, p.ruler.show(untabbed(e.text)))
 		s.marks = p.inOrder(s.text, append(s.marks, p.marks(e, s.text)...))
 	default:
 		s.text = p.ruler.show(e.text)

@@ -230,8 +230,8 @@ func (r ruler) wrapCode(text string, part span, columns int) (rows []span) {
 // Go leaves little room for itself beside the nicks.
 const codeTab = 4
 
-// indented returns text with spaces for the tabs at the start of rows of code.
-func indented(text string) string {
+// untabbed returns text with spaces for the tabs at the start of rows of code.
+func untabbed(text string) string {
 	if !strings.Contains(text, "\t") {
 		return text
 	}
