@@ -274,6 +274,21 @@ func (t *transcript) lastTexts(n, bytes int) (texts []string) {
 	return texts
 }
 
+// lastCode returns the last block of code in a message, if there is one.
+func (t *transcript) lastCode() (string, bool) {
+	for i := len(t.entries) - 1; i >= 0; i-- {
+		e := &t.entries[i]
+		if !e.kind.isMessage() {
+			continue
+		}
+		if blocks := blocksIn(e.text); len(blocks) > 0 {
+			last := blocks[len(blocks)-1].code
+			return e.text[last.from:last.to], true
+		}
+	}
+	return "", false
+}
+
 // export returns all messages as JSON lines or text, and how many there are.
 func (t *transcript) export(asJSON bool, viewer wire.Viewer) (lines []byte, n int) {
 	for i := range t.entries {
