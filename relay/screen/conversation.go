@@ -177,8 +177,8 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 		c.card.gone = true
 		if f := c.composer.field; f != nil {
 			cmd = f.paste(msg.Content)
-		} else if refused := c.composer.insertPaste(msg.Content); refused != "" {
-			c.flash = refused
+		} else if note := c.composer.insertPaste(msg.Content); note != "" {
+			c.flash = note
 		}
 	case tea.MouseWheelMsg:
 		c.card.gone = true
@@ -532,10 +532,13 @@ func (c *conversation) submit() tea.Cmd {
 	c.composer.editor.sent()
 	if t.Command != nil {
 		if run := commandHere(t.Command.Name); run != nil {
+			if t.Command.Lines { // they are a text to send
+				t.Args = expandEmoji(t.Args)
+			}
 			return run(c, strings.TrimSpace(t.Args))
 		}
 	}
-	c.send(typed)
+	c.send(withEmoji(typed))
 	c.view.toEnd()
 	return nil
 }
@@ -594,6 +597,7 @@ func (c *conversation) painter(columns int) *painter {
 		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
 		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
 	}
+	p.noItalic, p.colors, p.version = c.m.noItalic, c.m.colors, c.m.colors.changes()
 	p.year = c.now().In(p.zone).Year()
 	if hit := c.search.hit(); hit != nil {
 		p.current = hit.serial
