@@ -77,18 +77,32 @@ func pressCommandKey(c *conversation, name string) (cmd tea.Cmd, used bool) {
 			e.set("")
 		}
 	case "enter":
-		switch command := matches[l.chosen].command; {
-		case l.moved && !command.NeedsArgument():
-			e.set("/" + command.Name)
-			return c.submit(), true
-		case !l.moved && matches[0].quality == sameName:
-			return nil, false // it runs
+		if !l.runs(matches) {
+			l.complete(e, matches)
+			break
 		}
-		l.complete(e, matches)
+		if l.moved {
+			e.set("/" + matches[l.chosen].command.Name)
+		}
+		return c.submit(), true
 	default:
 		return nil, false
 	}
 	return nil, true
+}
+
+// runs reports whether Enter runs a command: one that was typed in full, or chosen and can be used without an
+// argument. Else it completes the chosen one.
+func (l *commandList) runs(matches []commandMatch) bool {
+	if l.moved {
+		return !matches[l.chosen].command.NeedsArgument()
+	}
+	return matches[0].quality == sameName
+}
+
+func (c *conversation) runsListed() bool {
+	matches := c.listedCommands()
+	return len(matches) > 0 && c.composer.commands.at(c.composer.editor.text, matches).runs(matches)
 }
 
 // complete completes the chosen command in the editor. A space follows if it can have arguments.
@@ -110,7 +124,7 @@ func (c *conversation) commandRows(rest int) int {
 	return max(1+min(n, maxCommandRows, rest-1-leastMessageRows), 0)
 }
 
-// leastMessageRows is how many rows the list of commands leaves to the messages.
+// leastMessageRows is how many rows the list of commands and the message being written leave to the messages.
 const leastMessageRows = 2
 
 // drawCommands draws the list in so many rows, the first of them its title.

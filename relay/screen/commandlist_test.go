@@ -185,7 +185,7 @@ func TestCommandListIsShown(t *testing.T) {
 // Operators' commands are offered to operators only; no row is too wide at any width, and the chosen one is always
 // among those shown.
 func TestCommandListFits(t *testing.T) {
-	for columns := 4; columns < 200; columns += 1 + columns/9 {
+	for columns := 6; columns < 200; columns += 1 + columns/9 {
 		for _, rows := range []int{12, 13, 16, 24, 60} {
 			inRoom(t, columns, rows, func(t *testing.T, r *rig) {
 				c := r.m.conversation

@@ -43,6 +43,7 @@ type conversation struct {
 	joiningOther bool                   // that one is being joined
 
 	// What is shown.
+	card        card // instead of the transcript
 	transcript  transcript
 	view        view
 	history     history
@@ -170,15 +171,17 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 			c.show(msg.kind, msg.text)
 		}
 	case tea.KeyPressMsg:
-		c.flash = ""
+		c.flash, c.card.gone = "", true
 		cmd = pressKey(c, msg)
 	case tea.PasteMsg:
+		c.card.gone = true
 		if f := c.composer.field; f != nil {
 			cmd = f.paste(msg.Content)
-		} else if refused := c.composer.insertPaste(msg.Content); refused != "" {
-			c.flash = refused
+		} else if note := c.composer.insertPaste(msg.Content); note != "" {
+			c.flash = note
 		}
 	case tea.MouseWheelMsg:
+		c.card.gone = true
 		switch msg.Button {
 		case tea.MouseWheelUp:
 			c.scroll(-wheelRows)
@@ -288,14 +291,19 @@ func (c *conversation) greet() {
 	}
 	c.greeted = true
 	for _, n := range c.early {
+		c.card.note(n)
 		c.addEntry(n, false)
 	}
 	c.early = nil
 	if c.operator {
 		inv := c.invitation()
-		c.show(kindNotice, "the room is open; others can join with\n"+strings.Join(inv.ways(), "\n"))
+		if ways := inv.summary(); ways != "" {
+			c.show(kindNotice, ways)
+		}
+		c.show(kindNotice, "you are "+c.nick+"; /invite shows the QR code, /help the keys")
+	} else {
+		c.show(kindNotice, "you are "+c.nick+"; /help shows keys and commands")
 	}
-	c.show(kindNotice, "you are "+c.nick+"; /help shows keys and commands")
 	if c.topic != "" {
 		c.show(kindNotice, "the topic is: "+c.topic)
 	}
@@ -363,6 +371,7 @@ func (c *conversation) showEvent(e *client.Received) *entry {
 		c.early = append(c.early, n)
 		return &n
 	}
+	c.card.gone = true
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
 		if !n.own && (!e.Past || c.members.has(n.from)) {
@@ -437,7 +446,11 @@ func (c *conversation) addEntry(n entry, backlog bool) {
 
 // show adds a line of this program's to the transcript.
 func (c *conversation) show(k kind, message string) {
-	c.addEntry(entry{at: c.now().UnixMilli(), kind: k, text: text.CleanLines(shorten(message))}, false)
+	n := entry{at: c.now().UnixMilli(), kind: k, text: text.CleanLines(shorten(message))}
+	if k == kindError {
+		c.card.note(n)
+	}
+	c.addEntry(n, false)
 }
 
 // prepend puts older entries before the others, and returns how many.
@@ -519,10 +532,13 @@ func (c *conversation) submit() tea.Cmd {
 	c.composer.editor.sent()
 	if t.Command != nil {
 		if run := commandHere(t.Command.Name); run != nil {
+			if t.Command.Lines { // they are a text to send
+				t.Args = expandEmoji(t.Args)
+			}
 			return run(c, strings.TrimSpace(t.Args))
 		}
 	}
-	c.send(typed)
+	c.send(withEmoji(typed))
 	c.view.toEnd()
 	return nil
 }
@@ -581,6 +597,7 @@ func (c *conversation) painter(columns int) *painter {
 		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
 		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
 	}
+	p.noItalic, p.colors, p.version = c.m.noItalic, c.m.colors, c.m.colors.changes()
 	p.year = c.now().In(p.zone).Year()
 	if hit := c.search.hit(); hit != nil {
 		p.current = hit.serial

@@ -13,16 +13,16 @@ const (
 	memberListFrom = 60 // columns that a terminal needs to show the member list
 	maxInputRows   = 8
 
-	headerFrom    = 10  // rows that a terminal needs to show the header
-	keysFrom      = 16  // and the keys
-	topicFrom     = 56  // columns that the header needs to show the topic
-	addressFrom   = 100 // and the address
-	leastTopic    = 8   // columns of a topic that are worth showing
-	leastTalkRows = 2   // that the message being written leaves
+	headerFrom  = 10  // rows that a terminal needs to show the header
+	keysFrom    = 16  // and the keys
+	topicFrom   = 56  // columns that the header needs to show the topic
+	addressFrom = 100 // and the address
+	leastTopic  = 8   // columns of a topic that are worth showing
 )
 
 // A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
-// or a sheet, the transfers, the rule, what is being typed, and the keys. A low terminal has fewer of them.
+// or a sheet, the transfers, the list of commands, the rule, what is being typed, and the keys. A low terminal
+// has fewer of them.
 type frame struct {
 	c       *conversation
 	t       *terminal
@@ -31,6 +31,7 @@ type frame struct {
 
 	hasHeader, hasKeys bool
 	transferRows       int
+	commandRows        int // of the list of commands
 
 	prompt       string // drawn
 	indent       int    // columns that the prompt takes
@@ -38,7 +39,6 @@ type frame struct {
 	input        []inputRow
 	cursorRow    int // in input
 	cursorColumn int
-	commandRows  int
 }
 
 func newFrame(c *conversation) *frame {
@@ -56,11 +56,12 @@ func newFrame(c *conversation) *frame {
 	if f.hasKeys {
 		rest--
 	}
-	f.layOutInput(max(rest-leastTalkRows, 1))
+	f.layOutInput(max(rest-leastMessageRows, 1))
 	rest -= len(f.input)
+	f.commandRows = c.commandRows(rest)
+	rest -= f.commandRows
 	f.transferRows = c.transfers.rowsIn(rest)
-	f.commandRows = c.commandRows(rest - f.transferRows)
-	f.height = max(rest-f.transferRows-f.commandRows, 0)
+	f.height = max(rest-f.transferRows, 0)
 	return f
 }
 
@@ -75,6 +76,9 @@ func (f *frame) layOutInput(most int) {
 		who = ""
 	}
 	f.prompt, f.indent = boldStyle.draw(who)+" "+t.accent.draw("›")+" ", r.width(who)+3
+	if f.t.width-f.indent < 2 { // a wide character has to fit
+		f.prompt, f.indent = "", 0
+	}
 	f.inputColumns = max(f.t.width-f.indent, 2)
 	f.input, f.cursorRow, f.cursorColumn = f.c.composer.typing().rows(f.inputColumns)
 	most = min(maxInputRows, most)
@@ -90,8 +94,8 @@ func (f *frame) draw() (rows []string, cursor *tea.Cursor) {
 		rows = append(rows, f.drawHeader())
 	}
 	rows = append(rows, f.drawBody()...)
-	rows = append(rows, f.c.drawCommands(f.commandRows)...)
 	rows = append(rows, f.c.transfers.draw(f.t, f.transferRows, f.c.lost != nil)...)
+	rows = append(rows, f.c.drawCommands(f.commandRows)...)
 	if f.t.height > 1 {
 		rows = append(rows, f.drawRule())
 	}
@@ -108,6 +112,8 @@ func (f *frame) drawBody() (rows []string) {
 	c := f.c
 	if c.sheet.isOpen() {
 		rows = c.sheet.draw(f.t, f.t.width, f.height)
+	} else if c.showsCard() {
+		rows = c.drawCard(f.painter.columns, f.height)
 	} else {
 		pending := f.drawPending(f.height - 1)
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)
@@ -144,6 +150,8 @@ func (c *conversation) placeholder() string {
 		return c.composer.field.placeholder
 	case c.gone != nil:
 		return "Enter joins " + c.gone.Now.Title
+	case c.showsCard() && c.isAlone():
+		return "Say something, they will see it when they come"
 	}
 	return "Message " + c.title
 }

@@ -1,7 +1,6 @@
 package screen
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -49,15 +48,15 @@ func openHelp(c *conversation) {
 	entries := helpFor(c.operator)
 	c.openSheet(sheet{
 		title: "Help",
-		page: func(columns, rows int) []string {
+		page: func(columns, rows int) (int, func(int) string) {
 			p := helpPage{c.m.ruler, c.m.theme}
 			fit := helpMatching(entries, f.editor.text)
 			if len(fit) == 0 {
-				return []string{"", c.m.theme.dim.draw(c.m.ruler.fit(fmt.Sprintf("  No help matches %q.", f.editor.text), columns))}
+				return noMatchPage(&c.m.terminal, "No help", f.editor.text, columns)
 			}
-			return p.draw(fit, columns, rows)
+			return pageOf(p.draw(fit, columns, rows))
 		},
-		hints: []hint{{nil, "↑↓ PgUp PgDn", "scroll"}, {nil, "Esc", "close"}},
+		hints: []hint{{(*conversation).isSheetCut, "↑↓ PgUp PgDn", "scroll"}, {nil, "Esc", "close"}},
 	}, f)
 }
 

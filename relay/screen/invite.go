@@ -23,22 +23,24 @@ type way struct {
 	with string // what one needs
 	how  string // a link or a command
 	link bool
+
+	byAddress bool // a longer form of chat join
 }
 
 // at returns the ways to join at an address; "": those that need none.
 func (inv *invitation) at(addr string) (ways []way) {
 	if inv.page && addr != "" {
-		ways = append(ways, way{"Phone or browser", pageAt(addr), true})
+		ways = append(ways, way{"Phone or browser", pageAt(addr), true, false})
 	}
 	if inv.discovered {
-		ways = append(ways, way{"With chat", "chat join", false})
+		ways = append(ways, way{"With chat", "chat join", false, false})
 	}
 	if addr == "" {
 		return ways
 	}
-	ways = append(ways, way{"With chat, by address", "chat join --addr " + addr, false})
+	ways = append(ways, way{"With chat, by address", "chat join --addr " + addr, false, true})
 	if host, port, err := net.SplitHostPort(addr); err == nil {
-		ways = append(ways, way{"With anything", "nc " + host + " " + port, false})
+		ways = append(ways, way{"With anything", "nc " + host + " " + port, false, false})
 	}
 	return ways
 }
@@ -82,15 +84,15 @@ func openInvite(c *conversation) {
 	hasSeveral := func(c *conversation) bool { return len(c.invitation().addrs) > 1 }
 	c.openSheet(sheet{
 		title: "Invite",
-		page: func(columns, rows int) []string {
+		page: func(columns, rows int) (int, func(int) string) {
 			inv := c.invitation()
 			note := ""
 			if n := len(inv.addrs); n > 1 {
 				note = fmt.Sprintf("Address %d of %d", at%n+1, n)
 			}
-			return inv.draw(&c.m.terminal, addr(&inv), note, columns, rows)
+			return pageOf(inv.draw(&c.m.terminal, addr(&inv), note, columns, rows))
 		},
-		hints: []hint{{hasAddress, "Enter", "copy the link"}, {hasSeveral, "Tab", "other address"}, {nil, "Esc", "close"}},
+		hints: []hint{{hasAddress, "Enter", "copy the link"}, {hasSeveral, "Tab", "other address"}, {(*conversation).isSheetCut, "PgDn", "scroll"}, {nil, "Esc", "close"}},
 		keys: map[string]func() tea.Cmd{
 			"tab": func() tea.Cmd { at++; return nil },
 			"enter": func() tea.Cmd {

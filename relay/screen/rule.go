@@ -106,7 +106,7 @@ func (f *frame) leftSlot() slot {
 	if c.flash != "" && !f.hasKeys {
 		return slot{{text: oneLine(r, c.flash)}}
 	}
-	if asked := c.composer.hint(); len(asked) > 0 {
+	if asked := c.composer.hint(); len(asked) > 0 && !c.isListingCommands() {
 		var s slot
 		isCommand := strings.HasPrefix(asked[0], "/")
 		for i, item := range asked {
@@ -161,10 +161,17 @@ func (c *conversation) connection() (items []string) {
 	return items
 }
 
-// rightSlot returns what is below the window.
+// rightSlot returns what is out of sight: of a sheet, or below the window.
 func (f *frame) rightSlot() slot {
 	v, t := &f.c.view, f.t.theme
-	if v.newBelow == 0 || f.c.sheet.isOpen() {
+	if f.c.sheet.isOpen() {
+		rows, key := f.c.sheet.position()
+		if rows == "" {
+			return nil
+		}
+		return slot{{text: rows, style: t.dim}, {text: key, style: t.accent, gap: " "}}
+	}
+	if v.newBelow == 0 {
 		return nil
 	}
 	s := slot{{text: fmt.Sprintf("↓ %d new", v.newBelow), style: t.accent}}

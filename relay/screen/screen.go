@@ -34,6 +34,7 @@ type model struct {
 	lobby        lobby
 	hosting      *Hosting      // the room is ours to close; nil: another program hosts it
 	conversation *conversation // nil: still in the lobby
+	colors       *codeColors   // of code in messages
 
 	err   error  // why the screen ended; nil: the person left
 	crash []byte // the stack of a panic
@@ -46,7 +47,7 @@ type model struct {
 func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), terminal: terminal{
+	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), colors: newCodeColors(), terminal: terminal{
 		width: 80, height: 24, theme: themeFor(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
@@ -174,7 +175,7 @@ func (m *model) panicked(r any) {
 }
 
 func (m *model) init() tea.Cmd {
-	return tea.Batch(tea.RequestForegroundColor, tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning())
+	return tea.Batch(tea.RequestForegroundColor, tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning(), m.colors.find(m.ctx.Done(), 0))
 }
 
 // A warning is a line that the person must see.
@@ -246,6 +247,8 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		case "ctrl+l":
 			return m.takeTerminal()
 		}
+	case codeColored:
+		return m.colors.add(msg, m.ctx.Done())
 	case warning:
 		m.warn(string(msg))
 		return m.waitForWarning()

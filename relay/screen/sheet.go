@@ -26,8 +26,14 @@ type sheet struct {
 // lastRow is after the last row of any page: draw goes back to the last that there is.
 const lastRow = 1 << 30
 
-// A page lays its content out for a width in columns, and for a height in rows if it can.
-type page func(columns, rows int) []string
+// A page lays its content out for a width in columns, and for a height in rows if it can. It returns how many
+// rows that takes, and what draws one of them: a page can be long, and only what is shown is drawn.
+type page func(columns, rows int) (total int, row func(i int) string)
+
+// pageOf returns the result of a page that is drawn already.
+func pageOf(rows []string) (total int, row func(i int) string) {
+	return len(rows), func(i int) string { return rows[i] }
+}
 
 func (s *sheet) isOpen() bool { return s.page != nil }
 
@@ -85,6 +91,11 @@ func (c *conversation) pressSheetKey(name string) (cmd tea.Cmd, used bool) {
 	return nil, true
 }
 
+// noMatchPage is a page whose filter leaves nothing of it.
+func noMatchPage(t *terminal, what, filter string, columns int) (total int, row func(i int) string) {
+	return pageOf([]string{"", t.theme.dim.draw(t.ruler.fit(fmt.Sprintf("  %s matches %q.", what, filter), columns))})
+}
+
 // draw draws the sheet in exactly height rows: its title, and as much of the page as there is room for.
 func (s *sheet) draw(t *terminal, columns, height int) []string {
 	rows := make([]string, 0, max(height, 0))
@@ -92,15 +103,20 @@ func (s *sheet) draw(t *terminal, columns, height int) []string {
 		rows = append(rows, sheetTitle(t, s.title, columns))
 	}
 	s.height = max(height-len(rows), 0)
-	lines := s.page(columns, s.height)
-	s.total = len(lines)
-	s.first = max(min(s.first, s.total-s.height), 0)
-	rows = append(rows, lines[s.first:min(s.first+s.height, s.total)]...)
+	total, row := s.page(columns, s.height)
+	s.total = total
+	s.first = max(min(s.first, total-s.height), 0)
+	for i := s.first; i < min(s.first+s.height, total); i++ {
+		rows = append(rows, row(i))
+	}
 	for len(rows) < height {
 		rows = append(rows, "")
 	}
 	return rows
 }
+
+// isSheetCut reports whether there is more in the sheet than is shown.
+func (c *conversation) isSheetCut() bool { return c.sheet.total > c.sheet.height }
 
 // position returns which rows of the page are shown, and the key that shows more; "" if all are.
 func (s *sheet) position() (rows, key string) {

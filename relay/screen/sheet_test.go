@@ -43,7 +43,7 @@ func TestSheetScrolls(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		c := r.m.conversation
 		lines := strings.Split(strings.TrimSpace(strings.Repeat("row\n", 50)), "\n")
-		c.openSheet(sheet{title: "Test", page: func(columns, rows int) []string { return lines }}, nil)
+		c.openSheet(sheet{title: "Test", page: func(columns, rows int) (int, func(int) string) { return pageOf(lines) }}, nil)
 		r.frame()
 		height := c.sheet.height
 		for _, step := range []struct {
@@ -95,8 +95,8 @@ func TestInvite(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		c := r.m.conversation
 		c.operator = true
-		r.m.hosting = &Hosting{Discovered: true}
-		r.m.hosting.Addrs = func() []string { return []string{"192.168.1.5:24280", "[fd00::5]:24280"} }
+		hosting := &Hosting{Discovered: true, Addrs: func() []string { return []string{"192.168.1.5:24280", "[fd00::5]:24280"} }}
+		r.m.hosting = hosting
 		r.typed("/invite")
 		r.keys("enter")
 		r.golden("invite-80x24")
@@ -118,9 +118,9 @@ func TestInvite(t *testing.T) {
 		r.keys("tab")
 		wantCopied("http://192.168.1.5:24280/")
 
-		r.m.hosting.NoPage = true
+		hosting.NoPage = true
 		wantCopied("192.168.1.5:24280")
-		r.m.hosting.Addrs = func() []string { return nil }
+		hosting.Addrs = func() []string { return nil }
 		r.want("chat join")
 		if r.keys("enter"); c.sheet.isOpen() {
 			t.Error("Enter does not close a sheet without a link")

@@ -256,3 +256,19 @@ func BenchmarkFind(b *testing.B) {
 		tr.find(text.NewQuery("nothing"), maxEntries-1, -1)
 	}
 }
+
+func TestLastCode(t *testing.T) {
+	var tr transcript
+	if code, ok := tr.lastCode(); ok {
+		t.Errorf("found %q in nothing", code)
+	}
+	for _, text := range []string{"```\nold\n```", "see\n```go\na\n```\nand\n```go\n\tb\n\n\tc\n```\nok", "no code", "```"} {
+		tr.add(entryFrom("alice", text))
+	}
+	notice := entryFrom("", "```\nnotice\n```")
+	notice.kind = kindNotice
+	tr.add(notice)
+	if code, ok := tr.lastCode(); !ok || code != "\tb\n\n\tc" {
+		t.Errorf("found %q", code)
+	}
+}
