@@ -270,13 +270,11 @@ func (c *conversation) connected(e client.Connected) {
 	}
 }
 
-// takeTheme takes the theme of the terminal. Members who sent messages before have colors of it.
+// takeTheme takes the theme of the terminal. Those who sent messages before have colors of it.
 func (c *conversation) takeTheme(t *theme) {
 	c.nicks.use(t)
 	for _, nick := range slices.Backward(c.members.speakers) {
-		if c.members.has(nick) {
-			c.nicks.spoke(nick)
-		}
+		c.nicks.spoke(nick)
 	}
 }
 
@@ -374,7 +372,7 @@ func (c *conversation) showEvent(e *client.Received) *entry {
 	c.card.gone = true
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
-		if !n.own && (!e.Past || c.members.has(n.from)) {
+		if !n.own {
 			c.nicks.spoke(n.from)
 		}
 		c.record(linked, e.Past)
