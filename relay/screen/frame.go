@@ -21,7 +21,7 @@ const (
 )
 
 // A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
-// or a sheet, the transfers, the list of commands, the rule, what is being typed, and the keys. A low terminal
+// or a sheet, the transfers, the list of commands, the rule, the composer, and the keys. A low terminal
 // has fewer of them.
 type frame struct {
 	c       *conversation
@@ -65,7 +65,7 @@ func newFrame(c *conversation) *frame {
 	return f
 }
 
-// layOutInput lays out what is being typed, in at most so many rows: those around the cursor.
+// layOutInput lays out the text of the composer, in at most so many rows: those around the cursor.
 func (f *frame) layOutInput(most int) {
 	r, t := f.t.ruler, f.t.theme
 	who := f.painter.drawnNick(f.c.nick)
@@ -126,7 +126,7 @@ func (f *frame) drawBody() (rows []string) {
 	return rows
 }
 
-// drawInput draws what is being typed, or if that is nothing, what it would be for.
+// drawInput draws the text of the composer, or the placeholder if there is none.
 func (f *frame) drawInput() (rows []string) {
 	margin := strings.Repeat(" ", f.indent)
 	for i, row := range f.input {
