@@ -143,7 +143,7 @@ func (f *frame) drawInput() (rows []string) {
 	return rows
 }
 
-// placeholder returns what is shown in the composer's row while nothing is typed.
+// placeholder returns the text that the composer's row shows while it is empty.
 func (c *conversation) placeholder() string {
 	switch {
 	case c.composer.field != nil:
@@ -156,7 +156,7 @@ func (c *conversation) placeholder() string {
 	return "Message " + c.title
 }
 
-// drawKeys draws a message that just came up, or what keys do now.
+// drawKeys draws the short message of the last key, or the hints.
 func (f *frame) drawKeys() string {
 	if f.c.flash != "" {
 		return " " + f.t.ruler.elide(oneLine(f.t.ruler, f.c.flash), f.t.width-2)

@@ -21,7 +21,7 @@ type slotItem struct {
 
 const slotGap = " · "
 
-// before returns what separates item i from the one before it.
+// before returns the separator between item i and the one before it.
 func (s slot) before(i int) string {
 	switch {
 	case i == 0:
@@ -71,8 +71,8 @@ func (s slot) draw(gap style) string {
 	return b.String()
 }
 
-// drawRule draws the line above the composer, with what is going on in it on the left, and what is out of
-// sight on the right. It is amber as long as there is no connection.
+// drawRule draws the line above the composer, with a slot at either end. It is amber as long as there is no
+// connection.
 func (f *frame) drawRule() string {
 	r, t := f.t.ruler, f.t.theme
 	line, gap := t.hairline, t.dim
@@ -109,8 +109,8 @@ func (f *frame) drawRule() string {
 // right one.
 const leastSlot = 20
 
-// leftSlot returns what is going on: what the next key is about, before the state of the connection and the
-// search. Without a header it is the place of the room, too.
+// leftSlot returns the messages for the left end: those about the next key, or else the state of the connection
+// and of the search. Without a header it is the place of the room, too.
 func (f *frame) leftSlot() slot {
 	c, r, t := f.c, f.t.ruler, f.t.theme
 	if c.flash != "" && !f.hasKeys {
@@ -143,8 +143,8 @@ func (f *frame) leftSlot() slot {
 	return s
 }
 
-// connection returns what is wrong with the connection, or waits for it: the most important first; nil: all
-// is well.
+// connection returns the problems of the connection, and the messages that wait for it, the most important
+// first; nil: none.
 func (c *conversation) connection() (items []string) {
 	n := c.pending()
 	waiting := wire.Counted(n, "message waits", "messages wait")

@@ -168,7 +168,7 @@ func (tr *transfer) draw(t *terminal, nameColumns int, lost bool, note string) s
 	return row
 }
 
-// rest returns what is known beside the share that is done, in as many words as fit.
+// rest returns the details beside the share that is done, as far as they fit.
 func (tr *transfer) rest(r ruler, lost bool, note string, columns int) string {
 	p := tr.measured
 	size, left := "", ""
