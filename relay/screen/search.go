@@ -281,7 +281,10 @@ func (s *search) requestLost() {
 }
 
 // canAsk reports whether the host may have messages that are older than the transcript.
-func (s *search) canAsk() bool { return s.c.history.foreign == 0 && s.c.oldestID() > 1 }
+func (s *search) canAsk() bool {
+	hasAll := s.c.lowest == 1 || s.c.history.exhausted && len(s.c.transcript.entries) < maxEntries
+	return s.c.history.foreign == 0 && s.c.oldestID() > 1 && !hasAll
+}
 
 // askHost has the host search before the oldest message of the transcript. It reports
 // whether it does.

@@ -192,7 +192,7 @@ func (tr *transfer) rest(r ruler, lost bool, note string, columns int) string {
 	case r.width(all) <= columns:
 		return all
 	case p.Waiting != nil && most >= least:
-		return join(size, r.elide(left, most), note)
+		return join(size, r.elide(left, most-1), note)
 	case p.Waiting != nil || left == "":
 		return join(size, note)
 	}
