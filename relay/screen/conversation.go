@@ -32,6 +32,7 @@ type conversation struct {
 	// The connection.
 	addr       string        // of the host; "": it is this program
 	next       uint64        // ID of the first event that was not in the room when we joined
+	lowest     uint64        // ID of the oldest event that came; 0: none, or the transcript has dropped some
 	resumed    bool          // it was lost before
 	lost       error         // why there is none; nil: there is one
 	retryAt    time.Time     // when the next attempt is made
@@ -50,7 +51,7 @@ type conversation struct {
 	search      search
 	sheet       sheet
 	copying     bool      // only texts are shown, to be selected with the mouse
-	flash       string    // a short message in the status line, until the next key
+	flash       string    // a short message in the keys row or the rule, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
 	unseen      unseen    // messages that came while no one looked
@@ -309,6 +310,9 @@ func (c *conversation) greet() {
 
 // handle handles an event from the host. It returns the entry that it became, or nil.
 func (c *conversation) handle(e *client.Received) *entry {
+	if e.ID > 0 && (e.ID < c.lowest || c.lowest == 0) {
+		c.lowest = e.ID
+	}
 	if e.ID >= c.next {
 		c.greet()
 	} else if e.ID+1 == c.next { // the last of the backlog
@@ -428,6 +432,7 @@ func (c *conversation) record(e *wire.Event, past bool) {
 func (c *conversation) addEntry(n entry, backlog bool) {
 	dropped, added := c.transcript.add(n)
 	if dropped > 0 {
+		c.lowest = 0
 		c.view.entriesDropped(dropped)
 		c.search.entriesDropped(dropped)
 		c.history.entriesDropped(dropped)
