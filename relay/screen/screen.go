@@ -17,8 +17,14 @@ import (
 	"chat/relay/wire"
 )
 
-// frameTime is how long events are collected before they are drawn: 60 frames a second.
-const frameTime = time.Second / 60
+const (
+	// frameTime is how long events are collected before they are drawn. Keys are not: they show
+	// within a frame of Bubble Tea's, 60 of which are in a second.
+	frameTime = time.Second / 30
+
+	// Gather is for how long the client may collect events (client.Options.Gather).
+	Gather = 10 * time.Millisecond
+)
 
 // A model is all state of a screen. Bubble Tea's event loop owns it: tea.Cmds, which run in
 // goroutines of their own, use only the fixed fields.
