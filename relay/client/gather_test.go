@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// A pacedConn is a connection on which a line comes in each interval.
+// A pacedConn is a connection on which lines come in each interval.
 type pacedConn struct {
 	net.Conn
 	began    time.Time
 	interval time.Duration
+	burst    int // lines in each
 	read     int // bytes so far
 	reads    int
 	late     time.Duration // the longest that a line waited to be read
@@ -20,12 +21,13 @@ type pacedConn struct {
 const pacedLine = "{\"type\":\"message\"}\n"
 
 func (c *pacedConn) Read(p []byte) (int, error) {
-	next := c.began.Add(time.Duration(c.read/len(pacedLine)+1) * c.interval)
+	size := c.burst * len(pacedLine)
+	next := c.began.Add(time.Duration(c.read/size+1) * c.interval)
 	if wait := time.Until(next); wait > 0 {
 		time.Sleep(wait)
 	}
 	c.late = max(c.late, time.Since(next))
-	n := min(int(time.Since(c.began)/c.interval)*len(pacedLine)-c.read, len(p))
+	n := min(int(time.Since(c.began)/c.interval)*size-c.read, len(p))
 	for i := range n {
 		p[i] = pacedLine[(c.read+i)%len(pacedLine)]
 	}
@@ -42,17 +44,18 @@ func TestGather(t *testing.T) {
 	for _, test := range []struct {
 		name             string
 		interval, gather time.Duration
+		burst            int
 		lines, reads     int
 		late             time.Duration
 	}{
-		{"a stream", time.Millisecond, 10 * time.Millisecond, 1000, 110, 10 * time.Millisecond},
-		{"single lines", 20 * time.Millisecond, 10 * time.Millisecond, 100, 100, 0},
-		{"no gathering", time.Millisecond, 0, 1000, 1000, 0},
-		{"more than is read at once", time.Microsecond, 10 * time.Millisecond, 100_000, 4_000, 12 * time.Millisecond},
+		{"a stream", time.Millisecond, 10 * time.Millisecond, 1, 1000, 110, 10 * time.Millisecond},
+		{"a backlog", time.Millisecond, 10 * time.Millisecond, 500, 50_000, 2000, 0},
+		{"single lines", 20 * time.Millisecond, 10 * time.Millisecond, 1, 100, 100, 0},
+		{"no gathering", time.Millisecond, 0, 1, 1000, 1000, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				conn := &pacedConn{began: time.Now(), interval: test.interval}
+				conn := &pacedConn{began: time.Now(), interval: test.interval, burst: test.burst}
 				l := newLink(conn, "", 10*time.Second, new(lastTime))
 				l.live, l.gather, l.out = true, test.gather, newOutbox(1)
 				for range test.lines {

@@ -42,7 +42,7 @@ type link struct {
 	live    bool          // the welcome has come: from now on silence causes a ping
 	pinged  bool          // nothing has come since the last ping
 	silent  time.Time     // when that ping was sent
-	stream  bool          // input comes faster than it need be read
+	drops   int           // how many reads in a row brought little, soon after one another
 	goodbye *RefusedError // why the host is about to close the connection
 
 	pings chan struct{} // capacity 1; from the reader to the writer
@@ -250,16 +250,27 @@ func (l *link) Read(p []byte) (int, error) {
 	}
 }
 
-// readGathered reads from the connection. Once input comes in a stream, it waits for the
-// gather time before it reads: what has come meanwhile costs one read and one wakeup. It does
-// not wait if it has not read all that was there, nor for a message after a silence.
+// What makes a stream: so many reads in a row, each of so few bytes. A backlog comes in larger
+// pieces, and is read as fast as it comes.
+const (
+	streamReads = 8
+	streamBytes = 4 << 10
+)
+
+// readGathered reads from the connection. In a stream it waits for the gather time before it
+// reads: what has come meanwhile costs one read and one wakeup. It waits neither for a backlog
+// nor for a message after a silence.
 func (l *link) readGathered(p []byte) (int, error) {
-	if l.stream {
+	if l.gather > 0 && l.drops >= streamReads {
 		time.Sleep(l.gather)
 	}
 	began := time.Now()
 	n, err := l.conn.Read(p)
-	l.stream = n > 0 && n < len(p) && time.Since(began) < l.gather/2
+	if n == 0 || n == len(p) || n > streamBytes || time.Since(began) >= l.gather/2 {
+		l.drops = 0
+	} else {
+		l.drops++
+	}
 	return n, err
 }
 

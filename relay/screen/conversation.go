@@ -32,6 +32,7 @@ type conversation struct {
 	// The connection.
 	addr       string        // of the host; "": it is this program
 	next       uint64        // ID of the first event that was not in the room when we joined
+	lowest     uint64        // ID of the oldest event that came; 0: none, or the transcript has dropped some
 	resumed    bool          // it was lost before
 	lost       error         // why there is none; nil: there is one
 	retryAt    time.Time     // when the next attempt is made
@@ -50,7 +51,7 @@ type conversation struct {
 	search      search
 	sheet       sheet
 	copying     bool      // only texts are shown, to be selected with the mouse
-	flash       string    // a short message in the status line, until the next key
+	flash       string    // a short message in the keys row or the rule, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
 	unseen      unseen    // messages that came while no one looked
@@ -270,13 +271,11 @@ func (c *conversation) connected(e client.Connected) {
 	}
 }
 
-// takeTheme takes the theme of the terminal. Members who sent messages before have colors of it.
+// takeTheme takes the theme of the terminal. Those who sent messages before have colors of it.
 func (c *conversation) takeTheme(t *theme) {
 	c.nicks.use(t)
 	for _, nick := range slices.Backward(c.members.speakers) {
-		if c.members.has(nick) {
-			c.nicks.spoke(nick)
-		}
+		c.nicks.spoke(nick)
 	}
 }
 
@@ -311,6 +310,9 @@ func (c *conversation) greet() {
 
 // handle handles an event from the host. It returns the entry that it became, or nil.
 func (c *conversation) handle(e *client.Received) *entry {
+	if e.ID > 0 && (e.ID < c.lowest || c.lowest == 0) {
+		c.lowest = e.ID
+	}
 	if e.ID >= c.next {
 		c.greet()
 	} else if e.ID+1 == c.next { // the last of the backlog
@@ -374,7 +376,7 @@ func (c *conversation) showEvent(e *client.Received) *entry {
 	c.card.gone = true
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
-		if !n.own && (!e.Past || c.members.has(n.from)) {
+		if !n.own {
 			c.nicks.spoke(n.from)
 		}
 		c.record(linked, e.Past)
@@ -430,6 +432,7 @@ func (c *conversation) record(e *wire.Event, past bool) {
 func (c *conversation) addEntry(n entry, backlog bool) {
 	dropped, added := c.transcript.add(n)
 	if dropped > 0 {
+		c.lowest = 0
 		c.view.entriesDropped(dropped)
 		c.search.entriesDropped(dropped)
 		c.history.entriesDropped(dropped)

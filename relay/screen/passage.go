@@ -38,7 +38,12 @@ func (p *painter) passage(e *entry, shown string) passage {
 
 // unmarked returns text without the signs and fences in it, for what looks for words: they see
 // what is shown where the terminal can draw all marks.
-func unmarked(text string) string { return drawsAll.passage(&entry{}, text).text }
+func unmarked(text string) string {
+	if !strings.ContainsAny(text, "`*_") { // most texts, and a search looks at all of them
+		return text
+	}
+	return drawsAll.passage(&entry{}, text).text
+}
 
 var drawsAll = &painter{theme: &theme{code: "48;5;235"}}
 

@@ -45,12 +45,12 @@ func TestMarkStyles(t *testing.T) {
 	p := testPainter(ansi.GraphemeWidth, 80)
 	p.search = "b"
 	row := strings.Join(p.body(&e), "\n")
-	ground := string(testTheme.code)
+	ground, link := string(testTheme.code), string(testTheme.accent.with(underlineStyle))
 	for _, want := range []string{
-		"\x1b[" + ground + "ma\x1b[m \x1b[1;1;48;2;96;72;10mb\x1b[m \x1b[3mc\x1b[m ",
+		"\x1b[" + ground + "ma\x1b[m \x1b[1;1;" + string(testTheme.hit) + "mb\x1b[m \x1b[3mc\x1b[m ",
 		"https://x.y/\x1b[m\x1b]8;;\x1b\\`d`\n",
-		"\x1b[" + ground + ";38;2;130;180;255;4mhttps://x.y/\x1b[m",
-		"\x1b[38;2;245;184;61;1mbob\x1b[m",
+		"\x1b[" + ground + ";" + link + "mhttps://x.y/\x1b[m",
+		string(testTheme.amber) + ";1mbob\x1b[m",
 	} {
 		if !strings.Contains(row+"\n", want) {
 			t.Errorf("%q is not in %q", want, row)
@@ -189,7 +189,7 @@ func TestUnmarked(t *testing.T) {
 	}
 	var tr transcript
 	tr.add(entryFrom("alice", "the _soup_ is ready"))
-	if tr.find(text.NewQuery("soup"), 0, 1) != 0 {
+	if !tr.matches(0, text.NewQuery("soup")) {
 		t.Error("a marked word is not found")
 	}
 }

@@ -231,8 +231,9 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		m.takeTheme()
 		return nil
 	case tea.ForegroundColorMsg:
-		m.foreground = msg.Color
-		m.takeTheme()
+		if m.foreground = msg.Color; m.background != nil {
+			m.takeTheme()
+		}
 		return nil
 	case tea.FocusMsg:
 		m.focus = focused

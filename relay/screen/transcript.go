@@ -241,15 +241,10 @@ func (t *transcript) firstID() uint64 {
 	return 0
 }
 
-// find returns the message with all words of the query that is nearest to entry from, in
-// the direction of step (1 or -1), from itself included; -1: none.
-func (t *transcript) find(query text.Query, from, step int) int {
-	for i := from; i >= 0 && i < len(t.entries); i += step {
-		if e := &t.entries[i]; e.kind.isMessage() && query.Matches(unmarked(e.text)) {
-			return i
-		}
-	}
-	return -1
+// matches reports whether entry i is a message with all words of the query.
+func (t *transcript) matches(i int, query text.Query) bool {
+	e := &t.entries[i]
+	return e.kind.isMessage() && query.Matches(unmarked(e.text))
 }
 
 // indexOf returns the first entry with an ID; -1: none.
