@@ -109,7 +109,7 @@ func TestInvite(t *testing.T) {
 			if got := r.keys("enter"); got == nil || got() != tea.SetClipboard(link)() || !c.sheet.isOpen() {
 				t.Errorf("%s was not copied", link)
 			}
-			r.want("copied " + link)
+			r.want("Copied " + link)
 		}
 		wantCopied("http://192.168.1.5:24280/")
 		r.keys("tab")
