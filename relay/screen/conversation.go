@@ -2,6 +2,7 @@ package screen
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type conversation struct {
 	nick, clientID string // ours
 	operator       bool   // we host the room
 	members        members
+	nicks          nickColors
 
 	// The connection.
 	addr       string        // of the host; "": it is this program
@@ -41,6 +43,7 @@ type conversation struct {
 	joiningOther bool                   // that one is being joined
 
 	// What is shown.
+	card        card // instead of the transcript
 	transcript  transcript
 	view        view
 	history     history
@@ -50,6 +53,7 @@ type conversation struct {
 	flash       string    // a short message in the status line, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
+	unseen      unseen    // messages that came while no one looked
 	replyTo     string    // who sent the last private message
 	lastAlert   time.Time // when the terminal rang last
 	leaveAsked  time.Time // when the person last asked to leave, and was warned
@@ -82,6 +86,7 @@ func newConversation(m *model, room Room, place Place) *conversation {
 	c := &conversation{m: m, room: room, addr: place.Addr, title: cutBytes(place.Title, maxTitle), operator: m.hosting != nil}
 	c.view = newView()
 	c.history.c, c.search.c = c, c
+	c.nicks = newNickColors(m.theme, c.members.has)
 	c.composer = newComposer(m.ruler, c.operator)
 	c.outbox.room = room
 	return c
@@ -166,15 +171,17 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 			c.show(msg.kind, msg.text)
 		}
 	case tea.KeyPressMsg:
-		c.flash = ""
+		c.flash, c.card.gone = "", true
 		cmd = pressKey(c, msg)
 	case tea.PasteMsg:
+		c.card.gone = true
 		if f := c.composer.field; f != nil {
 			cmd = f.paste(msg.Content)
 		} else if refused := c.composer.insertPaste(msg.Content); refused != "" {
 			c.flash = refused
 		}
 	case tea.MouseWheelMsg:
+		c.card.gone = true
 		switch msg.Button {
 		case tea.MouseWheelUp:
 			c.scroll(-wheelRows)
@@ -240,6 +247,7 @@ func (c *conversation) connected(e client.Connected) {
 	}
 	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
 	c.nick, c.clientID = cutNick(w.Nick), w.Client
+	c.nicks.setOwn(c.nick)
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {
 		c.toldSmall = true
@@ -262,6 +270,16 @@ func (c *conversation) connected(e client.Connected) {
 	}
 }
 
+// takeTheme takes the theme of the terminal. Members who sent messages before have colors of it.
+func (c *conversation) takeTheme(t *theme) {
+	c.nicks.use(t)
+	for _, nick := range slices.Backward(c.members.speakers) {
+		if c.members.has(nick) {
+			c.nicks.spoke(nick)
+		}
+	}
+}
+
 // now returns the time by the host's clock, from which the times of the messages are. Ours may be
 // wrong: lines of our own would be out of order, under a date of their own.
 func (c *conversation) now() time.Time { return time.Now().Add(c.skew) }
@@ -273,14 +291,19 @@ func (c *conversation) greet() {
 	}
 	c.greeted = true
 	for _, n := range c.early {
+		c.card.note(n)
 		c.addEntry(n, false)
 	}
 	c.early = nil
 	if c.operator {
 		inv := c.invitation()
-		c.show(kindNotice, "the room is open; others can join with\n"+strings.Join(inv.ways(), "\n"))
+		if ways := inv.summary(); ways != "" {
+			c.show(kindNotice, ways)
+		}
+		c.show(kindNotice, "you are "+c.nick+"; /invite shows the QR code, /help the keys")
+	} else {
+		c.show(kindNotice, "you are "+c.nick+"; /help shows keys and commands")
 	}
-	c.show(kindNotice, "you are "+c.nick+"; /help shows keys and commands")
 	if c.topic != "" {
 		c.show(kindNotice, "the topic is: "+c.topic)
 	}
@@ -348,8 +371,12 @@ func (c *conversation) showEvent(e *client.Received) *entry {
 		c.early = append(c.early, n)
 		return &n
 	}
+	c.card.gone = true
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
+		if !n.own && (!e.Past || c.members.has(n.from)) {
+			c.nicks.spoke(n.from)
+		}
 		c.record(linked, e.Past)
 	}
 	if n.kind == kindPrivate && !e.Own {
@@ -366,6 +393,9 @@ func (c *conversation) track(e *client.Received) {
 		c.members.rename(e.From, e.Nick)
 		if e.Own {
 			c.nick = cutNick(e.Nick)
+			c.nicks.setOwn(c.nick)
+		} else {
+			c.nicks.renamed(cutNick(e.From), cutNick(e.Nick))
 		}
 	case wire.TypeJoin:
 		c.members.join(&e.Event)
@@ -405,6 +435,9 @@ func (c *conversation) addEntry(n entry, backlog bool) {
 		c.history.entriesDropped(dropped)
 	}
 	if added {
+		if n.kind.isMessage() && !n.own && !backlog && !c.m.isWatched() {
+			c.unseen.note(n.highlight)
+		}
 		unread := n.kind.isMessage() && !n.own && !backlog && (!c.m.isWatched() || !c.view.following)
 		c.view.entryAdded(&c.transcript, unread)
 		c.search.entryAdded()
@@ -413,7 +446,11 @@ func (c *conversation) addEntry(n entry, backlog bool) {
 
 // show adds a line of this program's to the transcript.
 func (c *conversation) show(k kind, message string) {
-	c.addEntry(entry{at: c.now().UnixMilli(), kind: k, text: text.CleanLines(shorten(message))}, false)
+	n := entry{at: c.now().UnixMilli(), kind: k, text: text.CleanLines(shorten(message))}
+	if k == kindError {
+		c.card.note(n)
+	}
+	c.addEntry(n, false)
 }
 
 // prepend puts older entries before the others, and returns how many.
@@ -555,7 +592,7 @@ func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
 func (c *conversation) painter(columns int) *painter {
 	p := &painter{
 		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
-		copying: c.copying, zone: timezone.Local(time.Now()), palette: c.m.palette, theme: c.m.theme,
+		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
 	}
 	p.year = c.now().In(p.zone).Year()
 	if hit := c.search.hit(); hit != nil {

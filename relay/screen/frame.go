@@ -77,6 +77,9 @@ func (f *frame) layOutInput(most int) {
 		who = ""
 	}
 	f.prompt, f.indent = boldStyle.draw(who)+" "+t.accent.draw("›")+" ", r.width(who)+3
+	if f.t.width-f.indent < 2 { // a wide character has to fit
+		f.prompt, f.indent = "", 0
+	}
 	f.inputColumns = max(f.t.width-f.indent, 2)
 	f.input, f.cursorRow, f.cursorColumn = f.c.composer.typing().rows(f.inputColumns)
 	most = min(maxInputRows, most)
@@ -110,6 +113,8 @@ func (f *frame) drawBody() (rows []string) {
 	c := f.c
 	if c.sheet.isOpen() {
 		rows = c.sheet.draw(f.t, f.t.width, f.height)
+	} else if c.showsCard() {
+		rows = c.drawCard(f.painter.columns, f.height)
 	} else {
 		pending := f.drawPending(f.height - 1)
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)
@@ -146,6 +151,8 @@ func (c *conversation) placeholder() string {
 		return c.composer.field.placeholder
 	case c.gone != nil:
 		return "Enter joins " + c.gone.Now.Title
+	case c.showsCard() && c.isAlone():
+		return "Say something, they will see it when they come"
 	}
 	return "Message " + c.title
 }

@@ -132,10 +132,10 @@ func (p *painter) drawnNick(nick string) string {
 
 // nickStyle returns the style of a nick. Ours has no color, which sets it apart.
 func (p *painter) nickStyle(nick string, own bool) style {
-	if own || p.theme.mono {
+	if own {
 		return boldStyle
 	}
-	return p.palette.styleOf(nick).with(boldStyle)
+	return p.nicks.of(nick)
 }
 
 // --- drawing ---------------------------------------------------------------------------
@@ -281,7 +281,7 @@ func (p *painter) dayLine(e *entry) string {
 
 // newLine draws the line above the first unread entry.
 func (p *painter) newLine() string {
-	return p.line("new", p.theme.accent.with(boldStyle), p.theme.accent.with(dimStyle))
+	return p.line("new", p.theme.accent.with(boldStyle), p.theme.unread)
 }
 
 // line draws a line from edge to edge, with a label where texts start if there is room.

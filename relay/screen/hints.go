@@ -30,6 +30,8 @@ var hints = []hint{
 	{(*conversation).isWriting, "Tab", "complete"},
 	{(*conversation).isScrolled, "PgDn", "down"},
 	{(*conversation).isScrolled, "End", "newest"},
+	{(*conversation).awaitsTheFirst, "/topic", "says what it is about"},
+	{(*conversation).awaitsTheFirst, "/invite", "shows this again"},
 	{(*conversation).isIdle, "/", "commands"},
 	{(*conversation).isIdle, "Tab", "names"},
 	{(*conversation).isIdle, "↑", "earlier"},

@@ -23,22 +23,24 @@ type way struct {
 	with string // what one needs
 	how  string // a link or a command
 	link bool
+
+	byAddress bool // a longer form of chat join
 }
 
 // at returns the ways to join at an address; "": those that need none.
 func (inv *invitation) at(addr string) (ways []way) {
 	if inv.page && addr != "" {
-		ways = append(ways, way{"Phone or browser", pageAt(addr), true})
+		ways = append(ways, way{"Phone or browser", pageAt(addr), true, false})
 	}
 	if inv.discovered {
-		ways = append(ways, way{"With chat", "chat join", false})
+		ways = append(ways, way{"With chat", "chat join", false, false})
 	}
 	if addr == "" {
 		return ways
 	}
-	ways = append(ways, way{"With chat, by address", "chat join --addr " + addr, false})
+	ways = append(ways, way{"With chat, by address", "chat join --addr " + addr, false, true})
 	if host, port, err := net.SplitHostPort(addr); err == nil {
-		ways = append(ways, way{"With anything", "nc " + host + " " + port, false})
+		ways = append(ways, way{"With anything", "nc " + host + " " + port, false, false})
 	}
 	return ways
 }

@@ -90,10 +90,12 @@ func (ms *members) leave(e *wire.Event) {
 // addSelf adds our own nick.
 func (ms *members) addSelf(nick string, host bool) {
 	if m := ms.byNick[nick]; m != nil {
-		m.host = host
-	} else {
-		ms.add(nick, host)
+		if m.host == host {
+			return
+		}
+		ms.remove(m) // its place in the list changes
 	}
+	ms.add(nick, host)
 }
 
 func (ms *members) rename(from, to string) {
@@ -132,6 +134,9 @@ func (ms *members) noteSpeaker(nick string) {
 	ms.speakers = ms.speakers[:min(len(ms.speakers), maxSpeakers)]
 }
 
+// has reports whether a member has this nick, as far as the host named them.
+func (ms *members) has(nick string) bool { return ms.byNick[nick] != nil }
+
 // count returns how many members there are.
 func (ms *members) count() int { return len(ms.byNick) + ms.unnamed }
 
@@ -148,7 +153,16 @@ func (ms *members) list() []*member {
 	return ms.sorted
 }
 
-func (m *member) compare(other *member) int { return strings.Compare(m.folded, other.folded) }
+// compare orders hosts before the others, and each by nick.
+func (m *member) compare(other *member) int {
+	if m.host != other.host {
+		if m.host {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(m.folded, other.folded)
+}
 
 // merge merges two lists that are in order.
 func merge(a, b []*member) []*member {
@@ -184,24 +198,38 @@ func (ms *members) recent(us string) []string {
 	return nicks
 }
 
-// draw draws the list in exactly the given number of rows.
+// draw draws the list in exactly the given number of rows, all as wide as the painter.
 func (ms *members) draw(p *painter, rows int) []string {
 	drawn := make([]string, 0, max(rows, 0))
 	for _, m := range ms.list() {
 		if len(drawn) >= rows || len(drawn) == rows-1 && ms.count() > rows {
 			break
 		}
-		shown := p.drawnNick(m.nick)
-		if m.host {
-			shown += " (host)"
-		}
-		drawn = append(drawn, p.palette.styleOf(m.nick).draw(p.ruler.fit(shown, p.columns)))
+		drawn = append(drawn, m.draw(p))
 	}
 	if more := ms.count() - len(drawn); more > 0 && len(drawn) < rows {
-		drawn = append(drawn, dimStyle.draw(p.ruler.fit(wire.Counted(more, "more", "more"), p.columns)))
+		drawn = append(drawn, p.theme.dim.draw(p.ruler.fit(wire.Counted(more, "more", "more"), p.columns)))
 	}
 	for len(drawn) < rows {
 		drawn = append(drawn, strings.Repeat(" ", max(p.columns, 0)))
 	}
 	return drawn
+}
+
+// draw draws a member's row: the nick, and what the member is on the right.
+func (m *member) draw(p *painter) string {
+	tag := ""
+	switch us := m.nick == p.nick; {
+	case us && m.host:
+		tag = " you, host"
+	case us:
+		tag = " you"
+	case m.host:
+		tag = " host"
+	}
+	if p.ruler.width(tag) > p.columns/2 {
+		tag = ""
+	}
+	nick := p.ruler.fit(p.drawnNick(m.nick), p.columns-p.ruler.width(tag))
+	return p.nicks.ofMember(m.nick).draw(nick) + p.theme.dim.draw(tag)
 }

@@ -39,16 +39,16 @@ func TestMembers(t *testing.T) {
 	}
 	ms.reset(&wire.Event{Members: []string{"carol", "Bob"}, Hosts: []string{"carol", "zoe"}, Count: 5})
 	ms.addSelf("alice", false)
-	want(6, "alice", "Bob", "carol")
+	want(6, "carol", "alice", "Bob")
 	if !ms.byNick["carol"].host || ms.byNick["Bob"].host {
 		t.Error("carol is the host, Bob is not")
 	}
 	ms.join(&wire.Event{Members: []string{"dave", "Bob"}})
-	want(7, "alice", "Bob", "carol", "dave")
+	want(7, "carol", "alice", "Bob", "dave")
 	ms.join(&wire.Event{Members: []string{"erin"}, Count: 10})
-	want(17, "alice", "Bob", "carol", "dave", "erin")
+	want(17, "carol", "alice", "Bob", "dave", "erin")
 	ms.leave(&wire.Event{Members: []string{"Bob", "frank"}, Count: 4})
-	want(13, "alice", "carol", "dave", "erin")
+	want(13, "carol", "alice", "dave", "erin")
 	ms.rename("carol", "Adam")
 	want(13, "Adam", "alice", "dave", "erin")
 	if !ms.byNick["Adam"].host {
@@ -56,6 +56,33 @@ func TestMembers(t *testing.T) {
 	}
 	ms.leave(&wire.Event{Count: 1000})
 	want(4, "Adam", "alice", "dave", "erin")
+}
+
+// Hosts come first, then everyone by nick. A nick leaves space for what the member is, and
+// colors are those of the members who sent messages.
+func TestMembersDrawn(t *testing.T) {
+	p := testPainter(ansi.GraphemeWidth, 20)
+	var ms members
+	ms.reset(&wire.Event{Members: []string{"zoe", "Adam", "carol", strings.Repeat("w", 24)}, Hosts: []string{"zoe"}, Count: 5})
+	ms.addSelf("bob", false)
+	p.nicks.setOwn("bob")
+	p.nicks.spoke("carol")
+	want := []string{
+		"zoe" + strings.Repeat(" ", 12) + p.theme.dim.draw(" host"), "Adam" + strings.Repeat(" ", 16),
+		"\x1b[1mbob" + strings.Repeat(" ", 13) + "\x1b[m" + p.theme.dim.draw(" you"),
+		p.nicks.of("carol").draw("carol" + strings.Repeat(" ", 15)), strings.Repeat("w", 19) + "…",
+		p.theme.dim.draw("1 more" + strings.Repeat(" ", 14)),
+	}
+	if got := ms.draw(p, 6); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	ms.addSelf("bob", true)
+	if got := ansi.Strip(ms.draw(p, 1)[0]); got != "6 more              " {
+		t.Errorf("in one row: %q", got)
+	}
+	if got := ansi.Strip(ms.draw(p, 2)[0]); got != "bob        you, host" {
+		t.Errorf("as a host we are not at the top: %q", got)
+	}
 }
 
 // However members join, leave and change their nicks between two calls of list, it returns
@@ -121,7 +148,7 @@ func TestHostileListsCostLittle(t *testing.T) {
 	r := newRig(t, 160, 50)
 	r.happen(client.Connected{Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: "kitchen", Topic: "soup" + long, Nick: "bob", Client: "us",
-		Members: append([]string{"alice" + long}, all...), Hosts: all, Count: len(all) + 1,
+		Members: append([]string{"alice" + long}, all...), Hosts: append([]string{"alice" + long}, all...), Count: len(all) + 1,
 	}})
 	r.keys("f2")
 	r.want("kitchen", "100002 here", "alice", "99957 more")

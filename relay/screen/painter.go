@@ -59,8 +59,9 @@ type painter struct {
 	printed bool   // for the time after the screen: each entry has its time and nick
 	zone    *time.Location
 	year    int // days of other years are shown with theirs
-	palette *palette
 	theme   *theme
+	nicks   *nickColors
+	edits   int // of nicks, when the painter was made
 }
 
 // body draws what an entry says, as rows to be put beside its heads. They do not depend on

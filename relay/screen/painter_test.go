@@ -18,10 +18,11 @@ import (
 var soupTime = time.Date(2026, 11, 25, 10, 2, 0, 0, time.UTC)
 
 func testPainter(method ansi.Method, columns int) *painter {
-	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, year: 2026, palette: paletteFor(nil, colorprofile.ANSI256), theme: testTheme}
+	nicks := newNickColors(testTheme, func(string) bool { return false })
+	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, year: 2026, theme: testTheme, nicks: &nicks}
 }
 
-var testTheme = themeFor(nil, nil, colorprofile.TrueColor)
+var testTheme = themeFor(rgb(0x1e1e2e), rgb(0xd8dee9), colorprofile.TrueColor)
 
 // rowsOf draws an entry as if it was the only one.
 func rowsOf(p *painter, e *entry) (rows []string) {
@@ -221,11 +222,11 @@ func TestHighlights(t *testing.T) {
 		want    []string
 	}{
 		{"colors", testTheme, 0, []string{
-			"\x1b[48;2;60;45;18m\x1b[38;2;245;184;61;1m▌\x1b[m", "\x1b[1;48;2;96;72;10msoup\x1b[m", "\x1b[38;2;245;184;61;1mBob\x1b[m",
-			"\x1b[38;2;130;180;255;4mhttp://\x1b[m", "\x1b[38;2;130;180;255;4;38;2;245;184;61;1mbob\x1b[m", "\x1b[38;2;130;180;255;4;1;48;2;96;72;10msoup\x1b[m", ", bobby",
+			"\x1b[" + string(testTheme.call) + "m\x1b[38;2;245;184;61;1m▌\x1b[m", "\x1b[1;" + string(testTheme.hit) + "msoup\x1b[m", "\x1b[38;2;245;184;61;1mBob\x1b[m",
+			"\x1b[38;2;130;180;255;4mhttp://\x1b[m", "\x1b[38;2;130;180;255;4;38;2;245;184;61;1mbob\x1b[m", "\x1b[38;2;130;180;255;4;1;" + string(testTheme.hit) + "msoup\x1b[m", ", bobby",
 		}},
 		{"the current hit", testTheme, 7, []string{
-			"\x1b[48;2;34;58;92m\x1b[38;2;130;180;255;1m▌\x1b[m", "\x1b[1;4;48;2;96;72;10msoup\x1b[m", "\x1b[1mBob\x1b[m", "\x1b[4mhttp://\x1b[m",
+			"\x1b[" + string(testTheme.sel) + "m\x1b[38;2;130;180;255;1m▌\x1b[m", "\x1b[1;4;" + string(testTheme.hit) + "msoup\x1b[m", "\x1b[1mBob\x1b[m", "\x1b[4mhttp://\x1b[m",
 		}},
 		{"16 colors", theme16, 0, []string{"\x1b[33;1m▌\x1b[m", "\x1b[1;4msoup\x1b[m", "\x1b[33;1mBob\x1b[m", "\x1b[1;4mhttp://\x1b[m"}},
 		{"the current hit in 16", theme16, 7, []string{"\x1b[1;1m▌\x1b[m", "\x1b[1;1;4msoup\x1b[m", "\x1b[1;4mhttp://\x1b[m", "\x1b[1m, bobby\x1b[m"}},

@@ -14,7 +14,6 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"chat/relay/client"
-	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -48,7 +47,7 @@ func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), terminal: terminal{
-		width: 80, height: 24, palette: paletteFor(nil, colorprofile.ANSI256), theme: themeFor(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
+		width: 80, height: 24, theme: themeFor(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
 	err = m.run()
@@ -175,7 +174,7 @@ func (m *model) panicked(r any) {
 }
 
 func (m *model) init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning())
+	return tea.Batch(tea.RequestForegroundColor, tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning())
 }
 
 // A warning is a line that the person must see.
@@ -218,13 +217,19 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.ColorProfileMsg:
 		m.profile = msg.Profile
-		m.palette, m.theme = paletteFor(nil, m.profile), themeFor(nil, nil, m.profile)
+		m.takeTheme()
 		return nil
 	case tea.BackgroundColorMsg:
-		m.palette, m.theme = paletteFor(msg.Color, m.profile), themeFor(msg.Color, nil, m.profile)
+		m.background = msg.Color
+		m.takeTheme()
+		return nil
+	case tea.ForegroundColorMsg:
+		m.foreground = msg.Color
+		m.takeTheme()
 		return nil
 	case tea.FocusMsg:
 		m.focus = focused
+		m.noteWatched()
 		return nil
 	case tea.BlurMsg:
 		m.focus = blurred
@@ -234,6 +239,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.KeyPressMsg:
 		m.lastKey = time.Now()
+		m.noteWatched()
 		switch msg.String() {
 		case "ctrl+z":
 			return m.suspend()
@@ -253,6 +259,21 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return m.conversation.update(msg)
 	}
 	return m.lobby.update(m, msg)
+}
+
+// takeTheme takes the theme of the terminal as it described itself.
+func (m *model) takeTheme() {
+	m.theme = themeFor(m.background, m.foreground, m.profile)
+	if m.conversation != nil {
+		m.conversation.takeTheme(m.theme)
+	}
+}
+
+// noteWatched notes that the person sees the screen now.
+func (m *model) noteWatched() {
+	if m.conversation != nil {
+		m.conversation.unseen = unseen{}
+	}
 }
 
 // shareRuler has the editors measure text as the terminal does.
@@ -300,7 +321,7 @@ func (m *model) view() tea.View {
 	}
 	var rows []string
 	if m.conversation != nil {
-		v.WindowTitle = text.Clean(m.conversation.title) + " – chat"
+		v.WindowTitle = m.conversation.unseen.title(m.conversation.title)
 		rows, v.Cursor = m.conversation.draw()
 	} else {
 		v.WindowTitle = "chat"

@@ -104,16 +104,23 @@ func inRoom(t *testing.T, columns, rows int, test func(t *testing.T, r *rig)) {
 
 func newRig(t *testing.T, columns, rows int) *rig {
 	t.Helper()
+	r := newScreen(t, columns, rows)
+	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
+		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
+	}})
+	return r
+}
+
+// newScreen returns a screen that joined a room whose host has not welcomed it yet.
+func newScreen(t *testing.T, columns, rows int) *rig {
+	t.Helper()
 	local := time.Local
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
-	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, palette: nickColors(t), theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
+	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
 	r.m.lobby = newLobby(r.m.ruler)
 	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
-	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
-		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
-	}})
 	return r
 }
 
@@ -254,11 +261,6 @@ func (r *rig) golden(name string) {
 	if got != string(want) {
 		r.t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
 	}
-}
-
-func nickColors(t *testing.T) *palette {
-	t.Helper()
-	return paletteFor(nil, 0)
 }
 
 // Our own message is shown at once, and still once when the host has acknowledged it.

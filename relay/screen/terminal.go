@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"image/color"
 	"strings"
 	"time"
 	"unicode"
@@ -16,9 +17,10 @@ type terminal struct {
 	width, height int // in columns and rows; at least 1
 	ruler         ruler
 	profile       colorprofile.Profile
-	palette       *palette
-	theme         *theme
-	deleteIsF1    bool // its Delete key sends F1
+	background    color.Color // nil: unknown
+	foreground    color.Color // likewise
+	theme         *theme      // for profile, background and foreground
+	deleteIsF1    bool        // its Delete key sends F1
 	focus         focus
 	lastKey       time.Time // when a key was pressed last
 }

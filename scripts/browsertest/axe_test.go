@@ -45,6 +45,7 @@ func TestAxe(t *testing.T) {
 		fmt.Fprintf(carol, `{"type":"say","text":"hello alice, see https://example.com/%d"}`+"\n", n)
 		carol.waitFor("hello alice")
 	}
+	fmt.Fprintln(bob, `{"type":"say","text":"**see** _this_ `+"`code`"+`, alice:\n`+"```"+`go\nfunc f() int { return g(\"a\") + 1 } // and so on, for longer than a phone is wide\n`+"```"+`"}`)
 	for _, size := range [][2]int64{{1280, 800}, {360, 640}} {
 		alice := newProfile(t, size[0], size[1])
 		check := func(what string) {
@@ -65,7 +66,7 @@ func TestAxe(t *testing.T) {
 		check("an invalid nick")
 		alice.run(`document.getElementById("name").value = "alice"; document.querySelector("#join button").click()`)
 		alice.connected()
-		fmt.Fprintf(bob, `{"type":"msg","to":%q,"text":"psst"}`+"\n", eval[string](alice, `document.getElementById("rename").textContent`))
+		fmt.Fprintf(bob, `{"type":"msg","to":%q,"text":"psst `+"`code`"+`"}`+"\n", eval[string](alice, `document.getElementById("rename").textContent`))
 		alice.waitFor("psst")
 		alice.send("hello")
 		alice.send("/nosuch")

@@ -203,9 +203,9 @@ func TestOlderHits(t *testing.T) {
 	bob.waitFor("soup 50")
 	alice := h.member("alice", 800, 600)
 	alice.send("/search first")
-	alice.wait(`document.getElementById("hits").textContent === "1 message" && document.getElementById("more").hidden`)
+	alice.wait(`document.getElementById("hits").textContent === "1 of 1" && document.getElementById("more").hidden`)
 	alice.send("/search soup")
-	alice.wait(`document.getElementById("hits").textContent === "50 messages" && !document.getElementById("more").hidden`)
+	alice.wait(`document.getElementById("hits").textContent === "1 of 50+" && !document.getElementById("more").hidden`)
 	alice.click("#more")
-	alice.wait(`document.getElementById("hits").textContent === "51 messages" && document.getElementById("more").hidden`)
+	alice.wait(`document.getElementById("hits").textContent === "1 of 51" && document.getElementById("more").hidden`)
 }

@@ -92,6 +92,23 @@ func tourPage(t *testing.T, start func(*testing.T, string) engine) {
 	alice.wait(`document.activeElement.id !== "text"`)
 	alice.wait(`getComputedStyle(document.activeElement).outlineStyle !== "none"`)
 
+	// Marks and code: drawn, copied, and put between fences when pasted, which undo takes back.
+	fmt.Fprintln(bob, "**soon** `x` ```")
+	alice.waitFor("soon x ```")
+	alice.wait(`document.querySelector("#rows strong").textContent === "soon" && document.querySelector("#rows code").textContent === "x"`)
+	alice.eval(`(() => {
+		const data = new DataTransfer();
+		data.setData("text/plain", "if (a) {\n  b();\n}");
+		document.getElementById("text").focus();
+		document.getElementById("text").dispatchEvent(Object.assign(new Event("paste", { bubbles: true, cancelable: true }), { clipboardData: data }));
+	})()`)
+	alice.wait(`document.getElementById("text").value === "` + "```" + `\nif (a) {\n  b();\n}\n` + "```" + `\n"`)
+	alice.eval(`document.execCommand("undo")`)
+	alice.wait(`document.getElementById("text").value === "if (a) {\n  b();\n}"`)
+	alice.eval(`document.execCommand("redo")`)
+	alice.press("Enter")
+	alice.wait(`document.querySelector("#rows pre code")?.textContent === "if (a) {\n  b();\n}"`)
+
 	// Uploads: a picture is shown, another file is linked to.
 	soup := noise(300_000)
 	alice.wait(`!document.getElementById("attach").hidden`)
@@ -108,6 +125,22 @@ func tourPage(t *testing.T, start func(*testing.T, string) engine) {
 		const link = [...document.querySelectorAll(".file a")].find((a) => a.textContent === "soup.bin");
 		return (await (await fetch(link.href)).arrayBuffer()).byteLength === %d;
 	})()`, len(soup))
+
+	// The picture opens large, and Escape gives the focus back.
+	alice.eval(`document.querySelector(".file button").focus()`)
+	alice.press("Enter")
+	alice.wait(`document.getElementById("viewer").open && document.getElementById("large").naturalWidth === 320`)
+	alice.press("Escape")
+	alice.wait(`!document.getElementById("viewer").open && document.activeElement.matches(".file button")`)
+
+	// The text that is being written outlives a reload.
+	alice.eval(`document.getElementById("text").focus()`)
+	alice.write("half a sentence")
+	alice.open("about:blank")
+	alice.open(h.url())
+	alice.connected()
+	alice.wait(`document.getElementById("text").value === "half a sentence"`)
+	alice.eval(`(() => { const text = document.getElementById("text"); text.value = ""; text.dispatchEvent(new Event("input")); })()`)
 
 	// The host dies. A message that is not sent yet survives a reload of the page; when the
 	// host is back it arrives once, under the same nick.

@@ -160,7 +160,9 @@ interface PageElements {
 	'menu': HTMLDivElement;
 	'more': HTMLButtonElement;
 	'name': HTMLInputElement;
+	'newer': HTMLButtonElement;
 	'notify': HTMLButtonElement;
+	'older': HTMLButtonElement;
 	'outgoing': HTMLDivElement;
 	'picture': HTMLParagraphElement;
 	'qr': HTMLImageElement;

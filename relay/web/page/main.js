@@ -11,7 +11,8 @@ import * as uploads from './uploads.js';
 import * as commands from './commands.js';
 import * as draft from './draft.js';
 import { withEmoji } from './typing.js';
-import { search } from './search.js';
+import * as search from './search.js';
+import { showEmpty } from './empty.js';
 import { $, make, sizeOf } from './dom.js';
 import { nickOf, counted, isInputMethod, setClock } from './rows.js';
 import { filesIn, areOnlyNames, foldersIn } from './clipboard.js';
@@ -63,7 +64,7 @@ const listener = {
 		members.reset(welcome);
 		showTopic(welcome.topic);
 		setNick(welcome.nick);
-		if (!resumed && !narrow.matches) openPanel('members');
+		if (!resumed && !narrow.matches) showMembers(true);
 		readInfo();
 		commands.load();
 		uploads.hasten();
@@ -103,6 +104,7 @@ async function readInfo() {
 		info = await (await fetch('/room')).json();
 	} catch { /* the last answer stays */ }
 	$('attach').hidden = info.files === false;
+	showWhetherEmpty();
 }
 
 // Shows the state of the connection, and how many messages are pending.
@@ -187,7 +189,7 @@ function setRecipient(nick) {
 	recipient = nick;
 	$('recipient').hidden = !recipient;
 	$('to').replaceChildren(nickOf(recipient));
-	if (narrow.matches) openPanel('');
+	if (narrow.matches) showMembers(false);
 	saveDraft();
 	$('text').focus();
 }
@@ -225,8 +227,8 @@ const local = {
 		return !text || send({ type: 'msg', to: nick, text });
 	},
 	search(words) {
-		openPanel('search');
-		search(words);
+		openSearch();
+		search.search(words);
 		return true;
 	},
 	quit(text) {
@@ -328,18 +330,20 @@ for (const type of /** @type {const} */ (['dragover', 'dragleave', 'drop'])) {
 
 // --- panels and dialogs ---
 
-/** @type {('members' | 'search')[]} */
-const panels = ['members', 'search'];
-
-/** @param {'members' | 'search' | ''} name '': closes the open one */
-function openPanel(name) {
-	for (const each of panels) {
-		$(each).hidden = each !== name;
-		$(`show-${each}`).ariaExpanded = String(each === name);
-	}
-	if (name === 'search') $('words').focus();
-	else if (name && narrow.matches) $(name).querySelector('button')?.focus();
+/** @param {boolean} shown */
+function showMembers(shown) {
+	$('members').hidden = !shown;
+	$('show-members').ariaExpanded = String(shown);
+	if (shown && narrow.matches) $('filter').focus();
 }
+
+function openSearch() {
+	if (narrow.matches) showMembers(false);
+	search.open();
+}
+
+$('show-members').onclick = () => showMembers($('members').hidden);
+$('show-search').onclick = () => ($('search').hidden ? openSearch() : search.close(false));
 
 /** @param {boolean} open */
 function openMenu(open) {
@@ -353,11 +357,6 @@ const placeMenu = () => (narrow.matches ? $('show-menu').after($('menu')) : $('s
 narrow.addEventListener('change', placeMenu);
 placeMenu();
 
-for (const name of panels) $(`show-${name}`).onclick = () => openPanel($(name).hidden ? name : '');
-$('search').onsubmit = (e) => {
-	e.preventDefault();
-	search($('words').value);
-};
 $('show-invite').onclick = async () => {
 	await readInfo();
 	$('ways').replaceChildren(...(info.ways ?? [location.origin]).map((way) => make('li', '', way)));
@@ -372,12 +371,13 @@ $('below').onclick = () => {
 addEventListener('click', ({ target }) => {
 	const button = target instanceof Element ? target.closest('button') : null;
 	if (button?.id !== 'show-menu') openMenu(false);
-	const { to: nick, edit, dismiss, id } = button?.dataset ?? {};
+	const { to: nick, edit, dismiss } = button?.dataset ?? {};
 	if (nick) setRecipient(nick);
 	if (dismiss) outbox.dismiss(Number(dismiss));
 	if (edit) composer.write(composer.typedOf(outbox.dismiss(Number(edit))));
-	if (button?.matches('aside .close') || id && narrow.matches) openPanel('');
-	if (id) transcript.goTo(Number(id));
+	if (button?.matches('#search .close')) search.close(false);
+	const isBeside = target instanceof Element && !target.closest('#members, #show-members');
+	if (button?.matches('#members .close') || narrow.matches && isBeside) showMembers(false);
 });
 
 addEventListener('keydown', (e) => {
@@ -392,7 +392,8 @@ addEventListener('keydown', (e) => {
 			openMenu(false);
 			return $('show-menu').focus();
 		}
-		if (!$('search').hidden || narrow.matches && !$('members').hidden) openPanel('');
+		if (narrow.matches && !$('members').hidden) showMembers(false);
+		else if (!$('search').hidden) search.close(true);
 		else setRecipient('');
 		$('text').focus();
 	}
@@ -404,7 +405,11 @@ const canNotify = isSecureContext && 'Notification' in window;
 
 const showNotifyButton = () => ($('notify').hidden = !canNotify || Notification.permission !== 'default');
 
+const showWhetherEmpty = () => showEmpty(transcript.isEmpty(), title, info.ways ?? []);
+members.onChange(showWhetherEmpty);
+
 transcript.onChange((mentions) => {
+	showWhetherEmpty();
 	$('below').hidden = transcript.following;
 	const { below, belowMentions } = transcript;
 	$('below').replaceChildren(below ? `↓ ${below} new` : '↓ Newest', ...(belowMentions ? [' · ', make('b', '', `${belowMentions} mention${belowMentions === 1 ? 's' : ''} you`)] : []));

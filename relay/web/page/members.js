@@ -77,6 +77,13 @@ export function recent() {
 	return [...list];
 }
 
+/** Returns the other members, hosts first. */
+export const others = () => sorted().filter((nick) => nick !== us).map((nick) => ({ nick, isHost: nicks.get(nick) === true }));
+
+let onchange = () => {};
+/** @param {() => void} changed what to call when the list has changed */
+export const onChange = (changed) => (onchange = changed);
+
 /** Reports whether we may use the operators' commands. */
 export const isOperator = () => nicks.get(us) === true;
 
@@ -109,6 +116,7 @@ function drawNow() {
 	$('who').replaceChildren(...shown);
 	$('count').textContent = String(count);
 	$('here-now').textContent = `${count} here`;
+	onchange();
 }
 
 /** @param {string} nick */

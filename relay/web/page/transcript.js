@@ -319,12 +319,26 @@ function toBottom() {
 }
 
 /**
+ * Returns the first row that ends below a height of the window. A few steps of halving find it: their places are read, not every row's.
+ * @param {number} top
+ */
+function firstBelow(top) {
+	let [from, to] = [0, rows.length];
+	while (from < to) {
+		const middle = (from + to) >> 1;
+		if (rows[middle].el.getBoundingClientRect().bottom > top) to = middle;
+		else from = middle + 1;
+	}
+	return rows[from];
+}
+
+/**
  * Changes rows without moving the visible ones.
  * @param {() => void} change
  */
 function keepPlace(change) {
 	const top = log.getBoundingClientRect().top;
-	const seen = following ? null : rows.find(({ el }) => el.getBoundingClientRect().bottom > top)?.el;
+	const seen = following ? null : firstBelow(top)?.el;
 	const before = seen?.getBoundingClientRect().bottom ?? 0;
 	change();
 	if (following) toBottom();
@@ -460,9 +474,19 @@ export async function goTo(id) {
 	if (!el) return;
 	following = false;
 	el.scrollIntoView({ block: 'center' });
-	el.classList.add('found');
-	setTimeout(() => el.classList.remove('found'), 3000);
 }
+
+/**
+ * Marks the row of the event with an ID, and no other; 0: none.
+ * @param {number} id
+ */
+export function markFound(id) {
+	for (const el of list.querySelectorAll('.found')) el.classList.remove('found');
+	if (id) rows.find((row) => row.id === id)?.el.classList.add('found');
+}
+
+/** Reports whether the room has no messages, as far as we know by now. */
+export const isEmpty = () => noOlder && !foreign && !outbox.pending.length && !outbox.rejected.length && !rows.some(({ isMessage }) => isMessage);
 
 log.addEventListener('scroll', scrolled, { passive: true });
 // A picture has its size only once it is loaded.

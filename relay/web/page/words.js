@@ -100,3 +100,45 @@ function endOf(url) {
 	}
 	return end;
 }
+
+/**
+ * Makes text comparable: lower case, without accents. Returns it and, for each of its characters, the index in text.
+ * @param {string} text
+ * @returns {[string, number[]]}
+ */
+function fold(text) {
+	let folded = '';
+	/** @type {number[]} */
+	const from = [];
+	let at = 0;
+	for (const char of text) {
+		const plain = char.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+		folded += plain;
+		for (let i = 0; i < plain.length; i++) from.push(at);
+		at += char.length;
+	}
+	from.push(at);
+	return [folded, from];
+}
+
+/**
+ * Returns where text has the words of a search, each from one index to another, in order: at the beginning of its
+ * words, or for short ones the whole word.
+ * @param {string} text
+ * @param {string} words
+ */
+export function placesOf(text, words) {
+	const [folded, from] = fold(text);
+	/** @type {[number, number][]} */
+	const places = [];
+	for (const word of new Set(fold(words)[0].split(/\s+/).filter(Boolean))) {
+		const isShort = new TextEncoder().encode(word).length < 3;
+		for (let at = folded.indexOf(word); at >= 0; at = folded.indexOf(word, at + word.length)) {
+			const end = at + word.length;
+			const isInWord = goesOn(lastOf(folded.slice(Math.max(at - 2, 0), at)), firstOf(word));
+			const isCut = isShort && goesOn(lastOf(word), firstOf(folded.slice(end, end + 2)));
+			if (!isInWord && !isCut) places.push([from[at], from[end]]);
+		}
+	}
+	return places.sort(([a], [b]) => a - b);
+}

@@ -1,0 +1,222 @@
+package screen
+
+import (
+	"strings"
+
+	"chat/relay/qrcode"
+	"chat/relay/wire"
+)
+
+// A card is what a room in which nothing has happened yet shows instead of an empty transcript: the
+// host sees how others can join, and a member who is here. It is owned by Bubble Tea's event loop.
+type card struct {
+	gone  bool    // something happened, or a key was pressed: the transcript is shown from now on
+	notes []entry // what the person must see nevertheless, such as warnings
+}
+
+const (
+	cardMargin  = 2  // columns left of the card
+	cardColumns = 42 // beside the QR code, at least: its margins and the ways to join
+	cardLine    = 36 // columns of the line below its title
+
+	// maxCardNotes is how many notes a card shows; further ones are in the transcript.
+	maxCardNotes = 4
+
+	// maxCardNames is how many members a card names.
+	maxCardNames = 3
+)
+
+func (k *card) note(n entry) {
+	if !k.gone && len(k.notes) < maxCardNotes {
+		k.notes = append(k.notes, n)
+	}
+}
+
+// showsCard reports whether the card is shown.
+func (c *conversation) showsCard() bool {
+	return !c.card.gone && c.greeted && (!c.operator || c.isAlone())
+}
+
+func (c *conversation) isAlone() bool { return c.members.count() <= 1 }
+
+// awaitsTheFirst reports whether the card of a host is shown.
+func (c *conversation) awaitsTheFirst() bool { return c.operator && c.showsCard() }
+
+// drawCard draws the card in exactly the given number of rows.
+func (c *conversation) drawCard(columns, rows int) []string {
+	var drawn []string
+	if c.operator {
+		drawn = c.drawHostCard(columns, rows)
+	} else {
+		drawn = c.drawMemberCard(columns, rows)
+	}
+	return append(drawn[:min(len(drawn), rows)], make([]string, max(rows-len(drawn), 0))...)
+}
+
+// drawHostCard draws how others can join, with the QR code beside it if there is room.
+func (c *conversation) drawHostCard(columns, rows int) []string {
+	t, inv := &c.m.terminal, c.invitation()
+	addr := ""
+	if len(inv.addrs) > 0 {
+		addr = inv.addrs[0]
+	}
+	var code []string
+	wide := 0
+	if inv.page && addr != "" {
+		if qr, err := qrcode.Of(inv.link(addr)); err == nil && qr.Rows() <= rows && qr.Columns()+cardColumns <= columns {
+			code, wide = qr.Lines(t.profile), qr.Columns()
+		}
+	}
+	left := c.drawWaysToHost(&inv, addr, max(columns-wide-2*cardMargin, 1), rows)
+	left = centered(indented(left, min(cardMargin, columns/20)), rows)
+	for y, line := range centered(code, rows) {
+		if line != "" {
+			left[y] = padded(t.ruler, left[y], columns-wide-inviteMargin) + line
+		}
+	}
+	return left
+}
+
+// drawWaysToHost draws the text of the host's card. In few rows it is without blank rows, then without
+// the words above the ways, then without the last ways.
+func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, rows int) []string {
+	t := &c.m.terminal
+	r := t.ruler
+	notes := c.drawCardNotes(columns)
+	title := strings.TrimRight(r.fit(oneLine(r, c.title), max(columns-len(" is open"), 1)), " ")
+	title = boldStyle.draw(title) + t.theme.dim.draw(r.cut(" is open", columns-r.width(title)))
+	waiting := t.theme.accent.draw("◌") + t.theme.dim.draw(r.cut(" Waiting for the first one…", columns-1))
+
+	var full, dense, bare []string
+	for _, w := range inv.at(addr) {
+		if inv.discovered && w.byAddress {
+			continue // chat join is enough
+		}
+		s := boldStyle
+		if w.link {
+			s = t.theme.accent.with(linkStyle)
+		}
+		with := t.theme.dim.draw(r.cut(w.with, columns))
+		var how []string
+		for _, row := range wrapped(r, w.how, columns) {
+			how = append(how, s.draw(r.cut(row, columns)))
+		}
+		full = stacked(full, []string{with}, how, []string{""})
+		dense = stacked(dense, []string{with}, how)
+		bare = stacked(bare, how)
+	}
+	if len(notes) > 0 {
+		notes = append([]string{""}, notes...)
+	}
+	line := t.theme.hairline.draw(strings.Repeat("─", min(columns, cardLine)))
+	for _, text := range [][]string{
+		stacked([]string{title, line, ""}, full, []string{waiting}, notes),
+		stacked([]string{title, line}, dense, []string{waiting}, notes),
+		stacked([]string{title}, bare, []string{waiting}, notes),
+	} {
+		if len(text) <= rows {
+			return text
+		}
+	}
+	return stacked([]string{title}, notes[min(len(notes), 1):], bare)
+}
+
+// stacked returns the rows of several parts, one below the other.
+func stacked(parts ...[]string) (rows []string) {
+	for _, part := range parts {
+		rows = append(rows, part...)
+	}
+	return rows
+}
+
+// drawMemberCard draws the room, and who is here, in the middle.
+func (c *conversation) drawMemberCard(columns, rows int) []string {
+	t := &c.m.terminal
+	r := t.ruler
+	text := []string{boldStyle.draw(strings.TrimRight(r.fit(oneLine(r, c.title), columns), " "))}
+	add := func(words string, s style) {
+		for _, row := range wrapped(r, oneLine(r, words), columns) {
+			text = append(text, s.draw(r.cut(row, columns)))
+		}
+	}
+	if c.topic != "" {
+		add(c.topic, t.theme.dim)
+	}
+	if c.isAlone() {
+		add("No one else is here yet.", t.theme.dim)
+	} else {
+		add(c.whoIsHere(), t.theme.dim)
+		add("Say hello.", t.theme.dim)
+	}
+	for i, row := range text {
+		text[i] = strings.Repeat(" ", max(columns-r.method.StringWidth(row), 0)/2) + row
+	}
+	if notes := c.drawCardNotes(columns); len(notes) > 0 {
+		text = append(append(text, ""), notes...)
+	}
+	return centered(text, rows)
+}
+
+// whoIsHere names the first other members of the list, which begins with hosts.
+func (c *conversation) whoIsHere() string {
+	var names []string
+	for _, m := range c.members.list() {
+		if len(names) == maxCardNames {
+			break
+		}
+		switch {
+		case m.nick == c.nick:
+		case m.host:
+			names = append(names, m.nick+" (host)")
+		default:
+			names = append(names, m.nick)
+		}
+	}
+	more := c.members.count() - 1 - len(names)
+	if more > 0 {
+		names = append(names, wire.Counted(more, "other", "others"))
+	}
+	are := "are"
+	if len(names) == 1 && more <= 1 {
+		are = "is"
+	}
+	return strings.Join(names[:len(names)-1], ", ") + and(names) + names[len(names)-1] + " " + are + " here"
+}
+
+// and returns what is between the last two of several names.
+func and(names []string) string {
+	if len(names) > 1 {
+		return " and "
+	}
+	return ""
+}
+
+// drawCardNotes draws the notes of the card.
+func (c *conversation) drawCardNotes(columns int) (rows []string) {
+	t := &c.m.terminal
+	for _, n := range c.card.notes {
+		s := t.theme.dim
+		if n.kind == kindError {
+			s = t.theme.red
+		}
+		for line := range strings.SplitSeq(n.text, "\n") {
+			for _, row := range wrapped(t.ruler, t.ruler.show(line), columns) {
+				rows = append(rows, s.draw(t.ruler.cut(row, columns)))
+			}
+		}
+	}
+	return rows
+}
+
+// summary says in one line how others can join; "": only /invite knows.
+func (inv *invitation) summary() string {
+	switch {
+	case inv.page && len(inv.addrs) > 0:
+		return "others join at " + pageAt(inv.addrs[0])
+	case inv.discovered:
+		return "others join with chat join"
+	case len(inv.addrs) > 0:
+		return "others join with chat join --addr " + inv.addrs[0]
+	}
+	return ""
+}
