@@ -41,7 +41,7 @@ var keyHelp = []HelpEntry{
 	{wire.LeaveGroup, "Ctrl-C twice", "Leave. The host's room closes."},
 }
 
-// openHelp shows the keys and commands. What is typed filters them.
+// openHelp shows the keys and commands. Letters filter them.
 func openHelp(c *conversation) {
 	f := newField(c.m.ruler, "help")
 	f.placeholder = "Type to filter"

@@ -161,7 +161,7 @@ func (c *conversation) connection() (items []string) {
 	return items
 }
 
-// rightSlot returns what is below the window, or which rows of a sheet are in it.
+// rightSlot returns how many messages are below the window, or which rows of a sheet are in it.
 func (f *frame) rightSlot() slot {
 	v, t := &f.c.view, f.t.theme
 	if f.c.sheet.isOpen() {
