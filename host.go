@@ -581,8 +581,9 @@ func (r *openRoom) hosting() screen.Hosting {
 // goroutine that serves the connection.
 func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Client, error) {
 	c, err := client.Join(ctx, client.Options{
-		Nick:  r.opts.Nick,
-		Token: r.opts.HostToken,
+		Gather: screen.Gather,
+		Nick:   r.opts.Nick,
+		Token:  r.opts.HostToken,
 		Dial: func(context.Context, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			served.Go(func() { r.ServeConn(context.Background(), theirs) })

@@ -230,6 +230,9 @@ func (opts *joinOptions) client() client.Options {
 	if opts.find != nil {
 		how.Find = opts.findAgain
 	}
+	if opts.Screen {
+		how.Gather = screen.Gather
+	}
 	if opts.Piped {
 		how.GiveUp = pipeGiveUp
 	}

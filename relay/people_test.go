@@ -77,7 +77,7 @@ func TestHelp(t *testing.T) {
 	bubble(t, relay.Options{HostToken: "secret-token"}, func(t *testing.T, srv *relay.Server) {
 		alice := guest(t, srv, "")
 		alice.send("/help")
-		for _, words := range []string{"/nick NAME", "/me TEXT", "/msg NICK TEXT", "/who", "/topic [TEXT]", "/history [N]", "/ignore [NICK]", "/unignore NICK", "/quit [TEXT]", "/help"} {
+		for _, words := range []string{"/me TEXT", "/msg NICK TEXT", "/nick NAME", "/topic [TEXT]", "/history [N]", "/who", "/ignore [NICK]", "/unignore NICK", "/help", "/quit [TEXT]"} {
 			alice.expect(words)
 		}
 		alice.quiet(time.Second)

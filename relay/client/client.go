@@ -27,6 +27,7 @@ type Options struct {
 	MaxUnacked  int           // how many requests may wait for the host before Say blocks; 0: 1,000
 	Idle        time.Duration // silence before a ping, and again before the connection counts as lost; 0: 10 s. At most 3 s while a message is unacknowledged
 	DialTimeout time.Duration // 0: 5 s
+	Gather      time.Duration // in a stream of events, how long they collect before they are read, which wakes the program less often; 0: each is read as it comes
 	GiveUp      time.Duration // how long to retry a lost host before the client ends; 0: without end
 
 	// Identity is that of an earlier client in the same room, which this one continues if the

@@ -22,7 +22,9 @@ type link struct {
 	addr  string           // as dialed
 	lines *wire.LineReader // reads through link.Read
 	idle  time.Duration    // see Options.Idle
-	busy  *lastTime        // when a transfer to the same host made progress
+	// gather is Options.Gather. It is set before the first read.
+	gather time.Duration
+	busy   *lastTime // when a transfer to the same host made progress
 
 	// Set when the host has welcomed us, before the writer starts.
 	began     time.Time // when the welcome came
@@ -40,6 +42,7 @@ type link struct {
 	live    bool          // the welcome has come: from now on silence causes a ping
 	pinged  bool          // nothing has come since the last ping
 	silent  time.Time     // when that ping was sent
+	drops   int           // how many reads in a row brought little, soon after one another
 	goodbye *RefusedError // why the host is about to close the connection
 
 	pings chan struct{} // capacity 1; from the reader to the writer
@@ -227,7 +230,7 @@ func (l *link) Read(p []byte) (int, error) {
 	}
 	for {
 		l.extendDeadline()
-		n, err := l.conn.Read(p)
+		n, err := l.readGathered(p)
 		switch {
 		case n > 0:
 			l.pinged = false
@@ -245,6 +248,30 @@ func (l *link) Read(p []byte) (int, error) {
 		l.pinged, l.silent = true, time.Now()
 		l.askForPing()
 	}
+}
+
+// What makes a stream: so many reads in a row, each of so few bytes. A backlog comes in larger
+// pieces, and is read as fast as it comes.
+const (
+	streamReads = 8
+	streamBytes = 4 << 10
+)
+
+// readGathered reads from the connection. In a stream it waits for the gather time before it
+// reads: what has come meanwhile costs one read and one wakeup. It waits neither for a backlog
+// nor for a message after a silence.
+func (l *link) readGathered(p []byte) (int, error) {
+	if l.gather > 0 && l.drops >= streamReads {
+		time.Sleep(l.gather)
+	}
+	began := time.Now()
+	n, err := l.conn.Read(p)
+	if n == 0 || n == len(p) || n > streamBytes || time.Since(began) >= l.gather/2 {
+		l.drops = 0
+	} else {
+		l.drops++
+	}
+	return n, err
 }
 
 // next returns the next event, sanitized. Lines that are not events are skipped: a newer

@@ -152,7 +152,9 @@ func (s *membership) open(ctx context.Context, addr string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newLink(conn, addr, s.opts.Idle, s.transferred), nil
+	l := newLink(conn, addr, s.opts.Idle, s.transferred)
+	l.gather = s.opts.Gather
+	return l, nil
 }
 
 // enter sends hello on l and returns the welcome. After an error it closes l.

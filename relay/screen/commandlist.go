@@ -121,8 +121,11 @@ func (c *conversation) commandRows(rest int) int {
 	if n == 0 {
 		return 0
 	}
-	return max(1+min(n, maxCommandRows, rest-1-leastTalkRows), 0)
+	return max(1+min(n, maxCommandRows, rest-1-leastMessageRows), 0)
 }
+
+// leastMessageRows is how many rows the list of commands and the message being written leave to the messages.
+const leastMessageRows = 2
 
 // drawCommands draws the list in so many rows, the first of them its title.
 func (c *conversation) drawCommands(rows int) (drawn []string) {

@@ -3,6 +3,7 @@ package screen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -147,8 +148,11 @@ func reply(c *conversation, message string) tea.Cmd {
 // maxCopy is how many bytes /copy copies: xterm and tmux pass on no more at once.
 const maxCopy = 64 << 10
 
-// copyMessages copies the last messages to the clipboard, by OSC 52.
+// copyMessages copies the last messages to the clipboard, by OSC 52, or the last block of code.
 func copyMessages(c *conversation, count string) tea.Cmd {
+	if count == "code" {
+		return copyCode(c)
+	}
 	n := 1
 	if count != "" {
 		var err error
@@ -164,6 +168,21 @@ func copyMessages(c *conversation, count string) tea.Cmd {
 	}
 	c.flash = "Copied " + wire.Counted(len(texts), "message.", "messages.")
 	return tea.SetClipboard(strings.Join(texts, "\n"))
+}
+
+// copyCode copies the last block of code, as it was typed.
+func copyCode(c *conversation) tea.Cmd {
+	code, ok := c.transcript.lastCode()
+	switch {
+	case !ok:
+		c.flash = "no block of code to copy"
+		return nil
+	case len(code) > maxCopy:
+		c.flash = fmt.Sprintf("the block of code is larger than %d KiB", maxCopy>>10)
+		return nil
+	}
+	c.flash = wire.Counted(1+strings.Count(code, "\n"), "line", "lines") + " of code copied"
+	return tea.SetClipboard(code)
 }
 
 // export writes the messages of the transcript to a new file: as JSON lines if its name

@@ -57,8 +57,8 @@ func (c *composer) hint() []string {
 	return nil
 }
 
-// insertPaste inserts a pasted block into the message. If it does not fit, it waits for a
-// decision. It returns why the block was dropped; "": it was not.
+// insertPaste inserts a pasted block into the message, with a fence around it if it is code. If
+// it does not fit, it waits for a decision. It returns what the person must know; "": nothing.
 func (c *composer) insertPaste(block string) string {
 	c.completer.stop()
 	c.search = historySearch{}
@@ -68,9 +68,11 @@ func (c *composer) insertPaste(block string) string {
 	case c.paste != nil:
 		return "Decide on the first paste before the next."
 	case len(c.editor.text)+len(block) <= c.editor.limit && !tooManyLines(c.editor.text+block):
-		c.editor.insert(block)
+		if c.editor.insertCode(block, c.editor.fenceFor(block)) {
+			return "pasted as code · Ctrl-_ undoes it"
+		}
 	default:
-		c.paste = &paste{messages: splitPaste(block), lines: 1 + strings.Count(block, "\n")}
+		c.paste = &paste{messages: splitPaste(block, c.editor.fenceFor(block)), lines: 1 + strings.Count(block, "\n")}
 	}
 	return ""
 }
@@ -94,21 +96,23 @@ func (p *paste) question() []string {
 	}
 }
 
-// splitPaste splits a block into messages, between lines if possible.
-func splitPaste(block string) (messages []string) {
-	const most = wire.MessageBytes
+// splitPaste splits a block into messages, between lines if possible, each with a fence around it.
+func splitPaste(block string, f codeFence) (messages []string) {
+	f.after = strings.TrimSuffix(f.after, "\n")
+	most := wire.MessageBytes - len(f.before) - len(f.after)
+	mostLines := wire.MessageLines - strings.Count(f.before+f.after, "\n")
 	var lines []string
 	size := 0
 	flush := func() {
 		if message := strings.Trim(strings.Join(lines, "\n"), "\n"); message != "" {
-			messages = append(messages, message)
+			messages = append(messages, f.before+message+f.after)
 		}
 		lines, size = nil, 0
 	}
 	for line := range strings.SplitSeq(block, "\n") {
 		for {
 			part := cutBytes(line, most)
-			if len(lines) >= wire.MessageLines || size+len(part) > most {
+			if len(lines) >= mostLines || size+len(part) > most {
 				flush()
 			}
 			lines = append(lines, part)

@@ -32,6 +32,7 @@ type conversation struct {
 	// The connection.
 	addr       string        // of the host; "": it is this program
 	next       uint64        // ID of the first event that was not in the room when we joined
+	lowest     uint64        // ID of the oldest event that came; 0: none, or the transcript has dropped some
 	resumed    bool          // it was lost before
 	lost       error         // why there is none; nil: there is one
 	retryAt    time.Time     // when the next attempt is made
@@ -50,7 +51,7 @@ type conversation struct {
 	search      search
 	sheet       sheet
 	copying     bool      // only texts are shown, to be selected with the mouse
-	flash       string    // a short message in the status line, until the next key
+	flash       string    // a short message in the keys row or the rule, until the next key
 	greeted     bool      // the greeting was shown
 	early       []entry   // notices about now that came before the backlog; shown with the greeting
 	unseen      unseen    // messages that came while no one looked
@@ -177,8 +178,8 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 		c.card.gone = true
 		if f := c.composer.field; f != nil {
 			cmd = f.paste(msg.Content)
-		} else if refused := c.composer.insertPaste(msg.Content); refused != "" {
-			c.flash = refused
+		} else if note := c.composer.insertPaste(msg.Content); note != "" {
+			c.flash = note
 		}
 	case tea.MouseWheelMsg:
 		c.card.gone = true
@@ -270,13 +271,11 @@ func (c *conversation) connected(e client.Connected) {
 	}
 }
 
-// takeTheme takes the theme of the terminal. Members who sent messages before have colors of it.
+// takeTheme takes the theme of the terminal. Those who sent messages before have colors of it.
 func (c *conversation) takeTheme(t *theme) {
 	c.nicks.use(t)
 	for _, nick := range slices.Backward(c.members.speakers) {
-		if c.members.has(nick) {
-			c.nicks.spoke(nick)
-		}
+		c.nicks.spoke(nick)
 	}
 }
 
@@ -311,6 +310,9 @@ func (c *conversation) greet() {
 
 // handle handles an event from the host. It returns the entry that it became, or nil.
 func (c *conversation) handle(e *client.Received) *entry {
+	if e.ID > 0 && (e.ID < c.lowest || c.lowest == 0) {
+		c.lowest = e.ID
+	}
 	if e.ID >= c.next {
 		c.greet()
 	} else if e.ID+1 == c.next { // the last of the backlog
@@ -374,7 +376,7 @@ func (c *conversation) showEvent(e *client.Received) *entry {
 	c.card.gone = true
 	if n.kind.isMessage() {
 		c.members.noteSpeaker(n.from)
-		if !n.own && (!e.Past || c.members.has(n.from)) {
+		if !n.own {
 			c.nicks.spoke(n.from)
 		}
 		c.record(linked, e.Past)
@@ -430,6 +432,7 @@ func (c *conversation) record(e *wire.Event, past bool) {
 func (c *conversation) addEntry(n entry, backlog bool) {
 	dropped, added := c.transcript.add(n)
 	if dropped > 0 {
+		c.lowest = 0
 		c.view.entriesDropped(dropped)
 		c.search.entriesDropped(dropped)
 		c.history.entriesDropped(dropped)
@@ -532,10 +535,13 @@ func (c *conversation) submit() tea.Cmd {
 	c.composer.editor.sent()
 	if t.Command != nil {
 		if run := commandHere(t.Command.Name); run != nil {
+			if t.Command.Lines { // they are a text to send
+				t.Args = expandEmoji(t.Args)
+			}
 			return run(c, strings.TrimSpace(t.Args))
 		}
 	}
-	c.send(typed)
+	c.send(withEmoji(typed))
 	c.view.toEnd()
 	return nil
 }
@@ -594,6 +600,7 @@ func (c *conversation) painter(columns int) *painter {
 		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
 		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
 	}
+	p.noItalic, p.colors, p.version = c.m.noItalic, c.m.colors, c.m.colors.changes()
 	p.year = c.now().In(p.zone).Year()
 	if hit := c.search.hit(); hit != nil {
 		p.current = hit.serial

@@ -15,7 +15,7 @@ type field struct {
 	editor editor
 
 	// Fixed.
-	prompt      string // what the line is for, in one word
+	prompt      string // the purpose of the line, in one word
 	placeholder string // shown while the line is empty
 	hints       []hint // of the keys row
 
@@ -30,8 +30,8 @@ type field struct {
 // maxField is how long a line in a field may be, in bytes.
 const maxField = 500
 
-// newField returns a field that has no text yet. The caller sets what it wants of the functions, hints and
-// placeholder, and opens it with openField.
+// newField returns a field that has no text yet. The caller sets the functions, hints and placeholder
+// that it needs, and opens it with openField.
 func newField(r ruler, prompt string) *field {
 	return &field{prompt: prompt, editor: editor{ruler: r, limit: maxField}}
 }

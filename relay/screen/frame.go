@@ -13,17 +13,16 @@ const (
 	memberListFrom = 60 // columns that a terminal needs to show the member list
 	maxInputRows   = 8
 
-	headerFrom    = 10  // rows that a terminal needs to show the header
-	keysFrom      = 16  // and the keys
-	topicFrom     = 56  // columns that the header needs to show the topic
-	addressFrom   = 100 // and the address
-	leastTopic    = 8   // columns of a topic that are worth showing
-	leastTalkRows = 2   // that the message being written leaves
+	headerFrom  = 10  // rows that a terminal needs to show the header
+	keysFrom    = 16  // and the keys
+	topicFrom   = 56  // columns that the header needs to show the topic
+	addressFrom = 100 // and the address
+	leastTopic  = 8   // columns of a topic that are worth showing
 )
 
 // A frame is a conversation laid out on the terminal as it is now, and draws it: the header, the transcript
-// or a sheet, the transfers, the list of commands, the rule, what is being typed, and the keys. A low terminal has
-// fewer of them.
+// or a sheet, the transfers, the list of commands, the rule, the composer, and the keys. A low terminal
+// has fewer of them.
 type frame struct {
 	c       *conversation
 	t       *terminal
@@ -57,7 +56,7 @@ func newFrame(c *conversation) *frame {
 	if f.hasKeys {
 		rest--
 	}
-	f.layOutInput(max(rest-leastTalkRows, 1))
+	f.layOutInput(max(rest-leastMessageRows, 1))
 	rest -= len(f.input)
 	f.commandRows = c.commandRows(rest)
 	rest -= f.commandRows
@@ -66,7 +65,7 @@ func newFrame(c *conversation) *frame {
 	return f
 }
 
-// layOutInput lays out what is being typed, in at most so many rows: those around the cursor.
+// layOutInput lays out the text of the composer, in at most so many rows: those around the cursor.
 func (f *frame) layOutInput(most int) {
 	r, t := f.t.ruler, f.t.theme
 	who := f.painter.drawnNick(f.c.nick)
@@ -127,7 +126,7 @@ func (f *frame) drawBody() (rows []string) {
 	return rows
 }
 
-// drawInput draws what is being typed, or if that is nothing, what it would be for.
+// drawInput draws the text of the composer, or the placeholder if there is none.
 func (f *frame) drawInput() (rows []string) {
 	margin := strings.Repeat(" ", f.indent)
 	for i, row := range f.input {
@@ -144,7 +143,7 @@ func (f *frame) drawInput() (rows []string) {
 	return rows
 }
 
-// placeholder returns what is shown in the composer's row while nothing is typed.
+// placeholder returns the text that the composer's row shows while it is empty.
 func (c *conversation) placeholder() string {
 	switch {
 	case c.composer.field != nil:
@@ -157,7 +156,7 @@ func (c *conversation) placeholder() string {
 	return "Message " + c.title
 }
 
-// drawKeys draws a message that just came up, or what keys do now.
+// drawKeys draws the short message of the last key, or the hints.
 func (f *frame) drawKeys() string {
 	if f.c.flash != "" {
 		return " " + f.t.ruler.elide(oneLine(f.t.ruler, f.c.flash), f.t.width-2)

@@ -99,16 +99,17 @@ func TestRule(t *testing.T) {
 		act     func(r *rig)
 		want    string
 	}{
-		"nothing":          {80, func(*rig) {}, strings.Repeat("─", 80)},
-		"below":            {80, below, "──── ↓ 2 new · 1 mentions you ──"},
-		"below, narrow":    {20, below, "──────── ↓ 2 new ──"},
-		"below, tiny":      {11, below, strings.Repeat("─", 11)},
-		"lost":             {80, lose, "── Not connected · trying again in 3 s ──"},
-		"lost and waiting": {80, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits · trying again in 3 s ──"},
-		"lost, narrow":     {40, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits ──"},
-		"lost and below":   {40, func(r *rig) { below(r); lose(r) }, "── Not connected ──────────── ↓ 2 new ──"},
-		"lost, no room":    {16, lose, "── Not connec… ─"},
-		"lost, searching":  {80, func(r *rig) { lose(r); r.typed("/search x"); r.keys("enter"); r.searchOn() }, "── Not connected · trying again in 3 s · No messages match \"x\". ──"},
+		"nothing":             {80, func(*rig) {}, strings.Repeat("─", 80)},
+		"below":               {80, below, "──── ↓ 2 new · 1 mentions you ──"},
+		"below, narrow":       {20, below, "──────── ↓ 2 new ──"},
+		"below, tiny":         {11, below, strings.Repeat("─", 11)},
+		"lost":                {80, lose, "── Not connected · trying again in 3 s ──"},
+		"lost and waiting":    {80, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits · trying again in 3 s ──"},
+		"lost, narrow":        {40, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits ──"},
+		"lost and below":      {40, func(r *rig) { below(r); lose(r) }, "── Not connected ──────────── ↓ 2 new ──"},
+		"searching and below": {40, func(r *rig) { below(r); r.typed("/search x"); r.keys("enter") }, "── Search  1 of 40 ────────── ↓ 2 new ──"},
+		"lost, no room":       {16, lose, "── Not connec… ─"},
+		"lost, searching":     {80, func(r *rig) { lose(r); r.typed("/search x"); r.keys("enter"); r.searchOn() }, "── Not connected · trying again in 3 s · No messages match \"x\". ──"},
 		"unanswered": {80, func(r *rig) {
 			r.room.full = true
 			r.typed("x")

@@ -35,7 +35,7 @@ func (f *frame) drawPeople() (drawn string, width int) {
 	if f.t.width >= topicFrom {
 		here += " here"
 	}
-	const dot = 4 // columns, with what is beside it
+	const dot = 4 // columns, with the spaces around it
 	here = r.cut(here, max(f.t.width-dot, 0))
 	drawn, width = t.dim.draw(here), r.width(here)
 	if addr := oneLine(r, c.addr); addr != "" && f.t.width >= addressFrom && r.width(addr) < f.t.width/3 {

@@ -2,7 +2,7 @@ package screen
 
 import "strings"
 
-// A hint is one item of the keys row: a key, and one or two words on what it does now.
+// A hint is one item of the keys row: a key and its effect, in one or two words.
 type hint struct {
 	when       func(*conversation) bool // nil: always
 	key, words string

@@ -23,7 +23,7 @@ type (
 	// terminalBack says that the screen has the terminal again.
 	terminalBack struct {
 		err   error  // why it has not
-		flash string // shown in the status line; "": nothing
+		flash string // a short message; "": none
 	}
 )
 
@@ -72,7 +72,7 @@ func (j *jobs) stop(ctx context.Context, signal func() error) (stopped bool) {
 }
 
 // suspend stops the program until the shell continues it. If it would stay stopped, or
-// would stop a room, the status line says so instead.
+// would stop a room, a short message says so instead.
 func (m *model) suspend() tea.Cmd {
 	reason := whyNoSuspend()
 	if m.hosting != nil {
@@ -97,7 +97,7 @@ func (m *model) takeTerminal() tea.Cmd {
 }
 
 // withoutTerminal leaves the terminal as it was before the screen, calls do, and then takes
-// it back. do returns a text for the status line.
+// it back. do returns a short message.
 func (m *model) withoutTerminal(do func() (flash string)) tea.Cmd {
 	flash := ""
 	run := tea.Exec(errand(func() {

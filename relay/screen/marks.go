@@ -14,6 +14,8 @@ import (
 //   - A mark opens at the start of a row, or after a space or "(", before a character that is
 //     no space. It closes where none can open, at the end of the row or before a space or
 //     punctuation.
+//   - The next of its kind after one that opens closes it, or else neither is a mark: of two that
+//     open it is the second.
 //   - It has exactly as many backticks, asterisks or underscores as above: a run of more or
 //     fewer is none. So __init__ and **/*.go stay as they are.
 //   - In code and in a link there are no marks. Code comes first: bold or italic text with code
@@ -116,26 +118,31 @@ func signAt(row string, from, to int) (sign, bool) {
 // pairs returns the marked texts of the given kinds between signs, outside of code and not
 // around it.
 func pairs(signs []sign, code []written, kinds ...markKind) (found []written) {
-	var next [len(markSigns)]int // by kind: the first sign from here on that closes it
+	next := nextOfKind(signs)
 	for i := 0; i < len(signs); i++ {
-		s := signs[i]
+		s, n := signs[i], next[i]
 		for len(code) > 0 && code[0].to <= s.at {
 			code = code[1:]
 		}
-		if !s.opens || !slices.Contains(kinds, s.kind) || len(code) > 0 && code[0].from <= s.at {
-			continue
+		switch {
+		case !s.opens || n == 0 || !signs[n].closes || !slices.Contains(kinds, s.kind):
+		case len(code) > 0 && code[0].from < signs[n].at: // one is in code, or it is between them
+		default:
+			found = append(found, written{span{s.at, signs[n].at + len(markSigns[s.kind])}, s.kind})
+			i = n
 		}
-		n := max(next[s.kind], i+1)
-		for n < len(signs) && (signs[n].kind != s.kind || !signs[n].closes) {
-			n++
-		}
-		if next[s.kind] = n; n == len(signs) || len(code) > 0 && code[0].from < signs[n].at {
-			continue
-		}
-		found = append(found, written{span{s.at, signs[n].at + len(markSigns[s.kind])}, s.kind})
-		i = n
 	}
 	return found
+}
+
+// nextOfKind returns for each sign the next one of its kind; 0: there is none.
+func nextOfKind(signs []sign) []int {
+	next := make([]int, len(signs))
+	var last [len(markSigns)]int
+	for i := len(signs) - 1; i >= 0; i-- {
+		next[i], last[signs[i].kind] = last[signs[i].kind], i
+	}
+	return next
 }
 
 // writtenInRows returns the marked texts in all rows of text.

@@ -10,9 +10,9 @@ import (
 // nickColors give each member who sends messages a color of the theme's, so that no two who
 // are here have the same one while there are enough. They are owned by Bubble Tea's event loop.
 //
-// A color is given with a member's first message and kept as long as it is not needed
-// by another. All other nicks, such as those in old history, have the color that their hash
-// chooses, which can be another member's too. A message costs a look at each color.
+// A color is given with a member's first message, in the backlog too, and kept as long as it is
+// not needed by another. All other nicks, such as those in older history, have the color that
+// their hash chooses, which can be another member's too. A message costs a look at each color.
 type nickColors struct {
 	styles []style           // of the theme; none: there are no colors
 	core   int               // how many of the first differ most
@@ -88,13 +88,15 @@ func (c *nickColors) of(nick string) style {
 	return c.styles[c.firstChoice(nick)]
 }
 
-// ofMember returns the style of a nick in a list of members: those who sent no message yet
-// have none.
+// ofMember returns the style of a nick in a list of members. While there are colors left, those
+// who sent no message yet have none.
 func (c *nickColors) ofMember(nick string) style {
-	if _, given := c.colors[nick]; given || nick == c.own {
-		return c.of(nick)
+	_, given := c.colors[nick]
+	left := len(c.styles) == 0 || slices.ContainsFunc(c.owners, func(o colorOwner) bool { return o.nick == "" })
+	if !given && nick != c.own && left {
+		return plainStyle
 	}
-	return plainStyle
+	return c.of(nick)
 }
 
 // spoke notes a message of another member's, and gives the member a color.

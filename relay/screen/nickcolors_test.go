@@ -28,10 +28,14 @@ func (p presence) colors(th *theme) nickColors {
 func TestNickColorsAreGivenOnce(t *testing.T) {
 	here := presence{}
 	c := here.colors(twelve)
+	here["silent"] = true
 	given := make(map[style]string)
 	for i := range twelve.nicks {
 		nick := fmt.Sprint("nick", i)
 		here[nick] = true
+		if s := c.ofMember("silent"); s != plainStyle {
+			t.Errorf("a member who sent no message has %q", s)
+		}
 		c.spoke(nick)
 		s := c.of(nick)
 		if other, ok := given[s]; ok {
@@ -46,6 +50,9 @@ func TestNickColorsAreGivenOnce(t *testing.T) {
 		if c.of(nick) != s {
 			t.Errorf("the color of %s changed", nick)
 		}
+	}
+	if s := c.ofMember("silent"); given[s] == "" {
+		t.Errorf("all have a color, but who sent no message has %q", s)
 	}
 	// One more has to share a color: all others sent a message just now.
 	c.spoke("one more")
@@ -205,21 +212,28 @@ func TestNickColorsRandomly(t *testing.T) {
 	})
 }
 
-// Members of the room get colors that differ with their first messages; those in older history
-// do not use any up. A member keeps it under another nick.
+// Who sends messages gets a color that differs from the others', also who left before we joined;
+// those in older history do not use any up. A member keeps it under another nick.
 func TestNickColorsInARoom(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.update(tea.ColorProfileMsg{Profile: colorprofile.TrueColor})
-		r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 1, Time: noon, From: "stranger", Text: "long ago"}, Past: true})
 		c := &r.m.conversation.nicks
-		if len(c.colors) > 0 {
-			t.Errorf("colors were given to %v", c.colors)
+		seen := make(map[style]bool)
+		for i := range len(c.styles) - 2 {
+			nick := fmt.Sprint("stranger", i)
+			r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 1, Time: noon, From: nick, Text: "long ago"}, Past: true})
+			seen[c.of(nick)] = true
 		}
 		r.say("alice", "x")
 		r.say("carol", "x")
 		r.say("bob", "x") // us
-		if c.of("alice") == c.of("carol") || len(c.colors) != 2 {
-			t.Errorf("alice has %q, carol %q; colors were given to %v", c.of("alice"), c.of("carol"), c.colors)
+		seen[c.of("alice")], seen[c.of("carol")] = true, true
+		if len(seen) != len(c.styles) || len(c.colors) != len(c.styles) {
+			t.Errorf("%d colors were given to %v", len(seen), c.colors)
+		}
+		r.m.conversation.prepend([]entry{{id: 1, from: "old", text: "x"}})
+		if len(c.colors) != len(c.styles) || c.colors["old"] > 0 {
+			t.Errorf("older history uses up a color: %v", c.colors)
 		}
 		r.update(tea.BackgroundColorMsg{Color: color.White})
 		if s := c.of("alice"); s == c.of("carol") || !slices.Contains(themeFor(color.White, nil, colorprofile.TrueColor).nicks, s) {

@@ -28,6 +28,7 @@ const (
 	linkStyle    style = "4"
 	hitStyle     style = "7"
 
+	italicStyle    style = "3"
 	underlineStyle style = "4"
 	reverseStyle   style = "7" // only without colors
 )
@@ -62,24 +63,37 @@ type painter struct {
 	theme   *theme
 	nicks   *nickColors
 	edits   int // of nicks, when the painter was made
+
+	noItalic bool // the terminal draws it as something else
+	colors   *codeColors
+	version  int // of colors
 }
 
 // body draws what an entry says, as rows to be put beside its heads. They do not depend on
 // other entries, and each is at most as wide as the layout allows. Only code is padded
 // with spaces.
 func (p *painter) body(e *entry) (rows []string) {
-	text, marks := p.said(e)
-	return p.prose(text, span{0, len(text)}, p.bodyStyle(e), marks)
+	s := p.said(e)
+	at := 0
+	for _, b := range s.blocks {
+		if at < b.from {
+			rows = append(rows, p.prose(e, &s, span{at, b.from - 1})...)
+		}
+		rows = append(rows, p.codeRows(e, &s, b)...)
+		at = b.to + 1
+	}
+	if at < len(s.text) || at == 0 {
+		rows = append(rows, p.prose(e, &s, span{at, len(s.text)})...)
+	}
+	return rows
 }
 
-// prose draws a part of a text, wrapped between words. marks are those of all of the text.
-func (p *painter) prose(text string, part span, base style, marks []mark) (rows []string) {
-	for _, s := range p.ruler.wrap(text[part.from:part.to], p.layout().length) {
-		s.from, s.to = s.from+part.from, s.to+part.from
-		for len(marks) > 0 && marks[0].to <= s.from {
-			marks = marks[1:]
-		}
-		rows = append(rows, drawMarked(text, s, base, marks))
+// prose draws a part of a passage, wrapped between words.
+func (p *painter) prose(e *entry, s *passage, part span) (rows []string) {
+	base, q := p.bodyStyle(e), markQueue{later: s.marks}
+	for _, row := range p.ruler.wrap(s.text[part.from:part.to], p.layout().length) {
+		row.from, row.to = row.from+part.from, row.to+part.from
+		rows = append(rows, drawMarked(s.text, row, base, q.in(row)))
 	}
 	return rows
 }
@@ -102,12 +116,15 @@ func (p *painter) bodyStyle(e *entry) style {
 
 // said returns the text of an entry as it is drawn, and the marks in it. That of an action
 // starts with who does it, that of a private message with who gets it.
-func (p *painter) said(e *entry) (shown string, marks []mark) {
-	if e.file != nil && !p.copying {
-		shown, marks = p.announcement(e)
-	} else {
-		shown = p.ruler.show(e.text)
-		marks = p.marks(e, shown)
+func (p *painter) said(e *entry) (s passage) {
+	switch {
+	case e.file != nil && !p.copying:
+		s.text, s.marks = p.announcement(e)
+	case e.kind.isMessage():
+		s = p.passage(e, p.ruler.show(untabbed(e.text)))
+		s.marks = p.inOrder(s.text, append(s.marks, p.marks(e, s.text)...))
+	default:
+		s.text = p.ruler.show(e.text)
 	}
 	var start mark
 	before := ""
@@ -125,11 +142,9 @@ func (p *painter) said(e *entry) (shown string, marks []mark) {
 		before = sign + " " + before
 		start.from, start.to = start.from+len(sign)+1, start.to+len(sign)+1
 	}
-	for i := range marks {
-		marks[i].from += len(before)
-		marks[i].to += len(before)
-	}
-	return before + shown, append([]mark{start}, marks...)
+	s.precede(before)
+	s.marks = append([]mark{start}, s.marks...)
+	return s
 }
 
 // recipient returns who gets a private message.
@@ -169,12 +184,9 @@ type mark struct {
 	link  string // parameters and target of OSC 8; "": none
 }
 
-// marks returns the marks in an entry's text in order: links, mentions of us, and hits of
-// the search.
+// marks returns the marks that we find in the text of a message: links, mentions of us, and
+// hits of the search.
 func (p *painter) marks(e *entry, shown string) (marks []mark) {
-	if !e.kind.isMessage() {
-		return nil
-	}
 	linked := p.unlessCurrent(e, p.theme.accent, plainStyle).with(underlineStyle)
 	for _, s := range linksIn(shown) {
 		marks = append(marks, mark{s, linked, linkTo(e, s.from, shown[s.from:s.to])})
@@ -184,7 +196,7 @@ func (p *painter) marks(e *entry, shown string) (marks []mark) {
 			marks = append(marks, mark{span: s, style: p.unlessCurrent(e, p.mentionStyle(), boldStyle)})
 		}
 	}
-	return p.inOrder(shown, append(marks, p.hits(e, shown)...))
+	return append(marks, p.hits(e, shown)...)
 }
 
 // hits returns what the search found in an entry's text.

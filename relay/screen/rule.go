@@ -21,7 +21,7 @@ type slotItem struct {
 
 const slotGap = " · "
 
-// before returns what separates item i from the one before it.
+// before returns the separator between item i and the one before it.
 func (s slot) before(i int) string {
 	switch {
 	case i == 0:
@@ -54,6 +54,15 @@ func (s slot) fit(r ruler, columns int) slot {
 	return s
 }
 
+// firm returns how many items belong to the first one: those without a dot before them.
+func (s slot) firm() int {
+	n := 1
+	for n < len(s) && s[n].gap != "" {
+		n++
+	}
+	return n
+}
+
 func (s slot) draw(gap style) string {
 	var b strings.Builder
 	for i, item := range s {
@@ -62,8 +71,8 @@ func (s slot) draw(gap style) string {
 	return b.String()
 }
 
-// drawRule draws the line above the composer, with what is going on in it on the left, and what is out of
-// sight on the right. It is amber as long as there is no connection.
+// drawRule draws the line above the composer, with a slot at either end. It is amber as long as there is no
+// connection.
 func (f *frame) drawRule() string {
 	r, t := f.t.ruler, f.t.theme
 	line, gap := t.hairline, t.dim
@@ -77,7 +86,7 @@ func (f *frame) drawRule() string {
 	if len(right) > 0 {
 		first := 0
 		if len(left) > 0 {
-			first = edge + min(r.width(left[0].text), leastSlot) + 1
+			first = edge + min(left[:left.firm()].width(r), leastSlot) + 1
 		}
 		room := columns - first - edge - 1
 		for len(right) > 1 && right.width(r) > room {
@@ -96,11 +105,12 @@ func (f *frame) drawRule() string {
 	return start + line.draw(strings.Repeat("─", max(columns+dash, 0))) + end
 }
 
-// leastSlot is how many columns of the left slot come before all of the right one.
-const leastSlot = 16
+// leastSlot is how many columns of the left slot, of the items that are most important there, come before the
+// right one.
+const leastSlot = 20
 
-// leftSlot returns what is going on: what the next key is about, before the state of the connection and the
-// search. Without a header it is the place of the room, too.
+// leftSlot returns the messages for the left end: those about the next key, or else the state of the connection
+// and of the search. Without a header it is the place of the room, too.
 func (f *frame) leftSlot() slot {
 	c, r, t := f.c, f.t.ruler, f.t.theme
 	if c.flash != "" && !f.hasKeys {
@@ -133,8 +143,8 @@ func (f *frame) leftSlot() slot {
 	return s
 }
 
-// connection returns what is wrong with the connection, or waits for it: the most important first; nil: all
-// is well.
+// connection returns the problems of the connection, and the messages that wait for it, the most important
+// first; nil: none.
 func (c *conversation) connection() (items []string) {
 	n := c.pending()
 	waiting := wire.Counted(n, "message waits", "messages wait")
@@ -161,7 +171,7 @@ func (c *conversation) connection() (items []string) {
 	return items
 }
 
-// rightSlot returns how many messages are below the window, or which rows of a sheet are in it.
+// rightSlot returns the position in a sheet, or the number of new messages below the window.
 func (f *frame) rightSlot() slot {
 	v, t := &f.c.view, f.t.theme
 	if f.c.sheet.isOpen() {

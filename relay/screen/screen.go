@@ -17,8 +17,14 @@ import (
 	"chat/relay/wire"
 )
 
-// frameTime is how long events are collected before they are drawn: 60 frames a second.
-const frameTime = time.Second / 60
+const (
+	// frameTime is how long events are collected before they are drawn. Keys are not: they show
+	// within a frame of Bubble Tea's, 60 of which are in a second.
+	frameTime = time.Second / 30
+
+	// Gather is for how long the client may collect events (client.Options.Gather).
+	Gather = 10 * time.Millisecond
+)
 
 // A model is all state of a screen. Bubble Tea's event loop owns it: tea.Cmds, which run in
 // goroutines of their own, use only the fixed fields.
@@ -34,6 +40,7 @@ type model struct {
 	lobby        lobby
 	hosting      *Hosting      // the room is ours to close; nil: another program hosts it
 	conversation *conversation // nil: still in the lobby
+	colors       *codeColors   // of code in messages
 
 	err   error  // why the screen ended; nil: the person left
 	crash []byte // the stack of a panic
@@ -46,7 +53,7 @@ type model struct {
 func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), terminal: terminal{
+	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), colors: newCodeColors(), terminal: terminal{
 		width: 80, height: 24, theme: themeFor(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
@@ -174,7 +181,7 @@ func (m *model) panicked(r any) {
 }
 
 func (m *model) init() tea.Cmd {
-	return tea.Batch(tea.RequestForegroundColor, tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning())
+	return tea.Batch(tea.RequestForegroundColor, tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning(), m.colors.find(m.ctx.Done(), 0))
 }
 
 // A warning is a line that the person must see.
@@ -224,8 +231,9 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		m.takeTheme()
 		return nil
 	case tea.ForegroundColorMsg:
-		m.foreground = msg.Color
-		m.takeTheme()
+		if m.foreground = msg.Color; m.background != nil {
+			m.takeTheme()
+		}
 		return nil
 	case tea.FocusMsg:
 		m.focus = focused
@@ -246,6 +254,8 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		case "ctrl+l":
 			return m.takeTerminal()
 		}
+	case codeColored:
+		return m.colors.add(msg, m.ctx.Done())
 	case warning:
 		m.warn(string(msg))
 		return m.waitForWarning()

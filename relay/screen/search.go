@@ -45,8 +45,10 @@ type search struct {
 }
 
 const (
-	// searchedAtOnce is how many entries are looked through at once: no frame waits longer.
+	// searchedAtOnce is how many entries are looked through at once, and searchTime how long
+	// that may take: no frame waits longer.
 	searchedAtOnce = 5000
+	searchTime     = 8 * time.Millisecond
 
 	// searchPause is how long nothing must be typed before the host is asked, and before a
 	// search without a hit says so.
@@ -143,8 +145,9 @@ func (s *search) goOn(on searchOn) {
 
 // look looks through the next part of the transcript.
 func (s *search) look() {
-	for range searchedAtOnce {
-		if s.unread == 0 {
+	began := time.Now()
+	for n := range searchedAtOnce {
+		if s.unread == 0 || n%64 == 63 && time.Since(began) >= searchTime {
 			return
 		}
 		s.unread--
@@ -157,10 +160,7 @@ func (s *search) look() {
 	}
 }
 
-func (s *search) isHit(i int) bool {
-	e := &s.c.transcript.entries[i]
-	return e.kind.isMessage() && s.query.Matches(e.text)
-}
+func (s *search) isHit(i int) bool { return s.c.transcript.matches(i, s.query) }
 
 // count returns how many hits there are in the transcript, as far as it was looked through.
 func (s *search) count() int { return len(s.newer) + len(s.older) }
@@ -281,7 +281,10 @@ func (s *search) requestLost() {
 }
 
 // canAsk reports whether the host may have messages that are older than the transcript.
-func (s *search) canAsk() bool { return s.c.history.foreign == 0 && s.c.oldestID() > 1 }
+func (s *search) canAsk() bool {
+	hasAll := s.c.lowest == 1 || s.c.history.exhausted && len(s.c.transcript.entries) < maxEntries
+	return s.c.history.foreign == 0 && s.c.oldestID() > 1 && !hasAll
+}
 
 // askHost has the host search before the oldest message of the transcript. It reports
 // whether it does.
@@ -347,7 +350,7 @@ func (s *search) goToLoaded(i int) {
 			return
 		}
 	}
-	s.c.goToEntry(i) // the host finds what we do not
+	s.c.goToEntry(i) // the host matches more than we do
 }
 
 // showTooFar shows the host's hit at the end of the transcript, as it is too far back to

@@ -295,3 +295,18 @@ func TestSearchWhileEntriesAreDropped(t *testing.T) {
 		r.want(fmt.Sprint("soup ", maxEntries), "Search  1 of 1+")
 	})
 }
+
+// A count is complete if every event of the room has come, also if the first ones are not shown.
+func TestSearchKnowsThatNothingIsOlder(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.happen(client.Received{Own: true, Event: wire.Event{Type: wire.TypeJoin, ID: 1, Time: noon, Members: []string{"bob"}}})
+		r.id = 1
+		r.say("alice", "soup")
+		r.typed("/search soup")
+		r.keys("enter")
+		r.want("Search  1 of 1 ")
+		if r.keys("up"); len(r.room.asked) > 0 {
+			t.Errorf("requested %+v", r.room.asked)
+		}
+	})
+}

@@ -21,6 +21,7 @@ type terminal struct {
 	foreground    color.Color // likewise
 	theme         *theme      // for profile, background and foreground
 	deleteIsF1    bool        // its Delete key sends F1
+	noItalic      bool        // it has no italic letters, and draws them as something else
 	focus         focus
 	lastKey       time.Time // when a key was pressed last
 }
@@ -50,6 +51,7 @@ func (t *terminal) isWatched() bool {
 func (t *terminal) readEnvironment(env tea.EnvMsg) {
 	name := env.Getenv("TERM")
 	t.deleteIsF1 = strings.HasPrefix(name, "st")
+	t.noItalic = strings.HasPrefix(name, "screen")
 	t.ruler.noNewEmoji = strings.HasPrefix(name, "screen") && env.Getenv("STY") != "" // tmux has no STY
 }
 

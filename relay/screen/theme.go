@@ -187,7 +187,7 @@ func unknownTheme() *theme {
 	text := func(n int) style { return textStyle(midTone(rgb(n))) }
 	r := &darkRoles
 	return &theme{
-		dim: text(0x808080), hairline: dimStyle, accent: text(r.accent), unread: text(r.accent),
+		dim: text(0x808080), hairline: text(0x808080), accent: text(r.accent), unread: text(r.accent),
 		amber: text(r.amber), violet: text(r.violet), red: text(r.red), green: text(r.green),
 		keyword: text(r.keyword), literal: text(r.literal), number: text(r.number), function: text(r.function), comment: text(0x808080),
 		nicks: bold(
@@ -249,7 +249,7 @@ func themeOf256(foreground color.Color, isDark bool) *theme {
 func unknownTheme256() *theme {
 	text := func(i int) style { return indexStyle(38, i) }
 	return &theme{
-		dim: text(243), hairline: dimStyle, accent: text(63), unread: text(63),
+		dim: text(243), hairline: text(243), accent: text(63), unread: text(63),
 		amber: text(130), violet: text(98), red: text(131), green: text(28),
 		keyword: text(98), literal: text(29), number: text(130), function: text(63), comment: text(243),
 		nicks: bold(cube(29, 130, 63, 163)...),

@@ -119,13 +119,13 @@ func (t *transcript) entryOf(e *wire.Event, own bool, us string) (entry, bool) {
 	switch e.Type {
 	case wire.TypeMessage:
 		n.kind, n.text = kindMessage, shorten(e.Text)
-		n.highlight = !own && mentions(n.text, us)
+		n.highlight = !own && mentions(unmarked(n.text), us)
 	case wire.TypeAction:
 		n.kind, n.text = kindAction, shorten(e.Text)
 		if e.File != nil {
 			n.file = &postedFile{e.File.Number, strings.Clone(cutBytes(text.Clean(e.File.Name), maxUploadName)), e.File.Size}
 		}
-		n.highlight = !own && mentions(n.text, us)
+		n.highlight = !own && mentions(unmarked(n.text), us)
 	case wire.TypePrivate:
 		n.kind, n.text, n.to = kindPrivate, shorten(e.Text), t.intern(e.To)
 		n.highlight = !own
@@ -241,15 +241,10 @@ func (t *transcript) firstID() uint64 {
 	return 0
 }
 
-// find returns the message with all words of the query that is nearest to entry from, in
-// the direction of step (1 or -1), from itself included; -1: none.
-func (t *transcript) find(query text.Query, from, step int) int {
-	for i := from; i >= 0 && i < len(t.entries); i += step {
-		if e := &t.entries[i]; e.kind.isMessage() && query.Matches(e.text) {
-			return i
-		}
-	}
-	return -1
+// matches reports whether entry i is a message with all words of the query.
+func (t *transcript) matches(i int, query text.Query) bool {
+	e := &t.entries[i]
+	return e.kind.isMessage() && query.Matches(unmarked(e.text))
 }
 
 // indexOf returns the first entry with an ID; -1: none.
@@ -272,6 +267,21 @@ func (t *transcript) lastTexts(n, bytes int) (texts []string) {
 	}
 	slices.Reverse(texts)
 	return texts
+}
+
+// lastCode returns the last block of code in a message, if there is one.
+func (t *transcript) lastCode() (string, bool) {
+	for i := len(t.entries) - 1; i >= 0; i-- {
+		e := &t.entries[i]
+		if !e.kind.isMessage() {
+			continue
+		}
+		if blocks := blocksIn(e.text); len(blocks) > 0 {
+			last := blocks[len(blocks)-1].code
+			return e.text[last.from:last.to], true
+		}
+	}
+	return "", false
 }
 
 // export returns all messages as JSON lines or text, and how many there are.

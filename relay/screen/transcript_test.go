@@ -115,21 +115,23 @@ func TestPrepend(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestMatches(t *testing.T) {
 	var tr transcript
 	for _, text := range []string{"Soup", "bread", "Äpfel and soup"} {
 		tr.add(entryFrom("alice", text))
 	}
 	tr.add(entry{kind: kindNotice, text: "soup"})
-	for _, test := range []struct {
-		words            string
-		from, step, want int
-	}{
-		{"soup", 3, -1, 2}, {"SOUP", 1, -1, 0}, {"soup", 1, 1, 2}, {"soup", 3, 1, -1}, {"äpfel", 3, -1, 2},
-		{"soup apf", 3, -1, 2}, {"oup", 3, -1, -1}, {"alice", 3, -1, -1}, {"soup", -1, -1, -1}, {"soup", 4, 1, -1},
+	for words, want := range map[string][]int{
+		"soup": {0, 2}, "SOUP": {0, 2}, "äpfel": {2}, "soup apf": {2}, "oup": nil, "alice": nil,
 	} {
-		if got := tr.find(text.NewQuery(test.words), test.from, test.step); got != test.want {
-			t.Errorf("find(%q, %d, %d) = %d, want %d", test.words, test.from, test.step, got, test.want)
+		var got []int
+		for i := range tr.entries {
+			if tr.matches(i, text.NewQuery(words)) {
+				got = append(got, i)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q is in %v, want %v", words, got, want)
 		}
 	}
 }
@@ -247,12 +249,29 @@ func TestMemory(t *testing.T) {
 	runtime.KeepAlive(&tr)
 }
 
-func BenchmarkFind(b *testing.B) {
+func BenchmarkMatches(b *testing.B) {
 	var tr transcript
 	for i := range maxEntries {
 		tr.add(entryFrom("alice", fmt.Sprintf("The soup is ready, and whoever is late gets none of it: %d", i)))
 	}
-	for range b.N {
-		tr.find(text.NewQuery("nothing"), maxEntries-1, -1)
+	query := text.NewQuery("nothing")
+	for n := range b.N {
+		tr.matches(n%maxEntries, query)
+	}
+}
+
+func TestLastCode(t *testing.T) {
+	var tr transcript
+	if code, ok := tr.lastCode(); ok {
+		t.Errorf("found %q in nothing", code)
+	}
+	for _, text := range []string{"```\nold\n```", "see\n```go\na\n```\nand\n```go\n\tb\n\n\tc\n```\nok", "no code", "```"} {
+		tr.add(entryFrom("alice", text))
+	}
+	notice := entryFrom("", "```\nnotice\n```")
+	notice.kind = kindNotice
+	tr.add(notice)
+	if code, ok := tr.lastCode(); !ok || code != "\tb\n\n\tc" {
+		t.Errorf("found %q", code)
 	}
 }

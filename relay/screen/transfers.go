@@ -168,7 +168,7 @@ func (tr *transfer) draw(t *terminal, nameColumns int, lost bool, note string) s
 	return row
 }
 
-// rest returns what is known beside the share that is done, in as many words as fit.
+// rest returns the details beside the share that is done, as far as they fit.
 func (tr *transfer) rest(r ruler, lost bool, note string, columns int) string {
 	p := tr.measured
 	size, left := "", ""
@@ -192,7 +192,7 @@ func (tr *transfer) rest(r ruler, lost bool, note string, columns int) string {
 	case r.width(all) <= columns:
 		return all
 	case p.Waiting != nil && most >= least:
-		return join(size, r.elide(left, most), note)
+		return join(size, r.elide(left, most-1), note)
 	case p.Waiting != nil || left == "":
 		return join(size, note)
 	}

@@ -77,7 +77,7 @@ var Commands = []Command{
 		Name: TypeHistory, Help: "Show the last N messages (default 50).", Group: FindGroup,
 		Args: []Argument{{Name: "N", Count: func(r *Request) *int { return &r.Count }, Optional: true}},
 	},
-	{Name: "copy", Args: []Argument{local("N", true)}, Help: "Copy the last N messages to the clipboard.", Group: FindGroup, Local: Screen},
+	{Name: "copy", Args: []Argument{local("N|code", true)}, Help: "Copy the last N messages, or the last block of code.", Group: FindGroup, Local: Screen},
 	{Name: "export", Args: []Argument{local("FILE", false)}, Help: "Save the transcript as text, or as JSON lines (.jsonl).", Group: FindGroup, Local: Screen},
 	{Name: "who", Help: "List the members.", Group: PeopleGroup},
 	{Name: "members", Help: "Show or hide the member list.", Group: PeopleGroup, Local: Screen},

@@ -108,18 +108,23 @@ func (p *tab) paste(text string) {
 func TestPastedCode(t *testing.T) {
 	h := startHost(t)
 	alice, bob := h.member("alice", 800, 600), h.program("bob")
-	const code = "func f() {\n\treturn\n}"
+	const code = "func f() {\n\tx := 1\n}"
 	empty := func() {
 		alice.run(`const text = document.getElementById("text"); text.focus(); text.value = ""; text.dispatchEvent(new Event("input"))`)
 	}
 	for _, test := range []struct{ before, pasted, want string }{
-		{"", code, "```\n" + code + "\n```\n"},
-		{"see: ", code + "\n", "see: \n```\n" + code + "\n```\n"},
-		{"see:\n", strings.ReplaceAll(code, "\n", "\r\n"), "see:\n```\n" + code + "\n```\n"},
-		{"", "a\n```\n  b\n  c", "````\na\n```\n  b\n  c\n````\n"},
-		{"", "{\n}", "{\n}"}, // two lines
-		{"", "one,\ntwo,\nthree.\nfour.\nfive.", "one,\ntwo,\nthree.\nfour.\nfive."}, // fewer than half
-		{"```go\n", code, "```go\n" + code},                                          // already in a block
+		{"", code, "```go\n" + code + "\n```\n"},
+		{"see: ", code + "\n", "see: \n```go\n" + code + "\n```\n"},
+		{"see:\n", strings.ReplaceAll(code, "\n", "\r\n"), "see:\n```go\n" + code + "\n```\n"},
+		{"/msg bob ", code, "/msg bob \n```go\n" + code + "\n```\n"},
+		{"", "x = 1;\ny = 2;\n\nz = 3", "```\nx = 1;\ny = 2;\n\nz = 3\n```\n"},
+		{"", "a {\n\n\n}", "a {\n\n\n}"}, // two rows
+		{"", "Dear all,\nsoup is ready\nbye", "Dear all,\nsoup is ready\nbye"},
+		{"", "```\n" + code + "\n```", "```\n" + code + "\n```"},
+		{"```\n", code, "```\n" + code},
+		{"a\n```go", code, "a\n```go" + code},
+		{"```\na\n```\n", code, "```\na\n```\n```go\n" + code + "\n```\n"},
+		{"", strings.Repeat("\tx;\n", 99) + "}", strings.Repeat("\tx;\n", 99) + "}"}, // no message takes more lines
 	} {
 		empty()
 		alice.write(test.before)
@@ -128,16 +133,16 @@ func TestPastedCode(t *testing.T) {
 	}
 	empty()
 	alice.paste(code)
-	alice.wait(field+" === %q", "```\n"+code+"\n```\n")
+	alice.wait(field+" === %q", "```go\n"+code+"\n```\n")
 	alice.run(`document.execCommand("undo")`)
 	alice.wait(field+" === %q", code)
 	alice.run(`document.execCommand("undo")`)
 	alice.wait(field + ` === ""`)
 	alice.run(`document.execCommand("redo"); document.execCommand("redo")`)
-	alice.wait(field+" === %q", "```\n"+code+"\n```\n")
+	alice.wait(field+" === %q", "```go\n"+code+"\n```\n")
 	alice.write("what is this?")
 	alice.press("Enter")
-	bob.waitFor("return\\n}\\n```\\nwhat is this?")
+	bob.waitFor("x := 1\\n}\\n```\\nwhat is this?")
 	alice.wait(`document.querySelector("#rows pre code")?.textContent === %q`, code)
 }
 
@@ -146,15 +151,21 @@ func TestEmoji(t *testing.T) {
 	h := startHost(t)
 	alice, bob := h.member("alice", 800, 600), h.program("bob")
 	for typed, want := range map[string]string{
-		"done :tada:":                      "done 🎉",
-		":+1: :tada: (:wave:)":             "👍 🎉 (👋)",
-		"`:tada:` :nosuch: :TADA:":         "`:tada:` :nosuch: :TADA:",
-		"std::x::y 10:100:20 a:x:b":        "std::x::y 10:100:20 a:x:b",
-		"```\n:tada:\n```\n:tada:":         "```\n:tada:\n```\n🎉",
-		"https://a.b/:tada:/c **:tada:**":  "https://a.b/:tada:/c **🎉**",
-		"/me waves :wave:":                 "waves 👋",
-		"//me :wave:":                      "/me 👋",
-		"_:tada:_ : tada: :tada:. :tada:!": "_🎉_ : tada: 🎉. 🎉!",
+		":tada:":                                   "🎉",
+		"done :tada:, :+1::-1:!":                   "done 🎉, 👍👎!",
+		"行った:tada:":                                "行った🎉",
+		"(:tada:) \n:fire:":                        "(🎉) \n🔥",
+		":Tada: :nosuch: : :: :tada tada:":         ":Tada: :nosuch: : :: :tada tada:",
+		":nosuch:tada: :tada:nosuch:":              ":nosuch:tada: :tada:nosuch:",
+		"10:100:20 std::x::y a:x: :x:b ::x:: :x::": "10:100:20 std::x::y a:x: :x:b ::x:: :x::",
+		"`:tada:` :tada: https://a.b/:tada:/c":     "`:tada:` 🎉 https://a.b/:tada:/c",
+		"```\n:tada:\n```\n:tada:":                 "```\n:tada:\n```\n🎉",
+		"https://a.b/:tada:/c **:tada:**":          "https://a.b/:tada:/c **🎉**",
+		"_:tada:_":                                 "_:tada:_", // _ is part of words
+		"/me waves :wave:":                         "waves 👋",
+		"/msg bob :tada: :100:":                    "🎉 💯",
+		"//me :wave:":                              "/me 👋",
+		strings.Repeat(":v:", 5000):                strings.Repeat(":v:", 5000), // they would be too long
 	} {
 		alice.send(typed)
 		bob.waitFor(strings.ReplaceAll(fmt.Sprintf("%q", want), `\\`, `\`))
@@ -216,5 +227,33 @@ func TestUploadProgress(t *testing.T) {
 	alice.wait(`document.querySelectorAll("#tray li").length === 0`)
 	if strings.Contains(bob.received(), "large.bin") {
 		t.Error("a cancelled upload arrived")
+	}
+}
+
+// The language of pasted code is guessed as on the screen.
+func TestGuessedLanguage(t *testing.T) {
+	p := scripts(t)
+	for code, want := range map[string]string{
+		"func f() error {\n\tif err := g(); err != nil {\n\t\treturn err\n\t}\n\treturn nil\n}": "go",
+		"def f(self, x):\n    return self.y + x\n":                                              "python",
+		"fn main() {\n    let mut v = Vec::new();\n    v.push(1);\n}":                           "rust",
+		"#include <stdio.h>\n\nint main(void) {\n\tprintf(\"hi\");\n}":                          "c",
+		"const f = async () => {\n  await g();\n};":                                             "javascript",
+		"public class A extends B {\n  private int x;\n}":                                       "java",
+		"for f in *.go; do\n  echo \"$(wc -l $f)\"\ndone":                                       "sh",
+		"#!/usr/bin/env python3\nx = 1\n":                                                       "python",
+		"#!/bin/sh\nls":                                                                         "sh",
+		"#!/opt/klingon\nls":                                                                    "",
+		"{\n  \"a\": [1, 2]\n}":                                                                 "json",
+		"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b":                             "diff",
+		"SELECT a\nFROM b\nWHERE c;":                                                            "sql",
+		"<div>\n  <p>x</p>\n</div>":                                                             "html",
+		"    1 apple\n    2 pears\n":                                                            "",
+		"Dear all,\n\nthe import of soup is over,\nwith best regards":                           "",
+		"": "",
+	} {
+		if got := eval[string](p, `import("/page/guess.js").then(({ guess }) => guess(%q))`, code); got != want {
+			t.Errorf("%q: %q, want %q", code, got, want)
+		}
 	}
 }

@@ -24,7 +24,7 @@ func TestScreenFindsTheOnlyRoom(t *testing.T) {
 	bob.Run("%s join --nick bob", program)
 	bob.Wait(`chat  Looking for rooms on this network…$`)
 	l.lan("heal", "2")
-	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 1 here .*connected`, `^bob›$`)
+	bob.Wait(`^ kitchen .* 1 here .*●`, `^ bob › Message kitchen$`)
 }
 
 // If there are several rooms, chat asks which one to join. Other keys are typed into the field.
@@ -45,7 +45,7 @@ func TestScreenAsksWhichRoom(t *testing.T) {
 		bob.Press("C-u", "2")
 		bob.Wait(`▌ 2 kitchen `, `^ join › 2$`)
 		bob.Press("Enter")
-		bob.Wait(`^ kitchen `, `you are bob`)
+		bob.Wait(`^ kitchen .*●`, `you are bob`, `^ bob › Message kitchen$`)
 		bob.Say("/quit")
 		bob.Wait(`^ready>$`)
 	}
@@ -90,7 +90,7 @@ func TestChatAlone(t *testing.T) {
 	alice.Say("/topic lunch")
 	bob.Wait(`lunch`)
 	bob.Say("soup is ready")
-	alice.Wait(`bob  soup is ready`)
+	alice.Wait(`bob   soup is ready`)
 
 	l.host(4, "annex")
 	carol.Run("CHAT_NICK=carol %s", program)
@@ -103,7 +103,7 @@ func TestChatAlone(t *testing.T) {
 	alice.Press("C-c")
 	alice.Wait(`again`)
 	alice.Press("C-c")
-	alice.Wait(`bob  soup is ready`, `^The room node1 is closed\.$`, `^ready>$`)
+	alice.Wait(`bob   soup is ready`, `^The room node1 is closed\.$`, `^ready>$`)
 	bob.Wait(`the room is closing`)
 }
 
@@ -116,27 +116,27 @@ func TestScreensAndACutCable(t *testing.T) {
 	alice.Run("%s host --room kitchen --nick alice", program)
 	alice.Wait(`room is open`, `chat join --addr 10\.77\.0\.1:24280`)
 	bob.Run("%s join --nick bob", program)
-	bob.Wait(`kitchen · 10\.77\.0\.1:24280 · 2 here .*connected`)
-	alice.Wait(`bob joined`, ` 2 here .*connected`)
+	bob.Wait(`^ kitchen .* 2 here .*●`)
+	alice.Wait(`bob joined`, ` 2 here .*●`)
 	alice.Say("soup is ready")
-	bob.Wait(`alice  soup is ready`)
+	bob.Wait(`alice   soup is ready`)
 	bob.Say("coming")
-	alice.Wait(`bob  coming`)
+	alice.Wait(`bob   coming`)
 
 	l.lan("cut", "2")
 	alice.Say("bring a spoon")
 	bob.Say("which table?")
-	bob.Wait(`1 message pending · connected`)
+	bob.Wait(`^── 1 message waits ──`)
 	const silence = 6 * time.Second // after it, a client that waits for an answer takes its connection for lost
-	bob.WaitWithin(silence+soon, `1 message pending · reconnecting`)
+	bob.WaitWithin(silence+soon, `Not connected · 1 message waits`)
 	bob.Say("hello?")
-	bob.Wait(`2 messages pending · reconnecting`)
+	bob.Wait(`Not connected · 2 messages wait`)
 	bob.Never(`bring a spoon`)
 	alice.Never(`which table`)
 
 	l.lan("heal", "2")
 	for _, term := range []*chattest.Terminal{alice, bob} {
-		term.Wait(`alice  bring a spoon(?s:.*)bob  which table\?(?s:.*)hello\?`, ` 2 here .*connected$`)
+		term.Wait(`alice   bring a spoon(?s:.*)bob   which table\?(?s:.*)hello\?`, ` 2 here .*●`)
 		term.Never(`(?s)which table\?.*which table\?|hello\?.*hello\?`)
 	}
 }

@@ -17,7 +17,7 @@ type front struct {
 }
 
 var (
-	screenFront  = front{argv: joinArgv(), first: "Joining|connected", ready: "connected", backlog: true, showsKeys: true}
+	screenFront  = front{argv: joinArgv(), first: "Joining|●", ready: "●", backlog: true, showsKeys: true}
 	plainFront   = front{argv: joinArgv("--plain"), first: "Welcome", ready: "Welcome", backlog: true}
 	irssiFront   = front{argv: irssiArgv}
 	weechatFront = front{argv: weechatArgv}

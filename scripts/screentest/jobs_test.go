@@ -23,14 +23,14 @@ func TestSuspend(t *testing.T) {
 		"SIGSTOP": func() { signalChild(t, term, syscall.SIGSTOP) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			term.Wait(`^bob› half`)
+			term.Wait(`^ bob › half`)
 			stop()
 			term.Wait(`Stopped`, `^ready>$`)
 			term.Run("fg")
-			term.Wait(`kitchen · .*connected`, `^bob› half`)
+			term.Wait(`^ kitchen .*●`, `^ bob › half`)
 			waitGone(t, term, `Stopped`)
 			term.Press("C-_") // raw mode: no Enter is needed
-			waitGone(t, term, `^bob› half$`)
+			waitGone(t, term, `^ bob › half$`)
 			term.Press("C-u")
 			term.Type("half")
 		})
@@ -61,13 +61,13 @@ func TestSuspendWithoutShell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			term := open(t, 80, 24)
 			start(term, fmt.Sprintf("%s join --addr %s --nick bob", chat(t), h.addr))
-			term.Wait(`kitchen · .*connected`)
+			term.Wait(`^ kitchen .*●`)
 			term.Press("C-z")
-			term.Wait(`Ctrl-Z: `, `^bob›`)
+			term.Wait(`Ctrl-Z: `, `^ bob ›`)
 			term.Say("still here")
-			term.Wait(`bob  still here`, `^bob›$`)
+			term.Wait(`bob   still here`, `^ bob › Message kitchen$`)
 			term.Press("C-c")
-			term.Wait(`Ctrl-C again to leave`)
+			term.Wait(`Ctrl-C again leaves`)
 		})
 	}
 }

@@ -14,36 +14,36 @@ import (
 func TestConversation(t *testing.T) {
 	h, a, b := open(t, 80, 24), open(t, 100, 30), open(t, 40, 10)
 	h.Run("%s host --room kitchen --nick alice --addr 127.0.0.1:0 --no-discovery", chat(t))
-	screen := h.Wait(`room is open`, `kitchen .* 1 here .*connected`, `^alice›`)
+	screen := h.Wait(`room is open`, `^ kitchen .* 1 here .*●`, `^ alice ›`)
 	addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(screen)
 	if addr == "" {
 		t.Fatalf("no address on the screen:\n%s", screen)
 	}
 	a.Run("%s join --addr %s --nick bob", chat(t), addr)
-	a.Wait(`kitchen · 127\.0\.0\.1:\d+ · 2 here`)
+	a.Wait(`^ kitchen .* 2 here .* 127\.0\.0\.1:\d+ .*●`)
 	b.Run("%s join --addr %s --nick carol", chat(t), addr)
-	b.Wait(`^carol›`)
+	b.Wait(`^ kitchen +3 +●`, `^ carol ›`)
 	h.Wait(`bob, carol|→ carol`, `3 here`)
 
 	a.Say("soup is ready")
-	h.Wait(`\d\d:\d\d bob  soup is ready`)
-	b.Wait(`\d\d:\d\d bob  soup is ready`)
-	a.Wait(`\d\d:\d\d bob  soup is ready`)
+	h.Wait(` bob   soup is ready`)
+	b.Wait(` bob   soup is ready`)
+	a.Wait(` bob   soup is ready`)
 	h.Say("/me runs")
-	a.Wait(`\* alice runs`)
+	a.Wait(`\*   alice runs`)
 	h.Say("/msg bob save me some")
-	a.Wait(`\[alice → you\] save me some`)
-	h.Wait(`\[you → bob\] save me some`)
+	a.Wait(`alice → you  save me some`)
+	h.Wait(`alice → bob  save me some`)
 	b.Never(`save me some`)
 	a.Say("/r of course")
-	h.Wait(`\[bob → you\] of course`)
+	h.Wait(`bob → you  of course`)
 	a.Say("//etc is a folder")
-	h.Wait(`bob  /etc is a folder`)
+	h.Wait(`bob   /etc is a folder`)
 	a.Say("/nick robert")
 	h.Wait(`bob is now robert`)
-	a.Wait(`^robert›`)
+	a.Wait(`^ robert ›`)
 	a.Say("/nosuch")
-	a.Wait(`! unknown command /nosuch`)
+	a.Wait(`!   unknown command /nosuch`)
 	h.Say("/kick robert too loud")
 	a.Wait(`kicked`, `^ready>$`)
 }
@@ -70,7 +70,7 @@ func TestLobby(t *testing.T) {
 	term.Wait(`No room found`)
 	term.Type(h.addr)
 	term.Press("Enter")
-	term.Wait(`kitchen`, `1 here`, `you are bob`)
+	term.Wait(`^ kitchen .* 1 here .*●`, `^ bob › Message kitchen$`)
 }
 
 // At the end the terminal is as it was before, with the last lines of the transcript on it.
@@ -81,16 +81,16 @@ func TestTerminalIsRestored(t *testing.T) {
 	dir := t.TempDir()
 	for name, leave := range map[string]func(){
 		"quit":   func() { term.Say("/quit") },
-		"ctrl-c": func() { term.Press("C-c"); term.Wait(`Ctrl-C again to leave`); term.Press("C-c") },
+		"ctrl-c": func() { term.Press("C-c"); term.Wait(`Ctrl-C again leaves`); term.Press("C-c") },
 		"term":   func() { term.Type("half a line"); term.Wait(`› half a line$`); signalChild(t, term, syscall.SIGTERM) }, // unread input would go to the shell
 	} {
 		t.Run(name, func(t *testing.T) {
 			term.Run("clear; printf '\\033]2;mine\\007'; stty -a > %s/%s.before", dir, name)
 			h.join(term, "bob")
 			term.Say("last line before " + name)
-			term.Wait(`bob  last line before ` + name)
+			term.Wait(`bob   last line before ` + name)
 			leave()
-			term.Wait(`^ready>$`, `bob  last line before `+name)
+			term.Wait(`^ready>$`, `bob   last line before `+name)
 			term.Run("stty -a > %s/%s.after; echo writ''ten", dir, name)
 			term.Wait(`written`)
 			before, _ := os.ReadFile(filepath.Join(dir, name+".before"))
@@ -117,21 +117,21 @@ func TestScrollAndUnread(t *testing.T) {
 	h.join(term, "bob")
 	term.Wait(`line 39`)
 	term.Press("PageUp")
-	before := rowsOf(term.Wait(`\A.*line 2\d$`))
+	before := rowsOf(term.Wait(`\A.*\n.*line 2\d$`))
 	for n := 40; n < 45; n++ {
 		fmt.Fprintf(g, "line %d\n", n)
 	}
-	screen := term.Wait(`5 new messages below`)
-	if after := rowsOf(screen); after[0] != before[0] || after[3] != before[3] {
+	screen := term.Wait(`── ↓ 5 new ──$`)
+	if after := rowsOf(screen); after[1] != before[1] || after[4] != before[4] {
 		t.Errorf("the view moved:\n%s\nbefore:\n%s", screen, strings.Join(before, "\n"))
 	}
 	term.Press("End")
-	term.Wait(`── new ─`, `line 44`)
+	term.Wait(`─ new ─`, `line 44`)
 	term.Press("Home")
 	term.Wait(`line 0$`)
 	term.Say("seen")
-	term.Wait(`bob  seen`)
-	term.Never(`── new`)
+	term.Wait(`bob   seen`)
+	term.Never(`─ new`)
 }
 
 func rowsOf(screen string) []string { return strings.Split(screen, "\n") }
@@ -159,19 +159,19 @@ func TestPaste(t *testing.T) {
 	h.join(a, "alice")
 	h.join(b, "bob")
 	a.Paste("one\ntwo\n\x1b[31mthree")
-	a.Wait(`^alice› one$`, `^ +two$`)
+	a.Wait(`^ alice › one$`, `^ +two$`)
 	b.Never(`two`)
 	a.Press("Enter")
-	b.Wait(`alice  one$`, `^ +two$`, `three`)
+	b.Wait(`alice   one$`, `^ +two$`, `three`)
 
 	var block strings.Builder
 	for n := range 500 {
 		fmt.Fprintf(&block, "pasted line %d\n", n)
 	}
 	a.Paste(block.String())
-	a.Wait(`Enter: send 5 messages \(500 lines`)
+	a.Wait(`── Enter: send 5 messages · Esc: drop · a paste of 500 lines`)
 	a.Press("Escape")
-	a.Wait(`nothing was sent`)
+	a.Wait(`Nothing was sent\.`)
 	a.Paste(block.String())
 	a.Wait(`500 lines`)
 	a.Press("Enter")
@@ -197,9 +197,9 @@ func TestResizeStorm(t *testing.T) {
 		term.Resize(size[0], size[1])
 		term.Wait(`half a word`)
 	}
-	term.Wait(`bob› half a word$`, `kitchen · .*connected`, `line 29`, `\A(.*\n){23}.*\z`)
+	term.Wait(`^ bob › half a word$`, `^ kitchen .*●`, `line 29`, `\A(.*\n){23}.*\z`)
 	term.Press("Enter")
-	term.Wait(`bob  half a word`)
+	term.Wait(`bob   half a word`)
 }
 
 // Messages typed while the host is down are sent when it is back.
@@ -208,14 +208,14 @@ func TestHostRestarts(t *testing.T) {
 	term := open(t, 80, 24)
 	h.join(term, "bob")
 	term.Say("before")
-	term.Wait(`bob  before`)
+	term.Wait(`bob   before`)
 	h.kill()
-	term.Wait(`reconnecting`)
+	term.Wait(`^── Not connected · trying again`, `^ kitchen .*○`)
 	term.Say("meanwhile")
-	term.Wait(`1 message pending`)
+	term.Wait(`^── Not connected · 1 message waits · trying again`, `… meanwhile`)
 	term.Type("half a line")
 	h.start()
-	term.Wait(`connected`, `the host was restarted`, `bob  meanwhile`, `^bob› half a line$`)
+	term.Wait(`^ kitchen .*●`, `the host was restarted`, `bob   meanwhile`, `^ bob › half a line$`)
 }
 
 // No message draws outside its own rows.
@@ -232,11 +232,11 @@ func TestHostileMember(t *testing.T) {
 		fmt.Fprintf(g, "%s\n", line)
 	}
 	fmt.Fprintln(g, "the end")
-	screen := term.Wait(`mallory  the end`, `^bob›$`, `kitchen · .*connected`)
+	screen := term.Wait(`the end`, `^ bob › Message kitchen$`, `^ kitchen .*●`)
 	if n := len(rowsOf(screen)); n != 24 {
 		t.Errorf("%d rows:\n%s", n, screen)
 	}
-	if regexp.MustCompile(`(?m)^\d\d:\d\d alice`).MatchString(screen) {
+	if regexp.MustCompile(`(?m)^.{0,16}alice`).MatchString(screen) {
 		t.Errorf("a forged line:\n%s", screen)
 	}
 	title := term.Tmux("display-message", "-p", "#{pane_title}")
@@ -263,14 +263,18 @@ func TestCommands(t *testing.T) {
 	term.Wait(`│ bob`, `│ zoe`)
 	term.Press("F2")
 	term.Say("/search needle3")
-	term.Wait(`line 59`, `↑ ↓ needle3`)
+	term.Wait(`line 59 needle3`, `── Search  1 of 9\+? ──`, `^ search › needle3$`)
 	for range 8 {
 		term.Press("Up")
 	}
-	term.Wait(`line 3 needle3`)
+	term.Wait(`line 3 needle3`, `── Search  9 of 9\+? ──`)
+	term.Press("Up")
+	term.Wait(`No older match\.`, `── Search  9 of 9 ──`)
+	term.Type("3")
+	term.Wait(`── No messages match "needle33"\. ──`)
 	term.Press("Escape")
-	waitGone(t, term, `↑ ↓ needle3`)
-	term.Press("End")
+	waitGone(t, term, `needle33`)
+	term.Wait(`line 59`, `^ bob › Message kitchen$`)
 	file := filepath.Join(t.TempDir(), "export.jsonl")
 	term.Say("/export " + file)
 	term.Wait(`saved 60 messages to`)
@@ -281,7 +285,7 @@ func TestCommands(t *testing.T) {
 	term.Type("z")
 	term.Press("Tab")
 	term.Type("hello")
-	term.Wait(`^bob› zoe?: hello|^bob› z`)
+	term.Wait(`^ bob › zoe?: hello|^ bob › z`)
 }
 
 // Without a capable terminal, or if CHAT_PLAIN asks for it, chat join prints lines.

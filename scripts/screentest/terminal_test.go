@@ -141,7 +141,7 @@ func (h *host) guest(nick string) net.Conn {
 func (h *host) join(term *terminal, nick string, flags ...string) {
 	h.t.Helper()
 	term.Run("%s join --addr %s --nick %s %s", chat(h.t), h.addr, nick, strings.Join(flags, " "))
-	term.Wait(`kitchen · .* here .*connected`)
+	term.Wait(`^ kitchen .* here .*●`)
 }
 
 // loopback returns the name of the loopback interface.

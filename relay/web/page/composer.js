@@ -7,10 +7,9 @@ import { clean } from './membership.js';
 import { recent } from './members.js';
 import * as commands from './commands.js';
 import { parse as parseTyped } from './typed.js';
-import { linksIn, wordsAtEnd } from './words.js';
-import { partsOf } from './marks.js';
+import { wordsAtEnd } from './words.js';
 import { emoji } from './emoji.js';
-import { fenced, looksLikeCode } from './typing.js';
+import { fenced } from './typing.js';
 
 // Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;
@@ -153,27 +152,23 @@ function insert(text) {
 }
 
 /**
- * Pastes a text that looks like code, and then puts it between fences: undo takes back the fences alone.
+ * Pastes code, and then puts it between fences: undo takes back the fences, and then the code. If it does not fit with them,
+ * it has none.
  * @param {ClipboardEvent} e
  */
 field.onpaste = (e) => {
-	const pasted = (e.clipboardData?.getData('text/plain') ?? '').replace(/\r\n?/g, '\n');
+	const pasted = clean((e.clipboardData?.getData('text/plain') ?? '').replace(/\r\n?/g, '\n'));
 	const { value, selectionStart: start, selectionEnd: end } = field;
-	if (!looksLikeCode(pasted) || endsInBlock(value.slice(0, start)) || value.startsWith('/')) return;
+	const before = value.slice(0, start);
+	const code = fenced(pasted, before);
+	if (!code || tooLong(before + code + value.slice(end))) return;
 	e.preventDefault();
 	insert(pasted);
-	const before = value.slice(0, start);
-	const after = value.slice(end);
 	field.setSelectionRange(start, start + pasted.length);
-	insert(`${before && !before.endsWith('\n') ? '\n' : ''}${fenced(pasted)}\n`.slice(0, after.startsWith('\n') ? -1 : undefined));
+	insert(code);
 	changed();
+	$('hint').textContent = 'Pasted as code. Ctrl-Z removes the fences.';
 };
-
-/**
- * Reports whether the text after before is in a block of code.
- * @param {string} before
- */
-const endsInBlock = (before) => partsOf(`${before}\nx`, linksIn(before)).pop()?.kind === 'block';
 
 field.oninput = changed;
 /** @param {KeyboardEvent} e */

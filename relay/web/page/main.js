@@ -216,15 +216,24 @@ function openDraft(room, follows) {
 }
 
 /**
+ * Returns a text with the emoji that are named in it, unless that makes it too long.
+ * @param {string} text
+ */
+function expand(text) {
+	const expanded = withEmoji(text);
+	return composer.tooLong(expanded) ? text : expanded;
+}
+
+/**
  * The commands that the page carries out itself. They return whether the text field is done with.
  * @type {Record<string, (rest: string) => boolean>}
  */
 const local = {
-	me: (text) => (text ? send({ type: 'me', text }) : flash('Usage: /me TEXT')),
+	me: (text) => (text ? send({ type: 'me', text: expand(text) }) : flash('Usage: /me TEXT')),
 	msg(rest) {
 		const [, nick = '', text = ''] = rest.match(/^(\S*)\s*([^]*)$/) ?? [];
 		if (!text) setRecipient(nick);
-		return !text || send({ type: 'msg', to: nick, text });
+		return !text || send({ type: 'msg', to: nick, text: expand(text) });
 	},
 	search(words) {
 		openSearch();
@@ -248,7 +257,9 @@ function submitText(text) {
 	if (unknown) return refuse(unknown);
 	if (Object.hasOwn(local, name)) return local[name](args);
 	if (name) return request({ type: 'command', text: text.replace(/\s/g, ' ') });
-	return !message || send(recipient ? { type: 'msg', to: recipient, text: message } : { type: 'say', text: message });
+	if (!message) return true;
+	const said = expand(message);
+	return send(recipient ? { type: 'msg', to: recipient, text: said } : { type: 'say', text: said });
 }
 
 /**
@@ -264,9 +275,7 @@ function refuse(word) {
 
 function submit() {
 	const text = composer.typed();
-	const { name, message } = composer.parse(text);
-	const isMessage = message || name === 'me' || name === 'msg';
-	if (!submitText(isMessage ? withEmoji(text) : text)) return;
+	if (!submitText(text)) return;
 	if (text) composer.sent();
 	transcript.clearUnread();
 	transcript.toEnd();

@@ -93,24 +93,20 @@ function addMarks(parts, text, from, to, inLink) {
 }
 
 /**
- * Finds the marks of some kinds in a part of a row, from left to right; none is in another. A search that
- * failed is not made again, so that the time is linear.
+ * Finds the marks of some kinds in a part of a row, from left to right; none is in another.
  * @type {(row: RowOfText, from: number, to: number, wanted: typeof kinds[number][]) => Mark[]}
  */
 function marksIn(row, from, to, wanted) {
 	/** @type {Mark[]} */
 	const found = [];
-	let left = wanted;
-	for (let i = from; i < to && left.length; i++) {
-		const opened = left.find(([sign]) => row.text.startsWith(sign, i));
+	for (let i = from; i < to; i++) {
+		const opened = wanted.find(([sign]) => row.text.startsWith(sign, i));
 		if (!opened || !opens(row, i, opened[0])) continue;
 		const [sign, kind] = opened;
 		const end = closing(row, i + sign.length, to, sign);
-		if (end < 0) left = left.filter((each) => each !== opened);
-		else {
-			found.push({ sign, kind, from: i + sign.length, to: end });
-			i = end + sign.length - 1;
-		}
+		if (end < 0) continue;
+		found.push({ sign, kind, from: i + sign.length, to: end });
+		i = end + sign.length - 1;
 	}
 	return found;
 }
@@ -125,12 +121,14 @@ function opens(row, i, sign) {
 }
 
 /**
- * Returns where a mark ends that begins before from; -1 if it does not.
+ * Returns where a mark ends that begins before from; -1 if it does not, or if another one of its kind opens
+ * before. As no search goes beyond the next mark of its kind, the time is linear.
  * @type {(row: RowOfText, from: number, to: number, sign: string) => number}
  */
 function closing(row, from, to, sign) {
 	const { text, inLink } = row;
 	for (let i = text.indexOf(sign, from + 1); i >= 0 && i + sign.length <= to; i = text.indexOf(sign, i + 1)) {
+		if (opens(row, i, sign)) return -1;
 		const next = charAt(row, i + sign.length);
 		if (!inLink[i] && !/[\s(]/.test(text[i - 1]) && text[i - 1] !== sign[0] && after.test(next) && next !== sign[0]) return i;
 	}

@@ -1,11 +1,14 @@
 // @ts-check
-// What becomes of a text that is typed or pasted: emoji for their names, and fences around code.
+// What becomes of a text that is typed or pasted: emoji for their names, and fences around code. The rules are those
+// of relay/screen.
 
-import { linksIn } from './words.js';
+import { linksIn, isWord } from './words.js';
 import { partsOf } from './marks.js';
 import { emoji } from './emoji.js';
+import { guess } from './guess.js';
 
-const name = /:([a-z0-9_+-]+):/gi;
+const minCodeRows = 3;
+const name = /:([a-z0-9_+-]+)(?=:)/iy;
 
 /**
  * Replaces the names of emoji, such as ":tada:", but not in code, in web addresses or within words.
@@ -16,44 +19,64 @@ export function withEmoji(text) {
 	const links = linksIn(text);
 	const codes = partsOf(text, links).filter(({ kind }) => kind === 'code' || kind === 'block').map(({ from, to }) => [from, to]);
 	const kept = [...links, ...codes].sort(([a], [b]) => a - b);
-	let next = 0; // kept[next] is the first that does not end before the match
 	let out = '';
-	let from = 0;
-	name.lastIndex = 0;
-	for (let match; (match = name.exec(text));) {
-		const { 0: whole, 1: word, index } = match;
-		const end = index + whole.length;
-		while (next < kept.length && kept[next][1] <= index) next++;
-		const isKept = next < kept.length && kept[next][0] < end;
-		const char = isKept || isWord(text[index - 1]) || isWord(text[end]) ? undefined : emoji.get(word);
-		if (!char) {
-			name.lastIndex = end - 1; // the colon may begin another
-			continue;
+	let from = 0; // text[from:] is not in out yet
+	for (let at = text.indexOf(':'); at >= 0;) {
+		while (kept.length && kept[0][1] <= at) kept.shift();
+		let end = at + 1;
+		if (kept.length && kept[0][0] <= at) [[, end]] = kept;
+		else {
+			const found = emojiAt(text, at);
+			({ end } = found);
+			if (found.chars) {
+				out += text.slice(from, at) + found.chars;
+				from = end;
+			}
 		}
-		out += text.slice(from, index) + char;
-		from = end;
+		at = text.indexOf(':', end);
 	}
 	return out + text.slice(from);
 }
 
-/** @param {string | undefined} char */
-const isWord = (char) => char !== undefined && /[\p{L}\p{N}:]/u.test(char);
-
 /**
- * Reports whether a pasted text looks like code: three rows or more, of which half are indented or end as code does.
- * @param {string} text
+ * Returns the emoji whose names stand side by side at a colon, and where they end; '' if one has none, or if they
+ * are part of a word, like the colons of 10:100:20 and std::x.
+ * @type {(text: string, at: number) => {chars: string, end: number}}
  */
-export function looksLikeCode(text) {
-	const rows = text.split('\n').filter((row) => row.trim());
-	return rows.length >= 3 && 2 * rows.filter((row) => /^[ \t]|[{};),][ \t]*$/.test(row)).length >= rows.length;
+function emojiAt(text, at) {
+	let chars = '';
+	let end = at;
+	while (text[end] === ':') {
+		name.lastIndex = end;
+		const [whole = '', word = ''] = name.exec(text) ?? [];
+		const char = emoji.get(word);
+		if (!char) return { chars: '', end: end + (whole.length || 1) };
+		chars += char;
+		end += whole.length + 1;
+	}
+	const before = [...text.slice(Math.max(0, at - 2), at)].pop() ?? '';
+	const [after = ''] = text.slice(end, end + 2);
+	return { chars: before === ':' || isWord(before) || isWord(after) ? '' : chars, end };
 }
 
 /**
- * Puts a text between fences that are longer than any in it.
- * @param {string} code
+ * Reports whether a pasted text looks like code without fences: half of its rows are indented or end as code does.
+ * @param {string} text
  */
-export function fenced(code) {
-	const longest = Math.max(2, ...(code.match(/^`{3,}/gm) ?? []).map((ticks) => ticks.length));
-	const ticks = '`'.repeat(longest + 1);
-	return `${ticks}\n${code.replace(/\n+$/, '')}\n${ticks}`;
+function isCode(text) {
+	const rows = text.split('\n').filter((row) => row.trim());
+	if (rows.some((row) => /^```/.test(row))) return false;
+	return rows.length >= minCodeRows && 2 * rows.filter((row) => /^[ \t]|[{};),]\s*$/.test(row)).length >= rows.length;
+}
+
+/**
+ * Returns a text that is pasted after another one between fences; '' if it gets none: it is no code, or in a block already.
+ * @type {(text: string, before: string) => string}
+ */
+export function fenced(text, before) {
+	const start = before.lastIndexOf('\n') + 1;
+	const above = `${before.slice(0, start)}x`;
+	const isInside = /^```/.test(before.slice(start)) || partsOf(above, []).pop()?.kind === 'block';
+	if (isInside || !isCode(text)) return '';
+	return `${before.slice(start) && '\n'}\`\`\`${guess(text)}\n${text.replace(/\n+$/, '')}\n\`\`\`\n`;
 }

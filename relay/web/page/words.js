@@ -11,11 +11,17 @@ const link = /https?:\/\/[!#-;=?-_a-~\p{L}\p{M}\p{N}]+/giu;
 const brackets = ['()', '[]', '{}'];
 
 /**
+ * Reports whether a character is part of a word; in scripts without spaces that cannot be known.
+ * @param {string} char
+ */
+export const isWord = (char) => inWord.test(char) && !spaceless.test(char);
+
+/**
  * Reports whether a and b, two neighbouring characters, are in one word. Beside a script without spaces a word may end.
  * @param {string} a
  * @param {string} b
  */
-const goesOn = (a, b) => inWord.test(a) && inWord.test(b) && !spaceless.test(a) && !spaceless.test(b);
+const goesOn = (a, b) => isWord(a) && isWord(b);
 
 /**
  * Returns word, and the words that it may end with: beside a script without spaces one may begin.
