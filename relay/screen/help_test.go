@@ -64,7 +64,7 @@ func TestHelpColumns(t *testing.T) {
 	p := helpPage{theme: themeFor(nil, nil, colorprofile.TrueColor)}
 	for columns := 84; columns <= 200; columns++ {
 		lines := p.draw(helpFor(true), columns, 100)
-		headings := ansi.Strip(lines[0])
+		headings := ansi.Strip(lines[1])
 		right := p.ruler.width(headings[:strings.Index(headings, "─   ")+len("─   ")]) // where the right column starts
 		if columns < 160 && (right < columns/2-2 || right > columns/2+3) {
 			t.Fatalf("%d columns: the right one starts at %d", columns, right)

@@ -147,5 +147,9 @@ func titleLine(t *terminal, title, right string, columns int) string {
 		end = " " + right + " " + line.draw("──")
 		used += n
 	}
-	return line.draw("──") + " " + boldStyle.draw(title) + " " + line.draw(strings.Repeat("─", max(columns-used, 0))) + end
+	start := line.draw(t.ruler.cut("──", columns)) + t.ruler.cut(" ", columns-2) + boldStyle.draw(title)
+	if used > columns {
+		return start
+	}
+	return start + " " + line.draw(strings.Repeat("─", columns-used)) + end
 }
