@@ -33,7 +33,7 @@ func TestMarksInMessages(t *testing.T) {
 	h.kill()
 	alice.wait(`document.getElementById("connection").textContent !== "Connected"`)
 	alice.send("**soon**")
-	alice.wait(`document.querySelector(".outgoing strong").textContent === "soon"`)
+	alice.wait(`document.querySelector(".outgoing strong")?.textContent === "soon"`)
 	alice.wait(`!document.querySelector(".notice strong, .notice em, .notice pre, .notice .text code")`)
 }
 

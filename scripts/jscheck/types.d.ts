@@ -146,7 +146,7 @@ interface PageElements {
 	'here': HTMLParagraphElement;
 	'here-now': HTMLSpanElement;
 	'hint': HTMLParagraphElement;
-	'hits': HTMLParagraphElement;
+	'hits': HTMLSpanElement;
 	'icon': HTMLLinkElement;
 	'invite': HTMLDialogElement;
 	'invite-title': HTMLHeadingElement;

@@ -1,9 +1,9 @@
 // @ts-check
-// The language of code that is pasted, by the rules of relay/screen/syntax. Only who sends code guesses: what is shown of a message
-// depends on nothing but the message.
+// The language of pasted code, by the rules of relay/screen/syntax. Only the sender guesses; a message looks the same for
+// everyone.
 
 /**
- * How rows of each language begin that rows of others rarely do, and what they have in them.
+ * For each language: beginnings of rows, and parts of its code, that are rare in others.
  * @type {[language: string, starts: string[], parts: string[]][]}
  */
 const cues = [
