@@ -65,6 +65,13 @@ func TestSheetScrolls(t *testing.T) {
 				t.Errorf("%s: row %d, %s; want %d, %s", step.key, c.sheet.first, key, step.first, step.next)
 			}
 		}
+		r.update(tea.MouseWheelMsg{Button: tea.MouseWheelDown})
+		r.frame()
+		if c.sheet.first != wheelRows || !c.view.following {
+			t.Errorf("the wheel scrolls to row %d", c.sheet.first)
+		}
+		r.update(tea.MouseWheelMsg{Button: tea.MouseWheelUp})
+		r.frame()
 		if rows, _ := c.sheet.position(); !strings.HasPrefix(rows, "1–") || !strings.HasSuffix(rows, " of 50") {
 			t.Errorf("position %q", rows)
 		}
