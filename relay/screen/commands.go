@@ -28,6 +28,7 @@ var screenCommands = map[string]commandFunc{
 	"export":  export,
 	"send":    upload,
 	"get":     download,
+	"view":    viewPicture,
 	"cancel":  cancelTransfers,
 	"invite":  func(c *conversation, _ string) tea.Cmd { openInvite(c); return nil },
 	"members": func(c *conversation, _ string) tea.Cmd { toggleMembers(c); return nil },

@@ -166,6 +166,8 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 	case measureTransfers:
 		c.measuring = false
 		c.transfers.measure()
+	case pictureRead:
+		c.showPicture(msg)
 	case transferDone:
 		c.transfers.remove(msg.transfer)
 		if msg.text != "" {

@@ -286,6 +286,7 @@ func TestRowsAreQuick(t *testing.T) {
 	for _, unit := range []string{
 		"a", " ", "\t", "\n", "漢", "https://", "http://x ", "http://x/" + strings.Repeat(")", 1000), "bob ", "://",
 		"👩\u200d", "a\u0301", "\u1100", "क्",
+		"`a ", "**a ", "_a ", "_a_ ", "`a` **b** _c_ ", "```\n", "```go\na\n", "```\na\n```\n", "_https://x.y ",
 	} {
 		for _, method := range methods {
 			e := entryFrom("alice", strings.Repeat(unit, maxShown/len(unit)))

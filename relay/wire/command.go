@@ -86,6 +86,7 @@ var Commands = []Command{
 	{Name: "unignore", Args: []Argument{nickArgument}, Help: "Show a member's messages again.", Group: PeopleGroup},
 	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Group: FileGroup, Local: Screen | Plain},
 	{Name: "get", Args: []Argument{local("N", true), local("DIR", true)}, Help: "Download file N, or the last one, to DIR.", Group: FileGroup, Local: Screen | Plain},
+	{Name: "view", Args: []Argument{local("N", true)}, Help: "Show picture N, or the last one.", Group: FileGroup, Local: Screen},
 	{Name: "cancel", Args: []Argument{local("N", true)}, Help: "Cancel all transfers, or the download of file N.", Group: FileGroup, Local: Screen | Plain},
 	{Name: TypeFiles, Args: []Argument{textArgument.named("rm N|off|on").optional()}, Help: "List the uploads. Operators can remove one, and turn uploads off or on.", Group: FileGroup},
 	{Name: "help", Help: "List the commands.", Group: LookGroup},

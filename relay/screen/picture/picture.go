@@ -1,0 +1,164 @@
+// Package picture shows pictures on a terminal, as half blocks: each character has the color of
+// one pixel below that of another.
+//
+// Files come from other members and are hostile. Their size is limited, and that of the picture
+// in them before it is decoded, by what its header says.
+package picture
+
+import (
+	"bufio"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/gif" // the formats of the standard library
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+const (
+	// MaxBytes is the largest file that is opened.
+	MaxBytes = 32 << 20
+
+	// maxPixels and maxDecoded limit a picture: its pixels, and the bytes that it takes once it
+	// is decoded. A progressive JPEG takes three times as many while it is.
+	maxPixels, maxDecoded = 25_000_000, 100_000_000
+
+	// A Picture is kept in at most so many pixels; a terminal has fewer.
+	keptWidth, keptHeight = 480, 320
+
+	// samples is how many pixels in a row, and rows, the color of a smaller one is made of.
+	samples = 4
+)
+
+// Types are the media types of the formats that Open knows.
+var Types = []string{"image/png", "image/jpeg", "image/gif"}
+
+// A Picture can be drawn in any size. It may be drawn by several goroutines.
+type Picture struct {
+	pixels        *image.RGBA // as many as are kept
+	Width, Height int         // of the file
+}
+
+// Open reads a picture, the first one of an animation. Transparent parts get the color of the
+// background.
+func Open(path string, background color.Color) (*Picture, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return read(f, background)
+}
+
+func read(f io.ReadSeeker, background color.Color) (*Picture, error) {
+	limited := func() io.Reader { return bufio.NewReader(io.LimitReader(f, MaxBytes)) }
+	header, _, err := image.DecodeConfig(limited())
+	if err != nil {
+		return nil, fmt.Errorf("it is no PNG, JPEG or GIF picture: %w", err)
+	}
+	w, h := header.Width, header.Height
+	pixels := int64(w) * int64(h)
+	if w <= 0 || h <= 0 || pixels > maxPixels || pixels*pixelBytes(header.ColorModel) > maxDecoded {
+		return nil, fmt.Errorf("it has %d × %d pixels; up to %d million can be shown", w, h, maxPixels/1_000_000)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	source, _, err := image.Decode(limited())
+	if err != nil {
+		return nil, fmt.Errorf("the picture is damaged: %w", err)
+	}
+	if source.Bounds().Empty() {
+		return nil, fmt.Errorf("the picture is empty")
+	}
+	w, h = fit(w, h, keptWidth, keptHeight)
+	return &Picture{scale(source, w, h, background), header.Width, header.Height}, nil
+}
+
+// pixelBytes returns how many bytes a pixel takes at most.
+func pixelBytes(model color.Model) int64 {
+	switch model {
+	case color.RGBA64Model, color.NRGBA64Model:
+		return 8
+	default:
+		return 4
+	}
+}
+
+// fit returns the size of a picture of w × h pixels in at most so many. It is not made larger.
+func fit(w, h, mostWidth, mostHeight int) (width, height int) {
+	width, height = w, h
+	if width > mostWidth {
+		width, height = mostWidth, h*mostWidth/w
+	}
+	if height > mostHeight {
+		width, height = w*mostHeight/h, mostHeight
+	}
+	return max(width, 1), max(height, 1)
+}
+
+// scale returns a picture in w × h pixels, over a background.
+func scale(source image.Image, w, h int, background color.Color) *image.RGBA {
+	if background == nil {
+		background = color.Black
+	}
+	br, bg, bb, _ := background.RGBA()
+	b := source.Bounds()
+	scaled := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		rows := spread(b.Min.Y+y*b.Dy()/h, b.Min.Y+(y+1)*b.Dy()/h)
+		for x := range w {
+			columns := spread(b.Min.X+x*b.Dx()/w, b.Min.X+(x+1)*b.Dx()/w)
+			var sum [3]uint32
+			for _, sy := range rows {
+				for _, sx := range columns {
+					red, green, blue, alpha := source.At(sx, sy).RGBA()
+					sum[0] += (red + br*(0xffff-alpha)/0xffff) >> 8
+					sum[1] += (green + bg*(0xffff-alpha)/0xffff) >> 8
+					sum[2] += (blue + bb*(0xffff-alpha)/0xffff) >> 8
+				}
+			}
+			n := uint32(len(rows) * len(columns))
+			scaled.SetRGBA(x, y, color.RGBA{uint8(min(sum[0]/n, 255)), uint8(min(sum[1]/n, 255)), uint8(min(sum[2]/n, 255)), 255})
+		}
+	}
+	return scaled
+}
+
+// spread returns some of the numbers from from to to, evenly; from, if there are none.
+func spread(from, to int) (some []int) {
+	n := min(max(to-from, 1), samples)
+	for i := range n {
+		some = append(some, from+i*max(to-from, 1)/n)
+	}
+	return some
+}
+
+// Rows draws the picture in at most so many columns and rows, in the middle of the columns.
+func (p *Picture) Rows(columns, rows int) (drawn []string) {
+	b := p.pixels.Bounds()
+	w, h := fit(b.Dx(), b.Dy(), max(columns, 1), 2*max(rows, 1))
+	h += h % 2
+	scaled := scale(p.pixels, w, h, nil)
+	margin := strings.Repeat(" ", max(columns-w, 0)/2)
+	for y := 0; y < h; y += 2 {
+		var row strings.Builder
+		row.WriteString(margin)
+		var last [2]color.RGBA // none: their alpha is 0
+		for x := range w {
+			cell := [2]color.RGBA{scaled.RGBAAt(x, y), scaled.RGBAAt(x, y+1)}
+			if !slices.Equal(cell[:], last[:]) {
+				fmt.Fprintf(&row, "\x1b[48;2;%d;%d;%d;38;2;%d;%d;%dm", cell[0].R, cell[0].G, cell[0].B, cell[1].R, cell[1].G, cell[1].B)
+				last = cell
+			}
+			row.WriteString("▄") // it joins the row below without a seam, "▀" does not
+		}
+		row.WriteString("\x1b[m")
+		drawn = append(drawn, row.String())
+	}
+	return drawn
+}

@@ -1,0 +1,169 @@
+package picture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// halves is a picture that is red above and blue below.
+func halves(w, h int) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			c := color.NRGBA{255, 0, 0, 255}
+			if y >= h/2 {
+				c = color.NRGBA{0, 0, 255, 255}
+			}
+			m.SetNRGBA(x, y, c)
+		}
+	}
+	return m
+}
+
+func encoded(t testing.TB, m image.Image, format string) []byte {
+	var b bytes.Buffer
+	var err error
+	switch format {
+	case "png":
+		err = png.Encode(&b, m)
+	case "jpeg":
+		err = jpeg.Encode(&b, m, &jpeg.Options{Quality: 100})
+	case "gif":
+		err = gif.Encode(&b, m, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestOpen(t *testing.T) {
+	for _, format := range []string{"png", "jpeg", "gif"} {
+		path := filepath.Join(t.TempDir(), "picture")
+		if err := os.WriteFile(path, encoded(t, halves(1000, 200), format), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Open(path, nil)
+		if err != nil {
+			t.Errorf("%s: %v", format, err)
+			continue
+		}
+		if b := p.pixels.Bounds(); p.Width != 1000 || p.Height != 200 || b.Dx() != keptWidth || b.Dy() != 96 {
+			t.Errorf("%s: %d × %d is kept as %v", format, p.Width, p.Height, b)
+		}
+		if top, bottom := p.pixels.RGBAAt(5, 5), p.pixels.RGBAAt(5, 90); top.R < 200 || top.B > 50 || bottom.B < 200 || bottom.R > 50 {
+			t.Errorf("%s: above is %v, below %v", format, top, bottom)
+		}
+	}
+	if _, err := Open(filepath.Join(t.TempDir(), "none"), nil); err == nil {
+		t.Error("opened a file that is not there")
+	}
+}
+
+func TestRows(t *testing.T) {
+	p, err := read(bytes.NewReader(encoded(t, halves(4, 4), "png")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const red, blue = "\x1b[48;2;255;0;0;38;2;255;0;0m▄▄▄▄\x1b[m", "\x1b[48;2;0;0;255;38;2;0;0;255m▄▄▄▄\x1b[m"
+	if got := p.Rows(8, 10); len(got) != 2 || got[0] != "  "+red || got[1] != "  "+blue {
+		t.Errorf("%q", got)
+	}
+	if got := p.Rows(8, 1); len(got) != 1 || got[0] != "   \x1b[48;2;255;0;0;38;2;0;0;255m▄▄\x1b[m" {
+		t.Errorf("in one row: %q", got)
+	}
+	sequence := regexp.MustCompile("\x1b\\[[0-9;]*m")
+	for _, size := range [][2]int{{1, 1000}, {1000, 1}, {1, 1}, {300, 200}, {7, 3}} {
+		p, err := read(bytes.NewReader(encoded(t, halves(size[0], size[1]), "png")), nil)
+		if err != nil {
+			t.Fatal(size, err)
+		}
+		for columns := range 50 {
+			for rows := range 10 {
+				drawn := p.Rows(columns, rows)
+				if len(drawn) == 0 || len(drawn) > max(rows, 1) {
+					t.Fatalf("%v in %d rows takes %d", size, rows, len(drawn))
+				}
+				for _, row := range drawn {
+					if n := len([]rune(sequence.ReplaceAllString(row, ""))); n > max(columns, 1) || !strings.HasSuffix(row, "\x1b[m") {
+						t.Fatalf("%v in %d columns takes %d: %q", size, columns, n, row)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Transparent parts have the color of the background.
+func TestTransparentPicture(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 2, 2))
+	m.SetNRGBA(0, 0, color.NRGBA{255, 255, 255, 128})
+	p, err := read(bytes.NewReader(encoded(t, m, "png")), color.RGBA{0, 0, 200, 255})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.pixels.RGBAAt(1, 1); got != (color.RGBA{0, 0, 200, 255}) {
+		t.Errorf("a transparent pixel is %v", got)
+	}
+	if got := p.pixels.RGBAAt(0, 0); got.R < 120 || got.R > 135 || got.B < 220 {
+		t.Errorf("half a transparent pixel is %v", got)
+	}
+}
+
+// withSize returns a PNG whose header claims another size.
+func withSize(b []byte, w, h uint32, depth, kind byte) []byte {
+	b = bytes.Clone(b)
+	header := b[12:29] // IHDR
+	binary.BigEndian.PutUint32(header[4:], w)
+	binary.BigEndian.PutUint32(header[8:], h)
+	header[12], header[13] = depth, kind
+	binary.BigEndian.PutUint32(b[29:], crc32.ChecksumIEEE(header))
+	return b
+}
+
+// A picture that is too large is not decoded, whatever its file has.
+func TestHostilePictures(t *testing.T) {
+	small := encoded(t, halves(4, 4), "png")
+	for name, b := range map[string][]byte{
+		"a bomb":             withSize(small, 60_000, 60_000, 8, 2),
+		"wide":               withSize(small, 1<<31-1, 1, 8, 2),
+		"deep":               withSize(small, 5000, 4000, 16, 6),
+		"a wrong size":       withSize(small, 100, 100, 8, 6),
+		"cut":                small[:len(small)-20],
+		"only a header":      small[:33],
+		"no picture":         []byte("hello"),
+		"nothing":            nil,
+		"a picture in a GIF": []byte("GIF89a\xff\xff\xff\xff\x00\x00\x00;"),
+	} {
+		if p, err := read(bytes.NewReader(b), nil); err == nil || p != nil {
+			t.Errorf("%s was read", name)
+		}
+	}
+}
+
+// FuzzPicture checks that no file makes it panic.
+func FuzzPicture(f *testing.F) {
+	for _, format := range []string{"png", "jpeg", "gif"} {
+		f.Add(encoded(f, halves(5, 3), format))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		header, _, err := image.DecodeConfig(bytes.NewReader(b))
+		if err == nil && int64(header.Width)*int64(header.Height) > 1<<20 {
+			return // it would only be slow
+		}
+		if p, err := read(bytes.NewReader(b), nil); err == nil {
+			p.Rows(20, 10)
+		}
+	})
+}
