@@ -114,8 +114,8 @@ function showState() {
 	const { length } = outbox.pending;
 	let words = { connecting: 'Connecting…', connected: 'Connected', lost: text || 'Connection lost', over: text }[is];
 	if (is === 'over' && code === 'replaced') words = 'This room is open in another tab or window';
-	if (is === 'lost' && left > 1) words += ` – reconnecting in ${left} s`;
-	if (is !== 'connected' && length) words += ` – ${counted(length, 'message')} pending`;
+	if (is === 'lost' && left > 1) words += ` · reconnecting in ${left} s`;
+	if (is !== 'connected' && length) words += ` · ${counted(length, 'message')} pending`;
 	if ($('connection').textContent !== words) $('connection').textContent = words;
 	$('state').className = is;
 	$('reconnect').hidden = is !== 'lost' && is !== 'over';
@@ -364,7 +364,10 @@ function openMenu(open) {
 $('show-menu').onclick = () => openMenu($('show-menu').ariaExpanded !== 'true');
 // On a phone the menu comes after its button, also for the Tab key.
 const placeMenu = () => (narrow.matches ? $('show-menu').after($('menu')) : $('show-members').before($('menu')));
-narrow.addEventListener('change', placeMenu);
+narrow.addEventListener('change', () => {
+	placeMenu();
+	if (narrow.matches) showMembers(false); // they would cover the conversation
+});
 placeMenu();
 
 $('show-invite').onclick = async () => {

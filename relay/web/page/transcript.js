@@ -304,9 +304,9 @@ function outgoingRow({ seq, at, request: { type, to = '', text: content, name },
  */
 function statusOf(seq, reason) {
 	const status = make('div', 'status', `Not sent: ${reason} `);
-	for (const action of ['edit', 'dismiss']) {
+	for (const action of ['Edit', 'Dismiss']) {
 		const button = make('button', '', action);
-		button.dataset[action] = String(seq);
+		button.dataset[action.toLowerCase()] = String(seq);
 		status.append(button, ' ');
 	}
 	return status;
