@@ -6,6 +6,8 @@ import (
 	"unicode"
 
 	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/wire"
 )
 
 // A commandList offers, above the composer, the commands that can be meant by the name being typed. It
@@ -23,7 +25,8 @@ const (
 	commandListRows    = 12
 	commandListColumns = 30
 
-	maxCommandRows = 8 // matches shown at once
+	maxCommandRows   = 8  // matches shown at once
+	commandUsageFrom = 56 // columns from which on the arguments are shown, too
 )
 
 // listedCommands returns the commands that the list offers; nil: it is not shown.
@@ -138,7 +141,7 @@ func (c *conversation) drawCommands(rows int) (drawn []string) {
 	offered := commandsLike("", c.operator)
 	usage := 0 // columns: as many for all commands, so that the help stays in its place
 	for _, command := range offered {
-		usage = max(usage, t.ruler.width(command.Usage()))
+		usage = max(usage, t.ruler.width(listedUsage(command, t.width)))
 	}
 	usage = min(usage, t.width/2-2)
 	drawn = append(drawn, titleLine(t, "Commands", t.theme.dim.draw(fmt.Sprintf("%d of %d", len(matches), len(offered))), t.width))
@@ -148,6 +151,14 @@ func (c *conversation) drawCommands(rows int) (drawn []string) {
 		drawn = append(drawn, drawCommand(p, &matches[first+i], usage, first+i == l.chosen))
 	}
 	return drawn
+}
+
+// listedUsage returns the usage of a command, or in a narrow window its name, so that there is room for the help.
+func listedUsage(command *wire.Command, columns int) string {
+	if columns < commandUsageFrom {
+		return "/" + command.Name
+	}
+	return command.Usage()
 }
 
 // drawCommand draws one command of the list, with its usage in so many columns.
@@ -171,7 +182,7 @@ func drawCommand(p *painter, m *commandMatch, usage int, chosen bool) string {
 	b := rowBuilder{painter: p}
 	b.putBar(ground)
 	b.skipTo(margin)
-	shown := p.ruler.fit(m.command.Usage(), usage)
+	shown := p.ruler.fit(listedUsage(m.command, p.columns), usage)
 	end := min(len("/")+len(m.command.Name), len(shown))
 	b.WriteString(name.draw(shown[:1]) + drawLetters(shown[1:end], inName, name, found) + words.draw(shown[end:]))
 	if left := p.columns - margin - usage - gap; left > 0 {

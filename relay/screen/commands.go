@@ -30,7 +30,7 @@ var screenCommands = map[string]commandFunc{
 	"get":     download,
 	"cancel":  cancelTransfers,
 	"invite":  func(c *conversation, _ string) tea.Cmd { openInvite(c); return nil },
-	"members": func(c *conversation, _ string) tea.Cmd { c.members.toggle(); return nil },
+	"members": func(c *conversation, _ string) tea.Cmd { toggleMembers(c); return nil },
 	"r":       reply,
 }
 

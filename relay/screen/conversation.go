@@ -185,9 +185,9 @@ func (c *conversation) update(msg tea.Msg) tea.Cmd {
 		c.card.gone = true
 		switch msg.Button {
 		case tea.MouseWheelUp:
-			c.scroll(-wheelRows)
+			c.wheel(-wheelRows)
 		case tea.MouseWheelDown:
-			c.scroll(wheelRows)
+			c.wheel(wheelRows)
 		}
 	}
 	if !c.tickStarted && (c.lost != nil || len(c.outbox.items) > 0 || !c.greeted) {

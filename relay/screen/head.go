@@ -29,6 +29,10 @@ func (s *setting) isGrouped(e *entry, zone *time.Location) bool {
 
 // sameDay reports whether two entries are of one day.
 func sameDay(a, b *entry, zone *time.Location) bool {
+	const quarter = 15 * 60 * 1000
+	if a.at/quarter == b.at/quarter { // days begin at one in every zone
+		return true
+	}
 	y, m, d := a.time().In(zone).Date()
 	y2, m2, d2 := b.time().In(zone).Date()
 	return d == d2 && m == m2 && y == y2

@@ -41,7 +41,7 @@ var keyHelp = []HelpEntry{
 	{wire.LeaveGroup, "Ctrl-C twice", "Leave. The host's room closes."},
 }
 
-// openHelp shows the keys and commands. What is typed filters them.
+// openHelp shows the keys and commands. Letters filter them.
 func openHelp(c *conversation) {
 	f := newField(c.m.ruler, "help")
 	f.placeholder = "Type to filter"
@@ -95,6 +95,7 @@ const (
 	helpColumn  = 38 // columns of a column of help, if there are several: two at 84 columns
 	helpWidest  = 80 // columns of the widest column of help: longer lines are hard to read
 	maxHelpTabs = 4  // columns of help
+	airyFrom    = 12 // rows from which on the first is left empty
 )
 
 // A helpPage lays out help.
@@ -114,6 +115,9 @@ func (p *helpPage) draw(entries []HelpEntry, columns, rows int) []string {
 	for tabs := min(2, p.mostTabs(columns)); ; tabs++ {
 		width := min((columns-(tabs-1)*helpGap)/tabs, helpWidest)
 		lines := p.joined(p.blocks(entries, width), tabs, width)
+		if rows >= airyFrom {
+			lines = append([]string{""}, lines...)
+		}
 		if len(lines) <= rows || tabs >= p.mostTabs(columns) {
 			for i := range lines {
 				if lines[i] != "" {

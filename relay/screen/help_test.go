@@ -8,6 +8,8 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/wire"
 )
 
 // The help page at the sizes that terminals have.
@@ -64,7 +66,7 @@ func TestHelpColumns(t *testing.T) {
 	p := helpPage{theme: themeFor(nil, nil, colorprofile.TrueColor)}
 	for columns := 84; columns <= 200; columns++ {
 		lines := p.draw(helpFor(true), columns, 100)
-		headings := ansi.Strip(lines[0])
+		headings := ansi.Strip(lines[1])
 		right := p.ruler.width(headings[:strings.Index(headings, "─   ")+len("─   ")]) // where the right column starts
 		if columns < 160 && (right < columns/2-2 || right > columns/2+3) {
 			t.Fatalf("%d columns: the right one starts at %d", columns, right)
@@ -99,4 +101,30 @@ func TestHelpFilter(t *testing.T) {
 		r.keys("esc")
 		r.want("half a line")
 	})
+}
+
+// Every function key has its line, and so has Ctrl-K: the man page and the help page have no other source.
+func TestKeyHelpIsComplete(t *testing.T) {
+	var listed []string
+	for _, e := range KeyHelp(true) {
+		listed = append(listed, strings.Fields(e.Usage)...)
+		if !slices.Contains(helpGroups, e.Group) || !strings.HasSuffix(e.Help, ".") {
+			t.Errorf("%s: %q, in the group %q", e.Usage, e.Help, e.Group)
+		}
+	}
+	for name := range viewActions {
+		if strings.HasPrefix(name, "f") && !slices.Contains(listed, strings.ToUpper(name)) {
+			t.Errorf("%s is not in the help", name)
+		}
+	}
+	for _, key := range []string{"Enter", "Tab", "Ctrl-K", "PgUp", "Ctrl-Z"} {
+		if !slices.Contains(listed, key) {
+			t.Errorf("%s is not in the help", key)
+		}
+	}
+	for i := range wire.Commands {
+		if c := &wire.Commands[i]; !slices.Contains(helpGroups, c.Group) {
+			t.Errorf("/%s: the help page has no group %q", c.Name, c.Group)
+		}
+	}
 }

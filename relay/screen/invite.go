@@ -102,15 +102,17 @@ func openInvite(c *conversation) {
 					return nil
 				}
 				link := inv.link(addr(&inv))
-				c.flash = "copied " + link
+				c.flash = "Copied " + link
 				return tea.SetClipboard(link)
 			},
 		},
 	}, nil)
 }
 
-// inviteMargin is how many columns are left of the ways to join, and right of the QR code.
-const inviteMargin = 3
+const (
+	inviteMargin = 3  // columns left of the ways to join, and right of the QR code
+	maxInviteGap = 20 // columns between the two
+)
 
 // draw lays the ways to join at an address out as a page, and a note; with the QR code beside them, or
 // below if it is too narrow for that.
@@ -135,7 +137,7 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 	switch {
 	case left+code.Columns() <= columns && code.Rows() <= rows: // beside each other, both in the middle of the rows
 		at := columns - code.Columns()
-		at -= min(inviteMargin, at-left)
+		at = min(at-min(inviteMargin, at-left), left+maxInviteGap)
 		height := max(min(rows, len(lines)+2), len(lines), len(ways))
 		ways, lines = centered(indented(ways, margin), height), centered(lines, height)
 		for y, line := range lines {

@@ -36,7 +36,7 @@ var viewActions = map[string]func(c *conversation) tea.Cmd{
 	"ctrl+down":  pageDown,
 	"shift+down": pageDown,
 	"f1":         func(c *conversation) tea.Cmd { openHelp(c); return nil },
-	"f2":         func(c *conversation) tea.Cmd { c.members.toggle(); return nil },
+	"f2":         func(c *conversation) tea.Cmd { toggleMembers(c); return nil },
 	"f3":         func(c *conversation) tea.Cmd { c.toggleCopying(); return nil },
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"chat/relay/client"
+	"chat/relay/screen/syntax"
 	"chat/relay/wire"
 )
 
@@ -75,7 +76,7 @@ func (r *rig) lunch() {
 	s.say(5, "bob", "staging is green again, _the flaky one was_ `TestResume`")
 	s.say(0, "bob", "I left it running overnight, **4,000 rounds**, not one red")
 	s.say(0, "alice", "nice, what was it?")
-	s.say(1, "bob", "a lock held over the ack, this is how it reads now:\n```go\nfunc (r *Room) Say(who *Client, text string) error {\n\tif who == nil {\n\t\treturn errors.New(\"no one\") // 1 of 2\n\t}\n\treturn r.log.Append(who, text)\n}\n```")
+	s.say(1, "bob", lunchCode)
 	s.event(1, wire.Event{Type: wire.TypeAction, From: "carol", Text: "is on it"})
 	s.say(4, "bob", "dave: can you look at https://ci.example.org/job/main/1423 before we ship?")
 	s.say(1, "grace", "I can take the **release notes** if someone explains what `--burst` does")
@@ -93,10 +94,31 @@ func (r *rig) lunch() {
 	s.event(1, wire.Event{Type: wire.TypeAction, From: "heidi", Text: "sent soup of the day.png (668 kB): http://192.168.1.5:24280/files/3/soup.png", File: &wire.File{Number: 3, Name: "soup of the day.png", Size: 668_000}})
 }
 
+const lunchCode = "a lock held over the ack, this is how it reads now:\n```go\nfunc (r *Room) Say(who *Client, text string) error {\n\tif who == nil {\n\t\treturn errors.New(\"no one\") // 1 of 2\n\t}\n\treturn r.log.Append(who, text)\n}\n```"
+
+// lunchColors are the tokens of lunchCode. They are found outside of tests with a clock of their own:
+// finding them may take only so long.
+func lunchColors(t *testing.T) codeColored {
+	r := newScreen(t, 80, 24)
+	r.on("dark")
+	r.m.colors = newCodeColors()
+	r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 1, Time: noon, From: "bob", Text: lunchCode}})
+	r.m.view()
+	job := <-r.m.colors.jobs
+	for range 100 {
+		if tokens, err := syntax.Tokens(job.code, job.language); err == nil {
+			return codeColored{codeJob: job, tokens: tokens}
+		}
+	}
+	t.Fatal("the code has no tokens")
+	return codeColored{}
+}
+
 // The frames of a conversation on terminals of each kind and size.
 func TestGoldenLooks(t *testing.T) {
 	sizes := map[string][][2]int{"dark": {{40, 10}, {80, 24}, {100, 30}, {120, 32}, {200, 50}}}
 	sizes["light"], sizes["16"], sizes["mono"] = sizes["dark"], sizes["dark"], sizes["dark"]
+	colors := lunchColors(t)
 	for name := range terminals {
 		if sizes[name] == nil {
 			sizes[name] = [][2]int{{100, 30}}
@@ -106,6 +128,8 @@ func TestGoldenLooks(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					time.Sleep(time.Until(noon))
 					r := newScreen(t, size[0], size[1])
+					r.m.colors = newCodeColors()
+					r.m.colors.add(colors, nil)
 					r.on(name)
 					r.lunch()
 					if size[0] >= 120 {

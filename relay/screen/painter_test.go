@@ -98,7 +98,8 @@ func FuzzRows(f *testing.F) {
 		e.kind, e.highlight, e.to = kind(k%(uint8(kindError)+1)), k%2 == 0, nick
 		for _, method := range methods {
 			l := testPainter(method, int(columns))
-			l.nick, l.search = nick, text.Clean(search)
+			l.nick, l.search, l.widest = nick, text.Clean(search), text.Columns(nick)
+			e.serial, l.current, l.copying = 1, uint32(k>>6&1), k>>7 == 1
 			checkRows(t, l, &e)
 		}
 	})
@@ -108,6 +109,7 @@ func checkRows(t *testing.T, l *painter, e *entry) {
 	t.Helper()
 	s := &setting{}
 	for n, body := range l.body(e) {
+		s.top = n%2 == 1
 		row := l.row(e, s, n, body)
 		checkRow(t, l, row)
 		// Whatever the text is, it changes nothing left of it.

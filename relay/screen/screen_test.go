@@ -23,6 +23,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden frames")
 
+// Times are shown in one zone, wherever the tests run. It is set before anything reads the clock.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	os.Exit(m.Run())
+}
+
 // A fakeRoom is a room that accepts every request and sends no events.
 type fakeRoom struct {
 	events  chan client.Event
@@ -114,9 +120,6 @@ func newRig(t *testing.T, columns, rows int) *rig {
 // newScreen returns a screen that joined a room whose host has not welcomed it yet.
 func newScreen(t *testing.T, columns, rows int) *rig {
 	t.Helper()
-	local := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = local })
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
 	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
 	r.m.lobby = newLobby(r.m.ruler)

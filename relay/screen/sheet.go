@@ -96,6 +96,15 @@ func noMatchPage(t *terminal, what, filter string, columns int) (total int, row 
 	return pageOf([]string{"", t.theme.dim.draw(t.ruler.fit(fmt.Sprintf("  %s matches %q.", what, filter), columns))})
 }
 
+// wheel scrolls the sheet, or the messages if none is open.
+func (c *conversation) wheel(rows int) {
+	if c.sheet.isOpen() {
+		c.sheet.first += rows
+		return
+	}
+	c.scroll(rows)
+}
+
 // draw draws the sheet in exactly height rows: its title, and as much of the page as there is room for.
 func (s *sheet) draw(t *terminal, columns, height int) []string {
 	rows := make([]string, 0, max(height, 0))
@@ -147,5 +156,9 @@ func titleLine(t *terminal, title, right string, columns int) string {
 		end = " " + right + " " + line.draw("──")
 		used += n
 	}
-	return line.draw("──") + " " + boldStyle.draw(title) + " " + line.draw(strings.Repeat("─", max(columns-used, 0))) + end
+	start := line.draw(t.ruler.cut("──", columns)) + t.ruler.cut(" ", columns-2) + boldStyle.draw(title)
+	if used > columns {
+		return start
+	}
+	return start + " " + line.draw(strings.Repeat("─", columns-used)) + end
 }

@@ -1,10 +1,14 @@
 package screen
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/client"
+	"chat/relay/wire"
 )
 
 // The message comes back on every way out of a sheet, with the cursor where it was.
@@ -12,6 +16,7 @@ func TestSheetsKeepTheMessage(t *testing.T) {
 	open := map[string]func(r *rig){
 		"help":   func(r *rig) { openHelp(r.m.conversation) },
 		"invite": func(r *rig) { openInvite(r.m.conversation) },
+		"people": func(r *rig) { openPeople(r.m.conversation) },
 	}
 	leave := map[string][]string{
 		"Esc": {"esc"}, "Ctrl-C": {"ctrl+c"}, "F1": {"f1"}, "after a scroll": {"pgdown", "up", "esc"}, "after a filter": {"é", "backspace", "esc"},
@@ -60,6 +65,13 @@ func TestSheetScrolls(t *testing.T) {
 				t.Errorf("%s: row %d, %s; want %d, %s", step.key, c.sheet.first, key, step.first, step.next)
 			}
 		}
+		r.update(tea.MouseWheelMsg{Button: tea.MouseWheelDown})
+		r.frame()
+		if c.sheet.first != wheelRows || !c.view.following {
+			t.Errorf("the wheel scrolls to row %d", c.sheet.first)
+		}
+		r.update(tea.MouseWheelMsg{Button: tea.MouseWheelUp})
+		r.frame()
 		if rows, _ := c.sheet.position(); !strings.HasPrefix(rows, "1–") || !strings.HasSuffix(rows, " of 50") {
 			t.Errorf("position %q", rows)
 		}
@@ -75,10 +87,10 @@ func TestSheetScrolls(t *testing.T) {
 
 // At any size a sheet fits, whatever is in it.
 func TestSheetsFit(t *testing.T) {
-	for columns := 10; columns < 130; columns += 1 + columns/10 {
+	for columns := 3; columns < 130; columns += 1 + columns/10 {
 		for rows := 1; rows < 40; rows += 1 + rows/6 {
 			inRoom(t, columns, rows, func(t *testing.T, r *rig) {
-				for _, open := range []func(*conversation){openHelp, openInvite} {
+				for _, open := range []func(*conversation){openHelp, openInvite, openPeople} {
 					open(r.m.conversation)
 					r.frame() // fails if a row is too wide
 					r.keys("end")
@@ -109,7 +121,7 @@ func TestInvite(t *testing.T) {
 			if got := r.keys("enter"); got == nil || got() != tea.SetClipboard(link)() || !c.sheet.isOpen() {
 				t.Errorf("%s was not copied", link)
 			}
-			r.want("copied " + link)
+			r.want("Copied " + link)
 		}
 		wantCopied("http://192.168.1.5:24280/")
 		r.keys("tab")
@@ -124,6 +136,40 @@ func TestInvite(t *testing.T) {
 		r.want("chat join")
 		if r.keys("enter"); c.sheet.isOpen() {
 			t.Error("Enter does not close a sheet without a link")
+		}
+	})
+}
+
+// In a narrow window F2 shows the members as a sheet, with hosts and us marked. Letters filter them.
+func TestPeople(t *testing.T) {
+	inRoom(t, 50, 12, func(t *testing.T, r *rig) {
+		c := r.m.conversation
+		r.typed("half a line")
+		r.keys("f2")
+		r.want("── People ─", " alice", "host", " carol", " you", "people › Type to filter")
+		r.golden("people-50x12")
+		var nicks []string
+		for i := range 30 {
+			nicks = append(nicks, fmt.Sprintf("guest-%d", i))
+		}
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 1, Time: noon, Members: nicks, Count: 40}})
+		r.want(" of 34 PgDn")
+		r.keys("end")
+		r.want("10 more")
+		r.typed("LI")
+		r.want("alice")
+		if frame := r.frame(); strings.Contains(frame, "carol") || strings.Contains(frame, "more") {
+			t.Errorf("not filtered\n%s", frame)
+		}
+		r.typed("zz")
+		r.want(`No nick matches "lizz".`)
+		if r.keys("f2"); c.sheet.isOpen() || c.members.visible {
+			t.Error("F2 does not close it")
+		}
+		r.want("half a line")
+		r.m.width = memberListFrom
+		if r.keys("f2"); c.sheet.isOpen() || !c.members.visible {
+			t.Error("in a wide window the members are not beside the messages")
 		}
 	})
 }

@@ -267,7 +267,7 @@ func TestViewRandomly(t *testing.T) {
 			before := w.draw()
 			wasAt, wasFollowing := w.view.firstOrNone(w), w.view.following
 			same := false
-			switch random.IntN(12) {
+			switch random.IntN(14) {
 			case 0, 1, 2:
 				w.add(1+random.IntN(4), random.IntN(3) == 0 && w.view.firstUnread >= 0)
 				same = true
@@ -289,7 +289,14 @@ func TestViewRandomly(t *testing.T) {
 					w.view.entriesDropped(n)
 				}
 			case 6:
-				w.painter = testPainter(methods[random.IntN(2)], random.IntN(60))
+				widest, copying := w.painter.widest, random.IntN(3) == 0
+				w.painter = testPainter(methods[random.IntN(2)], random.IntN(90))
+				w.painter.widest, w.painter.copying = widest, copying
+			case 10: // somebody with a wider nick writes
+				e := numbered(w.next, 1)
+				e.from = strings.Repeat("x", 1+random.IntN(20))
+				w.addEntry(e, false)
+				w.painter.widest = w.transcript.widest
 			case 7:
 				w.height = random.IntN(12)
 			case 8:
@@ -302,8 +309,14 @@ func TestViewRandomly(t *testing.T) {
 				w.scroll(random.IntN(21) - 10)
 			}
 			after := w.draw()
-			if got := len(w.view.draw(w.painter, &w.transcript, w.height)); got != w.height {
-				t.Fatalf("seed %d: %d rows, want %d", seed, got, w.height)
+			rows := w.view.draw(w.painter, &w.transcript, w.height)
+			if len(rows) != w.height {
+				t.Fatalf("seed %d: %d rows, want %d", seed, len(rows), w.height)
+			}
+			for _, row := range rows {
+				if n := w.painter.ruler.width(bare(row)); n > max(w.painter.columns, 4) {
+					t.Fatalf("seed %d: the row %q has %d columns, the window %d", seed, row, n, w.painter.columns)
+				}
 			}
 			if same && !wasFollowing && w.height > 0 && (after != before || w.view.firstOrNone(w) != wasAt) {
 				t.Fatalf("seed %d: entries added below changed the rows:\n%s\n%s", seed, before, after)

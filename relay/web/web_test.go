@@ -315,6 +315,7 @@ func TestForeign(t *testing.T) {
 		{"another port", 403, []string{"Origin", "http://127.0.0.1:1"}},
 		{"encrypted", 403, []string{"Origin", "https://" + r.addr}},
 		{"a sandbox", 403, []string{"Origin", "null"}},
+		{"our name in capitals, as in the QR code", 201, []string{"Host", "LOCALHOST:" + port, "Origin", "http://localhost:" + port}},
 		{"another site's name for us", 421, []string{"Host", "evil.example:" + port, "Origin", "http://evil.example:" + port}},
 		{"an address with a zone that has none", 421, []string{"Host", "127.0.0.1%25evil.example:" + port}},
 		{"an empty Origin", 403, []string{"Origin", ""}},

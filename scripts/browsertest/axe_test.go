@@ -46,7 +46,7 @@ func TestAxe(t *testing.T) {
 		carol.waitFor("hello alice")
 	}
 	fmt.Fprintln(bob, `{"type":"say","text":"**see** _this_ `+"`code`"+`, alice:\n`+"```"+`go\nfunc f() int { return g(\"a\") + 1 } // and so on, for longer than a phone is wide\n`+"```"+`"}`)
-	for _, size := range [][2]int64{{1280, 800}, {360, 640}} {
+	for _, size := range [][2]int64{{1280, 800}, {390, 844}, {360, 640}} {
 		alice := newProfile(t, size[0], size[1])
 		check := func(what string) {
 			t.Helper()
@@ -66,6 +66,11 @@ func TestAxe(t *testing.T) {
 		check("an invalid nick")
 		alice.run(`document.getElementById("name").value = "alice"; document.querySelector("#join button").click()`)
 		alice.connected()
+		if size[0] < 700 {
+			alice.click("#show-menu")
+			check("the menu")
+			alice.press("Escape")
+		}
 		fmt.Fprintf(bob, `{"type":"msg","to":%q,"text":"psst `+"`code`"+`"}`+"\n", eval[string](alice, `document.getElementById("rename").textContent`))
 		alice.waitFor("psst")
 		alice.send("hello")
@@ -87,9 +92,15 @@ func TestAxe(t *testing.T) {
 		alice.click("#show-members")
 		alice.wait(`!document.getElementById("members").hidden || document.querySelector("#show-members").click()`)
 		check("members")
+		alice.run(`const filter = document.getElementById("filter"); filter.value = "nosuch"; filter.oninput()`)
+		check("no such member")
+		alice.run(`const filter = document.getElementById("filter"); filter.value = ""; filter.oninput()`)
 		alice.send("/search hello")
 		alice.wait(`document.querySelector("#found button")`)
 		check("search")
+		alice.click("#older")
+		alice.wait(`document.getElementById("hits").textContent.startsWith("2 of ")`)
+		check("the second hit")
 		alice.click("#show-invite")
 		alice.wait(`document.getElementById("invite").open`)
 		check("invite")

@@ -1,25 +1,27 @@
 // @ts-check
-// Who has which color, by the rules of relay/screen: a nick gets one when it first speaks, so that no two
-// who are here share one while they last.
+// Who has which color, by the rules of relay/screen/nickcolors.go: a member gets one with the first message, so
+// that no two who are here have the same one while there are enough. All other nicks, such as those in old history,
+// have the color that their hash chooses.
 
-const count = 12; // --n0 to --n11 in style.css; the first eight differ most
-
-/** Our nick, which has none. */
-let own = '';
-/** Who has each color. @type {(string | undefined)[]} */
-const holders = Array(count).fill(undefined);
-/** The colors that are held, the one that was silent longest first. @type {number[]} */
-let silent = [];
+const count = 12; // --n0 to --n11 in style.css
+const core = 8; // the first ones, which differ most
+const maxFormer = 4; // nicks that a member had before and that keep the color
+const offScreen = 100; // messages of others after which a member's last one is probably not on the screen
 
 /**
- * Returns the color of a nick that holds none, always the same: by an FNV-1a hash of it in lower case.
- * @param {string} nick
+ * Who was given each color: the nick, those before it, and the clock at the last message.
+ * @type {{nick: string, former: string[], last: number}[]}
  */
-function hashOf(nick) {
-	let hash = 0x811c9dc5;
-	for (const byte of new TextEncoder().encode(nick.toLowerCase())) hash = Math.imul(hash ^ byte, 0x01000193);
-	return (hash >>> 0) % count;
-}
+const owners = Array.from({ length: count }, () => ({ nick: '', former: [], last: 0 }));
+/** The colors of nicks that were given one. @type {Map<string, number>} */
+const given = new Map();
+let own = ''; // our nick, which has no color
+let clock = 0; // how many messages were noted
+/** @type {(nick: string) => boolean} */
+let isHere = () => false;
+
+/** @param {(nick: string) => boolean} here reports whether a member has this nick */
+export const setHere = (here) => (isHere = here);
 
 /** @param {string} nick */
 export const setOwn = (nick) => (own = nick);
@@ -28,52 +30,78 @@ export const setOwn = (nick) => (own = nick);
 export const isOwn = (nick) => nick === own;
 
 /** @param {string} nick */
-export const hasSpoken = (nick) => isOwn(nick) || holders.includes(nick);
+export const hasSpoken = (nick) => isOwn(nick) || given.has(nick);
 
 /** @param {string} nick */
-export function colorOf(nick) {
-	const held = holders.indexOf(nick);
-	return held < 0 ? hashOf(nick) : held;
-}
+export const colorOf = (nick) => given.get(nick) ?? firstChoice(nick);
 
 /**
- * Gives nick, who is here and speaks, a color to hold. Returns whether that is another one than before.
- * @type {(nick: string, isHere: (nick: string) => boolean) => boolean}
+ * Returns the color that an FNV-1a hash of a nick chooses, whatever its case.
+ * @param {string} nick
  */
-export function speak(nick, isHere) {
-	if (isOwn(nick)) return false;
-	const held = holders.indexOf(nick);
-	const color = held < 0 ? choose(nick, isHere) : held;
-	holders[color] = nick;
-	silent = [...silent.filter((other) => other !== color), color];
-	return held < 0 && color !== hashOf(nick);
-}
-
-/** @type {(nick: string, isHere: (nick: string) => boolean) => number} */
-function choose(nick, isHere) {
-	/** @param {number} color */
-	const isFree = (color) => {
-		const holder = holders[color];
-		return holder === undefined || !isHere(holder);
-	};
-	const first = hashOf(nick);
-	if (isFree(first)) return first;
-	const unused = holders.indexOf(undefined);
-	if (unused >= 0) return unused;
-	return silent.find(isFree) ?? silent[0];
+function firstChoice(nick) {
+	let hash = 0x811c9dc5;
+	for (const byte of new TextEncoder().encode(nick.toLowerCase())) hash = Math.imul(hash ^ byte, 0x01000193);
+	return (hash >>> 0) % core;
 }
 
 /**
- * Lets a member who changes nick keep the color.
+ * Notes a message of a member, and gives the member a color. Returns whether a nick has another color now.
+ * @param {string} nick
+ */
+export function spoke(nick) {
+	if (isOwn(nick) || !isHere(nick)) return false;
+	clock++;
+	const held = given.get(nick);
+	if (held !== undefined && owners[held].nick === nick) {
+		owners[held].last = clock;
+		return false;
+	}
+	const color = choose(nick);
+	if (color < 0) return false;
+	const { nick: before, former } = owners[color];
+	for (const name of [before, ...former]) if (given.get(name) === color) given.delete(name);
+	const changed = before !== '' || colorOf(nick) !== color;
+	owners[color] = { nick, former: [], last: clock };
+	given.set(nick, color);
+	return changed;
+}
+
+/** @param {number} color */
+const isSilent = (color) => clock - owners[color].last > offScreen;
+
+/**
+ * Reports whether no one has a color, or one who left and whose messages are probably not on the screen.
+ * @param {number} color
+ */
+const isFree = (color) => !owners[color].nick || isSilent(color) && !isHere(owners[color].nick);
+
+/**
+ * Returns the color for a member who has none; -1: none can be spared.
+ * @param {string} nick
+ */
+function choose(nick) {
+	const first = firstChoice(nick);
+	if (isFree(first)) return first;
+	const colors = [...owners.keys()];
+	const free = colors.find(isFree);
+	if (free !== undefined) return free;
+	const bySilence = colors.sort((a, b) => owners[a].last - owners[b].last);
+	const gone = bySilence.find((color) => !isHere(owners[color].nick));
+	if (gone !== undefined) return gone;
+	return isSilent(bySilence[0]) ? bySilence[0] : -1; // else colors would change with each message
+}
+
+/**
+ * Notes that a member has another nick. The former one keeps the color, too.
  * @type {(from: string, to: string) => void}
  */
-export function rename(from, to) {
-	const held = holders.indexOf(from);
-	if (held >= 0) holders[held] = to;
-}
-
-/** Takes all colors back. */
-export function reset() {
-	holders.fill(undefined);
-	silent = [];
+export function renamed(from, to) {
+	const color = given.get(from);
+	if (color === undefined || owners[color].nick !== from || from === to) return;
+	const owner = owners[color];
+	owner.former.push(from);
+	if (owner.former.length > maxFormer) given.delete(owner.former.shift() ?? '');
+	owner.nick = to;
+	given.set(to, color);
 }

@@ -238,6 +238,7 @@ const local = {
 	search(words) {
 		openSearch();
 		search.search(words);
+		setTimeout(() => $('words').focus()); // after the text field was emptied
 		return true;
 	},
 	quit(text) {
@@ -343,7 +344,7 @@ for (const type of /** @type {const} */ (['dragover', 'dragleave', 'drop'])) {
 function showMembers(shown) {
 	$('members').hidden = !shown;
 	$('show-members').ariaExpanded = String(shown);
-	if (shown && narrow.matches) $('filter').focus();
+	if (shown && narrow.matches) $('members').querySelector('button')?.focus(); // not the field: a keyboard would cover the list
 }
 
 function openSearch() {

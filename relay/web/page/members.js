@@ -41,7 +41,7 @@ export function update(e) {
 	} else if (type === 'nick') {
 		nicks.set(nick, nicks.get(from) ?? false);
 		nicks.delete(from);
-		colors.rename(from, nick);
+		colors.renamed(from, nick);
 		if (from === us) colors.setOwn((us = nick));
 		draw();
 	}
@@ -57,16 +57,13 @@ function addMembers({ members, hosts, count }) {
 	draw();
 }
 
-/** @param {string} nick */
-const isHere = (nick) => nicks.has(nick);
+colors.setHere((nick) => nicks.has(nick));
 
 /** @param {string} nick */
 export function noteSpeaker(nick) {
-	if (isHere(nick)) {
-		const spoke = colors.hasSpoken(nick);
-		if (colors.speak(nick, isHere)) recolorSoon();
-		if (!spoke) draw();
-	}
+	const hadColor = colors.hasSpoken(nick);
+	if (colors.spoke(nick)) recolorSoon();
+	if (hadColor !== colors.hasSpoken(nick)) draw();
 	if (speakers[0] !== nick) speakers = [nick, ...speakers.filter((n) => n !== nick)].slice(0, maxSpeakers);
 }
 
@@ -96,6 +93,7 @@ function recolorSoon() {
 	recoloring ||= setTimeout(() => {
 		recoloring = 0;
 		recolor();
+		draw();
 	}, drawDelay);
 }
 
@@ -131,3 +129,8 @@ function itemOf(nick) {
 }
 
 $('filter').oninput = drawNow;
+$('filter').onkeydown = ({ key }) => {
+	if (key !== 'Escape') return;
+	$('filter').value = '';
+	drawNow();
+};

@@ -8,6 +8,8 @@ import { appendText, appendMessage } from './content.js';
 import { cardOf } from './viewer.js';
 
 const namesShown = 12; // before "and N more"
+const longText = 1200; // characters
+const longLines = 12;
 
 /**
  * Reports whether a key is for an input method, such as the Enter that confirms a Chinese word. In Safari
@@ -24,7 +26,10 @@ export const nickOf = (nick) => make('bdi', isOwn(nick) ? 'nick own' : `nick n${
 
 /** Colors the nicks in the transcript again: one has another color than before. */
 export function recolor() {
-	for (const el of document.querySelectorAll('#log .nick:not(.own)')) el.className = `nick n${colorOf(el.textContent ?? '')}`;
+	for (const el of document.querySelectorAll('#log .nick:not(.own)')) {
+		const name = `nick n${colorOf(el.textContent ?? '')}`;
+		if (el.className !== name) el.className = name;
+	}
 }
 
 /** @type {(n: number, one: string, more?: string) => string} */
@@ -38,10 +43,10 @@ const [dayInYear, dayAndYear, clock, full] = formats.map((f) => new Intl.DateTim
 export const clockOf = clock;
 
 /**
- * Names the day of a time: "Saturday 28 November", with the year if it is not this one.
+ * Names the day of a time: "Saturday, 28 November", with the year if it is not this one.
  * @param {number} at
  */
-export const dayOf = (at) => (new Date(at).getFullYear() === new Date(now()).getFullYear() ? dayInYear : dayAndYear)(at);
+export const dayOf = (at) => (new Date(at).getFullYear() === new Date(now()).getFullYear() ? dayInYear : dayAndYear)(at).replace(/,? /, ', ');
 
 /**
  * Returns an event's time in ms, or the current time if the host did not send one.
@@ -170,6 +175,8 @@ function fullRow(e, own, us) {
 	const mentionsUs = isMessage && !own && us !== '' && (kind === 'private' || mentions(e.text, us));
 	if (mentionsUs) markMentions(text, us);
 	const el = make('div', `row ${kind}${mentionsUs ? ' mention' : ''}`, time, who, text);
+	if (isMessage && (e.text.length > longText || e.text.split('\n', longLines).length === longLines)) el.classList.add('long');
+	if (e.from.length > 12) who.title = e.from; // it may be cut
 	if (e.id) el.dataset.id = String(e.id);
 	const summary = `${e.from}${kind === 'private' ? ', in private' : ''}: ${e.file?.name ?? e.text.slice(0, 500)}`;
 	return { id: e.id, at, kind, from: e.from, isMessage, mentionsUs, summary, el };

@@ -3,7 +3,7 @@
 // one, which the transcript shows.
 
 import { $, make } from './dom.js';
-import { nickOf, clockOf, timeOf } from './rows.js';
+import { nickOf, clockOf, timeOf, now } from './rows.js';
 import { readBack } from './membership.js';
 import * as transcript from './transcript.js';
 import { placesOf } from './words.js';
@@ -87,14 +87,18 @@ async function find() {
 	return shown.length > 0;
 }
 
+const { format: dateOf } = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+/** @param {number} at */
+const isToday = (at) => new Date(at).toDateString() === new Date(now()).toDateString();
+
 /** @param {ChatEvent} e */
 function itemOf(e) {
 	const at = timeOf(e);
-	const whole = e.text || e.file?.name || '';
+	const whole = e.file?.name ?? e.text;
 	const from = Math.max((placesOf(whole, words)[0]?.[0] ?? 0) - contextShown, 0);
 	const text = make('span', 'text', (from ? '…' : '') + whole.slice(from, from + maxShown));
 	text.dir = 'auto';
-	const button = make('button', '', nickOf(e.from), make('time', '', `${new Date(at).toLocaleDateString()} ${clockOf(at)}`), text);
+	const button = make('button', '', nickOf(e.from), make('time', '', `${isToday(at) ? '' : `${dateOf(at)}, `}${clockOf(at)}`), text);
 	button.type = 'button';
 	button.onclick = () => go(hits.indexOf(e));
 	return make('li', '', button);
