@@ -109,6 +109,14 @@ func tourPage(t *testing.T, start func(*testing.T, string) engine) {
 	alice.press("Enter")
 	alice.wait(`document.querySelector("#rows pre code")?.textContent === "if (a) {\n  b();\n}"`)
 
+	for _, how := range []string{`1`, `Object.defineProperty(navigator, "clipboard", { value: undefined })`} { // without: over plain HTTP
+		alice.eval(how + ` && document.querySelector(".copy").focus()`)
+		alice.press("Enter")
+		alice.wait(`document.querySelector(".copy").ariaLabel === "Copied"`)
+		alice.wait(`document.querySelector(".copy").ariaLabel === "Copy this code"`)
+	}
+	alice.eval(`document.getElementById("text").focus()`)
+
 	// Uploads: a picture is shown, another file is linked to.
 	soup := noise(300_000)
 	alice.wait(`!document.getElementById("attach").hidden`)
