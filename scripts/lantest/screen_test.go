@@ -24,7 +24,7 @@ func TestScreenFindsTheOnlyRoom(t *testing.T) {
 	bob.Run("%s join --nick bob", program)
 	bob.Wait(`chat  Looking for rooms on this network…$`)
 	l.lan("heal", "2")
-	bob.Wait(`^ kitchen .* 1 here .*●`, `^ bob › Message kitchen$`)
+	bob.Wait(`^ kitchen .* 1 here .*●`, `^ bob › Say something`)
 }
 
 // If there are several rooms, chat asks which one to join. Other keys are typed into the field.
@@ -45,7 +45,7 @@ func TestScreenAsksWhichRoom(t *testing.T) {
 		bob.Press("C-u", "2")
 		bob.Wait(`▌ 2 kitchen `, `^ join › 2$`)
 		bob.Press("Enter")
-		bob.Wait(`^ kitchen .*●`, `you are bob`, `^ bob › Message kitchen$`)
+		bob.Wait(`^ kitchen .*●`, `^ +kitchen$|carol is here`, `^ bob › Message kitchen$`)
 		bob.Say("/quit")
 		bob.Wait(`^ready>$`)
 	}
@@ -60,7 +60,7 @@ func TestScreenLooksAgain(t *testing.T) {
 	bob.Wait(`No room found on this network`, `No other device answered`)
 	l.host(1, "kitchen")
 	bob.Press("r")
-	bob.Wait(`^ kitchen `, `you are bob`)
+	bob.Wait(`^ kitchen .*●`, `No one else is here yet\.`, `^ bob › Say something`)
 }
 
 // A network on which other devices answer is told from one that drops multicast.
@@ -82,11 +82,11 @@ func TestChatAlone(t *testing.T) {
 	alice.Run("CHAT_NICK=alice %s", program)
 	alice.Wait(`▌ \+ Host one here  as node1 +Enter$`)
 	alice.Press("Enter")
-	alice.Wait(`node1`, `1 here`, `http://10\.77\.0\.1:24280/`)
+	alice.Wait(`^ node1 .* 1 here .*●`, `^  node1 is open`, `http://10\.77\.0\.1:24280/`, `Waiting for the first one…`)
 	bob.Run("CHAT_NICK=bob %s", program)
 	bob.Wait(`1 room on this network, joining it…`)
-	bob.Wait(`you are bob`, `2 here`)
-	alice.Wait(`bob joined`)
+	bob.Wait(`^ node1 .* 2 here .*●`, `^ +alice \(host\) is here$`, `^ +Say hello\.$`)
+	alice.Wait(`bob joined`, `others join at http://10\.77\.0\.1:24280/`)
 	alice.Say("/topic lunch")
 	bob.Wait(`lunch`)
 	bob.Say("soup is ready")
@@ -96,7 +96,7 @@ func TestChatAlone(t *testing.T) {
 	carol.Run("CHAT_NICK=carol %s", program)
 	carol.Wait(`chat  2 rooms on this network$`, `▌ 1 annex +10\.77\.0\.4:24280 +0 here`, `2 node1 +10\.77\.0\.1:24280 +2 here`, `\+ Host a room here  as node3$`)
 	carol.Press("Down", "Enter")
-	carol.Wait(`you are carol`, `3 here`)
+	carol.Wait(`^ node1 .* 3 here .*●`, `you are carol`)
 	carol.Say("/quit")
 	carol.Wait(`^ready>$`)
 
@@ -114,7 +114,7 @@ func TestScreensAndACutCable(t *testing.T) {
 	l := newLab(t, "2")
 	alice, bob := l.terminal(1, 80, 24), l.terminal(2, 80, 24)
 	alice.Run("%s host --room kitchen --nick alice", program)
-	alice.Wait(`room is open`, `chat join --addr 10\.77\.0\.1:24280`)
+	alice.Wait(`kitchen is open`, `http://10\.77\.0\.1:24280/`)
 	bob.Run("%s join --nick bob", program)
 	bob.Wait(`^ kitchen .* 2 here .*●`)
 	alice.Wait(`bob joined`, ` 2 here .*●`)

@@ -14,7 +14,7 @@ import (
 func TestConversation(t *testing.T) {
 	h, a, b := open(t, 80, 24), open(t, 100, 30), open(t, 40, 10)
 	h.Run("%s host --room kitchen --nick alice --addr 127.0.0.1:0 --no-discovery", chat(t))
-	screen := h.Wait(`room is open`, `^ kitchen .* 1 here .*●`, `^ alice ›`)
+	screen := h.Wait(`^  kitchen is open$|^  kitchen is open  `, `^ kitchen .* 1 here .*●`, `^ alice ›`)
 	addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(screen)
 	if addr == "" {
 		t.Fatalf("no address on the screen:\n%s", screen)
@@ -70,7 +70,7 @@ func TestLobby(t *testing.T) {
 	term.Wait(`No room found`)
 	term.Type(h.addr)
 	term.Press("Enter")
-	term.Wait(`^ kitchen .* 1 here .*●`, `^ bob › Message kitchen$`)
+	term.Wait(`^ kitchen .* 1 here .*●`, `^ bob › Say something`)
 }
 
 // At the end the terminal is as it was before, with the last lines of the transcript on it.
