@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,8 +54,12 @@ func TestAnyConversation(t *testing.T) {
 			"action":  func(t *rapid.T) { event(wire.TypeAction, hostileText(t)) },
 			"notice":  func(t *rapid.T) { event(wire.TypeNotice, hostileText(t)) },
 			"error":   func(t *rapid.T) { event(wire.TypeError, hostileText(t)) },
-			"join":    func(*rapid.T) { event(wire.TypeJoin, "") },
-			"leave":   func(*rapid.T) { event(wire.TypeLeave, "") },
+			"topic": func(t *rapid.T) { // the header has it, too
+				event(wire.TypeTopic, strings.ReplaceAll(hostileText(t), string(foreign), ""))
+			},
+			"lost":  func(*rapid.T) { r.happen(client.Disconnected{Err: errors.New("gone")}) },
+			"join":  func(*rapid.T) { event(wire.TypeJoin, "") },
+			"leave": func(*rapid.T) { event(wire.TypeLeave, "") },
 			"key": func(t *rapid.T) {
 				r.keys(rapid.SampledFrom([]string{"pgup", "pgdown", "home", "end", "f2", "x", "ctrl+u"}).Draw(t, "key"))
 			},

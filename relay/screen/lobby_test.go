@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -321,10 +322,10 @@ func TestLobbyListensOn(t *testing.T) {
 		"a list": {before: []Place{annexPlace, {Title: "den", Addr: "10.0.0.1:1"}}, want: []string{"▌ 1 annex", "2 den", "3 kitchen", "3 rooms on this network\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			opened := false
+			var opened atomic.Bool
 			opts := Options{Find: func(ctx context.Context, found func(Place)) ([]Place, error) {
 				places := test.before
-				if opened {
+				if opened.Load() {
 					places = append(slices.Clip(places), kitchenPlace)
 				}
 				if len(places) == 0 {
@@ -337,7 +338,7 @@ func TestLobbyListensOn(t *testing.T) {
 				for _, c := range test.typed {
 					r.press(string(c))
 				}
-				opened = true
+				opened.Store(true)
 				r.after(11 * time.Second).want(test.want...)
 			})
 		})

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"hash/fnv"
+	"maps"
 	"slices"
 
 	"chat/relay/text"
@@ -58,14 +59,12 @@ func (c *nickColors) use(t *theme) {
 	}
 	before := c.owners
 	c.styles, c.core = t.nicks, t.core
-	c.owners, c.colors = make([]colorOwner, len(t.nicks)), make(map[string]int)
-	for i, o := range before[:min(len(before), len(c.owners))] {
-		c.owners[i] = o
-		for _, nick := range append(o.former, o.nick) {
-			c.colors[nick] = i
-		}
+	c.owners = make([]colorOwner, len(t.nicks))
+	copy(c.owners, before)
+	if c.colors == nil {
+		c.colors = make(map[string]int)
 	}
-	delete(c.colors, "")
+	maps.DeleteFunc(c.colors, func(_ string, i int) bool { return i >= len(c.owners) })
 	c.edits++
 }
 
@@ -120,6 +119,9 @@ func (c *nickColors) renamed(from, to string) {
 	if !ok || c.owners[i].nick != from || from == to {
 		return
 	}
+	if j, ok := c.colors[to]; ok && c.owners[j].nick == to { // of a member who left
+		c.release(j)
+	}
 	o := &c.owners[i]
 	if o.former = append(o.former, from); len(o.former) > maxFormer {
 		c.take(i, o.former[0])
@@ -167,12 +169,18 @@ func (c *nickColors) isSilent(i int) bool { return c.clock-c.owners[i].last > of
 
 // give gives color i to a member who just sent a message, instead of its owner.
 func (c *nickColors) give(i int, nick string) {
-	before := c.owners[i]
+	c.release(i)
 	c.owners[i] = colorOwner{nick: nick, last: c.clock}
-	for _, name := range append(before.former, before.nick) {
-		c.take(i, name)
-	}
 	c.assign(i, nick)
+}
+
+// release takes color i away from its owner.
+func (c *nickColors) release(i int) {
+	o := c.owners[i]
+	c.owners[i] = colorOwner{}
+	for _, nick := range append(o.former, o.nick) {
+		c.take(i, nick)
+	}
 }
 
 // assign gives a nick color i, and take takes it away.

@@ -191,6 +191,11 @@ func TestNickColorsRandomly(t *testing.T) {
 			if most := len(c.styles) * (1 + maxFormer); len(c.colors) > most {
 				t.Fatalf("%d nicks have colors, want at most %d", len(c.colors), most)
 			}
+			for i, o := range c.owners {
+				if color, ok := c.colors[o.nick]; o.nick != "" && (!ok || color != i) {
+					t.Fatalf("%s owns color %d and has color %d", o.nick, i, color)
+				}
+			}
 			for name, i := range c.colors {
 				if o := c.owners[i]; o.nick != name && !slices.Contains(o.former, name) {
 					t.Fatalf("%s has the color of %+v", name, o)
