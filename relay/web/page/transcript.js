@@ -472,8 +472,9 @@ export async function goTo(id) {
 	}
 	const el = find();
 	if (!el) return;
-	following = false;
+	following = complete && log.scrollHeight <= log.clientHeight; // else new messages would move it away
 	el.scrollIntoView({ block: 'center' });
+	onchange([]);
 }
 
 /**
