@@ -1,6 +1,8 @@
-// Svg draws screens as an SVG picture on stdout: the output of `tmux capture-pane -e -p`.
+// Svg draws screens as an SVG picture on stdout: what a terminal of this size shows after the output of a
+// program, which tmux can record.
 //
-//	tmux capture-pane -e -p | svg 80 24 >screen.svg
+//	tmux pipe-pane 'cat >output'
+//	svg 80 24 <output >screen.svg
 //	svg 80 24 1.5:first 0.2:second >film.svg
 //
 // With files it draws them one after the other, each for so many seconds, without end.
@@ -18,6 +20,7 @@ import (
 
 	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/x/vt"
 )
 
 const (
@@ -30,6 +33,12 @@ const (
 	background = "#1e1e2e"
 )
 
+// first16 are the terminal's first colors, as in the theme that the others are from (Catppuccin Mocha).
+var first16 = [16]int{
+	0x45475a, 0xf38ba8, 0xa6e3a1, 0xf9e2af, 0x89b4fa, 0xf5c2e7, 0x94e2d5, 0xa6adc8,
+	0x585b70, 0xf37799, 0x89d88b, 0xebd391, 0x74a8fc, 0xf2aede, 0x6bd7ca, 0xbac2de,
+}
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "svg:", err)
@@ -39,13 +48,13 @@ func main() {
 
 // A frame is a screen, and for how long it is shown.
 type frame struct {
-	screen  *uv.ScreenBuffer
+	screen  *vt.Emulator
 	seconds float64
 }
 
 func run() error {
 	if len(os.Args) < 3 {
-		return fmt.Errorf("usage: svg COLUMNS ROWS <capture >picture.svg, or svg COLUMNS ROWS SECONDS:FILE... >picture.svg")
+		return fmt.Errorf("usage: svg COLUMNS ROWS <output >picture.svg, or svg COLUMNS ROWS SECONDS:FILE... >picture.svg")
 	}
 	columns, err := strconv.Atoi(os.Args[1])
 	if err != nil {
@@ -72,13 +81,13 @@ func run() error {
 	if len(frames) == 0 {
 		text, err := io.ReadAll(os.Stdin)
 		if err != nil {
-			return fmt.Errorf("read the capture: %w", err)
+			return fmt.Errorf("read the output: %w", err)
 		}
 		frames = []frame{{screen: screenOf(text, columns, rows)}}
 	}
 	out := bufio.NewWriter(os.Stdout)
 	width, height := columns*cellWidth+2*margin, rows*cellHeight+2*margin
-	fmt.Fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"15\" xml:space=\"preserve\">\n", width, height)
+	fmt.Fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"15\">\n", width, height)
 	fmt.Fprintf(out, "<rect width=\"100%%\" height=\"100%%\" rx=\"6\" fill=\"%s\"/>\n", background)
 	if len(frames) == 1 {
 		drawScreen(out, frames[0].screen)
@@ -89,11 +98,12 @@ func run() error {
 	return out.Flush()
 }
 
-func screenOf(text []byte, columns, rows int) *uv.ScreenBuffer {
-	screen := uv.NewScreenBuffer(columns, rows)
-	screen.Method = ansi.GraphemeWidth
-	uv.NewStyledString(strings.TrimRight(string(text), "\n")).Draw(screen, screen.Bounds())
-	return &screen
+// screenOf returns a terminal after a program's output.
+func screenOf(output []byte, columns, rows int) *vt.Emulator {
+	screen := vt.NewEmulator(columns, rows)
+	go io.Copy(io.Discard, screen) // its answers to queries; they end with this program
+	screen.Write(output)           // it never fails
+	return screen
 }
 
 // drawFilm draws each row once for each run of frames in which it is the same: most rows stay.
@@ -133,14 +143,14 @@ func drawWhile(out io.Writer, part string, from, to, seconds float64) {
 	fmt.Fprintf(out, "<g display=\"none\"><animate attributeName=\"display\" values=\"%s\" keyTimes=\"%s\" dur=\"%.2fs\" calcMode=\"discrete\" repeatCount=\"indefinite\"/>\n%s</g>\n", values, times, seconds, part)
 }
 
-func drawScreen(out io.Writer, screen *uv.ScreenBuffer) {
+func drawScreen(out io.Writer, screen *vt.Emulator) {
 	for y := range screen.Height() {
 		fmt.Fprint(out, rowOf(screen, y))
 	}
 }
 
 // rowOf draws row y: each run of cells of one style as one text.
-func rowOf(screen *uv.ScreenBuffer, y int) string {
+func rowOf(screen *vt.Emulator, y int) string {
 	var b strings.Builder
 	for x := 0; x < screen.Width(); {
 		cell := screen.CellAt(x, y)
@@ -151,7 +161,7 @@ func rowOf(screen *uv.ScreenBuffer, y int) string {
 		start, text := x, ""
 		for x < screen.Width() {
 			next := screen.CellAt(x, y)
-			if next == nil || next.Style != cell.Style || next.Width != 1 && text != "" || len(next.Content) > 1 && text != "" {
+			if next == nil || !next.Style.Equal(&cell.Style) || next.Width != 1 && text != "" || len(next.Content) > 1 && text != "" {
 				break
 			}
 			text += next.Content
@@ -165,6 +175,11 @@ func rowOf(screen *uv.ScreenBuffer, y int) string {
 	return b.String()
 }
 
+// blocks are the characters that fill a part of their cell, from the top and in shares of it.
+var blocks = map[string]struct{ from, width, height float64 }{
+	"█": {0, 1, 1}, "▀": {0, 1, 0.5}, "▄": {0.5, 1, 0.5}, "▌": {0, 0.5, 1},
+}
+
 // draw draws text of one style, which takes so many columns from x.
 func draw(out io.Writer, text string, s *uv.Style, x, columns, y int) {
 	fg, bg := hex(s.Fg, foreground), hex(s.Bg, background)
@@ -174,6 +189,11 @@ func draw(out io.Writer, text string, s *uv.Style, x, columns, y int) {
 	left, top := margin+x*cellWidth, margin+y*cellHeight
 	if bg != background {
 		fmt.Fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n", left, top, columns*cellWidth, cellHeight, bg)
+	}
+	if part, ok := blocks[text]; ok { // fonts leave lines between them
+		fmt.Fprintf(out, "<rect x=\"%d\" y=\"%g\" width=\"%g\" height=\"%g\" fill=\"%s\"/>\n",
+			left, float64(top)+part.from*cellHeight, part.width*cellWidth, part.height*cellHeight, fg)
+		return
 	}
 	shown := strings.TrimRight(text, " ")
 	columns -= len(text) - len(shown)
@@ -201,12 +221,15 @@ func draw(out io.Writer, text string, s *uv.Style, x, columns, y int) {
 	if columns > 1 {
 		more += fmt.Sprintf(" textLength=\"%d\"", columns*cellWidth)
 	}
-	fmt.Fprintf(out, "<text x=\"%d\" y=\"%d\" fill=\"%s\"%s>%s</text>\n", left, top+baseline, fg, more, html.EscapeString(shown))
+	fmt.Fprintf(out, "<text x=\"%d\" y=\"%d\" fill=\"%s\"%s>%s</text>\n", left, top+baseline, fg, more, strings.ReplaceAll(html.EscapeString(shown), " ", "\u00a0")) // SVG joins spaces
 }
 
 func hex(c color.Color, otherwise string) string {
 	if c == nil {
 		return otherwise
+	}
+	if first, ok := c.(ansi.BasicColor); ok {
+		return fmt.Sprintf("#%06x", first16[first])
 	}
 	r, g, b, _ := c.RGBA()
 	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
