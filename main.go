@@ -135,7 +135,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:  "chat",
 		Usage: "Chat with everyone on your network.",
-		Description: manual.Describe("One person hosts a room, everyone else joins it. chat join finds the room by mDNS; a browser or nc works too. Nothing leaves the network.",
+		Description: manual.Describe("One person hosts a room, everyone else joins it. chat without a command, on a terminal, finds the room by mDNS and joins it, lets you choose one, or offers to host one. A browser or nc works too. Nothing leaves the network.",
+			"chat                      # join, choose or host",
 			"chat host --room kitchen",
 			"chat join",
 			"nc 192.168.1.5 24280"),
