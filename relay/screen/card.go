@@ -94,7 +94,7 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 		}
 		s := boldStyle
 		if w.link {
-			s = t.theme.accent.with(linkStyle)
+			s = t.theme.accent.with(underlineStyle)
 		}
 		with := t.theme.dim.draw(r.cut(w.with, columns))
 		var how []string

@@ -169,7 +169,7 @@ func (inv *invitation) drawWays(t *terminal, addr string, columns int) (rows []s
 		rows = append(rows, t.theme.dim.draw(t.ruler.cut(w.with, columns)))
 		s := boldStyle
 		if w.link {
-			s = t.theme.accent.with(linkStyle)
+			s = t.theme.accent.with(underlineStyle)
 		}
 		for _, row := range wrapped(t.ruler, w.how, columns) {
 			rows = append(rows, s.draw(row))

@@ -18,16 +18,9 @@ import (
 type style string
 
 const (
-	plainStyle   style = ""
-	dimStyle     style = "2"
-	boldStyle    style = "1"
-	errorStyle   style = "1;31"
-	mentionStyle style = "1;7"
-	newStyle     style = "7;33;40" // black on yellow, in every theme; yellow on white is unreadable
-	privateStyle style = "35"
-	linkStyle    style = "4"
-	hitStyle     style = "7"
-
+	plainStyle     style = ""
+	boldStyle      style = "1"
+	dimStyle       style = "2"
 	italicStyle    style = "3"
 	underlineStyle style = "4"
 	reverseStyle   style = "7" // only without colors
