@@ -17,7 +17,7 @@ func (c *conversation) toggleCopying() {
 	c.copying = true
 	c.flash = "copy mode: only texts · F3 or Esc: back"
 	f := newFrame(c)
-	c.view.hold(f.painter, &c.transcript, f.height)
+	c.view.hold(f.painter, &c.transcript, f.height-len(f.drawPending(f.height-1)))
 }
 
 // stopCopying turns copy mode off. It reports whether it was on.

@@ -66,6 +66,25 @@ func TestCopyingHoldsTheWindow(t *testing.T) {
 	}
 }
 
+// It stays where it is even if its rows do not fill the window.
+func TestCopyingHoldsAShortTranscript(t *testing.T) {
+	inRoom(t, 60, 24, func(t *testing.T, r *rig) {
+		r.say("alice", "soup")
+		r.keys("f3")
+		before, _, _ := strings.Cut(r.frame(), "────\n bob ›")
+		r.say("carol", "bread")
+		if frame := r.frame(); !strings.HasPrefix(frame, before[:strings.LastIndex(before, "soup")+len("soup")]) || strings.Contains(frame, "bread") {
+			t.Errorf("a new message moved the text\n%s\nit was\n%s", frame, before)
+		}
+		r.want("1 new")
+		r.keys("f3")
+		r.want("alice   soup", "carol   bread")
+		if strings.Contains(r.frame(), "1 new") {
+			t.Errorf("it does not follow the end\n%s", r.frame())
+		}
+	})
+}
+
 // The terminal gets the mouse.
 func TestCopyingLeavesTheMouse(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {

@@ -172,7 +172,7 @@ func padded(r ruler, row string, columns int) string {
 // drawPending draws the messages that the host has not acknowledged, dim, in at most so
 // many rows: the last ones.
 func (f *frame) drawPending(most int) (rows []string) {
-	if !f.c.view.following {
+	if !f.c.view.following && !f.c.view.held {
 		return nil
 	}
 	items := f.c.outbox.items

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
@@ -255,5 +256,38 @@ func TestMinutes(t *testing.T) {
 	w.painter.zone = time.FixedZone("", 5*3600+1800)
 	if got := w.rows(); !strings.Contains(got, "15:32     al   one\n 15:33          two") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// The frames of a search, of copy mode, and of a very narrow window.
+func TestGoldenRows(t *testing.T) {
+	search := func(r *rig) {
+		r.keys("ctrl+c")
+		r.typed("/search the")
+		r.keys("enter", "up")
+	}
+	for _, test := range []struct {
+		name, terminal string
+		columns        int
+		act            func(r *rig)
+	}{
+		{"search-dark-80x24", "dark", 80, search},
+		{"search-light-80x24", "light", 80, search},
+		{"search-16-80x24", "16", 80, search},
+		{"search-mono-80x24", "mono", 80, search},
+		{"copy-dark-80x24", "dark", 80, func(r *rig) { r.keys("f3") }},
+		{"copy-mono-80x24", "mono", 80, func(r *rig) { r.keys("f3") }},
+		{"look-dark-26x24", "dark", 26, func(*rig) {}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(noon))
+				r := newScreen(t, test.columns, 24)
+				r.on(test.terminal)
+				r.lunch()
+				test.act(r)
+				r.goldenLook(test.name)
+			})
+		})
 	}
 }

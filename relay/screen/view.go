@@ -13,6 +13,7 @@ type view struct {
 	anchorY       int      // and in which row of the window it is; it can be below it
 	placed        bool     // by toEntry or hold: it does not follow, even at the end
 	held          bool     // by hold, and not moved since
+	heldAt        int      // how many entries are shown while it is held, as they do not fill the window; 0: all
 	newBelow      int      // messages added since it stopped following
 	mentionsBelow int      // those of them that mention us
 	firstUnread   int      // the first unread entry; -1: none
@@ -54,6 +55,9 @@ func (v *view) entryAdded(t *transcript, unread bool) {
 // entriesPrepended notes that n entries were added at the start.
 func (v *view) entriesPrepended(n int) {
 	v.anchor.entry += n
+	if v.heldAt > 0 {
+		v.heldAt += n
+	}
 	if v.firstUnread >= 0 {
 		v.firstUnread += n
 	}
@@ -64,6 +68,7 @@ func (v *view) entriesDropped(n int) {
 	if v.firstUnread >= 0 {
 		v.firstUnread = max(v.firstUnread-n, 0)
 	}
+	v.heldAt = max(v.heldAt-n, 0)
 	if v.anchor.entry -= n; v.anchor.entry < 0 {
 		v.anchor, v.anchorY = position{}, 0
 	}
@@ -84,9 +89,20 @@ func (v *view) hold(p *painter, t *transcript, height int) {
 	v.prepare(p, t, height)
 	if v.following && len(t.entries) > 0 {
 		first := v.first(t)
-		v.following, v.placed, v.held = false, true, true
+		v.following, v.placed, v.held, v.heldAt = false, true, true, 0
 		v.anchorAt(first)
+		if _, left := v.walk(t, first, v.height-1); left > 0 {
+			v.heldAt = len(t.entries)
+		}
 	}
+}
+
+// shown returns the part of a transcript that the view shows.
+func (v *view) shown(t *transcript) *transcript {
+	if v.held && v.heldAt > 0 {
+		return &transcript{entries: t.entries[:min(v.heldAt, len(t.entries))]}
+	}
+	return t
 }
 
 // toTop shows the first entry.
@@ -108,14 +124,14 @@ func (v *view) toEntry(p *painter, t *transcript, height, i int) {
 
 // A viewMark is where a view was, whatever is added or dropped since.
 type viewMark struct {
-	following, placed bool
-	serial            uint32 // of the entry of the anchor
-	row, y            int    // of the anchor
+	following, placed, held bool
+	serial                  uint32 // of the entry of the anchor
+	row, y                  int    // of the anchor
 }
 
 // mark returns where the view is.
 func (v *view) mark(t *transcript) viewMark {
-	m := viewMark{following: v.following, placed: v.placed, row: v.anchor.row, y: v.anchorY}
+	m := viewMark{following: v.following, placed: v.placed, held: v.held, row: v.anchor.row, y: v.anchorY}
 	if v.anchor.entry < len(t.entries) {
 		m.serial = t.entries[v.anchor.entry].serial
 	}
@@ -128,7 +144,7 @@ func (v *view) toMark(t *transcript, m viewMark) {
 		v.toEnd()
 		return
 	}
-	v.following, v.placed, v.anchor, v.anchorY = false, m.placed, position{}, 0
+	v.following, v.placed, v.held, v.anchor, v.anchorY = false, m.placed, m.held, position{}, 0
 	for i := range t.entries {
 		if t.entries[i].serial == m.serial {
 			v.anchor, v.anchorY = position{i, m.row}, m.y
@@ -175,6 +191,7 @@ func (v *view) followAtEnd(t *transcript) {
 // draw returns exactly height rows. If the transcript has fewer, they are at the bottom.
 func (v *view) draw(p *painter, t *transcript, height int) []string {
 	v.prepare(p, t, height)
+	t = v.shown(t)
 	height = max(height, 0)
 	rows := make([]string, 0, height+maxAbove)
 	if len(t.entries) == 0 {
@@ -194,7 +211,9 @@ func (v *view) draw(p *painter, t *transcript, height int) []string {
 	if len(rows) >= height {
 		return rows[:height]
 	}
-	v.toEnd() // all of it is shown
+	if !v.held {
+		v.toEnd() // all of it is shown
+	}
 	return append(make([]string, height-len(rows), height), rows...)
 }
 
