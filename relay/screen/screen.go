@@ -213,6 +213,9 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = max(msg.Width, 1), max(msg.Height, 1)
+		if m.conversation != nil {
+			m.conversation.search.resized()
+		}
 		return nil
 	case tea.EnvMsg:
 		m.readEnvironment(msg)

@@ -210,6 +210,13 @@ func (s *search) goTo(n int) {
 	s.c.goToEntry(s.index(n))
 }
 
+// resized keeps the current hit on the screen, whose size has changed.
+func (s *search) resized() {
+	if s.hit() != nil && !s.c.view.following {
+		s.c.goToEntry(s.index(s.at))
+	}
+}
+
 // goBeyond has the host look for the next older hit, or says that there is none.
 func (s *search) goBeyond() {
 	if s.seeking = true; !s.hostDone && s.askHost() {

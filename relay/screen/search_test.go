@@ -310,3 +310,18 @@ func TestSearchKnowsThatNothingIsOlder(t *testing.T) {
 		}
 	})
 }
+
+// The current hit stays on the screen when its size changes.
+func TestSearchIsResized(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		for n := range 60 {
+			r.say("alice", fmt.Sprintf("line %d", n))
+		}
+		r.typed("/search 41")
+		r.keys("enter")
+		for _, size := range [][2]int{{40, 10}, {20, 6}, {200, 50}, {40, 8}} {
+			r.resize(size[0], size[1])
+			r.want("line 41")
+		}
+	})
+}

@@ -303,3 +303,48 @@ func TestWithoutScreen(t *testing.T) {
 		})
 	}
 }
+
+// However high the terminal is, the room, the connection and what is typed are on it; the header and the keys
+// only if there is room. A search and its count are in the same rows at all sizes.
+func TestSizes(t *testing.T) {
+	h := startHost(t, "--limit", "rate=none")
+	term := open(t, 80, 24)
+	h.join(term, "bob")
+	g := h.guest("zoe")
+	fmt.Fprintln(g, "/topic Lunch at 12:30")
+	for n := range 60 {
+		fmt.Fprintf(g, "line %d needle%d\n", n, n%7)
+	}
+	term.Wait(`line 59`)
+	term.Type("half a line")
+	for _, test := range []struct {
+		columns, rows int
+		first, rule   string
+		keys          bool
+	}{
+		{40, 8, `line 5\d`, `^── kitchen · 2 ● ─+$`, false},
+		{40, 10, `^ kitchen +2  ●`, `^─{40}$`, false},
+		{80, 24, `^ kitchen   Lunch at 12:30 +2 here  ●`, `^─{80}$`, true},
+		{120, 32, `^ kitchen   Lunch at 12:30 +2 here  ·  127\.0\.0\.1:\d+  ●`, `^─{120}$`, true},
+		{200, 50, `^ kitchen   Lunch at 12:30 +2 here  ·  127\.0\.0\.1:\d+  ●`, `^─{200}$`, true},
+	} {
+		term.Resize(test.columns, test.rows)
+		composer, end := `^ bob › half a line$`, ``
+		if test.keys {
+			end = `\n Enter send   Alt-Enter new line   Tab complete   F1 help`
+		}
+		screen := term.Wait(test.rule+`\n`+composer[1:len(composer)-1]+end+`\z`, `line 59`)
+		if first := rowsOf(screen)[0]; !regexp.MustCompile(test.first).MatchString(first) {
+			t.Errorf("%dx%d: the first row is %q, want %s", test.columns, test.rows, first, test.first)
+		}
+	}
+	for _, size := range [][2]int{{200, 50}, {80, 24}, {40, 10}, {40, 8}} {
+		term.Resize(size[0], size[1])
+		term.Press("C-u")
+		term.Say("/search needle3")
+		term.Press("Up")
+		term.Wait(`^── Search  2 of 9 ─+\n search › needle3`, `line 52 needle3`)
+		term.Press("Escape")
+		term.Wait(`line 59`, `^ bob › Message kitchen`)
+	}
+}
