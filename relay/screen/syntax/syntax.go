@@ -82,12 +82,14 @@ type lexers struct {
 }
 
 // theLexers returns the only lexers there are: compiled rules are large.
-var theLexers = sync.OnceValue(func() *lexers {
-	regexp2.SetTimeoutCheckPeriod(clockPeriod)
-	return newLexers(deadline)
-})
+var theLexers = sync.OnceValue(func() *lexers { return newLexers(deadline) })
+
+// setClock is called before the first match: the clock that it sets runs from then on, until a
+// second after the last match.
+var setClock = sync.OnceFunc(func() { regexp2.SetTimeoutCheckPeriod(clockPeriod) })
 
 func newLexers(deadline time.Duration) *lexers {
+	setClock()
 	l := &lexers{deadline: deadline, registry: chroma.NewLexerRegistry()}
 	for _, names := range languages {
 		file, _, _ := strings.Cut(names, " ")

@@ -101,7 +101,7 @@ func TestHostileCode(t *testing.T) {
 		"a rule that goes in circles":         {Pattern: ``},
 		"a rule that piles up states":         {Pattern: ``, Mutator: chroma.Push("root")},
 	} {
-		l := &lexers{deadline: time.Millisecond, registry: chroma.NewLexerRegistry()}
+		l := newLexers(time.Millisecond)
 		lexer := chroma.MustNewLexer(&chroma.Config{Name: "hostile"}, func() chroma.Rules {
 			return l.bounded(chroma.Rules{"root": {rule, {Pattern: `.`, Type: chroma.Text}}})
 		})
@@ -115,7 +115,7 @@ func TestHostileCode(t *testing.T) {
 
 // Rules that do not keep the code are of no use.
 func TestTokensAreTheCode(t *testing.T) {
-	l := &lexers{deadline: time.Minute, registry: chroma.NewLexerRegistry()}
+	l := newLexers(time.Minute)
 	l.registry.Register(chroma.MustNewLexer(&chroma.Config{Name: "lossy"}, func() chroma.Rules {
 		return l.bounded(chroma.Rules{"root": {{Pattern: `(a)(b)`, Type: chroma.ByGroups(chroma.Keyword, nil)}, {Pattern: `.|\n`, Type: chroma.Text}}})
 	}))
