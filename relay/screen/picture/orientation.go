@@ -53,7 +53,7 @@ func exifOrientation(tiff []byte) int {
 	return 1
 }
 
-// A turned picture is upright, of one that a camera took in another orientation.
+// A turned picture shows upright what a camera took in another orientation.
 type turned struct {
 	image.Image
 	orientation int
