@@ -36,8 +36,8 @@ func (p *painter) passage(e *entry, shown string) passage {
 	return r.passage
 }
 
-// unmarked returns text without the signs and fences in it, for what looks for words: they see
-// what is shown where the terminal can draw all marks.
+// unmarked returns text without its signs and fences, as a terminal shows it that can draw all
+// marks. Searches and mentions look for words in it.
 func unmarked(text string) string {
 	if !strings.ContainsAny(text, "`*_") { // most texts, and a search looks at all of them
 		return text
@@ -181,7 +181,7 @@ func (p *painter) codeRows(e *entry, text string, b codeBlock, marks []mark) (ro
 }
 
 // codeColumns returns how wide a block of code is without its margins, and the language to be
-// drawn at the end of its first row: none if there is no room.
+// drawn at the end of its first row; "" if it does not fit.
 func (p *painter) codeColumns(text string, rows []span, language string, most int) (columns int, label string) {
 	for i, row := range rows {
 		w := p.ruler.width(text[row.from:row.to])

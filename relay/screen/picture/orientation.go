@@ -53,7 +53,7 @@ func exifOrientation(tiff []byte) int {
 	return 1
 }
 
-// A turned picture shows upright what a camera took in another orientation.
+// A turned picture is an image of another orientation, shown upright.
 type turned struct {
 	image.Image
 	orientation int
