@@ -11,17 +11,17 @@ import (
 // are a convention of clients; the host and other members get the text as it was typed. The
 // page has the same rules, and the table in testdata/marks.json holds both to them.
 //
-//   - A mark opens at the start of a row, or after a space or "(", before a character that is
-//     no space. It closes where none can open, at the end of the row or before a space or
-//     punctuation.
-//   - The next of its kind after one that opens closes it, or else neither is a mark: of two that
-//     open it is the second.
-//   - It has exactly as many backticks, asterisks or underscores as above: a run of more or
-//     fewer is none. So __init__ and **/*.go stay as they are.
-//   - In code and in a link there are no marks. Code comes first: bold or italic text with code
-//     in it is none. Nothing is bold and italic.
+//   - A sign (one backtick, two asterisks or one underscore; a longer or shorter run is not a
+//     sign) opens a marked text at the start of a row or after a space or "(", if a character
+//     other than a space follows.
+//   - It closes the text anywhere else, if it is at the end of the row or before a space or
+//     punctuation. So __init__, snake_case and **/*.go are not marked.
+//   - An opening and the next sign of its kind form a mark, if that closes. Of two openings in
+//     succession only the second can.
+//   - Code and links contain no marks. Code is found first, and text around code is neither bold
+//     nor italic. Marks do not nest.
 
-// A markKind is what a mark that people write means.
+// A markKind is the meaning of a mark.
 type markKind uint8
 
 const (
@@ -30,7 +30,7 @@ const (
 	italicMark
 )
 
-// markSigns are what people write before and after a marked text, by kind.
+// markSigns are the signs before and after a marked text, by kind.
 var markSigns = [...]string{codeMark: "`", boldMark: "**", italicMark: "_"}
 
 // A written is a marked text, with the signs around it.
@@ -91,7 +91,7 @@ func signsIn(row string) (found []sign) {
 	return found
 }
 
-// signAt returns what the run of equal characters row[from:to] is, if it is a sign.
+// signAt returns the sign that the run of equal characters row[from:to] is, if it is one.
 func signAt(row string, from, to int) (sign, bool) {
 	s := sign{at: from}
 	switch row[from:to] {

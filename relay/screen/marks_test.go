@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A markedText is a line of testdata/marks.json, which the page's test reads too: a message,
-// and what is shown of it. A block stands on rows of its own.
+// A markedText is a line of testdata/marks.json, which the page's test reads too: a message and
+// its parts. A block stands on rows of its own.
 type markedText struct {
 	Text  string
 	Parts []markedPart

@@ -67,26 +67,27 @@ type painter struct {
 // with spaces.
 func (p *painter) body(e *entry) (rows []string) {
 	s := p.said(e)
+	q := markQueue{later: s.marks}
 	at := 0
 	for _, b := range s.blocks {
 		if at < b.from {
-			rows = append(rows, p.prose(e, &s, span{at, b.from - 1})...)
+			rows = append(rows, p.prose(e, s.text, span{at, b.from - 1}, &q)...)
 		}
-		rows = append(rows, p.codeRows(e, &s, b)...)
+		rows = append(rows, p.codeRows(e, s.text, b, q.in(b.span))...)
 		at = b.to + 1
 	}
 	if at < len(s.text) || at == 0 {
-		rows = append(rows, p.prose(e, &s, span{at, len(s.text)})...)
+		rows = append(rows, p.prose(e, s.text, span{at, len(s.text)}, &q)...)
 	}
 	return rows
 }
 
-// prose draws a part of a passage, wrapped between words.
-func (p *painter) prose(e *entry, s *passage, part span) (rows []string) {
-	base, q := p.bodyStyle(e), markQueue{later: s.marks}
-	for _, row := range p.ruler.wrap(s.text[part.from:part.to], p.layout().length) {
+// prose draws a part of an entry's text, wrapped between words.
+func (p *painter) prose(e *entry, text string, part span, q *markQueue) (rows []string) {
+	base := p.bodyStyle(e)
+	for _, row := range p.ruler.wrap(text[part.from:part.to], p.layout().length) {
 		row.from, row.to = row.from+part.from, row.to+part.from
-		rows = append(rows, drawMarked(s.text, row, base, q.in(row)))
+		rows = append(rows, drawMarked(text, row, base, q.in(row)))
 	}
 	return rows
 }

@@ -36,8 +36,8 @@ func (p *painter) passage(e *entry, shown string) passage {
 	return r.passage
 }
 
-// unmarked returns text without the signs and fences in it, for what looks for words: they see
-// what is shown where the terminal can draw all marks.
+// unmarked returns text without its signs and fences, as a terminal shows it that can draw all
+// marks. Searches and mentions look for words in it.
 func unmarked(text string) string {
 	if !strings.ContainsAny(text, "`*_") { // most texts, and a search looks at all of them
 		return text
@@ -155,19 +155,19 @@ func (q *markQueue) in(row span) []mark {
 
 // --- blocks of code --------------------------------------------------------------------
 
-// codeRows draws a block of code in a passage.
-func (p *painter) codeRows(e *entry, s *passage, b codeBlock) (rows []string) {
+// codeRows draws a block of code in an entry's text. marks are those of the entry in it.
+func (p *painter) codeRows(e *entry, text string, b codeBlock, marks []mark) (rows []string) {
 	margin, ground := 0, plainStyle
 	if b.grounded && !p.copying {
 		margin, ground = 1, p.codeGround(e)
 	}
-	spans := p.ruler.wrapCode(s.text, b.span, p.layout().length-2*margin)
-	columns, label := p.codeColumns(s.text, spans, b.language, p.layout().length-2*margin)
-	q := markQueue{later: p.codeMarks(e, s, b)}
+	spans := p.ruler.wrapCode(text, b.span, p.layout().length-2*margin)
+	columns, label := p.codeColumns(text, spans, b.language, p.layout().length-2*margin)
+	q := markQueue{later: p.codeMarks(e, text, b, marks)}
 	for i, row := range spans {
-		drawn := drawMarked(s.text, row, ground, q.in(row))
+		drawn := drawMarked(text, row, ground, q.in(row))
 		if margin > 0 {
-			end := strings.Repeat(" ", columns-p.ruler.width(s.text[row.from:row.to]))
+			end := strings.Repeat(" ", columns-p.ruler.width(text[row.from:row.to]))
 			if i == 0 {
 				end = end[len(label):]
 				drawn = ground.draw(" ") + drawn + ground.draw(end) + ground.with(p.unlessCurrent(e, p.theme.dim, plainStyle)).draw(label) + ground.draw(" ")
@@ -181,7 +181,7 @@ func (p *painter) codeRows(e *entry, s *passage, b codeBlock) (rows []string) {
 }
 
 // codeColumns returns how wide a block of code is without its margins, and the language to be
-// drawn at the end of its first row: none if there is no room.
+// drawn at the end of its first row; "" if it does not fit.
 func (p *painter) codeColumns(text string, rows []span, language string, most int) (columns int, label string) {
 	for i, row := range rows {
 		w := p.ruler.width(text[row.from:row.to])
@@ -193,19 +193,24 @@ func (p *painter) codeColumns(text string, rows []span, language string, most in
 	return columns, label
 }
 
-// codeMarks returns the marks in a block: those of the passage, over the colors of the code.
-func (p *painter) codeMarks(e *entry, s *passage, b codeBlock) (marks []mark) {
+// codeMarks returns the marks in a block: those of the entry, over the colors of the code.
+func (p *painter) codeMarks(e *entry, text string, b codeBlock, marks []mark) (all []mark) {
+	code := text[b.from:b.to]
 	if b.grounded && !p.isCurrent(e) {
-		for _, t := range p.colors.of(s.text[b.from:b.to], b.language) {
-			marks = append(marks, mark{span: span{b.from + int(t.From), b.from + int(t.To)}, style: p.theme.codeStyle(t.Class)})
+		for _, t := range p.colors.of(code, b.language) {
+			all = append(all, mark{span: span{int(t.From), int(t.To)}, style: p.theme.codeStyle(t.Class)})
 		}
 	}
-	for _, m := range s.marks {
-		if m.from < b.to && m.to > b.from {
-			marks = append(marks, m)
-		}
+	for _, m := range marks {
+		m.from, m.to = max(m.from, b.from)-b.from, min(m.to, b.to)-b.from
+		all = append(all, m)
 	}
-	return p.inOrder(s.text, marks)
+	all = p.inOrder(code, all)
+	for i := range all {
+		all[i].from += b.from
+		all[i].to += b.from
+	}
+	return all
 }
 
 // wrapCode cuts a part of a text into rows of at most the given width, at newlines and

@@ -40,7 +40,7 @@ func (e *editor) inFence() bool {
 	return len(blocks) > 0 && blocks[len(blocks)-1].code.to == len(before)
 }
 
-// A codeFence is what is put before and after a pasted block of code.
+// A codeFence is the rows before and after a pasted block of code.
 type codeFence struct{ before, after string }
 
 // fenceFor returns the fence for a pasted block at the cursor; none if it is no code.

@@ -7,6 +7,7 @@ package picture
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -73,10 +74,20 @@ func read(f io.ReadSeeker, background color.Color) (*Picture, error) {
 		return nil, fmt.Errorf("the picture is damaged: %w", err)
 	}
 	if source.Bounds().Empty() {
-		return nil, fmt.Errorf("the picture is empty")
+		return nil, errors.New("the picture is empty")
 	}
-	w, h = fit(w, h, keptWidth, keptHeight)
-	return &Picture{scale(source, w, h, background), header.Width, header.Height}, nil
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	start, err := io.ReadAll(io.LimitReader(f, headerBytes))
+	if err != nil {
+		return nil, err
+	}
+	upright := turned{source, orientationOf(start)}
+	p := &Picture{Width: upright.Bounds().Dx(), Height: upright.Bounds().Dy()}
+	w, h = fit(p.Width, p.Height, keptWidth, keptHeight)
+	p.pixels = scale(upright, w, h, background)
+	return p, nil
 }
 
 // pixelBytes returns how many bytes a pixel takes at most.

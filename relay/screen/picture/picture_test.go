@@ -132,6 +132,75 @@ func withSize(b []byte, w, h uint32, depth, kind byte) []byte {
 	return b
 }
 
+// withOrientation returns a JPEG as a camera writes it.
+func withOrientation(b []byte, order binary.AppendByteOrder, orientation uint16) []byte {
+	tiff := []byte("MM\x00*")
+	if order == binary.LittleEndian {
+		tiff = []byte("II*\x00")
+	}
+	tiff = order.AppendUint32(tiff, 8)
+	tiff = order.AppendUint16(tiff, 2)
+	for _, entry := range [][2]uint16{{0x10f, 7}, {0x112, orientation}} {
+		tiff = order.AppendUint16(tiff, entry[0])
+		tiff = order.AppendUint16(tiff, 3)
+		tiff = order.AppendUint32(tiff, 1)
+		tiff = order.AppendUint16(tiff, entry[1])
+		tiff = order.AppendUint16(tiff, 0)
+	}
+	exif := append([]byte("Exif\x00\x00"), tiff...)
+	segment := binary.BigEndian.AppendUint16([]byte("\xff\xe1"), uint16(2+len(exif)))
+	return bytes.Join([][]byte{b[:2], append(segment, exif...), b[2:]}, nil)
+}
+
+// A picture is shown upright, however the camera was held: its first pixel comes to the corner
+// that the orientation names.
+func TestOrientation(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 64, 32)) // white at the top left, red below it, black elsewhere
+	for y := range 32 {
+		for x := range 64 {
+			c := color.NRGBA{0, 0, 0, 255}
+			switch {
+			case x < 32 && y < 16:
+				c = color.NRGBA{255, 255, 255, 255}
+			case x < 32:
+				c = color.NRGBA{255, 0, 0, 255}
+			}
+			m.SetNRGBA(x, y, c)
+		}
+	}
+	b := encoded(t, m, "jpeg")
+	for orientation, want := range map[uint16]string{
+		0: "W./R.", 1: "W./R.", 2: ".W/.R", 3: ".R/.W", 4: "R./W.", 5: "WR/..", 6: "RW/..", 7: "../RW", 8: "../WR", 9: "W./R.",
+	} {
+		for _, order := range []binary.AppendByteOrder{binary.BigEndian, binary.LittleEndian} {
+			p, err := read(bytes.NewReader(withOrientation(b, order, orientation)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := func(x, y int) string {
+				switch c := p.pixels.RGBAAt(x*p.Width/4, y*p.Height/4); {
+				case c.R > 200 && c.G > 200:
+					return "W"
+				case c.R > 200:
+					return "R"
+				}
+				return "."
+			}
+			if got := at(1, 1) + at(3, 1) + "/" + at(1, 3) + at(3, 3); got != want {
+				t.Errorf("%d in %v: %s, want %s", orientation, order, got, want)
+			}
+			if onSide := p.Width < p.Height; onSide != (orientation >= 5 && orientation <= 8) {
+				t.Errorf("%d: %d × %d", orientation, p.Width, p.Height)
+			}
+		}
+	}
+	for n := range 120 { // a file that is cut has none, or the one it has
+		if o := orientationOf(withOrientation(b, binary.LittleEndian, 6)[:n]); o != 1 && o != 6 {
+			t.Errorf("cut after %d bytes: %d", n, o)
+		}
+	}
+}
+
 // A picture that is too large is not decoded, whatever its file has.
 func TestHostilePictures(t *testing.T) {
 	small := encoded(t, halves(4, 4), "png")
@@ -157,9 +226,10 @@ func FuzzPicture(f *testing.F) {
 	for _, format := range []string{"png", "jpeg", "gif"} {
 		f.Add(encoded(f, halves(5, 3), format))
 	}
+	f.Add(withOrientation(encoded(f, halves(5, 3), "jpeg"), binary.BigEndian, 6))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		header, _, err := image.DecodeConfig(bytes.NewReader(b))
-		if err == nil && int64(header.Width)*int64(header.Height) > 1<<20 {
+		if err == nil && int64(header.Width)*int64(header.Height) > 1<<16 {
 			return // it would only be slow
 		}
 		if p, err := read(bytes.NewReader(b), nil); err == nil {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Guess returns the language of code that somebody pastes, as a fence has it; "": it is not
-// clear. The person sees it and can change it. Only who sends code guesses: what is shown of a
-// message depends on nothing but the message.
+// Guess returns the language of pasted code, as a fence names it; "" if it is not clear. It is for
+// the sender, who sees the guess and can change it. Clients that show the message do not guess, so
+// that all of them agree.
 func Guess(code string) string {
 	trimmed := strings.TrimSpace(code)
 	line, _, _ := strings.Cut(trimmed, "\n")
@@ -48,8 +48,8 @@ func interpreter(line string) string {
 	return ""
 }
 
-// A cueList is how rows of a language begin that rows of others rarely do, and what they have
-// in them. Each counts once.
+// A cueList lists beginnings of rows, and parts of rows, that are common in a language and rare
+// in others. Each counts once.
 type cueList struct {
 	language string
 	starts   []string

@@ -75,21 +75,28 @@ func Tokens(code, language string) (tokens []Token, err error) {
 
 // lexers are the rules of all languages.
 type lexers struct {
+	deadline time.Duration // of a block; fixed
 	mu       sync.Mutex
 	registry *chroma.LexerRegistry // guarded by mu
 	late     time.Time             // when to give up; guarded by mu
 }
 
 // theLexers returns the only lexers there are: compiled rules are large.
-var theLexers = sync.OnceValue(func() *lexers {
-	regexp2.SetTimeoutCheckPeriod(clockPeriod)
-	l := &lexers{registry: chroma.NewLexerRegistry()}
+var theLexers = sync.OnceValue(func() *lexers { return newLexers(deadline) })
+
+// setClock is called before the first match: the clock that it sets runs from then on, until a
+// second after the last match.
+var setClock = sync.OnceFunc(func() { regexp2.SetTimeoutCheckPeriod(clockPeriod) })
+
+func newLexers(deadline time.Duration) *lexers {
+	setClock()
+	l := &lexers{deadline: deadline, registry: chroma.NewLexerRegistry()}
 	for _, names := range languages {
 		file, _, _ := strings.Cut(names, " ")
 		l.registry.Register(l.lexer(file))
 	}
 	return l
-})
+}
 
 // tokens is [Tokens] for code in the language of a file.
 func (l *lexers) tokens(code, file string) (tokens []Token, err error) {
@@ -110,7 +117,7 @@ func (l *lexers) tokens(code, file string) (tokens []Token, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.late = time.Now().Add(deadline)
+	l.late = time.Now().Add(l.deadline)
 	at := 0
 	for t := next(); t != chroma.EOF; t = next() {
 		if l.isLate() {
@@ -213,7 +220,7 @@ func (l *lexers) bounded(rules chroma.Rules) chroma.Rules {
 			}
 		}
 	}
-	rules["root"] = append(rules["root"], chroma.Rule{Mutator: timeLimit{}})
+	rules["root"] = append(rules["root"], chroma.Rule{Mutator: timeLimit{l.deadline}})
 	return rules
 }
 
@@ -235,16 +242,16 @@ func (g *guard) Mutate(state *chroma.LexerState) error {
 }
 
 // A timeLimit limits the time of each match of a lexer, when it is compiled.
-type timeLimit struct{}
+type timeLimit struct{ most time.Duration }
 
 func (timeLimit) Mutate(*chroma.LexerState) error { return nil }
 
-func (timeLimit) MutateLexer(rules chroma.CompiledRules, _ string, _ int) error {
+func (t timeLimit) MutateLexer(rules chroma.CompiledRules, _ string, _ int) error {
 	for state, list := range rules {
 		var others []*chroma.CompiledRule
 		for _, rule := range list {
-			if rule.Mutator != (timeLimit{}) {
-				rule.Regexp.MatchTimeout = deadline
+			if rule.Mutator != t {
+				rule.Regexp.MatchTimeout = t.most
 				others = append(others, rule)
 			}
 		}
