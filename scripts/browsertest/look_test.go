@@ -383,3 +383,20 @@ func TestUnreadLine(t *testing.T) {
 	alice.send("reply")
 	alice.wait(`!document.querySelector(".unread")`)
 }
+
+// A window whose size changes, such as a phone that is turned, still shows the end.
+func TestResizeStaysAtTheEnd(t *testing.T) {
+	h := startHost(t)
+	alice := h.member("alice", 1280, 800)
+	alice.run(addEvents)
+	alice.run(`await add(...Array.from({ length: 200 }, (_, n) => ["", "bob", ("line " + n + ", which is so long that it takes more rows in a narrow window. ").repeat(3)]))`)
+	for range 3 {
+		for _, size := range [][2]int64{{360, 640}, {640, 360}, {1280, 800}, {390, 400}, {1280, 800}} {
+			alice.resize(size[0], size[1])
+			alice.run(`for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame)`)
+			if away := eval[float64](alice, `(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)(document.getElementById("log"))`); away > 1 || eval[bool](alice, `!document.getElementById("below").hidden`) {
+				t.Fatalf("%v: the end is %v px away", size, away)
+			}
+		}
+	}
+}

@@ -345,7 +345,11 @@ function keepPlace(change) {
 	else if (seen?.isConnected) log.scrollTop += seen.getBoundingClientRect().bottom - before;
 }
 
+let size = ''; // of the window, when its rows were last laid out for it
+const currentSize = () => `${log.clientWidth} ${log.clientHeight}`;
+
 function scrolled() {
+	if (following && size !== currentSize()) return toBottom(); // the browser moved rows because the size changed
 	const { scrollTop, scrollHeight, clientHeight } = log;
 	const left = scrollHeight - scrollTop - clientHeight;
 	following = complete && left < nearEnd;
@@ -492,5 +496,8 @@ export const isEmpty = () => noOlder && !foreign && !outbox.pending.length && !o
 log.addEventListener('scroll', scrolled, { passive: true });
 // A picture has its size only once it is loaded.
 list.addEventListener('load', ({ target }) => keepPlace(() => target instanceof Element && target.classList.add('loaded')), true);
-const resized = new ResizeObserver(() => following && toBottom());
+const resized = new ResizeObserver(() => {
+	size = currentSize();
+	if (following) toBottom();
+});
 for (const el of [log, list, $('outgoing')]) resized.observe(el);
