@@ -11,7 +11,7 @@ import (
 )
 
 // withEmoji returns typed, a message or a command, with the emoji that are named in its text:
-// that is a message, or what /me and /msg send. If they would make it too long, it stays as it is.
+// that is a message, or the text that /me and /msg send.
 func withEmoji(typed string) string {
 	t, err := wire.ParseTyped(typed, wire.Screen)
 	if err != nil {
@@ -26,13 +26,11 @@ func withEmoji(typed string) string {
 			_, text, _ = strings.Cut(text, " ")
 		}
 	}
-	if with := typed[:len(typed)-len(text)] + expandEmoji(text); len(with) <= wire.MessageBytes {
-		return with
-	}
-	return typed
+	return typed[:len(typed)-len(text)] + expandEmoji(text)
 }
 
-// expandEmoji returns text with emoji for their names in colons, but not in code and links.
+// expandEmoji returns text with emoji for their names in colons, but not in code and links. If
+// that would make it too long for a message, text stays as it is.
 func expandEmoji(text string) string {
 	if !strings.Contains(text, ":") {
 		return text
@@ -58,6 +56,9 @@ func expandEmoji(text string) string {
 		}
 	}
 	b.WriteString(text[at:])
+	if b.Len() > wire.MessageBytes {
+		return text
+	}
 	return b.String()
 }
 
