@@ -108,8 +108,13 @@ type tick struct{}
 // come until the frame ends, since they cannot be seen sooner. While they are few it
 // sleeps through the frame instead of waking for each. In a flood it receives them as they
 // come, as the room blocks when its channel is full.
+//
+// Until the greeting is shown, no frame is on the screen that could do for now: all that is there is drawn at once.
 func (c *conversation) waitForEvents() tea.Cmd {
-	frameEnd := time.Now().Add(frameTime)
+	frameEnd := time.Now()
+	if c.greeted {
+		frameEnd = frameEnd.Add(frameTime)
+	}
 	return func() tea.Msg {
 		events := c.room.Events()
 		var batch roomEvents
