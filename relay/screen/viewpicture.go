@@ -47,7 +47,7 @@ func viewPicture(c *conversation, typed string) tea.Cmd {
 		}()
 		path, err := room.Get(ctx, f, dir, progress)
 		if err == nil {
-			read, err = picture.Open(path, background)
+			read, err = picture.Open(ctx, path, background)
 		}
 		switch {
 		case errors.Is(err, context.Canceled):

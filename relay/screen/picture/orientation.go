@@ -1,10 +1,12 @@
 package picture
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"image"
 	"image/color"
+	"io"
 )
 
 // headerBytes is how much of a file is searched for its orientation: in photos it is near the
@@ -25,6 +27,30 @@ func orientationOf(start []byte) int {
 		at = max(end, at+2)
 	}
 	return 1
+}
+
+// isProgressive reports whether a JPEG is a progressive one. If its segments cannot be followed, it
+// may be.
+func isProgressive(r io.Reader) bool {
+	file := bufio.NewReader(r)
+	if _, err := file.Discard(2); err != nil {
+		return true
+	}
+	var segment [4]byte
+	for {
+		if _, err := io.ReadFull(file, segment[:]); err != nil || segment[0] != 0xff {
+			return true
+		}
+		switch segment[1] {
+		case 0xc0, 0xc1: // sequential
+			return false
+		case 0xc2:
+			return true
+		}
+		if _, err := file.Discard(int(binary.BigEndian.Uint16(segment[2:])) - 2); err != nil {
+			return true
+		}
+	}
 }
 
 // exifOrientation returns the orientation in the first directory of a TIFF structure.

@@ -2,11 +2,13 @@
 // one pixel below that of another.
 //
 // Files come from other members and are hostile. Their size is limited, and that of the picture
-// in them before it is decoded, by what its header says.
+// in them before it is decoded, by what its header says. The time that decoding takes is limited
+// too: a small JPEG can go over all of its pixels hundreds of thousands of times.
 package picture
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -18,6 +20,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -25,8 +28,12 @@ const (
 	MaxBytes = 32 << 20
 
 	// maxPixels and maxDecoded limit a picture: its pixels, and the bytes that it takes once it
-	// is decoded. A progressive JPEG takes three times as many while it is.
+	// is decoded. A progressive JPEG counts twice: it takes five times as many while it is decoded,
+	// so up to 250 MB.
 	maxPixels, maxDecoded = 25_000_000, 100_000_000
+
+	// decodeTime is how long decoding may take. The largest photos take a second or two.
+	decodeTime = 20 * time.Second
 
 	// A Picture is kept in at most so many pixels; a terminal has fewer.
 	keptWidth, keptHeight = 480, 320
@@ -45,33 +52,27 @@ type Picture struct {
 }
 
 // Open reads a picture, the first one of an animation. Transparent parts get the color of the
-// background.
-func Open(path string, background color.Color) (*Picture, error) {
+// background. It returns soon after ctx ends.
+func Open(ctx context.Context, path string, background color.Color) (*Picture, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return read(f, background)
+	return read(ctx, f, background)
 }
 
-func read(f io.ReadSeeker, background color.Color) (*Picture, error) {
-	limited := func() io.Reader { return bufio.NewReader(io.LimitReader(f, MaxBytes)) }
-	header, _, err := image.DecodeConfig(limited())
-	if err != nil {
-		return nil, fmt.Errorf("it is no PNG, JPEG or GIF picture: %w", err)
-	}
-	w, h := header.Width, header.Height
-	pixels := int64(w) * int64(h)
-	if w <= 0 || h <= 0 || pixels > maxPixels || pixels*pixelBytes(header.ColorModel) > maxDecoded {
-		return nil, fmt.Errorf("it has %d × %d pixels; up to %d million can be shown", w, h, maxPixels/1_000_000)
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+func read(ctx context.Context, f io.ReadSeeker, background color.Color) (*Picture, error) {
+	ctx, cancel := context.WithTimeout(ctx, decodeTime)
+	defer cancel()
+	source, err := decode(ctx, f)
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return nil, errors.New("it takes too long to read it")
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, err
-	}
-	source, _, err := image.Decode(limited())
-	if err != nil {
-		return nil, fmt.Errorf("the picture is damaged: %w", err)
 	}
 	if source.Bounds().Empty() {
 		return nil, errors.New("the picture is empty")
@@ -85,9 +86,60 @@ func read(f io.ReadSeeker, background color.Color) (*Picture, error) {
 	}
 	upright := turned{source, orientationOf(start)}
 	p := &Picture{Width: upright.Bounds().Dx(), Height: upright.Bounds().Dy()}
-	w, h = fit(p.Width, p.Height, keptWidth, keptHeight)
+	w, h := fit(p.Width, p.Height, keptWidth, keptHeight)
 	p.pixels = scale(upright, w, h, background)
 	return p, nil
+}
+
+// decode decodes a file, if the picture in it is not too large.
+func decode(ctx context.Context, f io.ReadSeeker) (image.Image, error) {
+	fromStart := func() (io.Reader, error) {
+		_, err := f.Seek(0, io.SeekStart)
+		return &endingReader{ctx, bufio.NewReader(io.LimitReader(f, MaxBytes))}, err
+	}
+	r, err := fromStart()
+	if err != nil {
+		return nil, err
+	}
+	header, format, err := image.DecodeConfig(r)
+	if err != nil {
+		return nil, fmt.Errorf("it is no PNG, JPEG or GIF picture: %w", err)
+	}
+	if r, err = fromStart(); err != nil {
+		return nil, err
+	}
+	size := pixelBytes(header.ColorModel)
+	if format == "jpeg" && isProgressive(r) {
+		size *= 2
+	}
+	w, h := header.Width, header.Height
+	pixels := int64(w) * int64(h)
+	if most := min(maxPixels, maxDecoded/size); w <= 0 || h <= 0 || pixels > most {
+		return nil, fmt.Errorf("it has %d × %d pixels; up to %.1f million can be shown", w, h, float64(most)/1_000_000)
+	}
+	if r, err = fromStart(); err != nil {
+		return nil, err
+	}
+	source, _, err := image.Decode(r)
+	if err != nil {
+		return nil, fmt.Errorf("the picture is damaged: %w", err)
+	}
+	return source, nil
+}
+
+// An endingReader fails when ctx has ended, and so ends the decoder that reads from it.
+type endingReader struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+// Read returns a little at once: a decoder that needs long for each byte looks at ctx often.
+func (r *endingReader) Read(b []byte) (int, error) {
+	const atOnce = 512
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.from.Read(b[:min(len(b), atOnce)])
 }
 
 // pixelBytes returns how many bytes a pixel takes at most.

@@ -2,7 +2,9 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -14,6 +16,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // halves is a picture that is red above and blue below.
@@ -54,7 +58,7 @@ func TestOpen(t *testing.T) {
 		if err := os.WriteFile(path, encoded(t, halves(1000, 200), format), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p, err := Open(path, nil)
+		p, err := Open(t.Context(), path, nil)
 		if err != nil {
 			t.Errorf("%s: %v", format, err)
 			continue
@@ -66,13 +70,13 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: above is %v, below %v", format, top, bottom)
 		}
 	}
-	if _, err := Open(filepath.Join(t.TempDir(), "none"), nil); err == nil {
+	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "none"), nil); err == nil {
 		t.Error("opened a file that is not there")
 	}
 }
 
 func TestRows(t *testing.T) {
-	p, err := read(bytes.NewReader(encoded(t, halves(4, 4), "png")), nil)
+	p, err := read(t.Context(), bytes.NewReader(encoded(t, halves(4, 4), "png")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +89,7 @@ func TestRows(t *testing.T) {
 	}
 	sequence := regexp.MustCompile("\x1b\\[[0-9;]*m")
 	for _, size := range [][2]int{{1, 1000}, {1000, 1}, {1, 1}, {300, 200}, {7, 3}} {
-		p, err := read(bytes.NewReader(encoded(t, halves(size[0], size[1]), "png")), nil)
+		p, err := read(t.Context(), bytes.NewReader(encoded(t, halves(size[0], size[1]), "png")), nil)
 		if err != nil {
 			t.Fatal(size, err)
 		}
@@ -109,7 +113,7 @@ func TestRows(t *testing.T) {
 func TestTransparentPicture(t *testing.T) {
 	m := image.NewNRGBA(image.Rect(0, 0, 2, 2))
 	m.SetNRGBA(0, 0, color.NRGBA{255, 255, 255, 128})
-	p, err := read(bytes.NewReader(encoded(t, m, "png")), color.RGBA{0, 0, 200, 255})
+	p, err := read(t.Context(), bytes.NewReader(encoded(t, m, "png")), color.RGBA{0, 0, 200, 255})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +177,7 @@ func TestOrientation(t *testing.T) {
 		0: "W./R.", 1: "W./R.", 2: ".W/.R", 3: ".R/.W", 4: "R./W.", 5: "WR/..", 6: "RW/..", 7: "../RW", 8: "../WR", 9: "W./R.",
 	} {
 		for _, order := range []binary.AppendByteOrder{binary.BigEndian, binary.LittleEndian} {
-			p, err := read(bytes.NewReader(withOrientation(b, order, orientation)), nil)
+			p, err := read(t.Context(), bytes.NewReader(withOrientation(b, order, orientation)), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,10 +219,104 @@ func TestHostilePictures(t *testing.T) {
 		"nothing":            nil,
 		"a picture in a GIF": []byte("GIF89a\xff\xff\xff\xff\x00\x00\x00;"),
 	} {
-		if p, err := read(bytes.NewReader(b), nil); err == nil || p != nil {
+		if p, err := read(t.Context(), bytes.NewReader(b), nil); err == nil || p != nil {
 			t.Errorf("%s was read", name)
 		}
 	}
+}
+
+// progressive returns a JPEG that goes over all of its pixels as often as wanted, with 44 bytes each time.
+func progressive(w, h, times int) []byte {
+	b := []byte("\xff\xd8")
+	segment := func(marker byte, data ...byte) {
+		b = append(binary.BigEndian.AppendUint16(append(b, 0xff, marker), uint16(2+len(data))), data...)
+	}
+	one := func(table, symbol byte) []byte { return append(append([]byte{table, 1}, make([]byte, 15)...), symbol) }
+	segment(0xdb, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...)
+	segment(0xc2, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0)
+	segment(0xc4, one(0x00, 0)...)
+	segment(0xc4, one(0x10, 0xe0)...) // a run of 32,767 empty blocks
+	segment(0xda, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0)
+	blocks := (w + 7) / 8 * ((h + 7) / 8)
+	b = append(b, make([]byte, (3*blocks+7)/8)...)
+	for range times {
+		segment(0xda, 1, 1, 0, 1, 63, 0)
+		var bits uint32
+		n := 0
+		for range (blocks + 32766) / 32767 {
+			for bits, n = bits<<15|1<<14-1, n+15; n >= 8; n -= 8 {
+				if b = append(b, byte(bits>>(n-8))); b[len(b)-1] == 0xff {
+					b = append(b, 0)
+				}
+			}
+		}
+		if n > 0 {
+			b = append(b, byte(bits<<(8-n)|(1<<(8-n)-1)))
+			if b[len(b)-1] == 0xff {
+				b = append(b, 0)
+			}
+		}
+	}
+	return append(b, "\xff\xd9"...)
+}
+
+// A picture that takes long to decode ends with its context, in the midst of it.
+func TestLongPicture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := &cancelingReader{Reader: bytes.NewReader(progressive(64, 64, 100_000)), at: 100 << 10, cancel: cancel}
+		if _, err := read(ctx, f, nil); !errors.Is(err, context.Canceled) || f.after > 8<<10 {
+			t.Errorf("%v after %d more bytes", err, f.after)
+		}
+		f = &cancelingReader{Reader: bytes.NewReader(progressive(64, 64, 100_000)), at: 100 << 10, cancel: func() { time.Sleep(decodeTime) }}
+		if _, err := read(t.Context(), f, nil); err == nil || !strings.Contains(err.Error(), "too long") || f.after > 8<<10 {
+			t.Errorf("%v after %d more bytes", err, f.after)
+		}
+	})
+}
+
+// A cancelingReader calls cancel when so many bytes were read, and counts those after.
+type cancelingReader struct {
+	*bytes.Reader
+	at, after int
+	cancel    func()
+}
+
+func (r *cancelingReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	switch r.at -= n; {
+	case r.cancel == nil:
+		r.after += n
+	case r.at <= 0:
+		r.cancel()
+		r.cancel = nil
+	}
+	return n, err
+}
+
+// A progressive JPEG takes much more memory while it is decoded, so a smaller one is the limit.
+func TestProgressivePicture(t *testing.T) {
+	for name, test := range map[string]struct {
+		file []byte
+		ok   bool
+	}{
+		"small":                          {progressive(100, 50, 1), true},
+		"large":                          {progressive(4000, 3200, 1), false},
+		"large, its size far behind":     {withSegments(progressive(4000, 3200, 1), 3), false},
+		"large, with bytes in between":   {bytes.Replace(progressive(4000, 3200, 1), []byte("\xff\xdb"), []byte("\x00\xff\xdb"), 1), false},
+		"large, with more FF in between": {bytes.Replace(progressive(4000, 3200, 1), []byte("\xff\xdb"), []byte("\xff\xff\xdb"), 1), false},
+		"sequential":                     {encoded(t, image.NewGray(image.Rect(0, 0, 4000, 3200)), "jpeg"), true},
+	} {
+		if _, err := read(t.Context(), bytes.NewReader(test.file), nil); (err == nil) != test.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// withSegments returns a JPEG with n long comments before everything else.
+func withSegments(b []byte, n int) []byte {
+	comment := append([]byte("\xff\xfe\xff\xff"), make([]byte, 0xffff-2)...)
+	return bytes.Join([][]byte{b[:2], bytes.Repeat(comment, n), b[2:]}, nil)
 }
 
 // FuzzPicture checks that no file makes it panic.
@@ -232,7 +330,7 @@ func FuzzPicture(f *testing.F) {
 		if err == nil && int64(header.Width)*int64(header.Height) > 1<<16 {
 			return // it would only be slow
 		}
-		if p, err := read(bytes.NewReader(b), nil); err == nil {
+		if p, err := read(t.Context(), bytes.NewReader(b), nil); err == nil {
 			p.Rows(20, 10)
 		}
 	})
