@@ -108,15 +108,21 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		Ifaces:  c.StringSlice("iface"),
 	}
 	if screen {
-		host, err := hostDefaults(c)
-		if err != nil {
-			return joinOptions{}, err
-		}
-		host.Title = cmp.Or(text.Title(room), host.Title)
-		host.Nick, host.Quiet, host.Mouse, host.Ifaces = opts.Nick, opts.Quiet, opts.Mouse, opts.Ifaces
-		opts.Host = &host
+		opts.Host, err = opts.hostInstead(c)
 	}
-	return opts, nil
+	return opts, err
+}
+
+// hostInstead returns the options of a room to host instead of joining one: those of chat host without
+// options, with what the two commands have in common.
+func (opts *joinOptions) hostInstead(c *cli.Context) (*hostOptions, error) {
+	host, err := hostDefaults(c)
+	if err != nil {
+		return nil, err
+	}
+	host.Title = cmp.Or(text.Title(opts.Room), host.Title)
+	host.Nick, host.Quiet, host.Mouse, host.Ifaces = opts.Nick, opts.Quiet, opts.Mouse, opts.Ifaces
+	return &host, nil
 }
 
 // arrivePatience is how long chat without a command waits for further rooms before it joins the
@@ -354,30 +360,9 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	// The client outlives the screen, so that others see a leave and not a lost connection.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	joined := make(chan *client.Client, 1) // the last one
-	connect := func(ctx context.Context, connect func(context.Context) (*client.Client, error)) (*client.Client, error) {
-		try, giveUp := context.WithCancel(life)
-		stop := context.AfterFunc(ctx, giveUp) // Ctrl-C cancels joining
-		c, err := connect(try)
-		if err != nil {
-			stop()
-			giveUp()
-			return nil, err
-		}
-		if !stop() { // the screen has closed, or the user went back
-			c.Close()
-			return nil, ctx.Err()
-		}
-		select {
-		case last := <-joined: // its room is gone, and the screen has its unsent messages
-			last.Close()
-		default:
-		}
-		joined <- c
-		return c, nil
-	}
+	s := &screenClient{life: life, last: make(chan *client.Client, 1)}
 	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
-		c, err := connect(ctx, func(ctx context.Context) (*client.Client, error) { return join(ctx, p) })
+		c, err := s.connect(ctx, func(ctx context.Context) (*client.Client, error) { return join(ctx, p) })
 		if err != nil {
 			return nil, err // not a nil *client.Client
 		}
@@ -386,7 +371,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 	if host != nil {
 		how.Host = func(ctx context.Context, title string) (*screen.HostedRoom, error) {
 			var hosting screen.Hosting
-			c, err := connect(ctx, func(ctx context.Context) (c *client.Client, err error) {
+			c, err := s.connect(ctx, func(ctx context.Context) (c *client.Client, err error) {
 				c, hosting, err = host.open(ctx, title)
 				return c, err
 			})
@@ -397,10 +382,44 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 		}
 	}
 	how.Record = transcript.Add
-	unsent, err := screen.Run(ctx, how)
+	return s.leave(screen.Run(ctx, how))
+}
+
+// A screenClient is the client of a screen's room. All methods may be called concurrently.
+type screenClient struct {
+	life context.Context     // of clients
+	last chan *client.Client // the one that joined last, if one did
+}
+
+// connect calls join, which it cancels when ctx ends, and closes the client of the room before.
+func (s *screenClient) connect(ctx context.Context, join func(context.Context) (*client.Client, error)) (*client.Client, error) {
+	try, giveUp := context.WithCancel(s.life)
+	stop := context.AfterFunc(ctx, giveUp) // Ctrl-C cancels joining
+	c, err := join(try)
+	if err != nil {
+		stop()
+		giveUp()
+		return nil, err
+	}
+	if !stop() { // the screen has closed, or the user went back
+		c.Close()
+		return nil, ctx.Err()
+	}
+	select {
+	case last := <-s.last: // its room is gone, and the screen has its unsent messages
+		last.Close()
+	default:
+	}
+	s.last <- c
+	return c, nil
+}
+
+// leave closes the client after the screen, which returned the messages that it did not pass on and why it
+// ended. It returns an error that lists all messages that were not delivered.
+func (s *screenClient) leave(unsent []string, err error) error {
 	var c *client.Client
 	select {
-	case c = <-joined:
+	case c = <-s.last:
 	default:
 		if errors.Is(err, context.Canceled) {
 			return errInterrupted

@@ -83,7 +83,7 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 	t := &c.m.terminal
 	r := t.ruler
 	notes := c.drawCardNotes(columns)
-	title := strings.TrimRight(r.fit(oneLine(r, c.title), max(columns-len(" is open"), 1)), " ")
+	title := r.elide(oneLine(r, c.title), max(columns-len(" is open"), 1))
 	title = boldStyle.draw(title) + t.theme.dim.draw(r.cut(" is open", columns-r.width(title)))
 	waiting := t.theme.accent.draw("◌") + t.theme.dim.draw(r.cut(" Waiting for the first one…", columns-1))
 
@@ -92,15 +92,7 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 		if inv.discovered && w.byAddress {
 			continue // chat join is enough
 		}
-		s := boldStyle
-		if w.link {
-			s = t.theme.accent.with(underlineStyle)
-		}
-		with := t.theme.dim.draw(r.cut(w.with, columns))
-		var how []string
-		for _, row := range wrapped(r, w.how, columns) {
-			how = append(how, s.draw(r.cut(row, columns)))
-		}
+		with, how := w.draw(t, columns)
 		full = stacked(full, []string{with}, how, []string{""})
 		dense = stacked(dense, []string{with}, how)
 		bare = stacked(bare, how)
@@ -121,24 +113,12 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 	return stacked([]string{title}, notes[min(len(notes), 1):], bare)
 }
 
-// stacked returns the rows of several parts, one below the other.
-func stacked(parts ...[]string) (rows []string) {
-	for _, part := range parts {
-		rows = append(rows, part...)
-	}
-	return rows
-}
-
 // drawMemberCard draws the room, and who is here, in the middle.
 func (c *conversation) drawMemberCard(columns, rows int) []string {
 	t := &c.m.terminal
 	r := t.ruler
-	text := []string{boldStyle.draw(strings.TrimRight(r.fit(oneLine(r, c.title), columns), " "))}
-	add := func(words string, s style) {
-		for _, row := range wrapped(r, oneLine(r, words), columns) {
-			text = append(text, s.draw(r.cut(row, columns)))
-		}
-	}
+	text := []string{boldStyle.draw(r.elide(oneLine(r, c.title), columns))}
+	add := func(words string, s style) { text = append(text, drawWrapped(r, oneLine(r, words), columns, s)...) }
 	if c.topic != "" {
 		add(c.topic, t.theme.dim)
 	}
@@ -200,9 +180,7 @@ func (c *conversation) drawCardNotes(columns int) (rows []string) {
 			s = t.theme.red
 		}
 		for line := range strings.SplitSeq(n.text, "\n") {
-			for _, row := range wrapped(t.ruler, t.ruler.show(line), columns) {
-				rows = append(rows, s.draw(t.ruler.cut(row, columns)))
-			}
+			rows = append(rows, drawWrapped(t.ruler, t.ruler.show(line), columns, s)...)
 		}
 	}
 	return rows

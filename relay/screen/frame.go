@@ -164,11 +164,6 @@ func (f *frame) drawKeys() string {
 	return drawHints(f.t.ruler, f.t.theme, f.c.hints(), f.t.width)
 }
 
-// padded fills up a drawn row with spaces.
-func padded(r ruler, row string, columns int) string {
-	return row + strings.Repeat(" ", max(columns-r.method.StringWidth(row), 0))
-}
-
 // drawPending draws the messages that the host has not acknowledged, dim, in at most so
 // many rows: the last ones.
 func (f *frame) drawPending(most int) (rows []string) {

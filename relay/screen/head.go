@@ -197,8 +197,7 @@ func (t *tint) under(p *painter, row string) string {
 	if t.ground == "" {
 		return row
 	}
-	start := "\x1b[" + string(t.ground) + "m"
-	return start + strings.ReplaceAll(padded(p.ruler, row, p.columns), "\x1b[m", "\x1b[m"+start) + "\x1b[m"
+	return t.ground.under(padded(p.ruler, row, p.columns))
 }
 
 // A rowBuilder builds a row from left to right.
@@ -221,12 +220,8 @@ func (b *rowBuilder) put(column int, s style, text string) {
 
 // putBar draws the bar of a tint.
 func (b *rowBuilder) putBar(t tint) {
-	bar := "▌"
-	if b.painter.theme.mono {
-		bar = "┃"
-	}
 	if t.barred {
-		b.put(0, t.bar, bar)
+		b.put(0, t.bar, b.painter.theme.barSign())
 	}
 }
 

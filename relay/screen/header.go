@@ -25,7 +25,7 @@ func (f *frame) drawHeader() string {
 		left += strings.Repeat(" ", gap) + t.dim.draw(topic)
 		used += gap + r.width(topic)
 	}
-	return onGround(t.panel, left+strings.Repeat(" ", max(columns-used-rightWidth, 0))+right)
+	return t.panel.under(left + strings.Repeat(" ", max(columns-used-rightWidth, 0)) + right)
 }
 
 // drawPeople draws the right end of the header, and returns its width.
@@ -51,16 +51,6 @@ func (c *conversation) drawDot(t *theme) string {
 		return t.amber.draw("○")
 	}
 	return t.green.draw("●")
-}
-
-// onGround draws a row on a ground, which resets of styles within the row do not end.
-func onGround(ground style, row string) string {
-	if ground == "" {
-		return row
-	}
-	const reset = "\x1b[m"
-	on := "\x1b[" + string(ground) + "m"
-	return on + strings.ReplaceAll(row, reset, reset+on) + reset
 }
 
 // oneLine makes s safe to draw as one row, whatever is in it.

@@ -56,7 +56,7 @@ func openHelp(c *conversation) {
 			}
 			return pageOf(p.draw(fit, columns, rows))
 		},
-		hints: []hint{{(*conversation).isSheetCut, "↑↓ PgUp PgDn", "scroll"}, {nil, "Esc", "close"}},
+		hints: listHints,
 	}, f)
 }
 
@@ -164,9 +164,9 @@ func (p *helpPage) entry(e HelpEntry, columns int) (lines []string) {
 	if columns < helpUsage+helpBeside {
 		indent, below = min(2, max(columns-4, 0)), true
 	}
-	help := wrapped(p.ruler, e.Help, columns-indent)
+	help := p.ruler.wrapped(e.Help, columns-indent)
 	if below {
-		lines = wrapped(p.ruler, e.Usage, columns)
+		lines = p.ruler.wrapped(e.Usage, columns)
 	} else {
 		lines = []string{p.ruler.fit(e.Usage, indent) + p.theme.dim.draw(help[0])}
 		help = help[1:]
@@ -217,12 +217,4 @@ func dealt(blocks [][]string, columns int) [][]string {
 			return dealt
 		}
 	}
-}
-
-// wrapped returns text in rows of at most so many columns.
-func wrapped(r ruler, text string, columns int) (rows []string) {
-	for _, row := range r.wrap(text, columns) {
-		rows = append(rows, text[row.from:row.to])
-	}
-	return rows
 }

@@ -3,7 +3,6 @@ package screen
 import (
 	"fmt"
 	"net"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -41,21 +40,6 @@ func (inv *invitation) at(addr string) (ways []way) {
 	ways = append(ways, way{"With chat, by address", "chat join --addr " + addr, false, true})
 	if host, port, err := net.SplitHostPort(addr); err == nil {
 		ways = append(ways, way{"With anything", "nc " + host + " " + port, false, false})
-	}
-	return ways
-}
-
-// ways returns commands and addresses, one a line.
-func (inv *invitation) ways() (ways []string) {
-	if inv.discovered {
-		ways = append(ways, "chat join")
-	}
-	for _, addr := range inv.addrs {
-		for _, w := range inv.at(addr) {
-			if w.how != "chat join" {
-				ways = append(ways, w.how)
-			}
-		}
 	}
 	return ways
 }
@@ -152,9 +136,7 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 			needs = wire.Counted(code.Columns()-columns, "more column", "more columns")
 		}
 		ways = append(ways, "")
-		for _, row := range wrapped(t.ruler, "The QR code needs "+needs+".", columns-margin) {
-			ways = append(ways, t.theme.dim.draw(row))
-		}
+		ways = append(ways, drawWrapped(t.ruler, "The QR code needs "+needs+".", columns-margin, t.theme.dim)...)
 		return indented(ways, margin)
 	}
 	return append(append(indented(ways, margin), ""), lines...)
@@ -166,31 +148,17 @@ func (inv *invitation) drawWays(t *terminal, addr string, columns int) (rows []s
 		if i > 0 {
 			rows = append(rows, "")
 		}
-		rows = append(rows, t.theme.dim.draw(t.ruler.cut(w.with, columns)))
-		s := boldStyle
-		if w.link {
-			s = t.theme.accent.with(underlineStyle)
-		}
-		for _, row := range wrapped(t.ruler, w.how, columns) {
-			rows = append(rows, s.draw(row))
-		}
+		with, how := w.draw(t, columns)
+		rows = append(append(rows, with), how...)
 	}
 	return rows
 }
 
-// indented puts spaces before rows that are not empty.
-func indented(rows []string, columns int) []string {
-	for i := range rows {
-		if rows[i] != "" {
-			rows[i] = strings.Repeat(" ", columns) + rows[i]
-		}
+// draw draws a way to join: what one needs, and in rows of at most so many columns, how.
+func (w *way) draw(t *terminal, columns int) (with string, how []string) {
+	s := boldStyle
+	if w.link {
+		s = t.theme.accent.with(underlineStyle)
 	}
-	return rows
-}
-
-// centered puts empty rows above and below others.
-func centered(rows []string, height int) []string {
-	all := make([]string, max(height, len(rows)))
-	copy(all[(len(all)-len(rows))/2:], rows)
-	return all
+	return t.theme.dim.draw(t.ruler.cut(w.with, columns)), drawWrapped(t.ruler, w.how, columns, s)
 }

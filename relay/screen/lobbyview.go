@@ -142,7 +142,7 @@ func (v *lobbyView) heading(words string) string {
 	if v.columns < len(name)+4 {
 		return boldStyle.draw(v.t.ruler.cut(name, v.columns))
 	}
-	words = strings.TrimRight(v.t.ruler.fit(oneLine(v.t.ruler, words), v.columns-len(name)-2), " ")
+	words = v.t.ruler.elide(oneLine(v.t.ruler, words), v.columns-len(name)-2)
 	return boldStyle.draw(name) + "  " + v.t.theme.dim.draw(words)
 }
 
@@ -184,12 +184,8 @@ func (v *lobbyView) drawNote() (rows []string) {
 	return rows
 }
 
-func (v *lobbyView) wrapped(text string, s style) (rows []string) {
-	text = v.t.ruler.show(text)
-	for _, row := range v.t.ruler.wrap(text, v.columns) {
-		rows = append(rows, s.draw(text[row.from:row.to]))
-	}
-	return rows
+func (v *lobbyView) wrapped(text string, s style) []string {
+	return drawWrapped(v.t.ruler, v.t.ruler.show(text), v.columns, s)
 }
 
 // drawBelow draws what there is to say about the list.
@@ -324,11 +320,7 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 	about = strings.TrimRight(r.fit(oneLine(r, about), max(room-r.width(head)-r.width(tail)-1, 0)), " ")
 	gap := strings.Repeat(" ", max(room-r.width(head)-r.width(about)-r.width(tail), 0))
 	if chosen {
-		bar := "▌"
-		if theme.mono {
-			bar = "┃"
-		}
-		return theme.sel.with(theme.accent).draw(bar) + theme.sel.draw(" ") + theme.sel.with(boldStyle).draw(head) + theme.sel.draw(about+gap+tail+" ")
+		return theme.sel.with(theme.accent).draw(theme.barSign()) + theme.sel.draw(" ") + theme.sel.with(boldStyle).draw(head) + theme.sel.draw(about+gap+tail+" ")
 	}
 	shown := min(len(mark), len(head))
 	return "  " + theme.dim.draw(head[:shown]) + head[shown:] + aboutStyle.draw(about) + gap + rightStyle.draw(tail)

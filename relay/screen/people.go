@@ -25,7 +25,7 @@ func openPeople(c *conversation) {
 		page: func(columns, rows int) (int, func(int) string) {
 			return peoplePage(c, f.editor.text, columns)
 		},
-		hints: []hint{{(*conversation).isSheetCut, "↑↓ PgUp PgDn", "scroll"}, {nil, "Esc", "close"}},
+		hints: listHints,
 		keys:  map[string]func() tea.Cmd{"f2": func() tea.Cmd { c.closeSheet(); return nil }},
 	}, f)
 }

@@ -230,6 +230,14 @@ func (r ruler) wrap(text string, columns int) (rows []span) {
 	}
 }
 
+// wrapped returns text in rows of at most the given width.
+func (r ruler) wrapped(text string, columns int) (rows []string) {
+	for _, row := range r.wrap(text, columns) {
+		rows = append(rows, text[row.from:row.to])
+	}
+	return rows
+}
+
 // row returns the first row of text[at:end], and where the next one starts.
 func (r ruler) row(text string, at, end, columns int) (row span, next int) {
 	gap := at // the last place after at where the row may end

@@ -203,51 +203,17 @@ func (m *model) waitForWarning() tea.Cmd {
 	}
 }
 
-// update handles msg: the terminal's reports here, the rest in the conversation or the
+// update handles msg: what concerns the whole screen here, the rest in the conversation or the
 // lobby.
 func (m *model) update(msg tea.Msg) tea.Cmd {
 	msg = m.translate(msg)
 	if cmd, handled := m.updateTerminal(msg); handled {
 		return cmd
 	}
+	if m.readReport(msg) {
+		return nil
+	}
 	switch msg := msg.(type) {
-	case tea.WindowSizeMsg:
-		m.width, m.height = max(msg.Width, 1), max(msg.Height, 1)
-		if m.conversation != nil {
-			m.conversation.search.resized()
-		}
-		return nil
-	case tea.EnvMsg:
-		m.readEnvironment(msg)
-		m.shareRuler()
-		return nil
-	case tea.ModeReportMsg:
-		m.readMode(msg)
-		m.shareRuler()
-		return nil
-	case tea.ColorProfileMsg:
-		m.profile = msg.Profile
-		m.takeTheme()
-		return nil
-	case tea.BackgroundColorMsg:
-		m.background = msg.Color
-		m.takeTheme()
-		return nil
-	case tea.ForegroundColorMsg:
-		if m.foreground = msg.Color; m.background != nil {
-			m.takeTheme()
-		}
-		return nil
-	case tea.FocusMsg:
-		m.focus = focused
-		m.noteWatched()
-		return nil
-	case tea.BlurMsg:
-		m.focus = blurred
-		if m.conversation != nil {
-			m.conversation.markRead()
-		}
-		return nil
 	case tea.KeyPressMsg:
 		m.lastKey = time.Now()
 		m.noteWatched()
@@ -272,6 +238,45 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return m.conversation.update(msg)
 	}
 	return m.lobby.update(m, msg)
+}
+
+// readReport handles what the terminal reports about itself: its size, abilities, colors and focus. It reports whether
+// msg is such a report.
+func (m *model) readReport(msg tea.Msg) bool {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = max(msg.Width, 1), max(msg.Height, 1)
+		if m.conversation != nil {
+			m.conversation.search.resized()
+		}
+	case tea.EnvMsg:
+		m.readEnvironment(msg)
+		m.shareRuler()
+	case tea.ModeReportMsg:
+		m.readMode(msg)
+		m.shareRuler()
+	case tea.ColorProfileMsg:
+		m.profile = msg.Profile
+		m.takeTheme()
+	case tea.BackgroundColorMsg:
+		m.background = msg.Color
+		m.takeTheme()
+	case tea.ForegroundColorMsg:
+		if m.foreground = msg.Color; m.background != nil {
+			m.takeTheme()
+		}
+	case tea.FocusMsg:
+		m.focus = focused
+		m.noteWatched()
+	case tea.BlurMsg:
+		m.focus = blurred
+		if m.conversation != nil {
+			m.conversation.markRead()
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // takeTheme takes the theme of the terminal as it described itself.

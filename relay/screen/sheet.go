@@ -2,7 +2,6 @@ package screen
 
 import (
 	"fmt"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -22,6 +21,9 @@ type sheet struct {
 	total  int // rows of the page
 	height int // rows of it on the screen
 }
+
+// listHints are the hints of a sheet with a list that scrolls.
+var listHints = []hint{{(*conversation).isSheetCut, "↑↓ PgUp PgDn", "scroll"}, {nil, "Esc", "close"}}
 
 // lastRow is after the last row of any page: draw goes back to the last that there is.
 const lastRow = 1 << 30
@@ -142,23 +144,4 @@ func (s *sheet) position() (rows, key string) {
 // sheetTitle draws the row above a page.
 func sheetTitle(t *terminal, title string, columns int) string {
 	return titleLine(t, title, t.theme.accent.draw("Esc")+" "+t.theme.dim.draw("close"), columns)
-}
-
-// titleLine draws a line with a title in it, and near its end something that is drawn already, if there is
-// room for both.
-func titleLine(t *terminal, title, right string, columns int) string {
-	const edge = "── "
-	line := t.theme.hairline
-	title = t.ruler.cut(title, columns-len([]rune(edge)))
-	used := t.ruler.width(edge + title + " ")
-	end := ""
-	if n := t.ruler.method.StringWidth(right) + 1 + t.ruler.width(edge); used+1+n <= columns {
-		end = " " + right + " " + line.draw("──")
-		used += n
-	}
-	start := line.draw(t.ruler.cut("──", columns)) + t.ruler.cut(" ", columns-2) + boldStyle.draw(title)
-	if used > columns {
-		return start
-	}
-	return start + " " + line.draw(strings.Repeat("─", columns-used)) + end
 }

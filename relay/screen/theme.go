@@ -299,6 +299,15 @@ func themeOf16(isKnown, isDark bool) *theme {
 	return t
 }
 
+// barSign returns the character of the bar left of a chosen or tinted row. Without colors it is a line, as a block
+// would look like the cursor.
+func (t *theme) barSign() string {
+	if t.mono {
+		return "┃"
+	}
+	return "▌"
+}
+
 // monoTheme is the theme without colors: the terminal has none, or NO_COLOR is set.
 func monoTheme() *theme {
 	return &theme{

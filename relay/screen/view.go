@@ -1,7 +1,5 @@
 package screen
 
-import "github.com/charmbracelet/x/ansi"
-
 // A view is the window on a transcript. It follows the end, or stays with an entry,
 // whatever is added or dropped and however wide the window is. The transcript and how it
 // is painted come with each call. Only entries in the window are ever wrapped: their bodies
@@ -257,9 +255,6 @@ func (v *view) drawPending(p *painter, t *transcript, pending []*entry, most int
 	}
 	return rows
 }
-
-// dimmed draws a row dim that is drawn already.
-func dimmed(row string, dim style) string { return dim.draw(ansi.Strip(row)) }
 
 // prepare adapts the view to a window of another size, or to another painter. An entry
 // that fills the window stays about where it was.
