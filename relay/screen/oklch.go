@@ -68,12 +68,15 @@ func oklch(lightness, chroma, hue float64) colorful.Color {
 // or white if no other color is readable.
 func lift(c colorful.Color, grounds []colorful.Color) colorful.Color {
 	lightness, chroma, hue := c.OkLch()
-	step := 0.01
+	step, extreme := 0.01, rgb(0xffffff)
 	if luminance(grounds[0]) >= darkBelow {
-		step = -0.01
+		step, extreme = -0.01, rgb(0)
 	}
-	for leastContrast(c, grounds) < readable && lightness+step > -0.01 && lightness+step < 1.01 {
+	for leastContrast(c, grounds) < readable {
 		lightness += step
+		if lightness < 0 || lightness > 1 {
+			return extreme // what rounding made of the last color can be a little less
+		}
 		c = oklch(lightness, chroma, hue)
 	}
 	return c

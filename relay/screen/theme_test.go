@@ -220,6 +220,15 @@ func TestThemesOfAnyBackground(t *testing.T) {
 	})
 }
 
+// Where nothing but black is readable, text is black, and not almost black.
+func TestThemeOfABackgroundForBlackOnly(t *testing.T) {
+	background, foreground := rgb(0xbe3af5), rgb(0x000001)
+	th := themeFor(background, foreground, colorprofile.TrueColor)
+	if checkReadable(t, th, background, foreground, 4.5); th.violet != textStyle(rgb(0)) {
+		t.Errorf("violet is %q", th.violet)
+	}
+}
+
 func TestThemeOf256Colors(t *testing.T) {
 	for name, test := range map[string]struct {
 		backgrounds []int
