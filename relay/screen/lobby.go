@@ -244,11 +244,15 @@ func (l *lobby) host(m *model) tea.Cmd {
 
 // titleToHost returns the text of the field if it can only be meant as a title; "": the host's own.
 func (l *lobby) titleToHost() string {
-	if typed := l.typed(); l.number() < 0 && !strings.ContainsAny(typed, ".:/[]") {
-		return typed
+	if l.number() < 0 && !l.isAddress() {
+		return l.typed()
 	}
 	return ""
 }
+
+// isAddress reports whether the text of the field can be an address other than a single word. Then Enter is
+// not for a room whose title has it: anyone can announce a room whose title is the address of another.
+func (l *lobby) isAddress() bool { return strings.ContainsAny(l.typed(), ".:/[]") }
 
 func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
@@ -400,7 +404,7 @@ func (l *lobby) current(opts *Options) item {
 	switch matching := l.matching(); {
 	case l.chosen.kind == addressItem && l.number() >= 0:
 		return item{placeItem, l.places[l.number()].key()}
-	case l.chosen.kind == addressItem && l.typed() != "" && len(matching) > 0:
+	case l.chosen.kind == addressItem && l.typed() != "" && len(matching) > 0 && !l.isAddress():
 		return item{placeItem, l.places[matching[0]].key()}
 	case l.chosen.kind != noItem && slices.Contains(items, l.chosen):
 		return l.chosen

@@ -429,6 +429,33 @@ func TestLobbyFilters(t *testing.T) {
 	}
 }
 
+// A room whose title is the address of another one does not get who typed that address; it can be chosen.
+func TestLobbyTitleThatIsAnAddress(t *testing.T) {
+	var tried []string
+	r := inLobby(t, 80, 24, 0, func(_ context.Context, p Place) (Room, error) {
+		tried = append(tried, p.Addr)
+		return nil, errors.New("no answer")
+	})
+	for _, title := range []string{"10.0.0.9", "http://kitchen.local:24280/", "10.0.0.9:24280 [::1]:24280"} {
+		r.found(nil, Place{Title: title, Addr: "10.6.6.6:1"}, Place{Title: "kitchen", Addr: "10.0.0.2:1"})
+		for _, typed := range []string{"10.0.0.9", "kitchen.local:24280", "[::1]:24280"} {
+			r.typed(typed)
+			r.want("▌ @ Address  " + typed)
+			r.update(r.keys("enter")())
+			if got := tried[len(tried)-1]; got != typed {
+				t.Errorf("%s joins %s, the room %q", typed, got, title)
+			}
+			r.keys("ctrl+u")
+		}
+	}
+	r.typed("9:24280 [")
+	r.want("1 of 2 rooms match")
+	r.keys("up", "up")
+	if r.update(r.keys("enter")()); tried[len(tried)-1] != "10.6.6.6:1" {
+		t.Errorf("the room that was chosen is not joined, but %s", tried[len(tried)-1])
+	}
+}
+
 // However small the screen and long the error, the current room, the field and the key hints are
 // shown.
 func TestLobbyOnASmallScreen(t *testing.T) {

@@ -159,7 +159,10 @@ func (q *markQueue) in(row span) []mark {
 func (p *painter) codeRows(e *entry, text string, b codeBlock, marks []mark) (rows []string) {
 	margin, ground := 0, plainStyle
 	if b.grounded && !p.copying {
-		margin, ground = 1, p.codeGround(e)
+		ground = p.codeGround(e)
+		if p.layout().length >= 4 { // a wide character fits between the margins
+			margin = 1
+		}
 	}
 	spans := p.ruler.wrapCode(text, b.span, p.layout().length-2*margin)
 	columns, label := p.codeColumns(text, spans, b.language, p.layout().length-2*margin)

@@ -39,16 +39,20 @@ type search struct {
 	before   uint64     // for messages older than this ID
 	target   wire.Event // its hit, until it is loaded; ID 0: none
 	loaded   int        // how many messages were loaded to reach it
+	reach    int        // 1 + index of its hit that was loaded, until the entries after it are looked through; 0: none
 	tooFar   uint64     // ID of its last hit if that was too far back to load; 0: it was not
 	beyond   int        // how many hits were too far back
 	hostDone bool       // it has no more
 }
 
 const (
-	// searchedAtOnce is how many entries are looked through at once, and searchTime how long
-	// that may take: no frame waits longer.
+	// searchedAtOnce and searchedBytes are how many entries, and how much text, are looked through
+	// at once, and searchTime how long that may take: no frame waits longer. The clock is read every
+	// clockBytes.
 	searchedAtOnce = 5000
+	searchedBytes  = 1 << 20
 	searchTime     = 8 * time.Millisecond
+	clockBytes     = 4 << 10
 
 	// searchPause is how long nothing must be typed before the host is asked, and before a
 	// search without a hit says so.
@@ -145,18 +149,25 @@ func (s *search) goOn(on searchOn) {
 
 // look looks through the next part of the transcript.
 func (s *search) look() {
-	began := time.Now()
-	for n := range searchedAtOnce {
-		if s.unread == 0 || n%64 == 63 && time.Since(began) >= searchTime {
-			return
+	const perEntry = 64
+	began, bytes, clocked := time.Now(), 0, 0
+	for n := 0; n < searchedAtOnce && bytes < searchedBytes && s.unread > 0; n++ {
+		if bytes-clocked >= clockBytes {
+			if clocked = bytes; time.Since(began) >= searchTime {
+				break
+			}
 		}
 		s.unread--
+		bytes += perEntry + len(s.c.transcript.entries[s.unread].text)
 		if s.isHit(s.unread) {
 			s.older = append(s.older, s.unread)
 			if s.seeking && !s.isAtHost() {
 				s.goTo(s.at + 1)
 			}
 		}
+	}
+	if s.unread < s.reach {
+		s.goToReached()
 	}
 }
 
@@ -256,7 +267,7 @@ func (s *search) entriesDropped(n int) {
 		return left
 	}
 	s.newer, s.older = shift(s.newer), shift(s.older)
-	s.unread = max(s.unread-n, 0)
+	s.unread, s.reach = max(s.unread-n, 0), max(s.reach-n, 0)
 	s.at = min(s.at, s.count()-1)
 }
 
@@ -271,17 +282,23 @@ func (s *search) entriesPrepended(n int) {
 	if s.words != "" {
 		s.unread += n
 	}
+	if s.reach > 0 {
+		s.reach += n
+	}
 	s.loaded += n
 }
 
 // --- beyond the transcript -----------------------------------------------------------
 
-// isAtHost reports whether the host has yet to answer or to send its hit.
-func (s *search) isAtHost() bool { return s.asked || s.target.ID > 0 }
+// isAtHost reports whether the host's next hit is wanted and not shown yet.
+func (s *search) isAtHost() bool { return s.waitsForHost() || s.reach > 0 }
+
+// waitsForHost reports whether the host has yet to answer or to send its hit.
+func (s *search) waitsForHost() bool { return s.asked || s.target.ID > 0 }
 
 // requestLost notes that no answer will come.
 func (s *search) requestLost() {
-	if s.isAtHost() {
+	if s.waitsForHost() {
 		s.asked, s.target, s.seeking = false, wire.Event{}, false
 		s.c.flash = "No answer about older messages."
 	}
@@ -347,10 +364,14 @@ func (s *search) historyLoaded() {
 // goToLoaded goes to a hit of the host's that was loaded. What was loaded with it is
 // looked through first, to count it.
 func (s *search) goToLoaded(i int) {
-	s.target, s.seeking = wire.Event{}, false
-	for s.unread > i {
-		s.look()
-	}
+	s.target, s.seeking, s.reach = wire.Event{}, false, i+1
+	s.look()
+}
+
+// goToReached goes to the host's hit after everything since was looked through.
+func (s *search) goToReached() {
+	i := s.reach - 1
+	s.reach = 0
 	for n := max(s.at, 0); n < s.count(); n++ {
 		if s.index(n) == i {
 			s.goTo(n)

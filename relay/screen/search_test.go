@@ -120,6 +120,25 @@ func TestSearchStartsAtTheHost(t *testing.T) {
 	})
 }
 
+// Long messages on the way to the host's hit are looked through in parts: none holds up the screen.
+func TestSearchThroughLongMessages(t *testing.T) {
+	texts := map[uint64]string{100: "soup"}
+	for id := uint64(101); id <= 1000; id++ {
+		texts[id] = strings.Repeat("_a_ `b` ", 500)
+	}
+	inFarRoom(t, 80, 24, 1000, texts, func(t *testing.T, h *farHost) {
+		h.search("soup")
+		h.answer()
+		h.want("Search  older messages…")
+		if h.shows("far 100 soup") || h.m.conversation.search.unread < 500 {
+			t.Fatalf("all was looked through at once\n%s", h.frame())
+		}
+		h.keys("up", "down") // the hit will move the view
+		h.searchOn()
+		h.want("far 100 soup", "Search  1 of 1")
+	})
+}
+
 // A hit that is too far back to load is shown alone, and the search continues before it.
 func TestSearchTooFarBack(t *testing.T) {
 	texts := map[uint64]string{1: "first soup", 30: "old soup", 20_001: "new soup"}

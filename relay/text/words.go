@@ -105,15 +105,16 @@ func (q Query) findInRun(s *scanner, found func(from, to int)) {
 			continue
 		}
 		count := strings.Count(q[i].run, runEdge) - 1
-		for at := 0; ; at++ { // runs in text are short
+		first, end := 0, 0 // the character at run[at:], and the first one that is not marked yet
+		for at := 0; ; at, first = at+len(runEdge), first+1 {
 			n := strings.Index(run[at:], q[i].run)
 			if n < 0 {
 				break
 			}
+			first += strings.Count(run[at:at+n], runEdge)
 			at += n
-			first := strings.Count(run[:at], runEdge)
-			for k := range count {
-				marked[first+k] = true
+			for end = max(end, first); end < first+count; end++ {
+				marked[end] = true
 			}
 		}
 	}

@@ -88,6 +88,20 @@ func TestQueryFind(t *testing.T) {
 	}
 }
 
+// In a run, hits may overlap, and stand at both ends.
+func TestQueryFindInRun(t *testing.T) {
+	const text = "字漢字会会字漢字漢"
+	for query, want := range map[string]string{
+		"字": "字 字 字 字", "字漢": "字漢 字漢字漢", "会会 漢字": "漢字会会 漢字", "会会会": "", "字漢字 会": "字漢字会会字漢字", "漢": "漢 漢 漢",
+	} {
+		var got []string
+		NewQuery(query).Find(text, func(from, to int) { got = append(got, text[from:to]) })
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %s", query, got, want)
+		}
+	}
+}
+
 // Folding word by word has the same result as folding the whole text before splitting it, as
 // the tokenizer is described.
 func TestWordsAreThoseOfTheWholeText(t *testing.T) {

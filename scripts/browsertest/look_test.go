@@ -55,6 +55,29 @@ func TestNickColors(t *testing.T) {
 		const silent = colors.colorOf("member7");
 		here.add("last");
 		check("no color of who is silent is given", colors.spoke("last") && colors.colorOf("last") === silent && !colors.hasSpoken("member7"));
+		// Someone who takes over nicks of others takes no colors away.
+		const [first, second] = ["member0", "member1"];
+		colors.renamed(first, "a");
+		here.delete(first);
+		here.add("a");
+		colors.renamed(second, first);
+		here.delete(second);
+		here.add(first);
+		const taken = colors.colorOf(first);
+		for (const nick of ["b", "c", "d", "e", "f"]) {
+			colors.renamed(["a", "b", "c", "d", "e"]["bcdef".indexOf(nick)], nick);
+			here.add(nick);
+		}
+		check("a former nick of one member takes the color of another", colors.colorOf(first) === taken && !colors.spoke(first));
+		here.delete("member2");
+		here.delete("member4");
+		colors.renamed("renamed", "member2");
+		here.add("member2");
+		here.add("g");
+		here.add("h");
+		colors.spoke("g");
+		colors.spoke("h");
+		check("the color of who left is kept by who has the nick now", colors.hasSpoken("g") && colors.hasSpoken("h") && new Set(["g", "h", "member2"].map(colors.colorOf)).size === 3);
 		return wrong.join("\n");
 	})()`); wrong != "" {
 		t.Error(wrong)

@@ -3,6 +3,7 @@
 package browsertest_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -139,4 +140,49 @@ func TestEmojiTable(t *testing.T) {
 	if got != strings.Join(want, "\n") {
 		t.Errorf("the page has\n%s\nthe screen\n%s", got, strings.Join(want, "\n"))
 	}
+}
+
+// Whatever a message is made of, it becomes few elements, and none of its text is lost. A search for a word that is everywhere
+// in them works.
+func TestMessagesOfManyMarks(t *testing.T) {
+	const maxElements = 4000
+	h := startHost(t)
+	alice, bob := h.member("alice", 800, 600), h.program("bob")
+	pieces := []string{"**a** ", "`a` ", "_a_ http://a.b/ ", "http://a.b/ ", "alice a ", "```\na\n```\n", "```js\n", "a "}
+	for _, piece := range pieces {
+		text := strings.Repeat(piece, 16_000/len(piece))
+		switch piece {
+		case "```\na\n```\n":
+			text = strings.Repeat(piece, 30) + "a"
+		case "```js\n":
+			text = piece + strings.Repeat("1 ", 7500) + "a"
+		}
+		fmt.Fprintf(bob, `{"type":"say","text":%q}`+"\n", text)
+	}
+	fmt.Fprintln(bob, `{"type":"say","text":"a last one"}`)
+	alice.waitFor("a last one")
+	if lost := eval[string](alice, `(() => {
+		const letters = (text) => text.replace(/[^a-z1]/g, "");
+		return [...document.querySelectorAll(".message .text")].map((el) => el.querySelectorAll("*").length + " " + letters(el.textContent).length).join("\n");
+	})()`); lost != "" {
+		for i, row := range strings.Split(lost, "\n") {
+			var elements, letters int
+			fmt.Sscan(row, &elements, &letters)
+			if elements > maxElements || i < 5 && letters < len(strings.Map(onlyLetters, strings.Repeat(pieces[i], 16_000/len(pieces[i])))) || i == 6 && letters < 7500 {
+				t.Errorf("%q: %d elements, %d letters", append(pieces, "last")[i], elements, letters)
+			}
+		}
+	}
+	alice.send("/search a")
+	alice.wait(`document.getElementById("hits").textContent === "1 of 9"`)
+	if lit := eval[int](alice, `CSS.highlights.get("hit").size`); lit < 1000 || lit > 5000 {
+		t.Errorf("%d words are lit", lit)
+	}
+}
+
+func onlyLetters(r rune) rune {
+	if r >= 'a' && r <= 'z' || r == '1' {
+		return r
+	}
+	return -1
 }

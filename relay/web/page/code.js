@@ -10,10 +10,11 @@ const copiedTime = 2000; // ms that the button says so
  * Makes a block of code. Its text is only ever set as text.
  * @param {string} code
  * @param {string} language the word after the fence; ''
+ * @param {number} most how many tokens have a color
  */
-export function blockOf(code, language) {
+export function blockOf(code, language, most) {
 	const text = make('code', '');
-	for (const [kind, token] of tokensOf(code, language)) text.append(kind ? make('span', `t-${kind}`, token) : token);
+	for (const [kind, token] of tokensOf(code, language, most)) text.append(kind ? make('span', `t-${kind}`, token) : token);
 	const pre = make('pre', '', text, '\n'); // the newline is only copied
 	pre.tabIndex = 0; // the keyboard scrolls it
 	pre.role = 'group';

@@ -59,12 +59,29 @@ export function spoke(nick) {
 	}
 	const color = choose(nick);
 	if (color < 0) return false;
-	const { nick: before, former } = owners[color];
-	for (const name of [before, ...former]) if (given.get(name) === color) given.delete(name);
-	const changed = before !== '' || colorOf(nick) !== color;
+	const changed = owners[color].nick !== '' || colorOf(nick) !== color;
+	release(color);
 	owners[color] = { nick, former: [], last: clock };
 	given.set(nick, color);
 	return changed;
+}
+
+/**
+ * Takes a color away from its owner.
+ * @param {number} color
+ */
+function release(color) {
+	const { nick, former } = owners[color];
+	owners[color] = { nick: '', former: [], last: 0 };
+	for (const name of [nick, ...former]) take(color, name);
+}
+
+/**
+ * Takes a color away from a nick, if another member does not have the nick now.
+ * @type {(color: number, nick: string) => void}
+ */
+function take(color, nick) {
+	if (given.get(nick) === color) given.delete(nick);
 }
 
 /** @param {number} color */
@@ -99,9 +116,11 @@ function choose(nick) {
 export function renamed(from, to) {
 	const color = given.get(from);
 	if (color === undefined || owners[color].nick !== from || from === to) return;
+	const other = given.get(to);
+	if (other !== undefined && owners[other].nick === to) release(other); // of a member who left
 	const owner = owners[color];
 	owner.former.push(from);
-	if (owner.former.length > maxFormer) given.delete(owner.former.shift() ?? '');
+	if (owner.former.length > maxFormer) take(color, owner.former.shift() ?? '');
 	owner.nick = to;
 	given.set(to, color);
 }

@@ -7,6 +7,8 @@ import { partsOf } from './marks.js';
 import { blockOf } from './code.js';
 
 const maxShown = 64 << 10; // characters of one text: four times the limit of a message
+const maxLinks = 500; // in one text
+const maxElements = 2000; // of marks and code in one message; what comes after them has neither
 const tags = /** @type {const} */ ({ code: 'code', bold: 'strong', italic: 'em' });
 
 /**
@@ -17,7 +19,7 @@ const tags = /** @type {const} */ ({ code: 'code', bold: 'strong', italic: 'em' 
 export function appendText(el, text) {
 	const shown = cut(text);
 	if (hasColumns(shown)) el.classList.add('code');
-	appendLinks(el, shown, 0, shown.length, findLinks(shown));
+	appendLinks(el, shown, 0, shown.length, findLinks(shown).slice(0, maxLinks));
 }
 
 /**
@@ -29,11 +31,20 @@ export function appendMessage(el, text) {
 	const shown = cut(text);
 	const links = findLinks(shown);
 	const parts = partsOf(shown, links);
+	links.splice(maxLinks);
+	let left = maxElements;
 	if (!parts.some(({ kind }) => kind === 'block') && hasColumns(shown)) el.classList.add('code');
 	let before = 'block';
 	for (const { kind, from, to, language = '' } of parts) {
-		if (kind === 'block') el.append(before === 'block' ? '' : '\n', blockOf(shown.slice(from, to), language)); // the newline is only copied
-		else appendLinks(kind === 'text' ? el : el.appendChild(make(tags[kind], '')), shown, from, to, links);
+		if (left <= 0) el.append(kind === 'block' || before === 'block' ? '\n' : '', shown.slice(from, to));
+		else if (kind === 'block') {
+			const block = blockOf(shown.slice(from, to), language, left);
+			el.append(before === 'block' ? '' : '\n', block); // the newline is only copied
+			left -= block.querySelectorAll('*').length + 1;
+		} else {
+			appendLinks(kind === 'text' ? el : el.appendChild(make(tags[kind], '')), shown, from, to, links);
+			left--;
+		}
 		before = kind;
 	}
 }

@@ -52,8 +52,9 @@ function languageOf(name) {
  * known, or if code is too long, it is one pair.
  * @param {string} code
  * @param {string} language the word after ```
+ * @param {number} most how many tokens have a class; the code after them has none
  */
-export function tokensOf(code, language) {
+export function tokensOf(code, language, most = code.length) {
 	const known = code.length > maxColored ? undefined : languageOf(language.toLowerCase());
 	if (!known) return [['', code]];
 	const { pattern, keywords, ignoreCase } = known;
@@ -61,7 +62,7 @@ export function tokensOf(code, language) {
 	const tokens = [];
 	let from = 0;
 	pattern.lastIndex = 0;
-	for (let match; (match = pattern.exec(code));) {
+	for (let match; most > 0 && (match = pattern.exec(code));) {
 		const { 0: text, 1: comment, 2: string, 3: number, index } = match;
 		const end = index + text.length;
 		const name = ignoreCase ? text.toLowerCase() : text;
@@ -69,6 +70,7 @@ export function tokensOf(code, language) {
 		if (!kind) continue;
 		if (index > from) tokens.push(['', code.slice(from, index)]);
 		tokens.push([kind, text]);
+		most--;
 		from = end;
 	}
 	if (from < code.length) tokens.push(['', code.slice(from)]);

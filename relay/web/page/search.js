@@ -12,6 +12,7 @@ const hitsAtOnce = 50;
 const maxShown = 300; // characters of one hit
 const contextShown = 40; // characters before the first word
 const typingPause = 250; // ms after the last key
+const maxLit = 2000; // words that are lit in the hits
 
 let words = '';
 /** @type {ChatEvent[]} */
@@ -135,7 +136,8 @@ function light() {
 		const walk = document.createTreeWalker(el, NodeFilter.SHOW_TEXT);
 		while (walk.nextNode()) {
 			const node = /** @type {Text} */ (walk.currentNode);
-			for (const [from, to] of placesOf(node.data, words)) {
+			if (ranges.length >= maxLit) break;
+			for (const [from, to] of placesOf(node.data, words).slice(0, maxLit)) {
 				const range = new Range();
 				range.setStart(node, from);
 				range.setEnd(node, to);

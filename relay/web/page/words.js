@@ -7,6 +7,7 @@
 const spaceless = /[\p{sc=Hani}\p{sc=Hira}\p{sc=Kana}\p{sc=Bopo}\p{sc=Hang}\p{sc=Yiii}\p{sc=Tibt}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}\p{sc=Java}\p{sc=Bali}\p{sc=Lana}\p{sc=Tale}\p{sc=Talu}\u30fc\uff70]/u;
 const maxNick = 100; // characters, with marks: more than any nick has
 const inWord = /[\p{L}\p{M}\p{N}_]/u;
+const ascii = /^[\0-\x7f]*$/;
 const link = /https?:\/\/[!#-;=?-_a-~\p{L}\p{M}\p{N}]+/giu;
 const brackets = ['()', '[]', '{}'];
 
@@ -108,11 +109,12 @@ function endOf(url) {
 }
 
 /**
- * Makes text comparable: lower case, without accents. Returns it and, for each of its characters, the index in text.
+ * Makes text comparable: lower case, without accents. Returns it and what gives the index in text of one of its characters.
  * @param {string} text
- * @returns {[string, number[]]}
+ * @returns {[string, (at: number) => number]}
  */
 function fold(text) {
+	if (ascii.test(text)) return [text.toLowerCase(), (at) => at]; // a hundred times as fast
 	let folded = '';
 	/** @type {number[]} */
 	const from = [];
@@ -124,7 +126,7 @@ function fold(text) {
 		at += char.length;
 	}
 	from.push(at);
-	return [folded, from];
+	return [folded, (i) => from[i]];
 }
 
 /**
@@ -134,7 +136,7 @@ function fold(text) {
  * @param {string} words
  */
 export function placesOf(text, words) {
-	const [folded, from] = fold(text);
+	const [folded, indexOf] = fold(text);
 	/** @type {[number, number][]} */
 	const places = [];
 	for (const word of new Set(fold(words)[0].split(/\s+/).filter(Boolean))) {
@@ -143,7 +145,7 @@ export function placesOf(text, words) {
 			const end = at + word.length;
 			const isInWord = goesOn(lastOf(folded.slice(Math.max(at - 2, 0), at)), firstOf(word));
 			const isCut = isShort && goesOn(lastOf(word), firstOf(folded.slice(end, end + 2)));
-			if (!isInWord && !isCut) places.push([from[at], from[end]]);
+			if (!isInWord && !isCut) places.push([indexOf(at), indexOf(end)]);
 		}
 	}
 	return places.sort(([a], [b]) => a - b);
