@@ -15,7 +15,7 @@ type composer struct {
 	field     *field // that gets the keys and pastes; nil: the message does
 	completer completer
 	commands  commandList
-	search    historySearch
+	search    reverseSearch
 	paste     *paste // waits for the person's decision; nil: none
 }
 
@@ -61,7 +61,7 @@ func (c *composer) hint() []string {
 // it does not fit, it waits for a decision. It returns what the person must know; "": nothing.
 func (c *composer) insertPaste(block string) string {
 	c.completer.stop()
-	c.search = historySearch{}
+	c.search = reverseSearch{}
 	block = text.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
 	switch {
 	case block == "":

@@ -40,7 +40,7 @@ func newField(r ruler, prompt string) *field {
 func (c *composer) openField(f *field) {
 	c.closeField()
 	c.completer.stop()
-	c.search = historySearch{}
+	c.search = reverseSearch{}
 	c.field = f
 }
 

@@ -9,6 +9,12 @@ const after = /^[\s\p{P}]?$/u; // a closing mark
 const joins = /^[\s\p{M}\u200d]?$/u; // what may not follow an opening mark: spaces, and what changes the mark itself
 
 /**
+ * Reports whether a row is the fence of a block of code.
+ * @param {string} row
+ */
+export const isFence = (row) => fence.test(row);
+
+/**
  * A part of a text, without its marks.
  * @typedef {{kind: 'text' | 'code' | 'bold' | 'italic' | 'block', from: number, to: number, language?: string}} Part
  */
