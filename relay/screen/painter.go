@@ -11,33 +11,6 @@ import (
 	"chat/relay/text"
 )
 
-// A style is how text is drawn: the parameters of SGR (ECMA-48, 8.3.117). Bubble Tea's
-// renderer removes those that the terminal does not support, and colors if NO_COLOR is set.
-type style string
-
-const (
-	plainStyle     style = ""
-	boldStyle      style = "1"
-	dimStyle       style = "2"
-	italicStyle    style = "3"
-	underlineStyle style = "4"
-	reverseStyle   style = "7" // only without colors
-)
-
-func (s style) draw(text string) string {
-	if s == "" || text == "" {
-		return text
-	}
-	return "\x1b[" + string(s) + "m" + text + "\x1b[m"
-}
-
-func (s style) with(other style) style {
-	if s == "" || other == "" {
-		return s + other
-	}
-	return s + ";" + other
-}
-
 // A painter draws entries as rows. Rows drawn by one painter are valid for any that is
 // equal to it.
 type painter struct {

@@ -13,17 +13,6 @@ func padded(r ruler, row string, columns int) string {
 	return row + strings.Repeat(" ", max(columns-r.method.StringWidth(row), 0))
 }
 
-// under puts a ground below a drawn row: the ends of styles within the row do not end it. A ground "" changes
-// nothing.
-func (s style) under(row string) string {
-	if s == "" {
-		return row
-	}
-	const reset = "\x1b[m"
-	on := "\x1b[" + string(s) + "m"
-	return on + strings.ReplaceAll(row, reset, reset+on) + reset
-}
-
 // dimmed draws a drawn row dim, without its own styles.
 func dimmed(row string, dim style) string { return dim.draw(ansi.Strip(row)) }
 

@@ -1,13 +1,14 @@
 package screen
 
 import (
-	"chat/relay/text"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"chat/relay/text"
 )
 
 // This file finds links, mentions and other words in a text. The page has the same rules for links and mentions, in
