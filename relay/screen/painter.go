@@ -164,7 +164,7 @@ func (p *painter) marks(e *entry, shown string) (marks []mark) {
 	return append(marks, p.hits(e, shown)...)
 }
 
-// hits returns what the search found in an entry's text.
+// hits returns the words of the search in an entry's text.
 func (p *painter) hits(e *entry, shown string) (marks []mark) {
 	if p.search == "" {
 		return nil

@@ -64,7 +64,7 @@ func (s *reverseSearch) find(e *editor, from, step int) {
 	s.noMore = s.query != ""
 }
 
-// hint returns what the search is about, and its keys.
+// hint returns the state of the search, and its keys.
 func (s *reverseSearch) hint() []string {
 	switch {
 	case s.query == "":

@@ -6,7 +6,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// This file has what is done with rows that are drawn already, whatever is in them.
+// This file changes and combines rows that are drawn already, whatever is in them.
 
 // padded fills up a drawn row with spaces.
 func padded(r ruler, row string, columns int) string {

@@ -204,7 +204,7 @@ func (m *model) waitForWarning() tea.Cmd {
 	}
 }
 
-// update handles msg: what concerns the whole screen here, the rest in the conversation or the
+// update handles msg: messages for the whole screen here, the others in the conversation or the
 // lobby.
 func (m *model) update(msg tea.Msg) tea.Cmd {
 	msg = m.translate(msg)
@@ -241,7 +241,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	return m.lobby.update(m, msg)
 }
 
-// readReport handles what the terminal reports about itself: its size, abilities, colors and focus. It reports whether
+// readReport handles reports of the terminal about itself: its size, abilities, colors and focus. It reports whether
 // msg is such a report.
 func (m *model) readReport(msg tea.Msg) bool {
 	switch msg := msg.(type) {

@@ -87,7 +87,7 @@ func mentionsIn(s, nick string) []span {
 	})
 }
 
-// inWord reports whether what is beside r is in the same word; in scripts without spaces that cannot be known.
+// inWord reports whether letters beside r are in its word; in scripts without spaces that cannot be known.
 func inWord(r rune) bool { return isWord(r) && !text.IsSpaceless(r) }
 
 // continues reports whether nick is part of the word that before ends with.
