@@ -407,7 +407,7 @@ func openFiles(opts hostOptions, room *relay.Server) (*files.Store, error) {
 // --- the open room ---------------------------------------------------------------
 
 // An openRoom is a room that this program hosts: opened, then served, then closed. The goroutine
-// that does so owns it; what others use of it is fixed before it is served.
+// that does so owns it; the fields that others use are fixed before it is served.
 type openRoom struct {
 	*relay.Server
 	opts     hostOptions
@@ -422,7 +422,7 @@ type openRoom struct {
 	served error              // why serving failed; set when parts is done
 }
 
-// onClose has the room call f when it is closed, before what was added earlier.
+// onClose has the room call f when it is closed, before the functions added earlier.
 func (r *openRoom) onClose(f func()) { r.closers = append(r.closers, f) }
 
 // release closes the history and what else the room holds.
@@ -463,7 +463,7 @@ func (r *openRoom) close() error {
 	return errors.Join(r.served, r.release())
 }
 
-// warnFallback tells the host's member that the room has not the default port. A log has it in
+// warnFallback warns the host's member that the room has not the default port. A log has it in
 // the address.
 func (r *openRoom) warnFallback() {
 	message := fmt.Sprintf("Port %d is in use; this room is on %d.\n", wire.DefaultPort, endpoint.Port(r.ln))

@@ -114,7 +114,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 }
 
 // hostInstead returns the options of a room to host instead of joining one: those of chat host without
-// options, with what the two commands have in common.
+// options, with the options that the two commands share.
 func (opts *joinOptions) hostInstead(c *cli.Context) (*hostOptions, error) {
 	host, err := hostDefaults(c)
 	if err != nil {
@@ -388,7 +388,7 @@ func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transc
 // A screenClient is the client of a screen's room. All methods may be called concurrently.
 type screenClient struct {
 	life context.Context     // of clients
-	last chan *client.Client // the one that joined last, if one did
+	last chan *client.Client // capacity 1: the last that joined
 }
 
 // connect calls join, which it cancels when ctx ends, and closes the client of the room before.

@@ -21,14 +21,14 @@ const (
 )
 
 // devices are the other devices on the network that were heard, by whatever they sent. If a search
-// finds no room, they tell a network that drops multicast from one without a room.
+// finds no room, they distinguish a network that drops multicast from one without a room.
 type devices struct {
 	mu    sync.Mutex
 	asked time.Time           // when they were last asked for; guarded by mu
 	heard map[netip.Addr]bool // since then; guarded by mu
 }
 
-// begin forgets the devices, to ask for them anew. It returns false if that was done a moment ago.
+// begin forgets the devices, to ask for them again. It returns false if that was done a moment ago.
 func (d *devices) begin() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

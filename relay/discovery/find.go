@@ -55,7 +55,7 @@ type Finder struct {
 	Ask func(ctx context.Context, on LAN, v6 bool, wait time.Duration, heard func(Record)) error
 	// AskDevices asks every device on one interface over one IP version to answer, and calls heard
 	// with the sender of each packet that comes until wait is over. It is called from several
-	// goroutines at the same time. nil: a search that finds nothing cannot say who is there.
+	// goroutines at the same time. nil: a search that finds nothing cannot name other devices.
 	AskDevices func(ctx context.Context, on LAN, v6 bool, wait time.Duration, heard func(netip.Addr)) error
 	// Listen receives announcements on one interface over one IP version until ctx ends, and
 	// calls heard for each. It is called from several goroutines at the same time.

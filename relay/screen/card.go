@@ -7,11 +7,11 @@ import (
 	"chat/relay/wire"
 )
 
-// A card is what a room in which nothing has happened yet shows instead of an empty transcript: the
-// host sees how others can join, and a member who is here. It is owned by Bubble Tea's event loop.
+// A card is shown instead of the transcript in a room without messages: the host sees how others can
+// join, and a member sees the other members. It is owned by Bubble Tea's event loop.
 type card struct {
 	gone  bool    // something happened, or a key was pressed: the transcript is shown from now on
-	notes []entry // what the person must see nevertheless, such as warnings
+	notes []entry // such as warnings, which the person must see in any case
 }
 
 const (
@@ -113,7 +113,7 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 	return stacked([]string{title}, notes[min(len(notes), 1):], bare)
 }
 
-// drawMemberCard draws the room, and who is here, in the middle.
+// drawMemberCard draws the room and its members, in the middle.
 func (c *conversation) drawMemberCard(columns, rows int) []string {
 	t := &c.m.terminal
 	r := t.ruler
@@ -163,7 +163,7 @@ func (c *conversation) whoIsHere() string {
 	return strings.Join(names[:len(names)-1], ", ") + and(names) + names[len(names)-1] + " " + are + " here"
 }
 
-// and returns what is between the last two of several names.
+// and returns the word between the last two of several names.
 func and(names []string) string {
 	if len(names) > 1 {
 		return " and "

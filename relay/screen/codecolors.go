@@ -106,7 +106,7 @@ func (c *codeColors) add(found codeColored, done <-chan struct{}) tea.Cmd {
 }
 
 // codeStyle returns the style of a token of code.
-func (t *theme) codeStyle(class syntax.Class) style {
+func codeStyle(t *theme, class syntax.Class) style {
 	switch class {
 	case syntax.Keyword:
 		return t.keyword

@@ -11,7 +11,7 @@ import (
 )
 
 // A commandList offers, above the composer, the commands that can be meant by the name being typed. It
-// belongs to the text that it was opened for: any change of it starts the choice anew. It is owned by
+// belongs to the text that it was opened for: any change of it resets the choice. It is owned by
 // Bubble Tea's event loop.
 type commandList struct {
 	typed  string // the text

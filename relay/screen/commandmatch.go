@@ -9,7 +9,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A commandMatch is a command that can be meant by what is typed.
+// A commandMatch is a command that the text typed can stand for.
 type commandMatch struct {
 	command *wire.Command
 	quality matchQuality

@@ -15,7 +15,7 @@ type composer struct {
 	field     *field // that gets the keys and pastes; nil: the message does
 	completer completer
 	commands  commandList
-	search    historySearch
+	search    reverseSearch
 	paste     *paste // waits for the person's decision; nil: none
 }
 
@@ -29,7 +29,7 @@ func newComposer(r ruler, operator bool) composer {
 	return composer{editor: editor{ruler: r, limit: wire.MessageBytes}, completer: completer{operator: operator}}
 }
 
-// hint returns what is to be known about the message, the most important first: a question about a paste,
+// hint returns notes on the message, the most important first: a question about a paste,
 // what Tab offers, how much is left of the message, or the usage of a command; nil: nothing.
 func (c *composer) hint() []string {
 	const gap = "  " // between choices, and between the usage of a command and its help
@@ -58,10 +58,10 @@ func (c *composer) hint() []string {
 }
 
 // insertPaste inserts a pasted block into the message, with a fence around it if it is code. If
-// it does not fit, it waits for a decision. It returns what the person must know; "": nothing.
+// it does not fit, it waits for a decision. It returns a note for the person; "": none.
 func (c *composer) insertPaste(block string) string {
 	c.completer.stop()
-	c.search = historySearch{}
+	c.search = reverseSearch{}
 	block = text.CleanLines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(block))
 	switch {
 	case block == "":

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"chat/relay/wire"
-
 	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/wire"
 )
 
 var rulers = map[string]ruler{"clusters": {method: ansi.GraphemeWidth}, "runes": {method: ansi.WcWidth}}

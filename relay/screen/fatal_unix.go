@@ -36,7 +36,7 @@ func (m *model) catchFatal(p *tea.Program) (end func()) {
 		const most = time.Second // the screen may be why someone sends this signal
 		released := make(chan struct{})
 		go func() {
-			m.keyboard.pause()
+			m.keyboard.Pause()
 			p.ReleaseTerminal()
 			close(released)
 		}()

@@ -21,9 +21,9 @@ type field struct {
 
 	// key handles a key before the field does. It reports whether it used the key up; nil: it uses none.
 	key func(name string) (cmd tea.Cmd, used bool)
-	// changed is called after the text changed; nil: nobody asks.
+	// changed is called after the text changed; nil: ignored.
 	changed func(typed string) tea.Cmd
-	// closed is called once, however the field closes; nil: nobody asks.
+	// closed is called once, however the field closes; nil: no one needs to know.
 	closed func()
 }
 
@@ -40,7 +40,7 @@ func newField(r ruler, prompt string) *field {
 func (c *composer) openField(f *field) {
 	c.closeField()
 	c.completer.stop()
-	c.search = historySearch{}
+	c.search = reverseSearch{}
 	c.field = f
 }
 

@@ -11,7 +11,7 @@ import (
 // message is shown without its nick.
 const groupWithin = 5 * 60 * 1000
 
-// A setting is what an entry's head depends on besides the entry.
+// A setting is the surroundings of an entry: its head depends on both.
 type setting struct {
 	before  *entry // the entry above; nil: none
 	apart   bool   // a line is between the two

@@ -11,7 +11,7 @@ import (
 // canSuspend is whether the system's shells can continue a suspended program.
 const canSuspend = runtime.GOOS != "windows"
 
-// A HelpEntry is a line of help: keys, or the usage of a command, and what they do.
+// A HelpEntry is a line of help: keys, or the usage of a command, and their effect.
 type HelpEntry struct {
 	Group wire.Group
 	Usage string
@@ -90,7 +90,7 @@ func helpMatching(entries []HelpEntry, filter string) (fit []HelpEntry) {
 const (
 	helpMargin  = 2  // columns left and right of the help page
 	helpGap     = 3  // columns between two columns of help
-	helpUsage   = 17 // columns of a usage, with the space behind it
+	helpUsage   = 17 // columns of a usage, with the space after it
 	helpBeside  = 16 // columns that the help beside a usage needs; in fewer it goes below
 	helpColumn  = 38 // columns of a column of help, if there are several: two at 84 columns
 	helpWidest  = 80 // columns of the widest column of help: longer lines are hard to read
@@ -104,7 +104,7 @@ type helpPage struct {
 	theme *theme
 }
 
-// draw lays entries out by group: in one column, or from 84 columns in two, each wrapped by itself;
+// draw lays entries out by group: in one column, or from 84 columns in two, each wrapped on its own;
 // in more if the terminal is so wide and the help does not fit into rows otherwise.
 func (p *helpPage) draw(entries []HelpEntry, columns, rows int) []string {
 	margin := helpMargin
@@ -158,7 +158,7 @@ func (p *helpPage) heading(name string, columns int) string {
 }
 
 // entry lays out one entry: the help beside the usage, with a hanging indent, or below it where there
-// is no room beside.
+// is too little space beside.
 func (p *helpPage) entry(e HelpEntry, columns int) (lines []string) {
 	indent, below := helpUsage, p.ruler.width(e.Usage) >= helpUsage
 	if columns < helpUsage+helpBeside {

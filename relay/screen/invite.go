@@ -19,7 +19,7 @@ type invitation struct {
 
 // A way is one way to join.
 type way struct {
-	with string // what one needs
+	with string // the device or program that it needs
 	how  string // a link or a command
 	link bool
 
@@ -154,7 +154,7 @@ func (inv *invitation) drawWays(t *terminal, addr string, columns int) (rows []s
 	return rows
 }
 
-// draw draws a way to join: what one needs, and in rows of at most so many columns, how.
+// draw draws a way to join: its needs in one row, and its link or command in rows of at most so many columns.
 func (w *way) draw(t *terminal, columns int) (with string, how []string) {
 	s := boldStyle
 	if w.link {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/screen/keyboard"
 )
 
 // ErrTerminalGone is wrapped by the error of a screen whose terminal was closed.
@@ -16,9 +18,7 @@ var ErrTerminalGone = errors.New("the terminal was closed")
 
 // Messages about the terminal and the process.
 type (
-	suspendAsked    struct{} // another process asked us to stop
-	terminalChanged struct{} // another program may have changed the terminal's modes
-	terminalGone    struct{ err error }
+	suspendAsked struct{} // another process asked us to stop
 
 	// terminalBack says that the screen has the terminal again.
 	terminalBack struct {
@@ -105,12 +105,12 @@ func (m *model) withoutTerminal(do func() (flash string)) tea.Cmd {
 		flash = do()
 		fmt.Print(saveTitle)
 		if m.keyboard != nil {
-			m.keyboard.resume()
+			m.keyboard.Resume()
 		}
 	}), func(err error) tea.Msg { return terminalBack{err, flash} })
 	return func() tea.Msg {
 		if m.keyboard != nil {
-			m.keyboard.pause()
+			m.keyboard.Pause()
 		}
 		return run()
 	}
@@ -130,7 +130,7 @@ func (m *model) updateTerminal(msg tea.Msg) (cmd tea.Cmd, handled bool) {
 	switch msg := msg.(type) {
 	case suspendAsked:
 		return m.suspend(), true
-	case terminalChanged:
+	case keyboard.TerminalChanged:
 		return m.takeTerminal(), true
 	case terminalBack:
 		if msg.err != nil {
@@ -140,8 +140,8 @@ func (m *model) updateTerminal(msg tea.Msg) (cmd tea.Cmd, handled bool) {
 			m.notice(msg.flash)
 		}
 		return nil, true
-	case terminalGone:
-		return m.leaveGone(msg.err), true
+	case keyboard.TerminalGone:
+		return m.leaveGone(msg.Err), true
 	}
 	return nil, false
 }

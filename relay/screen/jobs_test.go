@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chat/relay/screen/keyboard"
 )
 
 // Suspending waits for the shell, but only if the program was stopped.
@@ -18,9 +20,9 @@ func TestStop(t *testing.T) {
 		stopped   bool
 		after     time.Duration
 	}{
-		"continued":       {signal: ok, continued: 900 * ms, stopped: true, after: 900 * ms},
+		"continued":       {signal: ok, continued: 900 * time.Millisecond, stopped: true, after: 900 * time.Millisecond},
 		"ignored":         {signal: ok, stopped: false, after: stopWait},
-		"ended meanwhile": {signal: ok, canceled: 300 * ms, stopped: true, after: 300 * ms},
+		"ended meanwhile": {signal: ok, canceled: 300 * time.Millisecond, stopped: true, after: 300 * time.Millisecond},
 		"no such signal":  {signal: func() error { return errors.ErrUnsupported }, stopped: false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -64,7 +66,7 @@ func TestHostIsNotSuspended(t *testing.T) {
 // A terminal that is gone ends the screen.
 func TestTerminalGone(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
-		if r.update(terminalGone{errors.New("EIO")}) == nil || !errors.Is(r.m.err, ErrTerminalGone) {
+		if r.update(keyboard.TerminalGone{Err: errors.New("EIO")}) == nil || !errors.Is(r.m.err, ErrTerminalGone) {
 			t.Errorf("the screen goes on (%v)", r.m.err)
 		}
 	})

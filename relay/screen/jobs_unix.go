@@ -14,6 +14,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/sys/unix"
+
+	"chat/relay/screen/keyboard"
 )
 
 // watch sends a message when another process asks the program to stop, and when it was
@@ -30,7 +32,7 @@ func (j *jobs) watch(send func(tea.Msg)) (end func()) {
 			case s == unix.SIGTSTP:
 				go send(suspendAsked{})
 			case !j.wasContinued():
-				go send(terminalChanged{})
+				go send(keyboard.TerminalChanged{})
 			}
 		}
 	}()

@@ -26,7 +26,7 @@ var keyActions = map[string]func(c *conversation) tea.Cmd{
 	"end":       func(c *conversation) tea.Cmd { c.view.toEnd(); return nil },
 }
 
-// viewActions are the actions of keys that do not touch what is being typed. They work
+// viewActions are the actions of keys that leave the message being written as it is. They work
 // while a field is open, too.
 var viewActions = map[string]func(c *conversation) tea.Cmd{
 	"pgup":       pageUp,

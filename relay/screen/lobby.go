@@ -17,7 +17,7 @@ type lobby struct {
 	stage   stage
 	places  []Place
 	nothing *NothingFoundError // what the search did not find; nil: it runs, or found a place, or failed
-	chosen  item               // what the person moved to; noItem: see current
+	chosen  item               // the row that the person moved to; noItem: see current
 	address editor             // an address, the number of a place, a part of titles, or a title to host
 
 	note string // the last error or warning; "": none
@@ -325,7 +325,7 @@ func (l *lobby) joinTheOnly(m *model) tea.Cmd {
 	return l.join(m, l.places[0])
 }
 
-// addPlace lists a place, or what is new about it.
+// addPlace lists a place, or updates it.
 func (l *lobby) addPlace(p Place) {
 	i := slices.IndexFunc(l.places, func(have Place) bool { return have.key() == p.key() })
 	switch {
@@ -336,7 +336,7 @@ func (l *lobby) addPlace(p Place) {
 	}
 }
 
-// addLate lists what a search in the background found. Rooms keep their numbers.
+// addLate lists the rooms that a search in the background found. Rooms keep their numbers.
 func (l *lobby) addLate(found placesFound) {
 	if found.err != nil || len(found.places) == 0 {
 		return
@@ -485,7 +485,7 @@ func (l *lobby) back(m *model, name string) tea.Cmd {
 	return nil
 }
 
-// enter does what the current row is for.
+// enter carries out the action of the current row.
 func (l *lobby) enter(m *model) tea.Cmd {
 	switch current := l.current(&m.opts); {
 	case current.kind == placeItem:

@@ -150,7 +150,7 @@ func (v *lobbyView) hairline() string {
 	return v.t.theme.hairline.draw(strings.Repeat("─", v.columns))
 }
 
-// summary says in a few words what the search has found.
+// summary returns the result of the search in a few words.
 func (v *lobbyView) summary() string {
 	n := len(v.places)
 	found := wire.Counted(n, "room", "rooms") + " on this network"
@@ -258,7 +258,7 @@ func (v *lobbyView) columnsOfPlaces() placeLayout {
 	l.addr = min(l.addr, 30)
 	switch {
 	case l.title+2+l.addr <= room:
-	case contested: // the address tells them apart
+	case contested: // they differ in the address
 		l.title = max(room-2-l.addr, leastTitle)
 		l.addr = max(room-2-l.title, 0)
 	default:

@@ -216,7 +216,7 @@ func (ms *members) draw(p *painter, rows int) []string {
 	return drawn
 }
 
-// draw draws a member's row: the nick, and what the member is on the right.
+// draw draws a member's row: the nick, and the role on the right.
 func (m *member) draw(p *painter) string {
 	tag := ""
 	switch us := m.nick == p.nick; {

@@ -5,40 +5,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 
 	"chat/relay/text"
 )
-
-// A style is how text is drawn: the parameters of SGR (ECMA-48, 8.3.117). Bubble Tea's
-// renderer removes those that the terminal does not support, and colors if NO_COLOR is set.
-type style string
-
-const (
-	plainStyle     style = ""
-	boldStyle      style = "1"
-	dimStyle       style = "2"
-	italicStyle    style = "3"
-	underlineStyle style = "4"
-	reverseStyle   style = "7" // only without colors
-)
-
-func (s style) draw(text string) string {
-	if s == "" || text == "" {
-		return text
-	}
-	return "\x1b[" + string(s) + "m" + text + "\x1b[m"
-}
-
-func (s style) with(other style) style {
-	if s == "" || other == "" {
-		return s + other
-	}
-	return s + ";" + other
-}
 
 // A painter draws entries as rows. Rows drawn by one painter are valid for any that is
 // equal to it.
@@ -193,7 +164,7 @@ func (p *painter) marks(e *entry, shown string) (marks []mark) {
 	return append(marks, p.hits(e, shown)...)
 }
 
-// hits returns what the search found in an entry's text.
+// hits returns the words of the search in an entry's text.
 func (p *painter) hits(e *entry, shown string) (marks []mark) {
 	if p.search == "" {
 		return nil
@@ -243,6 +214,23 @@ func linkTo(e *entry, at int, url string) string {
 	}
 	// By the id the terminal knows which rows belong to one link.
 	return fmt.Sprintf("id=%x.%x;%s", e.serial, at, target)
+}
+
+// maxLink is how long a link may be, in bytes, to be clickable: VTE and iTerm2 ignore
+// longer ones.
+const maxLink = 2083
+
+// linkTarget returns url as OSC 8 requires it: in ASCII.
+func linkTarget(url string) string {
+	var b strings.Builder
+	for i := range len(url) {
+		if c := url[i]; c <= ' ' || c >= 0x7f || c == ';' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // inOrder returns marks in order, each from the start of a character to the end of one. An
@@ -302,88 +290,6 @@ func drawMarked(text string, row span, body style, marks []mark) string {
 			b.WriteString("\x1b]8;;\x1b\\")
 		}
 		at = to
-	}
-	return b.String()
-}
-
-// --- links -----------------------------------------------------------------------------
-
-// maxLink is how long a link may be, in bytes, to be clickable: VTE and iTerm2 ignore
-// longer ones.
-const maxLink = 2083
-
-// linksIn returns where text has http and https links.
-func linksIn(text string) (at []span) {
-	for i := 0; ; {
-		sep := strings.Index(text[i:], "://")
-		if sep < 0 {
-			return at
-		}
-		scheme := schemeBefore(text[i : i+sep])
-		i += sep + len("://")
-		if scheme == 0 {
-			continue
-		}
-		if n := linkLength(text[i:]); n > 0 {
-			at = append(at, span{i - len("://") - scheme, i + n})
-			i += n
-		}
-	}
-}
-
-// schemeBefore returns the length of the scheme of a link at the end of s; 0: none.
-func schemeBefore(s string) int {
-	for _, scheme := range []string{"https", "http"} {
-		if n := len(s) - len(scheme); n >= 0 && strings.EqualFold(s[n:], scheme) && !continues(s[:n], scheme) {
-			return len(scheme)
-		}
-	}
-	return 0
-}
-
-// linkLength returns how many bytes at the start of s belong to a link. Punctuation at
-// the end of a sentence does not, nor does a closing bracket that the link did not open.
-func linkLength(s string) int {
-	n := strings.IndexFunc(s, func(r rune) bool { return !inLink(r) })
-	if n < 0 {
-		n = len(s)
-	}
-	var open [len(closing)]int // brackets without a partner
-	for i := range open {
-		open[i] = strings.Count(s[:n], opening[i:i+1]) - strings.Count(s[:n], closing[i:i+1])
-	}
-	for ; n > 0; n-- {
-		c := s[n-1]
-		i := strings.IndexByte(closing, c)
-		switch {
-		case i >= 0 && open[i] < 0:
-			open[i]++
-		case strings.IndexByte(".,;:!?'*_", c) < 0:
-			return n
-		}
-	}
-	return 0
-}
-
-const opening, closing = "([{", ")]}"
-
-// inLink reports whether r can be part of a link: RFC 3986, and letters of all scripts.
-func inLink(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r > ' ' && r < 0x7f && !strings.ContainsRune("<>\"`", r)
-	}
-	return unicode.In(r, unicode.L, unicode.M, unicode.N)
-}
-
-// linkTarget returns url as OSC 8 requires it: in ASCII.
-func linkTarget(url string) string {
-	var b strings.Builder
-	for i := range len(url) {
-		if c := url[i]; c <= ' ' || c >= 0x7f || c == ';' {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
 	}
 	return b.String()
 }

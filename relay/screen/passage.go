@@ -201,7 +201,7 @@ func (p *painter) codeMarks(e *entry, text string, b codeBlock, marks []mark) (a
 	code := text[b.from:b.to]
 	if b.grounded && !p.isCurrent(e) {
 		for _, t := range p.colors.of(code, b.language) {
-			all = append(all, mark{span: span{int(t.From), int(t.To)}, style: p.theme.codeStyle(t.Class)})
+			all = append(all, mark{span: span{int(t.From), int(t.To)}, style: codeStyle(p.theme, t.Class)})
 		}
 	}
 	for _, m := range marks {

@@ -46,7 +46,7 @@ type Place struct {
 	Contested bool // another place claims to be the same room
 }
 
-// A Hosting is what the screen shows of a room that this program hosts.
+// A Hosting describes a room that this program hosts.
 type Hosting struct {
 	Addrs      func() []string // the addresses at which others can join now
 	NoPage     bool            // there is no page for browsers
@@ -64,7 +64,7 @@ type HostedRoom struct {
 type Options struct {
 	// Find looks for rooms on this network, calls found for each that answers, one call at a
 	// time, and returns all of them. A [*NothingFoundError] says that none answers; with any
-	// other error, the places are those found nevertheless. nil: the lobby offers no search.
+	// other error, the places are those found before it. nil: the lobby offers no search.
 	Find func(ctx context.Context, found func(Place)) ([]Place, error)
 	// Patience is how long the lobby waits, if no key is pressed, before it joins the only
 	// room, and before it suggests to host one. 0: until Find returns.
@@ -89,11 +89,11 @@ type Options struct {
 	Mouse bool // the wheel scrolls; selecting text in the terminal then needs Shift
 }
 
-// A NothingFoundError is the error of Options.Find if there is no room to be found, and nothing is
+// A NothingFoundError is the error of Options.Find if no room answers, and nothing is
 // wrong as far as this program can see.
 type NothingFoundError struct {
-	What   string // what was not found: `No room found on this network`
-	Looked string // where it was looked for, what was heard there, and what may hide a room
+	What   string // the result: `No room found on this network`
+	Looked string // the networks that were searched, the devices heard there, and reasons why a room may be hidden
 	Err    error  // for the terminal, once the screen is left
 }
 

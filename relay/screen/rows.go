@@ -6,22 +6,11 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// This file has what is done with rows that are drawn already, whatever is in them.
+// This file changes and combines rows that are drawn already, whatever is in them.
 
 // padded fills up a drawn row with spaces.
 func padded(r ruler, row string, columns int) string {
 	return row + strings.Repeat(" ", max(columns-r.method.StringWidth(row), 0))
-}
-
-// under puts a ground below a drawn row: the ends of styles within the row do not end it. A ground "" changes
-// nothing.
-func (s style) under(row string) string {
-	if s == "" {
-		return row
-	}
-	const reset = "\x1b[m"
-	on := "\x1b[" + string(s) + "m"
-	return on + strings.ReplaceAll(row, reset, reset+on) + reset
 }
 
 // dimmed draws a drawn row dim, without its own styles.

@@ -14,6 +14,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"chat/relay/client"
+	"chat/relay/screen/keyboard"
 	"chat/relay/wire"
 )
 
@@ -34,7 +35,7 @@ type model struct {
 	ctx      context.Context // until the screen ends
 	started  time.Time
 	jobs     *jobs
-	keyboard *keyboard // nil: Bubble Tea reads the terminal itself
+	keyboard *keyboard.Keyboard // nil: Bubble Tea reads the terminal itself
 
 	terminal
 	lobby        lobby
@@ -95,12 +96,12 @@ func (m *model) run() error {
 	var p *tea.Program
 	send := func(msg tea.Msg) { p.Send(msg) }
 	if ownKeyboard {
-		m.keyboard = newKeyboard(os.Stdin, send)
+		m.keyboard = keyboard.New(os.Stdin, send)
 		options = append(options, tea.WithInput(m.keyboard))
 	}
 	p = tea.NewProgram(guarded{m}, options...)
 	if ownKeyboard {
-		if err := m.keyboard.resume(); err != nil {
+		if err := m.keyboard.Resume(); err != nil {
 			return err
 		}
 		defer m.keyboard.Close()
@@ -113,7 +114,7 @@ func (m *model) run() error {
 	return err
 }
 
-// ownKeyboard is whether a [keyboard] reads the terminal. On Windows the console reports
+// ownKeyboard is whether a [keyboard.Keyboard] reads the terminal. On Windows the console reports
 // whole keys.
 const ownKeyboard = runtime.GOOS != "windows"
 
@@ -203,7 +204,7 @@ func (m *model) waitForWarning() tea.Cmd {
 	}
 }
 
-// update handles msg: what concerns the whole screen here, the rest in the conversation or the
+// update handles msg: messages for the whole screen here, the others in the conversation or the
 // lobby.
 func (m *model) update(msg tea.Msg) tea.Cmd {
 	msg = m.translate(msg)
@@ -240,7 +241,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	return m.lobby.update(m, msg)
 }
 
-// readReport handles what the terminal reports about itself: its size, abilities, colors and focus. It reports whether
+// readReport handles reports of the terminal about itself: its size, abilities, colors and focus. It reports whether
 // msg is such a report.
 func (m *model) readReport(msg tea.Msg) bool {
 	switch msg := msg.(type) {

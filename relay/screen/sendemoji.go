@@ -6,7 +6,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -101,9 +100,6 @@ func emojiAt(s string, at int) (found string, end int) {
 	}
 	return found, end
 }
-
-// inWord reports whether an emoji beside r would be in a word.
-func inWord(r rune) bool { return isWord(r) && !text.IsSpaceless(r) }
 
 // emojiByName are the emoji of the names that people write.
 var emojiByName = sync.OnceValue(func() map[string]string {

@@ -29,7 +29,7 @@ var listHints = []hint{{(*conversation).isSheetCut, "↑↓ PgUp PgDn", "scroll"
 const lastRow = 1 << 30
 
 // A page lays its content out for a width in columns, and for a height in rows if it can. It returns how many
-// rows that takes, and what draws one of them: a page can be long, and only what is shown is drawn.
+// rows that takes, and a function that draws one of them: a page can be long, and only the visible rows are drawn.
 type page func(columns, rows int) (total int, row func(i int) string)
 
 // pageOf returns the result of a page that is drawn already.
@@ -61,7 +61,7 @@ func (c *conversation) closeSheet() {
 	}
 }
 
-// pressSheetKey scrolls or closes the sheet, or does what the key does there. It reports whether the key was for it:
+// pressSheetKey scrolls or closes the sheet, or carries out an action of its own. It reports whether the key was for it:
 // letters are for the field, or for the message, which closes a sheet that has no field.
 func (c *conversation) pressSheetKey(name string) (cmd tea.Cmd, used bool) {
 	s := &c.sheet

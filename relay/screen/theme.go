@@ -22,7 +22,7 @@ type theme struct {
 	hairline style // lines between parts of the screen
 	accent   style // what can be pressed: keys, links
 	amber    style // what names us, and trouble
-	violet   style // what is private
+	violet   style // private messages
 	red      style // errors
 	green    style // the connection, if there is one
 	unread   style // the line above unread messages: accent, at half strength

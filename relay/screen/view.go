@@ -136,7 +136,7 @@ func (v *view) mark(t *transcript) viewMark {
 	return m
 }
 
-// toMark shows what was shown at m again. If its entry was dropped, that is the top.
+// toMark goes back to m. If its entry was dropped, that is the top.
 func (v *view) toMark(t *transcript, m viewMark) {
 	if m.following {
 		v.toEnd()
@@ -168,7 +168,7 @@ func (v *view) scroll(p *painter, t *transcript, height, rows int) {
 // anchorAt anchors the window so that first is its first row.
 func (v *view) anchorAt(first position) {
 	v.anchor, v.anchorY = first, 0
-	if first.row < 0 { // what is above an entry can disappear
+	if first.row < 0 { // rows above an entry can disappear
 		v.anchor.row, v.anchorY = 0, -first.row
 	}
 }
@@ -332,7 +332,7 @@ func (v *view) body(t *transcript, i int) []string {
 	return body
 }
 
-// --- what is above an entry ------------------------------------------------------------
+// --- rows above an entry ------------------------------------------------------------
 
 // maxAbove is how many rows there can be above an entry: its day or time, "new" and its
 // nick.
@@ -392,7 +392,7 @@ func (v *view) above(t *transcript, i int) (a above) {
 	return a
 }
 
-// setting returns what is around entry i.
+// setting returns the surroundings of entry i.
 func (v *view) setting(t *transcript, i int) (s setting) {
 	if i > 0 {
 		s.before = &t.entries[i-1]

@@ -1,4 +1,4 @@
-// Svg draws screens as an SVG picture on stdout: what a terminal of this size shows after the output of a
+// Svg draws screens as an SVG picture on stdout: the state of a terminal of this size after the output of a
 // program, which tmux can record.
 //
 //	tmux pipe-pane 'cat >output'

@@ -144,7 +144,7 @@ function complete() {
 }
 
 /**
- * Replaces what is selected, so that the browser's undo takes it back.
+ * Replaces the selection, so that the browser's undo takes it back.
  * @param {string} text
  */
 function insert(text) {

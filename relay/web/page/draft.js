@@ -49,7 +49,7 @@ export function enter(id) {
 }
 
 /**
- * Goes on in another room, which follows this one: the draft is for that one now.
+ * Continues in another room, which follows this one: the draft is for that one now.
  * @param {string} id
  */
 export function move(id) {
@@ -61,7 +61,7 @@ export function move(id) {
 const newestFirst = (names) => names.map((name) => ({ name, at: draftAt(name)?.at ?? 0 })).sort((a, b) => b.at - a.at).map(({ name }) => name);
 
 /**
- * Keeps what is in the text field, and for whom it is; an empty one is forgotten.
+ * Keeps the text in the text field, and its recipient; an empty one is forgotten.
  * @type {(text: string, to: string) => void}
  */
 export function keep(text, to) {

@@ -1,12 +1,12 @@
 // @ts-check
-// What the transcript shows while the room has no messages: who is here, and how others can join.
+// What the transcript shows while the room has no messages: its members, and how others can join.
 
 import { $, make } from './dom.js';
 import * as members from './members.js';
 
 const maxNamed = 6; // nicks
 
-let shown = ''; // what it says, so that it is drawn only when that changes
+let shown = ''; // its content, so that it is drawn only when that changes
 
 /** @type {(isEmpty: boolean, title: string, ways: string[]) => void} */
 export function showEmpty(isEmpty, title, ways) {

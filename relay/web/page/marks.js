@@ -6,7 +6,13 @@ const fence = /^(`{3,})([\w+#.-]{0,20})[ \t]*$/;
 const kinds = /** @type {const} */ ([['`', 'code'], ['**', 'bold'], ['_', 'italic']]);
 const before = /^[\s(]?$/; // an opening mark
 const after = /^[\s\p{P}]?$/u; // a closing mark
-const joins = /^[\s\p{M}\u200d]?$/u; // what may not follow an opening mark: spaces, and what changes the mark itself
+const joins = /^[\s\p{M}\u200d]?$/u; // never after an opening mark: spaces, and characters that change the mark itself
+
+/**
+ * Reports whether a row is the fence of a block of code.
+ * @param {string} row
+ */
+export const isFence = (row) => fence.test(row);
 
 /**
  * A part of a text, without its marks.

@@ -125,7 +125,7 @@ export function rowOf(e, own, us) {
 export const recipientOf = (nick) => make('b', 'to', '→ ', make('bdi', '', nick));
 
 /**
- * Returns the kind of an event's row. A file looks like a message: its sender, and what was sent.
+ * Returns the kind of an event's row. A file looks like a message: its sender and its name.
  * @param {ChatEvent} e
  */
 const kindOf = (e) => (e.type === 'action' && e.file ? 'message' : Object.hasOwn(kinds, e.type) && kinds[e.type] || 'change');

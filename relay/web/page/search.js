@@ -69,7 +69,7 @@ export async function search(wanted) {
 
 /** Finds more messages. Resolves to whether there are any for the words that are wanted now. */
 async function find() {
-	if (asking) return false; // the running one goes on with the new words
+	if (asking) return false; // the running one continues with the new words
 	asking = true;
 	/** @type {ChatEvent | null} */
 	let answer = null;

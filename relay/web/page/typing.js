@@ -3,7 +3,7 @@
 // of relay/screen.
 
 import { linksIn, isWord } from './words.js';
-import { partsOf } from './marks.js';
+import { partsOf, isFence } from './marks.js';
 import { emoji } from './emoji.js';
 import { guess } from './guess.js';
 
@@ -65,7 +65,7 @@ function emojiAt(text, at) {
  */
 function isCode(text) {
 	const rows = text.split('\n').filter((row) => row.trim());
-	if (rows.some((row) => /^```/.test(row))) return false;
+	if (rows.some(isFence)) return false;
 	return rows.length >= minCodeRows && 2 * rows.filter((row) => /^[ \t]|[{};),]\s*$/.test(row)).length >= rows.length;
 }
 
@@ -76,7 +76,7 @@ function isCode(text) {
 export function fenced(text, before) {
 	const start = before.lastIndexOf('\n') + 1;
 	const above = `${before.slice(0, start)}x`;
-	const isInside = /^```/.test(before.slice(start)) || partsOf(above, []).pop()?.kind === 'block';
+	const isInside = isFence(before.slice(start)) || partsOf(above, []).pop()?.kind === 'block';
 	if (isInside || !isCode(text)) return '';
 	return `${before.slice(start) && '\n'}\`\`\`${guess(text)}\n${text.replace(/\n+$/, '')}\n\`\`\`\n`;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// Links and mentions in a text, by the rules of relay/screen/transcript.go and painter.go. A test holds
+// Links and mentions in a text, by the rules of relay/screen/words.go. A test holds
 // both to the same table.
 //
 // There is no lookbehind: Safari before 16.4 has none, and would not even load the file.
@@ -23,6 +23,13 @@ export const isWord = (char) => inWord.test(char) && !spaceless.test(char);
  * @param {string} b
  */
 const goesOn = (a, b) => isWord(a) && isWord(b);
+
+/**
+ * Reports whether a nick is part of the word beside it, whatever sign the nick has at that end.
+ * @param {string} outside
+ * @param {string} edge of the nick
+ */
+const continues = (outside, edge) => isWord(outside) && !spaceless.test(edge);
 
 /**
  * Returns word, and the words that it may end with: beside a script without spaces one may begin.
@@ -66,7 +73,7 @@ function composedMentions(text, nick) {
 		const end = index + match.length;
 		const rest = text.slice(end);
 		const before = lastOf(text.slice(0, index));
-		if (!goesOn(before, firstOf(match)) && !goesOn(lastOf(match), firstOf(rest)) && !/^-\d/.test(rest)) found.push([index, end]);
+		if (!continues(before, firstOf(match)) && !continues(firstOf(rest), lastOf(match)) && !/^-\d/.test(rest)) found.push([index, end]);
 	}
 	return found;
 }

@@ -15,7 +15,7 @@ func wrote(draft string, texts ...string) *editor {
 
 // pressAll presses keys, by their names or the letters that they type. It reports whether
 // the last one was for the search.
-func pressAll(s *historySearch, e *editor, names ...string) (used bool) {
+func pressAll(s *reverseSearch, e *editor, names ...string) (used bool) {
 	for _, name := range names {
 		typed := name
 		if press(name).Text == "" {
@@ -26,7 +26,7 @@ func pressAll(s *historySearch, e *editor, names ...string) (used bool) {
 	return used
 }
 
-func TestHistorySearch(t *testing.T) {
+func TestReverseSearch(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		keys   []string
@@ -50,7 +50,7 @@ func TestHistorySearch(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := wrote("draft", "soup", "One! bread", "one more soup")
 			edit(e, "[left][left]")
-			var r historySearch
+			var r reverseSearch
 			if !pressAll(&r, e, test.keys...) || state(e) != test.want || r.noMore != test.noMore {
 				t.Errorf("%q, no more: %v; want %q, %v", state(e), r.noMore, test.want, test.noMore)
 			}
@@ -58,7 +58,7 @@ func TestHistorySearch(t *testing.T) {
 	}
 	t.Run("another key acts on the match", func(t *testing.T) {
 		e := wrote("draft", "soup", "bread")
-		var r historySearch
+		var r reverseSearch
 		if pressAll(&r, e, "ctrl+r", "s", "enter") || r.active {
 			t.Error("Enter was for the search")
 		}
@@ -68,14 +68,14 @@ func TestHistorySearch(t *testing.T) {
 	})
 	t.Run("in an edited text", func(t *testing.T) {
 		e := edit(wrote("draft", "soup", "bread"), "[ctrl+p]!")
-		var r historySearch
+		var r reverseSearch
 		if pressAll(&r, e, "ctrl+r", "!"); state(e) != "bread|!" {
 			t.Errorf("%q", state(e))
 		}
 	})
 	t.Run("an empty history", func(t *testing.T) {
 		e := newEditor("")
-		var r historySearch
+		var r reverseSearch
 		if pressAll(&r, e, "ctrl+r", "x", "ctrl+r", "ctrl+s", "backspace", "ctrl+g"); e.text != "" || r.active {
 			t.Errorf("%q", e.text)
 		}
@@ -83,7 +83,7 @@ func TestHistorySearch(t *testing.T) {
 }
 
 // The hint shows the query, and Enter sends the match.
-func TestHistorySearchIsShown(t *testing.T) {
+func TestReverseSearchIsShown(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		for _, text := range []string{"soup is ready", "bread"} {
 			r.typed(text)

@@ -1,4 +1,4 @@
-package screen
+package keyboard
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ type keystroke struct {
 func pressed(t *testing.T, escapeWait time.Duration, strokes ...keystroke) (events []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		k := &keyboard{input: make(chan []byte), closed: make(chan struct{})}
+		k := &Keyboard{input: make(chan []byte), closed: make(chan struct{})}
 		k.splitter.escapeWait = escapeWait
 		got := make(chan uv.Event)
 		ended := make(chan error)

@@ -1,4 +1,4 @@
-package screen
+package keyboard
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 // waits longer, but never without end, and no part of a sequence becomes text.
 //
 // It has no clock and no input of its own: add takes bytes with the time they came, next
-// returns chunks. It is owned by the goroutine that calls [keyboard.Read].
+// returns chunks. It is owned by the goroutine that calls [Keyboard.Read].
 type splitter struct {
 	escapeWait time.Duration // between Esc and the rest of a key
 

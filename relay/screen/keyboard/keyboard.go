@@ -1,4 +1,6 @@
-package screen
+// Package keyboard reads a terminal for Bubble Tea: it cuts the bytes into text, keys, reports and pastes, and decides
+// by time whether a piece is one of them.
+package keyboard
 
 import (
 	"errors"
@@ -15,12 +17,20 @@ import (
 	"chat/relay/errno"
 )
 
-// A keyboard is what Bubble Tea reads: the terminal's input, cut by a splitter. Each Read
+// Messages about the terminal.
+type (
+	// TerminalChanged says that another program may have changed the terminal's modes.
+	TerminalChanged struct{}
+	// TerminalGone says that the terminal can no longer be read.
+	TerminalGone struct{ Err error }
+)
+
+// A Keyboard is what Bubble Tea reads: the terminal's input, cut by a splitter. Each Read
 // returns one chunk, so that Bubble Tea never has a part of a key.
 //
 // To Bubble Tea it is a file, on which it sets raw mode. It has no Name, or Bubble Tea would
 // wait for the file itself, and miss what the splitter returns when time is up.
-type keyboard struct {
+type Keyboard struct {
 	// Fixed.
 	terminal *os.File
 	send     func(tea.Msg) // to the screen; it may block
@@ -39,10 +49,10 @@ type keyboard struct {
 	rest     []byte // of a chunk that did not fit
 }
 
-// newKeyboard returns the keyboard of a terminal, which resume starts to read. It sends
-// terminalGone and terminalChanged.
-func newKeyboard(terminal *os.File, send func(tea.Msg)) *keyboard {
-	k := &keyboard{terminal: terminal, send: send, input: make(chan []byte), closed: make(chan struct{})}
+// New returns the keyboard of a terminal, which Resume starts to read. It sends TerminalChanged and
+// TerminalGone.
+func New(terminal *os.File, send func(tea.Msg)) *Keyboard {
+	k := &Keyboard{terminal: terminal, send: send, input: make(chan []byte), closed: make(chan struct{})}
 	k.splitter.escapeWait = localEscapeWait
 	if isRemote() {
 		k.splitter.escapeWait = remoteEscapeWait
@@ -53,8 +63,8 @@ func newKeyboard(terminal *os.File, send func(tea.Msg)) *keyboard {
 // isRemote reports whether the terminal is at the other end of an ssh connection.
 func isRemote() bool { return os.Getenv("SSH_CONNECTION") != "" || os.Getenv("SSH_TTY") != "" }
 
-// resume starts to read the terminal.
-func (k *keyboard) resume() error {
+// Resume starts to read the terminal.
+func (k *Keyboard) Resume() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.reader != nil {
@@ -72,9 +82,9 @@ func (k *keyboard) resume() error {
 	return nil
 }
 
-// pause stops reading the terminal, which another program can read then. Read returns
+// Pause stops reading the terminal, which another program can read then. Read returns
 // nothing until Bubble Tea no longer calls it.
-func (k *keyboard) pause() {
+func (k *Keyboard) Pause() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.reader == nil {
@@ -92,15 +102,15 @@ func (k *keyboard) pause() {
 }
 
 // Close ends reading. It does not close the terminal.
-func (k *keyboard) Close() error {
-	k.pause()
+func (k *Keyboard) Close() error {
+	k.Pause()
 	close(k.closed)
 	return nil
 }
 
 // readTerminal reads the terminal until there is a pause or it is gone. It begins with
 // unread, and returns what no one took.
-func (k *keyboard) readTerminal(reader io.Reader, unread []byte, paused <-chan struct{}) []byte {
+func (k *Keyboard) readTerminal(reader io.Reader, unread []byte, paused <-chan struct{}) []byte {
 	var lastEnd time.Time
 	for {
 		if len(unread) > 0 {
@@ -120,9 +130,9 @@ func (k *keyboard) readTerminal(reader io.Reader, unread []byte, paused <-chan s
 		case err == io.EOF && term.IsTerminal(int(k.terminal.Fd())) && time.Since(lastEnd) > time.Second:
 			// Not the end: out of raw mode, this is what Ctrl-D does.
 			lastEnd = time.Now()
-			go k.send(terminalChanged{})
+			go k.send(TerminalChanged{})
 		default:
-			go k.send(terminalGone{err})
+			go k.send(TerminalGone{err})
 			return nil
 		}
 	}
@@ -130,7 +140,7 @@ func (k *keyboard) readTerminal(reader io.Reader, unread []byte, paused <-chan s
 
 // Read returns a chunk of the terminal's input. During a pause, and when the time of a
 // Bubble Tea reader is over, it returns no bytes.
-func (k *keyboard) Read(p []byte) (int, error) {
+func (k *Keyboard) Read(p []byte) (int, error) {
 	const turn = 2 * time.Millisecond // between two such reads
 	for {
 		if len(k.rest) > 0 {
@@ -170,7 +180,7 @@ func (k *keyboard) Read(p []byte) (int, error) {
 }
 
 // Fd returns the terminal's file descriptor.
-func (k *keyboard) Fd() uintptr { return k.terminal.Fd() }
+func (k *Keyboard) Fd() uintptr { return k.terminal.Fd() }
 
 // Write writes to the terminal; Bubble Tea's files can.
-func (k *keyboard) Write(p []byte) (int, error) { return k.terminal.Write(p) }
+func (k *Keyboard) Write(p []byte) (int, error) { return k.terminal.Write(p) }

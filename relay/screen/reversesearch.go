@@ -2,9 +2,9 @@ package screen
 
 import "strings"
 
-// A historySearch is Ctrl-R, as in a shell: it searches the input history, and each letter
+// A reverseSearch is Ctrl-R, as in a shell: it searches the input history, and each letter
 // typed narrows the search down. The zero value is inactive.
-type historySearch struct {
+type reverseSearch struct {
 	active bool
 	query  string
 	noMore bool // nothing further contains it
@@ -16,13 +16,13 @@ type historySearch struct {
 
 // key starts, continues or ends the search. It reports whether it used the key up: a key
 // that it does not know ends it, and then acts on the text that was found.
-func (s *historySearch) key(e *editor, name, typed string) bool {
+func (s *reverseSearch) key(e *editor, name, typed string) bool {
 	if !s.active {
 		if name != "ctrl+r" {
 			return false
 		}
 		e.recall(0)
-		*s = historySearch{active: true, back: len(e.history) - e.recalled, cursor: e.cursor}
+		*s = reverseSearch{active: true, back: len(e.history) - e.recalled, cursor: e.cursor}
 		return true
 	}
 	switch {
@@ -36,14 +36,14 @@ func (s *historySearch) key(e *editor, name, typed string) bool {
 	case name == "ctrl+g", name == "ctrl+c":
 		e.recall(len(e.history) - s.back - e.recalled)
 		e.moveTo(min(s.cursor, len(e.text)))
-		*s = historySearch{}
+		*s = reverseSearch{}
 	case name == "esc":
-		*s = historySearch{}
+		*s = reverseSearch{}
 	case typed != "":
 		s.query += harmless(typed)
 		s.find(e, e.recalled, -1)
 	default:
-		*s = historySearch{}
+		*s = reverseSearch{}
 		return false
 	}
 	return true
@@ -51,7 +51,7 @@ func (s *historySearch) key(e *editor, name, typed string) bool {
 
 // find recalls the nearest text that contains the query, from the one at from on, in the
 // direction of step (1 or -1).
-func (s *historySearch) find(e *editor, from, step int) {
+func (s *reverseSearch) find(e *editor, from, step int) {
 	e.drafts[e.recalled] = e.text
 	for i := min(from, len(e.history)-1); i >= 0 && i < len(e.history); i += step {
 		if at := findFold(e.drafts[i], s.query); len(at) > 0 {
@@ -64,8 +64,8 @@ func (s *historySearch) find(e *editor, from, step int) {
 	s.noMore = s.query != ""
 }
 
-// hint returns what the search is about, and its keys.
-func (s *historySearch) hint() []string {
+// hint returns the state of the search, and its keys.
+func (s *reverseSearch) hint() []string {
 	switch {
 	case s.query == "":
 		return []string{"Search earlier input", "Esc: close"}
