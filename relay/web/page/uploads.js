@@ -219,7 +219,7 @@ function showProgress({ file: { size }, status, bar, el }, sent) {
  */
 function hashOf(file) {
 	return new Promise((resolve, reject) => {
-		const worker = new Worker('/page/sha256.js', { type: 'module' });
+		const worker = new Worker(new URL('sha256.js', import.meta.url), { type: 'module' });
 		worker.onmessage = ({ data }) => {
 			worker.terminate();
 			if (data) resolve(data);
