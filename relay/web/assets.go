@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,14 +31,24 @@ var mediaTypes = map[string]string{
 	".png": "image/png",
 }
 
-// assets returns the files of the page by name.
-func assets() map[string]*asset {
+// A page is the files of the page by name. Scripts and style sheets also have addresses with a version, the hash of
+// them all, such as /page/0123456789ab/main.js: what is at such an address never changes, so browsers keep it and ask no
+// more. Scripts import each other by relative addresses, so all those of one page are of one version.
+type page struct {
+	files   map[string]*asset
+	version string
+}
+
+// newPage returns the files of the page.
+func newPage() page {
+	p := page{files: make(map[string]*asset)}
 	entries, err := folder.ReadDir("page")
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	all := make(map[string]*asset)
-	for _, entry := range entries {
+	contents := make(map[string][]byte)
+	version := sha256.New()
+	for _, entry := range entries { // sorted by name
 		b, err := folder.ReadFile("page/" + entry.Name())
 		if err != nil {
 			panic(err)
@@ -44,17 +56,62 @@ func assets() map[string]*asset {
 		if path.Ext(entry.Name()) == ".js" {
 			b = withoutComments(b)
 		}
-		var zipped bytes.Buffer
-		w, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // the level is valid
-		w.Write(b)
-		w.Close()
-		mediaType := mediaTypes[path.Ext(entry.Name())]
-		if mediaType == "" {
-			mediaType = mime.TypeByExtension(path.Ext(entry.Name()))
+		if contents[entry.Name()] = b; isVersioned(entry.Name()) {
+			fmt.Fprintf(version, "%s %d\n%s", entry.Name(), len(b), b)
 		}
-		all[entry.Name()] = &asset{b, zipped.Bytes(), mediaType, fmt.Sprintf("%x", sha256.Sum256(b))}
 	}
-	return all
+	p.version = fmt.Sprintf("%x", version.Sum(nil))[:12]
+	contents["index.html"] = versioned(contents["index.html"], p.version, modulesOf(contents, "main.js"))
+	for name, b := range contents {
+		p.files[name] = newAsset(name, b)
+	}
+	return p
+}
+
+// isVersioned reports whether a file also has an address with the version of the page.
+func isVersioned(name string) bool { return path.Ext(name) == ".js" || path.Ext(name) == ".css" }
+
+var (
+	scriptTag   = []byte(`<script type="module" `)
+	fileAddress = regexp.MustCompile(`"/page/([\w-]+\.(?:js|css))"`)
+	importOf    = regexp.MustCompile(`(?m)^(?:import|export) .*from '\./([\w-]+\.js)';`)
+)
+
+// versioned returns the page's HTML with the addresses of a version. It also lists the modules, so that a browser loads
+// them all at once; otherwise it would find each only after it has loaded the one that imports it.
+func versioned(html []byte, version string, modules []string) []byte {
+	var list bytes.Buffer
+	for _, name := range modules {
+		fmt.Fprintf(&list, "<link rel=\"modulepreload\" href=\"/page/%s\">\n", name)
+	}
+	html = bytes.Replace(html, scriptTag, append(list.Bytes(), scriptTag...), 1)
+	return fileAddress.ReplaceAll(html, []byte(`"/page/`+version+`/$1"`))
+}
+
+// modulesOf returns the modules that first imports, and those that they import.
+func modulesOf(contents map[string][]byte, first string) []string {
+	modules := []string{first}
+	for i := 0; i < len(modules); i++ {
+		for _, found := range importOf.FindAllSubmatch(contents[modules[i]], -1) {
+			if name := string(found[1]); !slices.Contains(modules, name) {
+				modules = append(modules, name)
+			}
+		}
+	}
+	return modules[1:]
+}
+
+// newAsset returns a file with the content b.
+func newAsset(name string, b []byte) *asset {
+	var zipped bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // the level is valid
+	w.Write(b)
+	w.Close()
+	mediaType := mediaTypes[path.Ext(name)]
+	if mediaType == "" {
+		mediaType = mime.TypeByExtension(path.Ext(name))
+	}
+	return &asset{b, zipped.Bytes(), mediaType, fmt.Sprintf("%x", sha256.Sum256(b))}
 }
 
 // withoutComments empties the lines of a script that are only a comment, a fifth of what a phone would load. All others are
@@ -78,11 +135,29 @@ func withoutComments(script []byte) []byte {
 	return out.Bytes()
 }
 
+// serveVersioned serves GET /page/VERSION/NAME. A page of another version, which is still open after the host was updated,
+// gets the file as it is now.
+func (p page) serveVersioned(w http.ResponseWriter, r *http.Request) {
+	file := p.files[r.PathValue("name")]
+	switch {
+	case file == nil || !isVersioned(r.PathValue("name")):
+		http.NotFound(w, r)
+	case r.PathValue("version") == p.version:
+		file.serve(w, r, "public, max-age=31536000, immutable") // a year
+	default:
+		file.ServeHTTP(w, r)
+	}
+}
+
 // ServeHTTP serves the file, or answers that the browser's copy is current.
 func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.serve(w, r, "no-cache") // the browser asks each time whether its copy is current
+}
+
+func (a *asset) serve(w http.ResponseWriter, r *http.Request, caching string) {
 	header := w.Header()
 	header.Set("Content-Type", a.mediaType)
-	header.Set("Cache-Control", "no-cache") // the browser asks each time whether its copy is current
+	header.Set("Cache-Control", caching)
 	header.Set("Vary", "Accept-Encoding")
 	b, tag := a.plain, a.tag
 	if acceptsGzip(r) {

@@ -1,6 +1,52 @@
 package web
 
-import "testing"
+import (
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The page lists all its modules and nothing else, at addresses that browsers may keep; those of another version they may not.
+func TestVersionedAddresses(t *testing.T) {
+	p := newPage()
+	html := string(p.files["index.html"].plain)
+	var listed []string
+	for _, found := range regexp.MustCompile(`"/page/(\w+)/([\w-]+\.(?:js|css))"`).FindAllStringSubmatch(html, -1) {
+		if found[1] != p.version {
+			t.Errorf("%s has version %s, want %s", found[2], found[1], p.version)
+		}
+		listed = append(listed, found[2])
+	}
+	var want []string
+	for name := range p.files {
+		if isVersioned(name) && name != "sha256.js" { // a worker's
+			want = append(want, name)
+		}
+	}
+	slices.Sort(listed)
+	slices.Sort(want)
+	if !slices.Equal(listed, want) {
+		t.Errorf("listed are %v, want %v", listed, want)
+	}
+	for _, test := range []struct {
+		version, name string
+		code          int
+		caching       string
+	}{
+		{p.version, "main.js", 200, "immutable"}, {p.version, "style.css", 200, "immutable"}, {"older", "main.js", 200, "no-cache"},
+		{p.version, "index.html", 404, ""}, {p.version, "nosuch.js", 404, ""},
+	} {
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.SetPathValue("version", test.version)
+		r.SetPathValue("name", test.name)
+		p.serveVersioned(w, r)
+		if caching := w.Header().Get("Cache-Control"); w.Code != test.code || !strings.Contains(caching, test.caching) {
+			t.Errorf("%s of %s: %d, %s", test.name, test.version, w.Code, caching)
+		}
+	}
+}
 
 // Only lines that are comments are empty in what is served.
 func TestWithoutComments(t *testing.T) {

@@ -81,7 +81,9 @@ func New(room *relay.Server, opts Options) *Handler {
 		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
 		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log), closing: make(chan struct{}),
 	}
-	for name, file := range assets() {
+	page := newPage()
+	h.mux.HandleFunc("GET /page/{version}/{name}", page.serveVersioned)
+	for name, file := range page.files {
 		h.mux.Handle("GET /page/"+name, file)
 		if name == "index.html" {
 			h.mux.Handle("GET /{$}", file)

@@ -279,12 +279,17 @@ func (p *tab) scheme(name string) {
 	}
 }
 
+// ownModule is what import("/page/NAME.js") of an expression is replaced by: the address of the page's own module has
+// a version, and from another address it would be another module.
+const ownModule = `import(document.querySelector("script[type=module]").src + "/../`
+
 // eval returns the value of an expression on the page.
 func eval[T any](p *tab, expression string, args ...any) T {
 	p.t.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](fmt.Sprintf(expression, args...), chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
+	expression = strings.ReplaceAll(fmt.Sprintf(expression, args...), `import("/page/`, ownModule)
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
 	if err != nil {
-		p.t.Fatalf("%s: %v", fmt.Sprintf(expression, args...), err)
+		p.t.Fatalf("%s: %v", expression, err)
 	}
 	return v
 }

@@ -234,3 +234,20 @@ func (p *proxy) forward(far io.Writer, near io.Reader) {
 		}
 	}
 }
+
+// A file that is sent while the host is away, by a page that sent none before, arrives when the host is back.
+func TestUploadWhileLost(t *testing.T) {
+	h := startHost(t)
+	alice := h.member("alice", 800, 600)
+	alice.wait(`!document.getElementById("attach").hidden`)
+	h.kill()
+	alice.wait(`document.getElementById("state").className === "lost"`)
+	alice.choose(tempFile(t, "soup.bin", noise(1000)))
+	alice.run(`document.getElementById("text").focus()`)
+	alice.press("Enter")
+	alice.wait(`document.querySelector("#tray .dim").textContent.startsWith("Paused")`)
+	h.start()
+	bob := h.program("bob")
+	bob.waitFor(`"soup.bin"`)
+	alice.wait(`document.querySelectorAll("#tray li").length === 0`)
+}

@@ -112,8 +112,6 @@ export const hasten = () => tray.forEach((u) => u.retryNow?.());
 
 /** @param {Upload} u */
 async function upload(u) {
-	u.hash = hashOf(u.file);
-	u.hash.catch(() => {}); // the last slice reports it
 	for (let pause = firstPause; !u.id && !u.over; pause = Math.min(2 * pause, maxPause)) {
 		try {
 			await sendSlices(u);
@@ -161,6 +159,8 @@ async function failureOf(u, e) {
 /** @param {Upload} u */
 async function sendSlices(u) {
 	const { size, name } = u.file;
+	const hash = u.hash ??= hashOf(u.file);
+	hash.catch(() => (u.hash = null)); // the last slice reports it
 	let offset = 0;
 	if (u.url) offset = offsetIn(await send(u, 'HEAD', u.url));
 	else {
@@ -173,7 +173,7 @@ async function sendSlices(u) {
 		const end = Math.min(offset + sliceSize, size);
 		/** @type {Record<string, string>} */
 		const headers = { 'Upload-Offset': String(offset), 'Content-Type': 'application/offset+octet-stream' };
-		if (end === size && u.hash) headers['Repr-Digest'] = `sha-256=:${base64(await u.hash)}:`; // RFC 9530
+		if (end === size) headers['Repr-Digest'] = `sha-256=:${base64(await hash)}:`; // RFC 9530
 		offset = offsetIn(await send(u, 'PATCH', u.url, headers, u.file.slice(offset, end)));
 	} while (offset < size);
 	u.id = u.url.split('/').pop() ?? '';
@@ -219,12 +219,13 @@ function showProgress({ file: { size }, status, bar, el }, sent) {
  */
 function hashOf(file) {
 	return new Promise((resolve, reject) => {
-		const worker = new Worker('/page/sha256.js', { type: 'module' });
+		const worker = new Worker(new URL('sha256.js', import.meta.url), { type: 'module' });
 		worker.onmessage = ({ data }) => {
 			worker.terminate();
 			if (data) resolve(data);
 			else reject(new RequestError(400, 'the file changed or cannot be read'));
 		};
+		worker.onerror = () => reject(new RequestError()); // it was not loaded: the host is away
 		worker.postMessage(file);
 	});
 }
