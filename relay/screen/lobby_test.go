@@ -12,7 +12,6 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/colorprofile"
 
 	"chat/relay/client"
 )
@@ -21,7 +20,7 @@ import (
 func newLobbyRig(t *testing.T, columns, rows int, opts Options) *rig {
 	t.Helper()
 	m := &model{ctx: t.Context(), opts: opts, started: time.Now(), terminal: terminal{
-		width: columns, height: rows, theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(),
+		width: columns, height: rows, theme: unknownTerminal, lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
 	return &rig{t: t, m: m}

@@ -88,6 +88,9 @@ func (r *fakeRoom) Get(ctx context.Context, f wire.File, dir string, progress fu
 
 func (r *fakeRoom) Files() []wire.File { return r.files }
 
+// unknownTerminal is the theme before the terminal has described itself.
+var unknownTerminal = themeFor(nil, nil, colorprofile.TrueColor)
+
 // A rig is a screen without a terminal, in a fakeRoom.
 type rig struct {
 	t    *testing.T
@@ -121,7 +124,7 @@ func newRig(t *testing.T, columns, rows int) *rig {
 func newScreen(t *testing.T, columns, rows int) *rig {
 	t.Helper()
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
-	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, theme: themeFor(nil, nil, colorprofile.TrueColor), lastKey: time.Now(), focus: focused}}
+	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, theme: unknownTerminal, lastKey: time.Now(), focus: focused}}
 	r.m.lobby = newLobby(r.m.ruler)
 	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
 	return r

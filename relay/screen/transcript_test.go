@@ -188,9 +188,11 @@ func TestTranscriptIsBounded(t *testing.T) {
 	})
 	t.Run("bytes", func(t *testing.T) {
 		var tr transcript
-		text := strings.Repeat("x", 1<<17)
+		long := wire.Event{Type: wire.TypeMessage, Time: soupTime, Text: strings.Repeat("x", 1<<17)}
+		e, _ := tr.entryOf(&long, false, "bob")
 		for i := range 3_000 {
-			receive(&tr, wire.Event{Type: wire.TypeMessage, ID: uint64(i + 1), Time: soupTime, Text: text})
+			e.id = uint64(i + 1)
+			tr.add(e)
 		}
 		held := 0
 		for i := range tr.entries {

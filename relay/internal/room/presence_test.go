@@ -69,6 +69,38 @@ func TestSilentVisits(t *testing.T) {
 	}
 }
 
+// A visitor that was forgotten while it was here, as many others have come since, and is then recorded
+// again is still one client: its next connection replaces it.
+func TestForgottenVisitorIsOneClient(t *testing.T) {
+	r := New(Options{FlushIn: func(time.Duration) {}}, history.New(history.Limits{}, func([]history.Waiter) {}))
+	r.state.maxAway = 2
+	now := time.Unix(1e9, 0)
+	enter := func(token, nick string) *Member {
+		m := &Member{Peer: new(silentPeer), Program: true, Visit: true}
+		if _, err := r.Enter(m, &wire.Request{Nick: nick, Token: token}, 1, now); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	first := enter("token-of-alice", "alice")
+	for n := range 2 {
+		enter(fmt.Sprint("token-of-another-", n), "guest")
+	}
+	if r.Standing("token-of-alice").Known {
+		t.Fatal("she was not forgotten")
+	}
+	if _, err := r.Rename(first, "zoe", 0, now); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Standing("token-of-alice").Known {
+		t.Fatal("she was not recorded again")
+	}
+	second := enter("token-of-alice", "alice")
+	if slices.Contains(r.members, first) || second.identity != r.identities[second.identity.author] {
+		t.Errorf("%d members are here, her first connection among them", len(r.members))
+	}
+}
+
 // seen returns the names in the joins and leaves of a log, each with + or -.
 func seen(t *testing.T, log *history.Log) (names []string) {
 	t.Helper()

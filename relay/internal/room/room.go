@@ -417,6 +417,9 @@ func (r *Room) recordClientLocked(m *Member, p presence, now time.Time) {
 	}
 	// It fails only if 20,000 such events wait for a full disk. The client is then treated as new.
 	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted})
+	if id := m.identity; id.token != "" && r.state.clients[id.author] != nil {
+		r.identities[id.author] = id // it may have been forgotten while it was here: its next connection must find it
+	}
 }
 
 // Leave removes m from the room, if it is there, with a last message, which may be "". The
