@@ -423,3 +423,28 @@ func TestResizeStaysAtTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// In a room with thousands of members, messages do not put all members in order.
+func TestMessagesInALargeRoom(t *testing.T) {
+	h := startHost(t)
+	alice := h.member("alice", 1280, 800)
+	alice.run(addEvents)
+	most := eval[int](alice, `(async () => {
+		const members = await import("/page/members.js");
+		const nicks = Array.from({ length: 9000 }, (_, n) => "member" + n * 7919 %% 9000);
+		members.update({ type: "join", members: nicks, hosts: [], count: nicks.length });
+		await add(["2026-11-28T12:00:00Z", "member1", "hello"]);
+		await new Promise((done) => setTimeout(done, 1000));
+		let most = 0;
+		const { sort } = Array.prototype;
+		Array.prototype.sort = function (by) { most = Math.max(most, this.length); return sort.call(this, by); };
+		for (let n = 0; n < 5; n++) await add(["2026-11-28T12:00:0" + n + "Z", "member1", "hello again"]);
+		document.getElementById("log").dispatchEvent(new Event("scroll"));
+		Array.prototype.sort = sort;
+		return most;
+	})()`)
+	if most > 1000 {
+		t.Errorf("a message puts %d members in order", most)
+	}
+	alice.wait(`document.getElementById("count").textContent === "9001"`)
+}

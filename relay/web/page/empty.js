@@ -10,7 +10,7 @@ let shown = ''; // its content, so that it is drawn only when that changes
 
 /** @type {(isEmpty: boolean, title: string, ways: string[]) => void} */
 export function showEmpty(isEmpty, title, ways) {
-	const others = members.others();
+	const others = isEmpty ? members.others() : []; // they are put in order, which takes long with thousands
 	const key = isEmpty ? JSON.stringify([title, ways, others.slice(0, maxNamed + 1), others.length]) : '';
 	if (shown === key) return;
 	shown = key;
