@@ -145,7 +145,7 @@ func TestEmojiTable(t *testing.T) {
 // Whatever a message is made of, it becomes few elements, and none of its text is lost. A search for a word that is everywhere
 // in them works.
 func TestMessagesOfManyMarks(t *testing.T) {
-	const maxElements = 4000
+	const maxElements = 2500
 	h := startHost(t)
 	alice, bob := h.member("alice", 800, 600), h.program("bob")
 	pieces := []string{"**a** ", "`a` ", "_a_ http://a.b/ ", "http://a.b/ ", "alice a ", "```\na\n```\n", "```js\n", "a "}

@@ -35,8 +35,9 @@ export function appendMessage(el, text) {
 	let left = maxElements;
 	if (!parts.some(({ kind }) => kind === 'block') && hasColumns(shown)) el.classList.add('code');
 	let before = 'block';
+	let rest = ''; // what comes after the last element, as one text
 	for (const { kind, from, to, language = '' } of parts) {
-		if (left <= 0) el.append(kind === 'block' || before === 'block' ? '\n' : '', shown.slice(from, to));
+		if (left <= 0) rest += (kind === 'block' || before === 'block' ? '\n' : '') + shown.slice(from, to);
 		else if (kind === 'block') {
 			const block = blockOf(shown.slice(from, to), language, left);
 			el.append(before === 'block' ? '' : '\n', block); // the newline is only copied
@@ -47,6 +48,7 @@ export function appendMessage(el, text) {
 		}
 		before = kind;
 	}
+	el.append(rest);
 }
 
 /** @param {string} text */

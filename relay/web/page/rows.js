@@ -10,6 +10,7 @@ import { cardOf } from './viewer.js';
 const namesShown = 12; // before "and N more"
 const longText = 1200; // characters
 const longLines = 12;
+const maxMarked = 500; // mentions of us in one message
 
 /**
  * Reports whether a key is for an input method, such as the Enter that confirms a Chinese word. In Safari
@@ -192,12 +193,18 @@ function markMentions(text, us) {
 	/** @type {Text[]} */
 	const nodes = [];
 	while (walk.nextNode()) nodes.push(/** @type {Text} */ (walk.currentNode));
+	let left = maxMarked;
 	for (const node of nodes) {
-		if (node.parentElement?.closest('a, code, pre, button, .to')) continue;
-		for (const [from, to] of mentionsIn(node.data, us).reverse()) {
-			node.splitText(to);
-			const name = node.splitText(from);
-			name.replaceWith(make('b', 'me', name.data));
-		}
+		if (left <= 0 || node.parentElement?.closest('a, code, pre, button, .to')) continue;
+		const found = mentionsIn(node.data, us).slice(0, left);
+		if (!found.length) continue;
+		left -= found.length;
+		let at = 0; // node.data[at:] is in no part yet
+		const parts = found.flatMap(([from, to]) => {
+			const before = node.data.slice(at, from);
+			at = to;
+			return [before, make('b', 'me', node.data.slice(from, to))];
+		});
+		node.replaceWith(...parts, node.data.slice(at));
 	}
 }
