@@ -280,9 +280,9 @@ func countOf(p Place) string {
 
 // drawItem draws one row that can be chosen.
 func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
-	r, theme := v.t.ruler, v.t.theme
+	r, t := v.t.ruler, v.t.theme
 	mark, name, about, right := "", "", "", ""
-	aboutStyle, rightStyle := theme.dim, theme.dim
+	aboutStyle, rightStyle := t.dim, t.dim
 	switch it.kind {
 	case placeItem:
 		for i, p := range v.places {
@@ -290,7 +290,7 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 				mark = fmt.Sprintf("%*d ", layout.digits, i+1)
 				name, about, right = r.fit(oneLine(r, p.Title), layout.title), r.fit(oneLine(r, p.Addr), layout.addr), countOf(p)
 				if p.Contested {
-					rightStyle = theme.amber
+					rightStyle = t.amber
 				}
 			}
 		}
@@ -320,10 +320,10 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 	about = strings.TrimRight(r.fit(oneLine(r, about), max(room-r.width(head)-r.width(tail)-1, 0)), " ")
 	gap := strings.Repeat(" ", max(room-r.width(head)-r.width(about)-r.width(tail), 0))
 	if chosen {
-		return theme.sel.with(theme.accent).draw(theme.barSign()) + theme.sel.draw(" ") + theme.sel.with(boldStyle).draw(head) + theme.sel.draw(about+gap+tail+" ")
+		return t.sel.with(t.accent).draw(t.barSign()) + t.sel.draw(" ") + t.sel.with(boldStyle).draw(head) + t.sel.draw(about+gap+tail+" ")
 	}
 	shown := min(len(mark), len(head))
-	return "  " + theme.dim.draw(head[:shown]) + head[shown:] + aboutStyle.draw(about) + gap + rightStyle.draw(tail)
+	return "  " + t.dim.draw(head[:shown]) + head[shown:] + aboutStyle.draw(about) + gap + rightStyle.draw(tail)
 }
 
 // hostedAs returns the title of the room that hosting opens, after "as"; "": not known.
@@ -336,7 +336,7 @@ func (v *lobbyView) hostedAs() string {
 
 // drawField draws the field, and returns the column of its cursor.
 func (v *lobbyView) drawField() (rows []string, column int) {
-	r, theme := v.t.ruler, v.t.theme
+	r, t := v.t.ruler, v.t.theme
 	label := " join "
 	if v.t.width < lobbyColumns/2 {
 		label = " "
@@ -345,9 +345,9 @@ func (v *lobbyView) drawField() (rows []string, column int) {
 	field, row, column := v.address.rows(max(v.t.width-indent-1, 4))
 	text := field[row].text
 	if v.address.text == "" {
-		text = theme.dim.draw(r.cut(v.placeholder(), max(v.t.width-indent-1, 0)))
+		text = t.dim.draw(r.cut(v.placeholder(), max(v.t.width-indent-1, 0)))
 	}
-	return []string{boldStyle.draw(label) + theme.accent.draw("›") + " " + text}, min(indent+column, v.t.width-1)
+	return []string{boldStyle.draw(label) + t.accent.draw("›") + " " + text}, min(indent+column, v.t.width-1)
 }
 
 // placeholder says what can be typed.

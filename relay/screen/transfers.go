@@ -139,14 +139,14 @@ func (ts *transfers) draw(t *terminal, rows int, lost bool) (drawn []string) {
 
 // draw draws how far the transfer is, with its name in at most so many columns, and a note at the end.
 func (tr *transfer) draw(t *terminal, nameColumns int, lost bool, note string) string {
-	r, theme := t.ruler, t.theme
+	r, colors := t.ruler, t.theme
 	p := tr.measured
-	arrow, doneStyle := "↓", theme.accent
+	arrow, doneStyle := "↓", colors.accent
 	if tr.upload {
 		arrow = "↑"
 	}
 	if lost || p.Waiting != nil {
-		doneStyle = theme.dim
+		doneStyle = colors.dim
 	}
 	bar := min(max(t.width*3/10, 6), 40)
 	nameColumns = min(nameColumns, min(max(t.width/4, 6), 40))
@@ -156,14 +156,14 @@ func (tr *transfer) draw(t *terminal, nameColumns int, lost bool, note string) s
 	}
 	filled := min(int(share*float64(bar)), bar)
 	percent := fmt.Sprintf("%3d %%", min(int(share*100), 100))
-	row := " " + theme.accent.draw(arrow) + " " + r.fit(r.show(tr.name), nameColumns) + "  " +
-		doneStyle.draw(strings.Repeat("━", filled)) + theme.hairline.draw(strings.Repeat("─", bar-filled)) + "  " + percent
+	row := " " + colors.accent.draw(arrow) + " " + r.fit(r.show(tr.name), nameColumns) + "  " +
+		doneStyle.draw(strings.Repeat("━", filled)) + colors.hairline.draw(strings.Repeat("─", bar-filled)) + "  " + percent
 	used := 3 + nameColumns + 2 + bar + 2 + r.width(percent)
 	if used > t.width { // too narrow for a bar
 		return r.elide(" "+arrow+" "+percent+" "+r.show(tr.name), t.width)
 	}
 	if rest := tr.rest(r, lost, note, t.width-used-2); rest != "" && r.width(rest) <= t.width-used-2 {
-		row += "  " + theme.dim.draw(rest)
+		row += "  " + colors.dim.draw(rest)
 	}
 	return row
 }
