@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/client"
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 	"chat/relay/timezone"
 	"chat/relay/wire"
@@ -279,7 +280,7 @@ func (c *conversation) connected(e client.Connected) {
 }
 
 // takeTheme takes the theme of the terminal. Those who sent messages before have colors of it.
-func (c *conversation) takeTheme(t *theme) {
+func (c *conversation) takeTheme(t *theme.Theme) {
 	c.nicks.use(t)
 	for _, nick := range slices.Backward(c.members.speakers) {
 		c.nicks.spoke(nick)

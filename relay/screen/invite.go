@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/qrcode"
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -104,7 +105,7 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 	margin := min(inviteMargin, columns/20)
 	ways := inv.drawWays(t, addr, columns-margin)
 	if note != "" {
-		ways = append(ways, "", t.theme.dim.draw(t.ruler.cut(note, columns-margin)))
+		ways = append(ways, "", t.theme.Dim.Draw(t.ruler.cut(note, columns-margin)))
 	}
 	if addr == "" {
 		return indented(ways, margin)
@@ -136,7 +137,7 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 			needs = wire.Counted(code.Columns()-columns, "more column", "more columns")
 		}
 		ways = append(ways, "")
-		ways = append(ways, drawWrapped(t.ruler, "The QR code needs "+needs+".", columns-margin, t.theme.dim)...)
+		ways = append(ways, drawWrapped(t.ruler, "The QR code needs "+needs+".", columns-margin, t.theme.Dim)...)
 		return indented(ways, margin)
 	}
 	return append(append(indented(ways, margin), ""), lines...)
@@ -156,9 +157,9 @@ func (inv *invitation) drawWays(t *terminal, addr string, columns int) (rows []s
 
 // draw draws a way to join: its needs in one row, and its link or command in rows of at most so many columns.
 func (w *way) draw(t *terminal, columns int) (with string, how []string) {
-	s := boldStyle
+	s := theme.Bold
 	if w.link {
-		s = t.theme.accent.with(underlineStyle)
+		s = t.theme.Accent.With(theme.Underline)
 	}
-	return t.theme.dim.draw(t.ruler.cut(w.with, columns)), drawWrapped(t.ruler, w.how, columns, s)
+	return t.theme.Dim.Draw(t.ruler.cut(w.with, columns)), drawWrapped(t.ruler, w.how, columns, s)
 }
