@@ -18,6 +18,22 @@ type invitation struct {
 	discovered bool     // `chat join` finds it without an address
 }
 
+// invitation returns how others can join.
+func (c *conversation) invitation() invitation {
+	if h := c.m.hosting; h != nil {
+		inv := invitation{page: !h.NoPage, discovered: h.Discovered}
+		if h.Addrs != nil {
+			inv.addrs = h.Addrs()
+		}
+		return inv
+	}
+	inv := invitation{page: true, discovered: true}
+	if c.addr != "" {
+		inv.addrs = []string{c.addr}
+	}
+	return inv
+}
+
 // A way is one way to join.
 type way struct {
 	with string // the device or program that it needs

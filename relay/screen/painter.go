@@ -10,6 +10,7 @@ import (
 
 	"chat/relay/screen/theme"
 	"chat/relay/text"
+	"chat/relay/timezone"
 )
 
 // A painter draws entries as rows. Rows drawn by one painter are valid for any that is
@@ -32,6 +33,20 @@ type painter struct {
 	noItalic bool // the terminal draws it as something else
 	colors   *codeColors
 	version  int // of colors
+}
+
+// painter returns a painter of the given width.
+func (c *conversation) painter(columns int) *painter {
+	p := &painter{
+		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
+		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
+	}
+	p.noItalic, p.colors, p.version = c.m.noItalic, c.m.colors, c.m.colors.changes()
+	p.year = c.now().In(p.zone).Year()
+	if hit := c.search.hit(); hit != nil {
+		p.current = hit.serial
+	}
+	return p
 }
 
 // body draws what an entry says, as rows to be put beside its heads. They do not depend on

@@ -13,7 +13,6 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/text"
-	"chat/relay/wire"
 )
 
 // transfers are the uploads and downloads in progress. They are owned by Bubble Tea's
@@ -127,12 +126,12 @@ func (ts *transfers) draw(t *terminal, rows int, lost bool) (drawn []string) {
 	for i, tr := range ts.running[:shown] {
 		note := ""
 		if more > 0 && rows == shown && i == shown-1 {
-			note = wire.Counted(more, "more", "more")
+			note = fmt.Sprintf("%d more", more)
 		}
 		drawn = append(drawn, tr.draw(t, name, lost, note))
 	}
 	if rows > shown {
-		drawn = append(drawn, " "+t.theme.Dim.Draw(t.ruler.elide("  "+wire.Counted(more, "more", "more"), t.width-1)))
+		drawn = append(drawn, " "+t.theme.Dim.Draw(t.ruler.elide("  "+fmt.Sprintf("%d more", more), t.width-1)))
 	}
 	return drawn
 }
