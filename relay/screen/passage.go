@@ -7,7 +7,7 @@ import (
 	"chat/relay/screen/theme"
 )
 
-// A passage is the text of an entry as it is drawn: without the signs and fences that marks
+// A passage is the text of an entry as it is drawn: without the delimiters and fences that marks
 // and blocks are drawn for.
 type passage struct {
 	text   string
@@ -38,7 +38,7 @@ func (p *painter) passage(e *entry, shown string) passage {
 	return r.passage
 }
 
-// unmarked returns text without its signs and fences, as a terminal shows it that can draw all
+// unmarked returns text without its delimiters and fences, as a terminal shows it that can draw all
 // marks. Searches and mentions look for words in it.
 func unmarked(text string) string {
 	if !strings.ContainsAny(text, "`*_") { // most texts, and a search looks at all of them
@@ -68,8 +68,8 @@ func (r *passageReader) keep(to int) {
 // readRows reads rows of text, up to a byte.
 func (r *passageReader) readRows(to int) {
 	start := r.at
-	for _, w := range writtenInRows(r.source[start:to]) {
-		s, ok := r.painter.writtenStyle(r.entry, w.kind)
+	for _, w := range inlineMarksInRows(r.source[start:to]) {
+		s, ok := r.painter.inlineStyle(r.entry, w.kind)
 		if !ok {
 			continue
 		}
@@ -105,8 +105,8 @@ func (r *passageReader) readBlock(b block) {
 	r.passage.blocks = append(r.passage.blocks, codeBlock{span{from, r.kept.Len()}, b.language, true})
 }
 
-// writtenStyle returns how a marked text is drawn, and whether the terminal can draw it.
-func (p *painter) writtenStyle(e *entry, kind markKind) (theme.Style, bool) {
+// inlineStyle returns how a marked text is drawn, and whether the terminal can draw it.
+func (p *painter) inlineStyle(e *entry, kind markKind) (theme.Style, bool) {
 	switch kind {
 	case boldMark:
 		return theme.Bold, true
