@@ -192,7 +192,7 @@ const (
 // closes the room, or ctx ends.
 func runJoin(ctx context.Context, opts joinOptions) error {
 	if opts.find == nil {
-		opts.find = newFinder(opts.Ifaces, opts.Timeout).FindEach
+		opts.find = newFinder(opts.Ifaces, opts.Timeout).Find
 	}
 	if opts.Screen {
 		return joinOnScreen(ctx, opts)

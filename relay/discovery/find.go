@@ -162,13 +162,10 @@ func (e *NoRoomError) Looked() string {
 // over TCP and no further answers come: a slow host must not be missed when there are
 // several. No room within the timeout is a [*NoRoomError]. If ctx ends, Find returns its
 // error at once.
-func (f *Finder) Find(ctx context.Context, want string) ([]Room, error) {
-	return f.FindEach(ctx, want, nil)
-}
-
-// FindEach is Find, and calls found for each matching room as soon as its host has answered, one
-// call at a time; nil: it does not. Whether a room is contested is only known at the end.
-func (f *Finder) FindEach(ctx context.Context, want string, found func(Room)) ([]Room, error) {
+//
+// It calls found for each matching room as soon as its host has answered, one call at a time;
+// nil: it does not. Whether a room is contested is only known at the end.
+func (f *Finder) Find(ctx context.Context, want string, found func(Room)) ([]Room, error) {
 	s := search{Finder: f, window: cmp.Or(f.Timeout, findTimeout), each: found}
 	s.enough = func(r Room) bool { return r.Matches(want) }
 	rooms, err := s.run(ctx)

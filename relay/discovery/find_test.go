@@ -166,7 +166,7 @@ func TestFind(t *testing.T) {
 					test.net.lans = []LAN{eth0()}
 				}
 				start := time.Now()
-				rooms, err := test.net.finder(t).Find(t.Context(), test.want)
+				rooms, err := test.net.finder(t).Find(t.Context(), test.want, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -190,7 +190,7 @@ func TestFindNothing(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{roomAt(kitchenID, "kitchen", "192.168.1.7:1")}},
 			greets: map[string]func(context.Context) (wire.RoomInfo, error){"192.168.1.7:1": silent}}
 		start := time.Now()
-		rooms, err := n.finder(t).Find(t.Context(), "study")
+		rooms, err := n.finder(t).Find(t.Context(), "study", nil)
 		var none *NoRoomError
 		if !errors.As(err, &none) || len(rooms) > 0 {
 			t.Fatalf("found %v, %v; want a NoRoomError", rooms, err)
@@ -209,7 +209,7 @@ func TestFindNamesOtherRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{roomAt(kitchenID, "kitchen", "192.168.1.7:1")}},
 			greets: map[string]func(context.Context) (wire.RoomInfo, error){"192.168.1.7:1": greets(kitchenID, "kitchen", 0)}}
-		_, err := n.finder(t).Find(t.Context(), "study")
+		_, err := n.finder(t).Find(t.Context(), "study", nil)
 		var none *NoRoomError
 		if !errors.As(err, &none) || len(none.Others) != 1 || !strings.Contains(err.Error(), `"kitchen"`) {
 			t.Errorf("error %v; want a NoRoomError naming the kitchen", err)
@@ -245,7 +245,7 @@ func TestFindWaitsForSlowAnswers(t *testing.T) {
 						"192.168.1.9:24280": greets(den.ID, "den", 2*time.Millisecond),
 					}}
 				start := time.Now()
-				rooms, err := n.finder(t).Find(t.Context(), "")
+				rooms, err := n.finder(t).Find(t.Context(), "", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -289,7 +289,7 @@ func TestSeveralHostsClaimARoom(t *testing.T) {
 				n := &network{lans: []LAN{eth0()}, rounds: [][]Record{test.records}, greets: map[string]func(context.Context) (wire.RoomInfo, error){
 					host: claims("i1", 0), host2: claims("i1", time.Millisecond), impostor: claims("i2", 0),
 				}}
-				rooms, err := n.finder(t).Find(t.Context(), "kitchen")
+				rooms, err := n.finder(t).Find(t.Context(), "kitchen", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -317,7 +317,7 @@ func TestAddressesOfSeveralAnswers(t *testing.T) {
 		}}, greets: map[string]func(context.Context) (wire.RoomInfo, error){
 			"192.168.1.7:24280": silent, "10.9.9.9:24280": greets(kitchenID, "kitchen", 0)}}
 		start := time.Now()
-		rooms, err := n.finder(t).Find(t.Context(), "")
+		rooms, err := n.finder(t).Find(t.Context(), "", nil)
 		if err != nil || len(rooms) != 1 || rooms[0].Addr != "10.9.9.9:24280" {
 			t.Errorf("found %v, %v; want the kitchen at its second address", rooms, err)
 		}
@@ -334,7 +334,7 @@ func TestFindEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(720*time.Millisecond, cancel) // early in the round of 800 ms
 		start := time.Now()
-		_, err := n.finder(t).Find(ctx, "")
+		_, err := n.finder(t).Find(ctx, "", nil)
 		if took := time.Since(start); err != context.Canceled || took != 720*time.Millisecond {
 			t.Errorf("Find returned %v after %v, want context canceled after 720ms", err, took)
 		}
@@ -344,7 +344,7 @@ func TestFindEndsWithItsContext(t *testing.T) {
 func TestFindWithoutQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{lans: []LAN{eth0()}, err: errors.New("no route")}
-		_, err := n.finder(t).Find(t.Context(), "")
+		_, err := n.finder(t).Find(t.Context(), "", nil)
 		if err == nil || !strings.Contains(err.Error(), "no question could be sent on eth0: no route") {
 			t.Errorf("error %v, want it to say so", err)
 		}
@@ -361,7 +361,7 @@ func TestHiddenInterfaces(t *testing.T) {
 		f.LANs = func() ([]LAN, error) { return nil, hidden }
 		start := time.Now()
 		for name, search := range map[string]func() error{
-			"Find": func() error { _, err := f.Find(t.Context(), ""); return err },
+			"Find": func() error { _, err := f.Find(t.Context(), "", nil); return err },
 			"List": func() error { _, _, err := f.List(t.Context()); return err },
 		} {
 			err := search()
@@ -377,7 +377,7 @@ func TestHiddenInterfaces(t *testing.T) {
 			t.Errorf("Survey: %v", err)
 		}
 		n.greets = map[string]func(context.Context) (wire.RoomInfo, error){"127.0.0.1:24280": greets(kitchenID, "kitchen", 0)}
-		if rooms, err := f.Find(t.Context(), ""); err != nil || len(rooms) != 1 {
+		if rooms, err := f.Find(t.Context(), "", nil); err != nil || len(rooms) != 1 {
 			t.Errorf("found %v, %v; want the room on this machine", rooms, err)
 		}
 	})
@@ -394,7 +394,7 @@ func TestFindOnUnknownInterface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := (&network{lans: []LAN{eth0()}}).finder(t)
 		f.Ifaces = []string{"wlan7"}
-		if _, err := f.Find(t.Context(), ""); err == nil || !strings.Contains(err.Error(), `"wlan7"`) {
+		if _, err := f.Find(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), `"wlan7"`) {
 			t.Errorf("Find on wlan7: error %v, want the name in it", err)
 		}
 	})
@@ -451,7 +451,7 @@ func TestSilentRooms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{lans: []LAN{eth0()}, rounds: [][]Record{{kitchen}}, greets: greetings{"192.168.1.7:24281": test.host}}
-				_, err := n.finder(t).Find(t.Context(), test.want)
+				_, err := n.finder(t).Find(t.Context(), test.want, nil)
 				if _, ok := errors.AsType[*NoRoomError](err); !ok {
 					t.Fatalf("error %v, want a NoRoomError", err)
 				}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"chat/relay/qrcode"
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -84,8 +85,8 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 	r := t.ruler
 	notes := c.drawCardNotes(columns)
 	title := r.elide(oneLine(r, c.title), max(columns-len(" is open"), 1))
-	title = boldStyle.draw(title) + t.theme.dim.draw(r.cut(" is open", columns-r.width(title)))
-	waiting := t.theme.accent.draw("◌") + t.theme.dim.draw(r.cut(" Waiting for the first one…", columns-1))
+	title = theme.Bold.Draw(title) + t.theme.Dim.Draw(r.cut(" is open", columns-r.width(title)))
+	waiting := t.theme.Accent.Draw("◌") + t.theme.Dim.Draw(r.cut(" Waiting for the first one…", columns-1))
 
 	var full, dense, bare []string
 	for _, w := range inv.at(addr) {
@@ -100,7 +101,7 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 	if len(notes) > 0 {
 		notes = append([]string{""}, notes...)
 	}
-	line := t.theme.hairline.draw(strings.Repeat("─", min(columns, cardLine)))
+	line := t.theme.Hairline.Draw(strings.Repeat("─", min(columns, cardLine)))
 	for _, text := range [][]string{
 		stacked([]string{title, line, ""}, full, []string{waiting}, notes),
 		stacked([]string{title, line}, dense, []string{waiting}, notes),
@@ -117,16 +118,18 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 func (c *conversation) drawMemberCard(columns, rows int) []string {
 	t := &c.m.terminal
 	r := t.ruler
-	text := []string{boldStyle.draw(r.elide(oneLine(r, c.title), columns))}
-	add := func(words string, s style) { text = append(text, drawWrapped(r, oneLine(r, words), columns, s)...) }
+	text := []string{theme.Bold.Draw(r.elide(oneLine(r, c.title), columns))}
+	add := func(words string, s theme.Style) {
+		text = append(text, drawWrapped(r, oneLine(r, words), columns, s)...)
+	}
 	if c.topic != "" {
-		add(c.topic, t.theme.dim)
+		add(c.topic, t.theme.Dim)
 	}
 	if c.isAlone() {
-		add("No one else is here yet.", t.theme.dim)
+		add("No one else is here yet.", t.theme.Dim)
 	} else {
-		add(c.whoIsHere(), t.theme.dim)
-		add("Say hello.", t.theme.dim)
+		add(c.whoIsHere(), t.theme.Dim)
+		add("Say hello.", t.theme.Dim)
 	}
 	for i, row := range text {
 		text[i] = strings.Repeat(" ", max(columns-r.method.StringWidth(row), 0)/2) + row
@@ -175,9 +178,9 @@ func and(names []string) string {
 func (c *conversation) drawCardNotes(columns int) (rows []string) {
 	t := &c.m.terminal
 	for _, n := range c.card.notes {
-		s := t.theme.dim
+		s := t.theme.Dim
 		if n.kind == kindError {
-			s = t.theme.red
+			s = t.theme.Red
 		}
 		for line := range strings.SplitSeq(n.text, "\n") {
 			rows = append(rows, drawWrapped(t.ruler, t.ruler.show(line), columns, s)...)

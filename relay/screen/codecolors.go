@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/screen/syntax"
+	"chat/relay/screen/theme"
 )
 
 // codeColors finds the tokens of the blocks of code that are on the screen, one block at a
@@ -106,18 +107,18 @@ func (c *codeColors) add(found codeColored, done <-chan struct{}) tea.Cmd {
 }
 
 // codeStyle returns the style of a token of code.
-func codeStyle(t *theme, class syntax.Class) style {
+func codeStyle(t *theme.Theme, class syntax.Class) theme.Style {
 	switch class {
 	case syntax.Keyword:
-		return t.keyword
+		return t.Keyword
 	case syntax.Literal:
-		return t.literal
+		return t.Literal
 	case syntax.Number:
-		return t.number
+		return t.Number
 	case syntax.Function:
-		return t.function
+		return t.Function
 	case syntax.Comment:
-		return t.comment
+		return t.Comment
 	}
-	return plainStyle
+	return theme.Plain
 }

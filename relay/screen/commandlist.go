@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -144,7 +145,7 @@ func (c *conversation) drawCommands(rows int) (drawn []string) {
 		usage = max(usage, t.ruler.width(listedUsage(command, t.width)))
 	}
 	usage = min(usage, t.width/2-2)
-	drawn = append(drawn, titleLine(t, "Commands", t.theme.dim.draw(fmt.Sprintf("%d of %d", len(matches), len(offered))), t.width))
+	drawn = append(drawn, titleLine(t, "Commands", t.theme.Dim.Draw(fmt.Sprintf("%d of %d", len(matches), len(offered))), t.width))
 	shown := min(rows-1, len(matches))
 	first := max(min(l.chosen-shown/2, len(matches)-shown), 0)
 	for i := range matches[first : first+shown] {
@@ -163,15 +164,15 @@ func listedUsage(command *wire.Command, columns int) string {
 
 // drawCommand draws one command of the list, with its usage in so many columns.
 func drawCommand(p *painter, m *commandMatch, usage int, chosen bool) string {
-	name, words, found := plainStyle, p.theme.dim, p.theme.accent.with(boldStyle)
-	ground := tint{ground: p.theme.panel}
+	name, words, found := theme.Plain, p.theme.Dim, p.theme.Accent.With(theme.Bold)
+	ground := tint{ground: p.theme.Panel}
 	if chosen {
-		ground = tint{ground: p.theme.sel, bar: p.theme.accent.with(boldStyle), barred: true}
-		words = plainStyle
+		ground = tint{ground: p.theme.Selected, bar: p.theme.Accent.With(theme.Bold), barred: true}
+		words = theme.Plain
 		if ground.ground != "" {
-			found = boldStyle // no color is sure to be readable on it
+			found = theme.Bold // no color is sure to be readable on it
 		} else {
-			name, words = boldStyle, boldStyle
+			name, words = theme.Bold, theme.Bold
 		}
 	}
 	inName, inHelp := m.letters, []int(nil)
@@ -184,7 +185,7 @@ func drawCommand(p *painter, m *commandMatch, usage int, chosen bool) string {
 	b.skipTo(margin)
 	shown := p.ruler.fit(listedUsage(m.command, p.columns), usage)
 	end := min(len("/")+len(m.command.Name), len(shown))
-	b.WriteString(name.draw(shown[:1]) + drawLetters(shown[1:end], inName, name, found) + words.draw(shown[end:]))
+	b.WriteString(name.Draw(shown[:1]) + drawLetters(shown[1:end], inName, name, found) + words.Draw(shown[end:]))
 	if left := p.columns - margin - usage - gap; left > 0 {
 		b.WriteString(strings.Repeat(" ", gap) + drawLetters(p.ruler.fit(m.command.Help, left), inHelp, words, found))
 	}
@@ -192,7 +193,7 @@ func drawCommand(p *painter, m *commandMatch, usage int, chosen bool) string {
 }
 
 // drawLetters draws text in one style, and the letters at some places in another.
-func drawLetters(text string, at []int, s, found style) string {
+func drawLetters(text string, at []int, s, found theme.Style) string {
 	var b strings.Builder
 	from := 0
 	for len(at) > 0 && at[0] < len(text) {
@@ -200,8 +201,8 @@ func drawLetters(text string, at []int, s, found style) string {
 		for n < len(at) && at[n] == at[0]+n && at[n] < len(text) {
 			n++
 		}
-		b.WriteString(s.draw(text[from:at[0]]) + found.draw(text[at[0]:at[0]+n]))
+		b.WriteString(s.Draw(text[from:at[0]]) + found.Draw(text[at[0]:at[0]+n]))
 		from, at = at[0]+n, at[n:]
 	}
-	return b.String() + s.draw(text[from:])
+	return b.String() + s.Draw(text[from:])
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -206,18 +207,18 @@ func TestCommandListFits(t *testing.T) {
 // The chosen command has two signs: a ground, or where there are none bold letters, and the bar.
 func TestChosenCommandWithoutColors(t *testing.T) {
 	for _, profile := range []colorprofile.Profile{colorprofile.Ascii, colorprofile.ANSI, colorprofile.TrueColor} {
-		th := themeFor(nil, nil, profile)
+		th := theme.For(nil, nil, profile)
 		p := &painter{columns: 60, theme: th}
 		m := matchCommands("se", false)[0]
 		chosen, other := drawCommand(p, &m, 20, true), drawCommand(p, &m, 20, false)
 		bar := "▌"
-		if th.mono {
+		if th.Mono {
 			bar = "┃"
 		}
 		if !strings.HasPrefix(ansi.Strip(chosen), bar+"/search WORDS") || !strings.HasPrefix(ansi.Strip(other), " /search WORDS") {
 			t.Errorf("%v: %q, %q", profile, chosen, other)
 		}
-		if th.sel == "" && !strings.Contains(chosen, string(boldStyle)+"m/") {
+		if th.Selected == "" && !strings.Contains(chosen, string(theme.Bold)+"m/") {
 			t.Errorf("%v: not bold: %q", profile, chosen)
 		}
 	}

@@ -130,23 +130,3 @@ func splitPaste(block string, f codeFence) (messages []string) {
 func tooManyLines(message string) bool { return strings.Count(message, "\n") >= wire.MessageLines }
 
 var tooManyLinesError = fmt.Sprintf("not sent: a message can have at most %d lines", wire.MessageLines)
-
-// requestOf returns the request that sends typed, a message or a command of the host, and
-// how it is shown until the host acknowledges it. A request without a text is not sent.
-func requestOf(typed string) (wire.Request, entry) {
-	t, err := wire.ParseTyped(typed, wire.Screen)
-	if err != nil || t.Command == nil { // submit has refused unknown commands
-		message := text.CleanLines(t.Message)
-		return wire.Request{Type: wire.TypeSay, Text: message}, entry{kind: kindMessage, text: message}
-	}
-	name, rest := t.Command.Name, text.CleanLines(strings.TrimSpace(t.Args))
-	to, message, _ := strings.Cut(rest, " ")
-	switch message = strings.TrimSpace(message); {
-	case name == "me" && rest != "":
-		return wire.Request{Type: name, Text: rest}, entry{kind: kindAction, text: rest}
-	case name == "msg" && message != "":
-		return wire.Request{Type: name, To: to, Text: message}, entry{kind: kindPrivate, to: to, text: message}
-	}
-	line := text.Clean(strings.ReplaceAll(typed, "\n", " "))
-	return wire.Request{Type: "command", Text: line}, entry{kind: kindNotice}
-}

@@ -9,8 +9,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/client"
+	"chat/relay/screen/theme"
 	"chat/relay/text"
-	"chat/relay/timezone"
 	"chat/relay/wire"
 )
 
@@ -279,7 +279,7 @@ func (c *conversation) connected(e client.Connected) {
 }
 
 // takeTheme takes the theme of the terminal. Those who sent messages before have colors of it.
-func (c *conversation) takeTheme(t *theme) {
+func (c *conversation) takeTheme(t *theme.Theme) {
 	c.nicks.use(t)
 	for _, nick := range slices.Backward(c.members.speakers) {
 		c.nicks.spoke(nick)
@@ -393,6 +393,18 @@ func (c *conversation) showEvent(e *client.Received) *entry {
 	}
 	c.addEntry(n, e.Past && !c.resumed)
 	return &n
+}
+
+// linked returns e with the links to uploads at the address of the host that works from here.
+func (c *conversation) linked(e *wire.Event) *wire.Event {
+	if e.File == nil {
+		return e
+	}
+	addrs := c.invitation().addrs
+	if len(addrs) == 0 {
+		return e
+	}
+	return e.Linked(wire.Home(addrs[0]))
 }
 
 // track applies an event to the state of the room.
@@ -518,127 +530,4 @@ func (c *conversation) farewell() string {
 	c.view.toEnd()
 	c.view.clearUnread()
 	return newFrame(c).farewell()
-}
-
-// --- sending ---------------------------------------------------------------------------
-
-// submit carries out the command or sends the message in the editor.
-func (c *conversation) submit() tea.Cmd {
-	typed := c.composer.editor.text
-	if c.gone != nil {
-		if t, err := wire.ParseTyped(typed, wire.Screen); err != nil || t.Command == nil || commandHere(t.Command.Name) == nil {
-			return c.joinOther()
-		}
-	}
-	if strings.TrimSpace(typed) == "" {
-		return nil
-	}
-	t, unknown := wire.ParseTyped(typed, wire.Screen)
-	if unknown != nil {
-		c.refuse(unknown)
-		return nil
-	}
-	c.view.clearUnread()
-	c.composer.editor.sent()
-	if t.Command != nil {
-		if run := commandHere(t.Command.Name); run != nil {
-			if t.Command.Lines { // they are a text to send
-				t.Args = expandEmoji(t.Args)
-			}
-			return run(c, strings.TrimSpace(t.Args))
-		}
-	}
-	c.send(withEmoji(typed))
-	c.view.toEnd()
-	return nil
-}
-
-// send sends a message or a command to the host as soon as it keeps up.
-func (c *conversation) send(typed string) {
-	r, n := requestOf(typed)
-	if r.Text == "" {
-		return
-	}
-	if tooManyLines(r.Text) {
-		c.show(kindError, tooManyLinesError)
-		c.restoreTyped(typed)
-		return
-	}
-	n.at, n.from, n.own = c.now().UnixMilli(), c.nick, true
-	c.outbox.add(r, n, typed)
-	c.transcript.noteWriter(&n)
-	c.flush()
-}
-
-// sendPaste sends a large paste as several messages.
-func (c *conversation) sendPaste() {
-	for _, message := range c.composer.paste.messages {
-		c.send(wire.EscapeSlash(message))
-	}
-	c.view.toEnd()
-}
-
-// flush passes messages of the outbox to the room, as many as it accepts.
-func (c *conversation) flush() {
-	for _, failed := range c.outbox.flush(c.m.ctx) {
-		if c.m.ctx.Err() == nil {
-			c.show(kindError, "not sent: "+failed.err.Error())
-		}
-		c.restoreTyped(failed.typed)
-	}
-}
-
-// restoreTyped puts text that was not sent into the input history, so that the message being
-// written is not disturbed.
-func (c *conversation) restoreTyped(typed string) {
-	c.composer.editor.addHistory(typed)
-	c.flash = "Not sent. ↑ brings it back."
-}
-
-// pending returns how many messages would be lost by leaving now. Those that were sent a
-// moment ago over a working connection are not counted.
-func (c *conversation) pending() int { return c.outbox.pending(c.lost == nil) }
-
-// --- for frames and sheets ----------------------------------------------------------------
-
-// painter returns a painter of the given width.
-func (c *conversation) painter(columns int) *painter {
-	p := &painter{
-		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
-		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
-	}
-	p.noItalic, p.colors, p.version = c.m.noItalic, c.m.colors, c.m.colors.changes()
-	p.year = c.now().In(p.zone).Year()
-	if hit := c.search.hit(); hit != nil {
-		p.current = hit.serial
-	}
-	return p
-}
-
-// invitation returns how others can join.
-func (c *conversation) invitation() invitation {
-	if h := c.m.hosting; h != nil {
-		inv := invitation{page: !h.NoPage, discovered: h.Discovered}
-		if h.Addrs != nil {
-			inv.addrs = h.Addrs()
-		}
-		return inv
-	}
-	inv := invitation{page: true, discovered: true}
-	if c.addr != "" {
-		inv.addrs = []string{c.addr}
-	}
-	return inv
-}
-
-// linked returns e with the links to uploads at the address of the host that works from here.
-func (c *conversation) linked(e *wire.Event) *wire.Event {
-	if e.File == nil {
-		return e
-	}
-	addrs := c.invitation().addrs
-	if len(addrs) == 0 {
-		return e
-	}
-	return e.Linked(wire.Home(addrs[0]))
 }

@@ -6,6 +6,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/screen/theme"
 )
 
 const (
@@ -75,7 +77,7 @@ func (f *frame) layOutInput(most int) {
 	if who = " " + who; r.width(who) > f.t.width/3 {
 		who = ""
 	}
-	f.prompt, f.indent = boldStyle.draw(who)+" "+t.accent.draw("›")+" ", r.width(who)+3
+	f.prompt, f.indent = theme.Bold.Draw(who)+" "+t.Accent.Draw("›")+" ", r.width(who)+3
 	if f.t.width-f.indent < 2 { // a wide character has to fit
 		f.prompt, f.indent = "", 0
 	}
@@ -120,7 +122,7 @@ func (f *frame) drawBody() (rows []string) {
 	}
 	if f.painter.columns < f.t.width {
 		for i, row := range c.members.draw(c.painter(memberColumns-2), len(rows)) {
-			rows[i] = padded(f.t.ruler, rows[i], f.painter.columns) + f.t.theme.hairline.draw("│") + " " + row
+			rows[i] = padded(f.t.ruler, rows[i], f.painter.columns) + f.t.theme.Hairline.Draw("│") + " " + row
 		}
 	}
 	return rows
@@ -138,7 +140,7 @@ func (f *frame) drawInput() (rows []string) {
 	}
 	if f.c.composer.typing().text == "" {
 		placeholder := f.t.ruler.elide(oneLine(f.t.ruler, f.c.placeholder()), f.inputColumns-1)
-		rows[0] += f.t.theme.dim.draw(placeholder)
+		rows[0] += f.t.theme.Dim.Draw(placeholder)
 	}
 	return rows
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 )
 
@@ -42,19 +43,19 @@ func sameDay(a, b *entry, zone *time.Location) bool {
 type head struct {
 	clock  string
 	nick   string
-	nickAs style
+	nickAs theme.Style
 	sign   string // in place of the nick: "*" an action, "·" an event, "!" an error
-	signAs style
+	signAs theme.Style
 	mark   string // "→" private, "…" not acknowledged
-	markAs style
+	markAs theme.Style
 	tint   tint
 }
 
 // A tint sets all rows of an entry apart. The bar says the same as the ground, for
 // terminals that have no grounds.
 type tint struct {
-	ground style // below the row, from edge to edge
-	bar    style
+	ground theme.Style // below the row, from edge to edge
+	bar    theme.Style
 	barred bool
 	chosen bool // the entry is the search's current hit
 }
@@ -65,11 +66,11 @@ func (p *painter) tint(e *entry) tint {
 	case p.copying || p.printed:
 		return tint{}
 	case p.isCurrent(e):
-		return tint{p.theme.sel, p.theme.accent.with(boldStyle), true, true}
+		return tint{p.theme.Selected, p.theme.Accent.With(theme.Bold), true, true}
 	case e.kind == kindPrivate:
-		return tint{p.theme.alone, p.theme.violet, true, false}
+		return tint{p.theme.Private, p.theme.Violet, true, false}
 	case e.highlight:
-		return tint{p.theme.call, p.theme.amber.with(boldStyle), true, false}
+		return tint{p.theme.Mention, p.theme.Amber.With(theme.Bold), true, false}
 	}
 	return tint{}
 }
@@ -93,9 +94,9 @@ func (e *entry) sign() string {
 
 // head returns the head of an entry's first row.
 func (p *painter) head(e *entry, s *setting) head {
-	h := head{tint: p.tint(e), sign: e.sign(), signAs: p.theme.dim}
+	h := head{tint: p.tint(e), sign: e.sign(), signAs: p.theme.Dim}
 	if e.kind == kindError {
-		h.signAs = p.theme.red.with(boldStyle)
+		h.signAs = p.theme.Red.With(theme.Bold)
 	}
 	if s.before == nil || s.top || p.printed || s.before.at/60_000 != e.at/60_000 {
 		h.clock = p.clock(e)
@@ -105,13 +106,13 @@ func (p *painter) head(e *entry, s *setting) head {
 	case p.printed || !s.isGrouped(e, p.zone):
 		h.nick, h.nickAs = p.drawnNick(e.from), p.nickStyle(e.from, e.own)
 	case s.top:
-		h.nick, h.nickAs = p.drawnNick(e.from), p.theme.dim
+		h.nick, h.nickAs = p.drawnNick(e.from), p.theme.Dim
 	}
 	switch {
 	case s.pending:
-		h.mark, h.markAs = "…", p.theme.dim
+		h.mark, h.markAs = "…", p.theme.Dim
 	case e.kind == kindPrivate:
-		h.mark, h.markAs = "→", p.theme.violet.with(boldStyle)
+		h.mark, h.markAs = "→", p.theme.Violet.With(theme.Bold)
 	}
 	return h
 }
@@ -122,7 +123,7 @@ func (p *painter) laterHead(e *entry, top bool) head {
 	h := head{tint: p.tint(e)}
 	if top && e.sign() == "" {
 		h.clock = p.clock(e)
-		h.nick, h.nickAs = p.drawnNick(e.from), p.theme.dim
+		h.nick, h.nickAs = p.drawnNick(e.from), p.theme.Dim
 	}
 	return h
 }
@@ -135,9 +136,9 @@ func (p *painter) drawnNick(nick string) string {
 }
 
 // nickStyle returns the style of a nick. Ours has no color, which sets it apart.
-func (p *painter) nickStyle(nick string, own bool) style {
+func (p *painter) nickStyle(nick string, own bool) theme.Style {
 	if own {
-		return boldStyle
+		return theme.Bold
 	}
 	return p.nicks.of(nick)
 }
@@ -161,7 +162,7 @@ func (p *painter) beside(h *head, body string) string {
 	b.Grow(len(body) + 96)
 	b.putBar(h.tint)
 	if l.clock > 0 {
-		b.put(l.clock, h.tint.unless(p.theme.dim), h.clock)
+		b.put(l.clock, h.tint.unless(p.theme.Dim), h.clock)
 	}
 	sign := l.mark
 	if l.nick > 0 {
@@ -185,9 +186,9 @@ func (p *painter) beside(h *head, body string) string {
 
 // unless returns the style of a part of the head: on the ground of a chosen row no color
 // is sure to be readable.
-func (t *tint) unless(s style) style {
+func (t *tint) unless(s theme.Style) theme.Style {
 	if t.chosen && t.ground != "" {
-		return plainStyle.with(boldStyle)
+		return theme.Plain.With(theme.Bold)
 	}
 	return s
 }
@@ -197,7 +198,7 @@ func (t *tint) under(p *painter, row string) string {
 	if t.ground == "" {
 		return row
 	}
-	return t.ground.under(padded(p.ruler, row, p.columns))
+	return t.ground.Under(padded(p.ruler, row, p.columns))
 }
 
 // A rowBuilder builds a row from left to right.
@@ -208,20 +209,20 @@ type rowBuilder struct {
 }
 
 // put draws text at a column, if there is room for it.
-func (b *rowBuilder) put(column int, s style, text string) {
+func (b *rowBuilder) put(column int, s theme.Style, text string) {
 	n := b.painter.ruler.width(text)
 	if text == "" || column < b.column || column+n > b.painter.columns {
 		return
 	}
 	b.skipTo(column)
-	b.WriteString(s.draw(text))
+	b.WriteString(s.Draw(text))
 	b.column += n
 }
 
 // putBar draws the bar of a tint.
 func (b *rowBuilder) putBar(t tint) {
 	if t.barred {
-		b.put(0, t.bar, b.painter.theme.barSign())
+		b.put(0, t.bar, b.painter.theme.Bar())
 	}
 }
 
@@ -249,7 +250,7 @@ func (p *painter) nickRow(e *entry, s *setting) string {
 			nick += " → " + p.recipient(e)
 		}
 		b.put(0, h.nickAs, p.ruler.cut(nick, p.columns))
-		b.put(b.column+2, p.theme.dim, p.clock(e))
+		b.put(b.column+2, p.theme.Dim, p.clock(e))
 		return b.String()
 	}
 	b.putBar(h.tint)
@@ -260,7 +261,7 @@ func (p *painter) nickRow(e *entry, s *setting) string {
 // clockRow draws the time above an entry, for layouts without a column for it.
 func (p *painter) clockRow(e *entry) string {
 	b := rowBuilder{painter: p}
-	b.put(min(p.layout().text, max(p.columns-5, 0)), p.theme.dim, p.clock(e))
+	b.put(min(p.layout().text, max(p.columns-5, 0)), p.theme.Dim, p.clock(e))
 	return b.String()
 }
 
@@ -275,20 +276,20 @@ func (p *painter) dayLine(e *entry) string {
 	if p.layout().clock == 0 {
 		day += "  " + p.clock(e)
 	}
-	return p.line(day, p.theme.dim, p.theme.hairline)
+	return p.line(day, p.theme.Dim, p.theme.Hairline)
 }
 
 // newLine draws the line above the first unread entry.
 func (p *painter) newLine() string {
-	return p.line("new", p.theme.accent.with(boldStyle), p.theme.unread)
+	return p.line("new", p.theme.Accent.With(theme.Bold), p.theme.Unread)
 }
 
 // line draws a line from edge to edge, with a label where texts start if there is room.
-func (p *painter) line(label string, labelAs, lineAs style) string {
+func (p *painter) line(label string, labelAs, lineAs theme.Style) string {
 	n := p.ruler.width(label)
 	before := min(max(p.layout().text-1, 2), p.columns-n-2)
 	if before < 1 {
-		return labelAs.draw(p.ruler.cut(label, p.columns))
+		return labelAs.Draw(p.ruler.cut(label, p.columns))
 	}
-	return lineAs.draw(strings.Repeat("─", before)) + " " + labelAs.draw(label) + " " + lineAs.draw(strings.Repeat("─", p.columns-before-n-2))
+	return lineAs.Draw(strings.Repeat("─", before)) + " " + labelAs.Draw(label) + " " + lineAs.Draw(strings.Repeat("─", p.columns-before-n-2))
 }

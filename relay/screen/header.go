@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 )
 
@@ -17,15 +18,15 @@ func (f *frame) drawHeader() string {
 	title := r.elide(oneLine(r, c.title), room)
 	left, used := "", 0
 	if title != "" {
-		left, used = " "+boldStyle.draw(title), 1+r.width(title)
+		left, used = " "+theme.Bold.Draw(title), 1+r.width(title)
 	}
 	const gap = 3
 	if most := room - r.width(title) - gap; c.topic != "" && columns >= topicFrom && most >= leastTopic {
 		topic := r.elide(oneLine(r, c.topic), most)
-		left += strings.Repeat(" ", gap) + t.dim.draw(topic)
+		left += strings.Repeat(" ", gap) + t.Dim.Draw(topic)
 		used += gap + r.width(topic)
 	}
-	return t.panel.under(left + strings.Repeat(" ", max(columns-used-rightWidth, 0)) + right)
+	return t.Panel.Under(left + strings.Repeat(" ", max(columns-used-rightWidth, 0)) + right)
 }
 
 // drawPeople draws the right end of the header, and returns its width.
@@ -37,20 +38,20 @@ func (f *frame) drawPeople() (drawn string, width int) {
 	}
 	const dot = 4 // columns, with the spaces around it
 	here = r.cut(here, max(f.t.width-dot, 0))
-	drawn, width = t.dim.draw(here), r.width(here)
+	drawn, width = t.Dim.Draw(here), r.width(here)
 	if addr := oneLine(r, c.addr); addr != "" && f.t.width >= addressFrom && r.width(addr) < f.t.width/3 {
-		drawn += "  " + t.hairline.draw("·") + "  " + t.dim.draw(addr)
+		drawn += "  " + t.Hairline.Draw("·") + "  " + t.Dim.Draw(addr)
 		width += 5 + r.width(addr)
 	}
 	return drawn + "  " + c.drawDot(t) + " ", width + dot
 }
 
 // drawDot draws whether there is a connection, in one column.
-func (c *conversation) drawDot(t *theme) string {
+func (c *conversation) drawDot(t *theme.Theme) string {
 	if c.lost != nil {
-		return t.amber.draw("○")
+		return t.Amber.Draw("○")
 	}
-	return t.green.draw("●")
+	return t.Green.Draw("●")
 }
 
 // oneLine makes s safe to draw as one row, whatever is in it.

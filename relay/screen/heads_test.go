@@ -89,7 +89,7 @@ func TestStickyAuthor(t *testing.T) {
 	w.wantRows(t, "in a message", " 10:02  alice   end\n                and more\n                and more")
 	w.scroll(-20)
 	w.wantRows(t, "within a text", " 10:02  alice   more\n                more\n                more")
-	dim := testTheme.dim.draw("alice")
+	dim := testTheme.Dim.Draw("alice")
 	for _, rows := range []int{0, 19} {
 		w.scroll(rows)
 		if row := w.view.draw(w.painter, &w.transcript, w.height)[0]; !strings.Contains(row, dim) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -101,7 +102,7 @@ const (
 // A helpPage lays out help.
 type helpPage struct {
 	ruler ruler
-	theme *theme
+	theme *theme.Theme
 }
 
 // draw lays entries out by group: in one column, or from 84 columns in two, each wrapped on its own;
@@ -154,7 +155,7 @@ func (p *helpPage) blocks(entries []HelpEntry, columns int) (blocks [][]string) 
 func (p *helpPage) heading(name string, columns int) string {
 	name = p.ruler.cut(name, columns)
 	line := strings.Repeat("─", max(columns-p.ruler.width(name)-1, 0))
-	return strings.TrimRight(p.theme.accent.with(boldStyle).draw(name)+" "+p.theme.hairline.draw(line), " ")
+	return strings.TrimRight(p.theme.Accent.With(theme.Bold).Draw(name)+" "+p.theme.Hairline.Draw(line), " ")
 }
 
 // entry lays out one entry: the help beside the usage, with a hanging indent, or below it where there
@@ -168,11 +169,11 @@ func (p *helpPage) entry(e HelpEntry, columns int) (lines []string) {
 	if below {
 		lines = p.ruler.wrapped(e.Usage, columns)
 	} else {
-		lines = []string{p.ruler.fit(e.Usage, indent) + p.theme.dim.draw(help[0])}
+		lines = []string{p.ruler.fit(e.Usage, indent) + p.theme.Dim.Draw(help[0])}
 		help = help[1:]
 	}
 	for _, row := range help {
-		lines = append(lines, strings.Repeat(" ", indent)+p.theme.dim.draw(row))
+		lines = append(lines, strings.Repeat(" ", indent)+p.theme.Dim.Draw(row))
 	}
 	return lines
 }

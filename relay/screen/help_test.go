@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -33,7 +34,7 @@ func TestGoldenHelp(t *testing.T) {
 
 // At every size the help page shows every word of every entry, in order, within the screen, and each heading.
 func TestHelpFits(t *testing.T) {
-	p := helpPage{theme: themeFor(nil, nil, colorprofile.TrueColor)}
+	p := helpPage{theme: theme.For(nil, nil, colorprofile.TrueColor)}
 	for columns := 20; columns <= 300; columns += 1 + columns/200*10 {
 		for _, rows := range []int{3, 9, 19, 25, 45, 95} {
 			for _, operator := range []bool{false, true} {
@@ -63,7 +64,7 @@ func TestHelpFits(t *testing.T) {
 
 // In two columns the help of one never continues in the other: a wrapped line stays below its own column.
 func TestHelpColumns(t *testing.T) {
-	p := helpPage{theme: themeFor(nil, nil, colorprofile.TrueColor)}
+	p := helpPage{theme: theme.For(nil, nil, colorprofile.TrueColor)}
 	for columns := 84; columns <= 200; columns++ {
 		lines := p.draw(helpFor(true), columns, 100)
 		headings := ansi.Strip(lines[1])

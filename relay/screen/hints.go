@@ -1,6 +1,10 @@
 package screen
 
-import "strings"
+import (
+	"strings"
+
+	"chat/relay/screen/theme"
+)
 
 // A hint is one item of the keys row: a key and its effect, in one or two words.
 type hint struct {
@@ -95,7 +99,7 @@ func (c *conversation) hints() (now []hint) {
 }
 
 // drawHints draws hints in one row, as many whole ones as fit; the last one, which is help, before the others.
-func drawHints(r ruler, t *theme, hints []hint, columns int) string {
+func drawHints(r ruler, t *theme.Theme, hints []hint, columns int) string {
 	const gap = 3
 	width := func(h hint) int { return r.width(h.key) + 1 + r.width(h.words) }
 	var b strings.Builder
@@ -113,7 +117,7 @@ func drawHints(r ruler, t *theme, hints []hint, columns int) string {
 		} else {
 			b.WriteString(strings.Repeat(" ", gap))
 		}
-		b.WriteString(t.accent.draw(h.key) + " " + t.dim.draw(h.words))
+		b.WriteString(t.Accent.Draw(h.key) + " " + t.Dim.Draw(h.words))
 		used += width(h) + gap
 	}
 	return b.String()

@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/qrcode"
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -15,6 +16,22 @@ type invitation struct {
 	addrs      []string // of the host
 	page       bool     // it has a page for browsers
 	discovered bool     // `chat join` finds it without an address
+}
+
+// invitation returns how others can join.
+func (c *conversation) invitation() invitation {
+	if h := c.m.hosting; h != nil {
+		inv := invitation{page: !h.NoPage, discovered: h.Discovered}
+		if h.Addrs != nil {
+			inv.addrs = h.Addrs()
+		}
+		return inv
+	}
+	inv := invitation{page: true, discovered: true}
+	if c.addr != "" {
+		inv.addrs = []string{c.addr}
+	}
+	return inv
 }
 
 // A way is one way to join.
@@ -104,7 +121,7 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 	margin := min(inviteMargin, columns/20)
 	ways := inv.drawWays(t, addr, columns-margin)
 	if note != "" {
-		ways = append(ways, "", t.theme.dim.draw(t.ruler.cut(note, columns-margin)))
+		ways = append(ways, "", t.theme.Dim.Draw(t.ruler.cut(note, columns-margin)))
 	}
 	if addr == "" {
 		return indented(ways, margin)
@@ -136,7 +153,7 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 			needs = wire.Counted(code.Columns()-columns, "more column", "more columns")
 		}
 		ways = append(ways, "")
-		ways = append(ways, drawWrapped(t.ruler, "The QR code needs "+needs+".", columns-margin, t.theme.dim)...)
+		ways = append(ways, drawWrapped(t.ruler, "The QR code needs "+needs+".", columns-margin, t.theme.Dim)...)
 		return indented(ways, margin)
 	}
 	return append(append(indented(ways, margin), ""), lines...)
@@ -156,9 +173,9 @@ func (inv *invitation) drawWays(t *terminal, addr string, columns int) (rows []s
 
 // draw draws a way to join: its needs in one row, and its link or command in rows of at most so many columns.
 func (w *way) draw(t *terminal, columns int) (with string, how []string) {
-	s := boldStyle
+	s := theme.Bold
 	if w.link {
-		s = t.theme.accent.with(underlineStyle)
+		s = t.theme.Accent.With(theme.Underline)
 	}
-	return t.theme.dim.draw(t.ruler.cut(w.with, columns)), drawWrapped(t.ruler, w.how, columns, s)
+	return t.theme.Dim.Draw(t.ruler.cut(w.with, columns)), drawWrapped(t.ruler, w.how, columns, s)
 }

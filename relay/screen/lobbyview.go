@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -38,7 +39,7 @@ func (l *lobby) draw(m *model) (rows []string, cursor *tea.Cursor) {
 		cursor.Y--
 	}
 	if t.height >= ruleFrom {
-		bottom = append([]string{t.theme.hairline.draw(strings.Repeat("─", t.width))}, bottom...)
+		bottom = append([]string{t.theme.Hairline.Draw(strings.Repeat("─", t.width))}, bottom...)
 	}
 	rows = v.drawList(t.height - len(bottom))
 	for len(rows) < t.height-len(bottom) {
@@ -140,14 +141,14 @@ func (v *lobbyView) place(rows []string, most int) []string {
 func (v *lobbyView) heading(words string) string {
 	const name = "chat"
 	if v.columns < len(name)+4 {
-		return boldStyle.draw(v.t.ruler.cut(name, v.columns))
+		return theme.Bold.Draw(v.t.ruler.cut(name, v.columns))
 	}
 	words = v.t.ruler.elide(oneLine(v.t.ruler, words), v.columns-len(name)-2)
-	return boldStyle.draw(name) + "  " + v.t.theme.dim.draw(words)
+	return theme.Bold.Draw(name) + "  " + v.t.theme.Dim.Draw(words)
 }
 
 func (v *lobbyView) hairline() string {
-	return v.t.theme.hairline.draw(strings.Repeat("─", v.columns))
+	return v.t.theme.Hairline.Draw(strings.Repeat("─", v.columns))
 }
 
 // summary returns the result of the search in a few words.
@@ -176,15 +177,15 @@ func (v *lobbyView) drawNote() (rows []string) {
 	if v.note == "" {
 		return nil
 	}
-	s := v.t.theme.red
+	s := v.t.theme.Red
 	for line := range strings.SplitSeq(v.note, "\n") {
 		rows = append(rows, v.wrapped(line, s)...)
-		s = v.t.theme.dim
+		s = v.t.theme.Dim
 	}
 	return rows
 }
 
-func (v *lobbyView) wrapped(text string, s style) []string {
+func (v *lobbyView) wrapped(text string, s theme.Style) []string {
 	return drawWrapped(v.t.ruler, v.t.ruler.show(text), v.columns, s)
 }
 
@@ -192,14 +193,14 @@ func (v *lobbyView) wrapped(text string, s style) []string {
 func (v *lobbyView) drawBelow() (rows []string) {
 	for _, p := range v.places {
 		if p.Contested {
-			return v.wrapped("Several hosts claim to have a disputed room; only one of them is real. Ask its host for the address.", v.t.theme.amber)
+			return v.wrapped("Several hosts claim to have a disputed room; only one of them is real. Ask its host for the address.", v.t.theme.Amber)
 		}
 	}
 	if v.nothing == nil {
 		return nil
 	}
-	rows = v.wrapped("Not seeing a room that is there?", v.t.theme.dim)
-	return append(rows, v.wrapped(v.nothing.Looked, v.t.theme.dim)...)
+	rows = v.wrapped("Not seeing a room that is there?", v.t.theme.Dim)
+	return append(rows, v.wrapped(v.nothing.Looked, v.t.theme.Dim)...)
 }
 
 // drawItems draws at most the given number of rows of items, with the current one. If some are not
@@ -227,9 +228,9 @@ func (v *lobbyView) drawItems(items []item, most int, gaps bool) (rows []string)
 		case it == current:
 			rows = append(rows, v.drawItem(layout, it, true))
 		case n == first && first > 0 && most > 2:
-			rows = append(rows, v.t.theme.dim.draw(v.t.ruler.cut(fmt.Sprintf("  ↑ %d more", first+1), v.columns)))
+			rows = append(rows, v.t.theme.Dim.Draw(v.t.ruler.cut(fmt.Sprintf("  ↑ %d more", first+1), v.columns)))
 		case n == last-1 && last < len(items) && most > 2:
-			rows = append(rows, v.t.theme.dim.draw(v.t.ruler.cut(fmt.Sprintf("  ↓ %d more", len(items)-n), v.columns)))
+			rows = append(rows, v.t.theme.Dim.Draw(v.t.ruler.cut(fmt.Sprintf("  ↓ %d more", len(items)-n), v.columns)))
 		default:
 			rows = append(rows, v.drawItem(layout, it, false))
 		}
@@ -280,9 +281,9 @@ func countOf(p Place) string {
 
 // drawItem draws one row that can be chosen.
 func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
-	r, theme := v.t.ruler, v.t.theme
+	r, t := v.t.ruler, v.t.theme
 	mark, name, about, right := "", "", "", ""
-	aboutStyle, rightStyle := theme.dim, theme.dim
+	aboutStyle, rightStyle := t.Dim, t.Dim
 	switch it.kind {
 	case placeItem:
 		for i, p := range v.places {
@@ -290,7 +291,7 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 				mark = fmt.Sprintf("%*d ", layout.digits, i+1)
 				name, about, right = r.fit(oneLine(r, p.Title), layout.title), r.fit(oneLine(r, p.Addr), layout.addr), countOf(p)
 				if p.Contested {
-					rightStyle = theme.amber
+					rightStyle = t.Amber
 				}
 			}
 		}
@@ -320,10 +321,10 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 	about = strings.TrimRight(r.fit(oneLine(r, about), max(room-r.width(head)-r.width(tail)-1, 0)), " ")
 	gap := strings.Repeat(" ", max(room-r.width(head)-r.width(about)-r.width(tail), 0))
 	if chosen {
-		return theme.sel.with(theme.accent).draw(theme.barSign()) + theme.sel.draw(" ") + theme.sel.with(boldStyle).draw(head) + theme.sel.draw(about+gap+tail+" ")
+		return t.Selected.With(t.Accent).Draw(t.Bar()) + t.Selected.Draw(" ") + t.Selected.With(theme.Bold).Draw(head) + t.Selected.Draw(about+gap+tail+" ")
 	}
 	shown := min(len(mark), len(head))
-	return "  " + theme.dim.draw(head[:shown]) + head[shown:] + aboutStyle.draw(about) + gap + rightStyle.draw(tail)
+	return "  " + t.Dim.Draw(head[:shown]) + head[shown:] + aboutStyle.Draw(about) + gap + rightStyle.Draw(tail)
 }
 
 // hostedAs returns the title of the room that hosting opens, after "as"; "": not known.
@@ -336,7 +337,7 @@ func (v *lobbyView) hostedAs() string {
 
 // drawField draws the field, and returns the column of its cursor.
 func (v *lobbyView) drawField() (rows []string, column int) {
-	r, theme := v.t.ruler, v.t.theme
+	r, t := v.t.ruler, v.t.theme
 	label := " join "
 	if v.t.width < lobbyColumns/2 {
 		label = " "
@@ -345,9 +346,9 @@ func (v *lobbyView) drawField() (rows []string, column int) {
 	field, row, column := v.address.rows(max(v.t.width-indent-1, 4))
 	text := field[row].text
 	if v.address.text == "" {
-		text = theme.dim.draw(r.cut(v.placeholder(), max(v.t.width-indent-1, 0)))
+		text = t.Dim.Draw(r.cut(v.placeholder(), max(v.t.width-indent-1, 0)))
 	}
-	return []string{boldStyle.draw(label) + theme.accent.draw("›") + " " + text}, min(indent+column, v.t.width-1)
+	return []string{theme.Bold.Draw(label) + t.Accent.Draw("›") + " " + text}, min(indent+column, v.t.width-1)
 }
 
 // placeholder says what can be typed.

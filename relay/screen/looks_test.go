@@ -19,6 +19,7 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/screen/syntax"
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -234,7 +235,7 @@ func attributesLetter(s uv.Style) string {
 
 // A legend names colors by what they are in a theme.
 type legend struct {
-	theme *theme
+	theme *theme.Theme
 	used  []string // lines of the legend
 }
 
@@ -243,9 +244,9 @@ func (l *legend) letter(c color.Color, ground bool) string {
 	if c == nil {
 		return " "
 	}
-	what, roles := 38, l.theme.roles()
+	what, roles := 38, rolesOf(l.theme)
 	if ground {
-		what, roles = 48, l.theme.grounds()
+		what, roles = 48, groundsOf(l.theme)
 	}
 	for _, role := range roles {
 		if sets(role.style, what, c) {
@@ -260,39 +261,39 @@ func (l *legend) letter(c color.Color, ground bool) string {
 // A role is a style of a theme, with a letter and a name.
 type role struct {
 	letter, name string
-	style        style
+	style        theme.Style
 }
 
-func (th *theme) grounds() []role {
+func groundsOf(th *theme.Theme) []role {
 	return []role{
-		{"P", "panel", th.panel}, {"C", "code", th.code}, {"M", "call", th.call}, {"V", "alone", th.alone},
-		{"S", "sel", th.sel}, {"H", "hit", th.hit},
+		{"P", "panel", th.Panel}, {"C", "code", th.Code}, {"M", "call", th.Mention}, {"V", "alone", th.Private},
+		{"S", "sel", th.Selected}, {"H", "hit", th.Hit},
 	}
 }
 
-func (th *theme) roles() []role {
+func rolesOf(th *theme.Theme) []role {
 	roles := []role{
-		{"d", "dim", th.dim}, {"a", "accent", th.accent}, {"m", "amber", th.amber}, {"v", "violet", th.violet},
-		{"r", "red", th.red}, {"g", "green", th.green}, {"h", "hairline", th.hairline}, {"u", "unread", th.unread},
-		{"k", "keyword", th.keyword}, {"l", "literal", th.literal}, {"n", "number", th.number},
-		{"f", "function", th.function}, {"c", "comment", th.comment},
+		{"d", "dim", th.Dim}, {"a", "accent", th.Accent}, {"m", "amber", th.Amber}, {"v", "violet", th.Violet},
+		{"r", "red", th.Red}, {"g", "green", th.Green}, {"h", "hairline", th.Hairline}, {"u", "unread", th.Unread},
+		{"k", "keyword", th.Keyword}, {"l", "literal", th.Literal}, {"n", "number", th.Number},
+		{"f", "function", th.Function}, {"c", "comment", th.Comment},
 	}
-	for _, g := range th.grounds() {
+	for _, g := range groundsOf(th) {
 		roles = append(roles, role{g.letter, "on " + g.name, g.style})
 	}
-	for i, s := range th.nicks {
+	for i, s := range th.Nicks {
 		roles = append(roles, role{fmt.Sprintf("%X", i+1), "nick", s})
 	}
 	return roles
 }
 
 // sets reports whether a style sets the color of text (38) or of the ground (48) to c.
-func sets(s style, what int, c color.Color) bool {
+func sets(s theme.Style, what int, c color.Color) bool {
 	if s == "" {
 		return false
 	}
 	cell := uv.NewScreenBuffer(1, 1)
-	uv.NewStyledString(s.draw("x")).Draw(cell, cell.Bounds())
+	uv.NewStyledString(s.Draw("x")).Draw(cell, cell.Bounds())
 	got := cell.CellAt(0, 0).Style.Fg
 	if what == 48 {
 		got = cell.CellAt(0, 0).Style.Bg
@@ -318,5 +319,11 @@ func colorName(c color.Color) string {
 	case ansi.IndexedColor:
 		return fmt.Sprint("color ", uint8(c), " of 256")
 	}
-	return displayed(c).Hex()
+	r, g, b, _ := c.RGBA()
+	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
+}
+
+// rgb returns the color of a number such as 0xff9a8f.
+func rgb(n int) color.Color {
+	return color.RGBA{R: uint8(n >> 16), G: uint8(n >> 8), B: uint8(n), A: 0xff}
 }

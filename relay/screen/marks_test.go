@@ -41,7 +41,7 @@ func partsOf(text string) (parts []markedPart) {
 	}
 	inRows := func(text string) {
 		plain := 0
-		for _, w := range writtenInRows(text) {
+		for _, w := range inlineMarksInRows(text) {
 			add(text[plain:w.from])
 			inner := text[w.inner().from:w.inner().to]
 			switch w.kind {

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -208,7 +209,7 @@ func (ms *members) draw(p *painter, rows int) []string {
 		drawn = append(drawn, m.draw(p))
 	}
 	if more := ms.count() - len(drawn); more > 0 && len(drawn) < rows {
-		drawn = append(drawn, p.theme.dim.draw(p.ruler.fit(wire.Counted(more, "more", "more"), p.columns)))
+		drawn = append(drawn, p.theme.Dim.Draw(p.ruler.fit(fmt.Sprintf("%d more", more), p.columns)))
 	}
 	for len(drawn) < rows {
 		drawn = append(drawn, strings.Repeat(" ", max(p.columns, 0)))
@@ -231,5 +232,5 @@ func (m *member) draw(p *painter) string {
 		tag = ""
 	}
 	nick := p.ruler.fit(p.drawnNick(m.nick), p.columns-p.ruler.width(tag))
-	return p.nicks.ofMember(m.nick).draw(nick) + p.theme.dim.draw(tag)
+	return p.nicks.ofMember(m.nick).Draw(nick) + p.theme.Dim.Draw(tag)
 }

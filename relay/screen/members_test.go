@@ -68,10 +68,10 @@ func TestMembersDrawn(t *testing.T) {
 	p.nicks.setOwn("bob")
 	p.nicks.spoke("carol")
 	want := []string{
-		"zoe" + strings.Repeat(" ", 12) + p.theme.dim.draw(" host"), "Adam" + strings.Repeat(" ", 16),
-		"\x1b[1mbob" + strings.Repeat(" ", 13) + "\x1b[m" + p.theme.dim.draw(" you"),
-		p.nicks.of("carol").draw("carol" + strings.Repeat(" ", 15)), strings.Repeat("w", 19) + "…",
-		p.theme.dim.draw("1 more" + strings.Repeat(" ", 14)),
+		"zoe" + strings.Repeat(" ", 12) + p.theme.Dim.Draw(" host"), "Adam" + strings.Repeat(" ", 16),
+		"\x1b[1mbob" + strings.Repeat(" ", 13) + "\x1b[m" + p.theme.Dim.Draw(" you"),
+		p.nicks.of("carol").Draw("carol" + strings.Repeat(" ", 15)), strings.Repeat("w", 19) + "…",
+		p.theme.Dim.Draw("1 more" + strings.Repeat(" ", 14)),
 	}
 	if got := ms.draw(p, 6); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

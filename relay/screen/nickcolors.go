@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 )
 
@@ -15,7 +16,7 @@ import (
 // not needed by another. All other nicks, such as those in older history, have the color that
 // their hash chooses, which can be another member's too. A message costs a look at each color.
 type nickColors struct {
-	styles []style           // of the theme; none: there are no colors
+	styles []theme.Style     // of the theme; none: there are no colors
 	core   int               // how many of the first differ most
 	here   func(string) bool // whether a member has this nick
 	own    string            // our nick, which has no color
@@ -45,7 +46,7 @@ const (
 	offScreen = 100
 )
 
-func newNickColors(t *theme, here func(nick string) bool) nickColors {
+func newNickColors(t *theme.Theme, here func(nick string) bool) nickColors {
 	c := nickColors{here: here}
 	c.use(t)
 	return c
@@ -53,13 +54,13 @@ func newNickColors(t *theme, here func(nick string) bool) nickColors {
 
 // use takes the colors of another theme. Who had one keeps the one at its place, unless there
 // are fewer now.
-func (c *nickColors) use(t *theme) {
-	if c.owners != nil && slices.Equal(c.styles, t.nicks) {
+func (c *nickColors) use(t *theme.Theme) {
+	if c.owners != nil && slices.Equal(c.styles, t.Nicks) {
 		return
 	}
 	before := c.owners
-	c.styles, c.core = t.nicks, t.core
-	c.owners = make([]colorOwner, len(t.nicks))
+	c.styles, c.core = t.Nicks, t.Core
+	c.owners = make([]colorOwner, len(t.Nicks))
 	copy(c.owners, before)
 	if c.colors == nil {
 		c.colors = make(map[string]int)
@@ -77,23 +78,23 @@ func (c *nickColors) setOwn(nick string) {
 }
 
 // of returns the style of a nick.
-func (c *nickColors) of(nick string) style {
+func (c *nickColors) of(nick string) theme.Style {
 	if i, ok := c.colors[nick]; ok && nick != c.own {
 		return c.styles[i]
 	}
 	if nick == c.own || len(c.styles) == 0 {
-		return boldStyle
+		return theme.Bold
 	}
 	return c.styles[c.firstChoice(nick)]
 }
 
 // ofMember returns the style of a nick in a list of members. While there are colors left, those
 // who sent no message yet have none.
-func (c *nickColors) ofMember(nick string) style {
+func (c *nickColors) ofMember(nick string) theme.Style {
 	_, given := c.colors[nick]
 	left := len(c.styles) == 0 || slices.ContainsFunc(c.owners, func(o colorOwner) bool { return o.nick == "" })
 	if !given && nick != c.own && left {
-		return plainStyle
+		return theme.Plain
 	}
 	return c.of(nick)
 }

@@ -11,15 +11,16 @@ import (
 	"pgregory.net/rapid"
 
 	"chat/relay/client"
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
-var twelve = themeFor(color.Black, color.White, colorprofile.TrueColor)
+var twelve = theme.For(color.Black, color.White, colorprofile.TrueColor)
 
 // presence is who is in a room.
 type presence map[string]bool
 
-func (p presence) colors(th *theme) nickColors {
+func (p presence) colors(th *theme.Theme) nickColors {
 	return newNickColors(th, func(nick string) bool { return p[nick] })
 }
 
@@ -29,11 +30,11 @@ func TestNickColorsAreGivenOnce(t *testing.T) {
 	here := presence{}
 	c := here.colors(twelve)
 	here["silent"] = true
-	given := make(map[style]string)
-	for i := range twelve.nicks {
+	given := make(map[theme.Style]string)
+	for i := range twelve.Nicks {
 		nick := fmt.Sprint("nick", i)
 		here[nick] = true
-		if s := c.ofMember("silent"); s != plainStyle {
+		if s := c.ofMember("silent"); s != theme.Plain {
 			t.Errorf("a member who sent no message has %q", s)
 		}
 		c.spoke(nick)
@@ -42,7 +43,7 @@ func TestNickColorsAreGivenOnce(t *testing.T) {
 			t.Errorf("%s and %s have the same color", other, nick)
 		}
 		given[s] = nick
-		if n := slices.Index(twelve.nicks, s); (n < twelve.core) != (i < twelve.core) {
+		if n := slices.Index(twelve.Nicks, s); (n < twelve.Core) != (i < twelve.Core) {
 			t.Errorf("member %d has color %d", i, n)
 		}
 	}
@@ -66,7 +67,7 @@ func TestNickColorsAreGivenOnce(t *testing.T) {
 func TestNickColorsAreKept(t *testing.T) {
 	here := presence{}
 	c := here.colors(twelve)
-	for i := range twelve.nicks {
+	for i := range twelve.Nicks {
 		nick := fmt.Sprint("nick", i)
 		here[nick] = true
 		c.spoke(nick)
@@ -86,7 +87,7 @@ func TestNickColorsAreKept(t *testing.T) {
 	// All are here: who was silent so long that no message is on the screen loses it.
 	here["nick0"], here["nick2"] = true, true
 	for range offScreen {
-		for i := range twelve.nicks {
+		for i := range twelve.Nicks {
 			if nick := fmt.Sprint("nick", i); c.colors[nick] > 0 && i != 5 {
 				c.spoke(nick)
 			}
@@ -116,12 +117,12 @@ func TestNickColorsOfStrangers(t *testing.T) {
 	if c.spoke("alice"); c.of("alice") != before {
 		t.Error("the first message changes the color, and no one else has it")
 	}
-	seen := make(map[style]int)
+	seen := make(map[theme.Style]int)
 	for i := range 10 * maxHashes {
 		seen[c.of(fmt.Sprint("nick", i))]++
 	}
-	for _, s := range twelve.nicks[:twelve.core] {
-		if n := seen[s]; n < 10*maxHashes/twelve.core/2 {
+	for _, s := range twelve.Nicks[:twelve.Core] {
+		if n := seen[s]; n < 10*maxHashes/twelve.Core/2 {
 			t.Errorf("%q has %d of %d nicks", s, n, 10*maxHashes)
 		}
 	}
@@ -155,15 +156,15 @@ func TestNickColorsOfOtherNicks(t *testing.T) {
 // Our own nick has no color, whoever had it before.
 func TestOwnNickHasNoColor(t *testing.T) {
 	c := presence{"bob": true}.colors(twelve)
-	if c.spoke("bob"); c.of("bob") == boldStyle {
+	if c.spoke("bob"); c.of("bob") == theme.Bold {
 		t.Error("another member has no color")
 	}
 	before := c.edits
-	if c.setOwn("bob"); c.of("bob") != boldStyle || c.edits == before {
+	if c.setOwn("bob"); c.of("bob") != theme.Bold || c.edits == before {
 		t.Errorf("we have %q", c.of("bob"))
 	}
-	mono := presence{}.colors(themeFor(nil, nil, colorprofile.Ascii))
-	if mono.spoke("alice"); mono.of("alice") != boldStyle {
+	mono := presence{}.colors(theme.For(nil, nil, colorprofile.Ascii))
+	if mono.spoke("alice"); mono.of("alice") != theme.Bold {
 		t.Errorf("without colors, alice has %q", mono.of("alice"))
 	}
 }
@@ -171,12 +172,12 @@ func TestOwnNickHasNoColor(t *testing.T) {
 // Whatever happens, rows that were drawn before an assignment changed are known to be out of
 // date, no more is kept than documented, and a color has one owner.
 func TestNickColorsRandomly(t *testing.T) {
-	themes := []*theme{twelve, themeFor(nil, nil, colorprofile.ANSI), themeFor(color.White, nil, colorprofile.ANSI256), themeFor(nil, nil, colorprofile.Ascii)}
+	themes := []*theme.Theme{twelve, theme.For(nil, nil, colorprofile.ANSI), theme.For(color.White, nil, colorprofile.ANSI256), theme.For(nil, nil, colorprofile.Ascii)}
 	rapid.Check(t, func(t *rapid.T) {
 		here := presence{}
 		c := here.colors(twelve)
 		nick := rapid.Custom(func(t *rapid.T) string { return fmt.Sprint("n", rapid.IntRange(0, 30).Draw(t, "n")) })
-		drawn := make(map[string]style)
+		drawn := make(map[string]theme.Style)
 		edits := c.edits
 		draw := func() {
 			for n := range 31 {
@@ -223,7 +224,7 @@ func TestNickColorsInARoom(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.update(tea.ColorProfileMsg{Profile: colorprofile.TrueColor})
 		c := &r.m.conversation.nicks
-		seen := make(map[style]bool)
+		seen := make(map[theme.Style]bool)
 		for i := range len(c.styles) - 2 {
 			nick := fmt.Sprint("stranger", i)
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 1, Time: noon, From: nick, Text: "long ago"}, Past: true})
@@ -241,7 +242,7 @@ func TestNickColorsInARoom(t *testing.T) {
 			t.Errorf("older history uses up a color: %v", c.colors)
 		}
 		r.update(tea.BackgroundColorMsg{Color: color.White})
-		if s := c.of("alice"); s == c.of("carol") || !slices.Contains(themeFor(color.White, nil, colorprofile.TrueColor).nicks, s) {
+		if s := c.of("alice"); s == c.of("carol") || !slices.Contains(theme.For(color.White, nil, colorprofile.TrueColor).Nicks, s) {
 			t.Errorf("on a white background alice has %q, carol %q", s, c.of("carol"))
 		}
 		before := c.of("carol")

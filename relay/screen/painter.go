@@ -8,7 +8,9 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"chat/relay/screen/theme"
 	"chat/relay/text"
+	"chat/relay/timezone"
 )
 
 // A painter draws entries as rows. Rows drawn by one painter are valid for any that is
@@ -24,13 +26,27 @@ type painter struct {
 	printed bool   // for the time after the screen: each entry has its time and nick
 	zone    *time.Location
 	year    int // days of other years are shown with theirs
-	theme   *theme
+	theme   *theme.Theme
 	nicks   *nickColors
 	edits   int // of nicks, when the painter was made
 
 	noItalic bool // the terminal draws it as something else
 	colors   *codeColors
 	version  int // of colors
+}
+
+// painter returns a painter of the given width.
+func (c *conversation) painter(columns int) *painter {
+	p := &painter{
+		ruler: c.m.ruler, columns: columns, widest: c.transcript.widest, nick: c.nick, search: c.search.words,
+		copying: c.copying, zone: timezone.Local(time.Now()), theme: c.m.theme, nicks: &c.nicks, edits: c.nicks.edits,
+	}
+	p.noItalic, p.colors, p.version = c.m.noItalic, c.m.colors, c.m.colors.changes()
+	p.year = c.now().In(p.zone).Year()
+	if hit := c.search.hit(); hit != nil {
+		p.current = hit.serial
+	}
+	return p
 }
 
 // body draws what an entry says, as rows to be put beside its heads. They do not depend on
@@ -64,18 +80,18 @@ func (p *painter) prose(e *entry, text string, part span, q *markQueue) (rows []
 }
 
 // bodyStyle returns the style of an entry's text.
-func (p *painter) bodyStyle(e *entry) style {
+func (p *painter) bodyStyle(e *entry) theme.Style {
 	switch {
-	case p.isCurrent(e) && p.theme.sel != "":
-		return plainStyle
+	case p.isCurrent(e) && p.theme.Selected != "":
+		return theme.Plain
 	case p.isCurrent(e):
-		return boldStyle
+		return theme.Bold
 	case e.kind.isMessage():
-		return plainStyle
+		return theme.Plain
 	case e.kind == kindError:
-		return p.theme.red
+		return p.theme.Red
 	default:
-		return p.theme.dim
+		return p.theme.Dim
 	}
 }
 
@@ -99,10 +115,10 @@ func (p *painter) said(e *entry) (s passage) {
 		start.style = p.nickStyle(e.from, e.own)
 	case e.kind == kindPrivate && !p.copying: // the row above has it
 		before = p.recipient(e) + "  "
-		start.style = p.theme.violet.with(boldStyle)
+		start.style = p.theme.Violet.With(theme.Bold)
 	}
 	start.to = len(strings.TrimRight(before, " "))
-	start.style = p.unlessCurrent(e, start.style, boldStyle)
+	start.style = p.unlessCurrent(e, start.style, theme.Bold)
 	if sign := e.sign(); sign != "" && p.copying { // it has no column for it
 		before = sign + " " + before
 		start.from, start.to = start.from+len(sign)+1, start.to+len(sign)+1
@@ -125,10 +141,10 @@ func (p *painter) recipient(e *entry) string {
 func (p *painter) announcement(e *entry) (shown string, marks []mark) {
 	const sent, icon = "sent  ", "▣"
 	shown = sent + icon
-	accent := p.unlessCurrent(e, p.theme.accent, plainStyle)
+	accent := p.unlessCurrent(e, p.theme.Accent, theme.Plain)
 	marks = append(marks, mark{span: span{len(sent), len(shown)}, style: accent})
 	shown += " " + p.ruler.show(e.file.name)
-	name := mark{span: span{len(sent + icon + " "), len(shown)}, style: accent.with(underlineStyle)}
+	name := mark{span: span{len(sent + icon + " "), len(shown)}, style: accent.With(theme.Underline)}
 	if links := linksIn(e.text); len(links) > 0 {
 		url := links[len(links)-1]
 		name.link = linkTo(e, url.from, e.text[url.from:url.to])
@@ -136,7 +152,7 @@ func (p *painter) announcement(e *entry) (shown string, marks []mark) {
 	marks = append(append(marks, name), p.hits(e, shown)...)
 	end := len(shown)
 	shown += fmt.Sprintf("  %s · /get %d", humanize.Bytes(uint64(max(e.file.size, 0))), e.file.number)
-	marks = append(marks, mark{span: span{end, len(shown)}, style: p.unlessCurrent(e, p.theme.dim, plainStyle)})
+	marks = append(marks, mark{span: span{end, len(shown)}, style: p.unlessCurrent(e, p.theme.Dim, theme.Plain)})
 	return shown, p.inOrder(shown, marks)
 }
 
@@ -145,20 +161,20 @@ func (p *painter) announcement(e *entry) (shown string, marks []mark) {
 // A mark is a part of an entry's text that is drawn in its own way.
 type mark struct {
 	span
-	style style
+	style theme.Style
 	link  string // parameters and target of OSC 8; "": none
 }
 
 // marks returns the marks that we find in the text of a message: links, mentions of us, and
 // hits of the search.
 func (p *painter) marks(e *entry, shown string) (marks []mark) {
-	linked := p.unlessCurrent(e, p.theme.accent, plainStyle).with(underlineStyle)
+	linked := p.unlessCurrent(e, p.theme.Accent, theme.Plain).With(theme.Underline)
 	for _, s := range linksIn(shown) {
 		marks = append(marks, mark{s, linked, linkTo(e, s.from, shown[s.from:s.to])})
 	}
 	if e.highlight {
 		for _, s := range mentionsIn(shown, p.nick) {
-			marks = append(marks, mark{span: s, style: p.unlessCurrent(e, p.mentionStyle(), boldStyle)})
+			marks = append(marks, mark{span: s, style: p.unlessCurrent(e, p.mentionStyle(), theme.Bold)})
 		}
 	}
 	return append(marks, p.hits(e, shown)...)
@@ -177,28 +193,28 @@ func (p *painter) hits(e *entry, shown string) (marks []mark) {
 }
 
 // hitStyle returns the style of the words that the search found.
-func (p *painter) hitStyle(e *entry) style {
+func (p *painter) hitStyle(e *entry) theme.Style {
 	switch {
-	case p.theme.mono && p.isCurrent(e):
-		return boldStyle.with(reverseStyle)
-	case p.theme.hit == "" || p.isCurrent(e):
-		return boldStyle.with(underlineStyle).with(p.theme.hit)
+	case p.theme.Mono && p.isCurrent(e):
+		return theme.Bold.With(theme.Reverse)
+	case p.theme.Hit == "" || p.isCurrent(e):
+		return theme.Bold.With(theme.Underline).With(p.theme.Hit)
 	default:
-		return boldStyle.with(p.theme.hit)
+		return theme.Bold.With(p.theme.Hit)
 	}
 }
 
 // mentionStyle returns the style of our nick in a text.
-func (p *painter) mentionStyle() style {
-	if p.theme.mono {
-		return boldStyle.with(reverseStyle)
+func (p *painter) mentionStyle() theme.Style {
+	if p.theme.Mono {
+		return theme.Bold.With(theme.Reverse)
 	}
-	return p.theme.amber.with(boldStyle)
+	return p.theme.Amber.With(theme.Bold)
 }
 
 // unlessCurrent returns s, or other for the search's current hit: on the ground of a chosen
 // row no color is sure to be readable.
-func (p *painter) unlessCurrent(e *entry, s, other style) style {
+func (p *painter) unlessCurrent(e *entry, s, other theme.Style) theme.Style {
 	if p.isCurrent(e) {
 		return other
 	}
@@ -267,7 +283,7 @@ func (p *painter) widen(text string, marks []mark) {
 
 // drawMarked draws text[row.from:row.to]. If two marks overlap, the style of the later one
 // wins.
-func drawMarked(text string, row span, body style, marks []mark) string {
+func drawMarked(text string, row span, body theme.Style, marks []mark) string {
 	var b strings.Builder
 	for at := row.from; at < row.to; {
 		to, s, link := row.to, body, ""
@@ -278,14 +294,14 @@ func drawMarked(text string, row span, body style, marks []mark) string {
 			}
 			if m.to > at {
 				to = min(to, m.to)
-				s = s.with(m.style)
+				s = s.With(m.style)
 				link += m.link // links do not overlap
 			}
 		}
 		if link != "" {
 			b.WriteString("\x1b]8;" + link + "\x1b\\")
 		}
-		b.WriteString(s.draw(text[at:to]))
+		b.WriteString(s.Draw(text[at:to]))
 		if link != "" {
 			b.WriteString("\x1b]8;;\x1b\\")
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 )
 
@@ -22,7 +23,7 @@ func testPainter(method ansi.Method, columns int) *painter {
 	return &painter{ruler: ruler{method: method}, columns: columns, nick: "bob", zone: time.UTC, year: 2026, theme: testTheme, nicks: &nicks}
 }
 
-var testTheme = themeFor(rgb(0x1e1e2e), rgb(0xd8dee9), colorprofile.TrueColor)
+var testTheme = theme.For(rgb(0x1e1e2e), rgb(0xd8dee9), colorprofile.TrueColor)
 
 // rowsOf draws an entry as if it was the only one.
 func rowsOf(p *painter, e *entry) (rows []string) {
@@ -210,8 +211,8 @@ func TestLinkOverRows(t *testing.T) {
 
 // The themes of a terminal with 16 colors, and of one without any.
 var (
-	theme16 = &theme{dim: "2", hairline: "2", accent: "1", amber: "33", violet: "35", red: "31"}
-	mono    = &theme{dim: "2", hairline: "2", accent: "1", mono: true}
+	theme16 = &theme.Theme{Dim: "2", Hairline: "2", Accent: "1", Amber: "33", Violet: "35", Red: "31"}
+	mono    = &theme.Theme{Dim: "2", Hairline: "2", Accent: "1", Mono: true}
 )
 
 func TestHighlights(t *testing.T) {
@@ -219,16 +220,16 @@ func TestHighlights(t *testing.T) {
 	e.highlight, e.serial = true, 7
 	for _, test := range []struct {
 		name    string
-		theme   *theme
+		theme   *theme.Theme
 		current uint32
 		want    []string
 	}{
 		{"colors", testTheme, 0, []string{
-			"\x1b[" + string(testTheme.call) + "m\x1b[38;2;245;184;61;1m▌\x1b[m", "\x1b[1;" + string(testTheme.hit) + "msoup\x1b[m", "\x1b[38;2;245;184;61;1mBob\x1b[m",
-			"\x1b[38;2;130;180;255;4mhttp://\x1b[m", "\x1b[38;2;130;180;255;4;38;2;245;184;61;1mbob\x1b[m", "\x1b[38;2;130;180;255;4;1;" + string(testTheme.hit) + "msoup\x1b[m", ", bobby",
+			"\x1b[" + string(testTheme.Mention) + "m\x1b[38;2;245;184;61;1m▌\x1b[m", "\x1b[1;" + string(testTheme.Hit) + "msoup\x1b[m", "\x1b[38;2;245;184;61;1mBob\x1b[m",
+			"\x1b[38;2;130;180;255;4mhttp://\x1b[m", "\x1b[38;2;130;180;255;4;38;2;245;184;61;1mbob\x1b[m", "\x1b[38;2;130;180;255;4;1;" + string(testTheme.Hit) + "msoup\x1b[m", ", bobby",
 		}},
 		{"the current hit", testTheme, 7, []string{
-			"\x1b[" + string(testTheme.sel) + "m\x1b[38;2;130;180;255;1m▌\x1b[m", "\x1b[1;4;" + string(testTheme.hit) + "msoup\x1b[m", "\x1b[1mBob\x1b[m", "\x1b[4mhttp://\x1b[m",
+			"\x1b[" + string(testTheme.Selected) + "m\x1b[38;2;130;180;255;1m▌\x1b[m", "\x1b[1;4;" + string(testTheme.Hit) + "msoup\x1b[m", "\x1b[1mBob\x1b[m", "\x1b[4mhttp://\x1b[m",
 		}},
 		{"16 colors", theme16, 0, []string{"\x1b[33;1m▌\x1b[m", "\x1b[1;4msoup\x1b[m", "\x1b[33;1mBob\x1b[m", "\x1b[1;4mhttp://\x1b[m"}},
 		{"the current hit in 16", theme16, 7, []string{"\x1b[1;1m▌\x1b[m", "\x1b[1;1;4msoup\x1b[m", "\x1b[1;4mhttp://\x1b[m", "\x1b[1m, bobby\x1b[m"}},
@@ -252,11 +253,11 @@ func TestGrounds(t *testing.T) {
 	for _, columns := range []int{8, 40, 80, 160} {
 		for _, test := range []struct {
 			entry  entry
-			ground style
+			ground theme.Style
 		}{
 			{entryFrom("alice", "see https://a.b/ and\nthe rest"), ""},
-			{entry{from: "alice", text: "bob: see https://a.b/ and\n\nthe rest", highlight: true}, testTheme.call},
-			{entry{from: "alice", text: "see https://a.b/ and\n\nthe rest", kind: kindPrivate, highlight: true}, testTheme.alone},
+			{entry{from: "alice", text: "bob: see https://a.b/ and\n\nthe rest", highlight: true}, testTheme.Mention},
+			{entry{from: "alice", text: "see https://a.b/ and\n\nthe rest", kind: kindPrivate, highlight: true}, testTheme.Private},
 		} {
 			l := testPainter(ansi.GraphemeWidth, columns)
 			for _, row := range rowsOf(l, &test.entry) {

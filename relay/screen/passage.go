@@ -3,9 +3,11 @@ package screen
 import (
 	"slices"
 	"strings"
+
+	"chat/relay/screen/theme"
 )
 
-// A passage is the text of an entry as it is drawn: without the signs and fences that marks
+// A passage is the text of an entry as it is drawn: without the delimiters and fences that marks
 // and blocks are drawn for.
 type passage struct {
 	text   string
@@ -36,7 +38,7 @@ func (p *painter) passage(e *entry, shown string) passage {
 	return r.passage
 }
 
-// unmarked returns text without its signs and fences, as a terminal shows it that can draw all
+// unmarked returns text without its delimiters and fences, as a terminal shows it that can draw all
 // marks. Searches and mentions look for words in it.
 func unmarked(text string) string {
 	if !strings.ContainsAny(text, "`*_") { // most texts, and a search looks at all of them
@@ -45,7 +47,7 @@ func unmarked(text string) string {
 	return drawsAll.passage(&entry{}, text).text
 }
 
-var drawsAll = &painter{theme: &theme{code: "48;5;235"}}
+var drawsAll = &painter{theme: &theme.Theme{Code: "48;5;235"}}
 
 // A passageReader reads a text from start to end.
 type passageReader struct {
@@ -66,8 +68,8 @@ func (r *passageReader) keep(to int) {
 // readRows reads rows of text, up to a byte.
 func (r *passageReader) readRows(to int) {
 	start := r.at
-	for _, w := range writtenInRows(r.source[start:to]) {
-		s, ok := r.painter.writtenStyle(r.entry, w.kind)
+	for _, w := range inlineMarksInRows(r.source[start:to]) {
+		s, ok := r.painter.inlineStyle(r.entry, w.kind)
 		if !ok {
 			continue
 		}
@@ -84,10 +86,10 @@ func (r *passageReader) readRows(to int) {
 // readBlock reads a block of code.
 func (r *passageReader) readBlock(b block) {
 	p := r.painter
-	if p.theme.code == "" {
+	if p.theme.Code == "" {
 		from := r.kept.Len()
 		r.keep(b.to)
-		dim := p.unlessCurrent(r.entry, p.theme.dim, plainStyle)
+		dim := p.unlessCurrent(r.entry, p.theme.Dim, theme.Plain)
 		for _, fence := range []span{{b.from, b.code.from}, {b.code.to, b.to}} {
 			fence.from, fence.to = fence.from-b.from+from, fence.to-b.from+from
 			r.passage.marks = append(r.passage.marks, mark{span: fence, style: dim})
@@ -103,20 +105,22 @@ func (r *passageReader) readBlock(b block) {
 	r.passage.blocks = append(r.passage.blocks, codeBlock{span{from, r.kept.Len()}, b.language, true})
 }
 
-// writtenStyle returns how a marked text is drawn, and whether the terminal can draw it.
-func (p *painter) writtenStyle(e *entry, kind markKind) (style, bool) {
+// inlineStyle returns how a marked text is drawn, and whether the terminal can draw it.
+func (p *painter) inlineStyle(e *entry, kind markKind) (theme.Style, bool) {
 	switch kind {
 	case boldMark:
-		return boldStyle, true
+		return theme.Bold, true
 	case italicMark:
-		return italicStyle, !p.noItalic
+		return theme.Italic, !p.noItalic
 	default:
-		return p.codeGround(e), p.theme.code != ""
+		return p.codeGround(e), p.theme.Code != ""
 	}
 }
 
 // codeGround returns the ground of code in an entry.
-func (p *painter) codeGround(e *entry) style { return p.unlessCurrent(e, p.theme.code, plainStyle) }
+func (p *painter) codeGround(e *entry) theme.Style {
+	return p.unlessCurrent(e, p.theme.Code, theme.Plain)
+}
 
 // precede puts a text before the passage. A block of code starts on a row of its own.
 func (s *passage) precede(before string) {
@@ -157,7 +161,7 @@ func (q *markQueue) in(row span) []mark {
 
 // codeRows draws a block of code in an entry's text. marks are those of the entry in it.
 func (p *painter) codeRows(e *entry, text string, b codeBlock, marks []mark) (rows []string) {
-	margin, ground := 0, plainStyle
+	margin, ground := 0, theme.Plain
 	if b.grounded && !p.copying {
 		ground = p.codeGround(e)
 		if p.layout().length >= 4 { // a wide character fits between the margins
@@ -173,9 +177,9 @@ func (p *painter) codeRows(e *entry, text string, b codeBlock, marks []mark) (ro
 			end := strings.Repeat(" ", columns-p.ruler.width(text[row.from:row.to]))
 			if i == 0 {
 				end = end[len(label):]
-				drawn = ground.draw(" ") + drawn + ground.draw(end) + ground.with(p.unlessCurrent(e, p.theme.dim, plainStyle)).draw(label) + ground.draw(" ")
+				drawn = ground.Draw(" ") + drawn + ground.Draw(end) + ground.With(p.unlessCurrent(e, p.theme.Dim, theme.Plain)).Draw(label) + ground.Draw(" ")
 			} else {
-				drawn = ground.draw(" ") + drawn + ground.draw(end+" ")
+				drawn = ground.Draw(" ") + drawn + ground.Draw(end+" ")
 			}
 		}
 		rows = append(rows, drawn)

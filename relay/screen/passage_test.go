@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"chat/relay/screen/syntax"
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 )
 
@@ -20,7 +21,7 @@ func TestMarksByTerminal(t *testing.T) {
 	e := entryFrom("alice", "run `go test`, **now**, _please_:\n```sh\n_go_ test\n```\nok")
 	for _, test := range []struct {
 		name     string
-		theme    *theme
+		theme    *theme.Theme
 		noItalic bool
 		printed  bool
 		want     string
@@ -45,12 +46,12 @@ func TestMarkStyles(t *testing.T) {
 	p := testPainter(ansi.GraphemeWidth, 80)
 	p.search = "b"
 	row := strings.Join(p.body(&e), "\n")
-	ground, link := string(testTheme.code), string(testTheme.accent.with(underlineStyle))
+	ground, link := string(testTheme.Code), string(testTheme.Accent.With(theme.Underline))
 	for _, want := range []string{
-		"\x1b[" + ground + "ma\x1b[m \x1b[1;1;" + string(testTheme.hit) + "mb\x1b[m \x1b[3mc\x1b[m ",
+		"\x1b[" + ground + "ma\x1b[m \x1b[1;1;" + string(testTheme.Hit) + "mb\x1b[m \x1b[3mc\x1b[m ",
 		"https://x.y/\x1b[m\x1b]8;;\x1b\\`d`\n",
 		"\x1b[" + ground + ";" + link + "mhttps://x.y/\x1b[m",
-		string(testTheme.amber) + ";1mbob\x1b[m",
+		string(testTheme.Amber) + ";1mbob\x1b[m",
 	} {
 		if !strings.Contains(row+"\n", want) {
 			t.Errorf("%q is not in %q", want, row)
@@ -87,7 +88,7 @@ func TestBlocks(t *testing.T) {
 		e := entryFrom("alice", test.text)
 		var rows []string
 		for _, row := range p.body(&e) {
-			if strings.HasPrefix(row, "\x1b["+string(testTheme.code)) {
+			if strings.HasPrefix(row, "\x1b["+string(testTheme.Code)) {
 				row = "[" + bare(row) + "]"
 			}
 			rows = append(rows, bare(row))
@@ -116,7 +117,7 @@ func TestCodeColors(t *testing.T) {
 	p := testPainter(ansi.GraphemeWidth, 80)
 	p.colors = newCodeColors()
 	first, second := entryFrom("alice", "```go\nreturn 1 // https://x.y/\n```"), entryFrom("alice", "```sh\necho 2\n```")
-	colored := func(e *entry) bool { return strings.Contains(p.body(e)[0], string(testTheme.number)) }
+	colored := func(e *entry) bool { return strings.Contains(p.body(e)[0], string(testTheme.Number)) }
 	if colored(&first) || colored(&second) {
 		t.Error("code has colors at once")
 	}
@@ -128,7 +129,7 @@ func TestCodeColors(t *testing.T) {
 	if !colored(&first) || colored(&second) {
 		t.Error("the first block has no colors, or the second does")
 	}
-	link := string(testTheme.code.with(testTheme.comment).with(testTheme.accent).with(underlineStyle))
+	link := string(testTheme.Code.With(testTheme.Comment).With(testTheme.Accent).With(theme.Underline))
 	if row := p.body(&first)[0]; !strings.Contains(row, link+"mhttps://x.y/") {
 		t.Errorf("the link in %q is not over the comment", row)
 	}
@@ -245,7 +246,7 @@ func FuzzMarks(f *testing.F) {
 		e.kind, e.highlight, e.serial = []kind{kindMessage, kindAction, kindPrivate}[k%3], k%2 == 0, 7
 		for _, method := range methods {
 			p := testPainter(method, int(columns))
-			p.theme = []*theme{testTheme, theme16, mono}[k/4%3]
+			p.theme = []*theme.Theme{testTheme, theme16, mono}[k/4%3]
 			p.noItalic, p.copying, p.search = k&0x10 != 0, k&0x20 != 0, "a"
 			if p.colors = newCodeColors(); k&0x40 != 0 {
 				p.current = 7

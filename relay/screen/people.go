@@ -55,7 +55,7 @@ func peoplePage(c *conversation, filter string, columns int) (total int, row fun
 	}
 	return total, func(i int) string {
 		if i == len(list) {
-			return strings.Repeat(" ", margin) + p.theme.dim.draw(p.ruler.cut(fmt.Sprintf("%d more", more), p.columns))
+			return strings.Repeat(" ", margin) + p.theme.Dim.Draw(p.ruler.cut(fmt.Sprintf("%d more", more), p.columns))
 		}
 		return strings.Repeat(" ", margin) + list[i].draw(p)
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/screen/theme"
 )
 
 // This file changes and combines rows that are drawn already, whatever is in them.
@@ -14,7 +16,7 @@ func padded(r ruler, row string, columns int) string {
 }
 
 // dimmed draws a drawn row dim, without its own styles.
-func dimmed(row string, dim style) string { return dim.draw(ansi.Strip(row)) }
+func dimmed(row string, dim theme.Style) string { return dim.Draw(ansi.Strip(row)) }
 
 // indented puts spaces before rows that are not empty.
 func indented(rows []string, columns int) []string {
@@ -42,9 +44,9 @@ func stacked(parts ...[]string) (rows []string) {
 }
 
 // drawWrapped draws text in one style, in rows of at most so many columns.
-func drawWrapped(r ruler, text string, columns int, s style) (rows []string) {
+func drawWrapped(r ruler, text string, columns int, s theme.Style) (rows []string) {
 	for _, row := range r.wrapped(text, columns) {
-		rows = append(rows, s.draw(r.cut(row, columns)))
+		rows = append(rows, s.Draw(r.cut(row, columns)))
 	}
 	return rows
 }
@@ -53,17 +55,17 @@ func drawWrapped(r ruler, text string, columns int, s style) (rows []string) {
 // room for both.
 func titleLine(t *terminal, title, right string, columns int) string {
 	const edge = "── "
-	line := t.theme.hairline
+	line := t.theme.Hairline
 	title = t.ruler.cut(title, columns-len([]rune(edge)))
 	used := t.ruler.width(edge + title + " ")
 	end := ""
 	if n := t.ruler.method.StringWidth(right) + 1 + t.ruler.width(edge); used+1+n <= columns {
-		end = " " + right + " " + line.draw("──")
+		end = " " + right + " " + line.Draw("──")
 		used += n
 	}
-	start := line.draw(t.ruler.cut("──", columns)) + t.ruler.cut(" ", columns-2) + boldStyle.draw(title)
+	start := line.Draw(t.ruler.cut("──", columns)) + t.ruler.cut(" ", columns-2) + theme.Bold.Draw(title)
 	if used > columns {
 		return start
 	}
-	return start + " " + line.draw(strings.Repeat("─", columns-used)) + end
+	return start + " " + line.Draw(strings.Repeat("─", columns-used)) + end
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -14,7 +15,7 @@ type slot []slotItem
 
 type slotItem struct {
 	text  string // safe to draw
-	style style
+	style theme.Style
 	gap   string // before it, unless it is the first; "": slotGap
 	prose bool   // it may be cut
 }
@@ -63,10 +64,10 @@ func (s slot) firm() int {
 	return n
 }
 
-func (s slot) draw(gap style) string {
+func (s slot) draw(gap theme.Style) string {
 	var b strings.Builder
 	for i, item := range s {
-		b.WriteString(gap.draw(s.before(i)) + item.style.draw(item.text))
+		b.WriteString(gap.Draw(s.before(i)) + item.style.Draw(item.text))
 	}
 	return b.String()
 }
@@ -75,9 +76,9 @@ func (s slot) draw(gap style) string {
 // connection.
 func (f *frame) drawRule() string {
 	r, t := f.t.ruler, f.t.theme
-	line, gap := t.hairline, t.dim
+	line, gap := t.Hairline, t.Dim
 	if f.c.lost != nil {
-		line, gap = t.amber, t.amber
+		line, gap = t.Amber, t.Amber
 	}
 	left, right := f.leftSlot(), f.rightSlot()
 	const edge, dash = 3, 1     // "── " at both ends, and a dash between the slots or at the end
@@ -93,16 +94,16 @@ func (f *frame) drawRule() string {
 			right = right[:len(right)-1]
 		}
 		if right.width(r) <= room {
-			end = " " + right.draw(t.amber.with(boldStyle)) + " " + line.draw("──")
+			end = " " + right.draw(t.Amber.With(theme.Bold)) + " " + line.Draw("──")
 			columns -= right.width(r) + edge + 1
 		}
 	}
 	start := ""
 	if left = left.fit(r, columns-edge-1); left.width(r) > 0 {
-		start = line.draw("──") + " " + left.draw(gap) + " "
+		start = line.Draw("──") + " " + left.draw(gap) + " "
 		columns -= edge + left.width(r) + 1
 	}
-	return start + line.draw(strings.Repeat("─", max(columns+dash, 0))) + end
+	return start + line.Draw(strings.Repeat("─", max(columns+dash, 0))) + end
 }
 
 // leastSlot is how many columns of the left slot, of the items that are most important there, come before the
@@ -120,9 +121,9 @@ func (f *frame) leftSlot() slot {
 		var s slot
 		isCommand := strings.HasPrefix(asked[0], "/")
 		for i, item := range asked {
-			style := t.dim
+			style := t.Dim
 			if i == 0 {
-				style = plainStyle
+				style = theme.Plain
 			}
 			s = append(s, slotItem{text: oneLine(r, item), style: style, prose: isCommand && i > 0})
 		}
@@ -130,15 +131,15 @@ func (f *frame) leftSlot() slot {
 	}
 	var s slot
 	for i, item := range c.connection() {
-		style := t.amber
+		style := t.Amber
 		if i == 0 {
-			style = style.with(boldStyle)
+			style = style.With(theme.Bold)
 		}
 		s = append(s, slotItem{text: oneLine(r, item), style: style})
 	}
 	s = append(s, c.search.slot(r, t)...)
 	if len(s) == 0 && !f.hasHeader {
-		s = slot{{text: oneLine(r, c.title), style: boldStyle}, {text: fmt.Sprint(c.members.count()), style: t.dim}, {text: "●", style: t.green, gap: " "}}
+		s = slot{{text: oneLine(r, c.title), style: theme.Bold}, {text: fmt.Sprint(c.members.count()), style: t.Dim}, {text: "●", style: t.Green, gap: " "}}
 	}
 	return s
 }
@@ -179,14 +180,14 @@ func (f *frame) rightSlot() slot {
 		if rows == "" {
 			return nil
 		}
-		return slot{{text: rows, style: t.dim}, {text: key, style: t.accent, gap: " "}}
+		return slot{{text: rows, style: t.Dim}, {text: key, style: t.Accent, gap: " "}}
 	}
 	if v.newBelow == 0 {
 		return nil
 	}
-	s := slot{{text: fmt.Sprintf("↓ %d new", v.newBelow), style: t.accent}}
+	s := slot{{text: fmt.Sprintf("↓ %d new", v.newBelow), style: t.Accent}}
 	if v.mentionsBelow > 0 {
-		s = append(s, slotItem{text: wire.Counted(v.mentionsBelow, "mentions you", "mention you"), style: t.amber.with(boldStyle)})
+		s = append(s, slotItem{text: wire.Counted(v.mentionsBelow, "mentions you", "mention you"), style: t.Amber.With(theme.Bold)})
 	}
 	return s
 }

@@ -15,6 +15,7 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/screen/keyboard"
+	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
 
@@ -55,7 +56,7 @@ func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), colors: newCodeColors(), terminal: terminal{
-		width: 80, height: 24, theme: themeFor(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
+		width: 80, height: 24, theme: theme.For(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
 	err = m.run()
@@ -282,7 +283,7 @@ func (m *model) readReport(msg tea.Msg) bool {
 
 // takeTheme takes the theme of the terminal as it described itself.
 func (m *model) takeTheme() {
-	m.theme = themeFor(m.background, m.foreground, m.profile)
+	m.theme = theme.For(m.background, m.foreground, m.profile)
 	if m.conversation != nil {
 		m.conversation.takeTheme(m.theme)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"chat/relay/client"
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -89,7 +90,7 @@ func (r *fakeRoom) Get(ctx context.Context, f wire.File, dir string, progress fu
 func (r *fakeRoom) Files() []wire.File { return r.files }
 
 // unknownTerminal is the theme before the terminal has described itself.
-var unknownTerminal = themeFor(nil, nil, colorprofile.TrueColor)
+var unknownTerminal = theme.For(nil, nil, colorprofile.TrueColor)
 
 // A rig is a screen without a terminal, in a fakeRoom.
 type rig struct {

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/client"
+	"chat/relay/screen/theme"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -393,11 +394,11 @@ func (s *search) showTooFar() {
 }
 
 // slot returns the search's part of the left slot.
-func (s *search) slot(r ruler, t *theme) slot {
+func (s *search) slot(r ruler, t *theme.Theme) slot {
 	if s.field == nil {
 		return nil
 	}
-	title := slotItem{text: "Search", style: boldStyle}
+	title := slotItem{text: "Search", style: theme.Bold}
 	count := s.count() + s.beyond
 	number := s.at + 1
 	if s.tooFar > 0 {
@@ -421,5 +422,5 @@ func (s *search) slot(r ruler, t *theme) slot {
 	default:
 		return slot{{text: `No messages match "` + oneLine(r, s.words) + `".`, prose: true}}
 	}
-	return slot{title, {text: state, style: t.accent.with(boldStyle), gap: "  "}}
+	return slot{title, {text: state, style: t.Accent.With(theme.Bold), gap: "  "}}
 }

@@ -66,7 +66,7 @@ func verbatim(text string) (kept []span) {
 	for _, b := range blocksIn(text) {
 		kept = append(kept, b.span)
 	}
-	for _, w := range writtenInRows(text) {
+	for _, w := range inlineMarksInRows(text) {
 		if w.kind == codeMark {
 			kept = append(kept, w.span)
 		}

@@ -95,7 +95,7 @@ func (c *conversation) pressSheetKey(name string) (cmd tea.Cmd, used bool) {
 
 // noMatchPage is a page whose filter leaves nothing of it.
 func noMatchPage(t *terminal, what, filter string, columns int) (total int, row func(i int) string) {
-	return pageOf([]string{"", t.theme.dim.draw(t.ruler.fit(fmt.Sprintf("  %s matches %q.", what, filter), columns))})
+	return pageOf([]string{"", t.theme.Dim.Draw(t.ruler.fit(fmt.Sprintf("  %s matches %q.", what, filter), columns))})
 }
 
 // wheel scrolls the sheet, or the messages if none is open.
@@ -143,5 +143,5 @@ func (s *sheet) position() (rows, key string) {
 
 // sheetTitle draws the row above a page.
 func sheetTitle(t *terminal, title string, columns int) string {
-	return titleLine(t, title, t.theme.accent.draw("Esc")+" "+t.theme.dim.draw("close"), columns)
+	return titleLine(t, title, t.theme.Accent.Draw("Esc")+" "+t.theme.Dim.Draw("close"), columns)
 }

@@ -9,6 +9,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
+
+	"chat/relay/screen/theme"
 )
 
 // A terminal holds the properties of the terminal that the screen is drawn on. It is owned
@@ -17,11 +19,11 @@ type terminal struct {
 	width, height int // in columns and rows; at least 1
 	ruler         ruler
 	profile       colorprofile.Profile
-	background    color.Color // nil: unknown
-	foreground    color.Color // likewise
-	theme         *theme      // for profile, background and foreground
-	deleteIsF1    bool        // its Delete key sends F1
-	noItalic      bool        // it has no italic letters, and draws them as something else
+	background    color.Color  // nil: unknown
+	foreground    color.Color  // likewise
+	theme         *theme.Theme // for profile, background and foreground
+	deleteIsF1    bool         // its Delete key sends F1
+	noItalic      bool         // it has no italic letters, and draws them as something else
 	focus         focus
 	lastKey       time.Time // when a key was pressed last
 }

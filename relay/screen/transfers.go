@@ -13,7 +13,6 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/text"
-	"chat/relay/wire"
 )
 
 // transfers are the uploads and downloads in progress. They are owned by Bubble Tea's
@@ -127,26 +126,26 @@ func (ts *transfers) draw(t *terminal, rows int, lost bool) (drawn []string) {
 	for i, tr := range ts.running[:shown] {
 		note := ""
 		if more > 0 && rows == shown && i == shown-1 {
-			note = wire.Counted(more, "more", "more")
+			note = fmt.Sprintf("%d more", more)
 		}
 		drawn = append(drawn, tr.draw(t, name, lost, note))
 	}
 	if rows > shown {
-		drawn = append(drawn, " "+t.theme.dim.draw(t.ruler.elide("  "+wire.Counted(more, "more", "more"), t.width-1)))
+		drawn = append(drawn, " "+t.theme.Dim.Draw(t.ruler.elide("  "+fmt.Sprintf("%d more", more), t.width-1)))
 	}
 	return drawn
 }
 
 // draw draws how far the transfer is, with its name in at most so many columns, and a note at the end.
 func (tr *transfer) draw(t *terminal, nameColumns int, lost bool, note string) string {
-	r, theme := t.ruler, t.theme
+	r, colors := t.ruler, t.theme
 	p := tr.measured
-	arrow, doneStyle := "↓", theme.accent
+	arrow, doneStyle := "↓", colors.Accent
 	if tr.upload {
 		arrow = "↑"
 	}
 	if lost || p.Waiting != nil {
-		doneStyle = theme.dim
+		doneStyle = colors.Dim
 	}
 	bar := min(max(t.width*3/10, 6), 40)
 	nameColumns = min(nameColumns, min(max(t.width/4, 6), 40))
@@ -156,14 +155,14 @@ func (tr *transfer) draw(t *terminal, nameColumns int, lost bool, note string) s
 	}
 	filled := min(int(share*float64(bar)), bar)
 	percent := fmt.Sprintf("%3d %%", min(int(share*100), 100))
-	row := " " + theme.accent.draw(arrow) + " " + r.fit(r.show(tr.name), nameColumns) + "  " +
-		doneStyle.draw(strings.Repeat("━", filled)) + theme.hairline.draw(strings.Repeat("─", bar-filled)) + "  " + percent
+	row := " " + colors.Accent.Draw(arrow) + " " + r.fit(r.show(tr.name), nameColumns) + "  " +
+		doneStyle.Draw(strings.Repeat("━", filled)) + colors.Hairline.Draw(strings.Repeat("─", bar-filled)) + "  " + percent
 	used := 3 + nameColumns + 2 + bar + 2 + r.width(percent)
 	if used > t.width { // too narrow for a bar
 		return r.elide(" "+arrow+" "+percent+" "+r.show(tr.name), t.width)
 	}
 	if rest := tr.rest(r, lost, note, t.width-used-2); rest != "" && r.width(rest) <= t.width-used-2 {
-		row += "  " + theme.dim.draw(rest)
+		row += "  " + colors.Dim.Draw(rest)
 	}
 	return row
 }

@@ -249,7 +249,7 @@ func (v *view) drawPending(p *painter, t *transcript, pending []*entry, most int
 		}
 		for n := skipped; n < len(body); n++ {
 			s.top = n == skipped && len(rows)+len(body)-skipped == most
-			of = append(of, p.row(e, &s, n, dimmed(body[n], p.theme.dim)))
+			of = append(of, p.row(e, &s, n, dimmed(body[n], p.theme.Dim)))
 		}
 		rows = append(of, rows...)
 	}

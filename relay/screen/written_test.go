@@ -16,7 +16,7 @@ func TestCodeGetsItsColors(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.m.colors, r.m.theme = newCodeColors(), testTheme
 		r.say("alice", "look:\n```go\nreturn x\n```")
-		keyword := string(testTheme.code.with(testTheme.keyword)) + "mreturn"
+		keyword := string(testTheme.Code.With(testTheme.Keyword)) + "mreturn"
 		r.want("look:", " return x go")
 		if strings.Contains(r.m.view().Content, keyword) {
 			t.Error("code has colors before they are found")

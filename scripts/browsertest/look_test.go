@@ -99,7 +99,7 @@ func TestContrasts(t *testing.T) {
 				return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 			};
 			const contrast = (a, b) => { const [x, y] = [luminance(a), luminance(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
-			const nicks = Array.from({ length: 12 }, (_, n) => "n" + n), rows = ["ground", "panel", "call", "alone"];
+			const nicks = Array.from({ length: 12 }, (_, n) => "n" + n), rows = ["ground", "panel", "mention", "private"];
 			const pairs = [
 				...["ink", "dim", "accent", "amber", "violet", "red", ...nicks].flatMap((name) => rows.map((ground) => [name, ground])),
 				...["ink", "dim", "keyword", "string", "number", "function"].map((name) => [name, "code"]),
@@ -193,7 +193,7 @@ func TestTints(t *testing.T) {
 	}
 	look := eval[[]string](alice, `[...document.querySelectorAll("#rows .row:not(.presence)")].map((row) => {
 		const style = getComputedStyle(row), root = getComputedStyle(document.documentElement);
-		const named = (color) => ["call", "alone", "amber", "violet"].find((name) => {
+		const named = (color) => ["mention", "private", "amber", "violet"].find((name) => {
 			const probe = document.createElement("p");
 			probe.style.color = root.getPropertyValue("--" + name);
 			document.body.append(probe);
@@ -203,7 +203,7 @@ func TestTints(t *testing.T) {
 		}) ?? "none";
 		return [style.borderLeftWidth, named(style.borderLeftColor), named(style.backgroundColor), row.querySelector(".who").textContent, row.querySelector(".to")?.textContent ?? ""].join(" ").trim();
 	})`)
-	want := "3px none none bob;3px amber call bob;3px violet alone bob → you;3px violet alone alice → bob"
+	want := "3px none none bob;3px amber mention bob;3px violet private bob → you;3px violet private alice → bob"
 	if got := strings.Join(look, ";"); got != want {
 		t.Errorf("rows look\n%s\nwant\n%s", got, want)
 	}

@@ -2,14 +2,13 @@
 // The text field.
 
 import { $ } from './dom.js';
-import { isInputMethod } from './rows.js';
 import { clean } from './membership.js';
 import { recent } from './members.js';
 import * as commands from './commands.js';
 import { parse as parseTyped } from './typed.js';
 import { wordsAtEnd } from './words.js';
 import { emoji } from './emoji.js';
-import { fenced } from './typing.js';
+import { fenced, isInputMethod } from './typing.js';
 
 // Limits that every host with default settings accepts: wire.MessageBytes, wire.MessageLines.
 const maxBytes = 16256;

@@ -1,5 +1,5 @@
 // @ts-check
-// Elements of the page. Text is only ever set as text; no string on this page contains markup.
+// Elements of the page, and numbers in them. Text is only ever set as text; no string on this page contains markup.
 
 /** @type {<K extends keyof PageElements>(id: K) => PageElements[K]} */
 export const $ = (id) => /** @type {any} */ (document.getElementById(id));
@@ -23,3 +23,6 @@ export function sizeOf(bytes) {
 	for (; bytes >= 999.5 && unit < 4; unit++) bytes /= 1000;
 	return `${bytes < 9.95 && unit ? bytes.toFixed(1) : Math.round(bytes)} ${['B', 'KB', 'MB', 'GB', 'TB'][unit]}`;
 }
+
+/** @type {(n: number, one: string, more?: string) => string} */
+export const counted = (n, one, more = `${one}s`) => `${n} ${n === 1 ? one : more}`;

@@ -10,11 +10,12 @@ import * as members from './members.js';
 import * as uploads from './uploads.js';
 import * as commands from './commands.js';
 import * as draft from './draft.js';
-import { withEmoji } from './typing.js';
+import { withEmoji, isInputMethod } from './typing.js';
 import * as search from './search.js';
 import { showEmpty } from './empty.js';
-import { $, make, sizeOf } from './dom.js';
-import { nickOf, counted, isInputMethod, setClock } from './rows.js';
+import { $, make, sizeOf, counted } from './dom.js';
+import { nickOf } from './rows.js';
+import { setClock } from './clock.js';
 import { filesIn, areOnlyNames, foldersIn } from './clipboard.js';
 
 const nickCheckTime = 2000; // ms the host may take to check a nick

@@ -1,7 +1,8 @@
 // @ts-check
 // How one event looks in the transcript.
 
-import { make } from './dom.js';
+import { make, counted } from './dom.js';
+import { clockOf, fullTimeOf, timeOf } from './clock.js';
 import { colorOf, isOwn } from './colors.js';
 import { mentions, mentionsIn } from './words.js';
 import { appendText, appendMessage } from './content.js';
@@ -11,13 +12,6 @@ const namesShown = 12; // before "and N more"
 const longText = 1200; // characters
 const longLines = 12;
 const maxMarked = 500; // mentions of us in one message
-
-/**
- * Reports whether a key is for an input method, such as the Enter that confirms a Chinese word. In Safari
- * the composition has ended by then, and only the key code shows it.
- * @param {KeyboardEvent} e
- */
-export const isInputMethod = (e) => e.isComposing || e.keyCode === 229;
 
 /**
  * Makes a nick in its color; our own has none.
@@ -31,38 +25,6 @@ export function recolor() {
 		const name = `nick n${colorOf(el.textContent ?? '')}`;
 		if (el.className !== name) el.className = name;
 	}
-}
-
-/** @type {(n: number, one: string, more?: string) => string} */
-export const counted = (n, one, more = `${one}s`) => `${n} ${n === 1 ? one : more}`;
-
-/** @type {Intl.DateTimeFormatOptions} */
-const day = { weekday: 'long', day: 'numeric', month: 'long' };
-/** @type {Intl.DateTimeFormatOptions[]} */
-const formats = [day, { ...day, year: 'numeric' }, { timeStyle: 'short' }, { dateStyle: 'full', timeStyle: 'medium' }];
-const [dayInYear, dayAndYear, clock, full] = formats.map((f) => new Intl.DateTimeFormat('en-GB', f).format);
-export const clockOf = clock;
-
-/**
- * Names the day of a time: "Saturday, 28 November", with the year if it is not this one.
- * @param {number} at
- */
-export const dayOf = (at) => (new Date(at).getFullYear() === new Date(now()).getFullYear() ? dayInYear : dayAndYear)(at).replace(/,? /, ', ');
-
-/**
- * Returns an event's time in ms, or the current time if the host did not send one.
- * @param {{time: string}} e
- */
-export const timeOf = (e) => Date.parse(e.time) || now();
-
-// How many milliseconds the host's clock is ahead of ours, which may be wrong: rows of our
-// own would be under another date.
-let skew = 0;
-export const now = () => Date.now() + skew;
-
-/** @param {{ time: string }} welcome */
-export function setClock(welcome) {
-	skew = Date.parse(welcome.time) - Date.now() || 0;
 }
 
 /** @param {ChatEvent} e */
@@ -172,7 +134,7 @@ function fullRow(e, own, us) {
 	}
 	const at = timeOf(e);
 	const time = make('time', '', clockOf(at));
-	time.title = full(at);
+	time.title = fullTimeOf(at);
 	const mentionsUs = isMessage && !own && us !== '' && (kind === 'private' || mentions(e.text, us));
 	if (mentionsUs) markMentions(text, us);
 	const el = make('div', `row ${kind}${mentionsUs ? ' mention' : ''}`, time, who, text);

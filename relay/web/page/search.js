@@ -3,7 +3,8 @@
 // one, which the transcript shows.
 
 import { $, make } from './dom.js';
-import { nickOf, clockOf, timeOf, now } from './rows.js';
+import { nickOf } from './rows.js';
+import { clockOf, timeOf, now } from './clock.js';
 import { readBack } from './membership.js';
 import * as transcript from './transcript.js';
 import { placesOf } from './words.js';

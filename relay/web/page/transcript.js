@@ -2,8 +2,9 @@
 // The transcript, oldest first: a window on the room's log. Near either end more is fetched from
 // the host, and rows at the other end are dropped.
 
-import { $, make } from './dom.js';
-import { rowOf, dayOf, clockOf, counted, nickOf, now, recipientOf } from './rows.js';
+import { $, make, counted } from './dom.js';
+import { rowOf, nickOf, recipientOf } from './rows.js';
+import { dayOf, clockOf, now } from './clock.js';
 import { appendMessage } from './content.js';
 import { blank, client, readBack } from './membership.js';
 import { mentions as mentionsNick } from './words.js';

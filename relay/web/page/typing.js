@@ -11,6 +11,13 @@ const minCodeRows = 3;
 const name = /:([a-z0-9_+-]+)(?=:)/iy;
 
 /**
+ * Reports whether a key is for an input method, such as the Enter that confirms a Chinese word. In Safari
+ * the composition has ended by then, and only the key code shows it.
+ * @param {KeyboardEvent} e
+ */
+export const isInputMethod = (e) => e.isComposing || e.keyCode === 229;
+
+/**
  * Replaces the names of emoji, such as ":tada:", but not in code, in web addresses or within words.
  * @param {string} text
  */

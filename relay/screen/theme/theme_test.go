@@ -1,9 +1,10 @@
-package screen
+package theme
 
 import (
 	"fmt"
 	"image/color"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,12 +32,38 @@ var schemes = map[string]struct{ background, foreground int }{
 	"gruvbox light":   {0xfbf1c7, 0x3c3836},
 }
 
+// The page has the colors that the screen makes its own from: those of texts, and of nicks in their order.
+func TestPageHasTheseColors(t *testing.T) {
+	css, err := os.ReadFile("../../web/page/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, dark, _ := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
+	for name, of := range map[string]struct {
+		css string
+		roles
+	}{"light": {light, lightRoles}, "dark": {dark, darkRoles}} {
+		colors := map[string]int{
+			"accent": of.accent, "amber": of.amber, "violet": of.violet, "red": of.red, "green": of.green,
+			"keyword": of.keyword, "string": of.literal, "number": of.number, "function": of.function,
+		}
+		for i, nick := range of.nicks {
+			colors[fmt.Sprint("n", i)] = nick
+		}
+		for variable, color := range colors {
+			if want := fmt.Sprintf("--%s: #%06x;", variable, color); !strings.Contains(of.css, want) {
+				t.Errorf("style.css, %s: no %s", name, want)
+			}
+		}
+	}
+}
+
 // drawnIn is what an SGR sequence sets; nil: nothing.
 type drawnIn struct{ text, ground color.Color }
 
 // parse returns the colors of a style. The first 16 have none: the terminal's color scheme
 // defines them.
-func parse(t fataler, s style) (in drawnIn) {
+func parse(t fataler, s Style) (in drawnIn) {
 	t.Helper()
 	codes := strings.Split(string(s), ";")
 	next := func() int {
@@ -81,10 +108,10 @@ type fataler interface {
 }
 
 // pairs calls try with each style of a theme that is drawn as text, and the ground below it.
-func (th *theme) pairs(try func(name string, text, below style)) {
-	rows := map[string]style{"background": "", "panel": th.panel, "code": th.code, "call": th.call, "alone": th.alone}
-	texts := map[string]style{"dim": th.dim, "accent": th.accent, "amber": th.amber, "violet": th.violet, "red": th.red, "green": th.green}
-	for i, s := range th.nicks {
+func (th *Theme) pairs(try func(name string, text, below Style)) {
+	rows := map[string]Style{"background": "", "panel": th.Panel, "code": th.Code, "call": th.Mention, "alone": th.Private}
+	texts := map[string]Style{"dim": th.Dim, "accent": th.Accent, "amber": th.Amber, "violet": th.Violet, "red": th.Red, "green": th.Green}
+	for i, s := range th.Nicks {
 		texts[fmt.Sprint("nick ", i+1)] = s
 	}
 	for on, below := range rows {
@@ -92,23 +119,23 @@ func (th *theme) pairs(try func(name string, text, below style)) {
 			try(name+" on "+on, s, below)
 		}
 	}
-	for name, s := range map[string]style{
-		"keyword": th.keyword, "literal": th.literal, "number": th.number, "function": th.function, "comment": th.comment,
+	for name, s := range map[string]Style{
+		"keyword": th.Keyword, "literal": th.Literal, "number": th.Number, "function": th.Function, "comment": th.Comment,
 	} {
-		try(name+" on code", s, th.code)
+		try(name+" on code", s, th.Code)
 	}
-	try("text of a link on hit", th.accent.with(th.hit), th.hit)
-	for on, below := range map[string]style{"panel": th.panel, "code": th.code, "call": th.call, "alone": th.alone, "sel": th.sel, "hit": th.hit} {
+	try("text of a link on hit", th.Accent.With(th.Hit), th.Hit)
+	for on, below := range map[string]Style{"panel": th.Panel, "code": th.Code, "call": th.Mention, "alone": th.Private, "sel": th.Selected, "hit": th.Hit} {
 		try("text on "+on, "", below)
 	}
 }
 
 // checkReadable checks the contrast of all that a theme draws on a terminal with these colors.
 // It returns the least.
-func checkReadable(t fataler, th *theme, background, foreground color.Color, want float64) (least float64) {
+func checkReadable(t fataler, th *Theme, background, foreground color.Color, want float64) (least float64) {
 	t.Helper()
 	least = math.Inf(1)
-	th.pairs(func(name string, s, below style) {
+	th.pairs(func(name string, s, below Style) {
 		in, ground := parse(t, s), parse(t, below)
 		if ground.ground == nil {
 			ground.ground = background
@@ -147,10 +174,10 @@ func (v vision) sees(c colorful.Color) colorful.Color {
 
 // checkDistinct checks how far the colors of nicks are apart (CIE 76: 2.3 is just noticeable
 // side by side): all of them, and the first ones for each vision.
-func checkDistinct(t *testing.T, th *theme, all float64, core map[string]float64) {
+func checkDistinct(t *testing.T, th *Theme, all float64, core map[string]float64) {
 	t.Helper()
 	var colors []colorful.Color
-	for _, s := range th.nicks {
+	for _, s := range th.Nicks {
 		colors = append(colors, displayed(parse(t, s).text))
 	}
 	least := func(v vision, colors []colorful.Color) float64 {
@@ -166,10 +193,10 @@ func checkDistinct(t *testing.T, th *theme, all float64, core map[string]float64
 		t.Errorf("the %d colors are %.1f apart, want %.1f", len(colors), got, all)
 	}
 	for who, v := range visions {
-		got := least(v, colors[:th.core])
-		t.Logf("%s: the first %d are %.1f apart", who, th.core, got)
+		got := least(v, colors[:th.Core])
+		t.Logf("%s: the first %d are %.1f apart", who, th.Core, got)
 		if got < core[who] {
-			t.Errorf("%s: the first %d colors are %.1f apart, want %.1f", who, th.core, got, core[who])
+			t.Errorf("%s: the first %d colors are %.1f apart, want %.1f", who, th.Core, got, core[who])
 		}
 	}
 }
@@ -194,14 +221,14 @@ func TestThemes(t *testing.T) {
 			case "latte", "gruvbox light":
 				core["deuteranopia"] = 18.5
 			}
-			th := themeFor(background, foreground, colorprofile.TrueColor)
+			th := For(background, foreground, colorprofile.TrueColor)
 			t.Logf("the least contrast is %.2f", checkReadable(t, th, background, foreground, 4.5))
-			checkReadable(t, themeFor(background, nil, colorprofile.TrueColor), background, foreground, 4.5)
-			if len(th.nicks) != 12 || th.core != 8 {
-				t.Errorf("%d colors, the first %d differ most; want 12 and 8", len(th.nicks), th.core)
+			checkReadable(t, For(background, nil, colorprofile.TrueColor), background, foreground, 4.5)
+			if len(th.Nicks) != 12 || th.Core != 8 {
+				t.Errorf("%d colors, the first %d differ most; want 12 and 8", len(th.Nicks), th.Core)
 			}
 			checkDistinct(t, th, 25, core)
-			grounds := []style{th.panel, th.call, th.alone, th.sel, th.hit}
+			grounds := []Style{th.Panel, th.Mention, th.Private, th.Selected, th.Hit}
 			for i, s := range grounds {
 				if in := parse(t, s); in.ground == nil || slices.Contains(grounds[:i], s) {
 					t.Errorf("the grounds are %q, want five that differ", grounds)
@@ -216,16 +243,16 @@ func TestThemesOfAnyBackground(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		color := rapid.IntRange(0, 0xffffff)
 		background, foreground := rgb(color.Draw(t, "background")), rgb(color.Draw(t, "foreground"))
-		checkReadable(t, themeFor(background, foreground, colorprofile.TrueColor), background, foreground, 4.5)
+		checkReadable(t, For(background, foreground, colorprofile.TrueColor), background, foreground, 4.5)
 	})
 }
 
 // Where nothing but black is readable, text is black, and not almost black.
 func TestThemeOfABackgroundForBlackOnly(t *testing.T) {
 	background, foreground := rgb(0xbe3af5), rgb(0x000001)
-	th := themeFor(background, foreground, colorprofile.TrueColor)
-	if checkReadable(t, th, background, foreground, 4.5); th.violet != textStyle(rgb(0)) {
-		t.Errorf("violet is %q", th.violet)
+	th := For(background, foreground, colorprofile.TrueColor)
+	if checkReadable(t, th, background, foreground, 4.5); th.Violet != textStyle(rgb(0)) {
+		t.Errorf("violet is %q", th.Violet)
 	}
 }
 
@@ -242,10 +269,10 @@ func TestThemeOf256Colors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range test.backgrounds {
 				for _, foreground := range []color.Color{nil, rgb(test.foreground), rgb(0x808080)} {
-					th := themeFor(rgb(n), foreground, colorprofile.ANSI256)
+					th := For(rgb(n), foreground, colorprofile.ANSI256)
 					checkReadable(t, th, rgb(n), foreground, 4.5)
-					if len(th.nicks) != test.colors {
-						t.Errorf("%d colors of nicks, want %d", len(th.nicks), test.colors)
+					if len(th.Nicks) != test.colors {
+						t.Errorf("%d colors of nicks, want %d", len(th.Nicks), test.colors)
 					}
 					checkDistinct(t, th, 25, test.apart)
 				}
@@ -258,12 +285,12 @@ func TestThemeOf256Colors(t *testing.T) {
 func TestThemeOfAnUnknownBackground(t *testing.T) {
 	apart := map[string]float64{"full color": 33, "protanopia": 19.5, "deuteranopia": 19.5}
 	for _, profile := range []colorprofile.Profile{colorprofile.TrueColor, colorprofile.ANSI256} {
-		th := themeFor(nil, nil, profile)
+		th := For(nil, nil, profile)
 		for _, background := range []int{0x000000, 0xffffff} {
 			checkReadable(t, th, rgb(background), nil, 4.4)
 		}
 		checkDistinct(t, th, 33, apart)
-		if th.panel+th.code+th.call+th.alone != "" {
+		if th.Panel+th.Code+th.Mention+th.Private != "" {
 			t.Error("there are grounds")
 		}
 	}
@@ -278,8 +305,8 @@ func TestThemesOf16Colors(t *testing.T) {
 		"unknown": {"30", "33", "34", "37", "90", "93", "97"},
 	}
 	for name, background := range map[string]color.Color{"dark": color.Black, "light": color.White, "unknown": nil} {
-		th := themeFor(background, nil, colorprofile.ANSI)
-		th.pairs(func(what string, s, below style) {
+		th := For(background, nil, colorprofile.ANSI)
+		th.pairs(func(what string, s, below Style) {
 			for code := range strings.SplitSeq(string(s), ";") {
 				// The connection also has a sign of its own.
 				if slices.Contains(never[name], code) && !strings.HasPrefix(what, "green ") {
@@ -290,8 +317,8 @@ func TestThemesOf16Colors(t *testing.T) {
 				t.Errorf("%s: the ground of %s is %q", name, what, below)
 			}
 		})
-		slices.Sort(th.nicks)
-		if n := len(slices.Compact(th.nicks)); n != th.core || n < 3 {
+		slices.Sort(th.Nicks)
+		if n := len(slices.Compact(th.Nicks)); n != th.Core || n < 3 {
 			t.Errorf("%s: %d colors of nicks", name, n)
 		}
 	}
@@ -300,12 +327,12 @@ func TestThemesOf16Colors(t *testing.T) {
 // Without colors only bold, dim, underlined and reversed text stand for anything.
 func TestThemeWithoutColors(t *testing.T) {
 	for _, profile := range []colorprofile.Profile{colorprofile.Ascii, colorprofile.NoTTY} {
-		th := themeFor(color.Black, color.White, profile)
-		if !th.mono || len(th.nicks) > 0 {
-			t.Errorf("mono: %v, nicks: %q", th.mono, th.nicks)
+		th := For(color.Black, color.White, profile)
+		if !th.Mono || len(th.Nicks) > 0 {
+			t.Errorf("mono: %v, nicks: %q", th.Mono, th.Nicks)
 		}
-		th.pairs(func(what string, s, below style) {
-			for code := range strings.SplitSeq(string(s.with(below)), ";") {
+		th.pairs(func(what string, s, below Style) {
+			for code := range strings.SplitSeq(string(s.With(below)), ";") {
 				if !slices.Contains([]string{"", "1", "2", "4", "7"}, code) {
 					t.Errorf("%s is %q on %q", what, s, below)
 				}

@@ -1,4 +1,4 @@
-package screen
+package theme
 
 import (
 	"image/color"
