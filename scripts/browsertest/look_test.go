@@ -270,7 +270,7 @@ func TestSearchHits(t *testing.T) {
 	for n := range 300 {
 		text := fmt.Sprintf("line %d.", n)
 		if n%60 == 5 {
-			text = fmt.Sprintf("The soup, souper and Süpp no. %d.", n)
+			text = fmt.Sprintf("_The_ **soup**, souper and Süpp no. %d.", n)
 		}
 		fmt.Fprintf(bob, `{"type":"say","text":%q}`+"\n", text)
 	}
@@ -295,6 +295,9 @@ func TestSearchHits(t *testing.T) {
 	lit := eval[string](alice, `[...new Set([...CSS.highlights.get("hit")].filter((range) => range.startContainer.parentElement.closest("#found")).map(String))].join()`)
 	if lit != "soup" {
 		t.Errorf("lit are %q", lit)
+	}
+	if shown := eval[string](alice, `document.querySelector("#found .text").textContent`); shown != "The soup, souper and Süpp no. 245." {
+		t.Errorf("the list shows %q", shown)
 	}
 	alice.press("Enter")
 	at("2 of 5", 185)

@@ -50,7 +50,7 @@ func TestMarksOfAnyText(t *testing.T) {
 		const { tokensOf } = await import("/page/highlight.js");
 		const { linksIn } = await import("/page/words.js");
 		const pieces = ["`+"`"+`", "**", "*", "_", "a", "b c", " ", "\n", "`+"```"+`", "\n`+"```"+`go\n", "(", ")", ".", "\"", "'", "/*", "*/", "//", "#", "--", "\\", "1e5", "0x", "if", "é\u0301", "🎉", "\u200d", "https://a.b/_c_", "${", "}", "r#\""];
-		const languages = ["go", "py", "js", "rust", "c", "sh", "json", "sql", "nosuch", ""];
+		const languages = ["go", "py", "js", "rust", "c", "sh", "json", "diff", "sql", "nosuch", ""];
 		let seed = 7;
 		const random = (n) => ((seed = Math.imul(seed, 1103515245) + 12345 >>> 0) >>> 8) %% n;
 		const isSigns = (left) => /^[`+"`"+`*_\n ]*$/.test(left.replace(/`+"`"+`{3,}[\w+#.-]*/g, ""));
@@ -88,6 +88,7 @@ func TestTokens(t *testing.T) {
 		{"sh", "if [ \"$a\" ]; then echo $# ${b}; fi # c", "k:if s:\"$a\" k:then k:echo s:$# s:${b} k:fi c:# c"},
 		{"json", `{"a": [1.5, true, null]}`, `s:"a" n:1.5 k:true k:null`},
 		{"sql", "select 'it''s' FROM t -- a", "k:select s:'it' s:'s' k:FROM c:-- a"},
+		{"diff", "--- a\n+++ b\n@@ -1 +1 @@ f(x)\n-old 1\n+new(2)\n if (3)", "n:--- a s:+++ b c:@@ -1 +1 @@ f(x) n:-old 1 s:+new(2)"},
 		{"text", "if x return", ""},
 		{"", "if x return", ""},
 	} {

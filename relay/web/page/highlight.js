@@ -13,8 +13,9 @@ const number = String.raw`0[xXbBoO][\da-fA-F_]+\w*|\d[\d_]*(?:\.\d[\d_]*)?(?:[eE
 const word = String.raw`[\p{L}_$][\p{L}\p{M}\p{N}_$]*`;
 
 /**
- * Each language: the names after ``` that mean it, its comments, its strings, its keywords and built-in types.
- * @type {[names: string, comment: string, string: string, keywords: string][]}
+ * Each language: the names after ``` that mean it, its comments, its strings, its keywords and built-in types; its numbers and
+ * words, if they are unusual.
+ * @type {[names: string, comment: string, string: string, keywords: string, numbers?: string, words?: string][]}
  */
 const languages = [
 	['go golang', cLike, `${quoted}|\`[^\`]*\`?|${single}`, 'break case chan const continue default defer else fallthrough for func go goto if import interface map package range return select struct switch type var any bool byte complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 uint32 uint64 uintptr true false nil iota'],
@@ -24,6 +25,7 @@ const languages = [
 	['c h cpp c++ cc hpp', String.raw`${cLike}|#[ \t]*(?:define|elif|else|endif|error|if|ifdef|ifndef|include|pragma|undef)\b`, `${quoted}|${single}`, 'auto bool break case catch char class const constexpr continue default delete do double else enum extern false float for goto if inline int long namespace new nullptr NULL operator override private protected public register restrict return short signed sizeof static struct switch template this throw true try typedef typename union unsigned using virtual void volatile while'],
 	['shell sh bash zsh console', hash, String.raw`"(?:[^"\\]|\\[^])*"?|'[^']*'?|\$\{[^}\n]*\}?|\$(?:\w+|[#?@*!$-])`, 'break case continue declare do done echo elif else esac eval exec exit export fi for function if in local read readonly return select set shift source then trap unset until while'],
 	['json jsonc', cLike, quoted, 'true false null'],
+	['diff patch udiff', String.raw`@@[^\n]*`, String.raw`\+[^\n]*`, '', String.raw`-[^\n]*`, String.raw`[^\n]+`], // whole lines: added ones look like strings, deleted ones like numbers
 	['sql', String.raw`--[^\n]*|\/\*[^]*?(?:\*\/|$)`, `'[^']*'?|${quoted}`, 'add all alter and as asc between by case check column constraint create default delete desc distinct drop else end exists false foreign from full group having if in index inner insert into is join key left like limit not null offset on or order outer primary references returning right select set table then true union unique update using values view when where with'],
 ];
 
@@ -37,10 +39,10 @@ const made = new Map();
 function languageOf(name) {
 	const language = languages.find(([names]) => names.split(' ').includes(name));
 	if (!language) return undefined;
-	const [names, comment, string, keywords] = language;
+	const [names, comment, string, keywords, numbers = number, words = word] = language;
 	let known = made.get(names);
 	if (!known) {
-		const pattern = new RegExp(`(${comment})|(${string})|(${number})|(${word})`, 'gu');
+		const pattern = new RegExp(`(${comment})|(${string})|(${numbers})|(${words})`, 'gu');
 		made.set(names, known = { pattern, keywords: new Set(keywords.split(' ')), ignoreCase: names === 'sql' });
 	}
 	return known;

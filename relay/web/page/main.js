@@ -115,7 +115,7 @@ function showState() {
 	const { length } = outbox.pending;
 	let words = { connecting: 'Connecting…', connected: 'Connected', lost: text || 'Connection lost', over: text }[is];
 	if (is === 'over' && code === 'replaced') words = 'This room is open in another tab or window';
-	if (is === 'lost' && left > 1) words += ` · reconnecting in ${left} s`;
+	if (is === 'lost' && left > 1) words += ` · reconnecting in ${left}\u00a0s`;
 	if (is !== 'connected' && length) words += ` · ${counted(length, 'message')} pending`;
 	if ($('connection').textContent !== words) $('connection').textContent = words;
 	$('state').className = is;

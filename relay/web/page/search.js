@@ -8,6 +8,7 @@ import { clockOf, timeOf, now } from './clock.js';
 import { readBack } from './membership.js';
 import * as transcript from './transcript.js';
 import { placesOf } from './words.js';
+import { partsOf } from './marks.js';
 
 const hitsAtOnce = 50;
 const maxShown = 300; // characters of one hit
@@ -93,10 +94,16 @@ const { format: dateOf } = new Intl.DateTimeFormat('en-GB', { day: 'numeric', mo
 /** @param {number} at */
 const isToday = (at) => new Date(at).toDateString() === new Date(now()).toDateString();
 
+/**
+ * Returns the text of a message as it is shown, without its marks and fences.
+ * @param {string} text
+ */
+const withoutMarks = (text) => partsOf(text, []).map(({ kind, from, to }) => (kind === 'block' ? `\n${text.slice(from, to)}\n` : text.slice(from, to))).join('').trim();
+
 /** @param {ChatEvent} e */
 function itemOf(e) {
 	const at = timeOf(e);
-	const whole = e.file?.name ?? e.text;
+	const whole = e.file?.name ?? withoutMarks(e.text);
 	const from = Math.max((placesOf(whole, words)[0]?.[0] ?? 0) - contextShown, 0);
 	const text = make('span', 'text', (from ? '…' : '') + whole.slice(from, from + maxShown));
 	text.dir = 'auto';
