@@ -23,6 +23,8 @@ type peer struct {
 	name  string
 	conn  net.Conn
 	lines chan string // closed when the host has closed the connection
+
+	skipped []string // by lineOrNotice
 }
 
 // join connects a peer to srv through a pipe in memory.

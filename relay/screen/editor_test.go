@@ -488,6 +488,7 @@ func TestEditorLosesNothing(t *testing.T) {
 // A typed word is one change, and so is a run of Backspace.
 func TestEditorUndoReachesFar(t *testing.T) {
 	e := newEditor("")
+	e.limit = 2 * undoDepth * len("words ")
 	for len(e.text)+6 <= e.limit {
 		edit(e, "words ")
 	}

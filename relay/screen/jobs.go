@@ -1,10 +1,12 @@
 package screen
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
@@ -61,14 +63,17 @@ func (j *jobs) stop(ctx context.Context, signal func() error) (stopped bool) {
 	if signal() != nil {
 		return false
 	}
-	select {
-	case <-j.continued:
-		return true
-	case <-ctx.Done():
-		return true
-	case <-time.After(stopWait):
-		return false
+	const turns = 10 // while the process is stopped only one of them can pass
+	for range turns {
+		select {
+		case <-j.continued:
+			return true
+		case <-ctx.Done():
+			return true
+		case <-time.After(stopWait / turns):
+		}
 	}
+	return false
 }
 
 // suspend stops the program until the shell continues it. If it would stay stopped, or
@@ -97,10 +102,17 @@ func (m *model) takeTerminal() tea.Cmd {
 }
 
 // withoutTerminal leaves the terminal as it was before the screen, calls do, and then takes
-// it back. do returns a short message.
+// it back. do returns a short message. If the terminal is released already, it is taken back
+// once more after that instead: two at once would read the keyboard twice.
 func (m *model) withoutTerminal(do func() (flash string)) tea.Cmd {
+	if m.released {
+		m.changed = true
+		return nil
+	}
+	m.released = true
 	flash := ""
 	run := tea.Exec(errand(func() {
+		waitForRenderer()
 		fmt.Print(restoreTitle)
 		flash = do()
 		fmt.Print(saveTitle)
@@ -114,6 +126,23 @@ func (m *model) withoutTerminal(do func() (flash string)) tea.Cmd {
 		}
 		return run()
 	}
+}
+
+// waitForRenderer waits until the goroutine with which Bubble Tea draws has ended. Bubble Tea does not
+// wait for that: if it began to draw again before, the old goroutine would stop the new one's ticker,
+// and the screen would stay empty.
+func waitForRenderer() {
+	const turn, most = time.Millisecond, 1000
+	for n := 0; n < most && isDrawing(); n++ {
+		time.Sleep(turn)
+	}
+}
+
+// isDrawing reports whether the goroutine with which Bubble Tea draws is there. Only its stack shows it.
+func isDrawing() bool {
+	var stacks bytes.Buffer
+	err := pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+	return err == nil && bytes.Contains(stacks.Bytes(), []byte("bubbletea/v2.(*Program).startRenderer."))
 }
 
 // An errand is done while Bubble Tea has released the terminal.
@@ -133,11 +162,16 @@ func (m *model) updateTerminal(msg tea.Msg) (cmd tea.Cmd, handled bool) {
 	case keyboard.TerminalChanged:
 		return m.takeTerminal(), true
 	case terminalBack:
+		m.released = false
 		if msg.err != nil {
 			return m.leaveGone(msg.err), true
 		}
 		if msg.flash != "" {
 			m.notice(msg.flash)
+		}
+		if m.changed {
+			m.changed = false
+			return m.takeTerminal(), true
 		}
 		return nil, true
 	case keyboard.TerminalGone:

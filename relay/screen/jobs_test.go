@@ -3,9 +3,13 @@ package screen
 import (
 	"context"
 	"errors"
+	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/screen/keyboard"
 )
@@ -68,6 +72,55 @@ func TestTerminalGone(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		if r.update(keyboard.TerminalGone{Err: errors.New("EIO")}) == nil || !errors.Is(r.m.err, ErrTerminalGone) {
 			t.Errorf("the screen goes on (%v)", r.m.err)
+		}
+	})
+}
+
+// A drawer is a program that looks at the goroutine that draws it: before and while the terminal
+// is released.
+type drawer struct{ before, while *bool }
+
+func (d drawer) Init() tea.Cmd  { return func() tea.Msg { return suspendAsked{} } }
+func (d drawer) View() tea.View { return tea.NewView("soup") }
+
+func (d drawer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg.(type) {
+	case suspendAsked:
+		*d.before = isDrawing()
+		return d, tea.Exec(errand(func() { waitForRenderer(); *d.while = isDrawing() }), func(error) tea.Msg { return terminalBack{} })
+	case terminalBack:
+		return d, tea.Quit
+	}
+	return d, nil
+}
+
+// The goroutine with which Bubble Tea draws is known by its name, and waited for.
+func TestWaitForRenderer(t *testing.T) {
+	before, while := false, true
+	p := tea.NewProgram(drawer{&before, &while}, tea.WithContext(t.Context()), tea.WithInput(strings.NewReader("")), tea.WithOutput(io.Discard), tea.WithoutSignalHandler())
+	if _, err := p.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if !before || while {
+		t.Errorf("it draws: %v before the terminal is released, %v while it is; want true, false", before, while)
+	}
+}
+
+// A change of the terminal's modes that comes while the terminal is being taken back is not lost,
+// and is not handled at the same time.
+func TestTerminalChangesTwice(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		if r.update(keyboard.TerminalChanged{}) == nil {
+			t.Error("the terminal is not taken back")
+		}
+		if r.update(keyboard.TerminalChanged{}) != nil {
+			t.Error("the terminal is taken twice at once")
+		}
+		if r.update(terminalBack{}) == nil {
+			t.Error("the second change is lost")
+		}
+		if r.update(terminalBack{}) != nil {
+			t.Error("the terminal is taken a third time")
 		}
 	})
 }

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -136,6 +136,15 @@ func TestMembersAreBounded(t *testing.T) {
 	}
 }
 
+// allocated returns how many bytes do allocates.
+func allocated(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
 // A hostile host can send lists and texts of up to 4 MiB in one line, and a line as often as
 // it likes. A frame after a change must not cost more than its rows and one pass over the
 // members, and any other frame no more than its rows.
@@ -173,14 +182,11 @@ func TestHostileListsCostLittle(t *testing.T) {
 	} {
 		r.happen(client.Received{Event: e})
 		r.m.view() // wraps the new entry
-		quickest := time.Hour
-		for range 10 {
-			began := time.Now()
-			r.m.view()
-			quickest = min(quickest, time.Since(began))
+		if n := testing.AllocsPerRun(5, func() { r.m.view() }); n > 2_000 {
+			t.Errorf("after a long %s event a frame takes %.0f allocations", name, n)
 		}
-		if quickest > 10*time.Millisecond { // with -race it is below 1 ms
-			t.Errorf("after a long %s event a frame takes %v", name, quickest)
+		if size := allocated(func() { r.m.view() }); size > 1<<20 {
+			t.Errorf("after a long %s event a frame takes %d bytes", name, size)
 		}
 	}
 }

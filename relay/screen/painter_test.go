@@ -166,10 +166,11 @@ func TestRowsOfHostileText(t *testing.T) {
 	for pad := range 100 {
 		texts = append(texts, strings.Repeat("x", pad)+" "+fake, strings.Repeat(" ", pad)+fake, strings.Repeat("\u3000", pad)+fake)
 	}
-	for _, message := range texts {
-		for columns := 3; columns < 90; columns += 7 {
+	for columns := 3; columns < 90; columns += 7 {
+		p := testPainter(ansi.GraphemeWidth, columns)
+		for _, message := range texts {
 			e := entryFrom("alice", text.CleanLines(message))
-			checkRows(t, testPainter(ansi.GraphemeWidth, columns), &e)
+			checkRows(t, p, &e)
 		}
 	}
 }
@@ -281,24 +282,25 @@ func TestGrounds(t *testing.T) {
 	}
 }
 
-// TestRowsAreQuick draws large texts that try to be slow: if the time grew with the square
-// of the length, they would take many seconds.
-func TestRowsAreQuick(t *testing.T) {
+// BenchmarkRowsOfLongText draws texts that try to be slow. A byte of a long one takes about as long as
+// one of a short one.
+func BenchmarkRowsOfLongText(b *testing.B) {
 	for _, unit := range []string{
 		"a", " ", "\t", "\n", "漢", "https://", "http://x ", "http://x/" + strings.Repeat(")", 1000), "bob ", "://",
 		"👩\u200d", "a\u0301", "\u1100", "क्",
 		"`a ", "**a ", "_a ", "_a_ ", "`a` **b** _c_ ", "```\n", "```go\na\n", "```\na\n```\n", "_https://x.y ",
 	} {
-		for _, method := range methods {
-			e := entryFrom("alice", strings.Repeat(unit, maxShown/len(unit)))
-			e.highlight = true
-			l := testPainter(method, 80)
-			l.search = "a"
-			start := time.Now()
-			rowsOf(l, &e)
-			if took := time.Since(start); took > 2*time.Second { // -race and a busy machine included
-				t.Errorf("%d bytes of %.20q took %v", maxShown, unit, took)
-			}
+		for _, length := range []int{maxShown / 16, maxShown} {
+			b.Run(fmt.Sprintf("%.20q/%d", unit, length), func(b *testing.B) {
+				e := entryFrom("alice", strings.Repeat(unit, length/len(unit)))
+				e.highlight = true
+				l := testPainter(ansi.GraphemeWidth, 80)
+				l.search = "a"
+				for b.Loop() {
+					rowsOf(l, &e)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(e.text)), "ns/byte")
+			})
 		}
 	}
 }

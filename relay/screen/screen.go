@@ -44,6 +44,9 @@ type model struct {
 	conversation *conversation // nil: still in the lobby
 	colors       *codeColors   // of code in messages
 
+	released bool // the terminal is being released and taken back
+	changed  bool // meanwhile, another program may have changed its modes again
+
 	err   error  // why the screen ended; nil: the person left
 	crash []byte // the stack of a panic
 }

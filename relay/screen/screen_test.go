@@ -98,6 +98,8 @@ type rig struct {
 	m    *model
 	room *fakeRoom
 	id   uint64
+
+	checked map[checkedRow]bool // by checkFrame
 }
 
 // noon is the time of all events, and of the clock in a test of inRoom.
