@@ -59,7 +59,7 @@ func read(f io.ReadSeeker, background color.Color) (*Picture, error) {
 	limited := func() io.Reader { return bufio.NewReader(io.LimitReader(f, MaxBytes)) }
 	header, _, err := image.DecodeConfig(limited())
 	if err != nil {
-		return nil, fmt.Errorf("it is no PNG, JPEG or GIF picture: %w", err)
+		return nil, fmt.Errorf("it is not a PNG, JPEG or GIF picture: %w", err)
 	}
 	w, h := header.Width, header.Height
 	pixels := int64(w) * int64(h)
