@@ -154,7 +154,7 @@ func (e *NoRoomError) Looked() string {
 	default:
 		looked += " A firewall, guest Wi-Fi, a VPN or another subnet can hide it."
 	}
-	return looked + " chat doctor finds the cause."
+	return looked + " Run chat doctor to find the cause."
 }
 
 // Find returns the rooms that match want: a title, in any case, or the first 4 or more

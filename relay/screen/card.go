@@ -131,11 +131,11 @@ func (c *conversation) drawMemberCard(columns, rows int) []string {
 		add(c.whoIsHere(), t.theme.Dim)
 		add("Say hello.", t.theme.Dim)
 	}
-	for i, row := range text {
-		text[i] = strings.Repeat(" ", max(columns-r.method.StringWidth(row), 0)/2) + row
-	}
 	if notes := c.drawCardNotes(columns); len(notes) > 0 {
 		text = append(append(text, ""), notes...)
+	}
+	for i, row := range text {
+		text[i] = strings.Repeat(" ", max(columns-r.method.StringWidth(row), 0)/2) + row
 	}
 	return centered(text, rows)
 }

@@ -44,7 +44,7 @@ func TestGoldenArrival(t *testing.T) {
 		},
 		"lobby-none": func(r *rig) {
 			r.openLobby()
-			r.found(&NothingFoundError{What: "No room found on this network", Looked: "Looked for 5 s on wlan0, eth0. No other device answered. Guest Wi-Fi often keeps devices apart; a VPN or a firewall can do the same. chat doctor finds the cause."})
+			r.found(&NothingFoundError{What: "No room found on this network", Looked: "Looked for 5 s on wlan0, eth0. No other device answered. Guest Wi-Fi often keeps devices apart; a VPN or a firewall can do the same. Run chat doctor to find the cause."})
 		},
 		"lobby-error": func(r *rig) {
 			r.openLobby()
@@ -158,6 +158,16 @@ func TestMemberCard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a member must see, such as that a nick is taken, is in the middle like the rest of the card.
+func TestNotesOfMemberCard(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.arrives(nil, "kitchen", "", []string{"alice"})
+		const note = "bob is taken; you are dave until it is free"
+		r.m.conversation.card.note(entry{kind: kindNotice, text: note})
+		r.want("\n" + strings.Repeat(" ", (80-len(note))/2) + note)
+	})
 }
 
 // However small the terminal, the card fits, and names from the network stay names.

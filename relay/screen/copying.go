@@ -15,7 +15,7 @@ func (c *conversation) toggleCopying() {
 		return
 	}
 	c.copying = true
-	c.flash = "copy mode: only texts · F3 or Esc: back"
+	c.flash = "Copy mode: only the texts. F3 or Esc goes back."
 	f := newFrame(c)
 	c.view.hold(f.painter, &c.transcript, f.height-len(f.drawPending(f.height-1)))
 }

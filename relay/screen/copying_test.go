@@ -22,7 +22,7 @@ func TestCopying(t *testing.T) {
 		r.keys("f2", "f3")
 		frame := r.frame()
 		for _, want := range []string{
-			"\nalice  12:00\nsoup soup", "\nbob: and bread\ncarol → you  12:00\nsave me some\n* carol waves\n", "F3 or Esc: back",
+			"\nalice  12:00\nsoup soup", "\nbob: and bread\ncarol → you  12:00\nsave me some\n* carol waves\n", "F3 or Esc goes back.",
 		} {
 			if !strings.Contains(frame, want) {
 				t.Fatalf("no %q in\n%s", want, frame)

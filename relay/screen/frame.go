@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	memberColumns  = 22 // of the member list, with its margin
+	memberColumns  = 22 // of the member list, with its margins
 	memberListFrom = 60 // columns that a terminal needs to show the member list
 	maxInputRows   = 8
 
@@ -121,7 +121,7 @@ func (f *frame) drawBody() (rows []string) {
 		rows = append(c.view.draw(f.painter, &c.transcript, f.height-len(pending)), pending...)
 	}
 	if f.painter.columns < f.t.width {
-		for i, row := range c.members.draw(c.painter(memberColumns-2), len(rows)) {
+		for i, row := range c.members.draw(c.painter(memberColumns-3), len(rows)) {
 			rows[i] = padded(f.t.ruler, rows[i], f.painter.columns) + f.t.theme.Hairline.Draw("│") + " " + row
 		}
 	}

@@ -453,7 +453,7 @@ func (l *lobby) key(m *model, msg tea.KeyPressMsg) tea.Cmd {
 		l.move(&m.opts, 1)
 	case name == "enter":
 		return l.enter(m)
-	case m.opts.Find != nil && (name == "ctrl+r" || name == "r" && l.typed() == "" && l.chosen.kind != addressItem):
+	case m.opts.Find != nil && name == "ctrl+r":
 		return l.look(m)
 	case strings.HasSuffix(name, "+enter") || name == "ctrl+j": // an address is one line
 	case l.address.key(name):

@@ -355,22 +355,30 @@ func TestLobbySearchesAreFew(t *testing.T) {
 	})
 }
 
-// r and Ctrl-R look again; what an older search still finds is not listed.
+// Ctrl-R looks again; what an older search still finds is not listed.
 func TestLobbyLooksAgain(t *testing.T) {
-	for _, key := range []string{"r", "ctrl+r"} {
-		searches := 0
-		opts := Options{Find: func(ctx context.Context, found func(Place)) ([]Place, error) {
-			if searches++; searches == 1 {
-				return finds(3*time.Second, foundAt{10 * time.Millisecond, kitchenPlace})(ctx, found)
-			}
-			return finds(time.Second, foundAt{10 * time.Millisecond, annexPlace}, foundAt{20 * time.Millisecond, Place{Title: "den", ID: "d"}})(ctx, found)
-		}}
-		whileLobby(t, opts, func(t *testing.T, r *lobbyLoop) {
-			r.after(time.Second).want("kitchen")
-			r.press(key)
-			r.want("Looking for rooms")
-			r.after(5*time.Second).want("▌ 1 annex", "2 den", "2 rooms on this network\n")
-		})
+	searches := 0
+	opts := Options{Find: func(ctx context.Context, found func(Place)) ([]Place, error) {
+		if searches++; searches == 1 {
+			return finds(3*time.Second, foundAt{10 * time.Millisecond, kitchenPlace})(ctx, found)
+		}
+		return finds(time.Second, foundAt{10 * time.Millisecond, annexPlace}, foundAt{20 * time.Millisecond, Place{Title: "den", ID: "d"}})(ctx, found)
+	}}
+	whileLobby(t, opts, func(t *testing.T, r *lobbyLoop) {
+		r.after(time.Second).want("kitchen")
+		r.press("ctrl+r")
+		r.want("Looking for rooms")
+		r.after(5*time.Second).want("▌ 1 annex", "2 den", "2 rooms on this network\n")
+	})
+}
+
+// An address can begin with any letter.
+func TestLobbyTakesEachLetter(t *testing.T) {
+	for _, letter := range "qrj@+" {
+		r := inLobby(t, 80, 24, 2, nil)
+		r.keys("up", "down")
+		r.typed(string(letter) + "ose.local")
+		r.want(" join › " + string(letter) + "ose.local")
 	}
 }
 
@@ -566,7 +574,7 @@ func TestLobby(t *testing.T) {
 	if len(tried) != 2 || tried[0].ID != "2" || tried[1].Addr != "10.0.0.7" {
 		t.Errorf("tried to join %+v", tried)
 	}
-	r.keys("esc", "r") // looks again
+	r.keys("esc", "ctrl+r") // looks again
 	r.want("Looking for rooms")
 	r.found(nil)
 	r.want("No room found")
@@ -574,4 +582,21 @@ func TestLobby(t *testing.T) {
 	if !errors.Is(r.m.err, context.Canceled) {
 		t.Errorf("left with %v", r.m.err)
 	}
+}
+
+// The title stays in its row when rooms are found, and when none is.
+func TestLobbyTitleStays(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		titleRow := func() int {
+			return slices.IndexFunc(strings.Split(r.frame(), "\n"), func(row string) bool { return strings.Contains(row, "chat  ") })
+		}
+		r.openLobby()
+		looking := titleRow()
+		r.found(&NothingFoundError{What: "No room found on this network", Looked: strings.Repeat("Looked for 5 s on wlan0. ", 9)})
+		none := titleRow()
+		r.found(nil, kitchenPlace, annexPlace)
+		if two := titleRow(); looking < 1 || none != looking || two != looking {
+			t.Errorf("the title is in row %d, without rooms in row %d, with two in row %d:\n%s", looking, none, two, r.frame())
+		}
+	})
 }

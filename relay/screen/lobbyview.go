@@ -16,6 +16,8 @@ const (
 	lobbyColumns = 64 // of the list at most; it is in the middle of a wider terminal
 	ruleFrom     = 12 // rows that a terminal needs to show the rule above the field
 
+	maxAboveLobby = 6 // blank rows above the title
+
 	placeholderAddress = "host, host:port or http://…"
 )
 
@@ -125,10 +127,15 @@ func (v *lobbyView) gapsBetween(note, below []string) int {
 	return 1 + min(len(note), 1) + min(len(below), 1) + min(len(v.places), 1)
 }
 
-// place puts drawn rows into the middle of the terminal, a third down.
+// place puts drawn rows into the middle of the terminal, a sixth down if it is not small. The title stays in its row when rooms
+// are found and when a search ends, unless the list needs the rows above it.
 func (v *lobbyView) place(rows []string, most int) []string {
 	margin := strings.Repeat(" ", max(v.t.width-v.columns, 0)/2)
-	placed := make([]string, min(max(most-len(rows), 0)/3, 6), most+1)
+	above := 0
+	if most >= ruleFrom {
+		above = min(max(most-len(rows), 0), most/6, maxAboveLobby)
+	}
+	placed := make([]string, above, most+1)
 	for _, row := range rows {
 		if row != "" {
 			row = margin + row
@@ -302,7 +309,7 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 		}
 		mark = fmt.Sprintf("%*s ", layout.digits, "+")
 	case againItem:
-		mark, name, right = fmt.Sprintf("%*s ", layout.digits, "↻"), "Look again", "r"
+		mark, name, right = fmt.Sprintf("%*s ", layout.digits, "↻"), "Look again", "Ctrl-R"
 	case addressItem:
 		mark, name, about = fmt.Sprintf("%*s ", layout.digits, "@"), "Address", cmp.Or(v.typed(), placeholderAddress)
 	}
@@ -379,10 +386,8 @@ func (v *lobbyView) hints() (hints []hint) {
 	switch {
 	case v.typed() != "":
 		leave = hint{nil, "Esc", "clear"}
-	case v.opts.Find != nil && v.chosen.kind == addressItem:
-		hints = append(hints, hint{nil, "Ctrl-R", "look again"})
 	case v.opts.Find != nil:
-		hints = append(hints, hint{nil, "r", "look again"})
+		hints = append(hints, hint{nil, "Ctrl-R", "look again"})
 	}
 	return append(hints, leave)
 }

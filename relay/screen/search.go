@@ -96,6 +96,7 @@ func (s *search) key(name string) (_ tea.Cmd, used bool) {
 		s.step(1)
 	case "enter":
 		s.c.composer.closeField()
+		s.c.view.release(&s.c.transcript)
 	case "esc", "ctrl+c":
 		back := s.back
 		s.c.composer.closeField()

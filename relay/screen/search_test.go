@@ -242,6 +242,29 @@ func TestSearchAsYouType(t *testing.T) {
 
 func (r *rig) cursorRow() int { return r.m.view().Cursor.Y }
 
+// A search that ends where the newest message is shown lets new messages come in below.
+func TestSearchEndsAtTheEnd(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		for n := range 80 {
+			r.say("alice", fmt.Sprint("line ", n))
+		}
+		r.typed("/search line 78")
+		r.keys("enter")
+		r.want("Search  1 of 1 ")
+		r.say("alice", "while searching")
+		if r.shows("while searching") {
+			t.Errorf("the search does not stay at its hit:\n%s", r.frame())
+		}
+		r.keys("enter", "end")
+		r.typed("/search line 79")
+		r.keys("enter")
+		r.want("Search  1 of 1 ")
+		r.keys("enter")
+		r.say("alice", "after the search")
+		r.want("after the search")
+	})
+}
+
 // Esc goes back to where the person was, whatever was loaded or came meanwhile.
 func TestSearchGoesBack(t *testing.T) {
 	texts := map[uint64]string{40: "soup"}

@@ -120,6 +120,12 @@ func (v *view) toEntry(p *painter, t *transcript, height, i int) {
 	v.anchorAt(v.first(t))
 }
 
+// release lets a view that was placed at an entry follow the end, if it shows the end.
+func (v *view) release(t *transcript) {
+	v.placed = false
+	v.followAtEnd(t)
+}
+
 // A viewMark is where a view was, whatever is added or dropped since.
 type viewMark struct {
 	following, placed, held bool

@@ -68,20 +68,28 @@ func (c *conversation) pictureOf(typed string) (f wire.File, err error) {
 	if _, err := strconv.ParseUint(number, 10, 64); err != nil && typed != "" {
 		return f, fmt.Errorf("usage: %s; /files lists the numbers", wire.CommandNamed("view").Usage())
 	}
-	if f, _, err = client.TypedGet(c.room.Files(), typed); err != nil {
+	known := c.room.Files()
+	if typed == "" { // the last picture, whatever was sent after it
+		if pictures := slices.DeleteFunc(slices.Clone(known), func(f wire.File) bool { return !isPicture(&f) }); len(pictures) > 0 {
+			known = pictures
+		}
+	}
+	if f, _, err = client.TypedGet(known, typed); err != nil {
 		return f, err
 	}
 	name, save := text.FileName(f.Name), fmt.Sprintf("/get %d saves it", f.Number)
 	switch {
 	case c.m.profile < colorprofile.ANSI256:
 		return f, errors.New("this terminal has too few colors for pictures; " + save)
-	case !slices.Contains(picture.Types, f.Type):
-		return f, errors.New(name + " is no PNG, JPEG or GIF picture; " + save)
+	case !isPicture(&f):
+		return f, errors.New(name + " is not a PNG, JPEG or GIF picture; " + save)
 	case f.Size > picture.MaxBytes:
 		return f, fmt.Errorf("%s has more than %s; %s", name, humanize.IBytes(picture.MaxBytes), save)
 	}
 	return f, nil
 }
+
+func isPicture(f *wire.File) bool { return slices.Contains(picture.Types, f.Type) }
 
 // showPicture shows a picture that was read, or why it was not.
 func (c *conversation) showPicture(read pictureRead) {

@@ -64,6 +64,7 @@ func TestViewPicture(t *testing.T) {
 		r.room.files = []wire.File{
 			{Number: 3, Name: "soup.png", Size: 100, Type: "image/png"}, {Number: 4, Name: "notes.txt", Size: 10, Type: "application/octet-stream"},
 			{Number: 5, Name: "huge.png", Size: 1 << 40, Type: "image/png"}, {Number: 6, Name: "last.png", Size: 100, Type: "image/png"},
+			{Number: 7, Name: "later.txt", Size: 10, Type: "application/octet-stream"},
 		}
 		view := func(line string) {
 			t.Helper()
@@ -92,7 +93,7 @@ func TestViewPicture(t *testing.T) {
 			}
 		}
 		for line, want := range map[string]string{
-			"/view 4":      "notes.txt is no PNG, JPEG or GIF picture; /get 4 saves it",
+			"/view 4":      "notes.txt is not a PNG, JPEG or GIF picture; /get 4 saves it",
 			"/view 5":      "huge.png has more than 32 MiB; /get 5 saves it",
 			"/view 9":      "no upload has the number 9",
 			"/view 3 /tmp": "usage: /view [N]",
@@ -103,7 +104,7 @@ func TestViewPicture(t *testing.T) {
 		}
 		room.content = []byte("no picture")
 		view("/view 3")
-		r.want("cannot show soup.png: it is no PNG, JPEG or GIF picture")
+		r.want("cannot show soup.png: it is not a PNG, JPEG or GIF picture")
 		r.m.profile = colorprofile.ANSI
 		view("/view 3")
 		r.want("too few colors")

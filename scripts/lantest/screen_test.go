@@ -59,7 +59,7 @@ func TestScreenLooksAgain(t *testing.T) {
 	bob.Run("%s join --nick bob --timeout 1s", program)
 	bob.Wait(`No room found on this network`, `No other device answered`)
 	l.host(1, "kitchen")
-	bob.Press("r")
+	bob.Press("C-r")
 	bob.Wait(`^ kitchen .*●`, `No one else is here yet\.`, `^ bob › Say something`)
 }
 

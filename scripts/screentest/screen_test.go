@@ -55,7 +55,7 @@ func TestLobby(t *testing.T) {
 	term.Run("%s join --iface %s --timeout 1s --nick bob", chat(t), loopback(t))
 	term.Wait(`chat  Looking for rooms on this network…`)
 	term.Wait(`chat  No room found on this network`, `Looked for 1 s on `, `chat doctor`, `▌ \+ Host one here  as \S+ +Enter$`, `^ join › Address: host`)
-	term.Press("r")
+	term.Press("C-r")
 	term.Wait(`Looking for rooms on this network…`)
 	term.Wait(`No room found`)
 	term.Type("127.0.0.1:1")

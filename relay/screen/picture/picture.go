@@ -103,7 +103,7 @@ func decode(ctx context.Context, f io.ReadSeeker) (image.Image, error) {
 	}
 	header, format, err := image.DecodeConfig(r)
 	if err != nil {
-		return nil, fmt.Errorf("it is no PNG, JPEG or GIF picture: %w", err)
+		return nil, fmt.Errorf("it is not a PNG, JPEG or GIF picture: %w", err)
 	}
 	if r, err = fromStart(); err != nil {
 		return nil, err
