@@ -268,7 +268,7 @@ func TestLongPicture(t *testing.T) {
 		if _, err := read(ctx, f, nil); !errors.Is(err, context.Canceled) || f.after > 8<<10 {
 			t.Errorf("%v after %d more bytes", err, f.after)
 		}
-		f = &cancelingReader{Reader: bytes.NewReader(progressive(64, 64, 100_000)), at: 100 << 10, cancel: func() { time.Sleep(decodeTime) }}
+		f = &cancelingReader{Reader: bytes.NewReader(progressive(64, 64, 100_000)), at: 100 << 10, cancel: func() { time.Sleep(decodeTime); synctest.Wait() }}
 		if _, err := read(t.Context(), f, nil); err == nil || !strings.Contains(err.Error(), "too long") || f.after > 8<<10 {
 			t.Errorf("%v after %d more bytes", err, f.after)
 		}
