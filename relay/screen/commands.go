@@ -176,13 +176,13 @@ func copyCode(c *conversation) tea.Cmd {
 	code, ok := c.transcript.lastCode()
 	switch {
 	case !ok:
-		c.flash = "no block of code to copy"
+		c.flash = "No block of code to copy."
 		return nil
 	case len(code) > maxCopy:
-		c.flash = fmt.Sprintf("the block of code is larger than %d KiB", maxCopy>>10)
+		c.flash = fmt.Sprintf("The block of code is larger than %d KiB.", maxCopy>>10)
 		return nil
 	}
-	c.flash = wire.Counted(1+strings.Count(code, "\n"), "line", "lines") + " of code copied"
+	c.flash = "Copied " + wire.Counted(1+strings.Count(code, "\n"), "line", "lines") + " of code."
 	return tea.SetClipboard(code)
 }
 

@@ -86,12 +86,12 @@ func TestCopyCode(t *testing.T) {
 			r.typed("/copy code")
 			return r.keys("enter")
 		}
-		if copyCode(); !r.shows("no block of code to copy") {
+		if copyCode(); !r.shows("No block of code to copy.") {
 			t.Errorf("nothing says that there is no code:\n%s", r.frame())
 		}
 		r.say("alice", "```go\na\n\tb\n```\nthat is it")
 		cmd := copyCode()
-		r.want("2 lines of code copied")
+		r.want("Copied 2 lines of code.")
 		if cmd == nil || fmt.Sprint(cmd()) != "a\n\tb" {
 			t.Error("another text is copied")
 		}
