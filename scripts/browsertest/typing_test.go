@@ -208,7 +208,7 @@ func TestNewMessagesBelow(t *testing.T) {
 func TestUploadProgress(t *testing.T) {
 	h := startHost(t, "--files-dir", t.TempDir())
 	p := startProxy(t, h.addr)
-	alice, bob := newProfile(t, 800, 600), h.program("bob")
+	alice := newProfile(t, 800, 600)
 	alice.join("http://"+p.addr+"/", "alice")
 	alice.wait(`!document.getElementById("attach").hidden`)
 	p.cutAfter.Store(12 << 20)
@@ -224,7 +224,7 @@ func TestUploadProgress(t *testing.T) {
 	alice.wait(li + `.querySelector("progress").ariaLabel === "Upload of large.bin"`)
 	alice.click("#tray li .close")
 	h.start()
-	bob = h.program("bob")
+	bob := h.program("bob")
 	bob.waitFor(`"next.bin"`)
 	alice.wait(`document.querySelectorAll("#tray li").length === 0`)
 	if strings.Contains(bob.received(), "large.bin") {
