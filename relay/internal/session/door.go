@@ -96,7 +96,7 @@ type Place interface {
 // New returns a session on c. The caller then calls [Session.ServePerson],
 // [Session.ServeTooLong] or [Session.ServeProgram].
 func (d *Door) New(c Conn, place Place) *Session {
-	s := &Session{door: d, conn: c.Conn, lines: c.Lines, bucket: c.Bucket, place: place}
+	s := &Session{door: d, lines: c.Lines, bucket: c.Bucket, place: place}
 	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
 	s.out.door, s.out.conn, s.out.remote, s.out.payer = d, c.Conn, c.Remote, c.Payer
 	s.lines.OnRead = s.countBytes
