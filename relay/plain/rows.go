@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -107,8 +108,13 @@ func (w *wrapper) word(word string) {
 	}
 	for word != "" {
 		char, _ := ansi.FirstGraphemeCluster(word, ansi.GraphemeWidth)
-		word = word[len(char):]
 		width := widest(char)
+		if len(w.indent)+width > w.limit { // no row has room for it: a terminal would break it, at the left
+			_, n := utf8.DecodeRuneInString(word)
+			char = word[:n]
+			width = widest(char)
+		}
+		word = word[len(char):]
 		if w.used > w.start && w.used+width > w.limit {
 			w.breakRow()
 		}
