@@ -286,12 +286,23 @@ const ownModule = `import(document.querySelector("script[type=module]").src + "/
 // eval returns the value of an expression on the page.
 func eval[T any](p *tab, expression string, args ...any) T {
 	p.t.Helper()
-	expression = strings.ReplaceAll(fmt.Sprintf(expression, args...), `import("/page/`, ownModule)
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
+	expression = fmt.Sprintf(expression, args...)
+	v, err := tryEval[T](p, expression)
 	if err != nil {
 		p.t.Fatalf("%s: %v", expression, err)
 	}
 	return v
+}
+
+func tryEval[T any](p *tab, expression string) (T, error) {
+	expression = strings.ReplaceAll(expression, `import("/page/`, ownModule)
+	return chromedp.Run(p.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
+}
+
+// isNavigating reports whether err is from an expression on a page that another page replaced meanwhile.
+func isNavigating(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "context was destroyed") ||
+		strings.Contains(err.Error(), "Cannot find context"))
 }
 
 // run runs statements on the page.
@@ -305,7 +316,14 @@ func (p *tab) wait(expression string, args ...any) {
 	p.t.Helper()
 	expression = fmt.Sprintf(expression, args...)
 	deadline := time.Now().Add(patience)
-	for !eval[bool](p, "Boolean(%s)", expression) {
+	for {
+		is, err := tryEval[bool](p, "Boolean("+expression+")")
+		if is {
+			return
+		}
+		if err != nil && !isNavigating(err) {
+			p.t.Fatalf("%s: %v", expression, err)
+		}
 		if time.Now().After(deadline) {
 			p.t.Fatalf("waited %v for %s\n%s", patience, expression, eval[string](p, "document.body.innerText"))
 		}
