@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"image/color"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -147,21 +146,7 @@ func TestGoldenLooks(t *testing.T) {
 func (r *rig) goldenLook(name string) {
 	r.t.Helper()
 	r.frame() // checks its size
-	got := r.look()
-	file := filepath.Join("testdata", "looks", name+".txt")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			r.t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if got != string(want) {
-		r.t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
-	}
+	compareGolden(r.t, filepath.Join("looks", name+".txt"), r.look())
 }
 
 // look returns the frame as text for people to read. Below each row are those with its

@@ -255,20 +255,25 @@ func TestGoldenFrames(t *testing.T) {
 // golden compares the frame with a file.
 func (r *rig) golden(name string) {
 	r.t.Helper()
-	got := r.frame()
-	file := filepath.Join("testdata", "frames", name+".txt")
+	compareGolden(r.t, filepath.Join("frames", name+".txt"), r.frame())
+}
+
+// compareGolden compares got with a file in testdata, or writes it there.
+func compareGolden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			r.t.Fatal(err)
+			t.Fatal(err)
 		}
 		return
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if got != string(want) {
-		r.t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
+		t.Errorf("got\n%s\nwant\n%s(go test ./relay/screen -run Golden -update rewrites them)", got, want)
 	}
 }
 
