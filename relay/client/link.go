@@ -258,7 +258,7 @@ const (
 )
 
 // readGathered reads from the connection. In a stream it waits for the gather time before it
-// reads: what has come meanwhile costs one read and one wakeup. It waits neither for a backlog
+// reads: all that came meanwhile costs one read and one wakeup. It waits neither for a backlog
 // nor for a message after a silence.
 func (l *link) readGathered(p []byte) (int, error) {
 	if l.gather > 0 && l.drops >= streamReads {

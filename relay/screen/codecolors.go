@@ -100,7 +100,7 @@ func (c *codeColors) add(found codeColored, done <-chan struct{}) tea.Cmd {
 	c.found[found.codeJob] = found.tokens
 	c.size += size
 	c.asked = false
-	if len(found.tokens) > 0 { // what is drawn is out of date
+	if len(found.tokens) > 0 { // the rows that were drawn are out of date
 		c.version++
 	}
 	return c.find(done, colorPause*found.took)

@@ -27,7 +27,7 @@ type nickColors struct {
 	edits  int               // how often colors changed: rows drawn before may show others
 }
 
-// A colorOwner is the member who was given a color; its zero value is no one.
+// A colorOwner is the member with a color; its zero value is no one.
 type colorOwner struct {
 	nick   string
 	former []string // nicks that the member had before, the last one last
@@ -132,7 +132,7 @@ func (c *nickColors) renamed(from, to string) {
 	c.assign(i, to)
 }
 
-// choose returns the color for a member who has none; -1: none can be spared.
+// choose returns a color for a member without one; -1: none can be spared.
 func (c *nickColors) choose(nick string) int {
 	if i := c.firstChoice(nick); c.isFree(i) {
 		return i

@@ -52,7 +52,7 @@ type transferDone struct {
 // show at the end. It is called in a goroutine of its own.
 type transferFunc func(ctx context.Context, progress func(client.Progress)) (kind, string)
 
-// start starts a transfer, for which t has the label and the number.
+// start starts a transfer, for which t has the name and the number.
 func (ts *transfers) start(ctx context.Context, t *transfer, run transferFunc) tea.Cmd {
 	ctx, t.Cancel = context.WithCancel(ctx)
 	t.measured.Total = -1 // not known yet

@@ -276,8 +276,7 @@ func (c *Conn) admitHTTP(line []byte) error {
 }
 
 // Admit waits at the door until there is a place for a request for path, for up to httpWait, and returns why
-// there is none. If there is none for what a page needs until it has shown its token, that is served at the
-// door.
+// there is none. The requests of a page before it has shown its token are then served at the door.
 func (c *Conn) Admit(path string) error {
 	if path == "/socket" { // its token decides
 		return nil

@@ -244,7 +244,7 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 	}
 }
 
-// rejectNickLocked tells m that its wanted nick is invalid.
+// rejectNickLocked sends m a fault: its wanted nick is invalid.
 func (r *Room) rejectNickLocked(m *Member, invalid error) {
 	e := wire.Faultf(wire.CodeBadNick, "%v; you are %s", invalid, m.nick).Event(0)
 	m.Peer.Deliver(&e, m.nick)
