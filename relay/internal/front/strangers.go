@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A stranger is another protocol whose clients connect to the room's port by mistake, or
@@ -26,108 +27,114 @@ type stranger struct {
 	pair, next *regexp.Regexp
 }
 
-// strangers are tried in this order.
-var strangers = []stranger{
-	{protocol: "TLS", answer: "\x15\x03\x03\x00\x02\x02\x46", binary: isTLS}, // the alert protocol_version (RFC 8446, section 6)
-	{protocol: "SOCKS5", answer: "\x05\xff", binary: isSOCKS5},               // no acceptable methods (RFC 1928)
-	{protocol: "SOCKS4", answer: "\x00\x5b\x00\x00\x00\x00\x00\x00", binary: isSOCKS4},
-	{protocol: "PostgreSQL", answer: "E\x00\x00\x00\x31SFATAL\x00C08P01\x00Mthis room does not speak SQL\x00\x00", binary: isPostgreSQL},
-	{protocol: "SMB", binary: isSMB},
-	{protocol: "RDP", binary: prefixes("\x03\x00\x00")},
-	{protocol: "MQTT", answer: "\x20\x02\x00\x01", binary: isMQTT}, // CONNACK: unacceptable protocol version
-	{protocol: "AMQP", answer: "AMQP\x00\x00\x09\x01", binary: prefixes("AMQP\x00", "AMQP\x02", "AMQP\x03")},
-	{protocol: "LDAP", binary: isLDAP},
-	{protocol: "MongoDB", binary: isMongoDB},
-	{protocol: "memcached", binary: prefixes("\x80\x00\x00", "\x80\x0b\x00", "\x80\x20\x00", "\x80\x07\x00")},
-	{protocol: "BitTorrent", binary: prefixes("\x13BitTorrent protocol")},
-	{protocol: "PROXY", binary: prefixes(proxySignature)},
-	{protocol: "PROXY", answer: "this room does not speak the PROXY protocol\r\n", line: regexp.MustCompile(`^PROXY (TCP[46] [0-9a-fA-F.:]+ [0-9a-fA-F.:]+ \d+ \d+|UNKNOWN( .*)?)$`)},
-	{
-		protocol: "XMPP", answer: "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
-		binary: isXMPP, pair: regexp.MustCompile(`^<\?xml [^>]*\?>$`), next: regexp.MustCompile(`^<stream:stream`),
-	},
-	{protocol: "SSH", line: regexp.MustCompile(`^SSH-\d\.\d+-`)},
-	{
-		protocol: "POP3 or FTP", answer: "-ERR this room does not speak POP3 or FTP\r\n",
-		line: regexp.MustCompile(`^(USER \S+|APOP \S+ [0-9a-f]{32}|CAPA|STLS|AUTH TLS|AUTH SSL|FEAT|SYST)$`),
-	},
-	{
-		protocol: "IRC", answer: "ERROR :this room does not speak IRC\r\n",
-		line: regexp.MustCompile(`^(CAP (LS( \d+)?|LIST|END|REQ :?\S.*)|PASS :?\S+|PASS :.*|USER \S+ \S+ \S+ :.*|USER \S+ (\d+|\*|localhost|\S+\.\S+) (\*|\S*\d\S*|localhost|\S+\.\S+) \S.*|JOIN :?|NICK :\S+)$`),
-		pair: regexp.MustCompile(`^(PASS|USER|NICK|JOIN|PING|SERVICE|PONG) `),
-		next: regexp.MustCompile(`^:?(CAP (LS|LIST|END|REQ)|PASS |USER \S+ \S+ \S+ |NICK |JOIN |MODE |PING |PONG |SERVER )`),
-	},
-	{ // commands in lower case, as RFC 1459 allows
-		protocol: "IRC", answer: "ERROR :this room does not speak IRC\r\n",
-		pair: regexp.MustCompile(`(?i:^(pass :?\S+|nick :?\S+|cap (ls.*|req .*|end)|user \S+ \S+ \S+ .*)$)`),
-		next: regexp.MustCompile(`(?i:^(cap (ls|req|end)\b|nick \S+$|user \S+ \S+ \S+ :))`),
-	},
-	{
-		protocol: "SMTP", answer: "554 this room does not speak SMTP\r\n",
-		line: regexp.MustCompile(`(?i:^(EHLO|LHLO)( \[?[\w.:-]+\]?)?$|^HELO (localhost|\[\S+\]|\S+\.\S*\w)$|^(MAIL FROM|RCPT TO): ?<)|^STARTTLS$`),
-		pair: regexp.MustCompile(`(?i:^HELO \S+$)`),
-		next: regexp.MustCompile(`(?i:^(MAIL FROM:|RCPT TO:|VRFY |EXPN |RSET|NOOP|QUIT|AUTH ))`),
-	},
-	{
-		protocol: "IMAP", answer: "* BYE this room does not speak IMAP\r\n",
-		line: regexp.MustCompile(`^[A-Za-z]{0,8}\d{1,8} ((?i:CAPABILITY|STARTTLS|NOOP|LOGOUT|AUTHENTICATE [A-Z0-9-]+( \S+)?|ID (NIL|\(.*\))|LOGIN "[^"]*" "[^"]*")|LOGIN \S+ \S+)$`),
-	},
-	{
-		protocol: "NNTP", answer: "502 this room does not speak NNTP\r\n",
-		line: regexp.MustCompile(`^(CAPABILITIES|MODE READER|AUTHINFO (USER|PASS) \S+)$`),
-	},
-	{
-		protocol: "Redis", answer: "-ERR this room does not speak Redis\r\n",
-		line: regexp.MustCompile(`^(AUTH( \S+)? \S+|HELLO [23]( AUTH \S+ \S+)?( SETNAME \S+)?)$`),
-		pair: regexp.MustCompile(`^\*\d+$`), next: regexp.MustCompile(`^\$\d+$`),
-	},
-	{
-		protocol: "memcached", answer: "SERVER_ERROR this room does not speak memcached\r\n",
-		line: regexp.MustCompile(`^((set|add|replace|append|prepend) \S+ \d+ -?\d+ \d+( noreply)?|cas \S+ \d+ -?\d+ \d+ \d+( noreply)?|stats (items|slabs|settings|sizes))$`),
-		pair: regexp.MustCompile(`^(gets? \S+|version|stats)$`),
-		next: regexp.MustCompile(`^(gets? \S+|version|stats|quit|set \S+ \d+ \d+ \d+)$`),
-	},
-	{
-		protocol: "NATS", answer: "-ERR 'this room does not speak NATS'\r\n",
-		line: regexp.MustCompile(`^(CONNECT|INFO) ?\{`),
-	},
-	{
-		protocol: "STOMP", answer: "ERROR\nmessage:this room does not speak STOMP\n\n\x00",
-		pair: regexp.MustCompile(`^(CONNECT|STOMP)$`), next: regexp.MustCompile(`^[a-z-]+:`),
-	},
-	{ // a request that is not quite one: a method in lower case, or no version
-		protocol: "HTTP", answer: "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-		pair: regexp.MustCompile(`^([A-Za-z-]*[a-z][A-Za-z-]* (/\S*|\*|\S+:\S*) (?i:http)/\S*\s*|[A-Z-]+ (/\S*|\*|\S+:\S*) (HTTP/(\S*[^0-9.\s]\S*|\S*\s+)?|[Hh]ttp/\S*))$`),
-		next: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*\s?:`),
-	},
-	{protocol: "ManageSieve", answer: "BYE \"this room does not speak ManageSieve\"\r\n", line: regexp.MustCompile(`^AUTHENTICATE "[A-Z0-9-]+"`)},
-	{
-		protocol: "Asterisk", answer: "Response: Error\r\nMessage: this room does not speak AMI\r\n\r\n",
-		pair: regexp.MustCompile(`(?i:^Action: \S+$)`), next: regexp.MustCompile(`(?i:^(ActionID|AuthType|Username|Secret|Key|Events): ?\S)`),
-	},
-	{protocol: "FreeSWITCH", answer: "Content-Type: text/disconnect-notice\n\n", pair: regexp.MustCompile(`^(user)?auth \S+$`), next: regexp.MustCompile(`^$`)},
-	{
-		protocol: "MPD", answer: "ACK [5@0] {} this room does not speak MPD\n",
-		pair: regexp.MustCompile(`^(password \S+|command_list_(ok_)?begin)$`), next: regexp.MustCompile(`^(password \S+|command_list_(ok_)?begin|status|currentsong|stats|idle( \w+)*|ping|play|pause.*|next|previous|playlistinfo|outputs|commands|close)$`),
-	},
-	{protocol: "syslog", line: regexp.MustCompile(`^(\d{1,5} )?<\d{1,3}>(1 (-|\d{4}-\d\d-\d\dT\S+) |[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )`)},
-	{protocol: "Zabbix", binary: prefixes("ZBXD\x01", "ZBXD\x03")},
-	{protocol: "JDWP", binary: prefixes("JDWP-Handshake")},
-	{protocol: "AJP", binary: prefixes("\x124\x00")},
-	{protocol: "ClickHouse", binary: prefixes("\x00\x11ClickHouse")},
-	{protocol: "RTSP", answer: "RTSP/1.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z_]{3,20} (rtspu?:|\*).* RTSP/\d\.\d$`)},
-	{protocol: "SIP", answer: "SIP/2.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z]{3,20} (sips?|tel):.* SIP/\d\.\d$`)},
-	{protocol: "ICAP", answer: "ICAP/1.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z]{3,20} icaps?:.* ICAP/\d\.\d$`)},
-	{protocol: "VNC", answer: "RFB 003.003\n\x00\x00\x00\x00", line: regexp.MustCompile(`^RFB \d{3}\.\d{3}$`)},
-	{protocol: "rsync", answer: "@ERROR: this room does not speak rsync\n", line: regexp.MustCompile(`^@RSYNCD: \d`)},
-	{protocol: "git", answer: "0028ERR this room does not speak git\n", binary: regexp.MustCompile(`^[0-9a-f]{4}git-(upload|receive)-(pack|archive) /`).Match},
-	{protocol: "binary", answer: "! binary data on the chat port; text has to be UTF-8\r\n", binary: isBinary}, // the last: any other
+// strangers returns the protocols in the order in which they are tried. They are made when the first line of a
+// connection needs them: most runs of the program host no room.
+var strangers = sync.OnceValue(allStrangers)
+
+func allStrangers() []stranger {
+	return []stranger{
+		{protocol: "TLS", answer: "\x15\x03\x03\x00\x02\x02\x46", binary: isTLS}, // the alert protocol_version (RFC 8446, section 6)
+		{protocol: "SOCKS5", answer: "\x05\xff", binary: isSOCKS5},               // no acceptable methods (RFC 1928)
+		{protocol: "SOCKS4", answer: "\x00\x5b\x00\x00\x00\x00\x00\x00", binary: isSOCKS4},
+		{protocol: "PostgreSQL", answer: "E\x00\x00\x00\x31SFATAL\x00C08P01\x00Mthis room does not speak SQL\x00\x00", binary: isPostgreSQL},
+		{protocol: "SMB", binary: isSMB},
+		{protocol: "RDP", binary: prefixes("\x03\x00\x00")},
+		{protocol: "MQTT", answer: "\x20\x02\x00\x01", binary: isMQTT}, // CONNACK: unacceptable protocol version
+		{protocol: "AMQP", answer: "AMQP\x00\x00\x09\x01", binary: prefixes("AMQP\x00", "AMQP\x02", "AMQP\x03")},
+		{protocol: "LDAP", binary: isLDAP},
+		{protocol: "MongoDB", binary: isMongoDB},
+		{protocol: "memcached", binary: prefixes("\x80\x00\x00", "\x80\x0b\x00", "\x80\x20\x00", "\x80\x07\x00")},
+		{protocol: "BitTorrent", binary: prefixes("\x13BitTorrent protocol")},
+		{protocol: "PROXY", binary: prefixes(proxySignature)},
+		{protocol: "PROXY", answer: "this room does not speak the PROXY protocol\r\n", line: regexp.MustCompile(`^PROXY (TCP[46] [0-9a-fA-F.:]+ [0-9a-fA-F.:]+ \d+ \d+|UNKNOWN( .*)?)$`)},
+		{
+			protocol: "XMPP", answer: "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+			binary: isXMPP, pair: regexp.MustCompile(`^<\?xml [^>]*\?>$`), next: regexp.MustCompile(`^<stream:stream`),
+		},
+		{protocol: "SSH", line: regexp.MustCompile(`^SSH-\d\.\d+-`)},
+		{
+			protocol: "POP3 or FTP", answer: "-ERR this room does not speak POP3 or FTP\r\n",
+			line: regexp.MustCompile(`^(USER \S+|APOP \S+ [0-9a-f]{32}|CAPA|STLS|AUTH TLS|AUTH SSL|FEAT|SYST)$`),
+		},
+		{
+			protocol: "IRC", answer: "ERROR :this room does not speak IRC\r\n",
+			line: regexp.MustCompile(`^(CAP (LS( \d+)?|LIST|END|REQ :?\S.*)|PASS :?\S+|PASS :.*|USER \S+ \S+ \S+ :.*|USER \S+ (\d+|\*|localhost|\S+\.\S+) (\*|\S*\d\S*|localhost|\S+\.\S+) \S.*|JOIN :?|NICK :\S+)$`),
+			pair: regexp.MustCompile(`^(PASS|USER|NICK|JOIN|PING|SERVICE|PONG) `),
+			next: regexp.MustCompile(`^:?(CAP (LS|LIST|END|REQ)|PASS |USER \S+ \S+ \S+ |NICK |JOIN |MODE |PING |PONG |SERVER )`),
+		},
+		{ // commands in lower case, as RFC 1459 allows
+			protocol: "IRC", answer: "ERROR :this room does not speak IRC\r\n",
+			pair: regexp.MustCompile(`(?i:^(pass :?\S+|nick :?\S+|cap (ls.*|req .*|end)|user \S+ \S+ \S+ .*)$)`),
+			next: regexp.MustCompile(`(?i:^(cap (ls|req|end)\b|nick \S+$|user \S+ \S+ \S+ :))`),
+		},
+		{
+			protocol: "SMTP", answer: "554 this room does not speak SMTP\r\n",
+			line: regexp.MustCompile(`(?i:^(EHLO|LHLO)( \[?[\w.:-]+\]?)?$|^HELO (localhost|\[\S+\]|\S+\.\S*\w)$|^(MAIL FROM|RCPT TO): ?<)|^STARTTLS$`),
+			pair: regexp.MustCompile(`(?i:^HELO \S+$)`),
+			next: regexp.MustCompile(`(?i:^(MAIL FROM:|RCPT TO:|VRFY |EXPN |RSET|NOOP|QUIT|AUTH ))`),
+		},
+		{
+			protocol: "IMAP", answer: "* BYE this room does not speak IMAP\r\n",
+			line: regexp.MustCompile(`^[A-Za-z]{0,8}\d{1,8} ((?i:CAPABILITY|STARTTLS|NOOP|LOGOUT|AUTHENTICATE [A-Z0-9-]+( \S+)?|ID (NIL|\(.*\))|LOGIN "[^"]*" "[^"]*")|LOGIN \S+ \S+)$`),
+		},
+		{
+			protocol: "NNTP", answer: "502 this room does not speak NNTP\r\n",
+			line: regexp.MustCompile(`^(CAPABILITIES|MODE READER|AUTHINFO (USER|PASS) \S+)$`),
+		},
+		{
+			protocol: "Redis", answer: "-ERR this room does not speak Redis\r\n",
+			line: regexp.MustCompile(`^(AUTH( \S+)? \S+|HELLO [23]( AUTH \S+ \S+)?( SETNAME \S+)?)$`),
+			pair: regexp.MustCompile(`^\*\d+$`), next: regexp.MustCompile(`^\$\d+$`),
+		},
+		{
+			protocol: "memcached", answer: "SERVER_ERROR this room does not speak memcached\r\n",
+			line: regexp.MustCompile(`^((set|add|replace|append|prepend) \S+ \d+ -?\d+ \d+( noreply)?|cas \S+ \d+ -?\d+ \d+ \d+( noreply)?|stats (items|slabs|settings|sizes))$`),
+			pair: regexp.MustCompile(`^(gets? \S+|version|stats)$`),
+			next: regexp.MustCompile(`^(gets? \S+|version|stats|quit|set \S+ \d+ \d+ \d+)$`),
+		},
+		{
+			protocol: "NATS", answer: "-ERR 'this room does not speak NATS'\r\n",
+			line: regexp.MustCompile(`^(CONNECT|INFO) ?\{`),
+		},
+		{
+			protocol: "STOMP", answer: "ERROR\nmessage:this room does not speak STOMP\n\n\x00",
+			pair: regexp.MustCompile(`^(CONNECT|STOMP)$`), next: regexp.MustCompile(`^[a-z-]+:`),
+		},
+		{ // a request that is not quite one: a method in lower case, or no version
+			protocol: "HTTP", answer: "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+			pair: regexp.MustCompile(`^([A-Za-z-]*[a-z][A-Za-z-]* (/\S*|\*|\S+:\S*) (?i:http)/\S*\s*|[A-Z-]+ (/\S*|\*|\S+:\S*) (HTTP/(\S*[^0-9.\s]\S*|\S*\s+)?|[Hh]ttp/\S*))$`),
+			next: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*\s?:`),
+		},
+		{protocol: "ManageSieve", answer: "BYE \"this room does not speak ManageSieve\"\r\n", line: regexp.MustCompile(`^AUTHENTICATE "[A-Z0-9-]+"`)},
+		{
+			protocol: "Asterisk", answer: "Response: Error\r\nMessage: this room does not speak AMI\r\n\r\n",
+			pair: regexp.MustCompile(`(?i:^Action: \S+$)`), next: regexp.MustCompile(`(?i:^(ActionID|AuthType|Username|Secret|Key|Events): ?\S)`),
+		},
+		{protocol: "FreeSWITCH", answer: "Content-Type: text/disconnect-notice\n\n", pair: regexp.MustCompile(`^(user)?auth \S+$`), next: regexp.MustCompile(`^$`)},
+		{
+			protocol: "MPD", answer: "ACK [5@0] {} this room does not speak MPD\n",
+			pair: regexp.MustCompile(`^(password \S+|command_list_(ok_)?begin)$`), next: regexp.MustCompile(`^(password \S+|command_list_(ok_)?begin|status|currentsong|stats|idle( \w+)*|ping|play|pause.*|next|previous|playlistinfo|outputs|commands|close)$`),
+		},
+		{protocol: "syslog", line: regexp.MustCompile(`^(\d{1,5} )?<\d{1,3}>(1 (-|\d{4}-\d\d-\d\dT\S+) |[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )`)},
+		{protocol: "Zabbix", binary: prefixes("ZBXD\x01", "ZBXD\x03")},
+		{protocol: "JDWP", binary: prefixes("JDWP-Handshake")},
+		{protocol: "AJP", binary: prefixes("\x124\x00")},
+		{protocol: "ClickHouse", binary: prefixes("\x00\x11ClickHouse")},
+		{protocol: "RTSP", answer: "RTSP/1.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z_]{3,20} (rtspu?:|\*).* RTSP/\d\.\d$`)},
+		{protocol: "SIP", answer: "SIP/2.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z]{3,20} (sips?|tel):.* SIP/\d\.\d$`)},
+		{protocol: "ICAP", answer: "ICAP/1.0 501 Not Implemented\r\n\r\n", line: regexp.MustCompile(`^[A-Z]{3,20} icaps?:.* ICAP/\d\.\d$`)},
+		{protocol: "VNC", answer: "RFB 003.003\n\x00\x00\x00\x00", line: regexp.MustCompile(`^RFB \d{3}\.\d{3}$`)},
+		{protocol: "rsync", answer: "@ERROR: this room does not speak rsync\n", line: regexp.MustCompile(`^@RSYNCD: \d`)},
+		{protocol: "git", answer: "0028ERR this room does not speak git\n", binary: regexp.MustCompile(`^[0-9a-f]{4}git-(upload|receive)-(pack|archive) /`).Match},
+		{protocol: "binary", answer: "! binary data on the chat port; text has to be UTF-8\r\n", binary: isBinary}, // the last: any other
+	}
 }
 
 // strangerOf returns the protocol of a first line, or nil. rest is the input after the line.
 func strangerOf(line, rest []byte) *stranger {
-	for i := range strangers {
-		if s := &strangers[i]; s.isLine(line, rest) {
+	all := strangers()
+	for i := range all {
+		if s := &all[i]; s.isLine(line, rest) {
 			return s
 		}
 	}
@@ -136,8 +143,9 @@ func strangerOf(line, rest []byte) *stranger {
 
 // strangerBy returns the binary protocol whose first bytes start is, or nil.
 func strangerBy(start []byte) *stranger {
-	for i := range strangers {
-		if s := &strangers[i]; s.binary != nil && s.binary(start) {
+	all := strangers()
+	for i := range all {
+		if s := &all[i]; s.binary != nil && s.binary(start) {
 			return s
 		}
 	}
@@ -179,8 +187,9 @@ func awaitsNext(line, rest []byte) bool {
 	case bytes.IndexByte(rest, '\n') >= 0:
 		return false
 	}
-	for i := range strangers {
-		if s := &strangers[i]; s.pair != nil && s.pair.Match(line) {
+	all := strangers()
+	for i := range all {
+		if s := &all[i]; s.pair != nil && s.pair.Match(line) {
 			return true
 		}
 	}
