@@ -56,6 +56,7 @@ func TestImports(t *testing.T) {
 		"completion":         {"chat/relay/limits", "chat/relay/manual"},
 		"limits":             {"chat/relay", "chat/relay/files"},
 		"prooftest":          {},
+		"seal":               {},
 	}
 	for dir := range packageDirs(t) {
 		if _, ok := table[dir]; !ok {

@@ -49,6 +49,10 @@ type Event struct {
 	Instance string `json:"instance,omitempty"` // of a room, if it was asked with a nonce: the same for the same nonce and process
 	Proof    string `json:"proof,omitempty"`    // of a room, if it was asked with a nonce; see [ProofOf]
 
+	Sealed bool   `json:"sealed,omitzero"`  // in a welcome, and of a room: connections are encrypted, and need a secret or a key
+	Access string `json:"access,omitempty"` // in a welcome: "listen" if the client may only read
+	Data   string `json:"data,omitempty"`   // of an auth: a message of its mechanism
+
 	File *File `json:"file,omitempty"` // of an action: the upload that it announces
 
 	Before uint64  `json:"before,omitzero"`  // of a history: its events have lower IDs; 0: they are the last ones
@@ -115,6 +119,11 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "app", e.App)
 	dst = appendStringField(dst, "instance", e.Instance)
 	dst = appendStringField(dst, "proof", e.Proof)
+	if e.Sealed {
+		dst = append(appendName(dst, "sealed"), "true"...)
+	}
+	dst = appendStringField(dst, "access", e.Access)
+	dst = appendStringField(dst, "data", e.Data)
 	if e.File != nil {
 		dst = e.File.appendJSON(appendName(dst, "file"))
 	}
@@ -336,7 +345,7 @@ func (ignoredValue) UnmarshalJSON([]byte) error { return nil }
 func (e Event) Clean() Event {
 	clean := []*string{
 		&e.Type, &e.From, &e.Client, &e.Once, &e.To, &e.Nick, &e.Wanted, &e.Room, &e.Topic, &e.Token, &e.Key,
-		&e.Instance, &e.Proof, (*string)(&e.Code),
+		&e.Instance, &e.Proof, &e.Access, &e.Data, (*string)(&e.Code),
 	}
 	for _, s := range clean {
 		*s = text.Clean(*s)
@@ -390,6 +399,13 @@ type Request struct {
 	Probe   bool   `json:"probe,omitzero"`    // of a hello: only ask which room this is
 	Nonce   string `json:"nonce,omitempty"`   // of a hello with Probe: the host proves itself, and another hello follows; see [IsNonce]
 	Client  string `json:"client,omitempty"`  // of a hello with Nonce: the client's public ID, for which Room proves itself
+
+	// Of a sealed room; see "Sealed rooms" in PROTOCOL.md.
+	Secret    string `json:"secret,omitempty"`    // of a hello: lets the client in
+	Key       string `json:"key,omitempty"`       // of a hello: the client's public key, as in authorized_keys
+	Signature string `json:"signature,omitempty"` // of a hello: by Key, in base64
+	Mechanism string `json:"mechanism,omitempty"` // of an auth, the first one: SCRAM-SHA-256-PLUS
+	Data      string `json:"data,omitempty"`      // of an auth: a message of the mechanism
 
 	File string `json:"file,omitempty"` // of a send: the upload's ID
 	Once string `json:"once,omitempty"` // of a message by HTTP: see Event; the host ignores that of others

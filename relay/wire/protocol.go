@@ -45,6 +45,7 @@ const (
 	TypeError   = "error"   // a request was rejected
 	TypeBye     = "bye"     // the last event of a session, and why it ends
 	TypePong    = "pong"    // the answer to ping
+	TypeAuth    = "auth"    // of a sealed room: a step of the authentication; also a request
 )
 
 // The types of requests, from a program to the host, that are no commands of their own or
@@ -87,6 +88,12 @@ const (
 	CodeWrongRoom  Code = "wrong_room"      // last: the hello names another room
 	CodeFull       Code = "full"            // last: too many connections, in total or from one address
 	CodeBanned     Code = "banned"          // last: an operator banned the client or its address
+	CodeSealed     Code = "sealed"          // last: the room is sealed, and the connection is not encrypted
+	CodeNoSecret   Code = "secret_needed"   // the room is sealed: send an auth, or a hello with its secret
+	CodeAuthFailed Code = "auth_failed"     // last: the secret is wrong, or the signature
+	CodeTooMany    Code = "too_many_tries"  // last: too many wrong secrets from this address; try again in a minute
+	CodeNotMember  Code = "not_a_member"    // last: the room is only for members with certain keys
+	CodeListenOnly Code = "listen_only"     // the client may read, but not send
 	CodeQuit       Code = "quit"            // bye: the client asked for it
 	CodeKicked     Code = "kicked"          // bye: an operator disconnected the client
 	CodeReplaced   Code = "replaced"        // bye: the same token connected again
@@ -98,7 +105,7 @@ const (
 // end the same way.
 func (c Code) Final() bool {
 	switch c {
-	case CodeVersion, CodeWrongRoom, CodeBanned, CodeQuit, CodeKicked, CodeReplaced:
+	case CodeVersion, CodeWrongRoom, CodeBanned, CodeSealed, CodeAuthFailed, CodeNotMember, CodeQuit, CodeKicked, CodeReplaced:
 		return true
 	}
 	return false

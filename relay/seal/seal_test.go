@@ -1,0 +1,104 @@
+package seal
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const (
+	testPin    = Pin("K7QZABCDEFGHIJKLMNOPQRSTUV")
+	testSecret = Secret("M2V8" + "ABCDEFGHIJKL")
+)
+
+func TestParsePin(t *testing.T) {
+	for _, s := range []string{string(testPin), testPin.Groups(), strings.ToLower(testPin.Groups()), "k7qz-abcd-efghijklmnopqrstuv"} {
+		if pin, err := ParsePin(s); err != nil || pin != testPin {
+			t.Errorf("ParsePin(%q) = %q, %v", s, pin, err)
+		}
+	}
+	for _, s := range []string{"", "K7QZ", string(testPin) + "A", strings.Replace(string(testPin), "7", "1", 1), strings.Replace(string(testPin), "A", "é", 1)} {
+		if pin, err := ParsePin(s); err == nil {
+			t.Errorf("ParsePin(%q) = %q; want an error", s, pin)
+		}
+	}
+	if got, want := testPin.Groups(), "K7QZ ABCD EFGH IJKL MNOP QRST UV"; got != want {
+		t.Errorf("Groups = %q; want %q", got, want)
+	}
+	if got := testPin.Hint(); got != "K7QZABCD" {
+		t.Errorf("Hint = %q", got)
+	}
+}
+
+func TestParseSecret(t *testing.T) {
+	generated := NewSecret()
+	for s, want := range map[string]Secret{
+		string(generated):                        generated,
+		" " + strings.ToLower(string(generated)): generated,
+		generated.Groups() + "\n":                generated,
+		"correct horse battery":                  "correct horse battery",
+		"straße nach überall":                    "straße nach überall",
+		strings.Repeat("a", 12):                  Secret(strings.Repeat("a", 12)),
+		strings.Repeat("a", maxLength):           Secret(strings.Repeat("a", maxLength)),
+	} {
+		if got, err := ParseSecret(s); err != nil || got != want {
+			t.Errorf("ParseSecret(%q) = %q, %v; want %q", s, string(got), err, string(want))
+		}
+	}
+	for _, s := range []string{"", "hunter2", "elevenchars", "   spaces   ", "with a\nline break", "with \x1b[31m colors", "not \xff utf-8 at all", strings.Repeat("a", maxLength+1)} {
+		if got, err := ParseSecret(s); err == nil {
+			t.Errorf("ParseSecret(%q) = %q; want an error", s, string(got))
+		}
+	}
+}
+
+// A secret that gets into a log line or an error by mistake is not readable there.
+func TestSecretIsNotPrinted(t *testing.T) {
+	s := NewSecret()
+	out := fmt.Sprintf("%v %s %+v %#v %v", s, s, s, s, Invite{"h:1", testPin, s})
+	if strings.Contains(out, string(s)) {
+		t.Errorf("printed %q", out)
+	}
+}
+
+func TestParseInvite(t *testing.T) {
+	for s, want := range map[string]Invite{
+		"https://192.168.1.5:24280/#" + string(testPin) + "." + string(testSecret): {"192.168.1.5:24280", testPin, testSecret},
+		"HTTPS://[fe80::1]:24281#" + string(testPin) + "." + string(testSecret):    {"[fe80::1]:24281", testPin, testSecret},
+		" https://lab.example/#" + string(testPin) + "\n":                          {"lab.example:443", testPin, ""},
+		"https://h:1/#" + string(testPin) + ".correct%20horse%20battery.%23":       {"h:1", testPin, "correct horse battery.#"},
+	} {
+		got, err := ParseInvite(s)
+		if err != nil || got != want {
+			t.Errorf("ParseInvite(%q) = %#v, %v; want %#v", s, got, err, want)
+		}
+		if again, err := ParseInvite(got.URL()); err != nil || again != want {
+			t.Errorf("the invite of %q is %q, which reads as %#v, %v", s, got.URL(), again, err)
+		}
+	}
+	for _, s := range []string{
+		"", "https://", "https://h:1/", "https://h:1/#", "https://h:1/#K7QZ.M2V8", "http://h:1/#" + string(testPin) + "." + string(testSecret),
+		"https://h:0/#" + string(testPin), "https://h:/#" + string(testPin), "https://a@h:1/#" + string(testPin), "https://h:1/#" + string(testPin) + ".",
+		"https://h:1/#" + string(testPin) + ".short", "https://h:99999/#" + string(testPin), "https://h:1/#" + string(testPin) + "." + strings.Repeat("a", maxInvite),
+	} {
+		if got, err := ParseInvite(s); err == nil {
+			t.Errorf("ParseInvite(%q) = %#v; want an error", s, got)
+		} else if strings.Contains(err.Error(), "short") {
+			t.Errorf("the error repeats the secret: %v", err)
+		}
+	}
+}
+
+func FuzzInvite(f *testing.F) {
+	f.Add("https://192.168.1.5:24280/#" + string(testPin) + "." + string(testSecret))
+	f.Add("https://[fe80::1%25eth0]:1/#" + string(testPin) + ".correct%20horse%20battery")
+	f.Fuzz(func(t *testing.T, s string) {
+		i, err := ParseInvite(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseInvite(i.URL()); err != nil || again != i {
+			t.Errorf("%q reads as %#v, and its URL %q as %#v, %v", s, i, i.URL(), again, err)
+		}
+	})
+}
