@@ -15,7 +15,7 @@ func TestImports(t *testing.T) {
 	table := map[string][]string{
 		".": {
 			"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/front",
-			"chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/text", "chat/relay/wire",
+			"chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/clock": {},
 		"internal/front": {
@@ -35,7 +35,7 @@ func TestImports(t *testing.T) {
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
 		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"client":             {"chat/relay/errno", "chat/relay/diskspace", "chat/relay/text", "chat/relay/wire"},
-		"identity":           {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
+		"identity":           {"chat/relay/client", "chat/relay/privatefile", "chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
 		"screen":             {"chat/relay/client", "chat/relay/qrcode", "chat/relay/screen/keyboard", "chat/relay/screen/picture", "chat/relay/screen/syntax", "chat/relay/screen/theme", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire"},
 		"screen/keyboard":    {"chat/relay/errno"},
@@ -56,7 +56,8 @@ func TestImports(t *testing.T) {
 		"completion":         {"chat/relay/limits", "chat/relay/manual"},
 		"limits":             {"chat/relay", "chat/relay/files"},
 		"prooftest":          {},
-		"seal":               {},
+		"privatefile":        {},
+		"seal":               {"chat/relay/privatefile"},
 	}
 	for dir := range packageDirs(t) {
 		if _, ok := table[dir]; !ok {

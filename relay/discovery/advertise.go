@@ -22,6 +22,8 @@ type Advertisement struct {
 	ID     string       // 16 hexadecimal digits
 	Title  string       // cut if it is too long for a record
 	App    string       // program and version, as "chat 1.0.0"
+	Sealed bool         // only those with its invite can join
+	Hint   string       // the start of the pin of a sealed room's key
 	Port   int          // that the host listens on
 	Bind   netip.Addr   // the address that it listens on; the zero Addr or an unspecified one: all
 	Ifaces []string     // announce only on these interfaces; empty: see [Usable]

@@ -21,6 +21,10 @@ type Record struct {
 	ID         string           // 16 hexadecimal digits in lower case; "": any room
 	Title, App string           // cleaned
 	Addrs      []netip.AddrPort // best first
+
+	// Of a sealed room. Anyone can announce them: they only say what to try first.
+	Sealed bool
+	Hint   string // the start of the pin of the host's key, see Pin.Hint of package seal; "" if it is missing or invalid
 }
 
 // Escape returns s in the presentation form of RFC 1035 5.1, in which the dns package
@@ -90,6 +94,9 @@ func InstanceName(title, id string) string {
 // sees only one A and one AAAA record.
 func TXT(room Advertisement, addrs []netip.Addr) []string {
 	fields := []string{"v=" + recordVersion, "id=" + room.ID, Cut("room="+text.Title(room.Title), maxTXT), Cut("app="+text.Title(room.App), maxTXT)}
+	if room.Sealed {
+		fields = append(fields, "s=1", Cut("pin="+room.Hint, maxTXT))
+	}
 	line, n := "", 0
 	flush := func() {
 		if line == "" {
@@ -146,10 +153,21 @@ func ReadRecord(txt []string, port int, more []netip.Addr) (Record, bool) {
 	if fields["v"] != recordVersion || !isRoomID(r.ID) || port < 1 || port > 65535 {
 		return Record{}, false
 	}
+	if r.Sealed = fields["s"] == "1"; r.Sealed && isHint(fields["pin"]) {
+		r.Hint = fields["pin"]
+	}
 	for _, a := range append(addrs, more...) {
 		r.Addrs = append(r.Addrs, netip.AddrPortFrom(a, uint16(port)))
 	}
 	return r, true
+}
+
+// maxHint is the limit of a pin's start that is believed to be one, in bytes.
+const maxHint = 26
+
+// isHint reports whether s can be the start of a pin: base32, RFC 4648, section 6.
+func isHint(s string) bool {
+	return len(s) <= maxHint && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
 // isRoomID reports whether s is 16 hexadecimal digits in lower case.

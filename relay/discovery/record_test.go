@@ -35,6 +35,28 @@ func TestNoControlCharactersInRecords(t *testing.T) {
 	}
 }
 
+// A room says that it is sealed, and how the pin of its key begins; an invalid one is ignored.
+func TestSealedRecord(t *testing.T) {
+	for name, test := range map[string]struct {
+		room   Advertisement
+		sealed bool
+		hint   string
+	}{
+		"plain":           {Advertisement{Hint: "K7QZABCD"}, false, ""},
+		"sealed":          {Advertisement{Sealed: true, Hint: "K7QZABCD"}, true, "K7QZABCD"},
+		"without a pin":   {Advertisement{Sealed: true}, true, ""},
+		"an invalid pin":  {Advertisement{Sealed: true, Hint: "K7QZ\x1b[2J"}, true, ""},
+		"a pin too long":  {Advertisement{Sealed: true, Hint: strings.Repeat("A", 27)}, true, ""},
+		"pin of 255 byte": {Advertisement{Sealed: true, Hint: strings.Repeat("A", 300)}, true, ""},
+	} {
+		test.room.ID, test.room.Title = kitchenID, "kitchen"
+		r, ok := ReadRecord(TXT(test.room, nil), 24280, nil)
+		if !ok || r.Sealed != test.sealed || r.Hint != test.hint {
+			t.Errorf("%s: read as %+v, %v; want sealed %v, hint %q", name, r, ok, test.sealed, test.hint)
+		}
+	}
+}
+
 func TestReadRecord(t *testing.T) {
 	good := []string{"v=1", "ID=" + kitchenID, "id=" + studyID, `room=k\027[2Ji\tchen`, "unknown", "=", "addrs=10.0.0.1,junk,fe80::1%eth9,"}
 	more := []netip.Addr{netip.MustParseAddr("192.168.1.5")}

@@ -1,13 +1,14 @@
 package identity
 
 import (
-	"cmp"
 	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"chat/relay/privatefile"
 )
 
 // secrets matches the content of the file: rand.Text.
@@ -35,20 +36,11 @@ func HostSecret(dir string) (string, error) {
 
 // newHostSecret writes a new secret. A crash leaves all of it or nothing.
 func newHostSecret(path string) (string, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "new-*") // with mode 0600
+	unlock, err := privatefile.Enter(filepath.Dir(path))
 	if err != nil {
 		return "", err
 	}
+	defer unlock()
 	secret := rand.Text()
-	_, err = f.WriteString(secret)
-	if err = cmp.Or(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return secret, err
+	return secret, privatefile.Replace(path, []byte(secret))
 }

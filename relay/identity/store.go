@@ -8,8 +8,6 @@
 package identity
 
 import (
-	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,6 +25,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"chat/relay/client"
+	"chat/relay/privatefile"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -42,10 +41,6 @@ const (
 
 	// maxFile is the size of a file, in bytes; a longer one is damaged.
 	maxFile = 4 << 10
-
-	// lockWait is how long another process may take to choose an identity. It takes
-	// milliseconds, unless its disk does not answer.
-	lockWait = time.Second
 )
 
 // A Store is a folder of identities. It is safe for concurrent use, by several processes too.
@@ -112,7 +107,7 @@ func (s *Store) Claim(room, nick string, warn func(error)) (*Claim, error) {
 
 // claim locks the first identity in room that is not in use, and reads it.
 func (c *Claim) claim(room string) error {
-	unlock, err := c.store.enter()
+	unlock, err := privatefile.Enter(c.store.dir)
 	if err != nil {
 		return err
 	}
@@ -139,25 +134,6 @@ func (c *Claim) claim(room string) error {
 		return nil
 	}
 	return fmt.Errorf("%d others are in use in this room", maxAtOnce)
-}
-
-// enter creates the folder if necessary, and keeps other processes from changing it until unlock
-// is called.
-func (s *Store) enter() (unlock func(), err error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(s.dir, 0o700); err != nil { // it may be older than we are
-		return nil, err
-	}
-	lock := flock.New(filepath.Join(s.dir, "lock"), flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
-	defer cancel()
-	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
-	}
-	return func() { lock.Close() }, nil
 }
 
 // fileName returns the name of the nth file for a room and a nick. Both come from elsewhere, and
@@ -228,32 +204,16 @@ func (c *Claim) keep(id client.Identity) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := c.store.enter()
+	unlock, err := privatefile.Enter(c.store.dir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := replaceFile(c.path, append(b, '\n')); err != nil {
+	if err := privatefile.Replace(c.path, append(b, '\n')); err != nil {
 		return err
 	}
 	c.Identity, c.kept = id, true
 	return c.store.prune()
-}
-
-// replaceFile writes a file that only the user can read. A crash leaves the old or the new one.
-func replaceFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "new-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = cmp.Or(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }
 
 // Release implements [client.Keeper]: the identity is no longer in use.
@@ -280,7 +240,7 @@ func (s *Store) prune() error {
 	for _, e := range entries {
 		path := filepath.Join(s.dir, e.Name())
 		switch {
-		case strings.HasPrefix(e.Name(), "new-"):
+		case privatefile.IsLeftover(e.Name()):
 			errs = append(errs, os.Remove(path))
 		case strings.HasSuffix(e.Name(), ".json"):
 			if info, err := e.Info(); err == nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base32"
+	"encoding/base64"
 	"fmt"
 	"strings"
 )
@@ -18,9 +19,18 @@ const pinLength = 26
 const hintLength = 8
 
 // PinOf returns the pin of the key in a certificate.
-func PinOf(cert *x509.Certificate) Pin {
-	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+func PinOf(cert *x509.Certificate) Pin { return pinOf(cert.RawSubjectPublicKeyInfo) }
+
+// pinOf returns the pin of a SubjectPublicKeyInfo in DER.
+func pinOf(spki []byte) Pin {
+	sum := sha256.Sum256(spki)
 	return Pin(base32.StdEncoding.EncodeToString(sum[:])[:pinLength])
+}
+
+// CurlPin returns the whole hash of the key in a certificate, as curl --pinnedpubkey takes it.
+func CurlPin(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return "sha256//" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // ParsePin parses a pin as a person may type it: in groups, and in lower case.

@@ -1,0 +1,85 @@
+package seal
+
+import (
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// CertificateFiles returns a source with the certificate in certFile, in PEM with those that vouch for
+// it, and its key in keyFile. It is read again when one of the files changes: a new one with an
+// error is logged, and the old one stays. log gets warnings.
+func CertificateFiles(certFile, keyFile string, log *slog.Logger) (*CertificateSource, error) {
+	state := stateOf(certFile, keyFile) // first: a change while they are read is seen later
+	first, err := readCertificate(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	warnOf(first, certFile, log)
+	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) *tls.Certificate {
+		now := stateOf(certFile, keyFile)
+		if now == state {
+			return old
+		}
+		state = now
+		changed, err := readCertificate(certFile, keyFile)
+		if err != nil {
+			log.Error("the changed certificate is not used; the host keeps the one that it has", "error", err)
+			return old
+		}
+		warnOf(changed, certFile, log)
+		log.Info("the certificate was read again", "file", certFile, "until", changed.Leaf.NotAfter.Format(time.DateOnly))
+		if PinOf(changed.Leaf) != PinOf(old.Leaf) {
+			log.Warn("the certificate has another key: old invites are no longer valid, and members have to trust the new pin", "file", certFile)
+		}
+		return changed
+	}}, nil
+}
+
+// A fileState changes when a file does. The size is in it for clocks that are coarse.
+type fileState struct {
+	modified time.Time
+	size     int64
+}
+
+func stateOf(certFile, keyFile string) (states [2]fileState) {
+	for i, path := range []string{certFile, keyFile} {
+		if info, err := os.Stat(path); err == nil {
+			states[i] = fileState{info.ModTime(), info.Size()}
+		}
+	}
+	return states
+}
+
+// readCertificate reads a certificate and its key, which must match.
+func readCertificate(certFile, keyFile string) (*tls.Certificate, error) {
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	_, isPath := errors.AsType[*fs.PathError](err)
+	switch {
+	case isPath: // it names the file
+		return nil, fmt.Errorf("read the certificate: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("the certificate %s and the key %s cannot be used: %w", certFile, keyFile, err)
+	}
+	return &cert, nil
+}
+
+// warnOf warns of a certificate that clients will refuse. A wrong clock of this machine is no
+// reason to refuse it here, and clients with the pin ignore the dates.
+func warnOf(cert *tls.Certificate, certFile string, log *slog.Logger) {
+	now, leaf := time.Now(), cert.Leaf
+	switch {
+	case now.After(leaf.NotAfter):
+		log.Warn("the certificate has expired: browsers warn of it", "file", certFile, "expired", leaf.NotAfter.Format(time.DateTime), "now", now.Format(time.DateTime))
+	case now.Before(leaf.NotBefore):
+		log.Warn("the certificate is not valid yet: browsers warn of it", "file", certFile, "from", leaf.NotBefore.Format(time.DateTime), "now", now.Format(time.DateTime))
+	}
+	if _, ok := leaf.PublicKey.(ed25519.PublicKey); ok {
+		log.Warn("the certificate has an Ed25519 key, which browsers do not accept: use ECDSA P-256 or RSA", "file", certFile)
+	}
+}

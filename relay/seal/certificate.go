@@ -1,0 +1,147 @@
+package seal
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// certificateLife is how long a certificate is valid: browsers accept at most 398 days.
+	certificateLife = 397 * 24 * time.Hour
+
+	// clockSkew is by how much a client's clock may be behind.
+	clockSkew = 24 * time.Hour
+
+	// renewBefore is how long before its end a certificate is replaced.
+	renewBefore = 30 * 24 * time.Hour
+
+	// recheckEvery is how often a source looks whether its certificate has to be replaced: with
+	// the first handshake after that.
+	recheckEvery = time.Second
+)
+
+// A CertificateSource has the certificate that a host shows now. It replaces it while the host
+// runs: its own one before it ends, and when the machine's names or addresses change; that of
+// files when they change. It is safe for concurrent use.
+type CertificateSource struct {
+	// next returns the certificate that replaces old, or old itself. It is called with mu held,
+	// and logs why it failed. Fixed.
+	next func(old *tls.Certificate) *tls.Certificate
+
+	mu      sync.Mutex
+	current *tls.Certificate // not nil, with its Leaf; guarded by mu
+	checked time.Time        // when next was called last; guarded by mu
+}
+
+// Config returns the configuration of a host's connections.
+func (s *CertificateSource) Config() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS13,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate(), nil },
+	}
+}
+
+// certificate returns the current certificate.
+func (s *CertificateSource) certificate() *tls.Certificate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); now.Sub(s.checked).Abs() >= recheckEvery {
+		s.checked = now
+		s.current = s.next(s.current)
+	}
+	return s.current
+}
+
+// Leaf returns the current certificate itself, without those that vouch for it.
+func (s *CertificateSource) Leaf() *x509.Certificate { return s.certificate().Leaf }
+
+// Pin returns the pin of the current certificate's key. It changes only with the files of
+// --cert and --key.
+func (s *CertificateSource) Pin() Pin { return PinOf(s.Leaf()) }
+
+// SelfSigned returns a source of certificates that key signs itself. names returns the names and
+// IP addresses by which others know the machine now; it is called for some handshakes.
+func SelfSigned(key *Key, names func() []string) (*CertificateSource, error) {
+	known := namesOf(names)
+	first, err := selfSigned(key, known, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("create the host's certificate: %w", err)
+	}
+	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) *tls.Certificate {
+		now, current := time.Now(), namesOf(names)
+		if slices.Equal(known, current) && now.After(old.Leaf.NotBefore) && now.Before(old.Leaf.NotAfter.Add(-renewBefore)) {
+			return old
+		}
+		renewed, err := selfSigned(key, current, now)
+		if err != nil {
+			return old // it worked at the start, with the same key
+		}
+		known = current
+		return renewed
+	}}, nil
+}
+
+// namesOf returns the names in a fixed order, with those that every machine has.
+func namesOf(names func() []string) []string {
+	all := append(names(), "localhost", "127.0.0.1", "::1")
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// selfSigned creates a certificate for key.
+func selfSigned(key *Key, names []string, now time.Time) (*tls.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)) // RFC 5280, 4.1.2.2: at most 20 bytes
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: "chat"},
+		NotBefore:    now.Add(-clockSkew),
+		NotAfter:     now.Add(certificateLife - clockSkew),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+
+		BasicConstraintsValid: true, // it is no authority: a browser that trusts it trusts only this host
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else if isDNSName(name) {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.private.Public(), key.private)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key.private, Leaf: leaf}, nil
+}
+
+// isDNSName reports whether name can be in a certificate. The name of a machine may have any
+// characters, and one that is not ASCII would make the certificate invalid.
+func isDNSName(name string) bool {
+	if name == "" || len(name) > 253 {
+		return false
+	}
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_':
+		default:
+			return false
+		}
+	}
+	return name[0] != '.' && name[len(name)-1] != '.'
+}

@@ -1,0 +1,318 @@
+package seal
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"chat/relay/privatefile"
+)
+
+// RoomSecrets are the secrets of a sealed room, by what they allow.
+type RoomSecrets struct {
+	Member   Secret `json:"member"`
+	Listen   Secret `json:"listen"`   // to read only
+	Operator Secret `json:"operator"` // to moderate
+}
+
+// A HostedRoom is what this machine keeps of a sealed room that it hosts, or has hosted.
+type HostedRoom struct {
+	RoomSecrets
+	Title   string    `json:"title"`
+	ID      string    `json:"id"`               // of the room; a room in memory has a new one at each start
+	Pin     Pin       `json:"pin"`              // of the host's key
+	Addrs   []string  `json:"addrs,omitempty"`  // where others reach it, best first
+	ByKey   bool      `json:"by_key,omitempty"` // members enter with their keys, not with a secret
+	Running bool      `json:"-"`                // a host has it open now
+	Used    time.Time `json:"-"`                // when its host started last, or renewed a secret
+}
+
+const (
+	// maxRooms is how many rooms are kept. Beyond it, those that were not opened for longest
+	// are forgotten.
+	maxRooms = 200
+
+	// maxAtOnce is how many hosts of one user may have rooms of the same name open.
+	maxAtOnce = 16
+
+	// maxRoomFile is the limit of a file in bytes.
+	maxRoomFile = 64 << 10
+)
+
+// A RoomFile keeps the secrets of a room that is open, so that its invites stay valid after a
+// restart. While it is open, no other host has it. It is safe for concurrent use.
+type RoomFile struct {
+	path string       // fixed
+	lock *flock.Flock // of path; fixed
+
+	mu   sync.Mutex
+	room HostedRoom // guarded by mu
+}
+
+// OpenRoom opens the file of a room in dir, and creates it, with new secrets, if there is none. key
+// is what stays the same when the room is opened again: the ID in its history file, or the title of a
+// room in memory. The error names the file, which is left as it is.
+func OpenRoom(dir, key string) (*RoomFile, error) {
+	if dir == "" {
+		return nil, errors.New("no home directory to keep the room's secrets in")
+	}
+	folder := roomsDir(dir)
+	unlock, err := privatefile.Enter(folder)
+	if err != nil {
+		return nil, fmt.Errorf("keep the room's secrets: %w", err)
+	}
+	defer unlock()
+	for n := range maxAtOnce {
+		path := filepath.Join(folder, roomFileName(key, n))
+		lock, err := lockRoom(path)
+		if err != nil {
+			return nil, err
+		}
+		if lock == nil {
+			continue // another host has it open
+		}
+		f := &RoomFile{path: path, lock: lock}
+		if err = f.load(); err == nil {
+			err = pruneRooms(folder)
+		}
+		if err != nil {
+			lock.Close()
+			return nil, err
+		}
+		return f, nil
+	}
+	return nil, fmt.Errorf("%d rooms of this name are open", maxAtOnce)
+}
+
+func roomsDir(dir string) string { return filepath.Join(dir, "rooms") }
+
+// roomFileName returns the name of the nth file for a room.
+func roomFileName(key string, n int) string {
+	sum := sha256.Sum256([]byte(key))
+	name := hex.EncodeToString(sum[:])
+	if n > 0 {
+		name += fmt.Sprint("-", n+1)
+	}
+	return name + ".json"
+}
+
+// lockRoom locks the room at path. It returns nil if a host has it open.
+func lockRoom(path string) (*flock.Flock, error) {
+	lock := flock.New(strings.TrimSuffix(path, ".json")+".lock", flock.SetPermissions(0o600)) // another file: Windows lets no one read a locked one
+	ok, err := lock.TryLock()
+	if ok && err == nil {
+		return lock, nil
+	}
+	lock.Close()
+	if err != nil {
+		err = fmt.Errorf("lock %s: %w", path, err)
+	}
+	return nil, err
+}
+
+// load reads the file, or creates it. The caller has entered the folder.
+func (f *RoomFile) load() error {
+	room, err := readRoom(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.room.RoomSecrets = RoomSecrets{NewSecret(), NewSecret(), NewSecret()}
+		return f.write()
+	case err != nil:
+		return err
+	}
+	f.room = room
+	now := time.Now()
+	return os.Chtimes(f.path, now, now) // it is in use: see pruneRooms
+}
+
+// readRoom reads a file.
+func readRoom(path string) (HostedRoom, error) {
+	b, err := privatefile.Read(path, maxRoomFile)
+	if err != nil {
+		return HostedRoom{}, fmt.Errorf("read the room's secrets: %w", err)
+	}
+	var r HostedRoom
+	if err := json.Unmarshal(b, &r); err != nil || !r.isValid() {
+		return HostedRoom{}, fmt.Errorf("the room's secrets in %s are damaged\nhint: delete the file; then the room gets new secrets, and its invites are no longer valid", path)
+	}
+	return r, nil
+}
+
+// isValid reports whether the secrets are. The rest may be missing: it is written later.
+func (r *HostedRoom) isValid() bool {
+	for _, s := range []Secret{r.Member, r.Listen, r.Operator} {
+		if parsed, err := ParseSecret(string(s)); err != nil || parsed != s {
+			return false
+		}
+	}
+	return true
+}
+
+// write writes the file. The caller has entered the folder, and holds mu or alone has f.
+func (f *RoomFile) write() error {
+	b, err := json.MarshalIndent(&f.room, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := privatefile.Replace(f.path, append(b, '\n')); err != nil {
+		return fmt.Errorf("keep the room's secrets: %w", err)
+	}
+	return nil
+}
+
+// Room returns the room as it is kept.
+func (f *RoomFile) Room() HostedRoom {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.room
+	r.Addrs = slices.Clone(r.Addrs)
+	return r
+}
+
+// Update changes what is kept of the room. If it cannot be written, nothing has changed.
+func (f *RoomFile) Update(change func(*HostedRoom)) error {
+	unlock, err := privatefile.Enter(filepath.Dir(f.path))
+	if err != nil {
+		return fmt.Errorf("keep the room's secrets: %w", err)
+	}
+	defer unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.room
+	change(&f.room)
+	if err := f.write(); err != nil {
+		f.room = old
+		return err
+	}
+	return nil
+}
+
+// Renew replaces the secrets of members and of those who only listen: old invites are no longer
+// valid. Operators keep theirs.
+func (f *RoomFile) Renew() (RoomSecrets, error) {
+	err := f.Update(func(r *HostedRoom) { r.Member, r.Listen = NewSecret(), NewSecret() })
+	return f.Room().RoomSecrets, err
+}
+
+// Close lets another host open the room.
+func (f *RoomFile) Close() error { return f.lock.Close() }
+
+// Rooms returns the sealed rooms that dir keeps, the running ones first, then those that were used
+// last. A file that cannot be read is left out, and reported by an error beside the others.
+func Rooms(dir string) ([]HostedRoom, error) {
+	paths, err := roomPaths(roomsDir(dir))
+	if len(paths) == 0 || err != nil {
+		return nil, err
+	}
+	unlock, err := privatefile.Enter(roomsDir(dir)) // no host opens a room while its lock is tried
+	if err != nil {
+		return nil, fmt.Errorf("read the rooms: %w", err)
+	}
+	defer unlock()
+	var rooms []HostedRoom
+	var errs []error
+	for _, path := range paths {
+		r, err := readRoom(path)
+		if err == nil {
+			r.Used, r.Running, err = stateOfRoom(path)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		rooms = append(rooms, r)
+	}
+	slices.SortStableFunc(rooms, func(a, b HostedRoom) int {
+		if a.Running != b.Running {
+			if a.Running {
+				return -1
+			}
+			return 1
+		}
+		return b.Used.Compare(a.Used)
+	})
+	return rooms, errors.Join(errs...)
+}
+
+// stateOfRoom returns when the room at path was used last, and whether a host has it open.
+func stateOfRoom(path string) (used time.Time, running bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	lock, err := lockRoom(path)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	if lock != nil {
+		lock.Close()
+	}
+	return info.ModTime(), lock == nil, nil
+}
+
+// roomPaths returns the paths of the files in a folder, which need not exist.
+func roomPaths(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".json") {
+			paths = append(paths, filepath.Join(folder, e.Name()))
+		}
+	}
+	return paths, nil
+}
+
+// pruneRooms deletes the rooms beyond maxRooms that were not used for longest, unless a host has them
+// open, and files that a crash left. The caller has entered the folder.
+func pruneRooms(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	var kept []fs.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case err != nil: // deleted meanwhile
+		case privatefile.IsLeftover(e.Name()):
+			if err := os.Remove(filepath.Join(folder, e.Name())); err != nil {
+				return err
+			}
+		case strings.HasSuffix(e.Name(), ".json"):
+			kept = append(kept, info)
+		}
+	}
+	slices.SortFunc(kept, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, old := range kept[:max(0, len(kept)-maxRooms)] {
+		path := filepath.Join(folder, old.Name())
+		lock, err := lockRoom(path)
+		if err != nil {
+			return err
+		}
+		if lock == nil {
+			continue
+		}
+		lock.Close() // first: Windows removes no open file
+		if err := errors.Join(os.Remove(path), os.Remove(lock.Path())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
