@@ -14,20 +14,21 @@ import (
 func TestImports(t *testing.T) {
 	table := map[string][]string{
 		".": {
-			"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/front",
-			"chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
+			"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/clock", "chat/relay/internal/fanout",
+			"chat/relay/internal/front", "chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
 		},
-		"internal/clock": {},
+		"internal/access": {"chat/relay/seal", "chat/relay/wire"},
+		"internal/clock":  {},
 		"internal/front": {
 			"chat/relay/endpoint", "chat/relay/internal/fanout", "chat/relay/internal/pace", "chat/relay/internal/room", "chat/relay/internal/session",
 			"chat/relay/internal/websocket", "chat/relay/wire",
 		},
 		"internal/session": {
-			"chat/relay/history", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/pace",
+			"chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/pace",
 			"chat/relay/internal/room", "chat/relay/internal/websocket", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/pace":      {},
-		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/pace", "chat/relay/text", "chat/relay/wire"},
+		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
 		"internal/websocket": {},
 		"text":               {},

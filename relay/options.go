@@ -10,7 +10,6 @@ import (
 	"chat/relay/history"
 	"chat/relay/internal/front"
 	"chat/relay/internal/session"
-	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -48,10 +47,8 @@ type Options struct {
 	// its nick. "": there is none.
 	HostToken string
 
-	// RenewSecrets replaces the secrets that members of a sealed room and those who only listen
-	// enter it with, keeps the new ones and returns all. Its error is worded for the operator who
-	// asked. It may be called concurrently. nil: they cannot be replaced.
-	RenewSecrets func() (seal.RoomSecrets, error)
+	// Seal makes the room a sealed one. nil: it is plain.
+	Seal *Seal
 
 	Backlog int            // messages that a new member receives; default 50; negative: none
 	History history.Limits // of the log in memory

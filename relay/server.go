@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/internal/clock"
 	"chat/relay/internal/fanout"
 	"chat/relay/internal/front"
@@ -25,6 +26,7 @@ type Server struct {
 	room    *room.Room
 	door    *session.Door
 	front   *front.Front
+	gate    *access.Gate  // nil: the room is plain
 	flush   roomTimer     // calls room.Flush
 	nicks   roomTimer     // calls room.GiveNicks
 	closing chan struct{} // closed by close, when the room closes
@@ -74,7 +76,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = text.Title(opts.Title)
-	return &Server{opts: opts, fanout: fanout.New(), closing: make(chan struct{})}
+	return &Server{opts: opts, gate: opts.Seal.gate(), fanout: fanout.New(), closing: make(chan struct{})}
 }
 
 func (s *Server) roomOptions() room.Options {
@@ -91,6 +93,7 @@ func (s *Server) connectParts() {
 	s.door = &session.Door{
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
+		Gate:  s.gate,
 		Info:  s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
 	}
 	s.door.Open()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -85,6 +86,10 @@ type Member struct {
 	Address string // see AddressKey
 	Program bool   // receives a token, and events as JSON
 	Visit   bool   // connects only to send something: the room sees no join and no leave
+
+	// fixed before Enter, in a sealed room; zero in a plain one
+	Level access.Level
+	Key   *access.Key // nil: it has proven none
 
 	// guarded by Room.mu
 	claimed   *identity // that TakeOver gave it, until Enter

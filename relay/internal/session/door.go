@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/internal/fanout"
 	"chat/relay/internal/room"
 	"chat/relay/wire"
@@ -21,6 +22,8 @@ type Door struct {
 	Fanout *fanout.Fanout
 	Logger *slog.Logger
 	Limits Limits
+
+	Gate *access.Gate // decides who may enter; nil: the room is plain
 
 	// Info returns the answer to a probe.
 	Info func() wire.RoomInfo

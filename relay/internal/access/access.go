@@ -1,0 +1,29 @@
+package access
+
+// A Level is what a client may do in a sealed room. The levels are in order: each may do what those below
+// may.
+type Level uint8
+
+const (
+	None     Level = iota // not in the room
+	Listen                // may read
+	Member                // may send, too; in a plain room everyone may
+	Operator              // may moderate, too, from anywhere
+)
+
+// String returns the name of the level in the protocol.
+func (l Level) String() string {
+	return [...]string{"none", "listen", "member", "operator"}[min(l, Operator)]
+}
+
+// A Key is the public key of a member. It does not change, and many connections may share it.
+type Key struct {
+	Fingerprint string // SHA256:…, as ssh-keygen prints it
+	Tag         string // four characters of another form of the fingerprint, which people compare
+}
+
+// Credentials are what a connection has proven.
+type Credentials struct {
+	Level Level
+	Key   *Key // nil: none
+}
