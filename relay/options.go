@@ -2,6 +2,7 @@ package relay
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
@@ -29,6 +30,10 @@ type Options struct {
 	// Web serves connections whose first line is an HTTP request. It must close them, even
 	// after an error. nil: a browser gets an error.
 	Web func(net.Conn)
+
+	// TLS makes the room sealed: connections from other machines have to be encrypted. It needs a certificate, by
+	// Certificates or GetCertificate; the server chooses versions and protocols. nil: a plain room.
+	TLS *tls.Config
 
 	// TrustedProxies are the reverse proxies that name the client of a request in a header:
 	// HTTP connections from there have no limit of their own, and count for their clients.
@@ -130,7 +135,7 @@ func (o *Options) frontOptions() front.Options {
 	return front.Options{
 		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress,
 		Arrivals: session.NewRate(o.NewConnections, arrivalBurst), Rate: session.NewRate(o.Rate, o.Burst),
-		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web,
+		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web, TLS: o.TLS,
 		TrustedProxies: o.TrustedProxies,
 	}
 }

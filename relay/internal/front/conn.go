@@ -134,6 +134,9 @@ func (c *Conn) newSession() *session.Session { return c.newSessionAs(session.Con
 func (c *Conn) newSessionAs(how session.Conn) *session.Session {
 	how.Conn, how.Lines, how.Bucket = c.Conn, c.lines, &c.bucket
 	how.Remote, how.Address, how.Payer, how.Visit = c.from, c.address, c.payer(), c.visit
+	if how.Encrypted = c.IsEncrypted(); how.Encrypted {
+		how.Exporter = c.Exporter
+	}
 	s := c.front.door.New(how, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,6 +159,13 @@ func (c *Conn) currentSession() *session.Session {
 // serve reads the first line and hands the connection to a session or the HTTP handler.
 func (c *Conn) serve() {
 	c.watchPeer()
+	if c.front.opts.TLS != nil {
+		if err := c.startTLS(); err != nil {
+			c.log().Debug("not encrypted; closed", "error", err)
+			c.closeWith(nil)
+			return
+		}
+	}
 	line, err := c.firstLine()
 	speaker := session.Person
 	if err == nil {

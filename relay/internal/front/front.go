@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,10 @@ type Options struct {
 	Rate          session.Rate  // of the lines of one connection
 	FirstLine     time.Duration // an incomplete first line closes the connection after this
 	DeadPeer      time.Duration // TCP detects an unresponsive peer within this
+
+	// TLS makes the room sealed: connections from other machines have to be encrypted. It needs a certificate; the
+	// front chooses versions and protocols. nil: a plain room.
+	TLS *tls.Config
 
 	// TrustedProxies are reverse proxies, whose HTTP connections count for their clients.
 	TrustedProxies endpoint.Proxies
@@ -84,6 +89,7 @@ const (
 
 // New returns a front for the sessions of door.
 func New(opts Options, door *session.Door, log *slog.Logger) *Front {
+	opts.TLS = tlsConfig(opts.TLS)
 	return &Front{
 		opts:     opts,
 		door:     door,

@@ -78,6 +78,11 @@ type Conn struct {
 	Payer    string   // see Costs
 	Visit    bool     // see room.Member.Visit
 
+	// Encrypted: by TLS. Exporter then returns bytes that only the two ends of this connection know (RFC 8446, section 7.5);
+	// otherwise it is nil.
+	Encrypted bool
+	Exporter  func(label string, length int) ([]byte, error)
+
 	// WebSocket puts lines in frames, from here on. Lines has read nothing; Ahead are the bytes
 	// that were read already.
 	WebSocket bool
