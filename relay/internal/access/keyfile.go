@@ -1,0 +1,175 @@
+package access
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	// maxKeyFile is the size of a file of keys, in bytes.
+	maxKeyFile = 4 << 20
+
+	// maxKeys is how many keys a file may have; further ones are reported and skipped.
+	maxKeys = 10_000
+
+	// rereadEvery is how often a file of keys is checked for changes.
+	rereadEvery = time.Second
+)
+
+// A KeyFile is a file in the format of authorized_keys: the keys of the members or of the
+// operators. It is safe for concurrent use. A nil KeyFile has no keys.
+type KeyFile struct {
+	path string                          // fixed
+	keys atomic.Pointer[map[string]bool] // by fingerprint; a map does not change
+
+	// owned by OpenKeyFile, then by Watch
+	seen     fileState // when the file was read
+	problems []error   // of its lines, until Watch reports them
+	missing  bool      // Watch has reported that it cannot be read
+}
+
+// A fileState tells whether a file has changed.
+type fileState struct {
+	size    int64
+	changed time.Time
+}
+
+// OpenKeyFile reads the file. The error names it. Lines that are not understood are skipped;
+// Watch reports them.
+func OpenKeyFile(path string) (*KeyFile, error) {
+	f := &KeyFile{path: path}
+	if err := f.read(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Has reports whether the file has the key; a nil key is in no file.
+func (f *KeyFile) Has(key *Key) bool {
+	return f != nil && key != nil && (*f.keys.Load())[key.Fingerprint]
+}
+
+// Path returns the path of the file.
+func (f *KeyFile) Path() string { return f.path }
+
+// Watch rereads the file when it changes, and then calls changed, until ctx ends. It calls warn
+// for lines that are not understood, and if the file cannot be read: then the last keys stay.
+func (f *KeyFile) Watch(ctx context.Context, warn func(error), changed func()) {
+	tick := time.NewTicker(rereadEvery)
+	defer tick.Stop()
+	for {
+		for _, problem := range f.problems {
+			warn(problem)
+		}
+		f.problems = nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		before := *f.keys.Load()
+		if err := f.reread(); err != nil {
+			if !f.missing {
+				warn(fmt.Errorf("%w; the keys that it had stay", err))
+			}
+			f.missing = true
+			continue
+		}
+		f.missing = false
+		if !maps.Equal(before, *f.keys.Load()) {
+			changed()
+		}
+	}
+}
+
+// reread reads the file if it has changed.
+func (f *KeyFile) reread() error {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return err
+	}
+	if !f.missing && f.seen == (fileState{info.Size(), info.ModTime()}) {
+		return nil
+	}
+	return f.read()
+}
+
+func (f *KeyFile) read() error {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	if err != nil {
+		return err
+	}
+	if len(b) > maxKeyFile {
+		return fmt.Errorf("%s has more than %d MB", f.path, maxKeyFile>>20)
+	}
+	keys, problems := parseKeyFile(b)
+	for i, problem := range problems {
+		problems[i] = fmt.Errorf("%s, %w", f.path, problem)
+	}
+	f.keys.Store(&keys)
+	f.seen, f.problems = fileState{info.Size(), info.ModTime()}, problems
+	return nil
+}
+
+// maxProblems is how many lines of a file are reported.
+const maxProblems = 20
+
+// parseKeyFile returns the fingerprints of the keys in an authorized_keys file. Options and
+// comments are ignored. The problems name lines that are skipped.
+func parseKeyFile(b []byte) (keys map[string]bool, problems []error) {
+	keys = make(map[string]bool)
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	lines.Buffer(nil, maxKeyFile+1)
+	skipped := 0
+	for n := 1; lines.Scan(); n++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		key, err := parseKeyLine(line)
+		if err == nil && len(keys) >= maxKeys {
+			err = fmt.Errorf("a file has at most %d keys", maxKeys)
+		}
+		if err == nil {
+			keys[ssh.FingerprintSHA256(key)] = true
+			continue
+		}
+		if skipped++; skipped <= maxProblems {
+			problems = append(problems, fmt.Errorf("line %d, is skipped: %w", n, err))
+		}
+	}
+	if skipped > maxProblems {
+		problems = append(problems, fmt.Errorf("%d more lines are skipped", skipped-maxProblems))
+	}
+	return keys, problems
+}
+
+var errKeyLine = errors.New("it has no public key")
+
+// parseKeyLine parses a line of an authorized_keys file.
+func parseKeyLine(line []byte) (ssh.PublicKey, error) {
+	key, _, _, _, err := ssh.ParseAuthorizedKey(line)
+	if err != nil {
+		return nil, errKeyLine // the library's says only that no key was found
+	}
+	return key, checkKey(key)
+}
