@@ -15,21 +15,27 @@ import (
 	"chat/relay/wire"
 )
 
-// A Key is the public key of a member, who has proven to have the private one. It is immutable. It
-// does not have the key itself, which may take kilobytes: its hash tells it from all others.
+// A Key is the public key of a member, who has proven to have the private one. It does not change, and
+// many connections may share it. It does not have the key itself, which may take kilobytes: its hash tells
+// it from all others.
 type Key struct {
-	// Fingerprint is "SHA256:" and the hash of the key, as ssh-keygen -l shows it.
-	Fingerprint string
+	Fingerprint string // "SHA256:" and the hash of the key in base64, as ssh-keygen -l shows it
+	Tag         string // the first characters of the hash in another form, for people; see TagOf
 }
 
-// Tag returns four characters that tell the keys in a room apart for people: the first ones of
-// the hash in lower-case base32. It is not secure: a key with the same tag is found in a second.
-func (k *Key) Tag() string { return TagOf(k.Fingerprint) }
+// newKey returns the Key of a public key.
+func newKey(public ssh.PublicKey) *Key {
+	fingerprint := ssh.FingerprintSHA256(public)
+	return &Key{fingerprint, TagOf(fingerprint)}
+}
 
-// TagOf returns the tag of the key with this fingerprint, or "".
+// TagOf returns the tag of the key with a fingerprint: the first four characters of the hash in lower-case
+// base32, or "" for text that is no fingerprint. It tells the keys in a room apart for people and is not secure:
+// a key with the same tag is found in a minute.
 func TagOf(fingerprint string) string {
-	hash, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(fingerprint, "SHA256:"))
-	if err != nil || len(hash) != sha256.Size {
+	encoded, ok := strings.CutPrefix(fingerprint, "SHA256:")
+	hash, err := base64.RawStdEncoding.DecodeString(encoded)
+	if !ok || err != nil || len(hash) != sha256.Size {
 		return ""
 	}
 	return strings.ToLower(base32.StdEncoding.EncodeToString(hash)[:tagLength])
@@ -65,7 +71,7 @@ func VerifyKey(key, signature, room string, binding []byte) (*Key, error) {
 	if err := verify(public, signature, seal.SignedData(room, binding)); err != nil {
 		return nil, wire.Faultf(wire.CodeAuthFailed, "your key is not accepted: %v", errSignature)
 	}
-	return &Key{ssh.FingerprintSHA256(public)}, nil
+	return newKey(public), nil
 }
 
 // verify returns an error unless signature, in base64, is one of data by the key.

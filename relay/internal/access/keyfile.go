@@ -54,10 +54,8 @@ func OpenKeyFile(path string) (*KeyFile, error) {
 	return f, nil
 }
 
-// Has reports whether the file has the key; a nil key is in no file.
-func (f *KeyFile) Has(key *Key) bool {
-	return f != nil && key != nil && (*f.keys.Load())[key.Fingerprint]
-}
+// Has reports whether the file has the key with a fingerprint.
+func (f *KeyFile) Has(fingerprint string) bool { return f != nil && (*f.keys.Load())[fingerprint] }
 
 // Path returns the path of the file.
 func (f *KeyFile) Path() string { return f.path }
