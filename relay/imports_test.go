@@ -17,7 +17,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/clock", "chat/relay/internal/fanout",
 			"chat/relay/internal/front", "chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
 		},
-		"internal/access": {"chat/relay/seal", "chat/relay/wire"},
+		"internal/access": {"chat/relay/seal", "chat/relay/sshkey", "chat/relay/wire"},
 		"internal/clock":  {},
 		"internal/front": {
 			"chat/relay/endpoint", "chat/relay/internal/fanout", "chat/relay/internal/pace", "chat/relay/internal/room", "chat/relay/internal/session",
@@ -28,7 +28,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/internal/room", "chat/relay/internal/websocket", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/pace":      {},
-		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/text", "chat/relay/wire"},
+		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
 		"internal/websocket": {},
 		"text":               {},
@@ -36,7 +36,7 @@ func TestImports(t *testing.T) {
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
 		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"client":             {"chat/relay/errno", "chat/relay/diskspace", "chat/relay/text", "chat/relay/wire"},
-		"identity":           {"chat/relay/client", "chat/relay/privatefile", "chat/relay/text", "chat/relay/wire"},
+		"identity":           {"chat/relay/client", "chat/relay/privatefile", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/text", "chat/relay/wire"},
 		"screen":             {"chat/relay/client", "chat/relay/qrcode", "chat/relay/screen/keyboard", "chat/relay/screen/picture", "chat/relay/screen/syntax", "chat/relay/screen/theme", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire"},
 		"screen/keyboard":    {"chat/relay/errno"},
@@ -58,6 +58,7 @@ func TestImports(t *testing.T) {
 		"limits":             {"chat/relay", "chat/relay/files"},
 		"prooftest":          {},
 		"privatefile":        {},
+		"sshkey":             {},
 		"seal":               {"chat/relay/privatefile"},
 	}
 	for dir := range packageDirs(t) {

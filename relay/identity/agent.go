@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"chat/relay/sshkey"
 )
 
 // agentTime is how long the agent may take to list its keys. To sign it takes as long as the
@@ -38,7 +40,7 @@ func agentSigner(publicFile string) (*Signer, error) {
 	}
 	for _, key := range keys {
 		public, err := ssh.ParsePublicKey(key.Blob)
-		if err != nil || checkKey(public) != nil || wanted != nil && !bytes.Equal(wanted.Marshal(), key.Blob) {
+		if err != nil || sshkey.Check(public) != nil || wanted != nil && !bytes.Equal(wanted.Marshal(), key.Blob) {
 			continue
 		}
 		return newSigner(public, func(data []byte) (*ssh.Signature, error) { return signByAgent(public, data) }), nil
@@ -62,7 +64,7 @@ func readPublic(path string) (ssh.PublicKey, error) {
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey(b)
 	if err == nil {
-		err = checkKey(key)
+		err = sshkey.Check(key)
 	} else {
 		err = errors.New("the file has no public key")
 	}

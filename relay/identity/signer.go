@@ -3,19 +3,19 @@ package identity
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"chat/relay/privatefile"
+	"chat/relay/sshkey"
 )
 
 // This file is about the user's key, which tells a sealed room that the user is the owner of a
@@ -46,9 +46,6 @@ const clientKeyFile = "client-key"
 // maxKeyFile is the size of a file with a private key, in bytes.
 const maxKeyFile = 64 << 10
 
-// minRSA is the length of an RSA key that hosts accept, in bits.
-const minRSA = 2048
-
 // OpenSigner returns the Signer that --identity names: "" is the user's own key in dir, the state
 // directory, which is created if there is none; "agent" is the first usable key of the SSH agent;
 // anything else is a file with a private key, or with the public key (.pub) of one that the agent
@@ -70,7 +67,7 @@ func clientKey(dir string) (*Signer, error) {
 	if dir == "" {
 		return nil, errors.New("your key is not kept: no home directory")
 	}
-	unlock, err := (&Store{dir}).enter()
+	unlock, err := privatefile.Enter(dir)
 	if err != nil {
 		return nil, fmt.Errorf("your key: %w", err)
 	}
@@ -96,12 +93,12 @@ func newClientKey(path string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, pem.EncodeToMemory(block))
+	return privatefile.Replace(path, pem.EncodeToMemory(block))
 }
 
 // fileSigner returns the Signer of the private key in a file.
 func fileSigner(path string, ask func(path string) ([]byte, error)) (*Signer, error) {
-	b, err := readPrivate(path)
+	b, err := privatefile.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -114,10 +111,15 @@ func fileSigner(path string, ask func(path string) ([]byte, error)) (*Signer, er
 		}
 		signer, err = ssh.ParsePrivateKeyWithPassphrase(b, passphrase)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	switch {
+	case errors.As(err, &locked):
+		return nil, fmt.Errorf("%s has a passphrase\nhint: add the key to an SSH agent, and use --identity %s.pub", path, path)
+	case errors.Is(err, x509.IncorrectPasswordError):
+		return nil, fmt.Errorf("%s: the passphrase is wrong", path)
+	case err != nil:
+		return nil, fmt.Errorf("%s is no private key of OpenSSH: %w", path, err)
 	}
-	if err := checkKey(signer.PublicKey()); err != nil {
+	if err := sshkey.Check(signer.PublicKey()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return newSigner(signer.PublicKey(), func(data []byte) (*ssh.Signature, error) {
@@ -139,40 +141,4 @@ func signSHA2(signer ssh.Signer, data []byte) (*ssh.Signature, error) {
 		return nil, errors.New("this RSA key signs only with SHA-1")
 	}
 	return with.SignWithAlgorithm(rand.Reader, data, ssh.KeyAlgoRSASHA512)
-}
-
-// readPrivate reads a file with a private key. Others must not be able to read it.
-func readPrivate(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %04o: other users can read it\nhint: chmod 600 %s", path, mode, path)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err == nil && len(b) > maxKeyFile {
-		err = fmt.Errorf("%s is no private key", path)
-	}
-	return b, err
-}
-
-// checkKey returns an error for a key that no host accepts.
-func checkKey(key ssh.PublicKey) error {
-	switch key.Type() {
-	case ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
-		return nil
-	case ssh.KeyAlgoRSA:
-		public, ok := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey)
-		if !ok || public.N.BitLen() < minRSA {
-			return fmt.Errorf("an RSA key needs at least %d bits\nhint: make another one, ssh-keygen -t ed25519", minRSA)
-		}
-		return nil
-	}
-	return fmt.Errorf("keys of type %s are not accepted\nhint: make another one, ssh-keygen -t ed25519", key.Type())
 }

@@ -83,10 +83,9 @@ type Peer interface {
 type Member struct {
 	// fixed before Enter
 	Peer    Peer
-	Address string      // see AddressKey
-	Program bool        // receives a token, and events as JSON
-	Visit   bool        // connects only to send something: the room sees no join and no leave
-	Key     *access.Key // that the client has proven to have; nil: none, as always in a plain room
+	Address string // see AddressKey
+	Program bool   // receives a token, and events as JSON
+	Visit   bool   // connects only to send something: the room sees no join and no leave
 
 	// fixed before Enter, in a sealed room; zero in a plain one
 	Level access.Level

@@ -1,4 +1,4 @@
-package access
+package sshkey
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// maxKeyFile is the size of a file of keys, in bytes.
-	maxKeyFile = 4 << 20
+	// maxFile is the size of a file of keys, in bytes.
+	maxFile = 4 << 20
 
 	// maxKeys is how many keys a file may have; further ones are reported and skipped.
 	maxKeys = 10_000
@@ -26,13 +26,13 @@ const (
 	rereadEvery = time.Second
 )
 
-// A KeyFile is a file in the format of authorized_keys: the keys of the members or of the
-// operators. It is safe for concurrent use. A nil KeyFile has no keys.
-type KeyFile struct {
+// A File is a file in the format of authorized_keys: the keys of the members or of the
+// operators. It is safe for concurrent use. A nil File has no keys.
+type File struct {
 	path string                          // fixed
 	keys atomic.Pointer[map[string]bool] // by fingerprint; a map does not change
 
-	// owned by OpenKeyFile, then by Watch
+	// owned by OpenFile, then by Watch
 	seen     fileState // when the file was read
 	problems []error   // of its lines, until Watch reports them
 	missing  bool      // Watch has reported that it cannot be read
@@ -44,10 +44,10 @@ type fileState struct {
 	changed time.Time
 }
 
-// OpenKeyFile reads the file. The error names it. Lines that are not understood are skipped;
+// OpenFile reads the file. The error names it. Lines that are not understood are skipped;
 // Watch reports them.
-func OpenKeyFile(path string) (*KeyFile, error) {
-	f := &KeyFile{path: path}
+func OpenFile(path string) (*File, error) {
+	f := &File{path: path}
 	if err := f.read(); err != nil {
 		return nil, err
 	}
@@ -55,14 +55,14 @@ func OpenKeyFile(path string) (*KeyFile, error) {
 }
 
 // Has reports whether the file has the key with a fingerprint.
-func (f *KeyFile) Has(fingerprint string) bool { return f != nil && (*f.keys.Load())[fingerprint] }
+func (f *File) Has(fingerprint string) bool { return f != nil && (*f.keys.Load())[fingerprint] }
 
 // Path returns the path of the file.
-func (f *KeyFile) Path() string { return f.path }
+func (f *File) Path() string { return f.path }
 
 // Watch rereads the file when it changes, and then calls changed, until ctx ends. It calls warn
 // for lines that are not understood, and if the file cannot be read: then the last keys stay.
-func (f *KeyFile) Watch(ctx context.Context, warn func(error), changed func()) {
+func (f *File) Watch(ctx context.Context, warn func(error), changed func()) {
 	tick := time.NewTicker(rereadEvery)
 	defer tick.Stop()
 	for {
@@ -91,7 +91,7 @@ func (f *KeyFile) Watch(ctx context.Context, warn func(error), changed func()) {
 }
 
 // reread reads the file if it has changed.
-func (f *KeyFile) reread() error {
+func (f *File) reread() error {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (f *KeyFile) reread() error {
 	return f.read()
 }
 
-func (f *KeyFile) read() error {
+func (f *File) read() error {
 	file, err := os.Open(f.path)
 	if err != nil {
 		return err
@@ -112,14 +112,14 @@ func (f *KeyFile) read() error {
 	if err != nil {
 		return err
 	}
-	b, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	b, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
 		return err
 	}
-	if len(b) > maxKeyFile {
-		return fmt.Errorf("%s has more than %d MB", f.path, maxKeyFile>>20)
+	if len(b) > maxFile {
+		return fmt.Errorf("%s has more than %d MB", f.path, maxFile>>20)
 	}
-	keys, problems := parseKeyFile(b)
+	keys, problems := parseLines(b)
 	for i, problem := range problems {
 		problems[i] = fmt.Errorf("%s, %w", f.path, problem)
 	}
@@ -131,24 +131,24 @@ func (f *KeyFile) read() error {
 // maxProblems is how many lines of a file are reported.
 const maxProblems = 20
 
-// parseKeyFile returns the fingerprints of the keys in an authorized_keys file. Options and
+// parseLines returns the fingerprints of the keys in an authorized_keys file. Options and
 // comments are ignored. The problems name lines that are skipped.
-func parseKeyFile(b []byte) (keys map[string]bool, problems []error) {
+func parseLines(b []byte) (keys map[string]bool, problems []error) {
 	keys = make(map[string]bool)
 	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, maxKeyFile+1)
+	lines.Buffer(nil, maxFile+1)
 	skipped := 0
 	for n := 1; lines.Scan(); n++ {
 		line := bytes.TrimSpace(lines.Bytes())
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
-		key, err := parseKeyLine(line)
+		key, err := parseLine(line)
 		if err == nil && len(keys) >= maxKeys {
 			err = fmt.Errorf("a file has at most %d keys", maxKeys)
 		}
 		if err == nil {
-			keys[ssh.FingerprintSHA256(key)] = true
+			keys[Fingerprint(key)] = true
 			continue
 		}
 		if skipped++; skipped <= maxProblems {
@@ -163,11 +163,11 @@ func parseKeyFile(b []byte) (keys map[string]bool, problems []error) {
 
 var errKeyLine = errors.New("it has no public key")
 
-// parseKeyLine parses a line of an authorized_keys file.
-func parseKeyLine(line []byte) (ssh.PublicKey, error) {
+// parseLine parses a line of an authorized_keys file.
+func parseLine(line []byte) (ssh.PublicKey, error) {
 	key, _, _, _, err := ssh.ParseAuthorizedKey(line)
 	if err != nil {
 		return nil, errKeyLine // the library's says only that no key was found
 	}
-	return key, checkKey(key)
+	return key, Check(key)
 }
