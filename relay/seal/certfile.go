@@ -3,6 +3,7 @@ package seal
 import (
 	"crypto/ed25519"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,16 +13,17 @@ import (
 )
 
 // CertificateFiles returns a source with the certificate in certFile, in PEM with those that vouch for
-// it, and its key in keyFile. It is read again when one of the files changes: a new one with an
-// error is logged, and the old one stays. log gets warnings.
-func CertificateFiles(certFile, keyFile string, log *slog.Logger) (*CertificateSource, error) {
+// it, and its key in keyFile. Both are read again when one of them changes: if that fails, it is
+// logged, and the old certificate stays. replaced is called for each certificate after the first, by
+// the goroutine of a handshake, and must not use the source. log gets warnings.
+func CertificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(*x509.Certificate)) (*CertificateSource, error) {
 	state := stateOf(certFile, keyFile) // first: a change while they are read is seen later
 	first, err := readCertificate(certFile, keyFile)
 	if err != nil {
 		return nil, err
 	}
-	warnOf(first, certFile, log)
-	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) *tls.Certificate {
+	warnOf(first.Leaf, certFile, log)
+	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate, _ string) *tls.Certificate {
 		now := stateOf(certFile, keyFile)
 		if now == state {
 			return old
@@ -32,11 +34,12 @@ func CertificateFiles(certFile, keyFile string, log *slog.Logger) (*CertificateS
 			log.Error("the changed certificate is not used; the host keeps the one that it has", "error", err)
 			return old
 		}
-		warnOf(changed, certFile, log)
+		warnOf(changed.Leaf, certFile, log)
 		log.Info("the certificate was read again", "file", certFile, "until", changed.Leaf.NotAfter.Format(time.DateOnly))
 		if PinOf(changed.Leaf) != PinOf(old.Leaf) {
 			log.Warn("the certificate has another key: old invites are no longer valid, and members have to trust the new pin", "file", certFile)
 		}
+		replaced(changed.Leaf)
 		return changed
 	}}, nil
 }
@@ -71,13 +74,16 @@ func readCertificate(certFile, keyFile string) (*tls.Certificate, error) {
 
 // warnOf warns of a certificate that clients will refuse. A wrong clock of this machine is no
 // reason to refuse it here, and clients with the pin ignore the dates.
-func warnOf(cert *tls.Certificate, certFile string, log *slog.Logger) {
-	now, leaf := time.Now(), cert.Leaf
+func warnOf(leaf *x509.Certificate, certFile string, log *slog.Logger) {
+	now := time.Now()
 	switch {
 	case now.After(leaf.NotAfter):
 		log.Warn("the certificate has expired: browsers warn of it", "file", certFile, "expired", leaf.NotAfter.Format(time.DateTime), "now", now.Format(time.DateTime))
 	case now.Before(leaf.NotBefore):
 		log.Warn("the certificate is not valid yet: browsers warn of it", "file", certFile, "from", leaf.NotBefore.Format(time.DateTime), "now", now.Format(time.DateTime))
+	}
+	if len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
+		log.Warn("the certificate has no names: browsers refuse it", "file", certFile)
 	}
 	if _, ok := leaf.PublicKey.(ed25519.PublicKey); ok {
 		log.Warn("the certificate has an Ed25519 key, which browsers do not accept: use ECDSA P-256 or RSA", "file", certFile)

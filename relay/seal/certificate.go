@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,18 +24,22 @@ const (
 	// renewBefore is how long before its end a certificate is replaced.
 	renewBefore = 30 * 24 * time.Hour
 
+	// maxNames is how many names and addresses a certificate has at most, beside those that every
+	// machine has: it has to fit into the first packets of a handshake.
+	maxNames = 100
+
 	// recheckEvery is how often a source looks whether its certificate has to be replaced: with
 	// the first handshake after that.
 	recheckEvery = time.Second
 )
 
 // A CertificateSource has the certificate that a host shows now. It replaces it while the host
-// runs: its own one before it ends, and when the machine's names or addresses change; that of
+// runs: its own one before it ends, and when the machine has a new name or address; that of
 // files when they change. It is safe for concurrent use.
 type CertificateSource struct {
-	// next returns the certificate that replaces old, or old itself. It is called with mu held,
-	// and logs why it failed. Fixed.
-	next func(old *tls.Certificate) *tls.Certificate
+	// next returns the certificate that replaces old, or old itself, for a client that connects to
+	// name. It is called with mu held, and logs why it failed. Fixed.
+	next func(old *tls.Certificate, name string) *tls.Certificate
 
 	mu      sync.Mutex
 	current *tls.Certificate // not nil, with its Leaf; guarded by mu
@@ -45,55 +50,66 @@ type CertificateSource struct {
 func (s *CertificateSource) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS13,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate(), nil },
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate(nameIn(hello)), nil },
 	}
 }
 
-// certificate returns the current certificate.
-func (s *CertificateSource) certificate() *tls.Certificate {
+// nameIn returns the name by which a client knows the host: the one that it asks for, or the
+// address that it is connected to; "": a link-local address, which is not unique, or none.
+func nameIn(hello *tls.ClientHelloInfo) string {
+	if hello.ServerName != "" || hello.Conn == nil {
+		return hello.ServerName
+	}
+	at, ok := hello.Conn.LocalAddr().(*net.TCPAddr)
+	if !ok || at.IP.IsLinkLocalUnicast() {
+		return ""
+	}
+	return at.IP.String()
+}
+
+// certificate returns the certificate for a client that connects to name; "": any.
+func (s *CertificateSource) certificate(name string) *tls.Certificate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); now.Sub(s.checked).Abs() >= recheckEvery {
 		s.checked = now
-		s.current = s.next(s.current)
+		s.current = s.next(s.current, name)
 	}
 	return s.current
 }
 
 // Leaf returns the current certificate itself, without those that vouch for it.
-func (s *CertificateSource) Leaf() *x509.Certificate { return s.certificate().Leaf }
+func (s *CertificateSource) Leaf() *x509.Certificate { return s.certificate("").Leaf }
 
 // Pin returns the pin of the current certificate's key. It changes only with the files of
 // --cert and --key.
 func (s *CertificateSource) Pin() Pin { return PinOf(s.Leaf()) }
 
 // SelfSigned returns a source of certificates that key signs itself. names returns the names and
-// IP addresses by which others know the machine now; it is called for some handshakes.
+// IP addresses by which others know the machine now. A browser asks its user again about each new
+// certificate, so there is one only when it is needed: before the end of the old one, and when a
+// client connects to one of the names that is not in it.
 func SelfSigned(key *Key, names func() []string) (*CertificateSource, error) {
-	known := namesOf(names)
-	first, err := selfSigned(key, known, time.Now())
+	first, err := selfSigned(key, names(), time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("create the host's certificate: %w", err)
 	}
-	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) *tls.Certificate {
-		now, current := time.Now(), namesOf(names)
-		if slices.Equal(known, current) && now.After(old.Leaf.NotBefore) && now.Before(old.Leaf.NotAfter.Add(-renewBefore)) {
+	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate, name string) *tls.Certificate {
+		now := time.Now()
+		isCurrent := now.After(old.Leaf.NotBefore) && now.Before(old.Leaf.NotAfter.Add(-renewBefore))
+		if isCurrent && (name == "" || old.Leaf.VerifyHostname(name) == nil) {
+			return old
+		}
+		current := names()
+		if isCurrent && !slices.ContainsFunc(current, func(n string) bool { return strings.EqualFold(n, name) }) {
 			return old
 		}
 		renewed, err := selfSigned(key, current, now)
 		if err != nil {
 			return old // it worked at the start, with the same key
 		}
-		known = current
 		return renewed
 	}}, nil
-}
-
-// namesOf returns the names in a fixed order, with those that every machine has.
-func namesOf(names func() []string) []string {
-	all := append(names(), "localhost", "127.0.0.1", "::1")
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 // selfSigned creates a certificate for key.
@@ -112,7 +128,7 @@ func selfSigned(key *Key, names []string, now time.Time) (*tls.Certificate, erro
 
 		BasicConstraintsValid: true, // it is no authority: a browser that trusts it trusts only this host
 	}
-	for _, name := range names {
+	for _, name := range append(slices.Clone(names[:min(len(names), maxNames)]), "localhost", "127.0.0.1", "::1") {
 		if ip := net.ParseIP(name); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else if isDNSName(name) {

@@ -29,13 +29,17 @@ type RoomSecrets struct {
 // A HostedRoom is what this machine keeps of a sealed room that it hosts, or has hosted.
 type HostedRoom struct {
 	RoomSecrets
-	Title   string    `json:"title"`
-	ID      string    `json:"id"`               // of the room; a room in memory has a new one at each start
-	Pin     Pin       `json:"pin"`              // of the host's key
-	Addrs   []string  `json:"addrs,omitempty"`  // where others reach it, best first
-	ByKey   bool      `json:"by_key,omitempty"` // members enter with their keys, not with a secret
-	Running bool      `json:"-"`                // a host has it open now
-	Used    time.Time `json:"-"`                // when its host started last, or renewed a secret
+	Title      string   `json:"title"`
+	ID         string   `json:"id"`                    // of the room; a room in memory has a new one at each start
+	Address    string   `json:"address"`               // that the host listens on
+	Pin        Pin      `json:"pin"`                   // of the host's key
+	CurlPin    string   `json:"curl_pin"`              // see [CurlPin]
+	SelfSigned bool     `json:"self_signed,omitempty"` // the host made the certificate
+	Names      []string `json:"names,omitempty"`       // in a certificate that it did not make
+	ByKey      bool     `json:"by_key,omitempty"`      // members enter with their keys, not with a secret
+
+	Running bool      `json:"-"` // a host has it open now
+	Used    time.Time `json:"-"` // when its host started last, or renewed a secret
 }
 
 const (
@@ -176,7 +180,7 @@ func (f *RoomFile) Room() HostedRoom {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.room
-	r.Addrs = slices.Clone(r.Addrs)
+	r.Running, r.Names = true, slices.Clone(r.Names)
 	return r
 }
 

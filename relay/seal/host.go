@@ -1,0 +1,167 @@
+package seal
+
+import (
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+)
+
+// HostOptions say how a host seals a room.
+type HostOptions struct {
+	Dir  string // of the user's keys and secrets
+	Room string // what stays the same when the room is opened again; see [OpenRoom]
+
+	// Secret is the secret of members that the user chose, and SecretFrom says where: "--secret-file FILE".
+	// "": the room keeps the one that it has, or gets a new one.
+	Secret     Secret
+	SecretFrom string
+
+	// CertFile and KeyFile are the certificate and its key, in PEM. "": the host makes its own.
+	CertFile, KeyFile string
+
+	Names func() []string // see [SelfSigned]
+	ByKey bool            // members enter with their keys, not with a secret
+	Log   *slog.Logger
+}
+
+// A Host has what a host needs to seal its room: the certificate, and the room's secrets.
+// It is safe for concurrent use.
+type Host struct {
+	*CertificateSource
+	file *RoomFile
+	opts HostOptions // fixed
+}
+
+// OpenHost reads, or creates, the host's key and the secrets of its room. Close it after the room.
+func OpenHost(opts HostOptions) (*Host, error) {
+	h := &Host{opts: opts}
+	source, err := h.openCertificate()
+	if err != nil {
+		return nil, err
+	}
+	h.CertificateSource = source
+	if h.file, err = OpenRoom(opts.Dir, opts.Room); err != nil {
+		return nil, err
+	}
+	if opts.Secret != "" {
+		if err := h.file.Update(func(r *HostedRoom) { r.Member = opts.Secret }); err != nil {
+			h.Close()
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+func (h *Host) openCertificate() (*CertificateSource, error) {
+	if h.opts.CertFile != "" {
+		return CertificateFiles(h.opts.CertFile, h.opts.KeyFile, h.opts.Log, h.replaced)
+	}
+	key, err := LoadKey(h.opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return SelfSigned(key, h.opts.Names)
+}
+
+// Describe keeps what chat invite needs to know of the room, besides its secrets: its title and
+// ID, and the address that it listens on.
+func (h *Host) Describe(title, id string, listen net.Addr) error {
+	leaf := h.Leaf()
+	return h.file.Update(func(r *HostedRoom) {
+		r.Title, r.ID, r.Address, r.ByKey, r.SelfSigned = title, id, listen.String(), h.opts.ByKey, h.opts.CertFile == ""
+		r.certified(leaf)
+	})
+}
+
+// replaced keeps the pin of a certificate that was read again.
+func (h *Host) replaced(leaf *x509.Certificate) {
+	if err := h.file.Update(func(r *HostedRoom) { r.certified(leaf) }); err != nil {
+		h.opts.Log.Error("chat invite shows the pin of the old certificate", "error", err)
+	}
+}
+
+// certified sets what invites need to know of the certificate.
+func (r *HostedRoom) certified(leaf *x509.Certificate) {
+	r.Pin, r.CurlPin, r.Names = PinOf(leaf), CurlPin(leaf), nil
+	if r.SelfSigned {
+		return // browsers warn, whatever the name
+	}
+	for _, ip := range leaf.IPAddresses {
+		r.Names = append(r.Names, ip.String())
+	}
+	for _, name := range leaf.DNSNames {
+		if name != "localhost" && !strings.Contains(name, "*") {
+			r.Names = append(r.Names, name)
+		}
+	}
+}
+
+// Room returns the room and its secrets as they are now.
+func (h *Host) Room() HostedRoom { return h.file.Room() }
+
+// Renew replaces the secrets of members and of those who only listen: old invites are no longer
+// valid. Operators keep theirs.
+func (h *Host) Renew() (RoomSecrets, error) {
+	if h.opts.Secret != "" {
+		return RoomSecrets{}, fmt.Errorf("the secret of this room is from %s: change it there, and start the host again", h.opts.SecretFrom)
+	}
+	return h.file.Renew()
+}
+
+// Close lets another host have the room.
+func (h *Host) Close() error { return h.file.Close() }
+
+// At returns the addresses of an invite, the best one first: those of addrs, at which others reach
+// the host, that browsers accept without a warning, then the other names in its certificate, then the rest.
+func (r *HostedRoom) At(addrs []string) []string {
+	if len(r.Names) == 0 || len(addrs) == 0 {
+		return addrs
+	}
+	isNamed := func(addr string) bool {
+		host, _, _ := net.SplitHostPort(addr)
+		return slices.Contains(r.Names, host)
+	}
+	var best, rest []string
+	for _, addr := range addrs {
+		if isNamed(addr) {
+			best = append(best, addr)
+		} else {
+			rest = append(rest, addr)
+		}
+	}
+	_, port, _ := net.SplitHostPort(addrs[0])
+	for _, name := range r.Names {
+		if net.ParseIP(name) == nil { // an IP address that others reach is among addrs
+			best = append(best, net.JoinHostPort(name, port))
+		}
+	}
+	return append(best, rest...)
+}
+
+// MemberInvite returns the invite of members at an address. It has no secret if they enter with
+// their keys.
+func (r *HostedRoom) MemberInvite(addr string) Invite {
+	if r.ByKey {
+		return Invite{addr, r.Pin, ""}
+	}
+	return Invite{addr, r.Pin, r.Member}
+}
+
+// ListenInvite returns the invite of those who only listen.
+func (r *HostedRoom) ListenInvite(addr string) Invite { return Invite{addr, r.Pin, r.Listen} }
+
+// OperatorInvite returns the invite of operators.
+func (r *HostedRoom) OperatorInvite(addr string) Invite { return Invite{addr, r.Pin, r.Operator} }
+
+// Curl returns a curl command that shows the room at an address, and checks the host's key. It has no
+// secret: others on this machine see the arguments of a program.
+func (r *HostedRoom) Curl(addr string) string {
+	insecure := ""
+	if r.SelfSigned {
+		insecure = "-k "
+	}
+	return fmt.Sprintf("curl %s--pinnedpubkey '%s' https://%s/room", insecure, r.CurlPin, addr)
+}
