@@ -567,7 +567,7 @@ func (r *openRoom) joinOnScreen(ctx context.Context, transcript *plain.Transcrip
 		Place: &screen.Place{Title: r.Info().Title, ID: r.Info().ID}, Hosting: &hosting,
 		Warnings: warnings, Quiet: r.opts.Quiet, Mouse: r.opts.Mouse,
 	}
-	return runScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place) (*client.Client, error) {
+	return runScreen(ctx, how, transcript, func(ctx context.Context, _ screen.Place, _ client.Questions) (*client.Client, error) {
 		return r.join(ctx, &served)
 	}, nil)
 }

@@ -306,8 +306,8 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 		return runScreen(ctx, how, transcript, opts.joinAt, nil)
 	}
 	how.Find = opts.findPlaces
-	join := func(ctx context.Context, p screen.Place) (*client.Client, error) {
-		c, err := opts.joinAt(ctx, p)
+	join := func(ctx context.Context, p screen.Place, ask client.Questions) (*client.Client, error) {
+		c, err := opts.joinAt(ctx, p, ask)
 		return c, forScreen(err)
 	}
 	if opts.Host == nil {
@@ -339,13 +339,14 @@ func placeOf(r discovery.Room) screen.Place {
 }
 
 // joinAt joins the room at p. Its errors have hints for a shell; see [forScreen].
-func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place) (*client.Client, error) {
+func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place, ask client.Questions) (*client.Client, error) {
 	addr, err := endpoint.Parse(p.Addr)
 	if err != nil {
 		return nil, err
 	}
 	how := opts.client()
 	how.Addr, how.Room = addr, p.ID
+	how.Seal.Required, how.Seal.Questions = p.Sealed, ask
 	c, err := opts.join(ctx, how)
 	if err != nil {
 		return nil, joinError(addr, err)
@@ -356,13 +357,13 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place) (*client.Cl
 // runScreen shows a room on a full screen until the user leaves or it closes. join connects
 // to the place that the user chose, and host, unless it is nil, to a room that it opens;
 // messages go to transcript.
-func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transcript, join func(context.Context, screen.Place) (*client.Client, error), host *lobbyHost) error {
+func runScreen(ctx context.Context, how screen.Options, transcript *plain.Transcript, join func(context.Context, screen.Place, client.Questions) (*client.Client, error), host *lobbyHost) error {
 	// The client outlives the screen, so that others see a leave and not a lost connection.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	s := &screenClient{life: life, last: make(chan *client.Client, 1)}
-	how.Join = func(ctx context.Context, p screen.Place) (screen.Room, error) {
-		c, err := s.connect(ctx, func(ctx context.Context) (*client.Client, error) { return join(ctx, p) })
+	how.Join = func(ctx context.Context, p screen.Place, ask client.Questions) (screen.Room, error) {
+		c, err := s.connect(ctx, func(ctx context.Context) (*client.Client, error) { return join(ctx, p, ask) })
 		if err != nil {
 			return nil, err // not a nil *client.Client
 		}

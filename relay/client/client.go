@@ -50,7 +50,9 @@ type Options struct {
 	// suspect when there are signs that the host has left the address at. The client then
 	// asks the host for an answer within 0.7 s, or else reconnects. nil: no one watches.
 	Watch func(ctx context.Context, room wire.RoomInfo, at net.Addr, suspect func())
-	// Dial connects to addr; nil: by TCP.
+	// Seal says how to join a sealed room. The zero value: only plain rooms are joined.
+	Seal Seal
+	// Dial connects to addr; nil: by TCP. In a sealed room the connection is then encrypted.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 
 	dialSmall func(ctx context.Context, addr string) (net.Conn, error) // with small segments; nil: not possible
@@ -103,6 +105,8 @@ type Client struct {
 	cancel context.CancelFunc // ends everything
 	dial   func(ctx context.Context, addr string) (net.Conn, error)
 
+	sealing *sealing
+
 	space func(dir string) (free, total int64, err error) // diskspace.Of, except in tests
 
 	transferred *lastTime // when an upload or download made progress
@@ -130,7 +134,7 @@ type Client struct {
 // at the address is not a chat host.
 func Join(ctx context.Context, opts Options) (*Client, error) {
 	opts = opts.withDefaults()
-	s := &membership{opts: opts, addr: opts.Addr, room: opts.Room, nick: opts.Nick, known: opts.Identity, transferred: new(lastTime)}
+	s := &membership{opts: opts, addr: opts.Addr, room: opts.Room, nick: opts.Nick, known: opts.Identity, transferred: new(lastTime), seal: newSealing(&opts)}
 	ctx, cancel := context.WithCancel(ctx)
 	l, welcome, err := s.join(ctx)
 	if err != nil {
@@ -146,6 +150,8 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 		leave:  leave,
 		cancel: cancel,
 		dial:   s.dial,
+
+		sealing: s.seal,
 
 		space:       diskspace.Of,
 		transferred: s.transferred,

@@ -1,12 +1,16 @@
 package client
 
+import "chat/relay/seal"
+
 // An Identity is how a room recognizes a returning client, and how the client recognizes the
-// room. Token and Key are secrets.
+// room. Token, Key and Secret are secrets.
 type Identity struct {
 	Room   string // the room's ID
 	Client string // the client's public ID
 	Token  string // by which the host recognizes the client
 	Key    string // by which the host proves itself; "": it cannot, being of an older version
+
+	Secret seal.Secret // lets the client into a sealed room; "": the room is plain, or entered by key
 }
 
 // A Keeper keeps the identity of a client, so that the program is the same client after it was

@@ -49,6 +49,7 @@ type membership struct {
 
 	stranger    bool      // the host of the first connection did not prove that it knows Options.Identity
 	transferred *lastTime // Client.transferred, from before there is a Client
+	seal        *sealing  // Client.sealing, likewise
 
 	joined   bool          // there was a welcome
 	closed   bool          // the host has said that it closes the room
@@ -136,6 +137,7 @@ func (s *membership) hello() wire.Request {
 		Type: wire.TypeHello, Version: wire.Version,
 		Nick: s.nick, Token: s.known.Token, Room: s.room, Since: s.last,
 	}
+	r.Secret = string(s.seal.currentSecret())
 	if s.joined { // since 0 would bring only a backlog; event 1 is a join, which we need not see
 		r.Since = max(r.Since, 1)
 	}
@@ -167,18 +169,29 @@ func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wi
 	return welcome, nil
 }
 
+// dial connects to addr, encrypted if the room is sealed. Transfers call it too.
 func (s *membership) dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := s.dialPlain(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", addr, withoutAddr(err))
+	}
+	if !s.seal.isSealed() {
+		return conn, nil
+	}
+	if conn, err = s.seal.encrypt(ctx, conn, Host{Addr: addr}, s.answerTime()); err != nil {
+		return nil, fmt.Errorf("dial %s: %w", addr, err)
+	}
+	return conn, nil
+}
+
+func (s *membership) dialPlain(ctx context.Context, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.DialTimeout)
 	defer cancel()
 	dial := s.opts.Dial
 	if s.small.Load() {
 		dial = s.opts.dialSmall
 	}
-	conn, err := dial(ctx, addr)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, withoutAddr(err))
-	}
-	return conn, nil
+	return dial(ctx, addr)
 }
 
 // withoutAddr removes the "dial tcp ADDR:" that dialers put before their errors.
@@ -506,7 +519,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	}
 	s.joined, s.closed = true, false
 	s.addr, s.room, s.title, s.next = l.addr, welcome.Room, welcome.Title, welcome.Next
-	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key}
+	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key, s.seal.currentSecret()}
 	if !s.stranger { // else the identity that its host did not prove to know must stay
 		s.opts.Keeper.Keep(s.known)
 	}
@@ -520,7 +533,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.out.restart(welcome.Seq)
 	l.out = s.out
 	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Unproven: first && s.stranger,
-		SmallPackets: s.small.Load(), Unanswered: s.hole.deaths > 0}
+		SmallPackets: s.small.Load(), Unanswered: s.hole.deaths > 0, Sealed: s.seal.isSealed(), Access: welcome.Access}
 }
 
 // wantNick remembers the nick to ask for next time, unless only a host may assign it.

@@ -23,7 +23,7 @@ func TestRoomIsGone(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		other := &fakeRoom{events: make(chan client.Event)}
 		var joined []Place
-		r.m.opts.Join = func(_ context.Context, p Place) (Room, error) {
+		r.m.opts.Join = func(_ context.Context, p Place, _ client.Questions) (Room, error) {
 			if joined = append(joined, p); len(joined) == 1 {
 				return nil, errors.New("no answer")
 			}

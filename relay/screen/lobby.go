@@ -9,6 +9,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"chat/relay/client"
 )
 
 // A lobby is the screen before a room is joined: it looks for rooms, lets the person choose one, type
@@ -217,7 +219,7 @@ func (l *lobby) begin(m *model, p Place) (ctx context.Context) {
 // join returns a command that joins the room at p.
 func (m *model) join(ctx context.Context, p Place) tea.Cmd {
 	return func() tea.Msg {
-		room, err := m.opts.Join(ctx, p)
+		room, err := m.opts.Join(ctx, p, client.Questions{})
 		if err != nil {
 			return joinFailed{err}
 		}

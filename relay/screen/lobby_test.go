@@ -32,7 +32,7 @@ func (r *rig) found(err error, places ...Place) tea.Cmd {
 }
 
 // inLobby returns a screen in a lobby with the given number of places; join joins one.
-func inLobby(t *testing.T, columns, rows, places int, join func(context.Context, Place) (Room, error)) *rig {
+func inLobby(t *testing.T, columns, rows, places int, join func(context.Context, Place, client.Questions) (Room, error)) *rig {
 	t.Helper()
 	var list []Place
 	for n := range places {
@@ -150,9 +150,9 @@ var (
 )
 
 // joins returns an Options.Join, and where it notes the places.
-func joins() (func(context.Context, Place) (Room, error), *[]string) {
+func joins() (func(context.Context, Place, client.Questions) (Room, error), *[]string) {
 	joined := new([]string)
-	return func(_ context.Context, p Place) (Room, error) {
+	return func(_ context.Context, p Place, _ client.Questions) (Room, error) {
 		*joined = append(*joined, p.Title)
 		return &fakeRoom{events: make(chan client.Event)}, nil
 	}, joined
@@ -405,7 +405,7 @@ func TestLobbyWithManyRooms(t *testing.T) {
 // Typing a part of a title lists the rooms that have it; other text is an address.
 func TestLobbyFilters(t *testing.T) {
 	var joined []Place
-	r := inLobby(t, 80, 24, 0, func(_ context.Context, p Place) (Room, error) {
+	r := inLobby(t, 80, 24, 0, func(_ context.Context, p Place, _ client.Questions) (Room, error) {
 		joined = append(joined, p)
 		return nil, errors.New("no answer")
 	})
@@ -439,7 +439,7 @@ func TestLobbyFilters(t *testing.T) {
 // A room whose title is the address of another one does not get who typed that address; it can be chosen.
 func TestLobbyTitleThatIsAnAddress(t *testing.T) {
 	var tried []string
-	r := inLobby(t, 80, 24, 0, func(_ context.Context, p Place) (Room, error) {
+	r := inLobby(t, 80, 24, 0, func(_ context.Context, p Place, _ client.Questions) (Room, error) {
 		tried = append(tried, p.Addr)
 		return nil, errors.New("no answer")
 	})
@@ -466,7 +466,7 @@ func TestLobbyTitleThatIsAnAddress(t *testing.T) {
 // However small the screen and long the error, the current room, the field and the key hints are
 // shown.
 func TestLobbyOnASmallScreen(t *testing.T) {
-	refuse := func(context.Context, Place) (Room, error) {
+	refuse := func(context.Context, Place, client.Questions) (Room, error) {
 		return nil, errors.New("no answer from there\nhint: " + strings.Repeat("a firewall, perhaps, ", 30))
 	}
 	for _, size := range [][2]int{{40, 10}, {40, 8}, {80, 6}, {80, 24}, {20, 5}} {
@@ -492,7 +492,7 @@ func TestLobbyOnASmallScreen(t *testing.T) {
 // A number selects a room of the list, as with --plain; any other number is an address.
 func TestLobbyByNumber(t *testing.T) {
 	var tried []string
-	r := inLobby(t, 80, 24, 3, func(_ context.Context, p Place) (Room, error) {
+	r := inLobby(t, 80, 24, 3, func(_ context.Context, p Place, _ client.Questions) (Room, error) {
 		tried = append(tried, p.Addr)
 		return nil, errors.New("no answer")
 	})
@@ -512,7 +512,7 @@ func TestLobbyByNumber(t *testing.T) {
 // Joining can be canceled: the list comes back.
 func TestLobbyCancelsJoining(t *testing.T) {
 	for _, key := range []string{"ctrl+c", "esc"} {
-		r := inLobby(t, 80, 24, 2, func(ctx context.Context, _ Place) (Room, error) {
+		r := inLobby(t, 80, 24, 2, func(ctx context.Context, _ Place, _ client.Questions) (Room, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
@@ -554,7 +554,7 @@ func TestLobby(t *testing.T) {
 	answer := errors.New("no answer\nhint: a firewall, perhaps")
 	r := newLobbyRig(t, 60, 15, Options{
 		Find: func(context.Context, func(Place)) ([]Place, error) { return nil, nil },
-		Join: func(_ context.Context, p Place) (Room, error) {
+		Join: func(_ context.Context, p Place, _ client.Questions) (Room, error) {
 			tried = append(tried, p)
 			return nil, answer
 		},

@@ -44,6 +44,9 @@ type Place struct {
 	Members int
 
 	Contested bool // another place claims to be the same room
+
+	Sealed bool   // only those with its invite can join
+	Pin    string // of the host's key, as it showed it; "": not known yet, or the room is plain
 }
 
 // A Hosting describes a room that this program hosts.
@@ -70,8 +73,8 @@ type Options struct {
 	// room, and before it suggests to host one. 0: until Find returns.
 	Patience time.Duration
 	// Join joins the room at a place. It may be called again after an error, and after the
-	// room ended with a client.OtherRoomError.
-	Join func(ctx context.Context, p Place) (Room, error)
+	// room ended with a client.OtherRoomError. It asks the questions of a sealed room.
+	Join func(ctx context.Context, p Place, ask client.Questions) (Room, error)
 	// Host opens a room and joins it; "" is the title that HostTitle announces. It may be
 	// called again after an error. nil: the lobby does not offer it.
 	Host func(ctx context.Context, title string) (*HostedRoom, error)
