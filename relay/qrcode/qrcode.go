@@ -3,33 +3,96 @@ package qrcode
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/charmbracelet/colorprofile"
 	"rsc.io/qr"
+	"rsc.io/qr/coding"
 )
 
-// quiet is the margin in modules that readers need: section 6.3.8.
-const quiet = 4
+// quiet is the margin in modules that readers need: section 6.3.8. Those of phones do with tightQuiet.
+const (
+	quiet      = 4
+	tightQuiet = 2
+)
 
 // A Code is a QR code. Its methods may be called concurrently.
 type Code struct {
-	code *qr.Code // fixed
+	code  *qr.Code // fixed
+	quiet int      // fixed
 }
 
 // Of returns the QR code of a text, such as the URL of the page. The scheme and the host of a URL
 // are encoded in capitals if that makes the code smaller: nothing distinguishes them (RFC 3986,
-// section 6.2.2.1), and capitals take 5.5 bits each instead of 8.
+// section 6.2.2.1), and capitals take 5.5 bits each instead of 8. For the same reason the parts of an
+// invite before and after its "#" are encoded apart.
 func Of(text string) (Code, error) {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
 		return Code{}, fmt.Errorf("make a QR code: %w", err)
 	}
-	if capitals, err := qr.Encode(capitalOrigin(text), qr.L); err == nil && capitals.Size < code.Size {
-		code = capitals
+	for _, text := range []string{capitalOrigin(text), capitalOrigin(withoutPath(text))} {
+		if smaller, err := encode(segments(text)); err == nil && smaller.Size < code.Size {
+			code = smaller
+		}
 	}
-	return Code{code}, nil
+	return Code{code, quiet}, nil
+}
+
+// Tight returns the code with a narrow margin, for a screen that the whole one does not fit on.
+func (c Code) Tight() Code { return Code{c.code, tightQuiet} }
+
+// withoutPath returns a URL with a fragment without the "/" before that, which changes nothing (RFC 3986,
+// section 6.2.3).
+func withoutPath(text string) string {
+	_, rest, _ := strings.Cut(text, "://")
+	if origin, fragment, ok := strings.Cut(rest, "/#"); ok && !strings.Contains(origin, "/") {
+		return text[:len(text)-len(rest)] + origin + "#" + fragment
+	}
+	return text
+}
+
+// segments returns the parts of a text that take the fewest bits each in an encoding of its own: what is
+// before and after the "#", which capitals cannot be encoded with.
+func segments(text string) []coding.Encoding {
+	before, after, hasFragment := strings.Cut(text, "#")
+	parts := []coding.Encoding{segment(before)}
+	if hasFragment {
+		parts = append(parts, coding.String("#"), segment(after))
+	}
+	return parts
+}
+
+func segment(text string) coding.Encoding {
+	if alpha := coding.Alpha(text); alpha.Check() == nil {
+		return alpha
+	}
+	return coding.String(text)
+}
+
+// encode returns the smallest code of segments.
+func encode(parts []coding.Encoding) (*qr.Code, error) {
+	for v := coding.Version(coding.MinVersion); v <= coding.MaxVersion; v++ {
+		bits := 0
+		for _, part := range parts {
+			bits += part.Bits(v)
+		}
+		if bits > v.DataBytes(coding.L)*8 {
+			continue
+		}
+		plan, err := coding.NewPlan(v, coding.L, 0)
+		if err != nil {
+			return nil, err
+		}
+		code, err := plan.Encode(parts...)
+		if err != nil {
+			return nil, err
+		}
+		return &qr.Code{Bitmap: code.Bitmap, Size: code.Size, Stride: code.Stride, Scale: 8}, nil
+	}
+	return nil, errors.New("text too long to encode as QR")
 }
 
 // capitalOrigin returns a URL with its scheme and its host in capitals, and other texts as they are.
@@ -38,15 +101,18 @@ func capitalOrigin(text string) string {
 	if !ok {
 		return text
 	}
-	host, path, _ := strings.Cut(rest, "/")
-	return strings.ToUpper(scheme+"://"+host) + rest[len(host):len(rest)-len(path)] + path
+	host := rest
+	if end := strings.IndexAny(rest, "/#"); end >= 0 {
+		host = rest[:end]
+	}
+	return strings.ToUpper(scheme+"://"+host) + rest[len(host):]
 }
 
 // black reports whether the module at x, y is black. The quiet zone is white.
-func (c Code) black(x, y int) bool { return c.code.Black(x-quiet, y-quiet) }
+func (c Code) black(x, y int) bool { return c.code.Black(x-c.quiet, y-c.quiet) }
 
 // side returns the width and height in modules, with the quiet zone.
-func (c Code) side() int { return c.code.Size + 2*quiet }
+func (c Code) side() int { return c.code.Size + 2*c.quiet }
 
 // Columns and Rows return the size of the code on a terminal, where a cell shows two modules, one
 // above the other.

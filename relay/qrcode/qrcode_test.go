@@ -128,3 +128,33 @@ func TestSVG(t *testing.T) {
 		t.Errorf("%d modules of %d: %s", strings.Count(svg, "h1v1h-1z"), n, svg)
 	}
 }
+
+// The pin and the secret of an invite are capitals, too: its code fits beside the ways to join at 80 columns
+// and 24 rows. A secret of the host's own choice keeps its case.
+func TestInvites(t *testing.T) {
+	const fragment = "K7QZABCDEFGHIJKLMNOPQRSTUV.M2V8ABCDEFGHIJKL"
+	for text, size := range map[string]int{
+		"https://192.168.1.5:24280/#" + fragment:                          29,
+		"https://192.168.178.23:24280/#" + fragment:                       29,
+		"https://192.168.178.123:24280/#" + fragment:                      33,
+		"https://[fe80::1]:24280/#" + fragment:                            33,
+		"https://192.168.1.5:24280/#" + fragment[:26]:                     29,
+		"https://192.168.1.5:24280/#" + fragment[:27] + "straight%20line": 33,
+	} {
+		code, err := Of(text)
+		if err != nil || code.code.Size != size {
+			t.Errorf("the code of %s has %d modules a side, want %d (%v)", text, code.code.Size, size, err)
+		}
+		tight := code.Tight()
+		if tight.Columns() != size+2*tightQuiet || tight.Rows() != (size+2*tightQuiet+1)/2 || tight.black(tightQuiet, tightQuiet) != code.black(quiet, quiet) {
+			t.Errorf("the tight code of %s is %d×%d", text, tight.Columns(), tight.Rows())
+		}
+	}
+	for text, want := range map[string]string{
+		"https://h:1/#A.B": "https://h:1#A.B", "https://h:1/p/#A": "https://h:1/p/#A", "https://h:1/": "https://h:1/", "/#": "/#",
+	} {
+		if got := withoutPath(text); got != want {
+			t.Errorf("%s becomes %s, want %s", text, got, want)
+		}
+	}
+}
