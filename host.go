@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"os/user"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"chat/relay"
 	"chat/relay/client"
@@ -30,11 +32,14 @@ import (
 	"chat/relay/files"
 	"chat/relay/history"
 	"chat/relay/identity"
+	"chat/relay/invites"
 	"chat/relay/limits"
 	"chat/relay/logging"
 	"chat/relay/plain"
+	"chat/relay/privatefile"
 	"chat/relay/qrcode"
 	"chat/relay/screen"
+	"chat/relay/seal"
 	"chat/relay/text"
 	"chat/relay/web"
 	"chat/relay/wire"
@@ -62,10 +67,25 @@ type hostOptions struct {
 	FileLimits  files.Limits
 	WebNames    []string // further names of the host, as browsers may use
 	Metrics     bool     // serve /metrics to other machines too
-	Verbose     bool     // log debug messages
+	Sealing     sealing
+	Verbose     bool // log debug messages
 	In          io.Reader
 	Out         io.Writer // for the host's own member
 	Err         io.Writer // for log lines
+
+	// Set when the room is opened.
+	sealed *seal.Host      // nil: the room is plain
+	addrs  func() []string // the addresses at which others reach the room, the best one first
+}
+
+// A sealing says how to seal the room. The zero value leaves it plain.
+type sealing struct {
+	Secure        bool
+	SecretFile    string // with the secret of members; "-": stdin; "": see secret
+	CertFile      string // "": the host makes its own certificate
+	KeyFile       string // of CertFile
+	MembersFile   string // with the keys of members; "": they enter with the secret
+	OperatorsFile string // with the keys of operators; "": there are none
 }
 
 // maxTitle is how many bytes the title of a room has at most.
@@ -109,10 +129,14 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		FilesDir:    c.String("files-dir"),
 		WebNames:    c.StringSlice("web-name"),
 		Metrics:     c.Bool("metrics"),
-		Verbose:     c.Bool("verbose"),
-		In:          os.Stdin,
-		Out:         c.App.Writer,
-		Err:         c.App.ErrWriter,
+		Sealing: sealing{
+			Secure: c.Bool("secure"), SecretFile: c.String("secret-file"), CertFile: c.String("cert"), KeyFile: c.String("key"),
+			MembersFile: c.String("members"), OperatorsFile: c.String("operators"),
+		},
+		Verbose: c.Bool("verbose"),
+		In:      os.Stdin,
+		Out:     c.App.Writer,
+		Err:     c.App.ErrWriter,
 	}
 	if opts.Backlog == 0 {
 		opts.Backlog = -1 // the relay's none
@@ -129,7 +153,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if err := opts.checkTitle(); err != nil {
 		return opts, err
 	}
-	return opts, opts.check(c.Int("backlog"))
+	return opts, cmp.Or(opts.check(c.Int("backlog")), opts.Sealing.check())
 }
 
 // checkTitle returns a usage error if the title is too long.
@@ -155,6 +179,24 @@ func (opts *hostOptions) check(backlog int) error {
 		return usageErrorf("--files-dir needs the web server, which --no-web turns off\nhint: leave out one of them")
 	case opts.LogFile != "" && opts.Headless:
 		return usageErrorf("--log needs a member, and a headless host has none\nhint: keep the transcript with chat join --follow --log %s </dev/null", opts.LogFile)
+	}
+	return nil
+}
+
+// check returns a usage error if the options contradict each other.
+func (s *sealing) check() error {
+	for _, o := range []struct{ name, value string }{
+		{"secret-file", s.SecretFile}, {"cert", s.CertFile}, {"key", s.KeyFile}, {"members", s.MembersFile}, {"operators", s.OperatorsFile},
+	} {
+		if o.value != "" && !s.Secure {
+			return usageErrorf("--%s needs --secure\nhint: without it the room is plain, and open to everyone on the network", o.name)
+		}
+	}
+	switch {
+	case (s.CertFile == "") != (s.KeyFile == ""):
+		return usageErrorf("--cert and --key need each other\nhint: without both, the host makes its own certificate")
+	case s.SecretFile != "" && s.MembersFile != "":
+		return usageErrorf("--secret-file and --members exclude each other\nhint: with --members, a key lets members in, not a secret")
 	}
 	return nil
 }
@@ -289,7 +331,11 @@ func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
 	if takesFiles {
 		opts.useStore(&store)
 	}
+	opts.addrs = func() []string { return endpoint.Reachable(room.ln) }
 	srv, closeHistory, err := newServer(&opts)
+	if opts.sealed != nil {
+		room.onClose(func() { opts.sealed.Close() })
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -301,6 +347,11 @@ func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
 	}
 	if store != nil {
 		room.onClose(func() { store.Close() })
+	}
+	if opts.sealed != nil {
+		if err := opts.sealed.Describe(srv.Info().Title, srv.Info().ID, room.ln.Addr()); err != nil {
+			return nil, err
+		}
 	}
 	if !opts.NoWeb {
 		page = newPage(opts, srv, room.ln, store)
@@ -334,6 +385,9 @@ func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, e
 		opts.HostToken = rand.Text()
 		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
 		opts.Secret = secretOf(opts.Title, opts.Log)
+		if err := opts.sealRoom("in memory", opts.Title); err != nil {
+			return nil, nil, err
+		}
 		return relay.New(opts.Options), func() error { return nil }, nil
 	}
 	slow := time.AfterFunc(slowOpening, func() { opts.Log.Warn("opening the history takes long: the disk is slow", "file", opts.HistoryFile) })
@@ -345,6 +399,13 @@ func newServer(opts *hostOptions) (_ *relay.Server, closeHistory func() error, e
 	opts.Title = cmp.Or(opts.Title, text.Title(file.Title()), endpoint.MachineName())
 	if opts.HostToken, err = hostToken(file); err != nil {
 		return nil, nil, hostHistoryError(opts.HistoryFile, errors.Join(err, file.Close()))
+	}
+	id, err := file.RoomID()
+	if err != nil {
+		return nil, nil, hostHistoryError(opts.HistoryFile, errors.Join(err, file.Close()))
+	}
+	if err := opts.sealRoom("history", id); err != nil {
+		return nil, nil, errors.Join(err, file.Close())
 	}
 	srv, err := relay.NewOn(file, opts.Options)
 	if err != nil {
@@ -373,6 +434,83 @@ func secretOf(title string, log *slog.Logger) string {
 		return ""
 	}
 	return wire.MAC(secret, "chat room in memory", title)
+}
+
+// sealRoom prepares the room for sealed connections if it is to be sealed. kind and name are what
+// stays the same when it is opened again: its secrets do, too.
+func (opts *hostOptions) sealRoom(kind, name string) error {
+	how := opts.Sealing
+	if !how.Secure {
+		return nil
+	}
+	secret, from, err := how.secret(opts.In)
+	if err != nil {
+		return err
+	}
+	opts.sealed, err = seal.OpenHost(seal.HostOptions{
+		Dir: identity.DefaultDir(), Room: kind + "\n" + name, Secret: secret, SecretFrom: from,
+		CertFile: how.CertFile, KeyFile: how.KeyFile, ByKey: how.MembersFile != "", Log: opts.Log,
+		Names: func() []string { return slices.Concat(endpoint.MachineNames(), opts.WebNames, machineAddresses()) },
+	})
+	if err != nil {
+		return err
+	}
+	opts.TLS = opts.sealed.Config()
+	opts.Seal = &relay.Seal{
+		Secrets: opts.sealed.Room().RoomSecrets,
+		Renew:   opts.sealed.Renew,
+		Invite: func(secret seal.Secret) seal.Invite {
+			r := opts.sealed.Room()
+			return r.Invite(r.At(opts.addrs())[0], secret)
+		},
+	}
+	return nil
+}
+
+// machineAddresses returns the IP addresses of this machine that its certificate is valid for.
+func machineAddresses() (addrs []string) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil // browsers that connect by address warn in any case
+	}
+	for _, a := range all {
+		if on, ok := a.(*net.IPNet); ok && !on.IP.IsLinkLocalUnicast() {
+			addrs = append(addrs, on.IP.String())
+		}
+	}
+	return addrs
+}
+
+// maxSecretFile is the limit of a file with a secret, in bytes.
+const maxSecretFile = 4 << 10
+
+// secret returns the secret of members that the user chose, and where it is from; "": none.
+func (s *sealing) secret(stdin io.Reader) (secret seal.Secret, from string, err error) {
+	var b []byte
+	switch env := os.Getenv("CHAT_SECRET"); {
+	case s.SecretFile == "-" && isTerminal(os.Stdin):
+		from = "stdin"
+		fmt.Fprint(os.Stderr, "Secret of the room: ")
+		b, err = term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(os.Stderr)
+	case s.SecretFile == "-":
+		from = "stdin"
+		b, err = io.ReadAll(io.LimitReader(stdin, maxSecretFile))
+	case s.SecretFile != "":
+		from = "--secret-file " + s.SecretFile
+		b, err = privatefile.Read(s.SecretFile, maxSecretFile)
+	case env != "" && s.MembersFile == "":
+		b, from = []byte(env), "$CHAT_SECRET"
+	default:
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("read the secret: %w", err)
+	}
+	if secret, err = seal.ParseSecret(string(b)); err != nil {
+		return "", "", fmt.Errorf("the secret from %s cannot be used: %w\nhint: without it the host generates one", strings.TrimPrefix(from, "--secret-file "), err)
+	}
+	return secret, from, nil
 }
 
 // newPage returns the handler of the room's page. store may be nil.
@@ -448,11 +586,20 @@ func (r *openRoom) serve(ctx context.Context) context.Context {
 			advertise(ctx, discovery.Advertisement{
 				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
 				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
+				Sealed: r.opts.sealed != nil, Hint: r.hint(),
 			})
 		})
 	}
 	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
 	return ctx
+}
+
+// hint returns the start of the pin of a sealed room.
+func (r *openRoom) hint() string {
+	if r.opts.sealed == nil {
+		return ""
+	}
+	return r.opts.sealed.Pin().Hint()
 }
 
 // close closes the room for everyone. It returns why serving it failed.
@@ -490,22 +637,42 @@ func (r *openRoom) outlive(ctx context.Context, err error) error {
 	return nil
 }
 
+// ways returns the addresses at which others can join, in the order of an invite.
+func (r *openRoom) ways() []string {
+	addrs := r.opts.addrs()
+	if r.opts.sealed != nil {
+		room := r.opts.sealed.Room()
+		addrs = room.At(addrs)
+	}
+	return addrs
+}
+
 // pages returns the addresses of the web page; none with --no-web.
 func (r *openRoom) pages() []string {
 	var pages []string
-	if !r.opts.NoWeb {
-		for _, addr := range endpoint.Reachable(r.ln) {
-			pages = append(pages, "http://"+addr+"/")
-		}
+	if r.opts.NoWeb {
+		return nil
+	}
+	scheme := "http://"
+	if r.opts.sealed != nil {
+		scheme = "https://"
+	}
+	for _, addr := range r.ways() {
+		pages = append(pages, scheme+addr+"/")
 	}
 	return pages
 }
 
-// logOpen logs that the room is open, and where. A terminal also gets the page's QR code.
+// logOpen logs that the room is open, and where. A terminal also gets the page's QR code. The invite of
+// a sealed room is not logged: logs are read by others too.
 func (r *openRoom) logOpen() {
 	room, pages := r.Info(), r.pages()
-	r.opts.Log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", endpoint.Reachable(r.ln), "page", pages)
-	if len(pages) > 0 && r.opts.LogFormat == "text" && isTerminal(os.Stderr) {
+	log := r.opts.Log
+	if r.opts.sealed != nil {
+		log = log.With("sealed", true, "pin", string(r.opts.sealed.Pin()), "invite", invites.Command(room.Title, room.ID))
+	}
+	log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", r.ways(), "page", pages)
+	if len(pages) > 0 && r.opts.sealed == nil && r.opts.LogFormat == "text" && isTerminal(os.Stderr) {
 		r.printCode(pages[0])
 	}
 }
@@ -525,6 +692,10 @@ func (r *openRoom) printCode(page string) {
 // printInvitation prints every way to join the room.
 func (r *openRoom) printInvitation() {
 	out := r.opts.Out
+	if r.opts.sealed != nil {
+		r.printInvites()
+		return
+	}
 	fmt.Fprintf(out, "The room %s is open. Others join with\n", r.Info().Title)
 	if !r.opts.NoDiscovery {
 		fmt.Fprintf(out, "  chat join\n")
@@ -536,6 +707,31 @@ func (r *openRoom) printInvitation() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
+}
+
+// printInvites prints the invites to a sealed room.
+func (r *openRoom) printInvites() {
+	out, room := r.opts.Out, r.opts.sealed.Room()
+	addrs := r.ways()
+	best := room.Invite(addrs[0], room.Member)
+	if r.opts.Accessible {
+		fmt.Fprintf(out, "%s is sealed. Invite:  %s\n", room.Title, best.URL())
+	} else {
+		fmt.Fprintf(out, "%s is sealed. Invite (also as QR):  %s\n", room.Title, best.URL())
+		r.printCode(best.URL())
+	}
+	fmt.Fprintf(out, "Others join with the invite in a browser, or with\n  chat join '%s'\n", best.URL())
+	for _, addr := range addrs[1:] {
+		other := room.Invite(addr, room.Member)
+		fmt.Fprintf(out, "  chat join '%s'\n", other.URL())
+	}
+	if !r.opts.NoDiscovery {
+		fmt.Fprintf(out, "  chat join    # shows the pin %s\n", room.Pin.Groups())
+	}
+	if !r.opts.NoWeb {
+		fmt.Fprintf(out, "  %s\n", room.Curl(addrs[0]))
+	}
+	fmt.Fprintf(out, "%s prints the invite again.\n", invites.Command(room.Title, room.ID))
 }
 
 // joinInLines lets the host take part line by line, until they leave or ctx ends.
@@ -574,7 +770,11 @@ func (r *openRoom) joinOnScreen(ctx context.Context, transcript *plain.Transcrip
 
 // hosting describes the room to a screen.
 func (r *openRoom) hosting() screen.Hosting {
-	return screen.Hosting{Addrs: func() []string { return endpoint.Reachable(r.ln) }, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}
+	h := screen.Hosting{Addrs: r.ways, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}
+	if r.opts.sealed != nil {
+		h.Sealed = r.opts.sealed.Room
+	}
+	return h
 }
 
 // join connects the host's own client, by a pipe, like any other. served counts the
@@ -663,6 +863,84 @@ func (h *lobbyHost) close(err error) error {
 	err = errors.Join(h.room.outlive(h.ctx, err), h.room.close())
 	h.room.printClosed()
 	return err
+}
+
+// --- invites ----------------------------------------------------------------------
+
+// inviteOptions are the flags of chat invite.
+type inviteOptions struct {
+	Room string // its title, or the start of its ID; "": the only one
+	For  invites.Audience
+	JSON bool
+}
+
+func inviteOptionsOf(c *cli.Context) (opts inviteOptions, err error) {
+	switch {
+	case c.NArg() > 1:
+		return opts, usageErrorf("chat invite takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
+	case c.Bool("listen") && c.Bool("operator"):
+		return opts, usageErrorf("--listen and --operator exclude each other\nhint: leave out one of them")
+	case c.Bool("listen"):
+		opts.For = invites.Listeners
+	case c.Bool("operator"):
+		opts.For = invites.Operators
+	}
+	opts.Room, opts.JSON = c.Args().First(), c.Bool("json")
+	return opts, nil
+}
+
+// printInvites prints the invites to the sealed rooms that are open on this machine.
+func printInvites(out, warnings io.Writer, opts inviteOptions) error {
+	rooms, err := seal.Rooms(identity.DefaultDir())
+	if err != nil && len(rooms) == 0 {
+		return err
+	}
+	if err != nil { // one of the others
+		fmt.Fprintln(warnings, "chat: "+text.CleanLines(err.Error()))
+	}
+	open, closed := invites.Select(rooms, opts.Room)
+	printer := invites.Printer{To: out, For: opts.For, Addrs: invitedAddrs}
+	switch {
+	case len(open) == 0:
+		return noRoomToInvite(opts.Room, closed)
+	case opts.JSON:
+		return printer.PrintJSON(open)
+	case len(open) > 1:
+		if err := printer.PrintList(open); err != nil {
+			return err
+		}
+		return usageErrorf("%d sealed rooms are open here\nhint: name one by its title or ID, e.g. chat invite %.8s", len(open), open[0].ID)
+	case isTerminal(os.Stdout):
+		printer.Code = func(link string) ([]string, error) {
+			code, err := qrcode.Of(link)
+			if err != nil {
+				return nil, err
+			}
+			return code.Lines(colorprofile.Detect(os.Stdout, os.Environ())), nil
+		}
+	}
+	return printer.Print(open[0])
+}
+
+// noRoomToInvite returns the error if no open room is named want. closed is a room of that name which is not
+// open; nil: there is none.
+func noRoomToInvite(want string, closed *seal.HostedRoom) error {
+	switch {
+	case closed != nil:
+		return &exitError{exitNoRoom, fmt.Errorf("the sealed room %s is not open on this machine\nhint: its invites are valid again once you host it", closed.Title)}
+	case want != "":
+		return &exitError{exitNoRoom, fmt.Errorf("no sealed room %q is open on this machine\nhint: chat invite without a name lists those that are", want)}
+	}
+	return &exitError{exitNoRoom, errors.New("no sealed room is open on this machine\nhint: chat host --secure opens one; a plain room needs no invite")}
+}
+
+// invitedAddrs returns the addresses at which others reach a room of this machine, the best one first.
+func invitedAddrs(r seal.HostedRoom) []string {
+	at, err := netip.ParseAddrPort(r.Address)
+	if err != nil {
+		return []string{r.Address}
+	}
+	return r.At(endpoint.ReachableAt(at))
 }
 
 // hostDefaults returns the options of a chat host without options, with the environment's

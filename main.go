@@ -158,7 +158,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), historyCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
+		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), inviteCommand(), historyCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
 	}
 	for _, c := range app.Commands {
 		c.HideHelpCommand = true // chat join help joins the room "help"
@@ -262,6 +262,7 @@ func hostCommand() *cli.Command {
 			"chat host                               # named after this machine",
 			"chat host --room kitchen --nick alice",
 			"chat host --addr 192.168.1.5:24280      # only on one address",
+			"chat host --secure                      # encrypted, only with its invite",
 			"chat host --history kitchen.chat        # the room survives a restart",
 			"chat host --limit connections=50",
 			"chat host --headless --log-format json  # no screen, log to stderr"),
@@ -281,6 +282,8 @@ func hostFlags() []cli.Flag {
 		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, Category: categoryRoom, EnvVars: []string{"CHAT_ROOM"}, Usage: "Name the room `TITLE`.", DefaultText: "this machine's name"},
 		nickFlag(),
 		boolFlag(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
+		boolFlag(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
+		&cli.StringFlag{Name: "members", Category: categoryAccess, Usage: "Let only the SSH keys in `FILE` join the sealed room as members. It is like authorized_keys."},
 		&cli.StringSliceFlag{Name: "limit", Category: categoryAccess, Usage: "Set a limit: `NAME=VALUE`, e.g. connections=500. Repeat to set several; chat help limits lists them."},
 		boolFlag(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, Usage: "Listen on `[HOST]:PORT`.", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
@@ -289,15 +292,19 @@ func hostFlags() []cli.Flag {
 	}, screenFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "history", Category: categoryHistory, EnvVars: []string{"CHAT_HISTORY"}, Usage: "Keep the room in `FILE`, and reopen it from there."},
 		&cli.StringFlag{Name: "history-keep", Category: categoryHistory, Usage: "Delete history beyond `LIMIT`, an age, a size or both: 30d, 500MB or 30d,500MB.", DefaultText: "keep all"},
-		&cli.IntFlag{Name: "backlog", Category: categoryHistory, Value: 50, Usage: "Send new members the last `N` messages."},
 		&cli.StringFlag{Name: "files-dir", Category: categoryFiles, Usage: "Store uploads in `DIR`, and keep them when the host ends.", DefaultText: "a temporary directory"},
-		boolFlag(categoryFiles, "no-files", "Reject all uploads."),
 		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
 		boolFlag(categoryLogging, "verbose", "Log debug messages too.", "v"),
 	})
 	advanced := []cli.Flag{
+		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, Value: 50, Usage: "Send new members the last `N` messages."},
+		&cli.StringFlag{Name: "cert", Category: manual.Advanced, Hidden: true, Usage: "Use the certificate in `FILE` for the sealed room. It is read again when it changes.", DefaultText: "made by the host"},
+		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
 		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
 		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-files", Category: manual.Advanced, Hidden: true, Usage: "Reject all uploads.", DisableDefaultText: true},
+		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
+		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
 		&cli.StringSliceFlag{Name: "trusted-proxy", Category: manual.Advanced, Hidden: true, Usage: "Take the client's address from X-Forwarded-For or Forwarded in requests from `ADDRESS[/BITS]`, a reverse proxy. Repeat to set several."},
 		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},
 	}
@@ -358,6 +365,30 @@ func roomsCommand() *cli.Command {
 				return err
 			}
 			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface"), Err: c.App.ErrWriter})
+		},
+	}
+}
+
+func inviteCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "invite",
+		Usage:     "Print the invite to a sealed room that you host on this machine.",
+		ArgsUsage: "[ROOM]",
+		Description: manual.Describe("ROOM is a title or the start of an ID. A terminal also shows the QR code; a program gets only the link.",
+			"chat invite",
+			"chat invite lab --listen      # for guests who only read",
+			"chat invite --json | jq -r .invite"),
+		Flags: []cli.Flag{
+			boolFlag("", "listen", "Print the invite for guests who may only read."),
+			boolFlag("", "operator", "Print the invite for operators, who may kick and ban."),
+			boolFlag("", "json", "Print one JSON object per room."),
+		},
+		Action: func(c *cli.Context) error {
+			opts, err := inviteOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			return printInvites(c.App.Writer, c.App.ErrWriter, opts)
 		},
 	}
 }
@@ -482,6 +513,7 @@ func manCommand() *cli.Command {
 var (
 	variables = []manual.Entry{
 		{Term: "CHAT_ROOM", Text: "Also the room that chat join joins."},
+		{Term: "CHAT_SECRET", Text: "The secret of a sealed room, for chat host --secure without --secret-file."},
 		{Term: "NO_COLOR", Text: "If set, the screen has no colors."},
 		{Term: "TERM", Text: "If dumb or empty, chat prints plain lines instead of the full screen."},
 	}

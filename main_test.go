@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the tables of options in relay/
 
 // optionDocs are the documents that list the options of each command.
 var optionDocs = map[string]string{
-	"host": "relay/docs/hosting.md", "doctor": "relay/docs/hosting.md",
+	"host": "relay/docs/hosting.md", "doctor": "relay/docs/hosting.md", "invite": "relay/docs/hosting.md",
 	"join": "relay/docs/guide.md", "rooms": "relay/docs/guide.md",
 	"history": "relay/docs/history.md",
 }
@@ -236,6 +236,16 @@ func TestExitCodes(t *testing.T) {
 		{"host --files-dir x --no-files", 2, "exclude each other"},
 		{"host --files-dir x --no-web", 2, "--files-dir needs the web server"},
 		{"host --headless --log x", 2, "--log needs a member"},
+		{"host --secret-file x", 2, "--secret-file needs --secure\nhint: "},
+		{"host --cert x", 2, "--cert needs --secure\nhint: "},
+		{"host --key x", 2, "--key needs --secure\nhint: "},
+		{"host --members x", 2, "--members needs --secure\nhint: "},
+		{"host --operators x", 2, "--operators needs --secure\nhint: "},
+		{"host --secure --cert x", 2, "--cert and --key need each other\nhint: "},
+		{"host --secure --key x", 2, "--cert and --key need each other\nhint: "},
+		{"host --secure --secret-file x --members y", 2, "exclude each other\nhint: "},
+		{"invite a b", 2, "takes one room, not 2\nhint: "},
+		{"invite --listen --operator", 2, "exclude each other\nhint: "},
 		{"host --backlog=-1", 2, "cannot be negative"},
 		{"host --rate=-1", 2, "cannot be negative"},
 		{"host --stall-timeout=-1s", 2, "cannot be negative"},

@@ -57,6 +57,7 @@ func TestImports(t *testing.T) {
 		"completion":         {"chat/relay/limits", "chat/relay/manual"},
 		"limits":             {"chat/relay", "chat/relay/files"},
 		"prooftest":          {},
+		"invites":            {"chat/relay/seal"},
 		"privatefile":        {},
 		"sshkey":             {},
 		"seal":               {"chat/relay/privatefile"},

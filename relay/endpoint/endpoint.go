@@ -180,24 +180,31 @@ func Cause(err error) error {
 	return err
 }
 
+// at returns the address that ln listens on. It must be a TCP listener.
+func at(ln net.Listener) netip.AddrPort { return ln.Addr().(*net.TCPAddr).AddrPort() }
+
 // Port returns the port that ln listens on, which must be a TCP listener.
-func Port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
+func Port(ln net.Listener) int { return int(at(ln).Port()) }
 
 // BoundTo returns the address that ln listens on, or the zero Addr if it is all of them.
-func BoundTo(ln net.Listener) netip.Addr {
-	at := ln.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-	if at.IsUnspecified() {
+func BoundTo(ln net.Listener) netip.Addr { return boundTo(at(ln)) }
+
+func boundTo(at netip.AddrPort) netip.Addr {
+	if at.Addr().IsUnspecified() {
 		return netip.Addr{}
 	}
-	return at
+	return at.Addr().Unmap()
 }
 
 // Reachable returns the "host:port" addresses at which others can reach ln, the best one
 // first; at least one.
-func Reachable(ln net.Listener) []string {
-	port := strconv.Itoa(Port(ln))
-	if at := BoundTo(ln); at.IsValid() {
-		return []string{net.JoinHostPort(at.String(), port)}
+func Reachable(ln net.Listener) []string { return ReachableAt(at(ln)) }
+
+// ReachableAt is Reachable for a listener at an address of this machine.
+func ReachableAt(at netip.AddrPort) []string {
+	port := strconv.Itoa(int(at.Port()))
+	if bound := boundTo(at); bound.IsValid() {
+		return []string{net.JoinHostPort(bound.String(), port)}
 	}
 	addrs := discovery.Addresses()
 	if len(addrs) == 0 { // without a network, programs on this machine can still join

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chat/relay/client"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -54,6 +55,10 @@ type Hosting struct {
 	Addrs      func() []string // the addresses at which others can join now
 	NoPage     bool            // there is no page for browsers
 	Discovered bool            // `chat join` finds the room without an address
+
+	// Sealed returns what invites to a sealed room need: its secrets may be replaced meanwhile. The
+	// addresses are in the order of an invite. nil: the room is plain.
+	Sealed func() seal.HostedRoom
 }
 
 // A HostedRoom is a room that this program has opened.

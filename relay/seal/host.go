@@ -141,20 +141,14 @@ func (r *HostedRoom) At(addrs []string) []string {
 	return append(best, rest...)
 }
 
-// MemberInvite returns the invite of members at an address. It has no secret if they enter with
-// their keys.
-func (r *HostedRoom) MemberInvite(addr string) Invite {
-	if r.ByKey {
-		return Invite{addr, r.Pin, ""}
+// Invite returns the invite with one of the room's secrets, at an address. That of members has none
+// if they enter with their keys.
+func (r *HostedRoom) Invite(addr string, secret Secret) Invite {
+	if r.ByKey && secret == r.Member {
+		secret = ""
 	}
-	return Invite{addr, r.Pin, r.Member}
+	return Invite{addr, r.Pin, secret}
 }
-
-// ListenInvite returns the invite of those who only listen.
-func (r *HostedRoom) ListenInvite(addr string) Invite { return Invite{addr, r.Pin, r.Listen} }
-
-// OperatorInvite returns the invite of operators.
-func (r *HostedRoom) OperatorInvite(addr string) Invite { return Invite{addr, r.Pin, r.Operator} }
 
 // Curl returns a curl command that shows the room at an address, and checks the host's key. It has no
 // secret: others on this machine see the arguments of a program.

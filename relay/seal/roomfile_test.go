@@ -225,7 +225,7 @@ func TestHost(t *testing.T) {
 		invite Invite
 		secret Secret
 	}{
-		"member": {r.MemberInvite(addr), r.Member}, "listen": {r.ListenInvite(addr), r.Listen}, "operator": {r.OperatorInvite(addr), r.Operator},
+		"member": {r.Invite(addr, r.Member), r.Member}, "listen": {r.Invite(addr, r.Listen), r.Listen}, "operator": {r.Invite(addr, r.Operator), r.Operator},
 	} {
 		if parsed, err := ParseInvite(test.invite.URL()); err != nil || parsed != (Invite{addr, h.Pin(), test.secret}) {
 			t.Errorf("%s: %v", name, err)
@@ -257,7 +257,7 @@ func TestHostWithASecretOfItsOwn(t *testing.T) {
 	if err := byKey.Describe("keys", "aaaa0000aaaa0000", &net.TCPAddr{Port: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if r := byKey.Room(); r.MemberInvite("h:1").Secret != "" || r.ListenInvite("h:1").Secret == "" {
+	if r := byKey.Room(); r.Invite("h:1", r.Member).Secret != "" || r.Invite("h:1", r.Listen).Secret == "" {
 		t.Error("a room that is entered by key has a secret in its invite")
 	}
 }

@@ -1,0 +1,139 @@
+// Package invites prints the invites of the sealed rooms that are hosted on this machine.
+package invites
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"chat/relay/seal"
+)
+
+// An Audience is whom an invite is for.
+type Audience int
+
+const (
+	Members   Audience = iota
+	Listeners          // who only read
+	Operators          // who also moderate
+)
+
+// A Printer prints invites. All fields but To are optional.
+type Printer struct {
+	To  io.Writer
+	For Audience
+
+	// Addrs returns the addresses at which others reach a room, the best one first; at least one.
+	Addrs func(seal.HostedRoom) []string
+	// Code returns the lines of a link's QR code, or an error if it has none. nil: links have none, and
+	// only the best one is printed: the output is for a program.
+	Code func(link string) ([]string, error)
+}
+
+// links returns the invites to a room at each of its addresses.
+func (p *Printer) links(r *seal.HostedRoom, addrs []string) []string {
+	secret := [...]seal.Secret{r.Member, r.Listen, r.Operator}[p.For]
+	links := make([]string, len(addrs))
+	for i, addr := range addrs {
+		invite := r.Invite(addr, secret)
+		links[i] = invite.URL()
+	}
+	return links
+}
+
+// Print prints the invites to a room.
+func (p *Printer) Print(r seal.HostedRoom) error {
+	addrs := p.Addrs(r)
+	links := p.links(&r, addrs)
+	if p.Code == nil {
+		_, err := fmt.Fprintln(p.To, links[0])
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is sealed. %s:\n", r.Title, p.heading(&r))
+	for _, link := range links {
+		fmt.Fprintf(&b, "  %s\n", link)
+	}
+	code, err := p.Code(links[0])
+	if err != nil {
+		return fmt.Errorf("no QR code: %w", err)
+	}
+	for _, line := range code {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	fmt.Fprintf(&b, "\nPin of the host's key: %s\nWith curl: %s\n", r.Pin.Groups(), r.Curl(addrs[0]))
+	_, err = io.WriteString(p.To, b.String())
+	return err
+}
+
+// heading says for whom the invite is.
+func (p *Printer) heading(r *seal.HostedRoom) string {
+	switch {
+	case p.For == Listeners:
+		return "Invite to read only"
+	case p.For == Operators:
+		return "Invite for operators"
+	case r.ByKey:
+		return "Invite for members, who enter with their keys"
+	}
+	return "Invite for members"
+}
+
+// A line is a room as JSON.
+type line struct {
+	Title   string   `json:"title"`
+	Room    string   `json:"room"` // its ID
+	Pin     seal.Pin `json:"pin"`
+	Invite  string   `json:"invite"`  // at the best address
+	Invites []string `json:"invites"` // at each address
+	Curl    string   `json:"curl"`
+}
+
+// PrintJSON prints the invites to each room as a JSON object on a line.
+func (p *Printer) PrintJSON(rooms []seal.HostedRoom) error {
+	enc := json.NewEncoder(p.To)
+	enc.SetEscapeHTML(false)
+	for _, r := range rooms {
+		addrs := p.Addrs(r)
+		links := p.links(&r, addrs)
+		if err := enc.Encode(line{r.Title, r.ID, r.Pin, links[0], links, r.Curl(addrs[0])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PrintList prints which rooms there are, without their secrets.
+func (p *Printer) PrintList(rooms []seal.HostedRoom) error {
+	table := tabwriter.NewWriter(p.To, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROOM\tADDRESS\tID")
+	for _, r := range rooms {
+		fmt.Fprintf(table, "%s\t%s\t%.8s\n", r.Title, p.Addrs(r)[0], r.ID)
+	}
+	return table.Flush()
+}
+
+// Select returns the rooms that want names, those that are open, and the first of those that are
+// not: a title in any case, or the first 4 or more digits of an ID; "" names every room.
+func Select(rooms []seal.HostedRoom, want string) (open []seal.HostedRoom, closed *seal.HostedRoom) {
+	for _, r := range rooms {
+		switch isNamed := want == "" || strings.EqualFold(r.Title, want) || len(want) >= 4 && strings.HasPrefix(r.ID, strings.ToLower(want)); {
+		case !isNamed:
+		case r.Running:
+			open = append(open, r)
+		case closed == nil && r.Title != "":
+			closed = &r
+		}
+	}
+	return open, closed
+}
+
+// Command returns the command that prints the invite to a room on its host's machine.
+func Command(title, id string) string {
+	if title == "" || strings.Trim(title, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || title[0] == '-' {
+		return fmt.Sprintf("chat invite %.8s", id) // a shell might read the title in another way
+	}
+	return "chat invite " + title
+}

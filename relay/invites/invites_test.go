@@ -1,0 +1,124 @@
+package invites
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"chat/relay/seal"
+)
+
+var lab = seal.HostedRoom{
+	RoomSecrets: seal.RoomSecrets{Member: "MMMMMMMMMMMMMMMM", Listen: "LLLLLLLLLLLLLLLL", Operator: "OOOOOOOOOOOOOOOO"},
+	Title:       "lab", ID: "aaaa0000aaaa0000", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", CurlPin: "sha256//x=", SelfSigned: true, Running: true,
+}
+
+// printer returns a printer of rooms with two addresses, and its output.
+func printer(audience Audience) (*Printer, *bytes.Buffer) {
+	var out bytes.Buffer
+	return &Printer{To: &out, For: audience, Addrs: func(seal.HostedRoom) []string { return []string{"192.168.1.5:24280", "10.0.0.5:24280"} }}, &out
+}
+
+func TestPrint(t *testing.T) {
+	byKey := lab
+	byKey.ByKey = true
+	for _, test := range []struct {
+		room     seal.HostedRoom
+		audience Audience
+		fragment string
+		says     string
+	}{
+		{lab, Members, "K7QZABCDEFGHIJKLMNOPQRSTUV.MMMMMMMMMMMMMMMM", "lab is sealed. Invite for members:\n"},
+		{lab, Listeners, "K7QZABCDEFGHIJKLMNOPQRSTUV.LLLLLLLLLLLLLLLL", "lab is sealed. Invite to read only:\n"},
+		{lab, Operators, "K7QZABCDEFGHIJKLMNOPQRSTUV.OOOOOOOOOOOOOOOO", "lab is sealed. Invite for operators:\n"},
+		{byKey, Members, "K7QZABCDEFGHIJKLMNOPQRSTUV", "lab is sealed. Invite for members, who enter with their keys:\n"},
+		{byKey, Listeners, "K7QZABCDEFGHIJKLMNOPQRSTUV.LLLLLLLLLLLLLLLL", "lab is sealed. Invite to read only:\n"},
+	} {
+		p, out := printer(test.audience)
+		if err := p.Print(test.room); err != nil {
+			t.Fatal(err)
+		}
+		link := "https://192.168.1.5:24280/#" + test.fragment
+		if got := out.String(); got != link+"\n" {
+			t.Errorf("a program gets %q; want %q", got, link)
+		}
+		p, out = printer(test.audience)
+		p.Code = func(link string) ([]string, error) { return []string{"code of " + link}, nil }
+		if err := p.Print(test.room); err != nil {
+			t.Fatal(err)
+		}
+		want := test.says + "  " + link + "\n  https://10.0.0.5:24280/#" + test.fragment + "\n  code of " + link +
+			"\n\nPin of the host's key: K7QZ ABCD EFGH IJKL MNOP QRST UV\nWith curl: curl -k --pinnedpubkey 'sha256//x=' https://192.168.1.5:24280/room\n"
+		if got := out.String(); got != want {
+			t.Errorf("a person gets\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+func TestPrintJSON(t *testing.T) {
+	p, out := printer(Members)
+	if err := p.PrintJSON([]seal.HostedRoom{lab, lab}); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines: %s", len(lines), out.String())
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(lines[0]), &got); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]any{
+		"title": "lab", "room": "aaaa0000aaaa0000", "pin": "K7QZABCDEFGHIJKLMNOPQRSTUV", "invite": "https://192.168.1.5:24280/#K7QZABCDEFGHIJKLMNOPQRSTUV.MMMMMMMMMMMMMMMM",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v; want %v", name, got[name], want)
+		}
+	}
+	for _, other := range []seal.Secret{lab.Listen, lab.Operator} {
+		if strings.Contains(out.String(), string(other)) {
+			t.Error("the line has a secret for others")
+		}
+	}
+}
+
+func TestPrintList(t *testing.T) {
+	p, out := printer(Members)
+	if err := p.PrintList([]seal.HostedRoom{lab}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "ROOM  ADDRESS            ID\nlab   192.168.1.5:24280  aaaa0000\n"; out.String() != want {
+		t.Errorf("got %q; want %q", out.String(), want)
+	}
+}
+
+func TestSelect(t *testing.T) {
+	kitchen, old := lab, lab
+	kitchen.Title, kitchen.ID = "kitchen", "bbbb0000bbbb0000"
+	old.Title, old.ID, old.Running = "old", "cccc0000cccc0000", false
+	unnamed := seal.HostedRoom{} // its host ended before it had a title
+	for want, names := range map[string]string{"": "lab kitchen (old)", "LAB": "lab", "bbbb": "kitchen", "BBBB0": "kitchen", "bbb": "", "old": "(old)", "none": ""} {
+		open, closed := Select([]seal.HostedRoom{unnamed, lab, kitchen, old}, want)
+		var got []string
+		for _, r := range open {
+			got = append(got, r.Title)
+		}
+		if closed != nil {
+			got = append(got, "("+closed.Title+")")
+		}
+		if s := strings.Join(got, " "); s != names {
+			t.Errorf("Select(%q) = %q; want %q", want, s, names)
+		}
+	}
+}
+
+func TestCommand(t *testing.T) {
+	for title, want := range map[string]string{
+		"lab": "chat invite lab", "lab-2.x": "chat invite lab-2.x", "my lab": "chat invite aaaa0000", "-x": "chat invite aaaa0000", "$(reboot)": "chat invite aaaa0000", "": "chat invite aaaa0000", "küche": "chat invite aaaa0000",
+	} {
+		if got := Command(title, lab.ID); got != want {
+			t.Errorf("Command(%q) = %q; want %q", title, got, want)
+		}
+	}
+}
