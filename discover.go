@@ -320,8 +320,8 @@ func newFinder(ifaces []string, timeout time.Duration) *discovery.Finder {
 		AskDevices: askDevices,
 		Listen:     listenMDNS,
 		DeafToSelf: deafToItself,
-		Probe: func(ctx context.Context, addr string) (wire.RoomInfo, error) {
-			return client.ProbeWith(ctx, addr, nonce)
+		Probe: func(ctx context.Context, addr string, sealed bool) (wire.RoomInfo, error) {
+			return client.ProbeWith(ctx, addr, nonce, sealed)
 		},
 		Refused: func(err error) bool {
 			_, refused := errors.AsType[*client.RefusedError](err)
@@ -603,7 +603,7 @@ func writeRooms(out io.Writer, rooms []discovery.Room) error {
 	table := [][]string{{"ROOM", "ADDRESS", "MEMBERS", "ID", "APP"}}
 	for _, r := range rooms {
 		table = append(table, []string{
-			discovery.Cut(r.Title, maxCell), r.Addr, strconv.Itoa(r.Members), discovery.Cut(r.ID, 8), discovery.Cut(r.App, maxCell),
+			discovery.Cut(r.Title, maxCell), r.Addr, membersCell(r), discovery.Cut(r.ID, 8), discovery.Cut(r.App, maxCell),
 		})
 	}
 	widths := make([]int, len(table[0]))
@@ -623,6 +623,14 @@ func writeRooms(out io.Writer, rooms []discovery.Room) error {
 		}
 	}
 	return nil
+}
+
+// membersCell returns how many members a room has. A sealed one does not say.
+func membersCell(r discovery.Room) string {
+	if r.Sealed {
+		return "sealed"
+	}
+	return strconv.Itoa(r.Members)
 }
 
 // --- chat doctor -----------------------------------------------------------------------

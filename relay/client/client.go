@@ -65,7 +65,7 @@ func (o Options) withDefaults() Options {
 		o.Room = o.Identity.Room
 	}
 	if o.Identity.Key == "" { // no host can prove that it knows the token
-		o.Identity = Identity{Token: cmp.Or(o.Token, newToken())}
+		o.Identity = Identity{Token: cmp.Or(o.Token, newToken()), Secret: o.Identity.Secret}
 	}
 	if o.Keeper == nil {
 		o.Keeper = NoKeeper
@@ -202,6 +202,7 @@ const (
 	typeMe      = "me"
 	typeMsg     = "msg"
 	typeCommand = "command" // a line as a person types it
+	typeInvite  = "invite"  // an event: the room's secret was replaced
 )
 
 // isMessage reports whether the host acknowledges r.

@@ -63,8 +63,24 @@ func cutReason(reason string) string {
 // isFinal reports whether err is a refusal that another attempt would meet again, or the room
 // is gone.
 func isFinal(err error) bool {
-	r, ok := errors.AsType[*RefusedError](err)
-	return ok && r.Code.Final() || isOtherRoom(err)
+	if r, ok := errors.AsType[*RefusedError](err); ok && r.Code.Final() {
+		return true
+	}
+	secret, ok := errors.AsType[*SecretError](err)
+	return ok && secret.Code != wire.CodeTooMany || isElsewhere(err) || errors.Is(err, ErrNotTrusted)
+}
+
+// isElsewhere reports whether err says that another host is at the address: it has another room,
+// or another key.
+func isElsewhere(err error) bool {
+	_, isStranger := errors.AsType[*PinError](err)
+	return isStranger || isOtherRoom(err)
+}
+
+// isLockedOut reports whether err says that the host takes no secret for a while.
+func isLockedOut(err error) bool {
+	secret, ok := errors.AsType[*SecretError](err)
+	return ok && secret.Code == wire.CodeTooMany
 }
 
 // A Rejection is a message that the host rejected, and the reason.

@@ -65,10 +65,24 @@ type membership struct {
 	small atomic.Bool // connections have small segments; transfers read it, too
 }
 
-// join makes the first connection. If the host does not answer, it tries small segments.
+// join makes the first connection. It asks the user whatever is not known of a sealed room, each
+// time between two connections: a host that waits for an answer would close its one.
 func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
+	for asked := 0; ; {
+		l, welcome, err := s.joinAnswering(ctx)
+		if err == nil {
+			return l, welcome, nil
+		}
+		if again, err := s.settle(ctx, err, &asked); !again {
+			return nil, wire.Event{}, err
+		}
+	}
+}
+
+// joinAnswering is join once. If the host does not answer, it tries small segments.
+func (s *membership) joinAnswering(ctx context.Context) (*link, wire.Event, error) {
 	l, welcome, err := s.joinOnce(ctx)
-	if errors.Is(err, ErrNoAnswer) && s.opts.dialSmall != nil && ctx.Err() == nil {
+	if errors.Is(err, ErrNoAnswer) && s.opts.dialSmall != nil && !s.small.Load() && ctx.Err() == nil {
 		s.small.Store(true)
 		return s.joinOnce(ctx)
 	}
@@ -83,10 +97,10 @@ func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 		}
 		s.addr = addrs[0]
 	}
-	if s.opts.Identify != nil && s.room == "" {
-		return s.joinIdentified(ctx)
+	if err := s.seal.lookUp(s.seal.host(s.addr)); err != nil {
+		return nil, wire.Event{}, err
 	}
-	if s.known.Key == "" { // no host can prove itself to a new client
+	if s.known.Key == "" && (s.room != "" || s.opts.Identify == nil && !s.seal.isSealed()) { // no host can prove itself to a new client
 		l, err := s.open(ctx, s.addr)
 		if err != nil {
 			return nil, wire.Event{}, err
@@ -98,33 +112,32 @@ func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 	if err != nil {
 		return nil, wire.Event{}, err
 	}
-	return s.enterAs(ctx, l, at)
+	return s.joinAt(ctx, l, at)
 }
 
-// joinIdentified is joinOnce for a client that learns its identity with the room, over one
-// connection.
-func (s *membership) joinIdentified(ctx context.Context) (*link, wire.Event, error) {
-	l, at, err := s.ask(ctx, s.addr)
-	if err != nil {
-		return nil, wire.Event{}, err
+// joinAt joins the room that the host of l has, over that connection. The client may learn its
+// identity only now that it knows the room.
+func (s *membership) joinAt(ctx context.Context, l *link, at claim) (_ *link, _ wire.Event, err error) {
+	if s.room == "" {
+		if err := s.seal.checkRoom(Host{Addr: l.addr, Room: at.ID, Title: at.Title}); err != nil {
+			l.conn.Close()
+			return nil, wire.Event{}, err
+		}
+		s.room, s.title = at.ID, at.Title
+		s.seal.setRoom(at.ID, at.Title)
+		if s.opts.Identify != nil {
+			id, keeper := s.opts.Identify(at.ID)
+			s.opts.Keeper = keeper
+			s.seal.offer(id.Secret)
+			if id.Key != "" {
+				s.known = id
+				if l, at, err = s.askOn(ctx, l); err != nil {
+					return nil, wire.Event{}, err
+				}
+			}
+		}
 	}
-	id, keeper := s.opts.Identify(at.ID)
-	s.opts.Keeper, s.room = keeper, at.ID
-	if id.Key == "" {
-		welcome, err := s.enter(ctx, l, s.hello())
-		return l, welcome, err
-	}
-	s.known = id
-	if l, at, err = s.askOn(ctx, l); err != nil {
-		return nil, wire.Event{}, err
-	}
-	return s.enterAs(ctx, l, at)
-}
-
-// enterAs enters the room over l, as the client that we are known as if its host has proven
-// itself, and otherwise as a new one.
-func (s *membership) enterAs(ctx context.Context, l *link, at claim) (*link, wire.Event, error) {
-	if !at.proven || at.ID != s.known.Room {
+	if s.known.Key != "" && (!at.proven || at.ID != s.known.Room) {
 		s.known, s.stranger = Identity{Token: newToken()}, true
 	}
 	welcome, err := s.enter(ctx, l, s.hello())
@@ -137,7 +150,6 @@ func (s *membership) hello() wire.Request {
 		Type: wire.TypeHello, Version: wire.Version,
 		Nick: s.nick, Token: s.known.Token, Room: s.room, Since: s.last,
 	}
-	r.Secret = string(s.seal.currentSecret())
 	if s.joined { // since 0 would bring only a backlog; event 1 is a join, which we need not see
 		r.Since = max(r.Since, 1)
 	}
@@ -159,12 +171,17 @@ func (s *membership) open(ctx context.Context, addr string) (*link, error) {
 	return l, nil
 }
 
-// enter sends hello on l and returns the welcome. After an error it closes l.
+// enter sends hello on l and returns the welcome. In a sealed room the hello lets us in, or what
+// comes before it. After an error it closes l.
 func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wire.Event, error) {
-	welcome, err := l.hello(ctx, hello, s.answerTime())
+	err := s.identify(ctx, l, &hello)
+	var welcome wire.Event
+	if err == nil {
+		welcome, err = l.hello(ctx, hello, s.answerTime())
+	}
 	if err != nil {
 		l.conn.Close()
-		return wire.Event{}, fmt.Errorf("join %s: %w", l.addr, err)
+		return wire.Event{}, fmt.Errorf("join %s: %w", l.addr, secretErrorOf(err, s.title))
 	}
 	return welcome, nil
 }
@@ -178,7 +195,7 @@ func (s *membership) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if !s.seal.isSealed() {
 		return conn, nil
 	}
-	if conn, err = s.seal.encrypt(ctx, conn, Host{Addr: addr}, s.answerTime()); err != nil {
+	if conn, err = s.seal.encrypt(ctx, conn, s.seal.host(addr), s.answerTime()); err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
 	return conn, nil
@@ -249,6 +266,9 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	defer func() { f.stop() }()
 	for attempt := 0; ; attempt++ {
 		pause := s.nextPause()
+		if isLockedOut(cause) {
+			pause = max(pause, tooManyPause)
+		}
 		if s.opts.GiveUp > 0 {
 			left := s.opts.GiveUp - time.Since(lost)
 			if left <= 0 {
@@ -266,12 +286,26 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 			return nil, err
 		}
 		var next *link
-		next, f, err = s.rejoin(stay, found, f)
+		next, f, err = s.rejoinSettled(stay, found, f)
 		if err == nil || isFinal(err) || stay.Err() != nil {
 			return next, err
 		}
 		s.noteDeath(err)
 		cause = err
+	}
+}
+
+// rejoinSettled is rejoin, again once the user has answered what the host asks for.
+func (s *membership) rejoinSettled(ctx context.Context, found []string, f *finding) (*link, *finding, error) {
+	for asked := 0; ; {
+		l, left, err := s.rejoin(ctx, found, f)
+		if err == nil {
+			return l, left, nil
+		}
+		f = left
+		if again, err := s.settle(ctx, err, &asked); !again {
+			return nil, f, err
+		}
 	}
 }
 
@@ -300,7 +334,7 @@ func (s *membership) rejoin(ctx context.Context, found []string, f *finding) (*l
 		return l, f, err
 	}
 	l, f, err := s.redial(ctx, f)
-	if !isOtherRoom(err) || s.opts.Find == nil {
+	if !isElsewhere(err) || s.opts.Find == nil {
 		return l, f, err
 	}
 	f.stop()
@@ -324,7 +358,7 @@ func (s *membership) rejoinFound(ctx context.Context, found []string) (l *link, 
 		if l, err = s.rejoinAt(ctx, addr); err == nil || ctx.Err() != nil {
 			break
 		}
-		if isOtherRoom(err) {
+		if isElsewhere(err) {
 			err = errOtherRoom // it is not the end: the host may return to the address that we know
 		}
 	}
@@ -443,6 +477,9 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 			l.goodbye = refused(e)
 		}
 	}
+	if e.Type == typeInvite && s.adoptSecret(&e) {
+		e.Data = "" // programs may print events
+	}
 	own := e.Client != "" && e.Client == s.known.Client
 	s.noteFiles(&e)
 	if e.ID == 0 || e.ID > s.since {
@@ -517,9 +554,13 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if fresh && welcome.Next > 0 {
 		s.last = welcome.Next - 1 // until an event comes: if the connection is lost before, a backlog might not reach back this far
 	}
+	if fresh || s.addr != l.addr || first {
+		s.seal.remember(Host{Addr: l.addr, Room: welcome.Room, Title: welcome.Title})
+	}
 	s.joined, s.closed = true, false
 	s.addr, s.room, s.title, s.next = l.addr, welcome.Room, welcome.Title, welcome.Next
-	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key, s.seal.currentSecret()}
+	s.seal.setRoom(welcome.Room, welcome.Title)
+	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key, s.seal.secretToShow()}
 	if !s.stranger { // else the identity that its host did not prove to know must stay
 		s.opts.Keeper.Keep(s.known)
 	}

@@ -2,11 +2,14 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"time"
 
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -24,42 +27,72 @@ const (
 // members do not notice. It takes at most two seconds, unless ctx has a deadline. The
 // texts in the answer are cleaned.
 //
+// A sealed room is asked over an encrypted connection, whoever is at its other end: the answer's
+// Pin is that of the key there. Nothing else is sent.
+//
 // The error is a [*RefusedError] if the host accepts no more sessions, and wraps
 // [ErrNoRoom] if the program at addr is not a chat host.
-func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) { return ProbeWith(ctx, addr, "") }
+func Probe(ctx context.Context, addr string) (wire.RoomInfo, error) {
+	return ProbeWith(ctx, addr, "", false)
+}
 
 // ProbeWith is Probe with a nonce, which fills the answer's Instance: with the same nonce, the
-// same process gives the same one; see [wire.NewNonce].
-func ProbeWith(ctx context.Context, addr, nonce string) (info wire.RoomInfo, err error) {
-	err = onProbe(ctx, addr, func(conn net.Conn) error {
+// same process gives the same one; see [wire.NewNonce]. sealed says that the room is announced as
+// a sealed one, which saves an attempt.
+func ProbeWith(ctx context.Context, addr, nonce string, sealed bool) (info wire.RoomInfo, err error) {
+	err = onProbe(ctx, addr, sealed, func(conn net.Conn, pin seal.Pin) error {
 		e, err := probe(conn, wire.Request{Type: wire.TypeHello, Version: wire.Version, Probe: true, Nonce: nonce})
 		info = roomInfo(&e)
+		info.Pin = string(pin)
+		info.Sealed = pin != "" // it is, whatever the host says
 		return err
 	})
 	return info, err
 }
 
-// onProbe calls f with a connection to addr, for as long as a probe may take.
-func onProbe(ctx context.Context, addr string, f func(net.Conn) error) error {
+// onProbe calls f with a connection to addr, for as long as a probe may take. If the room there is
+// a sealed one, which f's error says, it calls f again with an encrypted connection and the pin of
+// the key at its other end. With sealed it tries that first.
+func onProbe(ctx context.Context, addr string, sealed bool, f func(conn net.Conn, pin seal.Pin) error) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, probeTimeout)
 		defer cancel()
 	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	err := onProbeOnce(ctx, addr, sealed, f)
+	refusal, refused := errors.AsType[*RefusedError](err)
+	if sealed && errors.Is(err, ErrDowngrade) || !sealed && refused && refusal.Code == wire.CodeSealed {
+		err = onProbeOnce(ctx, addr, !sealed, f)
+	}
 	if err != nil {
 		return fmt.Errorf("probe %s: %w", addr, err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := f(conn); err != nil {
-		if ctx.Err() != nil {
+	return nil
+}
+
+// onProbeOnce calls f with a connection to addr.
+func onProbeOnce(ctx context.Context, addr string, sealed bool, f func(conn net.Conn, pin seal.Pin) error) (err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("probe %s: %w", addr, err)
+	}()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if !sealed {
+		return f(conn, "")
+	}
+	h := Host{Addr: addr}
+	encrypted := tls.Client(conn, new(sealing).config(&h))
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		return handshakeError(ctx, h, err)
+	}
+	return f(encrypted, h.Pin)
 }
 
 // probe sends a hello with Probe on conn and reads the answer.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"strings"
+
+	"chat/relay/seal"
 )
 
 const (
@@ -21,7 +23,7 @@ const (
 // with an error, and then only the way there is checked. It returns nil if an answer came, whatever it
 // says. It takes at most two seconds, unless ctx has a deadline.
 func ProbeLarge(ctx context.Context, addr string) error {
-	return onProbe(ctx, addr, func(conn net.Conn) error {
+	return onProbe(ctx, addr, false, func(conn net.Conn, _ seal.Pin) error {
 		// In one write: the first line is in the first packet, which is full.
 		_, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nX-Padding: %s\r\n\r\n", addr, strings.Repeat("x", largePadding))
 		if err != nil {

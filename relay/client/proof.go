@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -104,7 +105,7 @@ func proveOn(conn net.Conn, known Identity) (proven bool, err error) {
 // show the token. It takes at most two seconds, unless ctx has a deadline. The errors are those
 // of [Probe].
 func Prove(ctx context.Context, addr string, known Identity) (proven bool, err error) {
-	err = onProbe(ctx, addr, func(conn net.Conn) (err error) {
+	err = onProbe(ctx, addr, known.Secret != "", func(conn net.Conn, _ seal.Pin) (err error) {
 		proven, err = proveOn(conn, known)
 		return err
 	})

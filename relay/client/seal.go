@@ -22,6 +22,9 @@ type Seal struct {
 	Signer Signer
 	// Known are the hosts that the user has trusted; nil: none, and none are remembered.
 	Known KnownHosts
+	// Title is that of the room, as announced, for the questions. A plain room is not joined if
+	// the user knows a sealed one of that title.
+	Title string
 
 	// Private says that Options.Dial makes connections that no one else can read, such as a pipe
 	// inside the process: they are not encrypted, and the Secret is sent over them.
@@ -31,8 +34,8 @@ type Seal struct {
 }
 
 // Questions are those that a client may ask its user. They block until the user has answered, or
-// ctx ends. They are called by one goroutine at a time, and by that of a client's connection if
-// the room's secret was replaced while the connection was lost.
+// ctx ends. Both are called by one goroutine at a time: that of [Join], and later the one that
+// reconnects, if the room's secret was replaced while the connection was lost.
 type Questions struct {
 	// Trust is called if the key of the host is not known, after the handshake and before
 	// anything is sent. nil: the user trusts it. Any other error is that of [Join];
@@ -51,11 +54,16 @@ type Host struct {
 	Title string   // its title, as announced; cleaned; "": not known yet
 	Pin   seal.Pin // of its key
 	Names []string // the titles of rooms that the user knows with the same key
+
+	// Namesake is the room of the same title that the user knows, whose host has another key: this
+	// may be someone who wants to be taken for that room. The zero value: there is none.
+	Namesake KnownHost
 }
 
 // A SecretQuestion says for which room a secret is needed.
 type SecretQuestion struct {
 	Addr  string // of the host
+	Room  string // the ID of the room; "": not known yet
 	Title string // of the room; cleaned; "": not known yet
 	Tries int    // how many secrets were wrong
 }
@@ -84,6 +92,6 @@ type KnownHosts interface {
 	// Hosts returns all of them.
 	Hosts() ([]KnownHost, error)
 	// Add adds some. Those are left out whose room or address is known already: only the user
-	// replaces a pin.
-	Add(hosts ...KnownHost) error
+	// replaces a pin. It reports errors itself.
+	Add(hosts ...KnownHost)
 }

@@ -12,9 +12,8 @@ var (
 	// ErrSealed is returned by [Join] if the room is sealed and Options.Seal does not allow to
 	// join it.
 	ErrSealed = errors.New("the room is sealed")
-	// ErrDowngrade is returned by [Join], and is in a [Disconnected], if the room is known to be
-	// sealed and the program at its address does not encrypt. Nothing was sent to it.
-	ErrDowngrade = errors.New("the room is sealed, but the program at this address does not encrypt; nothing was sent to it")
+	// ErrDowngrade is wrapped by each [*DowngradeError].
+	ErrDowngrade = errors.New("the connection would not be encrypted")
 	// ErrIntercepted is returned if the host cannot show that it knows the room's secret, or if
 	// its connection is not the one that the client has. Neither the secret nor a message was
 	// sent.
@@ -47,10 +46,27 @@ func (e *PinError) Error() string {
 	return fmt.Sprintf("%s has another key than before: its pin is %s, not %s; nothing was sent", what, e.Pin.Groups(), e.Want.Groups())
 }
 
+// A DowngradeError reports that a room is known to be sealed, and that the program at its address does
+// not encrypt. Nothing was sent to it. It ends [Join]; later it is in a [Disconnected].
+type DowngradeError struct {
+	Host
+	Known KnownHost // the room of this title that the user knows; the zero value: the host itself is known
+}
+
+func (e *DowngradeError) Error() string {
+	if e.Known.Pin != "" {
+		return fmt.Sprintf("a plain room called %s is at %s, but the room of that title that you know is sealed; nothing was sent", cutReason(e.Title), e.Addr)
+	}
+	return fmt.Sprintf("the room is sealed, but the program at %s does not encrypt; nothing was sent", e.Addr)
+}
+
+func (e *DowngradeError) Unwrap() error { return ErrDowngrade }
+
 // A SecretError reports that the room did not let the client in.
 type SecretError struct {
 	Code  wire.Code // [wire.CodeNoSecret], [wire.CodeAuthFailed], [wire.CodeTooMany] or [wire.CodeNotMember]
 	Title string    // of the room; cleaned; "": not known
+	Text  string    // the host's words, cleaned; "": it was not asked
 }
 
 func (e *SecretError) Error() string {
@@ -60,6 +76,9 @@ func (e *SecretError) Error() string {
 	}
 	switch e.Code {
 	case wire.CodeAuthFailed:
+		if e.Text != "" {
+			return "the host says: " + e.Text // the secret may be wrong, or the key
+		}
 		return "the secret of " + room + " is wrong"
 	case wire.CodeTooMany:
 		return "too many wrong secrets from this address; " + room + " accepts the next one in a minute"
@@ -67,4 +86,17 @@ func (e *SecretError) Error() string {
 		return room + " is only for members with certain keys, and yours is not one of them"
 	}
 	return room + " is sealed: its secret is needed"
+}
+
+// secretErrorOf returns err as a [*SecretError] if it says that the host did not let us in.
+func secretErrorOf(err error, title string) error {
+	r, ok := errors.AsType[*RefusedError](err)
+	if !ok {
+		return err
+	}
+	switch r.Code {
+	case wire.CodeNoSecret, wire.CodeAuthFailed, wire.CodeTooMany, wire.CodeNotMember:
+		return &SecretError{Code: r.Code, Title: title, Text: r.Text}
+	}
+	return err
 }

@@ -118,6 +118,9 @@ func (t *transfer) newRequest(method, path string, header ...string) *http.Reque
 	if err != nil { // the host made the path up
 		r, _ = http.NewRequestWithContext(t.ctx, method, "http://localhost/", http.NoBody)
 	}
+	if secret := t.client.sealing.secretToShow(); secret != "" {
+		r.Header.Set("Authorization", "Bearer "+string(secret))
+	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}

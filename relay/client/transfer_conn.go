@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"net"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,11 @@ func newTransferConn(conn net.Conn, progress *lastTime) *transferConn {
 // setBuffer sets the size of the system's buffer, which holds the bytes sent ahead.
 func (t *transferConn) setBuffer(size int) {
 	t.buffer = size
-	if conn, ok := t.Conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+	conn := t.Conn
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	if conn, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		conn.SetWriteBuffer(size) // if it fails, more is sent ahead
 	}
 }

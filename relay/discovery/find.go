@@ -63,10 +63,11 @@ type Finder struct {
 	// DeafToSelf says that Ask receives no answers from this machine, so that its default
 	// port is tried at once.
 	DeafToSelf bool
-	// Probe asks the host at addr ("host:port") which room it has. It is called from
-	// several goroutines at the same time. It fills the Instance, by which one host with
-	// several addresses is distinguished from several hosts.
-	Probe func(ctx context.Context, addr string) (wire.RoomInfo, error)
+	// Probe asks the host at addr ("host:port") which room it has; sealed says that the room is
+	// announced as a sealed one. It is called from several goroutines at the same time. It fills
+	// the Instance, by which one host with several addresses is distinguished from several hosts,
+	// and the Pin of a sealed room: who passes on the answers of its host has another one.
+	Probe func(ctx context.Context, addr string, sealed bool) (wire.RoomInfo, error)
 	// Refused reports whether an error of Probe comes from a host that accepts no more
 	// sessions; nil: no error does.
 	Refused func(err error) bool
@@ -257,7 +258,7 @@ func hosts(heard []Heard) []Heard {
 	var list []Heard
 	for _, h := range heard {
 		i := slices.IndexFunc(list, func(have Heard) bool {
-			return have.ID == h.ID && (have.Room == nil || h.Room == nil || have.Room.Instance == h.Room.Instance)
+			return have.ID == h.ID && (have.Room == nil || h.Room == nil || keyOf(have.Room) == keyOf(h.Room))
 		})
 		if i < 0 {
 			list = append(list, h)

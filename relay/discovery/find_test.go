@@ -65,7 +65,7 @@ func (n *network) finder(t *testing.T) *Finder {
 			time.Sleep(time.Until(end)) // and ctx does not shorten it
 			return nil
 		},
-		Probe: func(ctx context.Context, addr string) (wire.RoomInfo, error) {
+		Probe: func(ctx context.Context, addr string, _ bool) (wire.RoomInfo, error) {
 			if greet := n.greets[addr]; greet != nil {
 				return greet(ctx)
 			}

@@ -83,7 +83,9 @@ type search struct {
 }
 
 // A foundKey identifies a host. Several may claim to have one room.
-type foundKey struct{ id, instance string }
+type foundKey struct{ id, instance, pin string }
+
+func keyOf(r *Room) foundKey { return foundKey{r.ID, r.Instance, r.Pin} }
 
 // A round is the outcome of one round of questions, except for its answers.
 type round struct {
@@ -263,7 +265,7 @@ func (s *search) record(v verdict) {
 			delete(s.awaited, key)
 		}
 	}
-	if key := (foundKey{v.room.ID, v.room.Instance}); s.found[key].ID == "" {
+	if key := keyOf(&v.room); s.found[key].ID == "" {
 		s.found[key] = v.room
 		if s.each != nil && s.enough(v.room) {
 			s.each(v.room)

@@ -49,7 +49,7 @@ func TestSearchIsBounded(t *testing.T) {
 		var mu sync.Mutex
 		dialing := 0
 		release := make(chan struct{})
-		s := &search{Finder: &Finder{Probe: func(context.Context, string) (wire.RoomInfo, error) {
+		s := &search{Finder: &Finder{Probe: func(context.Context, string, bool) (wire.RoomInfo, error) {
 			mu.Lock()
 			dialing++
 			mu.Unlock()
@@ -58,7 +58,7 @@ func TestSearchIsBounded(t *testing.T) {
 		}}}
 		dials := make(chan struct{}, maxDials)
 		for range 2 * maxDials {
-			go s.probe(t.Context(), "192.168.1.7:1", dials)
+			go s.probe(t.Context(), "192.168.1.7:1", false, dials)
 		}
 		synctest.Wait()
 		mu.Lock()

@@ -87,7 +87,7 @@ func (s *search) verify(ctx context.Context, rec Record, dials chan struct{}) (R
 			running++
 			next.Reset(dialStagger)
 			work.Go(func() {
-				room, err := s.probe(ctx, addr.String(), dials)
+				room, err := s.probe(ctx, addr.String(), rec.Sealed, dials)
 				select {
 				case results <- result{addr, room, err}:
 				case <-ctx.Done():
@@ -128,7 +128,7 @@ func whyFailed(addrs []netip.AddrPort, failed map[netip.AddrPort]error) error {
 }
 
 // probe asks the host at addr which room it has, once dials has a free place.
-func (s *search) probe(ctx context.Context, addr string, dials chan struct{}) (wire.RoomInfo, error) {
+func (s *search) probe(ctx context.Context, addr string, sealed bool, dials chan struct{}) (wire.RoomInfo, error) {
 	select {
 	case dials <- struct{}{}:
 	case <-ctx.Done():
@@ -137,5 +137,5 @@ func (s *search) probe(ctx context.Context, addr string, dials chan struct{}) (w
 	defer func() { <-dials }()
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	return s.Probe(ctx, addr)
+	return s.Probe(ctx, addr, sealed)
 }

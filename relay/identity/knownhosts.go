@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -39,14 +40,17 @@ const (
 // Comments, which begin with #, and lines that cannot be read are kept. It implements
 // [client.KnownHosts], and is safe for concurrent use, by several processes too.
 type KnownHosts struct {
-	path string           // fixed
-	warn func(line error) // reports lines that cannot be read; fixed
+	path string      // fixed
+	warn func(error) // fixed
+
+	mu     sync.Mutex
+	warned map[string]bool // lines that cannot be read; guarded by mu
 }
 
-// NewKnownHosts returns the known hosts in dir, which need not exist yet. warn is called for each
-// line that cannot be read, each time that the file is; it must not block.
+// NewKnownHosts returns the known hosts in dir, which need not exist yet. warn is called once for
+// each line that cannot be read, and if a host cannot be remembered; it must not block.
 func NewKnownHosts(dir string, warn func(error)) *KnownHosts {
-	return &KnownHosts{filepath.Join(dir, "known_hosts"), warn}
+	return &KnownHosts{path: filepath.Join(dir, "known_hosts"), warn: warn, warned: map[string]bool{}}
 }
 
 // Hosts implements [client.KnownHosts]. A file that others may read or that cannot be read is an
@@ -61,13 +65,24 @@ func (k *KnownHosts) Hosts() ([]client.KnownHost, error) {
 		h, err := parseKnownHost(line)
 		switch {
 		case err != nil:
-			k.warn(fmt.Errorf("%s, line %d: %w; it is ignored", k.path, i+1, err))
+			k.warnOnce(line, fmt.Errorf("%s, line %d is ignored: %w", k.path, i+1, err))
 		case h.Pin != "":
 			h.File, h.Line = k.path, i+1
 			hosts = append(hosts, h)
 		}
 	}
 	return hosts, nil
+}
+
+// warnOnce reports a line that cannot be read.
+func (k *KnownHosts) warnOnce(line string, err error) {
+	k.mu.Lock()
+	known := k.warned[line]
+	k.warned[line] = true
+	k.mu.Unlock()
+	if !known {
+		k.warn(err)
+	}
 }
 
 // read returns the lines of the file.
@@ -77,7 +92,7 @@ func (k *KnownHosts) read() ([]string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("the known hosts cannot be read: %w", err)
+		return nil, fmt.Errorf("read the known hosts: %w", err)
 	}
 	content = bytes.TrimSuffix(content, []byte("\n"))
 	if len(content) == 0 {
@@ -142,15 +157,21 @@ func cutTitle(title string) string {
 }
 
 // Add implements [client.KnownHosts].
-func (k *KnownHosts) Add(hosts ...client.KnownHost) error {
+func (k *KnownHosts) Add(hosts ...client.KnownHost) {
+	if err := k.add(hosts); err != nil {
+		k.warn(fmt.Errorf("the host's key is not remembered: %w", err))
+	}
+}
+
+func (k *KnownHosts) add(hosts []client.KnownHost) error {
 	unlock, err := privatefile.Enter(filepath.Dir(k.path))
 	if err != nil {
-		return fmt.Errorf("the host is not remembered: %w", err)
+		return err
 	}
 	defer unlock()
 	lines, err := k.read()
 	if err != nil {
-		return fmt.Errorf("the host is not remembered: %w", err)
+		return err
 	}
 	before := len(lines)
 	for _, h := range hosts {
@@ -162,10 +183,7 @@ func (k *KnownHosts) Add(hosts ...client.KnownHost) error {
 	if len(lines) == before {
 		return nil
 	}
-	if err := privatefile.Replace(k.path, []byte(strings.Join(dropOldest(lines), "\n")+"\n")); err != nil {
-		return fmt.Errorf("the host is not remembered: %w", err)
-	}
-	return nil
+	return privatefile.Replace(k.path, []byte(strings.Join(dropOldest(lines), "\n")+"\n"))
 }
 
 // isAbout reports whether a line is about the room or the address of h.

@@ -13,4 +13,8 @@ type RoomInfo struct {
 	// Instance distinguishes two hosts with the same ID: answers to one nonce that have the same
 	// Instance are from the same process. "": the host is of an older version.
 	Instance string `json:"-"`
+
+	// Pin is that of the host's key, as the host showed it to the program that asked; see package
+	// seal. "": the room is not sealed, or was not asked.
+	Pin string `json:"pin,omitempty"`
 }

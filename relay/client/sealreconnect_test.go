@@ -1,0 +1,367 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"chat/relay/seal"
+	"chat/relay/wire"
+)
+
+// A host that answers that the room is sealed is joined by TLS, with another token than the one
+// that was sent in the clear.
+func TestSealedByAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, user := newSealedHost(t), &person{secrets: []seal.Secret{testSecret}}
+		c, end, err := joinSealed(t, h, Options{Seal: Seal{Questions: user.questions()}}, func() *hostEnd {
+			plain := h.scriptedHost.accept()
+			first := plain.wantAny(wire.TypeHello)
+			plain.send(wire.Event{Type: wire.TypeError, Code: wire.CodeSealed, Text: "this room is sealed"})
+			plain.wantHangUp()
+			h.wantNothing()
+			end := h.accept()
+			end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+			end.wantHangUp()
+			end = h.accept()
+			end.authenticate()
+			if hello := end.wantAny(wire.TypeHello); hello.Token == first.Token || hello.Token == "" || first.Secret != "" {
+				t.Errorf("the hellos are %+v and %+v", first, hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}
+
+// Without a Seal the error says that the room is sealed.
+func TestSealedWithoutSeal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		_, _, err := joinSealed(t, h, Options{}, func() *hostEnd {
+			plain := h.scriptedHost.accept()
+			plain.wantAny(wire.TypeHello)
+			plain.send(wire.Event{Type: wire.TypeError, Code: wire.CodeSealed, Text: "this room is sealed"})
+			plain.wantHangUp()
+			return nil
+		})
+		if !errors.Is(err, ErrSealed) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
+// A plain program at the address of a sealed room gets nothing but the start of a handshake.
+func TestDowngrade(t *testing.T) {
+	_, pin := newCertificate(t, time.Now(), time.Now())
+	for name, answer := range map[string]string{
+		"a person's welcome":      "* Welcome to lab, guest-3\n",
+		"a refusal of programs":   `{"type":"error","code":"bad_json","text":"no"}` + "\n",
+		"the alert of plain room": "\x15\x03\x03\x00\x02\x02\x46",
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				known := &knownHosts{hosts: []KnownHost{{Room: "r1", Pin: pin, Title: "lab"}}}
+				opts := Options{Room: "r1", Token: "the-token", Identity: Identity{Room: "r1", Secret: testSecret}, Seal: Seal{Known: known}}
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd {
+					end := h.scriptedHost.accept()
+					buf := make([]byte, 4096)
+					n, _ := end.conn.Read(buf)
+					if sent := string(buf[:n]); !strings.HasPrefix(sent, "\x16\x03") || strings.Contains(sent, "the-token") || strings.Contains(sent, string(testSecret)) {
+						t.Errorf("the client sends %q", sent)
+					}
+					end.conn.Write([]byte(answer))
+					for n, err := 0, error(nil); err == nil; n, err = end.conn.Read(buf) {
+						if n > 0 && buf[0] != 0x15 { // an alert
+							t.Errorf("the client sends %q", buf[:n])
+						}
+					}
+					end.conn.Close()
+					return end
+				})
+				if !errors.Is(err, ErrDowngrade) {
+					t.Errorf("Join: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A plain room with the title of a sealed one that the user knows is not taken for it.
+func TestPlainNamesake(t *testing.T) {
+	known := &knownHosts{hosts: []KnownHost{{Room: "r9", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", Title: "lab", File: "known_hosts", Line: 3}}}
+	dialed := false
+	_, err := Join(t.Context(), Options{
+		Addr: "elsewhere:24280", Room: "r1", Seal: Seal{Title: "lab", Known: known},
+		Dial: func(context.Context, string) (net.Conn, error) {
+			dialed = true
+			return nil, errors.New("dialed")
+		},
+	})
+	if e, ok := errors.AsType[*DowngradeError](err); !ok || e.Known.Line != 3 || dialed {
+		t.Errorf("Join: %v", err)
+	}
+}
+
+// inSealedRoom returns a client in a sealed room, and its connection's other end.
+func inSealedRoom(t *testing.T, opts Options) (*Client, *sealedHost, *hostEnd) {
+	t.Helper()
+	h := newSealedHost(t)
+	opts.Room = "r1"
+	opts.Seal.Pin, opts.Seal.Secret = h.pin, testSecret
+	c, end, err := joinSealed(t, h, opts, func() *hostEnd {
+		end := h.accept()
+		end.wantHello()
+		end.send(welcomeTo("r1", wire.Event{Title: "lab"}))
+		return end
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nextEvent[Connected](t, c)
+	return c, h, end
+}
+
+// drain takes events until the client has ended.
+func drain(c *Client) (last Event) {
+	for e := range c.Events() {
+		last = e
+	}
+	return last
+}
+
+// After the host has gone, another one at its address gets no token, no secret and no message that
+// was not sent.
+func TestReconnectToOtherKey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		user := new(person)
+		c, h, end := inSealedRoom(t, Options{Seal: Seal{Questions: user.questions()}})
+		end.conn.Close()
+		nextEvent[Disconnected](t, c)
+		if _, err := c.Say(t.Context(), "not for strangers"); err != nil {
+			t.Fatal(err)
+		}
+		other := newSealedHost(t)
+		other.scriptedHost = h.scriptedHost
+		go other.wantNothing()
+		drain(c)
+		e, ok := errors.AsType[*PinError](c.Err())
+		if !ok || e.Pin != other.pin || e.Want != h.pin || e.Title != "lab" {
+			t.Errorf("the client ends with %v", c.Err())
+		}
+		if pending := c.Pending(); len(pending) != 1 || c.Unconfirmed() != 0 {
+			t.Errorf("pending are %+v, of which %d may have been sent", pending, c.Unconfirmed())
+		}
+		if len(user.hosts) != 0 {
+			t.Errorf("asked whether to trust %+v", user.hosts)
+		}
+	})
+}
+
+// If another host is at the address, and Find finds the room elsewhere, the client goes there.
+func TestReconnectElsewhere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		searches := 0
+		c, h, end := inSealedRoom(t, Options{Find: func(context.Context, wire.RoomInfo) ([]string, error) {
+			if searches++; searches == 1 {
+				return nil, errors.New("not yet")
+			}
+			return []string{"stranger:24280", "moved:24280"}, nil
+		}})
+		end.conn.Close()
+		other := newSealedHost(t)
+		other.scriptedHost = h.scriptedHost
+		ends := make(chan *hostEnd)
+		go func() {
+			other.wantNothing()
+			other.wantNothing()
+			end := h.accept()
+			if hello := end.wantHello(); hello.Secret != string(testSecret) {
+				t.Errorf("the hello is %+v", hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{Title: "lab"}))
+			ends <- end
+		}()
+		nextEvent[Disconnected](t, c)
+		if e := nextEvent[Connected](t, c); e.Addr != "moved:24280" || !e.Sealed {
+			t.Errorf("Connected = %+v", e)
+		}
+		(<-ends).conn.Close()
+		go c.Close()
+	})
+}
+
+// A new invite is adopted: the next connection uses its secret, which no event shows.
+func TestNewInvite(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keeper := new(testKeeper)
+		c, h, end := inSealedRoom(t, Options{Keeper: keeper})
+		end.send(wire.Event{Type: typeInvite, Data: "N3W2ABCDEFGHIJKL", Text: "the invite was replaced"})
+		if e := nextEvent[Received](t, c); e.Type != typeInvite || e.Data != "" {
+			t.Errorf("received %+v", e)
+		}
+		if id := c.Identity(); id.Secret != "N3W2ABCDEFGHIJKL" || keeper.last != id {
+			t.Errorf("the identity is %#v, kept %#v", id, keeper.last)
+		}
+		if invite, _ := c.Invite(); invite.Secret != "N3W2ABCDEFGHIJKL" {
+			t.Errorf("the invite is %#v", invite)
+		}
+		end.conn.Close()
+		ends := make(chan *hostEnd)
+		go func() {
+			end := h.accept()
+			if hello := end.wantHello(); hello.Secret != "N3W2ABCDEFGHIJKL" {
+				t.Errorf("the secret is %q", hello.Secret)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			ends <- end
+		}()
+		nextEvent[Disconnected](t, c)
+		nextEvent[Connected](t, c)
+		(<-ends).conn.Close()
+		go c.Close()
+	})
+}
+
+// refuse accepts a connection and refuses its hello.
+func (h *sealedHost) refuse(code wire.Code) (hello wire.Request) {
+	h.t.Helper()
+	end := h.accept()
+	hello = end.wantHello()
+	end.send(wire.Event{Type: wire.TypeError, Code: code, Text: "no"})
+	end.wantHangUp()
+	return hello
+}
+
+// A secret that was replaced while the connection was lost is asked for; without an answer the
+// client ends, and says why.
+func TestSecretReplacedMeanwhile(t *testing.T) {
+	for name, ask := range map[string]bool{"asked": true, "no one to ask": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				user, opts := &person{secrets: []seal.Secret{"N3W2ABCDEFGHIJKL"}}, Options{}
+				if ask {
+					opts.Seal.Questions = user.questions()
+				}
+				c, h, end := inSealedRoom(t, opts)
+				end.conn.Close()
+				ends := make(chan *hostEnd, 1)
+				go func() {
+					h.refuse(wire.CodeAuthFailed)
+					if !ask {
+						return
+					}
+					end := h.accept()
+					if hello := end.wantHello(); hello.Secret != "N3W2ABCDEFGHIJKL" {
+						t.Errorf("the secret is %q", hello.Secret)
+					}
+					end.send(welcomeTo("r1", wire.Event{}))
+					ends <- end
+				}()
+				nextEvent[Disconnected](t, c)
+				if ask {
+					nextEvent[Connected](t, c)
+					(<-ends).conn.Close()
+					go c.Close()
+					return
+				}
+				drain(c)
+				if e, ok := errors.AsType[*SecretError](c.Err()); !ok || e.Code != wire.CodeAuthFailed {
+					t.Errorf("the client ends with %v", c.Err())
+				}
+			})
+		})
+	}
+}
+
+// A client that is locked out tries again after a minute, not before.
+func TestLockedOut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, h, end := inSealedRoom(t, Options{})
+		end.conn.Close()
+		ends := make(chan *hostEnd)
+		var lockedOut, again time.Time
+		go func() {
+			h.refuse(wire.CodeTooMany)
+			lockedOut = time.Now()
+			end := h.accept()
+			again = time.Now()
+			end.wantHello()
+			end.send(welcomeTo("r1", wire.Event{}))
+			ends <- end
+		}()
+		nextEvent[Disconnected](t, c)
+		if e := nextEvent[Disconnected](t, c); e.RetryIn < tooManyPause || !strings.Contains(e.Err.Error(), "too many wrong secrets") {
+			t.Errorf("Disconnected = %+v", e)
+		}
+		nextEvent[Connected](t, c)
+		(<-ends).conn.Close()
+		if waited := again.Sub(lockedOut); waited < tooManyPause {
+			t.Errorf("waited %v", waited)
+		}
+		go c.Close()
+	})
+}
+
+// A host that takes long for a handshake, as when a thousand clients reconnect at once, is waited
+// for; one that never ends it counts as one that does not answer.
+func TestSlowHandshake(t *testing.T) {
+	for name, test := range map[string]struct {
+		takes time.Duration
+		err   error
+	}{"slow": {15 * time.Second, nil}, "never": {time.Hour, ErrNoAnswer}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				c, end, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+					plain := h.scriptedHost.accept()
+					time.Sleep(test.takes)
+					go func() { h.conns <- plain }()
+					end := h.accept()
+					if test.err != nil {
+						return end
+					}
+					end.wantHello()
+					end.send(welcomeTo("r1", wire.Event{}))
+					return end
+				})
+				if !errors.Is(err, test.err) {
+					t.Errorf("Join: %v, want %v", err, test.err)
+				}
+				end.conn.Close()
+				if c != nil {
+					go c.Close()
+				}
+			})
+		})
+	}
+}
+
+// The connection of the host's own member is a pipe: it is not encrypted, and has the secret.
+func TestPrivateConnection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		c, end, err := joinSealed(t, h, Options{Token: "token", Seal: Seal{Secret: testSecret, Private: true}}, func() *hostEnd {
+			end := h.scriptedHost.accept()
+			if hello := end.wantHello(); hello.Secret != string(testSecret) {
+				t.Errorf("the hello is %+v", hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}

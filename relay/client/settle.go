@@ -1,0 +1,115 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"chat/relay/seal"
+	"chat/relay/wire"
+)
+
+const (
+	// maxAsked is how often the user is asked for a secret. The host takes no more than a few from
+	// one address.
+	maxAsked = 3
+
+	// tooManyPause is how long a host takes no secret from an address that had too many wrong ones.
+	tooManyPause = time.Minute
+)
+
+// settle finds out what an attempt to join ended with err for: it asks the user, if a sealed room
+// needs an answer. asked counts the questions for a secret. It reports whether another attempt
+// may succeed; if not, the error says why.
+func (s *membership) settle(ctx context.Context, err error, asked *int) (again bool, _ error) {
+	refusal, _ := errors.AsType[*RefusedError](err)
+	stranger, _ := errors.AsType[*PinError](err)
+	secret, _ := errors.AsType[*SecretError](err)
+	switch {
+	case refusal != nil && refusal.Code == wire.CodeSealed && !s.seal.isSealed():
+		if !s.seal.canSeal() {
+			return false, fmt.Errorf("join %s: %w", s.addr, ErrSealed)
+		}
+		s.seal.require()
+		if s.known.Key == "" {
+			s.known.Token = newToken() // the one before was sent in the clear
+		}
+		return true, nil
+	case stranger != nil && !stranger.IsChanged() && s.opts.Seal.Trust != nil:
+		if err := s.opts.Seal.Trust(ctx, stranger.Host); err != nil {
+			return false, err
+		}
+		s.seal.trust(stranger.Pin)
+		return true, nil
+	case secret != nil && secret.Code == wire.CodeAuthFailed && s.seal.tryListening():
+		return true, nil
+	case secret != nil && s.seal.isAskable(secret.Code) && s.opts.Seal.AskSecret != nil && *asked < maxAsked:
+		h := s.seal.host(s.addr)
+		q := SecretQuestion{Addr: h.Addr, Room: h.Room, Title: h.Title, Tries: *asked}
+		if secret.Code == wire.CodeAuthFailed {
+			q.Tries = max(q.Tries, 1) // a kept one may be wrong too
+		}
+		typed, err := s.opts.Seal.AskSecret(ctx, q)
+		if err != nil {
+			return false, err
+		}
+		*asked++
+		s.seal.useSecret(typed)
+		return true, nil
+	}
+	return false, err
+}
+
+// identify lets the client in over l by what is sent before hello, or in it: the secret goes only
+// to a host that has the right key, and otherwise the host must show first that it knows it.
+func (s *membership) identify(ctx context.Context, l *link, hello *wire.Request) error {
+	secret, user, needed := s.seal.toProve()
+	switch {
+	case needed:
+		return &SecretError{Code: wire.CodeNoSecret}
+	case user != "":
+		if err := l.authenticate(ctx, user, secret, s.answerTime()); err != nil {
+			return err
+		}
+		s.seal.noteProof()
+	default:
+		hello.Secret = string(s.seal.secretToShow())
+	}
+	return s.sign(l, hello)
+}
+
+// sign adds the client's key to hello, and its signature for the room and the connection of l.
+func (s *membership) sign(l *link, hello *wire.Request) error {
+	conn, ok := l.conn.(*tls.Conn)
+	if !ok || s.opts.Seal.Signer == nil {
+		return nil
+	}
+	state := conn.ConnectionState()
+	binding, err := state.ExportKeyingMaterial(seal.ExporterLabel, nil, seal.BindingLength)
+	if err != nil {
+		return err
+	}
+	hello.Key = s.opts.Seal.Signer.Key()
+	hello.Signature, err = s.opts.Seal.Signer.Sign(seal.SignedData(hello.Room, binding))
+	return err
+}
+
+// adoptSecret replaces the secret by the one of a new invite, which the host sends to everyone who
+// is in the room. It reports whether there was one.
+func (s *membership) adoptSecret(e *wire.Event) bool {
+	secret, err := seal.ParseSecret(e.Data)
+	if err != nil || !s.seal.isSealed() {
+		return false
+	}
+	s.seal.useSecret(secret)
+	s.known.Secret = secret
+	if !s.stranger {
+		s.opts.Keeper.Keep(s.known)
+	}
+	s.mu.Lock()
+	s.identity = s.known
+	s.mu.Unlock()
+	return true
+}
