@@ -81,7 +81,7 @@ func newServer(opts Options) *Server {
 
 func (s *Server) roomOptions() room.Options {
 	return room.Options{
-		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken,
+		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken, Sealed: s.gate != nil,
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
 	}
 }
@@ -149,6 +149,15 @@ const MaxDelay = session.MaxDelay
 func (s *Server) IsBanned(addr net.Addr) bool {
 	address, _ := front.AddressOf(addr)
 	return s.room.Admit(address) != nil
+}
+
+// KeysChanged applies changes of [Seal.IsMember] and [Seal.IsOperator] to the members who are in
+// the room: those whose key is no longer one of a member's are disconnected.
+func (s *Server) KeysChanged() {
+	if s.gate == nil {
+		return
+	}
+	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return max(secret, s.gate.LevelOf(key)) }, clock.Now())
 }
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every

@@ -34,6 +34,7 @@ type Event struct {
 	Code    Code      `json:"code,omitempty"`   // of an error or a bye
 	Members []string  `json:"members,omitempty"`
 	Hosts   []string  `json:"hosts,omitempty"` // the operators among Members
+	Tags    []string  `json:"tags,omitempty"`  // those of the keys of Members, in the same order, "" for a member without a key; absent if none has one
 	Count   int       `json:"count,omitzero"`  // how many members there are; Members may list only the first ones
 	Missed  uint64    `json:"missed,omitzero"` // of a gap: how many events the session missed
 
@@ -74,6 +75,14 @@ type File struct {
 // at most [MaxHistory] events, which have no Events of their own.
 type History []Event
 
+// Tag returns the tag of the key of the nth of Members, or "".
+func (e *Event) Tag(n int) string {
+	if len(e.Tags) != len(e.Members) { // not from a host that keeps to the protocol
+		return ""
+	}
+	return e.Tags[n]
+}
+
 // IsPublicMessage reports whether the event is a message or an action, which the whole
 // room receives. Only these count towards the backlog.
 func (e *Event) IsPublicMessage() bool { return e.Type == TypeMessage || e.Type == TypeAction }
@@ -107,6 +116,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "code", string(e.Code))
 	dst = appendListField(dst, "members", e.Members)
 	dst = appendListField(dst, "hosts", e.Hosts)
+	dst = appendListField(dst, "tags", e.Tags)
 	dst = appendIntField(dst, "count", e.Count)
 	dst = appendUintField(dst, "missed", e.Missed)
 	dst = appendIntField(dst, "version", e.Version)
@@ -295,6 +305,7 @@ func (e *Event) check() error {
 		e.Members, e.Count = e.Members[:MaxMembers], max(e.Count, n)
 	}
 	e.Hosts = e.Hosts[:min(len(e.Hosts), MaxMembers)]
+	e.Tags = e.Tags[:min(len(e.Tags), MaxMembers)]
 	// RFC 3339 ends with the year 9999, which a time in another zone can exceed in UTC.
 	e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	if y := e.Time.Year(); y < 0 || y > 9999 {
@@ -354,6 +365,7 @@ func (e Event) Clean() Event {
 	e.Text = text.CleanLines(e.Text)
 	e.Members = cleanAll(e.Members)
 	e.Hosts = cleanAll(e.Hosts)
+	e.Tags = cleanAll(e.Tags)
 	e.Events = cleanEvents(e.Events)
 	if e.File != nil {
 		f := *e.File

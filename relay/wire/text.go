@@ -219,7 +219,8 @@ func (e *Event) topicWords() string {
 	}
 }
 
-// names lists at most limit of Members in words, and marks operators with "(host)".
+// names lists at most limit of Members in words, and marks operators with "(host)". The answer to /who
+// has the tags of keys, too: "alice (host, k3v9)".
 func (e *Event) names(limit int) string {
 	shown := e.Members
 	if len(shown) > limit+1 { // "and 1 more" would be no shorter
@@ -235,8 +236,15 @@ func (e *Event) names(limit int) string {
 			b.WriteString(", ")
 		}
 		b.WriteString(name)
+		marks := make([]string, 0, 2)
 		if hosts[name] {
-			b.WriteString(" (host)")
+			marks = append(marks, "host")
+		}
+		if tag := e.Tag(i); tag != "" && e.Type == TypeWho {
+			marks = append(marks, tag)
+		}
+		if len(marks) > 0 {
+			b.WriteString(" (" + strings.Join(marks, ", ") + ")")
 		}
 	}
 	if more := max(e.Count, len(e.Members)) - len(shown); more > 0 {

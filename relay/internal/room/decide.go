@@ -24,7 +24,7 @@ type request struct {
 	once string     // of a message by HTTP; see wire.Event
 	text string     // of a message or a topic, or a new nick
 	file *wire.File // of an action that announces an upload
-	name string     // of opUnban and opUnmute: a nick or an address
+	name string     // of opUnban and opUnmute: a nick or an address; of opRelease: a nick
 
 	presence presence // of opClient
 	wanted   string   // of opClient and opRename: the nick it asked for
@@ -45,6 +45,8 @@ const (
 	opMute
 	opUnmute
 	opReject // remember that a numbered message was rejected
+	opOwn    // record that the sender's nick belongs to its key
+	opRelease
 )
 
 // A subject is a member or a client in a request.
@@ -55,11 +57,14 @@ type subject struct {
 	nick     string
 	address  string // see AddressKey
 	operator bool
-	visit    bool
+
+	fingerprint string // of the key that it has proven; "": none
+
+	visit bool
 }
 
 // marks returns the marks by which a ban or a mute recognizes s: its public ID, the hash of
-// its token, and its address.
+// its token, its address, and the fingerprint of its key.
 func (s *subject) marks() []string {
 	var marks []string
 	if s.id != "" { // before a hello is accepted it is not known
@@ -70,6 +75,9 @@ func (s *subject) marks() []string {
 	}
 	if s.address != "" {
 		marks = append(marks, s.address)
+	}
+	if s.fingerprint != "" {
+		marks = append(marks, "owner "+s.fingerprint)
 	}
 	return marks
 }
@@ -113,6 +121,12 @@ func (s *State) decide(r *request, e *event) error {
 		return nil
 	case opReject:
 		e.hidden = &hidden{Type: hiddenReject, At: millisOf(r.at), Author: r.by.author, Seq: r.seq, Code: wire.Code(r.text)}
+		return nil
+	case opOwn:
+		e.hidden = s.decideOwn(r)
+		return nil
+	case opRelease:
+		e.hidden = &hidden{Type: hiddenRelease, At: millisOf(r.at), Author: r.by.author, Nick: r.name}
 		return nil
 	default:
 		return s.decideMarks(r, e)
@@ -177,13 +191,13 @@ func (s *State) decideClient(r *request) *hidden {
 	}
 	if r.by.visit {
 		r.presence = left
-		if c != nil && c.Nick == r.by.nick && c.Wanted == r.wanted && c.Visit {
+		if c != nil && c.Nick == r.by.nick && c.Wanted == r.wanted && c.Visit && c.Fingerprint == r.by.fingerprint {
 			return nil
 		}
 	}
 	return &hidden{
 		Type: hiddenClient, At: millisOf(r.at), Author: r.by.author, ID: r.by.id, Key: hex.EncodeToString(r.by.key[:]),
-		Nick: r.by.nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.operator,
+		Nick: r.by.nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.operator, Fingerprint: r.by.fingerprint,
 	}
 }
 

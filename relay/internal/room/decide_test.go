@@ -34,7 +34,7 @@ func by(author history.Author, nick string) *subject {
 }
 
 // kitchen is a state in which alice (1) and bob (2) are here, carol's (3) connection is lost
-// and dave (4) has left. Numbers up to 7 of alice's are accepted; of bob's, 3 was rejected
+// and dave (4) has left. His nick belongs to his key. Numbers up to 7 of alice's are accepted; of bob's, 3 was rejected
 // because he was muted, and 5 since its recipient was not there.
 func kitchen() *State {
 	s := NewState()
@@ -49,6 +49,7 @@ func kitchen() *State {
 		s.apply(nil, &hidden{Type: hiddenReject, Author: 2, Seq: seq, Code: code}, history.Origin{})
 	}
 	s.apply(&wire.Event{Type: wire.TypeMessage, Seq: 6, Text: "x"}, nil, history.Origin{Author: 2})
+	s.apply(nil, own("dave", "d", noon.Add(-time.Hour)), history.Origin{})
 	return s
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/sshkey"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -39,6 +40,7 @@ func NewFold(records func(load func(key string, value []byte) error) error) (*Fo
 		return nil, err
 	}
 	s.index()
+	s.owners.index()
 	s.undo = new(undo)
 	return &Fold{s}, nil
 }
@@ -88,6 +90,7 @@ const (
 	clientPrefix = "client/" // followed by the author; a storedClient
 	banPrefix    = "ban/"    // followed by a mark; the nick, a string
 	mutePrefix   = "mute/"   // likewise
+	nickPrefix   = "nick/"   // followed by its fold (text.NickFold); an owned nick
 )
 
 func clientRecord(a history.Author) string { return clientPrefix + strconv.FormatUint(uint64(a), 10) }
@@ -110,6 +113,8 @@ func (s *State) record(key string) []byte {
 		return markRecord(s.bans, name)
 	case mutePrefix:
 		return markRecord(s.mutes, name)
+	case nickPrefix:
+		return s.ownedRecord(name)
 	}
 	return nil
 }
@@ -164,6 +169,8 @@ func (s *State) load(key string, value []byte) error {
 		return loadMark(s.bans, name, value)
 	case mutePrefix:
 		return loadMark(s.mutes, name, value)
+	case nickPrefix:
+		return s.loadOwned(value)
 	}
 	return nil
 }
@@ -213,6 +220,9 @@ func (c *Client) repair() {
 		c.Nick = ""
 	}
 	c.Waiting = max(c.Waiting, 0)
+	if sshkey.Tag(c.Fingerprint) == "" {
+		c.Fingerprint = ""
+	}
 	if excess := len(c.Rejected) - maxRejected; excess > 0 {
 		for _, seq := range slices.Sorted(maps.Keys(c.Rejected))[:excess] {
 			delete(c.Rejected, seq)
@@ -248,6 +258,7 @@ type undo struct {
 	authors     *history.Author            // nil: unchanged
 	clients     map[history.Author]*Client // a nil client did not exist
 	bans, mutes map[string]string          // nil: unchanged
+	owned       map[string]*owned          // by fold; a nil one did not exist
 }
 
 func (u *undo) saveTopic(s *State) {
@@ -304,6 +315,7 @@ func (u *undo) restore(s *State) {
 		}
 	}
 	s.index()
+	u.restoreOwned(&s.owners)
 }
 
 // changedKeys lists the keys of the records that may have changed since the last Commit.
@@ -321,6 +333,9 @@ func (s *State) changedKeys() (keys []string) {
 	if u.bans != nil {
 		keys = append(keys, changedMarks(banPrefix, u.bans, s.bans)...)
 		keys = append(keys, changedMarks(mutePrefix, u.mutes, s.mutes)...)
+	}
+	for _, fold := range slices.Sorted(maps.Keys(u.owned)) {
+		keys = append(keys, nickPrefix+fold)
 	}
 	return keys
 }

@@ -25,6 +25,9 @@ type hidden struct {
 	Visit    bool           `json:"visit,omitzero"`
 	Operator bool           `json:"operator,omitzero"`
 
+	// of hiddenOwn, with Nick; of hiddenClient, if the client has proven a key
+	Fingerprint string `json:"fingerprint,omitempty"`
+
 	Marks []string `json:"marks,omitempty"` // of a ban or a mute, set or lifted
 
 	// of hiddenReject
@@ -41,6 +44,9 @@ const (
 	hiddenMute   = "mute"
 	hiddenUnmute = "unmute"
 	hiddenReject = "reject" // a numbered message was rejected permanently
+
+	hiddenOwn     = "own"     // a nick belongs to the key with a fingerprint
+	hiddenRelease = "release" // it belongs to no key any more
 )
 
 // millis is a time in UTC, with the precision of the log: milliseconds. Its JSON is their

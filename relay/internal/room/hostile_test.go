@@ -150,7 +150,7 @@ func TestRenameOnAReplacedConnection(t *testing.T) {
 	if nick, err := r.Rename(m, "mallory", 0, time.Now()); err == nil {
 		t.Errorf("it is %s now", nick)
 	}
-	if names, _ := r.namesLocked(nil, 9); !slices.Equal(names, []string{"alice"}) {
+	if names, _, _ := r.namesLocked(nil, 9); !slices.Equal(names, []string{"alice"}) {
 		t.Errorf("the members are %q", names)
 	}
 }

@@ -220,7 +220,7 @@ func (r *Room) recipientLocked(nick string, now time.Time) (to *subject, isHere 
 
 // subject returns c as the subject of a request.
 func (c *Client) subject() *subject {
-	return &subject{author: c.Author, id: c.ID, key: c.Key, nick: c.Nick, operator: c.Operator, visit: c.Visit}
+	return &subject{author: c.Author, id: c.ID, key: c.Key, nick: c.Nick, operator: c.Operator, visit: c.Visit, fingerprint: c.Fingerprint}
 }
 
 // CommitFailed rebuilds the state from the committed one and the events that are still to be

@@ -56,7 +56,9 @@ func (r *Room) setNickLocked(m *Member, nick string, keys text.Keys) {
 // tryNickLocked gives m a nick if it may have it.
 func (r *Room) tryNickLocked(m *Member, nick string, now time.Time) bool {
 	keys := text.NickKeys(nick)
-	if !m.identity.host && !r.isFreeLocked(keys, m, now) { // the host's own member gets any; see displaceLocked
+	switch {
+	case r.isFreeLocked(keys, m, now):
+	case !m.identity.host || r.ownerLocked(keys, m) != "": // the host's own member gets any but those; see displaceLocked
 		return false
 	}
 	m.nick = nick
@@ -71,13 +73,19 @@ func (r *Room) lastNickLocked(m *Member) string {
 	return ""
 }
 
-// isFreeLocked reports whether m may have the nick with these keys.
+// isFreeLocked reports whether m may have the nick with these keys: no other has it, and it is not
+// reserved for another, nor does it belong to another key. A nick that belongs to m's own key is
+// free, too, if only a member without a key has it; see displaceLocked.
 func (r *Room) isFreeLocked(keys text.Keys, m *Member, now time.Time) bool {
+	if r.ownerLocked(keys, m) != "" {
+		return false
+	}
+	owns := r.ownsLocked(keys, m)
 	for _, key := range keys {
-		if other := r.nicks[key]; other != nil && other != m {
+		if other := r.nicks[key]; other != nil && other != m && !(owns && other.Key == nil && !other.identity.host) {
 			return false
 		}
-		if c := r.state.reservation(key, now); c != nil && (m.identity == nil || c.Author != m.identity.author) {
+		if c := r.state.reservation(key, now); c != nil && !owns && (m.identity == nil || c.Author != m.identity.author) {
 			return false
 		}
 	}
@@ -157,6 +165,7 @@ func (r *Room) renameLocked(m *Member, nick string, keys text.Keys, req *request
 	if len(r.presence.leaving) > 0 { // perhaps of the member who had the nick
 		r.flushLocked(req.at)
 	}
+	r.renameDisplacedLocked(r.displaceLocked(m, keys, req.at), m, nick, req.at)
 	if m.announced {
 		req.by = r.askingLocked(m)
 		if err := r.submitLocked(m, req); err != nil {
@@ -167,6 +176,7 @@ func (r *Room) renameLocked(m *Member, nick string, keys text.Keys, req *request
 	had := m.nick
 	r.setNickLocked(m, nick, keys)
 	m.identity.wanted = req.wanted
+	r.ownNickLocked(m, req.at)
 	if m.announced {
 		return nil
 	}

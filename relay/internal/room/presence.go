@@ -111,8 +111,8 @@ func (r *Room) Flush(now time.Time) {
 func (r *Room) flushLocked(now time.Time) {
 	p := &r.presence
 	p.scheduled, p.last = false, now
-	r.announceLocked(wire.TypeLeave, p.leaving, 0, now)
-	var names []string
+	r.announceLocked(wire.TypeLeave, p.leaving, nil, 0, now)
+	var joined []*Member
 	var author history.Author // of a single new member, who does not receive its own join; 0: several
 	joining := p.joining
 	p.joining, p.leaving = nil, nil
@@ -124,25 +124,31 @@ func (r *Room) flushLocked(now time.Time) {
 		default:
 			r.releaseLocked(m)
 			m.announced = true
-			names = append(names, m.nick)
+			joined = append(joined, m)
 			author = m.identity.author
 		}
 	}
 	if len(p.joining) > 0 {
 		r.scheduleLocked()
 	}
-	if len(names) > 1 {
+	if len(joined) > 1 {
 		author = 0
 	}
-	r.announceLocked(wire.TypeJoin, names, author, now)
+	names, tags := nicksAndTags(joined)
+	r.announceLocked(wire.TypeJoin, names, tags, author, now)
 	r.log.Wake()
 }
 
-// announceLocked appends events of at most wire.MaxMembers names each to the log.
-func (r *Room) announceLocked(kind string, names []string, author history.Author, now time.Time) {
+// announceLocked appends events of at most wire.MaxMembers names each to the log. tags are those of
+// the names, or nil.
+func (r *Room) announceLocked(kind string, names, tags []string, author history.Author, now time.Time) {
 	for len(names) > 0 {
 		n := min(len(names), wire.MaxMembers)
-		r.appendPresenceLocked(&wire.Event{Type: kind, Members: names[:n]}, author, now)
+		e := &wire.Event{Type: kind, Members: names[:n]}
+		if tags != nil {
+			e.Tags, tags = tags[:n], tags[n:]
+		}
+		r.appendPresenceLocked(e, author, now)
 		names = names[n:]
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"chat/relay/internal/access"
 	"chat/relay/wire"
 )
 
@@ -30,6 +31,7 @@ func TestStateIsFoldOfLog(t *testing.T) {
 		defer os.RemoveAll(parent)
 		rapid.SyncTest(rt, func(rt *rapid.T) {
 			w := &world{path: filepath.Join(parent, "room.chat"), maxAway: rapid.SampledFrom([]int{2, 3, maxAway}).Draw(rt, "max away")}
+			w.maxOwned = rapid.SampledFrom([]int{1, 2, maxOwnedByKey}).Draw(rt, "max owned")
 			if err := w.open(); err != nil {
 				rt.Fatal(err)
 			}
@@ -126,11 +128,12 @@ func (w *world) moderation() map[string]func(*rapid.T) {
 		})
 	}
 	return map[string]func(*rapid.T){
-		"kick":   with(func(m *Member, name string) (string, error) { return w.room.Kick(m, name, "soup", time.Now()) }),
-		"ban":    with(func(m *Member, name string) (string, error) { return w.room.Ban(m, name, "", time.Now()) }),
-		"unban":  with(func(m *Member, name string) (string, error) { return w.room.Unban(m, name, time.Now()) }),
-		"mute":   with(func(m *Member, name string) (string, error) { return w.room.Mute(m, name, time.Now()) }),
-		"unmute": with(func(m *Member, name string) (string, error) { return w.room.Unmute(m, name, time.Now()) }),
+		"kick":    with(func(m *Member, name string) (string, error) { return w.room.Kick(m, name, "soup", time.Now()) }),
+		"ban":     with(func(m *Member, name string) (string, error) { return w.room.Ban(m, name, "", time.Now()) }),
+		"unban":   with(func(m *Member, name string) (string, error) { return w.room.Unban(m, name, time.Now()) }),
+		"mute":    with(func(m *Member, name string) (string, error) { return w.room.Mute(m, name, time.Now()) }),
+		"unmute":  with(func(m *Member, name string) (string, error) { return w.room.Unmute(m, name, time.Now()) }),
+		"release": with(func(m *Member, name string) (string, error) { return w.room.Release(m, name, time.Now()) }),
 		"operator": func(t *rapid.T) {
 			w.admit(t, &wire.Request{Nick: "op", Token: operatorToken}, "")
 		},
@@ -202,6 +205,8 @@ func (w *world) enter(t *rapid.T) {
 func (w *world) admit(t *rapid.T, req *wire.Request, address string) {
 	m := &Member{Peer: new(testPeer), Address: address}
 	m.Program = req.Token != "" || rapid.Bool().Draw(t, "program")
+	m.Key = rapid.SampledFrom([]*access.Key{nil, testKey("a"), testKey("b"), testKey("c")}).Draw(t, "key")
+	m.Level = rapid.SampledFrom([]access.Level{access.Listen, access.Member, access.Member}).Draw(t, "level")
 	m.Visit = m.Program && rapid.IntRange(0, 2).Draw(t, "visit") == 0
 	wait, err := w.room.TakeOver(m, req)
 	w.accept(t, err)

@@ -29,6 +29,9 @@ type Options struct {
 	// taken. "": there is none.
 	OperatorToken string
 
+	// Sealed says that the room is a sealed one.
+	Sealed bool
+
 	// FlushIn must arrange that [Room.Flush] is called once after d. The room calls FlushIn
 	// with its lock held.
 	FlushIn func(d time.Duration)
@@ -88,8 +91,9 @@ type Member struct {
 	Visit   bool   // connects only to send something: the room sees no join and no leave
 
 	// fixed before Enter, in a sealed room; zero in a plain one
-	Level access.Level
-	Key   *access.Key // nil: it has proven none
+	Level  access.Level // what it may do; see Regrade
+	Secret access.Level // what the secret that it has proven lets it do, without Key
+	Key    *access.Key  // nil: it has proven none
 
 	// guarded by Room.mu
 	claimed   *identity // that TakeOver gave it, until Enter
@@ -211,10 +215,11 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id.operator = id.operator || id.host
 	m.announced, m.departed = old != nil && old.announced, false
 	invalid := r.nameLocked(m, req.Nick, now)
-	displaced := r.displaceLocked(m, now)
+	displaced := r.displaceLocked(m, m.keys(), now)
 	r.addLocked(m)
 	r.recordClientLocked(m, here, now)
-	r.renameDisplacedLocked(displaced, m, now)
+	r.renameDisplacedLocked(displaced, m, m.nick, now)
+	r.ownNickLocked(m, now)
 
 	r.welcomeLocked(m, req, from, now)
 	if invalid != nil {
@@ -239,7 +244,7 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
 		Count: len(r.members) - 1 - r.presence.held,
 	}
-	welcome.Members, welcome.Hosts = r.namesLocked(m, m.welcomeNames())
+	welcome.Members, welcome.Hosts, welcome.Tags = r.namesLocked(m, m.welcomeNames())
 	if req.Since > 0 {
 		from = min(req.Since, live-1) + 1
 	}
@@ -266,7 +271,7 @@ func (r *Room) checkHelloLocked(m *Member, req *wire.Request) error {
 		return wire.Faultf(wire.CodeWrongRoom, "this is %s (%s), not the room you asked for", r.opts.Title, r.opts.ID)
 	case req.Token != "" && !wire.IsToken(req.Token):
 		return wire.Faultf(wire.CodeBadRequest, wire.TokenRule)
-	case isMarked(r.state.bans, &subject{key: keyOf(req.Token), address: m.Address}):
+	case isMarked(r.state.bans, &subject{key: keyOf(req.Token), address: m.Address, fingerprint: m.fingerprint()}):
 		return bannedFault()
 	}
 	return nil
@@ -361,7 +366,7 @@ func (m *Member) subject() *subject {
 	id := m.identity
 	return &subject{
 		author: id.author, id: id.id, key: id.key, operator: id.operator,
-		nick: m.nick, address: m.Address, visit: m.Visit,
+		nick: m.nick, address: m.Address, visit: m.Visit, fingerprint: m.fingerprint(),
 	}
 }
 
@@ -370,7 +375,7 @@ func (m *Member) subject() *subject {
 func (r *Room) askingLocked(m *Member) *subject {
 	id, s := m.identity, &r.asking
 	s.author, s.id, s.key, s.operator = id.author, id.id, id.key, id.operator
-	s.nick, s.address, s.visit = m.nick, m.Address, m.Visit
+	s.nick, s.address, s.visit, s.fingerprint = m.nick, m.Address, m.Visit, m.fingerprint()
 	return s
 }
 
@@ -530,7 +535,7 @@ func (r *Room) Who() wire.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := wire.Event{Type: wire.TypeWho, Count: len(r.members) - r.presence.held}
-	e.Members, e.Hosts = r.namesLocked(nil, wire.MaxMembers)
+	e.Members, e.Hosts, e.Tags = r.namesLocked(nil, wire.MaxMembers)
 	return e
 }
 
@@ -541,23 +546,30 @@ func (r *Room) IsOperator(m *Member) bool {
 	return m.identity != nil && m.identity.operator
 }
 
-// namesLocked lists the nicks of at most limit members, except that of without, and the
-// operators among them.
-func (r *Room) namesLocked(without *Member, limit int) (names, operators []string) {
+// namesLocked lists the nicks of at most limit members, except that of without, the operators
+// among them, and the tags of their keys; see wire.Event.
+func (r *Room) namesLocked(without *Member, limit int) (names, operators, tags []string) {
+	var listed []*Member
 	for _, m := range r.members {
 		if m == without || m.heldUntil != nil {
 			continue
 		}
-		if len(names) == limit {
+		if len(listed) == limit {
 			break
 		}
-		names = append(names, m.nick)
+		listed = append(listed, m)
 		if m.identity.operator {
 			operators = append(operators, m.nick)
 		}
 	}
-	slices.Sort(names)
-	return names, operators
+	if r.opts.Sealed { // members may have tags, which stay beside their nicks
+		slices.SortFunc(listed, func(a, b *Member) int { return strings.Compare(a.nick, b.nick) })
+	}
+	names, tags = nicksAndTags(listed)
+	if !r.opts.Sealed {
+		slices.Sort(names)
+	}
+	return names, operators, tags
 }
 
 // welcomeNames returns how many nicks m's welcome lists: few for a person.

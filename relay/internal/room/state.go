@@ -22,6 +22,7 @@ type State struct {
 	clients map[history.Author]*Client
 	bans    map[string]string // mark (see subject.marks) -> nick at the time of the ban
 	mutes   map[string]string // likewise
+	owners  owners            // of nicks
 
 	maxAway int // see the constant; fixed
 
@@ -51,8 +52,12 @@ type Client struct {
 	At       millis         `json:"at"`             // when Presence changed
 	Visit    bool           `json:"visit,omitzero"` // see Member.Visit
 	Operator bool           `json:"operator,omitzero"`
-	Waiting  int            `json:"waiting,omitzero"` // private messages since it left
-	Left     uint64         `json:"left,omitzero"`    // orders clients that are away by when they left
+
+	// Fingerprint is that of the key that it proved to have when it was here last; "": none.
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	Waiting int    `json:"waiting,omitzero"` // private messages since it left
+	Left    uint64 `json:"left,omitzero"`    // orders clients that are away by when they left
 
 	// Rejected has the codes of numbered messages that were rejected permanently, by number:
 	// only the highest maxRejected of them. A client that resends one gets the same answer.
@@ -93,6 +98,7 @@ func NewState() *State {
 		clients: make(map[history.Author]*Client),
 		bans:    make(map[string]string),
 		mutes:   make(map[string]string),
+		owners:  newOwners(make(map[string]*owned)),
 		maxAway: maxAway,
 	}
 	s.index()
@@ -253,6 +259,10 @@ func (s *State) applyHidden(h *hidden) {
 		for _, mark := range h.Marks {
 			delete(m, mark)
 		}
+	case hiddenOwn:
+		s.applyOwn(h)
+	case hiddenRelease:
+		s.owners.remove(text.NickFold(h.Nick), s.undo)
 	case hiddenReject:
 		if c := s.change(h.Author); c != nil {
 			c.reject(h.Seq, h.Code)
@@ -277,6 +287,7 @@ func (s *State) applyClient(h *hidden) {
 		s.clients[c.Author], s.byKey[c.Key] = c, c
 	}
 	c.Nick, c.Wanted, c.Presence, c.At, c.Visit, c.Operator = h.Nick, h.Wanted, h.Presence, h.At, h.Visit, h.Operator
+	c.Fingerprint = h.Fingerprint
 	if c.Presence == here {
 		c.Waiting = 0
 		s.arrived(c)
@@ -354,6 +365,7 @@ func (s *State) clone() *State {
 	n := &State{
 		topic: s.topic, authors: s.authors, bans: maps.Clone(s.bans), mutes: maps.Clone(s.mutes), maxAway: s.maxAway,
 		clients: make(map[history.Author]*Client, len(s.clients)),
+		owners:  s.owners.clone(),
 	}
 	for author, c := range s.clients {
 		n.clients[author] = c.clone()

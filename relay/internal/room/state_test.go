@@ -57,6 +57,12 @@ var changes = []struct {
 		func(s *State) bool { return s.bans["key a"] == "x" && s.bans["10.0.0.9"] == "x" && len(s.mutes) == 0 }},
 	{"mute", nil, &hidden{Type: hiddenMute, Nick: "x", Marks: []string{"key a"}}, history.Origin{},
 		func(s *State) bool { return s.mutes["key a"] == "x" && len(s.bans) == 0 }},
+	{"a nick belongs to a key", nil, own("alice", "a", noon), history.Origin{},
+		func(s *State) bool { return s.owners.ownerOf(text.NickKeys("a1ice")) == testKey("a").Fingerprint }},
+	{"another spelling of it", nil, own("Dave", "d", noon), history.Origin{},
+		func(s *State) bool { return len(s.owners.nicks) == 1 && s.owners.named("dave").Nick == "Dave" }},
+	{"a nick is released", nil, &hidden{Type: hiddenRelease, Nick: "DAVE"}, history.Origin{},
+		func(s *State) bool { return len(s.owners.nicks)+len(s.owners.byKey)+len(s.owners.taken) == 0 }},
 	{"reject", nil, &hidden{Type: hiddenReject, Author: 1, Seq: 8, Code: wire.CodeMuted}, history.Origin{},
 		func(s *State) bool { return s.clients[1].Rejected[8] == wire.CodeMuted && s.clients[1].Seq == 7 }},
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chat/relay/history"
+	"chat/relay/sshkey"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -56,6 +57,9 @@ func (r *Room) WhyNot(m *Member, now time.Time) string {
 
 // whyLocked is WhyNot for a member that waits.
 func (r *Room) whyLocked(m *Member, now time.Time) string {
+	if owner := r.ownerLocked(m.wish.keys, m); owner != "" {
+		return fmt.Sprintf("%s belongs to another key (%s); an operator can /release it", m.wish.nick, sshkey.Tag(owner))
+	}
 	until := r.reservedUntilLocked(m.wish.keys, m, now)
 	if until.IsZero() {
 		return m.wish.nick + " is taken"
@@ -147,12 +151,12 @@ func (r *Room) giveNicksInLocked(d time.Duration) {
 	}
 }
 
-// displaceLocked takes m's nick from the members who have it or one that looks like it, and
-// returns them. It ends reservations of the nick, too. All of that happens only if m is the
-// host's own member.
-func (r *Room) displaceLocked(m *Member, now time.Time) (displaced []*Member) {
-	for _, key := range m.keys() {
-		if other := r.nicks[key]; other != nil {
+// displaceLocked takes the nick with these keys, which m gets, from the members who have it or one
+// that looks like it, and returns them. It ends reservations of the nick, too. All of that happens
+// only if m is the host's own member, or the nick belongs to m's key.
+func (r *Room) displaceLocked(m *Member, keys text.Keys, now time.Time) (displaced []*Member) {
+	for _, key := range keys {
+		if other := r.nicks[key]; other != nil && other != m {
 			r.freeNickLocked(other)
 			displaced = append(displaced, other)
 		}
@@ -164,9 +168,13 @@ func (r *Room) displaceLocked(m *Member, now time.Time) (displaced []*Member) {
 	return displaced
 }
 
-// renameDisplacedLocked gives members whose nick the host's own member, by, has taken one with a
-// suffix. They wait for the nick that they had.
-func (r *Room) renameDisplacedLocked(displaced []*Member, by *Member, now time.Time) {
+// renameDisplacedLocked gives members whose nick another member, by, has taken one with a suffix:
+// the host's own member, or the owner of the nick. They wait for the nick that they had.
+func (r *Room) renameDisplacedLocked(displaced []*Member, by *Member, taken string, now time.Time) {
+	why := taken + " is the nick of this room's host"
+	if !by.identity.host {
+		why = taken + " belongs to the key of another member"
+	}
 	for _, m := range displaced {
 		had := m.nick
 		nick, keys := r.withFreeSuffixLocked(had, m, now)
@@ -180,7 +188,7 @@ func (r *Room) renameDisplacedLocked(displaced []*Member, by *Member, now time.T
 		m.identity.wanted = req.wanted
 		r.recordClientLocked(m, here, now) // so that the state has it even if the event is rejected
 		r.waitLocked(m, req.wanted)
-		r.notifyLocked(m, fmt.Sprintf("%s is the nick of this room's host; you are now %s", by.nick, nick))
+		r.notifyLocked(m, why+"; you are now "+nick)
 	}
 }
 

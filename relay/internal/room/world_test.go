@@ -34,6 +34,9 @@ func (s *State) records() map[string]string {
 	for mark := range s.mutes {
 		keys = append(keys, mutePrefix+mark)
 	}
+	for fold := range s.owners.nicks {
+		keys = append(keys, nickPrefix+fold)
+	}
 	records := make(map[string]string, len(keys))
 	for _, key := range keys {
 		records[key] = string(s.record(key))
@@ -59,6 +62,12 @@ func (s *State) derived(at time.Time) map[string]string {
 		if c := s.reservation(key, at); c != nil {
 			d["nick "+key] = fmt.Sprint(c.Author)
 		}
+	}
+	for key, n := range s.owners.taken {
+		d["taken "+key] = n.Key
+	}
+	for key, nicks := range s.owners.byKey {
+		d["owner "+key] = fmt.Sprint(len(nicks))
 	}
 	return d
 }
@@ -92,28 +101,34 @@ func differences(got, want map[string]string) (diff []string) {
 }
 
 // replay returns the fold of a file's log from its start.
-func replay(file *history.File, maxAway int) (*State, error) {
+func replay(file *history.File, maxAway, maxOwned int) (*State, error) {
 	s := NewState()
-	s.maxAway = maxAway
+	s.limit(maxAway, maxOwned)
 	fold := &Fold{s}
 	err := file.Replay(fold.Apply)
 	s.forgotten = nil
 	return s, err
 }
 
+// limit sets how many clients that are away, and how many nicks that belong to a key, the state remembers.
+func (s *State) limit(maxAway, maxOwned int) {
+	s.maxAway, s.owners.max, s.owners.maxByKey = maxAway, 2*maxOwned, maxOwned
+}
+
 // A world is a room on a file, through the lives of its hosts, with a disk that fails.
 type world struct {
-	path    string
-	hosts   int
-	maxAway int
-	file    *history.File
-	log     *history.Log
-	fold    *Fold
-	room    *Room
-	disk    *brokenDisk
-	members []*Member // in the room, or not any more
-	flushAt time.Time // zero: the room did not ask for it
-	giveAt  time.Time // likewise, for GiveNicks
+	path     string
+	hosts    int
+	maxAway  int
+	maxOwned int // by one key; twice as many in all
+	file     *history.File
+	log      *history.Log
+	fold     *Fold
+	room     *Room
+	disk     *brokenDisk
+	members  []*Member // in the room, or not any more
+	flushAt  time.Time // zero: the room did not ask for it
+	giveAt   time.Time // likewise, for GiveNicks
 
 	mu       sync.Mutex
 	failures int    // guarded by mu
@@ -136,7 +151,7 @@ func (w *world) open() error {
 	if w.log, err = history.NewOn(w.file, history.Limits{Events: 8}, func([]history.Waiter) {}, w.fold, w, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	opts := Options{ID: "room", OperatorToken: operatorToken, FlushIn: func(d time.Duration) { w.flushAt = time.Now().Add(d) }}
+	opts := Options{ID: "room", OperatorToken: operatorToken, Sealed: true, FlushIn: func(d time.Duration) { w.flushAt = time.Now().Add(d) }}
 	opts.GiveNicksIn = func(d time.Duration) { w.giveAt = time.Now().Add(d) }
 	w.room = NewOn(opts, w.log, w.fold, time.Now())
 	w.members, w.flushAt, w.giveAt = nil, time.Time{}, time.Time{}
@@ -147,7 +162,7 @@ func (w *world) open() error {
 func (w *world) snapshot() (*Fold, error) {
 	fold, err := NewFold(w.file.Records)
 	if err == nil {
-		fold.state.maxAway = w.maxAway
+		fold.state.limit(w.maxAway, w.maxOwned)
 	}
 	return fold, err
 }
@@ -213,7 +228,7 @@ func (w *world) Failed(err error, split func() ([]history.Rejected, []history.He
 		rejected, held = split()
 		return rejected, held
 	})
-	want, err := replay(w.file, w.maxAway)
+	want, err := replay(w.file, w.maxAway, w.maxOwned)
 	problem := ""
 	if err != nil {
 		problem = err.Error()
@@ -248,7 +263,7 @@ func (w *world) check() error {
 	if problem != "" {
 		return errors.New(problem)
 	}
-	replayed, err := replay(w.file, w.maxAway)
+	replayed, err := replay(w.file, w.maxAway, w.maxOwned)
 	if err != nil {
 		return err
 	}
@@ -280,6 +295,9 @@ func (w *world) checkNicksLocked(now time.Time) error {
 			if r.nicks[key] != m {
 				return fmt.Errorf("%s does not have its nick: %v has %s", m.nick, r.nicks[key], key)
 			}
+		}
+		if owner := r.ownerLocked(m.keys(), m); owner != "" {
+			return fmt.Errorf("%s, with the key %q, has a nick that belongs to %s", m.nick, m.fingerprint(), owner)
 		}
 		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick && w.giveAt.IsZero() && !w.disk.isBroken() {
 			return fmt.Errorf("%s is %s in the state", m.nick, c.Nick)

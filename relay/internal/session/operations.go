@@ -28,7 +28,7 @@ func init() { // an initializer would be a cycle: command uses the table
 		"nick": setNick, "me": act, "msg": sendPrivate, "who": who, "topic": topic,
 		wire.TypeHistory: readBack, wire.TypeSearch: search,
 		"ignore": ignore, "unignore": unignore, "quit": quit, "help": help,
-		"kick": kick, "ban": ban, "unban": unban, "mute": mute, "unmute": unmute, "bans": bans,
+		"kick": kick, "ban": ban, "unban": unban, "mute": mute, "unmute": unmute, "bans": bans, "release": release,
 		wire.TypeFiles: filesCommand, wire.TypeSay: sayKeyed, wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
 	}
 }
@@ -290,6 +290,10 @@ func unmute(s *Session, req *wire.Request) (*wire.Event, error) {
 
 func bans(s *Session, _ *wire.Request) (*wire.Event, error) {
 	return noticeOr(s.door.Room.Bans(&s.member))
+}
+
+func release(s *Session, req *wire.Request) (*wire.Event, error) {
+	return noticeOr(s.door.Room.Release(&s.member, req.Nick, clock.Now()))
 }
 
 func ping(*Session, *wire.Request) (*wire.Event, error) {

@@ -1,0 +1,41 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"chat/relay/internal/access"
+	"chat/relay/wire"
+)
+
+// Regrade applies changes of the keys that let members in, or make them operators, to those who are in
+// the room. level returns what a client may do that has proven a secret of a level, which may be
+// access.None, and a key. Members who may no longer send leave the room.
+func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.Level, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	for _, m := range slices.Clone(r.members) {
+		if m.Key == nil || m.Level < access.Member || m.identity == nil {
+			continue
+		}
+		granted := level(m.Secret, m.Key)
+		if granted < access.Member {
+			r.leaveLocked(m, left, wire.Event{}, now)
+			m.Peer.End(byeEvent(wire.CodeNotMember, "your key is no longer one of a member's of this room"))
+			continue
+		}
+		id := m.identity
+		if operator := id.host || granted == access.Operator; operator != id.operator {
+			id.operator = operator
+			r.recordClientLocked(m, here, now)
+			if operator {
+				r.notifyLocked(m, "your key makes you an operator now")
+			} else {
+				r.notifyLocked(m, "your key no longer makes you an operator")
+			}
+		}
+	}
+}
