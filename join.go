@@ -347,6 +347,9 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place, ask client.
 	how := opts.client()
 	how.Addr, how.Room = addr, p.ID
 	how.Seal.Required, how.Seal.Questions = p.Sealed, ask
+	if p.Invite.Pin != "" {
+		how.Seal.Pin, how.Seal.Secret = p.Invite.Pin, p.Invite.Secret
+	}
 	c, err := opts.join(ctx, how)
 	if err != nil {
 		return nil, joinError(addr, err)

@@ -62,10 +62,11 @@ type Host struct {
 
 // A SecretQuestion says for which room a secret is needed.
 type SecretQuestion struct {
-	Addr  string // of the host
-	Room  string // the ID of the room; "": not known yet
-	Title string // of the room; cleaned; "": not known yet
-	Tries int    // how many secrets were wrong
+	Addr  string   // of the host
+	Room  string   // the ID of the room; "": not known yet
+	Title string   // of the room; cleaned; "": not known yet
+	Pin   seal.Pin // of the host's key; "": not known yet
+	Tries int      // how many secrets were wrong
 }
 
 // A Signer proves who the client is in a sealed room, by a key of its own.

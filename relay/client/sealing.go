@@ -53,7 +53,7 @@ func (s *sealing) isSealed() bool {
 func (s *sealing) host(addr string) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Host{Addr: addr, Room: s.room, Title: s.title}
+	return Host{Addr: addr, Room: s.room, Title: s.title, Pin: s.pin}
 }
 
 // setRoom notes which room it is.

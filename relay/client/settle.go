@@ -47,7 +47,7 @@ func (s *membership) settle(ctx context.Context, err error, asked *int) (again b
 		return true, nil
 	case secret != nil && s.seal.isAskable(secret.Code) && s.opts.Seal.AskSecret != nil && *asked < maxAsked:
 		h := s.seal.host(s.addr)
-		q := SecretQuestion{Addr: h.Addr, Room: h.Room, Title: h.Title, Tries: *asked}
+		q := SecretQuestion{Addr: h.Addr, Room: h.Room, Title: h.Title, Pin: h.Pin, Tries: *asked}
 		if secret.Code == wire.CodeAuthFailed {
 			q.Tries = max(q.Tries, 1) // a kept one may be wrong too
 		}

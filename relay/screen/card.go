@@ -64,7 +64,11 @@ func (c *conversation) drawHostCard(columns, rows int) []string {
 	var code []string
 	wide := 0
 	if inv.page && addr != "" {
-		if qr, err := qrcode.Of(inv.link(addr)); err == nil && qr.Rows() <= rows && qr.Columns()+cardColumns <= columns {
+		qr, err := qrcode.Of(inv.link(addr))
+		if err == nil && inv.sealed != nil && (qr.Rows() > rows || qr.Columns()+cardColumns > columns) {
+			qr = qr.Tight()
+		}
+		if err == nil && qr.Rows() <= rows && qr.Columns()+cardColumns <= columns {
 			code, wide = qr.Lines(t.profile), qr.Columns()
 		}
 	}
@@ -84,14 +88,18 @@ func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, row
 	t := &c.m.terminal
 	r := t.ruler
 	notes := c.drawCardNotes(columns)
-	title := r.elide(oneLine(r, c.title), max(columns-len(" is open"), 1))
-	title = theme.Bold.Draw(title) + t.theme.Dim.Draw(r.cut(" is open", columns-r.width(title)))
+	is := " is open"
+	if inv.sealed != nil {
+		is = " is sealed"
+	}
+	title := r.elide(oneLine(r, c.title), max(columns-len(is), 1))
+	title = theme.Bold.Draw(title) + t.theme.Dim.Draw(r.cut(is, columns-r.width(title)))
 	waiting := t.theme.Accent.Draw("◌") + t.theme.Dim.Draw(r.cut(" Waiting for the first one…", columns-1))
 
 	var full, dense, bare []string
 	for _, w := range inv.at(addr) {
-		if inv.discovered && w.byAddress {
-			continue // chat join is enough
+		if w.more { // the others are enough
+			continue
 		}
 		with, how := w.draw(t, columns)
 		full = stacked(full, []string{with}, how, []string{""})
@@ -192,6 +200,8 @@ func (c *conversation) drawCardNotes(columns int) (rows []string) {
 // summary says in one line how others can join; "": only /invite knows.
 func (inv *invitation) summary() string {
 	switch {
+	case inv.sealed != nil: // the transcript stays on the terminal: it must not have the secret
+		return "others join with the invite, which /invite shows"
 	case inv.page && len(inv.addrs) > 0:
 		return "others join at " + pageAt(inv.addrs[0])
 	case inv.discovered:

@@ -30,7 +30,7 @@ var screenCommands = map[string]commandFunc{
 	"get":     download,
 	"view":    viewPicture,
 	"cancel":  cancelTransfers,
-	"invite":  func(c *conversation, _ string) tea.Cmd { openInvite(c); return nil },
+	"invite":  invite,
 	"members": func(c *conversation, _ string) tea.Cmd { toggleMembers(c); return nil },
 	"r":       reply,
 }

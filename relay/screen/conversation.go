@@ -26,6 +26,8 @@ type conversation struct {
 	title, topic   string
 	nick, clientID string // ours
 	operator       bool   // we host the room
+	sealed         bool   // no one else can read the connection; see "Sealed rooms" in PROTOCOL.md
+	listens        bool   // we may only read
 	members        members
 	nicks          nickColors
 
@@ -40,6 +42,7 @@ type conversation struct {
 	toldSmall  bool          // the notice about small packets was shown
 	skew       time.Duration // how far the host's clock is ahead of ours
 
+	ended        bool                   // the client does not reconnect, for the reason in lost
 	gone         *client.OtherRoomError // another room is at its address; nil: the room is not gone
 	joiningOther bool                   // that one is being joined
 
@@ -77,6 +80,9 @@ const (
 	// maxEarly is how many notices are shown below a backlog that they came before. An honest host sends
 	// one, about an invalid nick.
 	maxEarly = 10
+
+	// accessListen is the access of those who may only read, in a welcome.
+	accessListen = "listen"
 
 	// A host can send titles and topics of any length, and each frame draws them. These are
 	// more than an honest host allows, in bytes.
@@ -241,6 +247,11 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 			c.roomGone(other)
 			return tea.Batch(cmds...)
 		}
+		if alarm := c.m.alarmOf(c.m.err, c.title, c.addr, nil); alarm != nil {
+			c.lost, c.ended = c.m.err, true // what was said can still be read
+			c.m.openDialog(alarm)
+			return tea.Batch(cmds...)
+		}
 		return tea.Sequence(append(cmds, c.m.quit())...)
 	}
 	return tea.Batch(append(cmds, c.waitForEvents())...)
@@ -256,6 +267,7 @@ func (c *conversation) connected(e client.Connected) {
 	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
 	c.nick, c.clientID = cutNick(w.Nick), w.Client
 	c.nicks.setOwn(c.nick)
+	c.sealed, c.listens = e.Sealed || c.operator && w.Sealed, e.Access == accessListen
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {
 		c.toldSmall = true

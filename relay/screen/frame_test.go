@@ -41,7 +41,7 @@ func TestParts(t *testing.T) {
 				t.Errorf("%d rows: keys %v\n%s", test.rows, keys, r.frame())
 			}
 			at := r.cursorRow()
-			if rule := rows[at-1]; strings.HasPrefix(rule, "── kitchen · 3 ● ──") == test.header || !strings.HasSuffix(rule, "──") {
+			if rule := rows[at-1]; strings.HasPrefix(rule, "── kitchen · plain · 3 ● ──") == test.header || !strings.HasSuffix(rule, "──") {
 				t.Errorf("%d rows: the rule is %q", test.rows, rule)
 			}
 			if f := newFrame(r.m.conversation); f.height != test.talk {
@@ -61,10 +61,10 @@ func TestParts(t *testing.T) {
 // The header has as much as there is room for. Nothing in it is torn apart.
 func TestHeader(t *testing.T) {
 	for columns, want := range map[int]string{
-		40:  " kitchen                           3  ●",
-		56:  " kitchen   Lunch at 12:30, deploy freeze on…  3 here  ●",
-		80:  " kitchen   Lunch at 12:30, deploy freeze on Friday                    3 here  ●",
-		100: " kitchen   Lunch at 12:30, deploy freeze on Friday                  3 here  ·  192.168.1.5:24280  ●",
+		40:  " kitchen                     3  plain ●",
+		56:  " kitchen   Lunch at 12:30, deploy fre…  3 here  plain ●",
+		80:  " kitchen   Lunch at 12:30, deploy freeze on Friday              3 here  plain ●",
+		100: " kitchen   Lunch at 12:30, deploy freeze on Friday            3 here  ·  192.168.1.5:24280  plain ●",
 	} {
 		inRoom(t, columns, 24, func(t *testing.T, r *rig) {
 			r.happen(client.Received{Event: wire.Event{Type: wire.TypeTopic, ID: 5, Time: noon, From: "alice", Text: "Lunch at 12:30, deploy freeze on Friday"}})
@@ -75,7 +75,7 @@ func TestHeader(t *testing.T) {
 	}
 	inRoom(t, 60, 24, func(t *testing.T, r *rig) {
 		r.m.conversation.title = strings.Repeat("a room with a long name ", 10)
-		if got := r.rows()[0]; !strings.HasSuffix(got, "…  3 here  ●") {
+		if got := r.rows()[0]; !strings.HasSuffix(got, "…  3 here  plain ●") {
 			t.Errorf("a long title: %q", got)
 		}
 	})

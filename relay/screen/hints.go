@@ -62,9 +62,16 @@ func (c *conversation) isOpenToKeys() bool {
 
 func (c *conversation) isWriting() bool { return c.isOpenToKeys() && c.composer.editor.text != "" }
 
-func (c *conversation) sendsNow() bool { return c.isWriting() && c.lost == nil }
+func (c *conversation) sendsNow() bool { return c.isWriting() && c.lost == nil && !c.isOnlyReading() }
 
-func (c *conversation) sendsLater() bool { return c.isOpenToKeys() && c.lost != nil && c.gone == nil }
+func (c *conversation) sendsLater() bool {
+	return c.isOpenToKeys() && c.lost != nil && c.gone == nil && !c.ended && !c.listens
+}
+
+// isOnlyReading reports whether the text in the input is a message of someone who may not send any.
+func (c *conversation) isOnlyReading() bool {
+	return c.listens && !strings.HasPrefix(c.composer.editor.text, "/")
+}
 
 func (c *conversation) canJoinOther() bool {
 	return c.isOpenToKeys() && c.gone != nil && !c.joiningOther && !strings.HasPrefix(c.composer.editor.text, "/")

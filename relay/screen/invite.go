@@ -3,11 +3,13 @@ package screen
 import (
 	"fmt"
 	"net"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/qrcode"
 	"chat/relay/screen/theme"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -16,6 +18,9 @@ type invitation struct {
 	addrs      []string // of the host
 	page       bool     // it has a page for browsers
 	discovered bool     // `chat join` finds it without an address
+
+	sealed *seal.HostedRoom // its pin, and the secrets that we know; nil: the room is plain
+	hosted bool             // by this machine, which keeps its invite
 }
 
 // invitation returns how others can join.
@@ -25,9 +30,21 @@ func (c *conversation) invitation() invitation {
 		if h.Addrs != nil {
 			inv.addrs = h.Addrs()
 		}
+		if h.Sealed != nil {
+			room := h.Sealed()
+			inv.sealed, inv.hosted = &room, true
+		}
 		return inv
 	}
 	inv := invitation{page: true, discovered: true}
+	if own, ok := c.room.Invite(); ok {
+		inv.sealed = &seal.HostedRoom{Pin: own.Pin}
+		if c.listens {
+			inv.sealed.Listen = own.Secret
+		} else {
+			inv.sealed.Member = own.Secret
+		}
+	}
 	if c.addr != "" {
 		inv.addrs = []string{c.addr}
 	}
@@ -40,30 +57,76 @@ type way struct {
 	how  string // a link or a command
 	link bool
 
-	byAddress bool // a longer form of chat join
+	more bool // only /invite has it, and not the card of a host
+	pin  bool // how is a pin
 }
 
 // at returns the ways to join at an address; "": those that need none.
 func (inv *invitation) at(addr string) (ways []way) {
+	if inv.sealed != nil {
+		return inv.sealedAt(addr)
+	}
 	if inv.page && addr != "" {
-		ways = append(ways, way{"Phone or browser", pageAt(addr), true, false})
+		ways = append(ways, way{with: "Phone or browser", how: pageAt(addr), link: true})
 	}
 	if inv.discovered {
-		ways = append(ways, way{"With chat", "chat join", false, false})
+		ways = append(ways, way{with: "With chat", how: "chat join"})
 	}
 	if addr == "" {
 		return ways
 	}
-	ways = append(ways, way{"With chat, by address", "chat join --addr " + addr, false, true})
+	ways = append(ways, way{with: "With chat, by address", how: "chat join --addr " + addr, more: inv.discovered})
 	if host, port, err := net.SplitHostPort(addr); err == nil {
-		ways = append(ways, way{"With anything", "nc " + host + " " + port, false, false})
+		ways = append(ways, way{with: "With anything", how: "nc " + host + " " + port})
 	}
 	return ways
 }
 
+// sealedAt returns the ways into a sealed room: its invite, and the pin of its host for those who join by
+// name and compare it.
+func (inv *invitation) sealedAt(addr string) (ways []way) {
+	with := "Phone, browser, or chat join"
+	if !inv.page {
+		with = "With chat join"
+	}
+	room := inv.sealed
+	if addr != "" && (room.Member != "" || room.ByKey) {
+		if room.ByKey {
+			with += ", with a member's key"
+		}
+		ways = append(ways, way{with: with, how: inv.invite(addr, room.Member), link: true})
+	}
+	if addr != "" && room.Listen != "" {
+		ways = append(ways, way{with: "To read only", how: inv.invite(addr, room.Listen), link: true, more: true})
+	}
+	ways = append(ways, way{with: "Pin of the host", how: string(room.Pin), pin: true})
+	if addr != "" && room.CurlPin != "" && inv.page {
+		ways = append(ways, way{with: "With curl", how: fmt.Sprintf("curl -k --pinnedpubkey '%s' https://%s/room", room.CurlPin, addr), more: true})
+	}
+	if inv.hosted {
+		ways = append(ways, way{with: "On this machine", how: "chat invite", more: true})
+	}
+	return ways
+}
+
+// invite returns the link of an invite with a secret.
+func (inv *invitation) invite(addr string, secret seal.Secret) string {
+	if room := inv.sealed; room.ByKey && secret == room.Member {
+		secret = ""
+	}
+	invite := seal.Invite{Addr: addr, Pin: inv.sealed.Pin, Secret: secret}
+	return invite.URL()
+}
+
 // link returns what leads to the room at an address: the URL of the page, or of a host without one the
-// address.
+// address. In a sealed room it is the invite.
 func (inv *invitation) link(addr string) string {
+	switch room := inv.sealed; {
+	case room != nil && (room.Member != "" || room.ByKey):
+		return inv.invite(addr, room.Member)
+	case room != nil:
+		return inv.invite(addr, room.Listen)
+	}
 	if !inv.page {
 		return addr
 	}
@@ -71,6 +134,40 @@ func (inv *invitation) link(addr string) string {
 }
 
 func pageAt(addr string) string { return "http://" + addr + "/" }
+
+// invite shows how others can join, or asks before it replaces the invite of a sealed room.
+func invite(c *conversation, rest string) tea.Cmd {
+	switch {
+	case rest == "":
+		openInvite(c)
+	case rest == "new" && c.sealed:
+		c.m.openDialog(c.newInviteDialog())
+	case rest == "new":
+		c.show(kindError, "the room is plain: it has no invite that could be replaced")
+	default:
+		c.show(kindError, "usage: "+wire.CommandNamed("invite").Usage())
+	}
+	return nil
+}
+
+// newInviteDialog asks whether to replace the invite. Only y does it.
+func (c *conversation) newInviteDialog() (d *dialog) {
+	t := &c.m.terminal
+	d = &dialog{sheet: sheet{
+		title: "A new invite", esc: "keep the old one", hints: []hint{{nil, "y", "replace the invite"}, {nil, "Esc", "keep the old one"}},
+		page: dialogPageOf(t, func(p *dialogPage) {
+			p.add("The room gets a new secret, and another one for those who only read. The invites, links and QR codes that are out no longer let anyone in.", theme.Plain)
+			p.blank()
+			p.add("Members who are here stay. All others need the new invite. The pin stays the same.", theme.Plain)
+		}),
+	}}
+	d.keys = map[string]func() tea.Cmd{"y": func() tea.Cmd {
+		c.m.closeDialog(d)
+		c.send("/invite new")
+		return nil
+	}}
+	return d
+}
 
 // openInvite shows how others can join: at one of the addresses, which Tab changes.
 func openInvite(c *conversation) {
@@ -104,6 +201,9 @@ func openInvite(c *conversation) {
 				}
 				link := inv.link(addr(&inv))
 				c.flash = "Copied " + link
+				if inv.sealed != nil {
+					c.flash = "Copied the invite."
+				}
 				return tea.SetClipboard(link)
 			},
 		},
@@ -113,22 +213,37 @@ func openInvite(c *conversation) {
 const (
 	inviteMargin = 3  // columns left of the ways to join, and right of the QR code
 	maxInviteGap = 20 // columns between the two
+	leastBeside  = 36 // columns that the ways into a sealed room get beside the QR code
 )
 
 // draw lays the ways to join at an address out as a page, and a note; with the QR code beside them, or
 // below if it is too narrow for that.
 func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) []string {
 	margin := min(inviteMargin, columns/20)
-	ways := inv.drawWays(t, addr, columns-margin)
-	if note != "" {
-		ways = append(ways, "", t.theme.Dim.Draw(t.ruler.cut(note, columns-margin)))
+	text := func(columns int) []string {
+		ways := inv.drawWays(t, addr, columns)
+		if note != "" {
+			ways = append(ways, "", t.theme.Dim.Draw(t.ruler.cut(note, columns)))
+		}
+		return ways
 	}
+	ways := text(columns - margin)
 	if addr == "" {
 		return indented(ways, margin)
 	}
 	code, err := qrcode.Of(inv.link(addr))
 	if err != nil { // an address is never so long
 		return indented(ways, margin)
+	}
+	if inv.sealed != nil && (code.Rows() > rows || margin+leastBeside+code.Columns() > columns) {
+		if tight := code.Tight(); tight.Rows() <= rows {
+			code = tight
+		}
+	}
+	if beside := columns - code.Columns() - margin - 1; inv.sealed != nil && beside >= leastBeside { // its link is long, and is wrapped
+		if ways = text(beside); len(ways) > rows {
+			ways = slices.DeleteFunc(ways, func(row string) bool { return row == "" })
+		}
 	}
 	lines := code.Lines(t.profile)
 	left := margin
@@ -177,5 +292,9 @@ func (w *way) draw(t *terminal, columns int) (with string, how []string) {
 	if w.link {
 		s = t.theme.Accent.With(theme.Underline)
 	}
-	return t.theme.Dim.Draw(t.ruler.cut(w.with, columns)), drawWrapped(t.ruler, w.how, columns, s)
+	with = t.theme.Dim.Draw(t.ruler.cut(w.with, columns))
+	if w.pin {
+		return with, drawPin(t, seal.Pin(w.how), columns)
+	}
+	return with, drawWrapped(t.ruler, w.how, columns, s)
 }

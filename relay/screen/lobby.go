@@ -10,7 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"chat/relay/client"
+	"chat/relay/seal"
 )
 
 // A lobby is the screen before a room is joined: it looks for rooms, lets the person choose one, type
@@ -67,9 +67,8 @@ const (
 func (p Place) key() string { return p.ID + " " + p.Addr }
 
 const (
-	// maxAddr is how long the text of the field may be, in bytes: a host name (RFC 1035, section
-	// 2.3.4) and a port.
-	maxAddr = 262
+	// maxAddr is how long the text of the field may be, in bytes: an invite.
+	maxAddr = 1 << 10
 
 	// maxNote is how many bytes of an error are kept: it is wrapped for each frame.
 	maxNote = 4 << 10
@@ -219,7 +218,7 @@ func (l *lobby) begin(m *model, p Place) (ctx context.Context) {
 // join returns a command that joins the room at p.
 func (m *model) join(ctx context.Context, p Place) tea.Cmd {
 	return func() tea.Msg {
-		room, err := m.opts.Join(ctx, p, client.Questions{})
+		room, err := m.opts.Join(ctx, p, m.questions())
 		if err != nil {
 			return joinFailed{err}
 		}
@@ -272,24 +271,54 @@ func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 	case placesFound:
 		return l.takeResult(m, msg)
 	case joinFailed:
-		l.cancel()
-		if l.stage, l.touched = choosing, true; !l.canceled {
-			l.fail(msg.err)
-		}
-		if m.opts.Find == nil || m.ctx.Err() != nil { // no other room to choose
-			m.err = msg.err
-			return m.quit()
-		}
-		return l.listen(m)
+		return l.joinFailed(m, msg.err)
 	case tea.KeyPressMsg:
 		return l.key(m, msg)
 	case tea.PasteMsg:
 		if l.stage == choosing {
 			line, _, _ := strings.Cut(strings.TrimSpace(msg.Content), "\n")
-			l.insert(strings.TrimSpace(line))
+			if line = strings.TrimSpace(line); isInvite(line) {
+				return l.joinInvited(m, line)
+			}
+			l.insert(line)
 		}
 	}
 	return nil
+}
+
+// joinFailed goes back to the rooms, or leaves if there is no other one to choose. If the program at the address
+// may not be the host, a dialog says so before.
+func (l *lobby) joinFailed(m *model, err error) tea.Cmd {
+	l.cancel()
+	l.stage, l.touched = choosing, true
+	next := func() tea.Cmd { return l.listen(m) }
+	if m.opts.Find == nil || m.ctx.Err() != nil {
+		next = func() tea.Cmd { m.err = err; return m.quit() }
+	}
+	if alarm := m.alarmOf(err, l.target.Title, l.target.Addr, next); alarm != nil && m.ctx.Err() == nil {
+		l.err = err
+		m.openDialog(alarm)
+		return nil
+	}
+	if !l.canceled {
+		l.fail(err)
+	}
+	return next()
+}
+
+// isInvite reports whether a text is meant as an invite: a link with a pin.
+func isInvite(text string) bool { return seal.IsInvite(text) && strings.Contains(text, "#") }
+
+// joinInvited joins the room of an invite. The field forgets it: it has the room's secret.
+func (l *lobby) joinInvited(m *model, link string) tea.Cmd {
+	l.address = editor{ruler: l.address.ruler, limit: l.address.limit}
+	l.chosen, l.touched = item{}, true
+	invite, err := seal.ParseInvite(link)
+	if err != nil {
+		l.fail(err)
+		return nil
+	}
+	return l.join(m, Place{Addr: invite.Addr, Sealed: true, Invite: invite})
 }
 
 func (l *lobby) fail(err error) { l.note, l.err = cutBytes(err.Error(), maxNote), err }
@@ -490,6 +519,8 @@ func (l *lobby) back(m *model, name string) tea.Cmd {
 // enter carries out the action of the current row.
 func (l *lobby) enter(m *model) tea.Cmd {
 	switch current := l.current(&m.opts); {
+	case isInvite(l.typed()):
+		return l.joinInvited(m, l.typed())
 	case current.kind == placeItem:
 		return l.join(m, l.place(current))
 	case current.kind == hostItem:

@@ -18,7 +18,7 @@ const (
 
 	maxAboveLobby = 6 // blank rows above the title
 
-	placeholderAddress = "host, host:port or http://…"
+	placeholderAddress = "host, host:port or a link"
 )
 
 // draw draws the lobby: a title, the last error, the rooms and what else can be chosen, what a search
@@ -280,8 +280,11 @@ func (v *lobbyView) columnsOfPlaces() placeLayout {
 
 // countOf returns the last column of a place.
 func countOf(p Place) string {
-	if p.Contested {
+	switch {
+	case p.Contested:
 		return "disputed"
+	case p.Sealed: // only members know how many there are
+		return "sealed"
 	}
 	return fmt.Sprintf("%d here", p.Members)
 }
@@ -297,8 +300,11 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 			if p.key() == it.place {
 				mark = fmt.Sprintf("%*d ", layout.digits, i+1)
 				name, about, right = r.fit(oneLine(r, p.Title), layout.title), r.fit(oneLine(r, p.Addr), layout.addr), countOf(p)
-				if p.Contested {
+				switch {
+				case p.Contested:
 					rightStyle = t.Amber
+				case p.Sealed:
+					rightStyle = t.Green
 				}
 			}
 		}
@@ -311,7 +317,7 @@ func (v *lobbyView) drawItem(layout placeLayout, it item, chosen bool) string {
 	case againItem:
 		mark, name, right = fmt.Sprintf("%*s ", layout.digits, "↻"), "Look again", "Ctrl-R"
 	case addressItem:
-		mark, name, about = fmt.Sprintf("%*s ", layout.digits, "@"), "Address", cmp.Or(v.typed(), placeholderAddress)
+		mark, name, about = fmt.Sprintf("%*s ", layout.digits, "@"), "Address", cmp.Or(withoutSecret(v.typed()), placeholderAddress)
 	}
 	if it.kind != placeItem && (!chosen || it.kind == againItem) && right == "Enter" {
 		right = ""
@@ -350,12 +356,23 @@ func (v *lobbyView) drawField() (rows []string, column int) {
 		label = " "
 	}
 	indent := r.width(label) + 2
-	field, row, column := v.address.rows(max(v.t.width-indent-1, 4))
+	shown := v.address
+	shown.text = withoutSecret(shown.text)
+	field, row, column := shown.rows(max(v.t.width-indent-1, 4))
 	text := field[row].text
 	if v.address.text == "" {
 		text = t.Dim.Draw(r.cut(v.placeholder(), max(v.t.width-indent-1, 0)))
 	}
 	return []string{theme.Bold.Draw(label) + t.Accent.Draw("›") + " " + text}, min(indent+column, v.t.width-1)
+}
+
+// withoutSecret returns a text with as many dots in place of what follows the "#" of an invite.
+func withoutSecret(text string) string {
+	if !isInvite(text) {
+		return text
+	}
+	link, secret, _ := strings.Cut(text, "#")
+	return link + "#" + strings.Repeat("*", len(secret))
 }
 
 // placeholder says what can be typed.

@@ -31,6 +31,9 @@ type Room interface {
 	Get(ctx context.Context, f wire.File, dir string, progress func(client.Progress)) (path string, err error)
 	// Files returns the uploads, oldest first.
 	Files() []wire.File
+	// Invite returns the link that lets others into a sealed room, with the secret that we entered it
+	// by; false: the room is plain.
+	Invite() (seal.Invite, bool)
 }
 
 // maxUnacked is how many unacknowledged requests the screen lets the room have.
@@ -46,8 +49,9 @@ type Place struct {
 
 	Contested bool // another place claims to be the same room
 
-	Sealed bool   // only those with its invite can join
-	Pin    string // of the host's key, as it showed it; "": not known yet, or the room is plain
+	Sealed bool        // only those with its invite can join
+	Pin    string      // of the host's key, as it showed it; "": not known yet, or the room is plain
+	Invite seal.Invite // that the person has; the zero value: none
 }
 
 // A Hosting describes a room that this program hosts.

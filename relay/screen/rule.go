@@ -1,10 +1,12 @@
 package screen
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"chat/relay/client"
 	"chat/relay/screen/theme"
 	"chat/relay/wire"
 )
@@ -139,7 +141,7 @@ func (f *frame) leftSlot() slot {
 	}
 	s = append(s, c.search.slot(r, t)...)
 	if len(s) == 0 && !f.hasHeader {
-		s = slot{{text: oneLine(r, c.title), style: theme.Bold}, {text: fmt.Sprint(c.members.count()), style: t.Dim}, {text: "●", style: t.Green, gap: " "}}
+		s = slot{{text: oneLine(r, c.title), style: theme.Bold}, {text: c.sealWord(), style: c.sealStyle(t)}, {text: fmt.Sprint(c.members.count()), style: t.Dim}, {text: "●", style: t.Green, gap: " "}}
 	}
 	return s
 }
@@ -156,8 +158,14 @@ func (c *conversation) connection() (items []string) {
 		return []string{"The room is gone"}
 	case c.lost != nil:
 		items = append(items, "Not connected")
+		if why := whySealed(c.lost); why != "" {
+			items = append(items, why)
+		}
 		if n > 0 {
 			items = append(items, waiting)
+		}
+		if c.ended {
+			return items
 		}
 		if left := time.Until(c.retryAt); left > time.Second/2 {
 			return append(items, fmt.Sprintf("trying again in %.0f s", left.Seconds()))
@@ -170,6 +178,28 @@ func (c *conversation) connection() (items []string) {
 		}
 	}
 	return items
+}
+
+// whySealed says in a few words why there is no connection to the host of a sealed room; "": for a reason that
+// any room can have.
+func whySealed(err error) string {
+	pin, isPin := errors.AsType[*client.PinError](err)
+	secret, isSecret := errors.AsType[*client.SecretError](err)
+	switch {
+	case isPin && pin.IsChanged():
+		return "its key has changed"
+	case errors.Is(err, client.ErrDowngrade):
+		return "it does not encrypt"
+	case errors.Is(err, client.ErrIntercepted):
+		return "someone is in between"
+	case isSecret && secret.Code == wire.CodeTooMany:
+		return "too many wrong secrets"
+	case isSecret && secret.Code == wire.CodeNotMember:
+		return "your key is no member's"
+	case isSecret:
+		return "a new secret is needed"
+	}
+	return ""
 }
 
 // rightSlot returns the position in a sheet, or the number of new messages below the window.

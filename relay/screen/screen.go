@@ -37,12 +37,14 @@ type model struct {
 	started  time.Time
 	jobs     *jobs
 	keyboard *keyboard.Keyboard // nil: Bubble Tea reads the terminal itself
+	asked    chan *question     // unbuffered
 
 	terminal
 	lobby        lobby
 	hosting      *Hosting      // the room is ours to close; nil: another program hosts it
 	conversation *conversation // nil: still in the lobby
 	colors       *codeColors   // of code in messages
+	dialogs      []*dialog     // open ones; the first is shown, instead of all else
 
 	released bool // the terminal is being released and taken back
 	changed  bool // meanwhile, another program may have changed its modes again
@@ -58,7 +60,7 @@ type model struct {
 func Run(ctx context.Context, opts Options) (unsent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), colors: newCodeColors(), terminal: terminal{
+	m := &model{opts: opts, hosting: opts.Hosting, ctx: ctx, started: time.Now(), jobs: newJobs(), asked: make(chan *question), colors: newCodeColors(), terminal: terminal{
 		width: 80, height: 24, theme: theme.For(nil, nil, colorprofile.ANSI256), lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
@@ -186,7 +188,7 @@ func (m *model) panicked(r any) {
 }
 
 func (m *model) init() tea.Cmd {
-	return tea.Batch(tea.RequestForegroundColor, tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning(), m.colors.find(m.ctx.Done(), 0))
+	return tea.Batch(tea.RequestForegroundColor, tea.RequestBackgroundColor, m.lobby.open(m), m.waitForWarning(), m.waitForQuestion(), m.colors.find(m.ctx.Done(), 0))
 }
 
 // A warning is a line that the person must see.
@@ -233,11 +235,19 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	case warning:
 		m.warn(string(msg))
 		return m.waitForWarning()
+	case questionAsked:
+		return m.takeQuestion(msg.question)
+	case questionOver:
+		m.closeQuestion(msg.question)
+		return nil
 	case roomJoined:
 		return m.enter(msg)
 	case roomHosted:
 		m.hosting = &msg.Hosting
 		return m.enter(roomJoined{msg.Room, Place{Title: msg.Title}})
+	}
+	if cmd, handled := m.updateDialog(msg); handled {
+		return cmd
 	}
 	if m.conversation != nil {
 		return m.conversation.update(msg)
@@ -302,6 +312,11 @@ func (m *model) noteWatched() {
 // shareRuler has the editors measure text as the terminal does.
 func (m *model) shareRuler() {
 	m.lobby.address.ruler = m.ruler
+	for _, d := range m.dialogs {
+		if d.field != nil {
+			d.field.editor.ruler = m.ruler
+		}
+	}
 	if m.conversation != nil {
 		m.conversation.composer.editor.ruler = m.ruler
 		if f := m.conversation.composer.field; f != nil {
@@ -343,11 +358,16 @@ func (m *model) view() tea.View {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
 	var rows []string
+	v.WindowTitle = "chat"
 	if m.conversation != nil {
 		v.WindowTitle = m.conversation.unseen.title(m.conversation.title)
+	}
+	switch {
+	case len(m.dialogs) > 0:
+		rows, v.Cursor = m.drawDialog(m.dialogs[0])
+	case m.conversation != nil:
 		rows, v.Cursor = m.conversation.draw()
-	} else {
-		v.WindowTitle = "chat"
+	default:
 		rows, v.Cursor = m.lobby.draw(m)
 	}
 	if v.Cursor != nil {

@@ -18,6 +18,7 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/screen/theme"
+	"chat/relay/seal"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -41,6 +42,7 @@ type fakeRoom struct {
 	sent    []string // paths of uploads
 	slow    bool     // transfers do not end before they are canceled
 	err     error
+	invite  seal.Invite // of a sealed room
 }
 
 func (r *fakeRoom) Events() <-chan client.Event { return r.events }
@@ -88,6 +90,8 @@ func (r *fakeRoom) Get(ctx context.Context, f wire.File, dir string, progress fu
 }
 
 func (r *fakeRoom) Files() []wire.File { return r.files }
+
+func (r *fakeRoom) Invite() (seal.Invite, bool) { return r.invite, r.invite.Pin != "" }
 
 // unknownTerminal is the theme before the terminal has described itself.
 var unknownTerminal = theme.For(nil, nil, colorprofile.TrueColor)
@@ -491,9 +495,9 @@ func TestCommandsAreOneLine(t *testing.T) {
 // The header shows the host's address where there is room for it, and follows it when it changes.
 func TestAddressInHeader(t *testing.T) {
 	inRoom(t, 100, 24, func(t *testing.T, r *rig) {
-		r.want("3 here  ·  192.168.1.5:24280  ●")
+		r.want("3 here  ·  192.168.1.5:24280  plain ●")
 		r.happen(client.Disconnected{Err: errors.New("gone")}, client.Connected{Resumed: true, Addr: "192.168.1.77:24280", Welcome: wire.Event{Title: "kitchen", Nick: "bob"}})
-		r.want("1 here  ·  192.168.1.77:24280  ●")
+		r.want("1 here  ·  192.168.1.77:24280  plain ●")
 		r.keys("ctrl+l")
 		r.typed("/invite")
 		r.keys("enter")

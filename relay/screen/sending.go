@@ -25,6 +25,10 @@ func (c *conversation) submit() tea.Cmd {
 		c.refuse(unknown)
 		return nil
 	}
+	if c.listens && (t.Command == nil || t.Command.Lines) {
+		c.flash = "Not sent: your invite lets you read only."
+		return nil
+	}
 	c.view.clearUnread()
 	c.composer.editor.sent()
 	if t.Command != nil {

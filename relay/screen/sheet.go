@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
@@ -11,6 +12,7 @@ import (
 type sheet struct {
 	// Fixed while it is open.
 	title string
+	esc   string                    // the effect of Esc, in one or two words; "": close
 	page  page                      // nil: closed
 	hints []hint                    // of the keys row
 	keys  map[string]func() tea.Cmd // of its own, by the names that Bubble Tea gives them
@@ -68,8 +70,23 @@ func (c *conversation) pressSheetKey(name string) (cmd tea.Cmd, used bool) {
 	if act := s.keys[name]; act != nil {
 		return act(), true
 	}
+	switch {
+	case s.scroll(name):
+	case name == "esc", name == "enter", name == "ctrl+c", name == "f1":
+		c.closeSheet()
+	default:
+		if c.composer.field == nil {
+			c.closeSheet()
+		}
+		return nil, false
+	}
+	return nil, true
+}
+
+// scroll scrolls by a key, and reports whether it is one for that.
+func (s *sheet) scroll(key string) bool {
 	step := max(s.height-2, 1)
-	switch name {
+	switch key {
 	case "pgdown":
 		s.first += step
 	case "pgup":
@@ -82,15 +99,10 @@ func (c *conversation) pressSheetKey(name string) (cmd tea.Cmd, used bool) {
 		s.first = 0
 	case "end":
 		s.first = lastRow
-	case "esc", "enter", "ctrl+c", "f1":
-		c.closeSheet()
 	default:
-		if c.composer.field == nil {
-			c.closeSheet()
-		}
-		return nil, false
+		return false
 	}
-	return nil, true
+	return true
 }
 
 // noMatchPage is a page whose filter leaves nothing of it.
@@ -111,7 +123,7 @@ func (c *conversation) wheel(rows int) {
 func (s *sheet) draw(t *terminal, columns, height int) []string {
 	rows := make([]string, 0, max(height, 0))
 	if height >= 3 {
-		rows = append(rows, sheetTitle(t, s.title, columns))
+		rows = append(rows, sheetTitle(t, s.title, cmp.Or(s.esc, "close"), columns))
 	}
 	s.height = max(height-len(rows), 0)
 	total, row := s.page(columns, s.height)
@@ -141,7 +153,7 @@ func (s *sheet) position() (rows, key string) {
 	return fmt.Sprintf("%d–%d of %d", s.first+1, last, s.total), key
 }
 
-// sheetTitle draws the row above a page.
-func sheetTitle(t *terminal, title string, columns int) string {
-	return titleLine(t, title, t.theme.Accent.Draw("Esc")+" "+t.theme.Dim.Draw("close"), columns)
+// sheetTitle draws the row above a page. esc is the effect of Esc.
+func sheetTitle(t *terminal, title, esc string, columns int) string {
+	return titleLine(t, title, t.theme.Accent.Draw("Esc")+" "+t.theme.Dim.Draw(esc), columns)
 }
