@@ -38,6 +38,9 @@ func (f *frame) drawPeople() (drawn string, width int) {
 		here += " here"
 	}
 	const dot = 3 // columns, with the spaces around it
+	if f.t.width < dot {
+		return c.drawDot(t), 1
+	}
 	seal, end := c.sealWord(), dot
 	if r.width(seal)+dot > f.t.width {
 		seal = ""

@@ -19,7 +19,7 @@ import (
 // newLobbyRig returns a screen in a lobby that has not looked for rooms yet.
 func newLobbyRig(t *testing.T, columns, rows int, opts Options) *rig {
 	t.Helper()
-	m := &model{ctx: t.Context(), opts: opts, started: time.Now(), terminal: terminal{
+	m := &model{ctx: t.Context(), asked: make(chan *question), opts: opts, started: time.Now(), terminal: terminal{
 		width: columns, height: rows, theme: unknownTerminal, lastKey: time.Now(),
 	}}
 	m.lobby = newLobby(m.ruler)
@@ -56,6 +56,7 @@ func whileLobby(t *testing.T, opts Options, test func(t *testing.T, r *lobbyLoop
 		defer cancel()
 		l := &lobbyLoop{rig: newLobbyRig(t, 80, 24, opts), messages: make(chan tea.Msg, 100)}
 		l.m.ctx = ctx
+		l.run(l.m.waitForQuestion())
 		l.run(l.m.lobby.open(l.m))
 		test(t, l)
 		cancel()

@@ -43,10 +43,11 @@ type fakeRoom struct {
 	slow    bool     // transfers do not end before they are canceled
 	err     error
 	invite  seal.Invite // of a sealed room
+	ended   error       // why the client has ended
 }
 
 func (r *fakeRoom) Events() <-chan client.Event { return r.events }
-func (r *fakeRoom) Err() error                  { return nil }
+func (r *fakeRoom) Err() error                  { return r.ended }
 
 func (r *fakeRoom) Do(_ context.Context, q wire.Request) (uint64, error) {
 	if r.err != nil {
@@ -131,7 +132,7 @@ func newRig(t *testing.T, columns, rows int) *rig {
 func newScreen(t *testing.T, columns, rows int) *rig {
 	t.Helper()
 	r := &rig{t: t, room: &fakeRoom{events: make(chan client.Event)}}
-	r.m = &model{ctx: t.Context(), terminal: terminal{width: columns, height: rows, theme: unknownTerminal, lastKey: time.Now(), focus: focused}}
+	r.m = &model{ctx: t.Context(), asked: make(chan *question), terminal: terminal{width: columns, height: rows, theme: unknownTerminal, lastKey: time.Now(), focus: focused}}
 	r.m.lobby = newLobby(r.m.ruler)
 	r.update(roomJoined{r.room, Place{Title: "kitchen", Addr: "192.168.1.5:24280"}})
 	return r

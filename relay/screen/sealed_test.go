@@ -1,8 +1,14 @@
 package screen
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/client"
 	"chat/relay/seal"
@@ -12,7 +18,7 @@ import (
 const (
 	testPin    = seal.Pin("K7QZABCDEFGHIJKLMNOPQRSTUV")
 	otherPin   = seal.Pin("WXYZ2345ABCDEFGHIJKLMNOPQR")
-	testSecret = seal.Secret("M2V8ABCDEFGHIJKL")
+	testSecret = seal.Secret("M2V7ABCDEFGHIJKL")
 	listenOnly = seal.Secret("LSTNABCDEFGHIJKL")
 )
 
@@ -56,7 +62,7 @@ func TestGoldenSealed(t *testing.T) {
 		"sealed-secret": func(r *rig) {
 			r.openLobby()
 			r.asks(&question{secret: client.SecretQuestion{Addr: "192.168.1.5:24280", Title: "lab", Tries: 1}})
-			r.typed("M2V8ABCD")
+			r.typed("M2V7ABCD")
 		},
 		"sealed-changed": func(r *rig) {
 			r.openLobby()
@@ -111,4 +117,183 @@ func TestGoldenSealed(t *testing.T) {
 func (r *rig) asks(q *question) {
 	q.answers = make(chan answer, 1)
 	r.update(questionAsked{q})
+}
+
+// An invite that is pasted in the lobby is joined at once, and not shown.
+func TestInviteInLobby(t *testing.T) {
+	const invite = "https://192.168.1.7:24280/#" + string(testPin) + "." + string(testSecret)
+	want := Place{Addr: "192.168.1.7:24280", Sealed: true, Invite: seal.Invite{Addr: "192.168.1.7:24280", Pin: testPin, Secret: testSecret}}
+	for name, enter := range map[string]func(l *lobbyLoop){
+		"pasted": func(l *lobbyLoop) { l.run(l.update(tea.PasteMsg{Content: "  " + invite + "\n"})) },
+		"typed": func(l *lobbyLoop) {
+			l.typed(invite)
+			if frame := l.frame(); strings.Contains(frame, string(testSecret)) || !strings.Contains(frame, "https://192.168.1.7:24280/#***") {
+				t.Errorf("the secret is shown:\n%s", frame)
+			}
+			l.press("enter")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var joined []Place
+			join := func(_ context.Context, p Place, _ client.Questions) (Room, error) {
+				joined = append(joined, p)
+				return nil, errors.New("no answer")
+			}
+			whileLobby(t, Options{Find: finds(0, foundAt{Place: kitchenPlace}), Join: join}, func(t *testing.T, l *lobbyLoop) {
+				l.press("down").after(time.Second) // the only room is not joined unasked
+				enter(l)
+				l.after(time.Second)
+				if len(joined) != 1 || joined[0] != want {
+					t.Errorf("joined %+v", joined)
+				}
+				l.want("no answer")
+				if l.press("ctrl+_"); l.m.lobby.address.text != "" {
+					t.Error("the field still has the invite")
+				}
+				l.run(l.update(tea.PasteMsg{Content: "https://192.168.1.7:24280/#" + string(testPin) + ".M2V7"}))
+				l.want("the invite is incomplete")
+				if l.shows("M2V7") || len(joined) != 1 {
+					t.Errorf("an incomplete invite is shown, or joined:\n%s", l.frame())
+				}
+			})
+		})
+	}
+}
+
+// Those who may only read keep what they typed, and can still use commands.
+func TestListenOnly(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.inSealedRoom("listen")
+		r.want("You may only read here; commands work")
+		for _, typed := range []string{"hello", "/me waves", "/msg alice hello", "/r hello"} {
+			r.typed(typed)
+			r.keys("enter")
+			if r.want("Not sent: your invite lets you read only.", typed); len(r.room.asked) > 0 {
+				t.Fatalf("%q was sent", typed)
+			}
+			r.keys("ctrl+u")
+		}
+		r.typed("/who")
+		r.keys("enter")
+		if len(r.room.asked) != 1 || r.room.asked[0].Text != "/who" {
+			t.Errorf("requested %+v", r.room.asked)
+		}
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeListenOnly, Text: "your invite lets you read only"}})
+		r.want("!   your invite lets you read only")
+		r.inSealedRoom("")
+		r.want("Message lab")
+	})
+}
+
+// The screen leaves nothing behind that has a secret, however the invite was shown: no entry, text to recall, title
+// or last lines.
+func TestSecretsAreNotKept(t *testing.T) {
+	inRoom(t, 120, 32, func(t *testing.T, r *rig) {
+		var recorded []wire.Event
+		r.m.opts.Record = func(e wire.Event, _ wire.Viewer) error { recorded = append(recorded, e); return nil }
+		r.arrives(sealedHosting("192.168.1.5:24280"), "lab", "", nil)
+		r.want(string(testSecret)) // the card
+		r.typed("/invite")
+		r.keys("enter")
+		r.want(string(testSecret), string(listenOnly))
+		if copied := r.keys("enter"); copied == nil || !strings.Contains(fmt.Sprint(copied()), string(testSecret)) {
+			t.Error("Enter does not copy the invite")
+		}
+		r.want("Copied the invite.")
+		r.keys("esc")
+		r.typed("/invite new")
+		r.keys("enter", "n", "enter")
+		if r.want("A new invite"); len(r.room.asked) > 0 {
+			t.Fatalf("requested %+v", r.room.asked)
+		}
+		r.keys("y")
+		if len(r.room.asked) != 1 || r.room.asked[0].Text != "/invite new" {
+			t.Fatalf("requested %+v", r.room.asked)
+		}
+		r.happen(
+			client.Received{Event: wire.Event{Type: "invite", ID: 0, Data: string(testSecret)}},
+			client.Received{Event: wire.Event{Type: wire.TypeNotice, Text: "the room has a new invite"}},
+			client.Received{Event: wire.Event{Type: wire.TypeMessage, ID: 9, Time: noon, From: "carol", Text: "hello"}},
+		)
+		c := r.m.conversation
+		exported, _ := c.transcript.export(true, wire.Viewer{})
+		kept := fmt.Sprint(c.transcript.entries, c.composer.editor.history, recorded, r.m.view().WindowTitle, string(exported), c.farewell())
+		for _, secret := range []seal.Secret{testSecret, listenOnly} {
+			if strings.Contains(kept, string(secret)) || r.shows(string(secret)) {
+				t.Errorf("a secret is kept:\n%s\n%s", kept, r.frame())
+			}
+		}
+		r.want("others join with the invite, which /invite shows", "hello", "the room has a new invite")
+	})
+}
+
+// If another host is at the address, the client ends, but what was said can still be read.
+func TestChangedKeyInAConversation(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.inSealedRoom("")
+		r.say("alice", "the meeting is at two")
+		r.happen(client.Disconnected{Err: changedKey, RetryIn: 3 * time.Second})
+		r.want("Not connected · its key has changed · trying again in 3 s")
+		r.room.ended = changedKey
+		r.update(roomEvents{closed: true})
+		r.want("The host has another key", "Nothing was sent", "line 12 of /home/bob/.local/state/chat/known_hosts")
+		for _, key := range []string{"y", "a", " "} {
+			r.keys(key)
+		}
+		r.want("The host has another key")
+		r.keys("esc")
+		r.want("the meeting is at two", "Not connected · its key has changed")
+		if r.shows("trying again") {
+			t.Errorf("it says that it tries again:\n%s", r.frame())
+		}
+		r.keys("ctrl+c")
+		if cmd := r.keys("ctrl+c"); cmd == nil || r.m.err != error(changedKey) {
+			t.Errorf("left with %v", r.m.err)
+		}
+	})
+}
+
+// Without rooms to choose from, an alarm ends the screen with its error once it was read.
+func TestAlarmWithoutLobby(t *testing.T) {
+	for _, err := range []error{changedKey, client.ErrDowngrade, client.ErrIntercepted} {
+		r := newLobbyRig(t, 80, 24, Options{Place: &Place{Addr: "192.168.1.5:24280"}})
+		r.m.lobby.open(r.m)
+		err = fmt.Errorf("join: %w", err)
+		if r.update(joinFailed{err}); len(r.m.dialogs) != 1 || r.m.err != nil {
+			t.Fatalf("%v: %d dialogs, left with %v", err, len(r.m.dialogs), r.m.err)
+		}
+		r.want("192.168.1.5:24280", "Esc close")
+		if r.keys("enter"); len(r.m.dialogs) > 0 || r.m.err != err {
+			t.Errorf("left with %v, want %v", r.m.err, err)
+		}
+	}
+}
+
+// Dialogs and invites fit every terminal.
+func TestSealedAtEverySize(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.inSealedRoom("")
+		for _, open := range []func(){
+			func() { r.asks(&question{trust: &newHost}) },
+			func() {
+				r.asks(&question{secret: client.SecretQuestion{Title: "lab", Tries: 2}})
+				r.typed("half a secret")
+			},
+			func() { r.m.openDialog(r.m.alarmOf(changedKey, "lab", "192.168.1.5:24280", nil)) },
+			func() { openInvite(r.m.conversation) },
+		} {
+			r.m.lastKey = time.Time{}
+			open()
+			for _, columns := range []int{1, 2, 5, 11, 19, 30, 41, 59, 80, 133} {
+				for _, rows := range []int{1, 2, 3, 5, 7, 9, 12, 16, 24, 50} {
+					r.resize(columns, rows)
+					r.frame()
+					if cursor := r.m.view().Cursor; cursor != nil && (cursor.X >= columns || cursor.Y >= rows) {
+						t.Fatalf("%d×%d: the cursor is at %d, %d", columns, rows, cursor.X, cursor.Y)
+					}
+				}
+			}
+			r.m.dialogs = nil
+		}
+	})
 }

@@ -56,7 +56,10 @@ func (f *secretField) draw(t *terminal) (row string, column int) {
 		label = " "
 	}
 	indent := t.ruler.width(label) + 2
-	dots, column := masked(&f.editor, max(t.width-indent-1, 1))
+	dots, column := masked(&f.editor, max(t.width-indent-1, 0))
+	if t.width <= indent {
+		return "", 0
+	}
 	return theme.Bold.Draw(label) + t.theme.Accent.Draw("›") + " " + dots, indent + column
 }
 
