@@ -252,6 +252,11 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 			c.m.openDialog(alarm)
 			return tea.Batch(cmds...)
 		}
+		if whySealed(c.m.err) != "" {
+			c.lost, c.ended = c.m.err, true
+			c.show(kindError, cutBytes(c.m.err.Error(), maxNote)+".\nTo join again, leave with Ctrl-C and use the new invite")
+			return tea.Batch(cmds...)
+		}
 		return tea.Sequence(append(cmds, c.m.quit())...)
 	}
 	return tea.Batch(append(cmds, c.waitForEvents())...)

@@ -61,7 +61,7 @@ func TestTrustAndSecret(t *testing.T) {
 		r.press("y").after(time.Second)
 		r.want("Secret needed", "lab")
 		r.press("enter").after(time.Second)
-		r.want("Secret needed")
+		r.want("Secret needed", "press Enter again")
 		r.typed("short")
 		r.press("enter").after(time.Second)
 		r.want("at least 12 characters")
@@ -99,6 +99,20 @@ func TestGoBackFromAQuestion(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Those who enter by key have no secret: Enter joins without one, the second time.
+func TestNoSecret(t *testing.T) {
+	whileJoining(t, func(t *testing.T, r *lobbyLoop, j *sealedJoin) {
+		r.press("y").after(time.Second).press("enter").after(time.Second)
+		if len(j.secrets) > 0 {
+			t.Error("the first Enter joins without a secret")
+		}
+		r.press("enter").after(time.Second)
+		if len(j.secrets) != 1 || j.secrets[0] != "" {
+			t.Errorf("%d secrets", len(j.secrets))
+		}
+	})
 }
 
 // An invite that is pasted as the secret must be of the host that asks.

@@ -59,6 +59,20 @@ func TestGoldenSealed(t *testing.T) {
 			r.say("alice", "the meeting is at two")
 		},
 		"sealed-trust": func(r *rig) { r.openLobby(); r.asks(&question{trust: &newHost}) },
+		"sealed-namesake": func(r *rig) {
+			r.openLobby()
+			h := newHost
+			h.Namesake, h.Names = client.KnownHost{Room: "1", Pin: otherPin, Title: "lab"}, []string{"annex"}
+			r.asks(&question{trust: &h})
+		},
+		"sealed-plain": func(r *rig) {
+			r.openLobby()
+			r.found(nil, kitchenPlace)
+			r.update(joinFailedIn(r, &client.DowngradeError{
+				Host:  client.Host{Title: "lab", Addr: "192.168.1.5:24280"},
+				Known: client.KnownHost{Room: "1", Pin: testPin, Title: "lab", File: changedKey.File, Line: 4},
+			}))
+		},
 		"sealed-secret": func(r *rig) {
 			r.openLobby()
 			r.asks(&question{secret: client.SecretQuestion{Addr: "192.168.1.5:24280", Title: "lab", Tries: 1}})
@@ -72,7 +86,7 @@ func TestGoldenSealed(t *testing.T) {
 		"sealed-downgrade": func(r *rig) {
 			r.openLobby()
 			r.found(nil, kitchenPlace)
-			r.update(joinFailedIn(r, fmt.Errorf("dial 192.168.1.5:24280: %w", client.ErrDowngrade)))
+			r.update(joinFailedIn(r, fmt.Errorf("dial 192.168.1.5:24280: %w", &client.DowngradeError{Host: newHost})))
 		},
 		"sealed-intercepted": func(r *rig) {
 			r.openLobby()
@@ -251,6 +265,22 @@ func TestChangedKeyInAConversation(t *testing.T) {
 			t.Errorf("left with %v", r.m.err)
 		}
 	})
+}
+
+// If the room has a new secret that the person does not know, the client ends, but what was said can still be read.
+func TestNewSecretIsNotKnown(t *testing.T) {
+	for _, err := range []error{&client.SecretError{Code: wire.CodeAuthFailed, Title: "lab"}, errNoSecret} {
+		inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+			r.inSealedRoom("")
+			r.say("alice", "the meeting is at two")
+			r.room.ended = err
+			r.update(roomEvents{closed: true})
+			r.want("the meeting is at two", err.Error(), "use the new invite", "Not connected · a new secret is needed")
+			if len(r.m.dialogs) > 0 || r.m.err != err {
+				t.Errorf("%d dialogs, left with %v", len(r.m.dialogs), r.m.err)
+			}
+		})
+	}
 }
 
 // Without rooms to choose from, an alarm ends the screen with its error once it was read.

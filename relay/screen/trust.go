@@ -20,6 +20,10 @@ func (m *model) trustDialog(h client.Host, reply func(error) tea.Cmd) (d *dialog
 	d = &dialog{
 		sheet: sheet{title: "A new host", esc: "go back", hints: []hint{{nil, "y", "trust it"}, {nil, "Esc", "go back"}}, page: dialogPageOf(t, func(p *dialogPage) {
 			p.addHost(h.Title, h.Addr)
+			if h.Namesake.Pin != "" {
+				p.blank()
+				p.add("You know another room of this title, with another pin. This one may be there to be taken for it.", t.theme.Amber)
+			}
 			p.blank()
 			p.add("Compare with the pin that the host shows: /invite there.", theme.Plain)
 			p.blank()
@@ -55,10 +59,15 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 		return reply(secret, nil)
 	}
 	f.submit = func(typed string) tea.Cmd {
-		if strings.TrimSpace(typed) == "" {
+		switch {
+		case strings.TrimSpace(typed) != "":
+			return submit(typed)
+		case f.note != withoutASecret:
+			f.note = withoutASecret
 			return nil
 		}
-		return submit(typed)
+		m.closeDialog(d)
+		return reply("", nil)
 	}
 	f.pasted = func(text string) (tea.Cmd, bool) {
 		if !seal.IsInvite(text) {
@@ -81,6 +90,9 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 	}
 	return d
 }
+
+// withoutASecret is the note of an Enter without a secret. The next one joins without.
+const withoutASecret = "Without a secret, only members with certain keys get in. If you have such a key, press Enter again."
 
 // mostTries is how many secrets a client asks for; see [client.Questions].
 const mostTries = 3
@@ -142,7 +154,10 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 	var what string
 	var write func(p *dialogPage)
 	changed, isPin := errors.AsType[*client.PinError](err)
+	downgrade, _ := errors.AsType[*client.DowngradeError](err)
 	switch {
+	case downgrade != nil && downgrade.Known.Pin != "":
+		what, write = "This is not the sealed room", func(p *dialogPage) { p.addPlainNamesake(downgrade) }
 	case isPin && changed.IsChanged():
 		what, write = "The host has another key", func(p *dialogPage) { p.addChangedKey(changed, title, addr) }
 	case errors.Is(err, client.ErrDowngrade):
@@ -181,6 +196,23 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 	return d
 }
 
+// addPlainNamesake says that a plain room has the title of a sealed one that the person knows.
+func (p *dialogPage) addPlainNamesake(e *client.DowngradeError) {
+	p.addHost(e.Title, e.Addr)
+	p.blank()
+	p.add("This room is plain, and the room of this title that you know is sealed. Someone may want you to take it for that one. Nothing was sent.", p.t.theme.Amber)
+	p.blank()
+	p.add("Ask the host whether the room is sealed. If it is plain now, delete this line and join again:", theme.Plain)
+	p.addLine(e.Known.File, e.Known.Line)
+}
+
+// addLine names a line of a file.
+func (p *dialogPage) addLine(file string, line int) {
+	if file != "" {
+		p.add(fmt.Sprintf("line %d of %s", line, file), theme.Bold)
+	}
+}
+
 // addChangedKey says that a host has another key than it must have, and what the person can do.
 func (p *dialogPage) addChangedKey(e *client.PinError, title, addr string) {
 	known, advice := "The pin that you trusted", "Ask the host for its pin: /invite there. If that is the new one, delete this line and join again:"
@@ -198,7 +230,5 @@ func (p *dialogPage) addChangedKey(e *client.PinError, title, addr string) {
 	p.addPin(e.Pin)
 	p.blank()
 	p.add(advice, theme.Plain)
-	if e.File != "" {
-		p.add(fmt.Sprintf("line %d of %s", e.Line, e.File), theme.Bold)
-	}
+	p.addLine(e.File, e.Line)
 }
