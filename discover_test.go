@@ -420,10 +420,12 @@ func TestWriteRooms(t *testing.T) {
 	err := writeRooms(&out, []discovery.Room{
 		{RoomInfo: wire.RoomInfo{ID: kitchenID, Title: "küche", Members: 12, App: "chat 1.0.0"}, Addr: "192.168.1.7:24280"},
 		{RoomInfo: wire.RoomInfo{ID: studyID, Title: "書斎", Members: 1}, Addr: "[fe80::1%eth0]:24280"},
+		{RoomInfo: wire.RoomInfo{ID: studyID, Title: "lab", App: "chat 1.0.0", Sealed: true}, Addr: "192.168.1.8:24280"},
 	})
 	want := `ROOM   ADDRESS               MEMBERS  ID        APP
 küche  192.168.1.7:24280     12       aaaa0000  chat 1.0.0
 書斎   [fe80::1%eth0]:24280  1        bbbb0000
+lab    192.168.1.8:24280     sealed   bbbb0000  chat 1.0.0
 `
 	if got := out.String(); got != want || err != nil {
 		t.Errorf("got (error %v)\n%swant\n%s", err, got, want)

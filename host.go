@@ -515,8 +515,12 @@ func (s *sealing) secret(stdin io.Reader) (secret seal.Secret, from string, err 
 
 // newPage returns the handler of the room's page. store may be nil.
 func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
+	names := append(endpoint.MachineNames(), opts.WebNames...)
+	if opts.sealed != nil { // a browser may know the host by those in the certificate of --cert
+		names = append(names, opts.sealed.Room().Names...)
+	}
 	return web.New(srv, web.Options{
-		Ways: func() []string { return endpoint.Reachable(ln) }, Names: append(endpoint.MachineNames(), opts.WebNames...), WebNames: opts.WebNames,
+		Ways: func() []string { return endpoint.Reachable(ln) }, Names: names, WebNames: opts.WebNames,
 		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
@@ -784,6 +788,7 @@ func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Cl
 		Gather: screen.Gather,
 		Nick:   r.opts.Nick,
 		Token:  r.opts.HostToken,
+		Seal:   r.ownSeal(),
 		Dial: func(context.Context, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			served.Go(func() { r.ServeConn(context.Background(), theirs) })
@@ -794,6 +799,14 @@ func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Cl
 		return nil, fmt.Errorf("join the room: %w", err)
 	}
 	return c, nil
+}
+
+// ownSeal returns how the host's own client enters the room.
+func (r *openRoom) ownSeal() client.Seal {
+	if r.opts.sealed == nil {
+		return client.Seal{}
+	}
+	return client.Seal{Private: true, Secret: r.opts.sealed.Room().Operator}
 }
 
 // --- hosting from the lobby -------------------------------------------------------

@@ -65,9 +65,9 @@ func readCertificate(certFile, keyFile string) (*tls.Certificate, error) {
 	_, isPath := errors.AsType[*fs.PathError](err)
 	switch {
 	case isPath: // it names the file
-		return nil, fmt.Errorf("read the certificate: %w", err)
+		return nil, fmt.Errorf("read the certificate: %w\nhint: check the files of --cert and --key", err)
 	case err != nil:
-		return nil, fmt.Errorf("the certificate %s and the key %s cannot be used: %w", certFile, keyFile, err)
+		return nil, fmt.Errorf("the certificate %s and the key %s cannot be used: %w\nhint: they have to be in PEM, and belong together", certFile, keyFile, err)
 	}
 	return &cert, nil
 }
