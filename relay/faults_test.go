@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/internal/access"
 	"chat/relay/wire"
 )
 
@@ -154,7 +155,7 @@ func TestVisitorsAreModerated(t *testing.T) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			srv.ServeVisit(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.IPv4(10, 66, 1, 2), Port: 1}})
+			srv.ServeVisit(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.IPv4(10, 66, 1, 2), Port: 1}}, access.Credentials{})
 		}()
 		p := newPeer(t, "visitor", ours)
 		defer func() { ours.Close(); <-served }()

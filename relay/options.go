@@ -55,6 +55,10 @@ type Options struct {
 	// Seal makes the room a sealed one. nil: it is plain.
 	Seal *Seal
 
+	// Ways returns the addresses, host:port, at which others can reach a plain room now, the best one
+	// first. nil: members who ask get the one at which they reached the host themselves.
+	Ways func() []string
+
 	Backlog int            // messages that a new member receives; default 50; negative: none
 	History history.Limits // of the log in memory
 

@@ -1,8 +1,14 @@
 package relay
 
 import (
+	"fmt"
+	"net"
+	"strings"
+
 	"chat/relay/internal/access"
+	"chat/relay/internal/room"
 	"chat/relay/seal"
+	"chat/relay/wire"
 )
 
 // A Seal makes a room a sealed one: only clients with a secret or a key may enter it.
@@ -25,10 +31,77 @@ type Seal struct {
 	IsMember, IsOperator func(fingerprint string) bool
 }
 
-// gate returns the gate of the room; nil if s is.
-func (s *Seal) gate() *access.Gate {
+// gate returns the gate of the room with an ID; nil if s is. key is a random string that no client knows.
+func (s *Seal) gate(room, key string) *access.Gate {
 	if s == nil {
 		return nil
 	}
-	return access.NewGate(access.Options{Secrets: s.Secrets, IsMember: s.IsMember, IsOperator: s.IsOperator})
+	return access.NewGate(access.Options{Room: room, Key: key, Secrets: s.Secrets, IsMember: s.IsMember, IsOperator: s.IsOperator})
+}
+
+// Gate returns the room's gate, for requests by HTTP; nil: the room is plain.
+func (s *Server) Gate() *access.Gate { return s.gate }
+
+// Invite returns the invite that a client with a level may see. false: there is none.
+func (s *Server) Invite(level access.Level) (seal.Invite, bool) {
+	if s.gate == nil || s.opts.Seal.Invite == nil || level == access.None {
+		return seal.Invite{}, false
+	}
+	return s.opts.Seal.Invite(s.gate.SecretFor(level)), true
+}
+
+// invites is the server as its sessions' [session.Invites].
+type invites struct{ *Server }
+
+// Words implements [session.Invites].
+func (s invites) Words(at string, level access.Level) string {
+	if s.gate == nil {
+		return s.plainWays(at)
+	}
+	invite, ok := s.Invite(level)
+	switch {
+	case !ok:
+		return "this room is sealed; the host can show its invite: chat invite"
+	case level == access.Listen:
+		return "this link lets others read:\n" + invite.URL()
+	case s.gate.NeedsKey():
+		return "others join with this link, if the host has their keys:\n" + invite.URL()
+	}
+	return "this link lets others in:\n" + invite.URL()
+}
+
+// plainWays returns how others can join a plain room.
+func (s invites) plainWays(at string) string {
+	if s.opts.Ways != nil {
+		if ways := s.opts.Ways(); len(ways) > 0 {
+			at = ways[0]
+		}
+	}
+	ways := []string{"others can join:", "chat join"}
+	if host, port, err := net.SplitHostPort(at); err == nil {
+		ways = []string{ways[0], "chat join --addr " + at, fmt.Sprintf("nc %s %s", host, port)}
+		if s.opts.Web != nil {
+			ways = append(ways, "http://"+at+"/")
+		}
+	}
+	return strings.Join(ways, "\n")
+}
+
+// Renew implements [session.Invites].
+func (s invites) Renew(by *room.Member) error {
+	switch {
+	case s.gate == nil:
+		return wire.Faultf(wire.CodeBadRequest, "this room is not sealed: it has no invite to replace")
+	case s.opts.Seal.Renew == nil:
+		return wire.Faultf(wire.CodeBadRequest, "this host cannot replace its invite")
+	}
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
+	secrets, err := s.opts.Seal.Renew()
+	if err != nil {
+		return wire.Faultf(wire.CodeBadRequest, "%v", err)
+	}
+	s.gate.Replace(secrets)
+	s.opts.Log.Info("the invite was replaced", "by", s.room.Renewed(by, string(s.gate.SecretFor(access.Listen)), string(s.gate.SecretFor(access.Member))))
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"time"
 
 	"chat/relay/history"
@@ -31,6 +32,8 @@ type Server struct {
 	nicks   roomTimer     // calls room.GiveNicks
 	closing chan struct{} // closed by close, when the room closes
 	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
+
+	renewing sync.Mutex // held while the secrets are replaced, so that the last ones kept are those in use
 }
 
 // New returns a server for a new room whose log is in memory.
@@ -76,12 +79,12 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = text.Title(opts.Title)
-	return &Server{opts: opts, gate: opts.Seal.gate(), fanout: fanout.New(), closing: make(chan struct{})}
+	return &Server{opts: opts, gate: opts.Seal.gate(opts.Room, opts.Secret), fanout: fanout.New(), closing: make(chan struct{})}
 }
 
 func (s *Server) roomOptions() room.Options {
 	return room.Options{
-		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken, Sealed: s.gate != nil,
+		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
 	}
 }
@@ -93,8 +96,8 @@ func (s *Server) connectParts() {
 	s.door = &session.Door{
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
-		Gate:  s.gate,
-		Info:  s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
+		Gate:  s.gate, Invites: invites{s},
+		Info: s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
 	}
 	s.door.Open()
 	s.front = front.New(s.opts.frontOptions(), s.door, s.opts.Log)
@@ -128,8 +131,17 @@ func (o owner) Slow() {
 
 // Info returns the room's public description.
 func (s *Server) Info() wire.RoomInfo {
+	members := 0
+	if !s.gate.IsSealed() { // who is there is the business of those inside
+		members = s.Members()
+	}
+	return wire.RoomInfo{ID: s.opts.Room, Title: s.opts.Title, Version: wire.Version, App: s.opts.App, Members: members, Sealed: s.gate.IsSealed()}
+}
+
+// Members returns how many members there are.
+func (s *Server) Members() int {
 	members, _ := s.room.Count()
-	return wire.RoomInfo{ID: s.opts.Room, Title: s.opts.Title, Version: wire.Version, App: s.opts.App, Members: members}
+	return members
 }
 
 // Next returns the ID that the next event in the room gets.
@@ -177,17 +189,22 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // then. Any net.Conn with deadlines will do: TCP, a pipe in memory. If it is not admitted
 // (Options.MaxSessions, bans) it gets an error and is closed. When ctx ends, the session
 // ends with a bye.
-func (s *Server) ServeConn(ctx context.Context, conn net.Conn) { s.front.Serve(ctx, conn, false) }
+func (s *Server) ServeConn(ctx context.Context, conn net.Conn) { s.front.Serve(ctx, conn, nil) }
 
 // ServeWebSocket serves a program on a WebSocket whose handshake is done; ahead are the bytes
 // that were read after it. It returns once the program has said hello, or is gone; the session
 // continues, and closes conn when it ends. A connection that Options.Web was given has been
 // admitted; any other is admitted, or refused, as by ServeConn.
-func (s *Server) ServeWebSocket(conn net.Conn, ahead []byte) { s.front.ServeWebSocket(conn, ahead) }
+// proven is what the request for it has shown in a sealed room.
+func (s *Server) ServeWebSocket(conn net.Conn, ahead []byte, proven access.Credentials) {
+	s.front.ServeWebSocket(conn, ahead, proven)
+}
 
 // ServeVisit is ServeConn for a program that connects only to send a message: the room
-// receives its messages, but no join and no leave.
-func (s *Server) ServeVisit(ctx context.Context, conn net.Conn) { s.front.Serve(ctx, conn, true) }
+// receives its messages, but no join and no leave. proven is what it has shown in a sealed room.
+func (s *Server) ServeVisit(ctx context.Context, conn net.Conn, proven access.Credentials) {
+	s.front.Serve(ctx, conn, &proven)
+}
 
 // close ends every session and waits for them. The error is the history's.
 func (s *Server) close() error {

@@ -30,19 +30,19 @@ var screenCommands = map[string]commandFunc{
 	"get":     download,
 	"view":    viewPicture,
 	"cancel":  cancelTransfers,
-	"invite":  invite,
 	"members": func(c *conversation, _ string) tea.Cmd { toggleMembers(c); return nil },
 	"r":       reply,
 }
 
 // hostCommandsHere are commands that the host would carry out, and the screen has a
 // better way: help is a sheet, a search moves from hit to hit, quit warns first if messages
-// would be lost, and files lists what this client knows, at a host of any version.
+// would be lost, files lists what this client knows, at a host of any version, and invite has a QR code.
 var hostCommandsHere = map[string]commandFunc{
 	"help":   func(c *conversation, _ string) tea.Cmd { openHelp(c); return nil },
 	"search": func(c *conversation, words string) tea.Cmd { return c.search.open(words) },
 	"quit":   quit,
 	"files":  listUploads,
+	"invite": invite,
 }
 
 // commandHere returns the function of a command that the screen carries out, or nil.

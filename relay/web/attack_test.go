@@ -14,6 +14,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/web"
 	"chat/relay/wire"
 )
@@ -241,7 +242,7 @@ func TestCutOffVisit(t *testing.T) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		r.srv.ServeVisit(t.Context(), theirs)
+		r.srv.ServeVisit(t.Context(), theirs, access.Credentials{})
 	}()
 	ours.SetDeadline(time.Now().Add(30 * time.Second))
 	io.WriteString(ours, `{"type":"hello","nick":"alice","token":"alices-secret"}`+"\n")
@@ -268,7 +269,7 @@ func TestManyNames(t *testing.T) {
 			fmt.Fprintf(ours, `{"type":"hello","nick":"n%d","token":"token-%[1]d"}`+"\n"+`{"type":"quit"}`+"\n", n)
 		}()
 		go io.Copy(io.Discard, ours)
-		r.srv.ServeVisit(t.Context(), theirs)
+		r.srv.ServeVisit(t.Context(), theirs, access.Credentials{})
 		ours.Close()
 	}
 	if e := r.browser(`{"type":"hello","nick":"alice","token":"alices-secret"}`).expect(wire.TypeWelcome); e.Seq != 7 || e.Nick != "alice" {

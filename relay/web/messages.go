@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/internal/access"
 	"chat/relay/wire"
 )
 
@@ -262,10 +263,14 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stream := &stream{
-		h: h, request: r.Context(), room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
+		h: h, request: r.Context(), valid: enteredBy(r).valid, room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
 		out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w),
 	}
 	for !h.room.IsBanned(remoteAddr(r)) { // perhaps only since the stream began
+		if stream.isRevoked() {
+			stream.sendInvite(enteredBy(r))
+			return
+		}
 		if err := stream.pass(f); err != nil {
 			h.opts.Log.Debug("an event stream ended", "remote", r.RemoteAddr, "error", err)
 			return
@@ -277,6 +282,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 type stream struct {
 	h        *Handler
 	request  context.Context // ends when the client sends no more; it may still read
+	valid    context.Context // ends when the secret that it was opened with is replaced; nil: the room is plain
 	probes   int             // beats since then
 	room     string          // its ID
 	out      *bufio.Writer
@@ -323,15 +329,38 @@ func (s *stream) wait(f *relay.Follower) error {
 	}
 	ctx, cancel := context.WithTimeout(parent, beat)
 	defer cancel()
+	if s.valid != nil {
+		defer context.AfterFunc(s.valid, cancel)()
+	}
 	err := f.Wait(ctx)
 	if err == nil || ctx.Err() == nil { // there are more, or the room closes
 		return err
+	}
+	if s.isRevoked() {
+		return nil
 	}
 	if s.request.Err() != nil {
 		s.probes++
 	}
 	s.out.WriteString(": \n\n")
 	return s.flush()
+}
+
+// isRevoked reports whether the secret that the stream was opened with was replaced.
+func (s *stream) isRevoked() bool { return s.valid != nil && s.valid.Err() != nil }
+
+// sendInvite sends a page that read the stream the new secret, which it exchanges for another cookie. Scripts have it
+// elsewhere, and may write what they read to a log.
+func (s *stream) sendInvite(e *entered) {
+	secret := s.h.gate.SecretFor(e.Level)
+	if !e.byCookie || secret == "" || e.Level == access.Operator {
+		return
+	}
+	invite := wire.Event{Type: wire.TypeInvite, Data: string(secret)}
+	fmt.Fprintf(s.out, "data: %s\n", invite.AppendJSON(nil))
+	if err := s.flush(); err != nil {
+		s.h.opts.Log.Debug("an event stream ended", "error", err)
+	}
 }
 
 func (s *stream) flush() error {

@@ -35,6 +35,11 @@ var statuses = map[wire.Code]int{
 	wire.CodeReplaced:   http.StatusServiceUnavailable,
 	wire.CodeNoSuchFile: http.StatusNotFound,
 	wire.CodeNotStored:  http.StatusInsufficientStorage,
+	wire.CodeNoSecret:   http.StatusUnauthorized,
+	wire.CodeAuthFailed: http.StatusUnauthorized,
+	wire.CodeTooMany:    http.StatusTooManyRequests,
+	wire.CodeNotMember:  http.StatusForbidden,
+	wire.CodeListenOnly: http.StatusForbidden,
 }
 
 // reject answers that a visit failed with err.

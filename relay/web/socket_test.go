@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/internal/access"
 	"chat/relay/web"
 	"chat/relay/wire"
 )
@@ -340,7 +341,7 @@ func TestOtherSockets(t *testing.T) {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { ours.Close() })
 		ours.SetDeadline(time.Now().Add(20 * time.Second))
-		go r.srv.ServeWebSocket(theirs, []byte(ahead))
+		go r.srv.ServeWebSocket(theirs, []byte(ahead), access.Credentials{})
 		return &rawBrowser{t: t, conn: ours, in: bufio.NewReader(ours)}
 	}
 	eve := connect(text(hello) + say(1, "soup"))

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/internal/access"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -38,8 +39,9 @@ type visit struct {
 	from    net.Addr
 	nick    string
 	token   string
-	message wire.Request // owned by the goroutine of the visit
-	content contentSum   // of the request
+	proven  access.Credentials // that the request has shown in a sealed room
+	message wire.Request       // owned by the goroutine of the visit
+	content contentSum         // of the request
 
 	over  chan struct{} // closed when event and err are set
 	event wire.Event    // of the message in the log
@@ -69,7 +71,7 @@ func (h *Handler) visit(r *http.Request, nick string, message wire.Request, cont
 	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
 		conn.NoteMessage()
 	}
-	v := &visit{from: remoteAddr(r), nick: nick, token: token, message: message, content: content, over: make(chan struct{})}
+	v := &visit{from: remoteAddr(r), nick: nick, token: token, proven: enteredBy(r).Credentials, message: message, content: content, over: make(chan struct{})}
 	if key != "" {
 		first, err := h.keys.begin(v, key)
 		if err != nil {
@@ -158,7 +160,7 @@ func (h *Handler) carryOut(v *visit) (wire.Event, error) {
 	var served sync.WaitGroup
 	defer served.Wait()
 	defer ours.Close()
-	served.Go(func() { h.room.ServeVisit(context.Background(), &visitor{theirs, v.from}) })
+	served.Go(func() { h.room.ServeVisit(context.Background(), &visitor{theirs, v.from}, v.proven) })
 	none := 0
 	hello := wire.Request{Type: wire.TypeHello, Version: wire.Version, Nick: v.nick, Token: v.token, Backlog: &none}
 	served.Go(func() { ours.Write(hello.AppendJSON(nil)) }) // ends with the pipe

@@ -7,7 +7,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -21,6 +20,7 @@ import (
 	"chat/relay"
 	"chat/relay/endpoint"
 	"chat/relay/files"
+	"chat/relay/internal/access"
 	"chat/relay/qrcode"
 )
 
@@ -57,6 +57,7 @@ const (
 type Handler struct {
 	// Fixed after New.
 	room         *relay.Server
+	gate         *access.Gate // nil: the room is plain
 	opts         Options
 	mux          *http.ServeMux
 	conns        listener
@@ -78,7 +79,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		opts.Stall = 30 * time.Second
 	}
 	h := &Handler{
-		room: room, opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
+		room: room, gate: room.Gate(), opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
 		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log), closing: make(chan struct{}),
 	}
 	page := newPage()
@@ -99,6 +100,10 @@ func New(room *relay.Server, opts Options) *Handler {
 	h.mux.HandleFunc("GET /messages", h.messages)
 	h.mux.HandleFunc("GET /events", h.events)
 	h.mux.HandleFunc("GET /healthz", h.healthz)
+	if h.gate != nil {
+		h.mux.HandleFunc("GET /enter", h.describeEntry)
+		h.mux.HandleFunc("POST /enter", h.enter)
+	}
 	h.mux.Handle("GET /metrics", h.metrics())
 	h.handleFiles()
 	h.http = &http.Server{
@@ -135,6 +140,7 @@ type roomConn interface {
 	KeepPace()         // counts a request against the rate limit
 	NoteBrowser()      // the request was for the page
 	SetIdle(idle bool) // between two requests
+	IsEncrypted() bool // by TLS
 
 	// NoteMessage notes that the room has the message of the current request, which is answered
 	// even if the room closes.
@@ -206,7 +212,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		overrideMethod(r)
 		h.moveToFiles(r)
-		h.mux.ServeHTTP(w, r)
+		if r, ok := h.letIn(w, r); ok {
+			h.mux.ServeHTTP(w, r)
+		}
 	}
 }
 
@@ -247,14 +255,17 @@ func isAddress(name string) bool {
 	return net.ParseIP(ip) != nil && (zone == "" || strings.Contains(ip, ":"))
 }
 
-// isOurOrigin reports whether origin is that of the host's page: by HTTP at the request's own host, or
-// by HTTPS at one of the WebNames, where a proxy stands in front of this host. The proxy may use
-// another Host itself; then the name has no port.
-func (h *Handler) isOurOrigin(origin, host string) bool {
+// isOurOrigin reports whether origin is that of the host's page: at the request's own host, by HTTP or, if the
+// connection is encrypted, by HTTPS; or by HTTPS at one of the WebNames, where a proxy stands in front of this host.
+// The proxy may use another Host itself; then the name has no port.
+func (h *Handler) isOurOrigin(origin, host string, encrypted bool) bool {
 	scheme, at, _ := strings.Cut(strings.ToLower(origin), "://")
 	host = strings.ToLower(host)
 	if scheme != "https" {
-		return scheme == "http" && at == host
+		return scheme == "http" && at == host && !encrypted
+	}
+	if encrypted && at == host {
+		return true
 	}
 	name := at
 	if n, _, err := net.SplitHostPort(at); err == nil && at == host {
@@ -268,8 +279,9 @@ func (h *Handler) isOurOrigin(origin, host string) bool {
 // every WebSocket and event stream, and Sec-Fetch-Site if they trust the connection to the host.
 func (h *Handler) isSameOrigin(r *http.Request) bool {
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
+		encrypted := isEncrypted(r)
 		return !slices.ContainsFunc(origins, func(origin string) bool {
-			return !h.isOurOrigin(origin, r.Host) && !(isForwarded(r) && strings.EqualFold(origin, "https://"+r.Host))
+			return !h.isOurOrigin(origin, r.Host, encrypted && !isForwarded(r)) && !(isForwarded(r) && strings.EqualFold(origin, "https://"+r.Host))
 		})
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
@@ -285,25 +297,33 @@ type roomInfo struct {
 	Title   string   `json:"title"`
 	Members int      `json:"members"`
 	App     string   `json:"app"`
-	Ways    []string `json:"ways"` // URLs of the page
+	Sealed  bool     `json:"sealed,omitempty"` // the rest is known only to those with its secret
+	Access  string   `json:"access,omitempty"` // what they may do there: listen, member or operator
+	Ways    []string `json:"ways"`             // URLs of the page
 	Files   bool     `json:"files"`
 	MaxFile int64    `json:"max_file"` // bytes
 }
 
-// describe answers GET /room.
+// describe answers GET /room. Of a sealed room it says only which one it is, unless the request shows its secret.
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
-	info := h.room.Info()
-	answer := roomInfo{Room: info.ID, Title: info.Title, Members: info.Members, App: info.App, Ways: []string{}}
+	info, e := h.room.Info(), enteredBy(r)
+	answer := roomInfo{Room: info.ID, Title: info.Title, Sealed: info.Sealed, App: info.App, Ways: []string{}}
+	if info.Sealed && e.Level == access.None {
+		h.writeJSON(w, answer)
+		return
+	}
+	answer.Members = h.room.Members()
+	scheme := "http://"
+	if info.Sealed {
+		scheme, answer.Access = "https://", e.Level.String()
+	}
 	for _, way := range h.ways() {
-		answer.Ways = append(answer.Ways, "http://"+way+"/")
+		answer.Ways = append(answer.Ways, scheme+way+"/")
 	}
 	if h.opts.Files != nil {
 		answer.Files, answer.MaxFile = true, h.opts.Files.MaxFile()
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		h.opts.Log.Debug("write an answer", "error", err)
-	}
+	h.writeJSON(w, answer)
 }
 
 // ways returns the addresses of the room.
@@ -314,14 +334,25 @@ func (h *Handler) ways() []string {
 	return h.opts.Ways()
 }
 
-// qr answers GET /qr.svg with the QR code of the page's address.
+// qr answers GET /qr.svg with the QR code of the page's address. In a sealed room it is the invite that the
+// requester may pass on, with its secret.
 func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
-	ways := h.ways()
-	if len(ways) == 0 {
+	var link string
+	if ways := h.ways(); len(ways) > 0 {
+		link = "http://" + ways[0] + "/"
+	}
+	if h.gate != nil {
+		invite, _ := h.room.Invite(enteredBy(r).Level)
+		link = invite.URL()
+		if invite.Pin == "" {
+			link = ""
+		}
+	}
+	if link == "" {
 		http.NotFound(w, r)
 		return
 	}
-	code, err := qrcode.Of("http://" + ways[0] + "/")
+	code, err := qrcode.Of(link)
 	if err != nil {
 		http.Error(w, "the address does not fit into a QR code", http.StatusInternalServerError)
 		return

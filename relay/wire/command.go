@@ -81,7 +81,10 @@ var Commands = []Command{
 	{Name: "export", Args: []Argument{local("FILE", false)}, Help: "Save the transcript as text, or as JSON lines (.jsonl).", Group: FindGroup, Local: Screen},
 	{Name: "who", Help: "List the members.", Group: PeopleGroup},
 	{Name: "members", Help: "Show or hide the member list.", Group: PeopleGroup, Local: Screen},
-	{Name: "invite", Help: "Show how others can join.", Group: PeopleGroup, Local: Screen},
+	{
+		Name: TypeInvite, Help: "Show how others can join.", Group: PeopleGroup,
+		Args: []Argument{textArgument.named("new").optional()},
+	},
 	{Name: "ignore", Args: []Argument{nickArgument.optional()}, Help: "Hide a member's messages, or list whose you hide.", Group: PeopleGroup},
 	{Name: "unignore", Args: []Argument{nickArgument}, Help: "Show a member's messages again.", Group: PeopleGroup},
 	{Name: TypeSend, Args: []Argument{local("PATH", false)}, Help: "Upload a file to the room.", Group: FileGroup, Local: Screen | Plain},

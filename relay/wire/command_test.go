@@ -56,7 +56,9 @@ func TestParseCommand(t *testing.T) {
 		{"/history 0", Request{}, CodeBadRequest},
 		{"/history x", Request{}, CodeBadRequest},
 		{"/nick a b", Request{}, CodeBadRequest},
-		{"/invite", Request{}, CodeUnknown}, // the screen's own
+		{"/invite", Request{Type: "invite"}, ""},
+		{"/invite new", Request{Type: "invite", Text: "new"}, ""},
+		{"/members", Request{}, CodeUnknown}, // the screen's own
 		{"/hello", Request{}, CodeUnknown},
 		{"/", Request{}, CodeUnknown},
 	} {

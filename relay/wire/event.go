@@ -52,7 +52,7 @@ type Event struct {
 
 	Sealed bool   `json:"sealed,omitzero"`  // in a welcome, and of a room: connections are encrypted, and need a secret or a key
 	Access string `json:"access,omitempty"` // in a welcome: "listen" if the client may only read
-	Data   string `json:"data,omitempty"`   // of an auth: a message of its mechanism
+	Data   string `json:"data,omitempty"`   // of an auth: a message of its mechanism; of an invite: the client's new secret
 
 	File *File `json:"file,omitempty"` // of an action: the upload that it announces
 

@@ -45,6 +45,7 @@ const (
 	TypeError   = "error"   // a request was rejected
 	TypeBye     = "bye"     // the last event of a session, and why it ends
 	TypePong    = "pong"    // the answer to ping
+	TypeInvite  = "invite"  // of a sealed room: its secret was replaced; also a command
 	TypeAuth    = "auth"    // of a sealed room: a step of the authentication; also a request
 )
 

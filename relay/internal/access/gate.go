@@ -1,8 +1,10 @@
 package access
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"strings"
 	"sync"
 
 	"chat/relay/seal"
@@ -11,6 +13,8 @@ import (
 
 // Options configure a Gate.
 type Options struct {
+	Room    string // its ID
+	Key     string // a random string that no client knows; it signs cookies and challenges
 	Secrets seal.RoomSecrets
 
 	// IsMember and IsOperator report whether the key with a fingerprint is that of a member or an
@@ -22,17 +26,28 @@ type Options struct {
 // room, where everyone is a member.
 type Gate struct {
 	// fixed
+	room, key            string
 	isMember, isOperator func(fingerprint string) bool
 
-	mu      sync.Mutex // guards all below
-	secrets seal.RoomSecrets
-	sums    [3][sha256.Size]byte // of the secrets, in the order of levels
-	wrong   tries
+	mu        sync.Mutex // guards all below
+	secrets   seal.RoomSecrets
+	sums      [Operator + 1]sum      // of the secrets, by level; zero: there is none
+	verifiers [Operator + 1]verifier // likewise
+	current   context.Context        // ends when the secrets are replaced
+	replace   context.CancelFunc     // of current
+	wrong     tries
+	exchanges int // that take place
 }
+
+// A sum is the SHA-256 of a secret: all have the same length, so comparing them tells nothing about it.
+type sum = [sha256.Size]byte
 
 // NewGate returns a gate.
 func NewGate(o Options) *Gate {
-	g := &Gate{isMember: o.IsMember, isOperator: o.IsOperator, wrong: make(tries)}
+	g := &Gate{
+		room: o.Room, key: o.Key, isMember: o.IsMember, isOperator: o.IsOperator,
+		wrong: make(tries), replace: func() {},
+	}
 	g.Replace(o.Secrets)
 	return g
 }
@@ -48,10 +63,43 @@ func (g *Gate) Replace(secrets seal.RoomSecrets) {
 		secrets.Member = ""
 	}
 	g.secrets = secrets
-	for i, s := range [...]seal.Secret{secrets.Listen, secrets.Member, secrets.Operator} {
-		g.sums[i] = sha256.Sum256([]byte(s))
+	for level, s := range [...]seal.Secret{Listen: secrets.Listen, Member: secrets.Member, Operator: secrets.Operator} {
+		if sum := sumOf(s); sum != g.sums[level] {
+			g.sums[level], g.verifiers[level] = sum, verifierOf(s)
+		}
 	}
+	g.replace()
+	g.current, g.replace = context.WithCancel(context.Background())
 }
+
+// sumOf returns the sum of a secret; zero for "".
+func sumOf(s seal.Secret) sum {
+	if s == "" {
+		return sum{}
+	}
+	return sha256.Sum256([]byte(s))
+}
+
+// Current returns a context that ends when the secrets are replaced.
+func (g *Gate) Current() context.Context {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.current
+}
+
+// SecretFor returns the secret for the invites of those with a level: guests who only listen invite others like
+// them. "": the room is entered by key.
+func (g *Gate) SecretFor(level Level) seal.Secret {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if level < Member {
+		return g.secrets.Listen
+	}
+	return g.secrets.Member
+}
+
+// NeedsKey reports whether members enter only by key.
+func (g *Gate) NeedsKey() bool { return g.isMember != nil }
 
 // LevelOf returns what the owner of a proven key may do without a secret.
 func (g *Gate) LevelOf(k *Key) Level {
@@ -66,7 +114,21 @@ func (g *Gate) LevelOf(k *Key) Level {
 	return None
 }
 
-// Check returns what a secret lets a client do. from is its address group; "" is this machine. A wrong
+// Grant returns the credentials of a client that has proven a secret of a level, None for none, and a key, which
+// may be nil.
+func (g *Gate) Grant(bySecret Level, k *Key) Credentials {
+	return Credentials{max(bySecret, g.LevelOf(k)), k}
+}
+
+// WhyNot returns why a client that has proven nothing may not enter: a [*wire.Fault].
+func (g *Gate) WhyNot() error {
+	if g.NeedsKey() {
+		return wire.Faultf(wire.CodeNotMember, "this room is only for members with certain keys; ask the host to add yours")
+	}
+	return wire.Faultf(wire.CodeNoSecret, "this room is sealed: its invite has the secret")
+}
+
+// Check returns what a secret lets a client do. from is the client's address group; "" is this machine. A wrong
 // secret takes WrongDelay, unless canceled is closed before; the error is the [*wire.Fault] for the client.
 func (g *Gate) Check(from, secret string, canceled <-chan struct{}) (Level, error) {
 	level, err := g.check(from, secret)
@@ -76,19 +138,35 @@ func (g *Gate) Check(from, secret string, canceled <-chan struct{}) (Level, erro
 
 func (g *Gate) check(from, secret string) (Level, error) {
 	parsed, _ := seal.ParseSecret(secret) // "" for one that no room has
-	sum := sha256.Sum256([]byte(parsed))
+	given := sumOf(parsed)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := g.wrong.lockedOut(from); err != nil {
 		return None, err
 	}
-	level := 0
-	for i := range g.sums { // all of them, so that the time does not depend on which one it is
-		level = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], g.sums[i][:]), i+1, level)
+	level := int(None)
+	for l := Listen; l <= Operator; l++ { // all of them, so that the time does not depend on which one it is
+		level = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], g.sums[l][:]), int(l), level)
 	}
-	if parsed == "" || level == 0 {
+	if parsed == "" || Level(level) == None {
 		g.wrong.count(from)
-		return None, wire.Faultf(wire.CodeAuthFailed, "the secret is wrong, or no longer valid; ask for the current invite")
+		return None, wrongSecret()
 	}
 	return Level(level), nil
+}
+
+func wrongSecret() error {
+	return wire.Faultf(wire.CodeAuthFailed, "the secret is wrong, or no longer valid; ask for the current invite")
+}
+
+// SecretIn returns the secret in what a person typed, alone or in an invite. "" is always wrong.
+func SecretIn(typed string) string {
+	if !seal.IsInvite(strings.TrimSpace(typed)) {
+		return typed
+	}
+	invite, err := seal.ParseInvite(typed)
+	if err != nil {
+		return ""
+	}
+	return string(invite.Secret)
 }

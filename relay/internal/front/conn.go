@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/internal/access"
 	"chat/relay/internal/fanout"
 	"chat/relay/internal/session"
 	"chat/relay/wire"
@@ -23,7 +24,7 @@ type Conn struct {
 
 	// fixed
 	front *Front
-	visit bool // see room.Member.Visit
+	visit *access.Credentials // that a visit (room.Member.Visit) has proven; nil: it is none
 
 	// Whose connection it is. The goroutine that serves it may read this; it changes it with
 	// front.mu locked, if a trusted proxy forwards the requests of others on it.
@@ -50,7 +51,7 @@ type Conn struct {
 	closed    func()           // called after the removal; may be nil
 }
 
-func newConn(f *Front, conn net.Conn, visit bool) *Conn {
+func newConn(f *Front, conn net.Conn, visit *access.Credentials) *Conn {
 	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, visit: visit}
 	c.setPeer(conn.RemoteAddr())
 	if f.isProxy(c) {
@@ -133,7 +134,10 @@ func (c *Conn) newSession() *session.Session { return c.newSessionAs(session.Con
 // newSessionAs is newSession; how says whether it is on a WebSocket.
 func (c *Conn) newSessionAs(how session.Conn) *session.Session {
 	how.Conn, how.Lines, how.Bucket = c.Conn, c.lines, &c.bucket
-	how.Remote, how.Address, how.Payer, how.Visit = c.from, c.address, c.payer(), c.visit
+	how.Remote, how.Address, how.Payer, how.Visit = c.from, c.address, c.payer(), c.visit != nil
+	if c.visit != nil {
+		how.Proven = *c.visit
+	}
 	if how.Encrypted = c.IsEncrypted(); how.Encrypted {
 		how.Exporter = c.Exporter
 	}
@@ -366,12 +370,12 @@ func (c *Conn) giveToHandler() bool {
 }
 
 // serveWebSocket serves a WebSocket. ahead are the bytes that the HTTP handler has read
-// after the handshake.
-func (c *Conn) serveWebSocket(ahead []byte) {
+// after the handshake; proven is what the request has shown.
+func (c *Conn) serveWebSocket(ahead []byte, proven access.Credentials) {
 	ahead = append(ahead, c.head...)
 	c.head = nil
 	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.JSONLine)
-	c.newSessionAs(session.Conn{WebSocket: true, Ahead: ahead}).ServeProgram(nil)
+	c.newSessionAs(session.Conn{WebSocket: true, Ahead: ahead, Proven: proven}).ServeProgram(nil)
 }
 
 // Read implements net.Conn.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chat/relay/endpoint"
+	"chat/relay/internal/access"
 	"chat/relay/internal/pace"
 	"chat/relay/internal/room"
 	"chat/relay/internal/session"
@@ -119,7 +120,7 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
-			c, fault := f.admit(conn, false)
+			c, fault := f.admit(conn, nil)
 			if c == nil {
 				refused.Go(func() { f.refuse(conn, fault) })
 				continue
@@ -145,8 +146,8 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx
-// ends, the connection ends with a bye. visit is room.Member.Visit.
-func (f *Front) Serve(ctx context.Context, conn net.Conn, visit bool) {
+// ends, the connection ends with a bye. visit is what a visit (room.Member.Visit) has proven; nil: it is none.
+func (f *Front) Serve(ctx context.Context, conn net.Conn, visit *access.Credentials) {
 	c, fault := f.admit(conn, visit)
 	if c == nil {
 		f.refuse(conn, fault)
@@ -161,24 +162,24 @@ func (f *Front) Serve(ctx context.Context, conn net.Conn, visit bool) {
 
 // ServeWebSocket serves a program on a WebSocket whose handshake is done. ahead are the bytes
 // that were read after it. It returns once the program has said hello; the session continues.
-// A [Conn] that was admitted continues on its admission.
-func (f *Front) ServeWebSocket(conn net.Conn, ahead []byte) {
+// A [Conn] that was admitted continues on its admission. proven is what its request has shown in a sealed room.
+func (f *Front) ServeWebSocket(conn net.Conn, ahead []byte, proven access.Credentials) {
 	c, ok := conn.(*Conn)
 	if !ok {
 		var fault error
-		if c, fault = f.admit(conn, false); c == nil {
+		if c, fault = f.admit(conn, nil); c == nil {
 			f.refuseWebSocket(conn, fault)
 			return
 		}
 		c.watchPeer()
 	}
-	c.serveWebSocket(ahead)
+	c.serveWebSocket(ahead, proven)
 }
 
 // admit counts conn against the limits and returns it as a Conn, or returns the fault for
 // which it is refused. If the limits leave it no place it waits at the door: see places. A
 // visit is not counted: its HTTP connection is.
-func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
+func (f *Front) admit(conn net.Conn, visit *access.Credentials) (*Conn, error) {
 	address, _ := AddressOf(conn.RemoteAddr())
 	if err := f.door.Room.Admit(address); err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ func (f *Front) admit(conn net.Conn, visit bool) (*Conn, error) {
 		return nil, wire.Faultf(wire.CodeShutdown, "the room is closing")
 	}
 	c := newConn(f, conn, visit)
-	if visit {
+	if visit != nil {
 		f.past.Opened++
 	} else if err := f.arriveLocked(c); err != nil {
 		return nil, err

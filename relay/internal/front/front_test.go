@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/internal/fanout"
 	"chat/relay/internal/room"
 	"chat/relay/internal/session"
@@ -79,8 +80,12 @@ func (h *house) connect(ctx context.Context, ip string, visit bool) *caller {
 	if ip != "" {
 		conn = addressed{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}}
 	}
+	var proven *access.Credentials
+	if visit {
+		proven = new(access.Credentials)
+	}
 	h.served.Go(func() {
-		h.Serve(ctx, conn, visit)
+		h.Serve(ctx, conn, proven)
 		close(c.closed)
 	})
 	h.served.Go(func() { io.Copy(c, ours) })
@@ -417,7 +422,7 @@ func TestAccept(t *testing.T) {
 		}
 		third, theirs := net.Pipe()
 		defer third.Close()
-		if c, err := h.admit(theirs, false); c != nil || err == nil {
+		if c, err := h.admit(theirs, nil); c != nil || err == nil {
 			t.Errorf("after Close, admit returns %v, %v", c, err)
 		}
 	})

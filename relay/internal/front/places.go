@@ -296,7 +296,7 @@ func (c *Conn) Admit(path string) error {
 // token.
 func isForPage(path string) bool {
 	switch path {
-	case "/", "/room", "/commands", "/nick":
+	case "/", "/room", "/enter", "/commands", "/nick":
 		return true
 	}
 	return strings.HasPrefix(path, "/page/")

@@ -68,7 +68,7 @@ func (c *Conn) Forwarded(from net.Addr) error {
 // speaks HTTP. It returns the fault for which the connection is refused.
 func (c *Conn) leaveProxy(speaker session.Speaker) *wire.Fault {
 	f := c.front
-	if speaker == session.Browser || c.visit || !f.isProxy(c) {
+	if speaker == session.Browser || c.visit != nil || !f.isProxy(c) {
 		return nil
 	}
 	f.mu.Lock()

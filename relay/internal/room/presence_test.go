@@ -86,13 +86,13 @@ func TestForgottenVisitorIsOneClient(t *testing.T) {
 	for n := range 2 {
 		enter(fmt.Sprint("token-of-another-", n), "guest")
 	}
-	if r.Standing("token-of-alice").Known {
+	if r.Standing(new(Member), "token-of-alice").Known {
 		t.Fatal("she was not forgotten")
 	}
 	if _, err := r.Rename(first, "zoe", 0, now); err != nil {
 		t.Fatal(err)
 	}
-	if !r.Standing("token-of-alice").Known {
+	if !r.Standing(new(Member), "token-of-alice").Known {
 		t.Fatal("she was not recorded again")
 	}
 	second := enter("token-of-alice", "alice")

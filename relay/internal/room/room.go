@@ -26,7 +26,7 @@ type Options struct {
 	Secret string
 
 	// OperatorToken is the token of the host's own member: an operator, whose nick is never
-	// taken. "": there is none.
+	// taken. It counts only on the host's machine. "": there is none.
 	OperatorToken string
 
 	// Sealed says that the room is a sealed one.
@@ -211,8 +211,8 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	}
 	m.identity, id.member, id.owner, m.claimed = id, m, m, nil
 	id.rejected = 0
-	id.host = id.host || r.opts.OperatorToken != "" && subtle.ConstantTimeCompare([]byte(req.Token), []byte(r.opts.OperatorToken)) == 1
-	id.operator = id.operator || id.host
+	id.host = r.IsHost(m, req.Token)
+	id.operator = id.host || m.Level == access.Operator
 	m.announced, m.departed = old != nil && old.announced, false
 	invalid := r.nameLocked(m, req.Nick, now)
 	displaced := r.displaceLocked(m, m.keys(), now)
@@ -242,7 +242,10 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Type: wire.TypeWelcome, Time: now, Version: wire.Version, App: r.opts.App,
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
-		Count: len(r.members) - 1 - r.presence.held,
+		Count: len(r.members) - 1 - r.presence.held, Sealed: r.opts.Sealed,
+	}
+	if m.Level == access.Listen {
+		welcome.Access = m.Level.String()
 	}
 	welcome.Members, welcome.Hosts, welcome.Tags = r.namesLocked(m, m.welcomeNames())
 	if req.Since > 0 {
@@ -293,9 +296,15 @@ type Standing struct {
 	Spoke bool // it has sent messages
 }
 
-// Standing returns the Standing of the client with a token: the zero one if the token is "" or
-// banned.
-func (r *Room) Standing(token string) Standing {
+// IsHost reports whether m, with a token, is the host's own member. From another machine it is not: there, in a
+// plain room, others on the network may have read the token.
+func (r *Room) IsHost(m *Member, token string) bool {
+	return m.Address == "" && r.opts.OperatorToken != "" && subtle.ConstantTimeCompare([]byte(token), []byte(r.opts.OperatorToken)) == 1
+}
+
+// Standing returns the Standing of m with a token: the zero one if the token is banned. Whoever may send in a
+// sealed room is no stranger: those who know no secret cannot keep them out.
+func (r *Room) Standing(m *Member, token string) Standing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if isMarked(r.state.bans, &subject{key: keyOf(token)}) {
@@ -304,7 +313,7 @@ func (r *Room) Standing(token string) Standing {
 	if c := r.state.byKey[keyOf(token)]; c != nil && token != "" {
 		return Standing{Known: true, Spoke: c.Seq > 0}
 	}
-	return Standing{Known: token != "" && token == r.opts.OperatorToken}
+	return Standing{Known: r.IsHost(m, token) || m.Level >= access.Member}
 }
 
 func bannedFault() error { return wire.Faultf(wire.CodeBanned, "you are banned from this room") }
@@ -614,6 +623,9 @@ func (r *Room) SetTopic(m *Member, topic string, seq uint64, now time.Time) erro
 	r.log.Wake()
 	return faultOf(err, notChanged)
 }
+
+// ID returns the room's ID.
+func (r *Room) ID() string { return r.opts.ID }
 
 // Topic returns the topic.
 func (r *Room) Topic() string {

@@ -23,7 +23,8 @@ type Door struct {
 	Logger *slog.Logger
 	Limits Limits
 
-	Gate *access.Gate // decides who may enter; nil: the room is plain
+	Gate    *access.Gate // decides who may enter; nil: the room is plain
+	Invites Invites      // for /invite
 
 	// Info returns the answer to a probe.
 	Info func() wire.RoomInfo
@@ -78,6 +79,8 @@ type Conn struct {
 	Payer    string   // see Costs
 	Visit    bool     // see room.Member.Visit
 
+	Proven access.Credentials // of a client of a sealed room, by an HTTP request
+
 	// Encrypted: by TLS. Exporter then returns bytes that only the two ends of this connection know (RFC 8446, section 7.5);
 	// otherwise it is nil.
 	Encrypted bool
@@ -107,6 +110,7 @@ func (d *Door) New(c Conn, place Place) *Session {
 	s := &Session{door: d, lines: c.Lines, bucket: c.Bucket, place: place}
 	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
 	s.out.door, s.out.conn, s.out.remote, s.out.payer = d, c.Conn, c.Remote, c.Payer
+	s.entry = d.newEntry(&c)
 	s.lines.OnRead = s.countBytes
 	s.lines.OnWait = d.wakeLog
 	if c.WebSocket {

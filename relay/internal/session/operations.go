@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/internal/clock"
 	"chat/relay/text"
 	"chat/relay/wire"
@@ -29,7 +30,7 @@ func init() { // an initializer would be a cycle: command uses the table
 		wire.TypeHistory: readBack, wire.TypeSearch: search,
 		"ignore": ignore, "unignore": unignore, "quit": quit, "help": help,
 		"kick": kick, "ban": ban, "unban": unban, "mute": mute, "unmute": unmute, "bans": bans, "release": release,
-		wire.TypeFiles: filesCommand, wire.TypeSay: sayKeyed, wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
+		wire.TypeInvite: invite, wire.TypeFiles: filesCommand, wire.TypeSay: sayKeyed, wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
 	}
 }
 
@@ -39,6 +40,10 @@ func (s *Session) do(req *wire.Request) {
 	run := operations[req.Type]
 	if run == nil {
 		s.log().Debug("ignored a request of unknown type")
+		return
+	}
+	if s.member.Level == access.Listen && !isForListeners(req) {
+		s.reject(req.Seq, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading: this was not sent"))
 		return
 	}
 	if c := wire.CommandNamed(req.Type); c != nil && c.Local == 0 {

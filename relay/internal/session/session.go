@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"chat/relay/internal/access"
 	"chat/relay/internal/clock"
 	"chat/relay/internal/room"
 	"chat/relay/internal/websocket"
@@ -29,6 +30,7 @@ type Session struct {
 	bucket   *Bucket
 	late     Recognizer // recognizes a first line that arrives late; nil after the first line
 	socket   *socket    // the frames of a WebSocket; nil: there are none
+	entry    *entry     // until it has entered a sealed room; otherwise nil
 
 	member room.Member // guarded by the room
 	out    outbox
@@ -72,6 +74,13 @@ var errEnded = errors.New("ended")
 // return; a new goroutine then reads. Stacks hardly shrink again, and thousands of readers
 // must not keep the stacks that entering needs.
 func (s *Session) ServePerson(line []byte, late Recognizer) {
+	if s.entry != nil {
+		if line != nil {
+			late = nil
+		}
+		s.serve(s.enterBySecret(line, late))
+		return
+	}
 	err := s.enter(&wire.Request{})
 	if line == nil {
 		s.late = late // the next line is the first one
@@ -83,6 +92,11 @@ func (s *Session) ServePerson(line []byte, late Recognizer) {
 
 // ServeTooLong is ServePerson for a person whose first line was too long.
 func (s *Session) ServeTooLong() {
+	if s.entry != nil {
+		s.rejectTooLong()
+		s.serve(s.enterBySecret(nil, nil))
+		return
+	}
 	err := s.enter(&wire.Request{})
 	if err == nil {
 		s.rejectTooLong()
@@ -130,16 +144,8 @@ func (s *Session) hello(line []byte) error {
 	s.out.readBy(time.Now().Add(s.door.Limits.FirstLine))
 	for {
 		if line != nil {
-			req, err := s.decodeJSON(line)
-			switch {
-			case err != nil:
-				s.reject(req.Seq, err)
-			case req.Type != wire.TypeHello:
-				s.reject(req.Seq, wire.Faultf(wire.CodeBadRequest, `the first line is a hello: {"type":"hello","version":1,"nick":"NAME"}`))
-			case req.Probe && wire.IsNonce(req.Nonce): // the hello for real follows
-				s.describeRoom(&req)
-			default:
-				return s.enter(&req)
+			if done, err := s.takeHello(line); done {
+				return err
 			}
 		}
 		var err error
@@ -147,6 +153,34 @@ func (s *Session) hello(line []byte) error {
 			return err
 		}
 	}
+}
+
+// takeHello takes a line of a program that has not entered the room. done is true if it has entered now, or if the
+// session ends with err.
+func (s *Session) takeHello(line []byte) (done bool, err error) {
+	if err := s.countEntryLine(); err != nil {
+		return true, err
+	}
+	req, err := s.decodeJSON(line)
+	switch {
+	case err != nil:
+		s.reject(req.Seq, err)
+	case req.Type != wire.TypeHello && (req.Type != wire.TypeAuth || s.entry == nil):
+		s.reject(req.Seq, wire.Faultf(wire.CodeBadRequest, `the first line is a hello: {"type":"hello","version":1,"nick":"NAME"}`))
+	case req.Probe && req.Type == wire.TypeHello:
+		if s.describeRoom(&req); wire.IsNonce(req.Nonce) { // the hello for real follows
+			return false, nil
+		}
+		s.out.endQuietly()
+		return true, errEnded
+	default:
+		ok, err := s.prove(&req)
+		if ok {
+			return true, s.enter(&req)
+		}
+		return err != nil, err
+	}
+	return false, nil
 }
 
 // nextHello reads the next line while no hello has arrived.
@@ -169,28 +203,24 @@ func (s *Session) nextHello() ([]byte, error) {
 // speakJSON makes the session one of a program.
 func (s *Session) speakJSON() {
 	s.lines.SetMax(s.door.Limits.JSONLine)
+	if s.entry != nil {
+		s.lines.SetMax(min(s.door.Limits.JSONLine, maxEntryLine))
+	}
 	s.member.Program = true
 	s.out.speakJSON()
 }
 
-// enter enters the room as req asks, or answers a probe.
+// enter enters the room as req asks.
 func (s *Session) enter(req *wire.Request) error {
 	s.out.readBy(time.Time{})
-	if req.Probe {
-		s.describeRoom(req)
-		s.out.endQuietly()
-		return errEnded
-	}
-	err := s.place.Claim(s.door.Room.Standing(req.Token))
+	err := s.place.Claim(s.door.Room.Standing(&s.member, req.Token))
 	var welcomed room.Welcomed
 	if err == nil {
 		s.wait(min(s.door.Costs.Delay(s.out.payer), MaxDelay)) // what it missed, or the backlog, is charged
 		welcomed, err = s.enterRoom(req)
 	}
 	if err != nil {
-		s.reject(0, err)
-		s.out.endQuietly()
-		return errEnded
+		return s.fail(err)
 	}
 	s.out.logPassing(s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
 	return nil
@@ -199,7 +229,7 @@ func (s *Session) enter(req *wire.Request) error {
 // describeRoom answers a probe. If it has a nonce, the host proves itself.
 func (s *Session) describeRoom(probe *wire.Request) {
 	info := s.door.Info()
-	e := wire.Event{Type: wire.TypeRoom, Room: info.ID, Title: info.Title, Version: info.Version, App: info.App, Count: info.Members}
+	e := wire.Event{Type: wire.TypeRoom, Room: info.ID, Title: info.Title, Version: info.Version, App: info.App, Count: info.Members, Sealed: info.Sealed}
 	if wire.IsNonce(probe.Nonce) {
 		s.door.Room.Prove(&e, probe)
 	}
@@ -296,20 +326,27 @@ func (s *Session) serveNext(line []byte) error {
 		return s.serveLine(line)
 	}
 	s.late = nil
-	switch {
-	case speaker == Program && isHello(line):
-		return s.lateHello(line)
-	case speaker == Browser:
-		s.out.logPassing(slog.LevelInfo, "an HTTP request came too late; rejected")
-		s.out.put([]byte("HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n" +
-			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nThe request came late; ask again.\n"))
-		return errEnded
-	case speaker == Stranger:
-		s.out.logPassing(slog.LevelInfo, "a handshake of another protocol on the chat port; closed")
-		s.out.put(answer)
-		return errEnded
+	if speaker == Person || speaker == Program && !isHello(line) {
+		return s.serveLine(line)
 	}
-	return s.serveLine(line)
+	return s.serveOther(speaker, line, answer)
+}
+
+// serveOther serves a client that was taken for a person because its first line came late. The error has ended the
+// session, unless it is nil.
+func (s *Session) serveOther(speaker Speaker, line, answer []byte) error {
+	switch speaker {
+	case Program:
+		return s.lateHello(line)
+	case Browser:
+		s.out.logPassing(slog.LevelInfo, "an HTTP request came too late; rejected")
+		answer = []byte("HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nThe request came late; ask again.\n")
+	default:
+		s.out.logPassing(slog.LevelInfo, "a handshake of another protocol on the chat port; closed")
+	}
+	s.out.put(answer)
+	return errEnded
 }
 
 // isHello reports whether line is a hello.
@@ -339,7 +376,7 @@ func (s *Session) serveLine(line []byte) error {
 	switch {
 	case err != nil:
 		s.reject(req.Seq, err)
-	case req.Type == wire.TypeSay && req.Once == "": // nearly every line
+	case req.Type == wire.TypeSay && req.Once == "" && s.member.Level != access.Listen: // nearly every line
 		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, s.now())
 		s.noteSent(err)
 		s.rejectIf(req.Seq, err)
@@ -451,6 +488,7 @@ func (s *Session) goodbye(err error) {
 	}
 	s.door.wakeLog() // for the session's last messages
 	s.awaitCommitted()
+	s.endExchange()
 	departure, left := s.door.Room.Drop(&s.member, clock.Now())
 	s.out.endQuietly()
 	s.out.writer.Wait()

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"net"
+	"strings"
+
+	"chat/relay/internal/access"
+	"chat/relay/internal/room"
+	"chat/relay/wire"
+)
+
+// Invites are what lets others join a room.
+type Invites interface {
+	// Words returns how others can join, for a member of that level who reached the host at an
+	// address; "": not by the network.
+	Words(at string, level access.Level) string
+	// Renew replaces the secrets of a sealed room, because by asked for it. The error is a
+	// [*wire.Fault].
+	Renew(by *room.Member) error
+}
+
+// forListeners are the requests of those who may only read. They concern only themselves: even
+// their own nick, and whom they ignore.
+var forListeners = map[string]bool{
+	"nick": true, "who": true, "ignore": true, "unignore": true, "quit": true, "help": true,
+	wire.TypeHistory: true, wire.TypeSearch: true, wire.TypeInvite: true,
+	wire.TypePing: true, wire.TypeHello: true,
+	wire.TypeCommand: true, // which is another request, of these or not
+}
+
+// isForListeners reports whether someone who may only read may make a request.
+func isForListeners(req *wire.Request) bool {
+	switch req.Type {
+	case "topic", wire.TypeFiles:
+		return req.Text == "" // it asks for the topic, or for the list
+	}
+	return forListeners[req.Type]
+}
+
+// invite shows how others can join, or replaces the invite of a sealed room: "new".
+func invite(s *Session, req *wire.Request) (*wire.Event, error) {
+	switch strings.ToLower(strings.TrimSpace(req.Text)) {
+	case "":
+		return notice("%s", s.door.Invites.Words(s.at(), s.member.Level)), nil
+	case "new":
+		if !s.door.Room.IsOperator(&s.member) {
+			return nil, wire.Faultf(wire.CodeNotAllowed, "only operators can use /invite new")
+		}
+		return nil, s.door.Invites.Renew(&s.member)
+	}
+	return nil, wire.Faultf(wire.CodeBadRequest, "usage: %s", wire.CommandNamed(wire.TypeInvite).Usage())
+}
+
+// at returns the address at which the client has reached the host, if other machines may reach it there.
+func (s *Session) at() string {
+	at, ok := s.out.conn.LocalAddr().(*net.TCPAddr)
+	if !ok || at.IP.IsLoopback() {
+		return ""
+	}
+	return at.String()
+}

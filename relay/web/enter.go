@@ -1,0 +1,248 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+
+	"chat/relay/internal/access"
+	"chat/relay/wire"
+)
+
+// This file decides which requests are let into a sealed room. A browser exchanges the secret, once, for a
+// cookie; a script sends the secret with each request.
+
+// An entered is what a request to a sealed room has shown.
+type entered struct {
+	access.Credentials
+	byCookie bool
+	valid    context.Context // ends when the secrets are replaced
+}
+
+// enteredKey is the key of an *entered in the context of a request.
+type enteredKey struct{}
+
+// enteredBy returns what a request has shown; in a plain room nothing.
+func enteredBy(r *http.Request) *entered {
+	if e, ok := r.Context().Value(enteredKey{}).(*entered); ok {
+		return e
+	}
+	return &entered{}
+}
+
+// letIn returns the request with what it has shown, if that is enough for it in a sealed room. If not, it
+// answers the request.
+func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+	if h.gate == nil {
+		return r, true
+	}
+	e := &entered{valid: h.gate.Current()}
+	if err := h.identify(r, e); err != nil {
+		h.rejectEntry(w, err)
+		return nil, false
+	}
+	switch {
+	case e.Level == access.None && !isFree(r):
+		h.rejectEntry(w, wire.Faultf(wire.CodeNoSecret,
+			"this room is sealed: open its invite in a browser, or send its secret with the header Authorization: Bearer SECRET"))
+		return nil, false
+	case e.Level == access.Listen && !isRead(r) && r.URL.Path != "/enter":
+		h.rejectEntry(w, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
+		return nil, false
+	}
+	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, e)), true
+}
+
+// isFree reports whether a request needs no secret: for the page without anything of the room, the
+// description that everyone gets, and the way in.
+func isFree(r *http.Request) bool {
+	switch path := r.URL.Path; path {
+	case "/enter":
+		return true
+	case "/", "/room", "/commands", "/healthz":
+		return isRead(r)
+	default:
+		return isRead(r) && strings.HasPrefix(path, "/page/")
+	}
+}
+
+// isRead reports whether a request changes nothing.
+func isRead(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
+
+// identify finds out what a request shows: by the secret in its header, or by its cookie. It leaves in the header what the
+// secret is followed by, the script's own token. The error is a [*wire.Fault]: the secret is wrong.
+func (h *Handler) identify(r *http.Request, e *entered) error {
+	if secret, own, ok := bearer(r); ok {
+		level, err := h.gate.Check(addressOf(r), secret, r.Context().Done())
+		if err != nil {
+			return err
+		}
+		e.Credentials = h.gate.Grant(level, nil)
+		r.Header.Del("Authorization")
+		if own != "" {
+			r.Header.Set("Authorization", "Bearer "+own)
+		}
+		return nil
+	}
+	if level, key, ok := h.readCookie(r); ok {
+		e.Credentials, e.byCookie = h.gate.Grant(level, key), true
+	}
+	return nil
+}
+
+// bearer returns the secret in the header of a request, and the token that follows its last dot.
+func bearer(r *http.Request) (secret, own string, ok bool) {
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") { // others are for a proxy in front of the host
+		return "", "", false
+	}
+	value = strings.TrimSpace(value)
+	if dot := strings.LastIndexByte(value, '.'); dot >= 0 {
+		value, own = value[:dot], value[dot+1:]
+	}
+	return value, own, true
+}
+
+// cookieName returns the name of the room's cookie: browsers send the cookies of all rooms on one machine to each
+// of them, because they ignore ports.
+func (h *Handler) cookieName() string {
+	id := h.room.Info().ID
+	return "chat-" + id[:min(len(id), 8)]
+}
+
+// readCookie returns what the cookies of a request show. A browser may have several: one that was set for another
+// path comes first.
+func (h *Handler) readCookie(r *http.Request) (level access.Level, key *access.Key, ok bool) {
+	for _, cookie := range r.CookiesNamed(h.cookieName()) {
+		if level, key, ok := h.gate.ReadCookie(cookie.Value); ok {
+			return level, key, true
+		}
+	}
+	return access.None, nil, false
+}
+
+// rejectEntry answers a request that err, a [*wire.Fault], keeps out.
+func (h *Handler) rejectEntry(w http.ResponseWriter, err error) {
+	switch fault, _ := errors.AsType[*wire.Fault](err); fault.Code {
+	case wire.CodeNoSecret, wire.CodeAuthFailed:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="chat"`) // RFC 6750, section 3
+	case wire.CodeTooMany:
+		w.Header().Set("Retry-After", "60") // seconds
+	}
+	h.reject(w, &rejection{wire.Event{Code: codeOf(err), Text: err.Error()}})
+}
+
+func codeOf(err error) wire.Code {
+	if fault, ok := errors.AsType[*wire.Fault](err); ok {
+		return fault.Code
+	}
+	return ""
+}
+
+// --- the way in -------------------------------------------------------------------
+
+// maxEnter is the limit of the body of POST /enter, in bytes.
+const maxEnter = 8 << 10
+
+// describeEntry answers GET /enter: which room this is, and the challenge that a browser's key signs.
+func (h *Handler) describeEntry(w http.ResponseWriter, _ *http.Request) {
+	info := h.room.Info()
+	h.writeJSON(w, struct {
+		Room      string `json:"room"`
+		Title     string `json:"title"`
+		Sealed    bool   `json:"sealed"`
+		Challenge string `json:"challenge"`
+	}{info.ID, info.Title, true, h.gate.Challenge()})
+}
+
+// An entry is the body of POST /enter. A key may come alone, if the browser has a cookie.
+type entry struct {
+	Secret    string `json:"secret"`    // or a whole invite
+	Key       string `json:"key"`       // as in a hello
+	Signature string `json:"signature"` // of the challenge, as in a hello
+	Challenge string `json:"challenge"`
+}
+
+// enter answers POST /enter: it exchanges a secret, a key, or both for a cookie.
+func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
+	body, err := readEntry(w, r)
+	if err != nil {
+		h.reject(w, err)
+		return
+	}
+	level, key, _ := h.readCookie(r)
+	if body.Secret != "" {
+		if level, err = h.gate.Check(addressOf(r), access.SecretIn(body.Secret), r.Context().Done()); err != nil {
+			h.rejectEntry(w, err)
+			return
+		}
+	}
+	if body.Key != "" {
+		if key, err = h.verifyKey(body); err != nil {
+			h.rejectEntry(w, err)
+			return
+		}
+	}
+	proven := h.gate.Grant(level, key)
+	if proven.Level == access.None {
+		h.rejectEntry(w, h.gate.WhyNot())
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: h.cookieName(), Value: h.gate.Cookie(level, key), Path: "/", MaxAge: int(access.CookieTime.Seconds()),
+		HttpOnly: true, Secure: isEncrypted(r), SameSite: http.SameSiteStrictMode,
+	})
+	answer := struct {
+		Access string `json:"access"`
+		Tag    string `json:"tag,omitempty"` // of the key
+	}{Access: proven.Level.String()}
+	if key != nil {
+		answer.Tag = key.Tag
+	}
+	h.writeJSON(w, answer)
+}
+
+// readEntry reads the body of POST /enter, JSON or a form. The error is a *statusError; it does not repeat the
+// body.
+func readEntry(w http.ResponseWriter, r *http.Request) (body entry, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxEnter)
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
+		err = json.NewDecoder(r.Body).Decode(&body)
+	} else if err = r.ParseForm(); err == nil {
+		form := r.PostForm // not what the address has: addresses are logged
+		body = entry{form.Get("secret"), form.Get("key"), form.Get("signature"), form.Get("challenge")}
+	}
+	if err != nil {
+		return entry{}, &statusError{http.StatusBadRequest, `send the secret as {"secret":"…"}, or as a form`}
+	}
+	return body, nil
+}
+
+// verifyKey returns the key that an entry shows. The error is a [*wire.Fault].
+func (h *Handler) verifyKey(body entry) (*access.Key, error) {
+	if !h.gate.IsChallenge(body.Challenge) {
+		return nil, wire.Faultf(wire.CodeAuthFailed, "the challenge is too old; get another one")
+	}
+	return access.VerifyKey(body.Key, body.Signature, h.room.Info().ID, []byte(body.Challenge))
+}
+
+func (h *Handler) writeJSON(w http.ResponseWriter, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		h.opts.Log.Debug("write an answer", "error", err)
+	}
+}
+
+// isEncrypted reports whether the client's connection is encrypted, by the host or by a proxy that it trusts.
+func isEncrypted(r *http.Request) bool {
+	if isForwarded(r) {
+		return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	}
+	conn, ok := r.Context().Value(connKey{}).(roomConn)
+	return ok && conn.IsEncrypted()
+}
