@@ -77,17 +77,11 @@ func writePrivate(t *testing.T, private any, passphrase string) string {
 // The user's own key is created once, whoever comes first, and only the user can read it.
 func TestClientKey(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "chat")
+	own := func(dir string) *Signer { return OwnSigner(dir, func(err error) { t.Errorf("warned: %v", err) }) }
 	keys := make([]string, 8)
 	var all sync.WaitGroup
 	for i := range keys {
-		all.Go(func() {
-			s, err := OpenSigner("", dir, nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			keys[i] = s.Key()
-		})
+		all.Go(func() { keys[i] = own(dir).Key() })
 	}
 	all.Wait()
 	for _, key := range keys {
@@ -95,11 +89,7 @@ func TestClientKey(t *testing.T) {
 			t.Fatalf("the keys are %q", keys)
 		}
 	}
-	s, err := OpenSigner("", dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check(t, s)
+	check(t, own(dir))
 	path := filepath.Join(dir, "client-key")
 	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
@@ -108,36 +98,48 @@ func TestClientKey(t *testing.T) {
 		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenSigner("", dir, nil); err == nil || !strings.Contains(err.Error(), path+" has mode 0644") {
+		if _, err := own(dir).Sign(nil); err == nil || !strings.Contains(err.Error(), path+" has mode 0644") {
 			t.Errorf("others can read it: %v", err)
 		}
 	}
 	if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("half a key"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSigner("", dir, nil); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := own(dir).Sign(nil); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a damaged file: %v", err)
 	}
 	if after, err := os.ReadFile(path); err != nil || string(after) != "half a key" {
 		t.Errorf("the damaged file has %q now, %v", after, err)
 	}
-	if _, err := OpenSigner("", "", nil); err == nil {
-		t.Error("no error without a folder")
+}
+
+// Without a place to keep a key, the user has none, and is warned once.
+func TestNoClientKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"", filepath.Join(file, "chat")} {
+		warnings := 0
+		s := OwnSigner(dir, func(error) { warnings++ })
+		if signature, err := s.Sign(nil); s.Key() != "" || signature != "" || err != nil || warnings != 1 {
+			t.Errorf("in %q: the key %q signs %q, %v, %d warnings", dir, s.Key(), signature, err, warnings)
+		}
 	}
 }
 
 func TestIdentityFile(t *testing.T) {
 	for _, private := range []any{newPrivate(t, "ed25519", 0), newPrivate(t, "ecdsa", 0), newPrivate(t, "rsa", 2048)} {
-		s, err := OpenSigner(writePrivate(t, private, ""), "", nil)
+		s, err := OpenSigner(writePrivate(t, private, ""), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		check(t, s)
 	}
-	if _, err := OpenSigner(writePrivate(t, newPrivate(t, "rsa", 1024), ""), "", nil); err == nil || !strings.Contains(err.Error(), "an RSA key has 2048 to 8192 bits") {
+	if _, err := OpenSigner(writePrivate(t, newPrivate(t, "rsa", 1024), ""), nil); err == nil || !strings.Contains(err.Error(), "an RSA key has 2048 to 8192 bits") {
 		t.Errorf("an RSA key of 1024 bits: %v", err)
 	}
-	if _, err := OpenSigner(filepath.Join(t.TempDir(), "none"), "", nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := OpenSigner(filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -148,19 +150,19 @@ func TestPassphrase(t *testing.T) {
 	ask := func(answer string, err error) func(string) ([]byte, error) {
 		return func(path string) ([]byte, error) { asked = path; return []byte(answer), err }
 	}
-	s, err := OpenSigner(path, "", ask("correct horse", nil))
+	s, err := OpenSigner(path, ask("correct horse", nil))
 	if err != nil || asked != path {
 		t.Fatalf("asked for %q, %v", asked, err)
 	}
 	check(t, s)
-	if _, err := OpenSigner(path, "", ask("wrong", nil)); err == nil || !strings.HasSuffix(err.Error(), "the passphrase is wrong") {
+	if _, err := OpenSigner(path, ask("wrong", nil)); err == nil || !strings.HasSuffix(err.Error(), "the passphrase is wrong") {
 		t.Errorf("a wrong one: %v", err)
 	}
 	canceled := errors.New("canceled")
-	if _, err := OpenSigner(path, "", ask("", canceled)); !errors.Is(err, canceled) {
+	if _, err := OpenSigner(path, ask("", canceled)); !errors.Is(err, canceled) {
 		t.Errorf("none: %v", err)
 	}
-	if _, err := OpenSigner(path, "", nil); err == nil || !strings.Contains(err.Error(), "--identity "+path+".pub") {
+	if _, err := OpenSigner(path, nil); err == nil || !strings.Contains(err.Error(), "--identity "+path+".pub") {
 		t.Errorf("without a terminal: %v", err)
 	}
 }
@@ -217,14 +219,14 @@ func publicFile(t *testing.T, private any) string {
 func TestAgent(t *testing.T) {
 	weak, ed, long := newPrivate(t, "rsa", 1024), newPrivate(t, "ed25519", 0), newPrivate(t, "rsa", 2048)
 	serveAgent(t, weak, ed, long)
-	first, err := OpenSigner("agent", "", nil)
+	first, err := OpenSigner("agent", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check(t, first)
 	for i, private := range []any{ed, long} {
 		path := publicFile(t, private)
-		s, err := OpenSigner(path, "", nil)
+		s, err := OpenSigner(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,22 +239,22 @@ func TestAgent(t *testing.T) {
 		}
 	}
 	missing := publicFile(t, newPrivate(t, "ed25519", 0))
-	if _, err := OpenSigner(missing, "", nil); err == nil || !strings.Contains(err.Error(), "does not have the private key of "+missing) {
+	if _, err := OpenSigner(missing, nil); err == nil || !strings.Contains(err.Error(), "does not have the private key of "+missing) {
 		t.Errorf("a key that it does not have: %v", err)
 	}
 }
 
 func TestNoAgent(t *testing.T) {
 	serveAgent(t)
-	if _, err := OpenSigner("agent", "", nil); err == nil || !strings.HasPrefix(err.Error(), "the SSH agent has no usable key") {
+	if _, err := OpenSigner("agent", nil); err == nil || !strings.HasPrefix(err.Error(), "the SSH agent has no usable key") {
 		t.Errorf("an agent without keys: %v", err)
 	}
 	t.Setenv("SSH_AUTH_SOCK", filepath.Join(t.TempDir(), "none"))
-	if _, err := OpenSigner("agent", "", nil); err == nil || !strings.HasPrefix(err.Error(), "connect to the SSH agent: ") {
+	if _, err := OpenSigner("agent", nil); err == nil || !strings.HasPrefix(err.Error(), "connect to the SSH agent: ") {
 		t.Errorf("an agent that has ended: %v", err)
 	}
 	t.Setenv("SSH_AUTH_SOCK", "")
-	if _, err := OpenSigner("agent", "", nil); !errors.Is(err, errNoAgent) {
+	if _, err := OpenSigner("agent", nil); !errors.Is(err, errNoAgent) {
 		t.Errorf("no agent: %v", err)
 	}
 }
@@ -263,7 +265,7 @@ func TestPublicFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString([]byte("x"))), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSigner(path, "", nil); err == nil || !strings.HasPrefix(err.Error(), path+": ") {
+	if _, err := OpenSigner(path, nil); err == nil || !strings.HasPrefix(err.Error(), path+": ") {
 		t.Errorf("%v", err)
 	}
 }
