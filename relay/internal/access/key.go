@@ -19,7 +19,7 @@ func VerifyKey(key, signature, room string, binding []byte) (*Key, error) {
 	if len(binding) != seal.BindingLength || sshkey.Verify(public, signature, seal.SignedData(room, binding)) != nil {
 		return nil, wire.Faultf(wire.CodeAuthFailed, "the signature is not one by your key, for this room and this connection")
 	}
-	return keyOf(public), nil
+	return newKey(public), nil
 }
 
 // ParseKey returns the key in the form of authorized_keys, of someone who need not prove it: the host.
@@ -28,10 +28,10 @@ func ParseKey(s string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keyOf(public), nil
+	return newKey(public), nil
 }
 
-func keyOf(public ssh.PublicKey) *Key {
+func newKey(public ssh.PublicKey) *Key {
 	fingerprint := sshkey.Fingerprint(public)
 	return &Key{fingerprint, sshkey.Tag(fingerprint)}
 }
