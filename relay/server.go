@@ -81,8 +81,9 @@ func newServer(opts Options) *Server {
 
 func (s *Server) roomOptions() room.Options {
 	return room.Options{
-		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken, Sealed: s.gate != nil,
-		HostKey: s.hostKey(), FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
+		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken, Sealed: s.gate.IsSealed(),
+		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
+		HostKey: s.hostKey(),
 	}
 }
 

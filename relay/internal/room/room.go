@@ -216,10 +216,10 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id.rejected = 0
 	id.host = id.host || r.opts.OperatorToken != "" && subtle.ConstantTimeCompare([]byte(req.Token), []byte(r.opts.OperatorToken)) == 1
 	id.operator = id.operator || id.host
+	m.announced, m.departed = old != nil && old.announced, false
 	if id.host && m.Key == nil {
 		m.Key = r.opts.HostKey
 	}
-	m.announced, m.departed = old != nil && old.announced, false
 	invalid := r.nameLocked(m, req.Nick, now)
 	displaced := r.displaceLocked(m, m.keys(), now)
 	r.addLocked(m)
