@@ -40,6 +40,7 @@ import (
 	"chat/relay/qrcode"
 	"chat/relay/screen"
 	"chat/relay/seal"
+	"chat/relay/sshkey"
 	"chat/relay/text"
 	"chat/relay/web"
 	"chat/relay/wire"
@@ -75,6 +76,7 @@ type hostOptions struct {
 
 	// Set when the room is opened.
 	sealed *seal.Host      // nil: the room is plain
+	keys   []*sshkey.File  // of members and operators, to watch
 	addrs  func() []string // the addresses at which others reach the room, the best one first
 }
 
@@ -86,6 +88,7 @@ type sealing struct {
 	KeyFile       string // of CertFile
 	MembersFile   string // with the keys of members; "": they enter with the secret
 	OperatorsFile string // with the keys of operators; "": there are none
+	Identity      string // the key of the host's own member; see identity.OpenSigner. "": the user's own
 }
 
 // maxTitle is how many bytes the title of a room has at most.
@@ -131,7 +134,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 		Metrics:     c.Bool("metrics"),
 		Sealing: sealing{
 			Secure: c.Bool("secure"), SecretFile: c.String("secret-file"), CertFile: c.String("cert"), KeyFile: c.String("key"),
-			MembersFile: c.String("members"), OperatorsFile: c.String("operators"),
+			MembersFile: c.String("members"), OperatorsFile: c.String("operators"), Identity: c.String("identity"),
 		},
 		Verbose: c.Bool("verbose"),
 		In:      os.Stdin,
@@ -447,6 +450,10 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 	if err != nil {
 		return err
 	}
+	keys := relay.Seal{}
+	if err := opts.openKeys(&keys); err != nil {
+		return err
+	}
 	opts.sealed, err = seal.OpenHost(seal.HostOptions{
 		Dir: identity.DefaultDir(), Room: kind + "\n" + name, Secret: secret, SecretFrom: from,
 		CertFile: how.CertFile, KeyFile: how.KeyFile, ByKey: how.MembersFile != "", Log: opts.Log,
@@ -463,8 +470,55 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 			r := opts.sealed.Room()
 			return r.Invite(r.At(opts.addrs())[0], secret)
 		},
+		IsMember: keys.IsMember, IsOperator: keys.IsOperator,
 	}
 	return nil
+}
+
+// openKeys reads the files of keys, for s, and finds the key of the host's own member.
+func (opts *hostOptions) openKeys(s *relay.Seal) error {
+	opts.keys = nil
+	for _, f := range []struct {
+		path string
+		has  *func(fingerprint string) bool
+	}{{opts.Sealing.MembersFile, &s.IsMember}, {opts.Sealing.OperatorsFile, &s.IsOperator}} {
+		if f.path == "" {
+			continue
+		}
+		file, err := sshkey.OpenFile(f.path)
+		if err != nil {
+			return fmt.Errorf("read the keys: %w", err)
+		}
+		*f.has = file.Has
+		opts.keys = append(opts.keys, file)
+	}
+	if opts.Headless {
+		return nil
+	}
+	signer, err := namedSigner(opts.Sealing.Identity)
+	switch {
+	case err != nil:
+		return err
+	case signer == nil:
+		signer = identity.OwnSigner(identity.DefaultDir(), func(err error) { opts.Log.Warn(err.Error()) })
+	}
+	if opts.HostKey = signer.Key(); opts.HostKey == "" {
+		_, err := signer.Sign(nil) // why there is none, if that is not a warning already
+		return err
+	}
+	return nil
+}
+
+// watchKeys rereads the files of keys when they change, until ctx ends.
+func (r *openRoom) watchKeys(ctx context.Context) {
+	for _, file := range r.opts.keys {
+		r.parts.Go(func() {
+			file.Watch(ctx, func(err error) { r.opts.Log.Warn("problem in a file of keys", "error", err) }, func() {
+				r.opts.Log.Info("the keys have changed", "file", file.Path())
+				r.KeysChanged()
+			})
+		})
+	}
 }
 
 // machineAddresses returns the IP addresses of this machine that its certificate is valid for.
@@ -594,6 +648,7 @@ func (r *openRoom) serve(ctx context.Context) context.Context {
 			})
 		})
 	}
+	r.watchKeys(ctx)
 	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
 	return ctx
 }

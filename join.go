@@ -45,9 +45,10 @@ type joinOptions struct {
 	Patience time.Duration // see screen.Options
 	Host     *hostOptions  // to host a room with instead, on a screen; nil: that is not offered
 
-	find       findRooms       // nil: by mDNS
-	identities *identity.Store // who the user is in each room; nil: a new client each time
-	warn       func(error)     // reports what does not keep the user from joining; set by runJoin
+	find       findRooms        // nil: by mDNS
+	identities *identity.Store  // who the user is in each room; nil: a new client each time
+	signer     *identity.Signer // the key that the user named; nil: the user's own
+	warn       func(error)      // reports what does not keep the user from joining; set by runJoin
 }
 
 // joinOptionsOf reads the flags of chat join.
@@ -74,6 +75,10 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	case room == "" && addr == "":
 		room = os.Getenv("CHAT_ROOM")
 	}
+	signer, err := namedSigner(c.String("identity")) // before stdin is read: it may ask for a passphrase
+	if err != nil {
+		return joinOptions{}, err
+	}
 	screen := !c.Bool("json") && usesScreen(c)
 	var in *plain.Input
 	if !screen {
@@ -85,6 +90,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	}
 	opts := joinOptions{
 		identities: identities,
+		signer:     signer,
 		Options: plain.Options{
 			In:         in,
 			Out:        c.App.Writer,
@@ -233,6 +239,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 // client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {
 	how := client.Options{Nick: opts.Nick, Watch: opts.watch}
+	how.Seal.Signer = opts.signerOf()
 	if opts.find != nil {
 		how.Find = opts.findAgain
 	}
@@ -249,6 +256,38 @@ func (opts *joinOptions) client() client.Options {
 		how.Backlog = -1
 	}
 	return how
+}
+
+// signerOf returns the user's key for sealed rooms; nil: there is no place to keep one.
+func (opts *joinOptions) signerOf() client.Signer {
+	switch {
+	case opts.signer != nil:
+		return opts.signer
+	case opts.identities != nil:
+		return identity.OwnSigner(identity.DefaultDir(), opts.warn)
+	}
+	return nil
+}
+
+// namedSigner returns the key that --identity names; nil: it names none. It asks for the passphrase of the
+// key on the terminal, without an echo.
+func namedSigner(name string) (*identity.Signer, error) {
+	if name == "" {
+		return nil, nil
+	}
+	var ask func(path string) ([]byte, error)
+	if isTerminal(os.Stdin) {
+		ask = func(path string) ([]byte, error) {
+			fmt.Fprintf(os.Stderr, "Passphrase of %s: ", path)
+			defer fmt.Fprintln(os.Stderr)
+			return term.ReadPassword(int(os.Stdin.Fd()))
+		}
+	}
+	signer, err := identity.OpenSigner(name, ask)
+	if err != nil {
+		return nil, fmt.Errorf("--identity: %w", err)
+	}
+	return signer, nil
 }
 
 // join joins a room as the client that the user was there before.

@@ -236,6 +236,13 @@ func nickFlag() cli.Flag {
 	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, EnvVars: []string{"CHAT_NICK"}, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
 }
 
+func identityFlag(category string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "identity", Category: category, Hidden: category == manual.Advanced, EnvVars: []string{"CHAT_IDENTITY"}, DefaultText: "a key that chat makes",
+		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
+	}
+}
+
 func boolFlag(category, name, usage string, aliases ...string) *cli.BoolFlag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, Category: category, Usage: usage, DisableDefaultText: true}
 }
@@ -299,6 +306,7 @@ func hostFlags() []cli.Flag {
 	advanced := []cli.Flag{
 		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, Value: 50, Usage: "Send new members the last `N` messages."},
 		&cli.StringFlag{Name: "cert", Category: manual.Advanced, Hidden: true, Usage: "Use the certificate in `FILE` for the sealed room. It is read again when it changes.", DefaultText: "made by the host"},
+		identityFlag(manual.Advanced),
 		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
 		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
 		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
@@ -320,6 +328,7 @@ func hostFlags() []cli.Flag {
 func joinCommand() *cli.Command {
 	flags := slices.Concat([]cli.Flag{
 		nickFlag(),
+		identityFlag(categoryRoom),
 		&cli.IntFlag{Name: "backlog", Category: categoryRoom, Value: -1, Usage: "Start with the last `N` messages.", DefaultText: "set by the host"},
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_ADDR"}, Usage: "Join the host at `HOST[:PORT]`.", DefaultText: "found by mDNS"},
 		&cli.DurationFlag{Name: "timeout", Category: categoryNetwork, Value: 5 * time.Second, Usage: "Stop searching for a room after `TIME`."},

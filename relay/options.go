@@ -52,6 +52,10 @@ type Options struct {
 	// its nick. "": there is none.
 	HostToken string
 
+	// HostKey is the public key of the host's own member in a sealed room, as in authorized_keys. The
+	// host need not prove it. "": the member has none.
+	HostKey string
+
 	// Seal makes the room a sealed one. nil: it is plain.
 	Seal *Seal
 

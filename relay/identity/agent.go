@@ -24,31 +24,31 @@ const (
 // errNoAgent is the error if there is no agent.
 var errNoAgent = errors.New("no SSH agent runs: SSH_AUTH_SOCK is not set\nhint: start one, eval \"$(ssh-agent)\"; ssh-add")
 
-// agentSigner returns the Signer of a key that the SSH agent has: that of a file with the public key, or
-// the first usable one if publicFile is "".
-func agentSigner(publicFile string) (*Signer, error) {
+// agentKey returns a key that the SSH agent has: that of a file with the public key, or the first usable one
+// if publicFile is "".
+func agentKey(publicFile string) (signingKey, error) {
 	var wanted ssh.PublicKey
 	if publicFile != "" {
 		var err error
 		if wanted, err = readPublic(publicFile); err != nil {
-			return nil, err
+			return signingKey{}, err
 		}
 	}
 	keys, err := agentKeys()
 	if err != nil {
-		return nil, err
+		return signingKey{}, err
 	}
 	for _, key := range keys {
 		public, err := ssh.ParsePublicKey(key.Blob)
 		if err != nil || sshkey.Check(public) != nil || wanted != nil && !bytes.Equal(wanted.Marshal(), key.Blob) {
 			continue
 		}
-		return newSigner(public, func(data []byte) (*ssh.Signature, error) { return signByAgent(public, data) }), nil
+		return newSigningKey(public, func(data []byte) (*ssh.Signature, error) { return signByAgent(public, data) }), nil
 	}
 	if wanted != nil {
-		return nil, fmt.Errorf("the SSH agent does not have the private key of %s\nhint: add it with ssh-add", publicFile)
+		return signingKey{}, fmt.Errorf("the SSH agent does not have the private key of %s\nhint: add it with ssh-add", publicFile)
 	}
-	return nil, errors.New("the SSH agent has no usable key\nhint: add one with ssh-add")
+	return signingKey{}, errors.New("the SSH agent has no usable key\nhint: add one with ssh-add")
 }
 
 // readPublic reads a file with a public key.

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 
@@ -22,18 +24,31 @@ import (
 // nick, a member or an operator.
 
 // A Signer signs with the user's key: the one in the state directory, an SSH key, or one that
-// an SSH agent has. It is safe for concurrent use, and fits the interface that relay/client takes.
+// an SSH agent has. It is safe for concurrent use. It implements [client.Signer].
 type Signer struct {
-	key  string                                    // fixed
-	sign func(data []byte) (*ssh.Signature, error) // fixed; safe for concurrent use
+	load func() (signingKey, error) // returns the same each time; a key without a public one: the user has none
 }
 
-// Key returns the public key in the form of authorized_keys: "ssh-ed25519 AAAA…".
-func (s *Signer) Key() string { return s.key }
+// A signingKey is a key that can sign.
+type signingKey struct {
+	public string // as in authorized_keys
+	sign   func(data []byte) (*ssh.Signature, error)
+}
 
-// Sign returns the signature of data by the key: an SSH signature in base64.
+// Key implements [client.Signer]. It is "" if the user has no key, and before Sign returns an error.
+func (s *Signer) Key() string {
+	key, _ := s.load()
+	return key.public
+}
+
+// Sign implements [client.Signer]: it returns the signature of data by the key, an SSH signature in
+// base64; "" if the user has no key.
 func (s *Signer) Sign(data []byte) (signature string, err error) {
-	sig, err := s.sign(data)
+	key, err := s.load()
+	if err != nil || key.public == "" {
+		return "", err
+	}
+	sig, err := key.sign(data)
 	if err != nil {
 		return "", fmt.Errorf("sign with your key: %w", err)
 	}
@@ -46,41 +61,66 @@ const clientKeyFile = "client-key"
 // maxKeyFile is the size of a file with a private key, in bytes.
 const maxKeyFile = 64 << 10
 
-// OpenSigner returns the Signer that --identity names: "" is the user's own key in dir, the state
-// directory, which is created if there is none; "agent" is the first usable key of the SSH agent;
-// anything else is a file with a private key, or with the public key (.pub) of one that the agent
-// has. ask asks for the passphrase of the file; it may be nil. The error names the file.
-func OpenSigner(name, dir string, ask func(path string) (passphrase []byte, err error)) (*Signer, error) {
-	switch {
-	case name == "":
-		return clientKey(dir)
-	case name == "agent":
-		return agentSigner("")
-	case strings.HasSuffix(name, ".pub"):
-		return agentSigner(name)
-	}
-	return fileSigner(name, ask)
+// OwnSigner returns the Signer of the user's own key in dir, the state directory. It is read when
+// it is needed, and created if there is none. If that fails, warn is called once: the user has no key. A
+// file that cannot be used is an error of Sign, which names it.
+func OwnSigner(dir string, warn func(error)) *Signer {
+	return &Signer{sync.OnceValues(func() (signingKey, error) {
+		key, err := ownKey(dir)
+		if failed, ok := errors.AsType[*createError](err); ok {
+			warn(failed)
+			return signingKey{}, nil
+		}
+		return key, err
+	})}
 }
 
-// clientKey returns the Signer of the user's own key. It creates one if there is none.
-func clientKey(dir string) (*Signer, error) {
+// OpenSigner returns the Signer that --identity names: "agent" is the first usable key of the SSH
+// agent; anything else is a file with a private key, or with the public key (.pub) of one that the
+// agent has. ask asks for the passphrase of the file; nil: it cannot be asked for. The error names the file.
+func OpenSigner(name string, ask func(path string) (passphrase []byte, err error)) (*Signer, error) {
+	var key signingKey
+	var err error
+	switch {
+	case name == "agent":
+		key, err = agentKey("")
+	case strings.HasSuffix(name, ".pub"):
+		key, err = agentKey(name)
+	default:
+		key, err = fileKey(name, ask)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{func() (signingKey, error) { return key, nil }}, nil
+}
+
+// A createError is why the user's own key could not be created.
+type createError struct{ err error }
+
+func (e *createError) Error() string { return "you have no key in sealed rooms: " + e.err.Error() }
+func (e *createError) Unwrap() error { return e.err }
+
+// ownKey returns the user's own key. It creates one if there is none; the error of that is a [*createError].
+func ownKey(dir string) (signingKey, error) {
 	if dir == "" {
-		return nil, errors.New("your key is not kept: no home directory")
+		return signingKey{}, &createError{errors.New("no home directory")}
+	}
+	path := filepath.Join(dir, clientKeyFile)
+	if _, err := os.Stat(path); err == nil {
+		return fileKey(path, nil)
 	}
 	unlock, err := privatefile.Enter(dir)
 	if err != nil {
-		return nil, fmt.Errorf("your key: %w", err)
+		return signingKey{}, &createError{err}
 	}
 	defer unlock()
-	path := filepath.Join(dir, clientKeyFile)
-	signer, err := fileSigner(path, nil)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) { // else another process created it
 		if err := newClientKey(path); err != nil {
-			return nil, fmt.Errorf("write your key: %w", err)
+			return signingKey{}, &createError{err}
 		}
-		signer, err = fileSigner(path, nil)
 	}
-	return signer, err
+	return fileKey(path, nil)
 }
 
 // newClientKey writes a new Ed25519 key.
@@ -96,39 +136,39 @@ func newClientKey(path string) error {
 	return privatefile.Replace(path, pem.EncodeToMemory(block))
 }
 
-// fileSigner returns the Signer of the private key in a file.
-func fileSigner(path string, ask func(path string) ([]byte, error)) (*Signer, error) {
+// fileKey returns the private key in a file.
+func fileKey(path string, ask func(path string) ([]byte, error)) (signingKey, error) {
 	b, err := privatefile.Read(path, maxKeyFile)
 	if err != nil {
-		return nil, err
+		return signingKey{}, err
 	}
 	signer, err := ssh.ParsePrivateKey(b)
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) && ask != nil {
 		var passphrase []byte
 		if passphrase, err = ask(path); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return signingKey{}, fmt.Errorf("%s: %w", path, err)
 		}
 		signer, err = ssh.ParsePrivateKeyWithPassphrase(b, passphrase)
 	}
 	switch {
 	case errors.As(err, &locked):
-		return nil, fmt.Errorf("%s has a passphrase\nhint: add the key to an SSH agent, and use --identity %s.pub", path, path)
+		return signingKey{}, fmt.Errorf("%s has a passphrase\nhint: add the key to an SSH agent, and use --identity %s.pub", path, path)
 	case errors.Is(err, x509.IncorrectPasswordError):
-		return nil, fmt.Errorf("%s: the passphrase is wrong", path)
+		return signingKey{}, fmt.Errorf("%s: the passphrase is wrong", path)
 	case err != nil:
-		return nil, fmt.Errorf("%s is no private key of OpenSSH: %w", path, err)
+		return signingKey{}, fmt.Errorf("%s is no private key of OpenSSH: %w", path, err)
 	}
 	if err := sshkey.Check(signer.PublicKey()); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return signingKey{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return newSigner(signer.PublicKey(), func(data []byte) (*ssh.Signature, error) {
+	return newSigningKey(signer.PublicKey(), func(data []byte) (*ssh.Signature, error) {
 		return signSHA2(signer, data)
 	}), nil
 }
 
-func newSigner(public ssh.PublicKey, sign func([]byte) (*ssh.Signature, error)) *Signer {
-	return &Signer{strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))), sign}
+func newSigningKey(public ssh.PublicKey, sign func([]byte) (*ssh.Signature, error)) signingKey {
+	return signingKey{strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))), sign}
 }
 
 // signSHA2 signs with SHA-2, never with SHA-1, as an RSA key would by default.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -33,16 +34,21 @@ type File struct {
 	keys atomic.Pointer[map[string]bool] // by fingerprint; a map does not change
 
 	// owned by OpenFile, then by Watch
-	seen     fileState // when the file was read
+	seen     fileState // of the file that was read
 	problems []error   // of its lines, until Watch reports them
-	missing  bool      // Watch has reported that it cannot be read
+	failing  bool      // Watch has reported that it cannot be read
 }
 
 // A fileState tells whether a file has changed.
 type fileState struct {
 	size    int64
-	changed time.Time
+	changed time.Time // zero: it may change again at the same time; see settled
+	sum     [sha256.Size]byte
 }
+
+// settled is how long ago a file must have changed for a later change to have another time: some file systems
+// have times of two seconds.
+const settled = 2 * time.Second
 
 // OpenFile reads the file. The error names it. Lines that are not understood are skipped;
 // Watch reports them.
@@ -77,13 +83,13 @@ func (f *File) Watch(ctx context.Context, warn func(error), changed func()) {
 		}
 		before := *f.keys.Load()
 		if err := f.reread(); err != nil {
-			if !f.missing {
-				warn(fmt.Errorf("%w; the keys that it had stay", err))
+			if !f.failing {
+				warn(fmt.Errorf("%w; its last keys remain valid", err))
 			}
-			f.missing = true
+			f.failing = true
 			continue
 		}
-		f.missing = false
+		f.failing = false
 		if !maps.Equal(before, *f.keys.Load()) {
 			changed()
 		}
@@ -96,7 +102,7 @@ func (f *File) reread() error {
 	if err != nil {
 		return err
 	}
-	if !f.missing && f.seen == (fileState{info.Size(), info.ModTime()}) {
+	if info.Size() == f.seen.size && info.ModTime().Equal(f.seen.changed) {
 		return nil
 	}
 	return f.read()
@@ -119,12 +125,20 @@ func (f *File) read() error {
 	if len(b) > maxFile {
 		return fmt.Errorf("%s has more than %d MB", f.path, maxFile>>20)
 	}
+	seen := fileState{int64(len(b)), info.ModTime(), sha256.Sum256(b)}
+	if time.Since(seen.changed) < settled {
+		seen.changed = time.Time{}
+	}
+	same := f.keys.Load() != nil && seen.sum == f.seen.sum
+	if f.seen = seen; same {
+		return nil
+	}
 	keys, problems := parseLines(b)
 	for i, problem := range problems {
-		problems[i] = fmt.Errorf("%s, %w", f.path, problem)
+		problems[i] = fmt.Errorf("%s: %w", f.path, problem)
 	}
 	f.keys.Store(&keys)
-	f.seen, f.problems = fileState{info.Size(), info.ModTime()}, problems
+	f.problems = problems
 	return nil
 }
 
@@ -152,7 +166,7 @@ func parseLines(b []byte) (keys map[string]bool, problems []error) {
 			continue
 		}
 		if skipped++; skipped <= maxProblems {
-			problems = append(problems, fmt.Errorf("line %d, is skipped: %w", n, err))
+			problems = append(problems, fmt.Errorf("line %d is skipped: %w", n, err))
 		}
 	}
 	if skipped > maxProblems {

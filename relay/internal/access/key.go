@@ -1,6 +1,8 @@
 package access
 
 import (
+	"golang.org/x/crypto/ssh"
+
 	"chat/relay/seal"
 	"chat/relay/sshkey"
 	"chat/relay/wire"
@@ -17,6 +19,19 @@ func VerifyKey(key, signature, room string, binding []byte) (*Key, error) {
 	if len(binding) != seal.BindingLength || sshkey.Verify(public, signature, seal.SignedData(room, binding)) != nil {
 		return nil, wire.Faultf(wire.CodeAuthFailed, "the signature is not one by your key, for this room and this connection")
 	}
+	return newKey(public), nil
+}
+
+// ParseKey returns the key in the form of authorized_keys, of someone who need not prove it: the host.
+func ParseKey(s string) (*Key, error) {
+	public, err := sshkey.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	return newKey(public), nil
+}
+
+func newKey(public ssh.PublicKey) *Key {
 	fingerprint := sshkey.Fingerprint(public)
-	return &Key{fingerprint, sshkey.Tag(fingerprint)}, nil
+	return &Key{fingerprint, sshkey.Tag(fingerprint)}
 }

@@ -32,6 +32,9 @@ type Options struct {
 	// Sealed says that the room is a sealed one.
 	Sealed bool
 
+	// HostKey is the key of the host's own member, in a sealed room; nil: it has none.
+	HostKey *access.Key
+
 	// FlushIn must arrange that [Room.Flush] is called once after d. The room calls FlushIn
 	// with its lock held.
 	FlushIn func(d time.Duration)
@@ -214,6 +217,9 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id.host = r.IsHost(m, req.Token)
 	id.operator = id.host || m.Level == access.Operator
 	m.announced, m.departed = old != nil && old.announced, false
+	if id.host && m.Key == nil {
+		m.Key = r.opts.HostKey
+	}
 	invalid := r.nameLocked(m, req.Nick, now)
 	displaced := r.displaceLocked(m, m.keys(), now)
 	r.addLocked(m)
