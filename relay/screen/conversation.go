@@ -352,6 +352,8 @@ func (c *conversation) handle(e *client.Received) *entry {
 			c.history.answered(e)
 			return nil
 		}
+	case wire.TypeWho:
+		c.members.noteKeys(&e.Event)
 	case wire.TypeNick, wire.TypeJoin, wire.TypeLeave, wire.TypeTopic:
 		if !e.Past { // the welcome is newer
 			c.track(e)
