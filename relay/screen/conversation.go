@@ -423,6 +423,9 @@ func (c *conversation) linked(e *wire.Event) *wire.Event {
 	if len(addrs) == 0 {
 		return e
 	}
+	if c.sealed {
+		return e.Linked(wire.SealedHome(addrs[0]))
+	}
 	return e.Linked(wire.Home(addrs[0]))
 }
 

@@ -174,6 +174,20 @@ func TestInviteInLobby(t *testing.T) {
 	}
 }
 
+// Uploads are at an encrypted address.
+func TestUploadsInASealedRoom(t *testing.T) {
+	e := wire.Event{Type: wire.TypeAction, From: "alice", Text: "sent soup.png (1 kB): /files/3/soup.png", File: &wire.File{Number: 3, Name: "soup.png", Path: "/files/3/soup.png"}}
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		if got := r.m.conversation.linked(&e).Text; !strings.HasSuffix(got, " http://192.168.1.5:24280/files/3/soup.png") {
+			t.Errorf("plain: %s", got)
+		}
+		r.inSealedRoom("")
+		if got := r.m.conversation.linked(&e).Text; !strings.HasSuffix(got, " https://192.168.1.5:24280/files/3/soup.png") {
+			t.Errorf("sealed: %s", got)
+		}
+	})
+}
+
 // Those who may only read keep what they typed, and can still use commands.
 func TestListenOnly(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
