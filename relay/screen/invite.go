@@ -38,7 +38,7 @@ func (c *conversation) invitation() invitation {
 	}
 	inv := invitation{page: true, discovered: true}
 	if own, ok := c.room.Invite(); ok {
-		inv.sealed = &seal.HostedRoom{Pin: own.Pin}
+		inv.sealed = &seal.HostedRoom{Pin: own.Pin, CurlPin: c.room.CurlPin(), SelfSigned: true}
 		if c.listens {
 			inv.sealed.Listen = own.Secret
 		} else {

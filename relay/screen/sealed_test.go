@@ -36,6 +36,7 @@ func sealedHosting(addrs ...string) *Hosting {
 
 // inSealedRoom puts the screen into a sealed room as a member, with the access that the host gives.
 func (r *rig) inSealedRoom(access string) {
+	r.room.curlPin = sealedRoom.CurlPin
 	r.room.invite = seal.Invite{Addr: "192.168.1.5:24280", Pin: testPin, Secret: testSecret}
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Sealed: true, Access: access, Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: "lab", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2, Sealed: true, Access: access,
