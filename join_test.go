@@ -473,7 +473,7 @@ func TestTyped(t *testing.T) {
 	}
 	got := regexp.MustCompile(`(?m)^\d\d:\d\d `).ReplaceAllString(s.out.String(), "")
 	want := "* Welcome to kitchen, alice (1 here: witness). /help for more.\n" +
-		plain.LeaveHint +
+		plain.PlainNotice + plain.LeaveHint +
 		"* you are now al\n" +
 		"! unknown command /foo; /help lists them\n" +
 		"! put // in front to send it: //foo\n" +

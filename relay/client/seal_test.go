@@ -53,6 +53,9 @@ func TestJoinByInvite(t *testing.T) {
 				if invite, ok := c.Invite(); !ok || invite != (seal.Invite{Addr: "lab:24280", Pin: h.pin, Secret: testSecret}) {
 					t.Errorf("Invite = %+v, %v", invite, ok)
 				}
+				if got, want := c.CurlPin(), seal.CurlPin(h.config.Certificates[0].Leaf); got != want {
+					t.Errorf("CurlPin = %q, want %q", got, want)
+				}
 				go c.Close()
 			})
 		})

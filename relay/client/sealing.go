@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,7 @@ type sealing struct {
 	pin      seal.Pin    // of the host's key; "": not known yet. Once it is, it does not change
 	from     KnownHost   // where pin is kept; the zero value: in no file
 	verified bool        // pin is from an invite or a known host, or its host showed that it knows the secret
+	curlPin  string      // see [seal.CurlPin]; "": not known yet
 	secret   seal.Secret // "": none, or not known yet
 	byKey    bool        // the user has no secret, and enters by key
 	listener bool        // secret is tried as that of those who only listen
@@ -210,10 +212,19 @@ func (s *sealing) encrypt(ctx context.Context, conn net.Conn, h Host, wait time.
 		}
 	}
 	if err == nil {
+		s.noteCurlPin(sealed.ConnectionState().PeerCertificates[0])
 		return sealed, nil
 	}
 	conn.Close()
 	return nil, handshakeError(ctx, h, err)
+}
+
+// noteCurlPin notes the pin of the host's key as curl takes it.
+func (s *sealing) noteCurlPin(cert *x509.Certificate) {
+	pin := seal.CurlPin(cert)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.curlPin = pin
 }
 
 // alertVersion is the alert by which hosts of plain rooms answer a handshake: protocol_version,
@@ -322,4 +333,12 @@ func (c *Client) Invite() (seal.Invite, bool) {
 		return seal.Invite{}, false
 	}
 	return seal.Invite{Addr: addr, Pin: c.sealing.pin, Secret: c.sealing.secret}, true
+}
+
+// CurlPin returns the pin of the host's key as curl --pinnedpubkey takes it; "": the room is not sealed, or the
+// connection is private by itself.
+func (c *Client) CurlPin() string {
+	c.sealing.mu.Lock()
+	defer c.sealing.mu.Unlock()
+	return c.sealing.curlPin
 }

@@ -58,6 +58,8 @@ type conversation struct {
 	addr      string // of the host, as the client reached it last
 	toldSmall bool   // the notice about small packets was printed
 	resumed   bool   // the client has reconnected before
+	sealed    bool   // no one else can read the connection
+	listens   bool   // we may only read
 	held      uint64 // seq of the first message that the host could not store for now; 0: none
 
 	// Owned by the sender.

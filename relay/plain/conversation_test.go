@@ -215,7 +215,7 @@ var welcomed = func() string {
 }()
 
 // greetings are the first lines for a person.
-var greetings = welcomed + LeaveHint
+var greetings = welcomed + PlainNotice + LeaveHint
 
 // bubble runs f in a synctest bubble.
 func bubble(t *testing.T, f func(t *testing.T)) {

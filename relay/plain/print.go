@@ -62,6 +62,7 @@ func (v *conversation) printConnected(e client.Connected) {
 	v.nick = e.Welcome.Nick
 	v.addr = e.Addr
 	v.resumed = e.Resumed
+	v.sealed = isSealed(&e)
 	if v.JSON {
 		v.out.Write(e.Welcome.AppendJSON(nil))
 	}
@@ -81,13 +82,47 @@ func (v *conversation) printConnected(e client.Connected) {
 	case e.Resumed:
 		v.printNotice("* reconnected\n")
 	case v.Piped:
-		v.printNotice(fmt.Sprintf("* joined %s as %s (%s)\n", e.Welcome.Title, v.nick, wire.Counted(e.Welcome.Count, "other here", "others here")))
+		seal := ""
+		if v.sealed {
+			seal = "; sealed"
+		}
+		v.printNotice(fmt.Sprintf("* joined %s as %s (%s%s)\n", e.Welcome.Title, v.nick, wire.Counted(e.Welcome.Count, "other here", "others here"), seal))
 	default:
 		if !v.JSON {
-			v.printNotice(string(e.Welcome.AppendText(nil, v.reader())))
+			v.printNotice(string(e.Welcome.AppendText(nil, v.reader())) + sealNotice(v.sealed))
 		}
 		v.printNotice(LeaveHint)
 	}
+	if listens := e.Access == "listen"; listens != v.listens {
+		v.listens = listens
+		v.printNotice(accessNotice(listens))
+	}
+}
+
+// isSealed reports whether no one else can read the connection. That of a host's own member is inside the
+// program.
+func isSealed(e *client.Connected) bool { return e.Sealed || e.Addr == "" && e.Welcome.Sealed }
+
+// sealNotice says who can read the room.
+func sealNotice(sealed bool) string {
+	if sealed {
+		return SealedNotice
+	}
+	return PlainNotice
+}
+
+const (
+	// SealedNotice and PlainNotice are the lines at a terminal that say who can read the room.
+	SealedNotice = "* this room is sealed: only its members can read it\n"
+	PlainNotice  = "* this room is plain: anyone on its network can read it\n"
+)
+
+// accessNotice says whether we may only read.
+func accessNotice(listens bool) string {
+	if listens {
+		return "* you may only read here; commands work\n"
+	}
+	return "* you may send messages here now\n"
 }
 
 func (v *conversation) printDisconnected(reason error) {
@@ -108,6 +143,9 @@ func (v *conversation) linked(e *wire.Event) *wire.Event {
 	if v.HostAddr != nil && e.File != nil {
 		addr = v.HostAddr()
 	}
+	if v.sealed {
+		return e.Linked(wire.SealedHome(addr))
+	}
 	return e.Linked(wire.Home(addr))
 }
 
@@ -118,6 +156,7 @@ func (v *conversation) viewer() wire.Viewer { return wire.Viewer{Nick: v.nick} }
 func (v *conversation) reader() wire.Viewer { return wire.Viewer{Nick: v.nick, Fold: true} }
 
 func (v *conversation) printReceived(e client.Received) {
+	e.Data = "" // the secret of a new invite; a notice reports that
 	if e.Own && e.Type == wire.TypeNick {
 		v.nick = e.Nick
 	}

@@ -352,6 +352,8 @@ func (c *conversation) handle(e *client.Received) *entry {
 			c.history.answered(e)
 			return nil
 		}
+	case wire.TypeWho:
+		c.members.noteKeys(&e.Event)
 	case wire.TypeNick, wire.TypeJoin, wire.TypeLeave, wire.TypeTopic:
 		if !e.Past { // the welcome is newer
 			c.track(e)
@@ -420,6 +422,9 @@ func (c *conversation) linked(e *wire.Event) *wire.Event {
 	addrs := c.invitation().addrs
 	if len(addrs) == 0 {
 		return e
+	}
+	if c.sealed {
+		return e.Linked(wire.SealedHome(addrs[0]))
 	}
 	return e.Linked(wire.Home(addrs[0]))
 }

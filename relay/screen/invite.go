@@ -38,7 +38,7 @@ func (c *conversation) invitation() invitation {
 	}
 	inv := invitation{page: true, discovered: true}
 	if own, ok := c.room.Invite(); ok {
-		inv.sealed = &seal.HostedRoom{Pin: own.Pin}
+		inv.sealed = &seal.HostedRoom{Pin: own.Pin, CurlPin: c.room.CurlPin(), SelfSigned: true}
 		if c.listens {
 			inv.sealed.Listen = own.Secret
 		} else {
@@ -101,7 +101,7 @@ func (inv *invitation) sealedAt(addr string) (ways []way) {
 	}
 	ways = append(ways, way{with: "Pin of the host", how: string(room.Pin), pin: true})
 	if addr != "" && room.CurlPin != "" && inv.page {
-		ways = append(ways, way{with: "With curl", how: fmt.Sprintf("curl -k --pinnedpubkey '%s' https://%s/room", room.CurlPin, addr), more: true})
+		ways = append(ways, way{with: "With curl", how: room.Curl(addr), more: true})
 	}
 	if inv.hosted {
 		ways = append(ways, way{with: "On this machine", how: "chat invite", more: true})
@@ -111,10 +111,7 @@ func (inv *invitation) sealedAt(addr string) (ways []way) {
 
 // invite returns the link of an invite with a secret.
 func (inv *invitation) invite(addr string, secret seal.Secret) string {
-	if room := inv.sealed; room.ByKey && secret == room.Member {
-		secret = ""
-	}
-	invite := seal.Invite{Addr: addr, Pin: inv.sealed.Pin, Secret: secret}
+	invite := inv.sealed.Invite(addr, secret)
 	return invite.URL()
 }
 

@@ -30,6 +30,7 @@ type members struct {
 // A member is one entry of the list.
 type member struct {
 	nick   string
+	key    string // the tag of the member's key, which tells look-alike nicks apart; "": none
 	folded string // for the order
 	host   bool
 	gone   bool // left, or has another nick
@@ -41,6 +42,9 @@ const (
 
 	// maxSpeakers is how many of the last speakers Tab offers first.
 	maxSpeakers = 50
+
+	// maxKeyTag is how many bytes of a tag are kept. An honest host sends four.
+	maxKeyTag = 8
 )
 
 // cutNick returns a nick in no more bytes than an honest host allows.
@@ -73,6 +77,19 @@ func (ms *members) join(e *wire.Event) {
 			ms.add(nick, false)
 		}
 	}
+	ms.noteKeys(e)
+}
+
+// noteKeys takes over the tags of the members that e names.
+func (ms *members) noteKeys(e *wire.Event) {
+	if len(e.Tags) == 0 {
+		return
+	}
+	for i, nick := range e.Members {
+		if m := ms.byNick[cutNick(nick)]; m != nil {
+			m.key = strings.Clone(cutBytes(e.Tag(i), maxKeyTag))
+		}
+	}
 }
 
 // leave removes the members that e names, and counts those it does not.
@@ -95,6 +112,9 @@ func (ms *members) addSelf(nick string, host bool) {
 			return
 		}
 		ms.remove(m) // its place in the list changes
+		ms.add(nick, host)
+		ms.byNick[nick].key = m.key
+		return
 	}
 	ms.add(nick, host)
 }
@@ -107,6 +127,7 @@ func (ms *members) rename(from, to string) {
 			ms.remove(other)
 		}
 		ms.add(to, m.host)
+		ms.byNick[to].key = m.key
 	}
 	if i := slices.Index(ms.speakers, from); i >= 0 {
 		ms.speakers[i] = to
@@ -217,9 +238,9 @@ func (ms *members) draw(p *painter, rows int) []string {
 	return drawn
 }
 
-// draw draws a member's row: the nick, and the role on the right.
+// draw draws a member's row: the nick, and the role and the tag of the key on the right.
 func (m *member) draw(p *painter) string {
-	tag := ""
+	tag, most := "", p.columns/2
 	switch us := m.nick == p.nick; {
 	case us && m.host:
 		tag = " you, host"
@@ -228,7 +249,13 @@ func (m *member) draw(p *painter) string {
 	case m.host:
 		tag = " host"
 	}
-	if p.ruler.width(tag) > p.columns/2 {
+	if key := oneLine(p.ruler, m.key); key != "" {
+		if most = p.columns * 3 / 5; p.ruler.width(tag+" "+key) > most {
+			tag = "" // the tag of the key says more
+		}
+		tag += " " + key
+	}
+	if p.ruler.width(tag) > most {
 		tag = ""
 	}
 	nick := p.ruler.fit(p.drawnNick(m.nick), p.columns-p.ruler.width(tag))

@@ -202,3 +202,33 @@ func BenchmarkMembers(b *testing.B) {
 		}
 	}
 }
+
+// In a sealed room the list has the tags of the members' keys, from the welcome, joins and /who. They stay with
+// a member whose nick changes.
+func TestKeyTags(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.happen(client.Connected{Sealed: true, Welcome: wire.Event{
+			Type: wire.TypeWelcome, Title: "lab", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Tags: []string{"k3v9", ""}, Count: 2,
+		}})
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 1, Time: noon, Members: []string{"alíce", "a-member-with-a-long-nick"}, Tags: []string{"q2wx", "mmmm"}}})
+		r.keys("f2")
+		rows := func(want ...string) {
+			t.Helper()
+			frame := r.frame()
+			for _, w := range want {
+				if !strings.Contains(frame, "│ "+w) {
+					t.Errorf("no %q in\n%s", w, frame)
+				}
+			}
+		}
+		rows("alice     host k3v9", "alíce          q2wx", "a-member-with… mmmm", "carol\n", "bob             you")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeNick, ID: 2, Time: noon, From: "alíce", Nick: "dora"}})
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeWho, Members: []string{"bob", "carol"}, Tags: []string{"b2b2", "\x1b[31mred"}, Count: 2}})
+		rows("dora           q2wx", "bob        you b2b2", "carol")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeWho, Members: []string{"dora"}, Tags: []string{"a", "b"}, Count: 1}})
+		rows("dora\n") // tags that are not those of the names are none
+		r.resize(30, 24)
+		r.keys("f2")
+		r.want("k3v9")
+	})
+}

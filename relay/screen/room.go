@@ -34,6 +34,8 @@ type Room interface {
 	// Invite returns the link that lets others into a sealed room, with the secret that we entered it
 	// by; false: the room is plain.
 	Invite() (seal.Invite, bool)
+	// CurlPin returns the pin of a sealed room's host as curl takes it; "": it is not known.
+	CurlPin() string
 }
 
 // maxUnacked is how many unacknowledged requests the screen lets the room have.

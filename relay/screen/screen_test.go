@@ -43,6 +43,7 @@ type fakeRoom struct {
 	slow    bool     // transfers do not end before they are canceled
 	err     error
 	invite  seal.Invite // of a sealed room
+	curlPin string      // likewise
 	ended   error       // why the client has ended
 }
 
@@ -91,6 +92,8 @@ func (r *fakeRoom) Get(ctx context.Context, f wire.File, dir string, progress fu
 }
 
 func (r *fakeRoom) Files() []wire.File { return r.files }
+
+func (r *fakeRoom) CurlPin() string { return r.curlPin }
 
 func (r *fakeRoom) Invite() (seal.Invite, bool) { return r.invite, r.invite.Pin != "" }
 

@@ -36,6 +36,7 @@ func sealedHosting(addrs ...string) *Hosting {
 
 // inSealedRoom puts the screen into a sealed room as a member, with the access that the host gives.
 func (r *rig) inSealedRoom(access string) {
+	r.room.curlPin = sealedRoom.CurlPin
 	r.room.invite = seal.Invite{Addr: "192.168.1.5:24280", Pin: testPin, Secret: testSecret}
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Sealed: true, Access: access, Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: "lab", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2, Sealed: true, Access: access,
@@ -172,6 +173,20 @@ func TestInviteInLobby(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Uploads are at an encrypted address.
+func TestUploadsInASealedRoom(t *testing.T) {
+	e := wire.Event{Type: wire.TypeAction, From: "alice", Text: "sent soup.png (1 kB): /files/3/soup.png", File: &wire.File{Number: 3, Name: "soup.png", Path: "/files/3/soup.png"}}
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		if got := r.m.conversation.linked(&e).Text; !strings.HasSuffix(got, " http://192.168.1.5:24280/files/3/soup.png") {
+			t.Errorf("plain: %s", got)
+		}
+		r.inSealedRoom("")
+		if got := r.m.conversation.linked(&e).Text; !strings.HasSuffix(got, " https://192.168.1.5:24280/files/3/soup.png") {
+			t.Errorf("sealed: %s", got)
+		}
+	})
 }
 
 // Those who may only read keep what they typed, and can still use commands.

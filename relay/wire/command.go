@@ -99,7 +99,7 @@ var Commands = []Command{
 	{Name: "unban", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a ban.", Group: OperatorGroup, Operator: true},
 	{Name: "mute", Args: []Argument{nickArgument}, Help: "Reject a member's messages.", Group: OperatorGroup, Operator: true},
 	{Name: "unmute", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a mute.", Group: OperatorGroup, Operator: true},
-	{Name: "release", Args: []Argument{nickArgument}, Help: "Make a nick belong to no key any more.", Group: OperatorGroup, Operator: true},
+	{Name: "release", Args: []Argument{nickArgument}, Help: "Free a nick of its key.", Group: OperatorGroup, Operator: true},
 	{Name: "bans", Help: "List bans and mutes.", Group: OperatorGroup, Operator: true},
 }
 

@@ -64,3 +64,12 @@ func Home(addr string) string {
 	}
 	return "http://" + addr
 }
+
+// SealedHome is [Home] for the host of a sealed room.
+func SealedHome(addr string) string {
+	rest, ok := strings.CutPrefix(Home(addr), "http:")
+	if !ok {
+		return ""
+	}
+	return "https:" + rest
+}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -59,6 +60,9 @@ func TestHome(t *testing.T) {
 	} {
 		if got := Home(addr); got != want {
 			t.Errorf("Home(%q) = %q, want %q", addr, got, want)
+		}
+		if got := SealedHome(addr); got != strings.Replace(want, "http:", "https:", 1) {
+			t.Errorf("SealedHome(%q) = %q", addr, got)
 		}
 	}
 }
