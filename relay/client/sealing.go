@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chat/relay/seal"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -49,7 +50,7 @@ func (s *sealing) isSealed() bool {
 	return s.sealed
 }
 
-// host returns what is known of the host at addr.
+// host returns what is known of the host at addr. Its Pin is the one that it must have.
 func (s *sealing) host(addr string) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,8 +81,8 @@ func (s *sealing) require() {
 
 // lookUp looks for h among the known hosts, unless the pin is known: by the room's ID, and if
 // there is none by the address, which another host may have by now. The error is an
-// [ErrDowngrade] if h is a room that is announced as a plain one, with the title of a sealed one
-// that the user knows: anyone can announce a title.
+// [*DowngradeError] if h is a room that is announced as a plain one, with a title that looks like that
+// of a sealed one that the user knows: anyone can announce a title.
 func (s *sealing) lookUp(h Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +103,7 @@ func (s *sealing) lookUp(h Host) error {
 		return nil
 	}
 	for _, k := range known {
-		if k.Room != "" && k.Title == h.Title {
+		if k.Room != "" && looksLike(k.Title, h.Title) {
 			return &DowngradeError{Host: h, Known: k}
 		}
 	}
@@ -151,11 +152,25 @@ func (s *sealing) recognize(h *Host) (known bool, err error) {
 			return true, nil
 		case same && k.Title != "" && !slices.Contains(h.Names, k.Title):
 			h.Names = append(h.Names, k.Title)
-		case !same && k.Room != "" && k.Title != "" && k.Title == h.Title:
+		case !same && k.Room != "" && looksLike(k.Title, h.Title):
 			h.Namesake = k
 		}
 	}
 	return false, nil
+}
+
+// looksLike reports whether a person may take one title for the other.
+func looksLike(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	keys := text.NickKeys(a)
+	for _, key := range text.NickKeys(b) {
+		if slices.Contains(keys[:], key) {
+			return true
+		}
+	}
+	return false
 }
 
 // trust makes pin the one that the host must have: the user said so.
