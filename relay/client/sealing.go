@@ -39,7 +39,8 @@ func newSealing(opts *Options) *sealing {
 	o := opts.Seal
 	return &sealing{
 		opts: o, room: opts.Room, title: o.Title, pin: o.Pin, verified: o.Pin != "", secret: cmp.Or(o.Secret, opts.Identity.Secret),
-		sealed: !o.Private && (o.Required || o.Pin != "" || o.Secret != "" || opts.Identity.Secret != ""),
+		// A kept secret alone says nothing if there are known hosts: the user may have deleted the room there.
+		sealed: !o.Private && (o.Required || o.Pin != "" || o.Secret != "" || opts.Identity.Secret != "" && o.Known == nil),
 	}
 }
 
@@ -228,7 +229,13 @@ func (s *sealing) encrypt(ctx context.Context, conn net.Conn, h Host, wait time.
 		return sealed, nil
 	}
 	conn.Close()
-	return nil, handshakeError(ctx, h, err)
+	err = handshakeError(ctx, h, err)
+	if downgrade, ok := errors.AsType[*DowngradeError](err); ok {
+		s.mu.Lock()
+		downgrade.File, downgrade.Line = s.from.File, s.from.Line
+		s.mu.Unlock()
+	}
+	return nil, err
 }
 
 // alertVersion is the alert by which hosts of plain rooms answer a handshake: protocol_version,
