@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -23,7 +24,9 @@ import (
 	"chat/relay/identity"
 	"chat/relay/logging"
 	"chat/relay/plain"
+	"chat/relay/privatefile"
 	"chat/relay/screen"
+	"chat/relay/seal"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -33,6 +36,8 @@ type joinOptions struct {
 	plain.Options
 	Room    string        // the title or the start of the ID; "": any
 	Addr    string        // of the host, HOST[:PORT]; "": found by mDNS
+	Invite  seal.Invite   // to a sealed room; its Addr is Addr. The zero value: none
+	Secret  seal.Secret   // of a sealed room whose invite has none; "": a kept one, or the user is asked
 	Nick    string        // "": the host assigns one
 	Screen  bool          // full screen, not lines
 	Quiet   bool          // no bell on the screen
@@ -45,10 +50,11 @@ type joinOptions struct {
 	Patience time.Duration // see screen.Options
 	Host     *hostOptions  // to host a room with instead, on a screen; nil: that is not offered
 
-	find       findRooms        // nil: by mDNS
-	identities *identity.Store  // who the user is in each room; nil: a new client each time
-	signer     *identity.Signer // the key that the user named; nil: the user's own
-	warn       func(error)      // reports what does not keep the user from joining; set by runJoin
+	find       findRooms            // nil: by mDNS
+	identities *identity.Store      // who the user is in each room; nil: a new client each time
+	signer     *identity.Signer     // the key that the user named; nil: the user's own
+	known      *identity.KnownHosts // whose hosts the user has trusted; nil: none are remembered
+	warn       func(error)          // reports what does not keep the user from joining; set by runJoin
 }
 
 // joinOptionsOf reads the flags of chat join.
@@ -69,9 +75,11 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	case c.IsSet("backlog") && c.Int("backlog") < 0:
 		return joinOptions{}, usageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
 	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
-		if addr = ""; endpoint.IsAddress(room) {
+		if addr = ""; room == fromStdin || endpoint.IsAddress(room) {
 			room, addr = "", room
 		}
+	case room == "" && addr == os.Getenv("CHAT_ADDR") && os.Getenv("CHAT_INVITE") != "":
+		addr = os.Getenv("CHAT_INVITE")
 	case room == "" && addr == "":
 		room = os.Getenv("CHAT_ROOM")
 	}
@@ -80,17 +88,27 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		return joinOptions{}, err
 	}
 	screen := !c.Bool("json") && usesScreen(c)
+	secret, err := secretToJoin(c.String("secret-file"))
+	if err != nil {
+		return joinOptions{}, err
+	}
+	if addr == fromStdin && isTerminal(os.Stdin) { // before something else reads the terminal
+		if addr, err = typedInvite(c.App.ErrWriter); err != nil {
+			return joinOptions{}, err
+		}
+	}
 	var in *plain.Input
 	if !screen {
 		in = readInput()
 	}
-	var identities *identity.Store
-	if dir := identity.DefaultDir(); dir != "" {
-		identities = identity.Open(dir)
+	if addr == fromStdin {
+		if addr, err = in.Line(c.Context); err != nil {
+			return joinOptions{}, usageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
+		}
 	}
 	opts := joinOptions{
-		identities: identities,
-		signer:     signer,
+		signer: signer,
+		Secret: secret,
 		Options: plain.Options{
 			In:         in,
 			Out:        c.App.Writer,
@@ -113,11 +131,71 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		Timeout: c.Duration("timeout"),
 		Ifaces:  c.StringSlice("iface"),
 	}
+	if dir := identity.DefaultDir(); dir != "" {
+		opts.identities = identity.Open(dir)
+		opts.known = identity.NewKnownHosts(dir, func(err error) { opts.warn(err) })
+	}
+	if err := opts.readInvite(); err != nil {
+		return opts, err
+	}
 	if screen {
 		opts.Host, err = opts.hostInstead(c)
 	}
 	return opts, err
 }
+
+// fromStdin stands for an invite that is read from stdin: the arguments of a program are no secret.
+const fromStdin = "-"
+
+// typedInvite asks for an invite at the terminal, which does not show it.
+func typedInvite(out io.Writer) (string, error) {
+	fmt.Fprint(out, "Invite: ")
+	b, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(out)
+	if err != nil {
+		return "", fmt.Errorf("read the invite: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// secretToJoin returns the secret of a sealed room that the user keeps in a file or a variable; "":
+// none.
+func secretToJoin(file string) (seal.Secret, error) {
+	from, content := "$CHAT_SECRET", []byte(os.Getenv("CHAT_SECRET"))
+	if file != "" {
+		var err error
+		if from = file; from == fromStdin {
+			return "", usageErrorf("--secret-file cannot be stdin, which has your messages\nhint: chat join - reads the invite from stdin")
+		}
+		if content, err = privatefile.Read(file, maxSecretFile); err != nil {
+			return "", fmt.Errorf("read the secret: %w", err)
+		}
+	}
+	if len(content) == 0 && file == "" {
+		return "", nil
+	}
+	secret, err := seal.ParseSecret(string(content))
+	if err != nil {
+		return "", fmt.Errorf("the secret from %s cannot be used: %w\nhint: chat invite shows it on the host's machine, after the dot of the invite", from, err)
+	}
+	return secret, nil
+}
+
+// readInvite takes the address apart if it is an invite.
+func (opts *joinOptions) readInvite() error {
+	if !isInvite(opts.Addr) {
+		return nil
+	}
+	invite, err := seal.ParseInvite(opts.Addr)
+	if err != nil {
+		return usageErrorf("%w\nhint: quote it, or the shell cuts it at the #; chat join - reads it from stdin", err)
+	}
+	opts.Invite, opts.Addr = invite, invite.Addr
+	return nil
+}
+
+// isInvite reports whether s is meant as an invite, and not only as the address of a sealed room.
+func isInvite(s string) bool { return seal.IsInvite(s) && strings.Contains(s, "#") }
 
 // hostInstead returns the options of a room to host instead of joining one: those of chat host without
 // options, with the options that the two commands share.
@@ -210,10 +288,12 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		return err
 	}
 	defer opts.Log.Close()
-	how := opts.client()
-	if how.Addr, how.Room, err = opts.place(ctx); err != nil {
+	room, err := opts.place(ctx)
+	if err != nil {
 		return interrupted(ctx, err)
 	}
+	how := opts.clientFor(room, opts.Invite)
+	how.Seal.Questions = opts.withKept(opts.questions())
 	// Ctrl-C cancels joining; once joined, plain.Run leaves in order.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -290,6 +370,70 @@ func namedSigner(name string) (*identity.Signer, error) {
 	return signer, nil
 }
 
+// clientFor returns the client's options for a room, as it is announced, or as its invite says. Only
+// its address is needed.
+func (opts *joinOptions) clientFor(room discovery.Room, invite seal.Invite) client.Options {
+	how := opts.client()
+	how.Addr, how.Room = room.Addr, room.ID
+	how.Seal = client.Seal{Signer: how.Seal.Signer, Required: room.Sealed, Pin: invite.Pin, Secret: cmp.Or(invite.Secret, opts.Secret), Title: room.Title}
+	if opts.known != nil {
+		how.Seal.Known = opts.known
+	}
+	return how
+}
+
+// questions returns what asks the user of a terminal in lines about a sealed room. A pipe has no one to ask.
+func (opts *joinOptions) questions() client.Questions {
+	if opts.Piped || opts.OutPiped || opts.JSON {
+		return client.Questions{}
+	}
+	return plain.Questions(opts.In, opts.Out, plain.HideTyped(os.Stdin))
+}
+
+// withKept returns questions that the user need not answer if the secret is kept: under another
+// nick, or for an earlier room of this title with the same host.
+func (opts *joinOptions) withKept(ask client.Questions) client.Questions {
+	if opts.identities == nil {
+		return ask
+	}
+	user := ask.AskSecret
+	ask.AskSecret = func(ctx context.Context, q client.SecretQuestion) (seal.Secret, error) {
+		if q.Tries == 0 {
+			if kept := opts.identities.Secret(opts.sameRooms(q)...); kept != "" {
+				return kept, nil
+			}
+		}
+		if user == nil {
+			code := wire.CodeNoSecret
+			if q.Tries > 0 {
+				code = wire.CodeAuthFailed
+			}
+			return "", &client.SecretError{Code: code, Title: q.Title}
+		}
+		return user(ctx, q)
+	}
+	return ask
+}
+
+// sameRooms returns the IDs of the room that a secret is needed for, and of earlier ones of its title
+// on the same host: a room in memory has another ID each time it is opened.
+func (opts *joinOptions) sameRooms(q client.SecretQuestion) []string {
+	ids := []string{q.Room}
+	if opts.known == nil || q.Pin == "" {
+		return ids
+	}
+	hosts, err := opts.known.Hosts()
+	if err != nil {
+		return ids // joining reports it
+	}
+	for _, h := range slices.Backward(hosts) {
+		if h.Room != "" && h.Pin == q.Pin && h.Title == q.Title {
+			ids = append(ids, h.Room)
+		}
+	}
+	return ids
+}
+
 // join joins a room as the client that the user was there before.
 func (opts *joinOptions) join(ctx context.Context, how client.Options) (*client.Client, error) {
 	switch {
@@ -341,7 +485,7 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	opts.warn = func(err error) { fmt.Fprintln(warnings, err) }
 	how := screen.Options{Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse, Patience: opts.Patience}
 	if addr != "" {
-		how.Place = &screen.Place{Addr: addr}
+		how.Place = &screen.Place{Addr: addr, Sealed: seal.IsInvite(opts.Addr), Invite: opts.Invite}
 		return runScreen(ctx, how, transcript, opts.joinAt, nil)
 	}
 	how.Find = opts.findPlaces
@@ -374,7 +518,7 @@ func (opts *joinOptions) findPlaces(ctx context.Context, found func(screen.Place
 }
 
 func placeOf(r discovery.Room) screen.Place {
-	return screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested}
+	return screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested, Sealed: r.Sealed, Pin: r.Pin}
 }
 
 // joinAt joins the room at p. Its errors have hints for a shell; see [forScreen].
@@ -383,12 +527,9 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place, ask client.
 	if err != nil {
 		return nil, err
 	}
-	how := opts.client()
-	how.Addr, how.Room = addr, p.ID
-	how.Seal.Required, how.Seal.Questions = p.Sealed, ask
-	if p.Invite.Pin != "" {
-		how.Seal.Pin, how.Seal.Secret = p.Invite.Pin, p.Invite.Secret
-	}
+	room := discovery.Room{RoomInfo: wire.RoomInfo{ID: p.ID, Title: p.Title, Sealed: p.Sealed || seal.IsInvite(p.Addr)}, Addr: addr}
+	how := opts.clientFor(room, p.Invite)
+	how.Seal.Questions = opts.withKept(ask)
 	c, err := opts.join(ctx, how)
 	if err != nil {
 		return nil, joinError(addr, err)
@@ -510,10 +651,11 @@ func (opts *joinOptions) address() (string, error) {
 	return endpoint.Parse(opts.Addr)
 }
 
-// place returns the address of the room, and its ID if that is known.
-func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error) {
-	if addr, err = opts.address(); addr != "" || err != nil {
-		return addr, "", err
+// place returns the room to join, or only its address and whether it is sealed.
+func (opts *joinOptions) place(ctx context.Context) (room discovery.Room, err error) {
+	if room.Addr, err = opts.address(); room.Addr != "" || err != nil {
+		room.Sealed = seal.IsInvite(opts.Addr) // the URL of its page
+		return room, err
 	}
 	notice := time.AfterFunc(searchNoticeDelay, func() {
 		if !opts.OutPiped {
@@ -523,15 +665,12 @@ func (opts *joinOptions) place(ctx context.Context) (addr, id string, err error)
 	rooms, err := opts.findProven(ctx, opts.Room, nil)
 	notice.Stop()
 	if err != nil {
-		return "", "", err
+		return discovery.Room{}, err
 	}
-	room := rooms[0]
 	if len(rooms) > 1 {
-		if room, err = opts.choose(ctx, rooms); err != nil {
-			return "", "", err
-		}
+		return opts.choose(ctx, rooms)
 	}
-	return room.Addr, room.ID, nil
+	return rooms[0], nil
 }
 
 // choose asks the user which of the rooms to join. Without a terminal it lists them and
@@ -543,7 +682,11 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		out = opts.Out
 	}
 	for i, r := range rooms {
-		fmt.Fprintf(out, "%3d  %s  (%d here, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, maxTitle), r.Members, r.Addr, r.ID)
+		here := "sealed"
+		if !r.Sealed {
+			here = fmt.Sprintf("%d here", r.Members)
+		}
+		fmt.Fprintf(out, "%3d  %s  (%s, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, maxTitle), here, r.Addr, r.ID)
 	}
 	for _, warning := range contested(rooms) {
 		fmt.Fprintln(out, warning)
@@ -599,6 +742,9 @@ func (opts *joinOptions) findProven(ctx context.Context, match string, found fun
 
 // proves reports whether the host of r proves that it has the room in which the user was before.
 func (opts *joinOptions) proves(ctx context.Context, r discovery.Room) bool {
+	if pin := opts.knownPin(r.ID); pin != "" {
+		return r.Pin == string(pin)
+	}
 	if opts.identities == nil {
 		return false
 	}
@@ -609,6 +755,21 @@ func (opts *joinOptions) proves(ctx context.Context, r discovery.Room) bool {
 	defer claim.Release()
 	proven, err := client.Prove(ctx, r.Addr, claim.Identity)
 	return err == nil && proven
+}
+
+// knownPin returns the pin of the host of a sealed room that the user knows; "": they do not.
+func (opts *joinOptions) knownPin(room string) seal.Pin {
+	if opts.known == nil {
+		return ""
+	}
+	hosts, err := opts.known.Hosts()
+	if err != nil {
+		return "" // joining reports it
+	}
+	if i := slices.IndexFunc(hosts, func(h client.KnownHost) bool { return h.Room == room }); i >= 0 {
+		return hosts[i].Pin
+	}
+	return ""
 }
 
 // findAgain returns the addresses of a room whose host no longer answers at the old one: of all
@@ -691,6 +852,12 @@ func noRoomForScreen(none *discovery.NoRoomError) error {
 
 // joinError explains why the room at addr cannot be joined.
 func joinError(addr string, err error) error {
+	if mode, ok := errors.AsType[*privatefile.ModeError](err); ok {
+		return mode // with a hint
+	}
+	if hint := sealHint(err); hint != "" {
+		return fmt.Errorf("%w\nhint: %s", err, hint)
+	}
 	refusal, refused := errors.AsType[*client.RefusedError](err)
 	dns, isDNS := errors.AsType[*net.DNSError](err)
 	switch {
@@ -717,4 +884,38 @@ func joinError(addr string, err error) error {
 		return fmt.Errorf("no answer from %s\nhint: check the address, and that a firewall there lets the port in", addr)
 	}
 	return fmt.Errorf("cannot join: %w\nhint: chat doctor checks the network here", err)
+}
+
+// sealHint returns what to do about an error of a sealed room; "" for any other error.
+func sealHint(err error) string {
+	changed, isPin := errors.AsType[*client.PinError](err)
+	downgrade, isDowngrade := errors.AsType[*client.DowngradeError](err)
+	secret, isSecret := errors.AsType[*client.SecretError](err)
+	switch {
+	case isPin && !changed.IsChanged():
+		return "join with the room's invite, or once from a terminal, where chat shows the pin and asks"
+	case isPin && changed.File == "":
+		return "someone may be between you and the host, or the invite is for another room; ask the host for the current one"
+	case isPin:
+		return fmt.Sprintf("someone may be between you and the host. If it really has a new key, delete line %d of %s and join again", changed.Line, changed.File)
+	case isDowngrade && downgrade.Known.File != "":
+		return fmt.Sprintf("if the room is plain now, delete line %d of %s, or join it by its address", downgrade.Known.Line, downgrade.Known.File)
+	case isDowngrade && downgrade.File != "":
+		return fmt.Sprintf("if the room is plain now, delete line %d of %s and join again", downgrade.Line, downgrade.File)
+	case isDowngrade:
+		return "if the room is plain, join it without an invite and without a secret"
+	case errors.Is(err, client.ErrIntercepted), errors.Is(err, client.ErrSealed):
+		return "join with the room's invite, which names the host's key"
+	case errors.Is(err, client.ErrNotTrusted):
+		return "compare the pin with the one that the host shows with /invite or chat invite"
+	case isSecret && secret.Code == wire.CodeNoSecret:
+		return "join with the room's invite, or keep its secret in a file for --secret-file or in CHAT_SECRET"
+	case isSecret && secret.Code == wire.CodeAuthFailed:
+		return "ask for the room's current invite"
+	case isSecret && secret.Code == wire.CodeNotMember:
+		return "ask the host to add your key; chat join --identity uses another one"
+	case isSecret:
+		return "wait a minute, then join with the room's current invite"
+	}
+	return ""
 }

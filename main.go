@@ -333,6 +333,7 @@ func joinCommand() *cli.Command {
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_ADDR"}, Usage: "Join the host at `HOST[:PORT]`.", DefaultText: "found by mDNS"},
 		&cli.DurationFlag{Name: "timeout", Category: categoryNetwork, Value: 5 * time.Second, Usage: "Stop searching for a room after `TIME`."},
 		ifaceFlag(categoryNetwork),
+		&cli.StringFlag{Name: "secret-file", Category: categoryAccess, Usage: "Take the secret of a sealed room from `FILE`, which only you can read.", DefaultText: "$CHAT_SECRET, or chat asks"},
 	}, screenFlags(), []cli.Flag{
 		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
 		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
@@ -342,9 +343,11 @@ func joinCommand() *cli.Command {
 		Name:      "join",
 		Usage:     "Join a room on this network.",
 		ArgsUsage: "[ROOM]",
-		Description: manual.Describe("ROOM is a title or the start of an ID. If there are several rooms and you name none, chat asks which one to join.",
+		Description: manual.Describe("ROOM is a title or the start of an ID. If there are several rooms and you name none, chat asks which one to join. For a sealed room, ROOM is its invite. Other users of this machine can see the arguments of a program while it runs: with - chat reads the invite from stdin, or set CHAT_INVITE.",
 			"chat join",
 			"chat join kitchen",
+			"chat join 'https://192.168.1.5:24280/#PIN.SECRET'",
+			"chat join -                             # asks for the invite",
 			"chat join --addr 192.168.1.5            # without discovery",
 			"make 2>&1 | chat join --nick ci         # send a program's output",
 			"chat join --json --follow </dev/null    # print events as JSON lines"),
@@ -521,15 +524,16 @@ func manCommand() *cli.Command {
 // Parts of the man page that no table of the program holds.
 var (
 	variables = []manual.Entry{
+		{Term: "CHAT_INVITE", Text: "The invite that chat join uses if it gets no room and no address."},
 		{Term: "CHAT_ROOM", Text: "Also the room that chat join joins."},
-		{Term: "CHAT_SECRET", Text: "The secret of a sealed room, for chat host --secure without --secret-file."},
+		{Term: "CHAT_SECRET", Text: "The secret of a sealed room, for chat host --secure and chat join without --secret-file."},
 		{Term: "NO_COLOR", Text: "If set, the screen has no colors."},
 		{Term: "TERM", Text: "If dumb or empty, chat prints plain lines instead of the full screen."},
 	}
 	fileLocations = []manual.Entry{
 		{Term: "FILE of --history", Text: "An SQLite database with all events of the room in the clear, private messages too. A new file is readable only by its owner, on Windows by whoever may read its folder. One host at a time can use it, on a local disk."},
 		{Term: "FILE of --log", Text: "The transcript as text, one line per message with its date. A new file is readable only by its owner, on Windows by whoever may read its folder."},
-		{Term: "~/.local/state/chat", Text: "The secrets by which rooms recognize chat join after a crash, in $XDG_STATE_HOME/chat if that is set; on macOS in ~/Library/Application Support/chat, on Windows in %LocalAppData%\\chat. Only the user can read them; deleting them makes chat join a new member of its rooms."},
+		{Term: "~/.local/state/chat", Text: "The secrets by which rooms recognize chat join after a crash, in $XDG_STATE_HOME/chat if that is set; on macOS in ~/Library/Application Support/chat, on Windows in %LocalAppData%\\chat. Only the user can read them; deleting them makes chat join a new member of its rooms. known_hosts there lists the hosts of sealed rooms that the user trusted, one a line: room ID PIN TITLE, or addr HOST:PORT PIN TITLE."},
 		{Term: "DIR of --files-dir", Text: "The uploads. Without the option they are in a temporary directory under the user's cache directory, e.g. ~/.cache, and are deleted when the host ends."},
 	}
 )

@@ -19,7 +19,7 @@ type Connected struct {
 	Resumed bool       // false on the first connection; missed events follow, each once
 	NewRoom bool       // Resumed, but the room is a new one: IDs and history start over
 
-	Sealed bool   // the connection is encrypted, and the host's key is the one that was expected
+	Sealed bool   // the room is sealed: the connection is encrypted, and the host's key is the one that was expected
 	Access string // "listen": the client may only read; "": it is a member
 
 	// Unproven says that the host did not prove that it knows Options.Identity: the client is a

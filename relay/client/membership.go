@@ -557,6 +557,9 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if fresh || s.addr != l.addr || first {
 		s.seal.remember(Host{Addr: l.addr, Room: welcome.Room, Title: welcome.Title})
 	}
+	if !s.opts.Seal.Private { // else the host is the same process
+		welcome.Sealed = s.seal.isSealed() // whatever it says
+	}
 	s.joined, s.closed = true, false
 	s.addr, s.room, s.title, s.next = l.addr, welcome.Room, welcome.Title, welcome.Next
 	s.seal.setRoom(welcome.Room, welcome.Title)
@@ -574,7 +577,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.out.restart(welcome.Seq)
 	l.out = s.out
 	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Unproven: first && s.stranger,
-		SmallPackets: s.small.Load(), Unanswered: s.hole.deaths > 0, Sealed: s.seal.isSealed(), Access: welcome.Access}
+		SmallPackets: s.small.Load(), Unanswered: s.hole.deaths > 0, Sealed: welcome.Sealed, Access: welcome.Access}
 }
 
 // wantNick remembers the nick to ask for next time, unless only a host may assign it.

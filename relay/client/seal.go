@@ -65,7 +65,7 @@ type SecretQuestion struct {
 	Addr  string   // of the host
 	Room  string   // the ID of the room; "": not known yet
 	Title string   // of the room; cleaned; "": not known yet
-	Pin   seal.Pin // of the host's key; "": not known yet
+	Pin   seal.Pin // of the host's key, which the user trusts
 	Tries int      // how many secrets were wrong
 }
 

@@ -51,6 +51,9 @@ func (e *PinError) Error() string {
 type DowngradeError struct {
 	Host
 	Known KnownHost // the room of this title that the user knows; the zero value: the host itself is known
+
+	File string // which says that the host encrypts; "": it is said elsewhere
+	Line int    // in the file, from 1
 }
 
 func (e *DowngradeError) Error() string {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chat/relay/seal"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -40,7 +41,8 @@ func newSealing(opts *Options) *sealing {
 	o := opts.Seal
 	return &sealing{
 		opts: o, room: opts.Room, title: o.Title, pin: o.Pin, verified: o.Pin != "", secret: cmp.Or(o.Secret, opts.Identity.Secret),
-		sealed: !o.Private && (o.Required || o.Pin != "" || o.Secret != "" || opts.Identity.Secret != ""),
+		// A kept secret alone says nothing if there are known hosts: the user may have deleted the room there.
+		sealed: !o.Private && (o.Required || o.Pin != "" || o.Secret != "" || opts.Identity.Secret != "" && o.Known == nil),
 	}
 }
 
@@ -51,7 +53,7 @@ func (s *sealing) isSealed() bool {
 	return s.sealed
 }
 
-// host returns what is known of the host at addr.
+// host returns what is known of the host at addr. Its Pin is the one that it must have.
 func (s *sealing) host(addr string) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +84,8 @@ func (s *sealing) require() {
 
 // lookUp looks for h among the known hosts, unless the pin is known: by the room's ID, and if
 // there is none by the address, which another host may have by now. The error is an
-// [ErrDowngrade] if h is a room that is announced as a plain one, with the title of a sealed one
-// that the user knows: anyone can announce a title.
+// [*DowngradeError] if h is a room that is announced as a plain one, with a title that looks like that
+// of a sealed one that the user knows: anyone can announce a title.
 func (s *sealing) lookUp(h Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +106,7 @@ func (s *sealing) lookUp(h Host) error {
 		return nil
 	}
 	for _, k := range known {
-		if k.Room != "" && k.Title == h.Title {
+		if k.Room != "" && looksLike(k.Title, h.Title) {
 			return &DowngradeError{Host: h, Known: k}
 		}
 	}
@@ -153,11 +155,25 @@ func (s *sealing) recognize(h *Host) (known bool, err error) {
 			return true, nil
 		case same && k.Title != "" && !slices.Contains(h.Names, k.Title):
 			h.Names = append(h.Names, k.Title)
-		case !same && k.Room != "" && k.Title != "" && k.Title == h.Title:
+		case !same && k.Room != "" && looksLike(k.Title, h.Title):
 			h.Namesake = k
 		}
 	}
 	return false, nil
+}
+
+// looksLike reports whether a person may take one title for the other.
+func looksLike(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	keys := text.NickKeys(a)
+	for _, key := range text.NickKeys(b) {
+		if slices.Contains(keys[:], key) {
+			return true
+		}
+	}
+	return false
 }
 
 // trust makes pin the one that the host must have: the user said so.
@@ -216,7 +232,13 @@ func (s *sealing) encrypt(ctx context.Context, conn net.Conn, h Host, wait time.
 		return sealed, nil
 	}
 	conn.Close()
-	return nil, handshakeError(ctx, h, err)
+	err = handshakeError(ctx, h, err)
+	if downgrade, ok := errors.AsType[*DowngradeError](err); ok {
+		s.mu.Lock()
+		downgrade.File, downgrade.Line = s.from.File, s.from.Line
+		s.mu.Unlock()
+	}
+	return nil, err
 }
 
 // noteCurlPin notes the pin of the host's key as curl takes it.

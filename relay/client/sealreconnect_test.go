@@ -101,7 +101,7 @@ func TestPlainNamesake(t *testing.T) {
 	known := &knownHosts{hosts: []KnownHost{{Room: "r9", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", Title: "lab", File: "known_hosts", Line: 3}}}
 	dialed := false
 	_, err := Join(t.Context(), Options{
-		Addr: "elsewhere:24280", Room: "r1", Seal: Seal{Title: "lab", Known: known},
+		Addr: "elsewhere:24280", Room: "r1", Seal: Seal{Title: "Iab", Known: known},
 		Dial: func(context.Context, string) (net.Conn, error) {
 			dialed = true
 			return nil, errors.New("dialed")

@@ -56,13 +56,21 @@ func IsAddress(s string) bool {
 	return err == nil
 }
 
-// ofURL returns the address in the URL of a room's page.
+// ofURL returns the address in the URL of a room's page, which begins with https if the room is sealed.
 func ofURL(s string) (addr string, isURL bool) {
 	u, err := url.Parse(s)
-	if err != nil || !strings.EqualFold(u.Scheme, "http") || u.Host == "" {
+	switch {
+	case err != nil || u.Host == "":
 		return s, false
+	case strings.EqualFold(u.Scheme, "https"):
+		if u.Port() == "" { // as in an invite
+			return net.JoinHostPort(u.Hostname(), "443"), true
+		}
+		return u.Host, true
+	case strings.EqualFold(u.Scheme, "http"):
+		return u.Host, true
 	}
-	return u.Host, true
+	return s, false
 }
 
 // Parse completes an address to "host:port". It takes an IP address or a name, with or

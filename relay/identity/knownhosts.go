@@ -125,7 +125,7 @@ func parseKnownHost(line string) (h client.KnownHost, err error) {
 	default:
 		return h, errKnownHost
 	}
-	h.Title = text.Clean(strings.Join(fields[3:], " "))
+	h.Title = text.Title(strings.Join(fields[3:], " "))
 	if h.Pin, err = seal.ParsePin(fields[2]); err != nil {
 		return client.KnownHost{}, fmt.Errorf("%w: %w", errKnownHost, err)
 	}
@@ -148,7 +148,7 @@ func formatKnownHost(h client.KnownHost) (string, bool) {
 
 // cutTitle returns a title as the file has it: one line, of at most maxKnownTitle bytes.
 func cutTitle(title string) string {
-	title = strings.Join(strings.Fields(text.Clean(title)), " ")
+	title = text.Title(title)
 	for len(title) > maxKnownTitle {
 		_, size := utf8.DecodeLastRuneInString(title)
 		title = title[:len(title)-size]

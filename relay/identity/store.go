@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +25,7 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/privatefile"
+	"chat/relay/seal"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -92,6 +92,8 @@ type record struct {
 	Client string `json:"client,omitempty"`
 	Token  string `json:"token"`
 	Key    string `json:"key,omitempty"`
+
+	Secret seal.Secret `json:"secret,omitempty"` // of a sealed room
 }
 
 // Claim claims the user's identity in a room, given by its ID, under a nick. Two claims at a
@@ -163,23 +165,47 @@ var errDamaged = errors.New("the file is damaged; it is left as it is, delete it
 
 // read reads an identity, which is empty without a file.
 func read(path, room, nick string) (client.Identity, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	r, err := readRecord(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return client.Identity{Room: room}, nil
-	}
-	if err != nil {
+	case err != nil:
 		return client.Identity{}, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return client.Identity{}, err
-	}
-	var r record
-	if err := json.Unmarshal(b, &r); err != nil || len(b) > maxFile || r.Room != room || r.Nick != nick || !wire.IsToken(r.Token) {
+	case r.Room != room || r.Nick != nick:
 		return client.Identity{}, fmt.Errorf("%s: %w", path, errDamaged)
 	}
-	return client.Identity{Room: r.Room, Client: r.Client, Token: r.Token, Key: r.Key}, nil
+	return client.Identity{Room: r.Room, Client: r.Client, Token: r.Token, Key: r.Key, Secret: r.Secret}, nil
+}
+
+func readRecord(path string) (r record, err error) {
+	b, err := privatefile.Read(path, maxFile)
+	if err != nil && !errors.Is(err, privatefile.ErrTooLong) {
+		return record{}, err
+	}
+	if err != nil || json.Unmarshal(b, &r) != nil || !wire.IsToken(r.Token) {
+		return record{}, fmt.Errorf("%s: %w", path, errDamaged)
+	}
+	return r, nil
+}
+
+// Secret returns the secret that let the user into the first of the rooms, given by their IDs, for
+// which one is kept, under whatever nick; "": for none.
+func (s *Store) Secret(rooms ...string) seal.Secret {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return "" // there is none, or joining the room reports it
+	}
+	found, place := seal.Secret(""), len(rooms)
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".json") {
+			continue
+		}
+		r, err := readRecord(filepath.Join(s.dir, e.Name()))
+		if i := slices.Index(rooms, r.Room); err == nil && r.Secret != "" && i >= 0 && i < place {
+			found, place = r.Secret, i
+		}
+	}
+	return found
 }
 
 // Keep implements [client.Keeper]: it writes the identity that the client has in its room now.
@@ -200,7 +226,7 @@ func (c *Claim) keep(id client.Identity) error {
 			return err
 		}
 	}
-	b, err := json.Marshal(record{id.Room, c.nick, id.Client, id.Token, id.Key})
+	b, err := json.Marshal(record{id.Room, c.nick, id.Client, id.Token, id.Key, id.Secret})
 	if err != nil {
 		return err
 	}

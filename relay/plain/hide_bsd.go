@@ -1,0 +1,7 @@
+//go:build darwin || freebsd
+
+package plain
+
+import "golang.org/x/sys/unix"
+
+const getTermios, setTermios = unix.TIOCGETA, unix.TIOCSETA
