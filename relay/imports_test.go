@@ -20,8 +20,8 @@ func TestImports(t *testing.T) {
 		"internal/access": {"chat/relay/seal", "chat/relay/sshkey", "chat/relay/wire"},
 		"internal/clock":  {},
 		"internal/front": {
-			"chat/relay/endpoint", "chat/relay/internal/access", "chat/relay/internal/fanout", "chat/relay/internal/pace", "chat/relay/internal/room",
-			"chat/relay/internal/session", "chat/relay/internal/websocket", "chat/relay/wire",
+			"chat/relay/endpoint", "chat/relay/internal/access", "chat/relay/internal/encrypted", "chat/relay/internal/fanout",
+			"chat/relay/internal/pace", "chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/internal/websocket", "chat/relay/wire",
 		},
 		"internal/session": {
 			"chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/pace",
@@ -30,6 +30,7 @@ func TestImports(t *testing.T) {
 		"internal/pace":      {},
 		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
+		"internal/encrypted": {"chat/relay/internal/fanout", "chat/relay/wire"},
 		"internal/websocket": {},
 		"text":               {},
 		"timezone":           {},

@@ -35,6 +35,9 @@ type Options struct {
 	// Certificates or GetCertificate; the server chooses versions and protocols. nil: a plain room.
 	TLS *tls.Config
 
+	// Names are the host names, in addition to addresses and localhost, that a sealed room's redirect to HTTPS may use.
+	Names []string
+
 	// TrustedProxies are the reverse proxies that name the client of a request in a header:
 	// HTTP connections from there have no limit of their own, and count for their clients.
 	TrustedProxies endpoint.Proxies
@@ -143,7 +146,7 @@ func (o *Options) frontOptions() front.Options {
 	return front.Options{
 		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress,
 		Arrivals: session.NewRate(o.NewConnections, arrivalBurst), Rate: session.NewRate(o.Rate, o.Burst),
-		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web, TLS: o.TLS,
+		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web, TLS: o.TLS, Names: o.Names,
 		TrustedProxies: o.TrustedProxies,
 	}
 }

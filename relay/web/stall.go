@@ -98,17 +98,29 @@ func (c *stallConn) attempt(write func() (int64, error)) (n int64, err error) {
 	if !canProbe {
 		waits = waits[:1]
 	}
-	for _, wait := range waits {
-		c.Conn.SetWriteDeadline(time.Now().Add(wait))
+	for i := 0; i < len(waits); i++ {
+		c.Conn.SetWriteDeadline(time.Now().Add(waits[i]))
 		n, err = write()
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return n, err
 		case n > 0:
 			return n, nil
+		case hasProgress(err):
+			i = -1
 		}
 	}
 	c.Conn.Close()
 	c.log.Info("closed an HTTP connection that took no byte of an answer", "remote", c.RemoteAddr().String(), "stall", c.stall)
 	return 0, err
+}
+
+// hasProgress reports whether a write that timed out has sent bytes of an earlier one: an encrypted connection accepts
+// bytes before it can send them.
+func hasProgress(err error) bool {
+	timeout, ok := errors.AsType[interface {
+		error
+		Progress() bool
+	}](err)
+	return ok && timeout.Progress()
 }

@@ -237,22 +237,7 @@ func (h *Handler) isOurName(host string) bool {
 	if n, _, err := net.SplitHostPort(host); err == nil {
 		name = n
 	}
-	name = strings.TrimSuffix(strings.ToLower(strings.Trim(name, "[]")), ".")
-	if name == "localhost" || isAddress(name) {
-		return true
-	}
-	for _, known := range h.opts.Names {
-		if name == strings.ToLower(known) {
-			return true
-		}
-	}
-	return false
-}
-
-// isAddress reports whether name is an IP address, which cannot be pointed elsewhere.
-func isAddress(name string) bool {
-	ip, zone, _ := strings.Cut(name, "%")
-	return net.ParseIP(ip) != nil && (zone == "" || strings.Contains(ip, ":"))
+	return endpoint.IsNameOf(name, h.opts.Names)
 }
 
 // isOurOrigin reports whether origin is that of the host's page: at the request's own host, by HTTP or, if the

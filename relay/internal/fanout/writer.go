@@ -33,8 +33,32 @@ const flatSize = 64 << 10
 // An EagerConn is a connection that can be written to without waiting.
 type EagerConn interface {
 	// WriteEagerly writes runs with w as far as the connection takes them at once,
-	// and returns the rest.
+	// and returns the rest. If the connection is a [RunWriter], some of what it took may be unsent.
 	WriteEagerly(w *Writer, runs [][]byte) (rest [][]byte, err error)
+}
+
+// A RunWriter is a connection that encrypts what it writes, and may have accepted more than it could send.
+type RunWriter interface {
+	// WriteRuns writes runs, within the write deadline, and removes from runs what the connection has accepted. What is
+	// unsent goes first. sent is how many bytes the peer's side has taken: if it is 0, there was no progress.
+	WriteRuns(runs *net.Buffers) (sent int64, err error)
+	// Unsent reports whether accepted bytes are unsent.
+	Unsent() bool
+}
+
+// HasUnsent reports whether conn has accepted bytes that it could not send yet.
+func HasUnsent(conn net.Conn) bool {
+	writer, ok := conn.(RunWriter)
+	return ok && writer.Unsent()
+}
+
+// WriteRuns writes runs to conn, within the write deadline, and removes what was written. sent is 0 if there was no
+// progress.
+func WriteRuns(conn net.Conn, runs *net.Buffers) (sent int64, err error) {
+	if writer, ok := conn.(RunWriter); ok {
+		return writer.WriteRuns(runs)
+	}
+	return runs.WriteTo(conn)
 }
 
 // NonBlocking returns conn as an [EagerConn] that also holds no buffer while it waits to

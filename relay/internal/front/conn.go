@@ -44,6 +44,7 @@ type Conn struct {
 	session   *session.Session // nil: it has none yet
 	isHandled bool             // the HTTP handler has it
 	isSending bool             // and a request on it waits for the outcome of its message
+	isShaking bool             // a TLS handshake runs
 	isEnding  bool             // the room closes
 	yields    *wire.Fault      // why another connection got its place; nil: none did
 	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it
@@ -111,7 +112,7 @@ func (c *Conn) end() {
 	case c.isHandled:
 		c.closeHandledLocked(endedAnswer)
 	default:
-		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
+		c.interruptLocked()
 	}
 }
 
@@ -163,14 +164,14 @@ func (c *Conn) currentSession() *session.Session {
 // serve reads the first line and hands the connection to a session or the HTTP handler.
 func (c *Conn) serve() {
 	c.watchPeer()
+	silence := Silence
 	if c.front.opts.TLS != nil {
-		if err := c.startTLS(); err != nil {
-			c.log().Debug("not encrypted; closed", "error", err)
-			c.closeWith(nil)
+		var ok bool
+		if silence, ok = c.startTLS(); !ok {
 			return
 		}
 	}
-	line, err := c.firstLine()
+	line, err := c.firstLine(silence)
 	speaker := session.Person
 	if err == nil {
 		line = c.withNext(line)
@@ -183,6 +184,8 @@ func (c *Conn) serve() {
 	switch {
 	case fault != nil:
 		c.closeWith(lineOf(fault))
+	case c.isBarred():
+		c.answerBarred(line, speaker, err)
 	case err == errSilent:
 		c.newSession().ServePerson(nil, table{})
 	case errors.Is(err, wire.ErrLineTooLong):
@@ -254,9 +257,9 @@ var (
 	errStranger   = errors.New("another protocol")
 )
 
-// firstLine reads the first line.
-func (c *Conn) firstLine() ([]byte, error) {
-	c.readBy(Silence)
+// firstLine reads the first line, unless the peer is silent for so long.
+func (c *Conn) firstLine(silence time.Duration) ([]byte, error) {
+	c.readBy(silence)
 	line, err := c.readFirst()
 	if isTimeout(err) && len(c.lines.Pending()) == 0 && c.front.awaitsBrowser(c) {
 		c.readBy(browserSilence - Silence)

@@ -33,8 +33,10 @@ type Options struct {
 	DeadPeer      time.Duration // TCP detects an unresponsive peer within this
 
 	// TLS makes the room sealed: connections from other machines have to be encrypted. It needs a certificate; the
-	// front chooses versions and protocols. nil: a plain room.
+	// front chooses versions and protocols, and does not call GetConfigForClient. nil: a plain room.
 	TLS *tls.Config
+	// Names are the host names, in addition to addresses and localhost, that a redirect to HTTPS may use.
+	Names []string
 
 	// TrustedProxies are reverse proxies, whose HTTP connections count for their clients.
 	TrustedProxies endpoint.Proxies
@@ -52,6 +54,8 @@ type Front struct {
 	door     *session.Door
 	log      *slog.Logger
 	refusals chan struct{} // a semaphore: refused connections that are being answered
+
+	handshakes turns // see maxHandshakes
 
 	mu       sync.Mutex         // guards all below but open
 	conns    map[*Conn]struct{} // admitted and not yet closed
@@ -101,6 +105,8 @@ func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 		debts:    make(pace.Dues),
 		arrivals: make(pace.Dues),
 		refusals: make(chan struct{}, maxRefusals),
+
+		handshakes: make(turns, maxHandshakes),
 	}
 }
 
@@ -271,34 +277,36 @@ func (f *Front) releaseMemory() {
 
 // refuse sends the peer one line that says why it is not admitted, and closes conn. The
 // peer has not sent anything yet, so the line is for people; PROTOCOL.md says that programs
-// must expect it. A browser gets an HTTP response, or it would report a network error.
+// must expect it. A browser gets an HTTP response, or it would report a network error. In a sealed room the answer is
+// encrypted if the peer begins with TLS.
 func (f *Front) refuse(conn net.Conn, why error) {
-	f.refuseWith(conn, why, func(fault *wire.Fault) []byte {
-		if f.opts.HTTP != nil && startsWithHTTP(conn) {
+	f.refuseWith(conn, why, func(fault *wire.Fault) (net.Conn, []byte) {
+		to, isHTTP := f.recognizeRefused(conn)
+		if f.opts.HTTP != nil && isHTTP {
 			status := "503 Service Unavailable"
 			if fault.Code == wire.CodeBanned {
 				status = "403 Forbidden"
 			}
-			return httpError(status, fault.Text)
+			return to, httpError(status, fault.Text)
 		}
 		e := fault.Event(0)
-		return e.AppendText(nil, wire.Viewer{})
+		return to, e.AppendText(nil, wire.Viewer{})
 	})
 }
 
 // refuseWebSocket is refuse for a WebSocket, whose peer is a program.
 func (f *Front) refuseWebSocket(conn net.Conn, why error) {
-	f.refuseWith(conn, why, func(fault *wire.Fault) []byte {
+	f.refuseWith(conn, why, func(fault *wire.Fault) (net.Conn, []byte) {
 		e := fault.Event(0)
 		line := e.AppendJSON(nil)
 		frames := append(websocket.AppendTextHeader(nil, len(line)), line...)
-		return websocket.AppendClose(frames, websocket.GoingAway, "")
+		return conn, websocket.AppendClose(frames, websocket.GoingAway, "")
 	})
 }
 
-// refuseWith sends the answer to a fault, unless too many are refused at the moment, and
-// closes conn.
-func (f *Front) refuseWith(conn net.Conn, why error, answer func(*wire.Fault) []byte) {
+// refuseWith sends the answer to a fault on the connection that answer returns, unless too many are refused at the
+// moment, and closes conn.
+func (f *Front) refuseWith(conn net.Conn, why error, answer func(*wire.Fault) (net.Conn, []byte)) {
 	defer conn.Close()
 	fault, ok := errors.AsType[*wire.Fault](why)
 	if !ok {
@@ -311,16 +319,36 @@ func (f *Front) refuseWith(conn net.Conn, why error, answer func(*wire.Fault) []
 	default:
 		return
 	}
-	sendAndClose(conn, answer(fault))
+	sendAndClose(answer(fault))
 }
 
-// startsWithHTTP reports whether an HTTP request arrives on conn within Silence. It reads
-// the start of the request.
-func startsWithHTTP(conn net.Conn) bool {
+// recognizeRefused reports whether an HTTP request arrives on conn within Silence, by TLS in a sealed room. It reads
+// the start of the request, and returns the connection for the answer.
+func (f *Front) recognizeRefused(conn net.Conn) (to net.Conn, isRequest bool) {
+	if f.opts.HTTP == nil && f.opts.TLS == nil {
+		return conn, false
+	}
+	start := startOf(conn)
+	conn.SetDeadline(time.Now().Add(refusedHandshake))
+	to, err := f.encryptRefused(conn, start)
+	if err != nil {
+		f.log.Debug("not encrypted; closed", "remote", conn.RemoteAddr().String(), "error", err)
+	}
+	if to != conn {
+		start = startOf(to)
+	}
+	return to, isHTTP(start)
+}
+
+// refusedHandshake is how long the handshake with a refused peer may take.
+const refusedHandshake = time.Second
+
+// startOf returns the bytes that arrive first on conn within Silence.
+func startOf(conn net.Conn) []byte {
 	conn.SetReadDeadline(time.Now().Add(Silence))
 	start := make([]byte, 16)
 	n, _ := conn.Read(start)
-	return isHTTP(start[:n])
+	return start[:n]
 }
 
 // sendAndClose sends b and closes conn so that the peer can read b: closing with unread

@@ -98,6 +98,7 @@ type addressed struct {
 }
 
 func (a addressed) RemoteAddr() net.Addr { return a.addr }
+func (a addressed) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.IPv4(10, 9, 9, 9), Port: 24280} }
 
 // Write keeps bytes that were read from the connection.
 func (c *caller) Write(b []byte) (int, error) {

@@ -345,7 +345,7 @@ func (c *Conn) yield(why *wire.Fault) {
 	case c.isHandled:
 		c.closeHandledLocked(yieldedAnswer)
 	default:
-		c.Conn.SetReadDeadline(time.Now()) // ends firstLine
+		c.interruptLocked()
 	}
 }
 

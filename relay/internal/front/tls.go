@@ -3,19 +3,24 @@ package front
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
+	"time"
 
-	"chat/relay/internal/fanout"
+	"chat/relay/internal/encrypted"
 	"chat/relay/wire"
 )
 
-// webProtocol is the protocol that browsers get by ALPN: not HTTP/2, which the room does not speak.
+// webProtocol is what browsers get by ALPN: not HTTP/2, which the room does not speak.
 const webProtocol = "http/1.1"
 
-// tlsConfig returns config as the front uses it: TLS 1.3 only, and no certificates of clients, for which browsers
-// would show a dialog.
+// tlsConfig returns config as the front uses it; nil if it is nil. Of TLS there is version 1.3 only, and no certificates
+// of clients, for which browsers would show a dialog. A client that offers protocols of which none is ours is served
+// anyway: its first line shows what it speaks.
+//
+// Session tickets stay on. Resuming saves the host the signature and the client its checks, which helps when everyone
+// reconnects at once. The keys are still fresh (psk_dhe_ke), and crypto/tls has no early data (0-RTT), which could be
+// replayed.
 func tlsConfig(config *tls.Config) *tls.Config {
 	if config == nil {
 		return nil
@@ -31,67 +36,156 @@ func tlsConfig(config *tls.Config) *tls.Config {
 		if slices.Contains(hello.SupportedProtos, webProtocol) {
 			return web, nil
 		}
-		return nil, nil // whatever else it offers is not refused
+		return nil, nil // config
 	}
 	return config
 }
 
-// startTLS reads the first bytes of a connection to a sealed room. If they begin a TLS handshake, it replaces c.Conn by
-// the encrypted connection.
-func (c *Conn) startTLS() error {
-	c.readBy(Silence)
-	for len(c.lines.Pending()) < 2 {
-		if err := c.lines.Fill(); err != nil {
-			return nil // a timeout, or whoever reads next sees the error again
+// maxHandshakes is how many handshakes with other machines are computed at the same time, each for about 1 ms. More
+// wait, so that sessions are not held up when everyone reconnects. A handshake that waits for its peer does not count.
+const maxHandshakes = 64
+
+// turns are a semaphore; nil: without a limit. They implement sync.Locker.
+type turns chan struct{}
+
+func (t turns) Lock() {
+	if t != nil {
+		t <- struct{}{}
+	}
+}
+
+func (t turns) Unlock() {
+	if t != nil {
+		<-t
+	}
+}
+
+// handshakesWith returns whose turn a handshake with the peer of conn waits for.
+func (f *Front) handshakesWith(conn net.Conn) turns {
+	if isLocal(conn) {
+		return nil
+	}
+	return f.handshakes
+}
+
+// isLocal reports whether the peer of conn is on this machine.
+func isLocal(conn net.Conn) bool {
+	address, _ := AddressOf(conn.RemoteAddr())
+	return address == ""
+}
+
+// sealedSilence replaces Silence for other machines in a sealed room, where hardly anyone types in plain text: on a bad
+// network, the first bytes of TLS may have to be sent again.
+const sealedSilence = 2 * time.Second
+
+// startTLS reads the first bytes of a connection to a sealed room. If they begin a TLS handshake, the connection is
+// encrypted from then on. silence is for how long it may go on to be silent. ok is false if the handshake failed; then
+// the connection is closed.
+func (c *Conn) startTLS() (silence time.Duration, ok bool) {
+	silence = Silence
+	if !isLocal(c.Conn) {
+		silence = sealedSilence
+	}
+	c.readBy(silence)
+	for !showsTLS(c.lines.Pending()) {
+		err := c.lines.Fill()
+		switch {
+		case isTimeout(err) && len(c.lines.Pending()) == 0:
+			return 0, true
+		case isTimeout(err) && silence < c.front.opts.FirstLine:
+			c.readBy(c.front.opts.FirstLine - silence)
+			silence = c.front.opts.FirstLine
+		case err != nil:
+			return Silence, true // the next read fails, too
 		}
 	}
 	if !isTLS(c.lines.Pending()) {
-		return nil
+		return Silence, true
 	}
-	c.readBy(c.front.opts.FirstLine)
-	encrypted := tls.Server(fanout.NonBlocking(&prefixed{c.Conn, slices.Clone(c.lines.Pending())}), c.front.opts.TLS)
-	if err := encrypted.Handshake(); err != nil {
-		return fmt.Errorf("TLS handshake: %w", err)
+	if err := c.handshake(); err != nil {
+		c.log().Debug("not encrypted; closed", "error", err)
+		sendAndClose(c.Conn, nil) // after the alert
+		c.Over()
+		return 0, false
+	}
+	return Silence, true
+}
+
+// showsTLS reports whether start is enough for isTLS.
+func showsTLS(start []byte) bool { return len(start) >= 2 || len(start) == 1 && start[0] != 0x16 }
+
+// handshake replaces c.Conn by an encrypted connection. The time for the first line bounds it.
+func (c *Conn) handshake() error {
+	head := slices.Clone(c.lines.Pending())
+	c.lines.Release()
+	shaken := encrypted.Server(c.Conn, head, c.front.opts.TLS)
+	c.noteHandshake(true)
+	err := shaken.Handshake(c.front.handshakesWith(c.Conn))
+	c.noteHandshake(false)
+	if err != nil {
+		return err
 	}
 	c.mu.Lock()
-	c.Conn = encrypted
+	c.Conn = shaken.NonBlocking()
 	c.mu.Unlock()
-	c.lines.Release()
 	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.Line)
 	c.lines.OnRead = func(n int) { c.wait(c.bucket.Bytes(n)) }
-	c.readBy(Silence)
 	return nil
+}
+
+// noteHandshake notes whether a handshake runs, and sets or removes the deadlines of its reads and writes, unless the
+// connection ends.
+func (c *Conn) noteHandshake(isShaking bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isShaking = isShaking
+	if c.isEnding || c.yields != nil {
+		return
+	}
+	deadline := time.Time{}
+	if isShaking {
+		deadline = time.Now().Add(c.front.opts.FirstLine)
+	}
+	c.Conn.SetDeadline(deadline)
+}
+
+// interruptLocked ends a handshake, or firstLine.
+func (c *Conn) interruptLocked() {
+	c.Conn.SetReadDeadline(time.Now())
+	if c.isShaking {
+		c.Conn.SetWriteDeadline(time.Now())
+	}
+}
+
+// An exporter is an encrypted connection.
+type exporter interface {
+	Exporter(label string, length int) ([]byte, error)
 }
 
 // IsEncrypted reports whether the connection is encrypted by TLS.
 func (c *Conn) IsEncrypted() bool {
-	_, ok := c.Conn.(*tls.Conn)
+	_, ok := c.Conn.(exporter)
 	return ok
 }
 
 // Exporter returns length bytes that only the two ends of this encrypted connection know (RFC 8446, section 7.5). A
 // connection without encryption has none.
 func (c *Conn) Exporter(label string, length int) ([]byte, error) {
-	encrypted, ok := c.Conn.(*tls.Conn)
-	if !ok {
-		return nil, errors.New("the connection is not encrypted")
+	if conn, ok := c.Conn.(exporter); ok {
+		return conn.Exporter(label, length)
 	}
-	state := encrypted.ConnectionState()
-	return state.ExportKeyingMaterial(label, nil, length)
+	return nil, errors.New("the connection is not encrypted")
 }
 
-// prefixed is a connection whose first bytes were read already.
-type prefixed struct {
-	net.Conn
-	head []byte
-}
-
-func (p *prefixed) Read(b []byte) (int, error) {
-	if len(p.head) == 0 {
-		return p.Conn.Read(b)
+// encryptRefused returns conn, of which start was read already, or an encrypted connection on it, if start begins a
+// TLS handshake to a sealed room. Within the deadline of conn the peer then learns why it is refused.
+func (f *Front) encryptRefused(conn net.Conn, start []byte) (net.Conn, error) {
+	if f.opts.TLS == nil || !isTLS(start) {
+		return conn, nil
 	}
-	n := copy(b, p.head)
-	p.head = p.head[n:]
-	return n, nil
+	shaken := encrypted.Server(conn, start, f.opts.TLS)
+	if err := shaken.Handshake(f.handshakesWith(conn)); err != nil {
+		return conn, err
+	}
+	return shaken, nil
 }
-

@@ -469,7 +469,7 @@ func (o *outbox) WriteSome(w *fanout.Writer) (more bool) {
 			return false
 		}
 	}
-	if len(rest) == 0 {
+	if len(rest) == 0 && !fanout.HasUnsent(o.conn) {
 		return true
 	}
 	go o.writeLoop(slices.Clone(rest))
@@ -497,10 +497,10 @@ func (o *outbox) writeLoop(runs [][]byte) {
 // write writes runs. It returns an error if the connection accepts no byte within
 // Limits.Stall; a single byte is enough to continue.
 func (o *outbox) write(runs [][]byte) error {
-	for buffers := net.Buffers(runs); len(buffers) > 0; {
+	for buffers := net.Buffers(runs); len(buffers) > 0 || fanout.HasUnsent(o.conn); {
 		o.setWriteDeadline()
 		began := o.door.Times.Begin()
-		n, err := buffers.WriteTo(o.conn)
+		n, err := fanout.WriteRuns(o.conn, &buffers)
 		o.door.Times.End(began)
 		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || o.isOver()) {
 			return err
