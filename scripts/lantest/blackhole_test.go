@@ -34,6 +34,7 @@ func newBlackHole(t *testing.T, mtu int) *lab {
 // after it, and a newcomer with a backlog get through all the same, and the user reads why it took
 // a while.
 func TestNetworkThatDropsLargePackets(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
@@ -59,6 +60,7 @@ func TestNetworkThatDropsLargePackets(t *testing.T) {
 
 // The doctor finds a network that drops large packets, whether or not the host serves the page, and its fix works.
 func TestDoctorFindsDroppedLargePackets(t *testing.T) {
+	t.Parallel()
 	l := newBlackHole(t, 1400)
 	const web, noWeb, notice = "10.78.0.3:24280", "10.78.0.3:24281", "the network drops large packets to or from "
 	for addr, more := range map[string][]string{web: nil, noWeb: {"--no-web"}} {
@@ -90,6 +92,7 @@ func TestDoctorFindsDroppedLargePackets(t *testing.T) {
 
 // The doctor checks the rooms that it finds for large packets too.
 func TestDoctorFindsDroppedLargePacketsOnTheLAN(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "2")
 	l.needNft()
 	l.host(1, "kitchen")

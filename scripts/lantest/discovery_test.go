@@ -11,6 +11,7 @@ import (
 // Two machines on one cable, without a gateway, an IPv6 address or an internet: discovery
 // needs no route.
 func TestNoDefaultRoute(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "2", "--no-route", "--no-v6")
 	host := l.host(1, "kitchen")
 	if list := l.rooms(2); titles(list) != "kitchen" {
@@ -32,6 +33,7 @@ func TestNoDefaultRoute(t *testing.T) {
 // Where a firewall hides all rooms, chat join exits with code 3. The doctor suggests a fix, and
 // the fix works.
 func TestDoctorMends(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "2")
 	l.needNft()
 	l.host(1, "kitchen")
@@ -59,6 +61,7 @@ func TestDoctorMends(t *testing.T) {
 
 // Plain resolvers accept the answer to a one-shot question, and no other one follows.
 func TestPlainResolvers(t *testing.T) {
+	t.Parallel()
 	chattest.NeedTools(t, "dig", "python3")
 	l := newLab(t, "2", "--lan2", "1")
 	l.host(1, "kitchen\tsink")
@@ -95,6 +98,7 @@ except TimeoutError:
 // A cable that was out for 2 s leaves other machines with old records, or none: the room is
 // announced again.
 func TestAnnouncedAfterACutCable(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "2")
 	chattest.NeedTools(t, "python3")
 	l.host(1, "kitchen")

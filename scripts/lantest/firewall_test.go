@@ -27,8 +27,10 @@ func (l *lab) nft(node int, rules string) {
 // A host that is heard, and whose firewall drops connections, is named with its address and the
 // likely cause, by join, rooms and doctor; doctor on the host's machine finds the rule.
 func TestHostBehindAFirewall(t *testing.T) {
+	t.Parallel()
 	for name, verdict := range map[string]string{"that drops": "drop", "that rejects": "reject with icmpx type admin-prohibited"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, "2")
 			l.needNft()
 			l.host(1, "kitchen")

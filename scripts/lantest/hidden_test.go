@@ -11,6 +11,7 @@ import (
 // Where a program may not list the network interfaces, as on Android, the host warns and serves,
 // at the address on the default route. The others say what to do.
 func TestHiddenInterfaces(t *testing.T) {
+	t.Parallel()
 	chattest.NeedTools(t, "strace")
 	l := newLab(t, "2")
 	// Go asks the kernel for interfaces by sendto. Connections use write. With -D, a signal reaches chat.

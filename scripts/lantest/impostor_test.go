@@ -47,6 +47,7 @@ func forge(t *testing.T, id string) (path string) {
 // A host elsewhere that has the room's ID and title gets no unsent message and no token, neither
 // while the real host is there nor while it is gone. The members wait for the real one.
 func TestImpostorElsewhere(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4")
 	real := filepath.Join(t.TempDir(), "kitchen.chat")
 	kitchen := l.host(1, "kitchen", "--history", real)
@@ -140,9 +141,11 @@ func (l *lab) wantNothing(path string, node int, texts ...string) {
 // An impostor at the address and port of the room gets nothing either, whether or not the room
 // has a history, and whatever the impostor claims.
 func TestImpostorAtTheAddress(t *testing.T) {
+	t.Parallel()
 	for _, kept := range []bool{true, false} {
 		for _, sameID := range []bool{true, false} {
 			t.Run(fmt.Sprintf("history %v, same ID %v", kept, sameID), func(t *testing.T) {
+				t.Parallel()
 				l := newLab(t, "3")
 				var flags []string
 				if kept {

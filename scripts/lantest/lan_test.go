@@ -83,6 +83,7 @@ func (p *process) messageLines() []messageLine {
 }
 
 func TestJoinFromOtherHosts(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3")
 	l.host(1, "kitchen")
 	bob := l.join(2, "bob")
@@ -96,6 +97,7 @@ func TestJoinFromOtherHosts(t *testing.T) {
 // Two rooms with the same title stay apart, and no one joins one of them without choosing
 // it.
 func TestTwoRoomsOfOneTitle(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3")
 	l.host(1, "den")
 	l.host(2, "den")
@@ -112,6 +114,7 @@ func TestTwoRoomsOfOneTitle(t *testing.T) {
 }
 
 func TestHostOnTwoNetworks(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3", "--lan2", "1", "--only2", "3")
 	l.host(1, "kitchen")
 	for node, want := range map[int]string{2: "10.77.0.1:24280", 3: "10.78.0.1:24280"} {
@@ -126,6 +129,7 @@ func TestHostOnTwoNetworks(t *testing.T) {
 
 // --iface limits a room to one network.
 func TestHostOnOneOfTwoNetworks(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3", "--lan2", "1", "--only2", "3")
 	l.host(1, "kitchen", "--iface", "eth1")
 	if list := l.rooms(2); len(list) != 0 {
@@ -138,6 +142,7 @@ func TestHostOnOneOfTwoNetworks(t *testing.T) {
 
 // Whatever cable is cut while members send, everyone receives every line once and in order.
 func TestCutAndHealedCableLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		node int // whose cable is cut; 1 is the host's
@@ -151,6 +156,7 @@ func TestCutAndHealedCableLosesNothing(t *testing.T) {
 		{name: "without losing the carrier, longer than the keepalive", node: 2, cut: []string{"--silent"}, time: 60 * time.Second, slow: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			if test.slow && testing.Short() {
 				t.Skip("takes more than a minute")
 			}
@@ -314,6 +320,7 @@ func (l *lab) browse(node int, tool func(string, ...string) (string, []string)) 
 
 // Other programs see a room, and see it disappear when its host ends gracefully.
 func TestAvahiSeesRoomComeAndGo(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "2")
 	tool := l.avahi(2)
 	host := l.host(1, `Jo's "room". café`)
@@ -338,6 +345,7 @@ func TestAvahiSeesRoomComeAndGo(t *testing.T) {
 
 // A room announced by another program is found if it answers.
 func TestRoomAnnouncedByAvahi(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "2")
 	tool := l.avahi(1)
 	l.host(1, "by hand", "--no-discovery")
@@ -354,6 +362,7 @@ func TestRoomAnnouncedByAvahi(t *testing.T) {
 
 // Invalid and false records are not offered.
 func TestForeignRecords(t *testing.T) {
+	t.Parallel()
 	for name, txt := range map[string][]string{
 		"no text":         nil,
 		"another version": {"v=2", "id=0123456789abcdef", "room=evil"},
@@ -361,6 +370,7 @@ func TestForeignRecords(t *testing.T) {
 		"no host":         {"v=1", "id=0123456789abcdef", "room=evil\x1b[2J"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, "3")
 			tool := l.avahi(1)
 			l.publish(1, tool, "evil", 4000, txt...)
@@ -389,6 +399,7 @@ func (l *lab) roomID(node int, host string) string {
 
 // Without a network, host and join find each other on one machine.
 func TestLoopbackOnly(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "1", "--lone", "1")
 	l.host(1, "alone")
 	bob, carol := l.join(1, "bob"), l.join(1, "carol")
@@ -401,6 +412,7 @@ func TestLoopbackOnly(t *testing.T) {
 
 // A host that was killed is not offered, even if other machines still have its record.
 func TestVanishedHost(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3")
 	tool := l.avahi(2)
 	host := l.host(1, "gone")
@@ -417,6 +429,7 @@ func TestVanishedHost(t *testing.T) {
 // A host that does not answer, but is still announced, is not offered, and does not delay
 // finding other rooms.
 func TestUnreachableHost(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4")
 	tool := l.avahi(2)
 	l.publish(2, tool, "ghost", port, "v=1", "id=0123456789abcdef", "room=ghost", "addrs=10.77.0.99")
@@ -433,6 +446,7 @@ func TestUnreachableHost(t *testing.T) {
 
 // A host that changes its address is found at the new one.
 func TestHostChangesItsAddress(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "2")
 	l.host(1, "kitchen")
 	for _, change := range []string{"addr add 10.77.0.201/16 dev eth0", "addr del 10.77.0.1/24 dev eth0"} {

@@ -21,6 +21,7 @@ func (l *lab) ip(node int, commands ...string) {
 // A host whose address is replaced while members are idle: they are back within 3 s, and new
 // guests, scripts and links get the new address.
 func TestHostGetsAnotherAddress(t *testing.T) {
+	t.Parallel()
 	chattest.NeedTools(t, "curl")
 	l := newLab(t, "3")
 	l.host(1, "kitchen")
@@ -47,6 +48,7 @@ func TestHostGetsAnotherAddress(t *testing.T) {
 
 // A member who comes into another network is back as soon as its address is another.
 func TestMemberRoams(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3", "--lan2", "1,2")
 	l.host(1, "kitchen")
 	l.ip(2, "link set eth1 down")

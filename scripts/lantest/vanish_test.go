@@ -14,9 +14,11 @@ import (
 // keepalive finds out. If data is in flight, keepalive sends no probes and the user timeout
 // does.
 func TestVanishedPeer(t *testing.T) {
+	t.Parallel()
 	chattest.NeedTools(t, "nc")
 	for name, inFlight := range map[string]bool{"idle": false, "data in flight": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, "3")
 			host := l.host(1, "kitchen", "--limit", "keepalive-timeout=3s")
 			l.awaitListening(1, wire.DefaultPort)
