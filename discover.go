@@ -34,6 +34,8 @@ import (
 	"chat/relay/doctor"
 	"chat/relay/endpoint"
 	"chat/relay/history"
+	"chat/relay/identity"
+	"chat/relay/seal"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -672,6 +674,7 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 		}
 	}
 	system.Probe, system.ProbeLarge = client.Probe, client.ProbeLarge
+	system.HostKey, system.SealedRooms = hostPin, sealedRooms
 	problems, fixes := 0, 0
 	var writeErr error
 	doctor.Examine(ctx, system, func(f doctor.Finding) {
@@ -684,6 +687,28 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 		writeErr = cmp.Or(writeErr, f.Write(out))
 	})
 	return cmp.Or(writeErr, ctx.Err(), problemsFound(problems, fixes))
+}
+
+// hostPin returns the pin of the key of this user's sealed rooms.
+func hostPin() (seal.Pin, error) {
+	key, err := seal.ReadKey(identity.DefaultDir())
+	if err != nil {
+		return "", err
+	}
+	return key.Pin(), nil
+}
+
+// sealedRooms returns the sealed rooms that this machine hosts now.
+func sealedRooms() (rooms []doctor.SealedRoom, err error) {
+	all, err := seal.Rooms(identity.DefaultDir())
+	for _, r := range all {
+		at, parseErr := netip.ParseAddrPort(r.Address)
+		if r.Running && parseErr == nil { // else it is being opened
+			addrs := endpoint.ReachableAt(at)
+			rooms = append(rooms, doctor.SealedRoom{Title: r.Title, Addr: addrs[0], Invite: r.At(addrs)[0], Pin: r.Pin})
+		}
+	}
+	return rooms, err
 }
 
 // problemsFound returns the error of an examination, by its number of problems and fixes;
@@ -815,7 +840,7 @@ func doctorRooms(heard []discovery.Heard) []doctor.Room {
 		}
 		if h.Room != nil {
 			rooms[i].Title, rooms[i].Answers = h.Room.Title, h.Room.Addr
-			rooms[i].ID, rooms[i].Contested = h.Room.ID, h.Room.Contested
+			rooms[i].ID, rooms[i].Contested, rooms[i].Sealed = h.Room.ID, h.Room.Contested, h.Room.Sealed
 		}
 	}
 	return rooms

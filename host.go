@@ -779,7 +779,12 @@ func (r *openRoom) printInvites() {
 		fmt.Fprintf(out, "%s is sealed. Invite (also as QR):  %s\n", room.Title, best.URL())
 		r.printCode(best.URL())
 	}
-	fmt.Fprintf(out, "Others join with the invite in a browser, or with\n  chat join '%s'\n", best.URL())
+	if r.opts.NoWeb {
+		fmt.Fprintf(out, "Others join with\n")
+	} else {
+		fmt.Fprintf(out, "Others join with the invite in a browser, or with\n")
+	}
+	fmt.Fprintf(out, "  chat join '%s'\n", best.URL())
 	for _, addr := range addrs[1:] {
 		other := room.Invite(addr, room.Member)
 		fmt.Fprintf(out, "  chat join '%s'\n", other.URL())

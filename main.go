@@ -533,7 +533,7 @@ var (
 	fileLocations = []manual.Entry{
 		{Term: "FILE of --history", Text: "An SQLite database with all events of the room in the clear, private messages too. A new file is readable only by its owner, on Windows by whoever may read its folder. One host at a time can use it, on a local disk."},
 		{Term: "FILE of --log", Text: "The transcript as text, one line per message with its date. A new file is readable only by its owner, on Windows by whoever may read its folder."},
-		{Term: "~/.local/state/chat", Text: "The secrets by which rooms recognize chat join after a crash, in $XDG_STATE_HOME/chat if that is set; on macOS in ~/Library/Application Support/chat, on Windows in %LocalAppData%\\chat. Only the user can read them; deleting them makes chat join a new member of its rooms. known_hosts there lists the hosts of sealed rooms that the user trusted, one a line: room ID PIN TITLE, or addr HOST:PORT PIN TITLE."},
+		{Term: "~/.local/state/chat", Text: "The secrets by which rooms recognize chat join after a crash, in $XDG_STATE_HOME/chat if that is set; on macOS in ~/Library/Application Support/chat, on Windows in %LocalAppData%\\chat. Only the user can read them; deleting them makes chat join a new member of its rooms. key.pem there is the key of the user's sealed rooms, and rooms has their secrets. known_hosts there lists the hosts of sealed rooms that the user trusted, one a line: room ID PIN TITLE, or addr HOST:PORT PIN TITLE."},
 		{Term: "DIR of --files-dir", Text: "The uploads. Without the option they are in a temporary directory under the user's cache directory, e.g. ~/.cache, and are deleted when the host ends."},
 	}
 )

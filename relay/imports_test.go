@@ -48,7 +48,7 @@ func TestImports(t *testing.T) {
 		"web":                {"chat/relay", "chat/relay/endpoint", "chat/relay/files", "chat/relay/internal/access", "chat/relay/qrcode", "chat/relay/text", "chat/relay/wire"},
 		"discovery":          {"chat/relay/errno", "chat/relay/text", "chat/relay/wire"},
 		"diskspace":          {},
-		"doctor":             {"chat/relay/errno", "chat/relay/wire"},
+		"doctor":             {"chat/relay/errno", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"logging":            {},
 		"errno":              {},
 		"qrcode":             {},

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"chat/relay/errno"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -57,6 +59,7 @@ type Room struct {
 	Problem string   // what happens there instead: "does not answer"
 	Cause   string   // the likely cause of that
 	ID      string   // of the room; set if its host answers
+	Sealed  bool     // its host answers, and the room is sealed
 
 	Contested bool // several hosts answer with this room's ID
 }
@@ -95,6 +98,17 @@ type System struct {
 	// JoinGroup joins the mDNS group on an interface, and leaves it. No default.
 	JoinGroup func(on Interface, v6 bool) error
 
+	// HostKey returns the pin of the key of this user's sealed rooms. Without one the error wraps
+	// fs.ErrNotExist. nil, the default: the check is skipped.
+	HostKey func() (seal.Pin, error)
+	// SealedRooms returns the sealed rooms that this machine hosts now. It may return some of them
+	// and an error. nil, the default: there are none.
+	SealedRooms func() ([]SealedRoom, error)
+	// Handshake connects to addr with a version of TLS, and returns the certificate there, whatever
+	// it is.
+	Handshake func(ctx context.Context, addr string, version uint16) (*x509.Certificate, error)
+
+	Now      func() time.Time
 	Listen   func(ctx context.Context, addr string) (net.Listener, error)
 	Dial     func(ctx context.Context, addr string) (net.Conn, error)
 	ReadFile func(name string) ([]byte, error)
@@ -106,6 +120,7 @@ const checkTimeout = 3 * time.Second
 
 // checks are in an order in which each can explain the next.
 var checks = []func(*examination, context.Context){
+	(*examination).clock,
 	(*examination).interfaces,
 	(*examination).multicast,
 	(*examination).defaultRoute,
@@ -113,6 +128,8 @@ var checks = []func(*examination, context.Context){
 	(*examination).echo,
 	(*examination).port,
 	(*examination).ownAddress,
+	(*examination).hostKey,
+	(*examination).sealedHere,
 	(*examination).rooms,
 	(*examination).addr,
 }

@@ -3,6 +3,9 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +20,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"chat/relay/privatefile"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -71,6 +76,32 @@ func commands(table map[string]string) func(context.Context, string, ...string) 
 	}
 }
 
+var today = time.Date(2026, 12, 1, 10, 0, 0, 0, time.Local)
+
+// certificate returns one with the key of ourPin.
+func certificate(from, until time.Time, issuer, subject string, names ...string) *x509.Certificate {
+	return &x509.Certificate{
+		RawSubjectPublicKeyInfo: []byte("our key"), NotBefore: from, NotAfter: until, DNSNames: names,
+		Issuer: pkix.Name{CommonName: issuer}, Subject: pkix.Name{CommonName: subject},
+	}
+}
+
+var ourPin = seal.PinOf(certificate(today, today, "", ""))
+
+// handshakeWith is a Handshake with a host that shows a certificate, and refuses TLS 1.2.
+func handshakeWith(cert *x509.Certificate, err error) func(context.Context, string, uint16) (*x509.Certificate, error) {
+	return func(_ context.Context, _ string, version uint16) (*x509.Certificate, error) {
+		if version != tls.VersionTLS13 {
+			return nil, errors.New("remote error: tls: protocol version not supported")
+		}
+		return cert, err
+	}
+}
+
+func oneSealedRoom() ([]SealedRoom, error) {
+	return []SealedRoom{{Title: "lab", Addr: "192.168.1.5:24280", Invite: "lab.example:24280", Pin: ourPin}}, nil
+}
+
 // healthy returns a machine without problems.
 func healthy() System {
 	return System{
@@ -93,8 +124,11 @@ func healthy() System {
 			conn, _ := net.Pipe()
 			return fromEth0{conn}, nil
 		},
-		ReadFile: func(string) ([]byte, error) { return nil, os.ErrNotExist },
-		Run:      commands(nil),
+		HostKey:   func() (seal.Pin, error) { return "", os.ErrNotExist },
+		Now:       func() time.Time { return today },
+		Handshake: handshakeWith(certificate(today.Add(-time.Hour), today.Add(time.Hour), "chat", "chat"), nil),
+		ReadFile:  func(string) ([]byte, error) { return nil, os.ErrNotExist },
+		Run:       commands(nil),
 	}
 }
 
@@ -287,6 +321,64 @@ func TestExamine(t *testing.T) {
 		{name: "room-unreachable", fails: true, change: func(s *System) {
 			s.Rooms = func(context.Context) ([]Room, error) {
 				return []Room{{Title: "kitchen", Addrs: []string{"192.168.1.7:24280", "[fe80::7%eth0]:24280"}, Problem: "does not answer", Cause: "a firewall on that machine probably blocks TCP port 24280"}}, nil
+			}
+		}},
+		{name: "sealed-rooms", change: func(s *System) {
+			s.Addr = "10.8.0.1:24280"
+			s.HostKey = func() (seal.Pin, error) { return ourPin, nil }
+			s.SealedRooms = oneSealedRoom
+			s.Probe = func(context.Context, string) (wire.RoomInfo, error) {
+				return wire.RoomInfo{Title: "attic", Sealed: true}, nil
+			}
+			s.Rooms = func(context.Context) ([]Room, error) {
+				return []Room{{Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280", Sealed: true}}, nil
+			}
+		}},
+		{name: "clock-of-1970", fails: true, change: func(s *System) {
+			s.Now = func() time.Time { return time.Unix(100, 0).UTC() }
+		}},
+		{name: "clock-wrong-somewhere", change: func(s *System) {
+			s.SealedRooms = oneSealedRoom
+			s.Handshake = handshakeWith(certificate(today.Add(24*time.Hour), today.Add(48*time.Hour), "chat", "chat"), nil)
+		}},
+		{name: "certificate-expired", change: func(s *System) {
+			s.SealedRooms = oneSealedRoom
+			s.Handshake = handshakeWith(certificate(today.Add(-48*time.Hour), today.Add(-24*time.Hour), "Our CA", "lab.example", "lab.example"), nil)
+		}},
+		{name: "certificate-for-another-name", change: func(s *System) {
+			s.SealedRooms = oneSealedRoom
+			s.Handshake = handshakeWith(certificate(today.Add(-time.Hour), today.Add(time.Hour), "Our CA", "a", "a", "b", "c", "d", "e", "f", "g"), nil)
+		}},
+		{name: "certificate-without-names", change: func(s *System) {
+			s.SealedRooms = oneSealedRoom
+			s.Handshake = handshakeWith(certificate(today.Add(-time.Hour), today.Add(time.Hour), "Our CA", "a"), nil)
+		}},
+		{name: "key-readable-by-others", fails: true, change: func(s *System) {
+			s.HostKey = func() (seal.Pin, error) {
+				return "", fmt.Errorf("read the host's key: %w", &privatefile.ModeError{Path: "/home/alice/.local/state/chat/key.pem", Mode: 0o644})
+			}
+			s.SealedRooms = func() ([]SealedRoom, error) {
+				return nil, fmt.Errorf("read the room's secrets: %w", &privatefile.ModeError{Path: "/home/alice/.local/state/chat/rooms/ab.json", Mode: 0o040})
+			}
+		}},
+		{name: "key-damaged", fails: true, change: func(s *System) {
+			s.HostKey = func() (seal.Pin, error) {
+				return "", errors.New("the host's key key.pem is damaged: it has no PRIVATE KEY in PEM\nhint: restore it")
+			}
+		}},
+		{name: "tls-fails", fails: true, change: func(s *System) {
+			s.SealedRooms = oneSealedRoom
+			s.Handshake = handshakeWith(nil, errors.New("EOF"))
+		}},
+		{name: "tls-of-another-program", fails: true, change: func(s *System) {
+			s.SealedRooms = func() ([]SealedRoom, error) {
+				return []SealedRoom{{Title: "lab", Addr: "192.168.1.5:24280", Invite: "lab.example:24280", Pin: "ZZZZZZZZZZZZZZZZZZZZZZZZZZ"}}, nil
+			}
+		}},
+		{name: "tls-ended-by-a-proxy", fails: true, change: func(s *System) {
+			s.SealedRooms = oneSealedRoom
+			s.Handshake = func(context.Context, string, uint16) (*x509.Certificate, error) {
+				return certificate(today.Add(-time.Hour), today.Add(time.Hour), "chat", "chat"), nil
 			}
 		}},
 	} {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"time"
 
 	"chat/relay/wire"
 )
@@ -17,11 +18,13 @@ func Local() System {
 		program = "chat"
 	}
 	return System{
-		GOOS:     runtime.GOOS,
-		Program:  program,
-		Root:     os.Geteuid() == 0,
-		Port:     wire.DefaultPort,
-		ReadFile: os.ReadFile,
+		GOOS:      runtime.GOOS,
+		Program:   program,
+		Root:      os.Geteuid() == 0,
+		Port:      wire.DefaultPort,
+		Handshake: handshake,
+		Now:       time.Now,
+		ReadFile:  os.ReadFile,
 		Listen: func(ctx context.Context, addr string) (net.Listener, error) {
 			return new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		},

@@ -27,6 +27,9 @@ func (e *examination) rooms(ctx context.Context) {
 	for _, r := range rooms {
 		if r.Answers != "" {
 			e.ok("found room %q at %s", r.Title, r.Answers)
+			if r.Sealed {
+				e.sealed(ctx, r.Title, r.Answers, r.Answers, "")
+			}
 			e.largePackets(ctx, r.Answers)
 			continue
 		}
@@ -65,6 +68,9 @@ func (e *examination) addr(ctx context.Context) {
 		return
 	}
 	e.ok("room %q answers at %s", room.Title, e.Addr)
+	if room.Sealed {
+		e.sealed(ctx, room.Title, e.Addr, e.Addr, "")
+	}
 	e.largePackets(ctx, e.Addr)
 }
 

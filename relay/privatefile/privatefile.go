@@ -94,9 +94,7 @@ var ErrTooLong = errors.New("the file is too long")
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
-		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o400 == 0 {
-			return nil, &ModeError{path, info.Mode().Perm()}
-		}
+		return nil, denied(path, err)
 	}
 	if err != nil {
 		return nil, err
@@ -114,4 +112,16 @@ func Read(path string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("read %s: %w", path, ErrTooLong)
 	}
 	return b, err
+}
+
+// denied explains why a file cannot be opened.
+func denied(path string, err error) error {
+	info, statErr := os.Stat(path)
+	if statErr != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o400 == 0 {
+		return &ModeError{path, mode}
+	}
+	return fmt.Errorf("%w\nhint: it belongs to another user, perhaps because chat ran as root once: sudo chown \"$USER\" %s", err, path)
 }

@@ -73,6 +73,30 @@ func TestReadChecksTheMode(t *testing.T) {
 	}
 }
 
+// A file that the system lets no one open says why. The tests may run as root, who can open all.
+func TestDenied(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	cause := &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	if err := denied(path, cause); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "\nhint: ") || !strings.Contains(err.Error(), "sudo chown \"$USER\" "+path) {
+		t.Errorf("a file of another user: %v", err)
+	}
+	if runtime.GOOS == "windows" {
+		return // it has no such modes
+	}
+	if err := os.Chmod(path, 0o200); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := errors.AsType[*ModeError](denied(path, cause)); !ok {
+		t.Errorf("a file of mode 0200: %v", denied(path, cause))
+	}
+	if err := denied(path+"s", cause); err != error(cause) {
+		t.Errorf("a file in a folder of another user: %v", err)
+	}
+}
+
 // Only one at a time is in the folder.
 func TestEnter(t *testing.T) {
 	dir := t.TempDir()
