@@ -17,73 +17,143 @@ import (
 	"chat/relay/wire"
 )
 
-// The examples of PROTOCOL.md, each against a host of its own.
+// The examples of PROTOCOL.md, each against a host of its own: those of plain rooms also in a sealed room, by TLS, where
+// only what the client sends first is different.
 func TestProtocolExamples(t *testing.T) {
 	page, err := os.ReadFile("PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := regexp.MustCompile("(?ms)^```chat\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
-	if len(examples) < 3 {
-		t.Fatalf("%d examples found in PROTOCOL.md, there are at least 3", len(examples))
+	found := make(map[string]int)
+	for _, fence := range regexp.MustCompile("(?ms)^```(chat|sealed)\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
+		kind, lines := fence[1], fence[2]
+		found[kind]++
+		sealed := sealedOptions(t)
+		sealed.App = "chat 1.0"
+		if kind == "chat" {
+			bubble(t, relay.Options{App: "chat 1.0"}, func(t *testing.T, srv *relay.Server) { runExample(t, &example{srv: srv}, lines) })
+			bubble(t, sealed, func(t *testing.T, srv *relay.Server) {
+				runExample(t, &example{srv: srv, isTLS: true, lets: true}, lines)
+			})
+		} else {
+			for _, isTLS := range []bool{true, false} { // without it as on the host's machine
+				bubble(t, sealed, func(t *testing.T, srv *relay.Server) { runExample(t, &example{srv: srv, isTLS: isTLS}, lines) })
+			}
+		}
 	}
-	for _, example := range examples {
-		bubble(t, relay.Options{App: "chat 1.0"}, func(t *testing.T, srv *relay.Server) {
-			peers, sent, welcomes := make(map[string]*peer), make(map[string]string), make(map[string]wire.Event)
-			for line := range strings.Lines(example[1]) {
-				runExampleLine(t, srv, peers, sent, welcomes, strings.TrimSuffix(line, "\n"))
-			}
-			for name, p := range peers {
-				if len(p.lines) > 0 {
-					t.Errorf("%s got also %q", name, <-p.lines)
-				}
-				if len(p.skipped) > 0 {
-					t.Errorf("%s got also %q", name, p.skipped)
-				}
-			}
-		})
+	if found["chat"] < 3 || found["sealed"] < 3 {
+		t.Fatalf("%v examples found in PROTOCOL.md, there are at least 3 of each", found)
 	}
 }
 
-// runExampleLine runs a line of an example. For each peer, sent has the last line that it sent, and
-// welcomes its last welcome.
-func runExampleLine(t *testing.T, srv *relay.Server, peers map[string]*peer, sent map[string]string, welcomes map[string]wire.Event, line string) {
+// An example is one of PROTOCOL.md that is run.
+type example struct {
+	srv   *relay.Server
+	isTLS bool
+	lets  bool // peers show the secret without a word of it in the example
+
+	peers    map[string]*peer
+	sent     map[string]string     // the last line of each
+	welcomes map[string]wire.Event // the last one of each
+}
+
+func runExample(t *testing.T, x *example, lines string) {
+	t.Helper()
+	x.peers, x.sent, x.welcomes = make(map[string]*peer), make(map[string]string), make(map[string]wire.Event)
+	for line := range strings.Lines(lines) {
+		x.runLine(t, strings.TrimSuffix(line, "\n"))
+	}
+	for name, p := range x.peers {
+		if len(p.lines) > 0 {
+			t.Errorf("%s got also %q", name, <-p.lines)
+		}
+		if len(p.skipped) > 0 {
+			t.Errorf("%s got also %q", name, p.skipped)
+		}
+	}
+}
+
+// peer returns the peer with a name, which connects with the first line of the example, sent or received.
+func (x *example) peer(t *testing.T, name string, sends string) *peer {
+	t.Helper()
+	if p := x.peers[name]; p != nil {
+		return p
+	}
+	p := join(t, x.srv, name)
+	if x.isTLS {
+		p = joinTLS(t, x.srv, name)
+	}
+	x.peers[name] = p
+	if x.lets && !strings.HasPrefix(sends, "{") {
+		p.expect("* this room is sealed: type its secret")
+		p.send(string(memberSecret))
+		time.Sleep(time.Second) // until the join is announced
+	}
+	return p
+}
+
+// runLine runs a line of an example.
+func (x *example) runLine(t *testing.T, line string) {
 	t.Helper()
 	name, rest, _ := strings.Cut(line, " ")
 	name, sign := strings.TrimRight(name, "<>"), name[len(name)-1]
 	if rest == "closes" {
-		peers[name].conn.Close()
-		peers[name].closed()
-		delete(peers, name)
+		x.peers[name].conn.Close()
+		x.peers[name].closed()
+		delete(x.peers, name)
 		time.Sleep(time.Second)
 		return
 	}
-	p := peers[name]
-	if p == nil {
-		p = join(t, srv, name)
-		peers[name] = p
-	}
+	p := x.peer(t, name, rest)
 	if sign == '>' {
-		rest = strings.NewReplacer("ROOM", srv.Info().ID, "CLIENT", welcomes[name].Client).Replace(rest)
-		sent[name] = rest
+		rest = strings.NewReplacer("ROOM", x.srv.Info().ID, "CLIENT", x.welcomes[name].Client).Replace(rest)
+		x.sent[name] = rest
+		if hello, ok := strings.CutPrefix(rest, `{"type":"hello",`); ok && x.lets {
+			rest = fmt.Sprintf(`{"type":"hello","secret":%q,%s`, string(memberSecret), hello)
+		}
 		p.send(rest)
 		time.Sleep(100 * time.Millisecond)
 		return
 	}
-	got := p.lineOrNotice(isNotice(rest))
-	if alike(t, got) != alike(t, rest) {
-		t.Errorf("%s got  %s\nPROTOCOL.md: %s", name, alike(t, got), alike(t, rest))
+	got, want := p.lineOrNotice(isNotice(rest)), rest
+	if x.lets {
+		got, want = withoutSeal(t, got), withoutSeal(t, want)
+	}
+	if alike(t, got) != alike(t, want) {
+		t.Errorf("%s got  %s\nPROTOCOL.md: %s", name, alike(t, got), alike(t, want))
 	}
 	switch e, _ := wire.ParseEvent([]byte(got)); {
 	case e.Type == wire.TypeWelcome:
-		welcomes[name] = e
+		x.welcomes[name] = e
 	case e.Proof != "":
-		question, err := wire.ParseRequest([]byte(sent[name]))
+		question, err := wire.ParseRequest([]byte(x.sent[name]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkProof(t, welcomes[name], question, e)
+		checkProof(t, x.welcomes[name], question, e)
 	}
+}
+
+// withoutSeal returns a welcome, or the answer to a probe, without what only a sealed room says, and without what it does
+// not.
+func withoutSeal(t *testing.T, line string) string {
+	t.Helper()
+	var fields map[string]any
+	if !strings.HasPrefix(line, `{"type":"welcome"`) && !strings.HasPrefix(line, `{"type":"room"`) {
+		return line
+	}
+	if err := json.Unmarshal([]byte(line), &fields); err != nil {
+		t.Fatal(err)
+	}
+	delete(fields, "sealed")
+	if fields["type"] == "room" {
+		delete(fields, "count")
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // lineOrNotice returns the next notice, or the next line that is none. A notice is not in the log: it can come

@@ -1,0 +1,453 @@
+package relay_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chat/relay"
+	"chat/relay/seal"
+	"chat/relay/web"
+	"chat/relay/wire"
+)
+
+const (
+	memberSecret   seal.Secret = "MEMBER2222222222"
+	listenSecret   seal.Secret = "LISTEN2222222222"
+	operatorSecret seal.Secret = "OPERATOR22222222"
+	newMember      seal.Secret = "NEWMEMBER2222222"
+	newListen      seal.Secret = "NEWLISTEN2222222"
+)
+
+// sealedOptions are those of a sealed room.
+func sealedOptions(t *testing.T) relay.Options {
+	t.Helper()
+	return relay.Options{Title: "kitchen", TLS: tlsOfHost(t), Seal: &relay.Seal{
+		Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret},
+		Renew: func() (seal.RoomSecrets, error) {
+			return seal.RoomSecrets{Member: newMember, Listen: newListen, Operator: operatorSecret}, nil
+		},
+		Invite: func(s seal.Secret) seal.Invite {
+			return seal.Invite{Addr: "192.168.1.5:24280", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", Secret: s}
+		},
+	}}
+}
+
+// tlsOfHost returns the configuration of a host with a key of its own.
+func tlsOfHost(t *testing.T) *tls.Config {
+	t.Helper()
+	key, err := seal.LoadKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := seal.SelfSigned(key, func() []string { return []string{"192.168.1.5"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source.Config()
+}
+
+// joinTLS is join by TLS. Who the host is does not matter.
+func joinTLS(t *testing.T, srv *relay.Server, name string) *peer {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	var served sync.WaitGroup
+	served.Go(func() { srv.ServeConn(context.Background(), theirs) })
+	t.Cleanup(func() { ours.Close(); served.Wait() })
+	return newPeer(t, name, encrypt(t, ours))
+}
+
+// encrypt encrypts a connection to a host.
+func encrypt(t *testing.T, conn net.Conn) *tls.Conn {
+	t.Helper()
+	encrypted := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
+	if err := encrypted.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return encrypted
+}
+
+// sealedRoom runs a test in a bubble, with a sealed room whose connections are not encrypted, so that they can come from
+// anywhere.
+func sealedRoom(t *testing.T, change func(*relay.Options), test func(t *testing.T, srv *relay.Server)) {
+	t.Helper()
+	opts := sealedOptions(t)
+	opts.TLS = nil
+	if change != nil {
+		change(&opts)
+	}
+	bubble(t, opts, test)
+}
+
+// sealedHello is a hello with a secret.
+func sealedHello(nick string, secret seal.Secret) string {
+	return fmt.Sprintf(`{"type":"hello","nick":%q,"backlog":100,"secret":%q}`, nick, string(secret))
+}
+
+// enter connects a program from an address with a secret. It waits until its join is announced.
+func enter(t *testing.T, srv *relay.Server, ip, nick string, secret seal.Secret) (*peer, wire.Event) {
+	t.Helper()
+	p := joinFrom(t, srv, ip)
+	t.Cleanup(func() { p.conn.Close() })
+	p.name = nick
+	p.send(sealedHello(nick, secret))
+	welcome := p.event()
+	if welcome.Type != wire.TypeWelcome || !welcome.Sealed {
+		t.Fatalf("%s with %s gets %+v, want a welcome", nick, string(secret), welcome)
+	}
+	time.Sleep(time.Second)
+	return p, welcome
+}
+
+// refused checks that a peer from an address that sends a line gets an error with a code.
+func refused(t *testing.T, srv *relay.Server, ip, line string, code wire.Code) {
+	t.Helper()
+	p := joinFrom(t, srv, ip)
+	defer p.conn.Close()
+	p.send(line)
+	if e := p.event(); e.Type != wire.TypeError || e.Code != code {
+		t.Errorf("%s sends %s and gets %+v, want %s", ip, line, e, code)
+	}
+	if code != wire.CodeNoSecret {
+		p.closed()
+	}
+}
+
+func TestLevels(t *testing.T) {
+	sealedRoom(t, nil, func(t *testing.T, srv *relay.Server) {
+		for _, test := range []struct {
+			nick   string
+			secret seal.Secret
+			access string
+			bans   string // the answer to a request of operators
+		}{
+			{"anna", memberSecret, "", string(wire.CodeNotAllowed)},
+			{"bert", listenSecret, "listen", string(wire.CodeListenOnly)},
+			{"carl", operatorSecret, "", "banned: "},
+		} {
+			p, welcome := enter(t, srv, "10.0.0.1", test.nick, test.secret)
+			if welcome.Access != test.access {
+				t.Errorf("the access of %s is %q, want %q", test.nick, welcome.Access, test.access)
+			}
+			p.sofar()
+			p.send(`{"type":"bans"}`)
+			p.next(test.bans)
+		}
+	})
+}
+
+// In a plain room the host's token makes an operator only on the host's machine; in a sealed one it lets the
+// host's own member in there, and no one else.
+func TestHostToken(t *testing.T) {
+	const token = "the-hosts-own-token"
+	hello := `{"type":"hello","nick":"host-1","token":"` + token + `"}`
+	bans := func(p *peer) wire.Event {
+		p.send(`{"type":"bans"}`)
+		for {
+			if e := p.event(); e.Type == wire.TypeNotice || e.Type == wire.TypeError {
+				return e
+			}
+		}
+	}
+	bubble(t, relay.Options{HostToken: token}, func(t *testing.T, srv *relay.Server) {
+		for _, ip := range []string{"127.0.0.1", "10.0.0.1", "::1", "2001:db8::1"} {
+			p := joinFrom(t, srv, ip)
+			p.send(hello)
+			p.expectEvent(wire.TypeWelcome)
+			isLocal := ip == "127.0.0.1" || ip == "::1"
+			if e := bans(p); (e.Type == wire.TypeNotice) != isLocal {
+				t.Errorf("%s with the host's token gets %+v", ip, e)
+			}
+			p.conn.Close()
+			p.closed()
+		}
+	})
+	sealedRoom(t, func(o *relay.Options) { o.HostToken = token }, func(t *testing.T, srv *relay.Server) {
+		p := joinFrom(t, srv, "127.0.0.1")
+		defer p.conn.Close()
+		p.send(hello)
+		p.expectEvent(wire.TypeWelcome)
+		if e := bans(p); e.Type != wire.TypeNotice {
+			t.Errorf("the host's own member gets %+v", e)
+		}
+		refused(t, srv, "10.0.0.1", hello, wire.CodeNoSecret)
+	})
+}
+
+// Whoever may only read changes nothing, whatever they send.
+func TestListenOnly(t *testing.T) {
+	sealedRoom(t, func(o *relay.Options) {
+		o.Files = func(string) (wire.File, error) { t.Error("a file was published"); return wire.File{}, nil }
+	}, func(t *testing.T, srv *relay.Server) {
+		alice, _ := enter(t, srv, "10.0.0.1", "alice", memberSecret)
+		bob, _ := enter(t, srv, "10.0.0.2", "bob", listenSecret)
+		alice.sofar()
+		bob.sofar()
+		for _, line := range []string{
+			`{"type":"say","seq":1,"text":"soup"}`, `{"type":"say","text":"soup"}`, `{"type":"me","text":"soup"}`, `{"type":"say","once":"x","text":"soup"}`,
+			`{"type":"msg","to":"alice","text":"soup"}`, `{"type":"topic","text":"soup"}`, `{"type":"send","file":"soup"}`, `{"type":"files","text":"rm 1"}`,
+			`{"type":"kick","nick":"alice"}`, `{"type":"ban","nick":"alice"}`, `{"type":"unban","nick":"alice"}`, `{"type":"mute","nick":"alice"}`,
+			`{"type":"unmute","nick":"alice"}`, `{"type":"release","nick":"alice"}`, `{"type":"bans"}`,
+			`{"type":"command","text":"/me soup"}`, `{"type":"command","text":"/topic soup"}`, `{"type":"command","text":"/msg alice soup"}`,
+		} {
+			bob.send(line)
+			if e := bob.event(); e.Type != wire.TypeError || e.Code != wire.CodeListenOnly {
+				t.Errorf("%s gets %+v", line, e)
+			}
+		}
+		for _, line := range []string{
+			`{"type":"who"}`, `{"type":"topic"}`, `{"type":"history"}`, `{"type":"search","text":"soup"}`, `{"type":"ignore","nick":"alice"}`,
+			`{"type":"unignore","nick":"alice"}`, `{"type":"ping"}`, `{"type":"help"}`, `{"type":"invite"}`, `{"type":"nick","nick":"robert"}`,
+		} {
+			bob.send(line)
+			if e := bob.event(); e.Type == wire.TypeError {
+				t.Errorf("%s gets %+v", line, e)
+			}
+		}
+		time.Sleep(time.Second)
+		if got := alice.sofar(); strings.Contains(got, "soup") || !strings.Contains(got, "robert") {
+			t.Errorf("alice got %s", got)
+		}
+		person := joinFrom(t, srv, "10.0.0.3")
+		defer person.conn.Close()
+		person.expect("type its secret")
+		person.send(string(listenSecret), "soup", "/me soup")
+		person.expect("! your invite is only for reading")
+		person.expect("! your invite is only for reading")
+	})
+}
+
+// Everyone present learns that the invite was replaced, and programs get the secret that lets them in again. It is
+// not in the log.
+func TestNewInvite(t *testing.T) {
+	sealedRoom(t, nil, func(t *testing.T, srv *relay.Server) {
+		op, _ := enter(t, srv, "10.0.0.1", "op", operatorSecret)
+		alice, welcome := enter(t, srv, "10.0.0.2", "alice", memberSecret)
+		bob, _ := enter(t, srv, "10.0.0.3", "bob", listenSecret)
+		person := joinFrom(t, srv, "10.0.0.4")
+		defer person.conn.Close()
+		person.expect("type its secret")
+		person.send(string(memberSecret))
+		person.expect("Welcome")
+		for _, p := range []*peer{alice, bob} {
+			p.send(`{"type":"command","text":"/invite new"}`)
+			if e := p.expectEvent(wire.TypeError); e.Code != wire.CodeNotAllowed {
+				t.Errorf("%s replaces the invite: %+v", p.name, e)
+			}
+		}
+		time.Sleep(time.Second)
+		op.sofar()
+		op.send(`{"type":"command","text":"/invite new"}`)
+		for p, secret := range map[*peer]seal.Secret{alice: newMember, bob: newListen} {
+			if e := p.expectEvent(wire.TypeInvite); e.Data != string(secret) || e.ID != 0 {
+				t.Errorf("%s gets %+v, want %s", p.name, e, string(secret))
+			}
+			p.expect("op replaced the invite")
+		}
+		person.expect("* op replaced the invite")
+		if e := op.event(); e.Type != wire.TypeNotice {
+			t.Errorf("the operator gets %+v", e)
+		}
+		alice.send(`{"type":"say","text":"still here"}`)
+		person.expect("still here")
+
+		refused(t, srv, "10.0.0.5", sealedHello("eve", memberSecret), wire.CodeAuthFailed)
+		refused(t, srv, "10.0.0.5", sealedHello("eve", listenSecret), wire.CodeAuthFailed)
+		alice.conn.Close()
+		alice.closed()
+		refused(t, srv, "10.0.0.2", `{"type":"hello","token":"`+welcome.Token+`"}`, wire.CodeNoSecret)
+		late, _ := enter(t, srv, "10.0.0.6", "late", newMember)
+		late.send(`{"type":"history","count":200}`)
+		history := late.expectEvent(wire.TypeHistory)
+		for _, e := range history.Events {
+			if e.Data != "" || strings.Contains(e.Text, "2222") {
+				t.Errorf("the log has %+v", e)
+			}
+		}
+	})
+}
+
+// Until it has shown the secret, a connection sees nothing of the room, and no one sees it.
+func TestUnprovenSeeNothing(t *testing.T) {
+	sealedRoom(t, nil, func(t *testing.T, srv *relay.Server) {
+		alice, _ := enter(t, srv, "10.0.0.1", "alice", memberSecret)
+		person, program := joinFrom(t, srv, "10.0.0.2"), joinFrom(t, srv, "10.0.0.3")
+		defer person.conn.Close()
+		defer program.conn.Close()
+		program.send(`{"type":"hello","nick":"eve"}`)
+		program.next("secret_needed")
+		program.send(`{"type":"who"}`, `{"type":"say","text":"soup"}`)
+		program.next("bad_request")
+		program.next("bad_request")
+		person.next("* this room is sealed: type its secret")
+		time.Sleep(time.Second)
+		alice.sofar()
+		bob, _ := enter(t, srv, "10.0.0.4", "bob", memberSecret)
+		bob.send(`{"type":"say","text":"soup is ready"}`)
+		person.quiet(5 * time.Second)
+		program.quiet(5 * time.Second)
+		if got := alice.sofar(); !strings.Contains(got, "soup is ready") || strings.Contains(got, "guest") || strings.Contains(got, "eve") {
+			t.Errorf("alice got %s", got)
+		}
+		if srv.Members() != 2 {
+			t.Errorf("%d members", srv.Members())
+		}
+	})
+}
+
+// What a connection may do until it has shown the secret is bounded: lines, bytes, and time.
+func TestUnprovenAreBounded(t *testing.T) {
+	sealedRoom(t, func(o *relay.Options) { o.FirstLine = 10 * time.Second }, func(t *testing.T, srv *relay.Server) {
+		lines := joinFrom(t, srv, "10.0.0.1")
+		go func() { // until it is closed
+			for {
+				if _, err := io.WriteString(lines.conn, `{"type":"hello"}`+"\n"); err != nil {
+					return
+				}
+			}
+		}()
+		if got := lines.closed(); len(got) != 17 || !strings.Contains(got[16], string(wire.CodeTooMany)) {
+			t.Errorf("a program that sends hellos without end gets %d lines, the last one %s", len(got), got[len(got)-1])
+		}
+
+		long := joinFrom(t, srv, "10.0.0.2")
+		defer long.conn.Close()
+		long.send(`{"type":"hello"}`)
+		long.next("secret_needed")
+		long.send(`{"type":"hello","nick":"` + strings.Repeat("a", 9<<10) + `"}`)
+		long.next("too_long")
+		long.send(sealedHello("alice", memberSecret))
+		long.expectEvent(wire.TypeWelcome)
+		long.send(`{"type":"say","text":"` + strings.Repeat("a", 12<<10) + `"}`) // which is allowed now
+		long.expectEvent(wire.TypeMessage)
+
+		for _, line := range []string{"", `{"type":"hello"}`} {
+			slow, began := joinFrom(t, srv, "10.0.0.3"), time.Now()
+			if line != "" {
+				slow.send(line)
+			}
+			rest := slow.closed()
+			if took := time.Since(began); took < 10*time.Second || took > 13*time.Second || !strings.Contains(rest[len(rest)-1], "in time") {
+				t.Errorf("one that sent %q is closed after %v with %q", line, took, rest)
+			}
+		}
+		person := joinFrom(t, srv, "10.0.0.4")
+		person.expect("type its secret")
+		for range 3 {
+			go io.WriteString(person.conn, "not the secret\n")
+			person.expect("! the secret is wrong")
+		}
+		if rest := person.closed(); len(rest) > 0 {
+			t.Errorf("a person who typed three wrong secrets gets also %q", rest)
+		}
+	})
+}
+
+// In a full room, those who know the secret get the places of those who have shown nothing.
+func TestUnprovenKeepNoOneOut(t *testing.T) {
+	sealedRoom(t, func(o *relay.Options) { o.MaxSessions = 20 }, func(t *testing.T, srv *relay.Server) {
+		var idle []*peer
+		for i := range 20 {
+			p := joinFrom(t, srv, fmt.Sprint("10.1.0.", i+1))
+			defer p.conn.Close()
+			idle = append(idle, p)
+		}
+		time.Sleep(time.Second)
+		for i := range 20 {
+			enter(t, srv, fmt.Sprint("10.2.0.", i+1), fmt.Sprint("member", i), memberSecret)
+		}
+		if srv.Members() != 20 {
+			t.Errorf("%d members", srv.Members())
+		}
+		for _, p := range idle {
+			if rest := strings.Join(p.closed(), "\n"); strings.Contains(rest, "Welcome") || !strings.Contains(rest, "the room is full") {
+				t.Errorf("one that showed nothing got %q", rest)
+			}
+		}
+	})
+}
+
+// Wrong secrets count by address, IPv6 addresses by network, together for all kinds of clients.
+func TestGuessing(t *testing.T) {
+	for _, addresses := range [][5]string{
+		{"10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1"},
+		{"2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::", "2001:db8:1:2::9"},
+		{"127.0.0.1", "127.0.0.2", "::1", "127.0.0.1", "127.0.0.1"},
+	} {
+		var page *web.Handler
+		sealedRoom(t, func(o *relay.Options) { o.Web = func(conn net.Conn) { page.StartServing(conn) } }, func(t *testing.T, srv *relay.Server) {
+			page = web.New(srv, web.Options{})
+			defer page.Close()
+			refused(t, srv, addresses[0], sealedHello("eve", "a wrong secret"), wire.CodeAuthFailed)
+			person := joinFrom(t, srv, addresses[1])
+			person.expect("type its secret")
+			person.send("another wrong one")
+			person.expect("! the secret is wrong")
+			person.conn.Close()
+			if status, _ := request(t, srv, addresses[2], "GET", "/messages", "", "Authorization", "Bearer not this one.token-of-eve"); status != 401 {
+				t.Errorf("a wrong header gets %d", status)
+			}
+			if status, _ := request(t, srv, addresses[3], "POST", "/enter", "secret=nor+this+one"); status != 401 {
+				t.Errorf("a wrong form gets %d", status)
+			}
+			refused(t, srv, addresses[4], sealedHello("eve", "the last wrong secret"), wire.CodeAuthFailed)
+
+			refused(t, srv, addresses[0], sealedHello("eve", memberSecret), wire.CodeTooMany)
+			if status, header := request(t, srv, addresses[1], "GET", "/messages", "", "Authorization", "Bearer "+string(memberSecret)); status != 429 || header.Get("Retry-After") == "" {
+				t.Errorf("an address that is locked out gets %d %v", status, header)
+			}
+			late := joinFrom(t, srv, addresses[2])
+			late.expect("type its secret")
+			late.send(string(memberSecret))
+			late.expect("! too many wrong secrets from your address")
+			late.closed()
+			enter(t, srv, "10.0.0.9", "alice", memberSecret)
+			enter(t, srv, "2001:db8:1:3::1", "bob", memberSecret)
+			time.Sleep(time.Minute)
+			enter(t, srv, addresses[0], "carol", memberSecret)
+		})
+	}
+}
+
+// request sends a request from an address, on a connection of its own.
+func request(t *testing.T, srv *relay.Server, ip, method, path, body string, header ...string) (int, http.Header) {
+	t.Helper()
+	res := roundTrip(t, srv, ip, method, path, body, header...)
+	res.Body.Close()
+	return res.StatusCode, res.Header
+}
+
+func roundTrip(t *testing.T, srv *relay.Server, ip, method, path, body string, header ...string) *http.Response {
+	t.Helper()
+	var served sync.WaitGroup
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		served.Go(func() {
+			srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}})
+		})
+		return ours, nil
+	}}
+	t.Cleanup(func() { transport.CloseIdleConnections(); served.Wait() })
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
