@@ -51,7 +51,7 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 	submit := func(typed string) tea.Cmd {
 		secret, err := typedSecret(typed, q.Pin)
 		if err != nil {
-			f.note = err.Error()
+			f.note = sentence(err)
 			f.clear()
 			return nil
 		}
@@ -77,7 +77,7 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 	}
 	d = &dialog{
 		field: f,
-		leave: func() tea.Cmd { return reply("", errNoSecret) },
+		leave: func() tea.Cmd { return reply("", &client.SecretError{Code: wire.CodeNoSecret, Title: q.Title}) },
 		sheet: sheet{title: "Secret needed", esc: "go back", hints: []hint{{nil, "Enter", "join"}, {nil, "Ctrl-U", "clear"}, {nil, "Esc", "go back"}}, page: dialogPageOf(t, func(p *dialogPage) {
 			p.addHost(q.Title, q.Addr)
 			if f.note != "" {
@@ -102,6 +102,12 @@ func triesLeft(tries int) string {
 	return wire.Counted(max(mostTries-tries, 1), "try is left.", "tries are left.")
 }
 
+// sentence returns an error as a sentence of its own.
+func sentence(err error) string {
+	words := err.Error()
+	return strings.ToUpper(words[:1]) + words[1:] + "."
+}
+
 // typedSecret returns the secret that a person typed, or that of an invite, which must be of the host with a pin;
 // "": its pin is not known.
 func typedSecret(typed string, pin seal.Pin) (seal.Secret, error) {
@@ -112,9 +118,9 @@ func typedSecret(typed string, pin seal.Pin) (seal.Secret, error) {
 	case err != nil:
 		return "", err
 	case pin != "" && inv.Pin != pin:
-		return "", errors.New("This invite is for another host: its pin is " + inv.Pin.Groups() + ", and the pin here is " + pin.Groups() + ".")
+		return "", errors.New("this invite is for another host: its pin is " + inv.Pin.Groups() + ", and the pin here is " + pin.Groups())
 	case inv.Secret == "":
-		return "", errors.New("This invite has no secret.")
+		return "", errors.New("this invite has no secret")
 	default:
 		return inv.Secret, nil
 	}
