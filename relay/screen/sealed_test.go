@@ -87,7 +87,7 @@ func TestGoldenSealed(t *testing.T) {
 		"sealed-downgrade": func(r *rig) {
 			r.openLobby()
 			r.found(nil, kitchenPlace)
-			r.update(joinFailedIn(r, fmt.Errorf("dial 192.168.1.5:24280: %w", &client.DowngradeError{Host: newHost})))
+			r.update(joinFailedIn(r, fmt.Errorf("dial 192.168.1.5:24280: %w", &client.DowngradeError{Host: newHost, File: changedKey.File, Line: 7})))
 		},
 		"sealed-intercepted": func(r *rig) {
 			r.openLobby()

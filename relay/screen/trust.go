@@ -165,14 +165,19 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 	case downgrade != nil && downgrade.Known.Pin != "":
 		what, write = "This is not the sealed room", func(p *dialogPage) { p.addPlainNamesake(downgrade) }
 	case isPin && changed.IsChanged():
-		what, write = "The host has another key", func(p *dialogPage) { p.addChangedKey(changed, title, addr) }
+		what, write = "The host has another key", func(p *dialogPage) { p.addChangedKey(changed, title, addr, m.conversation != nil) }
 	case errors.Is(err, client.ErrDowngrade):
 		what, write = "This is not the sealed room", func(p *dialogPage) {
 			p.addHost(title, addr)
 			p.blank()
 			p.add("You know this room as sealed, but the program at its address does not encrypt. Someone may have taken the address. Nothing was sent.", t.theme.Amber)
 			p.blank()
-			p.add("Ask the host whether the room is sealed, and at which address: /invite there.", theme.Plain)
+			if downgrade == nil || downgrade.File == "" {
+				p.add("Ask the host whether the room is sealed, and at which address: /invite there.", theme.Plain)
+				return
+			}
+			p.add("Ask the host whether the room is sealed. If it is plain now, delete this line and join again:", theme.Plain)
+			p.addLine(downgrade.File, downgrade.Line)
 		}
 	case errors.Is(err, client.ErrIntercepted):
 		what, write = "Someone is between you and the host", func(p *dialogPage) {
@@ -185,13 +190,7 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 	default:
 		return nil
 	}
-	d := &dialog{leave: leave, sheet: sheet{title: what, hints: []hint{{nil, "Esc", "close"}}, page: dialogPageOf(t, func(p *dialogPage) {
-		write(p)
-		if _, hint, ok := strings.Cut(err.Error(), "\nhint: "); ok {
-			p.blank()
-			p.add(cutBytes(hint, maxNote), t.theme.Dim)
-		}
-	})}}
+	d := &dialog{leave: leave, sheet: sheet{title: what, hints: []hint{{nil, "Esc", "close"}}, page: dialogPageOf(t, write)}}
 	d.keys = map[string]func() tea.Cmd{"enter": func() tea.Cmd {
 		m.closeDialog(d)
 		if leave == nil {
@@ -219,10 +218,14 @@ func (p *dialogPage) addLine(file string, line int) {
 	}
 }
 
-// addChangedKey says that a host has another key than it must have, and what the person can do.
-func (p *dialogPage) addChangedKey(e *client.PinError, title, addr string) {
+// addChangedKey says that a host has another key than it must have, and what the person can do. wasHere says that
+// the room was joined with the other one.
+func (p *dialogPage) addChangedKey(e *client.PinError, title, addr string, wasHere bool) {
 	known, advice := "The pin that you trusted", "Ask the host for its pin: /invite there. If that is the new one, delete this line and join again:"
-	if e.File == "" {
+	switch {
+	case e.File == "" && wasHere:
+		known, advice = "The pin until now", "Ask the host whether its key is new. If it is, there is a new invite: /invite there."
+	case e.File == "":
 		known, advice = "The pin of the invite", "Ask the host for a new invite: /invite there."
 	}
 	p.addHost(cmp.Or(e.Title, title), cmp.Or(e.Addr, addr))
