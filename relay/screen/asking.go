@@ -2,7 +2,6 @@ package screen
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -25,9 +24,6 @@ type answer struct {
 	secret seal.Secret
 	err    error
 }
-
-// errNoSecret is the error of a person who went back instead of typing a secret.
-var errNoSecret = errors.New("the room needs its secret, and none was typed")
 
 // questions returns the functions by which a client asks the person. Any goroutine may call them.
 func (m *model) questions() client.Questions {

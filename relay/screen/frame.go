@@ -152,6 +152,8 @@ func (c *conversation) placeholder() string {
 		return c.composer.field.placeholder
 	case c.gone != nil:
 		return "Enter joins " + c.gone.Now.Title
+	case c.ended:
+		return "Ctrl-C twice leaves; the room cannot be joined again from here"
 	case c.listens:
 		return "You may only read here; commands work"
 	case c.showsCard() && c.isAlone():

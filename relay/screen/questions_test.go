@@ -64,7 +64,7 @@ func TestTrustAndSecret(t *testing.T) {
 		r.want("Secret needed", "press Enter again")
 		r.typed("short")
 		r.press("enter").after(time.Second)
-		r.want("at least 12 characters")
+		r.want("A secret has at least 12 characters.")
 		r.typed("wrongsecret")
 		r.press("ctrl+u")
 		r.typed("awrongonelongenough")
@@ -94,7 +94,7 @@ func TestGoBackFromAQuestion(t *testing.T) {
 			r.want("Secret needed")
 			r.press(key).after(time.Second)
 			r.want("2 rooms on this network")
-			if !errors.Is(j.asked, errNoSecret) || len(j.secrets) > 0 || r.m.lobby.note != "" {
+			if j.asked == nil || j.asked.Error() != "lab is sealed: its secret is needed" || len(j.secrets) > 0 || r.m.lobby.note != "" {
 				t.Errorf("asked: %v, note %q", j.asked, r.m.lobby.note)
 			}
 		})

@@ -196,7 +196,7 @@ func whySealed(err error) string {
 		return "too many wrong secrets"
 	case isSecret && secret.Code == wire.CodeNotMember:
 		return "your key is no member's"
-	case isSecret, errors.Is(err, errNoSecret), errors.Is(err, client.ErrNotTrusted):
+	case isSecret, errors.Is(err, client.ErrNotTrusted):
 		return "a new secret is needed"
 	}
 	return ""

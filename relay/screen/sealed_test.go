@@ -87,7 +87,7 @@ func TestGoldenSealed(t *testing.T) {
 		"sealed-downgrade": func(r *rig) {
 			r.openLobby()
 			r.found(nil, kitchenPlace)
-			r.update(joinFailedIn(r, fmt.Errorf("dial 192.168.1.5:24280: %w", &client.DowngradeError{Host: newHost})))
+			r.update(joinFailedIn(r, fmt.Errorf("dial 192.168.1.5:24280: %w", &client.DowngradeError{Host: newHost, File: changedKey.File, Line: 7})))
 		},
 		"sealed-intercepted": func(r *rig) {
 			r.openLobby()
@@ -284,7 +284,7 @@ func TestChangedKeyInAConversation(t *testing.T) {
 
 // If the room has a new secret that the person does not know, the client ends, but what was said can still be read.
 func TestNewSecretIsNotKnown(t *testing.T) {
-	for _, err := range []error{&client.SecretError{Code: wire.CodeAuthFailed, Title: "lab"}, errNoSecret} {
+	for _, err := range []error{&client.SecretError{Code: wire.CodeAuthFailed, Title: "lab"}, &client.SecretError{Code: wire.CodeNoSecret}} {
 		inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 			r.inSealedRoom("")
 			r.say("alice", "the meeting is at two")

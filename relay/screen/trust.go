@@ -51,7 +51,7 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 	submit := func(typed string) tea.Cmd {
 		secret, err := typedSecret(typed, q.Pin)
 		if err != nil {
-			f.note = err.Error()
+			f.note = sentence(err)
 			f.clear()
 			return nil
 		}
@@ -77,7 +77,7 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 	}
 	d = &dialog{
 		field: f,
-		leave: func() tea.Cmd { return reply("", errNoSecret) },
+		leave: func() tea.Cmd { return reply("", &client.SecretError{Code: wire.CodeNoSecret, Title: q.Title}) },
 		sheet: sheet{title: "Secret needed", esc: "go back", hints: []hint{{nil, "Enter", "join"}, {nil, "Ctrl-U", "clear"}, {nil, "Esc", "go back"}}, page: dialogPageOf(t, func(p *dialogPage) {
 			p.addHost(q.Title, q.Addr)
 			if f.note != "" {
@@ -102,6 +102,12 @@ func triesLeft(tries int) string {
 	return wire.Counted(max(mostTries-tries, 1), "try is left.", "tries are left.")
 }
 
+// sentence returns an error as a sentence of its own.
+func sentence(err error) string {
+	words := err.Error()
+	return strings.ToUpper(words[:1]) + words[1:] + "."
+}
+
 // typedSecret returns the secret that a person typed, or that of an invite, which must be of the host with a pin;
 // "": its pin is not known.
 func typedSecret(typed string, pin seal.Pin) (seal.Secret, error) {
@@ -112,9 +118,9 @@ func typedSecret(typed string, pin seal.Pin) (seal.Secret, error) {
 	case err != nil:
 		return "", err
 	case pin != "" && inv.Pin != pin:
-		return "", errors.New("This invite is for another host: its pin is " + inv.Pin.Groups() + ", and the pin here is " + pin.Groups() + ".")
+		return "", errors.New("this invite is for another host: its pin is " + inv.Pin.Groups() + ", and the pin here is " + pin.Groups())
 	case inv.Secret == "":
-		return "", errors.New("This invite has no secret.")
+		return "", errors.New("this invite has no secret")
 	default:
 		return inv.Secret, nil
 	}
@@ -159,14 +165,19 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 	case downgrade != nil && downgrade.Known.Pin != "":
 		what, write = "This is not the sealed room", func(p *dialogPage) { p.addPlainNamesake(downgrade) }
 	case isPin && changed.IsChanged():
-		what, write = "The host has another key", func(p *dialogPage) { p.addChangedKey(changed, title, addr) }
+		what, write = "The host has another key", func(p *dialogPage) { p.addChangedKey(changed, title, addr, m.conversation != nil) }
 	case errors.Is(err, client.ErrDowngrade):
 		what, write = "This is not the sealed room", func(p *dialogPage) {
 			p.addHost(title, addr)
 			p.blank()
 			p.add("You know this room as sealed, but the program at its address does not encrypt. Someone may have taken the address. Nothing was sent.", t.theme.Amber)
 			p.blank()
-			p.add("Ask the host whether the room is sealed, and at which address: /invite there.", theme.Plain)
+			if downgrade == nil || downgrade.File == "" {
+				p.add("Ask the host whether the room is sealed, and at which address: /invite there.", theme.Plain)
+				return
+			}
+			p.add("Ask the host whether the room is sealed. If it is plain now, delete this line and join again:", theme.Plain)
+			p.addLine(downgrade.File, downgrade.Line)
 		}
 	case errors.Is(err, client.ErrIntercepted):
 		what, write = "Someone is between you and the host", func(p *dialogPage) {
@@ -179,13 +190,7 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 	default:
 		return nil
 	}
-	d := &dialog{leave: leave, sheet: sheet{title: what, hints: []hint{{nil, "Esc", "close"}}, page: dialogPageOf(t, func(p *dialogPage) {
-		write(p)
-		if _, hint, ok := strings.Cut(err.Error(), "\nhint: "); ok {
-			p.blank()
-			p.add(cutBytes(hint, maxNote), t.theme.Dim)
-		}
-	})}}
+	d := &dialog{leave: leave, sheet: sheet{title: what, hints: []hint{{nil, "Esc", "close"}}, page: dialogPageOf(t, write)}}
 	d.keys = map[string]func() tea.Cmd{"enter": func() tea.Cmd {
 		m.closeDialog(d)
 		if leave == nil {
@@ -213,10 +218,14 @@ func (p *dialogPage) addLine(file string, line int) {
 	}
 }
 
-// addChangedKey says that a host has another key than it must have, and what the person can do.
-func (p *dialogPage) addChangedKey(e *client.PinError, title, addr string) {
+// addChangedKey says that a host has another key than it must have, and what the person can do. wasHere says that
+// the room was joined with the other one.
+func (p *dialogPage) addChangedKey(e *client.PinError, title, addr string, wasHere bool) {
 	known, advice := "The pin that you trusted", "Ask the host for its pin: /invite there. If that is the new one, delete this line and join again:"
-	if e.File == "" {
+	switch {
+	case e.File == "" && wasHere:
+		known, advice = "The pin until now", "Ask the host whether its key is new. If it is, there is a new invite: /invite there."
+	case e.File == "":
 		known, advice = "The pin of the invite", "Ask the host for a new invite: /invite there."
 	}
 	p.addHost(cmp.Or(e.Title, title), cmp.Or(e.Addr, addr))
