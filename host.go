@@ -463,6 +463,7 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 		return err
 	}
 	opts.TLS = opts.sealed.Config()
+	opts.Names = opts.names()
 	opts.Seal = &relay.Seal{
 		Secrets: opts.sealed.Room().RoomSecrets,
 		Renew:   opts.sealed.Renew,
@@ -567,14 +568,19 @@ func (s *sealing) secret(stdin io.Reader) (secret seal.Secret, from string, err 
 	return secret, from, nil
 }
 
-// newPage returns the handler of the room's page. store may be nil.
-func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
+// names returns the host names by which requests may know this machine.
+func (opts *hostOptions) names() []string {
 	names := append(endpoint.MachineNames(), opts.WebNames...)
 	if opts.sealed != nil { // a browser may know the host by those in the certificate of --cert
 		names = append(names, opts.sealed.Room().Names...)
 	}
+	return names
+}
+
+// newPage returns the handler of the room's page. store may be nil.
+func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
-		Ways: func() []string { return endpoint.Reachable(ln) }, Names: names, WebNames: opts.WebNames,
+		Ways: func() []string { return endpoint.Reachable(ln) }, Names: opts.names(), WebNames: opts.WebNames,
 		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
