@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -270,6 +271,56 @@ func TestNewInvite(t *testing.T) {
 			if e.Data != "" || strings.Contains(e.Text, "2222") {
 				t.Errorf("the log has %+v", e)
 			}
+		}
+	})
+}
+
+// In a plain room /invite shows the ways in.
+func TestInviteToAPlainRoom(t *testing.T) {
+	bubble(t, relay.Options{Web: func(conn net.Conn) { conn.Close() }, Ways: func() []string { return []string{"192.168.1.5:24280"} }}, func(t *testing.T, srv *relay.Server) {
+		bob := guest(t, srv, "bob")
+		bob.send("/invite")
+		for _, line := range []string{"* others can join:", "* chat join --addr 192.168.1.5:24280", "* nc 192.168.1.5 24280", "* http://192.168.1.5:24280/"} {
+			if got := bob.line(); got != line {
+				t.Errorf("/invite shows %q, want %q", got, line)
+			}
+		}
+		bob.send("/invite new", "/invite soup")
+		bob.next("! only operators can use /invite new")
+		bob.next("! usage: /invite [new]")
+	})
+	bubble(t, relay.Options{HostToken: "the-hosts-own-token"}, func(t *testing.T, srv *relay.Server) {
+		op, _ := program(t, srv, `{"type":"hello","nick":"op","token":"the-hosts-own-token"}`)
+		op.send(`{"type":"invite"}`, `{"type":"invite","text":"new"}`)
+		if e := op.expectEvent(wire.TypeNotice); e.Text != "others can join:\nchat join" {
+			t.Errorf("%+v", e)
+		}
+		if e := op.expectEvent(wire.TypeError); e.Code != wire.CodeBadRequest {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// A message by HTTP comes from where its request does, also if only encrypted connections may come from there.
+func TestScriptsOnOtherMachines(t *testing.T) {
+	var page *web.Handler
+	opts := sealedOptions(t)
+	opts.Web = func(conn net.Conn) { page.StartServing(conn) }
+	bubble(t, opts, func(t *testing.T, srv *relay.Server) {
+		page = web.New(srv, web.Options{})
+		defer page.Close()
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		go srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}})
+		conn := encrypt(t, ours)
+		go fmt.Fprintf(conn, "POST /messages HTTP/1.1\r\nHost: 192.168.1.5:24280\r\nAuthorization: Bearer %s\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsoup", string(memberSecret))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if body, err := io.ReadAll(res.Body); res.StatusCode != 201 || err != nil {
+			t.Errorf("%s %s, %v", res.Status, body, err)
 		}
 	})
 }
