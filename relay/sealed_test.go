@@ -401,6 +401,40 @@ func TestUnprovenAreBounded(t *testing.T) {
 	})
 }
 
+// A client that is slow with its first line is asked for the secret like a person, and then served as what it is.
+func TestLateFirstLinesInASealedRoom(t *testing.T) {
+	sealedRoom(t, nil, func(t *testing.T, srv *relay.Server) {
+		alice, _ := enter(t, srv, "10.0.0.1", "alice", memberSecret)
+		late := func(line string) *peer {
+			p := joinFrom(t, srv, "10.0.0.2")
+			t.Cleanup(func() { p.conn.Close() })
+			p.next("* this room is sealed: type its secret")
+			p.send(line)
+			return p
+		}
+		program := late(sealedHello("bob", memberSecret))
+		program.expectEvent(wire.TypeWelcome)
+		program.send(`{"type":"say","text":"soup"}`)
+		program.expectEvent(wire.TypeMessage)
+		asked := late(`{"type":"hello"}`)
+		asked.next("secret_needed")
+		asked.send(sealedHello("carol", memberSecret))
+		asked.expectEvent(wire.TypeWelcome)
+		late("GET / HTTP/1.1").next("HTTP/1.1 408")
+		late("\x16\x03\x01\x00\xa5\x01\x00").closed()
+		late(strings.Repeat("x", 9<<10)).next("! a line has at most")
+		late("").quiet(time.Second)
+		for _, word := range []string{"/quit", "\x04"} {
+			if rest := late(word).closed(); len(rest) > 0 {
+				t.Errorf("%q gets %q", word, rest)
+			}
+		}
+		if got := alice.sofar(); strings.Contains(got, "guest-") || strings.Contains(got, "2222") {
+			t.Errorf("alice got %s", got)
+		}
+	})
+}
+
 // In a full room, those who know the secret get the places of those who have shown nothing.
 func TestUnprovenKeepNoOneOut(t *testing.T) {
 	sealedRoom(t, func(o *relay.Options) { o.MaxSessions = 20 }, func(t *testing.T, srv *relay.Server) {

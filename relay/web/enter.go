@@ -41,16 +41,16 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	}
 	e := &entered{valid: h.gate.Current()}
 	if err := h.identify(r, e); err != nil {
-		h.rejectEntry(w, err)
+		h.rejectEntry(w, r, err)
 		return nil, false
 	}
 	switch {
 	case e.Level == access.None && !isFree(r):
-		h.rejectEntry(w, wire.Faultf(wire.CodeNoSecret,
+		h.rejectEntry(w, r, wire.Faultf(wire.CodeNoSecret,
 			"this room is sealed: open its invite in a browser, or send its secret with the header Authorization: Bearer SECRET"))
 		return nil, false
 	case e.Level == access.Listen && !isRead(r) && r.URL.Path != "/enter":
-		h.rejectEntry(w, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
+		h.rejectEntry(w, r, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
 		return nil, false
 	}
 	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, e)), true
@@ -126,22 +126,23 @@ func (h *Handler) readCookie(r *http.Request) (level access.Level, key *access.K
 	return access.None, nil, false
 }
 
-// rejectEntry answers a request that err, a [*wire.Fault], keeps out.
-func (h *Handler) rejectEntry(w http.ResponseWriter, err error) {
-	switch fault, _ := errors.AsType[*wire.Fault](err); fault.Code {
+// rejectEntry answers a request that err, a [*wire.Fault], keeps out. It logs wrong secrets: no address can send many.
+func (h *Handler) rejectEntry(w http.ResponseWriter, r *http.Request, err error) {
+	fault, ok := errors.AsType[*wire.Fault](err)
+	if !ok {
+		h.reject(w, err)
+		return
+	}
+	switch fault.Code {
 	case wire.CodeNoSecret, wire.CodeAuthFailed:
+		if fault.Code == wire.CodeAuthFailed {
+			h.opts.Log.Warn("a request was not let in", "remote", r.RemoteAddr, "code", string(fault.Code))
+		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="chat"`) // RFC 6750, section 3
 	case wire.CodeTooMany:
 		w.Header().Set("Retry-After", "60") // seconds
 	}
-	h.reject(w, &rejection{wire.Event{Code: codeOf(err), Text: err.Error()}})
-}
-
-func codeOf(err error) wire.Code {
-	if fault, ok := errors.AsType[*wire.Fault](err); ok {
-		return fault.Code
-	}
-	return ""
+	h.reject(w, &rejection{fault.Event(0)})
 }
 
 // --- the way in -------------------------------------------------------------------
@@ -178,19 +179,19 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	level, key, _ := h.readCookie(r)
 	if body.Secret != "" {
 		if level, err = h.gate.Check(addressOf(r), access.SecretIn(body.Secret), r.Context().Done()); err != nil {
-			h.rejectEntry(w, err)
+			h.rejectEntry(w, r, err)
 			return
 		}
 	}
 	if body.Key != "" {
 		if key, err = h.verifyKey(body); err != nil {
-			h.rejectEntry(w, err)
+			h.rejectEntry(w, r, err)
 			return
 		}
 	}
 	proven := h.gate.Grant(level, key)
 	if proven.Level == access.None {
-		h.rejectEntry(w, h.gate.WhyNot())
+		h.rejectEntry(w, r, h.gate.WhyNot())
 		return
 	}
 	http.SetCookie(w, &http.Cookie{

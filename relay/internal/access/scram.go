@@ -32,8 +32,9 @@ const (
 	// maxData is the limit of a message of the mechanism, in bytes of base64.
 	maxData = 1 << 10
 
-	// maxExchanges is how many exchanges take place at once. Each has less than 2 KiB.
-	maxExchanges = 256
+	// maxExchanges is how many exchanges take place at once, each on a connection of its own. Each has less
+	// than 2 KiB. It is more than the connections of a host by default: fewer could keep others out.
+	maxExchanges = 1024
 )
 
 // userLevels are the names by which clients say which secret they know.

@@ -56,12 +56,17 @@ func (s *Session) from() string {
 
 // fail ends the session because of err.
 func (s *Session) fail(err error) error {
-	if fault, ok := errors.AsType[*wire.Fault](err); ok && (fault.Code == wire.CodeAuthFailed || fault.Code == wire.CodeTooMany) {
-		s.out.logPassing(slog.LevelWarn, "not let in", "code", string(fault.Code))
-	}
+	s.logWrong(err)
 	s.reject(0, err)
 	s.out.endQuietly()
 	return errEnded
+}
+
+// logWrong logs that a secret, or a signature, is wrong, if err is that.
+func (s *Session) logWrong(err error) {
+	if fault, ok := errors.AsType[*wire.Fault](err); ok && (fault.Code == wire.CodeAuthFailed || fault.Code == wire.CodeTooMany) {
+		s.out.logPassing(slog.LevelWarn, "a client was not let in", "code", string(fault.Code))
+	}
 }
 
 // --- programs ---------------------------------------------------------------------
@@ -223,6 +228,7 @@ func (s *Session) enterBySecret(line []byte, late Recognizer) error {
 		if wrong++; wrong == maxPersonSecrets || isFinal(err) {
 			return s.fail(err)
 		}
+		s.logWrong(err)
 		s.reject(0, err)
 		s.askSecret()
 	}
