@@ -40,7 +40,7 @@ const (
 // userLevels are the names by which clients say which secret they know.
 var userLevels = map[string]Level{"": Member, "member": Member, "listen": Listen, "operator": Operator}
 
-// A verifier is what the host needs of a secret to check that a client knows it.
+// A verifier checks that a client knows a secret; see [scram.StoredCredentials].
 type verifier func() (scram.StoredCredentials, error)
 
 // verifierOf returns the verifier of a secret. It is computed when the first client needs it.
@@ -115,8 +115,8 @@ func (e *Exchange) lookUp(user string) (scram.StoredCredentials, error) {
 	return verify()
 }
 
-// Step takes a message of the client, in base64, and returns the answer. level is what the client may do
-// after the last message; None before. If the client does not know the secret, that takes WrongDelay, as in
+// Step takes a message of the client, in base64, and returns the answer. level is the client's after the last
+// message; None before. If the client does not know the secret, that takes WrongDelay, as in
 // [Gate.Check]; the error is the [*wire.Fault] for the client, and ends the exchange.
 func (e *Exchange) Step(data string, canceled <-chan struct{}) (answer string, level Level, err error) {
 	answer, level, err = e.step(data)
