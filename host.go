@@ -325,6 +325,7 @@ func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
 	logs := logging.NewQueue(opts.Err)
 	room.onClose(logs.Close)
 	opts.Log = logging.New(logs, opts.logOptions())
+	opts.Ways = func() []string { return endpoint.Reachable(room.ln) }
 	var page *web.Handler // set before the first connection
 	if !opts.NoWeb {
 		opts.Web = func(conn net.Conn) { page.StartServing(conn) }

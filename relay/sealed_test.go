@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -274,6 +275,56 @@ func TestNewInvite(t *testing.T) {
 	})
 }
 
+// In a plain room /invite shows the ways in.
+func TestInviteToAPlainRoom(t *testing.T) {
+	bubble(t, relay.Options{Web: func(conn net.Conn) { conn.Close() }, Ways: func() []string { return []string{"192.168.1.5:24280"} }}, func(t *testing.T, srv *relay.Server) {
+		bob := guest(t, srv, "bob")
+		bob.send("/invite")
+		for _, line := range []string{"* others can join:", "* chat join --addr 192.168.1.5:24280", "* nc 192.168.1.5 24280", "* http://192.168.1.5:24280/"} {
+			if got := bob.line(); got != line {
+				t.Errorf("/invite shows %q, want %q", got, line)
+			}
+		}
+		bob.send("/invite new", "/invite soup")
+		bob.next("! only operators can use /invite new")
+		bob.next("! usage: /invite [new]")
+	})
+	bubble(t, relay.Options{HostToken: "the-hosts-own-token"}, func(t *testing.T, srv *relay.Server) {
+		op, _ := program(t, srv, `{"type":"hello","nick":"op","token":"the-hosts-own-token"}`)
+		op.send(`{"type":"invite"}`, `{"type":"invite","text":"new"}`)
+		if e := op.expectEvent(wire.TypeNotice); e.Text != "others can join:\nchat join" {
+			t.Errorf("%+v", e)
+		}
+		if e := op.expectEvent(wire.TypeError); e.Code != wire.CodeBadRequest {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// A message by HTTP comes from where its request does, also if only encrypted connections may come from there.
+func TestScriptsOnOtherMachines(t *testing.T) {
+	var page *web.Handler
+	opts := sealedOptions(t)
+	opts.Web = func(conn net.Conn) { page.StartServing(conn) }
+	bubble(t, opts, func(t *testing.T, srv *relay.Server) {
+		page = web.New(srv, web.Options{})
+		defer page.Close()
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		go srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}})
+		conn := encrypt(t, ours)
+		go fmt.Fprintf(conn, "POST /messages HTTP/1.1\r\nHost: 192.168.1.5:24280\r\nAuthorization: Bearer %s\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsoup", string(memberSecret))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if body, err := io.ReadAll(res.Body); res.StatusCode != 201 || err != nil {
+			t.Errorf("%s %s, %v", res.Status, body, err)
+		}
+	})
+}
+
 // Until it has shown the secret, a connection sees nothing of the room, and no one sees it.
 func TestUnprovenSeeNothing(t *testing.T) {
 	sealedRoom(t, nil, func(t *testing.T, srv *relay.Server) {
@@ -346,6 +397,40 @@ func TestUnprovenAreBounded(t *testing.T) {
 		}
 		if rest := person.closed(); len(rest) > 0 {
 			t.Errorf("a person who typed three wrong secrets gets also %q", rest)
+		}
+	})
+}
+
+// A client that is slow with its first line is asked for the secret like a person, and then served as what it is.
+func TestLateFirstLinesInASealedRoom(t *testing.T) {
+	sealedRoom(t, nil, func(t *testing.T, srv *relay.Server) {
+		alice, _ := enter(t, srv, "10.0.0.1", "alice", memberSecret)
+		late := func(line string) *peer {
+			p := joinFrom(t, srv, "10.0.0.2")
+			t.Cleanup(func() { p.conn.Close() })
+			p.next("* this room is sealed: type its secret")
+			p.send(line)
+			return p
+		}
+		program := late(sealedHello("bob", memberSecret))
+		program.expectEvent(wire.TypeWelcome)
+		program.send(`{"type":"say","text":"soup"}`)
+		program.expectEvent(wire.TypeMessage)
+		asked := late(`{"type":"hello"}`)
+		asked.next("secret_needed")
+		asked.send(sealedHello("carol", memberSecret))
+		asked.expectEvent(wire.TypeWelcome)
+		late("GET / HTTP/1.1").next("HTTP/1.1 408")
+		late("\x16\x03\x01\x00\xa5\x01\x00").closed()
+		late(strings.Repeat("x", 9<<10)).next("! a line has at most")
+		late("").quiet(time.Second)
+		for _, word := range []string{"/quit", "\x04"} {
+			if rest := late(word).closed(); len(rest) > 0 {
+				t.Errorf("%q gets %q", word, rest)
+			}
+		}
+		if got := alice.sofar(); strings.Contains(got, "guest-") || strings.Contains(got, "2222") {
+			t.Errorf("alice got %s", got)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 // This file decides which requests are let into a sealed room. A browser exchanges the secret, once, for a
 // cookie; a script sends the secret with each request.
 
-// An entered is what a request to a sealed room has shown.
+// An entered has the credentials of a request to a sealed room.
 type entered struct {
 	access.Credentials
 	byCookie bool
@@ -25,7 +25,7 @@ type entered struct {
 // enteredKey is the key of an *entered in the context of a request.
 type enteredKey struct{}
 
-// enteredBy returns what a request has shown; in a plain room nothing.
+// enteredBy returns the credentials of a request; in a plain room empty ones.
 func enteredBy(r *http.Request) *entered {
 	if e, ok := r.Context().Value(enteredKey{}).(*entered); ok {
 		return e
@@ -33,24 +33,24 @@ func enteredBy(r *http.Request) *entered {
 	return &entered{}
 }
 
-// letIn returns the request with what it has shown, if that is enough for it in a sealed room. If not, it
-// answers the request.
+// letIn returns the request with its credentials, if they are enough for it in a sealed room. If not, it
+// rejects the request.
 func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	if h.gate == nil {
 		return r, true
 	}
 	e := &entered{valid: h.gate.Current()}
 	if err := h.identify(r, e); err != nil {
-		h.rejectEntry(w, err)
+		h.rejectEntry(w, r, err)
 		return nil, false
 	}
 	switch {
 	case e.Level == access.None && !isFree(r):
-		h.rejectEntry(w, wire.Faultf(wire.CodeNoSecret,
+		h.rejectEntry(w, r, wire.Faultf(wire.CodeNoSecret,
 			"this room is sealed: open its invite in a browser, or send its secret with the header Authorization: Bearer SECRET"))
 		return nil, false
 	case e.Level == access.Listen && !isRead(r) && r.URL.Path != "/enter":
-		h.rejectEntry(w, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
+		h.rejectEntry(w, r, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
 		return nil, false
 	}
 	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, e)), true
@@ -74,8 +74,8 @@ func isRead(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 }
 
-// identify finds out what a request shows: by the secret in its header, or by its cookie. It leaves in the header what the
-// secret is followed by, the script's own token. The error is a [*wire.Fault]: the secret is wrong.
+// identify sets the credentials of a request, by the secret in its header or by its cookie. In the header it leaves only
+// the script's own token. The error is a [*wire.Fault]: the secret is wrong.
 func (h *Handler) identify(r *http.Request, e *entered) error {
 	if secret, own, ok := bearer(r); ok {
 		level, err := h.gate.Check(addressOf(r), secret, r.Context().Done())
@@ -115,8 +115,8 @@ func (h *Handler) cookieName() string {
 	return "chat-" + id[:min(len(id), 8)]
 }
 
-// readCookie returns what the cookies of a request show. A browser may have several: one that was set for another
-// path comes first.
+// readCookie returns the level and the key of a request's cookie. A browser may send several of the name: those of a longer
+// path first.
 func (h *Handler) readCookie(r *http.Request) (level access.Level, key *access.Key, ok bool) {
 	for _, cookie := range r.CookiesNamed(h.cookieName()) {
 		if level, key, ok := h.gate.ReadCookie(cookie.Value); ok {
@@ -126,22 +126,23 @@ func (h *Handler) readCookie(r *http.Request) (level access.Level, key *access.K
 	return access.None, nil, false
 }
 
-// rejectEntry answers a request that err, a [*wire.Fault], keeps out.
-func (h *Handler) rejectEntry(w http.ResponseWriter, err error) {
-	switch fault, _ := errors.AsType[*wire.Fault](err); fault.Code {
+// rejectEntry answers a request that err, a [*wire.Fault], keeps out. It logs wrong secrets: no address can send many.
+func (h *Handler) rejectEntry(w http.ResponseWriter, r *http.Request, err error) {
+	fault, ok := errors.AsType[*wire.Fault](err)
+	if !ok {
+		h.reject(w, err)
+		return
+	}
+	switch fault.Code {
 	case wire.CodeNoSecret, wire.CodeAuthFailed:
+		if fault.Code == wire.CodeAuthFailed {
+			h.opts.Log.Warn("a request was not let in", "remote", r.RemoteAddr, "code", string(fault.Code))
+		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="chat"`) // RFC 6750, section 3
 	case wire.CodeTooMany:
 		w.Header().Set("Retry-After", "60") // seconds
 	}
-	h.reject(w, &rejection{wire.Event{Code: codeOf(err), Text: err.Error()}})
-}
-
-func codeOf(err error) wire.Code {
-	if fault, ok := errors.AsType[*wire.Fault](err); ok {
-		return fault.Code
-	}
-	return ""
+	h.reject(w, &rejection{fault.Event(0)})
 }
 
 // --- the way in -------------------------------------------------------------------
@@ -178,19 +179,19 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	level, key, _ := h.readCookie(r)
 	if body.Secret != "" {
 		if level, err = h.gate.Check(addressOf(r), access.SecretIn(body.Secret), r.Context().Done()); err != nil {
-			h.rejectEntry(w, err)
+			h.rejectEntry(w, r, err)
 			return
 		}
 	}
 	if body.Key != "" {
 		if key, err = h.verifyKey(body); err != nil {
-			h.rejectEntry(w, err)
+			h.rejectEntry(w, r, err)
 			return
 		}
 	}
 	proven := h.gate.Grant(level, key)
 	if proven.Level == access.None {
-		h.rejectEntry(w, h.gate.WhyNot())
+		h.rejectEntry(w, r, h.gate.WhyNot())
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
@@ -214,7 +215,7 @@ func readEntry(w http.ResponseWriter, r *http.Request) (body entry, err error) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
 		err = json.NewDecoder(r.Body).Decode(&body)
 	} else if err = r.ParseForm(); err == nil {
-		form := r.PostForm // not what the address has: addresses are logged
+		form := r.PostForm // not r.Form: it includes the address, and addresses are logged
 		body = entry{form.Get("secret"), form.Get("key"), form.Get("signature"), form.Get("challenge")}
 	}
 	if err != nil {

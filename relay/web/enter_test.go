@@ -491,4 +491,3 @@ func TestSealedScripts(t *testing.T) {
 		t.Errorf("a token that is too short gets %d", res.StatusCode)
 	}
 }
-

@@ -27,6 +27,14 @@ func TestProtocolExamples(t *testing.T) {
 	if len(examples) < 3 {
 		t.Fatalf("%d examples found in PROTOCOL.md, there are at least 3", len(examples))
 	}
+	sealed := regexp.MustCompile("(?ms)^```sealed-http\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
+	if len(sealed) == 0 {
+		t.Fatal("no examples of a sealed room found in PROTOCOL.md")
+	}
+	for _, example := range sealed {
+		r := openSealed(t)
+		r.runExample(t, example[1])
+	}
 	for _, example := range examples {
 		store, err := files.Open("", files.Limits{})
 		if err != nil {
@@ -34,11 +42,17 @@ func TestProtocolExamples(t *testing.T) {
 		}
 		t.Cleanup(func() { store.Close() })
 		r := open(t, relay.Options{App: "chat 1.0", Room: "01f3c5a7092b4d6e"}, web.Options{Files: store})
-		for _, step := range strings.Split(example[1], "$ ")[1:] {
-			command, want, _ := strings.Cut(step, "\n")
-			if got := r.shell(t, command); alike(got) != alike(want) {
-				t.Errorf("$ %s\n%s\nPROTOCOL.md:\n%s", command, alike(got), alike(want))
-			}
+		r.runExample(t, example[1])
+	}
+}
+
+// runExample runs the commands of an example.
+func (r *room) runExample(t *testing.T, example string) {
+	t.Helper()
+	for _, step := range strings.Split(example, "$ ")[1:] {
+		command, want, _ := strings.Cut(step, "\n")
+		if got := r.shell(t, command); alike(got) != alike(want) {
+			t.Errorf("$ %s\n%s\nPROTOCOL.md:\n%s", command, alike(got), alike(want))
 		}
 	}
 }
@@ -48,7 +62,7 @@ func (r *room) shell(t *testing.T, command string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	command = strings.ReplaceAll(command, "192.168.1.5:24280", r.addr)
-	command = strings.ReplaceAll(command, "curl ", "curl -s ")
+	command = strings.ReplaceAll(command, "curl ", "curl -s -k ")
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.Output()

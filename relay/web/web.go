@@ -204,7 +204,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil: // no place
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	case !h.isOurName(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)): // HTTP/1.0, which no browser sends, has no Host
-		http.Error(w, "unknown host name; use the host's address, as in http://192.168.1.5:24280/", http.StatusMisdirectedRequest)
+		scheme := "http"
+		if h.gate != nil {
+			scheme += "s"
+		}
+		http.Error(w, "unknown host name; use the host's address, as in "+scheme+"://192.168.1.5:24280/", http.StatusMisdirectedRequest)
 	case !isQuery(r.URL.RawQuery):
 		http.Error(w, "cannot parse what follows the ? of the address; separate parameters with & and escape other signs, as curl --get --data-urlencode does", http.StatusBadRequest)
 	case !h.isSameOrigin(r):

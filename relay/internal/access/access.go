@@ -1,7 +1,6 @@
 package access
 
-// A Level is what a client may do in a sealed room. The levels are in order: each may do what those below
-// may.
+// A Level is a client's access to a sealed room. The levels are in order: each includes those below.
 type Level uint8
 
 const (
@@ -22,7 +21,7 @@ type Key struct {
 	Tag         string // four characters of another form of the fingerprint, which people compare
 }
 
-// Credentials are what a connection has proven.
+// Credentials are the level and the key that a connection has proven.
 type Credentials struct {
 	Level Level
 	Key   *Key // nil: none

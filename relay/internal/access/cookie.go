@@ -37,8 +37,8 @@ const (
 
 var encoding = base64.RawURLEncoding.Strict()
 
-// Cookie returns what its bearer shows instead of the secret of a level, None for none, and instead of a key,
-// which may be nil. A new secret revokes it; what a key lets its owner do is decided when it is shown.
+// Cookie returns a cookie that replaces the secret of a level, None for none, and a key, which may be nil. A new
+// secret revokes it. The level of a key is looked up each time.
 func (g *Gate) Cookie(bySecret Level, k *Key) string {
 	payload := []byte{version, byte(bySecret), 0}
 	payload = binary.BigEndian.AppendUint64(payload, uint64(time.Now().Add(CookieTime).Unix()))
@@ -50,7 +50,7 @@ func (g *Gate) Cookie(bySecret Level, k *Key) string {
 	return encoding.EncodeToString(append(payload, g.mac("cookie", g.sumFor(bySecret), payload)...))
 }
 
-// ReadCookie returns what a cookie shows. ok is false if it is not valid any more, or never was.
+// ReadCookie returns the level and the key of a cookie. ok is false if it is not valid, or no longer.
 func (g *Gate) ReadCookie(cookie string) (bySecret Level, k *Key, ok bool) {
 	payload, mac := split(cookie)
 	const fixed = 3 + 8 + saltBytes

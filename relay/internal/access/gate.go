@@ -39,7 +39,7 @@ type Gate struct {
 	exchanges int // that take place
 }
 
-// A sum is the SHA-256 of a secret: all have the same length, so comparing them tells nothing about it.
+// A sum is the SHA-256 of a secret: all have the same length, so comparing them reveals nothing about it.
 type sum = [sha256.Size]byte
 
 // NewGate returns a gate.
@@ -101,7 +101,7 @@ func (g *Gate) SecretFor(level Level) seal.Secret {
 // NeedsKey reports whether members enter only by key.
 func (g *Gate) NeedsKey() bool { return g.isMember != nil }
 
-// LevelOf returns what the owner of a proven key may do without a secret.
+// LevelOf returns the level of a proven key without a secret.
 func (g *Gate) LevelOf(k *Key) Level {
 	switch {
 	case k == nil:
@@ -120,7 +120,7 @@ func (g *Gate) Grant(bySecret Level, k *Key) Credentials {
 	return Credentials{max(bySecret, g.LevelOf(k)), k}
 }
 
-// WhyNot returns why a client that has proven nothing may not enter: a [*wire.Fault].
+// WhyNot returns the [*wire.Fault] for a client that has proven nothing.
 func (g *Gate) WhyNot() error {
 	if g.NeedsKey() {
 		return wire.Faultf(wire.CodeNotMember, "this room is only for members with certain keys; ask the host to add yours")
@@ -128,7 +128,7 @@ func (g *Gate) WhyNot() error {
 	return wire.Faultf(wire.CodeNoSecret, "this room is sealed: its invite has the secret")
 }
 
-// Check returns what a secret lets a client do. from is the client's address group; "" is this machine. A wrong
+// Check returns the level of a secret. from is the client's address group; "" is this machine. A wrong
 // secret takes WrongDelay, unless canceled is closed before; the error is the [*wire.Fault] for the client.
 func (g *Gate) Check(from, secret string, canceled <-chan struct{}) (Level, error) {
 	level, err := g.check(from, secret)
@@ -137,7 +137,7 @@ func (g *Gate) Check(from, secret string, canceled <-chan struct{}) (Level, erro
 }
 
 func (g *Gate) check(from, secret string) (Level, error) {
-	parsed, _ := seal.ParseSecret(secret) // "" for one that no room has
+	parsed, _ := seal.ParseSecret(secret) // "" if no room can have it
 	given := sumOf(parsed)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -159,7 +159,7 @@ func wrongSecret() error {
 	return wire.Faultf(wire.CodeAuthFailed, "the secret is wrong, or no longer valid; ask for the current invite")
 }
 
-// SecretIn returns the secret in what a person typed, alone or in an invite. "" is always wrong.
+// SecretIn returns the secret in a line that a person typed, alone or in an invite. "" is always wrong.
 func SecretIn(typed string) string {
 	if !seal.IsInvite(strings.TrimSpace(typed)) {
 		return typed

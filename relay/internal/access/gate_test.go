@@ -90,7 +90,9 @@ func TestMissingSecrets(t *testing.T) {
 }
 
 func TestLevelOfKeys(t *testing.T) {
-	is := func(want string) func(string) bool { return func(fingerprint string) bool { return fingerprint == want } }
+	is := func(want string) func(string) bool {
+		return func(fingerprint string) bool { return fingerprint == want }
+	}
 	g := newGate(func(o *Options) { o.IsMember, o.IsOperator = is("SHA256:m"), is("SHA256:o") })
 	for _, test := range []struct {
 		bySecret    Level

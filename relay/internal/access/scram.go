@@ -32,14 +32,15 @@ const (
 	// maxData is the limit of a message of the mechanism, in bytes of base64.
 	maxData = 1 << 10
 
-	// maxExchanges is how many exchanges take place at once. Each has less than 2 KiB.
-	maxExchanges = 256
+	// maxExchanges is how many exchanges take place at once, each on a connection of its own. Each has less
+	// than 2 KiB. It is more than the connections of a host by default: fewer could keep others out.
+	maxExchanges = 1024
 )
 
 // userLevels are the names by which clients say which secret they know.
 var userLevels = map[string]Level{"": Member, "member": Member, "listen": Listen, "operator": Operator}
 
-// A verifier is what the host needs of a secret to check that a client knows it.
+// A verifier checks that a client knows a secret; see [scram.StoredCredentials].
 type verifier func() (scram.StoredCredentials, error)
 
 // verifierOf returns the verifier of a secret. It is computed when the first client needs it.
@@ -114,8 +115,8 @@ func (e *Exchange) lookUp(user string) (scram.StoredCredentials, error) {
 	return verify()
 }
 
-// Step takes a message of the client, in base64, and returns the answer. level is what the client may do
-// after the last message; None before. If the client does not know the secret, that takes WrongDelay, as in
+// Step takes a message of the client, in base64, and returns the answer. level is the client's after the last
+// message; None before. If the client does not know the secret, that takes WrongDelay, as in
 // [Gate.Check]; the error is the [*wire.Fault] for the client, and ends the exchange.
 func (e *Exchange) Step(data string, canceled <-chan struct{}) (answer string, level Level, err error) {
 	answer, level, err = e.step(data)

@@ -24,9 +24,9 @@ import (
 // sealedText is what they learn.
 const sealedText = "this room is sealed: join it with its invite, chat join 'https://…'"
 
-// isBarred reports whether the connection has to be encrypted, and is not.
+// isBarred reports whether the connection has to be encrypted, and is not. A visit comes by a request that was let in.
 func (c *Conn) isBarred() bool {
-	return c.front.opts.TLS != nil && !c.IsEncrypted() && !isLocal(c.Conn)
+	return c.front.opts.TLS != nil && c.visit == nil && !c.IsEncrypted() && !isLocal(c.Conn)
 }
 
 // answerBarred answers a connection that is barred, and closes it. line is its first line, which speaker sent, or err

@@ -5,8 +5,8 @@ import (
 	"chat/relay/wire"
 )
 
-// Renewed tells those present that by replaced the room's secrets. Programs get the one that lets them in again:
-// that for listening, or that of members. Operators keep theirs. Nothing of this is in the log. It returns the nick of by.
+// Renewed notifies everyone present that by replaced the room's secrets. Programs get their new one, for listening
+// or for members. Operators keep theirs. Nothing of this is in the log. It returns the nick of by.
 func (r *Room) Renewed(by *Member, listen, member string) (nick string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

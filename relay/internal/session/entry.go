@@ -56,12 +56,17 @@ func (s *Session) from() string {
 
 // fail ends the session because of err.
 func (s *Session) fail(err error) error {
-	if fault, ok := errors.AsType[*wire.Fault](err); ok && (fault.Code == wire.CodeAuthFailed || fault.Code == wire.CodeTooMany) {
-		s.out.logPassing(slog.LevelWarn, "not let in", "code", string(fault.Code))
-	}
+	s.logWrong(err)
 	s.reject(0, err)
 	s.out.endQuietly()
 	return errEnded
+}
+
+// logWrong logs that a secret, or a signature, is wrong, if err is that.
+func (s *Session) logWrong(err error) {
+	if fault, ok := errors.AsType[*wire.Fault](err); ok && (fault.Code == wire.CodeAuthFailed || fault.Code == wire.CodeTooMany) {
+		s.out.logPassing(slog.LevelWarn, "a client was not let in", "code", string(fault.Code))
+	}
 }
 
 // --- programs ---------------------------------------------------------------------
@@ -134,8 +139,8 @@ func (s *Session) endExchange() {
 	}
 }
 
-// identify finds out what the client that sent a hello may do, and makes it the member's level. The error is a
-// fault of [wire.CodeNoSecret] if nothing shows that it may enter.
+// identify sets the level and the key of the member from its hello, and from earlier proofs. The error is a
+// fault of [wire.CodeNoSecret] if there are none.
 func (s *Session) identify(req *wire.Request) error {
 	e, gate := s.entry, s.door.Gate
 	if req.Secret != "" {
@@ -174,7 +179,7 @@ func (s *Session) verifyKey(req *wire.Request) error {
 	return err
 }
 
-// admit notes what the client has proven: it may enter now.
+// admit sets the credentials of the member, which may enter now.
 func (s *Session) admit(proven access.Credentials) {
 	s.endExchange()
 	s.entry = nil
@@ -223,6 +228,7 @@ func (s *Session) enterBySecret(line []byte, late Recognizer) error {
 		if wrong++; wrong == maxPersonSecrets || isFinal(err) {
 			return s.fail(err)
 		}
+		s.logWrong(err)
 		s.reject(0, err)
 		s.askSecret()
 	}
@@ -240,7 +246,7 @@ func isFinal(err error) bool {
 	return ok && fault.Code != wire.CodeAuthFailed
 }
 
-// nextSecret reads the next line of a person who has not entered. If it is too long, *late decides whether
+// nextSecret reads the next line while a person has not entered. If it is too long, *late decides whether
 // its client is a person at all.
 func (s *Session) nextSecret(late *Recognizer) ([]byte, error) {
 	for {

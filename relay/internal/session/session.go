@@ -29,7 +29,6 @@ type Session struct {
 	received int64 // see now; Unix time in nanoseconds, 0: not known
 	bucket   *Bucket
 	late     Recognizer // recognizes a first line that arrives late; nil after the first line
-	socket   *socket    // the frames of a WebSocket; nil: there are none
 	entry    *entry     // until it has entered a sealed room; otherwise nil
 
 	member room.Member // guarded by the room

@@ -36,7 +36,7 @@ const (
 // the handshake.
 func (s *Session) speakWebSocket(ahead []byte) {
 	socket := &socket{status: websocket.GoingAway}
-	s.socket, s.out.socket = socket, socket
+	s.out.socket = socket
 	socket.decoder.OnControl = s.countControl
 	s.lines.Decode = socket.decoder.Decode
 	s.lines.OnWait = s.payControl
@@ -50,14 +50,14 @@ func (s *Session) countControl(op websocket.Opcode, payload []byte) {
 	if op == websocket.Ping {
 		s.out.putControl(payload)
 	}
-	s.socket.due = max(s.socket.due, s.bucket.Line())
+	s.out.socket.due = max(s.out.socket.due, s.bucket.Line())
 }
 
 // payControl delays the next read if too many control frames were read. It is called after the
 // lines between them were served.
 func (s *Session) payControl() {
-	due := s.socket.due
-	s.socket.due = 0
+	due := s.out.socket.due
+	s.out.socket.due = 0
 	s.door.wakeLog()
 	s.wait(due)
 }
