@@ -342,3 +342,32 @@ func TestSealedAtEverySize(t *testing.T) {
 		}
 	})
 }
+
+// What is beside a QR code does not reach into it: each of its rows is one column after the other.
+func TestNothingReachesIntoTheCode(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.on("dark")
+		codes := 0
+		for _, addr := range []string{"192.168.1.5:24280", "127.0.0.1:24990", "192.168.178.123:24280", "[fd00::5]:24280"} {
+			for _, open := range []func(){func() { r.arrives(sealedHosting(addr), "lab", "", nil) }, func() { openInvite(r.m.conversation) }} {
+				open()
+				for columns := 70; columns < 130; columns++ {
+					r.resize(columns, 26)
+					ends := make(map[int]bool) // columns of the last cell that is drawn of each row of the code
+					for _, row := range strings.Split(r.m.view().Content, "\n") {
+						if strings.Contains(row, "\x1b[48;5;231m") {
+							ends[r.m.ruler.method.StringWidth(row)] = true
+						}
+					}
+					codes += len(ends)
+					if len(ends) > 1 {
+						t.Fatalf("%s: at %d columns, the code is torn:\n%s", addr, columns, r.frame())
+					}
+				}
+			}
+		}
+		if codes < 100 {
+			t.Errorf("only %d frames have a code", codes)
+		}
+	})
+}
