@@ -76,8 +76,15 @@ func TestGoldenSealed(t *testing.T) {
 		},
 		"sealed-secret": func(r *rig) {
 			r.openLobby()
+			r.m.typedSecret = true
 			r.asks(&question{secret: client.SecretQuestion{Addr: "192.168.1.5:24280", Title: "lab", Tries: 1}})
 			r.typed("M2V7ABCD")
+		},
+		"sealed-new-secret": func(r *rig) {
+			r.inSealedRoom("")
+			r.happen(client.Disconnected{Err: errors.New("gone")})
+			r.m.lastKey = time.Time{}
+			r.asks(&question{secret: client.SecretQuestion{Addr: "192.168.1.5:24280", Title: "lab", Tries: 1}})
 		},
 		"sealed-changed": func(r *rig) {
 			r.openLobby()
@@ -197,7 +204,7 @@ func TestListenOnly(t *testing.T) {
 		for _, typed := range []string{"hello", "/me waves", "/msg alice hello", "/r hello"} {
 			r.typed(typed)
 			r.keys("enter")
-			if r.want("Not sent: your invite lets you read only.", typed); len(r.room.asked) > 0 {
+			if r.want("Not sent: your invite is only for reading.", typed); len(r.room.asked) > 0 {
 				t.Fatalf("%q was sent", typed)
 			}
 			r.keys("ctrl+u")
@@ -207,8 +214,8 @@ func TestListenOnly(t *testing.T) {
 		if len(r.room.asked) != 1 || r.room.asked[0].Text != "/who" {
 			t.Errorf("requested %+v", r.room.asked)
 		}
-		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeListenOnly, Text: "your invite lets you read only"}})
-		r.want("!   your invite lets you read only")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeListenOnly, Text: "your invite is only for reading"}})
+		r.want("!   your invite is only for reading")
 		r.inSealedRoom("")
 		r.want("Message lab")
 	})
