@@ -72,7 +72,11 @@ func (c *conversation) drawHostCard(columns, rows int) []string {
 			code, wide = qr.Lines(t.profile), qr.Columns()
 		}
 	}
-	left := c.drawWaysToHost(&inv, addr, max(columns-wide-2*cardMargin, 1), rows)
+	room := columns - 2*cardMargin
+	if wide > 0 {
+		room = columns - wide - inviteMargin - cardMargin - 1
+	}
+	left := c.drawWaysToHost(&inv, addr, max(room, 1), rows)
 	left = centered(indented(left, min(cardMargin, columns/20)), rows)
 	for y, line := range centered(code, rows) {
 		if line != "" {

@@ -272,6 +272,7 @@ func (c *conversation) connected(e client.Connected) {
 	c.title, c.topic = cutBytes(w.Title, maxTitle), cutBytes(text.Clean(w.Topic), maxTopic)
 	c.nick, c.clientID = cutNick(w.Nick), w.Client
 	c.nicks.setOwn(c.nick)
+	c.m.typedSecret = false
 	c.sealed, c.listens = e.Sealed || c.operator && w.Sealed, e.Access == accessListen
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {

@@ -97,7 +97,7 @@ func (inv *invitation) sealedAt(addr string) (ways []way) {
 		ways = append(ways, way{with: with, how: inv.invite(addr, room.Member), link: true})
 	}
 	if addr != "" && room.Listen != "" {
-		ways = append(ways, way{with: "To read only", how: inv.invite(addr, room.Listen), link: true, more: true})
+		ways = append(ways, way{with: "Only for reading", how: inv.invite(addr, room.Listen), link: true, more: true})
 	}
 	ways = append(ways, way{with: "Pin of the host", how: string(room.Pin), pin: true})
 	if addr != "" && room.CurlPin != "" && inv.page {

@@ -212,6 +212,7 @@ func (l *lobby) join(m *model, p Place) tea.Cmd {
 func (l *lobby) begin(m *model, p Place) (ctx context.Context) {
 	l.stage, l.target, l.hosting, l.note, l.err, l.canceled = joining, p, false, "", nil, false
 	ctx, l.cancel = context.WithCancel(m.ctx)
+	m.typedSecret = false
 	return ctx
 }
 

@@ -45,6 +45,7 @@ type model struct {
 	conversation *conversation // nil: still in the lobby
 	colors       *codeColors   // of code in messages
 	dialogs      []*dialog     // open ones; the first is shown, instead of all else
+	typedSecret  bool          // a secret was typed since the room is being joined, or the connection was lost
 
 	released bool // the terminal is being released and taken back
 	changed  bool // meanwhile, another program may have changed its modes again

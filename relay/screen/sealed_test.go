@@ -76,8 +76,15 @@ func TestGoldenSealed(t *testing.T) {
 		},
 		"sealed-secret": func(r *rig) {
 			r.openLobby()
+			r.m.typedSecret = true
 			r.asks(&question{secret: client.SecretQuestion{Addr: "192.168.1.5:24280", Title: "lab", Tries: 1}})
 			r.typed("M2V7ABCD")
+		},
+		"sealed-new-secret": func(r *rig) {
+			r.inSealedRoom("")
+			r.happen(client.Disconnected{Err: errors.New("gone")})
+			r.m.lastKey = time.Time{}
+			r.asks(&question{secret: client.SecretQuestion{Addr: "192.168.1.5:24280", Title: "lab", Tries: 1}})
 		},
 		"sealed-changed": func(r *rig) {
 			r.openLobby()
@@ -197,7 +204,7 @@ func TestListenOnly(t *testing.T) {
 		for _, typed := range []string{"hello", "/me waves", "/msg alice hello", "/r hello"} {
 			r.typed(typed)
 			r.keys("enter")
-			if r.want("Not sent: your invite lets you read only.", typed); len(r.room.asked) > 0 {
+			if r.want("Not sent: your invite is only for reading.", typed); len(r.room.asked) > 0 {
 				t.Fatalf("%q was sent", typed)
 			}
 			r.keys("ctrl+u")
@@ -207,8 +214,8 @@ func TestListenOnly(t *testing.T) {
 		if len(r.room.asked) != 1 || r.room.asked[0].Text != "/who" {
 			t.Errorf("requested %+v", r.room.asked)
 		}
-		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeListenOnly, Text: "your invite lets you read only"}})
-		r.want("!   your invite lets you read only")
+		r.happen(client.Received{Event: wire.Event{Type: wire.TypeError, Code: wire.CodeListenOnly, Text: "your invite is only for reading"}})
+		r.want("!   your invite is only for reading")
 		r.inSealedRoom("")
 		r.want("Message lab")
 	})
@@ -339,6 +346,35 @@ func TestSealedAtEverySize(t *testing.T) {
 				}
 			}
 			r.m.dialogs = nil
+		}
+	})
+}
+
+// What is beside a QR code does not reach into it: each of its rows is one column after the other.
+func TestNothingReachesIntoTheCode(t *testing.T) {
+	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+		r.on("dark")
+		codes := 0
+		for _, addr := range []string{"192.168.1.5:24280", "127.0.0.1:24990", "192.168.178.123:24280", "[fd00::5]:24280"} {
+			for _, open := range []func(){func() { r.arrives(sealedHosting(addr), "lab", "", nil) }, func() { openInvite(r.m.conversation) }} {
+				open()
+				for columns := 70; columns < 130; columns++ {
+					r.resize(columns, 26)
+					ends := make(map[int]bool) // columns of the last cell that is drawn of each row of the code
+					for _, row := range strings.Split(r.m.view().Content, "\n") {
+						if strings.Contains(row, "\x1b[48;5;231m") {
+							ends[r.m.ruler.method.StringWidth(row)] = true
+						}
+					}
+					codes += len(ends)
+					if len(ends) > 1 {
+						t.Fatalf("%s: at %d columns, the code is torn:\n%s", addr, columns, r.frame())
+					}
+				}
+			}
+		}
+		if codes < 100 {
+			t.Errorf("only %d frames have a code", codes)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func (c *conversation) submit() tea.Cmd {
 		return nil
 	}
 	if c.listens && (t.Command == nil || t.Command.Lines) {
-		c.flash = "Not sent: your invite lets you read only."
+		c.flash = "Not sent: your invite is only for reading."
 		return nil
 	}
 	c.view.clearUnread()

@@ -45,8 +45,11 @@ func (m *model) trustDialog(h client.Host, reply func(error) tea.Cmd) (d *dialog
 func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, error) tea.Cmd) (d *dialog) {
 	t := &m.terminal
 	f := &secretField{editor: editor{ruler: m.ruler, limit: maxSecretField}}
-	if q.Tries > 0 {
+	switch {
+	case q.Tries > 0 && m.typedSecret:
 		f.note = "The secret is wrong. " + triesLeft(q.Tries)
+	case q.Tries > 0: // the one that was kept
+		f.note = "The room has a new secret."
 	}
 	submit := func(typed string) tea.Cmd {
 		secret, err := typedSecret(typed, q.Pin)
@@ -56,6 +59,7 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 			return nil
 		}
 		m.closeDialog(d)
+		m.typedSecret = true
 		return reply(secret, nil)
 	}
 	f.submit = func(typed string) tea.Cmd {
