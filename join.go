@@ -855,8 +855,8 @@ func joinError(addr string, err error) error {
 	if mode, ok := errors.AsType[*privatefile.ModeError](err); ok {
 		return mode // with a hint
 	}
-	if hint := sealHint(err); hint != "" {
-		return fmt.Errorf("%w\nhint: %s", err, hint)
+	if problem, hint := sealProblem(err); problem != nil {
+		return fmt.Errorf("%w\nhint: %s", problem, hint)
 	}
 	refusal, refused := errors.AsType[*client.RefusedError](err)
 	dns, isDNS := errors.AsType[*net.DNSError](err)
@@ -886,36 +886,76 @@ func joinError(addr string, err error) error {
 	return fmt.Errorf("cannot join: %w\nhint: chat doctor checks the network here", err)
 }
 
-// sealHint returns what to do about an error of a sealed room; "" for any other error.
-func sealHint(err error) string {
-	changed, isPin := errors.AsType[*client.PinError](err)
-	downgrade, isDowngrade := errors.AsType[*client.DowngradeError](err)
-	secret, isSecret := errors.AsType[*client.SecretError](err)
-	switch {
-	case isPin && !changed.IsChanged():
-		return "join with the room's invite, or once from a terminal, where chat shows the pin and asks"
-	case isPin && changed.File == "":
-		return "someone may be between you and the host, or the invite is for another room; ask the host for the current one"
-	case isPin:
-		return fmt.Sprintf("someone may be between you and the host. If it really has a new key, delete line %d of %s and join again", changed.Line, changed.File)
-	case isDowngrade && downgrade.Known.File != "":
-		return fmt.Sprintf("if the room is plain now, delete line %d of %s, or join it by its address", downgrade.Known.Line, downgrade.Known.File)
-	case isDowngrade && downgrade.File != "":
-		return fmt.Sprintf("if the room is plain now, delete line %d of %s and join again", downgrade.Line, downgrade.File)
-	case isDowngrade:
-		return "if the room is plain, join it without an invite and without a secret"
-	case errors.Is(err, client.ErrIntercepted), errors.Is(err, client.ErrSealed):
-		return "join with the room's invite, which names the host's key"
-	case errors.Is(err, client.ErrNotTrusted):
-		return "compare the pin with the one that the host shows with /invite or chat invite"
-	case isSecret && secret.Code == wire.CodeNoSecret:
-		return "join with the room's invite, or keep its secret in a file for --secret-file or in CHAT_SECRET"
-	case isSecret && secret.Code == wire.CodeAuthFailed:
-		return "ask for the room's current invite"
-	case isSecret && secret.Code == wire.CodeNotMember:
-		return "ask the host to add your key; chat join --identity uses another one"
-	case isSecret:
-		return "wait a minute, then join with the room's current invite"
+// sealProblem returns what is wrong with a sealed room, and what to do; nil for any other error.
+func sealProblem(err error) (problem error, hint string) {
+	if pin, ok := errors.AsType[*client.PinError](err); ok && pin.IsChanged() {
+		return changedKeyError{pin}, pinHint(pin)
+	} else if ok {
+		return pin, pinHint(pin)
 	}
-	return ""
+	if downgrade, ok := errors.AsType[*client.DowngradeError](err); ok {
+		return downgrade, downgradeHint(downgrade)
+	}
+	if secret, ok := errors.AsType[*client.SecretError](err); ok {
+		return secret, secretHint(secret)
+	}
+	switch {
+	case errors.Is(err, client.ErrIntercepted):
+		return client.ErrIntercepted, "join with the room's invite, which names the host's key"
+	case errors.Is(err, client.ErrNotTrusted):
+		return client.ErrNotTrusted, "compare the pin with the one that the host shows with /invite or chat invite"
+	case errors.Is(err, client.ErrSealed):
+		return client.ErrSealed, "join with its invite"
+	}
+	return nil, ""
+}
+
+// A changedKeyError is a PinError about a changed key, as a shell shows it: with the pins below each
+// other.
+type changedKeyError struct{ *client.PinError }
+
+func (e changedKeyError) Unwrap() error { return e.PinError }
+
+func (e changedKeyError) Error() string {
+	what, from := "the host at "+e.Addr+" has another key than its invite says", ""
+	if e.File != "" {
+		what = fmt.Sprintf("the key of the host at %s has changed", e.Addr)
+		if e.Title != "" {
+			what = fmt.Sprintf("the key of the host of %s, at %s, has changed", e.Title, e.Addr)
+		}
+		from = fmt.Sprintf(" (line %d of %s)", e.Line, e.File)
+	}
+	return fmt.Sprintf("%s; nothing was sent\n  pin until now:  %s%s\n  pin now:        %s", what, e.Want.Groups(), from, e.Pin.Groups())
+}
+
+func pinHint(e *client.PinError) string {
+	switch {
+	case !e.IsChanged():
+		return "join with the room's invite, or once from a terminal, where chat shows the pin and asks"
+	case e.File == "":
+		return "someone may be between you and the host, or the invite is for another room; ask the host for the current one"
+	}
+	return fmt.Sprintf("someone may be between you and the host. If it really has a new key, delete line %d of %s and join again", e.Line, e.File)
+}
+
+func downgradeHint(e *client.DowngradeError) string {
+	switch {
+	case e.Known.File != "":
+		return fmt.Sprintf("if the room is plain now, delete line %d of %s, or join it by its address", e.Known.Line, e.Known.File)
+	case e.File != "":
+		return fmt.Sprintf("if the room is plain now, delete line %d of %s and join again", e.Line, e.File)
+	}
+	return "if the room is plain, join it without an invite and without a secret"
+}
+
+func secretHint(e *client.SecretError) string {
+	switch e.Code {
+	case wire.CodeNoSecret:
+		return "join with the room's invite, or keep its secret in a file for --secret-file or in CHAT_SECRET"
+	case wire.CodeAuthFailed:
+		return "ask for the room's current invite"
+	case wire.CodeNotMember:
+		return "ask the host to add your key"
+	}
+	return "wait a minute, then join with the room's current invite"
 }

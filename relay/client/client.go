@@ -202,7 +202,6 @@ const (
 	typeMe      = "me"
 	typeMsg     = "msg"
 	typeCommand = "command" // a line as a person types it
-	typeInvite  = "invite"  // an event: the room's secret was replaced
 )
 
 // isMessage reports whether the host acknowledges r.

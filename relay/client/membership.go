@@ -181,7 +181,10 @@ func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wi
 	}
 	if err != nil {
 		l.conn.Close()
-		return wire.Event{}, fmt.Errorf("join %s: %w", l.addr, secretErrorOf(err, s.title))
+		if !s.seal.isPlain() {
+			err = secretErrorOf(err, s.title)
+		}
+		return wire.Event{}, fmt.Errorf("join %s: %w", l.addr, err)
 	}
 	return welcome, nil
 }
@@ -477,7 +480,7 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 			l.goodbye = refused(e)
 		}
 	}
-	if e.Type == typeInvite && s.adoptSecret(&e) {
+	if e.Type == wire.TypeInvite && s.adoptSecret(&e) {
 		e.Data = "" // programs may print events
 	}
 	own := e.Client != "" && e.Client == s.known.Client

@@ -43,6 +43,9 @@ func ProbeWith(ctx context.Context, addr, nonce string, sealed bool) (info wire.
 	err = onProbe(ctx, addr, sealed, func(conn net.Conn, pin seal.Pin) error {
 		e, err := probe(conn, wire.Request{Type: wire.TypeHello, Version: wire.Version, Probe: true, Nonce: nonce})
 		info = roomInfo(&e)
+		if err == nil && e.Sealed && pin == "" { // a host on this machine; the others refuse to answer
+			return errIsSealed
+		}
 		info.Pin = string(pin)
 		info.Sealed = pin != "" // it is, whatever the host says
 		return err

@@ -70,6 +70,10 @@ func (s *membership) askOn(ctx context.Context, l *link) (*link, claim, error) {
 		l.conn.Close()
 		return nil, claim{}, fmt.Errorf("ask %s for its room: %w", addr, err)
 	}
+	if e.Sealed && s.seal.isPlain() { // a host on this machine; the others refuse to answer
+		l.conn.Close()
+		return nil, claim{}, fmt.Errorf("ask %s for its room: %w", addr, errIsSealed)
+	}
 	c := claim{roomInfo(&e), s.known.isProof(&question, &e)}
 	if e.Instance == "" { // an older host closes the connection after its answer
 		l.conn.Close()

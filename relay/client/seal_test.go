@@ -280,15 +280,20 @@ func TestHostWithoutSecret(t *testing.T) {
 		"welcomes at once": func(end *hostEnd, _ string) { end.send(welcomeTo("r1", wire.Event{})) },
 		"a made-up proof": func(end *hostEnd, first string) {
 			nonce := strings.SplitN(first, "r=", 2)[1]
-			end.send(wire.Event{Type: wire.TypeAuth, Data: "r=" + nonce + "x,s=c2FsdA==,i=4096"})
+			end.sendAuth("r=" + nonce + "x,s=c2FsdA==,i=4096")
 			end.want(wire.TypeAuth)
-			end.send(wire.Event{Type: wire.TypeAuth, Data: "v=" + strings.Repeat("A", 43) + "="})
+			end.sendAuth("v=" + strings.Repeat("A", 43) + "=")
 		},
 		"few iterations": func(end *hostEnd, first string) {
 			nonce := strings.SplitN(first, "r=", 2)[1]
-			end.send(wire.Event{Type: wire.TypeAuth, Data: "r=" + nonce + "x,s=c2FsdA==,i=1"})
+			end.sendAuth("r=" + nonce + "x,s=c2FsdA==,i=1")
 		},
-		"nonsense": func(end *hostEnd, _ string) { end.send(wire.Event{Type: wire.TypeAuth, Data: "\x1b[2J,,,"}) },
+		"endless work": func(end *hostEnd, first string) {
+			nonce := strings.SplitN(first, "r=", 2)[1]
+			end.sendAuth("r=" + nonce + "x,s=c2FsdA==,i=2000000000")
+		},
+		"no base64": func(end *hostEnd, _ string) { end.send(wire.Event{Type: wire.TypeAuth, Data: "r=,,,"}) },
+		"nonsense":  func(end *hostEnd, _ string) { end.sendAuth("\x1b[2J,,,") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -296,7 +301,7 @@ func TestHostWithoutSecret(t *testing.T) {
 				_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Secret: testSecret, Questions: user.questions()}}, func() *hostEnd {
 					h.wantNothing()
 					end := h.accept()
-					play(end, end.want(wire.TypeAuth).Data)
+					play(end, decoded(t, end.want(wire.TypeAuth).Data))
 					end.wantHangUp()
 					return end
 				})

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"math/big"
 	"net"
 	"slices"
@@ -113,21 +114,35 @@ func (e *hostEnd) authenticate() (user string, valid bool) {
 		e.t.Fatal(err)
 	}
 	conversation := server.NewConversationWithChannelBindingRequired(binding)
-	challenge, err := conversation.Step(first.Data)
+	challenge, err := conversation.Step(decoded(e.t, first.Data))
 	if err != nil {
 		e.t.Fatalf("the first message %q: %v", first.Data, err)
 	}
-	e.send(wire.Event{Type: wire.TypeAuth, Data: challenge})
-	answer, err := conversation.Step(e.want(wire.TypeAuth).Data)
+	e.sendAuth(challenge)
+	answer, err := conversation.Step(decoded(e.t, e.want(wire.TypeAuth).Data))
 	switch {
 	case conversation.Valid():
-		e.send(wire.Event{Type: wire.TypeAuth, Data: answer})
-	case answer == scramBinding:
-		e.send(wire.Event{Type: wire.TypeAuth, Data: answer})
+		e.sendAuth(answer)
+	case answer == scram.ErrChannelBindingsDontMatch:
+		e.send(wire.Event{Type: wire.TypeError, Code: wire.CodeIntercepted, Text: "someone is in between"})
 	default:
 		e.send(wire.Event{Type: wire.TypeError, Code: wire.CodeAuthFailed, Text: "the secret is wrong"})
 	}
 	return conversation.Username(), conversation.Valid()
+}
+
+func decoded(t *testing.T, data string) string {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (e *hostEnd) sendAuth(data string) {
+	e.t.Helper()
+	e.send(wire.Event{Type: wire.TypeAuth, Data: base64.StdEncoding.EncodeToString([]byte(data))})
 }
 
 // knownHosts are known hosts in memory.

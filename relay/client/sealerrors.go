@@ -22,6 +22,9 @@ var (
 	ErrNotTrusted = errors.New("the host's pin was not confirmed; nothing was sent")
 )
 
+// errIsSealed is the answer to a plain connection that the room is sealed.
+var errIsSealed = &RefusedError{Code: wire.CodeSealed, Text: "this room is sealed"}
+
 // A PinError reports that the key of a host is not known, or not the one that it must be. Nothing
 // was sent to the host.
 type PinError struct {

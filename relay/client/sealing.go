@@ -67,6 +67,10 @@ func (s *sealing) setRoom(id, title string) {
 	s.room, s.title = id, title
 }
 
+// isPlain reports whether the room is not known to be sealed. Hosts on this machine are the only ones
+// that answer to it nevertheless, as their own programs need no encryption.
+func (s *sealing) isPlain() bool { return !s.opts.Private && !s.isSealed() }
+
 // canSeal reports whether the options allow to join a sealed room.
 func (s *sealing) canSeal() bool {
 	if s.opts.Private {
@@ -207,6 +211,7 @@ func (s *sealing) config(h *Host) *tls.Config {
 		InsecureSkipVerify: true, // VerifyConnection verifies
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if h.Pin = seal.PinOf(state.PeerCertificates[0]); want != "" && h.Pin != want {
+				h.Title = cmp.Or(h.Title, from.Title)
 				return &PinError{Host: *h, Want: want, File: from.File, Line: from.Line}
 			}
 			return nil

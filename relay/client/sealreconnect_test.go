@@ -205,8 +205,8 @@ func TestNewInvite(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := new(testKeeper)
 		c, h, end := inSealedRoom(t, Options{Keeper: keeper})
-		end.send(wire.Event{Type: typeInvite, Data: "N3W2ABCDEFGHIJKL", Text: "the invite was replaced"})
-		if e := nextEvent[Received](t, c); e.Type != typeInvite || e.Data != "" {
+		end.send(wire.Event{Type: wire.TypeInvite, Data: "N3W2ABCDEFGHIJKL", Text: "the invite was replaced"})
+		if e := nextEvent[Received](t, c); e.Type != wire.TypeInvite || e.Data != "" {
 			t.Errorf("received %+v", e)
 		}
 		if id := c.Identity(); id.Secret != "N3W2ABCDEFGHIJKL" || keeper.last != id {

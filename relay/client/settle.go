@@ -28,7 +28,7 @@ func (s *membership) settle(ctx context.Context, err error, asked *int) (again b
 	stranger, _ := errors.AsType[*PinError](err)
 	secret, _ := errors.AsType[*SecretError](err)
 	switch {
-	case refusal != nil && refusal.Code == wire.CodeSealed && !s.seal.isSealed():
+	case refusal != nil && (refusal.Code == wire.CodeSealed || refusal.Code == wire.CodeNoSecret) && s.seal.isPlain():
 		if !s.seal.canSeal() {
 			return false, fmt.Errorf("join %s: %w", s.addr, ErrSealed)
 		}

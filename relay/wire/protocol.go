@@ -72,41 +72,42 @@ type Code string
 // Codes of [TypeError] and [TypeBye] events. After an error marked "last" the host closes
 // the connection.
 const (
-	CodeTooLong    Code = "too_long"        // a line or a message exceeds a limit; it was dropped
-	CodeBadJSON    Code = "bad_json"        // the line is not a JSON object of the right shape
-	CodeBadRequest Code = "bad_request"     // an argument is missing or invalid
-	CodeUnknown    Code = "unknown_command" // there is no such command
-	CodeBadNick    Code = "bad_nick"        // the nick breaks a rule
-	CodeNoSuchNick Code = "no_such_nick"    // there is no member with this nick
-	CodeNoSuchFile Code = "no_such_file"    // the host has no completed upload with this ID
-	CodeNotAllowed Code = "not_allowed"     // only operators may do this
-	CodeMuted      Code = "muted"           // an operator muted the client
-	CodeDuplicate  Code = "duplicate"       // seq is not above the last one accepted: it is in the log already
-	CodeBusy       Code = "busy"            // too many private messages wait for a member whose connection is lost
-	CodeNotStored  Code = "not_stored"      // the host cannot store the message (a full disk): resend it later with the same seq
-	CodeNotRead    Code = "not_read"        // the host cannot read its history
-	CodeVersion    Code = "bad_version"     // last: reserved for later versions
-	CodeWrongRoom  Code = "wrong_room"      // last: the hello names another room
-	CodeFull       Code = "full"            // last: too many connections, in total or from one address
-	CodeBanned     Code = "banned"          // last: an operator banned the client or its address
-	CodeSealed     Code = "sealed"          // last: the room is sealed, and the connection is not encrypted
-	CodeNoSecret   Code = "secret_needed"   // the room is sealed: send an auth, or a hello with its secret
-	CodeAuthFailed Code = "auth_failed"     // last: the secret is wrong, or the signature
-	CodeTooMany    Code = "too_many_tries"  // last: too many wrong secrets from this address; try again in a minute
-	CodeNotMember  Code = "not_a_member"    // last: the room is only for members with certain keys
-	CodeListenOnly Code = "listen_only"     // the client may read, but not send
-	CodeQuit       Code = "quit"            // bye: the client asked for it
-	CodeKicked     Code = "kicked"          // bye: an operator disconnected the client
-	CodeReplaced   Code = "replaced"        // bye: the same token connected again
-	CodeShutdown   Code = "shutdown"        // bye: the room is closing
-	CodeFirstLine  Code = "first_line"      // bye: the first line took too long
+	CodeTooLong     Code = "too_long"        // a line or a message exceeds a limit; it was dropped
+	CodeBadJSON     Code = "bad_json"        // the line is not a JSON object of the right shape
+	CodeBadRequest  Code = "bad_request"     // an argument is missing or invalid
+	CodeUnknown     Code = "unknown_command" // there is no such command
+	CodeBadNick     Code = "bad_nick"        // the nick breaks a rule
+	CodeNoSuchNick  Code = "no_such_nick"    // there is no member with this nick
+	CodeNoSuchFile  Code = "no_such_file"    // the host has no completed upload with this ID
+	CodeNotAllowed  Code = "not_allowed"     // only operators may do this
+	CodeMuted       Code = "muted"           // an operator muted the client
+	CodeDuplicate   Code = "duplicate"       // seq is not above the last one accepted: it is in the log already
+	CodeBusy        Code = "busy"            // too many private messages wait for a member whose connection is lost
+	CodeNotStored   Code = "not_stored"      // the host cannot store the message (a full disk): resend it later with the same seq
+	CodeNotRead     Code = "not_read"        // the host cannot read its history
+	CodeVersion     Code = "bad_version"     // last: reserved for later versions
+	CodeWrongRoom   Code = "wrong_room"      // last: the hello names another room
+	CodeFull        Code = "full"            // last: too many connections, in total or from one address
+	CodeBanned      Code = "banned"          // last: an operator banned the client or its address
+	CodeSealed      Code = "sealed"          // last: the room is sealed, and the connection is not encrypted
+	CodeNoSecret    Code = "secret_needed"   // the room is sealed: send an auth, or a hello with its secret
+	CodeAuthFailed  Code = "auth_failed"     // last: the secret is wrong, or the signature
+	CodeIntercepted Code = "intercepted"     // last: the client's end of the connection is not at the host, but at someone in between
+	CodeTooMany     Code = "too_many_tries"  // last: too many wrong secrets from this address; try again in a minute
+	CodeNotMember   Code = "not_a_member"    // last: the room is only for members with certain keys
+	CodeListenOnly  Code = "listen_only"     // the client may read, but not send
+	CodeQuit        Code = "quit"            // bye: the client asked for it
+	CodeKicked      Code = "kicked"          // bye: an operator disconnected the client
+	CodeReplaced    Code = "replaced"        // bye: the same token connected again
+	CodeShutdown    Code = "shutdown"        // bye: the room is closing
+	CodeFirstLine   Code = "first_line"      // bye: the first line took too long
 )
 
 // Final reports whether a client that gets c should not reconnect: another attempt would
 // end the same way.
 func (c Code) Final() bool {
 	switch c {
-	case CodeVersion, CodeWrongRoom, CodeBanned, CodeSealed, CodeAuthFailed, CodeNotMember, CodeQuit, CodeKicked, CodeReplaced:
+	case CodeVersion, CodeWrongRoom, CodeBanned, CodeSealed, CodeAuthFailed, CodeIntercepted, CodeNotMember, CodeQuit, CodeKicked, CodeReplaced:
 		return true
 	}
 	return false

@@ -145,6 +145,9 @@ func (e *Exchange) step(data string) (string, Level, error) {
 	isCurrent := subtle.ConstantTimeCompare(e.sum[:], g.sums[e.level][:]) == 1
 	if err != nil || !e.talk.Valid() || !isCurrent {
 		g.wrong.count(e.from)
+		if answer == scram.ErrChannelBindingsDontMatch { // found before the secret is compared
+			return "", None, wire.Faultf(wire.CodeIntercepted, "someone between you and the host passes your connection on")
+		}
 		return "", None, wrongSecret()
 	}
 	return base64.StdEncoding.EncodeToString([]byte(answer)), e.level, nil

@@ -97,7 +97,7 @@ func TestScram(t *testing.T) {
 func TestScramIsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		level, err := authenticate(t, newGate(), "", newProver(t, "member", member, []byte("the binding of another connection")), nil)
-		if level != None || codeOf(t, err) != wire.CodeAuthFailed {
+		if level != None || codeOf(t, err) != wire.CodeIntercepted {
 			t.Errorf("%v, %v", level, err)
 		}
 		for _, flag := range []string{"n", "y", "p=tls-unique", "p=tls-server-end-point"} { // without it
