@@ -191,7 +191,7 @@ func TestManInTheMiddle(t *testing.T) {
 		defer ours.Close()
 		go relayLines(t, tls.Server(theirs, mallorys), joinTLS(t, srv, "mallory"))
 		alice := newScramClient(t, newPeer(t, "alice", encrypt(t, ours)), "member", memberSecret)
-		if e := alice.step(data(t, alice.step(""))); e.Code != wire.CodeAuthFailed {
+		if e := alice.step(data(t, alice.step(""))); e.Code != wire.CodeIntercepted {
 			t.Errorf("the proof is worth something on another connection: %+v", e)
 		}
 		alice.closed()

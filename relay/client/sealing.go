@@ -287,6 +287,9 @@ func (s *sealing) useSecret(secret seal.Secret) {
 	s.secret, s.byKey, s.listener = secret, secret == "", false
 }
 
+// hasKey reports whether the client has a key of its own.
+func (s *sealing) hasKey() bool { return s.opts.Signer != nil && s.opts.Signer.Key() != "" }
+
 // offer gives the client the secret that was kept for its room, unless it has one.
 func (s *sealing) offer(kept seal.Secret) {
 	s.mu.Lock()

@@ -83,7 +83,7 @@ func (s *membership) identify(ctx context.Context, l *link, hello *wire.Request)
 // sign adds the client's key to hello, and its signature for the room and the connection of l.
 func (s *membership) sign(l *link, hello *wire.Request) error {
 	conn, ok := l.conn.(*tls.Conn)
-	if !ok || s.opts.Seal.Signer == nil {
+	if !ok || !s.seal.hasKey() {
 		return nil
 	}
 	state := conn.ConnectionState()

@@ -42,6 +42,7 @@ type transfer struct {
 	progress func(Progress) // never nil
 	total    int64          // bytes
 	done     atomic.Int64   // bytes; read and written by the goroutine of a request, too
+	cookie   *http.Cookie   // of a member of a sealed room who entered by key; nil: none yet
 }
 
 // newTransfer returns a transfer of total bytes. The caller must call end.
@@ -118,9 +119,6 @@ func (t *transfer) newRequest(method, path string, header ...string) *http.Reque
 	if err != nil { // the host made the path up
 		r, _ = http.NewRequestWithContext(t.ctx, method, "http://localhost/", http.NoBody)
 	}
-	if secret := t.client.sealing.secretToShow(); secret != "" {
-		r.Header.Set("Authorization", "Bearer "+string(secret))
-	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -145,6 +143,14 @@ func statusOf(err error) int {
 
 // do sends a request. The caller must close the body of the response.
 func (t *transfer) do(r *http.Request) (*http.Response, error) {
+	if err := t.authorize(r); err != nil {
+		return nil, err
+	}
+	return t.send(r)
+}
+
+// send is do for a request that is authorized.
+func (t *transfer) send(r *http.Request) (*http.Response, error) {
 	res, err := t.http.Do(r)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,11 @@ type fileHost struct {
 }
 
 func hostFiles(t *testing.T, limits files.Limits) *fileHost {
+	return hostFilesIn(t, limits, relay.Options{Title: "kitchen"})
+}
+
+// hostFilesIn is hostFiles in a room with options.
+func hostFilesIn(t *testing.T, limits files.Limits, opts relay.Options) *fileHost {
 	t.Helper()
 	h := &fileHost{folder: t.TempDir()}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,11 +50,8 @@ func hostFiles(t *testing.T, limits files.Limits) *fileHost {
 		t.Fatal(err)
 	}
 	var page *web.Handler
-	srv := relay.New(relay.Options{
-		Title: "kitchen",
-		Web:   func(conn net.Conn) { page.StartServing(conn) },
-		Files: h.store.Publish,
-	})
+	opts.Web, opts.Files = func(conn net.Conn) { page.StartServing(conn) }, h.store.Publish
+	srv := relay.New(opts)
 	page = web.New(srv, web.Options{Files: h.store})
 	ctx, cancel := context.WithCancel(context.Background())
 	var served sync.WaitGroup
@@ -68,7 +70,14 @@ func hostFiles(t *testing.T, limits files.Limits) *fileHost {
 // enter joins the room, over connections that dial makes; nil: by TCP.
 func (h *fileHost) enter(t *testing.T, nick string, dial func(context.Context, string) (net.Conn, error)) *client.Client {
 	t.Helper()
-	c, err := client.Join(t.Context(), client.Options{Addr: h.addr, Nick: nick, Dial: dial})
+	return h.enterAs(t, client.Options{Nick: nick, Dial: dial})
+}
+
+// enterAs joins the room with options.
+func (h *fileHost) enterAs(t *testing.T, opts client.Options) *client.Client {
+	t.Helper()
+	opts.Addr = h.addr
+	c, err := client.Join(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

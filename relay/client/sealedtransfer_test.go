@@ -1,0 +1,128 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"chat/relay"
+	"chat/relay/client"
+	"chat/relay/files"
+	"chat/relay/identity"
+	"chat/relay/seal"
+	"chat/relay/sshkey"
+	"chat/relay/wire"
+)
+
+const memberSecret, newSecret = seal.Secret("M2V8ABCDEFGHIJKL"), seal.Secret("own.choice of a secret")
+
+// hostSealed opens a sealed room with uploads.
+func hostSealed(t *testing.T, how relay.Seal) (*fileHost, seal.Pin) {
+	t.Helper()
+	key, err := seal.LoadKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := seal.SelfSigned(key, func() []string { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	how.Secrets = seal.RoomSecrets{Member: memberSecret, Listen: "LISTENABCDEFGHIJ", Operator: "OPERATORABCDEFGH"}
+	return hostFilesIn(t, files.Limits{}, relay.Options{Title: "lab", TLS: source.Config(), Seal: &how}), source.Pin()
+}
+
+// A tap keeps what is sent over connections.
+type tap struct {
+	mu   sync.Mutex
+	sent bytes.Buffer // guarded by mu
+}
+
+func (w *tap) dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return tapped{conn, w}, nil
+}
+
+type tapped struct {
+	net.Conn
+	*tap
+}
+
+func (c tapped) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	c.sent.Write(b)
+	c.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+// exchange uploads a file from one client, and downloads it with another.
+func exchange(t *testing.T, from, to *client.Client, name string) {
+	t.Helper()
+	path, content := randomFile(t, name, 1<<20)
+	if err := from.Send(t.Context(), path, nil); err != nil {
+		t.Fatalf("Send: %v", err)
+	}
+	f, _ := awaitFile(t, to)
+	got, err := to.Get(t.Context(), f, t.TempDir(), nil)
+	if err != nil || !bytes.Equal(mustRead(t, got), content) {
+		t.Fatalf("Get: %v", err)
+	}
+}
+
+// Uploads and downloads in a sealed room are encrypted, and enter with the current secret.
+func TestSealedTransfers(t *testing.T) {
+	host, pin := hostSealed(t, relay.Seal{Renew: func() (seal.RoomSecrets, error) {
+		return seal.RoomSecrets{Member: newSecret, Listen: "LISTEN2BCDEFGHIJ", Operator: "OPERATORABCDEFGH"}, nil
+	}})
+	var wire1 tap
+	alice := host.enterAs(t, client.Options{Nick: "alice", Dial: wire1.dial, Seal: client.Seal{Pin: pin, Secret: memberSecret}})
+	bob := host.enterAs(t, client.Options{Nick: "bob", Seal: client.Seal{Pin: pin, Secret: memberSecret}})
+	exchange(t, alice, bob, "one.bin")
+
+	operator := host.enterAs(t, client.Options{Nick: "carol", Seal: client.Seal{Pin: pin, Secret: "OPERATORABCDEFGH"}})
+	if _, err := operator.Do(t.Context(), wire.Request{Type: wire.TypeInvite, Text: "new"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*client.Client{alice, bob} {
+		for invite, _ := c.Invite(); invite.Secret != newSecret; invite, _ = c.Invite() {
+			if _, ok := <-c.Events(); !ok {
+				t.Fatal("the client has ended: ", c.Err())
+			}
+		}
+	}
+	exchange(t, alice, bob, "two.bin")
+
+	wire1.mu.Lock()
+	defer wire1.mu.Unlock()
+	for _, private := range []string{string(memberSecret), string(newSecret), "alice", "one.bin", "Bearer", "hello"} {
+		if strings.Contains(wire1.sent.String(), private) {
+			t.Errorf("%q was sent in the clear", private)
+		}
+	}
+}
+
+// ownSigner returns a user's own key.
+func ownSigner(t *testing.T) *identity.Signer {
+	return identity.OwnSigner(t.TempDir(), func(err error) { t.Error(err) })
+}
+
+// A member who enters by key has no secret; the key lets uploads and downloads in too.
+func TestTransfersByKey(t *testing.T) {
+	signer := ownSigner(t)
+	public, err := sshkey.Parse(signer.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, pin := hostSealed(t, relay.Seal{IsMember: func(fingerprint string) bool { return fingerprint == sshkey.Fingerprint(public) }})
+	alice := host.enterAs(t, client.Options{Nick: "alice", Seal: client.Seal{Pin: pin, Signer: signer}})
+	exchange(t, alice, alice, "one.bin")
+	_, err = client.Join(t.Context(), client.Options{Addr: host.addr, Seal: client.Seal{Pin: pin, Signer: ownSigner(t)}})
+	if err == nil || !strings.Contains(err.Error(), "yours is not one of them") {
+		t.Errorf("with another key: %v", err)
+	}
+}
