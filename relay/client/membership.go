@@ -480,7 +480,8 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 			l.goodbye = refused(e)
 		}
 	}
-	if e.Type == wire.TypeInvite && s.adoptSecret(&e) {
+	if e.Type == wire.TypeInvite {
+		s.adoptSecret(&e)
 		e.Data = "" // programs may print events
 	}
 	own := e.Client != "" && e.Client == s.known.Client

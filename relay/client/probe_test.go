@@ -95,12 +95,14 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		conn, err := ln.Accept()
-		if err != nil {
-			return
+		for { // a sealed room is dialed twice
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn)
+			conn.Close()
 		}
-		defer conn.Close()
-		serve(conn)
 	}()
 	t.Cleanup(func() { ln.Close(); <-done })
 	return ln.Addr().String()

@@ -71,9 +71,9 @@ type SecretQuestion struct {
 
 // A Signer proves who the client is in a sealed room, by a key of its own.
 type Signer interface {
-	// Key returns the public key as in authorized_keys; "": there is none after all.
+	// Key returns the public key as in authorized_keys; "": there is none.
 	Key() string
-	// Sign returns the signature of data in base64, as hello takes it.
+	// Sign returns the signature of data in base64, as hello takes it; "": there is no key.
 	Sign(data []byte) (string, error)
 }
 

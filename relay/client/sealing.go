@@ -154,7 +154,7 @@ func (s *sealing) recognize(h *Host) (known bool, err error) {
 	}
 	for _, k := range hosts {
 		switch same := k.Pin == h.Pin; {
-		case same && (k.Addr == h.Addr || k.Room != "" && k.Title == h.Title):
+		case same && (k.Addr == h.Addr || k.Room != "" && (k.Room == h.Room || k.Title == h.Title)):
 			s.pin, s.from, s.verified = k.Pin, k, true
 			return true, nil
 		case same && k.Title != "" && !slices.Contains(h.Names, k.Title):

@@ -2,11 +2,14 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/xdg-go/scram"
 
 	"chat/relay/seal"
 	"chat/relay/wire"
@@ -346,7 +349,8 @@ func TestSlowHandshake(t *testing.T) {
 	}
 }
 
-// The connection of the host's own member is a pipe: it is not encrypted, and has the secret.
+// The connection of the host's own member is a pipe: it is not encrypted, and has the secret. No event
+// shows that of a new invite.
 func TestPrivateConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newSealedHost(t)
@@ -355,13 +359,60 @@ func TestPrivateConnection(t *testing.T) {
 			if hello := end.wantHello(); hello.Secret != string(testSecret) {
 				t.Errorf("the hello is %+v", hello)
 			}
-			end.send(welcomeTo("r1", wire.Event{}))
+			end.send(welcomeTo("r1", wire.Event{Sealed: true}), wire.Event{Type: wire.TypeInvite, Data: "N3W2ABCDEFGHIJKL"})
 			return end
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		if e := nextEvent[Connected](t, c); !e.Sealed {
+			t.Errorf("Connected = %+v", e)
+		}
+		if e := nextEvent[Received](t, c); e.Data != "" {
+			t.Errorf("received %+v", e)
+		}
 		end.conn.Close()
 		go c.Close()
+	})
+}
+
+// What a plain host says of itself does not make it sealed.
+func TestPlainHostClaimsToBeSealed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _, end := join(t, Options{Room: "r1"}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{Sealed: true}) })
+		if e := nextEvent[Connected](t, c); e.Sealed || e.Welcome.Sealed || c.Welcome().Sealed {
+			t.Errorf("Connected = %+v", e)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}
+
+// Whatever a host sends as its messages of SCRAM, the client neither panics nor believes it.
+func FuzzChallenge(f *testing.F) {
+	f.Add("r=abc,s=c2FsdA==,i=4096", "v=AAAA")
+	f.Add("r=abc,s=,i=4096,m=x", "e=other-error")
+	f.Add(",,,", "")
+	f.Fuzz(func(t *testing.T, first, final string) {
+		c, err := newScram(scramMember, testSecret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		talk := c.WithNonceGenerator(func() string { return "abc" }).NewConversationWithChannelBinding(scram.ChannelBinding{Type: scram.ChannelBindingTLSExporter, Data: []byte("binding")})
+		if _, err := talk.Step(""); err != nil {
+			t.Fatal(err)
+		}
+		for _, message := range []string{first, final} {
+			challenge, err := decodeChallenge(base64.StdEncoding.EncodeToString([]byte(message)))
+			if err != nil {
+				return
+			}
+			if _, err := talk.Step(challenge); err != nil {
+				return
+			}
+		}
+		if talk.Valid() {
+			t.Errorf("%q and %q are believed", first, final)
+		}
 	})
 }

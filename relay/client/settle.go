@@ -83,7 +83,7 @@ func (s *membership) identify(ctx context.Context, l *link, hello *wire.Request)
 // sign adds the client's key to hello, and its signature for the room and the connection of l.
 func (s *membership) sign(l *link, hello *wire.Request) error {
 	conn, ok := l.conn.(*tls.Conn)
-	if !ok || !s.seal.hasKey() {
+	if !ok || s.opts.Seal.Signer == nil {
 		return nil
 	}
 	state := conn.ConnectionState()
@@ -91,17 +91,19 @@ func (s *membership) sign(l *link, hello *wire.Request) error {
 	if err != nil {
 		return err
 	}
-	hello.Key = s.opts.Seal.Signer.Key()
 	hello.Signature, err = s.opts.Seal.Signer.Sign(seal.SignedData(hello.Room, binding))
+	if hello.Signature != "" {
+		hello.Key = s.opts.Seal.Signer.Key()
+	}
 	return err
 }
 
-// adoptSecret replaces the secret by the one of a new invite, which the host sends to everyone who
-// is in the room. It reports whether there was one.
-func (s *membership) adoptSecret(e *wire.Event) bool {
+// adoptSecret replaces the secret by the one of a new invite, which the host sends to everyone who is in
+// the room.
+func (s *membership) adoptSecret(e *wire.Event) {
 	secret, err := seal.ParseSecret(e.Data)
-	if err != nil || !s.seal.isSealed() {
-		return false
+	if err != nil || s.seal.isPlain() {
+		return
 	}
 	s.seal.useSecret(secret)
 	s.known.Secret = secret
@@ -111,5 +113,4 @@ func (s *membership) adoptSecret(e *wire.Event) bool {
 	s.mu.Lock()
 	s.identity = s.known
 	s.mu.Unlock()
-	return true
 }
