@@ -177,8 +177,8 @@ func (s *Session) verifyKey(req *wire.Request) error {
 // admit notes what the client has proven: it may enter now.
 func (s *Session) admit(proven access.Credentials) {
 	s.endExchange()
+	s.member.Level, s.member.Secret, s.member.Key = proven.Level, s.entry.level, proven.Key
 	s.entry = nil
-	s.member.Level, s.member.Key = proven.Level, proven.Key
 	if s.member.Program {
 		s.lines.SetMax(s.door.Limits.JSONLine)
 	}
