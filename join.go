@@ -358,6 +358,11 @@ func namedSigner(name string) (*identity.Signer, error) {
 	var ask func(path string) ([]byte, error)
 	if isTerminal(os.Stdin) {
 		ask = func(path string) ([]byte, error) {
+			show, err := plain.HideTyped(os.Stdin)() // before it is asked for, for those who type at once
+			if err != nil {
+				return nil, err
+			}
+			defer show()
 			fmt.Fprintf(os.Stderr, "Passphrase of %s: ", path)
 			defer fmt.Fprintln(os.Stderr)
 			return term.ReadPassword(int(os.Stdin.Fd()))

@@ -182,7 +182,7 @@ func (s *Server) KeysChanged() {
 	if s.gate == nil {
 		return
 	}
-	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return max(secret, s.gate.LevelOf(key)) }, clock.Now())
+	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return s.gate.Grant(secret, key).Level }, clock.Now())
 }
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every
