@@ -16,8 +16,8 @@
 // reader delays no other.
 //
 // HTTP requests go to [Options.Web] (package web). A browser's WebSocket comes back by
-// [Server.ServeWebSocket], a script's message by [Server.ServeVisit]; a [Follower] reads the
-// log without being in the room.
+// [Server.ServeWebSocket], or by [Server.ServeStream] if it has none, a script's message by
+// [Server.ServeVisit]; a [Follower] reads the log without being in the room.
 //
 // Locks are taken in this order: the front's, a connection's, the room's, an outbox's,
 // then those of the log, its committer and the fanout. No one waits for a network, a disk

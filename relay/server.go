@@ -219,6 +219,12 @@ func (s *Server) ServeVisit(ctx context.Context, conn net.Conn, proven access.Cr
 	s.front.Serve(ctx, conn, &proven)
 }
 
+// ServeStream serves a program whose lines the HTTP handler carries; conn has them as they are. It returns when the
+// session has ended; conn is closed then. proven are its request's credentials in a sealed room.
+func (s *Server) ServeStream(conn net.Conn, proven access.Credentials) {
+	s.front.ServeStream(conn, proven)
+}
+
 // close ends every session and waits for them. The error is the history's.
 func (s *Server) close() error {
 	s.room.Close() // first, so that all sessions receive the same events

@@ -49,7 +49,7 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		h.rejectEntry(w, r, wire.Faultf(wire.CodeNoSecret,
 			"this room is sealed: open its invite in a browser, or send its secret with the header Authorization: Bearer SECRET"))
 		return nil, false
-	case e.Level == access.Listen && !isRead(r) && r.URL.Path != "/enter":
+	case e.Level == access.Listen && !isRead(r) && r.URL.Path != "/enter" && r.URL.Path != "/socket": // its session rejects messages
 		h.rejectEntry(w, r, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
 		return nil, false
 	}

@@ -13,9 +13,13 @@ import (
 // handshakeTime is how long the answer to a handshake may take to be written.
 const handshakeTime = 10 * time.Second
 
-// socket takes a page's WebSocket into the room. ServeHTTP has checked that the page is the
+// socket takes a page's WebSocket, or its stream, into the room. ServeHTTP has checked that the page is the
 // host's own.
 func (h *Handler) socket(w http.ResponseWriter, r *http.Request) {
+	if acceptsStream(r) {
+		h.serveStream(w, r)
+		return
+	}
 	accept, ok := checkHandshake(w, r)
 	if !ok {
 		return

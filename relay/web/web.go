@@ -68,6 +68,7 @@ type Handler struct {
 
 	visitors visitors
 	keys     *keys
+	streams  streams
 }
 
 // New returns a Handler for room. The caller must close it.
@@ -96,6 +97,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	h.mux.HandleFunc("GET /nick", h.checkNick)
 	h.mux.HandleFunc("GET /qr.svg", h.qr)
 	h.mux.HandleFunc("GET /socket", h.socket)
+	h.mux.HandleFunc("POST /socket", h.postLines)
 	h.mux.HandleFunc("POST /messages", h.post)
 	h.mux.HandleFunc("GET /messages", h.messages)
 	h.mux.HandleFunc("GET /events", h.events)
@@ -154,6 +156,9 @@ type roomConn interface {
 	// Admit returns why there is no place for a request for path, in a full room. It may wait a
 	// second for one. What the page needs to join needs none.
 	Admit(path string) error
+
+	// Carry notes that the connection carries a session, which has a place of its own.
+	Carry()
 
 	// Forwarded has the connection count as one of the client at from, until it is idle. The
 	// error is why the client has no place.
@@ -288,6 +293,8 @@ type roomInfo struct {
 	App     string   `json:"app"`
 	Sealed  bool     `json:"sealed,omitempty"` // the rest is known only to those with its secret
 	Access  string   `json:"access,omitempty"` // what they may do there: listen, member or operator
+	Invite  string   `json:"invite,omitempty"` // the link that they may pass on; it holds a secret
+	Pin     string   `json:"pin,omitempty"`    // of the host's key
 	Ways    []string `json:"ways"`             // URLs of the page
 	Files   bool     `json:"files"`
 	MaxFile int64    `json:"max_file"` // bytes
@@ -305,6 +312,9 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 	scheme := "http://"
 	if info.Sealed {
 		scheme, answer.Access = "https://", e.Level.String()
+		if invite, ok := h.room.Invite(e.Level); ok {
+			answer.Invite, answer.Pin = invite.URL(), string(invite.Pin)
+		}
 	}
 	for _, way := range h.ways() {
 		answer.Ways = append(answer.Ways, scheme+way+"/")
