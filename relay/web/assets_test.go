@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The page lists all its modules and nothing else, at addresses that browsers may keep; those of another version they may not.
+// The page lists all its modules but those that it loads on demand, and nothing else, at addresses that browsers may keep; those of another version they may not.
 func TestVersionedAddresses(t *testing.T) {
 	p := newPage()
 	html := string(p.files["index.html"].plain)
@@ -19,9 +19,15 @@ func TestVersionedAddresses(t *testing.T) {
 		}
 		listed = append(listed, found[2])
 	}
+	onDemand := []string{"sha256.js"} // a worker's
+	for _, file := range p.files {
+		for _, found := range regexp.MustCompile(`\bimport\('\./([\w-]+\.js)'\)`).FindAllSubmatch(file.plain, -1) {
+			onDemand = append(onDemand, string(found[1]))
+		}
+	}
 	var want []string
 	for name := range p.files {
-		if isVersioned(name) && name != "sha256.js" { // a worker's
+		if isVersioned(name) && !slices.Contains(onDemand, name) {
 			want = append(want, name)
 		}
 	}

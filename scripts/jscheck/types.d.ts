@@ -17,6 +17,9 @@ interface ChatEvent {
 	instance: string;
 	proof: string;
 	topic: string;
+	/** In a welcome: 'listen' if we may only read. */
+	access: string;
+	data: string;
 	id: number;
 	seq: number;
 	count: number;
@@ -24,8 +27,21 @@ interface ChatEvent {
 	next: number;
 	members: string[];
 	hosts: string[];
+	/** Those of the keys of members, in their order; empty if none has one. */
+	tags: string[];
 	events: ChatEvent[];
 	file: ChatFile | null;
+	sealed: boolean;
+}
+
+/** What membership.js needs of a WebSocket. */
+interface RoomSocket {
+	readyState: number;
+	onopen: (() => void) | null;
+	onmessage: ((e: { data: string }) => void) | null;
+	onclose: (() => void) | null;
+	send(lines: string): void;
+	close(): void;
 }
 
 interface ChatFile {
@@ -60,6 +76,10 @@ interface MembershipListener {
 	changed(): void;
 	connected(welcome: ChatEvent, resumed: boolean, newRoom: boolean): void;
 	received(e: ChatEvent, own: boolean, past: boolean): void;
+	/** The host wants its secret. */
+	locked(why: string): void;
+	/** The host has a new secret. */
+	invited(secret: string): void;
 }
 
 /** A message that is not acknowledged, or rejected with a reason. */
@@ -113,6 +133,12 @@ interface RoomInfo {
 	title?: string;
 	members?: number;
 	ways?: string[];
+	/** Only for those who have shown its secret. */
+	access?: string;
+	sealed?: boolean;
+	/** A link with a secret. */
+	invite?: string;
+	pin?: string;
 	files?: boolean;
 	max_file?: number;
 }
@@ -136,6 +162,7 @@ interface PageElements {
 	'composer': HTMLFormElement;
 	'connection': HTMLSpanElement;
 	'conversation': HTMLElement;
+	'copy-invite': HTMLButtonElement;
 	'count': HTMLSpanElement;
 	'earlier': HTMLButtonElement;
 	'empty': HTMLDivElement;
@@ -155,6 +182,7 @@ interface PageElements {
 	'large': HTMLImageElement;
 	'later': HTMLButtonElement;
 	'line': HTMLDivElement;
+	'listening': HTMLParagraphElement;
 	'log': HTMLDivElement;
 	'members': HTMLElement;
 	'menu': HTMLDivElement;
@@ -174,13 +202,19 @@ interface PageElements {
 	'rows': HTMLDivElement;
 	'save': HTMLAnchorElement;
 	'search': HTMLElement;
+	'seal': HTMLButtonElement;
+	'sealing': HTMLDialogElement;
+	'sealing-title': HTMLHeadingElement;
+	'sealing-words': HTMLDivElement;
 	'show-invite': HTMLButtonElement;
 	'show-members': HTMLButtonElement;
 	'show-menu': HTMLButtonElement;
 	'show-search': HTMLButtonElement;
+	'show-texts': HTMLElement;
 	'stage': HTMLDivElement;
 	'state': HTMLDivElement;
 	'text': HTMLTextAreaElement;
+	'texts': HTMLInputElement;
 	'to': HTMLElement;
 	'to-everyone': HTMLButtonElement;
 	'topic': HTMLParagraphElement;

@@ -41,7 +41,7 @@ export function blockOf(code, language, most) {
  * copied by the older command. If that fails too it stays selected.
  * @type {(text: string, el: HTMLElement) => Promise<boolean>}
  */
-async function copyText(text, el) {
+export async function copyText(text, el) {
 	try {
 		await navigator.clipboard.writeText(text);
 		return true;

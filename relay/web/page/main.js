@@ -1,6 +1,7 @@
 // @ts-check
 // The page: connects its parts, and defines what keys, buttons and commands do.
 
+import * as invite from './invite.js'; // first: see there
 import * as identity from './identity.js';
 import * as outbox from './outbox.js';
 import * as membership from './membership.js';
@@ -16,6 +17,7 @@ import { showEmpty } from './empty.js';
 import { $, make, sizeOf, counted } from './dom.js';
 import { nickOf } from './rows.js';
 import { setClock } from './clock.js';
+import { copyText } from './code.js';
 import { filesIn, areOnlyNames, foldersIn } from './clipboard.js';
 
 const nickCheckTime = 2000; // ms the host may take to check a nick
@@ -29,6 +31,8 @@ let shownDraft = ''; // as it was shown; the text field has another one once the
 let missedMentions = 0; // that came while the page was hidden
 /** @type {RoomInfo} */
 let info = {};
+let sealed = false; // the room is
+let listening = false; // the host lets us read only
 let flashing = 0; // a timer
 let counting = 0; // a timer
 
@@ -63,6 +67,8 @@ const listener = {
 		transcript.begin(welcome.next, newRoom);
 		for (const name of resumed ? [] : uploads.takeInterrupted()) transcript.addLine('error', `${name} was not sent: the page was left before its upload ended`);
 		members.reset(welcome);
+		showSeal(welcome.sealed);
+		setListening(welcome.access === 'listen');
 		showTopic(welcome.topic);
 		setNick(welcome.nick);
 		if (!resumed && !narrow.matches) showMembers(true);
@@ -79,6 +85,16 @@ const listener = {
 		if (['message', 'action', 'private'].includes(e.type)) members.noteSpeaker(e.from);
 		if (own && e.type === 'nick' && !past) return; // a notice reports it
 		transcript.add(e, own, past);
+	},
+	async locked(why) {
+		await askForSecret(why);
+		showRoom();
+		membership.join();
+	},
+	async invited(secret) {
+		const { enter } = await import('./sealed.js');
+		await enter(secret); // if it fails, the page asks for the secret when the connection ends
+		readInfo();
 	},
 };
 
@@ -100,9 +116,35 @@ function showTitle() {
 /** @param {string} topic */
 const showTopic = (topic) => ($('topic').textContent = $('topic').title = topic);
 
+/** @param {boolean} isSealed */
+function showSeal(isSealed) {
+	sealed = isSealed;
+	$('seal').hidden = false;
+	$('seal').textContent = sealed ? 'sealed' : 'plain';
+	$('seal').title = sealed ? 'Encrypted, and only for those with the invite' : 'Not encrypted';
+}
+
+$('seal').onclick = async () => {
+	const [{ describe }] = await Promise.all([import('./sealed.js'), readInfo()]);
+	$('sealing-title').textContent = `${title} is ${sealed ? 'sealed' : 'plain'}`;
+	$('sealing-words').replaceChildren(...describe(sealed, info.pin ?? ''));
+	$('show-texts').hidden = !sealed || !canNotify;
+	$('texts').checked = showsTexts();
+	$('sealing').showModal();
+};
+
+/** @param {boolean} only */
+function setListening(only) {
+	listening = only;
+	document.body.classList.toggle('listening', only);
+	$('listening').hidden = !only;
+	$('rename').disabled = only;
+}
+
 async function readInfo() {
 	try {
 		info = await (await fetch('/room')).json();
+		if (!us) title = membership.clean(info.title) || title;
 	} catch { /* the last answer stays */ }
 	$('attach').hidden = info.files === false;
 	showWhetherEmpty();
@@ -116,6 +158,7 @@ function showState() {
 	let words = { connecting: 'Connecting…', connected: 'Connected', lost: text || 'Connection lost', over: text }[is];
 	if (is === 'over' && code === 'replaced') words = 'This room is open in another tab or window';
 	if (is === 'lost' && left > 1) words += ` · reconnecting in ${left}\u00a0s`;
+	if (is === 'lost' && left > 3 && sealed) words += ' · if the host was restarted, reload this page: its certificate is new';
 	if (is !== 'connected' && length) words += ` · ${counted(length, 'message')} pending`;
 	if ($('connection').textContent !== words) $('connection').textContent = words;
 	$('state').className = is;
@@ -154,19 +197,33 @@ async function checkNick(nick) {
 
 /** @param {string} nick */
 function enterRoom(nick) {
-	$('arrival').hidden = true;
-	$('room').hidden = false;
+	showRoom();
 	membership.join(nick, listener);
 	openDraft(outbox.room, false); // probably this one
+}
+
+function showRoom() {
+	$('arrival').hidden = true;
+	$('room').hidden = false;
 	$('text').focus();
 }
+
+/** While the page asks for the secret. @type {Promise<void> | null} */
+let asking = null;
+
+/** @param {string} why */
+const askForSecret = (why) => (asking ??= Promise.all([import('./sealed.js'), readInfo()]).then(([{ ask }]) => {
+	showTitle();
+	return ask(why, title);
+}).finally(() => (asking = null)));
 
 async function askForNick() {
 	$('arrival').hidden = false;
 	$('name').focus();
 	await readInfo();
-	title = info.title ?? title;
 	showTitle();
+	if (info.sealed && !info.access) await askForSecret('');
+	$('name').focus();
 	if (info.members) $('here').textContent = `${counted(info.members, 'person is', 'people are')} here`;
 }
 
@@ -187,7 +244,7 @@ function request(r) {
  * @param {string} nick
  */
 function setRecipient(nick) {
-	recipient = nick;
+	recipient = listening ? '' : nick;
 	$('recipient').hidden = !recipient;
 	$('to').replaceChildren(nickOf(recipient));
 	if (narrow.matches) showMembers(false);
@@ -299,6 +356,7 @@ $('to-everyone').onclick = () => setRecipient('');
 function stage(files) {
 	const limit = info.max_file ?? Infinity;
 	const large = [...files].find(({ size }) => size > limit);
+	if (listening) return;
 	if (info.files === false) flash('This host does not accept files.');
 	else if (large) flash(`${large.name} is larger than this host’s limit of ${sizeOf(limit)}.`);
 	else uploads.stage(files);
@@ -373,9 +431,15 @@ placeMenu();
 
 $('show-invite').onclick = async () => {
 	await readInfo();
-	$('ways').replaceChildren(...(info.ways ?? [location.origin]).map((way) => make('li', '', way)));
+	const ways = info.invite ? [info.invite] : info.ways ?? [location.origin];
+	$('ways').replaceChildren(...ways.map((way) => make('li', '', way)));
+	$('copy-invite').hidden = !info.invite;
 	$('qr').src = `/qr.svg?${Date.now()}`; // not the picture of an address that the host had before
 	$('invite').showModal();
+};
+$('copy-invite').onclick = async () => {
+	const done = await copyText(info.invite ?? '', $('ways'));
+	$('copy-invite').textContent = done ? 'Copied' : 'Press Ctrl-C to copy';
 };
 $('below').onclick = () => {
 	transcript.toEnd();
@@ -395,7 +459,7 @@ addEventListener('click', ({ target }) => {
 });
 
 addEventListener('keydown', (e) => {
-	if ($('room').hidden || $('invite').open || $('viewer').open || isInputMethod(e)) return;
+	if ($('room').hidden || document.querySelector('dialog[open]') || isInputMethod(e)) return;
 	const pages = e.key === 'PageUp' ? -1 : e.key === 'PageDown' ? 1 : 0;
 	if (pages) {
 		e.preventDefault();
@@ -416,8 +480,14 @@ addEventListener('keydown', (e) => {
 // --- mentions ---
 
 const canNotify = isSecureContext && 'Notification' in window;
+const notifies = () => canNotify && Notification.permission === 'granted' && identity.read('localStorage', 'notify') !== 'off';
+// Others may see a notification, also on a locked phone: that of a sealed room has no text unless the member wants it.
+const showsTexts = () => !sealed || identity.read('localStorage', 'notify-texts') === 'on';
 
-const showNotifyButton = () => ($('notify').hidden = !canNotify || Notification.permission !== 'default');
+function showNotifyButton() {
+	$('notify').hidden = !canNotify || Notification.permission === 'denied';
+	$('notify').ariaPressed = String(notifies());
+}
 
 const showWhetherEmpty = () => showEmpty(transcript.isEmpty(), title, info.ways ?? []);
 members.onChange(showWhetherEmpty);
@@ -432,11 +502,17 @@ transcript.onChange((mentions) => {
 	missedMentions += mentions.length;
 	showTitle();
 	try {
-		if (canNotify && Notification.permission === 'granted') new Notification(title, { body: last.summary, tag: title });
+		const body = showsTexts() ? last.summary : `${last.from} ${last.kind === 'private' ? 'sent you a private message' : 'mentions you'}`;
+		if (notifies()) new Notification(title, { body, tag: title });
 	} catch { /* Chrome on Android allows it only in service workers */ }
 });
 
-$('notify').onclick = () => Notification.requestPermission().then(showNotifyButton);
+$('notify').onclick = async () => {
+	identity.write('localStorage', 'notify', notifies() ? 'off' : null);
+	await Notification.requestPermission();
+	showNotifyButton();
+};
+$('texts').onchange = () => identity.write('localStorage', 'notify-texts', $('texts').checked ? 'on' : null);
 document.addEventListener('visibilitychange', () => {
 	transcript.flush();
 	if (document.hidden && transcript.following) transcript.clearUnread();
@@ -451,5 +527,7 @@ addEventListener('online', () => {
 });
 
 showNotifyButton();
+const refusal = invite.secret && await import('./sealed.js').then(({ enter }) => enter(invite.secret));
+if (refusal) await askForSecret(refusal);
 if (identity.nick) enterRoom(identity.nick);
 else askForNick();

@@ -13,6 +13,8 @@ const perMember = 0.05; // ms more for each member, whom drawing puts in order
 
 /** Nicks, and whether each is a host. @type {Map<string, boolean>} */
 const nicks = new Map();
+/** The tags of members' keys, by nick. @type {Map<string, string>} */
+const tags = new Map();
 let unnamed = 0; // members beyond those in nicks
 /** Nicks, the last speaker first. @type {string[]} */
 let speakers = [];
@@ -22,10 +24,11 @@ let drawing = 0; // the timer; 0: none runs
 /** @param {ChatEvent} welcome */
 export function reset(welcome) {
 	nicks.clear();
+	tags.clear();
 	unnamed = 0;
 	us = welcome.nick;
 	colors.setOwn(us);
-	addMembers({ ...welcome, members: [us, ...welcome.members] });
+	addMembers({ ...welcome, members: [us, ...welcome.members], tags: welcome.tags.length ? ['', ...welcome.tags] : [] });
 }
 
 /**
@@ -37,11 +40,14 @@ export function update(e) {
 	if (type === 'join') addMembers(e);
 	else if (type === 'leave') {
 		unnamed -= members.filter((gone) => !nicks.delete(gone)).length;
+		for (const gone of members) tags.delete(gone);
 		unnamed = Math.max(unnamed, 0);
 		draw();
 	} else if (type === 'nick') {
 		nicks.set(nick, nicks.get(from) ?? false);
 		nicks.delete(from);
+		tags.set(nick, tags.get(from) ?? '');
+		tags.delete(from);
 		colors.renamed(from, nick);
 		if (from === us) colors.setOwn((us = nick));
 		draw();
@@ -49,9 +55,10 @@ export function update(e) {
 }
 
 /** @param {ChatEvent} e */
-function addMembers({ members, hosts, count }) {
+function addMembers({ members, hosts, tags: ofKeys, count }) {
 	unnamed += Math.max(count - members.length, 0); // an event names at most 1,000
-	for (const nick of members) {
+	for (const [i, nick] of members.entries()) {
+		if (ofKeys[i]) tags.set(nick, ofKeys[i]);
 		if (nicks.size < maxKnown) nicks.set(nick, hosts.includes(nick));
 		else unnamed++;
 	}
@@ -121,9 +128,9 @@ function drawNow() {
 
 /** @param {string} nick */
 function itemOf(nick) {
-	const tags = [nicks.get(nick) ? 'host' : '', nick === us ? 'you' : ''].filter(Boolean).join(', ');
+	const notes = [nicks.get(nick) ? 'host' : '', nick === us ? 'you' : '', tags.get(nick) ?? ''].filter(Boolean).join(', ');
 	const name = colors.hasSpoken(nick) ? nickOf(nick) : make('bdi', '', nick);
-	const button = make('button', '', name, ...(tags ? [' ', make('span', 'dim', tags)] : []));
+	const button = make('button', '', name, ...(notes ? [' ', make('span', 'dim', notes)] : []));
 	button.disabled = nick === us;
 	button.title = 'Send a private message';
 	button.dataset.to = nick;

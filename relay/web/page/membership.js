@@ -16,12 +16,14 @@ const idleIfOwed = 3_000; // the same while the host owes an answer
 const maxListed = 1000; // items of a list in an event
 
 // After these codes another attempt would end the same way.
-const finalCodes = ['bad_version', 'wrong_room', 'banned', 'quit', 'kicked', 'replaced'];
+const finalCodes = ['bad_version', 'wrong_room', 'banned', 'quit', 'kicked', 'replaced', 'sealed', 'not_a_member'];
+// After these the host needs its secret.
+const secretCodes = ['secret_needed', 'auth_failed'];
 
 /** An event with every field, empty. @type {ChatEvent} */
 export const blank = {
-	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', wanted: '', code: '', room: '', title: '', key: '', instance: '', proof: '', topic: '',
-	id: 0, seq: 0, count: 0, missed: 0, next: 0, members: [], hosts: [], events: [], file: null,
+	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', wanted: '', code: '', room: '', title: '', key: '', instance: '', proof: '', topic: '', access: '', data: '',
+	id: 0, seq: 0, count: 0, missed: 0, next: 0, members: [], hosts: [], tags: [], events: [], file: null, sealed: false,
 };
 
 /** @type {ConnectionState} */
@@ -31,8 +33,10 @@ export let client = ''; // our ID in the room
 /** @type {MembershipListener} */
 let listener;
 let nick = ''; // the one to ask for
-/** @type {WebSocket | null} */
+/** @type {RoomSocket | null} */
 let socket = null;
+let opened = false; // socket was open
+let useStream = false; // no WebSocket gets through
 let nextAttempt = 0; // a timer
 let silenceCheck = 0; // a timer
 let pause = 0;
@@ -76,6 +80,7 @@ function eventOf(raw) {
 		const value = raw?.[name];
 		if (empty === '') e[name] = clean(value);
 		else if (empty === 0) e[name] = natural(value);
+		else if (empty === false) e[name] = value === true;
 		else if (empty === null) e[name] = fileOf(value);
 		else e[name] = Array.isArray(value) ? value.slice(0, maxListed).map((item) => (name === 'events' ? eventOf(item) : clean(item))) : [];
 	}
@@ -164,16 +169,59 @@ function setState(now) {
 function connect() {
 	disconnect();
 	setState({ is: 'connecting' });
-	const opened = socket = new WebSocket(`${location.origin.replace('http', 'ws')}/socket`);
+	attach(useStream && openStream ? openStream() : /** @type {any} */ (new WebSocket(`${location.origin.replace('http', 'ws')}/socket`)));
+}
+
+/** @param {RoomSocket} current */
+function attach(current) {
+	socket = current;
 	received = Date.now();
-	socket.onopen = () => (key ? ask() : hello());
+	socket.onopen = () => {
+		opened = true;
+		if (key) ask();
+		else hello();
+	};
 	socket.onmessage = ({ data }) => {
 		received = Date.now();
 		pinged = 0;
-		for (const line of data.split('\n')) if (socket === opened) tryToHandle(line); // a bye ends it
+		for (const line of data.split('\n')) if (socket === current) tryToHandle(line); // a bye ends it
 	};
-	socket.onclose = () => (leaving ? left() : lost());
+	socket.onclose = () => (leaving ? left() : opened ? lost() : findOtherWay(current));
 	checkSilence();
+}
+
+/** Opens a stream; null: its module is not loaded. @type {(() => RoomSocket) | null} */
+let openStream = null;
+
+// If a WebSocket does not open but the host answers requests, the browser or a proxy refuses WebSockets: a stream comes
+// next. If a stream does not open, a WebSocket comes next. In a sealed room, the secret may be missing.
+/** @param {RoomSocket} failed */
+async function findOtherWay(failed) {
+	failed.onclose = null;
+	const wasStream = useStream;
+	useStream = false;
+	const asked = fetch('/room').then(async (answer) => {
+		const info = await answer.json();
+		({ openStream } = await import('./stream.js'));
+		return info;
+	});
+	const late = new Promise((resolve) => setTimeout(resolve, idleIfOwed));
+	const info = await Promise.race([asked, late]).catch(() => null); // null: the host does not answer
+	if (socket !== failed) return; // the person has joined again, or left
+	if (info?.sealed && !info.access) lock('');
+	else if (info && !wasStream) {
+		useStream = true;
+		connect();
+	} else lost();
+}
+
+/**
+ * Ends the connection until the person, or the invite of an operator, lets us in again.
+ * @param {string} why
+ */
+function lock(why) {
+	end('secret_needed', why || 'This room is sealed');
+	listener.locked(why);
 }
 
 const hello = () => write({ type: 'hello', version: 1, nick, token, ...(room && { room, since: Math.max(last, 1) }) });
@@ -212,7 +260,8 @@ function checkSilence() {
 	const due = Math.max(received, pinged) + (owed ? idleIfOwed : idle);
 	if (Date.now() < due) silenceCheck = setTimeout(checkSilence, due - Date.now() + 10);
 	else if (welcomed && !pinged) ping();
-	else lost();
+	else if (opened) lost();
+	else findOtherWay(socket);
 }
 
 function ping() {
@@ -227,6 +276,7 @@ function disconnect() {
 	const old = socket;
 	socket = null;
 	welcomed = pinged = 0;
+	opened = false;
 	if (old) {
 		old.onopen = old.onmessage = old.onclose = null;
 		old.close();
@@ -270,6 +320,7 @@ function handle(e) {
 	if (e.type === 'room' && nonce) handleAnswer(e);
 	else if (e.type === 'welcome') startSession(e);
 	else if (e.type === 'bye' || isError && (!welcomed || finalCodes.includes(e.code))) handleRefusal(e);
+	else if (e.type === 'invite') listener.invited(e.data);
 	else if (e.type === 'history') questions.shift()?.(e);
 	else if (welcomed && e.type && e.type !== 'pong' && !(isError && handleError(e))) show(e);
 }
@@ -278,6 +329,7 @@ function handle(e) {
 function handleRefusal({ code, text }) {
 	closed ||= code === 'shutdown';
 	if (leaving) left();
+	else if (secretCodes.includes(code)) lock(text);
 	else if (finalCodes.includes(code)) end(code, text);
 	else lost(code, text);
 }

@@ -1,0 +1,335 @@
+//go:build unix
+
+package browsertest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"chat/scripts/chattest"
+)
+
+// sealedHost starts a host of a sealed room, whose key and secrets are in a directory of their own.
+func sealedHost(t *testing.T, flags ...string) *host {
+	t.Helper()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	return startHost(t, append([]string{"--secure"}, flags...)...)
+}
+
+// invite returns the room's current invite; flags choose another than that of members.
+func (h *host) invite(flags ...string) string {
+	h.t.Helper()
+	bin, err := build()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	out, err := exec.Command(bin, append([]string{"invite"}, flags...)...).Output()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// secretIn returns the secret of an invite.
+func secretIn(invite string) string { return invite[strings.LastIndexByte(invite, '.')+1:] }
+
+// operator joins the sealed room as a program that may renew its secrets.
+func (h *host) operator(nick string) *peer {
+	h.t.Helper()
+	p := h.dial(fmt.Sprintf(`{"type":"hello","nick":%q,"backlog":0,"secret":%q}`, nick, secretIn(h.invite("--operator"))))
+	p.waitFor(`"welcome"`)
+	return p
+}
+
+// renew replaces the secrets of members and listeners.
+func (p *peer) renew() {
+	p.t.Helper()
+	before := strings.Count(p.received(), "replaced the invite")
+	fmt.Fprintln(p, `{"type":"command","text":"/invite new"}`)
+	await(p.t, "new secrets", func() bool { return strings.Count(p.received(), "replaced the invite") > before })
+}
+
+// openSealed opens a sealed room as a person does who clicks through the browser's warning.
+func (p *tab) openSealed(url string) {
+	p.t.Helper()
+	if _, err := chromedp.Call(p.ctx, page.Navigate, page.NavigateParams{URL: url}); err != nil {
+		p.t.Fatal(err)
+	}
+	p.wait(`document.getElementById("proceed-link") && document.body.innerText.includes("Your connection is not private")`)
+	p.run(`document.getElementById("proceed-link").click()`)
+	p.wait(`document.getElementById("arrival")`)
+}
+
+// before has a script run before those of the page.
+func (p *tab) before(script string) {
+	p.t.Helper()
+	if _, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *tab) enterName(nick string) {
+	p.t.Helper()
+	p.wait(`!document.getElementById("join").hidden && document.activeElement.id === "name"`)
+	p.write(nick)
+	p.press("Enter")
+	p.connected()
+}
+
+// keyOfBrowser is the public key that the page keeps, and what is wrong with how it keeps the private one.
+const keyOfBrowser = `(async () => {
+	const result = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = reject; });
+	const db = await result(indexedDB.open("chat"));
+	const keys = await result(db.transaction("keys").objectStore("keys").getAll());
+	if (keys.length !== 1) return keys.length + " keys";
+	const { privateKey, publicKey } = keys[0];
+	for (const form of ["pkcs8", "jwk"]) {
+		if (privateKey.extractable || await crypto.subtle.exportKey(form, privateKey).then(() => true, () => false)) return "the key can be exported as " + form;
+	}
+	return (await crypto.subtle.exportKey("jwk", publicKey)).x;
+})()`
+
+// A person opens an invite, clicks through the warning and talks. The secret is nowhere in the browser afterwards.
+func TestInviteOpensPage(t *testing.T) {
+	h := sealedHost(t)
+	bob := h.operator("bob")
+	alice := newProfile(t, 1280, 800)
+	secret := secretIn(h.invite())
+	alice.openSealed(h.invite())
+	alice.enterName("alice")
+	bob.waitFor(`"members":["alice"]`)
+	alice.send("soup is ready")
+	bob.waitFor(`"text":"soup is ready"`)
+	fmt.Fprintln(bob, `{"type":"say","text":"coming"}`)
+	alice.waitFor("coming")
+	alice.wait(`document.getElementById("seal").textContent === "sealed" && document.getElementById("seal").checkVisibility()`)
+
+	for what, kept := range map[string]string{
+		"the address": `location.href`, "the stores": `JSON.stringify([{ ...localStorage }, { ...sessionStorage }])`, "readable cookies": `document.cookie`,
+		"the page": `document.documentElement.outerHTML`,
+	} {
+		if text := eval[string](alice, "%s", kept); strings.Contains(text, secret) || strings.Contains(text, "#") && what == "the address" {
+			t.Errorf("the secret is in %s: %s", what, text)
+		}
+	}
+	history, err := chromedp.Call(alice.ctx, page.GetNavigationHistory, cdp.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := json.Marshal(history); err != nil || strings.Contains(string(b), secret) || !strings.Contains(string(b), h.addr) {
+		t.Errorf("the tab's history is %s, %v", b, err)
+	}
+
+	// The key stays the same, and cannot be taken away.
+	key := eval[string](alice, keyOfBrowser)
+	if len(key) != 43 {
+		t.Errorf("the browser's key: %s", key)
+	}
+	fmt.Fprintln(bob, `{"type":"who"}`)
+	bob.waitFor(`"tags":["`)
+	alice.do(chromedp.Reload())
+	alice.connected()
+	if again := eval[string](alice, keyOfBrowser); again != key {
+		t.Errorf("after a reload the key is %s, was %s", again, key)
+	}
+
+	// New secrets come to those present; nothing asks them.
+	bob.renew()
+	alice.waitFor("invite")
+	renewed := secretIn(h.invite())
+	await(t, "the page to enter again", func() bool {
+		return eval[bool](alice, `fetch("/room").then((answer) => answer.json()).then((info) => info.access === "member" && info.invite.includes(%q))`, renewed)
+	})
+	alice.do(chromedp.Reload())
+	alice.connected()
+	if name := eval[string](alice, `document.getElementById("rename").textContent`); name != "alice" {
+		t.Errorf("after new secrets and a reload alice is %s", name)
+	}
+}
+
+// Without a valid secret the page asks for it. What was written stays.
+func TestSecretForm(t *testing.T) {
+	h := sealedHost(t)
+	alice := newProfile(t, 390, 844)
+	script := axe(t)
+	alice.openSealed(strings.ReplaceAll(h.invite(), secretIn(h.invite()), "WRONGWRONGWRONGW"))
+	alice.wait(`document.getElementById("why")?.textContent.includes("wrong")`)
+	eval[any](alice, "%s", script+"; 1")
+	checkAxe(alice, "the secret form")
+	if kind := eval[string](alice, `document.getElementById("secret").type + " " + document.getElementById("secret").autocomplete`); kind != "password current-password" {
+		t.Errorf("the field is a %s", kind)
+	}
+	submit := func(text string) {
+		t.Helper()
+		alice.wait(`document.activeElement.id === "secret"`)
+		alice.run(`document.getElementById("secret").value = ""`)
+		alice.write(text)
+		alice.press("Enter")
+	}
+	submit(strings.ToLower(secretIn(h.invite())))
+	alice.enterName("alice")
+	alice.run(`document.getElementById("text").focus()`)
+	alice.write("half a sentence")
+	alice.open("about:blank")
+
+	h.operator("bob").renew()
+	alice.open("https://" + h.addr + "/")
+	alice.wait(`document.getElementById("why")`)
+	submit(h.invite()) // all of it
+	alice.connected()
+	alice.wait(`document.getElementById("text").value === "half a sentence"`)
+
+	// Too many wrong ones.
+	eve := newProfile(t, 1280, 800)
+	eve.openSealed("https://" + h.addr + "/")
+	eve.wait(`document.getElementById("why")`)
+	eve.run(`await Promise.all([1, 2, 3, 4, 5].map(() => fetch("/enter", { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"secret":"nononononono"}' })))`)
+	eve.wait(`document.activeElement.id === "secret"`)
+	eve.write(secretIn(h.invite()))
+	eve.press("Enter")
+	eve.wait(`/^Too many .* again in \d+ s$/.test(document.getElementById("why").textContent)`)
+}
+
+// checkAxe reports the problems that axe-core, which is loaded, finds in both color schemes.
+func checkAxe(p *tab, what string) {
+	p.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		p.scheme(scheme)
+		if found := eval[string](p, violations); found != "" {
+			p.t.Errorf("%s, %s:\n%s", what, scheme, found)
+		}
+	}
+}
+
+// In a room that only certain keys may join, the page shows the key of the browser. It needs no secret once the host has it.
+func TestMemberByKey(t *testing.T) {
+	members := tempFile(t, "members", []byte("# no one yet\n"))
+	h := sealedHost(t, "--members", members)
+	alice := newProfile(t, 1280, 800)
+	alice.openSealed(h.invite())
+	alice.wait(`document.getElementById("why")?.textContent.includes("ecdsa-sha2-nistp256 ")`)
+	words := eval[string](alice, `document.getElementById("why").textContent`)
+	key := words[strings.Index(words, "ecdsa-sha2-nistp256 "):]
+	if err := os.WriteFile(members, []byte(key+" alice\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the host to read the file again", func() bool {
+		return eval[string](alice, `import("/page/sealed.js").then(({ enter }) => enter(""))`) == ""
+	})
+	alice.do(chromedp.Reload())
+	alice.enterName("alice")
+}
+
+// A listen-only guest reads, and has nothing to send with. The sheet of the seal has the pin.
+func TestListenOnly(t *testing.T) {
+	h := sealedHost(t)
+	bob := h.operator("bob")
+	fmt.Fprintln(bob, `{"type":"say","text":"hello alice"}`)
+	alice := newProfile(t, 390, 844)
+	alice.openSealed(h.invite("--listen"))
+	alice.enterName("alice")
+	alice.waitFor("hello alice")
+	alice.wait(`document.getElementById("listening").checkVisibility() && !document.getElementById("text").checkVisibility() && !document.getElementById("attach").checkVisibility()`)
+	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)
+	alice.waitFor("psst")
+	if shown := eval[bool](alice, `document.querySelector(".row [data-to]").checkVisibility()`); shown {
+		t.Error("there is a button to reply")
+	}
+	alice.fits()
+	eval[any](alice, "%s", axe(t)+"; 1")
+	checkAxe(alice, "listen-only")
+	alice.click("#seal")
+	pin := strings.SplitN(h.invite(), "#", 2)[1][:26]
+	alice.wait(`document.getElementById("sealing").open && document.getElementById("sealing").innerText.replaceAll(" ", "").includes(%q)`, pin)
+	alice.fits()
+	checkAxe(alice, "the sheet")
+}
+
+// noSockets keeps a page from opening WebSockets, as Safari does with a certificate that the person accepted.
+const noSockets = `window.WebSocket = class {
+	static CONNECTING = 0;
+	static OPEN = 1;
+	static CLOSED = 3;
+	constructor() { setTimeout(() => this.onclose?.()); }
+	close() {}
+}`
+
+// A page whose WebSockets are blocked works as others do, in a plain room and in a sealed one.
+func TestBlockedSocket(t *testing.T) {
+	for _, isSealed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("sealed=%v", isSealed), func(t *testing.T) {
+			var h *host
+			if isSealed {
+				h = sealedHost(t)
+			} else {
+				h = startHost(t)
+			}
+			alice := newProfile(t, 1280, 800)
+			alice.before(noSockets)
+			var bob *peer
+			if isSealed {
+				bob = h.operator("bob")
+				alice.openSealed(h.invite())
+			} else {
+				bob = h.program("bob")
+				alice.open(h.url())
+			}
+			alice.enterName("alice")
+			bob.waitFor(`"members":["alice"]`)
+			alice.wait(`document.getElementById("count").textContent === "2"`)
+			alice.send("soup is ready")
+			alice.send("really")
+			bob.waitFor(`"text":"really"`)
+			fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)
+			alice.waitFor("psst")
+			alice.send("/msg bob psst yourself")
+			bob.waitFor(`"to":"bob"`)
+			alice.send("/nick anna")
+			alice.wait(`document.getElementById("rename").textContent === "anna"`)
+			alice.send("/search soup")
+			alice.wait(`document.querySelector("#found button")`)
+			alice.wait(`document.querySelectorAll(".outgoing").length === 0`)
+			alice.do(chromedp.Reload())
+			alice.connected()
+			alice.wait(`document.getElementById("rename").textContent === "anna"`)
+			if isSealed { // the host's next certificate would be another one, about which the browser warns
+				return
+			}
+			h.kill()
+			alice.wait(`document.getElementById("connection").textContent !== "Connected"`)
+			h.start()
+			alice.connected()
+			alice.send("back again")
+			alice.wait(`[...document.querySelectorAll("#rows .text")].some((text) => text.textContent === "back again")`)
+		})
+	}
+}
+
+// Firefox warns, and talks after the person went on.
+func TestFirefoxSealed(t *testing.T) {
+	chattest.NeedTools(t, "firefox-esr")
+	h := sealedHost(t)
+	bob := h.operator("bob")
+	f := startFirefox(t, "light").(*firefox)
+	f.openSealed(h.invite())
+	alice := visitor{t, f}
+	alice.wait(`document.activeElement.id === "name"`)
+	alice.write("alice")
+	alice.press("Enter")
+	alice.connected()
+	alice.write("soup is ready")
+	alice.press("Enter")
+	bob.waitFor(`"text":"soup is ready"`)
+	fmt.Fprintln(bob, `{"type":"say","text":"coming"}`)
+	alice.waitFor("coming")
+	alice.wait(`document.getElementById("seal").textContent === "sealed" && !location.href.includes("#")`)
+	alice.wait(keyOfBrowser + `.then((key) => key.length === 43)`)
+}
