@@ -187,6 +187,17 @@ func TestSecretForm(t *testing.T) {
 	alice.connected()
 	alice.wait(`document.getElementById("text").value === "half a sentence"`)
 
+	// The link itself in the same tab, which changes only the fragment, works too.
+	alice.open("about:blank")
+	h.operator("carol").renew()
+	alice.open("https://" + h.addr + "/")
+	alice.wait(`document.getElementById("why")`)
+	alice.run(`location.href = %q`, h.invite())
+	alice.connected()
+	if address := eval[string](alice, `location.href`); strings.Contains(address, "#") {
+		t.Errorf("the address is %s", address)
+	}
+
 	// Too many wrong ones.
 	eve := newProfile(t, 1280, 800)
 	eve.openSealed("https://" + h.addr + "/")
@@ -332,4 +343,45 @@ func TestFirefoxSealed(t *testing.T) {
 	alice.waitFor("coming")
 	alice.wait(`document.getElementById("seal").textContent === "sealed" && !location.href.includes("#")`)
 	alice.wait(keyOfBrowser + `.then((key) => key.length === 43)`)
+}
+
+// fakeNotifications notes the notifications of a page that is looked at only while away is not set.
+const fakeNotifications = `window.shown = [];
+window.Notification = class {
+	static permission = "default";
+	static async requestPermission() { this.permission = "granted"; }
+	constructor(title, { body }) { shown.push(body); }
+};
+Object.defineProperty(document, "hidden", { get: () => window.away === true });`
+
+// The bell turns notifications on and off. In a sealed room they have no text, unless the member wants it.
+func TestNotifications(t *testing.T) {
+	h := sealedHost(t)
+	bob := h.operator("bob")
+	alice := newProfile(t, 1280, 800)
+	alice.before(fakeNotifications)
+	alice.openSealed(h.invite())
+	alice.enterName("alice")
+	mention := func(text string) {
+		t.Helper()
+		fmt.Fprintf(bob, `{"type":"say","text":%q}`+"\n", "alice: "+text)
+		alice.waitFor(text)
+	}
+	alice.run(`window.away = true`)
+	mention("one")
+	alice.click("#notify")
+	alice.wait(`document.getElementById("notify").ariaPressed === "true"`)
+	mention("two")
+	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"three"}`)
+	alice.waitFor("three")
+	alice.click("#seal")
+	alice.wait(`document.getElementById("sealing").open`)
+	alice.click("#texts")
+	mention("four")
+	alice.click("#notify")
+	alice.wait(`document.getElementById("notify").ariaPressed === "false"`)
+	mention("five")
+	if got, want := eval[string](alice, `shown.join("; ")`), "bob mentions you; bob sent you a private message; bob: alice: four"; got != want {
+		t.Errorf("shown is %q, want %q", got, want)
+	}
 }

@@ -5,6 +5,9 @@
 const { hash, pathname, search } = location;
 if (hash) history.replaceState(null, '', pathname + search);
 
+// A link that was opened in this tab loads nothing if only the fragment differs.
+addEventListener('hashchange', () => location.reload());
+
 /** The secret; '': the page was opened without one. */
 export const secret = secretOf(hash.slice(1));
 

@@ -55,7 +55,7 @@ export function update(e) {
 }
 
 /** @param {ChatEvent} e */
-function addMembers({ members, hosts, tags: ofKeys, count }) {
+function addMembers({ members, hosts, tags: ofKeys = [], count }) {
 	unnamed += Math.max(count - members.length, 0); // an event names at most 1,000
 	for (const [i, nick] of members.entries()) {
 		if (ofKeys[i]) tags.set(nick, ofKeys[i]);
