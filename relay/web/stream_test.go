@@ -135,10 +135,10 @@ func TestStreamEnds(t *testing.T) {
 	<-closed
 }
 
-// A stream needs one place, and a POST belongs to a stream that is open.
+// A stream needs one place, not a second one for its connection, and a POST belongs to a stream that is open.
 func TestStreamPlaces(t *testing.T) {
-	r := open(t, relay.Options{MaxSessions: 4}, web.Options{})
-	for n := range 3 {
+	r := open(t, relay.Options{MaxSessions: 8}, web.Options{})
+	for n := range 5 {
 		alice := r.streamer(fmt.Sprintf(`{"type":"hello","version":1,"nick":"alice%d"}`, n))
 		alice.expect(wire.TypeWelcome)
 		http.DefaultClient.CloseIdleConnections()
