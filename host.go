@@ -36,7 +36,6 @@ import (
 	"chat/relay/limits"
 	"chat/relay/logging"
 	"chat/relay/plain"
-	"chat/relay/privatefile"
 	"chat/relay/qrcode"
 	"chat/relay/screen"
 	"chat/relay/seal"
@@ -458,7 +457,9 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 	opts.sealed, err = seal.OpenHost(seal.HostOptions{
 		Dir: identity.DefaultDir(), Room: kind + "\n" + name, Secret: secret, SecretFrom: from,
 		CertFile: how.CertFile, KeyFile: how.KeyFile, ByKey: how.MembersFile != "", Log: opts.Log,
-		Names: func() []string { return slices.Concat(endpoint.MachineNames(), opts.WebNames, machineAddresses()) },
+		Names: func() []string {
+			return slices.Concat(endpoint.MachineNames(), opts.WebNames, endpoint.MachineAddresses())
+		},
 	})
 	if err != nil {
 		return err
@@ -523,50 +524,27 @@ func (r *openRoom) watchKeys(ctx context.Context) {
 	}
 }
 
-// machineAddresses returns the IP addresses of this machine that its certificate is valid for.
-func machineAddresses() (addrs []string) {
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil // browsers that connect by address warn in any case
-	}
-	for _, a := range all {
-		if on, ok := a.(*net.IPNet); ok && !on.IP.IsLinkLocalUnicast() {
-			addrs = append(addrs, on.IP.String())
-		}
-	}
-	return addrs
-}
-
-// maxSecretFile is the limit of a file with a secret, in bytes.
-const maxSecretFile = 4 << 10
-
 // secret returns the secret of members that the user chose, and where it is from; "": none.
 func (s *sealing) secret(stdin io.Reader) (secret seal.Secret, from string, err error) {
+	const hint = "without it the host generates one"
+	if s.MembersFile != "" { // a key lets members in
+		return "", "", nil
+	}
+	if s.SecretFile != fromStdin {
+		return seal.ChosenSecret(s.SecretFile, hint)
+	}
 	var b []byte
-	switch env := os.Getenv("CHAT_SECRET"); {
-	case s.SecretFile == "-" && isTerminal(os.Stdin):
-		from = "stdin"
+	if isTerminal(os.Stdin) {
 		fmt.Fprint(os.Stderr, "Secret of the room: ")
 		b, err = term.ReadPassword(int(os.Stdin.Fd()))
 		fmt.Fprintln(os.Stderr)
-	case s.SecretFile == "-":
-		from = "stdin"
-		b, err = io.ReadAll(io.LimitReader(stdin, maxSecretFile))
-	case s.SecretFile != "":
-		from = "--secret-file " + s.SecretFile
-		b, err = privatefile.Read(s.SecretFile, maxSecretFile)
-	case env != "" && s.MembersFile == "":
-		b, from = []byte(env), "$CHAT_SECRET"
-	default:
-		return "", "", nil
+	} else {
+		b, err = io.ReadAll(io.LimitReader(stdin, seal.MaxSecretFile))
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("read the secret: %w", err)
 	}
-	if secret, err = seal.ParseSecret(string(b)); err != nil {
-		return "", "", fmt.Errorf("the secret from %s cannot be used: %w\nhint: without it the host generates one", strings.TrimPrefix(from, "--secret-file "), err)
-	}
-	return secret, from, nil
+	return seal.SecretFrom("stdin", b, hint)
 }
 
 // names returns the host names by which requests may know this machine.

@@ -144,7 +144,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	return opts, err
 }
 
-// fromStdin stands for an invite that is read from stdin: the arguments of a program are no secret.
+// fromStdin stands for an invite or a secret that is read from stdin: the arguments of a program are no secret.
 const fromStdin = "-"
 
 // typedInvite asks for an invite at the terminal, which does not show it.
@@ -161,24 +161,11 @@ func typedInvite(out io.Writer) (string, error) {
 // secretToJoin returns the secret of a sealed room that the user keeps in a file or a variable; "":
 // none.
 func secretToJoin(file string) (seal.Secret, error) {
-	from, content := "$CHAT_SECRET", []byte(os.Getenv("CHAT_SECRET"))
-	if file != "" {
-		var err error
-		if from = file; from == fromStdin {
-			return "", usageErrorf("--secret-file cannot be stdin, which has your messages\nhint: chat join - reads the invite from stdin")
-		}
-		if content, err = privatefile.Read(file, maxSecretFile); err != nil {
-			return "", fmt.Errorf("read the secret: %w", err)
-		}
+	if file == fromStdin {
+		return "", usageErrorf("--secret-file cannot be stdin, which has your messages\nhint: chat join - reads the invite from stdin")
 	}
-	if len(content) == 0 && file == "" {
-		return "", nil
-	}
-	secret, err := seal.ParseSecret(string(content))
-	if err != nil {
-		return "", fmt.Errorf("the secret from %s cannot be used: %w\nhint: chat invite shows it on the host's machine, after the dot of the invite", from, err)
-	}
-	return secret, nil
+	secret, _, err := seal.ChosenSecret(file, "chat invite shows it on the host's machine, after the dot of the invite")
+	return secret, err
 }
 
 // readInvite takes the address apart if it is an invite.

@@ -245,3 +245,18 @@ func MachineNames() []string {
 	short, _, _ := strings.Cut(name, ".")
 	return []string{name, short, short + ".local"}
 }
+
+// MachineAddresses returns all IP addresses of this machine, without those that are link-local: each
+// is unique only on its network. It returns none on a system that hides them.
+func MachineAddresses() (addrs []string) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range all {
+		if on, ok := a.(*net.IPNet); ok && !on.IP.IsLinkLocalUnicast() {
+			addrs = append(addrs, on.IP.String())
+		}
+	}
+	return addrs
+}

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -14,7 +15,7 @@ type HostOptions struct {
 	Dir  string // of the user's keys and secrets
 	Room string // what stays the same when the room is opened again; see [OpenRoom]
 
-	// Secret is the secret of members that the user chose, and SecretFrom says where: "--secret-file FILE".
+	// Secret is the secret of members that the user chose, and SecretFrom says where it is from: a file.
 	// "": the room keeps the one that it has, or gets a new one.
 	Secret     Secret
 	SecretFrom string
@@ -46,11 +47,15 @@ func OpenHost(opts HostOptions) (*Host, error) {
 	if h.file, err = OpenRoom(opts.Dir, opts.Room); err != nil {
 		return nil, err
 	}
-	if opts.Secret != "" {
-		if err := h.file.Update(func(r *HostedRoom) { r.Member = opts.Secret }); err != nil {
-			h.Close()
-			return nil, err
-		}
+	leaf := h.Leaf()
+	err = h.file.Update(func(r *HostedRoom) {
+		r.Member = cmp.Or(opts.Secret, r.Member)
+		r.ByKey, r.SelfSigned = opts.ByKey, opts.CertFile == ""
+		r.certified(leaf)
+	})
+	if err != nil {
+		h.Close()
+		return nil, err
 	}
 	return h, nil
 }
@@ -69,11 +74,7 @@ func (h *Host) openCertificate() (*CertificateSource, error) {
 // Describe keeps what chat invite needs to know of the room, besides its secrets: its title and
 // ID, and the address that it listens on.
 func (h *Host) Describe(title, id string, listen net.Addr) error {
-	leaf := h.Leaf()
-	return h.file.Update(func(r *HostedRoom) {
-		r.Title, r.ID, r.Address, r.ByKey, r.SelfSigned = title, id, listen.String(), h.opts.ByKey, h.opts.CertFile == ""
-		r.certified(leaf)
-	})
+	return h.file.Update(func(r *HostedRoom) { r.Title, r.ID, r.Address = title, id, listen.String() })
 }
 
 // replaced keeps the pin of a certificate that was read again.

@@ -3,6 +3,7 @@ package seal
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -239,14 +240,36 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// The names in a certificate of the user's own are known at once, and again when it changes.
+func TestHostWithACertificate(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	certFile, keyFile := writeCertificate(t, dir, newECKey(t), now, now.Add(time.Hour), "lab.example", "*.example", "localhost")
+	h := openHost(t, HostOptions{Dir: dir, Room: "lab", CertFile: certFile, KeyFile: keyFile, Log: slog.New(slog.DiscardHandler)})
+	before := h.Room()
+	if !slices.Equal(before.Names, []string{"lab.example"}) || before.SelfSigned || before.Pin != h.Pin() {
+		t.Errorf("kept: %+v", before)
+	}
+	if curl := before.Curl("lab.example:1"); strings.Contains(curl, "-k") {
+		t.Errorf("the curl line does not check the certificate: %s", curl)
+	}
+	writeCertificate(t, dir, newECKey(t), now, now.Add(2*time.Hour), "next.example")
+	h.mu.Lock()
+	h.checked = time.Time{} // as a second later
+	h.mu.Unlock()
+	see(t, h.CertificateSource, "next.example", "127.0.0.1")
+	if r := h.Room(); !slices.Equal(r.Names, []string{"next.example"}) || r.Pin == before.Pin || r.Pin != h.Pin() || r.Member != before.Member {
+		t.Errorf("after a change: %+v", r)
+	}
+}
+
 // A secret that the user chose is kept, and changed only where it is from.
 func TestHostWithASecretOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
-	h := openHost(t, HostOptions{Dir: dir, Room: "lab", Secret: "correct horse battery", SecretFrom: "--secret-file s"})
+	h := openHost(t, HostOptions{Dir: dir, Room: "lab", Secret: "correct horse battery", SecretFrom: "/etc/s"})
 	if h.Room().Member != "correct horse battery" {
 		t.Error("the secret is another one")
 	}
-	if _, err := h.Renew(); err == nil || !strings.Contains(err.Error(), "--secret-file s") || strings.Contains(err.Error(), "correct") {
+	if _, err := h.Renew(); err == nil || !strings.Contains(err.Error(), "is from /etc/s: change it there") || strings.Contains(err.Error(), "correct") {
 		t.Errorf("Renew: %v", err)
 	}
 	h.Close()
