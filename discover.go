@@ -61,10 +61,11 @@ var quiet = log.New(io.Discard, "", 0)
 // --- announcing -----------------------------------------------------------------------
 
 // advertise announces room until ctx ends, then withdraws it and returns; see
-// [discovery.Advertiser.Run].
-func advertise(ctx context.Context, room discovery.Advertisement) {
+// [discovery.Advertiser.Run]. hint returns its Hint; nil: it is a plain room.
+func advertise(ctx context.Context, room discovery.Advertisement, hint func() string) {
 	a := discovery.Advertiser{
 		Room: room,
+		Hint: hint,
 		NewZone: func(room discovery.Advertisement, addrs []netip.Addr) (discovery.Zone, error) {
 			z, err := newZone(room, addrs)
 			if err != nil {
@@ -841,6 +842,7 @@ func doctorRooms(heard []discovery.Heard) []doctor.Room {
 		if h.Room != nil {
 			rooms[i].Title, rooms[i].Answers = h.Room.Title, h.Room.Addr
 			rooms[i].ID, rooms[i].Contested, rooms[i].Sealed = h.Room.ID, h.Room.Contested, h.Room.Sealed
+			rooms[i].Hint = h.Hint
 		}
 	}
 	return rooms

@@ -629,8 +629,8 @@ func (r *openRoom) serve(ctx context.Context) context.Context {
 			advertise(ctx, discovery.Advertisement{
 				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
 				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
-				Sealed: r.opts.sealed != nil, Hint: r.hint(),
-			})
+				Sealed: r.opts.sealed != nil,
+			}, r.hint())
 		})
 	}
 	r.watchKeys(ctx)
@@ -638,12 +638,12 @@ func (r *openRoom) serve(ctx context.Context) context.Context {
 	return ctx
 }
 
-// hint returns the start of the pin of a sealed room.
-func (r *openRoom) hint() string {
+// hint returns what tells the start of the pin of a sealed room; nil: the room is plain.
+func (r *openRoom) hint() func() string {
 	if r.opts.sealed == nil {
-		return ""
+		return nil
 	}
-	return r.opts.sealed.Pin().Hint()
+	return func() string { return r.opts.sealed.Pin().Hint() }
 }
 
 // close closes the room for everyone. It returns why serving it failed.

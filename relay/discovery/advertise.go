@@ -50,7 +50,11 @@ type Advertiser struct {
 	LANs     func() ([]LAN, error)                                      // LANs, except in tests
 	Outbound func() netip.Addr                                          // Outbound, except in tests
 
-	network string            // the interfaces and addresses that the servers were started for
+	// Hint returns the Hint of the Room now: another certificate may have another key. nil: it does
+	// not change. Fixed before Run.
+	Hint func() string
+
+	network string            // the interfaces, addresses and hint that the servers were started for
 	using   []LAN             // where the room is announced
 	zone    Zone              // nil before the first network
 	servers map[string]func() // by interface name: stops its server
@@ -118,7 +122,7 @@ func (a *Advertiser) stop() {
 	clear(a.servers)
 }
 
-// refresh starts and stops servers to match the interfaces, and reports whether to announce
+// refresh starts and stops servers to match the interfaces and the room's hint, and reports whether to announce
 // the room now. After a change it restarts all of them: an interface that was deleted and
 // created again has lost its multicast membership, and only its index shows that.
 func (a *Advertiser) refresh() (announce bool) {
@@ -132,7 +136,10 @@ func (a *Advertiser) refresh() (announce bool) {
 	}
 	a.using = filter(a.using, a.listensOn)
 	addrs := a.addresses()
-	network := fmt.Sprint(addrs)
+	if a.Hint != nil {
+		a.Room.Hint = a.Hint()
+	}
+	network := fmt.Sprint(addrs, a.Room.Hint)
 	for _, l := range a.using {
 		network += fmt.Sprintf(" %d %s %v", l.Index, l.Name, l.Prefixes)
 	}

@@ -109,6 +109,34 @@ func TestAdvertiseRejoins(t *testing.T) {
 	})
 }
 
+// A host with another key announces its pin at once.
+func TestAdvertiseAnotherKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{lans: []LAN{testLAN(2, "eth0", ethernet, "192.168.1.5/24")}}
+		a := s.advertiser(Advertisement{ID: kitchenID, Sealed: true, Hint: "AAAA", Port: 1, Log: slog.New(slog.DiscardHandler)})
+		a.Hint = func() string {
+			if time.Since(s.start) < 10*time.Second {
+				return "AAAA"
+			}
+			return "BBBB"
+		}
+		var hints []string
+		a.NewZone = func(room Advertisement, _ []netip.Addr) (Zone, error) {
+			hints = append(hints, room.Hint)
+			return s, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		a.Run(ctx)
+		if want := []string{"AAAA", "BBBB"}; !slices.Equal(hints, want) {
+			t.Errorf("announced %q, want %q", hints, want)
+		}
+		if want := []string{"0 eth0 false hello", "1 eth0 false hello", "10 eth0 false hello", "11 eth0 false hello", "20 eth0 false goodbye/0"}; !slices.Equal(s.sent, want) {
+			t.Errorf("sent %q, want %q", s.sent, want)
+		}
+	})
+}
+
 // When a laptop changes networks, the room follows within 5 seconds, and each problem is
 // logged once.
 func TestAdvertiseFollowsTheNetwork(t *testing.T) {

@@ -60,6 +60,7 @@ type Room struct {
 	Cause   string   // the likely cause of that
 	ID      string   // of the room; set if its host answers
 	Sealed  bool     // its host answers, and the room is sealed
+	Hint    string   // how the announcement says that the pin of a sealed room begins; "": it does not
 
 	Contested bool // several hosts answer with this room's ID
 }

@@ -331,7 +331,12 @@ func TestExamine(t *testing.T) {
 				return wire.RoomInfo{Title: "attic", Sealed: true}, nil
 			}
 			s.Rooms = func(context.Context) ([]Room, error) {
-				return []Room{{Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280", Sealed: true}}, nil
+				return []Room{{Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280", Sealed: true, Hint: ourPin.Hint()}}, nil
+			}
+		}},
+		{name: "announced-with-another-pin", change: func(s *System) {
+			s.Rooms = func(context.Context) ([]Room, error) {
+				return []Room{{Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280", Sealed: true, Hint: "ZZZZZZZZ"}}, nil
 			}
 		}},
 		{name: "clock-of-1970", fails: true, change: func(s *System) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chat/relay/errno"
+	"chat/relay/seal"
 )
 
 // rooms looks for rooms on the network and checks that their hosts answer.
@@ -28,7 +29,8 @@ func (e *examination) rooms(ctx context.Context) {
 		if r.Answers != "" {
 			e.ok("found room %q at %s", r.Title, r.Answers)
 			if r.Sealed {
-				e.sealed(ctx, r.Title, r.Answers, r.Answers, "")
+				pin := e.sealed(ctx, r.Title, r.Answers, r.Answers, "")
+				e.hint(r, pin)
 			}
 			e.largePackets(ctx, r.Answers)
 			continue
@@ -37,6 +39,14 @@ func (e *examination) rooms(ctx context.Context) {
 			"room %q is announced at %s, which %s: %s", r.Title, strings.Join(r.Addrs, ", "), r.Problem, r.Cause)
 	}
 	e.contested(rooms)
+}
+
+// hint reports a sealed room whose announcement names another key than that of its host.
+func (e *examination) hint(r Room, pin seal.Pin) {
+	if pin != "" && !strings.HasPrefix(string(pin), r.Hint) {
+		e.warn("", "room %q is announced with a pin that begins with %s, and the pin at %s is another: the announcement is old, or false; "+
+			"compare the pin with that of chat invite on the host", r.Title, r.Hint, r.Answers)
+	}
 }
 
 // contested reports rooms that several hosts claim to have.

@@ -79,24 +79,25 @@ func (e *examination) sealedHere(ctx context.Context) {
 }
 
 // sealed checks the encryption of a sealed room at addr, which is called name in invites. Its key must
-// have the pin want; "": that is not known.
-func (e *examination) sealed(ctx context.Context, title, addr, name string, want seal.Pin) {
+// have the pin want; "": that is not known. It returns the pin; "": the check failed.
+func (e *examination) sealed(ctx context.Context, title, addr, name string, want seal.Pin) seal.Pin {
 	cert, err := e.handshake(ctx, addr, tls.VersionTLS13)
 	if err != nil {
 		e.fail("", "room %q at %s is sealed, but a TLS 1.3 connection fails (%s): a program between here and the host may cut it", title, addr, reason(err))
-		return
+		return ""
 	}
 	pin := seal.PinOf(cert)
 	if want != "" && pin != want {
 		e.fail("", "another program answers at %s: the pin there is %s, and that of room %q is %s", addr, pin.Groups(), title, want.Groups())
-		return
+		return ""
 	}
 	if _, err := e.handshake(ctx, addr, tls.VersionTLS12); err == nil {
 		e.fail("", "%s accepts TLS 1.2, and a host of chat does not: another program, such as a proxy, ends the encryption there", addr)
-		return
+		return ""
 	}
 	e.ok("room %q at %s is sealed by TLS 1.3, and refuses TLS 1.2; the pin of its host's key is %s", title, addr, pin.Groups())
 	e.certificate(cert, title, name)
+	return pin
 }
 
 // handshake connects to addr with one version of TLS, and returns the certificate there.
