@@ -638,7 +638,7 @@ func (r *openRoom) serve(ctx context.Context) context.Context {
 	return ctx
 }
 
-// hint returns what tells the start of the pin of a sealed room; nil: the room is plain.
+// hint returns a function for the start of a sealed room's pin; nil: the room is plain.
 func (r *openRoom) hint() func() string {
 	if r.opts.sealed == nil {
 		return nil

@@ -23,7 +23,7 @@ func CertificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 		return nil, err
 	}
 	warnOf(first.Leaf, certFile, log)
-	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate, _ string) *tls.Certificate {
+	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) *tls.Certificate {
 		now := stateOf(certFile, keyFile)
 		if now == state {
 			return old

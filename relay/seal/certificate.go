@@ -28,8 +28,8 @@ const (
 	// machine has: it has to fit into the first packets of a handshake.
 	maxNames = 100
 
-	// recheckEvery is how often a source looks whether its certificate has to be replaced: with
-	// the first handshake after that.
+	// recheckEvery is how often a source looks at most whether its certificate has to be replaced, when
+	// it is asked for it.
 	recheckEvery = time.Second
 )
 
@@ -37,13 +37,18 @@ const (
 // runs: its own one before it ends, and when the machine has a new name or address; that of
 // files when they change. It is safe for concurrent use.
 type CertificateSource struct {
-	// next returns the certificate that replaces old, or old itself, for a client that connects to
-	// name. It is called with mu held, and logs why it failed. Fixed.
-	next func(old *tls.Certificate, name string) *tls.Certificate
+	// next returns the certificate that replaces old, or old itself. It is called with mu held, and
+	// logs why it failed. Fixed.
+	next func(old *tls.Certificate) *tls.Certificate
+
+	// named is next for a client that connects to name, which is not in old. nil: there is no other
+	// certificate for it. Fixed.
+	named func(old *tls.Certificate, name string) *tls.Certificate
 
 	mu      sync.Mutex
 	current *tls.Certificate // not nil, with its Leaf; guarded by mu
 	checked time.Time        // when next was called last; guarded by mu
+	sought  time.Time        // when named was called last; guarded by mu
 }
 
 // Config returns the configuration of a host's connections.
@@ -71,9 +76,14 @@ func nameIn(hello *tls.ClientHelloInfo) string {
 func (s *CertificateSource) certificate(name string) *tls.Certificate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := time.Now(); now.Sub(s.checked).Abs() >= recheckEvery {
+	now := time.Now()
+	if now.Sub(s.checked).Abs() >= recheckEvery {
 		s.checked = now
-		s.current = s.next(s.current, name)
+		s.current = s.next(s.current)
+	}
+	if s.named != nil && name != "" && s.current.Leaf.VerifyHostname(name) != nil && now.Sub(s.sought).Abs() >= recheckEvery {
+		s.sought = now
+		s.current = s.named(s.current, name)
 	}
 	return s.current
 }
@@ -94,22 +104,29 @@ func SelfSigned(key *Key, names func() []string) (*CertificateSource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the host's certificate: %w", err)
 	}
-	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate, name string) *tls.Certificate {
-		now := time.Now()
-		isCurrent := now.After(old.Leaf.NotBefore) && now.Before(old.Leaf.NotAfter.Add(-renewBefore))
-		if isCurrent && (name == "" || old.Leaf.VerifyHostname(name) == nil) {
-			return old
-		}
-		current := names()
-		if isCurrent && !slices.ContainsFunc(current, func(n string) bool { return strings.EqualFold(n, name) }) {
-			return old
-		}
-		renewed, err := selfSigned(key, current, now)
+	renewed := func(old *tls.Certificate, names []string) *tls.Certificate {
+		cert, err := selfSigned(key, names, time.Now())
 		if err != nil {
 			return old // it worked at the start, with the same key
 		}
-		return renewed
-	}}, nil
+		return cert
+	}
+	return &CertificateSource{
+		current: first, checked: time.Now(),
+		next: func(old *tls.Certificate) *tls.Certificate {
+			if now := time.Now(); now.After(old.Leaf.NotBefore) && now.Before(old.Leaf.NotAfter.Add(-renewBefore)) {
+				return old
+			}
+			return renewed(old, names())
+		},
+		named: func(old *tls.Certificate, name string) *tls.Certificate {
+			current := names()
+			if !slices.ContainsFunc(current, func(n string) bool { return strings.EqualFold(n, name) }) {
+				return old
+			}
+			return renewed(old, current)
+		},
+	}, nil
 }
 
 // selfSigned creates a certificate for key.

@@ -26,7 +26,7 @@ func ChosenSecret(file, hint string) (secret Secret, from string, err error) {
 	return "", "", nil
 }
 
-// SecretFrom is ChosenSecret for one that was read already. Its error does not repeat it.
+// SecretFrom is ChosenSecret for a secret that was read already. Its error does not repeat it.
 func SecretFrom(from string, content []byte, hint string) (Secret, string, error) {
 	secret, err := ParseSecret(string(content))
 	if err != nil {
