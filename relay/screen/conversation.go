@@ -276,6 +276,7 @@ func (c *conversation) connected(e client.Connected) {
 	c.m.typedSecret = false
 	c.sealed, c.listens = e.Sealed || c.operator && w.Sealed, e.Access == accessListen
 	c.moderates = e.Access == accessOperator
+	c.composer.completer.operator = c.mayModerate()
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {
 		c.toldSmall = true
@@ -297,6 +298,9 @@ func (c *conversation) connected(e client.Connected) {
 		c.greet()
 	}
 }
+
+// mayModerate reports whether the commands of operators are for us.
+func (c *conversation) mayModerate() bool { return c.operator || c.moderates }
 
 // takeTheme takes the theme of the terminal. Those who sent messages before have colors of it.
 func (c *conversation) takeTheme(t *theme.Theme) {

@@ -203,6 +203,13 @@ func TestOperatorsSecretIsNotShown(t *testing.T) {
 		r.typed("/invite")
 		r.keys("enter")
 		r.want("which ask for the secret", "https://192.168.1.5:24280/#"+string(testPin))
+		r.typed("/kick")
+		if r.shows("only operators can use it") {
+			t.Errorf("an operator is not offered /kick:\n%s", r.frame())
+		}
+		r.keys("ctrl+u")
+		r.typed("/invite")
+		r.keys("enter")
 		copied := r.keys("enter")
 		if got := fmt.Sprint(copied()); r.shows(string(testSecret)) || !strings.HasSuffix(got, "#"+string(testPin)) {
 			t.Errorf("copied %s from\n%s", got, r.frame())
