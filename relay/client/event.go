@@ -20,7 +20,7 @@ type Connected struct {
 	NewRoom bool       // Resumed, but the room is a new one: IDs and history start over
 
 	Sealed bool   // the room is sealed: the connection is encrypted, and the host's key is the one that was expected
-	Access string // "listen": the client may only read; "": it is a member
+	Access string // "listen": the client may only read; "operator": it may moderate; "": it is a member
 
 	// Unproven says that the host did not prove that it knows Options.Identity: the client is a
 	// new one, and the host perhaps not that of the room.

@@ -41,7 +41,7 @@ func (c *conversation) listedCommands() []commandMatch {
 	if !isCommand || strings.ContainsFunc(e.text, unicode.IsSpace) || e.isRecalled() || m.commands.isClosed(e.text) {
 		return nil
 	}
-	return matchCommands(name, c.operator)
+	return matchCommands(name, c.mayModerate())
 }
 
 func (l *commandList) isClosed(text string) bool { return l.closed && l.typed == text }
@@ -139,7 +139,7 @@ func (c *conversation) drawCommands(rows int) (drawn []string) {
 	}
 	t, p := &c.m.terminal, c.painter(c.m.width)
 	l := c.composer.commands.at(c.composer.editor.text, matches)
-	offered := commandsLike("", c.operator)
+	offered := commandsLike("", c.mayModerate())
 	usage := 0 // columns: as many for all commands, so that the help stays in its place
 	for _, command := range offered {
 		usage = max(usage, t.ruler.width(listedUsage(command, t.width)))

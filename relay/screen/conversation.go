@@ -28,6 +28,7 @@ type conversation struct {
 	operator       bool   // we host the room
 	sealed         bool   // no one else can read the connection; see "Sealed rooms" in PROTOCOL.md
 	listens        bool   // we may only read
+	moderates      bool   // our secret, or our key, is that of operators of a sealed room
 	members        members
 	nicks          nickColors
 
@@ -81,8 +82,8 @@ const (
 	// one, about an invalid nick.
 	maxEarly = 10
 
-	// accessListen is the access of those who may only read, in a welcome.
-	accessListen = "listen"
+	// These are the access of those who may only read, and of operators, in a welcome.
+	accessListen, accessOperator = "listen", "operator"
 
 	// A host can send titles and topics of any length, and each frame draws them. These are
 	// more than an honest host allows, in bytes.
@@ -274,6 +275,8 @@ func (c *conversation) connected(e client.Connected) {
 	c.nicks.setOwn(c.nick)
 	c.m.typedSecret = false
 	c.sealed, c.listens = e.Sealed || c.operator && w.Sealed, e.Access == accessListen
+	c.moderates = e.Access == accessOperator
+	c.composer.completer.operator = c.mayModerate()
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {
 		c.toldSmall = true
@@ -295,6 +298,9 @@ func (c *conversation) connected(e client.Connected) {
 		c.greet()
 	}
 }
+
+// mayModerate reports whether the commands of operators are for us.
+func (c *conversation) mayModerate() bool { return c.operator || c.moderates }
 
 // takeTheme takes the theme of the terminal. Those who sent messages before have colors of it.
 func (c *conversation) takeTheme(t *theme.Theme) {

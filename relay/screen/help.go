@@ -46,7 +46,7 @@ var keyHelp = []HelpEntry{
 func openHelp(c *conversation) {
 	f := newField(c.m.ruler, "help")
 	f.placeholder = "Type to filter"
-	entries := helpFor(c.operator)
+	entries := helpFor(c.mayModerate())
 	c.openSheet(sheet{
 		title: "Help",
 		page: func(columns, rows int) (int, func(int) string) {

@@ -39,9 +39,10 @@ func (c *conversation) invitation() invitation {
 	inv := invitation{page: true, discovered: true}
 	if own, ok := c.room.Invite(); ok {
 		inv.sealed = &seal.HostedRoom{Pin: own.Pin, CurlPin: c.room.CurlPin(), SelfSigned: true}
-		if c.listens {
+		switch {
+		case c.listens:
 			inv.sealed.Listen = own.Secret
-		} else {
+		case !c.moderates: // or else the secret is that of operators, which is not to be passed on
 			inv.sealed.Member = own.Secret
 		}
 	}
@@ -90,9 +91,12 @@ func (inv *invitation) sealedAt(addr string) (ways []way) {
 		with = "With chat join"
 	}
 	room := inv.sealed
-	if addr != "" && (room.Member != "" || room.ByKey) {
-		if room.ByKey {
+	if addr != "" && (room.Member != "" || room.Listen == "") {
+		switch {
+		case room.ByKey:
 			with += ", with a member's key"
+		case room.Member == "":
+			with += ", which ask for the secret"
 		}
 		ways = append(ways, way{with: with, how: inv.invite(addr, room.Member), link: true})
 	}
@@ -119,7 +123,7 @@ func (inv *invitation) invite(addr string, secret seal.Secret) string {
 // address. In a sealed room it is the invite.
 func (inv *invitation) link(addr string) string {
 	switch room := inv.sealed; {
-	case room != nil && (room.Member != "" || room.ByKey):
+	case room != nil && (room.Member != "" || room.Listen == ""):
 		return inv.invite(addr, room.Member)
 	case room != nil:
 		return inv.invite(addr, room.Listen)

@@ -196,6 +196,27 @@ func TestUploadsInASealedRoom(t *testing.T) {
 	})
 }
 
+// An operator's secret is not in the invite that they show: whoever has it is an operator.
+func TestOperatorsSecretIsNotShown(t *testing.T) {
+	inRoom(t, 120, 32, func(t *testing.T, r *rig) {
+		r.inSealedRoom("operator")
+		r.typed("/invite")
+		r.keys("enter")
+		r.want("which ask for the secret", "https://192.168.1.5:24280/#"+string(testPin))
+		r.typed("/kick")
+		if r.shows("only operators can use it") {
+			t.Errorf("an operator is not offered /kick:\n%s", r.frame())
+		}
+		r.keys("ctrl+u")
+		r.typed("/invite")
+		r.keys("enter")
+		copied := r.keys("enter")
+		if got := fmt.Sprint(copied()); r.shows(string(testSecret)) || !strings.HasSuffix(got, "#"+string(testPin)) {
+			t.Errorf("copied %s from\n%s", got, r.frame())
+		}
+	})
+}
+
 // Those who may only read keep what they typed, and can still use commands.
 func TestListenOnly(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {

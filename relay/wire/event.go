@@ -51,7 +51,7 @@ type Event struct {
 	Proof    string `json:"proof,omitempty"`    // of a room, if it was asked with a nonce; see [ProofOf]
 
 	Sealed bool   `json:"sealed,omitzero"`  // in a welcome, and of a room: connections are encrypted, and need a secret or a key
-	Access string `json:"access,omitempty"` // in a welcome: "listen" if the client may only read
+	Access string `json:"access,omitempty"` // in a welcome of a sealed room: "listen" if the client may only read, "operator" if it may moderate
 	Data   string `json:"data,omitempty"`   // of an auth: a message of its mechanism; of an invite: the client's new secret
 
 	File *File `json:"file,omitempty"` // of an action: the upload that it announces

@@ -22,7 +22,7 @@ func TestConversation(t *testing.T) {
 	a.Run("%s join --addr %s --nick bob", chat(t), addr)
 	a.Wait(`^ kitchen .* 2 here .* 127\.0\.0\.1:\d+ .*●`)
 	b.Run("%s join --addr %s --nick carol", chat(t), addr)
-	b.Wait(`^ kitchen +3 +●`, `^ carol ›`)
+	b.Wait(`^ kitchen +3  plain ●`, `^ carol ›`)
 	h.Wait(`bob, carol|→ carol`, `3 here`)
 
 	a.Say("soup is ready")
@@ -322,11 +322,11 @@ func TestSizes(t *testing.T) {
 		first, rule   string
 		keys          bool
 	}{
-		{40, 8, `line 5\d`, `^── kitchen · 2 ● ─+$`, false},
-		{40, 10, `^ kitchen +2  ●`, `^─{40}$`, false},
-		{80, 24, `^ kitchen   Lunch at 12:30 +2 here  ●`, `^─{80}$`, true},
-		{120, 32, `^ kitchen   Lunch at 12:30 +2 here  ·  127\.0\.0\.1:\d+  ●`, `^─{120}$`, true},
-		{200, 50, `^ kitchen   Lunch at 12:30 +2 here  ·  127\.0\.0\.1:\d+  ●`, `^─{200}$`, true},
+		{40, 8, `line 5\d`, `^── kitchen · plain · 2 ● ─+$`, false},
+		{40, 10, `^ kitchen +2  plain ●`, `^─{40}$`, false},
+		{80, 24, `^ kitchen   Lunch at 12:30 +2 here  plain ●`, `^─{80}$`, true},
+		{120, 32, `^ kitchen   Lunch at 12:30 +2 here  ·  127\.0\.0\.1:\d+  plain ●`, `^─{120}$`, true},
+		{200, 50, `^ kitchen   Lunch at 12:30 +2 here  ·  127\.0\.0\.1:\d+  plain ●`, `^─{200}$`, true},
 	} {
 		term.Resize(test.columns, test.rows)
 		composer, end := `^ bob › half a line$`, ``

@@ -250,7 +250,7 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
 		Count: len(r.members) - 1 - r.presence.held, Sealed: r.opts.Sealed,
 	}
-	if m.Level == access.Listen {
+	if r.opts.Sealed && m.Level != access.Member {
 		welcome.Access = m.Level.String()
 	}
 	welcome.Members, welcome.Hosts, welcome.Tags = r.namesLocked(m, m.welcomeNames())
