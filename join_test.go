@@ -826,7 +826,7 @@ func hostSealed(t *testing.T, id string) seal.Invite {
 }
 
 // Of several hosts that claim to have a sealed room, the one with the key that the user knows has it. A
-// stranger alone is refused, and a plain room of its title is not taken for it.
+// stranger is refused, and a plain room of its title is not taken for it.
 func TestSealedRoomFound(t *testing.T) {
 	const id = "00aa00aa00aa00aa"
 	lab, impostor := hostSealed(t, id), hostSealed(t, id)

@@ -285,7 +285,7 @@ func TestSeveralHostsClaimARoom(t *testing.T) {
 		{"an impostor", []Record{roomAt(kitchenID, "kitchen", impostor), roomAt(kitchenID, "kitchen", host, host2)}, host + "! " + impostor + "!"},
 		{"an impostor that lists the host's addresses too", []Record{roomAt(kitchenID, "kitchen", impostor, host, host2), roomAt(kitchenID, "kitchen", host, host2)},
 			host + "! " + impostor + "!"},
-		{"one that passes on the answers of a sealed room's host", []Record{roomAt(kitchenID, "kitchen", relaying), roomAt(kitchenID, "kitchen", sealed)}, sealed + "! " + relaying + "!"},
+		{"relayed answers of a sealed room's host", []Record{roomAt(kitchenID, "kitchen", relaying), roomAt(kitchenID, "kitchen", sealed)}, sealed + "! " + relaying + "!"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
