@@ -297,6 +297,9 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	defer end()
 	opts.OutGone = gone
 	err = plain.Run(ctx, c, opts.Options)
+	if problem, hint := sealProblem(err); problem != nil {
+		return fmt.Errorf("%w\nhint: %s", err, hint)
+	}
 	if err == nil && ctx.Err() != nil && !opts.Piped && !opts.OutPiped {
 		fmt.Fprintf(opts.Out, "\nYou left %s.\n", discovery.Cut(text.Clean(c.Welcome().Title), maxTitle))
 	}

@@ -26,8 +26,10 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
+	"chat/relay/identity"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -804,5 +806,89 @@ func TestCtrlCWhileSearching(t *testing.T) {
 	var exit *exitError
 	if err := s.wait(t); !errors.As(err, &exit) || exit.code != 130 {
 		t.Errorf("join: %v", err)
+	}
+}
+
+// hostSealed serves a sealed room on loopback, and returns its invite.
+func hostSealed(t *testing.T, id string) seal.Invite {
+	t.Helper()
+	key, err := seal.LoadKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := seal.SelfSigned(key, func() []string { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := seal.NewSecret()
+	addr, _ := hostRoom(t, relay.Options{Room: id, Title: "lab", TLS: source.Config(), Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: secret}}})
+	return seal.Invite{Addr: addr, Pin: source.Pin(), Secret: secret}
+}
+
+// Of several hosts that claim to have a sealed room, the one with the key that the user knows has it. A
+// stranger is refused, and a plain room of its title is not taken for it.
+func TestSealedRoomFound(t *testing.T) {
+	const id = "00aa00aa00aa00aa"
+	lab, impostor := hostSealed(t, id), hostSealed(t, id)
+	plainAddr, _ := hostRoom(t, relay.Options{Title: "lab"})
+	announced := func(i seal.Invite) discovery.Room {
+		return discovery.Room{RoomInfo: wire.RoomInfo{ID: id, Title: "lab", Sealed: true, Pin: string(i.Pin)}, Addr: i.Addr, Contested: true}
+	}
+	plainLab := discovery.Room{RoomInfo: wire.RoomInfo{ID: "00bb00bb00bb00bb", Title: "lab"}, Addr: plainAddr}
+	for name, test := range map[string]struct {
+		rooms      []discovery.Room
+		want, warn string
+	}{
+		"the known host":                      {[]discovery.Room{announced(lab)}, "", ""},
+		"an impostor too":                     {[]discovery.Room{announced(impostor), announced(lab)}, "", "another host, at " + impostor.Addr + ", claims to have the room lab"},
+		"only an impostor":                    {[]discovery.Room{announced(impostor)}, "the key of the host of lab, at " + impostor.Addr + ", has changed; nothing was sent\n", ""},
+		"only a plain room of the same title": {[]discovery.Room{plainLab}, "a plain room called lab is at " + plainAddr + ", but the room of that title that you know is sealed; nothing was sent\nhint: ", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			opts := piped("")
+			opts.Secret, opts.Nick, opts.In = lab.Secret, "bob", plain.Read(strings.NewReader(""))
+			if len(test.rooms) > 0 && !test.rooms[0].Sealed {
+				opts.Secret = "" // it would say that the room is sealed
+			}
+			opts.known = identity.NewKnownHosts(dir, func(err error) { t.Error(err) })
+			opts.known.Add(client.KnownHost{Room: id, Pin: lab.Pin, Title: "lab"})
+			opts.find = func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
+				return slices.Clone(test.rooms), nil
+			}
+			s := startJoin(t, opts)
+			err := s.wait(t)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
+				t.Errorf("join: %v, want %q", err, test.want)
+			}
+			if !strings.Contains(s.err.String(), test.warn) || test.want == "" && !strings.Contains(s.err.String(), "joined lab as bob") {
+				t.Errorf("printed %q", s.err.String())
+			}
+		})
+	}
+}
+
+// A secret that is kept for an earlier room of the same title and host is used, and no other.
+func TestKeptSecret(t *testing.T) {
+	lab := hostSealed(t, "00aa00aa00aa00aa")
+	dir := t.TempDir()
+	opts := piped(lab.Addr)
+	opts.In = plain.Read(strings.NewReader(""))
+	opts.identities, opts.known = identity.Open(dir), identity.NewKnownHosts(dir, func(err error) { t.Error(err) })
+	opts.known.Add(client.KnownHost{Room: "earlier", Pin: lab.Pin, Title: "lab"}, client.KnownHost{Room: "of another host", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", Title: "lab"}, client.KnownHost{Addr: lab.Addr, Pin: lab.Pin})
+	for room, secret := range map[string]seal.Secret{"earlier": lab.Secret, "of another host": "ANOTHERSECRET234"} {
+		claim, err := opts.identities.Claim(room, "alice", func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim.Keep(client.Identity{Room: room, Token: "token-of-alice", Secret: secret})
+		claim.Release()
+	}
+	s := startJoin(t, opts)
+	if err := s.wait(t); err != nil || !strings.Contains(s.err.String(), "joined lab") {
+		t.Errorf("join: %v, %s", err, s.err.String())
+	}
+	if got := opts.identities.Secret("00aa00aa00aa00aa"); got != lab.Secret {
+		t.Errorf("kept %q", string(got))
 	}
 }

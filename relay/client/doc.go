@@ -73,6 +73,24 @@
 // The client also ends if it is kicked or banned, or if another client joins with its token;
 // see [Client.Err].
 //
+// # Sealed rooms
+//
+// A sealed room is joined with the pin of its host's key and its secret, as they are in its invite:
+//
+//	i, err := seal.ParseInvite(os.Getenv("CHAT_INVITE"))
+//	…
+//	c, err := client.Join(ctx, client.Options{Addr: i.Addr, Seal: client.Seal{Pin: i.Pin, Secret: i.Secret}})
+//
+// Every connection is then encrypted, those of uploads and downloads too, and made only to a host that
+// has that key; any other gets not a byte beyond the handshake. Without a pin, Options.Seal.Trust
+// decides. A host that is trusted in this way must first show that it knows the secret, by
+// SCRAM-SHA-256-PLUS, and does not get it; after that its pin counts like that of an invite.
+//
+// The pin never changes while the client lives, and a room that is known as sealed is never joined
+// plain. If a host with another key is at the address, the client ends with a [PinError], unless
+// Options.Find finds the room elsewhere. If its secret was replaced while the connection was lost, the
+// client asks for the new one, or ends with a [SecretError].
+//
 // # Tests
 //
 // [Options.Dial] can return one end of a net.Pipe, and the package waits only by timers:

@@ -416,3 +416,23 @@ func FuzzChallenge(f *testing.F) {
 		}
 	})
 }
+
+// A secret that is kept does not go to a plain room, which the user no longer knows as a sealed one.
+func TestKeptSecretIsNotSentPlain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		opts := Options{Room: "r1", Identity: Identity{Room: "r1", Secret: testSecret}, Seal: Seal{Known: new(knownHosts)}}
+		c, _, end := join(t, opts, func(h *scriptedHost) *hostEnd {
+			end := h.accept()
+			if hello := end.want(wire.TypeHello); hello.Secret != "" {
+				t.Errorf("the hello is %+v", hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		if id := c.Identity(); id.Secret != "" {
+			t.Errorf("the secret is kept for a plain room: %#v", id)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}

@@ -268,12 +268,14 @@ func TestFindWaitsForSlowAnswers(t *testing.T) {
 // room, even if it announces others on another interface.
 func TestSeveralHostsClaimARoom(t *testing.T) {
 	claims := func(instance string, after time.Duration) func(context.Context) (wire.RoomInfo, error) {
+		instance, pin, _ := strings.Cut(instance, " ")
 		return func(context.Context) (wire.RoomInfo, error) {
 			time.Sleep(after)
-			return wire.RoomInfo{ID: kitchenID, Title: "kitchen", Instance: instance}, nil
+			return wire.RoomInfo{ID: kitchenID, Title: "kitchen", Instance: instance, Sealed: pin != "", Pin: pin}, nil
 		}
 	}
 	const host, host2, impostor = "192.168.1.7:24280", "10.9.9.9:24280", "192.168.1.8:24280"
+	const sealed, relaying = "192.168.1.4:24280", "192.168.1.9:24280"
 	for _, test := range []struct {
 		name    string
 		records []Record
@@ -283,11 +285,12 @@ func TestSeveralHostsClaimARoom(t *testing.T) {
 		{"an impostor", []Record{roomAt(kitchenID, "kitchen", impostor), roomAt(kitchenID, "kitchen", host, host2)}, host + "! " + impostor + "!"},
 		{"an impostor that lists the host's addresses too", []Record{roomAt(kitchenID, "kitchen", impostor, host, host2), roomAt(kitchenID, "kitchen", host, host2)},
 			host + "! " + impostor + "!"},
+		{"relayed answers of a sealed room's host", []Record{roomAt(kitchenID, "kitchen", relaying), roomAt(kitchenID, "kitchen", sealed)}, sealed + "! " + relaying + "!"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{lans: []LAN{eth0()}, rounds: [][]Record{test.records}, greets: map[string]func(context.Context) (wire.RoomInfo, error){
-					host: claims("i1", 0), host2: claims("i1", time.Millisecond), impostor: claims("i2", 0),
+					host: claims("i1", 0), host2: claims("i1", time.Millisecond), impostor: claims("i2", 0), sealed: claims("i1 pin1", 0), relaying: claims("i1 pin2", 0),
 				}}
 				rooms, err := n.finder(t).Find(t.Context(), "kitchen", nil)
 				if err != nil {

@@ -59,6 +59,7 @@ type conversation struct {
 	toldSmall bool   // the notice about small packets was printed
 	resumed   bool   // the client has reconnected before
 	sealed    bool   // no one else can read the connection
+	blocked   bool   // why a sealed room cannot be reached was printed
 	listens   bool   // we may only read
 	held      uint64 // seq of the first message that the host could not store for now; 0: none
 
@@ -180,6 +181,14 @@ func (v *conversation) failure(err error, lost string) error {
 	if other, ok := errors.AsType[*client.OtherRoomError](end); ok {
 		v.printUnsent()
 		return fmt.Errorf("%w%s\nhint: chat join --addr %s joins the room there", other, lost, other.Addr)
+	}
+	if stranger, ok := errors.AsType[*client.PinError](end); ok { // the caller knows what to do
+		v.printUnsent()
+		return fmt.Errorf("%w%s", stranger, lost)
+	}
+	if lockedOut, ok := errors.AsType[*client.SecretError](end); ok {
+		v.printUnsent()
+		return fmt.Errorf("%w%s", lockedOut, lost)
 	}
 	switch {
 	case v.outErr != nil:

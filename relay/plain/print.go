@@ -21,8 +21,12 @@ func (v *conversation) printEvents(ctx context.Context, leave context.CancelFunc
 		case client.Connected:
 			v.printConnected(e)
 		case client.Disconnected:
-			if e.Attempt == 0 && ctx.Err() == nil {
+			switch {
+			case ctx.Err() != nil:
+			case e.Attempt == 0:
 				v.printDisconnected(e.Err)
+			default:
+				v.printObstacle(e.Err)
 			}
 		case client.Received:
 			v.printReceived(e)
@@ -62,7 +66,7 @@ func (v *conversation) printConnected(e client.Connected) {
 	v.nick = e.Welcome.Nick
 	v.addr = e.Addr
 	v.resumed = e.Resumed
-	v.sealed = isSealed(&e)
+	v.sealed, v.blocked = isSealed(&e), false
 	if v.JSON {
 		v.out.Write(e.Welcome.AppendJSON(nil))
 	}
@@ -135,6 +139,22 @@ func (v *conversation) printDisconnected(reason error) {
 		what = "waiting for the room to open again"
 	}
 	v.printNotice("* " + what + " (" + kept + ")\n")
+}
+
+// printObstacle prints, once while the connection is lost, why a sealed room cannot be reached: the person
+// can do something about it.
+func (v *conversation) printObstacle(err error) {
+	var why error
+	if plain, ok := errors.AsType[*client.DowngradeError](err); ok {
+		why = plain
+	} else if lockedOut, ok := errors.AsType[*client.SecretError](err); ok {
+		why = lockedOut
+	}
+	if why == nil || v.blocked {
+		return
+	}
+	v.blocked = true
+	v.printNotice("! " + text.Clean(why.Error()) + "; still trying\n")
 }
 
 // linked returns e with the links to uploads at the address of the host that works from here.
