@@ -85,6 +85,26 @@ func (r *Room) announceJoinLocked(m *Member) {
 	r.scheduleLocked()
 }
 
+// announceReplacedLocked announces what the others do not know of m, whose client was here as old: another nick
+// or, as if it were another client, another key. A nil old was not here.
+func (r *Room) announceReplacedLocked(m, old *Member, now time.Time) {
+	switch {
+	case old == nil || !old.announced:
+	case old.fingerprint() != m.fingerprint():
+		m.announced = false
+		r.announceLeaveLocked(old.nick)
+	case old.nick != m.nick:
+		if len(r.presence.leaving) > 0 { // perhaps of the member who had the nick
+			r.flushLocked(now)
+		}
+		by := m.subject()
+		by.nick = old.nick
+		// It fails only if the disk is full. /who shows the nick.
+		_ = r.submitLocked(m, &request{op: opRename, at: now, by: by, text: m.nick, wanted: m.identity.wanted, byRoom: true})
+		r.log.Wake()
+	}
+}
+
 func (r *Room) announceLeaveLocked(nick string) {
 	r.presence.leaving = append(r.presence.leaving, nick)
 	r.scheduleLocked()

@@ -134,3 +134,28 @@ func hereByLog(t *testing.T, log *history.Log) []string {
 	slices.Sort(members)
 	return members
 }
+
+// A client that replaces its connection by one with another nick, or another key, does not do so in silence.
+func TestReplacedByAnother(t *testing.T) {
+	for _, test := range []struct{ nick, key, want string }{
+		{"alice", "a", ""},
+		{"alicia", "a", "* alice is now alicia"},
+		{"alice", "b", "* alice left\n* alice-2 joined"},
+		{"alicia", "", "* alice left\n* alicia joined"},
+	} {
+		r := newSealedRoom(t)
+		r.join("alice", "a-token-1", "a")
+		from := r.log.Next()
+		r.join(test.nick, "a-token-1", test.key)
+		var got []string
+		cursor := r.log.Cursor(from, from, history.View{Format: history.Text, Echo: true})
+		for runs, _, _ := cursor.Next(nil); len(runs) > 0; runs, _, _ = cursor.Next(nil) {
+			for line := range strings.Lines(string(slices.Concat(runs...))) {
+				got = append(got, strings.TrimSpace(line))
+			}
+		}
+		if got := strings.Join(got, "\n"); got != test.want {
+			t.Errorf("as %s with the key %q: the others see %q, want %q", test.nick, test.key, got, test.want)
+		}
+	}
+}

@@ -206,7 +206,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	r.flushOlderLocked(now)
 	id := r.identifyLocked(m, req.Token)
 	old := id.member
-	if old != nil { // the same client on a new connection: no one sees a join or a leave
+	if old != nil { // the same client on a new connection: no one sees a join or a leave, see announceReplacedLocked
 		r.releaseLocked(old)
 		m.spoke = old.spoke
 		r.removeLocked(old)
@@ -223,8 +223,9 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	invalid := r.nameLocked(m, req.Nick, now)
 	displaced := r.displaceLocked(m, m.keys(), now)
 	r.addLocked(m)
-	r.recordClientLocked(m, here, now)
 	r.renameDisplacedLocked(displaced, m, m.nick, now)
+	r.announceReplacedLocked(m, old, now)
+	r.recordClientLocked(m, here, now)
 	r.ownNickLocked(m, now)
 
 	r.welcomeLocked(m, req, from, now)
