@@ -157,7 +157,7 @@ func fileKey(path string, ask func(path string) ([]byte, error)) (signingKey, er
 	case errors.Is(err, x509.IncorrectPasswordError):
 		return signingKey{}, fmt.Errorf("%s: the passphrase is wrong", path)
 	case err != nil:
-		return signingKey{}, fmt.Errorf("%s is no private key of OpenSSH: %w", path, err)
+		return signingKey{}, fmt.Errorf("%s is not a private key that chat can use: %w\nhint: add it to an SSH agent, as a security key needs, and use --identity %s.pub", path, err, path)
 	}
 	if err := sshkey.Check(signer.PublicKey()); err != nil {
 		return signingKey{}, fmt.Errorf("%s: %w", path, err)

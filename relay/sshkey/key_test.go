@@ -7,8 +7,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +131,33 @@ func TestParse(t *testing.T) {
 			t.Errorf("a key that is %s is accepted", name)
 		} else if len(err.Error()) > 200 {
 			t.Errorf("%s: the error has %d bytes", name, len(err.Error()))
+		}
+	}
+}
+
+// A security key signs a hash of its application, flags and a counter, too. The flags must say that its user
+// touched it.
+func TestSecurityKey(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := ssh.Marshal(struct {
+		Type        string
+		Public      []byte
+		Application string
+	}{ssh.KeyAlgoSKED25519, public, "ssh:"})
+	key, err := Parse(ssh.KeyAlgoSKED25519 + " " + base64.StdEncoding.EncodeToString(wire))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flags, ok := range map[byte]bool{1: true, 0: false} {
+		rest := []byte{flags, 0, 0, 0, 7}
+		application, data := sha256.Sum256([]byte("ssh:")), sha256.Sum256([]byte("data"))
+		blob := ed25519.Sign(private, slices.Concat(application[:], rest, data[:]))
+		sig := ssh.Marshal(ssh.Signature{Format: ssh.KeyAlgoSKED25519, Blob: blob, Rest: rest})
+		if err := Verify(key, base64.StdEncoding.EncodeToString(sig), []byte("data")); (err == nil) != ok {
+			t.Errorf("with the flags %d: %v", flags, err)
 		}
 	}
 }

@@ -14,7 +14,7 @@ func FuzzRecords(f *testing.F) {
 	for key, value := range map[string]string{
 		"topic": `"soup"`, "authors": "7", "ban/192.168.1.7": `"mallory"`, "mute/client k3v9": `"bob"`, "client/": "{", "other": "1",
 		"nick/alice": `{"nick":"Alice","key":"` + testKey("a").Fingerprint + `","at":1764064931120}`,
-		"client/3": `{"key":"` + string(bytes.Repeat([]byte("ab"), 32)) + `","id":"k3v9","nick":"bob","seq":5,"gone":"dropped","at":1764064931120,"rejected":{"4":"muted"}}`,
+		"client/3":   `{"key":"` + string(bytes.Repeat([]byte("ab"), 32)) + `","id":"k3v9","nick":"bob","seq":5,"gone":"dropped","at":1764064931120,"rejected":{"4":"muted"}}`,
 	} {
 		f.Add(key, value, []byte(`{"type":"own","at":1,"nick":"alice","fingerprint":"`+testKey("b").Fingerprint+`"}`))
 		f.Add(key, value, []byte(`{"type":"release","at":1,"nick":"Alice"}`))

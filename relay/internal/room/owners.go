@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
 
 	"chat/relay/internal/access"
+	"chat/relay/internal/pace"
 	"chat/relay/sshkey"
 	"chat/relay/text"
 	"chat/relay/wire"
@@ -30,6 +32,10 @@ const (
 	// useRecorded is how often the log records that the owner of a nick uses it.
 	useRecorded = 24 * time.Hour
 )
+
+// ownQuota is how many nicks each address group may make belong to keys, so that no one with the room's secret and
+// many keys makes the room forget the owners of all other nicks. Beyond it a nick belongs to no one yet.
+var ownQuota = pace.Quota{Burst: 50, Every: time.Minute, BurstOfAll: 1000, EveryOfAll: 10 * time.Second}
 
 // An owned nick belongs to a key. It does not change, so copies of the state share it.
 type owned struct {
@@ -106,10 +112,10 @@ func (o *owners) set(n *owned, u *undo) {
 	}
 }
 
-// oldest returns the nick, except new, that was taken longest ago.
-func oldest(nicks func(func(*owned) bool), new *owned) (first *owned) {
+// oldest returns the nick, other than newest, that was taken longest ago.
+func oldest(nicks iter.Seq[*owned], newest *owned) (first *owned) {
 	for n := range nicks {
-		if n != new && (first == nil || cmp.Or(n.At.Compare(first.At.Time), cmp.Compare(n.Nick, first.Nick)) < 0) {
+		if n != newest && (first == nil || cmp.Or(n.At.Compare(first.At.Time), cmp.Compare(n.Nick, first.Nick)) < 0) {
 			first = n
 		}
 	}
@@ -250,8 +256,18 @@ func (r *Room) ownNickLocked(m *Member, now time.Time) {
 	if wanted, err := text.NormalizeNick(m.identity.wanted); err != nil || wanted != m.nick {
 		return
 	}
-	// It fails only if the disk is full. It is then recorded the next time.
-	_ = r.submitLocked(nil, &request{op: opOwn, at: now, by: r.askingLocked(m), text: m.nick})
+	isNew := r.state.owners.named(text.NickFold(m.nick)) == nil
+	if isNew && ownQuota.IsAhead(r.owning, m.group(), now) {
+		return
+	}
+	err := r.submitLocked(nil, &request{op: opOwn, at: now, by: r.askingLocked(m), text: m.nick})
+	if err != nil || !isNew { // the disk is full: it is recorded the next time
+		return
+	}
+	if r.owning == nil {
+		r.owning = make(pace.Dues)
+	}
+	ownQuota.Count(r.owning, m.group(), now)
 }
 
 // Release makes a nick belong to no key any more. Like the methods of moderation it returns a notice

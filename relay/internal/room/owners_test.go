@@ -223,6 +223,23 @@ func TestOwnedNicksAreBounded(t *testing.T) {
 	}
 }
 
+// One address with many keys does not make the room forget the owners of other nicks.
+func TestOwnersAreNotPushedOut(t *testing.T) {
+	r := newSealedRoom(t)
+	r.state.owners.max = ownQuota.Burst + 1
+	r.join("alice", "a-token-1", "a")
+	for n := range 2 * ownQuota.Burst {
+		m := &Member{Peer: new(testPeer), Program: true, Level: access.Member, Key: testKey(fmt.Sprint(n)), Address: "10.0.0.1"}
+		if _, err := r.Enter(m, &wire.Request{Nick: fmt.Sprint("m", n)}, 1, r.now); err != nil {
+			t.Fatal(err)
+		}
+		r.Leave(m, "", r.now)
+	}
+	if r.state.owners.named("alice") == nil || len(r.state.owners.nicks) != ownQuota.Burst+1 {
+		t.Errorf("%d nicks belong to keys, alice's: %v", len(r.state.owners.nicks), r.state.owners.named("alice") != nil)
+	}
+}
+
 // A ban of a member with a key, present or away, keeps the key out, whatever its token and address.
 func TestBanOfKey(t *testing.T) {
 	for _, away := range []bool{false, true} {

@@ -12,6 +12,7 @@ import (
 
 	"chat/relay/history"
 	"chat/relay/internal/access"
+	"chat/relay/internal/pace"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -66,7 +67,8 @@ type Room struct {
 	authors    history.Author               // the highest one assigned
 	accepted   uint64                       // messages, actions and private messages so far
 	presence   announcements
-	asking     subject // scratch space of askingLocked
+	owning     pace.Dues // nicks that began to belong to a key, by address group; see ownQuota
+	asking     subject   // scratch space of askingLocked
 }
 
 // A Peer is the connection of a member. The room calls its methods with its lock held, so
