@@ -125,7 +125,7 @@ func (c *client) dial(addr netip.AddrPort, receive int) error {
 		return err
 	}
 	if c.dialect.tls {
-		if c.sealed, err = newTLSEnd(fd); err != nil {
+		if c.sealed, err = newTLSEnd(fd, c.dialect.record); err != nil {
 			return err
 		}
 	}

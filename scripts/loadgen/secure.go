@@ -31,11 +31,12 @@ var (
 const roomSecret = "secret-of-the-bench"
 
 func init() {
+	ircTLS.record = 2000 // ngircd reads that much, and waits for the socket although it has the rest of a record
 	sealedDialect.hello = func(nick string, sends bool) string { return roomSecret + "\n" + textDialect.hello(nick, sends) }
 }
 
 func byTLS(d dialect) dialect {
-	d.tls = true
+	d.tls, d.record = true, 16<<10
 	return d
 }
 

@@ -19,6 +19,7 @@ import (
 type tlsEnd struct {
 	tls     *tls.Conn
 	fd      int
+	record  int    // see dialect
 	shaking bool   // the handshake runs, and may wait
 	in      []byte // ciphertext that tls has not read; owned by the reader
 
@@ -27,8 +28,8 @@ type tlsEnd struct {
 }
 
 // newTLSEnd runs the handshake on a socket that blocks.
-func newTLSEnd(fd int) (*tlsEnd, error) {
-	e := &tlsEnd{fd: fd, shaking: true}
+func newTLSEnd(fd, record int) (*tlsEnd, error) {
+	e := &tlsEnd{fd: fd, record: record, shaking: true}
 	e.tls = tls.Client((*tlsLink)(e), tlsConfig)
 	if err := e.tls.Handshake(); err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
@@ -58,8 +59,11 @@ func (e *tlsEnd) write(b []byte) (n int, err error) {
 	if err := e.flush(); err != nil || e.hasUnsent() || len(b) == 0 {
 		return 0, err
 	}
-	if n, err = e.tls.Write(b); err != nil {
-		return n, err
+	for n < len(b) {
+		m, err := e.tls.Write(b[n:min(len(b), n+e.record)])
+		if n += m; err != nil {
+			return n, err
+		}
 	}
 	return n, e.flush()
 }
