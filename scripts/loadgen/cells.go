@@ -76,6 +76,13 @@ var idleColumns = []column{
 	{"peak", "peak", scaled(1<<20, "%.1f"), false},
 }
 
+var secureColumns = []column{
+	floodColumns[0], floodColumns[1],
+	latencyColumns[0], latencyColumns[1],
+	{"welcome", "welcome ms", scaled(1e6, "%.2f"), true},
+	idleColumns[0],
+}
+
 var churnColumns = []column{
 	{"rate", "visits/s", scaled(1, "%.0f"), true},
 	{"cpu", "server CPU ms/visit", scaled(1, "%.3f"), true},
@@ -155,6 +162,10 @@ func newCells() []*cell {
 		{
 			name: "idle", base: "nats-server", peers: []string{"chat", "nats-server", "tutorial"}, columns: idleColumns, run: runIdle,
 			shapes: []shape{{10_000, 0, nil}, {maxWantedClients, 0, nil}},
+		},
+		{
+			name: "secure", base: "nats-tls", peers: []string{"chat-sealed", "chat", "nats-tls", "ngircd-tls", "ncat-ssl"},
+			columns: secureColumns, run: runSecure, shapes: []shape{{100, 1, nil}},
 		},
 		{
 			name: "start", base: "nats-server", peers: []string{"chat", "nats-server", "ngircd", "ncat"}, columns: startColumns,

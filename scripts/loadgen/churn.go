@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -96,13 +97,22 @@ func visit(addr string, d *dialect, nick string) error {
 	return nil
 }
 
+// A halfCloser is a connection whose output can be ended: by TCP or TLS.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // connectClient connects and waits until the server has let the client in.
-func connectClient(addr string, d *dialect, nick string) (*net.TCPConn, *bufio.Reader, error) {
+func connectClient(addr string, d *dialect, nick string) (halfCloser, *bufio.Reader, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, nil, err
 	}
-	tcp := conn.(*net.TCPConn)
+	tcp := conn.(halfCloser)
+	if d.tls {
+		tcp = tls.Client(conn, tlsConfig)
+	}
 	_ = tcp.SetDeadline(time.Now().Add(patience))
 	lines := bufio.NewReader(tcp)
 	reply, in := d.hello(nick, true), false

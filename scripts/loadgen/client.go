@@ -23,6 +23,7 @@ type client struct {
 	record      int    // bytes of the last message with its frame; the next one probably has as many
 	partial     []byte // an incomplete line
 	frames      unframer
+	sealed      *tlsEnd        // nil: the connection is plain
 	received    []receiveState // by sender
 	joinedCount *atomic.Int64
 }
@@ -32,6 +33,17 @@ type receiveState struct {
 	next  uint64 // the expected number
 	count int64
 }
+
+// write writes to the socket, and returns how many bytes it took.
+func (c *client) write(b []byte) (int, error) {
+	if c.sealed != nil {
+		return c.sealed.write(b)
+	}
+	return unix.Write(c.fd, b)
+}
+
+// hasUnsent reports whether the socket has not accepted what was written.
+func (c *client) hasUnsent() bool { return c.sealed != nil && c.sealed.hasUnsent() }
 
 // readLines counts the messages in b, which begins at the start of a line, and returns how
 // many bytes the complete lines have.
@@ -143,7 +155,7 @@ func (c *client) readOther(r *reader, line []byte) error {
 	}
 	reply, in := c.dialect.handleControl(line, c.sends)
 	if reply != "" {
-		if _, err := unix.Write(c.fd, []byte(reply)); err != nil {
+		if _, err := c.write([]byte(reply)); err != nil {
 			return fmt.Errorf("client %d: %w", c.id, err)
 		}
 	}

@@ -16,6 +16,8 @@ type dialect struct {
 	before        int                                                   // bytes of the lines before a message
 	after         int                                                   // bytes after a message's text
 	echo          bool                                                  // senders receive their own messages
+	tls           bool                                                  // the connection is encrypted
+	record        int                                                   // the limit of bytes that are encrypted as one record
 	frames        bool                                                  // lines come in WebSocket frames, after an empty line
 	hasLabels     bool                                                  // labels may be inside a text
 	acked         func(line []byte) bool                                // whether a line acknowledges the sender's next message; nil: the echo does

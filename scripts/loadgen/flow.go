@@ -134,7 +134,7 @@ func (f *flow) close() {
 func (f *flow) isExhausted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !slices.ContainsFunc(f.senders, func(s *sender) bool { return s.quota > 0 || len(s.pending) > 0 })
+	return !slices.ContainsFunc(f.senders, func(s *sender) bool { return s.quota > 0 || s.waits() })
 }
 
 // trySend sends what may be sent. If two readers call it at the same time, one of them does
@@ -165,12 +165,15 @@ func (f *flow) sendReady() bool {
 
 // isBlocked reports whether a socket did not accept everything.
 func (f *flow) isBlocked() bool {
-	return slices.ContainsFunc(f.senders, func(s *sender) bool { return len(s.pending) > 0 })
+	return slices.ContainsFunc(f.senders, (*sender).waits)
 }
 
+// waits reports whether the socket has not accepted everything.
+func (s *sender) waits() bool { return len(s.pending) > 0 || s.client.hasUnsent() }
+
 func (s *sender) sendQuota() error {
-	if len(s.pending) > 0 {
-		if err := s.write(s.pending); err != nil || len(s.pending) > 0 {
+	if s.waits() {
+		if err := s.write(s.pending); err != nil || s.waits() {
 			return err
 		}
 	}
@@ -197,12 +200,12 @@ func (s *sender) send(n int) error {
 }
 
 func (s *sender) write(b []byte) error {
-	n, err := unix.Write(s.client.fd, b)
+	n, err := s.client.write(b)
 	if err == unix.EAGAIN || err == unix.EINTR {
 		n, err = 0, nil
 	}
 	s.pending = b[max(n, 0):]
-	if waits := len(s.pending) > 0; err == nil && waits != s.blocked {
+	if waits := s.waits(); err == nil && waits != s.blocked {
 		s.blocked = waits
 		err = s.flow.gen.readerOf(s.client).setWritable(s.client, waits)
 	}

@@ -77,7 +77,7 @@ func (g *generator) connect(ctx context.Context, addr netip.AddrPort) error {
 			return err
 		}
 		if hello := g.dialect.hello(nick(id), c.sends); hello != "" {
-			if _, err := unix.Write(c.fd, []byte(hello)); err != nil {
+			if _, err := c.write([]byte(hello)); err != nil {
 				return err
 			}
 		}
@@ -123,6 +123,11 @@ func (c *client) dial(addr netip.AddrPort, receive int) error {
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
+	}
+	if c.dialect.tls {
+		if c.sealed, err = newTLSEnd(fd, c.dialect.record); err != nil {
+			return err
+		}
 	}
 	return unix.SetNonblock(fd, true)
 }

@@ -80,7 +80,7 @@ func (s *sender) sendNow() error {
 	if err := s.send(1); err != nil {
 		return err
 	}
-	for tries := 0; len(s.pending) > 0; tries++ {
+	for tries := 0; s.waits(); tries++ {
 		if time.Duration(tries)*time.Second > patience {
 			return fmt.Errorf("the server accepts no more")
 		}

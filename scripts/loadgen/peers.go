@@ -30,6 +30,10 @@ func newPeers(opts *options) map[string]*peer {
 		chatPeer("chat-page", opts.chat),
 		chatPeer("chat-history", opts.chat),
 		chatPeer("chat-plain", opts.chat),
+		sealedPeer("chat-sealed", opts.chat),
+		{name: "nats-tls", dialect: &natsTLS, binary: opts.nats, argv: natsTLSArgv},
+		{name: "ngircd-tls", dialect: &ircTLS, maxClients: 100, binary: opts.ngircd, argv: ircTLSArgv},
+		{name: "ncat-ssl", dialect: &ncatTLS, maxClients: 100, binary: opts.ncat, argv: ncatTLSArgv},
 		{name: "nats-server", dialect: &natsDialect, binary: opts.nats, argv: natsArgv},
 		{name: "nats-page", dialect: &natsSocketDialect, binary: opts.nats, argv: natsSocketArgv},
 		{name: "npm-ws", dialect: &broadcastDialect, binary: "node", argv: broadcastArgv},
@@ -50,7 +54,9 @@ func newPeers(opts *options) map[string]*peer {
 	}
 	for _, wanted := range opts.peers {
 		if name, path, ok := strings.Cut(wanted, "="); ok {
-			byName[name] = chatPeer(name, path)
+			if byName[name] = chatPeer(name, path); strings.HasSuffix(name, "-sealed") {
+				byName[name] = sealedPeer(name, path)
+			}
 		}
 	}
 	return byName
@@ -101,7 +107,13 @@ func natsArgv(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
 }
 
 func ircArgv(b *bench, addr netip.AddrPort, _ int) ([]string, error) {
-	conf := fmt.Sprintf(`[Global]
+	path, err := b.file("ngircd.conf", ircConf(addr))
+	return []string{b.opts.ngircd, "-n", "-f", path}, err
+}
+
+// ircConf returns the configuration of ngircd.
+func ircConf(addr netip.AddrPort) string {
+	return fmt.Sprintf(`[Global]
 Name = bench.localdomain
 Info = bench
 Listen = %s
@@ -118,8 +130,6 @@ DNS = no
 Ident = no
 PAM = no
 `, addr.Addr(), addr.Port())
-	path, err := b.file("ngircd.conf", conf)
-	return []string{b.opts.ngircd, "-n", "-f", path}, err
 }
 
 func ncatArgv(b *bench, addr netip.AddrPort, clients int) ([]string, error) {

@@ -20,7 +20,8 @@ type reader struct {
 
 	// Owned by loop.
 	buf     []byte
-	now     int64 // when the current bytes were read
+	cipher  []byte // of a client by TLS; nil before the first
+	now     int64  // when the current bytes were read
 	count   int64
 	latency *histogram
 	bytes   int // since the last pause
@@ -104,7 +105,11 @@ func (r *reader) pauseIfFast(reads int) {
 // read reads for one client.
 func (r *reader) read(c *client) error {
 	begun := copy(r.buf, c.partial)
-	n, err := rawRead(c.fd, r.buf[begun:])
+	to := r.buf[begun:]
+	if c.sealed != nil {
+		to = r.cipherBuf()
+	}
+	n, err := rawRead(c.fd, to)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return nil
@@ -114,6 +119,11 @@ func (r *reader) read(c *client) error {
 		return fmt.Errorf("client %d: %w", c.id, errClosed)
 	}
 	r.bytes += n
+	if c.sealed != nil {
+		if n, err = c.sealed.decrypt(r.buf[begun:], to[:n]); err != nil {
+			return fmt.Errorf("client %d: %w", c.id, err)
+		}
+	}
 	if c.dialect.frames {
 		n = len(c.frames.strip(r.buf[:begun+n], begun)) - begun
 	}
@@ -133,6 +143,15 @@ func (r *reader) read(c *client) error {
 		r.delivered.Store(r.count)
 	}
 	return nil
+}
+
+// cipherBuf returns the buffer for ciphertext. It is smaller than half of buf, by more than a record, which a client may
+// have received before.
+func (r *reader) cipherBuf() []byte {
+	if r.cipher == nil {
+		r.cipher = make([]byte, readSize/2-32<<10)
+	}
+	return r.cipher
 }
 
 // countArrivals counts n more messages of a sender at a client.

@@ -47,7 +47,7 @@ func startServer(dir string, addr netip.AddrPort, argv []string) (*server, error
 	}
 	s := &server{process{exec.Command(argv[0], argv[1:]...), make(chan struct{})}, addr, log}
 	s.cmd.Dir = dir
-	s.cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir) // its files are deleted with dir
+	s.cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, "XDG_STATE_HOME="+dir) // its files are deleted with dir
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

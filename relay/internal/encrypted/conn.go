@@ -28,6 +28,8 @@ type Conn struct {
 	in    []byte      // ciphertext that tls has not read
 	inBuf []byte      // the buffer of in, from wire.TakeBuffer; nil: it has none
 
+	isDrained bool // tls has returned all that arrived; owned by the goroutine that reads
+
 	// sending is held while bytes are encrypted and written. tls does not need it to add an alert or a key update.
 	sending sync.Mutex
 
@@ -90,12 +92,13 @@ func (c *Conn) Exporter(label string, length int) ([]byte, error) {
 // the rest.
 func (c *Conn) Read(b []byte) (int, error) {
 	for {
-		n, err := c.tls.Read(b)
-		if err != errNoInput || n > 0 {
-			return n, err
+		if c.isDrained && len(b) > 0 {
+			if err := c.await(); err != nil {
+				return 0, err
+			}
 		}
-		if err := c.await(); err != nil {
-			return 0, err
+		if n, err := c.tls.Read(b); err != errNoInput || n > 0 {
+			return n, err
 		}
 	}
 }
@@ -106,7 +109,7 @@ func (c *Conn) await() error {
 	if err != nil {
 		return ended(err)
 	}
-	c.in, c.inBuf = buf[:n], buf
+	c.in, c.inBuf, c.isDrained = buf[:n], buf, false
 	return nil
 }
 

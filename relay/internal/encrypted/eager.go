@@ -25,11 +25,17 @@ func (c eagerConn) WriteEagerly(w *fanout.Writer, runs [][]byte) (rest [][]byte,
 	}
 }
 
-// ReadLazily implements [wire.LazyReader].
+// ReadLazily implements [wire.LazyReader]. A goroutine that has never received anything waits without crypto/tls on its
+// stack, which then is half as large.
 func (c eagerConn) ReadLazily(spare int) ([]byte, int, error) {
 	for {
+		if c.isDrained {
+			if err := c.await(); err != nil {
+				return nil, 0, err
+			}
+		}
 		buf := wire.TakeBuffer()
-		n, err := c.tls.Read(buf[spare:])
+		n, err := c.readAll(buf[spare:])
 		if n > 0 {
 			return buf, n, nil // an error comes again
 		}
@@ -37,8 +43,15 @@ func (c eagerConn) ReadLazily(spare int) ([]byte, int, error) {
 		if err != errNoInput {
 			return nil, 0, err
 		}
-		if err := c.await(); err != nil {
-			return nil, 0, err
-		}
 	}
+}
+
+// readAll fills b with what has arrived.
+func (c eagerConn) readAll(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = c.tls.Read(b[n:])
+		n += m
+	}
+	return n, err
 }

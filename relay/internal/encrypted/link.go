@@ -31,6 +31,7 @@ func (l *link) Read(b []byte) (n int, err error) {
 		case c.turn != nil:
 			n, err = l.readInHandshake(b)
 		case c.isLazy():
+			c.isDrained = true
 			return 0, errNoInput
 		default:
 			n, err = c.Conn.Read(b)

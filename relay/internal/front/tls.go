@@ -18,9 +18,9 @@ const webProtocol = "http/1.1"
 // of clients, for which browsers would show a dialog. A client that offers protocols of which none is ours is served
 // anyway: its first line shows what it speaks.
 //
-// Session tickets stay on. Resuming saves the host the signature and the client its checks, which helps when everyone
-// reconnects at once. The keys are still fresh (psk_dhe_ke), and crypto/tls has no early data (0-RTT), which could be
-// replayed.
+// Session tickets stay on. With one, a handshake costs the host 0.2 ms instead of 0.33 ms, and the client half, which helps
+// when everyone reconnects at once. The keys are still fresh (psk_dhe_ke), and crypto/tls has no early data (0-RTT), which
+// could be replayed.
 func tlsConfig(config *tls.Config) *tls.Config {
 	if config == nil {
 		return nil
@@ -41,7 +41,7 @@ func tlsConfig(config *tls.Config) *tls.Config {
 	return config
 }
 
-// maxHandshakes is how many handshakes with other machines are computed at the same time, each for about 1 ms. More
+// maxHandshakes is how many handshakes with other machines are computed at the same time, each for about 0.3 ms. More
 // wait, so that sessions are not held up when everyone reconnects. A handshake that waits for its peer does not count.
 const maxHandshakes = 64
 

@@ -170,6 +170,18 @@ func TestPlainClientsOfSealedRoom(t *testing.T) {
 	})
 }
 
+// A message by HTTP enters the room on a visit, which has the address of the request, and is not encrypted again.
+func TestVisitOfSealedRoom(t *testing.T) {
+	inHouse(t, sealed(), func(c *crowd) {
+		visit := c.connect(context.Background(), "10.0.0.2", true)
+		c.callers = append(c.callers, visit)
+		c.send(visit, helloOfAlice+say)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		c.want("a visit", visit, `"text":"soup"`, false)
+	})
+}
+
 // A page opened by HTTP is redirected to the same address by HTTPS, at a host that is this machine's.
 func TestRedirect(t *testing.T) {
 	for _, test := range []struct{ request, want string }{
