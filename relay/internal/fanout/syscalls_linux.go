@@ -5,10 +5,9 @@ import (
 	"unsafe"
 )
 
-// These calls do not tell the scheduler that they may block, as a connection that is not
-// blocking does not: one that does takes the goroutine's processor away if the call takes longer
-// than 20 µs, as a large write may, and keeps a thread awake that looks for such calls. That costs a
-// tenth of a flood.
+// These are system calls without notice to Go's scheduler. With notice, a large write, which takes
+// more than 20 µs, loses its processor to another thread, and a thread stays awake to look for
+// such calls. That costs a tenth of a flood. The descriptors are non-blocking, so no call waits.
 
 func read(fd int, b []byte) (int, error) {
 	return result(syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))))
