@@ -64,7 +64,8 @@ func (c *Cursor) Ignore(authors map[Author]bool) { c.view.Ignored = authors }
 // MoveTo moves the cursor to the position of another one of the same log.
 func (c *Cursor) MoveTo(other *Cursor) { c.next = other.next }
 
-// Wait adds w to the log's waiters. It returns false if there are events to read already.
+// Wait adds w to the log's waiters, as [Log.Wait] does. It returns false if there are events to
+// read already.
 func (c *Cursor) Wait(w Waiter) bool { return c.log.Wait(c.next, w) }
 
 // Next appends the encodings of the next events to runs, one slice for each run of events without

@@ -63,6 +63,7 @@ type Log struct {
 	spareWaiters []Waiter // an empty list with room for the next waiters; nil if there is none
 	appended     bool     // there have been events since the last Wake
 	wokenFirst   Waiter   // of the last event since the last Wake; nil: there is none
+	gathering    gathering
 }
 
 // A Waiter is anything that waits for the next event. The log only hands it over.
@@ -168,7 +169,7 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 		}
 		l.blocks = append(l.blocks, b)
 	}
-	before := len(b.json) + len(b.text)
+	before, beforeText := len(b.json)+len(b.text), len(b.text)
 	if json != nil {
 		b.json = append(b.json, json...)
 	} else {
@@ -184,6 +185,7 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 	b.hasPrivate = b.hasPrivate || by.To != 0
 	l.events++
 	l.bytes += len(b.json) + len(b.text) - before
+	l.gathering.add(len(b.text) - beforeText)
 	l.trimLocked()
 	l.appended = true
 	l.wokenFirst = by.Waiter
@@ -196,20 +198,33 @@ func (l *Log) viewer(e *wire.Event) wire.Viewer {
 }
 
 // Wake hands over the waiters if events were appended since it was called last. It is apart
-// from Append so that many events wake them once.
+// from Append so that many events wake them once. In a flood it puts that off: see gathering.
 func (l *Log) Wake() {
+	if waiters := l.takeWaiters(); len(waiters) > 0 {
+		l.wake(waiters)
+	}
+}
+
+// takeWaiters returns the waiters that Wake hands over.
+func (l *Log) takeWaiters() (waiters []Waiter) {
 	l.mu.Lock()
-	var waiters []Waiter
-	if l.appended && len(l.waiters) > 0 {
+	defer l.mu.Unlock()
+	if !l.appended {
+		return nil
+	}
+	now := time.Now()
+	if wait := l.gathering.wait(now); wait > 0 {
+		l.gathering.arm(wait, l.wakeLate)
+		return nil
+	}
+	l.gathering.wake(now, l.next)
+	if len(l.waiters) > 0 {
 		waiters, l.waiters, l.spareWaiters = l.waiters, l.spareWaiters, nil
 	}
 	l.appended = false
 	moveToFront(waiters, l.wokenFirst)
 	l.wokenFirst = nil
-	l.mu.Unlock()
-	if len(waiters) > 0 {
-		l.wake(waiters)
-	}
+	return waiters
 }
 
 // moveToFront exchanges w with the first of the list, if it is in it.
@@ -283,11 +298,12 @@ func (l *Log) backward(id uint64) iter.Seq2[*block, int] {
 	}
 }
 
-// Wait adds w to the waiters for the event next. It returns false if the log has it already.
+// Wait adds w to the waiters for the event next. It returns false if the log has it already and
+// the waiters were woken for it, or will not be.
 func (l *Log) Wait(next uint64, w Waiter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if next < l.next {
+	if next < l.next && !l.gathering.covers(next) {
 		return false
 	}
 	l.waiters = append(l.waiters, w)

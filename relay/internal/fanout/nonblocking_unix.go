@@ -88,7 +88,7 @@ func (c *nonBlockingConn) WriteEagerly(w *Writer, runs [][]byte) (rest [][]byte,
 func (w *Writer) write(fd uintptr) bool {
 	for {
 		if len(w.vector) == 1 {
-			w.n, w.err = unix.Write(int(fd), w.vector[0])
+			w.n, w.err = write(int(fd), w.vector[0])
 		} else {
 			w.n, w.err = writev(int(fd), w.vector)
 		}
@@ -102,7 +102,7 @@ func (w *Writer) write(fd uintptr) bool {
 func (c *nonBlockingConn) read(fd uintptr) bool {
 	c.buf = wire.TakeBuffer()
 	for {
-		c.n, c.err = unix.Read(int(fd), c.buf[c.spare:])
+		c.n, c.err = read(int(fd), c.buf[c.spare:])
 		switch c.err {
 		case unix.EINTR:
 			continue

@@ -2,8 +2,6 @@
 
 package fanout
 
-import "golang.org/x/sys/unix"
-
 const (
 	// maxVector is the limit of pieces in one write.
 	maxVector = 8
@@ -12,6 +10,3 @@ const (
 	// less than another piece of a write.
 	shortRun = 4 << 10
 )
-
-// writev writes pieces once.
-func writev(fd int, pieces [][]byte) (int, error) { return unix.Writev(fd, pieces) }

@@ -32,6 +32,30 @@ func (r *Room) Post(m *Member, kind string, seq uint64, message string, now time
 	return r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: kind, seq: seq, text: message})
 }
 
+// A Draft is a message that is not posted yet.
+type Draft struct {
+	Seq  uint64
+	Text string
+}
+
+// PostAll is Post for messages of m that arrived together. It stops at the first that is
+// rejected, and returns how many come before it; err is the answer to that one.
+func (r *Room) PostAll(m *Member, drafts []Draft, now time.Time) (posted int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkMemberLocked(m, now); err != nil {
+		return 0, err
+	}
+	for i := range drafts {
+		d := &drafts[i]
+		err := r.postLocked(m, &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeMessage, seq: d.Seq, text: d.Text})
+		if err != nil {
+			return i, err
+		}
+	}
+	return len(drafts), nil
+}
+
 // PostKeyed is Post for a message with a key.
 func (r *Room) PostKeyed(m *Member, req *wire.Request, now time.Time) error {
 	r.mu.Lock()

@@ -470,10 +470,24 @@ func (o *outbox) WriteSome(w *fanout.Writer) (more bool) {
 		}
 	}
 	if len(rest) == 0 && !fanout.HasUnsent(o.conn) {
-		return true
+		return !o.park()
 	}
 	go o.writeLoop(slices.Clone(rest))
 	return false
+}
+
+// park ends writing if the cursor only has to wait for the log. In a flood it waits though the log
+// has new events, until enough have gathered for another write.
+func (o *outbox) park() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.started || o.waiting || o.ending.Load() || len(o.queue)+len(o.held) > 0 ||
+		o.socket.isClosed() || o.socket.hasControl() || !o.cursor.Wait(o) {
+		return false
+	}
+	o.waiting, o.writing = true, false
+	o.writer.Done()
+	return true
 }
 
 // writeLoop writes runs and all that follows, until there is nothing more to write.

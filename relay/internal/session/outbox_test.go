@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"regexp"
@@ -111,6 +112,67 @@ func TestBrokenConnectionDelaysNoOthers(t *testing.T) {
 		close(logger.released)
 		for _, conn := range far {
 			conn.Close()
+		}
+	})
+}
+
+// In a flood, events are written together, within 1 ms. A session that ends meanwhile gets all of
+// them, in order, and then its bye.
+func TestFloodIsWrittenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(slog.New(slog.DiscardHandler))
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		p := &eagerPipe{Conn: theirs, lines: make(chan string, 5000)}
+		s := d.New(Conn{Conn: p, Remote: theirs.RemoteAddr(), Lines: wire.NewLineReader(theirs, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, anyPlace{})
+		s.ServeProgram([]byte(`{"type":"hello","nick":"alice"}`))
+		synctest.Wait()
+		var got strings.Builder
+		writes := 0
+		take := func() {
+			synctest.Wait()
+			for ; len(p.lines) > 0; writes++ {
+				got.WriteString(<-p.lines)
+			}
+		}
+		take()
+		writes = 0
+		var want []string
+		post := func(n int) {
+			for range n {
+				text := fmt.Sprintf("m%d.", len(want)) + strings.Repeat("x", 1000)
+				want = append(want, text)
+				d.Log.Append(&wire.Event{Type: wire.TypeMessage, From: "bob", Text: text}, history.Origin{})
+				d.Log.Wake()
+				time.Sleep(10 * time.Microsecond)
+			}
+		}
+		post(1)
+		if take(); writes != 1 || !strings.Contains(got.String(), want[0]) {
+			t.Errorf("a message after a pause is not written at once: %d writes", writes)
+		}
+		post(2000)
+		last := want[len(want)-1]
+		if take(); writes > 300 || strings.Contains(got.String(), last) {
+			t.Errorf("%d messages were written in %d writes; the last is not put off", len(want), writes)
+		}
+		time.Sleep(time.Millisecond)
+		if take(); !strings.Contains(got.String(), last) {
+			t.Error("the last message is not written within 1 ms")
+		}
+		post(500)
+		if take(); strings.Contains(got.String(), want[len(want)-1]) {
+			t.Error("nothing is put off")
+		}
+		s.Close()
+		take()
+		rest := got.String()
+		for _, text := range append(want, `"type":"bye"`) {
+			_, after, ok := strings.Cut(rest, text)
+			if !ok {
+				t.Fatalf("%.20q is missing, or not in order", text)
+			}
+			rest = after
 		}
 	})
 }

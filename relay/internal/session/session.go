@@ -24,12 +24,12 @@ type Session struct {
 	place Place
 
 	// owned by the goroutine that reads
-	spoke    bool // it has sent a message, as place knows
-	lines    *wire.LineReader
-	received int64 // see now; Unix time in nanoseconds, 0: not known
-	bucket   *Bucket
-	late     Recognizer // recognizes a first line that arrives late; nil after the first line
-	entry    *entry     // until it has entered a sealed room; otherwise nil
+	spoke  bool // it has sent a message, as place knows
+	lines  *wire.LineReader
+	drafts *drafts // to be posted together; nil: there are none
+	bucket *Bucket
+	late   Recognizer // recognizes a first line that arrives late; nil after the first line
+	entry  *entry     // until it has entered a sealed room; otherwise nil
 
 	member room.Member // guarded by the room
 	out    outbox
@@ -294,7 +294,7 @@ func (s *Session) readLoop(err error) {
 
 // serveLines serves the lines that are buffered.
 func (s *Session) serveLines() error {
-	s.received = 0
+	defer s.postDrafts()
 	for {
 		line, ok, err := s.lines.NextLine()
 		switch {
@@ -376,13 +376,12 @@ func (s *Session) serveLine(line []byte) error {
 	case err != nil:
 		s.reject(req.Seq, err)
 	case req.Type == wire.TypeSay && req.Once == "" && s.member.Level != access.Listen: // nearly every line
-		err := s.door.Room.Post(&s.member, wire.TypeMessage, req.Seq, req.Text, s.now())
-		s.noteSent(err)
-		s.rejectIf(req.Seq, err)
+		s.draft(req.Seq, req.Text)
+		return nil
 	case req.Type != "":
-		other := req // Post must not move req to the heap
+		s.postDrafts()
+		other := req // do must not move req to the heap
 		s.do(&other)
-		s.received = 0 // it may have waited
 	}
 	s.awaitDisk()
 	return nil
@@ -402,21 +401,12 @@ func (s *Session) keepPace() { s.wait(s.bucket.Line()) }
 // countBytes counts n bytes of input and waits until the rate allows more.
 func (s *Session) countBytes(n int) { s.wait(s.bucket.Bytes(n)) }
 
-// now returns when the buffered lines were received. The clock is read once for all of them, and again
-// after each wait.
-func (s *Session) now() time.Time {
-	if s.received == 0 {
-		s.received = clock.Now().UnixNano() // thousands of idle sessions have it: a time.Time is larger
-	}
-	return time.Unix(0, s.received)
-}
-
 // wait waits for d, or until the session ends.
 func (s *Session) wait(d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	s.received = 0
+	s.postDrafts()
 	s.door.wakeLog()
 	select {
 	case <-time.After(d):
@@ -431,7 +421,6 @@ func (s *Session) awaitDisk() {
 		if space == nil {
 			return
 		}
-		s.received = 0
 		s.door.wakeLog()
 		select {
 		case <-space:
@@ -453,6 +442,7 @@ func (s *Session) send(b []byte) {
 
 // reject reports to the client that its request seq was rejected; 0 if it has no number.
 func (s *Session) reject(seq uint64, err error) {
+	s.postDrafts()
 	if err == room.ErrPending {
 		return // the answer follows once the message is committed
 	}
@@ -463,12 +453,6 @@ func (s *Session) reject(seq uint64, err error) {
 	}
 	e := fault.Event(seq)
 	s.reply(&e)
-}
-
-func (s *Session) rejectIf(seq uint64, err error) {
-	if err != nil {
-		s.reject(seq, err)
-	}
 }
 
 func (s *Session) rejectTooLong() {
