@@ -30,7 +30,14 @@ const (
 // sealedOptions are those of a sealed room.
 func sealedOptions(t *testing.T) relay.Options {
 	t.Helper()
-	return relay.Options{Title: "kitchen", TLS: tlsOfHost(t), Seal: &relay.Seal{
+	opts := unencryptedOptions()
+	opts.TLS = tlsOfHost(t)
+	return opts
+}
+
+// unencryptedOptions are those of a sealed room whose connections are not encrypted, so that they can come from anywhere.
+func unencryptedOptions() relay.Options {
+	return relay.Options{Title: "kitchen", Seal: &relay.Seal{
 		Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret},
 		Renew: func() (seal.RoomSecrets, error) {
 			return seal.RoomSecrets{Member: newMember, Listen: newListen, Operator: operatorSecret}, nil
@@ -75,12 +82,10 @@ func encrypt(t *testing.T, conn net.Conn) *tls.Conn {
 	return encrypted
 }
 
-// sealedRoom runs a test in a bubble, with a sealed room whose connections are not encrypted, so that they can come from
-// anywhere.
+// sealedRoom runs a test in a bubble, with a room of unencryptedOptions.
 func sealedRoom(t *testing.T, change func(*relay.Options), test func(t *testing.T, srv *relay.Server)) {
 	t.Helper()
-	opts := sealedOptions(t)
-	opts.TLS = nil
+	opts := unencryptedOptions()
 	if change != nil {
 		change(&opts)
 	}
@@ -432,6 +437,52 @@ func TestLateFirstLinesInASealedRoom(t *testing.T) {
 		if got := alice.sofar(); strings.Contains(got, "guest-") || strings.Contains(got, "2222") {
 			t.Errorf("alice got %s", got)
 		}
+	})
+}
+
+// Whatever a client sends that does not know the secret, it gets nothing of the room.
+func FuzzUnproven(f *testing.F) {
+	f.Add("\n\n/quit\n")
+	f.Add("soup\nsoup\nsoup\n")
+	f.Add(`{"type":"hello","secret":""}` + "\n" + `{"type":"hello","key":"ssh-ed25519 AAAA","signature":"AAAA"}` + "\n")
+	f.Add(`{"type":"auth","mechanism":"SCRAM-SHA-256-PLUS","data":"cD10bHMtZXhwb3J0ZXIsLG49bWVtYmVyLHI9YWJj"}` + "\n" + `{"type":"auth","data":"Yz1jRDA9LHI9YWJjLHA9QUFBQQ=="}` + "\n")
+	f.Add(`{"type":"hello","probe":true,"nonce":"0123456789abcdef"}` + "\n" + `{"type":"who"}` + "\n" + `{"type":"hello","token":"the-hosts-own-tokem"}` + "\n")
+	f.Add("GET /messages HTTP/1.1\r\nHost: localhost\r\nCookie: chat-01f3c5a7=AQIAAAAAAGszD_G3Uf046tdHgitX1x\r\nAuthorization: Bearer .\r\n\r\n")
+	f.Add("POST /messages HTTP/1.0\r\nContent-Length: 4\r\n\r\nsoup")
+	f.Fuzz(func(t *testing.T, sent string) {
+		if strings.Contains(strings.ToUpper(sent), "2222") {
+			return // perhaps a secret
+		}
+		var page *web.Handler
+		sealedRoom(t, func(o *relay.Options) {
+			o.Room, o.HostToken, o.Web = "01f3c5a7092b4d6e", "the-hosts-own-token", func(conn net.Conn) { page.StartServing(conn) }
+		}, func(t *testing.T, srv *relay.Server) {
+			page = web.New(srv, web.Options{})
+			defer page.Close()
+			alice, _ := enter(t, srv, "10.0.0.1", "alice-in-the-room", memberSecret)
+			alice.send(`{"type":"say","text":"the soup of the day"}`)
+			alice.expectEvent(wire.TypeMessage)
+			next := srv.Next()
+			for _, ip := range []string{"10.0.0.2", "127.0.0.1"} {
+				p := joinFrom(t, srv, ip)
+				var written sync.WaitGroup
+				written.Go(func() { io.WriteString(p.conn, sent) })
+				enough := time.AfterFunc(50*time.Second, func() { p.conn.Close() })
+				got := strings.Join(p.closed(), "\n")
+				enough.Stop()
+				p.conn.Close()
+				written.Wait()
+				for _, words := range []string{"alice-in", "soup of the day", "Welcome", `"welcome"`, "2222"} {
+					if strings.Contains(got, words) {
+						t.Errorf("%q gets %q", sent, got)
+					}
+				}
+			}
+			time.Sleep(time.Second)
+			if srv.Next() != next || srv.Members() != 1 {
+				t.Errorf("%q changes the room", sent)
+			}
+		})
 	})
 }
 

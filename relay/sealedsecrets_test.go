@@ -31,8 +31,7 @@ func TestSecretsOfASealedRoomStaySecret(t *testing.T) {
 	const mistyped = "MEMBER-2222-2222-2223"
 	path, logged := filepath.Join(t.TempDir(), "kitchen.chat"), new(lockedBuffer)
 	transcript := filepath.Join(t.TempDir(), "transcript")
-	opts := sealedOptions(t)
-	opts.TLS = nil
+	opts := unencryptedOptions()
 	opts.Log = slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	seen := make(map[string]string)
 	synctest.Test(t, func(t *testing.T) {
