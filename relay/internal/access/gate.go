@@ -65,7 +65,7 @@ func (g *Gate) Replace(secrets seal.RoomSecrets) {
 	g.secrets = secrets
 	for level, s := range [...]seal.Secret{Listen: secrets.Listen, Member: secrets.Member, Operator: secrets.Operator} {
 		if sum := sumOf(s); sum != g.sums[level] {
-			g.sums[level], g.verifiers[level] = sum, verifierOf(s)
+			g.sums[level], g.verifiers[level] = sum, verifierOf(s, iterations)
 		}
 	}
 	g.replace()

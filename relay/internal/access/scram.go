@@ -44,7 +44,7 @@ var userLevels = map[string]Level{"": Member, "member": Member, "listen": Listen
 type verifier func() (scram.StoredCredentials, error)
 
 // verifierOf returns the verifier of a secret. It is computed when the first client needs it.
-func verifierOf(s seal.Secret) verifier {
+func verifierOf(s seal.Secret, iterations int) verifier {
 	if s == "" {
 		return nil
 	}

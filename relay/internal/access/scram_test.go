@@ -152,7 +152,7 @@ func TestScramWithASecretThatIsReplacedMeanwhile(t *testing.T) {
 
 // A verifier is expensive: it is computed once for each secret, and kept for those that stay.
 func TestVerifiersAreKept(t *testing.T) {
-	g := newGate()
+	g := NewGate(Options{Secrets: secrets})
 	salt := func(user string) string {
 		e := &Exchange{gate: g}
 		c, err := e.lookUp(user)
@@ -172,7 +172,7 @@ func TestVerifiersAreKept(t *testing.T) {
 }
 
 func TestSecretsThatSASLprepDoesNotKnow(t *testing.T) {
-	verify := verifierOf("🐴🔋📎🧷🪝🧦🧤🪢🧵🧶🪡🧩")
+	verify := verifierOf("🐴🔋📎🧷🪝🧦🧤🪢🧵🧶🪡🧩", 4096)
 	if _, err := verify(); err != nil {
 		t.Error(err)
 	}
