@@ -136,7 +136,7 @@ func TestLevels(t *testing.T) {
 		}{
 			{"anna", memberSecret, "", string(wire.CodeNotAllowed)},
 			{"bert", listenSecret, "listen", string(wire.CodeListenOnly)},
-			{"carl", operatorSecret, "", "banned: "},
+			{"carl", operatorSecret, "operator", "banned: "},
 		} {
 			p, welcome := enter(t, srv, "10.0.0.1", test.nick, test.secret)
 			if welcome.Access != test.access {

@@ -272,7 +272,7 @@ func TestKeysLetIn(t *testing.T) {
 			access string
 		}{
 			"a member's":                {alice, "", wire.TypeWelcome, ""},
-			"an operator's":             {op, "", wire.TypeWelcome, ""},
+			"an operator's":             {op, "", wire.TypeWelcome, "operator"},
 			"a stranger's":              {eve, "", string(wire.CodeNotMember), ""},
 			"a stranger's, to listen":   {eve, listenSecret, wire.TypeWelcome, "listen"},
 			"a member's, to listen":     {alice, listenSecret, wire.TypeWelcome, ""},

@@ -134,6 +134,7 @@ var paths = []struct {
 	{method: "OPTIONS", path: "/files/", member: 204},
 	{method: "GET", path: "/metrics", member: 200},
 	{method: "GET", path: "/socket", member: 426},
+	{method: "POST", path: "/socket", body: "{}", member: 404}, // there is no such stream; its session rejects messages
 	{method: "GET", path: "/nosuch", member: 404},
 	{method: "POST", path: "/messages", body: "soup", member: 201, changes: true},
 	{method: "PUT", path: "/files/soup.txt", body: "soup", member: 201, changes: true},
