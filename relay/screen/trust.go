@@ -29,7 +29,7 @@ func (m *model) trustDialog(h client.Host, reply func(error) tea.Cmd) (d *dialog
 			p.blank()
 			p.addPin(h.Pin)
 			p.blank()
-			p.add("The same: y trusts the host, and chat remembers its pin. Another one: someone may be between you and the host. Nothing was sent yet.", t.theme.Dim)
+			p.add("If they are the same, press y: chat remembers the pin. If not, someone may be between you and the host. Nothing was sent yet.", t.theme.Dim)
 			if len(h.Names) > 0 {
 				p.blank()
 				p.add("You know this pin from "+strings.Join(h.Names[:min(len(h.Names), maxCardNames)], ", ")+".", t.theme.Dim)
