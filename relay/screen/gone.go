@@ -45,5 +45,5 @@ func (c *conversation) joinOther() tea.Cmd {
 		return nil
 	}
 	c.joiningOther = true
-	return c.m.join(c.m.ctx, Place{Title: cutBytes(c.gone.Now.Title, maxTitle), Addr: c.gone.Addr, ID: c.gone.Now.ID})
+	return c.m.join(c.m.ctx, Place{Title: cutBytes(c.gone.Now.Title, maxTitle), Addr: c.gone.Addr, ID: c.gone.Now.ID, Sealed: c.sealed})
 }

@@ -135,6 +135,29 @@ func TestGoldenSealed(t *testing.T) {
 	}
 }
 
+// The header, a question and an alarm on terminals with all colors, 16, and none: the words are enough.
+func TestGoldenSealedLooks(t *testing.T) {
+	for _, name := range []string{"dark", "light", "16", "mono"} {
+		for view, act := range map[string]func(r *rig){
+			"header": func(r *rig) { r.inSealedRoom(""); r.say("alice", "the meeting is at two") },
+			"trust":  func(r *rig) { r.openLobby(); r.asks(&question{trust: &newHost}) },
+			"changed": func(r *rig) {
+				r.openLobby()
+				r.found(nil, kitchenPlace)
+				r.update(joinFailedIn(r, changedKey))
+			},
+		} {
+			t.Run(view+" "+name, func(t *testing.T) {
+				inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+					r.on(name)
+					act(r)
+					r.goldenLook(fmt.Sprintf("sealed-%s-%s-80x24", view, name))
+				})
+			})
+		}
+	}
+}
+
 // asks has a client ask a question, as it does while a room is joined.
 func (r *rig) asks(q *question) {
 	q.answers = make(chan answer, 1)
@@ -294,7 +317,7 @@ func TestChangedKeyInAConversation(t *testing.T) {
 		r.room.ended = changedKey
 		r.update(roomEvents{closed: true})
 		r.want("The host has another key", "Nothing was sent", "line 12 of /home/bob/.local/state/chat/known_hosts")
-		for _, key := range []string{"y", "a", " "} {
+		for _, key := range []string{"y", "a", " ", "enter"} {
 			r.keys(key)
 		}
 		r.want("The host has another key")

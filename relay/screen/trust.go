@@ -29,7 +29,7 @@ func (m *model) trustDialog(h client.Host, reply func(error) tea.Cmd) (d *dialog
 			p.blank()
 			p.addPin(h.Pin)
 			p.blank()
-			p.add("The same: y trusts the host, and chat remembers its pin. Another one: someone may be between you and the host. Nothing was sent yet.", t.theme.Dim)
+			p.add("If they are the same, press y: chat remembers the pin. If not, someone may be between you and the host. Nothing was sent yet.", t.theme.Dim)
 			if len(h.Names) > 0 {
 				p.blank()
 				p.add("You know this pin from "+strings.Join(h.Names[:min(len(h.Names), maxCardNames)], ", ")+".", t.theme.Dim)
@@ -158,7 +158,8 @@ func drawPin(t *terminal, pin seal.Pin, columns int) (rows []string) {
 }
 
 // alarmOf returns the dialog for an error that says that the program at an address may not be the host of the
-// room with a title; nil: the error is another one. Nothing in it accepts that program.
+// room with a title; nil: the error is another one. Nothing in it accepts that program. leave is called when the
+// person closes it; nil: a conversation is shown again.
 func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *dialog {
 	t := &m.terminal
 	var what string
@@ -195,13 +196,9 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 		return nil
 	}
 	d := &dialog{leave: leave, sheet: sheet{title: what, hints: []hint{{nil, "Esc", "close"}}, page: dialogPageOf(t, write)}}
-	d.keys = map[string]func() tea.Cmd{"enter": func() tea.Cmd {
-		m.closeDialog(d)
-		if leave == nil {
-			return nil
-		}
-		return leave()
-	}}
+	if leave != nil { // no one writes a message, which Enter would be for
+		d.keys = map[string]func() tea.Cmd{"enter": func() tea.Cmd { m.closeDialog(d); return leave() }}
+	}
 	return d
 }
 
