@@ -925,6 +925,8 @@ func (e changedKeyError) Error() string {
 
 func pinHint(e *client.PinError) string {
 	switch {
+	case !e.IsChanged() && e.Namesake.File != "":
+		return fmt.Sprintf("you know a room of this title with another key (line %d of %s), so this may be someone else's; join with the room's invite, or once from a terminal", e.Namesake.Line, e.Namesake.File)
 	case !e.IsChanged():
 		return "join with the room's invite, or once from a terminal, where chat shows the pin and asks"
 	case e.File == "":

@@ -3,6 +3,9 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -124,5 +127,61 @@ func TestTransfersByKey(t *testing.T) {
 	_, err = client.Join(t.Context(), client.Options{Addr: host.addr, Seal: client.Seal{Pin: pin, Signer: ownSigner(t)}})
 	if err == nil || !strings.Contains(err.Error(), "yours is not one of them") {
 		t.Errorf("with another key: %v", err)
+	}
+}
+
+// Someone in the middle, whom the user trusts by mistake, passes everything on to the real host: it finds
+// out, the client is not asked for the secret again, and nothing of the hello passes.
+func TestInterceptedBeforeRealHost(t *testing.T) {
+	host, _ := hostSealed(t, relay.Seal{})
+	key, err := seal.LoadKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := seal.SelfSigned(key, func() []string { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", source.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var passed tap
+	var relaying sync.WaitGroup
+	relaying.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			relaying.Go(func() {
+				defer conn.Close()
+				onward, err := tls.Dial("tcp", host.addr, &tls.Config{InsecureSkipVerify: true})
+				if err != nil {
+					return
+				}
+				defer onward.Close()
+				relaying.Go(func() { io.Copy(conn, onward); conn.Close() })
+				io.Copy(tapped{onward, &passed}, conn)
+			})
+		}
+	})
+	defer relaying.Wait()
+	defer ln.Close()
+	asked := 0
+	_, err = client.Join(t.Context(), client.Options{Addr: ln.Addr().String(), Nick: "alice", Seal: client.Seal{Required: true, Questions: client.Questions{
+		Trust: func(context.Context, client.Host) error { return nil },
+		AskSecret: func(context.Context, client.SecretQuestion) (seal.Secret, error) {
+			asked++
+			return memberSecret, nil
+		},
+	}}})
+	if !errors.Is(err, client.ErrIntercepted) || asked != 1 {
+		t.Errorf("Join: %v, asked %d times", err, asked)
+	}
+	passed.mu.Lock()
+	defer passed.mu.Unlock()
+	if got := passed.sent.String(); strings.Contains(got, "alice") || strings.Contains(got, string(memberSecret)) || !strings.Contains(got, `"auth"`) {
+		t.Errorf("passed on: %s", got)
 	}
 }
