@@ -42,7 +42,7 @@ func (c *client) write(b []byte) (int, error) {
 	return unix.Write(c.fd, b)
 }
 
-// hasUnsent reports whether the socket has not accepted what was written.
+// hasUnsent reports whether bytes of a write wait for the socket.
 func (c *client) hasUnsent() bool { return c.sealed != nil && c.sealed.hasUnsent() }
 
 // readLines counts the messages in b, which begins at the start of a line, and returns how

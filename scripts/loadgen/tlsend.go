@@ -74,7 +74,7 @@ func (e *tlsEnd) hasUnsent() bool {
 	return len(e.out) > 0
 }
 
-// flush sends what the socket accepts.
+// flush sends ciphertext until the socket accepts no more.
 func (e *tlsEnd) flush() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -412,3 +412,22 @@ func TestPipe(t *testing.T) {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 }
+
+// A peer that reads nothing and asks for new keys without end does not fill the host's memory.
+func TestUnsentIsBounded(t *testing.T) {
+	host, client, _ := eagerOverTCP(t)
+	defer client.Close()
+	host.sending.Lock() // as if a write waited for the peer
+	defer host.sending.Unlock()
+	update := make([]byte, 27)
+	l := (*link)(host.Conn)
+	var err error
+	for range maxUnsent/len(update) + 1 {
+		if _, err = l.Write(update); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, errTooMuch) || len(host.out.unsent) > maxUnsent {
+		t.Errorf("%d bytes are unsent, %v", len(host.out.unsent), err)
+	}
+}

@@ -46,7 +46,7 @@ func (c eagerConn) ReadLazily(spare int) ([]byte, int, error) {
 	}
 }
 
-// readAll fills b with what has arrived.
+// readAll reads all input that has arrived, up to the length of b.
 func (c eagerConn) readAll(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		var m int

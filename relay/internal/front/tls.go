@@ -74,18 +74,15 @@ func isLocal(conn net.Conn) bool {
 	return address == ""
 }
 
-// sealedSilence replaces Silence for other machines in a sealed room, where hardly anyone types in plain text: on a bad
-// network, the first bytes of TLS may have to be sent again.
+// sealedSilence replaces Silence before TLS in a sealed room, where hardly anyone types in plain text. On a bad network
+// or a busy machine the first bytes of TLS come late, and a line in plain text before them would look like an attack.
 const sealedSilence = 2 * time.Second
 
 // startTLS reads the first bytes of a connection to a sealed room. If they begin a TLS handshake, the connection is
 // encrypted from then on. silence is for how long it may go on to be silent. ok is false if the handshake failed; then
 // the connection is closed.
 func (c *Conn) startTLS() (silence time.Duration, ok bool) {
-	silence = Silence
-	if !isLocal(c.Conn) {
-		silence = sealedSilence
-	}
+	silence = sealedSilence
 	c.readBy(silence)
 	for !showsTLS(c.lines.Pending()) {
 		err := c.lines.Fill()

@@ -160,7 +160,9 @@ func TestPlainClientsOfSealedRoom(t *testing.T) {
 			t.Error("the HTTP handler got a connection")
 		}
 		for who, local := range map[string]string{"a pipe": "", "loopback": "127.0.0.1"} {
-			c.want(who, c.come(local, ""), "* Welcome", false)
+			silent := c.come(local, "")
+			time.Sleep(sealedSilence)
+			c.want(who, silent, "* Welcome", false)
 			c.want(who, c.come(local, helloOfBob), `"welcome"`, false)
 			c.want(who, c.come(local, "GET / HTTP/1.1\r\n\r\n"), "GET /", false)
 		}
