@@ -269,7 +269,7 @@ func hostCommand() *cli.Command {
 			"chat host                               # named after this machine",
 			"chat host --room kitchen --nick alice",
 			"chat host --addr 192.168.1.5:24280      # only on one address",
-			"chat host --secure                      # encrypted, only with its invite",
+			"chat host --secure                      # encrypted, by invite",
 			"chat host --history kitchen.chat        # the room survives a restart",
 			"chat host --limit connections=50",
 			"chat host --headless --log-format json  # no screen, log to stderr"),
