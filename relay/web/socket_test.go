@@ -267,7 +267,8 @@ func TestHandshake(t *testing.T) {
 		{"with extensions and subprotocols", r.handshake("Sec-WebSocket-Extensions: permessage-deflate\r\n", "Sec-WebSocket-Protocol: chat\r\n"), 101},
 		{"HTTP/1.0", strings.Replace(whole, "HTTP/1.1", "HTTP/1.0", 1), 426},
 		{"HEAD", strings.Replace(whole, "GET", "HEAD", 1), 405},
-		{"POST", strings.Replace(whole, "GET", "POST", 1), 404}, // it has lines for a stream, of which there is none
+		{"PUT", strings.Replace(whole, "GET", "PUT", 1), 405},
+		{"POST, which is for streams", strings.Replace(whole, "GET", "POST", 1), 404},
 		{"no Upgrade", strings.Replace(whole, "Upgrade: WebSocket\r\n", "", 1), 426},
 		{"another Upgrade", strings.Replace(whole, "Upgrade: WebSocket", "Upgrade: h2c", 1), 426},
 		{"no Connection", strings.Replace(whole, "Connection: keep-alive, Upgrade\r\n", "", 1), 426},

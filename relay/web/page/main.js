@@ -87,7 +87,7 @@ const listener = {
 		transcript.add(e, own, past);
 	},
 	async locked(why) {
-		await askForSecret(why);
+		await askForSecret(why || (outbox.room && 'The secret has changed since you were here. Ask for the current invite.'));
 		showRoom();
 		membership.join();
 	},

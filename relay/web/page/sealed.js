@@ -33,11 +33,9 @@ const capitalized = (text) => text && text[0].toUpperCase() + text.slice(1);
  * @type {(why: string, title: string) => Promise<void>}
  */
 export async function ask(why, title) {
-	if (!why) {
-		why = await enter('');
-		if (!why) return;
-		if (!why.includes(keyType)) why = ''; // that a secret is needed, which the form says
-	}
+	const refusal = await enter('');
+	if (!refusal) return;
+	if (refusal.includes(keyType)) why = refusal;
 	const field = make('input', '');
 	Object.assign(field, { id: 'secret', type: 'password', required: true, autocomplete: 'current-password', maxLength: 1000 });
 	field.setAttribute('aria-describedby', 'why');
@@ -56,10 +54,9 @@ export async function ask(why, title) {
 		form.onsubmit = async (e) => {
 			e.preventDefault();
 			button.disabled = true;
-			const refusal = await enter(field.value);
+			fault.textContent = await enter(field.value);
 			button.disabled = false;
-			fault.textContent = refusal;
-			if (refusal) field.select();
+			if (fault.textContent) field.select();
 			else resolve(true);
 		};
 	});
