@@ -205,3 +205,58 @@ func TestHalfClosedByTLS(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// All members of a large room reconnect at once, as after a power cut of the access point: each is welcomed as the client
+// that it was, and what it missed follows.
+func TestReconnectsAtOnce(t *testing.T) {
+	const members = 1000
+	if testing.Short() {
+		t.Skip("1,000 members")
+	}
+	addr, srv, _ := hostTLS(t, relay.Options{MaxSessions: -1, NewConnections: -1, Backlog: -1})
+	join := func(n int, since uint64) (*tls.Conn, wire.Event, error) {
+		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			return nil, wire.Event{}, err
+		}
+		conn.SetDeadline(time.Now().Add(time.Minute))
+		fmt.Fprintf(conn, `{"type":"hello","version":1,"nick":"m%d","token":"token-of-m%d","since":%d}`+"\n", n, n, since)
+		for lines := bufio.NewReader(conn); ; { // before a hello that comes late there is a greeting for people
+			line, err := lines.ReadBytes('\n')
+			if err != nil {
+				return conn, wire.Event{}, err
+			}
+			if line[0] == '{' {
+				e, err := wire.ParseEvent(line)
+				return conn, e, err
+			}
+		}
+	}
+	var before, after [members]wire.Event
+	for round, welcomes := range []*[members]wire.Event{&before, &after} {
+		conns := make([]*tls.Conn, members)
+		var work sync.WaitGroup
+		for n := range members {
+			work.Go(func() {
+				var err error
+				if conns[n], welcomes[n], err = join(n, before[n].Next); err != nil || welcomes[n].Type != wire.TypeWelcome {
+					t.Errorf("round %d, member %d: %+v, %v", round, n, welcomes[n], err)
+				}
+			})
+		}
+		work.Wait()
+		for _, conn := range conns {
+			if conn != nil {
+				conn.NetConn().Close() // without a goodbye
+			}
+		}
+	}
+	for n := range members {
+		if before[n].Client != after[n].Client || before[n].Nick != after[n].Nick {
+			t.Errorf("member %d was %s (%s), and is %s (%s)", n, before[n].Nick, before[n].Client, after[n].Nick, after[n].Client)
+		}
+	}
+	if info := srv.Info(); info.Members > members {
+		t.Errorf("%d members of %d", info.Members, members)
+	}
+}
