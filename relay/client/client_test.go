@@ -953,18 +953,31 @@ func TestContextEndsTheClient(t *testing.T) {
 func TestNoLossNoDoublesOnBrokenConnections(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			bubble(t, func(t *testing.T) { sayThroughBreaks(t, seed, 100+int(seed)*60) })
+			bubble(t, func(t *testing.T) { sayThroughBreaks(t, newSmallRoom(seed, 100+int(seed)*60), Seal{}) })
 		})
 	}
 }
 
-func sayThroughBreaks(t *testing.T, seed uint64, cut int) {
+// So it is in a sealed room, whose handshakes break too.
+func TestNoLossNoDoublesOnBrokenSealedConnections(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				r := newSmallRoom(seed, 4000+int(seed)*500) // a handshake takes 1,500 bytes
+				r.config = h.config
+				sayThroughBreaks(t, r, Seal{Pin: h.pin, Secret: testSecret})
+			})
+		})
+	}
+}
+
+func sayThroughBreaks(t *testing.T, r *smallRoom, seal Seal) {
 	const lines = 300
-	r := newSmallRoom(seed, cut)
 	var c *Client
 	var err error
 	for c == nil { // Join makes only one attempt
-		c, err = Join(t.Context(), Options{Dial: r.dial, MaxUnacked: 50, Backlog: 1000})
+		c, err = Join(t.Context(), Options{Dial: r.dial, MaxUnacked: 50, Backlog: 1000, Seal: seal})
 		if err != nil && r.dials > 100 {
 			t.Fatal(err)
 		}

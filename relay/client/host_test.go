@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -187,6 +188,7 @@ func join(t *testing.T, opts Options, host func(*scriptedHost) *hostEnd) (*Clien
 // its connections break at any byte.
 type smallRoom struct {
 	serving sync.WaitGroup // the connections
+	config  *tls.Config    // of a sealed room; nil: it is plain
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -214,6 +216,9 @@ func (r *smallRoom) dial(context.Context, string) (net.Conn, error) {
 	var host net.Conn = theirs
 	if r.cut > 0 {
 		host = &cutConn{Conn: theirs, in: r.rand.IntN(2*r.cut + 400), out: r.rand.IntN(2*r.cut+300) + 150} // with space for a question and its answer
+	}
+	if r.config != nil {
+		host = tls.Server(host, r.config)
 	}
 	r.serving.Go(func() { r.serve(host) })
 	return ours, nil

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -274,6 +275,8 @@ func handshakeError(ctx context.Context, h Host, err error) error {
 		return ErrNoAnswer
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, io.EOF): // it is full, and has no time for a reason
+		return errHungUp
 	}
 	return fmt.Errorf("encrypt the connection: %w", err)
 }
