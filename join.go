@@ -62,26 +62,13 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	if c.NArg() > 1 {
 		return joinOptions{}, usageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
 	}
-	room, addr := c.Args().First(), c.String("addr")
-	_, preset := os.LookupEnv("CHAT_ADDR")
-	nick, err := nickOf(c)
-	switch {
-	case err != nil:
+	room, addr, err := placeNamed(c)
+	if err != nil {
 		return joinOptions{}, err
-	case c.IsSet("addr") && addr == "" && !preset:
-		return joinOptions{}, &endpoint.AddressError{}
-	case c.Duration("timeout") <= 0:
-		return joinOptions{}, usageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
-	case c.IsSet("backlog") && c.Int("backlog") < 0:
-		return joinOptions{}, usageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
-	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
-		if addr = ""; room == fromStdin || endpoint.IsAddress(room) {
-			room, addr = "", room
-		}
-	case room == "" && addr == os.Getenv("CHAT_ADDR") && os.Getenv("CHAT_INVITE") != "":
-		addr = os.Getenv("CHAT_INVITE")
-	case room == "" && addr == "":
-		room = os.Getenv("CHAT_ROOM")
+	}
+	nick, err := nickOf(c)
+	if err != nil {
+		return joinOptions{}, err
 	}
 	signer, err := namedSigner(c.String("identity")) // before stdin is read: it may ask for a passphrase
 	if err != nil {
@@ -92,19 +79,9 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	if err != nil {
 		return joinOptions{}, err
 	}
-	if addr == fromStdin && isTerminal(os.Stdin) { // before something else reads the terminal
-		if addr, err = typedInvite(c.App.ErrWriter); err != nil {
-			return joinOptions{}, err
-		}
-	}
-	var in *plain.Input
-	if !screen {
-		in = readInput()
-	}
-	if addr == fromStdin {
-		if addr, err = in.Line(c.Context); err != nil {
-			return joinOptions{}, usageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
-		}
+	in, addr, err := openInput(c, addr, screen)
+	if err != nil {
+		return joinOptions{}, err
 	}
 	opts := joinOptions{
 		signer: signer,
@@ -142,6 +119,54 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		opts.Host, err = opts.hostInstead(c)
 	}
 	return opts, err
+}
+
+// placeNamed returns the room or the address that the user named; "-" is an address that is read from
+// stdin.
+func placeNamed(c *cli.Context) (room, addr string, err error) {
+	room, addr = c.Args().First(), c.String("addr")
+	_, preset := os.LookupEnv("CHAT_ADDR")
+	switch {
+	case c.IsSet("addr") && addr == "" && !preset:
+		return "", "", &endpoint.AddressError{}
+	case c.Duration("timeout") <= 0:
+		return "", "", usageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
+	case c.IsSet("backlog") && c.Int("backlog") < 0:
+		return "", "", usageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
+	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
+		if addr = ""; room == fromStdin || endpoint.IsAddress(room) {
+			room, addr = "", room
+		}
+	case room == "" && addr == os.Getenv("CHAT_ADDR") && os.Getenv("CHAT_INVITE") != "":
+		addr = os.Getenv("CHAT_INVITE")
+	case room == "" && addr == "":
+		room = os.Getenv("CHAT_ROOM")
+	}
+	return room, addr, nil
+}
+
+// openInput starts reading stdin, unless a screen does. If addr stands for it, it returns the invite that
+// stdin begins with, or that the user types.
+func openInput(c *cli.Context, addr string, screen bool) (in *plain.Input, _ string, err error) {
+	typed := addr == fromStdin && isTerminal(os.Stdin)
+	if typed { // before something else reads the terminal
+		if addr, err = typedInvite(c.App.ErrWriter); err != nil {
+			return nil, "", err
+		}
+	}
+	if !screen {
+		in = readInput()
+	}
+	switch {
+	case typed && !isInvite(addr):
+		return nil, "", usageErrorf("that is not an invite\nhint: it begins with https:// and has a #")
+	case !typed && addr == fromStdin:
+		if addr, err = in.Line(c.Context); err != nil || !isInvite(strings.TrimSpace(addr)) {
+			return nil, "", usageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
+		}
+		addr = strings.TrimSpace(addr)
+	}
+	return in, addr, nil
 }
 
 // fromStdin stands for an invite or a secret that is read from stdin: the arguments of a program are no secret.
