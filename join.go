@@ -108,17 +108,23 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		Timeout: c.Duration("timeout"),
 		Ifaces:  c.StringSlice("iface"),
 	}
-	if dir := identity.DefaultDir(); dir != "" {
-		opts.identities = identity.Open(dir)
-		opts.known = identity.NewKnownHosts(dir, func(err error) { opts.warn(err) })
-	}
 	if err := opts.readInvite(); err != nil {
 		return opts, err
 	}
+	opts.useDir(identity.DefaultDir())
 	if screen {
 		opts.Host, err = opts.hostInstead(c)
 	}
 	return opts, err
+}
+
+// useDir keeps in dir who the user is in each room, and whose hosts they trust; "": nowhere.
+func (opts *joinOptions) useDir(dir string) {
+	if dir == "" {
+		return
+	}
+	opts.identities = identity.Open(dir)
+	opts.known = identity.NewKnownHosts(dir, func(err error) { opts.warn(err) })
 }
 
 // placeNamed returns the room or the address that the user named; "-" is an address that is read from
