@@ -328,6 +328,9 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	defer end()
 	opts.OutGone = gone
 	err = plain.Run(ctx, c, opts.Options)
+	if pin, ok := errors.AsType[*client.PinError](err); ok && pin.File == "" { // the key until now is that of the connection before
+		return fmt.Errorf("%w\nhint: someone may be between you and the host, or another machine has its address now; ask the host whether its key is new", err)
+	}
 	if problem, hint := sealProblem(err); problem != nil {
 		return fmt.Errorf("%w\nhint: %s", err, hint)
 	}

@@ -45,7 +45,7 @@ func TestImports(t *testing.T) {
 		"screen/syntax":      {},
 		"screen/theme":       {},
 		"files":              {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/text", "chat/relay/wire"},
-		"web":                {"chat/relay", "chat/relay/endpoint", "chat/relay/files", "chat/relay/internal/access", "chat/relay/qrcode", "chat/relay/text", "chat/relay/wire"},
+		"web":                {"chat/relay", "chat/relay/endpoint", "chat/relay/files", "chat/relay/internal/access", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"discovery":          {"chat/relay/errno", "chat/relay/text", "chat/relay/wire"},
 		"diskspace":          {},
 		"doctor":             {"chat/relay/errno", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},

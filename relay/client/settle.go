@@ -86,8 +86,7 @@ func (s *membership) sign(l *link, hello *wire.Request) error {
 	if !ok || s.opts.Seal.Signer == nil {
 		return nil
 	}
-	state := conn.ConnectionState()
-	binding, err := state.ExportKeyingMaterial(seal.ExporterLabel, nil, seal.BindingLength)
+	binding, err := bindingOf(conn)
 	if err != nil {
 		return err
 	}
@@ -96,6 +95,12 @@ func (s *membership) sign(l *link, hello *wire.Request) error {
 		hello.Key = s.opts.Seal.Signer.Key()
 	}
 	return err
+}
+
+// bindingOf returns what a signature for conn includes.
+func bindingOf(conn *tls.Conn) ([]byte, error) {
+	state := conn.ConnectionState()
+	return state.ExportKeyingMaterial(seal.ExporterLabel, nil, seal.BindingLength)
 }
 
 // adoptSecret replaces the secret by the one of a new invite, which the host sends to everyone who is in

@@ -2,18 +2,18 @@ package client
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 
 	"chat/relay/seal"
 )
-
-// maxEntry is the limit of an answer of /enter in bytes.
-const maxEntry = 4 << 10
 
 // authorize adds to a request what lets the client into a sealed room: its secret, or a cookie that
 // it got for its key. The connection is to the host that has the right key.
@@ -35,26 +35,25 @@ func (t *transfer) authorize(r *http.Request) error {
 	return nil
 }
 
-// enter gets a cookie for the client's key.
+// enter gets a cookie for the client's key. What the key signs is good for this connection only: a host that
+// passed on the challenge of another one, as pages sign it, would enter there as the client.
 func (t *transfer) enter(signer Signer) error {
-	challenge, err := t.challenge()
-	if err != nil {
-		return err
-	}
 	t.client.mu.Lock()
 	room := t.client.identity.Room
 	t.client.mu.Unlock()
-	signature, err := signer.Sign(seal.SignedData(room, []byte(challenge)))
-	if err != nil {
-		return permanentError{err}
-	}
-	body, err := json.Marshal(map[string]string{"key": signer.Key(), "signature": signature, "challenge": challenge})
-	if err != nil {
-		return permanentError{err}
-	}
+	var body bytes.Buffer
+	var failed error
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { // before the body is read
+		body.Reset()
+		failed = signEntry(&body, signer, room, info.Conn)
+	}}
 	r := t.newRequest(http.MethodPost, "/enter", "Content-Type", "application/json")
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+	r.Body, r.ContentLength = io.NopCloser(&body), -1
 	res, err := t.send(r)
+	if failed != nil {
+		err = permanentError{failed}
+	}
 	if err != nil {
 		return err
 	}
@@ -68,16 +67,22 @@ func (t *transfer) enter(signer Signer) error {
 	return permanentError{errors.New("the host gives no cookie")}
 }
 
-// challenge returns what the client's key must sign.
-func (t *transfer) challenge() (string, error) {
-	res, err := t.send(t.newRequest(http.MethodGet, "/enter"))
+// signEntry writes the request to enter a room by key over conn.
+func signEntry(w io.Writer, signer Signer, room string, conn net.Conn) error {
+	if outer, ok := conn.(*transferConn); ok {
+		conn = outer.Conn
+	}
+	encrypted, ok := conn.(*tls.Conn)
+	if !ok {
+		return errors.New("the connection is not encrypted")
+	}
+	binding, err := bindingOf(encrypted)
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer res.Body.Close()
-	var answer struct{ Challenge string }
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxEntry)).Decode(&answer); err != nil || len(answer.Challenge) != seal.BindingLength {
-		return "", permanentError{errors.New("the host gives no challenge")}
+	signature, err := signer.Sign(seal.SignedData(room, binding))
+	if err != nil {
+		return err
 	}
-	return answer.Challenge, nil
+	return json.NewEncoder(w).Encode(map[string]string{"key": signer.Key(), "signature": signature})
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chat/relay/internal/access"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -166,7 +167,7 @@ type entry struct {
 	Secret    string `json:"secret"`    // or a whole invite
 	Key       string `json:"key"`       // as in a hello
 	Signature string `json:"signature"` // of the challenge, as in a hello
-	Challenge string `json:"challenge"`
+	Challenge string `json:"challenge"` // "": the connection is signed
 }
 
 // enter answers POST /enter: it exchanges a secret, a key, or both for a cookie.
@@ -184,7 +185,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if body.Key != "" {
-		if key, err = h.verifyKey(body); err != nil {
+		if key, err = h.verifyKey(r, body); err != nil {
 			h.rejectEntry(w, r, err)
 			return
 		}
@@ -224,12 +225,22 @@ func readEntry(w http.ResponseWriter, r *http.Request) (body entry, err error) {
 	return body, nil
 }
 
-// verifyKey returns the key that an entry shows. The error is a [*wire.Fault].
-func (h *Handler) verifyKey(body entry) (*access.Key, error) {
-	if !h.gate.IsChallenge(body.Challenge) {
+// verifyKey returns the key that an entry shows. A program signs its connection, like a hello; a page, which
+// cannot know that, a challenge. The error is a [*wire.Fault].
+func (h *Handler) verifyKey(r *http.Request, body entry) (*access.Key, error) {
+	binding := []byte(body.Challenge)
+	conn, ok := r.Context().Value(connKey{}).(roomConn)
+	switch {
+	case body.Challenge == "" && ok && conn.IsEncrypted() && !isForwarded(r):
+		var err error
+		if binding, err = conn.Exporter(seal.ExporterLabel, seal.BindingLength); err != nil {
+			h.opts.Log.Warn("a connection has no keying material", "remote", r.RemoteAddr, "error", err)
+			return nil, wire.Faultf(wire.CodeAuthFailed, "your key cannot be checked on this connection; sign a challenge")
+		}
+	case !h.gate.IsChallenge(body.Challenge):
 		return nil, wire.Faultf(wire.CodeAuthFailed, "the challenge is too old; get another one")
 	}
-	return access.VerifyKey(body.Key, body.Signature, h.room.Info().ID, []byte(body.Challenge))
+	return access.VerifyKey(body.Key, body.Signature, h.room.Info().ID, binding)
 }
 
 func (h *Handler) writeJSON(w http.ResponseWriter, answer any) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
@@ -372,6 +373,59 @@ func TestEnterWithKey(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// A program shows that it has a key by signing its connection. On another one the signature is worth nothing.
+func TestEnterWithSignedConnection(t *testing.T) {
+	r := openSealed(t)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entry url.Values
+	for i, want := range []int{http.StatusOK, http.StatusUnauthorized} {
+		conn, err := tls.Dial("tcp", r.addr, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if i == 0 {
+			state := conn.ConnectionState()
+			binding, err := state.ExportKeyingMaterial(seal.ExporterLabel, nil, seal.BindingLength)
+			if err != nil {
+				t.Fatal(err)
+			}
+			signature, err := signer.Sign(rand.Reader, seal.SignedData("01f3c5a7092b4d6e", binding))
+			if err != nil {
+				t.Fatal(err)
+			}
+			entry = url.Values{
+				"secret": {memberSecret}, "key": {strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))},
+				"signature": {base64.StdEncoding.EncodeToString(ssh.Marshal(signature))},
+			}
+		}
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+r.addr+"/enter", strings.NewReader(entry.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if err := req.Write(conn); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != want || want == http.StatusOK && !strings.Contains(string(body), `"tag"`) {
+			t.Errorf("connection %d gets %d %s, %v, want %d", i, res.StatusCode, body, err, want)
+		}
+		res.Body.Close()
 	}
 }
 

@@ -144,6 +144,9 @@ type roomConn interface {
 	SetIdle(idle bool) // between two requests
 	IsEncrypted() bool // by TLS
 
+	// Exporter returns keying material of the TLS connection. It fails if there is none.
+	Exporter(label string, length int) ([]byte, error)
+
 	// NoteMessage notes that the room has the message of the current request, which is answered
 	// even if the room closes.
 	NoteMessage()

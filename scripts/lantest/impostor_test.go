@@ -118,12 +118,27 @@ func (l *lab) wantNothing(path string, node int, texts ...string) {
 			l.t.Errorf("the impostor has %q:\n%s", text, out.String())
 		}
 	}
+	for path, id := range l.identities(node) {
+		sum := sha256.Sum256([]byte(id.Token))
+		if strings.Contains(string(b), id.Token) || bytes.Contains(b, sum[:]) || strings.Contains(string(b), hex.EncodeToString(sum[:])) {
+			l.t.Errorf("the impostor got the token in %s", path)
+		}
+	}
+}
+
+// A keptIdentity is what a user keeps of a room.
+type keptIdentity struct{ Token, Secret string }
+
+// identities returns those that the users on a node keep, at least one, by their files.
+func (l *lab) identities(node int) map[string]keptIdentity {
+	l.t.Helper()
 	kept, err := filepath.Glob(filepath.Join(l.stateOf(node), "chat", "*.json"))
 	if err != nil || len(kept) == 0 {
 		l.t.Errorf("no identities in %s: %v", l.stateOf(node), err)
 	}
+	list := map[string]keptIdentity{}
 	for _, path := range kept {
-		var id struct{ Token string }
+		var id keptIdentity
 		record, err := os.ReadFile(path)
 		if err == nil {
 			err = json.Unmarshal(record, &id)
@@ -131,11 +146,9 @@ func (l *lab) wantNothing(path string, node int, texts ...string) {
 		if err != nil || id.Token == "" {
 			l.t.Errorf("%s: %q, %v", path, id.Token, err)
 		}
-		sum := sha256.Sum256([]byte(id.Token))
-		if strings.Contains(string(b), id.Token) || bytes.Contains(b, sum[:]) || strings.Contains(string(b), hex.EncodeToString(sum[:])) {
-			l.t.Errorf("the impostor got the token in %s", path)
-		}
+		list[path] = id
 	}
+	return list
 }
 
 // An impostor at the address and port of the room gets nothing either, whether or not the room
