@@ -221,6 +221,14 @@ func TestListenOnly(t *testing.T) {
 		if got := alice.sofar(); strings.Contains(got, "soup") || !strings.Contains(got, "robert") {
 			t.Errorf("alice got %s", got)
 		}
+		bob.send(`{"type":"quit","text":"soup"}`) // a last message is one, too
+		carl, _ := enter(t, srv, "10.0.0.2", "carl", listenSecret)
+		carl.sofar()
+		carl.send(`{"type":"command","text":"/quit soup"}`)
+		time.Sleep(time.Second)
+		if got := alice.sofar(); strings.Contains(got, "soup") || !strings.Contains(got, `"leave"`) {
+			t.Errorf("alice got %s", got)
+		}
 		person := joinFrom(t, srv, "10.0.0.3")
 		defer person.conn.Close()
 		person.expect("type its secret")

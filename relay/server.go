@@ -176,6 +176,9 @@ func (s *Server) IsBanned(addr net.Addr) bool {
 	return s.room.Admit(address) != nil
 }
 
+// IsKeyBanned reports whether whoever has the key with a fingerprint is banned.
+func (s *Server) IsKeyBanned(fingerprint string) bool { return s.room.BansKey(fingerprint) }
+
 // KeysChanged applies changes of [Seal.IsMember] and [Seal.IsOperator] to the members who are in
 // the room: those whose key is no longer one of a member's are disconnected.
 func (s *Server) KeysChanged() {

@@ -46,6 +46,9 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		return nil, false
 	}
 	switch {
+	case h.isKeyBanned(e.Key):
+		http.Error(w, banned, http.StatusForbidden)
+		return nil, false
 	case e.Level == access.None && !isFree(r):
 		h.rejectEntry(w, r, wire.Faultf(wire.CodeNoSecret,
 			"this room is sealed: open its invite in a browser, or send its secret with the header Authorization: Bearer SECRET"))
@@ -55,6 +58,11 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		return nil, false
 	}
 	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, e)), true
+}
+
+// isKeyBanned reports whether the owner of a key, which may be nil, is banned: the client may come from another address.
+func (h *Handler) isKeyBanned(k *access.Key) bool {
+	return k != nil && h.room.IsKeyBanned(k.Fingerprint)
 }
 
 // isFree reports whether a request needs no secret: for the page without anything of the room, the
@@ -189,6 +197,10 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 			h.rejectEntry(w, r, err)
 			return
 		}
+	}
+	if h.isKeyBanned(key) {
+		http.Error(w, banned, http.StatusForbidden)
+		return
 	}
 	proven := h.gate.Grant(level, key)
 	if proven.Level == access.None {

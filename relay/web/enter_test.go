@@ -42,7 +42,8 @@ type sealedRoom struct {
 	client *http.Client // by TLS; it keeps no cookies
 }
 
-func openSealed(t *testing.T) *sealedRoom {
+// openSealed opens a sealed room after the changes to its seal.
+func openSealed(t *testing.T, change ...func(*relay.Seal)) *sealedRoom {
 	t.Helper()
 	key, err := seal.LoadKey(t.TempDir())
 	if err != nil {
@@ -58,13 +59,17 @@ func openSealed(t *testing.T) *sealedRoom {
 	}
 	t.Cleanup(func() { store.Close() })
 	invite := seal.Invite{Addr: "192.168.1.5:24280", Pin: source.Pin()}
-	r := open(t, relay.Options{App: "chat 1.0", Room: "01f3c5a7092b4d6e", TLS: source.Config(), Seal: &relay.Seal{
+	sealed := &relay.Seal{
 		Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret},
 		Renew: func() (seal.RoomSecrets, error) {
 			return seal.RoomSecrets{Member: newSecret, Listen: "NEWLISTEN2222222", Operator: operatorSecret}, nil
 		},
 		Invite: func(s seal.Secret) seal.Invite { i := invite; i.Secret = s; return i },
-	}}, web.Options{Files: store, MetricsForAll: true})
+	}
+	for _, f := range change {
+		f(sealed)
+	}
+	r := open(t, relay.Options{App: "chat 1.0", Room: "01f3c5a7092b4d6e", TLS: source.Config(), Seal: sealed}, web.Options{Files: store, MetricsForAll: true})
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &sealedRoom{r, &http.Client{Transport: transport}}

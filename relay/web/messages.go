@@ -262,13 +262,17 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead { // its answer has no body to wait for: curl -I
 		return
 	}
+	by := enteredBy(r)
 	stream := &stream{
-		h: h, request: r.Context(), valid: enteredBy(r).valid, room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
+		h: h, request: r.Context(), valid: by.valid, room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
 		out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w),
 	}
-	for !h.room.IsBanned(remoteAddr(r)) { // perhaps only since the stream began
+	for !h.room.IsBanned(remoteAddr(r)) && !h.isKeyBanned(by.Key) { // perhaps only since the stream began
 		if stream.isRevoked() {
-			stream.sendInvite(enteredBy(r))
+			stream.sendInvite(by)
+			return
+		}
+		if h.gate != nil && h.gate.Grant(by.BySecret, by.Key).Level == access.None { // its key is no longer a member's
 			return
 		}
 		if err := stream.pass(f); err != nil {

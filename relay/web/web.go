@@ -208,7 +208,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case h.room.IsBanned(remoteAddr(r)):
-		http.Error(w, "you are banned from this room", http.StatusForbidden)
+		http.Error(w, banned, http.StatusForbidden)
 	case err != nil: // no place
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	case !h.isOurName(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)): // HTTP/1.0, which no browser sends, has no Host
@@ -229,6 +229,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 }
+
+// banned is what those who are banned learn.
+const banned = "you are banned from this room"
 
 // isQuery reports whether all parameters of a query can be parsed. net/http leaves out the others without a word: a
 // message would be sent under another nick.

@@ -23,6 +23,7 @@ type Key struct {
 
 // Credentials are the level and the key that a connection has proven.
 type Credentials struct {
-	Level Level
-	Key   *Key // nil: none
+	Level    Level
+	BySecret Level // that a secret alone has proven: Level without the key, which may lose its own
+	Key      *Key  // nil: none
 }

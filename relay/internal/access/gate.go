@@ -117,7 +117,7 @@ func (g *Gate) LevelOf(k *Key) Level {
 // Grant returns the credentials of a client that has proven a secret of a level, None for none, and a key, which
 // may be nil.
 func (g *Gate) Grant(bySecret Level, k *Key) Credentials {
-	return Credentials{max(bySecret, g.LevelOf(k)), k}
+	return Credentials{max(bySecret, g.LevelOf(k)), bySecret, k}
 }
 
 // WhyNot returns the [*wire.Fault] for a client that has proven nothing.

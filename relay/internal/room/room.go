@@ -299,6 +299,13 @@ func (r *Room) Admit(address string) error {
 	return nil
 }
 
+// BansKey reports whether whoever has the key with a fingerprint is banned.
+func (r *Room) BansKey(fingerprint string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return isMarked(r.state.bans, &subject{fingerprint: fingerprint})
+}
+
 // A Standing is a client's record in the room, found by its token.
 type Standing struct {
 	Known bool // it was in the room before
@@ -458,7 +465,7 @@ func (r *Room) Leave(m *Member, parting string, now time.Time) {
 	if m.identity == nil {
 		return
 	}
-	if isMarked(r.state.mutes, r.askingLocked(m)) {
+	if m.Level == access.Listen || isMarked(r.state.mutes, r.askingLocked(m)) { // the last message is one, too
 		parting = ""
 	}
 	r.leaveLocked(m, left, wire.Event{Text: parting}, now)

@@ -43,7 +43,7 @@ func (d *Door) newEntry(c *Conn) *entry {
 	if !d.Gate.IsSealed() {
 		return nil
 	}
-	return &entry{exporter: c.Exporter, level: c.Proven.Level, key: c.Proven.Key}
+	return &entry{exporter: c.Exporter, level: c.Proven.BySecret, key: c.Proven.Key}
 }
 
 // from returns the session's address group, whose wrong secrets count together.
