@@ -74,9 +74,8 @@ type hostOptions struct {
 	Err         io.Writer // for log lines
 
 	// Set when the room is opened.
-	sealed *seal.Host      // nil: the room is plain
-	keys   []*sshkey.File  // of members and operators, to watch
-	addrs  func() []string // the addresses at which others reach the room, the best one first
+	sealed *seal.Host     // nil: the room is plain
+	keys   []*sshkey.File // of members and operators, to watch
 }
 
 // A sealing says how to seal the room. The zero value leaves it plain.
@@ -334,7 +333,6 @@ func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
 	if takesFiles {
 		opts.useStore(&store)
 	}
-	opts.addrs = func() []string { return endpoint.Reachable(room.ln) }
 	srv, closeHistory, err := newServer(&opts)
 	if opts.sealed != nil {
 		room.onClose(func() { opts.sealed.Close() })
@@ -357,7 +355,7 @@ func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
 		}
 	}
 	if !opts.NoWeb {
-		page = newPage(opts, srv, room.ln, store)
+		page = newPage(opts, srv, store)
 		room.onClose(func() { page.Close() })
 	}
 	return room, nil
@@ -471,7 +469,7 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 		Renew:   opts.sealed.Renew,
 		Invite: func(secret seal.Secret) seal.Invite {
 			r := opts.sealed.Room()
-			return r.Invite(r.At(opts.addrs())[0], secret)
+			return r.Invite(r.At(opts.Ways())[0], secret)
 		},
 		IsMember: keys.IsMember, IsOperator: keys.IsOperator,
 	}
@@ -557,9 +555,9 @@ func (opts *hostOptions) names() []string {
 }
 
 // newPage returns the handler of the room's page. store may be nil.
-func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
+func newPage(opts hostOptions, srv *relay.Server, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
-		Ways: func() []string { return endpoint.Reachable(ln) }, Names: opts.names(), WebNames: opts.WebNames,
+		Ways: opts.Ways, Names: opts.names(), WebNames: opts.WebNames,
 		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
@@ -683,7 +681,7 @@ func (r *openRoom) outlive(ctx context.Context, err error) error {
 
 // ways returns the addresses at which others can join, in the order of an invite.
 func (r *openRoom) ways() []string {
-	addrs := r.opts.addrs()
+	addrs := r.opts.Ways()
 	if r.opts.sealed != nil {
 		room := r.opts.sealed.Room()
 		addrs = room.At(addrs)
@@ -747,7 +745,7 @@ func (r *openRoom) printInvitation() {
 	for _, page := range r.pages() {
 		fmt.Fprintf(out, "  %s in a browser\n", page)
 	}
-	for _, addr := range endpoint.Reachable(r.ln) {
+	for _, addr := range r.opts.Ways() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
@@ -795,7 +793,7 @@ func (r *openRoom) joinInLines(ctx context.Context, transcript *plain.Transcript
 	defer in.Close()
 	err = plain.Run(ctx, c, plain.Options{
 		In: in, Out: r.opts.Out, Err: r.opts.Err, Log: transcript, Accessible: r.opts.Accessible, Width: terminalWidth,
-		HostAddr: func() string { return endpoint.Reachable(r.ln)[0] },
+		HostAddr: func() string { return r.opts.Ways()[0] },
 	})
 	if !isTerminal(os.Stdin) { // it was one
 		return errors.Join(screen.ErrTerminalGone, err)
