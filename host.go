@@ -721,13 +721,24 @@ func (r *openRoom) logOpen() {
 
 // printCode prints the QR code of a page on the terminal.
 func (r *openRoom) printCode(page string) {
-	code, err := qrcode.Of(page)
+	code, err := codeFor(os.Stderr)(page)
 	if err != nil {
 		r.opts.Log.Warn("no QR code", "page", page, "error", err)
 		return
 	}
-	for _, line := range code.Lines(colorprofile.Detect(os.Stderr, os.Environ())) {
+	for _, line := range code {
 		fmt.Fprintf(r.opts.Err, "  %s\n", line)
+	}
+}
+
+// codeFor returns a function that draws QR codes for a terminal.
+func codeFor(terminal *os.File) func(link string) ([]string, error) {
+	return func(link string) ([]string, error) {
+		code, err := qrcode.Of(link)
+		if err != nil {
+			return nil, err
+		}
+		return code.Lines(colorprofile.Detect(terminal, os.Environ())), nil
 	}
 }
 
@@ -735,7 +746,13 @@ func (r *openRoom) printCode(page string) {
 func (r *openRoom) printInvitation() {
 	out := r.opts.Out
 	if r.opts.sealed != nil {
-		r.printInvites()
+		printer := invites.Printer{To: out, Addrs: func(seal.HostedRoom) []string { return r.ways() }}
+		if !r.opts.Accessible {
+			printer.Code = codeFor(os.Stdout)
+		}
+		if err := printer.PrintOpened(r.opts.sealed.Room(), invites.Reach{Page: !r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}); err != nil {
+			r.opts.Log.Warn("cannot print the invite; chat invite does", "error", err)
+		}
 		return
 	}
 	fmt.Fprintf(out, "The room %s is open. Others join with\n", r.Info().Title)
@@ -749,36 +766,6 @@ func (r *openRoom) printInvitation() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
-}
-
-// printInvites prints the invites to a sealed room.
-func (r *openRoom) printInvites() {
-	out, room := r.opts.Out, r.opts.sealed.Room()
-	addrs := r.ways()
-	best := room.Invite(addrs[0], room.Member)
-	if r.opts.Accessible {
-		fmt.Fprintf(out, "%s is sealed. Invite:  %s\n", room.Title, best.URL())
-	} else {
-		fmt.Fprintf(out, "%s is sealed. Invite (also as QR):  %s\n", room.Title, best.URL())
-		r.printCode(best.URL())
-	}
-	if r.opts.NoWeb {
-		fmt.Fprintf(out, "Others join with\n")
-	} else {
-		fmt.Fprintf(out, "Others join with the invite in a browser, or with\n")
-	}
-	fmt.Fprintf(out, "  chat join '%s'\n", best.URL())
-	for _, addr := range addrs[1:] {
-		other := room.Invite(addr, room.Member)
-		fmt.Fprintf(out, "  chat join '%s'\n", other.URL())
-	}
-	if !r.opts.NoDiscovery {
-		fmt.Fprintf(out, "  chat join    # shows the pin %s\n", room.Pin.Groups())
-	}
-	if !r.opts.NoWeb {
-		fmt.Fprintf(out, "  %s\n", room.Curl(addrs[0]))
-	}
-	fmt.Fprintf(out, "%s prints the invite again.\n", invites.Command(room.Title, room.ID))
 }
 
 // joinInLines lets the host take part line by line, until they leave or ctx ends.
@@ -967,13 +954,7 @@ func printInvites(out, warnings io.Writer, opts inviteOptions) error {
 		}
 		return usageErrorf("%d sealed rooms are open here\nhint: name one by its title or ID, e.g. chat invite %.8s", len(open), open[0].ID)
 	case isTerminal(os.Stdout):
-		printer.Code = func(link string) ([]string, error) {
-			code, err := qrcode.Of(link)
-			if err != nil {
-				return nil, err
-			}
-			return code.Lines(colorprofile.Detect(os.Stdout, os.Environ())), nil
-		}
+		printer.Code = codeFor(os.Stdout)
 	}
 	return printer.Print(open[0])
 }
