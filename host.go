@@ -23,7 +23,6 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"chat/relay"
 	"chat/relay/client"
@@ -533,9 +532,7 @@ func (s *sealing) secret(stdin io.Reader) (secret seal.Secret, from string, err 
 	}
 	var b []byte
 	if isTerminal(os.Stdin) {
-		fmt.Fprint(os.Stderr, "Secret of the room: ")
-		b, err = term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Fprintln(os.Stderr)
+		b, err = plain.AskHidden(os.Stdin, os.Stderr, "Secret of the room: ")
 	} else {
 		b, err = io.ReadAll(io.LimitReader(stdin, seal.MaxSecretFile))
 	}

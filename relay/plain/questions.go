@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"chat/relay/client"
@@ -113,10 +112,4 @@ func TypedSecret(typed string, pin seal.Pin) (seal.Secret, error) {
 		return "", errors.New("the invite is for another host: its pin is " + i.Pin.Groups())
 	}
 	return i.Secret, nil
-}
-
-// HideTyped stops the terminal f from showing what is typed, until show is called. Who reads it
-// is not disturbed.
-func HideTyped(f *os.File) func() (show func(), err error) {
-	return func() (func(), error) { return hideTyped(f) }
 }
