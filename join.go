@@ -392,7 +392,8 @@ func namedSigner(name string) (*identity.Signer, error) {
 func (opts *joinOptions) clientFor(room discovery.Room, invite seal.Invite) client.Options {
 	how := opts.client()
 	how.Addr, how.Room = room.Addr, room.ID
-	how.Seal = client.Seal{Signer: how.Seal.Signer, Required: room.Sealed, Pin: invite.Pin, Secret: cmp.Or(invite.Secret, opts.Secret), Title: room.Title}
+	how.Seal.Required, how.Seal.Title = room.Sealed, room.Title
+	how.Seal.Pin, how.Seal.Secret = invite.Pin, cmp.Or(invite.Secret, opts.Secret)
 	if opts.known != nil {
 		how.Seal.Known = opts.known
 	}
