@@ -23,7 +23,6 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"chat/relay"
 	"chat/relay/client"
@@ -74,9 +73,8 @@ type hostOptions struct {
 	Err         io.Writer // for log lines
 
 	// Set when the room is opened.
-	sealed *seal.Host      // nil: the room is plain
-	keys   []*sshkey.File  // of members and operators, to watch
-	addrs  func() []string // the addresses at which others reach the room, the best one first
+	sealed *seal.Host     // nil: the room is plain
+	keys   []*sshkey.File // of members and operators, to watch
 }
 
 // A sealing says how to seal the room. The zero value leaves it plain.
@@ -334,7 +332,6 @@ func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
 	if takesFiles {
 		opts.useStore(&store)
 	}
-	opts.addrs = func() []string { return endpoint.Reachable(room.ln) }
 	srv, closeHistory, err := newServer(&opts)
 	if opts.sealed != nil {
 		room.onClose(func() { opts.sealed.Close() })
@@ -357,7 +354,7 @@ func openRoomOf(opts hostOptions) (_ *openRoom, err error) {
 		}
 	}
 	if !opts.NoWeb {
-		page = newPage(opts, srv, room.ln, store)
+		page = newPage(opts, srv, store)
 		room.onClose(func() { page.Close() })
 	}
 	return room, nil
@@ -471,7 +468,7 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 		Renew:   opts.sealed.Renew,
 		Invite: func(secret seal.Secret) seal.Invite {
 			r := opts.sealed.Room()
-			return r.Invite(r.At(opts.addrs())[0], secret)
+			return r.Invite(r.At(opts.Ways())[0], secret)
 		},
 		IsMember: keys.IsMember, IsOperator: keys.IsOperator,
 	}
@@ -535,9 +532,7 @@ func (s *sealing) secret(stdin io.Reader) (secret seal.Secret, from string, err 
 	}
 	var b []byte
 	if isTerminal(os.Stdin) {
-		fmt.Fprint(os.Stderr, "Secret of the room: ")
-		b, err = term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Fprintln(os.Stderr)
+		b, err = plain.AskHidden(os.Stdin, os.Stderr, "Secret of the room: ")
 	} else {
 		b, err = io.ReadAll(io.LimitReader(stdin, seal.MaxSecretFile))
 	}
@@ -557,9 +552,9 @@ func (opts *hostOptions) names() []string {
 }
 
 // newPage returns the handler of the room's page. store may be nil.
-func newPage(opts hostOptions, srv *relay.Server, ln net.Listener, store *files.Store) *web.Handler {
+func newPage(opts hostOptions, srv *relay.Server, store *files.Store) *web.Handler {
 	return web.New(srv, web.Options{
-		Ways: func() []string { return endpoint.Reachable(ln) }, Names: opts.names(), WebNames: opts.WebNames,
+		Ways: opts.Ways, Names: opts.names(), WebNames: opts.WebNames,
 		Files: store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: opts.Log,
 	})
 }
@@ -683,7 +678,7 @@ func (r *openRoom) outlive(ctx context.Context, err error) error {
 
 // ways returns the addresses at which others can join, in the order of an invite.
 func (r *openRoom) ways() []string {
-	addrs := r.opts.addrs()
+	addrs := r.opts.Ways()
 	if r.opts.sealed != nil {
 		room := r.opts.sealed.Room()
 		addrs = room.At(addrs)
@@ -723,13 +718,24 @@ func (r *openRoom) logOpen() {
 
 // printCode prints the QR code of a page on the terminal.
 func (r *openRoom) printCode(page string) {
-	code, err := qrcode.Of(page)
+	code, err := codeFor(os.Stderr)(page)
 	if err != nil {
 		r.opts.Log.Warn("no QR code", "page", page, "error", err)
 		return
 	}
-	for _, line := range code.Lines(colorprofile.Detect(os.Stderr, os.Environ())) {
+	for _, line := range code {
 		fmt.Fprintf(r.opts.Err, "  %s\n", line)
+	}
+}
+
+// codeFor returns a function that draws QR codes for a terminal.
+func codeFor(terminal *os.File) func(link string) ([]string, error) {
+	return func(link string) ([]string, error) {
+		code, err := qrcode.Of(link)
+		if err != nil {
+			return nil, err
+		}
+		return code.Lines(colorprofile.Detect(terminal, os.Environ())), nil
 	}
 }
 
@@ -737,7 +743,13 @@ func (r *openRoom) printCode(page string) {
 func (r *openRoom) printInvitation() {
 	out := r.opts.Out
 	if r.opts.sealed != nil {
-		r.printInvites()
+		printer := invites.Printer{To: out, Addrs: func(seal.HostedRoom) []string { return r.ways() }}
+		if !r.opts.Accessible {
+			printer.Code = codeFor(os.Stdout)
+		}
+		if err := printer.PrintOpened(r.opts.sealed.Room(), invites.Reach{Page: !r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}); err != nil {
+			r.opts.Log.Warn("cannot print the invite; chat invite does", "error", err)
+		}
 		return
 	}
 	fmt.Fprintf(out, "The room %s is open. Others join with\n", r.Info().Title)
@@ -747,40 +759,10 @@ func (r *openRoom) printInvitation() {
 	for _, page := range r.pages() {
 		fmt.Fprintf(out, "  %s in a browser\n", page)
 	}
-	for _, addr := range endpoint.Reachable(r.ln) {
+	for _, addr := range r.opts.Ways() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
-}
-
-// printInvites prints the invites to a sealed room.
-func (r *openRoom) printInvites() {
-	out, room := r.opts.Out, r.opts.sealed.Room()
-	addrs := r.ways()
-	best := room.Invite(addrs[0], room.Member)
-	if r.opts.Accessible {
-		fmt.Fprintf(out, "%s is sealed. Invite:  %s\n", room.Title, best.URL())
-	} else {
-		fmt.Fprintf(out, "%s is sealed. Invite (also as QR):  %s\n", room.Title, best.URL())
-		r.printCode(best.URL())
-	}
-	if r.opts.NoWeb {
-		fmt.Fprintf(out, "Others join with\n")
-	} else {
-		fmt.Fprintf(out, "Others join with the invite in a browser, or with\n")
-	}
-	fmt.Fprintf(out, "  chat join '%s'\n", best.URL())
-	for _, addr := range addrs[1:] {
-		other := room.Invite(addr, room.Member)
-		fmt.Fprintf(out, "  chat join '%s'\n", other.URL())
-	}
-	if !r.opts.NoDiscovery {
-		fmt.Fprintf(out, "  chat join    # shows the pin %s\n", room.Pin.Groups())
-	}
-	if !r.opts.NoWeb {
-		fmt.Fprintf(out, "  %s\n", room.Curl(addrs[0]))
-	}
-	fmt.Fprintf(out, "%s prints the invite again.\n", invites.Command(room.Title, room.ID))
 }
 
 // joinInLines lets the host take part line by line, until they leave or ctx ends.
@@ -795,7 +777,7 @@ func (r *openRoom) joinInLines(ctx context.Context, transcript *plain.Transcript
 	defer in.Close()
 	err = plain.Run(ctx, c, plain.Options{
 		In: in, Out: r.opts.Out, Err: r.opts.Err, Log: transcript, Accessible: r.opts.Accessible, Width: terminalWidth,
-		HostAddr: func() string { return endpoint.Reachable(r.ln)[0] },
+		HostAddr: func() string { return r.opts.Ways()[0] },
 	})
 	if !isTerminal(os.Stdin) { // it was one
 		return errors.Join(screen.ErrTerminalGone, err)
@@ -969,13 +951,7 @@ func printInvites(out, warnings io.Writer, opts inviteOptions) error {
 		}
 		return usageErrorf("%d sealed rooms are open here\nhint: name one by its title or ID, e.g. chat invite %.8s", len(open), open[0].ID)
 	case isTerminal(os.Stdout):
-		printer.Code = func(link string) ([]string, error) {
-			code, err := qrcode.Of(link)
-			if err != nil {
-				return nil, err
-			}
-			return code.Lines(colorprofile.Detect(os.Stdout, os.Environ())), nil
-		}
+		printer.Code = codeFor(os.Stdout)
 	}
 	return printer.Print(open[0])
 }

@@ -180,9 +180,7 @@ const fromStdin = "-"
 
 // typedInvite asks for an invite at the terminal, which does not show it.
 func typedInvite(out io.Writer) (string, error) {
-	fmt.Fprint(out, "Invite: ")
-	b, err := term.ReadPassword(int(os.Stdin.Fd()))
-	fmt.Fprintln(out)
+	b, err := plain.AskHidden(os.Stdin, out, "Invite: ")
 	if err != nil {
 		return "", fmt.Errorf("read the invite: %w", err)
 	}
@@ -382,14 +380,7 @@ func namedSigner(name string) (*identity.Signer, error) {
 	var ask func(path string) ([]byte, error)
 	if isTerminal(os.Stdin) {
 		ask = func(path string) ([]byte, error) {
-			show, err := plain.HideTyped(os.Stdin)() // before it is asked for, for those who type at once
-			if err != nil {
-				return nil, err
-			}
-			defer show()
-			fmt.Fprintf(os.Stderr, "Passphrase of %s: ", path)
-			defer fmt.Fprintln(os.Stderr)
-			return term.ReadPassword(int(os.Stdin.Fd()))
+			return plain.AskHidden(os.Stdin, os.Stderr, fmt.Sprintf("Passphrase of %s: ", path))
 		}
 	}
 	signer, err := identity.OpenSigner(name, ask)
@@ -404,7 +395,8 @@ func namedSigner(name string) (*identity.Signer, error) {
 func (opts *joinOptions) clientFor(room discovery.Room, invite seal.Invite) client.Options {
 	how := opts.client()
 	how.Addr, how.Room = room.Addr, room.ID
-	how.Seal = client.Seal{Signer: how.Seal.Signer, Required: room.Sealed, Pin: invite.Pin, Secret: cmp.Or(invite.Secret, opts.Secret), Title: room.Title}
+	how.Seal.Required, how.Seal.Title = room.Sealed, room.Title
+	how.Seal.Pin, how.Seal.Secret = invite.Pin, cmp.Or(invite.Secret, opts.Secret)
 	if opts.known != nil {
 		how.Seal.Known = opts.known
 	}

@@ -62,7 +62,7 @@ type Options struct {
 	// Seal makes the room a sealed one. nil: it is plain.
 	Seal *Seal
 
-	// Ways returns the addresses, host:port, at which others can reach a plain room now, the best one
+	// Ways returns the addresses, host:port, at which others can reach the room now, the best one
 	// first. nil: members who ask get the one at which they reached the host themselves.
 	Ways func() []string
 

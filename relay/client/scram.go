@@ -17,17 +17,8 @@ import (
 	"chat/relay/wire"
 )
 
-const (
-	// scramMechanism is the mechanism of auth requests, RFC 5802 with RFC 7677 and, for the
-	// binding to the connection, RFC 9266.
-	scramMechanism = "SCRAM-SHA-256-PLUS"
-
-	// These names stand for the secret of members, and that of those who only listen.
-	scramMember, scramListener = "member", "listen"
-
-	// maxIterations bounds the work that a host can ask for. Ours wants 100,000, which take 30 ms.
-	maxIterations = 1_000_000
-)
+// maxIterations bounds the work that a host can ask for. Ours wants 100,000, which take 30 ms.
+const maxIterations = 1_000_000
 
 // authenticate shows the host over l that the client knows the secret of user, without showing it,
 // and has the host show the same. It is bound to the connection: relayed by someone between the
@@ -42,7 +33,7 @@ func (l *link) authenticate(ctx context.Context, user string, secret seal.Secret
 	if err != nil {
 		return err
 	}
-	c, err := newScram(user, secret)
+	c, err := secret.SCRAM(user)
 	if err != nil {
 		return err
 	}
@@ -61,7 +52,7 @@ func (l *link) authenticate(ctx context.Context, user string, secret seal.Secret
 		}
 		r := wire.Request{Type: wire.TypeAuth, Data: base64.StdEncoding.EncodeToString([]byte(answer))}
 		if first {
-			r.Mechanism = scramMechanism
+			r.Mechanism = seal.Mechanism
 		}
 		if _, err := l.conn.Write(r.AppendJSON(nil)); err != nil {
 			return err
@@ -96,18 +87,6 @@ func (l *link) readAuth() (string, error) {
 			return "", refused(e)
 		}
 	}
-}
-
-// newScram returns the client of SCRAM with a secret.
-func newScram(user string, secret seal.Secret) (*scram.Client, error) {
-	c, err := scram.SHA256.NewClient(user, string(secret), "")
-	if err != nil { // SASLprep knows no characters after Unicode 3.2; then both sides use the secret as it is
-		c, err = scram.SHA256.NewClientUnprepped(user, string(secret), "")
-	}
-	if err != nil {
-		return nil, errors.New("the secret cannot be used") // the error may have it
-	}
-	return c, nil
 }
 
 // decodeChallenge decodes a message of the host. One that asks for too much work, as only someone

@@ -121,7 +121,7 @@ func TestRoomOfOtherKey(t *testing.T) {
 // A host that is trusted for the first time gets nothing before the user said so, and no hello
 // before it has shown that it knows the secret, which it never gets.
 func TestFirstUse(t *testing.T) {
-	for name, secret := range map[string]seal.Secret{scramMember: testSecret, scramListener: listenSecret} {
+	for name, secret := range map[string]seal.Secret{seal.MemberUser: testSecret, seal.ListenUser: listenSecret} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				h := newSealedHost(t)
@@ -132,7 +132,7 @@ func TestFirstUse(t *testing.T) {
 					end := h.accept()
 					end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
 					end.wantHangUp() // the question for the secret
-					for _, want := range []string{scramMember, scramListener, scramMember, scramListener} {
+					for _, want := range []string{seal.MemberUser, seal.ListenUser, seal.MemberUser, seal.ListenUser} {
 						end = h.accept()
 						user, valid := end.authenticate()
 						if user != want {

@@ -91,12 +91,12 @@ func (e *hostEnd) wantHello() wire.Request {
 func (e *hostEnd) authenticate() (user string, valid bool) {
 	e.t.Helper()
 	first := e.want(wire.TypeAuth)
-	if first.Mechanism != scramMechanism {
+	if first.Mechanism != seal.Mechanism {
 		e.t.Fatalf("the mechanism is %q", first.Mechanism)
 	}
 	server, err := scram.SHA256.NewServer(func(user string) (scram.StoredCredentials, error) {
 		secret := testSecret
-		if user == scramListener {
+		if user == seal.ListenUser {
 			secret = listenSecret
 		}
 		c, err := scram.SHA256.NewClient(user, string(secret), "")

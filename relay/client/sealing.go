@@ -331,9 +331,9 @@ func (s *sealing) toProve() (secret seal.Secret, user string, needed bool) {
 	case s.secret == "":
 		return "", "", true
 	case s.listener:
-		return s.secret, scramListener, false
+		return s.secret, seal.ListenUser, false
 	}
-	return s.secret, scramMember, false
+	return s.secret, seal.MemberUser, false
 }
 
 // secretToShow returns the secret that the host may see; "": none. It has the right key, or the

@@ -394,7 +394,7 @@ func FuzzChallenge(f *testing.F) {
 	f.Add("r=abc,s=,i=4096,m=x", "e=other-error")
 	f.Add(",,,", "")
 	f.Fuzz(func(t *testing.T, first, final string) {
-		c, err := newScram(scramMember, testSecret)
+		c, err := testSecret.SCRAM(seal.MemberUser)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,15 +56,61 @@ func (p *Printer) Print(r seal.HostedRoom) error {
 	for _, link := range links {
 		fmt.Fprintf(&b, "  %s\n", link)
 	}
-	code, err := p.Code(links[0])
+	if err := p.addCode(&b, links[0]); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\nPin of the host's key: %s\nWith curl: %s\n", r.Pin.Groups(), r.Curl(addrs[0]))
+	_, err := io.WriteString(p.To, b.String())
+	return err
+}
+
+// addCode adds the QR code of a link to b.
+func (p *Printer) addCode(b *strings.Builder, link string) error {
+	code, err := p.Code(link)
 	if err != nil {
 		return fmt.Errorf("no QR code: %w", err)
 	}
 	for _, line := range code {
-		fmt.Fprintf(&b, "  %s\n", line)
+		fmt.Fprintf(b, "  %s\n", line)
 	}
-	fmt.Fprintf(&b, "\nPin of the host's key: %s\nWith curl: %s\n", r.Pin.Groups(), r.Curl(addrs[0]))
-	_, err = io.WriteString(p.To, b.String())
+	return nil
+}
+
+// Reach says by what others reach a room.
+type Reach struct {
+	Page       bool // it has a page for browsers
+	Discovered bool // chat join finds it without an address
+}
+
+// PrintOpened prints every way into a room that was just opened, for its host.
+func (p *Printer) PrintOpened(r seal.HostedRoom, by Reach) error {
+	addrs := p.Addrs(r)
+	links := p.links(&r, addrs)
+	var b strings.Builder
+	if p.Code == nil {
+		fmt.Fprintf(&b, "%s is sealed. Invite:  %s\n", r.Title, links[0])
+	} else {
+		fmt.Fprintf(&b, "%s is sealed. Invite (also as QR):  %s\n", r.Title, links[0])
+		if err := p.addCode(&b, links[0]); err != nil {
+			return err
+		}
+	}
+	if by.Page {
+		b.WriteString("Others join with the invite in a browser, or with\n")
+	} else {
+		b.WriteString("Others join with\n")
+	}
+	for _, link := range links {
+		fmt.Fprintf(&b, "  chat join '%s'\n", link)
+	}
+	if by.Discovered {
+		fmt.Fprintf(&b, "  chat join    # shows the pin %s\n", r.Pin.Groups())
+	}
+	if by.Page {
+		fmt.Fprintf(&b, "  %s\n", r.Curl(addrs[0]))
+	}
+	fmt.Fprintf(&b, "%s prints the invite again.\n", Command(r.Title, r.ID))
+	_, err := io.WriteString(p.To, b.String())
 	return err
 }
 

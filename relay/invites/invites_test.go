@@ -56,6 +56,30 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+func TestPrintOpened(t *testing.T) {
+	const first, second = "https://192.168.1.5:24280/#K7QZABCDEFGHIJKLMNOPQRSTUV.MMMMMMMMMMMMMMMM", "https://10.0.0.5:24280/#K7QZABCDEFGHIJKLMNOPQRSTUV.MMMMMMMMMMMMMMMM"
+	commands := "  chat join '" + first + "'\n  chat join '" + second + "'\n"
+	p, out := printer(Members)
+	if err := p.PrintOpened(lab, Reach{}); err != nil {
+		t.Fatal(err)
+	}
+	want := "lab is sealed. Invite:  " + first + "\nOthers join with\n" + commands + "chat invite lab prints the invite again.\n"
+	if got := out.String(); got != want {
+		t.Errorf("without a page:\n%s\nwant\n%s", got, want)
+	}
+	p, out = printer(Members)
+	p.Code = func(link string) ([]string, error) { return []string{"code of " + link}, nil }
+	if err := p.PrintOpened(lab, Reach{Page: true, Discovered: true}); err != nil {
+		t.Fatal(err)
+	}
+	want = "lab is sealed. Invite (also as QR):  " + first + "\n  code of " + first + "\nOthers join with the invite in a browser, or with\n" + commands +
+		"  chat join    # shows the pin K7QZ ABCD EFGH IJKL MNOP QRST UV\n" +
+		"  curl -k --pinnedpubkey 'sha256//x=' https://192.168.1.5:24280/room\nchat invite lab prints the invite again.\n"
+	if got := out.String(); got != want {
+		t.Errorf("with a page:\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestPrintJSON(t *testing.T) {
 	p, out := printer(Members)
 	if err := p.PrintJSON([]seal.HostedRoom{lab, lab}); err != nil {

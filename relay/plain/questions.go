@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"chat/relay/client"
@@ -73,7 +72,10 @@ func (q *questions) askSecret(ctx context.Context, about client.SecretQuestion) 
 		if err != nil {
 			return "", err
 		}
-		secret, err := TypedSecret(line, about.Pin)
+		if strings.TrimSpace(line) == "" {
+			return "", nil
+		}
+		secret, err := seal.SecretIn(line, about.Pin)
 		if err == nil {
 			return secret, nil
 		}
@@ -93,30 +95,4 @@ func (q *questions) hidden(ctx context.Context) (string, error) {
 		err = errNoSecret
 	}
 	return line, err
-}
-
-// TypedSecret returns the secret that a person typed: by itself, in an invite, which must be for
-// the host with that pin, or "" for none. The error does not repeat it.
-func TypedSecret(typed string, pin seal.Pin) (seal.Secret, error) {
-	typed = strings.TrimSpace(typed)
-	switch {
-	case typed == "":
-		return "", nil
-	case !seal.IsInvite(typed):
-		return seal.ParseSecret(typed)
-	}
-	i, err := seal.ParseInvite(typed)
-	switch {
-	case err != nil:
-		return "", err
-	case pin != "" && i.Pin != pin:
-		return "", errors.New("the invite is for another host: its pin is " + i.Pin.Groups())
-	}
-	return i.Secret, nil
-}
-
-// HideTyped stops the terminal f from showing what is typed, until show is called. Who reads it
-// is not disturbed.
-func HideTyped(f *os.File) func() (show func(), err error) {
-	return func() (func(), error) { return hideTyped(f) }
 }

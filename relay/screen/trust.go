@@ -52,7 +52,10 @@ func (m *model) secretDialog(q client.SecretQuestion, reply func(seal.Secret, er
 		f.note = "The room has a new secret."
 	}
 	submit := func(typed string) tea.Cmd {
-		secret, err := typedSecret(typed, q.Pin)
+		secret, err := seal.SecretIn(typed, q.Pin)
+		if err == nil && secret == "" {
+			err = errors.New("this invite has no secret")
+		}
 		if err != nil {
 			f.note = sentence(err)
 			f.clear()
@@ -110,24 +113,6 @@ func triesLeft(tries int) string {
 func sentence(err error) string {
 	words := err.Error()
 	return strings.ToUpper(words[:1]) + words[1:] + "."
-}
-
-// typedSecret returns the secret that a person typed, or that of an invite, which must be of the host with a pin;
-// "": its pin is not known.
-func typedSecret(typed string, pin seal.Pin) (seal.Secret, error) {
-	if !seal.IsInvite(typed) {
-		return seal.ParseSecret(typed)
-	}
-	switch inv, err := seal.ParseInvite(typed); {
-	case err != nil:
-		return "", err
-	case pin != "" && inv.Pin != pin:
-		return "", errors.New("this invite is for another host: its pin is " + inv.Pin.Groups() + ", and the pin here is " + pin.Groups())
-	case inv.Secret == "":
-		return "", errors.New("this invite has no secret")
-	default:
-		return inv.Secret, nil
-	}
 }
 
 // addHost adds the title of a room and the address of its host, as far as they are known.

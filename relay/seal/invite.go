@@ -54,6 +54,23 @@ func ParseInvite(s string) (Invite, error) {
 	return i, nil
 }
 
+// SecretIn returns the secret that a person typed or pasted: by itself, or in an invite, which must be for the host
+// with that pin; "": any host. "" is the secret of an invite without one. The error does not repeat what was typed.
+func SecretIn(typed string, pin Pin) (Secret, error) {
+	typed = strings.TrimSpace(typed)
+	if !IsInvite(typed) {
+		return ParseSecret(typed)
+	}
+	i, err := ParseInvite(typed)
+	if err == nil && pin != "" && i.Pin != pin {
+		err = errors.New("this invite is for another host: its pin is " + i.Pin.Groups() + ", and the pin here is " + pin.Groups())
+	}
+	if err != nil {
+		return "", err
+	}
+	return i.Secret, nil
+}
+
 // isHost reports whether the URL has a host, and a port that is a number if it has one.
 func isHost(u *url.URL) bool {
 	host := u.Hostname()

@@ -102,3 +102,26 @@ func FuzzInvite(f *testing.F) {
 		}
 	})
 }
+
+func TestSecretIn(t *testing.T) {
+	const pin, other = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ZZZZZZZZZZZZZZZZZZZZZZZZZZ"
+	for _, test := range []struct {
+		typed string
+		pin   Pin
+		want  Secret
+		fails string // part of the error; "": there is none
+	}{
+		{" m2v7 m2v7-M2V7M2V7", pin, "M2V7M2V7M2V7M2V7", ""},
+		{"short", pin, "", "a secret has at least"},
+		{" https://lab/#" + pin + ".M2V7M2V7M2V7M2V7\n", pin, "M2V7M2V7M2V7M2V7", ""},
+		{"https://lab/#" + pin + ".M2V7M2V7M2V7M2V7", "", "M2V7M2V7M2V7M2V7", ""},
+		{"https://lab/#" + pin, pin, "", ""},
+		{"https://lab/#" + pin + ".M2V7M2V7M2V7M2V7", other, "", "for another host"},
+		{"https://lab/", pin, "", "the invite is incomplete"},
+	} {
+		got, err := SecretIn(test.typed, test.pin)
+		if got != test.want || (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+			t.Errorf("SecretIn(%q, %q) = %q, %v", test.typed, test.pin, string(got), err)
+		}
+	}
+}

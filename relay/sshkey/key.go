@@ -95,16 +95,33 @@ func Verify(key ssh.PublicKey, signature string, data []byte) error {
 	return nil
 }
 
-// Fingerprint returns "SHA256:" and the hash of the key in base64, as ssh-keygen -l shows it.
+// Fingerprint returns SHA256: and the hash of the key in base64, as ssh-keygen -l shows it.
 func Fingerprint(key ssh.PublicKey) string { return ssh.FingerprintSHA256(key) }
+
+// fingerprintPrefix begins a fingerprint. The hash in base64 follows it.
+const fingerprintPrefix = "SHA256:"
+
+// Hash returns the hash in a fingerprint; nil for text that is none.
+func Hash(fingerprint string) []byte {
+	encoded, ok := strings.CutPrefix(fingerprint, fingerprintPrefix)
+	hash, err := base64.RawStdEncoding.DecodeString(encoded)
+	if !ok || err != nil || len(hash) != sha256.Size {
+		return nil
+	}
+	return hash
+}
+
+// FingerprintOf returns the fingerprint with a hash.
+func FingerprintOf(hash []byte) string {
+	return fingerprintPrefix + base64.RawStdEncoding.EncodeToString(hash)
+}
 
 // Tag returns the tag of the key with a fingerprint: the first four characters of the hash in lower-case
 // base32, or "" for text that is no fingerprint. It tells the keys in a room apart for people and is
 // not secure: a key with the same tag is found in a minute.
 func Tag(fingerprint string) string {
-	encoded, ok := strings.CutPrefix(fingerprint, "SHA256:")
-	hash, err := base64.RawStdEncoding.DecodeString(encoded)
-	if !ok || err != nil || len(hash) != sha256.Size {
+	hash := Hash(fingerprint)
+	if hash == nil {
 		return ""
 	}
 	return strings.ToLower(base32.StdEncoding.EncodeToString(hash)[:tagLength])

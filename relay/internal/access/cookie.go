@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"strings"
 	"time"
 
 	"chat/relay/seal"
@@ -43,9 +42,9 @@ func (g *Gate) Cookie(bySecret Level, k *Key) string {
 	payload := []byte{version, byte(bySecret), 0}
 	payload = binary.BigEndian.AppendUint64(payload, uint64(time.Now().Add(CookieTime).Unix()))
 	payload = appendSalt(payload, saltBytes)
-	if hash, ok := hashOf(k); ok {
+	if k != nil {
 		payload[2] = hasKey
-		payload = append(payload, hash...)
+		payload = append(payload, sshkey.Hash(k.Fingerprint)...)
 	}
 	return encoding.EncodeToString(append(payload, g.mac("cookie", g.sumFor(bySecret), payload)...))
 }
@@ -68,7 +67,7 @@ func (g *Gate) ReadCookie(cookie string) (bySecret Level, k *Key, ok bool) {
 	case payload[2] == 0 && len(rest) == 0:
 		return bySecret, nil, true
 	case payload[2] == hasKey && len(rest) == sha256.Size:
-		return bySecret, keyOf(rest), true
+		return bySecret, keyOf(sshkey.FingerprintOf(rest)), true
 	}
 	return None, nil, false
 }
@@ -126,22 +125,4 @@ func appendSalt(b []byte, n int) []byte {
 	salt := make([]byte, n)
 	rand.Read(salt)
 	return append(b, salt...)
-}
-
-// fingerprintPrefix is the beginning of a key's fingerprint, which is followed by its hash.
-const fingerprintPrefix = "SHA256:"
-
-// hashOf returns the hash in the fingerprint of a key. ok is false if there is none.
-func hashOf(k *Key) (hash []byte, ok bool) {
-	if k == nil {
-		return nil, false
-	}
-	hash, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(k.Fingerprint, fingerprintPrefix))
-	return hash, err == nil && len(hash) == sha256.Size
-}
-
-// keyOf returns the key with a hash.
-func keyOf(hash []byte) *Key {
-	fingerprint := fingerprintPrefix + base64.RawStdEncoding.EncodeToString(hash)
-	return &Key{fingerprint, sshkey.Tag(fingerprint)}
 }

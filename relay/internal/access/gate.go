@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"strings"
 	"sync"
 
 	"chat/relay/seal"
@@ -161,12 +160,6 @@ func wrongSecret() error {
 
 // SecretIn returns the secret in a line that a person typed, alone or in an invite. "" is always wrong.
 func SecretIn(typed string) string {
-	if !seal.IsInvite(strings.TrimSpace(typed)) {
-		return typed
-	}
-	invite, err := seal.ParseInvite(typed)
-	if err != nil {
-		return ""
-	}
-	return string(invite.Secret)
+	secret, _ := seal.SecretIn(typed, "") // "" if it is none
+	return string(secret)
 }

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"golang.org/x/crypto/ssh"
-
 	"chat/relay/seal"
 	"chat/relay/sshkey"
 	"chat/relay/wire"
@@ -19,7 +17,7 @@ func VerifyKey(key, signature, room string, binding []byte) (*Key, error) {
 	if len(binding) != seal.BindingLength || sshkey.Verify(public, signature, seal.SignedData(room, binding)) != nil {
 		return nil, wire.Faultf(wire.CodeAuthFailed, "the signature is not one by your key, for this room and this connection")
 	}
-	return newKey(public), nil
+	return keyOf(sshkey.Fingerprint(public)), nil
 }
 
 // ParseKey returns the key in the form of authorized_keys, of someone who need not prove it: the host.
@@ -28,10 +26,8 @@ func ParseKey(s string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newKey(public), nil
+	return keyOf(sshkey.Fingerprint(public)), nil
 }
 
-func newKey(public ssh.PublicKey) *Key {
-	fingerprint := sshkey.Fingerprint(public)
-	return &Key{fingerprint, sshkey.Tag(fingerprint)}
-}
+// keyOf returns the key with a fingerprint.
+func keyOf(fingerprint string) *Key { return &Key{fingerprint, sshkey.Tag(fingerprint)} }

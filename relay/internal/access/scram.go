@@ -13,10 +13,6 @@ import (
 	"chat/relay/wire"
 )
 
-// Mechanism is the only one by which clients prove that they know a secret without sending it: RFC 5802 and
-// 7677, bound to the encrypted connection by RFC 9266. If someone in the middle relays it, it fails.
-const Mechanism = "SCRAM-SHA-256-PLUS"
-
 // BindingLabel and BindingLength are those of the keying material that binds an exchange to its connection
 // (RFC 9266, section 2).
 const (
@@ -38,7 +34,7 @@ const (
 )
 
 // userLevels are the names by which clients say which secret they know.
-var userLevels = map[string]Level{"": Member, "member": Member, "listen": Listen, "operator": Operator}
+var userLevels = map[string]Level{"": Member, seal.MemberUser: Member, seal.ListenUser: Listen, seal.OperatorUser: Operator}
 
 // A verifier checks that a client knows a secret; see [scram.StoredCredentials].
 type verifier func() (scram.StoredCredentials, error)
@@ -51,11 +47,9 @@ func verifierOf(s seal.Secret, iterations int) verifier {
 	return sync.OnceValues(func() (scram.StoredCredentials, error) {
 		salt := make([]byte, 16)
 		rand.Read(salt)
-		c, err := scram.SHA256.NewClient("", string(s), "")
-		if err != nil { // SASLprep knows no characters after Unicode 3.2; then both sides use the secret as it is
-			if c, err = scram.SHA256.NewClientUnprepped("", string(s), ""); err != nil {
-				return scram.StoredCredentials{}, err
-			}
+		c, err := s.SCRAM("")
+		if err != nil {
+			return scram.StoredCredentials{}, err
 		}
 		return c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: string(salt), Iters: iterations})
 	})
@@ -77,8 +71,8 @@ var errExchange = errors.New("no such secret")
 // Begin begins an exchange. from is the client's address group; "" is this machine. binding is the
 // keying material of the connection. The error is a [*wire.Fault].
 func (g *Gate) Begin(from, mechanism string, binding []byte) (*Exchange, error) {
-	if mechanism != Mechanism {
-		return nil, wire.Faultf(wire.CodeBadRequest, "the mechanism of an auth is %s", Mechanism)
+	if mechanism != seal.Mechanism {
+		return nil, wire.Faultf(wire.CodeBadRequest, "the mechanism of an auth is %s", seal.Mechanism)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -46,7 +46,7 @@ func (p *prover) next(t *testing.T) string {
 // authenticate has a client run an exchange, and returns what it may do. between is called before its last message.
 func authenticate(t *testing.T, g *Gate, from string, p *prover, between func()) (Level, error) {
 	t.Helper()
-	e, err := g.Begin(from, Mechanism, binding)
+	e, err := g.Begin(from, seal.Mechanism, binding)
 	if err != nil {
 		return None, err
 	}
@@ -101,7 +101,7 @@ func TestScramIsBound(t *testing.T) {
 			t.Errorf("%v, %v", level, err)
 		}
 		for _, flag := range []string{"n", "y", "p=tls-unique", "p=tls-server-end-point"} { // without it
-			e, err := newGate().Begin("", Mechanism, binding)
+			e, err := newGate().Begin("", seal.Mechanism, binding)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestScramPenalties(t *testing.T) {
 		if codeOf(t, err) != wire.CodeTooMany {
 			t.Error(err)
 		}
-		if _, err := g.Begin("10.0.0.1", Mechanism, binding); codeOf(t, err) != wire.CodeTooMany {
+		if _, err := g.Begin("10.0.0.1", seal.Mechanism, binding); codeOf(t, err) != wire.CodeTooMany {
 			t.Error(err)
 		}
 		if level, err := authenticate(t, g, "10.0.0.2", newProver(t, "member", member, binding), nil); level != Member {
@@ -182,21 +182,21 @@ func TestExchangesAreBounded(t *testing.T) {
 	g := newGate()
 	var all []*Exchange
 	for range maxExchanges {
-		e, err := g.Begin("", Mechanism, binding)
+		e, err := g.Begin("", seal.Mechanism, binding)
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, e)
 	}
-	if _, err := g.Begin("", Mechanism, binding); codeOf(t, err) != wire.CodeBusy {
+	if _, err := g.Begin("", seal.Mechanism, binding); codeOf(t, err) != wire.CodeBusy {
 		t.Error(err)
 	}
 	all[0].End()
 	all[0].End()
-	if _, err := g.Begin("", Mechanism, binding); err != nil {
+	if _, err := g.Begin("", seal.Mechanism, binding); err != nil {
 		t.Error(err)
 	}
-	if _, err := g.Begin("", Mechanism, binding); codeOf(t, err) != wire.CodeBusy {
+	if _, err := g.Begin("", seal.Mechanism, binding); codeOf(t, err) != wire.CodeBusy {
 		t.Errorf("an exchange ended twice: %v", err)
 	}
 	if _, err := g.Begin("", "SCRAM-SHA-256", binding); codeOf(t, err) != wire.CodeBadRequest {
@@ -221,7 +221,7 @@ func FuzzExchange(f *testing.F) {
 		g.verifiers[Member] = func() (scram.StoredCredentials, error) {
 			return scram.StoredCredentials{KeyFactors: scram.KeyFactors{Salt: "salt", Iters: 4096}, StoredKey: make([]byte, 32), ServerKey: make([]byte, 32)}, nil
 		}
-		e, err := g.Begin("", Mechanism, binding)
+		e, err := g.Begin("", seal.Mechanism, binding)
 		if err != nil {
 			t.Fatal(err)
 		}
