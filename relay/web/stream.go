@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,8 +19,9 @@ import (
 // Server-Sent Events, and the page sends its own by POST.
 
 const (
-	// streamHeader names the stream for which a POST is.
+	// streamHeader names the stream for which a POST is, postHeader has its number there.
 	streamHeader = "Stream"
+	postHeader   = "Post"
 
 	// helloWait is how long a stream waits for the first POST.
 	helloWait = 10 * time.Second
@@ -39,6 +41,9 @@ type lineStream struct {
 	posted chan []byte     // whole lines; fixed
 	over   <-chan struct{} // closed when no more are taken; fixed
 	end    func()          // closes over; fixed
+
+	turn chan struct{} // a lock that one can stop waiting for: one POST after the other; fixed
+	last uint64        // number of the last POST taken; guarded by turn
 }
 
 // acceptsStream reports whether a request for the socket asks for events, as an EventSource does.
@@ -50,7 +55,7 @@ func acceptsStream(r *http.Request) bool {
 func (h *Handler) serveStream(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s := &lineStream{posted: make(chan []byte), over: ctx.Done(), end: cancel}
+	s := &lineStream{posted: make(chan []byte), over: ctx.Done(), end: cancel, turn: make(chan struct{}, 1)}
 	id := rand.Text()
 	h.streams.add(id, s)
 	defer h.streams.remove(id)
@@ -149,13 +154,51 @@ func (h *Handler) postLines(w http.ResponseWriter, r *http.Request) {
 	if len(lines) == 0 || lines[len(lines)-1] != '\n' {
 		lines = append(lines, '\n')
 	}
+	var number uint64
+	if given := r.Header.Get(postHeader); given != "" {
+		if number, err = strconv.ParseUint(given, 10, 64); err != nil || number == 0 {
+			http.Error(w, "the header "+postHeader+" has the number of the POST, from 1", http.StatusBadRequest)
+			return
+		}
+	}
+	switch err := s.take(lines, number, r.Context().Done(), h.closing); err {
+	case nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errClosed:
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	default:
+		http.Error(w, err.Error(), http.StatusNotFound)
+	}
+}
+
+var errStreamOver = errors.New("the stream has ended")
+
+// take gives the lines of a POST to the session, which may be slow to read them. It drops those of a number that was taken
+// before: a browser repeats a POST by itself if the connection breaks before the answer comes. 0: it has no number.
+func (s *lineStream) take(lines []byte, number uint64, canceled, closing <-chan struct{}) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-s.over:
+		return errStreamOver
+	case <-canceled:
+		return errStreamOver // no one reads this
+	case <-closing:
+		return errClosed
+	}
+	if number > 0 && number <= s.last {
+		return nil
+	}
 	select {
 	case s.posted <- lines:
-		w.WriteHeader(http.StatusNoContent)
+		s.last = max(s.last, number)
+		return nil
 	case <-s.over:
-		http.Error(w, "the stream has ended", http.StatusNotFound)
-	case <-r.Context().Done():
-	case <-h.closing:
+		return errStreamOver
+	case <-canceled:
+		return errStreamOver
+	case <-closing:
+		return errClosed
 	}
 }
 

@@ -156,6 +156,32 @@ func TestStreamPlaces(t *testing.T) {
 	}
 }
 
+// A POST that the browser repeats because its connection broke is taken once.
+func TestRepeatedPost(t *testing.T) {
+	r := open(t, relay.Options{}, web.Options{})
+	bob := r.person("bob")
+	alice := r.streamer(`{"type":"hello","version":1,"nick":"alice"}`)
+	bob.expect("* alice joined")
+	post := func(number, lines string, want int) {
+		t.Helper()
+		if status, answer := r.do("POST", "/socket", lines, "Stream", alice.id, "Post", number); status != want {
+			t.Errorf("POST %s: %d %s; want %d", number, status, answer, want)
+		}
+	}
+	post("1", `{"type":"command","text":"/topic lunch"}`, http.StatusNoContent)
+	bob.expect("lunch")
+	bob.send("/topic dinner")
+	bob.expect("dinner")
+	post("1", `{"type":"command","text":"/topic lunch"}`, http.StatusNoContent)
+	post("2", `{"type":"say","seq":1,"text":"first"}`, http.StatusNoContent)
+	if !bob.lines.Scan() || !strings.Contains(bob.lines.Text(), "<alice> first") {
+		t.Errorf("after a repeated POST came %q", bob.lines.Text())
+	}
+	for _, bad := range []string{"0", "-1", "x"} {
+		post(bad, `{"type":"ping"}`, http.StatusBadRequest)
+	}
+}
+
 // In a sealed room a stream needs the secret, and each POST to it. A listen-only guest has one, too.
 func TestSealedStream(t *testing.T) {
 	r := open(t, relay.Options{Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: "MEMBER2222222222", Listen: "LISTEN2222222222"}}}, web.Options{})

@@ -3,8 +3,12 @@
 
 import { $, make } from './dom.js';
 import { clean } from './membership.js';
+import { copyText } from './code.js';
 
 const keyType = 'ecdsa-sha2-nistp256';
+
+/** The key of this browser, once the host has said that only certain keys are members; '': it has none. */
+let missingKey = /** @type {string | null} */ (null);
 
 /**
  * Exchanges a secret and the browser's key for a cookie. Returns why that failed; '': it worked, or the room is plain.
@@ -18,8 +22,8 @@ export async function enter(secret) {
 		const headers = { 'Content-Type': 'application/json' };
 		const answer = await fetch('/enter', { method: 'POST', headers, body: JSON.stringify({ secret, ...proof }) });
 		if (answer.ok) return '';
-		const refusal = capitalized(clean(await answer.text()).trim());
-		return answer.status === 403 && proof.key ? `${refusal}. The key of this browser is ${proof.key}` : refusal; // only certain keys are members
+		if (answer.status === 403) missingKey = proof.key ?? '';
+		return capitalized(clean(await answer.text()).trim());
 	} catch {
 		return 'The host does not answer.';
 	}
@@ -33,19 +37,17 @@ const capitalized = (text) => text && text[0].toUpperCase() + text.slice(1);
  * @type {(why: string, title: string) => Promise<void>}
  */
 export async function ask(why, title) {
-	const refusal = await enter('');
-	if (!refusal) return;
-	if (refusal.includes(keyType)) why = refusal;
+	if (!await enter('')) return;
 	const field = make('input', '');
-	Object.assign(field, { id: 'secret', type: 'password', required: true, autocomplete: 'current-password', maxLength: 1000 });
+	Object.assign(field, { id: 'secret', type: 'password', required: missingKey === null, autocomplete: 'current-password', maxLength: 1000 });
 	field.setAttribute('aria-describedby', 'why');
-	const label = make('label', '', 'Secret, or the whole invite');
+	const label = make('label', '', missingKey === null ? 'Secret, or the whole invite' : 'Secret, only for listeners');
 	label.htmlFor = field.id;
 	const fault = make('p', 'over', capitalized(why));
 	fault.id = 'why';
 	fault.role = 'alert';
 	const button = make('button', 'main', 'Enter');
-	const form = make('form', '', make('h1', '', title), make('p', '', 'This room is sealed. Whoever invited you has its secret.'), label, field, fault, button);
+	const form = make('form', '', make('h1', '', title), ...(missingKey === null ? [make('p', '', 'This room is sealed. Whoever invited you has its secret.')] : describeKey(missingKey)), label, field, fault, button);
 	$('join').hidden = $('room').hidden = true;
 	$('arrival').hidden = false;
 	$('arrival').append(form);
@@ -62,6 +64,21 @@ export async function ask(why, title) {
 	});
 	form.remove();
 	$('join').hidden = false;
+}
+
+/**
+ * Says which key the host has to add before we get in without a secret.
+ * @param {string} key
+ */
+function describeKey(key) {
+	const words = make('p', '', 'This room is sealed, and only certain keys are members.');
+	if (!key) return [words, make('p', '', 'This browser keeps no key. A private window may be the reason.')];
+	const shown = make('p', 'pin', key);
+	shown.id = 'key';
+	const copy = make('button', '', 'Copy');
+	copy.type = 'button';
+	copy.onclick = async () => (copy.textContent = await copyText(key, shown) ? 'Copied' : 'Press Ctrl-C to copy');
+	return [words, make('p', '', 'Send the key of this browser to the host, for its --members file. Then press Enter.'), shown, copy];
 }
 
 // --- the key of this browser ------------------------------------------------------------
