@@ -329,7 +329,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	if pin, ok := errors.AsType[*client.PinError](err); ok && pin.File == "" { // the key until now is that of the connection before
 		return fmt.Errorf("%w\nhint: someone may be between you and the host, or another machine has its address now; ask the host whether its key is new", err)
 	}
-	if problem, hint := sealProblem(err); problem != nil {
+	if hint, problem := sealProblem(err); problem != nil {
 		return fmt.Errorf("%w\nhint: %s", err, hint)
 	}
 	if err == nil && ctx.Err() != nil && !opts.Piped && !opts.OutPiped {
@@ -876,7 +876,7 @@ func joinError(addr string, err error) error {
 	if mode, ok := errors.AsType[*privatefile.ModeError](err); ok {
 		return mode // with a hint
 	}
-	if problem, hint := sealProblem(err); problem != nil {
+	if hint, problem := sealProblem(err); problem != nil {
 		return fmt.Errorf("%w\nhint: %s", problem, hint)
 	}
 	refusal, refused := errors.AsType[*client.RefusedError](err)
@@ -907,28 +907,28 @@ func joinError(addr string, err error) error {
 	return fmt.Errorf("cannot join: %w\nhint: chat doctor checks the network here", err)
 }
 
-// sealProblem returns what is wrong with a sealed room, and what to do; nil for any other error.
-func sealProblem(err error) (problem error, hint string) {
+// sealProblem returns what to do about a sealed room, and what is wrong with it; nil for any other error.
+func sealProblem(err error) (hint string, problem error) {
 	if pin, ok := errors.AsType[*client.PinError](err); ok && pin.IsChanged() {
-		return changedKeyError{pin}, pinHint(pin)
+		return pinHint(pin), changedKeyError{pin}
 	} else if ok {
-		return pin, pinHint(pin)
+		return pinHint(pin), pin
 	}
 	if downgrade, ok := errors.AsType[*client.DowngradeError](err); ok {
-		return downgrade, downgradeHint(downgrade)
+		return downgradeHint(downgrade), downgrade
 	}
 	if secret, ok := errors.AsType[*client.SecretError](err); ok {
-		return secret, secretHint(secret)
+		return secretHint(secret), secret
 	}
 	switch {
 	case errors.Is(err, client.ErrIntercepted):
-		return client.ErrIntercepted, "join with the room's invite, which names the host's key"
+		return "join with the room's invite, which names the host's key", client.ErrIntercepted
 	case errors.Is(err, client.ErrNotTrusted):
-		return client.ErrNotTrusted, "compare the pin with the one that the host shows with /invite or chat invite"
+		return "compare the pin with the one that the host shows with /invite or chat invite", client.ErrNotTrusted
 	case errors.Is(err, client.ErrSealed):
-		return client.ErrSealed, "join with its invite"
+		return "join with its invite", client.ErrSealed
 	}
-	return nil, ""
+	return "", nil
 }
 
 // A changedKeyError is a PinError about a changed key, as a shell shows it: with the pins below each

@@ -34,7 +34,7 @@ type committer struct {
 	unindexable bool   // indexing failed within the last minute
 	encoded     []byte // the JSON of a batch, reused for the next one
 
-	mu             sync.Mutex
+	mu             sync.Mutex      // locked after the log's
 	pending        []pending       // in the order of their tickets; guarded by mu, as all below
 	bytes          int             // of the texts in pending
 	spare          []pending       // an empty list with room for the next events; nil if there is none
@@ -413,7 +413,6 @@ func (c *committer) commitBatch(batch []pending) bool {
 	clear(batch)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.settleLocked()
 	c.spare = batch
 	return true
 }
@@ -455,16 +454,25 @@ func prepareBatch(batch []pending, first uint64, buf []byte) []byte {
 	return buf
 }
 
-// publish puts a batch that is on disk into memory, and wakes the log's readers.
+// publish puts a batch that is on disk into memory, settles its tickets, and wakes the log's
+// readers. No one can read an event whose ticket is not settled: its sender would have its answer,
+// and a resent message would be taken for a pending one, to which another answer is to come.
 func (c *committer) publish(batch []pending) {
+	c.append(batch)
+	c.log.Wake()
+}
+
+func (c *committer) append(batch []pending) {
 	c.log.mu.Lock()
+	defer c.log.mu.Unlock()
 	for i := range batch {
 		if p := &batch[i]; !p.isHidden() {
 			c.log.appendLocked(&p.event, p.by, p.json)
 		}
 	}
-	c.log.mu.Unlock()
-	c.log.Wake()
+	c.mu.Lock() // after the log's
+	defer c.mu.Unlock()
+	c.settleLocked()
 }
 
 // rejectUnsaved rejects the messages in batch and in c.pending, then waits until the file can be

@@ -100,5 +100,5 @@ func signByAgent(key ssh.PublicKey, data []byte) (*ssh.Signature, error) {
 	if key.Type() == ssh.KeyAlgoRSA {
 		flags = agent.SignatureFlagRsaSha512
 	}
-	return agent.NewClient(conn).(agent.ExtendedAgent).SignWithFlags(key, data, flags)
+	return agent.NewClient(conn).SignWithFlags(key, data, flags)
 }

@@ -151,6 +151,7 @@ func TestCleanLines(t *testing.T) {
 // Every code point between letters and after an emoji, because the table above cannot list
 // them all; except for the planes that are empty or private.
 func TestCleanEveryRune(t *testing.T) {
+	t.Parallel()
 	for r := rune(0); r < 0xf0000; r++ {
 		if r == 0x40000 {
 			r = 0xe0000
@@ -162,6 +163,7 @@ func TestCleanEveryRune(t *testing.T) {
 
 // Strings of runes that affect each other, which mutated bytes seldom form.
 func TestCleanTwice(t *testing.T) {
+	t.Parallel()
 	alphabet := []rune("a1#\t\n\r\x1b\u200b\u200c\u200d\ufe0e\ufe0f\u20e3\u0301\u064e\u061c\u202e\ufeff\u034f👨👍🏽❤ℹ🇩بيक\u094d\u0941\u093fල\u0dcaᠠ\u180b\u180e\ufffd\ufffe")
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 50_000 {

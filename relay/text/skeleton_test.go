@@ -42,6 +42,7 @@ func lookAlikeOf(r rune) string {
 
 // A folded skeleton is its own, in fewer steps than are made.
 func TestFoldedSkeletonIsStable(t *testing.T) {
+	t.Parallel()
 	longest := 0
 	for r := range rune(unicode.MaxRune + 1) {
 		steps, s := 0, string(r)

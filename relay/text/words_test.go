@@ -105,6 +105,7 @@ func TestQueryFindInRun(t *testing.T) {
 // Folding word by word has the same result as folding the whole text before splitting it, as
 // the tokenizer is described.
 func TestWordsAreThoseOfTheWholeText(t *testing.T) {
+	t.Parallel()
 	whole := func(text string) []string {
 		text = norm.NFD.String(cases.Fold().String(text))
 		text = strings.Map(func(r rune) rune {

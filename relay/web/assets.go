@@ -12,13 +12,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 //go:embed page
 var folder embed.FS
 
-// An asset is a file of the page.
+// An asset is a file of the page. It does not change.
 type asset struct {
 	plain, zipped []byte // zipped is for browsers that accept gzip, which nearly all do
 	mediaType     string
@@ -39,7 +40,10 @@ type page struct {
 	version string
 }
 
-// newPage returns the files of the page.
+// thePage returns the files of the page. They are compressed once: the handlers of a process share them.
+var thePage = sync.OnceValue(newPage)
+
+// newPage reads and compresses the files of the page.
 func newPage() page {
 	p := page{files: make(map[string]*asset)}
 	entries, err := folder.ReadDir("page")

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,6 +164,7 @@ func memory() uint64 {
 
 // Pings are answered no faster than the room accepts lines.
 func TestPingFlood(t *testing.T) {
+	t.Parallel()
 	r := open(t, relay.Options{}, web.Options{})
 	eve := r.rawSocket()
 	until(t, eve, "welcome")
@@ -176,6 +179,7 @@ func TestPingFlood(t *testing.T) {
 
 // Requests are answered no faster than the room accepts lines, after a burst.
 func TestRequestFlood(t *testing.T) {
+	t.Parallel()
 	r := open(t, relay.Options{Rate: 20, Burst: 50}, web.Options{})
 	const flood = 2 * time.Second
 	conn := r.raw("")
@@ -256,6 +260,7 @@ func TestCutOffVisit(t *testing.T) {
 
 // The room remembers its members however many nicks scripts use.
 func TestManyNames(t *testing.T) {
+	t.Parallel()
 	r := open(t, relay.Options{}, web.Options{})
 	alice := r.browser(`{"type":"hello","nick":"alice","token":"alices-secret"}`)
 	alice.expect(wire.TypeWelcome)
@@ -263,15 +268,20 @@ func TestManyNames(t *testing.T) {
 	alice.expect(wire.TypeMessage)
 	alice.ws.CloseNow()
 	await(t, "alice to leave", func() bool { return r.srv.Stats().Members == 0 })
-	for n := range 10_010 {
-		ours, theirs := net.Pipe()
-		go func() {
-			fmt.Fprintf(ours, `{"type":"hello","nick":"n%d","token":"token-%[1]d"}`+"\n"+`{"type":"quit"}`+"\n", n)
-		}()
-		go io.Copy(io.Discard, ours)
-		r.srv.ServeVisit(t.Context(), theirs, access.Credentials{})
-		ours.Close()
+	var last atomic.Int64
+	var visits sync.WaitGroup
+	for range 8 {
+		visits.Go(func() {
+			for n := last.Add(1); n <= 10_010; n = last.Add(1) {
+				ours, theirs := net.Pipe()
+				go fmt.Fprintf(ours, `{"type":"hello","nick":"n%d","token":"token-%[1]d"}`+"\n"+`{"type":"quit"}`+"\n", n)
+				go io.Copy(io.Discard, ours)
+				r.srv.ServeVisit(t.Context(), theirs, access.Credentials{})
+				ours.Close()
+			}
+		})
 	}
+	visits.Wait()
 	if e := r.browser(`{"type":"hello","nick":"alice","token":"alices-secret"}`).expect(wire.TypeWelcome); e.Seq != 7 || e.Nick != "alice" {
 		t.Errorf("alice is a new member: %+v", e)
 	}

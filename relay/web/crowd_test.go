@@ -63,6 +63,7 @@ func TestPageBehindOneAddress(t *testing.T) {
 // A member who reloads the page in a full room gets the page, and with its token a place. On the same
 // connection nothing else is served.
 func TestReloadInAFullRoom(t *testing.T) {
+	t.Parallel()
 	const hello = `{"type":"hello","nick":"bob","token":"bobs-own-token"}`
 	r := open(t, relay.Options{MaxSessions: 3, MaxPerAddress: 3}, web.Options{})
 	bob := r.browser(hello)

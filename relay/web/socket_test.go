@@ -102,6 +102,7 @@ func (b *rawBrowser) toClose() (lines string, status uint16, reason string) {
 
 // Messages right before a close frame are posted and acknowledged, whatever the reads.
 func TestLastWords(t *testing.T) {
+	t.Parallel()
 	r := open(t, relay.Options{Rate: -1}, web.Options{})
 	bob := r.person("bob")
 	for n, size := range []int{1, 2, 3, 5, 7, 40, 1000} {

@@ -28,6 +28,7 @@ func await(t *testing.T, what string, done func() bool) {
 // A client that does not read an answer is disconnected after the stall time. A client that reads
 // slowly gets all of it, however long that takes.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	const stall, size = time.Second, 32 << 20
 	store, err := files.Open(t.TempDir(), files.Limits{})
 	if err != nil {

@@ -94,9 +94,7 @@ func (h *Handler) joinStream(ctx context.Context, w http.ResponseWriter, r *http
 	defer context.AfterFunc(ctx, func() { ours.Close() })()
 	served.Go(func() { h.room.ServeStream(&visitor{theirs, remoteAddr(r)}, enteredBy(r).Credentials) }) // ends with the pipe, or the room
 	served.Go(func() { s.pass(ours, first) })                                                           // ends with the pipe, or the stream
-	if err := writeEvents(w, ours); err != nil {
-		h.opts.Log.Debug("a stream ended", "remote", r.RemoteAddr, "error", err)
-	}
+	h.opts.Log.Debug("a stream ended", "remote", r.RemoteAddr, "reason", writeEvents(w, ours))
 }
 
 // pass writes posted lines to the session until conn is closed.
@@ -113,7 +111,7 @@ func (s *lineStream) pass(conn net.Conn, lines []byte) {
 	}
 }
 
-// writeEvents writes the lines of conn as Server-Sent Events until it ends.
+// writeEvents writes the lines of conn as Server-Sent Events until it ends. It returns why it did.
 func writeEvents(w http.ResponseWriter, conn net.Conn) error {
 	in := bufio.NewReaderSize(conn, 16<<10)
 	out := bufio.NewWriterSize(w, 16<<10)

@@ -110,6 +110,7 @@ func TestHTTPS(t *testing.T) {
 // A client that takes nothing of an answer is disconnected, and one that reads slowly gets all of it, also if what
 // remains is ciphertext.
 func TestStallByTLS(t *testing.T) {
+	t.Parallel()
 	const stall, size = 400 * time.Millisecond, 10 << 20
 	r, client := openByTLS(t, stall)
 	content := strings.Repeat("0123456789abcdef", size/16)

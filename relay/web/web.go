@@ -83,7 +83,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		room: room, gate: room.Gate(), opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
 		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log), closing: make(chan struct{}),
 	}
-	page := newPage()
+	page := thePage()
 	h.mux.HandleFunc("GET /page/{version}/{name}", page.serveVersioned)
 	for name, file := range page.files {
 		h.mux.Handle("GET /page/"+name, file)

@@ -1,9 +1,12 @@
 package room
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -72,12 +75,13 @@ func (r *Room) postLocked(m *Member, req *request) error {
 	if err := id.checkOrder(req.seq); err != nil {
 		return err
 	}
-	if req.seq > 0 {
-		r.committedLocked(id) // while id.ticket is still that of the message before
-	}
 	err := r.answerLocked(m, req, r.submitLocked(m, req))
 	if err == nil {
 		r.accepted++
+		if req.seq > 0 && r.log.Durable() {
+			r.dropCommittedLocked(id)
+			id.pending = append(id.pending, numbered{req.seq, id.ticket})
+		}
 		if req.seq >= id.rejected {
 			id.rejected = 0
 		}
@@ -96,7 +100,7 @@ func (r *Room) answerLocked(m *Member, req *request, err error) error {
 	case !isFault: // the disk cannot be written
 		m.identity.notStored(req.seq)
 		return faultOf(err, notSent)
-	case fault.Code == wire.CodeDuplicate && req.seq > r.committedLocked(m.identity):
+	case fault.Code == wire.CodeDuplicate && r.isPendingLocked(m.identity, req.seq):
 		return ErrPending
 	}
 	r.rejectPermanentlyLocked(m, req.seq, fault.Code, req.at)
@@ -138,13 +142,35 @@ func (id *identity) checkOrder(seq uint64) error {
 // committedLocked returns the highest number of a client that is known to be committed.
 // Messages with higher numbers may be lost if this host fails.
 func (r *Room) committedLocked(id *identity) uint64 {
-	if !dropDuplicates {
+	c := r.state.clients[id.author]
+	if !dropDuplicates || c == nil {
 		return 0
 	}
-	if c := r.state.clients[id.author]; c != nil && r.log.Settled(id.ticket) {
-		id.committed = c.Seq
+	if r.dropCommittedLocked(id); len(id.pending) > 0 {
+		return id.pending[0].seq - 1
 	}
-	return id.committed
+	return c.Seq
+}
+
+// isPendingLocked reports whether the client's message numbered seq is pending: its answer is
+// still to come. The log publishes a message in the same instant as it is committed, so the
+// answer to a message that is not pending was sent, or can be read in the log.
+func (r *Room) isPendingLocked(id *identity, seq uint64) bool {
+	r.dropCommittedLocked(id)
+	_, found := slices.BinarySearchFunc(id.pending, seq, func(n numbered, seq uint64) int { return cmp.Compare(n.seq, seq) })
+	return found
+}
+
+// dropCommittedLocked drops those of the client's pending messages that are committed by now.
+func (r *Room) dropCommittedLocked(id *identity) {
+	if len(id.pending) == 0 {
+		return
+	}
+	committed := sort.Search(len(id.pending), func(i int) bool { return !r.log.Settled(id.pending[i].ticket) })
+	id.pending = slices.Delete(id.pending, 0, committed)
+	if len(id.pending) == 0 && cap(id.pending) > 16 { // after a flood
+		id.pending = nil
+	}
 }
 
 // Committed returns a channel that is closed once all messages of m are committed or
@@ -261,7 +287,7 @@ func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Re
 	r.state = r.committed.state.clone()
 	for _, h := range held {
 		if id, ok := h.By.Sender.(*identity); ok {
-			id.ticket = 0 // no message of this sender is pending: its next connection does not wait for the disk
+			id.ticket, id.pending = 0, nil // no message of this sender is pending: its next connection does not wait for the disk
 		}
 		if h.Hidden == nil {
 			r.state.apply(h.Event, nil, h.By)
@@ -278,7 +304,7 @@ func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Re
 			continue
 		}
 		id.notStored(e.Seq)
-		id.ticket = 0 // none of the sender's messages is pending: rejected has all of them
+		id.ticket, id.pending = 0, nil // none of the sender's messages is pending: rejected has all of them
 		if id.member != nil {
 			fault := wire.Faultf(wire.CodeNotStored, "%s; this was not sent: %s", diskFault(err), shortened(e.Text)).Event(e.Seq)
 			id.member.Peer.Deliver(&fault, id.member.nick)

@@ -137,11 +137,15 @@ type identity struct {
 	owner    *Member                   // the connection that may send: the last one to say hello
 	ignored  map[history.Author]string // nicks of the authors whose messages it hides
 
+	ticket uint64 // of its last event; see history.Log.WhenSettled
+
 	// of its numbered messages
-	ticket    uint64 // of the last one; see history.Log.WhenSettled
-	committed uint64 // the highest number known to be committed
-	rejected  uint64 // could not be stored: higher numbers are rejected until it is resent; 0: none
+	pending  []numbered // in order; until dropCommittedLocked, also some that are committed by now. As bounded as the log's pending events
+	rejected uint64     // could not be stored: higher numbers are rejected until it is resent; 0: none
 }
+
+// A numbered is the number of a pending message, and its ticket; see history.Log.Settled.
+type numbered struct{ seq, ticket uint64 }
 
 // New returns a room whose log is in memory.
 func New(opts Options, log *history.Log) *Room { return newRoom(opts, log, NewState()) }
@@ -375,7 +379,7 @@ func (r *Room) identifyLocked(m *Member, token string) *identity {
 	}
 	id = &identity{token: token, key: keyOf(token)}
 	if c := r.state.byKey[id.key]; c != nil && token != "" {
-		id.id, id.author, id.wanted, id.committed = c.ID, c.Author, c.Wanted, c.Seq
+		id.id, id.author, id.wanted = c.ID, c.Author, c.Wanted
 	} else {
 		r.authors++
 		id.id, id.author = strings.ToLower(rand.Text()[:10]), r.authors
