@@ -135,6 +135,8 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	switch {
 	case c.IsSet("addr") && addr == "" && !preset:
 		return "", "", &endpoint.AddressError{}
+	case room == "" && c.NArg() == 1: // any room would get the messages for this one
+		return "", "", usageErrorf("the room is empty\nhint: leave it out to join the only room; if a command prints it, such as chat invite, check that command")
 	case c.Duration("timeout") <= 0:
 		return "", "", usageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
 	case c.IsSet("backlog") && c.Int("backlog") < 0:

@@ -892,3 +892,15 @@ func TestKeptSecret(t *testing.T) {
 		t.Errorf("kept %q", string(got))
 	}
 }
+
+// An empty room, as of `chat join "$(chat invite lab)"` when the host is gone, does not stand for any room,
+// which would get the piped messages.
+func TestEmptyRoom(t *testing.T) {
+	for _, args := range [][]string{{""}, {"--nick", "ci", ""}} {
+		var out bytes.Buffer
+		code := run(t.Context(), append([]string{"chat", "join"}, args...), &out, &out)
+		if code != exitUsage || !strings.Contains(out.String(), "the room is empty\nhint: ") {
+			t.Errorf("chat join %q: exit code %d, %s", args, code, out.String())
+		}
+	}
+}
