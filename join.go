@@ -966,11 +966,11 @@ func pinHint(e *client.PinError) string {
 func downgradeHint(e *client.DowngradeError) string {
 	switch {
 	case e.Known.File != "":
-		return fmt.Sprintf("if the room is plain now, delete line %d of %s, or join it by its address", e.Known.Line, e.Known.File)
+		return fmt.Sprintf("someone may pretend to be that room: ask the host. If it is plain now, delete line %d of %s, or join it by its address", e.Known.Line, e.Known.File)
 	case e.File != "":
-		return fmt.Sprintf("if the room is plain now, delete line %d of %s and join again", e.Line, e.File)
+		return fmt.Sprintf("another program may have the host's address: ask the host. If the room is plain now, delete line %d of %s and join again", e.Line, e.File)
 	}
-	return "if the room is plain, join it without an invite and without a secret"
+	return "another program may have the host's address: ask the host. If the room is plain now, join it without an invite and without a secret"
 }
 
 func secretHint(e *client.SecretError) string {
