@@ -114,7 +114,7 @@ func (e *examination) certificate(cert *x509.Certificate, title, addr string) {
 	switch {
 	case now.After(cert.NotBefore) && now.Before(cert.NotAfter):
 		e.ok("the certificate of room %q is valid until %s", title, until)
-	case isOwn: // it is made when the host starts, and replaced before it ends
+	case isOwn: // a host replaces it before it ends
 		e.warn(e.clockCommand(), "the certificate of room %q is valid from %s until %s, and this machine's clock says %s: one of the two clocks is wrong", title, from, until, now.Format(time.DateTime))
 	default:
 		e.warn("", "the certificate of room %q is valid from %s until %s, and this machine's clock says %s: browsers warn, chat join checks the pin instead", title, from, until, now.Format(time.DateTime))

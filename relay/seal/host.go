@@ -68,7 +68,7 @@ func (h *Host) openCertificate() (*CertificateSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return SelfSigned(key, h.opts.Names)
+	return KeptCertificate(h.opts.Dir, key, h.opts.Names, h.opts.Log)
 }
 
 // Describe keeps what chat invite needs to know of the room, besides its secrets: its title and
