@@ -54,6 +54,20 @@ func (e *examination) hostKey(context.Context) {
 	}
 }
 
+// clientKey checks the user's own key in sealed rooms. There is none before the first.
+func (e *examination) clientKey(context.Context) {
+	if e.ClientKey == nil {
+		return
+	}
+	switch err := e.ClientKey(); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		e.failPrivate(err)
+	default:
+		e.ok("only you can read your own key for sealed rooms")
+	}
+}
+
 // failPrivate reports files that only the user may read, and that cannot be used.
 func (e *examination) failPrivate(err error) {
 	if wrong, ok := errors.AsType[*privatefile.ModeError](err); ok {

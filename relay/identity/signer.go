@@ -123,6 +123,13 @@ func ownKey(dir string) (signingKey, error) {
 	return fileKey(path, nil)
 }
 
+// CheckOwnKey returns why the user's own key in dir, the state directory, cannot be used. If there is none yet,
+// the error wraps [fs.ErrNotExist].
+func CheckOwnKey(dir string) error {
+	_, err := fileKey(filepath.Join(dir, clientKeyFile), nil)
+	return err
+}
+
 // newClientKey writes a new Ed25519 key.
 func newClientKey(path string) error {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
