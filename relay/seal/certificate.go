@@ -167,8 +167,10 @@ func selfSigned(key *Key, names []string, now time.Time) (*tls.Certificate, erro
 	}
 	for _, name := range append(slices.Clone(names[:min(len(names), maxNames)]), "localhost", "127.0.0.1", "::1") {
 		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else if isDNSName(name) {
+			if !slices.ContainsFunc(template.IPAddresses, ip.Equal) {
+				template.IPAddresses = append(template.IPAddresses, ip)
+			}
+		} else if name = strings.ToLower(name); isDNSName(name) && !slices.Contains(template.DNSNames, name) {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
