@@ -133,6 +133,8 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	room, addr = c.Args().First(), c.String("addr")
 	_, preset := os.LookupEnv("CHAT_ADDR")
 	switch {
+	case c.NArg() > 0 && room == "": // an unset variable in a script must not lead to just any room
+		return "", "", usageErrorf("the room is empty\nhint: give its title, ID, address or invite; or none, to find one")
 	case c.IsSet("addr") && addr == "" && !preset:
 		return "", "", &endpoint.AddressError{}
 	case c.Duration("timeout") <= 0:
