@@ -144,7 +144,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// fieldsOf splits a command line; ” is an empty argument.
+// fieldsOf splits a command line, with two single quotes for an empty argument.
 func fieldsOf(line string) []string {
 	fields := strings.Fields(line)
 	for i, f := range fields {
