@@ -75,7 +75,7 @@ func TestPrintOpened(t *testing.T) {
 	}
 	want = "lab is sealed. Invite (also as QR):  " + first + "\n  code of " + first + "\nOthers join with the invite in a browser, or with\n" + commands +
 		"  chat join    # shows the pin K7QZ ABCD EFGH IJKL MNOP QRST UV\n" +
-		"  curl -k --pinnedpubkey 'sha256//x=' https://192.168.1.5:24280/room\nchat invite lab prints the invite again.\n"
+		"  curl -k --pinnedpubkey 'sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' https://192.168.1.5:24280/room\nchat invite lab prints the invite again.\n"
 	if got := out.String(); got != want {
 		t.Errorf("with a page:\n%s\nwant\n%s", got, want)
 	}

@@ -107,7 +107,7 @@ func (c *conversation) drawSealedCard(inv *invitation, addr string, columns, row
 	return drawLinkRows(t, ways, above, rest, inv.link(addr), columns, rows, cardMargin)
 }
 
-// drawCardTitle names the room and says what it is.
+// drawCardTitle draws the title of the room, and whether it is sealed.
 func (c *conversation) drawCardTitle(inv *invitation, columns int) string {
 	t := &c.m.terminal
 	r := t.ruler

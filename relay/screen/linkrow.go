@@ -21,7 +21,7 @@ type linkRow struct {
 func (l *linkRow) fits(rows int) bool { return len(l.head)+max(l.code.Rows(), len(l.rest)) <= rows }
 
 // rows returns the layout in rows of so many columns. The texts are margin columns from the left, and the code is at
-// most maxInviteGap columns behind the text beside it.
+// most maxInviteGap columns from the text beside it.
 func (l *linkRow) rows(t *terminal, columns, margin int) []string {
 	height := max(l.code.Rows(), len(l.rest))
 	wide := 0
@@ -39,7 +39,7 @@ func (l *linkRow) rows(t *terminal, columns, margin int) []string {
 }
 
 // drawLinkRows draws the invite with as many of its links as possible on rows of their own; nil: not even the first
-// one fits. above are the rows above the links, and rest draws what is below the ways to join, both in at most so many
+// one fits. above are the rows above the links, and rest draws the text below the ways to join, both in at most so many
 // columns.
 func drawLinkRows(t *terminal, ways []way, above []string, rest func(columns int) []string, link string, columns, rows, margin int) []string {
 	whole, err := qrcode.Of(link)

@@ -23,7 +23,7 @@ func KeptCertificatePath(dir string) string { return filepath.Join(dir, "certifi
 // KeptCertificate is [SelfSigned] with the certificate of the last host on this machine, kept in
 // dir: to a browser whose user accepted it, a host that starts again is the same one, and its open
 // pages reconnect without a question. The file holds no secret, and a host can do without it, so
-// log gets what is wrong with it.
+// its faults are only logged.
 func KeptCertificate(dir string, key *Key, names func() []string, log *slog.Logger) (*CertificateSource, error) {
 	kept, err := readKept(KeptCertificatePath(dir), key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -90,7 +90,7 @@ func TestKeptCertificate(t *testing.T) {
 	})
 }
 
-// The file is private like the others of its folder; what is wrong with it does not stop a host.
+// The file is private like the others of its folder; its faults do not stop a host.
 func TestKeptCertificateIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no such modes")

@@ -142,7 +142,7 @@ func TestScramPenalties(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, err := g.Begin("10.0.0.3", Mechanism, binding); codeOf(t, err) != wire.CodeTooMany {
+		if _, err := g.Begin("10.0.0.3", seal.Mechanism, binding); codeOf(t, err) != wire.CodeTooMany {
 			t.Error(err)
 		}
 	})
