@@ -980,7 +980,7 @@ func secretHint(e *client.SecretError) string {
 	case wire.CodeAuthFailed:
 		return "ask for the room's current invite"
 	case wire.CodeNotMember:
-		return "ask the host to add your key"
+		return "ask the host to add your key; chat doctor shows the one that chat made"
 	}
 	return "wait a minute, then join with the room's current invite"
 }

@@ -102,9 +102,9 @@ type System struct {
 	// HostKey returns the pin of the key of this user's sealed rooms. Without one the error wraps
 	// fs.ErrNotExist. nil, the default: the check is skipped.
 	HostKey func() (seal.Pin, error)
-	// ClientKey returns why the key by which this user is known in sealed rooms cannot be used. Without one
-	// the error wraps fs.ErrNotExist. nil, the default: the check is skipped.
-	ClientKey func() error
+	// ClientKey returns the public half of the key by which this user is known in sealed rooms, as in
+	// authorized_keys. Without one the error wraps fs.ErrNotExist. nil, the default: the check is skipped.
+	ClientKey func() (string, error)
 	// SealedRooms returns the sealed rooms that this machine hosts now. It may return some of them
 	// and an error. nil, the default: there are none.
 	SealedRooms func() ([]SealedRoom, error)

@@ -59,12 +59,12 @@ func (e *examination) clientKey(context.Context) {
 	if e.ClientKey == nil {
 		return
 	}
-	switch err := e.ClientKey(); {
+	switch key, err := e.ClientKey(); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		e.failPrivate(err)
 	default:
-		e.ok("only you can read your own key for sealed rooms")
+		e.ok("only you can read your own key for sealed rooms; its public half is %s", key)
 	}
 }
 

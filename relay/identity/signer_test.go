@@ -80,7 +80,7 @@ func writePrivate(t *testing.T, private any, passphrase string) string {
 func TestClientKey(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "chat")
 	own := func(dir string) *Signer { return OwnSigner(dir, func(err error) { t.Errorf("warned: %v", err) }) }
-	if err := CheckOwnKey(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OwnKey(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("before there is one: %v", err)
 	}
 	keys := make([]string, 8)
@@ -95,8 +95,8 @@ func TestClientKey(t *testing.T) {
 		}
 	}
 	check(t, own(dir))
-	if err := CheckOwnKey(dir); err != nil {
-		t.Error(err)
+	if key, err := OwnKey(dir); key != keys[0] || err != nil {
+		t.Errorf("OwnKey: %q, %v", key, err)
 	}
 	path := filepath.Join(dir, "client-key")
 	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
@@ -109,8 +109,9 @@ func TestClientKey(t *testing.T) {
 		if _, err := own(dir).Sign(nil); err == nil || !strings.Contains(err.Error(), path+" has mode 0644") {
 			t.Errorf("others can read it: %v", err)
 		}
-		if wrong, ok := errors.AsType[*privatefile.ModeError](CheckOwnKey(dir)); !ok || wrong.Path != path {
-			t.Errorf("CheckOwnKey: %v", wrong)
+		_, err := OwnKey(dir)
+		if wrong, ok := errors.AsType[*privatefile.ModeError](err); !ok || wrong.Path != path {
+			t.Errorf("OwnKey: %v", err)
 		}
 	}
 	if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("half a key"), 0o600)); err != nil {
