@@ -676,6 +676,7 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 	}
 	system.Probe, system.ProbeLarge = client.Probe, client.ProbeLarge
 	system.HostKey, system.SealedRooms = hostPin, sealedRooms
+	system.ClientKey = func() (string, error) { return identity.OwnKey(identity.DefaultDir()) }
 	problems, fixes := 0, 0
 	var writeErr error
 	doctor.Examine(ctx, system, func(f doctor.Finding) {

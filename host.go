@@ -439,9 +439,9 @@ func secretOf(title string, log *slog.Logger) string {
 // sealRoom prepares the room for sealed connections if it is to be sealed. kind and name are what
 // stays the same when it is opened again: its secrets do, too.
 func (opts *hostOptions) sealRoom(kind, name string) error {
-	how := opts.Sealing
+	how, key := opts.Sealing, kind+"\n"+name
 	if !how.Secure {
-		return nil
+		return opts.checkUnsealed(key)
 	}
 	secret, from, err := how.secret(opts.In)
 	if err != nil {
@@ -452,7 +452,7 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 		return err
 	}
 	opts.sealed, err = seal.OpenHost(seal.HostOptions{
-		Dir: identity.DefaultDir(), Room: kind + "\n" + name, Secret: secret, SecretFrom: from,
+		Dir: identity.DefaultDir(), Room: key, Secret: secret, SecretFrom: from,
 		CertFile: how.CertFile, KeyFile: how.KeyFile, ByKey: how.MembersFile != "", Log: opts.Log,
 		Names: func() []string {
 			return slices.Concat(endpoint.MachineNames(), opts.WebNames, endpoint.MachineAddresses())
@@ -473,6 +473,19 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 		IsMember: keys.IsMember, IsOperator: keys.IsOperator,
 	}
 	return nil
+}
+
+// checkUnsealed returns an error if a room with a history was sealed when it was open last: without
+// --secure, which is forgotten easily, everyone on the network could read all of it.
+func (opts *hostOptions) checkUnsealed(key string) error {
+	if opts.HistoryFile == "" {
+		return nil // the room starts empty
+	}
+	kept, ok := seal.KeptRoom(identity.DefaultDir(), key)
+	if !ok {
+		return nil
+	}
+	return fmt.Errorf("the room in %s is sealed: without --secure, everyone on the network could read it\nhint: add --secure; or to make the room plain, delete its secrets: rm %s", opts.HistoryFile, kept)
 }
 
 // openKeys reads the files of keys, for s, and finds the key of the host's own member.

@@ -133,6 +133,8 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	room, addr = c.Args().First(), c.String("addr")
 	_, preset := os.LookupEnv("CHAT_ADDR")
 	switch {
+	case c.NArg() > 0 && room == "": // an unset variable in a script must not lead to just any room
+		return "", "", usageErrorf("the room is empty\nhint: give its title, ID, address or invite; or none, to find one")
 	case c.IsSet("addr") && addr == "" && !preset:
 		return "", "", &endpoint.AddressError{}
 	case room == "" && c.NArg() == 1: // any room would get the messages for this one
@@ -980,7 +982,7 @@ func secretHint(e *client.SecretError) string {
 	case wire.CodeAuthFailed:
 		return "ask for the room's current invite"
 	case wire.CodeNotMember:
-		return "ask the host to add your key"
+		return "ask the host to add your key; chat doctor shows the one that chat made"
 	}
 	return "wait a minute, then join with the room's current invite"
 }

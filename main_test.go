@@ -144,6 +144,17 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// fieldsOf splits a command line, with two single quotes for an empty argument.
+func fieldsOf(line string) []string {
+	fields := strings.Fields(line)
+	for i, f := range fields {
+		if f == "''" {
+			fields[i] = ""
+		}
+	}
+	return fields
+}
+
 // A deprecated flag still works, and names its replacement in one line.
 func TestDeprecatedFlags(t *testing.T) {
 	for _, test := range []struct {
@@ -252,6 +263,8 @@ func TestExitCodes(t *testing.T) {
 		{"host --log-format=xml", 2, "use text or json"},
 		{"host --room " + strings.Repeat("x", 101), 2, "at most 100 bytes"},
 		{"join a b", 2, "takes one room, not 2"},
+		{"join ''", 2, "the room is empty\nhint: "},
+		{"join '' --nick ci", 2, "the room is empty\nhint: "},
 		{"join a --addr x", 2, "exclude each other"},
 		{"join --addr a:b:c", 2, `invalid address "a:b:c"`},
 		{"join --addr 31040", 2, `invalid address "31040": it is only a port` + "\nhint: "},
@@ -266,7 +279,7 @@ func TestExitCodes(t *testing.T) {
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			var out bytes.Buffer
-			code := run(t.Context(), append([]string{"chat"}, strings.Fields(test.args)...), &out, &out)
+			code := run(t.Context(), append([]string{"chat"}, fieldsOf(test.args)...), &out, &out)
 			if code != test.code || !strings.Contains(out.String(), test.says) {
 				t.Errorf("exit code %d, want %d; output\n%s\nwant %q in it", code, test.code, out.String(), test.says)
 			}

@@ -102,6 +102,9 @@ type System struct {
 	// HostKey returns the pin of the key of this user's sealed rooms. Without one the error wraps
 	// fs.ErrNotExist. nil, the default: the check is skipped.
 	HostKey func() (seal.Pin, error)
+	// ClientKey returns the public half of the key by which this user is known in sealed rooms, as in
+	// authorized_keys. Without one the error wraps fs.ErrNotExist. nil, the default: the check is skipped.
+	ClientKey func() (string, error)
 	// SealedRooms returns the sealed rooms that this machine hosts now. It may return some of them
 	// and an error. nil, the default: there are none.
 	SealedRooms func() ([]SealedRoom, error)
@@ -130,6 +133,7 @@ var checks = []func(*examination, context.Context){
 	(*examination).port,
 	(*examination).ownAddress,
 	(*examination).hostKey,
+	(*examination).clientKey,
 	(*examination).sealedHere,
 	(*examination).rooms,
 	(*examination).addr,

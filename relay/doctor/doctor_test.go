@@ -125,6 +125,7 @@ func healthy() System {
 			return fromEth0{conn}, nil
 		},
 		HostKey:   func() (seal.Pin, error) { return "", os.ErrNotExist },
+		ClientKey: func() (string, error) { return "", os.ErrNotExist },
 		Now:       func() time.Time { return today },
 		Handshake: handshakeWith(certificate(today.Add(-time.Hour), today.Add(time.Hour), "chat", "chat"), nil),
 		ReadFile:  func(string) ([]byte, error) { return nil, os.ErrNotExist },
@@ -326,6 +327,7 @@ func TestExamine(t *testing.T) {
 		{name: "sealed-rooms", change: func(s *System) {
 			s.Addr = "10.8.0.1:24280"
 			s.HostKey = func() (seal.Pin, error) { return ourPin, nil }
+			s.ClientKey = func() (string, error) { return "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", nil }
 			s.SealedRooms = oneSealedRoom
 			s.Probe = func(context.Context, string) (wire.RoomInfo, error) {
 				return wire.RoomInfo{Title: "attic", Sealed: true}, nil
@@ -361,6 +363,9 @@ func TestExamine(t *testing.T) {
 		{name: "key-readable-by-others", fails: true, change: func(s *System) {
 			s.HostKey = func() (seal.Pin, error) {
 				return "", fmt.Errorf("read the host's key: %w", &privatefile.ModeError{Path: "/home/alice/.local/state/chat/key.pem", Mode: 0o644})
+			}
+			s.ClientKey = func() (string, error) {
+				return "", &privatefile.ModeError{Path: "/home/alice/.local/state/chat/client-key", Mode: 0o604}
 			}
 			s.SealedRooms = func() ([]SealedRoom, error) {
 				return nil, fmt.Errorf("read the room's secrets: %w", &privatefile.ModeError{Path: "/home/alice/.local/state/chat/rooms/ab.json", Mode: 0o040})

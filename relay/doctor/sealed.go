@@ -54,6 +54,20 @@ func (e *examination) hostKey(context.Context) {
 	}
 }
 
+// clientKey checks the user's own key in sealed rooms. There is none before the first.
+func (e *examination) clientKey(context.Context) {
+	if e.ClientKey == nil {
+		return
+	}
+	switch key, err := e.ClientKey(); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		e.failPrivate(err)
+	default:
+		e.ok("only you can read your own key for sealed rooms; its public half is %s", key)
+	}
+}
+
 // failPrivate reports files that only the user may read, and that cannot be used.
 func (e *examination) failPrivate(err error) {
 	if wrong, ok := errors.AsType[*privatefile.ModeError](err); ok {
@@ -114,7 +128,7 @@ func (e *examination) certificate(cert *x509.Certificate, title, addr string) {
 	switch {
 	case now.After(cert.NotBefore) && now.Before(cert.NotAfter):
 		e.ok("the certificate of room %q is valid until %s", title, until)
-	case isOwn: // it is made when the host starts, and replaced before it ends
+	case isOwn: // a host replaces it before it ends
 		e.warn(e.clockCommand(), "the certificate of room %q is valid from %s until %s, and this machine's clock says %s: one of the two clocks is wrong", title, from, until, now.Format(time.DateTime))
 	default:
 		e.warn("", "the certificate of room %q is valid from %s until %s, and this machine's clock says %s: browsers warn, chat join checks the pin instead", title, from, until, now.Format(time.DateTime))

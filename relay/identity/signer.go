@@ -123,6 +123,13 @@ func ownKey(dir string) (signingKey, error) {
 	return fileKey(path, nil)
 }
 
+// OwnKey returns the public half of the user's own key in dir, the state directory, as in authorized_keys. If
+// there is none yet, the error wraps [fs.ErrNotExist].
+func OwnKey(dir string) (public string, err error) {
+	key, err := fileKey(filepath.Join(dir, clientKeyFile), nil)
+	return key.public, err
+}
+
 // newClientKey writes a new Ed25519 key.
 func newClientKey(path string) error {
 	_, private, err := ed25519.GenerateKey(rand.Reader)

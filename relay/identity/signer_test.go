@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"chat/relay/privatefile"
 	"chat/relay/sshkey"
 )
 
@@ -78,6 +80,9 @@ func writePrivate(t *testing.T, private any, passphrase string) string {
 func TestClientKey(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "chat")
 	own := func(dir string) *Signer { return OwnSigner(dir, func(err error) { t.Errorf("warned: %v", err) }) }
+	if _, err := OwnKey(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before there is one: %v", err)
+	}
 	keys := make([]string, 8)
 	var all sync.WaitGroup
 	for i := range keys {
@@ -90,6 +95,9 @@ func TestClientKey(t *testing.T) {
 		}
 	}
 	check(t, own(dir))
+	if key, err := OwnKey(dir); key != keys[0] || err != nil {
+		t.Errorf("OwnKey: %q, %v", key, err)
+	}
 	path := filepath.Join(dir, "client-key")
 	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
@@ -100,6 +108,10 @@ func TestClientKey(t *testing.T) {
 		}
 		if _, err := own(dir).Sign(nil); err == nil || !strings.Contains(err.Error(), path+" has mode 0644") {
 			t.Errorf("others can read it: %v", err)
+		}
+		_, err := OwnKey(dir)
+		if wrong, ok := errors.AsType[*privatefile.ModeError](err); !ok || wrong.Path != path {
+			t.Errorf("OwnKey: %v", err)
 		}
 	}
 	if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("half a key"), 0o600)); err != nil {

@@ -59,7 +59,11 @@ func (p *Printer) Print(r seal.HostedRoom) error {
 	if err := p.addCode(&b, links[0]); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "\nPin of the host's key: %s\nWith curl: %s\n", r.Pin.Groups(), r.Curl(addrs[0]))
+	fmt.Fprintf(&b, "\nPin of the host's key: %s\n", r.Pin.Groups())
+	if hash := r.KeyHash(); hash != "" {
+		fmt.Fprintf(&b, "SHA-256 of its public key, in a browser:\n  %s\n", hash)
+	}
+	fmt.Fprintf(&b, "With curl: %s\n", r.Curl(addrs[0]))
 	_, err := io.WriteString(p.To, b.String())
 	return err
 }

@@ -11,7 +11,7 @@ import (
 
 var lab = seal.HostedRoom{
 	RoomSecrets: seal.RoomSecrets{Member: "MMMMMMMMMMMMMMMM", Listen: "LLLLLLLLLLLLLLLL", Operator: "OOOOOOOOOOOOOOOO"},
-	Title:       "lab", ID: "aaaa0000aaaa0000", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", CurlPin: "sha256//x=", SelfSigned: true, Running: true,
+	Title:       "lab", ID: "aaaa0000aaaa0000", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", CurlPin: "sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", SelfSigned: true, Running: true,
 }
 
 // printer returns a printer of rooms with two addresses, and its output.
@@ -49,7 +49,8 @@ func TestPrint(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := test.says + "  " + link + "\n  https://10.0.0.5:24280/#" + test.fragment + "\n  code of " + link +
-			"\n\nPin of the host's key: K7QZ ABCD EFGH IJKL MNOP QRST UV\nWith curl: curl -k --pinnedpubkey 'sha256//x=' https://192.168.1.5:24280/room\n"
+			"\n\nPin of the host's key: K7QZ ABCD EFGH IJKL MNOP QRST UV\nSHA-256 of its public key, in a browser:\n  0001 0203 0405 0607 0809 0a0b 0c0d 0e0f 1011 1213 1415 1617 1819 1a1b 1c1d 1e1f\n" +
+			"With curl: curl -k --pinnedpubkey 'sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' https://192.168.1.5:24280/room\n"
 		if got := out.String(); got != want {
 			t.Errorf("a person gets\n%s\nwant\n%s", got, want)
 		}
@@ -74,7 +75,7 @@ func TestPrintOpened(t *testing.T) {
 	}
 	want = "lab is sealed. Invite (also as QR):  " + first + "\n  code of " + first + "\nOthers join with the invite in a browser, or with\n" + commands +
 		"  chat join    # shows the pin K7QZ ABCD EFGH IJKL MNOP QRST UV\n" +
-		"  curl -k --pinnedpubkey 'sha256//x=' https://192.168.1.5:24280/room\nchat invite lab prints the invite again.\n"
+		"  curl -k --pinnedpubkey 'sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' https://192.168.1.5:24280/room\nchat invite lab prints the invite again.\n"
 	if got := out.String(); got != want {
 		t.Errorf("with a page:\n%s\nwant\n%s", got, want)
 	}

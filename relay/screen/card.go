@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"slices"
 	"strings"
 
 	"chat/relay/qrcode"
@@ -61,6 +62,11 @@ func (c *conversation) drawHostCard(columns, rows int) []string {
 	if len(inv.addrs) > 0 {
 		addr = inv.addrs[0]
 	}
+	if inv.sealed != nil && inv.page && addr != "" {
+		if drawn := c.drawSealedCard(&inv, addr, columns, rows); drawn != nil {
+			return centered(drawn, rows)
+		}
+	}
 	var code []string
 	wide := 0
 	if inv.page && addr != "" {
@@ -86,19 +92,44 @@ func (c *conversation) drawHostCard(columns, rows int) []string {
 	return left
 }
 
-// drawWaysToHost draws the text of the host's card. In few rows it is without blank rows, then without
-// the words above the ways, then without the last ways.
-func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, rows int) []string {
+// drawSealedCard draws the card of a sealed room's host with its link on a row of its own; nil: it needs more columns or rows.
+func (c *conversation) drawSealedCard(inv *invitation, addr string, columns, rows int) []string {
+	t := &c.m.terminal
+	ways := slices.DeleteFunc(inv.at(addr), func(w way) bool { return w.more })
+	above := []string{c.drawCardTitle(inv, columns-2*cardMargin), ""}
+	rest := func(columns int) []string {
+		text := []string{"", drawWaiting(t, columns)}
+		if notes := c.drawCardNotes(columns); len(notes) > 0 {
+			text = append(append(text, ""), notes...)
+		}
+		return text
+	}
+	return drawLinkRows(t, ways, above, rest, inv.link(addr), columns, rows, cardMargin)
+}
+
+// drawCardTitle draws the title of the room, and whether it is sealed.
+func (c *conversation) drawCardTitle(inv *invitation, columns int) string {
 	t := &c.m.terminal
 	r := t.ruler
-	notes := c.drawCardNotes(columns)
 	is := " is open"
 	if inv.sealed != nil {
 		is = " is sealed"
 	}
 	title := r.elide(oneLine(r, c.title), max(columns-len(is), 1))
-	title = theme.Bold.Draw(title) + t.theme.Dim.Draw(r.cut(is, columns-r.width(title)))
-	waiting := t.theme.Accent.Draw("◌") + t.theme.Dim.Draw(r.cut(" Waiting for the first one…", columns-1))
+	return theme.Bold.Draw(title) + t.theme.Dim.Draw(r.cut(is, columns-r.width(title)))
+}
+
+func drawWaiting(t *terminal, columns int) string {
+	return t.theme.Accent.Draw("◌") + t.theme.Dim.Draw(t.ruler.cut(" Waiting for the first one…", columns-1))
+}
+
+// drawWaysToHost draws the text of the host's card. In few rows it is without blank rows, then without
+// the words above the ways, then without the last ways.
+func (c *conversation) drawWaysToHost(inv *invitation, addr string, columns, rows int) []string {
+	t := &c.m.terminal
+	notes := c.drawCardNotes(columns)
+	title := c.drawCardTitle(inv, columns)
+	waiting := drawWaiting(t, columns)
 
 	var full, dense, bare []string
 	for _, w := range inv.at(addr) {

@@ -107,6 +107,9 @@ func (inv *invitation) sealedAt(addr string) (ways []way) {
 	if addr != "" && room.CurlPin != "" && inv.page {
 		ways = append(ways, way{with: "With curl", how: room.Curl(addr), more: true})
 	}
+	if hash := room.KeyHash(); hash != "" && inv.page {
+		ways = append(ways, way{with: "SHA-256 of the public key, in a browser", how: hash, more: true})
+	}
 	if inv.hosted {
 		ways = append(ways, way{with: "On this machine", how: "chat invite", more: true})
 	}
@@ -222,7 +225,7 @@ const (
 func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) []string {
 	margin := min(inviteMargin, columns/20)
 	text := func(columns int) []string {
-		ways := inv.drawWays(t, addr, columns)
+		ways := drawWays(t, inv.at(addr), columns)
 		if note != "" {
 			ways = append(ways, "", t.theme.Dim.Draw(t.ruler.cut(note, columns)))
 		}
@@ -231,6 +234,17 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 	ways := text(columns - margin)
 	if addr == "" {
 		return indented(ways, margin)
+	}
+	if inv.sealed != nil {
+		noted := func(columns int) []string {
+			if note == "" {
+				return nil
+			}
+			return []string{"", t.theme.Dim.Draw(t.ruler.cut(note, columns))}
+		}
+		if page := drawLinkRows(t, inv.at(addr), nil, noted, inv.link(addr), columns, rows, margin); page != nil {
+			return centered(page, min(rows, len(page)+2))
+		}
 	}
 	code, err := qrcode.Of(inv.link(addr))
 	if err != nil { // an address is never so long
@@ -275,9 +289,9 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 	return append(append(indented(ways, margin), ""), lines...)
 }
 
-// drawWays draws the ways to join in rows of at most so many columns.
-func (inv *invitation) drawWays(t *terminal, addr string, columns int) (rows []string) {
-	for i, w := range inv.at(addr) {
+// drawWays draws ways to join in rows of at most so many columns.
+func drawWays(t *terminal, ways []way, columns int) (rows []string) {
+	for i, w := range ways {
 		if i > 0 {
 			rows = append(rows, "")
 		}

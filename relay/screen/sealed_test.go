@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -421,4 +422,25 @@ func TestNothingReachesIntoTheCode(t *testing.T) {
 			t.Errorf("only %d frames have a code", codes)
 		}
 	})
+}
+
+// On a terminal of 80 columns and 24 rows or more, the invite is whole on a row, so that it can be selected and
+// opened, and so is its QR code.
+func TestInviteHasItsOwnRow(t *testing.T) {
+	link := "https://192.168.178.23:24280/#" + string(testPin) + "." + string(testSecret)
+	for columns := 80; columns <= 200; columns += 5 {
+		for rows := 24; rows <= 60; rows += 4 {
+			inRoom(t, columns, rows, func(t *testing.T, r *rig) {
+				r.arrives(sealedHosting("192.168.178.23:24280"), "lab", "", nil)
+				card := r.frame()
+				openInvite(r.m.conversation)
+				for name, shown := range map[string]string{"card": card, "/invite": r.frame()} {
+					isWhole := func(line string) bool { return strings.TrimSpace(line) == link }
+					if lines := strings.Split(shown, "\n"); !slices.ContainsFunc(lines, isWhole) || !strings.Contains(shown, "▄▄▄▄▄") {
+						t.Errorf("%d × %d: the link of the %s is not on a row of its own:\n%s", columns, rows, name, shown)
+					}
+				}
+			})
+		}
+	}
 }

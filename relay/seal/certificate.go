@@ -100,12 +100,27 @@ func (s *CertificateSource) Pin() Pin { return PinOf(s.Leaf()) }
 // certificate, so there is one only when it is needed: before the end of the old one, and when a
 // client connects to one of the names that is not in it.
 func SelfSigned(key *Key, names func() []string) (*CertificateSource, error) {
-	first, err := selfSigned(key, names(), time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("create the host's certificate: %w", err)
+	return newSelfSigned(nil, key, names, func(*tls.Certificate) {})
+}
+
+// newSelfSigned is SelfSigned that begins with a certificate of key, as long as it is valid; nil:
+// a new one. keep is called with each new one.
+func newSelfSigned(first *tls.Certificate, key *Key, names func() []string, keep func(*tls.Certificate)) (*CertificateSource, error) {
+	create := func(names []string) (*tls.Certificate, error) {
+		cert, err := selfSigned(key, names, time.Now())
+		if err == nil {
+			keep(cert)
+		}
+		return cert, err
+	}
+	if first == nil || !isFresh(first.Leaf, time.Now()) {
+		var err error
+		if first, err = create(names()); err != nil {
+			return nil, fmt.Errorf("create the host's certificate: %w", err)
+		}
 	}
 	renewed := func(old *tls.Certificate, names []string) *tls.Certificate {
-		cert, err := selfSigned(key, names, time.Now())
+		cert, err := create(names)
 		if err != nil {
 			return old // it worked at the start, with the same key
 		}
@@ -114,7 +129,7 @@ func SelfSigned(key *Key, names func() []string) (*CertificateSource, error) {
 	return &CertificateSource{
 		current: first, checked: time.Now(),
 		next: func(old *tls.Certificate) *tls.Certificate {
-			if now := time.Now(); now.After(old.Leaf.NotBefore) && now.Before(old.Leaf.NotAfter.Add(-renewBefore)) {
+			if isFresh(old.Leaf, time.Now()) {
 				return old
 			}
 			return renewed(old, names())
@@ -127,6 +142,11 @@ func SelfSigned(key *Key, names func() []string) (*CertificateSource, error) {
 			return renewed(old, current)
 		},
 	}, nil
+}
+
+// isFresh reports whether a certificate is valid now, and for some time to come.
+func isFresh(cert *x509.Certificate, now time.Time) bool {
+	return now.After(cert.NotBefore) && now.Before(cert.NotAfter.Add(-renewBefore))
 }
 
 // selfSigned creates a certificate for key.
@@ -147,8 +167,10 @@ func selfSigned(key *Key, names []string, now time.Time) (*tls.Certificate, erro
 	}
 	for _, name := range append(slices.Clone(names[:min(len(names), maxNames)]), "localhost", "127.0.0.1", "::1") {
 		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else if isDNSName(name) {
+			if !slices.ContainsFunc(template.IPAddresses, ip.Equal) {
+				template.IPAddresses = append(template.IPAddresses, ip)
+			}
+		} else if name = strings.ToLower(name); isDNSName(name) && !slices.Contains(template.DNSNames, name) {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}

@@ -61,7 +61,7 @@ func see(t *testing.T, s *CertificateSource, name, at string) *x509.Certificate 
 }
 
 func TestSelfSigned(t *testing.T) {
-	names := []string{"laptop", "laptop.local", "laptop.example.com", "192.168.1.5", "2001:db8::5", "Jo's laptöp", "", ".", "x.", strings.Repeat("a", 254)}
+	names := []string{"laptop", "Laptop", "127.0.0.1", "::ffff:192.168.1.5", "laptop.local", "laptop.example.com", "192.168.1.5", "2001:db8::5", "Jo's laptöp", "", ".", "x.", strings.Repeat("a", 254)}
 	source, err := SelfSigned(loadKey(t, t.TempDir()), func() []string { return names })
 	if err != nil {
 		t.Fatal(err)
@@ -75,8 +75,8 @@ func TestSelfSigned(t *testing.T) {
 	if err := cert.VerifyHostname("192.168.1.6"); err == nil {
 		t.Error("the certificate is valid for another address")
 	}
-	if len(cert.DNSNames) != 4 {
-		t.Errorf("the certificate has the names %q", cert.DNSNames)
+	if len(cert.DNSNames) != 4 || len(cert.IPAddresses) != 4 { // each once
+		t.Errorf("the certificate has the names %q and %v", cert.DNSNames, cert.IPAddresses)
 	}
 	if now := time.Now(); cert.NotBefore.After(now.Add(-23*time.Hour)) || cert.NotAfter.Sub(cert.NotBefore) > 397*24*time.Hour || cert.NotAfter.Before(now.Add(390*24*time.Hour)) {
 		t.Errorf("the certificate is valid from %v to %v", cert.NotBefore, cert.NotAfter)

@@ -2,7 +2,10 @@ package seal
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
@@ -68,7 +71,7 @@ func (h *Host) openCertificate() (*CertificateSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return SelfSigned(key, h.opts.Names)
+	return KeptCertificate(h.opts.Dir, key, h.opts.Names, h.opts.Log)
 }
 
 // Describe keeps what chat invite needs to know of the room, besides its secrets: its title and
@@ -159,4 +162,14 @@ func (r *HostedRoom) Curl(addr string) string {
 		insecure = "-k "
 	}
 	return fmt.Sprintf("curl %s--pinnedpubkey '%s' https://%s/room", insecure, r.CurlPin, addr)
+}
+
+// KeyHash returns the whole SHA-256 of the host's key as browsers show it in a certificate, in groups of
+// four; "": it is not known.
+func (r *HostedRoom) KeyHash() string {
+	sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(r.CurlPin, curlPrefix))
+	if err != nil || len(sum) != sha256.Size {
+		return ""
+	}
+	return inGroups(hex.EncodeToString(sum))
 }

@@ -15,6 +15,9 @@ type Pin string
 
 const pinLength = 26
 
+// curlPrefix starts a hash that curl takes.
+const curlPrefix = "sha256//"
+
 // hintLength is how many characters of a pin are announced by mDNS.
 const hintLength = 8
 
@@ -30,7 +33,7 @@ func pinOf(spki []byte) Pin {
 // CurlPin returns the whole hash of the key in a certificate, as curl --pinnedpubkey takes it.
 func CurlPin(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	return "sha256//" + base64.StdEncoding.EncodeToString(sum[:])
+	return curlPrefix + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // ParsePin parses a pin as a person may type it: in groups, and in lower case.

@@ -64,6 +64,14 @@ type RoomFile struct {
 	room HostedRoom // guarded by mu
 }
 
+// KeptRoom returns the path of the file of a room in dir, and whether there is one: the room was sealed when it
+// was open last. key is that of [OpenRoom].
+func KeptRoom(dir, key string) (path string, ok bool) {
+	path = filepath.Join(roomsDir(dir), roomFileName(key, 0))
+	info, err := os.Stat(path)
+	return path, err == nil && info.Size() > 0
+}
+
 // OpenRoom opens the file of a room in dir, and creates it, with new secrets, if there is none. key
 // is what stays the same when the room is opened again: the ID in its history file, or the title of a
 // room in memory. The error names the file, which is left as it is.

@@ -1,6 +1,8 @@
 package seal
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -234,6 +236,13 @@ func TestHost(t *testing.T) {
 	}
 	if got, want := r.Curl(addr), "curl -k --pinnedpubkey '"+CurlPin(h.Leaf())+"' https://192.168.1.5:24280/room"; got != want {
 		t.Errorf("curl line %q; want %q", got, want)
+	}
+	sum := sha256.Sum256(h.Leaf().RawSubjectPublicKeyInfo)
+	if got := r.KeyHash(); strings.ReplaceAll(got, " ", "") != hex.EncodeToString(sum[:]) || strings.Index(got, " ") != 4 {
+		t.Errorf("the hash of the key is %q; want %x", got, sum)
+	}
+	if old := (&HostedRoom{CurlPin: "sha256//x="}); old.KeyHash() != "" {
+		t.Errorf("of a pin that is damaged: %q", old.KeyHash())
 	}
 	if _, err := h.Renew(); err != nil || h.Room().Member == r.Member {
 		t.Errorf("Renew: %v", err)

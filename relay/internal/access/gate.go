@@ -148,7 +148,7 @@ func (g *Gate) check(from, secret string) (Level, error) {
 		level = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], g.sums[l][:]), int(l), level)
 	}
 	if parsed == "" || Level(level) == None {
-		g.wrong.count(from)
+		g.wrong.count(from, wholeTry)
 		return None, wrongSecret()
 	}
 	return Level(level), nil

@@ -190,17 +190,17 @@ func TestTriesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(tries)
 		for i := range maxTries {
-			w.count(fmt.Sprint("early ", i))
+			w.count(fmt.Sprint("early ", i), wholeTry)
 		}
 		time.Sleep(lockout)
 		for i := range 3 * maxTries {
-			w.count(fmt.Sprint("late ", i))
+			w.count(fmt.Sprint("late ", i), wholeTry)
 		}
 		if len(w) > maxTries {
 			t.Errorf("%d addresses are remembered, at most %d should be", len(w), maxTries)
 		}
 		for range maxWrong {
-			w.count("last")
+			w.count("last", wholeTry)
 		}
 		if w.lockedOut("last") == nil {
 			t.Error("an address is not remembered while the table is full")

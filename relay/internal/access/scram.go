@@ -138,7 +138,11 @@ func (e *Exchange) step(data string) (string, Level, error) {
 	}
 	isCurrent := subtle.ConstantTimeCompare(e.sum[:], g.sums[e.level][:]) == 1
 	if err != nil || !e.talk.Valid() || !isCurrent {
-		g.wrong.count(e.from)
+		cost := wholeTry
+		if e.level == Member || e.level == Listen {
+			cost = halfTry
+		}
+		g.wrong.count(e.from, cost)
 		if answer == scram.ErrChannelBindingsDontMatch { // found before the secret is compared
 			return "", None, wire.Faultf(wire.CodeIntercepted, "someone between you and the host passes your connection on")
 		}

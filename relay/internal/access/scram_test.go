@@ -114,14 +114,17 @@ func TestScramIsBound(t *testing.T) {
 	})
 }
 
-// Wrong proofs count together with wrong secrets, and one that was computed before the address was locked out comes
+// Wrong proofs count together with wrong secrets: the two of a client that tries its secret as that of members and
+// as that of those who only listen are one try, as its user typed one secret. One that was computed before the address was locked out comes
 // too late.
 func TestScramPenalties(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
 		for range maxWrong - 1 {
-			if _, err := authenticate(t, g, "10.0.0.1", newProver(t, "member", wrong, binding), nil); codeOf(t, err) != wire.CodeAuthFailed {
-				t.Error(err)
+			for _, user := range []string{"member", "listen"} {
+				if _, err := authenticate(t, g, "10.0.0.1", newProver(t, user, wrong, binding), nil); codeOf(t, err) != wire.CodeAuthFailed {
+					t.Error(err)
+				}
 			}
 		}
 		_, err := authenticate(t, g, "10.0.0.1", newProver(t, "member", member, binding), func() { g.Check("10.0.0.1", wrong, nil) })
@@ -132,6 +135,14 @@ func TestScramPenalties(t *testing.T) {
 			t.Error(err)
 		}
 		if level, err := authenticate(t, g, "10.0.0.2", newProver(t, "member", member, binding), nil); level != Member {
+			t.Error(err)
+		}
+		for range maxWrong { // a client that knows that it is an operator has one try
+			if _, err := authenticate(t, g, "10.0.0.3", newProver(t, "operator", wrong, binding), nil); codeOf(t, err) != wire.CodeAuthFailed {
+				t.Error(err)
+			}
+		}
+		if _, err := g.Begin("10.0.0.3", seal.Mechanism, binding); codeOf(t, err) != wire.CodeTooMany {
 			t.Error(err)
 		}
 	})

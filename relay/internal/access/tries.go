@@ -26,31 +26,38 @@ const (
 type tries map[string]wrongTries
 
 type wrongTries struct {
-	count int
+	cost  int       // wholeTry for each wrong secret
 	until time.Time // after it, they are forgotten
 }
+
+// A typed secret is compared with all secrets at once, but by SCRAM with one of them: a client that is not
+// told which tries that of members, then that of those who only listen. The two are one try of its user.
+const (
+	halfTry  = 1
+	wholeTry = 2
+)
 
 // lockedOut returns the fault for a group that sent too many wrong secrets, or nil.
 func (t tries) lockedOut(from string) error {
 	now := time.Now()
 	w := t[from]
-	if w.count < maxWrong || !now.Before(w.until) {
+	if w.cost < maxWrong*wholeTry || !now.Before(w.until) {
 		return nil
 	}
 	return wire.Faultf(wire.CodeTooMany, "too many wrong secrets from your address; try again in %d s", int(math.Ceil(w.until.Sub(now).Seconds())))
 }
 
-// count counts a wrong secret.
-func (t tries) count(from string) {
+// count counts a wrong secret, as a whole try or half of one.
+func (t tries) count(from string, cost int) {
 	now := time.Now()
 	w, known := t[from]
 	if !now.Before(w.until) {
-		w.count = 0
+		w.cost = 0
 	}
 	if !known && len(t) >= maxTries {
 		t.forgetSome(now)
 	}
-	t[from] = wrongTries{w.count + 1, now.Add(lockout)}
+	t[from] = wrongTries{w.cost + cost, now.Add(lockout)}
 }
 
 // forgetSome forgets, of a few groups, those whose time is over, or else the one whose time is over first:

@@ -158,7 +158,7 @@ function showState() {
 	let words = { connecting: 'Connecting…', connected: 'Connected', lost: text || 'Connection lost', over: text }[is];
 	if (is === 'over' && code === 'replaced') words = 'This room is open in another tab or window';
 	if (is === 'lost' && left > 1) words += ` · reconnecting in ${left}\u00a0s`;
-	if (is === 'lost' && left > 3 && sealed) words += ' · if the host was restarted, reload this page: its certificate is new';
+	if (is === 'lost' && left > 3 && sealed) words += ' · if the host is back, reload this page: its certificate may be new';
 	if (is !== 'connected' && length) words += ` · ${counted(length, 'message')} pending`;
 	if ($('connection').textContent !== words) $('connection').textContent = words;
 	$('state').className = is;

@@ -185,5 +185,5 @@ const groups = (text) => text.replace(/.{4}(?=.)/g, '$& ');
  */
 function hexOf(pin) {
 	const bits = [...pin].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-	return (bits.slice(0, 128).match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2).toString(16).padStart(2, '0')).join('').toUpperCase();
+	return (bits.slice(0, 128).match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2).toString(16).padStart(2, '0')).join('');
 }
