@@ -22,8 +22,8 @@ import (
 
 const memberSecret, newSecret = seal.Secret("M2V8ABCDEFGHIJKL"), seal.Secret("own.choice of a secret")
 
-// hostSealed opens a sealed room with uploads.
-func hostSealed(t *testing.T, how relay.Seal) (*fileHost, seal.Pin) {
+// newSource returns certificates for a new key.
+func newSource(t *testing.T) *seal.CertificateSource {
 	t.Helper()
 	key, err := seal.LoadKey(t.TempDir())
 	if err != nil {
@@ -33,6 +33,13 @@ func hostSealed(t *testing.T, how relay.Seal) (*fileHost, seal.Pin) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return source
+}
+
+// hostSealed opens a sealed room with uploads.
+func hostSealed(t *testing.T, how relay.Seal) (*fileHost, seal.Pin) {
+	t.Helper()
+	source := newSource(t)
 	how.Secrets = seal.RoomSecrets{Member: memberSecret, Listen: "LISTENABCDEFGHIJ", Operator: "OPERATORABCDEFGH"}
 	return hostFilesIn(t, files.Limits{}, relay.Options{Title: "lab", TLS: source.Config(), Seal: &how}), source.Pin()
 }
@@ -134,15 +141,7 @@ func TestTransfersByKey(t *testing.T) {
 // out, the client is not asked for the secret again, and nothing of the hello passes.
 func TestInterceptedBeforeRealHost(t *testing.T) {
 	host, _ := hostSealed(t, relay.Seal{})
-	key, err := seal.LoadKey(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := seal.SelfSigned(key, func() []string { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", source.Config())
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", newSource(t).Config())
 	if err != nil {
 		t.Fatal(err)
 	}

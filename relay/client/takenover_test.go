@@ -13,7 +13,6 @@ import (
 
 	"chat/relay"
 	"chat/relay/client"
-	"chat/relay/seal"
 )
 
 // An impostor has the address of a host that is gone, and a key of its own. It keeps all that clients send to
@@ -28,15 +27,7 @@ type impostor struct {
 
 func newImpostor(t *testing.T) *impostor {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := seal.SelfSigned(key, func() []string { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", source.Config())
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", newSource(t).Config())
 	if err != nil {
 		t.Fatal(err)
 	}

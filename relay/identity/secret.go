@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 
@@ -14,15 +13,18 @@ import (
 // secrets matches the content of the file: rand.Text.
 var secrets = regexp.MustCompile(`^[A-Z2-7]{26}$`)
 
+// maxHostSecret is the limit of the file in bytes.
+const maxHostSecret = 64
+
 // HostSecret returns a random string that this user's rooms share, and keeps it in dir: a room
 // in memory that is opened again after a crash proves with it that it is on the same machine.
-// The error names the file, which is left as it is.
+// The error names the file, which is left as it is: others may read it, or it is damaged.
 func HostSecret(dir string) (string, error) {
 	if dir == "" {
 		return "", errors.New("no home directory")
 	}
 	path := filepath.Join(dir, "host-secret")
-	b, err := os.ReadFile(path)
+	b, err := privatefile.Read(path, maxHostSecret)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return newHostSecret(path)

@@ -27,6 +27,12 @@ func TestHostSecret(t *testing.T) {
 	if _, err := HostSecret(dir); err == nil || !strings.HasPrefix(err.Error(), path+" is damaged") {
 		t.Errorf("a damaged file: %v", err)
 	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := HostSecret(dir); runtime.GOOS != "windows" && (err == nil || !strings.Contains(err.Error(), "hint: chmod 600 "+path)) {
+		t.Errorf("a file that others can read: %v", err)
+	}
 	if _, err := HostSecret(""); err == nil {
 		t.Error("no error without a folder")
 	}
