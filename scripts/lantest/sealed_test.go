@@ -143,15 +143,15 @@ func TestSealedAgainstManInTheMiddle(t *testing.T) {
 	erin.Say(string(invite.Secret))
 	erin.Wait(`someone is between you and the host; nothing was sent`, `hint: join with the room's invite, which names the host's key`)
 	// The whole invite says that the pin is another one, before anything is sent.
-	erin.Run("clear; %s join --plain laboratory --nick erin", program)
-	erin.Wait(`Is this the pin that the host shows\? \[y/N\]`)
-	erin.Say("y")
-	erin.Wait(`Secret of laboratory, or its invite`)
-	erin.Say(invite.URL())
-	erin.Wait(`invite is for another host: its pin is`)
-	erin.Press("C-c")
+	frank := l.terminal(4, 100, 30)
+	frank.Run("%s join --plain laboratory --nick frank", program)
+	frank.Wait(`Is this the pin that the host shows\? \[y/N\]`)
+	frank.Say("y")
+	frank.Wait(`Secret of laboratory, or its invite`)
+	frank.Say(invite.URL())
+	frank.Wait(`invite is for another host: its pin is`)
 
-	wantUnread(t, read, append(l.tokens(2), string(invite.Secret), "cake", "before", "erin", "bob", "chat-v1", "ssh-ed25519")...)
+	wantUnread(t, read, append(l.tokens(2), string(invite.Secret), "cake", "before", "erin", "frank", "bob", "chat-v1", "ssh-ed25519")...)
 	if sent, err := os.ReadFile(filepath.Join(read, "sent")); err != nil || !bytes.Contains(sent, []byte(`"auth"`)) {
 		t.Errorf("the attacker did not read the attempt to prove the secret (%v):\n%s", err, sent)
 	}
