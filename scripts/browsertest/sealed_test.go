@@ -317,6 +317,9 @@ func TestBlockedSocket(t *testing.T) {
 			alice.do(chromedp.Reload())
 			alice.connected()
 			alice.wait(`document.getElementById("rename").textContent === "anna"`)
+			if isSealed {
+				alice.renewedLate(bob)
+			}
 			h.kill() // the host keeps its certificate: the browser does not ask again
 			alice.wait(`document.getElementById("connection").textContent !== "Connected"`)
 			h.start()
@@ -324,6 +327,33 @@ func TestBlockedSocket(t *testing.T) {
 			alice.send("back again")
 			alice.wait(`[...document.querySelectorAll("#rows .text")].some((text) => text.textContent === "back again")`)
 		})
+	}
+}
+
+// renewedLate has a message sent after the secret was replaced, and before the page has exchanged the new one. Nothing asks
+// for it meanwhile.
+func (p *tab) renewedLate(operator *peer) {
+	p.t.Helper()
+	p.run(`const real = fetch;
+		let isFirst = true;
+		window.fetch = async (url, options) => {
+			if (url === "/enter" && options && isFirst) {
+				isFirst = false;
+				await new Promise((resolve) => (window.enterNow = resolve));
+			}
+			return real(url, options);
+		};
+		new MutationObserver(() => document.getElementById("secret") && (window.asked = true)).observe(document.body, { childList: true, subtree: true });`)
+	operator.renew()
+	p.wait(`window.enterNow`)
+	p.send("in between")
+	p.wait(`document.getElementById("connection").textContent.includes("sealed")`)
+	p.run(`enterNow()`)
+	p.connected()
+	operator.waitFor(`"text":"in between"`)
+	p.wait(`document.querySelectorAll(".outgoing").length === 0`)
+	if eval[bool](p, `window.asked === true`) {
+		p.t.Error("the page asked for the secret")
 	}
 }
 
