@@ -31,12 +31,13 @@ type Seal struct {
 	IsMember, IsOperator func(fingerprint string) bool
 }
 
-// gate returns the gate of the room with an ID; nil if s is. key is a random string that no client knows.
-func (s *Seal) gate(room, key string) *access.Gate {
+// gate returns the gate of a room; nil if s is. key is a random string that no client knows. It is the same after a restart
+// of the host, also if the room is another one then because it has no history.
+func (s *Seal) gate(key string) *access.Gate {
 	if s == nil {
 		return nil
 	}
-	return access.NewGate(access.Options{Room: room, Key: key, Secrets: s.Secrets, IsMember: s.IsMember, IsOperator: s.IsOperator})
+	return access.NewGate(access.Options{Key: key, Secrets: s.Secrets, IsMember: s.IsMember, IsOperator: s.IsOperator})
 }
 
 // Gate returns the room's gate, for requests by HTTP; nil: the room is plain.

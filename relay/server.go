@@ -79,7 +79,7 @@ func NewOn(f *history.File, opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	opts = opts.withDefaults()
 	opts.Title = text.Title(opts.Title)
-	return &Server{opts: opts, gate: opts.Seal.gate(opts.Room, opts.Secret), fanout: fanout.New(), closing: make(chan struct{})}
+	return &Server{opts: opts, gate: opts.Seal.gate(opts.Secret), fanout: fanout.New(), closing: make(chan struct{})}
 }
 
 func (s *Server) roomOptions() room.Options {

@@ -117,17 +117,10 @@ func bearer(r *http.Request) (secret, own string, ok bool) {
 	return value, own, true
 }
 
-// cookieName returns the name of the room's cookie: browsers send the cookies of all rooms on one machine to each
-// of them, because they ignore ports.
-func (h *Handler) cookieName() string {
-	id := h.room.Info().ID
-	return "chat-" + id[:min(len(id), 8)]
-}
-
 // readCookie returns the level and the key of a request's cookie. A browser may send several of the name: those of a longer
 // path first.
 func (h *Handler) readCookie(r *http.Request) (level access.Level, key *access.Key, ok bool) {
-	for _, cookie := range r.CookiesNamed(h.cookieName()) {
+	for _, cookie := range r.CookiesNamed(h.gate.CookieName()) {
 		if level, key, ok := h.gate.ReadCookie(cookie.Value); ok {
 			return level, key, true
 		}
@@ -208,7 +201,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: h.cookieName(), Value: h.gate.Cookie(level, key), Path: "/", MaxAge: int(access.CookieTime.Seconds()),
+		Name: h.gate.CookieName(), Value: h.gate.Cookie(level, key), Path: "/", MaxAge: int(access.CookieTime.Seconds()),
 		HttpOnly: true, Secure: isEncrypted(r), SameSite: http.SameSiteStrictMode,
 	})
 	answer := struct {

@@ -107,6 +107,21 @@ func TestHTTPS(t *testing.T) {
 	r.close()
 }
 
+// The page has an opener policy by HTTPS. By HTTP browsers reject it, with an error in the console.
+func TestOpenerPolicy(t *testing.T) {
+	r, client := openByTLS(t, 0)
+	for base, want := range map[string]string{"https://": "same-origin", "http://": ""} {
+		res, err := client.Get(base + r.addr + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Cross-Origin-Opener-Policy"); got != want || res.StatusCode != http.StatusOK {
+			t.Errorf("by %s: %s, %q; want %q", base, res.Status, got, want)
+		}
+	}
+}
+
 // A client that takes nothing of an answer is disconnected, and one that reads slowly gets all of it, also if what
 // remains is ciphertext.
 func TestStallByTLS(t *testing.T) {

@@ -201,7 +201,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if isEncrypted(r) { // elsewhere browsers ignore it, with an error in the console
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	header.Set("Cache-Control", "no-store")
 	if r.ContentLength != 0 { // net/http reads even an unused body before it answers
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))

@@ -17,6 +17,7 @@ import (
 // An engine is a browser with one tab. Its methods fail the test if they do not work.
 type engine interface {
 	open(url string)
+	openSealed(url string)         // goes on after the browser's warning
 	eval(expression string) []byte // the value as JSON; a promise is awaited
 	press(keys ...string)          // names of [keyCodes], also after "Shift-"
 	write(text string)             // at the cursor
@@ -30,7 +31,7 @@ var engines = map[string]func(t *testing.T, scheme string) engine{
 }
 
 // The page works in each engine: joining, both ways, uploads, a reload with unsent text, a
-// host that is killed and comes back, the keyboard, and light and dark.
+// host that is killed and comes back, the keyboard, light and dark, and a sealed room.
 func TestEngines(t *testing.T) {
 	for name, start := range engines {
 		t.Run(name, func(t *testing.T) { tourPage(t, start) })
@@ -196,6 +197,7 @@ func tourPage(t *testing.T, start func(*testing.T, string) engine) {
 	if light, dark := alice.lightness(), dark.lightness(); light["page"] < 200 || light["text"] > 100 || dark["page"] > 60 || dark["text"] < 150 {
 		t.Errorf("lightness of page and text: %v if light, %v if dark", light, dark)
 	}
+	tourSealed(t, dark)
 }
 
 // A visitor uses the page in an engine.

@@ -37,7 +37,8 @@ func startFirefox(t *testing.T, scheme string) engine {
 	chattest.NeedTools(t, "firefox-esr")
 	profile := t.TempDir()
 	dark := map[string]int{"dark": 0, "light": 1}[scheme] // what the preference calls them
-	prefs := fmt.Sprintf("user_pref(%q, %d);\n", "layout.css.prefers-color-scheme.content-override", dark)
+	prefs := fmt.Sprintf("user_pref(%q, %d);\n", "layout.css.prefers-color-scheme.content-override", dark) +
+		"user_pref(\"security.dialog_enable_delay\", 0);\n" // of the button below a warning
 	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(prefs), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +175,7 @@ func (f *firefox) openSealed(url string) {
 	}
 	const card = `document.querySelector("net-error-card")?.shadowRoot`
 	for _, button := range []string{"advanced-button", "exception-button"} {
-		visitor{f.t, f}.wait(card+`?.getElementById(%q)?.disabled === false`, button) // not at once, so that no one clicks by mistake
+		visitor{f.t, f}.wait(card+`?.getElementById(%q)?.disabled === false`, button)
 		f.evaluate(fmt.Sprintf(card+`.getElementById(%q).click()`, button))
 	}
 	visitor{f.t, f}.wait(`document.getElementById("arrival")`)

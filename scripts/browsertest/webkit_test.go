@@ -43,7 +43,8 @@ func startWebKit(t *testing.T, scheme string) engine {
 	t.Cleanup(cancel)
 	w := &webkit{t: t, ctx: ctx}
 	options := map[string]any{"binary": browsers[len(browsers)-1], "args": []string{"--automation"}}
-	capabilities := map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{"webkitgtk:browserOptions": options}}}
+	always := map[string]any{"acceptInsecureCerts": true, "webkitgtk:browserOptions": options} // it has no button to go on after a warning
+	capabilities := map[string]any{"capabilities": map[string]any{"alwaysMatch": always}}
 	w.startSession(env, capabilities)
 	t.Cleanup(func() { w.try("DELETE", "", nil, nil) }) // the browser is killed anyway
 	w.call("POST", "/window/rect", map[string]int{"width": 1280, "height": 900}, nil)
@@ -154,6 +155,8 @@ func (w *webkit) open(url string) {
 	w.t.Helper()
 	w.call("POST", "/url", map[string]string{"url": url}, nil)
 }
+
+func (w *webkit) openSealed(url string) { w.t.Helper(); w.open(url) }
 
 func (w *webkit) eval(expression string) []byte {
 	w.t.Helper()

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"chat/relay/seal"
@@ -72,6 +73,12 @@ func (g *Gate) ReadCookie(cookie string) (bySecret Level, k *Key, ok bool) {
 	return None, nil, false
 }
 
+// CookieName returns the name of the room's cookie. Browsers send the cookies of all rooms on one machine to each of them,
+// because they ignore ports. It stays the same while the key does.
+func (g *Gate) CookieName() string {
+	return fmt.Sprintf("chat-%x", g.mac("cookie name", sum{}, nil)[:4])
+}
+
 // Challenge returns a random text of [seal.BindingLength] bytes, which a client signs to prove that it has a key: see
 // [VerifyKey].
 func (g *Gate) Challenge() string {
@@ -96,7 +103,7 @@ func (g *Gate) IsChallenge(challenge string) bool {
 // mac signs a payload for one purpose, with the sum of the secret that it depends on.
 func (g *Gate) mac(purpose string, secret sum, payload []byte) []byte {
 	h := hmac.New(sha256.New, []byte(g.key))
-	h.Write([]byte("chat " + purpose + "\x00" + g.room + "\x00"))
+	h.Write([]byte("chat " + purpose + "\x00"))
 	h.Write(secret[:])
 	h.Write(payload)
 	return h.Sum(nil)

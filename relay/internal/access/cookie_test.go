@@ -31,10 +31,13 @@ func TestCookie(t *testing.T) {
 			if cookie == g.Cookie(level, key) {
 				t.Error("two cookies are alike")
 			}
-			for _, other := range []*Gate{newGate(func(o *Options) { o.Key = "another" }), newGate(func(o *Options) { o.Room = "another" })} {
-				if _, _, ok := other.ReadCookie(cookie); ok {
-					t.Error("a cookie is valid in another room, or at another host")
-				}
+			other := newGate(func(o *Options) { o.Key = "another" })
+			if _, _, ok := other.ReadCookie(cookie); ok || other.CookieName() == g.CookieName() {
+				t.Error("a cookie is valid in another room, or has its name")
+			}
+			restarted := newGate()
+			if _, _, ok := restarted.ReadCookie(cookie); !ok || restarted.CookieName() != g.CookieName() {
+				t.Error("a restart of the host revokes a cookie")
 			}
 			raw, err := base64.RawURLEncoding.DecodeString(cookie)
 			if err != nil {

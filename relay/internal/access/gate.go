@@ -12,8 +12,7 @@ import (
 
 // Options configure a Gate.
 type Options struct {
-	Room    string // its ID
-	Key     string // a random string that no client knows; it signs cookies and challenges
+	Key     string // a random string that no client knows; it signs cookies and challenges, and tells rooms apart
 	Secrets seal.RoomSecrets
 
 	// IsMember and IsOperator report whether the key with a fingerprint is that of a member or an
@@ -25,7 +24,7 @@ type Options struct {
 // room, where everyone is a member.
 type Gate struct {
 	// fixed
-	room, key            string
+	key                  string
 	isMember, isOperator func(fingerprint string) bool
 
 	mu        sync.Mutex // guards all below
@@ -44,7 +43,7 @@ type sum = [sha256.Size]byte
 // NewGate returns a gate.
 func NewGate(o Options) *Gate {
 	g := &Gate{
-		room: o.Room, key: o.Key, isMember: o.IsMember, isOperator: o.IsOperator,
+		key: o.Key, isMember: o.IsMember, isOperator: o.IsOperator,
 		wrong: make(tries), replace: func() {},
 	}
 	g.Replace(o.Secrets)

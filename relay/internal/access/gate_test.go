@@ -24,7 +24,7 @@ const (
 var secrets = seal.RoomSecrets{Member: member, Listen: listen, Operator: operator}
 
 func newGate(change ...func(*Options)) *Gate {
-	o := Options{Room: "01f3c5a7092b4d6e", Key: "the host's own key", Secrets: secrets}
+	o := Options{Key: "the host's own key", Secrets: secrets}
 	for _, f := range change {
 		f(&o)
 	}

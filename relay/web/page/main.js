@@ -91,10 +91,9 @@ const listener = {
 		showRoom();
 		membership.join();
 	},
-	async invited(secret) {
-		const { enter } = await import('./sealed.js');
-		await enter(secret); // if it fails, the page asks for the secret when the connection ends
-		readInfo();
+	invited(secret) {
+		entering = import('./sealed.js').then(({ enter }) => enter(secret)); // if it fails, the page asks for the secret when the connection ends
+		entering.then(readInfo);
 	},
 };
 
@@ -210,9 +209,11 @@ function showRoom() {
 
 /** While the page asks for the secret. @type {Promise<void> | null} */
 let asking = null;
+/** Exchanges the secret of a renewed invite. @type {Promise<string> | null} */
+let entering = null;
 
 /** @param {string} why */
-const askForSecret = (why) => (asking ??= Promise.all([import('./sealed.js'), readInfo()]).then(([{ ask }]) => {
+const askForSecret = (why) => (asking ??= Promise.all([import('./sealed.js'), readInfo(), entering]).then(([{ ask }]) => {
 	showTitle();
 	return ask(why, title);
 }).finally(() => (asking = null)));

@@ -193,10 +193,12 @@ function attach(current) {
 /** Opens a stream; null: its module is not loaded. @type {(() => RoomSocket) | null} */
 let openStream = null;
 
+const heldBack = 'Something between this page and the host, such as a proxy, holds back what the host sends';
+
 // If a WebSocket does not open but the host answers requests, the browser or a proxy refuses WebSockets: a stream comes
 // next. If a stream does not open, a WebSocket comes next. In a sealed room, the secret may be missing.
-/** @param {RoomSocket} failed */
-async function findOtherWay(failed) {
+/** @type {(failed: RoomSocket, isLate?: boolean) => Promise<void>} */
+async function findOtherWay(failed, isLate) {
 	failed.onclose = null;
 	const wasStream = useStream;
 	useStream = false;
@@ -212,7 +214,7 @@ async function findOtherWay(failed) {
 	else if (info && !wasStream) {
 		useStream = true;
 		connect();
-	} else lost();
+	} else lost('', info && isLate && heldBack || '');
 }
 
 /**
@@ -261,7 +263,7 @@ function checkSilence() {
 	if (Date.now() < due) silenceCheck = setTimeout(checkSilence, due - Date.now() + 10);
 	else if (welcomed && !pinged) ping();
 	else if (opened) lost();
-	else findOtherWay(socket);
+	else findOtherWay(socket, true);
 }
 
 function ping() {

@@ -83,13 +83,14 @@ function describeKey(key) {
 
 // --- the key of this browser ------------------------------------------------------------
 
-// A nick belongs to the key that took it. The browser keeps the private key where no script can read it, one for each room.
+// A nick belongs to the key that took it. The browser keeps the private key where no script can read it, one for each
+// address: a host without a history has another room after a restart, where the nick must belong to the same key.
 // Without WebCrypto (plain HTTP) or IndexedDB (some private windows) there is none, and the nick belongs to no one.
 
 /** @param {{ room: string, challenge: string }} question */
 async function sign({ room, challenge }) {
 	try {
-		const { privateKey, publicKey } = await keyOf(room);
+		const { privateKey, publicKey } = await ownKey();
 		const data = new TextEncoder().encode(`chat-v1\0${room}\0${challenge}`);
 		const both = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, data));
 		const point = new Uint8Array(await crypto.subtle.exportKey('raw', publicKey));
@@ -131,20 +132,17 @@ const result = (request) => new Promise((resolve, reject) => {
 	request.onerror = () => reject(request.error);
 });
 
-/**
- * @param {string} room its ID
- * @returns {Promise<CryptoKeyPair>}
- */
-async function keyOf(room) {
+/** @returns {Promise<CryptoKeyPair>} */
+async function ownKey() {
 	const opening = indexedDB.open('chat', 1);
 	opening.onupgradeneeded = () => opening.result.createObjectStore('keys');
 	const db = await result(opening);
-	const read = () => result(db.transaction('keys').objectStore('keys').get(room));
+	const read = () => result(db.transaction('keys').objectStore('keys').get('own'));
 	try {
 		const kept = await read();
 		if (kept) return kept;
 		const made = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
-		await result(db.transaction('keys', 'readwrite').objectStore('keys').add(made, room)).catch(() => {}); // another tab was faster
+		await result(db.transaction('keys', 'readwrite').objectStore('keys').add(made, 'own')).catch(() => {}); // another tab was faster
 		return await read();
 	} finally {
 		db.close();
