@@ -173,6 +173,7 @@ func TestNotesOfMemberCard(t *testing.T) {
 
 // However small the terminal, the card fits, and names from the network stay names.
 func TestCardAtEverySize(t *testing.T) {
+	t.Parallel()
 	for columns := 10; columns < 130; columns += 3 {
 		for rows := 1; rows < 40; rows += 2 {
 			inRoom(t, columns, rows, func(t *testing.T, r *rig) {

@@ -183,6 +183,7 @@ func TestCompleteChoices(t *testing.T) {
 
 // Tab among all other keys keeps the invariants of the editor.
 func TestCompleteRandomly(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(30) {
 		random := newRandom(seed)
 		c := new(completer)

@@ -32,6 +32,7 @@ func hostileText(t *rapid.T) string {
 // than the window, no style goes beyond its row, and nothing that others wrote is left of the column
 // of texts, where it could pass for another message.
 func TestAnyConversation(t *testing.T) {
+	t.Parallel()
 	names := slices.Sorted(maps.Keys(terminals))
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newScreen(t, 80, 24)

@@ -406,6 +406,7 @@ func (e *editor) randomStep(n int, columns int) string {
 }
 
 func TestEditorRandomly(t *testing.T) {
+	t.Parallel()
 	for name, r := range rulers {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(12) {
@@ -487,6 +488,7 @@ func TestEditorLosesNothing(t *testing.T) {
 
 // A typed word is one change, and so is a run of Backspace.
 func TestEditorUndoReachesFar(t *testing.T) {
+	t.Parallel()
 	e := newEditor("")
 	e.limit = 2 * undoDepth * len("words ")
 	for len(e.text)+6 <= e.limit {

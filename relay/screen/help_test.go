@@ -34,6 +34,7 @@ func TestGoldenHelp(t *testing.T) {
 
 // At every size the help page shows every word of every entry, in order, within the screen, and each heading.
 func TestHelpFits(t *testing.T) {
+	t.Parallel()
 	p := helpPage{theme: theme.For(nil, nil, colorprofile.TrueColor)}
 	for _, operator := range []bool{false, true} {
 		entries := helpFor(operator)

@@ -166,6 +166,7 @@ func checkRow(t *testing.T, l *painter, row string) {
 }
 
 func TestRowsOfTrickyRunes(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 150 {
 		e := entryFrom("田中", text.CleanLines(randomText(random)+"https://a.b/"+randomText(random)+"田中"+randomText(random)))
@@ -180,6 +181,7 @@ func TestRowsOfTrickyRunes(t *testing.T) {
 
 // TestRowsOfHostileText draws texts that try to pass for other entries.
 func TestRowsOfHostileText(t *testing.T) {
+	t.Parallel()
 	fake := "10:02 bob  hi"
 	texts := []string{"\n" + fake, "x\n" + fake + "\n" + fake}
 	for pad := range 100 {

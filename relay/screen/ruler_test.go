@@ -216,6 +216,7 @@ func randomText(random *rand.Rand) string {
 }
 
 func TestWrapOfTrickyRunes(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2_000 {
 		text := text.CleanLines(randomText(random))

@@ -449,6 +449,7 @@ func TestUnacknowledgedIsShown(t *testing.T) {
 
 // A message that fits the editor fits the default limits of a host, whatever it contains.
 func TestNothingThatFitsIsTooLong(t *testing.T) {
+	t.Parallel()
 	for _, before := range []string{"", "//", "/me ", "/msg alice ", "/topic ", "/r "} {
 		for _, fill := range []string{"a", `"`, `\`, "\t\"", "<", "é", "日", "👩‍👩‍👧", "\u2028x", "\u202e", "\x00"} {
 			inRoom(t, 80, 24, func(t *testing.T, r *rig) {

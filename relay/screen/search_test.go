@@ -122,6 +122,7 @@ func TestSearchStartsAtTheHost(t *testing.T) {
 
 // Long messages on the way to the host's hit are looked through in parts: none holds up the screen.
 func TestSearchThroughLongMessages(t *testing.T) {
+	t.Parallel()
 	texts := map[uint64]string{100: "soup"}
 	for id := uint64(101); id <= 1000; id++ {
 		texts[id] = strings.Repeat("_a_ `b` ", 500)

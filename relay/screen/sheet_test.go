@@ -87,6 +87,7 @@ func TestSheetScrolls(t *testing.T) {
 
 // At any size a sheet fits, whatever is in it.
 func TestSheetsFit(t *testing.T) {
+	t.Parallel()
 	for columns := 3; columns < 130; columns += 1 + columns/10 {
 		for rows := 1; rows < 40; rows += 1 + rows/6 {
 			inRoom(t, columns, rows, func(t *testing.T, r *rig) {
