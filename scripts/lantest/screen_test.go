@@ -2,6 +2,7 @@ package lantest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,10 @@ func TestChatAlone(t *testing.T) {
 	alice.Wait(`bob   soup is ready`)
 
 	l.host(4, "annex")
+	await(t, soon, "both rooms are announced", func() bool { // chat joins the only room that it finds
+		stdout, _, _ := l.run(3, "chat", "rooms")
+		return strings.Contains(stdout, "annex") && strings.Contains(stdout, "node1")
+	})
 	carol.Run("CHAT_NICK=carol %s", program)
 	carol.Wait(`chat  2 rooms on this network$`, `▌ 1 annex +10\.77\.0\.4:24280 +0 here`, `2 node1 +10\.77\.0\.1:24280 +2 here`, `\+ Host a room here  as node3$`)
 	carol.Press("Down", "Enter")

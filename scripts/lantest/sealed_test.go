@@ -83,6 +83,10 @@ func TestSealedAgainstEavesdropper(t *testing.T) {
 	bob.signal(syscall.SIGTERM)
 	l.pipe(2, "one more line", "laboratory", "--nick", "bobby-tables").want(t, 0)
 	carol.awaitOutput("one more line", soon)
+	await(t, soon, "carol reads that the last one left", func() bool {
+		_, after, _ := strings.Cut(carol.stdoutText(), "one more line")
+		return strings.Contains(after, `"type":"leave"`)
+	})
 	private := append(l.tokens(2), string(invite.Secret), string(invite.Pin), id, "laboratory", "bobby", "cake", "oven", "turn it down", "one more line", "hello", "welcome", "chat-v1", "ssh-ed25519")
 	wantUnread(t, read, private...)
 	sent, err := os.ReadFile(filepath.Join(read, "sent"))
