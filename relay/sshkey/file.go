@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -145,8 +146,8 @@ func (f *File) read() error {
 // maxProblems is how many lines of a file are reported.
 const maxProblems = 20
 
-// parseLines returns the fingerprints of the keys in an authorized_keys file. Options and
-// comments are ignored. The problems name lines that are skipped.
+// parseLines returns the fingerprints of the keys in an authorized_keys file. Most options and
+// comments are ignored; see parseLine. The problems name lines that are skipped.
 func parseLines(b []byte) (keys map[string]bool, problems []error) {
 	keys = make(map[string]bool)
 	lines := bufio.NewScanner(bytes.NewReader(b))
@@ -177,11 +178,18 @@ func parseLines(b []byte) (keys map[string]bool, problems []error) {
 
 var errKeyLine = errors.New("it has no public key")
 
-// parseLine parses a line of an authorized_keys file.
+// parseLine parses a line of an authorized_keys file. Its options are about what sshd lets a key do, and are ignored, but
+// for two: a key that certifies others is no one's own, and one that expires must not stay valid here.
 func parseLine(line []byte) (ssh.PublicKey, error) {
-	key, _, _, _, err := ssh.ParseAuthorizedKey(line)
+	key, _, options, _, err := ssh.ParseAuthorizedKey(line)
 	if err != nil {
 		return nil, errKeyLine // the library's says only that no key was found
+	}
+	for _, option := range options {
+		switch name, _, _ := strings.Cut(strings.ToLower(option), "="); name {
+		case "cert-authority", "expiry-time":
+			return nil, fmt.Errorf("keys with the option %s are not accepted", name)
+		}
 	}
 	return key, Check(key)
 }

@@ -34,6 +34,10 @@ func TestFileLines(t *testing.T) {
 	if want := "[line 5 is skipped: it has no public key line 6 is skipped: an RSA key has 2048 to 8192 bits]"; len(keys) != 3 || got != want {
 		t.Errorf("%d keys, %s; want 3 and %s", len(keys), got, want)
 	}
+	authority, expired := "cert-authority "+line(alice.PublicKey()), `no-pty,EXPIRY-TIME="20200101" `+line(bob.PublicKey())
+	if keys, problems := parseLines([]byte(authority + "\n" + expired)); len(keys) != 0 || len(problems) != 2 {
+		t.Errorf("an authority and an expired key: %d keys, %v", len(keys), problems)
+	}
 	if _, problems := parseLines([]byte(strings.Repeat("x\n", 100))); len(problems) != maxProblems+1 || problems[maxProblems].Error() != "80 more lines are skipped" {
 		t.Errorf("100 bad lines: %v", problems)
 	}
