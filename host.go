@@ -705,12 +705,8 @@ func (r *openRoom) pages() []string {
 	if r.opts.NoWeb {
 		return nil
 	}
-	scheme := "http://"
-	if r.opts.sealed != nil {
-		scheme = "https://"
-	}
 	for _, addr := range r.ways() {
-		pages = append(pages, scheme+addr+"/")
+		pages = append(pages, wire.Scheme(r.opts.sealed != nil)+addr+"/")
 	}
 	return pages
 }

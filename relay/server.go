@@ -92,7 +92,7 @@ func (s *Server) roomOptions() room.Options {
 
 // hostKey returns the key of the host's own member; nil: it has none.
 func (s *Server) hostKey() *access.Key {
-	if s.gate == nil || s.opts.HostKey == "" {
+	if !s.gate.IsSealed() || s.opts.HostKey == "" {
 		return nil
 	}
 	key, err := access.ParseKey(s.opts.HostKey)
@@ -182,7 +182,7 @@ func (s *Server) IsKeyBanned(fingerprint string) bool { return s.room.BansKey(fi
 // KeysChanged applies changes of [Seal.IsMember] and [Seal.IsOperator] to the members who are in
 // the room: those whose key is no longer one of a member's are disconnected.
 func (s *Server) KeysChanged() {
-	if s.gate == nil {
+	if !s.gate.IsSealed() {
 		return
 	}
 	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return s.gate.Grant(secret, key).Level }, clock.Now())

@@ -430,10 +430,7 @@ func (c *conversation) linked(e *wire.Event) *wire.Event {
 	if len(addrs) == 0 {
 		return e
 	}
-	if c.sealed {
-		return e.Linked(wire.SealedHome(addrs[0]))
-	}
-	return e.Linked(wire.Home(addrs[0]))
+	return e.Linked(wire.Home(addrs[0], c.sealed))
 }
 
 // track applies an event to the state of the room.
