@@ -302,7 +302,7 @@ func TestRegrade(t *testing.T) {
 	r := newSealedRoom(t)
 	removed, toRemoved := r.join("removed", "a-token-1", "r")
 	bySecret, _ := r.join("bySecret", "a-token-2", "s")
-	bySecret.Secret = access.Member
+	bySecret.BySecret = access.Member
 	promoted, toPromoted := r.join("promoted", "a-token-3", "p")
 	r.join("guest", "a-token-4", "")
 	regrade := func(p access.Level) {

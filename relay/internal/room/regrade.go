@@ -21,7 +21,7 @@ func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.L
 		if m.Key == nil || m.Level < access.Member || m.identity == nil {
 			continue
 		}
-		granted := level(m.Secret, m.Key)
+		granted := level(m.BySecret, m.Key)
 		if granted < access.Member {
 			r.leaveLocked(m, left, wire.Event{}, now)
 			m.Peer.End(byeEvent(wire.CodeNotMember, "your key is no longer one of a member's of this room"))
