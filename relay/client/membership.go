@@ -298,7 +298,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	}
 }
 
-// rejoinSettled is rejoin, again once the user has answered what the host asks for.
+// rejoinSettled is rejoin, and again after each answer of the user.
 func (s *membership) rejoinSettled(ctx context.Context, found []string, f *finding) (*link, *finding, error) {
 	for asked := 0; ; {
 		l, left, err := s.rejoin(ctx, found, f)

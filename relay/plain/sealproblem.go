@@ -8,7 +8,7 @@ import (
 	"chat/relay/wire"
 )
 
-// SealProblem returns what to do about a sealed room, and what is wrong with it; nil for any other error.
+// SealProblem returns the hint and the error, as a shell shows them, of a problem with a sealed room; nil for any other error.
 func SealProblem(err error) (hint string, problem error) {
 	if pin, ok := errors.AsType[*client.PinError](err); ok && pin.IsChanged() {
 		return pinHint(pin), changedKeyError{pin}

@@ -249,7 +249,7 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 			return tea.Batch(cmds...)
 		}
 		if alarm := c.m.alarmOf(c.m.err, c.title, c.addr, nil); alarm != nil {
-			c.lost, c.ended = c.m.err, true // what was said can still be read
+			c.lost, c.ended = c.m.err, true // the messages can still be read
 			c.m.openDialog(alarm)
 			return tea.Batch(cmds...)
 		}

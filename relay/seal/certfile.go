@@ -31,7 +31,7 @@ func CertificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 		state = now
 		changed, err := readCertificate(certFile, keyFile)
 		if err != nil {
-			log.Error("the changed certificate is not used; the host keeps the one that it has", "error", err)
+			log.Error("the changed certificate is not used; the host keeps the old one", "error", err)
 			return old
 		}
 		warnOf(changed.Leaf, certFile, log)

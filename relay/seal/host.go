@@ -19,7 +19,7 @@ type HostOptions struct {
 	Room string // what stays the same when the room is opened again; see [OpenRoom]
 
 	// Secret is the secret of members that the user chose, and SecretFrom says where it is from: a file.
-	// "": the room keeps the one that it has, or gets a new one.
+	// "": the room keeps its secret, or gets a new one.
 	Secret     Secret
 	SecretFrom string
 
@@ -31,7 +31,7 @@ type HostOptions struct {
 	Log   *slog.Logger
 }
 
-// A Host has what a host needs to seal its room: the certificate, and the room's secrets.
+// A Host seals a room: it has the certificate, and the room's secrets.
 // It is safe for concurrent use.
 type Host struct {
 	*CertificateSource
@@ -74,7 +74,7 @@ func (h *Host) openCertificate() (*CertificateSource, error) {
 	return KeptCertificate(h.opts.Dir, key, h.opts.Names, h.opts.Log)
 }
 
-// Describe keeps what chat invite needs to know of the room, besides its secrets: its title and
+// Describe keeps the rest of the room for chat invite: its title and
 // ID, and the address that it listens on.
 func (h *Host) Describe(title, id string, listen net.Addr) error {
 	return h.file.Update(func(r *HostedRoom) { r.Title, r.ID, r.Address = title, id, listen.String() })

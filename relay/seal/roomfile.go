@@ -19,7 +19,7 @@ import (
 	"chat/relay/privatefile"
 )
 
-// RoomSecrets are the secrets of a sealed room, by what they allow.
+// RoomSecrets are the secrets of a sealed room, one for each level.
 type RoomSecrets struct {
 	Member   Secret `json:"member"`
 	Listen   Secret `json:"listen"`   // to read only
@@ -171,7 +171,7 @@ func (r *HostedRoom) isValid() bool {
 	return true
 }
 
-// write writes the file. The caller has entered the folder, and holds mu or alone has f.
+// write writes the file. The caller has entered the folder, and holds mu or is the only one with f.
 func (f *RoomFile) write() error {
 	b, err := json.MarshalIndent(&f.room, "", "  ")
 	if err != nil {
@@ -192,7 +192,7 @@ func (f *RoomFile) Room() HostedRoom {
 	return r
 }
 
-// Update changes what is kept of the room. If it cannot be written, nothing has changed.
+// Update changes the file of the room. If it cannot be written, nothing has changed.
 func (f *RoomFile) Update(change func(*HostedRoom)) error {
 	unlock, err := privatefile.Enter(filepath.Dir(f.path))
 	if err != nil {

@@ -297,7 +297,7 @@ type roomInfo struct {
 	Members int      `json:"members"`
 	App     string   `json:"app"`
 	Sealed  bool     `json:"sealed,omitempty"` // the rest is known only to those with its secret
-	Access  string   `json:"access,omitempty"` // what they may do there: listen, member or operator
+	Access  string   `json:"access,omitempty"` // the level: listen, member or operator
 	Invite  string   `json:"invite,omitempty"` // the link that they may pass on; it holds a secret
 	Pin     string   `json:"pin,omitempty"`    // of the host's key
 	Ways    []string `json:"ways"`             // URLs of the page

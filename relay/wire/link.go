@@ -65,7 +65,7 @@ func Home(addr string, sealed bool) string {
 	return Scheme(sealed) + addr
 }
 
-// Scheme returns what the URLs of a room's page begin with.
+// Scheme returns the beginning of the URLs of a room's page.
 func Scheme(sealed bool) string {
 	if sealed {
 		return "https://"
