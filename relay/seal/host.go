@@ -16,7 +16,7 @@ import (
 // HostOptions say how a host seals a room.
 type HostOptions struct {
 	Dir  string // of the user's keys and secrets
-	Room string // what stays the same when the room is opened again; see [OpenRoom]
+	Room string // what stays the same when the room is opened again; see openRoomFile
 
 	// Secret is the secret of members that the user chose, and SecretFrom says where it is from: a file.
 	// "": the room keeps its secret, or gets a new one.
@@ -35,7 +35,7 @@ type HostOptions struct {
 // It is safe for concurrent use.
 type Host struct {
 	*CertificateSource
-	file *RoomFile
+	file *roomFile
 	opts HostOptions // fixed
 }
 
@@ -47,7 +47,7 @@ func OpenHost(opts HostOptions) (*Host, error) {
 		return nil, err
 	}
 	h.CertificateSource = source
-	if h.file, err = OpenRoom(opts.Dir, opts.Room); err != nil {
+	if h.file, err = openRoomFile(opts.Dir, opts.Room); err != nil {
 		return nil, err
 	}
 	leaf := h.Leaf()
@@ -65,7 +65,7 @@ func OpenHost(opts HostOptions) (*Host, error) {
 
 func (h *Host) openCertificate() (*CertificateSource, error) {
 	if h.opts.CertFile != "" {
-		return CertificateFiles(h.opts.CertFile, h.opts.KeyFile, h.opts.Log, h.replaced)
+		return certificateFiles(h.opts.CertFile, h.opts.KeyFile, h.opts.Log, h.replaced)
 	}
 	key, err := LoadKey(h.opts.Dir)
 	if err != nil {
