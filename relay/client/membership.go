@@ -558,7 +558,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if fresh && welcome.Next > 0 {
 		s.last = welcome.Next - 1 // until an event comes: if the connection is lost before, a backlog might not reach back this far
 	}
-	if fresh || s.addr != l.addr || first {
+	if fresh || s.addr != l.addr {
 		s.seal.remember(Host{Addr: l.addr, Room: welcome.Room, Title: welcome.Title})
 	}
 	if !s.opts.Seal.Private { // else the host is the same process
