@@ -447,8 +447,11 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 	if err != nil {
 		return err
 	}
-	keys := relay.Seal{}
-	if err := opts.openKeys(&keys); err != nil {
+	room := &relay.Seal{}
+	if err := opts.openKeys(room); err != nil {
+		return err
+	}
+	if err := opts.findHostKey(); err != nil {
 		return err
 	}
 	opts.sealed, err = seal.OpenHost(seal.HostOptions{
@@ -461,17 +464,12 @@ func (opts *hostOptions) sealRoom(kind, name string) error {
 	if err != nil {
 		return err
 	}
-	opts.TLS = opts.sealed.Config()
-	opts.Names = opts.names()
-	opts.Seal = &relay.Seal{
-		Secrets: opts.sealed.Room().RoomSecrets,
-		Renew:   opts.sealed.Renew,
-		Invite: func(secret seal.Secret) seal.Invite {
-			r := opts.sealed.Room()
-			return r.Invite(r.At(opts.Ways())[0], secret)
-		},
-		IsMember: keys.IsMember, IsOperator: keys.IsOperator,
+	room.Secrets, room.Renew = opts.sealed.Room().RoomSecrets, opts.sealed.Renew
+	room.Invite = func(secret seal.Secret) seal.Invite {
+		r := opts.sealed.Room()
+		return r.Invite(r.At(opts.Ways())[0], secret)
 	}
+	opts.TLS, opts.Names, opts.Seal = opts.sealed.Config(), opts.names(), room
 	return nil
 }
 
@@ -488,7 +486,7 @@ func (opts *hostOptions) checkUnsealed(key string) error {
 	return fmt.Errorf("the room in %s is sealed: without --secure, everyone on the network could read it\nhint: add --secure; or to make the room plain, delete its secrets: rm %s", opts.HistoryFile, kept)
 }
 
-// openKeys reads the files of keys, for s, and finds the key of the host's own member.
+// openKeys reads the files of keys of members and operators, for s.
 func (opts *hostOptions) openKeys(s *relay.Seal) error {
 	opts.keys = nil
 	for _, f := range []struct {
@@ -505,6 +503,11 @@ func (opts *hostOptions) openKeys(s *relay.Seal) error {
 		*f.has = file.Has
 		opts.keys = append(opts.keys, file)
 	}
+	return nil
+}
+
+// findHostKey sets the key of the host's own member. A headless host has none.
+func (opts *hostOptions) findHostKey() error {
 	if opts.Headless {
 		return nil
 	}
@@ -705,12 +708,8 @@ func (r *openRoom) pages() []string {
 	if r.opts.NoWeb {
 		return nil
 	}
-	scheme := "http://"
-	if r.opts.sealed != nil {
-		scheme = "https://"
-	}
 	for _, addr := range r.ways() {
-		pages = append(pages, scheme+addr+"/")
+		pages = append(pages, wire.Scheme(r.opts.sealed != nil)+addr+"/")
 	}
 	return pages
 }

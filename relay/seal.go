@@ -45,7 +45,7 @@ func (s *Server) Gate() *access.Gate { return s.gate }
 
 // Invite returns the invite that a client with a level may see. false: there is none.
 func (s *Server) Invite(level access.Level) (seal.Invite, bool) {
-	if s.gate == nil || s.opts.Seal.Invite == nil || level == access.None {
+	if !s.gate.IsSealed() || s.opts.Seal.Invite == nil || level == access.None {
 		return seal.Invite{}, false
 	}
 	return s.opts.Seal.Invite(s.gate.SecretFor(level)), true
@@ -56,7 +56,7 @@ type invites struct{ *Server }
 
 // Words implements [session.Invites].
 func (s invites) Words(at string, level access.Level) string {
-	if s.gate == nil {
+	if !s.gate.IsSealed() {
 		return s.plainWays(at)
 	}
 	invite, ok := s.Invite(level)
@@ -91,7 +91,7 @@ func (s invites) plainWays(at string) string {
 // Renew implements [session.Invites].
 func (s invites) Renew(by *room.Member) error {
 	switch {
-	case s.gate == nil:
+	case !s.gate.IsSealed():
 		return wire.Faultf(wire.CodeBadRequest, "this room is not sealed: it has no invite to replace")
 	case s.opts.Seal.Renew == nil:
 		return wire.Faultf(wire.CodeBadRequest, "this host cannot replace its invite")

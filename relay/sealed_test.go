@@ -595,3 +595,44 @@ func roundTrip(t *testing.T, srv *relay.Server, ip, method, path, body string, h
 	}
 	return res
 }
+
+// In a sealed room the links to uploads are to the encrypted page.
+func TestLinksToUploadsInASealedRoom(t *testing.T) {
+	opts := sealedOptions(t)
+	opts.Files = func(string) (wire.File, error) {
+		return wire.File{Number: 3, Name: "soup.png", Size: 5, Path: "/files/3/soup.png"}, nil
+	}
+	srv := relay.New(opts)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan struct{})
+	go func() { srv.Serve(ctx, ln); close(served) }()
+	defer func() { cancel(); <-served }()
+	dial := func(first string) *bufio.Scanner {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprint(conn, first)
+		return bufio.NewScanner(conn)
+	}
+	person := dial(string(memberSecret) + "\n")
+	if !person.Scan() {
+		t.Fatal(person.Err())
+	}
+	dial(sealedHello("bob", memberSecret) + "\n" + `{"type":"send","seq":1,"file":"SOUP"}` + "\n")
+	for person.Scan() {
+		if strings.Contains(person.Text(), "/files/3/soup.png") {
+			if want := "https://" + ln.Addr().String() + "/files/3/soup.png"; !strings.HasSuffix(person.Text(), " "+want) {
+				t.Errorf("got %q; want a link to %s", person.Text(), want)
+			}
+			return
+		}
+	}
+	t.Error("the upload was not announced:", person.Err())
+}

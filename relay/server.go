@@ -92,7 +92,7 @@ func (s *Server) roomOptions() room.Options {
 
 // hostKey returns the key of the host's own member; nil: it has none.
 func (s *Server) hostKey() *access.Key {
-	if s.gate == nil || s.opts.HostKey == "" {
+	if !s.gate.IsSealed() || s.opts.HostKey == "" {
 		return nil
 	}
 	key, err := access.ParseKey(s.opts.HostKey)
@@ -145,7 +145,7 @@ func (o owner) Slow() {
 // Info returns the room's public description.
 func (s *Server) Info() wire.RoomInfo {
 	members := 0
-	if !s.gate.IsSealed() { // who is there is the business of those inside
+	if !s.gate.IsSealed() { // only members learn who is there
 		members = s.Members()
 	}
 	return wire.RoomInfo{ID: s.opts.Room, Title: s.opts.Title, Version: wire.Version, App: s.opts.App, Members: members, Sealed: s.gate.IsSealed()}
@@ -182,7 +182,7 @@ func (s *Server) IsKeyBanned(fingerprint string) bool { return s.room.BansKey(fi
 // KeysChanged applies changes of [Seal.IsMember] and [Seal.IsOperator] to the members who are in
 // the room: those whose key is no longer one of a member's are disconnected.
 func (s *Server) KeysChanged() {
-	if s.gate == nil {
+	if !s.gate.IsSealed() {
 		return
 	}
 	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return s.gate.Grant(secret, key).Level }, clock.Now())
@@ -211,13 +211,13 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) { s.front.Serve(c
 // that were read after it. It returns once the program has said hello, or is gone; the session
 // continues, and closes conn when it ends. A connection that Options.Web was given has been
 // admitted; any other is admitted, or refused, as by ServeConn.
-// proven is what the request for it has shown in a sealed room.
+// proven are the credentials of its request in a sealed room.
 func (s *Server) ServeWebSocket(conn net.Conn, ahead []byte, proven access.Credentials) {
 	s.front.ServeWebSocket(conn, ahead, proven)
 }
 
 // ServeVisit is ServeConn for a program that connects only to send a message: the room
-// receives its messages, but no join and no leave. proven is what it has shown in a sealed room.
+// receives its messages, but no join and no leave. proven are its credentials in a sealed room.
 func (s *Server) ServeVisit(ctx context.Context, conn net.Conn, proven access.Credentials) {
 	s.front.Serve(ctx, conn, &proven)
 }

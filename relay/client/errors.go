@@ -77,7 +77,7 @@ func isElsewhere(err error) bool {
 	return isStranger || isOtherRoom(err)
 }
 
-// isLockedOut reports whether err says that the host takes no secret for a while.
+// isLockedOut reports whether err says that the host accepts no secret from us for a while.
 func isLockedOut(err error) bool {
 	secret, ok := errors.AsType[*SecretError](err)
 	return ok && secret.Code == wire.CodeTooMany

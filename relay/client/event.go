@@ -19,7 +19,7 @@ type Connected struct {
 	Resumed bool       // false on the first connection; missed events follow, each once
 	NewRoom bool       // Resumed, but the room is a new one: IDs and history start over
 
-	Sealed bool   // the room is sealed: the connection is encrypted, and the host's key is the one that was expected
+	Sealed bool   // the room is sealed: the connection is encrypted, and the host has the expected key
 	Access string // "listen": the client may only read; "operator": it may moderate; "": it is a member
 
 	// Unproven says that the host did not prove that it knows Options.Identity: the client is a

@@ -298,7 +298,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	}
 }
 
-// rejoinSettled is rejoin, again once the user has answered what the host asks for.
+// rejoinSettled is rejoin, and again after each answer of the user.
 func (s *membership) rejoinSettled(ctx context.Context, found []string, f *finding) (*link, *finding, error) {
 	for asked := 0; ; {
 		l, left, err := s.rejoin(ctx, found, f)
@@ -558,7 +558,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if fresh && welcome.Next > 0 {
 		s.last = welcome.Next - 1 // until an event comes: if the connection is lost before, a backlog might not reach back this far
 	}
-	if fresh || s.addr != l.addr || first {
+	if fresh || s.addr != l.addr {
 		s.seal.remember(Host{Addr: l.addr, Room: welcome.Room, Title: welcome.Title})
 	}
 	if !s.opts.Seal.Private { // else the host is the same process

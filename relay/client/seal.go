@@ -56,7 +56,7 @@ type Host struct {
 	Names []string // the titles of rooms that the user knows with the same key
 
 	// Namesake is the room of the same title that the user knows, whose host has another key: this
-	// may be someone who wants to be taken for that room. The zero value: there is none.
+	// may be an impostor of that room. The zero value: there is none.
 	Namesake KnownHost
 }
 
@@ -84,7 +84,7 @@ type KnownHost struct {
 	Pin   seal.Pin // of the host's key
 	Title string   // of the room
 
-	File string // where it is kept; "": in no file
+	File string // the path of its file; "": none
 	Line int    // in the file, from 1
 }
 

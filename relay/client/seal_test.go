@@ -214,7 +214,7 @@ func TestFirstUseOfKnownKey(t *testing.T) {
 	})
 }
 
-// A room that was opened anew on a machine that the user knows has another ID and the same key:
+// A room that was reopened on a machine that the user knows has another ID and the same key:
 // nothing is asked.
 func TestNewRoomOfKnownHost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestIntercepted(t *testing.T) {
 		}
 		for _, private := range []string{string(testSecret), "the-token-of-alice", "alice"} {
 			if bytes.Contains(m.sent, []byte(private)) {
-				t.Errorf("%q is in what was sent: %s", private, m.sent)
+				t.Errorf("%q was sent: %s", private, m.sent)
 			}
 		}
 	})

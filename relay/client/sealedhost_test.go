@@ -206,7 +206,7 @@ func joinSealed(t *testing.T, h *sealedHost, opts Options, host func() *hostEnd)
 	return c, <-ends, err
 }
 
-// A middle is someone between the client and the host, who has a key of their own and relays all
+// A middle is someone between the client and the host, with a key of their own, and relays all
 // bytes.
 type middle struct {
 	*sealedHost

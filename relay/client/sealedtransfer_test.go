@@ -44,7 +44,7 @@ func hostSealed(t *testing.T, how relay.Seal) (*fileHost, seal.Pin) {
 	return hostFilesIn(t, files.Limits{}, relay.Options{Title: "lab", TLS: source.Config(), Seal: &how}), source.Pin()
 }
 
-// A tap keeps what is sent over connections.
+// A tap records the bytes sent over connections.
 type tap struct {
 	mu   sync.Mutex
 	sent bytes.Buffer // guarded by mu

@@ -15,7 +15,7 @@ var (
 	// ErrDowngrade is wrapped by each [*DowngradeError].
 	ErrDowngrade = errors.New("the connection would not be encrypted")
 	// ErrIntercepted is returned if the host cannot show that it knows the room's secret, or if
-	// its connection is not the one that the client has. Neither the secret nor a message was
+	// its connection is another than the client's. Neither the secret nor a message was
 	// sent.
 	ErrIntercepted = errors.New("someone is between you and the host; nothing was sent")
 	// ErrNotTrusted is for Questions.Trust: the user does not trust the host.
@@ -25,7 +25,7 @@ var (
 // errIsSealed is the answer to a plain connection that the room is sealed.
 var errIsSealed = &RefusedError{Code: wire.CodeSealed, Text: "this room is sealed"}
 
-// A PinError reports that the key of a host is not known, or not the one that it must be. Nothing
+// A PinError reports that the key of a host is not known, or not the expected one. Nothing
 // was sent to the host.
 type PinError struct {
 	Host          // its Pin is that of the key that the host has

@@ -54,7 +54,7 @@ func (s *sealing) isSealed() bool {
 	return s.sealed
 }
 
-// host returns what is known of the host at addr. Its Pin is the one that it must have.
+// host describes the host at addr. Its Pin is the expected one.
 func (s *sealing) host(addr string) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,7 @@ func (s *sealing) setRoom(id, title string) {
 }
 
 // isPlain reports whether the room is not known to be sealed. Hosts on this machine are the only ones
-// that answer to it nevertheless, as their own programs need no encryption.
+// that answer to it, as their own programs need no encryption.
 func (s *sealing) isPlain() bool { return !s.opts.Private && !s.isSealed() }
 
 // canSeal reports whether the options allow to join a sealed room.
@@ -138,7 +138,7 @@ func (s *sealing) checkRoom(h Host) error {
 	return nil
 }
 
-// recognize makes the pin of h the one that its host must have, if the user trusts the machine
+// recognize makes the pin of h the expected one, if the user trusts the machine
 // with this key: it has the same address as before, or a room of the same title.
 func (s *sealing) recognize(h *Host) (known bool, err error) {
 	s.mu.Lock()
@@ -181,14 +181,14 @@ func looksLike(a, b string) bool {
 	return false
 }
 
-// trust makes pin the one that the host must have: the user said so.
+// trust makes pin the expected one: the user said so.
 func (s *sealing) trust(pin seal.Pin) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pin = pin
 }
 
-// remember adds the host to the known ones. Its key is the one that it must have.
+// remember adds the host to the known ones. It has the expected key.
 func (s *sealing) remember(h Host) {
 	s.mu.Lock()
 	pin, sealed := s.pin, s.sealed
@@ -200,7 +200,7 @@ func (s *sealing) remember(h Host) {
 }
 
 // config returns how to encrypt a connection to h, whose Pin is set during the handshake. If the
-// host has another key than the one that it must have, the handshake ends with a [*PinError].
+// host has another key than the expected one, the handshake ends with a [*PinError].
 //
 // The dates and names of a certificate do not matter: its key is all that identifies a host.
 func (s *sealing) config(h *Host) *tls.Config {
@@ -337,7 +337,7 @@ func (s *sealing) toProve() (secret seal.Secret, user string, needed bool) {
 }
 
 // secretToShow returns the secret that the host may see; "": none. It has the right key, or the
-// connection is private by itself.
+// connection is private without TLS.
 func (s *sealing) secretToShow() seal.Secret {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -369,7 +369,7 @@ func (c *Client) Invite() (seal.Invite, bool) {
 }
 
 // CurlPin returns the pin of the host's key as curl --pinnedpubkey takes it; "": the room is not sealed, or the
-// connection is private by itself.
+// connection is private without TLS.
 func (c *Client) CurlPin() string {
 	c.sealing.mu.Lock()
 	defer c.sealing.mu.Unlock()

@@ -99,7 +99,7 @@ func TestDowngrade(t *testing.T) {
 	}
 }
 
-// A plain room with the title of a sealed one that the user knows is not taken for it.
+// A plain room is not taken for a known sealed one of the same title.
 func TestPlainNamesake(t *testing.T) {
 	known := &knownHosts{hosts: []KnownHost{{Room: "r9", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", Title: "lab", File: "known_hosts", Line: 3}}}
 	dialed := false
@@ -316,7 +316,7 @@ func TestLockedOut(t *testing.T) {
 }
 
 // A host that takes long for a handshake, as when a thousand clients reconnect at once, is waited
-// for; one that never ends it counts as one that does not answer.
+// for; a host that never ends it counts as silent.
 func TestSlowHandshake(t *testing.T) {
 	for name, test := range map[string]struct {
 		takes time.Duration

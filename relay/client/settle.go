@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// maxAsked is how often the user is asked for a secret. The host takes no more than a few from
+	// maxAsked is how often the user is asked for a secret. The host accepts at most a few from
 	// one address.
 	maxAsked = 3
 
-	// tooManyPause is how long a host takes no secret from an address that had too many wrong ones.
+	// tooManyPause is how long a host accepts no secret from an address that had too many wrong ones.
 	tooManyPause = time.Minute
 )
 
@@ -103,7 +103,7 @@ func bindingOf(conn *tls.Conn) ([]byte, error) {
 	return state.ExportKeyingMaterial(seal.ExporterLabel, nil, seal.BindingLength)
 }
 
-// adoptSecret replaces the secret by the one of a new invite, which the host sends to everyone who is in
+// adoptSecret replaces the secret by the one of a new invite, which the host sends to everyone in
 // the room.
 func (s *membership) adoptSecret(e *wire.Event) {
 	secret, err := seal.ParseSecret(e.Data)

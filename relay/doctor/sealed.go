@@ -124,7 +124,7 @@ func (e *examination) handshake(ctx context.Context, addr string, version uint16
 // certificate checks the dates and names of a sealed room's certificate.
 func (e *examination) certificate(cert *x509.Certificate, title, addr string) {
 	now, from, until := e.Now(), cert.NotBefore.Local().Format(time.DateTime), cert.NotAfter.Local().Format(time.DateTime)
-	isOwn := cert.Issuer.String() == cert.Subject.String() // signed by itself
+	isOwn := cert.Issuer.String() == cert.Subject.String() // self-signed
 	switch {
 	case now.After(cert.NotBefore) && now.Before(cert.NotAfter):
 		e.ok("the certificate of room %q is valid until %s", title, until)
@@ -164,7 +164,7 @@ func handshake(ctx context.Context, addr string, version uint16) (*x509.Certific
 		return nil, err
 	}
 	defer conn.Close()
-	// The certificate is what is examined.
+	// The caller examines the certificate.
 	client := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
 	if err := client.HandshakeContext(ctx); err != nil {
 		return nil, err

@@ -147,7 +147,7 @@ func TestGatheringIsForThoseWhoKeepUp(t *testing.T) {
 		time.Sleep(gatherTime)
 		synctest.Wait()
 		if r.read != r.log.Next() {
-			t.Error("what had gathered was not read in time")
+			t.Error("the gathered events were not read in time")
 		}
 	})
 }

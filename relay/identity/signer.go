@@ -20,7 +20,7 @@ import (
 	"chat/relay/sshkey"
 )
 
-// This file is about the user's key, which tells a sealed room that the user is the owner of a
+// This file is about the user's key, which proves to a sealed room that the user is the owner of a
 // nick, a member or an operator.
 
 // A Signer signs with the user's key: the one in the state directory, an SSH key, or one that

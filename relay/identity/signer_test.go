@@ -25,7 +25,7 @@ import (
 	"chat/relay/sshkey"
 )
 
-// check fails the test unless the signer's signatures are what a host takes.
+// check fails the test unless the signer's signatures are accepted by a host.
 func check(t *testing.T, s *Signer) {
 	t.Helper()
 	key, err := sshkey.Parse(s.Key())

@@ -80,7 +80,7 @@ func (p *Printer) addCode(b *strings.Builder, link string) error {
 	return nil
 }
 
-// Reach says by what others reach a room.
+// Reach says how others reach a room.
 type Reach struct {
 	Page       bool // it has a page for browsers
 	Discovered bool // chat join finds it without an address

@@ -21,7 +21,7 @@ func AskHidden(terminal *os.File, out io.Writer, prompt string) ([]byte, error) 
 	return term.ReadPassword(int(terminal.Fd()))
 }
 
-// HideTyped stops the terminal f from showing what is typed, until show is called. Who reads it
+// HideTyped stops the terminal f from echoing keys until show is called. Who reads it
 // is not disturbed.
 func HideTyped(f *os.File) func() (show func(), err error) {
 	return func() (func(), error) { return hideTyped(f) }

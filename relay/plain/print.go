@@ -163,10 +163,7 @@ func (v *conversation) linked(e *wire.Event) *wire.Event {
 	if v.HostAddr != nil && e.File != nil {
 		addr = v.HostAddr()
 	}
-	if v.sealed {
-		return e.Linked(wire.SealedHome(addr))
-	}
-	return e.Linked(wire.Home(addr))
+	return e.Linked(wire.Home(addr, v.sealed))
 }
 
 // viewer is for the transcript, and for messages on a pipe, which get the text as it was sent.

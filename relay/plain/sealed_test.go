@@ -11,7 +11,7 @@ import (
 	"chat/relay/wire"
 )
 
-// printed returns what a conversation with opts prints to Out and Err for events.
+// printed returns the output of a conversation with opts, on Out and Err, for events.
 func printed(t *testing.T, opts Options, events ...client.Event) string {
 	t.Helper()
 	var out, errs bytes.Buffer

@@ -10,7 +10,7 @@ import (
 	"chat/relay/seal"
 )
 
-// A question is one that a client asks the person about a sealed room: whether to trust its host, or what its
+// A question comes from a client, which asks the person about a sealed room: whether to trust its host, or what its
 // secret is.
 type question struct {
 	// Fixed.
@@ -78,8 +78,8 @@ func (m *model) waitForQuestion() tea.Cmd {
 	}
 }
 
-// typingPause is how long no key was pressed before a question covers a conversation: what is typed is for the
-// message, and not an answer.
+// typingPause is how long no key was pressed before a question covers a conversation: letters typed before
+// belong to the message.
 const typingPause = time.Second
 
 // takeQuestion shows a question, and waits for the next one.

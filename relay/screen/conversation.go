@@ -249,7 +249,7 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 			return tea.Batch(cmds...)
 		}
 		if alarm := c.m.alarmOf(c.m.err, c.title, c.addr, nil); alarm != nil {
-			c.lost, c.ended = c.m.err, true // what was said can still be read
+			c.lost, c.ended = c.m.err, true // the messages can still be read
 			c.m.openDialog(alarm)
 			return tea.Batch(cmds...)
 		}
@@ -430,10 +430,7 @@ func (c *conversation) linked(e *wire.Event) *wire.Event {
 	if len(addrs) == 0 {
 		return e
 	}
-	if c.sealed {
-		return e.Linked(wire.SealedHome(addrs[0]))
-	}
-	return e.Linked(wire.Home(addrs[0]))
+	return e.Linked(wire.Home(addrs[0], c.sealed))
 }
 
 // track applies an event to the state of the room.

@@ -68,7 +68,7 @@ func (c *conversation) sendsLater() bool {
 	return c.isOpenToKeys() && c.lost != nil && c.gone == nil && !c.ended && !c.listens
 }
 
-// isOnlyReading reports whether the text in the input is a message of someone who may not send any.
+// isOnlyReading reports whether the text in the input is a message of a guest who only listens.
 func (c *conversation) isOnlyReading() bool {
 	return c.listens && !strings.HasPrefix(c.composer.editor.text, "/")
 }

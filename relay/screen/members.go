@@ -30,7 +30,7 @@ type members struct {
 // A member is one entry of the list.
 type member struct {
 	nick   string
-	key    string // the tag of the member's key, which tells look-alike nicks apart; "": none
+	key    string // the tag of the member's key, which distinguishes look-alike nicks; "": none
 	folded string // for the order
 	host   bool
 	gone   bool // left, or has another nick

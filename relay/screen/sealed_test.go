@@ -308,7 +308,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 	})
 }
 
-// If another host is at the address, the client ends, but what was said can still be read.
+// If another host is at the address, the client ends, but the messages can still be read.
 func TestChangedKeyInAConversation(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.inSealedRoom("")
@@ -334,7 +334,7 @@ func TestChangedKeyInAConversation(t *testing.T) {
 	})
 }
 
-// If the room has a new secret that the person does not know, the client ends, but what was said can still be read.
+// If the room has a new secret that the person does not know, the client ends, but the messages can still be read.
 func TestNewSecretIsNotKnown(t *testing.T) {
 	for _, err := range []error{&client.SecretError{Code: wire.CodeAuthFailed, Title: "lab"}, &client.SecretError{Code: wire.CodeNoSecret}} {
 		inRoom(t, 80, 24, func(t *testing.T, r *rig) {

@@ -14,7 +14,7 @@ import (
 	"chat/relay/wire"
 )
 
-// trustDialog asks whether the pin of a host is the one that the host shows. Only y says so.
+// trustDialog asks whether the pin of a host is that of the host. Only y says so.
 func (m *model) trustDialog(h client.Host, reply func(error) tea.Cmd) (d *dialog) {
 	t := &m.terminal
 	d = &dialog{

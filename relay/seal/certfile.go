@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// CertificateFiles returns a source with the certificate in certFile, in PEM with those that vouch for
+// certificateFiles returns a source with the certificate in certFile, in PEM with those that vouch for
 // it, and its key in keyFile. Both are read again when one of them changes: if that fails, it is
 // logged, and the old certificate stays. replaced is called for each certificate after the first, by
 // the goroutine of a handshake, and must not use the source. log gets warnings.
-func CertificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(*x509.Certificate)) (*CertificateSource, error) {
+func certificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(*x509.Certificate)) (*CertificateSource, error) {
 	state := stateOf(certFile, keyFile) // first: a change while they are read is seen later
 	first, err := readCertificate(certFile, keyFile)
 	if err != nil {
@@ -31,7 +31,7 @@ func CertificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 		state = now
 		changed, err := readCertificate(certFile, keyFile)
 		if err != nil {
-			log.Error("the changed certificate is not used; the host keeps the one that it has", "error", err)
+			log.Error("the changed certificate is not used; the host keeps the old one", "error", err)
 			return old
 		}
 		warnOf(changed.Leaf, certFile, log)

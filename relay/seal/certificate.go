@@ -59,7 +59,7 @@ func (s *CertificateSource) Config() *tls.Config {
 	}
 }
 
-// nameIn returns the name by which a client knows the host: the one that it asks for, or the
+// nameIn returns the name by which a client knows the host: the name that it asks for, or the
 // address that it is connected to; "": a link-local address, which is not unique, or none.
 func nameIn(hello *tls.ClientHelloInfo) string {
 	if hello.ServerName != "" || hello.Conn == nil {
@@ -186,7 +186,7 @@ func selfSigned(key *Key, names []string, now time.Time) (*tls.Certificate, erro
 }
 
 // isDNSName reports whether name can be in a certificate. The name of a machine may have any
-// characters, and one that is not ASCII would make the certificate invalid.
+// characters, and non-ASCII ones would make the certificate invalid.
 func isDNSName(name string) bool {
 	if name == "" || len(name) > 253 {
 		return false

@@ -205,7 +205,7 @@ func TestCertificateFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var logged bytes.Buffer
 			certFile, keyFile := writeCertificate(t, t.TempDir(), test.key, test.from, test.until, test.names...)
-			source, err := CertificateFiles(certFile, keyFile, slog.New(slog.NewTextHandler(&logged, nil)), nil)
+			source, err := certificateFiles(certFile, keyFile, slog.New(slog.NewTextHandler(&logged, nil)), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -226,7 +226,7 @@ func TestCertificateFilesThatCannotBeUsed(t *testing.T) {
 	for name, files := range map[string][2]string{
 		"no certificate": {cert1 + "x", key1}, "no key": {cert1, key1 + "x"}, "the key of another": {cert1, key2}, "exchanged": {key1, cert1},
 	} {
-		_, err := CertificateFiles(files[0], files[1], slog.New(slog.DiscardHandler), nil)
+		_, err := certificateFiles(files[0], files[1], slog.New(slog.DiscardHandler), nil)
 		if err == nil || !strings.Contains(err.Error(), files[0]) && !strings.Contains(err.Error(), files[1]) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -240,7 +240,7 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	certFile, keyFile := writeCertificate(t, dir, key, now, until, "one")
 	var logged bytes.Buffer
 	var replaced []string
-	source, err := CertificateFiles(certFile, keyFile, slog.New(slog.NewTextHandler(&logged, nil)), func(leaf *x509.Certificate) {
+	source, err := certificateFiles(certFile, keyFile, slog.New(slog.NewTextHandler(&logged, nil)), func(leaf *x509.Certificate) {
 		replaced = append(replaced, leaf.DNSNames...)
 	})
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 // HostOptions say how a host seals a room.
 type HostOptions struct {
 	Dir  string // of the user's keys and secrets
-	Room string // what stays the same when the room is opened again; see [OpenRoom]
+	Room string // what stays the same when the room is opened again; see openRoomFile
 
 	// Secret is the secret of members that the user chose, and SecretFrom says where it is from: a file.
-	// "": the room keeps the one that it has, or gets a new one.
+	// "": the room keeps its secret, or gets a new one.
 	Secret     Secret
 	SecretFrom string
 
@@ -31,11 +31,11 @@ type HostOptions struct {
 	Log   *slog.Logger
 }
 
-// A Host has what a host needs to seal its room: the certificate, and the room's secrets.
+// A Host seals a room: it has the certificate, and the room's secrets.
 // It is safe for concurrent use.
 type Host struct {
 	*CertificateSource
-	file *RoomFile
+	file *roomFile
 	opts HostOptions // fixed
 }
 
@@ -47,7 +47,7 @@ func OpenHost(opts HostOptions) (*Host, error) {
 		return nil, err
 	}
 	h.CertificateSource = source
-	if h.file, err = OpenRoom(opts.Dir, opts.Room); err != nil {
+	if h.file, err = openRoomFile(opts.Dir, opts.Room); err != nil {
 		return nil, err
 	}
 	leaf := h.Leaf()
@@ -65,7 +65,7 @@ func OpenHost(opts HostOptions) (*Host, error) {
 
 func (h *Host) openCertificate() (*CertificateSource, error) {
 	if h.opts.CertFile != "" {
-		return CertificateFiles(h.opts.CertFile, h.opts.KeyFile, h.opts.Log, h.replaced)
+		return certificateFiles(h.opts.CertFile, h.opts.KeyFile, h.opts.Log, h.replaced)
 	}
 	key, err := LoadKey(h.opts.Dir)
 	if err != nil {
@@ -74,7 +74,7 @@ func (h *Host) openCertificate() (*CertificateSource, error) {
 	return KeptCertificate(h.opts.Dir, key, h.opts.Names, h.opts.Log)
 }
 
-// Describe keeps what chat invite needs to know of the room, besides its secrets: its title and
+// Describe keeps the rest of the room for chat invite: its title and
 // ID, and the address that it listens on.
 func (h *Host) Describe(title, id string, listen net.Addr) error {
 	return h.file.Update(func(r *HostedRoom) { r.Title, r.ID, r.Address = title, id, listen.String() })

@@ -54,8 +54,8 @@ func ParseInvite(s string) (Invite, error) {
 	return i, nil
 }
 
-// SecretIn returns the secret that a person typed or pasted: by itself, or in an invite, which must be for the host
-// with that pin; "": any host. "" is the secret of an invite without one. The error does not repeat what was typed.
+// SecretIn returns the secret that a person typed or pasted: alone, or in an invite, which must be for the host
+// with that pin; "": any host. "" is the secret of an invite without one. The error does not repeat the text.
 func SecretIn(typed string, pin Pin) (Secret, error) {
 	typed = strings.TrimSpace(typed)
 	if !IsInvite(typed) {

@@ -29,8 +29,8 @@ const (
 	maxKeyFile = 16 << 10
 )
 
-// KeyPath returns the path of the key in the folder dir.
-func KeyPath(dir string) string { return filepath.Join(dir, "key.pem") }
+// keyPath returns the path of the key in the folder dir.
+func keyPath(dir string) string { return filepath.Join(dir, "key.pem") }
 
 // LoadKey returns the key of this user's hosts on this machine from dir, and creates it if there is
 // none. Hosts that start at once get the same one. The error names the file, which is left as it
@@ -51,12 +51,12 @@ func LoadKey(dir string) (*Key, error) {
 	if key, err = ReadKey(dir); !errors.Is(err, fs.ErrNotExist) {
 		return key, err // another host created it
 	}
-	return newKey(KeyPath(dir))
+	return newKey(keyPath(dir))
 }
 
 // ReadKey reads the key in dir. Without one the error wraps [fs.ErrNotExist].
 func ReadKey(dir string) (*Key, error) {
-	path := KeyPath(dir)
+	path := keyPath(dir)
 	b, err := privatefile.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's key: %w", err)

@@ -38,7 +38,7 @@ func TestLoadKey(t *testing.T) {
 	if again := loadKey(t, dir); again.Pin() != key.Pin() || !again.private.Equal(key.private) {
 		t.Errorf("the second time the pin is %s; want %s", again.Pin(), key.Pin())
 	}
-	if info, err := os.Stat(KeyPath(dir)); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(keyPath(dir)); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("the key has mode %v, %v", info.Mode(), err)
 	}
 	cert, err := selfSigned(key, nil, time.Now())
@@ -98,14 +98,14 @@ func TestDamagedKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.WriteFile(KeyPath(dir), []byte(content), 0o600); err != nil {
+			if err := os.WriteFile(keyPath(dir), []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			_, err := LoadKey(dir)
-			if err == nil || !strings.Contains(err.Error(), KeyPath(dir)+" is damaged: ") || !strings.Contains(err.Error(), "\nhint: ") {
+			if err == nil || !strings.Contains(err.Error(), keyPath(dir)+" is damaged: ") || !strings.Contains(err.Error(), "\nhint: ") {
 				t.Errorf("LoadKey: %v", err)
 			}
-			if after, err := os.ReadFile(KeyPath(dir)); err != nil || string(after) != content {
+			if after, err := os.ReadFile(keyPath(dir)); err != nil || string(after) != content {
 				t.Errorf("the file has now %q, %v", after, err)
 			}
 		})
@@ -118,14 +118,14 @@ func TestKeyThatOthersCanRead(t *testing.T) {
 	}
 	dir := t.TempDir()
 	key := loadKey(t, dir)
-	if err := os.Chmod(KeyPath(dir), 0o644); err != nil {
+	if err := os.Chmod(keyPath(dir), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, err := LoadKey(dir)
-	if wrong, ok := errors.AsType[*privatefile.ModeError](err); !ok || wrong.Path != KeyPath(dir) {
+	if wrong, ok := errors.AsType[*privatefile.ModeError](err); !ok || wrong.Path != keyPath(dir) {
 		t.Errorf("LoadKey: %v", err)
 	}
-	if err := os.Chmod(KeyPath(dir), 0o600); err != nil {
+	if err := os.Chmod(keyPath(dir), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if again := loadKey(t, dir); again.Pin() != key.Pin() {

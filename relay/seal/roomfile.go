@@ -19,7 +19,7 @@ import (
 	"chat/relay/privatefile"
 )
 
-// RoomSecrets are the secrets of a sealed room, by what they allow.
+// RoomSecrets are the secrets of a sealed room, one for each level.
 type RoomSecrets struct {
 	Member   Secret `json:"member"`
 	Listen   Secret `json:"listen"`   // to read only
@@ -54,9 +54,9 @@ const (
 	maxRoomFile = 64 << 10
 )
 
-// A RoomFile keeps the secrets of a room that is open, so that its invites stay valid after a
+// A roomFile keeps the secrets of a room that is open, so that its invites stay valid after a
 // restart. While it is open, no other host has it. It is safe for concurrent use.
-type RoomFile struct {
+type roomFile struct {
 	path string       // fixed
 	lock *flock.Flock // of path; fixed
 
@@ -65,17 +65,17 @@ type RoomFile struct {
 }
 
 // KeptRoom returns the path of the file of a room in dir, and whether there is one: the room was sealed when it
-// was open last. key is that of [OpenRoom].
+// was open last. key is that of openRoomFile.
 func KeptRoom(dir, key string) (path string, ok bool) {
 	path = filepath.Join(roomsDir(dir), roomFileName(key, 0))
 	info, err := os.Stat(path)
 	return path, err == nil && info.Size() > 0
 }
 
-// OpenRoom opens the file of a room in dir, and creates it, with new secrets, if there is none. key
+// openRoomFile opens the file of a room in dir, and creates it, with new secrets, if there is none. key
 // is what stays the same when the room is opened again: the ID in its history file, or the title of a
 // room in memory. The error names the file, which is left as it is.
-func OpenRoom(dir, key string) (*RoomFile, error) {
+func openRoomFile(dir, key string) (*roomFile, error) {
 	if dir == "" {
 		return nil, errors.New("no home directory to keep the room's secrets in")
 	}
@@ -94,7 +94,7 @@ func OpenRoom(dir, key string) (*RoomFile, error) {
 		if lock == nil {
 			continue // another host has it open
 		}
-		f := &RoomFile{path: path, lock: lock}
+		f := &roomFile{path: path, lock: lock}
 		if err = f.load(); err == nil {
 			err = pruneRooms(folder)
 		}
@@ -134,7 +134,7 @@ func lockRoom(path string) (*flock.Flock, error) {
 }
 
 // load reads the file, or creates it. The caller has entered the folder.
-func (f *RoomFile) load() error {
+func (f *roomFile) load() error {
 	room, err := readRoom(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -171,8 +171,8 @@ func (r *HostedRoom) isValid() bool {
 	return true
 }
 
-// write writes the file. The caller has entered the folder, and holds mu or alone has f.
-func (f *RoomFile) write() error {
+// write writes the file. The caller has entered the folder, and holds mu or is the only one with f.
+func (f *roomFile) write() error {
 	b, err := json.MarshalIndent(&f.room, "", "  ")
 	if err != nil {
 		return err
@@ -184,7 +184,7 @@ func (f *RoomFile) write() error {
 }
 
 // Room returns the room as it is kept.
-func (f *RoomFile) Room() HostedRoom {
+func (f *roomFile) Room() HostedRoom {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.room
@@ -192,8 +192,8 @@ func (f *RoomFile) Room() HostedRoom {
 	return r
 }
 
-// Update changes what is kept of the room. If it cannot be written, nothing has changed.
-func (f *RoomFile) Update(change func(*HostedRoom)) error {
+// Update changes the file of the room. If it cannot be written, nothing has changed.
+func (f *roomFile) Update(change func(*HostedRoom)) error {
 	unlock, err := privatefile.Enter(filepath.Dir(f.path))
 	if err != nil {
 		return fmt.Errorf("keep the room's secrets: %w", err)
@@ -212,13 +212,13 @@ func (f *RoomFile) Update(change func(*HostedRoom)) error {
 
 // Renew replaces the secrets of members and of those who only listen: old invites are no longer
 // valid. Operators keep theirs.
-func (f *RoomFile) Renew() (RoomSecrets, error) {
+func (f *roomFile) Renew() (RoomSecrets, error) {
 	err := f.Update(func(r *HostedRoom) { r.Member, r.Listen = NewSecret(), NewSecret() })
 	return f.Room().RoomSecrets, err
 }
 
 // Close lets another host open the room.
-func (f *RoomFile) Close() error { return f.lock.Close() }
+func (f *roomFile) Close() error { return f.lock.Close() }
 
 // Rooms returns the sealed rooms that dir keeps, the running ones first, then those that were used
 // last. A file that cannot be read is left out, and reported by an error beside the others.

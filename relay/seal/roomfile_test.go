@@ -18,9 +18,9 @@ import (
 	"chat/relay/privatefile"
 )
 
-func openRoom(t *testing.T, dir, key string) *RoomFile {
+func openRoom(t *testing.T, dir, key string) *roomFile {
 	t.Helper()
-	f, err := OpenRoom(dir, key)
+	f, err := openRoomFile(dir, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestTwoRoomsOfTheSameName(t *testing.T) {
 	for range maxAtOnce - 2 {
 		openRoom(t, dir, "lab")
 	}
-	if _, err := OpenRoom(dir, "lab"); err == nil {
+	if _, err := openRoomFile(dir, "lab"); err == nil {
 		t.Error("there is no limit")
 	}
 }
@@ -93,7 +93,7 @@ func TestRoomFilesArePrivate(t *testing.T) {
 	if err := os.Chmod(f.path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	_, opened := OpenRoom(dir, "lab")
+	_, opened := openRoomFile(dir, "lab")
 	_, listed := Rooms(dir)
 	for _, err := range []error{opened, listed} {
 		if wrong, ok := errors.AsType[*privatefile.ModeError](err); !ok || wrong.Path != f.path {
@@ -118,7 +118,7 @@ func TestDamagedRoom(t *testing.T) {
 		if err := os.WriteFile(f.path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := OpenRoom(dir, "lab")
+		_, err := openRoomFile(dir, "lab")
 		if err == nil || !strings.Contains(err.Error(), f.path) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}

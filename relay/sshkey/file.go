@@ -40,7 +40,7 @@ type File struct {
 	failing  bool      // Watch has reported that it cannot be read
 }
 
-// A fileState tells whether a file has changed.
+// A fileState is compared to see whether a file has changed.
 type fileState struct {
 	size    int64
 	changed time.Time // zero: it may change again at the same time; see settled

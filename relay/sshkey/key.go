@@ -117,7 +117,7 @@ func FingerprintOf(hash []byte) string {
 }
 
 // Tag returns the tag of the key with a fingerprint: the first four characters of the hash in lower-case
-// base32, or "" for text that is no fingerprint. It tells the keys in a room apart for people and is
+// base32, or "" for text that is no fingerprint. It distinguishes the keys in a room for people and is
 // not secure: a key with the same tag is found in a minute.
 func Tag(fingerprint string) string {
 	hash := Hash(fingerprint)

@@ -354,7 +354,7 @@ func (s *stream) wait(f *relay.Follower) error {
 func (s *stream) isRevoked() bool { return s.valid != nil && s.valid.Err() != nil }
 
 // sendInvite sends a page that read the stream the new secret, which it exchanges for another cookie. Scripts have it
-// elsewhere, and may write what they read to a log.
+// elsewhere, and may write their input to a log.
 func (s *stream) sendInvite(e *entered) {
 	secret := s.h.gate.SecretFor(e.Level)
 	if !e.byCookie || secret == "" || e.Level == access.Operator {

@@ -22,6 +22,7 @@ import (
 	"chat/relay/files"
 	"chat/relay/internal/access"
 	"chat/relay/qrcode"
+	"chat/relay/wire"
 )
 
 // Options configure a Handler. The zero value works.
@@ -102,7 +103,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	h.mux.HandleFunc("GET /messages", h.messages)
 	h.mux.HandleFunc("GET /events", h.events)
 	h.mux.HandleFunc("GET /healthz", h.healthz)
-	if h.gate != nil {
+	if h.gate.IsSealed() {
 		h.mux.HandleFunc("GET /enter", h.describeEntry)
 		h.mux.HandleFunc("POST /enter", h.enter)
 	}
@@ -214,11 +215,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil: // no place
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	case !h.isOurName(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)): // HTTP/1.0, which no browser sends, has no Host
-		scheme := "http"
-		if h.gate != nil {
-			scheme += "s"
-		}
-		http.Error(w, "unknown host name; use the host's address, as in "+scheme+"://192.168.1.5:24280/", http.StatusMisdirectedRequest)
+		http.Error(w, "unknown host name; use the host's address, as in "+h.urlOf("192.168.1.5:24280"), http.StatusMisdirectedRequest)
 	case !isQuery(r.URL.RawQuery):
 		http.Error(w, "cannot parse what follows the ? of the address; separate parameters with & and escape other signs, as curl --get --data-urlencode does", http.StatusBadRequest)
 	case !h.isSameOrigin(r):
@@ -300,7 +297,7 @@ type roomInfo struct {
 	Members int      `json:"members"`
 	App     string   `json:"app"`
 	Sealed  bool     `json:"sealed,omitempty"` // the rest is known only to those with its secret
-	Access  string   `json:"access,omitempty"` // what they may do there: listen, member or operator
+	Access  string   `json:"access,omitempty"` // the level: listen, member or operator
 	Invite  string   `json:"invite,omitempty"` // the link that they may pass on; it holds a secret
 	Pin     string   `json:"pin,omitempty"`    // of the host's key
 	Ways    []string `json:"ways"`             // URLs of the page
@@ -317,21 +314,23 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer.Members = h.room.Members()
-	scheme := "http://"
 	if info.Sealed {
-		scheme, answer.Access = "https://", e.Level.String()
+		answer.Access = e.Level.String()
 		if invite, ok := h.room.Invite(e.Level); ok {
 			answer.Invite, answer.Pin = invite.URL(), string(invite.Pin)
 		}
 	}
 	for _, way := range h.ways() {
-		answer.Ways = append(answer.Ways, scheme+way+"/")
+		answer.Ways = append(answer.Ways, h.urlOf(way))
 	}
 	if h.opts.Files != nil {
 		answer.Files, answer.MaxFile = true, h.opts.Files.MaxFile()
 	}
 	h.writeJSON(w, answer)
 }
+
+// urlOf returns the URL of the page at an address.
+func (h *Handler) urlOf(addr string) string { return wire.Scheme(h.gate.IsSealed()) + addr + "/" }
 
 // ways returns the addresses of the room.
 func (h *Handler) ways() []string {
@@ -346,13 +345,12 @@ func (h *Handler) ways() []string {
 func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	var link string
 	if ways := h.ways(); len(ways) > 0 {
-		link = "http://" + ways[0] + "/"
+		link = h.urlOf(ways[0])
 	}
-	if h.gate != nil {
-		invite, _ := h.room.Invite(enteredBy(r).Level)
-		link = invite.URL()
-		if invite.Pin == "" {
-			link = ""
+	if h.gate.IsSealed() {
+		link = ""
+		if invite, ok := h.room.Invite(enteredBy(r).Level); ok {
+			link = invite.URL()
 		}
 	}
 	if link == "" {

@@ -54,7 +54,7 @@ func (e *Event) linkedText(home string) (string, bool) {
 
 // Home returns the start of a URL at addr, "host:port", for Linked. It is empty if addr is not
 // that of a host, or works on one machine only.
-func Home(addr string) string {
+func Home(addr string, sealed bool) string {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || host == "" {
 		return ""
@@ -62,14 +62,13 @@ func Home(addr string) string {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() != "" {
 		return ""
 	}
-	return "http://" + addr
+	return Scheme(sealed) + addr
 }
 
-// SealedHome is [Home] for the host of a sealed room.
-func SealedHome(addr string) string {
-	rest, ok := strings.CutPrefix(Home(addr), "http:")
-	if !ok {
-		return ""
+// Scheme returns the beginning of the URLs of a room's page.
+func Scheme(sealed bool) string {
+	if sealed {
+		return "https://"
 	}
-	return "https:" + rest
+	return "http://"
 }

@@ -58,11 +58,11 @@ func TestHome(t *testing.T) {
 		":24280":              "",
 		"":                    "",
 	} {
-		if got := Home(addr); got != want {
+		if got := Home(addr, false); got != want {
 			t.Errorf("Home(%q) = %q, want %q", addr, got, want)
 		}
-		if got := SealedHome(addr); got != strings.Replace(want, "http:", "https:", 1) {
-			t.Errorf("SealedHome(%q) = %q", addr, got)
+		if got := Home(addr, true); got != strings.Replace(want, "http:", "https:", 1) {
+			t.Errorf("Home(%q, true) = %q", addr, got)
 		}
 	}
 }

@@ -24,6 +24,6 @@ type Key struct {
 // Credentials are the level and the key that a connection has proven.
 type Credentials struct {
 	Level    Level
-	BySecret Level // that a secret alone has proven: Level without the key, which may lose its own
+	BySecret Level // by the secret only: Level without the key, which may lose its own
 	Key      *Key  // nil: none
 }

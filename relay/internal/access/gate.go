@@ -99,8 +99,8 @@ func (g *Gate) SecretFor(level Level) seal.Secret {
 // NeedsKey reports whether members enter only by key.
 func (g *Gate) NeedsKey() bool { return g.isMember != nil }
 
-// LevelOf returns the level of a proven key without a secret.
-func (g *Gate) LevelOf(k *Key) Level {
+// levelOf returns the level of a proven key without a secret.
+func (g *Gate) levelOf(k *Key) Level {
 	switch {
 	case k == nil:
 		return None
@@ -115,7 +115,7 @@ func (g *Gate) LevelOf(k *Key) Level {
 // Grant returns the credentials of a client that has proven a secret of a level, None for none, and a key, which
 // may be nil.
 func (g *Gate) Grant(bySecret Level, k *Key) Credentials {
-	return Credentials{max(bySecret, g.LevelOf(k)), bySecret, k}
+	return Credentials{max(bySecret, g.levelOf(k)), bySecret, k}
 }
 
 // WhyNot returns the [*wire.Fault] for a client that has proven nothing.

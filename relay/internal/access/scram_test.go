@@ -18,7 +18,7 @@ var binding = []byte("32 bytes of a connection's own..")
 // A prover is the client of an exchange.
 type prover struct {
 	talk *scram.ClientConversation
-	last string // what the host answered; not in base64
+	last string // the host's answers; not in base64
 }
 
 func newProver(t *testing.T, user, secret string, binding []byte) *prover {
@@ -220,7 +220,7 @@ func TestExchangesAreBounded(t *testing.T) {
 	}
 }
 
-// Nothing that someone sends who does not know the secret is a proof of it.
+// Nothing that a stranger to the secret sends is a proof of it.
 func FuzzExchange(f *testing.F) {
 	f.Add("p=tls-exporter,,n=member,r=abc", "c=cD10bHMtZXhwb3J0ZXIsLA==,r=abc,p=AAAA")
 	f.Add("p=tls-exporter,a=x,n=operator,r=", "c=,r=,p=")

@@ -178,7 +178,7 @@ func (c *Conn) CloseWrite() error {
 // Close implements net.Conn. It sends close_notify if that goes at once.
 func (c *Conn) Close() error { return c.tls.Close() }
 
-// A TimeoutError is a timeout of a write that made progress nevertheless: the connection below accepted Sent bytes of
+// A TimeoutError is a timeout of a write that still made progress: the connection below accepted Sent bytes of
 // what was encrypted before.
 type TimeoutError struct {
 	Sent  int

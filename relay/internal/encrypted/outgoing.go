@@ -35,7 +35,7 @@ func (c *Conn) Unsent() bool {
 	return c.out != nil
 }
 
-// keep appends ciphertext to what is unsent. It returns false if that is too much.
+// keep appends to the unsent ciphertext. It returns false if that is too much.
 func (c *Conn) keep(b []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,7 +50,7 @@ func (c *Conn) keep(b []byte) bool {
 	return true
 }
 
-// next returns what is sent next; nil: nothing. It stays valid while sending is held.
+// next returns the ciphertext to send next; nil: none. It stays valid while sending is held.
 func (c *Conn) next() *outgoing {
 	c.mu.Lock()
 	defer c.mu.Unlock()

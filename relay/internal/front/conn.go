@@ -373,7 +373,7 @@ func (c *Conn) giveToHandler() bool {
 }
 
 // serveWebSocket serves a WebSocket. ahead are the bytes that the HTTP handler has read
-// after the handshake; proven is what the request has shown.
+// after the handshake; proven are the credentials of the request.
 func (c *Conn) serveWebSocket(ahead []byte, proven access.Credentials) {
 	ahead = append(ahead, c.head...)
 	c.head = nil

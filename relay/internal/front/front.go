@@ -152,7 +152,7 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx
-// ends, the connection ends with a bye. visit is what a visit (room.Member.Visit) has proven; nil: it is none.
+// ends, the connection ends with a bye. visit has the credentials of a visit (room.Member.Visit); nil: it is none.
 func (f *Front) Serve(ctx context.Context, conn net.Conn, visit *access.Credentials) {
 	c, fault := f.admit(conn, visit)
 	if c == nil {

@@ -21,7 +21,7 @@ import (
 
 // This file answers connections to a sealed room that are not encrypted. No answer has a pin or a secret.
 
-// sealedText is what they learn.
+// sealedText is the answer.
 const sealedText = "this room is sealed: join it with its invite, chat join 'https://…'"
 
 // isBarred reports whether the connection has to be encrypted, and is not. A visit comes by a request that was let in.

@@ -79,7 +79,7 @@ func isLocal(conn net.Conn) bool {
 const sealedSilence = 2 * time.Second
 
 // startTLS reads the first bytes of a connection to a sealed room. If they begin a TLS handshake, the connection is
-// encrypted from then on. silence is for how long it may go on to be silent. ok is false if the handshake failed; then
+// encrypted from then on. silence is for how long it may stay silent. ok is false if the handshake failed; then
 // the connection is closed.
 func (c *Conn) startTLS() (silence time.Duration, ok bool) {
 	silence = sealedSilence

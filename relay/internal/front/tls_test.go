@@ -100,7 +100,7 @@ func (b *buffered) take() []byte {
 	return queue
 }
 
-// send sends what is written, until the connection is closed.
+// send passes writes on until the connection is closed.
 func (b *buffered) send() {
 	for range b.wake {
 		if _, err := b.Conn.Write(b.take()); err != nil {
@@ -246,7 +246,7 @@ func TestTLSByteByByte(t *testing.T) {
 	})
 }
 
-// A handshake that fails ends the connection, with an alert if TLS can tell why.
+// A handshake that fails ends the connection, with an alert if TLS has one for it.
 func TestFailedHandshakes(t *testing.T) {
 	inHouse(t, sealed(), func(c *crowd) {
 		for _, garbage := range []string{"\x16\x03garbage\n", "\x16\x03\x01\xff\xff", "\x16\x03\x01\x00\x04\x01\x00\x00\x00", "\x16\x03\x01\x00\x00", "\x16\x03\x03\x00\x05hello"} {
@@ -384,7 +384,7 @@ func TestThousandHandshakes(t *testing.T) {
 	})
 }
 
-// Those who are not admitted learn why by TLS, too.
+// A refused client learns why by TLS, too.
 func TestRefusedByTLS(t *testing.T) {
 	opts := sealed()
 	opts.Arrivals = session.NewRate(0.0001, 1)

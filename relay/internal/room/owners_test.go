@@ -130,7 +130,7 @@ func TestWhoOwnsNoNick(t *testing.T) {
 	}
 }
 
-// The owner of a nick takes it from a member without a key who has it, and not from one with a key, nor
+// The owner of a nick takes it from a member without a key, and not from one with a key, nor
 // from the host's own member. That one does not get a nick that belongs to a key.
 func TestOwnerGetsNickBack(t *testing.T) {
 	r := newSealedRoom(t)
@@ -190,7 +190,7 @@ func TestRelease(t *testing.T) {
 	newAlice, _ := r.join("alice", "a-token-3", "new")
 	r.mustBe(map[*Member]string{newAlice: "alice-2"})
 	if _, err := r.Release(bob, "alice", r.now); err == nil {
-		t.Error("a member who is no operator releases a nick")
+		t.Error("a plain member releases a nick")
 	}
 	if _, err := r.Release(op, "nobody", r.now); err == nil || err.Error() != "nobody belongs to no key" {
 		t.Errorf("a nick without an owner: %v", err)
@@ -302,7 +302,7 @@ func TestRegrade(t *testing.T) {
 	r := newSealedRoom(t)
 	removed, toRemoved := r.join("removed", "a-token-1", "r")
 	bySecret, _ := r.join("bySecret", "a-token-2", "s")
-	bySecret.Secret = access.Member
+	bySecret.BySecret = access.Member
 	promoted, toPromoted := r.join("promoted", "a-token-3", "p")
 	r.join("guest", "a-token-4", "")
 	regrade := func(p access.Level) {

@@ -85,7 +85,7 @@ func (r *Room) announceJoinLocked(m *Member) {
 	r.scheduleLocked()
 }
 
-// announceReplacedLocked announces what the others do not know of m, whose client was here as old: another nick
+// announceReplacedLocked announces the news about m, whose client was here as old: another nick
 // or, as if it were another client, another key. A nil old was not here.
 func (r *Room) announceReplacedLocked(m, old *Member, now time.Time) {
 	switch {

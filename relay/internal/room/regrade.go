@@ -8,8 +8,8 @@ import (
 	"chat/relay/wire"
 )
 
-// Regrade applies changes of the keys that let members in, or make them operators, to those who are in
-// the room. level returns what a client may do that has proven a secret of a level, which may be
+// Regrade applies changes of the keys that let members in, or make them operators, to those in
+// the room. level returns the level of a client that has proven a secret of a level, which may be
 // access.None, and a key. Members who may no longer send leave the room.
 func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.Level, now time.Time) {
 	r.mu.Lock()
@@ -21,7 +21,7 @@ func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.L
 		if m.Key == nil || m.Level < access.Member || m.identity == nil {
 			continue
 		}
-		granted := level(m.Secret, m.Key)
+		granted := level(m.BySecret, m.Key)
 		if granted < access.Member {
 			r.leaveLocked(m, left, wire.Event{}, now)
 			m.Peer.End(byeEvent(wire.CodeNotMember, "your key is no longer one of a member's of this room"))

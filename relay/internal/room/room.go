@@ -95,10 +95,10 @@ type Member struct {
 	Program bool   // receives a token, and events as JSON
 	Visit   bool   // connects only to send something: the room sees no join and no leave
 
-	// fixed before Enter, in a sealed room; zero in a plain one
-	Level  access.Level // what it may do; see Regrade
-	Secret access.Level // what the secret that it has proven lets it do, without Key
-	Key    *access.Key  // nil: it has proven none
+	// access.Credentials in a sealed room, zero in a plain one; see Regrade. Apart, the levels take no word of their
+	// own. Fixed before Enter.
+	Level, BySecret access.Level
+	Key             *access.Key
 
 	// guarded by Room.mu
 	claimed   *identity // that TakeOver gave it, until Enter

@@ -182,7 +182,7 @@ func (s *Session) verifyKey(req *wire.Request) error {
 // admit sets the credentials of the member, which may enter now.
 func (s *Session) admit(proven access.Credentials) {
 	s.endExchange()
-	s.member.Level, s.member.Secret, s.member.Key = proven.Level, s.entry.level, proven.Key
+	s.member.Level, s.member.BySecret, s.member.Key = proven.Level, proven.BySecret, proven.Key
 	s.entry = nil
 	if s.member.Program {
 		s.lines.SetMax(s.door.Limits.JSONLine)

@@ -197,7 +197,7 @@ func (o *outbox) encode(e *wire.Event, nick string) []byte {
 // addresses the host has or had.
 func (o *outbox) home() string {
 	if at, ok := o.conn.LocalAddr().(*net.TCPAddr); ok {
-		return wire.Home(at.String())
+		return wire.Home(at.String(), o.door.Gate.IsSealed())
 	}
 	return ""
 }
