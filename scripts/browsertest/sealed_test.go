@@ -18,6 +18,9 @@ import (
 // sealedHost starts a host of a sealed room, whose key and secrets are in a directory of their own.
 func sealedHost(t *testing.T, flags ...string) *host {
 	t.Helper()
+	if _, err := build(); err != nil { // before the next line, because it sets a directory for all tests
+		t.Fatal(err)
+	}
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	return startHost(t, append([]string{"--secure"}, flags...)...)
 }
