@@ -37,7 +37,7 @@ func TestImports(t *testing.T) {
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
 		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"client":             {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
-		"identity":           {"chat/relay/client", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
+		"identity":           {"chat/relay/client", "chat/relay/errno", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"screen":             {"chat/relay/client", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/screen/keyboard", "chat/relay/screen/picture", "chat/relay/screen/syntax", "chat/relay/screen/theme", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire"},
 		"screen/keyboard":    {"chat/relay/errno"},

@@ -36,6 +36,10 @@ func DiskFull(err error) bool { return isOneOf(err, diskFull) }
 // WouldBlock reports whether a non-blocking file has no input yet, or no space.
 func WouldBlock(err error) bool { return isOneOf(err, wouldBlock) }
 
+// NotADirectory reports whether a part of a path that has to be a directory is a file. Windows reports
+// that there is no such path: see fs.ErrNotExist.
+func NotADirectory(err error) bool { return isOneOf(err, notADirectory) }
+
 func isOneOf(err error, numbers []syscall.Errno) bool {
 	number, ok := errors.AsType[syscall.Errno](err)
 	return ok && slices.Contains(numbers, number)

@@ -37,11 +37,11 @@ func TestSockets(t *testing.T) {
 // function only.
 func TestWrapped(t *testing.T) {
 	lists := map[string]func(error) bool{
-		"refused": Refused, "inUse": InUse, "notAvailable": NotAvailable, "unreachable": Unreachable, "timedOut": TimedOut, "diskFull": DiskFull, "wouldBlock": WouldBlock, "reset": Reset,
+		"refused": Refused, "inUse": InUse, "notAvailable": NotAvailable, "unreachable": Unreachable, "timedOut": TimedOut, "diskFull": DiskFull, "wouldBlock": WouldBlock, "reset": Reset, "notADirectory": NotADirectory,
 	}
 	for name, numbers := range map[string][]error{
 		"refused": wrapped(refused), "inUse": wrapped(inUse), "notAvailable": wrapped(notAvailable),
-		"unreachable": wrapped(unreachable), "timedOut": wrapped(timedOut), "diskFull": wrapped(diskFull), "wouldBlock": wrapped(wouldBlock), "reset": wrapped(reset),
+		"unreachable": wrapped(unreachable), "timedOut": wrapped(timedOut), "diskFull": wrapped(diskFull), "wouldBlock": wrapped(wouldBlock), "reset": wrapped(reset), "notADirectory": wrapped(notADirectory),
 	} {
 		for _, err := range numbers {
 			for other, is := range lists {

@@ -18,8 +18,9 @@ var (
 		windows.WSAENETUNREACH, windows.WSAEHOSTUNREACH, windows.WSAENETDOWN, windows.WSAEHOSTDOWN,
 		windows.ERROR_NETWORK_UNREACHABLE, windows.ERROR_HOST_UNREACHABLE,
 	}
-	timedOut   = []syscall.Errno{syscall.ETIMEDOUT, windows.WSAETIMEDOUT, windows.ERROR_SEM_TIMEOUT}
-	reset      = []syscall.Errno{syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, windows.WSAECONNRESET, windows.WSAECONNABORTED, windows.ERROR_BROKEN_PIPE}
-	wouldBlock = []syscall.Errno{syscall.EAGAIN, windows.WSAEWOULDBLOCK}
-	diskFull   = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED}
+	timedOut      = []syscall.Errno{syscall.ETIMEDOUT, windows.WSAETIMEDOUT, windows.ERROR_SEM_TIMEOUT}
+	reset         = []syscall.Errno{syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, windows.WSAECONNRESET, windows.WSAECONNABORTED, windows.ERROR_BROKEN_PIPE}
+	wouldBlock    = []syscall.Errno{syscall.EAGAIN, windows.WSAEWOULDBLOCK}
+	notADirectory []syscall.Errno
+	diskFull      = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED}
 )

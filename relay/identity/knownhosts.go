@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"chat/relay/client"
+	"chat/relay/errno"
 	"chat/relay/privatefile"
 	"chat/relay/seal"
 	"chat/relay/text"
@@ -89,7 +90,7 @@ func (k *KnownHosts) warnOnce(line string, err error) {
 func (k *KnownHosts) read() ([]string, error) {
 	content, err := privatefile.Read(k.path, maxKnownFile)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errno.NotADirectory(err): // without a folder for it no host was ever added
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("read the known hosts: %w", err)

@@ -224,3 +224,15 @@ func TestSecret(t *testing.T) {
 		t.Errorf("without a folder: %q", string(got))
 	}
 }
+
+// Without a folder that could have the file, no host is known. That does not keep the user from joining a room.
+func TestKnownHostsWithoutFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "chat")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := NewKnownHosts(file, func(err error) { t.Error(err) })
+	if hosts, err := k.Hosts(); err != nil || len(hosts) != 0 {
+		t.Errorf("%v, %v; want none", hosts, err)
+	}
+}

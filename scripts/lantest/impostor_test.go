@@ -170,6 +170,7 @@ func TestImpostorAtTheAddress(t *testing.T) {
 				bob.write("before")
 				bob.awaitOutput(`"text":"before"`, soon)
 				kitchen.signal(syscall.SIGKILL)
+				await(t, soon, "bob notices that the connection is lost", func() bool { return strings.Contains(bob.stderrText(), "connection lost") })
 				bob.write("my secret")
 
 				forged := filepath.Join(t.TempDir(), "other.chat")
