@@ -233,20 +233,25 @@ func (c *Client) repair() {
 // maxTopic is how many bytes of a topic are kept, at least as many as anyone can set.
 const maxTopic = 1 << 10
 
-// cleaned returns s cleaned, and no more than its first bytes.
+// cleaned returns s cleaned, and no more of it than bytes. To clean it again changes nothing.
 func cleaned(s string, bytes int) string {
-	if len(s) > bytes {
-		s = s[:bytes]
-	}
-	return text.Clean(s)
+	return clip(text.Clean(clip(s, bytes)), bytes) // cleaning can make it longer
 }
 
-// loadMark adds a ban or a mute. One without a nick could not be lifted.
+// clip returns the whole characters among the first bytes of s.
+func clip(s string, bytes int) string {
+	if len(s) <= bytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:bytes], "")
+}
+
+// loadMark adds a ban or a mute. One without a nick gets its mark as nick: else it could not be lifted.
 func loadMark(marks map[string]string, mark string, value []byte) error {
 	var nick string
 	err := json.Unmarshal(value, &nick)
-	if mark != "" {
-		marks[mark] = cmp.Or(cleaned(nick, text.MaxNickBytes), mark)
+	if name := cmp.Or(cleaned(nick, text.MaxNickBytes), cleaned(mark, text.MaxNickBytes)); mark != "" && name != "" {
+		marks[mark] = name
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package room
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"chat/relay/history"
@@ -12,9 +13,12 @@ import (
 // again. A hidden event is an error, or is applied and can be rolled back.
 func FuzzRecords(f *testing.F) {
 	for key, value := range map[string]string{
-		"topic": `"soup"`, "authors": "7", "ban/192.168.1.7": `"mallory"`, "mute/client k3v9": `"bob"`, "client/": "{", "other": "1",
+		"topic": `"soup"`, "authors": "7", "ban/192.168.1.7": `"mallory"`, "mute/client k3v9": `"bob"`, "mute/\x00": `""`, "ban/\u200b": `""`, "client/": "{", "other": "1",
 		"nick/alice": `{"nick":"Alice","key":"` + testKey("a").Fingerprint + `","at":1764064931120}`,
 		"client/3":   `{"key":"` + string(bytes.Repeat([]byte("ab"), 32)) + `","id":"k3v9","nick":"bob","seq":5,"gone":"dropped","at":1764064931120,"rejected":{"4":"muted"}}`,
+		"nick/":      `{"nick":"` + string(bytes.Repeat([]byte("a"), 999)) + `"}`,
+		"client/7":   `{"key":"` + string(bytes.Repeat([]byte("ab"), 32)) + `","wanted":"` + strings.Repeat(`\u0000`, 300) + `"}`,
+		"ban/x":      `"` + strings.Repeat(`\u0001`, 300) + `"`,
 	} {
 		f.Add(key, value, []byte(`{"type":"own","at":1,"nick":"alice","fingerprint":"`+testKey("b").Fingerprint+`"}`))
 		f.Add(key, value, []byte(`{"type":"release","at":1,"nick":"Alice"}`))
