@@ -21,6 +21,7 @@ import (
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
 	"chat/relay/errno"
+	"chat/relay/hosting"
 	"chat/relay/identity"
 	"chat/relay/logging"
 	"chat/relay/plain"
@@ -337,7 +338,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		return fmt.Errorf("%w\nhint: %s", err, hint)
 	}
 	if err == nil && ctx.Err() != nil && !opts.Piped && !opts.OutPiped {
-		fmt.Fprintf(opts.Out, "\nYou left %s.\n", discovery.Cut(text.Clean(c.Welcome().Title), maxTitle))
+		fmt.Fprintf(opts.Out, "\nYou left %s.\n", discovery.Cut(text.Clean(c.Welcome().Title), hosting.MaxTitle))
 	}
 	return err
 }
@@ -524,7 +525,7 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	host := &lobbyHost{opts: *opts.Host, ctx: ctx, ended: cancel}
-	host.opts.Err = warnings
+	host.opts.LogTo = warnings
 	how.HostTitle = host.opts.announcedTitle()
 	return host.close(forShell(runScreen(ctx, how, transcript, join, host)))
 }
@@ -543,7 +544,7 @@ func (opts *joinOptions) findPlaces(ctx context.Context, found func(screen.Place
 }
 
 func placeOf(r discovery.Room) screen.Place {
-	return screen.Place{Title: discovery.Cut(r.Title, maxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested, Sealed: r.Sealed, Pin: r.Pin}
+	return screen.Place{Title: discovery.Cut(r.Title, hosting.MaxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested, Sealed: r.Sealed, Pin: r.Pin}
 }
 
 // joinAt joins the room at p. Its errors have hints for a shell; see [forScreen].
@@ -711,7 +712,7 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		if !r.Sealed {
 			here = fmt.Sprintf("%d here", r.Members)
 		}
-		fmt.Fprintf(out, "%3d  %s  (%s, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, maxTitle), here, r.Addr, r.ID)
+		fmt.Fprintf(out, "%3d  %s  (%s, %s, id %.4s)\n", i+1, discovery.Cut(r.Title, hosting.MaxTitle), here, r.Addr, r.ID)
 	}
 	for _, warning := range contested(rooms) {
 		fmt.Fprintln(out, warning)

@@ -59,9 +59,14 @@ func TestImports(t *testing.T) {
 		"limits":             {"chat/relay", "chat/relay/files"},
 		"prooftest":          {},
 		"invites":            {"chat/relay/seal"},
-		"privatefile":        {},
-		"sshkey":             {},
-		"seal":               {"chat/relay/privatefile"},
+		"hint":               {},
+		"hosting": {
+			"chat/relay", "chat/relay/client", "chat/relay/discovery", "chat/relay/endpoint", "chat/relay/files", "chat/relay/hint", "chat/relay/history",
+			"chat/relay/identity", "chat/relay/invites", "chat/relay/logging", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/web", "chat/relay/wire",
+		},
+		"privatefile": {},
+		"sshkey":      {},
+		"seal":        {"chat/relay/privatefile"},
 	}
 	for dir := range packageDirs(t) {
 		if _, ok := table[dir]; !ok {

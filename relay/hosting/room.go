@@ -1,0 +1,168 @@
+// Package hosting opens a room on this machine: its port, log, history, files, page and keys. It serves
+// and announces the room until it is closed. It knows no screen.
+package hosting
+
+import (
+	"chat/relay"
+	"chat/relay/client"
+	"chat/relay/discovery"
+	"chat/relay/endpoint"
+	"chat/relay/files"
+	"chat/relay/invites"
+	"chat/relay/seal"
+	"chat/relay/sshkey"
+	"chat/relay/web"
+	"chat/relay/wire"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Room is a room that this program hosts: opened, then started, then closed. The goroutine
+// that does so owns it; the fields that others use are fixed before it is started.
+type Room struct {
+	*relay.Server
+	opts      Options // with what opening the room has added
+	ln        net.Listener
+	otherPort bool           // the default port was in use
+	store     *files.Store   // of uploads; nil: they are rejected
+	page      *web.Handler   // nil: there is none
+	sealed    *seal.Host     // nil: the room is plain
+	keys      []*sshkey.File // of members and operators, to watch
+
+	closeHistory func() error // nil: it is not open yet
+	closers      []func()     // in the order of onClose
+
+	end    context.CancelFunc // ends serving; nil: it is not started yet
+	parts  sync.WaitGroup     // of serving
+	served error              // why serving failed; set when parts is done
+}
+
+// onClose has the room call f when it is closed, before the functions added earlier.
+func (r *Room) onClose(f func()) { r.closers = append(r.closers, f) }
+
+// release closes the history and what else the room holds.
+func (r *Room) release() (err error) {
+	if r.closeHistory != nil {
+		err = r.closeHistory()
+	}
+	for _, f := range slices.Backward(r.closers) {
+		f()
+	}
+	return err
+}
+
+// Start serves the room and announces it, until ctx ends or the room is closed. The returned
+// context ends with it.
+func (r *Room) Start(ctx context.Context) context.Context {
+	ctx, r.end = context.WithCancel(ctx)
+	if !r.opts.NoDiscovery {
+		r.parts.Go(func() {
+			r.opts.Advertise(ctx, discovery.Advertisement{
+				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
+				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
+				Sealed: r.sealed != nil,
+			}, r.hint())
+		})
+	}
+	r.watchKeys(ctx)
+	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
+	return ctx
+}
+
+// hint returns a function for the start of a sealed room's pin; nil: the room is plain.
+func (r *Room) hint() func() string {
+	if r.sealed == nil {
+		return nil
+	}
+	return func() string { return r.sealed.Pin().Hint() }
+}
+
+// Close closes the room for everyone. It returns why serving it failed.
+func (r *Room) Close() error {
+	r.end()
+	r.parts.Wait()
+	r.opts.Log.Info("room closed")
+	return errors.Join(r.served, r.release())
+}
+
+// Ways returns the addresses at which others can join, in the order of an invite.
+func (r *Room) Ways() []string {
+	addrs := r.opts.Ways()
+	if r.sealed != nil {
+		room := r.sealed.Room()
+		addrs = room.At(addrs)
+	}
+	return addrs
+}
+
+// Pages returns the addresses of the web page; none with --no-web.
+func (r *Room) Pages() []string {
+	var pages []string
+	if r.opts.NoWeb {
+		return nil
+	}
+	for _, addr := range r.Ways() {
+		pages = append(pages, wire.Scheme(r.sealed != nil)+addr+"/")
+	}
+	return pages
+}
+
+// LogOpen logs that the room is open, and where. The invite of
+// a sealed room is not logged: logs are read by others too.
+func (r *Room) LogOpen() {
+	room, pages := r.Info(), r.Pages()
+	log := r.opts.Log
+	if r.sealed != nil {
+		log = log.With("sealed", true, "pin", string(r.sealed.Pin()), "invite", invites.Command(room.Title, room.ID))
+	}
+	log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", r.Ways(), "page", pages)
+}
+
+// Join connects the host's own client, by a pipe, like any other. gather is [client.Options.Gather].
+// served counts the goroutine that serves the connection.
+func (r *Room) Join(ctx context.Context, nick string, gather time.Duration, served *sync.WaitGroup) (*client.Client, error) {
+	c, err := client.Join(ctx, client.Options{
+		Gather: gather,
+		Nick:   nick,
+		Token:  r.opts.HostToken,
+		Seal:   r.ownSeal(),
+		Dial: func(context.Context, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			served.Go(func() { r.ServeConn(context.Background(), theirs) })
+			return ours, nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("join the room: %w", err)
+	}
+	return c, nil
+}
+
+// ownSeal returns how the host's own client enters the room.
+func (r *Room) ownSeal() client.Seal {
+	if r.sealed == nil {
+		return client.Seal{}
+	}
+	return client.Seal{Private: true, Secret: r.sealed.Room().Operator}
+}
+
+// Log returns the room's log.
+func (r *Room) Log() *slog.Logger { return r.opts.Log }
+
+// Addresses returns the addresses at which others can reach the room now, the best one first.
+func (r *Room) Addresses() []string { return r.opts.Ways() }
+
+// Port returns the port that the room listens on.
+func (r *Room) Port() int { return endpoint.Port(r.ln) }
+
+// IsOnOtherPort reports whether the room is not on the default port, as another program is.
+func (r *Room) IsOnOtherPort() bool { return r.otherPort }
+
+// Sealed returns what seals the room; nil: it is plain.
+func (r *Room) Sealed() *seal.Host { return r.sealed }
