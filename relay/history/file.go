@@ -56,6 +56,7 @@ type File struct {
 	lastBatch int    // messages in the last batch
 
 	indexed atomic.Uint64 // events up to this id are indexed; set by the committer, read by all
+	copying atomic.Int32  // backups that are being made; set by their goroutines, read by the committer
 }
 
 // Errors of [OpenFile] and [ReadFile].
@@ -356,7 +357,12 @@ func syncFile(path string) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(path))
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder waits until the entries of a folder are on disk.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
 	if err != nil {
 		return nil // we may write to it, but not list it
 	}
@@ -385,9 +391,18 @@ func (f *File) migrate() error {
 // openDB opens the database at path by a URI (https://www.sqlite.org/uri.html), so that no path is
 // taken for an option.
 func openDB(path string, options url.Values) (*sql.DB, error) {
-	abs, err := filepath.Abs(path)
+	uri, err := databaseURI(path, options)
 	if err != nil {
 		return nil, err
+	}
+	return sql.Open("sqlite", uri)
+}
+
+// databaseURI returns the URI with which SQLite opens the database at path.
+func databaseURI(path string, options url.Values) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
 	}
 	options.Add("_pragma", busyTimeout)
 	options.Add("_pragma", "trusted_schema(0)") // a stranger may have made the file
@@ -395,7 +410,7 @@ func openDB(path string, options url.Values) (*sql.DB, error) {
 	if filepath.VolumeName(abs) != "" { // file:///C:/…
 		uri.Path = "/" + uri.Path
 	}
-	return sql.Open("sqlite", uri.String())
+	return uri.String(), nil
 }
 
 // busyTimeout is in milliseconds. It is short because only the host should write to the file.

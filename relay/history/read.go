@@ -81,14 +81,8 @@ func appendDated(dst []byte, e *wire.Event) []byte {
 
 // read yields the selected events.
 func (s *Selection) read(path string, yield func(wire.Event, error) bool) error {
-	switch fresh, err := checkHeader(path); {
-	case err != nil:
+	if err := checkExists(path); err != nil {
 		return err
-	case fresh:
-		if _, err := os.Stat(path); err != nil {
-			return err
-		}
-		return ErrNotHistory // the file is empty
 	}
 	db, err := openToRead(path)
 	if err != nil {
@@ -109,6 +103,20 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 		damage = cmp.Or(damage, err)
 	}
 	return damage
+}
+
+// checkExists checks that there is a history at path, before SQLite opens it.
+func checkExists(path string) error {
+	switch fresh, err := checkHeader(path); {
+	case err != nil:
+		return err
+	case fresh:
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		return ErrNotHistory // the file is empty
+	}
+	return nil
 }
 
 // pageEvents is how many events are read at a time. Between pages the database is not being read, so

@@ -333,7 +333,7 @@ func (k Keep) walLimit() int64 {
 // for readers to finish, for a little longer than seekTime at most.
 func (f *File) truncateWAL() error {
 	info, err := os.Stat(f.path + "-wal")
-	if err != nil || info.Size() < f.walLimit {
+	if err != nil || info.Size() < f.walLimit || f.copying.Load() > 0 { // a backup would make it wait in vain
 		return err
 	}
 	f.walLimit = info.Size() + f.keep.walLimit() // until the next attempt

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package history
+
+import "testing"
+
+func umask(*testing.T, int) {}
