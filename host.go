@@ -6,18 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"os/signal"
 	"os/user"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/urfave/cli/v2"
@@ -25,7 +22,6 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/endpoint"
-	"chat/relay/hint"
 	"chat/relay/history"
 	"chat/relay/hosting"
 	"chat/relay/identity"
@@ -561,44 +557,4 @@ func (opts *hostOptions) announcedTitle() string {
 		return opts.Title
 	}
 	return cmp.Or(opts.Title, endpoint.MachineName())
-}
-
-// --- history files ----------------------------------------------------------------
-
-// readHistoryError adds a hint to an error, which names the history file at path, that kept
-// it or a part of it from being printed.
-func readHistoryError(path string, err error) error {
-	return hint.Add(err, []hint.Remedy{
-		{Err: history.ErrNewer, Hint: "read it with the version of chat that wrote it, or a later one"},
-		{Err: history.ErrNotHistory, Hint: "chat host --history FILE creates a history"},
-		{Err: history.ErrDamaged, Hint: fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},
-		{Err: fs.ErrNotExist, Hint: "chat host --history FILE creates a history"},
-		{Hint: "chat history needs the file of chat host --history"},
-	})
-}
-
-// selectionOf reads the flags of chat history; an age is relative to now.
-func selectionOf(c *cli.Context, now time.Time) (wanted history.Selection, err error) {
-	const timeHint = "use a date, a date and time, or an age: 2026-11-25, \"2026-11-25 10:02\", 2h or 30d"
-	wanted = history.Selection{From: c.String("from"), Private: c.Bool("private"), Happened: c.Bool("all")}
-	if wanted.Since, err = history.ParseTime(c.String("since"), now); err != nil {
-		return wanted, usageErrorf("invalid --since %q\nhint: %s", c.String("since"), timeHint)
-	}
-	if wanted.Until, err = history.ParseTime(c.String("until"), now); err != nil {
-		return wanted, usageErrorf("invalid --until %q\nhint: %s", c.String("until"), timeHint)
-	}
-	if re := c.String("grep"); re != "" {
-		if wanted.Text, err = regexp.Compile(re); err != nil {
-			return wanted, usageErrorf("invalid --grep: %w\nhint: see https://github.com/google/re2/wiki/Syntax", err)
-		}
-	}
-	return wanted, nil
-}
-
-// readHistory prints the selected events of the history file at path.
-func readHistory(out io.Writer, path string, wanted history.Selection, json bool) error {
-	if err := history.Print(out, path, wanted, json); err != nil {
-		return readHistoryError(path, err)
-	}
-	return nil
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,30 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"chat/relay/client"
-	"chat/relay/history"
 )
-
-// An error that wraps two known ones always gets the same hint, and keeps its cause.
-func TestHistoryErrorsAreStable(t *testing.T) {
-	bad := fmt.Errorf("open history x.chat: %w: page 7: %w", history.ErrDamaged, fs.ErrNotExist)
-	newer := fmt.Errorf("open history x.chat: %w: %w", history.ErrDamaged, history.ErrNewer)
-	odd := errors.New("odd")
-	for range 50 { // ranging over a map would differ between runs
-		for _, test := range []struct {
-			got, cause error
-			hint       string
-		}{
-			{readHistoryError("x.chat", bad), bad, "the readable part is above; sqlite3 x.chat "},
-			{readHistoryError("x.chat", newer), newer, "read it with the version "},
-			{readHistoryError("x.chat", fs.ErrNotExist), fs.ErrNotExist, "chat host --history "},
-			{readHistoryError("x.chat", odd), odd, "chat history needs "},
-		} {
-			if want := test.cause.Error() + "\nhint: " + test.hint; !strings.HasPrefix(test.got.Error(), want) || !errors.Is(test.got, test.cause) {
-				t.Fatalf("got  %q\nwant %q", test.got, want)
-			}
-		}
-	}
-}
 
 // hostedFromLobby returns what opens a room from the lobby, on a free port of the loopback interface.
 func hostedFromLobby(t *testing.T) (h *lobbyHost, out *bytes.Buffer) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"chat/relay/archive"
 	"chat/relay/cmdline"
 	"chat/relay/completion"
 	"chat/relay/discovery"
@@ -96,6 +97,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		return exit.code
 	}
+	if _, ok := errors.AsType[*cmdline.UsageError](err); ok {
+		return exitUsage
+	}
 	if _, ok := errors.AsType[*endpoint.AddressError](err); ok {
 		return exitUsage
 	}
@@ -116,7 +120,7 @@ func runCommand(ctx context.Context, app *cli.App, args []string) error {
 	if err := cmdline.ReadSwitches(app); err != nil {
 		return usageErrorf("%w", err)
 	}
-	args, err := cmdline.Canonical(app, versionCommandOf(args))
+	args, err := cmdline.Canonical(app, cmdline.JoinNames(app, versionCommandOf(args)))
 	if err != nil {
 		return usageErrorf("%w", err)
 	}
@@ -158,12 +162,13 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), inviteCommand(), historyCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
+		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), inviteCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
 	}
+	app.Commands = slices.Insert(app.Commands, 4, archive.Commands()...)
 	for _, c := range app.Commands {
 		c.HideHelpCommand = true // chat join help joins the room "help"
 		c.OnUsageError = onUsageError
-		c.CustomHelpTemplate = manual.CommandHelp(c)
+		c.CustomHelpTemplate = manual.CommandHelp(c, app.Commands...)
 	}
 	app.CustomAppHelpTemplate = manual.AppHelp(app)
 	return app
@@ -184,9 +189,9 @@ func commandDefaults(c *cli.Context, command *cli.Command) (*cli.Context, error)
 }
 
 func unknownCommand(app *cli.App, name string) error {
-	names := make([]string, len(app.Commands))
-	for i, c := range app.Commands {
-		names[i] = c.Name
+	var names []string
+	for _, c := range app.Commands {
+		names = append(names, c.Name)
 	}
 	if near := cmdline.Nearest(name, names); near != "" {
 		return usageErrorf("unknown command %q; did you mean chat %s?\nhint: chat --help lists the commands", name, near)
@@ -405,42 +410,6 @@ func inviteCommand() *cli.Command {
 	}
 }
 
-func historyCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "history",
-		Usage:     "Print the history of a room from its file.",
-		ArgsUsage: "FILE",
-		Description: manual.Describe("FILE is the file of chat host --history. The room may be open.",
-			"chat history kitchen.chat",
-			"chat history kitchen.chat --since 2h --grep 'soup|bread'",
-			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25",
-			"chat history kitchen.chat --json | jq -r .text"),
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "since", Usage: "Print events from `TIME` on: 2026-11-25, \"2026-11-25 10:02\", or an age such as 2h or 30d."},
-			&cli.StringFlag{Name: "until", Usage: "Print events before `TIME`."},
-			&cli.StringFlag{Name: "from", Usage: "Print only the messages of `NICK`."},
-			&cli.StringFlag{Name: "grep", Usage: "Print only messages that match the regular expression `RE` (RE2 syntax; (?i) ignores case)."},
-			boolFlag("", "private", "Print private messages too."),
-			boolFlag("", "all", "Print joins, leaves and other events too."),
-			boolFlag("", "json", "Print events as JSON lines."),
-		},
-		Action: func(c *cli.Context) error {
-			if c.NArg() != 1 {
-				return usageErrorf("chat history needs one file, not %d\nhint: e.g. chat history kitchen.chat", c.NArg())
-			}
-			wanted, err := selectionOf(c, time.Now())
-			if err != nil {
-				return err
-			}
-			out := c.App.Writer
-			if isTerminal(os.Stdout) && !c.Bool("json") {
-				out = &plain.Rows{To: out, Width: terminalWidth}
-			}
-			return readHistory(out, c.Args().First(), wanted, c.Bool("json"))
-		},
-	}
-}
-
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "doctor",
@@ -545,10 +514,10 @@ func helpCommand() *cli.Command {
 		ArgsUsage:   "[COMMAND|TOPIC]",
 		Description: manual.Describe("", "chat help host", "chat help limits    # limits of chat host, with defaults and units", "chat help advanced  # options of chat host for special cases"),
 		Action: func(c *cli.Context) error {
-			name := c.Args().First()
+			name := strings.Join(c.Args().Slice(), " ")
 			topic := manual.TopicNamed(name)
 			switch {
-			case c.NArg() > 1:
+			case c.NArg() > 1 && c.App.Command(name) == nil:
 				return usageErrorf("chat help takes one command or topic, not %d\nhint: e.g. chat help join", c.NArg())
 			case name == "":
 				return cli.ShowAppHelp(c)

@@ -48,6 +48,26 @@ func Canonical(app *cli.App, args []string) ([]string, error) {
 	return canonical, nil
 }
 
+// A UsageError is the error of a command line with which a command cannot work.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// UsageErrorf returns a [UsageError] for people: what is wrong and, after "\nhint: ", what to do.
+func UsageErrorf(format string, args ...any) error {
+	return &UsageError{fmt.Errorf(format, args...)}
+}
+
+// JoinNames returns args with the two words of a command such as "history backup" as one. An argument that
+// is the second word of a command, such as a file, needs another spelling: ./backup.
+func JoinNames(app *cli.App, args []string) []string {
+	if len(args) > 2 && app.Command(args[1]+" "+args[2]) != nil {
+		return slices.Concat(args[:1], []string{args[1] + " " + args[2]}, args[3:])
+	}
+	return args
+}
+
 // An option is an option of a command.
 type option struct {
 	name       string // its long name

@@ -81,6 +81,24 @@ func TestNotCanonical(t *testing.T) {
 	}
 }
 
+func TestJoinNames(t *testing.T) {
+	app := &cli.App{Commands: []*cli.Command{{Name: "history"}, {Name: "history backup"}}}
+	for args, want := range map[string]string{
+		"history|backup|a|b":   "history backup|a|b",
+		"history|backup":       "history backup",
+		"history|./backup":     "history|./backup",
+		"history|--all|backup": "history|--all|backup",
+		"history":              "history",
+		"backup|history":       "backup|history",
+		"":                     "",
+	} {
+		got := JoinNames(app, append([]string{"chat"}, strings.Split(args, "|")...))
+		if want := "chat|" + want; strings.Join(got, "|") != want {
+			t.Errorf("%s is %q, want %q", args, got, want)
+		}
+	}
+}
+
 func TestReadSwitches(t *testing.T) {
 	for value, want := range map[string]string{"yes": "true", "ON": "true", "no": "false", "off": "false", "1": "1", "FALSE": "FALSE", "": ""} {
 		t.Setenv("CHAT_TEST_PLAIN", value)

@@ -64,13 +64,13 @@ func suggest(app *cli.App, word string, before []string) []suggestion {
 	case command == nil && strings.HasPrefix(word, "-"):
 		return []suggestion{{"--help", "Show the commands."}, {"--version", "Print the version."}}
 	case command == nil:
-		return commands(app)
+		return commands(app, "")
 	case len(before) > 0 && wantsValue(command, before[len(before)-1]):
 		return values(before[len(before)-1])
 	case strings.HasPrefix(word, "-"):
 		return options(command, before)
 	case command.Name == "help" && len(before) == 1:
-		found := commands(app)
+		found := commands(app, "")
 		for _, t := range manual.Topics {
 			found = append(found, suggestion{t.Name, t.Help})
 		}
@@ -81,24 +81,33 @@ func suggest(app *cli.App, word string, before []string) []suggestion {
 			found = append(found, suggestion{shell, ""})
 		}
 		return found
+	case len(before) == 1:
+		return commands(app, command.Name+" ")
 	}
 	return nil
 }
 
-// commandIn returns the command that the words name, or nil.
+// commandIn returns the command that the words name, or nil. It may have two words.
 func commandIn(app *cli.App, words []string) *cli.Command {
-	for _, w := range words {
-		if !strings.HasPrefix(w, "-") {
-			return app.Command(w)
+	for i, w := range words {
+		if strings.HasPrefix(w, "-") {
+			continue
 		}
+		if i == 0 && len(words) > 1 {
+			if c := app.Command(w + " " + words[1]); c != nil {
+				return c
+			}
+		}
+		return app.Command(w)
 	}
 	return nil
 }
 
-func commands(app *cli.App) (found []suggestion) {
+// commands returns the words that follow prefix, which is empty or the first word of commands with two.
+func commands(app *cli.App, prefix string) (found []suggestion) {
 	for _, c := range app.Commands {
-		if !c.Hidden {
-			found = append(found, suggestion{c.Name, c.Usage})
+		if word, ok := strings.CutPrefix(c.Name, prefix); ok && !c.Hidden && !strings.Contains(word, " ") {
+			found = append(found, suggestion{word, c.Usage})
 		}
 	}
 	return found

@@ -26,13 +26,16 @@ func TestWrite(t *testing.T) {
 		{Name: "help", Usage: "Show help."},
 		{Name: "completion", Usage: "Print a script."},
 		{Name: "secret", Hidden: true},
+		{Name: "notes", Usage: "Print notes."},
+		{Name: "notes send", Usage: "Send notes.", Flags: []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "Send all."}}},
+		{Name: "notes lose", Hidden: true},
 	}}
 	var allLimits []string
 	for _, l := range limits.Table {
 		allLimits = append(allLimits, l.Name+"=")
 	}
 	for _, test := range []struct{ args, want string }{
-		{"=", "host help completion"},
+		{"=", "host help completion notes"},
 		{"=h", "host help"},
 		{"=-", "--help --version"},
 		{"=- host", "--room --headless --limit --log-format --help"},
@@ -46,12 +49,16 @@ func TestWrite(t *testing.T) {
 		{"= host --limit", strings.Join(allLimits, " ")},
 		{"=conn host --limit", "connections= connections-per-address="},
 		{"=j host --log-format", "json"},
-		{"= help", "host help completion advanced limits"},
+		{"= help", "host help completion notes advanced limits"},
 		{"=l help", "limits"},
 		{"= help limits", ""},
 		{"= completion", "bash zsh fish powershell"},
 		{"= completion bash", ""},
 		{"=- host --", ""},
+		{"= notes", "send"},
+		{"=- notes send", "--all --help"},
+		{"=- notes", "--help"},
+		{"= notes send", ""},
 		{"=- nonsense", "--help --version"},
 	} {
 		var out bytes.Buffer

@@ -18,11 +18,11 @@ var ErrExists = errors.New("the file exists")
 
 const (
 	// backupStep is how many pages of 4 KiB are copied between looks at the context.
-	backupStep = 256
+	backupStep = 64
 
 	// backupSync is after how many steps the copy is written to the disk. All of it at once could
 	// hold up the commits of a host on the same disk.
-	backupSync = 16
+	backupSync = 64
 )
 
 // Progress is called during long work with how much of it is done, and how much there is: bytes or

@@ -15,7 +15,7 @@ import (
 func TestBackupToFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	from, small := filepath.Join(dir, "room.chat"), filepath.Join(dir, "small")
-	makeFile(t, from, 20_000)
+	makeFile(t, from, 4_000)
 	if err := os.Mkdir(small, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestBackupToFullDisk(t *testing.T) {
 			mounted = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 		}
 		if mounted == nil {
-			mounted = unix.Mount("small", small, "tmpfs", 0, "size=1m")
+			mounted = unix.Mount("small", small, "tmpfs", 0, "size=400k")
 		}
 		if mounted != nil {
 			return

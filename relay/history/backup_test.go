@@ -54,7 +54,7 @@ func TestBackupWhileHosting(t *testing.T) {
 func TestCommitsDuringBackup(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "room.chat"), filepath.Join(dir, "copy")
-	makeFile(t, from, 20_000)
+	makeFile(t, from, 4_000)
 	h := host(t, from, few)
 	defer h.close()
 	var places []int64
@@ -68,7 +68,7 @@ func TestCommitsDuringBackup(t *testing.T) {
 	if len(places) < 3 || !slices.IsSorted(places) {
 		t.Errorf("the copy grew in the steps %d", places)
 	}
-	if n := len(readAllOf(t, to, Selection{})); n != 20_000 {
+	if n := len(readAllOf(t, to, Selection{})); n != 4_000 {
 		t.Errorf("the backup has %d messages", n)
 	}
 }
@@ -163,7 +163,7 @@ func checkRestored(t *testing.T, path string) (last uint64) {
 func TestBackupIsPrivate(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "room.chat"), filepath.Join(dir, "backups", "copy?#%.chat")
-	makeFile(t, from, 20_000)
+	makeFile(t, from, 4_000)
 	if err := os.Mkdir(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestBackupIsPrivate(t *testing.T) {
 	if names := slices.Collect(maps.Keys(left)); len(names) != 1 || names[0] != filepath.Base(to) || left[names[0]].Mode().Perm() != 0o600 {
 		t.Errorf("there are %v", left)
 	}
-	if got, want := len(readAllOf(t, to, Selection{})), 20_000; got != want {
+	if got, want := len(readAllOf(t, to, Selection{})), 4_000; got != want {
 		t.Errorf("the backup has %d messages, not %d", got, want)
 	}
 }
@@ -261,7 +261,7 @@ func TestBackupRefused(t *testing.T) {
 func TestBackupInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "room.chat"), filepath.Join(dir, "copy")
-	makeFile(t, from, 20_000)
+	makeFile(t, from, 4_000)
 	before := files(t, dir)
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := Backup(ctx, from, to, func(int64, int64) { cancel() }); !errors.Is(err, context.Canceled) {

@@ -20,6 +20,16 @@ func Describe(text string, examples ...string) string {
 	return text + "\n\n" + lines
 }
 
+// FirstExample returns the first example in a command's description; "": there is none.
+func FirstExample(c *cli.Command) string {
+	for line := range strings.Lines(c.Description) {
+		if example, ok := strings.CutPrefix(line, exampleIndent); ok {
+			return strings.TrimSpace(example)
+		}
+	}
+	return ""
+}
+
 // AppHelp returns what chat --help shows. It is a template of urfave/cli without actions.
 func AppHelp(app *cli.App) string {
 	var b strings.Builder
@@ -27,7 +37,7 @@ func AppHelp(app *cli.App) string {
 	writeDescription(&b, app.Description)
 	b.WriteString("\nCOMMANDS:\n")
 	for _, c := range app.Commands {
-		if !c.Hidden {
+		if !c.Hidden && !strings.Contains(c.Name, " ") {
 			b.WriteString(columns(c.Name, c.Usage, commandColumn))
 		}
 	}
@@ -40,11 +50,12 @@ func AppHelp(app *cli.App) string {
 }
 
 // CommandHelp returns what chat COMMAND --help shows. It is a template of urfave/cli
-// without actions.
-func CommandHelp(c *cli.Command) string {
+// without actions. The commands of all that begin with the name of c are listed.
+func CommandHelp(c *cli.Command, all ...*cli.Command) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nUSAGE:\n   %s\n", c.Usage, synopsis(c))
 	writeDescription(&b, c.Description)
+	writeSubcommands(&b, c, all)
 	b.WriteString("\nOPTIONS:\n")
 	category := ""
 	for _, o := range VisibleOptions(c) {
@@ -62,6 +73,22 @@ func CommandHelp(c *cli.Command) string {
 	}
 	b.WriteString(columns("--help, -h", "Show this help.", optionColumn))
 	return b.String()
+}
+
+// writeSubcommands lists the commands of two words, the first of which is the name of c.
+func writeSubcommands(b *strings.Builder, c *cli.Command, all []*cli.Command) {
+	first := true
+	for _, sub := range all {
+		name, isSub := strings.CutPrefix(sub.Name, c.Name+" ")
+		if !isSub || sub.Hidden {
+			continue
+		}
+		if first {
+			b.WriteString("\nCOMMANDS:\n")
+		}
+		first = false
+		b.WriteString(columns(name, sub.Usage, commandColumn))
+	}
 }
 
 // synopsis returns how c is typed: "chat join [OPTION]... [ROOM]".

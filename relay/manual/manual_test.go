@@ -63,6 +63,22 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// The commands of two words are listed by the command that is their first word, and not among all.
+func TestHelpOfCommandsOfTwoWords(t *testing.T) {
+	app := newApp()
+	app.Commands = append(app.Commands,
+		&cli.Command{Name: "notes", Usage: "Print notes."}, &cli.Command{Name: "notes send", Usage: "Send notes."}, &cli.Command{Name: "notes lose", Hidden: true})
+	if help := CommandHelp(app.Command("notes"), app.Commands...); !strings.Contains(help, "\nCOMMANDS:\n   send        Send notes.\n\nOPTIONS:") {
+		t.Errorf("the help is\n%s", help)
+	}
+	if help := CommandHelp(app.Command("notes send"), app.Commands...); !strings.Contains(help, "   chat notes send\n") || strings.Contains(help, "COMMANDS") {
+		t.Errorf("the help is\n%s", help)
+	}
+	if all := AppHelp(app); strings.Contains(all, "send") || !strings.Contains(all, "   notes       Print notes.\n") {
+		t.Errorf("the help of all is\n%s", all)
+	}
+}
+
 func TestLimitsTopic(t *testing.T) {
 	var out bytes.Buffer
 	if err := TopicNamed("limits").Write(&out, newApp()); err != nil {

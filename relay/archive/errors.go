@@ -1,0 +1,26 @@
+package archive
+
+import (
+	"fmt"
+	"io/fs"
+
+	"chat/relay/hint"
+	"chat/relay/history"
+)
+
+// fileError adds a hint to an error, which names the history file at path, that kept it or a part of
+// it from being read.
+func fileError(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return hint.Add(err, []hint.Remedy{
+		{Err: history.ErrExists, Hint: "choose another name, or remove that file first"},
+		{Err: history.ErrNewer, Hint: "read it with the version of chat that wrote it, or a later one"},
+		{Err: history.ErrNotHistory, Hint: "chat host --history FILE creates a history"},
+		{Err: history.ErrDamaged, Hint: fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},
+		{Err: history.ErrDiskFull, Hint: "free some space, or choose another disk"},
+		{Err: fs.ErrNotExist, Hint: "chat host --history FILE creates a history"},
+		{Hint: "chat history needs the file of chat host --history"},
+	})
+}
