@@ -25,6 +25,7 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/endpoint"
+	"chat/relay/garbage"
 	"chat/relay/hint"
 	"chat/relay/history"
 	"chat/relay/hosting"
@@ -221,6 +222,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if err != nil {
 		return err
 	}
+	defer garbage.CollectLess()()
 	serving := room.start(ctx)
 	switch {
 	case opts.Screen:
