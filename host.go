@@ -22,6 +22,7 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/endpoint"
+	"chat/relay/garbage"
 	"chat/relay/history"
 	"chat/relay/hosting"
 	"chat/relay/identity"
@@ -217,6 +218,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if err != nil {
 		return err
 	}
+	defer garbage.CollectLess()()
 	serving := room.start(ctx)
 	switch {
 	case opts.Screen:

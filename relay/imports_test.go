@@ -34,6 +34,7 @@ func TestImports(t *testing.T) {
 		"internal/websocket": {},
 		"text":               {},
 		"timezone":           {},
+		"garbage":            {},
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
 		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"client":             {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},

@@ -16,7 +16,7 @@ import (
 func (l *Log) Back(n int) (uint64, error) {
 	id, left := l.Next(), n
 	oldest := id // of those in memory
-	for b, i := range l.backward(id - 1) {
+	for b, i := range l.backward(id-1, Text) {
 		if left == 0 {
 			return id, nil
 		}
@@ -96,7 +96,7 @@ func (l *Log) Before(page Page, view View) ([][]byte, error) {
 	view.Echo = true
 	found := pageBuilder{page: page}
 	next := page.Before // the id before which the search continues
-	for b, i := range l.backward(page.Before - 1) {
+	for b, i := range l.backward(page.Before-1, view.Format) {
 		e := &b.entries[i]
 		if next = b.first + uint64(i); !e.public && e.to == 0 || !view.shows(e.author, e.to) {
 			continue
@@ -135,7 +135,7 @@ func (l *Log) Search(words string, page Page, view View) ([][]byte, error) {
 		}
 		return found.oldestFirst(), err
 	}
-	for b, i := range l.backward(page.Before - 1) {
+	for b, i := range l.backward(page.Before-1, JSON) {
 		if line, ok := l.match(b, i, query, &view); ok && !found.add(line) {
 			break
 		}

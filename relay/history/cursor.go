@@ -75,7 +75,7 @@ func (c *Cursor) Wait(w Waiter) bool { return c.log.Wait(c.next, w) }
 // instead: see [Cursor.Fetch].
 func (c *Cursor) Next(runs [][]byte) (_ [][]byte, missed uint64, behind bool) {
 	for {
-		b, end := c.log.blockOf(c.next)
+		b, end := c.log.blockOf(c.next, c.view.Format)
 		if c.next < b.first {
 			if c.log.committer != nil {
 				return runs, missed, true
@@ -142,8 +142,8 @@ func (c *Cursor) readOthers(runs [][]byte, b *block, i int) [][]byte {
 func (c *Cursor) appendRun(runs [][]byte, b *block, from, to int) [][]byte {
 	bytes, at := b.bytes(c.view.Format), b.end(c.view.Format, from-1)
 	if c.view.Format == Text && b.hasLinks && c.view.Home != "" {
-		for _, e := range b.entries[from:to] {
-			if e.link > 0 {
+		for i := from; i < to; i++ {
+			if e := &b.entries[i]; e.link > 0 { // not a copy: encodeLate may set e.json meanwhile
 				runs = append(runs, bytes[at:e.link], []byte(c.view.Home))
 				at = e.link
 			}

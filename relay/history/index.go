@@ -111,7 +111,7 @@ func (f *File) readUnindexed(id uint64, count int) (list []row, all bool, err er
 func (l *Log) searchUnindexed(q query, found *pageBuilder, view *View) (next uint64, damage error) {
 	indexed := l.committer.file.indexed.Load()
 	next = found.page.Before
-	for b, i := range l.backward(found.page.Before - 1) {
+	for b, i := range l.backward(found.page.Before-1, JSON) {
 		if b.first+uint64(i) <= indexed {
 			return indexBoundary(next, indexed), nil
 		}

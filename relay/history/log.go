@@ -16,7 +16,7 @@ import (
 // dropped, in whole blocks, so up to an eighth more than Events may stay.
 type Limits struct {
 	Events int            // kept at least, if they fit in Bytes; 0: 10,000, negative: no limit
-	Bytes  int            // of both encodings together; 0: 16 MiB, negative: no limit
+	Bytes  int            // of both encodings together, one of them estimated until it is needed; 0: 16 MiB, negative: no limit
 	Zone   *time.Location // of the times in the text encoding; nil: this machine's
 }
 
@@ -79,6 +79,8 @@ type block struct {
 	hasLinks   bool // some of them have links to uploads
 	json       []byte
 	text       []byte
+	late       []lateMessage // the last events, which json does not have yet
+	lateSize   int           // an estimate of how many bytes of json they will be
 }
 
 // An entry is where an event's encodings end in its block, and what decides whether a cursor
@@ -166,17 +168,17 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 			entries: make([]entry, 0, len(b.entries)+16),
 			json:    make([]byte, 0, len(b.json)+1<<10),
 			text:    make([]byte, 0, len(b.text)+1<<10),
+			late:    make([]lateMessage, 0, len(b.late)),
 		}
 		l.blocks = append(l.blocks, b)
 	}
-	before, beforeText := len(b.json)+len(b.text), len(b.text)
-	if json != nil {
-		b.json = append(b.json, json...)
-	} else {
-		b.json = e.AppendJSON(b.json)
-	}
+	before, beforeText := b.size(), len(b.text)
 	link := uint32(0)
 	b.text = e.Linked("").AppendText(b.text, l.viewer(e))
+	if json != nil || !b.putOff(e) {
+		b.encodeLate()
+		b.json = appendEncoded(b.json, e, json)
+	}
 	if e.File != nil && bytes.HasSuffix(b.text, []byte(" "+e.File.Path+"\n")) {
 		link = uint32(len(b.text) - len(e.File.Path) - 1)
 		b.hasLinks = true
@@ -184,7 +186,7 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 	b.entries = append(b.entries, entry{uint32(len(b.json)), uint32(len(b.text)), link, e.IsPublicMessage(), by.Author, by.To})
 	b.hasPrivate = b.hasPrivate || by.To != 0
 	l.events++
-	l.bytes += len(b.json) + len(b.text) - before
+	l.bytes += b.size() - before
 	l.gathering.add(len(b.text) - beforeText)
 	l.trimLocked()
 	l.appended = true
@@ -245,7 +247,7 @@ func (l *Log) trimLocked() {
 			break
 		}
 		events -= len(b.entries)
-		bytes -= len(b.json) + len(b.text)
+		bytes -= b.size()
 	}
 	l.dropBlocksLocked(drop)
 }
@@ -257,7 +259,7 @@ func (l *Log) dropBlocksLocked(n int) {
 	}
 	for _, b := range l.blocks[:n] {
 		l.events -= len(b.entries)
-		l.bytes -= len(b.json) + len(b.text)
+		l.bytes -= b.size()
 	}
 	l.blocks = slices.Clone(l.blocks[n:]) // the old array would keep the dropped ones in memory
 }
@@ -280,11 +282,11 @@ func (l *Log) firstInMemory() uint64 {
 }
 
 // backward iterates over the events in memory from the event id, or from the last event if there
-// is no such id, to the oldest. It yields a block and the event's index in it.
-func (l *Log) backward(id uint64) iter.Seq2[*block, int] {
+// is no such id, to the oldest. It yields a block with the encodings in a format, and the event's index in it.
+func (l *Log) backward(id uint64, format Format) iter.Seq2[*block, int] {
 	return func(yield func(*block, int) bool) {
 		for {
-			b, _ := l.blockOf(id)
+			b, _ := l.blockOf(id, format)
 			if id < b.first { // dropped, or before the first
 				return
 			}
@@ -328,10 +330,17 @@ func (l *Log) Recycle(list []Waiter) {
 }
 
 // blockOf returns a copy of the block that has the event id, or of the oldest block if that
-// event was dropped, and the id of the next event. The copy does not change.
-func (l *Log) blockOf(id uint64) (b block, next uint64) {
+// event was dropped, and the id of the next event. The copy has the encodings in a format, and
+// does not change.
+func (l *Log) blockOf(id uint64, format Format) (b block, next uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].first > id })
-	return *l.blocks[max(i-1, 0)], l.next
+	found := l.blocks[max(i-1, 0)]
+	if format == JSON && len(found.late) > 0 {
+		before := found.size()
+		found.encodeLate()
+		l.bytes += found.size() - before
+	}
+	return *found, l.next
 }

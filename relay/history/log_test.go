@@ -278,6 +278,10 @@ func TestLimits(t *testing.T) {
 			if len(words) < test.least || len(words) > test.most || len(words)+int(missed) != 10_000 {
 				t.Errorf("kept %d, missed %d, want %d to %d of 10,000", len(words), missed, test.least, test.most)
 			}
+			if l.bytes > l.maxBytes {
+				t.Errorf("counts %d bytes, at most %d, before they are encoded in JSON", l.bytes, l.maxBytes)
+			}
+			readAll(first(l.Cursor(1, 1, View{Format: JSON})))
 			held := 0
 			for _, b := range l.blocks {
 				held += len(b.json) + len(b.text)
