@@ -19,7 +19,7 @@ import (
 // transaction, so that one wait for the disk serves them all.
 //
 // If the file cannot be written (the disk is full), the pending messages are rejected, and so are
-// new ones. Joins, leaves and hidden events are held. The committer tries again every second.
+// new ones. Joins, leaves, hidden events and acts of operators are held. The committer tries again every second.
 type committer struct {
 	// fixed
 	log   *Log
@@ -43,7 +43,7 @@ type committer struct {
 	settledWaiters []settledWaiter // sorted by ticket
 	failing        error           // why the file cannot be written; nil: it can
 	heldPresence   int             // joins and leaves in pending; counted while failing
-	heldHidden     int             // hidden events in pending; counted while failing
+	heldHidden     int             // events of isOwed in pending; counted while failing
 	closing        bool            // nothing is appended any more
 	spaceFreed     chan struct{}   // closed when pending is emptied next; nil: no one waits for it
 }
@@ -58,6 +58,10 @@ type pending struct {
 }
 
 func (p *pending) isHidden() bool { return p.event.Type == "" }
+
+// isOwed reports whether the event is held while the file cannot be written, and never dropped: it
+// records what happened already, and no one sends it again.
+func (p *pending) isOwed() bool { return p.isHidden() || p.event.Type == wire.TypeOperator }
 
 // isMessage reports whether a member wrote the event and can send it again.
 func (p *pending) isMessage() bool {
@@ -82,8 +86,8 @@ const (
 	// ones are dropped.
 	maxHeld = 1000
 
-	// maxHeldHidden is how many hidden events are held while the file cannot be written.
-	// After that, AppendHidden returns an error. All are applied again, with the room's lock
+	// maxHeldHidden is how many hidden events, and acts of operators, are held while the file cannot be written.
+	// After that, AppendHidden and Append return an error. All are applied again, with the room's lock
 	// held, whenever the file cannot be written after all.
 	maxHeldHidden = 20_000
 
@@ -219,7 +223,7 @@ func (c *committer) add(p pending) (ticket uint64, err error) {
 // holdLocked returns why p is rejected while the file cannot be written, or nil if it is held.
 func (c *committer) holdLocked(p *pending) error {
 	switch {
-	case p.isHidden() && c.heldHidden < maxHeldHidden:
+	case p.isOwed() && c.heldHidden < maxHeldHidden:
 		c.heldHidden++
 	case p.isPresence():
 		if c.heldPresence >= 2*maxHeld { // seldom, so that dropping costs little for each
@@ -525,7 +529,7 @@ func (c *committer) splitUnsaved(batch []pending, err error) (rejected []Rejecte
 	}
 	c.pending = dropOldestPresence(rest, maxHeld)
 	c.heldPresence = countPending(c.pending, (*pending).isPresence)
-	c.heldHidden = countPending(c.pending, (*pending).isHidden)
+	c.heldHidden = countPending(c.pending, (*pending).isOwed)
 	held = make([]Held, len(c.pending))
 	for i, p := range c.pending {
 		held[i] = Held{By: p.by, At: p.at}

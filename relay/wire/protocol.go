@@ -29,24 +29,25 @@ const (
 
 // The types of events, from the host to a program.
 const (
-	TypeWelcome = "welcome" // the answer to a hello: the client is a member
-	TypeRoom    = "room"    // the answer to a hello with "probe": the room's description
-	TypeMessage = "message" // a message to the room
-	TypeAction  = "action"  // an action: /me waves
-	TypePrivate = "private" // a private message
-	TypeJoin    = "join"    // members joined
-	TypeLeave   = "leave"   // members left
-	TypeNick    = "nick"    // a member changed its nick
-	TypeTopic   = "topic"   // the topic changed; without an ID, the answer to topic
-	TypeWho     = "who"     // the answer to who: the members
-	TypeHistory = "history" // the answer to history and search: older messages, in Events
-	TypeNotice  = "notice"  // information for this session only, in words
-	TypeGap     = "gap"     // the session missed events that the log no longer has
-	TypeError   = "error"   // a request was rejected
-	TypeBye     = "bye"     // the last event of a session, and why it ends
-	TypePong    = "pong"    // the answer to ping
-	TypeInvite  = "invite"  // of a sealed room: its secret was replaced; also a command
-	TypeAuth    = "auth"    // of a sealed room: a step of the authentication; also a request
+	TypeWelcome  = "welcome"  // the answer to a hello: the client is a member
+	TypeRoom     = "room"     // the answer to a hello with "probe": the room's description
+	TypeMessage  = "message"  // a message to the room
+	TypeAction   = "action"   // an action: /me waves
+	TypePrivate  = "private"  // a private message
+	TypeJoin     = "join"     // members joined
+	TypeLeave    = "leave"    // members left
+	TypeNick     = "nick"     // a member changed its nick
+	TypeTopic    = "topic"    // the topic changed; without an ID, the answer to topic
+	TypeWho      = "who"      // the answer to who: the members
+	TypeHistory  = "history"  // the answer to history and search: older messages, in Events
+	TypeNotice   = "notice"   // information for this session only, in words
+	TypeGap      = "gap"      // the session missed events that the log no longer has
+	TypeError    = "error"    // a request was rejected
+	TypeBye      = "bye"      // the last event of a session, and why it ends
+	TypePong     = "pong"     // the answer to ping
+	TypeInvite   = "invite"   // of a sealed room: its secret was replaced; also a command
+	TypeOperator = "operator" // an operator did something other than what a leave or a topic says; Text says what, after its nick
+	TypeAuth     = "auth"     // of a sealed room: a step of the authentication; also a request
 )
 
 // The types of requests, from a program to the host, that are no commands of their own or

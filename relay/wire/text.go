@@ -168,6 +168,8 @@ func (e *Event) words() string {
 		return e.From + " is now " + e.Nick
 	case TypeTopic:
 		return e.topicWords()
+	case TypeOperator:
+		return e.From + " " + e.Text
 	case TypeWho:
 		return strconv.Itoa(e.Count) + " here: " + e.names(len(e.Members))
 	case TypeGap:

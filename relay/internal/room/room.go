@@ -54,7 +54,8 @@ type Room struct {
 	opts      Options
 	instance  string // a random string that no one else knows; see Prove
 	log       *history.Log
-	committed *Fold // nil: there is no file. Owned by the log's committer; see CommitFailed
+	admin     *Member // see Admin
+	committed *Fold   // nil: there is no file. Owned by the log's committer; see CommitFailed
 
 	mu         sync.Mutex                   // guards all below
 	state      *State                       // includes events that are not yet committed
@@ -164,6 +165,7 @@ func newRoom(opts Options, log *history.Log, state *State) *Room {
 		opts:       opts,
 		instance:   rand.Text(),
 		log:        log,
+		admin:      newAdmin(),
 		state:      state,
 		authors:    state.authors,
 		nicks:      make(map[string]*Member),

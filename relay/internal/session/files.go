@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"chat/relay/internal/clock"
+	"chat/relay/internal/room"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -28,32 +29,42 @@ type Uploads interface {
 // filesListed is how many uploads /files lists.
 const filesListed = 20
 
-// filesCommand lists the uploads, or does what an operator asks: "rm N", "off" or "on".
-func filesCommand(s *Session, req *wire.Request) (*wire.Event, error) {
+// files lists the uploads, or does what an operator asks; see uploads.
+func files(s *Session, req *wire.Request) (*wire.Event, error) {
+	words, err := s.door.uploads(&s.member, req)
+	if err != nil || words == "" {
+		return nil, err
+	}
+	return notice("%s", words), nil
+}
+
+// uploads lists the uploads for by, or does what by, an operator, asks: "rm N", "off" or "on". It returns a notice,
+// which may be "".
+func (d *Door) uploads(by *room.Member, req *wire.Request) (string, error) {
 	var uploads Uploads
-	if s.door.Uploads != nil {
-		uploads = s.door.Uploads()
+	if d.Uploads != nil {
+		uploads = d.Uploads()
 	}
 	if uploads == nil {
-		return nil, wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
+		return "", wire.Faultf(wire.CodeBadRequest, "this host accepts no files")
 	}
 	words := strings.Fields(req.Text)
 	if len(words) == 0 {
 		return listFiles(uploads), nil
 	}
-	if !s.door.Room.IsOperator(&s.member) {
-		return nil, wire.Faultf(wire.CodeNotAllowed, "only operators can use /files %s", text.Clean(words[0]))
+	if !d.Room.IsOperator(by) {
+		return "", wire.Faultf(wire.CodeNotAllowed, "only operators can use /files %s", text.Clean(words[0]))
 	}
 	switch verb := strings.ToLower(words[0]); {
 	case verb == "rm" && len(words) == 2:
-		return nil, removeFile(s, req, uploads, words[1])
+		return "", d.removeFile(by, uploads, words[1])
 	case (verb == "off" || verb == "on") && len(words) == 1:
-		return allowFiles(s, req, uploads, verb)
+		return d.allowFiles(by, uploads, verb)
 	}
-	return nil, wire.Faultf(wire.CodeBadRequest, "usage: %s", wire.CommandNamed(wire.TypeFiles).Usage())
+	return "", wire.Faultf(wire.CodeBadRequest, "usage: %s", wire.CommandNamed(wire.TypeFiles).Usage())
 }
 
-func listFiles(uploads Uploads) *wire.Event {
+func listFiles(uploads Uploads) string {
 	list := uploads.List(0, filesListed)
 	lines := []string{"latest uploads:"}
 	if len(list) == 0 {
@@ -66,11 +77,11 @@ func listFiles(uploads Uploads) *wire.Event {
 		f := &list[i]
 		lines = append(lines, fmt.Sprintf("%4d  %s (%s)  %s", f.Number, text.Clean(f.Name), humanize.Bytes(uint64(f.Size)), f.Path))
 	}
-	return notice("%s", strings.Join(lines, "\n"))
+	return strings.Join(lines, "\n")
 }
 
-// removeFile removes a file and announces it to the room.
-func removeFile(s *Session, req *wire.Request, uploads Uploads, typed string) error {
+// removeFile removes a file, and records that.
+func (d *Door) removeFile(by *room.Member, uploads Uploads, typed string) error {
 	number, err := strconv.ParseUint(strings.TrimPrefix(typed, "#"), 10, 53)
 	if err != nil {
 		return wire.Faultf(wire.CodeBadRequest, "%s is not the number of a file; /files lists them", text.Clean(typed))
@@ -80,23 +91,23 @@ func removeFile(s *Session, req *wire.Request, uploads Uploads, typed string) er
 	case errors.Is(err, fs.ErrNotExist):
 		return wire.Faultf(wire.CodeNoSuchFile, "there is no file %d; /files lists them", number)
 	case err != nil:
-		s.log().Error("a file cannot be removed", "file", number, "error", err)
+		d.Logger.Error("a file cannot be removed", "file", number, "error", err)
 		return wire.Faultf(wire.CodeNotStored, "the host cannot remove file %d", number)
 	}
-	s.log().Info("an operator removed a file", "file", number, "name", f.Name)
-	return s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, text.Clean(fmt.Sprintf("removed file %d (%s)", number, f.Name)), clock.Now())
+	d.Logger.Info("an operator removed a file", "file", number, "name", f.Name)
+	return d.Room.Record(by, wire.TypeFiles, fmt.Sprintf("removed file %d (%s)", number, f.Name), clock.Now())
 }
 
-// allowFiles turns uploads on or off, and announces a change to the room.
-func allowFiles(s *Session, req *wire.Request, uploads Uploads, verb string) (*wire.Event, error) {
+// allowFiles turns uploads on or off, and records a change.
+func (d *Door) allowFiles(by *room.Member, uploads Uploads, verb string) (string, error) {
 	on := verb == "on"
 	if uploads.IsOff() != on {
-		return notice("uploads are %s already", verb), nil
+		return "uploads are " + verb + " already", nil
 	}
 	if err := uploads.Allow(on); err != nil {
-		s.log().Error("uploads cannot be turned "+verb, "error", err)
-		return nil, wire.Faultf(wire.CodeNotStored, "uploads are %s, but the host may forget that when it restarts", verb)
+		d.Logger.Error("uploads cannot be turned "+verb, "error", err)
+		return "", wire.Faultf(wire.CodeNotStored, "uploads are %s, but the host may forget that when it restarts", verb)
 	}
-	s.log().Info("an operator turned uploads " + verb)
-	return nil, s.door.Room.Post(&s.member, wire.TypeAction, req.Seq, "turned uploads "+verb, clock.Now())
+	d.Logger.Info("an operator turned uploads " + verb)
+	return "", d.Room.Record(by, wire.TypeFiles, "turned uploads "+verb, clock.Now())
 }

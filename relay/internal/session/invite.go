@@ -21,10 +21,10 @@ type Invites interface {
 
 // invite shows how others can join, or replaces the invite of a sealed room: "new".
 func invite(s *Session, req *wire.Request) (*wire.Event, error) {
-	switch strings.ToLower(strings.TrimSpace(req.Text)) {
-	case "":
+	switch {
+	case strings.TrimSpace(req.Text) == "":
 		return notice("%s", s.door.Invites.Words(s.at(), s.member.Level)), nil
-	case "new":
+	case isNew(req):
 		if !s.door.Room.IsOperator(&s.member) {
 			return nil, wire.Faultf(wire.CodeNotAllowed, "only operators can use /invite new")
 		}
@@ -32,6 +32,9 @@ func invite(s *Session, req *wire.Request) (*wire.Event, error) {
 	}
 	return nil, wire.Faultf(wire.CodeBadRequest, "usage: %s", wire.CommandNamed(wire.TypeInvite).Usage())
 }
+
+// isNew reports whether an invite request asks for a new invite.
+func isNew(req *wire.Request) bool { return strings.EqualFold(strings.TrimSpace(req.Text), "new") }
 
 // at returns the address at which the client has reached the host, if other machines may reach it there.
 func (s *Session) at() string {

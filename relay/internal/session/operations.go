@@ -29,8 +29,12 @@ func init() { // an initializer would be a cycle: command uses the table
 		"nick": setNick, "me": act, "msg": sendPrivate, "who": who, "topic": topic,
 		wire.TypeHistory: readBack, wire.TypeSearch: search,
 		"ignore": ignore, "unignore": unignore, "quit": quit, "help": help,
-		"kick": kick, "ban": ban, "unban": unban, "mute": mute, "unmute": unmute, "bans": bans, "release": release,
-		wire.TypeInvite: invite, wire.TypeFiles: filesCommand, wire.TypeSay: sayKeyed, wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
+		wire.TypeInvite: invite, wire.TypeFiles: files, wire.TypeSay: sayKeyed, wire.TypeSend: announce, wire.TypePing: ping, wire.TypeHello: helloAgain, wire.TypeCommand: command,
+	}
+	for name, do := range moderation {
+		operations[name] = func(s *Session, req *wire.Request) (*wire.Event, error) {
+			return noticeOr(do(s.door.Room, &s.member, req, clock.Now()))
+		}
 	}
 }
 
@@ -271,34 +275,6 @@ func oneLine(words string) string {
 		words = words[:len(words)-n]
 	}
 	return words
-}
-
-func kick(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Kick(&s.member, req.Nick, oneLine(req.Text), clock.Now()))
-}
-
-func ban(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Ban(&s.member, req.Nick, oneLine(req.Text), clock.Now()))
-}
-
-func unban(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Unban(&s.member, req.Nick, clock.Now()))
-}
-
-func mute(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Mute(&s.member, req.Nick, clock.Now()))
-}
-
-func unmute(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Unmute(&s.member, req.Nick, clock.Now()))
-}
-
-func bans(s *Session, _ *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Bans(&s.member))
-}
-
-func release(s *Session, req *wire.Request) (*wire.Event, error) {
-	return noticeOr(s.door.Room.Release(&s.member, req.Nick, clock.Now()))
 }
 
 func ping(*Session, *wire.Request) (*wire.Event, error) {
