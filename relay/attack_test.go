@@ -88,9 +88,11 @@ func TestMutedAndForged(t *testing.T) {
 		alice, mallory := guest(t, srv, "alice"), guest(t, srv, "mallory")
 		host.send(`{"type":"mute","nick":"mallory"}`)
 		mallory.expect("* h muted you")
+		mallory.next("* h muted mallory")
 		mallory.send("/nick BUY-SOUP", "/quit BUY SOUP")
 		mallory.next("! an operator muted you")
 		alice.expect("mallory joined")
+		alice.next("* h muted mallory")
 		if line := alice.line(); line != "* mallory left" {
 			t.Errorf("alice got %q", line)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chat/relay/internal/access"
+	"chat/relay/internal/clock"
 	"chat/relay/internal/room"
 	"chat/relay/seal"
 	"chat/relay/wire"
@@ -103,6 +104,6 @@ func (s invites) Renew(by *room.Member) error {
 		return wire.Faultf(wire.CodeBadRequest, "%v", err)
 	}
 	s.gate.Replace(secrets)
-	s.opts.Log.Info("the invite was replaced", "by", s.room.Renewed(by, string(s.gate.SecretFor(access.Listen)), string(s.gate.SecretFor(access.Member))))
+	s.opts.Log.Info("the invite was replaced", "by", s.room.Renewed(by, string(s.gate.SecretFor(access.Listen)), string(s.gate.SecretFor(access.Member)), clock.Now()))
 	return nil
 }

@@ -263,10 +263,12 @@ func TestNewInvite(t *testing.T) {
 			if e := p.expectEvent(wire.TypeInvite); e.Data != string(secret) || e.ID != 0 {
 				t.Errorf("%s gets %+v, want %s", p.name, e, string(secret))
 			}
-			p.expect("op replaced the invite")
+			if e := p.expectEvent(wire.TypeOperator); e.From != "op" || !strings.HasPrefix(e.Text, "replaced the invite") {
+				t.Errorf("%s gets %+v", p.name, e)
+			}
 		}
 		person.expect("* op replaced the invite")
-		if e := op.event(); e.Type != wire.TypeNotice {
+		if e := op.event(); e.Type != wire.TypeOperator {
 			t.Errorf("the operator gets %+v", e)
 		}
 		alice.send(`{"type":"say","text":"still here"}`)

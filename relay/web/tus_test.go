@@ -158,7 +158,7 @@ func TestOperatorRemovesFiles(t *testing.T) {
 				t.Errorf("%s: %+v, want %s", test.request, e, test.want)
 			}
 		} else {
-			if e := host.until(wire.TypeAction); e.Text != test.want && !strings.HasPrefix(e.Text, "sent ") {
+			if e := host.until(wire.TypeOperator); e.Text != test.want {
 				t.Errorf("%s: %+v, want %s", test.request, e, test.want)
 			}
 			bob.expect("hanna " + test.want)

@@ -97,9 +97,11 @@ var Commands = []Command{
 	{Name: "kick", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Disconnect a member.", Group: OperatorGroup, Operator: true},
 	{Name: "ban", Args: []Argument{nickArgument.orAddress(), textArgument.named("REASON").optional()}, Help: "Disconnect a member or an address, and keep them out.", Group: OperatorGroup, Operator: true},
 	{Name: "unban", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a ban.", Group: OperatorGroup, Operator: true},
-	{Name: "mute", Args: []Argument{nickArgument}, Help: "Reject a member's messages.", Group: OperatorGroup, Operator: true},
+	{Name: "mute", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Reject a member's messages.", Group: OperatorGroup, Operator: true},
 	{Name: "unmute", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a mute.", Group: OperatorGroup, Operator: true},
 	{Name: "release", Args: []Argument{nickArgument}, Help: "Free a nick of its key.", Group: OperatorGroup, Operator: true},
+	{Name: "op", Args: []Argument{nickArgument.optional()}, Help: "Make a member an operator, or list the operators.", Group: OperatorGroup, Operator: true},
+	{Name: "deop", Args: []Argument{nickArgument}, Help: "Make an operator an ordinary member.", Group: OperatorGroup, Operator: true},
 	{Name: "bans", Help: "List bans and mutes.", Group: OperatorGroup, Operator: true},
 }
 

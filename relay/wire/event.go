@@ -23,7 +23,7 @@ type Event struct {
 	Type    string    `json:"type"`
 	ID      uint64    `json:"id,omitzero"`      // place in the room's log, from 1; 0: not in the log
 	Time    time.Time `json:"time,omitzero"`    // when the host received it, to the millisecond
-	From    string    `json:"from,omitempty"`   // the sender's nick
+	From    string    `json:"from,omitempty"`   // the sender's nick; in a welcome, a who and a join: that of the host's own member, if it is in Hosts
 	Client  string    `json:"client,omitempty"` // the sender's public ID; in a welcome: the client's own
 	Seq     uint64    `json:"seq,omitzero"`     // the sender's sequence number; in a welcome: the client's highest one in the log
 	Once    string    `json:"once,omitempty"`   // of a message by HTTP: a hash of its Idempotency-Key

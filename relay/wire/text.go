@@ -221,7 +221,7 @@ func (e *Event) topicWords() string {
 	}
 }
 
-// names lists at most limit of Members in words, and marks operators with "(host)". The answer to /who
+// names lists at most limit of Members in words, and marks the host and operators: "(host)", "(operator)". The answer to /who
 // has the tags of keys, too: "alice (host, k3v9)".
 func (e *Event) names(limit int) string {
 	shown := e.Members
@@ -239,8 +239,12 @@ func (e *Event) names(limit int) string {
 		}
 		b.WriteString(name)
 		marks := make([]string, 0, 2)
-		if hosts[name] {
+		switch {
+		case e.Type == TypeJoin:
+		case hosts[name] && name == e.From:
 			marks = append(marks, "host")
+		case hosts[name]:
+			marks = append(marks, "operator")
 		}
 		if tag := e.Tag(i); tag != "" && e.Type == TypeWho {
 			marks = append(marks, tag)

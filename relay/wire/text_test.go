@@ -92,7 +92,7 @@ func TestEventText(t *testing.T) {
 		{"topic cleared", Event{Type: TypeTopic, ID: 3, From: "alice"}, "* alice cleared the topic\n"},
 		{"topic asked", Event{Type: TypeTopic, Text: "lunch"}, "* The topic is: lunch\n"},
 		{"topic asked, none", Event{Type: TypeTopic}, "* No topic is set; /topic TEXT sets one\n"},
-		{"who", Event{Type: TypeWho, Count: 3, Members: []string{"alice", "bob", "carol"}, Hosts: []string{"bob"}}, "* 3 here: alice, bob (host), carol\n"},
+		{"who", Event{Type: TypeWho, Count: 3, Members: []string{"alice", "bob", "carol"}, Hosts: []string{"bob", "carol"}, From: "bob"}, "* 3 here: alice, bob (host), carol (operator)\n"},
 		{"notice", Event{Type: TypeNotice, Text: "one\ntwo"}, "* one\n* two\n"},
 		{
 			"history",
@@ -112,7 +112,7 @@ func TestEventText(t *testing.T) {
 		{"bye without words", Event{Type: TypeBye, Code: CodeQuit}, ""},
 		{
 			"welcome",
-			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-3", Count: 2, Members: []string{"alice", "bob"}, Hosts: []string{"alice"}},
+			Event{Type: TypeWelcome, Title: "kitchen", Nick: "guest-3", Count: 2, Members: []string{"alice", "bob"}, Hosts: []string{"alice"}, From: "alice"},
 			"* Welcome to kitchen, guest-3 (2 here: alice (host), bob). /nick NAME to choose a nick, /help for more.\n",
 		},
 		{

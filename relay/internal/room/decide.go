@@ -24,7 +24,7 @@ type request struct {
 	once string     // of a message by HTTP; see wire.Event
 	text string     // of a message or a topic, or a new nick
 	file *wire.File // of an action that announces an upload
-	name string     // of opUnban and opUnmute: a nick or an address; of opRelease: a nick
+	name string     // of opUnban and opUnmute: a nick or an address; of opRelease and opDeop: a nick
 
 	presence presence // of opClient
 	wanted   string   // of opClient and opRename: the nick it asked for
@@ -47,6 +47,8 @@ const (
 	opReject // remember that a numbered message was rejected
 	opOwn    // record that the sender's nick belongs to its key
 	opRelease
+	opOp
+	opDeop
 )
 
 // A subject is a member or a client in a request.
@@ -56,7 +58,8 @@ type subject struct {
 	key      clientKey // zero: it has no token
 	nick     string
 	address  string // see AddressKey
-	operator bool
+	operator bool   // by right, or because another one made it one
+	byRight  bool   // see identity.byRight
 
 	fingerprint string // of the key that it has proven; "": none
 
@@ -125,6 +128,8 @@ func (s *State) decide(r *request, e *event) error {
 	case opOwn:
 		e.hidden = s.decideOwn(r)
 		return nil
+	case opOp, opDeop:
+		return s.decideOperator(r, e)
 	case opRelease:
 		e.hidden = &hidden{Type: hiddenRelease, At: millisOf(r.at), Author: r.by.author, Nick: r.name}
 		return nil
@@ -197,7 +202,7 @@ func (s *State) decideClient(r *request) *hidden {
 	}
 	return &hidden{
 		Type: hiddenClient, At: millisOf(r.at), Author: r.by.author, ID: r.by.id, Key: hex.EncodeToString(r.by.key[:]),
-		Nick: r.by.nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.operator, Fingerprint: r.by.fingerprint,
+		Nick: r.by.nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.byRight, Fingerprint: r.by.fingerprint,
 	}
 }
 

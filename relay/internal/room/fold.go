@@ -85,12 +85,13 @@ func (f *Fold) Rollback() {
 
 // The keys of records.
 const (
-	topicKey     = "topic"   // a string
-	authorsKey   = "authors" // a number
-	clientPrefix = "client/" // followed by the author; a storedClient
-	banPrefix    = "ban/"    // followed by a mark; the nick, a string
-	mutePrefix   = "mute/"   // likewise
-	nickPrefix   = "nick/"   // followed by its fold (text.NickFold); an owned nick
+	topicKey       = "topic"     // a string
+	authorsKey     = "authors"   // a number
+	clientPrefix   = "client/"   // followed by the author; a storedClient
+	banPrefix      = "ban/"      // followed by a mark; the nick, a string
+	mutePrefix     = "mute/"     // likewise
+	operatorPrefix = "operator/" // likewise, of an operator
+	nickPrefix     = "nick/"     // followed by its fold (text.NickFold); an owned nick
 )
 
 func clientRecord(a history.Author) string { return clientPrefix + strconv.FormatUint(uint64(a), 10) }
@@ -113,6 +114,8 @@ func (s *State) record(key string) []byte {
 		return markRecord(s.bans, name)
 	case mutePrefix:
 		return markRecord(s.mutes, name)
+	case operatorPrefix:
+		return markRecord(s.operators, name)
 	case nickPrefix:
 		return s.ownedRecord(name)
 	}
@@ -169,6 +172,8 @@ func (s *State) load(key string, value []byte) error {
 		return loadMark(s.bans, name, value)
 	case mutePrefix:
 		return loadMark(s.mutes, name, value)
+	case operatorPrefix:
+		return s.loadOperator(name, value)
 	case nickPrefix:
 		return s.loadOwned(value)
 	}
@@ -264,6 +269,7 @@ type undo struct {
 	clients     map[history.Author]*Client // a nil client did not exist
 	bans, mutes map[string]string          // nil: unchanged
 	owned       map[string]*owned          // by fold; a nil one did not exist
+	operators   map[string]string          // nil: unchanged
 }
 
 func (u *undo) saveTopic(s *State) {
@@ -312,6 +318,9 @@ func (u *undo) restore(s *State) {
 	if u.bans != nil {
 		s.bans, s.mutes = u.bans, u.mutes
 	}
+	if u.operators != nil {
+		s.operators = u.operators
+	}
 	for author, c := range u.clients {
 		if c == nil {
 			delete(s.clients, author)
@@ -338,6 +347,9 @@ func (s *State) changedKeys() (keys []string) {
 	if u.bans != nil {
 		keys = append(keys, changedMarks(banPrefix, u.bans, s.bans)...)
 		keys = append(keys, changedMarks(mutePrefix, u.mutes, s.mutes)...)
+	}
+	if u.operators != nil {
+		keys = append(keys, changedMarks(operatorPrefix, u.operators, s.operators)...)
 	}
 	for _, fold := range slices.Sorted(maps.Keys(u.owned)) {
 		keys = append(keys, nickPrefix+fold)

@@ -14,6 +14,7 @@ import (
 func FuzzRecords(f *testing.F) {
 	for key, value := range map[string]string{
 		"topic": `"soup"`, "authors": "7", "ban/192.168.1.7": `"mallory"`, "mute/client k3v9": `"bob"`, "mute/\x00": `""`, "ban/\u200b": `""`, "client/": "{", "other": "1",
+		"operator/key " + strings.Repeat("ab", 32): `"bob"`, "operator/owner " + testKey("a").Fingerprint: `"` + strings.Repeat(`\u0001`, 300) + `"`, "operator/10.0.0.1": `"bob"`,
 		"nick/alice": `{"nick":"Alice","key":"` + testKey("a").Fingerprint + `","at":1764064931120}`,
 		"client/3":   `{"key":"` + string(bytes.Repeat([]byte("ab"), 32)) + `","id":"k3v9","nick":"bob","seq":5,"gone":"dropped","at":1764064931120,"rejected":{"4":"muted"}}`,
 		"nick/":      `{"nick":"` + string(bytes.Repeat([]byte("a"), 999)) + `"}`,
@@ -21,6 +22,8 @@ func FuzzRecords(f *testing.F) {
 		"ban/x":      `"` + strings.Repeat(`\u0001`, 300) + `"`,
 	} {
 		f.Add(key, value, []byte(`{"type":"own","at":1,"nick":"alice","fingerprint":"`+testKey("b").Fingerprint+`"}`))
+		f.Add(key, value, []byte(`{"type":"op","at":1,"nick":"bob","marks":["key `+strings.Repeat("ab", 32)+`"]}`))
+		f.Add(key, value, []byte(`{"type":"deop","at":1,"marks":["key `+strings.Repeat("ab", 32)+`","owner x"]}`))
 		f.Add(key, value, []byte(`{"type":"release","at":1,"nick":"Alice"}`))
 		f.Add(key, value, []byte(`{"type":"client","at":1,"author":3,"id":"x","key":"00","nick":"bob","presence":"left"}`))
 	}

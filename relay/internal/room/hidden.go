@@ -28,7 +28,7 @@ type hidden struct {
 	// of hiddenOwn, with Nick; of hiddenClient, if the client has proven a key
 	Fingerprint string `json:"fingerprint,omitempty"`
 
-	Marks []string `json:"marks,omitempty"` // of a ban or a mute, set or lifted
+	Marks []string `json:"marks,omitempty"` // of a ban, a mute or operators, set or lifted
 
 	// of hiddenReject
 	Seq  uint64    `json:"seq,omitzero"`
@@ -43,6 +43,8 @@ const (
 	hiddenUnban  = "unban"
 	hiddenMute   = "mute"
 	hiddenUnmute = "unmute"
+	hiddenOp     = "op"     // an operator made a client one, too
+	hiddenDeop   = "deop"   // it is none any more
 	hiddenReject = "reject" // a numbered message was rejected permanently
 
 	hiddenOwn     = "own"     // a nick belongs to the key with a fingerprint

@@ -150,8 +150,8 @@ func TestRenameOnAReplacedConnection(t *testing.T) {
 	if nick, err := r.Rename(m, "mallory", 0, time.Now()); err == nil {
 		t.Errorf("it is %s now", nick)
 	}
-	if names, _, _ := r.namesLocked(nil, 9); !slices.Equal(names, []string{"alice"}) {
-		t.Errorf("the members are %q", names)
+	if who := r.Who(); !slices.Equal(who.Members, []string{"alice"}) {
+		t.Errorf("the members are %q", who.Members)
 	}
 }
 

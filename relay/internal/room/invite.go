@@ -1,16 +1,17 @@
 package room
 
 import (
+	"time"
+
 	"chat/relay/internal/access"
 	"chat/relay/wire"
 )
 
-// Renewed notifies everyone present that by replaced the room's secrets. Programs get their new one, for listening
-// or for members. Operators keep theirs. Nothing of this is in the log. It returns the nick of by.
-func (r *Room) Renewed(by *Member, listen, member string) (nick string) {
+// Renewed records that by replaced the room's secrets. Programs get their new one, for listening
+// or for members, which is not in the log. Operators by right keep theirs. It returns the nick of by.
+func (r *Room) Renewed(by *Member, listen, member string, now time.Time) (nick string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	notice := wire.Event{Type: wire.TypeNotice, Text: by.nick + " replaced the invite: the one before lets no one in. /invite shows the new one"}
 	for _, m := range r.members {
 		renewed := wire.Event{Type: wire.TypeInvite}
 		switch m.Level {
@@ -22,7 +23,7 @@ func (r *Room) Renewed(by *Member, listen, member string) (nick string) {
 		if m.Program && renewed.Data != "" {
 			m.Peer.Deliver(&renewed, m.nick)
 		}
-		m.Peer.Deliver(&notice, m.nick)
 	}
+	r.recordLocked(by, wire.TypeInvite, "", "replaced the invite: the one before lets no one in. /invite shows the new one", now)
 	return by.nick
 }

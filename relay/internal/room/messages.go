@@ -270,7 +270,7 @@ func (r *Room) recipientLocked(nick string, now time.Time) (to *subject, isHere 
 
 // subject returns c as the subject of a request.
 func (c *Client) subject() *subject {
-	return &subject{author: c.Author, id: c.ID, key: c.Key, nick: c.Nick, operator: c.Operator, visit: c.Visit, fingerprint: c.Fingerprint}
+	return &subject{author: c.Author, id: c.ID, key: c.Key, nick: c.Nick, operator: c.Operator, byRight: c.Operator, visit: c.Visit, fingerprint: c.Fingerprint}
 }
 
 // CommitFailed rebuilds the state from the committed one and the events that are still to be
@@ -296,6 +296,7 @@ func (r *Room) commitFailedLocked(err error, split func() (rejected []history.Re
 		}
 	}
 	r.state.forgotten = nil
+	r.reviewAllLocked()
 	r.takeBackNicksLocked(rejected)
 	for i := range rejected {
 		e := &rejected[i].Event

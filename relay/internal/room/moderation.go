@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -22,20 +23,22 @@ func (r *Room) checkOperatorLocked(m *Member) error {
 // targetLocked returns the target of an operator's command: the member with this nick, or
 // the client that had it last; m is then nil. Operators cannot be targets.
 func (r *Room) targetLocked(nick string) (target *subject, m *Member, err error) {
-	if m = r.memberNamedLocked(nick); m != nil {
-		target = m.subject()
-	} else if len(nick) <= text.MaxNickBytes {
-		if c := r.state.clientNamed(nick); c != nil {
-			target = c.subject()
-		}
-	}
+	target, m = r.clientLocked(nick)
 	switch {
 	case target == nil:
 		return nil, nil, noSuchNick(nick)
 	case target.operator:
-		return nil, nil, wire.Faultf(wire.CodeBadRequest, "%s is an operator", target.nick)
+		return nil, nil, wire.Faultf(wire.CodeBadRequest, "%s is an operator%s", target.nick, deopFirst(target))
 	}
 	return target, m, nil
+}
+
+// deopFirst says how an operator can become a target.
+func deopFirst(target *subject) string {
+	if target.byRight {
+		return ""
+	}
+	return "; /deop " + target.nick + " first"
 }
 
 // Kick disconnects a member. Like the other methods of moderation it returns a notice for
@@ -57,9 +60,15 @@ func (r *Room) Kick(by *Member, nick, reason string, now time.Time) (string, err
 	return m.nick + " was removed", nil
 }
 
+// verbs are the codes of acts that disconnect members, by the code of the leave.
+var verbs = map[wire.Code]wire.Code{wire.CodeKicked: "kick", wire.CodeBanned: "ban"}
+
 // expelLocked disconnects m, and announces that with the reason, which may be "".
 func (r *Room) expelLocked(m, by *Member, code wire.Code, reason string, now time.Time) {
 	how := wire.Event{Code: code, From: by.nick, Text: reason}
+	if !m.announced { // there is no leave
+		r.recordLocked(by, verbs[code], m.nick, because(string(code)+" "+m.nick, reason), now)
+	}
 	r.leaveLocked(m, left, how, now)
 	m.Peer.End(byeEvent(code, "you were "+how.Expulsion()))
 }
@@ -88,6 +97,8 @@ func (r *Room) Ban(by *Member, name, reason string, now time.Time) (string, erro
 			notice += "; its address is this machine's own and stays open"
 		}
 		r.expelLocked(m, by, wire.CodeBanned, reason, now)
+	} else {
+		r.recordLocked(by, "ban", target.nick, because("banned "+target.nick, reason), now)
 	}
 	return notice, nil
 }
@@ -101,6 +112,7 @@ func (r *Room) banAddressLocked(by *Member, ip netip.Addr, reason string, now ti
 	if err != nil {
 		return "", faultOf(err, notChanged)
 	}
+	r.recordLocked(by, "ban", "", because("banned an address", reason), now) // only operators see which
 	for _, m := range slices.Clone(r.members) {
 		if m.Address == address && !m.identity.operator {
 			r.expelLocked(m, by, wire.CodeBanned, reason, now)
@@ -109,8 +121,8 @@ func (r *Room) banAddressLocked(by *Member, ip netip.Addr, reason string, now ti
 	return address + " is banned", nil
 }
 
-// Mute rejects the messages of the client named nick, present or away, from now on.
-func (r *Room) Mute(by *Member, nick string, now time.Time) (string, error) {
+// Mute rejects the messages of the client named nick, present or away, from now on. The reason may be "".
+func (r *Room) Mute(by *Member, nick, reason string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.checkOperatorLocked(by); err != nil {
@@ -124,8 +136,9 @@ func (r *Room) Mute(by *Member, nick string, now time.Time) (string, error) {
 		return "", faultOf(err, notChanged)
 	}
 	if m != nil {
-		m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: by.nick + " muted you: your messages are not sent"}, m.nick)
+		m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: because(by.nick+" muted you: your messages are not sent", reason)}, m.nick)
 	}
+	r.recordLocked(by, "mute", target.nick, because("muted "+target.nick, reason), now)
 	return target.nick + " is muted", nil
 }
 
@@ -149,10 +162,21 @@ func (r *Room) lift(by *Member, op operation, name string, now time.Time) (strin
 		return "", faultOf(err, notChanged)
 	}
 	if op == opUnban {
+		r.recordLiftLocked(by, "unban", "ban", name, now)
 		return text.Clean(name) + " is no longer banned", nil
 	}
+	r.recordLiftLocked(by, "unmute", "mute", name, now)
 	r.giveNicksLocked(now) // a muted member gets no nick
 	return text.Clean(name) + " is no longer muted", nil
+}
+
+// recordLiftLocked records that a ban or a mute was lifted. Only operators see an address.
+func (r *Room) recordLiftLocked(by *Member, code wire.Code, what, name string, now time.Time) {
+	nick := text.Clean(name)
+	if _, err := netip.ParseAddr(name); err == nil {
+		nick = ""
+	}
+	r.recordLocked(by, code, nick, "lifted the "+what+" of "+cmp.Or(nick, "an address"), now)
 }
 
 // Bans returns the lists of bans and mutes, in words.

@@ -289,11 +289,7 @@ func (r *Room) Release(by *Member, nick string, now time.Time) (string, error) {
 		return "", faultOf(err, notChanged)
 	}
 	released := fmt.Sprintf("%s no longer belongs to the key %s", n.Nick, sshkey.Tag(n.Key))
-	for _, m := range r.members { // whoever is called that from now on may be another person
-		if m != by {
-			r.notifyLocked(m, by.nick+" released a nick: "+released)
-		}
-	}
+	r.recordLocked(by, "release", n.Nick, "released a nick: "+released, now) // whoever is called that from now on may be another person
 	r.giveNicksLocked(now)
 	return released, nil
 }

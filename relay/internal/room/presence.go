@@ -2,6 +2,7 @@ package room
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"chat/relay/endpoint"
@@ -131,7 +132,9 @@ func (r *Room) Flush(now time.Time) {
 func (r *Room) flushLocked(now time.Time) {
 	p := &r.presence
 	p.scheduled, p.last = false, now
-	r.announceLocked(wire.TypeLeave, p.leaving, nil, 0, now)
+	for part := range slices.Chunk(p.leaving, wire.MaxMembers) {
+		r.appendPresenceLocked(&wire.Event{Type: wire.TypeLeave, Members: part}, 0, now)
+	}
 	var joined []*Member
 	var author history.Author // of a single new member, who does not receive its own join; 0: several
 	joining := p.joining
@@ -154,21 +157,10 @@ func (r *Room) flushLocked(now time.Time) {
 	if len(joined) > 1 {
 		author = 0
 	}
-	names, tags := nicksAndTags(joined)
-	r.announceLocked(wire.TypeJoin, names, tags, author, now)
-	r.log.Wake()
-}
-
-// announceLocked appends events of at most wire.MaxMembers names each to the log. tags are those of
-// the names, or nil.
-func (r *Room) announceLocked(kind string, names, tags []string, author history.Author, now time.Time) {
-	for len(names) > 0 {
-		n := min(len(names), wire.MaxMembers)
-		e := &wire.Event{Type: kind, Members: names[:n]}
-		if tags != nil {
-			e.Tags, tags = tags[:n], tags[n:]
-		}
+	for part := range slices.Chunk(joined, wire.MaxMembers) {
+		e := &wire.Event{Type: wire.TypeJoin}
+		nameMembers(e, part)
 		r.appendPresenceLocked(e, author, now)
-		names = names[n:]
 	}
+	r.log.Wake()
 }

@@ -28,10 +28,13 @@ func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.L
 			continue
 		}
 		id := m.identity
-		if operator := id.host || granted == access.Operator; operator != id.operator {
-			id.operator = operator
+		if byRight := id.host || granted == access.Operator; byRight != id.byRight {
+			id.byRight = byRight
 			r.recordClientLocked(m, here, now)
-			if operator {
+			if before := id.operator; before == r.reviewLocked(m) {
+				continue // an operator made it one
+			}
+			if byRight {
 				r.notifyLocked(m, "your key makes you an operator now")
 			} else {
 				r.notifyLocked(m, "your key no longer makes you an operator")

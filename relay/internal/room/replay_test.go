@@ -131,8 +131,11 @@ func (w *world) moderation() map[string]func(*rapid.T) {
 		"kick":    with(func(m *Member, name string) (string, error) { return w.room.Kick(m, name, "soup", time.Now()) }),
 		"ban":     with(func(m *Member, name string) (string, error) { return w.room.Ban(m, name, "", time.Now()) }),
 		"unban":   with(func(m *Member, name string) (string, error) { return w.room.Unban(m, name, time.Now()) }),
-		"mute":    with(func(m *Member, name string) (string, error) { return w.room.Mute(m, name, time.Now()) }),
+		"mute":    with(func(m *Member, name string) (string, error) { return w.room.Mute(m, name, "bread", time.Now()) }),
 		"unmute":  with(func(m *Member, name string) (string, error) { return w.room.Unmute(m, name, time.Now()) }),
+		"op":      with(func(m *Member, name string) (string, error) { return w.room.Op(m, name, time.Now()) }),
+		"deop":    with(func(m *Member, name string) (string, error) { return w.room.Deop(m, name, time.Now()) }),
+		"admin":   w.administer,
 		"release": with(func(m *Member, name string) (string, error) { return w.room.Release(m, name, time.Now()) }),
 		"operator": func(t *rapid.T) {
 			w.admit(t, &wire.Request{Nick: "op", Token: operatorToken}, "")
@@ -140,9 +143,17 @@ func (w *world) moderation() map[string]func(*rapid.T) {
 	}
 }
 
+// administer moderates without a member.
+func (w *world) administer(t *rapid.T) {
+	act := rapid.SampledFrom([]func(*Member, string, time.Time) (string, error){w.room.Op, w.room.Deop, w.room.Unban, w.room.Unmute}).Draw(t, "act")
+	_, err := act(w.room.Admin(), w.name(t), time.Now())
+	w.accept(t, err)
+	w.accept(t, w.room.Record(w.room.Admin(), "limits", "changed a limit", time.Now()))
+}
+
 // name draws the nick of a present or past member, or any nick or address.
 func (w *world) name(t *rapid.T) string {
-	if rapid.Bool().Draw(t, "known") {
+	if len(w.members) > 0 && rapid.Bool().Draw(t, "known") {
 		return rapid.SampledFrom(w.members).Draw(t, "whom").nick
 	}
 	return rapid.OneOf(someNicks, someAddresses).Draw(t, "name")

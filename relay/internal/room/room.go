@@ -131,9 +131,10 @@ type identity struct {
 	author   history.Author // of its events
 	key      clientKey      // zero without a token
 	token    string
-	wanted   string // the nick it asked for last; its member may have another one
-	host     bool   // it is the host's own
-	operator bool
+	wanted   string                    // the nick it asked for last; its member may have another one
+	host     bool                      // it is the host's own
+	byRight  bool                      // it is an operator because of its token, its secret or its key: no one can change that in the room
+	operator bool                      // it is one by right, or because an operator made it one; see reviewLocked
 	member   *Member                   // nil while away
 	owner    *Member                   // the connection that may send: the last one to say hello
 	ignored  map[history.Author]string // nicks of the authors whose messages it hides
@@ -223,11 +224,12 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	m.identity, id.member, id.owner, m.claimed = id, m, m, nil
 	id.rejected = 0
 	id.host = r.IsHost(m, req.Token)
-	id.operator = id.host || m.Level == access.Operator
+	id.byRight = id.host || m.Level == access.Operator
 	m.announced, m.departed = old != nil && old.announced, false
 	if id.host && m.Key == nil {
 		m.Key = r.opts.HostKey
 	}
+	r.reviewLocked(m)
 	invalid := r.nameLocked(m, req.Nick, now)
 	displaced := r.displaceLocked(m, m.keys(), now)
 	r.addLocked(m)
@@ -259,10 +261,13 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
 		Count: len(r.members) - 1 - r.presence.held, Sealed: r.opts.Sealed,
 	}
-	if r.opts.Sealed && m.Level != access.Member {
+	switch {
+	case id.operator:
+		welcome.Access = access.Operator.String()
+	case r.opts.Sealed && m.Level != access.Member:
 		welcome.Access = m.Level.String()
 	}
-	welcome.Members, welcome.Hosts, welcome.Tags = r.namesLocked(m, m.welcomeNames())
+	r.nameMembersLocked(&welcome, m, m.welcomeNames())
 	if req.Since > 0 {
 		from = min(req.Since, live-1) + 1
 	}
@@ -396,7 +401,7 @@ func (r *Room) identifyLocked(m *Member, token string) *identity {
 func (m *Member) subject() *subject {
 	id := m.identity
 	return &subject{
-		author: id.author, id: id.id, key: id.key, operator: id.operator,
+		author: id.author, id: id.id, key: id.key, operator: id.operator, byRight: id.byRight,
 		nick: m.nick, address: m.Address, visit: m.Visit, fingerprint: m.fingerprint(),
 	}
 }
@@ -405,7 +410,7 @@ func (m *Member) subject() *subject {
 // call, so that a message costs no allocation.
 func (r *Room) askingLocked(m *Member) *subject {
 	id, s := m.identity, &r.asking
-	s.author, s.id, s.key, s.operator = id.author, id.id, id.key, id.operator
+	s.author, s.id, s.key, s.operator, s.byRight = id.author, id.id, id.key, id.operator, id.byRight
 	s.nick, s.address, s.visit, s.fingerprint = m.nick, m.Address, m.Visit, m.fingerprint()
 	return s
 }
@@ -566,7 +571,7 @@ func (r *Room) Who() wire.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := wire.Event{Type: wire.TypeWho, Count: len(r.members) - r.presence.held}
-	e.Members, e.Hosts, e.Tags = r.namesLocked(nil, wire.MaxMembers)
+	r.nameMembersLocked(&e, nil, wire.MaxMembers)
 	return e
 }
 
@@ -577,9 +582,9 @@ func (r *Room) IsOperator(m *Member) bool {
 	return m.identity != nil && m.identity.operator
 }
 
-// namesLocked lists the nicks of at most limit members, except that of without, the operators
-// among them, and the tags of their keys; see wire.Event.
-func (r *Room) namesLocked(without *Member, limit int) (names, operators, tags []string) {
+// nameMembersLocked lists in e the nicks of at most limit members, except that of without, the operators
+// among them, which of these is the host's own, and the tags of their keys; see wire.Event.
+func (r *Room) nameMembersLocked(e *wire.Event, without *Member, limit int) {
 	var listed []*Member
 	for _, m := range r.members {
 		if m == without || m.heldUntil != nil {
@@ -589,18 +594,27 @@ func (r *Room) namesLocked(without *Member, limit int) (names, operators, tags [
 			break
 		}
 		listed = append(listed, m)
-		if m.identity.operator {
-			operators = append(operators, m.nick)
-		}
 	}
 	if r.opts.Sealed { // members may have tags, which stay beside their nicks
 		slices.SortFunc(listed, func(a, b *Member) int { return strings.Compare(a.nick, b.nick) })
 	}
-	names, tags = nicksAndTags(listed)
+	nameMembers(e, listed)
 	if !r.opts.Sealed {
-		slices.Sort(names)
+		slices.Sort(e.Members)
 	}
-	return names, operators, tags
+}
+
+// nameMembers lists members in e; see nameMembersLocked. Room.mu is locked.
+func nameMembers(e *wire.Event, members []*Member) {
+	e.Members, e.Tags = nicksAndTags(members)
+	for _, m := range members {
+		if m.identity.operator {
+			e.Hosts = append(e.Hosts, m.nick)
+		}
+		if m.identity.host {
+			e.From = m.nick
+		}
+	}
 }
 
 // welcomeNames returns how many nicks m's welcome lists: few for a person.

@@ -24,6 +24,8 @@ type State struct {
 	mutes   map[string]string // likewise
 	owners  owners            // of nicks
 
+	operators map[string]string // mark (see subject.operatorMark) -> nick when an operator made it one
+
 	maxAway int // see the constant; fixed
 
 	// derived from clients
@@ -100,6 +102,8 @@ func NewState() *State {
 		mutes:   make(map[string]string),
 		owners:  newOwners(make(map[string]*owned)),
 		maxAway: maxAway,
+
+		operators: make(map[string]string),
 	}
 	s.index()
 	return s
@@ -259,6 +263,8 @@ func (s *State) applyHidden(h *hidden) {
 		for _, mark := range h.Marks {
 			delete(m, mark)
 		}
+	case hiddenOp, hiddenDeop:
+		s.applyOperator(h)
 	case hiddenOwn:
 		s.applyOwn(h)
 	case hiddenRelease:
@@ -366,6 +372,8 @@ func (s *State) clone() *State {
 		topic: s.topic, authors: s.authors, bans: maps.Clone(s.bans), mutes: maps.Clone(s.mutes), maxAway: s.maxAway,
 		clients: make(map[history.Author]*Client, len(s.clients)),
 		owners:  s.owners.clone(),
+
+		operators: maps.Clone(s.operators),
 	}
 	for author, c := range s.clients {
 		n.clients[author] = c.clone()

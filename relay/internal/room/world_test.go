@@ -19,6 +19,7 @@ import (
 	"modernc.org/sqlite"
 
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/wire"
 )
 
@@ -33,6 +34,9 @@ func (s *State) records() map[string]string {
 	}
 	for mark := range s.mutes {
 		keys = append(keys, mutePrefix+mark)
+	}
+	for mark := range s.operators {
+		keys = append(keys, operatorPrefix+mark)
 	}
 	for fold := range s.owners.nicks {
 		keys = append(keys, nickPrefix+fold)
@@ -298,6 +302,9 @@ func (w *world) checkNicksLocked(now time.Time) error {
 		}
 		if owner := r.ownerLocked(m.keys(), m); owner != "" {
 			return fmt.Errorf("%s, with the key %q, has a nick that belongs to %s", m.nick, m.fingerprint(), owner)
+		}
+		if is, want := m.identity.operator, m.identity.byRight || m.Level != access.Listen && r.state.wasMade(m.subject()); is != want {
+			return fmt.Errorf("%s is an operator: %v, want %v", m.nick, is, want)
 		}
 		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick && w.giveAt.IsZero() && !w.disk.isBroken() {
 			return fmt.Errorf("%s is %s in the state", m.nick, c.Nick)

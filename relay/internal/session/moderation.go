@@ -23,13 +23,19 @@ var moderation = map[string]moderator{
 		return r.Unban(by, req.Nick, now)
 	},
 	"mute": func(r *room.Room, by *room.Member, req *wire.Request, now time.Time) (string, error) {
-		return r.Mute(by, req.Nick, now)
+		return r.Mute(by, req.Nick, oneLine(req.Text), now)
 	},
 	"unmute": func(r *room.Room, by *room.Member, req *wire.Request, now time.Time) (string, error) {
 		return r.Unmute(by, req.Nick, now)
 	},
 	"release": func(r *room.Room, by *room.Member, req *wire.Request, now time.Time) (string, error) {
 		return r.Release(by, req.Nick, now)
+	},
+	"op": func(r *room.Room, by *room.Member, req *wire.Request, now time.Time) (string, error) {
+		return r.Op(by, req.Nick, now)
+	},
+	"deop": func(r *room.Room, by *room.Member, req *wire.Request, now time.Time) (string, error) {
+		return r.Deop(by, req.Nick, now)
 	},
 	"bans": func(r *room.Room, by *room.Member, _ *wire.Request, _ time.Time) (string, error) { return r.Bans(by) },
 }

@@ -33,7 +33,11 @@ func init() { // an initializer would be a cycle: command uses the table
 	}
 	for name, do := range moderation {
 		operations[name] = func(s *Session, req *wire.Request) (*wire.Event, error) {
-			return noticeOr(do(s.door.Room, &s.member, req, clock.Now()))
+			words, err := do(s.door.Room, &s.member, req, clock.Now())
+			if err != nil || words == "" {
+				return nil, err
+			}
+			return notice("%s", words), nil
 		}
 	}
 }
