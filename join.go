@@ -24,6 +24,7 @@ import (
 	"chat/relay/hosting"
 	"chat/relay/identity"
 	"chat/relay/logging"
+	"chat/relay/operatorfile"
 	"chat/relay/plain"
 	"chat/relay/privatefile"
 	"chat/relay/screen"
@@ -50,6 +51,8 @@ type joinOptions struct {
 
 	Patience time.Duration // see screen.Options
 	Host     *hostOptions  // to host a room with instead, on a screen; nil: that is not offered
+
+	Operator client.OperatorToken // of a plain room; the zero value: none
 
 	find       findRooms            // nil: by mDNS
 	identities *identity.Store      // who the user is in each room; nil: a new client each time
@@ -110,6 +113,9 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		Ifaces:  c.StringSlice("iface"),
 	}
 	if err := opts.readInvite(); err != nil {
+		return opts, err
+	}
+	if err := opts.readOperatorFile(c.String("operator")); err != nil {
 		return opts, err
 	}
 	opts.useDir(identity.DefaultDir())
@@ -213,6 +219,53 @@ func (opts *joinOptions) readInvite() error {
 	}
 	opts.Invite, opts.Addr = invite, invite.Addr
 	return nil
+}
+
+// readOperatorFile makes the user an operator by the file at path; "": it does not. The file also says where the room
+// is, unless the user does.
+func (opts *joinOptions) readOperatorFile(path string) error {
+	switch {
+	case path == "":
+		return nil
+	case opts.Secret != "" || opts.Invite != seal.Invite{}:
+		return usageErrorf("--operator and a secret or an invite exclude each other\nhint: the file has what the room needs")
+	}
+	file, err := operatorfile.Read(path)
+	if err != nil {
+		return fmt.Errorf("--operator: %w", err)
+	}
+	if !file.IsSealed() {
+		opts.Operator = client.OperatorToken{Token: file.Token, Host: client.Identity{Room: file.Room, Client: operatorfile.Client, Key: file.Key}}
+		if opts.Room == "" {
+			opts.Addr = cmp.Or(opts.Addr, file.Addr)
+		}
+		return nil
+	}
+	invite, err := seal.ParseInvite(file.Invite)
+	if err != nil {
+		return fmt.Errorf("--operator: %w", err)
+	}
+	if opts.Room != "" { // it is searched for
+		opts.Secret = invite.Secret
+		return nil
+	}
+	opts.Addr = cmp.Or(opts.Addr, invite.Addr)
+	opts.Invite = invite
+	opts.Invite.Addr = opts.Addr
+	return nil
+}
+
+// operatorHint returns what to do if a client with an operator token cannot be an operator; "": err is another one.
+func operatorHint(err error) string {
+	switch {
+	case errors.Is(err, client.ErrOperatorElsewhere):
+		return "run chat join --operator on the host's machine; in a sealed room (chat host --secure) it works from any machine"
+	case errors.Is(err, client.ErrOperatorRoom):
+		return "the room of the file is closed, or at another address: the host's log names the file that is good now"
+	case errors.Is(err, client.ErrOperatorToken):
+		return "only a headless host has operators by a file, and only on its loopback interface; /op makes a member an operator"
+	}
+	return ""
 }
 
 // isInvite reports whether s is meant as an invite, and not only as the address of a sealed room.
@@ -346,6 +399,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 // client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {
 	how := client.Options{Nick: opts.Nick, Watch: opts.watch}
+	how.Operator = opts.Operator
 	how.Seal.Signer = opts.signerOf()
 	if opts.find != nil {
 		how.Find = opts.findAgain
@@ -883,6 +937,9 @@ func joinError(addr string, err error) error {
 	}
 	if hint, problem := plain.SealProblem(err); problem != nil {
 		return fmt.Errorf("%w\nhint: %s", problem, hint)
+	}
+	if hint := operatorHint(err); hint != "" {
+		return fmt.Errorf("%w\nhint: %s", err, hint)
 	}
 	refusal, refused := errors.AsType[*client.RefusedError](err)
 	dns, isDNS := errors.AsType[*net.DNSError](err)

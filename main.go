@@ -339,6 +339,7 @@ func joinCommand() *cli.Command {
 		&cli.DurationFlag{Name: "timeout", Category: categoryNetwork, Value: 5 * time.Second, Usage: "Stop searching for a room after `TIME`."},
 		ifaceFlag(categoryNetwork),
 		&cli.StringFlag{Name: "secret-file", Category: categoryAccess, Usage: "Take the secret of a sealed room from `FILE`, which only you can read.", DefaultText: "$CHAT_SECRET, or chat asks"},
+		&cli.StringFlag{Name: "operator", Category: categoryAccess, Usage: "Join as an operator, with the `FILE` that chat host --headless writes and names in its log."},
 	}, screenFlags(), []cli.Flag{
 		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
 		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
@@ -354,6 +355,7 @@ func joinCommand() *cli.Command {
 			"chat join 'https://192.168.1.5:24280/#PIN.SECRET'",
 			"chat join -                             # asks for the invite",
 			"chat join --addr 192.168.1.5            # without discovery",
+			"chat join --operator kitchen.chat.operator",
 			"make 2>&1 | chat join --nick ci         # send a program's output",
 			"chat join --json --follow </dev/null    # print events as JSON lines"),
 		Flags: flags,

@@ -60,11 +60,12 @@ func TestImports(t *testing.T) {
 		"limits":             {"chat/relay", "chat/relay/files"},
 		"prooftest":          {},
 		"invites":            {"chat/relay/seal"},
+		"operatorfile":       {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"hint":               {},
 		"archive":            {"chat/relay/cmdline", "chat/relay/hint", "chat/relay/history", "chat/relay/manual", "chat/relay/plain"},
 		"hosting": {
 			"chat/relay", "chat/relay/client", "chat/relay/discovery", "chat/relay/endpoint", "chat/relay/files", "chat/relay/hint", "chat/relay/history",
-			"chat/relay/identity", "chat/relay/invites", "chat/relay/logging", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/web", "chat/relay/wire",
+			"chat/relay/identity", "chat/relay/invites", "chat/relay/logging", "chat/relay/operatorfile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/web", "chat/relay/wire",
 		},
 		"privatefile": {},
 		"sshkey":      {},

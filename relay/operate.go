@@ -14,6 +14,13 @@ func (s *Server) Operate(req *wire.Request) (notice string, err error) {
 	return s.door.Operate(s.room.Admin(), req)
 }
 
+// Operators returns the nicks of the members who are operators because another operator made them that.
+func (s *Server) Operators() []string { return s.room.Operators() }
+
+// ProofKey returns the key by which the host proves itself to the client with an ID, which may be one that no client has: see
+// [wire.ProofOf].
+func (s *Server) ProofKey(client string) string { return s.room.KeyOf(client) }
+
 // Record adds to the room's log that "host (admin)" did something that is no request, such as changing a limit or
 // stopping the host. did is what, in words that follow that name: "changed the limit rate to 5", at most
 // 300 bytes. code names it for programs: "limits", "backup", "stop". The error is a [*wire.Fault].

@@ -55,6 +55,10 @@ type Options struct {
 	// its nick. "": there is none.
 	HostToken string
 
+	// OperatorToken makes who sends it as the secret of a hello from the host's machine an operator, in a plain room.
+	// From other machines it does not count: others on the network may have read it. "": there is none.
+	OperatorToken string
+
 	// HostKey is the public key of the host's own member in a sealed room, as in authorized_keys. The
 	// host need not prove it. "": the member has none.
 	HostKey string

@@ -84,7 +84,7 @@ func newServer(opts Options) *Server {
 
 func (s *Server) roomOptions() room.Options {
 	return room.Options{
-		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, OperatorToken: s.opts.HostToken, Sealed: s.gate.IsSealed(),
+		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, HostToken: s.opts.HostToken, OperatorToken: s.opts.OperatorToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
 		HostKey: s.hostKey(),
 	}

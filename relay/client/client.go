@@ -52,6 +52,8 @@ type Options struct {
 	Watch func(ctx context.Context, room wire.RoomInfo, at net.Addr, suspect func())
 	// Seal says how to join a sealed room. The zero value: only plain rooms are joined.
 	Seal Seal
+	// Operator makes the client an operator of a plain room on this machine. The zero value: it is not.
+	Operator OperatorToken
 	// Dial connects to addr; nil: by TCP. In a sealed room the connection is then encrypted.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 

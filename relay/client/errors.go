@@ -67,7 +67,7 @@ func isFinal(err error) bool {
 		return true
 	}
 	secret, ok := errors.AsType[*SecretError](err)
-	return ok && secret.Code != wire.CodeTooMany || isElsewhere(err) || errors.Is(err, ErrNotTrusted)
+	return ok && secret.Code != wire.CodeTooMany || isElsewhere(err) || errors.Is(err, ErrNotTrusted) || isOperatorError(err)
 }
 
 // isElsewhere reports whether err says that another host is at the address: it has another room,

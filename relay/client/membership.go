@@ -177,7 +177,13 @@ func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wi
 	err := s.identify(ctx, l, &hello)
 	var welcome wire.Event
 	if err == nil {
+		err = s.showOperator(ctx, l, &hello)
+	}
+	if err == nil {
 		welcome, err = l.hello(ctx, hello, s.answerTime())
+	}
+	if err == nil {
+		err = s.checkOperator(&hello, &welcome)
 	}
 	if err != nil {
 		l.conn.Close()

@@ -67,6 +67,7 @@ func Open(opts Options) (_ *Room, err error) {
 		})
 		r.onClose(func() { r.page.Close() })
 	}
+	r.writeOperatorFile()
 	return r, nil
 }
 
@@ -98,6 +99,7 @@ func (r *Room) openServer() error {
 		opts.HostToken = rand.Text()
 		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
 		opts.Secret = secretOf(opts.Title, opts.Log)
+		opts.OperatorToken = opts.operatorToken(opts.Secret, opts.Title)
 		if err := r.seal("in memory", opts.Title); err != nil {
 			return err
 		}
@@ -119,6 +121,11 @@ func (r *Room) openServer() error {
 	if err != nil {
 		return historyError(opts.HistoryFile, err)
 	}
+	secret, err := file.Secret()
+	if err != nil {
+		return historyError(opts.HistoryFile, err)
+	}
+	opts.OperatorToken = opts.operatorToken(secret, id)
 	if err := r.seal("history", id); err != nil {
 		return err
 	}

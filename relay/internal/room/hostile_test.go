@@ -37,7 +37,7 @@ func hostOn(t *testing.T, records map[string]string) *Room {
 		t.Fatal(err)
 	}
 	log := history.New(history.Limits{}, func([]history.Waiter) {})
-	return newRoom(Options{ID: "room", OperatorToken: "token-of-the-host", FlushIn: func(time.Duration) {}}, log, fold.state.clone())
+	return newRoom(Options{ID: "room", HostToken: "token-of-the-host", FlushIn: func(time.Duration) {}}, log, fold.state.clone())
 }
 
 func (r *Room) admit(t *testing.T, nick, token string) (*Member, wire.Event) {

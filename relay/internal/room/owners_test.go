@@ -39,7 +39,7 @@ type sealedRoom struct {
 }
 
 func newSealedRoom(t *testing.T) *sealedRoom {
-	opts := Options{ID: "room", Sealed: true, OperatorToken: operatorToken, FlushIn: func(time.Duration) {}}
+	opts := Options{ID: "room", Sealed: true, HostToken: operatorToken, FlushIn: func(time.Duration) {}}
 	return &sealedRoom{t, New(opts, history.New(history.Limits{}, func([]history.Waiter) {})), noon}
 }
 

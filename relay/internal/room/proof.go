@@ -19,6 +19,9 @@ func (r *Room) key(room, client string) string {
 	return wire.MAC(r.opts.Secret, "chat key", room, client)[:32]
 }
 
+// KeyOf returns the secret by which this host proves itself to the client with an ID.
+func (r *Room) KeyOf(client string) string { return r.key(r.opts.ID, client) }
+
 // keyFor returns the key for m's welcome; "" for a person.
 func (r *Room) keyFor(m *Member) string {
 	if !m.Program {

@@ -26,8 +26,11 @@ type Options struct {
 	// Secret is a random string that no client knows; see Room.key.
 	Secret string
 
-	// OperatorToken is the token of the host's own member: an operator, whose nick is never
+	// HostToken is the token of the host's own member: an operator, whose nick is never
 	// taken. It counts only on the host's machine. "": there is none.
+	HostToken string
+
+	// OperatorToken makes other clients on the host's machine operators of a plain room; "": there is none.
 	OperatorToken string
 
 	// Sealed says that the room is a sealed one.
@@ -96,7 +99,7 @@ type Member struct {
 	Program bool   // receives a token, and events as JSON
 	Visit   bool   // connects only to send something: the room sees no join and no leave
 
-	// access.Credentials in a sealed room, zero in a plain one; see Regrade. Apart, the levels take no word of their
+	// access.Credentials in a sealed room; in a plain one zero, or Level is access.Operator. See Regrade. Apart, the levels take no word of their
 	// own. Fixed before Enter.
 	Level, BySecret access.Level
 	Key             *access.Key
@@ -326,7 +329,17 @@ type Standing struct {
 // IsHost reports whether m, with a token, is the host's own member. From another machine it is not: there, in a
 // plain room, others on the network may have read the token.
 func (r *Room) IsHost(m *Member, token string) bool {
-	return m.Address == "" && r.opts.OperatorToken != "" && subtle.ConstantTimeCompare([]byte(token), []byte(r.opts.OperatorToken)) == 1
+	return m.countsHere(token, r.opts.HostToken)
+}
+
+// IsOperatorToken reports whether the secret in m's hello makes it an operator of a plain room.
+func (r *Room) IsOperatorToken(m *Member, secret string) bool {
+	return !r.opts.Sealed && m.countsHere(secret, r.opts.OperatorToken)
+}
+
+// countsHere reports whether token is want, which is "" if there is none, and m is on the host's machine.
+func (m *Member) countsHere(token, want string) bool {
+	return m.Address == "" && want != "" && subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1
 }
 
 // Standing returns the Standing of m with a token: the zero one if the token is banned. Whoever may send in a

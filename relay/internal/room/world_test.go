@@ -155,7 +155,7 @@ func (w *world) open() error {
 	if w.log, err = history.NewOn(w.file, history.Limits{Events: 8}, func([]history.Waiter) {}, w.fold, w, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	opts := Options{ID: "room", OperatorToken: operatorToken, Sealed: true, FlushIn: func(d time.Duration) { w.flushAt = time.Now().Add(d) }}
+	opts := Options{ID: "room", HostToken: operatorToken, Sealed: true, FlushIn: func(d time.Duration) { w.flushAt = time.Now().Add(d) }}
 	opts.GiveNicksIn = func(d time.Duration) { w.giveAt = time.Now().Add(d) }
 	w.room = NewOn(opts, w.log, w.fold, time.Now())
 	w.members, w.flushAt, w.giveAt = nil, time.Time{}, time.Time{}
