@@ -192,8 +192,8 @@ func (c *conversation) whoIsHere() string {
 		}
 		switch {
 		case m.nick == c.nick:
-		case m.host:
-			names = append(names, m.nick+" (host)")
+		case m.rank != ordinary:
+			names = append(names, m.nick+" ("+m.rank.String()+")")
 		default:
 			names = append(names, m.nick)
 		}

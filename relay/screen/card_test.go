@@ -21,7 +21,7 @@ func (r *rig) arrives(hosting *Hosting, title, topic string, hosts []string, oth
 		r.update(roomJoined{r.room, Place{Title: title, Addr: "192.168.1.5:24280"}})
 	}
 	r.happen(client.Connected{Welcome: wire.Event{
-		Type: wire.TypeWelcome, Title: title, Topic: topic, Nick: nick, Client: "us", Members: append(hosts, others...), Hosts: hosts, Count: len(hosts) + len(others),
+		Type: wire.TypeWelcome, Title: title, Topic: topic, Nick: nick, Client: "us", Members: append(hosts, others...), Hosts: hosts, From: strings.Join(hosts[:min(len(hosts), 1)], ""), Count: len(hosts) + len(others),
 		Sealed: hosting != nil && hosting.Sealed != nil,
 	}})
 }

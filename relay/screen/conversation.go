@@ -28,7 +28,7 @@ type conversation struct {
 	operator       bool   // we host the room
 	sealed         bool   // no one else can read the connection; see "Sealed rooms" in PROTOCOL.md
 	listens        bool   // we may only read
-	moderates      bool   // our secret, or our key, is that of operators of a sealed room
+	moderates      bool   // we are an operator
 	members        members
 	nicks          nickColors
 
@@ -275,15 +275,14 @@ func (c *conversation) connected(e client.Connected) {
 	c.nicks.setOwn(c.nick)
 	c.m.typedSecret = false
 	c.sealed, c.listens = e.Sealed || c.operator && w.Sealed, e.Access == accessListen
-	c.moderates = e.Access == accessOperator
-	c.composer.completer.operator = c.mayModerate()
+	c.setModerates(e.Access == accessOperator)
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {
 		c.toldSmall = true
 		c.show(kindNotice, client.SmallPacketsNotice)
 	}
 	c.members.reset(w)
-	c.members.addSelf(c.nick, c.operator)
+	c.members.addSelf(c.nick, c.ownRank())
 	for _, message := range c.outbox.dropSettled() {
 		c.addEntry(message, false)
 	}
@@ -296,6 +295,40 @@ func (c *conversation) connected(e client.Connected) {
 	}
 	if w.Next <= 1 { // there is no backlog
 		c.greet()
+	}
+}
+
+// setModerates notes whether we are an operator.
+func (c *conversation) setModerates(moderates bool) {
+	c.moderates = moderates
+	c.composer.completer.operator = c.mayModerate()
+}
+
+// ownRank returns our rank.
+func (c *conversation) ownRank() rank {
+	switch {
+	case c.operator:
+		return host
+	case c.moderates:
+		return operator
+	}
+	return ordinary
+}
+
+// noteAct notes what an operator did to the ranks of members.
+func (c *conversation) noteAct(e *wire.Event) {
+	r := ordinary
+	switch e.Code {
+	case "op":
+		r = operator
+	case "deop":
+	default:
+		return
+	}
+	nick := cutNick(e.Nick)
+	c.members.setRank(nick, r)
+	if nick == c.nick {
+		c.setModerates(r == operator)
 	}
 }
 
@@ -361,7 +394,7 @@ func (c *conversation) handle(e *client.Received) *entry {
 		}
 	case wire.TypeWho:
 		c.members.noteKeys(&e.Event)
-	case wire.TypeNick, wire.TypeJoin, wire.TypeLeave, wire.TypeTopic:
+	case wire.TypeNick, wire.TypeJoin, wire.TypeLeave, wire.TypeTopic, wire.TypeOperator:
 		if !e.Past { // the welcome is newer
 			c.track(e)
 		}
@@ -450,6 +483,8 @@ func (c *conversation) track(e *client.Received) {
 		c.members.leave(&e.Event)
 	case wire.TypeTopic:
 		c.topic = cutBytes(text.Clean(e.Text), maxTopic)
+	case wire.TypeOperator:
+		c.noteAct(&e.Event)
 	}
 }
 

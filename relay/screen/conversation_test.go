@@ -38,7 +38,7 @@ func TestAnyConversation(t *testing.T) {
 		r := newScreen(t, 80, 24)
 		r.checked = make(map[checkedRow]bool)
 		r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
-			Type: wire.TypeWelcome, Title: "kitchen", Topic: "soup", Nick: "bob", Client: "us", Members: []string{"alice", "小林"}, Hosts: []string{"alice"}, Count: 2, Next: 1,
+			Type: wire.TypeWelcome, Title: "kitchen", Topic: "soup", Nick: "bob", Client: "us", Members: []string{"alice", "小林"}, Hosts: []string{"alice"}, From: "alice", Count: 2, Next: 1,
 		}})
 		nick := rapid.SampledFrom([]string{"alice", "bob", "小林", "Zoë", "a_very_long_nick_of_24_co"})
 		event := func(kind string, text string) {

@@ -68,7 +68,7 @@ func (r *rig) lunch() {
 	s := scene{r}
 	s.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: "kitchen", Topic: "Lunch at 12:30, deploy freeze on Friday", Nick: "dave", Client: "us",
-		Members: []string{"alice", "erin", "frank", "grace", "heidi", "Zoë", "小林"}, Hosts: []string{"alice"}, Count: 7, Next: 1,
+		Members: []string{"alice", "erin", "frank", "grace", "heidi", "Zoë", "小林"}, Hosts: []string{"alice"}, From: "alice", Count: 7, Next: 1,
 	}})
 	s.event(0, wire.Event{Type: wire.TypeJoin, Members: []string{"bob"}})
 	s.event(1, wire.Event{Type: wire.TypeLeave, Members: []string{"erin"}})

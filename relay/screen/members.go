@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,9 +33,21 @@ type member struct {
 	nick   string
 	key    string // the tag of the member's key, which distinguishes look-alike nicks; "": none
 	folded string // for the order
-	host   bool
+	rank   rank
 	gone   bool // left, or has another nick
 }
+
+// A rank is what a member may do. The ranks are in order.
+type rank uint8
+
+const (
+	ordinary rank = iota
+	operator
+	host
+)
+
+// String returns the rank in a word for lists; "" for an ordinary member.
+func (r rank) String() string { return [...]string{"", "operator", "host"}[r] }
 
 const (
 	// maxMembers is how many members are known by nick; the others are counted.
@@ -57,11 +70,6 @@ func (ms *members) reset(w *wire.Event) {
 	ms.byNick, ms.unnamed = make(map[string]*member, min(len(w.Members), maxMembers)), 0
 	ms.sorted, ms.joined, ms.left = nil, nil, false
 	ms.join(w)
-	for _, nick := range w.Hosts {
-		if m := ms.byNick[cutNick(nick)]; m != nil {
-			m.host = true
-		}
-	}
 }
 
 // join adds the members that e names, and counts those it does not.
@@ -74,10 +82,27 @@ func (ms *members) join(e *wire.Event) {
 		case len(ms.byNick) >= maxMembers:
 			ms.unnamed++
 		default:
-			ms.add(nick, false)
+			ms.add(nick, ordinary)
 		}
 	}
+	for _, nick := range e.Hosts {
+		ms.setRank(nick, operator)
+	}
+	if e.From != "" {
+		ms.setRank(e.From, host)
+	}
 	ms.noteKeys(e)
+}
+
+// setRank sets the rank of the member with a nick, if it is known. A host stays one.
+func (ms *members) setRank(nick string, r rank) {
+	m := ms.byNick[cutNick(nick)]
+	if m == nil || m.rank == r || m.rank == host {
+		return
+	}
+	ms.remove(m) // its place in the list changes
+	ms.add(m.nick, r)
+	ms.byNick[m.nick].key = m.key
 }
 
 // noteKeys takes over the tags of the members that e names.
@@ -106,17 +131,12 @@ func (ms *members) leave(e *wire.Event) {
 }
 
 // addSelf adds our own nick.
-func (ms *members) addSelf(nick string, host bool) {
-	if m := ms.byNick[nick]; m != nil {
-		if m.host == host {
-			return
-		}
-		ms.remove(m) // its place in the list changes
-		ms.add(nick, host)
-		ms.byNick[nick].key = m.key
+func (ms *members) addSelf(nick string, r rank) {
+	if ms.byNick[nick] == nil {
+		ms.add(nick, r)
 		return
 	}
-	ms.add(nick, host)
+	ms.setRank(nick, r)
 }
 
 func (ms *members) rename(from, to string) {
@@ -126,7 +146,7 @@ func (ms *members) rename(from, to string) {
 		if other := ms.byNick[to]; other != nil {
 			ms.remove(other)
 		}
-		ms.add(to, m.host)
+		ms.add(to, m.rank)
 		ms.byNick[to].key = m.key
 	}
 	if i := slices.Index(ms.speakers, from); i >= 0 {
@@ -135,8 +155,8 @@ func (ms *members) rename(from, to string) {
 }
 
 // add adds a nick that is not among the members.
-func (ms *members) add(nick string, host bool) {
-	m := &member{nick: nick, folded: strings.ToLower(nick), host: host}
+func (ms *members) add(nick string, r rank) {
+	m := &member{nick: nick, folded: strings.ToLower(nick), rank: r}
 	ms.byNick[nick] = m
 	ms.joined = append(ms.joined, m)
 }
@@ -175,15 +195,9 @@ func (ms *members) list() []*member {
 	return ms.sorted
 }
 
-// compare orders hosts before the others, and each by nick.
+// compare orders the host and then operators before the others, and each by nick.
 func (m *member) compare(other *member) int {
-	if m.host != other.host {
-		if m.host {
-			return -1
-		}
-		return 1
-	}
-	return strings.Compare(m.folded, other.folded)
+	return cmp.Or(cmp.Compare(other.rank, m.rank), strings.Compare(m.folded, other.folded))
 }
 
 // merge merges two lists that are in order.
@@ -242,12 +256,15 @@ func (ms *members) draw(p *painter, rows int) []string {
 func (m *member) draw(p *painter) string {
 	tag, most := "", p.columns/2
 	switch us := m.nick == p.nick; {
-	case us && m.host:
-		tag = " you, host"
+	case us && m.rank != ordinary:
+		tag = " you, " + m.rank.String()
+		if p.ruler.width(tag) > most {
+			tag = " " + m.rank.String() // our nick is bold
+		}
 	case us:
 		tag = " you"
-	case m.host:
-		tag = " host"
+	case m.rank != ordinary:
+		tag = " " + m.rank.String()
 	}
 	if key := oneLine(p.ruler, m.key); key != "" {
 		if most = p.columns * 3 / 5; p.ruler.width(tag+" "+key) > most {

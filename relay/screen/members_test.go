@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -37,10 +38,10 @@ func TestMembers(t *testing.T) {
 			t.Errorf("%d members, by nick %q; want %d, %q", ms.count(), got, count, nicks)
 		}
 	}
-	ms.reset(&wire.Event{Members: []string{"carol", "Bob"}, Hosts: []string{"carol", "zoe"}, Count: 5})
-	ms.addSelf("alice", false)
+	ms.reset(&wire.Event{Members: []string{"carol", "Bob"}, Hosts: []string{"carol", "zoe"}, From: "carol", Count: 5})
+	ms.addSelf("alice", ordinary)
 	want(6, "carol", "alice", "Bob")
-	if !ms.byNick["carol"].host || ms.byNick["Bob"].host {
+	if ms.byNick["carol"].rank != host || ms.byNick["Bob"].rank != ordinary {
 		t.Error("carol is the host, Bob is not")
 	}
 	ms.join(&wire.Event{Members: []string{"dave", "Bob"}})
@@ -51,7 +52,7 @@ func TestMembers(t *testing.T) {
 	want(13, "carol", "alice", "dave", "erin")
 	ms.rename("carol", "Adam")
 	want(13, "Adam", "alice", "dave", "erin")
-	if !ms.byNick["Adam"].host {
+	if ms.byNick["Adam"].rank != host {
 		t.Error("the host is not the host any more under another nick")
 	}
 	ms.leave(&wire.Event{Count: 1000})
@@ -63,8 +64,8 @@ func TestMembers(t *testing.T) {
 func TestMembersDrawn(t *testing.T) {
 	p := testPainter(ansi.GraphemeWidth, 20)
 	var ms members
-	ms.reset(&wire.Event{Members: []string{"zoe", "Adam", "carol", strings.Repeat("w", 24)}, Hosts: []string{"zoe"}, Count: 5})
-	ms.addSelf("bob", false)
+	ms.reset(&wire.Event{Members: []string{"zoe", "Adam", "carol", strings.Repeat("w", 24)}, Hosts: []string{"zoe"}, From: "zoe", Count: 5})
+	ms.addSelf("bob", ordinary)
 	p.nicks.setOwn("bob")
 	p.nicks.spoke("carol")
 	want := []string{
@@ -76,7 +77,12 @@ func TestMembersDrawn(t *testing.T) {
 	if got := ms.draw(p, 6); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	ms.addSelf("bob", true)
+	ms.setRank("Adam", operator)
+	if got := ansi.Strip(ms.draw(p, 3)[1]); got != "Adam        operator" {
+		t.Errorf("an operator: %q", got)
+	}
+	ms.setRank("Adam", ordinary)
+	ms.addSelf("bob", host)
 	if got := ansi.Strip(ms.draw(p, 1)[0]); got != "6 more              " {
 		t.Errorf("in one row: %q", got)
 	}
@@ -208,7 +214,7 @@ func BenchmarkMembers(b *testing.B) {
 func TestKeyTags(t *testing.T) {
 	inRoom(t, 80, 24, func(t *testing.T, r *rig) {
 		r.happen(client.Connected{Sealed: true, Welcome: wire.Event{
-			Type: wire.TypeWelcome, Title: "lab", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Tags: []string{"k3v9", ""}, Count: 2,
+			Type: wire.TypeWelcome, Title: "lab", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, From: "alice", Tags: []string{"k3v9", ""}, Count: 2,
 		}})
 		r.happen(client.Received{Event: wire.Event{Type: wire.TypeJoin, ID: 1, Time: noon, Members: []string{"alíce", "a-member-with-a-long-nick"}, Tags: []string{"q2wx", "mmmm"}}})
 		r.keys("f2")
@@ -230,5 +236,35 @@ func TestKeyTags(t *testing.T) {
 		r.resize(30, 24)
 		r.keys("f2")
 		r.want("k3v9")
+	})
+}
+
+// An operator is marked in the list, and gets the commands of operators, for as long as it is one.
+func TestOperatorsComeAndGo(t *testing.T) {
+	inRoom(t, 100, 24, func(t *testing.T, r *rig) {
+		c := r.m.conversation
+		act := func(code wire.Code, nick, text string) {
+			r.happen(client.Received{Event: wire.Event{Type: wire.TypeOperator, ID: 9, Time: time.Now(), From: "alice", Code: code, Nick: nick, Text: text}})
+		}
+		r.keys("f2")
+		act("op", "carol", "made carol an operator")
+		r.want("alice made carol an operator", "carol", " operator")
+		if c.mayModerate() {
+			t.Error("we are an operator because carol is one")
+		}
+		act("op", "bob", "made bob an operator")
+		if !c.mayModerate() || c.members.byNick["bob"].rank != operator || len(commandsLike("kick", c.composer.completer.operator)) != 1 {
+			t.Error("we are no operator")
+		}
+		act("mute", "bob", "muted bob: spam")
+		r.want("alice muted bob: spam")
+		act("deop", "bob", "made bob an ordinary member")
+		if c.mayModerate() || c.members.byNick["bob"].rank != ordinary || c.composer.completer.operator {
+			t.Error("we are still an operator")
+		}
+		act("deop", "alice", "made alice an ordinary member") // no host says so
+		if c.members.byNick["alice"].rank != host {
+			t.Error("the host is an ordinary member")
+		}
 	})
 }

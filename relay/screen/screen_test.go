@@ -126,7 +126,7 @@ func newRig(t *testing.T, columns, rows int) *rig {
 	t.Helper()
 	r := newScreen(t, columns, rows)
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{
-		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2,
+		Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, From: "alice", Count: 2,
 	}})
 	return r
 }

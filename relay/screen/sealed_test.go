@@ -40,7 +40,7 @@ func (r *rig) inSealedRoom(access string) {
 	r.room.curlPin = sealedRoom.CurlPin
 	r.room.invite = seal.Invite{Addr: "192.168.1.5:24280", Pin: testPin, Secret: testSecret}
 	r.happen(client.Connected{Addr: "192.168.1.5:24280", Sealed: true, Access: access, Welcome: wire.Event{
-		Type: wire.TypeWelcome, Title: "lab", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, Count: 2, Sealed: true, Access: access,
+		Type: wire.TypeWelcome, Title: "lab", Nick: "bob", Client: "us", Members: []string{"alice", "carol"}, Hosts: []string{"alice"}, From: "alice", Count: 2, Sealed: true, Access: access,
 	}})
 }
 

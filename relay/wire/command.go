@@ -100,8 +100,8 @@ var Commands = []Command{
 	{Name: "mute", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Reject a member's messages.", Group: OperatorGroup, Operator: true},
 	{Name: "unmute", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a mute.", Group: OperatorGroup, Operator: true},
 	{Name: "release", Args: []Argument{nickArgument}, Help: "Free a nick of its key.", Group: OperatorGroup, Operator: true},
-	{Name: "op", Args: []Argument{nickArgument.optional()}, Help: "Make a member an operator, or list the operators.", Group: OperatorGroup, Operator: true},
-	{Name: "deop", Args: []Argument{nickArgument}, Help: "Make an operator an ordinary member.", Group: OperatorGroup, Operator: true},
+	{Name: "op", Args: []Argument{nickArgument.optional()}, Help: "Make an operator, or list them.", Group: OperatorGroup, Operator: true},
+	{Name: "deop", Args: []Argument{nickArgument}, Help: "Undo /op.", Group: OperatorGroup, Operator: true},
 	{Name: "bans", Help: "List bans and mutes.", Group: OperatorGroup, Operator: true},
 }
 

@@ -18,10 +18,10 @@ export function showEmpty(isEmpty, title, ways) {
 	$('empty').replaceChildren(...(isEmpty ? [make('h2', '', make('bdi', '', title)), ...(others.length ? company(others) : alone(ways))] : []));
 }
 
-/** @param {{nick: string, isHost: boolean}[]} others */
+/** @param {{nick: string, role: string}[]} others */
 function company(others) {
 	const count = others.length > maxNamed ? maxNamed - 1 : others.length;
-	const named = others.slice(0, count).map(({ nick, isHost }) => [make('b', '', make('bdi', '', nick)), isHost ? ' (host)' : '']);
+	const named = others.slice(0, count).map(({ nick, role }) => [make('b', '', make('bdi', '', nick)), role && ` (${role})`]);
 	if (others.length > count) named.push([`${others.length - count} more`]);
 	const list = named.flatMap((name, i) => [i === 0 ? '' : i === named.length - 1 ? ' and ' : ', ', ...name]);
 	return [make('p', '', ...list, named.length > 1 ? ' are here.' : ' is here.'), make('p', '', 'Say hello.')];

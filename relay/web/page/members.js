@@ -11,7 +11,8 @@ const maxSpeakers = 50; // whom Tab offers first
 const drawDelay = 50; // ms in which several changes become one
 const perMember = 0.05; // ms more for each member, whom drawing puts in order
 
-/** Nicks, and whether each is a host. @type {Map<string, boolean>} */
+const roles = ['', 'operator', 'host'];
+/** Nicks, and the role of each. @type {Map<string, number>} */
 const nicks = new Map();
 /** The tags of members' keys, by nick. @type {Map<string, string>} */
 const tags = new Map();
@@ -28,7 +29,8 @@ export function reset(welcome) {
 	unnamed = 0;
 	us = welcome.nick;
 	colors.setOwn(us);
-	addMembers({ ...welcome, members: [us, ...welcome.members], tags: welcome.tags.length ? ['', ...welcome.tags] : [] });
+	const hosts = welcome.access === 'operator' ? [us, ...welcome.hosts] : welcome.hosts;
+	addMembers({ ...welcome, hosts, members: [us, ...welcome.members], tags: welcome.tags.length ? ['', ...welcome.tags] : [] });
 }
 
 /**
@@ -36,7 +38,7 @@ export function reset(welcome) {
  * @param {ChatEvent} e
  */
 export function update(e) {
-	const { type, members, from, nick } = e;
+	const { type, members, from, nick, code } = e;
 	if (type === 'join') addMembers(e);
 	else if (type === 'leave') {
 		unnamed -= members.filter((gone) => !nicks.delete(gone)).length;
@@ -44,22 +46,25 @@ export function update(e) {
 		unnamed = Math.max(unnamed, 0);
 		draw();
 	} else if (type === 'nick') {
-		nicks.set(nick, nicks.get(from) ?? false);
+		nicks.set(nick, nicks.get(from) ?? 0);
 		nicks.delete(from);
 		tags.set(nick, tags.get(from) ?? '');
 		tags.delete(from);
 		colors.renamed(from, nick);
 		if (from === us) colors.setOwn((us = nick));
 		draw();
+	} else if (type === 'operator' && /^(de)?op$/.test(code) && nicks.has(nick)) {
+		nicks.set(nick, Number(code === 'op'));
+		draw();
 	}
 }
 
 /** @param {ChatEvent} e */
-function addMembers({ members, hosts, tags: ofKeys = [], count }) {
+function addMembers({ members, hosts, from, tags: ofKeys = [], count }) {
 	unnamed += Math.max(count - members.length, 0); // an event names at most 1,000
 	for (const [i, nick] of members.entries()) {
 		if (ofKeys[i]) tags.set(nick, ofKeys[i]);
-		if (nicks.size < maxKnown) nicks.set(nick, hosts.includes(nick));
+		if (nicks.size < maxKnown) nicks.set(nick, nick === from ? 2 : Number(hosts.includes(nick)));
 		else unnamed++;
 	}
 	draw();
@@ -82,18 +87,21 @@ export function recent() {
 	return [...list];
 }
 
-/** Returns the other members, hosts first. */
-export const others = () => sorted().filter((nick) => nick !== us).map((nick) => ({ nick, isHost: nicks.get(nick) === true }));
+/** Returns the other members, the host and operators first. */
+export const others = () => sorted().filter((nick) => nick !== us).map((nick) => ({ nick, role: roleOf(nick) }));
 
 let onchange = () => {};
 /** @param {() => void} changed what to call when the list has changed */
 export const onChange = (changed) => (onchange = changed);
 
 /** Reports whether we may use the operators' commands. */
-export const isOperator = () => nicks.get(us) === true;
+export const isOperator = () => roleOf(us) !== '';
+
+/** @param {string} nick */
+const roleOf = (nick) => roles[nicks.get(nick) ?? 0];
 
 const { compare } = new Intl.Collator();
-/** The hosts first, then by name. */
+/** The host and operators first, then by name. */
 const sorted = () => [...nicks.keys()].sort((a, b) => Number(nicks.get(b)) - Number(nicks.get(a)) || compare(a, b));
 
 let recoloring = 0; // the timer; 0: none runs
@@ -128,7 +136,7 @@ function drawNow() {
 
 /** @param {string} nick */
 function itemOf(nick) {
-	const notes = [nicks.get(nick) ? 'host' : '', nick === us ? 'you' : '', tags.get(nick) ?? ''].filter(Boolean).join(', ');
+	const notes = [roleOf(nick), nick === us ? 'you' : '', tags.get(nick) ?? ''].filter(Boolean).join(', ');
 	const name = colors.hasSpoken(nick) ? nickOf(nick) : make('bdi', '', nick);
 	const button = make('button', '', name, ...(notes ? [' ', make('span', 'dim', notes)] : []));
 	button.disabled = nick === us;

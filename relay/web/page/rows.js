@@ -28,10 +28,10 @@ export function recolor() {
 }
 
 /** @param {ChatEvent} e */
-function names({ members, count }) {
+function names({ type, members, count, hosts, from }) {
 	const shown = members.slice(0, members.length > namesShown + 1 ? namesShown : undefined);
 	const more = Math.max(count, members.length) - shown.length;
-	const list = shown.flatMap((nick, i) => [i ? ', ' : '', make('bdi', '', nick)]);
+	const list = shown.flatMap((nick, i) => [i ? ', ' : '', make('bdi', '', nick), type !== 'who' || !hosts.includes(nick) ? '' : nick === from ? ' (host)' : ' (operator)']);
 	return more > 0 ? [...list, ` and ${more} more`] : list;
 }
 
@@ -50,6 +50,8 @@ function describe(e) {
 			return [...names(e), ' left', ...(e.text ? [' (', text, ')'] : [])];
 		case 'nick':
 			return [from, ' is now ', nick];
+		case 'operator':
+			return [from, ' ', text];
 		case 'topic':
 			if (e.from) return [from, e.text ? ' set the topic' : ' cleared the topic', ...why];
 			return [e.text ? 'The topic' : 'No topic is set; /topic TEXT sets one', ...why];
