@@ -1,8 +1,8 @@
 // Package garbage has Go collect garbage less often while a host makes much of it.
 //
 // A host of a small room has a heap of a few megabytes, so Go would collect each time a few more are
-// allocated: 100 times a second in a flood, at a tenth of its CPU. A host that allocates little
-// is left alone: it takes no more memory.
+// allocated: 100 times a second in a flood, at a tenth of its CPU. For a host that allocates
+// little, nothing changes, so it does not need more memory.
 package garbage
 
 import (
@@ -21,6 +21,14 @@ const (
 	// flood is how many bytes are allocated a second in a flood, at least.
 	flood = 16 << 20
 
+	// small is how many bytes of the heap are in use at most if garbage is collected less often: Go lets a
+	// larger one grow far enough.
+	small = 8 << 20
+
+	// steady is how many collections in a row are of a flood before they become rarer. The first ones of
+	// thousands who join look alike.
+	steady = 5
+
 	normal = 100 // percent that the heap may grow before a collection: Go's default
 )
 
@@ -28,6 +36,7 @@ const (
 type collector struct {
 	mu      sync.Mutex // guards what follows
 	usage   usage      // at the last collection
+	floods  int        // collections in a row that were of a flood
 	percent int        // as it was last set
 	stopped bool
 }
@@ -60,9 +69,7 @@ func (c *collector) collected() {
 	if c.stopped {
 		return
 	}
-	now := measure()
-	c.setLocked(now.percentAfter(c.usage))
-	c.usage = now
+	c.setLocked(c.percentAfterLocked(measure()))
 	c.await()
 }
 
@@ -81,13 +88,21 @@ func (c *collector) setLocked(percent int) {
 	}
 }
 
-// percentAfter returns the percentage for the next collection, given the usage at the one before.
-func (u usage) percentAfter(before usage) int {
-	rate := float64(u.allocated-before.allocated) / u.at.Sub(before.at).Seconds()
-	if rate < flood {
+// percentAfterLocked returns the percentage after a collection at which the usage was now. If more
+// memory is in use than at the one before, it is not a flood of messages: thousands are joining, and the heap
+// grows with them.
+func (c *collector) percentAfterLocked(now usage) int {
+	before := c.usage
+	c.usage = now
+	rate := float64(now.allocated-before.allocated) / now.at.Sub(before.at).Seconds()
+	if rate < flood || now.live > small || now.live > before.live+before.live/8 {
+		c.floods = 0
 		return normal
 	}
-	return max(normal, int(100*room/max(u.live, 1<<20)))
+	if c.floods++; c.floods < steady {
+		return normal
+	}
+	return max(normal, int(100*room/max(now.live, 1<<20)))
 }
 
 func measure() usage {

@@ -7,22 +7,28 @@ import (
 )
 
 func TestPercent(t *testing.T) {
+	const raised = 800 // with 3 MiB in use
 	for _, test := range []struct {
-		name            string
-		allocated, live uint64 // MiB, allocated in a second
-		want            int
+		name      string
+		allocated uint64   // MiB, in a second
+		live      []uint64 // MiB in use at each collection
+		want      []int
 	}{
-		{"idle", 1, 3, normal},
-		{"busy", 15, 3, normal},
-		{"flood", 300, 3, 800},
-		{"flood in a heap of nothing", 300, 0, 2400},
-		{"flood in a large room", 300, 50, normal},
+		{"idle", 1, []uint64{3, 3, 3, 3, 3, 3}, []int{100, 100, 100, 100, 100, 100}},
+		{"busy", 15, []uint64{3, 3, 3, 3, 3, 3}, []int{100, 100, 100, 100, 100, 100}},
+		{"flood", 300, []uint64{3, 3, 3, 3, 3, 3}, []int{100, 100, 100, 100, raised, raised}},
+		{"flood, then someone stores much", 300, []uint64{3, 3, 3, 3, 3, 4, 4}, []int{100, 100, 100, 100, raised, 100, 100}},
+		{"flood in a heap of nothing", 300, []uint64{0, 0, 0, 0, 0}, []int{100, 100, 100, 100, 2400}},
+		{"flood in a large room", 300, []uint64{9, 9, 9, 9, 9, 9}, []int{100, 100, 100, 100, 100, 100}},
+		{"thousands join", 300, []uint64{3, 3, 3, 4, 4, 4, 4, 5}, []int{100, 100, 100, 100, 100, 100, 100, 100}},
 	} {
-		began := time.Now()
-		before := usage{at: began, allocated: 7 << 30}
-		after := usage{at: began.Add(time.Second), allocated: before.allocated + test.allocated<<20, live: test.live << 20}
-		if got := after.percentAfter(before); got != test.want {
-			t.Errorf("%s: %d, want %d", test.name, got, test.want)
+		c := collector{percent: normal, usage: usage{at: time.Now(), live: 3 << 20}}
+		now := c.usage
+		for i, live := range test.live {
+			now.at, now.allocated, now.live = now.at.Add(time.Second), now.allocated+test.allocated<<20, live<<20
+			if got := c.percentAfterLocked(now); got != test.want[i] {
+				t.Errorf("%s: %d after collection %d, want %d", test.name, got, i, test.want[i])
+			}
 		}
 	}
 }

@@ -17,7 +17,7 @@ type lateMessage struct {
 	size         uint32 // of the message itself, which is the end of its line in the text encoding
 }
 
-// lateBytes is an estimate of how many bytes JSON has besides the message.
+// lateBytes is an estimate of how many bytes the JSON of a message has more than its text.
 const lateBytes = 128
 
 // size returns how many bytes the block has in both encodings. What is not encoded is estimated.
@@ -40,7 +40,7 @@ func (b *block) putOff(e *wire.Event) bool {
 	return true
 }
 
-// encodeLate encodes in JSON what was put off.
+// encodeLate encodes the late messages in JSON.
 func (b *block) encodeLate() {
 	first := len(b.entries) - len(b.late)
 	for i, u := range b.late {
