@@ -67,7 +67,7 @@ func TestDebianPackage(t *testing.T) {
 		t.Error("the unit is left")
 	}
 	r.run(t, "test", "-f", history)
-	if len(units(installed)) > 0 && !strings.Contains(out, "rm -r /var/lib/chat") {
+	if len(units(installed)) > 0 && !strings.Contains(out, "rm -rf /var/lib/chat") {
 		t.Errorf("the purge does not say that it keeps the history: %s", out)
 	}
 }

@@ -152,6 +152,8 @@ func systemdPath(base, format string) string {
 		return sysusersFolder + "/" + strings.TrimSuffix(base, ext) + ".conf"
 	case ext == ".tmpfiles":
 		return "/usr/lib/tmpfiles.d/" + strings.TrimSuffix(base, ext) + ".conf"
+	case ext == ".default":
+		return "/etc/default/" + strings.TrimSuffix(base, ext)
 	case ext == ".toml":
 		return "/etc/chat/" + base
 	}
