@@ -36,8 +36,8 @@ import (
 // version is set by builds that have no repository: go build -ldflags "-X main.version=1.2.3".
 var version string
 
-// appVersion returns the program's name and version, as peers see it. Without [version] it is the
-// one that go build took from the repository, such as 1.2.3 at the tag v1.2.3, or dev.
+// appVersion returns the program's name and version, as peers see it. Without [version]
+// go build takes it from the repository: 1.2.3 at the tag v1.2.3. Without a repository it is dev.
 func appVersion() string {
 	if version != "" {
 		return "chat " + version

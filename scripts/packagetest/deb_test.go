@@ -53,6 +53,9 @@ func TestDebianPackage(t *testing.T) {
 	config(t)
 
 	installed := strings.Fields(r.run(t, "dpkg", "-L", "chat"))
+	if written, err := filepath.Glob("../packaging/systemd/chat.s*"); err != nil || len(units(installed)) != len(written) {
+		t.Errorf("the package has %q of %q", units(installed), written)
+	}
 	r.run(t, "dpkg", "-r", "chat")
 	for _, path := range installed {
 		if err := r.command("0:0", "test", "-f", path).Run(); err == nil && !strings.HasPrefix(path, "/etc/") {
@@ -63,9 +66,6 @@ func TestDebianPackage(t *testing.T) {
 	config(t)
 	r.run(t, "test", "-f", history)
 	out := r.run(t, "dpkg", "--purge", "chat")
-	if strings.Contains(r.run(t, "ls", "/usr/lib/systemd/system"), "chat.service") {
-		t.Error("the unit is left")
-	}
 	r.run(t, "test", "-f", history)
 	if len(units(installed)) > 0 && !strings.Contains(out, "rm -rf /var/lib/chat") {
 		t.Errorf("the purge does not say that it keeps the history: %s", out)
@@ -109,6 +109,7 @@ func checkBesidePPP(t *testing.T, r *root) {
 	}
 }
 
+// units returns the units of a package, by its files.
 func units(installed []string) (found []string) {
 	for _, path := range installed {
 		if strings.HasPrefix(path, "/usr/lib/systemd/system/chat") {
