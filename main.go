@@ -33,11 +33,20 @@ import (
 	"chat/relay/wire"
 )
 
-// version is set by the build: go build -ldflags "-X main.version=1.2.3".
-var version = "dev"
+// version is set by builds that have no repository: go build -ldflags "-X main.version=1.2.3".
+var version string
 
-// appVersion returns the program's name and version, as peers see it.
-func appVersion() string { return "chat " + version }
+// appVersion returns the program's name and version, as peers see it. Without [version]
+// go build takes it from the repository: 1.2.3 at the tag v1.2.3. Without a repository it is dev.
+func appVersion() string {
+	if version != "" {
+		return "chat " + version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
+		return "chat " + info.Main.Version[1:]
+	}
+	return "chat dev"
+}
 
 const (
 	exitFailed      = 1
@@ -441,8 +450,8 @@ func versionCommand() *cli.Command {
 			revision := ""
 			if info, ok := debug.ReadBuildInfo(); ok {
 				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						revision = " " + s.Value[:min(len(s.Value), 12)]
+					if short := s.Value[:min(len(s.Value), 12)]; s.Key == "vcs.revision" && !strings.Contains(appVersion(), short) {
+						revision = " " + short
 					}
 				}
 			}
