@@ -41,6 +41,7 @@ const (
 	TypeWho     = "who"     // the answer to who: the members
 	TypeHistory = "history" // the answer to history and search: older messages, in Events
 	TypeNotice  = "notice"  // information for this session only, in words
+	TypeOmitted = "omitted" // the place of an event that an imported history does not have
 	TypeGap     = "gap"     // the session missed events that the log no longer has
 	TypeError   = "error"   // a request was rejected
 	TypeBye     = "bye"     // the last event of a session, and why it ends
