@@ -1,6 +1,7 @@
 package history
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -958,5 +959,28 @@ func TestWriteAheadLogIsShortened(t *testing.T) {
 	}
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() > 1<<20 {
 		t.Errorf("it has %d bytes, %v", info.Size(), err)
+	}
+}
+
+// A host waits for its own readers before it truncates the write-ahead log, and hardly for others.
+func TestReadersOfOtherProcessesAreNotWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	h := host(t, path, few)
+	defer h.close()
+	h.waitUntilSettled(h.put(message("soup"), Origin{Author: 1}))
+	other := openSecond(t, path)
+	var n int
+	for _, query := range []string{`BEGIN`, `SELECT count(*) FROM event`} {
+		if err := other.QueryRowContext(t.Context(), query).Scan(&n); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			t.Fatal(err)
+		}
+	}
+	if wait := h.file.waitForReaders(); wait != foreignReaders || n != 1 {
+		t.Errorf("with a reader of another process that has %d events, the host waits %v", n, wait)
+	}
+	for _, err := range h.file.rowsFrom(1) {
+		if wait := h.file.waitForReaders(); err != nil || wait <= seekTime {
+			t.Errorf("with a reader of its own, the host waits %v, %v", wait, err)
+		}
 	}
 }

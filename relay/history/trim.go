@@ -363,14 +363,14 @@ func (k Keep) walLimit() int64 {
 
 // truncateWAL empties the write-ahead log if it is too long. SQLite starts it over on its own, but
 // only at a moment without readers, which may never come if many search without a pause. This waits
-// for readers to finish, for a little longer than seekTime at most.
+// for readers to finish; see waitForReaders.
 func (f *File) truncateWAL() error {
 	info, err := os.Stat(f.path + "-wal")
 	if err != nil || info.Size() < f.walLimit || f.copying.Load() > 0 { // a backup would make it wait in vain
 		return err
 	}
 	f.walLimit = info.Size() + f.keep.walLimit() // until the next attempt
-	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, (seekTime + time.Second).Milliseconds())); err != nil {
+	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, f.waitForReaders().Milliseconds())); err != nil {
 		return err
 	}
 	var busy, all, done int
@@ -379,6 +379,18 @@ func (f *File) truncateWAL() error {
 		f.walLimit = f.keep.walLimit()
 	}
 	return errors.Join(err, f.exec(`PRAGMA `+busyTimeout))
+}
+
+// foreignReaders is how long truncateWAL waits for readers in other processes.
+const foreignReaders = 50 * time.Millisecond
+
+// waitForReaders returns how long truncateWAL waits for readers: for those of this process a little longer than
+// seekTime, within which searches end. Others may check the file, or back it up, and take minutes.
+func (f *File) waitForReaders() time.Duration {
+	if f.readers.Stats().InUse+f.seekers.Stats().InUse == 0 {
+		return foreignReaders
+	}
+	return seekTime + time.Second
 }
 
 // probeWrite returns an error if the file cannot be written: it writes as much as the next messages
