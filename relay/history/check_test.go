@@ -180,3 +180,11 @@ func TestCheckDamagedPages(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// The events of the first version are checked, too. One of the test's is odd.
+func TestCheckOfVersion1(t *testing.T) {
+	problems, r := checkProblems(t, version1(t))
+	if len(problems) != 1 || !strings.HasPrefix(problems[0], `event 16 of type "message" has recipient 7: `) || !r.Outdated || r.Replayed {
+		t.Errorf("%q, %+v", problems, r)
+	}
+}
