@@ -107,21 +107,21 @@ func (im *lineImporter) importAll(in io.Reader) error {
 
 func (im *lineImporter) nameBad(err *lineError) {
 	if im.result.Bad++; im.result.Bad <= maxNamed {
-		im.opts.Bad(fmt.Sprintf("line %d: %s", im.line, text.Clean(err.what)))
+		im.opts.Bad(fmt.Sprintf("line %d: %s", im.line, text.Clean(err.text)))
 	}
 }
 
-// A lineError says what is wrong with a line.
-type lineError struct{ what string }
+// A lineError is the error of a bad line.
+type lineError struct{ text string }
 
-func (e *lineError) Error() string { return e.what }
+func (e *lineError) Error() string { return e.text }
 
 func badf(format string, args ...any) error { return &lineError{fmt.Sprintf(format, args...)} }
 
 var errTooLong = badf("it is longer than %d bytes", maxLine)
 
-// readLine reads a line, which is valid until the next call. It skips the rest of one that is too long. With [io.EOF] it
-// returns what comes after the last newline.
+// readLine reads a line, which is valid until the next call. It skips the rest of a line that is too long. With [io.EOF] it
+// returns the text after the last newline.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
 	if err != bufio.ErrBufferFull {
@@ -157,7 +157,7 @@ func parseLine(line []byte) (wire.Event, error) {
 	kept := wire.Event{Type: e.Type, ID: e.ID, Time: e.Time}
 	switch {
 	case e.Time.Year() < 1970:
-		return e, badf("there is no time, or one before 1970")
+		return e, badf("the time is missing, or before 1970")
 	case e.ID > wire.MaxNumber/2 || e.Seq > wire.MaxNumber:
 		return e, badf("a number is too high")
 	case e.Client != "" && !wire.IsName(e.Client) || e.Once != "" && !wire.IsName(e.Once):
@@ -174,7 +174,7 @@ func parseLine(line []byte) (wire.Event, error) {
 var checks = map[string]func(kept, e *wire.Event) error{
 	wire.TypeMessage: keepMessage, wire.TypeAction: keepMessage, wire.TypePrivate: keepMessage,
 	wire.TypeJoin: keepPresence, wire.TypeLeave: keepPresence,
-	wire.TypeNick: keepNick, wire.TypeTopic: keepTopic,
+	wire.TypeNick: keepNick, wire.TypeTopic: keepTopic, "operator": keepAct,
 	wire.TypeOmitted: func(*wire.Event, *wire.Event) error { return nil },
 }
 
@@ -193,7 +193,7 @@ func keepMessage(kept, e *wire.Event) error {
 	}
 	if f := e.File; f != nil {
 		if e.Type != wire.TypeAction || f.Size < 0 || f.Number == 0 || f.Number > wire.MaxNumber || f.Name != text.FileName(f.Name) {
-			return badf("the file is not one that a member posted")
+			return badf("the file is not a member's upload")
 		}
 		f.Path = wire.FilePath(f.Number, f.Name) // a page makes a link of it
 	}
@@ -202,6 +202,7 @@ func keepMessage(kept, e *wire.Event) error {
 
 func keepPresence(kept, e *wire.Event) error {
 	kept.From, kept.Client, kept.Members, kept.Count, kept.Code, kept.Text = e.From, e.Client, e.Members, e.Count, e.Code, e.Text
+	kept.Hosts, kept.Tags = e.Hosts, e.Tags
 	if len(e.Members) == 0 {
 		return badf("there are no members")
 	}
@@ -210,8 +211,22 @@ func keepPresence(kept, e *wire.Event) error {
 			return badf("%q is not a nick", nick)
 		}
 	}
-	if e.From != "" && !isNick(e.From) {
-		return badf("%q is not a nick", e.From)
+	return checkActor(e.From)
+}
+
+// keepAct keeps what an operator did.
+func keepAct(kept, e *wire.Event) error {
+	kept.From, kept.Client, kept.Text = e.From, e.Client, e.Text
+	return checkActor(e.From)
+}
+
+// hostActor is who acts if the host does, without a member. No member can have this nick.
+const hostActor = "host (admin)"
+
+// checkActor returns an error if nick is neither a nick, nor the host, nor empty.
+func checkActor(nick string) error {
+	if nick != "" && nick != hostActor && !isNick(nick) {
+		return badf("%q is not a nick", nick)
 	}
 	return nil
 }
@@ -228,13 +243,10 @@ func keepNick(kept, e *wire.Event) error {
 
 func keepTopic(kept, e *wire.Event) error {
 	kept.From, kept.Client, kept.Text = e.From, e.Client, e.Text
-	switch {
-	case e.From != "" && !isNick(e.From):
-		return badf("%q is not a nick", e.From)
-	case len(e.Text) > maxTopic:
+	if len(e.Text) > maxTopic {
 		return badf("the topic is longer than %d bytes", maxTopic)
 	}
-	return nil
+	return checkActor(e.From)
 }
 
 func isNick(nick string) bool {
@@ -252,7 +264,7 @@ func (im *lineImporter) add(e *wire.Event) error {
 	case e.ID < next:
 		return badf("event %d follows event %d", e.ID, im.result.Last)
 	case e.ID-next > maxOmitted-im.result.Omitted:
-		return badf("event %d follows event %d: too many are missing between events; --renumber numbers them anew", e.ID, im.result.Last)
+		return badf("event %d follows event %d: too many are missing between events; --renumber gives them new IDs", e.ID, im.result.Last)
 	}
 	by, err := im.senders.of(e)
 	if err != nil {
@@ -284,7 +296,7 @@ type senders struct {
 
 // of returns the origin of an event.
 func (s *senders) of(e *wire.Event) (by history.Origin, err error) {
-	if e.From == "" || e.Type == wire.TypeLeave { // the room itself says who joined and left
+	if e.From == "" || e.From == hostActor || e.Type == wire.TypeJoin || e.Type == wire.TypeLeave { // it is from the room itself
 		return by, nil
 	}
 	if by.Author, err = s.sender(e.Client, e.From); err != nil {
@@ -319,7 +331,7 @@ func (s *senders) sender(client, nick string) (history.Author, error) {
 	return s.last, nil
 }
 
-// words says what was imported.
+// words reports the result to the user.
 func (r *imported) words(path string) string {
 	words := fmt.Sprintf("Imported %s into %s; the next one will be %d.", wire.Counted(r.Events, "event", "events"), path, r.Last+1)
 	if r.Omitted > 0 {

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // all selects all events.
 var all = history.Selection{Private: true, Happened: true}
 
-// importLines imports lines, and returns what is reported of bad ones.
+// importLines imports lines, and returns the reports of bad lines.
 func importLines(path, lines string, opts importOptions) (result imported, bad []string, err error) {
 	opts.Bad = func(line string) { bad = append(bad, line) }
 	result, err = importEvents(path, strings.NewReader(lines), opts)
@@ -101,7 +101,7 @@ func someEvent(t *rapid.T) wire.Event {
 	nick := rapid.SampledFrom([]string{"alice", "Bob", "Zoë", "guest-3", "алиса"})
 	text := rapid.SampledFrom([]string{"soup", "two\nlines", `"quotes" \ <b>`, "🍲 \u00a0", "\ttab"})
 	e := wire.Event{
-		Type: rapid.SampledFrom([]string{wire.TypeMessage, wire.TypeAction, wire.TypePrivate, wire.TypeJoin, wire.TypeLeave, wire.TypeNick, wire.TypeTopic}).Draw(t, "type"),
+		Type: rapid.SampledFrom([]string{wire.TypeMessage, wire.TypeAction, wire.TypePrivate, wire.TypeJoin, wire.TypeLeave, wire.TypeNick, wire.TypeTopic, "operator"}).Draw(t, "type"),
 		Time: time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "time")).UTC(),
 		From: nick.Draw(t, "from"), Client: rapid.SampledFrom([]string{"", "k3v9", "x1"}).Draw(t, "client"),
 	}
@@ -110,10 +110,16 @@ func someEvent(t *rapid.T) wire.Event {
 		e.From, e.Client = "", ""
 		e.Members = rapid.SliceOfN(nick, 1, 3).Draw(t, "members")
 		if e.Type == wire.TypeLeave && rapid.Bool().Draw(t, "kicked") {
-			e.From, e.Code, e.Text = nick.Draw(t, "by"), wire.CodeKicked, text.Draw(t, "why")
+			e.From, e.Code, e.Text = rapid.SampledFrom([]string{"alice", hostActor}).Draw(t, "by"), wire.CodeKicked, text.Draw(t, "why")
+		}
+		if e.Type == wire.TypeJoin && rapid.Bool().Draw(t, "keys") {
+			e.From, e.Hosts, e.Tags = e.Members[0], e.Members[:1], make([]string, len(e.Members))
+			e.Tags[0] = "k3v9"
 		}
 	case wire.TypeNick:
 		e.Nick = nick.Draw(t, "nick")
+	case "operator":
+		e.From, e.Text = rapid.SampledFrom([]string{"alice", hostActor}).Draw(t, "by"), "muted bob: soup"
 	case wire.TypeTopic:
 		e.Text = rapid.SampledFrom([]string{"", "soup"}).Draw(t, "topic")
 	default:
@@ -146,7 +152,7 @@ func TestImportOfOtherPrograms(t *testing.T) {
 	check(t, path)
 }
 
-// Each bad line is named with what is wrong, and nothing is imported.
+// Each bad line is reported with its number and the reason, and nothing is imported.
 func TestBadLines(t *testing.T) {
 	const good = `{"nick":"alice","text":"soup","time":"2024-01-02T10:02:11Z"}`
 	tests := map[string]string{
@@ -156,7 +162,7 @@ func TestBadLines(t *testing.T) {
 		good + good:                    "line 2: it is not one JSON object",
 		strings.Repeat("x", maxLine+5): "line 2: it is longer than 1048576 bytes",
 		`{"nick":"alice","time":"2024-01-02T10:02:11Z"}`:                                                   "line 2: there is no text",
-		`{"nick":"alice","text":"soup"}`:                                                                   "line 2: there is no time, or one before 1970",
+		`{"nick":"alice","text":"soup"}`:                                                                   "line 2: the time is missing, or before 1970",
 		`{"nick":"alice","text":"soup","time":"yesterday"}`:                                                "line 2: ",
 		`{"nick":"a b","text":"soup","time":"2024-01-02T10:02:11Z"}`:                                       `line 2: "a b" is not a nick`,
 		`{"text":"soup","time":"2024-01-02T10:02:11Z"}`:                                                    `line 2: "" is not a nick`,
@@ -171,7 +177,7 @@ func TestBadLines(t *testing.T) {
 		`{"id":9007199254740991,"nick":"a","text":"x","time":"2024-01-02T10:02:11Z"}`:                      "line 2: a number is too high",
 		`{"id":4000000000000,"nick":"a","text":"x","time":"2024-01-02T10:02:11Z"}`:                         "line 2: event 4000000000000 follows event 1: too many are missing",
 		`{"nick":"a","client":"no name","text":"x","time":"2024-01-02T10:02:11Z"}`:                         "line 2: client or once is not a name",
-		`{"type":"action","from":"a","time":"2024-01-02T10:02:11Z","file":{"n":1,"name":"../x","size":1}}`: "line 2: the file is not one",
+		`{"type":"action","from":"a","time":"2024-01-02T10:02:11Z","file":{"n":1,"name":"../x","size":1}}`: "line 2: the file is not a member's upload",
 	}
 	dir := t.TempDir()
 	for line, want := range tests {
@@ -211,7 +217,7 @@ func TestRenumber(t *testing.T) {
 	check(t, path)
 }
 
-// The same member has one author, under each nick; a private message is for who has the nick.
+// The same member has one author, under each nick; a private message is for the last member with the nick.
 func TestSenders(t *testing.T) {
 	s := senders{byClient: make(map[string]history.Author), byNick: make(map[string]history.Author)}
 	var got []history.Origin
@@ -224,6 +230,8 @@ func TestSenders(t *testing.T) {
 		{Type: wire.TypePrivate, Client: "c1", From: "carol", To: "Bob"},
 		{Type: wire.TypePrivate, From: "bob", To: "dave"},
 		{Type: wire.TypeJoin, Members: []string{"dave"}},
+		{Type: wire.TypeLeave, Members: []string{"dave"}, From: "bob", Code: wire.CodeKicked},
+		{Type: wire.TypeTopic, From: hostActor},
 	} {
 		by, err := s.of(&e)
 		if err != nil {
@@ -231,13 +239,13 @@ func TestSenders(t *testing.T) {
 		}
 		got = append(got, by)
 	}
-	want := []history.Origin{{Author: 1}, {Author: 2}, {Author: 1}, {Author: 2, To: 1}, {Author: 3}, {Author: 1, To: 3}, {Author: 3, To: 4}, {}}
+	want := []history.Origin{{Author: 1}, {Author: 2}, {Author: 1}, {Author: 2, To: 1}, {Author: 3}, {Author: 1, To: 3}, {Author: 3, To: 4}, {}, {}, {}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
 
-// Whatever the lines are, what is imported is a history without problems, which no terminal need fear.
+// Whatever the lines are, the imported history has no problems, and no terminal is harmed by its text.
 func FuzzImport(f *testing.F) {
 	f.Add(`{"nick":"alice","text":"soup","time":"2024-01-02T10:02:11Z"}`)
 	f.Add(`{"type":"private","id":5,"from":"bob","to":"al","text":"\u001b","time":"2024-01-02T10:02:11Z"}` + "\n" + `{"type":"leave","members":["a"],"code":"x","time":"9999-12-31T23:59:59Z"}`)

@@ -21,7 +21,7 @@ const (
 // works.
 type progress struct {
 	to      io.Writer // nil: stderr is no terminal, and nothing is shown
-	verb    string    // what is done: Copied
+	verb    string    // Copied, Checked
 	next    time.Time // when the line is written next
 	isThere bool      // the line is on the terminal
 }

@@ -139,7 +139,7 @@ func (c *checker) checkDatabase() error {
 	return rows.Err()
 }
 
-// checkMeta checks what a room has besides events.
+// checkMeta checks the room's ID and secret.
 func (c *checker) checkMeta() error {
 	for _, name := range []string{"room", "secret"} {
 		var value any
@@ -366,7 +366,7 @@ func clipped(s string) string {
 // sampled is how many messages are searched for, each by one of its words.
 const sampled = 200
 
-// checkIndex checks that the index has the messages up to the last one that it has, and no others.
+// checkIndex checks that the index has all messages up to its last one, and no others.
 func (c *checker) checkIndex() error {
 	if c.report.Outdated {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A history that was imported is like one that was hosted, with the ids of its events; a host continues after them.
+// An imported history passes every check and keeps the ids of its events; a host continues after them.
 func TestImport(t *testing.T) {
 	const first, count = 500, 2500
 	path := filepath.Join(t.TempDir(), "room.chat")

@@ -63,7 +63,7 @@ type trimmer struct {
 	warnedAt   time.Time // when that was a warning
 }
 
-// announce logs what the file keeps, and what will be deleted if the file is beyond its limits as the host
+// announce logs the limits of the file, and how much will be deleted if the file is beyond them as the host
 // opens it. Nothing is deleted before the next trim.
 func (t *trimmer) announce() {
 	if t.file.keep == (Keep{}) {

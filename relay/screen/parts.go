@@ -1,6 +1,6 @@
 package screen
 
-// A PartKind is what a part of a message is.
+// A PartKind is the kind of a part of a message.
 type PartKind uint8
 
 const (
