@@ -585,9 +585,9 @@ func TestDeletionsAreLogged(t *testing.T) {
 		if log := h.warnings.take(); !strings.Contains(log, "level=INFO") || !strings.Contains(log, `beyond a limit" limit="1 hour" oldest=""`) {
 			t.Errorf("an empty room logs %s", log)
 		}
-		for range 30 * 12 { // an event every 5 minutes
+		for range 30 * 4 { // an event every 15 minutes
 			h.appendMany(1, time.Now(), "soup")
-			time.Sleep(5 * time.Minute)
+			time.Sleep(15 * time.Minute)
 		}
 		synctest.Wait()
 		levels, events, last := make(map[string]int), 0, ""

@@ -57,7 +57,9 @@ func TestStateIsFoldOfLog(t *testing.T) {
 
 // checkFile fails if chat history check would find a problem in a file.
 func checkFile(rt *rapid.T, path string) {
-	newFold := func(records func(load func(string, []byte) error) error) (history.Fold, error) { return NewFold(records) }
+	newFold := func(records func(load func(string, []byte) error) error) (history.Fold, error) {
+		return NewFold(records)
+	}
 	r, err := history.Check(context.Background(), path, newFold, func(problem string) { rt.Error(problem) }, nil)
 	if err != nil || !r.Replayed {
 		rt.Errorf("%+v, %v", r, err)
