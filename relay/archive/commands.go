@@ -94,7 +94,7 @@ func exportCommand() *cli.Command {
 		ArgsUsage: "FILE",
 		Description: manual.Describe("The page stands alone: it has no scripts and loads nothing. Private messages are written only with --private.",
 			"chat history export kitchen.chat --format html --output kitchen.html",
-			"chat history export kitchen.chat --format jsonl --all --private > kitchen.jsonl"),
+			"chat history export kitchen.chat --format jsonl --all > kitchen.jsonl"),
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "Write the events in `FORMAT`: text, jsonl or html."},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", DefaultText: "stdout", Usage: "Write to `OUT`, a new file that only you can read."},
