@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the tables of options in relay/
 var optionDocs = map[string]string{
 	"host": "relay/docs/hosting.md", "doctor": "relay/docs/hosting.md", "invite": "relay/docs/hosting.md",
 	"join": "relay/docs/guide.md", "rooms": "relay/docs/guide.md",
-	"history": "relay/docs/history.md",
+	"history": "relay/docs/history.md", "history export": "relay/docs/history.md", "history import": "relay/docs/history.md",
 }
 
 // The documents list every option of every command, as --help words it.

@@ -36,7 +36,7 @@ func TestImports(t *testing.T) {
 		"timezone":           {},
 		"garbage":            {},
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
-		"history":            {"chat/relay/internal/clock", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
+		"history":            {"chat/relay/internal/clock", "chat/relay/privatefile", "chat/relay/text", "chat/relay/wire", "chat/relay/timezone"},
 		"client":             {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"identity":           {"chat/relay/client", "chat/relay/errno", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
@@ -62,7 +62,7 @@ func TestImports(t *testing.T) {
 		"invites":            {"chat/relay/seal"},
 		"operatorfile":       {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"hint":               {},
-		"archive":            {"chat/relay/cmdline", "chat/relay/hint", "chat/relay/history", "chat/relay/manual", "chat/relay/plain"},
+		"archive":            {"chat/relay/cmdline", "chat/relay/hint", "chat/relay/history", "chat/relay/internal/room", "chat/relay/manual", "chat/relay/plain", "chat/relay/privatefile", "chat/relay/screen", "chat/relay/screen/syntax", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire"},
 		"hosting": {
 			"chat/relay", "chat/relay/client", "chat/relay/discovery", "chat/relay/endpoint", "chat/relay/files", "chat/relay/hint", "chat/relay/history",
 			"chat/relay/identity", "chat/relay/invites", "chat/relay/logging", "chat/relay/operatorfile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/web", "chat/relay/wire",

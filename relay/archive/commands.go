@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"regexp"
@@ -13,12 +15,13 @@ import (
 	"chat/relay/history"
 	"chat/relay/manual"
 	"chat/relay/plain"
+	"chat/relay/text"
 )
 
 // Commands returns chat history and its commands of two words. Each call returns new ones: urfave/cli
 // keeps state in their options.
 func Commands() []*cli.Command {
-	return []*cli.Command{printCommand(), backupCommand()}
+	return []*cli.Command{printCommand(), backupCommand(), checkCommand(), exportCommand(), importCommand()}
 }
 
 func printCommand() *cli.Command {
@@ -62,6 +65,91 @@ func backupCommand() *cli.Command {
 			err = history.Backup(c.Context, paths[0], paths[1], p.show)
 			p.end()
 			return fileError(paths[0], err)
+		},
+	}
+}
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "history check",
+		Usage:       "Look for damage in a history, and report it.",
+		ArgsUsage:   "FILE",
+		Description: manual.Describe("Prints each problem in a line, and exits with 1 if there are any. The room may be open.", "chat history check kitchen.chat"),
+		Action: func(c *cli.Context) error {
+			paths, err := arguments(c, "FILE")
+			if err != nil {
+				return err
+			}
+			p := newProgress(c.App.ErrWriter, "Checked")
+			defer p.end()
+			return checkHistory(c.Context, c.App.Writer, paths[0], p)
+		},
+	}
+}
+
+func exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "history export",
+		Usage:     "Write a history as text, JSON lines or an HTML page.",
+		ArgsUsage: "FILE",
+		Description: manual.Describe("The page stands alone: it has no scripts and loads nothing. Private messages are written only with --private.",
+			"chat history export kitchen.chat --format html --output kitchen.html",
+			"chat history export kitchen.chat --format jsonl --all > kitchen.jsonl"),
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "Write the events in `FORMAT`: text, jsonl or html."},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", DefaultText: "stdout", Usage: "Write to `OUT`, a new file that only you can read."},
+		}, selectionFlags("Write")...),
+		Action: func(c *cli.Context) error {
+			paths, err := arguments(c, "FILE")
+			if err != nil {
+				return err
+			}
+			wanted, err := selectionOf(c, time.Now())
+			if err != nil {
+				return err
+			}
+			format := c.String("format")
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			return export(onTerminal(c.App.Writer, format == "text"), c.String("output"), paths[0], format, wanted)
+		},
+	}
+}
+
+func importCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "history import",
+		Usage:     "Create a history from JSON lines on stdin.",
+		ArgsUsage: "FILE",
+		Description: manual.Describe("FILE must not exist. The lines are those of chat history export --format jsonl; of other programs, nick, text and time are enough. If a line is bad, nothing is imported.",
+			"chat history import new.chat < kitchen.jsonl",
+			"chat host --history new.chat"),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "room", Usage: "Give the room the title `TITLE`."},
+			switchFlag("skip-bad", "Import the other lines if some are bad."),
+			switchFlag("renumber", "Number the events from 1 on, instead of with their IDs."),
+		},
+		Action: func(c *cli.Context) error {
+			paths, err := arguments(c, "FILE")
+			if err != nil {
+				return err
+			}
+			if term.IsTerminal(int(os.Stdin.Fd())) {
+				return cmdline.UsageErrorf("the events come from stdin, which is a terminal\nhint: chat history import %s < events.jsonl", paths[0])
+			}
+			result, err := importEvents(paths[0], os.Stdin, importOptions{
+				Title: text.Title(c.String("room")), SkipBad: c.Bool("skip-bad"), Renumber: c.Bool("renumber"),
+				Bad: func(line string) { fmt.Fprintln(c.App.ErrWriter, line) },
+			})
+			if errors.Is(err, errBadLines) {
+				return fmt.Errorf("%w\nhint: correct them, or use --skip-bad", err)
+			}
+			if err != nil {
+				return fileError(paths[0], err)
+			}
+			_, err = fmt.Fprintln(c.App.Writer, result.words(paths[0]))
+			return err
 		},
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/term"
 )
 
@@ -22,7 +21,7 @@ const (
 // works.
 type progress struct {
 	to      io.Writer // nil: stderr is no terminal, and nothing is shown
-	verb    string    // what was done with the bytes
+	verb    string    // Copied, Checked
 	next    time.Time // when the line is written next
 	isThere bool      // the line is on the terminal
 }
@@ -41,12 +40,13 @@ func (p *progress) show(done, all int64) {
 		return
 	}
 	p.next, p.isThere = now.Add(showEvery), true
-	fmt.Fprintf(p.to, "\r%s %d %% of %s ", p.verb, 100*done/all, humanize.Bytes(uint64(all)))
+	fmt.Fprintf(p.to, "\r%s %d %% ", p.verb, 100*done/all)
 }
 
 // end removes the line.
 func (p *progress) end() {
 	if p.isThere {
 		fmt.Fprint(p.to, "\r\x1b[K")
+		p.isThere = false
 	}
 }

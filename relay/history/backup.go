@@ -8,13 +8,14 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
+
+	"chat/relay/privatefile"
 
 	"modernc.org/sqlite"
 )
 
 // ErrExists is the error of a file that is to be created and that is there already.
-var ErrExists = errors.New("the file exists")
+var ErrExists = fs.ErrExist
 
 const (
 	// backupStep is how many pages of 4 KiB are copied between looks at the context.
@@ -76,58 +77,12 @@ func (f *File) Backup(ctx context.Context, to string, progress Progress) error {
 
 // copyDatabase copies a database to a new file.
 func copyDatabase(ctx context.Context, db *sql.DB, to string, progress Progress) error {
-	return createWhole(to, func(partial *os.File) error {
+	return privatefile.Create(to, func(partial *os.File) error {
 		if err := copyPages(ctx, db, partial, progress); err != nil {
 			return err
 		}
 		return checkCopy(partial.Name())
 	})
-}
-
-// createWhole creates the file at path with what write writes to partial. A crash leaves the whole file,
-// or none and one named path.*.partial. After an error there is neither.
-func createWhole(path string, write func(partial *os.File) error) error {
-	if _, err := os.Lstat(path); err == nil {
-		return ErrExists // the last step finds it too, but late
-	}
-	partial, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial") // with mode 0600
-	if err != nil {
-		return err
-	}
-	err = write(partial)
-	if err == nil {
-		err = partial.Sync()
-	}
-	if err = errors.Join(err, partial.Close()); err == nil {
-		err = renameNew(partial.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, removeFile(partial.Name()))
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// removeFile removes a file, which need not exist.
-func removeFile(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// renameNew renames a file and replaces none.
-func renameNew(from, to string) error {
-	switch err := os.Link(from, to); {
-	case err == nil:
-		return os.Remove(from)
-	case errors.Is(err, fs.ErrExist):
-		return ErrExists
-	}
-	// The file system has no hard links, like that of a USB stick.
-	if _, err := os.Lstat(to); err == nil {
-		return ErrExists
-	}
-	return os.Rename(from, to)
 }
 
 // copyPages copies all pages of a database to partial, which is empty. It reads one snapshot: events that

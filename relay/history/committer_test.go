@@ -1,6 +1,7 @@
 package history
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -575,6 +576,44 @@ func TestKeepAtStart(t *testing.T) {
 	})
 }
 
+// What is deleted is logged once an hour, with the time from which events are kept: as a warning once a day.
+func TestDeletionsAreLogged(t *testing.T) {
+	onDisk(t, func(t *testing.T, h *hosted) {
+		h.keep.Age = time.Hour
+		h.reopen()
+		synctest.Wait()
+		if log := h.warnings.take(); !strings.Contains(log, "level=INFO") || !strings.Contains(log, `beyond a limit" limit="1 hour" oldest=""`) {
+			t.Errorf("an empty room logs %s", log)
+		}
+		for range 30 * 4 { // an event every 15 minutes
+			h.appendMany(1, time.Now(), "soup")
+			time.Sleep(15 * time.Minute)
+		}
+		synctest.Wait()
+		levels, events, last := make(map[string]int), 0, ""
+		for line := range strings.Lines(h.warnings.take()) {
+			var at, level, kept string
+			var n int
+			if _, err := fmt.Sscanf(line, `time=%s level=%s msg="old messages were deleted from the history" events=%d limit="1 hour" kept_from=%s`, &at, &level, &n, &kept); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			levels[level]++
+			events += n
+			last = kept
+		}
+		if levels["WARN"] != 2 || levels["INFO"] < 25 || levels["INFO"] > 28 {
+			t.Errorf("there are %v lines in 30 hours", levels)
+		}
+		from, err := time.Parse(time.RFC3339, last)
+		if wanted := time.Now().Add(-time.Hour); err != nil || from.Before(wanted.Add(-time.Hour-10*time.Minute)) || from.After(wanted.Add(10*time.Minute)) {
+			t.Errorf("at the end events are kept from %s, not about %v", last, wanted)
+		}
+		if oldest, _ := h.checkKept(); int(oldest) < events || int(oldest) > events+13 {
+			t.Errorf("%d deleted events are logged, the oldest is %d", events, oldest)
+		}
+	})
+}
+
 // If a room is opened after a long time, by the clock, that may be wrong: events become old a day
 // later, and some of them in each hour.
 func TestKeepAfterALongTime(t *testing.T) {
@@ -920,5 +959,28 @@ func TestWriteAheadLogIsShortened(t *testing.T) {
 	}
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() > 1<<20 {
 		t.Errorf("it has %d bytes, %v", info.Size(), err)
+	}
+}
+
+// A host waits for its own readers before it truncates the write-ahead log, and hardly for others.
+func TestReadersOfOtherProcessesAreNotWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	h := host(t, path, few)
+	defer h.close()
+	h.waitUntilSettled(h.put(message("soup"), Origin{Author: 1}))
+	other := openSecond(t, path)
+	var n int
+	for _, query := range []string{`BEGIN`, `SELECT count(*) FROM event`} {
+		if err := other.QueryRowContext(t.Context(), query).Scan(&n); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			t.Fatal(err)
+		}
+	}
+	if wait := h.file.waitForReaders(); wait != foreignReaders || n != 1 {
+		t.Errorf("with a reader of another process that has %d events, the host waits %v", n, wait)
+	}
+	for _, err := range h.file.rowsFrom(1) {
+		if wait := h.file.waitForReaders(); err != nil || wait <= seekTime {
+			t.Errorf("with a reader of its own, the host waits %v, %v", wait, err)
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chat/relay/privatefile"
 	"chat/relay/wire"
 
 	"github.com/gofrs/flock"
@@ -191,7 +192,7 @@ func (f *File) open() error {
 	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
 		return err
 	}
-	return f.queryRow(fmt.Sprintf(`SELECT coalesce((SELECT substr(CAST(value AS TEXT), 1, %d) FROM meta WHERE name = 'title'), '')`, maxTitle), &f.title)
+	return f.queryRow(titleQuery, &f.title)
 }
 
 // openLatest opens the database, which it creates if there is none, and checks it before it changes
@@ -243,6 +244,8 @@ func (f *File) openLatest() error {
 // maxTitle is how many characters of a title are read. A stranger may have made the file, and
 // every welcome has the title.
 const maxTitle = 256
+
+var titleQuery = fmt.Sprintf(`SELECT coalesce((SELECT substr(CAST(value AS TEXT), 1, %d) FROM meta WHERE name = 'title'), '')`, maxTitle)
 
 // checkSchema refuses a database with triggers or views, which could do anything: a stranger may
 // have made it.
@@ -357,17 +360,7 @@ func syncFile(path string) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder waits until the entries of a folder are on disk.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return nil // we may write to it, but not list it
-	}
-	folder.Sync() // not possible on every system
-	return folder.Close()
+	return privatefile.SyncFolder(filepath.Dir(path))
 }
 
 // migrate brings the file to the latest version.

@@ -75,8 +75,12 @@ func appendDated(dst []byte, e *wire.Event) []byte {
 	if e.IsMessage() {
 		return e.AppendText(dst, v)
 	}
+	words := e.AppendText(nil, v)
+	if len(words) == 0 {
+		return dst
+	}
 	dst = e.Time.In(timezone.Local(e.Time)).AppendFormat(dst, time.DateTime)
-	return append(append(dst, " -- "...), bytes.TrimPrefix(e.AppendText(nil, v), []byte("* "))...)
+	return append(append(dst, " -- "...), bytes.TrimPrefix(words, []byte("* "))...)
 }
 
 // read yields the selected events.

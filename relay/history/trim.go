@@ -20,8 +20,13 @@ const (
 	// minHourly is how many events may always be deleted by age in an hour; see hourly.
 	minHourly = 1000
 
-	// reportEvery is how often deletions are logged at most.
-	reportEvery = 24 * time.Hour
+	// reportEvery is how often deletions are logged, if they are not many. warnEvery is how often
+	// that is a warning.
+	reportEvery = time.Hour
+	warnEvery   = 24 * time.Hour
+
+	// manyDeleted is how many deleted events are logged at once.
+	manyDeleted = 10_000
 
 	// saveClockEvery is how often the clock's reading is saved.
 	saveClockEvery = time.Hour
@@ -55,14 +60,22 @@ type trimmer struct {
 
 	deleted    uint64    // events that are not yet in the log
 	reportedAt time.Time // when deletions were logged
+	warnedAt   time.Time // when that was a warning
 }
 
-// announce logs what will be deleted if the file is beyond its limits as the host opens it.
-// Nothing is deleted before the next trim.
+// announce logs the limits of the file, and how much will be deleted if the file is beyond them as the host
+// opens it. Nothing is deleted before the next trim.
 func (t *trimmer) announce() {
+	if t.file.keep == (Keep{}) {
+		return
+	}
 	oldest, newest, err := t.file.eventRange()
-	if err != nil || oldest == newest {
+	if err != nil {
 		return // trim fails as well, and logs it
+	}
+	t.warn.Info("old messages are deleted from the history beyond a limit", "limit", t.file.keep, "oldest", t.file.timeOf(oldest))
+	if oldest == newest {
+		return
 	}
 	isTooLarge, err := t.file.isTooLarge()
 	if err != nil {
@@ -141,14 +154,34 @@ func (t *trimmer) mayAge() bool {
 	return believed
 }
 
-// report logs the deletions since the last report, but not more often than reportEvery.
+// report logs the deletions since the last report, but not more often than reportEvery unless they are
+// many. The first in a day is a warning, which also hosts that take part in the room show.
 func (t *trimmer) report() {
 	now := time.Now()
-	if t.deleted == 0 || !t.reportedAt.IsZero() && now.Sub(t.reportedAt) < reportEvery {
+	if t.deleted == 0 || t.deleted < manyDeleted && !t.reportedAt.IsZero() && now.Sub(t.reportedAt) < reportEvery {
 		return
 	}
-	t.warn.Warn("old messages were deleted from the history", "events", t.deleted, "limit", t.file.keep)
+	level := slog.LevelInfo
+	if t.warnedAt.IsZero() || now.Sub(t.warnedAt) >= warnEvery {
+		level, t.warnedAt = slog.LevelWarn, now
+	}
+	oldest, _, err := t.file.eventRange()
+	if err != nil {
+		return // the next trim fails as well, and logs it
+	}
+	t.warn.Log(context.Background(), level, "old messages were deleted from the history",
+		"events", t.deleted, "limit", t.file.keep, "kept_from", t.file.timeOf(oldest))
 	t.deleted, t.reportedAt = 0, now
+}
+
+// timeOf returns the time of an event, for the log; "": there is none.
+func (f *File) timeOf(id uint64) string {
+	var at int64
+	err := f.writer.QueryRowContext(context.Background(), `SELECT time FROM event WHERE id = ?`, id).Scan(&at)
+	if err != nil {
+		return ""
+	}
+	return time.UnixMilli(at).UTC().Format(time.RFC3339)
 }
 
 // trimmed is the result of a step of File.trim.
@@ -330,14 +363,14 @@ func (k Keep) walLimit() int64 {
 
 // truncateWAL empties the write-ahead log if it is too long. SQLite starts it over on its own, but
 // only at a moment without readers, which may never come if many search without a pause. This waits
-// for readers to finish, for a little longer than seekTime at most.
+// for readers to finish; see waitForReaders.
 func (f *File) truncateWAL() error {
 	info, err := os.Stat(f.path + "-wal")
 	if err != nil || info.Size() < f.walLimit || f.copying.Load() > 0 { // a backup would make it wait in vain
 		return err
 	}
 	f.walLimit = info.Size() + f.keep.walLimit() // until the next attempt
-	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, (seekTime + time.Second).Milliseconds())); err != nil {
+	if err := f.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, f.waitForReaders().Milliseconds())); err != nil {
 		return err
 	}
 	var busy, all, done int
@@ -346,6 +379,18 @@ func (f *File) truncateWAL() error {
 		f.walLimit = f.keep.walLimit()
 	}
 	return errors.Join(err, f.exec(`PRAGMA `+busyTimeout))
+}
+
+// foreignReaders is how long truncateWAL waits for readers in other processes.
+const foreignReaders = 50 * time.Millisecond
+
+// waitForReaders returns how long truncateWAL waits for readers: for those of this process a little longer than
+// seekTime, within which searches end. Others may check the file, or back it up, and take minutes.
+func (f *File) waitForReaders() time.Duration {
+	if f.readers.Stats().InUse+f.seekers.Stats().InUse == 0 {
+		return foreignReaders
+	}
+	return seekTime + time.Second
 }
 
 // probeWrite returns an error if the file cannot be written: it writes as much as the next messages

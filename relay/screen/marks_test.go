@@ -32,40 +32,33 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// partsOf returns the parts of a message, as the table has them.
+// partsOf returns the parts of a message, as the table has them: without links.
 func partsOf(text string) (parts []markedPart) {
-	add := func(s string) {
-		if s != "" {
-			parts = append(parts, markedPart{Text: s})
+	wasText := false
+	for _, p := range PartsOf(text) {
+		isText := p.Kind == PlainPart || p.Kind == LinkPart
+		switch {
+		case isText && wasText:
+			parts[len(parts)-1].Text += p.Text
+		case isText:
+			parts = append(parts, markedPart{Text: p.Text})
+		case p.Kind == CodePart:
+			parts = append(parts, markedPart{Code: p.Text})
+		case p.Kind == BoldPart:
+			parts = append(parts, markedPart{Bold: p.Text})
+		case p.Kind == ItalicPart:
+			parts = append(parts, markedPart{Italic: p.Text})
+		case p.Kind == BlockPart:
+			parts = append(parts, markedPart{Block: p.Text, Language: p.Language})
 		}
-	}
-	inRows := func(text string) {
-		plain := 0
-		for _, w := range inlineMarksInRows(text) {
-			add(text[plain:w.from])
-			inner := text[w.inner().from:w.inner().to]
-			switch w.kind {
-			case codeMark:
-				parts = append(parts, markedPart{Code: inner})
-			case boldMark:
-				parts = append(parts, markedPart{Bold: inner})
-			case italicMark:
-				parts = append(parts, markedPart{Italic: inner})
-			}
-			plain = w.to
-		}
-		add(text[plain:])
-	}
-	at := 0
-	for _, b := range blocksIn(text) {
-		if at < b.from {
-			inRows(text[at : b.from-1])
-		}
-		parts = append(parts, markedPart{Block: text[b.code.from:b.code.to], Language: b.language})
-		at = b.to + 1
-	}
-	if at < len(text) {
-		inRows(text[at:])
+		wasText = isText
 	}
 	return parts
+}
+
+func TestLinkParts(t *testing.T) {
+	want := []Part{{Kind: PlainPart, Text: "see "}, {Kind: LinkPart, Text: "http://a.b/c_d"}, {Kind: PlainPart, Text: ", "}, {Kind: CodePart, Text: "http://e"}}
+	if got := PartsOf("see http://a.b/c_d, `http://e`"); !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
+	}
 }

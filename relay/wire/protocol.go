@@ -48,6 +48,7 @@ const (
 	TypeInvite   = "invite"   // of a sealed room: its secret was replaced; also a command
 	TypeOperator = "operator" // an operator did something other than what a leave or a topic says; Text says what, after its nick
 	TypeAuth     = "auth"     // of a sealed room: a step of the authentication; also a request
+	TypeOmitted  = "omitted"  // the place of an event that an imported history does not have
 )
 
 // The types of requests, from a program to the host, that are no commands of their own or

@@ -47,6 +47,8 @@ const (
 	hiddenDeop   = "deop"   // it is none any more
 	hiddenReject = "reject" // a numbered message was rejected permanently
 
+	hiddenImport = "import" // the events that follow are those of another room; changes nothing
+
 	hiddenOwn     = "own"     // a nick belongs to the key with a fingerprint
 	hiddenRelease = "release" // it belongs to no key any more
 )
@@ -88,4 +90,10 @@ func parseHidden(b []byte) (*hidden, error) {
 		return nil, fmt.Errorf("hidden event: %w", err)
 	}
 	return h, nil
+}
+
+// Imported returns the hidden event with which the log of an imported history begins.
+func Imported(at time.Time) []byte {
+	h := hidden{Type: hiddenImport, At: millisOf(at)}
+	return h.encode()
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"chat/relay/history"
 	"chat/relay/internal/access"
 	"chat/relay/wire"
 )
@@ -40,6 +42,9 @@ func TestStateIsFoldOfLog(t *testing.T) {
 				if err := w.close(); err != nil {
 					rt.Error(err)
 				}
+				if w.maxAway == maxAway && w.maxOwned == maxOwnedByKey { // as in every other room
+					checkFile(rt, w.path)
+				}
 			}()
 			rt.Repeat(w.actions())
 			w.repair()
@@ -48,6 +53,17 @@ func TestStateIsFoldOfLog(t *testing.T) {
 			}
 		})
 	})
+}
+
+// checkFile fails if chat history check would find a problem in a file.
+func checkFile(rt *rapid.T, path string) {
+	newFold := func(records func(load func(string, []byte) error) error) (history.Fold, error) {
+		return NewFold(records)
+	}
+	r, err := history.Check(context.Background(), path, newFold, func(problem string) { rt.Error(problem) }, nil)
+	if err != nil || !r.Replayed {
+		rt.Errorf("%+v, %v", r, err)
+	}
 }
 
 // checkTimes checks prop with this many schedules of about so many steps, unless flags say

@@ -1,0 +1,59 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"chat/relay/cmdline"
+	"chat/relay/history"
+	"chat/relay/privatefile"
+)
+
+// formats are those of chat history export.
+var formats = []string{"text", "jsonl", "html"}
+
+// checkFormat returns an error if a format is unknown.
+func checkFormat(format string) error {
+	for _, f := range formats {
+		if f == format {
+			return nil
+		}
+	}
+	return cmdline.UsageErrorf("invalid --format %q\nhint: use text, jsonl or html", format)
+}
+
+// export writes the selected events of the history at path to a new file that only its owner can read, or to out if
+// target is "-". Of a damaged history it writes what can be read.
+func export(out io.Writer, target, path, format string, wanted history.Selection) error {
+	if target == "-" {
+		return fileError(path, write(out, path, format, wanted))
+	}
+	var damage error
+	err := privatefile.Create(target, func(partial *os.File) error {
+		err := write(partial, path, format, wanted)
+		if errors.Is(err, history.ErrDamaged) {
+			damage, err = err, nil
+		}
+		return err
+	})
+	if err != nil {
+		return fileError(path, fmt.Errorf("export to %s: %w", target, err))
+	}
+	return fileError(path, damage)
+}
+
+func write(out io.Writer, path, format string, wanted history.Selection) error {
+	if format != "html" {
+		return history.Print(out, path, wanted, format == "jsonl")
+	}
+	title, err := history.Title(path)
+	if err != nil {
+		return err
+	}
+	if title == "" {
+		title = "chat"
+	}
+	return writeHTML(out, title, history.ReadFile(path, wanted))
+}
