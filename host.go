@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +30,7 @@ import (
 	"chat/relay/invites"
 	"chat/relay/limits"
 	"chat/relay/logging"
+	"chat/relay/manual"
 	"chat/relay/plain"
 	"chat/relay/qrcode"
 	"chat/relay/screen"
@@ -36,6 +38,71 @@ import (
 	"chat/relay/text"
 	"chat/relay/wire"
 )
+
+func hostCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "host",
+		Usage:     "Open a room on this network and join it.",
+		ArgsUsage: "[ROOM]",
+		Description: manual.Describe("The room closes when you leave. chat help limits lists the limits, chat help advanced the options for special cases.",
+			"chat host                               # named after this machine",
+			"chat host --room kitchen --nick alice",
+			"chat host --addr 192.168.1.5:24280      # only on one address",
+			"chat host --secure                      # encrypted, by invite",
+			"chat host --history kitchen.chat        # the room survives a restart",
+			"chat host --limit connections=50",
+			"chat host --headless --log-format json  # no screen, log to stderr"),
+		Flags: hostFlags(),
+		Action: func(c *cli.Context) error {
+			opts, err := hostOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			return runHost(c.Context, opts)
+		},
+	}
+}
+
+func hostFlags() []cli.Flag {
+	flags := slices.Concat([]cli.Flag{
+		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, Category: categoryRoom, EnvVars: []string{"CHAT_ROOM"}, Usage: "Name the room `TITLE`.", DefaultText: "this machine's name"},
+		nickFlag(),
+		boolFlag(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
+		boolFlag(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
+		&cli.StringFlag{Name: "members", Category: categoryAccess, Usage: "Let only the SSH keys in `FILE` join the sealed room as members. It is like authorized_keys."},
+		&cli.StringSliceFlag{Name: "limit", Category: categoryAccess, Usage: "Set a limit: `NAME=VALUE`, e.g. connections=500. Repeat to set several; chat help limits lists them."},
+		boolFlag(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, Usage: "Listen on `[HOST]:PORT`.", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
+		ifaceFlag(categoryNetwork),
+		boolFlag(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
+	}, screenFlags(), []cli.Flag{
+		&cli.StringFlag{Name: "history", Category: categoryHistory, EnvVars: []string{"CHAT_HISTORY"}, Usage: "Keep the room in `FILE`, and reopen it from there."},
+		&cli.StringFlag{Name: "history-keep", Category: categoryHistory, Usage: "Delete history beyond `LIMIT`, an age, a size or both: 30d, 500MB or 30d,500MB.", DefaultText: "keep all"},
+		&cli.StringFlag{Name: "files-dir", Category: categoryFiles, Usage: "Store uploads in `DIR`, and keep them when the host ends.", DefaultText: "a temporary directory"},
+		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
+		boolFlag(categoryLogging, "verbose", "Log debug messages too.", "v"),
+	})
+	advanced := []cli.Flag{
+		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, Value: 50, Usage: "Send new members the last `N` messages."},
+		&cli.StringFlag{Name: "cert", Category: manual.Advanced, Hidden: true, Usage: "Use the certificate in `FILE` for the sealed room. It is read again when it changes.", DefaultText: "made by the host"},
+		identityFlag(manual.Advanced),
+		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
+		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
+		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-files", Category: manual.Advanced, Hidden: true, Usage: "Reject all uploads.", DisableDefaultText: true},
+		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
+		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
+		&cli.StringSliceFlag{Name: "trusted-proxy", Category: manual.Advanced, Hidden: true, Usage: "Take the client's address from X-Forwarded-For or Forwarded in requests from `ADDRESS[/BITS]`, a reverse proxy. Repeat to set several."},
+		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},
+	}
+	flags = append(flags, advanced...)
+	for _, l := range limits.Table {
+		if l.OldFlag != "" {
+			flags = append(flags, &cli.StringFlag{Name: l.OldFlag, Category: manual.Deprecated, Hidden: true, Usage: "Use --limit " + l.Name + "=`" + l.Unit.String() + "`."})
+		}
+	}
+	return flags
+}
 
 // hostOptions are the options of chat host.
 type hostOptions struct {
@@ -173,6 +240,10 @@ func (opts *hostOptions) logOptions() logging.Options {
 		level = slog.LevelWarn
 	}
 	return logging.Options{Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen}
+}
+
+func nickFlag() cli.Flag {
+	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, EnvVars: []string{"CHAT_NICK"}, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
 }
 
 // nickOf returns the nick that the user wants: --nick, which must be valid, or the login name.
@@ -472,6 +543,30 @@ func (h *lobbyHost) close(err error) error {
 }
 
 // --- invites ----------------------------------------------------------------------
+
+func inviteCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "invite",
+		Usage:     "Print the invite to a sealed room that you host on this machine.",
+		ArgsUsage: "[ROOM]",
+		Description: manual.Describe("ROOM is a title or the start of an ID. A terminal also shows the QR code; a program gets only the link.",
+			"chat invite",
+			"chat invite lab --listen      # for guests who only read",
+			"chat invite --json | jq -r .invite"),
+		Flags: []cli.Flag{
+			boolFlag("", "listen", "Print the invite for guests who may only read."),
+			boolFlag("", "operator", "Print the invite for operators, who may kick and ban."),
+			boolFlag("", "json", "Print one JSON object per room."),
+		},
+		Action: func(c *cli.Context) error {
+			opts, err := inviteOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			return printInvites(c.App.Writer, c.App.ErrWriter, opts)
+		},
+	}
+}
 
 // inviteOptions are the flags of chat invite.
 type inviteOptions struct {
