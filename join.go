@@ -29,24 +29,26 @@ import (
 	"chat/relay/privatefile"
 	"chat/relay/screen"
 	"chat/relay/seal"
+	"chat/relay/settings"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
 
 func joinCommand() *cli.Command {
-	flags := slices.Concat([]cli.Flag{
+	flags := settings.WithVariables(slices.Concat([]cli.Flag{
 		nickFlag(),
 		identityFlag(categoryRoom),
 		&cli.IntFlag{Name: "backlog", Category: categoryRoom, Value: -1, Usage: "Start with the last `N` messages.", DefaultText: "set by the host"},
-		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_ADDR"}, Usage: "Join the host at `HOST[:PORT]`.", DefaultText: "found by mDNS"},
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, Usage: "Join the host at `HOST[:PORT]`.", DefaultText: "found by mDNS"},
 		&cli.DurationFlag{Name: "timeout", Category: categoryNetwork, Value: 5 * time.Second, Usage: "Stop searching for a room after `TIME`."},
 		ifaceFlag(categoryNetwork),
 		&cli.StringFlag{Name: "secret-file", Category: categoryAccess, Usage: "Take the secret of a sealed room from `FILE`, which only you can read.", DefaultText: "$CHAT_SECRET, or chat asks"},
 	}, screenFlags(), []cli.Flag{
+		mouseFlag(categoryScreen),
 		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
 		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
 		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
-	})
+	}))
 	return &cli.Command{
 		Name:      "join",
 		Usage:     "Join a room on this network.",
@@ -159,7 +161,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 
 func identityFlag(category string) cli.Flag {
 	return &cli.StringFlag{
-		Name: "identity", Category: category, Hidden: category == manual.Advanced, EnvVars: []string{"CHAT_IDENTITY"}, DefaultText: "a key that chat makes",
+		Name: "identity", Category: category, Hidden: category == manual.Advanced, DefaultText: "a key that chat makes",
 		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
 	}
 }
@@ -268,8 +270,9 @@ func isInvite(s string) bool { return seal.IsInvite(s) && strings.Contains(s, "#
 func (opts *joinOptions) hostInstead(c *cli.Context) (*hostOptions, error) {
 	host, err := hostDefaults(c)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the settings of chat host, which this screen offers too: %w", err)
 	}
+	host.NoMember, host.Screen, host.Accessible = false, true, false // whatever chat host is set to
 	host.Title = cmp.Or(text.Title(opts.Room), host.Title)
 	host.Nick, host.Quiet, host.Mouse, host.Ifaces = opts.Nick, opts.Quiet, opts.Mouse, opts.Ifaces
 	return &host, nil
@@ -304,15 +307,17 @@ func readInput() *plain.Input {
 
 // screenFlags are the options of a person at a terminal.
 func screenFlags() []cli.Flag {
-	plain := boolFlag(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb.")
-	plain.EnvVars = []string{"CHAT_PLAIN"}
-	accessible := boolFlag(categoryScreen, "accessible", "Print plain lines worded for a screen reader.")
-	accessible.EnvVars = []string{"CHAT_ACCESSIBLE"}
-	quiet := boolFlag(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q")
-	quiet.EnvVars = []string{"CHAT_QUIET"}
-	mouse := boolFlag(categoryScreen, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
-	mouse.EnvVars = []string{"CHAT_MOUSE"}
-	return []cli.Flag{plain, accessible, quiet, mouse}
+	return []cli.Flag{
+		boolFlag(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
+		boolFlag(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
+		boolFlag(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
+	}
+}
+
+func mouseFlag(category string) cli.Flag {
+	f := boolFlag(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
+	f.Hidden = category == manual.Advanced
+	return f
 }
 
 // usesScreen reports whether there is a terminal that can show a full screen, and no flag

@@ -26,6 +26,7 @@ import (
 	"chat/relay/manual"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/settings"
 	"chat/relay/text"
 	"chat/relay/timezone"
 	"chat/relay/wire"
@@ -115,12 +116,16 @@ func runCommand(ctx context.Context, app *cli.App, args []string) error {
 	if len(args) > 2 && args[1] == completion.Command {
 		return completion.Write(app.Writer, app, args[2:])
 	}
-	if err := cmdline.ReadSwitches(app); err != nil {
-		return usageErrorf("%w", err)
-	}
 	args, err := cmdline.Canonical(app, cmdline.JoinNames(app, versionCommandOf(args)))
 	if err != nil {
 		return usageErrorf("%w", err)
+	}
+	if len(args) > 1 {
+		if command := app.Command(args[1]); command != nil {
+			if err := settings.CheckEnvironment(command); err != nil {
+				return usageErrorf("%w", err)
+			}
+		}
 	}
 	return app.RunContext(ctx, args)
 }
@@ -175,6 +180,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 // commandDefaults returns the context of a command that was called without options: they have
 // their defaults, or the values of their environment variables.
 func commandDefaults(c *cli.Context, command *cli.Command) (*cli.Context, error) {
+	if err := settings.CheckEnvironment(command); err != nil {
+		return nil, usageErrorf("%w", err)
+	}
 	set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	for _, f := range command.Flags {
 		if err := f.Apply(set); err != nil {
@@ -306,6 +314,7 @@ var (
 		{Term: "TERM", Text: "If dumb or empty, chat prints plain lines instead of the full screen."},
 	}
 	fileLocations = []manual.Entry{
+		{Term: "FILE of --config", Text: "Settings of chat host in TOML, at most 64 KiB: the names of its options, and limits in the table [limit]. Names of files in it are relative to its folder. chat host --print-config writes one. No file is read unless --config or CHAT_CONFIG names it."},
 		{Term: "FILE of --history", Text: "An SQLite database with all events of the room in the clear, private messages too. A new file is readable only by its owner, on Windows by whoever may read its folder. One host at a time can use it, on a local disk."},
 		{Term: "FILE of --log", Text: "The transcript as text, one line per message with its date. A new file is readable only by its owner, on Windows by whoever may read its folder."},
 		{Term: "~/.local/state/chat", Text: "The secrets by which rooms recognize chat join after a crash, in $XDG_STATE_HOME/chat if that is set; on macOS in ~/Library/Application Support/chat, on Windows in %LocalAppData%\\chat. Only the user can read them; deleting them makes chat join a new member of its rooms. key.pem there is the key of the user's sealed rooms, and rooms has their secrets. known_hosts there lists the hosts of sealed rooms that the user trusted, one a line: room ID PIN TITLE, or addr HOST:PORT PIN TITLE."},
