@@ -286,7 +286,7 @@ message = "1KiB"
 	}
 }
 
-// An error in settings says what is wrong, where, and what to do.
+// An error in settings names the mistake and its place, and has a hint.
 func TestSettingsErrors(t *testing.T) {
 	for _, test := range []struct{ file, env, says string }{
 		{file: "\nromo = 'x'", says: `chat.toml:2: unknown setting "romo"; did you mean room?`},

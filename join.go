@@ -53,7 +53,7 @@ func joinCommand() *cli.Command {
 		Name:      "join",
 		Usage:     "Join a room on this network.",
 		ArgsUsage: "[ROOM]",
-		Description: manual.Describe("ROOM is a title or the start of an ID. If there are several rooms and you name none, chat asks which one to join. For a sealed room, ROOM is its invite. Other users of this machine can see the arguments of a program while it runs: with - chat reads the invite from stdin, or set CHAT_INVITE.",
+		Description: manual.Describe("ROOM is a title or the start of an ID. If there are several rooms and you name none, chat asks which one to join. For a sealed room, ROOM is its invite. Other users of this machine can see the arguments of a program while it runs: with - chat reads the invite from stdin, or set CHAT_INVITE. chat help settings lists the variables that set options.",
 			"chat join",
 			"chat join kitchen",
 			"chat join 'https://192.168.1.5:24280/#PIN.SECRET'",

@@ -127,7 +127,7 @@ func hostOptionsFrom(t *testing.T, args ...string) (opts hostOptions, stderr str
 	app.Command("host").Action = func(c *cli.Context) error {
 		opts, err = hostOptionsOf(c)
 		opts.Out, opts.LogTo, opts.Sealing.Signer = nil, nil, nil // a function is equal to no other
-		opts.settings = nil                                       // where they are from makes no difference
+		opts.settings = nil                                       // the sources of values may differ
 		return nil
 	}
 	if err := app.RunContext(t.Context(), append([]string{"chat", "host"}, args...)); err != nil {

@@ -72,13 +72,13 @@ func writeLimits(w io.Writer, _ *cli.App) error {
 
 // settingsIntro explains the settings of chat host, one paragraph each.
 var settingsIntro = []string{
-	"Every option of chat host is also a setting: in the file of --config, under its name, and in an environment variable. An option on the command line comes first, then the variable, then the file, then the default. A list replaces the one that comes after it; limits are settings each.",
-	"The file is TOML. chat host --print-config writes one that has every setting, with its help. No file is read unless --config or CHAT_CONFIG names it. Names of files in it are relative to its folder.",
+	"Every option of chat host is also a setting: in the file of --config, under its name, and in an environment variable. An option on the command line comes first, then the variable, then the file, then the default. A list is replaced as a whole; each limit is a setting of its own.",
+	"The file is TOML. chat host --print-config writes such a file, with the help of each setting. No file is read unless --config or CHAT_CONFIG names it. Names of files in it are relative to its folder.",
 }
 
 // variablesIntro explains environment variables.
 const variablesIntro = "A switch is 1, yes, on or true, or else 0, no, off or false. Items of a list are separated by commas. " +
-	"An empty variable is an error, except for those that say who you are and what your screen does (CHAT_NICK, CHAT_ROOM, CHAT_IDENTITY, CHAT_ADDR, CHAT_PLAIN, CHAT_ACCESSIBLE, CHAT_QUIET, CHAT_MOUSE): these count as unset."
+	"An empty variable is an error, except that CHAT_NICK, CHAT_ROOM, CHAT_IDENTITY, CHAT_ADDR, CHAT_PLAIN, CHAT_ACCESSIBLE, CHAT_QUIET and CHAT_MOUSE count as unset."
 
 func writeSettings(w io.Writer, app *cli.App) error {
 	var b strings.Builder

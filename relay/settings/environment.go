@@ -13,7 +13,7 @@ import (
 
 // mayBeEmpty lists the variables that count as unset if they are empty. Any other empty variable is an
 // error: a service or a script that lost a value must not open another room than was meant, such as
-// one in memory, or one that is not sealed.
+// a room in memory, or an unsealed room.
 var mayBeEmpty = []string{
 	"CHAT_NICK", "CHAT_ROOM", "CHAT_IDENTITY", "CHAT_ADDR",
 	"CHAT_PLAIN", "CHAT_ACCESSIBLE", "CHAT_QUIET", "CHAT_MOUSE",

@@ -24,7 +24,7 @@ import (
 // maxFile is how many bytes a file of settings has at most.
 const maxFile = 64 << 10
 
-// A value is what a setting is set to, and where.
+// A value is the value of a setting in a file, and its line.
 type value struct {
 	items []string // of a list; otherwise one
 	line  int      // in the file
@@ -63,7 +63,7 @@ func readFile(path string, all []setting) (*file, error) {
 	return f, nil
 }
 
-// readBounded returns what the file at path has.
+// readBounded returns the contents of the file at path, at most maxFile bytes.
 func readBounded(path string) ([]byte, error) {
 	const remedy = "chat host --print-config >FILE writes a file of settings"
 	in, err := os.Open(path)
@@ -228,7 +228,7 @@ func itemsOf(k kind, v any) ([]string, bool) {
 	return nil, false
 }
 
-// String returns what a setting of the kind takes, as an error says it.
+// String returns the type of the kind's values, for errors.
 func (k kind) String() string {
 	return [...]string{
 		aString: "a string", aSwitch: "true or false", aNumber: "a whole number", aDuration: "a time in quotes",

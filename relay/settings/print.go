@@ -17,11 +17,11 @@ import (
 // printedHead begins a file of settings.
 const printedHead = `# Settings of chat host: chat host --config FILE, or CHAT_CONFIG=FILE, reads them.
 #
-# Lines that begin with # are comments: they show what a setting does and its
-# default, or a word in capitals for what it takes. Options of the command line
-# come first, then environment variables, then this file, then the default.
+# Remove the # before a setting to set it. Its value is the default, or a word in
+# capitals that stands for a value. Options on the command line come first, then
+# environment variables, then this file, then the default.
 # Names of files are relative to the folder of this file; ~/ is your home.
-# There are no secrets in this file, and no commands.
+# There are no secrets in this file.
 `
 
 // aboutRepeating finds what help says about an option, and is not true of a file.

@@ -18,7 +18,7 @@ const (
 // limitFlag is the flag of the limits, which the file has in a table.
 const limitFlag = "limit"
 
-// A kind is what a setting takes.
+// A kind is the type of a setting's values.
 type kind int
 
 const (
@@ -119,7 +119,7 @@ func WithVariables(flags []cli.Flag) []cli.Flag {
 // example returns how the setting is written in a file, for an error.
 func (s *setting) example() string { return s.name + " = " + s.exampleValue() }
 
-// exampleValue returns the default of the setting as TOML, or a value that shows what it takes.
+// exampleValue returns the default of the setting as TOML, or a placeholder of the right type.
 func (s *setting) exampleValue() string {
 	switch s.kind {
 	case aSwitch:

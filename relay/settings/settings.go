@@ -21,7 +21,7 @@ type Settings struct {
 	above  []Limit           // from the environment and the command line, in this order
 }
 
-// A chosen value is one that the command line or a variable has.
+// A chosen value is from the command line or a variable.
 type chosen struct {
 	items []string // of a list; otherwise one
 	from  string   // "--room", "CHAT_ROOM"
@@ -125,7 +125,7 @@ func (s *Settings) Limits() (all []Limit) {
 // at returns where a value of the file is.
 func (s *Settings) at(v value) string { return fmt.Sprintf("%s:%d", s.path, v.line) }
 
-// effective returns what a setting is set to, and where; nil: it has its default.
+// effective returns the value of a setting and its source; nil: it has its default.
 func (s *Settings) effective(name string) (items []string, from string) {
 	if v, ok := s.values[name]; ok {
 		return v.items, v.from
@@ -168,14 +168,14 @@ type explained struct {
 func (e *explained) Error() string { return strings.TrimSuffix(e.message, "\n") }
 func (e *explained) Unwrap() error { return e.err }
 
-// Changes are what a file has that it had not when it was read before.
+// Changes are the differences between a file and an earlier version of it.
 type Changes struct {
-	Limits []string // as NAME=VALUE; one that the file no longer has, with its default
+	Limits []string // as NAME=VALUE; a limit removed from the file has its default
 	Others []string // names of the other settings, which need a restart
 }
 
-// Reread reads the file again, and returns what has changed among the settings that the file decides. What
-// flags and variables set stays. Without a file, nothing changes. If there is an error, the settings
+// Reread reads the file again, and returns the changes. Settings of
+// flags and variables stay. Without a file, nothing changes. If there is an error, the settings
 // stay as they were.
 func (s *Settings) Reread() (Changes, error) {
 	if s.path == "" {
