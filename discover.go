@@ -28,6 +28,7 @@ import (
 
 	"github.com/hashicorp/mdns"
 	"github.com/miekg/dns"
+	"github.com/urfave/cli/v2"
 
 	"chat/relay/client"
 	"chat/relay/discovery"
@@ -35,6 +36,7 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/identity"
+	"chat/relay/manual"
 	"chat/relay/seal"
 	"chat/relay/text"
 	"chat/relay/wire"
@@ -543,6 +545,25 @@ func readEntry(e *mdns.ServiceEntry, service, zone string) (discovery.Record, bo
 
 // --- chat rooms ------------------------------------------------------------------------
 
+func roomsCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "rooms",
+		Usage:       "List the rooms on this network.",
+		Description: manual.Describe("", "chat rooms", "chat rooms --json"),
+		Flags: []cli.Flag{
+			boolFlag("", "json", "Print one JSON object per line."),
+			&cli.DurationFlag{Name: "timeout", Value: discovery.ListWindow, Usage: "Search for `TIME`."},
+			ifaceFlag(""),
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface"), Err: c.App.ErrWriter})
+		},
+	}
+}
+
 // roomsOptions are the flags of `chat rooms`.
 type roomsOptions struct {
 	JSON    bool          // print one object per line
@@ -637,6 +658,28 @@ func membersCell(r discovery.Room) string {
 }
 
 // --- chat doctor -----------------------------------------------------------------------
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "doctor",
+		Usage:       "Find out why rooms are not found, and how to fix it.",
+		Description: manual.Describe("", "chat doctor", "chat doctor --iface wlan0", "chat doctor --addr 10.8.0.1"),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Usage: "Check the host at `HOST[:PORT]` too."},
+			ifaceFlag(""),
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			return runDoctor(c.Context, c.App.Writer, doctorOptions{Ifaces: c.StringSlice("iface"), Addr: c.String("addr")})
+		},
+	}
+}
+
+func ifaceFlag(category string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "iface", Category: category, Usage: "Use only the network interface `NAME`. Repeat to use several.", DefaultText: "all interfaces on a LAN"}
+}
 
 // doctorOptions are the flags of `chat doctor`.
 type doctorOptions struct {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,13 +30,87 @@ import (
 	"chat/relay/invites"
 	"chat/relay/limits"
 	"chat/relay/logging"
+	"chat/relay/manual"
 	"chat/relay/plain"
 	"chat/relay/qrcode"
 	"chat/relay/screen"
 	"chat/relay/seal"
+	"chat/relay/settings"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
+
+func hostCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "host",
+		Usage:     "Open a room on this network and join it.",
+		ArgsUsage: "[ROOM]",
+		Description: manual.Describe("The room closes when you leave. chat help limits lists the limits, chat help advanced the options for special cases.",
+			"chat host                               # named after this machine",
+			"chat host --room kitchen --nick alice",
+			"chat host --addr 192.168.1.5:24280      # only on one address",
+			"chat host --secure                      # encrypted, by invite",
+			"chat host --history kitchen.chat        # the room survives a restart",
+			"chat host --limit connections=50",
+			"chat host --config kitchen.toml         # settings from a file",
+			"chat host --headless --log-format json  # no screen, log to stderr"),
+		Flags: hostFlags(),
+		Action: func(c *cli.Context) error {
+			opts, err := hostOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			if c.Bool(settings.PrintFlag) {
+				return opts.settings.Print(c.App.Writer)
+			}
+			return runHost(c.Context, opts)
+		},
+	}
+}
+
+func hostFlags() []cli.Flag {
+	flags := slices.Concat([]cli.Flag{
+		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, Category: categoryRoom, Usage: "Name the room `TITLE`.", DefaultText: "this machine's name"},
+		nickFlag(),
+		boolFlag(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
+		&cli.StringFlag{Name: settings.FileFlag, Category: categoryRoom, Usage: "Read settings from `FILE`. chat help settings explains them."},
+		boolFlag(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
+		&cli.StringFlag{Name: "members", Category: categoryAccess, Usage: "Let only the SSH keys in `FILE` join the sealed room as members. It is like authorized_keys."},
+		&cli.StringSliceFlag{Name: "limit", Category: categoryAccess, Usage: "Set a limit: `NAME=VALUE`, e.g. connections=500. Repeat to set several; chat help limits lists them."},
+		boolFlag(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_LISTEN"}, Usage: "Listen on `[HOST]:PORT`.", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
+		ifaceFlag(categoryNetwork),
+		boolFlag(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
+	}, screenFlags(), []cli.Flag{
+		&cli.StringFlag{Name: "history", Category: categoryHistory, Usage: "Keep the room in `FILE`, and reopen it from there."},
+		&cli.StringFlag{Name: "history-keep", Category: categoryHistory, Usage: "Delete history beyond `LIMIT`, an age, a size or both: 30d, 500MB or 30d,500MB.", DefaultText: "keep all"},
+		&cli.StringFlag{Name: "files-dir", Category: categoryFiles, Usage: "Store uploads in `DIR`, and keep them when the host ends.", DefaultText: "a temporary directory"},
+		&cli.StringFlag{Name: "log", Category: categoryLogging, EnvVars: []string{"CHAT_HOST_LOG"}, Usage: "Append the transcript to `FILE`."},
+		boolFlag(categoryLogging, "verbose", "Log debug messages too.", "v"),
+	})
+	advanced := []cli.Flag{
+		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_BACKLOG"}, Value: 50, Usage: "Send new members the last `N` messages."},
+		&cli.StringFlag{Name: "cert", Category: manual.Advanced, Hidden: true, Usage: "Use the certificate in `FILE` for the sealed room. It is read again when it changes.", DefaultText: "made by the host"},
+		identityFlag(manual.Advanced),
+		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
+		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
+		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
+		mouseFlag(manual.Advanced),
+		&cli.BoolFlag{Name: "no-files", Category: manual.Advanced, Hidden: true, Usage: "Reject all uploads.", DisableDefaultText: true},
+		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
+		&cli.BoolFlag{Name: settings.PrintFlag, Category: manual.Advanced, Hidden: true, Usage: "Print the settings as a file for --config, with where each is from, and exit.", DisableDefaultText: true},
+		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_SECRET_FILE"}, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
+		&cli.StringSliceFlag{Name: "trusted-proxy", Category: manual.Advanced, Hidden: true, Usage: "Take the client's address from X-Forwarded-For or Forwarded in requests from `ADDRESS[/BITS]`, a reverse proxy. Repeat to set several."},
+		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},
+	}
+	flags = append(flags, advanced...)
+	for _, l := range limits.Table {
+		if l.OldFlag != "" {
+			flags = append(flags, &cli.StringFlag{Name: l.OldFlag, Category: manual.Deprecated, Hidden: true, Usage: "Use --limit " + l.Name + "=`" + l.Unit.String() + "`."})
+		}
+	}
+	return settings.WithVariables(flags)
+}
 
 // hostOptions are the options of chat host.
 type hostOptions struct {
@@ -50,24 +125,39 @@ type hostOptions struct {
 	Verbose    bool      // log debug messages
 	In         io.Reader // for the host's own member, as is Out
 	Out        io.Writer
+
+	settings *settings.Settings // that the options are from
 }
 
-// hostOptionsOf reads the flags of chat host.
+// hostOptionsOf reads the settings of chat host.
 func hostOptionsOf(c *cli.Context) (hostOptions, error) {
+	from, err := settings.Read(c)
+	if err != nil {
+		return hostOptions{}, usageErrorf("%w", err)
+	}
+	opts, err := hostOptionsIn(c, from)
+	return opts, from.Explain(err)
+}
+
+// hostOptionsIn returns the options that c has, whose settings are from those.
+func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error) {
 	nick, err := nickOf(c)
 	if err != nil {
 		return hostOptions{}, err
 	}
 	title := c.String("room")
-	switch named := c.IsSet("room") && title != os.Getenv("CHAT_ROOM"); {
+	switch named := from.IsOnCommandLine("room"); {
 	case c.NArg() > 1:
 		return hostOptions{}, usageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
 	case c.NArg() == 1 && named:
 		return hostOptions{}, usageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
 	case c.NArg() == 1:
 		title = c.Args().First()
+		from.Replace("room", title)
 	}
+	onTerminal := isTerminal(os.Stdin) && isTerminal(os.Stdout) || c.Bool(settings.PrintFlag)
 	opts := hostOptions{
+		settings: from,
 		Options: hosting.Options{
 			Options: relay.Options{
 				Title:   text.Title(title),
@@ -75,7 +165,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 				Backlog: c.Int("backlog"),
 			},
 			Addr:        c.String("addr"),
-			NoMember:    c.Bool("headless") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout),
+			NoMember:    c.Bool("headless") || !onTerminal,
 			HistoryFile: c.String("history"),
 			NoWeb:       c.Bool("no-web"),
 			NoFiles:     c.Bool("no-files"),
@@ -111,7 +201,7 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	if opts.TrustedProxies, err = endpoint.ParseProxies(c.StringSlice("trusted-proxy")); err != nil {
 		return opts, usageErrorf("%w", err)
 	}
-	if err := setLimits(c, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits}); err != nil {
+	if err := setLimits(c, from, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits}); err != nil {
 		return opts, err
 	}
 	if err := opts.check(c.Int("backlog")); err != nil {
@@ -136,27 +226,29 @@ func (opts *hostOptions) check(backlog int) error {
 	return nil
 }
 
-// setLimits sets the limits: the defaults, then the deprecated flags, each with a warning
-// that names its replacement, then --limit.
-func setLimits(c *cli.Context, settings limits.Settings) error {
-	limits.SetDefaults(settings)
+// setLimits sets the limits: the defaults, then those of the settings. Each deprecated flag is a setting, with a
+// warning that names its replacement.
+func setLimits(c *cli.Context, from *settings.Settings, to limits.Settings) error {
 	for i := range limits.Table {
 		l := &limits.Table[i]
 		if l.OldFlag == "" || !c.IsSet(l.OldFlag) {
 			continue
 		}
 		value, err := l.FromOldFlag(c.String(l.OldFlag))
-		if err == nil {
-			fmt.Fprintf(c.App.ErrWriter, "chat: --%s is deprecated; use --limit %s=%s\n", l.OldFlag, l.Name, value)
-			err = limits.Set(settings, l.Name+"="+value)
-		}
 		if err != nil {
 			return usageErrorf("%w", err)
 		}
+		fmt.Fprintf(c.App.ErrWriter, "chat: --%s is deprecated; use --limit %s=%s\n", l.OldFlag, l.Name, value)
+		from.AddLimit(l.Name+"="+value, l.OldFlag)
 	}
-	for _, assignment := range c.StringSlice("limit") {
-		if err := limits.Set(settings, assignment); err != nil {
+	limits.SetDefaults(to)
+	for _, l := range from.Limits() {
+		err := limits.Set(to, l.Assignment)
+		switch {
+		case err != nil && strings.HasPrefix(l.From, "--"):
 			return usageErrorf("%w", err)
+		case err != nil:
+			return usageErrorf("%s: %w", l.From, err)
 		}
 	}
 	return nil
@@ -173,6 +265,10 @@ func (opts *hostOptions) logOptions() logging.Options {
 		level = slog.LevelWarn
 	}
 	return logging.Options{Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen}
+}
+
+func nickFlag() cli.Flag {
+	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
 }
 
 // nickOf returns the nick that the user wants: --nick, which must be valid, or the login name.
@@ -472,6 +568,30 @@ func (h *lobbyHost) close(err error) error {
 }
 
 // --- invites ----------------------------------------------------------------------
+
+func inviteCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "invite",
+		Usage:     "Print the invite to a sealed room that you host on this machine.",
+		ArgsUsage: "[ROOM]",
+		Description: manual.Describe("ROOM is a title or the start of an ID. A terminal also shows the QR code; a program gets only the link.",
+			"chat invite",
+			"chat invite lab --listen      # for guests who only read",
+			"chat invite --json | jq -r .invite"),
+		Flags: []cli.Flag{
+			boolFlag("", "listen", "Print the invite for guests who may only read."),
+			boolFlag("", "operator", "Print the invite for operators, who may kick and ban."),
+			boolFlag("", "json", "Print one JSON object per room."),
+		},
+		Action: func(c *cli.Context) error {
+			opts, err := inviteOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			return printInvites(c.App.Writer, c.App.ErrWriter, opts)
+		},
+	}
+}
 
 // inviteOptions are the flags of chat invite.
 type inviteOptions struct {

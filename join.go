@@ -24,14 +24,56 @@ import (
 	"chat/relay/hosting"
 	"chat/relay/identity"
 	"chat/relay/logging"
+	"chat/relay/manual"
 	"chat/relay/operatorfile"
 	"chat/relay/plain"
 	"chat/relay/privatefile"
 	"chat/relay/screen"
 	"chat/relay/seal"
+	"chat/relay/settings"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
+
+func joinCommand() *cli.Command {
+	flags := settings.WithVariables(slices.Concat([]cli.Flag{
+		nickFlag(),
+		identityFlag(categoryRoom),
+		&cli.IntFlag{Name: "backlog", Category: categoryRoom, Value: -1, Usage: "Start with the last `N` messages.", DefaultText: "set by the host"},
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, Usage: "Join the host at `HOST[:PORT]`.", DefaultText: "found by mDNS"},
+		&cli.DurationFlag{Name: "timeout", Category: categoryNetwork, Value: 5 * time.Second, Usage: "Stop searching for a room after `TIME`."},
+		ifaceFlag(categoryNetwork),
+		&cli.StringFlag{Name: "secret-file", Category: categoryAccess, Usage: "Take the secret of a sealed room from `FILE`, which only you can read.", DefaultText: "$CHAT_SECRET, or chat asks"},
+		&cli.StringFlag{Name: "operator", Category: categoryAccess, Usage: "Join as an operator, with the `FILE` that chat host --headless writes and names in its log."},
+	}, screenFlags(), []cli.Flag{
+		mouseFlag(categoryScreen),
+		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
+		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
+		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
+	}))
+	return &cli.Command{
+		Name:      "join",
+		Usage:     "Join a room on this network.",
+		ArgsUsage: "[ROOM]",
+		Description: manual.Describe("ROOM is a title or the start of an ID. If there are several rooms and you name none, chat asks which one to join. For a sealed room, ROOM is its invite. Other users of this machine can see the arguments of a program while it runs: with - chat reads the invite from stdin, or set CHAT_INVITE. chat help settings lists the variables that set options.",
+			"chat join",
+			"chat join kitchen",
+			"chat join 'https://192.168.1.5:24280/#PIN.SECRET'",
+			"chat join -                             # asks for the invite",
+			"chat join --addr 192.168.1.5            # without discovery",
+			"chat join --operator kitchen.chat.operator",
+			"make 2>&1 | chat join --nick ci         # send a program's output",
+			"chat join --json --follow </dev/null    # print events as JSON lines"),
+		Flags: flags,
+		Action: func(c *cli.Context) error {
+			opts, err := joinOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			return runJoin(c.Context, opts)
+		},
+	}
+}
 
 // joinOptions are the options of chat join.
 type joinOptions struct {
@@ -123,6 +165,13 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		opts.Host, err = opts.hostInstead(c)
 	}
 	return opts, err
+}
+
+func identityFlag(category string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "identity", Category: category, Hidden: category == manual.Advanced, DefaultText: "a key that chat makes",
+		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
+	}
 }
 
 // useDir keeps in dir who the user is in each room, and whose hosts they trust; "": nowhere.
@@ -276,8 +325,9 @@ func isInvite(s string) bool { return seal.IsInvite(s) && strings.Contains(s, "#
 func (opts *joinOptions) hostInstead(c *cli.Context) (*hostOptions, error) {
 	host, err := hostDefaults(c)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the settings of chat host, which this screen offers too: %w", err)
 	}
+	host.NoMember, host.Screen, host.Accessible = false, true, false // whatever chat host is set to
 	host.Title = cmp.Or(text.Title(opts.Room), host.Title)
 	host.Nick, host.Quiet, host.Mouse, host.Ifaces = opts.Nick, opts.Quiet, opts.Mouse, opts.Ifaces
 	return &host, nil
@@ -308,6 +358,21 @@ func readInput() *plain.Input {
 		return plain.ReadTyped(os.Stdin)
 	}
 	return plain.Read(os.Stdin)
+}
+
+// screenFlags are the options of a person at a terminal.
+func screenFlags() []cli.Flag {
+	return []cli.Flag{
+		boolFlag(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
+		boolFlag(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
+		boolFlag(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
+	}
+}
+
+func mouseFlag(category string) cli.Flag {
+	f := boolFlag(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
+	f.Hidden = category == manual.Advanced
+	return f
 }
 
 // usesScreen reports whether there is a terminal that can show a full screen, and no flag

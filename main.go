@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -24,10 +23,10 @@ import (
 	"chat/relay/completion"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
-	"chat/relay/limits"
 	"chat/relay/manual"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/settings"
 	"chat/relay/text"
 	"chat/relay/timezone"
 	"chat/relay/wire"
@@ -126,12 +125,16 @@ func runCommand(ctx context.Context, app *cli.App, args []string) error {
 	if len(args) > 2 && args[1] == completion.Command {
 		return completion.Write(app.Writer, app, args[2:])
 	}
-	if err := cmdline.ReadSwitches(app); err != nil {
-		return usageErrorf("%w", err)
-	}
 	args, err := cmdline.Canonical(app, cmdline.JoinNames(app, versionCommandOf(args)))
 	if err != nil {
 		return usageErrorf("%w", err)
+	}
+	if len(args) > 1 {
+		if command := app.Command(args[1]); command != nil {
+			if err := settings.CheckEnvironment(command); err != nil {
+				return usageErrorf("%w", err)
+			}
+		}
 	}
 	return app.RunContext(ctx, args)
 }
@@ -186,6 +189,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 // commandDefaults returns the context of a command that was called without options: they have
 // their defaults, or the values of their environment variables.
 func commandDefaults(c *cli.Context, command *cli.Command) (*cli.Context, error) {
+	if err := settings.CheckEnvironment(command); err != nil {
+		return nil, usageErrorf("%w", err)
+	}
 	set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	for _, f := range command.Flags {
 		if err := f.Apply(set); err != nil {
@@ -240,203 +246,9 @@ const (
 	categoryScripts = "Scripts"
 )
 
-// Each command gets flags of its own: urfave/cli keeps state in them.
-
-func ifaceFlag(category string) cli.Flag {
-	return &cli.StringSliceFlag{Name: "iface", Category: category, Usage: "Use only the network interface `NAME`. Repeat to use several.", DefaultText: "all interfaces on a LAN"}
-}
-
-func nickFlag() cli.Flag {
-	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, EnvVars: []string{"CHAT_NICK"}, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
-}
-
-func identityFlag(category string) cli.Flag {
-	return &cli.StringFlag{
-		Name: "identity", Category: category, Hidden: category == manual.Advanced, EnvVars: []string{"CHAT_IDENTITY"}, DefaultText: "a key that chat makes",
-		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
-	}
-}
-
+// boolFlag returns a flag without a value. Each command gets flags of its own: urfave/cli keeps state in them.
 func boolFlag(category, name, usage string, aliases ...string) *cli.BoolFlag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, Category: category, Usage: usage, DisableDefaultText: true}
-}
-
-// screenFlags are the options of a person at a terminal.
-func screenFlags() []cli.Flag {
-	plain := boolFlag(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb.")
-	plain.EnvVars = []string{"CHAT_PLAIN"}
-	accessible := boolFlag(categoryScreen, "accessible", "Print plain lines worded for a screen reader.")
-	accessible.EnvVars = []string{"CHAT_ACCESSIBLE"}
-	quiet := boolFlag(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q")
-	quiet.EnvVars = []string{"CHAT_QUIET"}
-	mouse := boolFlag(categoryScreen, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
-	mouse.EnvVars = []string{"CHAT_MOUSE"}
-	return []cli.Flag{plain, accessible, quiet, mouse}
-}
-
-func hostCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "host",
-		Usage:     "Open a room on this network and join it.",
-		ArgsUsage: "[ROOM]",
-		Description: manual.Describe("The room closes when you leave. chat help limits lists the limits, chat help advanced the options for special cases.",
-			"chat host                               # named after this machine",
-			"chat host --room kitchen --nick alice",
-			"chat host --addr 192.168.1.5:24280      # only on one address",
-			"chat host --secure                      # encrypted, by invite",
-			"chat host --history kitchen.chat        # the room survives a restart",
-			"chat host --limit connections=50",
-			"chat host --headless --log-format json  # no screen, log to stderr"),
-		Flags: hostFlags(),
-		Action: func(c *cli.Context) error {
-			opts, err := hostOptionsOf(c)
-			if err != nil {
-				return err
-			}
-			return runHost(c.Context, opts)
-		},
-	}
-}
-
-func hostFlags() []cli.Flag {
-	flags := slices.Concat([]cli.Flag{
-		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, Category: categoryRoom, EnvVars: []string{"CHAT_ROOM"}, Usage: "Name the room `TITLE`.", DefaultText: "this machine's name"},
-		nickFlag(),
-		boolFlag(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
-		boolFlag(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
-		&cli.StringFlag{Name: "members", Category: categoryAccess, Usage: "Let only the SSH keys in `FILE` join the sealed room as members. It is like authorized_keys."},
-		&cli.StringSliceFlag{Name: "limit", Category: categoryAccess, Usage: "Set a limit: `NAME=VALUE`, e.g. connections=500. Repeat to set several; chat help limits lists them."},
-		boolFlag(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
-		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, Usage: "Listen on `[HOST]:PORT`.", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
-		ifaceFlag(categoryNetwork),
-		boolFlag(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
-	}, screenFlags(), []cli.Flag{
-		&cli.StringFlag{Name: "history", Category: categoryHistory, EnvVars: []string{"CHAT_HISTORY"}, Usage: "Keep the room in `FILE`, and reopen it from there."},
-		&cli.StringFlag{Name: "history-keep", Category: categoryHistory, Usage: "Delete history beyond `LIMIT`, an age, a size or both: 30d, 500MB or 30d,500MB.", DefaultText: "keep all"},
-		&cli.StringFlag{Name: "files-dir", Category: categoryFiles, Usage: "Store uploads in `DIR`, and keep them when the host ends.", DefaultText: "a temporary directory"},
-		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
-		boolFlag(categoryLogging, "verbose", "Log debug messages too.", "v"),
-	})
-	advanced := []cli.Flag{
-		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, Value: 50, Usage: "Send new members the last `N` messages."},
-		&cli.StringFlag{Name: "cert", Category: manual.Advanced, Hidden: true, Usage: "Use the certificate in `FILE` for the sealed room. It is read again when it changes.", DefaultText: "made by the host"},
-		identityFlag(manual.Advanced),
-		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
-		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
-		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "no-files", Category: manual.Advanced, Hidden: true, Usage: "Reject all uploads.", DisableDefaultText: true},
-		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
-		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
-		&cli.StringSliceFlag{Name: "trusted-proxy", Category: manual.Advanced, Hidden: true, Usage: "Take the client's address from X-Forwarded-For or Forwarded in requests from `ADDRESS[/BITS]`, a reverse proxy. Repeat to set several."},
-		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},
-	}
-	flags = append(flags, advanced...)
-	for _, l := range limits.Table {
-		if l.OldFlag != "" {
-			flags = append(flags, &cli.StringFlag{Name: l.OldFlag, Category: manual.Deprecated, Hidden: true, Usage: "Use --limit " + l.Name + "=`" + l.Unit.String() + "`."})
-		}
-	}
-	return flags
-}
-
-func joinCommand() *cli.Command {
-	flags := slices.Concat([]cli.Flag{
-		nickFlag(),
-		identityFlag(categoryRoom),
-		&cli.IntFlag{Name: "backlog", Category: categoryRoom, Value: -1, Usage: "Start with the last `N` messages.", DefaultText: "set by the host"},
-		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_ADDR"}, Usage: "Join the host at `HOST[:PORT]`.", DefaultText: "found by mDNS"},
-		&cli.DurationFlag{Name: "timeout", Category: categoryNetwork, Value: 5 * time.Second, Usage: "Stop searching for a room after `TIME`."},
-		ifaceFlag(categoryNetwork),
-		&cli.StringFlag{Name: "secret-file", Category: categoryAccess, Usage: "Take the secret of a sealed room from `FILE`, which only you can read.", DefaultText: "$CHAT_SECRET, or chat asks"},
-		&cli.StringFlag{Name: "operator", Category: categoryAccess, Usage: "Join as an operator, with the `FILE` that chat host --headless writes and names in its log."},
-	}, screenFlags(), []cli.Flag{
-		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
-		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
-		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
-	})
-	return &cli.Command{
-		Name:      "join",
-		Usage:     "Join a room on this network.",
-		ArgsUsage: "[ROOM]",
-		Description: manual.Describe("ROOM is a title or the start of an ID. If there are several rooms and you name none, chat asks which one to join. For a sealed room, ROOM is its invite. Other users of this machine can see the arguments of a program while it runs: with - chat reads the invite from stdin, or set CHAT_INVITE.",
-			"chat join",
-			"chat join kitchen",
-			"chat join 'https://192.168.1.5:24280/#PIN.SECRET'",
-			"chat join -                             # asks for the invite",
-			"chat join --addr 192.168.1.5            # without discovery",
-			"chat join --operator kitchen.chat.operator",
-			"make 2>&1 | chat join --nick ci         # send a program's output",
-			"chat join --json --follow </dev/null    # print events as JSON lines"),
-		Flags: flags,
-		Action: func(c *cli.Context) error {
-			opts, err := joinOptionsOf(c)
-			if err != nil {
-				return err
-			}
-			return runJoin(c.Context, opts)
-		},
-	}
-}
-
-func roomsCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "rooms",
-		Usage:       "List the rooms on this network.",
-		Description: manual.Describe("", "chat rooms", "chat rooms --json"),
-		Flags: []cli.Flag{
-			boolFlag("", "json", "Print one JSON object per line."),
-			&cli.DurationFlag{Name: "timeout", Value: discovery.ListWindow, Usage: "Search for `TIME`."},
-			ifaceFlag(""),
-		},
-		Action: func(c *cli.Context) error {
-			if err := noArgs(c); err != nil {
-				return err
-			}
-			return listRooms(c.Context, c.App.Writer, roomsOptions{JSON: c.Bool("json"), Timeout: c.Duration("timeout"), Ifaces: c.StringSlice("iface"), Err: c.App.ErrWriter})
-		},
-	}
-}
-
-func inviteCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "invite",
-		Usage:     "Print the invite to a sealed room that you host on this machine.",
-		ArgsUsage: "[ROOM]",
-		Description: manual.Describe("ROOM is a title or the start of an ID. A terminal also shows the QR code; a program gets only the link.",
-			"chat invite",
-			"chat invite lab --listen      # for guests who only read",
-			"chat invite --json | jq -r .invite"),
-		Flags: []cli.Flag{
-			boolFlag("", "listen", "Print the invite for guests who may only read."),
-			boolFlag("", "operator", "Print the invite for operators, who may kick and ban."),
-			boolFlag("", "json", "Print one JSON object per room."),
-		},
-		Action: func(c *cli.Context) error {
-			opts, err := inviteOptionsOf(c)
-			if err != nil {
-				return err
-			}
-			return printInvites(c.App.Writer, c.App.ErrWriter, opts)
-		},
-	}
-}
-
-func doctorCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "doctor",
-		Usage:       "Find out why rooms are not found, and how to fix it.",
-		Description: manual.Describe("", "chat doctor", "chat doctor --iface wlan0", "chat doctor --addr 10.8.0.1"),
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Usage: "Check the host at `HOST[:PORT]` too."},
-			ifaceFlag(""),
-		},
-		Action: func(c *cli.Context) error {
-			if err := noArgs(c); err != nil {
-				return err
-			}
-			return runDoctor(c.Context, c.App.Writer, doctorOptions{Ifaces: c.StringSlice("iface"), Addr: c.String("addr")})
-		},
-	}
 }
 
 func versionCommand() *cli.Command {
@@ -511,6 +323,7 @@ var (
 		{Term: "TERM", Text: "If dumb or empty, chat prints plain lines instead of the full screen."},
 	}
 	fileLocations = []manual.Entry{
+		{Term: "FILE of --config", Text: "Settings of chat host in TOML, at most 64 KiB: the names of its options, and limits in the table [limit]. Names of files in it are relative to its folder. chat host --print-config writes one. No file is read unless --config or CHAT_CONFIG names it."},
 		{Term: "FILE of --history", Text: "An SQLite database with all events of the room in the clear, private messages too. A new file is readable only by its owner, on Windows by whoever may read its folder. One host at a time can use it, on a local disk."},
 		{Term: "FILE of --log", Text: "The transcript as text, one line per message with its date. A new file is readable only by its owner, on Windows by whoever may read its folder."},
 		{Term: "~/.local/state/chat", Text: "The secrets by which rooms recognize chat join after a crash, in $XDG_STATE_HOME/chat if that is set; on macOS in ~/Library/Application Support/chat, on Windows in %LocalAppData%\\chat. Only the user can read them; deleting them makes chat join a new member of its rooms. key.pem there is the key of the user's sealed rooms, and rooms has their secrets. known_hosts there lists the hosts of sealed rooms that the user trusted, one a line: room ID PIN TITLE, or addr HOST:PORT PIN TITLE."},

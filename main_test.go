@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,15 +39,24 @@ func checkOptionTable(t *testing.T, path string, command *cli.Command, options [
 	t.Helper()
 	var want strings.Builder
 	usage := strings.TrimSpace(command.Name + " " + command.ArgsUsage)
+	variables := slices.ContainsFunc(options, func(o manual.Option) bool { return len(o.Env) > 0 })
 	for i, o := range options {
 		if i == 0 || o.Category != options[i-1].Category {
 			fmt.Fprintf(&want, "\n| `chat %s`", usage)
 			if o.Category != "" {
 				fmt.Fprintf(&want, ": %s", strings.ToLower(o.Category))
 			}
-			want.WriteString(" | | default |\n| --- | --- | --- |\n")
+			if want.WriteString(" | | default |"); variables {
+				want.WriteString(" variable |\n| --- | --- | --- | --- |\n")
+			} else {
+				want.WriteString("\n| --- | --- | --- |\n")
+			}
 		}
-		fmt.Fprintf(&want, "| `%s` | %s | %s |\n", strings.TrimSpace(o.Names[0]+" "+o.Placeholder), o.Help, o.Default)
+		fmt.Fprintf(&want, "| `%s` | %s | %s |", strings.TrimSpace(o.Names[0]+" "+o.Placeholder), o.Help, o.Default)
+		if variables {
+			fmt.Fprintf(&want, " %s |", strings.Join(o.Env, ", "))
+		}
+		want.WriteString("\n")
 	}
 	want.WriteString("\n")
 	begin, end := "<!-- options of "+command.Name+" -->\n", "<!-- /options -->"
@@ -117,6 +127,7 @@ func hostOptionsFrom(t *testing.T, args ...string) (opts hostOptions, stderr str
 	app.Command("host").Action = func(c *cli.Context) error {
 		opts, err = hostOptionsOf(c)
 		opts.Out, opts.LogTo, opts.Sealing.Signer = nil, nil, nil // a function is equal to no other
+		opts.settings = nil                                       // the sources of values may differ
 		return nil
 	}
 	if err := app.RunContext(t.Context(), append([]string{"chat", "host"}, args...)); err != nil {
@@ -211,6 +222,9 @@ func TestExitCodes(t *testing.T) {
 		{"help nonsense", 2, `unknown command "nonsense"`},
 		{"help limits", 0, "connections-per-address=COUNT (default: 64)"},
 		{"help advanced", 0, "--web-name NAME"},
+		{"help settings", 0, "--addr                   CHAT_LISTEN\n"},
+		{"host --config", 2, "--config needs a value"},
+		{"host --config no-such-file", 2, "cannot read the settings: "},
 		{"help help", 0, "TOPIC"},
 		{"help join host", 2, "one command or topic"},
 		{"join --addr=", 2, "--addr needs a value"},

@@ -58,6 +58,7 @@ func TestImports(t *testing.T) {
 		"cmdline":            {},
 		"completion":         {"chat/relay/limits", "chat/relay/manual"},
 		"limits":             {"chat/relay", "chat/relay/files"},
+		"settings":           {"chat/relay", "chat/relay/cmdline", "chat/relay/files", "chat/relay/limits", "chat/relay/manual"},
 		"prooftest":          {},
 		"invites":            {"chat/relay/seal"},
 		"operatorfile":       {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},

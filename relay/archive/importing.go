@@ -174,7 +174,7 @@ func parseLine(line []byte) (wire.Event, error) {
 var checks = map[string]func(kept, e *wire.Event) error{
 	wire.TypeMessage: keepMessage, wire.TypeAction: keepMessage, wire.TypePrivate: keepMessage,
 	wire.TypeJoin: keepPresence, wire.TypeLeave: keepPresence,
-	wire.TypeNick: keepNick, wire.TypeTopic: keepTopic, "operator": keepAct,
+	wire.TypeNick: keepNick, wire.TypeTopic: keepTopic, wire.TypeOperator: keepAct,
 	wire.TypeOmitted: func(*wire.Event, *wire.Event) error { return nil },
 }
 

@@ -5,9 +5,7 @@ package cmdline
 
 import (
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -221,32 +219,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// ReadSwitches lets the environment variables of options without a value be words: yes, on, no or off
-// instead of 1 or 0. It changes them to what urfave/cli reads. The error is for people.
-func ReadSwitches(app *cli.App) error {
-	for _, command := range app.Commands {
-		for _, f := range command.Flags {
-			flag, ok := f.(*cli.BoolFlag)
-			if !ok {
-				continue
-			}
-			for _, name := range flag.EnvVars {
-				value := os.Getenv(name)
-				switch strings.ToLower(value) {
-				case "yes", "y", "on":
-					os.Setenv(name, "true")
-				case "no", "n", "off":
-					os.Setenv(name, "false")
-				case "":
-				default:
-					if _, err := strconv.ParseBool(value); err != nil {
-						return fmt.Errorf("invalid %s=%s in the environment\nhint: use 1 or 0", name, value)
-					}
-				}
-			}
-		}
-	}
-	return nil
 }

@@ -1,7 +1,6 @@
 package cmdline
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -16,7 +15,7 @@ func testApp() *cli.App {
 		&cli.IntFlag{Name: "backlog"},
 		&cli.StringFlag{Name: "log"},
 		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}},
-		&cli.BoolFlag{Name: "plain", EnvVars: []string{"CHAT_TEST_PLAIN"}},
+		&cli.BoolFlag{Name: "plain"},
 		&cli.BoolFlag{Name: "json"},
 	}}}}
 }
@@ -96,19 +95,6 @@ func TestJoinNames(t *testing.T) {
 		if want := "chat|" + want; strings.Join(got, "|") != want {
 			t.Errorf("%s is %q, want %q", args, got, want)
 		}
-	}
-}
-
-func TestReadSwitches(t *testing.T) {
-	for value, want := range map[string]string{"yes": "true", "ON": "true", "no": "false", "off": "false", "1": "1", "FALSE": "FALSE", "": ""} {
-		t.Setenv("CHAT_TEST_PLAIN", value)
-		if err := ReadSwitches(testApp()); err != nil || os.Getenv("CHAT_TEST_PLAIN") != want {
-			t.Errorf("%q becomes %q, %v", value, os.Getenv("CHAT_TEST_PLAIN"), err)
-		}
-	}
-	t.Setenv("CHAT_TEST_PLAIN", "perhaps")
-	if err := ReadSwitches(testApp()); err == nil || strings.Contains(err.Error(), "strconv") {
-		t.Errorf("perhaps: %v", err)
 	}
 }
 

@@ -49,7 +49,7 @@ func TestWrite(t *testing.T) {
 		{"= host --limit", strings.Join(allLimits, " ")},
 		{"=conn host --limit", "connections= connections-per-address="},
 		{"=j host --log-format", "json"},
-		{"= help", "host help completion notes advanced limits"},
+		{"= help", "host help completion notes advanced limits settings"},
 		{"=l help", "limits"},
 		{"= help limits", ""},
 		{"= completion", "bash zsh fish powershell"},

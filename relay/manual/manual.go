@@ -71,14 +71,11 @@ func (o *Option) Usage() string {
 	return strings.TrimSpace(strings.Join(o.Names, ", ") + " " + o.Placeholder)
 }
 
-// Details returns the help with the default and the variables.
+// Details returns the help with the default.
 func (o *Option) Details() string {
 	details := o.Help
 	if o.Default != "" {
 		details += " (default: " + o.Default + ")"
-	}
-	for _, name := range o.Env {
-		details += " [$" + name + "]"
 	}
 	return details
 }
@@ -104,11 +101,11 @@ func columns(term, text string, column int) string {
 // indented returns a paragraph with every line indented. It ends with a newline.
 func indented(paragraph string, indent int) string {
 	spaces := strings.Repeat(" ", indent)
-	return spaces + strings.Join(wrap(paragraph, width-indent), "\n"+spaces) + "\n"
+	return spaces + strings.Join(Wrap(paragraph, width-indent), "\n"+spaces) + "\n"
 }
 
-// wrap breaks s between words into lines of at most columns bytes; help is ASCII.
-func wrap(s string, columns int) []string {
+// Wrap breaks s between words into lines of at most columns bytes; help is ASCII.
+func Wrap(s string, columns int) []string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(s) {

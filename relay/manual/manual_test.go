@@ -119,7 +119,7 @@ func TestPage(t *testing.T) {
 		".nf\nchat host  # one\n\\&.chat \\(aq\\en\\(aq \\-\\- \\(ti \\(ha \\(ga \\[u00E9]\n.fi\n",
 		"It\\(aqs \\(aqquoted\\(aq.\n\\&.so file\n",
 		"\\fB\\-\\-odd\\fR\nBe odd.\n",
-		"\\fBCHAT_ROOM\\fR\nThe default of \\-\\-room. Also that.\n",
+		"\\fBCHAT_ROOM\\fR\nThe default of chat host \\-\\-room. Also that.\n",
 		"\\fB\\[u2191]\\fR\nGo up.\n",
 		"\n.SH \"EXAMPLES\"\n.RS 4\n.nf\nchat host\nchat join\n.fi\n.RE\n",
 	} {

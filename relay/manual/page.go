@@ -70,6 +70,7 @@ func (p *Page) Write(w io.Writer) error {
 	r.paragraph("On the full screen:")
 	r.entries(p.Keys)
 	r.section("ENVIRONMENT")
+	r.paragraph(variablesIntro)
 	r.entries(p.variables())
 	r.section("FILES")
 	r.entries(p.Files)
@@ -97,7 +98,7 @@ func (p *Page) variables() []Entry {
 	for _, c := range p.App.Commands {
 		for _, o := range OptionsOf(c) {
 			for _, name := range o.Env {
-				add(Entry{Term: name, Text: "The default of " + o.Names[0] + "."})
+				add(Entry{Term: name, Text: "The default of chat " + c.Name + " " + o.Names[0] + "."})
 			}
 		}
 	}
