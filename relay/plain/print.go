@@ -137,6 +137,9 @@ func (v *conversation) printDisconnected(reason error) {
 	what := "connection lost; reconnecting"
 	if refusal, ok := errors.AsType[*client.RefusedError](reason); ok && refusal.Code == wire.CodeShutdown {
 		what = "waiting for the room to open again"
+		if client.IsRestart(refusal) {
+			what = "the host restarts; reconnecting"
+		}
 	}
 	v.printNotice("* " + what + " (" + kept + ")\n")
 }
