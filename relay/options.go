@@ -102,7 +102,9 @@ const minArrivalBurst = 256
 
 // arrivalBurst returns that number: if an address may have many connections, as an office behind one router does, all of
 // them can come back at once when the host restarts, even if each needs several.
-func (o *Options) arrivalBurst() int { return max(minArrivalBurst, 4*min(o.MaxPerAddress, session.Unlimited/4)) }
+func (o *Options) arrivalBurst() int {
+	return max(minArrivalBurst, 4*min(o.MaxPerAddress, session.Unlimited/4))
+}
 
 // Uploads are the files that members sent. Its methods may be called concurrently.
 type Uploads = session.Uploads
