@@ -15,7 +15,7 @@ const maxBusy = 5 * time.Second
 // A WorkCheck checks again and again that a server works. It is not safe for concurrent use.
 type WorkCheck struct {
 	server *Server
-	before history.Progress // at the last check
+	before history.Pending // at the last check
 }
 
 // NewWorkCheck returns a check of s.
@@ -31,8 +31,8 @@ func (c *WorkCheck) Check() error {
 	}
 	s.Stats() // takes the locks of the front, the room and all sessions
 	before := c.before
-	if c.before = s.log.Progress(); c.before.IsStuckSince(before) {
-		return errors.New("the log does not write what is pending")
+	if c.before = s.log.Pending(); c.before.IsStuckSince(before) {
+		return errors.New("the log does not write pending events")
 	}
 	return nil
 }

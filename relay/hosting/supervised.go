@@ -8,7 +8,7 @@ import (
 	"chat/relay/endpoint"
 )
 
-// listen opens the room's port, or takes the one that the supervisor has opened.
+// listen opens the room's port, or takes the supervisor's socket.
 func (r *Room) listen() (err error) {
 	opts := &r.opts
 	if r.ln = opts.Supervisor.Listener(); r.ln != nil {
@@ -35,12 +35,12 @@ func (opts *Options) checkListener(ln net.Listener) error {
 // come back to the same room only if it has a history.
 func (r *Room) restarts() bool { return r.opts.Supervisor != nil && r.opts.HistoryFile != "" }
 
-// reportToSupervisor tells the supervisor how the room is, until ctx ends.
+// reportToSupervisor reports to the supervisor that the room is open, works, and closes when ctx ends.
 func (r *Room) reportToSupervisor(ctx context.Context) {
 	s := r.opts.Supervisor
 	r.logNotifyError(s.Ready(r.status()))
 	s.Watch(ctx, r.NewWorkCheck().Check, func(err error) {
-		r.opts.Log.Error("the service manager is not told that the host works", "reason", err)
+		r.opts.Log.Error("the host does not work; without progress, the service manager restarts it", "reason", err)
 	})
 	<-ctx.Done()
 	r.logNotifyError(s.Stopping())

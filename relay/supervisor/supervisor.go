@@ -1,4 +1,4 @@
-// Package supervisor talks to the service manager that started this program: systemd, or one that has its
+// Package supervisor talks to the service manager that started this program: systemd, or another with its
 // interfaces, sd_notify(3) and sd_listen_fds(3).
 package supervisor
 
@@ -56,7 +56,7 @@ func listenerOf(files []*os.File) (net.Listener, error) {
 		return nil, nil
 	case 1:
 	default:
-		return nil, fmt.Errorf("the service manager passed %d sockets; a room has one\nhint: keep one ListenStream= in the socket unit; a port alone is for IPv4 and IPv6", len(files))
+		return nil, fmt.Errorf("the service manager passed %d sockets; a room has one\nhint: keep one ListenStream= in the socket unit; with only a port it is for IPv4 and IPv6", len(files))
 	}
 	const hint = "\nhint: the socket unit needs ListenStream= with a port, and no Accept="
 	ln, err := net.FileListener(files[0])
@@ -115,7 +115,7 @@ func (s *Supervisor) send(assignments ...string) error {
 }
 
 // Watch pings the service manager, if it waits for that, until ctx ends. Each ping follows a check that the program works;
-// without one for long enough, the service manager kills the program and starts it again. report gets what is wrong. A check may
+// without one for long enough, the service manager kills the program and starts it again. report gets the error of a check. A check may
 // hang: then the next one waits for it.
 func (s *Supervisor) Watch(ctx context.Context, check func() error, report func(error)) {
 	if s == nil || s.watchdog == 0 || s.notify == nil {

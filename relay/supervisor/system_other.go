@@ -9,5 +9,5 @@ const hangupReloads = false
 
 func hasTerminal() bool { return false }
 
-// IsJournal reports whether what is written to f goes to systemd's journal.
+// IsJournal reports whether f is a stream to systemd's journal.
 func IsJournal(*os.File) bool { return false }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// hangupReloads: SIGHUP can be from a user who wants the program to reload.
+// hangupReloads: SIGHUP can ask the program to reload.
 const hangupReloads = true
 
 // hasTerminal reports whether this process has a controlling terminal, from whose end SIGHUP can be.
@@ -21,7 +21,7 @@ func hasTerminal() bool {
 	return true
 }
 
-// IsJournal reports whether what is written to f goes to systemd's journal: JOURNAL_STREAM names that stream, see
+// IsJournal reports whether f is a stream to systemd's journal: JOURNAL_STREAM names that stream, see
 // systemd.exec(5).
 func IsJournal(f *os.File) bool {
 	stream := os.Getenv("JOURNAL_STREAM")

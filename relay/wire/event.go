@@ -91,7 +91,7 @@ func (e *Event) IsPublicMessage() bool { return e.Type == TypeMessage || e.Type 
 // IsMessage reports whether the event is a message, an action or a private message.
 func (e *Event) IsMessage() bool { return e.IsPublicMessage() || e.Type == TypePrivate }
 
-// maxRestart bounds [Event.RestartWithin]: what a host sends must not keep a client away.
+// maxRestart bounds [Event.RestartWithin]: no host can keep a client away.
 const maxRestart = 5 * time.Second
 
 // RestartWithin returns how long clients wait at most, each for a random part of it, before they reconnect
