@@ -27,8 +27,6 @@ const (
 	pages    = 30
 	people   = 10
 
-	sayEvery = time.Second // at most, of each program and page
-
 	greeting = "hello" // of people
 )
 
