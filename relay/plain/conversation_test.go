@@ -474,7 +474,7 @@ func TestHostRestarts(t *testing.T) {
 		s.prints(greetings, "")
 		s.write(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the host restarts", Restart: 100})
 		s.conn.Close()
-		s.prints("* the host restarts\n* the host restarts; reconnecting (what you type is kept)\n", "")
+		s.prints("* the host restarts; reconnecting (what you type is kept)\n", "")
 		s.welcome(wire.Event{})
 		s.prints("* reconnected\n", "")
 		s.in.Close()
