@@ -36,6 +36,7 @@ import (
 	"chat/relay/screen"
 	"chat/relay/seal"
 	"chat/relay/settings"
+	"chat/relay/supervisor"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -192,6 +193,9 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 		In:         os.Stdin,
 		Out:        c.App.Writer,
 	}
+	if c.IsSet("history") && opts.HistoryFile == "" {
+		return opts, usageErrorf("the name of the history file is empty\nhint: set --history or CHAT_HISTORY to a file; without both the room is in memory")
+	}
 	if opts.Backlog == 0 {
 		opts.Backlog = -1 // the relay's none
 	}
@@ -264,7 +268,10 @@ func (opts *hostOptions) logOptions() logging.Options {
 	case !opts.NoMember:
 		level = slog.LevelWarn
 	}
-	return logging.Options{Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen}
+	return logging.Options{
+		Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen,
+		Journal: opts.NoMember && opts.LogTo == os.Stderr && supervisor.IsJournal(os.Stderr),
+	}
 }
 
 func nickFlag() cli.Flag {
@@ -310,11 +317,20 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		warnings = logging.NewLines()
 		opts.LogTo = warnings
 	}
+	if opts.NoMember {
+		signal.Ignore(syscall.SIGPIPE) // a log that no one reads any more must not end the room
+		if opts.Supervisor, err = supervisor.FromEnvironment(); err != nil {
+			return err
+		}
+	}
 	room, err := openHostRoom(opts)
 	if err != nil {
 		return err
 	}
 	defer garbage.CollectLess()()
+	if opts.NoMember {
+		supervisor.ReloadOnHangup(ctx, room.Reload)
+	}
 	serving := room.start(ctx)
 	switch {
 	case opts.Screen:

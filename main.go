@@ -27,6 +27,7 @@ import (
 	"chat/relay/plain"
 	"chat/relay/screen"
 	"chat/relay/settings"
+	"chat/relay/supervisor"
 	"chat/relay/text"
 	"chat/relay/timezone"
 	"chat/relay/wire"
@@ -80,12 +81,9 @@ func usageErrorf(format string, args ...any) error {
 
 func main() {
 	// The first Ctrl-C or SIGTERM shuts down in order, the second ends the program at once.
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
-		ends = append(ends, syscall.SIGHUP) // the terminal was closed
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	ctx = supervisor.EndOnHangup(ctx)
 	if err := timezone.Init(); err != nil {
 		fmt.Fprintln(os.Stderr, "chat: "+text.CleanLines(err.Error()))
 	}

@@ -66,6 +66,10 @@ type Options struct {
 	// Seal makes the room a sealed one. nil: it is plain.
 	Seal *Seal
 
+	// Restarts reports, when the room closes, whether the host is about to be started again with the same
+	// room: then clients reconnect soon, and not all at once. nil: it is not.
+	Restarts func() bool
+
 	// Ways returns the addresses, host:port, at which others can reach the room now, the best one
 	// first. nil: members who ask get the one at which they reached the host themselves.
 	Ways func() []string
@@ -77,7 +81,7 @@ type Options struct {
 	MaxPerAddress int // connections from one address or IPv6 /64; default 64; this machine is exempt
 
 	// NewConnections is how many connections per second are accepted from one address or
-	// IPv6 /64, after a burst of 256; default 20. Without MaxPerAddress there is no limit.
+	// IPv6 /64, after a burst of 256, or of four times MaxPerAddress if that is more; default 20. Without MaxPerAddress there is no limit.
 	NewConnections float64
 
 	MaxLine      int     // bytes of a person's line with its newline; default 8 KiB, at most 1 MiB
@@ -92,9 +96,15 @@ type Options struct {
 	DeadPeer  time.Duration // TCP detects an unresponsive peer within this; default 45 s
 }
 
-// arrivalBurst is how many connections may come from one address before NewConnections
+// minArrivalBurst is how many connections may come from one address before NewConnections
 // applies: 40 people behind one router can open the page at once.
-const arrivalBurst = 256
+const minArrivalBurst = 256
+
+// arrivalBurst returns that number: if an address may have many connections, as an office behind one router does, all of
+// them can come back at once when the host restarts, even if each needs several.
+func (o *Options) arrivalBurst() int {
+	return max(minArrivalBurst, 4*min(o.MaxPerAddress, session.Unlimited/4))
+}
 
 // Uploads are the files that members sent. Its methods may be called concurrently.
 type Uploads = session.Uploads
@@ -149,7 +159,7 @@ func (o *Options) sessionLimits() session.Limits {
 func (o *Options) frontOptions() front.Options {
 	return front.Options{
 		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress,
-		Arrivals: session.NewRate(o.NewConnections, arrivalBurst), Rate: session.NewRate(o.Rate, o.Burst),
+		Arrivals: session.NewRate(o.NewConnections, o.arrivalBurst()), Rate: session.NewRate(o.Rate, o.Burst),
 		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web, TLS: o.TLS, Names: o.Names,
 		TrustedProxies: o.TrustedProxies,
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/history"
@@ -32,6 +33,7 @@ type Server struct {
 	nicks   roomTimer     // calls room.GiveNicks
 	closing chan struct{} // closed by close, when the room closes
 	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
+	restart atomic.Int64  // see restartWithin; a time.Duration
 
 	renewing sync.Mutex // held while the secrets are replaced, so that the last ones kept are those in use
 }
@@ -110,7 +112,7 @@ func (s *Server) connectParts() {
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
 		Gate:  s.gate, Invites: invites{s},
-		Info: s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
+		RestartWithin: s.restartWithin, Info: s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
 	}
 	s.door.Open()
 	s.front = front.New(s.opts.frontOptions(), s.door, s.opts.Log)
@@ -234,6 +236,7 @@ func (s *Server) close() error {
 	s.flush.stop()
 	s.nicks.stop()
 	err := s.log.Close()
+	s.prepareRestart()
 	if !s.isClosing() {
 		close(s.closing)
 	}

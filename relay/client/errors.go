@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"chat/relay/text"
 	"chat/relay/wire"
@@ -37,6 +38,9 @@ var (
 type RefusedError struct {
 	Code wire.Code // the reason, for programs; empty if the host gave only a text
 	Text string    // the reason, for people; cleaned, one line of at most 300 characters
+
+	// Restart is within what time a host that restarts asks its clients to reconnect. 0: it does not restart.
+	Restart time.Duration
 }
 
 func (e *RefusedError) Error() string {
@@ -51,8 +55,19 @@ const maxRefusal = 300
 
 // refused returns the error for an error event or a bye.
 func refused(e wire.Event) *RefusedError {
-	return &RefusedError{Code: wire.Code(text.Clean(string(e.Code))), Text: cutReason(e.Text)}
+	return &RefusedError{Code: wire.Code(text.Clean(string(e.Code))), Text: cutReason(e.Text), Restart: e.RestartWithin()}
 }
+
+// restartOf returns [RefusedError.Restart] of why a connection ended.
+func restartOf(err error) time.Duration {
+	if r, ok := errors.AsType[*RefusedError](err); ok {
+		return r.Restart
+	}
+	return 0
+}
+
+// IsRestart reports whether err is the goodbye of a host that is about to return.
+func IsRestart(err error) bool { return restartOf(err) > 0 }
 
 // cutReason cleans a reason and cuts it to maxRefusal characters.
 func cutReason(reason string) string {

@@ -274,10 +274,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	var f *finding
 	defer func() { f.stop() }()
 	for attempt := 0; ; attempt++ {
-		pause := s.nextPause()
-		if isLockedOut(cause) {
-			pause = max(pause, tooManyPause)
-		}
+		pause := s.pauseAfter(cause)
 		if s.opts.GiveUp > 0 {
 			left := s.opts.GiveUp - time.Since(lost)
 			if left <= 0 {
@@ -316,6 +313,19 @@ func (s *membership) rejoinSettled(ctx context.Context, found []string, f *findi
 			return nil, f, err
 		}
 	}
+}
+
+// pauseAfter returns how long to wait before the next attempt; cause is why there is no connection.
+func (s *membership) pauseAfter(cause error) time.Duration {
+	if within := restartOf(cause); within > 0 {
+		s.pause = 0 // however short the last connection was: the host said goodbye
+		return mathrand.N(within)
+	}
+	pause := s.nextPause()
+	if isLockedOut(cause) {
+		pause = max(pause, tooManyPause)
+	}
+	return pause
 }
 
 // nextPause returns how long to wait before the next attempt.

@@ -143,6 +143,32 @@ func Listen(addr string) (ln net.Listener, fallback bool, err error) {
 	return nil, false, fmt.Errorf("cannot listen on port %d: %w\nhint: choose another with --addr :PORT", wire.DefaultPort, Cause(err))
 }
 
+// ListenDefault listens on all addresses at the default port and at no other: those who know a
+// host for long have its port in bookmarks and invites.
+func ListenDefault() (net.Listener, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(wire.DefaultPort)))
+	if err != nil && errno.InUse(err) {
+		return nil, fmt.Errorf("port %d is in use\nhint: stop the program that uses it, or choose another port with --addr :PORT; only a host with a screen takes the next free one", wire.DefaultPort)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on port %d: %w\nhint: choose another with --addr :PORT", wire.DefaultPort, Cause(err))
+	}
+	return ln, nil
+}
+
+// IsAt reports whether ln listens on addr, which is as for Listen.
+func IsAt(ln net.Listener, addr string) bool {
+	wanted, err := net.ResolveTCPAddr("tcp", withPort(addr))
+	if err != nil || wanted.Port != Port(ln) {
+		return false
+	}
+	ip, ok := netip.AddrFromSlice(wanted.IP)
+	if !ok || ip.IsUnspecified() {
+		return !BoundTo(ln).IsValid()
+	}
+	return BoundTo(ln) == ip.Unmap()
+}
+
 // withPort completes an address: it adds the colon before a lone port, or the default port.
 func withPort(addr string) string {
 	if _, err := strconv.Atoi(addr); err == nil {
@@ -171,7 +197,7 @@ func listenOn(addr string) (net.Listener, error) {
 	case errno.NotAvailable(err):
 		return nil, fmt.Errorf("cannot listen on %s: this machine does not have that address\nhint: listen on all addresses of this machine with --addr :PORT", addr)
 	case errno.InUse(err):
-		return nil, fmt.Errorf("cannot listen on %s: the port is in use\nhint: choose another port, or leave out --addr to use the next free one", addr)
+		return nil, fmt.Errorf("cannot listen on %s: the port is in use\nhint: choose another port, or leave out --addr: on a terminal the host then uses the next free one", addr)
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %w\nhint: choose another port, or leave out --addr to use the next free one", addr, Cause(err))
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -33,6 +34,9 @@ type committer struct {
 	// owned by run
 	unindexable bool   // indexing failed within the last minute
 	encoded     []byte // the JSON of a batch, reused for the next one
+
+	// atDisk: run reads or writes the file, and a disk may take any time.
+	atDisk atomic.Bool
 
 	mu             sync.Mutex      // locked after the log's
 	pending        []pending       // in the order of their tickets; guarded by mu, as all below
@@ -361,7 +365,9 @@ func (c *committer) run() {
 		}
 		switch {
 		case trim:
+			c.atDisk.Store(true)
 			trim = trimmer.trim()
+			c.atDisk.Store(false)
 		case index || len(batch) > 0 && !c.unindexable && c.file.isIndexDue():
 			index = c.indexSome() && len(batch) == 0
 		case len(batch) == 0:
@@ -401,7 +407,9 @@ func (c *committer) commitBatch(batch []pending) bool {
 		c.publish(batch)
 	}
 	written := c.reportIfSlow()
+	c.atDisk.Store(true)
 	err := c.file.writeBatch(batch, c.fold)
+	c.atDisk.Store(false)
 	written()
 	if err != nil {
 		c.fold.Rollback()
@@ -411,7 +419,10 @@ func (c *committer) commitBatch(batch []pending) bool {
 	if waitForDisk {
 		c.publish(batch)
 	}
-	if err := c.file.truncateWAL(); err != nil {
+	c.atDisk.Store(true)
+	err = c.file.truncateWAL()
+	c.atDisk.Store(false)
+	if err != nil {
 		c.warn.Warn("cannot truncate the write-ahead log of the history", "error", err)
 	}
 	clear(batch)
@@ -574,7 +585,9 @@ func (c *committer) indexLater() <-chan time.Time {
 // indexSome indexes some messages, and reports whether there are more. If it fails, it is tried again
 // within a minute; until then, a search reads the messages themselves.
 func (c *committer) indexSome() (more bool) {
+	c.atDisk.Store(true)
 	more, err := c.file.indexSome()
+	c.atDisk.Store(false)
 	if err != nil {
 		c.warn.Warn("cannot index messages of the history; searches are slower", "error", err)
 		c.unindexable = true

@@ -30,10 +30,11 @@ func Open(opts Options) (_ *Room, err error) {
 			err = errors.Join(err, r.release())
 		}
 	}()
-	if r.ln, r.otherPort, err = endpoint.Listen(opts.Addr); err != nil {
+	if err := r.listen(); err != nil {
 		return nil, err
 	}
 	r.onClose(func() { r.ln.Close() })
+	r.opts.Restarts = r.restarts
 	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
 		return nil, err
 	}

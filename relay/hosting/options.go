@@ -11,12 +11,13 @@ import (
 	"chat/relay/history"
 	"chat/relay/identity"
 	"chat/relay/logging"
+	"chat/relay/supervisor"
 )
 
 // Options say how to host a room.
 type Options struct {
 	relay.Options
-	Addr        string       // to listen on; "": the default port, or the next free one
+	Addr        string       // to listen on; "": the default port; with a member also the next free one
 	NoMember    bool         // the host does not join the room itself
 	HistoryFile string       // the room is kept in it; "": in memory
 	HistoryKeep history.Keep // what of it is kept
@@ -27,10 +28,11 @@ type Options struct {
 	WebNames    []string // further names of the host, as browsers may use
 	Metrics     bool     // serve /metrics to other machines too
 	Sealing     Sealing
-	NoDiscovery bool            // do not announce the room
-	Ifaces      []string        // to announce the room on; none: all on a LAN
-	LogTo       io.Writer       // for log lines
-	Logging     logging.Options // of the log
+	NoDiscovery bool                   // do not announce the room
+	Ifaces      []string               // to announce the room on; none: all on a LAN
+	LogTo       io.Writer              // for log lines
+	Supervisor  *supervisor.Supervisor // of a host without a member; nil: there is none
+	Logging     logging.Options        // of the log
 
 	// Advertise announces the room until ctx ends. hint returns the start of a sealed room's pin; nil: the room is plain.
 	Advertise func(ctx context.Context, room discovery.Advertisement, hint func() string)

@@ -71,6 +71,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 		})
 	}
 	r.watchKeys(ctx)
+	r.parts.Go(func() { r.reportToSupervisor(ctx) })
 	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
 	return ctx
 }

@@ -48,7 +48,7 @@ var Table = []Limit{
 	},
 	{
 		Name: "new-connections", Unit: Rate, Default: "20/s",
-		Help:  "Accept new connections from one address at up to RATE, after a burst of 256. This machine is exempt.",
+		Help:  "Accept new connections from one address at up to RATE, after a burst of 256, or of four times connections-per-address if that is more. This machine is exempt.",
 		field: func(s Settings) any { return &s.Room.NewConnections },
 	},
 	{

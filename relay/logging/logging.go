@@ -22,6 +22,10 @@ type Options struct {
 	Level slog.Level // the lowest level written
 	JSON  bool       // JSON lines instead of key=value text
 	Bare  bool       // leave out time and level, for a screen that shows its own
+
+	// Journal begins each line with its priority, as systemd's journal takes it from there; see sd-daemon(3). The
+	// journal has the time, so lines of text leave it out.
+	Journal bool
 }
 
 // New returns a logger that writes to out as opts say.
@@ -35,10 +39,17 @@ func New(out io.Writer, opts Options) *slog.Logger {
 			return a
 		}
 	}
-	if opts.JSON {
-		return slog.New(slog.NewJSONHandler(out, handler))
+	if opts.Journal {
+		return slog.New(newJournal(out, opts.JSON, handler))
 	}
-	return slog.New(slog.NewTextHandler(out, handler))
+	return slog.New(newHandler(out, opts.JSON, handler))
+}
+
+func newHandler(out io.Writer, json bool, opts *slog.HandlerOptions) slog.Handler {
+	if json {
+		return slog.NewJSONHandler(out, opts)
+	}
+	return slog.NewTextHandler(out, opts)
 }
 
 const (

@@ -467,6 +467,21 @@ func TestReconnectNotices(t *testing.T) {
 	})
 }
 
+// A host that restarts is not taken for one that closes its room.
+func TestHostRestarts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, Options{}, client.Options{})
+		s.prints(greetings, "")
+		s.write(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the host restarts", Restart: 100})
+		s.conn.Close()
+		s.prints("* the host restarts; reconnecting (what you type is kept)\n", "")
+		s.welcome(wire.Event{})
+		s.prints("* reconnected\n", "")
+		s.in.Close()
+		s.ends("")
+	})
+}
+
 // Another room at the address ends the conversation. The text that was not sent is printed.
 func TestOtherRoom(t *testing.T) {
 	for _, piped := range []bool{false, true} {

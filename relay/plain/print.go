@@ -137,6 +137,9 @@ func (v *conversation) printDisconnected(reason error) {
 	what := "connection lost; reconnecting"
 	if refusal, ok := errors.AsType[*client.RefusedError](reason); ok && refusal.Code == wire.CodeShutdown {
 		what = "waiting for the room to open again"
+		if client.IsRestart(refusal) {
+			what = "the host restarts; reconnecting"
+		}
 	}
 	v.printNotice("* " + what + " (" + kept + ")\n")
 }
@@ -243,7 +246,7 @@ func (v *conversation) isKnown(e *client.Received) bool {
 		e.Members = slices.DeleteFunc(e.Members, func(nick string) bool { return nick == v.nick })
 		return len(e.Members) == 0
 	case wire.TypeBye:
-		return e.Code.Final() // outcome reports it
+		return e.Code.Final() || e.RestartWithin() > 0 // outcome or printDisconnected reports it
 	case wire.TypeError:
 		return v.Piped && (e.Seq != 0 || e.Code == wire.CodeTooLong) // deliver reports it if halves do not help
 	}

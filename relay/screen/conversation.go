@@ -411,8 +411,8 @@ func (c *conversation) handle(e *client.Received) *entry {
 			c.restoreTyped(typed)
 		}
 	case wire.TypeBye:
-		if e.Code.Final() {
-			return nil // Room.Err returns the reason
+		if e.Code.Final() || e.RestartWithin() > 0 {
+			return nil // Room.Err returns the reason, or the rule shows it
 		}
 	}
 	if e.Own && e.Seq > 0 {

@@ -99,11 +99,14 @@ func TestRule(t *testing.T) {
 		act     func(r *rig)
 		want    string
 	}{
-		"nothing":             {80, func(*rig) {}, strings.Repeat("─", 80)},
-		"below":               {80, below, "──── ↓ 2 new · 1 mentions you ──"},
-		"below, narrow":       {20, below, "──────── ↓ 2 new ──"},
-		"below, tiny":         {11, below, strings.Repeat("─", 11)},
-		"lost":                {80, lose, "── Not connected · trying again in 3 s ──"},
+		"nothing":       {80, func(*rig) {}, strings.Repeat("─", 80)},
+		"below":         {80, below, "──── ↓ 2 new · 1 mentions you ──"},
+		"below, narrow": {20, below, "──────── ↓ 2 new ──"},
+		"below, tiny":   {11, below, strings.Repeat("─", 11)},
+		"lost":          {80, lose, "── Not connected · trying again in 3 s ──"},
+		"a restart": {80, func(r *rig) {
+			r.happen(client.Disconnected{Err: &client.RefusedError{Code: wire.CodeShutdown, Restart: time.Second}, RetryIn: 300 * time.Millisecond})
+		}, "── The host restarts · trying again… ──"},
 		"lost and waiting":    {80, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits · trying again in 3 s ──"},
 		"lost, narrow":        {40, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits ──"},
 		"lost and below":      {40, func(r *rig) { below(r); lose(r) }, "── Not connected ──────────── ↓ 2 new ──"},

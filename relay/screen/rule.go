@@ -157,7 +157,7 @@ func (c *conversation) connection() (items []string) {
 	case c.gone != nil:
 		return []string{"The room is gone"}
 	case c.lost != nil:
-		items = append(items, "Not connected")
+		items = append(items, whyNotConnected(c.lost))
 		if why := whySealed(c.lost); why != "" {
 			items = append(items, why)
 		}
@@ -178,6 +178,14 @@ func (c *conversation) connection() (items []string) {
 		}
 	}
 	return items
+}
+
+// whyNotConnected says that there is no connection.
+func whyNotConnected(err error) string {
+	if client.IsRestart(err) {
+		return "The host restarts"
+	}
+	return "Not connected"
 }
 
 // whySealed says in a few words why there is no connection to the host of a sealed room; "": for a reason that

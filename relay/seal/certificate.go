@@ -88,6 +88,13 @@ func (s *CertificateSource) certificate(name string) *tls.Certificate {
 	return s.current
 }
 
+// Recheck has the next connection get a changed certificate even if the last check was just before.
+func (s *CertificateSource) Recheck() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checked = time.Time{}
+}
+
 // Leaf returns the current certificate itself, without those that vouch for it.
 func (s *CertificateSource) Leaf() *x509.Certificate { return s.certificate("").Leaf }
 

@@ -34,6 +34,8 @@ type File struct {
 	path string                          // fixed
 	keys atomic.Pointer[map[string]bool] // by fingerprint; a map does not change
 
+	asked chan struct{} // capacity 1: Watch rereads the file without waiting; fixed
+
 	// owned by OpenFile, then by Watch
 	seen     fileState // of the file that was read
 	problems []error   // of its lines, until Watch reports them
@@ -54,7 +56,7 @@ const settled = 2 * time.Second
 // OpenFile reads the file. The error names it. Lines that are not understood are skipped;
 // Watch reports them.
 func OpenFile(path string) (*File, error) {
-	f := &File{path: path}
+	f := &File{path: path, asked: make(chan struct{}, 1)}
 	if err := f.read(); err != nil {
 		return nil, err
 	}
@@ -66,6 +68,14 @@ func (f *File) Has(fingerprint string) bool { return f != nil && (*f.keys.Load()
 
 // Path returns the path of the file.
 func (f *File) Path() string { return f.path }
+
+// Reread has Watch reread the file now, if it has changed.
+func (f *File) Reread() {
+	select {
+	case f.asked <- struct{}{}:
+	default: // it is about to
+	}
+}
 
 // Watch rereads the file when it changes, and then calls changed, until ctx ends. It calls warn
 // for lines that are not understood, and if the file cannot be read: then the last keys stay.
@@ -81,6 +91,8 @@ func (f *File) Watch(ctx context.Context, warn func(error), changed func()) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-f.asked:
+			f.failing = false // whoever asks wants to know again that it cannot be read
 		}
 		before := *f.keys.Load()
 		if err := f.reread(); err != nil {

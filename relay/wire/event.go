@@ -33,10 +33,11 @@ type Event struct {
 	Wanted  string    `json:"wanted,omitempty"` // in a nick event: the nick the member asked for, if Nick is another one
 	Code    Code      `json:"code,omitempty"`   // of an error or a bye
 	Members []string  `json:"members,omitempty"`
-	Hosts   []string  `json:"hosts,omitempty"` // the operators among Members
-	Tags    []string  `json:"tags,omitempty"`  // those of the keys of Members, in the same order, "" for a member without a key; absent if none has one
-	Count   int       `json:"count,omitzero"`  // how many members there are; Members may list only the first ones
-	Missed  uint64    `json:"missed,omitzero"` // of a gap: how many events the session missed
+	Hosts   []string  `json:"hosts,omitempty"`  // the operators among Members
+	Tags    []string  `json:"tags,omitempty"`   // those of the keys of Members, in the same order, "" for a member without a key; absent if none has one
+	Count   int       `json:"count,omitzero"`   // how many members there are; Members may list only the first ones
+	Missed  uint64    `json:"missed,omitzero"`  // of a gap: how many events the session missed
+	Restart int       `json:"restart,omitzero"` // of a bye: the host restarts; see [Event.RestartWithin]
 
 	Version int    `json:"version,omitzero"` // of the protocol, in a welcome
 	Room    string `json:"room,omitempty"`   // the room's ID, in a welcome
@@ -90,6 +91,18 @@ func (e *Event) IsPublicMessage() bool { return e.Type == TypeMessage || e.Type 
 // IsMessage reports whether the event is a message, an action or a private message.
 func (e *Event) IsMessage() bool { return e.IsPublicMessage() || e.Type == TypePrivate }
 
+// maxRestart bounds [Event.RestartWithin]: no host can keep a client away.
+const maxRestart = 5 * time.Second
+
+// RestartWithin returns how long clients wait at most, each for a random part of it, before they reconnect
+// after a bye of a host that restarts. 0: the event is no such bye.
+func (e *Event) RestartWithin() time.Duration {
+	if e.Type != TypeBye || e.Code != CodeShutdown {
+		return 0
+	}
+	return min(time.Duration(max(e.Restart, 0))*time.Millisecond, maxRestart)
+}
+
 // timeFormat is RFC 3339 in UTC with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
@@ -119,6 +132,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendListField(dst, "tags", e.Tags)
 	dst = appendIntField(dst, "count", e.Count)
 	dst = appendUintField(dst, "missed", e.Missed)
+	dst = appendIntField(dst, "restart", e.Restart)
 	dst = appendIntField(dst, "version", e.Version)
 	dst = appendStringField(dst, "room", e.Room)
 	dst = appendStringField(dst, "title", e.Title)

@@ -428,12 +428,12 @@ func cmdWaitline(ts *testscript.TestScript, args []string) {
 }
 
 // signals holds the signals that a script can send, by name.
-var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 
-// cmdSignal: signal NAME INT|TERM|KILL|STOP|CONT sends a signal to NAME. STOP waits until NAME has
+// cmdSignal: signal NAME INT|TERM|HUP|KILL|STOP|CONT sends a signal to NAME. STOP waits until NAME has
 // stopped.
 func cmdSignal(ts *testscript.TestScript, args []string) {
-	usage(ts, len(args) == 2 && signals[args[1]] != nil, "signal NAME INT|TERM|KILL|STOP|CONT")
+	usage(ts, len(args) == 2 && signals[args[1]] != nil, "signal NAME INT|TERM|HUP|KILL|STOP|CONT")
 	p := stageOf(ts).process(ts, args[0]).cmd.Process
 	ts.Check(p.Signal(signals[args[1]]))
 	for until := time.Now().Add(patience); args[1] == "STOP" && !isStopped(p.Pid); time.Sleep(5 * time.Millisecond) {

@@ -24,6 +24,7 @@ interface ChatEvent {
 	seq: number;
 	count: number;
 	missed: number;
+	restart: number; // of a bye: ms within which to reconnect
 	next: number;
 	members: string[];
 	hosts: string[];

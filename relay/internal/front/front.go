@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/endpoint"
@@ -56,6 +57,8 @@ type Front struct {
 	refusals chan struct{} // a semaphore: refused connections that are being answered
 
 	handshakes turns // see maxHandshakes
+
+	busySince atomic.Int64 // when Accept got the connection that it deals with, in Unix ns; 0: it waits for the next
 
 	mu       sync.Mutex         // guards all below but open
 	conns    map[*Conn]struct{} // admitted and not yet closed
@@ -122,7 +125,9 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 	var pause time.Duration
 	var warned time.Time
 	for {
+		f.busySince.Store(0)
 		conn, err := ln.Accept()
+		f.busySince.Store(time.Now().UnixNano())
 		switch {
 		case err == nil:
 			pause = 0
@@ -149,6 +154,14 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 			}
 		}
 	}
+}
+
+// Busy returns for how long Accept has been at one connection; 0: it waits for the next.
+func (f *Front) Busy() time.Duration {
+	if since := f.busySince.Load(); since != 0 {
+		return time.Since(time.Unix(0, since))
+	}
+	return 0
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx

@@ -26,6 +26,9 @@ type Door struct {
 	Gate    *access.Gate // decides who may enter; nil: the room is plain
 	Invites Invites      // for /invite
 
+	// RestartWithin returns within what time clients reconnect when the room closes, as the host restarts; 0: it
+	// does not. nil: it never does.
+	RestartWithin func() time.Duration
 	// Info returns the answer to a probe.
 	Info func() wire.RoomInfo
 	// Upload finds a finished upload by its ID; see relay.Options.Files. nil: no uploads.
@@ -67,6 +70,13 @@ func (d *Door) Open() {
 	}
 	d.searches = newSearches(d.Costs)
 	d.wakeLog = d.Log.Wake
+}
+
+func (d *Door) restartWithin() time.Duration {
+	if d.RestartWithin == nil {
+		return 0
+	}
+	return d.RestartWithin()
 }
 
 // A Conn is a connection that was admitted, as its session gets it.

@@ -123,7 +123,11 @@ func (o *outbox) end(bye *wire.Event) {
 	}
 	o.bye = bye
 	o.ending.Store(true)
-	deadline := time.Now().Add(drain)
+	rest := drain
+	if bye != nil && bye.Restart > 0 {
+		rest = restartDrain
+	}
+	deadline := time.Now().Add(rest)
 	o.deadline = &deadline
 	o.conn.SetDeadline(deadline) // bounds a blocked write
 	o.conn.SetReadDeadline(time.Now())

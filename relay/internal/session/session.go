@@ -58,6 +58,10 @@ const (
 	// drain is how long an ending session may still receive events.
 	drain = 2 * time.Second
 
+	// restartDrain replaces drain if the host restarts: clients get the rest from the next one, and
+	// no slow reader should keep it from starting.
+	restartDrain = 500 * time.Millisecond
+
 	// lingerTime is how long a peer may take to read the last events after the host has
 	// written them.
 	lingerTime = 500 * time.Millisecond
@@ -118,7 +122,11 @@ func (s *Session) serve(err error) {
 
 // Close ends the session because the room closes: it receives the rest of the log and a bye.
 func (s *Session) Close() {
-	s.out.End(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the room is closing; goodbye"})
+	bye := wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the room is closing; goodbye"}
+	if within := s.door.restartWithin(); within > 0 {
+		bye.Text, bye.Restart = "the host restarts; connect again in a moment", int(within.Milliseconds())
+	}
+	s.out.End(bye)
 }
 
 // End ends the session because of a fault that another connection caused.

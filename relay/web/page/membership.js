@@ -10,6 +10,7 @@ const firstPause = 250; // ms before the first attempt to reconnect
 const maxPause = 15_000; // reached after a dozen attempts
 const pauseGrowth = 1.6;
 const pauseJitter = 0.3; // ±, so that a whole room does not reconnect at one instant
+const maxRestart = 5_000; // ms within which the page reconnects to a host that restarts
 const steady = 10_000; // ms a connection must last before the pauses start over
 const idle = 10_000; // ms of silence before a ping, and again before the host counts as gone
 const idleIfOwed = 3_000; // the same while the host owes an answer
@@ -23,7 +24,7 @@ const secretCodes = ['secret_needed', 'auth_failed'];
 /** An event with every field, empty. @type {ChatEvent} */
 export const blank = {
 	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', wanted: '', code: '', room: '', title: '', key: '', instance: '', proof: '', topic: '', access: '', data: '',
-	id: 0, seq: 0, count: 0, missed: 0, next: 0, members: [], hosts: [], tags: [], events: [], file: null, sealed: false,
+	id: 0, seq: 0, count: 0, missed: 0, restart: 0, next: 0, members: [], hosts: [], tags: [], events: [], file: null, sealed: false,
 };
 
 /** @type {ConnectionState} */
@@ -286,12 +287,12 @@ function disconnect() {
 	for (const resolve of questions.splice(0)) resolve(null);
 }
 
-/** @type {(code?: string, text?: string) => void} */
-function lost(code, text) {
+/** @type {(code?: string, text?: string, restart?: number) => void} */
+function lost(code, text, restart = 0) {
 	if (welcomed && Date.now() - welcomed > steady) pause = 0;
 	disconnect();
-	pause = Math.min(Math.max(pause * pauseGrowth, firstPause), maxPause);
-	const wait = pause * (1 + pauseJitter * (2 * Math.random() - 1));
+	pause = restart ? 0 : Math.min(Math.max(pause * pauseGrowth, firstPause), maxPause);
+	const wait = restart ? Math.min(restart, maxRestart) * Math.random() : pause * (1 + pauseJitter * (2 * Math.random() - 1));
 	nextAttempt = setTimeout(connect, wait);
 	setState({ is: 'lost', code, text, retryAt: Date.now() + wait });
 }
@@ -328,11 +329,12 @@ function handle(e) {
 }
 
 /** @param {ChatEvent} e */
-function handleRefusal({ code, text }) {
+function handleRefusal({ code, text, restart }) {
 	closed ||= code === 'shutdown';
 	if (leaving) left();
 	else if (secretCodes.includes(code)) lock(text);
 	else if (finalCodes.includes(code)) end(code, text);
+	else if (code === 'shutdown' && restart) lost(code, 'The host restarts', restart);
 	else lost(code, text);
 }
 

@@ -1,0 +1,13 @@
+//go:build !unix
+
+package supervisor
+
+import "os"
+
+// hangupReloads: on Windows SIGHUP is always from the end of the console.
+const hangupReloads = false
+
+func hasTerminal() bool { return false }
+
+// IsJournal reports whether f is a stream to systemd's journal.
+func IsJournal(*os.File) bool { return false }

@@ -1,0 +1,139 @@
+package servicetest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chat/relay/client"
+)
+
+// The service is tested on one machine: starting it takes a second.
+func TestService(t *testing.T) {
+	m := boot(t)
+	m.write("/etc/default/chat", "CHAT_ROOM=kitchen\nCHAT_ARGS=--limit connections-per-address=300\n")
+	for _, test := range []struct {
+		name string
+		test func(*testing.T, *machine)
+	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}} {
+		t.Run(test.name, func(t *testing.T) { test.test(t, m) })
+	}
+}
+
+// testReload checks that the same process is there after a reload, which systemd knows to be over.
+func testReload(t *testing.T, m *machine) {
+	before := m.property("MainPID")
+	m.run("systemctl", "reload", "chat.service")
+	m.eventually("the host has not reloaded", func() bool {
+		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), "msg=reloading")
+	})
+	m.eventually("systemd waits for the end of the reload", func() bool {
+		return m.property("ActiveState") == "active" && m.property("SubState") == "running"
+	})
+	if after := m.property("MainPID"); after != before {
+		t.Errorf("process %s was replaced by %s", before, after)
+	}
+	if s := m.property("StatusText"); s != "room kitchen on port 24280" {
+		t.Errorf("the status is %q", s)
+	}
+	if log := m.run("journalctl", "-u", "chat", "-p", "warning", "--no-pager", "-o", "cat"); strings.Contains(log, "level=INFO") || strings.Contains(log, "<") {
+		t.Errorf("the journal has as warnings:\n%s", log)
+	}
+	state := m.run("stat", "-L", "-c", "%a", "/var/lib/chat", "/var/lib/chat/room.chat")
+	if state != "700\n600\n" {
+		t.Errorf("the state has the modes\n%s", state)
+	}
+}
+
+// testStop checks that a client of a host that was stopped, and so does not return, retries until it does.
+func testStop(t *testing.T, m *machine) {
+	c := joinAs(t, "patient")
+	m.run("systemctl", "stop", "chat.socket", "chat.service")
+	lost := awaitEvent(t, c, func(e client.Disconnected) bool { return true })
+	if !client.IsRestart(lost.Err) {
+		t.Errorf("the host said %v", lost.Err)
+	}
+	awaitEvent(t, c, func(e client.Disconnected) bool { return e.Attempt >= 2 && errors.Is(e.Err, syscall.ECONNREFUSED) })
+	if result := m.property("Result"); result != "success" {
+		t.Errorf("the service ended with %s", result)
+	}
+	m.run("systemctl", "start", "chat.socket")
+	awaitEvent(t, c, func(e client.Connected) bool { return e.Resumed && !e.NewRoom })
+}
+
+// testWatchdog checks that systemd replaces a host that does nothing any more, and that its clients come back.
+func testWatchdog(t *testing.T, m *machine) {
+	m.write("/etc/systemd/system/chat.service.d/test.conf", "[Service]\nWatchdogSec=2\n")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "restart", "chat.service")
+	c := joinAs(t, "watched")
+	time.Sleep(2500 * time.Millisecond) // it pings
+	if n := m.property("NRestarts"); n != "0" {
+		t.Fatalf("a host that works was replaced %s times", n)
+	}
+	m.run("kill", "-STOP", m.property("MainPID"))
+	awaitEvent(t, c, func(e client.Disconnected) bool { return true })
+	awaitEvent(t, c, func(e client.Connected) bool { return e.Resumed })
+	m.eventually("systemd has not replaced the host", func() bool { return m.property("NRestarts") == "1" })
+	journal := m.run("journalctl", "-u", "chat", "--no-pager", "-o", "cat")
+	if !strings.Contains(journal, "Watchdog timeout") {
+		t.Errorf("the journal has no timeout:\n%s", journal)
+	}
+}
+
+// testWithoutSocket checks that the service opens its port itself if the socket unit is not used, and reports a port in
+// use.
+func testWithoutSocket(t *testing.T, m *machine) {
+	m.run("systemctl", "stop", "chat.socket", "chat.service")
+	m.run("systemctl", "start", "chat.service")
+	joinAs(t, "plain")
+	m.run("systemctl", "stop", "chat.service")
+	ln, err := net.Listen("tcp", ":24280")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if out, err := m.try("systemctl", "start", "chat.service"); err == nil {
+		t.Errorf("the service has started: %s", out)
+	}
+	m.run("systemctl", "stop", "chat.service")
+	if journal := m.run("journalctl", "-u", "chat", "--no-pager", "-o", "cat"); !strings.Contains(journal, "chat: port 24280 is in use") {
+		t.Errorf("the journal does not have the reason:\n%s", journal)
+	}
+}
+
+// joinAs joins the room. The client ends with the test.
+func joinAs(t *testing.T, nick string) *client.Client {
+	t.Helper()
+	c, err := client.Join(t.Context(), client.Options{
+		Addr: hostAddr, Nick: nick, Dial: func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// awaitEvent waits for an event that is one.
+func awaitEvent[E client.Event](t *testing.T, c *client.Client, is func(E) bool) E {
+	t.Helper()
+	timeout := time.After(30 * time.Second)
+	for {
+		select {
+		case e, ok := <-c.Events():
+			if wanted, isOne := e.(E); isOne && is(wanted) {
+				return wanted
+			}
+			if !ok {
+				t.Fatalf("the client has ended: %v", c.Err())
+			}
+		case <-timeout:
+			t.Fatalf("no such %T within 30 s", *new(E))
+		}
+	}
+}
