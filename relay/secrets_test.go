@@ -117,14 +117,14 @@ func (p *peer) sofar() string {
 // has a byte of a banned address, or of a token or its hash. Operators get the addresses in
 // /bans.
 func TestSecretsStaySecret(t *testing.T) {
-	const operator, alice, mallory = "operators-own-token", "alices-very-own-token", "mallorys-bad-token"
-	secret := secrets([]string{operator, alice, mallory}, []string{"10.66.1.2", "10.66.1.3", "10.66.1.4", "fd66::5"})
+	const operator, alice, mallory, deputy, admin = "operators-own-token", "alices-very-own-token", "mallorys-bad-token", "deputys-own-token", "token-of-a-file"
+	secret := secrets([]string{operator, alice, mallory, deputy, admin}, []string{"10.66.1.2", "10.66.1.3", "10.66.1.4", "fd66::5", "10.66.1.8", "10.66.1.9"})
 	path, logged := filepath.Join(t.TempDir(), "kitchen.chat"), new(lockedBuffer)
 	seen := make(map[string]string)
 	synctest.Test(t, func(t *testing.T) {
 		var page *web.Handler
 		k := &kept{t: t, path: path, opts: relay.Options{
-			Rate: -1, HostToken: operator, Web: func(conn net.Conn) { page.StartServing(conn) },
+			Rate: -1, HostToken: operator, OperatorToken: admin, Web: func(conn net.Conn) { page.StartServing(conn) },
 			Log: slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == "remote" { // the host's log names its peers
 					return slog.Attr{}
@@ -144,12 +144,29 @@ func TestSecretsStaySecret(t *testing.T) {
 			joinAs(t, k.srv, "10.66.1.2", "mallory", mallory), joinAs(t, k.srv, "10.66.1.3", "eve", ""),
 			joinAs(t, k.srv, "10.66.1.4", "dave", ""), joinAs(t, k.srv, "fd66::5", "carol", ""),
 		}
+		joinAs(t, k.srv, "10.66.1.8", "deputy", deputy)
+		root := joinFrom(t, k.srv, "127.0.0.1")
+		root.send(fmt.Sprintf(`{"type":"hello","nick":"root","token":"roots-own-token","secret":%q}`, admin))
+		if e := root.expectEvent(wire.TypeWelcome); e.Access != "operator" {
+			t.Errorf("the token of the file makes no operator: %+v", e)
+		}
+		elsewhere := joinFrom(t, k.srv, "10.77.0.2")
+		elsewhere.send(fmt.Sprintf(`{"type":"hello","nick":"thief","token":"thiefs-own-token","secret":%q}`, admin))
+		if e := elsewhere.expectEvent(wire.TypeWelcome); e.Access != "" {
+			t.Errorf("the token of the file makes an operator on another machine: %+v", e)
+		}
+		elsewhere.conn.Close()
 		witness := joinAs(t, k.srv, "10.77.0.1", "alice", alice)
 		person := joinAs(t, k.srv, "10.77.0.1", "bob", "")
 		bad[0].send(`{"type":"say","seq":1,"text":"soup of mallory"}`)
 		bad[1].send("soup of eve", "/msg alice soup")
-		for _, request := range []string{"/mute eve", "/ban mallory soup", "/ban 10.66.1.4", "/ban carol", "/ban 10.66.1.9", "/unban 10.66.1.9", "/topic soup"} {
+		for _, request := range []string{"/mute eve", "/ban mallory soup", "/ban 10.66.1.4", "/ban carol", "/ban 10.66.1.9 soup", "/unban 10.66.1.9", "/topic soup", "/op deputy", "/op alice", "/deop alice"} {
 			op.send(fmt.Sprintf(`{"type":"command","text":%q}`, request))
+		}
+		for _, req := range []wire.Request{{Type: "ban", Nick: "10.66.1.9", Text: "soup"}, {Type: "unban", Nick: "10.66.1.9"}, {Type: "mute", Nick: "bob", Text: "soup"}, {Type: "unmute", Nick: "bob"}} {
+			if _, err := k.srv.Operate(&req); err != nil {
+				t.Errorf("%s: %v", req.Type, err)
+			}
 		}
 		bad[1].send("soup of one muted", "/nick muted", "/quit soup")
 		time.Sleep(time.Second)
@@ -194,6 +211,11 @@ func TestSecretsStaySecret(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen["chat history prints"] += out.String()
+		}
+	}
+	for _, act := range []string{"op banned an address: soup", "op lifted the ban of an address", "op made deputy an operator", "op made alice an ordinary member", "host (admin) banned an address: soup", "host (admin) muted bob: soup"} {
+		if !strings.Contains(seen["chat history prints"], act) {
+			t.Errorf("chat history lacks %q", act)
 		}
 	}
 	seen["the host logs"] = logged.String()

@@ -37,7 +37,7 @@ type member struct {
 	gone   bool // left, or has another nick
 }
 
-// A rank is what a member may do. The ranks are in order.
+// A rank is a member's rights. The ranks are in order.
 type rank uint8
 
 const (

@@ -46,7 +46,7 @@ const (
 	TypeBye      = "bye"      // the last event of a session, and why it ends
 	TypePong     = "pong"     // the answer to ping
 	TypeInvite   = "invite"   // of a sealed room: its secret was replaced; also a command
-	TypeOperator = "operator" // an operator did something other than what a leave or a topic says; Text says what, after its nick
+	TypeOperator = "operator" // an act of an operator, other than a leave or a topic; Text follows its nick in a sentence
 	TypeAuth     = "auth"     // of a sealed room: a step of the authentication; also a request
 	TypeOmitted  = "omitted"  // the place of an event that an imported history does not have
 )

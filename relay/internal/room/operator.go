@@ -238,7 +238,7 @@ func (r *Room) operatorsLocked() string {
 	return "operators: " + cmp.Or(strings.Join(names, ", "), "no one")
 }
 
-// Operators returns the last nicks of those who are operators because another one made them that, in order.
+// Operators returns the nicks of the operators made by Op, sorted; those away have their last one.
 func (r *Room) Operators() (nicks []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -264,7 +264,7 @@ func (r *Room) clientLocked(nick string) (found *subject, m *Member) {
 	return nil, nil
 }
 
-// maxAct is how many bytes of what an operator did are recorded: more than any reason with what is before it.
+// maxAct is the limit of the text of an operator's event in bytes. A reason has less.
 const maxAct = 1 << 10
 
 // Record adds to the log that an operator did something: what follows its nick in a sentence. The error is a
@@ -278,7 +278,7 @@ func (r *Room) Record(by *Member, code wire.Code, did string, now time.Time) err
 	return faultOf(r.recordLocked(by, code, "", did, now), "it is not in the history")
 }
 
-// recordLocked is Record; nick is whom the act is about, "": no one that others may know. A closed room records
+// recordLocked is Record; nick is whom the act is about, "" if only operators may know. A closed room records
 // nothing more. It fails only if 20,000 such events wait for a full disk.
 func (r *Room) recordLocked(by *Member, code wire.Code, nick, did string, now time.Time) error {
 	if r.closed {
@@ -290,7 +290,7 @@ func (r *Room) recordLocked(by *Member, code wire.Code, nick, did string, now ti
 	return err
 }
 
-// because returns what was done, with the reason, which may be "".
+// because returns did with the reason, which may be "".
 func because(did, reason string) string {
 	if reason == "" {
 		return did

@@ -40,7 +40,7 @@ var moderation = map[string]moderator{
 	"bans": func(r *room.Room, by *room.Member, _ *wire.Request, _ time.Time) (string, error) { return r.Bans(by) },
 }
 
-// Operate carries out a request in the name of by, an operator who has no session. It returns a notice for by, which
+// Operate carries out a request in the name of by, an operator without a session. It returns a notice for by, which
 // may be ""; the error is a [*wire.Fault].
 func (d *Door) Operate(by *room.Member, req *wire.Request) (string, error) {
 	c := wire.CommandNamed(req.Type)
