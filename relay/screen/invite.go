@@ -19,6 +19,11 @@ type invitation struct {
 	page       bool     // it has a page for browsers
 	discovered bool     // `chat join` finds it without an address
 
+	install  func(addr string) string // see [Hosting]; nil: the program is not handed out, or we do not know
+	system   string                   // of the program whose hash is sum
+	sum      string                   // "": not known
+	sumsFile string                   // see [Hosting]
+
 	sealed *seal.HostedRoom // its pin, and the secrets that we know; nil: the room is plain
 	hosted bool             // by this machine, which keeps its invite
 }
@@ -26,7 +31,7 @@ type invitation struct {
 // invitation returns how others can join.
 func (c *conversation) invitation() invitation {
 	if h := c.m.hosting; h != nil {
-		inv := invitation{page: !h.NoPage, discovered: h.Discovered}
+		inv := invitation{page: !h.NoPage, discovered: h.Discovered, install: h.Install, system: c.m.program.system, sum: c.m.program.sum, sumsFile: h.SumsFile}
 		if h.Addrs != nil {
 			inv.addrs = h.Addrs()
 		}
@@ -62,11 +67,35 @@ type way struct {
 	pin  bool // how is a pin
 }
 
-// at returns the ways to join at an address; "": those that need none.
-func (inv *invitation) at(addr string) (ways []way) {
+// at returns the ways to join at an address, and to get the program; "": those that need none.
+func (inv *invitation) at(addr string) []way {
 	if inv.sealed != nil {
-		return inv.sealedAt(addr)
+		return append(inv.sealedAt(addr), inv.programAt(addr)...)
 	}
+	return append(inv.plainAt(addr), inv.programAt(addr)...)
+}
+
+// programAt returns how others get the program at an address. Only /invite has it.
+func (inv *invitation) programAt(addr string) (ways []way) {
+	switch {
+	case inv.install == nil || addr == "":
+		return nil
+	case inv.sealed != nil:
+		ways = append(ways, way{with: "To install chat", how: inv.install(addr), more: true})
+	default:
+		ways = append(ways, way{with: "To install chat, on any system", how: "http://" + addr + "/get", more: true}, way{with: "To install chat, on Linux or macOS", how: inv.install(addr), more: true})
+	}
+	if inv.sum != "" {
+		ways = append(ways, way{with: "SHA-256 of the program, " + inv.system, how: inv.sum, more: true})
+	}
+	if inv.sumsFile != "" {
+		ways = append(ways, way{with: "SHA-256 of those for other systems", how: inv.sumsFile, more: true})
+	}
+	return ways
+}
+
+// plainAt returns the ways into a plain room.
+func (inv *invitation) plainAt(addr string) (ways []way) {
 	if inv.page && addr != "" {
 		ways = append(ways, way{with: "Phone or browser", how: pageAt(addr), link: true})
 	}
@@ -144,6 +173,7 @@ func invite(c *conversation, rest string) tea.Cmd {
 	switch {
 	case rest == "":
 		openInvite(c)
+		return c.hashProgram()
 	case rest == "new" && c.sealed:
 		c.m.openDialog(c.newInviteDialog())
 	case rest == "new":
@@ -152,6 +182,23 @@ func invite(c *conversation, rest string) tea.Cmd {
 		c.show(kindError, "usage: "+wire.CommandNamed("invite").Usage())
 	}
 	return nil
+}
+
+// A programSum is the SHA-256 of the program for this machine's system.
+type programSum struct {
+	system, sum string // "": not known
+}
+
+// hashProgram gets the hash of the program that this machine hands out, for the sheet that is open.
+func (c *conversation) hashProgram() tea.Cmd {
+	h := c.m.hosting
+	if h == nil || h.ProgramSum == nil || c.m.program.sum != "" {
+		return nil
+	}
+	return func() tea.Msg {
+		system, sum := h.ProgramSum()
+		return programSum{system, sum}
+	}
 }
 
 // newInviteDialog asks whether to replace the invite. Only y does it.
