@@ -141,6 +141,7 @@ interface RoomInfo {
 	pin?: string;
 	files?: boolean;
 	max_file?: number;
+	program?: { system: string; size: number; sha256?: string };
 }
 
 /** A command in the answer to GET /commands. */
@@ -194,6 +195,7 @@ interface PageElements {
 	'outgoing': HTMLDivElement;
 	'picture': HTMLParagraphElement;
 	'qr': HTMLImageElement;
+	'get': HTMLAnchorElement;
 	'recipient': HTMLParagraphElement;
 	'reconnect': HTMLButtonElement;
 	'refusal': HTMLParagraphElement;

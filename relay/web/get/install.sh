@@ -111,7 +111,7 @@ get_file() {
 				return
 			fi
 		elif command -v wget >/dev/null 2>&1; then
-			if wget -q -T 60 ${insecure:+--no-check-certificate} -O "$2" "$1"; then
+			if wget -q ${insecure:+--no-check-certificate} -O "$2" "$1"; then
 				return
 			fi
 		else
