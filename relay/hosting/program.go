@@ -8,7 +8,7 @@ import (
 	"chat/relay/seal"
 )
 
-// This file wires what the room hands out to those who do not have the program.
+// This file wires the programs that the room hands out.
 
 // openPrograms finds the programs that the page hands out.
 func (r *Room) openPrograms() (err error) {

@@ -92,8 +92,8 @@ func (s *Set) readFolder() error {
 	return nil
 }
 
-// addFromFolder adds a file. The program for the host's own system is the one that it runs, so that its SHA-256 is the one
-// that the host's screen shows; but not if that needs a C library that other machines may not have.
+// addFromFolder adds a file. For the host's own system, its own binary stays, so that the SHA-256 is that on
+// the host's screen; but not if it needs a C library, which other machines may lack.
 func (s *Set) addFromFolder(f *File) {
 	for i, other := range s.files {
 		if other.Name == f.Name {

@@ -22,8 +22,8 @@ func (s *Set) own(path string) (*File, error) {
 	return f, nil
 }
 
-// ownPath returns the path of this process's binary. On Linux it leads to the one that runs also after an upgrade has
-// replaced or deleted it. Elsewhere a file that was replaced is noticed: it is another one than at the start.
+// ownPath returns the path of this process's binary. On Linux it leads to the running binary even after an upgrade has
+// replaced or deleted the file. Elsewhere, [File.Open] notices that the file is another one than at the start.
 func ownPath() (string, error) {
 	if runtime.GOOS == "linux" {
 		const running = "/proc/self/exe" // proc_pid_exe(5)

@@ -19,7 +19,7 @@ import (
 	"sync/atomic"
 )
 
-// Limits of what is handed out.
+// Limits of a folder's files.
 const (
 	maxFiles = 200     // in a folder, further ones are ignored
 	maxSize  = 1 << 30 // bytes of a file
@@ -60,7 +60,7 @@ type File struct {
 }
 
 var (
-	// ErrChanged is the error of a file that is not the one that was found when the host started.
+	// ErrChanged is the error of a file that was changed or replaced after the host had started.
 	ErrChanged = errors.New("the file has changed since the host started")
 
 	// ErrMismatch is the error of a file that is not the one in its SHA256SUMS.
@@ -114,7 +114,7 @@ func (f *File) checkSame(file *os.File) error {
 	return nil
 }
 
-// Open opens the file, whose SHA-256 in hexadecimal is sum: it is the one that was hashed. The caller closes it.
+// Open opens the file, whose SHA-256 in hexadecimal is sum. The caller closes it.
 func (f *File) Open(ctx context.Context) (content *os.File, sum string, err error) {
 	if sum, err = f.Sum(ctx); err != nil {
 		return nil, "", err
@@ -199,7 +199,7 @@ func (f *File) isGood() bool {
 	}
 }
 
-// A Set is what a host hands out. It is safe for concurrent use.
+// A Set has the files that a host hands out. It is safe for concurrent use.
 type Set struct {
 	// Fixed after Open.
 	log    *slog.Logger
@@ -224,7 +224,7 @@ func (s *Set) start(hash func()) {
 	s.hashing.Go(hash)
 }
 
-// Options say what a host hands out.
+// Options configure a Set.
 type Options struct {
 	Folder string       // of a release; "": none
 	Own    string       // the path of the program itself; "": this process's

@@ -67,35 +67,30 @@ type way struct {
 	pin  bool // how is a pin
 }
 
-// at returns the ways to join at an address, and to get the program; "": those that need none.
-func (inv *invitation) at(addr string) []way {
-	if inv.sealed != nil {
-		return append(inv.sealedAt(addr), inv.programAt(addr)...)
-	}
-	return append(inv.plainAt(addr), inv.programAt(addr)...)
-}
-
-// programAt returns how others get the program at an address. Only /invite has it.
+// programAt returns how others get the program at an address.
 func (inv *invitation) programAt(addr string) (ways []way) {
 	switch {
 	case inv.install == nil || addr == "":
 		return nil
 	case inv.sealed != nil:
-		ways = append(ways, way{with: "To install chat", how: inv.install(addr), more: true})
+		ways = append(ways, way{with: "To install chat on Linux or macOS", how: inv.install(addr)})
 	default:
-		ways = append(ways, way{with: "To install chat, on any system", how: "http://" + addr + "/get", more: true}, way{with: "To install chat, on Linux or macOS", how: inv.install(addr), more: true})
+		ways = append(ways, way{with: "To install chat on Linux or macOS", how: inv.install(addr)}, way{with: "On any system, in a browser", how: "http://" + addr + "/get"})
 	}
 	if inv.sum != "" {
-		ways = append(ways, way{with: "SHA-256 of the program, " + inv.system, how: inv.sum, more: true})
+		ways = append(ways, way{with: "SHA-256 of the program, " + inv.system, how: inv.sum})
 	}
 	if inv.sumsFile != "" {
-		ways = append(ways, way{with: "SHA-256 of those for other systems", how: inv.sumsFile, more: true})
+		ways = append(ways, way{with: "SHA-256 of those for other systems", how: inv.sumsFile})
 	}
 	return ways
 }
 
-// plainAt returns the ways into a plain room.
-func (inv *invitation) plainAt(addr string) (ways []way) {
+// at returns the ways to join at an address; "": those that need none.
+func (inv *invitation) at(addr string) (ways []way) {
+	if inv.sealed != nil {
+		return inv.sealedAt(addr)
+	}
 	if inv.page && addr != "" {
 		ways = append(ways, way{with: "Phone or browser", how: pageAt(addr), link: true})
 	}
@@ -239,7 +234,8 @@ func openInvite(c *conversation) {
 			if n := len(inv.addrs); n > 1 {
 				note = fmt.Sprintf("Address %d of %d", at%n+1, n)
 			}
-			return pageOf(inv.draw(&c.m.terminal, addr(&inv), note, columns, rows))
+			page := inv.draw(&c.m.terminal, addr(&inv), note, columns, rows)
+			return pageOf(append(page, inv.drawProgram(&c.m.terminal, addr(&inv), columns)...))
 		},
 		hints: []hint{{hasAddress, "Enter", "copy the link"}, {hasSeveral, "Tab", "other address"}, {(*conversation).isSheetCut, "PgDn", "scroll"}, {nil, "Esc", "close"}},
 		keys: map[string]func() tea.Cmd{
@@ -334,6 +330,16 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 		return indented(ways, margin)
 	}
 	return append(append(indented(ways, margin), ""), lines...)
+}
+
+// drawProgram draws how others get the program, below the ways to join.
+func (inv *invitation) drawProgram(t *terminal, addr string, columns int) []string {
+	ways := inv.programAt(addr)
+	if len(ways) == 0 {
+		return nil
+	}
+	margin := min(inviteMargin, columns/20)
+	return append([]string{""}, indented(drawWays(t, ways, columns-margin), margin)...)
 }
 
 // drawWays draws ways to join in rows of at most so many columns.

@@ -18,7 +18,7 @@ import (
 	"chat/relay/wire"
 )
 
-// This file hands out the program: GET /get and what is below it. getpage.go has the page. In a sealed room, too, it
+// This file hands out the program: GET /get and the paths below it. getpage.go has the page. In a sealed room, too, it
 // needs no secret: the program is public, and people need it to join.
 
 // handleGet registers the handlers of /get.
@@ -46,7 +46,7 @@ func (h *Handler) handleGet() {
 	})
 }
 
-// isOfGet reports whether path is one that hands out the program.
+// isOfGet reports whether path is /get or below it.
 func isOfGet(path string) bool { return path == "/get" || strings.HasPrefix(path, "/get/") }
 
 // --- downloads --------------------------------------------------------------------
@@ -169,7 +169,7 @@ var (
 )
 
 // installScript serves a script that installs the program for its system. It has the hashes of all files in it: whoever has
-// the right script needs no trust in what it downloads.
+// the right script need not trust the connection that it downloads from.
 func (h *Handler) installScript(script, mediaType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var files []string
@@ -219,7 +219,7 @@ func (h *Handler) isSelfSigned(r *http.Request) bool {
 type programInfo struct {
 	System string `json:"system"`
 	Size   int64  `json:"size"`             // bytes
-	SHA256 string `json:"sha256,omitempty"` // it may not be known yet
+	SHA256 string `json:"sha256,omitempty"` // missing if it is not known yet
 }
 
 // sumTime is how long GET /room waits for the hash of the program, which is computed once: it takes less, except on a slow disk.

@@ -22,7 +22,7 @@ import (
 
 func hexSum(b string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(b))) }
 
-// programs returns what a host hands out: a file with the text own as its own program and, if there are any, a release with
+// programs returns the set of a host: a file with the text own as its own program and, if there are any, a release with
 // the given files.
 func programs(t *testing.T, own string, release map[string]string) *chatprogram.Set {
 	t.Helper()
@@ -244,7 +244,7 @@ func TestGetPage(t *testing.T) {
 	}
 }
 
-// The page says what is missing, and nothing in it is markup that is not ours.
+// The page names the missing system, and has no markup of others.
 func TestGetPageOfOneProgram(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the own program is for another system")
@@ -366,7 +366,7 @@ func TestBadProgram(t *testing.T) {
 	}
 }
 
-// In a sealed room the program, and what it says of it, needs no secret. Nothing else is shown.
+// In a sealed room the program and its page need no secret. Nothing else is shown.
 func TestGetSealed(t *testing.T) {
 	key, err := seal.LoadKey(t.TempDir())
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // This file renders GET /get: how to install the program. The page has no scripts. Programs such as curl get it as text.
 
-// An agent is the system that a request seems to come from. It decides only what comes first.
+// An agent is the system that a request seems to come from. It decides only about the order.
 type agent struct {
 	os   string // as in a release, or android or ios; "": not known
 	arch string // "": not known
@@ -83,15 +83,15 @@ func systemName(s program.System) string {
 	return name + ", " + arch
 }
 
-// A way from the host to the visitor decides what the page says of trust.
+// Ways from the host to the visitor. The page warns of some of them.
 const (
 	byHTTP       = "http"
 	bySelfSigned = "self-signed" // TLS, with a certificate that a browser cannot check
-	byHTTPS      = "https"       // TLS, with one that it can check
+	byHTTPS      = "https"       // TLS, with a certificate that it can check
 	byLoopback   = "loopback"    // on one machine
 )
 
-// A getPage is what the page shows.
+// A getPage has the values of the page's templates.
 type getPage struct {
 	App, Title string
 	Host       string // with its port
