@@ -304,7 +304,9 @@ func TestInviteToAPlainRoom(t *testing.T) {
 		bob.next("! only operators can use /invite new")
 		bob.next("! usage: /invite [new]")
 	})
-	handed := func(addr string) (install, system, sum string) { return "curl http://" + addr + "/get", "linux/amd64", "6c33" }
+	handed := func(addr string) (install, system, sum string) {
+		return "curl http://" + addr + "/get", "linux/amd64", "6c33"
+	}
 	bubble(t, relay.Options{Web: func(conn net.Conn) { conn.Close() }, Ways: func() []string { return []string{"192.168.1.5:24280"} }, Program: handed}, func(t *testing.T, srv *relay.Server) {
 		bob := guest(t, srv, "bob")
 		bob.send("/invite")
