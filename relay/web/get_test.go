@@ -395,6 +395,9 @@ func TestGetSealed(t *testing.T) {
 			if strings.Contains(body, memberSecret) || strings.Contains(body, listenSecret) || strings.Contains(body, `"members":1`) {
 				t.Errorf("%s shows too much: %s", path, body)
 			}
+			if path == "/get" && strings.Contains(body, "-k --pinnedpubkey '"+pin+"'") != selfSigned {
+				t.Errorf("self-signed: %v, and the page: %s", selfSigned, body)
+			}
 			if path == "/get/install.sh" && strings.Contains(body, "insecure='yes'") != selfSigned {
 				t.Errorf("self-signed: %v, and the script: %.300s", selfSigned, body)
 			}

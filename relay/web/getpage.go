@@ -175,7 +175,7 @@ func (h *Handler) describeGet(r *http.Request) *getPage {
 
 // setCommands sets the commands that install the program.
 func (h *Handler) setCommands(p *getPage, r *http.Request) {
-	if p.Way != bySelfSigned {
+	if !h.isSelfSigned(r) {
 		p.Shell = "curl -fsSL " + p.URL + "/get/install.sh | sh"
 		p.Wget = "wget -qO- " + p.URL + "/get/install.sh | sh"
 		p.PowerShell = "irm " + p.URL + "/get/install.ps1 | iex"
