@@ -91,6 +91,7 @@ func hostFlags() []cli.Flag {
 	})
 	advanced := []cli.Flag{
 		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_BACKLOG"}, Value: 50, Usage: "Send new members the last `N` messages."},
+		&cli.StringFlag{Name: "binaries", Category: manual.Advanced, Hidden: true, Usage: "Hand out the programs in `DIR`, the folder of a release, for other systems too.", DefaultText: "only this program"},
 		&cli.StringFlag{Name: "cert", Category: manual.Advanced, Hidden: true, Usage: "Use the certificate in `FILE` for the sealed room. It is read again when it changes.", DefaultText: "made by the host"},
 		identityFlag(manual.Advanced),
 		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
@@ -98,6 +99,7 @@ func hostFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
 		mouseFlag(manual.Advanced),
 		&cli.BoolFlag{Name: "no-files", Category: manual.Advanced, Hidden: true, Usage: "Reject all uploads.", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-get", Category: manual.Advanced, Hidden: true, Usage: "Do not hand out the program to those who do not have it.", DisableDefaultText: true},
 		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
 		&cli.BoolFlag{Name: settings.PrintFlag, Category: manual.Advanced, Hidden: true, Usage: "Print the settings as a file for --config, with where each is from, and exit.", DisableDefaultText: true},
 		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_SECRET_FILE"}, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
@@ -171,6 +173,8 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 			NoWeb:       c.Bool("no-web"),
 			NoFiles:     c.Bool("no-files"),
 			FilesDir:    c.String("files-dir"),
+			NoGet:       c.Bool("no-get"),
+			Binaries:    c.String("binaries"),
 			WebNames:    c.StringSlice("web-name"),
 			Metrics:     c.Bool("metrics"),
 			Sealing: hosting.Sealing{
@@ -464,6 +468,9 @@ func (r *openRoom) printInvitation() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
+	if addrs := r.Addresses(); r.HandsOut() && len(addrs) > 0 {
+		fmt.Fprintf(out, "Those without chat install it with\n  %s\n", r.Install(addrs[0]))
+	}
 }
 
 // joinInLines lets the host take part line by line, until they leave or ctx ends.
@@ -510,6 +517,9 @@ func (r *openRoom) describe() screen.Hosting {
 	h := screen.Hosting{Addrs: r.Ways, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}
 	if r.Sealed() != nil {
 		h.Sealed = r.Sealed().Room
+	}
+	if r.HandsOut() {
+		h.Install, h.ProgramSum, h.SumsFile = r.Install, r.ProgramSum, r.SumsFile()
 	}
 	return h
 }

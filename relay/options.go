@@ -74,6 +74,11 @@ type Options struct {
 	// first. nil: members who ask get the one at which they reached the host themselves.
 	Ways func() []string
 
+	// Program returns the command that installs the program from the host at an address, and the SHA-256 of the program for
+	// the host's own system, for members who ask how others can join. It may block for some seconds. An empty command: the
+	// host does not hand it out; an empty hash: it is not known. nil: the host does not hand it out.
+	Program func(addr string) (install, system, sum string)
+
 	Backlog int            // messages that a new member receives; default 50; negative: none
 	History history.Limits // of the log in memory
 

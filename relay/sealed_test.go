@@ -304,6 +304,16 @@ func TestInviteToAPlainRoom(t *testing.T) {
 		bob.next("! only operators can use /invite new")
 		bob.next("! usage: /invite [new]")
 	})
+	handed := func(addr string) (install, system, sum string) {
+		return "curl http://" + addr + "/get", "linux/amd64", "6c33"
+	}
+	bubble(t, relay.Options{Web: func(conn net.Conn) { conn.Close() }, Ways: func() []string { return []string{"192.168.1.5:24280"} }, Program: handed}, func(t *testing.T, srv *relay.Server) {
+		bob := guest(t, srv, "bob")
+		bob.send("/invite")
+		for _, line := range []string{"* others can join:", "* chat join", "* nc", "* http://192.168.1.5:24280/", "* to install chat:", "* curl http://192.168.1.5:24280/get", "* SHA-256 of the program for linux/amd64:", "* 6c33"} {
+			bob.next(line)
+		}
+	})
 	bubble(t, relay.Options{HostToken: "the-hosts-own-token"}, func(t *testing.T, srv *relay.Server) {
 		op, _ := program(t, srv, `{"type":"hello","nick":"op","token":"the-hosts-own-token"}`)
 		op.send(`{"type":"invite"}`, `{"type":"invite","text":"new"}`)

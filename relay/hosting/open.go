@@ -45,6 +45,9 @@ func Open(opts Options) (_ *Room, err error) {
 	if !opts.NoWeb {
 		r.opts.Web = func(conn net.Conn) { r.page.StartServing(conn) }
 	}
+	if err := r.openPrograms(); err != nil {
+		return nil, err
+	}
 	if r.takesFiles() {
 		r.useStore()
 	}
@@ -57,14 +60,14 @@ func Open(opts Options) (_ *Room, err error) {
 		}
 	}
 	if r.sealed != nil {
-		if err := r.sealed.Describe(r.Info().Title, r.Info().ID, r.ln.Addr()); err != nil {
+		if err := r.sealed.Describe(r.Info().Title, r.Info().ID, r.ln.Addr(), r.programs != nil); err != nil {
 			return nil, err
 		}
 	}
 	if !opts.NoWeb {
 		r.page = web.New(r.Server, web.Options{
 			Ways: r.opts.Ways, Names: r.names(), WebNames: opts.WebNames,
-			Files: r.store, Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: r.opts.Log,
+			Files: r.store, Programs: r.programs, Sealed: r.hostedRoom(), Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: r.opts.Log,
 		})
 		r.onClose(func() { r.page.Close() })
 	}

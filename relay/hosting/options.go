@@ -25,6 +25,8 @@ type Options struct {
 	NoFiles     bool         // reject uploads
 	FilesDir    string       // for uploads; "": a temporary one
 	FileLimits  files.Limits
+	NoGet       bool     // do not hand out the program
+	Binaries    string   // the folder of a release, whose programs are handed out too; "": none
 	WebNames    []string // further names of the host, as browsers may use
 	Metrics     bool     // serve /metrics to other machines too
 	Sealing     Sealing
@@ -49,6 +51,10 @@ func (opts *Options) Check() error {
 		return fmt.Errorf("--files-dir and --no-files exclude each other\nhint: leave out one of them")
 	case opts.FilesDir != "" && opts.NoWeb:
 		return fmt.Errorf("--files-dir needs the web server, which --no-web turns off\nhint: leave out one of them")
+	case opts.Binaries != "" && opts.NoGet:
+		return fmt.Errorf("--binaries and --no-get exclude each other\nhint: leave out one of them")
+	case opts.Binaries != "" && opts.NoWeb:
+		return fmt.Errorf("--binaries needs the web server, which --no-web turns off\nhint: leave out one of them")
 	}
 	return opts.Sealing.check()
 }

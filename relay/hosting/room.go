@@ -9,6 +9,7 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/invites"
+	"chat/relay/program"
 	"chat/relay/seal"
 	"chat/relay/sshkey"
 	"chat/relay/web"
@@ -31,6 +32,7 @@ type Room struct {
 	ln        net.Listener
 	otherPort bool           // the default port was in use
 	store     *files.Store   // of uploads; nil: they are rejected
+	programs  *program.Set   // that the page hands out; nil: none
 	page      *web.Handler   // nil: there is none
 	sealed    *seal.Host     // nil: the room is plain
 	keys      []*sshkey.File // of members and operators, to watch
@@ -72,6 +74,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 	}
 	r.watchKeys(ctx)
 	r.parts.Go(func() { r.reportToSupervisor(ctx) })
+	r.verifyPrograms(ctx)
 	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
 	return ctx
 }

@@ -64,6 +64,7 @@ func (p *Printer) Print(r seal.HostedRoom) error {
 		fmt.Fprintf(&b, "SHA-256 of its public key, in a browser:\n  %s\n", hash)
 	}
 	fmt.Fprintf(&b, "With curl: %s\n", r.Curl(addrs[0]))
+	addInstall(&b, &r, addrs[0])
 	_, err := io.WriteString(p.To, b.String())
 	return err
 }
@@ -78,6 +79,13 @@ func (p *Printer) addCode(b *strings.Builder, link string) error {
 		fmt.Fprintf(b, "  %s\n", line)
 	}
 	return nil
+}
+
+// addInstall adds how to install chat from the host at an address, if it hands out the program. The command checks the host's key.
+func addInstall(b *strings.Builder, r *seal.HostedRoom, addr string) {
+	if r.HandsOut {
+		fmt.Fprintf(b, "Those without chat install it with\n  %s\n", r.Install(addr))
+	}
 }
 
 // Reach says how others reach a room.
@@ -113,6 +121,7 @@ func (p *Printer) PrintOpened(r seal.HostedRoom, by Reach) error {
 	if by.Page {
 		fmt.Fprintf(&b, "  %s\n", r.Curl(addrs[0]))
 	}
+	addInstall(&b, &r, addrs[0])
 	fmt.Fprintf(&b, "%s prints the invite again.\n", Command(r.Title, r.ID))
 	_, err := io.WriteString(p.To, b.String())
 	return err
@@ -139,6 +148,7 @@ type line struct {
 	Invite  string   `json:"invite"`  // at the best address
 	Invites []string `json:"invites"` // at each address
 	Curl    string   `json:"curl"`
+	Install string   `json:"install,omitempty"` // the command that installs the program from the host
 }
 
 // PrintJSON prints the invites to each room as a JSON object on a line.
@@ -148,7 +158,11 @@ func (p *Printer) PrintJSON(rooms []seal.HostedRoom) error {
 	for _, r := range rooms {
 		addrs := p.Addrs(r)
 		links := p.links(&r, addrs)
-		if err := enc.Encode(line{r.Title, r.ID, r.Pin, links[0], links, r.Curl(addrs[0])}); err != nil {
+		l := line{r.Title, r.ID, r.Pin, links[0], links, r.Curl(addrs[0]), ""}
+		if r.HandsOut {
+			l.Install = r.Install(addrs[0])
+		}
+		if err := enc.Encode(l); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,11 @@ type invitation struct {
 	page       bool     // it has a page for browsers
 	discovered bool     // `chat join` finds it without an address
 
+	install  func(addr string) string // see [Hosting]; nil: the program is not handed out, or we do not know
+	system   string                   // of the program whose hash is sum
+	sum      string                   // "": not known
+	sumsFile string                   // see [Hosting]
+
 	sealed *seal.HostedRoom // its pin, and the secrets that we know; nil: the room is plain
 	hosted bool             // by this machine, which keeps its invite
 }
@@ -26,7 +31,7 @@ type invitation struct {
 // invitation returns how others can join.
 func (c *conversation) invitation() invitation {
 	if h := c.m.hosting; h != nil {
-		inv := invitation{page: !h.NoPage, discovered: h.Discovered}
+		inv := invitation{page: !h.NoPage, discovered: h.Discovered, install: h.Install, system: c.m.program.system, sum: c.m.program.sum, sumsFile: h.SumsFile}
 		if h.Addrs != nil {
 			inv.addrs = h.Addrs()
 		}
@@ -60,6 +65,25 @@ type way struct {
 
 	more bool // only /invite has it, and not the card of a host
 	pin  bool // how is a pin
+}
+
+// programAt returns how others get the program at an address.
+func (inv *invitation) programAt(addr string) (ways []way) {
+	switch {
+	case inv.install == nil || addr == "":
+		return nil
+	case inv.sealed != nil:
+		ways = append(ways, way{with: "To install chat on Linux or macOS", how: inv.install(addr)})
+	default:
+		ways = append(ways, way{with: "To install chat on Linux or macOS", how: inv.install(addr)}, way{with: "On any system, in a browser", how: "http://" + addr + "/get"})
+	}
+	if inv.sum != "" {
+		ways = append(ways, way{with: "SHA-256 of the program, " + inv.system, how: inv.sum})
+	}
+	if inv.sumsFile != "" {
+		ways = append(ways, way{with: "SHA-256 of those for other systems", how: inv.sumsFile})
+	}
+	return ways
 }
 
 // at returns the ways to join at an address; "": those that need none.
@@ -144,6 +168,7 @@ func invite(c *conversation, rest string) tea.Cmd {
 	switch {
 	case rest == "":
 		openInvite(c)
+		return c.hashProgram()
 	case rest == "new" && c.sealed:
 		c.m.openDialog(c.newInviteDialog())
 	case rest == "new":
@@ -152,6 +177,23 @@ func invite(c *conversation, rest string) tea.Cmd {
 		c.show(kindError, "usage: "+wire.CommandNamed("invite").Usage())
 	}
 	return nil
+}
+
+// A programSum is the SHA-256 of the program for this machine's system.
+type programSum struct {
+	system, sum string // "": not known
+}
+
+// hashProgram gets the hash of the program that this machine hands out, for the sheet that is open.
+func (c *conversation) hashProgram() tea.Cmd {
+	h := c.m.hosting
+	if h == nil || h.ProgramSum == nil || c.m.program.sum != "" {
+		return nil
+	}
+	return func() tea.Msg {
+		system, sum := h.ProgramSum()
+		return programSum{system, sum}
+	}
 }
 
 // newInviteDialog asks whether to replace the invite. Only y does it.
@@ -192,7 +234,8 @@ func openInvite(c *conversation) {
 			if n := len(inv.addrs); n > 1 {
 				note = fmt.Sprintf("Address %d of %d", at%n+1, n)
 			}
-			return pageOf(inv.draw(&c.m.terminal, addr(&inv), note, columns, rows))
+			page := inv.draw(&c.m.terminal, addr(&inv), note, columns, rows)
+			return pageOf(append(page, inv.drawProgram(&c.m.terminal, addr(&inv), columns)...))
 		},
 		hints: []hint{{hasAddress, "Enter", "copy the link"}, {hasSeveral, "Tab", "other address"}, {(*conversation).isSheetCut, "PgDn", "scroll"}, {nil, "Esc", "close"}},
 		keys: map[string]func() tea.Cmd{
@@ -287,6 +330,16 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 		return indented(ways, margin)
 	}
 	return append(append(indented(ways, margin), ""), lines...)
+}
+
+// drawProgram draws how others get the program, below the ways to join.
+func (inv *invitation) drawProgram(t *terminal, addr string, columns int) []string {
+	ways := inv.programAt(addr)
+	if len(ways) == 0 {
+		return nil
+	}
+	margin := min(inviteMargin, columns/20)
+	return append([]string{""}, indented(drawWays(t, ways, columns-margin), margin)...)
 }
 
 // drawWays draws ways to join in rows of at most so many columns.

@@ -62,6 +62,13 @@ type Hosting struct {
 	NoPage     bool            // there is no page for browsers
 	Discovered bool            // `chat join` finds the room without an address
 
+	// Install returns the command that installs chat from this host at an address; nil: the host does not hand it out.
+	Install func(addr string) string
+	// ProgramSum returns the SHA-256 of the program for this machine's system, as linux/amd64; "": not known. It may block for
+	// some seconds. SumsFile is the path of a file with the hashes of those for other systems; "": there are none.
+	ProgramSum func() (system, sum string)
+	SumsFile   string
+
 	// Sealed returns what invites to a sealed room need: its secrets may be replaced meanwhile. The
 	// addresses are in the order of an invite. nil: the room is plain.
 	Sealed func() seal.HostedRoom

@@ -42,6 +42,7 @@ type model struct {
 	terminal
 	lobby        lobby
 	hosting      *Hosting      // the room is ours to close; nil: another program hosts it
+	program      programSum    // of what hosting hands out
 	conversation *conversation // nil: still in the lobby
 	colors       *codeColors   // of code in messages
 	dialogs      []*dialog     // open ones; the first is shown, instead of all else
@@ -240,6 +241,9 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 		return m.takeQuestion(msg.question)
 	case questionOver:
 		m.closeQuestion(msg.question)
+		return nil
+	case programSum:
+		m.program = msg
 		return nil
 	case roomJoined:
 		return m.enter(msg)

@@ -74,10 +74,10 @@ func (h *Host) openCertificate() (*CertificateSource, error) {
 	return KeptCertificate(h.opts.Dir, key, h.opts.Names, h.opts.Log)
 }
 
-// Describe keeps the rest of the room for chat invite: its title and
-// ID, and the address that it listens on.
-func (h *Host) Describe(title, id string, listen net.Addr) error {
-	return h.file.Update(func(r *HostedRoom) { r.Title, r.ID, r.Address = title, id, listen.String() })
+// Describe keeps the rest of the room for chat invite: its title and ID, the address that it listens on, and whether
+// it hands out the program.
+func (h *Host) Describe(title, id string, listen net.Addr, handsOut bool) error {
+	return h.file.Update(func(r *HostedRoom) { r.Title, r.ID, r.Address, r.HandsOut = title, id, listen.String(), handsOut })
 }
 
 // replaced keeps the pin of a certificate that was read again.
@@ -154,14 +154,30 @@ func (r *HostedRoom) Invite(addr string, secret Secret) Invite {
 	return Invite{addr, r.Pin, secret}
 }
 
+// Install returns the command that installs chat from the host at an address, on Linux, macOS and FreeBSD. It checks the
+// host's key, and has no secret.
+func (r *HostedRoom) Install(addr string) string {
+	return "curl -fsSL " + r.curlOptions() + "https://" + addr + "/get/install.sh | sh"
+}
+
+// InstallOnWindows is Install for PowerShell, whose own commands check no pin.
+func (r *HostedRoom) InstallOnWindows(addr string) string {
+	return "curl.exe -fsSL " + r.curlOptions() + "https://" + addr + "/get/install.ps1 | Out-String | iex"
+}
+
+// curlOptions returns the options by which curl checks the host's key.
+func (r *HostedRoom) curlOptions() string {
+	options := "--pinnedpubkey '" + r.CurlPin + "' "
+	if r.SelfSigned { // the name and the dates say nothing
+		options = "-k " + options
+	}
+	return options
+}
+
 // Curl returns a curl command that shows the room at an address, and checks the host's key. It has no
 // secret: others on this machine see the arguments of a program.
 func (r *HostedRoom) Curl(addr string) string {
-	insecure := ""
-	if r.SelfSigned {
-		insecure = "-k "
-	}
-	return fmt.Sprintf("curl %s--pinnedpubkey '%s' https://%s/room", insecure, r.CurlPin, addr)
+	return "curl " + r.curlOptions() + "https://" + addr + "/room"
 }
 
 // KeyHash returns the whole SHA-256 of the host's key as browsers show it in a certificate, in groups of

@@ -37,6 +37,7 @@ type HostedRoom struct {
 	SelfSigned bool     `json:"self_signed,omitempty"` // the host made the certificate
 	Names      []string `json:"names,omitempty"`       // in a certificate that it did not make
 	ByKey      bool     `json:"by_key,omitempty"`      // members enter with their keys, not with a secret
+	HandsOut   bool     `json:"hands_out,omitempty"`   // the host hands out the program
 
 	Running bool      `json:"-"` // a host has it open now
 	Used    time.Time `json:"-"` // when its host started last, or renewed a secret

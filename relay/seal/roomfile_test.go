@@ -212,7 +212,7 @@ func openHost(t *testing.T, opts HostOptions) *Host {
 func TestHost(t *testing.T) {
 	dir := t.TempDir()
 	h := openHost(t, HostOptions{Dir: dir, Room: "lab"})
-	if err := h.Describe("the lab", "aaaa0000aaaa0000", &net.TCPAddr{IP: net.IPv4zero, Port: 24280}); err != nil {
+	if err := h.Describe("the lab", "aaaa0000aaaa0000", &net.TCPAddr{IP: net.IPv4zero, Port: 24280}, true); err != nil {
 		t.Fatal(err)
 	}
 	rooms, err := Rooms(dir)
@@ -286,7 +286,7 @@ func TestHostWithASecretOfItsOwn(t *testing.T) {
 		t.Error("without the file the secret is another one")
 	}
 	byKey := openHost(t, HostOptions{Dir: dir, Room: "keys", ByKey: true})
-	if err := byKey.Describe("keys", "aaaa0000aaaa0000", &net.TCPAddr{Port: 1}); err != nil {
+	if err := byKey.Describe("keys", "aaaa0000aaaa0000", &net.TCPAddr{Port: 1}, false); err != nil {
 		t.Fatal(err)
 	}
 	if r := byKey.Room(); r.Invite("h:1", r.Member).Secret != "" || r.Invite("h:1", r.Listen).Secret == "" {

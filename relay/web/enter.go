@@ -66,7 +66,7 @@ func (h *Handler) isKeyBanned(k *access.Key) bool {
 }
 
 // isFree reports whether a request needs no secret: for the page without anything of the room, the
-// description that everyone gets, and the way in.
+// description that everyone gets, the program, and the way in.
 func isFree(r *http.Request) bool {
 	switch path := r.URL.Path; path {
 	case "/enter":
@@ -74,7 +74,7 @@ func isFree(r *http.Request) bool {
 	case "/", "/room", "/commands", "/healthz":
 		return isRead(r)
 	default:
-		return isRead(r) && strings.HasPrefix(path, "/page/")
+		return isRead(r) && (strings.HasPrefix(path, "/page/") || isOfGet(path))
 	}
 }
 

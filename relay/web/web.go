@@ -21,7 +21,9 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/internal/access"
+	"chat/relay/program"
 	"chat/relay/qrcode"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -42,6 +44,10 @@ type Options struct {
 	// TrustedProxies are the reverse proxies whose X-Forwarded-For or Forwarded header names the
 	// client of a request.
 	TrustedProxies endpoint.Proxies
+	// Programs are what /get hands out; nil: nothing.
+	Programs *program.Set
+	// Sealed returns what commands that reach a sealed room need; nil: the room is plain.
+	Sealed func() seal.HostedRoom
 	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
 	Log           *slog.Logger // nil: no logging
@@ -67,9 +73,10 @@ type Handler struct {
 	closing      chan struct{} // closed by Close, once
 	close        sync.Once
 
-	visitors visitors
-	keys     *keys
-	streams  streams
+	visitors  visitors
+	keys      *keys
+	streams   streams
+	downloads downloads // of the program
 }
 
 // New returns a Handler for room. The caller must close it.
@@ -109,6 +116,7 @@ func New(room *relay.Server, opts Options) *Handler {
 	}
 	h.mux.Handle("GET /metrics", h.metrics())
 	h.handleFiles()
+	h.handleGet()
 	h.http = &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTime,
@@ -192,7 +200,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		conn.KeepPace()
 		w = &chargedWriter{ResponseWriter: w, conn: conn, closing: h.closing}
-		if r.URL.Path == "/" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
+		if r.URL.Path == "/" || r.URL.Path == "/get" || r.URL.Path == "/socket" || strings.HasPrefix(r.URL.Path, "/page/") {
 			conn.NoteBrowser()
 		}
 	}
@@ -296,19 +304,21 @@ type roomInfo struct {
 	Title   string   `json:"title"`
 	Members int      `json:"members"`
 	App     string   `json:"app"`
-	Sealed  bool     `json:"sealed,omitempty"` // the rest is known only to those with its secret
+	Sealed  bool     `json:"sealed,omitempty"` // the rest is known only to those with its secret, but Program
 	Access  string   `json:"access,omitempty"` // the level: listen, member or operator
 	Invite  string   `json:"invite,omitempty"` // the link that they may pass on; it holds a secret
 	Pin     string   `json:"pin,omitempty"`    // of the host's key
 	Ways    []string `json:"ways"`             // URLs of the page
 	Files   bool     `json:"files"`
 	MaxFile int64    `json:"max_file"` // bytes
+
+	Program *programInfo `json:"program,omitempty"` // that /get/chat hands out; nil: none
 }
 
 // describe answers GET /room. Of a sealed room it says only which one it is, unless the request shows its secret.
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 	info, e := h.room.Info(), enteredBy(r)
-	answer := roomInfo{Room: info.ID, Title: info.Title, Sealed: info.Sealed, App: info.App, Ways: []string{}}
+	answer := roomInfo{Room: info.ID, Title: info.Title, Sealed: info.Sealed, App: info.App, Ways: []string{}, Program: h.programInfo(r)}
 	if info.Sealed && e.Level == access.None {
 		h.writeJSON(w, answer)
 		return

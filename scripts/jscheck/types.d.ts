@@ -142,6 +142,7 @@ interface RoomInfo {
 	pin?: string;
 	files?: boolean;
 	max_file?: number;
+	program?: { system: string; size: number; sha256?: string };
 }
 
 /** A command in the answer to GET /commands. */
@@ -195,6 +196,7 @@ interface PageElements {
 	'outgoing': HTMLDivElement;
 	'picture': HTMLParagraphElement;
 	'qr': HTMLImageElement;
+	'get': HTMLAnchorElement;
 	'recipient': HTMLParagraphElement;
 	'reconnect': HTMLButtonElement;
 	'refusal': HTMLParagraphElement;

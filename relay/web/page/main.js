@@ -434,6 +434,7 @@ $('show-invite').onclick = async () => {
 	await readInfo();
 	const ways = info.invite ? [info.invite] : info.ways ?? [location.origin];
 	$('ways').replaceChildren(...ways.map((way) => make('li', '', way)));
+	$('get').hidden = !info.program;
 	$('copy-invite').hidden = !info.invite;
 	$('qr').src = `/qr.svg?${Date.now()}`; // not the picture of an address that the host had before
 	$('invite').showModal();

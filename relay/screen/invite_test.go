@@ -1,0 +1,55 @@
+package screen
+
+import (
+	"strings"
+	"testing"
+
+	"chat/relay/seal"
+)
+
+// /invite shows how others get the program, below the ways to join, once its hash is known with that.
+func TestInviteShowsTheProgram(t *testing.T) {
+	const sum = "6c33ad8fd7dbfef73d2ebc2f00d062287649baea83caf1d568c174fa6b278c9a"
+	for name, hosting := range map[string]*Hosting{"plain": hostingAt("192.168.1.5:24280"), "sealed": sealedHosting("192.168.1.5:24280")} {
+		hosting.Install = func(addr string) string { return "curl " + addr + "/get/install.sh | sh" }
+		hosting.ProgramSum = func() (system, hash string) { return "linux/amd64", sum }
+		hosting.SumsFile = "/srv/chat/SHA256SUMS"
+		inRoom(t, 150, 70, func(t *testing.T, r *rig) {
+			r.arrives(hosting, "lab", "", nil)
+			if r.shows("install.sh") {
+				t.Errorf("%s: the card shows it:\n%s", name, r.frame())
+			}
+			cmd := invite(r.m.conversation, "")
+			r.want("curl 192.168.1.5:24280/get/install.sh | sh", "/srv/chat/SHA256SUMS")
+			if r.shows("SHA-256 of the program") {
+				t.Errorf("%s: a hash before it is known:\n%s", name, r.frame())
+			}
+			r.update(cmd())
+			r.want("SHA-256 of the program, linux/amd64", sum)
+			if r.shows("On any system, in a browser") != (name == "plain") {
+				t.Errorf("%s:\n%s", name, r.frame())
+			}
+			if invite(r.m.conversation, "") != nil {
+				t.Errorf("%s: the hash is computed again", name)
+			}
+		})
+	}
+}
+
+// The program does not move what was there before: the link and the QR code are still on the first page.
+func TestInviteWithTheProgramBelow(t *testing.T) {
+	without, with := sealedHosting("192.168.1.5:24280"), sealedHosting("192.168.1.5:24280")
+	with.Install = func(string) string { return "curl" }
+	var frames []string
+	for _, hosting := range []*Hosting{without, with} {
+		inRoom(t, 80, 24, func(t *testing.T, r *rig) {
+			r.arrives(hosting, "lab", "", nil)
+			openInvite(r.m.conversation)
+			frames = append(frames, r.frame())
+		})
+	}
+	link := seal.Invite{Addr: "192.168.1.5:24280", Pin: testPin, Secret: testSecret}
+	if !strings.Contains(frames[1], link.URL()) || strings.Count(frames[0], "▄") != strings.Count(frames[1], "▄") {
+		t.Errorf("without:\n%s\nwith:\n%s", frames[0], frames[1])
+	}
+}
