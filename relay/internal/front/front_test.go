@@ -37,7 +37,7 @@ func newHouse(opts Options) *house {
 	log := history.New(history.Limits{}, fan.Wake)
 	fan.Attach(log)
 	h := new(house)
-	h.room = room.New(room.Options{ID: "room", Title: "kitchen", OperatorToken: "operators-own-token", FlushIn: func(time.Duration) {}}, log)
+	h.room = room.New(room.Options{ID: "room", Title: "kitchen", HostToken: "operators-own-token", FlushIn: func(time.Duration) {}}, log)
 	door := &session.Door{
 		Room: h.room, Log: log, Fanout: fan, Logger: slog.New(slog.DiscardHandler),
 		Info:   func() wire.RoomInfo { return wire.RoomInfo{ID: "room", Title: "kitchen"} },
