@@ -47,7 +47,6 @@ const (
 // A page writes events as an HTML page, one after another. It belongs to one goroutine.
 type page struct {
 	w        *bufio.Writer
-	line     []byte // reused
 	day      string
 	given    map[string]int // nick to color
 	taken    [colors]bool
