@@ -107,7 +107,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		h.mux.HandleFunc("GET /enter", h.describeEntry)
 		h.mux.HandleFunc("POST /enter", h.enter)
 	}
-	h.mux.Handle("GET /metrics", h.metrics())
+	h.mux.HandleFunc("GET /metrics", h.metrics())
 	h.handleFiles()
 	h.http = &http.Server{
 		Handler:           h,
