@@ -1,16 +1,9 @@
 package web
 
 import (
-	"io"
 	"net"
 	"net/http"
 )
-
-// healthz answers GET /healthz: the room is open.
-func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	io.WriteString(w, "ok\n")
-}
 
 // maxScrapes is how many requests for metrics are answered at the same time: reading them stops the program for a moment.
 const maxScrapes = 2

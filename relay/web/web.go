@@ -44,7 +44,9 @@ type Options struct {
 	TrustedProxies endpoint.Proxies
 	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
-	Log           *slog.Logger // nil: no logging
+	// Problems returns what else keeps the room from working; see [relay.Server.Problems]. nil: nothing is known.
+	Problems func() []string
+	Log      *slog.Logger // nil: no logging
 }
 
 // Limits of a request. Handlers of long bodies set others.

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/endpoint"
@@ -67,6 +68,8 @@ type Front struct {
 	past     Stats              // of closed connections
 	rush     int                // conns admitted since memory was last released
 	release  *time.Timer        // releases memory after a rush; nil: there was none
+
+	unaccepted atomic.Pointer[error] // why the last attempt to accept a connection failed; nil: it did not
 
 	open sync.WaitGroup // of conns; Add is called under mu and only before closing
 }
@@ -126,6 +129,7 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
+			f.unaccepted.Store(nil)
 			c, fault := f.admit(conn, nil)
 			if c == nil {
 				refused.Go(func() { f.refuse(conn, fault) })
@@ -138,6 +142,8 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 			return fmt.Errorf("accept connections: %w", err)
 		default:
 			// Most likely out of file descriptors; some will be closed.
+			failure := err // so that err itself stays on the stack
+			f.unaccepted.Store(&failure)
 			if time.Since(warned) > warnEvery {
 				f.log.Warn("cannot accept connections right now", "error", err)
 				warned = time.Now()
@@ -149,6 +155,14 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 			}
 		}
 	}
+}
+
+// AcceptError returns why no connection can be accepted at the moment; nil: they are, as far as is known.
+func (f *Front) AcceptError() error {
+	if err := f.unaccepted.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx
