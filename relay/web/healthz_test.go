@@ -102,17 +102,19 @@ func TestHealthWhenTheHistoryCannotBeWritten(t *testing.T) {
 		}
 		defer db.Close()
 		db.SetMaxOpenConns(1)
+		time.Sleep(time.Minute) // nothing is written
 		for _, step := range []struct {
 			statement, health string
+			wait              time.Duration // in which the host may try again; each attempt takes a real second
 			status            int
 		}{
-			{"BEGIN IMMEDIATE", "the history cannot be written\n", 507},
-			{"ROLLBACK", "ok\n", 201},
+			{"BEGIN IMMEDIATE", "the history cannot be written\n", 0, 507},
+			{"ROLLBACK", "ok\n", 2 * time.Second, 201},
 		} {
 			if _, err := db.Exec(step.statement); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(5 * time.Second)
+			time.Sleep(step.wait)
 			if status, answer := r.request("POST", "/messages?nick=ci", "soup"); status != step.status {
 				t.Errorf("after %s: %d %s", step.statement, status, answer)
 			}
