@@ -45,6 +45,8 @@ type committer struct {
 	tickets        uint64          // the last ticket that was given
 	settled        uint64          // all tickets up to this one are on disk or rejected
 	settledWaiters []settledWaiter // sorted by ticket
+	pendingSince   time.Time       // when something was settled last, or the first became pending; zero: all is settled
+	errors         uint64          // attempts to write that failed
 	failing        error           // why the file cannot be written; nil: it can
 	heldPresence   int             // joins and leaves in pending; counted while failing
 	heldHidden     int             // events of isOwed in pending; counted while failing
@@ -214,6 +216,9 @@ func (c *committer) add(p pending) (ticket uint64, err error) {
 			return 0, err
 		}
 	}
+	if c.tickets == c.settled {
+		c.pendingSince = time.Now()
+	}
 	c.tickets++
 	p.ticket = c.tickets
 	c.pending = append(c.pending, p)
@@ -325,6 +330,9 @@ func (c *committer) settleLocked() {
 	c.settled = c.tickets
 	if len(c.pending) > 0 {
 		c.settled = c.pending[0].ticket - 1
+	}
+	if c.pendingSince = (time.Time{}); c.settled < c.tickets {
+		c.pendingSince = time.Now()
 	}
 	n := 0
 	for ; n < len(c.settledWaiters) && c.settledWaiters[n].ticket <= c.settled; n++ {
@@ -501,12 +509,13 @@ func (c *committer) rejectUnsaved(batch []pending, err error) bool {
 		isSplit = true
 		return c.splitUnsaved(batch, err)
 	}
+	c.countError()
 	c.owner.Failed(err, split)
 	split() // if the owner did not
 	c.mu.Lock()
 	c.settleLocked() // not earlier: rejected messages would seem to be written
 	c.mu.Unlock()
-	for again := true; again; again = c.file.probeWrite() != nil {
+	for again := true; again; again = c.probe() != nil {
 		if closing := c.waitToRetry(); closing {
 			c.mu.Lock()
 			lost := len(c.pending)
@@ -517,10 +526,28 @@ func (c *committer) rejectUnsaved(batch []pending, err error) bool {
 	}
 	c.mu.Lock()
 	c.failing = nil
+	if !c.pendingSince.IsZero() {
+		c.pendingSince = time.Now()
+	}
 	c.pending = dropOldestPresence(c.pending, maxHeld)
 	c.mu.Unlock()
 	c.owner.Recovered()
 	return true
+}
+
+// probe returns an error if the file cannot be written.
+func (c *committer) probe() error {
+	err := c.file.probeWrite()
+	if err != nil {
+		c.countError()
+	}
+	return err
+}
+
+func (c *committer) countError() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.errors++
 }
 
 // splitUnsaved splits batch and c.pending into the messages, which it returns as rejected, and

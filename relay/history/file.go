@@ -56,6 +56,7 @@ type File struct {
 	unindexed int    // messages that are not indexed, or more
 	lastBatch int    // messages in the last batch
 
+	oldest  atomic.Uint64 // ID of the oldest event, or 1 before there is one; set by the committer, read by all
 	indexed atomic.Uint64 // events up to this id are indexed; set by the committer, read by all
 	copying atomic.Int32  // backups that are being made; set by their goroutines, read by the committer
 }
@@ -192,6 +193,11 @@ func (f *File) open() error {
 	if err := f.queryRow(`SELECT coalesce(max(id), 0) FROM event`, &f.lastID); err != nil {
 		return err
 	}
+	var oldest uint64
+	if err := f.queryRow(`SELECT coalesce(min(id), 1) FROM event`, &oldest); err != nil {
+		return err
+	}
+	f.oldest.Store(oldest)
 	return f.queryRow(titleQuery, &f.title)
 }
 

@@ -239,6 +239,7 @@ func (f *File) trim(now time.Time, ages int) (done trimmed, err error) {
 	done.more = true
 	if first > oldest {
 		done.first, done.events = first, first-oldest
+		f.oldest.Store(first)
 	}
 	if !isTooLarge {
 		done.aged = int(done.events)

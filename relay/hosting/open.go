@@ -17,8 +17,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 )
 
@@ -41,6 +43,8 @@ func Open(opts Options) (_ *Room, err error) {
 	logs := logging.NewQueue(opts.LogTo)
 	r.onClose(logs.Close)
 	r.opts.Log = logging.New(logs, opts.Logging)
+	log.SetOutput(slog.NewLogLogger(r.opts.Log.Handler(), slog.LevelDebug).Writer()) // what libraries print must not be drawn over a screen
+	r.onClose(func() { log.SetOutput(os.Stderr) })
 	r.opts.Ways = func() []string { return endpoint.Reachable(r.ln) }
 	if !opts.NoWeb {
 		r.opts.Web = func(conn net.Conn) { r.page.StartServing(conn) }

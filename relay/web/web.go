@@ -50,7 +50,9 @@ type Options struct {
 	Sealed func() seal.HostedRoom
 	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
-	Log           *slog.Logger // nil: no logging
+	// Problems returns what else keeps the room from working; see [relay.Server.Problems]. nil: nothing is known.
+	Problems func() []string
+	Log      *slog.Logger // nil: no logging
 }
 
 // Limits of a request. Handlers of long bodies set others.
@@ -114,7 +116,7 @@ func New(room *relay.Server, opts Options) *Handler {
 		h.mux.HandleFunc("GET /enter", h.describeEntry)
 		h.mux.HandleFunc("POST /enter", h.enter)
 	}
-	h.mux.Handle("GET /metrics", h.metrics())
+	h.mux.HandleFunc("GET /metrics", h.metrics())
 	h.handleFiles()
 	h.handleGet()
 	h.http = &http.Server{

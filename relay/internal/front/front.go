@@ -71,6 +71,8 @@ type Front struct {
 	rush     int                // conns admitted since memory was last released
 	release  *time.Timer        // releases memory after a rush; nil: there was none
 
+	unaccepted atomic.Pointer[error] // why the last attempt to accept a connection failed; nil: it did not
+
 	open sync.WaitGroup // of conns; Add is called under mu and only before closing
 }
 
@@ -131,6 +133,7 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
+			f.unaccepted.Store(nil)
 			c, fault := f.admit(conn, nil)
 			if c == nil {
 				refused.Go(func() { f.refuse(conn, fault) })
@@ -143,6 +146,8 @@ func (f *Front) Accept(ctx context.Context, ln net.Listener) error {
 			return fmt.Errorf("accept connections: %w", err)
 		default:
 			// Most likely out of file descriptors; some will be closed.
+			failure := err // so that err itself stays on the stack
+			f.unaccepted.Store(&failure)
 			if time.Since(warned) > warnEvery {
 				f.log.Warn("cannot accept connections right now", "error", err)
 				warned = time.Now()
@@ -162,6 +167,14 @@ func (f *Front) Busy() time.Duration {
 		return time.Since(time.Unix(0, since))
 	}
 	return 0
+}
+
+// AcceptError returns why no connection can be accepted at the moment; nil: they are, as far as is known.
+func (f *Front) AcceptError() error {
+	if err := f.unaccepted.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Serve serves one connection and returns when it is closed, or has been refused. When ctx

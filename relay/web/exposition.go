@@ -1,0 +1,84 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	runtimemetrics "runtime/metrics"
+	"strconv"
+	"strings"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"chat/relay"
+)
+
+// An exposition is an answer to GET /metrics in the text format of Prometheus
+// (https://prometheus.io/docs/instrumenting/exposition_formats/). Package metrics writes the values and types.
+// It knows no descriptions, without which promtool finds fault with them.
+type exposition struct{ bytes.Buffer }
+
+func init() { metrics.ExposeMetadata(true) } // the types
+
+func (e *exposition) gauge(name string, n float64)  { metrics.WriteGaugeFloat64(e, name, n) }
+func (e *exposition) counter(name string, n uint64) { metrics.WriteCounterUint64(e, name, n) }
+
+// described returns the exposition with the descriptions. Metrics without one are left out: of those that package metrics
+// writes of Go and the process, some have a wrong type. The lines of one metric follow each other.
+func (e *exposition) described() []byte {
+	var out bytes.Buffer
+	var name string
+	var isKnown, isAgain bool
+	for line := range strings.Lines(e.String()) {
+		switch {
+		case strings.HasPrefix(line, "# HELP "): // then the type, then the values
+			before := name
+			name = strings.TrimSpace(strings.TrimPrefix(line, "# HELP "))
+			isAgain = name == before // with another label
+			var text string
+			if text, isKnown = descriptions[name]; isKnown && !isAgain {
+				fmt.Fprintf(&out, "# HELP %s %s\n", name, text)
+			}
+		case isKnown && !(isAgain && strings.HasPrefix(line, "# TYPE ")):
+			out.WriteString(line)
+		}
+	}
+	return out.Bytes()
+}
+
+// addRoom adds the statistics of the room.
+func (e *exposition) addRoom(stats relay.Stats) {
+	e.gauge("chat_members", float64(stats.Members))
+	e.gauge("chat_sessions", float64(stats.Sessions))
+	e.counter("chat_sessions_total", stats.Opened)
+	e.counter("chat_messages_total", stats.Accepted)
+	e.counter("chat_deliveries_total", stats.Delivered)
+	e.counter("chat_sent_bytes_total", stats.Sent)
+	e.counter("chat_missed_events_total", stats.Missed)
+	e.counter("chat_slow_sessions_total", stats.Gaps)
+	e.counter("chat_stalled_sessions_total", stats.Stalled)
+	e.histogram("chat_write_seconds", stats.WriteTimes)
+}
+
+// histogram adds durations that were counted elsewhere; package metrics has only histograms that it counts itself.
+func (e *exposition) histogram(name string, times []relay.WriteTime) {
+	metrics.WriteMetadataIfNeeded(e, name, "histogram")
+	for _, t := range times {
+		if t.AtMost > 0 {
+			fmt.Fprintf(e, "%s_bucket{le=%q} %d\n", name, strconv.FormatFloat(t.AtMost.Seconds(), 'g', -1, 64), t.Count)
+		} else {
+			fmt.Fprintf(e, "%s_bucket{le=\"+Inf\"} %d\n%[1]s_sum %[3]g\n%[1]s_count %[2]d\n", name, t.Count, t.Total.Seconds())
+		}
+	}
+}
+
+// addProcess adds what is known of Go and the process.
+func (e *exposition) addProcess() {
+	metrics.WriteGoMetrics(e)
+	metrics.WriteProcMetrics(e)
+	metrics.WriteFDMetrics(e)
+	settings := []runtimemetrics.Sample{{Name: "/gc/gogc:percent"}, {Name: "/gc/gomemlimit:bytes"}, {Name: "/sched/gomaxprocs:threads"}}
+	runtimemetrics.Read(settings)
+	for i, name := range []string{"go_gc_gogc_percent", "go_gc_gomemlimit_bytes", "go_sched_gomaxprocs_threads"} {
+		metrics.WriteGaugeUint64(e, name, settings[i].Value.Uint64())
+	}
+}
