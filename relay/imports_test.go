@@ -66,7 +66,7 @@ func TestImports(t *testing.T) {
 		"archive":            {"chat/relay/cmdline", "chat/relay/hint", "chat/relay/history", "chat/relay/internal/room", "chat/relay/manual", "chat/relay/plain", "chat/relay/privatefile", "chat/relay/screen", "chat/relay/screen/syntax", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire"},
 		"hosting": {
 			"chat/relay", "chat/relay/client", "chat/relay/discovery", "chat/relay/endpoint", "chat/relay/files", "chat/relay/hint", "chat/relay/history",
-			"chat/relay/identity", "chat/relay/invites", "chat/relay/logging", "chat/relay/operatorfile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/supervisor", "chat/relay/text", "chat/relay/web", "chat/relay/wire",
+			"chat/relay/identity", "chat/relay/invites", "chat/relay/limits", "chat/relay/logging", "chat/relay/operatorfile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/supervisor", "chat/relay/text", "chat/relay/web", "chat/relay/wire",
 		},
 		"supervisor":  {},
 		"privatefile": {},
