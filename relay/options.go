@@ -135,6 +135,11 @@ func (o Options) withDefaults() Options {
 	if o.Backlog = orDefault(o.Backlog, 50); o.Backlog == session.Unlimited {
 		o.Backlog = 0
 	}
+	return o.withDefaultLimits()
+}
+
+// withDefaultLimits is withDefaults for the limits, from MaxSessions on.
+func (o Options) withDefaultLimits() Options {
 	o.MaxSessions = orDefault(o.MaxSessions, 1000)
 	o.MaxPerAddress = orDefault(o.MaxPerAddress, 64)
 	if o.NewConnections = orDefault(o.NewConnections, 20); o.MaxPerAddress == session.Unlimited {

@@ -23,7 +23,10 @@ func (e *LowDiskError) Error() string {
 // It reads from the system, so the caller does not hold mu. If the system does not say how much is
 // free, uploads continue until the disk is full.
 func (s *Store) checkDisk(more int64) error {
-	if s.limits.Reserve < 0 {
+	s.mu.Lock()
+	reserve := s.limits.Reserve
+	s.mu.Unlock()
+	if reserve < 0 {
 		return nil
 	}
 	free, total, err := s.space()
@@ -31,7 +34,7 @@ func (s *Store) checkDisk(more int64) error {
 		s.limits.Log.Debug("the free space of the disk is unknown", "folder", s.folder, "error", err)
 		return nil
 	}
-	reserve := max(s.limits.Reserve, total/100*reservePercent)
+	reserve = max(reserve, total/100*reservePercent)
 	isLow := free < reserve
 	s.mu.Lock()
 	changed := isLow != s.diskLow

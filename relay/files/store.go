@@ -109,7 +109,7 @@ type Store struct {
 	root      *os.Root
 	folder    string
 	temporary bool
-	limits    Limits
+	limits    Limits // those of SetLimits are guarded by mu
 	lock      *flock.Flock
 	create    func(name string) (part, error)       // creates a part file
 	space     func() (free, total int64, err error) // bytes of the disk
@@ -246,7 +246,20 @@ func deleteAbandoned(dir string) {
 }
 
 // MaxFile returns the limit of a file in bytes.
-func (s *Store) MaxFile() int64 { return s.limits.MaxFile }
+func (s *Store) MaxFile() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limits.MaxFile
+}
+
+// SetLimits replaces MaxFile, MaxTotal, Share and Reserve; the others stay. Files that are there stay,
+// and an upload that no longer fits ends with its next piece.
+func (s *Store) SetLimits(to Limits) {
+	to = to.withDefaults()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits.MaxFile, s.limits.MaxTotal, s.limits.Share, s.limits.Reserve = to.MaxFile, to.MaxTotal, to.Share, to.Reserve
+}
 
 // Close cuts off all uploads and waits for their holders. In a folder that stays, resumable
 // uploads are kept for the next run; others are deleted, and so is a temporary folder.

@@ -315,8 +315,8 @@ func (u *Upload) nameSize(size *int64) error {
 		return nil
 	case u.size >= 0 || !u.deferred || *size < u.at():
 		return ErrSize
-	case *size > u.store.limits.MaxFile:
-		return &TooLargeError{u.store.limits.MaxFile}
+	case *size > u.store.MaxFile():
+		return &TooLargeError{u.store.MaxFile()}
 	}
 	u.store.mu.Lock()
 	err := u.store.fitsLocked(u.address, *size-u.promised)

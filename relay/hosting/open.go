@@ -27,6 +27,7 @@ import (
 // Open opens the room of opts. It must be started, and closed.
 func Open(opts Options) (_ *Room, err error) {
 	r := &Room{opts: opts}
+	r.limits.room, r.limits.files = opts.Options, opts.FileLimits
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.release())

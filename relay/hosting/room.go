@@ -37,6 +37,8 @@ type Room struct {
 	sealed    *seal.Host     // nil: the room is plain
 	keys      []*sshkey.File // of members and operators, to watch
 
+	limits roomLimits
+
 	closeHistory func() error // nil: it is not open yet
 	closers      []func()     // in the order of onClose
 

@@ -37,8 +37,9 @@ type Conn struct {
 	bucket session.Bucket // guarded by mu while the connection speaks HTTP
 	head   []byte         // input before the HTTP handler, which Read returns first
 
-	isBrowser bool  // counted in front.browsers; guarded by front.mu
-	place     place // guarded by front.mu
+	isBrowser bool   // counted in front.browsers; guarded by front.mu
+	since     uint32 // when it was admitted, in seconds since 1970; fixed
+	place     place  // guarded by front.mu
 
 	mu        sync.Mutex       // guards all below
 	session   *session.Session // nil: it has none yet
@@ -53,7 +54,7 @@ type Conn struct {
 }
 
 func newConn(f *Front, conn net.Conn, visit *access.Credentials) *Conn {
-	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, visit: visit}
+	c := &Conn{Conn: fanout.NonBlocking(conn), front: f, visit: visit, since: uint32(time.Now().Unix())}
 	c.setPeer(conn.RemoteAddr())
 	if f.isProxy(c) {
 		c.group = ""

@@ -60,6 +60,9 @@ type Front struct {
 
 	busySince atomic.Int64 // when Accept got the connection that it deals with, in Unix ns; 0: it waits for the next
 
+	rate     session.CurrentRate // Options.Rate, until SetLimits
+	arriving session.CurrentRate // Options.Arrivals, likewise
+
 	mu       sync.Mutex         // guards all below but open
 	conns    map[*Conn]struct{} // admitted and not yet closed
 	closing  bool               // no connection is admitted any more
@@ -100,7 +103,7 @@ const (
 // New returns a front for the sessions of door.
 func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 	opts.TLS = tlsConfig(opts.TLS)
-	return &Front{
+	f := &Front{
 		opts:     opts,
 		door:     door,
 		log:      log,
@@ -113,6 +116,19 @@ func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 
 		handshakes: make(turns, maxHandshakes),
 	}
+	f.rate.Set(opts.Rate)
+	f.arriving.Set(opts.Arrivals)
+	return f
+}
+
+// SetLimits replaces the limits MaxConns, MaxPerAddress, Arrivals and Rate; other options stay. Connections
+// that have a place keep it.
+func (f *Front) SetLimits(to Options) {
+	f.mu.Lock()
+	f.places.max, f.places.maxPerGroup = to.MaxConns, to.MaxPerAddress
+	f.mu.Unlock()
+	f.rate.Set(to.Rate)
+	f.arriving.Set(to.Arrivals)
 }
 
 // warnEvery is the pause between warnings that connections cannot be accepted.
@@ -227,7 +243,7 @@ func (f *Front) admit(conn net.Conn, visit *access.Credentials) (*Conn, error) {
 	} else if err := f.arriveLocked(c); err != nil {
 		return nil, err
 	}
-	c.bucket = session.Bucket{Rate: &f.opts.Rate, Due: f.debts[c.group]}
+	c.bucket = session.Bucket{Rate: &f.rate, Due: f.debts[c.group]}
 	f.conns[c] = struct{}{}
 	f.open.Add(1)
 	f.countRushLocked()

@@ -73,7 +73,7 @@ const (
 
 // places count the connections that are not visits. They are guarded by Front.mu.
 type places struct {
-	max, maxPerGroup int // fixed
+	max, maxPerGroup int // see Front.SetLimits
 
 	opened      uint64 // connections so far
 	placed      int
@@ -92,7 +92,7 @@ func newPlaces(max, maxPerGroup int) places {
 func (f *Front) arriveLocked(c *Conn) error {
 	p := &f.places
 	if c.group != "" {
-		arrival := session.Bucket{Rate: &f.opts.Arrivals, Due: f.arrivals[c.group]}
+		arrival := session.Bucket{Rate: &f.arriving, Due: f.arrivals[c.group]}
 		if arrival.Line() > 0 {
 			return wire.Faultf(wire.CodeFull, "too many new connections from %s; try again later", c.group)
 		}

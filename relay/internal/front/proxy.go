@@ -147,7 +147,7 @@ func (f *Front) paceOfClient(c *Conn) (wait time.Duration, ok bool) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	bucket := session.Bucket{Rate: &f.opts.Rate, Due: f.debts[c.group]}
+	bucket := session.Bucket{Rate: &f.rate, Due: f.debts[c.group]}
 	wait = bucket.Line()
 	f.debts.Keep(c.group, bucket.Due, time.Now())
 	return wait, true

@@ -391,21 +391,12 @@ func (c *Client) clone() *Client {
 
 // nicksIn lists the nicks of marks in words, each with its addresses.
 func nicksIn(marks map[string]string) string {
-	addresses := make(map[string][]string) // by nick
-	for mark, nick := range marks {
-		list := addresses[nick]
-		if !strings.Contains(mark, " ") && mark != nick {
-			list = append(list, mark)
-		}
-		addresses[nick] = list
-	}
 	var names []string
-	for _, nick := range slices.Sorted(maps.Keys(addresses)) {
-		if list := addresses[nick]; len(list) > 0 {
-			slices.Sort(list)
-			nick += " (" + strings.Join(list, ", ") + ")"
+	for _, mark := range marksIn(marks) {
+		if len(mark.Addresses) > 0 {
+			mark.Name += " (" + strings.Join(mark.Addresses, ", ") + ")"
 		}
-		names = append(names, text.Clean(nick)) // a mark in a file may be anything
+		names = append(names, mark.Name)
 	}
 	if len(names) == 0 {
 		return "no one"

@@ -3,6 +3,7 @@ package session
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/internal/pace"
@@ -15,7 +16,7 @@ import (
 //
 // Costs are safe for concurrent use.
 type Costs struct {
-	off bool // fixed: nothing is charged
+	off atomic.Bool // nothing is charged
 
 	mu   sync.Mutex
 	dues pace.Dues // guarded by mu
@@ -36,7 +37,14 @@ const (
 )
 
 // NewCosts returns Costs. Without a rate, nothing is charged.
-func NewCosts(rate Rate) *Costs { return &Costs{off: rate.every == 0, dues: make(pace.Dues)} }
+func NewCosts(rate Rate) *Costs {
+	c := &Costs{dues: make(pace.Dues)}
+	c.SetRate(rate)
+	return c
+}
+
+// SetRate replaces the rate of [NewCosts].
+func (c *Costs) SetRate(rate Rate) { c.off.Store(rate.every == 0) }
 
 // ThisMachine is the payer of all connections over the host's own loopback interface.
 const ThisMachine = "this machine"
@@ -51,7 +59,7 @@ func (c *Costs) Bytes(payer string, n int) time.Duration {
 func (c *Costs) Delay(payer string) time.Duration { return c.charge(payer, 0) }
 
 func (c *Costs) charge(payer string, cost time.Duration) time.Duration {
-	if c.off || payer == "" {
+	if c.off.Load() || payer == "" {
 		return 0
 	}
 	now := time.Now()

@@ -44,7 +44,7 @@ func TestOrderOfWhatArrivesTogether(t *testing.T) {
 		want = append(want, "last")
 		lines := wire.NewLineReader(theirs, 8<<10)
 		lines.Feed([]byte(sent.String()))
-		s := d.New(Conn{Conn: theirs, Remote: theirs.RemoteAddr(), Lines: lines, Bucket: &Bucket{Rate: &Rate{}}}, anyPlace{})
+		s := d.New(Conn{Conn: theirs, Remote: theirs.RemoteAddr(), Lines: lines, Bucket: &Bucket{Rate: new(CurrentRate)}}, anyPlace{})
 		go s.ServeProgram([]byte(`{"type":"hello","nick":"alice"}`))
 
 		var got, faults []string

@@ -34,7 +34,7 @@ func newDoor(logger *slog.Logger) *Door {
 
 // serveOn serves a program called nick on conn.
 func (d *Door) serveOn(conn net.Conn, nick string) {
-	s := d.New(Conn{Conn: conn, Remote: conn.RemoteAddr(), Lines: wire.NewLineReader(conn, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, anyPlace{})
+	s := d.New(Conn{Conn: conn, Remote: conn.RemoteAddr(), Lines: wire.NewLineReader(conn, 8<<10), Bucket: &Bucket{Rate: new(CurrentRate)}}, anyPlace{})
 	s.ServeProgram([]byte(`{"type":"hello","nick":"` + nick + `"}`))
 }
 
@@ -124,7 +124,7 @@ func TestFloodIsWrittenTogether(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer ours.Close()
 		p := &eagerPipe{Conn: theirs, lines: make(chan string, 5000)}
-		s := d.New(Conn{Conn: p, Remote: theirs.RemoteAddr(), Lines: wire.NewLineReader(theirs, 8<<10), Bucket: &Bucket{Rate: &Rate{}}}, anyPlace{})
+		s := d.New(Conn{Conn: p, Remote: theirs.RemoteAddr(), Lines: wire.NewLineReader(theirs, 8<<10), Bucket: &Bucket{Rate: new(CurrentRate)}}, anyPlace{})
 		s.ServeProgram([]byte(`{"type":"hello","nick":"alice"}`))
 		synctest.Wait()
 		var got strings.Builder

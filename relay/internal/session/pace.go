@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // A Rate limits how fast the lines of a connection are read: a token bucket with a steady
 // rate and a burst. Excess input is delayed, not dropped.
@@ -19,10 +22,24 @@ func NewRate(perSecond float64, burst int) Rate {
 	return Rate{every: every, ahead: time.Duration(burst) * every}
 }
 
+// A CurrentRate is a Rate that connections share, and that may be replaced meanwhile. The zero value
+// is no limit. It is safe for concurrent use.
+type CurrentRate struct{ rate atomic.Pointer[Rate] }
+
+// Set replaces the rate.
+func (c *CurrentRate) Set(rate Rate) { c.rate.Store(&rate) }
+
+func (c *CurrentRate) get() Rate {
+	if rate := c.rate.Load(); rate != nil {
+		return *rate
+	}
+	return Rate{}
+}
+
 // A Bucket counts the input of one connection against a Rate. It is owned by the goroutine
 // that reads.
 type Bucket struct {
-	Rate *Rate
+	Rate *CurrentRate
 	Due  time.Time // when the next line is due, at the steady rate
 	rest int       // bytes not yet counted as a line
 }
@@ -33,15 +50,16 @@ const bytesPerLine = 8 << 10
 
 // Line counts a line and returns how long to wait before the next one is read.
 func (b *Bucket) Line() time.Duration {
-	if b.Rate.every == 0 {
+	rate := b.Rate.get()
+	if rate.every == 0 {
 		return 0
 	}
 	now := time.Now()
 	if b.Due.Before(now) {
 		b.Due = now
 	}
-	b.Due = b.Due.Add(b.Rate.every)
-	return b.Due.Sub(now) - b.Rate.ahead
+	b.Due = b.Due.Add(rate.every)
+	return b.Due.Sub(now) - rate.ahead
 }
 
 // Bytes counts n bytes and returns how long to wait before more are read.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/internal/access"
@@ -24,7 +25,10 @@ type Session struct {
 	place Place
 
 	// owned by the goroutine that reads
-	spoke  bool // it has sent a message, as place knows
+	spoke bool // it has sent a message, as place knows
+
+	delayed atomic.Bool // its input waits, as it exceeds its rate or its address reads too much
+
 	lines  *wire.LineReader
 	drafts *drafts // to be posted together; nil: there are none
 	bucket *Bucket
@@ -414,6 +418,8 @@ func (s *Session) wait(d time.Duration) {
 	if d <= 0 {
 		return
 	}
+	s.delayed.Store(true)
+	defer s.delayed.Store(false)
 	s.postDrafts()
 	s.door.wakeLog()
 	select {
