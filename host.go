@@ -369,6 +369,12 @@ func openHostRoom(opts hostOptions) (openRoom, error) {
 	opts.Advertise = advertise
 	opts.Logging = opts.logOptions()
 	opts.Sealing.ReadSecret = opts.readSecret
+	if opts.settings != nil {
+		opts.Reread = func() (changed, others []string, err error) {
+			changes, err := opts.settings.Reread()
+			return changes.Limits, changes.Others, err
+		}
+	}
 	room, err := hosting.Open(opts.Options)
 	return openRoom{room, opts}, err
 }

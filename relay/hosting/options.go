@@ -36,6 +36,10 @@ type Options struct {
 	Supervisor  *supervisor.Supervisor // of a host without a member; nil: there is none
 	Logging     logging.Options        // of the log
 
+	// Reread reads the file of settings again, for [Room.Reload]. It returns the limits that have changed, each
+	// NAME=VALUE, and the names of other settings that have. nil: there is no file.
+	Reread func() (changed, others []string, err error)
+
 	// Advertise announces the room until ctx ends. hint returns the start of a sealed room's pin; nil: the room is plain.
 	Advertise func(ctx context.Context, room discovery.Advertisement, hint func() string)
 }
