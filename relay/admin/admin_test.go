@@ -120,7 +120,7 @@ func TestRequests(t *testing.T) {
 		{"files", `{"notice":" done"}`, FilesChange{Uploads: "off"}},
 		{"invite", `{"notice":" done"}`, struct{}{}},
 		{"limits", `{"changed":[{"name":"rate","from":"20/s","to":"5/s"}]}`, LimitsChange{[]string{"rate=5/s"}}},
-		{"backup", `{"notice":"the history is in `, BackupTo{filepath.Join(t.TempDir(), "b")}},
+		{"backup", `{"notice":"the history is in `, BackupTo{filepath.Join(shortDir(t), "b")}},
 		{"stop", `{"notice":"the room closes"}`, Stop{"lunch"}},
 	} {
 		send := func() ([]byte, error) { return c.Get(t.Context(), test.path, nil) }
@@ -182,7 +182,7 @@ func TestBackupEndsWithServer(t *testing.T) {
 	s := open(t, shortDir(t), "", room)
 	c := NewClient(s.Entry())
 	ended := make(chan error, 1)
-	to := BackupTo{filepath.Join(t.TempDir(), "b")}
+	to := BackupTo{filepath.Join(shortDir(t), "b")}
 	go func() {
 		_, err := c.Post(context.Background(), "backup", to, nil)
 		ended <- err
