@@ -18,6 +18,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"chat/relay/admin"
+	"chat/relay/admin/commands"
 	"chat/relay/archive"
 	"chat/relay/cmdline"
 	"chat/relay/completion"
@@ -112,6 +114,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if _, ok := errors.AsType[*discovery.NoRoomError](err); ok {
 		return exitNoRoom
 	}
+	if _, ok := errors.AsType[*admin.NoRoomError](err); ok {
+		return exitNoRoom
+	}
+	if _, ok := errors.AsType[*admin.ChoiceError](err); ok {
+		return exitUsage
+	}
 	if _, ok := errors.AsType[*plain.UnconfirmedError](err); ok {
 		return exitUnconfirmed
 	}
@@ -174,7 +182,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), inviteCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
 	}
-	app.Commands = slices.Insert(app.Commands, 4, archive.Commands()...)
+	app.Commands = slices.Insert(app.Commands, 4, slices.Concat(archive.Commands(), commands.Commands())...)
 	for _, c := range app.Commands {
 		c.HideHelpCommand = true // chat join help joins the room "help"
 		c.OnUsageError = onUsageError

@@ -42,7 +42,7 @@ func (e *RestartError) Error() string {
 
 // SetLimits sets the limits of the open room to those of to, and logs what changes. It returns the changes.
 // Limits that cannot change while the host runs stay as they are; a [*RestartError] then names
-// them, and the others have changed nevertheless. Only the limits in to count.
+// them, and the others have changed. Only the limits in to count.
 func (r *Room) SetLimits(to limits.Settings) ([]limits.Change, error) {
 	r.limits.mu.Lock()
 	defer r.limits.mu.Unlock()

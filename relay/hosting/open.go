@@ -121,7 +121,7 @@ func (r *Room) openServer() error {
 	if err != nil {
 		return historyError(opts.HistoryFile, err)
 	}
-	r.closeHistory = file.Close
+	r.history, r.closeHistory = file, file.Close
 	opts.Title = cmp.Or(opts.Title, text.Title(file.Title()), endpoint.MachineName())
 	if opts.HostToken, err = hostToken(file); err != nil {
 		return historyError(opts.HistoryFile, err)

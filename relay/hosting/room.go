@@ -4,10 +4,12 @@ package hosting
 
 import (
 	"chat/relay"
+	"chat/relay/admin"
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
 	"chat/relay/files"
+	"chat/relay/history"
 	"chat/relay/invites"
 	"chat/relay/program"
 	"chat/relay/seal"
@@ -21,6 +23,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,8 +42,12 @@ type Room struct {
 
 	limits roomLimits
 
-	closeHistory func() error // nil: it is not open yet
-	closers      []func()     // in the order of onClose
+	history      *history.File // nil: the room is in memory
+	admin        *admin.Server // nil: chat admin cannot administer the room; set by Start
+	closeHistory func() error  // nil: it is not open yet
+	closers      []func()      // in the order of onClose
+
+	stopped atomic.Bool // chat admin closes the room: no supervisor starts the host again
 
 	end    context.CancelFunc // ends serving; nil: it is not started yet
 	parts  sync.WaitGroup     // of serving
@@ -75,6 +82,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 		})
 	}
 	r.watchKeys(ctx)
+	r.openAdmin()
 	r.parts.Go(func() { r.reportToSupervisor(ctx) })
 	r.verifyPrograms(ctx)
 	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
@@ -93,6 +101,9 @@ func (r *Room) hint() func() string {
 func (r *Room) Close() error {
 	r.end()
 	r.parts.Wait()
+	if r.admin != nil {
+		r.admin.Close() // before the history, which it may be copying
+	}
 	r.opts.Log.Info("room closed")
 	return errors.Join(r.served, r.release())
 }

@@ -33,7 +33,9 @@ func (opts *Options) checkListener(ln net.Listener) error {
 
 // restarts reports whether the supervisor is likely to start the host again after it has ended: clients can
 // come back to the same room only if it has a history.
-func (r *Room) restarts() bool { return r.opts.Supervisor != nil && r.opts.HistoryFile != "" }
+func (r *Room) restarts() bool {
+	return !r.stopped.Load() && r.opts.Supervisor != nil && r.opts.HistoryFile != ""
+}
 
 // reportToSupervisor reports to the supervisor that the room is open, works, and closes when ctx ends.
 func (r *Room) reportToSupervisor(ctx context.Context) {

@@ -1,0 +1,208 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"chat/relay"
+	"chat/relay/admin"
+	"chat/relay/text"
+)
+
+// A printer prints answers of hosts. They are cleaned: nicks, titles and names of files are the words of others.
+type printer struct {
+	table *tabwriter.Writer
+	out   io.Writer
+	err   error // of the first write that failed
+}
+
+func newPrinter(out io.Writer) *printer {
+	return &printer{table: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), out: out}
+}
+
+func (p *printer) note(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// row prints a row of a table.
+func (p *printer) row(cells ...string) {
+	for i := range cells {
+		cells[i] = text.Clean(strings.ReplaceAll(cells[i], "\t", " "))
+	}
+	_, err := fmt.Fprintln(p.table, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	p.note(err)
+}
+
+// line prints words, perhaps of several lines.
+func (p *printer) line(words string) {
+	_, err := fmt.Fprintln(p.out, text.CleanLines(words))
+	p.note(err)
+}
+
+// raw prints an answer as JSON on one line.
+func (p *printer) raw(answer json.RawMessage) {
+	var b bytes.Buffer
+	p.note(json.Compact(&b, answer))
+	b.WriteByte('\n')
+	_, err := p.out.Write(b.Bytes())
+	p.note(err)
+}
+
+func (p *printer) flush() error {
+	p.note(p.table.Flush())
+	return p.err
+}
+
+func printRooms(out io.Writer, rooms []admin.OpenRoom, asJSON bool) error {
+	p := newPrinter(out)
+	if !asJSON {
+		p.row("ROOM", "ID", "MEMBERS", "ADDRESS", "OPEN", "SOCKET")
+	}
+	for _, r := range rooms {
+		s, place := r.Status, r.Entry().Socket
+		if asJSON {
+			b, err := json.Marshal(struct {
+				admin.Status
+				Socket string `json:"socket,omitempty"`
+			}{s, place})
+			p.note(err)
+			p.raw(b)
+			continue
+		}
+		p.row(s.Title, fmt.Sprintf("%.8s", s.ID), fmt.Sprint(s.Members), s.Address, age(s.Since), place)
+	}
+	return p.flush()
+}
+
+func printMembers(p *printer, m admin.Members) {
+	p.row("NICK", "CLIENT", "SINCE", "ADDRESS", "")
+	for i := range m.Members {
+		c := &m.Members[i]
+		p.row(c.Nick+tagOf(c), c.Kind, age(c.Since), addressOf(c), roles(c))
+	}
+}
+
+func printSessions(p *printer, s admin.Sessions) {
+	p.row("ADDRESS", "CLIENT", "SINCE", "QUEUE", "SENT", "NICK", "")
+	for i := range s.Sessions {
+		c := &s.Sessions[i]
+		queue := "-"
+		if c.Queued > 0 || c.Behind > 0 {
+			queue = humanize.Bytes(uint64(c.Queued))
+		}
+		if c.Behind > 0 {
+			queue += fmt.Sprintf(" +%d", c.Behind)
+		}
+		p.row(addressOf(c), c.Kind, age(c.Since), queue, humanize.Bytes(c.Sent), c.Nick+tagOf(c), state(c))
+	}
+}
+
+// addressOf returns the address of a connection in words.
+func addressOf(c *relay.Connection) string {
+	if c.Address == "" {
+		return "this process"
+	}
+	return c.Address
+}
+
+func tagOf(c *relay.Connection) string {
+	if c.Tag == "" {
+		return ""
+	}
+	return " (" + c.Tag + ")"
+}
+
+// roles returns what sets a member apart.
+func roles(c *relay.Connection) string {
+	var words []string
+	switch {
+	case c.Host:
+		words = append(words, "host")
+	case c.Operator:
+		words = append(words, "operator")
+	}
+	if c.Muted {
+		words = append(words, "muted")
+	}
+	return strings.Join(words, ", ")
+}
+
+// state returns what is special about a connection.
+func state(c *relay.Connection) string {
+	var words []string
+	if c.Delayed {
+		words = append(words, "delayed")
+	}
+	if c.Missed > 0 {
+		words = append(words, fmt.Sprintf("missed %d events", c.Missed))
+	}
+	return strings.Join(words, ", ")
+}
+
+// age returns how long ago t was: "12s", "5m", "3h", "9d".
+func age(t time.Time) string {
+	switch d := max(time.Since(t), 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	default:
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+}
+
+func printBans(p *printer, b admin.Bans) {
+	if len(b.Banned)+len(b.Muted) == 0 {
+		p.line("no one is banned or muted")
+		return
+	}
+	p.row("NAME", "", "ADDRESSES")
+	for _, list := range []struct {
+		word  string
+		marks []relay.Mark
+	}{{"banned", b.Banned}, {"muted", b.Muted}} {
+		for _, m := range list.marks {
+			p.row(m.Name, list.word, strings.Join(m.Addresses, ", "))
+		}
+	}
+}
+
+func printFiles(p *printer, f admin.Files) {
+	switch {
+	case f.Uploads == "none":
+		p.line("this host accepts no files")
+		return
+	case f.Uploads == "off":
+		p.line("uploads are off")
+	}
+	if len(f.Files) == 0 {
+		p.line("no uploads yet")
+		return
+	}
+	p.row("N", "SIZE", "NAME", "PATH")
+	for _, file := range f.Files {
+		p.row(fmt.Sprint(file.Number), humanize.Bytes(uint64(max(file.Size, 0))), file.Name, file.Path)
+	}
+}
+
+func printLimits(p *printer, l admin.Limits) {
+	p.row("LIMIT", "VALUE", "DEFAULT", "")
+	for _, limit := range l.Limits {
+		note := ""
+		if !limit.Live {
+			note = "changes with a restart"
+		}
+		p.row(limit.Name, limit.Value, limit.Default, note)
+	}
+}

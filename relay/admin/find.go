@@ -1,0 +1,120 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"chat/relay/privatefile"
+	"chat/relay/text"
+)
+
+// An OpenRoom is a room that is open on this machine.
+type OpenRoom struct {
+	*Client
+	Status Status
+}
+
+// Rooms returns the open rooms of this user, by title. dir is what the user's hosts keep. What hosts that were killed
+// have left is deleted. A room whose host does not answer is left out, and reported by an error beside the others.
+func Rooms(ctx context.Context, dir string) ([]OpenRoom, error) {
+	folder := openRooms(dir)
+	paths, err := filepath.Glob(filepath.Join(escapeGlob(folder), "*.json"))
+	if err != nil || len(paths) == 0 {
+		return nil, err
+	}
+	var rooms []OpenRoom
+	var errs []error
+	for _, path := range paths {
+		e, err := readEntry(path)
+		if isGone(err) {
+			continue // its host has just ended
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		room := OpenRoom{Client: NewClient(e)}
+		switch _, err := room.Get(ctx, "room", &room.Status); {
+		case isDead(err):
+			errs = append(errs, forget(path, &e))
+		case err != nil:
+			errs = append(errs, err)
+		case room.Status.ID == e.ID: // on a loopback port, another program may have taken the place of a host
+			rooms = append(rooms, room)
+		}
+	}
+	slices.SortStableFunc(rooms, func(a, b OpenRoom) int { return strings.Compare(a.Status.Title, b.Status.Title) })
+	return rooms, errors.Join(errs...)
+}
+
+// escapeGlob returns a pattern that matches path only.
+func escapeGlob(path string) string {
+	if os.PathSeparator == '\\' {
+		return path // there is nothing to escape with, and names have none of *?
+	}
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
+}
+
+// forget deletes what a host that was killed has left: its entry at path, and its socket if that is in the same
+// folder. The socket beside a history is replaced by the next host.
+func forget(path string, e *Entry) error {
+	unlock, err := privatefile.Enter(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if e.Socket != "" && filepath.Dir(e.Socket) == filepath.Dir(path) {
+		if err := os.Remove(e.Socket); err != nil && !isGone(err) {
+			return err
+		}
+	}
+	if err := os.Remove(path); err != nil && !isGone(err) {
+		return err
+	}
+	return nil
+}
+
+// A NoRoomError reports that no room, or none of that name, is open on this machine.
+type NoRoomError struct{ Want string }
+
+func (e *NoRoomError) Error() string {
+	if e.Want == "" {
+		return "no room of yours is open on this machine\nhint: chat admin finds the rooms of the user who runs it; for others use --socket, e.g. sudo chat admin members --socket FILE" + suffix
+	}
+	return fmt.Sprintf("no room %q of yours is open on this machine\nhint: chat admin lists those that are", text.Clean(e.Want))
+}
+
+// A ChoiceError reports that several rooms are meant.
+type ChoiceError struct{ Rooms []OpenRoom }
+
+func (e *ChoiceError) Error() string {
+	var names []string
+	for _, r := range e.Rooms {
+		names = append(names, fmt.Sprintf("%s (%.8s)", text.Title(r.Status.Title), text.Clean(r.Status.ID)))
+	}
+	return fmt.Sprintf("%d rooms are open here: %s\nhint: name one by its title or ID, e.g. --room %.8s; or its socket by --socket",
+		len(e.Rooms), strings.Join(names, ", "), text.Clean(e.Rooms[0].Status.ID))
+}
+
+// Choose returns the room that want names: its title in any case, or the first 4 or more digits of its ID; "" is the
+// only one.
+func Choose(rooms []OpenRoom, want string) (OpenRoom, error) {
+	var named []OpenRoom
+	for _, r := range rooms {
+		if want == "" || strings.EqualFold(r.Status.Title, want) || len(want) >= 4 && strings.HasPrefix(r.Status.ID, strings.ToLower(want)) {
+			named = append(named, r)
+		}
+	}
+	switch len(named) {
+	case 0:
+		return OpenRoom{}, &NoRoomError{want}
+	case 1:
+		return named[0], nil
+	}
+	return OpenRoom{}, &ChoiceError{named}
+}

@@ -1,0 +1,29 @@
+package admin
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkPeer returns the user at the other end of a Unix socket, or an error if that is another user. The socket's mode keeps
+// others out; this holds even where a file system ignores modes.
+func checkPeer(conn net.Conn) (user string, err error) {
+	c, ok := conn.(*net.UnixConn)
+	if !ok {
+		return "", nil // the token is what counts
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	var peer *unix.Ucred
+	var sockErr error
+	if err := raw.Control(func(fd uintptr) { peer, sockErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return "", err
+	}
+	if sockErr != nil {
+		return "", sockErr
+	}
+	return peerOf(peer.Uid)
+}
