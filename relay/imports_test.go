@@ -46,7 +46,7 @@ func TestImports(t *testing.T) {
 		"screen/syntax":      {},
 		"screen/theme":       {},
 		"files":              {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/text", "chat/relay/wire"},
-		"web":                {"chat/relay", "chat/relay/endpoint", "chat/relay/files", "chat/relay/internal/access", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
+		"web":                {"chat/relay", "chat/relay/diskspace", "chat/relay/endpoint", "chat/relay/files", "chat/relay/internal/access", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"discovery":          {"chat/relay/errno", "chat/relay/text", "chat/relay/wire"},
 		"diskspace":          {},
 		"doctor":             {"chat/relay/errno", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
@@ -65,7 +65,7 @@ func TestImports(t *testing.T) {
 		"hint":               {},
 		"archive":            {"chat/relay/cmdline", "chat/relay/hint", "chat/relay/history", "chat/relay/internal/room", "chat/relay/manual", "chat/relay/plain", "chat/relay/privatefile", "chat/relay/screen", "chat/relay/screen/syntax", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire"},
 		"hosting": {
-			"chat/relay", "chat/relay/client", "chat/relay/discovery", "chat/relay/endpoint", "chat/relay/files", "chat/relay/hint", "chat/relay/history",
+			"chat/relay", "chat/relay/client", "chat/relay/discovery", "chat/relay/diskspace", "chat/relay/endpoint", "chat/relay/files", "chat/relay/hint", "chat/relay/history",
 			"chat/relay/identity", "chat/relay/invites", "chat/relay/logging", "chat/relay/operatorfile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/web", "chat/relay/wire",
 		},
 		"privatefile": {},

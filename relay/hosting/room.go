@@ -6,9 +6,11 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/discovery"
+	"chat/relay/diskspace"
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/invites"
+	"chat/relay/logging"
 	"chat/relay/seal"
 	"chat/relay/sshkey"
 	"chat/relay/web"
@@ -30,6 +32,8 @@ type Room struct {
 	opts      Options // with what opening the room has added
 	ln        net.Listener
 	otherPort bool           // the default port was in use
+	logs      *logging.Queue // of Log
+	disks     *diskspace.Watch
 	store     *files.Store   // of uploads; nil: they are rejected
 	page      *web.Handler   // nil: there is none
 	sealed    *seal.Host     // nil: the room is plain
@@ -71,6 +75,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 		})
 	}
 	r.watchKeys(ctx)
+	r.watchDisks(ctx)
 	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
 	return ctx
 }
