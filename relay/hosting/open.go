@@ -41,9 +41,9 @@ func Open(opts Options) (_ *Room, err error) {
 	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
 		return nil, err
 	}
-	logs := logging.NewQueue(opts.LogTo)
-	r.onClose(logs.Close)
-	r.opts.Log = logging.New(logs, opts.Logging)
+	r.logs = logging.NewQueue(opts.LogTo)
+	r.onClose(r.logs.Close)
+	r.opts.Log = logging.New(r.logs, opts.Logging)
 	log.SetOutput(slog.NewLogLogger(r.opts.Log.Handler(), slog.LevelDebug).Writer()) // what libraries print must not be drawn over a screen
 	r.onClose(func() { log.SetOutput(os.Stderr) })
 	r.opts.Ways = func() []string { return endpoint.Reachable(r.ln) }
@@ -69,10 +69,12 @@ func Open(opts Options) (_ *Room, err error) {
 			return nil, err
 		}
 	}
+	r.disks = r.diskWatch()
 	if !opts.NoWeb {
 		r.page = web.New(r.Server, web.Options{
 			Ways: r.opts.Ways, Names: r.names(), WebNames: opts.WebNames,
 			Files: r.store, Programs: r.programs, Sealed: r.hostedRoom(), Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: r.opts.Log,
+			Problems: r.problems, Disks: r.disks.Disks, LostLines: r.lostLines,
 		})
 		r.onClose(func() { r.page.Close() })
 	}

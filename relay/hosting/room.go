@@ -7,10 +7,12 @@ import (
 	"chat/relay/admin"
 	"chat/relay/client"
 	"chat/relay/discovery"
+	"chat/relay/diskspace"
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/history"
 	"chat/relay/invites"
+	"chat/relay/logging"
 	"chat/relay/program"
 	"chat/relay/seal"
 	"chat/relay/sshkey"
@@ -34,6 +36,8 @@ type Room struct {
 	opts      Options // with what opening the room has added
 	ln        net.Listener
 	otherPort bool           // the default port was in use
+	logs      *logging.Queue // of Log
+	disks     *diskspace.Watch
 	store     *files.Store   // of uploads; nil: they are rejected
 	programs  *program.Set   // that the page hands out; nil: none
 	page      *web.Handler   // nil: there is none
@@ -85,6 +89,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 	r.openAdmin()
 	r.parts.Go(func() { r.reportToSupervisor(ctx) })
 	r.verifyPrograms(ctx)
+	r.watchDisks(ctx)
 	r.parts.Go(func() { r.served = r.Serve(ctx, r.ln); r.end() })
 	return ctx
 }

@@ -67,6 +67,8 @@ type Queue struct {
 	out     io.Writer
 	lines   chan []byte // never closed: a late Write must not panic
 	dropped atomic.Int64
+	lost    atomic.Uint64 // all that were dropped
+	lostAt  atomic.Int64  // when the last one was, in nanoseconds since 1970
 
 	closing chan struct{} // closed by Close
 	close   sync.Once     // guards closing
@@ -96,8 +98,18 @@ func (q *Queue) Write(line []byte) (int, error) {
 	case q.lines <- bytes.Clone(line):
 	default:
 		q.dropped.Add(1)
+		q.lost.Add(1)
+		q.lostAt.Store(time.Now().UnixNano())
 	}
 	return len(line), nil
+}
+
+// Lost returns how many lines were dropped, and when the last one was.
+func (q *Queue) Lost() (lines uint64, last time.Time) {
+	if lines = q.lost.Load(); lines > 0 {
+		last = time.Unix(0, q.lostAt.Load())
+	}
+	return lines, last
 }
 
 // run writes the queued lines until the queue is closed and empty.

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	runtimemetrics "runtime/metrics"
 	"strconv"
 	"strings"
@@ -57,6 +58,61 @@ func (e *exposition) addRoom(stats relay.Stats) {
 	e.counter("chat_slow_sessions_total", stats.Gaps)
 	e.counter("chat_stalled_sessions_total", stats.Stalled)
 	e.histogram("chat_write_seconds", stats.WriteTimes)
+	e.counter("chat_delayed_inputs_total", stats.Delays)
+
+	for _, of := range []struct {
+		kind string
+		n    int
+	}{{"person", stats.Kinds.People}, {"program", stats.Kinds.Programs}, {"page", stats.Kinds.Pages}} {
+		e.gauge(`chat_members_by_kind{kind="`+of.kind+`"}`, float64(of.n))
+	}
+	for _, of := range []struct {
+		reason string
+		n      uint64
+	}{{"banned", stats.Refused.Banned}, {"full", stats.Refused.Full}, {"too_fast", stats.Refused.TooFast}, {"displaced", stats.Refused.Displaced}} {
+		e.counter(`chat_refused_connections_total{reason="`+of.reason+`"}`, of.n)
+	}
+	e.counter(`chat_refused_logins_total{reason="wrong_secret"}`, stats.RefusedLogins.Wrong)
+	e.counter(`chat_refused_logins_total{reason="locked_out"}`, stats.RefusedLogins.LockedOut)
+
+	e.gauge("chat_history_events", float64(stats.History.Events))
+	if stats.History.Durable {
+		e.gauge("chat_history_pending_events", float64(stats.History.Pending))
+		e.gauge("chat_history_wait_seconds", stats.History.Waiting.Seconds())
+		e.counter("chat_history_errors_total", stats.History.Errors)
+	}
+}
+
+// addHost adds what the host knows of its disks, files and log, and whether the room works.
+func (e *exposition) addHost(h *Handler) {
+	if bytes, err := h.room.HistorySize(); err == nil && bytes > 0 { // a room in memory has none
+		e.gauge("chat_history_bytes", float64(bytes))
+	}
+	if h.opts.Files != nil {
+		usage := h.opts.Files.Usage()
+		e.gauge("chat_files", float64(usage.Files))
+		e.gauge("chat_files_bytes", float64(usage.Bytes))
+		e.gauge("chat_uploads", float64(usage.Uploads))
+	}
+	if h.opts.Disks != nil {
+		disks := h.opts.Disks()
+		for _, d := range disks {
+			e.gauge(fmt.Sprintf("chat_disk_free_bytes{disk=%q}", d.Name), float64(d.Free))
+		}
+		for _, d := range disks {
+			e.gauge(fmt.Sprintf("chat_disk_size_bytes{disk=%q}", d.Name), float64(d.Total))
+		}
+	}
+	if h.opts.LostLines != nil {
+		e.counter("chat_lost_log_lines_total", h.opts.LostLines())
+	}
+	healthy := 0.0
+	if len(h.problems()) == 0 {
+		healthy = 1
+	}
+	e.gauge("chat_healthy", healthy)
+	metrics.WriteMetadataIfNeeded(e, "chat_build_info", "gauge")
+	fmt.Fprintf(e, "chat_build_info{version=%q,go=%q} 1\n", h.room.Info().App, runtime.Version())
 }
 
 // histogram adds durations that were counted elsewhere; package metrics has only histograms that it counts itself.

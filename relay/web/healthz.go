@@ -9,10 +9,7 @@ import (
 // healthz answers GET /healthz: that the room works, or a line on each problem. The answer is for everyone, and names no
 // files.
 func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
-	problems := h.room.Problems()
-	if h.opts.Problems != nil {
-		problems = append(problems, h.opts.Problems()...)
-	}
+	problems := h.problems()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if len(problems) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -20,4 +17,13 @@ func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	io.WriteString(w, "ok\n")
+}
+
+// problems returns what keeps the room from working.
+func (h *Handler) problems() []string {
+	problems := h.room.Problems()
+	if h.opts.Problems != nil {
+		problems = append(problems, h.opts.Problems()...)
+	}
+	return problems
 }

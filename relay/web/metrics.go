@@ -33,6 +33,7 @@ func (h *Handler) metrics() http.HandlerFunc {
 func (h *Handler) measure() []byte {
 	var e exposition
 	e.addRoom(h.room.Stats())
+	e.addHost(h)
 	e.addProcess()
 	return e.described()
 }

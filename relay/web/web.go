@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/diskspace"
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/internal/access"
@@ -52,7 +53,11 @@ type Options struct {
 	MetricsForAll bool
 	// Problems returns what else keeps the room from working; see [relay.Server.Problems]. nil: nothing is known.
 	Problems func() []string
-	Log      *slog.Logger // nil: no logging
+	// Disks returns the disks that the room is on, for the metrics; nil: they are not known.
+	Disks func() []diskspace.Disk
+	// LostLines returns how many log lines were dropped; nil: it is not known.
+	LostLines func() uint64
+	Log       *slog.Logger // nil: no logging
 }
 
 // Limits of a request. Handlers of long bodies set others.

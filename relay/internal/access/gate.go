@@ -34,6 +34,7 @@ type Gate struct {
 	current   context.Context        // ends when the secrets are replaced
 	replace   context.CancelFunc     // of current
 	wrong     tries
+	refused   Refusals
 	exchanges int // that take place
 }
 
@@ -139,7 +140,7 @@ func (g *Gate) check(from, secret string) (Level, error) {
 	given := sumOf(parsed)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.wrong.lockedOut(from); err != nil {
+	if err := g.lockedOutLocked(from); err != nil {
 		return None, err
 	}
 	level := int(None)
@@ -147,7 +148,7 @@ func (g *Gate) check(from, secret string) (Level, error) {
 		level = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], g.sums[l][:]), int(l), level)
 	}
 	if parsed == "" || Level(level) == None {
-		g.wrong.count(from, wholeTry)
+		g.countWrongLocked(from, wholeTry)
 		return None, wrongSecret()
 	}
 	return Level(level), nil

@@ -76,7 +76,7 @@ func (g *Gate) Begin(from, mechanism string, binding []byte) (*Exchange, error) 
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.wrong.lockedOut(from); err != nil {
+	if err := g.lockedOutLocked(from); err != nil {
 		return nil, err
 	}
 	if g.exchanges >= maxExchanges {
@@ -133,7 +133,7 @@ func (e *Exchange) step(data string) (string, Level, error) {
 	g := e.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.wrong.lockedOut(e.from); err != nil { // by others that were quicker
+	if err := g.lockedOutLocked(e.from); err != nil { // by others that were quicker
 		return "", None, err
 	}
 	isCurrent := subtle.ConstantTimeCompare(e.sum[:], g.sums[e.level][:]) == 1
@@ -142,7 +142,7 @@ func (e *Exchange) step(data string) (string, Level, error) {
 		if e.level == Member || e.level == Listen {
 			cost = halfTry
 		}
-		g.wrong.count(e.from, cost)
+		g.countWrongLocked(e.from, cost)
 		if answer == scram.ErrChannelBindingsDontMatch { // found before the secret is compared
 			return "", None, wire.Faultf(wire.CodeIntercepted, "someone between you and the host passes your connection on")
 		}

@@ -60,7 +60,7 @@ func newConn(f *Front, conn net.Conn, visit *access.Credentials) *Conn {
 		c.group = ""
 	}
 	c.lines = wire.NewLineReader(c.Conn, f.door.Limits.Line)
-	c.lines.OnRead = func(n int) { c.wait(c.bucket.Bytes(n)) }
+	c.lines.OnRead = func(n int) { c.slowDown(c.bucket.Bytes(n)) }
 	return c
 }
 
@@ -379,7 +379,7 @@ func (c *Conn) serveWebSocket(ahead []byte, proven access.Credentials) {
 	ahead = append(ahead, c.head...)
 	c.head = nil
 	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.JSONLine)
-	c.newSessionAs(session.Conn{WebSocket: true, Ahead: ahead, Proven: proven}).ServeProgram(nil)
+	c.newSessionAs(session.Conn{Page: true, WebSocket: true, Ahead: ahead, Proven: proven}).ServeProgram(nil)
 }
 
 // Read implements net.Conn.
@@ -420,13 +420,21 @@ func (c *Conn) NoteBrowser() { c.front.addBrowser(c) }
 // KeepPace counts an HTTP request as a line, and waits until the rate allows it.
 func (c *Conn) KeepPace() {
 	if wait, ok := c.front.paceOfClient(c); ok {
-		c.wait(wait)
+		c.slowDown(wait)
 		return
 	}
 	c.mu.Lock()
 	wait := c.bucket.Line()
 	c.mu.Unlock()
-	c.wait(wait)
+	c.slowDown(wait)
+}
+
+// slowDown waits for d, as the rate asks.
+func (c *Conn) slowDown(d time.Duration) {
+	if d > 0 {
+		c.front.door.Delays.Add(1)
+	}
+	c.wait(d)
 }
 
 // Delay returns how long the peer's address has to wait before it may cause more work.

@@ -74,6 +74,7 @@ type Front struct {
 	rush     int                // conns admitted since memory was last released
 	release  *time.Timer        // releases memory after a rush; nil: there was none
 
+	refused    refusals
 	unaccepted atomic.Pointer[error] // why the last attempt to accept a connection failed; nil: it did not
 
 	open sync.WaitGroup // of conns; Add is called under mu and only before closing
@@ -83,6 +84,8 @@ type Front struct {
 type Stats struct {
 	Open   int    // open connections now, without those at the door
 	Opened uint64 // likewise, so far
+
+	Refused Refusals
 	session.Counts
 }
 
@@ -230,6 +233,7 @@ func (f *Front) ServeWebSocket(conn net.Conn, ahead []byte, proven access.Creden
 func (f *Front) admit(conn net.Conn, visit *access.Credentials) (*Conn, error) {
 	address, _ := AddressOf(conn.RemoteAddr())
 	if err := f.door.Room.Admit(address); err != nil {
+		f.refused.banned.Add(1)
 		return nil, err
 	}
 	f.mu.Lock()
@@ -425,6 +429,7 @@ func (f *Front) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	stats := f.past
+	stats.Refused = f.refused.counts()
 	stats.Open = len(f.conns) - f.places.door
 	for c := range f.conns {
 		if s := c.currentSession(); s != nil {

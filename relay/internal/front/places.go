@@ -94,6 +94,7 @@ func (f *Front) arriveLocked(c *Conn) error {
 	if c.group != "" {
 		arrival := session.Bucket{Rate: &f.arriving, Due: f.arrivals[c.group]}
 		if arrival.Line() > 0 {
+			f.refused.tooFast.Add(1)
 			return wire.Faultf(wire.CodeFull, "too many new connections from %s; try again later", c.group)
 		}
 		f.arrivals.Keep(c.group, arrival.Due, time.Now())
@@ -107,6 +108,7 @@ func (f *Front) arriveLocked(c *Conn) error {
 		return nil
 	}
 	if !f.makeSpaceAtDoorLocked(c.group) {
+		f.refused.full.Add(1)
 		return p.fault(c)
 	}
 	c.place.state = atDoor
@@ -151,6 +153,7 @@ func (f *Front) takePlaceLocked(c *Conn) error {
 			reason = "too many connections from " + c.group
 		}
 		p.remove(victim)
+		f.refused.displaced.Add(1)
 		victim.yield(wire.Faultf(wire.CodeFull, "%s, and you have sent nothing yet: your place went to a member who came back; join again later", reason))
 	}
 	p.remove(c) // from the door
@@ -233,6 +236,7 @@ func (f *Front) leaveDoor(c *Conn) {
 	if fault == nil { // a place has become free; the client is to try again
 		fault = wire.Faultf(wire.CodeFull, "the first line did not end in time")
 	}
+	f.refused.full.Add(1)
 	c.yield(fault)
 }
 
@@ -251,13 +255,21 @@ func (c *Conn) Claim(s room.Standing) error {
 	}
 	switch c.place.state {
 	case atDoor:
-		return f.takePlaceLocked(c)
+		return c.countRefusal(f.takePlaceLocked(c))
 	case placed:
 		if wasGuest && !c.place.guest {
 			p.guests--
 		}
 	}
 	return nil
+}
+
+// countRefusal counts that there is no place for c, if err says so, and returns err.
+func (c *Conn) countRefusal(err error) error {
+	if err != nil {
+		c.front.refused.full.Add(1)
+	}
+	return err
 }
 
 // Spoke implements [session.Place].
@@ -287,7 +299,7 @@ func (c *Conn) Admit(path string) error {
 	}
 	for began := time.Now(); ; c.wait(httpRetry) {
 		if err := c.tryPlace(); err == nil || time.Since(began) >= httpWait {
-			return err
+			return c.countRefusal(err)
 		}
 	}
 }

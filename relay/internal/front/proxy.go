@@ -61,7 +61,7 @@ func (c *Conn) isForwarding() bool { return c.from != c.Conn.RemoteAddr() && c.f
 func (c *Conn) Forwarded(from net.Addr) error {
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
-	return c.front.moveLocked(c, from)
+	return c.countRefusal(c.front.moveLocked(c, from))
 }
 
 // leaveProxy counts c, from a trusted proxy, as a connection of that machine, unless it

@@ -21,7 +21,7 @@ func (f *Front) ServeStream(conn net.Conn, proven access.Credentials) {
 	}
 	done := make(chan struct{})
 	c.whenClosed(func() { close(done) })
-	c.newSessionAs(session.Conn{Proven: proven}).ServeProgram(nil)
+	c.newSessionAs(session.Conn{Page: true, Proven: proven}).ServeProgram(nil)
 	<-done
 }
 

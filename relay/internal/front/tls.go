@@ -126,7 +126,7 @@ func (c *Conn) handshake() error {
 	c.Conn = shaken.NonBlocking()
 	c.mu.Unlock()
 	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.Line)
-	c.lines.OnRead = func(n int) { c.wait(c.bucket.Bytes(n)) }
+	c.lines.OnRead = func(n int) { c.slowDown(c.bucket.Bytes(n)) }
 	return nil
 }
 

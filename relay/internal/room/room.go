@@ -97,6 +97,7 @@ type Member struct {
 	Peer    Peer
 	Address string // see AddressKey
 	Program bool   // receives a token, and events as JSON
+	Page    bool   // of the web page, or another client that comes by HTTP
 	Visit   bool   // connects only to send something: the room sees no join and no leave
 
 	// access.Credentials in a sealed room; in a plain one zero, or Level is access.Operator. See Regrade. Apart, the levels take no word of their

@@ -41,6 +41,7 @@ type Door struct {
 
 	Times   fanout.Times  // of writes to sessions
 	Stalled atomic.Uint64 // sessions closed because they accepted no byte within Limits.Stall
+	Delays  atomic.Uint64 // times that input waited for the rate
 
 	searches *searches
 	wakeLog  func() // Log.Wake, bound once for all sessions
@@ -88,6 +89,7 @@ type Conn struct {
 	Address  string   // see room.AddressKey
 	Payer    string   // see Costs
 	Visit    bool     // see room.Member.Visit
+	Page     bool     // see room.Member.Page
 
 	Proven access.Credentials // of a client of a sealed room, by an HTTP request
 
@@ -118,7 +120,7 @@ type Place interface {
 // [Session.ServeTooLong] or [Session.ServeProgram].
 func (d *Door) New(c Conn, place Place) *Session {
 	s := &Session{door: d, lines: c.Lines, bucket: c.Bucket, place: place}
-	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit}
+	s.member = room.Member{Peer: &s.out, Address: c.Address, Visit: c.Visit, Page: c.Page}
 	s.out.door, s.out.conn, s.out.remote, s.out.payer = d, c.Conn, c.Remote, c.Payer
 	s.entry = d.newEntry(&c)
 	s.lines.OnRead = s.countBytes

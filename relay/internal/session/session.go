@@ -408,10 +408,18 @@ func (s *Session) noteSent(err error) {
 }
 
 // keepPace counts a line and waits until the rate allows the next one.
-func (s *Session) keepPace() { s.wait(s.bucket.Line()) }
+func (s *Session) keepPace() { s.slowDown(s.bucket.Line()) }
 
 // countBytes counts n bytes of input and waits until the rate allows more.
-func (s *Session) countBytes(n int) { s.wait(s.bucket.Bytes(n)) }
+func (s *Session) countBytes(n int) { s.slowDown(s.bucket.Bytes(n)) }
+
+// slowDown waits for d, as the rate asks.
+func (s *Session) slowDown(d time.Duration) {
+	if d > 0 {
+		s.door.Delays.Add(1)
+	}
+	s.wait(d)
+}
 
 // wait waits for d, or until the session ends.
 func (s *Session) wait(d time.Duration) {

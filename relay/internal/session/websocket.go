@@ -59,7 +59,7 @@ func (s *Session) payControl() {
 	due := s.out.socket.due
 	s.out.socket.due = 0
 	s.door.wakeLog()
-	s.wait(due)
+	s.slowDown(due)
 }
 
 // putControl queues the answer to a ping.
