@@ -216,7 +216,7 @@ func TestBadLines(t *testing.T) {
 func TestRenumber(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new.chat")
 	line := `{"id":%d,"nick":"alice","text":"soup","time":"2024-01-02T10:02:11Z"}` + "\n"
-	result, _, err := importLines(path, fmt.Sprintf(line+line, 4_000_000_000_000, 3), importOptions{Renumber: true})
+	result, _, err := importLines(path, fmt.Sprintf(line+line, int64(4_000_000_000_000), 3), importOptions{Renumber: true})
 	if err != nil || result.Last != 2 || result.Omitted != 0 {
 		t.Errorf("%+v, %v", result, err)
 	}

@@ -206,14 +206,14 @@ func TestGetPage(t *testing.T) {
 		{"Mozilla/5.0 (X11; Linux aarch64) AppleWebKit/537.36", html, "chat-linux-arm64", false},
 		{"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36", html, "chat-linux-amd64", false},
 		{"Mozilla/5.0 (X11; FreeBSD amd64; rv:140.0) Gecko/20100101 Firefox/140.0", html, "chat-freebsd-amd64", false},
-		{"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15", html, "chat-linux-amd64", false},
-		{"Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Mobile", html, "chat-linux-amd64", false},
-		{"Wget/1.25.0 (linux-gnu)", "*/*", "chat-linux-amd64", false},
-		{"curl/8.14.1", "*/*", "chat-linux-amd64", false},
-		{"Wget", "", "chat-linux-amd64", false},
-		{"", html, "chat-linux-amd64", false},
+		{"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15", html, ownName, false},
+		{"Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Mobile", html, ownName, false},
+		{"Wget/1.25.0 (linux-gnu)", "*/*", ownName, false},
+		{"curl/8.14.1", "*/*", ownName, false},
+		{"Wget", "", ownName, false},
+		{"", html, ownName, false},
 		{strings.Repeat("Windows ", 1000), html, "chat-windows-amd64.exe", true},
-		{"<script>alert(1)</script>", html, "chat-linux-amd64", false},
+		{"<script>alert(1)</script>", html, ownName, false},
 	} {
 		res, body := r.get("/get", "User-Agent", test.agent, "Accept", test.accept)
 		isHTML := strings.HasPrefix(res.Header.Get("Content-Type"), "text/html")
