@@ -88,7 +88,7 @@ func TestRestartWithin(t *testing.T) {
 	}{
 		{wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Restart: 400}, 400 * time.Millisecond},
 		{wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Restart: -1}, 0},
-		{wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Restart: 1 << 53}, 5 * time.Second},
+		{wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Restart: 1<<31 - 1}, 5 * time.Second},
 		{wire.Event{Type: wire.TypeBye, Code: wire.CodeBanned, Restart: 400}, 0},
 		{wire.Event{Type: wire.TypeNotice, Restart: 400}, 0},
 	} {

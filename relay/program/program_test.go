@@ -113,7 +113,7 @@ func TestReplacedWhileRunning(t *testing.T) {
 func TestFolder(t *testing.T) {
 	dir := write(t, map[string]string{
 		"bin/chat-linux-arm64": "arm", "chat-freebsd-amd64": "freebsd", "bin/chat-windows-amd64.exe": "exe", "chat-1.2.3-0.20261129-abc-darwin-arm64.tar.gz": "archive",
-		"chat-1.2-linux-arm64.tar.gz": "arm archive", "bin/chat-linux-riscv64": "not listed", "bin/chat-linux-s390x": "changed", "secret": "secret", "bin/chat-windows-386": "no suffix",
+		"chat-1.2-linux-arm64.tar.gz": "arm archive", "bin/chat-linux-riscv64": "not listed", "bin/chat-linux-ppc64le": "changed", "secret": "secret", "bin/chat-windows-386": "no suffix",
 	})
 	outside := write(t, map[string]string{"file": "outside"})
 	if err := os.Symlink(filepath.Join(outside, "file"), filepath.Join(dir, "bin/chat-linux-mips")); err != nil {
@@ -130,7 +130,7 @@ func TestFolder(t *testing.T) {
 	line("bin/chat-windows-386", "no suffix")
 	line("chat-1.2.3-0.20261129-abc-darwin-arm64.tar.gz", "archive")
 	line("chat-1.2-linux-arm64.tar.gz", "arm archive")
-	line("bin/chat-linux-s390x", "as it was")
+	line("bin/chat-linux-ppc64le", "as it was")
 	line("bin/chat-linux-armv7", "missing")
 	line("bin/chat-linux-mips", "outside")
 	line("bin/chat-linux-s390x", "a folder")
@@ -156,7 +156,7 @@ func TestFolder(t *testing.T) {
 	if f := s.For(System{"darwin", "arm64"}); f == nil || !f.Archive {
 		t.Errorf("for darwin/arm64 there is %+v", f)
 	}
-	for _, name := range []string{"secret", "bin/chat-linux-arm64", "../x", "", "chat-linux-s390x", "chat-linux-mips", "chat-linux-riscv64", sums} {
+	for _, name := range []string{"secret", "bin/chat-linux-arm64", "../x", "", "chat-linux-ppc64le", "chat-linux-mips", "chat-linux-riscv64", sums} {
 		if f := s.Named(name); f != nil {
 			t.Errorf("%q is handed out", name)
 		}
