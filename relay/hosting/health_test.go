@@ -182,7 +182,7 @@ func TestDiskIsReported(t *testing.T) {
 		if got := nextNotice(t, c); got != step.notice {
 			t.Errorf("operators get %q, want %q", got, step.notice)
 		}
-		if !strings.Contains(log.String(), "the disk with the history "+step.log) {
+		if !log.awaits("the disk with the history " + step.log) {
 			t.Errorf("the log has no %q", step.log)
 		}
 	}
@@ -208,4 +208,15 @@ func nextNotice(t *testing.T, c *client.Client) string {
 			t.Fatal("no notice")
 		}
 	}
+}
+
+// awaits reports whether the log gets these words; its lines are written in the background.
+func (l *lockedBuffer) awaits(words string) bool {
+	for range 1000 {
+		if strings.Contains(l.String(), words) {
+			return true
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return false
 }
