@@ -8,9 +8,9 @@ import (
 	"chat/relay/internal/room"
 )
 
-// This file is what the one who runs the host can see of it.
+// This file shows the person who runs the host its connections and marks.
 
-// A Connection describes an open connection. The nick and what follows it is empty for one that is not in the
+// A Connection describes an open connection. The nick and what follows it is empty if it is not in the
 // room: it asks by HTTP, or its first line has not arrived.
 type Connection struct {
 	Address string    `json:"address"` // of the client, with its port; "": it has none, as the host's own member

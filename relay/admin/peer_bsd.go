@@ -2,30 +2,13 @@
 
 package admin
 
-import (
-	"net"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// checkPeer returns the user at the other end of a Unix socket, or an error if that is another user. The socket's mode keeps
-// others out; this holds even where a file system ignores modes.
-func checkPeer(conn net.Conn) (user string, err error) {
-	c, ok := conn.(*net.UnixConn)
-	if !ok {
-		return "", nil // the token is what counts
-	}
-	raw, err := c.SyscallConn()
+// peerUID returns the ID of the user at the other end of a Unix socket.
+func peerUID(fd int) (uint32, error) {
+	peer, err := unix.GetsockoptXucred(fd, 0, unix.LOCAL_PEERCRED)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	var peer *unix.Xucred
-	var sockErr error
-	if err := raw.Control(func(fd uintptr) { peer, sockErr = unix.GetsockoptXucred(int(fd), 0, unix.LOCAL_PEERCRED) }); err != nil {
-		return "", err
-	}
-	if sockErr != nil {
-		return "", sockErr
-	}
-	return peerOf(peer.Uid)
+	return peer.Uid, nil
 }

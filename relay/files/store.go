@@ -51,6 +51,9 @@ type Limits struct {
 	Log *slog.Logger // nil: nothing is logged
 }
 
+// DefaultReserve is the default of Limits.Reserve, in bytes.
+const DefaultReserve = 1 << 30
+
 func (l Limits) withDefaults() Limits {
 	const never = 1 << 60 // bytes, and nanoseconds: 36 years
 	l.MaxFile = orDefault(l.MaxFile, 1<<30, never)
@@ -60,7 +63,7 @@ func (l Limits) withDefaults() Limits {
 	l.PerAddress = orDefault(l.PerAddress, 8, 1<<31-1)
 	l.Share = min(orDefault(l.Share, 5<<29, never), max(l.MaxTotal/4*3, 1))
 	if l.Reserve == 0 {
-		l.Reserve = 1 << 30
+		l.Reserve = DefaultReserve
 	}
 	l.Idle = orDefault(l.Idle, 10*time.Minute, never)
 	if l.Log == nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"chat/relay/diskspace"
+	"chat/relay/files"
 )
 
 // This file watches what the room needs of its machine: space on the disks, and an output for the log.
@@ -20,7 +21,7 @@ var diskNames = map[string]string{"history": "the history", "files": "uploaded f
 func (r *Room) diskWatch() *diskspace.Watch {
 	reserve := r.opts.FileLimits.Reserve
 	if reserve == 0 {
-		reserve = 1 << 30 // as relay/files has it
+		reserve = files.DefaultReserve
 	}
 	var disks []diskspace.Disk
 	if r.opts.HistoryFile != "" {

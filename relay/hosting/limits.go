@@ -21,12 +21,17 @@ func (l *roomLimits) settings() limits.Settings {
 	return limits.Settings{Room: &l.room, Files: &l.files}
 }
 
+// copyLocked returns a copy of the limits.
+func (l *roomLimits) copyLocked() limits.Settings {
+	room, files := l.room, l.files
+	return limits.Settings{Room: &room, Files: &files}
+}
+
 // Limits returns the limits of the room as they are now.
 func (r *Room) Limits() limits.Settings {
 	r.limits.mu.Lock()
 	defer r.limits.mu.Unlock()
-	room, files := r.limits.room, r.limits.files
-	return limits.Settings{Room: &room, Files: &files}
+	return r.limits.copyLocked()
 }
 
 // A RestartError is the error of limits that cannot change while the host runs.
@@ -58,8 +63,7 @@ func (r *Room) SetLimits(to limits.Settings) ([]limits.Change, error) {
 func (r *Room) ChangeLimits(assignments []string) ([]limits.Change, error) {
 	r.limits.mu.Lock()
 	defer r.limits.mu.Unlock()
-	room, files := r.limits.room, r.limits.files
-	to := limits.Settings{Room: &room, Files: &files}
+	to := r.limits.copyLocked()
 	for _, assignment := range assignments {
 		if err := limits.Set(to, assignment); err != nil {
 			return nil, err

@@ -57,29 +57,10 @@ func programs(t *testing.T, own string, release map[string]string) *chatprogram.
 // ownName is the name of the program for this system, as far as tests run here.
 var ownName = "chat-" + runtime.GOOS + "-" + runtime.GOARCH
 
-// get sends a GET request and returns the answer.
+// get sends a GET request and returns the answer, also if that is a redirect.
 func (r *room) get(path string, header ...string) (*http.Response, string) {
 	r.t.Helper()
-	req, err := http.NewRequest("GET", "http://"+r.addr+path, nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		if header[i] == "Host" {
-			req.Host = header[i+1]
-		}
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return res, string(b)
+	return r.send(http.DefaultTransport.RoundTrip, "GET", path, "", header...)
 }
 
 // The program is handed out by several addresses, whole and in parts.

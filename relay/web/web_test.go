@@ -79,6 +79,13 @@ func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts rela
 // do sends a request, and returns the status and the body of the answer.
 func (r *room) do(method, path, body string, header ...string) (int, string) {
 	r.t.Helper()
+	res, answer := r.send(http.DefaultClient.Do, method, path, body, header...)
+	return res.StatusCode, answer
+}
+
+// send sends a request with do and returns the answer.
+func (r *room) send(do func(*http.Request) (*http.Response, error), method, path, body string, header ...string) (*http.Response, string) {
+	r.t.Helper()
 	req, err := http.NewRequest(method, "http://"+r.addr+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
@@ -89,7 +96,7 @@ func (r *room) do(method, path, body string, header ...string) (int, string) {
 		}
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := do(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -98,7 +105,7 @@ func (r *room) do(method, path, body string, header ...string) (int, string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return res.StatusCode, string(b)
+	return res, string(b)
 }
 
 // A person is a member with nc.

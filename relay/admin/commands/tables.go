@@ -136,7 +136,7 @@ func roles(c *relay.Connection) string {
 	return strings.Join(words, ", ")
 }
 
-// state returns what is special about a connection.
+// state returns the words for a connection that is not like most.
 func state(c *relay.Connection) string {
 	var words []string
 	if c.Delayed {
