@@ -2,6 +2,7 @@ package history
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,13 +17,13 @@ type gatherReader struct {
 	log      *Log
 	busy     func() time.Duration
 	read     uint64 // id of the next event
-	wakings  int
+	wakings  atomic.Int64
 	received map[uint64]time.Time // by id
 }
 
 func (r *gatherReader) wake(waiters []Waiter) {
 	for range waiters {
-		r.wakings++
+		r.wakings.Add(1)
 		go r.readAll()
 	}
 	r.log.Recycle(waiters)
@@ -117,10 +118,10 @@ func TestGatheringInAFlood(t *testing.T) {
 					}
 				}
 				stream(200) // it is noticed
-				before := r.wakings
+				before := r.wakings.Load()
 				const events = 2000
 				stream(events)
-				got, want := r.wakings-before, test.wakings(events, events*test.every)
+				got, want := int(r.wakings.Load()-before), test.wakings(events, events*test.every)
 				if got < want*3/4 || got > want*5/4 {
 					t.Errorf("%d events woke %d times, want about %d", events, got, want)
 				}

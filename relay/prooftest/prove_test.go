@@ -150,7 +150,7 @@ func (r *room) actions() map[string]func(*rapid.T) {
 		"change nick": func(t *rapid.T) {
 			m := r.drawMember(t)
 			if l := m.current(); l != nil && l.joinedClient() != nil {
-				m.nickRequests++
+				m.askedForNick.Store(true)
 				l.request("nick", m.name+"_"+rapid.SampledFrom([]string{"home", "work"}).Draw(t, "nick"))
 			}
 		},

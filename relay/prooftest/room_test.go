@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -151,8 +152,8 @@ type member struct {
 	token string
 
 	sent         []*sentMessage
-	lives        []*life // the last one may still run
-	nickRequests int     // number of nick changes requested
+	lives        []*life     // the last one may still run
+	askedForNick atomic.Bool // whether a change of nick was requested
 }
 
 // A sentMessage is a message that a member sent.
@@ -315,7 +316,7 @@ func (l *life) isProtectedLocked() bool {
 	r := l.member.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return l.nickOnDisk && !l.nickReleased && l.member.nickRequests == 0 && !r.takenNicks[l.nick] && time.Since(l.lastSeen) < 2*time.Minute-margin
+	return l.nickOnDisk && !l.nickReleased && !l.member.askedForNick.Load() && !r.takenNicks[l.nick] && time.Since(l.lastSeen) < 2*time.Minute-margin
 }
 
 func clock(t time.Time) string { return t.Format("15:04:05.000") }
