@@ -15,8 +15,10 @@ func TestImports(t *testing.T) {
 	table := map[string][]string{
 		".": {
 			"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/front",
-			"chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
+			"chat/relay/internal/replica", "chat/relay/internal/room", "chat/relay/internal/session", "chat/relay/journal", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
 		},
+		"journal":          {},
+		"internal/replica": {"chat/relay/journal"},
 		"internal/access": {"chat/relay/seal", "chat/relay/sshkey", "chat/relay/wire"},
 		"internal/clock":  {},
 		"internal/front": {
@@ -28,7 +30,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/internal/websocket", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
 		},
 		"internal/pace":      {},
-		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
+		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/internal/replica", "chat/relay/journal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
 		"internal/encrypted": {"chat/relay/internal/fanout", "chat/relay/wire"},
 		"internal/websocket": {},

@@ -34,6 +34,7 @@ type Server struct {
 	closing chan struct{} // closed by close, when the room closes
 	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
 	restart atomic.Int64  // see restartWithin; a time.Duration
+	sharing *sharing      // nil: this host alone has the room
 
 	renewing sync.Mutex // held while the secrets are replaced, so that the last ones kept are those in use
 }
@@ -141,7 +142,7 @@ func (o owner) Slow() {
 		o.slowAt = time.Now()
 		o.opts.Log.Warn("the disk with the history is slow; messages wait for it")
 	}
-	o.room.NotifySlow(clock.Now())
+	o.room.NotifySlow("the host's disk is slow; messages wait until it has stored them", clock.Now())
 }
 
 // Info returns the room's public description.
@@ -196,6 +197,11 @@ func (s *Server) KeysChanged() {
 // ctx was running, or of a history whose last events could not be written. If the process
 // runs out of file descriptors, Serve waits and continues.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if s.sharing != nil {
+		defer context.AfterFunc(s.sharing.works, cancel)()
+	}
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
 	err := s.front.Accept(ctx, ln)
@@ -235,7 +241,7 @@ func (s *Server) close() error {
 	s.room.Close() // first, so that all sessions receive the same events
 	s.flush.stop()
 	s.nicks.stop()
-	err := s.log.Close()
+	err := errors.Join(s.log.Close(), s.sharing.close())
 	s.prepareRestart()
 	if !s.isClosing() {
 		close(s.closing)

@@ -156,12 +156,15 @@ func (l *Log) load(f *File) error {
 	return nil
 }
 
-// Durable reports whether the log is also on disk.
-func (l *Log) Durable() bool { return l.committer != nil }
+// Durable reports whether the log is also kept elsewhere, so that events are in it some time after they were appended.
+func (l *Log) Durable() bool { return l.committer != nil || l.queue != nil }
 
 // Settled reports whether the event with that ticket of [Log.Append] or [Log.AppendHidden], and
 // all before it, are on disk or were rejected. It is always true for a log in memory.
 func (l *Log) Settled(ticket uint64) bool {
+	if l.queue != nil {
+		return l.queue.Settled(ticket)
+	}
 	if l.committer == nil {
 		return true
 	}
@@ -174,6 +177,9 @@ func (l *Log) Settled(ticket uint64) bool {
 // that is held while the file cannot be written is not settled, and never is
 // if the log is closed before it can be.
 func (l *Log) WhenSettled(ticket uint64) <-chan struct{} {
+	if l.queue != nil {
+		return l.queue.WhenSettled(ticket)
+	}
 	if l.committer == nil {
 		return alreadySettled
 	}
@@ -183,6 +189,9 @@ func (l *Log) WhenSettled(ticket uint64) <-chan struct{} {
 // Full returns nil, or, while too much is pending, a channel that is closed once more may be
 // appended.
 func (l *Log) Full() <-chan struct{} {
+	if l.queue != nil {
+		return l.queue.Full()
+	}
 	if l.committer == nil {
 		return nil
 	}

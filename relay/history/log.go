@@ -47,6 +47,7 @@ type Origin struct {
 type Log struct {
 	// fixed
 	committer   *committer // nil: the log is in memory only
+	queue       Queue      // nil: events are appended here; see NewOrdered
 	zone        *time.Location
 	wake        func(waiters []Waiter)
 	maxEvents   int

@@ -28,7 +28,11 @@ type request struct {
 
 	presence presence // of opClient
 	wanted   string   // of opClient and opRename: the nick it asked for
+	relay    string   // of a shared room: the relay that made the request; of opGone in name: the one that is gone
 	byRoom   bool     // of opRename: the member did not ask for it now
+
+	event   *wire.Event      // of opEvent
+	authors []history.Author // of opEvent: of the members in a join or a leave, in the same order
 }
 
 // An operation is the type of a request.
@@ -49,6 +53,11 @@ const (
 	opRelease
 	opOp
 	opDeop
+
+	// in shared rooms only; see shared.go
+	opEvent // add a visible event that does not change the state: a join, a leave, or what an operator did
+	opKick  // disconnect a member of another relay
+	opGone  // a relay is gone
 )
 
 // A subject is a member or a client in a request.
@@ -103,12 +112,24 @@ func (s *State) decide(r *request, e *event) error {
 	switch r.op {
 	case opPost:
 		return s.decidePost(r, e)
+	case opEvent:
+		s.resolveEvent(r, e)
+		return nil
+	case opKick:
+		e.hidden = &hidden{Type: hiddenKick, At: millisOf(r.at), Author: r.by.author, Nick: r.to.nick, Target: r.to.author, By: r.by.nick, Reason: r.text, Code: wire.Code(r.kind)}
+		return nil
+	case opGone:
+		e.hidden = &hidden{Type: hiddenGone, At: millisOf(r.at), Relay: r.name}
+		return nil
 	case opTopic, opRename:
 		if isMarked(s.mutes, r.by) && !r.byRoom { // a nick is a message, too
 			return mutedFault()
 		}
 		e.Event = wire.Event{Type: wire.TypeTopic, From: r.by.nick, Client: r.by.id, Seq: r.seq, Text: r.text, Time: r.at}
 		if r.op == opRename {
+			if s.shared != nil {
+				return s.decideSharedRename(r, e)
+			}
 			e.Event = wire.Event{Type: wire.TypeNick, From: r.by.nick, Client: r.by.id, Seq: r.seq, Nick: r.text, Time: r.at}
 			if r.wanted != r.text {
 				e.Wanted = r.wanted
@@ -190,6 +211,9 @@ func (s *State) decideClient(r *request) *hidden {
 	if r.by.key == (clientKey{}) {
 		return nil
 	}
+	if s.shared != nil {
+		return s.decideSharedClient(r)
+	}
 	c := s.clients[r.by.author]
 	if c == nil && s.byKey[r.by.key] != nil { // a visitor that was forgotten while it was here, and has come again as another client
 		return nil
@@ -201,14 +225,19 @@ func (s *State) decideClient(r *request) *hidden {
 		}
 	}
 	return &hidden{
-		Type: hiddenClient, At: millisOf(r.at), Author: r.by.author, ID: r.by.id, Key: hex.EncodeToString(r.by.key[:]),
+		Type: hiddenClient, At: millisOf(r.at), Author: r.by.author, ID: r.by.id, Key: encodeKey(r.by.key),
 		Nick: r.by.nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.byRight, Fingerprint: r.by.fingerprint,
 	}
 }
 
+func encodeKey(key clientKey) string { return hex.EncodeToString(key[:]) }
+
 // decideMarks decides on a ban, a mute, or lifting one.
 func (s *State) decideMarks(r *request, e *event) error {
 	h := &hidden{At: millisOf(r.at), Author: r.by.author}
+	if s.shared != nil {
+		h.By, h.Reason = r.by.nick, r.text
+	}
 	if r.to != nil {
 		h.Nick = r.to.nick
 	}

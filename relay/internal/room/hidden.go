@@ -30,7 +30,12 @@ type hidden struct {
 
 	Marks []string `json:"marks,omitempty"` // of a ban, a mute or operators, set or lifted
 
-	// of hiddenReject
+	Relay  string         `json:"relay,omitempty"`  // of hiddenClient and hiddenGone, in a shared room
+	Target history.Author `json:"target,omitzero"`  // of hiddenKick
+	By     string         `json:"by,omitempty"`     // of hiddenKick, and of bans and mutes in a shared room: the operator
+	Reason string         `json:"reason,omitempty"` // likewise
+
+	// of hiddenReject; Code also of hiddenKick
 	Seq  uint64    `json:"seq,omitzero"`
 	Code wire.Code `json:"code,omitempty"`
 }
@@ -46,6 +51,9 @@ const (
 	hiddenOp     = "op"     // an operator made a client one, too
 	hiddenDeop   = "deop"   // it is none any more
 	hiddenReject = "reject" // a numbered message was rejected permanently
+
+	hiddenKick = "kick" // a member was disconnected; changes nothing
+	hiddenGone = "gone" // a relay of a shared room is gone: its members have lost their connections
 
 	hiddenImport = "import" // the events that follow are those of another room; changes nothing
 

@@ -177,7 +177,7 @@ func TestNotifySlow(t *testing.T) {
 			enter()
 		}
 		now = now.Add(test.after)
-		r.NotifySlow(now)
+		r.NotifySlow("it is slow", now)
 		for n, p := range peers {
 			got := 0
 			for _, e := range p.delivered {

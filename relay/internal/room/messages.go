@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"chat/relay/history"
+	"chat/relay/internal/replica"
 	"chat/relay/text"
 	"chat/relay/wire"
 )
@@ -72,7 +73,7 @@ func (r *Room) PostKeyed(m *Member, req *wire.Request, now time.Time) error {
 // postLocked appends a message of m to the log.
 func (r *Room) postLocked(m *Member, req *request) error {
 	id := m.identity
-	if err := id.checkOrder(req.seq); err != nil {
+	if err := r.checkOrderLocked(id, req.seq); err != nil {
 		return err
 	}
 	err := r.answerLocked(m, req, r.submitLocked(m, req))
@@ -130,9 +131,12 @@ func (id *identity) notStored(seq uint64) {
 	}
 }
 
-// checkOrder returns the fault of a message numbered seq that would overtake one that was
-// not stored.
-func (id *identity) checkOrder(seq uint64) error {
+// checkOrderLocked returns the fault of a message numbered seq that would overtake one that was
+// not stored. In a shared room it returns ErrPending for one that is on its way.
+func (r *Room) checkOrderLocked(id *identity, seq uint64) error {
+	if r.order != nil && seq > 0 && r.isPendingLocked(id, seq) {
+		return ErrPending
+	}
 	if seq > 0 && id.rejected > 0 && seq > id.rejected {
 		return wire.Faultf(wire.CodeNotStored, "number %d was not stored; this was not sent, it would come first", id.rejected)
 	}
@@ -146,7 +150,7 @@ func (r *Room) committedLocked(id *identity) uint64 {
 	if !dropDuplicates || c == nil {
 		return 0
 	}
-	if r.dropCommittedLocked(id); len(id.pending) > 0 {
+	if r.dropCommittedLocked(id); len(id.pending) > 0 && r.order == nil { // in a shared room, the state has only what is in the journal
 		return id.pending[0].seq - 1
 	}
 	return c.Seq
@@ -222,7 +226,7 @@ func (r *Room) mayPostLocked(m *Member, seq uint64, now time.Time) error {
 	if err := r.checkMemberLocked(m, now); err != nil {
 		return err
 	}
-	if err := m.identity.checkOrder(seq); err != nil {
+	if err := r.checkOrderLocked(m.identity, seq); err != nil {
 		return err
 	}
 	req := &request{op: opPost, at: now, by: r.askingLocked(m), kind: wire.TypeMessage, seq: seq}
@@ -261,6 +265,9 @@ func (r *Room) recipientLocked(nick string, now time.Time) (to *subject, isHere 
 	}
 	if len(nick) > text.MaxNickBytes {
 		return nil, false
+	}
+	if c := r.state.holder(text.NickKey(nick)); c != nil {
+		return c.subject(), true
 	}
 	if c := r.state.reservation(text.NickKey(nick), now); c != nil {
 		return c.subject(), false
@@ -330,6 +337,9 @@ const (
 
 // diskFault returns the reason, without details of the host, why the disk cannot be written.
 func diskFault(err error) error {
+	if errors.Is(err, replica.ErrUnreachable) {
+		return replica.ErrUnreachable
+	}
 	if errors.Is(err, history.ErrDiskFull) {
 		return history.ErrDiskFull
 	}
@@ -352,14 +362,14 @@ func shortened(message string) string {
 // slowEvery is how often a member is notified that the disk is slow, at most.
 const slowEvery = time.Minute
 
-// NotifySlow notifies the members why their messages wait: the history is slow to write.
-func (r *Room) NotifySlow(now time.Time) {
+// NotifySlow notifies the members, in words, why their messages wait: they are slow to be stored.
+func (r *Room) NotifySlow(why string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.members {
 		if told := time.Unix(m.slowAt, 0); now.Before(told) || now.Sub(told) >= slowEvery {
 			m.slowAt = now.Unix()
-			m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: "the host's disk is slow; messages wait until it has stored them"}, m.nick)
+			m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: why}, m.nick)
 		}
 	}
 }

@@ -53,6 +53,12 @@ func (r *Room) Kick(by *Member, nick, reason string, now time.Time) (string, err
 	switch {
 	case err != nil:
 		return "", err
+	case m == nil && r.holderLocked(target.author) != nil:
+		req := &request{op: opKick, at: now, by: r.askingLocked(by), to: target, kind: string(wire.CodeKicked), text: reason}
+		if err := r.submitLocked(nil, req); err != nil {
+			return "", faultOf(err, notChanged)
+		}
+		return target.nick + " was removed", nil
 	case m == nil:
 		return "", wire.Faultf(wire.CodeNoSuchNick, "%s is not connected; use /mute or /ban", target.nick)
 	}
@@ -88,7 +94,7 @@ func (r *Room) Ban(by *Member, name, reason string, now time.Time) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if err := r.submitLocked(nil, &request{op: opBan, at: now, by: r.askingLocked(by), to: target}); err != nil {
+	if err := r.submitLocked(nil, &request{op: opBan, at: now, by: r.askingLocked(by), to: target, text: reason}); err != nil {
 		return "", faultOf(err, notChanged)
 	}
 	notice := target.nick + " is banned"
@@ -108,7 +114,7 @@ func (r *Room) banAddressLocked(by *Member, ip netip.Addr, reason string, now ti
 	if address == "" {
 		return "", wire.Faultf(wire.CodeBadRequest, "%s is this machine's own address", ip)
 	}
-	err := r.submitLocked(nil, &request{op: opBan, at: now, by: r.askingLocked(by), to: &subject{nick: address, address: address}})
+	err := r.submitLocked(nil, &request{op: opBan, at: now, by: r.askingLocked(by), to: &subject{nick: address, address: address}, text: reason})
 	if err != nil {
 		return "", faultOf(err, notChanged)
 	}
@@ -132,7 +138,7 @@ func (r *Room) Mute(by *Member, nick, reason string, now time.Time) (string, err
 	if err != nil {
 		return "", err
 	}
-	if err := r.submitLocked(nil, &request{op: opMute, at: now, by: r.askingLocked(by), to: target}); err != nil {
+	if err := r.submitLocked(nil, &request{op: opMute, at: now, by: r.askingLocked(by), to: target, text: reason}); err != nil {
 		return "", faultOf(err, notChanged)
 	}
 	if m != nil {

@@ -58,7 +58,7 @@ func (r *Room) tryNickLocked(m *Member, nick string, now time.Time) bool {
 	keys := text.NickKeys(nick)
 	switch {
 	case r.isFreeLocked(keys, m, now):
-	case !m.identity.host || r.ownerLocked(keys, m) != "": // the host's own member gets any but those; see displaceLocked
+	case !m.identity.host || r.order != nil || r.ownerLocked(keys, m) != "": // the host's own member gets any but those; see displaceLocked
 		return false
 	}
 	m.nick = nick
@@ -81,8 +81,11 @@ func (r *Room) isFreeLocked(keys text.Keys, m *Member, now time.Time) bool {
 		return false
 	}
 	owns := r.ownsLocked(keys, m)
+	if r.order != nil && !r.state.mayHave(m.subject(), keys, now) {
+		return false
+	}
 	for _, key := range keys {
-		if other := r.nicks[key]; other != nil && other != m && !(owns && other.Key == nil && !other.identity.host) {
+		if other := r.nicks[key]; other != nil && other != m && !(owns && other.Key == nil && !other.identity.host && r.order == nil) {
 			return false
 		}
 		if c := r.state.reservation(key, now); c != nil && !owns && (m.identity == nil || c.Author != m.identity.author) {
@@ -151,6 +154,9 @@ func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (stri
 		if err != nil {
 			return "", faultOf(err, notChanged)
 		}
+		if r.order != nil && m.announced {
+			return nick, nil
+		}
 	case wanted != m.identity.wanted:
 		m.identity.wanted = wanted
 		r.recordClientLocked(m, here, now)
@@ -172,6 +178,9 @@ func (r *Room) renameLocked(m *Member, nick string, keys text.Keys, req *request
 			return err
 		}
 		r.log.Wake()
+		if r.order != nil { // m gets it when all relays have agreed
+			return nil
+		}
 	}
 	had := m.nick
 	r.setNickLocked(m, nick, keys)

@@ -255,7 +255,11 @@ func (r *Room) clientLocked(nick string) (found *subject, m *Member) {
 		return m.subject(), m
 	}
 	if len(nick) <= text.MaxNickBytes {
-		if c := r.state.clientNamed(nick); c != nil {
+		c := r.state.holder(text.NickKey(nick))
+		if c == nil {
+			c = r.state.clientNamed(nick)
+		}
+		if c != nil {
 			s := c.subject()
 			s.operator = s.byRight || r.state.wasMade(s)
 			return s, nil
@@ -285,6 +289,9 @@ func (r *Room) recordLocked(by *Member, code wire.Code, nick, did string, now ti
 		return nil
 	}
 	e := &wire.Event{Type: wire.TypeOperator, Time: now, From: by.nick, Client: by.identity.id, Code: code, Nick: nick, Text: cleaned(did, maxAct)}
+	if r.order != nil {
+		return r.proposeEventLocked(e, by.identity.author, nil)
+	}
 	_, err := r.log.Append(e, history.Origin{Author: by.identity.author})
 	r.log.Wake()
 	return err

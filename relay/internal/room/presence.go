@@ -16,10 +16,16 @@ import (
 type announcements struct {
 	joining   []*Member // some may have left again, some are held back
 	held      int       // members whose join is held back
-	leaving   []string  // nicks
+	leaving   []leaving
 	scheduled bool      // Flush will be called
 	last      time.Time // of the last flush
 	silent    pace.Dues // visits without a message, by address group
+}
+
+// A leaving is a member that has left.
+type leaving struct {
+	nick   string
+	author history.Author
 }
 
 // silentQuota is how many joins and leaves of visitors who send nothing each address group may cause.
@@ -93,7 +99,7 @@ func (r *Room) announceReplacedLocked(m, old *Member, now time.Time) {
 	case old == nil || !old.announced:
 	case old.fingerprint() != m.fingerprint():
 		m.announced = false
-		r.announceLeaveLocked(old.nick)
+		r.announceLeaveLocked(old.nick, m.identity.author)
 	case old.nick != m.nick:
 		if len(r.presence.leaving) > 0 { // perhaps of the member who had the nick
 			r.flushLocked(now)
@@ -106,8 +112,8 @@ func (r *Room) announceReplacedLocked(m, old *Member, now time.Time) {
 	}
 }
 
-func (r *Room) announceLeaveLocked(nick string) {
-	r.presence.leaving = append(r.presence.leaving, nick)
+func (r *Room) announceLeaveLocked(nick string, author history.Author) {
+	r.presence.leaving = append(r.presence.leaving, leaving{nick, author})
 	r.scheduleLocked()
 }
 
@@ -133,10 +139,13 @@ func (r *Room) flushLocked(now time.Time) {
 	p := &r.presence
 	p.scheduled, p.last = false, now
 	for part := range slices.Chunk(p.leaving, wire.MaxMembers) {
-		r.appendPresenceLocked(&wire.Event{Type: wire.TypeLeave, Members: part}, 0, now)
+		e, authors := &wire.Event{Type: wire.TypeLeave}, make([]history.Author, len(part))
+		for i, l := range part {
+			e.Members, authors[i] = append(e.Members, l.nick), l.author
+		}
+		r.appendPresenceLocked(e, authors, now)
 	}
 	var joined []*Member
-	var author history.Author // of a single new member, who does not receive its own join; 0: several
 	joining := p.joining
 	p.joining, p.leaving = nil, nil
 	for _, m := range joining {
@@ -148,19 +157,18 @@ func (r *Room) flushLocked(now time.Time) {
 			r.releaseLocked(m)
 			m.announced = true
 			joined = append(joined, m)
-			author = m.identity.author
 		}
 	}
 	if len(p.joining) > 0 {
 		r.scheduleLocked()
 	}
-	if len(joined) > 1 {
-		author = 0
-	}
 	for part := range slices.Chunk(joined, wire.MaxMembers) {
-		e := &wire.Event{Type: wire.TypeJoin}
+		e, authors := &wire.Event{Type: wire.TypeJoin}, make([]history.Author, len(part))
+		for i, m := range part {
+			authors[i] = m.identity.author
+		}
 		nameMembers(e, part)
-		r.appendPresenceLocked(e, author, now)
+		r.appendPresenceLocked(e, authors, now)
 	}
 	r.log.Wake()
 }

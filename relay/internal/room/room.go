@@ -59,6 +59,7 @@ type Room struct {
 	log       *history.Log
 	admin     *Member // see Admin
 	committed *Fold   // nil: there is no file. Owned by the log's committer; see CommitFailed
+	order     Order   // nil: this host alone has the room
 
 	mu         sync.Mutex                   // guards all below
 	state      *State                       // includes events that are not yet committed
@@ -70,6 +71,7 @@ type Room struct {
 	guests     int                          // the highest number of a guest
 	authors    history.Author               // the highest one assigned
 	accepted   uint64                       // messages, actions and private messages so far
+	carried    uint64                       // in a shared room: the ticket of the last own request that was carried out
 	presence   announcements
 	owning     pace.Dues // nicks that began to belong to a key, by address group; see ownQuota
 	asking     subject   // scratch space of askingLocked
@@ -144,6 +146,7 @@ type identity struct {
 	ignored  map[history.Author]string // nicks of the authors whose messages it hides
 
 	ticket uint64 // of its last event; see history.Log.WhenSettled
+	came   uint64 // in a shared room: the ticket of the last request that recorded its member here
 
 	// of its numbered messages
 	pending  []numbered // in order; until dropCommittedLocked, also some that are committed by now. As bounded as the log's pending events
@@ -229,7 +232,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id.rejected = 0
 	id.host = r.IsHost(m, req.Token)
 	id.byRight = id.host || m.Level == access.Operator
-	m.announced, m.departed = old != nil && old.announced, false
+	m.announced, m.departed = old != nil && old.announced || r.isElsewhereLocked(id), false
 	if id.host && m.Key == nil {
 		m.Key = r.opts.HostKey
 	}
@@ -263,7 +266,7 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Type: wire.TypeWelcome, Time: now, Version: wire.Version, App: r.opts.App,
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
-		Count: len(r.members) - 1 - r.presence.held, Sealed: r.opts.Sealed,
+		Count: len(r.members) - 1 - r.presence.held + r.countElsewhereLocked(), Sealed: r.opts.Sealed,
 	}
 	switch {
 	case id.operator:
@@ -390,7 +393,7 @@ func (r *Room) identityOfLocked(token string) *identity {
 // identifyLocked returns the identity of the client with token, or a new one. It gives a
 // token to a program without one, so that it can reconnect; a person gets none.
 func (r *Room) identifyLocked(m *Member, token string) *identity {
-	if token == "" && m.Program {
+	if token == "" && (m.Program || r.order != nil) { // in a shared room, every member is a client
 		token = rand.Text()
 	}
 	id := r.identityOfLocked(token)
@@ -401,6 +404,8 @@ func (r *Room) identifyLocked(m *Member, token string) *identity {
 	id = &identity{token: token, key: keyOf(token)}
 	if c := r.state.byKey[id.key]; c != nil && token != "" {
 		id.id, id.author, id.wanted = c.ID, c.Author, c.Wanted
+	} else if r.order != nil {
+		id.id, id.author = r.sharedIdentity(token)
 	} else {
 		r.authors++
 		id.id, id.author = strings.ToLower(rand.Text()[:10]), r.authors
@@ -432,6 +437,9 @@ func (r *Room) askingLocked(m *Member) *subject {
 // submitLocked decides on a request, appends the event to the log and applies it. by is the
 // member who asks; nil means the room. The error is a [*wire.Fault], or the log's.
 func (r *Room) submitLocked(by *Member, req *request) error {
+	if r.order != nil {
+		return r.proposeLocked(by, req)
+	}
 	e := new(event)
 	if err := r.state.decide(req, e); err != nil {
 		return err
@@ -476,8 +484,14 @@ func (r *Room) recordClientLocked(m *Member, p presence, now time.Time) {
 		return
 	}
 	// It fails only if 20,000 such events wait for a full disk. The client is then treated as new.
+	if r.order != nil && !m.Program && p != here {
+		p = forgotten
+	}
 	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted})
-	if id := m.identity; id.token != "" && r.state.clients[id.author] != nil {
+	if r.order != nil && p == here {
+		m.identity.came = r.order.Last()
+	}
+	if id := m.identity; id.token != "" && (r.state.clients[id.author] != nil || r.order != nil && p == here) {
 		r.identities[id.author] = id // it may have been forgotten while it was here: its next connection must find it
 	}
 }
@@ -531,17 +545,25 @@ func (r *Room) leaveLocked(m *Member, p presence, how wire.Event, now time.Time)
 	case how.Text != "" || how.Code != "":
 		r.flushLocked(now)
 		how.Type, how.Members = wire.TypeLeave, []string{m.nick}
-		r.appendPresenceLocked(&how, id.author, now)
+		r.appendPresenceLocked(&how, []history.Author{id.author}, now)
 		r.log.Wake()
 	default:
-		r.announceLeaveLocked(m.nick)
+		r.announceLeaveLocked(m.nick, id.author)
 	}
 	r.giveNicksLocked(now)
 }
 
-// appendPresenceLocked appends a join or a leave to the log. They do not change the state.
-func (r *Room) appendPresenceLocked(e *wire.Event, author history.Author, now time.Time) {
+// appendPresenceLocked appends a join or a leave of members to the log. They do not change the state.
+func (r *Room) appendPresenceLocked(e *wire.Event, members []history.Author, now time.Time) {
 	e.Time = now
+	author := history.Author(0) // of a single member, who does not receive its own join; 0: several
+	if len(members) == 1 && (e.Type == wire.TypeJoin || e.Text != "" || e.Code != "") {
+		author = members[0]
+	}
+	if r.order != nil {
+		r.proposeEventLocked(e, author, members)
+		return
+	}
 	r.log.Append(e, history.Origin{Author: author}) // the log holds it while the disk is full
 }
 
@@ -577,14 +599,14 @@ func (r *Room) Close() {
 func (r *Room) Count() (members int, accepted uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.members), r.accepted
+	return len(r.members) + r.countElsewhereLocked(), r.accepted
 }
 
 // Who lists the members.
 func (r *Room) Who() wire.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := wire.Event{Type: wire.TypeWho, Count: len(r.members) - r.presence.held}
+	e := wire.Event{Type: wire.TypeWho, Count: len(r.members) - r.presence.held + r.countElsewhereLocked()}
 	r.nameMembersLocked(&e, nil, wire.MaxMembers)
 	return e
 }
@@ -613,6 +635,7 @@ func (r *Room) nameMembersLocked(e *wire.Event, without *Member, limit int) {
 		slices.SortFunc(listed, func(a, b *Member) int { return strings.Compare(a.nick, b.nick) })
 	}
 	nameMembers(e, listed)
+	r.nameElsewhereLocked(e, limit)
 	if !r.opts.Sealed {
 		slices.Sort(e.Members)
 	}

@@ -28,6 +28,8 @@ type State struct {
 
 	maxAway int // see the constant; fixed
 
+	shared *sharedState // nil: one host has the room
+
 	// derived from clients
 	byKey    map[clientKey]*Client
 	reserved map[string]*Client // by key of the nick (text.Keys): clients whose connection was lost
@@ -55,6 +57,8 @@ type Client struct {
 	Visit    bool           `json:"visit,omitzero"` // see Member.Visit
 	Operator bool           `json:"operator,omitzero"`
 
+	Relay string `json:"relay,omitempty"` // in a shared room: the one that it is or was connected to
+
 	// Fingerprint is that of the key that it proved to have when it was here last; "": none.
 	Fingerprint string `json:"fingerprint,omitempty"`
 
@@ -66,7 +70,9 @@ type Client struct {
 	Rejected map[uint64]wire.Code `json:"rejected,omitempty"`
 
 	place *list.Element // in State.away or State.visitors; nil while here
-	keys  text.Keys     // of Nick while it is in State.reserved
+	keys  text.Keys     // of Nick while it is in State.reserved, or in a sharedState
+
+	counted string // its relay while it is in a sharedState
 }
 
 // A clientKey is the SHA-256 of a client's token. The token is a secret, so files and events
@@ -80,6 +86,8 @@ const (
 	here    presence = "here"
 	dropped presence = "dropped" // its connection was lost: its nick is reserved for a while
 	left    presence = "left"    // it left, or an operator removed it
+
+	forgotten presence = "forgotten" // likewise, a person in a shared room, who cannot come back as the same client
 )
 
 const (
@@ -114,6 +122,7 @@ func (s *State) index() {
 	s.byKey = make(map[clientKey]*Client, len(s.clients))
 	s.reserved = make(map[string]*Client)
 	s.away, s.visitors = list.New(), list.New()
+	s.shared.clear()
 	for _, c := range slices.SortedFunc(maps.Values(s.clients), func(a, b *Client) int {
 		return cmp.Or(cmp.Compare(a.Left, b.Left), a.At.Compare(b.At.Time), cmp.Compare(a.Author, b.Author))
 	}) {
@@ -173,9 +182,11 @@ func (s *State) place(c *Client) {
 			delete(s.reserved, key)
 		}
 	}
+	s.shared.remove(c)
 	c.keys = text.Keys{}
 	switch {
 	case c.Presence == here:
+		s.shared.add(c)
 		return
 	case c.Visit:
 		c.place = s.visitors.PushBack(c)
@@ -225,6 +236,9 @@ func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
 	case e.Type == wire.TypeNick:
 		if c := s.change(by.Author); c != nil {
 			c.Nick, c.Wanted = e.Nick, cmp.Or(e.Wanted, e.Nick)
+			if s.shared != nil {
+				s.place(c)
+			}
 		}
 	}
 }
@@ -269,6 +283,8 @@ func (s *State) applyHidden(h *hidden) {
 		s.applyOwn(h)
 	case hiddenRelease:
 		s.owners.remove(text.NickFold(h.Nick), s.undo)
+	case hiddenGone:
+		s.applyGone(h)
 	case hiddenReject:
 		if c := s.change(h.Author); c != nil {
 			c.reject(h.Seq, h.Code)
@@ -293,7 +309,11 @@ func (s *State) applyClient(h *hidden) {
 		s.clients[c.Author], s.byKey[c.Key] = c, c
 	}
 	c.Nick, c.Wanted, c.Presence, c.At, c.Visit, c.Operator = h.Nick, h.Wanted, h.Presence, h.At, h.Visit, h.Operator
-	c.Fingerprint = h.Fingerprint
+	c.Fingerprint, c.Relay = h.Fingerprint, h.Relay
+	if c.Presence == forgotten {
+		s.forget(c)
+		return
+	}
 	if c.Presence == here {
 		c.Waiting = 0
 		s.arrived(c)
@@ -309,6 +329,7 @@ func (s *State) forget(c *Client) {
 	s.undo.saveClient(s, c.Author)
 	c.Presence = here
 	s.arrived(c)
+	s.shared.remove(c)
 	delete(s.clients, c.Author)
 	delete(s.byKey, c.Key)
 	s.forgotten = append(s.forgotten, c.Author)
@@ -374,6 +395,7 @@ func (s *State) clone() *State {
 		owners:  s.owners.clone(),
 
 		operators: maps.Clone(s.operators),
+		shared:    s.shared.fresh(),
 	}
 	for author, c := range s.clients {
 		n.clients[author] = c.clone()

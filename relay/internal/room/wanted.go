@@ -93,7 +93,7 @@ func (r *Room) GiveNicks(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.members {
-		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick {
+		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick && r.order == nil {
 			r.recordClientLocked(m, here, now)
 		}
 	}

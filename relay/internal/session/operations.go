@@ -143,9 +143,11 @@ func topic(s *Session, req *wire.Request) (*wire.Event, error) {
 		if topic == "-" {
 			topic = ""
 		}
-		if err := s.door.Room.SetTopic(&s.member, oneLine(topic), req.Seq, clock.Now()); err != nil || s.member.Program {
+		topic = oneLine(topic)
+		if err := s.door.Room.SetTopic(&s.member, topic, req.Seq, clock.Now()); err != nil || s.member.Program {
 			return nil, err
 		}
+		return &wire.Event{Type: wire.TypeTopic, Text: topic}, nil
 	}
 	return &wire.Event{Type: wire.TypeTopic, Text: s.door.Room.Topic()}, nil
 }
