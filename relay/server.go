@@ -251,10 +251,5 @@ func (s *Server) close() error {
 }
 
 func (s *Server) isClosing() bool {
-	select {
-	case <-s.closing:
-		return true
-	default:
-		return false
-	}
+	return isClosed(s.closing)
 }

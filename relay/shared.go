@@ -21,7 +21,9 @@ type sharing struct {
 	server  *Server
 	journal journal.Journal
 	replica *replica.Replica
+	context context.Context // ends when the goroutines should end, by stop
 	stop    context.CancelFunc
+	tasks   sync.WaitGroup          // the goroutines
 	ended   chan struct{}           // closed when all goroutines have ended
 	works   context.Context         // ends when the journal cannot be read any more; its cause says why
 	fail    context.CancelCauseFunc // ends works
@@ -30,6 +32,8 @@ type sharing struct {
 	relays []journal.Relay      // those that live; guarded by mu, as below
 	away   map[string]time.Time // relays with members that do not live, and since when
 	slowAt time.Time            // when a slow journal was logged
+
+	snapshots snapshots // owned by the goroutine that reads the journal
 }
 
 const (
@@ -42,21 +46,21 @@ const (
 )
 
 // NewShared returns a server for a room that several relays serve, together: opts.Room, opts.Title and opts.Secret
-// are the same for all of them. It reads the journal to its end first, until ctx ends. The error is that of reading it.
-func NewShared(ctx context.Context, j journal.Journal, opts Options) (*Server, error) {
+// are the same for all of them. f keeps a copy of the room; nil: there is none, and this relay has only the last events,
+// in memory. Close f after Serve has returned. NewShared reads the journal to its end first, until ctx ends. The error is
+// that of reading it or f, or wraps history.ErrOtherRoom.
+func NewShared(ctx context.Context, j journal.Journal, f *history.File, opts Options) (*Server, error) {
 	s := newServer(opts)
-	end, err := j.End(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the cluster's journal: %w", err)
-	}
-	p := &sharing{
-		server: s, journal: j, replica: replica.New(j, 0, s.opts.Log),
-		ended: make(chan struct{}), away: make(map[string]time.Time),
-	}
+	p := &sharing{server: s, journal: j, ended: make(chan struct{}), away: make(map[string]time.Time)}
 	p.works, p.fail = context.WithCancelCause(context.Background())
 	s.sharing = p
-	s.log = history.NewOrdered(s.opts.History, s.fanout.Wake, p.replica, 1)
-	s.room = room.NewShared(s.roomOptions(), s.log, p.replica)
+	if err := p.open(ctx, f); err != nil {
+		return nil, err
+	}
+	end, err := j.End(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read the cluster's journal: %w", err), s.log.Close())
+	}
 	s.connectParts()
 	p.start()
 	select {
@@ -68,7 +72,92 @@ func NewShared(ctx context.Context, j journal.Journal, opts Options) (*Server, e
 		err = ctx.Err()
 	}
 	p.end()
-	return nil, fmt.Errorf("read the cluster's journal: %w", err)
+	return nil, errors.Join(fmt.Errorf("read the cluster's journal: %w", err), s.log.Close())
+}
+
+// open opens the log and the room: as the copy in f has them, if it is not nil, or else as of the last snapshot.
+func (p *sharing) open(ctx context.Context, f *history.File) error {
+	s := p.server
+	if f != nil {
+		if err := f.Join(s.opts.Room, s.opts.Secret); err != nil {
+			return err
+		}
+		position, err := f.Position()
+		if err != nil {
+			return err
+		}
+		fold, err := room.NewSharedFold(f.Records)
+		if err != nil {
+			return err
+		}
+		p.replica = replica.New(p.journal, position, s.opts.Log)
+		if s.log, err = history.NewOrderedOn(f, s.opts.History, s.fanout.Wake, p.replica, fold, s.opts.Log); err != nil {
+			return err
+		}
+		s.room = room.NewShared(s.roomOptions(), s.log, p.replica, fold)
+		return nil
+	}
+	position, data, err := p.journal.Snapshot(ctx)
+	if err != nil {
+		return fmt.Errorf("read the room's state from the cluster: %w", err)
+	}
+	fold, next, err := room.ReadSnapshot(data)
+	if err != nil {
+		return err
+	}
+	p.replica = replica.New(p.journal, position, s.opts.Log)
+	s.log = history.NewOrdered(s.opts.History, s.fanout.Wake, p.replica, next)
+	s.room = room.NewShared(s.roomOptions(), s.log, p.replica, fold)
+	return nil
+}
+
+// Snapshots are taken every snapshotEvents, not more often than every snapshotEvery. The journal keeps the last but one, so
+// that a relay without a history that is started has that many events.
+const (
+	snapshotEvents = 10_000
+	snapshotEvery  = 10 * time.Second
+)
+
+// snapshots are those of the room's state that a relay has taken.
+type snapshots struct {
+	last     *room.Snapshot // nil: none yet
+	position uint64         // of last
+	taken    time.Time      // when last was taken
+	saving   chan struct{}  // closed when the one before it is saved; nil: none was
+}
+
+// Carried implements [replica.Owner]. It takes a snapshot from time to time; the first relay saves it.
+func (p *sharing) Carried(position uint64) {
+	s := &p.snapshots
+	next := p.server.log.Next()
+	if s.last != nil && (next < s.last.Next()+snapshotEvents || time.Since(s.taken) < snapshotEvery) {
+		return
+	}
+	if s.last == nil && next < snapshotEvents || s.saving != nil && !isClosed(s.saving) {
+		return
+	}
+	before, at := s.last, s.position
+	s.last, s.position, s.taken = p.server.room.Snapshot(), position, time.Now()
+	if before == nil || !p.isFirst() {
+		return
+	}
+	saving := make(chan struct{})
+	s.saving = saving
+	p.tasks.Go(func() {
+		defer close(saving)
+		if err := p.journal.SaveSnapshot(p.context, at, before.Encode()); err != nil && p.context.Err() == nil {
+			p.server.opts.Log.Warn("cannot save the room's state in the cluster; relays take longer to start", "error", err)
+		}
+	})
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // Relay returns the ID of this relay of a shared room; "" if one host has the room.
@@ -82,8 +171,8 @@ func (s *Server) Relay() string {
 // start starts the goroutines that read and append, and say that this relay lives.
 func (p *sharing) start() {
 	ctx, stop := context.WithCancel(context.Background())
-	p.stop = stop
-	var tasks sync.WaitGroup
+	p.context, p.stop = ctx, stop
+	tasks := &p.tasks
 	tasks.Go(func() {
 		if err := p.replica.Run(ctx, p.server.room, p); err != nil {
 			p.fail(err)

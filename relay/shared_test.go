@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/history"
 	"chat/relay/journal/journaltest"
 	"chat/relay/wire"
 )
@@ -25,7 +26,7 @@ func relays(t *testing.T, n int, test func(t *testing.T, store *journaltest.Stor
 		store := journaltest.New()
 		var servers []*relay.Server
 		for range n {
-			srv, stop := sharedServer(t, store)
+			srv, stop := sharedServer(t, store, nil)
 			defer stop()
 			servers = append(servers, srv)
 		}
@@ -34,11 +35,11 @@ func relays(t *testing.T, n int, test func(t *testing.T, store *journaltest.Stor
 }
 
 // sharedServer starts a relay of the room in a store. stop closes it, and may be called again.
-func sharedServer(t *testing.T, store *journaltest.Store) (srv *relay.Server, stop func()) {
+func sharedServer(t *testing.T, store *journaltest.Store, file *history.File) (srv *relay.Server, stop func()) {
 	t.Helper()
 	journal := store.Relay()
 	journal.SetLatency(time.Millisecond)
-	srv, err := relay.NewShared(t.Context(), journal, relay.Options{
+	srv, err := relay.NewShared(t.Context(), journal, file, relay.Options{
 		Title: "kitchen", Room: "0123456789abcdef", Secret: sharedSecret, HostToken: "host-" + journal.Relay(),
 	})
 	if err != nil {
@@ -234,8 +235,8 @@ func TestSharedModeration(t *testing.T) {
 func TestSharedGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := journaltest.New()
-		first, stop := sharedServer(t, store)
-		second, stopSecond := sharedServer(t, store)
+		first, stop := sharedServer(t, store, nil)
+		second, stopSecond := sharedServer(t, store, nil)
 		defer stopSecond()
 		defer stop()
 		watcher := guest(t, second, "watcher")
@@ -249,7 +250,7 @@ func TestSharedGone(t *testing.T) {
 		if line := watcher.expect("left"); !strings.Contains(line, "alice") || strings.Contains(line, "bob") {
 			t.Errorf("the watcher sees %q", line)
 		}
-		third, stopThird := sharedServer(t, store)
+		third, stopThird := sharedServer(t, store, nil)
 		defer stopThird()
 		late, welcome := program(t, third, hello("alice"))
 		if welcome.Nick == "alice" || !slices.Equal(welcome.Members, []string{"bob", "watcher"}) {

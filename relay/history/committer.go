@@ -26,10 +26,12 @@ type committer struct {
 	log   *Log
 	file  *File
 	fold  Fold
-	owner Owner
+	owner Owner // nil if copies
 	warn  *slog.Logger
 	wake  chan struct{} // capacity 1: run has something to do
 	done  chan struct{} // closed when run has returned
+
+	copies bool // the file is a copy: see NewOrderedOn
 
 	// owned by run
 	unindexable bool   // indexing failed within the last minute
@@ -51,6 +53,8 @@ type committer struct {
 	heldPresence   int             // joins and leaves in pending; counted while failing
 	heldHidden     int             // events of isOwed in pending; counted while failing
 	closing        bool            // nothing is appended any more
+	position       uint64          // of a copy: pending has all events up to it
+	abandoned      bool            // the copy has ended
 	spaceFreed     chan struct{}   // closed when pending is emptied next; nil: no one waits for it
 }
 
@@ -116,13 +120,19 @@ func NewOn(f *File, limits Limits, wake func(waiters []Waiter), fold Fold, owner
 	if fold == nil {
 		fold = noFold{}
 	}
-	l.committer = &committer{
-		log: l, file: f, fold: fold, owner: owner, warn: warn,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	if err := f.exec(`DELETE FROM meta WHERE name = 'position'`); err != nil { // it is no copy of a shared room any more
+		return nil, fmt.Errorf("write history %s: %w", f.path, fileError(err))
 	}
-	f.writing = l.committer.done
+	l.committer = newCommitter(l, f, fold, warn)
+	l.committer.owner = owner
 	go l.committer.run()
 	return l, nil
+}
+
+func newCommitter(l *Log, f *File, fold Fold, warn *slog.Logger) *committer {
+	c := &committer{log: l, file: f, fold: fold, warn: warn, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	f.writing = c.done
+	return c
 }
 
 // load reads the last events of f into memory.
@@ -373,11 +383,11 @@ func (c *committer) run() {
 	trimmer.announce()
 	trim, index := false, false
 	for {
-		batch, closing := c.takePending()
+		batch, position, closing := c.takePending()
 		if len(batch) > 0 {
 			index = false // the pause is over
 		}
-		if len(batch) == 0 && closing || len(batch) > 0 && !c.commitBatch(batch) {
+		if len(batch) == 0 && closing || len(batch) > 0 && !c.writeBatch(batch, position) {
 			return
 		}
 		switch {
@@ -405,12 +415,20 @@ func (c *committer) run() {
 }
 
 // takePending returns the events to write next, which are no longer in c.pending.
-func (c *committer) takePending() (batch []pending, closing bool) {
+func (c *committer) takePending() (batch []pending, position uint64, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	batch, c.pending, c.spare, c.bytes = c.pending, c.spare[:0], nil, 0
 	c.freeSpaceLocked()
-	return batch, c.closing
+	return batch, c.position, c.closing
+}
+
+// writeBatch commits or copies a batch. It returns false if the log is closed and the file cannot be written.
+func (c *committer) writeBatch(batch []pending, position uint64) bool {
+	if c.copies {
+		return c.copyBatch(batch, position)
+	}
+	return c.commitBatch(batch)
 }
 
 // commitBatch writes a batch and publishes it, or rejects it. It returns false if the log is

@@ -55,6 +55,7 @@ type File struct {
 	walLimit  int64  // bytes of the write-ahead log from which it is truncated
 	unindexed int    // messages that are not indexed, or more
 	lastBatch int    // messages in the last batch
+	position  uint64 // of a shared room: up to which the next batch has all events; 0: it is none
 
 	oldest  atomic.Uint64 // ID of the oldest event, or 1 before there is one; set by the committer, read by all
 	indexed atomic.Uint64 // events up to this id are indexed; set by the committer, read by all

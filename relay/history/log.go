@@ -65,6 +65,7 @@ type Log struct {
 	appended     bool     // there have been events since the last Wake
 	wokenFirst   Waiter   // of the last event since the last Wake; nil: there is none
 	gathering    gathering
+	placed       []pending // put since the last PutAll, if there is a copy
 }
 
 // A Waiter is anything that waits for the next event. The log only hands it over.

@@ -117,6 +117,9 @@ func (f *File) writeBatch(batch []pending, fold Fold) error {
 			}
 			p.apply(fold)
 		}
+		if err := f.writePosition(); err != nil {
+			return err
+		}
 		return f.writeChanges(fold)
 	})
 	if err == nil {

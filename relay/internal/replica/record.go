@@ -21,8 +21,8 @@ func appendRecord(dst []byte, batch []Proposal) []byte {
 	return dst
 }
 
-// parseRecord returns the requests in a record, and the ticket of the last one. The error wraps ErrFormat.
-func parseRecord(data []byte) (requests [][]byte, last uint64, err error) {
+// ParseRecord returns the requests in a record, and the ticket of the last one. The error wraps ErrFormat.
+func ParseRecord(data []byte) (requests [][]byte, last uint64, err error) {
 	if len(data) == 0 || data[0] != recordFormat || len(data) > journal.MaxRecord {
 		return nil, 0, ErrFormat
 	}

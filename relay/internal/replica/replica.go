@@ -37,6 +37,9 @@ type Owner interface {
 
 	// Failing is called before Room.Failed.
 	Failing()
+
+	// Carried is called when a record was carried out.
+	Carried(position uint64)
 }
 
 // A Proposal is a request on its way into the journal.
@@ -349,7 +352,7 @@ func (r *Replica) fail() {
 
 // receive carries out a record.
 func (r *Replica) receive(record journal.Record) error {
-	requests, last, err := parseRecord(record.Data)
+	requests, last, err := ParseRecord(record.Data)
 	if err != nil {
 		return fmt.Errorf("record %d: %w", record.Position, err)
 	}
@@ -359,6 +362,7 @@ func (r *Replica) receive(record journal.Record) error {
 	}
 	r.room.Carry(record, requests, own)
 	r.carried(record.Position, own)
+	r.owner.Carried(record.Position)
 	return nil
 }
 

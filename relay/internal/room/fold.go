@@ -29,7 +29,15 @@ type Fold struct{ state *State }
 // NewFold returns the fold that the records of a file contain; see [history.File.Records].
 // The error is that of reading them, or wraps [history.ErrDamaged].
 func NewFold(records func(load func(key string, value []byte) error) error) (*Fold, error) {
-	s := NewState()
+	return newFold(NewState(), records)
+}
+
+// NewSharedFold is NewFold for a shared room.
+func NewSharedFold(records func(load func(key string, value []byte) error) error) (*Fold, error) {
+	return newFold(newSharedState(), records)
+}
+
+func newFold(s *State, records func(load func(key string, value []byte) error) error) (*Fold, error) {
 	err := records(func(key string, value []byte) error {
 		if err := s.load(key, value); err != nil {
 			return fmt.Errorf("%w: %w", history.ErrDamaged, err)

@@ -383,6 +383,10 @@ func (r *Room) identityOfLocked(token string) *identity {
 	if token == "" {
 		return nil
 	}
+	if r.order != nil { // it may not be in the state yet
+		_, author := r.sharedIdentity(token)
+		return r.identities[author]
+	}
 	c := r.state.byKey[keyOf(token)]
 	if c == nil {
 		return nil

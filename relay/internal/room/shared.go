@@ -29,9 +29,10 @@ type Order interface {
 	Last() (ticket uint64) // of the last proposal
 }
 
-// NewShared returns a room that several relays serve. The order calls Carry and the other methods of [replica.Room].
-func NewShared(opts Options, log *history.Log, order Order) *Room {
-	r := newRoom(opts, log, newSharedState())
+// NewShared returns a room that several relays serve, with the state of a fold; see NewSharedFold. The order calls
+// Carry and Failed.
+func NewShared(opts Options, log *history.Log, order Order, fold *Fold) *Room {
+	r := newRoom(opts, log, fold.state.clone())
 	r.order = order
 	return r
 }
@@ -94,6 +95,7 @@ func (r *Room) Carry(record journal.Record, requests [][]byte, own []replica.Pro
 			r.carried = p.Ticket
 		}
 	}
+	r.log.PutAll(record.Position)
 	r.log.Wake()
 }
 
@@ -117,6 +119,8 @@ func (r *Room) carryLocked(req *request, p *replica.Proposal) {
 		return
 	case e.hidden == nil:
 		r.log.Put(&e.Event, r.originLocked(e, p))
+	default:
+		r.log.PutHidden(e.hidden.encode(), req.at)
 	}
 	r.state.apply(&e.Event, e.hidden, e.by)
 	for _, author := range r.state.forgotten {

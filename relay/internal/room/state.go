@@ -172,18 +172,7 @@ func lastLeft(l *list.List) uint64 {
 // place adds c to the lists where its presence belongs: to away or visitors, and its nick to
 // reserved. It first removes c from all of them.
 func (s *State) place(c *Client) {
-	if c.place != nil {
-		s.away.Remove(c.place) // does nothing if c is in visitors
-		s.visitors.Remove(c.place)
-		c.place = nil
-	}
-	for _, key := range c.keys {
-		if s.reserved[key] == c {
-			delete(s.reserved, key)
-		}
-	}
-	s.shared.remove(c)
-	c.keys = text.Keys{}
+	s.unplace(c)
 	switch {
 	case c.Presence == here:
 		s.shared.add(c)
@@ -199,6 +188,22 @@ func (s *State) place(c *Client) {
 			s.reserved[key] = c
 		}
 	}
+}
+
+// unplace removes c from all lists.
+func (s *State) unplace(c *Client) {
+	if c.place != nil {
+		s.away.Remove(c.place) // does nothing if c is in visitors
+		s.visitors.Remove(c.place)
+		c.place = nil
+	}
+	for _, key := range c.keys {
+		if s.reserved[key] == c {
+			delete(s.reserved, key)
+		}
+	}
+	s.shared.remove(c)
+	c.keys = text.Keys{}
 }
 
 // reservation returns the client for which the nick with that key is reserved, or nil. A
@@ -327,9 +332,7 @@ func (s *State) applyClient(h *hidden) {
 
 func (s *State) forget(c *Client) {
 	s.undo.saveClient(s, c.Author)
-	c.Presence = here
-	s.arrived(c)
-	s.shared.remove(c)
+	s.unplace(c)
 	delete(s.clients, c.Author)
 	delete(s.byKey, c.Key)
 	s.forgotten = append(s.forgotten, c.Author)
