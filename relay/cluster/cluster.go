@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,18 +44,20 @@ type Cluster struct {
 	// Fixed once Open has returned.
 	log      *slog.Logger
 	relay    string // ID of this relay
-	name     string // of the stream
-	subjects string // of all records
-	own      string // subject of this relay's records
+	records  stream
+	files    stream // of files and snapshots
 	replicas int
 	common   Common
 	nc       *nats.Conn
 	js       jetstream.JetStream
+	parts    jetstream.Stream // the stream of files, to read from any server
 	shared   jetstream.KeyValue
 	relays   jetstream.KeyValue
 	patience time.Duration // lossPatience
 
-	out appender // owned by the goroutine that calls Append
+	out writer // of this relay's records; owned by the goroutine that calls Append
+
+	written atomic.Uint64 // how many files and snapshots this relay began to store
 
 	mu          sync.Mutex
 	since       time.Time     // guarded by mu: when the connection was made or lost
@@ -89,15 +92,16 @@ func Open(ctx context.Context, opts Options) (*Cluster, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
+	prefix := "chat." + opts.Room + "."
 	c := &Cluster{
 		log:         opts.Log,
 		relay:       strings.ToLower(rand.Text()[:13]), // 65 bits
-		name:        "CHAT_" + opts.Room,
-		subjects:    "chat." + opts.Room + ".log.*",
+		records:     stream{"CHAT_" + opts.Room, []string{prefix + "log.*"}},
+		files:       stream{"CHATFILES_" + opts.Room, []string{prefix + "file.>", prefix + "snapshot.>"}},
 		patience:    lossPatience,
 		reconnected: make(chan struct{}),
 	}
-	c.own = strings.TrimSuffix(c.subjects, "*") + c.relay
+	c.out = writer{c: c, stream: c.records, subject: prefix + "log." + c.relay}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := c.connect(ctx, opts); err != nil {

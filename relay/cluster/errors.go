@@ -26,13 +26,15 @@ var (
 	ErrGone        = errors.New("the room's stream has been deleted")      // Append and Read
 	ErrLost        = errors.New("the room's stream has lost records")      // Append and Read: after a power cut, for example
 	errClosed      = errors.New("the connection to the cluster is closed")
+	ErrNoFile      = errors.New("no such file in the cluster")
+	errExists      = errors.New("another file has this name")
 	errTooLarge    = errors.New("too large for the cluster")
 )
 
 // Remedies are what a person can do about the errors of this package.
 var Remedies = []hint.Remedy{
 	{Err: ErrName, Hint: "choose another name with --room"},
-	{Err: ErrPermission, Hint: "allow publishing to $JS.API.>, chat.ROOM.>, $KV.CHAT_ROOM_*.> and $O.CHAT_ROOM_*.>, and subscribing to _INBOX.>"},
+	{Err: ErrPermission, Hint: "allow publishing to $JS.API.>, chat.ROOM.> and $KV.>, and subscribing to _INBOX.>"},
 	{Err: ErrCredentials, Hint: "check --cluster-creds and the users of the NATS servers"},
 	{Err: ErrNoJetStream, Hint: "start nats-server with -js, and enable JetStream for this account"},
 	{Err: ErrUnreachable, Hint: "check the addresses of --cluster and that nats-server runs there"},
@@ -93,7 +95,7 @@ func explain(err error, denied string) error {
 
 // final says whether trying again is of no use.
 func final(err error) bool {
-	for _, e := range []error{ErrPermission, ErrCredentials, ErrReplicas, ErrForeign, ErrNewer, ErrPayload, errClosed, errTooLarge, errNotMade, errGivenUp} {
+	for _, e := range []error{ErrPermission, ErrCredentials, ErrReplicas, ErrForeign, ErrNewer, ErrPayload, errClosed, errTooLarge, errNotMade, errGivenUp, ErrGone, ErrNoFile} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -88,7 +88,7 @@ func (r *reader) follow(ctx context.Context) error {
 	}
 	attempt, done := context.WithTimeout(ctx, requestTimeout)
 	defer done()
-	consumer, err := r.c.js.CreateConsumer(attempt, r.c.name, jetstream.ConsumerConfig{
+	consumer, err := r.c.js.CreateConsumer(attempt, r.c.records.name, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1, AckPolicy: jetstream.AckNonePolicy,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerKept,
 	})
@@ -130,7 +130,7 @@ func (r *reader) record(ctx context.Context, msg jetstream.Msg) error {
 	case position > r.last+1:
 		return r.skipped(ctx)
 	}
-	relay, ok := strings.CutPrefix(msg.Subject(), strings.TrimSuffix(r.c.subjects, "*"))
+	relay, ok := strings.CutPrefix(msg.Subject(), strings.TrimSuffix(r.c.records.subjects[0], "*"))
 	format, err := strconv.Atoi(msg.Headers().Get(headerFormat))
 	switch {
 	case !ok || !relayID.MatchString(relay) || err != nil || format < 1 || len(msg.Data()) > journal.MaxRecord:
@@ -154,11 +154,11 @@ var relayID = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 func (r *reader) skipped(ctx context.Context) error {
 	attempt, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	stream, err := r.c.js.Stream(attempt, r.c.name)
+	handle, _, err := r.c.look(attempt, r.c.records)
 	if err != nil {
 		return r.c.explain(err)
 	}
-	_, err = stream.GetMsg(attempt, r.last+1)
+	_, err = handle.GetMsg(attempt, r.last+1)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("%w: %d was to be read", journal.ErrTrimmed, r.last+1)
 	}
@@ -182,15 +182,12 @@ func (r *reader) behind(ctx context.Context) error {
 func (r *reader) check(ctx context.Context) (end uint64, err error) {
 	attempt, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	info, err := r.c.look(attempt)
+	_, info, err := r.c.look(attempt, r.c.records)
 	if r.gone.lasts(errors.Is(err, jetstream.ErrStreamNotFound), r.c.patience) {
 		return 0, ErrGone
 	}
 	if err != nil {
 		return 0, r.c.explain(err)
-	}
-	if id, err := roomOf(info, r.c.subjects); err != nil || id != r.c.common.ID {
-		return 0, ErrGone
 	}
 	first, end := info.State.FirstSeq, info.State.LastSeq
 	short := end < r.last
@@ -208,7 +205,7 @@ func (r *reader) check(ctx context.Context) (end uint64, err error) {
 // End returns the position of the last record. While the cluster cannot be reached, it waits.
 func (c *Cluster) End(ctx context.Context) (end uint64, err error) {
 	err = c.try(ctx, func(ctx context.Context) error {
-		info, err := c.look(ctx)
+		_, info, err := c.look(ctx, c.records)
 		if err == nil {
 			end = info.State.LastSeq
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,20 +38,40 @@ type Common struct {
 
 var roomID = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
+// A stream is a stream of messages in JetStream.
+type stream struct {
+	name     string
+	subjects []string // of its messages
+}
+
 // open opens the room's streams, and makes those that do not exist.
 func (c *Cluster) open(ctx context.Context, opts Options) error {
-	id, err := c.openStream(ctx, opts.Replicas)
+	id, err := c.openStream(ctx, jetstream.StreamConfig{
+		Name: c.records.name, Subjects: c.records.subjects, Description: "the journal of a chat room", DenyDelete: true,
+		Metadata: map[string]string{metaRoom: history.NewRoomID()},
+	}, opts.Replicas)
 	if err != nil {
 		return err
 	}
-	c.common.ID = id
+	if _, err := c.openStream(ctx, jetstream.StreamConfig{
+		Name: c.files.name, Subjects: c.files.subjects, Description: "files and snapshots of a chat room", AllowDirect: true,
+		Metadata: map[string]string{metaRoom: id},
+	}, c.replicas); err != nil {
+		return err
+	}
+	if err := c.try(ctx, func(ctx context.Context) (err error) {
+		c.parts, err = c.js.Stream(ctx, c.files.name)
+		return err
+	}); err != nil {
+		return err
+	}
 	if c.shared, err = c.openBucket(ctx, jetstream.KeyValueConfig{
-		Bucket: c.name + "_shared", Description: "what the relays of a chat room have in common", MaxValueSize: maxShared + 1<<10,
+		Bucket: c.records.name + "_shared", Description: "what the relays of a chat room have in common", MaxValueSize: maxShared + 1<<10,
 	}); err != nil {
 		return err
 	}
 	if c.relays, err = c.openBucket(ctx, jetstream.KeyValueConfig{
-		Bucket: c.name + "_relays", Description: "the relays of a chat room", MaxValueSize: maxAnnouncement, TTL: keepAnnouncements,
+		Bucket: c.records.name + "_relays", Description: "the relays of a chat room", MaxValueSize: maxAnnouncement, TTL: keepAnnouncements,
 	}); err != nil {
 		return err
 	}
@@ -63,49 +84,40 @@ func (c *Cluster) open(ctx context.Context, opts Options) error {
 	if err := json.Unmarshal(value, &c.common); err != nil || c.common.ID != id || c.common.Secret == "" {
 		return fmt.Errorf("%w: what its relays have in common cannot be read", ErrForeign)
 	}
-	return c.mayAppend(ctx)
+	return c.out.mayWrite(ctx)
 }
 
-// openStream opens the stream of the records and returns the room's ID.
-func (c *Cluster) openStream(ctx context.Context, replicas int) (id string, err error) {
-	wanted := replicas
+// openStream opens a stream, and makes it if it does not exist. It returns the ID of the room that it belongs to. replicas is 0
+// for the stream of records if the user does not say.
+func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig, replicas int) (id string, err error) {
+	config.Replicas = replicas
 	if replicas == 0 {
-		wanted = 3
+		config.Replicas = 3
 	}
+	config.Storage = jetstream.FileStorage
+	config.Metadata[metaFormat] = strconv.Itoa(Format)
 	started := time.Now()
 	err = c.try(ctx, func(ctx context.Context) error {
-		info, err := c.look(ctx)
+		handle, err := c.js.Stream(ctx, config.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			var stream jetstream.Stream
-			stream, err = c.js.CreateStream(ctx, jetstream.StreamConfig{
-				Name: c.name, Description: "the journal of a chat room", Subjects: []string{c.subjects},
-				Storage: jetstream.FileStorage, Replicas: wanted, DenyDelete: true,
-				Metadata: map[string]string{metaFormat: strconv.Itoa(Format), metaRoom: history.NewRoomID()},
-			})
-			switch {
-			case err == nil:
-				info, err = stream.CachedInfo(), nil
-				c.log.Info("created the room in the cluster", "stream", c.name, "replicas", wanted)
-			case code(err) == codeNotCluster && replicas == 0 && wanted > 1:
-				wanted = 1 // there is only one server
+			handle, err = c.js.CreateStream(ctx, config)
+			if code(err) == codeNotCluster && replicas == 0 { // there is only one server
+				config.Replicas = 1
+				handle, err = c.js.CreateStream(ctx, config)
 			}
 		}
-		if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
-			if time.Since(started) > connectTimeout { // before, a server may be about to start
-				return fmt.Errorf("%w: %w", errGivenUp, err)
-			}
+		switch {
+		case errors.Is(err, jetstream.ErrJetStreamNotEnabled) && time.Since(started) > connectTimeout: // before, a server may be about to start
+			return fmt.Errorf("%w: %w", errGivenUp, err)
+		case err != nil:
+			return err // if another relay makes it at the same time, the next attempt finds it
 		}
-		if err != nil {
-			if code(err) == codeNotCluster && wanted == 1 {
-				return errors.New("there is only one server") // try again with one replica
-			}
-			return err
-		}
-		id, err = roomOf(info, c.subjects)
+		info := handle.CachedInfo()
+		id, err = roomOf(info, config.Subjects)
 		c.replicas = info.Config.Replicas
 		return err
 	})
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoJetStream) {
+	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %w", ErrNotReady, err)
 	}
 	return id, err
@@ -114,23 +126,26 @@ func (c *Cluster) openStream(ctx context.Context, replicas int) (id string, err 
 // errGivenUp says that an error that may pass has not passed.
 var errGivenUp = errors.New("given up")
 
-// look asks the leader of the stream of records for its state.
-func (c *Cluster) look(ctx context.Context) (*jetstream.StreamInfo, error) {
-	stream, err := c.js.Stream(ctx, c.name)
+// look asks the leader of a stream for its state. The stream must still be that of this room.
+func (c *Cluster) look(ctx context.Context, s stream) (jetstream.Stream, *jetstream.StreamInfo, error) {
+	handle, err := c.js.Stream(ctx, s.name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	info := stream.CachedInfo()
-	if info.Cluster != nil {
+	info := handle.CachedInfo()
+	if id, err := roomOf(info, s.subjects); err != nil || id != c.common.ID {
+		return nil, nil, ErrGone // and there is another one of its name
+	}
+	if info.Cluster != nil && s.name == c.records.name {
 		c.mu.Lock()
 		c.leader = info.Cluster.Leader
 		c.mu.Unlock()
 	}
-	return info, nil
+	return handle, info, nil
 }
 
-// roomOf returns the ID of the room whose stream info describes.
-func roomOf(info *jetstream.StreamInfo, subjects string) (string, error) {
+// roomOf returns the ID of the room that a stream belongs to.
+func roomOf(info *jetstream.StreamInfo, subjects []string) (string, error) {
 	meta := info.Config.Metadata
 	format, err := strconv.Atoi(meta[metaFormat])
 	switch {
@@ -138,7 +153,7 @@ func roomOf(info *jetstream.StreamInfo, subjects string) (string, error) {
 		return "", fmt.Errorf("stream %s: %w", info.Config.Name, ErrForeign)
 	case format > Format:
 		return "", fmt.Errorf("stream %s has format %d, this version knows %d: %w", info.Config.Name, format, Format, ErrNewer)
-	case len(info.Config.Subjects) != 1 || info.Config.Subjects[0] != subjects:
+	case !slices.Equal(info.Config.Subjects, subjects):
 		return "", fmt.Errorf("stream %s has the subjects %q, not %q: %w", info.Config.Name, info.Config.Subjects, subjects, ErrForeign)
 	case info.Config.Retention != jetstream.LimitsPolicy:
 		return "", fmt.Errorf("stream %s deletes what has been read: %w", info.Config.Name, ErrForeign)

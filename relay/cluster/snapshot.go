@@ -18,101 +18,117 @@ import (
 const (
 	keptSnapshots = 2
 	maxSnapshot   = 256 << 20 // bytes
+	snapshotPath  = "snapshot"
 
-	snapshotTimeout = time.Minute // for saving or reading one: 256 MB take seconds
+	snapshotTries = 3 // other relays may delete both while they are read, as they have saved newer ones
 )
 
-// SaveSnapshot keeps a snapshot, compressed, and deletes all but the two latest ones. It tries once. Snapshots are at most 256 MB.
+// SaveSnapshot keeps a snapshot, compressed, and deletes all but the two latest ones. Snapshots have at most 256 MB. While the cluster cannot
+// be reached, it waits.
 func (c *Cluster) SaveSnapshot(ctx context.Context, position uint64, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
-	defer cancel()
-	if err := c.saveSnapshot(ctx, position, data); err != nil {
-		return fmt.Errorf("save a snapshot in the cluster: %w", c.explain(err))
+	if len(data) > maxSnapshot {
+		return fmt.Errorf("save a snapshot of %d bytes in the cluster: %w", len(data), errTooLarge)
+	}
+	packed, err := compress(data)
+	if err == nil {
+		// Several relays may save a snapshot of one position, and one relay may do so twice.
+		name := fmt.Sprintf("%020d-%s-%d", position, c.relay, c.written.Load())
+		_, _, err = c.put(ctx, c.path(snapshotPath, name), packed)
+	}
+	if err == nil {
+		err = c.sweepSnapshots(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("save a snapshot in the cluster: %w", err)
 	}
 	return nil
 }
 
-func (c *Cluster) saveSnapshot(ctx context.Context, position uint64, data []byte) error {
-	if len(data) > maxSnapshot {
-		return fmt.Errorf("%w: %d bytes", errTooLarge, len(data))
-	}
-	store, err := c.snapshots(ctx)
-	if err != nil {
-		return err
-	}
+func compress(data []byte) (*bytes.Buffer, error) {
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := w.Write(data); err != nil {
-		return err
+		return nil, err
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	// Each relay's snapshots have names of their own: two that saved under one name at the same time could delete each other's chunks.
-	name := fmt.Sprintf("%020d.%s", position, c.relay)
-	if _, err := store.Put(ctx, jetstream.ObjectMeta{Name: name, Metadata: map[string]string{metaFormat: strconv.Itoa(Format)}}, &packed); err != nil {
-		return err
-	}
-	saved, err := c.savedSnapshots(ctx, store)
+	return &packed, w.Close()
+}
+
+// sweepSnapshots deletes old snapshots.
+func (c *Cluster) sweepSnapshots(ctx context.Context) error {
+	saved, err := c.savedSnapshots(ctx)
 	if err != nil {
 		return err
 	}
-	for _, old := range saved[min(keptSnapshots, len(saved)):] {
-		if err := store.Delete(ctx, old.name); err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
+	kept := 0
+	for _, s := range saved {
+		if s.complete && kept < keptSnapshots {
+			kept++
+			continue
+		}
+		if !s.complete {
+			// Another relay may still be writing it.
+			if old, err := c.isAbandoned(ctx, s); err != nil || !old {
+				continue // the next sweep may find out
+			}
+		}
+		if err := c.delete(ctx, s.path); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isAbandoned returns whether no one has written to a snapshot for an hour, by the servers' clocks and this relay's.
+func (c *Cluster) isAbandoned(ctx context.Context, s savedSnapshot) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	msg, err := c.parts.GetLastMsgForSubject(ctx, fmt.Sprint(s.path, s.parts-1))
+	if err != nil {
+		return false, err
+	}
+	return time.Since(msg.Time) > abandoned, nil
 }
 
 // Snapshot returns the last snapshot that can be read. While the cluster cannot be reached, it waits.
 func (c *Cluster) Snapshot(ctx context.Context) (position uint64, data []byte, err error) {
-	err = c.try(ctx, func(context.Context) error { // it has not only requestTimeout: a snapshot may be large
-		ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
-		defer cancel()
-		store, err := c.snapshots(ctx)
-		if err != nil {
-			return err
-		}
-		saved, err := c.savedSnapshots(ctx, store)
-		if err != nil {
-			return err
-		}
+	for range snapshotTries {
+		var saved []savedSnapshot
+		saved, err = c.savedSnapshots(ctx)
 		for _, s := range saved {
-			if data, err = readSnapshot(ctx, store, s.name); err == nil {
-				position = s.position
-				return nil
+			if !s.complete {
+				continue
 			}
-			if errors.Is(err, ErrNewer) {
-				return err
+			if data, err = c.readSnapshot(ctx, s.path); err == nil {
+				return s.position, data, nil
 			}
-			c.log.Warn("a snapshot in the cluster cannot be read", "name", s.name, "err", err)
+			if errors.Is(err, ErrNewer) || ctx.Err() != nil {
+				break
+			}
+			c.log.Warn("a snapshot in the cluster cannot be read", "position", s.position, "err", err)
 		}
-		return err // that of the last one; nil if there is none
-	})
+		if !errors.Is(err, ErrNoFile) {
+			break
+		}
+	}
 	if err != nil {
 		return 0, nil, fmt.Errorf("read the snapshot in the cluster: %w", err)
 	}
-	return position, data, nil
+	return 0, nil, nil
 }
 
-func readSnapshot(ctx context.Context, store jetstream.ObjectStore, name string) ([]byte, error) {
-	object, err := store.Get(ctx, name)
+func (c *Cluster) readSnapshot(ctx context.Context, path string) ([]byte, error) {
+	file, err := c.openFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	defer object.Close()
-	info, err := object.Info()
+	packed, err := io.ReadAll(file.Reader()) // with its hash checked
 	if err != nil {
 		return nil, err
 	}
-	if format, err := strconv.Atoi(info.Metadata[metaFormat]); err != nil || format > Format {
-		return nil, fmt.Errorf("snapshot %s has format %q: %w", name, info.Metadata[metaFormat], ErrNewer)
-	}
-	r, err := gzip.NewReader(object)
+	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, err
 	}
@@ -123,40 +139,48 @@ func readSnapshot(ctx context.Context, store jetstream.ObjectStore, name string)
 	return data, err
 }
 
-// A savedSnapshot is a snapshot in the object store.
+// A savedSnapshot is a snapshot in the cluster.
 type savedSnapshot struct {
-	name     string
+	path     string
 	position uint64
+	parts    int // without the description
+	complete bool
 }
 
 // savedSnapshots returns the snapshots, the latest first.
-func (c *Cluster) savedSnapshots(ctx context.Context, store jetstream.ObjectStore) ([]savedSnapshot, error) {
-	infos, err := store.List(ctx)
-	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
-		return nil, err
-	}
-	var saved []savedSnapshot
-	for _, info := range infos {
-		digits, _, _ := strings.Cut(info.Name, ".")
-		if position, err := strconv.ParseUint(digits, 10, 64); err == nil {
-			saved = append(saved, savedSnapshot{name: info.Name, position: position})
+func (c *Cluster) savedSnapshots(ctx context.Context) (saved []savedSnapshot, err error) {
+	prefix := c.path(snapshotPath, "")
+	prefix = prefix[:len(prefix)-1]
+	err = c.try(ctx, func(ctx context.Context) error {
+		saved = nil
+		handle, _, err := c.look(ctx, c.files)
+		if err != nil {
+			return err
 		}
-	}
-	slices.SortFunc(saved, func(a, b savedSnapshot) int { return strings.Compare(b.name, a.name) })
-	return saved, nil
-}
-
-// snapshots opens the object store of the snapshots, and makes it if it does not exist.
-func (c *Cluster) snapshots(ctx context.Context) (jetstream.ObjectStore, error) {
-	return c.openStore(ctx, jetstream.ObjectStoreConfig{Bucket: c.name + "_snapshots", Description: "snapshots of a chat room"})
-}
-
-// openStore opens an object store, and makes it if it does not exist, with as many replicas as the stream of records has.
-func (c *Cluster) openStore(ctx context.Context, config jetstream.ObjectStoreConfig) (jetstream.ObjectStore, error) {
-	config.Replicas = c.replicas
-	store, err := c.js.ObjectStore(ctx, config.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		store, err = c.js.CreateObjectStore(ctx, config)
-	}
-	return store, err
+		info, err := handle.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
+		if err != nil {
+			return err
+		}
+		for subject := range info.State.Subjects {
+			path := subject[:strings.LastIndexByte(subject, '.')+1]
+			digits, _, _ := strings.Cut(strings.TrimPrefix(path, prefix), "-")
+			position, err := strconv.ParseUint(digits, 10, 64)
+			if err != nil {
+				continue // not a snapshot of ours
+			}
+			i := slices.IndexFunc(saved, func(s savedSnapshot) bool { return s.path == path })
+			if i < 0 {
+				i = len(saved)
+				saved = append(saved, savedSnapshot{path: path, position: position})
+			}
+			if subject == path+endOfFile {
+				saved[i].complete = true
+			} else {
+				saved[i].parts++
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(saved, func(a, b savedSnapshot) int { return strings.Compare(b.path, a.path) })
+	return saved, err
 }
