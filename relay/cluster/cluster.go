@@ -1,0 +1,274 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"chat/relay/journal"
+)
+
+const (
+	maxURLs        = 32
+	dialTimeout    = 2 * time.Second  // for each server
+	connectTimeout = 5 * time.Second  // in Open, for one of the servers to accept a connection
+	openTimeout    = 20 * time.Second // for all of Open: longer than a cluster takes to elect leaders, 4 to 11 s
+	requestTimeout = 5 * time.Second  // for the answer to a request
+	pingInterval   = time.Second      // a server that misses two pings is left for another one
+	lossPatience   = 10 * time.Second // how long a stream must be too short before records count as lost: a new leader may lag
+)
+
+// Options say which room Open opens, and where.
+type Options struct {
+	URLs     []string     // of NATS servers: nats://host:4222, tls://host:4222, or host:4222; at most 32
+	Creds    string       // path of a file with NATS credentials; "": none, or those in the URLs
+	Room     string       // the room's name: 1 to 64 letters, digits, - and _
+	Title    string       // what a new room is called
+	Replicas int          // how many servers keep a new room; 0: 3, or 1 if there is only one server
+	Log      *slog.Logger // nil: nothing is logged
+}
+
+// A Cluster is a room's journal in NATS JetStream. Its methods may be called concurrently, Append by one goroutine only.
+type Cluster struct {
+	// Fixed once Open has returned.
+	log      *slog.Logger
+	relay    string // ID of this relay
+	records  stream
+	files    stream // of files and snapshots
+	replicas int
+	common   Common
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	parts    jetstream.Stream // the stream of files, to read from any server
+	shared   jetstream.KeyValue
+	relays   jetstream.KeyValue
+	patience time.Duration // lossPatience
+
+	out writer // of this relay's records; owned by the goroutine that calls Append
+
+	written atomic.Uint64 // how many files and snapshots this relay began to store
+
+	mu          sync.Mutex
+	since       time.Time     // guarded by mu: when the connection was made or lost
+	connected   bool          // guarded by mu
+	denied      string        // guarded by mu: what the servers said when they last refused permission
+	reconnected chan struct{} // guarded by mu: closed, and replaced, when there is a new connection
+	leader      string        // guarded by mu: the server that leads the stream, as last heard
+	waiting     time.Time     // guarded by mu: since when a record waits to be stored; zero: none does
+}
+
+var _ journal.Journal = (*Cluster)(nil)
+
+// A Status says how a relay's connection to the cluster is.
+type Status struct {
+	Connected bool
+	Since     time.Time     // when the connection was made or lost
+	Server    string        // that the relay is connected to; "": none
+	Servers   []string      // all that are known, without passwords
+	Leader    string        // name of the server that leads the room's stream, as last heard; "" if there is only one server
+	Replicas  int           // how many servers keep the room
+	Waiting   time.Duration // for how long the oldest record has waited to be stored; 0: none waits
+}
+
+var roomName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// Open connects to the servers and opens the room, which it makes if it does not exist. It takes at most 20 s. The errors of
+// this package say what is wrong, and Remedies what to do about it.
+func Open(ctx context.Context, opts Options) (*Cluster, error) {
+	if !roomName.MatchString(opts.Room) {
+		return nil, fmt.Errorf("%q: %w", opts.Room, ErrName)
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	prefix := "chat." + opts.Room + "."
+	c := &Cluster{
+		log:         opts.Log,
+		relay:       strings.ToLower(rand.Text()[:13]), // 65 bits
+		records:     stream{"CHAT_" + opts.Room, []string{prefix + "log.*"}},
+		files:       stream{"CHATFILES_" + opts.Room, []string{prefix + "file.>", prefix + "snapshot.>"}},
+		patience:    lossPatience,
+		reconnected: make(chan struct{}),
+	}
+	c.out = writer{c: c, stream: c.records, subject: prefix + "log." + c.relay}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if err := c.connect(ctx, opts); err != nil {
+		return nil, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	if err := c.open(ctx, opts); err != nil {
+		c.nc.Close()
+		return nil, fmt.Errorf("open room %s in the cluster: %w", opts.Room, err)
+	}
+	return c, nil
+}
+
+// Close closes the connection to the servers. Methods that run return.
+func (c *Cluster) Close() { c.nc.Close() }
+
+// Relay returns the ID of this relay.
+func (c *Cluster) Relay() string { return c.relay }
+
+// Common returns what the first relay decided for all of them.
+func (c *Cluster) Common() Common { return c.common }
+
+// Status returns the state of the connection.
+func (c *Cluster) Status() Status {
+	c.mu.Lock()
+	s := Status{Connected: c.connected, Since: c.since, Leader: c.leader, Replicas: c.replicas}
+	if !c.waiting.IsZero() {
+		s.Waiting = time.Since(c.waiting)
+	}
+	c.mu.Unlock()
+	if s.Connected {
+		s.Server = c.nc.ConnectedUrlRedacted()
+	}
+	for _, server := range c.nc.Servers() {
+		s.Servers = append(s.Servers, redacted(server))
+	}
+	return s
+}
+
+// connect connects to one of the servers. Afterwards nats.go keeps the connection: it moves to another server when one is gone.
+func (c *Cluster) connect(ctx context.Context, opts Options) error {
+	if len(opts.URLs) == 0 || len(opts.URLs) > maxURLs {
+		return fmt.Errorf("%d addresses: 1 to %d are possible", len(opts.URLs), maxURLs)
+	}
+	options := []nats.Option{
+		nats.Name("chat relay " + c.relay), nats.Timeout(dialTimeout),
+		nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
+		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(requestTimeout), nats.ReconnectOnFlusherError(),
+		nats.ReconnectBufSize(-1),   // what cannot be sent now fails now; it is not sent later
+		nats.IgnoreAuthErrorAbort(), // credentials that are refused today may be accepted tomorrow
+		nats.ConnectHandler(func(*nats.Conn) { c.connectionIs(true, nil) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.connectionIs(false, err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { c.connectionIs(true, nil) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.reported(err) }),
+		nats.NoCallbacksAfterClientClose(),
+	}
+	if opts.Creds != "" {
+		if _, err := os.Stat(opts.Creds); err != nil {
+			return fmt.Errorf("read the credentials: %w", err)
+		}
+		options = append(options, nats.UserCredentials(opts.Creds))
+	}
+	deadline := time.Now().Add(connectTimeout)
+	for n := 0; ; n++ {
+		nc, err := nats.Connect(strings.Join(opts.URLs, ","), options...)
+		if err == nil {
+			c.nc = nc
+			break
+		}
+		if err = explain(err, ""); final(err) {
+			return err
+		}
+		if time.Now().After(deadline) || c.wait(ctx, n) != nil {
+			var urls []string
+			for _, url := range opts.URLs {
+				urls = append(urls, redacted(url))
+			}
+			return fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(urls, ", "), err)
+		}
+	}
+	if limit := c.nc.MaxPayload(); limit < journal.MaxRecord+4<<10 { // 4 KiB for headers
+		c.nc.Close()
+		return fmt.Errorf("%w: at most %d bytes", ErrPayload, limit)
+	}
+	var err error
+	c.js, err = jetstream.New(c.nc, jetstream.WithDefaultTimeout(requestTimeout))
+	return err
+}
+
+// connectionIs notes that the connection was made or lost.
+func (c *Cluster) connectionIs(up bool, err error) {
+	c.mu.Lock()
+	c.since = time.Now()
+	c.connected = up
+	if up {
+		close(c.reconnected)
+		c.reconnected = make(chan struct{})
+	}
+	c.mu.Unlock()
+	if up {
+		c.log.Info("connected to the cluster")
+	} else {
+		c.log.Warn("lost the connection to the cluster", "err", err)
+	}
+}
+
+// reported notes an error that the servers report on the side.
+func (c *Cluster) reported(err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		c.mu.Lock()
+		c.denied = err.Error()
+		c.mu.Unlock()
+	}
+	c.log.Warn("the cluster reports an error", "err", err)
+}
+
+// explain adds to the error of a request what is known about it.
+func (c *Cluster) explain(err error) error {
+	c.mu.Lock()
+	denied := c.denied
+	c.mu.Unlock()
+	return explain(err, denied)
+}
+
+// newConnection returns a channel that is closed when there is a new connection.
+func (c *Cluster) newConnection() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reconnected
+}
+
+// wait waits before attempt n+1: 20 ms at first, later 1 s, or until there is a new connection. It returns an error if ctx ends.
+func (c *Cluster) wait(ctx context.Context, n int) error {
+	timer := time.NewTimer(min(20*time.Millisecond<<min(n, 6), time.Second))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.newConnection():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// try calls do until it succeeds, has an error for which trying again is of no use, or ctx ends. Each call has requestTimeout.
+func (c *Cluster) try(ctx context.Context, do func(context.Context) error) error {
+	for n := 0; ; n++ {
+		attempt, cancel := context.WithTimeout(ctx, requestTimeout)
+		err := c.explain(do(attempt))
+		cancel()
+		if err == nil || final(err) {
+			return err
+		}
+		if ended := c.wait(ctx, n); ended != nil {
+			return fmt.Errorf("%w: %w", ended, err)
+		}
+	}
+}
+
+// redacted returns a URL, or several with commas between them, without passwords.
+func redacted(url string) string {
+	scheme, rest, found := strings.Cut(url, "://")
+	if !found {
+		scheme, rest = "nats", url
+	}
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = rest[at+1:]
+	}
+	return scheme + "://" + rest
+}
