@@ -531,7 +531,8 @@ func (w *cluster) checkMessages(events []string) {
 	}
 }
 
-// wasRejected reports whether the sender of a message was told that it was rejected.
+// wasRejected reports whether the sender of a message was told that it was rejected, or that it is not in the room any
+// more.
 func (w *cluster) wasRejected(text string) bool {
 	name, rest, _ := strings.Cut(text, "-")
 	var seq uint64
@@ -539,6 +540,9 @@ func (w *cluster) wasRejected(text string) bool {
 	return slices.ContainsFunc(w.clients, func(c *sharedClient) bool {
 		if c.name != name || c.peer == nil {
 			return false
+		}
+		if c.isOver() {
+			return true
 		}
 		c.peer.mu.Lock()
 		defer c.peer.mu.Unlock()
