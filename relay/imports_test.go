@@ -2,6 +2,8 @@ package relay_test
 
 import (
 	"go/build"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -27,6 +29,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/pace", "chat/relay/internal/room",
 			"chat/relay/internal/websocket", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
 		},
+		"internal/logtest":   {},
 		"internal/pace":      {},
 		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
@@ -121,4 +124,39 @@ func packageDirs(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	return dirs
+}
+
+// The imports of a file are in groups: Go's own, those of other modules, ours. Each group is there once.
+func TestImportGroups(t *testing.T) {
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		files := token.NewFileSet()
+		f, err := parser.ParseFile(files, path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		kind, line := 0, 0
+		for _, spec := range f.Imports {
+			name := strings.Trim(spec.Path.Value, `"`)
+			before, lineBefore := kind, line
+			switch root, _, _ := strings.Cut(name, "/"); {
+			case root == "chat":
+				kind = 3
+			case strings.Contains(root, "."):
+				kind = 2
+			default:
+				kind = 1
+			}
+			line = files.Position(spec.Pos()).Line
+			if apart := line > lineBefore+1; before > 0 && (kind < before || apart != (kind > before)) {
+				t.Errorf("%s:%d: %s is not in the group of its kind", path, line, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

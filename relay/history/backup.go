@@ -9,9 +9,9 @@ import (
 	"net/url"
 	"os"
 
-	"chat/relay/privatefile"
-
 	"modernc.org/sqlite"
+
+	"chat/relay/privatefile"
 )
 
 // ErrExists is the error of a file that is to be created and that is there already.

@@ -1,6 +1,17 @@
 package hosting
 
 import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
 	"chat/relay"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
@@ -12,16 +23,6 @@ import (
 	"chat/relay/text"
 	"chat/relay/web"
 	"chat/relay/wire"
-	"cmp"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"io/fs"
-	"log"
-	"log/slog"
-	"net"
-	"os"
-	"time"
 )
 
 // Open opens the room of opts. It must be started, and closed.

@@ -1,10 +1,6 @@
 package hosting
 
 import (
-	"chat/relay/endpoint"
-	"chat/relay/identity"
-	"chat/relay/operatorfile"
-	"chat/relay/wire"
 	"cmp"
 	"crypto/rand"
 	"fmt"
@@ -12,6 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"chat/relay/endpoint"
+	"chat/relay/identity"
+	"chat/relay/operatorfile"
+	"chat/relay/wire"
 )
 
 // This file is how a headless room gets operators: from a file that makes its readers that.

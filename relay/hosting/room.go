@@ -3,6 +3,16 @@
 package hosting
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
 	"chat/relay"
 	"chat/relay/admin"
 	"chat/relay/client"
@@ -18,15 +28,6 @@ import (
 	"chat/relay/sshkey"
 	"chat/relay/web"
 	"chat/relay/wire"
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"net"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 )
 
 // A Room is a room that this program hosts: opened, then started, then closed. The goroutine

@@ -1,14 +1,15 @@
 package hosting
 
 import (
+	"context"
+	"fmt"
+	"slices"
+
 	"chat/relay"
 	"chat/relay/endpoint"
 	"chat/relay/identity"
 	"chat/relay/seal"
 	"chat/relay/sshkey"
-	"context"
-	"fmt"
-	"slices"
 )
 
 // seal prepares the room for sealed connections if it is to be sealed. kind and name are what

@@ -14,11 +14,10 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"chat/relay"
 	"chat/relay/cmdline"
 	"chat/relay/files"
 	"chat/relay/limits"
-
-	"chat/relay"
 )
 
 // maxFile is how many bytes a file of settings has at most.
