@@ -490,7 +490,7 @@ func (r *openRoom) joinInLines(ctx context.Context, transcript *plain.Transcript
 	in := plain.ReadTyped(r.opts.In)
 	defer in.Close()
 	err = plain.Run(ctx, c, plain.Options{
-		In: in, Out: r.opts.Out, Err: r.opts.LogTo, Log: transcript, Accessible: r.opts.Accessible, Width: terminalWidth,
+		In: in, Out: r.opts.Out, Err: r.opts.LogTo, Log: transcript, Accessible: r.opts.Accessible, Width: plain.Width,
 		HostAddr: func() string { return r.Addresses()[0] },
 	})
 	if !isTerminal(os.Stdin) { // it was one

@@ -138,7 +138,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 			Err:        c.App.ErrWriter,
 			Piped:      !isTerminal(os.Stdin),
 			OutPiped:   !isTerminal(os.Stdout),
-			Width:      terminalWidth,
+			Width:      plain.Width,
 			JSON:       c.Bool("json"),
 			Follow:     c.Bool("follow"),
 			Accessible: c.Bool("accessible"),
@@ -383,15 +383,6 @@ func usesScreen(c *cli.Context) bool {
 	}
 	terminal := os.Getenv("TERM")
 	return terminal != "dumb" && (terminal != "" || runtime.GOOS == "windows")
-}
-
-// terminalWidth returns the columns of the terminal that stdout is; 0: unknown.
-func terminalWidth() int {
-	columns, _, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil {
-		return 0
-	}
-	return columns
 }
 
 // isTerminal reports whether f is a terminal.
