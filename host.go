@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/signal"
 	"os/user"
@@ -17,11 +16,11 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/charmbracelet/colorprofile"
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
 	"chat/relay/client"
+	"chat/relay/cmdline"
 	"chat/relay/endpoint"
 	"chat/relay/garbage"
 	"chat/relay/history"
@@ -136,7 +135,7 @@ type hostOptions struct {
 func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	from, err := settings.Read(c)
 	if err != nil {
-		return hostOptions{}, usageErrorf("%w", err)
+		return hostOptions{}, cmdline.UsageErrorf("%w", err)
 	}
 	opts, err := hostOptionsIn(c, from)
 	return opts, from.Explain(err)
@@ -151,9 +150,9 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 	title := c.String("room")
 	switch named := from.IsOnCommandLine("room"); {
 	case c.NArg() > 1:
-		return hostOptions{}, usageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
+		return hostOptions{}, cmdline.UsageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
 	case c.NArg() == 1 && named:
-		return hostOptions{}, usageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
+		return hostOptions{}, cmdline.UsageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
 	case c.NArg() == 1:
 		title = c.Args().First()
 		from.Replace("room", title)
@@ -198,16 +197,16 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 		Out:        c.App.Writer,
 	}
 	if c.IsSet("history") && opts.HistoryFile == "" {
-		return opts, usageErrorf("the name of the history file is empty\nhint: set --history or CHAT_HISTORY to a file; without both the room is in memory")
+		return opts, cmdline.UsageErrorf("the name of the history file is empty\nhint: set --history or CHAT_HISTORY to a file; without both the room is in memory")
 	}
 	if opts.Backlog == 0 {
 		opts.Backlog = -1 // the relay's none
 	}
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
-		return opts, usageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
+		return opts, cmdline.UsageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
 	}
 	if opts.TrustedProxies, err = endpoint.ParseProxies(c.StringSlice("trusted-proxy")); err != nil {
-		return opts, usageErrorf("%w", err)
+		return opts, cmdline.UsageErrorf("%w", err)
 	}
 	if err := setLimits(c, from, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits}); err != nil {
 		return opts, err
@@ -216,7 +215,7 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 		return opts, err
 	}
 	if err := opts.Check(); err != nil {
-		return opts, usageErrorf("%w", err)
+		return opts, cmdline.UsageErrorf("%w", err)
 	}
 	return opts, nil
 }
@@ -225,11 +224,11 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 func (opts *hostOptions) check(backlog int) error {
 	switch {
 	case opts.LogFormat != "text" && opts.LogFormat != "json":
-		return usageErrorf("invalid --log-format %q\nhint: use text or json", opts.LogFormat)
+		return cmdline.UsageErrorf("invalid --log-format %q\nhint: use text or json", opts.LogFormat)
 	case backlog < 0:
-		return usageErrorf("--backlog cannot be negative\nhint: use 0 to send no messages")
+		return cmdline.UsageErrorf("--backlog cannot be negative\nhint: use 0 to send no messages")
 	case opts.LogFile != "" && opts.NoMember:
-		return usageErrorf("--log needs a member, and a headless host has none\nhint: keep the transcript with chat join --follow --log %s </dev/null", opts.LogFile)
+		return cmdline.UsageErrorf("--log needs a member, and a headless host has none\nhint: keep the transcript with chat join --follow --log %s </dev/null", opts.LogFile)
 	}
 	return nil
 }
@@ -244,7 +243,7 @@ func setLimits(c *cli.Context, from *settings.Settings, to limits.Settings) erro
 		}
 		value, err := l.FromOldFlag(c.String(l.OldFlag))
 		if err != nil {
-			return usageErrorf("%w", err)
+			return cmdline.UsageErrorf("%w", err)
 		}
 		fmt.Fprintf(c.App.ErrWriter, "chat: --%s is deprecated; use --limit %s=%s\n", l.OldFlag, l.Name, value)
 		from.AddLimit(l.Name+"="+value, l.OldFlag)
@@ -254,9 +253,9 @@ func setLimits(c *cli.Context, from *settings.Settings, to limits.Settings) erro
 		err := limits.Set(to, l.Assignment)
 		switch {
 		case err != nil && strings.HasPrefix(l.From, "--"):
-			return usageErrorf("%w", err)
+			return cmdline.UsageErrorf("%w", err)
 		case err != nil:
-			return usageErrorf("%s: %w", l.From, err)
+			return cmdline.UsageErrorf("%s: %w", l.From, err)
 		}
 	}
 	return nil
@@ -290,7 +289,7 @@ func nickOf(c *cli.Context) (string, error) {
 	}
 	nick, err := text.NormalizeNick(wanted)
 	if err != nil {
-		return "", usageErrorf("invalid nick %q: %w\nhint: choose another one with --nick, or set CHAT_NICK", wanted, err)
+		return "", cmdline.UsageErrorf("invalid nick %q: %w\nhint: choose another one with --nick, or set CHAT_NICK", wanted, err)
 	}
 	return nick, nil
 }
@@ -429,7 +428,7 @@ func (r *openRoom) printCode() {
 		return
 	}
 	page := pages[0]
-	code, err := codeFor(os.Stderr)(page)
+	code, err := qrcode.ForTerminal(os.Stderr)(page)
 	if err != nil {
 		r.Log().Warn("no QR code", "page", page, "error", err)
 		return
@@ -439,24 +438,13 @@ func (r *openRoom) printCode() {
 	}
 }
 
-// codeFor returns a function that draws QR codes for a terminal.
-func codeFor(terminal *os.File) func(link string) ([]string, error) {
-	return func(link string) ([]string, error) {
-		code, err := qrcode.Of(link)
-		if err != nil {
-			return nil, err
-		}
-		return code.Lines(colorprofile.Detect(terminal, os.Environ())), nil
-	}
-}
-
 // printInvitation prints every way to join the room.
 func (r *openRoom) printInvitation() {
 	out := r.opts.Out
 	if r.Sealed() != nil {
 		printer := invites.Printer{To: out, Addrs: func(seal.HostedRoom) []string { return r.Ways() }}
 		if !r.opts.Accessible {
-			printer.Code = codeFor(os.Stdout)
+			printer.Code = qrcode.ForTerminal(os.Stdout)
 		}
 		if err := printer.PrintOpened(r.Sealed().Room(), invites.Reach{Page: !r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}); err != nil {
 			r.Log().Warn("cannot print the invite; chat invite does", "error", err)
@@ -597,102 +585,6 @@ func (h *lobbyHost) close(err error) error {
 	err = errors.Join(h.room.outlive(h.ctx, err), h.room.Close())
 	h.room.printClosed()
 	return err
-}
-
-// --- invites ----------------------------------------------------------------------
-
-func inviteCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "invite",
-		Usage:     "Print the invite to a sealed room that you host on this machine.",
-		ArgsUsage: "[ROOM]",
-		Description: manual.Describe("ROOM is a title or the start of an ID. A terminal also shows the QR code; a program gets only the link.",
-			"chat invite",
-			"chat invite lab --listen      # for guests who only read",
-			"chat invite --json | jq -r .invite"),
-		Flags: []cli.Flag{
-			boolFlag("", "listen", "Print the invite for guests who may only read."),
-			boolFlag("", "operator", "Print the invite for operators, who may kick and ban."),
-			boolFlag("", "json", "Print one JSON object per room."),
-		},
-		Action: func(c *cli.Context) error {
-			opts, err := inviteOptionsOf(c)
-			if err != nil {
-				return err
-			}
-			return printInvites(c.App.Writer, c.App.ErrWriter, opts)
-		},
-	}
-}
-
-// inviteOptions are the flags of chat invite.
-type inviteOptions struct {
-	Room string // its title, or the start of its ID; "": the only one
-	For  invites.Audience
-	JSON bool
-}
-
-func inviteOptionsOf(c *cli.Context) (opts inviteOptions, err error) {
-	switch {
-	case c.NArg() > 1:
-		return opts, usageErrorf("chat invite takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
-	case c.Bool("listen") && c.Bool("operator"):
-		return opts, usageErrorf("--listen and --operator exclude each other\nhint: leave out one of them")
-	case c.Bool("listen"):
-		opts.For = invites.Listeners
-	case c.Bool("operator"):
-		opts.For = invites.Operators
-	}
-	opts.Room, opts.JSON = c.Args().First(), c.Bool("json")
-	return opts, nil
-}
-
-// printInvites prints the invites to the sealed rooms that are open on this machine.
-func printInvites(out, warnings io.Writer, opts inviteOptions) error {
-	rooms, err := seal.Rooms(identity.DefaultDir())
-	if err != nil && len(rooms) == 0 {
-		return err
-	}
-	if err != nil { // one of the others
-		fmt.Fprintln(warnings, "chat: "+text.CleanLines(err.Error()))
-	}
-	open, closed := invites.Select(rooms, opts.Room)
-	printer := invites.Printer{To: out, For: opts.For, Addrs: invitedAddrs}
-	switch {
-	case len(open) == 0:
-		return noRoomToInvite(opts.Room, closed)
-	case opts.JSON:
-		return printer.PrintJSON(open)
-	case len(open) > 1:
-		if err := printer.PrintList(open); err != nil {
-			return err
-		}
-		return usageErrorf("%d sealed rooms are open here\nhint: name one by its title or ID, e.g. chat invite %.8s", len(open), open[0].ID)
-	case isTerminal(os.Stdout):
-		printer.Code = codeFor(os.Stdout)
-	}
-	return printer.Print(open[0])
-}
-
-// noRoomToInvite returns the error if no open room is named want. closed is a room of that name which is not
-// open; nil: there is none.
-func noRoomToInvite(want string, closed *seal.HostedRoom) error {
-	switch {
-	case closed != nil:
-		return &exitError{exitNoRoom, fmt.Errorf("the sealed room %s is not open on this machine\nhint: its invites are valid again once you host it", closed.Title)}
-	case want != "":
-		return &exitError{exitNoRoom, fmt.Errorf("no sealed room %q is open on this machine\nhint: chat invite without a name lists those that are", want)}
-	}
-	return &exitError{exitNoRoom, errors.New("no sealed room is open on this machine\nhint: chat host --secure opens one; a plain room needs no invite")}
-}
-
-// invitedAddrs returns the addresses at which others reach a room of this machine, the best one first.
-func invitedAddrs(r seal.HostedRoom) []string {
-	at, err := netip.ParseAddrPort(r.Address)
-	if err != nil {
-		return []string{r.Address}
-	}
-	return r.At(endpoint.ReachableAt(at))
 }
 
 // hostDefaults returns the options of a chat host without options, with the environment's

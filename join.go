@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"chat/relay/client"
+	"chat/relay/cmdline"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
 	"chat/relay/errno"
@@ -106,7 +107,7 @@ type joinOptions struct {
 // joinOptionsOf reads the flags of chat join.
 func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	if c.NArg() > 1 {
-		return joinOptions{}, usageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
+		return joinOptions{}, cmdline.UsageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
 	}
 	room, addr, err := placeNamed(c)
 	if err != nil {
@@ -190,15 +191,15 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	_, preset := os.LookupEnv("CHAT_ADDR")
 	switch {
 	case c.NArg() > 0 && room == "": // an unset variable in a script must not lead to just any room
-		return "", "", usageErrorf("the room is empty\nhint: give its title, ID, address or invite; or none, to find one")
+		return "", "", cmdline.UsageErrorf("the room is empty\nhint: give its title, ID, address or invite; or none, to find one")
 	case c.IsSet("addr") && addr == "" && !preset:
 		return "", "", &endpoint.AddressError{}
 	case room == "" && c.NArg() == 1: // any room would get the messages for this one
-		return "", "", usageErrorf("the room is empty\nhint: leave it out to join the only room; if a command prints it, such as chat invite, check that command")
+		return "", "", cmdline.UsageErrorf("the room is empty\nhint: leave it out to join the only room; if a command prints it, such as chat invite, check that command")
 	case c.Duration("timeout") <= 0:
-		return "", "", usageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
+		return "", "", cmdline.UsageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
 	case c.IsSet("backlog") && c.Int("backlog") < 0:
-		return "", "", usageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
+		return "", "", cmdline.UsageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
 	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
 		if addr = ""; room == fromStdin || endpoint.IsAddress(room) {
 			room, addr = "", room
@@ -225,10 +226,10 @@ func openInput(c *cli.Context, addr string, screen bool) (in *plain.Input, _ str
 	}
 	switch {
 	case typed && !isInvite(addr):
-		return nil, "", usageErrorf("that is not an invite\nhint: it begins with https:// and has a #")
+		return nil, "", cmdline.UsageErrorf("that is not an invite\nhint: it begins with https:// and has a #")
 	case !typed && addr == fromStdin:
 		if addr, err = in.Line(c.Context); err != nil || !isInvite(strings.TrimSpace(addr)) {
-			return nil, "", usageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
+			return nil, "", cmdline.UsageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
 		}
 		addr = strings.TrimSpace(addr)
 	}
@@ -251,7 +252,7 @@ func typedInvite(out io.Writer) (string, error) {
 // none.
 func secretToJoin(file string) (seal.Secret, error) {
 	if file == fromStdin {
-		return "", usageErrorf("--secret-file cannot be stdin, which has your messages\nhint: chat join - reads the invite from stdin")
+		return "", cmdline.UsageErrorf("--secret-file cannot be stdin, which has your messages\nhint: chat join - reads the invite from stdin")
 	}
 	secret, _, err := seal.ChosenSecret(file, "chat invite shows it on the host's machine, after the dot of the invite")
 	return secret, err
@@ -264,7 +265,7 @@ func (opts *joinOptions) readInvite() error {
 	}
 	invite, err := seal.ParseInvite(opts.Addr)
 	if err != nil {
-		return usageErrorf("%w\nhint: quote it, or the shell cuts it at the #; chat join - reads it from stdin", err)
+		return cmdline.UsageErrorf("%w\nhint: quote it, or the shell cuts it at the #; chat join - reads it from stdin", err)
 	}
 	opts.Invite, opts.Addr = invite, invite.Addr
 	return nil
@@ -277,7 +278,7 @@ func (opts *joinOptions) readOperatorFile(path string) error {
 	case path == "":
 		return nil
 	case opts.Secret != "" || opts.Invite != seal.Invite{}:
-		return usageErrorf("--operator and a secret or an invite exclude each other\nhint: the file has what the room needs")
+		return cmdline.UsageErrorf("--operator and a secret or an invite exclude each other\nhint: the file has what the room needs")
 	}
 	file, err := operatorfile.Read(path)
 	if err != nil {
@@ -593,7 +594,7 @@ func (opts *joinOptions) identify(room string) (client.Identity, client.Keeper) 
 }
 
 // errInterrupted is the error of a user who left before joining a room.
-var errInterrupted = &exitError{exitInterrupted, errors.New("interrupted")}
+var errInterrupted = errors.New("interrupted")
 
 // interrupted returns err, or errInterrupted if Ctrl-C caused it.
 func interrupted(ctx context.Context, err error) error {
@@ -782,7 +783,7 @@ func (opts *joinOptions) address() (string, error) {
 	case opts.Addr == "":
 		return "", nil
 	case opts.Room != "":
-		return "", usageErrorf("room %q and --addr %s exclude each other\nhint: leave out one of them", opts.Room, opts.Addr)
+		return "", cmdline.UsageErrorf("room %q and --addr %s exclude each other\nhint: leave out one of them", opts.Room, opts.Addr)
 	}
 	return endpoint.Parse(opts.Addr)
 }
@@ -832,14 +833,14 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		hint = "name one by its address, e.g. chat join --addr " + rooms[0].Addr
 	}
 	if !asking {
-		return discovery.Room{}, usageErrorf("found %d rooms\nhint: %s", len(rooms), hint)
+		return discovery.Room{}, cmdline.UsageErrorf("found %d rooms\nhint: %s", len(rooms), hint)
 	}
 	for {
 		fmt.Fprintf(out, "Join which one (1-%d)? ", len(rooms))
 		line, err := opts.In.Line(ctx)
 		if err != nil {
 			fmt.Fprintln(out)
-			return discovery.Room{}, usageErrorf("no room chosen\nhint: %s", hint)
+			return discovery.Room{}, cmdline.UsageErrorf("no room chosen\nhint: %s", hint)
 		}
 		answer := strings.TrimSpace(line)
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(rooms) {

@@ -25,6 +25,7 @@ import (
 	"chat/relay/completion"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
+	"chat/relay/invites"
 	"chat/relay/manual"
 	"chat/relay/plain"
 	"chat/relay/screen"
@@ -68,19 +69,6 @@ var exitCodes = []manual.Entry{
 	{Term: "130", Text: "Interrupted before the room was joined."},
 }
 
-// An exitError is an error with the exit code that it ends the program with.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
-
-func usageErrorf(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
-}
-
 func main() {
 	// The first Ctrl-C or SIGTERM shuts down in order, the second ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -102,28 +90,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = errInterrupted
 	}
 	fmt.Fprintln(stderr, "chat: "+text.CleanLines(err.Error()))
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		return exit.code
-	}
-	if _, ok := errors.AsType[*cmdline.UsageError](err); ok {
+	return exitCode(err)
+}
+
+// exitCode returns the code with which the program ends because of err.
+func exitCode(err error) int {
+	switch {
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case is[*cmdline.UsageError](err), is[*endpoint.AddressError](err), is[*admin.ChoiceError](err):
 		return exitUsage
-	}
-	if _, ok := errors.AsType[*endpoint.AddressError](err); ok {
-		return exitUsage
-	}
-	if _, ok := errors.AsType[*discovery.NoRoomError](err); ok {
+	case is[*discovery.NoRoomError](err), is[*admin.NoRoomError](err), is[*invites.NoRoomError](err):
 		return exitNoRoom
-	}
-	if _, ok := errors.AsType[*admin.NoRoomError](err); ok {
-		return exitNoRoom
-	}
-	if _, ok := errors.AsType[*admin.ChoiceError](err); ok {
-		return exitUsage
-	}
-	if _, ok := errors.AsType[*plain.UnconfirmedError](err); ok {
+	case is[*plain.UnconfirmedError](err):
 		return exitUnconfirmed
 	}
 	return exitFailed
+}
+
+// is reports whether err wraps an error of type E.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // runCommand runs the command that args begin with.
@@ -133,12 +121,12 @@ func runCommand(ctx context.Context, app *cli.App, args []string) error {
 	}
 	args, err := cmdline.Canonical(app, cmdline.JoinNames(app, versionCommandOf(args)))
 	if err != nil {
-		return usageErrorf("%w", err)
+		return cmdline.UsageErrorf("%w", err)
 	}
 	if len(args) > 1 {
 		if command := app.Command(args[1]); command != nil {
 			if err := settings.CheckEnvironment(command); err != nil {
-				return usageErrorf("%w", err)
+				return cmdline.UsageErrorf("%w", err)
 			}
 		}
 	}
@@ -180,7 +168,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), inviteCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
+		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), invites.Command(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
 	}
 	app.Commands = slices.Insert(app.Commands, 4, slices.Concat(archive.Commands(), commands.Commands())...)
 	for _, c := range app.Commands {
@@ -196,12 +184,12 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 // their defaults, or the values of their environment variables.
 func commandDefaults(c *cli.Context, command *cli.Command) (*cli.Context, error) {
 	if err := settings.CheckEnvironment(command); err != nil {
-		return nil, usageErrorf("%w", err)
+		return nil, cmdline.UsageErrorf("%w", err)
 	}
 	set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	for _, f := range command.Flags {
 		if err := f.Apply(set); err != nil {
-			return nil, usageErrorf("%w", err)
+			return nil, cmdline.UsageErrorf("%w", err)
 		}
 	}
 	defaults := cli.NewContext(c.App, set, nil)
@@ -215,9 +203,9 @@ func unknownCommand(app *cli.App, name string) error {
 		names = append(names, c.Name)
 	}
 	if near := cmdline.Nearest(name, names); near != "" {
-		return usageErrorf("unknown command %q; did you mean chat %s?\nhint: chat --help lists the commands", name, near)
+		return cmdline.UsageErrorf("unknown command %q; did you mean chat %s?\nhint: chat --help lists the commands", name, near)
 	}
-	return usageErrorf("unknown command %q\nhint: chat --help lists the commands", name)
+	return cmdline.UsageErrorf("unknown command %q\nhint: chat --help lists the commands", name)
 }
 
 // flagName finds the flag in an error of package flag, which writes it with one dash.
@@ -237,7 +225,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		command += " " + c.Command.Name
 	}
 	message := flagWords.Replace(flagName.ReplaceAllString(err.Error(), "$1--$2$3"))
-	return usageErrorf("%s\nhint: %s --help lists the options", message, command)
+	return cmdline.UsageErrorf("%s\nhint: %s --help lists the options", message, command)
 }
 
 // The categories of options in --help.
@@ -293,7 +281,7 @@ func completionCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			script, ok := completion.Script(c.Args().First())
 			if !ok || c.NArg() != 1 {
-				return usageErrorf("chat completion needs the name of one shell\nhint: bash, zsh, fish or powershell")
+				return cmdline.UsageErrorf("chat completion needs the name of one shell\nhint: bash, zsh, fish or powershell")
 			}
 			_, err := io.WriteString(c.App.Writer, script)
 			return err
@@ -348,7 +336,7 @@ func helpCommand() *cli.Command {
 			topic := manual.TopicNamed(name)
 			switch {
 			case c.NArg() > 1 && c.App.Command(name) == nil:
-				return usageErrorf("chat help takes one command or topic, not %d\nhint: e.g. chat help join", c.NArg())
+				return cmdline.UsageErrorf("chat help takes one command or topic, not %d\nhint: e.g. chat help join", c.NArg())
 			case name == "":
 				return cli.ShowAppHelp(c)
 			case topic != nil:
@@ -366,5 +354,5 @@ func noArgs(c *cli.Context) error {
 	if !c.Args().Present() {
 		return nil
 	}
-	return usageErrorf("unexpected argument %q\nhint: chat %s takes only options; chat %[2]s --help lists them", c.Args().First(), c.Command.Name)
+	return cmdline.UsageErrorf("unexpected argument %q\nhint: chat %s takes only options; chat %[2]s --help lists them", c.Args().First(), c.Command.Name)
 }

@@ -142,7 +142,7 @@ func (r *Room) LogOpen() {
 	room, pages := r.Info(), r.Pages()
 	log := r.opts.Log
 	if r.sealed != nil {
-		log = log.With("sealed", true, "pin", string(r.sealed.Pin()), "invite", invites.Command(room.Title, room.ID))
+		log = log.With("sealed", true, "pin", string(r.sealed.Pin()), "invite", invites.CommandFor(room.Title, room.ID))
 	}
 	log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", r.Ways(), "page", pages)
 }

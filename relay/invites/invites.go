@@ -1,4 +1,4 @@
-// Package invites prints the invites of the sealed rooms that are hosted on this machine.
+// Package invites is chat invite: it prints the invites of the sealed rooms that are hosted on this machine.
 package invites
 
 import (
@@ -122,7 +122,7 @@ func (p *Printer) PrintOpened(r seal.HostedRoom, by Reach) error {
 		fmt.Fprintf(&b, "  %s\n", r.Curl(addrs[0]))
 	}
 	addInstall(&b, &r, addrs[0])
-	fmt.Fprintf(&b, "%s prints the invite again.\n", Command(r.Title, r.ID))
+	fmt.Fprintf(&b, "%s prints the invite again.\n", CommandFor(r.Title, r.ID))
 	_, err := io.WriteString(p.To, b.String())
 	return err
 }
@@ -194,8 +194,8 @@ func Select(rooms []seal.HostedRoom, want string) (open []seal.HostedRoom, close
 	return open, closed
 }
 
-// Command returns the command that prints the invite to a room on its host's machine.
-func Command(title, id string) string {
+// CommandFor returns the command that prints the invite to a room on its host's machine.
+func CommandFor(title, id string) string {
 	if title == "" || strings.Trim(title, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || title[0] == '-' {
 		return fmt.Sprintf("chat invite %.8s", id) // a shell might read the title in another way
 	}
