@@ -141,21 +141,15 @@ func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	return opts, from.Explain(err)
 }
 
-// hostOptionsIn returns the options that c has, whose settings are from those.
+// hostOptionsIn returns the options in c. from is the source of each of them, for errors and limits.
 func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error) {
 	nick, err := nickOf(c)
 	if err != nil {
 		return hostOptions{}, err
 	}
-	title := c.String("room")
-	switch named := from.IsOnCommandLine("room"); {
-	case c.NArg() > 1:
-		return hostOptions{}, cmdline.UsageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
-	case c.NArg() == 1 && named:
-		return hostOptions{}, cmdline.UsageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
-	case c.NArg() == 1:
-		title = c.Args().First()
-		from.Replace("room", title)
+	title, err := titleOf(c, from)
+	if err != nil {
+		return hostOptions{}, err
 	}
 	onTerminal := isTerminal(os.Stdin) && isTerminal(os.Stdout) || c.Bool(settings.PrintFlag)
 	opts := hostOptions{
@@ -196,28 +190,42 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 		In:         os.Stdin,
 		Out:        c.App.Writer,
 	}
+	if err := opts.parse(c, from); err != nil {
+		return opts, err
+	}
+	return opts, opts.check(c.Int("backlog"))
+}
+
+// titleOf returns the title of the room: the argument of the command line, or --room; "": neither has one.
+func titleOf(c *cli.Context, from *settings.Settings) (string, error) {
+	title := c.String("room")
+	switch named := from.IsOnCommandLine("room"); {
+	case c.NArg() > 1:
+		return "", cmdline.UsageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
+	case c.NArg() == 1 && named:
+		return "", cmdline.UsageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
+	case c.NArg() == 1:
+		title = c.Args().First()
+		from.Replace("room", title)
+	}
+	return title, nil
+}
+
+// parse sets the options that are more than a word or a number.
+func (opts *hostOptions) parse(c *cli.Context, from *settings.Settings) (err error) {
 	if c.IsSet("history") && opts.HistoryFile == "" {
-		return opts, cmdline.UsageErrorf("the name of the history file is empty\nhint: set --history or CHAT_HISTORY to a file; without both the room is in memory")
+		return cmdline.UsageErrorf("the name of the history file is empty\nhint: set --history or CHAT_HISTORY to a file; without both the room is in memory")
 	}
 	if opts.Backlog == 0 {
 		opts.Backlog = -1 // the relay's none
 	}
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
-		return opts, cmdline.UsageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
+		return cmdline.UsageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
 	}
 	if opts.TrustedProxies, err = endpoint.ParseProxies(c.StringSlice("trusted-proxy")); err != nil {
-		return opts, cmdline.UsageErrorf("%w", err)
+		return cmdline.UsageErrorf("%w", err)
 	}
-	if err := setLimits(c, from, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits}); err != nil {
-		return opts, err
-	}
-	if err := opts.check(c.Int("backlog")); err != nil {
-		return opts, err
-	}
-	if err := opts.Check(); err != nil {
-		return opts, cmdline.UsageErrorf("%w", err)
-	}
-	return opts, nil
+	return setLimits(c, from, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits})
 }
 
 // check returns a usage error if the options are invalid or contradict each other.
@@ -229,6 +237,9 @@ func (opts *hostOptions) check(backlog int) error {
 		return cmdline.UsageErrorf("--backlog cannot be negative\nhint: use 0 to send no messages")
 	case opts.LogFile != "" && opts.NoMember:
 		return cmdline.UsageErrorf("--log needs a member, and a headless host has none\nhint: keep the transcript with chat join --follow --log %s </dev/null", opts.LogFile)
+	}
+	if err := opts.Check(); err != nil {
+		return cmdline.UsageErrorf("%w", err)
 	}
 	return nil
 }

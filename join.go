@@ -106,9 +106,6 @@ type joinOptions struct {
 
 // joinOptionsOf reads the flags of chat join.
 func joinOptionsOf(c *cli.Context) (joinOptions, error) {
-	if c.NArg() > 1 {
-		return joinOptions{}, cmdline.UsageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
-	}
 	room, addr, err := placeNamed(c)
 	if err != nil {
 		return joinOptions{}, err
@@ -190,6 +187,8 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	room, addr = c.Args().First(), c.String("addr")
 	_, preset := os.LookupEnv("CHAT_ADDR")
 	switch {
+	case c.NArg() > 1:
+		return "", "", cmdline.UsageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
 	case c.NArg() > 0 && room == "": // an unset variable in a script must not lead to just any room
 		return "", "", cmdline.UsageErrorf("the room is empty\nhint: give its title, ID, address or invite; or none, to find one")
 	case c.IsSet("addr") && addr == "" && !preset:

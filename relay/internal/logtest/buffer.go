@@ -1,4 +1,4 @@
-// Package logtest is for tests that read what a log's handler writes, while it may still be writing.
+// Package logtest has an output for the logs of tests, which can be read while a log is written.
 package logtest
 
 import (
@@ -21,14 +21,14 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.lines.Write(p)
 }
 
-// String returns what was written since the last Take.
+// String returns the lines since the last Take.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lines.String()
 }
 
-// Take returns what was written since the last Take.
+// Take returns the lines since the last Take.
 func (b *Buffer) Take() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
