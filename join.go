@@ -189,12 +189,10 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	switch {
 	case c.NArg() > 1:
 		return "", "", cmdline.UsageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
-	case c.NArg() > 0 && room == "": // an unset variable in a script must not lead to just any room
-		return "", "", cmdline.UsageErrorf("the room is empty\nhint: give its title, ID, address or invite; or none, to find one")
+	case c.NArg() == 1 && room == "": // any room would get the messages for the one that a script means
+		return "", "", cmdline.UsageErrorf("the room is empty\nhint: give its title, ID, address or invite, or none to find one; if a command prints it, such as chat invite, check that command")
 	case c.IsSet("addr") && addr == "" && !preset:
 		return "", "", &endpoint.AddressError{}
-	case room == "" && c.NArg() == 1: // any room would get the messages for this one
-		return "", "", cmdline.UsageErrorf("the room is empty\nhint: leave it out to join the only room; if a command prints it, such as chat invite, check that command")
 	case c.Duration("timeout") <= 0:
 		return "", "", cmdline.UsageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
 	case c.IsSet("backlog") && c.Int("backlog") < 0:
