@@ -71,6 +71,7 @@ func TestImports(t *testing.T) {
 		"prooftest":  {},
 		"invites": {
 			"chat/relay/cmdline", "chat/relay/endpoint", "chat/relay/identity", "chat/relay/manual", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text",
+			"chat/relay/wire",
 		},
 		"operatorfile": {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"hint":         {},

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"chat/relay/seal"
+	"chat/relay/wire"
 )
 
 // An Audience is whom an invite is for.
@@ -179,12 +180,12 @@ func (p *Printer) PrintList(rooms []seal.HostedRoom) error {
 	return table.Flush()
 }
 
-// Select returns the rooms that want names, those that are open, and the first of those that are
-// not: a title in any case, or the first 4 or more digits of an ID; "" names every room.
+// Select returns the rooms that want names (see [wire.IsRoomNamed]): those that are open, and the first of those that
+// are not.
 func Select(rooms []seal.HostedRoom, want string) (open []seal.HostedRoom, closed *seal.HostedRoom) {
 	for _, r := range rooms {
-		switch isNamed := want == "" || strings.EqualFold(r.Title, want) || len(want) >= 4 && strings.HasPrefix(r.ID, strings.ToLower(want)); {
-		case !isNamed:
+		switch {
+		case !wire.IsRoomNamed(want, r.Title, r.ID):
 		case r.Running:
 			open = append(open, r)
 		case closed == nil && r.Title != "":
