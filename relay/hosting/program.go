@@ -6,6 +6,7 @@ import (
 
 	"chat/relay/program"
 	"chat/relay/seal"
+	"chat/relay/wire"
 )
 
 // This file wires the programs that the room hands out.
@@ -50,7 +51,7 @@ func (r *Room) Install(addr string) string {
 		room := r.sealed.Room()
 		return room.Install(addr)
 	}
-	return program.InstallCommand(addr)
+	return program.InstallCommand(wire.Scheme(false) + addr)
 }
 
 // sumTime is how long an invite waits for the hash of the program, which is computed once.

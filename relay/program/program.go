@@ -34,9 +34,9 @@ type System struct {
 // String returns the system as in linux/amd64.
 func (s System) String() string { return s.OS + "/" + s.Arch }
 
-// InstallCommand returns the command that installs chat from the host of a plain room at an address, on Linux, macOS and
-// FreeBSD. See seal.HostedRoom.Install for a sealed room.
-func InstallCommand(addr string) string { return "curl -fsSL http://" + addr + "/get/install.sh | sh" }
+// InstallCommand returns the command that installs chat from a host at its URL, without a slash at the end, on Linux, macOS
+// and FreeBSD. See seal.HostedRoom.Install for a host whose certificate curl cannot check.
+func InstallCommand(url string) string { return "curl -fsSL " + url + "/get/install.sh | sh" }
 
 // A File is a program, or an archive with one and its documents. It is safe for concurrent use.
 type File struct {
