@@ -469,11 +469,11 @@ func (r *openRoom) printInvitation() {
 	for _, page := range r.Pages() {
 		fmt.Fprintf(out, "  %s in a browser\n", page)
 	}
-	for _, addr := range r.Addresses() {
+	for _, addr := range r.Ways() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
-	if addrs := r.Addresses(); r.HandsOut() && len(addrs) > 0 {
+	if addrs := r.Ways(); r.HandsOut() && len(addrs) > 0 {
 		fmt.Fprintf(out, "Those without chat install it with\n  %s\n", r.Install(addrs[0]))
 	}
 }
@@ -490,7 +490,7 @@ func (r *openRoom) joinInLines(ctx context.Context, transcript *plain.Transcript
 	defer in.Close()
 	err = plain.Run(ctx, c, plain.Options{
 		In: in, Out: r.opts.Out, Err: r.opts.LogTo, Log: transcript, Accessible: r.opts.Accessible, Width: plain.Width,
-		HostAddr: func() string { return r.Addresses()[0] },
+		HostAddr: func() string { return r.Ways()[0] },
 	})
 	if !isTerminal(os.Stdin) { // it was one
 		return errors.Join(screen.ErrTerminalGone, err)

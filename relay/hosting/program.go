@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"chat/relay/program"
-	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -29,14 +28,6 @@ func (r *Room) verifyPrograms(ctx context.Context) {
 	if r.opts.Binaries != "" && r.programs != nil {
 		r.parts.Go(func() { r.programs.Verify(ctx) })
 	}
-}
-
-// hostedRoom returns a function for what commands that reach the room need; nil: it is plain.
-func (r *Room) hostedRoom() func() seal.HostedRoom {
-	if r.sealed == nil {
-		return nil
-	}
-	return r.sealed.Room
 }
 
 // HandsOut reports whether the room hands out the program.

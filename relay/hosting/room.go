@@ -83,7 +83,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
 				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
 				Sealed: r.sealed != nil,
-			}, r.hint())
+			}, r.pinHint())
 		})
 	}
 	r.watchKeys(ctx)
@@ -95,8 +95,8 @@ func (r *Room) Start(ctx context.Context) context.Context {
 	return ctx
 }
 
-// hint returns a function for the start of a sealed room's pin; nil: the room is plain.
-func (r *Room) hint() func() string {
+// pinHint returns a function for the start of a sealed room's pin; nil: the room is plain.
+func (r *Room) pinHint() func() string {
 	if r.sealed == nil {
 		return nil
 	}
@@ -114,7 +114,8 @@ func (r *Room) Close() error {
 	return errors.Join(r.served, r.release())
 }
 
-// Ways returns the addresses at which others can join, in the order of an invite.
+// Ways returns the addresses, host:port, at which others can reach the room now, the best one first; at least one. In a sealed
+// room these are first the names in its certificate.
 func (r *Room) Ways() []string {
 	addrs := r.opts.Ways()
 	if r.sealed != nil {
@@ -177,9 +178,6 @@ func (r *Room) ownSeal() client.Seal {
 
 // Log returns the room's log.
 func (r *Room) Log() *slog.Logger { return r.opts.Log }
-
-// Addresses returns the addresses at which others can reach the room now, the best one first.
-func (r *Room) Addresses() []string { return r.opts.Ways() }
 
 // Port returns the port that the room listens on.
 func (r *Room) Port() int { return endpoint.Port(r.ln) }

@@ -50,6 +50,14 @@ func (r *Room) seal(kind, name string) error {
 	return nil
 }
 
+// hostedRoom returns a function for what commands that reach the room need; nil: it is plain.
+func (r *Room) hostedRoom() func() seal.HostedRoom {
+	if r.sealed == nil {
+		return nil
+	}
+	return r.sealed.Room
+}
+
 // checkUnsealed returns an error if a room with a history was sealed when it was open last: without
 // --secure, which is forgotten easily, everyone on the network could read all of it.
 func (opts *Options) checkUnsealed(key string) error {
