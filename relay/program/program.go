@@ -276,8 +276,8 @@ func (s *Set) Files() []*File {
 	return slices.DeleteFunc(slices.Clone(s.files), func(f *File) bool { return !f.isGood() })
 }
 
-// Systems returns one file for each system: the program, or if there is only an archive, that.
-func (s *Set) Systems() (files []*File) {
+// OnePerSystem returns one file for each system: the program, or if there is only an archive, that.
+func (s *Set) OnePerSystem() (files []*File) {
 	for _, f := range s.Files() {
 		if n := len(files); n == 0 || files[n-1].System != f.System {
 			files = append(files, f)
@@ -288,7 +288,7 @@ func (s *Set) Systems() (files []*File) {
 
 // For returns the file for a system; nil: there is none.
 func (s *Set) For(system System) *File {
-	for _, f := range s.Systems() {
+	for _, f := range s.OnePerSystem() {
 		if f.System == system {
 			return f
 		}

@@ -85,7 +85,7 @@ func (d *downloads) end(address string) {
 func (h *Handler) handOut(w http.ResponseWriter, r *http.Request, f *program.File) {
 	if f == nil {
 		var has []string
-		for _, f := range h.opts.Programs.Systems() {
+		for _, f := range h.opts.Programs.OnePerSystem() {
 			has = append(has, f.System.String())
 		}
 		http.Error(w, "this host has no such program; it has: "+strings.Join(has, " "), http.StatusNotFound)
