@@ -42,7 +42,8 @@ func (v *visitors) token(address, nick string) string {
 	return wire.MAC(v.secret, host+" "+text.NickFold(nick))[:tokenDigits]
 }
 
-// bearer returns the value of the Authorization header. false: it has none, or one that is for a proxy in front of the host.
+// bearer returns the value of the Authorization header. false: there is none for the host; other
+// schemes are for a proxy in front of it.
 func bearer(r *http.Request) (string, bool) {
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.TrimSpace(value), strings.EqualFold(scheme, "Bearer")
