@@ -72,21 +72,21 @@ func hostFlags() []cli.Flag {
 	flags := slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, Category: categoryRoom, Usage: "Name the room `TITLE`.", DefaultText: "this machine's name"},
 		nickFlag(),
-		boolFlag(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
+		cmdline.Switch(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
 		&cli.StringFlag{Name: settings.FileFlag, Category: categoryRoom, Usage: "Read settings from `FILE`. chat help settings explains them."},
-		boolFlag(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
+		cmdline.Switch(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
 		&cli.StringFlag{Name: "members", Category: categoryAccess, Usage: "Let only the SSH keys in `FILE` join the sealed room as members. It is like authorized_keys."},
 		&cli.StringSliceFlag{Name: "limit", Category: categoryAccess, Usage: "Set a limit: `NAME=VALUE`, e.g. connections=500. Repeat to set several; chat help limits lists them."},
-		boolFlag(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
+		cmdline.Switch(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_LISTEN"}, Usage: "Listen on `[HOST]:PORT`.", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
 		ifaceFlag(categoryNetwork),
-		boolFlag(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
+		cmdline.Switch(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
 	}, screenFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "history", Category: categoryHistory, Usage: "Keep the room in `FILE`, and reopen it from there."},
 		&cli.StringFlag{Name: "history-keep", Category: categoryHistory, Usage: "Delete history beyond `LIMIT`, an age, a size or both: 30d, 500MB or 30d,500MB.", DefaultText: "keep all"},
 		&cli.StringFlag{Name: "files-dir", Category: categoryFiles, Usage: "Store uploads in `DIR`, and keep them when the host ends.", DefaultText: "a temporary directory"},
 		&cli.StringFlag{Name: "log", Category: categoryLogging, EnvVars: []string{"CHAT_HOST_LOG"}, Usage: "Append the transcript to `FILE`."},
-		boolFlag(categoryLogging, "verbose", "Log debug messages too.", "v"),
+		cmdline.Switch(categoryLogging, "verbose", "Log debug messages too.", "v"),
 	})
 	advanced := []cli.Flag{
 		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_BACKLOG"}, Value: 50, Usage: "Send new members the last `N` messages."},
@@ -95,12 +95,12 @@ func hostFlags() []cli.Flag {
 		identityFlag(manual.Advanced),
 		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
 		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
-		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
+		advancedSwitch("metrics", "Serve /metrics to other machines too."),
 		mouseFlag(manual.Advanced),
-		&cli.BoolFlag{Name: "no-files", Category: manual.Advanced, Hidden: true, Usage: "Reject all uploads.", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "no-get", Category: manual.Advanced, Hidden: true, Usage: "Do not hand out the program to those who do not have it.", DisableDefaultText: true},
+		advancedSwitch("no-files", "Reject all uploads."),
+		advancedSwitch("no-get", "Do not hand out the program to those who do not have it."),
 		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
-		&cli.BoolFlag{Name: settings.PrintFlag, Category: manual.Advanced, Hidden: true, Usage: "Print the settings as a file for --config, with where each is from, and exit.", DisableDefaultText: true},
+		advancedSwitch(settings.PrintFlag, "Print the settings as a file for --config, with where each is from, and exit."),
 		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_SECRET_FILE"}, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
 		&cli.StringSliceFlag{Name: "trusted-proxy", Category: manual.Advanced, Hidden: true, Usage: "Take the client's address from X-Forwarded-For or Forwarded in requests from `ADDRESS[/BITS]`, a reverse proxy. Repeat to set several."},
 		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},
@@ -112,6 +112,13 @@ func hostFlags() []cli.Flag {
 		}
 	}
 	return settings.WithVariables(flags)
+}
+
+// advancedSwitch returns an option without a value that only chat help advanced lists.
+func advancedSwitch(name, usage string) cli.Flag {
+	f := cmdline.Switch(manual.Advanced, name, usage)
+	f.Hidden = true
+	return f
 }
 
 // hostOptions are the options of chat host.
@@ -193,7 +200,7 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 	if err := opts.parse(c, from); err != nil {
 		return opts, err
 	}
-	return opts, opts.check(c.Int("backlog"))
+	return opts, opts.checkUsage(c.Int("backlog"))
 }
 
 // titleOf returns the title of the room: the argument of the command line, or --room; "": neither has one.
@@ -228,8 +235,8 @@ func (opts *hostOptions) parse(c *cli.Context, from *settings.Settings) (err err
 	return setLimits(c, from, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits})
 }
 
-// check returns a usage error if the options are invalid or contradict each other.
-func (opts *hostOptions) check(backlog int) error {
+// checkUsage returns a usage error if the options are invalid or contradict each other.
+func (opts *hostOptions) checkUsage(backlog int) error {
 	switch {
 	case opts.LogFormat != "text" && opts.LogFormat != "json":
 		return cmdline.UsageErrorf("invalid --log-format %q\nhint: use text or json", opts.LogFormat)

@@ -48,8 +48,8 @@ func joinCommand() *cli.Command {
 		&cli.StringFlag{Name: "operator", Category: categoryAccess, Usage: "Join as an operator, with the `FILE` that chat host --headless writes and names in its log."},
 	}, screenFlags(), []cli.Flag{
 		mouseFlag(categoryScreen),
-		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
-		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
+		cmdline.Switch(categoryScripts, "json", "Print events as JSON lines."),
+		cmdline.Switch(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
 		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
 	}))
 	return &cli.Command{
@@ -361,14 +361,14 @@ func readInput() *plain.Input {
 // screenFlags are the options of a person at a terminal.
 func screenFlags() []cli.Flag {
 	return []cli.Flag{
-		boolFlag(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
-		boolFlag(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
-		boolFlag(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
+		cmdline.Switch(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
+		cmdline.Switch(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
+		cmdline.Switch(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
 	}
 }
 
 func mouseFlag(category string) cli.Flag {
-	f := boolFlag(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
+	f := cmdline.Switch(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
 	f.Hidden = category == manual.Advanced
 	return f
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"chat/relay/admin"
-	"chat/relay/admin/commands"
+	admincommands "chat/relay/admin/commands"
 	"chat/relay/archive"
 	"chat/relay/cmdline"
 	"chat/relay/completion"
@@ -168,9 +168,13 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), invites.Command(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
+		Commands: slices.Concat(
+			[]*cli.Command{hostCommand(), joinCommand(), roomsCommand(), invites.Command()},
+			archive.Commands(),
+			admincommands.Commands(),
+			[]*cli.Command{doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
+		),
 	}
-	app.Commands = slices.Insert(app.Commands, 4, slices.Concat(archive.Commands(), commands.Commands())...)
 	for _, c := range app.Commands {
 		c.HideHelpCommand = true // chat join help joins the room "help"
 		c.OnUsageError = onUsageError
@@ -239,11 +243,6 @@ const (
 	categoryScreen  = "Screen"
 	categoryScripts = "Scripts"
 )
-
-// boolFlag returns a flag without a value. Each command gets flags of its own: urfave/cli keeps state in them.
-func boolFlag(category, name, usage string, aliases ...string) *cli.BoolFlag {
-	return &cli.BoolFlag{Name: name, Aliases: aliases, Category: category, Usage: usage, DisableDefaultText: true}
-}
 
 func versionCommand() *cli.Command {
 	return &cli.Command{

@@ -32,7 +32,7 @@ func printCommand() *cli.Command {
 			"chat history kitchen.chat --since 2h --grep 'soup|bread'",
 			"chat history kitchen.chat --since 2026-11-24 --until 2026-11-25",
 			"chat history kitchen.chat --json | jq -r .text"),
-		Flags: append(selectionFlags("Print"), switchFlag("json", "Print events as JSON lines.")),
+		Flags: append(selectionFlags("Print"), cmdline.Switch("", "json", "Print events as JSON lines.")),
 		Action: onEvents(func(c *cli.Context, path string, wanted history.Selection) error {
 			asJSON := c.Bool("json")
 			return printHistory(forReaders(c.App.Writer, !asJSON), path, wanted, asJSON)
@@ -100,8 +100,8 @@ func importCommand() *cli.Command {
 			"chat host --history new.chat"),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "room", Usage: "Give the room the title `TITLE`."},
-			switchFlag("skip-bad", "Import the other lines if some are bad."),
-			switchFlag("renumber", "Number the events from 1 on, instead of with their IDs."),
+			cmdline.Switch("", "skip-bad", "Import the other lines if some are bad."),
+			cmdline.Switch("", "renumber", "Number the events from 1 on, instead of with their IDs."),
 		},
 		Action: onFiles(func(c *cli.Context, paths []string) error {
 			path := paths[0]

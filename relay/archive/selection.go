@@ -17,13 +17,9 @@ func selectionFlags(verb string) []cli.Flag {
 		&cli.StringFlag{Name: "until", Usage: verb + " events before `TIME`."},
 		&cli.StringFlag{Name: "from", Usage: verb + " only the messages of `NICK`."},
 		&cli.StringFlag{Name: "grep", Usage: verb + " only messages that match the regular expression `RE` (RE2 syntax; (?i) ignores case)."},
-		switchFlag("private", verb+" private messages too."),
-		switchFlag("all", verb+" joins, leaves and other events too."),
+		cmdline.Switch("", "private", verb+" private messages too."),
+		cmdline.Switch("", "all", verb+" joins, leaves and other events too."),
 	}
-}
-
-func switchFlag(name, usage string) cli.Flag {
-	return &cli.BoolFlag{Name: name, Usage: usage, DisableDefaultText: true}
 }
 
 // selectionOf reads the options that select events; an age is relative to now.

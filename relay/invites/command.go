@@ -29,9 +29,9 @@ func Command() *cli.Command {
 			"chat invite lab --listen      # for guests who only read",
 			"chat invite --json | jq -r .invite"),
 		Flags: []cli.Flag{
-			switchFlag("listen", "Print the invite for guests who may only read."),
-			switchFlag("operator", "Print the invite for operators, who may kick and ban."),
-			switchFlag("json", "Print one JSON object per room."),
+			cmdline.Switch("", "listen", "Print the invite for guests who may only read."),
+			cmdline.Switch("", "operator", "Print the invite for operators, who may kick and ban."),
+			cmdline.Switch("", "json", "Print one JSON object per room."),
 		},
 		Action: func(c *cli.Context) error {
 			to, err := audienceOf(c)
@@ -41,10 +41,6 @@ func Command() *cli.Command {
 			return printAll(c.App.Writer, c.App.ErrWriter, to, c.Args().First(), c.Bool("json"))
 		},
 	}
-}
-
-func switchFlag(name, usage string) cli.Flag {
-	return &cli.BoolFlag{Name: name, Usage: usage, DisableDefaultText: true}
 }
 
 // audienceOf returns whom the invite of a command line is for.
