@@ -678,10 +678,6 @@ func doctorCommand() *cli.Command {
 	}
 }
 
-func ifaceFlag(category string) cli.Flag {
-	return &cli.StringSliceFlag{Name: "iface", Category: category, Usage: "Use only the network interface `NAME`. Repeat to use several.", DefaultText: "all interfaces on a LAN"}
-}
-
 // doctorOptions are the flags of `chat doctor`.
 type doctorOptions struct {
 	Ifaces []string // as --iface of host and join

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"os/user"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +21,6 @@ import (
 	"chat/relay/client"
 	"chat/relay/cmdline"
 	"chat/relay/endpoint"
-	"chat/relay/garbage"
 	"chat/relay/history"
 	"chat/relay/hosting"
 	"chat/relay/identity"
@@ -295,37 +293,6 @@ func (opts *hostOptions) logOptions() logging.Options {
 	}
 }
 
-func nickFlag() cli.Flag {
-	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
-}
-
-// nickOf returns the nick that the user wants: --nick, which must be valid, or the login name.
-func nickOf(c *cli.Context) (string, error) {
-	wanted := c.String("nick")
-	if wanted == "" {
-		return loginName(), nil
-	}
-	nick, err := text.NormalizeNick(wanted)
-	if err != nil {
-		return "", cmdline.UsageErrorf("invalid nick %q: %w\nhint: choose another one with --nick, or set CHAT_NICK", wanted, err)
-	}
-	return nick, nil
-}
-
-// loginName returns the user's login name, or "" if it cannot be a nick.
-func loginName() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
-	nick, err := text.NormalizeNick(name)
-	if err != nil {
-		return ""
-	}
-	return nick
-}
-
 // runHost hosts a room until ctx ends or the host leaves.
 func runHost(ctx context.Context, opts hostOptions) error {
 	transcript, err := plain.OpenTranscript(opts.LogFile)
@@ -348,7 +315,6 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if err != nil {
 		return err
 	}
-	defer garbage.CollectLess()()
 	if opts.NoMember {
 		supervisor.ReloadOnHangup(ctx, room.Reload)
 	}

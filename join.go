@@ -8,14 +8,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"chat/relay/client"
 	"chat/relay/cmdline"
@@ -163,13 +161,6 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 		opts.Host, err = opts.hostInstead(c)
 	}
 	return opts, err
-}
-
-func identityFlag(category string) cli.Flag {
-	return &cli.StringFlag{
-		Name: "identity", Category: category, Hidden: category == manual.Advanced, DefaultText: "a key that chat makes",
-		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
-	}
 }
 
 // useDir keeps in dir who the user is in each room, and whose hosts they trust; "": nowhere.
@@ -357,34 +348,6 @@ func readInput() *plain.Input {
 	}
 	return plain.Read(os.Stdin)
 }
-
-// screenFlags are the options of a person at a terminal.
-func screenFlags() []cli.Flag {
-	return []cli.Flag{
-		cmdline.Switch(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
-		cmdline.Switch(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
-		cmdline.Switch(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
-	}
-}
-
-func mouseFlag(category string) cli.Flag {
-	f := cmdline.Switch(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
-	f.Hidden = category == manual.Advanced
-	return f
-}
-
-// usesScreen reports whether there is a terminal that can show a full screen, and no flag
-// against it.
-func usesScreen(c *cli.Context) bool {
-	if c.Bool("plain") || c.Bool("accessible") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout) {
-		return false
-	}
-	terminal := os.Getenv("TERM")
-	return terminal != "dumb" && (terminal != "" || runtime.GOOS == "windows")
-}
-
-// isTerminal reports whether f is a terminal.
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // findRooms finds the rooms that match a title or the start of an ID, "" for all, and calls found
 // for each that answers, one call at a time; nil: it does not. If there are none, the error is a

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"os/user"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"chat/relay/admin"
 	admincommands "chat/relay/admin/commands"
@@ -232,18 +234,6 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return cmdline.UsageErrorf("%s\nhint: %s --help lists the options", message, command)
 }
 
-// The categories of options in --help.
-const (
-	categoryAccess  = "Access"
-	categoryFiles   = "Files"
-	categoryHistory = "History"
-	categoryLogging = "Logging"
-	categoryNetwork = "Network"
-	categoryRoom    = "Room"
-	categoryScreen  = "Screen"
-	categoryScripts = "Scripts"
-)
-
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "version",
@@ -355,3 +345,87 @@ func noArgs(c *cli.Context) error {
 	}
 	return cmdline.UsageErrorf("unexpected argument %q\nhint: chat %s takes only options; chat %[2]s --help lists them", c.Args().First(), c.Command.Name)
 }
+
+// --- options that several commands have ---------------------------------------------
+
+// The categories of options in --help.
+const (
+	categoryAccess  = "Access"
+	categoryFiles   = "Files"
+	categoryHistory = "History"
+	categoryLogging = "Logging"
+	categoryNetwork = "Network"
+	categoryRoom    = "Room"
+	categoryScreen  = "Screen"
+	categoryScripts = "Scripts"
+)
+
+func nickFlag() cli.Flag {
+	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
+}
+
+// nickOf returns the nick that the user wants: --nick, which must be valid, or the login name.
+func nickOf(c *cli.Context) (string, error) {
+	wanted := c.String("nick")
+	if wanted == "" {
+		return loginName(), nil
+	}
+	nick, err := text.NormalizeNick(wanted)
+	if err != nil {
+		return "", cmdline.UsageErrorf("invalid nick %q: %w\nhint: choose another one with --nick, or set CHAT_NICK", wanted, err)
+	}
+	return nick, nil
+}
+
+// loginName returns the user's login name, or "" if it cannot be a nick.
+func loginName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
+	nick, err := text.NormalizeNick(name)
+	if err != nil {
+		return ""
+	}
+	return nick
+}
+
+func identityFlag(category string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "identity", Category: category, Hidden: category == manual.Advanced, DefaultText: "a key that chat makes",
+		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
+	}
+}
+
+func ifaceFlag(category string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "iface", Category: category, Usage: "Use only the network interface `NAME`. Repeat to use several.", DefaultText: "all interfaces on a LAN"}
+}
+
+// screenFlags are the options of a person at a terminal.
+func screenFlags() []cli.Flag {
+	return []cli.Flag{
+		cmdline.Switch(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
+		cmdline.Switch(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
+		cmdline.Switch(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
+	}
+}
+
+func mouseFlag(category string) cli.Flag {
+	f := cmdline.Switch(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
+	f.Hidden = category == manual.Advanced
+	return f
+}
+
+// usesScreen reports whether there is a terminal that can show a full screen, and no flag
+// against it.
+func usesScreen(c *cli.Context) bool {
+	if c.Bool("plain") || c.Bool("accessible") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout) {
+		return false
+	}
+	terminal := os.Getenv("TERM")
+	return terminal != "dumb" && (terminal != "" || runtime.GOOS == "windows")
+}
+
+// isTerminal reports whether f is a terminal.
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -16,6 +16,7 @@ import (
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
 	"chat/relay/files"
+	"chat/relay/garbage"
 	"chat/relay/hint"
 	"chat/relay/history"
 	"chat/relay/identity"
@@ -80,6 +81,7 @@ func Open(opts Options) (_ *Room, err error) {
 		r.onClose(func() { r.page.Close() })
 	}
 	r.writeOperatorFile()
+	r.onClose(garbage.CollectLess())
 	return r, nil
 }
 
