@@ -413,6 +413,8 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	return err
 }
 
+// --- who the user is, and what the user knows ------------------------------------------
+
 // client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {
 	how := client.Options{Nick: opts.Nick, Watch: opts.watch}
@@ -890,6 +892,8 @@ func (opts *joinOptions) watch(ctx context.Context, room wire.RoomInfo, at net.A
 		newFinder(opts.Ifaces, 0).Follow(ctx, room.ID, at.AddrPort().Addr(), suspect)
 	}
 }
+
+// --- errors, for a shell and for a screen --------------------------------------------
 
 // A hintedError has a hint for a shell and another one for the screen, which has a field
 // for an address.
