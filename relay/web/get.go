@@ -23,11 +23,7 @@ import (
 // handleGet registers the handlers of /get.
 func (h *Handler) handleGet() {
 	if h.opts.Programs == nil {
-		for _, path := range []string{"GET /get", "GET /get/"} {
-			h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-				http.Error(w, "this host does not hand out the program", http.StatusNotFound)
-			})
-		}
+		h.refuseAll(http.StatusNotFound, "this host does not hand out the program", "GET /get", "GET /get/")
 		return
 	}
 	h.mux.HandleFunc("GET /get", h.showInstallPage)
