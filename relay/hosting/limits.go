@@ -10,15 +10,14 @@ import (
 	"chat/relay/limits"
 )
 
-// roomLimits are the limits of an open room. They are safe for concurrent use.
+// The limits of a room that is open. They are safe for concurrent use.
 type roomLimits struct {
 	mu    sync.Mutex
 	room  relay.Options // only the limits count; guarded by mu
 	files files.Limits  // likewise
 }
 
-// settingsLocked returns the limits themselves, not a copy.
-func (l *roomLimits) settingsLocked() limits.Settings {
+func (l *roomLimits) settings() limits.Settings {
 	return limits.Settings{Room: &l.room, Files: &l.files}
 }
 
@@ -52,7 +51,7 @@ func (e *RestartError) Error() string {
 func (r *Room) SetLimits(to limits.Settings) ([]limits.Change, error) {
 	r.limits.mu.Lock()
 	defer r.limits.mu.Unlock()
-	live, fixed := limits.Changes(r.limits.settingsLocked(), to)
+	live, fixed := limits.Changes(r.limits.settings(), to)
 	r.applyLimitsLocked(live)
 	if len(fixed) > 0 {
 		return live, &RestartError{fixed}
@@ -70,7 +69,7 @@ func (r *Room) ChangeLimits(assignments []string) ([]limits.Change, error) {
 			return nil, err
 		}
 	}
-	live, fixed := limits.Changes(r.limits.settingsLocked(), to)
+	live, fixed := limits.Changes(r.limits.settings(), to)
 	if len(fixed) > 0 {
 		return nil, fmt.Errorf("%w\nhint: set them with chat host --limit; those that change at once are %s", &RestartError{fixed}, liveLimits())
 	}
@@ -94,7 +93,7 @@ func (r *Room) applyLimitsLocked(changes []limits.Change) {
 		return
 	}
 	for _, c := range changes {
-		if err := limits.Set(r.limits.settingsLocked(), c.Name+"="+c.To); err != nil {
+		if err := limits.Set(r.limits.settings(), c.Name+"="+c.To); err != nil {
 			panic(err) // Value writes what Set reads
 		}
 	}
