@@ -31,6 +31,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"chat/relay/client"
+	"chat/relay/cmdline"
 	"chat/relay/discovery"
 	"chat/relay/doctor"
 	"chat/relay/endpoint"
@@ -551,7 +552,7 @@ func roomsCommand() *cli.Command {
 		Usage:       "List the rooms on this network.",
 		Description: manual.Describe("", "chat rooms", "chat rooms --json"),
 		Flags: []cli.Flag{
-			boolFlag("", "json", "Print one JSON object per line."),
+			cmdline.Switch("", "json", "Print one JSON object per line."),
 			&cli.DurationFlag{Name: "timeout", Value: discovery.ListWindow, Usage: "Search for `TIME`."},
 			ifaceFlag(""),
 		},
@@ -675,10 +676,6 @@ func doctorCommand() *cli.Command {
 			return runDoctor(c.Context, c.App.Writer, doctorOptions{Ifaces: c.StringSlice("iface"), Addr: c.String("addr")})
 		},
 	}
-}
-
-func ifaceFlag(category string) cli.Flag {
-	return &cli.StringSliceFlag{Name: "iface", Category: category, Usage: "Use only the network interface `NAME`. Repeat to use several.", DefaultText: "all interfaces on a LAN"}
 }
 
 // doctorOptions are the flags of `chat doctor`.

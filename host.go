@@ -8,22 +8,19 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/signal"
-	"os/user"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 
-	"github.com/charmbracelet/colorprofile"
 	"github.com/urfave/cli/v2"
 
 	"chat/relay"
 	"chat/relay/client"
+	"chat/relay/cmdline"
 	"chat/relay/endpoint"
-	"chat/relay/garbage"
 	"chat/relay/history"
 	"chat/relay/hosting"
 	"chat/relay/identity"
@@ -73,21 +70,21 @@ func hostFlags() []cli.Flag {
 	flags := slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "room", Aliases: []string{"r"}, Category: categoryRoom, Usage: "Name the room `TITLE`.", DefaultText: "this machine's name"},
 		nickFlag(),
-		boolFlag(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
+		cmdline.Switch(categoryRoom, "headless", "Host without joining the room, and log to stderr. Implied if stdin or stdout is not a terminal."),
 		&cli.StringFlag{Name: settings.FileFlag, Category: categoryRoom, Usage: "Read settings from `FILE`. chat help settings explains them."},
-		boolFlag(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
+		cmdline.Switch(categoryAccess, "secure", "Seal the room: connections are encrypted, and only those with its invite can join."),
 		&cli.StringFlag{Name: "members", Category: categoryAccess, Usage: "Let only the SSH keys in `FILE` join the sealed room as members. It is like authorized_keys."},
 		&cli.StringSliceFlag{Name: "limit", Category: categoryAccess, Usage: "Set a limit: `NAME=VALUE`, e.g. connections=500. Repeat to set several; chat help limits lists them."},
-		boolFlag(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
+		cmdline.Switch(categoryAccess, "no-web", "Do not serve the web page or anything else over HTTP."),
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Category: categoryNetwork, EnvVars: []string{"CHAT_LISTEN"}, Usage: "Listen on `[HOST]:PORT`.", DefaultText: fmt.Sprintf(":%d, or the next free port", wire.DefaultPort)},
 		ifaceFlag(categoryNetwork),
-		boolFlag(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
+		cmdline.Switch(categoryNetwork, "no-discovery", "Do not announce the room by mDNS."),
 	}, screenFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "history", Category: categoryHistory, Usage: "Keep the room in `FILE`, and reopen it from there."},
 		&cli.StringFlag{Name: "history-keep", Category: categoryHistory, Usage: "Delete history beyond `LIMIT`, an age, a size or both: 30d, 500MB or 30d,500MB.", DefaultText: "keep all"},
 		&cli.StringFlag{Name: "files-dir", Category: categoryFiles, Usage: "Store uploads in `DIR`, and keep them when the host ends.", DefaultText: "a temporary directory"},
 		&cli.StringFlag{Name: "log", Category: categoryLogging, EnvVars: []string{"CHAT_HOST_LOG"}, Usage: "Append the transcript to `FILE`."},
-		boolFlag(categoryLogging, "verbose", "Log debug messages too.", "v"),
+		cmdline.Switch(categoryLogging, "verbose", "Log debug messages too.", "v"),
 	})
 	advanced := []cli.Flag{
 		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_BACKLOG"}, Value: 50, Usage: "Send new members the last `N` messages."},
@@ -96,12 +93,12 @@ func hostFlags() []cli.Flag {
 		identityFlag(manual.Advanced),
 		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},
 		&cli.StringFlag{Name: "log-format", Value: "text", Category: manual.Advanced, Hidden: true, Usage: "Write log lines in `FORMAT`, text or json."},
-		&cli.BoolFlag{Name: "metrics", Category: manual.Advanced, Hidden: true, Usage: "Serve /metrics to other machines too.", DisableDefaultText: true},
+		advancedSwitch("metrics", "Serve /metrics to other machines too."),
 		mouseFlag(manual.Advanced),
-		&cli.BoolFlag{Name: "no-files", Category: manual.Advanced, Hidden: true, Usage: "Reject all uploads.", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "no-get", Category: manual.Advanced, Hidden: true, Usage: "Do not hand out the program to those who do not have it.", DisableDefaultText: true},
+		advancedSwitch("no-files", "Reject all uploads."),
+		advancedSwitch("no-get", "Do not hand out the program to those who do not have it."),
 		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
-		&cli.BoolFlag{Name: settings.PrintFlag, Category: manual.Advanced, Hidden: true, Usage: "Print the settings as a file for --config, with where each is from, and exit.", DisableDefaultText: true},
+		advancedSwitch(settings.PrintFlag, "Print the settings as a file for --config, with where each is from, and exit."),
 		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_SECRET_FILE"}, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
 		&cli.StringSliceFlag{Name: "trusted-proxy", Category: manual.Advanced, Hidden: true, Usage: "Take the client's address from X-Forwarded-For or Forwarded in requests from `ADDRESS[/BITS]`, a reverse proxy. Repeat to set several."},
 		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},
@@ -113,6 +110,13 @@ func hostFlags() []cli.Flag {
 		}
 	}
 	return settings.WithVariables(flags)
+}
+
+// advancedSwitch returns an option without a value that only chat help advanced lists.
+func advancedSwitch(name, usage string) cli.Flag {
+	f := cmdline.Switch(manual.Advanced, name, usage)
+	f.Hidden = true
+	return f
 }
 
 // hostOptions are the options of chat host.
@@ -136,27 +140,21 @@ type hostOptions struct {
 func hostOptionsOf(c *cli.Context) (hostOptions, error) {
 	from, err := settings.Read(c)
 	if err != nil {
-		return hostOptions{}, usageErrorf("%w", err)
+		return hostOptions{}, cmdline.UsageErrorf("%w", err)
 	}
 	opts, err := hostOptionsIn(c, from)
 	return opts, from.Explain(err)
 }
 
-// hostOptionsIn returns the options that c has, whose settings are from those.
+// hostOptionsIn returns the options in c. from is the source of each of them, for errors and limits.
 func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error) {
 	nick, err := nickOf(c)
 	if err != nil {
 		return hostOptions{}, err
 	}
-	title := c.String("room")
-	switch named := from.IsOnCommandLine("room"); {
-	case c.NArg() > 1:
-		return hostOptions{}, usageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
-	case c.NArg() == 1 && named:
-		return hostOptions{}, usageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
-	case c.NArg() == 1:
-		title = c.Args().First()
-		from.Replace("room", title)
+	title, err := titleOf(c, from)
+	if err != nil {
+		return hostOptions{}, err
 	}
 	onTerminal := isTerminal(os.Stdin) && isTerminal(os.Stdout) || c.Bool(settings.PrintFlag)
 	opts := hostOptions{
@@ -197,39 +195,56 @@ func hostOptionsIn(c *cli.Context, from *settings.Settings) (hostOptions, error)
 		In:         os.Stdin,
 		Out:        c.App.Writer,
 	}
+	if err := opts.parse(c, from); err != nil {
+		return opts, err
+	}
+	return opts, opts.checkUsage(c.Int("backlog"))
+}
+
+// titleOf returns the title of the room: the argument of the command line, or --room; "": neither has one.
+func titleOf(c *cli.Context, from *settings.Settings) (string, error) {
+	title := c.String("room")
+	switch named := from.IsOnCommandLine("room"); {
+	case c.NArg() > 1:
+		return "", cmdline.UsageErrorf("chat host takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
+	case c.NArg() == 1 && named:
+		return "", cmdline.UsageErrorf("room %q and --room %s exclude each other\nhint: leave out one of them", c.Args().First(), title)
+	case c.NArg() == 1:
+		title = c.Args().First()
+		from.Replace("room", title)
+	}
+	return title, nil
+}
+
+// parse sets the options that are more than a word or a number.
+func (opts *hostOptions) parse(c *cli.Context, from *settings.Settings) (err error) {
 	if c.IsSet("history") && opts.HistoryFile == "" {
-		return opts, usageErrorf("the name of the history file is empty\nhint: set --history or CHAT_HISTORY to a file; without both the room is in memory")
+		return cmdline.UsageErrorf("the name of the history file is empty\nhint: set --history or CHAT_HISTORY to a file; without both the room is in memory")
 	}
 	if opts.Backlog == 0 {
 		opts.Backlog = -1 // the relay's none
 	}
 	if opts.HistoryKeep, err = history.ParseKeep(c.String("history-keep")); err != nil {
-		return opts, usageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
+		return cmdline.UsageErrorf("invalid --history-keep %q: %w", c.String("history-keep"), err)
 	}
 	if opts.TrustedProxies, err = endpoint.ParseProxies(c.StringSlice("trusted-proxy")); err != nil {
-		return opts, usageErrorf("%w", err)
+		return cmdline.UsageErrorf("%w", err)
 	}
-	if err := setLimits(c, from, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits}); err != nil {
-		return opts, err
-	}
-	if err := opts.check(c.Int("backlog")); err != nil {
-		return opts, err
-	}
-	if err := opts.Check(); err != nil {
-		return opts, usageErrorf("%w", err)
-	}
-	return opts, nil
+	return setLimits(c, from, limits.Settings{Room: &opts.Options.Options, Files: &opts.FileLimits})
 }
 
-// check returns a usage error if the options are invalid or contradict each other.
-func (opts *hostOptions) check(backlog int) error {
+// checkUsage returns a usage error if the options are invalid or contradict each other.
+func (opts *hostOptions) checkUsage(backlog int) error {
 	switch {
 	case opts.LogFormat != "text" && opts.LogFormat != "json":
-		return usageErrorf("invalid --log-format %q\nhint: use text or json", opts.LogFormat)
+		return cmdline.UsageErrorf("invalid --log-format %q\nhint: use text or json", opts.LogFormat)
 	case backlog < 0:
-		return usageErrorf("--backlog cannot be negative\nhint: use 0 to send no messages")
+		return cmdline.UsageErrorf("--backlog cannot be negative\nhint: use 0 to send no messages")
 	case opts.LogFile != "" && opts.NoMember:
-		return usageErrorf("--log needs a member, and a headless host has none\nhint: keep the transcript with chat join --follow --log %s </dev/null", opts.LogFile)
+		return cmdline.UsageErrorf("--log needs a member, and a headless host has none\nhint: keep the transcript with chat join --follow --log %s </dev/null", opts.LogFile)
+	}
+	if err := opts.Check(); err != nil {
+		return cmdline.UsageErrorf("%w", err)
 	}
 	return nil
 }
@@ -244,7 +259,7 @@ func setLimits(c *cli.Context, from *settings.Settings, to limits.Settings) erro
 		}
 		value, err := l.FromOldFlag(c.String(l.OldFlag))
 		if err != nil {
-			return usageErrorf("%w", err)
+			return cmdline.UsageErrorf("%w", err)
 		}
 		fmt.Fprintf(c.App.ErrWriter, "chat: --%s is deprecated; use --limit %s=%s\n", l.OldFlag, l.Name, value)
 		from.AddLimit(l.Name+"="+value, l.OldFlag)
@@ -254,9 +269,9 @@ func setLimits(c *cli.Context, from *settings.Settings, to limits.Settings) erro
 		err := limits.Set(to, l.Assignment)
 		switch {
 		case err != nil && strings.HasPrefix(l.From, "--"):
-			return usageErrorf("%w", err)
+			return cmdline.UsageErrorf("%w", err)
 		case err != nil:
-			return usageErrorf("%s: %w", l.From, err)
+			return cmdline.UsageErrorf("%s: %w", l.From, err)
 		}
 	}
 	return nil
@@ -276,37 +291,6 @@ func (opts *hostOptions) logOptions() logging.Options {
 		Level: level, JSON: opts.LogFormat == "json", Bare: opts.Screen,
 		Journal: opts.NoMember && opts.LogTo == os.Stderr && supervisor.IsJournal(os.Stderr),
 	}
-}
-
-func nickFlag() cli.Flag {
-	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
-}
-
-// nickOf returns the nick that the user wants: --nick, which must be valid, or the login name.
-func nickOf(c *cli.Context) (string, error) {
-	wanted := c.String("nick")
-	if wanted == "" {
-		return loginName(), nil
-	}
-	nick, err := text.NormalizeNick(wanted)
-	if err != nil {
-		return "", usageErrorf("invalid nick %q: %w\nhint: choose another one with --nick, or set CHAT_NICK", wanted, err)
-	}
-	return nick, nil
-}
-
-// loginName returns the user's login name, or "" if it cannot be a nick.
-func loginName() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
-	nick, err := text.NormalizeNick(name)
-	if err != nil {
-		return ""
-	}
-	return nick
 }
 
 // runHost hosts a room until ctx ends or the host leaves.
@@ -331,7 +315,6 @@ func runHost(ctx context.Context, opts hostOptions) error {
 	if err != nil {
 		return err
 	}
-	defer garbage.CollectLess()()
 	if opts.NoMember {
 		supervisor.ReloadOnHangup(ctx, room.Reload)
 	}
@@ -429,7 +412,7 @@ func (r *openRoom) printCode() {
 		return
 	}
 	page := pages[0]
-	code, err := codeFor(os.Stderr)(page)
+	code, err := qrcode.ForTerminal(os.Stderr)(page)
 	if err != nil {
 		r.Log().Warn("no QR code", "page", page, "error", err)
 		return
@@ -439,24 +422,13 @@ func (r *openRoom) printCode() {
 	}
 }
 
-// codeFor returns a function that draws QR codes for a terminal.
-func codeFor(terminal *os.File) func(link string) ([]string, error) {
-	return func(link string) ([]string, error) {
-		code, err := qrcode.Of(link)
-		if err != nil {
-			return nil, err
-		}
-		return code.Lines(colorprofile.Detect(terminal, os.Environ())), nil
-	}
-}
-
 // printInvitation prints every way to join the room.
 func (r *openRoom) printInvitation() {
 	out := r.opts.Out
 	if r.Sealed() != nil {
 		printer := invites.Printer{To: out, Addrs: func(seal.HostedRoom) []string { return r.Ways() }}
 		if !r.opts.Accessible {
-			printer.Code = codeFor(os.Stdout)
+			printer.Code = qrcode.ForTerminal(os.Stdout)
 		}
 		if err := printer.PrintOpened(r.Sealed().Room(), invites.Reach{Page: !r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}); err != nil {
 			r.Log().Warn("cannot print the invite; chat invite does", "error", err)
@@ -470,11 +442,11 @@ func (r *openRoom) printInvitation() {
 	for _, page := range r.Pages() {
 		fmt.Fprintf(out, "  %s in a browser\n", page)
 	}
-	for _, addr := range r.Addresses() {
+	for _, addr := range r.Ways() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
-	if addrs := r.Addresses(); r.HandsOut() && len(addrs) > 0 {
+	if addrs := r.Ways(); r.HandsOut() && len(addrs) > 0 {
 		fmt.Fprintf(out, "Those without chat install it with\n  %s\n", r.Install(addrs[0]))
 	}
 }
@@ -490,8 +462,8 @@ func (r *openRoom) joinInLines(ctx context.Context, transcript *plain.Transcript
 	in := plain.ReadTyped(r.opts.In)
 	defer in.Close()
 	err = plain.Run(ctx, c, plain.Options{
-		In: in, Out: r.opts.Out, Err: r.opts.LogTo, Log: transcript, Accessible: r.opts.Accessible, Width: terminalWidth,
-		HostAddr: func() string { return r.Addresses()[0] },
+		In: in, Out: r.opts.Out, Err: r.opts.LogTo, Log: transcript, Accessible: r.opts.Accessible, Width: plain.Width,
+		HostAddr: func() string { return r.Ways()[0] },
 	})
 	if !isTerminal(os.Stdin) { // it was one
 		return errors.Join(screen.ErrTerminalGone, err)
@@ -597,102 +569,6 @@ func (h *lobbyHost) close(err error) error {
 	err = errors.Join(h.room.outlive(h.ctx, err), h.room.Close())
 	h.room.printClosed()
 	return err
-}
-
-// --- invites ----------------------------------------------------------------------
-
-func inviteCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "invite",
-		Usage:     "Print the invite to a sealed room that you host on this machine.",
-		ArgsUsage: "[ROOM]",
-		Description: manual.Describe("ROOM is a title or the start of an ID. A terminal also shows the QR code; a program gets only the link.",
-			"chat invite",
-			"chat invite lab --listen      # for guests who only read",
-			"chat invite --json | jq -r .invite"),
-		Flags: []cli.Flag{
-			boolFlag("", "listen", "Print the invite for guests who may only read."),
-			boolFlag("", "operator", "Print the invite for operators, who may kick and ban."),
-			boolFlag("", "json", "Print one JSON object per room."),
-		},
-		Action: func(c *cli.Context) error {
-			opts, err := inviteOptionsOf(c)
-			if err != nil {
-				return err
-			}
-			return printInvites(c.App.Writer, c.App.ErrWriter, opts)
-		},
-	}
-}
-
-// inviteOptions are the flags of chat invite.
-type inviteOptions struct {
-	Room string // its title, or the start of its ID; "": the only one
-	For  invites.Audience
-	JSON bool
-}
-
-func inviteOptionsOf(c *cli.Context) (opts inviteOptions, err error) {
-	switch {
-	case c.NArg() > 1:
-		return opts, usageErrorf("chat invite takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
-	case c.Bool("listen") && c.Bool("operator"):
-		return opts, usageErrorf("--listen and --operator exclude each other\nhint: leave out one of them")
-	case c.Bool("listen"):
-		opts.For = invites.Listeners
-	case c.Bool("operator"):
-		opts.For = invites.Operators
-	}
-	opts.Room, opts.JSON = c.Args().First(), c.Bool("json")
-	return opts, nil
-}
-
-// printInvites prints the invites to the sealed rooms that are open on this machine.
-func printInvites(out, warnings io.Writer, opts inviteOptions) error {
-	rooms, err := seal.Rooms(identity.DefaultDir())
-	if err != nil && len(rooms) == 0 {
-		return err
-	}
-	if err != nil { // one of the others
-		fmt.Fprintln(warnings, "chat: "+text.CleanLines(err.Error()))
-	}
-	open, closed := invites.Select(rooms, opts.Room)
-	printer := invites.Printer{To: out, For: opts.For, Addrs: invitedAddrs}
-	switch {
-	case len(open) == 0:
-		return noRoomToInvite(opts.Room, closed)
-	case opts.JSON:
-		return printer.PrintJSON(open)
-	case len(open) > 1:
-		if err := printer.PrintList(open); err != nil {
-			return err
-		}
-		return usageErrorf("%d sealed rooms are open here\nhint: name one by its title or ID, e.g. chat invite %.8s", len(open), open[0].ID)
-	case isTerminal(os.Stdout):
-		printer.Code = codeFor(os.Stdout)
-	}
-	return printer.Print(open[0])
-}
-
-// noRoomToInvite returns the error if no open room is named want. closed is a room of that name which is not
-// open; nil: there is none.
-func noRoomToInvite(want string, closed *seal.HostedRoom) error {
-	switch {
-	case closed != nil:
-		return &exitError{exitNoRoom, fmt.Errorf("the sealed room %s is not open on this machine\nhint: its invites are valid again once you host it", closed.Title)}
-	case want != "":
-		return &exitError{exitNoRoom, fmt.Errorf("no sealed room %q is open on this machine\nhint: chat invite without a name lists those that are", want)}
-	}
-	return &exitError{exitNoRoom, errors.New("no sealed room is open on this machine\nhint: chat host --secure opens one; a plain room needs no invite")}
-}
-
-// invitedAddrs returns the addresses at which others reach a room of this machine, the best one first.
-func invitedAddrs(r seal.HostedRoom) []string {
-	at, err := netip.ParseAddrPort(r.Address)
-	if err != nil {
-		return []string{r.Address}
-	}
-	return r.At(endpoint.ReachableAt(at))
 }
 
 // hostDefaults returns the options of a chat host without options, with the environment's

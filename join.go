@@ -8,16 +8,15 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"chat/relay/client"
+	"chat/relay/cmdline"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
 	"chat/relay/errno"
@@ -47,8 +46,8 @@ func joinCommand() *cli.Command {
 		&cli.StringFlag{Name: "operator", Category: categoryAccess, Usage: "Join as an operator, with the `FILE` that chat host --headless writes and names in its log."},
 	}, screenFlags(), []cli.Flag{
 		mouseFlag(categoryScreen),
-		boolFlag(categoryScripts, "json", "Print events as JSON lines."),
-		boolFlag(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
+		cmdline.Switch(categoryScripts, "json", "Print events as JSON lines."),
+		cmdline.Switch(categoryScripts, "follow", "Stay in the room after stdin ends.", "f"),
 		&cli.StringFlag{Name: "log", Category: categoryLogging, Usage: "Append the transcript to `FILE`."},
 	}))
 	return &cli.Command{
@@ -105,9 +104,6 @@ type joinOptions struct {
 
 // joinOptionsOf reads the flags of chat join.
 func joinOptionsOf(c *cli.Context) (joinOptions, error) {
-	if c.NArg() > 1 {
-		return joinOptions{}, usageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
-	}
 	room, addr, err := placeNamed(c)
 	if err != nil {
 		return joinOptions{}, err
@@ -138,7 +134,7 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 			Err:        c.App.ErrWriter,
 			Piped:      !isTerminal(os.Stdin),
 			OutPiped:   !isTerminal(os.Stdout),
-			Width:      terminalWidth,
+			Width:      plain.Width,
 			JSON:       c.Bool("json"),
 			Follow:     c.Bool("follow"),
 			Accessible: c.Bool("accessible"),
@@ -167,13 +163,6 @@ func joinOptionsOf(c *cli.Context) (joinOptions, error) {
 	return opts, err
 }
 
-func identityFlag(category string) cli.Flag {
-	return &cli.StringFlag{
-		Name: "identity", Category: category, Hidden: category == manual.Advanced, DefaultText: "a key that chat makes",
-		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
-	}
-}
-
 // useDir keeps in dir who the user is in each room, and whose hosts they trust; "": nowhere.
 func (opts *joinOptions) useDir(dir string) {
 	if dir == "" {
@@ -189,16 +178,16 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	room, addr = c.Args().First(), c.String("addr")
 	_, preset := os.LookupEnv("CHAT_ADDR")
 	switch {
-	case c.NArg() > 0 && room == "": // an unset variable in a script must not lead to just any room
-		return "", "", usageErrorf("the room is empty\nhint: give its title, ID, address or invite; or none, to find one")
+	case c.NArg() > 1:
+		return "", "", cmdline.UsageErrorf("chat join takes one room, not %d\nhint: quote a title that has spaces", c.NArg())
+	case c.NArg() == 1 && room == "": // any room would get the messages for the one that a script means
+		return "", "", cmdline.UsageErrorf("the room is empty\nhint: give its title, ID, address or invite, or none to find one; if a command prints it, such as chat invite, check that command")
 	case c.IsSet("addr") && addr == "" && !preset:
 		return "", "", &endpoint.AddressError{}
-	case room == "" && c.NArg() == 1: // any room would get the messages for this one
-		return "", "", usageErrorf("the room is empty\nhint: leave it out to join the only room; if a command prints it, such as chat invite, check that command")
 	case c.Duration("timeout") <= 0:
-		return "", "", usageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
+		return "", "", cmdline.UsageErrorf("--timeout must be positive\nhint: e.g. --timeout 5s")
 	case c.IsSet("backlog") && c.Int("backlog") < 0:
-		return "", "", usageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
+		return "", "", cmdline.UsageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
 	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
 		if addr = ""; room == fromStdin || endpoint.IsAddress(room) {
 			room, addr = "", room
@@ -225,10 +214,10 @@ func openInput(c *cli.Context, addr string, screen bool) (in *plain.Input, _ str
 	}
 	switch {
 	case typed && !isInvite(addr):
-		return nil, "", usageErrorf("that is not an invite\nhint: it begins with https:// and has a #")
+		return nil, "", cmdline.UsageErrorf("that is not an invite\nhint: it begins with https:// and has a #")
 	case !typed && addr == fromStdin:
 		if addr, err = in.Line(c.Context); err != nil || !isInvite(strings.TrimSpace(addr)) {
-			return nil, "", usageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
+			return nil, "", cmdline.UsageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
 		}
 		addr = strings.TrimSpace(addr)
 	}
@@ -251,7 +240,7 @@ func typedInvite(out io.Writer) (string, error) {
 // none.
 func secretToJoin(file string) (seal.Secret, error) {
 	if file == fromStdin {
-		return "", usageErrorf("--secret-file cannot be stdin, which has your messages\nhint: chat join - reads the invite from stdin")
+		return "", cmdline.UsageErrorf("--secret-file cannot be stdin, which has your messages\nhint: chat join - reads the invite from stdin")
 	}
 	secret, _, err := seal.ChosenSecret(file, "chat invite shows it on the host's machine, after the dot of the invite")
 	return secret, err
@@ -264,7 +253,7 @@ func (opts *joinOptions) readInvite() error {
 	}
 	invite, err := seal.ParseInvite(opts.Addr)
 	if err != nil {
-		return usageErrorf("%w\nhint: quote it, or the shell cuts it at the #; chat join - reads it from stdin", err)
+		return cmdline.UsageErrorf("%w\nhint: quote it, or the shell cuts it at the #; chat join - reads it from stdin", err)
 	}
 	opts.Invite, opts.Addr = invite, invite.Addr
 	return nil
@@ -277,7 +266,7 @@ func (opts *joinOptions) readOperatorFile(path string) error {
 	case path == "":
 		return nil
 	case opts.Secret != "" || opts.Invite != seal.Invite{}:
-		return usageErrorf("--operator and a secret or an invite exclude each other\nhint: the file has what the room needs")
+		return cmdline.UsageErrorf("--operator and a secret or an invite exclude each other\nhint: the file has what the room needs")
 	}
 	file, err := operatorfile.Read(path)
 	if err != nil {
@@ -360,43 +349,6 @@ func readInput() *plain.Input {
 	return plain.Read(os.Stdin)
 }
 
-// screenFlags are the options of a person at a terminal.
-func screenFlags() []cli.Flag {
-	return []cli.Flag{
-		boolFlag(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
-		boolFlag(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
-		boolFlag(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
-	}
-}
-
-func mouseFlag(category string) cli.Flag {
-	f := boolFlag(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
-	f.Hidden = category == manual.Advanced
-	return f
-}
-
-// usesScreen reports whether there is a terminal that can show a full screen, and no flag
-// against it.
-func usesScreen(c *cli.Context) bool {
-	if c.Bool("plain") || c.Bool("accessible") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout) {
-		return false
-	}
-	terminal := os.Getenv("TERM")
-	return terminal != "dumb" && (terminal != "" || runtime.GOOS == "windows")
-}
-
-// terminalWidth returns the columns of the terminal that stdout is; 0: unknown.
-func terminalWidth() int {
-	columns, _, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil {
-		return 0
-	}
-	return columns
-}
-
-// isTerminal reports whether f is a terminal.
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
 // findRooms finds the rooms that match a title or the start of an ID, "" for all, and calls found
 // for each that answers, one call at a time; nil: it does not. If there are none, the error is a
 // [*discovery.NoRoomError].
@@ -460,6 +412,8 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	}
 	return err
 }
+
+// --- who the user is, and what the user knows ------------------------------------------
 
 // client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {
@@ -602,7 +556,7 @@ func (opts *joinOptions) identify(room string) (client.Identity, client.Keeper) 
 }
 
 // errInterrupted is the error of a user who left before joining a room.
-var errInterrupted = &exitError{exitInterrupted, errors.New("interrupted")}
+var errInterrupted = errors.New("interrupted")
 
 // interrupted returns err, or errInterrupted if Ctrl-C caused it.
 func interrupted(ctx context.Context, err error) error {
@@ -791,7 +745,7 @@ func (opts *joinOptions) address() (string, error) {
 	case opts.Addr == "":
 		return "", nil
 	case opts.Room != "":
-		return "", usageErrorf("room %q and --addr %s exclude each other\nhint: leave out one of them", opts.Room, opts.Addr)
+		return "", cmdline.UsageErrorf("room %q and --addr %s exclude each other\nhint: leave out one of them", opts.Room, opts.Addr)
 	}
 	return endpoint.Parse(opts.Addr)
 }
@@ -841,14 +795,14 @@ func (opts *joinOptions) choose(ctx context.Context, rooms []discovery.Room) (di
 		hint = "name one by its address, e.g. chat join --addr " + rooms[0].Addr
 	}
 	if !asking {
-		return discovery.Room{}, usageErrorf("found %d rooms\nhint: %s", len(rooms), hint)
+		return discovery.Room{}, cmdline.UsageErrorf("found %d rooms\nhint: %s", len(rooms), hint)
 	}
 	for {
 		fmt.Fprintf(out, "Join which one (1-%d)? ", len(rooms))
 		line, err := opts.In.Line(ctx)
 		if err != nil {
 			fmt.Fprintln(out)
-			return discovery.Room{}, usageErrorf("no room chosen\nhint: %s", hint)
+			return discovery.Room{}, cmdline.UsageErrorf("no room chosen\nhint: %s", hint)
 		}
 		answer := strings.TrimSpace(line)
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(rooms) {
@@ -938,6 +892,8 @@ func (opts *joinOptions) watch(ctx context.Context, room wire.RoomInfo, at net.A
 		newFinder(opts.Ifaces, 0).Follow(ctx, room.ID, at.AddrPort().Addr(), suspect)
 	}
 }
+
+// --- errors, for a shell and for a screen --------------------------------------------
 
 // A hintedError has a hint for a shell and another one for the screen, which has a field
 // for an address.

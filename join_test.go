@@ -664,8 +664,7 @@ func TestChoose(t *testing.T) {
 		opts := piped("")
 		opts.find, opts.Room = contested, "kitchen"
 		s := startJoin(t, opts)
-		var exit *exitError
-		if err := s.wait(t); !errors.As(err, &exit) || exit.code != exitUsage || !strings.HasSuffix(err.Error(), "hint: name one by its address, e.g. chat join --addr "+kitchen) {
+		if err := s.wait(t); exitCode(err) != exitUsage || !strings.HasSuffix(err.Error(), "hint: name one by its address, e.g. chat join --addr "+kitchen) {
 			t.Errorf("join: %v", err)
 		}
 		if !strings.HasSuffix(s.err.String(), warning) {
@@ -676,8 +675,7 @@ func TestChoose(t *testing.T) {
 		opts := piped("")
 		opts.find = find
 		s := startJoin(t, opts)
-		var exit *exitError
-		if err := s.wait(t); !errors.As(err, &exit) || exit.code != exitUsage || !strings.Contains(err.Error(), "hint: name one") {
+		if err := s.wait(t); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "hint: name one") {
 			t.Errorf("join: %v", err)
 		}
 		if !strings.Contains(s.err.String(), "  2  pantry") || s.out.String() != "" {
@@ -704,8 +702,7 @@ func TestChoose(t *testing.T) {
 	t.Run("a room and an address", func(t *testing.T) {
 		opts := piped(kitchen)
 		opts.Room = "kitchen"
-		var exit *exitError
-		if err := startJoin(t, opts).wait(t); !errors.As(err, &exit) || exit.code != exitUsage {
+		if err := startJoin(t, opts).wait(t); exitCode(err) != exitUsage {
 			t.Errorf("join: %v", err)
 		}
 	})
@@ -803,8 +800,7 @@ func TestCtrlCWhileSearching(t *testing.T) {
 	}
 	s := startJoin(t, opts)
 	s.cancel()
-	var exit *exitError
-	if err := s.wait(t); !errors.As(err, &exit) || exit.code != 130 {
+	if err := s.wait(t); exitCode(err) != 130 {
 		t.Errorf("join: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"os/user"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -17,14 +18,16 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"chat/relay/admin"
-	"chat/relay/admin/commands"
+	admincommands "chat/relay/admin/commands"
 	"chat/relay/archive"
 	"chat/relay/cmdline"
 	"chat/relay/completion"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
+	"chat/relay/invites"
 	"chat/relay/manual"
 	"chat/relay/plain"
 	"chat/relay/screen"
@@ -68,19 +71,6 @@ var exitCodes = []manual.Entry{
 	{Term: "130", Text: "Interrupted before the room was joined."},
 }
 
-// An exitError is an error with the exit code that it ends the program with.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
-
-func usageErrorf(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
-}
-
 func main() {
 	// The first Ctrl-C or SIGTERM shuts down in order, the second ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -102,28 +92,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = errInterrupted
 	}
 	fmt.Fprintln(stderr, "chat: "+text.CleanLines(err.Error()))
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		return exit.code
-	}
-	if _, ok := errors.AsType[*cmdline.UsageError](err); ok {
+	return exitCode(err)
+}
+
+// exitCode returns the code with which the program ends because of err.
+func exitCode(err error) int {
+	switch {
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case is[*cmdline.UsageError](err), is[*endpoint.AddressError](err), is[*admin.ChoiceError](err):
 		return exitUsage
-	}
-	if _, ok := errors.AsType[*endpoint.AddressError](err); ok {
-		return exitUsage
-	}
-	if _, ok := errors.AsType[*discovery.NoRoomError](err); ok {
+	case is[*discovery.NoRoomError](err), is[*admin.NoRoomError](err), is[*invites.NoRoomError](err):
 		return exitNoRoom
-	}
-	if _, ok := errors.AsType[*admin.NoRoomError](err); ok {
-		return exitNoRoom
-	}
-	if _, ok := errors.AsType[*admin.ChoiceError](err); ok {
-		return exitUsage
-	}
-	if _, ok := errors.AsType[*plain.UnconfirmedError](err); ok {
+	case is[*plain.UnconfirmedError](err):
 		return exitUnconfirmed
 	}
 	return exitFailed
+}
+
+// is reports whether err wraps an error of type E.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // runCommand runs the command that args begin with.
@@ -133,12 +123,12 @@ func runCommand(ctx context.Context, app *cli.App, args []string) error {
 	}
 	args, err := cmdline.Canonical(app, cmdline.JoinNames(app, versionCommandOf(args)))
 	if err != nil {
-		return usageErrorf("%w", err)
+		return cmdline.UsageErrorf("%w", err)
 	}
 	if len(args) > 1 {
 		if command := app.Command(args[1]); command != nil {
 			if err := settings.CheckEnvironment(command); err != nil {
-				return usageErrorf("%w", err)
+				return cmdline.UsageErrorf("%w", err)
 			}
 		}
 	}
@@ -180,9 +170,13 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{hostCommand(), joinCommand(), roomsCommand(), inviteCommand(), doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
+		Commands: slices.Concat(
+			[]*cli.Command{hostCommand(), joinCommand(), roomsCommand(), invites.Command()},
+			archive.Commands(),
+			admincommands.Commands(),
+			[]*cli.Command{doctorCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()},
+		),
 	}
-	app.Commands = slices.Insert(app.Commands, 4, slices.Concat(archive.Commands(), commands.Commands())...)
 	for _, c := range app.Commands {
 		c.HideHelpCommand = true // chat join help joins the room "help"
 		c.OnUsageError = onUsageError
@@ -196,12 +190,12 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 // their defaults, or the values of their environment variables.
 func commandDefaults(c *cli.Context, command *cli.Command) (*cli.Context, error) {
 	if err := settings.CheckEnvironment(command); err != nil {
-		return nil, usageErrorf("%w", err)
+		return nil, cmdline.UsageErrorf("%w", err)
 	}
 	set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	for _, f := range command.Flags {
 		if err := f.Apply(set); err != nil {
-			return nil, usageErrorf("%w", err)
+			return nil, cmdline.UsageErrorf("%w", err)
 		}
 	}
 	defaults := cli.NewContext(c.App, set, nil)
@@ -215,9 +209,9 @@ func unknownCommand(app *cli.App, name string) error {
 		names = append(names, c.Name)
 	}
 	if near := cmdline.Nearest(name, names); near != "" {
-		return usageErrorf("unknown command %q; did you mean chat %s?\nhint: chat --help lists the commands", name, near)
+		return cmdline.UsageErrorf("unknown command %q; did you mean chat %s?\nhint: chat --help lists the commands", name, near)
 	}
-	return usageErrorf("unknown command %q\nhint: chat --help lists the commands", name)
+	return cmdline.UsageErrorf("unknown command %q\nhint: chat --help lists the commands", name)
 }
 
 // flagName finds the flag in an error of package flag, which writes it with one dash.
@@ -237,24 +231,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		command += " " + c.Command.Name
 	}
 	message := flagWords.Replace(flagName.ReplaceAllString(err.Error(), "$1--$2$3"))
-	return usageErrorf("%s\nhint: %s --help lists the options", message, command)
-}
-
-// The categories of options in --help.
-const (
-	categoryAccess  = "Access"
-	categoryFiles   = "Files"
-	categoryHistory = "History"
-	categoryLogging = "Logging"
-	categoryNetwork = "Network"
-	categoryRoom    = "Room"
-	categoryScreen  = "Screen"
-	categoryScripts = "Scripts"
-)
-
-// boolFlag returns a flag without a value. Each command gets flags of its own: urfave/cli keeps state in them.
-func boolFlag(category, name, usage string, aliases ...string) *cli.BoolFlag {
-	return &cli.BoolFlag{Name: name, Aliases: aliases, Category: category, Usage: usage, DisableDefaultText: true}
+	return cmdline.UsageErrorf("%s\nhint: %s --help lists the options", message, command)
 }
 
 func versionCommand() *cli.Command {
@@ -293,7 +270,7 @@ func completionCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			script, ok := completion.Script(c.Args().First())
 			if !ok || c.NArg() != 1 {
-				return usageErrorf("chat completion needs the name of one shell\nhint: bash, zsh, fish or powershell")
+				return cmdline.UsageErrorf("chat completion needs the name of one shell\nhint: bash, zsh, fish or powershell")
 			}
 			_, err := io.WriteString(c.App.Writer, script)
 			return err
@@ -348,7 +325,7 @@ func helpCommand() *cli.Command {
 			topic := manual.TopicNamed(name)
 			switch {
 			case c.NArg() > 1 && c.App.Command(name) == nil:
-				return usageErrorf("chat help takes one command or topic, not %d\nhint: e.g. chat help join", c.NArg())
+				return cmdline.UsageErrorf("chat help takes one command or topic, not %d\nhint: e.g. chat help join", c.NArg())
 			case name == "":
 				return cli.ShowAppHelp(c)
 			case topic != nil:
@@ -366,5 +343,89 @@ func noArgs(c *cli.Context) error {
 	if !c.Args().Present() {
 		return nil
 	}
-	return usageErrorf("unexpected argument %q\nhint: chat %s takes only options; chat %[2]s --help lists them", c.Args().First(), c.Command.Name)
+	return cmdline.UsageErrorf("unexpected argument %q\nhint: chat %s takes only options; chat %[2]s --help lists them", c.Args().First(), c.Command.Name)
 }
+
+// --- options that several commands have ---------------------------------------------
+
+// The categories of options in --help.
+const (
+	categoryAccess  = "Access"
+	categoryFiles   = "Files"
+	categoryHistory = "History"
+	categoryLogging = "Logging"
+	categoryNetwork = "Network"
+	categoryRoom    = "Room"
+	categoryScreen  = "Screen"
+	categoryScripts = "Scripts"
+)
+
+func nickFlag() cli.Flag {
+	return &cli.StringFlag{Name: "nick", Aliases: []string{"n"}, Category: categoryRoom, Usage: "Use `NAME` as your nick.", DefaultText: "your login name"}
+}
+
+// nickOf returns the nick that the user wants: --nick, which must be valid, or the login name.
+func nickOf(c *cli.Context) (string, error) {
+	wanted := c.String("nick")
+	if wanted == "" {
+		return loginName(), nil
+	}
+	nick, err := text.NormalizeNick(wanted)
+	if err != nil {
+		return "", cmdline.UsageErrorf("invalid nick %q: %w\nhint: choose another one with --nick, or set CHAT_NICK", wanted, err)
+	}
+	return nick, nil
+}
+
+// loginName returns the user's login name, or "" if it cannot be a nick.
+func loginName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	name := u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // DOMAIN\name on Windows
+	nick, err := text.NormalizeNick(name)
+	if err != nil {
+		return ""
+	}
+	return nick
+}
+
+func identityFlag(category string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "identity", Category: category, Hidden: category == manual.Advanced, DefaultText: "a key that chat makes",
+		Usage: "Use the SSH key in `FILE` in sealed rooms. With a .pub file, or the word agent, the SSH agent signs.",
+	}
+}
+
+func ifaceFlag(category string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "iface", Category: category, Usage: "Use only the network interface `NAME`. Repeat to use several.", DefaultText: "all interfaces on a LAN"}
+}
+
+// screenFlags are the options of a person at a terminal.
+func screenFlags() []cli.Flag {
+	return []cli.Flag{
+		cmdline.Switch(categoryScreen, "plain", "Print plain lines instead of the full screen. Implied if TERM is dumb."),
+		cmdline.Switch(categoryScreen, "accessible", "Print plain lines worded for a screen reader."),
+		cmdline.Switch(categoryScreen, "quiet", "Turn off the bell and the notification when a message mentions you.", "q"),
+	}
+}
+
+func mouseFlag(category string) cli.Flag {
+	f := cmdline.Switch(category, "mouse", "Scroll with the mouse wheel. Selecting text then needs Shift.")
+	f.Hidden = category == manual.Advanced
+	return f
+}
+
+// usesScreen reports whether there is a terminal that can show a full screen, and no flag
+// against it.
+func usesScreen(c *cli.Context) bool {
+	if c.Bool("plain") || c.Bool("accessible") || !isTerminal(os.Stdin) || !isTerminal(os.Stdout) {
+		return false
+	}
+	terminal := os.Getenv("TERM")
+	return terminal != "dumb" && (terminal != "" || runtime.GOOS == "windows")
+}
+
+// isTerminal reports whether f is a terminal.
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -1,8 +1,6 @@
 package relay_test
 
 import (
-	"chat/relay"
-	"chat/relay/internal/fanout"
 	"context"
 	"io"
 	"log/slog"
@@ -15,6 +13,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chat/relay"
+	"chat/relay/internal/fanout"
 )
 
 // A listener is a connection whose peer reads everything at once, and counts the writes.

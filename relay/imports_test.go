@@ -2,6 +2,8 @@ package relay_test
 
 import (
 	"go/build"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -30,6 +32,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/clock", "chat/relay/internal/fanout", "chat/relay/internal/pace", "chat/relay/internal/room",
 			"chat/relay/internal/websocket", "chat/relay/seal", "chat/relay/text", "chat/relay/wire",
 		},
+		"internal/logtest":   {},
 		"internal/pace":      {},
 		"internal/room":      {"chat/relay/endpoint", "chat/relay/history", "chat/relay/internal/access", "chat/relay/internal/pace", "chat/relay/internal/replica", "chat/relay/journal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"internal/fanout":    {"chat/relay/history", "chat/relay/wire"},
@@ -69,7 +72,7 @@ func TestImports(t *testing.T) {
 		"limits":       {"chat/relay", "chat/relay/files"},
 		"settings":     {"chat/relay", "chat/relay/cmdline", "chat/relay/files", "chat/relay/limits", "chat/relay/manual"},
 		"prooftest":    {},
-		"invites":      {"chat/relay/seal"},
+		"invites":      {"chat/relay/cmdline", "chat/relay/endpoint", "chat/relay/identity", "chat/relay/manual", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"operatorfile": {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"hint":         {},
 		"archive": {
@@ -78,7 +81,7 @@ func TestImports(t *testing.T) {
 		},
 		"hosting": {
 			"chat/relay", "chat/relay/admin", "chat/relay/client", "chat/relay/discovery", "chat/relay/diskspace", "chat/relay/endpoint",
-			"chat/relay/files", "chat/relay/hint", "chat/relay/history", "chat/relay/identity", "chat/relay/invites", "chat/relay/limits",
+			"chat/relay/files", "chat/relay/garbage", "chat/relay/hint", "chat/relay/history", "chat/relay/identity", "chat/relay/invites", "chat/relay/limits",
 			"chat/relay/logging", "chat/relay/operatorfile", "chat/relay/program", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/supervisor",
 			"chat/relay/text", "chat/relay/web", "chat/relay/wire",
 		},
@@ -126,4 +129,39 @@ func packageDirs(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	return dirs
+}
+
+// The imports of a file are in groups: Go's own, those of other modules, ours. Each group is there once.
+func TestImportGroups(t *testing.T) {
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		files := token.NewFileSet()
+		f, err := parser.ParseFile(files, path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		kind, line := 0, 0
+		for _, spec := range f.Imports {
+			name := strings.Trim(spec.Path.Value, `"`)
+			before, lineBefore := kind, line
+			switch root, _, _ := strings.Cut(name, "/"); {
+			case root == "chat":
+				kind = 3
+			case strings.Contains(root, "."):
+				kind = 2
+			default:
+				kind = 1
+			}
+			line = files.Position(spec.Pos()).Line
+			if apart := line > lineBefore+1; before > 0 && (kind < before || apart != (kind > before)) {
+				t.Errorf("%s:%d: %s is not in the group of its kind", path, line, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

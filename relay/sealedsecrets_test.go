@@ -20,6 +20,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/history"
+	"chat/relay/internal/logtest"
 	"chat/relay/seal"
 	"chat/relay/web"
 	"chat/relay/wire"
@@ -29,7 +30,7 @@ import (
 // the host's log: however it was sent, right or wrong.
 func TestSecretsOfASealedRoomStaySecret(t *testing.T) {
 	const mistyped = "MEMBER-2222-2222-2223"
-	path, logged := filepath.Join(t.TempDir(), "kitchen.chat"), new(lockedBuffer)
+	path, logged := filepath.Join(t.TempDir(), "kitchen.chat"), new(logtest.Buffer)
 	transcript := filepath.Join(t.TempDir(), "transcript")
 	opts := unencryptedOptions()
 	opts.Log = slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))

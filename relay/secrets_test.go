@@ -1,7 +1,6 @@
 package relay_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -21,6 +20,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/history"
+	"chat/relay/internal/logtest"
 	"chat/relay/plain"
 	"chat/relay/web"
 	"chat/relay/wire"
@@ -35,24 +35,6 @@ func secrets(tokens, addresses []string) (list []string) {
 			base64.StdEncoding.EncodeToString(sum[:]), base64.RawURLEncoding.EncodeToString(sum[:]))
 	}
 	return list
-}
-
-// A lockedBuffer is a buffer for the lines of a log.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
-}
-
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // joinAs connects a peer from an address, which says hello with a token, "": a person.
@@ -119,7 +101,7 @@ func (p *peer) sofar() string {
 func TestSecretsStaySecret(t *testing.T) {
 	const operator, alice, mallory, deputy, admin = "operators-own-token", "alices-very-own-token", "mallorys-bad-token", "deputys-own-token", "token-of-a-file"
 	secret := secrets([]string{operator, alice, mallory, deputy, admin}, []string{"10.66.1.2", "10.66.1.3", "10.66.1.4", "fd66::5", "10.66.1.8", "10.66.1.9"})
-	path, logged := filepath.Join(t.TempDir(), "kitchen.chat"), new(lockedBuffer)
+	path, logged := filepath.Join(t.TempDir(), "kitchen.chat"), new(logtest.Buffer)
 	seen := make(map[string]string)
 	synctest.Test(t, func(t *testing.T) {
 		var page *web.Handler

@@ -3,6 +3,7 @@
 //
 // On Windows, the server listens on a port of the loopback interface, and requests need a token from a file.
 //
-// This file's neighbors: place.go decides where the socket is, socket_*.go create it, server.go and api.go are the
-// host's end, client.go and find.go the other end, commands.go and tables.go what chat admin prints.
+// This file's neighbors: server.go and api.go are the host's end, place.go decides where its socket is, socket_*.go create
+// it, and peer_*.go ask who is at the other end. client.go and find.go are that end. Package commands has what chat admin
+// prints.
 package admin

@@ -11,6 +11,7 @@ import (
 
 	"chat/relay/privatefile"
 	"chat/relay/text"
+	"chat/relay/wire"
 )
 
 // An OpenRoom is a room that is open on this machine.
@@ -101,12 +102,11 @@ func (e *ChoiceError) Error() string {
 		len(e.Rooms), strings.Join(names, ", "), text.Clean(e.Rooms[0].Status.ID))
 }
 
-// Choose returns the room that want names: its title in any case, or the first 4 or more digits of its ID; "" is the
-// only one.
+// Choose returns the room that want names, if there is one: see [wire.IsRoomNamed].
 func Choose(rooms []OpenRoom, want string) (OpenRoom, error) {
 	var named []OpenRoom
 	for _, r := range rooms {
-		if want == "" || strings.EqualFold(r.Status.Title, want) || len(want) >= 4 && strings.HasPrefix(r.Status.ID, strings.ToLower(want)) {
+		if wire.IsRoomNamed(want, r.Status.Title, r.Status.ID) {
 			named = append(named, r)
 		}
 	}

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"chat/relay/privatefile"
 )
@@ -27,14 +25,6 @@ type Entry struct {
 	Token   string `json:"token,omitempty"`   // that requests there need
 }
 
-// Options say which room a server is for, and where it may be.
-type Options struct {
-	Room Room
-	Log  *slog.Logger
-	Dir  string // of what the user's hosts keep; "": there is none
-	Entry
-}
-
 const (
 	// suffix makes the path of a history file that of its socket.
 	suffix = ".admin"
@@ -45,25 +35,6 @@ const (
 	// maxEntry bounds a file with an Entry, in bytes.
 	maxEntry = 16 << 10
 )
-
-// Open opens the server of a room: beside its history file, or in the folder of open rooms if there is none or
-// if that does not work, or in a temporary folder. The log has why it is not at the first place. It has to be closed.
-func Open(opts Options) (*Server, error) {
-	s := &Server{room: opts.Room, log: opts.Log, since: time.Now(), entry: opts.Entry}
-	s.entry.PID = os.Getpid()
-	ln, err := s.listen(opts.Dir)
-	if err != nil {
-		s.removeFiles()
-		return nil, err
-	}
-	if opts.Dir != "" {
-		if err := s.register(opts.Dir); err != nil {
-			s.log.Info("chat admin finds this room only with --socket", "error", err)
-		}
-	}
-	s.serve(ln)
-	return s, nil
-}
 
 // openRooms is the folder with the entries of open rooms, and with sockets.
 func openRooms(dir string) string { return filepath.Join(dir, "admin") }
@@ -79,7 +50,7 @@ func (s *Server) places(dir string) (all []func() (string, error)) {
 	}
 	if dir != "" {
 		all = append(all, func() (string, error) {
-			if err := enterOnce(openRooms(dir)); err != nil {
+			if err := makePrivate(openRooms(dir)); err != nil {
 				return "", err
 			}
 			return filepath.Join(openRooms(dir), s.entryName()+".sock"), nil
@@ -88,7 +59,7 @@ func (s *Server) places(dir string) (all []func() (string, error)) {
 	return append(all, func() (string, error) {
 		folder, err := os.MkdirTemp("", "chat-") // only its owner can enter it
 		if err == nil {
-			s.remove = append(s.remove, func() { os.Remove(folder) })
+			s.onClose(func() { os.Remove(folder) })
 		}
 		return filepath.Join(folder, "admin"), err
 	})
@@ -97,8 +68,8 @@ func (s *Server) places(dir string) (all []func() (string, error)) {
 // entryName distinguishes this host from others, also one with a copy of the same history.
 func (s *Server) entryName() string { return fmt.Sprintf("%s-%d", s.entry.ID, s.entry.PID) }
 
-// enterOnce makes sure that the folder exists and is private.
-func enterOnce(folder string) error {
+// makePrivate makes sure that a folder exists and that only its user can enter it.
+func makePrivate(folder string) error {
 	unlock, err := privatefile.Enter(folder)
 	if err == nil {
 		unlock()
@@ -118,7 +89,7 @@ func (s *Server) register(dir string) error {
 	if err := writeEntry(path, &s.entry); err != nil {
 		return err
 	}
-	s.remove = append([]func(){func() { os.Remove(path) }}, s.remove...)
+	s.onClose(func() { os.Remove(path) })
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,21 +31,51 @@ const (
 	refusalTimeout = 500 * time.Millisecond
 )
 
+// Options say which room a server is for, and where it may be.
+type Options struct {
+	Room Room
+	Log  *slog.Logger
+	Dir  string // of what the user's hosts keep; "": there is none
+	Entry
+}
+
 // A Server is the host's end.
 type Server struct {
 	// fixed after Open
-	room   Room
-	log    *slog.Logger
-	since  time.Time
-	entry  Entry
-	http   *http.Server
-	token  string   // that requests need; "": the socket is private
-	remove []func() // files, in the order in which they were made
+	room    Room
+	log     *slog.Logger
+	since   time.Time
+	entry   Entry
+	http    *http.Server
+	token   string   // that requests need; "": the socket is private
+	closers []func() // remove the server's files; in the order of onClose
 
 	backingUp sync.Mutex     // held while a backup is written
 	serving   sync.WaitGroup // the accept loop
 	working   sync.WaitGroup // requests
 }
+
+// Open opens the server of a room: beside its history file, or in the folder of open rooms if there is none or
+// if that does not work, or in a temporary folder. The log has why it is not at the first place. It has to be closed.
+func Open(opts Options) (*Server, error) {
+	s := &Server{room: opts.Room, log: opts.Log, since: time.Now(), entry: opts.Entry}
+	s.entry.PID = os.Getpid()
+	ln, err := s.listen(opts.Dir)
+	if err != nil {
+		s.removeFiles()
+		return nil, err
+	}
+	if opts.Dir != "" {
+		if err := s.register(opts.Dir); err != nil {
+			s.log.Info("chat admin finds this room only with --socket", "error", err)
+		}
+	}
+	s.serve(ln)
+	return s, nil
+}
+
+// onClose has the server call f when it is closed, before the functions added earlier: a folder is empty when it is removed.
+func (s *Server) onClose(f func()) { s.closers = append(s.closers, f) }
 
 // Entry returns where the server is.
 func (s *Server) Entry() Entry { return s.entry }
@@ -82,7 +114,7 @@ func (s *Server) Close() {
 }
 
 func (s *Server) removeFiles() {
-	for _, remove := range s.remove {
+	for _, remove := range slices.Backward(s.closers) {
 		remove()
 	}
 }

@@ -22,7 +22,7 @@ func (s *Server) listen(dir string) (net.Listener, error) {
 			var ln net.Listener
 			if ln, err = listenAt(path); err == nil {
 				s.entry.Socket = path
-				s.remove = append([]func(){removeOwn(path)}, s.remove...)
+				s.onClose(removeOwn(path))
 				if len(errs) > 0 {
 					s.log.Info("the admin socket is not where it should be", "socket", path, "error", errors.Join(errs...))
 				}

@@ -40,7 +40,7 @@ func (s *Server) writeBesideHistory() error {
 		return err
 	}
 	s.entry.Socket = path
-	s.remove = append(s.remove, removeOwn(path))
+	s.onClose(removeOwn(path))
 	return nil
 }
 

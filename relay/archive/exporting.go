@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"chat/relay/cmdline"
 	"chat/relay/history"
@@ -16,10 +17,8 @@ var formats = []string{"text", "jsonl", "html"}
 
 // checkFormat returns an error if a format is unknown.
 func checkFormat(format string) error {
-	for _, f := range formats {
-		if f == format {
-			return nil
-		}
+	if slices.Contains(formats, format) {
+		return nil
 	}
 	return cmdline.UsageErrorf("invalid --format %q\nhint: use text, jsonl or html", format)
 }

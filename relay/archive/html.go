@@ -33,9 +33,9 @@ var pagePolicy = func() string {
 }()
 
 const (
-	// coloring is how long code may be colored in a page; after that it has no colors. Code that takes
+	// maxColoring is how long code may be colored in a page; after that it has no colors. Code that takes
 	// long is hostile: see package syntax.
-	coloring = 10 * time.Second
+	maxColoring = 10 * time.Second
 
 	// maxColored is how many nicks are given a color; others have the one that their hash chooses.
 	maxColored = 10_000
@@ -68,7 +68,7 @@ func writeHTML(out io.Writer, title string, events iter.Seq2[wire.Event, error])
 			break
 		}
 		p.add(&e)
-		if _, err := p.w.Write(nil); err != nil {
+		if _, err := p.w.Write(nil); err != nil { // of an earlier write
 			return fmt.Errorf("write the page: %w", err)
 		}
 	}
@@ -207,7 +207,7 @@ var tokenClasses = map[syntax.Class]string{syntax.Keyword: "k", syntax.Literal: 
 // code writes code in its colors, if they are known.
 func (p *page) code(code, language string) {
 	at := 0
-	if p.coloring < coloring && syntax.Knows(language) {
+	if p.coloring < maxColoring && syntax.Knows(language) {
 		began := time.Now()
 		tokens, err := syntax.Tokens(code, language)
 		p.coloring += time.Since(began)

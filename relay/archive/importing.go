@@ -20,7 +20,6 @@ const (
 	maxLine    = 1 << 20   // bytes of a line, with its newline
 	maxOmitted = 1_000_000 // ids between events for which there is no line
 	maxSenders = 1_000_000 // members that sent something
-	maxTopic   = 1 << 10   // bytes, as a room keeps them
 	maxNamed   = 100       // bad lines that are named; the others are only counted
 )
 
@@ -220,12 +219,9 @@ func keepAct(kept, e *wire.Event) error {
 	return checkActor(e.From)
 }
 
-// hostActor is who acts if the host does, without a member. No member can have this nick.
-const hostActor = "host (admin)"
-
 // checkActor returns an error if nick is neither a nick, nor the host, nor empty.
 func checkActor(nick string) error {
-	if nick != "" && nick != hostActor && !isNick(nick) {
+	if nick != "" && nick != room.AdminNick && !isNick(nick) {
 		return badf("%q is not a nick", nick)
 	}
 	return nil
@@ -243,8 +239,8 @@ func keepNick(kept, e *wire.Event) error {
 
 func keepTopic(kept, e *wire.Event) error {
 	kept.From, kept.Client, kept.Text = e.From, e.Client, e.Text
-	if len(e.Text) > maxTopic {
-		return badf("the topic is longer than %d bytes", maxTopic)
+	if len(e.Text) > room.MaxTopic {
+		return badf("the topic is longer than %d bytes", room.MaxTopic)
 	}
 	return checkActor(e.From)
 }
@@ -296,7 +292,7 @@ type senders struct {
 
 // of returns the origin of an event.
 func (s *senders) of(e *wire.Event) (by history.Origin, err error) {
-	if e.From == "" || e.From == hostActor || e.Type == wire.TypeJoin || e.Type == wire.TypeLeave { // it is from the room itself
+	if e.From == "" || e.From == room.AdminNick || e.Type == wire.TypeJoin || e.Type == wire.TypeLeave { // it is from the room itself
 		return by, nil
 	}
 	if by.Author, err = s.sender(e.Client, e.From); err != nil {

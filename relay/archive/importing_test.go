@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chat/relay/history"
+	"chat/relay/internal/room"
 	"chat/relay/wire"
 )
 
@@ -116,7 +117,7 @@ func someEvent(t *rapid.T) wire.Event {
 		e.From, e.Client = "", ""
 		e.Members = rapid.SliceOfN(nick, 1, 3).Draw(t, "members")
 		if e.Type == wire.TypeLeave && rapid.Bool().Draw(t, "kicked") {
-			e.From, e.Code, e.Text = rapid.SampledFrom([]string{"alice", hostActor}).Draw(t, "by"), wire.CodeKicked, text.Draw(t, "why")
+			e.From, e.Code, e.Text = rapid.SampledFrom([]string{"alice", room.AdminNick}).Draw(t, "by"), wire.CodeKicked, text.Draw(t, "why")
 		}
 		if e.Type == wire.TypeJoin && rapid.Bool().Draw(t, "keys") {
 			e.From, e.Hosts, e.Tags = e.Members[0], e.Members[:1], make([]string, len(e.Members))
@@ -125,7 +126,7 @@ func someEvent(t *rapid.T) wire.Event {
 	case wire.TypeNick:
 		e.Nick = nick.Draw(t, "nick")
 	case "operator":
-		e.From, e.Text = rapid.SampledFrom([]string{"alice", hostActor}).Draw(t, "by"), "muted bob: soup"
+		e.From, e.Text = rapid.SampledFrom([]string{"alice", room.AdminNick}).Draw(t, "by"), "muted bob: soup"
 	case wire.TypeTopic:
 		e.Text = rapid.SampledFrom([]string{"", "soup"}).Draw(t, "topic")
 	default:
@@ -237,7 +238,7 @@ func TestSenders(t *testing.T) {
 		{Type: wire.TypePrivate, From: "bob", To: "dave"},
 		{Type: wire.TypeJoin, Members: []string{"dave"}},
 		{Type: wire.TypeLeave, Members: []string{"dave"}, From: "bob", Code: wire.CodeKicked},
-		{Type: wire.TypeTopic, From: hostActor},
+		{Type: wire.TypeTopic, From: room.AdminNick},
 	} {
 		by, err := s.of(&e)
 		if err != nil {

@@ -14,10 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize"
+
 	"chat/relay/text"
 	"chat/relay/wire"
-
-	"github.com/dustin/go-humanize"
 )
 
 // maxNames is how many names are tried for a downloaded file.

@@ -57,6 +57,12 @@ func UsageErrorf(format string, args ...any) error {
 	return &UsageError{fmt.Errorf(format, args...)}
 }
 
+// Switch returns an option without a value. category is where help lists it; "": the command has no categories. Each
+// command gets options of its own: urfave/cli keeps state in them.
+func Switch(category, name, usage string, aliases ...string) *cli.BoolFlag {
+	return &cli.BoolFlag{Name: name, Aliases: aliases, Category: category, Usage: usage, DisableDefaultText: true}
+}
+
 // JoinNames returns args with the two words of a command such as "history backup" as one. An argument that
 // is the second word of a command, such as a file, needs another spelling: ./backup.
 func JoinNames(app *cli.App, args []string) []string {

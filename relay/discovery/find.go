@@ -199,12 +199,8 @@ func (f *Finder) List(ctx context.Context) (rooms []Room, silent []Heard, err er
 	return rooms, s.silentRooms(), nil
 }
 
-// Matches reports whether want names r: its title, in any case, or the first 4 or more
-// digits of its ID; "" names every room.
-func (r Room) Matches(want string) bool {
-	return want == "" || strings.EqualFold(r.Title, want) ||
-		len(want) >= 4 && strings.HasPrefix(r.ID, strings.ToLower(want))
-}
+// Matches reports whether want names r; see [wire.IsRoomNamed].
+func (r Room) Matches(want string) bool { return wire.IsRoomNamed(want, r.Title, r.ID) }
 
 // Survey lists the hosts of the rooms that are announced within 1.5 s, at most [MaxHeard], whether or not
 // their hosts answer within 5 s. If no question can be sent, it returns an error.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chat/relay/errno"
+	"chat/relay/wire"
 )
 
 var (
@@ -86,11 +87,7 @@ func (h Heard) What() string {
 }
 
 // matches is Room.Matches for a room that did not answer.
-func (h Heard) matches(want string) bool {
-	room := Room{}
-	room.Title, room.ID = h.Title, h.ID
-	return room.Matches(want)
-}
+func (h Heard) matches(want string) bool { return wire.IsRoomNamed(want, h.Title, h.ID) }
 
 // noteSilent remembers why the host of a record did not answer.
 func (s *search) noteSilent(r Record, err error) {

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// room is how many bytes may be allocated between two collections during a flood.
-	room = 24 << 20
+	// headroom is how many bytes may be allocated between two collections during a flood.
+	headroom = 24 << 20
 
 	// flood is how many bytes are allocated a second in a flood, at least.
 	flood = 16 << 20
@@ -102,7 +102,7 @@ func (c *collector) percentAfterLocked(now usage) int {
 	if c.floods++; c.floods < steady {
 		return normal
 	}
-	return max(normal, int(100*room/max(now.live, 1<<20)))
+	return max(normal, int(100*headroom/max(now.live, 1<<20)))
 }
 
 func measure() usage {

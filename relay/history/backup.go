@@ -9,12 +9,12 @@ import (
 	"net/url"
 	"os"
 
-	"chat/relay/privatefile"
-
 	"modernc.org/sqlite"
+
+	"chat/relay/privatefile"
 )
 
-// ErrExists is the error of a file that is to be created and that is there already.
+// ErrExists is the error of a new file whose name is taken.
 var ErrExists = fs.ErrExist
 
 const (
@@ -39,7 +39,7 @@ func (p Progress) report(done, all int64) {
 // Backup copies the history in the file from, as it is at this moment, to a new file, which only
 // its owner can read. Another process may host on it meanwhile, but not this one: see
 // [File.Backup]. The new file is complete, or there is none: it has another name,
-// to.*.partial, until it is on disk. The error wraps [ErrExists] if there is a file to, one of this package, or
+// to.*.partial, until it is on disk. The error wraps [ErrExists] if to is taken, another error of this package, or
 // one of the system.
 func Backup(ctx context.Context, from, to string, progress Progress) error {
 	err := backup(ctx, from, to, progress)

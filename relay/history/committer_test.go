@@ -562,7 +562,7 @@ func TestKeepAtStart(t *testing.T) {
 		if oldest, newest := h.checkKept(); oldest != 1 || newest != 50 {
 			t.Errorf("at first there are %d to %d", oldest, newest)
 		}
-		if log := h.warnings.take(); !strings.Contains(log, `about to be deleted`) || !strings.Contains(log, `limit="1 hour"`) || !strings.Contains(log, "too_old=49 events=50") {
+		if log := h.warnings.Take(); !strings.Contains(log, `about to be deleted`) || !strings.Contains(log, `limit="1 hour"`) || !strings.Contains(log, "too_old=49 events=50") {
 			t.Errorf("the log has %s", log)
 		}
 		time.Sleep(20 * time.Second)
@@ -570,7 +570,7 @@ func TestKeepAtStart(t *testing.T) {
 		if oldest, newest := h.checkKept(); oldest != 50 || newest != 50 {
 			t.Errorf("then there are %d to %d", oldest, newest)
 		}
-		if log := h.warnings.take(); !strings.Contains(log, "deleted from the history") || !strings.Contains(log, "events=49") {
+		if log := h.warnings.Take(); !strings.Contains(log, "deleted from the history") || !strings.Contains(log, "events=49") {
 			t.Errorf("then the log has %s", log)
 		}
 	})
@@ -582,7 +582,7 @@ func TestDeletionsAreLogged(t *testing.T) {
 		h.keep.Age = time.Hour
 		h.reopen()
 		synctest.Wait()
-		if log := h.warnings.take(); !strings.Contains(log, "level=INFO") || !strings.Contains(log, `beyond a limit" limit="1 hour" oldest=""`) {
+		if log := h.warnings.Take(); !strings.Contains(log, "level=INFO") || !strings.Contains(log, `beyond a limit" limit="1 hour" oldest=""`) {
 			t.Errorf("an empty room logs %s", log)
 		}
 		for range 30 * 4 { // an event every 15 minutes
@@ -591,7 +591,7 @@ func TestDeletionsAreLogged(t *testing.T) {
 		}
 		synctest.Wait()
 		levels, events, last := make(map[string]int), 0, ""
-		for line := range strings.Lines(h.warnings.take()) {
+		for line := range strings.Lines(h.warnings.Take()) {
 			var at, level, kept string
 			var n int
 			if _, err := fmt.Sscanf(line, `time=%s level=%s msg="old messages were deleted from the history" events=%d limit="1 hour" kept_from=%s`, &at, &level, &n, &kept); err != nil {
@@ -625,7 +625,7 @@ func TestKeepAfterALongTime(t *testing.T) {
 		time.Sleep(31 * time.Hour)
 		h.close()
 		time.Sleep(40 * 24 * time.Hour)
-		h.warnings.take()
+		h.warnings.Take()
 		h.open()
 		for _, test := range []struct {
 			after  time.Duration
@@ -641,7 +641,7 @@ func TestKeepAfterALongTime(t *testing.T) {
 				h.reopen()
 			}
 		}
-		log := h.warnings.take()
+		log := h.warnings.Take()
 		if n := strings.Count(log, "nothing is deleted by age"); n != 2 {
 			t.Errorf("the doubt was logged %d times:\n%s", n, log)
 		}

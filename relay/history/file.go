@@ -18,11 +18,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chat/relay/privatefile"
-	"chat/relay/wire"
-
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
+
+	"chat/relay/privatefile"
+	"chat/relay/wire"
 )
 
 // A File is a room on disk: an SQLite database with its events and its state. One process at a

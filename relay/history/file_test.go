@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,6 +25,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"chat/relay/internal/logtest"
 	"chat/relay/wire"
 )
 
@@ -54,7 +54,7 @@ type hosted struct {
 	slow      atomic.Int64         // calls of Slow
 	onFailure func()               // called before a failure is in failures; nil: not called
 	openLog   func() (*Log, error) // on file; nil: without a fold
-	warnings  lockedBuffer         // the lines of the log
+	warnings  logtest.Buffer       // the lines of the log
 }
 
 type failure struct {
@@ -1165,24 +1165,4 @@ func openSecond(t *testing.T, path string) *sql.Conn {
 		db.Close()
 	})
 	return conn
-}
-
-// A lockedBuffer is a buffer for several goroutines.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // guarded by mu
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-// take returns what was written since the last call.
-func (b *lockedBuffer) take() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer b.buf.Reset()
-	return b.buf.String()
 }

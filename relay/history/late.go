@@ -9,15 +9,17 @@ import (
 
 // This file puts off the encoding of messages in JSON until a program reads them. In a room of
 // people none does.
+//
+// The late messages of a block are always its last events: before another event is added to its JSON, they are encoded.
 
-// A lateMessage is a message that is not encoded in JSON yet: what JSON has and the text has not.
+// A lateMessage has the fields of a message that is not encoded in JSON yet, and that its line in the text does not have.
 type lateMessage struct {
 	at           int64 // in milliseconds, as in JSON
 	from, client string
-	size         uint32 // of the message itself, which is the end of its line in the text encoding
+	size         uint32 // bytes of the message's own text: the end of its line in the text encoding
 }
 
-// lateBytes is an estimate of how many bytes the JSON of a message has more than its text.
+// lateBytes estimates by how many bytes a message in JSON is longer than its text.
 const lateBytes = 128
 
 // size returns how many bytes the block has in both encodings. What is not encoded is estimated.
@@ -54,12 +56,4 @@ func (b *block) encodeLate() {
 		entry.json = uint32(len(b.json))
 	}
 	b.late, b.lateSize = nil, 0
-}
-
-// appendEncoded appends e in JSON to dst. json is that, unless it is nil.
-func appendEncoded(dst []byte, e *wire.Event, json []byte) []byte {
-	if json != nil {
-		return append(dst, json...)
-	}
-	return e.AppendJSON(dst)
 }

@@ -177,9 +177,13 @@ func (l *Log) appendLocked(e *wire.Event, by Origin, json []byte) {
 	before, beforeText := b.size(), len(b.text)
 	link := uint32(0)
 	b.text = e.Linked("").AppendText(b.text, l.viewer(e))
-	if json != nil || !b.putOff(e) {
+	switch {
+	case json != nil:
 		b.encodeLate()
-		b.json = appendEncoded(b.json, e, json)
+		b.json = append(b.json, json...)
+	case !b.putOff(e):
+		b.encodeLate()
+		b.json = e.AppendJSON(b.json)
 	}
 	if e.File != nil && bytes.HasSuffix(b.text, []byte(" "+e.File.Path+"\n")) {
 		link = uint32(len(b.text) - len(e.File.Path) - 1)

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"chat/relay/admin"
 	"chat/relay/history"
 	"chat/relay/identity"
+	"chat/relay/internal/logtest"
 	"chat/relay/logging"
 )
 
@@ -103,7 +103,7 @@ func TestNoPlaceForAdmin(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("TMPDIR is not what counts there")
 	}
-	var log lockedBuffer
+	var log logtest.Buffer
 	r := openRoom(t, func(o *Options) {
 		o.LogTo, o.Logging = &log, logging.Options{}
 		os.Setenv("XDG_STATE_HOME", "/dev/null/state") // openRoom has set it, and the test resets it
@@ -117,29 +117,7 @@ func TestNoPlaceForAdmin(t *testing.T) {
 	if got := read(t, conn); !strings.Contains(got, "kitchen") {
 		t.Errorf("the room answers %q", got)
 	}
-	for range 200 {
-		if strings.Contains(log.String(), "chat admin cannot administer this room") {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !log.Awaits("chat admin cannot administer this room") {
+		t.Errorf("the log is %s", log.String())
 	}
-	t.Errorf("the log is %s", log.String())
-}
-
-// A lockedBuffer is a buffer that the log writes to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
-}
-
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

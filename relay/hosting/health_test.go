@@ -18,6 +18,7 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/diskspace"
+	"chat/relay/internal/logtest"
 	"chat/relay/logging"
 	"chat/relay/wire"
 )
@@ -159,7 +160,7 @@ func isDiskFull(answer string) bool { return answer == "the disk with the histor
 // The log and operators learn when a disk has little space, is nearly full, and has enough again; /healthz knows when
 // nearly nothing is left for the history.
 func TestDiskIsReported(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	r := openLogged(t, &log)
 	var served sync.WaitGroup
 	c, err := r.Join(t.Context(), "ann", 0, &served)
@@ -182,7 +183,7 @@ func TestDiskIsReported(t *testing.T) {
 		if got := nextNotice(t, c); got != step.notice {
 			t.Errorf("operators get %q, want %q", got, step.notice)
 		}
-		if !log.awaits("the disk with the history " + step.log) {
+		if !log.Awaits("the disk with the history " + step.log) {
 			t.Errorf("the log has no %q", step.log)
 		}
 	}
@@ -208,15 +209,4 @@ func nextNotice(t *testing.T, c *client.Client) string {
 			t.Fatal("no notice")
 		}
 	}
-}
-
-// awaits reports whether the log gets these words; its lines are written in the background.
-func (l *lockedBuffer) awaits(words string) bool {
-	for range 1000 {
-		if strings.Contains(l.String(), words) {
-			return true
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return false
 }

@@ -1,17 +1,6 @@
 package hosting
 
 import (
-	"chat/relay"
-	"chat/relay/discovery"
-	"chat/relay/endpoint"
-	"chat/relay/files"
-	"chat/relay/hint"
-	"chat/relay/history"
-	"chat/relay/identity"
-	"chat/relay/logging"
-	"chat/relay/text"
-	"chat/relay/web"
-	"chat/relay/wire"
 	"cmp"
 	"crypto/rand"
 	"errors"
@@ -22,6 +11,19 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"chat/relay"
+	"chat/relay/discovery"
+	"chat/relay/endpoint"
+	"chat/relay/files"
+	"chat/relay/garbage"
+	"chat/relay/hint"
+	"chat/relay/history"
+	"chat/relay/identity"
+	"chat/relay/logging"
+	"chat/relay/text"
+	"chat/relay/web"
+	"chat/relay/wire"
 )
 
 // Open opens the room of opts. It must be started, and closed.
@@ -37,7 +39,6 @@ func Open(opts Options) (_ *Room, err error) {
 		return nil, err
 	}
 	r.onClose(func() { r.ln.Close() })
-	r.opts.Restarts = r.restarts
 	if err := discovery.CheckInterfaces(opts.Ifaces); err != nil {
 		return nil, err
 	}
@@ -46,6 +47,7 @@ func Open(opts Options) (_ *Room, err error) {
 	r.opts.Log = logging.New(r.logs, opts.Logging)
 	log.SetOutput(slog.NewLogLogger(r.opts.Log.Handler(), slog.LevelDebug).Writer()) // what libraries print must not be drawn over a screen
 	r.onClose(func() { log.SetOutput(os.Stderr) })
+	r.opts.Restarts = r.restarts
 	r.opts.Ways = func() []string { return endpoint.Reachable(r.ln) }
 	if !opts.NoWeb {
 		r.opts.Web = func(conn net.Conn) { r.page.StartServing(conn) }
@@ -79,7 +81,31 @@ func Open(opts Options) (_ *Room, err error) {
 		r.onClose(func() { r.page.Close() })
 	}
 	r.writeOperatorFile()
+	r.onClose(garbage.CollectLess())
 	return r, nil
+}
+
+// listen opens the room's port, or takes the supervisor's socket.
+func (r *Room) listen() (err error) {
+	opts := &r.opts
+	if r.ln = opts.Supervisor.Listener(); r.ln != nil {
+		return opts.checkListener(r.ln)
+	}
+	if opts.NoMember && opts.Addr == "" {
+		r.ln, err = endpoint.ListenDefault()
+		return err
+	}
+	r.ln, r.otherPort, err = endpoint.Listen(opts.Addr)
+	return err
+}
+
+// checkListener returns an error if the address in the options is another one than that of the supervisor's socket.
+func (opts *Options) checkListener(ln net.Listener) error {
+	if opts.Addr == "" || endpoint.IsAt(ln, opts.Addr) {
+		return nil
+	}
+	ln.Close()
+	return fmt.Errorf("the service manager opened %s, and --addr is %s\nhint: leave out --addr, and set ListenStream= in the socket unit", ln.Addr(), opts.Addr)
 }
 
 func (r *Room) takesFiles() bool { return !r.opts.NoWeb && !r.opts.NoFiles }

@@ -1,20 +1,23 @@
 package hosting
 
 import (
-	"chat/relay/endpoint"
-	"chat/relay/identity"
-	"chat/relay/operatorfile"
-	"chat/relay/wire"
 	"cmp"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"chat/relay/endpoint"
+	"chat/relay/identity"
+	"chat/relay/operatorfile"
+	"chat/relay/wire"
 )
 
-// This file is how a headless room gets operators: from a file that makes its readers that.
+// A headless room gets its operators by a file: whoever can read it may be one.
 
 // operatorToken returns the token of a headless plain room, from a secret that stays the same when the room is opened
 // again; "": a new one. A room with its host in it has none.
@@ -34,10 +37,9 @@ func (r *Room) writeOperatorFile() {
 	if !r.opts.NoMember {
 		return
 	}
-	path, err := r.operatorFile()
+	path, err := r.operatorFilePath()
 	if err == nil {
-		file := r.operatorAccess()
-		err = file.Write(path)
+		err = r.operatorFile().Write(path)
 	}
 	if err != nil {
 		r.opts.Log.Warn("no file for operators: chat join --operator cannot be used", "error", err)
@@ -52,14 +54,14 @@ func (r *Room) writeOperatorFile() {
 	}
 }
 
-// operatorFile returns the path of the file: beside the history, or in the folder for the user's state.
-func (r *Room) operatorFile() (string, error) {
+// operatorFilePath returns where the file is: beside the history, or in the folder for the user's state.
+func (r *Room) operatorFilePath() (string, error) {
 	if r.opts.HistoryFile != "" {
 		return filepath.Abs(r.opts.HistoryFile + ".operator")
 	}
 	dir := identity.DefaultDir()
 	if dir == "" {
-		return "", fmt.Errorf("this user has no home folder")
+		return "", errors.New("this user has no home folder")
 	}
 	folder := filepath.Join(dir, "operators")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -77,11 +79,11 @@ func pruneOperatorFiles(folder string) {
 	paths, _ := filepath.Glob(filepath.Join(folder, "*.operator")) // fails only for a bad pattern
 	for len(paths) >= maxOperatorFiles {
 		oldest := 0
-		var at int64
+		var at time.Time
 		for i, path := range paths {
 			info, err := os.Stat(path)
-			if err == nil && (at == 0 || info.ModTime().UnixNano() < at) {
-				oldest, at = i, info.ModTime().UnixNano()
+			if err == nil && (at.IsZero() || info.ModTime().Before(at)) {
+				oldest, at = i, info.ModTime()
 			}
 		}
 		os.Remove(paths[oldest])
@@ -89,8 +91,8 @@ func pruneOperatorFiles(folder string) {
 	}
 }
 
-// operatorAccess returns what the file says.
-func (r *Room) operatorAccess() *operatorfile.File {
+// operatorFile returns the contents of the file.
+func (r *Room) operatorFile() *operatorfile.File {
 	info := r.Info()
 	file := &operatorfile.File{Room: info.ID, Title: info.Title}
 	if r.sealed != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"chat/relay/program"
-	"chat/relay/seal"
+	"chat/relay/wire"
 )
 
 // This file wires the programs that the room hands out.
@@ -30,14 +30,6 @@ func (r *Room) verifyPrograms(ctx context.Context) {
 	}
 }
 
-// hostedRoom returns a function for what commands that reach the room need; nil: it is plain.
-func (r *Room) hostedRoom() func() seal.HostedRoom {
-	if r.sealed == nil {
-		return nil
-	}
-	return r.sealed.Room
-}
-
 // HandsOut reports whether the room hands out the program.
 func (r *Room) HandsOut() bool { return r.programs != nil }
 
@@ -50,7 +42,7 @@ func (r *Room) Install(addr string) string {
 		room := r.sealed.Room()
 		return room.Install(addr)
 	}
-	return program.InstallCommand(addr)
+	return program.InstallCommand(wire.Scheme(false) + addr)
 }
 
 // sumTime is how long an invite waits for the hash of the program, which is computed once.

@@ -3,6 +3,16 @@
 package hosting
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
 	"chat/relay"
 	"chat/relay/admin"
 	"chat/relay/client"
@@ -18,15 +28,6 @@ import (
 	"chat/relay/sshkey"
 	"chat/relay/web"
 	"chat/relay/wire"
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"net"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 )
 
 // A Room is a room that this program hosts: opened, then started, then closed. The goroutine
@@ -82,7 +83,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
 				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
 				Sealed: r.sealed != nil,
-			}, r.hint())
+			}, r.pinHint())
 		})
 	}
 	r.watchKeys(ctx)
@@ -94,8 +95,8 @@ func (r *Room) Start(ctx context.Context) context.Context {
 	return ctx
 }
 
-// hint returns a function for the start of a sealed room's pin; nil: the room is plain.
-func (r *Room) hint() func() string {
+// pinHint returns a function for the start of a sealed room's pin; nil: the room is plain.
+func (r *Room) pinHint() func() string {
 	if r.sealed == nil {
 		return nil
 	}
@@ -113,7 +114,8 @@ func (r *Room) Close() error {
 	return errors.Join(r.served, r.release())
 }
 
-// Ways returns the addresses at which others can join, in the order of an invite.
+// Ways returns the addresses, host:port, at which others can reach the room now, the best one first; at least one. In a sealed
+// room these are first the names in its certificate.
 func (r *Room) Ways() []string {
 	addrs := r.opts.Ways()
 	if r.sealed != nil {
@@ -141,7 +143,7 @@ func (r *Room) LogOpen() {
 	room, pages := r.Info(), r.Pages()
 	log := r.opts.Log
 	if r.sealed != nil {
-		log = log.With("sealed", true, "pin", string(r.sealed.Pin()), "invite", invites.Command(room.Title, room.ID))
+		log = log.With("sealed", true, "pin", string(r.sealed.Pin()), "invite", invites.CommandFor(room.Title, room.ID))
 	}
 	log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", r.Ways(), "page", pages)
 }
@@ -176,9 +178,6 @@ func (r *Room) ownSeal() client.Seal {
 
 // Log returns the room's log.
 func (r *Room) Log() *slog.Logger { return r.opts.Log }
-
-// Addresses returns the addresses at which others can reach the room now, the best one first.
-func (r *Room) Addresses() []string { return r.opts.Ways() }
 
 // Port returns the port that the room listens on.
 func (r *Room) Port() int { return endpoint.Port(r.ln) }

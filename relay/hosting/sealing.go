@@ -1,14 +1,15 @@
 package hosting
 
 import (
+	"context"
+	"fmt"
+	"slices"
+
 	"chat/relay"
 	"chat/relay/endpoint"
 	"chat/relay/identity"
 	"chat/relay/seal"
 	"chat/relay/sshkey"
-	"context"
-	"fmt"
-	"slices"
 )
 
 // seal prepares the room for sealed connections if it is to be sealed. kind and name are what
@@ -47,6 +48,14 @@ func (r *Room) seal(kind, name string) error {
 	}
 	opts.TLS, opts.Names, opts.Seal = r.sealed.Config(), r.names(), room
 	return nil
+}
+
+// hostedRoom returns a function for what commands that reach the room need; nil: it is plain.
+func (r *Room) hostedRoom() func() seal.HostedRoom {
+	if r.sealed == nil {
+		return nil
+	}
+	return r.sealed.Room
 }
 
 // checkUnsealed returns an error if a room with a history was sealed when it was open last: without

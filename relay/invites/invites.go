@@ -1,4 +1,4 @@
-// Package invites prints the invites of the sealed rooms that are hosted on this machine.
+// Package invites is chat invite: it prints the invites of the sealed rooms that are hosted on this machine.
 package invites
 
 import (
@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"chat/relay/seal"
+	"chat/relay/wire"
 )
 
 // An Audience is whom an invite is for.
@@ -122,7 +123,7 @@ func (p *Printer) PrintOpened(r seal.HostedRoom, by Reach) error {
 		fmt.Fprintf(&b, "  %s\n", r.Curl(addrs[0]))
 	}
 	addInstall(&b, &r, addrs[0])
-	fmt.Fprintf(&b, "%s prints the invite again.\n", Command(r.Title, r.ID))
+	fmt.Fprintf(&b, "%s prints the invite again.\n", CommandFor(r.Title, r.ID))
 	_, err := io.WriteString(p.To, b.String())
 	return err
 }
@@ -179,12 +180,12 @@ func (p *Printer) PrintList(rooms []seal.HostedRoom) error {
 	return table.Flush()
 }
 
-// Select returns the rooms that want names, those that are open, and the first of those that are
-// not: a title in any case, or the first 4 or more digits of an ID; "" names every room.
+// Select returns the rooms that want names (see [wire.IsRoomNamed]): those that are open, and the first of those that
+// are not.
 func Select(rooms []seal.HostedRoom, want string) (open []seal.HostedRoom, closed *seal.HostedRoom) {
 	for _, r := range rooms {
-		switch isNamed := want == "" || strings.EqualFold(r.Title, want) || len(want) >= 4 && strings.HasPrefix(r.ID, strings.ToLower(want)); {
-		case !isNamed:
+		switch {
+		case !wire.IsRoomNamed(want, r.Title, r.ID):
 		case r.Running:
 			open = append(open, r)
 		case closed == nil && r.Title != "":
@@ -194,8 +195,8 @@ func Select(rooms []seal.HostedRoom, want string) (open []seal.HostedRoom, close
 	return open, closed
 }
 
-// Command returns the command that prints the invite to a room on its host's machine.
-func Command(title, id string) string {
+// CommandFor returns the command that prints the invite to a room on its host's machine.
+func CommandFor(title, id string) string {
 	if title == "" || strings.Trim(title, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || title[0] == '-' {
 		return fmt.Sprintf("chat invite %.8s", id) // a shell might read the title in another way
 	}

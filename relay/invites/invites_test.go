@@ -138,12 +138,12 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-func TestCommand(t *testing.T) {
+func TestCommandFor(t *testing.T) {
 	for title, want := range map[string]string{
 		"lab": "chat invite lab", "lab-2.x": "chat invite lab-2.x", "my lab": "chat invite aaaa0000", "-x": "chat invite aaaa0000", "$(reboot)": "chat invite aaaa0000", "": "chat invite aaaa0000", "küche": "chat invite aaaa0000",
 	} {
-		if got := Command(title, lab.ID); got != want {
-			t.Errorf("Command(%q) = %q; want %q", title, got, want)
+		if got := CommandFor(title, lab.ID); got != want {
+			t.Errorf("CommandFor(%q) = %q; want %q", title, got, want)
 		}
 	}
 }

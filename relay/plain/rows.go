@@ -3,10 +3,12 @@ package plain
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
 )
 
 // A Rows writes lines to a terminal, wrapped at its width. Rows after the first of a line are
@@ -18,6 +20,15 @@ type Rows struct {
 	Width func() int // columns of the terminal now, which may change; 0: unknown, nothing is wrapped
 
 	rest []byte // of a line whose newline has not been written
+}
+
+// Width returns the columns of the terminal that stdout is; 0: it is none, or they are unknown.
+func Width() int {
+	columns, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // rowIndent is how far rows after the first are indented: as far as a message's time.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -44,7 +45,7 @@ func Enter(dir string) (unlock func(), err error) {
 }
 
 // Replace writes a file that only the user can read. A crash leaves the old or the new one, and
-// perhaps a file that [IsLeftover] recognizes. The caller has entered the folder.
+// perhaps a file that [IsLeftover] recognizes. The caller has entered the folder, if other processes write the file too.
 func Replace(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix+"*") // with mode 0600
 	if err != nil {
@@ -63,7 +64,7 @@ func Replace(path string, content []byte) error {
 // IsLeftover reports whether name is that of a file that Replace was writing during a crash, if
 // no other process is in the folder.
 func IsLeftover(name string) bool {
-	return len(name) > len(tempPrefix) && name[:len(tempPrefix)] == tempPrefix
+	return name != tempPrefix && strings.HasPrefix(name, tempPrefix)
 }
 
 // A ModeError is the error of a file whose mode is wrong: others may read it, or its owner may

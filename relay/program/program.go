@@ -34,9 +34,9 @@ type System struct {
 // String returns the system as in linux/amd64.
 func (s System) String() string { return s.OS + "/" + s.Arch }
 
-// InstallCommand returns the command that installs chat from the host of a plain room at an address, on Linux, macOS and
-// FreeBSD. See seal.HostedRoom.Install for a sealed room.
-func InstallCommand(addr string) string { return "curl -fsSL http://" + addr + "/get/install.sh | sh" }
+// InstallCommand returns the command that installs chat from a host at its URL, without a slash at the end, on Linux, macOS
+// and FreeBSD. See seal.HostedRoom.Install for a host whose certificate curl cannot check.
+func InstallCommand(url string) string { return "curl -fsSL " + url + "/get/install.sh | sh" }
 
 // A File is a program, or an archive with one and its documents. It is safe for concurrent use.
 type File struct {
@@ -276,8 +276,8 @@ func (s *Set) Files() []*File {
 	return slices.DeleteFunc(slices.Clone(s.files), func(f *File) bool { return !f.isGood() })
 }
 
-// Systems returns one file for each system: the program, or if there is only an archive, that.
-func (s *Set) Systems() (files []*File) {
+// OnePerSystem returns one file for each system: the program, or if there is only an archive, that.
+func (s *Set) OnePerSystem() (files []*File) {
 	for _, f := range s.Files() {
 		if n := len(files); n == 0 || files[n-1].System != f.System {
 			files = append(files, f)
@@ -288,7 +288,7 @@ func (s *Set) Systems() (files []*File) {
 
 // For returns the file for a system; nil: there is none.
 func (s *Set) For(system System) *File {
-	for _, f := range s.Systems() {
+	for _, f := range s.OnePerSystem() {
 		if f.System == system {
 			return f
 		}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/charmbracelet/colorprofile"
@@ -197,4 +198,15 @@ func (c Code) SVG() []byte {
 	}
 	b.WriteString(`"/></svg>`)
 	return b.Bytes()
+}
+
+// ForTerminal returns a function that draws the QR code of a link for a terminal, as the lines of its rows.
+func ForTerminal(terminal *os.File) func(link string) ([]string, error) {
+	return func(link string) ([]string, error) {
+		code, err := Of(link)
+		if err != nil {
+			return nil, err
+		}
+		return code.Lines(colorprofile.Detect(terminal, os.Environ())), nil
+	}
 }

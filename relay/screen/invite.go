@@ -267,24 +267,18 @@ const (
 // below if it is too narrow for that.
 func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) []string {
 	margin := min(inviteMargin, columns/20)
-	text := func(columns int) []string {
-		ways := drawWays(t, inv.at(addr), columns)
-		if note != "" {
-			ways = append(ways, "", t.theme.Dim.Draw(t.ruler.cut(note, columns)))
+	noted := func(columns int) []string {
+		if note == "" {
+			return nil
 		}
-		return ways
+		return []string{"", t.theme.Dim.Draw(t.ruler.cut(note, columns))}
 	}
+	text := func(columns int) []string { return append(drawWays(t, inv.at(addr), columns), noted(columns)...) }
 	ways := text(columns - margin)
 	if addr == "" {
 		return indented(ways, margin)
 	}
 	if inv.sealed != nil {
-		noted := func(columns int) []string {
-			if note == "" {
-				return nil
-			}
-			return []string{"", t.theme.Dim.Draw(t.ruler.cut(note, columns))}
-		}
 		if page := drawLinkRows(t, inv.at(addr), nil, noted, inv.link(addr), columns, rows, margin); page != nil {
 			return centered(page, min(rows, len(page)+2))
 		}
@@ -309,17 +303,10 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 		left = max(left, margin+t.ruler.method.StringWidth(line)+1)
 	}
 	switch {
-	case left+code.Columns() <= columns && code.Rows() <= rows: // beside each other, both in the middle of the rows
+	case left+code.Columns() <= columns && code.Rows() <= rows:
 		at := columns - code.Columns()
 		at = min(at-min(inviteMargin, at-left), left+maxInviteGap)
-		height := max(min(rows, len(lines)+2), len(lines), len(ways))
-		ways, lines = centered(indented(ways, margin), height), centered(lines, height)
-		for y, line := range lines {
-			if line != "" {
-				ways[y] = padded(t.ruler, ways[y], at) + line
-			}
-		}
-		return ways
+		return drawBeside(t.ruler, indented(ways, margin), lines, at, rows)
 	case code.Columns() > columns || code.Rows() > rows: // no part of it is of use
 		needs := wire.Counted(code.Rows()-rows, "more row", "more rows")
 		if code.Columns() > columns {
@@ -330,6 +317,18 @@ func (inv *invitation) draw(t *terminal, addr, note string, columns, rows int) [
 		return indented(ways, margin)
 	}
 	return append(append(indented(ways, margin), ""), lines...)
+}
+
+// drawBeside draws the ways to join, and the lines of a QR code from a column on, both in the middle of the rows.
+func drawBeside(r ruler, ways, lines []string, at, rows int) []string {
+	height := max(min(rows, len(lines)+2), len(lines), len(ways))
+	ways, lines = centered(ways, height), centered(lines, height)
+	for y, line := range lines {
+		if line != "" {
+			ways[y] = padded(r, ways[y], at) + line
+		}
+	}
+	return ways
 }
 
 // drawProgram draws how others get the program, below the ways to join.

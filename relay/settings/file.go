@@ -14,11 +14,10 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"chat/relay"
 	"chat/relay/cmdline"
 	"chat/relay/files"
 	"chat/relay/limits"
-
-	"chat/relay"
 )
 
 // maxFile is how many bytes a file of settings has at most.
@@ -182,7 +181,7 @@ func join(table, key string) string {
 	return table + "." + key
 }
 
-// set takes a key of the file.
+// set reads the setting that a key of the file names.
 func (r *reader) set(key string, v any) error {
 	line := r.lines[key]
 	s := named(r.all, key)
@@ -228,14 +227,6 @@ func itemsOf(k kind, v any) ([]string, bool) {
 	return nil, false
 }
 
-// String returns the type of the kind's values, for errors.
-func (k kind) String() string {
-	return [...]string{
-		aString: "a string", aSwitch: "true or false", aNumber: "a whole number", aDuration: "a time in quotes",
-		aList: "a list of strings", limitTable: "a table",
-	}[k]
-}
-
 // typeOf describes a value of TOML.
 func typeOf(v any) string {
 	switch v := v.(type) {
@@ -262,7 +253,7 @@ func typeOf(v any) string {
 	return "something else"
 }
 
-// setLimits takes the table of limits.
+// setLimits reads the table of limits.
 func (r *reader) setLimits(line int, v any) error {
 	table, ok := v.(map[string]any)
 	if !ok {

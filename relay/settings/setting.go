@@ -30,6 +30,14 @@ const (
 	limitTable
 )
 
+// String returns the type of the kind's values, for errors.
+func (k kind) String() string {
+	return [...]string{
+		aString: "a string", aSwitch: "true or false", aNumber: "a whole number", aDuration: "a time in quotes",
+		aList: "a list of strings", limitTable: "a table",
+	}[k]
+}
+
 // A setting is a flag that a file can set, too.
 type setting struct {
 	name     string

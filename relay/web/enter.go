@@ -86,7 +86,7 @@ func isRead(r *http.Request) bool {
 // identify sets the credentials of a request, by the secret in its header or by its cookie. In the header it leaves only
 // the script's own token. The error is a [*wire.Fault]: the secret is wrong.
 func (h *Handler) identify(r *http.Request, e *entered) error {
-	if secret, own, ok := bearer(r); ok {
+	if secret, own, ok := secretIn(r); ok {
 		level, err := h.gate.Check(addressOf(r), secret, r.Context().Done())
 		if err != nil {
 			return err
@@ -104,17 +104,13 @@ func (h *Handler) identify(r *http.Request, e *entered) error {
 	return nil
 }
 
-// bearer returns the secret in the header of a request, and the token that follows its last dot.
-func bearer(r *http.Request) (secret, own string, ok bool) {
-	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") { // others are for a proxy in front of the host
-		return "", "", false
+// secretIn returns the secret in the header of a request, and the token that follows its last dot.
+func secretIn(r *http.Request) (secret, own string, ok bool) {
+	secret, ok = bearer(r)
+	if dot := strings.LastIndexByte(secret, '.'); dot >= 0 {
+		secret, own = secret[:dot], secret[dot+1:]
 	}
-	value = strings.TrimSpace(value)
-	if dot := strings.LastIndexByte(value, '.'); dot >= 0 {
-		value, own = value[:dot], value[dot+1:]
-	}
-	return value, own, true
+	return secret, own, ok
 }
 
 // readCookie returns the level and the key of a request's cookie. A browser may send several of the name: those of a longer

@@ -24,18 +24,10 @@ import (
 // handleFiles registers the handlers of /files/.
 func (h *Handler) handleFiles() {
 	if h.opts.Files == nil {
-		for _, path := range []string{"/files", "/files/"} {
-			h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-				http.Error(w, "this host does not accept files", http.StatusNotFound)
-			})
-		}
+		h.refuseAll(http.StatusNotFound, "this host does not accept files", "/files", "/files/")
 		return
 	}
-	for _, path := range []string{"PUT /{$}", "PUT /files", "PUT /files/{$}"} {
-		h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			http.Error(w, "the file has no name; use curl -T FILE http://HOST/files/NAME", http.StatusBadRequest)
-		})
-	}
+	h.refuseAll(http.StatusBadRequest, "the file has no name; use curl -T FILE http://HOST/files/NAME", "PUT /{$}", "PUT /files", "PUT /files/{$}")
 	h.mux.HandleFunc("POST /files", func(w http.ResponseWriter, r *http.Request) { // a redirect would lose the body
 		http.Error(w, "this path ends with a slash: /files/; or use curl -T FILE http://HOST/files/NAME", http.StatusBadRequest)
 	})

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
@@ -24,19 +23,15 @@ import (
 // handleGet registers the handlers of /get.
 func (h *Handler) handleGet() {
 	if h.opts.Programs == nil {
-		for _, path := range []string{"GET /get", "GET /get/"} {
-			h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-				http.Error(w, "this host does not hand out the program", http.StatusNotFound)
-			})
-		}
+		h.refuseAll(http.StatusNotFound, "this host does not hand out the program", "GET /get", "GET /get/")
 		return
 	}
-	h.mux.HandleFunc("GET /get", h.getPage)
-	h.mux.HandleFunc("GET /get/{$}", h.getPage)
+	h.mux.HandleFunc("GET /get", h.showInstallPage)
+	h.mux.HandleFunc("GET /get/{$}", h.showInstallPage)
 	h.mux.HandleFunc("GET /get/style.css", getStyle.ServeHTTP)
 	h.mux.HandleFunc("GET /get/install.sh", h.installScript(installSh, "text/x-shellscript"))
 	h.mux.HandleFunc("GET /get/install.ps1", h.installScript(installPs1, "text/plain"))
-	h.mux.HandleFunc("GET /get/SHA256SUMS", h.getSums)
+	h.mux.HandleFunc("GET /get/SHA256SUMS", h.listSums)
 	h.mux.HandleFunc("GET /get/chat", func(w http.ResponseWriter, r *http.Request) { h.handOut(w, r, h.opts.Programs.Default()) })
 	h.mux.HandleFunc("GET /get/chat/{os}/{arch}", func(w http.ResponseWriter, r *http.Request) {
 		h.handOut(w, r, h.opts.Programs.For(program.System{OS: r.PathValue("os"), Arch: r.PathValue("arch")}))
@@ -86,7 +81,7 @@ func (d *downloads) end(address string) {
 func (h *Handler) handOut(w http.ResponseWriter, r *http.Request, f *program.File) {
 	if f == nil {
 		var has []string
-		for _, f := range h.opts.Programs.Systems() {
+		for _, f := range h.opts.Programs.OnePerSystem() {
 			has = append(has, f.System.String())
 		}
 		http.Error(w, "this host has no such program; it has: "+strings.Join(has, " "), http.StatusNotFound)
@@ -133,14 +128,8 @@ func (h *Handler) rejectProgram(w http.ResponseWriter, err error) {
 	}
 }
 
-// isOwnMachine reports whether a request is from the host's own machine, by a loopback address.
-func isOwnMachine(r *http.Request) bool {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && at.Addr().Unmap().IsLoopback()
-}
-
-// getSums answers GET /get/SHA256SUMS, in the format of sha256sum(1).
-func (h *Handler) getSums(w http.ResponseWriter, r *http.Request) {
+// listSums answers GET /get/SHA256SUMS, in the format of sha256sum(1).
+func (h *Handler) listSums(w http.ResponseWriter, r *http.Request) {
 	var b strings.Builder
 	for _, f := range h.opts.Programs.Files() {
 		if sum, err := sumOf(r.Context(), f); err == nil {

@@ -91,8 +91,8 @@ const (
 	byLoopback   = "loopback"    // on one machine
 )
 
-// A getPage has the values of the page's templates.
-type getPage struct {
+// An installPage has the values of the page's templates.
+type installPage struct {
 	App, Title string
 	Host       string // with its port
 	URL        string // of the host, without a slash
@@ -125,9 +125,9 @@ var (
 	asText       = template.Must(template.New("page.txt").Funcs(getFunctions).Parse(getText))
 )
 
-// getPage answers GET /get.
-func (h *Handler) getPage(w http.ResponseWriter, r *http.Request) {
-	page := h.describeGet(r)
+// showInstallPage answers GET /get.
+func (h *Handler) showInstallPage(w http.ResponseWriter, r *http.Request) {
+	page := h.installPageFor(r)
 	show, mediaType := asText, "text/plain"
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
 		show, mediaType = asHTML, "text/html"
@@ -144,10 +144,10 @@ func (h *Handler) getPage(w http.ResponseWriter, r *http.Request) {
 	w.Write(b.Bytes())
 }
 
-// describeGet returns the page for a request.
-func (h *Handler) describeGet(r *http.Request) *getPage {
+// installPageFor returns the page for a request.
+func (h *Handler) installPageFor(r *http.Request) *installPage {
 	info, a := h.room.Info(), agentOf(r.UserAgent())
-	p := &getPage{App: info.App, Title: info.Title, Host: h.hostOf(r), URL: h.baseURL(r), Way: h.wayOf(r), Phone: a.isPhone(), Windows: a.os == "windows"}
+	p := &installPage{App: info.App, Title: info.Title, Host: h.hostOf(r), URL: h.baseURL(r), Way: h.wayOf(r), Phone: a.isPhone(), Windows: a.os == "windows"}
 	h.setCommands(p, r)
 	runs := false
 	for _, f := range h.opts.Programs.Files() {
@@ -174,9 +174,9 @@ func (h *Handler) describeGet(r *http.Request) *getPage {
 }
 
 // setCommands sets the commands that install the program.
-func (h *Handler) setCommands(p *getPage, r *http.Request) {
+func (h *Handler) setCommands(p *installPage, r *http.Request) {
 	if !h.isSelfSigned(r) {
-		p.Shell = "curl -fsSL " + p.URL + "/get/install.sh | sh"
+		p.Shell = program.InstallCommand(p.URL)
 		p.Wget = "wget -qO- " + p.URL + "/get/install.sh | sh"
 		p.PowerShell = "irm " + p.URL + "/get/install.ps1 | iex"
 		return

@@ -180,9 +180,8 @@ func TestHealthWhenNothingIsAccepted(t *testing.T) {
 
 // What its caller knows is a problem of the room, too.
 func TestHealthOfOtherParts(t *testing.T) {
-	var problems []string
+	problems := []string{"the log is not written", "the disk is on fire"}
 	r := open(t, relay.Options{}, web.Options{Problems: func() []string { return problems }})
-	problems = []string{"the log is not written", "the disk is on fire"}
 	if status, answer := r.do("GET", "/healthz", ""); status != 503 || answer != "the log is not written\nthe disk is on fire\n" {
 		t.Errorf("%d %q", status, answer)
 	}

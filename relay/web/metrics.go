@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net"
 	"net/http"
 )
 
@@ -12,7 +11,7 @@ const maxScrapes = 2
 func (h *Handler) metrics() http.HandlerFunc {
 	scrapes := make(chan struct{}, maxScrapes)
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !h.opts.MetricsForAll && (isForwarded(r) || !isLoopback(r.RemoteAddr)) {
+		if !h.opts.MetricsForAll && (isForwarded(r) || !isOwnMachine(r)) {
 			http.Error(w, "metrics are available only on the host's machine; chat host --metrics serves them to others", http.StatusForbidden)
 			return
 		}
@@ -36,9 +35,4 @@ func (h *Handler) measure() []byte {
 	e.addHost(h)
 	e.addProcess()
 	return e.described()
-}
-
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err != nil || net.ParseIP(host).IsLoopback() // a pipe in this process has no address
 }

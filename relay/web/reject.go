@@ -59,6 +59,13 @@ func (h *Handler) reject(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), status)
 }
 
+// refuseAll has all requests that match one of the patterns answered with a status and words.
+func (h *Handler) refuseAll(status int, words string, patterns ...string) {
+	for _, pattern := range patterns {
+		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, words, status) })
+	}
+}
+
 // fileStatuses are the HTTP statuses of upload errors. An error may wrap several; the first one
 // in the list counts.
 var fileStatuses = []struct {

@@ -20,11 +20,11 @@ import (
 // The room never gets the script's token itself: a message by HTTP must not end the session of a
 // member with the same token.
 func (v *visitors) tokenOf(r *http.Request, nick string) (string, error) {
-	scheme, own, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") { // others are for a proxy in front of the host
+	own, ok := bearer(r)
+	if !ok {
 		return v.token(r.RemoteAddr, nick), nil
 	}
-	if own = strings.TrimSpace(own); !wire.IsToken(own) {
+	if !wire.IsToken(own) {
 		return "", &rejection{wire.Faultf(wire.CodeBadRequest, wire.TokenRule).Event(0)}
 	}
 	return wire.MAC(v.secret, "own", own)[:tokenDigits], nil
@@ -40,6 +40,20 @@ func (v *visitors) token(address, nick string) string {
 		host = address
 	}
 	return wire.MAC(v.secret, host+" "+text.NickFold(nick))[:tokenDigits]
+}
+
+// bearer returns the value of the Authorization header. false: there is none for the host; other
+// schemes are for a proxy in front of it.
+func bearer(r *http.Request) (string, bool) {
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(value), strings.EqualFold(scheme, "Bearer")
+}
+
+// isOwnMachine reports whether a request is from the host's own machine: from a loopback address, or in this process from a
+// pipe, which has none.
+func isOwnMachine(r *http.Request) bool {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err != nil || at.Addr().Unmap().IsLoopback()
 }
 
 // addressOf returns the address that limits count for a request; "" for this machine.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
 	"unicode/utf8"
 
 	"chat/relay/text"

@@ -1,5 +1,7 @@
 package wire
 
+import "strings"
+
 // RoomInfo is a room's public description: the answer to a hello with "probe", and part
 // of the mDNS record.
 type RoomInfo struct {
@@ -17,4 +19,10 @@ type RoomInfo struct {
 	// Pin is that of the host's key, as the host showed it to the program that asked; see package
 	// seal. "": the room is not sealed, or was not asked.
 	Pin string `json:"pin,omitempty"`
+}
+
+// IsRoomNamed reports whether a user who names a room by want means one with this title and ID: the title in any case, or
+// the first 4 or more digits of the ID; "" means every room.
+func IsRoomNamed(want, title, id string) bool {
+	return want == "" || strings.EqualFold(title, want) || len(want) >= 4 && strings.HasPrefix(id, strings.ToLower(want))
 }

@@ -83,17 +83,24 @@ type host struct {
 	t     *testing.T
 	addr  string
 	flags []string
+	state string // the folder of its state; "": that of all tests
 	cmd   *exec.Cmd
 }
 
 func startHost(t *testing.T, flags ...string) *host {
+	t.Helper()
+	return startHostIn(t, "", flags...)
+}
+
+// startHostIn starts a host whose state is in a folder of its own.
+func startHostIn(t *testing.T, state string, flags ...string) *host {
 	t.Helper()
 	needChromium(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{t: t, addr: ln.Addr().String(), flags: flags}
+	h := &host{t: t, addr: ln.Addr().String(), flags: flags, state: state}
 	ln.Close()
 	h.start()
 	t.Cleanup(h.kill)
@@ -102,12 +109,8 @@ func startHost(t *testing.T, flags ...string) *host {
 
 func (h *host) start() {
 	h.t.Helper()
-	bin, err := build()
-	if err != nil {
-		h.t.Fatal(err)
-	}
 	args := []string{"host", "--headless", "--room", "kitchen", "--addr", h.addr, "--no-discovery", "--limit", "rate=none"}
-	h.cmd = exec.Command(bin, append(args, h.flags...)...)
+	h.cmd = h.command(append(args, h.flags...)...)
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -118,6 +121,20 @@ func (h *host) start() {
 		}
 		return err == nil
 	})
+}
+
+// command returns a command of the program with the host's state.
+func (h *host) command(args ...string) *exec.Cmd {
+	h.t.Helper()
+	bin, err := build()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	cmd := exec.Command(bin, args...)
+	if h.state != "" {
+		cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+h.state)
+	}
+	return cmd
 }
 
 // kill ends the host with SIGKILL.
@@ -199,11 +216,7 @@ func (h *host) program(nick string) *peer {
 // join joins with chat join, which is used as a filter.
 func (h *host) join(nick string) *peer {
 	h.t.Helper()
-	bin, err := build()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	cmd := exec.Command(bin, "join", "--addr", h.addr, "--nick", nick, "--follow")
+	cmd := h.command("join", "--addr", h.addr, "--nick", nick, "--follow")
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
 	if err := cmd.Start(); err != nil {

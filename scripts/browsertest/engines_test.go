@@ -34,7 +34,10 @@ var engines = map[string]func(t *testing.T, scheme string) engine{
 // host that is killed and comes back, the keyboard, light and dark, and a sealed room.
 func TestEngines(t *testing.T) {
 	for name, start := range engines {
-		t.Run(name, func(t *testing.T) { tourPage(t, start) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
+			tourPage(t, start)
+		})
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -18,21 +17,13 @@ import (
 // sealedHost starts a host of a sealed room, whose key and secrets are in a directory of their own.
 func sealedHost(t *testing.T, flags ...string) *host {
 	t.Helper()
-	if _, err := build(); err != nil { // before the next line, because it sets a directory for all tests
-		t.Fatal(err)
-	}
-	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	return startHost(t, append([]string{"--secure"}, flags...)...)
+	return startHostIn(t, t.TempDir(), append([]string{"--secure"}, flags...)...)
 }
 
 // invite returns the room's current invite; flags choose another than that of members.
 func (h *host) invite(flags ...string) string {
 	h.t.Helper()
-	bin, err := build()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	out, err := exec.Command(bin, append([]string{"invite"}, flags...)...).Output()
+	out, err := h.command(append([]string{"invite"}, flags...)...).Output()
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,7 +68,7 @@ func (r *release) licenses(t target) ([]byte, error) {
 func layOutLicenses(modules map[string]string, texts map[string]bool) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("chat contains the code of the modules below. These are their terms.\n")
-	names, paths := sortedKeys(modules), sortedKeys(texts)
+	names, paths := slices.Sorted(maps.Keys(modules)), slices.Sorted(maps.Keys(texts))
 	for _, name := range names {
 		dir, found := modules[name], false
 		fmt.Fprintf(&b, "\n%s\n%s\n", strings.Repeat("=", 80), name)
@@ -88,15 +89,6 @@ func layOutLicenses(modules map[string]string, texts map[string]bool) ([]byte, e
 		}
 	}
 	return b.Bytes(), nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // findLicenses adds the files with terms in dir, but not in its folders, to texts.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -84,15 +83,12 @@ func (r *release) stage(t target, program string) (tree, error) {
 func unitFiles() (tree, error) {
 	dir := filepath.Join("scripts", "packaging", "systemd")
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
 	var units tree
 	for _, e := range entries {
-		if e.Type().IsRegular() && filepath.Ext(e.Name()) != ".go" {
+		if e.Type().IsRegular() {
 			units = append(units, file{"systemd/" + e.Name(), filepath.Join(dir, e.Name()), 0o644})
 		}
 	}

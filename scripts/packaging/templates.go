@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -67,10 +69,10 @@ func (r *release) writeTemplates() error {
 	needed := map[string][]string{
 		"chat.rb":       {"darwin/arm64", "darwin/amd64", "linux/arm64", "linux/amd64"},
 		"chat.json":     {"windows/amd64", "windows/arm64"},
-		"chat.nix":      sortedValues(nixSystems),
+		"chat.nix":      slices.Collect(maps.Values(nixSystems)),
 		"Containerfile": {"linux/amd64"},
 	}
-	for _, name := range sortedKeys(needed) {
+	for _, name := range slices.Sorted(maps.Keys(needed)) {
 		if !hasAll(archives, needed[name]) {
 			fmt.Printf("%s is left out: it needs the archives of all its targets\n", name)
 			continue
@@ -96,14 +98,6 @@ func hasAll(archives map[string]published, names []string) bool {
 		}
 	}
 	return true
-}
-
-func sortedValues(m map[string]string) []string {
-	values := make(map[string]bool)
-	for _, v := range m {
-		values[v] = true
-	}
-	return sortedKeys(values)
 }
 
 // containerUser is the user of the container, a number that distributions leave free.

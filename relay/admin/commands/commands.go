@@ -93,7 +93,7 @@ func Commands() []*cli.Command {
 }
 
 func jsonFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "json", Usage: "Print the host's answer as a JSON object.", DisableDefaultText: true}
+	return cmdline.Switch("", "json", "Print the host's answer as a JSON object.")
 }
 
 // A call is a command that is being carried out.

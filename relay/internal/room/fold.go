@@ -166,7 +166,7 @@ func (s *State) load(key string, value []byte) error {
 	switch kind + "/" {
 	case topicKey + "/":
 		err := json.Unmarshal(value, &s.topic)
-		s.topic = cleaned(s.topic, maxTopic)
+		s.topic = cleaned(s.topic, MaxTopic)
 		return err
 	case authorsKey + "/":
 		err := json.Unmarshal(value, &s.authors)
@@ -243,8 +243,8 @@ func (c *Client) repair() {
 	}
 }
 
-// maxTopic is how many bytes of a topic are kept, at least as many as anyone can set.
-const maxTopic = 1 << 10
+// MaxTopic is how many bytes of a topic are kept, at least as many as anyone can set.
+const MaxTopic = 1 << 10
 
 // cleaned returns s cleaned, and no more of it than bytes. To clean it again changes nothing.
 func cleaned(s string, bytes int) string {

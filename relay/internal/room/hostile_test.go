@@ -97,7 +97,7 @@ func TestClientOfAStranger(t *testing.T) {
 		if _, err := text.NormalizeNick(welcome.Nick); err != nil && !text.IsGuest(welcome.Nick) {
 			t.Errorf("%.60s: its nick is %.60q", fields, welcome.Nick)
 		}
-		if len(welcome.Topic) > maxTopic || r.state.clients[1].Waiting < 0 {
+		if len(welcome.Topic) > MaxTopic || r.state.clients[1].Waiting < 0 {
 			t.Errorf("%.60s: a topic of %d bytes, %d messages wait", fields, len(welcome.Topic), r.state.clients[1].Waiting)
 		}
 	}

@@ -19,14 +19,14 @@ import (
 // operator secret, the operator token or a key in the file of operators. They can make other members
 // operators; that is part of the state.
 
-// adminNick is who acts if the host itself does. No member can have a nick with a space.
-const adminNick = "host (admin)"
+// AdminNick is who acts if the host itself does. No member can have a nick with a space.
+const AdminNick = "host (admin)"
 
 // Admin returns the operator that stands for the host itself. It is not in the room, and does not change.
 func (r *Room) Admin() *Member { return r.admin }
 
 func newAdmin() *Member {
-	return &Member{nick: adminNick, identity: &identity{host: true, byRight: true, operator: true}}
+	return &Member{nick: AdminNick, identity: &identity{host: true, byRight: true, operator: true}}
 }
 
 // maxOperators is how many operators the state has, besides those by right.

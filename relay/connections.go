@@ -8,7 +8,7 @@ import (
 	"chat/relay/internal/room"
 )
 
-// This file shows the person who runs the host its connections and marks.
+// This file shows whoever runs the host its connections, and who is banned or muted. operate.go is how they moderate.
 
 // A Connection describes an open connection. The nick and what follows it is empty if it is not in the
 // room: it asks by HTTP, or its first line has not arrived.
