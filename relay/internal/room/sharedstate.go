@@ -108,8 +108,8 @@ func (s *State) decideSharedClient(r *request) *hidden {
 // decideSharedRename is decide for opRename in a shared room.
 func (s *State) decideSharedRename(r *request, e *event) error {
 	c := s.clients[r.by.author]
-	if c == nil {
-		return wire.Faultf(wire.CodeBadRequest, "the room does not know you any more; connect again")
+	if c == nil || c.Presence != here {
+		return wire.Faultf(wire.CodeBadRequest, "your connection was thought to be lost; try again")
 	}
 	nick := s.nickFor(r.by, r.text, r.wanted, r.at)
 	if nick == c.Nick && r.wanted == c.Wanted {

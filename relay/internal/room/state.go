@@ -241,7 +241,7 @@ func (s *State) apply(e *wire.Event, h *hidden, by history.Origin) {
 	case e.Type == wire.TypeNick:
 		if c := s.change(by.Author); c != nil {
 			c.Nick, c.Wanted = e.Nick, cmp.Or(e.Wanted, e.Nick)
-			if s.shared != nil {
+			if s.shared != nil && c.Presence == here {
 				s.place(c)
 			}
 		}
