@@ -70,7 +70,7 @@ func TestCensusIsBounded(t *testing.T) {
 	c := newCensus()
 	at := time.Now()
 	if err := c.hear("bad", true, []byte("no JSON"), at); err == nil || c.has("bad") {
-		t.Errorf("what is no announcement: %v, %v", err, c.living())
+		t.Errorf("not an announcement: %v, %v", err, c.living())
 	}
 	many := `{"addrs":[` + strings.Repeat(`"a:1",`, 20) + `"a:1"]}`
 	if err := c.hear("many", true, []byte(many), at); err != nil || len(c.members["many"].relay.Addrs) != maxAddrs {

@@ -30,7 +30,7 @@ type writing struct {
 	read     sync.WaitGroup
 }
 
-// A reading is what one relay reads.
+// A reading is the records that a relay has read.
 type reading struct {
 	mu      sync.Mutex
 	records []journal.Record // guarded by mu
@@ -96,7 +96,7 @@ func (w *writing) more(n int64) {
 	w.t.Logf("%d more after %v", n, time.Since(began).Round(10*time.Millisecond))
 }
 
-// check ends the writing and compares what all have read with what was acknowledged.
+// check ends the writing, and compares the records read with the acknowledgements.
 func (w *writing) check() {
 	w.t.Helper()
 	w.stop()
@@ -213,7 +213,7 @@ func TestServerRestarts(t *testing.T) {
 	w.check()
 }
 
-// TestServerLosesRecords puts an old copy of a server's data in the place of what it had: relays that know more must not go on.
+// TestServerLosesRecords replaces a server's data by an old copy: relays that know more must not continue.
 func TestServerLosesRecords(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

@@ -202,7 +202,7 @@ func (f *File) ReadAt(p []byte, offset int64) (n int, err error) {
 	return n, nil
 }
 
-// Reader returns a reader of the whole file, which compares what it has read with the hash at the end.
+// Reader returns a reader of the whole file, which checks the hash at the end.
 func (f *File) Reader() io.Reader {
 	return &fileReader{rest: io.NewSectionReader(f, 0, f.Size), hash: sha256.New(), sum: f.SHA256}
 }
