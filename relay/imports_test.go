@@ -82,7 +82,6 @@ func TestImports(t *testing.T) {
 			"chat/relay/logging", "chat/relay/operatorfile", "chat/relay/program", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/supervisor",
 			"chat/relay/text", "chat/relay/web", "chat/relay/wire",
 		},
-		"journal":        {},
 		"cluster":        {"chat/relay/hint", "chat/relay/history", "chat/relay/journal"},
 		"program":        {},
 		"admin":          {"chat/relay", "chat/relay/errno", "chat/relay/limits", "chat/relay/privatefile", "chat/relay/text", "chat/relay/wire"},
