@@ -98,7 +98,7 @@ func (w *writer) write(ctx context.Context, data []byte) error {
 
 // publish sends the message once, on condition that the last one of the subject has the sequence last.
 func (w *writer) publish(ctx context.Context, data []byte, last uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	ctx, cancel := w.c.attempt(ctx, publishTimeout)
 	defer cancel()
 	ack, err := w.c.js.PublishMsg(ctx, &nats.Msg{Subject: w.subject, Data: data, Header: nats.Header{
 		headerFormat: {strconv.Itoa(Format)},
@@ -113,7 +113,7 @@ func (w *writer) publish(ctx context.Context, data []byte, last uint64) error {
 
 // readBack asks the stream's leader for the last message of the subject, and returns whether it is the one that was sent last.
 func (w *writer) readBack(ctx context.Context) (stored bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	ctx, cancel := w.c.attempt(ctx, publishTimeout)
 	defer cancel()
 	handle, info, err := w.c.look(ctx, w.stream)
 	if err != nil {

@@ -232,6 +232,19 @@ func (c *Cluster) newConnection() <-chan struct{} {
 	return c.reconnected
 }
 
+// attempt returns a context for requests that are not answered once the connection is lost: it ends then, or after timeout.
+func (c *Cluster) attempt(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	go func(replaced <-chan struct{}) {
+		select {
+		case <-replaced:
+			cancel()
+		case <-ctx.Done():
+		}
+	}(c.newConnection())
+	return ctx, cancel
+}
+
 // wait waits before attempt n+1: 20 ms at first, later 1 s, or until there is a new connection. It returns an error if ctx ends.
 func (c *Cluster) wait(ctx context.Context, n int) error {
 	timer := time.NewTimer(min(20*time.Millisecond<<min(n, 6), time.Second))
@@ -249,7 +262,7 @@ func (c *Cluster) wait(ctx context.Context, n int) error {
 // try calls do until it succeeds, has an error for which trying again is of no use, or ctx ends. Each call has requestTimeout.
 func (c *Cluster) try(ctx context.Context, do func(context.Context) error) error {
 	for n := 0; ; n++ {
-		attempt, cancel := context.WithTimeout(ctx, requestTimeout)
+		attempt, cancel := c.attempt(ctx, requestTimeout)
 		err := c.explain(do(attempt))
 		cancel()
 		if err == nil || final(err) {

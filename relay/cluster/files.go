@@ -11,6 +11,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,6 +38,10 @@ type File struct {
 	ctx  context.Context
 	path string // prefix of the subjects of its parts
 	part int64  // bytes of each part but the last
+
+	mu     sync.Mutex
+	index  int64  // guarded by mu: of the part that was read last
+	latest []byte // guarded by mu: that part; nil: none
 }
 
 // A description follows the parts of a file: with it, the file is complete.
@@ -83,9 +88,9 @@ func (c *Cluster) DeleteFile(ctx context.Context, name string) error {
 	return nil
 }
 
-// path returns the prefix of the subjects of a file's parts.
+// path returns the prefix of the subjects of a file's parts. The room's ID is in it, as another room of this name may have left files.
 func (c *Cluster) path(kind, name string) string {
-	return strings.TrimSuffix(c.records.subjects[0], "log.*") + kind + "." + name + "."
+	return strings.TrimSuffix(c.records.subjects[0], "log.*") + kind + "." + c.common.ID + "." + name + "."
 }
 
 // put stores the parts and the description of a file.
@@ -173,59 +178,49 @@ func (c *Cluster) lag() time.Duration {
 	return laggard
 }
 
-// ReadAt reads at an offset.
+// ReadAt reads at an offset. The part that was read last is kept, so that small reads are cheap.
 func (f *File) ReadAt(p []byte, offset int64) (n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for n < len(p) {
 		at := offset + int64(n)
 		if at < 0 || at >= f.Size {
 			return n, io.EOF
 		}
-		index := at / f.part
-		data, err := f.c.message(f.ctx, fmt.Sprint(f.path, index))
-		if err != nil {
-			return n, fmt.Errorf("read a part of a file in the cluster: %w", err)
+		if index := at / f.part; f.latest == nil || f.index != index {
+			data, err := f.c.message(f.ctx, fmt.Sprint(f.path, index))
+			if err != nil {
+				return n, fmt.Errorf("read a part of a file in the cluster: %w", err)
+			}
+			if int64(len(data)) != min(f.part, f.Size-index*f.part) {
+				return n, fmt.Errorf("part %d of a file in the cluster has %d bytes: %w", index, len(data), io.ErrUnexpectedEOF)
+			}
+			f.index, f.latest = index, data
 		}
-		if int64(len(data)) != min(f.part, f.Size-index*f.part) {
-			return n, fmt.Errorf("part %d of a file in the cluster has %d bytes: %w", index, len(data), io.ErrUnexpectedEOF)
-		}
-		n += copy(p[n:], data[at-index*f.part:])
+		n += copy(p[n:], f.latest[at-f.index*f.part:])
 	}
 	return n, nil
 }
 
-// Reader returns a reader of the whole file, which compares what it has read with the hash at the end. It holds a part in memory.
+// Reader returns a reader of the whole file, which checks the hash at the end.
 func (f *File) Reader() io.Reader {
-	return &fileReader{file: f, hash: sha256.New(), part: make([]byte, f.part)}
+	return &fileReader{rest: io.NewSectionReader(f, 0, f.Size), hash: sha256.New(), sum: f.SHA256}
 }
 
 // A fileReader reads a file from its beginning to its end. Owned by the goroutine that reads.
 type fileReader struct {
-	file   *File
-	hash   hash.Hash
-	part   []byte // buffer of a part
-	rest   []byte // what has not been returned of it
-	offset int64  // of the next part
+	rest *io.SectionReader
+	hash hash.Hash
+	sum  [sha256.Size]byte
 }
 
 func (r *fileReader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		n, err := r.file.ReadAt(r.part, r.offset)
-		if err != nil && (!errors.Is(err, io.EOF) || r.offset+int64(n) != r.file.Size) {
-			return 0, err
-		}
-		if n == 0 {
-			if [sha256.Size]byte(r.hash.Sum(nil)) != r.file.SHA256 {
-				return 0, errors.New("a file in the cluster is damaged: its hash is another one")
-			}
-			return 0, io.EOF
-		}
-		r.hash.Write(r.part[:n])
-		r.rest = r.part[:n]
-		r.offset += int64(n)
+	n, err := r.rest.Read(p)
+	r.hash.Write(p[:n])
+	if errors.Is(err, io.EOF) && [sha256.Size]byte(r.hash.Sum(nil)) != r.sum {
+		err = errors.New("a file in the cluster is damaged: its hash is another one")
 	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
+	return n, err
 }
 
 // delete deletes all parts of a file.

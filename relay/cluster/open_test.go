@@ -103,6 +103,7 @@ func TestOpenErrors(t *testing.T) {
 }
 
 func TestOpenWithoutPermission(t *testing.T) {
+	t.Parallel()
 	s := startServers(t, 1, `
 accounts {
   A: { jetstream: enabled, users: [
@@ -242,6 +243,9 @@ func TestReadErrors(t *testing.T) {
 	if err := readError(t, c, 12); !errors.Is(err, cluster.ErrNewer) {
 		t.Errorf("a newer record: %v", err)
 	}
+	if err := c.SaveSnapshot(t.Context(), 13, nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := js.DeleteStream(t.Context(), "CHAT_errors"); err != nil {
 		t.Fatal(err)
 	}
@@ -251,8 +255,12 @@ func TestReadErrors(t *testing.T) {
 	if err := c.Append(t.Context(), []byte("x")); !errors.Is(err, cluster.ErrGone) {
 		t.Errorf("append to a deleted stream: %v", err)
 	}
-	// Another room of its name is not this room.
-	open(t, servers(t), "errors")
+	// Another room of its name is not this room, and has nothing of it.
+	if other := open(t, servers(t), "errors"); other.Common().ID == c.Common().ID || other.Common().Secret == c.Common().Secret {
+		t.Errorf("the next room has %+v", other.Common())
+	} else if at, _, err := other.Snapshot(t.Context()); at != 0 || err != nil {
+		t.Errorf("the next room has a snapshot of %d, %v", at, err)
+	}
 	if err := readError(t, c, 0); !errors.Is(err, cluster.ErrGone) {
 		t.Errorf("read from another stream: %v", err)
 	}

@@ -53,9 +53,10 @@ func (c *Cluster) open(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
+	c.common.ID = id
 	if _, err := c.openStream(ctx, jetstream.StreamConfig{
 		Name: c.files.name, Subjects: c.files.subjects, Description: "files and snapshots of a chat room", AllowDirect: true,
-		Metadata: map[string]string{metaRoom: id},
+		Metadata: map[string]string{metaRoom: id}, // another one if the stream of records has been deleted and made again
 	}, c.replicas); err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 			}
 		}
 		switch {
-		case errors.Is(err, jetstream.ErrJetStreamNotEnabled) && time.Since(started) > connectTimeout: // before, a server may be about to start
+		case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, jetstream.ErrJetStreamNotEnabled) && time.Since(started) > connectTimeout: // before, a server may be about to start
 			return fmt.Errorf("%w: %w", errGivenUp, err)
 		case err != nil:
 			return err // if another relay makes it at the same time, the next attempt finds it
@@ -117,7 +118,7 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 		c.replicas = info.Config.Replicas
 		return err
 	})
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) && !final(err) {
 		err = fmt.Errorf("%w: %w", ErrNotReady, err)
 	}
 	return id, err
@@ -126,17 +127,20 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 // errGivenUp says that an error that may pass has not passed.
 var errGivenUp = errors.New("given up")
 
-// look asks the leader of a stream for its state. The stream must still be that of this room.
+// look asks the leader of a stream for its state. The stream of records must still be that of this room.
 func (c *Cluster) look(ctx context.Context, s stream) (jetstream.Stream, *jetstream.StreamInfo, error) {
 	handle, err := c.js.Stream(ctx, s.name)
 	if err != nil {
 		return nil, nil, err
 	}
 	info := handle.CachedInfo()
+	if s.name != c.records.name {
+		return handle, info, nil
+	}
 	if id, err := roomOf(info, s.subjects); err != nil || id != c.common.ID {
 		return nil, nil, ErrGone // and there is another one of its name
 	}
-	if info.Cluster != nil && s.name == c.records.name {
+	if info.Cluster != nil {
 		c.mu.Lock()
 		c.leader = info.Cluster.Leader
 		c.mu.Unlock()
@@ -182,9 +186,10 @@ func (c *Cluster) openBucket(ctx context.Context, config jetstream.KeyValueConfi
 // and dots; values at most 64 KiB. make is called at most once. While the cluster cannot be reached, Shared waits.
 func (c *Cluster) Shared(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
 	var made, value []byte
+	key := c.common.ID + "." + name // what another room of this name has left is not ours
 	err := c.try(ctx, func(ctx context.Context) error {
 		// A server that lags may not have the value yet. Then Create fails, and the next attempt looks again.
-		entry, err := c.shared.Get(ctx, name)
+		entry, err := c.shared.Get(ctx, key)
 		if err == nil {
 			value = entry.Value()
 			return nil
@@ -200,7 +205,7 @@ func (c *Cluster) Shared(ctx context.Context, name string, make func() ([]byte, 
 				return fmt.Errorf("%w: %d bytes", errTooLarge, len(made))
 			}
 		}
-		if _, err := c.shared.Create(ctx, name, made); err != nil {
+		if _, err := c.shared.Create(ctx, key, made); err != nil {
 			return err
 		}
 		value = made

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"chat/scripts/natsserver"
 )
 
 // A bench is the state of one call of the program.
@@ -38,6 +40,11 @@ func runBench(ctx context.Context, args []string) error {
 	opts, err := parseOptions(args)
 	if err != nil {
 		return err
+	}
+	if opts.nats == "" {
+		if opts.nats, err = natsserver.Binary(ctx); err != nil {
+			return err
+		}
 	}
 	b := &bench{opts: opts, peers: newPeers(opts), histories: make(map[string]*savedHistory)}
 	for _, name := range b.selectPeers(nil) {

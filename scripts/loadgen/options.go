@@ -48,7 +48,7 @@ func parseOptions(args []string) (*options, error) {
 		return nil
 	})
 	flags.StringVar(&o.chat, "chat", "./chat", "use `FILE` as chat")
-	flags.StringVar(&o.nats, "nats", "nats-server", "use `FILE` as nats-server")
+	flags.StringVar(&o.nats, "nats", "", "use `FILE` as nats-server; it is built by default")
 	flags.StringVar(&o.ws, "ws", "", "use the npm package ws in `DIR`")
 	flags.StringVar(&o.ngircd, "ngircd", "ngircd", "use `FILE` as ngircd")
 	flags.StringVar(&o.ncat, "ncat", "ncat", "use `FILE` as ncat")

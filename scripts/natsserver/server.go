@@ -22,6 +22,7 @@ type Server struct {
 	conf string // its file of settings
 	log  string // its file of log lines
 	path string // of the program
+	data string // the folder of its data
 
 	process *exec.Cmd     // nil: it does not run
 	ended   chan struct{} // closed when process has ended
@@ -51,10 +52,11 @@ func Start(ctx context.Context, dir string, n int, extra ...string) (*Cluster, e
 	for i := range n {
 		s := &Server{Name: fmt.Sprintf("n%d", i+1), addr: addrs[i], site: addrs[n+i], path: path}
 		s.conf = filepath.Join(dir, s.Name+".conf")
+		s.data = filepath.Join(dir, s.Name)
 		s.log = filepath.Join(dir, s.Name+".log")
 		lines := []string{
 			"server_name: " + s.Name, "listen: " + s.addr, "http: " + s.site,
-			fmt.Sprintf("jetstream { store_dir: %q }", filepath.ToSlash(filepath.Join(dir, s.Name))),
+			fmt.Sprintf("jetstream { store_dir: %q }", filepath.ToSlash(s.data)),
 		}
 		if n > 1 {
 			lines = append(lines, fmt.Sprintf("cluster { name: chat, listen: %q, routes: [%s] }", addrs[2*n+i], strings.Join(routes, ", ")))
@@ -129,6 +131,9 @@ func (c *Cluster) Named(name string) *Server {
 
 // URL returns the URL for clients.
 func (s *Server) URL() string { return "nats://" + s.addr }
+
+// Data returns the folder in which the server keeps its data. It can be replaced while the server does not run.
+func (s *Server) Data() string { return s.data }
 
 // Start starts the server, if it does not run. It does not wait until it is ready.
 func (s *Server) Start() error {
