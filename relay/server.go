@@ -89,7 +89,7 @@ func (s *Server) roomOptions() room.Options {
 	return room.Options{
 		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, HostToken: s.opts.HostToken, OperatorToken: s.opts.OperatorToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
-		HostKey: s.hostKey(),
+		HostKey: s.hostKey(), Relays: s.opts.Relays,
 	}
 }
 
@@ -190,6 +190,9 @@ func (s *Server) KeysChanged() {
 	}
 	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return s.gate.Grant(secret, key).Level }, clock.Now())
 }
+
+// RelaysChanged sends all programs in the room the result of [Options.Relays].
+func (s *Server) RelaysChanged() { s.room.RelaysChanged() }
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every
 // session receives the events accepted so far and a bye, for up to 2 s, and is closed. Serve

@@ -79,9 +79,10 @@ const (
 )
 
 // sanitize cleans the texts of e, removes names from its lists that are too long for a
-// nick (they still count in Count), and bounds Count.
+// nick (they still count in Count), removes addresses that are not valid, and bounds Count.
 func sanitize(e wire.Event) wire.Event {
 	e = e.Clean()
+	e.Relays = wire.Relays(e.Relays)
 	boundMembers(&e)
 	for i := range e.Events {
 		boundMembers(&e.Events[i])

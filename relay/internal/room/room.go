@@ -39,6 +39,9 @@ type Options struct {
 	// HostKey is the key of the host's own member, in a sealed room; nil: it has none.
 	HostKey *access.Key
 
+	// Relays returns the addresses of all hosts that serve the room; it must not block. nil: there is only this one.
+	Relays func() []string
+
 	// FlushIn must arrange that [Room.Flush] is called once after d. The room calls FlushIn
 	// with its lock held.
 	FlushIn func(d time.Duration)
@@ -267,6 +270,9 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
 		Count: len(r.members) - 1 - r.presence.held + r.countElsewhereLocked(), Sealed: r.opts.Sealed,
+	}
+	if m.Program {
+		welcome.Relays = r.relays()
 	}
 	switch {
 	case id.operator:
