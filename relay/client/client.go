@@ -118,12 +118,13 @@ type Client struct {
 	// Guarded by mu.
 	mu          sync.Mutex
 	closing     bool
-	welcome     wire.Event      // the last one, without the token
-	hostAddr    string          // of the last connection
-	identity    Identity        // in its room
-	files       []wire.File     // uploads to the room, oldest first; see Files
-	downloading map[string]bool // paths of partial files that a Download is writing
-	err         error           // set before done is closed
+	welcome     wire.Event             // the last one, without the token
+	hostAddr    string                 // of the last connection
+	identity    Identity               // in its room
+	files       []wire.File            // uploads to the room, oldest first; see Files
+	carriers    map[*transferConn]bool // the open connections of uploads and downloads
+	downloading map[string]bool        // paths of partial files that a Download is writing
+	err         error                  // set before done is closed
 }
 
 // Join joins a room, and returns when the host has welcomed the client. It tries once.
@@ -158,6 +159,7 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 		space:       diskspace.Of,
 		transferred: s.transferred,
 		downloading: make(map[string]bool),
+		carriers:    make(map[*transferConn]bool),
 	}
 	s.adopt(l, welcome)
 	go s.run(ctx, stay, l)

@@ -615,6 +615,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	welcome.Token, welcome.Key = "", "" // secrets: programs may print welcomes
 	s.mu.Lock()
 	s.welcome, s.hostAddr, s.identity = welcome, l.addr, s.known
+	s.cutTransfersLocked()
 	if fresh { // its uploads have other numbers
 		s.files = nil
 	}

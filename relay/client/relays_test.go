@@ -19,6 +19,7 @@ import (
 // relayNet is a network with several relays of one room. To a client, two addresses of one host are two relays.
 type relayNet struct {
 	room  *smallRoom
+	over  func(context.Context, string) (net.Conn, error)    // dials relays that live
 	other map[string]func(context.Context) (net.Conn, error) // what is at addresses that are no relays, or no longer; fixed
 
 	// Guarded by mu.
@@ -32,7 +33,7 @@ type relayNet struct {
 func newRelayNet(relays ...string) *relayNet {
 	room := newSmallRoom(1, 0)
 	room.relays = relays
-	return &relayNet{room: room, state: map[string]string{}, conns: map[string][]*relayedConn{}}
+	return &relayNet{room: room, over: room.dial, state: map[string]string{}, conns: map[string][]*relayedConn{}}
 }
 
 // A relayedConn is the client's end of a connection to a relay.
@@ -83,12 +84,15 @@ func (n *relayNet) dial(ctx context.Context, addr string) (net.Conn, error) {
 		})
 		return ours, nil
 	}
-	conn, err := n.room.dial(ctx, addr)
+	conn, err := n.over(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
 	c := &relayedConn{Conn: conn}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.conns[addr] = append(n.conns[addr], c)
-	return c, err
+	return c, nil
 }
 
 // set changes the state of relays, and what becomes of their connections.
