@@ -20,7 +20,7 @@ import (
 )
 
 // A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New, except slowAt;
-// the timers have locks of their own.
+// the timers and relays have locks of their own.
 type Server struct {
 	opts    Options // with defaults
 	log     *history.Log
@@ -35,6 +35,8 @@ type Server struct {
 	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
 	restart atomic.Int64  // see restartWithin; a time.Duration
 	sharing *sharing      // nil: this host alone has the room
+
+	relays relays // that were there
 
 	renewing sync.Mutex // held while the secrets are replaced, so that the last ones kept are those in use
 }
@@ -190,9 +192,6 @@ func (s *Server) KeysChanged() {
 	}
 	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return s.gate.Grant(secret, key).Level }, clock.Now())
 }
-
-// RelaysChanged sends all programs in the room the result of [Options.Relays].
-func (s *Server) RelaysChanged() { s.room.RelaysChanged() }
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every
 // session receives the events accepted so far and a bye, for up to 2 s, and is closed. Serve

@@ -63,7 +63,9 @@ func TestUploadMoves(t *testing.T) {
 	})
 	addrs = serveAt(t, srv, 2)
 	n := newRelayNet()
-	n.over = func(ctx context.Context, addr string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
+	n.over = func(ctx context.Context, addr string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}
 	c, err := Join(t.Context(), Options{Addr: addrs[0], Dial: n.dial, Idle: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
