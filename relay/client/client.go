@@ -20,6 +20,9 @@ type Options struct {
 	Addr string // "host:port" of the host
 	Room string // ID of the room, from [Probe]; empty: any room that the host has
 
+	// Others are addresses of other relays of the room, which Join tries in turn if the host at Addr cannot be reached.
+	Others []string
+
 	Nick    string // the nick to ask for; empty: the host assigns one
 	Token   string // secret by which a host recognizes its client; empty: a random one. The host at Addr gets it unproven
 	Backlog int    // how many messages to begin with; 0: the host's default, -1: none
@@ -127,7 +130,7 @@ type Client struct {
 	err         error                  // set before done is closed
 }
 
-// Join joins a room, and returns when the host has welcomed the client. It tries once.
+// Join joins a room, and returns when the host has welcomed the client. It tries each address once.
 // From then on the client reconnects until [Client.Close] is called, ctx ends, or the host
 // refuses it permanently.
 //

@@ -77,6 +77,9 @@ func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
 		if err == nil {
 			return l, welcome, nil
 		}
+		if s.tryOther(ctx, err) {
+			continue
+		}
 		if again, err := s.settle(ctx, err, &asked); !again {
 			return nil, wire.Event{}, err
 		}

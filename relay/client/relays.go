@@ -30,6 +30,20 @@ const (
 // errOwnMachine is for addresses of this machine in the list of a host on another one.
 var errOwnMachine = errors.New("the address is one of this machine")
 
+// tryOther makes the next one of Options.Others the address to join at, if there is one left, and joining at the last one
+// failed with an error that others may not have.
+func (s *membership) tryOther(ctx context.Context, err error) bool {
+	_, isRefused := errors.AsType[*RefusedError](err)
+	_, isSecret := errors.AsType[*SecretError](err)
+	_, isStranger := errors.AsType[*PinError](err)
+	isFatal := isRefused && !hasCode(err, wire.CodeFull) && !hasCode(err, wire.CodeShutdown) || isSecret || isStranger || isFinal(err) || ctx.Err() != nil
+	if isFatal || len(s.opts.Others) == 0 {
+		return false
+	}
+	s.addr, s.opts.Others = s.opts.Others[0], s.opts.Others[1:]
+	return true
+}
+
 // noteRelays remembers the addresses of all relays of the room. The client of the host itself has no address,
 // and stays.
 func (s *membership) noteRelays(l *link, relays []string) {

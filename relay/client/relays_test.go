@@ -406,3 +406,28 @@ func TestHostsOwnClientStays(t *testing.T) {
 		leaveNet(t, n, c)
 	})
 }
+
+// A client that knows several addresses of a room joins at the first one that it reaches.
+func TestJoinAtAnotherAddress(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newRelayNet("a:1", "b:1", "c:1")
+		n.set("refuses", "a:1")
+		n.set("gone", "b:1")
+		c, err := Join(t.Context(), Options{Addr: "a:1", Others: []string{"b:1", "c:1"}, Room: "r1", Dial: n.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, _ := nextConnected(t, c); e.Addr != "c:1" || e.Resumed || e.Moved {
+			t.Errorf("got %+v", e)
+		}
+		leaveNet(t, n, c)
+
+		n.set("refuses", "b:1", "c:1")
+		if _, err := Join(t.Context(), Options{Addr: "a:1", Others: []string{"b:1", "c:1"}, Room: "r1", Dial: n.dial}); err == nil {
+			t.Error("joined though no relay answers")
+		}
+		if got := n.dials(); got["a:1"] != 2 || got["c:1"] != 2 {
+			t.Errorf("dialed %v", got)
+		}
+	})
+}

@@ -58,7 +58,7 @@ type Options struct {
 type Room struct {
 	// fixed after NewOn
 	opts      Options
-	instance  string // a random string that no one else knows; see Prove
+	instance  string // a random string that no one else knows, except other relays of the room; see Prove
 	log       *history.Log
 	admin     *Member // see Admin
 	committed *Fold   // nil: there is no file. Owned by the log's committer; see CommitFailed
@@ -172,9 +172,13 @@ func NewOn(opts Options, log *history.Log, committed *Fold, now time.Time) *Room
 }
 
 func newRoom(opts Options, log *history.Log, state *State) *Room {
+	instance := rand.Text()
+	if opts.Relays != nil { // all relays of a room are one host
+		instance = wire.MAC(opts.Secret, "chat relays", opts.ID)
+	}
 	return &Room{
 		opts:       opts,
-		instance:   rand.Text(),
+		instance:   instance,
 		log:        log,
 		admin:      newAdmin(),
 		state:      state,
