@@ -76,7 +76,8 @@ type Options struct {
 
 	// Relays returns the addresses, host:port, of all hosts that serve the room, this one too: programs whose host is
 	// gone continue with another one. Those beyond wire.MaxRelays, and invalid ones, are left out. It must not block.
-	// When its result changes, call [Server.RelaysChanged]. nil: there is only this host.
+	// When its result changes, call [Server.RelaysChanged]. nil: in a shared room the addresses that the relays
+	// announce in the journal; otherwise there is only this host.
 	Relays func() []string
 
 	// Program returns the command that installs the program from the host at an address, and the SHA-256 of the program for

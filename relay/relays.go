@@ -17,12 +17,24 @@ type relays struct {
 	past []string // the last ones at the end; guarded by mu
 }
 
+// listRelays returns the function that lists the addresses of the room's hosts; nil: there is only this one.
+func (s *Server) listRelays() func() []string {
+	switch {
+	case s.opts.Relays != nil:
+		return s.opts.Relays
+	case s.sharing != nil:
+		return s.sharing.relayAddrs
+	}
+	return nil
+}
+
 // Relays returns the addresses of all hosts that serve the room; nil: there is only this one.
 func (s *Server) Relays() []string {
-	if s.opts.Relays == nil {
+	relays := s.listRelays()
+	if relays == nil {
 		return nil
 	}
-	list := wire.Relays(slices.Clone(s.opts.Relays()))
+	list := wire.Relays(slices.Clone(relays()))
 	s.relays.mu.Lock()
 	defer s.relays.mu.Unlock()
 	for _, addr := range list {

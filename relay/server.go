@@ -91,7 +91,7 @@ func (s *Server) roomOptions() room.Options {
 	return room.Options{
 		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, HostToken: s.opts.HostToken, OperatorToken: s.opts.OperatorToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
-		HostKey: s.hostKey(), Relays: s.opts.Relays,
+		HostKey: s.hostKey(), Relays: s.listRelays(),
 	}
 }
 
