@@ -96,9 +96,9 @@ func newZone(room discovery.Advertisement, addrs []netip.Addr) (*zone, error) {
 	for i, a := range addrs {
 		ips[i] = a.AsSlice()
 	}
-	instance := discovery.Escape(discovery.InstanceName(room.Title, room.ID))
+	instance := discovery.Escape(discovery.InstanceName(room))
 	// Not the machine's host name: its own mDNS responder would see a conflict.
-	hostName := "chat-" + discovery.Cut(room.ID, 8) + "." + localDomain
+	hostName := "chat-" + room.Short() + "." + localDomain
 	s, err := mdns.NewMDNSService(instance, roomService, localDomain, hostName, room.Port, ips, discovery.TXT(room, addrs))
 	if err != nil {
 		return nil, fmt.Errorf("create the mDNS records: %w", err)
@@ -623,12 +623,20 @@ func contested(rooms []discovery.Room) (warnings []string) {
 // more of a title either.
 const maxCell = 63
 
+// addressCell returns the address of a room, and how many other hosts it has.
+func addressCell(r discovery.Room) string {
+	if len(r.Addrs) < 2 {
+		return r.Addr
+	}
+	return fmt.Sprintf("%s and %d more", r.Addr, len(r.Addrs)-1)
+}
+
 // writeRooms writes rooms as a table.
 func writeRooms(out io.Writer, rooms []discovery.Room) error {
 	table := [][]string{{"ROOM", "ADDRESS", "MEMBERS", "ID", "APP"}}
 	for _, r := range rooms {
 		table = append(table, []string{
-			discovery.Cut(r.Title, maxCell), r.Addr, membersCell(r), discovery.Cut(r.ID, 8), discovery.Cut(r.App, maxCell),
+			discovery.Cut(r.Title, maxCell), addressCell(r), membersCell(r), discovery.Cut(r.ID, 8), discovery.Cut(r.App, maxCell),
 		})
 	}
 	widths := make([]int, len(table[0]))

@@ -473,6 +473,9 @@ func namedSigner(name string) (*identity.Signer, error) {
 func (opts *joinOptions) clientFor(room discovery.Room, invite seal.Invite) client.Options {
 	how := opts.client()
 	how.Addr, how.Room = room.Addr, room.ID
+	if len(room.Addrs) > 1 {
+		how.Others = room.Addrs[1:]
+	}
 	how.Seal.Required, how.Seal.Title = room.Sealed, room.Title
 	how.Seal.Pin, how.Seal.Secret = invite.Pin, cmp.Or(invite.Secret, opts.Secret)
 	if opts.known != nil {
@@ -617,7 +620,7 @@ func (opts *joinOptions) findPlaces(ctx context.Context, found func(screen.Place
 }
 
 func placeOf(r discovery.Room) screen.Place {
-	return screen.Place{Title: discovery.Cut(r.Title, hosting.MaxTitle), Addr: r.Addr, ID: r.ID, Members: r.Members, Contested: r.Contested, Sealed: r.Sealed, Pin: r.Pin}
+	return screen.Place{Title: discovery.Cut(r.Title, hosting.MaxTitle), Addr: r.Addr, Addrs: r.Addrs, ID: r.ID, Members: r.Members, Contested: r.Contested, Sealed: r.Sealed, Pin: r.Pin}
 }
 
 // joinAt joins the room at p. Its errors have hints for a shell; see [forScreen].
@@ -626,7 +629,7 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place, ask client.
 	if err != nil {
 		return nil, err
 	}
-	room := discovery.Room{RoomInfo: wire.RoomInfo{ID: p.ID, Title: p.Title, Sealed: p.Sealed || seal.IsInvite(p.Addr)}, Addr: addr}
+	room := discovery.Room{RoomInfo: wire.RoomInfo{ID: p.ID, Title: p.Title, Sealed: p.Sealed || seal.IsInvite(p.Addr)}, Addr: addr, Addrs: p.Addrs}
 	how := opts.clientFor(room, p.Invite)
 	how.Seal.Questions = opts.withKept(ask)
 	c, err := opts.join(ctx, how)
@@ -880,6 +883,7 @@ func (opts *joinOptions) findAgain(ctx context.Context, room wire.RoomInfo) (add
 		for _, r := range rooms {
 			if (r.ID == room.ID) == same {
 				addrs = append(addrs, r.Addr)
+				addrs = append(addrs, r.Addrs[min(len(r.Addrs), 1):]...)
 			}
 		}
 	}

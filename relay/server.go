@@ -20,7 +20,7 @@ import (
 )
 
 // A Server hosts one room. It is safe for concurrent use. Its fields are fixed after New, except slowAt;
-// the timers have locks of their own.
+// the timers and relays have locks of their own.
 type Server struct {
 	opts    Options // with defaults
 	log     *history.Log
@@ -35,6 +35,8 @@ type Server struct {
 	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
 	restart atomic.Int64  // see restartWithin; a time.Duration
 	sharing *sharing      // nil: this host alone has the room
+
+	relays relays // that were there
 
 	renewing sync.Mutex // held while the secrets are replaced, so that the last ones kept are those in use
 }
@@ -89,7 +91,7 @@ func (s *Server) roomOptions() room.Options {
 	return room.Options{
 		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, HostToken: s.opts.HostToken, OperatorToken: s.opts.OperatorToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
-		HostKey: s.hostKey(),
+		HostKey: s.hostKey(), Relays: s.listRelays(),
 	}
 }
 

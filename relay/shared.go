@@ -14,6 +14,7 @@ import (
 	"chat/relay/internal/replica"
 	"chat/relay/internal/room"
 	"chat/relay/journal"
+	"chat/relay/wire"
 )
 
 // A sharing is what a Server of a shared room has besides that of others: its part in the journal.
@@ -218,10 +219,31 @@ func (p *sharing) close() error {
 	}
 }
 
+// setRelays notes which relays live, and tells clients if they can be reached at other addresses now.
 func (p *sharing) setRelays(relays []journal.Relay) {
+	before := p.relayAddrs()
+	p.mu.Lock()
+	p.relays = relays
+	p.mu.Unlock()
+	if !slices.Equal(before, p.relayAddrs()) {
+		p.server.RelaysChanged()
+	}
+}
+
+// relayAddrs returns the addresses of the relays that live, the best one of each first.
+func (p *sharing) relayAddrs() (addrs []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.relays = relays
+	sorted := slices.SortedFunc(slices.Values(p.relays), func(a, b journal.Relay) int { return strings.Compare(a.ID, b.ID) })
+	for place, found := 0, true; found && len(addrs) < wire.MaxRelays; place++ {
+		found = false
+		for _, r := range sorted {
+			if place < len(r.Addrs) {
+				addrs, found = append(addrs, r.Addrs[place]), true
+			}
+		}
+	}
+	return addrs
 }
 
 // watchRelays announces that the members of relays that are gone have left.

@@ -20,6 +20,9 @@ type Options struct {
 	Addr string // "host:port" of the host
 	Room string // ID of the room, from [Probe]; empty: any room that the host has
 
+	// Others are addresses of other relays of the room, which Join tries in turn if the host at Addr cannot be reached.
+	Others []string
+
 	Nick    string // the nick to ask for; empty: the host assigns one
 	Token   string // secret by which a host recognizes its client; empty: a random one. The host at Addr gets it unproven
 	Backlog int    // how many messages to begin with; 0: the host's default, -1: none
@@ -118,15 +121,16 @@ type Client struct {
 	// Guarded by mu.
 	mu          sync.Mutex
 	closing     bool
-	welcome     wire.Event      // the last one, without the token
-	hostAddr    string          // of the last connection
-	identity    Identity        // in its room
-	files       []wire.File     // uploads to the room, oldest first; see Files
-	downloading map[string]bool // paths of partial files that a Download is writing
-	err         error           // set before done is closed
+	welcome     wire.Event             // the last one, without the token
+	hostAddr    string                 // of the last connection
+	identity    Identity               // in its room
+	files       []wire.File            // uploads to the room, oldest first; see Files
+	carriers    map[*transferConn]bool // the open connections of uploads and downloads
+	downloading map[string]bool        // paths of partial files that a Download is writing
+	err         error                  // set before done is closed
 }
 
-// Join joins a room, and returns when the host has welcomed the client. It tries once.
+// Join joins a room, and returns when the host has welcomed the client. It tries each address once.
 // From then on the client reconnects until [Client.Close] is called, ctx ends, or the host
 // refuses it permanently.
 //
@@ -158,6 +162,7 @@ func Join(ctx context.Context, opts Options) (*Client, error) {
 		space:       diskspace.Of,
 		transferred: s.transferred,
 		downloading: make(map[string]bool),
+		carriers:    make(map[*transferConn]bool),
 	}
 	s.adopt(l, welcome)
 	go s.run(ctx, stay, l)

@@ -1191,9 +1191,3 @@ func TestFileListIsBounded(t *testing.T) {
 		closeClient(t, c, end)
 	})
 }
-
-// hasCode reports whether err is a refusal with code.
-func hasCode(err error, code wire.Code) bool {
-	r, ok := errors.AsType[*RefusedError](err)
-	return ok && r.Code == code
-}

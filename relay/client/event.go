@@ -18,6 +18,7 @@ type Connected struct {
 	Addr    string     // of the host, as dialed
 	Resumed bool       // false on the first connection; missed events follow, each once
 	NewRoom bool       // Resumed, but the room is a new one: IDs and history start over
+	Moved   bool       // Resumed, at another relay of the same room than before
 
 	Sealed bool   // the room is sealed: the connection is encrypted, and the host has the expected key
 	Access string // "listen": the client may only read; "operator": it may moderate; "": it is a member
@@ -44,10 +45,13 @@ type Disconnected struct {
 	Err     error         // why the connection or the attempt failed
 	RetryIn time.Duration // until the next attempt
 	Attempt int           // failed attempts since the loss; 0: the connection was just lost
+
+	// Elsewhere says that the room has other relays: if one of them lives, the client is back within 3 s.
+	Elsewhere bool
 }
 
 // Received is an event from the host, with cleaned texts. Welcomes, pongs and errors about
-// duplicates are left out. Own and Past describe the event itself, not the old messages in
+// duplicates are left out, and the goodbye of a relay that closes while the room has others. Own and Past describe the event itself, not the old messages in
 // a history event.
 type Received struct {
 	wire.Event
@@ -79,9 +83,10 @@ const (
 )
 
 // sanitize cleans the texts of e, removes names from its lists that are too long for a
-// nick (they still count in Count), and bounds Count.
+// nick (they still count in Count), removes addresses that are not valid, and bounds Count.
 func sanitize(e wire.Event) wire.Event {
 	e = e.Clean()
+	e.Relays = wire.Relays(e.Relays)
 	boundMembers(&e)
 	for i := range e.Events {
 		boundMembers(&e.Events[i])

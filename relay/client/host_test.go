@@ -189,6 +189,7 @@ func join(t *testing.T, opts Options, host func(*scriptedHost) *hostEnd) (*Clien
 type smallRoom struct {
 	serving sync.WaitGroup // the connections
 	config  *tls.Config    // of a sealed room; nil: it is plain
+	relays  []string       // for the welcomes
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -259,7 +260,7 @@ func (r *smallRoom) serve(conn net.Conn) {
 		return
 	}
 	r.mu.Lock()
-	welcome := welcomeTo("r1", wire.Event{Client: hello.Token, Seq: r.highest[hello.Token], Next: uint64(len(r.log) + 1)})
+	welcome := welcomeTo("r1", wire.Event{Client: hello.Token, Seq: r.highest[hello.Token], Next: uint64(len(r.log) + 1), Relays: r.relays})
 	r.mu.Unlock()
 
 	answers := make(chan wire.Event, 10000)

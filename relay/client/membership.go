@@ -8,6 +8,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,9 @@ type membership struct {
 	nick  string // to ask for; the host may have given another one
 	known Identity
 
+	relays []string // the addresses of all hosts of the room, as listed last, without those that turned out to be others
+	isNear bool     // the last connection did not leave this machine
+
 	stranger    bool      // the host of the first connection did not prove that it knows Options.Identity
 	transferred *lastTime // Client.transferred, from before there is a Client
 	seal        *sealing  // Client.sealing, likewise
@@ -72,6 +76,9 @@ func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
 		l, welcome, err := s.joinAnswering(ctx)
 		if err == nil {
 			return l, welcome, nil
+		}
+		if s.tryOther(ctx, err) {
+			continue
 		}
 		if again, err := s.settle(ctx, err, &asked); !again {
 			return nil, wire.Event{}, err
@@ -275,6 +282,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	defer func() { f.stop() }()
 	for attempt := 0; ; attempt++ {
 		pause := s.pauseAfter(cause)
+		elsewhere := len(s.otherRelays()) > 0
 		if s.opts.GiveUp > 0 {
 			left := s.opts.GiveUp - time.Since(lost)
 			if left <= 0 {
@@ -282,7 +290,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 			}
 			pause = min(pause, left)
 		}
-		s.emit(stay, Disconnected{Err: cause, RetryIn: pause, Attempt: attempt})
+		s.emit(stay, Disconnected{Err: cause, RetryIn: pause, Attempt: attempt, Elsewhere: elsewhere})
 		if f == nil && (attempt == 0 || attempt >= findAfter && (attempt-findAfter)%2 == 0) {
 			f = s.startFinding(stay)
 		}
@@ -292,7 +300,7 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 			return nil, err
 		}
 		var next *link
-		next, f, err = s.rejoinSettled(stay, found, f)
+		next, f, err = s.rejoinSettled(stay, found, f, cause)
 		if err == nil || isFinal(err) || stay.Err() != nil {
 			return next, err
 		}
@@ -302,9 +310,9 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 }
 
 // rejoinSettled is rejoin, and again after each answer of the user.
-func (s *membership) rejoinSettled(ctx context.Context, found []string, f *finding) (*link, *finding, error) {
+func (s *membership) rejoinSettled(ctx context.Context, found []string, f *finding, cause error) (*link, *finding, error) {
 	for asked := 0; ; {
-		l, left, err := s.rejoin(ctx, found, f)
+		l, left, err := s.rejoin(ctx, found, f, cause)
 		if err == nil {
 			return l, left, nil
 		}
@@ -319,6 +327,9 @@ func (s *membership) rejoinSettled(ctx context.Context, found []string, f *findi
 func (s *membership) pauseAfter(cause error) time.Duration {
 	if within := restartOf(cause); within > 0 {
 		s.pause = 0 // however short the last connection was: the host said goodbye
+		if len(s.otherRelays()) > 0 {
+			within = min(within, firstPause)
+		}
 		return mathrand.N(within)
 	}
 	pause := s.nextPause()
@@ -346,9 +357,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// rejoin connects to the room we were in: at the addresses that Find found, or at the one that we
-// know. If another room is there, the room may have moved: Find then decides whether it is gone.
-func (s *membership) rejoin(ctx context.Context, found []string, f *finding) (*link, *finding, error) {
+// rejoin connects to the room we were in: at one of its relays, if it has several, at the addresses that Find found, or at
+// the one that we know. If another room is there, the room may have moved: Find then decides whether it is gone.
+func (s *membership) rejoin(ctx context.Context, found []string, f *finding, cause error) (*link, *finding, error) {
+	if others := s.otherRelays(); len(others) > 0 {
+		l, err := s.rejoinRelay(ctx, others, found, cause)
+		return l, f, err
+	}
 	if l, err := s.rejoinFound(ctx, found); l != nil || ctx.Err() != nil || isFinal(err) {
 		return l, f, err
 	}
@@ -384,19 +399,23 @@ func (s *membership) rejoinFound(ctx context.Context, found []string) (l *link, 
 	return l, err
 }
 
-// rejoinAt connects to the host at addr, if it has the room we were in, and proves it. The
-// others are
+// rejoinAt connects to the host at addr, if it has the room we were in, and proves it.
+func (s *membership) rejoinAt(ctx context.Context, addr string) (*link, error) {
+	l, at, err := s.ask(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return s.rejoinOn(ctx, l, at)
+}
+
+// rejoinOn enters the room that the host of l has, if it is the one we were in, and proven. The others are
 //
 //   - a room that the same host opened after a restart without a history: it proves that the host
 //     is the same one. It gets the unsent messages, unless the host had closed the room;
 //   - a room of a host that never could prove itself, because its version is older: the client
 //     joins as a new one and sends nothing of before;
 //   - any other room: an [*OtherRoomError].
-func (s *membership) rejoinAt(ctx context.Context, addr string) (*link, error) {
-	l, at, err := s.ask(ctx, addr)
-	if err != nil {
-		return nil, err
-	}
+func (s *membership) rejoinOn(ctx context.Context, l *link, at claim) (*link, error) {
 	hello, notSent := s.hello(), ""
 	switch {
 	case at.proven && at.ID == s.room:
@@ -410,7 +429,7 @@ func (s *membership) rejoinAt(ctx context.Context, addr string) (*link, error) {
 		notSent = "perhaps not sent, because this older host cannot prove that it has the same room"
 	default:
 		l.conn.Close()
-		return nil, &OtherRoomError{Addr: addr, Was: s.title, Now: at.RoomInfo, Claim: at.ID == s.room}
+		return nil, &OtherRoomError{Addr: l.addr, Was: s.title, Now: at.RoomInfo, Claim: at.ID == s.room}
 	}
 	welcome, err := s.enter(ctx, l, hello)
 	if err == nil && welcome.Room != hello.Room {
@@ -480,6 +499,9 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 	case wire.TypeBye:
 		l.goodbye = refused(e)
 		s.closed = e.Code == wire.CodeShutdown
+		if s.closed && len(s.otherRelays()) > 0 {
+			return // only this relay closes
+		}
 	case wire.TypeError:
 		switch {
 		case e.Code == wire.CodeDuplicate && e.Seq != 0:
@@ -495,6 +517,9 @@ func (s *membership) handle(stay context.Context, l *link, e wire.Event) {
 		case e.Code.Final():
 			l.goodbye = refused(e)
 		}
+	}
+	if e.Type == wire.TypeRelays {
+		s.noteRelays(l, e.Relays)
 	}
 	if e.Type == wire.TypeInvite {
 		s.adoptSecret(&e)
@@ -580,7 +605,10 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	if !s.opts.Seal.Private { // else the host is the same process
 		welcome.Sealed = s.seal.isSealed() // whatever it says
 	}
+	moved := !first && !fresh && s.addr != l.addr && slices.Contains(s.relays, l.addr)
 	s.joined, s.closed = true, false
+	s.isNear = isLoopback(l.conn)
+	s.noteRelays(l, welcome.Relays)
 	s.addr, s.room, s.title, s.next = l.addr, welcome.Room, welcome.Title, welcome.Next
 	s.seal.setRoom(welcome.Room, welcome.Title)
 	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key, s.seal.secretToShow()}
@@ -590,13 +618,14 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	welcome.Token, welcome.Key = "", "" // secrets: programs may print welcomes
 	s.mu.Lock()
 	s.welcome, s.hostAddr, s.identity = welcome, l.addr, s.known
+	s.cutTransfersLocked()
 	if fresh { // its uploads have other numbers
 		s.files = nil
 	}
 	s.mu.Unlock()
 	s.out.restart(welcome.Seq)
 	l.out = s.out
-	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Unproven: first && s.stranger,
+	l.connected = Connected{Welcome: welcome, Addr: l.addr, Resumed: !first, NewRoom: !first && fresh, Moved: moved, Unproven: first && s.stranger,
 		SmallPackets: s.small.Load(), Unanswered: s.hole.deaths > 0, Sealed: welcome.Sealed, Access: welcome.Access}
 }
 

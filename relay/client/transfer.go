@@ -109,7 +109,7 @@ func (c *Client) dialTransfer(ctx context.Context, room string) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	return newTransferConn(conn, c.transferred), nil
+	return c.newTransferConn(conn, addr), nil
 }
 
 // newRequest returns a request for a path on the host. It is for "localhost", whatever the

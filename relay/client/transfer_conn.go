@@ -35,6 +35,8 @@ func (l *lastTime) within(d time.Duration) bool {
 // stallTime, and sends no more than sendAhead.
 type transferConn struct {
 	net.Conn
+	client   *Client
+	addr     string // as dialed
 	progress *lastTime
 
 	// owned by the writing goroutine
@@ -43,20 +45,52 @@ type transferConn struct {
 	written int       // bytes since then
 }
 
-func newTransferConn(conn net.Conn, progress *lastTime) *transferConn {
-	t := &transferConn{Conn: conn, progress: progress, began: time.Now()}
+// newTransferConn returns the transferConn of c over conn, a connection to addr.
+func (c *Client) newTransferConn(conn net.Conn, addr string) *transferConn {
+	t := &transferConn{Conn: conn, client: c, addr: addr, progress: c.transferred, began: time.Now()}
 	t.setBuffer(minSendBuffer)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.carriers[t] = true
+	if addr != c.hostAddr { // the client has moved meanwhile
+		t.cut()
+	}
 	return t
+}
+
+// Close closes the connection.
+func (t *transferConn) Close() error {
+	t.client.mu.Lock()
+	delete(t.client.carriers, t)
+	t.client.mu.Unlock()
+	return t.Conn.Close()
+}
+
+// cut ends the connection without a goodbye, which its peer may not take.
+func (t *transferConn) cut() { t.raw().Close() }
+
+// cutTransfersLocked cuts the connections to other hosts than the current one. Their uploads and downloads continue
+// there: the one before is perhaps gone, which they would notice only after stallTime.
+func (c *Client) cutTransfersLocked() {
+	for t := range c.carriers {
+		if t.addr != c.hostAddr {
+			t.cut()
+		}
+	}
+}
+
+// raw returns the connection below TLS.
+func (t *transferConn) raw() net.Conn {
+	if encrypted, ok := t.Conn.(*tls.Conn); ok {
+		return encrypted.NetConn()
+	}
+	return t.Conn
 }
 
 // setBuffer sets the size of the system's buffer, which holds the bytes sent ahead.
 func (t *transferConn) setBuffer(size int) {
 	t.buffer = size
-	conn := t.Conn
-	if encrypted, ok := conn.(*tls.Conn); ok {
-		conn = encrypted.NetConn()
-	}
-	if conn, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+	if conn, ok := t.raw().(interface{ SetWriteBuffer(bytes int) error }); ok {
 		conn.SetWriteBuffer(size) // if it fails, more is sent ahead
 	}
 }

@@ -44,7 +44,8 @@ func (s *membership) watch(ctx context.Context, l *link) {
 		return
 	}
 	for first := true; sleep(ctx, watchEvery); first = false {
-		if first && s.opts.Watch != nil { // not for a short connection
+		isAlone := len(l.connected.Welcome.Relays) < 2 // what another relay announces would look like a move
+		if first && s.opts.Watch != nil && isAlone {   // not for a short connection
 			room := wire.RoomInfo{ID: l.connected.Welcome.Room, Title: l.connected.Welcome.Title}
 			work.Go(func() { s.opts.Watch(ctx, room, l.conn.RemoteAddr(), l.doubt) })
 		}

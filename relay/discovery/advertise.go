@@ -20,6 +20,7 @@ const (
 // An Advertisement is the announced data of a room.
 type Advertisement struct {
 	ID     string       // 16 hexadecimal digits
+	Relay  string       // the ID of the host, if the room has several: letters and digits; "": it has one
 	Title  string       // cut if it is too long for a record
 	App    string       // program and version, as "chat 1.0.0"
 	Sealed bool         // only those with its invite can join

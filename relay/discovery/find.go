@@ -25,6 +25,9 @@ type Room struct {
 	wire.RoomInfo
 	Addr string `json:"addr"` // host:port that answered, ready for net.Dial
 
+	// Addrs are all addresses that answered, Addr first: those of a room's relays, or of one host. nil: one did.
+	Addrs []string `json:"addrs,omitempty"`
+
 	// Contested says that several hosts answered with this room's ID. Only one of them can be
 	// its host; a returning member knows which, by its proof.
 	Contested bool `json:"contested,omitempty"`

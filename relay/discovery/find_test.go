@@ -311,6 +311,44 @@ func TestSeveralHostsClaimARoom(t *testing.T) {
 	}
 }
 
+// The relays of one room prove together that they have it: they are one room, with all addresses. Who only claims to
+// be one of them is not.
+func TestRelaysAreOneRoom(t *testing.T) {
+	by := func(instance string) func(context.Context) (wire.RoomInfo, error) {
+		return func(context.Context) (wire.RoomInfo, error) {
+			return wire.RoomInfo{ID: kitchenID, Title: "kitchen", Instance: instance}, nil
+		}
+	}
+	for _, impostor := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			records := []Record{roomAt(kitchenID, "kitchen", "192.168.1.5:1"), roomAt(kitchenID, "kitchen", "192.168.1.6:1"), roomAt(kitchenID, "kitchen", "192.168.1.7:1")}
+			n := &network{lans: []LAN{eth0()}, rounds: [][]Record{records}, greets: map[string]func(context.Context) (wire.RoomInfo, error){
+				"192.168.1.5:1": by("relays"), "192.168.1.6:1": by("relays"), "192.168.1.7:1": by("relays"),
+			}}
+			if impostor {
+				n.greets["192.168.1.7:1"] = by("another")
+			}
+			for name, find := range map[string]func() ([]Room, error){
+				"Find": func() ([]Room, error) { return n.finder(t).Find(t.Context(), "kitchen", nil) },
+				"List": func() (rooms []Room, err error) { rooms, _, err = n.finder(t).List(t.Context()); return rooms, err },
+			} {
+				rooms, err := find()
+				if err != nil {
+					t.Fatal(err)
+				}
+				slices.SortFunc(rooms, func(a, b Room) int { return len(b.Addrs) - len(a.Addrs) })
+				wantRooms, wantAddrs := 1, 3
+				if impostor {
+					wantRooms, wantAddrs = 2, 2
+				}
+				if r := rooms[0]; len(rooms) != wantRooms || len(r.Addrs) != wantAddrs || r.Addrs[0] != r.Addr || r.Contested != impostor {
+					t.Errorf("%s with an impostor: %v: %+v", name, impostor, rooms)
+				}
+			}
+		})
+	}
+}
+
 // A host is dialed at the addresses of all its answers: those that come over another
 // interface may be the only ones that work.
 func TestAddressesOfSeveralAnswers(t *testing.T) {

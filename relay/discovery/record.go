@@ -81,12 +81,21 @@ func Cut(s string, n int) string {
 	return s[:n]
 }
 
-// InstanceName returns the name that mDNS browsers show: the title, and enough of the ID
-// that no two rooms share a name: queriers would drop one of them. It has at most 63
+// InstanceName returns the name that mDNS browsers show: the title, and the [Advertisement.Short] ID. It has at most 63
 // bytes, the limit of a label, no control characters (RFC 6763 4.1.1), and is not escaped.
-func InstanceName(title, id string) string {
-	short := " " + Cut(id, 8)
-	return strings.TrimSpace(Cut(text.Title(title), maxLabel-len(short)) + short)
+func InstanceName(room Advertisement) string {
+	short := " " + room.Short()
+	return strings.TrimSpace(Cut(text.Title(room.Title), maxLabel-len(short)) + short)
+}
+
+// Short returns enough of the room's ID, and of the host's, that no two hosts share a name: queriers would drop one of
+// them, and two machines would answer for one name.
+func (a Advertisement) Short() string {
+	short := Cut(a.ID, 8)
+	if a.Relay != "" {
+		short += "-" + strings.ToLower(a.Relay[max(len(a.Relay)-8, 0):])
+	}
+	return short
 }
 
 // TXT returns the strings of the TXT record of room at addrs, escaped, each of at most 255

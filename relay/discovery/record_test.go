@@ -25,17 +25,32 @@ func FuzzEscape(f *testing.F) {
 func TestNoControlCharactersInRecords(t *testing.T) {
 	const title = "a\tb\nc\x1b[2Jd\x7f\u0085e"
 	room := Advertisement{ID: kitchenID, Title: title, App: "chat\t1"}
-	for _, s := range append(TXT(room, nil), InstanceName(title, kitchenID)) {
+	for _, s := range append(TXT(room, nil), InstanceName(room)) {
 		if i := strings.IndexFunc(unescape(s), unicode.IsControl); i >= 0 {
 			t.Errorf("%q has a control character", unescape(s))
 		}
 	}
-	if got, want := InstanceName("a\t b", kitchenID), "a b aaaa0000"; got != want {
+	if got, want := InstanceName(Advertisement{ID: kitchenID, Title: "a\t b"}), "a b aaaa0000"; got != want {
 		t.Errorf("instance name %q, want %q", got, want)
 	}
 }
 
 // A room says that it is sealed, and how the pin of its key begins; an invalid one is ignored.
+// Relays of one room announce it by names of their own.
+func TestNamesOfRelays(t *testing.T) {
+	room := Advertisement{ID: kitchenID, Title: "kitchen"}
+	names := map[string]bool{InstanceName(room): true}
+	for _, relay := range []string{"Q7ABCDEFGH", "Q7ABCDEFGJ"} {
+		room.Relay = relay
+		room.Title = strings.Repeat("kitchen ", 20)
+		name := InstanceName(room)
+		if names[name] || len(name) > maxLabel || !strings.HasSuffix(name, " aaaa0000-"+strings.ToLower(relay[2:])) {
+			t.Errorf("relay %s announces %q", relay, name)
+		}
+		names[name] = true
+	}
+}
+
 func TestSealedRecord(t *testing.T) {
 	for name, test := range map[string]struct {
 		room   Advertisement

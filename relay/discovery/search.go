@@ -67,22 +67,24 @@ type search struct {
 	each   func(Room)      // is called for each of those, when it is found; nil: it is not
 
 	// Owned by the goroutine that called run.
-	on       []string             // names of the interfaces to ask on
-	deaf     error                // why no question could be sent so far; nil: one was
-	open     map[string]Record    // that are being verified, by key
-	since    map[string]time.Time // when they were first verified, by key
-	silent   map[string]Heard     // by room ID: those whose hosts did not answer; nil: none yet
-	awaited  map[string]bool      // keys of those that the search waits for
-	found    map[foundKey]Room    // one for each host
-	reached  map[string][]string  // by room ID: the addresses that answered
-	deadline <-chan time.Time     // ends the search; set with the first room that is enough
-	isQuiet  bool                 // no answers have come for a while, or none can come
+	on       []string              // names of the interfaces to ask on
+	deaf     error                 // why no question could be sent so far; nil: one was
+	open     map[string]Record     // that are being verified, by key
+	since    map[string]time.Time  // when they were first verified, by key
+	silent   map[string]Heard      // by room ID: those whose hosts did not answer; nil: none yet
+	awaited  map[string]bool       // keys of those that the search waits for
+	found    map[foundKey]Room     // one for each host, or for all relays of a room
+	also     map[foundKey][]string // the other addresses that answered for it
+	reached  map[string][]string   // by room ID: the addresses that answered
+	deadline <-chan time.Time      // ends the search; set with the first room that is enough
+	isQuiet  bool                  // no answers have come for a while, or none can come
 
 	answered atomic.Bool   // an answer came
 	matched  chan struct{} // closed with the first room that is enough: no more rounds
 }
 
-// A foundKey identifies a host. Several may claim to have one room.
+// A foundKey identifies a host, or the relays of one room, which prove together that they know its secret. Several may
+// claim to have one room.
 type foundKey struct{ id, instance, pin string }
 
 func keyOf(r *Room) foundKey { return foundKey{r.ID, r.Instance, r.Pin} }
@@ -126,6 +128,7 @@ func stillDeaf(before, round error) error {
 // run asks in rounds, and meanwhile verifies the rooms that answer.
 func (s *search) run(ctx context.Context) ([]Room, error) {
 	s.open, s.awaited, s.found, s.reached = map[string]Record{}, map[string]bool{}, map[foundKey]Room{}, map[string][]string{}
+	s.also = map[foundKey][]string{}
 	s.deaf, s.matched = errNotAsked, make(chan struct{})
 	caller := ctx
 	var work sync.WaitGroup
@@ -265,7 +268,11 @@ func (s *search) record(v verdict) {
 			delete(s.awaited, key)
 		}
 	}
-	if key := keyOf(&v.room); s.found[key].ID == "" {
+	if key := keyOf(&v.room); s.found[key].ID != "" {
+		if v.room.Addr != s.found[key].Addr && !slices.Contains(s.also[key], v.room.Addr) {
+			s.also[key] = append(s.also[key], v.room.Addr)
+		}
+	} else {
 		s.found[key] = v.room
 		if s.each != nil && s.enough(v.room) {
 			s.each(v.room)
@@ -282,6 +289,11 @@ func (s *search) rooms() []Room {
 	list := slices.SortedFunc(maps.Values(s.found), func(a, b Room) int {
 		return cmp.Or(compareTitles(a.Title, b.Title), strings.Compare(a.ID, b.ID), strings.Compare(a.Addr, b.Addr))
 	})
+	for i, r := range list {
+		if also := s.also[keyOf(&r)]; len(also) > 0 {
+			list[i].Addrs = append([]string{r.Addr}, also...)
+		}
+	}
 	hosts := make(map[string]int) // by ID
 	for _, r := range list {
 		hosts[r.ID]++

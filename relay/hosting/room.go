@@ -80,7 +80,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 	if !r.opts.NoDiscovery {
 		r.parts.Go(func() {
 			r.opts.Advertise(ctx, discovery.Advertisement{
-				ID: r.Info().ID, Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
+				ID: r.Info().ID, Relay: r.Relay(), Title: r.Info().Title, App: r.opts.App, Port: endpoint.Port(r.ln),
 				Bind: endpoint.BoundTo(r.ln), Ifaces: r.opts.Ifaces, Log: r.opts.Log,
 				Sealed: r.sealed != nil,
 			}, r.pinHint())

@@ -58,6 +58,7 @@ type conversation struct {
 	addr      string // of the host, as the client reached it last
 	toldSmall bool   // the notice about small packets was printed
 	resumed   bool   // the client has reconnected before
+	moving    bool   // the connection was just lost, and the room has other relays
 	sealed    bool   // no one else can read the connection
 	blocked   bool   // why a sealed room cannot be reached was printed
 	listens   bool   // we may only read

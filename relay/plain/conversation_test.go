@@ -467,6 +467,28 @@ func TestReconnectNotices(t *testing.T) {
 	})
 }
 
+// In a room with several relays, the loss of one is a single line, if another one answers soon.
+func TestNoticesOfRelays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, Options{}, client.Options{Addr: "a:1"})
+		s.prints(greetings, "")
+		relays := wire.Event{Type: wire.TypeRelays, Relays: []string{"a:1", "b:1"}}
+		s.write(relays)
+		time.Sleep(time.Second)
+		s.write(wire.Event{Type: wire.TypeBye, Code: wire.CodeShutdown, Text: "the room closes"})
+		s.conn.Close()
+		s.welcome(wire.Event{Relays: relays.Relays})
+		s.prints("* moved to another relay (b:1)\n", "")
+
+		time.Sleep(time.Second)
+		s.conn.Close()
+		time.Sleep(20 * time.Second) // the first round ends when a dial takes too long
+		s.prints("* connection lost; reconnecting (what you type is kept)\n", "")
+		s.in.Close()
+		s.ends("")
+	})
+}
+
 // A host that restarts is not taken for one that closes its room.
 func TestHostRestarts(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -23,7 +23,10 @@ func (v *conversation) printEvents(ctx context.Context, leave context.CancelFunc
 		case client.Disconnected:
 			switch {
 			case ctx.Err() != nil:
-			case e.Attempt == 0:
+			case e.Attempt == 0 && e.Elsewhere:
+				v.moving = true // reported only if it takes long
+			case e.Attempt == 0, v.moving:
+				v.moving = false
 				v.printDisconnected(e.Err)
 			default:
 				v.printObstacle(e.Err)
@@ -81,10 +84,14 @@ func (v *conversation) printConnected(e client.Connected) {
 	case e.NewRoom:
 		v.printNotice("* reconnected; the host was restarted with an empty room\n")
 		v.printNotice(string(e.Welcome.AppendText(nil, v.reader())))
+	case e.Moved:
+		v.printNotice("* moved to another relay (" + text.Clean(e.Addr) + ")\n")
 	case e.Unanswered:
 		v.printNotice("* reconnected; a message is still unanswered\n")
 	case e.Resumed:
-		v.printNotice("* reconnected\n")
+		if !v.moving {
+			v.printNotice("* reconnected\n")
+		}
 	case v.Piped:
 		seal := ""
 		if v.sealed {
@@ -97,6 +104,7 @@ func (v *conversation) printConnected(e client.Connected) {
 		}
 		v.printNotice(LeaveHint)
 	}
+	v.moving = false
 	if listens := e.Access == "listen"; listens != v.listens {
 		v.listens = listens
 		v.printNotice(accessNotice(listens))

@@ -39,6 +39,7 @@ type conversation struct {
 	resumed    bool          // it was lost before
 	lost       error         // why there is none; nil: there is one
 	retryAt    time.Time     // when the next attempt is made
+	moving     bool          // it was just lost, and the room has other relays
 	unanswered bool          // the last connection was lost while a message was unanswered
 	toldSmall  bool          // the notice about small packets was shown
 	skew       time.Duration // how far the host's clock is ahead of ours
@@ -227,7 +228,7 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 		case client.Disconnected:
 			c.history.requestLost()
 			c.search.requestLost()
-			c.lost, c.retryAt = e.Err, time.Now().Add(e.RetryIn)
+			c.lost, c.retryAt, c.moving = e.Err, time.Now().Add(e.RetryIn), e.Elsewhere && e.Attempt == 0
 		case client.Received:
 			if n := c.handle(&e); n != nil && n.highlight && !e.Past {
 				mention = n
@@ -266,6 +267,9 @@ func (c *conversation) receive(batch roomEvents) tea.Cmd {
 // connected takes over the state of the room from the host's welcome.
 func (c *conversation) connected(e client.Connected) {
 	w := &e.Welcome
+	if e.Moved {
+		c.show(kindNotice, "moved to another relay ("+text.Clean(e.Addr)+")")
+	}
 	c.lost, c.resumed, c.addr, c.next = nil, e.Resumed, e.Addr, w.Next
 	if c.skew = 0; !w.Time.IsZero() { // older hosts do not say
 		c.skew = time.Until(w.Time)

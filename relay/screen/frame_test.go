@@ -107,6 +107,12 @@ func TestRule(t *testing.T) {
 		"a restart": {80, func(r *rig) {
 			r.happen(client.Disconnected{Err: &client.RefusedError{Code: wire.CodeShutdown, Restart: time.Second}, RetryIn: 300 * time.Millisecond})
 		}, "── The host restarts · trying again… ──"},
+		"moving": {80, func(r *rig) {
+			r.happen(client.Disconnected{Err: errors.New("gone"), RetryIn: 300 * time.Millisecond, Elsewhere: true})
+		}, "── Moving to another relay… ──"},
+		"not moved": {80, func(r *rig) {
+			r.happen(client.Disconnected{Err: errors.New("gone"), RetryIn: 3 * time.Second, Elsewhere: true, Attempt: 1})
+		}, "── Not connected · trying again in 3 s ──"},
 		"lost and waiting":    {80, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits · trying again in 3 s ──"},
 		"lost, narrow":        {40, func(r *rig) { lose(r); r.typed("x"); r.keys("enter") }, "── Not connected · 1 message waits ──"},
 		"lost and below":      {40, func(r *rig) { below(r); lose(r) }, "── Not connected ──────────── ↓ 2 new ──"},

@@ -49,6 +49,8 @@ type Place struct {
 	ID      string // "": not known yet
 	Members int
 
+	Addrs []string // all that answered, Addr first; nil: one did
+
 	Contested bool // another place claims to be the same room
 
 	Sealed bool        // only those with its invite can join

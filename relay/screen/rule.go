@@ -156,6 +156,11 @@ func (c *conversation) connection() (items []string) {
 		return []string{"Joining…"}
 	case c.gone != nil:
 		return []string{"The room is gone"}
+	case c.lost != nil && c.moving:
+		items = append(items, "Moving to another relay…")
+		if n > 0 {
+			items = append(items, waiting)
+		}
 	case c.lost != nil:
 		items = append(items, whyNotConnected(c.lost))
 		if why := whySealed(c.lost); why != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -189,7 +190,7 @@ func TestInviteInLobby(t *testing.T) {
 				l.press("down").after(time.Second) // the only room is not joined unasked
 				enter(l)
 				l.after(time.Second)
-				if len(joined) != 1 || joined[0] != want {
+				if len(joined) != 1 || !reflect.DeepEqual(joined[0], want) {
 					t.Errorf("joined %+v", joined)
 				}
 				l.want("no answer")

@@ -212,7 +212,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	header := w.Header()
-	header.Set("Content-Security-Policy", pagePolicy)
+	header.Set("Content-Security-Policy", h.policyFor(r))
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Referrer-Policy", "no-referrer")
@@ -293,6 +293,9 @@ func (h *Handler) isOurOrigin(origin, host string, encrypted bool) bool {
 // every WebSocket and event stream, and Sec-Fetch-Site if they trust the connection to the host.
 func (h *Handler) isSameOrigin(r *http.Request) bool {
 	if origins := r.Header.Values("Origin"); len(origins) > 0 {
+		if h.isOfRelays(r, origins) {
+			return true
+		}
 		encrypted := isEncrypted(r)
 		return !slices.ContainsFunc(origins, func(origin string) bool {
 			return !h.isOurOrigin(origin, r.Host, encrypted && !isForwarded(r)) && !(isForwarded(r) && strings.EqualFold(origin, "https://"+r.Host))

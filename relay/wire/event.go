@@ -54,6 +54,10 @@ type Event struct {
 	Access string `json:"access,omitempty"` // in a welcome of a sealed room: "listen" if the client may only read, "operator" if it may moderate
 	Data   string `json:"data,omitempty"`   // of an auth: a message of its mechanism; of an invite: the client's new secret
 
+	// Relays are the addresses, host:port, of all hosts that serve the room: in a welcome, and of a relays.
+	// Absent from a welcome if there is only this host.
+	Relays []string `json:"relays,omitempty"`
+
 	File *File `json:"file,omitempty"` // of an action: the upload that it announces
 
 	Before uint64  `json:"before,omitzero"`  // of a history: its events have lower IDs; 0: they are the last ones
@@ -147,6 +151,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	}
 	dst = appendStringField(dst, "access", e.Access)
 	dst = appendStringField(dst, "data", e.Data)
+	dst = appendListField(dst, "relays", e.Relays)
 	if e.File != nil {
 		dst = e.File.appendJSON(appendName(dst, "file"))
 	}
@@ -319,6 +324,7 @@ func (e *Event) check() error {
 	}
 	e.Hosts = e.Hosts[:min(len(e.Hosts), MaxMembers)]
 	e.Tags = e.Tags[:min(len(e.Tags), MaxMembers)]
+	e.Relays = e.Relays[:min(len(e.Relays), MaxRelays)]
 	// RFC 3339 ends with the year 9999, which a time in another zone can exceed in UTC.
 	e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	if y := e.Time.Year(); y < 0 || y > 9999 {
@@ -379,6 +385,7 @@ func (e Event) Clean() Event {
 	e.Members = cleanAll(e.Members)
 	e.Hosts = cleanAll(e.Hosts)
 	e.Tags = cleanAll(e.Tags)
+	e.Relays = cleanAll(e.Relays)
 	e.Events = cleanEvents(e.Events)
 	if e.File != nil {
 		f := *e.File

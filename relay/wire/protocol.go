@@ -48,6 +48,7 @@ const (
 	TypeInvite   = "invite"   // of a sealed room: its secret was replaced; also a command
 	TypeOperator = "operator" // an act of an operator, other than a leave or a topic; Text follows its nick in a sentence
 	TypeAuth     = "auth"     // of a sealed room: a step of the authentication; also a request
+	TypeRelays   = "relays"   // the hosts that serve the room are others now
 	TypeOmitted  = "omitted"  // the place of an event that an imported history does not have
 )
 

@@ -30,6 +30,8 @@ interface ChatEvent {
 	hosts: string[];
 	/** Those of the keys of members, in their order; empty if none has one. */
 	tags: string[];
+	/** The addresses of all hosts of the room, if it has several. */
+	relays: string[];
 	events: ChatEvent[];
 	file: ChatFile | null;
 	sealed: boolean;

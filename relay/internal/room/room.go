@@ -39,6 +39,9 @@ type Options struct {
 	// HostKey is the key of the host's own member, in a sealed room; nil: it has none.
 	HostKey *access.Key
 
+	// Relays returns the addresses of all hosts that serve the room; it must not block. nil: there is only this one.
+	Relays func() []string
+
 	// FlushIn must arrange that [Room.Flush] is called once after d. The room calls FlushIn
 	// with its lock held.
 	FlushIn func(d time.Duration)
@@ -55,7 +58,7 @@ type Options struct {
 type Room struct {
 	// fixed after NewOn
 	opts      Options
-	instance  string // a random string that no one else knows; see Prove
+	instance  string // a random string that no one else knows, except other relays of the room; see Prove
 	log       *history.Log
 	admin     *Member // see Admin
 	committed *Fold   // nil: there is no file. Owned by the log's committer; see CommitFailed
@@ -169,9 +172,13 @@ func NewOn(opts Options, log *history.Log, committed *Fold, now time.Time) *Room
 }
 
 func newRoom(opts Options, log *history.Log, state *State) *Room {
+	instance := rand.Text()
+	if opts.Relays != nil { // all relays of a room are one host
+		instance = wire.MAC(opts.Secret, "chat relays", opts.ID)
+	}
 	return &Room{
 		opts:       opts,
-		instance:   rand.Text(),
+		instance:   instance,
 		log:        log,
 		admin:      newAdmin(),
 		state:      state,
@@ -267,6 +274,9 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
 		Count: len(r.members) - 1 - r.presence.held + r.countElsewhereLocked(), Sealed: r.opts.Sealed,
+	}
+	if m.Program {
+		welcome.Relays = r.relays()
 	}
 	switch {
 	case id.operator:

@@ -24,7 +24,7 @@ const secretCodes = ['secret_needed', 'auth_failed'];
 /** An event with every field, empty. @type {ChatEvent} */
 export const blank = {
 	type: '', time: '', from: '', client: '', to: '', text: '', nick: '', wanted: '', code: '', room: '', title: '', key: '', instance: '', proof: '', topic: '', access: '', data: '',
-	id: 0, seq: 0, count: 0, missed: 0, restart: 0, next: 0, members: [], hosts: [], tags: [], events: [], file: null, sealed: false,
+	id: 0, seq: 0, count: 0, missed: 0, restart: 0, next: 0, members: [], hosts: [], tags: [], relays: [], events: [], file: null, sealed: false,
 };
 
 /** @type {ConnectionState} */
@@ -170,7 +170,7 @@ function setState(now) {
 function connect() {
 	disconnect();
 	setState({ is: 'connecting' });
-	attach(useStream && openStream ? openStream() : /** @type {any} */ (new WebSocket(`${location.origin.replace('http', 'ws')}/socket`)));
+	attach(useStream && openStream ? openStream() : relays ? relays.open() : /** @type {any} */ (new WebSocket(`${location.origin.replace('http', 'ws')}/socket`)));
 }
 
 /** @param {RoomSocket} current */
@@ -189,6 +189,14 @@ function attach(current) {
 	};
 	socket.onclose = () => (leaving ? left() : opened ? lost() : findOtherWay(current));
 	checkSilence();
+}
+
+/** The other hosts of the room; null: there are none. @type {typeof import('./relays.js') | null} */
+let relays = null;
+
+/** @param {ChatEvent} e */
+async function noteRelays(e) {
+	if (relays || e.relays[0]) (relays ??= await import('./relays.js')).note(e.relays);
 }
 
 /** Opens a stream; null: its module is not loaded. @type {(() => RoomSocket) | null} */
@@ -240,7 +248,7 @@ function ask() {
 function handleAnswer(answer) {
 	const proven = nonce && answer.proof === hmac(key, ['chat proof', room, answer.room, client, nonce].join('\n'));
 	nonce = '';
-	if (!proven) return end('other_room', otherRoom(answer));
+	if (!proven) return relays?.strike() ? lost() : end('other_room', otherRoom(answer));
 	if (answer.room !== room) { // the host was restarted without a history
 		room = '';
 		follows = true;
@@ -323,6 +331,7 @@ function handle(e) {
 	if (e.type === 'room' && nonce) handleAnswer(e);
 	else if (e.type === 'welcome') startSession(e);
 	else if (e.type === 'bye' || isError && (!welcomed || finalCodes.includes(e.code))) handleRefusal(e);
+	else if (e.type === 'relays') noteRelays(e);
 	else if (e.type === 'invite') listener.invited(e.data);
 	else if (e.type === 'history') questions.shift()?.(e);
 	else if (welcomed && e.type && e.type !== 'pong' && !(isError && handleError(e))) show(e);
@@ -334,7 +343,7 @@ function handleRefusal({ code, text, restart }) {
 	if (leaving) left();
 	else if (secretCodes.includes(code)) lock(text);
 	else if (finalCodes.includes(code)) end(code, text);
-	else if (code === 'shutdown' && restart) lost(code, 'The host restarts', restart);
+	else if (code === 'shutdown' && restart && !relays?.isChoice()) lost(code, 'The host restarts', restart);
 	else lost(code, text);
 }
 
@@ -377,6 +386,9 @@ function startSession(welcome) {
 	welcomed = Date.now();
 	if (nick && !welcome.nick.startsWith('guest-')) saveNick(nick); // and not welcome.nick: it may have a suffix
 	listener.connected(welcome, resumed, resumed && newRoom);
+	const text = relays?.moved();
+	if (text) listener.received({ ...blank, type: 'notice', text }, false, false);
+	noteRelays(welcome);
 	setState({ is: 'connected' });
 	outbox.restart(welcome.seq);
 }
