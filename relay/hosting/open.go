@@ -132,6 +132,9 @@ const slowOpening = time.Second
 // openServer opens the room's server, in memory or from its history file, and seals the room if it is to be.
 func (r *Room) openServer() error {
 	opts := &r.opts
+	if len(opts.Sharing.URLs) > 0 {
+		return r.openShared()
+	}
 	if opts.HistoryFile == "" {
 		opts.HostToken = rand.Text()
 		opts.Title = cmp.Or(opts.Title, endpoint.MachineName())
@@ -143,13 +146,10 @@ func (r *Room) openServer() error {
 		r.Server = relay.New(opts.Options)
 		return nil
 	}
-	slow := time.AfterFunc(slowOpening, func() { opts.Log.Warn("opening the history takes long: the disk is slow", "file", opts.HistoryFile) })
-	file, err := history.OpenFile(opts.HistoryFile, opts.HistoryKeep)
-	slow.Stop()
+	file, err := r.openHistory()
 	if err != nil {
-		return historyError(opts.HistoryFile, err)
+		return err
 	}
-	r.history, r.closeHistory = file, file.Close
 	opts.Title = cmp.Or(opts.Title, text.Title(file.Title()), endpoint.MachineName())
 	if opts.HostToken, err = hostToken(file); err != nil {
 		return historyError(opts.HistoryFile, err)
@@ -170,6 +170,22 @@ func (r *Room) openServer() error {
 		return historyError(opts.HistoryFile, fmt.Errorf("open history %s: %w", opts.HistoryFile, err))
 	}
 	return nil
+}
+
+// openHistory opens the history file of the options; nil: there is none.
+func (r *Room) openHistory() (*history.File, error) {
+	path := r.opts.HistoryFile
+	if path == "" {
+		return nil, nil
+	}
+	slow := time.AfterFunc(slowOpening, func() { r.opts.Log.Warn("opening the history takes long: the disk is slow", "file", path) })
+	file, err := history.OpenFile(path, r.opts.HistoryKeep)
+	slow.Stop()
+	if err != nil {
+		return nil, historyError(path, err)
+	}
+	r.history, r.closeHistory = file, file.Close
+	return file, nil
 }
 
 // hostToken returns the token of the host's own member. It stays the same as long as the history

@@ -30,6 +30,7 @@ type Options struct {
 	WebNames    []string // further names of the host, as browsers may use
 	Metrics     bool     // serve /metrics to other machines too
 	Sealing     Sealing
+	Sharing     Sharing
 	NoDiscovery bool                   // do not announce the room
 	Ifaces      []string               // to announce the room on; none: all on a LAN
 	LogTo       io.Writer              // for log lines
@@ -59,6 +60,9 @@ func (opts *Options) Check() error {
 		return fmt.Errorf("--binaries and --no-get exclude each other\nhint: leave out one of them")
 	case opts.Binaries != "" && opts.NoWeb:
 		return fmt.Errorf("--binaries needs the web server, which --no-web turns off\nhint: leave out one of them")
+	}
+	if err := opts.Sharing.check(opts); err != nil {
+		return err
 	}
 	return opts.Sealing.check()
 }

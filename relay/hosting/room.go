@@ -16,6 +16,7 @@ import (
 	"chat/relay"
 	"chat/relay/admin"
 	"chat/relay/client"
+	"chat/relay/cluster"
 	"chat/relay/discovery"
 	"chat/relay/diskspace"
 	"chat/relay/endpoint"
@@ -47,10 +48,11 @@ type Room struct {
 
 	limits roomLimits
 
-	history      *history.File // nil: the room is in memory
-	admin        *admin.Server // nil: chat admin cannot administer the room; set by Start
-	closeHistory func() error  // nil: it is not open yet
-	closers      []func()      // in the order of onClose
+	history      *history.File    // nil: the room is in memory
+	cluster      *cluster.Cluster // nil: this host alone has the room
+	admin        *admin.Server    // nil: chat admin cannot administer the room; set by Start
+	closeHistory func() error     // nil: it is not open yet
+	closers      []func()         // in the order of onClose
 
 	stopped atomic.Bool // chat admin closes the room: no supervisor starts the host again
 

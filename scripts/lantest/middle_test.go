@@ -101,7 +101,7 @@ func announce(room discovery.Advertisement) error {
 		return err
 	}
 	at := netip.MustParsePrefix(addrs[0].String()).Addr()
-	service, err := mdns.NewMDNSService(discovery.Escape(discovery.InstanceName(room.Title, room.ID)), "_chat-relay._tcp", "local.", "attacker.local.", room.Port,
+	service, err := mdns.NewMDNSService(discovery.Escape(discovery.InstanceName(room)), "_chat-relay._tcp", "local.", "attacker.local.", room.Port,
 		[]net.IP{at.AsSlice()}, discovery.TXT(room, []netip.Addr{at}))
 	if err != nil {
 		return err

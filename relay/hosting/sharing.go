@@ -1,0 +1,72 @@
+package hosting
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"chat/relay"
+	"chat/relay/cluster"
+	"chat/relay/hint"
+	"chat/relay/history"
+)
+
+// A Sharing says by which cluster of NATS servers the room is shared with other hosts. The zero value has the room on
+// this host alone.
+type Sharing struct {
+	URLs     []string // of the servers
+	Creds    string   // the path of a file of NATS credentials; "": none
+	Replicas int      // how many servers keep the room; 0: see cluster.Options
+}
+
+// check returns an error if the options contradict each other.
+func (s *Sharing) check(opts *Options) error {
+	switch {
+	case len(s.URLs) > 0 && opts.Title == "":
+		return errors.New("--cluster needs --room\nhint: hosts that name the same room serve it together, e.g. --room kitchen")
+	case len(s.URLs) == 0 && s.Creds != "":
+		return errors.New("--cluster-creds needs --cluster\nhint: leave it out, or name the NATS servers with --cluster")
+	case len(s.URLs) == 0 && s.Replicas != 0:
+		return errors.New("--replicas needs --cluster\nhint: leave it out, or name the NATS servers with --cluster")
+	case s.Replicas < 0 || s.Replicas > maxReplicas:
+		return fmt.Errorf("--replicas %d is not possible\nhint: use 1, 3 or 5", s.Replicas)
+	}
+	return nil
+}
+
+// maxReplicas is how many servers NATS JetStream lets keep a stream.
+const maxReplicas = 5
+
+// openShared opens the server of a room that this host shares with others.
+func (r *Room) openShared() error {
+	opts := &r.opts
+	c, err := cluster.Open(context.Background(), cluster.Options{
+		URLs: opts.Sharing.URLs, Creds: opts.Sharing.Creds, Room: opts.Title, Title: opts.Title, Replicas: opts.Sharing.Replicas, Log: opts.Log,
+	})
+	if err != nil {
+		return hint.Add(err, cluster.Remedies)
+	}
+	r.onClose(c.Close)
+	r.cluster = c
+	common := c.Common()
+	opts.Room, opts.Title, opts.Secret = common.ID, cmp.Or(common.Title, opts.Title), common.Secret
+	opts.HostToken = rand.Text() // of this process only: each host has a member of its own
+	opts.OperatorToken = opts.operatorToken(common.Secret, common.ID)
+	if err := r.seal("cluster", common.ID); err != nil {
+		return err
+	}
+	file, err := r.openHistory()
+	if err != nil {
+		return err
+	}
+	r.Server, err = relay.NewShared(context.Background(), c, file, opts.Options)
+	if errors.Is(err, history.ErrOtherRoom) {
+		return fmt.Errorf("%w\nhint: choose another file with --history; it is filled with what the room has", err)
+	}
+	if err != nil {
+		return hint.Add(err, cluster.Remedies)
+	}
+	return nil
+}
