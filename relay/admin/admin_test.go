@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"chat/relay"
@@ -173,6 +175,15 @@ func TestWrongRequests(t *testing.T) {
 	}
 	if len(room.asked) > 0 {
 		t.Errorf("the room was asked for %q", room.asked)
+	}
+}
+
+// A body that does not arrive in time is no mistake in its JSON.
+func TestSlowBody(t *testing.T) {
+	slow := io.MultiReader(strings.NewReader(`{"nick":`), iotest.ErrReader(&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}))
+	err := decode(httptest.NewRequest("POST", "/v1/kick", slow), new(Action))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Status != http.StatusRequestTimeout || e.Text != "the request did not arrive within 10s" {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -16,6 +16,7 @@ func fileError(path string, err error) error {
 	}
 	return hint.Add(err, []hint.Remedy{
 		{Err: history.ErrExists, Hint: "choose another name, or remove that file first"},
+		{Err: errNoEvents, Hint: "stdin needs a JSON object in each line, as chat history export --format jsonl writes them"},
 		{Err: history.ErrNewer, Hint: "read it with the version of chat that wrote it, or a later one"},
 		{Err: history.ErrNotHistory, Hint: "chat host --history FILE creates a history"},
 		{Err: history.ErrDamaged, Hint: fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},

@@ -10,6 +10,7 @@ import (
 	"chat/relay/cmdline"
 	"chat/relay/history"
 	"chat/relay/privatefile"
+	"chat/relay/text"
 )
 
 // formats are those of chat history export.
@@ -51,7 +52,7 @@ func write(out io.Writer, path, format string, wanted history.Selection) error {
 	if err != nil {
 		return err
 	}
-	if title == "" {
+	if title = text.Title(title); title == "" { // another program may have written it
 		title = "chat"
 	}
 	return writeHTML(out, title, history.ReadFile(path, wanted))

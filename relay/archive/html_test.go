@@ -129,6 +129,22 @@ func TestPageOfHostileText(t *testing.T) {
 	}
 }
 
+// The title in a file may be from another program.
+func TestPageTitle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.chat")
+	const line = `{"nick":"alice","text":"soup","time":"2024-01-02T10:02:11Z"}`
+	if _, _, err := importLines(path, line, importOptions{Title: "so\x1b[2Ju\u202ep\n"}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := export(&out, "-", path, "html", all); err != nil {
+		t.Fatal(err)
+	}
+	if page := out.String(); !strings.Contains(page, "<h1>so␛[2Ju\uFFFDp") || strings.ContainsAny(page, "\x1b\u202e") {
+		t.Errorf("the page has the title %.60s", page[strings.Index(page, "<h1>"):])
+	}
+}
+
 // Nicks have the colors of the page of a room: no two the same, as long as there are some.
 func TestPageColors(t *testing.T) {
 	p := page{given: make(map[string]int)}

@@ -208,8 +208,13 @@ func TestBadLines(t *testing.T) {
 	if len(bad) != maxNamed+1 || bad[maxNamed] != "and 900 more" || err.Error() != "nothing was imported: 1000 lines are bad" {
 		t.Errorf("of 1000 bad lines %d are named: %v", len(bad), err)
 	}
-	if _, _, err := importLines(filepath.Join(dir, "new.chat"), "", importOptions{}); err == nil {
-		t.Error("no lines are imported")
+	if _, _, err := importLines(filepath.Join(dir, "new.chat"), "", importOptions{}); !errors.Is(err, errNoEvents) {
+		t.Errorf("no lines are imported: %v", err)
+	}
+	last := fmt.Sprintf(`{"id":%d,"nick":"alice","text":"soup","time":"2024-01-02T10:02:11Z"}`, uint64(history.MaxImported))
+	result, bad, err := importLines(filepath.Join(dir, "last.chat"), last+"\n"+good+"\n"+last+"\n", importOptions{SkipBad: true})
+	if err != nil || result.Events != 1 || len(bad) != 2 || !strings.HasPrefix(bad[0], "line 2: no event fits after event 4503599627370495") {
+		t.Errorf("after the highest ID: %+v, %q, %v", result, bad, err)
 	}
 }
 
