@@ -73,7 +73,7 @@ func TestImports(t *testing.T) {
 		"operatorfile": {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"hint":         {},
 		"archive": {
-			"chat/relay/cmdline", "chat/relay/hint", "chat/relay/history", "chat/relay/internal/room", "chat/relay/manual", "chat/relay/plain",
+			"chat/relay/cmdline", "chat/relay/errno", "chat/relay/hint", "chat/relay/history", "chat/relay/internal/room", "chat/relay/manual", "chat/relay/plain",
 			"chat/relay/privatefile", "chat/relay/screen", "chat/relay/screen/syntax", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire",
 		},
 		"hosting": {

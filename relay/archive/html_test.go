@@ -137,7 +137,7 @@ func TestPageTitle(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := export(&out, "-", path, "html", all); err != nil {
+	if err := export(t.Context(), &out, "-", path, "html", all); err != nil {
 		t.Fatal(err)
 	}
 	if page := out.String(); !strings.Contains(page, "<h1>so␛[2Ju\uFFFDp") || strings.ContainsAny(page, "\x1b\u202e") {
@@ -238,7 +238,7 @@ func TestExportToFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[string]string{"html": "<h1>kitchen</h1>", "text": " <alice> soup\n", "jsonl": `,"from":"alice","text":"soup"}`} {
-		if err := export(io.Discard, target, path, format, all); err != nil {
+		if err := export(t.Context(), io.Discard, target, path, format, all); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(target)
@@ -248,7 +248,7 @@ func TestExportToFile(t *testing.T) {
 		if info, err := os.Stat(target); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 			t.Errorf("its mode is %v, %v", info.Mode(), err)
 		}
-		if err := export(io.Discard, target, path, format, all); !errors.Is(err, history.ErrExists) || !strings.Contains(err.Error(), "\nhint: choose another name") {
+		if err := export(t.Context(), io.Discard, target, path, format, all); !errors.Is(err, history.ErrExists) || !strings.Contains(err.Error(), "\nhint: choose another name") {
 			t.Errorf("the second time, the error is %v", err)
 		}
 		if err := os.Remove(target); err != nil {

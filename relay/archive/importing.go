@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,8 +44,8 @@ var errBadLines = errors.New("nothing was imported")
 // errNoEvents is the error of an import without an event.
 var errNoEvents = errors.New("nothing was imported: there are no events")
 
-// importEvents creates the history path from the events in JSON lines that in has.
-func importEvents(path string, in io.Reader, opts importOptions) (imported, error) {
+// importEvents creates the history path from the events in JSON lines that in has, unless ctx ends before.
+func importEvents(ctx context.Context, path string, in io.Reader, opts importOptions) (imported, error) {
 	im := lineImporter{opts: opts, senders: senders{byClient: make(map[string]history.Author), byNick: make(map[string]history.Author)}}
 	fold, err := room.NewFold(func(func(string, []byte) error) error { return nil })
 	if err != nil {
@@ -52,7 +53,7 @@ func importEvents(path string, in io.Reader, opts importOptions) (imported, erro
 	}
 	err = history.Import(path, opts.Title, fold, func(to *history.Importer) error {
 		im.to = to
-		return im.importAll(in)
+		return im.importAll(ctx, in)
 	})
 	return im.result, err
 }
@@ -66,10 +67,13 @@ type lineImporter struct {
 	result  imported
 }
 
-func (im *lineImporter) importAll(in io.Reader) error {
+func (im *lineImporter) importAll(ctx context.Context, in io.Reader) error {
 	lines := bufio.NewReaderSize(in, maxLine)
 	for more := true; more; {
 		im.line++
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		line, err := readLine(lines)
 		switch {
 		case err == io.EOF && len(line) == 0:

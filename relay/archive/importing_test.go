@@ -36,13 +36,13 @@ var all = history.Selection{Private: true, Happened: true}
 // importLines imports lines, and returns the reports of bad lines.
 func importLines(path, lines string, opts importOptions) (result imported, bad []string, err error) {
 	opts.Bad = func(line string) { bad = append(bad, line) }
-	result, err = importEvents(path, strings.NewReader(lines), opts)
+	result, err = importEvents(context.Background(), path, strings.NewReader(lines), opts)
 	return result, bad, err
 }
 
 func exported(t interface{ Fatal(...any) }, path string, wanted history.Selection) string {
 	var out bytes.Buffer
-	if err := export(&out, "-", path, "jsonl", wanted); err != nil {
+	if err := export(context.Background(), &out, "-", path, "jsonl", wanted); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
