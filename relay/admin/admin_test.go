@@ -241,13 +241,17 @@ func TestLoopback(t *testing.T) {
 		if test.header != "" {
 			req.Header.Set(test.header, "http://"+address)
 		}
-		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		client := http.Client{Transport: &http.Transport{}}
 		response, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		body, _ := io.ReadAll(response.Body)
 		response.Body.Close()
+		client.CloseIdleConnections()
+		if response.Close != (test.status != 200) {
+			t.Errorf("%+v: the connection stays: %v", test, !response.Close)
+		}
 		if response.StatusCode != test.status || strings.Contains(string(body), "kitchen") != (test.status == 200) {
 			t.Errorf("%+v: status %d, %s", test, response.StatusCode, body)
 		}
