@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// patience is how long another program may take to write what is read from it.
+// patience bounds how long a reader waits for the program at the other end of a pipe.
 const patience = time.Minute
 
 // Open opens a file to read it. A named pipe without a writer is empty: [os.Open] would wait for one, perhaps forever and without a

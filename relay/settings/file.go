@@ -145,7 +145,7 @@ func (r *reader) byLine(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// keyParts is how many parts of a name with dots are told apart: those of limit.rate. A file could use up the memory with long names.
+// keyParts is the number of parts of a name with dots that have lines of their own, as limit.rate has. A file with long names could use up the memory.
 const keyParts = 2
 
 // keyLines returns the line of each key and table of a valid file, by the first two parts of its name with dots. A table that only

@@ -176,7 +176,7 @@ type Changes struct {
 
 // Reread reads the file again, and returns the changes. Settings of
 // flags and variables stay. Without a file, nothing changes. If there is an error, the settings
-// stay as they were. What is no file on a disk, such as the output of another program, cannot be read again: it would be empty.
+// stay as they were. The output of another program cannot be read again: it would be empty.
 func (s *Settings) Reread() (Changes, error) {
 	if s.path == "" {
 		return Changes{}, nil

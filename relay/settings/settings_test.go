@@ -127,7 +127,7 @@ func TestReread(t *testing.T) {
 	if got := reread(""); !same(got.Limits, []string{"line=8KiB", "rate=20/s"}) || !same(got.Others, []string{"history", "backlog"}) {
 		t.Errorf("everything removed: %+v", got)
 	}
-	// What is no file would be empty now, and all limits those of the default.
+	// A pipe would be empty now, and reset all limits. A folder is not a regular file either.
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

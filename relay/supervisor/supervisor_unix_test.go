@@ -139,7 +139,7 @@ func TestOtherSockets(t *testing.T) {
 	}{
 		{"", []*os.File{one, two}, "passed 2 sockets; a room has one\nhint: "},
 		{"", []*os.File{udp}, "cannot listen on the socket of the service manager: "},
-		{"", []*os.File{connected}, "cannot listen on the socket of the service manager: it takes no connections\nhint: "},
+		{"", []*os.File{connected}, "cannot listen on the socket of the service manager: it does not listen\nhint: "},
 		{"", nil, "no socket"},
 
 		// The environment is wrong.

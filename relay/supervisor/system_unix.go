@@ -31,7 +31,7 @@ func checkPassed() error {
 	case err != nil:
 		return fmt.Errorf("cannot listen on the socket of the service manager: descriptor %d: %w%s", firstPassed, err, socketHint)
 	case listens == 0:
-		return fmt.Errorf("cannot listen on the socket of the service manager: it takes no connections%s", socketHint)
+		return fmt.Errorf("cannot listen on the socket of the service manager: it does not listen%s", socketHint)
 	}
 	return nil
 }
