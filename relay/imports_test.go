@@ -44,7 +44,7 @@ func TestImports(t *testing.T) {
 		"wire":               {"chat/relay/text", "chat/relay/timezone"},
 		"history":            {"chat/relay/internal/clock", "chat/relay/privatefile", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire"},
 		"client":             {"chat/relay/diskspace", "chat/relay/errno", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
-		"identity":           {"chat/relay/client", "chat/relay/errno", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
+		"identity":           {"chat/relay/client", "chat/relay/errno", "chat/relay/openfile", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"screen": {
 			"chat/relay/client", "chat/relay/qrcode", "chat/relay/screen/keyboard", "chat/relay/screen/picture", "chat/relay/screen/syntax", "chat/relay/screen/theme",
@@ -70,13 +70,13 @@ func TestImports(t *testing.T) {
 		"cmdline":      {},
 		"completion":   {"chat/relay/limits", "chat/relay/manual"},
 		"limits":       {"chat/relay", "chat/relay/files"},
-		"settings":     {"chat/relay", "chat/relay/cmdline", "chat/relay/files", "chat/relay/limits", "chat/relay/manual"},
+		"settings":     {"chat/relay", "chat/relay/cmdline", "chat/relay/files", "chat/relay/limits", "chat/relay/manual", "chat/relay/openfile"},
 		"prooftest":    {},
 		"invites":      {"chat/relay/cmdline", "chat/relay/endpoint", "chat/relay/identity", "chat/relay/manual", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"operatorfile": {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"hint":         {},
 		"archive": {
-			"chat/relay/cmdline", "chat/relay/hint", "chat/relay/history", "chat/relay/internal/room", "chat/relay/manual", "chat/relay/plain",
+			"chat/relay/cmdline", "chat/relay/errno", "chat/relay/hint", "chat/relay/history", "chat/relay/internal/room", "chat/relay/manual", "chat/relay/plain",
 			"chat/relay/privatefile", "chat/relay/screen", "chat/relay/screen/syntax", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire",
 		},
 		"hosting": {
@@ -90,8 +90,9 @@ func TestImports(t *testing.T) {
 		"admin":          {"chat/relay", "chat/relay/errno", "chat/relay/limits", "chat/relay/privatefile", "chat/relay/text", "chat/relay/wire"},
 		"admin/commands": {"chat/relay", "chat/relay/admin", "chat/relay/cmdline", "chat/relay/identity", "chat/relay/manual", "chat/relay/text"},
 		"supervisor":     {},
-		"privatefile":    {},
-		"sshkey":         {},
+		"openfile":       {},
+		"privatefile":    {"chat/relay/openfile"},
+		"sshkey":         {"chat/relay/openfile"},
 		"seal":           {"chat/relay/privatefile"},
 	}
 	for dir := range packageDirs(t) {

@@ -80,7 +80,7 @@ func TestOperatorsInAnOlderHistory(t *testing.T) {
 		refused(t, k.srv, "10.0.0.5", `{"type":"hello","nick":"mallory","token":"token-of-mallory"}`, wire.CodeBanned)
 	})
 	var out strings.Builder
-	if err := history.Print(&out, path, history.Selection{Happened: true, Private: true}, false); err != nil {
+	if err := history.Print(t.Context(), &out, path, history.Selection{Happened: true, Private: true}, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"<mallory> soup of mallory", "[alice -> bob] a private soup", "-- mallory was banned by op: too much soup", "-- host (admin) made alice an operator", "-- host (admin) made alice an ordinary member"} {

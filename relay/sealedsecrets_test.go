@@ -86,7 +86,7 @@ func TestSecretsOfASealedRoomStaySecret(t *testing.T) {
 	seen["the file has"] = readFile(t, path)
 	for bits := range 4 {
 		var out strings.Builder
-		if err := history.Print(&out, path, history.Selection{Private: bits&1 > 0, Happened: bits&2 > 0}, true); err != nil {
+		if err := history.Print(t.Context(), &out, path, history.Selection{Private: bits&1 > 0, Happened: bits&2 > 0}, true); err != nil {
 			t.Fatal(err)
 		}
 		seen["chat history prints"] += out.String()

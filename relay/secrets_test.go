@@ -189,7 +189,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	for bits := range 4 {
 		for _, json := range []bool{false, true} {
 			var out strings.Builder
-			if err := history.Print(&out, path, history.Selection{Private: bits&1 > 0, Happened: bits&2 > 0}, json); err != nil {
+			if err := history.Print(t.Context(), &out, path, history.Selection{Private: bits&1 > 0, Happened: bits&2 > 0}, json); err != nil {
 				t.Fatal(err)
 			}
 			seen["chat history prints"] += out.String()

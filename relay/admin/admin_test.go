@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"chat/relay"
@@ -176,6 +178,15 @@ func TestWrongRequests(t *testing.T) {
 	}
 }
 
+// A body that does not arrive in time is no mistake in its JSON.
+func TestSlowBody(t *testing.T) {
+	slow := io.MultiReader(strings.NewReader(`{"nick":`), iotest.ErrReader(&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}))
+	err := decode(httptest.NewRequest("POST", "/v1/kick", slow), new(Action))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Status != http.StatusRequestTimeout || e.Text != "the request did not arrive within 10s" {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // Only one backup is written at a time, and it ends with the server.
 func TestBackupEndsWithServer(t *testing.T) {
 	room := &fakeRoom{waiting: make(chan struct{})}
@@ -230,13 +241,17 @@ func TestLoopback(t *testing.T) {
 		if test.header != "" {
 			req.Header.Set(test.header, "http://"+address)
 		}
-		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		client := http.Client{Transport: &http.Transport{}}
 		response, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		body, _ := io.ReadAll(response.Body)
 		response.Body.Close()
+		client.CloseIdleConnections()
+		if response.Close != (test.status != 200) {
+			t.Errorf("%+v: the connection stays: %v", test, !response.Close)
+		}
 		if response.StatusCode != test.status || strings.Contains(string(body), "kitchen") != (test.status == 200) {
 			t.Errorf("%+v: status %d, %s", test, response.StatusCode, body)
 		}

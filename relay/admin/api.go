@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -336,10 +337,10 @@ func (s *Server) stop(w http.ResponseWriter, r *http.Request) {
 		if err := decode(r, &body); err != nil {
 			return nil, err
 		}
-		s.log.Info("an administrator stops the host", "user", userOf(r), "reason", body.Reason)
 		if err := s.room.Stop(body.Reason); err != nil {
 			return nil, err
 		}
+		s.log.Info("an administrator stops the host", "user", userOf(r), "reason", body.Reason)
 		return Notice{"the room closes"}, nil
 	})
 }
@@ -357,6 +358,9 @@ func decode(r *http.Request, to any) error {
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("the request has more than %d bytes", tooLarge.Limit)}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &Error{Status: http.StatusRequestTimeout, Text: fmt.Sprintf("the request did not arrive within %v", readTimeout)}
 	}
 	if err == nil {
 		err = errors.New("more follows the object")

@@ -126,16 +126,20 @@ func (s *Server) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		refuse := func(e *Error) { // whoever cannot use the port must not keep a connection to it
+			w.Header().Set("Connection", "close")
+			writeError(w, e)
+		}
 		switch {
 		case r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "":
-			writeError(w, &Error{Status: http.StatusForbidden, Text: "a browser cannot administer a room"})
+			refuse(&Error{Status: http.StatusForbidden, Text: "a browser cannot administer a room"})
 			return
 		case s.token != "" && r.Host != s.entry.Address:
-			writeError(w, &Error{Status: http.StatusForbidden, Text: "the request is for another host"})
+			refuse(&Error{Status: http.StatusForbidden, Text: "the request is for another host"})
 			return
 		case s.token != "" && !isToken(r.Header.Get("Authorization"), s.token):
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			writeError(w, &Error{Status: http.StatusUnauthorized, Text: "the token is missing or wrong", Hint: "it is in a file that only the host's user can read; chat admin finds it"})
+			refuse(&Error{Status: http.StatusUnauthorized, Text: "the token is missing or wrong", Hint: "it is in a file that only the host's user can read; chat admin finds it"})
 			return
 		}
 		s.working.Add(1)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func printCommand() *cli.Command {
 		Flags: append(selectionFlags("Print"), cmdline.Switch("", "json", "Print events as JSON lines.")),
 		Action: onEvents(func(c *cli.Context, path string, wanted history.Selection) error {
 			asJSON := c.Bool("json")
-			return printHistory(forReaders(c.App.Writer, !asJSON), path, wanted, asJSON)
+			return printHistory(c.Context, forReaders(c.App.Writer, !asJSON), path, wanted, asJSON)
 		}),
 	}
 }
@@ -48,6 +49,9 @@ func backupCommand() *cli.Command {
 		Description: manual.Describe("TO must not exist. It appears once the copy is complete and on disk. Only you can read it. To restore it, host on it: chat host --history TO.",
 			"chat history backup kitchen.chat /backup/kitchen-2026-11-29.chat"),
 		Action: onFiles(func(c *cli.Context, paths []string) error {
+			if err := checkFolder(paths[1]); err != nil {
+				return err
+			}
 			p := newProgress(c.App.ErrWriter, "Copied")
 			err := history.Backup(c.Context, paths[0], paths[1], p.show)
 			p.end()
@@ -85,7 +89,7 @@ func exportCommand() *cli.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			return export(forReaders(c.App.Writer, format == "text"), c.String("output"), path, format, wanted)
+			return export(c.Context, forReaders(c.App.Writer, format == "text"), c.String("output"), path, format, wanted)
 		}),
 	}
 }
@@ -108,7 +112,10 @@ func importCommand() *cli.Command {
 			if term.IsTerminal(int(os.Stdin.Fd())) {
 				return cmdline.UsageErrorf("the events come from stdin, which is a terminal\nhint: chat history import %s < events.jsonl", path)
 			}
-			result, err := importEvents(path, os.Stdin, importOptions{
+			if err := checkFolder(path); err != nil {
+				return err
+			}
+			result, err := importEvents(c.Context, path, os.Stdin, importOptions{
 				Title: text.Title(c.String("room")), SkipBad: c.Bool("skip-bad"), Renumber: c.Bool("renumber"),
 				Bad: func(line string) { fmt.Fprintln(c.App.ErrWriter, line) },
 			})
@@ -128,6 +135,9 @@ func importCommand() *cli.Command {
 func onFiles(run func(c *cli.Context, paths []string) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		wanted := strings.Fields(c.Command.ArgsUsage)
+		if slices.Contains(c.Args().Slice(), "") {
+			return cmdline.UsageErrorf("the name of a file is empty\nhint: e.g. %s", manual.FirstExample(c.Command))
+		}
 		if c.NArg() == len(wanted) {
 			return run(c, c.Args().Slice())
 		}

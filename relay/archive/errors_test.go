@@ -20,6 +20,7 @@ func TestHints(t *testing.T) {
 		{fmt.Errorf("open history x.chat: %w: %w", history.ErrDamaged, history.ErrNewer), "read it with the version "},
 		{fs.ErrNotExist, "chat host --history "},
 		{errors.New("odd"), "chat history needs "},
+		{fmt.Errorf("print the history: %w", aFullDisk), "free some space"},
 	} {
 		got := fileError("x.chat", test.cause)
 		if want := test.cause.Error() + "\nhint: " + test.hint; !strings.HasPrefix(got.Error(), want) || !errors.Is(got, test.cause) {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"chat/relay/cmdline"
 	"chat/relay/history"
 	"chat/relay/privatefile"
+	"chat/relay/text"
 )
 
 // formats are those of chat history export.
@@ -25,13 +27,16 @@ func checkFormat(format string) error {
 
 // export writes the selected events of the history at path to a new file that only its owner can read, or to out if
 // target is "-". Of a damaged history it writes what can be read.
-func export(out io.Writer, target, path, format string, wanted history.Selection) error {
+func export(ctx context.Context, out io.Writer, target, path, format string, wanted history.Selection) error {
 	if target == "-" {
-		return fileError(path, write(out, path, format, wanted))
+		return fileError(path, write(ctx, out, path, format, wanted))
+	}
+	if err := checkFolder(target); err != nil {
+		return err
 	}
 	var damage error
 	err := privatefile.Create(target, func(partial *os.File) error {
-		err := write(partial, path, format, wanted)
+		err := write(ctx, partial, path, format, wanted)
 		if errors.Is(err, history.ErrDamaged) {
 			damage, err = err, nil
 		}
@@ -43,16 +48,16 @@ func export(out io.Writer, target, path, format string, wanted history.Selection
 	return fileError(path, damage)
 }
 
-func write(out io.Writer, path, format string, wanted history.Selection) error {
+func write(ctx context.Context, out io.Writer, path, format string, wanted history.Selection) error {
 	if format != "html" {
-		return history.Print(out, path, wanted, format == "jsonl")
+		return history.Print(ctx, out, path, wanted, format == "jsonl")
 	}
 	title, err := history.Title(path)
 	if err != nil {
 		return err
 	}
-	if title == "" {
+	if title = text.Title(title); title == "" { // another program may have written it
 		title = "chat"
 	}
-	return writeHTML(out, title, history.ReadFile(path, wanted))
+	return writeHTML(out, title, history.ReadFile(ctx, path, wanted))
 }

@@ -129,6 +129,22 @@ func TestPageOfHostileText(t *testing.T) {
 	}
 }
 
+// The title in a file may be from another program.
+func TestPageTitle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.chat")
+	const line = `{"nick":"alice","text":"soup","time":"2024-01-02T10:02:11Z"}`
+	if _, _, err := importLines(path, line, importOptions{Title: "so\x1b[2Ju\u202ep\n"}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := export(t.Context(), &out, "-", path, "html", all); err != nil {
+		t.Fatal(err)
+	}
+	if page := out.String(); !strings.Contains(page, "<h1>so␛[2Ju\uFFFDp") || strings.ContainsAny(page, "\x1b\u202e") {
+		t.Errorf("the page has the title %.60s", page[strings.Index(page, "<h1>"):])
+	}
+}
+
 // Nicks have the colors of the page of a room: no two the same, as long as there are some.
 func TestPageColors(t *testing.T) {
 	p := page{given: make(map[string]int)}
@@ -222,7 +238,7 @@ func TestExportToFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[string]string{"html": "<h1>kitchen</h1>", "text": " <alice> soup\n", "jsonl": `,"from":"alice","text":"soup"}`} {
-		if err := export(io.Discard, target, path, format, all); err != nil {
+		if err := export(t.Context(), io.Discard, target, path, format, all); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(target)
@@ -232,7 +248,7 @@ func TestExportToFile(t *testing.T) {
 		if info, err := os.Stat(target); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 			t.Errorf("its mode is %v, %v", info.Mode(), err)
 		}
-		if err := export(io.Discard, target, path, format, all); !errors.Is(err, history.ErrExists) || !strings.Contains(err.Error(), "\nhint: choose another name") {
+		if err := export(t.Context(), io.Discard, target, path, format, all); !errors.Is(err, history.ErrExists) || !strings.Contains(err.Error(), "\nhint: choose another name") {
 			t.Errorf("the second time, the error is %v", err)
 		}
 		if err := os.Remove(target); err != nil {

@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,8 +41,11 @@ type imported struct {
 // errBadLines is the error of an import that keeps nothing, because of bad lines.
 var errBadLines = errors.New("nothing was imported")
 
-// importEvents creates the history path from the events in JSON lines that in has.
-func importEvents(path string, in io.Reader, opts importOptions) (imported, error) {
+// errNoEvents is the error of an import without an event.
+var errNoEvents = errors.New("nothing was imported: there are no events")
+
+// importEvents creates the history path from the events in JSON lines that in has, unless ctx ends before.
+func importEvents(ctx context.Context, path string, in io.Reader, opts importOptions) (imported, error) {
 	im := lineImporter{opts: opts, senders: senders{byClient: make(map[string]history.Author), byNick: make(map[string]history.Author)}}
 	fold, err := room.NewFold(func(func(string, []byte) error) error { return nil })
 	if err != nil {
@@ -49,7 +53,7 @@ func importEvents(path string, in io.Reader, opts importOptions) (imported, erro
 	}
 	err = history.Import(path, opts.Title, fold, func(to *history.Importer) error {
 		im.to = to
-		return im.importAll(in)
+		return im.importAll(ctx, in)
 	})
 	return im.result, err
 }
@@ -63,10 +67,13 @@ type lineImporter struct {
 	result  imported
 }
 
-func (im *lineImporter) importAll(in io.Reader) error {
+func (im *lineImporter) importAll(ctx context.Context, in io.Reader) error {
 	lines := bufio.NewReaderSize(in, maxLine)
 	for more := true; more; {
 		im.line++
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		line, err := readLine(lines)
 		switch {
 		case err == io.EOF && len(line) == 0:
@@ -99,7 +106,7 @@ func (im *lineImporter) importAll(in io.Reader) error {
 	case im.result.Bad > 0 && !im.opts.SkipBad:
 		return fmt.Errorf("%w: %s bad", errBadLines, wire.Counted(im.result.Bad, "line is", "lines are"))
 	case im.result.Events == 0:
-		return errors.New("nothing was imported: there are no events")
+		return errNoEvents
 	}
 	return nil
 }
@@ -157,7 +164,7 @@ func parseLine(line []byte) (wire.Event, error) {
 	switch {
 	case e.Time.Year() < 1970:
 		return e, badf("the time is missing, or before 1970")
-	case e.ID > wire.MaxNumber/2 || e.Seq > wire.MaxNumber:
+	case e.ID > history.MaxImported || e.Seq > wire.MaxNumber:
 		return e, badf("a number is too high")
 	case e.Client != "" && !wire.IsName(e.Client) || e.Once != "" && !wire.IsName(e.Once):
 		return e, badf("client or once is not a name")
@@ -254,6 +261,8 @@ func isNick(nick string) bool {
 func (im *lineImporter) add(e *wire.Event) error {
 	next := im.result.Last + 1
 	switch {
+	case next > history.MaxImported:
+		return badf("no event fits after event %d; --renumber gives them new IDs", im.result.Last)
 	case e.ID == 0 || im.opts.Renumber:
 		e.ID = next
 	case im.result.First == 0:

@@ -36,13 +36,13 @@ var all = history.Selection{Private: true, Happened: true}
 // importLines imports lines, and returns the reports of bad lines.
 func importLines(path, lines string, opts importOptions) (result imported, bad []string, err error) {
 	opts.Bad = func(line string) { bad = append(bad, line) }
-	result, err = importEvents(path, strings.NewReader(lines), opts)
+	result, err = importEvents(context.Background(), path, strings.NewReader(lines), opts)
 	return result, bad, err
 }
 
 func exported(t interface{ Fatal(...any) }, path string, wanted history.Selection) string {
 	var out bytes.Buffer
-	if err := export(&out, "-", path, "jsonl", wanted); err != nil {
+	if err := export(context.Background(), &out, "-", path, "jsonl", wanted); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -208,8 +208,13 @@ func TestBadLines(t *testing.T) {
 	if len(bad) != maxNamed+1 || bad[maxNamed] != "and 900 more" || err.Error() != "nothing was imported: 1000 lines are bad" {
 		t.Errorf("of 1000 bad lines %d are named: %v", len(bad), err)
 	}
-	if _, _, err := importLines(filepath.Join(dir, "new.chat"), "", importOptions{}); err == nil {
-		t.Error("no lines are imported")
+	if _, _, err := importLines(filepath.Join(dir, "new.chat"), "", importOptions{}); !errors.Is(err, errNoEvents) {
+		t.Errorf("no lines are imported: %v", err)
+	}
+	last := fmt.Sprintf(`{"id":%d,"nick":"alice","text":"soup","time":"2024-01-02T10:02:11Z"}`, uint64(history.MaxImported))
+	result, bad, err := importLines(filepath.Join(dir, "last.chat"), last+"\n"+good+"\n"+last+"\n", importOptions{SkipBad: true})
+	if err != nil || result.Events != 1 || len(bad) != 2 || !strings.HasPrefix(bad[0], "line 2: no event fits after event 4503599627370495") {
+		t.Errorf("after the highest ID: %+v, %q, %v", result, bad, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"io"
 	"os"
 
@@ -11,8 +12,8 @@ import (
 )
 
 // printHistory prints the selected events of the history file at path.
-func printHistory(out io.Writer, path string, wanted history.Selection, asJSON bool) error {
-	return fileError(path, history.Print(out, path, wanted, asJSON))
+func printHistory(ctx context.Context, out io.Writer, path string, wanted history.Selection, asJSON bool) error {
+	return fileError(path, history.Print(ctx, out, path, wanted, asJSON))
 }
 
 // forReaders returns out, or what wraps its lines at the width of the terminal if stdout is one and they are for people.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -116,7 +117,8 @@ func copyPages(ctx context.Context, db *sql.DB, partial *os.File, progress Progr
 		if err != nil {
 			return err
 		}
-		return errors.Join(stepThrough(ctx, b, partial, progress), b.Finish())
+		err = stepThrough(ctx, b, partial, progress)
+		return cmp.Or(err, b.Finish()) // which repeats an error of a step
 	})
 }
 

@@ -271,6 +271,9 @@ func (c *checker) checkEvent(row, last *checkedEvent) {
 	if private := e.Type == wire.TypePrivate; private && row.to == 0 || !private && row.to != 0 {
 		c.foundf("event %d of type %q has recipient %d: the wrong members can read it", row.id, e.Type, row.to)
 	}
+	if at := e.Time.UnixMilli(); row.at != at {
+		c.foundf("event %d is filed under the time %d, not %d: --since and --until may miss it", row.id, row.at, at)
+	}
 	wanted := last.nth
 	if e.IsPublicMessage() {
 		wanted++

@@ -85,6 +85,7 @@ func TestCheck(t *testing.T) {
 		"wrong count":       {`UPDATE event SET nth = nth + 1 WHERE id = 3`, []string{"event 3 is counted as message 2, not 1", "event 4 is counted as message 2, not 3"}},
 		"a wrong column":    {`UPDATE event SET author = 'alice' WHERE id = 3`, []string{"after event 2: the file is damaged: ", "event 3 is missing"}},
 		"another message":   {`UPDATE event SET json = replace(json, 'soup19', 'bread') WHERE id = 20`, []string{`the record "author/1" is `, `the record "digest" is `}},
+		"another time":      {`UPDATE event SET time = 9223372036854775807 WHERE id = 3`, []string{"event 3 is filed under the time 9223372036854775807, not "}},
 		"a hidden one":      {`UPDATE hidden SET json = 'x' WHERE n = 2`, []string{"hidden event 2 is not JSON"}},
 		"a hole":            {`INSERT INTO hidden (n, after, time, json) VALUES (9, 20, 0, '1')`, []string{"hidden event 9 follows hidden event 2"}},
 		"a record more":     {`INSERT INTO state VALUES ('bad', '1')`, []string{`the record "bad" cannot be read: odd`, `the record "bad" is of no event`}},

@@ -844,7 +844,7 @@ func TestRefusedFiles(t *testing.T) {
 				t.Errorf("hosting on it: %v, %v; want %v", f, err, test.want)
 			}
 			var readErr error
-			for _, readErr = range ReadFile(path, Selection{}) {
+			for _, readErr = range ReadFile(t.Context(), path, Selection{}) {
 			}
 			if !errors.Is(readErr, test.want) || strings.Count(readErr.Error(), path) != 1 {
 				t.Errorf("reading it: %v; want %v", readErr, test.want)
@@ -913,7 +913,7 @@ func TestNoFile(t *testing.T) {
 					t.Errorf("hosting on it: %v, %v; want %v", f, err, test.want)
 				}
 				err = nil
-				for _, err = range ReadFile(test.path, Selection{}) {
+				for _, err = range ReadFile(t.Context(), test.path, Selection{}) {
 				}
 				if err == nil || test.want != nil && !errors.Is(err, test.want) {
 					t.Errorf("reading it: %v; want %v", err, test.want)
@@ -929,7 +929,7 @@ func TestEmptyFile(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range ReadFile(path, Selection{}) {
+	for _, err := range ReadFile(t.Context(), path, Selection{}) {
 		if !errors.Is(err, ErrNotHistory) {
 			t.Errorf("reading it: %v", err)
 		}
@@ -978,7 +978,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 		write(t, path, at, bytes.Repeat([]byte{byte(1 + r.IntN(255))}, page))
 
 		var damage error
-		for _, damage = range ReadFile(path, Selection{}) {
+		for _, damage = range ReadFile(t.Context(), path, Selection{}) {
 		}
 		if damage != nil && !errors.Is(damage, ErrDamaged) {
 			t.Errorf("seed %d: ReadFile: %v", seed, damage)
@@ -1044,7 +1044,7 @@ func TestDamagedEvent(t *testing.T) {
 		}
 		h.close()
 		n, damage := 0, error(nil)
-		for e, err := range ReadFile(path, Selection{}) {
+		for e, err := range ReadFile(t.Context(), path, Selection{}) {
 			if damage = err; err != nil {
 				break
 			}
@@ -1140,7 +1140,7 @@ func TestMigration(t *testing.T) {
 // readAllOf reads the selected events of a file without damage.
 func readAllOf(t *testing.T, path string, wanted Selection) (events []wire.Event) {
 	t.Helper()
-	for e, err := range ReadFile(path, wanted) {
+	for e, err := range ReadFile(t.Context(), path, wanted) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -622,7 +622,7 @@ func checkHidden(t *testing.T, h *hosted, secret string) {
 		got["file"] += fmt.Sprint(readAllOf(t, h.path, wanted))
 		for _, json := range []bool{false, true} {
 			var out strings.Builder
-			if err := Print(&out, h.path, wanted, json); err != nil {
+			if err := Print(t.Context(), &out, h.path, wanted, json); err != nil {
 				t.Fatal(err)
 			}
 			got["print"] += out.String()

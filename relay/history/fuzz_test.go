@@ -61,7 +61,7 @@ func FuzzDamagedFile(f *testing.F) {
 // useDamaged reads a file in all possible ways, and writes to it.
 func useDamaged(t *testing.T, path string) {
 	events := 0
-	for _, err := range ReadFile(path, Selection{Private: true, Happened: true}) {
+	for _, err := range ReadFile(t.Context(), path, Selection{Private: true, Happened: true}) {
 		if events++; err != nil && errors.Is(err, ErrInUse) || events > 1000 {
 			t.Fatalf("event %d: %v", events, err)
 		}

@@ -11,6 +11,9 @@ import (
 	"chat/relay/wire"
 )
 
+// MaxImported is the highest id of an event that can be imported.
+const MaxImported = maxStart
+
 // importBatch is how many events are written in one transaction.
 const importBatch = 1000
 
@@ -64,8 +67,8 @@ func (im *Importer) Add(e *wire.Event, by Origin) error {
 	switch {
 	case im.next != 0 && e.ID != im.next:
 		return fmt.Errorf("event %d does not follow event %d", e.ID, im.next-1)
-	case e.ID == 0 || e.ID > maxStart:
-		return fmt.Errorf("the id %d is not from 1 to %d", e.ID, uint64(maxStart))
+	case e.ID == 0 || e.ID > MaxImported:
+		return fmt.Errorf("the id %d is not from 1 to %d", e.ID, uint64(MaxImported))
 	}
 	im.next = e.ID + 1
 	p := pending{event: *e, by: by}
@@ -122,7 +125,7 @@ func (im *Importer) finish() error {
 }
 
 // Title returns the title of the room whose history is at path; "": it has none. Another process may host on the file
-// meanwhile, as with [ReadFile].
+// meanwhile, as with [ReadFile]. The title is as the file has it: clean it before it is shown.
 func Title(path string) (string, error) {
 	title, err := readTitle(path)
 	if err != nil {

@@ -39,7 +39,7 @@ func TestPipe(t *testing.T) {
 	if f, err := OpenFile(path, Keep{}); !errors.Is(err, ErrNotHistory) {
 		t.Errorf("hosting on it: %v, %v", f, err)
 	}
-	for e, err := range ReadFile(path, Selection{}) {
+	for e, err := range ReadFile(t.Context(), path, Selection{}) {
 		if !errors.Is(err, ErrNotHistory) {
 			t.Errorf("reading it: %v, %v", e, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -34,11 +35,11 @@ type Selection struct {
 // ReadFile yields the selected events of the file at path, oldest first. Another process may host
 // on the file meanwhile, but not this one: closing the file would release the locks that
 // the system has for the process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
-// Damaged events are skipped. An error is the last that is yielded; it wraps one of this package or
+// Damaged events are skipped. It ends with ctx. An error is the last that is yielded; it wraps one of this package or
 // of the system.
-func ReadFile(path string, wanted Selection) iter.Seq2[wire.Event, error] {
+func ReadFile(ctx context.Context, path string, wanted Selection) iter.Seq2[wire.Event, error] {
 	return func(yield func(wire.Event, error) bool) {
-		if err := wanted.read(path, yield); err != nil {
+		if err := wanted.read(ctx, path, yield); err != nil {
 			yield(wire.Event{}, fmt.Errorf("read history %s: %w", path, fileError(err)))
 		}
 	}
@@ -46,10 +47,10 @@ func ReadFile(path string, wanted Selection) iter.Seq2[wire.Event, error] {
 
 // Print writes the selected events to out, as text with their dates or as JSON. The events before
 // an error are written.
-func Print(out io.Writer, path string, wanted Selection, json bool) error {
+func Print(ctx context.Context, out io.Writer, path string, wanted Selection, json bool) error {
 	w := bufio.NewWriter(out)
 	var line []byte
-	for e, err := range ReadFile(path, wanted) {
+	for e, err := range ReadFile(ctx, path, wanted) {
 		if err != nil {
 			return errors.Join(err, w.Flush())
 		}
@@ -84,7 +85,7 @@ func appendDated(dst []byte, e *wire.Event) []byte {
 }
 
 // read yields the selected events.
-func (s *Selection) read(path string, yield func(wire.Event, error) bool) error {
+func (s *Selection) read(ctx context.Context, path string, yield func(wire.Event, error) bool) error {
 	if err := checkExists(path); err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (s *Selection) read(path string, yield func(wire.Event, error) bool) error 
 	defer db.Close()
 	var damage error // the first, returned at the end
 	for next := uint64(1); next > 0; {
-		page, err := s.page(db, &next)
+		page, err := s.page(ctx, db, &next)
 		for i := range page {
 			if !yield(page[i], nil) {
 				return nil
@@ -129,9 +130,9 @@ const pageEvents = 1000
 
 // page reads the next page of selected events from the id next on, and sets next to the id after
 // them, or to 0 at the end. It skips damaged events and returns an error for the first.
-func (s *Selection) page(db *sql.DB, next *uint64) (page []wire.Event, err error) {
+func (s *Selection) page(ctx context.Context, db *sql.DB, next *uint64) (page []wire.Event, err error) {
 	where, args := s.where()
-	rows, err := db.Query(`SELECT id, json FROM event WHERE id >= ?`+where+` ORDER BY id LIMIT ?`,
+	rows, err := db.QueryContext(ctx, `SELECT id, json FROM event WHERE id >= ?`+where+` ORDER BY id LIMIT ?`,
 		slices.Concat([]any{*next}, args, []any{pageEvents})...)
 	if err != nil {
 		*next = 0

@@ -95,7 +95,7 @@ func TestReadInPages(t *testing.T) {
 		t.Errorf("%d events of one are read", got)
 	}
 	n := 0
-	for range ReadFile(path, Selection{}) {
+	for range ReadFile(t.Context(), path, Selection{}) {
 		if n++; n == pageEvents+3 {
 			break
 		}
@@ -142,7 +142,7 @@ func TestReadWithoutWriting(t *testing.T) {
 	defer os.Chmod(dir, 0o755) // to be removed
 	asOtherUser(t, func() {
 		n := 0
-		for _, err := range ReadFile(path, Selection{}) {
+		for _, err := range ReadFile(t.Context(), path, Selection{}) {
 			if n++; err != nil {
 				t.Error(err)
 			}
@@ -157,7 +157,7 @@ func TestReadWithoutWriting(t *testing.T) {
 }
 
 func TestReadNothing(t *testing.T) {
-	for _, err := range ReadFile(filepath.Join(t.TempDir(), "none"), Selection{}) {
+	for _, err := range ReadFile(t.Context(), filepath.Join(t.TempDir(), "none"), Selection{}) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("a missing file: %v", err)
 		}
@@ -199,7 +199,7 @@ func TestPrint(t *testing.T) {
 		synctest.Wait()
 		all := Selection{Private: true, Happened: true}
 		var people, programs bytes.Buffer
-		if err := errors.Join(Print(&people, h.path, all, false), Print(&programs, h.path, all, true)); err != nil {
+		if err := errors.Join(Print(t.Context(), &people, h.path, all, false), Print(t.Context(), &programs, h.path, all, true)); err != nil {
 			t.Fatal(err)
 		}
 		for i, line := range strings.Split(strings.TrimSpace(people.String()), "\n") {
@@ -211,7 +211,7 @@ func TestPrint(t *testing.T) {
 		if got := parse(t, programs.String()); len(got) != 3 || got[2].ID != 3 {
 			t.Errorf("for programs: %s", programs.String())
 		}
-		if err := Print(brokenPipe{}, h.path, all, true); !errors.Is(err, fs.ErrClosed) {
+		if err := Print(t.Context(), brokenPipe{}, h.path, all, true); !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("to a closed pipe: %v", err)
 		}
 	})

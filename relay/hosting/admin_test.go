@@ -72,7 +72,7 @@ func TestAdmin(t *testing.T) {
 	}
 	r.parts.Wait()
 	var out bytes.Buffer
-	if err := history.Print(&out, file, history.Selection{Happened: true}, false); err != nil {
+	if err := history.Print(t.Context(), &out, file, history.Selection{Happened: true}, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"calm down", "host (admin) kicked bob: too loud", "changed limits: rate from 20/s to 5/s", "turned uploads off", "made a backup", "closes the room: lunch"} {
@@ -80,7 +80,7 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("the history lacks %q:\n%s", want, out.String())
 		}
 	}
-	if err := history.Print(io.Discard, filepath.Join(dir, "b.chat"), history.Selection{}, false); err != nil {
+	if err := history.Print(t.Context(), io.Discard, filepath.Join(dir, "b.chat"), history.Selection{}, false); err != nil {
 		t.Errorf("the backup: %v", err)
 	}
 }

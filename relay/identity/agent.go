@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"chat/relay/openfile"
 	"chat/relay/sshkey"
 )
 
@@ -53,7 +53,7 @@ func agentKey(publicFile string) (signingKey, error) {
 
 // readPublic reads a file with a public key.
 func readPublic(path string) (ssh.PublicKey, error) {
-	f, err := os.Open(path)
+	f, err := openfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package limits
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -153,7 +154,7 @@ func Set(s Settings, assignment string) error {
 	l := Named(strings.TrimSpace(name))
 	switch {
 	case l == nil:
-		return fmt.Errorf("unknown limit %q\nhint: chat help limits lists the limits", name)
+		return fmt.Errorf("unknown limit %.100q\nhint: chat help limits lists the limits", name)
 	case !ok:
 		return fmt.Errorf("limit %s has no value\nhint: write NAME=VALUE, e.g. --limit %[1]s=%s", name, l.Default)
 	}
@@ -177,9 +178,18 @@ func (l *Limit) set(s Settings, value string) error {
 		*field, err = amount(value, parse)
 	}
 	if err != nil {
-		return fmt.Errorf("invalid limit %s=%s: %w", l.Name, value, err)
+		return fmt.Errorf("invalid limit %s=%s: %w", l.Name, shown(value), err)
 	}
 	return nil
+}
+
+// shown returns a value as an error shows it, in one line: in quotes if it has odd characters, and only its start if it is long.
+func shown(value string) string {
+	const most = 100 // bytes
+	if quoted := strconv.Quote(value); len(value) > most || quoted != `"`+value+`"` {
+		return fmt.Sprintf("%.*q", most, value)
+	}
+	return value
 }
 
 // amount returns the parsed value, or -1 if it means no limit.

@@ -83,6 +83,8 @@ func TestSetRefuses(t *testing.T) {
 		"connections=-1":             "invalid limit connections=-1: it is negative\nhint: use none",
 		"connections=5=6":            "invalid limit connections=5=6: not a whole number\nhint: ",
 		"burst=99999999999999999999": "invalid limit burst=99999999999999999999: it is too large\nhint: use none",
+		"rate=5\nhint: sure":         `invalid limit rate="5\nhint: sure": not a rate` + "\nhint: write",
+		"rate=\x1b[2J":               `invalid limit rate="\x1b[2J": not a rate` + "\nhint: write",
 		"line=8192":                  "invalid limit line=8192: the unit is missing\nhint: write 8192B or 8192KiB",
 		"line=10K":                   "invalid limit line=10K: the unit is ambiguous\nhint: write 10KB (powers of 1,000) or 10KiB (powers of 1,024)",
 		"line=10m":                   "invalid limit line=10m: the unit is ambiguous\nhint: write 10MB ",

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"chat/relay/openfile"
 )
 
 // lockWait is how long another process may take to change a folder. It takes milliseconds,
@@ -93,7 +95,7 @@ var ErrTooLong = errors.New("the file is too long")
 // Read reads a file of at most limit bytes. If others may read it too, or its owner may not, the
 // error is a [*ModeError]. On Windows the mode says nothing about other users, and is not checked.
 func Read(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openfile.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, denied(path, err)
 	}

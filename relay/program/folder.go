@@ -59,7 +59,7 @@ func (s *Set) openFolder(dir string) error {
 }
 
 func (s *Set) readFolder() error {
-	file, err := s.folder.root.Open(sums)
+	file, err := s.folder.open(sums)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no %s in %s\nhint: --binaries needs the folder of a release; for programs that you built yourself: cd %[2]s && sha256sum chat-* >%[1]s", sums, s.folder.dir)
 	}

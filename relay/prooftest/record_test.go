@@ -2,6 +2,7 @@ package prooftest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func (r *room) record() *record {
 		slices.SortFunc(rec.events, func(a, b wire.Event) int { return cmp.Compare(a.ID, b.ID) })
 		return rec
 	}
-	for e, err := range history.ReadFile(r.path, history.Selection{Private: true, Happened: true}) {
+	for e, err := range history.ReadFile(context.Background(), r.path, history.Selection{Private: true, Happened: true}) {
 		if err != nil {
 			r.reportf("read: %v", err)
 			break

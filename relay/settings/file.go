@@ -18,6 +18,7 @@ import (
 	"chat/relay/cmdline"
 	"chat/relay/files"
 	"chat/relay/limits"
+	"chat/relay/openfile"
 )
 
 // maxFile is how many bytes a file of settings has at most.
@@ -65,7 +66,7 @@ func readFile(path string, all []setting) (*file, error) {
 // readBounded returns the contents of the file at path, at most maxFile bytes.
 func readBounded(path string) ([]byte, error) {
 	const remedy = "chat host --print-config >FILE writes a file of settings"
-	in, err := os.Open(path)
+	in, err := openfile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the settings: %w\nhint: %s", err, remedy)
 	}
@@ -144,21 +145,24 @@ func (r *reader) byLine(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// keyLines returns the line of each key and table of a valid file, by its name with dots. A table that only
+// keyParts is the number of parts of a name with dots that have lines of their own, as limit.rate has. A file with long names could use up the memory.
+const keyParts = 2
+
+// keyLines returns the line of each key and table of a valid file, by the first two parts of its name with dots. A table that only
 // the names of others show is on the line of the first one.
 func keyLines(data []byte) map[string]int {
 	lines := make(map[string]int)
 	var p unstable.Parser
 	p.Reset(data)
-	table := ""
+	table, tableParts := "", 0
 	for p.NextExpression() {
 		e := p.Expression()
-		name := table
+		name, parts := table, tableParts
 		if e.Kind != unstable.KeyValue {
-			name = ""
+			name, parts = "", 0
 		}
 		line := 0
-		for it := e.Key(); it.Next(); {
+		for it := e.Key(); parts < keyParts && it.Next(); parts++ {
 			if line == 0 {
 				line = p.Shape(it.Node().Raw).Start.Line
 			}
@@ -168,7 +172,7 @@ func keyLines(data []byte) map[string]int {
 			}
 		}
 		if e.Kind != unstable.KeyValue {
-			table = name
+			table, tableParts = name, parts
 		}
 	}
 	return lines

@@ -176,10 +176,13 @@ type Changes struct {
 
 // Reread reads the file again, and returns the changes. Settings of
 // flags and variables stay. Without a file, nothing changes. If there is an error, the settings
-// stay as they were.
+// stay as they were. The output of another program cannot be read again: it would be empty.
 func (s *Settings) Reread() (Changes, error) {
 	if s.path == "" {
 		return Changes{}, nil
+	}
+	if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
+		return Changes{}, fmt.Errorf("cannot read the settings again: %s is not a regular file", s.path)
 	}
 	now, err := readFile(s.path, s.all)
 	if err != nil {

@@ -127,12 +127,44 @@ func TestReread(t *testing.T) {
 	if got := reread(""); !same(got.Limits, []string{"line=8KiB", "rate=20/s"}) || !same(got.Others, []string{"history", "backlog"}) {
 		t.Errorf("everything removed: %+v", got)
 	}
+	// A pipe would be empty now, and reset all limits. A folder is not a regular file either.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reread(); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+		t.Errorf("no file: %v", err)
+	}
 	none, _, err := readWith(t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := none.Reread(); err != nil || got.Limits != nil || got.Others != nil {
 		t.Errorf("without a file: %+v, %v", got, err)
+	}
+}
+
+// The memory for names does not grow with the square of their length.
+func TestLongNames(t *testing.T) {
+	for _, start := range []string{"a", "[limit]\na", "[a", "[[a"} {
+		data := []byte(start + strings.Repeat(".a", maxFile/2-10))
+		switch {
+		case strings.HasPrefix(start, "[["):
+			data = append(data, "]]"...)
+		case strings.HasPrefix(start, "[a"):
+			data = append(data, ']')
+		default:
+			data = append(data, "=1"...)
+		}
+		names := 0
+		for name := range keyLines(append(data, '\n')) {
+			names += len(name)
+		}
+		if names == 0 || names > 100 {
+			t.Errorf("%s: the names have %d bytes", start, names)
+		}
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"chat/relay/openfile"
 )
 
 const (
@@ -122,7 +124,7 @@ func (f *File) reread() error {
 }
 
 func (f *File) read() error {
-	file, err := os.Open(f.path)
+	file, err := openfile.Open(f.path)
 	if err != nil {
 		return err
 	}

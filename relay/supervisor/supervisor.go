@@ -27,11 +27,14 @@ type Supervisor struct {
 // were passed, so call it once. The environment of other processes does not have them any more.
 func FromEnvironment() (*Supervisor, error) {
 	s := new(Supervisor)
-	var err error
+	err := checkPassed()
+	if err != nil {
+		return nil, err
+	}
 	if s.listener, err = listenerOf(activation.Files(true)); err != nil {
 		return nil, err
 	}
-	if s.watchdog, err = daemon.SdWatchdogEnabled(false); err != nil {
+	if s.watchdog, err = watchdogTime(); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("invalid WATCHDOG_USEC: %w", err)
 	}
@@ -44,27 +47,37 @@ func FromEnvironment() (*Supervisor, error) {
 	return s, nil
 }
 
-// listenerOf returns the listener of the only file. It closes the files. nil: there is none.
-func listenerOf(files []*os.File) (net.Listener, error) {
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
-	switch len(files) {
-	case 0:
-		return nil, nil
-	case 1:
-	default:
-		return nil, fmt.Errorf("the service manager passed %d sockets; a room has one\nhint: keep one ListenStream= in the socket unit; with only a port it is for IPv4 and IPv6", len(files))
+// leastWatchdog is the shortest time of a watchdog: a check takes its part of it, and a shorter one would only keep the host busy.
+const leastWatchdog = 100 * time.Millisecond
+
+// watchdogTime returns within which time the service manager waits for a ping; 0: it waits for none.
+func watchdogTime() (time.Duration, error) {
+	d, err := daemon.SdWatchdogEnabled(false)
+	if err == nil && d != 0 && d < leastWatchdog { // negative: it was too long for the type
+		return 0, fmt.Errorf("%s\nhint: WatchdogSec= of the service can be from %v to 292 years", os.Getenv("WATCHDOG_USEC"), leastWatchdog)
 	}
-	const hint = "\nhint: the socket unit needs ListenStream= with a port, and no Accept="
+	return d, err
+}
+
+const socketHint = "\nhint: the socket unit needs ListenStream= with a port, and no Accept="
+
+// severalError is the error of n sockets.
+func severalError(n int) error {
+	return fmt.Errorf("the service manager passed %d sockets; a room has one\nhint: keep one ListenStream= in the socket unit; with only a port it is for IPv4 and IPv6", n)
+}
+
+// listenerOf returns the listener of the file that [checkPassed] let pass. It closes the file. nil: there is none.
+func listenerOf(files []*os.File) (net.Listener, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	defer files[0].Close()
 	ln, err := net.FileListener(files[0])
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on the socket of the service manager: %w%s", err, hint)
+		return nil, fmt.Errorf("cannot listen on the socket of the service manager: %w%s", err, socketHint)
 	}
 	if _, ok := ln.(*net.TCPListener); !ok {
-		err = fmt.Errorf("the socket of the service manager is not TCP but %s%s", ln.Addr().Network(), hint)
+		err = fmt.Errorf("the socket of the service manager is not TCP but %s%s", ln.Addr().Network(), socketHint)
 		return nil, errors.Join(err, ln.Close())
 	}
 	return ln, nil

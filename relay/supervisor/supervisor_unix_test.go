@@ -122,19 +122,44 @@ func TestOtherSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer udp.Close()
+	conn, err := net.Dial("tcp", listening(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	connected, err := conn.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connected.Close()
 	for _, test := range []struct {
+		env     string
 		sockets []*os.File
 		want    string
 	}{
-		{[]*os.File{one, two}, "passed 2 sockets; a room has one\nhint: "},
-		{[]*os.File{udp}, "cannot listen on the socket of the service manager: "},
-		{nil, "no socket"},
+		{"", []*os.File{one, two}, "passed 2 sockets; a room has one\nhint: "},
+		{"", []*os.File{udp}, "cannot listen on the socket of the service manager: "},
+		{"", []*os.File{connected}, "cannot listen on the socket of the service manager: it does not listen\nhint: "},
+		{"", nil, "no socket"},
+
+		// The environment is wrong.
+		{"LISTEN_FDS=1", nil, "cannot listen on the socket of the service manager: descriptor 3: "},
+		{"LISTEN_FDS=2000000000", []*os.File{one}, "passed 2000000000 sockets; a room has one\nhint: "},
+		{"LISTEN_FDS=-1", []*os.File{one}, "no socket"},
+		{"LISTEN_FDS=99999999999999999999", []*os.File{one}, "no socket"},
 	} {
-		out, err := startChild(t, "", test.sockets...).CombinedOutput()
-		if err == nil || !strings.Contains(string(out), test.want) {
-			t.Errorf("%d sockets: %v, %s; want %q", len(test.sockets), err, out, test.want)
+		out, err := startChild(t, test.env, test.sockets...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), test.want) || strings.Contains(string(out), "goroutine") {
+			t.Errorf("%d sockets, %s: %v, %s; want %q", len(test.sockets), test.env, err, out, test.want)
 		}
 	}
+}
+
+// listening returns the address of a listener, which is open until the end of the test.
+func listening(t *testing.T) string {
+	t.Helper()
+	_, addr := socket(t)
+	return addr
 }
 
 // notifySocket listens as a service manager does, and returns what it is told.
@@ -198,9 +223,15 @@ func TestNoSupervisor(t *testing.T) {
 	if err := errors.Join(s.Ready(""), s.Reloading(), s.Stopping(), s.Close()); err != nil || s.Listener() != nil {
 		t.Error(err)
 	}
-	t.Setenv("WATCHDOG_USEC", "soon")
-	if _, err := FromEnvironment(); err == nil || !strings.Contains(err.Error(), "WATCHDOG_USEC") {
-		t.Errorf("an invalid time: %v", err)
+	for _, usec := range []string{"soon", "0", "1", "99999", "9223372036854775807"} {
+		t.Setenv("WATCHDOG_USEC", usec)
+		if _, err := FromEnvironment(); err == nil || !strings.Contains(err.Error(), "WATCHDOG_USEC") {
+			t.Errorf("an invalid time, %s: %v", usec, err)
+		}
+	}
+	t.Setenv("WATCHDOG_USEC", "100000")
+	if _, err := FromEnvironment(); err != nil {
+		t.Errorf("a short time: %v", err)
 	}
 }
 

@@ -5,8 +5,36 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 )
+
+// firstPassed is the descriptor of the first socket that a service manager passes; see sd_listen_fds(3).
+const firstPassed = 3
+
+// checkPassed checks the sockets that the environment says the service manager passed, before anything takes them over.
+// The environment may be wrong, and then the descriptors are something else: this process already has some of its own, which would be
+// closed.
+func checkPassed() error {
+	if pid, err := strconv.Atoi(os.Getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
+		return nil // they are for another process
+	}
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	switch {
+	case err != nil || n <= 0:
+		return nil // there are none
+	case n > 1:
+		return severalError(n)
+	}
+	switch listens, err := syscall.GetsockoptInt(firstPassed, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN); {
+	case err == syscall.ENOPROTOOPT: // it is a socket; the system does not say more
+	case err != nil:
+		return fmt.Errorf("cannot listen on the socket of the service manager: descriptor %d: %w%s", firstPassed, err, socketHint)
+	case listens == 0:
+		return fmt.Errorf("cannot listen on the socket of the service manager: it does not listen%s", socketHint)
+	}
+	return nil
+}
 
 // hangupReloads: SIGHUP can ask the program to reload.
 const hangupReloads = true

@@ -106,7 +106,7 @@ func TestImpostorElsewhere(t *testing.T) {
 func (l *lab) wantNothing(path string, node int, texts ...string) {
 	l.t.Helper()
 	var out strings.Builder
-	if err := history.Print(&out, path, history.Selection{Private: true, Happened: true}, true); err != nil {
+	if err := history.Print(l.t.Context(), &out, path, history.Selection{Private: true, Happened: true}, true); err != nil {
 		l.t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)

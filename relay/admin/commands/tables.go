@@ -52,8 +52,7 @@ func (p *printer) line(words string) {
 func (p *printer) raw(answer json.RawMessage) {
 	var b bytes.Buffer
 	p.note(json.Compact(&b, answer))
-	b.WriteByte('\n')
-	_, err := p.out.Write(b.Bytes())
+	_, err := p.out.Write(append(escaped(b.Bytes()), '\n'))
 	p.note(err)
 }
 
