@@ -101,5 +101,6 @@ func (r *Room) applyLimitsLocked(changes []limits.Change) {
 	if r.store != nil {
 		r.store.SetLimits(r.limits.files)
 	}
+	r.disks.SetReserve(reserveOf(r.limits.files))
 	r.opts.Log.Info("limits changed", "limits", limits.Words(changes))
 }
