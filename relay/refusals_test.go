@@ -233,6 +233,7 @@ func TestDelayedInputIsCounted(t *testing.T) {
 		delayed("three more", 3)
 		for range 7 {
 			request(m.t, m.srv, "10.0.0.2", "GET", "/messages", "")
+			synctest.Wait() // until the connection is gone, and its debt is known
 		}
 		time.Sleep(10 * time.Second)
 		delayed("seven requests", 5)
