@@ -115,7 +115,7 @@ func TestRequests(t *testing.T) {
 		{"files", `{"uploads":"none","files":[]}`, nil},
 		{"limits", `{"name":"connections","value":"7","default":"1000","live":true "name":"line","value":"8KiB","default":"8KiB","live":false`, nil},
 		{"kick", `{"notice":"bob done"}`, Action{"bob", "too loud"}},
-		{"op", `{"notice":"bob done"}`, Action{Nick: "bob"}},
+		{"op", `{"notice":"bob is an operator\nbob done"}`, Action{Nick: "bob"}},
 		{"files", `{"notice":" done"}`, FilesChange{Remove: 3}},
 		{"files", `{"notice":" done"}`, FilesChange{Uploads: "off"}},
 		{"invite", `{"notice":" done"}`, struct{}{}},

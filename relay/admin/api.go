@@ -14,6 +14,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/limits"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -195,7 +196,8 @@ func (s *Server) routes() *http.ServeMux {
 			if err := decode(r, &body); err != nil {
 				return nil, err
 			}
-			return s.operate(&wire.Request{Type: name, Nick: body.Nick, Text: body.Reason})
+			answer, err := s.operate(&wire.Request{Type: name, Nick: body.Nick, Text: body.Reason})
+			return withOutcome(answer, name, body.Nick), err
 		})
 	}
 	post("invite", func(*http.Request) (any, error) { return s.operate(&wire.Request{Type: wire.TypeInvite, Text: "new"}) })
@@ -271,6 +273,19 @@ func (s *Server) changeFiles(r *http.Request) (any, error) {
 		return noticeOr(answer, "uploads are "+body.Uploads), err
 	}
 	return nil, &Error{Status: http.StatusBadRequest, Text: "the request has neither a file to remove nor uploads on or off", Hint: `e.g. {"remove":3} or {"uploads":"off"}`}
+}
+
+// outcomes are the words for acts of which the room's members see an event, and the operator no notice.
+var outcomes = map[string]string{"op": "%s is an operator", "deop": "%s is no longer an operator"}
+
+// withOutcome returns answer with the outcome of an act on nick before its notice, if the notice does not say it.
+func withOutcome(answer any, act, nick string) any {
+	n, ok := answer.(Notice)
+	if words := outcomes[act]; ok && words != "" && nick != "" {
+		n.Notice = strings.TrimSuffix(fmt.Sprintf(words, text.Clean(nick))+"\n"+n.Notice, "\n")
+		return n
+	}
+	return answer
 }
 
 // noticeOr returns answer, with words if its notice is empty.
@@ -383,6 +398,7 @@ func errorOf(err error) *Error {
 	e := &Error{Status: http.StatusUnprocessableEntity, Text: words, Hint: hint}
 	if fault, ok := errors.AsType[*wire.Fault](err); ok {
 		e.Code = string(fault.Code)
+		e.Text, e.Hint = splitFault(fault.Text)
 		switch fault.Code {
 		case wire.CodeNoSuchNick, wire.CodeNoSuchFile, wire.CodeUnknown:
 			e.Status = http.StatusNotFound
