@@ -76,7 +76,7 @@ type (
 	// An Action is the request of POST /v1/kick, ban, unban, mute, unmute, op, deop and release.
 	Action struct {
 		Nick   string `json:"nick"`             // or an IP address, for ban and unban
-		Reason string `json:"reason,omitempty"` // of kick, ban and mute
+		Reason string `json:"reason,omitempty"` // of kick, ban, mute, op and deop
 	}
 
 	// A Notice is the response to what changes the room.

@@ -22,6 +22,7 @@ import (
 	"chat/relay/admin"
 	"chat/relay/client"
 	"chat/relay/cmdline"
+	"chat/relay/history"
 	"chat/relay/hosting"
 	"chat/relay/limits"
 )
@@ -33,6 +34,8 @@ type stage struct {
 	t    *testing.T
 	dir  string // of its files
 	room *hosting.Room
+
+	ended sync.WaitGroup // counts the room until it is closed
 }
 
 // openStage opens a room with a history until the test ends.
@@ -52,16 +55,16 @@ func openStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var closing sync.WaitGroup
-	ended := r.Start(t.Context()) // which ends before the functions of Cleanup
-	closing.Go(func() {
-		<-ended.Done()
+	s := &stage{t: t, dir: dir, room: r}
+	ctx := r.Start(t.Context()) // which ends before the functions of Cleanup
+	s.ended.Go(func() {
+		<-ctx.Done()
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections(); closing.Wait() })
-	return &stage{t, dir, r}
+	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections(); s.ended.Wait() })
+	return s
 }
 
 // join joins the room as a program, and stays until the test ends, or until its member is expelled.
@@ -159,14 +162,14 @@ func TestCommands(t *testing.T) {
 		"bob     program  AGE     127.0.0.1:PORT",
 		"长颈鹿  program  AGE     127.0.0.1:PORT",
 	}, "\n"))
-	s.prints("op 长颈鹿", "长颈鹿 is an operator\nthis room is plain: whoever reads its network can act as 长颈鹿")
+	s.prints("op 长颈鹿 until Friday", "长颈鹿 is an operator\nthis room is plain: whoever reads its network can act as 长颈鹿")
 	s.prints("mute bob too loud", "bob is muted")
 	s.prints("members", strings.Join([]string{
 		"NICK    CLIENT   SINCE  ADDRESS",
 		"bob     program  AGE     127.0.0.1:PORT  muted",
 		"长颈鹿  program  AGE     127.0.0.1:PORT  operator",
 	}, "\n"))
-	s.prints("deop 长颈鹿", "长颈鹿 is no longer an operator")
+	s.prints("deop 长颈鹿 it is Friday", "长颈鹿 is no longer an operator")
 	s.prints("ban 192.168.1.77", "192.168.1.77 is banned")
 	s.prints("ban bob spam", "bob is banned; its address is this machine's own and stays open")
 	s.prints("bans", strings.Join([]string{
@@ -188,6 +191,19 @@ func TestCommands(t *testing.T) {
 	s.prints("limits rate=5/s", "nothing has changed")
 	s.prints("backup "+filepath.Join(s.dir, "b.chat"), "the history is in DIR"+string(filepath.Separator)+"b.chat")
 	s.prints("stop back at noon", "the room closes")
+	s.ended.Wait()
+	var log bytes.Buffer
+	if err := history.Print(&log, filepath.Join(s.dir, "k.chat"), history.Selection{Happened: true}, false); err != nil {
+		t.Error(err)
+	}
+	for _, act := range []string{
+		"made 长颈鹿 an operator: until Friday", "made 长颈鹿 an ordinary member: it is Friday", "muted bob: too loud", "banned an address",
+		": spam", "lifted the ban of bob", ": bye", "removed file 1 (plan.txt)", "turned uploads off", "made a backup", "closes the room: back at noon",
+	} {
+		if !strings.Contains(log.String(), act) {
+			t.Errorf("the history has no %q:\n%s", act, &log)
+		}
+	}
 	s.fails("members", (&admin.NoRoomError{}).Error())
 }
 
