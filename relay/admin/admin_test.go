@@ -113,7 +113,7 @@ func TestRequests(t *testing.T) {
 		{"sessions", `"kind":"new" "nick":"ci","visit":true`, nil},
 		{"bans", `{"banned":[{"name":"eve","addresses":["10.0.0.9"]}],"muted":[]}`, nil},
 		{"files", `{"uploads":"none","files":[]}`, nil},
-		{"limits", `{"name":"connections","value":"7","default":"1000","live":true "name":"line","value":"8KiB","default":"8KiB","live":false`, nil},
+		{"limits", `{"name":"connections","value":"7","default":"1000","help":"Accept "name":"line","value":"8KiB","default":"8KiB"`, nil},
 		{"kick", `{"notice":"bob done"}`, Action{"bob", "too loud"}},
 		{"op", `{"notice":"bob is an operator\nbob done"}`, Action{Nick: "bob"}},
 		{"files", `{"notice":" done"}`, FilesChange{Remove: 3}},

@@ -104,7 +104,6 @@ type (
 		Name    string `json:"name"`
 		Value   string `json:"value"`
 		Default string `json:"default"`
-		Live    bool   `json:"live"` // POST /v1/limits can change it
 		Help    string `json:"help"`
 	}
 
@@ -301,7 +300,7 @@ func (s *Server) limits(*http.Request) (any, error) {
 	var all Limits
 	for i := range limits.Table {
 		l := &limits.Table[i]
-		all.Limits = append(all.Limits, Limit{Name: l.Name, Value: l.Value(now), Default: l.Default, Live: l.Live, Help: l.Help})
+		all.Limits = append(all.Limits, Limit{Name: l.Name, Value: l.Value(now), Default: l.Default, Help: l.Help})
 	}
 	return all, nil
 }

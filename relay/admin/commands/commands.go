@@ -52,7 +52,7 @@ var table = []command{
 	{name: "files", args: "[rm N|on|off]", max: 2, help: "List the uploads, remove one, or turn uploads on or off.",
 		examples: []string{"chat admin files", "chat admin files rm 12", "chat admin files off"}, run: files},
 	{name: "limits", args: "[NAME=VALUE]...", max: -1, help: "Show the limits of a room, or change some while it is open.",
-		about:    "A changed limit applies until the host restarts. Some limits change only with a restart; chat help limits explains each.",
+		about:    "A changed limit applies at once, until the host restarts. Connections that are open keep their line, json-line and keepalive-timeout. chat help limits explains each limit.",
 		examples: []string{"chat admin limits", "chat admin limits rate=5/s connections=200"}, run: changeLimits},
 	{name: "invite", args: "new", min: 1, max: 1, help: "Replace the invite of a sealed room. Members in the room stay.", examples: []string{"chat admin invite new"}, run: invite},
 	{name: "backup", args: "FILE", min: 1, max: 1, help: "Copy the history of an open room to a new file.",

@@ -213,12 +213,8 @@ func printFiles(p *printer, f admin.Files) {
 }
 
 func printLimits(p *printer, l admin.Limits) {
-	p.row("LIMIT", "VALUE", "DEFAULT", "")
+	p.row("LIMIT", "VALUE", "DEFAULT")
 	for _, limit := range l.Limits {
-		note := ""
-		if !limit.Live {
-			note = "changes with a restart"
-		}
-		p.row(limit.Name, limit.Value, limit.Default, note)
+		p.row(limit.Name, limit.Value, limit.Default)
 	}
 }
