@@ -88,7 +88,7 @@ func (s *Server) roomOptions() room.Options {
 	return room.Options{
 		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, HostToken: s.opts.HostToken, OperatorToken: s.opts.OperatorToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
-		HostKey: s.hostKey(),
+		HostKey: s.hostKey(), HandsOut: s.opts.Web != nil && s.opts.Program != nil,
 	}
 }
 
