@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/internal/logtest"
 	"chat/relay/seal"
 	"chat/relay/web"
 	"chat/relay/wire"
@@ -22,7 +23,7 @@ import (
 type measured struct {
 	t   *testing.T
 	srv *relay.Server
-	log *lockedBuffer
+	log *logtest.Buffer
 
 	secret seal.Secret // of the room; "": it is plain
 }
@@ -32,7 +33,7 @@ func measuredRoom(t *testing.T, opts relay.Options, test func(m measured)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var page *web.Handler
-		m := measured{t: t, log: new(lockedBuffer)}
+		m := measured{t: t, log: new(logtest.Buffer)}
 		opts.Log = slog.New(slog.NewTextHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		opts.Web = func(conn net.Conn) { page.StartServing(conn) }
 		m.srv = relay.New(opts)

@@ -198,7 +198,7 @@ func TestDiskIsReported(t *testing.T) {
 
 // A reserve that is set while the room is open counts for the watch of its disks, at once.
 func TestDiskReserveChanges(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	r := openLogged(t, &log)
 	for _, step := range []struct{ assignment, log string }{
 		{"disk-reserve=1000000TB", "has little space"},
@@ -207,7 +207,7 @@ func TestDiskReserveChanges(t *testing.T) {
 		if _, err := r.ChangeLimits([]string{step.assignment}); err != nil {
 			t.Fatal(err)
 		}
-		if !log.awaits("the disk with the history " + step.log) {
+		if !log.Awaits("the disk with the history " + step.log) {
 			if _, answer := r.get(t, "/healthz"); isDiskFull(answer) {
 				t.Skip("this machine's disk is nearly full")
 			}
