@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"chat/relay/program"
 	"chat/relay/qrcode"
 	"chat/relay/screen/theme"
 	"chat/relay/seal"
@@ -53,6 +54,13 @@ func (c *conversation) invitation() invitation {
 	}
 	if c.addr != "" {
 		inv.addrs = []string{c.addr}
+	}
+	switch {
+	case !c.handsOut:
+	case inv.sealed == nil:
+		inv.install = program.InstallCommand
+	case inv.sealed.CurlPin != "":
+		inv.install = inv.sealed.Install
 	}
 	return inv
 }

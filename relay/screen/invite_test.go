@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"chat/relay/client"
 	"chat/relay/seal"
+	"chat/relay/wire"
 )
 
 // /invite shows how others get the program, below the ways to join, once its hash is known with that.
@@ -31,6 +33,22 @@ func TestInviteShowsTheProgram(t *testing.T) {
 			}
 			if invite(r.m.conversation, "") != nil {
 				t.Errorf("%s: the hash is computed again", name)
+			}
+		})
+	}
+}
+
+// A member's screen shows how others get the program, too, if the host hands it out.
+func TestInviteOfMemberShowsTheProgram(t *testing.T) {
+	for _, handsOut := range []bool{true, false} {
+		inRoom(t, 150, 70, func(t *testing.T, r *rig) {
+			r.happen(client.Connected{Addr: "192.168.1.5:24280", Welcome: wire.Event{Type: wire.TypeWelcome, Title: "kitchen", Nick: "bob", Get: handsOut}})
+			if cmd := invite(r.m.conversation, ""); cmd != nil {
+				t.Error("a hash is computed")
+			}
+			const command = "curl -fsSL http://192.168.1.5:24280/get/install.sh | sh"
+			if r.shows(command) != handsOut || r.shows("On any system, in a browser") != handsOut || !r.shows("nc 192.168.1.5 24280") {
+				t.Errorf("the host hands it out: %t\n%s", handsOut, r.frame())
 			}
 		})
 	}

@@ -19,7 +19,7 @@ func TestService(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		test func(*testing.T, *machine)
-	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}} {
+	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
 		t.Run(test.name, func(t *testing.T) { test.test(t, m) })
 	}
 }
@@ -27,12 +27,16 @@ func TestService(t *testing.T) {
 // testReload checks that the same process is there after a reload, which systemd knows to be over.
 func testReload(t *testing.T, m *machine) {
 	before := m.property("MainPID")
+	m.write("/etc/chat/chat.toml", "[limit]\nmessage = '5KiB'\n") // it was not there when the service started
 	m.run("systemctl", "reload", "chat.service")
 	m.eventually("the host has not reloaded", func() bool {
 		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), "msg=reloading")
 	})
 	m.eventually("systemd waits for the end of the reload", func() bool {
 		return m.property("ActiveState") == "active" && m.property("SubState") == "running"
+	})
+	m.eventually("the settings were not read", func() bool {
+		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), `msg="limits changed" limits="message from 16KiB to 5KiB"`)
 	})
 	if after := m.property("MainPID"); after != before {
 		t.Errorf("process %s was replaced by %s", before, after)
@@ -103,6 +107,38 @@ func testWithoutSocket(t *testing.T, m *machine) {
 	m.run("systemctl", "stop", "chat.service")
 	if journal := m.run("journalctl", "-u", "chat", "--no-pager", "-o", "cat"); !strings.Contains(journal, "chat: port 24280 is in use") {
 		t.Errorf("the journal does not have the reason:\n%s", journal)
+	}
+}
+
+// testOtherRoom checks that another room has its own settings, port and state, and that packages' scripts reach it.
+func testOtherRoom(t *testing.T, m *machine) {
+	const at = "127.0.0.1:24281"
+	m.write("/etc/chat/chat@pantry.toml", "room = 'pantry'\naddr = '"+at+"'\nno-discovery = true\n")
+	m.run("systemctl", "enable", "--now", "chat@pantry")
+	c, err := client.Join(t.Context(), client.Options{Addr: at, Nick: "visitor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if title := c.Welcome().Title; title != "pantry" {
+		t.Errorf("the room is called %s", title)
+	}
+	if state := m.run("stat", "-L", "-c", "%a", "/var/lib/chat@pantry", "/var/lib/chat@pantry/room.chat"); state != "700\n600\n" {
+		t.Errorf("the state has the modes\n%s", state)
+	}
+	pid := func() string { return m.run("systemctl", "show", "--value", "-p", "MainPID", "chat@pantry.service") }
+	before := pid()
+	m.run("systemctl", "try-restart", "chat@*.service") // as after an upgrade
+	if after := pid(); after == before || after == "0\n" {
+		t.Errorf("process %s was replaced by %s", before, after)
+	}
+	awaitEvent(t, c, func(e client.Connected) bool { return e.Resumed && !e.NewRoom })
+	m.run("sh", "-c", "systemctl stop 'chat@*.service' && systemctl disable chat@.service") // as before a removal
+	if out, _ := m.try("systemctl", "is-active", "chat@pantry"); out != "inactive\n" {
+		t.Errorf("the other room is %s", out)
+	}
+	if out, _ := m.try("systemctl", "is-enabled", "chat@pantry"); out != "disabled\n" {
+		t.Errorf("the other room is %s", out)
 	}
 }
 
