@@ -193,7 +193,7 @@ func TestCommands(t *testing.T) {
 	s.prints("stop back at noon", "the room closes")
 	s.ended.Wait()
 	var log bytes.Buffer
-	if err := history.Print(&log, filepath.Join(s.dir, "k.chat"), history.Selection{Happened: true}, false); err != nil {
+	if err := history.Print(t.Context(), &log, filepath.Join(s.dir, "k.chat"), history.Selection{Happened: true}, false); err != nil {
 		t.Error(err)
 	}
 	for _, act := range []string{
