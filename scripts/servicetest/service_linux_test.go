@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +20,7 @@ func TestService(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		test func(*testing.T, *machine)
-	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
+	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Mistake", testMistake}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
 		t.Run(test.name, func(t *testing.T) { test.test(t, m) })
 	}
 }
@@ -51,6 +52,27 @@ func testReload(t *testing.T, m *machine) {
 	if state != "700\n600\n" {
 		t.Errorf("the state has the modes\n%s", state)
 	}
+}
+
+// testMistake checks that a mistake in the settings costs no connection: systemd tries to start the service until the mistake is
+// corrected, more often than it would by default, and clients wait at the socket.
+func testMistake(t *testing.T, m *machine) {
+	c := joinAs(t, "waiting")
+	m.write("/etc/systemd/system/chat.service.d/mistake.conf", "[Service]\nRestartSec=50ms\nEnvironment=CHAT_CONFIG=/etc/chat.toml\n")
+	m.write("/etc/chat.toml", "[limit]\nrate = \"fast\"\n")
+	m.run("systemctl", "daemon-reload")
+	if out, err := m.try("systemctl", "restart", "chat.service"); err == nil {
+		t.Errorf("the service has started: %s", out)
+	}
+	m.eventually("systemd has given up", func() bool { n, err := strconv.Atoi(m.property("NRestarts")); return err == nil && n > 6 })
+	m.write("/etc/chat.toml", "[limit]\nrate = \"5/s\"\n")
+	awaitEvent(t, c, func(e client.Connected) bool { return e.Resumed && !e.NewRoom })
+	if state := strings.TrimSpace(m.run("systemctl", "is-active", "chat.socket")); state != "active" {
+		t.Errorf("the socket is %s", state)
+	}
+	m.run("rm", "/etc/systemd/system/chat.service.d/mistake.conf")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "restart", "chat.service")
 }
 
 // testStop checks that a client of a host that was stopped, and so does not return, retries until it does.
