@@ -20,7 +20,7 @@ func TestService(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		test func(*testing.T, *machine)
-	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Mistake", testMistake}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
+	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Admin", testAdmin}, {"Mistake", testMistake}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
 		t.Run(test.name, func(t *testing.T) { test.test(t, m) })
 	}
 }
@@ -51,6 +51,28 @@ func testReload(t *testing.T, m *machine) {
 	state := m.run("stat", "-L", "-c", "%a", "/var/lib/chat", "/var/lib/chat/room.chat")
 	if state != "700\n600\n" {
 		t.Errorf("the state has the modes\n%s", state)
+	}
+}
+
+// testAdmin checks that root administers the service, and restores a backup of its history, without knowing where its files are.
+func testAdmin(t *testing.T, m *machine) {
+	joinAs(t, "bob")
+	if out := m.run("chat", "admin", "members"); !strings.Contains(out, "\nbob ") {
+		t.Errorf("the members are\n%s", out)
+	}
+	m.run("sh", "-c", "echo soup | chat join --addr 127.0.0.1 --nick cook")
+	const file = "/var/lib/chat/room.chat"
+	m.run("chat", "history", "backup", file, "/root/backup.chat")
+	m.run("systemctl", "stop", "chat.socket", "chat.service")
+	m.run("cp", "-p", "/root/backup.chat", file) // with the wrong owner
+	if out, err := m.try("systemctl", "start", "chat.service"); err == nil {
+		t.Errorf("the service has opened a file of root: %s", out)
+	}
+	m.run("systemctl", "stop", "chat.service")
+	m.run("chat", "history", "restore", "/root/backup.chat", file)
+	m.run("systemctl", "start", "chat.socket", "chat.service")
+	if out := m.run("chat", "history", file, "--from", "cook"); !strings.HasSuffix(out, "<cook> soup\n") {
+		t.Errorf("the cook wrote %q", out)
 	}
 }
 
