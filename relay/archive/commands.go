@@ -63,13 +63,9 @@ func restoreCommand() *cli.Command {
 		ArgsUsage: "BACKUP FILE",
 		Description: manual.Describe("The backup is checked first, and is not changed. No host may have FILE open. If there is a FILE, it is kept under another name. As root, the new one gets the same owner.",
 			"chat history restore /backup/kitchen-2026-11-29.chat kitchen.chat"),
-		Action: func(c *cli.Context) error {
-			paths, err := arguments(c, "BACKUP", "FILE")
-			if err != nil {
-				return err
-			}
+		Action: onFiles(func(c *cli.Context, paths []string) error {
 			return restoreHistory(c.Context, c.App.Writer, c.App.ErrWriter, paths[0], paths[1])
-		},
+		}),
 	}
 }
 
