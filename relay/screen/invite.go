@@ -3,6 +3,7 @@ package screen
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 
 	tea "charm.land/bubbletea/v2"
@@ -53,7 +54,7 @@ func (c *conversation) invitation() invitation {
 			inv.sealed.Member = own.Secret
 		}
 	}
-	if c.addr != "" {
+	if c.addr != "" && !isLoopback(c.addr) { // which leads others to their own machine
 		inv.addrs = []string{c.addr}
 	}
 	switch {
@@ -64,6 +65,16 @@ func (c *conversation) invitation() invitation {
 		inv.install = inv.sealed.Install
 	}
 	return inv
+}
+
+// isLoopback reports whether an address with a port is one that leads nowhere else than to this machine.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // A way is one way to join.

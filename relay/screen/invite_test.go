@@ -72,3 +72,19 @@ func TestInviteWithTheProgramBelow(t *testing.T) {
 		t.Errorf("without:\n%s\nwith:\n%s", frames[0], frames[1])
 	}
 }
+
+// A member who joined on the host's machine, as an operator of a headless room does, is shown no address that leads others to their own
+// machine.
+func TestInviteOfLoopback(t *testing.T) {
+	for addr, shown := range map[string]bool{"127.0.0.1:24280": false, "[::1]:24280": false, "localhost:24280": false, "[::ffff:127.0.0.1]:24280": false, "192.168.1.5:24280": true, "localhost.example:24280": true} {
+		inRoom(t, 150, 40, func(t *testing.T, r *rig) {
+			r.arrives(nil, "lab", "", nil)
+			r.m.conversation.addr = addr
+			openInvite(r.m.conversation)
+			r.want("chat join")
+			if r.shows("chat join --addr "+addr) != shown {
+				t.Errorf("%s:\n%s", addr, r.frame())
+			}
+		})
+	}
+}
