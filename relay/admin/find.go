@@ -47,16 +47,19 @@ func roomsIn(ctx context.Context, own, other string) (rooms []OpenRoom, err erro
 			continue
 		}
 		room, err := openRoom(ctx, e)
-		if isDead(err) {
+		switch {
+		case isDead(err):
 			err = forget(path, &e)
+		case errors.Is(err, errReplaced):
+			err = os.Remove(path)
 		}
 		rooms, errs = append(rooms, room...), append(errs, err)
 	}
 	for _, path := range entriesIn(other) {
 		if e, ok := readOthers(path, other); ok {
 			room, err := openRoom(ctx, e)
-			if isDead(err) {
-				err = nil // its next host forgets it
+			if isDead(err) || errors.Is(err, errReplaced) {
+				err = nil // the entry is not ours to delete
 			}
 			rooms, errs = append(rooms, room...), append(errs, err)
 		}
@@ -74,11 +77,17 @@ func entriesIn(dir string) []string {
 	return paths
 }
 
-// openRoom asks the host of an entry for its room. There is none if another one has taken its place, as on a loopback port.
+// errReplaced means that the next host of the room has the socket of one that was killed, and an entry of its own.
+var errReplaced = errors.New("another host has taken its place")
+
+// openRoom asks the host of an entry for its room. There is none if another room has taken its place, as on a loopback port.
 func openRoom(ctx context.Context, e Entry) ([]OpenRoom, error) {
 	room := OpenRoom{Client: NewClient(e)}
 	if _, err := room.Get(ctx, "room", &room.Status); err != nil || room.Status.ID != e.ID {
 		return nil, err
+	}
+	if room.Status.PID != e.PID {
+		return nil, errReplaced
 	}
 	return []OpenRoom{room}, nil
 }

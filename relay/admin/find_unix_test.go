@@ -8,6 +8,28 @@ import (
 	"testing"
 )
 
+// A room whose host was killed and replaced is there once: both hosts have the same socket, beside the history.
+func TestRoomOfKilledHost(t *testing.T) {
+	dir := shortDir(t)
+	entry := open(t, dir, filepath.Join(dir, "kitchen.chat"), &fakeRoom{id: "aaaa000000000000"}).Entry()
+	entry.PID++ // of the one that was killed
+	killed := filepath.Join(openRooms(dir), "killed.json")
+	if err := writeEntry(killed, &entry); err != nil {
+		t.Fatal(err)
+	}
+	for _, as := range []struct{ own, other string }{{"", dir}, {dir, ""}} {
+		if rooms, err := roomsIn(t.Context(), as.own, as.other); err != nil || len(rooms) != 1 {
+			t.Errorf("%d rooms, %v", len(rooms), err)
+		}
+	}
+	if _, err := os.Stat(killed); !isGone(err) {
+		t.Errorf("the entry of the host that was killed is still there: %v", err)
+	}
+	if _, err := os.Stat(entry.Socket); err != nil {
+		t.Error(err)
+	}
+}
+
 // Root finds the room of the service, too. What is in its folder leads root nowhere else, and is not deleted.
 func TestRoomsOfOther(t *testing.T) {
 	own, service, foreign := shortDir(t), shortDir(t), shortDir(t)
