@@ -21,7 +21,7 @@ func checkHistory(ctx context.Context, out io.Writer, path string, p *progress) 
 		return err
 	}
 	if report.Problems > 0 {
-		return fmt.Errorf("%s has %s\nhint: restore a backup, or keep what can be read with chat history export %[1]s --all --private --format jsonl",
+		return fmt.Errorf("%s has %s\nhint: put a backup in its place with chat history restore BACKUP %[1]s, or keep what can be read with chat history export %[1]s --all --private --format jsonl",
 			path, countedProblems(&report))
 	}
 	_, err = io.WriteString(out, summary(path, &report))
