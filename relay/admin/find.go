@@ -20,22 +20,26 @@ type OpenRoom struct {
 	Status Status
 }
 
-// serviceDir is what the host of chat.service keeps: its StateDirectory.
-const serviceDir = "/var/lib/chat"
+// serviceDirs match what the hosts of chat.service and of chat@ROOM.service keep: XDG_STATE_HOME of the units, and chat below it.
+var serviceDirs = []string{"/var/lib/chat", "/var/lib/chat@*/chat"}
 
-// Rooms returns the open rooms of this user, by title; for root, also that of chat.service. dir is what the user's hosts
+// Rooms returns the open rooms of this user, by title; for root, also those of services. dir is what the user's hosts
 // keep. What hosts that were killed have left is deleted. A room whose host does not answer is left out, and
 // reported by an error beside the others.
 func Rooms(ctx context.Context, dir string) ([]OpenRoom, error) {
-	if os.Geteuid() == 0 && dir != serviceDir {
-		return roomsIn(ctx, dir, serviceDir)
+	var services []string
+	if os.Geteuid() == 0 {
+		for _, pattern := range serviceDirs {
+			found, _ := filepath.Glob(pattern) // the pattern is valid
+			services = append(services, found...)
+		}
 	}
-	return roomsIn(ctx, dir, "")
+	return roomsIn(ctx, dir, slices.DeleteFunc(services, func(service string) bool { return service == dir })...)
 }
 
-// roomsIn returns the open rooms with entries in what the user's hosts keep, own, and in what those of another user keep, other.
+// roomsIn returns the open rooms with entries in what the user's hosts keep, own, and in what those of other users keep, others.
 // "": there is none.
-func roomsIn(ctx context.Context, own, other string) (rooms []OpenRoom, err error) {
+func roomsIn(ctx context.Context, own string, others ...string) (rooms []OpenRoom, err error) {
 	var errs []error
 	for _, path := range entriesIn(own) {
 		e, err := readEntry(path)
@@ -55,8 +59,12 @@ func roomsIn(ctx context.Context, own, other string) (rooms []OpenRoom, err erro
 		}
 		rooms, errs = append(rooms, room...), append(errs, err)
 	}
-	for _, path := range entriesIn(other) {
-		if e, ok := readOthers(path, other); ok {
+	for _, other := range others {
+		for _, path := range entriesIn(other) {
+			e, ok := readOthers(path, other)
+			if !ok {
+				continue
+			}
 			room, err := openRoom(ctx, e)
 			if isDead(err) || errors.Is(err, errReplaced) {
 				err = nil // the entry is not ours to delete
@@ -93,13 +101,15 @@ func openRoom(ctx context.Context, e Entry) ([]OpenRoom, error) {
 }
 
 // readOthers reads an entry in dir, which belongs to another user. It must not lead root anywhere else: it is a file, not
-// a link or a pipe, and so is the socket, which is in dir, too.
+// a link or a pipe, and so is the socket, which is in dir, or beside it as that of chat@ROOM.service.
 func readOthers(path, dir string) (e Entry, ok bool) {
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
 		return e, false
 	}
 	e, err := readEntry(path)
-	if err != nil || e.Address != "" || filepath.Dir(e.Socket) != dir && filepath.Dir(e.Socket) != openRooms(dir) {
+	at := filepath.Dir(e.Socket)
+	isNear := at == dir || at == openRooms(dir) || strings.Contains(dir, "@") && at == filepath.Dir(dir)
+	if err != nil || e.Address != "" || !isNear {
 		return e, false
 	}
 	info, err := os.Lstat(e.Socket)

@@ -167,6 +167,9 @@ func testOtherRoom(t *testing.T, m *machine) {
 	if title := c.Welcome().Title; title != "pantry" {
 		t.Errorf("the room is called %s", title)
 	}
+	if out := m.run("chat", "admin", "members", "--room", "pantry"); !strings.Contains(out, "visitor ") {
+		t.Errorf("the members are\n%s", out)
+	}
 	if state := m.run("stat", "-L", "-c", "%a", "/var/lib/chat@pantry", "/var/lib/chat@pantry/room.chat"); state != "700\n600\n" {
 		t.Errorf("the state has the modes\n%s", state)
 	}
