@@ -57,6 +57,7 @@ func (c *conversation) invitation() invitation {
 	if c.addr != "" && !isLoopback(c.addr) { // which leads others to their own machine
 		inv.addrs = []string{c.addr}
 	}
+	inv.forShell = "your system" // the script says if the host has no program for it
 	switch {
 	case !c.handsOut:
 	case inv.sealed == nil:
