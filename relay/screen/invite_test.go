@@ -48,7 +48,7 @@ func TestInviteOfMemberShowsTheProgram(t *testing.T) {
 				t.Error("a hash is computed")
 			}
 			const command = "curl -fsSL http://192.168.1.5:24280/get/install.sh | sh"
-			if r.shows(command) != handsOut || r.shows("On any system, in a browser") != handsOut || !r.shows("nc 192.168.1.5 24280") {
+			if r.shows(command) != handsOut || r.shows("Or download it in a browser") != handsOut || !r.shows("nc 192.168.1.5 24280") {
 				t.Errorf("the host hands it out: %t\n%s", handsOut, r.frame())
 			}
 		})
