@@ -61,7 +61,7 @@ func (c *conversation) invitation() invitation {
 	switch {
 	case !c.handsOut:
 	case inv.sealed == nil:
-		inv.install = program.InstallCommand
+		inv.install = func(addr string) string { return program.InstallCommand(wire.Scheme(false) + addr) }
 	case inv.sealed.CurlPin != "":
 		inv.install = inv.sealed.Install
 	}
