@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +20,7 @@ func TestService(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		test func(*testing.T, *machine)
-	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
+	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Admin", testAdmin}, {"Mistake", testMistake}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
 		t.Run(test.name, func(t *testing.T) { test.test(t, m) })
 	}
 }
@@ -51,6 +52,49 @@ func testReload(t *testing.T, m *machine) {
 	if state != "700\n600\n" {
 		t.Errorf("the state has the modes\n%s", state)
 	}
+}
+
+// testAdmin checks that root administers the service, and restores a backup of its history, without knowing where its files are.
+func testAdmin(t *testing.T, m *machine) {
+	joinAs(t, "bob")
+	if out := m.run("chat", "admin", "members"); !strings.Contains(out, "\nbob ") {
+		t.Errorf("the members are\n%s", out)
+	}
+	m.run("sh", "-c", "echo soup | chat join --addr 127.0.0.1 --nick cook")
+	const file = "/var/lib/chat/room.chat"
+	m.run("chat", "history", "backup", file, "/root/backup.chat")
+	m.run("systemctl", "stop", "chat.socket", "chat.service")
+	m.run("cp", "-p", "/root/backup.chat", file) // with the wrong owner
+	if out, err := m.try("systemctl", "start", "chat.service"); err == nil {
+		t.Errorf("the service has opened a file of root: %s", out)
+	}
+	m.run("systemctl", "stop", "chat.service")
+	m.run("chat", "history", "restore", "/root/backup.chat", file)
+	m.run("systemctl", "start", "chat.socket", "chat.service")
+	if out := m.run("chat", "history", file, "--from", "cook"); !strings.HasSuffix(out, "<cook> soup\n") {
+		t.Errorf("the cook wrote %q", out)
+	}
+}
+
+// testMistake checks that a mistake in the settings costs no connection: systemd tries to start the service until the mistake is
+// corrected, more often than it would by default, and clients wait at the socket.
+func testMistake(t *testing.T, m *machine) {
+	c := joinAs(t, "waiting")
+	m.write("/etc/systemd/system/chat.service.d/mistake.conf", "[Service]\nRestartSec=50ms\nEnvironment=CHAT_CONFIG=/etc/chat.toml\n")
+	m.write("/etc/chat.toml", "[limit]\nrate = \"fast\"\n")
+	m.run("systemctl", "daemon-reload")
+	if out, err := m.try("systemctl", "restart", "chat.service"); err == nil {
+		t.Errorf("the service has started: %s", out)
+	}
+	m.eventually("systemd has given up", func() bool { n, err := strconv.Atoi(m.property("NRestarts")); return err == nil && n > 6 })
+	m.write("/etc/chat.toml", "[limit]\nrate = \"5/s\"\n")
+	awaitEvent(t, c, func(e client.Connected) bool { return e.Resumed && !e.NewRoom })
+	if state := strings.TrimSpace(m.run("systemctl", "is-active", "chat.socket")); state != "active" {
+		t.Errorf("the socket is %s", state)
+	}
+	m.run("rm", "/etc/systemd/system/chat.service.d/mistake.conf")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "restart", "chat.service")
 }
 
 // testStop checks that a client of a host that was stopped, and so does not return, retries until it does.
@@ -122,6 +166,9 @@ func testOtherRoom(t *testing.T, m *machine) {
 	defer c.Close()
 	if title := c.Welcome().Title; title != "pantry" {
 		t.Errorf("the room is called %s", title)
+	}
+	if out := m.run("chat", "admin", "members", "--room", "pantry"); !strings.Contains(out, "visitor ") {
+		t.Errorf("the members are\n%s", out)
 	}
 	if state := m.run("stat", "-L", "-c", "%a", "/var/lib/chat@pantry", "/var/lib/chat@pantry/room.chat"); state != "700\n600\n" {
 		t.Errorf("the state has the modes\n%s", state)
