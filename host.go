@@ -450,8 +450,8 @@ func (r *openRoom) printInvitation() {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(out, "  chat join --addr %s\n  nc %s %s\n", addr, host, port)
 	}
-	if addrs := r.Ways(); r.HandsOut() && len(addrs) > 0 {
-		fmt.Fprintf(out, "Those without chat install it with\n  %s\n", r.Install(addrs[0]))
+	if addrs, on := r.Ways(), r.ForShell(); on != "" && len(addrs) > 0 {
+		fmt.Fprintf(out, "Those without chat install it on %s with\n  %s\n", on, r.Install(addrs[0]))
 	}
 }
 
@@ -501,7 +501,7 @@ func (r *openRoom) describe() screen.Hosting {
 		h.Sealed = r.Sealed().Room
 	}
 	if r.HandsOut() {
-		h.Install, h.ProgramSum, h.SumsFile = r.Install, r.ProgramSum, r.SumsFile()
+		h.Install, h.ForShell, h.ProgramSum, h.SumsFile = r.Install, r.ForShell(), r.ProgramSum, r.SumsFile()
 	}
 	return h
 }

@@ -118,7 +118,7 @@ func TestHostDefaults(t *testing.T) {
 }
 
 // exampleSettings is the file of settings that packages install.
-const exampleSettings = "scripts/packaging/chat.toml"
+const exampleSettings = "scripts/packaging/systemd/chat.toml"
 
 // runHostWith returns what chat host prints with a file of settings of the text, and its exit code.
 func runHostWith(t *testing.T, text string, args ...string) (out string, code int) {

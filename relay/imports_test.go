@@ -47,7 +47,7 @@ func TestImports(t *testing.T) {
 		"identity":           {"chat/relay/client", "chat/relay/errno", "chat/relay/openfile", "chat/relay/privatefile", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/text", "chat/relay/wire"},
 		"plain":              {"chat/relay/client", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"screen": {
-			"chat/relay/client", "chat/relay/qrcode", "chat/relay/screen/keyboard", "chat/relay/screen/picture", "chat/relay/screen/syntax", "chat/relay/screen/theme",
+			"chat/relay/client", "chat/relay/program", "chat/relay/qrcode", "chat/relay/screen/keyboard", "chat/relay/screen/picture", "chat/relay/screen/syntax", "chat/relay/screen/theme",
 			"chat/relay/seal", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire",
 		},
 		"screen/keyboard": {"chat/relay/errno"},

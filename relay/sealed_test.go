@@ -313,9 +313,15 @@ func TestInviteToAPlainRoom(t *testing.T) {
 		for _, line := range []string{"* others can join:", "* chat join", "* nc", "* http://192.168.1.5:24280/", "* to install chat:", "* curl http://192.168.1.5:24280/get", "* SHA-256 of the program for linux/amd64:", "* 6c33"} {
 			bob.next(line)
 		}
+		if _, welcome := program(t, srv, hello("screen")); !welcome.Get {
+			t.Errorf("the welcome does not say that there is a program: %+v", welcome)
+		}
 	})
 	bubble(t, relay.Options{HostToken: "the-hosts-own-token"}, func(t *testing.T, srv *relay.Server) {
-		op, _ := program(t, srv, `{"type":"hello","nick":"op","token":"the-hosts-own-token"}`)
+		op, welcome := program(t, srv, `{"type":"hello","nick":"op","token":"the-hosts-own-token"}`)
+		if welcome.Get {
+			t.Errorf("the welcome says that there is a program: %+v", welcome)
+		}
 		op.send(`{"type":"invite"}`, `{"type":"invite","text":"new"}`)
 		if e := op.expectEvent(wire.TypeNotice); e.Text != "others can join:\nchat join" {
 			t.Errorf("%+v", e)

@@ -91,7 +91,7 @@ func (s *Server) roomOptions() room.Options {
 	return room.Options{
 		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, HostToken: s.opts.HostToken, OperatorToken: s.opts.OperatorToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
-		HostKey: s.hostKey(), Relays: s.listRelays(),
+		HostKey: s.hostKey(), HandsOut: s.opts.Web != nil && s.opts.Program != nil, Relays: s.listRelays(),
 	}
 }
 
@@ -170,7 +170,7 @@ func (s *Server) Next() uint64 { return s.log.Next() }
 func (s *Server) Secret() string { return s.opts.Secret }
 
 // MaxLine returns the limit of a program's line, in bytes.
-func (s *Server) MaxLine() int { return s.opts.MaxJSONLine }
+func (s *Server) MaxLine() int { return s.door.CurrentLimits().JSONLine }
 
 // MaxDelay is how long a request that reads much may wait for its address before it is rejected.
 const MaxDelay = session.MaxDelay

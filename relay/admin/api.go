@@ -15,6 +15,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/limits"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -76,7 +77,7 @@ type (
 	// An Action is the request of POST /v1/kick, ban, unban, mute, unmute, op, deop and release.
 	Action struct {
 		Nick   string `json:"nick"`             // or an IP address, for ban and unban
-		Reason string `json:"reason,omitempty"` // of kick, ban and mute
+		Reason string `json:"reason,omitempty"` // of kick, ban, mute, op and deop
 	}
 
 	// A Notice is the response to what changes the room.
@@ -104,7 +105,6 @@ type (
 		Name    string `json:"name"`
 		Value   string `json:"value"`
 		Default string `json:"default"`
-		Live    bool   `json:"live"` // POST /v1/limits can change it
 		Help    string `json:"help"`
 	}
 
@@ -196,7 +196,8 @@ func (s *Server) routes() *http.ServeMux {
 			if err := decode(r, &body); err != nil {
 				return nil, err
 			}
-			return s.operate(&wire.Request{Type: name, Nick: body.Nick, Text: body.Reason})
+			answer, err := s.operate(&wire.Request{Type: name, Nick: body.Nick, Text: body.Reason})
+			return withOutcome(answer, name, body.Nick), err
 		})
 	}
 	post("invite", func(*http.Request) (any, error) { return s.operate(&wire.Request{Type: wire.TypeInvite, Text: "new"}) })
@@ -274,6 +275,19 @@ func (s *Server) changeFiles(r *http.Request) (any, error) {
 	return nil, &Error{Status: http.StatusBadRequest, Text: "the request has neither a file to remove nor uploads on or off", Hint: `e.g. {"remove":3} or {"uploads":"off"}`}
 }
 
+// outcomes are the words for acts of which the room's members see an event, and the operator no notice.
+var outcomes = map[string]string{"op": "%s is an operator", "deop": "%s is no longer an operator"}
+
+// withOutcome returns answer with the outcome of an act on nick before its notice, if the notice does not say it.
+func withOutcome(answer any, act, nick string) any {
+	n, ok := answer.(Notice)
+	if words := outcomes[act]; ok && words != "" && nick != "" {
+		n.Notice = strings.TrimSuffix(fmt.Sprintf(words, text.Clean(nick))+"\n"+n.Notice, "\n")
+		return n
+	}
+	return answer
+}
+
 // noticeOr returns answer, with words if its notice is empty.
 func noticeOr(answer any, words string) any {
 	if n, ok := answer.(Notice); ok && n.Notice == "" {
@@ -287,7 +301,7 @@ func (s *Server) limits(*http.Request) (any, error) {
 	var all Limits
 	for i := range limits.Table {
 		l := &limits.Table[i]
-		all.Limits = append(all.Limits, Limit{Name: l.Name, Value: l.Value(now), Default: l.Default, Live: l.Live, Help: l.Help})
+		all.Limits = append(all.Limits, Limit{Name: l.Name, Value: l.Value(now), Default: l.Default, Help: l.Help})
 	}
 	return all, nil
 }
@@ -387,6 +401,7 @@ func errorOf(err error) *Error {
 	e := &Error{Status: http.StatusUnprocessableEntity, Text: words, Hint: hint}
 	if fault, ok := errors.AsType[*wire.Fault](err); ok {
 		e.Code = string(fault.Code)
+		e.Text, e.Hint = splitFault(fault.Text)
 		switch fault.Code {
 		case wire.CodeNoSuchNick, wire.CodeNoSuchFile, wire.CodeUnknown:
 			e.Status = http.StatusNotFound

@@ -122,7 +122,7 @@ func (e *UnreachableError) Error() string {
 	words := fmt.Sprintf("cannot reach the host at %s: %v", e.Place, e.cause())
 	switch {
 	case errors.Is(e.Err, fs.ErrPermission):
-		return words + "\nhint: run chat admin as the user who runs the host: sudo -u USER chat admin …"
+		return words + "\nhint: run chat admin as the user who runs the host, or as root: sudo chat admin …"
 	case errors.Is(e.Err, fs.ErrNotExist), errno.Refused(e.Err):
 		return words + "\nhint: the host is not running; chat admin without arguments lists the rooms that are open"
 	case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, os.ErrDeadlineExceeded):

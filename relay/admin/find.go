@@ -20,17 +20,28 @@ type OpenRoom struct {
 	Status Status
 }
 
-// Rooms returns the open rooms of this user, by title. dir is what the user's hosts keep. What hosts that were killed
-// have left is deleted. A room whose host does not answer is left out, and reported by an error beside the others.
+// serviceDirs match what the hosts of chat.service and of chat@ROOM.service keep: XDG_STATE_HOME of the units, and chat below it.
+var serviceDirs = []string{"/var/lib/chat", "/var/lib/chat@*/chat"}
+
+// Rooms returns the open rooms of this user, by title; for root, also those of services. dir is what the user's hosts
+// keep. What hosts that were killed have left is deleted. A room whose host does not answer is left out, and
+// reported by an error beside the others.
 func Rooms(ctx context.Context, dir string) ([]OpenRoom, error) {
-	folder := openRooms(dir)
-	paths, err := filepath.Glob(filepath.Join(escapeGlob(folder), "*.json"))
-	if err != nil || len(paths) == 0 {
-		return nil, err
+	var services []string
+	if os.Geteuid() == 0 {
+		for _, pattern := range serviceDirs {
+			found, _ := filepath.Glob(pattern) // the pattern is valid
+			services = append(services, found...)
+		}
 	}
-	var rooms []OpenRoom
+	return roomsIn(ctx, dir, slices.DeleteFunc(services, func(service string) bool { return service == dir })...)
+}
+
+// roomsIn returns the open rooms with entries in what the user's hosts keep, own, and in what those of other users keep, others.
+// "": there is none.
+func roomsIn(ctx context.Context, own string, others ...string) (rooms []OpenRoom, err error) {
 	var errs []error
-	for _, path := range paths {
+	for _, path := range entriesIn(own) {
 		e, err := readEntry(path)
 		if isGone(err) {
 			continue // its host has just ended
@@ -39,18 +50,70 @@ func Rooms(ctx context.Context, dir string) ([]OpenRoom, error) {
 			errs = append(errs, err)
 			continue
 		}
-		room := OpenRoom{Client: NewClient(e)}
-		switch _, err := room.Get(ctx, "room", &room.Status); {
+		room, err := openRoom(ctx, e)
+		switch {
 		case isDead(err):
-			errs = append(errs, forget(path, &e))
-		case err != nil:
-			errs = append(errs, err)
-		case room.Status.ID == e.ID: // on a loopback port, another program may have taken the place of a host
-			rooms = append(rooms, room)
+			err = forget(path, &e)
+		case errors.Is(err, errReplaced):
+			err = os.Remove(path)
+		}
+		rooms, errs = append(rooms, room...), append(errs, err)
+	}
+	for _, other := range others {
+		for _, path := range entriesIn(other) {
+			e, ok := readOthers(path, other)
+			if !ok {
+				continue
+			}
+			room, err := openRoom(ctx, e)
+			if isDead(err) || errors.Is(err, errReplaced) {
+				err = nil // the entry is not ours to delete
+			}
+			rooms, errs = append(rooms, room...), append(errs, err)
 		}
 	}
 	slices.SortStableFunc(rooms, func(a, b OpenRoom) int { return strings.Compare(a.Status.Title, b.Status.Title) })
 	return rooms, errors.Join(errs...)
+}
+
+// entriesIn returns the paths of the entries in what a user's hosts keep; "": there are none.
+func entriesIn(dir string) []string {
+	if dir == "" {
+		return nil
+	}
+	paths, _ := filepath.Glob(filepath.Join(escapeGlob(openRooms(dir)), "*.json")) // the pattern is valid
+	return paths
+}
+
+// errReplaced means that the next host of the room has the socket of one that was killed, and an entry of its own.
+var errReplaced = errors.New("another host has taken its place")
+
+// openRoom asks the host of an entry for its room. There is none if another room has taken its place, as on a loopback port.
+func openRoom(ctx context.Context, e Entry) ([]OpenRoom, error) {
+	room := OpenRoom{Client: NewClient(e)}
+	if _, err := room.Get(ctx, "room", &room.Status); err != nil || room.Status.ID != e.ID {
+		return nil, err
+	}
+	if room.Status.PID != e.PID {
+		return nil, errReplaced
+	}
+	return []OpenRoom{room}, nil
+}
+
+// readOthers reads an entry in dir, which belongs to another user. It must not lead root anywhere else: it is a file, not
+// a link or a pipe, and so is the socket, which is in dir, or beside it as that of chat@ROOM.service.
+func readOthers(path, dir string) (e Entry, ok bool) {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return e, false
+	}
+	e, err := readEntry(path)
+	at := filepath.Dir(e.Socket)
+	isNear := at == dir || at == openRooms(dir) || strings.Contains(dir, "@") && at == filepath.Dir(dir)
+	if err != nil || e.Address != "" || !isNear {
+		return e, false
+	}
+	info, err := os.Lstat(e.Socket)
+	return e, err == nil && info.Mode().Type() == os.ModeSocket
 }
 
 // escapeGlob returns a pattern that matches path only.
@@ -85,7 +148,7 @@ type NoRoomError struct{ Want string }
 
 func (e *NoRoomError) Error() string {
 	if e.Want == "" {
-		return "no room of yours is open on this machine\nhint: chat admin finds the rooms of the user who runs it; for others use --socket, e.g. sudo chat admin members --socket FILE" + suffix
+		return "no room of yours is open on this machine\nhint: chat admin finds the rooms of the user who runs it; sudo chat admin also finds that of the service; for others use --socket, e.g. sudo chat admin members --socket FILE" + suffix
 	}
 	return fmt.Sprintf("no room %q of yours is open on this machine\nhint: chat admin lists those that are", text.Clean(e.Want))
 }

@@ -16,20 +16,30 @@ import (
 
 // checkHistory checks the history at path, and prints each problem in a line, or what is in the file.
 func checkHistory(ctx context.Context, out io.Writer, path string, p *progress) error {
+	report, err := inspect(ctx, out, path, p)
+	if err != nil {
+		return err
+	}
+	if report.Problems > 0 {
+		return fmt.Errorf("%s has %s\nhint: put a backup in its place with chat history restore BACKUP %[1]s, or keep what can be read with chat history export %[1]s --all --private --format jsonl",
+			path, countedProblems(&report))
+	}
+	_, err = io.WriteString(out, summary(path, &report))
+	return err
+}
+
+// inspect checks the history at path, and prints each problem in a line.
+func inspect(ctx context.Context, out io.Writer, path string, p *progress) (history.Report, error) {
 	newFold := func(records func(load func(string, []byte) error) error) (history.Fold, error) {
 		return room.NewFold(records)
 	}
 	report, err := history.Check(ctx, path, newFold, func(problem string) { p.end(); fmt.Fprintln(out, problem) }, p.show)
 	p.end()
-	if err != nil {
-		return fileError(path, err)
-	}
-	if report.Problems > 0 {
-		return fmt.Errorf("%s has %s\nhint: restore a backup, or keep what can be read with chat history export %[1]s --all --private --format jsonl",
-			path, wire.Counted(report.Problems, "problem", "problems"))
-	}
-	_, err = io.WriteString(out, summary(path, &report))
-	return err
+	return report, fileError(path, err)
+}
+
+func countedProblems(r *history.Report) string {
+	return wire.Counted(r.Problems, "problem", "problems")
 }
 
 // summary describes a file without problems.

@@ -20,7 +20,7 @@ import (
 // Commands returns chat history and its commands of two words. Each call returns new ones: urfave/cli
 // keeps state in their options.
 func Commands() []*cli.Command {
-	return []*cli.Command{printCommand(), backupCommand(), checkCommand(), exportCommand(), importCommand()}
+	return []*cli.Command{printCommand(), backupCommand(), restoreCommand(), checkCommand(), exportCommand(), importCommand()}
 }
 
 func printCommand() *cli.Command {
@@ -46,7 +46,7 @@ func backupCommand() *cli.Command {
 		Name:      "history backup",
 		Usage:     "Copy a history to a new file, also while its room is open.",
 		ArgsUsage: "FILE TO",
-		Description: manual.Describe("TO must not exist. It appears once the copy is complete and on disk. Only you can read it. To restore it, host on it: chat host --history TO.",
+		Description: manual.Describe("TO must not exist. It appears once the copy is complete and on disk. Only you can read it. chat history restore puts it back.",
 			"chat history backup kitchen.chat /backup/kitchen-2026-11-29.chat"),
 		Action: onFiles(func(c *cli.Context, paths []string) error {
 			if err := checkFolder(paths[1]); err != nil {
@@ -56,6 +56,19 @@ func backupCommand() *cli.Command {
 			err := history.Backup(c.Context, paths[0], paths[1], p.show)
 			p.end()
 			return fileError(paths[0], err)
+		}),
+	}
+}
+
+func restoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "history restore",
+		Usage:     "Put a backup in the place of a history.",
+		ArgsUsage: "BACKUP FILE",
+		Description: manual.Describe("The backup is checked first, and is not changed. No host may have FILE open. If there is a FILE, it is kept under another name. As root, the new one gets the same owner.",
+			"chat history restore /backup/kitchen-2026-11-29.chat kitchen.chat"),
+		Action: onFiles(func(c *cli.Context, paths []string) error {
+			return restoreHistory(c.Context, c.App.Writer, c.App.ErrWriter, paths[0], paths[1])
 		}),
 	}
 }

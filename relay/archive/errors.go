@@ -29,6 +29,8 @@ func fileError(path string, err error) error {
 		{Err: history.ErrNotHistory, Hint: "chat host --history FILE creates a history"},
 		{Err: history.ErrDamaged, Hint: fmt.Sprintf("the readable part is above; sqlite3 %s .recover may save more", path)},
 		{Err: history.ErrDiskFull, Hint: full},
+		{Err: history.ErrInUse, Hint: "end its host first, for example with chat admin stop, or as a service with systemctl stop chat.socket chat.service"},
+		{Err: fs.ErrPermission, Hint: "do it as the user who runs the host, or as root: sudo chat history …"},
 		{Err: fs.ErrNotExist, Hint: "chat host --history FILE creates a history"},
 		{Hint: "chat history needs the file of chat host --history"},
 	})

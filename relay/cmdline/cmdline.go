@@ -29,7 +29,7 @@ func Canonical(app *cli.App, args []string) ([]string, error) {
 	if command == nil {
 		return args, nil
 	}
-	l := line{command: command, rest: args[2:], options: make(map[string]option)}
+	l := line{command: command, commands: app.Commands, rest: args[2:], options: make(map[string]option)}
 	for _, f := range append([]cli.Flag{cli.HelpFlag}, command.Flags...) {
 		documented, ok := f.(cli.DocGenerationFlag)
 		for _, name := range f.Names() {
@@ -80,11 +80,12 @@ type option struct {
 
 // A line is a command line that is being read.
 type line struct {
-	command *cli.Command
-	options map[string]option // by each of their names
-	rest    []string          // not read yet
-	flags   []string          // in canonical form
-	args    []string
+	command  *cli.Command
+	commands []*cli.Command    // of the program
+	options  map[string]option // by each of their names
+	rest     []string          // not read yet
+	flags    []string          // in canonical form
+	args     []string
 }
 
 func (l *line) read() error {
@@ -185,6 +186,11 @@ func (l *line) unknown(arg, name string) error {
 	}
 	if near := Nearest(name, names); near != "" {
 		return fmt.Errorf("unknown option %s; did you mean --%s?\nhint: chat %s --help lists the options", arg, near, l.command.Name)
+	}
+	for _, c := range l.commands { // those of two words, as chat admin kick, have options of their own
+		if strings.HasPrefix(c.Name, l.command.Name+" ") && slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
+			return fmt.Errorf("unknown option %s\nhint: it comes after the name of a command: chat %s %s …", arg, c.Name, arg)
+		}
 	}
 	return fmt.Errorf("unknown option %s\nhint: chat %s --help lists the options", arg, l.command.Name)
 }

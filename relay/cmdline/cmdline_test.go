@@ -80,6 +80,20 @@ func TestNotCanonical(t *testing.T) {
 	}
 }
 
+// An option before the second word of a command belongs after it.
+func TestOptionBeforeSecondWord(t *testing.T) {
+	socket := &cli.StringFlag{Name: "socket", Aliases: []string{"s"}}
+	app := &cli.App{Commands: []*cli.Command{{Name: "admin"}, {Name: "admin kick", Flags: []cli.Flag{socket}}, {Name: "administer", Flags: []cli.Flag{&cli.BoolFlag{Name: "other"}}}}}
+	for args, want := range map[string]string{
+		"--socket|x|kick": "chat admin kick --socket …", "--socket=x": "chat admin kick --socket …", "-s|x": "chat admin kick -s …", "--other": "chat admin --help ",
+	} {
+		_, err := Canonical(app, append([]string{"chat", "admin"}, strings.Split(args, "|")...))
+		if err == nil || !strings.HasPrefix(err.Error(), "unknown option ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", args, err, want)
+		}
+	}
+}
+
 func TestJoinNames(t *testing.T) {
 	app := &cli.App{Commands: []*cli.Command{{Name: "history"}, {Name: "history backup"}}}
 	for args, want := range map[string]string{

@@ -71,14 +71,30 @@ func (d Disk) measured(free, total int64) Disk {
 
 // A Watch looks again and again how much space disks have. It is safe for concurrent use.
 type Watch struct {
-	of func(folder string) (free, total int64, err error) // fixed: Of, except in tests
+	of    func(folder string) (free, total int64, err error) // fixed: Of, except in tests
+	again chan struct{}                                      // fixed; one element: Run looks before the next tick
 
 	mu    sync.Mutex
 	disks []Disk // guarded by mu
 }
 
 // NewWatch returns a watch of disks.
-func NewWatch(disks ...Disk) *Watch { return &Watch{of: Of, disks: disks} }
+func NewWatch(disks ...Disk) *Watch {
+	return &Watch{of: Of, again: make(chan struct{}, 1), disks: disks}
+}
+
+// SetReserve sets the reserve of all disks. Run looks at them again at once.
+func (w *Watch) SetReserve(reserve int64) {
+	w.mu.Lock()
+	for i := range w.disks {
+		w.disks[i].Reserve = reserve
+	}
+	w.mu.Unlock()
+	select {
+	case w.again <- struct{}{}:
+	default: // it is about to look
+	}
+}
 
 // Disks returns the disks as they were found last. Those that could not be asked yet are left out.
 func (w *Watch) Disks() (known []Disk) {
@@ -101,6 +117,7 @@ func (w *Watch) Run(ctx context.Context, changed func(d Disk, was Level)) {
 		w.look(changed)
 		select {
 		case <-ticker.C:
+		case <-w.again:
 		case <-ctx.Done():
 			return
 		}
@@ -113,13 +130,14 @@ func (w *Watch) look(changed func(d Disk, was Level)) {
 	disks := append([]Disk(nil), w.disks...)
 	w.mu.Unlock()
 	reported := make(map[[2]int64]bool) // by free and total bytes
-	for i, before := range disks {
-		free, total, err := w.of(before.Folder) // without the lock: it may hang
+	for i := range disks {
+		free, total, err := w.of(disks[i].Folder) // without the lock: it may hang
 		if err != nil {
 			continue
 		}
-		d := before.measured(free, total)
 		w.mu.Lock()
+		before := w.disks[i] // SetReserve may have changed it
+		d := before.measured(free, total)
 		w.disks[i] = d
 		w.mu.Unlock()
 		if same := [2]int64{free, total}; d.Level != before.Level && !reported[same] {

@@ -72,6 +72,54 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// Another reserve counts at once, also for a look that has begun; nothing is reported twice.
+func TestSetReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWatch(Disk{Name: "history", Folder: "/history", Reserve: gib})
+		asked := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		w.of = func(string) (int64, int64, error) {
+			select {
+			case asked <- struct{}{}:
+			case <-ctx.Done():
+			}
+			return 20 * gib, 100 * gib, nil
+		}
+		reports := make(chan string, 10)
+		var running sync.WaitGroup
+		running.Go(func() {
+			w.Run(ctx, func(d Disk, was Level) { reports <- fmt.Sprintf("%d %d", was, d.Level) })
+		})
+		look := func() (reported string) {
+			<-asked
+			synctest.Wait()
+			if len(reports) > 0 {
+				reported = <-reports
+			}
+			return reported
+		}
+		began := time.Now()
+		synctest.Wait()
+		w.SetReserve(30 * gib) // the first look is asking
+		if got := look(); got != "0 1" {
+			t.Errorf("during a look: report %q", got)
+		}
+		if got := look(); got != "" {
+			t.Errorf("the same again: report %q", got)
+		}
+		w.SetReserve(30 * gib)
+		w.SetReserve(-1)
+		if got := look(); got != "1 0" {
+			t.Errorf("without a reserve: report %q", got)
+		}
+		if d := w.Disks()[0]; d.Reserve != -1 || d.Level != Enough || time.Since(began) > 0 {
+			t.Errorf("%+v after %v", d, time.Since(began))
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
 // A small disk is critical only when it is nearly full, and one without a reserve is never low.
 func TestLevelsOfDisks(t *testing.T) {
 	for _, test := range []struct {

@@ -36,7 +36,7 @@ type Limits struct {
 	// never more than three quarters of MaxTotal. A quarter of MaxFiles may come from it.
 	Share int64
 
-	// Reserve is how many bytes of the disk stay free; default 1 GiB. Uploads also stop when
+	// Reserve is how many bytes of the disk stay free; default [DefaultReserve]. Uploads also stop when
 	// less than 5 % of the disk is free. Negative: they continue until it is full.
 	Reserve int64
 

@@ -46,16 +46,16 @@ type Origin struct {
 // With a file, readers get an event once it is on disk.
 type Log struct {
 	// fixed
-	committer   *committer // nil: the log is in memory only
-	queue       Queue      // nil: events are appended here; see NewOrdered
-	zone        *time.Location
-	wake        func(waiters []Waiter)
-	maxEvents   int
-	maxBytes    int
-	blockEvents int
+	committer *committer // nil: the log is in memory only
+	queue     Queue      // nil: events are appended here; see NewOrdered
+	zone      *time.Location
+	wake      func(waiters []Waiter)
 
 	// guarded by mu
 	mu           sync.Mutex
+	maxEvents    int
+	maxBytes     int
+	blockEvents  int
 	blocks       []*block // oldest first, never empty
 	next         uint64   // id of the next event
 	events       int      // in all blocks
@@ -117,18 +117,23 @@ func (b *block) end(format Format, i int) uint32 {
 // New returns an empty log in memory. [Log.Wake] calls wake with the waiters. wake must not
 // block; it owns the list until it returns it to [Log.Recycle].
 func New(limits Limits, wake func(waiters []Waiter)) *Log {
-	l := &Log{
-		wake:      wake,
-		zone:      limits.Zone,
-		maxEvents: limits.Events,
-		maxBytes:  limits.Bytes,
-		next:      1,
-	}
-	l.maxEvents = orDefault(l.maxEvents, defaultEvents)
-	l.maxBytes = orDefault(l.maxBytes, defaultBytes)
-	l.blockEvents = min(maxBlockEvents, max(1, l.maxEvents/8))
-	l.blocks = []*block{{first: 1}}
+	l := &Log{wake: wake, zone: limits.Zone, next: 1, blocks: []*block{{first: 1}}}
+	l.limitLocked(limits)
 	return l
+}
+
+// SetLimits replaces the limits, all but Zone. Events beyond them are dropped at once.
+func (l *Log) SetLimits(limits Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limitLocked(limits)
+	l.trimLocked()
+}
+
+func (l *Log) limitLocked(limits Limits) {
+	l.maxEvents = orDefault(limits.Events, defaultEvents)
+	l.maxBytes = orDefault(limits.Bytes, defaultBytes)
+	l.blockEvents = min(maxBlockEvents, max(1, l.maxEvents/8))
 }
 
 func orDefault(n, otherwise int) int {

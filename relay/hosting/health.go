@@ -19,10 +19,7 @@ var diskNames = map[string]string{"history": "the history", "files": "uploaded f
 
 // diskWatch returns a watch of the disks with the history and the files; it is not running.
 func (r *Room) diskWatch() *diskspace.Watch {
-	reserve := r.opts.FileLimits.Reserve
-	if reserve == 0 {
-		reserve = files.DefaultReserve
-	}
+	reserve := reserveOf(r.opts.FileLimits)
 	var disks []diskspace.Disk
 	if r.opts.HistoryFile != "" {
 		disks = append(disks, diskspace.Disk{Name: "history", Folder: filepath.Dir(r.opts.HistoryFile), Reserve: reserve})
@@ -31,6 +28,14 @@ func (r *Room) diskWatch() *diskspace.Watch {
 		disks = append(disks, diskspace.Disk{Name: "files", Folder: r.store.Folder(), Reserve: reserve})
 	}
 	return diskspace.NewWatch(disks...)
+}
+
+// reserveOf returns the reserve of disks under these limits, in bytes; negative: there is none.
+func reserveOf(l files.Limits) int64 {
+	if l.Reserve == 0 {
+		return files.DefaultReserve
+	}
+	return l.Reserve
 }
 
 // watchDisks watches the disks until ctx ends. No one waits for its goroutine: a disk that hangs must not keep the room

@@ -196,6 +196,26 @@ func TestDiskIsReported(t *testing.T) {
 	}
 }
 
+// A reserve that is set while the room is open counts for the watch of its disks, at once.
+func TestDiskReserveChanges(t *testing.T) {
+	var log logtest.Buffer
+	r := openLogged(t, &log)
+	for _, step := range []struct{ assignment, log string }{
+		{"disk-reserve=1000000TB", "has little space"},
+		{"disk-reserve=none", "has enough space again"},
+	} {
+		if _, err := r.ChangeLimits([]string{step.assignment}); err != nil {
+			t.Fatal(err)
+		}
+		if !log.Awaits("the disk with the history " + step.log) {
+			if _, answer := r.get(t, "/healthz"); isDiskFull(answer) {
+				t.Skip("this machine's disk is nearly full")
+			}
+			t.Errorf("%s: the log has no %q:\n%s", step.assignment, step.log, &log)
+		}
+	}
+}
+
 // nextNotice returns the next notice that c gets.
 func nextNotice(t *testing.T, c *client.Client) string {
 	t.Helper()

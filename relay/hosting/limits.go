@@ -1,8 +1,6 @@
 package hosting
 
 import (
-	"fmt"
-	"strings"
 	"sync"
 
 	"chat/relay"
@@ -34,29 +32,12 @@ func (r *Room) Limits() limits.Settings {
 	return r.limits.copyLocked()
 }
 
-// A RestartError is the error of limits that cannot change while the host runs.
-type RestartError struct{ Limits []limits.Change }
-
-func (e *RestartError) Error() string {
-	names := make([]string, len(e.Limits))
-	for i, c := range e.Limits {
-		names[i] = c.Name + "=" + c.To
-	}
-	return fmt.Sprintf("these limits change only with a restart of the host: %s", strings.Join(names, ", "))
-}
-
-// SetLimits sets the limits of the open room to those of to, and logs what changes. It returns the changes.
-// Limits that cannot change while the host runs stay as they are; a [*RestartError] then names
-// them, and the others have changed. Only the limits in to count.
-func (r *Room) SetLimits(to limits.Settings) ([]limits.Change, error) {
+// SetLimits sets the limits of the open room to those of to, and logs what changes. It returns the changes. Only the
+// limits in to count.
+func (r *Room) SetLimits(to limits.Settings) []limits.Change {
 	r.limits.mu.Lock()
 	defer r.limits.mu.Unlock()
-	live, fixed := limits.Changes(r.limits.settings(), to)
-	r.applyLimitsLocked(live)
-	if len(fixed) > 0 {
-		return live, &RestartError{fixed}
-	}
-	return live, nil
+	return r.applyLimitsLocked(to)
 }
 
 // ChangeLimits sets single limits, each NAME=VALUE. After an error, which has a hint, nothing has changed.
@@ -69,28 +50,14 @@ func (r *Room) ChangeLimits(assignments []string) ([]limits.Change, error) {
 			return nil, err
 		}
 	}
-	live, fixed := limits.Changes(r.limits.settings(), to)
-	if len(fixed) > 0 {
-		return nil, fmt.Errorf("%w\nhint: set them with chat host --limit; those that change at once are %s", &RestartError{fixed}, liveLimits())
-	}
-	r.applyLimitsLocked(live)
-	return live, nil
+	return r.applyLimitsLocked(to), nil
 }
 
-func liveLimits() string {
-	var names []string
-	for _, l := range limits.Table {
-		if l.Live {
-			names = append(names, l.Name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
-// applyLimitsLocked applies changes of live limits.
-func (r *Room) applyLimitsLocked(changes []limits.Change) {
+// applyLimitsLocked applies the limits of to, and returns the changes.
+func (r *Room) applyLimitsLocked(to limits.Settings) []limits.Change {
+	changes := limits.Changes(r.limits.settings(), to)
 	if len(changes) == 0 {
-		return
+		return nil
 	}
 	for _, c := range changes {
 		if err := limits.Set(r.limits.settings(), c.Name+"="+c.To); err != nil {
@@ -101,5 +68,10 @@ func (r *Room) applyLimitsLocked(changes []limits.Change) {
 	if r.store != nil {
 		r.store.SetLimits(r.limits.files)
 	}
+	if r.page != nil {
+		r.page.SetStall(r.limits.room.Stall)
+	}
+	r.disks.SetReserve(reserveOf(r.limits.files))
 	r.opts.Log.Info("limits changed", "limits", limits.Words(changes))
+	return changes
 }

@@ -240,7 +240,8 @@ func historyError(path string, err error) error {
 		{Err: history.ErrInUse, Hint: "join the room that is open on it, or choose another file with --history"},
 		{Err: history.ErrNewer, Hint: "the file is unchanged; host it with the version of chat that wrote it, or a later one"},
 		{Err: history.ErrNotHistory, Hint: "the file is unchanged; choose another one with --history"},
-		{Err: history.ErrDamaged, Hint: fmt.Sprintf("the file is unchanged; print the readable part with chat history %s, then repair a copy with sqlite3 %[1]s .recover, or choose another file", path)},
+		{Err: history.ErrDamaged, Hint: fmt.Sprintf("the file is unchanged; print the readable part with chat history %s, then put a backup in its place with chat history restore BACKUP %[1]s, or repair a copy with sqlite3 %[1]s .recover", path)},
+		{Err: fs.ErrPermission, Hint: "give the file to the user who runs the host; a backup that root copied, put in its place with sudo chat history restore BACKUP FILE"},
 		{Err: fs.ErrNotExist, Hint: "create its folder first, or choose another file with --history"},
 		{Hint: "choose another file with --history"},
 	})

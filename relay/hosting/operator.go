@@ -50,7 +50,7 @@ func (r *Room) writeOperatorFile() {
 	}
 	r.opts.Log.Info("operators join with this file", "command", "chat join --operator "+path)
 	if made := r.Operators(); len(made) > 0 {
-		r.opts.Log.Info("the history says that these are operators; /deop ends that", "nicks", made)
+		r.opts.Log.Info("the history says that these are operators; chat admin deop, or /deop in the room, ends that", "nicks", made)
 	}
 }
 

@@ -45,6 +45,14 @@ func (r *Room) Install(addr string) string {
 	return program.InstallCommand(wire.Scheme(false) + addr)
 }
 
+// ForShell names the systems on which that command installs it, as in "Linux or macOS"; "": none.
+func (r *Room) ForShell() string {
+	if r.programs == nil {
+		return ""
+	}
+	return program.ForShell(r.programs.OnePerSystem())
+}
+
 // sumTime is how long an invite waits for the hash of the program, which is computed once.
 const sumTime = 3 * time.Second
 

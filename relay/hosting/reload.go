@@ -1,7 +1,6 @@
 package hosting
 
 import (
-	"errors"
 	"strings"
 
 	"chat/relay/limits"
@@ -41,12 +40,7 @@ func (r *Room) rereadSettings() error {
 			return err
 		}
 	}
-	_, err = r.SetLimits(to) // it logs what changes
-	if restart, ok := errors.AsType[*RestartError](err); ok {
-		for _, l := range restart.Limits {
-			others = append(others, "limit "+l.Name)
-		}
-	}
+	r.SetLimits(to) // it logs what changes
 	if len(others) > 0 {
 		r.opts.Log.Warn("restart the host to apply other changes of the settings", "settings", strings.Join(others, ", "))
 	}

@@ -147,7 +147,11 @@ func (r *Room) LogOpen() {
 	if r.sealed != nil {
 		log = log.With("sealed", true, "pin", string(r.sealed.Pin()), "invite", invites.CommandFor(room.Title, room.ID))
 	}
-	log.Info("room open", "room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", r.Ways(), "page", pages)
+	words := []any{"room", room.Title, "id", room.ID, "address", r.ln.Addr().String(), "ways_in", r.Ways(), "page", pages}
+	if ways := r.Ways(); r.ForShell() != "" && len(ways) > 0 {
+		words = append(words, "install", r.Install(ways[0])) // of chat, for those who do not have it
+	}
+	log.Info("room open", words...)
 }
 
 // Join connects the host's own client, by a pipe, like any other. gather is [client.Options.Gather].

@@ -65,21 +65,15 @@ type Change struct {
 	From, To string // values, as in NAME=VALUE
 }
 
-// Changes returns the limits that differ: those that can be changed while the host runs, and those
-// that need a restart.
-func Changes(from, to Settings) (live, fixed []Change) {
+// Changes returns the limits that differ.
+func Changes(from, to Settings) (changes []Change) {
 	for i := range Table {
 		l := &Table[i]
-		c := Change{l, l.Value(from), l.Value(to)}
-		switch {
-		case c.From == c.To:
-		case l.Live:
-			live = append(live, c)
-		default:
-			fixed = append(fixed, c)
+		if c := (Change{l, l.Value(from), l.Value(to)}); c.From != c.To {
+			changes = append(changes, c)
 		}
 	}
-	return live, fixed
+	return changes
 }
 
 // Words returns the changes on one line: "rate from 20/s to 5/s, burst from 200 to 50".

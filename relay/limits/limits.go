@@ -26,7 +26,6 @@ type Limit struct {
 	Default string // a value with its unit
 	Help    string // one or two sentences, complete in themselves, with the unit's placeholder
 	OldFlag string // the deprecated flag without dashes; "": there never was one
-	Live    bool   // it can be changed while the host runs
 
 	// field returns where the limit is kept: a *int, *int64, *float64 or *time.Duration,
 	// in which a negative number means no limit.
@@ -39,17 +38,17 @@ const None = "none"
 // Table lists all limits in the order of help.
 var Table = []Limit{
 	{
-		Name: "connections", Unit: Count, Default: "1000", OldFlag: "max-sessions", Live: true,
+		Name: "connections", Unit: Count, Default: "1000", OldFlag: "max-sessions",
 		Help:  "Accept at most COUNT connections. A tenth is kept for members who come back and for this machine.",
 		field: func(s Settings) any { return &s.Room.MaxSessions },
 	},
 	{
-		Name: "connections-per-address", Unit: Count, Default: "64", OldFlag: "max-per-address", Live: true,
+		Name: "connections-per-address", Unit: Count, Default: "64", OldFlag: "max-per-address",
 		Help:  "Accept at most COUNT connections from one address, or one IPv6 /64 network. This machine is exempt.",
 		field: func(s Settings) any { return &s.Room.MaxPerAddress },
 	},
 	{
-		Name: "new-connections", Unit: Rate, Default: "20/s", Live: true,
+		Name: "new-connections", Unit: Rate, Default: "20/s",
 		Help:  "Accept new connections from one address at up to RATE, after a burst of 256, or of four times connections-per-address if that is more. This machine is exempt.",
 		field: func(s Settings) any { return &s.Room.NewConnections },
 	},
@@ -74,12 +73,12 @@ var Table = []Limit{
 		field: func(s Settings) any { return &s.Room.MaxTextLines },
 	},
 	{
-		Name: "rate", Unit: Rate, Default: "20/s", OldFlag: "rate", Live: true,
+		Name: "rate", Unit: Rate, Default: "20/s", OldFlag: "rate",
 		Help:  "Accept lines from a connection at up to RATE. Excess input is delayed, not dropped.",
 		field: func(s Settings) any { return &s.Room.Rate },
 	},
 	{
-		Name: "burst", Unit: Count, Default: "200", OldFlag: "burst", Live: true,
+		Name: "burst", Unit: Count, Default: "200", OldFlag: "burst",
 		Help:  "Allow bursts of up to COUNT lines before the rate applies.",
 		field: func(s Settings) any { return &s.Room.Burst },
 	},
@@ -109,22 +108,22 @@ var Table = []Limit{
 		field: func(s Settings) any { return &s.Room.History.Bytes },
 	},
 	{
-		Name: "file", Unit: Size, Default: "1GiB", OldFlag: "max-file", Live: true,
+		Name: "file", Unit: Size, Default: "1GiB", OldFlag: "max-file",
 		Help:  "Reject uploads larger than SIZE.",
 		field: func(s Settings) any { return &s.Files.MaxFile },
 	},
 	{
-		Name: "files-total", Unit: Size, Default: "10GiB", OldFlag: "max-files-total", Live: true,
+		Name: "files-total", Unit: Size, Default: "10GiB", OldFlag: "max-files-total",
 		Help:  "Reject uploads that would bring all files together above SIZE.",
 		field: func(s Settings) any { return &s.Files.MaxTotal },
 	},
 	{
-		Name: "files-per-address", Unit: Size, Default: "2.5GiB", Live: true,
+		Name: "files-per-address", Unit: Size, Default: "2.5GiB",
 		Help:  "Reject uploads from one address above SIZE in all, or above three quarters of files-total. This machine is exempt.",
 		field: func(s Settings) any { return &s.Files.Share },
 	},
 	{
-		Name: "disk-reserve", Unit: Size, Default: "1GiB", Live: true,
+		Name: "disk-reserve", Unit: Size, Default: "1GiB",
 		Help:  "Reject uploads while less than SIZE, or 5 % of the disk, is free.",
 		field: func(s Settings) any { return &s.Files.Reserve },
 	},

@@ -73,7 +73,7 @@ func writeLimits(w io.Writer, _ *cli.App) error {
 // settingsIntro explains the settings of chat host, one paragraph each.
 var settingsIntro = []string{
 	"Every option of chat host is also a setting: in the file of --config, under its name, and in an environment variable. An option on the command line comes first, then the variable, then the file, then the default. A list is replaced as a whole; each limit is a setting of its own.",
-	"The file is TOML. chat host --print-config writes such a file, with the help of each setting. No file is read unless --config or CHAT_CONFIG names it. Names of files in it are relative to its folder.",
+	"The file is TOML. chat host --print-config writes such a file, with the help of each setting. No file is read unless --config or CHAT_CONFIG names it; with a - before its name, it need not exist. Names of files in it are relative to its folder.",
 }
 
 // variablesIntro explains environment variables.

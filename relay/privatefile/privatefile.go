@@ -120,7 +120,10 @@ func Read(path string, limit int64) ([]byte, error) {
 // denied explains why a file cannot be opened.
 func denied(path string, err error) error {
 	info, statErr := os.Stat(path)
-	if statErr != nil {
+	switch {
+	case errors.Is(statErr, fs.ErrPermission):
+		return fmt.Errorf("%w\nhint: its folder belongs to another user, such as the one of a service: do it as that user, or as root with sudo", err)
+	case statErr != nil:
 		return err
 	}
 	if mode := info.Mode().Perm(); mode&0o400 == 0 {

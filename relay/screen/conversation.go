@@ -28,6 +28,7 @@ type conversation struct {
 	operator       bool   // we host the room
 	sealed         bool   // no one else can read the connection; see "Sealed rooms" in PROTOCOL.md
 	listens        bool   // we may only read
+	handsOut       bool   // the host hands out the program, at /get
 	moderates      bool   // we are an operator
 	members        members
 	nicks          nickColors
@@ -279,6 +280,7 @@ func (c *conversation) connected(e client.Connected) {
 	c.nicks.setOwn(c.nick)
 	c.m.typedSecret = false
 	c.sealed, c.listens = e.Sealed || c.operator && w.Sealed, e.Access == accessListen
+	c.handsOut = w.Get
 	c.setModerates(e.Access == accessOperator)
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {

@@ -3,10 +3,12 @@ package screen
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
+	"chat/relay/program"
 	"chat/relay/qrcode"
 	"chat/relay/screen/theme"
 	"chat/relay/seal"
@@ -20,6 +22,7 @@ type invitation struct {
 	discovered bool     // `chat join` finds it without an address
 
 	install  func(addr string) string // see [Hosting]; nil: the program is not handed out, or we do not know
+	forShell string                   // see [Hosting]
 	system   string                   // of the program whose hash is sum
 	sum      string                   // "": not known
 	sumsFile string                   // see [Hosting]
@@ -31,7 +34,7 @@ type invitation struct {
 // invitation returns how others can join.
 func (c *conversation) invitation() invitation {
 	if h := c.m.hosting; h != nil {
-		inv := invitation{page: !h.NoPage, discovered: h.Discovered, install: h.Install, system: c.m.program.system, sum: c.m.program.sum, sumsFile: h.SumsFile}
+		inv := invitation{page: !h.NoPage, discovered: h.Discovered, install: h.Install, forShell: h.ForShell, system: c.m.program.system, sum: c.m.program.sum, sumsFile: h.SumsFile}
 		if h.Addrs != nil {
 			inv.addrs = h.Addrs()
 		}
@@ -51,10 +54,28 @@ func (c *conversation) invitation() invitation {
 			inv.sealed.Member = own.Secret
 		}
 	}
-	if c.addr != "" {
+	if c.addr != "" && !isLoopback(c.addr) { // which leads others to their own machine
 		inv.addrs = []string{c.addr}
 	}
+	inv.forShell = "your system" // the script says if the host has no program for it
+	switch {
+	case !c.handsOut:
+	case inv.sealed == nil:
+		inv.install = func(addr string) string { return program.InstallCommand(wire.Scheme(false) + addr) }
+	case inv.sealed.CurlPin != "":
+		inv.install = inv.sealed.Install
+	}
 	return inv
+}
+
+// isLoopback reports whether an address with a port is one that leads nowhere else than to this machine.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // A way is one way to join.
@@ -69,13 +90,14 @@ type way struct {
 
 // programAt returns how others get the program at an address.
 func (inv *invitation) programAt(addr string) (ways []way) {
-	switch {
-	case inv.install == nil || addr == "":
+	if inv.install == nil || addr == "" {
 		return nil
-	case inv.sealed != nil:
-		ways = append(ways, way{with: "To install chat on Linux or macOS", how: inv.install(addr)})
-	default:
-		ways = append(ways, way{with: "To install chat on Linux or macOS", how: inv.install(addr)}, way{with: "On any system, in a browser", how: "http://" + addr + "/get"})
+	}
+	if inv.forShell != "" {
+		ways = append(ways, way{with: "To install chat on " + inv.forShell, how: inv.install(addr)})
+	}
+	if inv.sealed == nil {
+		ways = append(ways, way{with: "Or download it in a browser", how: "http://" + addr + "/get"})
 	}
 	if inv.sum != "" {
 		ways = append(ways, way{with: "SHA-256 of the program, " + inv.system, how: inv.sum})

@@ -66,6 +66,8 @@ type Hosting struct {
 
 	// Install returns the command that installs chat from this host at an address; nil: the host does not hand it out.
 	Install func(addr string) string
+	// ForShell names the systems on which it does, as in "Linux or macOS"; "": none.
+	ForShell string
 	// ProgramSum returns the SHA-256 of the program for this machine's system, as linux/amd64; "": not known. It may block for
 	// some seconds. SumsFile is the path of a file with the hashes of those for other systems; "": there are none.
 	ProgramSum func() (system, sum string)

@@ -1,7 +1,9 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -16,6 +18,7 @@ import (
 type Settings struct {
 	all    []setting
 	path   string            // of the file; "": there is none
+	ifAny  bool              // the file need not exist
 	file   *file             // as it was read last; empty without a path
 	values map[string]chosen // from the command line and the environment, by name
 	above  []Limit           // from the environment and the command line, in this order
@@ -37,9 +40,12 @@ type Limit struct {
 // line nor a variable has. The environment was checked by [CheckEnvironment]. The error is for people.
 func Read(c *cli.Context) (*Settings, error) {
 	s := &Settings{all: settingsOf(c.Command), path: c.String(FileFlag), file: &file{}, values: make(map[string]chosen)}
+	if path, ok := strings.CutPrefix(s.path, "-"); ok && path != "" { // as in the units of systemd
+		s.path, s.ifAny = path, true
+	}
 	if s.path != "" {
 		var err error
-		if s.file, err = readFile(s.path, s.all); err != nil {
+		if s.file, err = s.readFile(); err != nil {
 			return nil, err
 		}
 	}
@@ -70,6 +76,15 @@ func Read(c *cli.Context) (*Settings, error) {
 		}
 	}
 	return s, nil
+}
+
+// readFile reads the file, which is empty if it need not exist.
+func (s *Settings) readFile() (*file, error) {
+	f, err := readFile(s.path, s.all)
+	if s.ifAny && errors.Is(err, fs.ErrNotExist) {
+		return &file{}, nil
+	}
+	return f, err
 }
 
 // valueIn returns the value of a setting that c has.
@@ -184,7 +199,7 @@ func (s *Settings) Reread() (Changes, error) {
 	if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
 		return Changes{}, fmt.Errorf("cannot read the settings again: %s is not a regular file", s.path)
 	}
-	now, err := readFile(s.path, s.all)
+	now, err := s.readFile()
 	if err != nil {
 		return Changes{}, err
 	}

@@ -83,6 +83,34 @@ func TestNamesOfFiles(t *testing.T) {
 	}
 }
 
+// A file whose name has a - before it need not exist. If it appears later, it is read then.
+func TestFileIfAny(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chat.toml")
+	s, c, err := readWith(t, "--config", "-"+path)
+	if err != nil || c.String("room") != "" {
+		t.Fatalf("without a file: room %q, %v", c.String("room"), err)
+	}
+	if got, err := s.Reread(); err != nil || got.Limits != nil || got.Others != nil {
+		t.Errorf("still no file: %+v, %v", got, err)
+	}
+	writeFile(t, path, "room = 'a'\n[limit]\nrate = '1/s'")
+	if got, err := s.Reread(); err != nil || !slices.Equal(got.Limits, []string{"rate=1/s"}) || !slices.Equal(got.Others, []string{"room"}) {
+		t.Errorf("there is a file: %+v, %v", got, err)
+	}
+	if _, c, err = readWith(t, "--config", "-"+path); err != nil || c.String("room") != "a" {
+		t.Errorf("room %q, %v", c.String("room"), err)
+	}
+	writeFile(t, path, "romo = 'a'")
+	if _, _, err := readWith(t, "--config", "-"+path); err == nil || !strings.HasPrefix(err.Error(), path+":1: ") {
+		t.Errorf("a mistake: %v", err)
+	}
+	for _, missing := range []string{path + "x", "-"} {
+		if _, _, err := readWith(t, "--config", missing); err == nil {
+			t.Errorf("%s: no error", missing)
+		}
+	}
+}
+
 // Reading the file again returns each change once, except of settings that a flag or a variable decides. A file with an error
 // changes nothing.
 func TestReread(t *testing.T) {

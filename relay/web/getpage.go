@@ -66,14 +66,11 @@ type offer struct {
 	NeedsC  bool
 }
 
-// osNames and archNames are the names of systems for people.
-var (
-	osNames   = map[string]string{"linux": "Linux", "darwin": "macOS", "windows": "Windows", "freebsd": "FreeBSD"}
-	archNames = map[string]string{"amd64": "Intel or AMD", "arm64": "ARM, 64 bits", "386": "Intel or AMD, 32 bits", "armv7": "ARM v7", "armv6": "ARM v6", "riscv64": "RISC-V"}
-)
+// archNames are the names of processors for people.
+var archNames = map[string]string{"amd64": "Intel or AMD", "arm64": "ARM, 64 bits", "386": "Intel or AMD, 32 bits", "armv7": "ARM v7", "armv6": "ARM v6", "riscv64": "RISC-V"}
 
 func systemName(s program.System) string {
-	name, arch := osNames[s.OS], archNames[s.Arch]
+	name, arch := program.OSName(s.OS), archNames[s.Arch]
 	if s.OS == "darwin" && s.Arch == "arm64" {
 		arch = "Apple M1 and later"
 	}
@@ -100,7 +97,7 @@ type installPage struct {
 	Phone      bool
 	Windows    bool   // it comes first
 	Missing    string // the visitor's system, if there is no program for it; "": there is
-	Unix       bool   // there is a program for a system with a POSIX shell
+	Unix       string // the systems with a POSIX shell for which there is a program; "": none
 	ForWindows bool   // there is one for Windows
 	Shell      string // the command that installs the program there
 	Wget       string // the same with wget; "": wget cannot check the host
@@ -149,7 +146,7 @@ func (h *Handler) installPageFor(r *http.Request) *installPage {
 	info, a := h.room.Info(), agentOf(r.UserAgent())
 	p := &installPage{App: info.App, Title: info.Title, Host: h.hostOf(r), URL: h.baseURL(r), Way: h.wayOf(r), Phone: a.isPhone(), Windows: a.os == "windows"}
 	h.setCommands(p, r)
-	runs := false
+	runs, good := false, []*program.File(nil)
 	for _, f := range h.opts.Programs.Files() {
 		sum, err := sumOf(r.Context(), f)
 		if err != nil {
@@ -162,9 +159,11 @@ func (h *Handler) installPageFor(r *http.Request) *installPage {
 		} else {
 			p.Others = append(p.Others, o)
 		}
-		p.Unix, p.ForWindows = p.Unix || f.OS != "windows", p.ForWindows || f.OS == "windows"
+		p.ForWindows = p.ForWindows || f.OS == "windows"
+		good = append(good, f)
 	}
-	if name := osNames[a.os]; name != "" && !runs {
+	p.Unix = program.ForShell(good)
+	if name := program.OSName(a.os); name != "" && !runs {
 		p.Missing = name
 		if a.arch != "" {
 			p.Missing = systemName(program.System{OS: a.os, Arch: a.arch})

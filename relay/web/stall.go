@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,7 @@ import (
 // Reads and writes may run at the same time, as on any net.Conn.
 type stallConn struct {
 	net.Conn
-	stall time.Duration // negative: no limit
+	stall *atomic.Int64 // in ns; negative: no limit
 	log   *slog.Logger
 }
 
@@ -91,10 +92,11 @@ type onlyWriter struct{ io.Writer }
 // of its buffer is free, which a slow peer can take longer than the stall time to do, while a
 // new write takes any free space.
 func (c *stallConn) attempt(write func() (int64, error)) (n int64, err error) {
-	if c.stall < 0 {
+	stall := time.Duration(c.stall.Load())
+	if stall < 0 {
 		return write()
 	}
-	waits := []time.Duration{c.stall, probeTime}
+	waits := []time.Duration{stall, probeTime}
 	if !canProbe {
 		waits = waits[:1]
 	}
@@ -111,7 +113,7 @@ func (c *stallConn) attempt(write func() (int64, error)) (n int64, err error) {
 		}
 	}
 	c.Conn.Close()
-	c.log.Info("closed an HTTP connection that took no byte of an answer", "remote", c.RemoteAddr().String(), "stall", c.stall)
+	c.log.Info("closed an HTTP connection that took no byte of an answer", "remote", c.RemoteAddr().String(), "stall", stall)
 	return 0, err
 }
 

@@ -35,7 +35,8 @@ func TestStall(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	r := open(t, relay.Options{Rate: -1}, web.Options{Files: store, Stall: stall})
+	r := open(t, relay.Options{Rate: -1}, web.Options{Files: store, Stall: time.Hour})
+	r.page.SetStall(stall)
 	content := strings.Repeat("0123456789abcdef", size/16)
 	if res, answer := r.ask("PUT", "/files/large", strings.NewReader(content)); res.StatusCode != http.StatusCreated {
 		t.Fatal(res.Status, answer)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay"
@@ -40,7 +41,7 @@ type Options struct {
 	WebNames []string
 	Files    *files.Store // nil: the host does not accept files
 	// Stall is how long a client may accept no byte of an answer before it is disconnected;
-	// default 30 s, negative: no limit.
+	// default 30 s, negative: no limit. See [Handler.SetStall].
 	Stall time.Duration
 	// TrustedProxies are the reverse proxies whose X-Forwarded-For or Forwarded header names the
 	// client of a request.
@@ -80,6 +81,7 @@ type Handler struct {
 	closing      chan struct{} // closed by Close, once
 	close        sync.Once
 
+	stall     atomic.Int64 // Options.Stall, until SetStall, in ns
 	visitors  visitors
 	keys      *keys
 	streams   streams
@@ -91,13 +93,11 @@ func New(room *relay.Server, opts Options) *Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	if opts.Stall == 0 {
-		opts.Stall = 30 * time.Second
-	}
 	h := &Handler{
 		room: room, gate: room.Gate(), opts: opts, mux: http.NewServeMux(), conns: newListener(), pageCommands: pageCommands(),
 		visitors: newVisitors(room.Secret()), keys: newKeys(room, opts.Log), closing: make(chan struct{}),
 	}
+	h.SetStall(opts.Stall)
 	page := thePage()
 	h.mux.HandleFunc("GET /page/{version}/{name}", page.serveVersioned)
 	for name, file := range page.files {
@@ -139,12 +139,20 @@ func New(room *relay.Server, opts Options) *Handler {
 	return h
 }
 
+// SetStall replaces Options.Stall, also for connections that are open.
+func (h *Handler) SetStall(stall time.Duration) {
+	if stall == 0 {
+		stall = 30 * time.Second
+	}
+	h.stall.Store(int64(stall))
+}
+
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
 
 // StartServing serves the HTTP connection conn in other goroutines. It returns at once.
 func (h *Handler) StartServing(conn net.Conn) {
-	h.conns.pass(&stallConn{conn, h.opts.Stall, h.opts.Log})
+	h.conns.pass(&stallConn{conn, &h.stall, h.opts.Log})
 }
 
 // Close closes all connections that are being served. Answers that are delayed end.

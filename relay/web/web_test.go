@@ -35,6 +35,7 @@ type room struct {
 	t     *testing.T
 	addr  string
 	srv   *relay.Server
+	page  *web.Handler
 	close func() // closes the room once, and waits for the end
 }
 
@@ -63,7 +64,7 @@ func openOn(t *testing.T, newServer func(relay.Options) *relay.Server, opts rela
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ctx, ln) }()
-	r := &room{t: t, addr: ln.Addr().String(), srv: srv}
+	r := &room{t: t, addr: ln.Addr().String(), srv: srv, page: h}
 	r.close = sync.OnceFunc(func() {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()

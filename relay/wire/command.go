@@ -55,6 +55,8 @@ var (
 	nickArgument = Argument{Name: "NICK", Text: func(r *Request) *string { return &r.Nick }}
 	toArgument   = Argument{Name: "NICK", Text: func(r *Request) *string { return &r.To }}
 	textArgument = Argument{Name: "TEXT", Text: func(r *Request) *string { return &r.Text }, Rest: true}
+
+	reasonArgument = textArgument.named("REASON").optional()
 )
 
 func (a Argument) optional() Argument         { a.Optional = true; return a }
@@ -94,14 +96,14 @@ var Commands = []Command{
 	{Name: TypeFiles, Args: []Argument{textArgument.named("rm N|off|on").optional()}, Help: "List the uploads. Operators can remove one, and turn uploads off or on.", Group: FileGroup},
 	{Name: "help", Help: "List the commands.", Group: LookGroup},
 	{Name: "quit", Args: []Argument{textArgument.optional()}, Help: "Leave the room.", Group: LeaveGroup},
-	{Name: "kick", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Disconnect a member.", Group: OperatorGroup, Operator: true},
-	{Name: "ban", Args: []Argument{nickArgument.orAddress(), textArgument.named("REASON").optional()}, Help: "Disconnect a member or an address, and keep them out.", Group: OperatorGroup, Operator: true},
+	{Name: "kick", Args: []Argument{nickArgument, reasonArgument}, Help: "Disconnect a member.", Group: OperatorGroup, Operator: true},
+	{Name: "ban", Args: []Argument{nickArgument.orAddress(), reasonArgument}, Help: "Keep out a member or an address.", Group: OperatorGroup, Operator: true},
 	{Name: "unban", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a ban.", Group: OperatorGroup, Operator: true},
-	{Name: "mute", Args: []Argument{nickArgument, textArgument.named("REASON").optional()}, Help: "Reject a member's messages.", Group: OperatorGroup, Operator: true},
+	{Name: "mute", Args: []Argument{nickArgument, reasonArgument}, Help: "Silence a member.", Group: OperatorGroup, Operator: true},
 	{Name: "unmute", Args: []Argument{nickArgument.orAddress()}, Help: "Lift a mute.", Group: OperatorGroup, Operator: true},
 	{Name: "release", Args: []Argument{nickArgument}, Help: "Free a nick of its key.", Group: OperatorGroup, Operator: true},
-	{Name: "op", Args: []Argument{nickArgument.optional()}, Help: "Make an operator, or list them.", Group: OperatorGroup, Operator: true},
-	{Name: "deop", Args: []Argument{nickArgument}, Help: "Undo /op.", Group: OperatorGroup, Operator: true},
+	{Name: "op", Args: []Argument{nickArgument.optional(), reasonArgument}, Help: "Add or list operators.", Group: OperatorGroup, Operator: true},
+	{Name: "deop", Args: []Argument{nickArgument, reasonArgument}, Help: "Undo /op.", Group: OperatorGroup, Operator: true},
 	{Name: "bans", Help: "List bans and mutes.", Group: OperatorGroup, Operator: true},
 }
 

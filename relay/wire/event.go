@@ -51,6 +51,7 @@ type Event struct {
 	Proof    string `json:"proof,omitempty"`    // of a room, if it was asked with a nonce; see [ProofOf]
 
 	Sealed bool   `json:"sealed,omitzero"`  // in a welcome, and of a room: connections are encrypted, and need a secret or a key
+	Get    bool   `json:"get,omitzero"`     // in a welcome: the host hands out the program, at /get
 	Access string `json:"access,omitempty"` // in a welcome of a sealed room: "listen" if the client may only read, "operator" if it may moderate
 	Data   string `json:"data,omitempty"`   // of an auth: a message of its mechanism; of an invite: the client's new secret
 
@@ -148,6 +149,9 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, "proof", e.Proof)
 	if e.Sealed {
 		dst = append(appendName(dst, "sealed"), "true"...)
+	}
+	if e.Get {
+		dst = append(appendName(dst, "get"), "true"...)
 	}
 	dst = appendStringField(dst, "access", e.Access)
 	dst = appendStringField(dst, "data", e.Data)

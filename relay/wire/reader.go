@@ -57,6 +57,9 @@ func (l *LineReader) SetMax(limit int) {
 	l.max = limit
 }
 
+// Max returns the limit.
+func (l *LineReader) Max() int { return l.max }
+
 // Dropped returns the first bytes of the line that was dropped last.
 func (l *LineReader) Dropped() []byte { return l.dropped[:] }
 

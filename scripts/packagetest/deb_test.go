@@ -53,7 +53,7 @@ func TestDebianPackage(t *testing.T) {
 	config(t)
 
 	installed := strings.Fields(r.run(t, "dpkg", "-L", "chat"))
-	if written, err := filepath.Glob("../packaging/systemd/chat.s*"); err != nil || len(units(installed)) != len(written) {
+	if written, err := filepath.Glob("../packaging/systemd/chat*.s*"); err != nil || len(units(installed)) != len(written) {
 		t.Errorf("the package has %q of %q", units(installed), written)
 	}
 	r.run(t, "dpkg", "-r", "chat")

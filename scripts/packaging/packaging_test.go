@@ -40,7 +40,7 @@ func TestPackageVersion(t *testing.T) {
 // chat(8).
 func TestNoFileOfPPP(t *testing.T) {
 	for _, format := range packageFormats {
-		for _, name := range []string{"chat", "chat.1", "completions/chat.bash", "completions/_chat", "completions/chat.fish", "THIRD_PARTY_LICENSES.txt", "README.md", "systemd/chat.service", "systemd/chat.toml", "systemd/chat.default"} {
+		for _, name := range []string{"chat", "chat.1", "completions/chat.bash", "completions/_chat", "completions/chat.fish", "THIRD_PARTY_LICENSES.txt", "README.md", "systemd/chat.service", "systemd/chat@.service", "systemd/chat.toml", "systemd/chat.default"} {
 			to := installPath(name, format)
 			if strings.HasPrefix(to, "/usr/sbin/") || strings.Contains(to, "/man8/") {
 				t.Errorf("%s: %s is %s", format, name, to)
@@ -160,7 +160,7 @@ func TestScripts(t *testing.T) {
 	}
 	t.Chdir("../..")
 	for _, format := range packageFormats {
-		p := &recipe{Format: format, Units: []string{"chat.service", "chat.socket"}, Sysusers: []string{"chat.conf"}, Scripts: make(map[string]string)}
+		p := &recipe{Format: format, Units: []string{"chat.service", "chat.socket", "chat@.service"}, Sysusers: []string{"chat.conf"}, Scripts: make(map[string]string)}
 		dir := t.TempDir()
 		if err := p.writeScripts(dir); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +20,7 @@ func TestService(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		test func(*testing.T, *machine)
-	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}} {
+	}{{"Upgrade", testUpgrade}, {"Reload", testReload}, {"Admin", testAdmin}, {"Mistake", testMistake}, {"Stop", testStop}, {"Watchdog", testWatchdog}, {"WithoutSocket", testWithoutSocket}, {"OtherRoom", testOtherRoom}} {
 		t.Run(test.name, func(t *testing.T) { test.test(t, m) })
 	}
 }
@@ -27,12 +28,16 @@ func TestService(t *testing.T) {
 // testReload checks that the same process is there after a reload, which systemd knows to be over.
 func testReload(t *testing.T, m *machine) {
 	before := m.property("MainPID")
+	m.write("/etc/chat/chat.toml", "[limit]\nmessage = '5KiB'\n") // it was not there when the service started
 	m.run("systemctl", "reload", "chat.service")
 	m.eventually("the host has not reloaded", func() bool {
 		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), "msg=reloading")
 	})
 	m.eventually("systemd waits for the end of the reload", func() bool {
 		return m.property("ActiveState") == "active" && m.property("SubState") == "running"
+	})
+	m.eventually("the settings were not read", func() bool {
+		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), `msg="limits changed" limits="message from 16KiB to 5KiB"`)
 	})
 	if after := m.property("MainPID"); after != before {
 		t.Errorf("process %s was replaced by %s", before, after)
@@ -47,6 +52,49 @@ func testReload(t *testing.T, m *machine) {
 	if state != "700\n600\n" {
 		t.Errorf("the state has the modes\n%s", state)
 	}
+}
+
+// testAdmin checks that root administers the service, and restores a backup of its history, without knowing where its files are.
+func testAdmin(t *testing.T, m *machine) {
+	joinAs(t, "bob")
+	if out := m.run("chat", "admin", "members"); !strings.Contains(out, "\nbob ") {
+		t.Errorf("the members are\n%s", out)
+	}
+	m.run("sh", "-c", "echo soup | chat join --addr 127.0.0.1 --nick cook")
+	const file = "/var/lib/chat/room.chat"
+	m.run("chat", "history", "backup", file, "/root/backup.chat")
+	m.run("systemctl", "stop", "chat.socket", "chat.service")
+	m.run("cp", "-p", "/root/backup.chat", file) // with the wrong owner
+	if out, err := m.try("systemctl", "start", "chat.service"); err == nil {
+		t.Errorf("the service has opened a file of root: %s", out)
+	}
+	m.run("systemctl", "stop", "chat.service")
+	m.run("chat", "history", "restore", "/root/backup.chat", file)
+	m.run("systemctl", "start", "chat.socket", "chat.service")
+	if out := m.run("chat", "history", file, "--from", "cook"); !strings.HasSuffix(out, "<cook> soup\n") {
+		t.Errorf("the cook wrote %q", out)
+	}
+}
+
+// testMistake checks that a mistake in the settings costs no connection: systemd tries to start the service until the mistake is
+// corrected, more often than it would by default, and clients wait at the socket.
+func testMistake(t *testing.T, m *machine) {
+	c := joinAs(t, "waiting")
+	m.write("/etc/systemd/system/chat.service.d/mistake.conf", "[Service]\nRestartSec=50ms\nEnvironment=CHAT_CONFIG=/etc/chat.toml\n")
+	m.write("/etc/chat.toml", "[limit]\nrate = \"fast\"\n")
+	m.run("systemctl", "daemon-reload")
+	if out, err := m.try("systemctl", "restart", "chat.service"); err == nil {
+		t.Errorf("the service has started: %s", out)
+	}
+	m.eventually("systemd has given up", func() bool { n, err := strconv.Atoi(m.property("NRestarts")); return err == nil && n > 6 })
+	m.write("/etc/chat.toml", "[limit]\nrate = \"5/s\"\n")
+	awaitEvent(t, c, func(e client.Connected) bool { return e.Resumed && !e.NewRoom })
+	if state := strings.TrimSpace(m.run("systemctl", "is-active", "chat.socket")); state != "active" {
+		t.Errorf("the socket is %s", state)
+	}
+	m.run("rm", "/etc/systemd/system/chat.service.d/mistake.conf")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "restart", "chat.service")
 }
 
 // testStop checks that a client of a host that was stopped, and so does not return, retries until it does.
@@ -103,6 +151,41 @@ func testWithoutSocket(t *testing.T, m *machine) {
 	m.run("systemctl", "stop", "chat.service")
 	if journal := m.run("journalctl", "-u", "chat", "--no-pager", "-o", "cat"); !strings.Contains(journal, "chat: port 24280 is in use") {
 		t.Errorf("the journal does not have the reason:\n%s", journal)
+	}
+}
+
+// testOtherRoom checks that another room has its own settings, port and state, and that packages' scripts reach it.
+func testOtherRoom(t *testing.T, m *machine) {
+	const at = "127.0.0.1:24281"
+	m.write("/etc/chat/chat@pantry.toml", "room = 'pantry'\naddr = '"+at+"'\nno-discovery = true\n")
+	m.run("systemctl", "enable", "--now", "chat@pantry")
+	c, err := client.Join(t.Context(), client.Options{Addr: at, Nick: "visitor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if title := c.Welcome().Title; title != "pantry" {
+		t.Errorf("the room is called %s", title)
+	}
+	if out := m.run("chat", "admin", "members", "--room", "pantry"); !strings.Contains(out, "visitor ") {
+		t.Errorf("the members are\n%s", out)
+	}
+	if state := m.run("stat", "-L", "-c", "%a", "/var/lib/chat@pantry", "/var/lib/chat@pantry/room.chat"); state != "700\n600\n" {
+		t.Errorf("the state has the modes\n%s", state)
+	}
+	pid := func() string { return m.run("systemctl", "show", "--value", "-p", "MainPID", "chat@pantry.service") }
+	before := pid()
+	m.run("systemctl", "try-restart", "chat@*.service") // as after an upgrade
+	if after := pid(); after == before || after == "0\n" {
+		t.Errorf("process %s was replaced by %s", before, after)
+	}
+	awaitEvent(t, c, func(e client.Connected) bool { return e.Resumed && !e.NewRoom })
+	m.run("sh", "-c", "systemctl stop 'chat@*.service' && systemctl disable chat@.service") // as before a removal
+	if out, _ := m.try("systemctl", "is-active", "chat@pantry"); out != "inactive\n" {
+		t.Errorf("the other room is %s", out)
+	}
+	if out, _ := m.try("systemctl", "is-enabled", "chat@pantry"); out != "disabled\n" {
+		t.Errorf("the other room is %s", out)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func unitsIn(t *testing.T) (paths []string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"chat.service", "chat.socket"} {
+	for _, name := range []string{"chat.service", "chat.socket", "chat@.service"} {
 		b, err := os.ReadFile(filepath.Join("..", "packaging", "systemd", name))
 		if err != nil {
 			t.Fatal(err)
@@ -35,6 +35,22 @@ func TestUnitsAreValid(t *testing.T) {
 	args := append([]string{"verify", "--man=no"}, unitsIn(t)...)
 	if out, err := exec.Command("systemd-analyze", args...).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// The service of further rooms differs from that of the first one only in its state, and it has no socket.
+func TestUnitsAreAlike(t *testing.T) {
+	var units [2]string
+	for i, name := range []string{"chat.service", "chat@.service"} {
+		b, err := os.ReadFile(filepath.Join("..", "packaging", "systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		units[i] = string(b)
+	}
+	want := strings.NewReplacer("Environment=XDG_STATE_HOME=%S\n", "Environment=XDG_STATE_HOME=%S/%N\n", "Also=chat.socket\n", "").Replace(units[0])
+	if units[1] != want {
+		t.Errorf("chat@.service is\n%s, want\n%s", units[1], want)
 	}
 }
 

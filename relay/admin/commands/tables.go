@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -18,14 +17,12 @@ import (
 
 // A printer prints answers of hosts. They are cleaned: nicks, titles and names of files are the words of others.
 type printer struct {
-	table *tabwriter.Writer
+	table [][]string // rows that are not printed yet; their cells are clean
 	out   io.Writer
 	err   error // of the first write that failed
 }
 
-func newPrinter(out io.Writer) *printer {
-	return &printer{table: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), out: out}
-}
+func newPrinter(out io.Writer) *printer { return &printer{out: out} }
 
 func (p *printer) note(err error) {
 	if p.err == nil {
@@ -33,13 +30,12 @@ func (p *printer) note(err error) {
 	}
 }
 
-// row prints a row of a table.
+// row adds a row to the table that flush prints.
 func (p *printer) row(cells ...string) {
 	for i := range cells {
 		cells[i] = text.Clean(strings.ReplaceAll(cells[i], "\t", " "))
 	}
-	_, err := fmt.Fprintln(p.table, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-	p.note(err)
+	p.table = append(p.table, cells)
 }
 
 // line prints words, perhaps of several lines.
@@ -56,8 +52,28 @@ func (p *printer) raw(answer json.RawMessage) {
 	p.note(err)
 }
 
+// flush prints the table. Its columns are as wide as a terminal shows their cells: text/tabwriter takes a Chinese
+// character for one column.
 func (p *printer) flush() error {
-	p.note(p.table.Flush())
+	var widths []int
+	for _, row := range p.table {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], text.Columns(cell))
+		}
+	}
+	for _, row := range p.table {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell)
+			line.WriteString(strings.Repeat(" ", widths[i]-text.Columns(cell)+2))
+		}
+		_, err := fmt.Fprintln(p.out, strings.TrimRight(line.String(), " "))
+		p.note(err)
+	}
+	p.table = nil
 	return p.err
 }
 
@@ -196,12 +212,8 @@ func printFiles(p *printer, f admin.Files) {
 }
 
 func printLimits(p *printer, l admin.Limits) {
-	p.row("LIMIT", "VALUE", "DEFAULT", "")
+	p.row("LIMIT", "VALUE", "DEFAULT")
 	for _, limit := range l.Limits {
-		note := ""
-		if !limit.Live {
-			note = "changes with a restart"
-		}
-		p.row(limit.Name, limit.Value, limit.Default, note)
+		p.row(limit.Name, limit.Value, limit.Default)
 	}
 }

@@ -59,7 +59,7 @@ func newConn(f *Front, conn net.Conn, visit *access.Credentials) *Conn {
 	if f.isProxy(c) {
 		c.group = ""
 	}
-	c.lines = wire.NewLineReader(c.Conn, f.door.Limits.Line)
+	c.lines = wire.NewLineReader(c.Conn, f.door.CurrentLimits().Line)
 	c.lines.OnRead = func(n int) { c.slowDown(c.bucket.Bytes(n)) }
 	return c
 }
@@ -244,7 +244,7 @@ func (c *Conn) withNext(line []byte) []byte {
 
 // watchPeer has TCP find out if the peer is gone.
 func (c *Conn) watchPeer() {
-	if err := watchPeer(c.Conn, c.front.opts.DeadPeer); err != nil {
+	if err := watchPeer(c.Conn, c.front.times.Load().deadPeer); err != nil {
 		c.log().Debug("dead peers are found later than they could be", "error", err)
 	}
 }
@@ -272,7 +272,7 @@ func (c *Conn) firstLine(silence time.Duration) ([]byte, error) {
 	if (table{}).Start(c.lines.Pending()) == session.Person {
 		return nil, errSilent
 	}
-	c.readBy(c.front.opts.FirstLine - Silence)
+	c.readBy(c.front.times.Load().firstLine - Silence)
 	if line, err = c.readFirst(); isTimeout(err) {
 		return nil, errUnfinished
 	}
@@ -378,7 +378,7 @@ func (c *Conn) giveToHandler() bool {
 func (c *Conn) serveWebSocket(ahead []byte, proven access.Credentials) {
 	ahead = append(ahead, c.head...)
 	c.head = nil
-	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.JSONLine)
+	c.lines = wire.NewLineReader(c.Conn, c.front.door.CurrentLimits().JSONLine)
 	c.newSessionAs(session.Conn{Page: true, WebSocket: true, Ahead: ahead, Proven: proven}).ServeProgram(nil)
 }
 

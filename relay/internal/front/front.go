@@ -63,6 +63,8 @@ type Front struct {
 	rate     session.CurrentRate // Options.Rate, until SetLimits
 	arriving session.CurrentRate // Options.Arrivals, likewise
 
+	times atomic.Pointer[times] // of Options, likewise
+
 	mu       sync.Mutex         // guards all below but open
 	conns    map[*Conn]struct{} // admitted and not yet closed
 	closing  bool               // no connection is admitted any more
@@ -79,6 +81,9 @@ type Front struct {
 
 	open sync.WaitGroup // of conns; Add is called under mu and only before closing
 }
+
+// times are the times of Options that SetLimits replaces.
+type times struct{ firstLine, deadPeer time.Duration }
 
 // Stats are the counters of a Front.
 type Stats struct {
@@ -121,17 +126,19 @@ func New(opts Options, door *session.Door, log *slog.Logger) *Front {
 	}
 	f.rate.Set(opts.Rate)
 	f.arriving.Set(opts.Arrivals)
+	f.times.Store(&times{opts.FirstLine, opts.DeadPeer})
 	return f
 }
 
-// SetLimits replaces the limits MaxConns, MaxPerAddress, Arrivals and Rate; other options stay. Connections
-// that have a place keep it.
+// SetLimits replaces the limits MaxConns, MaxPerAddress, Arrivals, Rate, FirstLine and DeadPeer; other options stay. Connections
+// that have a place keep it, and their DeadPeer.
 func (f *Front) SetLimits(to Options) {
 	f.mu.Lock()
 	f.places.max, f.places.maxPerGroup = to.MaxConns, to.MaxPerAddress
 	f.mu.Unlock()
 	f.rate.Set(to.Rate)
 	f.arriving.Set(to.Arrivals)
+	f.times.Store(&times{to.FirstLine, to.DeadPeer})
 }
 
 // warnEvery is the pause between warnings that connections cannot be accepted.

@@ -83,15 +83,16 @@ const sealedSilence = 2 * time.Second
 // the connection is closed.
 func (c *Conn) startTLS() (silence time.Duration, ok bool) {
 	silence = sealedSilence
+	firstLine := c.front.times.Load().firstLine
 	c.readBy(silence)
 	for !showsTLS(c.lines.Pending()) {
 		err := c.lines.Fill()
 		switch {
 		case isTimeout(err) && len(c.lines.Pending()) == 0:
 			return 0, true
-		case isTimeout(err) && silence < c.front.opts.FirstLine:
-			c.readBy(c.front.opts.FirstLine - silence)
-			silence = c.front.opts.FirstLine
+		case isTimeout(err) && silence < firstLine:
+			c.readBy(firstLine - silence)
+			silence = firstLine
 		case err != nil:
 			return Silence, true // the next read fails, too
 		}
@@ -125,7 +126,7 @@ func (c *Conn) handshake() error {
 	c.mu.Lock()
 	c.Conn = shaken.NonBlocking()
 	c.mu.Unlock()
-	c.lines = wire.NewLineReader(c.Conn, c.front.door.Limits.Line)
+	c.lines = wire.NewLineReader(c.Conn, c.front.door.CurrentLimits().Line)
 	c.lines.OnRead = func(n int) { c.slowDown(c.bucket.Bytes(n)) }
 	return nil
 }
@@ -141,7 +142,7 @@ func (c *Conn) noteHandshake(isShaking bool) {
 	}
 	deadline := time.Time{}
 	if isShaking {
-		deadline = time.Now().Add(c.front.opts.FirstLine)
+		deadline = time.Now().Add(c.front.times.Load().firstLine)
 	}
 	c.Conn.SetDeadline(deadline)
 }

@@ -172,8 +172,8 @@ func (r *Room) reviewAllLocked() {
 }
 
 // Op makes the client named nick, present or away, an operator. Like the other methods of moderation it returns a
-// notice for the operator; the error is a [*wire.Fault]. Without a nick, the notice lists the operators.
-func (r *Room) Op(by *Member, nick string, now time.Time) (string, error) {
+// notice for the operator; the error is a [*wire.Fault]. The reason may be "". Without a nick, the notice lists the operators.
+func (r *Room) Op(by *Member, nick, reason string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.checkOperatorLocked(by); err != nil {
@@ -193,15 +193,15 @@ func (r *Room) Op(by *Member, nick string, now time.Time) (string, error) {
 		return "", faultOf(err, notChanged)
 	}
 	r.reviewAllLocked()
-	r.recordLocked(by, "op", target.nick, "made "+target.nick+" an operator", now)
+	r.recordLocked(by, "op", target.nick, because("made "+target.nick+" an operator", reason), now)
 	if !r.opts.Sealed {
 		return "this room is plain: whoever reads its network can act as " + target.nick, nil
 	}
 	return "", nil
 }
 
-// Deop ends that the client named nick, present or away, is an operator because of Op.
-func (r *Room) Deop(by *Member, nick string, now time.Time) (string, error) {
+// Deop ends that the client named nick, present or away, is an operator because of Op. The reason may be "".
+func (r *Room) Deop(by *Member, nick, reason string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.checkOperatorLocked(by); err != nil {
@@ -216,7 +216,7 @@ func (r *Room) Deop(by *Member, nick string, now time.Time) (string, error) {
 	if target != nil {
 		name = target.nick
 	}
-	r.recordLocked(by, "deop", name, "made "+name+" an ordinary member", now)
+	r.recordLocked(by, "deop", name, because("made "+name+" an ordinary member", reason), now)
 	return "", nil
 }
 

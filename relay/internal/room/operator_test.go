@@ -46,11 +46,11 @@ func TestOperators(t *testing.T) {
 	bob, toBob := r.join("bob", "token-of-bob", "")
 	guest, _ := r.join("nina", "token-of-nina", "")
 	guest.Level = access.Listen
-	if got := refusal(r.Op(bob, "bob", r.now)); got != "only operators can do that" {
+	if got := refusal(r.Op(bob, "bob", "", r.now)); got != "only operators can do that" {
 		t.Errorf("bob makes himself an operator: %s", got)
 	}
 	for _, nick := range []string{"alice", "bob"} {
-		if _, err := r.Op(op, nick, r.now); err != nil {
+		if _, err := r.Op(op, nick, "until Friday", r.now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestOperators(t *testing.T) {
 		"op": "op is an operator already", "alice": "alice is an operator already", "carol": "no member is called carol",
 		"nina": "nina may only read: it joined by an invite for that",
 	} {
-		if got := refusal(r.Op(alice, name, r.now)); !strings.HasPrefix(got, want) {
+		if got := refusal(r.Op(alice, name, "", r.now)); !strings.HasPrefix(got, want) {
 			t.Errorf("/op %s: %s", name, got)
 		}
 	}
@@ -77,7 +77,7 @@ func TestOperators(t *testing.T) {
 	if stolen, _ := r.join("mallory", "token-of-alice", ""); r.IsOperator(stolen) {
 		t.Error("alice's token makes an operator of someone without her key")
 	}
-	if _, err := r.Deop(op, "bob", r.now); err != nil { // while away
+	if _, err := r.Deop(op, "bob", "it is Friday", r.now); err != nil { // while away
 		t.Error(err)
 	}
 	bob, _ = r.join("bob", "token-of-bob", "")
@@ -88,14 +88,14 @@ func TestOperators(t *testing.T) {
 		"op":  "op is an operator by the host's token, its operator secret or a key: only the host can change that",
 		"bob": "bob is no operator", "carol": "no member is called carol",
 	} {
-		if got := refusal(r.Deop(op, name, r.now)); !strings.HasPrefix(got, want) {
+		if got := refusal(r.Deop(op, name, "", r.now)); !strings.HasPrefix(got, want) {
 			t.Errorf("/deop %s: %s", name, got)
 		}
 	}
-	if notice, err := r.Op(op, "", r.now); notice != "operators: eve, op (host)" || err != nil {
+	if notice, err := r.Op(op, "", "", r.now); notice != "operators: eve, op (host)" || err != nil {
 		t.Errorf("/op: %q, %v", notice, err)
 	}
-	if got, want := r.acts(), []string{"op made alice an operator", "op made bob an operator", "op made bob an ordinary member"}; !slices.Equal(got, want) {
+	if got, want := r.acts(), []string{"op made alice an operator: until Friday", "op made bob an operator: until Friday", "op made bob an ordinary member: it is Friday"}; !slices.Equal(got, want) {
 		t.Errorf("the log has %q, want %q", got, want)
 	}
 }

@@ -149,8 +149,8 @@ func (w *world) moderation() map[string]func(*rapid.T) {
 		"unban":   with(func(m *Member, name string) (string, error) { return w.room.Unban(m, name, time.Now()) }),
 		"mute":    with(func(m *Member, name string) (string, error) { return w.room.Mute(m, name, "bread", time.Now()) }),
 		"unmute":  with(func(m *Member, name string) (string, error) { return w.room.Unmute(m, name, time.Now()) }),
-		"op":      with(func(m *Member, name string) (string, error) { return w.room.Op(m, name, time.Now()) }),
-		"deop":    with(func(m *Member, name string) (string, error) { return w.room.Deop(m, name, time.Now()) }),
+		"op":      with(func(m *Member, name string) (string, error) { return w.room.Op(m, name, "", time.Now()) }),
+		"deop":    with(func(m *Member, name string) (string, error) { return w.room.Deop(m, name, "", time.Now()) }),
 		"admin":   w.administer,
 		"release": with(func(m *Member, name string) (string, error) { return w.room.Release(m, name, time.Now()) }),
 		"operator": func(t *rapid.T) {
@@ -161,8 +161,13 @@ func (w *world) moderation() map[string]func(*rapid.T) {
 
 // administer moderates without a member.
 func (w *world) administer(t *rapid.T) {
-	act := rapid.SampledFrom([]func(*Member, string, time.Time) (string, error){w.room.Op, w.room.Deop, w.room.Unban, w.room.Unmute}).Draw(t, "act")
-	_, err := act(w.room.Admin(), w.name(t), time.Now())
+	by, name, reason := w.room.Admin(), w.name(t), rapid.SampledFrom([]string{"", "because"}).Draw(t, "reason")
+	_, err := rapid.SampledFrom([]func() (string, error){
+		func() (string, error) { return w.room.Op(by, name, reason, time.Now()) },
+		func() (string, error) { return w.room.Deop(by, name, reason, time.Now()) },
+		func() (string, error) { return w.room.Unban(by, name, time.Now()) },
+		func() (string, error) { return w.room.Unmute(by, name, time.Now()) },
+	}).Draw(t, "act")()
 	w.accept(t, err)
 	w.accept(t, w.room.Record(w.room.Admin(), "limits", "changed a limit", time.Now()))
 }

@@ -36,6 +36,9 @@ type Options struct {
 	// Sealed says that the room is a sealed one.
 	Sealed bool
 
+	// HandsOut says that the host hands out the program, at /get.
+	HandsOut bool
+
 	// HostKey is the key of the host's own member, in a sealed room; nil: it has none.
 	HostKey *access.Key
 
@@ -273,7 +276,7 @@ func (r *Room) welcomeLocked(m *Member, req *wire.Request, from uint64, now time
 		Type: wire.TypeWelcome, Time: now, Version: wire.Version, App: r.opts.App,
 		Room: r.opts.ID, Title: r.opts.Title, Topic: r.state.topic,
 		Nick: m.nick, Client: id.id, Token: id.token, Key: r.keyFor(m), Seq: r.committedLocked(id), Next: live,
-		Count: len(r.members) - 1 - r.presence.held + r.countElsewhereLocked(), Sealed: r.opts.Sealed,
+		Count: len(r.members) - 1 - r.presence.held + r.countElsewhereLocked(), Sealed: r.opts.Sealed, Get: r.opts.HandsOut,
 	}
 	if m.Program {
 		welcome.Relays = r.relays()

@@ -350,9 +350,9 @@ func (w *cluster) moderate(t *rapid.T) {
 	case "unmute":
 		r.Unmute(m, nick, now)
 	case "op":
-		r.Op(m, nick, now)
+		r.Op(m, nick, "", now)
 	case "deop":
-		r.Deop(m, nick, now)
+		r.Deop(m, nick, "", now)
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Session) decodeTyped(line string, req *wire.Request) error {
 	switch {
 	case message == "":
 		return nil
-	case len(message) > s.door.Limits.Text:
+	case len(message) > s.door.CurrentLimits().Text:
 		return s.tooLong()
 	}
 	typed, err := wire.ParseTyped(message, 0)
@@ -52,7 +52,7 @@ func (s *Session) decodeTyped(line string, req *wire.Request) error {
 // that is known.
 func (s *Session) decodeJSON(line []byte) (wire.Request, error) {
 	req, err := wire.ParseRequest(line)
-	limits := &s.door.Limits
+	limits := s.door.CurrentLimits()
 	switch {
 	case err != nil:
 		return wire.Request{}, wire.Faultf(wire.CodeBadJSON, "%v", err)
@@ -77,5 +77,5 @@ func (s *Session) decodeJSON(line []byte) (wire.Request, error) {
 }
 
 func (s *Session) tooLong() error {
-	return wire.Faultf(wire.CodeTooLong, "a message has at most %d bytes; it was not sent", s.door.Limits.Text)
+	return wire.Faultf(wire.CodeTooLong, "a message has at most %d bytes; it was not sent", s.door.CurrentLimits().Text)
 }

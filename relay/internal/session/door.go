@@ -21,7 +21,7 @@ type Door struct {
 	Log    *history.Log
 	Fanout *fanout.Fanout
 	Logger *slog.Logger
-	Limits Limits
+	Limits Limits // until SetLimits; see CurrentLimits
 
 	Gate    *access.Gate // decides who may enter; nil: the room is plain
 	Invites Invites      // for /invite
@@ -43,6 +43,7 @@ type Door struct {
 	Stalled atomic.Uint64 // sessions closed because they accepted no byte within Limits.Stall
 	Delays  atomic.Uint64 // times that input waited for the rate
 
+	current  atomic.Pointer[Limits] // set by Open
 	searches *searches
 	wakeLog  func() // Log.Wake, bound once for all sessions
 }
@@ -69,9 +70,16 @@ func (d *Door) Open() {
 	if d.Costs == nil {
 		d.Costs = NewCosts(Rate{})
 	}
+	d.current.Store(&d.Limits)
 	d.searches = newSearches(d.Costs)
 	d.wakeLog = d.Log.Wake
 }
+
+// CurrentLimits returns the limits as they are now. They do not change; the next call may return others.
+func (d *Door) CurrentLimits() *Limits { return d.current.Load() }
+
+// SetLimits replaces the limits. A session keeps those of its lines.
+func (d *Door) SetLimits(to Limits) { d.current.Store(&to) }
 
 func (d *Door) restartWithin() time.Duration {
 	if d.RestartWithin == nil {

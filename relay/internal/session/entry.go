@@ -188,7 +188,7 @@ func (s *Session) admit(proven access.Credentials) {
 	s.member.Level, s.member.BySecret, s.member.Key = proven.Level, proven.BySecret, proven.Key
 	s.entry = nil
 	if s.member.Program {
-		s.lines.SetMax(s.door.Limits.JSONLine)
+		s.lines.SetMax(s.door.CurrentLimits().JSONLine)
 	}
 }
 
@@ -240,7 +240,7 @@ func (s *Session) enterBySecret(line []byte, late Recognizer) error {
 // askSecret asks for the secret, and sets until when a line is to come.
 func (s *Session) askSecret() {
 	s.reply(notice("this room is sealed: type its secret"))
-	s.out.readBy(time.Now().Add(s.door.Limits.FirstLine))
+	s.out.readBy(time.Now().Add(s.door.CurrentLimits().FirstLine))
 }
 
 // isFinal reports whether another secret would not help either.

@@ -32,10 +32,10 @@ var moderation = map[string]moderator{
 		return r.Release(by, req.Nick, now)
 	},
 	"op": func(r *room.Room, by *room.Member, req *wire.Request, now time.Time) (string, error) {
-		return r.Op(by, req.Nick, now)
+		return r.Op(by, req.Nick, oneLine(req.Text), now)
 	},
 	"deop": func(r *room.Room, by *room.Member, req *wire.Request, now time.Time) (string, error) {
-		return r.Deop(by, req.Nick, now)
+		return r.Deop(by, req.Nick, oneLine(req.Text), now)
 	},
 	"bans": func(r *room.Room, by *room.Member, _ *wire.Request, _ time.Time) (string, error) { return r.Bans(by) },
 }

@@ -536,7 +536,7 @@ func (o *outbox) setWriteDeadline() {
 		o.conn.SetWriteDeadline(*o.deadline)
 		return
 	}
-	o.conn.SetWriteDeadline(time.Now().Add(o.door.Limits.Stall))
+	o.conn.SetWriteDeadline(time.Now().Add(o.door.CurrentLimits().Stall))
 }
 
 // clearWriteDeadline removes the write deadline: once it has passed, a write of the fanout
@@ -563,7 +563,7 @@ func (o *outbox) lost(err error) {
 	o.conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		o.door.Stalled.Add(1)
-		o.logPassing(slog.LevelWarn, "closed a session that accepted no data", "stall", o.door.Limits.Stall)
+		o.logPassing(slog.LevelWarn, "closed a session that accepted no data", "stall", o.door.CurrentLimits().Stall)
 		return
 	}
 	o.log().Debug("write failed", "error", err)

@@ -152,7 +152,7 @@ func (s *Session) hello(line []byte) error {
 	if line != nil {
 		s.keepPace() // a hello is a line, too: who reconnects without end is slowed down
 	}
-	s.out.readBy(time.Now().Add(s.door.Limits.FirstLine))
+	s.out.readBy(time.Now().Add(s.door.CurrentLimits().FirstLine))
 	for {
 		if line != nil {
 			if done, err := s.takeHello(line); done {
@@ -213,9 +213,9 @@ func (s *Session) nextHello() ([]byte, error) {
 
 // speakJSON makes the session one of a program.
 func (s *Session) speakJSON() {
-	s.lines.SetMax(s.door.Limits.JSONLine)
+	s.lines.SetMax(s.door.CurrentLimits().JSONLine)
 	if s.entry != nil {
-		s.lines.SetMax(min(s.door.Limits.JSONLine, maxEntryLine))
+		s.lines.SetMax(min(s.door.CurrentLimits().JSONLine, maxEntryLine))
 	}
 	s.member.Program = true
 	s.out.speakJSON()
@@ -271,7 +271,7 @@ func (s *Session) backlogStart(req *wire.Request) uint64 {
 	if req.Since > 0 {
 		return 0
 	}
-	backlog := s.door.Limits.Backlog
+	backlog := s.door.CurrentLimits().Backlog
 	if req.Backlog != nil {
 		backlog = max(*req.Backlog, 0)
 	}
@@ -478,11 +478,7 @@ func (s *Session) reject(seq uint64, err error) {
 }
 
 func (s *Session) rejectTooLong() {
-	limit := s.door.Limits.Line
-	if s.member.Program {
-		limit = s.door.Limits.JSONLine
-	}
-	s.reject(0, wire.Faultf(wire.CodeTooLong, "a line has at most %d bytes; this one was dropped", limit))
+	s.reject(0, wire.Faultf(wire.CodeTooLong, "a line has at most %d bytes; this one was dropped", s.lines.Max()))
 }
 
 // goodbye leaves the room and waits until the last events are written. err has ended the

@@ -11,6 +11,7 @@ if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   for unit in{{range .Units}} {{.}}{{end}}; do
     case $unit in
+      *@.service) systemctl try-restart "${unit%.service}*.service" || echo "chat: a room of $unit did not restart; see: systemctl status '${unit%.service}*'" >&2 ;;
       *.service) systemctl try-restart "$unit" || echo "chat: $unit did not restart; see: systemctl status $unit" >&2 ;;
     esac
   done

@@ -9,6 +9,8 @@ fi
 {{- else if eq .Format "rpm"}}
 [ "$1" = 0 ] || exit 0
 {{- end}}
-if [ -e /var/lib/chat ]; then # a link to the folder in private, if systemd made it
-  echo 'chat: kept the history and uploads in /var/lib/chat; delete them with: rm -rf /var/lib/chat /var/lib/private/chat' >&2
-fi
+for room in /var/lib/chat /var/lib/chat@*; do
+  if [ -e "$room" ]; then # a link to the folder in private, if systemd made it
+    echo "chat: kept the history and uploads in $room; delete them with: rm -rf $room /var/lib/private/${room##*/}" >&2
+  fi
+done

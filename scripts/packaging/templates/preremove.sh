@@ -1,5 +1,5 @@
 #!/bin/sh
-# Before a removal, not an upgrade: close the room.
+# Before a removal, not an upgrade: close the rooms.
 set -e
 {{- if eq .Format "deb"}}
 [ "$1" = remove ] || exit 0
@@ -7,5 +7,5 @@ set -e
 [ "$1" = 0 ] || exit 0
 {{- end}}
 if [ -d /run/systemd/system ]; then
-  systemctl disable --now{{range .Units}} {{.}}{{end}} || echo 'chat: its units did not stop' >&2
+  systemctl stop 'chat@*.service' && systemctl disable{{range .Units}} {{.}}{{end}} && systemctl stop chat.service chat.socket || echo 'chat: its units did not stop' >&2
 fi

@@ -36,7 +36,7 @@ mkdir dev/shm dev/pts
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 
-cp "$units"/chat.service "$units"/chat.socket etc/systemd/system/
+cp "$units"/chat*.service "$units"/chat.socket etc/systemd/system/
 cat >etc/systemd/system/test.target <<END
 [Unit]
 Description=Nothing but what the test starts
