@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"chat/relay/privatefile"
-
 	"github.com/gofrs/flock"
+
+	"chat/relay/privatefile"
 )
 
 // besides are the ends of the names of files that SQLite keeps beside a database. Those of another database would be
