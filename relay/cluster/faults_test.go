@@ -36,6 +36,12 @@ type reading struct {
 	records []journal.Record // guarded by mu
 }
 
+func (r *reading) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.records)
+}
+
 // write has three relays append as fast as they can, and read.
 func write(t *testing.T, urls []string) *writing {
 	w := &writing{t: t, acked: make([]atomic.Int64, 3)}
@@ -93,7 +99,16 @@ func (w *writing) more(n int64) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	w.t.Logf("%d more after %v", n, time.Since(began).Round(10*time.Millisecond))
+	acked := time.Since(began)
+	for i, r := range w.readers {
+		for r.count() < int(wanted[0]+wanted[1]+wanted[2]) {
+			if time.Since(began) > time.Minute {
+				w.t.Fatalf("relay %d has read %d records", i, r.count())
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	w.t.Logf("%d more acknowledged after %v, read after %v", n, acked.Round(10*time.Millisecond), time.Since(began).Round(10*time.Millisecond))
 }
 
 // check ends the writing, and compares the records read with the acknowledgements.

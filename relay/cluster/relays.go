@@ -20,6 +20,8 @@ const (
 	keepAnnouncements = 2 * time.Minute  // then the servers delete them
 	watchPatience     = 10 * time.Second // how long not even our own announcements may be missing before the watch is renewed
 
+	goodbyeTimeout = 2 * time.Second // for a relay that ends to say so
+
 	maxAnnouncement = 4 << 10 // bytes
 	maxAddrs        = 8       // addresses of a relay
 	maxAddr         = 255     // bytes of an address
@@ -66,7 +68,7 @@ func (c *Cluster) renew(ctx context.Context, addrs []string) {
 		case <-ctx.Done():
 		}
 	}
-	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
 	defer cancel()
 	if err := c.relays.Delete(goodbye, c.relay); err != nil {
 		c.log.Debug("the cluster does not store that this relay ends", "err", err) // the others notice after livesFor

@@ -85,7 +85,11 @@ func (c *Cluster) open(ctx context.Context, opts Options) error {
 	if err := json.Unmarshal(value, &c.common); err != nil || c.common.ID != id || c.common.Secret == "" {
 		return fmt.Errorf("%w: what its relays have in common cannot be read", ErrForeign)
 	}
-	return c.out.mayWrite(ctx)
+	if err := c.out.mayWrite(ctx); err != nil {
+		return err
+	}
+	part := writer{c: c, stream: c.files, subject: c.path(filePath, "none") + "0"}
+	return part.mayWrite(ctx)
 }
 
 // openStream opens a stream, and makes it if it does not exist. It returns the ID of the room that it belongs to. replicas is 0
@@ -110,8 +114,10 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 		switch {
 		case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, jetstream.ErrJetStreamNotEnabled) && time.Since(started) > connectTimeout: // before, a server may be about to start
 			return fmt.Errorf("%w: %w", errGivenUp, err)
+		case rejected(err):
+			return fmt.Errorf("%w: %w", errGivenUp, err)
 		case err != nil:
-			return err // if another relay makes it at the same time, the next attempt finds it
+			return err
 		}
 		info := handle.CachedInfo()
 		id, err = roomOf(info, config.Subjects)
@@ -124,8 +130,15 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 	return id, err
 }
 
-// errGivenUp says that an error that may pass has not passed.
+// errGivenUp says that an error does not pass.
 var errGivenUp = errors.New("given up")
+
+// rejected returns whether JetStream rejected a request as such. That the stream exists is no such error: another relay made it at the same
+// time, and the next attempt finds it.
+func rejected(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code == 400 && api.ErrorCode != jetstream.JSErrCodeStreamNameInUse && !final(explain(err, ""))
+}
 
 // look asks the leader of a stream for its state. The stream of records must still be that of this room.
 func (c *Cluster) look(ctx context.Context, s stream) (jetstream.Stream, *jetstream.StreamInfo, error) {
