@@ -49,10 +49,10 @@ var Remedies = []hint.Remedy{
 
 // Error codes of the JetStream API that nats.go has no names for.
 const (
-	codeNoPeers     jetstream.ErrorCode = 10005 // no suitable servers for the replicas
-	codeNotCluster  jetstream.ErrorCode = 10074 // replicas, but only one server
-	codeOverlap     jetstream.ErrorCode = 10065 // another stream has these subjects
-	codeNoResources jetstream.ErrorCode = 10023 // a server has no more space for streams, or is not up yet
+	codeNoPeers    jetstream.ErrorCode = 10005 // no suitable servers for the replicas
+	codeInvalid    jetstream.ErrorCode = 10052 // a stream cannot be like this
+	codeOverlap    jetstream.ErrorCode = 10065 // another stream has these subjects
+	codeNotCluster jetstream.ErrorCode = 10074 // replicas, but only one server
 )
 
 // code returns the code with which JetStream rejected a request; 0: err is something else.

@@ -137,7 +137,7 @@ var errGivenUp = errors.New("given up")
 // time, and the next attempt finds it.
 func rejected(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && api.Code == 400 && api.ErrorCode != jetstream.JSErrCodeStreamNameInUse && !final(explain(err, ""))
+	return errors.As(err, &api) && (api.Code == 400 || api.ErrorCode == codeInvalid) && api.ErrorCode != jetstream.JSErrCodeStreamNameInUse && !final(explain(err, ""))
 }
 
 // look asks the leader of a stream for its state. The stream of records must still be that of this room.
