@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -164,8 +165,12 @@ func (c *Cluster) connect(ctx context.Context, opts Options) error {
 		nats.NoCallbacksAfterClientClose(),
 	}
 	if opts.Creds != "" {
-		if _, err := os.Stat(opts.Creds); err != nil {
+		data, err := os.ReadFile(opts.Creds)
+		if err != nil {
 			return fmt.Errorf("read the credentials: %w", err)
+		}
+		if !bytes.Contains(data, []byte("BEGIN NATS USER JWT")) || !bytes.Contains(data, []byte("BEGIN USER NKEY SEED")) {
+			return fmt.Errorf("%w: there are none in %s", ErrCredentials, opts.Creds)
 		}
 		options = append(options, nats.UserCredentials(opts.Creds))
 	}

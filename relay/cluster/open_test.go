@@ -143,6 +143,13 @@ accounts {
 		t.Parallel()
 		fails(t, cluster.Options{URLs: as("b:p"), Room: "kitchen"}, cluster.ErrNoJetStream)
 	})
+	t.Run("file", func(t *testing.T) {
+		junk := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(junk, []byte("not credentials"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: junk}, cluster.ErrCredentials)
+	})
 	t.Run("no file", func(t *testing.T) {
 		_, err := cluster.Open(t.Context(), cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: filepath.Join(t.TempDir(), "x")})
 		if !errors.Is(err, os.ErrNotExist) {
