@@ -53,7 +53,7 @@ func (c *Cluster) waits(since time.Time) {
 	c.mu.Unlock()
 }
 
-// write sends a message until it is stored. JetStream stores it only if the last message of the subject is still the one that
+// write sends a message until it is stored. JetStream stores it only if the subject still ends with the message that
 // write expects, so that it may be sent again.
 func (w *writer) write(ctx context.Context, data []byte) error {
 	w.number++
@@ -84,7 +84,7 @@ func (w *writer) write(ctx context.Context, data []byte) error {
 		case lost.lasts(errors.Is(err, ErrLost), w.c.doubts):
 			return err
 		}
-		// Whatever the error was, the message is sent again only after a look at what is stored.
+		// Whatever the error was, the message is sent again only after a look at the stream.
 		if send = !send && err == nil; !send {
 			if err := w.c.wait(ctx, n); err != nil {
 				return err
@@ -108,7 +108,7 @@ func (w *writer) publish(ctx context.Context, n int, data []byte, last uint64) e
 	return nil
 }
 
-// readBack asks the stream's leader for the last message of the subject, and returns whether it is the one that was sent last.
+// readBack asks the stream's leader for the last message of the subject, and returns whether it is the message sent last.
 func (w *writer) readBack(ctx context.Context, n int) (stored bool, err error) {
 	ctx, cancel := w.c.attempt(ctx, patience(n))
 	defer cancel()
@@ -130,7 +130,7 @@ func (w *writer) readBack(ctx context.Context, n int) (stored bool, err error) {
 	return msg.Header.Get(headerNumber) == w.id(), nil
 }
 
-// id returns what tells the last message from others of its subject.
+// id returns the ID by which the last message is recognized.
 func (w *writer) id() string { return w.mark + strconv.FormatUint(w.number, 10) }
 
 // mayWrite checks that messages may be written, and that the stream has a leader: it sends one on a condition that is never met.

@@ -35,7 +35,7 @@ type Options struct {
 	URLs     []string     // of NATS servers: nats://host:4222, tls://host:4222, or host:4222; at most 32
 	Creds    string       // path of a file with NATS credentials; "": none, or those in the URLs
 	Room     string       // the room's name: 1 to 64 letters, digits, - and _
-	Title    string       // what a new room is called
+	Title    string       // of a new room
 	Replicas int          // how many servers keep a new room; 0: 3, or 1 if there is only one server
 	Log      *slog.Logger // nil: nothing is logged
 }
@@ -66,7 +66,7 @@ type Cluster struct {
 	since       time.Time     // guarded by mu: when the connection was made or lost
 	connected   bool          // guarded by mu
 	opened      bool          // guarded by mu: Open has succeeded
-	denied      string        // guarded by mu: what the servers said when they last refused permission, in Open
+	denied      string        // guarded by mu: the servers' last refusal of a permission, in Open
 	reconnected chan struct{} // guarded by mu: closed, and replaced, when there is a new connection
 	leader      string        // guarded by mu: the server that leads the stream, as last heard
 	waiting     time.Time     // guarded by mu: since when a record waits to be stored; zero: none does
@@ -87,8 +87,8 @@ type Status struct {
 
 var roomName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// Open connects to the servers and opens the room, which it makes if it does not exist. It takes at most 20 s. The errors of
-// this package say what is wrong, and Remedies what to do about it.
+// Open connects to the servers and opens the room, which it makes if it does not exist. It takes at most 20 s. See the errors
+// of this package, and their Remedies.
 func Open(ctx context.Context, opts Options) (*Cluster, error) {
 	if !roomName.MatchString(opts.Room) {
 		return nil, fmt.Errorf("%q: %w", opts.Room, ErrName)
@@ -127,7 +127,7 @@ func (c *Cluster) Close() { c.nc.Close() }
 // Relay returns the ID of this relay.
 func (c *Cluster) Relay() string { return c.relay }
 
-// Common returns what the first relay decided for all of them.
+// Common returns the first relay's decisions for all of them.
 func (c *Cluster) Common() Common { return c.common }
 
 // Status returns the state of the connection.
@@ -233,7 +233,7 @@ func (c *Cluster) reported(err error) {
 	c.log.Warn("the cluster reports an error", "err", err)
 }
 
-// explain adds to the error of a request what is known about it.
+// explain adds the reason, if it is known, to the error of a request.
 func (c *Cluster) explain(err error) error {
 	c.mu.Lock()
 	denied := c.denied

@@ -14,7 +14,7 @@ import (
 	"chat/relay/journal"
 )
 
-// read reads n records behind a position, at most for 20 s.
+// read reads n records after a position, at most for 20 s.
 func read(t *testing.T, c *cluster.Cluster, after uint64, n int) []journal.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

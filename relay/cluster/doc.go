@@ -4,7 +4,7 @@
 // For the room "kitchen" it makes, if they do not exist:
 //
 //	stream CHAT_kitchen                    the records; a relay appends on the subject chat.kitchen.log.RELAY
-//	key-value bucket CHAT_kitchen_shared   what the first relay decided for all of them: [Common], [Cluster.Shared]
+//	key-value bucket CHAT_kitchen_shared   decisions of the first relay for all of them: [Common], [Cluster.Shared]
 //	key-value bucket CHAT_kitchen_relays   who lives: each relay renews its key
 //	stream CHATFILES_kitchen               files, and the last two snapshots, in parts
 //

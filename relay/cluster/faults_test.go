@@ -320,7 +320,7 @@ func TestServerLosesRecords(t *testing.T) {
 	}
 }
 
-// TestInterruptedAppend gives up a record that may or may not be stored, and appends another one.
+// TestInterruptedAppend gives up records that the server may have stored, and appends others.
 func TestInterruptedAppend(t *testing.T) {
 	t.Parallel()
 	s := startServers(t, 1)

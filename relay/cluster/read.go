@@ -30,10 +30,10 @@ const (
 	consumerKept = 30 * time.Second
 )
 
-// errAgain says that reading has to begin again, behind the last record.
+// errAgain says that reading has to begin again, after the last record.
 var errAgain = errors.New("begin again")
 
-// A reader reads the records of the stream. It makes a consumer for those behind the last one, and another when that one is not
+// A reader reads the records of the stream. It makes a consumer for those after the last one, and another when that one is not
 // heard, skips a record, or the connection was lost. (The ordered consumer of nats.go does so, too. But it does not stop when a context ends
 // while no server answers, and does not notice a record that was lost between two servers until the next one comes.)
 // Owned by the goroutine that calls Read.
@@ -46,7 +46,7 @@ type reader struct {
 	short   doubt
 }
 
-// Read reads the records behind position after.
+// Read reads the records after position after.
 func (c *Cluster) Read(ctx context.Context, after uint64, receive func(journal.Record) error) error {
 	r := &reader{c: c, last: after, receive: receive}
 	for ; ; r.tries++ {
@@ -78,7 +78,7 @@ func (r *reader) follow(ctx context.Context) error {
 	defer cancel()
 	go func(lost <-chan struct{}) { // ends when follow returns
 		select {
-		case <-lost: // what was on its way on the old connection is lost
+		case <-lost: // records on their way on the old connection are lost
 			cancel()
 		case <-ctx.Done():
 		}
@@ -144,7 +144,7 @@ func (r *reader) record(ctx context.Context, msg jetstream.Msg) error {
 	format, err := strconv.Atoi(msg.Headers().Get(headerFormat))
 	switch {
 	case !ok || !relayID.MatchString(relay) || err != nil || format < 1 || len(msg.Data()) > journal.MaxRecord:
-		// Everyone who reads it passes over it.
+		// All relays skip it.
 		r.c.log.Warn("a message in the room's stream is not a record", "position", position, "subject", msg.Subject())
 		r.last = position
 		return nil
@@ -187,7 +187,7 @@ func (r *reader) behind(ctx context.Context) error {
 	return err
 }
 
-// check compares the state of the stream with what has been read, and returns the position of its last record. It returns an
+// check compares the state of the stream with the last record read, and returns the position of its last record. It returns an
 // error if records are missing.
 func (r *reader) check(ctx context.Context) (end uint64, err error) {
 	attempt, cancel := r.c.attempt(ctx, patience(r.tries))

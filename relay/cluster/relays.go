@@ -28,7 +28,7 @@ const (
 	maxRelays       = 64      // relays of a room
 )
 
-// An announcement is what a relay says of itself, in JSON.
+// An announcement is the value of a relay's key, in JSON.
 type announcement struct {
 	Addrs []string `json:"addrs"`
 }
@@ -116,7 +116,7 @@ type census struct {
 	clock    time.Duration // the sum of the times between announcements, each at most renewEvery
 	at       time.Time     // time of the last announcement
 	members  map[string]*censused
-	reported []journal.Relay // what was last reported
+	reported []journal.Relay // the list that was last reported
 }
 
 // A censused is a relay in the census.
@@ -145,7 +145,7 @@ func (c *census) hear(id string, lives bool, value []byte, at time.Time) error {
 	}
 	m := c.members[id]
 	if m != nil && !at.After(m.at) {
-		return nil // a watch that began again repeats what is there
+		return nil // a watch that began again repeats old announcements
 	}
 	if m == nil {
 		if !relayID.MatchString(id) || len(c.members) >= maxRelays {

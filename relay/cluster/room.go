@@ -16,7 +16,7 @@ import (
 	"chat/relay/history"
 )
 
-// Format is the version of what the streams of a room hold.
+// Format is the version of the content of a room's streams.
 const Format = 1
 
 // Keys of the metadata of a room's stream.
@@ -28,11 +28,11 @@ const (
 // maxShared is how many bytes a value of the bucket "shared" may have.
 const maxShared = 64 << 10
 
-// Common is what the first relay of a room decided for all of them. Whoever may read the room's streams can read it.
+// Common has the decisions of a room's first relay for all of them. Whoever may read the room's streams can read it.
 type Common struct {
 	ID      string    `json:"id"` // of the room: 16 hex digits
 	Title   string    `json:"title"`
-	Secret  string    `json:"secret"` // from which the relays derive what they must agree on and clients must not guess
+	Secret  string    `json:"secret"` // from which the relays derive values that are the same for all, and that clients must not guess
 	Created time.Time `json:"created"`
 }
 
@@ -67,7 +67,7 @@ func (c *Cluster) open(ctx context.Context, opts Options) error {
 		return err
 	}
 	if c.shared, err = c.openBucket(ctx, jetstream.KeyValueConfig{
-		Bucket: c.records.name + "_shared", Description: "what the relays of a chat room have in common", MaxValueSize: maxShared + 1<<10,
+		Bucket: c.records.name + "_shared", Description: "values shared by the relays of a chat room", MaxValueSize: maxShared + 1<<10,
 	}); err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func roomOf(info *jetstream.StreamInfo, subjects []string) (string, error) {
 	case !slices.Equal(info.Config.Subjects, subjects):
 		return "", fmt.Errorf("stream %s has the subjects %q, not %q: %w", info.Config.Name, info.Config.Subjects, subjects, ErrForeign)
 	case info.Config.Retention != jetstream.LimitsPolicy:
-		return "", fmt.Errorf("stream %s deletes what has been read: %w", info.Config.Name, ErrForeign)
+		return "", fmt.Errorf("stream %s deletes records: %w", info.Config.Name, ErrForeign)
 	}
 	return meta[metaRoom], nil
 }
@@ -201,7 +201,7 @@ func (c *Cluster) Shared(ctx context.Context, name string, make func() ([]byte, 
 	var made, value []byte
 	key := c.common.ID + "." + name // what another room of this name has left is not ours
 	err := c.try(ctx, func(ctx context.Context) error {
-		// A server that lags may not have the value yet. Then Create fails, and the next attempt looks again.
+		// If a server lags and does not have the value yet, Create fails, and the next attempt looks again.
 		entry, err := c.shared.Get(ctx, key)
 		if err == nil {
 			value = entry.Value()
