@@ -80,7 +80,7 @@ func TestImports(t *testing.T) {
 			"chat/relay/privatefile", "chat/relay/screen", "chat/relay/screen/syntax", "chat/relay/text", "chat/relay/timezone", "chat/relay/wire",
 		},
 		"hosting": {
-			"chat/relay", "chat/relay/admin", "chat/relay/client", "chat/relay/discovery", "chat/relay/diskspace", "chat/relay/endpoint",
+			"chat/relay", "chat/relay/admin", "chat/relay/client", "chat/relay/cluster", "chat/relay/discovery", "chat/relay/diskspace", "chat/relay/endpoint",
 			"chat/relay/files", "chat/relay/garbage", "chat/relay/hint", "chat/relay/history", "chat/relay/identity", "chat/relay/invites", "chat/relay/limits",
 			"chat/relay/logging", "chat/relay/operatorfile", "chat/relay/program", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/supervisor",
 			"chat/relay/text", "chat/relay/web", "chat/relay/wire",

@@ -16,6 +16,7 @@
 // relay uses: JetStream stores the record only if that is still the last. If the answer is lost, the relay reads the last
 // message of its subject back from the stream's leader before it sends the record again. Readers check that each
 // sequence follows the one before.
+//
 // Files are stored in the same way, part by part. The object store of nats.go is not used: it reuses its buffer while a part may
 // still have to be sent again, as happens when a stream's leader is lost, and then stores the wrong bytes.
 package cluster
