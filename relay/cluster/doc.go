@@ -17,6 +17,6 @@
 // message of its subject back from the stream's leader before it sends the record again. Readers check that each
 // sequence follows the one before.
 //
-// Files are stored in the same way, part by part. The object store of nats.go is not used: it reuses its buffer while a part may
-// still have to be sent again, as happens when a stream's leader is lost, and then stores the wrong bytes.
+// Files are stored in the same way, part by part. The object store of nats.go v1.55.0 is not used: it reuses its buffer while a part may
+// have to be sent again. When the stream's leader stepped down meanwhile, an object that was reported as stored had the wrong bytes.
 package cluster

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -236,6 +237,17 @@ func TestServersFail(t *testing.T) {
 	w.more(100)
 	must(leader.Resume())
 	w.more(100)
+	t.Log("let the leaders step down")
+	js := admin(t, strings.Join(s.URLs(), ","))
+	for range 3 {
+		for _, stream := range []string{"CHAT_faults", "CHATFILES_faults"} {
+			// Without a leader, a stream does not answer.
+			if _, err := js.Conn().Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil, time.Second); err != nil {
+				t.Log(err)
+			}
+		}
+		w.more(20)
+	}
 	t.Log("kill all three")
 	for _, server := range s.Servers {
 		server.Kill()
