@@ -19,10 +19,6 @@ const (
 	headerNumber = "Chat-Number" // its number among those of its relay
 )
 
-// publishTimeout is how long a record waits for its acknowledgement before the relay reads back whether it is stored. An answer
-// takes milliseconds, or never comes: its server is gone or paused.
-const publishTimeout = 2 * time.Second
-
 // A writer writes messages that JetStream must store once and in order: the records of this relay, or a part of a file. Owned by one
 // goroutine.
 type writer struct {
@@ -46,6 +42,7 @@ func (c *Cluster) Append(ctx context.Context, data []byte) error {
 	if err := c.out.write(ctx, data); err != nil {
 		return fmt.Errorf("append to the cluster: %w", err)
 	}
+	c.appended.Store(c.out.last)
 	return nil
 }
 
@@ -56,7 +53,7 @@ func (c *Cluster) waits(since time.Time) {
 	c.mu.Unlock()
 }
 
-// write sends a message until it is stored. JetStream stores it only if the last message of the subject is still the one that
+// write sends a message until it is stored. JetStream stores it only if the subject still ends with the message that
 // write expects, so that it may be sent again.
 func (w *writer) write(ctx context.Context, data []byte) error {
 	w.number++
@@ -67,10 +64,10 @@ func (w *writer) write(ctx context.Context, data []byte) error {
 		var stored bool
 		var err error
 		if send {
-			err = w.publish(ctx, data, w.last)
+			err = w.publish(ctx, n, data, w.last)
 			stored = err == nil
 		} else {
-			stored, err = w.readBack(ctx)
+			stored, err = w.readBack(ctx, n)
 		}
 		switch {
 		case stored:
@@ -82,12 +79,12 @@ func (w *writer) write(ctx context.Context, data []byte) error {
 			return errExists
 		case final(err):
 			return err
-		case gone.lasts(errors.Is(err, jetstream.ErrStreamNotFound), w.c.patience):
+		case gone.lasts(errors.Is(err, jetstream.ErrStreamNotFound), w.c.doubts):
 			return ErrGone
-		case lost.lasts(errors.Is(err, ErrLost), w.c.patience):
+		case lost.lasts(errors.Is(err, ErrLost), w.c.doubts):
 			return err
 		}
-		// Whatever the error was, the message is sent again only after a look at what is stored.
+		// Whatever the error was, the message is sent again only after a look at the stream.
 		if send = !send && err == nil; !send {
 			if err := w.c.wait(ctx, n); err != nil {
 				return err
@@ -96,9 +93,9 @@ func (w *writer) write(ctx context.Context, data []byte) error {
 	}
 }
 
-// publish sends the message once, on condition that the last one of the subject has the sequence last.
-func (w *writer) publish(ctx context.Context, data []byte, last uint64) error {
-	ctx, cancel := w.c.attempt(ctx, publishTimeout)
+// publish sends the message once, as attempt n, on condition that the last one of the subject has the sequence last.
+func (w *writer) publish(ctx context.Context, n int, data []byte, last uint64) error {
+	ctx, cancel := w.c.attempt(ctx, patience(n))
 	defer cancel()
 	ack, err := w.c.js.PublishMsg(ctx, &nats.Msg{Subject: w.subject, Data: data, Header: nats.Header{
 		headerFormat: {strconv.Itoa(Format)},
@@ -111,9 +108,9 @@ func (w *writer) publish(ctx context.Context, data []byte, last uint64) error {
 	return nil
 }
 
-// readBack asks the stream's leader for the last message of the subject, and returns whether it is the one that was sent last.
-func (w *writer) readBack(ctx context.Context) (stored bool, err error) {
-	ctx, cancel := w.c.attempt(ctx, publishTimeout)
+// readBack asks the stream's leader for the last message of the subject, and returns whether it is the message sent last.
+func (w *writer) readBack(ctx context.Context, n int) (stored bool, err error) {
+	ctx, cancel := w.c.attempt(ctx, patience(n))
 	defer cancel()
 	handle, info, err := w.c.look(ctx, w.stream)
 	if err != nil {
@@ -133,14 +130,14 @@ func (w *writer) readBack(ctx context.Context) (stored bool, err error) {
 	return msg.Header.Get(headerNumber) == w.id(), nil
 }
 
-// id returns what tells the last message from others of its subject.
+// id returns the ID by which the last message is recognized.
 func (w *writer) id() string { return w.mark + strconv.FormatUint(w.number, 10) }
 
 // mayWrite checks that messages may be written, and that the stream has a leader: it sends one on a condition that is never met.
 func (w *writer) mayWrite(ctx context.Context) error {
 	const never = 1 << 62
 	err := w.c.try(ctx, func(ctx context.Context) error {
-		err := w.publish(ctx, nil, never)
+		err := w.publish(ctx, eager, nil, never)
 		if n := code(err); n == jetstream.JSErrCodeStreamWrongLastSequence || n == jetstream.JSErrCodeStreamWrongLastSequenceConstant {
 			return nil
 		}

@@ -35,7 +35,7 @@ func TestCensus(t *testing.T) {
 		// While the cluster stores nothing, no one is heard; that does not count.
 		{"all are silent for a minute", append(steady(0, 30, "a", "b", "c"), said{90, "a", "a:1"}), "a b c"},
 		{"one does not come back from it", append(steady(0, 30, "a", "b", "c"), steady(90, 105, "a", "b")...), "a b"},
-		// A newcomer finds what a dead relay left, and waits for it.
+		// A newcomer finds the announcement of a dead relay, and waits for another.
 		{"a dead one's is left", []said{{0, "dead", "d:1"}, {50, "a", "a:1"}, {51, "new", "n:1"}}, "a dead new"},
 		{"and is dead soon", append([]said{{0, "dead", "d:1"}}, steady(50, 65, "a", "new")...), "a new"},
 		{"a watch repeats", append(steady(0, 30, "a", "b"), said{30, "a", "a:1"}, said{30.1, "b", "b:1"}), "a b"},
@@ -59,13 +59,13 @@ func TestCensus(t *testing.T) {
 				t.Errorf("%q live, want %q", got, test.want)
 			}
 			if c.differs() {
-				t.Error("it differs from what was just reported")
+				t.Error("it differs from the list just reported")
 			}
 		})
 	}
 }
 
-// TestCensusIsBounded hears what others may have put into the bucket.
+// TestCensusIsBounded hears announcements that no relay makes.
 func TestCensusIsBounded(t *testing.T) {
 	c := newCensus()
 	at := time.Now()

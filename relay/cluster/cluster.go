@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -24,7 +25,7 @@ const (
 	dialTimeout    = 2 * time.Second  // for each server
 	connectTimeout = 5 * time.Second  // in Open, for one of the servers to accept a connection
 	openTimeout    = 20 * time.Second // for all of Open: longer than a cluster takes to elect leaders, 4 to 11 s
-	requestTimeout = 5 * time.Second  // for the answer to a request
+	requestTimeout = 5 * time.Second  // for the answer to a request; see patience, too
 	pingInterval   = time.Second      // a server that misses two pings is left for another one
 	lossPatience   = 10 * time.Second // how long a stream must be too short before records count as lost: a new leader may lag
 )
@@ -34,7 +35,7 @@ type Options struct {
 	URLs     []string     // of NATS servers: nats://host:4222, tls://host:4222, or host:4222; at most 32
 	Creds    string       // path of a file with NATS credentials; "": none, or those in the URLs
 	Room     string       // the room's name: 1 to 64 letters, digits, - and _
-	Title    string       // what a new room is called
+	Title    string       // of a new room
 	Replicas int          // how many servers keep a new room; 0: 3, or 1 if there is only one server
 	Log      *slog.Logger // nil: nothing is logged
 }
@@ -53,16 +54,19 @@ type Cluster struct {
 	parts    jetstream.Stream // the stream of files, to read from any server
 	shared   jetstream.KeyValue
 	relays   jetstream.KeyValue
-	patience time.Duration // lossPatience
+	doubts   time.Duration // lossPatience
 
 	out writer // of this relay's records; owned by the goroutine that calls Append
+
+	appended atomic.Uint64 // position of the last record that this relay appended
 
 	written atomic.Uint64 // how many files and snapshots this relay began to store
 
 	mu          sync.Mutex
 	since       time.Time     // guarded by mu: when the connection was made or lost
 	connected   bool          // guarded by mu
-	denied      string        // guarded by mu: what the servers said when they last refused permission
+	opened      bool          // guarded by mu: Open has succeeded
+	denied      string        // guarded by mu: the servers' last refusal of a permission, in Open
 	reconnected chan struct{} // guarded by mu: closed, and replaced, when there is a new connection
 	leader      string        // guarded by mu: the server that leads the stream, as last heard
 	waiting     time.Time     // guarded by mu: since when a record waits to be stored; zero: none does
@@ -83,8 +87,8 @@ type Status struct {
 
 var roomName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// Open connects to the servers and opens the room, which it makes if it does not exist. It takes at most 20 s. The errors of
-// this package say what is wrong, and Remedies what to do about it.
+// Open connects to the servers and opens the room, which it makes if it does not exist. It takes at most 20 s. See the errors
+// of this package, and their Remedies.
 func Open(ctx context.Context, opts Options) (*Cluster, error) {
 	if !roomName.MatchString(opts.Room) {
 		return nil, fmt.Errorf("%q: %w", opts.Room, ErrName)
@@ -98,7 +102,7 @@ func Open(ctx context.Context, opts Options) (*Cluster, error) {
 		relay:       strings.ToLower(rand.Text()[:13]), // 65 bits
 		records:     stream{"CHAT_" + opts.Room, []string{prefix + "log.*"}},
 		files:       stream{"CHATFILES_" + opts.Room, []string{prefix + "file.>", prefix + "snapshot.>"}},
-		patience:    lossPatience,
+		doubts:      lossPatience,
 		reconnected: make(chan struct{}),
 	}
 	c.out = writer{c: c, stream: c.records, subject: prefix + "log." + c.relay}
@@ -111,16 +115,19 @@ func Open(ctx context.Context, opts Options) (*Cluster, error) {
 		c.nc.Close()
 		return nil, fmt.Errorf("open room %s in the cluster: %w", opts.Room, err)
 	}
+	c.mu.Lock()
+	c.opened, c.denied = true, ""
+	c.mu.Unlock()
 	return c, nil
 }
 
-// Close closes the connection to the servers. Methods that run return.
+// Close closes the connection to the servers. Methods that run return an error, but Announce only returns when its context ends.
 func (c *Cluster) Close() { c.nc.Close() }
 
 // Relay returns the ID of this relay.
 func (c *Cluster) Relay() string { return c.relay }
 
-// Common returns what the first relay decided for all of them.
+// Common returns the first relay's decisions for all of them.
 func (c *Cluster) Common() Common { return c.common }
 
 // Status returns the state of the connection.
@@ -158,8 +165,12 @@ func (c *Cluster) connect(ctx context.Context, opts Options) error {
 		nats.NoCallbacksAfterClientClose(),
 	}
 	if opts.Creds != "" {
-		if _, err := os.Stat(opts.Creds); err != nil {
+		data, err := os.ReadFile(opts.Creds)
+		if err != nil {
 			return fmt.Errorf("read the credentials: %w", err)
+		}
+		if !bytes.Contains(data, []byte("BEGIN NATS USER JWT")) || !bytes.Contains(data, []byte("BEGIN USER NKEY SEED")) {
+			return fmt.Errorf("%w: there are none in %s", ErrCredentials, opts.Creds)
 		}
 		options = append(options, nats.UserCredentials(opts.Creds))
 	}
@@ -178,7 +189,11 @@ func (c *Cluster) connect(ctx context.Context, opts Options) error {
 			for _, url := range opts.URLs {
 				urls = append(urls, redacted(url))
 			}
-			return fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(urls, ", "), err)
+			err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+			if errors.Is(err, nats.ErrNoServers) {
+				err = ErrUnreachable // it says no more
+			}
+			return fmt.Errorf("%s: %w", strings.Join(urls, ", "), err)
 		}
 	}
 	if limit := c.nc.MaxPayload(); limit < journal.MaxRecord+4<<10 { // 4 KiB for headers
@@ -209,15 +224,16 @@ func (c *Cluster) connectionIs(up bool, err error) {
 
 // reported notes an error that the servers report on the side.
 func (c *Cluster) reported(err error) {
-	if errors.Is(err, nats.ErrPermissionViolation) {
-		c.mu.Lock()
+	c.mu.Lock()
+	// Later, a permission that is missing is only logged: requests that are not answered may have other reasons.
+	if errors.Is(err, nats.ErrPermissionViolation) && !c.opened {
 		c.denied = err.Error()
-		c.mu.Unlock()
 	}
+	c.mu.Unlock()
 	c.log.Warn("the cluster reports an error", "err", err)
 }
 
-// explain adds to the error of a request what is known about it.
+// explain adds the reason, if it is known, to the error of a request.
 func (c *Cluster) explain(err error) error {
 	c.mu.Lock()
 	denied := c.denied
@@ -245,9 +261,28 @@ func (c *Cluster) attempt(ctx context.Context, timeout time.Duration) (context.C
 	return ctx, cancel
 }
 
-// wait waits before attempt n+1: 20 ms at first, later 1 s, or until there is a new connection. It returns an error if ctx ends.
+// eager is how many attempts follow each other quickly: for about 20 s, longer than it takes to elect leaders.
+const eager = 20
+
+// patience returns how long attempt n waits for an answer. An answer takes milliseconds. If there is none, its server is gone or has no leader
+// yet, and another attempt is better than to wait; unless the servers are so slow that no attempt would ever succeed.
+func patience(n int) time.Duration {
+	switch {
+	case n == 0:
+		return 500 * time.Millisecond
+	case n < eager:
+		return time.Second
+	}
+	return requestTimeout
+}
+
+// wait waits before attempt n+1: 20 ms at first, then 160 ms, later 1 s, or until there is a new connection. It returns an error if ctx ends.
 func (c *Cluster) wait(ctx context.Context, n int) error {
-	timer := time.NewTimer(min(20*time.Millisecond<<min(n, 6), time.Second))
+	pause := time.Second
+	if n < eager {
+		pause = 20 * time.Millisecond << min(n, 3)
+	}
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -259,10 +294,10 @@ func (c *Cluster) wait(ctx context.Context, n int) error {
 	}
 }
 
-// try calls do until it succeeds, has an error for which trying again is of no use, or ctx ends. Each call has requestTimeout.
+// try calls do until it succeeds, has an error for which trying again is of no use, or ctx ends. Each call has the patience of its attempt.
 func (c *Cluster) try(ctx context.Context, do func(context.Context) error) error {
 	for n := 0; ; n++ {
-		attempt, cancel := c.attempt(ctx, requestTimeout)
+		attempt, cancel := c.attempt(ctx, patience(n+1))
 		err := c.explain(do(attempt))
 		cancel()
 		if err == nil || final(err) {

@@ -14,7 +14,7 @@ import (
 	"chat/relay/journal"
 )
 
-// read reads n records behind a position, at most for 20 s.
+// read reads n records after a position, at most for 20 s.
 func read(t *testing.T, c *cluster.Cluster, after uint64, n int) []journal.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -76,42 +76,61 @@ func TestRelaysReadOneOrder(t *testing.T) {
 	}
 }
 
-func TestRelaysKnowEachOther(t *testing.T) {
-	a, b := open(t, servers(t), "relays"), open(t, servers(t), "relays")
-	announce := func(c *cluster.Cluster, addr string) (lists chan []journal.Relay, stop func()) {
-		ctx, cancel := context.WithCancel(t.Context())
-		lists = make(chan []journal.Relay, 16)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			c.Announce(ctx, journal.Relay{ID: c.Relay(), Addrs: []string{addr}}, func(relays []journal.Relay) { lists <- relays })
-		}()
-		return lists, func() { cancel(); <-done }
-	}
-	wait := func(lists chan []journal.Relay, want string) {
-		t.Helper()
-		var got string
-		for timeout := time.After(10 * time.Second); got != want; {
-			select {
-			case list := <-lists:
-				got = ""
-				for _, r := range list {
-					got += r.ID + r.Addrs[0] + " "
-				}
-			case <-timeout:
-				t.Fatalf("got %q, want %q", got, want)
+// announce has a relay announce itself until stop is called, and returns the lists of relays that it is given.
+func announce(t *testing.T, c *cluster.Cluster, addr string) (lists chan []journal.Relay, stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	lists = make(chan []journal.Relay, 16)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.Announce(ctx, journal.Relay{ID: c.Relay(), Addrs: []string{addr}}, func(relays []journal.Relay) { lists <- relays })
+	}()
+	return lists, func() { cancel(); <-done }
+}
+
+// waitFor waits until a list of relays, with their addresses, is want.
+func waitFor(t *testing.T, lists chan []journal.Relay, want string) {
+	t.Helper()
+	var got string
+	for timeout := time.After(25 * time.Second); got != want; {
+		select {
+		case list := <-lists:
+			got = ""
+			for _, r := range list {
+				got += r.ID + r.Addrs[0] + " "
 			}
+		case <-timeout:
+			t.Fatalf("got %q, want %q", got, want)
 		}
 	}
-	ofA, stopA := announce(a, "a:1")
+}
+
+// TestDeadRelayIsNoticed loses a relay that cannot say that it ends.
+func TestDeadRelayIsNoticed(t *testing.T) {
+	t.Parallel() // it waits for 12 to 15 s
+	a, b := open(t, servers(t), "dead"), open(t, servers(t), "dead")
+	ofA, stopA := announce(t, a, "a:1")
+	defer stopA()
+	_, stopB := announce(t, b, "b:2")
+	defer stopB()
+	both := []string{a.Relay() + "a:1 ", b.Relay() + "b:2 "}
+	slices.Sort(both)
+	waitFor(t, ofA, both[0]+both[1])
+	b.Close()
+	waitFor(t, ofA, a.Relay()+"a:1 ")
+}
+
+func TestRelaysKnowEachOther(t *testing.T) {
+	a, b := open(t, servers(t), "relays"), open(t, servers(t), "relays")
+	ofA, stopA := announce(t, a, "a:1")
 	defer stopA()
 	onlyA := a.Relay() + "a:1 "
-	wait(ofA, onlyA)
-	ofB, stopB := announce(b, "b:2")
+	waitFor(t, ofA, onlyA)
+	ofB, stopB := announce(t, b, "b:2")
 	both := []string{onlyA, b.Relay() + "b:2 "}
 	slices.Sort(both)
-	wait(ofA, both[0]+both[1])
-	wait(ofB, both[0]+both[1])
+	waitFor(t, ofA, both[0]+both[1])
+	waitFor(t, ofB, both[0]+both[1])
 	stopB() // in order: the others learn of it at once
-	wait(ofA, onlyA)
+	waitFor(t, ofA, onlyA)
 }

@@ -4,7 +4,7 @@
 // For the room "kitchen" it makes, if they do not exist:
 //
 //	stream CHAT_kitchen                    the records; a relay appends on the subject chat.kitchen.log.RELAY
-//	key-value bucket CHAT_kitchen_shared   what the first relay decided for all of them: [Common], [Cluster.Shared]
+//	key-value bucket CHAT_kitchen_shared   decisions of the first relay for all of them: [Common], [Cluster.Shared]
 //	key-value bucket CHAT_kitchen_relays   who lives: each relay renews its key
 //	stream CHATFILES_kitchen               files, and the last two snapshots, in parts
 //
@@ -16,6 +16,7 @@
 // relay uses: JetStream stores the record only if that is still the last. If the answer is lost, the relay reads the last
 // message of its subject back from the stream's leader before it sends the record again. Readers check that each
 // sequence follows the one before.
-// Files are stored in the same way, part by part. The object store of nats.go is not used: it reuses its buffer while a part may
-// still have to be sent again, as happens when a stream's leader is lost, and then stores the wrong bytes.
+//
+// Files are stored in the same way, part by part. The object store of nats.go v1.55.0 is not used: it reuses its buffer while a part may
+// have to be sent again. When the stream's leader stepped down meanwhile, an object that was reported as stored had the wrong bytes.
 package cluster

@@ -11,7 +11,7 @@ import (
 	"chat/relay/hint"
 )
 
-// Errors of Open and, where that is said, of other methods.
+// Errors of Open. Some are also errors of other methods.
 var (
 	ErrName        = errors.New("the name of a room in a cluster has 1 to 64 letters, digits, - and _")
 	ErrUnreachable = errors.New("no NATS server can be reached")
@@ -31,7 +31,7 @@ var (
 	errTooLarge    = errors.New("too large for the cluster")
 )
 
-// Remedies are what a person can do about the errors of this package.
+// Remedies are the hints for the errors of this package.
 var Remedies = []hint.Remedy{
 	{Err: ErrName, Hint: "choose another name with --room"},
 	{Err: ErrPermission, Hint: "allow publishing to $JS.API.>, chat.ROOM.> and $KV.>, and subscribing to _INBOX.>"},
@@ -44,15 +44,15 @@ var Remedies = []hint.Remedy{
 	{Err: ErrForeign, Hint: "choose another name with --room"},
 	{Err: ErrNewer, Hint: "update chat on this machine"},
 	{Err: ErrGone, Hint: "start the hosts of this room again; they begin with an empty room"},
-	{Err: ErrLost, Hint: "start the hosts of this room again; they begin with what the servers still have"},
+	{Err: ErrLost, Hint: "start the hosts of this room again; they begin with the records that the servers still have"},
 }
 
 // Error codes of the JetStream API that nats.go has no names for.
 const (
-	codeNoPeers     jetstream.ErrorCode = 10005 // no suitable servers for the replicas
-	codeNotCluster  jetstream.ErrorCode = 10074 // replicas, but only one server
-	codeOverlap     jetstream.ErrorCode = 10065 // another stream has these subjects
-	codeNoResources jetstream.ErrorCode = 10023 // a server has no more space for streams, or is not up yet
+	codeNoPeers    jetstream.ErrorCode = 10005 // no suitable servers for the replicas
+	codeInvalid    jetstream.ErrorCode = 10052 // a stream cannot be like this
+	codeOverlap    jetstream.ErrorCode = 10065 // another stream has these subjects
+	codeNotCluster jetstream.ErrorCode = 10074 // replicas, but only one server
 )
 
 // code returns the code with which JetStream rejected a request; 0: err is something else.
@@ -68,7 +68,7 @@ func code(err error) jetstream.ErrorCode {
 	return 0
 }
 
-// explain wraps err with the errors of this package, as far as it is known what is wrong. A request without
+// explain wraps err with an error of this package if the reason is known. A request without
 // permission is not answered; the server's reason arrives on the side, in denied.
 func explain(err error, denied string) error {
 	if errors.Is(err, ErrPermission) {

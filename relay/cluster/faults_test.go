@@ -1,13 +1,16 @@
 package cluster_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,6 +37,12 @@ type writing struct {
 type reading struct {
 	mu      sync.Mutex
 	records []journal.Record // guarded by mu
+}
+
+func (r *reading) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.records)
 }
 
 // write has three relays append as fast as they can, and read.
@@ -77,6 +86,38 @@ func write(t *testing.T, urls []string) *writing {
 
 var errEnd = errors.New("end")
 
+// store has one relay store files until stop is called, and another one read each of them.
+func (w *writing) store(size int) (stop func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var storing sync.WaitGroup
+	stored := 0
+	storing.Go(func() {
+		for ; ctx.Err() == nil; stored++ {
+			name := fmt.Sprint("file", stored)
+			_, sum, err := w.relays[0].PutFile(w.t.Context(), name, bytes.NewReader(content(size+stored)))
+			if err != nil {
+				w.t.Error(err)
+				return
+			}
+			file, err := w.relays[1].OpenFile(w.t.Context(), name)
+			if err != nil {
+				w.t.Error(err)
+				return
+			}
+			if _, err := io.Copy(io.Discard, file.Reader()); err != nil || file.SHA256 != sum {
+				w.t.Errorf("file %d: %v", stored, err)
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	return func() {
+		cancel()
+		storing.Wait()
+		w.t.Logf("%d files are whole", stored)
+	}
+}
+
 // more waits until each relay has had n more records acknowledged.
 func (w *writing) more(n int64) {
 	w.t.Helper()
@@ -93,7 +134,16 @@ func (w *writing) more(n int64) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	w.t.Logf("%d more after %v", n, time.Since(began).Round(10*time.Millisecond))
+	acked := time.Since(began)
+	for i, r := range w.readers {
+		for r.count() < int(wanted[0]+wanted[1]+wanted[2]) {
+			if time.Since(began) > time.Minute {
+				w.t.Fatalf("relay %d has read %d records", i, r.count())
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	w.t.Logf("%d more acknowledged after %v, read after %v", n, acked.Round(10*time.Millisecond), time.Since(began).Round(10*time.Millisecond))
 }
 
 // check ends the writing, and compares the records read with the acknowledgements.
@@ -167,6 +217,7 @@ func TestServersFail(t *testing.T) {
 	if status := w.relays[0].Status(); status.Replicas != 3 || len(status.Servers) != 3 {
 		t.Errorf("the status is %+v", status)
 	}
+	stopStoring := w.store(600_000)
 	leader := w.leader(s)
 	t.Logf("kill the leader, %s", leader.Name)
 	leader.Kill()
@@ -186,14 +237,31 @@ func TestServersFail(t *testing.T) {
 	w.more(100)
 	must(leader.Resume())
 	w.more(100)
+	t.Log("let the leaders step down")
+	js := admin(t, strings.Join(s.URLs(), ","))
+	for range 3 {
+		for _, stream := range []string{"CHAT_faults", "CHATFILES_faults"} {
+			// Without a leader, a stream does not answer.
+			if _, err := js.Conn().Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil, time.Second); err != nil {
+				t.Log(err)
+			}
+		}
+		w.more(20)
+	}
 	t.Log("kill all three")
 	for _, server := range s.Servers {
 		server.Kill()
+	}
+	for c := w.relays[0]; c.Status().Connected || c.Status().Waiting < time.Second; time.Sleep(50 * time.Millisecond) {
+		if t.Context().Err() != nil {
+			t.Fatalf("the status is %+v", c.Status())
+		}
 	}
 	for _, server := range s.Servers {
 		must(server.Start())
 	}
 	w.more(100)
+	stopStoring()
 	w.check()
 }
 
@@ -261,5 +329,49 @@ func TestServerLosesRecords(t *testing.T) {
 	}
 	if records := read(t, open(t, s.URLs(), "lost"), 0, 10); len(records) != 10 {
 		t.Errorf("a new relay reads %d records", len(records))
+	}
+}
+
+// TestInterruptedAppend gives up records that the server may have stored, and appends others.
+func TestInterruptedAppend(t *testing.T) {
+	t.Parallel()
+	s := startServers(t, 1)
+	c := open(t, s.URLs(), "interrupted")
+	server := s.Servers[0]
+	for n := range 3 {
+		if err := server.Pause(); err != nil {
+			chattest.Missing(t, "cannot pause a process: "+err.Error())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond) // it was sent, and its answer is waited for once
+		if err := c.Append(ctx, fmt.Appendf(nil, "given up %d", n)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("append to a paused server: %v", err)
+		}
+		cancel()
+		if err := server.Resume(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Append(t.Context(), fmt.Appendf(nil, "kept %d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end, err := c.End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range read(t, c, 0, int(end)) {
+		got = append(got, string(r.Data))
+	}
+	t.Logf("stored: %q", got)
+	for n, next := 0, 0; n < 3; n++ {
+		if next < len(got) && got[next] == fmt.Sprint("given up ", n) {
+			next++
+		}
+		if next >= len(got) || got[next] != fmt.Sprint("kept ", n) {
+			t.Fatalf("at %d is not record %d", next, n)
+		}
+		if next++; n == 2 && next != len(got) {
+			t.Fatalf("%d records are stored", len(got))
+		}
 	}
 }

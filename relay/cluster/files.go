@@ -152,7 +152,7 @@ func (c *Cluster) openFile(ctx context.Context, path string) (*File, error) {
 	return &File{Size: said.Size, SHA256: [sha256.Size]byte(sum), c: c, ctx: ctx, path: path, part: said.Part}, nil
 }
 
-// message returns the message of a subject in the stream of files. A server that lags may not have it yet.
+// message returns the message of a subject in the stream of files. A server that lags has it later.
 func (c *Cluster) message(ctx context.Context, subject string) (data []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
@@ -170,7 +170,7 @@ func (c *Cluster) message(ctx context.Context, subject string) (data []byte, err
 	return data, err
 }
 
-// lag returns for how long a server may not have what another one has.
+// lag returns for how long a server may lag behind another one.
 func (c *Cluster) lag() time.Duration {
 	if c.replicas == 1 {
 		return 0

@@ -83,5 +83,5 @@ func open(t *testing.T, urls []string, room string) *cluster.Cluster {
 
 // logTo returns a logger that writes to the output of the test.
 func logTo(t *testing.T) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), nil))
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

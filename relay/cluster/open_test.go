@@ -91,6 +91,17 @@ func TestOpenErrors(t *testing.T) {
 			}
 		})
 	}
+	t.Run("rejected", func(t *testing.T) {
+		began := time.Now()
+		if c, err := cluster.Open(t.Context(), cluster.Options{URLs: urls, Room: "many", Replicas: 6, Log: logTo(t)}); err == nil {
+			c.Close()
+			t.Error("there are 6 replicas")
+		} else if time.Since(began) > 10*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		} else {
+			t.Log(err)
+		}
+	})
 	t.Run("unreachable", func(t *testing.T) {
 		t.Parallel() // it waits for connectTimeout
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -131,6 +142,13 @@ accounts {
 	t.Run("no JetStream", func(t *testing.T) {
 		t.Parallel()
 		fails(t, cluster.Options{URLs: as("b:p"), Room: "kitchen"}, cluster.ErrNoJetStream)
+	})
+	t.Run("file", func(t *testing.T) {
+		junk := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(junk, []byte("not credentials"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: junk}, cluster.ErrCredentials)
 	})
 	t.Run("no file", func(t *testing.T) {
 		_, err := cluster.Open(t.Context(), cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: filepath.Join(t.TempDir(), "x")})

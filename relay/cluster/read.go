@@ -20,17 +20,20 @@ const (
 	pullMessages = 512
 	pullBytes    = 8 << 20
 
-	// idleCheck is after which time without a record Read asks whether there is one that it should have got.
+	// A consumer from which nothing comes is replaced: if it does not come with a heartbeat for twice this time, if a record that this relay
+	// appended does not come for late, or if the stream's state, asked for after each idleCheck, is ahead.
+	heartbeat = 500 * time.Millisecond
+	late      = 500 * time.Millisecond
 	idleCheck = 3 * time.Second
 
 	// consumerKept is how long the servers keep a consumer that no one reads from.
 	consumerKept = 30 * time.Second
 )
 
-// errAgain says that reading has to begin again, behind the last record.
+// errAgain says that reading has to begin again, after the last record.
 var errAgain = errors.New("begin again")
 
-// A reader reads the records of the stream. It makes a consumer for those behind the last one, and another when that one is not
+// A reader reads the records of the stream. It makes a consumer for those after the last one, and another when that one is not
 // heard, skips a record, or the connection was lost. (The ordered consumer of nats.go does so, too. But it does not stop when a context ends
 // while no server answers, and does not notice a record that was lost between two servers until the next one comes.)
 // Owned by the goroutine that calls Read.
@@ -38,15 +41,15 @@ type reader struct {
 	c       *Cluster
 	last    uint64 // position of the last record
 	receive func(journal.Record) error
+	tries   int // since it last worked
 	gone    doubt
 	short   doubt
 }
 
-// Read reads the records behind position after.
+// Read reads the records after position after.
 func (c *Cluster) Read(ctx context.Context, after uint64, receive func(journal.Record) error) error {
 	r := &reader{c: c, last: after, receive: receive}
-	for n := 0; ; n++ {
-		before := r.last
+	for ; ; r.tries++ {
 		err := r.follow(ctx)
 		var refused *refusal
 		switch {
@@ -57,11 +60,8 @@ func (c *Cluster) Read(ctx context.Context, after uint64, receive func(journal.R
 		case err != nil && (final(err) || errors.Is(err, journal.ErrTrimmed) || errors.Is(err, ErrGone) || errors.Is(err, ErrLost)):
 			return fmt.Errorf("read from the cluster: %w", err)
 		}
-		if r.last > before {
-			n = 0
-		}
 		c.log.Debug("reading from the cluster begins again", "after", r.last, "err", err)
-		if c.wait(ctx, n) != nil {
+		if c.wait(ctx, r.tries) != nil {
 			return nil
 		}
 	}
@@ -78,7 +78,7 @@ func (r *reader) follow(ctx context.Context) error {
 	defer cancel()
 	go func(lost <-chan struct{}) { // ends when follow returns
 		select {
-		case <-lost: // what was on its way on the old connection is lost
+		case <-lost: // records on their way on the old connection are lost
 			cancel()
 		case <-ctx.Done():
 		}
@@ -86,7 +86,7 @@ func (r *reader) follow(ctx context.Context) error {
 	if _, err := r.check(ctx); err != nil {
 		return err
 	}
-	attempt, done := context.WithTimeout(ctx, requestTimeout)
+	attempt, done := r.c.attempt(ctx, patience(r.tries))
 	defer done()
 	consumer, err := r.c.js.CreateConsumer(attempt, r.c.records.name, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1, AckPolicy: jetstream.AckNonePolicy,
@@ -96,20 +96,30 @@ func (r *reader) follow(ctx context.Context) error {
 		return r.c.explain(err)
 	}
 	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
-		jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+		jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return r.c.explain(err)
 	}
 	defer messages.Stop()
-	for {
-		idle, done := context.WithTimeout(ctx, idleCheck)
-		msg, err := messages.Next(jetstream.NextContext(idle))
+	for checked := time.Now(); ; {
+		appended := r.c.appended.Load()
+		soon, done := context.WithTimeout(ctx, late)
+		msg, err := messages.Next(jetstream.NextContext(soon))
 		done()
 		switch {
 		case err == nil:
+			checked = time.Now()
 			err = r.record(ctx, msg)
-		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-			err = r.behind(ctx)
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		case appended > r.last:
+			err = errAgain
+		case time.Since(checked) < idleCheck:
+			err = nil
+		default:
+			checked = time.Now()
+			if err = r.behind(ctx); err == nil {
+				r.tries = 0
+			}
 		}
 		if err != nil {
 			return err
@@ -134,7 +144,7 @@ func (r *reader) record(ctx context.Context, msg jetstream.Msg) error {
 	format, err := strconv.Atoi(msg.Headers().Get(headerFormat))
 	switch {
 	case !ok || !relayID.MatchString(relay) || err != nil || format < 1 || len(msg.Data()) > journal.MaxRecord:
-		// Everyone who reads it passes over it.
+		// All relays skip it.
 		r.c.log.Warn("a message in the room's stream is not a record", "position", position, "subject", msg.Subject())
 		r.last = position
 		return nil
@@ -144,7 +154,7 @@ func (r *reader) record(ctx context.Context, msg jetstream.Msg) error {
 	if err := r.receive(journal.Record{Position: position, Relay: relay, Time: meta.Timestamp, Data: msg.Data()}); err != nil {
 		return &refusal{err}
 	}
-	r.last = position
+	r.last, r.tries = position, 0
 	return nil
 }
 
@@ -152,7 +162,7 @@ var relayID = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 
 // skipped is called when the consumer skipped the next record: it was lost on the way, or has been deleted.
 func (r *reader) skipped(ctx context.Context) error {
-	attempt, cancel := context.WithTimeout(ctx, requestTimeout)
+	attempt, cancel := r.c.attempt(ctx, patience(r.tries))
 	defer cancel()
 	handle, _, err := r.c.look(attempt, r.c.records)
 	if err != nil {
@@ -177,13 +187,13 @@ func (r *reader) behind(ctx context.Context) error {
 	return err
 }
 
-// check compares the state of the stream with what has been read, and returns the position of its last record. It returns an
+// check compares the state of the stream with the last record read, and returns the position of its last record. It returns an
 // error if records are missing.
 func (r *reader) check(ctx context.Context) (end uint64, err error) {
-	attempt, cancel := context.WithTimeout(ctx, requestTimeout)
+	attempt, cancel := r.c.attempt(ctx, patience(r.tries))
 	defer cancel()
 	_, info, err := r.c.look(attempt, r.c.records)
-	if r.gone.lasts(errors.Is(err, jetstream.ErrStreamNotFound), r.c.patience) {
+	if r.gone.lasts(errors.Is(err, jetstream.ErrStreamNotFound), r.c.doubts) {
 		return 0, ErrGone
 	}
 	if err != nil {
@@ -192,7 +202,7 @@ func (r *reader) check(ctx context.Context) (end uint64, err error) {
 	first, end := info.State.FirstSeq, info.State.LastSeq
 	short := end < r.last
 	switch {
-	case r.short.lasts(short, r.c.patience):
+	case r.short.lasts(short, r.c.doubts):
 		return 0, fmt.Errorf("%w: it ends at %d, and %d has been read", ErrLost, end, r.last)
 	case short:
 		return 0, errAgain

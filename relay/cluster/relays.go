@@ -20,13 +20,15 @@ const (
 	keepAnnouncements = 2 * time.Minute  // then the servers delete them
 	watchPatience     = 10 * time.Second // how long not even our own announcements may be missing before the watch is renewed
 
+	goodbyeTimeout = 2 * time.Second // for a relay that ends to say so
+
 	maxAnnouncement = 4 << 10 // bytes
 	maxAddrs        = 8       // addresses of a relay
 	maxAddr         = 255     // bytes of an address
 	maxRelays       = 64      // relays of a room
 )
 
-// An announcement is what a relay says of itself, in JSON.
+// An announcement is the value of a relay's key, in JSON.
 type announcement struct {
 	Addrs []string `json:"addrs"`
 }
@@ -66,7 +68,7 @@ func (c *Cluster) renew(ctx context.Context, addrs []string) {
 		case <-ctx.Done():
 		}
 	}
-	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
 	defer cancel()
 	if err := c.relays.Delete(goodbye, c.relay); err != nil {
 		c.log.Debug("the cluster does not store that this relay ends", "err", err) // the others notice after livesFor
@@ -114,7 +116,7 @@ type census struct {
 	clock    time.Duration // the sum of the times between announcements, each at most renewEvery
 	at       time.Time     // time of the last announcement
 	members  map[string]*censused
-	reported []journal.Relay // what was last reported
+	reported []journal.Relay // the list that was last reported
 }
 
 // A censused is a relay in the census.
@@ -143,7 +145,7 @@ func (c *census) hear(id string, lives bool, value []byte, at time.Time) error {
 	}
 	m := c.members[id]
 	if m != nil && !at.After(m.at) {
-		return nil // a watch that began again repeats what is there
+		return nil // a watch that began again repeats old announcements
 	}
 	if m == nil {
 		if !relayID.MatchString(id) || len(c.members) >= maxRelays {

@@ -16,7 +16,7 @@ import (
 	"chat/relay/history"
 )
 
-// Format is the version of what the streams of a room hold.
+// Format is the version of the content of a room's streams.
 const Format = 1
 
 // Keys of the metadata of a room's stream.
@@ -28,11 +28,11 @@ const (
 // maxShared is how many bytes a value of the bucket "shared" may have.
 const maxShared = 64 << 10
 
-// Common is what the first relay of a room decided for all of them. Whoever may read the room's streams can read it.
+// Common has the decisions of a room's first relay for all of them. Whoever may read the room's streams can read it.
 type Common struct {
 	ID      string    `json:"id"` // of the room: 16 hex digits
 	Title   string    `json:"title"`
-	Secret  string    `json:"secret"` // from which the relays derive what they must agree on and clients must not guess
+	Secret  string    `json:"secret"` // from which the relays derive values that are the same for all, and that clients must not guess
 	Created time.Time `json:"created"`
 }
 
@@ -67,7 +67,7 @@ func (c *Cluster) open(ctx context.Context, opts Options) error {
 		return err
 	}
 	if c.shared, err = c.openBucket(ctx, jetstream.KeyValueConfig{
-		Bucket: c.records.name + "_shared", Description: "what the relays of a chat room have in common", MaxValueSize: maxShared + 1<<10,
+		Bucket: c.records.name + "_shared", Description: "values shared by the relays of a chat room", MaxValueSize: maxShared + 1<<10,
 	}); err != nil {
 		return err
 	}
@@ -85,7 +85,11 @@ func (c *Cluster) open(ctx context.Context, opts Options) error {
 	if err := json.Unmarshal(value, &c.common); err != nil || c.common.ID != id || c.common.Secret == "" {
 		return fmt.Errorf("%w: what its relays have in common cannot be read", ErrForeign)
 	}
-	return c.out.mayWrite(ctx)
+	if err := c.out.mayWrite(ctx); err != nil {
+		return err
+	}
+	part := writer{c: c, stream: c.files, subject: c.path(filePath, "none") + "0"}
+	return part.mayWrite(ctx)
 }
 
 // openStream opens a stream, and makes it if it does not exist. It returns the ID of the room that it belongs to. replicas is 0
@@ -110,8 +114,10 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 		switch {
 		case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, jetstream.ErrJetStreamNotEnabled) && time.Since(started) > connectTimeout: // before, a server may be about to start
 			return fmt.Errorf("%w: %w", errGivenUp, err)
+		case rejected(err):
+			return fmt.Errorf("%w: %w", errGivenUp, err)
 		case err != nil:
-			return err // if another relay makes it at the same time, the next attempt finds it
+			return err
 		}
 		info := handle.CachedInfo()
 		id, err = roomOf(info, config.Subjects)
@@ -124,8 +130,15 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 	return id, err
 }
 
-// errGivenUp says that an error that may pass has not passed.
+// errGivenUp says that an error does not pass.
 var errGivenUp = errors.New("given up")
+
+// rejected returns whether JetStream rejected a request as such. That the stream exists is no such error: another relay made it at the same
+// time, and the next attempt finds it.
+func rejected(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.Code == 400 || api.ErrorCode == codeInvalid) && api.ErrorCode != jetstream.JSErrCodeStreamNameInUse && !final(explain(err, ""))
+}
 
 // look asks the leader of a stream for its state. The stream of records must still be that of this room.
 func (c *Cluster) look(ctx context.Context, s stream) (jetstream.Stream, *jetstream.StreamInfo, error) {
@@ -160,7 +173,7 @@ func roomOf(info *jetstream.StreamInfo, subjects []string) (string, error) {
 	case !slices.Equal(info.Config.Subjects, subjects):
 		return "", fmt.Errorf("stream %s has the subjects %q, not %q: %w", info.Config.Name, info.Config.Subjects, subjects, ErrForeign)
 	case info.Config.Retention != jetstream.LimitsPolicy:
-		return "", fmt.Errorf("stream %s deletes what has been read: %w", info.Config.Name, ErrForeign)
+		return "", fmt.Errorf("stream %s deletes records: %w", info.Config.Name, ErrForeign)
 	}
 	return meta[metaRoom], nil
 }
@@ -188,7 +201,7 @@ func (c *Cluster) Shared(ctx context.Context, name string, make func() ([]byte, 
 	var made, value []byte
 	key := c.common.ID + "." + name // what another room of this name has left is not ours
 	err := c.try(ctx, func(ctx context.Context) error {
-		// A server that lags may not have the value yet. Then Create fails, and the next attempt looks again.
+		// If a server lags and does not have the value yet, Create fails, and the next attempt looks again.
 		entry, err := c.shared.Get(ctx, key)
 		if err == nil {
 			value = entry.Value()

@@ -147,6 +147,7 @@ func (s *Server) Start() error {
 	defer log.Close()
 	cmd := exec.Command(s.path, "-c", s.conf)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start nats-server: %w", err)
 	}
