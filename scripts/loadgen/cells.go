@@ -102,6 +102,16 @@ var historyColumns = []column{
 	{"p99", "p99 ms", scaled(1e6, "%.2f"), true},
 }
 
+var clusterColumns = []column{
+	{"messages", "messages/s", scaled(1, "%.0f"), true},
+	{"hosts", "hosts' CPU µs/message", scaled(1, "%.1f"), true},
+	{"nats", "NATS CPU µs/message", scaled(1, "%.1f"), false},
+	{"rate", "deliveries/s", scaled(1, "%.0f"), false},
+	{"each", "hosts' CPU s/M", scaled(1, "%.3f"), true},
+	{"p50", "ack at 1,000/s: p50 ms", scaled(1e6, "%.2f"), true},
+	{"p99", "p99 ms", scaled(1e6, "%.2f"), true},
+}
+
 var longColumns = []column{
 	{"count", "messages", scaled(1, "%.0f"), false},
 	{"ready", "ready ms", scaled(1e6, "%.0f"), false},
@@ -174,6 +184,10 @@ func newCells() []*cell {
 		{
 			name: "history", base: "jetstream", peers: []string{"chat-history", "chat-json", "jetstream"}, columns: historyColumns,
 			run: runHistory, shapes: []shape{{20, 20, nil}},
+		},
+		{
+			name: "cluster", base: "chat-json", peers: []string{"chat-json", "hosts-1", "hosts-2", "hosts-3"}, columns: clusterColumns,
+			run: runCluster, shapes: []shape{{21, 21, nil}},
 		},
 		{
 			name: "history-long", base: "chat-json", peers: []string{"chat-json"}, dialect: &jsonDialect, columns: longColumns,

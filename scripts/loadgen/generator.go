@@ -67,10 +67,10 @@ func newGenerator(d *dialect, clients, senders int) (*generator, error) {
 }
 
 // connect connects all clients and returns when the server has let all of them in.
-func (g *generator) connect(ctx context.Context, addr netip.AddrPort) error {
+func (g *generator) connect(ctx context.Context, addrs ...netip.AddrPort) error {
 	for id := range g.clients {
 		c := &g.clients[id]
-		if err := c.dial(addr, g.receive); err != nil {
+		if err := c.dial(addrs[id%len(addrs)], g.receive); err != nil {
 			return fmt.Errorf("client %d: %w", id, err)
 		}
 		if err := g.readerOf(c).add(c); err != nil {

@@ -18,6 +18,7 @@ type peer struct {
 	binary     string // path, to report its size; empty: it is part of this program
 	argv       func(b *bench, addr netip.AddrPort, clients int) ([]string, error)
 	prepare    func(addr netip.AddrPort) error // prepares the server before clients connect; nil: nothing to do
+	hosts      int                             // of a shared room; 0: one host has it alone
 	front      *front                          // the program a person joins with; nil: none
 }
 
@@ -30,6 +31,7 @@ func newPeers(opts *options) map[string]*peer {
 		chatPeer("chat-page", opts.chat),
 		chatPeer("chat-history", opts.chat),
 		chatPeer("chat-plain", opts.chat),
+		hostsPeer(1, opts.chat), hostsPeer(2, opts.chat), hostsPeer(3, opts.chat),
 		sealedPeer("chat-sealed", opts.chat),
 		{name: "nats-tls", dialect: &natsTLS, binary: opts.nats, argv: natsTLSArgv},
 		{name: "ngircd-tls", dialect: &ircTLS, maxClients: 100, binary: opts.ngircd, argv: ircTLSArgv},

@@ -135,6 +135,9 @@ func (s *Server) URL() string { return "nats://" + s.addr }
 // Data returns the folder in which the server keeps its data. It can be replaced while the server does not run.
 func (s *Server) Data() string { return s.data }
 
+// PID returns the ID of the server's process, which runs.
+func (s *Server) PID() int { return s.process.Process.Pid }
+
 // Start starts the server, if it does not run. It does not wait until it is ready.
 func (s *Server) Start() error {
 	if s.process != nil {
