@@ -109,19 +109,30 @@ func (s *subject) append(b []byte) []byte {
 	return appendFilled(b, s.fingerprint)
 }
 
-// decodeRequest returns the request that encode encoded. The error wraps errRequest.
-func decodeRequest(data []byte) (*request, error) {
+// A carrying is a request that is carried out, and the memory for it, which is used again for the next one.
+type carrying struct {
+	request
+	sender, target subject
+	event          event
+}
+
+// decode sets c to the request that encode encoded. The error wraps errRequest.
+func (c *carrying) decode(data []byte) error {
+	*c = carrying{}
 	if len(data) == 0 {
-		return nil, errRequest
+		return errRequest
 	}
-	r := &request{op: operation(data[0])}
+	r := &c.request
+	r.op = operation(data[0])
 	d := decoder{rest: data[1:]}
 	parts := d.number()
 	if parts&hasBy != 0 {
-		r.by = d.subject()
+		r.by = &c.sender
+		d.subject(r.by)
 	}
 	if parts&hasTo != 0 {
-		r.to = d.subject()
+		r.to = &c.target
+		d.subject(r.to)
 	}
 	r.kind = d.text(parts & hasKind)
 	if parts&hasSeq != 0 {
@@ -147,9 +158,9 @@ func decodeRequest(data []byte) (*request, error) {
 		d.failed = true
 	}
 	if d.failed {
-		return nil, fmt.Errorf("%w: operation %d", errRequest, r.op)
+		return fmt.Errorf("%w: operation %d", errRequest, r.op)
 	}
-	return r, nil
+	return nil
 }
 
 // A decoder reads a request. After a failure it returns zeros.
@@ -183,11 +194,15 @@ func (d *decoder) text(part uint64) string {
 	if part == 0 {
 		return ""
 	}
-	return string(d.bytes(d.number()))
+	b := d.bytes(d.number())
+	if string(b) == wire.TypeMessage { // nearly always the kind: it needs no memory of its own
+		return wire.TypeMessage
+	}
+	return string(b)
 }
 
-func (d *decoder) subject() *subject {
-	s := &subject{author: history.Author(d.number())}
+func (d *decoder) subject(s *subject) {
+	s.author = history.Author(d.number())
 	parts := d.number()
 	s.nick = d.text(1)
 	s.id = d.text(parts & hasID)
@@ -200,5 +215,4 @@ func (d *decoder) subject() *subject {
 	if s.author >= maxAuthor {
 		d.failed = true
 	}
-	return s
 }

@@ -81,6 +81,7 @@ type Room struct {
 	presence   announcements
 	owning     pace.Dues // nicks that began to belong to a key, by address group; see ownQuota
 	asking     subject   // scratch space of askingLocked
+	carrying   carrying  // of Carry
 }
 
 // A Peer is the connection of a member. The room calls its methods with its lock held, so

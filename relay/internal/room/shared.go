@@ -87,9 +87,9 @@ func (r *Room) Carry(record journal.Record, requests [][]byte, own []replica.Pro
 		if i < len(own) {
 			p = &own[i]
 		}
-		if req, err := decodeRequest(data); err == nil { // else it is skipped by all relays
-			req.at, req.relay = at, record.Relay
-			r.carryLocked(req, p)
+		if c := &r.carrying; c.decode(data) == nil { // else it is skipped by all relays
+			c.at, c.relay = at, record.Relay
+			r.carryLocked(&c.request, &c.event, p)
 		}
 		if p != nil {
 			r.carried = p.Ticket
@@ -99,8 +99,9 @@ func (r *Room) Carry(record journal.Record, requests [][]byte, own []replica.Pro
 	r.log.Wake()
 }
 
-// carryLocked decides on a request and carries out what follows from it. p is the proposal if it is this relay's own.
-func (r *Room) carryLocked(req *request, p *replica.Proposal) {
+// carryLocked decides on a request and carries out what follows from it. e is empty; p is the proposal if it is this
+// relay's own.
+func (r *Room) carryLocked(req *request, e *event, p *replica.Proposal) {
 	if req.op != opClient {
 		r.state.complete(req.by)
 	}
@@ -108,7 +109,6 @@ func (r *Room) carryLocked(req *request, p *replica.Proposal) {
 	if req.op == opGone {
 		r.announceGoneLocked(req)
 	}
-	e := new(event)
 	err := r.state.decide(req, e)
 	if err != nil {
 		r.answerLateLocked(req, p, err)

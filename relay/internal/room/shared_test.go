@@ -473,8 +473,8 @@ func (w *cluster) journal() string {
 			w.Fatal(err)
 		}
 		for _, data := range requests {
-			req, err := decodeRequest(data)
-			if err != nil {
+			req := new(carrying)
+			if err := req.decode(data); err != nil {
 				w.Fatal(err)
 			}
 			fmt.Fprintf(&b, "%s %s: op %d", record.Time.Format("04:05.000"), record.Relay, req.op)
