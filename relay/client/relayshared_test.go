@@ -116,6 +116,11 @@ func TestMoveInASharedRoom(t *testing.T) {
 		t.Errorf("after the machine of its relay is gone: %+v", again)
 	}
 	t.Logf("back after %v", time.Since(gone))
+	for _, w := range []wire.Event{moved.Welcome, again.Welcome} {
+		if !slices.Equal(w.Members, []string{"bob"}) || w.Count != 1 {
+			t.Errorf("after a move there are %d others, %q", w.Count, w.Members)
+		}
+	}
 	if again.Welcome.Client != client || again.Welcome.Nick != "alice" {
 		t.Errorf("the client is %s as %s now", again.Welcome.Client, again.Welcome.Nick)
 	}
