@@ -431,3 +431,23 @@ lab    192.168.1.8:24280     sealed   bbbb0000  chat 1.0.0
 		t.Errorf("got (error %v)\n%swant\n%s", err, got, want)
 	}
 }
+
+// Two relays of one room answer for no name of the other one, except for that of the service, or queriers would mix their addresses.
+func TestZonesOfRelays(t *testing.T) {
+	names := make(map[string]int)
+	for _, relay := range []string{"", "Q7ABCDEF", "Q7ABCDEG"} {
+		z, err := newZone(discovery.Advertisement{ID: kitchenID, Title: "Kitchen", Relay: relay, Port: 24280}, []netip.Addr{netip.MustParseAddr("192.168.1.5")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range z.names {
+			names[name]++
+		}
+	}
+	for name, n := range names {
+		isOfAll := strings.HasPrefix(name, "_") // the service, and the list of services
+		if n > 1 != isOfAll {
+			t.Errorf("%d relays answer for %s", n, name)
+		}
+	}
+}

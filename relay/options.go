@@ -74,12 +74,6 @@ type Options struct {
 	// first. nil: members who ask get the one at which they reached the host themselves.
 	Ways func() []string
 
-	// Relays returns the addresses, host:port, of all hosts that serve the room, this one too: programs whose host is
-	// gone continue with another one. Those beyond wire.MaxRelays, and invalid ones, are left out. It must not block.
-	// When its result changes, call [Server.RelaysChanged]. nil: in a shared room the addresses that the relays
-	// announce in the journal; otherwise there is only this host.
-	Relays func() []string
-
 	// Program returns the command that installs the program from the host at an address, and the SHA-256 of the program for
 	// the host's own system, for members who ask how others can join. It may block for some seconds. An empty command: the
 	// host does not hand it out; an empty hash: it is not known. nil: the host does not hand it out.

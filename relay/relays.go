@@ -19,13 +19,10 @@ type relays struct {
 
 // listRelays returns the function that lists the addresses of the room's hosts; nil: there is only this one.
 func (s *Server) listRelays() func() []string {
-	switch {
-	case s.opts.Relays != nil:
-		return s.opts.Relays
-	case s.sharing != nil:
-		return s.sharing.relayAddrs
+	if s.sharing == nil {
+		return nil
 	}
-	return nil
+	return s.sharing.relayAddrs
 }
 
 // Relays returns the addresses of all hosts that serve the room; nil: there is only this one.
@@ -55,8 +52,8 @@ func (s *Server) WasRelay(addr string) bool {
 	return slices.ContainsFunc(s.relays.past, func(past string) bool { return strings.EqualFold(past, addr) })
 }
 
-// RelaysChanged sends all programs in the room the result of [Options.Relays].
-func (s *Server) RelaysChanged() {
+// relaysChanged sends all programs in the room the addresses of its hosts.
+func (s *Server) relaysChanged() {
 	s.Relays()
 	s.room.RelaysChanged()
 }

@@ -226,7 +226,7 @@ func (p *sharing) setRelays(relays []journal.Relay) {
 	p.relays = relays
 	p.mu.Unlock()
 	if !slices.Equal(before, p.relayAddrs()) {
-		p.server.RelaysChanged()
+		p.server.relaysChanged()
 	}
 }
 

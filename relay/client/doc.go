@@ -30,6 +30,9 @@
 // A host can be hostile. Its texts are cleaned, its lists have bounds, and an ID that the
 // room's log cannot have reached does not hide later events.
 //
+// If several hosts serve the room and the client's is gone, it continues at another one, which must prove that it has
+// the room: within 3 s of the [Disconnected], if one of them answers. The next [Connected] has Moved set.
+//
 // # Sending
 //
 // [Client.Say] queues a message. The message is acknowledged when it comes back with an ID.

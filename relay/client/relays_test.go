@@ -1,8 +1,11 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -429,5 +432,53 @@ func TestJoinAtAnotherAddress(t *testing.T) {
 		if got := n.dials(); got["a:1"] != 2 || got["c:1"] != 2 {
 			t.Errorf("dialed %v", got)
 		}
+	})
+}
+
+// In a sealed room a relay must have the key of the room's host: any other one gets not a byte beyond the handshake, and is not tried again.
+func TestSealedRelayNeedsTheKey(t *testing.T) {
+	certificate, pin := newCertificate(t, time.Now(), time.Now().Add(time.Hour))
+	other, _ := newCertificate(t, time.Now(), time.Now().Add(time.Hour))
+	bubble(t, func(t *testing.T) {
+		n := newRelayNet("a:1", "evil:1", "plain:1", "b:1")
+		n.room.config = &tls.Config{Certificates: []tls.Certificate{certificate}}
+		var strangers sync.WaitGroup
+		strange := func(wrap func(net.Conn) net.Conn) func(context.Context) (net.Conn, error) {
+			return func(context.Context) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				strangers.Go(func() {
+					defer theirs.Close()
+					got, _ := io.ReadAll(wrap(theirs))
+					if bytes.Contains(got, []byte(`"type"`)) {
+						t.Errorf("a stranger got %q", got)
+					}
+				})
+				return ours, nil
+			}
+		}
+		n.other = map[string]func(context.Context) (net.Conn, error){
+			"evil:1": strange(func(conn net.Conn) net.Conn {
+				return tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{other}})
+			}),
+			"plain:1": strange(func(conn net.Conn) net.Conn {
+				go io.WriteString(conn, "* Welcome to kitchen, guest-1\n")
+				return conn
+			}),
+		}
+		c, err := Join(t.Context(), Options{Addr: "a:1", Room: "r1", Dial: n.dial, Seal: Seal{Pin: pin, Secret: testSecret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nextConnected(t, c)
+		n.set("refuses", "a:1", "b:1")
+		time.AfterFunc(time.Minute, func() { n.set("", "b:1") })
+		if e, _ := nextConnected(t, c); !e.Moved || e.Addr != "b:1" || !e.Sealed {
+			t.Errorf("got %+v", e)
+		}
+		if got := n.dials(); got["evil:1"] != 1 || got["plain:1"] != 1 {
+			t.Errorf("dialed %v", got)
+		}
+		leaveNet(t, n, c)
+		strangers.Wait()
 	})
 }

@@ -12,32 +12,40 @@ import (
 
 	"chat/relay"
 	"chat/relay/files"
+	"chat/relay/journal/journaltest"
 	"chat/relay/web"
 	"chat/relay/wire"
 )
 
-// serveAt serves the room of srv on count ports, as that many relays, until the test ends.
-func serveAt(t *testing.T, srv *relay.Server, count int) (addrs []string) {
+// serveAt serves the room of srv on two ports, as two relays, until the test ends. ended is called then.
+func serveAt(t *testing.T, srv *relay.Server, ended func()) (addrs []string) {
 	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
-	t.Cleanup(serving.Wait)
-	for range count {
+	var listeners []net.Listener
+	for range 2 {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		addrs = append(addrs, ln.Addr().String())
-		serving.Go(func() {
-			for {
-				conn, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				serving.Go(func() { srv.ServeConn(t.Context(), conn) })
-			}
-		})
-		t.Cleanup(func() { ln.Close() })
+		listeners, addrs = append(listeners, ln), append(addrs, ln.Addr().String())
 	}
+	serving.Go(func() { srv.Serve(ctx, listeners[0]) })
+	serving.Go(func() {
+		for {
+			conn, err := listeners[1].Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { srv.ServeConn(ctx, conn) })
+		}
+	})
+	t.Cleanup(func() {
+		listeners[1].Close()
+		cancel()
+		serving.Wait()
+		ended()
+	})
 	return addrs
 }
 
@@ -49,19 +57,25 @@ func TestUploadMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page *web.Handler
-	var addrs []string
-	srv := relay.New(relay.Options{
-		Title: "kitchen", Files: store.Publish, Relays: func() []string { return addrs },
+	relays := journaltest.New()
+	srv, err := relay.NewShared(t.Context(), relays.Relay(), nil, relay.Options{
+		Title: "kitchen", Room: "0123456789abcdef", Secret: "the secret of all relays", Files: store.Publish,
 		Web: func(conn net.Conn) { page.StartServing(conn) },
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	page = web.New(srv, web.Options{Files: store})
-	t.Cleanup(func() {
+	addrs := serveAt(t, srv, func() {
 		page.Close()
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	addrs = serveAt(t, srv, 2)
+	defer relays.Announce(addrs...)()
+	for len(srv.Relays()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
 	n := newRelayNet()
 	n.over = func(ctx context.Context, addr string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", addr)

@@ -4,22 +4,50 @@ import (
 	"bufio"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"chat/relay"
+	"chat/relay/journal/journaltest"
 	"chat/relay/web"
 )
 
+// openShared hosts a room that other relays serve, too, at addresses, until end is called.
+func openShared(t *testing.T, addrs ...string) (r *room, end func()) {
+	t.Helper()
+	store := journaltest.New()
+	r = openOn(t, func(opts relay.Options) *relay.Server {
+		opts.Room, opts.Secret = "0123456789abcdef", "the secret of all relays"
+		srv, err := relay.NewShared(t.Context(), store.Relay(), nil, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return srv
+	}, relay.Options{}, web.Options{})
+	leave := store.Announce(addrs...)
+	awaitRelays(t, r.srv, len(addrs) > 0)
+	return r, func() {
+		leave()
+		awaitRelays(t, r.srv, false)
+	}
+}
+
+// awaitRelays waits until the room has relays, or has none.
+func awaitRelays(t *testing.T, srv *relay.Server, some bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); (len(srv.Relays()) > 0) != some; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the relays are %q", srv.Relays())
+		}
+	}
+}
+
 // Pages of the room's other hosts get a socket, and nothing else; those of hosts that are gone, too.
 func TestPagesOfOtherRelays(t *testing.T) {
-	var list atomic.Pointer[[]string]
-	set := func(addrs ...string) { list.Store(&addrs) }
-	set("10.0.0.1:24280", "[fd00::2]:24280", "Kitchen-2.example:80")
-	r := open(t, relay.Options{Relays: func() []string { return *list.Load() }}, web.Options{})
+	r, end := openShared(t, "10.0.0.1:24280", "[fd00::2]:24280", "Kitchen-2.example:80")
 	for _, gone := range []bool{false, true} {
 		if gone {
-			set("10.0.0.9:24280")
+			end()
 		}
 		for origin, want := range map[string]int{
 			"http://10.0.0.1:24280":     101,
@@ -55,7 +83,8 @@ func TestPolicyNamesRelays(t *testing.T) {
 		{nil, "connect-src 'self';"},
 		{[]string{"10.0.0.1:24280", "[fd00::2]:24280", "10.0.0.2:1; script-src *"}, "connect-src 'self' ws://10.0.0.1:24280;"},
 	} {
-		r := open(t, relay.Options{Relays: func() []string { return test.relays }}, web.Options{})
+		r, end := openShared(t, test.relays...)
+		defer end()
 		res, err := http.Get("http://" + r.addr + "/")
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/journal/journaltest"
 	"chat/relay/web"
 )
 
@@ -53,18 +54,40 @@ func (d *door) close() {
 	d.serving.Wait()
 }
 
+// sharedRoom returns a server of a shared room, which ends with the test.
+func sharedRoom(t *testing.T, store *journaltest.Store, opts relay.Options) *relay.Server {
+	t.Helper()
+	opts.Secret = "the secret of " + opts.Title
+	srv, err := relay.NewShared(t.Context(), store.Relay(), nil, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // of its own: Serve ends the room with its port
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var served sync.WaitGroup
+	served.Go(func() { srv.Serve(ctx, ln) })
+	t.Cleanup(func() {
+		cancel()
+		served.Wait()
+	})
+	return srv
+}
+
 // When the page's relay is gone, its socket goes to another one, and back. Nothing is lost or doubled, and nothing goes to
 // another room.
 func TestPageMovesToAnotherRelay(t *testing.T) {
 	needChromium(t)
 	var page *web.Handler
 	var a, b, other door
-	relays := []string{}
-	srv := relay.New(relay.Options{Title: "kitchen", Rate: -1, Relays: func() []string { return relays }, Web: func(conn net.Conn) { page.StartServing(conn) }})
+	stores := []*journaltest.Store{journaltest.New(), journaltest.New()}
+	srv := sharedRoom(t, stores[0], relay.Options{Title: "kitchen", Room: "0123456789abcdef", Rate: -1, Web: func(conn net.Conn) { page.StartServing(conn) }})
 	page = web.New(srv, web.Options{})
 	// Another room is at one of the addresses, which lets any page of this one in: the page has to notice.
 	var otherPage *web.Handler
-	stranger := relay.New(relay.Options{Title: "pantry", Relays: func() []string { return relays }, Web: func(conn net.Conn) { otherPage.StartServing(conn) }})
+	stranger := sharedRoom(t, stores[1], relay.Options{Title: "pantry", Room: "fedcba9876543210", Web: func(conn net.Conn) { otherPage.StartServing(conn) }})
 	otherPage = web.New(stranger, web.Options{})
 	t.Cleanup(func() {
 		a.close()
@@ -76,7 +99,11 @@ func TestPageMovesToAnotherRelay(t *testing.T) {
 	other.open(t, stranger, "127.0.0.1:0")
 	a.open(t, srv, "127.0.0.1:0")
 	b.open(t, srv, "127.0.0.1:0")
-	relays = []string{a.ln.Addr().String(), other.ln.Addr().String(), b.ln.Addr().String()}
+	relays := []string{a.ln.Addr().String(), other.ln.Addr().String(), b.ln.Addr().String()}
+	for i, srv := range []*relay.Server{srv, stranger} {
+		t.Cleanup(stores[i].Announce(relays...))
+		await(t, "the relays to be known", func() bool { return len(srv.Relays()) > 0 })
+	}
 
 	alice := newProfile(t, 1280, 800)
 	alice.join("http://"+relays[0]+"/", "alice")

@@ -347,12 +347,19 @@ func (r *Room) holderLocked(author history.Author) *Client {
 	return r.state.shared.present[author]
 }
 
-// countElsewhereLocked returns how many members the other relays have.
+// countElsewhereLocked returns how many members only the other relays have: those who move are here before the state
+// says so.
 func (r *Room) countElsewhereLocked() int {
 	if r.order == nil {
 		return 0
 	}
-	return len(r.state.shared.present) - r.state.shared.relays[r.order.Relay()]
+	n := len(r.state.shared.present) - r.state.shared.relays[r.order.Relay()]
+	for _, m := range r.members {
+		if n > 0 && r.isElsewhereLocked(m.identity) {
+			n--
+		}
+	}
+	return n
 }
 
 // nameElsewhereLocked adds members of other relays to e, up to a limit.
