@@ -11,6 +11,8 @@ import (
 	"chat/relay/cluster"
 	"chat/relay/hint"
 	"chat/relay/history"
+	"chat/relay/identity"
+	"chat/relay/wire"
 )
 
 // A Sharing says by which cluster of NATS servers the room is shared with other hosts. The zero value has the room on
@@ -36,6 +38,16 @@ func (s *Sharing) check(opts *Options) error {
 	return nil
 }
 
+// tokenIn returns the token of the host's own member in a shared room with an ID: the same one when this host is started
+// again, and another one than that of each other host.
+func (r *Room) tokenIn(id string) string {
+	secret, err := identity.HostSecret(identity.DefaultDir())
+	if err != nil {
+		return rand.Text() // the member is another client after a restart
+	}
+	return wire.MAC(secret, "host's own member of a shared room", id, r.ln.Addr().String())
+}
+
 // maxReplicas is how many servers NATS JetStream lets keep a stream.
 const maxReplicas = 5
 
@@ -52,7 +64,7 @@ func (r *Room) openShared() error {
 	r.cluster = c
 	common := c.Common()
 	opts.Room, opts.Title, opts.Secret = common.ID, cmp.Or(common.Title, opts.Title), common.Secret
-	opts.HostToken = rand.Text() // of this process only: each host has a member of its own
+	opts.HostToken = r.tokenIn(common.ID)
 	opts.OperatorToken = opts.operatorToken(common.Secret, common.ID)
 	if err := r.seal("cluster", common.ID); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 // (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/) are one message.
 //
 // The event of a message has a hash of its key, so a host that was restarted on its history knows
-// the keys of the last events.
+// the keys of the last events; and a host of a room that others serve, too, those that were sent there.
 
 const (
 	// maxKeys is how many keys are remembered, and how many events are searched for keys after a
@@ -60,12 +60,16 @@ func idempotencyKey(r *http.Request) (string, error) {
 type keys struct {
 	room *relay.Server // fixed
 	log  *slog.Logger  // fixed
-	read func()        // reads old, once; fixed
+
+	reading sync.Mutex
+	follow  *relay.Follower // where read continues; nil: it has read nothing. Guarded by reading, as below
+	done    bool            // read has all that it needs
+	oldest  keyOrder        // of old
 
 	mu     sync.Mutex
 	visits map[string]*visit     // by token and key; guarded by mu
 	order  keyOrder              // of visits; guarded by mu
-	old    map[string]wire.Event // by public ID and key: of the events before this run; fixed after read
+	old    map[string]wire.Event // by public ID and key: of the events before this run, and of other hosts; guarded by mu
 }
 
 // A keyOrder is the order of keys, which are forgotten from the oldest on.
@@ -91,14 +95,11 @@ func (o *keyOrder) add(name string, bytes int, forget func(name string)) {
 }
 
 func newKeys(room *relay.Server, log *slog.Logger) *keys {
-	k := &keys{room: room, log: log, visits: make(map[string]*visit)}
-	k.read = sync.OnceFunc(k.readOld)
-	return k
+	return &keys{room: room, log: log, visits: make(map[string]*visit), old: make(map[string]wire.Event)}
 }
 
 // begin returns the visit with the key of v's client: v itself, unless there was one before.
 func (k *keys) begin(v *visit, key string) (*visit, error) {
-	k.read()
 	v.message.Once = key
 	name := v.token + " " + key
 	k.mu.Lock()
@@ -134,23 +135,31 @@ func (k *keys) end(v *visit, key string, err error) {
 	}
 }
 
-// stored returns the event of a client with a key from before this run.
+// stored returns the event of a client with a key from before this run, or from another host.
 func (k *keys) stored(client, key string) (wire.Event, bool) {
 	if key == "" {
 		return wire.Event{}, false
 	}
-	e, ok := k.old[client+" "+key] // read has returned
+	k.read()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e, ok := k.old[client+" "+key]
 	return e, ok
 }
 
-// readOld reads the keys of the last events.
-func (k *keys) readOld() {
-	k.old = make(map[string]wire.Event)
-	var order keyOrder
-	next := k.room.Next()
-	f := k.room.FollowFrom(max(next, maxKeys+1) - maxKeys)
+// read reads the keys of the last events: once, unless other hosts of the room add to them.
+func (k *keys) read() {
+	k.reading.Lock()
+	defer k.reading.Unlock()
+	if k.done {
+		return
+	}
+	k.done = k.room.Relay() == ""
+	if k.follow == nil {
+		k.follow = k.room.FollowFrom(max(k.room.Next(), maxKeys+1) - maxKeys)
+	}
 	for {
-		runs, _, err := f.Next()
+		runs, _, err := k.follow.Next()
 		if err != nil {
 			k.log.Error("the history cannot be searched for Idempotency-Keys", "error", err)
 			return
@@ -162,11 +171,18 @@ func (k *keys) readOld() {
 			if !bytes.Contains(line, []byte(`,"once":"`)) {
 				continue
 			}
-			if e, err := wire.ParseEvent(line); err == nil && e.Once != "" && e.ID < next {
-				name := e.Client + " " + e.Once
-				k.old[name] = e
-				order.add(name, len(line), func(old string) { delete(k.old, old) })
+			if e, err := wire.ParseEvent(line); err == nil && e.Once != "" {
+				k.add(e, len(line))
 			}
 		}
 	}
+}
+
+// add adds an event with a key, of a number of bytes.
+func (k *keys) add(e wire.Event, bytes int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	name := e.Client + " " + e.Once
+	k.old[name] = e
+	k.oldest.add(name, bytes, func(old string) { delete(k.old, old) })
 }

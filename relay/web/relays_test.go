@@ -2,8 +2,10 @@ package web_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,6 +94,50 @@ func TestPolicyNamesRelays(t *testing.T) {
 		res.Body.Close()
 		if got := res.Header.Get("Content-Security-Policy"); !strings.Contains(got, test.want) || strings.Contains(got, "*") {
 			t.Errorf("with %q the policy is %s", test.relays, got)
+		}
+	}
+}
+
+// Requests with one Idempotency-Key are one message, whichever hosts of the room get them; and those of a client that come
+// to several hosts at the same time are all in the room.
+func TestIdempotencyAcrossRelays(t *testing.T) {
+	store := journaltest.New()
+	var hosts []*room
+	for range 2 {
+		hosts = append(hosts, openOn(t, func(opts relay.Options) *relay.Server {
+			opts.Room, opts.Secret = "0123456789abcdef", "the secret of all relays"
+			srv, err := relay.NewShared(t.Context(), store.Relay(), nil, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return srv
+		}, relay.Options{}, web.Options{}))
+	}
+	post := func(host *room, text, key string) (status int, body string) {
+		return host.do("POST", "/messages?nick=ci", text, "Idempotency-Key", key, "Authorization", "Bearer token-of-ci")
+	}
+	status, first := post(hosts[0], "build done", "build-1")
+	if status != 201 {
+		t.Fatalf("the first answer is %d %s", status, first)
+	}
+	if status, again := post(hosts[1], "build done", "build-1"); status != 201 || again != first {
+		t.Errorf("the other host answers %d %s, want %s", status, again, first)
+	}
+	var sent sync.WaitGroup
+	for i := range 8 {
+		sent.Go(func() {
+			if status, body := post(hosts[i%2], "at once", fmt.Sprintf("key-%d", i/2)); status != 201 {
+				t.Errorf("at once: %d %s", status, body)
+			}
+		})
+	}
+	sent.Wait()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		_, all := hosts[1].do("GET", "/messages", "")
+		if n := strings.Count(all, `"at once"`); n == 4 {
+			break
+		} else if n > 4 || time.Now().After(deadline) {
+			t.Fatalf("%d messages with 4 keys are in the room:\n%s", n, all)
 		}
 	}
 }

@@ -149,10 +149,25 @@ func (v *visit) maySend() bool {
 	return v.sent
 }
 
+// maxTries is how often a message is sent whose number was taken: the client sends at several hosts of the room at once.
+const maxTries = 5
+
+// errNumberTaken means that the number of a message belongs to another one.
+var errNumberTaken = errors.New("the number of the message belongs to another one")
+
 // carryOut runs the session of a visit.
-func (h *Handler) carryOut(v *visit) (wire.Event, error) {
+func (h *Handler) carryOut(v *visit) (e wire.Event, err error) {
 	leave := h.visitors.enter(v.token)
 	defer leave()
+	for range maxTries {
+		if e, err = h.carryOutOnce(v); !errors.Is(err, errNumberTaken) {
+			return e, err
+		}
+	}
+	return wire.Event{}, errNotSent
+}
+
+func (h *Handler) carryOutOnce(v *visit) (wire.Event, error) {
 	if !v.maySend() {
 		return wire.Event{}, errNotSent
 	}
@@ -193,6 +208,8 @@ func (h *Handler) carryOut(v *visit) (wire.Event, error) {
 			served.Go(func() { ours.Write(message.AppendJSON(nil)) })
 		case me != "" && e.Client == me && e.Seq == message.Seq:
 			return e, nil
+		case e.Type == wire.TypeError && e.Code == wire.CodeDuplicate && e.Seq == message.Seq && h.room.Relay() != "":
+			return wire.Event{}, errNumberTaken
 		case e.Type == wire.TypeError && (me == "" || e.Seq == message.Seq || isLineFault(&e)), me == "" && e.Type == wire.TypeBye:
 			return wire.Event{}, &rejection{e}
 		case e.Type == wire.TypeBye: // with the message neither in the log nor rejected

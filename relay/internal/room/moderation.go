@@ -206,11 +206,12 @@ func (r *Room) Ignore(m *Member, nick string, now time.Time) (string, error) {
 	if err := r.checkMemberLocked(m, now); err != nil {
 		return "", err
 	}
-	id, other := m.identity, r.memberNamedLocked(nick)
+	id := m.identity
+	other, isHere := r.recipientLocked(nick, now)
 	switch {
-	case other == nil:
+	case !isHere:
 		return "", noSuchNick(nick)
-	case other == m:
+	case other.author == id.author:
 		return "", wire.Faultf(wire.CodeBadRequest, "that is you")
 	case len(id.ignored) >= maxIgnored:
 		return "", wire.Faultf(wire.CodeBadRequest, "you ignore %d members already; /unignore some first", maxIgnored)
@@ -218,7 +219,7 @@ func (r *Room) Ignore(m *Member, nick string, now time.Time) (string, error) {
 	if id.ignored == nil {
 		id.ignored = make(map[history.Author]string)
 	}
-	id.ignored[other.identity.author] = other.nick
+	id.ignored[other.author] = other.nick
 	m.Peer.Ignore(keySet(id.ignored))
 	return other.nick, nil
 }

@@ -197,10 +197,14 @@ func (r *Room) actOnLocked(e *event, p *replica.Proposal, req *request) {
 	case hiddenKick:
 		r.kickHereLocked(h, req.at)
 	case hiddenBan:
+		if p == nil {
+			r.addAddressLocked(opBan, h, req.at)
+		}
 		r.banHereLocked(h, req.at)
 	case hiddenMute:
 		if p == nil {
 			r.notifyMutedLocked(h)
+			r.addAddressLocked(opMute, h, req.at)
 		}
 	case hiddenUnmute:
 		r.giveNicksLocked(req.at)
@@ -284,14 +288,28 @@ func (r *Room) kickHereLocked(h *hidden, now time.Time) {
 	}
 }
 
+// concernedLocked returns the members of this relay that a ban or a mute is about: a client, or all at an address. Others
+// at the address of a client stay, as at one host. One that only adds an address is about no one.
+func (r *Room) concernedLocked(h *hidden) (members []*Member) {
+	if h.By == "" {
+		return nil
+	}
+	for _, m := range r.members {
+		s := m.subject()
+		if len(h.Marks) > 1 {
+			s.address = ""
+		}
+		if slices.ContainsFunc(s.marks(), func(mark string) bool { return slices.Contains(h.Marks, mark) }) {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
 // banHereLocked disconnects those members of this relay that a ban is about.
 func (r *Room) banHereLocked(h *hidden, now time.Time) {
-	marks := make(map[string]string)
-	for _, mark := range h.Marks {
-		marks[mark] = h.Nick
-	}
-	for _, m := range slices.Clone(r.members) {
-		if m.identity != nil && !m.identity.operator && isMarked(marks, m.subject()) {
+	for _, m := range r.concernedLocked(h) {
+		if !m.identity.operator {
 			r.expelLocked(m, byOperator(h), wire.CodeBanned, h.Reason, now)
 		}
 	}
@@ -299,13 +317,18 @@ func (r *Room) banHereLocked(h *hidden, now time.Time) {
 
 // notifyMutedLocked tells a member of this relay that it was muted.
 func (r *Room) notifyMutedLocked(h *hidden) {
-	marks := make(map[string]string)
-	for _, mark := range h.Marks {
-		marks[mark] = h.Nick
+	for _, m := range r.concernedLocked(h) {
+		r.notifyLocked(m, because(h.By+" muted you: your messages are not sent", h.Reason))
 	}
-	for _, m := range r.members {
-		if isMarked(marks, m.subject()) {
-			r.notifyLocked(m, because(h.By+" muted you: your messages are not sent", h.Reason))
+}
+
+// addAddressLocked adds the address of a member of this relay to a ban or a mute from another relay, which did not know
+// it.
+func (r *Room) addAddressLocked(op operation, h *hidden, now time.Time) {
+	for _, m := range r.concernedLocked(h) {
+		if m.Address != "" && len(h.Marks) > 1 {
+			// If it fails, the client is recognized by its other marks.
+			_ = r.submitLocked(nil, &request{op: op, at: now, by: new(subject), to: &subject{nick: h.Nick, address: m.Address}})
 		}
 	}
 }
