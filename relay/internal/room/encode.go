@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"chat/relay/history"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -157,7 +159,7 @@ func (c *carrying) decode(data []byte) error {
 	if r.seq > wire.MaxNumber || len(d.rest) > 0 {
 		d.failed = true
 	}
-	if d.failed {
+	if d.failed || !r.isWhole() {
 		return fmt.Errorf("%w: operation %d", errRequest, r.op)
 	}
 	return nil
@@ -198,6 +200,9 @@ func (d *decoder) text(part uint64) string {
 	if string(b) == wire.TypeMessage { // nearly always the kind: it needs no memory of its own
 		return wire.TypeMessage
 	}
+	if !utf8.Valid(b) {
+		d.failed = true
+	}
 	return string(b)
 }
 
@@ -215,4 +220,33 @@ func (d *decoder) subject(s *subject) {
 	if s.author >= maxAuthor {
 		d.failed = true
 	}
+}
+
+// isWhole reports whether a request from the journal has what its operation needs.
+func (r *request) isWhole() bool {
+	switch r.op {
+	case opPost:
+		return r.by != nil && (&wire.Event{Type: r.kind}).IsMessage()
+	case opRename:
+		return r.by != nil && isNick(r.text)
+	case opTopic:
+		return r.by != nil && cleaned(r.text, MaxTopic) == r.text
+	case opReject, opOwn, opUnban, opUnmute, opRelease, opDeop:
+		return r.by != nil
+	case opClient:
+		return r.by != nil && r.by.author != 0 && r.by.key != (clientKey{}) && isNick(r.by.nick)
+	case opBan, opMute, opOp, opKick:
+		return r.by != nil && r.to != nil && r.to.nick != "" && cleaned(r.to.nick, text.MaxNickBytes) == r.to.nick
+	case opEvent:
+		return r.event != nil && (r.event.Type == wire.TypeJoin || r.event.Type == wire.TypeLeave || r.event.Type == wire.TypeOperator)
+	case opGone:
+		return r.name != ""
+	}
+	return false
+}
+
+// isNick reports whether a member can have a nick.
+func isNick(nick string) bool {
+	normal, err := text.NormalizeNick(nick)
+	return err == nil && normal == nick || text.IsGuest(nick)
 }

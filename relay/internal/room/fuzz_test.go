@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"chat/relay/history"
+	"chat/relay/internal/replica"
+	"chat/relay/journal"
 	"chat/relay/wire"
 )
 
@@ -48,6 +51,72 @@ func FuzzRecords(f *testing.F) {
 			if after := fold.state.record(key); !bytes.Equal(before, after) {
 				t.Errorf("%s: %q became %q by an event that was rolled back: %s", key, before, after, hiddenJSON)
 			}
+		}
+	})
+}
+
+// silentOrder takes proposals, and never carries them out.
+type silentOrder struct{ tickets uint64 }
+
+func (o *silentOrder) Relay() string { return "here" }
+
+func (o *silentOrder) Propose(replica.Proposal) (uint64, error) {
+	o.tickets++
+	return o.tickets, nil
+}
+
+func (o *silentOrder) Last() uint64                       { return o.tickets }
+func (o *silentOrder) Settled(uint64) bool                { return false }
+func (o *silentOrder) WhenSettled(uint64) <-chan struct{} { return nil }
+func (o *silentOrder) Full() <-chan struct{}              { return nil }
+func (o *silentOrder) Waiting() (n int, d time.Duration)  { return 0, 0 }
+
+// newSharedRoom returns a shared room with one member, alice, who is an operator.
+func newSharedRoom(tb testing.TB) *Room {
+	order := new(silentOrder)
+	log := history.NewOrdered(history.Limits{}, func([]history.Waiter) {}, order, 1)
+	fold, _, err := ReadSnapshot(nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := NewShared(Options{ID: "room", Secret: "secret", HostToken: "host-token", FlushIn: func(time.Duration) {}}, log, order, fold)
+	m := &Member{Peer: deafPeer{}, Program: true}
+	if _, err := r.Enter(m, &wire.Request{Nick: "alice", Token: "host-token"}, 1, time.Now()); err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// Whatever another program puts into the journal: a relay skips it, or carries it out, and its state can be kept and
+// read.
+func FuzzCarry(f *testing.F) {
+	alice := &subject{author: 7, id: "a", key: keyOf("alice"), nick: "alice", address: "10.0.0.1", operator: true}
+	bob := &subject{author: 8, id: "b", key: keyOf("bob"), nick: "alice", fingerprint: testKey("a").Fingerprint}
+	for _, req := range []*request{
+		{op: opPost, by: alice, kind: wire.TypeMessage, seq: 1, text: "hello", once: "once"},
+		{op: opPost, by: alice, to: bob, kind: wire.TypePrivate, text: "psst", file: &wire.File{Name: "soup", Path: "/files/1/soup"}},
+		{op: opTopic, by: bob, text: "soup"}, {op: opRename, by: bob, text: "alice", wanted: "alice"},
+		{op: opClient, by: alice, presence: here, wanted: "alice"}, {op: opClient, by: bob, presence: here}, {op: opClient, by: bob, presence: left},
+		{op: opClient, by: bob, presence: "other"}, {op: opClient, by: bob, presence: forgotten},
+		{op: opBan, by: alice, to: bob, text: "loud"}, {op: opMute, by: alice, to: &subject{nick: "bob", address: "10.0.0.2"}}, {op: opUnban, by: alice, name: "alice"},
+		{op: opReject, by: bob, seq: 3, text: "muted"}, {op: opOwn, by: bob, text: "alice"}, {op: opRelease, by: bob, name: "alice"},
+		{op: opOp, by: alice, to: bob}, {op: opDeop, by: alice, name: "alice"}, {op: opKick, by: alice, to: bob, kind: "kicked"}, {op: opGone, by: alice, name: "here"},
+		{op: opEvent, by: alice, event: &wire.Event{Type: wire.TypeJoin, Members: []string{"alice"}, Hosts: []string{"alice"}}, authors: []history.Author{7}},
+	} {
+		f.Add(req.encode(), (&request{op: opClient, by: bob, presence: here, wanted: "bob"}).encode())
+		f.Add((&request{op: opClient, by: alice, presence: here, wanted: "alice"}).encode(), req.encode())
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		r := newSharedRoom(t)
+		r.Carry(journal.Record{Position: 1, Relay: "there", Time: time.UnixMilli(1764064931120)}, [][]byte{first, second, first}, nil)
+		r.Carry(journal.Record{Position: 2, Relay: "here", Time: time.UnixMilli(1764064931121)}, [][]byte{second, first}, nil)
+		kept := r.Snapshot().Encode()
+		fold, next, err := ReadSnapshot(kept)
+		if err != nil {
+			t.Fatalf("the state cannot be read: %v\n%s", err, kept)
+		}
+		if again := (&Snapshot{next, fold.state}).Encode(); !bytes.Equal(again, kept) {
+			t.Errorf("the state\n%s\nis read as\n%s", kept, again)
 		}
 	})
 }

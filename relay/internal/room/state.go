@@ -315,6 +315,9 @@ func (s *State) applyClient(h *hidden) {
 	}
 	c.Nick, c.Wanted, c.Presence, c.At, c.Visit, c.Operator = h.Nick, h.Wanted, h.Presence, h.At, h.Visit, h.Operator
 	c.Fingerprint, c.Relay = h.Fingerprint, h.Relay
+	if s.shared != nil {
+		c.repair() // as when it is read from a snapshot
+	}
 	if c.Presence == forgotten {
 		s.forget(c)
 		return
