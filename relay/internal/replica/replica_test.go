@@ -55,6 +55,13 @@ func (l *listener) say(what string) {
 	l.said = append(l.said, what)
 }
 
+// notes returns what l has noted so far.
+func (l *listener) notes() (carried, failed, said []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.carried), slices.Clone(l.failed), slices.Clone(l.said)
+}
+
 func (l *listener) Slow()          { l.say("slow") }
 func (l *listener) Failing()       { l.say("failing") }
 func (l *listener) Recovered()     { l.say("recovered") }
@@ -126,14 +133,13 @@ func TestJournalDown(t *testing.T) {
 		last := propose(t, r, 2, 3)
 		settled := r.WhenSettled(last)
 		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if waiting, since := r.Waiting(); waiting != 3 || since != 2*time.Second || !slices.Equal(l.said, []string{"slow"}) {
-			t.Errorf("%d wait for %v; it said %q", waiting, since, l.said)
+		_, _, said := l.notes()
+		if waiting, since := r.Waiting(); waiting != 3 || since != 2*time.Second || !slices.Equal(said, []string{"slow"}) {
+			t.Errorf("%d wait for %v; it said %q", waiting, since, said)
 		}
 		time.Sleep(failAfter)
-		synctest.Wait()
-		if !slices.Equal(l.failed, []string{"1", "2", "3"}) || !slices.Equal(l.said, []string{"slow", "failing"}) {
-			t.Errorf("rejected %q; it said %q", l.failed, l.said)
+		if _, failed, said := l.notes(); !slices.Equal(failed, []string{"1", "2", "3"}) || !slices.Equal(said, []string{"slow", "failing"}) {
+			t.Errorf("rejected %q; it said %q", failed, said)
 		}
 		if _, err := r.Propose(Proposal{Message: true}); !errors.Is(err, ErrUnreachable) {
 			t.Errorf("a message while it fails: %v", err)
@@ -149,14 +155,13 @@ func TestJournalDown(t *testing.T) {
 		store.SetDown(false)
 		<-settled
 		time.Sleep(time.Second)
-		synctest.Wait()
-		if !slices.Equal(l.carried, []string{"1", "held"}) || l.said[len(l.said)-1] != "recovered" {
-			t.Errorf("carried out %q; it said %q", l.carried, l.said)
+		if carried, _, said := l.notes(); !slices.Equal(carried, []string{"1", "held"}) || said[len(said)-1] != "recovered" {
+			t.Errorf("carried out %q; it said %q", carried, said)
 		}
 		propose(t, r, 4, 4)
 		synctest.Wait()
-		if l.carried[2] != "4" || !r.Settled(r.Last()) {
-			t.Errorf("carried out %q", l.carried)
+		if carried, _, _ := l.notes(); carried[2] != "4" || !r.Settled(r.Last()) {
+			t.Errorf("carried out %q", carried)
 		}
 	})
 }
