@@ -26,14 +26,15 @@ import (
 //	last       it was shown the last message of the run
 type bot struct {
 	// Fixed after the start.
-	addr, label string
-	quota       int     // messages to send; 0: until the order to stop
-	rate        float64 // messages per second
-	others      []string
-	idle        time.Duration
-	client      *client.Client
-	record      *recorder     // for all goroutines
-	stop        chan struct{} // closed by readOrders: stop sending
+	hosts  *hostList
+	label  string
+	quota  int     // messages to send; 0: until the order to stop
+	rate   float64 // messages per second
+	others []string
+	idle   time.Duration
+	client *client.Client
+	record *recorder     // for all goroutines
+	stop   chan struct{} // closed by readOrders: stop sending
 
 	acked         int            // messages acknowledged; owned by run
 	privateCounts map[string]int // private messages sent, by receiver; owned by run
@@ -62,7 +63,7 @@ const maxUnacked = 300
 func runBot(ctx context.Context, args []string) error {
 	b := &bot{stop: make(chan struct{}), privateCounts: make(map[string]int)}
 	flags := flag.NewFlagSet("bot", flag.ContinueOnError)
-	flags.StringVar(&b.addr, "addr", "", "join the host at `ADDR`")
+	hosts := flags.String("hosts", "", "join one of the hosts `ADDR=PROXY ...`")
 	flags.StringVar(&b.label, "label", "", "use the nick `NAME`")
 	flags.IntVar(&b.quota, "quota", 0, "send `N` messages")
 	flags.Float64Var(&b.rate, "rate", 1, "send `N` messages per second")
@@ -76,7 +77,7 @@ func runBot(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b.others, b.record = strings.Fields(*others), newRecorder(file)
+	b.others, b.record, b.hosts = strings.Fields(*others), newRecorder(file), parseHosts(*hosts)
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	go b.readOrders(leave)
@@ -132,9 +133,13 @@ func (b *bot) run(ctx context.Context) error {
 func (b *bot) join(ctx context.Context) (err error) {
 	token := fmt.Sprintf("%s-%016x", "token", rand.Uint64())
 	for ctx.Err() == nil {
-		b.client, err = client.Join(context.WithoutCancel(ctx), client.Options{
-			Addr: b.addr, Nick: b.label, Token: token, MaxUnacked: maxUnacked, Idle: b.idle,
-		})
+		opts := client.Options{Addr: b.hosts.addrs[0], Nick: b.label, Token: token, MaxUnacked: maxUnacked, Idle: b.idle}
+		if len(b.hosts.addrs) == 1 {
+			opts.Addr = b.hosts.proxies[opts.Addr]
+		} else {
+			opts.Others, opts.Dial = b.hosts.addrs[1:], b.hosts.dial
+		}
+		b.client, err = client.Join(context.WithoutCancel(ctx), opts)
 		if err == nil {
 			return nil
 		}
@@ -148,6 +153,9 @@ func (b *bot) join(ctx context.Context) (err error) {
 func (b *bot) recordEvent(e client.Event) {
 	switch e := e.(type) {
 	case client.Connected:
+		if e.Moved {
+			b.record.add(entry{kind: note, text: "moved to " + e.Addr})
+		}
 		b.record.add(entry{kind: welcomed, client: e.Welcome.Client, seq: e.Welcome.Seq, text: e.Welcome.Nick})
 		if e.NewRoom {
 			b.record.add(entry{kind: newRoom})

@@ -23,11 +23,14 @@ func (r *run) makeSeats() error {
 		case i >= r.clients-mortals:
 			s.mortal, s.quota = true, 0
 		}
-		var err error
-		if s.proxy, err = newProxy(address(1+i), r.host.addr); err != nil {
-			return err
-		}
 		r.seats = append(r.seats, s)
+		for j, h := range r.hosts {
+			p, err := newProxy(address(len(r.hosts)*(1+i)+j), h.addr)
+			if err != nil {
+				return err
+			}
+			s.proxies = append(s.proxies, p)
+		}
 	}
 	return nil
 }
