@@ -261,45 +261,50 @@ func skipEOF(err error) error {
 	return err
 }
 
-// compareTail compares the last events that a host served with the printed history, and returns their number.
+// compareTail compares the last events that a host served with the printed history, and returns their number. Private
+// messages are not served to others, and joins and leaves are left out of what a client missed.
 func (r *run) compareTail(printed string, h *host) (events int, err error) {
 	var tail []wire.Event
-	collect := func(_ *recordReader, line []byte) (entry, error) {
-		e, err := wire.ParseEvent(line)
-		tail = append(tail, e)
-		return entry{}, err
-	}
-	if err := readRecord(r.tailFile(h), collect, nil); err != nil {
+	if err := eachEvent(r.tailFile(h), func(e wire.Event) { tail = append(tail, e) }); err != nil {
 		return 0, err
 	}
 	if len(tail) == 0 {
 		r.verdict.problem("%s served no events", h.name)
 		return 0, nil
 	}
-	next, last := 0, tail[len(tail)-1].ID
-	compare := func(_ *recordReader, line []byte) (entry, error) {
-		e, err := wire.ParseEvent(line)
-		if err != nil || e.ID < tail[0].ID || e.ID > last || e.Type == wire.TypePrivate {
-			return entry{}, err
+	rest, first, last := tail, tail[0].ID, tail[len(tail)-1].ID
+	err = eachEvent(printed, func(e wire.Event) {
+		isMessage := e.Type == wire.TypeMessage || e.Type == wire.TypeAction
+		switch {
+		case e.ID < first || e.ID > last:
+		case len(rest) > 0 && rest[0].ID == e.ID:
+			if got, want := eventKey(rest[0]), eventKey(e); got != want {
+				r.verdict.add(differs, h.name, int(e.ID), fmt.Sprintf("it served %.200s instead of %.200s", got, want))
+			}
+			rest = rest[1:]
+		case isMessage:
+			r.verdict.add(differs, h.name, int(e.ID), fmt.Sprintf("it did not serve %.200s", eventKey(e)))
 		}
-		if next == len(tail) {
-			return entry{}, nil
-		}
-		if got := tail[next]; eventKey(got) != eventKey(e) {
-			r.verdict.add(differs, h.name, int(e.ID), fmt.Sprintf("it served %.200s instead of %.200s", eventKey(got), eventKey(e)))
-			next = len(tail)
-			return entry{}, nil
-		}
-		next++
-		return entry{}, nil
-	}
-	if err := readRecord(printed, compare, nil); err != nil {
+	})
+	if err != nil {
 		return 0, err
 	}
-	if next < len(tail) {
-		r.verdict.problem("%s served %.200s, which is not in the file of %s", h.name, eventKey(tail[next]), r.hosts[0].name)
+	if len(rest) > 0 {
+		r.verdict.add(differs, h.name, int(rest[0].ID), fmt.Sprintf("it served %.200s, which is not in the file of %s", eventKey(rest[0]), r.hosts[0].name))
 	}
 	return len(tail), nil
+}
+
+// eachEvent calls f with each event in a file that has one in each line.
+func eachEvent(name string, f func(e wire.Event)) error {
+	parse := func(_ *recordReader, line []byte) (entry, error) {
+		e, err := wire.ParseEvent(line)
+		if err == nil {
+			f(e)
+		}
+		return entry{}, err
+	}
+	return readRecord(name, parse, nil)
 }
 
 // eventKey returns what must be the same of an event at all hosts.
