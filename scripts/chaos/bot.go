@@ -28,8 +28,9 @@ type bot struct {
 	// Fixed after the start.
 	hosts  *hostList
 	label  string
-	quota  int     // messages to send; 0: until the order to stop
-	rate   float64 // messages per second
+	quota  int           // messages to send; 0: until the order to stop
+	rate   float64       // messages per second
+	burst  time.Duration // what is due in this time is sent at once; 0: as it is due
 	others []string
 	idle   time.Duration
 	client *client.Client
@@ -67,6 +68,7 @@ func runBot(ctx context.Context, args []string) error {
 	flags.StringVar(&b.label, "label", "", "use the nick `NAME`")
 	flags.IntVar(&b.quota, "quota", 0, "send `N` messages")
 	flags.Float64Var(&b.rate, "rate", 1, "send `N` messages per second")
+	flags.DurationVar(&b.burst, "burst", 0, "send what is due in `TIME` at once, and then pause")
 	flags.DurationVar(&b.idle, "idle", 0, "ping the host after `TIME` of silence")
 	record := flags.String("record", "", "write the record to `FILE`")
 	others := flags.String("others", "", "send private messages to each of `NAMES`")
@@ -185,7 +187,7 @@ func (b *bot) sendAll(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for n := 1; b.quota == 0 || n <= b.quota; {
-		for due := int(time.Since(began).Seconds() * b.rate); n <= due && (b.quota == 0 || n <= b.quota); n++ {
+		for due := int(time.Since(began).Truncate(b.burst).Seconds() * b.rate); n <= due && (b.quota == 0 || n <= b.quota); n++ {
 			if err := b.send(ctx, n); err != nil {
 				return err
 			}

@@ -37,6 +37,7 @@ type seat struct {
 	proxies []*proxy // one for each host
 	quota   int      // messages to send; 0: until the order to stop
 	rate    float64
+	burst   time.Duration // see bot
 
 	faultMu sync.Mutex // held during a network fault: one at a time
 
@@ -115,7 +116,7 @@ func (s *seat) start(p *process) error {
 	case botRole:
 		p.format = ownFormat
 		p.cmd = exec.Command(s.self, "bot", "--hosts", strings.Join(s.shuffled(), " "), "--label", p.label, "--record", p.record,
-			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--idle", s.idleTime().String(), "--others", s.privateTargets(p.label))
+			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--burst", s.burst.String(), "--idle", s.idleTime().String(), "--others", s.privateTargets(p.label))
 	case listenerRole:
 		p.format = linesFormat
 		p.cmd = exec.Command(s.self, "listen", "--hosts", strings.Join(s.shuffled(), " "), "--record", p.record)
