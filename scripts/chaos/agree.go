@@ -265,7 +265,11 @@ func skipEOF(err error) error {
 // messages are not served to others, and joins and leaves are left out of what a client missed.
 func (r *run) compareTail(printed string, h *host) (events int, err error) {
 	var tail []wire.Event
-	if err := eachEvent(r.tailFile(h), func(e wire.Event) { tail = append(tail, e) }); err != nil {
+	err = eachEvent(r.tailFile(h), func(e wire.Event) { tail = append(tail, e) })
+	if errors.Is(err, os.ErrNotExist) { // the run did not get so far
+		return 0, nil
+	}
+	if err != nil {
 		return 0, err
 	}
 	if len(tail) == 0 {

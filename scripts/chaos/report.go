@@ -99,7 +99,7 @@ func (r *run) keepHistory() {
 	if r.disk == nil || r.disk.cannotFill != "" {
 		return
 	}
-	if err := os.CopyFS(filepath.Join(r.dir, "history"), os.DirFS(r.disk.dir)); err != nil {
-		fmt.Fprintln(os.Stderr, "chaos: keep the history:", err)
+	if out, err := exec.Command("cp", "-r", r.disk.dir, filepath.Join(r.dir, "history")).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "chaos: keep the history: %v: %s\n", err, out)
 	}
 }

@@ -97,24 +97,24 @@ func (r *run) run(ctx context.Context) error {
 	}
 	r.injectAll(ctx, plan)
 	r.heal()
-	if err := r.finish(ctx); err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		r.verdict.problem("%v", err) // the records can still be compared
-		r.killClients()
-	}
-	if r.cluster {
+	err := r.finish(ctx)
+	switch {
+	case err == nil && r.cluster:
 		if err := r.startFresh(ctx); err != nil {
 			return err
 		}
 		if err := r.saveTails(ctx); err != nil {
 			return err
 		}
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
+		r.verdict.problem("%v", err) // the records can still be compared
+		r.killClients()
 	}
 	for _, h := range r.hosts {
 		if err := h.quit(); err != nil {
-			return err
+			r.verdict.problem("%s: %v: %s", h.name, err, h.logTail())
 		}
 	}
 	return r.judge()
