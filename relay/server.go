@@ -115,7 +115,7 @@ func (s *Server) connectParts() {
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
 		Gate:  s.gate, Invites: invites{s},
-		RestartWithin: s.restartWithin, Info: s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
+		RestartWithin: s.restartWithin, CatchUp: s.CatchUp, Info: s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
 	}
 	s.door.Open()
 	s.front = front.New(s.opts.frontOptions(), s.door, s.opts.Log)

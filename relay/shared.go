@@ -29,6 +29,8 @@ type sharing struct {
 	works   context.Context         // ends when the journal cannot be read any more; its cause says why
 	fail    context.CancelCauseFunc // ends works
 
+	catchingUp chan struct{} // has one element for each CatchUp that asks the journal
+
 	mu     sync.Mutex
 	relays []journal.Relay      // those that live; guarded by mu, as below
 	away   map[string]time.Time // relays with members that do not live, and since when
@@ -44,6 +46,11 @@ const (
 
 	// settleTime is how long a room that closes waits until its members' requests are in the journal.
 	settleTime = 2 * time.Second
+
+	// catchUpTime is how long a client waits at a relay that lags behind the one it was at, and maxCatchUps for how many
+	// clients at a time a relay asks the journal how far it lags.
+	catchUpTime = 2 * time.Second
+	maxCatchUps = 16
 )
 
 // NewShared returns a server for a room that several relays serve, together: opts.Room, opts.Title and opts.Secret
@@ -52,7 +59,7 @@ const (
 // that of reading it or f, or wraps history.ErrOtherRoom.
 func NewShared(ctx context.Context, j journal.Journal, f *history.File, opts Options) (*Server, error) {
 	s := newServer(opts)
-	p := &sharing{server: s, journal: j, ended: make(chan struct{}), away: make(map[string]time.Time)}
+	p := &sharing{server: s, journal: j, ended: make(chan struct{}), catchingUp: make(chan struct{}, maxCatchUps), away: make(map[string]time.Time)}
 	p.works, p.fail = context.WithCancelCause(context.Background())
 	s.sharing = p
 	if err := p.open(ctx, f); err != nil {
@@ -187,6 +194,34 @@ func (p *sharing) start() {
 		tasks.Wait()
 		close(p.ended)
 	}()
+}
+
+// CatchUp waits until the room has the event with the ID last, which a client has received, if this relay of a shared room
+// may lag behind the one that the client was at. It returns when ended is closed. If this relay cannot find out within
+// catchUpTime what it lacks, the error is a [*wire.Fault]; the client should go to another relay. Otherwise an ID that the room does not have is from
+// another log.
+func (s *Server) CatchUp(last uint64, ended <-chan struct{}) error {
+	p := s.sharing
+	if p == nil || last < s.log.Next() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(p.context, catchUpTime)
+	defer cancel()
+	select {
+	case p.catchingUp <- struct{}{}:
+		defer func() { <-p.catchingUp }()
+		if end, err := p.journal.End(ctx); err == nil {
+			select {
+			case <-p.replica.WhenAt(end):
+				return nil
+			case <-ended:
+			case <-ctx.Done():
+			}
+		}
+	case <-ended:
+	case <-ctx.Done():
+	}
+	return wire.Faultf(wire.CodeNotRead, "this host is behind the others of its room; join another one, or try again")
 }
 
 // addrs returns the addresses at which clients reach this relay.

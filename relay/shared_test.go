@@ -37,7 +37,12 @@ func relays(t *testing.T, n int, test func(t *testing.T, store *journaltest.Stor
 // sharedServer starts a relay of the room in a store. stop closes it, and may be called again.
 func sharedServer(t *testing.T, store *journaltest.Store, file *history.File) (srv *relay.Server, stop func()) {
 	t.Helper()
-	journal := store.Relay()
+	return sharedServerOn(t, store.Relay(), file)
+}
+
+// sharedServerOn is sharedServer with a journal.
+func sharedServerOn(t *testing.T, journal *journaltest.Relay, file *history.File) (srv *relay.Server, stop func()) {
+	t.Helper()
 	journal.SetLatency(time.Millisecond)
 	srv, err := relay.NewShared(t.Context(), journal, file, relay.Options{
 		Title: "kitchen", Room: "0123456789abcdef", Secret: sharedSecret, HostToken: "host-" + journal.Relay(),
@@ -184,6 +189,48 @@ func TestSharedMove(t *testing.T) {
 		bob.next("<alice> one")
 		bob.next("<alice> three")
 		bob.quiet(time.Minute)
+	})
+}
+
+// A client that comes to a relay that lags behind the one it was at waits until the relay has caught up, and is sent away if that
+// takes long: it would receive events again. An ID that no relay has is from another log.
+func TestSharedLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.New()
+		first, stop := sharedServer(t, store, nil)
+		defer stop()
+		journal := store.Relay()
+		second, stopSecond := sharedServerOn(t, journal, nil)
+		defer stopSecond()
+		p, _ := program(t, first, `{"type":"hello","nick":"alice","token":"alice-token"}`)
+		p.send(`{"type":"say","seq":1,"text":"one"}`)
+		p.expectEvent(wire.TypeMessage)
+		time.Sleep(time.Second)
+		journal.SetCut(true)
+		p.send(`{"type":"say","seq":2,"text":"two"}`)
+		last := p.expectEvent(wire.TypeMessage)
+		again := fmt.Sprintf(`{"type":"hello","nick":"alice","token":"alice-token","since":%d}`, last.ID)
+		away := join(t, second, "alice")
+		away.send(again)
+		if e := away.event(); e.Type != wire.TypeError || e.Code != wire.CodeNotRead {
+			t.Errorf("a relay that cannot catch up says %+v", e)
+		}
+		away.closed()
+		moved := join(t, second, "alice")
+		moved.send(again)
+		time.Sleep(time.Second)
+		journal.SetCut(false)
+		if e := moved.expectEvent(wire.TypeWelcome); e.Next != last.ID+1 || e.Seq != 2 {
+			t.Errorf("the other relay says %+v", e)
+		}
+		moved.send(`{"type":"say","seq":3,"text":"three"}`)
+		if e := moved.event(); e.Text != "three" {
+			t.Errorf("the first event is %+v", e)
+		}
+		other := join(t, second, "bob")
+		other.send(`{"type":"hello","nick":"bob","since":100000}`)
+		other.expectEvent(wire.TypeWelcome)
+		other.expectEvent(wire.TypeGap)
 	})
 }
 

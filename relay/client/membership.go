@@ -48,6 +48,8 @@ type membership struct {
 	nick  string // to ask for; the host may have given another one
 	known Identity
 
+	connection uint64 // number of the last hello
+
 	relays []string // the addresses of all hosts of the room, as listed last, without those that turned out to be others
 	isNear bool     // the last connection did not leave this machine
 
@@ -153,9 +155,10 @@ func (s *membership) joinAt(ctx context.Context, l *link, at claim) (_ *link, _ 
 
 // hello returns the hello for the next connection.
 func (s *membership) hello() wire.Request {
+	s.connection = max(s.connection+1, uint64(time.Now().UnixMilli())) // above those of an earlier process, too
 	r := wire.Request{
 		Type: wire.TypeHello, Version: wire.Version,
-		Nick: s.nick, Token: s.known.Token, Room: s.room, Since: s.last,
+		Nick: s.nick, Token: s.known.Token, Room: s.room, Since: s.last, Connection: s.connection,
 	}
 	if s.joined { // since 0 would bring only a backlog; event 1 is a join, which we need not see
 		r.Since = max(r.Since, 1)

@@ -74,7 +74,7 @@ func (s *membership) rejoinRelay(ctx context.Context, others, found []string, ca
 			addrs = append(addrs, addr)
 		}
 	}
-	if hasCode(cause, wire.CodeShutdown) || hasCode(cause, wire.CodeFull) { // the others first
+	if hasCode(cause, wire.CodeShutdown) || hasCode(cause, wire.CodeFull) || hasCode(cause, wire.CodeNotRead) { // the others first
 		addrs = append(addrs[1:], s.addr)
 	}
 	var err error

@@ -114,7 +114,15 @@ func (h *Handler) parsePlace(w http.ResponseWriter, r *http.Request, last string
 		http.Error(w, "since must be the id of the last message that you have", http.StatusBadRequest)
 		return place{}, false
 	}
-	if since >= h.room.Next() || room != "" && room != h.room.Info().ID {
+	if room != "" && room != h.room.Info().ID {
+		return place{isOther: since > 0}, true
+	}
+	if err := h.room.CatchUp(since, r.Context().Done()); err != nil {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return place{}, false
+	}
+	if since >= h.room.Next() {
 		return place{isOther: since > 0}, true
 	}
 	return place{since: since}, true

@@ -432,9 +432,13 @@ type Request struct {
 	Room    string `json:"room,omitempty"`    // of a hello: the ID of the room that the client expects
 	Since   uint64 `json:"since,omitzero"`    // of a hello: the last ID received; the log continues after it
 	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to start with; nil: the host's default
-	Probe   bool   `json:"probe,omitzero"`    // of a hello: only ask which room this is
-	Nonce   string `json:"nonce,omitempty"`   // of a hello with Probe: the host proves itself, and another hello follows; see [IsNonce]
-	Client  string `json:"client,omitempty"`  // of a hello with Nonce: the client's public ID, for which Room proves itself
+	// Connection, of a hello: a number that grows with each hello of a client, such as the time in milliseconds. The relays of a
+	// shared room see by it which of two connections is the newer one; 0: the one that they hear of last.
+	Connection uint64 `json:"connection,omitzero"`
+
+	Probe  bool   `json:"probe,omitzero"`   // of a hello: only ask which room this is
+	Nonce  string `json:"nonce,omitempty"`  // of a hello with Probe: the host proves itself, and another hello follows; see [IsNonce]
+	Client string `json:"client,omitempty"` // of a hello with Nonce: the client's public ID, for which Room proves itself
 
 	// Of a sealed room; see "Sealed rooms" in PROTOCOL.md.
 	Secret    string `json:"secret,omitempty"`    // of a hello: lets the client in

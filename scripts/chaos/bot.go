@@ -26,14 +26,16 @@ import (
 //	last       it was shown the last message of the run
 type bot struct {
 	// Fixed after the start.
-	addr, label string
-	quota       int     // messages to send; 0: until the order to stop
-	rate        float64 // messages per second
-	others      []string
-	idle        time.Duration
-	client      *client.Client
-	record      *recorder     // for all goroutines
-	stop        chan struct{} // closed by readOrders: stop sending
+	hosts  *hostList
+	label  string
+	quota  int           // messages to send; 0: until the order to stop
+	rate   float64       // messages per second
+	burst  time.Duration // what is due in this time is sent at once; 0: as it is due
+	others []string
+	idle   time.Duration
+	client *client.Client
+	record *recorder     // for all goroutines
+	stop   chan struct{} // closed by readOrders: stop sending
 
 	acked         int            // messages acknowledged; owned by run
 	privateCounts map[string]int // private messages sent, by receiver; owned by run
@@ -62,10 +64,11 @@ const maxUnacked = 300
 func runBot(ctx context.Context, args []string) error {
 	b := &bot{stop: make(chan struct{}), privateCounts: make(map[string]int)}
 	flags := flag.NewFlagSet("bot", flag.ContinueOnError)
-	flags.StringVar(&b.addr, "addr", "", "join the host at `ADDR`")
+	hosts := flags.String("hosts", "", "join one of the hosts `ADDR=PROXY ...`")
 	flags.StringVar(&b.label, "label", "", "use the nick `NAME`")
 	flags.IntVar(&b.quota, "quota", 0, "send `N` messages")
 	flags.Float64Var(&b.rate, "rate", 1, "send `N` messages per second")
+	flags.DurationVar(&b.burst, "burst", 0, "send what is due in `TIME` at once, and then pause")
 	flags.DurationVar(&b.idle, "idle", 0, "ping the host after `TIME` of silence")
 	record := flags.String("record", "", "write the record to `FILE`")
 	others := flags.String("others", "", "send private messages to each of `NAMES`")
@@ -76,7 +79,7 @@ func runBot(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b.others, b.record = strings.Fields(*others), newRecorder(file)
+	b.others, b.record, b.hosts = strings.Fields(*others), newRecorder(file), parseHosts(*hosts)
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	go b.readOrders(leave)
@@ -132,9 +135,13 @@ func (b *bot) run(ctx context.Context) error {
 func (b *bot) join(ctx context.Context) (err error) {
 	token := fmt.Sprintf("%s-%016x", "token", rand.Uint64())
 	for ctx.Err() == nil {
-		b.client, err = client.Join(context.WithoutCancel(ctx), client.Options{
-			Addr: b.addr, Nick: b.label, Token: token, MaxUnacked: maxUnacked, Idle: b.idle,
-		})
+		opts := client.Options{Addr: b.hosts.addrs[0], Nick: b.label, Token: token, MaxUnacked: maxUnacked, Idle: b.idle}
+		if len(b.hosts.addrs) == 1 {
+			opts.Addr = b.hosts.proxies[opts.Addr]
+		} else {
+			opts.Others, opts.Dial = b.hosts.addrs[1:], b.hosts.dial
+		}
+		b.client, err = client.Join(context.WithoutCancel(ctx), opts)
 		if err == nil {
 			return nil
 		}
@@ -148,6 +155,9 @@ func (b *bot) join(ctx context.Context) (err error) {
 func (b *bot) recordEvent(e client.Event) {
 	switch e := e.(type) {
 	case client.Connected:
+		if e.Moved {
+			b.record.add(entry{kind: note, text: "moved to " + e.Addr})
+		}
 		b.record.add(entry{kind: welcomed, client: e.Welcome.Client, seq: e.Welcome.Seq, text: e.Welcome.Nick})
 		if e.NewRoom {
 			b.record.add(entry{kind: newRoom})
@@ -177,7 +187,7 @@ func (b *bot) sendAll(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for n := 1; b.quota == 0 || n <= b.quota; {
-		for due := int(time.Since(began).Seconds() * b.rate); n <= due && (b.quota == 0 || n <= b.quota); n++ {
+		for due := int(time.Since(began).Truncate(b.burst).Seconds() * b.rate); n <= due && (b.quota == 0 || n <= b.quota); n++ {
 			if err := b.send(ctx, n); err != nil {
 				return err
 			}

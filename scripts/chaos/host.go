@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -22,9 +23,11 @@ import (
 // A host is `chat host`: a series of processes on the same port and the same file.
 type host struct {
 	// Fixed.
+	name      string // as in the names of its files
 	program   string
+	flags     []string // besides hostFlags
 	addr      string
-	history   string // path of the history
+	history   string // path of the history; empty: it has none
 	clockFile string // path of the file with the clock's offset in seconds
 	log       *os.File
 
@@ -37,21 +40,26 @@ type host struct {
 	killed bool          // a signal of ours ended it
 }
 
-func newHost(dir, program, history, addr string) (*host, error) {
-	log, err := os.Create(filepath.Join(dir, "host.log"))
+func newHost(dir, name, program, history, addr string) (*host, error) {
+	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, err
 	}
-	return &host{program: program, addr: addr, history: history, clockFile: filepath.Join(dir, "clock"), log: log}, nil
+	return &host{name: name, program: program, addr: addr, history: history, clockFile: filepath.Join(dir, name+".clock"), log: log}, nil
 }
 
-// hostFlags keep so little in memory that a client that reconnects after seconds is served
+var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--limit", "rate=none"}
+
+// historyFlags keep so little in memory that a client that reconnects after seconds is served
 // from the file.
-var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--limit", "rate=none", "--limit", "memory-events=1000"}
+var historyFlags = []string{"--limit", "memory-events=1000", "--history"}
 
 // start starts the host and does not wait until it listens.
 func (h *host) start() error {
-	cmd := exec.Command(h.program, append(hostFlags, "--addr", h.addr, "--history", h.history)...)
+	cmd := exec.Command(h.program, slices.Concat(hostFlags, []string{"--addr", h.addr}, h.flags)...)
+	if h.history != "" {
+		cmd.Args = append(append(cmd.Args, historyFlags...), h.history)
+	}
 	cmd.Stdout, cmd.Stderr = h.log, h.log
 	cmd.Env = append(os.Environ(), "CHAT_CHAOS_CLOCK="+h.clockFile)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -86,14 +94,14 @@ func (h *host) kill() {
 	<-exited
 }
 
-// stop ends the host as Ctrl-C does.
-func (h *host) stop() error {
+// quit ends the host as Ctrl-C does, and kills it if it does not end.
+func (h *host) quit() error {
 	h.signal(syscall.SIGTERM)
 	select {
 	case <-h.exited:
 	case <-time.After(20 * time.Second):
 		h.kill()
-		return errors.New("the host did not end within 20 s of SIGTERM")
+		return errSlowEnd
 	}
 	if code := h.cmd.ProcessState.ExitCode(); code != 0 {
 		return fmt.Errorf("the host ended with exit code %d", code)
@@ -113,11 +121,17 @@ func (h *host) crashed() bool {
 	}
 }
 
-var errCrashed = errors.New("the host crashed")
+var (
+	errCrashed = errors.New("the host crashed")
+	errSlowEnd = errors.New("the host did not end within 20 s of SIGTERM")
+)
+
+// openPatience is how long a host may take to start. One of a cluster may wait 20 s for the NATS servers.
+const openPatience = 40 * time.Second
 
 // awaitOpen waits until the host answers.
-func (h *host) awaitOpen(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+func (h *host) awaitOpen(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		_, err := client.Probe(ctx, h.addr)

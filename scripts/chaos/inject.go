@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,6 +21,7 @@ type faultCounts struct {
 	mu      sync.Mutex
 	done    map[string]int    // by kind
 	skipped map[string]string // the reason, by kind
+	kinds   []string          // the names of the kinds; fixed
 
 	lastFull atomic.Int64 // when the disk was last full, in Unix milliseconds
 }
@@ -33,7 +35,7 @@ func (s *faultCounts) count(kind string) {
 func (s *faultCounts) total() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, k := range kindNames() {
+	for _, k := range s.kinds {
 		n += s.done[k]
 	}
 	return n
@@ -67,11 +69,20 @@ func (r *run) inject(ctx context.Context, f fault) error {
 	case killHost:
 		return r.killHost(ctx, f)
 	case stopHost:
-		r.host.faultMu.Lock()
-		defer r.host.faultMu.Unlock()
-		r.host.signal(syscall.SIGSTOP)
+		h := r.hostOf(f)
+		h.faultMu.Lock()
+		defer h.faultMu.Unlock()
+		h.signal(syscall.SIGSTOP)
 		time.Sleep(f.duration)
-		r.host.signal(syscall.SIGCONT)
+		h.signal(syscall.SIGCONT)
+	case quitHost:
+		if err := r.quitHost(ctx, f); err != nil {
+			return err
+		}
+	case killNode, stopNode, killNodes, cutNode, hangNode, delayNode:
+		if err := r.injectNode(f); err != nil {
+			return err
+		}
 	case killClient:
 		s := r.seats[f.seats[0]]
 		s.faultMu.Lock()
@@ -97,36 +108,56 @@ func (r *run) inject(ctx context.Context, f fault) error {
 // killHost kills the host and starts it again. Sometimes it kills the new host while that
 // starts.
 func (r *run) killHost(ctx context.Context, f fault) error {
-	r.host.faultMu.Lock()
-	defer r.host.faultMu.Unlock()
-	if err := r.killHostOnce(ctx, f.random); err != nil {
+	h := r.hostOf(f)
+	h.faultMu.Lock()
+	defer h.faultMu.Unlock()
+	if err := r.killHostOnce(ctx, h, f.random); err != nil {
 		return err
 	}
 	time.Sleep(f.duration)
-	if err := r.host.start(); err != nil {
+	if err := h.start(); err != nil {
 		return err
 	}
 	if f.random%8 == 0 {
 		time.Sleep(time.Duration(f.random % uint64(60*time.Millisecond)))
-		r.host.kill()
+		h.kill()
 		r.counts.count(killStarting)
-		if err := r.host.start(); err != nil {
+		if err := h.start(); err != nil {
 			return err
 		}
 	}
+	if err := r.awaitRestarted(ctx, h); err != nil {
+		return err
+	}
+	r.counts.count(killHost)
+	return nil
+}
+
+// hostOf returns the host that a fault is about.
+func (r *run) hostOf(f fault) *host { return r.hosts[f.random/64%uint64(len(r.hosts))] }
+
+// awaitRestarted waits until a host that was started again is open. It starts it once more if it reports that it cannot
+// start because of a fault that will end.
+func (r *run) awaitRestarted(ctx context.Context, h *host) error {
 	for {
-		err := r.host.awaitOpen(ctx)
+		err := h.awaitOpen(ctx, openPatience)
 		if err == nil {
-			r.counts.count(killHost)
 			return nil
 		}
 		full := time.Since(time.UnixMilli(r.counts.lastFull.Load())) < 2*time.Second
-		if err != errCrashed || !full || ctx.Err() != nil {
+		alone := r.cluster && strings.Contains(h.logTail(), "cluster")
+		switch {
+		case err != errCrashed || ctx.Err() != nil:
 			return err
+		case full:
+			r.counts.count(startedFull) // fillDisk will free the disk
+		case alone:
+			r.counts.count(startedAlone)
+		default:
+			return fmt.Errorf("%s: %w: %s", h.name, err, h.logTail())
 		}
-		r.counts.count(startedFull) // it reports that it cannot; fillDisk will free the disk
 		time.Sleep(200 * time.Millisecond)
-		if err := r.host.start(); err != nil {
+		if err := h.start(); err != nil {
 			return err
 		}
 	}
@@ -135,30 +166,32 @@ func (r *run) killHost(ctx context.Context, f fault) error {
 // killHostOnce kills the host, sometimes while a commit waits. A host with the bug
 // acks-before-commit is always killed then, after it has acknowledged a message that is not
 // on disk, so that the run has a loss to find.
-func (r *run) killHostOnce(ctx context.Context, draw uint64) error {
+func (r *run) killHostOnce(ctx context.Context, h *host, draw uint64) error {
 	switch {
 	case r.bug == acksBeforeCommit:
-		acknowledged, err := r.killInCommit(ctx, 30*time.Second)
+		acknowledged, err := r.killInCommit(ctx, h, 30*time.Second)
 		if err == nil && !acknowledged {
 			err = errors.New("the bug had no effect: no message was acknowledged before it was on disk")
 		}
 		return err
-	case draw/8%4 == 0:
-		if _, err := r.killInCommit(ctx, 0); err != nil {
+	case draw/8%4 == 0 && !r.cluster:
+		if _, err := r.killInCommit(ctx, h, 0); err != nil {
 			return err
 		}
 		r.counts.count(killInCommit)
 	default:
-		r.host.kill()
+		h.kill()
 	}
 	return nil
 }
 
 // Details of faults that the report also counts.
 const (
-	killInCommit = "was killed during a commit"
-	killStarting = "was killed again while starting"
-	startedFull  = "could not start on a full disk"
+	killInCommit     = "was killed during a commit"
+	killStarting     = "was killed again while starting"
+	startedFull      = "could not start on a full disk"
+	startedAlone     = "could not start without the cluster"
+	quitWithoutNodes = "ended, and reported that its last messages may not be stored"
 )
 
 // fillDisk keeps the disk full for a time, also when the host frees space.
@@ -186,11 +219,12 @@ func (r *run) fillDisk(f fault) error {
 func (r *run) moveClock(f fault) error {
 	const most = 3600
 	off := int(f.random%(2*most)) - most
-	next := r.host.clockFile + ".next"
+	h := r.hostOf(f)
+	next := h.clockFile + ".next"
 	if err := os.WriteFile(next, []byte(strconv.Itoa(off)), 0o644); err != nil {
 		return err
 	}
-	return os.Rename(next, r.host.clockFile) // atomically
+	return os.Rename(next, h.clockFile) // atomically
 }
 
 // disturbAll injects a network fault for each seat of f.
@@ -209,8 +243,23 @@ func (r *run) disturbAll(f fault) {
 	all.Wait()
 }
 
+// disturb injects a fault into the seat's ways to all hosts or, half of the time, to one of them.
 func (s *seat) disturb(f fault) error {
-	p := s.proxy
+	proxies := s.proxies
+	if n := uint64(len(proxies)); n > 1 && f.random/1024%2 == 0 {
+		i := f.random / 2048 % n
+		proxies = proxies[i : i+1]
+	}
+	failed := make([]error, len(proxies))
+	var all sync.WaitGroup
+	for i, p := range proxies {
+		all.Go(func() { failed[i] = s.disturbWay(p, f) })
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
+
+func (s *seat) disturbWay(p *proxy, f fault) error {
 	during := func(set func(w *impairment)) {
 		p.setImpairment(set)
 		time.Sleep(f.duration)

@@ -21,7 +21,7 @@ const listenPatience = 5 * time.Second
 // every message must be there.
 func runListen(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
-	addr := flags.String("addr", "", "connect to `ADDR`")
+	hosts := flags.String("hosts", "", "connect to one of the hosts `ADDR=PROXY ...` after the other")
 	record := flags.String("record", "", "write the record to `FILE`")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -38,8 +38,9 @@ func runListen(ctx context.Context, args []string) error {
 	}()
 	fmt.Println(progressJoined)
 	out := bufio.NewWriterSize(file, 64<<10)
-	for ctx.Err() == nil {
-		recordConnection(ctx, *addr, out)
+	list := parseHosts(*hosts)
+	for n := 0; ctx.Err() == nil; n++ {
+		recordConnection(ctx, list.proxies[list.addrs[n%len(list.addrs)]], out)
 		time.Sleep(50 * time.Millisecond)
 	}
 	return errors.Join(out.Flush(), file.Close())

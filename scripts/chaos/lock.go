@@ -85,17 +85,17 @@ const lockTime = 300 * time.Millisecond
 // message acknowledged although that message cannot be on disk, which happens only if the
 // host acknowledges before it commits. If no bot does, killInCommit tries again until
 // patience is over.
-func (r *run) killInCommit(ctx context.Context, patience time.Duration) (acknowledged bool, err error) {
+func (r *run) killInCommit(ctx context.Context, h *host, patience time.Duration) (acknowledged bool, err error) {
 	for deadline := time.Now().Add(patience); ; {
 		tails := r.recordTails()
-		lock, err := lockHistory(r.self, r.host.history)
+		lock, err := lockHistory(r.self, h.history)
 		if err != nil {
 			return false, err
 		}
 		acknowledged, err := awaitOwnMessage(ctx, tails, lock.lastID)
 		last := acknowledged || time.Now().After(deadline)
 		if last && err == nil {
-			r.host.kill()
+			h.kill()
 		}
 		lock.release()
 		if last || err != nil {

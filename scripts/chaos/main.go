@@ -6,6 +6,7 @@
 //	go run ./scripts/chaos                     a short run, as in scripts/test
 //	go run ./scripts/chaos --messages 1000000 --faults 1000 --kills 200
 //	go run ./scripts/chaos --seed 7            repeat the faults of seed 7
+//	go run ./scripts/chaos --cluster           three hosts that share the room by three NATS servers
 //	go run ./scripts/chaos --bug accepts-duplicates
 //	                                           a host with a bug, which the run must find
 //	go run ./scripts/chaos overlay --bug acks-before-commit
@@ -16,6 +17,10 @@
 // a seed. Every client records its messages and the events it receives. At the end all faults
 // stop, the clients that were never killed send the rest of their messages, and each record
 // is compared with the history file.
+//
+// With --cluster the clients move between three hosts, two of them with a history file. Faults also hit the NATS servers
+// and the connections to them. At the end two more hosts start, one with an empty file, one with none. All hosts must list the same members,
+// and all files, and what each host serves, must be the same.
 //
 // The exit code is 0 only if no message was lost, duplicated or reordered. Otherwise the
 // run keeps its folder and prints its path: records, history, the host's log, the schedule.

@@ -57,10 +57,18 @@ var kinds = []kind{
 // hostKill is a kill of the host. Its duration is the time until the next host starts.
 var hostKill = kind{name: killHost, max: 800 * time.Millisecond}
 
+// kinds returns the kinds of faults that can be drawn.
+func (o *options) kinds() []kind {
+	if o.cluster {
+		return slices.Concat(nodeKinds, kinds)
+	}
+	return kinds
+}
+
 // kindNames returns the names for --only and for the report.
-func kindNames() []string {
+func (o *options) kindNames() []string {
 	names := []string{killHost}
-	for _, k := range kinds {
+	for _, k := range o.kinds() {
 		names = append(names, k.name)
 	}
 	return names
@@ -84,9 +92,9 @@ func newPlan(o *options, mortals, all []int) []fault {
 	for range o.kills {
 		drawn = append(drawn, hostKill)
 	}
-	choice := kinds
+	choice := o.kinds()
 	if len(o.only) > 0 {
-		choice = slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return !slices.Contains(o.only, k.name) })
+		choice = slices.DeleteFunc(slices.Clone(choice), func(k kind) bool { return !slices.Contains(o.only, k.name) })
 	}
 	for i := 0; len(drawn) < o.faults && len(choice) > 0; i++ {
 		if i < len(choice) {

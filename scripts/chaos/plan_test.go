@@ -33,7 +33,7 @@ func TestPlan(t *testing.T) {
 	for _, f := range newPlan(o, mortals, all) {
 		count[f.kind]++
 	}
-	for _, name := range kindNames() {
+	for _, name := range o.kindNames() {
 		if count[name] == 0 {
 			t.Errorf("no %s among 17 faults", name)
 		}

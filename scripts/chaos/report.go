@@ -17,12 +17,17 @@ import (
 func (r *run) judge() error {
 	duration := time.Since(r.began)
 	printed := filepath.Join(r.dir, "history.jsonl")
-	if err := r.printHistory(printed); err != nil {
+	if err := r.printHistory(r.hosts[0].history, printed); err != nil {
 		return err
 	}
 	a, err := readArchive(printed, r.verdict)
 	if err != nil {
 		return err
+	}
+	if r.cluster {
+		if err := r.compareHistories(printed); err != nil {
+			return err
+		}
 	}
 	var lives []life
 	for _, s := range r.seats {
@@ -39,21 +44,21 @@ func (r *run) judge() error {
 	if err != nil {
 		return err
 	}
-	if moved := r.counts.done[moveClock]; moved > 1 && a.maxClockJump < time.Minute {
+	if moved := r.counts.done[moveClock]; moved > 1 && !r.cluster && a.maxClockJump < time.Minute {
 		r.verdict.problem("the clock was moved %d times, but no two messages are more than %v apart: does the host use the clock of the overlay?", moved, a.maxClockJump)
 	}
 	r.report(os.Stdout, a, c, duration)
 	return nil
 }
 
-// printHistory writes the output of `chat history` to a file.
-func (r *run) printHistory(to string) error {
+// printHistory writes the output of `chat history` for a file to another one.
+func (r *run) printHistory(history, to string) error {
 	out, err := os.Create(to)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	cmd := exec.Command(r.host.program, "history", r.host.history, "--json", "--private")
+	cmd := exec.Command(r.program, "history", history, "--json", "--private")
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("chat history: %w", err)
@@ -67,7 +72,7 @@ func (r *run) report(w io.Writer, a *archive, c *checker, duration time.Duration
 	fmt.Fprintf(w, "  compared with the history in %v: %d records with %d messages shown, of those %d acknowledgements\n",
 		(time.Since(r.began) - duration).Round(time.Second), c.recordCount, c.shownCount, c.ackedCount)
 	fmt.Fprintf(w, "  %-11s %5d\n", "faults", r.counts.total())
-	for _, kind := range kindNames() {
+	for _, kind := range r.kindNames() {
 		if n := r.counts.done[kind]; n > 0 {
 			fmt.Fprintf(w, "    %-11s %5d\n", kind, n)
 		}
@@ -75,10 +80,13 @@ func (r *run) report(w io.Writer, a *archive, c *checker, duration time.Duration
 			fmt.Fprintf(w, "    %-11s skipped: %s\n", kind, why)
 		}
 	}
-	for _, what := range []string{killInCommit, killStarting, startedFull} {
+	for _, what := range []string{killInCommit, killStarting, startedFull, startedAlone, quitWithoutNodes} {
 		if n := r.counts.done[what]; n > 0 {
-			fmt.Fprintf(w, "    the host %s (%d×)\n", what, n)
+			fmt.Fprintf(w, "    a host %s (%d×)\n", what, n)
 		}
+	}
+	for _, what := range r.compared {
+		fmt.Fprintf(w, "  the same at %s\n", what)
 	}
 	for _, code := range slices.Sorted(maps.Keys(c.rejected)) {
 		fmt.Fprintf(w, "  %d messages were rejected as %s\n", c.rejected[code], code)
@@ -91,7 +99,7 @@ func (r *run) keepHistory() {
 	if r.disk == nil || r.disk.cannotFill != "" {
 		return
 	}
-	if err := os.CopyFS(filepath.Join(r.dir, "history"), os.DirFS(r.disk.dir)); err != nil {
-		fmt.Fprintln(os.Stderr, "chaos: keep the history:", err)
+	if out, err := exec.Command("cp", "-r", r.disk.dir, filepath.Join(r.dir, "history")).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "chaos: keep the history: %v: %s\n", err, out)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"chat/relay/client"
@@ -16,18 +18,24 @@ import (
 
 // A run is one test, from an empty folder to the report.
 type run struct {
-	// Fixed after startAll; hosts, disks and seats guard themselves.
+	// Fixed after startAll, but addHost adds to hosts; hosts, disks and seats guard themselves.
 	*options
-	dir    string
-	self   string // path of this program
-	host   *host
-	disk   *disk
-	seats  []*seat
-	began  time.Time
-	cancel context.CancelCauseFunc
+	dir     string
+	self    string          // path of this program
+	program string          // path of chat
+	context context.Context // of the run
+	hosts   []*host         // one, or those of a cluster
+	nodes   *nodes          // of a cluster, or nil
+	disk    *disk
+	seats   []*seat
+	began   time.Time
+	cancel  context.CancelCauseFunc
 
-	counts  faultCounts
-	verdict *verdict // owned by runProof's goroutine
+	hostsMu sync.Mutex // held while hosts changes, and by watch
+
+	counts   faultCounts
+	compared []string // what was compared with the first host's history; owned by runProof's goroutine
+	verdict  *verdict // owned by runProof's goroutine
 }
 
 // runProof does a run and prints the report. It keeps the folder if anything went wrong.
@@ -49,7 +57,10 @@ func runProof(ctx context.Context, args []string) error {
 		return err
 	}
 	r := &run{options: o, dir: dir, verdict: newVerdict(), began: time.Now()}
-	r.counts.done, r.counts.skipped = make(map[string]int), make(map[string]string)
+	if o.cluster {
+		r.patience *= 2
+	}
+	r.counts.done, r.counts.skipped, r.counts.kinds = make(map[string]int), make(map[string]string), o.kindNames()
 	err = r.run(ctx)
 	if err != nil {
 		r.verdict.problem("%v", err)
@@ -70,10 +81,11 @@ func runProof(ctx context.Context, args []string) error {
 func (r *run) run(ctx context.Context) error {
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
+	r.context = ctx
+	defer r.cleanUp()
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	defer r.cleanUp()
 	if err := r.startAll(ctx); err != nil {
 		return err
 	}
@@ -85,17 +97,41 @@ func (r *run) run(ctx context.Context) error {
 	}
 	r.injectAll(ctx, plan)
 	r.heal()
-	if err := r.finish(ctx); err != nil {
-		if ctx.Err() != nil {
+	err := r.finish(ctx)
+	switch {
+	case err == nil && r.cluster:
+		if err := r.startFresh(ctx); err != nil {
 			return err
 		}
+		if err := r.saveTails(ctx); err != nil {
+			return err
+		}
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
 		r.verdict.problem("%v", err) // the records can still be compared
 		r.killClients()
 	}
-	if err := r.host.stop(); err != nil {
-		return err
+	for _, h := range r.hosts {
+		if err := h.quit(); err != nil {
+			r.verdict.problem("%s: %v: %s", h.name, err, h.logTail())
+		}
 	}
 	return r.judge()
+}
+
+// allHosts returns the hosts, for other goroutines than runProof's.
+func (r *run) allHosts() []*host {
+	r.hostsMu.Lock()
+	defer r.hostsMu.Unlock()
+	return slices.Clone(r.hosts)
+}
+
+// addHost adds a host.
+func (r *run) addHost(h *host) {
+	r.hostsMu.Lock()
+	defer r.hostsMu.Unlock()
+	r.hosts = append(r.hosts, h)
 }
 
 // fail ends the run.
@@ -106,24 +142,32 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.self, err = os.Executable(); err != nil {
 		return err
 	}
-	program := filepath.Join(r.dir, "chat")
-	if err := buildHost(ctx, program, filepath.Join(r.dir, "sources"), r.bug); err != nil {
+	r.program = filepath.Join(r.dir, "chat")
+	if err := buildHost(ctx, r.program, filepath.Join(r.dir, "sources"), r.bug); err != nil {
 		return err
 	}
 	if r.disk, err = newDisk(filepath.Join(r.dir, "disk"), r.messages); err != nil {
 		return err
 	}
-	r.host, err = newHost(r.dir, program, filepath.Join(r.disk.dir, "history.db"), address(0))
+	if r.cluster {
+		return r.newHosts()
+	}
+	h, err := newHost(r.dir, "host", r.program, filepath.Join(r.disk.dir, "history.db"), address(0))
+	r.hosts = []*host{h}
 	return err
 }
 
 // startAll starts the host and all clients and waits until they have joined.
 func (r *run) startAll(ctx context.Context) error {
-	if err := r.host.start(); err != nil {
-		return err
+	for _, h := range r.hosts {
+		if err := h.start(); err != nil {
+			return err
+		}
 	}
-	if err := r.host.awaitOpen(ctx); err != nil {
-		return fmt.Errorf("%w\n%s", err, r.host.logTail())
+	for _, h := range r.hosts {
+		if err := h.awaitOpen(ctx, openPatience); err != nil {
+			return fmt.Errorf("%s: %w\n%s", h.name, err, h.logTail())
+		}
 	}
 	if err := r.makeSeats(); err != nil {
 		return err
@@ -168,11 +212,14 @@ func (r *run) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if r.host.faultMu.TryLock() {
-			died := r.host.crashed()
-			r.host.faultMu.Unlock()
+		for _, h := range r.allHosts() {
+			if !h.faultMu.TryLock() {
+				continue
+			}
+			died := h.crashed()
+			h.faultMu.Unlock()
 			if died {
-				r.fail(fmt.Errorf("%w: %s", errCrashed, r.host.logTail()))
+				r.fail(fmt.Errorf("%s: %w: %s", h.name, errCrashed, h.logTail()))
 				return
 			}
 		}
@@ -198,9 +245,11 @@ func (r *run) acked() (sum int64) {
 func (r *run) heal() {
 	r.disk.free()
 	for _, s := range r.seats {
-		s.proxy.listen()
-		s.proxy.truncate(true, unlimited)
-		s.proxy.truncate(false, unlimited)
+		for _, p := range s.proxies {
+			p.listen()
+			p.truncate(true, unlimited)
+			p.truncate(false, unlimited)
+		}
 	}
 }
 
@@ -223,6 +272,11 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	if err := r.await(ctx, "be shown the last message", func(s *seat, p *process) bool { return s.role != botRole || p.sawLast.isSet() }); err != nil {
 		return err
+	}
+	if r.cluster {
+		if err := r.compareMembers(ctx); err != nil {
+			return err
+		}
 	}
 	for _, s := range r.seats {
 		s.current().stdin.Close()
@@ -266,7 +320,7 @@ func (r *run) await(ctx context.Context, what string, ready func(s *seat, p *pro
 
 // sendLast sends the last message: a client that was shown it was shown everything.
 func (r *run) sendLast(ctx context.Context) error {
-	c, err := client.Join(ctx, client.Options{Addr: r.host.addr, Nick: lastLabel, Backlog: -1})
+	c, err := client.Join(ctx, client.Options{Addr: r.hosts[0].addr, Nick: lastLabel, Backlog: -1})
 	if err != nil {
 		return err
 	}
@@ -302,10 +356,17 @@ func (r *run) cleanUp() {
 			p.cmd.Process.Kill()
 			<-p.exited.ch
 		}
-		s.proxy.close()
+		for _, p := range s.proxies {
+			p.close()
+		}
 	}
-	if r.host.cmd != nil {
-		r.host.kill()
+	for _, h := range r.hosts {
+		if h.cmd != nil {
+			h.kill()
+		}
+		h.log.Close()
 	}
-	r.host.log.Close()
+	if r.nodes != nil {
+		r.nodes.close()
+	}
 }

@@ -3,14 +3,17 @@
 package main
 
 import (
+	"context"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"chat/scripts/chattest"
+	"chat/scripts/natsserver"
 )
 
 // build builds this program for a test that runs in parallel with others.
@@ -62,5 +65,19 @@ func TestFindsLosses(t *testing.T) {
 	report, err := prove(t, build(t), "--bug", acksBeforeCommit, "--seed", "1", "--messages", "2000", "--faults", "3", "--kills", "3", "--duration", "6s", "--patience", "15s", "--dir", filepath.Join(t.TempDir(), "run"))
 	if err == nil || !regexp.MustCompile(`lost +[1-9]`).MatchString(report) || !strings.Contains(report, "not in the file") {
 		t.Errorf("no loss was found (%v)", err)
+	}
+}
+
+// Twenty clients in a room that three hosts share move between them, while hosts, NATS servers and the connections of both
+// fail, and all hosts end with the same events.
+func TestShortClusterRun(t *testing.T) {
+	program := build(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if _, err := natsserver.Binary(ctx); err != nil {
+		chattest.Missing(t, "no nats-server: "+err.Error())
+	}
+	if _, err := prove(t, program, "--cluster", "--messages", "5000", "--faults", "24", "--kills", "4", "--duration", "25s"); err != nil {
+		t.Error(err)
 	}
 }

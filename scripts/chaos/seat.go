@@ -27,16 +27,17 @@ const (
 	jsonPipeRole             // chat join --json, with lines on stdin
 )
 
-// A seat has one client at a time, which connects through the seat's proxy.
+// A seat has one client at a time, which connects through the seat's proxies.
 type seat struct {
 	// Fixed.
 	*run
-	name   string
-	role   role
-	mortal bool // its client is killed now and then, and another one takes the seat
-	proxy  *proxy
-	quota  int // messages to send; 0: until the order to stop
-	rate   float64
+	name    string
+	role    role
+	mortal  bool     // its client is killed now and then, and another one takes the seat
+	proxies []*proxy // one for each host
+	quota   int      // messages to send; 0: until the order to stop
+	rate    float64
+	burst   time.Duration // see bot
 
 	faultMu sync.Mutex // held during a network fault: one at a time
 
@@ -114,14 +115,14 @@ func (s *seat) start(p *process) error {
 	switch s.role {
 	case botRole:
 		p.format = ownFormat
-		p.cmd = exec.Command(s.self, "bot", "--addr", s.proxy.addr, "--label", p.label, "--record", p.record,
-			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--idle", s.idleTime().String(), "--others", s.privateTargets(p.label))
+		p.cmd = exec.Command(s.self, "bot", "--hosts", strings.Join(s.shuffled(), " "), "--label", p.label, "--record", p.record,
+			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--burst", s.burst.String(), "--idle", s.idleTime().String(), "--others", s.privateTargets(p.label))
 	case listenerRole:
 		p.format = linesFormat
-		p.cmd = exec.Command(s.self, "listen", "--addr", s.proxy.addr, "--record", p.record)
+		p.cmd = exec.Command(s.self, "listen", "--hosts", strings.Join(s.shuffled(), " "), "--record", p.record)
 	default:
 		p.format, p.hidesOwn, p.given = linesFormat, true, s.quota
-		p.cmd = exec.Command(s.host.program, "join", "--addr", s.proxy.addr, "--nick", p.label)
+		p.cmd = exec.Command(s.program, "join", "--addr", s.proxies[0].addr, "--nick", p.label)
 		p.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+s.dir) // not the user's
 		if s.role == jsonPipeRole {
 			p.format, p.hidesOwn = jsonFormat, false

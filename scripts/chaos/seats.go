@@ -2,7 +2,13 @@
 
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
+
+// burstTime is how long some clients of a cluster pause before they send at once what is due.
+const burstTime = 4 * time.Second
 
 // makeSeats makes the seats: a listener, two pipes, and bots. A quarter of the clients are
 // mortal. The others send the messages of --messages.
@@ -20,14 +26,19 @@ func (r *run) makeSeats() error {
 			s.name, s.role = "pipe-lines", linePipeRole
 		case i == 2:
 			s.name, s.role = "pipe-json", jsonPipeRole
+		case r.cluster && i%4 == 0 && i < r.clients-mortals:
+			s.burst = burstTime
 		case i >= r.clients-mortals:
 			s.mortal, s.quota = true, 0
 		}
-		var err error
-		if s.proxy, err = newProxy(address(1+i), r.host.addr); err != nil {
-			return err
-		}
 		r.seats = append(r.seats, s)
+		for j, h := range r.hosts {
+			p, err := newProxy(address(len(r.hosts)*(1+i)+j), h.addr)
+			if err != nil {
+				return err
+			}
+			s.proxies = append(s.proxies, p)
+		}
 	}
 	return nil
 }

@@ -15,11 +15,12 @@ const (
 	changed   = "changed"   // not the text that was sent, or with another id
 	gaps      = "gaps"      // clients got gap events
 	nicks     = "nicks"     // clients lost their nick
+	differs   = "differs"   // another event at another host of a cluster
 )
 
 // verdictKinds are the kinds in the order of the report. It shows the last ones only if
 // there are any.
-var verdictKinds = []string{lost, doubled, reordered, changed, gaps, nicks}
+var verdictKinds = []string{lost, doubled, reordered, changed, gaps, nicks, differs}
 
 // A verdict collects findings. A message counts once for each kind, however many clients
 // are affected.

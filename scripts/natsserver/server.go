@@ -34,7 +34,7 @@ type Cluster struct {
 }
 
 // Start starts n servers that keep their data in dir, and returns when they are ready. Servers of a cluster find each other; a
-// single one is not clustered. extra are further lines of each server's settings.
+// single one is not clustered. They do not name each other to clients, which know the addresses, perhaps those of proxies. extra are further lines of each server's settings.
 func Start(ctx context.Context, dir string, n int, extra ...string) (*Cluster, error) {
 	path, err := Binary(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func Start(ctx context.Context, dir string, n int, extra ...string) (*Cluster, e
 			fmt.Sprintf("jetstream { store_dir: %q }", filepath.ToSlash(s.data)),
 		}
 		if n > 1 {
-			lines = append(lines, fmt.Sprintf("cluster { name: chat, listen: %q, routes: [%s] }", addrs[2*n+i], strings.Join(routes, ", ")))
+			lines = append(lines, fmt.Sprintf("cluster { name: chat, listen: %q, routes: [%s], no_advertise: true }", addrs[2*n+i], strings.Join(routes, ", ")))
 		}
 		if err := os.WriteFile(s.conf, []byte(strings.Join(append(lines, extra...), "\n")+"\n"), 0o600); err != nil {
 			return nil, err
@@ -128,6 +128,9 @@ func (c *Cluster) Named(name string) *Server {
 	}
 	return nil
 }
+
+// Addr returns the address for clients, host:port.
+func (s *Server) Addr() string { return s.addr }
 
 // URL returns the URL for clients.
 func (s *Server) URL() string { return "nats://" + s.addr }

@@ -423,6 +423,11 @@ func (r *Replica) WhenAt(position uint64) <-chan struct{} {
 	if position <= r.position {
 		return alreadySettled
 	}
+	for _, w := range r.reached {
+		if w.position == position {
+			return w.reached
+		}
+	}
 	w := reach{position, make(chan struct{})}
 	r.reached = append(r.reached, w)
 	return w.reached

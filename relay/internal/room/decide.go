@@ -29,7 +29,10 @@ type request struct {
 	presence presence // of opClient
 	wanted   string   // of opClient and opRename: the nick it asked for
 	relay    string   // of a shared room: the relay that made the request; of opGone in name: the one that is gone
-	byRoom   bool     // of opRename: the member did not ask for it now
+	// of opClient in a shared room: see Member and journal.Record
+	connection, basis, position uint64
+
+	byRoom bool // of opRename: the member did not ask for it now
 
 	event   *wire.Event      // of opEvent
 	authors []history.Author // of opEvent: of the members in a join or a leave, in the same order

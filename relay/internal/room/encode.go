@@ -30,6 +30,7 @@ const (
 	isByRoom
 	hasEvent
 	hasAuthors
+	hasConnection // and the basis
 )
 
 // The parts of an encoded subject.
@@ -57,7 +58,7 @@ func (r *request) encode() []byte {
 	if r.event != nil {
 		event = r.event.AppendJSON(nil)
 	}
-	b = binary.AppendUvarint(b, bits(r.by != nil, r.to != nil, r.kind != "", r.seq != 0, r.once != "", r.text != "", file != nil, r.name != "", r.presence != "", r.wanted != "", r.byRoom, event != nil, len(r.authors) > 0))
+	b = binary.AppendUvarint(b, bits(r.by != nil, r.to != nil, r.kind != "", r.seq != 0, r.once != "", r.text != "", file != nil, r.name != "", r.presence != "", r.wanted != "", r.byRoom, event != nil, len(r.authors) > 0, r.connection != 0))
 	if r.by != nil {
 		b = r.by.append(b)
 	}
@@ -76,6 +77,9 @@ func (r *request) encode() []byte {
 		for _, a := range r.authors {
 			b = binary.AppendUvarint(b, uint64(a))
 		}
+	}
+	if r.connection != 0 {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, r.connection), r.basis)
 	}
 	return b
 }
@@ -155,6 +159,9 @@ func (c *carrying) decode(data []byte) error {
 		for range min(d.number(), wire.MaxMembers) {
 			r.authors = append(r.authors, history.Author(d.number()))
 		}
+	}
+	if parts&hasConnection != 0 {
+		r.connection, r.basis = d.number(), d.number()
 	}
 	if r.seq > wire.MaxNumber || len(d.rest) > 0 {
 		d.failed = true

@@ -125,6 +125,10 @@ type Member struct {
 	departed  bool       // it left the room, and not for another connection of its client
 	slowAt    int64      // when it was notified that the disk is slow, in seconds since 1970
 	slot      int        // index in Room.members
+
+	// guarded by Room.mu, of a shared room: see State.isOutdated
+	connection uint64 // from its hello
+	basis      uint64 // the position that its relay had carried out when it came
 }
 
 // A wish is a nick that a member waits for. It does not change.
@@ -240,6 +244,9 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 		old.Peer.End(byeEvent(wire.CodeReplaced, "you are here on another connection"))
 	}
 	m.identity, id.member, id.owner, m.claimed = id, m, m, nil
+	if m.connection = req.Connection; r.order != nil {
+		m.basis = r.order.Position()
+	}
 	id.rejected = 0
 	id.host = r.IsHost(m, req.Token)
 	id.byRight = id.host || m.Level == access.Operator
@@ -505,7 +512,7 @@ func (r *Room) recordClientLocked(m *Member, p presence, now time.Time) {
 	if r.order != nil && !m.Program && p != here {
 		p = forgotten
 	}
-	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted})
+	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted, connection: m.connection, basis: m.basis})
 	if r.order != nil && p == here {
 		m.identity.came = r.order.Last()
 	}

@@ -27,6 +27,7 @@ type Order interface {
 	Relay() string
 	Propose(p replica.Proposal) (ticket uint64, err error)
 	Last() (ticket uint64) // of the last proposal
+	Position() uint64      // of the last record that was carried out, or the one before it
 }
 
 // NewShared returns a room that several relays serve, with the state of a fold; see NewSharedFold. The order calls
@@ -88,7 +89,7 @@ func (r *Room) Carry(record journal.Record, requests [][]byte, own []replica.Pro
 			p = &own[i]
 		}
 		if c := &r.carrying; c.decode(data) == nil { // else it is skipped by all relays
-			c.at, c.relay = at, record.Relay
+			c.at, c.relay, c.position = at, record.Relay, record.Position
 			r.carryLocked(&c.request, &c.event, p)
 		}
 		if p != nil {
@@ -116,6 +117,9 @@ func (r *Room) carryLocked(req *request, e *event, p *replica.Proposal) {
 	}
 	switch {
 	case e.hidden == nil && e.Type == "":
+		if p != nil && req.op == opClient && req.presence == here {
+			r.endOutdatedLocked(req, p)
+		}
 		return
 	case e.hidden == nil:
 		r.log.Put(&e.Event, r.originLocked(e, p))
@@ -245,16 +249,28 @@ func (r *Room) actOnClientLocked(h *hidden, p *replica.Proposal, req *request) {
 		r.giveNicksLocked(req.at)
 	case m == nil:
 	case p == nil && r.carried >= m.identity.came: // the client has come to another relay since
-		r.releaseLocked(m)
-		m.identity.member = nil
-		if m.identity.owner == m {
-			m.identity.owner = nil
-		}
-		r.removeLocked(m)
-		m.departed = false
-		m.Peer.End(byeEvent(wire.CodeReplaced, "you are here on another connection"))
+		r.endReplacedLocked(m)
 	case p != nil && p.Ticket == m.identity.came && m.nick != h.Nick:
 		r.giveOtherNickLocked(m, h.Nick, req.at)
+	}
+}
+
+// endReplacedLocked ends the connection of m: its client is here through another relay.
+func (r *Room) endReplacedLocked(m *Member) {
+	r.releaseLocked(m)
+	m.identity.member = nil
+	if m.identity.owner == m {
+		m.identity.owner = nil
+	}
+	r.removeLocked(m)
+	m.departed = false
+	m.Peer.End(byeEvent(wire.CodeReplaced, "you are here on another connection"))
+}
+
+// endOutdatedLocked ends the connection of a client of this relay that had come to another one before this one could say so.
+func (r *Room) endOutdatedLocked(req *request, p *replica.Proposal) {
+	if m := r.memberOfLocked(req.by.author); m != nil && p.Ticket == m.identity.came {
+		r.endReplacedLocked(m)
 	}
 }
 

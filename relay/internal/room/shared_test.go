@@ -53,6 +53,7 @@ type cluster struct {
 	clients []*sharedClient
 	posted  map[string]string // text of a message -> what became of it: "" if it has to be in the log
 	files   int
+	hellos  uint64 // so far
 }
 
 // A site is a relay of a cluster.
@@ -284,7 +285,8 @@ func (w *cluster) come(c *sharedClient, s *site) {
 	if c.name == "ada" {
 		token = "host-token" // an operator
 	}
-	if _, err := s.room.Enter(m, &wire.Request{Nick: c.name, Token: token}, 1, time.Now()); err != nil {
+	w.hellos++
+	if _, err := s.room.Enter(m, &wire.Request{Nick: c.name, Token: token, Connection: w.hellos}, 1, time.Now()); err != nil {
 		c.at = nil
 		return
 	}
@@ -418,6 +420,22 @@ func (w *cluster) check() {
 		w.checkFile(s, want)
 	}
 	w.checkMessages(events)
+	w.checkConnections()
+}
+
+// checkConnections checks that no client lost its newest connection to an older one.
+func (w *cluster) checkConnections() {
+	for _, c := range w.clients {
+		if c.token == "" || c.peer == nil {
+			continue
+		}
+		c.peer.mu.Lock()
+		bye := c.peer.bye
+		c.peer.mu.Unlock()
+		if bye != nil && bye.Code == wire.CodeReplaced {
+			w.Fatalf("the newest connection of %s ended: %s\n%s", c.name, bye.Text, w.journal())
+		}
+	}
 }
 
 // events returns the lines of all events that a relay has.

@@ -92,6 +92,9 @@ func (s *State) decideSharedClient(r *request) *hidden {
 	if r.presence != here && (c == nil || c.Presence != here || c.Relay != r.relay) {
 		return nil
 	}
+	if s.isOutdated(c, r) {
+		return nil
+	}
 	if r.by.visit {
 		r.presence = left
 	}
@@ -102,7 +105,16 @@ func (s *State) decideSharedClient(r *request) *hidden {
 	return &hidden{
 		Type: hiddenClient, At: millisOf(r.at), Author: r.by.author, ID: r.by.id, Key: encodeKey(r.by.key), Relay: r.relay,
 		Nick: nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.byRight, Fingerprint: r.by.fingerprint,
+		Connection: r.connection, Position: r.position,
 	}
+}
+
+// isOutdated reports whether r records that a client came, and it has come to another relay after that, although the
+// journal has that before. A relay may have to wait for the journal while its clients go to another one. If the relay
+// of r knew of the other connection when the client came, r is the newer one; otherwise the client's numbers decide.
+func (s *State) isOutdated(c *Client, r *request) bool {
+	return r.presence == here && c != nil && c.Presence == here && c.Relay != r.relay &&
+		r.basis < c.Position && r.connection != 0 && r.connection < c.Connection
 }
 
 // decideSharedRename is decide for opRename in a shared room.

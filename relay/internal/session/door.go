@@ -29,6 +29,9 @@ type Door struct {
 	// RestartWithin returns within what time clients reconnect when the room closes, as the host restarts; 0: it
 	// does not. nil: it never does.
 	RestartWithin func() time.Duration
+	// CatchUp waits until the log has the event that a client received last, if it lags behind another relay of a shared
+	// room, or until ended is closed. The error is a [*wire.Fault]. nil: the log never lags.
+	CatchUp func(last uint64, ended <-chan struct{}) error
 	// Info returns the answer to a probe.
 	Info func() wire.RoomInfo
 	// Upload finds a finished upload by its ID; see relay.Options.Files. nil: no uploads.

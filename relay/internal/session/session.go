@@ -228,6 +228,9 @@ func (s *Session) enter(req *wire.Request) error {
 	var welcomed room.Welcomed
 	if err == nil {
 		s.wait(min(s.door.Costs.Delay(s.out.payer), MaxDelay)) // what it missed, or the backlog, is charged
+		err = s.catchUp(req)
+	}
+	if err == nil {
 		welcomed, err = s.enterRoom(req)
 	}
 	if err != nil {
@@ -235,6 +238,14 @@ func (s *Session) enter(req *wire.Request) error {
 	}
 	s.out.logPassing(s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
 	return nil
+}
+
+// catchUp waits until the room has all that the client received at another relay.
+func (s *Session) catchUp(req *wire.Request) error {
+	if s.door.CatchUp == nil || req.Since == 0 {
+		return nil
+	}
+	return s.door.CatchUp(req.Since, s.out.endingChan())
 }
 
 // describeRoom answers a probe. If it has a nonce, the host proves itself.

@@ -57,7 +57,8 @@ type Relay struct {
 	id    string
 
 	mu      sync.Mutex
-	latency time.Duration // of each append and of each read; guarded by mu
+	latency time.Duration // of each append and of each read; guarded by mu, as below
+	cut     chan struct{} // not nil: the journal cannot be read, until it is closed
 }
 
 var _ journal.Journal = (*Relay)(nil)
@@ -67,6 +68,35 @@ func (r *Relay) SetLatency(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latency = d
+}
+
+// SetCut cuts this relay off from the journal, or connects it again: it can read nothing.
+func (r *Relay) SetCut(cut bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cut != nil {
+		close(r.cut)
+		r.cut = nil
+	}
+	if cut {
+		r.cut = make(chan struct{})
+	}
+}
+
+// awaitLink waits until this relay is connected to the journal. It returns ctx's error if that ends before.
+func (r *Relay) awaitLink(ctx context.Context) error {
+	r.mu.Lock()
+	cut := r.cut
+	r.mu.Unlock()
+	if cut == nil {
+		return nil
+	}
+	select {
+	case <-cut:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (r *Relay) pause(ctx context.Context) {
@@ -126,7 +156,7 @@ func (r *Relay) Read(ctx context.Context, after uint64, receive func(journal.Rec
 		}
 		r.pause(ctx)
 		for _, record := range records {
-			if ctx.Err() != nil {
+			if r.awaitLink(ctx) != nil || ctx.Err() != nil {
 				return nil
 			}
 			if err := receive(record); err != nil {
@@ -139,7 +169,10 @@ func (r *Relay) Read(ctx context.Context, after uint64, receive func(journal.Rec
 }
 
 // End implements [journal.Journal].
-func (r *Relay) End(context.Context) (uint64, error) {
+func (r *Relay) End(ctx context.Context) (uint64, error) {
+	if err := r.awaitLink(ctx); err != nil {
+		return 0, err
+	}
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
 	return uint64(len(r.store.records)), nil

@@ -235,7 +235,7 @@ function lock(why) {
 	listener.locked(why);
 }
 
-const hello = () => write({ type: 'hello', version: 1, nick, token, ...(room && { room, since: Math.max(last, 1) }) });
+const hello = () => write({ type: 'hello', version: 1, nick, token, connection: Date.now(), ...(room && { room, since: Math.max(last, 1) }) });
 
 // Another host may be at this address now. It must not get the token or pending messages: "Proof" in
 // relay/PROTOCOL.md. This protects only an open page: one that is loaded now comes from that host.
