@@ -54,6 +54,9 @@ func (r *Room) openShared() error {
 	opts.Room, opts.Title, opts.Secret = common.ID, cmp.Or(common.Title, opts.Title), common.Secret
 	opts.HostToken = rand.Text() // of this process only: each host has a member of its own
 	opts.OperatorToken = opts.operatorToken(common.Secret, common.ID)
+	if err := r.checkSealShared(); err != nil {
+		return err
+	}
 	if err := r.seal("cluster", common.ID); err != nil {
 		return err
 	}
