@@ -35,13 +35,15 @@ func relays(t *testing.T, n int, test func(t *testing.T, store *journaltest.Stor
 }
 
 // sharedServer starts a relay of the room in a store. stop closes it, and may be called again.
-func sharedServer(t *testing.T, store *journaltest.Store, file *history.File) (srv *relay.Server, stop func()) {
+func sharedServer(t *testing.T, store *journaltest.Store, file *history.File, change ...func(*relay.Options)) (srv *relay.Server, stop func()) {
 	t.Helper()
 	journal := store.Relay()
 	journal.SetLatency(time.Millisecond)
-	srv, err := relay.NewShared(t.Context(), journal, file, relay.Options{
-		Title: "kitchen", Room: "0123456789abcdef", Secret: sharedSecret, HostToken: "host-" + journal.Relay(),
-	})
+	opts := relay.Options{Title: "kitchen", Room: "0123456789abcdef", Secret: sharedSecret, HostToken: "host-" + journal.Relay()}
+	for _, f := range change {
+		f(&opts)
+	}
+	srv, err := relay.NewShared(t.Context(), journal, file, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

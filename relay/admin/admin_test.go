@@ -30,6 +30,7 @@ import (
 type fakeRoom struct {
 	id      string
 	uploads relay.Uploads
+	relay   string // its ID in a shared room; "": it is alone
 
 	mu      sync.Mutex
 	asked   []string // guarded by mu
@@ -45,6 +46,15 @@ func (r *fakeRoom) note(format string, args ...any) {
 func (r *fakeRoom) Info() wire.RoomInfo { return wire.RoomInfo{ID: r.id, Title: "kitchen"} }
 func (r *fakeRoom) Connections() []relay.Connection {
 	return []relay.Connection{{Nick: "bob", Kind: "person", Address: "10.0.0.1:99"}, {Kind: "new"}, {Nick: "ci", Visit: true}}
+}
+func (r *fakeRoom) Elsewhere() []relay.Connection {
+	if r.relay == "" {
+		return nil
+	}
+	return []relay.Connection{{Nick: "ann", Relay: "other"}}
+}
+func (r *fakeRoom) Cluster() (relay.ClusterStatus, bool) {
+	return relay.ClusterStatus{Relay: r.relay, Relays: []relay.RelayStatus{{ID: "other", Members: 1}}}, r.relay != ""
 }
 func (r *fakeRoom) Marked() (banned, muted []relay.Mark) {
 	return []relay.Mark{{Name: "eve", Addresses: []string{"10.0.0.9"}}}, []relay.Mark{}
