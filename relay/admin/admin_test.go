@@ -156,6 +156,20 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// In a shared room members of other relays are listed, too, and the cluster has a status.
+func TestSharedRequests(t *testing.T) {
+	shared := NewClient(open(t, shortDir(t), "", &fakeRoom{relay: "mine"}).Entry())
+	for path, want := range map[string]string{"room": `"members":2`, "members": `"relay":"other","nick":"ann"`, "cluster": `"relay":"mine","relays":[{"id":"other","lives":false,"members":1}]`} {
+		if got, err := shared.Get(t.Context(), path, nil); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%s: got %s, %v, without %s", path, got, err, want)
+		}
+	}
+	alone := NewClient(open(t, shortDir(t), "", &fakeRoom{}).Entry())
+	if got, err := alone.Get(t.Context(), "cluster", nil); err == nil || !strings.Contains(err.Error(), "this host alone has the room\nhint: ") {
+		t.Errorf("the cluster of a room that is not shared: %s, %v", got, err)
+	}
+}
+
 // Requests that are wrong are refused with the reason, and change nothing.
 func TestWrongRequests(t *testing.T) {
 	room := &fakeRoom{}

@@ -5,10 +5,13 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"chat/relay/admin"
 	"chat/relay/client"
 	"chat/relay/seal"
 	"chat/relay/wire"
@@ -169,6 +172,56 @@ func TestSharedSeal(t *testing.T) {
 			r.Close()
 		}
 	}
+}
+
+// The host of a shared room tells how the cluster does: by HTTP, and to administrators.
+func TestSharedStatus(t *testing.T) {
+	servers := startNATS(t)
+	dir, err := os.MkdirTemp("", "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	a := openRoom(t, sharedBy(servers, func(o *Options) { o.HistoryFile = filepath.Join(dir, "a.chat") }))
+	b := openRoom(t, sharedBy(servers, nil))
+	io.WriteString(dial(t, b), "/nick bob\n")
+	c, err := admin.At(filepath.Join(dir, "a.chat.admin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members admin.Members
+	until(t, "bob is listed at the other host", func() bool {
+		_, err := c.Get(t.Context(), "members", &members)
+		return err == nil && len(members.Members) == 1
+	})
+	if m := members.Members[0]; m.Nick != "bob" || m.Relay != b.Relay() {
+		t.Errorf("the member is %+v", m)
+	}
+	var status admin.Cluster
+	until(t, "both hosts are listed", func() bool {
+		_, err := c.Get(t.Context(), "cluster", &status)
+		return err == nil && len(status.Relays) == 2
+	})
+	if !status.Connected || status.Server != servers.URLs()[0] || status.Replicas != 1 || status.Position == 0 || status.Problem != "" {
+		t.Errorf("the cluster is %+v", status)
+	}
+	metric := func(line string) func() bool {
+		return func() bool {
+			_, text := request(t, a, "GET", "/metrics", "")
+			return strings.Contains(text, "\n"+line+"\n")
+		}
+	}
+	until(t, "connected", metric("chat_cluster_connected 1"))
+	until(t, "two hosts", metric("chat_cluster_relays 2"))
+	if status, body := request(t, a, "GET", "/healthz", ""); status != http.StatusOK {
+		t.Errorf("healthz: %d %s", status, body)
+	}
+	servers.Servers[0].Kill()
+	until(t, "not connected", metric("chat_cluster_connected 0"))
+	if err := servers.Servers[0].Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "connected again", metric("chat_cluster_connected 1"))
 }
 
 // joinSealed joins a sealed room with a secret.
