@@ -17,6 +17,8 @@ type Connection struct {
 	Kind    string    `json:"kind"`    // person, program, page, http or new
 	Since   time.Time `json:"since"`
 
+	Relay string `json:"relay,omitempty"` // ID of the relay, in a shared room; the address is that of a client of this one only
+
 	Nick     string `json:"nick,omitempty"`
 	Tag      string `json:"tag,omitempty"`   // of the member's key
 	Visit    bool   `json:"visit,omitempty"` // it connects only to send a message
@@ -37,12 +39,12 @@ func (c *Connection) IsMember() bool { return c.Nick != "" && !c.Visit }
 // Connections lists the open connections, the oldest first. It locks every session for a moment, so call it
 // at most about once a second.
 func (s *Server) Connections() []Connection {
-	open := s.front.Connections()
+	open, relay := s.front.Connections(), s.Relay()
 	all := make([]Connection, len(open))
 	for i := range open {
 		c := &open[i]
 		all[i] = Connection{
-			Address: addressOf(c), Kind: string(c.Kind), Since: c.Since,
+			Address: addressOf(c), Kind: string(c.Kind), Since: c.Since, Relay: relay,
 			Nick: c.Nick, Tag: c.Tag, Visit: c.Visit, Host: c.Host, Operator: c.Operator, Muted: c.Muted,
 			Queued: c.Queued, Behind: c.Behind, Sent: c.Sent, Missed: c.Missed, Delayed: c.Delayed,
 		}

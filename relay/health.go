@@ -19,6 +19,11 @@ func (s *Server) Problems() (list []string) {
 	if problem := historyProblem(s.log.Status()); problem != "" {
 		list = append(list, problem)
 	}
+	if s.sharing != nil {
+		if problem := s.sharing.problem(); problem != "" {
+			list = append(list, problem)
+		}
+	}
 	if s.front.AcceptError() != nil { // the error is in the log
 		list = append(list, "no connections can be accepted")
 	}

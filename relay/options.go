@@ -51,6 +51,9 @@ type Options struct {
 	// command, after the server was created. nil: the host accepts no files.
 	Uploads func() Uploads
 
+	// ClusterLink returns how the connection of this relay of a shared room to the cluster is. nil: it is not known.
+	ClusterLink func() ClusterLink
+
 	// HostToken is the token of the host's own member. It may kick, ban and mute, and always gets
 	// its nick. "": there is none.
 	HostToken string

@@ -128,3 +128,15 @@ func (s invites) Renew(by *room.Member) error {
 	s.opts.Log.Info("the invite was replaced", "by", s.room.Renewed(by, string(s.gate.SecretFor(access.Listen)), string(s.gate.SecretFor(access.Member)), clock.Now()))
 	return nil
 }
+
+// AdoptSecrets replaces the secrets of a sealed room by those that another relay of the room has made, as Seal.Renew does
+// here, and sends them to those present.
+func (s *Server) AdoptSecrets(secrets seal.RoomSecrets) {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
+	if !s.gate.Adopt(secrets) {
+		return
+	}
+	s.opts.Log.Info("the invite was replaced at another host of the room")
+	s.room.SendSecrets(string(s.gate.SecretFor(access.Listen)), string(s.gate.SecretFor(access.Member)))
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chat/relay/history"
@@ -35,6 +36,8 @@ type sharing struct {
 	relays []journal.Relay      // those that live; guarded by mu, as below
 	away   map[string]time.Time // relays with members that do not live, and since when
 	slowAt time.Time            // when a slow journal was logged
+
+	records atomic.Uint64 // that were carried out
 
 	snapshots snapshots // owned by the goroutine that reads the journal
 }
@@ -136,6 +139,7 @@ type snapshots struct {
 
 // Carried implements [replica.Owner]. It takes a snapshot from time to time; the first relay saves it.
 func (p *sharing) Carried(position uint64) {
+	p.records.Add(1)
 	s := &p.snapshots
 	next := p.server.log.Next()
 	if s.last != nil && (next < s.last.Next()+snapshotEvents || time.Since(s.taken) < snapshotEvery) {

@@ -35,18 +35,20 @@ func relays(t *testing.T, n int, test func(t *testing.T, store *journaltest.Stor
 }
 
 // sharedServer starts a relay of the room in a store. stop closes it, and may be called again.
-func sharedServer(t *testing.T, store *journaltest.Store, file *history.File) (srv *relay.Server, stop func()) {
+func sharedServer(t *testing.T, store *journaltest.Store, file *history.File, change ...func(*relay.Options)) (srv *relay.Server, stop func()) {
 	t.Helper()
-	return sharedServerOn(t, store.Relay(), file)
+	return sharedServerOn(t, store.Relay(), file, change...)
 }
 
 // sharedServerOn is sharedServer with a journal.
-func sharedServerOn(t *testing.T, journal *journaltest.Relay, file *history.File) (srv *relay.Server, stop func()) {
+func sharedServerOn(t *testing.T, journal *journaltest.Relay, file *history.File, change ...func(*relay.Options)) (srv *relay.Server, stop func()) {
 	t.Helper()
 	journal.SetLatency(time.Millisecond)
-	srv, err := relay.NewShared(t.Context(), journal, file, relay.Options{
-		Title: "kitchen", Room: "0123456789abcdef", Secret: sharedSecret, HostToken: "host-" + journal.Relay(),
-	})
+	opts := relay.Options{Title: "kitchen", Room: "0123456789abcdef", Secret: sharedSecret, HostToken: "host-" + journal.Relay()}
+	for _, f := range change {
+		f(&opts)
+	}
+	srv, err := relay.NewShared(t.Context(), journal, file, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ import (
 type fakeRoom struct {
 	id      string
 	uploads relay.Uploads
+	relay   string // its ID in a shared room; "": it is alone
 
 	mu      sync.Mutex
 	asked   []string // guarded by mu
@@ -45,6 +46,15 @@ func (r *fakeRoom) note(format string, args ...any) {
 func (r *fakeRoom) Info() wire.RoomInfo { return wire.RoomInfo{ID: r.id, Title: "kitchen"} }
 func (r *fakeRoom) Connections() []relay.Connection {
 	return []relay.Connection{{Nick: "bob", Kind: "person", Address: "10.0.0.1:99"}, {Kind: "new"}, {Nick: "ci", Visit: true}}
+}
+func (r *fakeRoom) Elsewhere() []relay.Connection {
+	if r.relay == "" {
+		return nil
+	}
+	return []relay.Connection{{Nick: "ann", Relay: "other"}}
+}
+func (r *fakeRoom) Cluster() (relay.ClusterStatus, bool) {
+	return relay.ClusterStatus{Relay: r.relay, Relays: []relay.RelayStatus{{ID: "other", Members: 1}}}, r.relay != ""
 }
 func (r *fakeRoom) Marked() (banned, muted []relay.Mark) {
 	return []relay.Mark{{Name: "eve", Addresses: []string{"10.0.0.9"}}}, []relay.Mark{}
@@ -143,6 +153,20 @@ func TestRequests(t *testing.T) {
 	want := []string{"kick bob too loud", "op bob ", "files  rm 3", "files  off", "invite  new", "backup b", "stop lunch"}
 	if !slices.Equal(room.asked, want) {
 		t.Errorf("the room was asked for\n%q, want\n%q", room.asked, want)
+	}
+}
+
+// In a shared room members of other relays are listed, too, and the cluster has a status.
+func TestSharedRequests(t *testing.T) {
+	shared := NewClient(open(t, shortDir(t), "", &fakeRoom{relay: "mine"}).Entry())
+	for path, want := range map[string]string{"room": `"members":2`, "members": `"relay":"other","nick":"ann"`, "cluster": `"relay":"mine","relays":[{"id":"other","lives":false,"members":1}]`} {
+		if got, err := shared.Get(t.Context(), path, nil); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%s: got %s, %v, without %s", path, got, err, want)
+		}
+	}
+	alone := NewClient(open(t, shortDir(t), "", &fakeRoom{}).Entry())
+	if got, err := alone.Get(t.Context(), "cluster", nil); err == nil || !strings.Contains(err.Error(), "this host alone has the room\nhint: ") {
+		t.Errorf("the cluster of a room that is not shared: %s, %v", got, err)
 	}
 }
 

@@ -25,6 +25,8 @@ type Room interface {
 	// Info describes the room. Connections and Marked are those of [relay.Server].
 	Info() wire.RoomInfo
 	Connections() []relay.Connection
+	Elsewhere() []relay.Connection // members at other relays of a shared room
+	Cluster() (relay.ClusterStatus, bool)
 	Marked() (banned, muted []relay.Mark)
 
 	// Operate carries out what an operator may request: see [relay.Server.Operate].
@@ -67,6 +69,9 @@ type (
 	Sessions struct {
 		Sessions []relay.Connection `json:"sessions"`
 	}
+
+	// Cluster is the response to GET /v1/cluster: of a room that is not shared, with the status 404.
+	Cluster = relay.ClusterStatus
 
 	// Bans is the response to GET /v1/bans.
 	Bans struct {
@@ -181,7 +186,15 @@ func (s *Server) routes() *http.ServeMux {
 				m.Members = append(m.Members, c)
 			}
 		}
+		m.Members = append(m.Members, s.room.Elsewhere()...)
 		return m, nil
+	})
+	get("cluster", func(*http.Request) (any, error) {
+		status, ok := s.room.Cluster()
+		if !ok {
+			return nil, &Error{Status: http.StatusNotFound, Text: "this host alone has the room", Hint: "chat host --cluster shares a room with other hosts"}
+		}
+		return status, nil
 	})
 	get("sessions", func(*http.Request) (any, error) { return Sessions{s.room.Connections()}, nil })
 	get("bans", func(*http.Request) (any, error) {
@@ -231,6 +244,7 @@ func (s *Server) status(*http.Request) (any, error) {
 			status.Members++
 		}
 	}
+	status.Members += len(s.room.Elsewhere())
 	return status, nil
 }
 

@@ -70,6 +70,7 @@ type Cluster struct {
 	reconnected chan struct{} // guarded by mu: closed, and replaced, when there is a new connection
 	leader      string        // guarded by mu: the server that leads the stream, as last heard
 	waiting     time.Time     // guarded by mu: since when a record waits to be stored; zero: none does
+	announced   time.Time     // guarded by mu: when it was stored last that this relay lives; zero: Announce has not been called
 }
 
 var _ journal.Journal = (*Cluster)(nil)
@@ -83,6 +84,7 @@ type Status struct {
 	Leader    string        // name of the server that leads the room's stream, as last heard; "" if there is only one server
 	Replicas  int           // how many servers keep the room
 	Waiting   time.Duration // for how long the oldest record has waited to be stored; 0: none waits
+	Silent    time.Duration // for how long nothing was stored, not even that this relay lives, which is renewed every 3 s
 }
 
 var roomName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -136,6 +138,9 @@ func (c *Cluster) Status() Status {
 	s := Status{Connected: c.connected, Since: c.since, Leader: c.leader, Replicas: c.replicas}
 	if !c.waiting.IsZero() {
 		s.Waiting = time.Since(c.waiting)
+	}
+	if !c.announced.IsZero() {
+		s.Silent = time.Since(c.announced)
 	}
 	c.mu.Unlock()
 	if s.Connected {

@@ -56,10 +56,13 @@ func (c *Cluster) renew(ctx context.Context, addrs []string) {
 	}
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
+	c.wasAnnounced()
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, renewEvery)
 		if _, err := c.relays.Put(attempt, c.relay, value); err != nil && ctx.Err() == nil {
 			c.log.Warn("the cluster does not store that this relay lives", "err", err)
+		} else if err == nil {
+			c.wasAnnounced()
 		}
 		cancel()
 		select {
@@ -73,6 +76,13 @@ func (c *Cluster) renew(ctx context.Context, addrs []string) {
 	if err := c.relays.Delete(goodbye, c.relay); err != nil {
 		c.log.Debug("the cluster does not store that this relay ends", "err", err) // the others notice after livesFor
 	}
+}
+
+// wasAnnounced notes that the cluster has stored something.
+func (c *Cluster) wasAnnounced() {
+	c.mu.Lock()
+	c.announced = time.Now()
+	c.mu.Unlock()
 }
 
 // watch reads announcements into living, and calls changed when there are others than before, until the watch fails.

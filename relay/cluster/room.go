@@ -199,7 +199,7 @@ func (c *Cluster) openBucket(ctx context.Context, config jetstream.KeyValueConfi
 // and dots; values at most 64 KiB. make is called at most once. While the cluster cannot be reached, Shared waits.
 func (c *Cluster) Shared(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
 	var made, value []byte
-	key := c.common.ID + "." + name // what another room of this name has left is not ours
+	key := c.key(name)
 	err := c.try(ctx, func(ctx context.Context) error {
 		// If a server lags and does not have the value yet, Create fails, and the next attempt looks again.
 		entry, err := c.shared.Get(ctx, key)

@@ -131,7 +131,7 @@ func (s *Store) idleLocked(rejected *Upload, err error) (oldest *Upload) {
 // emptyFileLocked returns the number of the file that gives way after the error err of admitLocked;
 // 0: none.
 func (s *Store) emptyFileLocked(err error) uint64 {
-	if err != errManyFiles {
+	if err != errManyFiles || s.shared != nil { // in a shared room, relays would have to agree on it
 		return 0
 	}
 	for _, number := range s.numbers {

@@ -91,7 +91,7 @@ func TestEmptyFilesGiveWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, _, err := s.File(empty[0]); err != ErrGone {
+		if _, _, err := s.File(t.Context(), empty[0]); err != ErrGone {
 			t.Errorf("the first empty file: %v", err)
 		}
 		if content(t, s, 1) != "bread" || content(t, s, empty[1]) != "" || content(t, s, soup.Number) != "soup" {

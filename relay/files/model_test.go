@@ -1,7 +1,9 @@
 package files
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -221,11 +223,11 @@ func (m *model) check(r *rapid.T, s *Store, dir string) {
 		}
 	}
 	for number, content := range m.files {
-		f, file, err := s.File(number)
+		f, file, err := s.File(context.Background(), number)
 		if err != nil {
 			r.Fatal(err)
 		}
-		b, err := os.ReadFile(file.Name())
+		b, err := io.ReadAll(file)
 		file.Close()
 		if err != nil || string(b) != content || f.Size != int64(len(content)) {
 			r.Fatalf("file %d has %q, want %q; %v", number, b, content, err)
@@ -233,7 +235,7 @@ func (m *model) check(r *rapid.T, s *Store, dir string) {
 		want = append(want, fmt.Sprintf("%d-soup", number))
 	}
 	for _, number := range m.removed {
-		if _, _, err := s.File(number); err != ErrRemoved {
+		if _, _, err := s.File(context.Background(), number); err != ErrRemoved {
 			r.Fatalf("file %d was removed: %v", number, err)
 		}
 	}

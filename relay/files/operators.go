@@ -19,6 +19,9 @@ const offName = ".off"
 // Remove deletes a published file and returns it. Its number is not used again. The error is
 // [ErrGone] or [ErrRemoved] if there is none, or that of the disk.
 func (s *Store) Remove(number uint64) (wire.File, error) {
+	if s.shared != nil {
+		return s.removeShelved(number)
+	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	s.mu.Lock()
@@ -58,18 +61,12 @@ func (s *Store) IsOff() bool {
 // Allow turns uploads on or off. Turning them off cancels those that are not published. In a folder
 // that stays they are still off after a restart.
 func (s *Store) Allow(on bool) error {
+	if s.shared != nil {
+		return s.allowShelved(on)
+	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	s.mu.Lock()
-	s.off = !on
-	var uploads []*Upload
-	if !on {
-		uploads = slices.Collect(maps.Values(s.uploads))
-	}
-	s.mu.Unlock()
-	for _, u := range uploads {
-		u.Drop()
-	}
+	s.turn(on)
 	if s.temporary {
 		return nil
 	}
@@ -83,4 +80,18 @@ func (s *Store) Allow(on bool) error {
 		return fullOr(fmt.Errorf("remember whether uploads are on: %w", err))
 	}
 	return nil
+}
+
+// turn turns uploads on or off until the store is closed.
+func (s *Store) turn(on bool) {
+	s.mu.Lock()
+	s.off = !on
+	var uploads []*Upload
+	if !on {
+		uploads = slices.Collect(maps.Values(s.uploads))
+	}
+	s.mu.Unlock()
+	for _, u := range uploads {
+		u.Drop()
+	}
 }

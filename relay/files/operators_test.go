@@ -20,7 +20,7 @@ func TestRemove(t *testing.T) {
 	}
 	check := func(when string) {
 		t.Helper()
-		_, _, err := s.File(soup.Number)
+		_, _, err := s.File(t.Context(), soup.Number)
 		if _, again := s.Remove(soup.Number); err != ErrRemoved || again != ErrRemoved {
 			t.Errorf("%s: the file: %v, removed again: %v", when, err, again)
 		}

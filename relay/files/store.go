@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -116,11 +117,12 @@ type Store struct {
 	lock      *flock.Flock
 	create    func(name string) (part, error)       // creates a part file
 	space     func() (free, total int64, err error) // bytes of the disk
+	shared    *shelved                              // what relays share; nil: the room is on this host alone
 
 	working sync.WaitGroup // holders of uploads
 
 	publishing sync.Mutex // held by Publish, Remove, Allow and Close; never locked while mu is
-	index      *index     // nil in a temporary folder; guarded by publishing
+	index      *index     // nil in a temporary folder and in a shared room; guarded by publishing
 
 	// mu is never held during I/O. It also guards the uploads' own fields.
 	mu sync.Mutex
@@ -166,9 +168,11 @@ const (
 // Open opens or creates the folder dir. Files in it from earlier runs keep their numbers, and
 // resumable uploads can be continued. With "" the store uses a temporary folder, which Close
 // deletes.
-func Open(dir string, limits Limits) (*Store, error) {
+func Open(dir string, limits Limits) (*Store, error) { return openStore(dir, limits, nil) }
+
+func openStore(dir string, limits Limits, shared *shelved) (*Store, error) {
 	s := &Store{
-		folder: dir, temporary: dir == "", limits: limits.withDefaults(),
+		folder: dir, temporary: dir == "", limits: limits.withDefaults(), shared: shared,
 		uploads: make(map[string]*Upload), usage: make(map[string]usage),
 		files: make(map[uint64]file), removed: make(map[uint64]bool), published: make(map[string]uint64),
 		last: max(limits.First, 1) - 1,
@@ -209,6 +213,9 @@ func (s *Store) open() (err error) {
 	}
 	if s.temporary {
 		return nil
+	}
+	if s.shared != nil { // the list of files is in the cluster
+		return s.scanFolder()
 	}
 	if _, err := s.root.Lstat(offName); err == nil {
 		s.off = true
@@ -271,10 +278,14 @@ func (s *Store) Close() error {
 	s.closed = true
 	uploads := slices.Collect(maps.Values(s.uploads))
 	s.mu.Unlock()
+	if s.shared != nil {
+		s.shared.cancel() // holders may wait for the cluster
+	}
 	for _, u := range uploads {
 		u.drop(u.hasState())
 	}
 	s.working.Wait()
+	s.shared.end()
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	var errs []error
@@ -298,6 +309,9 @@ func (s *Store) Close() error {
 // error is [ErrGone] if there is no such upload or some of it has not arrived. Publishing
 // it again returns the same file.
 func (s *Store) Publish(id string) (wire.File, error) {
+	if s.shared != nil {
+		return s.publishShelved(id)
+	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	s.mu.Lock()
@@ -371,9 +385,12 @@ func (s *Store) addLocked(f file) {
 	s.last = max(s.last, f.Number)
 }
 
-// File opens a published file. The caller must close it. The error is [ErrGone] if there is none,
-// or [ErrRemoved].
-func (s *Store) File(number uint64) (wire.File, *os.File, error) {
+// File opens a published file. The caller must close it. ctx limits reading from the cluster, too. The error
+// is [ErrGone] if there is none, or [ErrRemoved].
+func (s *Store) File(ctx context.Context, number uint64) (wire.File, io.ReadSeekCloser, error) {
+	if s.shared != nil {
+		s.waitListed(ctx, number)
+	}
 	s.mu.Lock()
 	f, ok := s.files[number]
 	removed := s.removed[number]
@@ -386,6 +403,9 @@ func (s *Store) File(number uint64) (wire.File, *os.File, error) {
 	}
 	r, err := s.root.Open(f.diskName())
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.shared != nil:
+		content, err := s.fromShelf(ctx, f)
+		return f.File, content, err
 	case errors.Is(err, fs.ErrNotExist): // the folder's owner deleted it
 		s.forget(number)
 		return wire.File{}, nil, ErrGone

@@ -67,7 +67,7 @@ func add(t *testing.T, s *Store, name, content string) wire.File {
 
 func content(t *testing.T, s *Store, number uint64) string {
 	t.Helper()
-	_, r, err := s.File(number)
+	_, r, err := s.File(t.Context(), number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestFilesStay(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "2-passwd")); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.File(2); err != ErrGone || len(s.List(0, 10)) != 3 {
+	if _, _, err := s.File(t.Context(), 2); err != ErrGone || len(s.List(0, 10)) != 3 {
 		t.Errorf("a file that the folder's owner deleted: %v", err)
 	}
 	s.Close()

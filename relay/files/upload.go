@@ -235,6 +235,9 @@ func (u *Upload) release() {
 		}
 		if !kept {
 			u.deleteFiles()
+			if s.shared != nil && u.finished != nil {
+				s.discard(u.finished.Number)
+			}
 		}
 		s.mu.Lock()
 	}
@@ -464,6 +467,12 @@ func (u *Upload) finish(want []byte) error {
 	}
 	err = errors.Join(err, u.file.Close())
 	u.file = nil
+	if err == nil && u.store.shared != nil {
+		if err = u.shelve(&f); err != nil {
+			u.forget()
+			return err
+		}
+	}
 	if err == nil {
 		err = u.saveState(&f)
 	}

@@ -71,6 +71,10 @@ func TestMonitoringUsesMetrics(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+)[ {]`).FindAllStringSubmatch(text, -1) {
 		names[m[1]] = true
 	}
+	_, shared := openRoom(t, sharedBy(startNATS(t), nil)).get(t, "/metrics") // those of the cluster
+	for _, m := range regexp.MustCompile(`(?m)^(chat_cluster_[a-z_]+)[ {]`).FindAllStringSubmatch(shared, -1) {
+		names[m[1]] = true
+	}
 	guide, err := os.ReadFile("../docs/hosting.md")
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"chat/relay"
@@ -15,25 +16,38 @@ import (
 // openRoom opens and serves a room in memory on the loopback interface.
 func openRoom(t *testing.T, change func(*Options)) *Room {
 	t.Helper()
+	r, _ := openRoomUntil(t, change)
+	return r
+}
+
+// openRoomUntil is openRoom with a function that closes the room before the test ends.
+func openRoomUntil(t *testing.T, change func(*Options)) (r *Room, closeRoom func()) {
+	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	r, err := Open(optionsOf(change))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Start(t.Context())
+	closeRoom = sync.OnceFunc(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(closeRoom)
+	return r, closeRoom
+}
+
+// optionsOf returns the options of a room on loopback.
+func optionsOf(change func(*Options)) Options {
 	opts := Options{Addr: "127.0.0.1:0", NoMember: true, NoDiscovery: true, LogTo: io.Discard, Logging: logging.Options{}}
 	opts.Title = "kitchen"
 	limits.SetDefaults(limits.Settings{Room: &opts.Options, Files: &opts.FileLimits})
 	if change != nil {
 		change(&opts)
 	}
-	r, err := Open(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Start(t.Context())
-	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return r
+	return opts
 }
 
 // A limit set while the host runs applies to the next connection. One that is wrong is refused, with all that were to

@@ -2,6 +2,7 @@ package hosting
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -214,16 +215,18 @@ func secretOf(title string, log *slog.Logger) string {
 func (r *Room) openFiles() error {
 	opts := &r.opts
 	opts.FileLimits.Log = opts.Log
-	if opts.FilesDir == "" {
+	if opts.FilesDir == "" && r.cluster == nil {
 		// A reopened room has messages with the numbers of files that are gone: do not reuse them.
 		opts.FileLimits.First = r.Next()
 	}
-	store, err := files.Open(opts.FilesDir, opts.FileLimits)
+	store, err := r.openStore()
 	switch {
 	case err == nil:
 		r.store = store
 		r.onClose(func() { store.Close() })
 		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w\nhint: check that more than half of the NATS servers run, and start the host again", err)
 	case opts.FilesDir == "":
 		opts.Log.Warn("uploads are rejected: no directory to store them in", "error", err)
 		return nil

@@ -89,6 +89,7 @@ func (r *Room) Start(ctx context.Context) context.Context {
 		})
 	}
 	r.watchKeys(ctx)
+	r.watchSecrets(ctx)
 	r.openAdmin()
 	r.parts.Go(func() { r.reportToSupervisor(ctx) })
 	r.verifyPrograms(ctx)

@@ -30,9 +30,13 @@ func (r *Room) seal(kind, name string) error {
 	if err := opts.findHostKey(); err != nil {
 		return err
 	}
+	shared, err := r.shareSeal(secret)
+	if err != nil {
+		return err
+	}
 	r.sealed, err = seal.OpenHost(seal.HostOptions{
 		Dir: identity.DefaultDir(), Room: key, Secret: secret, SecretFrom: from,
-		CertFile: opts.Sealing.CertFile, KeyFile: opts.Sealing.KeyFile, ByKey: opts.Sealing.MembersFile != "", Log: opts.Log,
+		CertFile: opts.Sealing.CertFile, KeyFile: opts.Sealing.KeyFile, ByKey: opts.Sealing.MembersFile != "", Log: opts.Log, Shared: shared,
 		Names: func() []string {
 			return slices.Concat(endpoint.MachineNames(), opts.WebNames, endpoint.MachineAddresses())
 		},
@@ -41,6 +45,9 @@ func (r *Room) seal(kind, name string) error {
 		return err
 	}
 	r.onClose(func() { r.sealed.Close() })
+	if err := r.comparePins(); err != nil {
+		return err
+	}
 	room.Secrets, room.Renew = r.sealed.Room().RoomSecrets, r.sealed.Renew
 	room.Invite = func(secret seal.Secret) seal.Invite {
 		hosted := r.sealed.Room()

@@ -64,8 +64,15 @@ func (r *Room) openShared() error {
 	r.cluster = c
 	common := c.Common()
 	opts.Room, opts.Title, opts.Secret = common.ID, cmp.Or(common.Title, opts.Title), common.Secret
+	opts.ClusterLink = func() relay.ClusterLink {
+		s := c.Status()
+		return relay.ClusterLink{Connected: s.Connected, Server: s.Server, Leader: s.Leader, Replicas: s.Replicas, Silent: s.Silent}
+	}
 	opts.HostToken = r.tokenIn(common.ID)
 	opts.OperatorToken = opts.operatorToken(common.Secret, common.ID)
+	if err := r.checkSealShared(); err != nil {
+		return err
+	}
 	if err := r.seal("cluster", common.ID); err != nil {
 		return err
 	}

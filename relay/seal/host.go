@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -26,9 +27,23 @@ type HostOptions struct {
 	// CertFile and KeyFile are the certificate and its key, in PEM. "": the host makes its own.
 	CertFile, KeyFile string
 
+	// Shared is what the hosts of a room have in common, if several serve it: it replaces the key and the secrets that
+	// this machine keeps. nil: there is only this host.
+	Shared *Shared
+
 	Names func() []string // see [SelfSigned]
 	ByKey bool            // members enter with their keys, not with a secret
 	Log   *slog.Logger
+}
+
+// Shared is what the hosts of one room have in common: clients that move between them find the same key, and their
+// secret stays valid.
+type Shared struct {
+	Key     *Key // not used with HostOptions.CertFile
+	Secrets RoomSecrets
+
+	// Replace gives the secrets to all hosts of the room. Its error is worded for the operator who asked.
+	Replace func(RoomSecrets) error
 }
 
 // A Host seals a room: it has the certificate, and the room's secrets.
@@ -52,6 +67,9 @@ func OpenHost(opts HostOptions) (*Host, error) {
 	}
 	leaf := h.Leaf()
 	err = h.file.Update(func(r *HostedRoom) {
+		if opts.Shared != nil {
+			r.RoomSecrets = opts.Shared.Secrets
+		}
 		r.Member = cmp.Or(opts.Secret, r.Member)
 		r.ByKey, r.SelfSigned = opts.ByKey, opts.CertFile == ""
 		r.certified(leaf)
@@ -66,6 +84,9 @@ func OpenHost(opts HostOptions) (*Host, error) {
 func (h *Host) openCertificate() (*CertificateSource, error) {
 	if h.opts.CertFile != "" {
 		return certificateFiles(h.opts.CertFile, h.opts.KeyFile, h.opts.Log, h.replaced)
+	}
+	if shared := h.opts.Shared; shared != nil { // not beside the certificate of this machine's own key
+		return KeptCertificate(filepath.Join(h.opts.Dir, "shared", strings.TrimSuffix(roomFileName(h.opts.Room, 0), ".json")[:16]), shared.Key, h.opts.Names, h.opts.Log)
 	}
 	key, err := LoadKey(h.opts.Dir)
 	if err != nil {
@@ -112,7 +133,23 @@ func (h *Host) Renew() (RoomSecrets, error) {
 	if h.opts.Secret != "" {
 		return RoomSecrets{}, fmt.Errorf("the secret of this room is from %s: change it there, and start the host again", h.opts.SecretFrom)
 	}
-	return h.file.Renew()
+	if h.opts.Shared == nil {
+		return h.file.Renew()
+	}
+	secrets := h.Room().RoomSecrets
+	secrets.Member, secrets.Listen = NewSecret(), NewSecret()
+	if err := h.opts.Shared.Replace(secrets); err != nil {
+		return RoomSecrets{}, err
+	}
+	return secrets, h.Adopt(secrets)
+}
+
+// Adopt keeps secrets that another host of the room has made.
+func (h *Host) Adopt(secrets RoomSecrets) error {
+	if h.Room().RoomSecrets == secrets {
+		return nil
+	}
+	return h.file.Update(func(r *HostedRoom) { r.RoomSecrets = secrets })
 }
 
 // Close lets another host have the room.

@@ -64,23 +64,32 @@ func ReadKey(dir string) (*Key, error) {
 	damaged := func(why string) error {
 		return fmt.Errorf("the host's key %s is damaged: %s\nhint: restore it from a backup; or move it away, then the host gets a new key, and members have to trust it again", path, why)
 	}
+	key, err := ParseKey(b)
+	if err != nil {
+		return nil, damaged(err.Error())
+	}
+	return key, nil
+}
+
+// ParseKey parses a key in PEM.
+func ParseKey(b []byte) (*Key, error) {
 	block, _ := pem.Decode(b)
 	if block == nil || block.Type != keyType {
-		return nil, damaged("it has no " + keyType + " in PEM")
+		return nil, errors.New("it has no " + keyType + " in PEM")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, damaged("its content is no key")
+		return nil, errors.New("its content is no key")
 	}
 	private, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || private.Curve != elliptic.P256() {
-		return nil, damaged("the key is not on the curve P-256")
+		return nil, errors.New("the key is not on the curve P-256")
 	}
 	return keyOf(private)
 }
 
-// newKey writes a new key. The caller has entered the folder.
-func newKey(path string) (*Key, error) {
+// NewKey returns a new key in PEM.
+func NewKey() ([]byte, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -89,10 +98,19 @@ func newKey(path string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := privatefile.Replace(path, pem.EncodeToMemory(&pem.Block{Type: keyType, Bytes: der})); err != nil {
+	return pem.EncodeToMemory(&pem.Block{Type: keyType, Bytes: der}), nil
+}
+
+// newKey writes a new key. The caller has entered the folder.
+func newKey(path string) (*Key, error) {
+	b, err := NewKey()
+	if err != nil {
+		return nil, err
+	}
+	if err := privatefile.Replace(path, b); err != nil {
 		return nil, fmt.Errorf("write the host's key: %w", err)
 	}
-	return keyOf(private)
+	return ParseKey(b)
 }
 
 func keyOf(private *ecdsa.PrivateKey) (*Key, error) {

@@ -139,7 +139,7 @@ func (f *roomFile) load() error {
 	room, err := readRoom(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.room.RoomSecrets = RoomSecrets{NewSecret(), NewSecret(), NewSecret()}
+		f.room.RoomSecrets = NewSecrets()
 		return f.write()
 	case err != nil:
 		return err
@@ -163,7 +163,13 @@ func readRoom(path string) (HostedRoom, error) {
 }
 
 // isValid reports whether the secrets are. The rest may be missing: it is written later.
-func (r *HostedRoom) isValid() bool {
+func (r *HostedRoom) isValid() bool { return r.IsValid() }
+
+// NewSecrets returns new secrets.
+func NewSecrets() RoomSecrets { return RoomSecrets{NewSecret(), NewSecret(), NewSecret()} }
+
+// IsValid reports whether all of them are secrets.
+func (r RoomSecrets) IsValid() bool {
 	for _, s := range []Secret{r.Member, r.Listen, r.Operator} {
 		if parsed, err := ParseSecret(string(s)); err != nil || parsed != s {
 			return false

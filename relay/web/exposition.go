@@ -103,6 +103,9 @@ func (e *exposition) addHost(h *Handler) {
 			e.gauge(fmt.Sprintf("chat_disk_size_bytes{disk=%q}", d.Name), float64(d.Total))
 		}
 	}
+	if c, ok := h.room.Cluster(); ok {
+		e.addCluster(&c)
+	}
 	if h.opts.LostLines != nil {
 		e.counter("chat_lost_log_lines_total", h.opts.LostLines())
 	}
@@ -113,6 +116,26 @@ func (e *exposition) addHost(h *Handler) {
 	e.gauge("chat_healthy", healthy)
 	metrics.WriteMetadataIfNeeded(e, "chat_build_info", "gauge")
 	fmt.Fprintf(e, "chat_build_info{version=%q,go=%q} 1\n", h.room.Info().App, runtime.Version())
+}
+
+// addCluster adds how the cluster of a shared room does.
+func (e *exposition) addCluster(c *relay.ClusterStatus) {
+	connected, alive := 0.0, 0
+	if c.Connected {
+		connected = 1
+	}
+	for _, r := range c.Relays {
+		if r.Lives {
+			alive++
+		}
+	}
+	e.gauge("chat_cluster_connected", connected)
+	e.gauge("chat_cluster_relays", float64(alive))
+	e.gauge("chat_cluster_position", float64(c.Position))
+	e.counter("chat_cluster_records_total", c.Records)
+	e.gauge("chat_cluster_waiting_requests", float64(c.Requests))
+	e.gauge("chat_cluster_wait_seconds", c.Wait)
+	e.gauge("chat_cluster_silent_seconds", c.Silent.Seconds())
 }
 
 // histogram adds durations that were counted elsewhere; package metrics has only histograms that it counts itself.

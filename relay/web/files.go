@@ -92,7 +92,7 @@ func (h *Handler) download(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such file; /files/ lists them", http.StatusNotFound)
 		return
 	}
-	f, content, err := h.opts.Files.File(number)
+	f, content, err := h.opts.Files.File(r.Context(), number)
 	switch {
 	case errors.Is(err, files.ErrRemoved):
 		http.Error(w, fmt.Sprintf("an operator removed file %d", number), http.StatusGone)

@@ -73,6 +73,7 @@ var fileStatuses = []struct {
 	status int
 }{
 	{files.ErrClosed, http.StatusServiceUnavailable},
+	{files.ErrShelf, http.StatusServiceUnavailable},
 	{files.ErrOff, http.StatusForbidden},
 	{files.ErrGone, http.StatusNotFound},
 	{files.ErrCut, http.StatusConflict},

@@ -295,3 +295,44 @@ func TestTablesAreClean(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// Members of a shared room have their relay, and the cluster command shows all relays.
+func TestPrintShared(t *testing.T) {
+	var out bytes.Buffer
+	p := newPrinter(&out)
+	since := time.Now()
+	printMembers(p, admin.Members{Members: []relay.Connection{
+		{Nick: "bob", Kind: "person", Address: "10.0.0.1:99", Since: since, Relay: "aaa"}, {Nick: "ann", Since: since, Relay: "bbb", Operator: true},
+	}})
+	if err := p.flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, cells := range [][]string{{"NICK", "CLIENT", "SINCE", "ADDRESS", "RELAY"}, {"bob", "person", "10.0.0.1:99", "aaa"}, {"ann", "-", "-", "bbb", "operator"}} {
+		if !slices.ContainsFunc(strings.Split(out.String(), "\n"), func(line string) bool {
+			return !slices.ContainsFunc(cells, func(cell string) bool { return !slices.Contains(strings.Fields(line), cell) })
+		}) {
+			t.Errorf("no row has %q:\n%s", cells, out.String())
+		}
+	}
+	out.Reset()
+	printCluster(p, admin.Cluster{
+		Relay: "aaa", Position: 7, Requests: 1, Problem: "the cluster does not answer",
+		Relays:      []relay.RelayStatus{{ID: "aaa", Lives: true, Members: 2, Addresses: []string{"10.0.0.1:24280", "[::1]:24280"}}, {ID: "bbb", Members: 1}},
+		ClusterLink: relay.ClusterLink{Connected: true, Server: "nats://a:4222", Leader: "n1", Replicas: 3},
+	})
+	if err := p.flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Join([]string{
+		"connected to nats://a:4222, leader n1, 3 replicas", "at record 7, 1 request waits", "problem: the cluster does not answer",
+		"RELAY  MEMBERS  ADDRESS", "aaa    2        10.0.0.1:24280  this one", "bbb    1        -               gone", "",
+	}, "\n")
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+	out.Reset()
+	printCluster(p, admin.Cluster{})
+	if err := p.flush(); err != nil || !strings.HasPrefix(out.String(), "not connected to a NATS server, ") {
+		t.Errorf("without a connection: %s, %v", out.String(), err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,11 +100,60 @@ func printRooms(out io.Writer, rooms []admin.OpenRoom, asJSON bool) error {
 }
 
 func printMembers(p *printer, m admin.Members) {
-	p.row("NICK", "CLIENT", "SINCE", "ADDRESS", "")
+	if !slices.ContainsFunc(m.Members, func(c relay.Connection) bool { return c.Relay != "" }) {
+		p.row("NICK", "CLIENT", "SINCE", "ADDRESS", "")
+		for i := range m.Members {
+			c := &m.Members[i]
+			p.row(c.Nick+tagOf(c), c.Kind, age(c.Since), addressOf(c), roles(c))
+		}
+		return
+	}
+	p.row("NICK", "CLIENT", "SINCE", "ADDRESS", "RELAY", "")
 	for i := range m.Members {
 		c := &m.Members[i]
-		p.row(c.Nick+tagOf(c), c.Kind, age(c.Since), addressOf(c), roles(c))
+		kind, address := c.Kind, addressOf(c)
+		if kind == "" { // only its own relay knows
+			kind, address = "-", "-"
+		}
+		p.row(c.Nick+tagOf(c), kind, age(c.Since), address, c.Relay, roles(c))
 	}
+}
+
+func printCluster(p *printer, c admin.Cluster) {
+	link := "not connected to a NATS server"
+	if c.Connected {
+		link = "connected to " + c.Server
+	}
+	if c.Leader != "" {
+		link += ", leader " + c.Leader
+	}
+	p.line(link + ", " + counted(c.Replicas, "replica", "replicas"))
+	p.line(fmt.Sprintf("at record %d, %s", c.Position, counted(c.Requests, "request waits", "requests wait")))
+	if c.Problem != "" {
+		p.line("problem: " + c.Problem)
+	}
+	p.row("RELAY", "MEMBERS", "ADDRESS", "")
+	for _, r := range c.Relays {
+		var words []string
+		if r.ID == c.Relay {
+			words = append(words, "this one")
+		}
+		if !r.Lives {
+			words = append(words, "gone")
+		}
+		address := "-"
+		if len(r.Addresses) > 0 {
+			address = r.Addresses[0]
+		}
+		p.row(r.ID, fmt.Sprint(r.Members), address, strings.Join(words, ", "))
+	}
+}
+
+func counted(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
 }
 
 func printSessions(p *printer, s admin.Sessions) {

@@ -71,6 +71,21 @@ func (g *Gate) Replace(secrets seal.RoomSecrets) {
 	g.current, g.replace = context.WithCancel(context.Background())
 }
 
+// Adopt is Replace unless these are the secrets already. It reports whether they are new.
+func (g *Gate) Adopt(secrets seal.RoomSecrets) bool {
+	g.mu.Lock()
+	known := g.secrets
+	g.mu.Unlock()
+	if g.isMember != nil {
+		secrets.Member = ""
+	}
+	if secrets == known {
+		return false
+	}
+	g.Replace(secrets)
+	return true
+}
+
 // sumOf returns the sum of a secret; zero for "".
 func sumOf(s seal.Secret) sum {
 	if s == "" {

@@ -216,6 +216,13 @@ func (r *Replica) Waiting() (requests int, since time.Duration) {
 	return requests, since
 }
 
+// IsFailing reports whether messages are rejected because the journal does not answer.
+func (r *Replica) IsFailing() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failing
+}
+
 // Run reads the journal and appends to it until ctx ends, and returns nil, or why the journal cannot be read any
 // more. Requests that were proposed, but not appended by then, are lost.
 func (r *Replica) Run(ctx context.Context, room Room, owner Owner) error {

@@ -150,7 +150,11 @@ func (s *State) decide(r *request, e *event) error {
 		e.hidden = &hidden{Type: hiddenReject, At: millisOf(r.at), Author: r.by.author, Seq: r.seq, Code: wire.Code(r.text)}
 		return nil
 	case opOwn:
-		e.hidden = s.decideOwn(r)
+		if s.shared != nil {
+			e.hidden = s.decideSharedOwn(r)
+		} else {
+			e.hidden = s.decideOwn(r)
+		}
 		return nil
 	case opOp, opDeop:
 		return s.decideOperator(r, e)

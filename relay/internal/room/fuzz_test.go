@@ -65,6 +65,7 @@ func (o *silentOrder) Propose(replica.Proposal) (uint64, error) {
 	return o.tickets, nil
 }
 
+func (o *silentOrder) Position() uint64                   { return 0 }
 func (o *silentOrder) Last() uint64                       { return o.tickets }
 func (o *silentOrder) Settled(uint64) bool                { return false }
 func (o *silentOrder) WhenSettled(uint64) <-chan struct{} { return nil }

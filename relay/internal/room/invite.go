@@ -12,6 +12,20 @@ import (
 func (r *Room) Renewed(by *Member, listen, member string, now time.Time) (nick string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.sendSecretsLocked(listen, member)
+	r.recordLocked(by, wire.TypeInvite, "", "replaced the invite: the one before lets no one in. /invite shows the new one", now)
+	return by.nick
+}
+
+// SendSecrets sends programs secrets that another relay of the room has made.
+func (r *Room) SendSecrets(listen, member string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sendSecretsLocked(listen, member)
+}
+
+// sendSecretsLocked sends each program the secret of its level.
+func (r *Room) sendSecretsLocked(listen, member string) {
 	for _, m := range r.members {
 		renewed := wire.Event{Type: wire.TypeInvite}
 		switch m.Level {
@@ -24,6 +38,4 @@ func (r *Room) Renewed(by *Member, listen, member string, now time.Time) (nick s
 			m.Peer.Deliver(&renewed, m.nick)
 		}
 	}
-	r.recordLocked(by, wire.TypeInvite, "", "replaced the invite: the one before lets no one in. /invite shows the new one", now)
-	return by.nick
 }

@@ -146,6 +146,9 @@ func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (stri
 		return "", r.checkMemberLocked(m, now)
 	}
 	nick, keys := r.withFreeSuffixLocked(wanted, m, now)
+	if r.order != nil && m.announced && r.state.mayTake(m.subject(), text.NickKeys(wanted)) {
+		nick, keys = wanted, text.NickKeys(wanted)
+	}
 	switch {
 	case isMarked(r.state.mutes, r.askingLocked(m)):
 		return "", mutedFault()

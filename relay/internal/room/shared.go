@@ -52,7 +52,7 @@ func (r *Room) sharedIdentity(token string) (id string, author history.Author) {
 func (r *Room) proposeLocked(by *Member, req *request) error {
 	req.relay = r.order.Relay()
 	switch req.op {
-	case opClient, opEvent, opKick, opGone, opReject: // what they do may depend on requests that are on their way
+	case opClient, opEvent, opKick, opGone, opReject, opOwn: // what they do may depend on requests that are on their way
 	default:
 		e := new(event)
 		if err := r.state.decide(req, e); err != nil {
@@ -110,6 +110,9 @@ func (r *Room) carryLocked(req *request, e *event, p *replica.Proposal) {
 	if req.op == opGone {
 		r.announceGoneLocked(req)
 	}
+	for _, rename := range r.state.displacedBy(req) {
+		r.displaceSharedLocked(rename)
+	}
 	err := r.state.decide(req, e)
 	if err != nil {
 		r.answerLateLocked(req, p, err)
@@ -133,6 +136,15 @@ func (r *Room) carryLocked(req *request, e *event, p *replica.Proposal) {
 	r.state.forgotten = r.state.forgotten[:0]
 	r.noteCarriedLocked(p, req)
 	r.actOnLocked(e, p, req)
+}
+
+// displaceSharedLocked carries out that a member gets another nick, as the one it had goes to its owner.
+func (r *Room) displaceSharedLocked(rename *request) {
+	had := rename.by.nick
+	r.carryLocked(rename, new(event), nil)
+	if m := r.memberOfLocked(rename.by.author); m != nil && m.nick != had {
+		r.notifyLocked(m, had+" belongs to the key of another member; you are now "+m.nick)
+	}
 }
 
 // complete fills in what the state knows of a client.
@@ -282,7 +294,11 @@ func (r *Room) giveOtherNickLocked(m *Member, nick string, now time.Time) {
 		r.waitLocked(m, wanted)
 	}
 	if !m.Program {
-		r.notifyLocked(m, fmt.Sprintf("%s is taken; you are %s", had, nick))
+		if r.ownsLocked(text.NickKeys(nick), m) {
+			r.notifyLocked(m, fmt.Sprintf("%s belongs to your key; you are now %s", nick, nick))
+		} else {
+			r.notifyLocked(m, fmt.Sprintf("%s is taken; you are %s", had, nick))
+		}
 		return
 	}
 	e := wire.Event{Type: wire.TypeNick, From: had, Nick: nick, Client: m.identity.id, Time: now}

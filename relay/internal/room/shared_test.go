@@ -15,8 +15,10 @@ import (
 	"pgregory.net/rapid"
 
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/internal/replica"
 	"chat/relay/journal/journaltest"
+	"chat/relay/text"
 	"chat/relay/wire"
 )
 
@@ -29,6 +31,7 @@ func TestRelaysAgree(t *testing.T) {
 		runs++
 		rapid.SyncTest(rt, func(rt *rapid.T) {
 			w := &cluster{T: rt, store: journaltest.New(), dir: filepath.Join(dir, fmt.Sprint(runs)), posted: make(map[string]string)}
+			w.sealed = rapid.Bool().Draw(rt, "sealed")
 			for range rapid.IntRange(1, 3).Draw(rt, "relays") {
 				w.start()
 			}
@@ -54,6 +57,7 @@ type cluster struct {
 	posted  map[string]string // text of a message -> what became of it: "" if it has to be in the log
 	files   int
 	hellos  uint64 // so far
+	sealed  bool
 }
 
 // A site is a relay of a cluster.
@@ -85,6 +89,7 @@ func (s *site) Carried(uint64) {}
 type sharedClient struct {
 	name  string
 	token string // "": a person, who has no token
+	key   string // that it has in a sealed room; "": none
 	seq   uint64
 	at    *site // nil: it is away
 	m     *Member
@@ -102,7 +107,7 @@ func (w *cluster) start() *site {
 	s := &site{journal: w.store.Relay(), first: 1}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	opts := Options{ID: "room", Secret: "secret", HostToken: "host-token", FlushIn: func(d time.Duration) {
+	opts := Options{ID: "room", Secret: "secret", HostToken: "host-token", Sealed: w.sealed, FlushIn: func(d time.Duration) {
 		time.AfterFunc(d, func() { s.room.Flush(time.Now()) })
 	}, GiveNicksIn: func(d time.Duration) { time.AfterFunc(d, func() { s.room.GiveNicks(time.Now()) }) }}
 	var data []byte
@@ -245,7 +250,7 @@ func (w *cluster) draw(t *rapid.T) *sharedClient {
 	names := []string{"ada", "bob", "cid", "dan"}
 	for len(w.clients) < len(names) {
 		name := names[len(w.clients)]
-		w.clients = append(w.clients, &sharedClient{name: name, token: name + "-token"})
+		w.clients = append(w.clients, &sharedClient{name: name, token: name + "-token", key: map[string]string{"bob": "bob's", "cid": "cid's"}[name]})
 	}
 	return w.clients[rapid.IntRange(0, len(names)-1).Draw(t, "client")]
 }
@@ -277,6 +282,9 @@ func (w *cluster) come(c *sharedClient, s *site) {
 	}
 	peer := new(sharedPeer)
 	m := &Member{Peer: peer, Program: c.token != "", Address: ""}
+	if m.Level = access.Member; w.sealed && c.key != "" {
+		m.Key = testKey(c.key)
+	}
 	if c.token == "" {
 		w.clients = append(w.clients, c)
 	}
@@ -475,10 +483,22 @@ func (w *cluster) checkMembers(s *site) {
 	}
 	nicks := make(map[string]bool)
 	for _, c := range s.room.state.shared.present {
+		if owner := s.room.state.owners.ownerOf(text.NickKeys(c.Nick)); owner != "" && owner != c.Fingerprint {
+			w.checkOwned(s, c, owner)
+		}
 		if nicks[c.Nick] {
 			w.Fatalf("two clients are called %s", c.Nick)
 		}
 		nicks[c.Nick] = true
+	}
+}
+
+// checkOwned checks that a client whose nick belongs to another key keeps it only until the owner asks for it.
+func (w *cluster) checkOwned(s *site, holder *Client, owner string) {
+	for _, c := range s.room.state.shared.present {
+		if c.Fingerprint == owner && c.Wanted == holder.Nick && holder.Fingerprint == "" && !holder.Operator {
+			w.Fatalf("%s has the nick %s, which belongs to the key of %s\n%s", holder.ID, holder.Nick, c.Nick, w.journal())
+		}
 	}
 }
 

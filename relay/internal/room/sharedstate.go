@@ -135,10 +135,14 @@ func (s *State) decideSharedRename(r *request, e *event) error {
 	return nil
 }
 
-// nickFor returns nick, or one like the wanted one that by may have. All relays choose the same.
+// nickFor returns nick, or one like the wanted one that by may have. All relays choose the same. The owner of the wanted nick gets
+// it; see displacedBy.
 func (s *State) nickFor(by *subject, nick, wanted string, at time.Time) string {
 	try := nick
 	if normal, err := text.NormalizeNick(wanted); err == nil {
+		if s.mayTake(by, text.NickKeys(normal)) {
+			return normal
+		}
 		nick = normal
 	}
 	for n := 2; !s.mayHave(by, text.NickKeys(try), at); n++ {
@@ -176,6 +180,60 @@ func (s *State) mayHave(by *subject, keys text.Keys, at time.Time) bool {
 		}
 	}
 	return true
+}
+
+// mayTake reports whether the nick with these keys belongs to the key of by, and whoever has it can be given another one: a member
+// without a key. Operators by right keep theirs.
+func (s *State) mayTake(by *subject, keys text.Keys) bool {
+	if by.fingerprint == "" || s.owners.ownerOf(keys) != by.fingerprint {
+		return false
+	}
+	for _, key := range keys {
+		if c := s.shared.holders[key]; c != nil && c.Author != by.author && (c.Fingerprint != "" || c.Operator) {
+			return false
+		}
+	}
+	return true
+}
+
+// displacedBy returns the requests by which members get other nicks, because r gives theirs to its owner. They come before r.
+func (s *State) displacedBy(r *request) (renames []*request) {
+	if s.shared == nil || r.op != opClient && r.op != opRename || r.by.fingerprint == "" {
+		return nil
+	}
+	var e event
+	if s.decide(r, &e) != nil {
+		return nil
+	}
+	nick := e.Nick
+	if e.hidden != nil {
+		if nick = e.hidden.Nick; e.hidden.Presence != here {
+			return nil
+		}
+	}
+	for _, key := range text.NickKeys(nick) {
+		c := s.shared.holders[key]
+		if c == nil || c.Author == r.by.author || slices.ContainsFunc(renames, func(r *request) bool { return r.by.author == c.Author }) {
+			continue
+		}
+		wanted := c.Nick
+		if normal, err := text.NormalizeNick(c.Wanted); err == nil {
+			wanted = normal // it waits for that one
+		}
+		renames = append(renames, &request{
+			op: opRename, at: r.at, by: c.subject(), relay: c.Relay, text: text.NickWithSuffix(c.Nick, 2), wanted: wanted, byRoom: true,
+		})
+	}
+	return renames
+}
+
+// decideSharedOwn is decideOwn in a shared room: the sender must still have the nick, and no one else may have made it theirs.
+func (s *State) decideSharedOwn(r *request) *hidden {
+	c, owner := s.clients[r.by.author], s.owners.ownerOf(text.NickKeys(r.text))
+	if c == nil || c.Presence != here || c.Nick != r.text || r.by.fingerprint == "" || owner != "" && owner != r.by.fingerprint {
+		return nil
+	}
+	return s.decideOwn(r)
 }
 
 // resolveEvent sets e to the event of an opEvent. Members who have another nick by now, or are here through another

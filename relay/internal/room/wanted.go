@@ -39,7 +39,7 @@ func (r *Room) waitLocked(m *Member, wanted string) {
 
 // explainNickLocked notifies a member that has joined why it did not get the wanted nick.
 func (r *Room) explainNickLocked(m *Member, now time.Time) {
-	if m.wish != nil {
+	if m.wish != nil && !(r.order != nil && r.state.mayTake(m.subject(), m.wish.keys)) { // else it gets the nick in a moment
 		r.notifyLocked(m, fmt.Sprintf("%s; you are %s until it is free", r.whyLocked(m, now), m.nick))
 	}
 }
@@ -155,6 +155,9 @@ func (r *Room) giveNicksInLocked(d time.Duration) {
 // that looks like it, and returns them. It ends reservations of the nick, too. All of that happens
 // only if m is the host's own member, or the nick belongs to m's key.
 func (r *Room) displaceLocked(m *Member, keys text.Keys, now time.Time) (displaced []*Member) {
+	if r.order != nil { // all relays do that together; see State.displacedBy
+		return nil
+	}
 	for _, key := range keys {
 		if other := r.nicks[key]; other != nil && other != m {
 			r.freeNickLocked(other)

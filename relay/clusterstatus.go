@@ -1,0 +1,103 @@
+package relay
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// This file shows whoever runs a host of a shared room how the cluster and the other relays do.
+
+// A ClusterStatus says how a shared room does, as one of its relays knows.
+type ClusterStatus struct {
+	Relay  string        `json:"relay"`  // ID of this one
+	Relays []RelayStatus `json:"relays"` // by ID
+
+	Position uint64  `json:"position"`     // of the last record of the journal that was carried out
+	Records  uint64  `json:"records"`      // how many this relay has carried out since its start
+	Requests int     `json:"requests"`     // of its members that wait to be stored
+	Wait     float64 `json:"wait_seconds"` // how long nothing was stored although requests wait
+	Problem  string  `json:"problem,omitempty"`
+
+	ClusterLink
+}
+
+// A RelayStatus is a host of a shared room.
+type RelayStatus struct {
+	ID        string   `json:"id"`
+	Lives     bool     `json:"lives"` // false: its members have not come to another one, and will be announced as gone
+	Addresses []string `json:"addresses,omitempty"`
+	Members   int      `json:"members"`
+}
+
+// A ClusterLink is a relay's connection to the cluster.
+type ClusterLink struct {
+	Connected bool          `json:"connected"`
+	Server    string        `json:"server,omitempty"` // that it is connected to
+	Leader    string        `json:"leader,omitempty"` // name of the server that leads the room's stream; "": it is not known
+	Replicas  int           `json:"replicas"`         // how many servers keep the room
+	Silent    time.Duration `json:"-"`                // for how long the cluster has stored nothing, not even that this relay lives
+}
+
+// maxSilent is how long the cluster may store nothing until it is a problem. One that lost its leader needs 4 to 11 s.
+const maxSilent = 15 * time.Second
+
+// Cluster returns how the shared room does. false: this host alone has the room.
+func (s *Server) Cluster() (ClusterStatus, bool) {
+	p := s.sharing
+	if p == nil {
+		return ClusterStatus{}, false
+	}
+	requests, wait := p.replica.Waiting()
+	status := ClusterStatus{
+		Relay: p.journal.Relay(), Relays: p.relayStatuses(), Position: p.replica.Position(), Records: p.records.Load(),
+		Requests: requests, Wait: wait.Seconds(), Problem: p.problem(),
+	}
+	if s.opts.ClusterLink != nil {
+		status.ClusterLink = s.opts.ClusterLink()
+	}
+	return status, true
+}
+
+// relayStatuses returns the relays that live, or through which members are here.
+func (p *sharing) relayStatuses() []RelayStatus {
+	members := p.server.room.RelayMembers()
+	var list []RelayStatus
+	p.mu.Lock()
+	for _, r := range p.relays {
+		list = append(list, RelayStatus{ID: r.ID, Lives: true, Addresses: slices.Clone(r.Addrs), Members: members[r.ID]})
+		delete(members, r.ID)
+	}
+	p.mu.Unlock()
+	for id, n := range members {
+		list = append(list, RelayStatus{ID: id, Members: n})
+	}
+	slices.SortFunc(list, func(a, b RelayStatus) int { return strings.Compare(a.ID, b.ID) })
+	return list
+}
+
+// problem returns what keeps this relay from working with the others, or "".
+func (p *sharing) problem() string {
+	_, wait := p.replica.Waiting()
+	var link ClusterLink
+	if p.server.opts.ClusterLink != nil {
+		link = p.server.opts.ClusterLink()
+	}
+	switch {
+	case context.Cause(p.works) != nil:
+		return "the room in the cluster cannot be read any more"
+	case p.replica.IsFailing(), wait > maxSilent, link.Silent > maxSilent:
+		return "the cluster does not answer"
+	}
+	return ""
+}
+
+// Elsewhere lists the members who are connected to other relays of a shared room, by nick. Only what all relays know is set.
+func (s *Server) Elsewhere() []Connection {
+	var list []Connection
+	for _, m := range s.room.Elsewhere() {
+		list = append(list, Connection{Nick: m.Nick, Tag: m.Tag, Operator: m.Operator, Muted: m.Muted, Since: m.Since, Relay: m.Relay})
+	}
+	return list
+}
