@@ -90,7 +90,7 @@ func hostFlags() []cli.Flag {
 		&cli.IntFlag{Name: "backlog", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_BACKLOG"}, Value: 50, Usage: "Send new members the last `N` messages."},
 		&cli.StringFlag{Name: "binaries", Category: manual.Advanced, Hidden: true, Usage: "Hand out the programs in `DIR`, the folder of a release, for other systems too.", DefaultText: "only this program"},
 		&cli.StringFlag{Name: "cert", Category: manual.Advanced, Hidden: true, Usage: "Use the certificate in `FILE` for the sealed room. It is read again when it changes.", DefaultText: "made by the host"},
-		&cli.StringSliceFlag{Name: "cluster", Category: manual.Advanced, Hidden: true, Usage: "Share the room with other hosts, by the NATS servers at `URLS`, e.g. nats://a:4222,nats://b:4222. It needs --room.", DefaultText: "this host alone has the room"},
+		&cli.StringSliceFlag{Name: "cluster", Category: manual.Advanced, Hidden: true, Usage: "Serve the room as one of several relays, with the NATS servers at `URLS`, e.g. nats://a:4222,nats://b:4222. It needs --room.", DefaultText: "only this host has the room"},
 		&cli.StringFlag{Name: "cluster-creds", Category: manual.Advanced, Hidden: true, Usage: "Connect to the servers of --cluster with the NATS credentials in `FILE`."},
 		identityFlag(manual.Advanced),
 		&cli.StringFlag{Name: "key", Category: manual.Advanced, Hidden: true, Usage: "Read the key of --cert from `FILE`."},

@@ -341,7 +341,7 @@ func (p *sharing) Slow() {
 	}
 	p.mu.Unlock()
 	if isNews {
-		p.server.opts.Log.Warn("waiting for the cluster; messages wait, too")
+		p.server.opts.Log.Info("waiting for the cluster; messages wait, too") // routine: a server was restarted
 	}
 	p.server.room.NotifySlow("waiting for the cluster; messages wait until it has stored them", clock.Now())
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -152,6 +153,22 @@ func (c *Cluster) Status() Status {
 	return s
 }
 
+// CheckURL returns an error if the URL cannot be that of a NATS server.
+func CheckURL(server string) error {
+	whole := server
+	if !strings.Contains(server, "://") {
+		whole = "nats://" + server
+	}
+	u, err := url.Parse(whole)
+	switch {
+	case err != nil: // its text may have the password
+		return fmt.Errorf("invalid URL %q", redacted(server))
+	case u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss", u.Hostname() == "", strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "["), u.Path != "" && u.Path != "/":
+		return fmt.Errorf("invalid URL %q", u.Redacted())
+	}
+	return nil
+}
+
 // connect connects to one of the servers. Afterwards nats.go keeps the connection: it moves to another server when one is gone.
 func (c *Cluster) connect(ctx context.Context, opts Options) error {
 	if len(opts.URLs) == 0 || len(opts.URLs) > maxURLs {
@@ -172,10 +189,10 @@ func (c *Cluster) connect(ctx context.Context, opts Options) error {
 	if opts.Creds != "" {
 		data, err := os.ReadFile(opts.Creds)
 		if err != nil {
-			return fmt.Errorf("read the credentials: %w", err)
+			return fmt.Errorf("%w: %w", ErrCredsFile, err)
 		}
 		if !bytes.Contains(data, []byte("BEGIN NATS USER JWT")) || !bytes.Contains(data, []byte("BEGIN USER NKEY SEED")) {
-			return fmt.Errorf("%w: there are none in %s", ErrCredentials, opts.Creds)
+			return fmt.Errorf("%w: there are none in %s", ErrCredsFile, opts.Creds)
 		}
 		options = append(options, nats.UserCredentials(opts.Creds))
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,8 @@ var (
 	ErrName        = errors.New("the name of a room in a cluster has 1 to 64 letters, digits, - and _")
 	ErrUnreachable = errors.New("no NATS server can be reached")
 	ErrCredentials = errors.New("the NATS servers do not accept these credentials")
+	ErrCredsFile   = errors.New("cannot use the file of credentials")
+	ErrTLS         = errors.New("no agreement on TLS with the NATS servers")
 	ErrPermission  = errors.New("these credentials have no permission for the room")
 	ErrNoJetStream = errors.New("the NATS servers have no JetStream")
 	ErrNotReady    = errors.New("JetStream does not answer")
@@ -35,6 +38,8 @@ var (
 var Remedies = []hint.Remedy{
 	{Err: ErrName, Hint: "choose another name with --room"},
 	{Err: ErrPermission, Hint: "allow publishing to $JS.API.>, chat.ROOM.> and $KV.>, and subscribing to _INBOX.>"},
+	{Err: ErrCredsFile, Hint: "name a file of NATS credentials with --cluster-creds, as nsc generate creds makes it"},
+	{Err: ErrTLS, Hint: "use tls:// if the servers have TLS, or else nats://; this machine has to trust the CA of their certificates"},
 	{Err: ErrCredentials, Hint: "check --cluster-creds and the users of the NATS servers"},
 	{Err: ErrNoJetStream, Hint: "start nats-server with -js, and enable JetStream for this account"},
 	{Err: ErrUnreachable, Hint: "check the addresses of --cluster and that nats-server runs there"},
@@ -43,7 +48,7 @@ var Remedies = []hint.Remedy{
 	{Err: ErrPayload, Hint: "remove max_payload from the settings of nats-server"},
 	{Err: ErrForeign, Hint: "choose another name with --room"},
 	{Err: ErrNewer, Hint: "update chat on this machine"},
-	{Err: ErrGone, Hint: "start the hosts of this room again; they begin with an empty room"},
+	{Err: ErrGone, Hint: "start the relays of this room again; they begin with an empty room"},
 	{Err: ErrLost, Hint: "start the hosts of this room again; they begin with the records that the servers still have"},
 }
 
@@ -74,16 +79,19 @@ func explain(err error, denied string) error {
 	if errors.Is(err, ErrPermission) {
 		return err
 	}
+	var untrusted *tls.CertificateVerificationError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return err
+	case errors.As(err, &untrusted), errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
+		return fmt.Errorf("%w: %w", ErrTLS, err)
 	case denied != "" && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)):
 		return fmt.Errorf("%w: %s", ErrPermission, denied)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAccountAuthExpired):
 		return fmt.Errorf("%w: %w", ErrCredentials, err)
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, jetstream.ErrConnectionClosed):
 		return errClosed
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+	case errors.Is(err, errGivenUp) && errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("%w: %w", ErrNoJetStream, err)
 	case code(err) == codeNoPeers, code(err) == codeNotCluster:
 		return fmt.Errorf("%w: %w", ErrReplicas, err)

@@ -2,9 +2,11 @@ package cluster_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +19,8 @@ import (
 	"chat/relay/cluster"
 	"chat/relay/hint"
 	"chat/relay/journal"
+	"chat/scripts/chattest"
+	"chat/scripts/natsserver"
 )
 
 // admin connects to servers without the package that is tested.
@@ -148,14 +152,54 @@ accounts {
 		if err := os.WriteFile(junk, []byte("not credentials"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		fails(t, cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: junk}, cluster.ErrCredentials)
+		fails(t, cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: junk}, cluster.ErrCredsFile)
 	})
 	t.Run("no file", func(t *testing.T) {
-		_, err := cluster.Open(t.Context(), cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: filepath.Join(t.TempDir(), "x")})
-		if !errors.Is(err, os.ErrNotExist) {
-			t.Error(err)
-		}
+		fails(t, cluster.Options{URLs: as("all:p"), Room: "kitchen", Creds: filepath.Join(t.TempDir(), "x")}, cluster.ErrCredsFile)
 	})
+	t.Run("no TLS", func(t *testing.T) {
+		t.Parallel()
+		fails(t, cluster.Options{URLs: []string{strings.Replace(s.URLs()[0], "nats://", "tls://", 1)}, Room: "kitchen"}, cluster.ErrTLS)
+	})
+}
+
+// TestOpenWithoutJetStream has a server that was started without -js: it answers no request to JetStream.
+func TestOpenWithoutJetStream(t *testing.T) {
+	t.Parallel()
+	binary, err := natsserver.Binary(t.Context())
+	if err != nil {
+		chattest.Missing(t, "no nats-server: "+err.Error())
+	}
+	dir := t.TempDir()
+	server := exec.Command(binary, "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", dir)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
+	var ports struct{ Nats []string }
+	for until := time.Now().Add(20 * time.Second); len(ports.Nats) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the server does not say where it is")
+		}
+		if paths, _ := filepath.Glob(filepath.Join(dir, "*.ports")); len(paths) == 1 {
+			data, _ := os.ReadFile(paths[0])
+			_ = json.Unmarshal(data, &ports) // it may be written right now
+		}
+	}
+	fails(t, cluster.Options{URLs: ports.Nats[:1], Room: "kitchen"}, cluster.ErrNoJetStream)
+}
+
+func TestCheckURL(t *testing.T) {
+	for _, good := range []string{"a", "a:4222", "nats://a:4222", "tls://user:secret@a", "wss://a:443/", "nats://[::1]:4222"} {
+		if err := cluster.CheckURL(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "http://a", "nats://", "nats://:4222", "::::", "nats://user:secret@a:port", "http://user:secret@a", "a:4222/room", "a b"} {
+		if err := cluster.CheckURL(bad); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
 }
 
 func TestSharedIsMadeOnce(t *testing.T) {

@@ -57,12 +57,16 @@ func (c *Cluster) renew(ctx context.Context, addrs []string) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
 	c.wasAnnounced()
+	stored, logged := time.Now(), false
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, renewEvery)
-		if _, err := c.relays.Put(attempt, c.relay, value); err != nil && ctx.Err() == nil {
-			c.log.Warn("the cluster does not store that this relay lives", "err", err)
-		} else if err == nil {
+		switch _, err := c.relays.Put(attempt, c.relay, value); {
+		case err == nil:
 			c.wasAnnounced()
+			stored, logged = time.Now(), false
+		case ctx.Err() == nil && !logged && time.Since(stored) > livesFor: // others may not have this trouble
+			logged = true
+			c.log.Warn("the cluster does not store that this relay lives; others may report that its members have left", "err", err)
 		}
 		cancel()
 		select {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"chat/relay/history"
@@ -112,7 +113,7 @@ func (c *Cluster) openStream(ctx context.Context, config jetstream.StreamConfig,
 			}
 		}
 		switch {
-		case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, jetstream.ErrJetStreamNotEnabled) && time.Since(started) > connectTimeout: // before, a server may be about to start
+		case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), time.Since(started) > connectTimeout && (errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, nats.ErrNoResponders)): // before, a server may be about to start
 			return fmt.Errorf("%w: %w", errGivenUp, err)
 		case rejected(err):
 			return fmt.Errorf("%w: %w", errGivenUp, err)

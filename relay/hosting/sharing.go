@@ -15,8 +15,8 @@ import (
 	"chat/relay/wire"
 )
 
-// A Sharing says by which cluster of NATS servers the room is shared with other hosts. The zero value has the room on
-// this host alone.
+// A Sharing says by which cluster of NATS servers this relay shares the room with others. The zero value has the room on
+// this host only.
 type Sharing struct {
 	URLs     []string // of the servers
 	Creds    string   // the path of a file of NATS credentials; "": none
@@ -27,13 +27,18 @@ type Sharing struct {
 func (s *Sharing) check(opts *Options) error {
 	switch {
 	case len(s.URLs) > 0 && opts.Title == "":
-		return errors.New("--cluster needs --room\nhint: hosts that name the same room serve it together, e.g. --room kitchen")
+		return errors.New("--cluster needs --room\nhint: relays that name the same room serve it together, e.g. --room kitchen")
 	case len(s.URLs) == 0 && s.Creds != "":
 		return errors.New("--cluster-creds needs --cluster\nhint: leave it out, or name the NATS servers with --cluster")
 	case len(s.URLs) == 0 && s.Replicas != 0:
 		return errors.New("--replicas needs --cluster\nhint: leave it out, or name the NATS servers with --cluster")
 	case s.Replicas < 0 || s.Replicas > maxReplicas:
 		return fmt.Errorf("--replicas %d is not possible\nhint: use 1, 3 or 5", s.Replicas)
+	}
+	for _, url := range s.URLs {
+		if err := cluster.CheckURL(url); err != nil {
+			return fmt.Errorf("--cluster: %w\nhint: name NATS servers, e.g. nats://a:4222,nats://b:4222, or with TLS tls://a:4222", err)
+		}
 	}
 	return nil
 }
@@ -51,7 +56,7 @@ func (r *Room) tokenIn(id string) string {
 // maxReplicas is how many servers NATS JetStream lets keep a stream.
 const maxReplicas = 5
 
-// openShared opens the server of a room that this host shares with others.
+// openShared opens the server of a room that this relay shares with others.
 func (r *Room) openShared() error {
 	opts := &r.opts
 	c, err := cluster.Open(context.Background(), cluster.Options{

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -86,6 +87,9 @@ func (s *Settings) print(b *bufio.Writer, one *setting) error {
 			}
 			item = absolute
 		}
+		if one.name == clusterFlag {
+			item = withoutPassword(item)
+		}
 		written[i] = item
 		if one.kind != aSwitch && one.kind != aNumber {
 			written[i] = quoted(item)
@@ -97,6 +101,21 @@ func (s *Settings) print(b *bufio.Writer, one *setting) error {
 	}
 	fmt.Fprintf(b, "%s = %s # from %s\n", one.name, text, printable(from))
 	return nil
+}
+
+// clusterFlag is the option with URLs, which may have passwords.
+const clusterFlag = "cluster"
+
+// withoutPassword replaces the password in a URL, because what is printed may be seen by others.
+func withoutPassword(item string) string {
+	u, err := url.Parse(item)
+	if err != nil || u.User == nil {
+		return item
+	}
+	if _, has := u.User.Password(); !has { // then it is a token
+		u.User = url.User("xxxxx")
+	}
+	return u.Redacted()
 }
 
 // printLimits writes the table of limits.

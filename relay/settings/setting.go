@@ -133,6 +133,9 @@ func (s *setting) exampleValue() string {
 	case aSwitch:
 		return "false"
 	case aNumber:
+		if !s.hasDefault {
+			return "0" // which stands for the default in words
+		}
 		return s.doc.Default
 	case aList:
 		return "[" + quoted(s.doc.Placeholder) + "]"

@@ -246,6 +246,16 @@ func TestPrintRefuses(t *testing.T) {
 	}
 }
 
+func TestWithoutPassword(t *testing.T) {
+	for item, want := range map[string]string{
+		"nats://relay:secret@a:4222": "nats://relay:xxxxx@a:4222", "nats://token@a:4222": "nats://xxxxx@a:4222", "a:4222": "a:4222", "tls://a": "tls://a", "%": "%",
+	} {
+		if got := withoutPassword(item); got != want {
+			t.Errorf("%q is printed as %q, want %q", item, got, want)
+		}
+	}
+}
+
 // Whatever a file holds, reading it ends in an error of two lines that names a line, or in settings that are
 // the same after printing and reading them again.
 func FuzzFile(f *testing.F) {
