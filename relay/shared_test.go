@@ -236,6 +236,32 @@ func TestSharedLag(t *testing.T) {
 	})
 }
 
+// A relay whose clock is wrong keeps the nick and the private messages of a client that lost its connection as long as others do.
+func TestSharedClock(t *testing.T) {
+	for _, ahead := range []time.Duration{time.Hour, -time.Hour} {
+		relays(t, 1, func(t *testing.T, store *journaltest.Store, servers []*relay.Server) {
+			store.SetAhead(ahead)
+			alice, _ := program(t, servers[0], hello("alice"))
+			bob, _ := program(t, servers[0], `{"type":"hello","nick":"bob","token":"bob-token"}`)
+			alice.expectEvent(wire.TypeJoin)
+			bob.conn.Close()
+			time.Sleep(time.Minute)
+			alice.send(`{"type":"msg","seq":1,"to":"bob","text":"for you"}`)
+			if e := alice.expectEvent(wire.TypePrivate); e.Text != "for you" {
+				t.Errorf("ahead %v: the private message is %+v", ahead, e)
+			}
+			late, welcome := program(t, servers[0], hello("bob"))
+			if welcome.Nick == "bob" {
+				t.Errorf("ahead %v: another client gets the nick of bob", ahead)
+			}
+			time.Sleep(2 * time.Minute)
+			if e := late.expectEvent(wire.TypeNick); e.Nick != "bob" {
+				t.Errorf("ahead %v: after two minutes: %+v", ahead, e)
+			}
+		})
+	}
+}
+
 // Operators moderate members of other relays.
 func TestSharedModeration(t *testing.T) {
 	relays(t, 2, func(t *testing.T, _ *journaltest.Store, servers []*relay.Server) {

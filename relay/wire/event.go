@@ -432,7 +432,7 @@ type Request struct {
 	Room    string `json:"room,omitempty"`    // of a hello: the ID of the room that the client expects
 	Since   uint64 `json:"since,omitzero"`    // of a hello: the last ID received; the log continues after it
 	Backlog *int   `json:"backlog,omitempty"` // of a hello: how many messages to start with; nil: the host's default
-	// Connection, of a hello: a number that grows with each hello of a client, such as the time in milliseconds. The relays of a
+	// Connection, of a hello: the time in milliseconds, or more than in the client's last hello. The relays of a
 	// shared room see by it which of two connections is the newer one; 0: the one that they hear of last.
 	Connection uint64 `json:"connection,omitzero"`
 

@@ -26,13 +26,11 @@ type request struct {
 	file *wire.File // of an action that announces an upload
 	name string     // of opUnban and opUnmute: a nick or an address; of opRelease and opDeop: a nick
 
-	presence presence // of opClient
-	wanted   string   // of opClient and opRename: the nick it asked for
-	relay    string   // of a shared room: the relay that made the request; of opGone in name: the one that is gone
-	// of opClient in a shared room: see Member and journal.Record
-	connection, basis, position uint64
-
-	byRoom bool // of opRename: the member did not ask for it now
+	presence   presence // of opClient
+	wanted     string   // of opClient and opRename: the nick it asked for
+	relay      string   // of a shared room: the relay that made the request; of opGone in name: the one that is gone
+	connection uint64   // of opClient in a shared room: from the client's hello
+	byRoom     bool     // of opRename: the member did not ask for it now
 
 	event   *wire.Event      // of opEvent
 	authors []history.Author // of opEvent: of the members in a join or a leave, in the same order

@@ -30,7 +30,7 @@ const (
 	isByRoom
 	hasEvent
 	hasAuthors
-	hasConnection // and the basis
+	hasConnection
 )
 
 // The parts of an encoded subject.
@@ -79,7 +79,7 @@ func (r *request) encode() []byte {
 		}
 	}
 	if r.connection != 0 {
-		b = binary.AppendUvarint(binary.AppendUvarint(b, r.connection), r.basis)
+		b = binary.AppendUvarint(b, r.connection)
 	}
 	return b
 }
@@ -161,7 +161,7 @@ func (c *carrying) decode(data []byte) error {
 		}
 	}
 	if parts&hasConnection != 0 {
-		r.connection, r.basis = d.number(), d.number()
+		r.connection = d.number()
 	}
 	if r.seq > wire.MaxNumber || len(d.rest) > 0 {
 		d.failed = true

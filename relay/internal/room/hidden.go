@@ -30,10 +30,8 @@ type hidden struct {
 
 	Marks []string `json:"marks,omitempty"` // of a ban, a mute or operators, set or lifted
 
-	Relay string `json:"relay,omitempty"` // of hiddenClient and hiddenGone, in a shared room
-	// of hiddenClient, in a shared room: the number of the client's connection, and the position of the record
-	Connection uint64 `json:"connection,omitzero"`
-	Position   uint64 `json:"position,omitzero"`
+	Relay      string `json:"relay,omitempty"`     // of hiddenClient and hiddenGone, in a shared room
+	Connection uint64 `json:"connection,omitzero"` // of hiddenClient, in a shared room: from the client's hello
 
 	Target history.Author `json:"target,omitzero"`  // of hiddenKick
 	By     string         `json:"by,omitempty"`     // of hiddenKick, and of bans and mutes in a shared room: the operator

@@ -239,6 +239,7 @@ func (r *Room) mayPostLocked(m *Member, seq uint64, now time.Time) error {
 func (r *Room) PostPrivate(m *Member, req *wire.Request, now time.Time) (waitsFor string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	if err := r.checkMemberLocked(m, now); err != nil {
 		return "", err
 	}

@@ -172,7 +172,7 @@ func (r *Room) lift(by *Member, op operation, name string, now time.Time) (strin
 		return text.Clean(name) + " is no longer banned", nil
 	}
 	r.recordLiftLocked(by, "unmute", "mute", name, now)
-	r.giveNicksLocked(now) // a muted member gets no nick
+	r.giveNicksLocked(r.timeLocked(now)) // a muted member gets no nick
 	return text.Clean(name) + " is no longer muted", nil
 }
 

@@ -142,6 +142,7 @@ func (r *Room) Rename(m *Member, wanted string, seq uint64, now time.Time) (stri
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	if m.identity == nil || m.identity.owner != m || r.closed {
 		return "", r.checkMemberLocked(m, now)
 	}

@@ -275,6 +275,7 @@ func (r *Room) ownNickLocked(m *Member, now time.Time) {
 func (r *Room) Release(by *Member, nick string, now time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	if err := r.checkOperatorLocked(by); err != nil {
 		return "", err
 	}

@@ -128,6 +128,7 @@ func (r *Room) scheduleLocked() {
 func (r *Room) Flush(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	if r.presence.scheduled && !r.closed {
 		r.flushLocked(now)
 	}

@@ -78,6 +78,7 @@ type Room struct {
 	authors    history.Author               // the highest one assigned
 	accepted   uint64                       // messages, actions and private messages so far
 	carried    uint64                       // in a shared room: the ticket of the last own request that was carried out
+	skew       skew                         // zero in a room of one host
 	presence   announcements
 	owning     pace.Dues // nicks that began to belong to a key, by address group; see ownQuota
 	asking     subject   // scratch space of askingLocked
@@ -115,20 +116,17 @@ type Member struct {
 	Key             *access.Key
 
 	// guarded by Room.mu
-	claimed   *identity // that TakeOver gave it, until Enter
-	identity  *identity // nil while it is not in the room
-	nick      string
-	wish      *wish      // the nick that it waits for, as in Room.waiting; nil: none
-	heldUntil *time.Time // its join is announced after this; nil: as soon as possible
-	announced bool       // its join is in the log
-	spoke     bool       // it has sent something
-	departed  bool       // it left the room, and not for another connection of its client
-	slowAt    int64      // when it was notified that the disk is slow, in seconds since 1970
-	slot      int        // index in Room.members
-
-	// guarded by Room.mu, of a shared room: see State.isOutdated
-	connection uint64 // from its hello
-	basis      uint64 // the position that its relay had carried out when it came
+	claimed    *identity // that TakeOver gave it, until Enter
+	identity   *identity // nil while it is not in the room
+	nick       string
+	wish       *wish      // the nick that it waits for, as in Room.waiting; nil: none
+	heldUntil  *time.Time // its join is announced after this; nil: as soon as possible
+	announced  bool       // its join is in the log
+	spoke      bool       // it has sent something
+	departed   bool       // it left the room, and not for another connection of its client
+	slowAt     int64      // when it was notified that the disk is slow, in seconds since 1970
+	slot       int        // index in Room.members
+	connection uint64     // from its hello; see State.isOutdated
 }
 
 // A wish is a nick that a member waits for. It does not change.
@@ -231,6 +229,7 @@ func (r *Room) TakeOver(m *Member, req *wire.Request) (wait <-chan struct{}, err
 func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (Welcomed, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	clock, now := now, r.timeLocked(now)
 	if err := r.checkHelloLocked(m, req); err != nil {
 		return Welcomed{}, err
 	}
@@ -244,9 +243,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 		old.Peer.End(byeEvent(wire.CodeReplaced, "you are here on another connection"))
 	}
 	m.identity, id.member, id.owner, m.claimed = id, m, m, nil
-	if m.connection = req.Connection; r.order != nil {
-		m.basis = r.order.Position()
-	}
+	m.connection = req.Connection
 	id.rejected = 0
 	id.host = r.IsHost(m, req.Token)
 	id.byRight = id.host || m.Level == access.Operator
@@ -261,6 +258,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	r.renameDisplacedLocked(displaced, m, m.nick, now)
 	r.announceReplacedLocked(m, old, now)
 	r.recordClientLocked(m, here, now)
+	r.measureSkewLocked(clock)
 	r.ownNickLocked(m, now)
 
 	r.welcomeLocked(m, req, from, now)
@@ -512,7 +510,7 @@ func (r *Room) recordClientLocked(m *Member, p presence, now time.Time) {
 	if r.order != nil && !m.Program && p != here {
 		p = forgotten
 	}
-	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted, connection: m.connection, basis: m.basis})
+	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted, connection: m.connection})
 	if r.order != nil && p == here {
 		m.identity.came = r.order.Last()
 	}
@@ -526,6 +524,7 @@ func (r *Room) recordClientLocked(m *Member, p presence, now time.Time) {
 func (r *Room) Leave(m *Member, parting string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	if m.identity == nil {
 		return
 	}
@@ -547,6 +546,7 @@ type Departure struct {
 func (r *Room) Drop(m *Member, now time.Time) (Departure, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	if m.identity != nil {
 		r.leaveLocked(m, dropped, wire.Event{}, now)
 	}

@@ -27,7 +27,6 @@ type Order interface {
 	Relay() string
 	Propose(p replica.Proposal) (ticket uint64, err error)
 	Last() (ticket uint64) // of the last proposal
-	Position() uint64      // of the last record that was carried out, or the one before it
 }
 
 // NewShared returns a room that several relays serve, with the state of a fold; see NewSharedFold. The order calls
@@ -89,11 +88,12 @@ func (r *Room) Carry(record journal.Record, requests [][]byte, own []replica.Pro
 			p = &own[i]
 		}
 		if c := &r.carrying; c.decode(data) == nil { // else it is skipped by all relays
-			c.at, c.relay, c.position = at, record.Relay, record.Position
+			c.at, c.relay = at, record.Relay
 			r.carryLocked(&c.request, &c.event, p)
 		}
 		if p != nil {
 			r.carried = p.Ticket
+			r.noteStoredLocked(p.Ticket, at)
 		}
 	}
 	r.log.PutAll(record.Position)

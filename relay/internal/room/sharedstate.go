@@ -105,16 +105,19 @@ func (s *State) decideSharedClient(r *request) *hidden {
 	return &hidden{
 		Type: hiddenClient, At: millisOf(r.at), Author: r.by.author, ID: r.by.id, Key: encodeKey(r.by.key), Relay: r.relay,
 		Nick: nick, Wanted: r.wanted, Presence: r.presence, Visit: r.by.visit, Operator: r.by.byRight, Fingerprint: r.by.fingerprint,
-		Connection: r.connection, Position: r.position,
+		Connection: r.connection,
 	}
 }
 
-// isOutdated reports whether r records that a client came, and it has come to another relay after that, although the
-// journal has that before. A relay may have to wait for the journal while its clients go to another one. If the relay
-// of r knew of the other connection when the client came, r is the newer one; otherwise the client's numbers decide.
+// maxOutdated is by how many milliseconds a connection may be older than another one of its client to count as outdated. If
+// it is more, a clock was set, or it is of another program with the same token: then the one that comes last stays.
+const maxOutdated = 10 * 60 * 1000
+
+// isOutdated reports whether r records that a client came by an older connection than the one that it has through
+// another relay. A relay may have to wait for the journal, or be suspended, while its clients go to another one.
 func (s *State) isOutdated(c *Client, r *request) bool {
 	return r.presence == here && c != nil && c.Presence == here && c.Relay != r.relay &&
-		r.basis < c.Position && r.connection != 0 && r.connection < c.Connection
+		r.connection != 0 && r.connection < c.Connection && c.Connection-r.connection <= maxOutdated
 }
 
 // decideSharedRename is decide for opRename in a shared room.

@@ -59,9 +59,8 @@ type Client struct {
 
 	Relay string `json:"relay,omitempty"` // in a shared room: the one that it is or was connected to
 
-	// In a shared room: the number of the connection by which it came last, and the position of the record that said so.
+	// Connection is the number of the connection by which it came last, in a shared room.
 	Connection uint64 `json:"connection,omitzero"`
-	Position   uint64 `json:"position,omitzero"`
 
 	// Fingerprint is that of the key that it proved to have when it was here last; "": none.
 	Fingerprint string `json:"fingerprint,omitempty"`
@@ -328,7 +327,7 @@ func (s *State) applyClient(h *hidden) {
 	}
 	if c.Presence == here {
 		c.Waiting = 0
-		c.Connection, c.Position = h.Connection, h.Position
+		c.Connection = h.Connection
 		s.arrived(c)
 	} else {
 		s.departed(c)

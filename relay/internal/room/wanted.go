@@ -49,6 +49,7 @@ func (r *Room) explainNickLocked(m *Member, now time.Time) {
 func (r *Room) WhyNot(m *Member, now time.Time) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	if m.wish == nil {
 		return ""
 	}
@@ -92,6 +93,7 @@ func (r *Room) reservedUntilLocked(keys text.Keys, m *Member, now time.Time) (un
 func (r *Room) GiveNicks(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now = r.timeLocked(now)
 	for _, m := range r.members {
 		if c := r.state.clients[m.identity.author]; c != nil && c.Nick != m.nick && r.order == nil {
 			r.recordClientLocked(m, here, now)

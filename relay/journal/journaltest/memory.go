@@ -19,6 +19,7 @@ type Store struct {
 	grown    chan struct{}            // closed when there are more records, or the relays have changed
 	lives    map[string]journal.Relay // by ID
 	down     bool                     // nothing can be appended
+	ahead    time.Duration            // how far the clock of the store is ahead
 	position uint64                   // of snapshot
 	snapshot []byte
 }
@@ -34,6 +35,13 @@ func (s *Store) SetDown(down bool) {
 	defer s.mu.Unlock()
 	s.down = down
 	s.changedLocked()
+}
+
+// SetAhead sets how far the clock of the store is ahead of the relays' ones.
+func (s *Store) SetAhead(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead = d
 }
 
 func (s *Store) changedLocked() {
@@ -134,7 +142,7 @@ func (r *Relay) Append(ctx context.Context, data []byte) error {
 		}
 	}
 	s := r.store
-	s.records = append(s.records, journal.Record{Position: uint64(len(s.records) + 1), Relay: r.id, Time: time.Now(), Data: slices.Clone(data)})
+	s.records = append(s.records, journal.Record{Position: uint64(len(s.records) + 1), Relay: r.id, Time: time.Now().Add(s.ahead), Data: slices.Clone(data)})
 	s.changedLocked()
 	s.mu.Unlock()
 	r.pause(ctx)
