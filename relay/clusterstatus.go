@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// This file shows whoever runs a host of a shared room how the cluster and the other relays do.
+// This file reports the state of the cluster and of the other relays.
 
-// A ClusterStatus says how a shared room does, as one of its relays knows.
+// A ClusterStatus is the state of a shared room, as one of its relays sees it.
 type ClusterStatus struct {
 	Relay  string        `json:"relay"`  // ID of this one
 	Relays []RelayStatus `json:"relays"` // by ID
@@ -43,7 +43,7 @@ type ClusterLink struct {
 // maxSilent is how long the cluster may store nothing until it is a problem. One that lost its leader needs 4 to 11 s.
 const maxSilent = 15 * time.Second
 
-// Cluster returns how the shared room does. false: this host alone has the room.
+// Cluster returns the status of the shared room. false: no other host shares it.
 func (s *Server) Cluster() (ClusterStatus, bool) {
 	p := s.sharing
 	if p == nil {
@@ -93,7 +93,7 @@ func (p *sharing) problem() string {
 	return ""
 }
 
-// Elsewhere lists the members who are connected to other relays of a shared room, by nick. Only what all relays know is set.
+// Elsewhere lists members with connections to other relays of a shared room, by nick. Fields that only those relays know are empty.
 func (s *Server) Elsewhere() []Connection {
 	var list []Connection
 	for _, m := range s.room.Elsewhere() {

@@ -51,7 +51,7 @@ func (c *Cluster) Change(ctx context.Context, name string, change func(old []byt
 func (c *Cluster) key(name string) string { return c.common.ID + "." + name }
 
 // WatchValues calls receive with each value whose name begins with a prefix, which ends with a dot, and with each later one,
-// from one goroutine, until ctx ends. It may repeat what is there. When all that was there has come, it calls complete, the first time only.
+// from one goroutine, until ctx ends. It may repeat values. After the values that were there at the start, it calls complete, once.
 // name is without the prefix.
 func (c *Cluster) WatchValues(ctx context.Context, prefix string, receive func(name string, value []byte), complete func()) {
 	for n := 0; ctx.Err() == nil; n++ {
@@ -62,7 +62,7 @@ func (c *Cluster) WatchValues(ctx context.Context, prefix string, receive func(n
 	}
 }
 
-// watchValues watches until the watch fails or there is a new connection: the servers may have missed what the old one waited for.
+// watchValues watches until the watch fails or there is a new connection: values may have changed while there was none.
 func (c *Cluster) watchValues(ctx context.Context, prefix string, receive func(name string, value []byte), complete *func()) error {
 	again := c.newConnection()
 	watcher, err := c.shared.Watch(ctx, prefix+">")

@@ -47,7 +47,7 @@ func TestChangesAreOrdered(t *testing.T) {
 	}
 }
 
-// A watch has what was there, says so, and then has what others change.
+// A watch returns existing values, then calls complete, and then returns the changes of others.
 func TestWatchValues(t *testing.T) {
 	a, b := open(t, servers(t), "watch"), open(t, servers(t), "watch")
 	set := func(name, value string) {

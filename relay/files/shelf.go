@@ -20,10 +20,10 @@ import (
 
 // This file is a store of a room that several relays serve. Each relay has one, in front of a shelf, which all of them share: a list
 // of the room's files, and their contents. A relay puts an upload on the shelf when all of it has arrived, and lists it, with its
-// upload's ID. So each relay can publish it, if its sender moves. The folder of a relay has its own uploads, and copies of what was
-// downloaded there.
+// upload's ID. So each relay can publish it, if its sender moves. The folder of a relay has its own uploads, and copies of downloaded
+// files.
 
-// A Shelf is what the relays of a room share. Its methods may be called concurrently. They wait while the shelf
+// A Shelf has the files of a room, for all of its relays. Its methods may be called concurrently. They wait while the shelf
 // cannot be reached, until ctx ends.
 type Shelf interface {
 	// Change replaces the entry of a number by what change returns. nil: there is none, and from change: nothing changes.
@@ -84,7 +84,7 @@ const (
 // ErrShelf says that the relays' list of files cannot be changed now.
 var ErrShelf = errors.New("the cluster does not answer; try again later")
 
-// A shelved store is what a Store of a shared room has besides that of others.
+// A shelved has the fields of a Store that only a shared room needs.
 type shelved struct {
 	shelf  Shelf              // fixed
 	ctx    context.Context    // ends when the store is closed; fixed
@@ -106,7 +106,7 @@ type arrival struct {
 	time   time.Time
 }
 
-// A shelfEntry is what the shelf lists of a file.
+// A shelfEntry is the entry of a file in the shelf's list.
 type shelfEntry struct {
 	entry
 	Published bool `json:"published,omitempty"` // everyone has access to it

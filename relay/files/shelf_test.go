@@ -181,7 +181,7 @@ func arrive(t *testing.T, s *Store, name, content string) *Upload {
 	return u
 }
 
-// Each relay lists and serves the files of all, also of one that is gone, and no number is used twice.
+// Each relay lists and serves the files of all, also of a relay that is gone, and no number is used twice.
 func TestRelaysShareFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shelf := newMemoryShelf()
@@ -447,7 +447,7 @@ func TestShelfFolder(t *testing.T) {
 	})
 }
 
-// A file larger than what is copied first is served from the shelf at once, with ranges; another content than the listed one is not served.
+// A file too large to be copied first is served from the shelf at once, with ranges; another content than the listed one is not served.
 func TestLargeFromShelf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shelf := newMemoryShelf()

@@ -117,7 +117,7 @@ type Store struct {
 	lock      *flock.Flock
 	create    func(name string) (part, error)       // creates a part file
 	space     func() (free, total int64, err error) // bytes of the disk
-	shared    *shelved                              // what relays share; nil: the room is on this host alone
+	shared    *shelved                              // nil: no other host shares the room
 
 	working sync.WaitGroup // holders of uploads
 

@@ -15,7 +15,7 @@ import (
 // This file is about a sealed room that several hosts share. They have one key and the same secrets, so that clients can move
 // between them, and an invite is valid at each. Both are in the cluster: whoever can read the room there can also read them.
 
-// Names of what the hosts share.
+// Names of the values that the hosts share.
 const (
 	sharedSealed  = "seal.sealed"  // "sealed" or "plain"; it does not change
 	sharedKey     = "seal.key"     // of hosts without --cert, in PEM; it does not change
@@ -50,7 +50,7 @@ func (r *Room) checkSealShared() error {
 	return errors.New("the room in the cluster is sealed: without --secure, everyone on the network could read it here\nhint: add --secure, or choose another name with --room")
 }
 
-// shareSeal returns what the hosts of the room share of its seal; nil: there is only this host. The first host makes it. chosen is the
+// shareSeal returns the key and the secrets of the hosts of the room; nil: there is only this host. The first host makes them. chosen is the
 // secret of members that the user chose; "": none.
 func (r *Room) shareSeal(chosen seal.Secret) (*seal.Shared, error) {
 	if r.cluster == nil {

@@ -135,7 +135,7 @@ func TestSharedFiles(t *testing.T) {
 }
 
 // The hosts of a sealed room have one key and the same secrets: the invite of one lets members in at each, and the new
-// one that an operator makes at one host replaces it at each.
+// invite that an operator makes at one host replaces it at each.
 func TestSharedSeal(t *testing.T) {
 	servers := startNATS(t)
 	secure := func(o *Options) { o.Sealing.Secure = true }
@@ -174,7 +174,7 @@ func TestSharedSeal(t *testing.T) {
 	}
 }
 
-// The host of a shared room tells how the cluster does: by HTTP, and to administrators.
+// The host of a shared room reports the state of the cluster, by HTTP and to administrators.
 func TestSharedStatus(t *testing.T) {
 	servers := startNATS(t)
 	dir, err := os.MkdirTemp("", "chat")

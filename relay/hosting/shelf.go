@@ -30,7 +30,7 @@ func (r *Room) openStore() (*files.Store, error) {
 // A shelf is a cluster as a [files.Shelf].
 type shelf struct{ cluster *cluster.Cluster }
 
-// listName is what the names of the entries of files begin with.
+// listName is the prefix of the names of entries.
 const listName = "files."
 
 func (s shelf) Change(ctx context.Context, number uint64, change func([]byte) ([]byte, error)) error {

@@ -27,7 +27,7 @@ type HostOptions struct {
 	// CertFile and KeyFile are the certificate and its key, in PEM. "": the host makes its own.
 	CertFile, KeyFile string
 
-	// Shared is what the hosts of a room have in common, if several serve it: it replaces the key and the secrets that
+	// Shared has the key and the secrets of a room that several hosts serve. They replace those that
 	// this machine keeps. nil: there is only this host.
 	Shared *Shared
 
@@ -36,7 +36,7 @@ type HostOptions struct {
 	Log   *slog.Logger
 }
 
-// Shared is what the hosts of one room have in common: clients that move between them find the same key, and their
+// Shared has the key and the secrets of all hosts of one room: clients that move between them find the same key, and their
 // secret stays valid.
 type Shared struct {
 	Key     *Key // not used with HostOptions.CertFile

@@ -6,7 +6,7 @@ import (
 	"chat/relay/sshkey"
 )
 
-// A MemberElsewhere is a member who is connected to another relay of a shared room.
+// A MemberElsewhere is a member with a connection to another relay of a shared room.
 type MemberElsewhere struct {
 	Nick     string
 	Tag      string // of its key; "": it has none
@@ -16,7 +16,7 @@ type MemberElsewhere struct {
 	Since    time.Time
 }
 
-// Elsewhere lists the members who are connected to other relays, by nick.
+// Elsewhere lists the members with connections to other relays, by nick.
 func (r *Room) Elsewhere() (list []MemberElsewhere) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

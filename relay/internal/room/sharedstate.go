@@ -138,7 +138,7 @@ func (s *State) decideSharedRename(r *request, e *event) error {
 	return nil
 }
 
-// nickFor returns nick, or one like the wanted one that by may have. All relays choose the same. The owner of the wanted nick gets
+// nickFor returns nick, or a nick like the wanted one that by may have. All relays choose the same. The owner of the wanted nick gets
 // it; see displacedBy.
 func (s *State) nickFor(by *subject, nick, wanted string, at time.Time) string {
 	try := nick
