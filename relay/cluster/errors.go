@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"chat/relay/hint"
+	"chat/relay/journal"
 )
 
 // Errors of Open. Some are also errors of other methods.
@@ -49,6 +50,7 @@ var Remedies = []hint.Remedy{
 	{Err: ErrForeign, Hint: "choose another name with --room"},
 	{Err: ErrNewer, Hint: "update chat on this machine"},
 	{Err: ErrGone, Hint: "start the relays of this room again; they begin with an empty room"},
+	{Err: journal.ErrTrimmed, Hint: "start this relay with a new file: --history"},
 	{Err: ErrLost, Hint: "start the hosts of this room again; they begin with the records that the servers still have"},
 }
 

@@ -72,6 +72,8 @@ func TestScripts(t *testing.T) {
 			"waitline":    noNeg(cmdWaitline),
 			"signal":      noNeg(cmdSignal),
 			"ends":        noNeg(cmdEnds),
+			"nats":        noNeg(cmdNATS),
+			"cluster":     cmdCluster,
 		},
 	})
 }
