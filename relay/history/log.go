@@ -66,6 +66,7 @@ type Log struct {
 	wokenFirst   Waiter   // of the last event since the last Wake; nil: there is none
 	gathering    gathering
 	placed       []pending // put since the last PutAll, if there is a copy
+	copied       uint64    // ID of the last event that the copy has, or that it need not get any more
 }
 
 // A Waiter is anything that waits for the next event. The log only hands it over.
@@ -248,13 +249,16 @@ func moveToFront(list []Waiter, w Waiter) {
 }
 
 // trimLocked drops the oldest blocks that are not needed to keep maxEvents, or
-// do not fit in maxBytes. The newest block always stays.
+// do not fit in maxBytes. The newest block always stays, and so do events that a copy does not have yet: readers would miss them.
 func (l *Log) trimLocked() {
 	drop := 0
 	events, bytes := l.events, l.bytes
 	for ; drop < len(l.blocks)-1; drop++ {
 		b := l.blocks[drop]
 		if events-len(b.entries) < l.maxEvents && bytes <= l.maxBytes {
+			break
+		}
+		if l.committer != nil && l.committer.copies && b.first+uint64(len(b.entries))-1 > l.copied {
 			break
 		}
 		events -= len(b.entries)

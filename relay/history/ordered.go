@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"chat/relay/wire"
@@ -55,6 +56,7 @@ func NewOrderedOn(f *File, limits Limits, wake func(waiters []Waiter), queue Que
 	if err := l.load(f); err != nil {
 		return nil, fmt.Errorf("read history %s: %w", f.path, err)
 	}
+	l.copied = f.lastID
 	l.committer = newCommitter(l, f, fold, warn)
 	l.committer.copies = true
 	go l.committer.run()
@@ -78,21 +80,23 @@ func (l *Log) PutAll(position uint64) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.committer.addPlaced(l.placed, position)
+	if !l.committer.addPlaced(l.placed, position) {
+		l.copied = math.MaxUint64
+	}
 	clear(l.placed)
 	l.placed = l.placed[:0]
 }
 
 // maxCopyBytes is how many bytes of texts may wait for a copy whose disk does not take them. Beyond that the copy ends, until
-// the relay is started again: then it continues where it ended.
+// the relay is started again: then it continues where it ended. So long the log has these events in memory, too, beyond its limits.
 const maxCopyBytes = 64 << 20
 
-// addPlaced makes events pending that are in memory already.
-func (c *committer) addPlaced(placed []pending, position uint64) {
+// addPlaced makes events pending that are in memory already. It returns false if the copy has ended.
+func (c *committer) addPlaced(placed []pending, position uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.abandoned {
-		return
+		return false
 	}
 	if c.tickets == c.settled {
 		c.pendingSince = time.Now()
@@ -109,6 +113,14 @@ func (c *committer) addPlaced(placed []pending, position uint64) {
 		c.warn.Error("the copy of the room ends here: its disk did not take it; start this relay again to continue it")
 	}
 	c.wakeRun()
+	return !c.abandoned
+}
+
+// noteCopied notes that the copy has all events up to the ID last.
+func (l *Log) noteCopied(last uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.copied = max(l.copied, last)
 }
 
 // copyBatch writes a batch whose events are in memory already, and tries again until it can. It returns false if the log
@@ -132,6 +144,7 @@ func (c *committer) copyBatch(batch []pending, position uint64) bool {
 		}
 	}
 	c.fold.Commit()
+	c.log.noteCopied(c.file.lastID)
 	if err := c.file.truncateWAL(); err != nil {
 		c.warn.Warn("cannot truncate the write-ahead log of the history", "error", err)
 	}
