@@ -76,6 +76,7 @@ const (
 	// keepArrived is how long an upload is listed that no one publishes. sweepEvery is how often such ones are looked for.
 	keepArrived = 24 * time.Hour
 	sweepEvery  = time.Hour
+	firstSweep  = time.Minute
 
 	// switchNumber is the number of the entry that says whether uploads are off. No file has it.
 	switchNumber = 0
@@ -470,11 +471,12 @@ func (s *Store) allowShelved(on bool) error {
 
 // sweepShelf removes uploads that no one has published, and contents of removed files, from time to time.
 func (s *Store) sweepShelf() {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(firstSweep)
+	defer timer.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
+			timer.Reset(sweepEvery)
 		case <-s.shared.ctx.Done():
 			return
 		}
@@ -504,11 +506,11 @@ func (s *Store) sweepShelf() {
 // deleteUnlisted deletes copies in the folder that are not listed: they were removed while no host had the folder.
 func (s *Store) deleteUnlisted() {
 	folder, err := s.root.Open(".")
-	if err != nil {
-		return
+	var names []string
+	if err == nil {
+		names, err = folder.Readdirnames(-1)
+		folder.Close()
 	}
-	names, err := folder.Readdirnames(-1)
-	folder.Close()
 	if err != nil {
 		s.limits.Log.Warn("the folder for files cannot be read", "folder", s.folder, "error", err)
 	}
@@ -522,7 +524,9 @@ func (s *Store) deleteUnlisted() {
 		f, listed := s.files[number]
 		s.mu.Unlock()
 		if !listed || f.diskName() != name {
-			s.root.Remove(name)
+			if err := s.root.Remove(name); err != nil {
+				s.limits.Log.Warn("cannot delete a file that was removed", "file", name, "error", err)
+			}
 		}
 	}
 }
