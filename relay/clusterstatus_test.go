@@ -1,13 +1,17 @@
 package relay_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"chat/relay"
+	"chat/relay/journal"
 	"chat/relay/journal/journaltest"
 )
 
@@ -74,6 +78,58 @@ func TestSilentCluster(t *testing.T) {
 		}
 		if status, _ := srv.Cluster(); status.Server != "nats://a:4222" {
 			t.Errorf("the status is %+v", status)
+		}
+	})
+}
+
+// A failingJournal is a relay's journal that cannot be read any more once fail is closed.
+type failingJournal struct {
+	journal.Journal
+	fail chan struct{}
+}
+
+func (j *failingJournal) Read(ctx context.Context, after uint64, receive func(journal.Record) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-j.fail:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := j.Journal.Read(ctx, after, receive); err != nil {
+		return err
+	}
+	select {
+	case <-j.fail:
+		return errors.New("the stream is gone")
+	default:
+		return nil
+	}
+}
+
+// A journal that cannot be read any more is a problem.
+func TestUnreadableCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &failingJournal{journaltest.New().Relay(), make(chan struct{})}
+		srv, err := relay.NewShared(t.Context(), j, nil, relay.Options{Title: "kitchen", Room: "0123456789abcdef", Secret: sharedSecret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error)
+		go func() { served <- srv.Serve(t.Context(), newClosedListener()) }()
+		synctest.Wait()
+		if got := srv.Problems(); len(got) > 0 {
+			t.Errorf("at first: %q", got)
+		}
+		close(j.fail)
+		synctest.Wait()
+		if got := srv.Problems(); !slices.Contains(got, "the room in the cluster cannot be read any more") {
+			t.Errorf("then: %q", got)
+		}
+		if err := <-served; err == nil || !strings.Contains(err.Error(), "the stream is gone") {
+			t.Errorf("Serve returns %v", err)
 		}
 	})
 }

@@ -76,6 +76,7 @@ const (
 	// keepArrived is how long an upload is listed that no one publishes. sweepEvery is how often such ones are looked for.
 	keepArrived = 24 * time.Hour
 	sweepEvery  = time.Hour
+	firstSweep  = time.Minute
 
 	// switchNumber is the number of the entry that says whether uploads are off. No file has it.
 	switchNumber = 0
@@ -102,13 +103,15 @@ type shelved struct {
 
 // An arrival is an upload that some relay has in full.
 type arrival struct {
-	number uint64
-	time   time.Time
+	number   uint64
+	time     time.Time
+	complete bool // its content is on the shelf: it can be published
 }
 
 // A shelfEntry is the entry of a file in the shelf's list.
 type shelfEntry struct {
 	entry
+	Complete  bool `json:"complete,omitempty"`  // its content is on the shelf
 	Published bool `json:"published,omitempty"` // everyone has access to it
 	Stored    bool `json:"stored,omitempty"`    // its content is on the shelf, or may be
 	Off       bool `json:"off,omitempty"`       // of switchNumber: uploads are off
@@ -208,7 +211,7 @@ func (s *Store) listed(number uint64, value []byte) {
 	default:
 		s.mu.Lock()
 		s.last = max(s.last, number)
-		s.shared.arrived[f.id] = arrival{number, f.time}
+		s.shared.arrived[f.id] = arrival{number, f.time, e.Complete}
 		s.mu.Unlock()
 	}
 }
@@ -284,12 +287,23 @@ func (s *Store) unlist(number uint64) {
 	}
 }
 
-// shelve lists the finished upload of f under a number that no other file has, and puts it on the shelf. Its holder calls it.
+// shelve lists the finished upload of f under a number that no other file has, and puts it on the shelf. Its holder calls it, again
+// if the error is ErrShelf.
 func (u *Upload) shelve(f *wire.File) error {
 	s := u.store
-	of := s.shared
-	ctx, cancel := of.limited(f.Size)
+	ctx, cancel := s.shared.limited(f.Size)
 	defer cancel()
+	err := u.putOnShelf(ctx, f)
+	if err != nil {
+		s.discard(f.Number)
+	}
+	return s.shelfError(err)
+}
+
+// putOnShelf is shelve that leaves an entry that is not complete if it fails.
+func (u *Upload) putOnShelf(ctx context.Context, f *wire.File) error {
+	s := u.store
+	of := s.shared
 	e := shelfEntry{Stored: true, entry: entry{
 		ID: u.id, Time: time.Now().UTC(), Name: f.Name, Size: f.Size, SHA256: f.SHA256, Type: f.Type, Address: u.address,
 	}}
@@ -305,7 +319,7 @@ func (u *Upload) shelve(f *wire.File) error {
 			return json.Marshal(e)
 		})
 		if err != nil {
-			return s.shelfError(err)
+			return err
 		}
 		if !taken {
 			break
@@ -313,15 +327,21 @@ func (u *Upload) shelve(f *wire.File) error {
 		*f = s.renumber(f)
 	}
 	r, err := s.root.Open(u.id + partSuffix)
-	if err == nil {
-		err = of.shelf.Put(ctx, f.Number, r)
-		r.Close()
-	}
 	if err != nil {
-		s.discard(f.Number)
-		return s.shelfError(err)
+		return err
 	}
-	return nil
+	defer r.Close()
+	if err := of.shelf.Put(ctx, f.Number, r); err != nil {
+		return err
+	}
+	return of.shelf.Change(ctx, f.Number, func(old []byte) ([]byte, error) {
+		is, err := parseShelfEntry(old)
+		if err != nil || is.ID != u.id {
+			return nil, ErrGone // another relay has removed it
+		}
+		is.Complete = true
+		return json.Marshal(is)
+	})
 }
 
 // renumber returns f with the next number.
@@ -390,7 +410,10 @@ func (s *Store) publishShelved(id string) (wire.File, error) {
 		s.mu.Unlock()
 		return f.File, nil
 	}
-	number := of.arrived[id].number
+	var number uint64
+	if a := of.arrived[id]; a.complete {
+		number = a.number
+	}
 	u := s.uploads[id]
 	if u != nil && u.finished != nil {
 		number = u.finished.Number
@@ -406,7 +429,7 @@ func (s *Store) publishShelved(id string) (wire.File, error) {
 	gone := false
 	err := of.shelf.Change(ctx, number, func(old []byte) (value []byte, err error) {
 		e, err = parseShelfEntry(old)
-		if gone = err != nil || e.ID != id || !e.Removed.IsZero(); gone || e.Published {
+		if gone = err != nil || e.ID != id || !e.Complete || !e.Removed.IsZero(); gone || e.Published {
 			return nil, nil
 		}
 		e.Published, e.Time = true, time.Now().UTC()
@@ -470,11 +493,12 @@ func (s *Store) allowShelved(on bool) error {
 
 // sweepShelf removes uploads that no one has published, and contents of removed files, from time to time.
 func (s *Store) sweepShelf() {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(firstSweep)
+	defer timer.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
+			timer.Reset(sweepEvery)
 		case <-s.shared.ctx.Done():
 			return
 		}
@@ -504,11 +528,11 @@ func (s *Store) sweepShelf() {
 // deleteUnlisted deletes copies in the folder that are not listed: they were removed while no host had the folder.
 func (s *Store) deleteUnlisted() {
 	folder, err := s.root.Open(".")
-	if err != nil {
-		return
+	var names []string
+	if err == nil {
+		names, err = folder.Readdirnames(-1)
+		folder.Close()
 	}
-	names, err := folder.Readdirnames(-1)
-	folder.Close()
 	if err != nil {
 		s.limits.Log.Warn("the folder for files cannot be read", "folder", s.folder, "error", err)
 	}
@@ -522,7 +546,9 @@ func (s *Store) deleteUnlisted() {
 		f, listed := s.files[number]
 		s.mu.Unlock()
 		if !listed || f.diskName() != name {
-			s.root.Remove(name)
+			if err := s.root.Remove(name); err != nil {
+				s.limits.Log.Warn("cannot delete a file that was removed", "file", name, "error", err)
+			}
 		}
 	}
 }

@@ -508,3 +508,75 @@ func TestFileAheadOfList(t *testing.T) {
 		}
 	})
 }
+
+// An upload that has arrived while the cluster does not answer is kept: its sender asks for its offset, which finishes it.
+func TestFinishedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shelf := newMemoryShelf()
+		s, stop := openShelf(t, shelf, t.TempDir(), Limits{})
+		defer stop()
+		u, err := s.Begin(Offer{Name: "tea", Size: 5, Resumable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shelf.setDown(true)
+		if n, err := u.Append(Piece{Body: strings.NewReader("green")}); n != 5 || err != ErrShelf {
+			t.Errorf("appended: %d, %v", n, err)
+		}
+		if _, err := s.Publish(u.ID()); err != ErrGone {
+			t.Errorf("published: %v", err)
+		}
+		if _, err := u.Offset(); err != ErrShelf {
+			t.Errorf("still down: %v", err)
+		}
+		shelf.setDown(false)
+		if n, err := u.Offset(); n != 5 || err != nil {
+			t.Errorf("later: %d, %v", n, err)
+		}
+		if f, err := s.Publish(u.ID()); err != nil || content(t, s, f.Number) != "green" {
+			t.Errorf("published later: %+v, %v", f, err)
+		}
+	})
+}
+
+// A host that ends while it puts an upload on the shelf does so after its restart. Until then no one can publish it.
+func TestFinishedAfterRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shelf, dir := newMemoryShelf(), t.TempDir()
+		a, stopA := openShelf(t, shelf, dir, Limits{})
+		u, err := a.Begin(Offer{Name: "tea", Size: 5, Resumable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shelf.setDown(true)
+		appended := make(chan error)
+		go func() {
+			_, err := u.Append(Piece{Body: strings.NewReader("green")})
+			appended <- err
+		}()
+		synctest.Wait()
+		stopA()
+		if err := <-appended; err != ErrClosed {
+			t.Errorf("appended: %v", err)
+		}
+		shelf.setDown(false)
+		a, stopA = openShelf(t, shelf, dir, Limits{})
+		defer stopA()
+		b, stopB := openShelf(t, shelf, "", Limits{})
+		defer stopB()
+		again := a.Upload(u.ID())
+		if again == nil {
+			t.Fatal("the upload is gone")
+		}
+		if _, err := b.Publish(u.ID()); err != ErrGone {
+			t.Errorf("published before it is complete: %v", err)
+		}
+		if n, err := again.Offset(); n != 5 || err != nil {
+			t.Errorf("after the restart: %d, %v", n, err)
+		}
+		synctest.Wait()
+		if f, err := b.Publish(u.ID()); err != nil || content(t, b, f.Number) != "green" {
+			t.Errorf("published: %+v, %v", f, err)
+		}
+	})
+}

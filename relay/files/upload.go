@@ -130,13 +130,23 @@ func (u *Upload) Finished() (f wire.File, ok bool) {
 	return *u.finished, true
 }
 
-// Offset returns how many bytes are on disk. It cuts off a request that is sending more.
+// Offset returns how many bytes are on disk. It cuts off a request that is sending more. An upload of which all bytes are
+// on disk, but which could not be finished because the cluster did not answer or the host ended, is finished now.
 func (u *Upload) Offset() (int64, error) {
 	if err := u.hold(func() {}); err != nil {
 		return 0, err
 	}
 	defer u.release()
-	return u.at(), nil
+	if _, finished := u.Finished(); finished || u.partial || u.at() != u.size {
+		return u.at(), nil
+	}
+	if u.file == nil {
+		if err := u.reopen(); err != nil {
+			u.forget()
+			return u.at(), err
+		}
+	}
+	return u.at(), u.finish(nil)
 }
 
 // Arrived returns how many bytes are on disk, and cuts no one off.
@@ -468,7 +478,11 @@ func (u *Upload) finish(want []byte) error {
 	err = errors.Join(err, u.file.Close())
 	u.file = nil
 	if err == nil && u.store.shared != nil {
-		if err = u.shelve(&f); err != nil {
+		switch err = u.shelve(&f); {
+		case err == ErrShelf: // the upload is kept: see Offset
+			u.hash = nil
+			return err
+		case err != nil:
 			u.forget()
 			return err
 		}

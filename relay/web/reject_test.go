@@ -23,6 +23,7 @@ func TestRejectUpload(t *testing.T) {
 		{"dropped and full", errors.Join(files.ErrDiskFull, files.ErrGone), http.StatusNotFound},
 		{"cut off and incomplete", errors.Join(errIncomplete, files.ErrCut), http.StatusConflict},
 		{"all of them", errors.Join(files.ErrOffset, files.ErrNoRoom, files.ErrBusy, errStalled, files.ErrChecksum, files.ErrClosed), http.StatusServiceUnavailable},
+		{"the cluster is down", fmt.Errorf("publish: %w", files.ErrShelf), http.StatusServiceUnavailable},
 		{"too large and full", errors.Join(files.ErrNoRoom, &files.TooLargeError{Limit: 100}), http.StatusRequestEntityTooLarge},
 		{"unknown", errors.New("the disk burns"), http.StatusInternalServerError},
 	} {
