@@ -101,7 +101,7 @@ func hostFlags() []cli.Flag {
 		advancedSwitch("no-get", "Do not hand out the program to those who do not have it."),
 		&cli.StringFlag{Name: "operators", Category: manual.Advanced, Hidden: true, Usage: "Make those with the SSH keys in `FILE` operators of the sealed room. It is like authorized_keys."},
 		advancedSwitch(settings.PrintFlag, "Print the settings as a file for --config, with where each is from, and exit."),
-		&cli.IntFlag{Name: "replicas", Category: manual.Advanced, Hidden: true, Usage: "Keep a new room of --cluster on `N` servers: 1, 3 or 5. A single server keeps it alone.", DefaultText: "3"},
+		&cli.IntFlag{Name: "replicas", Category: manual.Advanced, Hidden: true, Usage: "Keep a new room of --cluster on `N` servers: 1, 3 or 5. With a single server it is 1.", DefaultText: "3"},
 		&cli.StringFlag{Name: "secret-file", Category: manual.Advanced, Hidden: true, EnvVars: []string{"CHAT_HOST_SECRET_FILE"}, Usage: "Take the secret of the sealed room from `FILE`, which only you can read; - is stdin.", DefaultText: "$CHAT_SECRET, or generated"},
 		&cli.StringSliceFlag{Name: "trusted-proxy", Category: manual.Advanced, Hidden: true, Usage: "Take the client's address from X-Forwarded-For or Forwarded in requests from `ADDRESS[/BITS]`, a reverse proxy. Repeat to set several."},
 		&cli.StringSliceFlag{Name: "web-name", Category: manual.Advanced, Hidden: true, Usage: "Serve the page also to browsers that know this host as `NAME`. Repeat to set several.", DefaultText: "this machine's name and addresses"},

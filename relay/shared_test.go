@@ -370,3 +370,21 @@ func TestSharedJournalDown(t *testing.T) {
 		bob.quiet(time.Minute)
 	})
 }
+
+// A person has no numbers, by which a message that is sent twice is recognized: they get to know which messages may still
+// be in the room when the journal answers again.
+func TestSharedNotSent(t *testing.T) {
+	relays(t, 2, func(t *testing.T, store *journaltest.Store, servers []*relay.Server) {
+		carol, bob := guest(t, servers[0], "carol"), guest(t, servers[1], "bob")
+		carol.expect("bob joined")
+		store.SetDown(true)
+		carol.send("soup")
+		time.Sleep(time.Second)
+		carol.send("bread")
+		carol.expect("the cluster does not answer; this may still be sent: soup")
+		carol.expect("the cluster does not answer; this was not sent: bread")
+		store.SetDown(false)
+		bob.expect("<carol> soup")
+		bob.quiet(time.Minute)
+	})
+}

@@ -165,7 +165,7 @@ func TestSharedRequests(t *testing.T) {
 		}
 	}
 	alone := NewClient(open(t, shortDir(t), "", &fakeRoom{}).Entry())
-	if got, err := alone.Get(t.Context(), "cluster", nil); err == nil || !strings.Contains(err.Error(), "no other host shares the room\nhint: ") {
+	if got, err := alone.Get(t.Context(), "cluster", nil); err == nil || !strings.Contains(err.Error(), "this room has no other relays\nhint: ") {
 		t.Errorf("the cluster of a room that is not shared: %s, %v", got, err)
 	}
 }

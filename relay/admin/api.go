@@ -192,7 +192,7 @@ func (s *Server) routes() *http.ServeMux {
 	get("cluster", func(*http.Request) (any, error) {
 		status, ok := s.room.Cluster()
 		if !ok {
-			return nil, &Error{Status: http.StatusNotFound, Text: "no other host shares the room", Hint: "chat host --cluster shares a room with other hosts"}
+			return nil, &Error{Status: http.StatusNotFound, Text: "this room has no other relays", Hint: "chat host --cluster opens a room on several relays"}
 		}
 		return status, nil
 	})

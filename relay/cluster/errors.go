@@ -51,7 +51,7 @@ var Remedies = []hint.Remedy{
 	{Err: ErrNewer, Hint: "update chat on this machine"},
 	{Err: ErrGone, Hint: "start the relays of this room again; they begin with an empty room"},
 	{Err: journal.ErrTrimmed, Hint: "start this relay with a new file: --history"},
-	{Err: ErrLost, Hint: "start the hosts of this room again; they begin with the records that the servers still have"},
+	{Err: ErrLost, Hint: "start the relays of this room again; they begin with the records that the servers still have"},
 }
 
 // Error codes of the JetStream API that nats.go has no names for.

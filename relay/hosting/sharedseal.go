@@ -122,7 +122,7 @@ func (r *Room) comparePins() error {
 		return hint.Add(err, cluster.Remedies)
 	}
 	if other != "" && other != ours {
-		r.opts.Log.Warn("the host of this room that was started before has another key; clients cannot move between the two", "pin", ours, "other", other)
+		r.opts.Log.Warn("the relay that was started before has another key; clients cannot move between the two", "pin", ours, "other", other)
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (r *Room) watchSecrets(ctx context.Context) {
 func (r *Room) adoptSecrets(value []byte) {
 	var secrets seal.RoomSecrets
 	if err := json.Unmarshal(value, &secrets); err != nil || !secrets.IsValid() {
-		r.opts.Log.Error("the new secrets of the room in the cluster are damaged; this host keeps the old ones")
+		r.opts.Log.Error("the new secrets of the room in the cluster are damaged; this relay keeps the old ones")
 		return
 	}
 	if err := r.sealed.Adopt(secrets); err != nil {

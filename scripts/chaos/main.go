@@ -6,7 +6,7 @@
 //	go run ./scripts/chaos                     a short run, as in scripts/test
 //	go run ./scripts/chaos --messages 1000000 --faults 1000 --kills 200
 //	go run ./scripts/chaos --seed 7            repeat the faults of seed 7
-//	go run ./scripts/chaos --cluster           three hosts that share the room by three NATS servers
+//	go run ./scripts/chaos --cluster           three relays of one room, with three NATS servers
 //	go run ./scripts/chaos --bug accepts-duplicates
 //	                                           a host with a bug, which the run must find
 //	go run ./scripts/chaos overlay --bug acks-before-commit

@@ -50,6 +50,7 @@ type Proposal struct {
 	Message bool   // a member wrote it, and can send it again
 	Seq     uint64 // of a message: its number, or 0
 	Text    string // of a message
+	Unsure  bool   // of a rejected one: it may be in the journal, or still get there
 }
 
 const (
@@ -334,6 +335,7 @@ func (r *Replica) fail() {
 	var rejected []Proposal
 	for _, p := range r.flying {
 		if p.Message {
+			p.Unsure = true
 			rejected = append(rejected, p)
 		}
 	}

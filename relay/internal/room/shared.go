@@ -455,7 +455,11 @@ func (r *Room) Failed(rejected []replica.Proposal) {
 		id.notStored(p.Seq)
 		id.pending = slices.DeleteFunc(id.pending, func(n numbered) bool { return n.ticket == p.Ticket })
 		if id.member != nil {
-			fault := wire.Faultf(wire.CodeNotStored, "%s; this was not sent: %s", replica.ErrUnreachable, shortened(p.Text)).Event(p.Seq)
+			outcome := "was not sent"
+			if p.Unsure {
+				outcome = "may still be sent" // who has no numbers should not send it again without a look
+			}
+			fault := wire.Faultf(wire.CodeNotStored, "%s; this %s: %s", replica.ErrUnreachable, outcome, shortened(p.Text)).Event(p.Seq)
 			id.member.Peer.Deliver(&fault, id.member.nick)
 		}
 	}
