@@ -116,17 +116,16 @@ type Member struct {
 	Key             *access.Key
 
 	// guarded by Room.mu
-	claimed    *identity // that TakeOver gave it, until Enter
-	identity   *identity // nil while it is not in the room
-	nick       string
-	wish       *wish      // the nick that it waits for, as in Room.waiting; nil: none
-	heldUntil  *time.Time // its join is announced after this; nil: as soon as possible
-	announced  bool       // its join is in the log
-	spoke      bool       // it has sent something
-	departed   bool       // it left the room, and not for another connection of its client
-	slowAt     int64      // when it was notified that the disk is slow, in seconds since 1970
-	slot       int        // index in Room.members
-	connection uint64     // from its hello; see State.isOutdated
+	claimed   *identity // that TakeOver gave it, until Enter
+	identity  *identity // nil while it is not in the room
+	nick      string
+	wish      *wish      // the nick that it waits for, as in Room.waiting; nil: none
+	heldUntil *time.Time // its join is announced after this; nil: as soon as possible
+	announced bool       // its join is in the log
+	spoke     bool       // it has sent something
+	departed  bool       // it left the room, and not for another connection of its client
+	slowAt    int64      // when it was notified that the disk is slow, in seconds since 1970
+	slot      int        // index in Room.members
 }
 
 // A wish is a nick that a member waits for. It does not change.
@@ -154,8 +153,9 @@ type identity struct {
 	owner    *Member                   // the connection that may send: the last one to say hello
 	ignored  map[history.Author]string // nicks of the authors whose messages it hides
 
-	ticket uint64 // of its last event; see history.Log.WhenSettled
-	came   uint64 // in a shared room: the ticket of the last request that recorded its member here
+	ticket     uint64 // of its last event; see history.Log.WhenSettled
+	connection uint64 // from its last hello; see State.isOutdated
+	came       uint64 // in a shared room: the ticket of the last request that recorded its member here
 
 	// of its numbered messages
 	pending  []numbered // in order; until dropCommittedLocked, also some that are committed by now. As bounded as the log's pending events
@@ -243,7 +243,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 		old.Peer.End(byeEvent(wire.CodeReplaced, "you are here on another connection"))
 	}
 	m.identity, id.member, id.owner, m.claimed = id, m, m, nil
-	m.connection = req.Connection
+	id.connection = req.Connection
 	id.rejected = 0
 	id.host = r.IsHost(m, req.Token)
 	id.byRight = id.host || m.Level == access.Operator
@@ -510,7 +510,7 @@ func (r *Room) recordClientLocked(m *Member, p presence, now time.Time) {
 	if r.order != nil && !m.Program && p != here {
 		p = forgotten
 	}
-	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted, connection: m.connection})
+	_ = r.submitLocked(nil, &request{op: opClient, at: now, by: r.askingLocked(m), presence: p, wanted: m.identity.wanted, connection: m.identity.connection})
 	if r.order != nil && p == here {
 		m.identity.came = r.order.Last()
 	}
