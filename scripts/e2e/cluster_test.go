@@ -34,10 +34,15 @@ func cmdNATS(ts *testscript.TestScript, args []string) {
 	}
 }
 
-// cmdCluster: cluster COMMAND [ARG]... runs scripts/cluster on the folder cluster of the script. What runs when the script
-// ends is killed. The relays have the ports $RELAY1, $RELAY2 and $RELAY3.
+// cmdCluster: cluster [-await] COMMAND [ARG]... runs scripts/cluster on the folder cluster of the script, with -await until it
+// succeeds: a server that has just started may be healthy, and then not. What runs when the script ends is killed. The relays have
+// the ports $RELAY1, $RELAY2 and $RELAY3.
 func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, len(args) > 0, "cluster COMMAND [ARG]...")
+	awaited := len(args) > 0 && args[0] == "-await"
+	if awaited {
+		args = args[1:]
+	}
+	usage(ts, len(args) > 0 && !(neg && awaited), "cluster [-await] COMMAND [ARG]...")
 	program, err := filepath.Abs("../cluster")
 	ts.Check(err)
 	dir := ts.MkAbs("cluster")
@@ -56,7 +61,15 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		})
 	}
-	err = ts.Exec(program, append([]string{args[0], "--dir", dir}, args[1:]...)...)
+	run := func() bool {
+		err = ts.Exec(program, append([]string{args[0], "--dir", dir}, args[1:]...)...)
+		return err == nil
+	}
+	if awaited {
+		await(ts, "scripts/cluster "+args[0], run)
+	} else {
+		run()
+	}
 	if neg == (err == nil) {
 		s.show(ts)
 		ts.Fatalf("scripts/cluster %s: %v", strings.Join(args, " "), err)
