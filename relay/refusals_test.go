@@ -158,7 +158,7 @@ func TestRefusedConnectionsAreCounted(t *testing.T) {
 		time.Sleep(time.Minute)
 		m.has("they have waited", refusedBy(0, 0, 69, 0)...)
 
-		member = joinAs(m.t, m.srv, "10.0.0.1", "mary", known)
+		joinAs(m.t, m.srv, "10.0.0.1", "mary", known)
 		m.has("a member came back", refusedBy(0, 1, 69, 0)...)
 
 		olga.send(`{"type":"ban","nick":"10.0.0.9"}`)

@@ -93,13 +93,7 @@ type sharedClient struct {
 	seq   uint64
 	at    *site // nil: it is away
 	m     *Member
-	peer  *sharedPeer
-}
-
-// A sharedPeer notes which messages were rejected.
-type sharedPeer struct {
-	testPeer
-	host bool
+	peer  *testPeer
 }
 
 // start starts a relay: anew, from a snapshot of another one, or with a file.
@@ -280,7 +274,7 @@ func (w *cluster) come(c *sharedClient, s *site) {
 	if c.at != nil {
 		w.forgive(c)
 	}
-	peer := new(sharedPeer)
+	peer := new(testPeer)
 	m := &Member{Peer: peer, Program: c.token != "", Address: ""}
 	if m.Level = access.Member; w.sealed && c.key != "" {
 		m.Key = testKey(c.key)
