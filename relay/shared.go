@@ -225,7 +225,7 @@ func (s *Server) CatchUp(last uint64, ended <-chan struct{}) error {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	return wire.Faultf(wire.CodeNotRead, "this host is behind the others of its room; join another one, or try again")
+	return wire.Faultf(wire.CodeNotRead, "this relay is behind the others of its room; join another one, or try again")
 }
 
 // addrs returns the addresses at which clients reach this relay.
