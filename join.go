@@ -413,7 +413,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 	return err
 }
 
-// --- who the user is, and what the user knows ------------------------------------------
+// --- the user: identity and known hosts ------------------------------------------------
 
 // client returns the client's options without the address and the room.
 func (opts *joinOptions) client() client.Options {

@@ -34,7 +34,7 @@ type Server struct {
 	closing chan struct{} // closed by close, when the room closes
 	slowAt  time.Time     // when a slow disk was logged; owned by the log's committer
 	restart atomic.Int64  // see restartWithin; a time.Duration
-	sharing *sharing      // nil: this host alone has the room
+	sharing *sharing      // nil: no other host serves the room
 
 	relays relays // that were there
 

@@ -18,7 +18,7 @@ import (
 	"chat/relay/wire"
 )
 
-// A sharing is what a Server of a shared room has besides that of others: its part in the journal.
+// A sharing connects the Server of a shared room with the journal.
 type sharing struct {
 	server  *Server
 	journal journal.Journal
@@ -50,7 +50,7 @@ const (
 	// settleTime is how long a room that closes waits until its members' requests are in the journal.
 	settleTime = 2 * time.Second
 
-	// catchUpTime is how long a client waits at a relay that lags behind the one it was at, and maxCatchUps for how many
+	// catchUpTime is how long a client waits at a relay that lags after its last one, and maxCatchUps for how many
 	// clients at a time a relay asks the journal how far it lags.
 	catchUpTime = 2 * time.Second
 	maxCatchUps = 16
@@ -225,7 +225,7 @@ func (s *Server) CatchUp(last uint64, ended <-chan struct{}) error {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	return wire.Faultf(wire.CodeNotRead, "this relay is behind the others of its room; join another one, or try again")
+	return wire.Faultf(wire.CodeNotRead, "this relay lags; join another relay of the room, or try again")
 }
 
 // addrs returns the addresses at which clients reach this relay.
@@ -258,7 +258,7 @@ func (p *sharing) close() error {
 	}
 }
 
-// setRelays notes which relays live, and tells clients if they can be reached at other addresses now.
+// setRelays notes which relays live, and sends clients the new list if their addresses have changed.
 func (p *sharing) setRelays(relays []journal.Relay) {
 	before := p.relayAddrs()
 	p.mu.Lock()
@@ -301,7 +301,7 @@ func (p *sharing) watchRelays(ctx context.Context) {
 	}
 }
 
-// isFirst reports whether this relay is the one that speaks for those that are gone.
+// isFirst reports whether this relay acts for relays that are gone.
 func (p *sharing) isFirst() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

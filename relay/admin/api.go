@@ -292,7 +292,7 @@ func (s *Server) changeFiles(r *http.Request) (any, error) {
 // outcomes are the words for acts of which the room's members see an event, and the operator no notice.
 var outcomes = map[string]string{"op": "%s is an operator", "deop": "%s is no longer an operator"}
 
-// withOutcome returns answer with the outcome of an act on nick before its notice, if the notice does not say it.
+// withOutcome returns answer with the outcome of an act on nick before its notice, if the notice does not name it.
 func withOutcome(answer any, act, nick string) any {
 	n, ok := answer.(Notice)
 	if words := outcomes[act]; ok && words != "" && nick != "" {

@@ -4,6 +4,6 @@
 // On Windows, the server listens on a port of the loopback interface, and requests need a token from a file.
 //
 // This file's neighbors: server.go and api.go are the host's end, place.go decides where its socket is, socket_*.go create
-// it, and peer_*.go ask who is at the other end. client.go and find.go are that end. Package commands has what chat admin
+// it, and peer_*.go ask for the user at the other end. client.go and find.go are that end. Package commands has what chat admin
 // prints.
 package admin

@@ -20,10 +20,10 @@ type OpenRoom struct {
 	Status Status
 }
 
-// serviceDirs match what the hosts of chat.service and of chat@ROOM.service keep: XDG_STATE_HOME of the units, and chat below it.
+// serviceDirs match the folders of the hosts of chat.service and chat@ROOM.service: XDG_STATE_HOME of the units, and chat below it.
 var serviceDirs = []string{"/var/lib/chat", "/var/lib/chat@*/chat"}
 
-// Rooms returns the open rooms of this user, by title; for root, also those of services. dir is what the user's hosts
+// Rooms returns the open rooms of this user, by title; for root, also those of services. dir is the folder of the user's hosts
 // keep. What hosts that were killed have left is deleted. A room whose host does not answer is left out, and
 // reported by an error beside the others.
 func Rooms(ctx context.Context, dir string) ([]OpenRoom, error) {
@@ -37,7 +37,7 @@ func Rooms(ctx context.Context, dir string) ([]OpenRoom, error) {
 	return roomsIn(ctx, dir, slices.DeleteFunc(services, func(service string) bool { return service == dir })...)
 }
 
-// roomsIn returns the open rooms with entries in what the user's hosts keep, own, and in what those of other users keep, others.
+// roomsIn returns the open rooms with entries in the folder of the user's hosts, own, and in those of other users keep, others.
 // "": there is none.
 func roomsIn(ctx context.Context, own string, others ...string) (rooms []OpenRoom, err error) {
 	var errs []error
@@ -76,7 +76,7 @@ func roomsIn(ctx context.Context, own string, others ...string) (rooms []OpenRoo
 	return rooms, errors.Join(errs...)
 }
 
-// entriesIn returns the paths of the entries in what a user's hosts keep; "": there are none.
+// entriesIn returns the paths of the entries in the folder of a user's hosts; "": there are none.
 func entriesIn(dir string) []string {
 	if dir == "" {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"chat/relay/history"
 )
 
-// restoreHistory puts the backup in the file from in the place of the history to. It prints what is in it, and where the old file
+// restoreHistory puts the backup in the file from in the place of the history to. It prints its content, and where the old file
 // is; problems of the backup go to problems.
 func restoreHistory(ctx context.Context, out, problems io.Writer, from, to string) error {
 	p := newProgress(problems, "Checked")

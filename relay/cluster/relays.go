@@ -64,7 +64,7 @@ func (c *Cluster) renew(ctx context.Context, addrs []string) {
 		case err == nil:
 			c.wasAnnounced()
 			stored, logged = time.Now(), false
-		case ctx.Err() == nil && !logged && time.Since(stored) > livesFor: // others may not have this trouble
+		case ctx.Err() == nil && !logged && time.Since(stored) > livesFor: // others may be all right
 			logged = true
 			c.log.Warn("the cluster does not store that this relay lives; others may report that its members have left", "err", err)
 		}

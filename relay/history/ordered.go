@@ -63,7 +63,7 @@ func NewOrderedOn(f *File, limits Limits, wake func(waiters []Waiter), queue Que
 	return l, nil
 }
 
-// PutHidden puts an event that no reader receives behind the last one, as [Log.AppendHidden] does.
+// PutHidden puts an event that no reader receives after the last one, as [Log.AppendHidden] does.
 func (l *Log) PutHidden(json []byte, at time.Time) {
 	if l.committer != nil {
 		l.mu.Lock()

@@ -61,7 +61,7 @@ func restore(ctx context.Context, from, to string, now time.Time, progress Progr
 	return kept, privatefile.SyncFolder(filepath.Dir(to))
 }
 
-// checkReplaceable refuses a backup that is no history, and a file to that is no plain file, or the backup itself.
+// checkReplaceable refuses a backup that is not a history, and a file to that is not a plain file, or the backup itself.
 func checkReplaceable(from, to string) error {
 	if err := checkExists(from); err != nil {
 		return err
@@ -90,7 +90,7 @@ func setAside(path string, now time.Time) (kept string, err error) {
 	if _, err := os.Lstat(to); err == nil {
 		return "", fmt.Errorf("%s: %w", to, ErrExists)
 	}
-	// First what is beside it: a crash in between leaves no file that a host would read with the wrong one.
+	// First the files beside it: a crash in between leaves no file that a host would read with the wrong one.
 	for _, end := range append(besides, "") {
 		switch err := os.Rename(path+end, to+end); {
 		case errors.Is(err, os.ErrNotExist):

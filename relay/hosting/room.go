@@ -49,7 +49,7 @@ type Room struct {
 	limits roomLimits
 
 	history      *history.File    // nil: the room is in memory
-	cluster      *cluster.Cluster // nil: this host alone has the room
+	cluster      *cluster.Cluster // nil: no other host serves the room
 	admin        *admin.Server    // nil: chat admin cannot administer the room; set by Start
 	closeHistory func() error     // nil: it is not open yet
 	closers      []func()         // in the order of onClose

@@ -87,7 +87,7 @@ func (r *Room) openShared() error {
 	}
 	r.Server, err = relay.NewShared(context.Background(), c, file, opts.Options)
 	if errors.Is(err, history.ErrOtherRoom) {
-		return fmt.Errorf("%w\nhint: choose another file with --history; it is filled with what the room has", err)
+		return fmt.Errorf("%w\nhint: choose another file with --history; the relay fills it", err)
 	}
 	if err != nil {
 		return hint.Add(err, cluster.Remedies)

@@ -1,5 +1,5 @@
-// Package journal says what the relays of one room share: a journal of records in one order, and who the
-// relays are. relay/cluster has it in NATS JetStream.
+// Package journal defines the journal that the relays of one room share: records in one order, and the list of
+// relays. relay/cluster has it in NATS JetStream.
 package journal
 
 import (
@@ -28,15 +28,15 @@ type Journal interface {
 	// End returns the position of the last record; 0 if there is none.
 	End(ctx context.Context) (uint64, error)
 
-	// SaveSnapshot keeps what the records up to position add up to, instead of an older snapshot. It may replace a
+	// SaveSnapshot keeps the state after the records up to position, instead of an older snapshot. It may replace a
 	// newer one of another relay, too: any will do.
 	SaveSnapshot(ctx context.Context, position uint64, data []byte) error
 
 	// Snapshot returns the last snapshot; position 0: there is none.
 	Snapshot(ctx context.Context) (position uint64, data []byte, err error)
 
-	// Announce says that this relay lives, what others should know of it, and calls changed, from one goroutine, with
-	// all relays that live, this one too, whenever there is one more or less or what they say has changed. A relay that
+	// Announce announces this relay to the others, and calls changed, from one goroutine, with
+	// all relays that live, this one too, whenever the list or an entry of it has changed. A relay that
 	// has not been heard for 15 s lives no more. Announce returns when ctx ends.
 	Announce(ctx context.Context, self Relay, changed func([]Relay))
 }

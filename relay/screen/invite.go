@@ -68,7 +68,7 @@ func (c *conversation) invitation() invitation {
 	return inv
 }
 
-// isLoopback reports whether an address with a port is one that leads nowhere else than to this machine.
+// isLoopback reports whether an address with a port leads only to this machine.
 func isLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

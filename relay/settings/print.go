@@ -106,7 +106,7 @@ func (s *Settings) print(b *bufio.Writer, one *setting) error {
 // clusterFlag is the option with URLs, which may have passwords.
 const clusterFlag = "cluster"
 
-// withoutPassword replaces the password in a URL, because what is printed may be seen by others.
+// withoutPassword replaces the password in a URL, because others may see the output.
 func withoutPassword(item string) string {
 	u, err := url.Parse(item)
 	if err != nil || u.User == nil {

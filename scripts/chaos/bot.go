@@ -30,7 +30,7 @@ type bot struct {
 	label  string
 	quota  int           // messages to send; 0: until the order to stop
 	rate   float64       // messages per second
-	burst  time.Duration // what is due in this time is sent at once; 0: as it is due
+	burst  time.Duration // messages due in this time are sent at once; 0: each when it is due
 	others []string
 	idle   time.Duration
 	client *client.Client

@@ -34,7 +34,7 @@ type run struct {
 	hostsMu sync.Mutex // held while hosts changes, and by watch
 
 	counts   faultCounts
-	compared []string // what was compared with the first host's history; owned by runProof's goroutine
+	compared []string // the events that were compared with the first host's history; owned by runProof's goroutine
 	verdict  *verdict // owned by runProof's goroutine
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// burstTime is how long some clients of a cluster pause before they send at once what is due.
+// burstTime is how long some clients of a cluster pause before they send all that is due at once.
 const burstTime = 4 * time.Second
 
 // makeSeats makes the seats: a listener, two pipes, and bots. A quarter of the clients are

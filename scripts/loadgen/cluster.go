@@ -29,7 +29,7 @@ type cluster struct {
 	hosts []*server
 }
 
-// openCluster starts what a peer needs for a number of clients.
+// openCluster starts the servers and hosts of a peer, for a number of clients.
 func (b *bench) openCluster(ctx context.Context, p *peer, clients int) (c *cluster, err error) {
 	c = new(cluster)
 	defer func() {

@@ -18,7 +18,7 @@ type peer struct {
 	binary     string // path, to report its size; empty: it is part of this program
 	argv       func(b *bench, addr netip.AddrPort, clients int) ([]string, error)
 	prepare    func(addr netip.AddrPort) error // prepares the server before clients connect; nil: nothing to do
-	hosts      int                             // of a shared room; 0: one host has it alone
+	hosts      int                             // of a shared room; 0: the room has one host
 	front      *front                          // the program a person joins with; nil: none
 }
 

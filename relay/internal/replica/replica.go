@@ -27,7 +27,7 @@ type Room interface {
 	Failed(rejected []Proposal)
 }
 
-// An Owner is told how the journal does.
+// An Owner is notified when the journal is slow, fails or recovers.
 type Owner interface {
 	// Recovered is called when the journal answers again.
 	Recovered()
@@ -299,7 +299,7 @@ func (r *Replica) appended() {
 	}
 }
 
-// watch tells the room when the journal does not answer.
+// watch notifies the room when the journal does not answer.
 func (r *Replica) watch(ctx context.Context) {
 	ticker := time.NewTicker(slowAfter / 4)
 	defer ticker.Stop()

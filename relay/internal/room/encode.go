@@ -15,7 +15,7 @@ import (
 // This file is the form of a request in the journal that the relays of a room share. Numbers are as in
 // encoding/binary.Uvarint; a string has its length before it. A field that is zero is left out.
 
-// The parts of an encoded request: bits of the number behind its operation.
+// The parts of an encoded request: bits of the number after its operation.
 const (
 	hasBy = 1 << iota
 	hasTo

@@ -150,7 +150,7 @@ func (r *Room) committedLocked(id *identity) uint64 {
 	if !dropDuplicates || c == nil {
 		return 0
 	}
-	if r.dropCommittedLocked(id); len(id.pending) > 0 && r.order == nil { // in a shared room, the state has only what is in the journal
+	if r.dropCommittedLocked(id); len(id.pending) > 0 && r.order == nil { // in a shared room, the state has only events of the journal
 		return id.pending[0].seq - 1
 	}
 	return c.Seq

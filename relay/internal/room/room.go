@@ -65,7 +65,7 @@ type Room struct {
 	log       *history.Log
 	admin     *Member // see Admin
 	committed *Fold   // nil: there is no file. Owned by the log's committer; see CommitFailed
-	order     Order   // nil: this host alone has the room
+	order     Order   // nil: no other host serves the room
 
 	mu         sync.Mutex                   // guards all below
 	state      *State                       // includes events that are not yet committed

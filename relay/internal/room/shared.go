@@ -51,7 +51,7 @@ func (r *Room) sharedIdentity(token string) (id string, author history.Author) {
 func (r *Room) proposeLocked(by *Member, req *request) error {
 	req.relay = r.order.Relay()
 	switch req.op {
-	case opClient, opEvent, opKick, opGone, opReject, opOwn: // what they do may depend on requests that are on their way
+	case opClient, opEvent, opKick, opGone, opReject, opOwn: // these may depend on requests that are on their way
 	default:
 		e := new(event)
 		if err := r.state.decide(req, e); err != nil {
@@ -147,7 +147,7 @@ func (r *Room) displaceSharedLocked(rename *request) {
 	}
 }
 
-// complete fills in what the state knows of a client.
+// complete fills in the fields that the state has of a client.
 func (s *State) complete(by *subject) {
 	if by == nil || by.author == 0 {
 		return
@@ -175,11 +175,11 @@ func (r *Room) noteCarriedLocked(p *replica.Proposal, req *request) {
 		return
 	}
 	if id, ok := p.Sender.(*identity); ok && req.seq >= id.rejected {
-		id.rejected = 0 // also if its sender was told that it might not be
+		id.rejected = 0 // even if its sender got the answer that it might not be
 	}
 }
 
-// answerLateLocked tells the sender of a request that it was rejected after all.
+// answerLateLocked answers the sender of a request that was rejected after all.
 func (r *Room) answerLateLocked(req *request, p *replica.Proposal, err error) {
 	if p == nil {
 		return
@@ -250,7 +250,7 @@ func (r *Room) takeNickLocked(author history.Author, nick, wanted string, now ti
 		r.waitLocked(m, wanted)
 		r.ownNickLocked(m, now)
 	}
-	r.giveNicksLocked(now) // there is one that is free now
+	r.giveNicksLocked(now) // a nick is free now
 }
 
 // actOnClientLocked does what follows from a client's coming or going.
@@ -286,7 +286,7 @@ func (r *Room) endOutdatedLocked(req *request, p *replica.Proposal) {
 	}
 }
 
-// giveOtherNickLocked gives m, which has just come, another nick: the one that it has here was taken at another relay.
+// giveOtherNickLocked gives m, which has just come, another nick: its nick here was taken at another relay.
 func (r *Room) giveOtherNickLocked(m *Member, nick string, now time.Time) {
 	had := m.nick
 	r.setNickLocked(m, nick, text.NickKeys(nick))
@@ -347,7 +347,7 @@ func (r *Room) banHereLocked(h *hidden, now time.Time) {
 	}
 }
 
-// notifyMutedLocked tells a member of this relay that it was muted.
+// notifyMutedLocked notifies a member of this relay that it was muted.
 func (r *Room) notifyMutedLocked(h *hidden) {
 	for _, m := range r.concernedLocked(h) {
 		r.notifyLocked(m, because(h.By+" muted you: your messages are not sent", h.Reason))

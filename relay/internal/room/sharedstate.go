@@ -13,10 +13,10 @@ import (
 	"chat/relay/wire"
 )
 
-// This file is the state of a shared room: one that several relays serve. It knows who is here through which relay,
+// This file is the state of a shared room, which several relays serve. It knows the relay of each member,
 // and gives nicks, so that all relays agree on them.
 
-// A sharedState is what the state of a shared room has besides that of others. All of it is derived from the
+// A sharedState has the fields that only the state of a shared room has. All of them are derived from the
 // clients. The methods do nothing on nil.
 type sharedState struct {
 	present map[history.Author]*Client // clients that are here

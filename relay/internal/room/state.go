@@ -57,7 +57,7 @@ type Client struct {
 	Visit    bool           `json:"visit,omitzero"` // see Member.Visit
 	Operator bool           `json:"operator,omitzero"`
 
-	Relay string `json:"relay,omitempty"` // in a shared room: the one that it is or was connected to
+	Relay string `json:"relay,omitempty"` // in a shared room: its relay now, or its last one
 
 	// Connection is the number of the connection by which it came last, in a shared room.
 	Connection uint64 `json:"connection,omitzero"`

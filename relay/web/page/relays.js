@@ -41,7 +41,7 @@ export function strike() {
 	return candidates().length > 0;
 }
 
-/** Returns what to tell the person once there is a connection; '': nothing. */
+/** Returns the words for the person once there is a connection; '': nothing. */
 export function moved() {
 	if (at === shown) return '';
 	shown = at;
