@@ -250,12 +250,14 @@ func (p *sharing) close() error {
 	defer p.end()
 	select {
 	case <-p.replica.WhenSettled(p.replica.Last()):
-		return nil
 	case <-p.works.Done():
-		return fmt.Errorf("read the cluster's journal: %w", context.Cause(p.works))
 	case <-time.After(settleTime):
 		return errors.New("the cluster does not answer; the last messages may not be in the room")
 	}
+	if err := context.Cause(p.works); err != nil { // even if nothing is on its way
+		return fmt.Errorf("read the cluster's journal: %w", err)
+	}
+	return nil
 }
 
 // setRelays notes which relays live, and sends clients the new list if their addresses have changed.
