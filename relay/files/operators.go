@@ -16,6 +16,22 @@ import (
 // offName is a file in a folder that stays: while it is there, uploads are off.
 const offName = ".off"
 
+// numbered returns the published file with a number. The error is [ErrClosed], [ErrRemoved] or [ErrGone].
+func (s *Store) numbered(number uint64) (file, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.files[number]
+	switch {
+	case s.closed:
+		return file{}, ErrClosed
+	case s.removed[number]:
+		return file{}, ErrRemoved
+	case !ok:
+		return file{}, ErrGone
+	}
+	return f, nil
+}
+
 // Remove deletes a published file and returns it. Its number is not used again. The error is
 // [ErrGone] or [ErrRemoved] if there is none, or that of the disk.
 func (s *Store) Remove(number uint64) (wire.File, error) {
@@ -24,17 +40,9 @@ func (s *Store) Remove(number uint64) (wire.File, error) {
 	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	s.mu.Lock()
-	f, ok := s.files[number]
-	removed, closed := s.removed[number], s.closed
-	s.mu.Unlock()
-	switch {
-	case closed:
-		return wire.File{}, ErrClosed
-	case removed:
-		return wire.File{}, ErrRemoved
-	case !ok:
-		return wire.File{}, ErrGone
+	f, err := s.numbered(number)
+	if err != nil {
+		return wire.File{}, err
 	}
 	if s.index != nil { // first, so that a host that is killed meanwhile deletes the file at its next start
 		if err := s.index.remove(number); err != nil {

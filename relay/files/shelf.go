@@ -455,17 +455,9 @@ func (s *Store) publishShelved(id string) (wire.File, error) {
 
 // removeShelved is Remove in a shared room.
 func (s *Store) removeShelved(number uint64) (wire.File, error) {
-	s.mu.Lock()
-	f, ok := s.files[number]
-	removed, closed := s.removed[number], s.closed
-	s.mu.Unlock()
-	switch {
-	case closed:
-		return wire.File{}, ErrClosed
-	case removed:
-		return wire.File{}, ErrRemoved
-	case !ok:
-		return wire.File{}, ErrGone
+	f, err := s.numbered(number)
+	if err != nil {
+		return wire.File{}, err
 	}
 	ctx, cancel := s.shared.limited(0)
 	defer cancel()

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"chat/relay/internal/progress"
 	"chat/relay/wire"
 )
 
@@ -40,22 +40,22 @@ type committer struct {
 	// atDisk: run reads or writes the file, and a disk may take any time.
 	atDisk atomic.Bool
 
-	mu             sync.Mutex      // locked after the log's
-	pending        []pending       // in the order of their tickets; guarded by mu, as all below
-	bytes          int             // of the texts in pending
-	spare          []pending       // an empty list with room for the next events; nil if there is none
-	tickets        uint64          // the last ticket that was given
-	settled        uint64          // all tickets up to this one are on disk or rejected
-	settledWaiters []settledWaiter // sorted by ticket
-	pendingSince   time.Time       // when something was settled last, or the first became pending; zero: all is settled
-	errors         uint64          // attempts to write that failed
-	failing        error           // why the file cannot be written; nil: it can
-	heldPresence   int             // joins and leaves in pending; counted while failing
-	heldHidden     int             // events of isOwed in pending; counted while failing
-	closing        bool            // nothing is appended any more
-	position       uint64          // of a copy: pending has all events up to it
-	abandoned      bool            // the copy has ended
-	spaceFreed     chan struct{}   // closed when pending is emptied next; nil: no one waits for it
+	mu             sync.Mutex       // locked after the log's
+	pending        []pending        // in the order of their tickets; guarded by mu, as all below
+	bytes          int              // of the texts in pending
+	spare          []pending        // an empty list with room for the next events; nil if there is none
+	tickets        uint64           // the last ticket that was given
+	settled        uint64           // all tickets up to this one are on disk or rejected
+	settledWaiters progress.Waiters // of tickets
+	pendingSince   time.Time        // when something was settled last, or the first became pending; zero: all is settled
+	errors         uint64           // attempts to write that failed
+	failing        error            // why the file cannot be written; nil: it can
+	heldPresence   int              // joins and leaves in pending; counted while failing
+	heldHidden     int              // events of isOwed in pending; counted while failing
+	closing        bool             // nothing is appended any more
+	position       uint64           // of a copy: pending has all events up to it
+	abandoned      bool             // the copy has ended
+	spaceFreed     chan struct{}    // closed when pending is emptied next; nil: no one waits for it
 }
 
 // A pending is an event that is not on disk yet.
@@ -191,7 +191,7 @@ func (l *Log) WhenSettled(ticket uint64) <-chan struct{} {
 		return l.queue.WhenSettled(ticket)
 	}
 	if l.committer == nil {
-		return alreadySettled
+		return progress.Reached
 	}
 	return l.committer.whenSettled(ticket)
 }
@@ -315,32 +315,10 @@ func (c *committer) freeSpaceLocked() {
 	}
 }
 
-// A settledWaiter is a channel that is closed when ticket is settled.
-type settledWaiter struct {
-	ticket  uint64
-	settled chan struct{}
-}
-
-// alreadySettled is closed.
-var alreadySettled = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
 func (c *committer) whenSettled(ticket uint64) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ticket <= c.settled {
-		return alreadySettled
-	}
-	i, found := slices.BinarySearchFunc(c.settledWaiters, ticket, func(w settledWaiter, ticket uint64) int {
-		return cmp.Compare(w.ticket, ticket)
-	})
-	if !found {
-		c.settledWaiters = slices.Insert(c.settledWaiters, i, settledWaiter{ticket, make(chan struct{})})
-	}
-	return c.settledWaiters[i].settled
+	return c.settledWaiters.When(ticket, c.settled)
 }
 
 // settleLocked notes that all tickets before the first pending one are on disk or rejected, and
@@ -353,11 +331,7 @@ func (c *committer) settleLocked() {
 	if c.pendingSince = (time.Time{}); c.settled < c.tickets {
 		c.pendingSince = time.Now()
 	}
-	n := 0
-	for ; n < len(c.settledWaiters) && c.settledWaiters[n].ticket <= c.settled; n++ {
-		close(c.settledWaiters[n].settled)
-	}
-	c.settledWaiters = slices.Delete(c.settledWaiters, 0, n)
+	c.settledWaiters.Reach(c.settled)
 }
 
 func (c *committer) close() error {

@@ -178,7 +178,7 @@ func TestWhenSettled(t *testing.T) {
 	h.put(message("third"), Origin{Author: 1})
 	<-never
 	h.log.committer.mu.Lock()
-	if n := len(h.log.committer.settledWaiters); n > 0 {
+	if n := h.log.committer.settledWaiters.Len(); n > 0 {
 		t.Errorf("%d waiters are left", n)
 	}
 	h.log.committer.mu.Unlock()

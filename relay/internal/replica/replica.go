@@ -3,7 +3,6 @@
 package replica
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"chat/relay/internal/progress"
 	"chat/relay/journal"
 )
 
@@ -89,29 +89,19 @@ type Replica struct {
 	wake    chan struct{}
 
 	mu         sync.Mutex
-	waiting    []Proposal // in the order of their tickets; guarded by mu, as all below
-	bytes      int        // of the requests in waiting
-	flying     []Proposal // in records that were appended, or are being, and have not been read yet
-	tickets    uint64     // the last one given
-	settled    uint64     // all tickets up to this one were carried out or rejected
-	since      time.Time  // when something was settled last, or the first began to wait; zero: nothing waits
-	waiters    []waiter   // sorted by ticket
+	waiting    []Proposal       // in the order of their tickets; guarded by mu, as all below
+	bytes      int              // of the requests in waiting
+	flying     []Proposal       // in records that were appended, or are being, and have not been read yet
+	tickets    uint64           // the last one given
+	settled    uint64           // all tickets up to this one were carried out or rejected
+	since      time.Time        // when something was settled last, or the first began to wait; zero: nothing waits
+	waiters    progress.Waiters // of tickets
 	spaceFreed chan struct{}
 	failing    bool
-	held       int       // in waiting; counted while failing
-	appending  time.Time // when the Append that runs began; zero: none does
-	position   uint64    // of the last record that was carried out
-	reached    []reach   // who waits for a position
-}
-
-type waiter struct {
-	ticket  uint64
-	settled chan struct{}
-}
-
-type reach struct {
-	position uint64
-	reached  chan struct{}
+	held       int              // in waiting; counted while failing
+	appending  time.Time        // when the Append that runs began; zero: none does
+	position   uint64           // of the last record that was carried out
+	reached    progress.Waiters // of positions
 }
 
 // New returns a replica of the journal from position on: its room has carried out the records up to there.
@@ -173,24 +163,11 @@ func (r *Replica) Settled(ticket uint64) bool {
 	return ticket <= r.settled
 }
 
-var alreadySettled = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
 // WhenSettled implements history.Queue.
 func (r *Replica) WhenSettled(ticket uint64) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ticket <= r.settled {
-		return alreadySettled
-	}
-	i, found := slices.BinarySearchFunc(r.waiters, ticket, func(w waiter, ticket uint64) int { return cmp.Compare(w.ticket, ticket) })
-	if !found {
-		r.waiters = slices.Insert(r.waiters, i, waiter{ticket, make(chan struct{})})
-	}
-	return r.waiters[i].settled
+	return r.waiters.When(ticket, r.settled)
 }
 
 // Full implements history.Queue.
@@ -391,13 +368,7 @@ func (r *Replica) carried(position uint64, own []Proposal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.position = position
-	r.reached = slices.DeleteFunc(r.reached, func(w reach) bool {
-		if w.position <= position {
-			close(w.reached)
-			return true
-		}
-		return false
-	})
+	r.reached.Reach(position)
 	if len(own) > 0 {
 		r.flying = r.flying[len(own):]
 		r.settleLocked()
@@ -418,26 +389,12 @@ func (r *Replica) settleLocked() {
 	if r.since = (time.Time{}); r.settled < r.tickets {
 		r.since = time.Now()
 	}
-	n := 0
-	for ; n < len(r.waiters) && r.waiters[n].ticket <= r.settled; n++ {
-		close(r.waiters[n].settled)
-	}
-	r.waiters = slices.Delete(r.waiters, 0, n)
+	r.waiters.Reach(r.settled)
 }
 
 // WhenAt returns a channel that is closed once the records up to position were carried out.
 func (r *Replica) WhenAt(position uint64) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if position <= r.position {
-		return alreadySettled
-	}
-	for _, w := range r.reached {
-		if w.position == position {
-			return w.reached
-		}
-	}
-	w := reach{position, make(chan struct{})}
-	r.reached = append(r.reached, w)
-	return w.reached
+	return r.reached.When(position, r.position)
 }
