@@ -105,6 +105,7 @@ func TestJoinRefused(t *testing.T) {
 		{"by something else", func(h *hostEnd) { h.sendText("SSH-2.0-OpenSSH_9.9\r\n") }, "", "", ErrNoRoom},
 		{"by other JSON", func(h *hostEnd) { h.sendText("{\"jsonrpc\":\"2.0\"}\n") }, "", "", ErrNoRoom},
 		{"by silence", func(h *hostEnd) { h.wantHangUp() }, "", "", ErrNoAnswer},
+		{"by silence after a greeting", func(h *hostEnd) { h.sendText("* hello\n10:02 <alice> soup\n"); h.wantHangUp() }, "", "", ErrNoAnswer},
 		{"by hanging up", func(h *hostEnd) {}, "", "", errHungUp},
 	}
 	for _, test := range tests {

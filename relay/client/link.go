@@ -95,9 +95,10 @@ func (l *link) hello(ctx context.Context, r wire.Request, wait time.Duration) (w
 
 // firstJSON returns the first line that is a JSON object. If our hello was slow, the host
 // takes us for a person and begins with a greeting in text: those lines are skipped. A
-// line that begins with "! " is a refusal, unless JSON follows.
+// line that begins with "! " is a refusal, unless JSON follows. If there is neither, the program
+// is no chat host, unless it began with a greeting.
 func firstJSON(lines *wire.LineReader) ([]byte, error) {
-	refusal, heard := "", false
+	refusal, heard, greeted := "", false, false
 	for {
 		line, err := lines.ReadLine()
 		switch {
@@ -105,7 +106,7 @@ func firstJSON(lines *wire.LineReader) ([]byte, error) {
 			heard = true
 		case err != nil && refusal != "":
 			return nil, &RefusedError{Text: refusal}
-		case err != nil && heard:
+		case err != nil && heard && !greeted:
 			return nil, ErrNoRoom
 		case err == io.EOF:
 			return nil, errHungUp
@@ -114,10 +115,11 @@ func firstJSON(lines *wire.LineReader) ([]byte, error) {
 		case len(line) > 0 && line[0] == '{':
 			return line, nil
 		default:
-			heard = true
 			if message, ok := strings.CutPrefix(string(line), "! "); ok {
 				refusal = text.Clean(message)
 			}
+			greeted = greeted || !heard && strings.HasPrefix(string(line), "* ")
+			heard = true
 		}
 	}
 }

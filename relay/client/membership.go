@@ -205,19 +205,35 @@ func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wi
 	return welcome, nil
 }
 
+const (
+	// handshakeDials is how often a client connects for one handshake.
+	handshakeDials = 3
+
+	// lateHandshake is how old a connection is if its host may have had nothing of the handshake when it answered: after
+	// two seconds of silence, as on a Wi-Fi that stalls, a host takes the client for a person, and says in plain text that
+	// the room is sealed.
+	lateHandshake = 1500 * time.Millisecond
+)
+
 // dial connects to addr, encrypted if the room is sealed. Transfers call it too.
 func (s *membership) dial(ctx context.Context, addr string) (net.Conn, error) {
-	conn, err := s.dialPlain(ctx, addr)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, withoutAddr(err))
+	for dials := 1; ; dials++ {
+		began := time.Now()
+		conn, err := s.dialPlain(ctx, addr)
+		if err != nil {
+			return nil, fmt.Errorf("dial %s: %w", addr, withoutAddr(err))
+		}
+		if !s.seal.isSealed() {
+			return conn, nil
+		}
+		conn, err = s.seal.encrypt(ctx, conn, s.seal.host(addr), s.answerTime())
+		if err == nil {
+			return conn, nil
+		}
+		if !errors.Is(err, ErrDowngrade) || time.Since(began) < lateHandshake || dials == handshakeDials {
+			return nil, fmt.Errorf("dial %s: %w", addr, err)
+		}
 	}
-	if !s.seal.isSealed() {
-		return conn, nil
-	}
-	if conn, err = s.seal.encrypt(ctx, conn, s.seal.host(addr), s.answerTime()); err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
-	}
-	return conn, nil
 }
 
 func (s *membership) dialPlain(ctx context.Context, addr string) (net.Conn, error) {

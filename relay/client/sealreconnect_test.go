@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -93,6 +94,50 @@ func TestDowngrade(t *testing.T) {
 				})
 				if !errors.Is(err, ErrDowngrade) {
 					t.Errorf("Join: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A host that gets nothing of the handshake for two seconds says in plain text that the room is sealed. The client dials again,
+// but not without end.
+func TestLateHandshake(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		late  int // connections
+		after time.Duration
+		want  error
+	}{
+		{"late twice", 2, 2 * time.Second, nil},
+		{"late each time", 3, 2 * time.Second, ErrDowngrade},
+		{"plain at once", 1, time.Second, ErrDowngrade},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				c, end, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+					for range test.late {
+						end := h.scriptedHost.accept()
+						time.Sleep(test.after)
+						go io.Copy(io.Discard, end.conn)
+						end.sendText("! this room is sealed: join it with its invite\n")
+						end.conn.Close()
+					}
+					if test.want != nil {
+						return nil
+					}
+					end := h.accept()
+					end.wantHello()
+					end.send(welcomeTo("r1", wire.Event{}))
+					return end
+				})
+				if !errors.Is(err, test.want) {
+					t.Errorf("Join: %v, want %v", err, test.want)
+				}
+				if err == nil {
+					end.conn.Close()
+					go c.Close()
 				}
 			})
 		})
