@@ -159,6 +159,9 @@ func TestScram(t *testing.T) {
 		for user, secret := range map[string]seal.Secret{"member": memberSecret, "listen": listenSecret} {
 			c := newScramClient(t, joinTLS(t, srv, user), user, secret)
 			first := data(t, c.step(""))
+			if !strings.HasSuffix(first, ",i=100000") {
+				t.Errorf("the host asks for %q; clients insist on 100,000 iterations", first)
+			}
 			if _, err := c.talk.Step(data(t, c.step(first))); err != nil || !c.talk.Valid() {
 				t.Errorf("the host has not proven that it knows the secret: %v", err)
 			}
