@@ -576,7 +576,9 @@ func TestGuessing(t *testing.T) {
 			late.closed()
 			enter(t, srv, "10.0.0.9", "alice", memberSecret)
 			enter(t, srv, "2001:db8:1:3::1", "bob", memberSecret)
-			time.Sleep(time.Minute)
+			time.Sleep(56 * time.Second) // three have passed
+			refused(t, srv, addresses[0], sealedHello("eve", memberSecret), wire.CodeTooMany)
+			time.Sleep(2 * time.Second)
 			enter(t, srv, addresses[0], "carol", memberSecret)
 		})
 	}
