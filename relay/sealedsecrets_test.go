@@ -185,6 +185,26 @@ func TestScram(t *testing.T) {
 	})
 }
 
+// An exchange that its client does not finish is over when the client is gone, or has entered in another way: the host has
+// a limit of exchanges at once.
+func TestUnfinishedScram(t *testing.T) {
+	bubble(t, sealedOptions(t), func(t *testing.T, srv *relay.Server) {
+		gone := newScramClient(t, joinTLS(t, srv, "gone"), "member", memberSecret)
+		data(t, gone.step(""))
+		gone.conn.Close()
+		alice := newScramClient(t, joinTLS(t, srv, "alice"), "member", memberSecret)
+		data(t, alice.step(""))
+		alice.send(sealedHello("alice", memberSecret))
+		alice.expectEvent(wire.TypeWelcome)
+		time.Sleep(time.Second)
+		for n := range 1024 {
+			if _, err := srv.Gate().Begin("10.0.0.1", seal.Mechanism, make([]byte, seal.BindingLength)); err != nil {
+				t.Fatalf("after %d more: %v", n, err)
+			}
+		}
+	})
+}
+
 // Someone in the middle, with a key of their own, relays all that client and host send. The proof does not let them in.
 func TestManInTheMiddle(t *testing.T) {
 	opts := sealedOptions(t)
