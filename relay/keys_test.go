@@ -285,7 +285,7 @@ func TestKeyRemovedOnTheWayIn(t *testing.T) {
 	}
 }
 
-// An operator by key who came with the secret of members gets the new one, like every program that has the old one: with a
+// An operator by key with the secret of members gets the new one, like every program that has the old one: with a
 // wrong secret its key would not let it in again.
 func TestNewInviteOfAnOperatorByKey(t *testing.T) {
 	boss := newTypedKey(t, ssh.KeyAlgoED25519)
