@@ -230,6 +230,9 @@ func TestSealedDescriptions(t *testing.T) {
 	if _, operator := r.ask("GET", "/qr.svg", "", bearer(operatorSecret)...); member == listen || member != operator {
 		t.Error("the QR codes are not those of the invites that each may pass on")
 	}
+	if invite, ok := r.srv.Invite(access.None); ok {
+		t.Errorf("without any secret there is an invite, to %s", invite.Addr)
+	}
 	plain := open(t, relay.Options{}, web.Options{})
 	for _, method := range []string{"GET", "POST"} {
 		if status, _ := plain.do(method, "/enter", ""); status != 404 {
