@@ -294,6 +294,33 @@ func TestNewInvite(t *testing.T) {
 	})
 }
 
+// Secrets that another relay of the room has made replace those here: programs get theirs, the old ones let no one in, and
+// streams that they opened end at once, although nothing happens in the room.
+func TestAdoptSecrets(t *testing.T) {
+	var page *web.Handler
+	sealedRoom(t, func(o *relay.Options) { o.Web = func(conn net.Conn) { page.StartServing(conn) } }, func(t *testing.T, srv *relay.Server) {
+		page = web.New(srv, web.Options{})
+		defer page.Close()
+		alice, _ := enter(t, srv, "10.0.0.1", "alice", memberSecret)
+		bob, _ := enter(t, srv, "10.0.0.2", "bob", listenSecret)
+		stream := roundTrip(t, srv, "10.0.0.3", "GET", "/events", "", "Authorization", "Bearer "+string(memberSecret))
+		defer stream.Body.Close()
+		time.Sleep(time.Second)
+		began := time.Now()
+		srv.AdoptSecrets(seal.RoomSecrets{Member: newMember, Listen: newListen, Operator: operatorSecret})
+		if _, err := io.Copy(io.Discard, stream.Body); err != nil || time.Since(began) > time.Second {
+			t.Errorf("the stream ends after %v, %v", time.Since(began), err)
+		}
+		for p, secret := range map[*peer]seal.Secret{alice: newMember, bob: newListen} {
+			if e := p.expectEvent(wire.TypeInvite); e.Data != string(secret) {
+				t.Errorf("%s gets %+v, want %s", p.name, e, string(secret))
+			}
+		}
+		refused(t, srv, "10.0.0.4", sealedHello("eve", memberSecret), wire.CodeAuthFailed)
+		enter(t, srv, "10.0.0.5", "carol", newMember)
+	})
+}
+
 // In a plain room /invite shows the ways in.
 func TestInviteToAPlainRoom(t *testing.T) {
 	bubble(t, relay.Options{Web: func(conn net.Conn) { conn.Close() }, Ways: func() []string { return []string{"192.168.1.5:24280"} }}, func(t *testing.T, srv *relay.Server) {

@@ -490,8 +490,9 @@ func TestSealedSocket(t *testing.T) {
 func TestStreamOfAReplacedSecret(t *testing.T) {
 	r := openSealed(t)
 	cookie, _ := r.enter(url.Values{"secret": {memberSecret}})
+	operators, _ := r.enter(url.Values{"secret": {operatorSecret}})
 	streams := make(map[string]*bufio.Scanner)
-	for name, header := range map[string][]string{"page": {"Cookie", cookie}, "script": bearer(memberSecret)} {
+	for name, header := range map[string][]string{"page": {"Cookie", cookie}, "page of an operator": {"Cookie", operators}, "script": bearer(memberSecret)} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+r.addr+"/events", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -517,7 +518,7 @@ func TestStreamOfAReplacedSecret(t *testing.T) {
 	op := r.socket(t, bearer(operatorSecret)...)
 	op.send(`{"type":"hello","nick":"op"}`)
 	op.send(`{"type":"invite","text":"new"}`)
-	for name, want := range map[string]bool{"page": true, "script": false} {
+	for name, want := range map[string]bool{"page": true, "page of an operator": false, "script": false} {
 		var rest strings.Builder
 		for s := streams[name]; s.Scan(); { // to its end
 			rest.WriteString(s.Text())

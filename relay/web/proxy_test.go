@@ -110,7 +110,9 @@ func TestSealedBehindProxy(t *testing.T) {
 	const eve, bob = "192.0.2.66", "192.0.2.7"
 	var wrong sync.WaitGroup
 	for range 5 {
-		wrong.Go(func() { r.do("GET", "/messages", "", "X-Forwarded-For", eve, "Authorization", "Bearer WRONG22222222222") })
+		wrong.Go(func() {
+			r.do("GET", "/messages", "", "X-Forwarded-For", eve, "Authorization", "Bearer WRONG22222222222")
+		})
 	}
 	wrong.Wait()
 	for client, want := range map[string]int{eve: 429, bob: 200, "": 200} {
