@@ -158,6 +158,7 @@ func TestSealedPaths(t *testing.T) {
 	r := openSealed(t)
 	memberCookie, _ := r.enter(url.Values{"secret": {memberSecret}})
 	listenCookie, _ := r.enter(url.Values{"secret": {listenSecret}})
+	forged := memberCookie[:len(memberCookie)-4] + "AAAA"
 	for _, test := range paths {
 		listen := test.member
 		if test.changes {
@@ -173,10 +174,10 @@ func TestSealedPaths(t *testing.T) {
 			want   int
 		}{
 			{"nothing", nil, none},
-			{"a forged cookie", []string{"Cookie", memberCookie[:len(memberCookie)-4] + "AAAA"}, none},
+			{"a forged cookie", []string{"Cookie", forged}, none},
 			{"Basic", []string{"Authorization", "Basic eDp5"}, none},
 			{"the member secret", bearer(memberSecret), test.member},
-			{"a member's cookie", []string{"Cookie", "other=1; " + memberCookie}, test.member},
+			{"a member's cookie", []string{"Cookie", "other=1; " + forged + "; " + memberCookie}, test.member},
 			{"the secret for listening", bearer(listenSecret), listen},
 			{"a listener's cookie", []string{"Cookie", listenCookie}, listen},
 		} {
