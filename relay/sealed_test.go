@@ -400,6 +400,11 @@ func TestUnprovenSeeNothing(t *testing.T) {
 		program.next("bad_request")
 		program.next("bad_request")
 		person.next("* this room is sealed: type its secret")
+		probe := joinFrom(t, srv, "10.0.0.5")
+		probe.send(`{"type":"hello","probe":true}`)
+		if e := probe.event(); e.Type != wire.TypeRoom || !e.Sealed || e.Count != 0 || len(e.Members) > 0 {
+			t.Errorf("a probe gets %+v", e)
+		}
 		time.Sleep(time.Second)
 		alice.sofar()
 		bob, _ := enter(t, srv, "10.0.0.4", "bob", memberSecret)
@@ -506,6 +511,8 @@ func FuzzUnproven(f *testing.F) {
 	f.Add(`{"type":"hello","probe":true,"nonce":"0123456789abcdef"}` + "\n" + `{"type":"who"}` + "\n" + `{"type":"hello","token":"the-hosts-own-tokem"}` + "\n")
 	f.Add("GET /messages HTTP/1.1\r\nHost: localhost\r\nCookie: chat-01f3c5a7=AQIAAAAAAGszD_G3Uf046tdHgitX1x\r\nAuthorization: Bearer .\r\n\r\n")
 	f.Add("POST /messages HTTP/1.0\r\nContent-Length: 4\r\n\r\nsoup")
+	f.Add("GET /messages HTTP/1.0\r\n\r\n")
+	f.Add("GET /events?since=1 HTTP/1.0\r\nCookie: chat-01f3c5a7=\r\n\r\n")
 	f.Fuzz(func(t *testing.T, sent string) {
 		if strings.Contains(strings.ToUpper(sent), "2222") {
 			return // perhaps a secret

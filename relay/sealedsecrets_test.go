@@ -113,6 +113,7 @@ func TestSecretsOfASealedRoomStaySecret(t *testing.T) {
 type scramClient struct {
 	*peer
 	talk *scram.ClientConversation
+	sent []string // the data of its messages
 }
 
 func newScramClient(t *testing.T, p *peer, user string, secret seal.Secret) *scramClient {
@@ -126,7 +127,7 @@ func newScramClient(t *testing.T, p *peer, user string, secret seal.Secret) *scr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scramClient{p, c.NewConversationWithChannelBinding(binding)}
+	return &scramClient{peer: p, talk: c.NewConversationWithChannelBinding(binding)}
 }
 
 // step sends the next message, and returns the answer.
@@ -140,6 +141,7 @@ func (c *scramClient) step(last string) wire.Event {
 	if last == "" {
 		auth.Mechanism = "SCRAM-SHA-256-PLUS"
 	}
+	c.sent = append(c.sent, auth.Data)
 	c.send(strings.TrimSpace(string(auth.AppendJSON(nil))))
 	return c.event()
 }
@@ -155,7 +157,10 @@ func data(t *testing.T, e wire.Event) string {
 }
 
 func TestScram(t *testing.T) {
-	bubble(t, sealedOptions(t), func(t *testing.T, srv *relay.Server) {
+	opts, logged := sealedOptions(t), new(logtest.Buffer)
+	opts.Log = slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var sent []string
+	bubble(t, opts, func(t *testing.T, srv *relay.Server) {
 		for user, secret := range map[string]seal.Secret{"member": memberSecret, "listen": listenSecret} {
 			c := newScramClient(t, joinTLS(t, srv, user), user, secret)
 			first := data(t, c.step(""))
@@ -169,12 +174,14 @@ func TestScram(t *testing.T) {
 			if e := c.expectEvent(wire.TypeWelcome); (e.Access == "listen") != (user == "listen") {
 				t.Errorf("%s gets %+v", user, e)
 			}
+			sent = append(sent, c.sent...)
 		}
 		wrong := newScramClient(t, joinTLS(t, srv, "eve"), "member", "WRONG22222222222")
 		if e := wrong.step(data(t, wrong.step(""))); e.Code != wire.CodeAuthFailed {
 			t.Errorf("a wrong proof gets %+v", e)
 		}
 		wrong.closed()
+		sent = append(sent, wrong.sent...)
 		plain := join(t, srv, "plain") // as on the host's machine
 		plain.send(`{"type":"auth","mechanism":"SCRAM-SHA-256-PLUS","data":"eA=="}`)
 		if e := plain.event(); e.Code != wire.CodeBadRequest {
@@ -183,6 +190,14 @@ func TestScram(t *testing.T) {
 		plain.send(sealedHello("plain", memberSecret)) // it may go on
 		plain.expectEvent(wire.TypeWelcome)
 	})
+	for _, data := range sent { // with it, someone could try guesses
+		if strings.Contains(logged.String(), data) {
+			t.Errorf("the log has a message of SCRAM: %s", data)
+		}
+	}
+	if !strings.Contains(logged.String(), string(wire.CodeAuthFailed)) || len(sent) != 6 {
+		t.Errorf("of %d messages, the log says %s", len(sent), logged.String())
+	}
 }
 
 // An exchange that its client does not finish is over when the client is gone, or has entered in another way: the host has

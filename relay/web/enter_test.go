@@ -557,3 +557,21 @@ func TestSealedScripts(t *testing.T) {
 		t.Errorf("a token that is too short gets %d", res.StatusCode)
 	}
 }
+
+// A message by HTTP has the key of its cookie: its nick belongs to that key, and is taken for others.
+func TestMessageByKey(t *testing.T) {
+	r := openSealed(t)
+	entry := signedEntry(t, r, newSigner(t))
+	entry.Set("secret", memberSecret)
+	cookie, _ := r.enter(entry)
+	for _, test := range []struct {
+		header []string
+		own    bool
+	}{{[]string{"Cookie", cookie}, true}, {bearer(memberSecret + ".token-of-eve"), false}, {[]string{"Cookie", cookie}, true}} {
+		res, body := r.ask("POST", "/messages?nick=alice", "soup", test.header...)
+		e, err := wire.ParseEvent([]byte(body))
+		if res.StatusCode != 201 || err != nil || (e.From == "alice") != test.own {
+			t.Errorf("with %s: %d %s %v", test.header[0], res.StatusCode, body, err)
+		}
+	}
+}
