@@ -250,6 +250,67 @@ func TestMembersByKey(t *testing.T) {
 	}
 }
 
+// A key that is removed while its owner enters lets no one in: the room has regraded its members by then.
+func TestKeyRemovedOnTheWayIn(t *testing.T) {
+	alice, boss := newTypedKey(t, ssh.KeyAlgoED25519), newTypedKey(t, ssh.KeyAlgoED25519)
+	opts := sealedOptions(t)
+	var mu sync.Mutex
+	asked := make(map[string]int) // how often each key was looked up; guarded by mu
+	first := func(key *typedKey) func(string) bool {
+		return func(f string) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[f]++
+			return f == key.fingerprint() && asked[f] == 1
+		}
+	}
+	opts.Seal.IsMember = first(alice)
+	srv := relay.New(opts)
+	p, _ := joinByKey(t, srv, "alice", alice, "")
+	if bye := p.until(func(e wire.Event) bool { return e.Type == wire.TypeBye }); bye.Code != wire.CodeNotMember {
+		t.Errorf("a member whose key was removed gets %+v", bye)
+	}
+	if srv.Members() != 0 {
+		t.Errorf("%d members", srv.Members())
+	}
+
+	opts = sealedOptions(t)
+	opts.Seal.IsOperator = first(boss)
+	p, _ = joinByKey(t, relay.New(opts), "boss", boss, memberSecret)
+	p.send(`{"type":"bans"}`)
+	if e := p.until(func(e wire.Event) bool {
+		return e.Type == wire.TypeError || e.Type == wire.TypeNotice && strings.HasPrefix(e.Text, "banned:")
+	}); e.Code != wire.CodeNotAllowed {
+		t.Errorf("an operator whose key was removed gets %+v", e)
+	}
+}
+
+// An operator by key with the secret of members gets the new one, like every program that has the old one: with a
+// wrong secret its key would not let it in again.
+func TestNewInviteOfAnOperatorByKey(t *testing.T) {
+	boss := newTypedKey(t, ssh.KeyAlgoED25519)
+	opts := sealedOptions(t)
+	opts.Seal.IsOperator = func(f string) bool { return f == boss.fingerprint() }
+	srv := relay.New(opts)
+	invited := func(secret seal.Secret) (*peer, wire.Event) {
+		p, welcome := joinByKey(t, srv, "boss", boss, secret)
+		if welcome.Access != "operator" {
+			t.Fatalf("the operator gets %+v", welcome)
+		}
+		p.send(`{"type":"invite","text":"new"}`)
+		return p, p.until(func(e wire.Event) bool { return e.Type == wire.TypeInvite || e.Type == wire.TypeOperator })
+	}
+	if _, e := invited(""); e.Type != wire.TypeOperator {
+		t.Errorf("an operator without a secret gets %+v", e)
+	}
+	if _, e := invited(operatorSecret); e.Type != wire.TypeOperator {
+		t.Errorf("an operator by secret gets %+v", e)
+	}
+	if _, e := invited(newMember); e.Type != wire.TypeInvite || e.Data != string(newMember) {
+		t.Errorf("an operator with the secret of members gets %+v", e)
+	}
+}
+
 // An operator releases a nick, and the host's own member has the key of its process.
 func TestReleaseAndHostKey(t *testing.T) {
 	opts := sealedOptions(t)

@@ -196,13 +196,17 @@ func TestListenOnly(t *testing.T) {
 		bob, _ := enter(t, srv, "10.0.0.2", "bob", listenSecret)
 		alice.sofar()
 		bob.sofar()
-		for _, line := range []string{
+		rejected := []string{
 			`{"type":"say","seq":1,"text":"soup"}`, `{"type":"say","text":"soup"}`, `{"type":"me","text":"soup"}`, `{"type":"say","once":"x","text":"soup"}`,
-			`{"type":"msg","to":"alice","text":"soup"}`, `{"type":"topic","text":"soup"}`, `{"type":"send","file":"soup"}`, `{"type":"files","text":"rm 1"}`,
-			`{"type":"kick","nick":"alice"}`, `{"type":"ban","nick":"alice"}`, `{"type":"unban","nick":"alice"}`, `{"type":"mute","nick":"alice"}`,
-			`{"type":"unmute","nick":"alice"}`, `{"type":"release","nick":"alice"}`, `{"type":"bans"}`,
+			`{"type":"msg","to":"alice","text":"soup"}`, `{"type":"topic","text":"soup"}`, `{"type":"send","file":"soup"}`, `{"type":"files","text":"rm 1"}`, `{"type":"files","text":"off"}`,
 			`{"type":"command","text":"/me soup"}`, `{"type":"command","text":"/topic soup"}`, `{"type":"command","text":"/msg alice soup"}`,
-		} {
+		}
+		for i := range wire.Commands {
+			if c := &wire.Commands[i]; c.Operator {
+				rejected = append(rejected, fmt.Sprintf(`{"type":%q,"nick":"alice"}`, c.Name))
+			}
+		}
+		for _, line := range rejected {
 			bob.send(line)
 			if e := bob.event(); e.Type != wire.TypeError || e.Code != wire.CodeListenOnly {
 				t.Errorf("%s gets %+v", line, e)
@@ -290,6 +294,33 @@ func TestNewInvite(t *testing.T) {
 	})
 }
 
+// Secrets that another relay of the room has made replace those here: programs get theirs, the old ones let no one in, and
+// streams that they opened end at once, although nothing happens in the room.
+func TestAdoptSecrets(t *testing.T) {
+	var page *web.Handler
+	sealedRoom(t, func(o *relay.Options) { o.Web = func(conn net.Conn) { page.StartServing(conn) } }, func(t *testing.T, srv *relay.Server) {
+		page = web.New(srv, web.Options{})
+		defer page.Close()
+		alice, _ := enter(t, srv, "10.0.0.1", "alice", memberSecret)
+		bob, _ := enter(t, srv, "10.0.0.2", "bob", listenSecret)
+		stream := roundTrip(t, srv, "10.0.0.3", "GET", "/events", "", "Authorization", "Bearer "+string(memberSecret))
+		defer stream.Body.Close()
+		time.Sleep(time.Second)
+		began := time.Now()
+		srv.AdoptSecrets(seal.RoomSecrets{Member: newMember, Listen: newListen, Operator: operatorSecret})
+		if _, err := io.Copy(io.Discard, stream.Body); err != nil || time.Since(began) > time.Second {
+			t.Errorf("the stream ends after %v, %v", time.Since(began), err)
+		}
+		for p, secret := range map[*peer]seal.Secret{alice: newMember, bob: newListen} {
+			if e := p.expectEvent(wire.TypeInvite); e.Data != string(secret) {
+				t.Errorf("%s gets %+v, want %s", p.name, e, string(secret))
+			}
+		}
+		refused(t, srv, "10.0.0.4", sealedHello("eve", memberSecret), wire.CodeAuthFailed)
+		enter(t, srv, "10.0.0.5", "carol", newMember)
+	})
+}
+
 // In a plain room /invite shows the ways in.
 func TestInviteToAPlainRoom(t *testing.T) {
 	bubble(t, relay.Options{Web: func(conn net.Conn) { conn.Close() }, Ways: func() []string { return []string{"192.168.1.5:24280"} }}, func(t *testing.T, srv *relay.Server) {
@@ -369,6 +400,11 @@ func TestUnprovenSeeNothing(t *testing.T) {
 		program.next("bad_request")
 		program.next("bad_request")
 		person.next("* this room is sealed: type its secret")
+		probe := joinFrom(t, srv, "10.0.0.5")
+		probe.send(`{"type":"hello","probe":true}`)
+		if e := probe.event(); e.Type != wire.TypeRoom || !e.Sealed || e.Count != 0 || len(e.Members) > 0 {
+			t.Errorf("a probe gets %+v", e)
+		}
 		time.Sleep(time.Second)
 		alice.sofar()
 		bob, _ := enter(t, srv, "10.0.0.4", "bob", memberSecret)
@@ -475,6 +511,8 @@ func FuzzUnproven(f *testing.F) {
 	f.Add(`{"type":"hello","probe":true,"nonce":"0123456789abcdef"}` + "\n" + `{"type":"who"}` + "\n" + `{"type":"hello","token":"the-hosts-own-tokem"}` + "\n")
 	f.Add("GET /messages HTTP/1.1\r\nHost: localhost\r\nCookie: chat-01f3c5a7=AQIAAAAAAGszD_G3Uf046tdHgitX1x\r\nAuthorization: Bearer .\r\n\r\n")
 	f.Add("POST /messages HTTP/1.0\r\nContent-Length: 4\r\n\r\nsoup")
+	f.Add("GET /messages HTTP/1.0\r\n\r\n")
+	f.Add("GET /events?since=1 HTTP/1.0\r\nCookie: chat-01f3c5a7=\r\n\r\n")
 	f.Fuzz(func(t *testing.T, sent string) {
 		if strings.Contains(strings.ToUpper(sent), "2222") {
 			return // perhaps a secret
@@ -572,7 +610,9 @@ func TestGuessing(t *testing.T) {
 			late.closed()
 			enter(t, srv, "10.0.0.9", "alice", memberSecret)
 			enter(t, srv, "2001:db8:1:3::1", "bob", memberSecret)
-			time.Sleep(time.Minute)
+			time.Sleep(56 * time.Second) // three have passed
+			refused(t, srv, addresses[0], sealedHello("eve", memberSecret), wire.CodeTooMany)
+			time.Sleep(2 * time.Second)
 			enter(t, srv, addresses[0], "carol", memberSecret)
 		})
 	}

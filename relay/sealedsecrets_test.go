@@ -113,6 +113,7 @@ func TestSecretsOfASealedRoomStaySecret(t *testing.T) {
 type scramClient struct {
 	*peer
 	talk *scram.ClientConversation
+	sent []string // the data of its messages
 }
 
 func newScramClient(t *testing.T, p *peer, user string, secret seal.Secret) *scramClient {
@@ -126,7 +127,7 @@ func newScramClient(t *testing.T, p *peer, user string, secret seal.Secret) *scr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scramClient{p, c.NewConversationWithChannelBinding(binding)}
+	return &scramClient{peer: p, talk: c.NewConversationWithChannelBinding(binding)}
 }
 
 // step sends the next message, and returns the answer.
@@ -140,6 +141,7 @@ func (c *scramClient) step(last string) wire.Event {
 	if last == "" {
 		auth.Mechanism = "SCRAM-SHA-256-PLUS"
 	}
+	c.sent = append(c.sent, auth.Data)
 	c.send(strings.TrimSpace(string(auth.AppendJSON(nil))))
 	return c.event()
 }
@@ -155,10 +157,16 @@ func data(t *testing.T, e wire.Event) string {
 }
 
 func TestScram(t *testing.T) {
-	bubble(t, sealedOptions(t), func(t *testing.T, srv *relay.Server) {
+	opts, logged := sealedOptions(t), new(logtest.Buffer)
+	opts.Log = slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var sent []string
+	bubble(t, opts, func(t *testing.T, srv *relay.Server) {
 		for user, secret := range map[string]seal.Secret{"member": memberSecret, "listen": listenSecret} {
 			c := newScramClient(t, joinTLS(t, srv, user), user, secret)
 			first := data(t, c.step(""))
+			if !strings.HasSuffix(first, ",i=100000") {
+				t.Errorf("the host asks for %q; clients insist on 100,000 iterations", first)
+			}
 			if _, err := c.talk.Step(data(t, c.step(first))); err != nil || !c.talk.Valid() {
 				t.Errorf("the host has not proven that it knows the secret: %v", err)
 			}
@@ -166,12 +174,14 @@ func TestScram(t *testing.T) {
 			if e := c.expectEvent(wire.TypeWelcome); (e.Access == "listen") != (user == "listen") {
 				t.Errorf("%s gets %+v", user, e)
 			}
+			sent = append(sent, c.sent...)
 		}
 		wrong := newScramClient(t, joinTLS(t, srv, "eve"), "member", "WRONG22222222222")
 		if e := wrong.step(data(t, wrong.step(""))); e.Code != wire.CodeAuthFailed {
 			t.Errorf("a wrong proof gets %+v", e)
 		}
 		wrong.closed()
+		sent = append(sent, wrong.sent...)
 		plain := join(t, srv, "plain") // as on the host's machine
 		plain.send(`{"type":"auth","mechanism":"SCRAM-SHA-256-PLUS","data":"eA=="}`)
 		if e := plain.event(); e.Code != wire.CodeBadRequest {
@@ -179,6 +189,34 @@ func TestScram(t *testing.T) {
 		}
 		plain.send(sealedHello("plain", memberSecret)) // it may go on
 		plain.expectEvent(wire.TypeWelcome)
+	})
+	for _, data := range sent { // with it, someone could try guesses
+		if strings.Contains(logged.String(), data) {
+			t.Errorf("the log has a message of SCRAM: %s", data)
+		}
+	}
+	if !strings.Contains(logged.String(), string(wire.CodeAuthFailed)) || len(sent) != 6 {
+		t.Errorf("of %d messages, the log says %s", len(sent), logged.String())
+	}
+}
+
+// An exchange that its client does not finish is over when the client is gone, or has entered in another way: the host has
+// a limit of exchanges at once.
+func TestUnfinishedScram(t *testing.T) {
+	bubble(t, sealedOptions(t), func(t *testing.T, srv *relay.Server) {
+		gone := newScramClient(t, joinTLS(t, srv, "gone"), "member", memberSecret)
+		data(t, gone.step(""))
+		gone.conn.Close()
+		alice := newScramClient(t, joinTLS(t, srv, "alice"), "member", memberSecret)
+		data(t, alice.step(""))
+		alice.send(sealedHello("alice", memberSecret))
+		alice.expectEvent(wire.TypeWelcome)
+		time.Sleep(time.Second)
+		for n := range 1024 {
+			if _, err := srv.Gate().Begin("10.0.0.1", seal.Mechanism, make([]byte, seal.BindingLength)); err != nil {
+				t.Fatalf("after %d more: %v", n, err)
+			}
+		}
 	})
 }
 

@@ -187,10 +187,9 @@ func (s *Server) IsKeyBanned(fingerprint string) bool { return s.room.BansKey(fi
 // KeysChanged applies changes of [Seal.IsMember] and [Seal.IsOperator] to the members who are in
 // the room: those whose key is no longer one of a member's are disconnected.
 func (s *Server) KeysChanged() {
-	if !s.gate.IsSealed() {
-		return
+	if s.gate.IsSealed() {
+		s.door.Regrade()
 	}
-	s.room.Regrade(func(secret access.Level, key *access.Key) access.Level { return s.gate.Grant(secret, key).Level }, clock.Now())
 }
 
 // Serve accepts connections on ln until ctx ends. Then it closes ln and the room: every

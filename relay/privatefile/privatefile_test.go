@@ -97,9 +97,12 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// Only one at a time is in the folder.
+// Only one at a time is in the folder, which others cannot read from then on.
 func TestEnter(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "chat")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -118,6 +121,9 @@ func TestEnter(t *testing.T) {
 	all.Wait()
 	if b, err := os.ReadFile(filepath.Join(dir, "count")); len(b) != 20 {
 		t.Errorf("%d of 20 writers saw the file of the one before, %v", len(b), err)
+	}
+	if info, err := os.Stat(dir); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder: %v, %v", info.Mode(), err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -80,6 +81,9 @@ func TestSelfSigned(t *testing.T) {
 	}
 	if now := time.Now(); cert.NotBefore.After(now.Add(-23*time.Hour)) || cert.NotAfter.Sub(cert.NotBefore) > 397*24*time.Hour || cert.NotAfter.Before(now.Add(390*24*time.Hour)) {
 		t.Errorf("the certificate is valid from %v to %v", cert.NotBefore, cert.NotAfter)
+	}
+	if cert.IsCA || !cert.BasicConstraintsValid {
+		t.Error("the certificate can vouch for others")
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
@@ -156,6 +160,27 @@ func TestSelfSignedIsRenewed(t *testing.T) {
 				t.Errorf("a client that %s: the certificate is valid from %v to %v, and it is %v", step.does, cert.NotBefore, cert.NotAfter, now)
 			}
 			first = cert
+		}
+	})
+}
+
+// The names of the machine are looked up once a second at most, whatever names clients make up.
+func TestMadeUpNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		source, err := SelfSigned(loadKey(t, t.TempDir()), func() []string { asked++; return []string{"192.168.1.5"} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked = 0
+		for range 3 {
+			time.Sleep(time.Second)
+			for i := range 10 {
+				source.certificate(fmt.Sprintf("made-up-%d.example", i))
+			}
+		}
+		if asked != 3 {
+			t.Errorf("in 3 s the names are looked up %d times", asked)
 		}
 	})
 }

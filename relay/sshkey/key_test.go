@@ -120,8 +120,14 @@ func TestParse(t *testing.T) {
 	if err := certificate.SignCert(rand.Reader, newKey(t, ssh.KeyAlgoED25519, 0)); err != nil {
 		t.Fatal(err)
 	}
+	application := ssh.Marshal(struct {
+		Type        string
+		Public      []byte
+		Application string
+	}{ssh.KeyAlgoSKED25519, make([]byte, ed25519.PublicKeySize), strings.Repeat("x", maxOtherText)})
 	for name, s := range map[string]string{
-		"empty": "", "only a type": "ssh-ed25519", "no base64": "ssh-ed25519 !!!", "another type": strings.Replace(ed, "ssh-ed25519", "ssh-rsa", 1),
+		"a security key with a long application": ssh.KeyAlgoSKED25519 + " " + base64.StdEncoding.EncodeToString(application),
+		"empty":                                  "", "only a type": "ssh-ed25519", "no base64": "ssh-ed25519 !!!", "another type": strings.Replace(ed, "ssh-ed25519", "ssh-rsa", 1),
 		"with options": "no-pty " + ed, "cut": ed[:len(ed)-8], "with more": ed + "AAAA", "a certificate": line(certificate),
 		"RSA with 8193 bits": line(longer), "RSA with 2047 bits": line(short), "DSA": "ssh-dss " + base64.StdEncoding.EncodeToString(old),
 		"too long": "ssh-rsa " + strings.Repeat("A", maxKeyText+4), "too long for its type": "ssh-ed25519 " + strings.Repeat("A", maxOtherText+4),

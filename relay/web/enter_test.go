@@ -158,6 +158,7 @@ func TestSealedPaths(t *testing.T) {
 	r := openSealed(t)
 	memberCookie, _ := r.enter(url.Values{"secret": {memberSecret}})
 	listenCookie, _ := r.enter(url.Values{"secret": {listenSecret}})
+	forged := memberCookie[:len(memberCookie)-4] + "AAAA"
 	for _, test := range paths {
 		listen := test.member
 		if test.changes {
@@ -173,10 +174,10 @@ func TestSealedPaths(t *testing.T) {
 			want   int
 		}{
 			{"nothing", nil, none},
-			{"a forged cookie", []string{"Cookie", memberCookie[:len(memberCookie)-4] + "AAAA"}, none},
+			{"a forged cookie", []string{"Cookie", forged}, none},
 			{"Basic", []string{"Authorization", "Basic eDp5"}, none},
 			{"the member secret", bearer(memberSecret), test.member},
-			{"a member's cookie", []string{"Cookie", "other=1; " + memberCookie}, test.member},
+			{"a member's cookie", []string{"Cookie", "other=1; " + forged + "; " + memberCookie}, test.member},
 			{"the secret for listening", bearer(listenSecret), listen},
 			{"a listener's cookie", []string{"Cookie", listenCookie}, listen},
 		} {
@@ -229,6 +230,9 @@ func TestSealedDescriptions(t *testing.T) {
 	_, listen = r.ask("GET", "/qr.svg", "", bearer(listenSecret)...)
 	if _, operator := r.ask("GET", "/qr.svg", "", bearer(operatorSecret)...); member == listen || member != operator {
 		t.Error("the QR codes are not those of the invites that each may pass on")
+	}
+	if invite, ok := r.srv.Invite(access.None); ok {
+		t.Errorf("without any secret there is an invite, to %s", invite.Addr)
 	}
 	plain := open(t, relay.Options{}, web.Options{})
 	for _, method := range []string{"GET", "POST"} {
@@ -487,8 +491,9 @@ func TestSealedSocket(t *testing.T) {
 func TestStreamOfAReplacedSecret(t *testing.T) {
 	r := openSealed(t)
 	cookie, _ := r.enter(url.Values{"secret": {memberSecret}})
+	operators, _ := r.enter(url.Values{"secret": {operatorSecret}})
 	streams := make(map[string]*bufio.Scanner)
-	for name, header := range map[string][]string{"page": {"Cookie", cookie}, "script": bearer(memberSecret)} {
+	for name, header := range map[string][]string{"page": {"Cookie", cookie}, "page of an operator": {"Cookie", operators}, "script": bearer(memberSecret)} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+r.addr+"/events", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -514,7 +519,7 @@ func TestStreamOfAReplacedSecret(t *testing.T) {
 	op := r.socket(t, bearer(operatorSecret)...)
 	op.send(`{"type":"hello","nick":"op"}`)
 	op.send(`{"type":"invite","text":"new"}`)
-	for name, want := range map[string]bool{"page": true, "script": false} {
+	for name, want := range map[string]bool{"page": true, "page of an operator": false, "script": false} {
 		var rest strings.Builder
 		for s := streams[name]; s.Scan(); { // to its end
 			rest.WriteString(s.Text())
@@ -550,5 +555,23 @@ func TestSealedScripts(t *testing.T) {
 	}
 	if res, _ := r.ask("POST", "/messages", "soup", bearer(memberSecret+".short")...); res.StatusCode != 400 {
 		t.Errorf("a token that is too short gets %d", res.StatusCode)
+	}
+}
+
+// A message by HTTP has the key of its cookie: its nick belongs to that key, and is taken for others.
+func TestMessageByKey(t *testing.T) {
+	r := openSealed(t)
+	entry := signedEntry(t, r, newSigner(t))
+	entry.Set("secret", memberSecret)
+	cookie, _ := r.enter(entry)
+	for _, test := range []struct {
+		header []string
+		own    bool
+	}{{[]string{"Cookie", cookie}, true}, {bearer(memberSecret + ".token-of-eve"), false}, {[]string{"Cookie", cookie}, true}} {
+		res, body := r.ask("POST", "/messages?nick=alice", "soup", test.header...)
+		e, err := wire.ParseEvent([]byte(body))
+		if res.StatusCode != 201 || err != nil || (e.From == "alice") != test.own {
+			t.Errorf("with %s: %d %s %v", test.header[0], res.StatusCode, body, err)
+		}
 	}
 }

@@ -364,8 +364,8 @@ func (s *stream) isRevoked() bool { return s.valid != nil && s.valid.Err() != ni
 // sendInvite sends a page that read the stream the new secret, which it exchanges for another cookie. Scripts have it
 // elsewhere, and may write their input to a log.
 func (s *stream) sendInvite(e *entered) {
-	secret := s.h.gate.SecretFor(e.Level)
-	if !e.byCookie || secret == "" || e.Level == access.Operator {
+	secret := s.h.gate.SecretFor(e.BySecret)
+	if !e.byCookie || secret == "" || e.BySecret == access.None || e.BySecret == access.Operator {
 		return
 	}
 	invite := wire.Event{Type: wire.TypeInvite, Data: string(secret)}

@@ -3,12 +3,14 @@ package web_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
 
 	"chat/relay"
 	"chat/relay/endpoint"
+	"chat/relay/seal"
 	"chat/relay/web"
 	"chat/relay/wire"
 )
@@ -98,6 +100,47 @@ func TestBehindProxy(t *testing.T) {
 	}
 	if status, _ := r.do("GET", "/room", "", "Origin", "https://"+r.addr); status != 403 {
 		t.Errorf("a page of another origin: %d, want 403", status)
+	}
+}
+
+// Wrong secrets count for the proxy's clients, not for the proxy, and the cookie is only for encrypted connections if the
+// client's is one.
+func TestSealedBehindProxy(t *testing.T) {
+	r := openBehindProxy(t, relay.Options{Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret}}})
+	const eve, bob = "192.0.2.66", "192.0.2.7"
+	var wrong sync.WaitGroup
+	for range 5 {
+		wrong.Go(func() {
+			r.do("GET", "/messages", "", "X-Forwarded-For", eve, "Authorization", "Bearer WRONG22222222222")
+		})
+	}
+	wrong.Wait()
+	for client, want := range map[string]int{eve: 429, bob: 200, "": 200} {
+		header := []string{"Authorization", "Bearer " + memberSecret}
+		if client != "" {
+			header = append(header, "X-Forwarded-For", client)
+		}
+		if status, body := r.do("GET", "/messages", "", header...); status != want {
+			t.Errorf("the secret from %q: %d %s, want %d", client, status, body, want)
+		}
+	}
+	if status, body := r.do("POST", "/enter", "secret="+memberSecret+"&key=x&signature=y", "Content-Type", "application/x-www-form-urlencoded", "X-Forwarded-For", bob); status != 401 || !strings.Contains(body, "sign a challenge") {
+		t.Errorf("a signature without a challenge, of a connection that ends at the proxy: %d %s", status, body)
+	}
+	for scheme, want := range map[string]bool{"https": true, "http": false} {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+r.addr+"/enter", strings.NewReader("secret="+memberSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "X-Forwarded-For": {bob}, "X-Forwarded-Proto": {scheme}}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if cookies := res.Cookies(); len(cookies) != 1 || cookies[0].Secure != want {
+			t.Errorf("by %s the cookie is %v", scheme, cookies)
+		}
 	}
 }
 

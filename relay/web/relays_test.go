@@ -11,11 +11,17 @@ import (
 
 	"chat/relay"
 	"chat/relay/journal/journaltest"
+	"chat/relay/seal"
 	"chat/relay/web"
 )
 
 // openShared hosts a room that other relays serve, too, at addresses, until end is called.
 func openShared(t *testing.T, addrs ...string) (r *room, end func()) {
+	t.Helper()
+	return openSharedAs(t, relay.Options{}, addrs...)
+}
+
+func openSharedAs(t *testing.T, opts relay.Options, addrs ...string) (r *room, end func()) {
 	t.Helper()
 	store := journaltest.New()
 	r = openOn(t, func(opts relay.Options) *relay.Server {
@@ -25,7 +31,7 @@ func openShared(t *testing.T, addrs ...string) (r *room, end func()) {
 			t.Fatal(err)
 		}
 		return srv
-	}, relay.Options{}, web.Options{})
+	}, opts, web.Options{})
 	leave := store.Announce(addrs...)
 	awaitRelays(t, r.srv, len(addrs) > 0)
 	return r, func() {
@@ -73,6 +79,25 @@ func TestPagesOfOtherRelays(t *testing.T) {
 				t.Errorf("%s: status %d", path, status)
 			}
 		}
+	}
+}
+
+// In a sealed room no page from another host gets a socket, not even with the secret, and none may open one there.
+func TestPagesOfOtherSealedRelays(t *testing.T) {
+	r, end := openSharedAs(t, relay.Options{Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret}}}, "10.0.0.1:24280")
+	defer end()
+	conn := r.raw(r.handshake("Origin: http://10.0.0.1:24280\r\nAuthorization: Bearer " + memberSecret + "\r\n"))
+	defer conn.Close()
+	if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || res.StatusCode != 403 {
+		t.Errorf("a socket of a page from another host: %+v, %v", res, err)
+	}
+	res, err := http.Get("http://" + r.addr + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if got := res.Header.Get("Content-Security-Policy"); !strings.Contains(got, "connect-src 'self';") {
+		t.Errorf("the policy is %s", got)
 	}
 }
 

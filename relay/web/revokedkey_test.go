@@ -37,7 +37,8 @@ func TestStreamOfARevokedKey(t *testing.T) {
 			var isMember atomic.Bool
 			isMember.Store(true)
 			r := openSealed(t, func(s *relay.Seal) { s.IsMember = func(string) bool { return isMember.Load() } })
-			cookie, _ := r.enter(signedEntry(t, r))
+			signer := newSigner(t)
+			cookie, _ := r.enter(signedEntry(t, r, signer))
 			alice := r.socket(t, "Cookie", cookie)
 			alice.send(`{"type":"hello","nick":"alice"}`)
 			if _, err := alice.next(); err != nil {
@@ -79,12 +80,37 @@ func TestStreamOfARevokedKey(t *testing.T) {
 					t.Errorf("%s gets %d %s", path, res.StatusCode, body)
 				}
 			}
+			res, body := r.ask("POST", "/enter", signedEntry(t, r, signer).Encode(), "Content-Type", "application/x-www-form-urlencoded")
+			if res.StatusCode != http.StatusForbidden || len(res.Cookies()) > 0 {
+				t.Errorf("the key gets another cookie: %d %s", res.StatusCode, body)
+			}
 		})
 	}
 }
 
-// signedEntry returns the body of a POST /enter by a new key.
-func signedEntry(t *testing.T, r *sealedRoom) url.Values {
+// A new invite ends the stream of a page that entered by its key only, too. It gets no secret: it had none.
+func TestStreamByKeyGetsNoSecret(t *testing.T) {
+	r := openSealed(t, func(s *relay.Seal) { s.IsMember = func(string) bool { return true } })
+	cookie, _ := r.enter(signedEntry(t, r, newSigner(t)))
+	req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+r.addr+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", cookie)
+	res, err := r.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	op := r.socket(t, bearer(operatorSecret)...)
+	op.send(`{"type":"hello","nick":"op"}`)
+	op.send(`{"type":"invite","text":"new"}`)
+	if rest, err := io.ReadAll(res.Body); err != nil || strings.Contains(string(rest), "2222") {
+		t.Errorf("the stream ends with %s, %v", rest, err)
+	}
+}
+
+func newSigner(t *testing.T) ssh.Signer {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -94,6 +120,12 @@ func signedEntry(t *testing.T, r *sealedRoom) url.Values {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return signer
+}
+
+// signedEntry returns the body of a POST /enter by a key.
+func signedEntry(t *testing.T, r *sealedRoom, signer ssh.Signer) url.Values {
+	t.Helper()
 	var entry struct{ Challenge string }
 	if _, body := r.ask("GET", "/enter", ""); json.Unmarshal([]byte(body), &entry) != nil {
 		t.Fatal(body)

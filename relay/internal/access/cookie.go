@@ -23,9 +23,6 @@ const (
 	// challengeTime is how long a challenge can be answered.
 	challengeTime = time.Minute
 
-	// maxCookie is the limit of a cookie, in bytes of base64.
-	maxCookie = 256
-
 	// A challenge has a time in seconds, random bytes and a part of a MAC: in base64 they are as long as the
 	// keying material that a key signs on a connection.
 	challengeSalt, challengeMAC = 8, 12
@@ -116,11 +113,8 @@ func (g *Gate) sumFor(level Level) sum {
 	return g.sums[level]
 }
 
-// split decodes a cookie into its payload and the MAC; nil if it is none.
+// split decodes a cookie into its payload and the MAC; nil if it is none. The limit of a request's header bounds it.
 func split(s string) (payload, mac []byte) {
-	if len(s) > maxCookie {
-		return nil, nil
-	}
 	b, err := encoding.DecodeString(s)
 	if n := len(b) - sha256.Size; err == nil && n > 0 {
 		return b[:n], b[n:]

@@ -44,11 +44,13 @@ func TestCookie(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range raw {
-				raw[i] ^= 1
-				if _, _, ok := g.ReadCookie(base64.RawURLEncoding.EncodeToString(raw)); ok {
-					t.Errorf("a cookie whose byte %d was changed is valid", i)
+				for bit := range 8 { // of the level, too: 129 is none
+					raw[i] ^= 1 << bit
+					if _, _, ok := g.ReadCookie(base64.RawURLEncoding.EncodeToString(raw)); ok {
+						t.Errorf("a cookie whose byte %d was changed is valid", i)
+					}
+					raw[i] ^= 1 << bit
 				}
-				raw[i] ^= 1
 			}
 			for n := range cookie {
 				if _, _, ok := g.ReadCookie(cookie[:n]); ok {
@@ -117,6 +119,20 @@ func TestChallenge(t *testing.T) {
 		if g.IsChallenge(s) {
 			t.Errorf("%q is valid", s)
 		}
+	}
+}
+
+// What is signed for one purpose, or with one secret, is worth nothing for another.
+func TestMACsHaveOnePurpose(t *testing.T) {
+	g, payload, sums := newGate(), []byte("soup"), []sum{{}, sumOf(member), sumOf(renewed)}
+	seen := make(map[string]bool)
+	for _, purpose := range []string{"cookie", "cookie name", "challenge"} {
+		for _, secret := range sums {
+			seen[string(g.mac(purpose, secret, payload))] = true
+		}
+	}
+	if len(seen) != 9 {
+		t.Errorf("of 9 MACs, %d differ", len(seen))
 	}
 }
 

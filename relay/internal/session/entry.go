@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chat/relay/internal/access"
+	"chat/relay/internal/clock"
 	"chat/relay/seal"
 	"chat/relay/text"
 	"chat/relay/wire"
@@ -190,6 +191,19 @@ func (s *Session) admit(proven access.Credentials) {
 	if s.member.Program {
 		s.lines.SetMax(s.door.CurrentLimits().JSONLine)
 	}
+}
+
+// confirmKey applies a change of the keys that let members in, or make them operators, if it came between the check of the
+// member's key and its entering: the room did not know it then.
+func (s *Session) confirmKey() {
+	if s.member.Key != nil && s.door.Gate.Grant(s.member.BySecret, s.member.Key).Level != s.member.Level {
+		s.door.Regrade()
+	}
+}
+
+// Regrade applies changes of the keys that let members in, or make them operators, to those in a sealed room.
+func (d *Door) Regrade() {
+	d.Room.Regrade(func(secret access.Level, key *access.Key) access.Level { return d.Gate.Grant(secret, key).Level }, clock.Now())
 }
 
 // --- people -----------------------------------------------------------------------

@@ -236,6 +236,7 @@ func (s *Session) enter(req *wire.Request) error {
 	if err != nil {
 		return s.fail(err)
 	}
+	s.confirmKey()
 	s.out.logPassing(s.presenceLevel(), "joined", "nick", welcomed.Nick, "members", welcomed.Members)
 	return nil
 }
