@@ -159,7 +159,7 @@ func TestRequests(t *testing.T) {
 // In a shared room members of other relays are listed, too, and the cluster has a status.
 func TestSharedRequests(t *testing.T) {
 	shared := NewClient(open(t, shortDir(t), "", &fakeRoom{relay: "mine"}).Entry())
-	for path, want := range map[string]string{"room": `"members":2`, "members": `"relay":"other","nick":"ann"`, "cluster": `"relay":"mine","relays":[{"id":"other","lives":false,"members":1}]`} {
+	for path, want := range map[string]string{"room": `"members":2`, "members": `"relay":"other","nick":"ann"`, "cluster": `"relay":"mine","relays":[{"id":"other","lives":false,"members":1,"silent_seconds":0}]`} {
 		if got, err := shared.Get(t.Context(), path, nil); err != nil || !strings.Contains(string(got), want) {
 			t.Errorf("%s: got %s, %v, without %s", path, got, err, want)
 		}
