@@ -320,7 +320,7 @@ func runHost(ctx context.Context, opts hostOptions) error {
 		return err
 	}
 	if opts.NoMember {
-		supervisor.ReloadOnHangup(ctx, room.Reload)
+		supervisor.ReloadOnHangup(ctx, func() { _, _ = room.Reload() }) // it logs its errors
 	}
 	serving := room.start(ctx)
 	switch {

@@ -29,6 +29,7 @@ type RelayStatus struct {
 	Lives     bool     `json:"lives"` // false: its members have not come to another one, and will be announced as gone
 	Addresses []string `json:"addresses,omitempty"`
 	Members   int      `json:"members"`
+	Silent    float64  `json:"silent_seconds"` // since it was heard last, as it should be every 3 s; 0: it is not known
 }
 
 // A ClusterLink is a relay's connection to the cluster.
@@ -38,6 +39,8 @@ type ClusterLink struct {
 	Leader    string        `json:"leader,omitempty"` // name of the server that leads the room's stream; "": it is not known
 	Replicas  int           `json:"replicas"`         // how many servers keep the room
 	Silent    time.Duration `json:"-"`                // for how long the cluster has stored nothing, not even that this relay lives
+
+	Unheard map[string]time.Duration `json:"-"` // by relay that lives, for how long it has not been heard
 }
 
 // maxSilent is how long the cluster may store nothing until it is a problem. One that lost its leader needs 4 to 11 s.
@@ -50,23 +53,28 @@ func (s *Server) Cluster() (ClusterStatus, bool) {
 		return ClusterStatus{}, false
 	}
 	requests, wait := p.replica.Waiting()
-	status := ClusterStatus{
-		Relay: p.journal.Relay(), Relays: p.relayStatuses(), Position: p.replica.Position(), Records: p.records.Load(),
-		Requests: requests, Wait: wait.Seconds(), Problem: p.problem(),
+	link := p.link()
+	return ClusterStatus{
+		Relay: p.journal.Relay(), Relays: p.relayStatuses(link.Unheard), Position: p.replica.Position(), Records: p.records.Load(),
+		Requests: requests, Wait: wait.Seconds(), Problem: p.problem(), ClusterLink: link,
+	}, true
+}
+
+// link returns the connection to the cluster, as far as it is known.
+func (p *sharing) link() ClusterLink {
+	if p.server.opts.ClusterLink == nil {
+		return ClusterLink{}
 	}
-	if s.opts.ClusterLink != nil {
-		status.ClusterLink = s.opts.ClusterLink()
-	}
-	return status, true
+	return p.server.opts.ClusterLink()
 }
 
 // relayStatuses returns the relays that live, or through which members are here.
-func (p *sharing) relayStatuses() []RelayStatus {
+func (p *sharing) relayStatuses(unheard map[string]time.Duration) []RelayStatus {
 	members := p.server.room.RelayMembers()
 	var list []RelayStatus
 	p.mu.Lock()
 	for _, r := range p.relays {
-		list = append(list, RelayStatus{ID: r.ID, Lives: true, Addresses: slices.Clone(r.Addrs), Members: members[r.ID]})
+		list = append(list, RelayStatus{ID: r.ID, Lives: true, Addresses: slices.Clone(r.Addrs), Members: members[r.ID], Silent: unheard[r.ID].Seconds()})
 		delete(members, r.ID)
 	}
 	p.mu.Unlock()
@@ -80,14 +88,10 @@ func (p *sharing) relayStatuses() []RelayStatus {
 // problem returns what keeps this relay from working with the others, or "".
 func (p *sharing) problem() string {
 	_, wait := p.replica.Waiting()
-	var link ClusterLink
-	if p.server.opts.ClusterLink != nil {
-		link = p.server.opts.ClusterLink()
-	}
 	switch {
 	case context.Cause(p.works) != nil:
 		return "the room in the cluster cannot be read any more"
-	case p.replica.IsFailing(), wait > maxSilent, link.Silent > maxSilent:
+	case p.replica.IsFailing(), wait > maxSilent, p.link().Silent > maxSilent:
 		return "the cluster does not answer"
 	}
 	return ""

@@ -287,13 +287,14 @@ func (p *sharing) relayAddrs() (addrs []string) {
 	return addrs
 }
 
-// watchRelays announces that the members of relays that are gone have left.
+// watchRelays announces that the members of relays that are gone have left, and notifies the members of this one of the cluster's state.
 func (p *sharing) watchRelays(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
+			p.notifyMembers()
 			if p.isFirst() {
 				p.server.room.Gone(p.lives, clock.Now())
 			}
@@ -345,5 +346,24 @@ func (p *sharing) Slow() {
 	if isNews {
 		p.server.opts.Log.Info("waiting for the cluster; messages wait, too") // routine: a server was restarted
 	}
-	p.server.room.NotifySlow("waiting for the cluster; messages wait until it has stored them", clock.Now())
+	p.notifyStalled()
+}
+
+func (p *sharing) notifyStalled() {
+	p.server.room.NotifyStalled("waiting for the cluster; messages wait until it has stored them", clock.Now())
+}
+
+// resumedAfter is how long no request may have waited when members are notified that messages wait no more. A request that
+// Slow is called for has waited longer.
+const resumedAfter = 500 * time.Millisecond
+
+// notifyMembers notifies the members that the cluster does not answer, also if no one has sent anything, and that it does again.
+func (p *sharing) notifyMembers() {
+	switch _, wait := p.replica.Waiting(); {
+	case context.Cause(p.works) != nil: // the room closes
+	case p.problem() != "":
+		p.notifyStalled()
+	case wait < resumedAfter:
+		p.server.room.NotifyResumed("the cluster stores messages again")
+	}
 }

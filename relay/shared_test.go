@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -368,6 +369,55 @@ func TestSharedJournalDown(t *testing.T) {
 		bob.next("<alice> three")
 		bob.next("<alice> four")
 		bob.quiet(time.Minute)
+	})
+}
+
+// The members of a relay learn once that their messages wait for the cluster, and once that they do no longer, whether or not they
+// send anything. A cluster that comes and goes is reported once a minute.
+func TestSharedOutageIsReported(t *testing.T) {
+	const lost, found = "* waiting for the cluster; messages wait until it has stored them", "* the cluster stores messages again"
+	relays(t, 2, func(t *testing.T, store *journaltest.Store, servers []*relay.Server) {
+		alice, idle, elsewhere := guest(t, servers[0], "alice"), guest(t, servers[0], "idle"), guest(t, servers[1], "elsewhere")
+		alice.expect("elsewhere joined")
+		idle.expect("elsewhere joined")
+		for _, words := range []string{"one", "two"} { // the second time, within a minute, nothing is reported
+			store.SetDown(true)
+			alice.send(words)
+			time.Sleep(5 * time.Second)
+			store.SetDown(false)
+			if words == "one" {
+				alice.next(lost)
+				idle.next(lost)
+			}
+			idle.next("<alice> " + words)
+			elsewhere.expect("<alice> " + words)
+			if words == "one" {
+				alice.next(found)
+				idle.next(found)
+			}
+			idle.quiet(3 * time.Second)
+		}
+		elsewhere.quiet(time.Second)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		var silent atomic.Int64
+		srv, stop := sharedServer(t, journaltest.New(), nil, func(o *relay.Options) {
+			o.ClusterLink = func() relay.ClusterLink {
+				return relay.ClusterLink{Connected: true, Silent: time.Duration(silent.Load())}
+			}
+		})
+		defer stop()
+		bob := guest(t, srv, "bob")
+		silent.Store(int64(20 * time.Second))
+		bob.next(lost)
+		bob.quiet(2 * time.Minute)
+		late := guest(t, srv, "late") // learns it, too
+		bob.next("late joined")
+		late.next(lost)
+		silent.Store(0)
+		bob.next(found)
+		late.next(found)
+		bob.quiet(2 * time.Minute)
 	})
 }
 

@@ -31,6 +31,7 @@ type fakeRoom struct {
 	id      string
 	uploads relay.Uploads
 	relay   string // its ID in a shared room; "": it is alone
+	mistake error  // in its settings
 
 	mu      sync.Mutex
 	asked   []string // guarded by mu
@@ -65,6 +66,10 @@ func (r *fakeRoom) Operate(req *wire.Request) (string, error) {
 	}
 	r.note("%s %s %s", req.Type, req.Nick, req.Text)
 	return req.Nick + " done", nil
+}
+func (r *fakeRoom) Reload() (string, error) {
+	r.note("reload")
+	return "", r.mistake
 }
 func (r *fakeRoom) Uploads() relay.Uploads { return r.uploads }
 func (r *fakeRoom) Limits() limits.Settings {
@@ -132,6 +137,7 @@ func TestRequests(t *testing.T) {
 		{"files", `{"notice":" done"}`, FilesChange{Uploads: "off"}},
 		{"invite", `{"notice":" done"}`, struct{}{}},
 		{"limits", `{"changed":[{"name":"rate","from":"20/s","to":"5/s"}]}`, LimitsChange{[]string{"rate=5/s"}}},
+		{"reload", `{"notice":"the settings were read again"}`, struct{}{}},
 		{"backup", `{"notice":"the history is in `, BackupTo{filepath.Join(shortDir(t), "b")}},
 		{"stop", `{"notice":"the room closes"}`, Stop{"lunch"}},
 	} {
@@ -150,7 +156,7 @@ func TestRequests(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"kick bob too loud", "op bob ", "files  rm 3", "files  off", "invite  new", "backup b", "stop lunch"}
+	want := []string{"kick bob too loud", "op bob ", "files  rm 3", "files  off", "invite  new", "reload", "backup b", "stop lunch"}
 	if !slices.Equal(room.asked, want) {
 		t.Errorf("the room was asked for\n%q, want\n%q", room.asked, want)
 	}
@@ -159,7 +165,7 @@ func TestRequests(t *testing.T) {
 // In a shared room members of other relays are listed, too, and the cluster has a status.
 func TestSharedRequests(t *testing.T) {
 	shared := NewClient(open(t, shortDir(t), "", &fakeRoom{relay: "mine"}).Entry())
-	for path, want := range map[string]string{"room": `"members":2`, "members": `"relay":"other","nick":"ann"`, "cluster": `"relay":"mine","relays":[{"id":"other","lives":false,"members":1}]`} {
+	for path, want := range map[string]string{"room": `"members":2`, "members": `"relay":"other","nick":"ann"`, "cluster": `"relay":"mine","relays":[{"id":"other","lives":false,"members":1,"silent_seconds":0}]`} {
 		if got, err := shared.Get(t.Context(), path, nil); err != nil || !strings.Contains(string(got), want) {
 			t.Errorf("%s: got %s, %v, without %s", path, got, err, want)
 		}
@@ -199,6 +205,16 @@ func TestWrongRequests(t *testing.T) {
 	}
 	if len(room.asked) > 0 {
 		t.Errorf("the room was asked for %q", room.asked)
+	}
+}
+
+// All mistakes that a reload finds are in one line, with one hint.
+func TestReloadWithMistakes(t *testing.T) {
+	room := &fakeRoom{mistake: errors.Join(errors.New("the certificate is not in PEM\nhint: use PEM"), errors.New("chat.toml:3: unknown setting"))}
+	_, err := NewClient(open(t, shortDir(t), "", room).Entry()).Post(t.Context(), "reload", struct{}{}, nil)
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Status != http.StatusUnprocessableEntity || e.Text != "the certificate is not in PEM; chat.toml:3: unknown setting" || e.Hint != "use PEM" {
+		t.Errorf("got %v", err)
 	}
 }
 

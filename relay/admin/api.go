@@ -39,6 +39,9 @@ type Room interface {
 	Limits() limits.Settings
 	ChangeLimits(assignments []string) ([]limits.Change, error)
 
+	// Reload reads the settings, the certificate and the files of keys again. The notice may be "".
+	Reload() (notice string, err error)
+
 	// Backup copies the history to a new file, whose path is absolute, until ctx ends.
 	Backup(ctx context.Context, to string) error
 
@@ -214,6 +217,7 @@ func (s *Server) routes() *http.ServeMux {
 		})
 	}
 	post("invite", func(*http.Request) (any, error) { return s.operate(&wire.Request{Type: wire.TypeInvite, Text: "new"}) })
+	post("reload", s.reload)
 	post("files", s.changeFiles)
 	post("limits", s.changeLimits)
 	mux.HandleFunc("POST /v1/backup", s.backup)
@@ -246,6 +250,24 @@ func (s *Server) status(*http.Request) (any, error) {
 	}
 	status.Members += len(s.room.Elsewhere())
 	return status, nil
+}
+
+func (s *Server) reload(*http.Request) (any, error) {
+	notice, err := s.room.Reload()
+	if err == nil {
+		return noticeOr(Notice{notice}, "the settings were read again"), nil
+	}
+	e := &Error{Status: http.StatusUnprocessableEntity}
+	var wrong []string // there may be several mistakes; one hint is enough
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if words, isHint := strings.CutPrefix(line, "hint: "); isHint {
+			e.Hint = words
+		} else {
+			wrong = append(wrong, line)
+		}
+	}
+	e.Text = strings.Join(wrong, "; ")
+	return nil, e
 }
 
 func (s *Server) files(r *http.Request) (any, error) {

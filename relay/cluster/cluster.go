@@ -72,6 +72,8 @@ type Cluster struct {
 	leader      string        // guarded by mu: the server that leads the stream, as last heard
 	waiting     time.Time     // guarded by mu: since when a record waits to be stored; zero: none does
 	announced   time.Time     // guarded by mu: when it was stored last that this relay lives; zero: Announce has not been called
+
+	heard map[string]time.Time // by relay, when its last announcement arrived; guarded by mu, replaced, never changed
 }
 
 var _ journal.Journal = (*Cluster)(nil)
@@ -86,6 +88,8 @@ type Status struct {
 	Replicas  int           // how many servers keep the room
 	Waiting   time.Duration // for how long the oldest record has waited to be stored; 0: none waits
 	Silent    time.Duration // for how long nothing was stored, not even that this relay lives, which is renewed every 3 s
+
+	Unheard map[string]time.Duration // for how long each relay that counts as alive, this one too, has not been heard
 }
 
 var roomName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -143,7 +147,12 @@ func (c *Cluster) Status() Status {
 	if !c.announced.IsZero() {
 		s.Silent = time.Since(c.announced)
 	}
+	heard := c.heard
 	c.mu.Unlock()
+	s.Unheard = make(map[string]time.Duration, len(heard))
+	for relay, at := range heard {
+		s.Unheard[relay] = time.Since(at)
+	}
 	if s.Connected {
 		s.Server = c.nc.ConnectedUrlRedacted()
 	}

@@ -89,6 +89,13 @@ func (c *Cluster) wasAnnounced() {
 	c.mu.Unlock()
 }
 
+// noteHeard notes when each relay was heard last.
+func (c *Cluster) noteHeard(at map[string]time.Time) {
+	c.mu.Lock()
+	c.heard = at
+	c.mu.Unlock()
+}
+
 // watch reads announcements into living, and calls changed when there are others than before, until the watch fails.
 func (c *Cluster) watch(ctx context.Context, living *census, changed func([]journal.Relay)) error {
 	watcher, err := c.relays.WatchAll(ctx)
@@ -114,6 +121,8 @@ func (c *Cluster) watch(ctx context.Context, living *census, changed func([]jour
 				complete = true
 			} else if err := living.hear(entry.Key(), entry.Operation() == jetstream.KeyValuePut, entry.Value(), entry.Created()); err != nil {
 				c.log.Warn("the announcement of a relay cannot be read", "err", err)
+			} else {
+				c.noteHeard(living.heard())
 			}
 			// A list without this relay is from before its announcement.
 			if complete && living.differs() && living.has(c.relay) {
@@ -138,6 +147,7 @@ type censused struct {
 	relay journal.Relay
 	at    time.Time     // of its last announcement, by the servers' clock
 	heard time.Duration // the same by the census's clock
+	seen  time.Time     // when its last announcement arrived, by this machine's clock
 	ended bool          // it took its announcement back
 }
 
@@ -168,7 +178,7 @@ func (c *census) hear(id string, lives bool, value []byte, at time.Time) error {
 		m = &censused{relay: journal.Relay{ID: id}}
 		c.members[id] = m
 	}
-	m.at, m.heard, m.ended = at, c.clock, !lives
+	m.at, m.heard, m.seen, m.ended = at, c.clock, time.Now(), !lives
 	if !lives {
 		return nil
 	}
@@ -195,6 +205,17 @@ func (c *census) living() []journal.Relay {
 	}
 	slices.SortFunc(relays, func(a, b journal.Relay) int { return cmp.Compare(a.ID, b.ID) })
 	return relays
+}
+
+// heard returns when each relay that lives was heard last.
+func (c *census) heard() map[string]time.Time {
+	at := make(map[string]time.Time, len(c.members))
+	for id, m := range c.members {
+		if !m.ended {
+			at[id] = m.seen
+		}
+	}
+	return at
 }
 
 // has returns whether a relay lives.

@@ -54,6 +54,8 @@ type Room struct {
 	closeHistory func() error     // nil: it is not open yet
 	closers      []func()         // in the order of onClose
 
+	reloading sync.Mutex // held by Reload
+
 	stopped atomic.Bool // chat admin closes the room: no supervisor starts the host again
 
 	end    context.CancelFunc // ends serving; nil: it is not started yet

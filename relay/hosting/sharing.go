@@ -71,7 +71,7 @@ func (r *Room) openShared() error {
 	opts.Room, opts.Title, opts.Secret = common.ID, cmp.Or(common.Title, opts.Title), common.Secret
 	opts.ClusterLink = func() relay.ClusterLink {
 		s := c.Status()
-		return relay.ClusterLink{Connected: s.Connected, Server: s.Server, Leader: s.Leader, Replicas: s.Replicas, Silent: s.Silent}
+		return relay.ClusterLink{Connected: s.Connected, Server: s.Server, Leader: s.Leader, Replicas: s.Replicas, Silent: s.Silent, Unheard: s.Unheard}
 	}
 	opts.HostToken = r.tokenIn(common.ID)
 	opts.OperatorToken = opts.operatorToken(common.Secret, common.ID)

@@ -23,16 +23,17 @@ func certificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 		return nil, err
 	}
 	warnOf(first.Leaf, certFile, log)
-	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) *tls.Certificate {
+	var unusable error // of the files in this state
+	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) (*tls.Certificate, error) {
 		now := stateOf(certFile, keyFile)
 		if now == state {
-			return old
+			return old, unusable
 		}
 		state = now
-		changed, err := readCertificate(certFile, keyFile)
-		if err != nil {
-			log.Error("the changed certificate is not used; the host keeps the old one", "error", err)
-			return old
+		var changed *tls.Certificate
+		if changed, unusable = readCertificate(certFile, keyFile); unusable != nil {
+			log.Error("the changed certificate is not used; the host keeps the old one", "error", unusable)
+			return old, unusable
 		}
 		warnOf(changed.Leaf, certFile, log)
 		log.Info("the certificate was read again", "file", certFile, "until", changed.Leaf.NotAfter.Format(time.DateOnly))
@@ -40,7 +41,7 @@ func certificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 			log.Warn("the certificate has another key: old invites are no longer valid, and members have to trust the new pin", "file", certFile)
 		}
 		replaced(changed.Leaf)
-		return changed
+		return changed, nil
 	}}, nil
 }
 

@@ -37,9 +37,9 @@ const (
 // runs: its own one before it ends, and when the machine has a new name or address; that of
 // files when they change. It is safe for concurrent use.
 type CertificateSource struct {
-	// next returns the certificate that replaces old, or old itself. It is called with mu held, and
-	// logs why it failed. Fixed.
-	next func(old *tls.Certificate) *tls.Certificate
+	// next returns the certificate that replaces old, or old itself; the error is why there is none that should replace
+	// it. It is called with mu held, and logs each error once. Fixed.
+	next func(old *tls.Certificate) (*tls.Certificate, error)
 
 	// named is next for a client that connects to name, which is not in old. nil: there is no other
 	// certificate for it. Fixed.
@@ -79,7 +79,7 @@ func (s *CertificateSource) certificate(name string) *tls.Certificate {
 	now := time.Now()
 	if now.Sub(s.checked).Abs() >= recheckEvery {
 		s.checked = now
-		s.current = s.next(s.current)
+		s.current, _ = s.next(s.current) // it logs the error
 	}
 	if s.named != nil && name != "" && s.current.Leaf.VerifyHostname(name) != nil && now.Sub(s.sought).Abs() >= recheckEvery {
 		s.sought = now
@@ -88,11 +88,14 @@ func (s *CertificateSource) certificate(name string) *tls.Certificate {
 	return s.current
 }
 
-// Recheck has the next connection get a changed certificate even if the last check was just before.
-func (s *CertificateSource) Recheck() {
+// Recheck has the next connection get a changed certificate even if the last check was just before. The error is why the
+// old one stays.
+func (s *CertificateSource) Recheck() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.checked = time.Time{}
+	s.checked = time.Now()
+	s.current, err = s.next(s.current)
+	return err
 }
 
 // Leaf returns the current certificate itself, without those that vouch for it.
@@ -135,11 +138,11 @@ func newSelfSigned(first *tls.Certificate, key *Key, names func() []string, keep
 	}
 	return &CertificateSource{
 		current: first, checked: time.Now(),
-		next: func(old *tls.Certificate) *tls.Certificate {
+		next: func(old *tls.Certificate) (*tls.Certificate, error) {
 			if isFresh(old.Leaf, time.Now()) {
-				return old
+				return old, nil
 			}
-			return renewed(old, names())
+			return renewed(old, names()), nil
 		},
 		named: func(old *tls.Certificate, name string) *tls.Certificate {
 			current := names()

@@ -303,8 +303,11 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	if see(t, source, "", "127.0.0.1"); strings.Count(logged.String(), "level=ERROR") != 1 {
 		t.Errorf("one bad file is logged again: %s", logged.String())
 	}
+	if err := source.Recheck(); err == nil || !strings.Contains(err.Error(), certFile) || strings.Count(logged.String(), "level=ERROR") != 1 {
+		t.Errorf("Recheck: %v; the log is %s", err, logged.String())
+	}
 	writeCertificate(t, dir, newECKey(t), now, until, "three")
-	if got := next(); got != "three" || !strings.Contains(logged.String(), "another key") {
+	if got := next(); got != "three" || source.Recheck() != nil || !strings.Contains(logged.String(), "another key") {
 		t.Errorf("after another key a client sees %q, and the log is %s", got, logged.String())
 	}
 	if want := []string{"two", "two", "three"}; !slices.Equal(replaced, want[1:]) && !slices.Equal(replaced, want) {

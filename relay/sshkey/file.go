@@ -36,7 +36,7 @@ type File struct {
 	path string                          // fixed
 	keys atomic.Pointer[map[string]bool] // by fingerprint; a map does not change
 
-	asked chan struct{} // capacity 1: Watch rereads the file without waiting; fixed
+	asked chan chan<- error // has Watch reread the file without waiting, and answer; fixed
 
 	// owned by OpenFile, then by Watch
 	seen     fileState // of the file that was read
@@ -58,7 +58,7 @@ const settled = 2 * time.Second
 // OpenFile reads the file. The error names it. Lines that are not understood are skipped;
 // Watch reports them.
 func OpenFile(path string) (*File, error) {
-	f := &File{path: path, asked: make(chan struct{}, 1)}
+	f := &File{path: path, asked: make(chan chan<- error)}
 	if err := f.read(); err != nil {
 		return nil, err
 	}
@@ -71,12 +71,15 @@ func (f *File) Has(fingerprint string) bool { return f != nil && (*f.keys.Load()
 // Path returns the path of the file.
 func (f *File) Path() string { return f.path }
 
-// Reread has Watch reread the file now, if it has changed.
-func (f *File) Reread() {
+// Reread has Watch reread the file now, if it has changed, until ctx ends. The error is why it cannot be read.
+func (f *File) Reread(ctx context.Context) error {
+	answer := make(chan error, 1) // Watch does not wait
 	select {
-	case f.asked <- struct{}{}:
-	default: // it is about to
+	case f.asked <- answer:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+	return <-answer
 }
 
 // Watch rereads the file when it changes, and then calls changed, until ctx ends. It calls warn
@@ -89,24 +92,28 @@ func (f *File) Watch(ctx context.Context, warn func(error), changed func()) {
 			warn(problem)
 		}
 		f.problems = nil
+		var answer chan<- error // nil: no one asked
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-f.asked:
+		case answer = <-f.asked:
 			f.failing = false // whoever asks wants to know again that it cannot be read
 		}
 		before := *f.keys.Load()
-		if err := f.reread(); err != nil {
+		err := f.reread()
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%w; its last keys remain valid", err)
 			if !f.failing {
-				warn(fmt.Errorf("%w; its last keys remain valid", err))
+				warn(err)
 			}
-			f.failing = true
-			continue
-		}
-		f.failing = false
-		if !maps.Equal(before, *f.keys.Load()) {
+		case !maps.Equal(before, *f.keys.Load()):
 			changed()
+		}
+		f.failing = err != nil
+		if answer != nil {
+			answer <- err
 		}
 	}
 }

@@ -104,10 +104,19 @@ func TestWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		check("without a file", true, true, 1, 2)
+		if err := f.Reread(ctx); !errors.Is(err, fs.ErrNotExist) || !f.Has(Fingerprint(alice)) {
+			t.Errorf("Reread without a file: %v", err)
+		}
 		write(line(bob) + "\n")
-		check("without alice", false, true, 2, 2)
+		if err := f.Reread(ctx); err != nil || f.Has(Fingerprint(alice)) {
+			t.Errorf("Reread: %v; alice has not lost her access: %v", err, f.Has(Fingerprint(alice)))
+		}
+		check("without alice", false, true, 2, 3) // Reread reported the missing file once more
 		cancel()
 		watching.Wait()
+		if err := f.Reread(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Reread without Watch: %v", err)
+		}
 		if want := path + ": line 3 is skipped: it has no public key"; warnings[0] != want || !strings.HasSuffix(warnings[1], "; its last keys remain valid") {
 			t.Errorf("warnings are %q, want %q first", warnings, want)
 		}

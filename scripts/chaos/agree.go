@@ -58,7 +58,7 @@ func (r *run) membersDiffer(ctx context.Context, here, gone []string) error {
 	var before []string
 	for _, h := range r.hosts {
 		var members []string
-		err := ask(ctx, h.addr, wire.Request{Nick: "judge", Backlog: new(int)}, func(e wire.Event, _ []byte) bool {
+		err := r.ask(ctx, h.addr, wire.Request{Nick: "judge", Backlog: new(int)}, func(e wire.Event, _ []byte) bool {
 			if e.Type == wire.TypeWelcome {
 				members = slices.DeleteFunc(e.Members, func(nick string) bool { return strings.HasPrefix(nick, "judge") })
 			}
@@ -86,8 +86,9 @@ func (r *run) membersDiffer(ctx context.Context, here, gone []string) error {
 	return nil
 }
 
-// ask joins the room at a host and calls receive with each event, and its line, until that returns true.
-func ask(ctx context.Context, addr string, hello wire.Request, receive func(e wire.Event, line []byte) (enough bool)) error {
+// ask joins the room at a host and calls receive with each event, and its line, until that returns true. It needs no encryption, as
+// it does so from the host's machine.
+func (r *run) ask(ctx context.Context, addr string, hello wire.Request, receive func(e wire.Event, line []byte) (enough bool)) error {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -96,6 +97,13 @@ func ask(ctx context.Context, addr string, hello wire.Request, receive func(e wi
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	hello.Type = wire.TypeHello
+	if r.secure {
+		invite, err := readInvitation(r.inviteFile())
+		if err != nil {
+			return err
+		}
+		hello.Secret = string(invite.Member)
+	}
 	if _, err := conn.Write(hello.AppendJSON(nil)); err != nil {
 		return err
 	}
@@ -127,6 +135,7 @@ func (r *run) startFresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		h.flags = r.hostFlags()
 		for _, s := range r.nodes.servers.Servers {
 			h.flags = append(h.flags, "--cluster", s.URL())
 		}
@@ -162,7 +171,7 @@ func (r *run) saveTails(ctx context.Context) error {
 
 func (r *run) saveTail(ctx context.Context, h *host) error {
 	var next uint64
-	err := ask(ctx, h.addr, wire.Request{Nick: "judge", Backlog: new(int)}, func(e wire.Event, _ []byte) bool {
+	err := r.ask(ctx, h.addr, wire.Request{Nick: "judge", Backlog: new(int)}, func(e wire.Event, _ []byte) bool {
 		next = e.Next
 		return e.Type == wire.TypeWelcome
 	})
@@ -179,7 +188,7 @@ func (r *run) saveTail(ctx context.Context, h *host) error {
 	if next > maxTail && h.history != "" {
 		since = next - maxTail
 	}
-	err = ask(ctx, h.addr, wire.Request{Nick: "judge", Since: since}, func(e wire.Event, line []byte) bool {
+	err = r.ask(ctx, h.addr, wire.Request{Nick: "judge", Since: since}, func(e wire.Event, line []byte) bool {
 		if e.ID > 0 {
 			w.Write(line)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chat/relay/client"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -26,19 +27,23 @@ import (
 //	last       it was shown the last message of the run
 type bot struct {
 	// Fixed after the start.
-	hosts  *hostList
-	label  string
-	quota  int           // messages to send; 0: until the order to stop
-	rate   float64       // messages per second
-	burst  time.Duration // messages due in this time are sent at once; 0: each when it is due
-	others []string
-	idle   time.Duration
-	client *client.Client
-	record *recorder     // for all goroutines
-	stop   chan struct{} // closed by readOrders: stop sending
+	hosts      *hostList
+	label      string
+	quota      int           // messages to send; 0: until the order to stop
+	rate       float64       // messages per second
+	burst      time.Duration // messages due in this time are sent at once; 0: each when it is due
+	others     []string
+	idle       time.Duration
+	client     *client.Client
+	invitation string        // path of the invitation; "": the room is plain
+	way        string        // how it enters a sealed room
+	state      string        // path of the folder where it keeps who it is in a sealed room
+	record     *recorder     // for all goroutines
+	stop       chan struct{} // closed by readOrders: stop sending
 
 	acked         int            // messages acknowledged; owned by run
 	privateCounts map[string]int // private messages sent, by receiver; owned by run
+	refused       seal.Secret    // the last answer of askSecret; owned by the goroutine of the client
 	sawLast       bool           // it was shown the last message; owned by the goroutine that reads events
 }
 
@@ -70,6 +75,9 @@ func runBot(ctx context.Context, args []string) error {
 	flags.Float64Var(&b.rate, "rate", 1, "send `N` messages per second")
 	flags.DurationVar(&b.burst, "burst", 0, "send what is due in `TIME` at once, and then pause")
 	flags.DurationVar(&b.idle, "idle", 0, "ping the host after `TIME` of silence")
+	flags.StringVar(&b.invitation, "invitation", "", "enter the sealed room by the secrets in `FILE`")
+	flags.StringVar(&b.way, "way", "", "enter it by `WAY`: link, typed or socket")
+	flags.StringVar(&b.state, "state", "", "keep keys, known hosts and identities in `DIR`")
 	record := flags.String("record", "", "write the record to `FILE`")
 	others := flags.String("others", "", "send private messages to each of `NAMES`")
 	if err := flags.Parse(args); err != nil {
@@ -140,6 +148,9 @@ func (b *bot) join(ctx context.Context) (err error) {
 			opts.Addr = b.hosts.proxies[opts.Addr]
 		} else {
 			opts.Others, opts.Dial = b.hosts.addrs[1:], b.hosts.dial
+		}
+		if err := b.sealOptions(&opts); err != nil {
+			return err
 		}
 		b.client, err = client.Join(context.WithoutCancel(ctx), opts)
 		if err == nil {

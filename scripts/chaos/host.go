@@ -28,6 +28,7 @@ type host struct {
 	flags     []string // besides hostFlags
 	addr      string
 	history   string // path of the history; empty: it has none
+	state     string // path of the folder for its state
 	clockFile string // path of the file with the clock's offset in seconds
 	log       *os.File
 
@@ -45,7 +46,7 @@ func newHost(dir, name, program, history, addr string) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &host{name: name, program: program, addr: addr, history: history, clockFile: filepath.Join(dir, name+".clock"), log: log}, nil
+	return &host{name: name, program: program, addr: addr, history: history, state: filepath.Join(dir, "state", name), clockFile: filepath.Join(dir, name+".clock"), log: log}, nil
 }
 
 var hostFlags = []string{"host", "--headless", "--no-discovery", "--room", "chaos", "--limit", "rate=none"}
@@ -61,7 +62,7 @@ func (h *host) start() error {
 		cmd.Args = append(append(cmd.Args, historyFlags...), h.history)
 	}
 	cmd.Stdout, cmd.Stderr = h.log, h.log
-	cmd.Env = append(os.Environ(), "CHAT_CHAOS_CLOCK="+h.clockFile)
+	cmd.Env = append(os.Environ(), "CHAT_CHAOS_CLOCK="+h.clockFile, "XDG_STATE_HOME="+h.state)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return err

@@ -3,9 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,12 +30,13 @@ func parseHosts(s string) *hostList {
 	return l
 }
 
-// dial connects to the proxy of a host.
+// dial connects to the proxy of a host. addr is the address of either.
 func (l *hostList) dial(ctx context.Context, addr string) (net.Conn, error) {
 	proxy, ok := l.proxies[addr]
-	if !ok {
+	if !ok && !slices.Contains(slices.Collect(maps.Values(l.proxies)), addr) {
 		return nil, fmt.Errorf("%s is not the address of a host of this run", addr)
 	}
+	proxy = cmp.Or(proxy, addr)
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	return dialer.DialContext(ctx, "tcp", proxy)
 }

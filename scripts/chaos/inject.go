@@ -94,6 +94,10 @@ func (r *run) inject(ctx context.Context, f fault) error {
 		r.seats[f.seats[0]].suspend(f.duration)
 	case fullDisk:
 		return r.fillDisk(f)
+	case newInvite:
+		if err := r.replaceInvite(ctx, f); err != nil {
+			return err
+		}
 	case moveClock:
 		if err := r.moveClock(f); err != nil {
 			return err

@@ -7,6 +7,7 @@
 //	go run ./scripts/chaos --messages 1000000 --faults 1000 --kills 200
 //	go run ./scripts/chaos --seed 7            repeat the faults of seed 7
 //	go run ./scripts/chaos --cluster           three relays of one room, with three NATS servers
+//	go run ./scripts/chaos --secure            a sealed room; also with --cluster
 //	go run ./scripts/chaos --bug accepts-duplicates
 //	                                           a host with a bug, which the run must find
 //	go run ./scripts/chaos overlay --bug acks-before-commit
@@ -21,6 +22,10 @@
 // With --cluster the clients move between three hosts, two of them with a history file. Faults also hit the NATS servers
 // and the connections to them. At the end two more hosts start, one with an empty file, one with none. All hosts must list the same members,
 // and all files, and what each host serves, must be the same.
+//
+// With --secure the room is sealed. Half of the clients connect as the page does, with a cookie and a WebSocket; the others use TLS, keys,
+// known hosts and kept identities, and some prove the secret by SCRAM. The invite is replaced now and then: clients that are away meanwhile get the new
+// secret from the host's user. The one who only reads uses TLS by hand, and types the secret again each time.
 //
 // The exit code is 0 only if no message was lost, duplicated or reordered. Otherwise the
 // run keeps its folder and prints its path: records, history, the host's log, the schedule.

@@ -114,7 +114,7 @@ func (r *run) newHosts() error {
 		if err != nil {
 			return err
 		}
-		h.flags = r.nodes.hostFlags(i)
+		h.flags = append(r.hostFlags(), r.nodes.hostFlags(i)...)
 		r.hosts = append(r.hosts, h)
 	}
 	return nil

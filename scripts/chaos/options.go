@@ -18,6 +18,7 @@ type options struct {
 	kills    int           // how many of the faults are kill -9 of the host
 	clients  int           // at a time
 	cluster  bool          // three hosts share the room by three NATS servers
+	secure   bool          // the room is sealed
 	seed     uint64        // of the schedule
 	duration time.Duration // of the faults; 0: as long as messages, faults and kills need
 	only     []string      // kinds of faults; empty: all
@@ -41,10 +42,11 @@ func parseOptions(args []string) (*options, error) {
 	flags.IntVar(&o.faults, "faults", 20, "inject `N` faults")
 	flags.IntVar(&o.kills, "kills", 4, "kill the host `N` times; each kill is one of the faults")
 	flags.BoolVar(&o.cluster, "cluster", false, "share the room among three hosts by a cluster of three NATS servers")
+	flags.BoolVar(&o.secure, "secure", false, "seal the room: clients use TLS, secrets, keys and known hosts, half of them as the page does")
 	flags.IntVar(&o.clients, "clients", 20, "run `N` clients at a time, at least 6")
 	flags.Uint64Var(&o.seed, "seed", 0, "repeat the schedule of seed `S`; 0 draws a new seed")
 	flags.DurationVar(&o.duration, "duration", 0, "spread the faults over `TIME`; 0 takes as long as they need")
-	flags.Func("only", "inject only these `KINDS` of faults, separated by commas: "+strings.Join(o.kindNames(), ", ")+"; with --cluster also "+strings.Join(nodeKindNames(), ", "), func(s string) error {
+	flags.Func("only", "inject only these `KINDS` of faults, separated by commas: "+strings.Join(o.kindNames(), ", ")+"; with --cluster also "+strings.Join(nodeKindNames(), ", ")+"; with --secure "+newInvite, func(s string) error {
 		o.only = strings.Split(s, ",")
 		return nil
 	})

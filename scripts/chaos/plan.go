@@ -59,10 +59,14 @@ var hostKill = kind{name: killHost, max: 800 * time.Millisecond}
 
 // kinds returns the kinds of faults that can be drawn.
 func (o *options) kinds() []kind {
+	all := kinds
 	if o.cluster {
-		return slices.Concat(nodeKinds, kinds)
+		all = slices.Concat(nodeKinds, kinds)
 	}
-	return kinds
+	if o.secure {
+		all = slices.Concat(all, sealedKinds)
+	}
+	return all
 }
 
 // kindNames returns the names for --only and for the report.

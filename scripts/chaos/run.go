@@ -60,6 +60,9 @@ func runProof(ctx context.Context, args []string) error {
 	if o.cluster {
 		r.patience *= 2
 	}
+	if o.secure {
+		r.patience += secretPatience
+	}
 	r.counts.done, r.counts.skipped, r.counts.kinds = make(map[string]int), make(map[string]string), o.kindNames()
 	err = r.run(ctx)
 	if err != nil {
@@ -153,8 +156,20 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return r.newHosts()
 	}
 	h, err := newHost(r.dir, "host", r.program, filepath.Join(r.disk.dir, "history.db"), address(0))
+	if err != nil {
+		return err
+	}
+	h.flags = r.hostFlags()
 	r.hosts = []*host{h}
-	return err
+	return nil
+}
+
+// hostFlags returns the flags that all hosts of the run have besides hostFlags.
+func (o *options) hostFlags() []string {
+	if o.secure {
+		return []string{"--secure"}
+	}
+	return nil
 }
 
 // startAll starts the host and all clients and waits until they have joined.
@@ -167,6 +182,11 @@ func (r *run) startAll(ctx context.Context) error {
 	for _, h := range r.hosts {
 		if err := h.awaitOpen(ctx, openPatience); err != nil {
 			return fmt.Errorf("%s: %w\n%s", h.name, err, h.logTail())
+		}
+	}
+	if r.secure {
+		if err := r.saveInvitation(r.hosts[0]); err != nil {
+			return err
 		}
 	}
 	if err := r.makeSeats(); err != nil {
@@ -320,7 +340,15 @@ func (r *run) await(ctx context.Context, what string, ready func(s *seat, p *pro
 
 // sendLast sends the last message: a client that was shown it was shown everything.
 func (r *run) sendLast(ctx context.Context) error {
-	c, err := client.Join(ctx, client.Options{Addr: r.hosts[0].addr, Nick: lastLabel, Backlog: -1})
+	opts := client.Options{Addr: r.hosts[0].addr, Nick: lastLabel, Backlog: -1}
+	if r.secure {
+		invite, err := readInvitation(r.inviteFile())
+		if err != nil {
+			return err
+		}
+		opts.Seal = client.Seal{Pin: invite.Pin, Secret: invite.Member}
+	}
+	c, err := client.Join(ctx, opts)
 	if err != nil {
 		return err
 	}

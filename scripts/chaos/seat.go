@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"chat/relay/seal"
 )
 
 // A role is what kind of client has a seat.
@@ -37,6 +39,7 @@ type seat struct {
 	proxies []*proxy // one for each host
 	quota   int      // messages to send; 0: until the order to stop
 	rate    float64
+	way     string        // how its bots enter a sealed room
 	burst   time.Duration // see bot
 
 	faultMu sync.Mutex // held during a network fault: one at a time
@@ -116,14 +119,19 @@ func (s *seat) start(p *process) error {
 	case botRole:
 		p.format = ownFormat
 		p.cmd = exec.Command(s.self, "bot", "--hosts", strings.Join(s.shuffled(), " "), "--label", p.label, "--record", p.record,
-			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--burst", s.burst.String(), "--idle", s.idleTime().String(), "--others", s.privateTargets(p.label))
+			"--quota", strconv.Itoa(s.quota), "--rate", fmt.Sprint(s.rate), "--burst", s.burst.String(), "--idle", s.idleTime().String(), "--others", s.privateTargets(p.label),
+			"--invitation", s.inviteFile(), "--way", s.way, "--state", filepath.Join(s.state(), "chat"))
 	case listenerRole:
 		p.format = linesFormat
-		p.cmd = exec.Command(s.self, "listen", "--hosts", strings.Join(s.shuffled(), " "), "--record", p.record)
+		p.cmd = exec.Command(s.self, "listen", "--hosts", strings.Join(s.shuffled(), " "), "--record", p.record, "--invitation", s.inviteFile())
 	default:
 		p.format, p.hidesOwn, p.given = linesFormat, true, s.quota
-		p.cmd = exec.Command(s.program, "join", "--addr", s.proxies[0].addr, "--nick", p.label)
-		p.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+s.dir) // not the user's
+		room, err := s.pipeRoom()
+		if err != nil {
+			return err
+		}
+		p.cmd = exec.Command(s.program, append([]string{"join", "--nick", p.label}, room...)...)
+		p.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+s.state()) // not the user's
 		if s.role == jsonPipeRole {
 			p.format, p.hidesOwn = jsonFormat, false
 			p.cmd.Args = append(p.cmd.Args, "--json")
@@ -202,6 +210,21 @@ func (s *seat) privateTargets(label string) string {
 		}
 	}
 	return strings.Join(names, " ")
+}
+
+// state returns the folder for the state of the seat's clients.
+func (s *seat) state() string { return filepath.Join(s.dir, "state", s.name) }
+
+// pipeRoom returns the arguments by which chat join finds the room. No one can answer its questions, so in a sealed room it has the invite
+// of operators, which is not replaced.
+func (s *seat) pipeRoom() ([]string, error) {
+	addr := s.proxies[0].addr
+	if !s.secure {
+		return []string{"--addr", addr}, nil
+	}
+	i, err := readInvitation(s.inviteFile())
+	link := seal.Invite{Addr: addr, Pin: i.Pin, Secret: i.Operator}
+	return []string{link.URL()}, err
 }
 
 func (s *seat) isPipe() bool { return s.role == linePipeRole || s.role == jsonPipeRole }

@@ -18,7 +18,7 @@ func (r *run) makeSeats() error {
 	quota := (r.messages + r.clients - mortals - 2) / (r.clients - mortals - 1)
 	rate := float64(quota) / r.duration.Seconds()
 	for i := range r.clients {
-		s := &seat{run: r, name: fmt.Sprintf("bot%02d", i+1), quota: quota, rate: rate}
+		s := &seat{run: r, name: fmt.Sprintf("bot%02d", i+1), quota: quota, rate: rate, way: wayOf(i)}
 		switch {
 		case i == 0:
 			s.name, s.role, s.quota = "ear", listenerRole, 0

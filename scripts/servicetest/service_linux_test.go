@@ -25,20 +25,30 @@ func TestService(t *testing.T) {
 	}
 }
 
-// testReload checks that the same process is there after a reload, which systemd knows to be over.
+// testReload checks that the same process is there after a reload, which systemd knows to be over, and that a mistake in the settings
+// makes the reload fail and costs nothing.
 func testReload(t *testing.T, m *machine) {
 	before := m.property("MainPID")
 	m.write("/etc/chat/chat.toml", "[limit]\nmessage = '5KiB'\n") // it was not there when the service started
 	m.run("systemctl", "reload", "chat.service")
-	m.eventually("the host has not reloaded", func() bool {
-		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), "msg=reloading")
-	})
 	m.eventually("systemd waits for the end of the reload", func() bool {
 		return m.property("ActiveState") == "active" && m.property("SubState") == "running"
 	})
 	m.eventually("the settings were not read", func() bool {
 		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), `msg="limits changed" limits="message from 16KiB to 5KiB"`)
 	})
+	m.write("/etc/chat/chat.toml", "[limit]\nmessage = 'a few'\n")
+	if out, err := m.try("systemctl", "reload", "chat.service"); err == nil {
+		t.Errorf("a mistake in the settings is no error: %s", out)
+	}
+	if state := m.property("ActiveState"); state != "active" {
+		t.Errorf("after a mistake the service is %s", state)
+	}
+	m.eventually("the journal does not say why", func() bool {
+		return strings.Contains(m.run("journalctl", "-u", "chat", "--no-pager"), "chat: /etc/chat/chat.toml:2: invalid limit message=a few")
+	})
+	m.write("/etc/chat/chat.toml", "[limit]\nmessage = '5KiB'\n")
+	m.run("systemctl", "reload", "chat.service")
 	if after := m.property("MainPID"); after != before {
 		t.Errorf("process %s was replaced by %s", before, after)
 	}

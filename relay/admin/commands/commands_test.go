@@ -317,7 +317,8 @@ func TestPrintShared(t *testing.T) {
 	out.Reset()
 	printCluster(p, admin.Cluster{
 		Relay: "aaa", Position: 7, Requests: 1, Problem: "the cluster does not answer",
-		Relays:      []relay.RelayStatus{{ID: "aaa", Lives: true, Members: 2, Addresses: []string{"10.0.0.1:24280", "[::1]:24280"}}, {ID: "bbb", Members: 1}},
+		Relays: []relay.RelayStatus{{ID: "aaa", Lives: true, Members: 2, Addresses: []string{"10.0.0.1:24280", "[::1]:24280"}, Silent: 9}, {ID: "bbb", Members: 1},
+			{ID: "ccc", Lives: true, Silent: 4}, {ID: "ddd", Lives: true, Silent: 11.8}},
 		ClusterLink: relay.ClusterLink{Connected: true, Server: "nats://a:4222", Leader: "n1", Replicas: 3},
 	})
 	if err := p.flush(); err != nil {
@@ -325,7 +326,8 @@ func TestPrintShared(t *testing.T) {
 	}
 	want := strings.Join([]string{
 		"connected to nats://a:4222, leader n1, 3 replicas", "at record 7, 1 request waits", "problem: the cluster does not answer",
-		"RELAY  MEMBERS  ADDRESS", "aaa    2        10.0.0.1:24280  this one", "bbb    1        -               gone", "",
+		"RELAY  MEMBERS  ADDRESS", "aaa    2        10.0.0.1:24280  this one", "bbb    1        -               gone",
+		"ccc    0        -", "ddd    0        -               not heard for 12 s", "",
 	}, "\n")
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

@@ -119,6 +119,10 @@ func printMembers(p *printer, m admin.Members) {
 	}
 }
 
+// longSilence is after how many seconds a relay's row says that it was not heard. Relays announce themselves every 3 s, and live
+// for 15 s without that.
+const longSilence = 5
+
 func printCluster(p *printer, c admin.Cluster) {
 	link := "not connected to a NATS server"
 	if c.Connected {
@@ -138,8 +142,11 @@ func printCluster(p *printer, c admin.Cluster) {
 		if r.ID == c.Relay {
 			words = append(words, "this one")
 		}
-		if !r.Lives {
+		switch {
+		case !r.Lives:
 			words = append(words, "gone")
+		case r.Silent > longSilence && r.ID != c.Relay:
+			words = append(words, fmt.Sprintf("not heard for %.0f s", r.Silent))
 		}
 		address := "-"
 		if len(r.Addresses) > 0 {

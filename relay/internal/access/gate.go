@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"sync"
 
 	"chat/relay/seal"
@@ -31,6 +32,7 @@ type Gate struct {
 	secrets   seal.RoomSecrets
 	sums      [Operator + 1]sum      // of the secrets, by level; zero: there is none
 	verifiers [Operator + 1]verifier // likewise
+	former    []sum                  // of the secrets before, the last ones, at most maxFormer
 	current   context.Context        // ends when the secrets are replaced
 	replace   context.CancelFunc     // of current
 	wrong     tries
@@ -64,11 +66,26 @@ func (g *Gate) Replace(secrets seal.RoomSecrets) {
 	g.secrets = secrets
 	for level, s := range [...]seal.Secret{Listen: secrets.Listen, Member: secrets.Member, Operator: secrets.Operator} {
 		if sum := sumOf(s); sum != g.sums[level] {
+			g.forgetLocked(g.sums[level])
 			g.sums[level], g.verifiers[level] = sum, verifierOf(s, iterations)
 		}
 	}
 	g.replace()
 	g.current, g.replace = context.WithCancel(context.Background())
+}
+
+// maxFormer is how many secrets that were replaced a gate remembers: those of the last invites.
+const maxFormer = 32
+
+// forgetLocked makes a secret, by its sum, a former one. A zero one was none.
+func (g *Gate) forgetLocked(replaced sum) {
+	if replaced == (sum{}) {
+		return
+	}
+	if len(g.former) == maxFormer {
+		g.former = slices.Delete(g.former, 0, 1)
+	}
+	g.former = append(g.former, replaced)
 }
 
 // Adopt is Replace unless these are the secrets already. It reports whether they are new.
@@ -163,7 +180,9 @@ func (g *Gate) check(from, secret string) (Level, error) {
 		level = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], g.sums[l][:]), int(l), level)
 	}
 	if parsed == "" || Level(level) == None {
-		g.countWrongLocked(from, wholeTry)
+		if !slices.Contains(g.former, given) { // who has an old invite does not guess, and must not lock out others at the same address
+			g.countWrongLocked(from, wholeTry)
+		}
 		return None, wrongSecret()
 	}
 	return Level(level), nil

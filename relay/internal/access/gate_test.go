@@ -208,6 +208,35 @@ func TestTriesAreBounded(t *testing.T) {
 	})
 }
 
+// Those who come back with the secret of an old invite are not let in, and do not lock out others at their address. As many guesses do.
+func TestFormerSecretsAreNoGuesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		former := []seal.Secret{member} // and at the end the current one
+		for range maxFormer {
+			next := seal.RoomSecrets{Member: seal.NewSecret(), Listen: listen, Operator: operator}
+			former = append(former, next.Member)
+			g.Replace(next)
+		}
+		current := former[len(former)-1]
+		for _, secret := range former[:len(former)-1] {
+			if level, err := g.Check("10.0.0.1", string(secret), nil); level != None || codeOf(t, err) != wire.CodeAuthFailed {
+				t.Errorf("a former secret: %v, %v", level, err)
+			}
+		}
+		if level, err := g.Check("10.0.0.1", string(current), nil); level != Member || err != nil {
+			t.Errorf("the current secret after the former ones: %v, %v", level, err)
+		}
+		g.Replace(seal.RoomSecrets{Member: seal.NewSecret(), Listen: listen, Operator: operator})
+		for range maxWrong { // the first one was forgotten, as others came after it
+			g.Check("10.0.0.1", member, nil)
+		}
+		if _, err := g.Check("10.0.0.1", operator, nil); codeOf(t, err) != wire.CodeTooMany {
+			t.Errorf("after five guesses: %v", err)
+		}
+	})
+}
+
 func TestReplace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()

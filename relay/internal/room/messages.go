@@ -368,9 +368,39 @@ func (r *Room) NotifySlow(why string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.members {
-		if told := time.Unix(m.slowAt, 0); now.Before(told) || now.Sub(told) >= slowEvery {
-			m.slowAt = now.Unix()
-			m.Peer.Deliver(&wire.Event{Type: wire.TypeNotice, Text: why}, m.nick)
+		r.notifySlowLocked(m, why, now)
+	}
+}
+
+// notifySlowLocked is NotifySlow for one member. It reports whether the member was not notified within the last minute.
+func (r *Room) notifySlowLocked(m *Member, why string, now time.Time) bool {
+	if told := time.Unix(m.slowAt, 0); !now.Before(told) && now.Sub(told) < slowEvery {
+		return false
+	}
+	m.slowAt = now.Unix()
+	r.notifyLocked(m, why)
+	return true
+}
+
+// NotifyStalled is NotifySlow for those who have not been notified since the last NotifyResumed.
+func (r *Room) NotifyStalled(why string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members {
+		if !m.stalled {
+			m.stalled = r.notifySlowLocked(m, why, now)
+		}
+	}
+}
+
+// NotifyResumed notifies those whom NotifyStalled has notified that it is over.
+func (r *Room) NotifyResumed(words string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members {
+		if m.stalled {
+			m.stalled = false
+			r.notifyLocked(m, words)
 		}
 	}
 }

@@ -297,6 +297,19 @@ func (r *Room) recordLocked(by *Member, code wire.Code, nick, did string, now ti
 	return err
 }
 
+// recordRankLocked adds to the log that m, whose join may have said otherwise, is an operator now, or is none any more: by
+// right, without an act of an operator.
+func (r *Room) recordRankLocked(m *Member, now time.Time) {
+	if !m.announced { // its join will say so
+		return
+	}
+	code, did := wire.Code("op"), "is an operator now"
+	if !m.identity.operator {
+		code, did = "deop", "is no longer an operator"
+	}
+	_ = r.recordLocked(m, code, m.nick, did, now) // it fails only if the disk is full; /who shows the rank
+}
+
 // because returns did with the reason, which may be "".
 func because(did, reason string) string {
 	if reason == "" {

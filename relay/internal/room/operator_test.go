@@ -100,6 +100,27 @@ func TestOperators(t *testing.T) {
 	}
 }
 
+// A client that comes back on a new connection with the operator secret, or without it, is announced with its new rank.
+func TestReconnectedAsOperator(t *testing.T) {
+	r := newSealedRoom(t)
+	join := func(level access.Level) *Member {
+		m := &Member{Peer: new(testPeer), Address: "10.0.0.1", Program: true, Level: level}
+		if _, err := r.Enter(m, &wire.Request{Nick: "bob", Token: "token-of-bob"}, 1, r.now); err != nil {
+			t.Fatal(err)
+		}
+		r.Flush(r.now)
+		return m
+	}
+	for _, level := range []access.Level{access.Member, access.Operator, access.Operator, access.Member} {
+		if m := join(level); r.IsOperator(m) != (level == access.Operator) {
+			t.Errorf("with the access %v, bob is an operator: %v", level, r.IsOperator(m))
+		}
+	}
+	if got, want := r.acts(), []string{"bob is an operator now", "bob is no longer an operator"}; !slices.Equal(got, want) {
+		t.Errorf("the log has %q, want %q", got, want)
+	}
+}
+
 // The log says who did what to whom, and why, once for each act, and no address.
 func TestActsAreInTheLog(t *testing.T) {
 	r := newSealedRoom(t)

@@ -92,14 +92,16 @@ func (r *Room) announceJoinLocked(m *Member) {
 	r.scheduleLocked()
 }
 
-// announceReplacedLocked announces the news about m, whose client was here as old: another nick
+// announceReplacedLocked announces the news about m, whose client was here as old: another nick or rank,
 // or, as if it were another client, another key. A nil old was not here.
-func (r *Room) announceReplacedLocked(m, old *Member, now time.Time) {
+func (r *Room) announceReplacedLocked(m, old *Member, wasOperator bool, now time.Time) {
 	switch {
 	case old == nil || !old.announced:
+		return
 	case old.fingerprint() != m.fingerprint():
 		m.announced = false
 		r.announceLeaveLocked(old.nick, m.identity.author)
+		return
 	case old.nick != m.nick:
 		if len(r.presence.leaving) > 0 { // perhaps of the member who had the nick
 			r.flushLocked(now)
@@ -109,6 +111,9 @@ func (r *Room) announceReplacedLocked(m, old *Member, now time.Time) {
 		// It fails only if the disk is full. /who shows the nick.
 		_ = r.submitLocked(m, &request{op: opRename, at: now, by: by, text: m.nick, wanted: m.identity.wanted, byRoom: true})
 		r.log.Wake()
+	}
+	if m.identity.operator != wasOperator {
+		r.recordRankLocked(m, now)
 	}
 }
 
@@ -169,6 +174,9 @@ func (r *Room) flushLocked(now time.Time) {
 			authors[i] = m.identity.author
 		}
 		nameMembers(e, part)
+		if r.order != nil { // each relay has a host, and the event is the same at all
+			e.From = ""
+		}
 		r.appendPresenceLocked(e, authors, now)
 	}
 	r.log.Wake()

@@ -34,11 +34,7 @@ func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.L
 			if before := id.operator; before == r.reviewLocked(m) {
 				continue // an operator made it one
 			}
-			if byRight {
-				r.notifyLocked(m, "your key makes you an operator now")
-			} else {
-				r.notifyLocked(m, "your key no longer makes you an operator")
-			}
+			r.recordRankLocked(m, now)
 		}
 	}
 }

@@ -124,7 +124,8 @@ type Member struct {
 	announced bool       // its join is in the log
 	spoke     bool       // it has sent something
 	departed  bool       // it left the room, and not for another connection of its client
-	slowAt    int64      // when it was notified that the disk is slow, in seconds since 1970
+	stalled   bool       // it was notified that messages wait; see NotifyStalled
+	slowAt    int64      // when it was notified that the disk or the cluster is slow, in seconds since 1970
 	slot      int        // index in Room.members
 }
 
@@ -235,7 +236,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	}
 	r.flushOlderLocked(now)
 	id := r.identifyLocked(m, req.Token)
-	old := id.member
+	old, wasOperator := id.member, id.operator
 	if old != nil { // the same client on a new connection: no one sees a join or a leave, see announceReplacedLocked
 		r.releaseLocked(old)
 		m.spoke = old.spoke
@@ -256,7 +257,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	displaced := r.displaceLocked(m, m.keys(), now)
 	r.addLocked(m)
 	r.renameDisplacedLocked(displaced, m, m.nick, now)
-	r.announceReplacedLocked(m, old, now)
+	r.announceReplacedLocked(m, old, wasOperator, now)
 	r.recordClientLocked(m, here, now)
 	r.measureSkewLocked(clock)
 	r.ownNickLocked(m, now)

@@ -92,6 +92,27 @@ func (s *sealedSite) join(nick, key string) (*Member, *testPeer) {
 	return m, p
 }
 
+// Each relay calls its own host's member the host. Those of others are operators, in lists as in joins.
+func TestSharedHosts(t *testing.T) {
+	sealedSites(t, 2, func(t *testing.T, sites []*sealedSite) {
+		for i, s := range sites {
+			s.room.opts.HostToken = fmt.Sprintf("token-of-host%d-", i)
+		}
+		for i, s := range sites {
+			s.join(fmt.Sprintf("host%d", i), "")
+		}
+		_, p := sites[1].join("bob", "")
+		if w := p.welcome; w.From != "host1" || !slices.Equal(w.Hosts, []string{"host1", "host0"}) {
+			t.Errorf("of %q, %q is the host", w.Hosts, w.From)
+		}
+		for _, line := range sites[0].events() {
+			if e, err := wire.ParseEvent([]byte(line)); err != nil || e.Type == wire.TypeJoin && e.From != "" {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	})
+}
+
 // giveOwner makes a nick belong to a key at all relays, as in a room that was another one before.
 func giveOwner(sites []*sealedSite, nick, key string) {
 	synctest.Wait()

@@ -75,7 +75,9 @@ func (c *Counts) Add(other Counts) {
 }
 
 // maxQueue is the limit of an outbox's queue in bytes, unless it has a single longer event.
-// Beyond it, notices from the room are dropped, and the session's own requests wait.
+// Beyond it, notices from the room are dropped, and the session's own requests wait. Faults from the room are queued
+// all the same, because each answers a request: at most 4,096 requests wait for the disk or the cluster, and their
+// faults have about 1 MB.
 const maxQueue = 256 << 10
 
 func (o *outbox) log() *slog.Logger {
@@ -98,7 +100,7 @@ func (o *outbox) Start(welcome wire.Event, from, live uint64, v history.View) {
 func (o *outbox) Deliver(e *wire.Event, nick string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.ending.Load() && o.offerLocked(o.encode(e, nick), e.Type != wire.TypeGap)
+	return !o.ending.Load() && o.offerLocked(o.encode(e, nick), e.Type != wire.TypeGap, e.Type == wire.TypeError)
 }
 
 // Ignore implements [room.Peer].
@@ -217,7 +219,7 @@ func (o *outbox) put(b []byte) {
 // after the past; a program gets it at once, as it may measure the connection by it. Only the session's
 // read loop calls it.
 func (o *outbox) putOrWait(b []byte) {
-	o.awaitSpace(func() bool { return o.offerLocked(b, o.format == history.Text) })
+	o.awaitSpace(func() bool { return o.offerLocked(b, o.format == history.Text, false) })
 }
 
 // awaitEmpty waits until the queue is empty, so that the host does not read a large reply
@@ -255,9 +257,9 @@ func (o *outbox) tryOrSpace(try func() bool) <-chan struct{} {
 	return o.space
 }
 
-// offerLocked queues b if there is space for it; with isNow, after the events of the past.
-func (o *outbox) offerLocked(b []byte, isNow bool) bool {
-	if o.queued > 0 && o.queued+len(b) > maxQueue {
+// offerLocked queues b if there is space for it, or it must not be dropped; with isNow, after the events of the past.
+func (o *outbox) offerLocked(b []byte, isNow, must bool) bool {
+	if o.queued > 0 && o.queued+len(b) > maxQueue && !must {
 		return false
 	}
 	if isNow && o.isPastLocked() {

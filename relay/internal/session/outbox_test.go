@@ -193,6 +193,39 @@ func TestDecodeNumber(t *testing.T) {
 	}
 }
 
+// Messages that could not be stored are answered, each of as many as may wait for the disk, even if the client does not read. Notices are dropped
+// then.
+func TestAnswersAreNotDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(slog.New(slog.DiscardHandler))
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		const messages = 4096
+		p := &eagerPipe{Conn: theirs, lines: make(chan string, 2*messages)}
+		o := &outbox{door: d, conn: p, remote: theirs.RemoteAddr(), format: history.JSON, writing: true} // until all is queued
+		o.writer.Add(1)
+		o.Start(wire.Event{Type: wire.TypeWelcome}, 1, 1, history.View{Format: history.JSON})
+		for seq := range uint64(messages) {
+			fault := wire.Faultf(wire.CodeNotStored, "the disk is full; this was not sent: soup is ready, and so is the bread").Event(seq + 1)
+			if !o.Deliver(&fault, "alice") {
+				t.Fatalf("the answer to message %d is dropped", seq+1)
+			}
+		}
+		if o.Deliver(&wire.Event{Type: wire.TypeNotice, Text: "alice is free"}, "alice") {
+			t.Error("a notice is queued, however much waits")
+		}
+		for w := new(fanout.Writer); o.WriteSome(w); {
+		}
+		answers := 0
+		for len(p.lines) > 0 {
+			answers += strings.Count(<-p.lines, `"code":"not_stored"`)
+		}
+		if answers != messages {
+			t.Errorf("%d messages were answered, want %d", answers, messages)
+		}
+	})
+}
+
 // A notice and a person's reply come after the backlog: before it they would seem to be from the past.
 // A gap, which is a part of the past, and a program's reply come at once.
 func TestNowComesAfterThePast(t *testing.T) {
