@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Level slog.Level // the lowest level written
 	JSON  bool       // JSON lines instead of key=value text
-	Bare  bool       // leave out time and level, for a screen that shows its own
+	Bare  bool       // sentences without time and level, for a screen that shows its own; JSON and Journal do not matter then
 
 	// Journal begins each line with its priority, as systemd's journal takes it from there; see sd-daemon(3). The
 	// journal has the time, so lines of text leave it out.
@@ -30,15 +30,10 @@ type Options struct {
 
 // New returns a logger that writes to out as opts say.
 func New(out io.Writer, opts Options) *slog.Logger {
-	handler := &slog.HandlerOptions{Level: opts.Level}
 	if opts.Bare {
-		handler.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-				return slog.Attr{}
-			}
-			return a
-		}
+		return slog.New(&sentence{out: out, level: opts.Level})
 	}
+	handler := &slog.HandlerOptions{Level: opts.Level}
 	if opts.Journal {
 		return slog.New(newJournal(out, opts.JSON, handler))
 	}

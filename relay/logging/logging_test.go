@@ -97,7 +97,7 @@ func TestNew(t *testing.T) {
 	}{
 		{"text", Options{}, `level=INFO msg=hello nick=bob`},
 		{"JSON", Options{JSON: true}, `"level":"INFO","msg":"hello","nick":"bob"}`},
-		{"bare", Options{Bare: true}, `msg=hello nick=bob`},
+		{"bare", Options{Bare: true}, `hello (nick bob)`},
 		{"only warnings", Options{Level: slog.LevelWarn}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
