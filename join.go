@@ -189,7 +189,7 @@ func placeNamed(c *cli.Context) (room, addr string, err error) {
 	case c.IsSet("backlog") && c.Int("backlog") < 0:
 		return "", "", cmdline.UsageErrorf("--backlog cannot be negative\nhint: use 0 to start without messages")
 	case room != "" && addr == os.Getenv("CHAT_ADDR"): // an argument overrides a variable
-		if addr = ""; room == fromStdin || endpoint.IsAddress(room) {
+		if addr = ""; room == fromStdin || seal.LooksLikeInvite(room) || endpoint.IsAddress(room) {
 			room, addr = "", room
 		}
 	case room == "" && addr == os.Getenv("CHAT_ADDR") && os.Getenv("CHAT_INVITE") != "":
@@ -213,10 +213,10 @@ func openInput(c *cli.Context, addr string, screen bool) (in *plain.Input, _ str
 		in = readInput()
 	}
 	switch {
-	case typed && !isInvite(addr):
+	case typed && !seal.LooksLikeInvite(addr):
 		return nil, "", cmdline.UsageErrorf("that is not an invite\nhint: it begins with https:// and has a #")
 	case !typed && addr == fromStdin:
-		if addr, err = in.Line(c.Context); err != nil || !isInvite(strings.TrimSpace(addr)) {
+		if addr, err = in.Line(c.Context); err != nil || !seal.LooksLikeInvite(addr) {
 			return nil, "", cmdline.UsageErrorf("no invite on stdin\nhint: chat join - reads the invite from the first line")
 		}
 		addr = strings.TrimSpace(addr)
@@ -248,7 +248,7 @@ func secretToJoin(file string) (seal.Secret, error) {
 
 // readInvite takes the address apart if it is an invite.
 func (opts *joinOptions) readInvite() error {
-	if !isInvite(opts.Addr) {
+	if !seal.LooksLikeInvite(opts.Addr) {
 		return nil
 	}
 	invite, err := seal.ParseInvite(opts.Addr)
@@ -305,9 +305,6 @@ func operatorHint(err error) string {
 	}
 	return ""
 }
-
-// isInvite reports whether s is meant as an invite, and not only as the address of a sealed room.
-func isInvite(s string) bool { return seal.IsInvite(s) && strings.Contains(s, "#") }
 
 // hostInstead returns the options of a room to host instead of joining one: those of chat host without
 // options, with the options that the two commands share.
@@ -747,6 +744,8 @@ func (opts *joinOptions) address() (string, error) {
 	switch {
 	case opts.Addr == "":
 		return "", nil
+	case seal.LooksLikeInvite(opts.Room): // it is not shown: it has a secret
+		return "", cmdline.UsageErrorf("an invite and --addr exclude each other\nhint: leave out --addr; the invite has the address")
 	case opts.Room != "":
 		return "", cmdline.UsageErrorf("room %q and --addr %s exclude each other\nhint: leave out one of them", opts.Room, opts.Addr)
 	}

@@ -39,15 +39,15 @@ type changedKeyError struct{ *client.PinError }
 func (e changedKeyError) Unwrap() error { return e.PinError }
 
 func (e changedKeyError) Error() string {
-	what, from := "the host at "+e.Addr+" has another key than its invite says", ""
+	what, wanted, from := "the host at "+e.Addr+" has another key than its invite says", "pin of invite:", ""
 	if e.File != "" {
 		what = fmt.Sprintf("the key of the host at %s has changed", e.Addr)
 		if e.Title != "" {
 			what = fmt.Sprintf("the key of the host of %s, at %s, has changed", e.Title, e.Addr)
 		}
-		from = fmt.Sprintf(" (line %d of %s)", e.Line, e.File)
+		wanted, from = "pin until now:", fmt.Sprintf(" (line %d of %s)", e.Line, e.File)
 	}
-	return fmt.Sprintf("%s; nothing was sent\n  pin until now:  %s%s\n  pin now:        %s", what, e.Want.Groups(), from, e.Pin.Groups())
+	return fmt.Sprintf("%s; nothing was sent\n  %s  %s%s\n  pin now:        %s", what, wanted, e.Want.Groups(), from, e.Pin.Groups())
 }
 
 func pinHint(e *client.PinError) string {

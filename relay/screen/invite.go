@@ -191,10 +191,12 @@ func invite(c *conversation, rest string) tea.Cmd {
 	case rest == "":
 		openInvite(c)
 		return c.hashProgram()
-	case rest == "new" && c.sealed:
-		c.m.openDialog(c.newInviteDialog())
-	case rest == "new":
+	case rest == "new" && !c.sealed:
 		c.show(kindError, "the room is plain: it has no invite that could be replaced")
+	case rest == "new" && !c.mayModerate(): // the host would refuse it after the question
+		c.show(kindError, "only operators can use /invite new")
+	case rest == "new":
+		c.m.openDialog(c.newInviteDialog())
 	default:
 		c.show(kindError, "usage: "+wire.CommandNamed("invite").Usage())
 	}

@@ -278,7 +278,7 @@ func (l *lobby) update(m *model, msg tea.Msg) tea.Cmd {
 	case tea.PasteMsg:
 		if l.stage == choosing {
 			line, _, _ := strings.Cut(strings.TrimSpace(msg.Content), "\n")
-			if line = strings.TrimSpace(line); isInvite(line) {
+			if line = strings.TrimSpace(line); seal.LooksLikeInvite(line) {
 				return l.joinInvited(m, line)
 			}
 			l.insert(line)
@@ -306,9 +306,6 @@ func (l *lobby) joinFailed(m *model, err error) tea.Cmd {
 	}
 	return next()
 }
-
-// isInvite reports whether a text is meant as an invite: a link with a pin.
-func isInvite(text string) bool { return seal.IsInvite(text) && strings.Contains(text, "#") }
 
 // joinInvited joins the room of an invite. The field forgets it: it has the room's secret.
 func (l *lobby) joinInvited(m *model, link string) tea.Cmd {
@@ -520,7 +517,7 @@ func (l *lobby) back(m *model, name string) tea.Cmd {
 // enter carries out the action of the current row.
 func (l *lobby) enter(m *model) tea.Cmd {
 	switch current := l.current(&m.opts); {
-	case isInvite(l.typed()):
+	case seal.LooksLikeInvite(l.typed()):
 		return l.joinInvited(m, l.typed())
 	case current.kind == placeItem:
 		return l.join(m, l.place(current))

@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"chat/relay/screen/theme"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -368,7 +369,7 @@ func (v *lobbyView) drawField() (rows []string, column int) {
 
 // withoutSecret returns a text with as many dots in place of what follows the "#" of an invite.
 func withoutSecret(text string) string {
-	if !isInvite(text) {
+	if !seal.LooksLikeInvite(text) {
 		return text
 	}
 	link, secret, _ := strings.Cut(text, "#")

@@ -118,7 +118,7 @@ func TestGoldenSealed(t *testing.T) {
 			r.arrives(sealedHosting("192.168.178.23:24280"), "lab", "", nil)
 			openInvite(r.m.conversation)
 		},
-		"sealed-invite-new":    func(r *rig) { r.inSealedRoom(""); r.typed("/invite new"); r.keys("enter") },
+		"sealed-invite-new":    func(r *rig) { r.inSealedRoom("operator"); r.typed("/invite new"); r.keys("enter") },
 		"sealed-invite-listen": func(r *rig) { r.inSealedRoom("listen"); openInvite(r.m.conversation) },
 		"sealed-invite-long": func(r *rig) {
 			r.arrives(sealedHosting("[fd12:3456:789a:1::5]:24280", "10.0.0.7:24280"), "lab", "", nil)
@@ -444,4 +444,20 @@ func TestInviteHasItsOwnRow(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Only an operator is asked whether to replace the invite: the host would refuse it to others.
+func TestNewInviteIsForOperators(t *testing.T) {
+	r := newRig(t, 80, 24)
+	r.inSealedRoom("")
+	r.typed("/invite new")
+	r.keys("enter")
+	r.want("only operators can use /invite new")
+	if len(r.m.dialogs) > 0 || len(r.room.asked) > 0 {
+		t.Errorf("a member gets %d dialogs, and requests %+v", len(r.m.dialogs), r.room.asked)
+	}
+	r.happen(client.Received{Event: wire.Event{Type: wire.TypeOperator, ID: 9, Time: noon, From: "alice", Nick: "bob", Text: "made bob an operator", Code: "op"}})
+	r.typed("/invite new")
+	r.keys("enter")
+	r.want("A new invite")
 }

@@ -28,6 +28,20 @@ func IsInvite(s string) bool {
 	return len(s) >= len("https://") && strings.EqualFold(s[:len("https://")], "https://")
 }
 
+// LooksLikeInvite reports whether s may be an invite that a person shortened or retyped: a URL with a fragment, of any scheme,
+// or text with a pin after its #. It may have a secret. [ParseInvite] says what is wrong with it.
+func LooksLikeInvite(s string) bool {
+	before, fragment, ok := strings.Cut(s, "#")
+	return ok && (strings.Contains(before, "://") || startsWithPin(fragment))
+}
+
+// startsWithPin reports whether a fragment is that of an invite.
+func startsWithPin(fragment string) bool {
+	pin, _, _ := strings.Cut(strings.TrimSpace(fragment), ".")
+	_, err := ParsePin(pin)
+	return err == nil
+}
+
 // ParseInvite parses an invite. The error does not repeat it, because of its secret.
 func ParseInvite(s string) (Invite, error) {
 	s = strings.TrimSpace(s)
@@ -58,7 +72,7 @@ func ParseInvite(s string) (Invite, error) {
 // with that pin; "": any host. "" is the secret of an invite without one. The error does not repeat the text.
 func SecretIn(typed string, pin Pin) (Secret, error) {
 	typed = strings.TrimSpace(typed)
-	if !IsInvite(typed) {
+	if _, fragment, _ := strings.Cut(typed, "#"); !IsInvite(typed) && !startsWithPin(fragment) {
 		return ParseSecret(typed)
 	}
 	i, err := ParseInvite(typed)

@@ -89,6 +89,17 @@ func TestParseInvite(t *testing.T) {
 	}
 }
 
+func TestLooksLikeInvite(t *testing.T) {
+	for s, want := range map[string]bool{
+		"https://h:1/#" + string(testPin) + "." + string(testSecret): true, "http://h:1/#" + string(testPin): true, "https://h:1/#K7QZ": true,
+		"h:1/#" + string(testPin) + ".": true, "#" + string(testPin): true, "https://h:1/": false, "h:1": false, "#1 room": false, "C# and F#": false, "": false,
+	} {
+		if got := LooksLikeInvite(s); got != want {
+			t.Errorf("LooksLikeInvite(%q) = %v", s, got)
+		}
+	}
+}
+
 func FuzzInvite(f *testing.F) {
 	f.Add("https://192.168.1.5:24280/#" + string(testPin) + "." + string(testSecret))
 	f.Add("https://[fe80::1%25eth0]:1/#" + string(testPin) + ".correct%20horse%20battery")
@@ -118,6 +129,9 @@ func TestSecretIn(t *testing.T) {
 		{"https://lab/#" + pin, pin, "", ""},
 		{"https://lab/#" + pin + ".M2V7M2V7M2V7M2V7", other, "", "for another host"},
 		{"https://lab/", pin, "", "the invite is incomplete"},
+		{"lab:24280/#" + pin + ".M2V7M2V7M2V7M2V7", pin, "", "the invite is incomplete"}, // a secret of a person may have a #
+		{"http://lab:24280/#" + pin + ".M2V7M2V7M2V7M2V7", pin, "", "the invite is incomplete"},
+		{"dance # dance # dance", pin, "dance # dance # dance", ""},
 	} {
 		got, err := SecretIn(test.typed, test.pin)
 		if got != test.want || (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {

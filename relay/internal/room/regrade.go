@@ -24,7 +24,7 @@ func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.L
 		granted := level(m.BySecret, m.Key)
 		if granted < access.Member {
 			r.leaveLocked(m, left, wire.Event{}, now)
-			m.Peer.End(byeEvent(wire.CodeNotMember, "your key is no longer one of a member's of this room"))
+			m.Peer.End(byeEvent(wire.CodeNotMember, "your key is no longer that of a member"))
 			continue
 		}
 		id := m.identity
