@@ -368,7 +368,10 @@ func TestExamine(t *testing.T) {
 				return "", &privatefile.ModeError{Path: "/home/alice/.local/state/chat/client-key", Mode: 0o604}
 			}
 			s.SealedRooms = func() ([]SealedRoom, error) {
-				return nil, fmt.Errorf("read the room's secrets: %w", &privatefile.ModeError{Path: "/home/alice/.local/state/chat/rooms/ab.json", Mode: 0o040})
+				unreadable := func(path string) error {
+					return fmt.Errorf("read the room's secrets: %w", &privatefile.ModeError{Path: path, Mode: 0o040})
+				}
+				return nil, errors.Join(unreadable("/home/alice/.local/state/chat/rooms/ab.json"), unreadable("/home/alice/.local/state/chat/rooms/cd.json"))
 			}
 		}},
 		{name: "key-damaged", fails: true, change: func(s *System) {

@@ -84,12 +84,23 @@ func (e *examination) sealedHere(ctx context.Context) {
 		return
 	}
 	rooms, err := e.SealedRooms()
-	if err != nil {
+	for _, err := range joined(err) {
 		e.failPrivate(err)
 	}
 	for _, r := range rooms {
 		e.sealed(ctx, r.Title, r.Addr, r.Invite, r.Pin)
 	}
+}
+
+// joined returns the errors that [errors.Join] joined in err, or err alone; none if it is nil.
+func joined(err error) []error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		return several.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // sealed checks the encryption of a sealed room at addr, which is called name in invites. Its key must

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -23,6 +24,7 @@ func certificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 		return nil, err
 	}
 	warnOf(first.Leaf, certFile, log)
+	warnOfReaders(keyFile, log)
 	var unusable error // of the files in this state
 	return &CertificateSource{current: first, checked: time.Now(), next: func(old *tls.Certificate) (*tls.Certificate, error) {
 		now := stateOf(certFile, keyFile)
@@ -36,6 +38,7 @@ func certificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 			return old, unusable
 		}
 		warnOf(changed.Leaf, certFile, log)
+		warnOfReaders(keyFile, log)
 		log.Info("the certificate was read again", "file", certFile, "until", changed.Leaf.NotAfter.Format(time.DateOnly))
 		if PinOf(changed.Leaf) != PinOf(old.Leaf) {
 			log.Warn("the certificate has another key: old invites are no longer valid, and members have to trust the new pin", "file", certFile)
@@ -88,5 +91,14 @@ func warnOf(leaf *x509.Certificate, certFile string, log *slog.Logger) {
 	}
 	if _, ok := leaf.PublicKey.(ed25519.PublicKey); ok {
 		log.Warn("the certificate has an Ed25519 key, which browsers do not accept: use ECDSA P-256 or RSA", "file", certFile)
+	}
+}
+
+// warnOfReaders warns of a key that all users can read. It is used: in a container the mode of a mounted secret may not be
+// ours to change. A group such as ssl-cert may read it.
+func warnOfReaders(keyFile string, log *slog.Logger) {
+	info, err := os.Stat(keyFile)
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o004 != 0 {
+		log.Warn("other users can read the key of the certificate, and pose as this host with it: chmod 600 "+keyFile, "file", keyFile)
 	}
 }

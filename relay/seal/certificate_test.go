@@ -17,6 +17,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -241,6 +242,27 @@ func TestCertificateFiles(t *testing.T) {
 				t.Errorf("a client sees a certificate for %q", cert.DNSNames)
 			}
 		})
+	}
+}
+
+// A key that everyone can read is used, with a warning. One that a group can read is meant to be.
+func TestCertificateKeyModes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the mode says nothing about other users")
+	}
+	now := time.Now()
+	certFile, keyFile := writeCertificate(t, t.TempDir(), newECKey(t), now, now.Add(time.Hour), "one")
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o400: 0, 0o640: 0, 0o644: 1, 0o604: 1} {
+		var logged bytes.Buffer
+		if err := os.Chmod(keyFile, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := certificateFiles(certFile, keyFile, slog.New(slog.NewTextHandler(&logged, nil)), nil); err != nil {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+		if got := strings.Count(logged.String(), "other users can read"); got != want {
+			t.Errorf("mode %04o: logged %q", mode, logged.String())
+		}
 	}
 }
 
