@@ -65,7 +65,7 @@ func pinHint(e *client.PinError) string {
 func downgradeHint(e *client.DowngradeError) string {
 	switch {
 	case e.Known.File != "":
-		return fmt.Sprintf("someone may pretend to be that room: ask the host. If it is plain now, delete line %d of %s, or join it by its address", e.Known.Line, e.Known.File)
+		return fmt.Sprintf("someone may pretend to be that room: ask the host. If it is plain now, delete the lines with this title from %s, such as line %d, or join it by its address", e.Known.File, e.Known.Line)
 	case e.File != "":
 		return fmt.Sprintf("another program may have the host's address: ask the host. If the room is plain now, delete line %d of %s and join again", e.Line, e.File)
 	}

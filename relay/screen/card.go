@@ -172,7 +172,9 @@ func (c *conversation) drawMemberCard(columns, rows int) []string {
 		add("No one else is here yet.", t.theme.Dim)
 	} else {
 		add(c.whoIsHere(), t.theme.Dim)
-		add("Say hello.", t.theme.Dim)
+		if !c.listens {
+			add("Say hello.", t.theme.Dim)
+		}
 	}
 	if notes := c.drawCardNotes(columns); len(notes) > 0 {
 		text = append(append(text, ""), notes...)

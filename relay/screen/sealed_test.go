@@ -450,6 +450,7 @@ func TestInviteHasItsOwnRow(t *testing.T) {
 func TestNewInviteIsForOperators(t *testing.T) {
 	r := newRig(t, 80, 24)
 	r.inSealedRoom("")
+	r.want("Say hello.") // the card
 	r.typed("/invite new")
 	r.keys("enter")
 	r.want("only operators can use /invite new")
@@ -460,4 +461,14 @@ func TestNewInviteIsForOperators(t *testing.T) {
 	r.typed("/invite new")
 	r.keys("enter")
 	r.want("A new invite")
+}
+
+// No one asks those who may only read to say something.
+func TestCardOfListener(t *testing.T) {
+	r := newRig(t, 80, 24)
+	r.inSealedRoom("listen")
+	r.want("alice (host) and carol are here")
+	if drawn := r.frame(); strings.Contains(drawn, "Say hello.") {
+		t.Errorf("the card is\n%s", drawn)
+	}
 }

@@ -193,7 +193,7 @@ func (p *dialogPage) addPlainNamesake(e *client.DowngradeError) {
 	p.blank()
 	p.add("This room is plain, and the room of this title that you know is sealed. Someone may want you to take it for that one. Nothing was sent.", p.t.theme.Amber)
 	p.blank()
-	p.add("Ask the host whether the room is sealed. If it is plain now, delete this line and join again:", theme.Plain)
+	p.add("Ask the host whether the room is sealed. If it is plain now, delete the lines with this title, such as the one below, and join again:", theme.Plain)
 	p.addLine(e.Known.File, e.Known.Line)
 }
 

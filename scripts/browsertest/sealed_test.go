@@ -238,11 +238,15 @@ func TestMemberByKey(t *testing.T) {
 func TestListenOnly(t *testing.T) {
 	h := sealedHost(t)
 	bob := h.operator("bob")
-	fmt.Fprintln(bob, `{"type":"say","text":"hello alice"}`)
 	alice := newProfile(t, 390, 844)
 	alice.before(`Object.defineProperty(window, "indexedDB", { value: undefined })`) // as in some private windows: there is no key
 	alice.openSealed(h.invite("--listen"))
 	alice.enterName("alice")
+	alice.wait(`document.getElementById("empty").innerText.includes("bob")`)
+	if text := eval[string](alice, `document.getElementById("empty").innerText`); strings.Contains(text, "Say hello") {
+		t.Errorf("the empty room asks a listener to send: %s", text)
+	}
+	fmt.Fprintln(bob, `{"type":"say","text":"hello alice"}`)
 	alice.waitFor("hello alice")
 	alice.wait(`document.getElementById("listening").checkVisibility() && !document.getElementById("text").checkVisibility() && !document.getElementById("attach").checkVisibility()`)
 	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)

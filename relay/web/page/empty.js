@@ -24,7 +24,7 @@ function company(others) {
 	const named = others.slice(0, count).map(({ nick, role }) => [make('b', '', make('bdi', '', nick)), role && ` (${role})`]);
 	if (others.length > count) named.push([`${others.length - count} more`]);
 	const list = named.flatMap((name, i) => [i === 0 ? '' : i === named.length - 1 ? ' and ' : ', ', ...name]);
-	return [make('p', '', ...list, named.length > 1 ? ' are here.' : ' is here.'), make('p', '', 'Say hello.')];
+	return [make('p', '', ...list, named.length > 1 ? ' are here.' : ' is here.'), make('p', 'hello', 'Say hello.')];
 }
 
 /** @param {string[]} ways */
@@ -36,6 +36,6 @@ function alone(ways) {
 		make('p', '', 'No one else is here yet.'),
 		make('p', '', 'Others can join with a browser at ', make('b', '', ways[0] ?? location.origin)),
 		make('p', '', invite),
-		make('p', '', 'They will see what you send now.'),
+		make('p', 'hello', 'They will see what you send now.'),
 	];
 }
