@@ -146,12 +146,14 @@ type examination struct {
 	used        []Interface // set by interfaces
 	noMulticast [2][]string // set by multicast: the names of interfaces that cannot receive over IPv4, IPv6
 	firewallFix string      // set by firewall; empty: no firewall is known to block anything
+
+	sealed map[string]seal.Pin // set by checkSealed: the pins of the sealed rooms that were checked, by address
 }
 
 // Examine runs all checks and reports each finding at once. It returns when all checks are
 // done, after about 10 seconds, or when ctx ends.
 func Examine(ctx context.Context, system System, report func(Finding)) {
-	e := &examination{System: system, report: report}
+	e := &examination{System: system, report: report, sealed: make(map[string]seal.Pin)}
 	for _, check := range checks {
 		if ctx.Err() != nil {
 			return

@@ -336,6 +336,18 @@ func TestExamine(t *testing.T) {
 				return []Room{{Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280", Sealed: true, Hint: ourPin.Hint()}}, nil
 			}
 		}},
+		{name: "own-sealed-room-is-found-too", change: func(s *System) {
+			s.Addr = "192.168.1.5:24280"
+			s.SealedRooms = func() ([]SealedRoom, error) {
+				return []SealedRoom{{Title: "lab", Addr: "192.168.1.5:24280", Invite: "192.168.1.5:24280", Pin: ourPin}}, nil
+			}
+			s.Probe = func(context.Context, string) (wire.RoomInfo, error) {
+				return wire.RoomInfo{Title: "lab", Sealed: true}, nil
+			}
+			s.Rooms = func(context.Context) ([]Room, error) {
+				return []Room{{Title: "lab", Addrs: []string{"192.168.1.5:24280"}, Answers: "192.168.1.5:24280", Sealed: true, Hint: ourPin.Hint()}}, nil
+			}
+		}},
 		{name: "announced-with-another-pin", change: func(s *System) {
 			s.Rooms = func(context.Context) ([]Room, error) {
 				return []Room{{Title: "den", Addrs: []string{"192.168.1.8:24280"}, Answers: "192.168.1.8:24280", Sealed: true, Hint: "ZZZZZZZZ"}}, nil

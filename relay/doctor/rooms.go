@@ -29,7 +29,7 @@ func (e *examination) rooms(ctx context.Context) {
 		if r.Answers != "" {
 			e.ok("found room %q at %s", r.Title, r.Answers)
 			if r.Sealed {
-				pin := e.sealed(ctx, r.Title, r.Answers, r.Answers, "")
+				pin := e.checkSealed(ctx, r.Title, r.Answers, r.Answers, "")
 				e.hint(r, pin)
 			}
 			e.largePackets(ctx, r.Answers)
@@ -79,7 +79,7 @@ func (e *examination) addr(ctx context.Context) {
 	}
 	e.ok("room %q answers at %s", room.Title, e.Addr)
 	if room.Sealed {
-		e.sealed(ctx, room.Title, e.Addr, e.Addr, "")
+		e.checkSealed(ctx, room.Title, e.Addr, e.Addr, "")
 	}
 	e.largePackets(ctx, e.Addr)
 }
