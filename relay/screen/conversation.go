@@ -30,6 +30,7 @@ type conversation struct {
 	listens        bool   // we may only read
 	handsOut       bool   // the host hands out the program, at /get
 	moderates      bool   // we are an operator
+	cameAsOperator bool   // we were one when the connection began: our secret may be that of operators
 	members        members
 	nicks          nickColors
 
@@ -281,7 +282,8 @@ func (c *conversation) connected(e client.Connected) {
 	c.m.typedSecret = false
 	c.sealed, c.listens = e.Sealed || c.operator && w.Sealed, e.Access == accessListen
 	c.handsOut = w.Get
-	c.setModerates(e.Access == accessOperator)
+	c.cameAsOperator = e.Access == accessOperator
+	c.setModerates(c.cameAsOperator)
 	c.unanswered = e.Unanswered
 	if e.SmallPackets && !c.toldSmall {
 		c.toldSmall = true

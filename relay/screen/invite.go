@@ -50,7 +50,7 @@ func (c *conversation) invitation() invitation {
 		switch {
 		case c.listens:
 			inv.sealed.Listen = own.Secret
-		case !c.moderates: // or else the secret is that of operators, which is not to be passed on
+		case !c.cameAsOperator: // or else the secret may be that of operators, which must not be passed on
 			inv.sealed.Member = own.Secret
 		}
 	}
@@ -188,6 +188,8 @@ func pageAt(addr string) string { return "http://" + addr + "/" }
 // invite shows how others can join, or asks before it replaces the invite of a sealed room.
 func invite(c *conversation, rest string) tea.Cmd {
 	switch {
+	case rest == "" && c.sealed && c.cameAsOperator: // only the host knows the secret of members
+		c.send("/invite")
 	case rest == "":
 		openInvite(c)
 		return c.hashProgram()

@@ -225,16 +225,14 @@ func TestUploadsInASealedRoom(t *testing.T) {
 func TestOperatorsSecretIsNotShown(t *testing.T) {
 	inRoom(t, 120, 32, func(t *testing.T, r *rig) {
 		r.inSealedRoom("operator")
-		r.typed("/invite")
-		r.keys("enter")
+		openInvite(r.m.conversation)
 		r.want("which ask for the secret", "https://192.168.1.5:24280/#"+string(testPin))
 		r.typed("/kick")
 		if r.shows("only operators can use it") {
 			t.Errorf("an operator is not offered /kick:\n%s", r.frame())
 		}
 		r.keys("ctrl+u")
-		r.typed("/invite")
-		r.keys("enter")
+		openInvite(r.m.conversation)
 		copied := r.keys("enter")
 		if got := fmt.Sprint(copied()); r.shows(string(testSecret)) || !strings.HasSuffix(got, "#"+string(testPin)) {
 			t.Errorf("copied %s from\n%s", got, r.frame())
@@ -461,6 +459,29 @@ func TestNewInviteIsForOperators(t *testing.T) {
 	r.typed("/invite new")
 	r.keys("enter")
 	r.want("A new invite")
+}
+
+// Whoever came with the secret of operators gets the members' invite from the host; a member who was made an operator has it.
+func TestInviteOfOperators(t *testing.T) {
+	r := newRig(t, 100, 30)
+	r.inSealedRoom("operator")
+	r.typed("/invite")
+	r.keys("enter")
+	if len(r.room.asked) != 1 || r.room.asked[0].Text != "/invite" {
+		t.Errorf("an operator requests %+v", r.room.asked)
+	}
+	if r.shows(string(testSecret)) {
+		t.Errorf("the operator's own secret is shown:\n%s", r.frame())
+	}
+	r = newRig(t, 100, 30)
+	r.inSealedRoom("")
+	r.happen(client.Received{Event: wire.Event{Type: wire.TypeOperator, ID: 9, Time: noon, From: "alice", Nick: "bob", Text: "made bob an operator", Code: "op"}})
+	r.typed("/invite")
+	r.keys("enter")
+	r.want(string(testSecret))
+	if len(r.room.asked) > 0 {
+		t.Errorf("a promoted member requests %+v", r.room.asked)
+	}
 }
 
 // No one asks those who may only read to say something.
