@@ -36,6 +36,7 @@ import (
 	"chat/relay/doctor"
 	"chat/relay/endpoint"
 	"chat/relay/history"
+	"chat/relay/hostseal"
 	"chat/relay/identity"
 	"chat/relay/manual"
 	"chat/relay/seal"
@@ -741,7 +742,7 @@ func runDoctor(ctx context.Context, out io.Writer, opts doctorOptions) error {
 
 // hostPin returns the pin of the key of this user's sealed rooms.
 func hostPin() (seal.Pin, error) {
-	key, err := seal.ReadKey(identity.DefaultDir())
+	key, err := hostseal.ReadKey(identity.DefaultDir())
 	if err != nil {
 		return "", err
 	}
@@ -750,12 +751,12 @@ func hostPin() (seal.Pin, error) {
 
 // sealedRooms returns the sealed rooms that this machine hosts now.
 func sealedRooms() (rooms []doctor.SealedRoom, err error) {
-	all, err := seal.Rooms(identity.DefaultDir())
+	all, err := hostseal.Rooms(identity.DefaultDir())
 	for _, r := range all {
 		at, parseErr := netip.ParseAddrPort(r.Address)
 		if r.Running && parseErr == nil { // else it is being opened
 			addrs := endpoint.ReachableAt(at)
-			rooms = append(rooms, doctor.SealedRoom{Title: r.Title, Addr: addrs[0], Invite: r.At(addrs)[0], Pin: r.Pin})
+			rooms = append(rooms, doctor.SealedRoom{Title: r.Title, Addr: addrs[0], Invite: r.InviteAddrs(addrs)[0], Pin: r.Pin})
 		}
 	}
 	return rooms, err

@@ -23,6 +23,7 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/history"
 	"chat/relay/hosting"
+	"chat/relay/hostseal"
 	"chat/relay/identity"
 	"chat/relay/invites"
 	"chat/relay/limits"
@@ -430,7 +431,7 @@ func (r *openRoom) printCode() {
 func (r *openRoom) printInvitation() {
 	out := r.opts.Out
 	if r.Sealed() != nil {
-		printer := invites.Printer{To: out, Addrs: func(seal.HostedRoom) []string { return r.Ways() }}
+		printer := invites.Printer{To: out, Addrs: func(hostseal.Room) []string { return r.Ways() }}
 		if !r.opts.Accessible {
 			printer.Code = qrcode.ForTerminal(os.Stdout)
 		}
@@ -498,7 +499,7 @@ func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Cl
 func (r *openRoom) describe() screen.Hosting {
 	h := screen.Hosting{Addrs: r.Ways, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}
 	if r.Sealed() != nil {
-		h.Sealed = r.Sealed().Room
+		h.Sealed = r.Sealed().Invites
 	}
 	if r.HandsOut() {
 		h.Install, h.ForShell, h.ProgramSum, h.SumsFile = r.Install, r.ForShell(), r.ProgramSum, r.SumsFile()

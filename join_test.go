@@ -26,6 +26,7 @@ import (
 	"chat/relay/client"
 	"chat/relay/discovery"
 	"chat/relay/endpoint"
+	"chat/relay/hostseal"
 	"chat/relay/identity"
 	"chat/relay/plain"
 	"chat/relay/screen"
@@ -808,11 +809,11 @@ func TestCtrlCWhileSearching(t *testing.T) {
 // hostSealed serves a sealed room on loopback, and returns its invite.
 func hostSealed(t *testing.T, id string) seal.Invite {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
+	key, err := hostseal.LoadKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := seal.SelfSigned(key, func() []string { return nil })
+	source, err := hostseal.SelfSigned(key, func() []string { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

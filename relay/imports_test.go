@@ -73,7 +73,7 @@ func TestImports(t *testing.T) {
 		"limits":       {"chat/relay", "chat/relay/files"},
 		"settings":     {"chat/relay", "chat/relay/cmdline", "chat/relay/files", "chat/relay/limits", "chat/relay/manual", "chat/relay/openfile"},
 		"prooftest":    {},
-		"invites":      {"chat/relay/cmdline", "chat/relay/endpoint", "chat/relay/identity", "chat/relay/manual", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
+		"invites":      {"chat/relay/cmdline", "chat/relay/endpoint", "chat/relay/hostseal", "chat/relay/identity", "chat/relay/manual", "chat/relay/qrcode", "chat/relay/seal", "chat/relay/text", "chat/relay/wire"},
 		"operatorfile": {"chat/relay/privatefile", "chat/relay/seal", "chat/relay/wire"},
 		"hint":         {},
 		"archive": {
@@ -82,7 +82,7 @@ func TestImports(t *testing.T) {
 		},
 		"hosting": {
 			"chat/relay", "chat/relay/admin", "chat/relay/client", "chat/relay/cluster", "chat/relay/discovery", "chat/relay/diskspace", "chat/relay/endpoint",
-			"chat/relay/files", "chat/relay/garbage", "chat/relay/hint", "chat/relay/history", "chat/relay/identity", "chat/relay/invites", "chat/relay/limits",
+			"chat/relay/files", "chat/relay/garbage", "chat/relay/hint", "chat/relay/history", "chat/relay/hostseal", "chat/relay/identity", "chat/relay/invites", "chat/relay/limits",
 			"chat/relay/logging", "chat/relay/operatorfile", "chat/relay/program", "chat/relay/seal", "chat/relay/sshkey", "chat/relay/supervisor",
 			"chat/relay/text", "chat/relay/web", "chat/relay/wire",
 		},
@@ -95,6 +95,7 @@ func TestImports(t *testing.T) {
 		"privatefile":    {"chat/relay/openfile"},
 		"sshkey":         {"chat/relay/openfile"},
 		"seal":           {"chat/relay/privatefile"},
+		"hostseal":       {"chat/relay/privatefile", "chat/relay/seal"},
 	}
 	for dir := range packageDirs(t) {
 		if _, ok := table[dir]; !ok {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chat/relay"
+	"chat/relay/hostseal"
 	"chat/relay/seal"
 	"chat/relay/web"
 	"chat/relay/wire"
@@ -51,11 +52,11 @@ func unencryptedOptions() relay.Options {
 // tlsOfHost returns the configuration of a host with a key of its own.
 func tlsOfHost(t *testing.T) *tls.Config {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
+	key, err := hostseal.LoadKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := seal.SelfSigned(key, func() []string { return []string{"192.168.1.5"} })
+	source, err := hostseal.SelfSigned(key, func() []string { return []string{"192.168.1.5"} })
 	if err != nil {
 		t.Fatal(err)
 	}

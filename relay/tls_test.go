@@ -16,18 +16,18 @@ import (
 
 	"chat/relay"
 	"chat/relay/history"
-	"chat/relay/seal"
+	"chat/relay/hostseal"
 	"chat/relay/wire"
 )
 
 // hostTLS hosts a room by TLS until the test ends, or until close is called.
 func hostTLS(t *testing.T, opts relay.Options) (addr string, srv *relay.Server, close func()) {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
+	key, err := hostseal.LoadKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := seal.SelfSigned(key, func() []string { return nil })
+	certificate, err := hostseal.SelfSigned(key, func() []string { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

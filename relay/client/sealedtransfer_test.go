@@ -14,6 +14,7 @@ import (
 	"chat/relay"
 	"chat/relay/client"
 	"chat/relay/files"
+	"chat/relay/hostseal"
 	"chat/relay/identity"
 	"chat/relay/seal"
 	"chat/relay/sshkey"
@@ -23,13 +24,13 @@ import (
 const memberSecret, newSecret = seal.Secret("M2V8ABCDEFGHIJKL"), seal.Secret("own.choice of a secret")
 
 // newSource returns certificates for a new key.
-func newSource(t *testing.T) *seal.CertificateSource {
+func newSource(t *testing.T) *hostseal.CertificateSource {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
+	key, err := hostseal.LoadKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := seal.SelfSigned(key, func() []string { return nil })
+	source, err := hostseal.SelfSigned(key, func() []string { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"chat/relay/hostseal"
 	"chat/relay/seal"
 )
 
@@ -18,11 +19,11 @@ func TestHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir) // not t.TempDir, which fails under Wine if it has a file
-	key, err := seal.LoadKey(dir)
+	key, err := hostseal.LoadKey(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := seal.SelfSigned(key, func() []string { return nil })
+	source, err := hostseal.SelfSigned(key, func() []string { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

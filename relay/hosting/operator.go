@@ -97,7 +97,7 @@ func (r *Room) operatorFile() *operatorfile.File {
 	file := &operatorfile.File{Room: info.ID, Title: info.Title}
 	if r.sealed != nil {
 		hosted := r.sealed.Room()
-		invite := hosted.Invite(hosted.At(r.opts.Ways())[0], hosted.Operator)
+		invite := hosted.Invite(hosted.InviteAddrs(r.opts.Ways())[0], hosted.Operator)
 		file.Invite = invite.URL()
 		return file
 	}

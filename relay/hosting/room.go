@@ -22,10 +22,10 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/files"
 	"chat/relay/history"
+	"chat/relay/hostseal"
 	"chat/relay/invites"
 	"chat/relay/logging"
 	"chat/relay/program"
-	"chat/relay/seal"
 	"chat/relay/sshkey"
 	"chat/relay/web"
 	"chat/relay/wire"
@@ -43,7 +43,7 @@ type Room struct {
 	store     *files.Store   // of uploads; nil: they are rejected
 	programs  *program.Set   // that the page hands out; nil: none
 	page      *web.Handler   // nil: there is none
-	sealed    *seal.Host     // nil: the room is plain
+	sealed    *hostseal.Seal // nil: the room is plain
 	keys      []*sshkey.File // of members and operators, to watch
 
 	limits roomLimits
@@ -125,7 +125,7 @@ func (r *Room) Ways() []string {
 	addrs := r.opts.Ways()
 	if r.sealed != nil {
 		room := r.sealed.Room()
-		addrs = room.At(addrs)
+		addrs = room.InviteAddrs(addrs)
 	}
 	return addrs
 }
@@ -195,4 +195,4 @@ func (r *Room) Port() int { return endpoint.Port(r.ln) }
 func (r *Room) IsOnOtherPort() bool { return r.otherPort }
 
 // Sealed returns what seals the room; nil: it is plain.
-func (r *Room) Sealed() *seal.Host { return r.sealed }
+func (r *Room) Sealed() *hostseal.Seal { return r.sealed }

@@ -7,6 +7,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/endpoint"
+	"chat/relay/hostseal"
 	"chat/relay/identity"
 	"chat/relay/seal"
 	"chat/relay/sshkey"
@@ -34,7 +35,7 @@ func (r *Room) seal(kind, name string) error {
 	if err != nil {
 		return err
 	}
-	r.sealed, err = seal.OpenHost(seal.HostOptions{
+	r.sealed, err = hostseal.Open(hostseal.Options{
 		Dir: identity.DefaultDir(), Room: key, Secret: secret, SecretFrom: from,
 		CertFile: opts.Sealing.CertFile, KeyFile: opts.Sealing.KeyFile, ByKey: opts.Sealing.MembersFile != "", Log: opts.Log, Shared: shared,
 		Names: func() []string {
@@ -51,18 +52,18 @@ func (r *Room) seal(kind, name string) error {
 	room.Secrets, room.Renew = r.sealed.Room().RoomSecrets, r.sealed.Renew
 	room.Invite = func(secret seal.Secret) seal.Invite {
 		hosted := r.sealed.Room()
-		return hosted.Invite(hosted.At(opts.Ways())[0], secret)
+		return hosted.Invite(hosted.InviteAddrs(opts.Ways())[0], secret)
 	}
 	opts.TLS, opts.Names, opts.Seal = r.sealed.Config(), r.names(), room
 	return nil
 }
 
-// hostedRoom returns a function for what commands that reach the room need; nil: it is plain.
-func (r *Room) hostedRoom() func() seal.HostedRoom {
+// invitesFunc returns a function for what lets others into the room; nil: it is plain.
+func (r *Room) invitesFunc() func() seal.Invites {
 	if r.sealed == nil {
 		return nil
 	}
-	return r.sealed.Room
+	return r.sealed.Invites
 }
 
 // checkUnsealed returns an error if a room with a history was sealed when it was open last: without
@@ -71,7 +72,7 @@ func (opts *Options) checkUnsealed(key string) error {
 	if opts.HistoryFile == "" {
 		return nil // the room starts empty
 	}
-	kept, ok := seal.KeptRoom(identity.DefaultDir(), key)
+	kept, ok := hostseal.RoomFile(identity.DefaultDir(), key)
 	if !ok {
 		return nil
 	}

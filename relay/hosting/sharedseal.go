@@ -9,6 +9,7 @@ import (
 
 	"chat/relay/cluster"
 	"chat/relay/hint"
+	"chat/relay/hostseal"
 	"chat/relay/seal"
 )
 
@@ -52,19 +53,19 @@ func (r *Room) checkSealShared() error {
 
 // shareSeal returns the key and the secrets of the hosts of the room; nil: there is only this host. The first host makes them. chosen is the
 // secret of members that the user chose; "": none.
-func (r *Room) shareSeal(chosen seal.Secret) (*seal.Shared, error) {
+func (r *Room) shareSeal(chosen seal.Secret) (*hostseal.Shared, error) {
 	if r.cluster == nil {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), sealTime)
 	defer cancel()
-	shared := &seal.Shared{Replace: r.shareSecrets}
+	shared := &hostseal.Shared{Replace: r.shareSecrets}
 	if r.opts.Sealing.CertFile == "" {
-		pem, err := r.cluster.Shared(ctx, sharedKey, seal.NewKey)
+		pem, err := r.cluster.Shared(ctx, sharedKey, hostseal.NewKey)
 		if err != nil {
 			return nil, hint.Add(err, cluster.Remedies)
 		}
-		if shared.Key, err = seal.ParseKey(pem); err != nil {
+		if shared.Key, err = hostseal.ParseKey(pem); err != nil {
 			return nil, fmt.Errorf("the key of the room in the cluster is damaged: %w", err)
 		}
 	}

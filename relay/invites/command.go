@@ -11,10 +11,10 @@ import (
 
 	"chat/relay/cmdline"
 	"chat/relay/endpoint"
+	"chat/relay/hostseal"
 	"chat/relay/identity"
 	"chat/relay/manual"
 	"chat/relay/qrcode"
-	"chat/relay/seal"
 	"chat/relay/text"
 )
 
@@ -61,7 +61,7 @@ func audienceOf(c *cli.Context) (Audience, error) {
 // printAll prints the invites to the sealed room that want names and that is open on this machine; "": to the only one.
 // As JSON, it prints those to all.
 func printAll(out, warnings io.Writer, to Audience, want string, asJSON bool) error {
-	rooms, err := seal.Rooms(identity.DefaultDir())
+	rooms, err := hostseal.Rooms(identity.DefaultDir())
 	if err != nil && len(rooms) == 0 {
 		return err
 	}
@@ -88,8 +88,8 @@ func printAll(out, warnings io.Writer, to Audience, want string, asJSON bool) er
 
 // A NoRoomError reports that no sealed room, or none of that name, is open on this machine.
 type NoRoomError struct {
-	Want   string           // "": any room
-	Closed *seal.HostedRoom // a room of that name that is not open; nil: there is none
+	Want   string         // "": any room
+	Closed *hostseal.Room // a room of that name that is not open; nil: there is none
 }
 
 func (e *NoRoomError) Error() string {
@@ -103,10 +103,10 @@ func (e *NoRoomError) Error() string {
 }
 
 // addressesOf returns the addresses at which others reach a room of this machine, the best one first.
-func addressesOf(r seal.HostedRoom) []string {
+func addressesOf(r hostseal.Room) []string {
 	at, err := netip.ParseAddrPort(r.Address)
 	if err != nil {
 		return []string{r.Address}
 	}
-	return r.At(endpoint.ReachableAt(at))
+	return r.InviteAddrs(endpoint.ReachableAt(at))
 }

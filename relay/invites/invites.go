@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"chat/relay/hostseal"
 	"chat/relay/seal"
 	"chat/relay/wire"
 )
@@ -27,14 +28,14 @@ type Printer struct {
 	For Audience
 
 	// Addrs returns the addresses at which others reach a room, the best one first; at least one.
-	Addrs func(seal.HostedRoom) []string
+	Addrs func(hostseal.Room) []string
 	// Code returns the lines of a link's QR code, or an error if it has none. nil: links have none, and
 	// only the best one is printed: the output is for a program.
 	Code func(link string) ([]string, error)
 }
 
 // links returns the invites to a room at each of its addresses.
-func (p *Printer) links(r *seal.HostedRoom, addrs []string) []string {
+func (p *Printer) links(r *hostseal.Room, addrs []string) []string {
 	secret := [...]seal.Secret{r.Member, r.Listen, r.Operator}[p.For]
 	links := make([]string, len(addrs))
 	for i, addr := range addrs {
@@ -45,7 +46,7 @@ func (p *Printer) links(r *seal.HostedRoom, addrs []string) []string {
 }
 
 // Print prints the invites to a room.
-func (p *Printer) Print(r seal.HostedRoom) error {
+func (p *Printer) Print(r hostseal.Room) error {
 	addrs := p.Addrs(r)
 	links := p.links(&r, addrs)
 	if p.Code == nil {
@@ -83,7 +84,7 @@ func (p *Printer) addCode(b *strings.Builder, link string) error {
 }
 
 // addInstall adds how to install chat from the host at an address, if it hands out the program. The command checks the host's key.
-func addInstall(b *strings.Builder, r *seal.HostedRoom, addr string) {
+func addInstall(b *strings.Builder, r *hostseal.Room, addr string) {
 	if r.HandsOut {
 		fmt.Fprintf(b, "Those without chat install it with\n  %s\n", r.Install(addr))
 	}
@@ -96,7 +97,7 @@ type Reach struct {
 }
 
 // PrintOpened prints every way into a room that was just opened, for its host.
-func (p *Printer) PrintOpened(r seal.HostedRoom, by Reach) error {
+func (p *Printer) PrintOpened(r hostseal.Room, by Reach) error {
 	addrs := p.Addrs(r)
 	links := p.links(&r, addrs)
 	var b strings.Builder
@@ -129,7 +130,7 @@ func (p *Printer) PrintOpened(r seal.HostedRoom, by Reach) error {
 }
 
 // heading says for whom the invite is.
-func (p *Printer) heading(r *seal.HostedRoom) string {
+func (p *Printer) heading(r *hostseal.Room) string {
 	switch {
 	case p.For == Listeners:
 		return "Invite to read only"
@@ -153,7 +154,7 @@ type line struct {
 }
 
 // PrintJSON prints the invites to each room as a JSON object on a line.
-func (p *Printer) PrintJSON(rooms []seal.HostedRoom) error {
+func (p *Printer) PrintJSON(rooms []hostseal.Room) error {
 	enc := json.NewEncoder(p.To)
 	enc.SetEscapeHTML(false)
 	for _, r := range rooms {
@@ -171,7 +172,7 @@ func (p *Printer) PrintJSON(rooms []seal.HostedRoom) error {
 }
 
 // PrintList prints which rooms there are, without their secrets.
-func (p *Printer) PrintList(rooms []seal.HostedRoom) error {
+func (p *Printer) PrintList(rooms []hostseal.Room) error {
 	table := tabwriter.NewWriter(p.To, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ROOM\tADDRESS\tID")
 	for _, r := range rooms {
@@ -182,7 +183,7 @@ func (p *Printer) PrintList(rooms []seal.HostedRoom) error {
 
 // Select returns the rooms that want names (see [wire.IsRoomNamed]): those that are open, and the first of those that
 // are not.
-func Select(rooms []seal.HostedRoom, want string) (open []seal.HostedRoom, closed *seal.HostedRoom) {
+func Select(rooms []hostseal.Room, want string) (open []hostseal.Room, closed *hostseal.Room) {
 	for _, r := range rooms {
 		switch {
 		case !wire.IsRoomNamed(want, r.Title, r.ID):

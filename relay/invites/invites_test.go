@@ -6,25 +6,29 @@ import (
 	"strings"
 	"testing"
 
+	"chat/relay/hostseal"
 	"chat/relay/seal"
 )
 
-var lab = seal.HostedRoom{
-	RoomSecrets: seal.RoomSecrets{Member: "MMMMMMMMMMMMMMMM", Listen: "LLLLLLLLLLLLLLLL", Operator: "OOOOOOOOOOOOOOOO"},
-	Title:       "lab", ID: "aaaa0000aaaa0000", Pin: "K7QZABCDEFGHIJKLMNOPQRSTUV", CurlPin: "sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", SelfSigned: true, Running: true,
+var lab = hostseal.Room{
+	Invites: seal.Invites{
+		RoomSecrets: seal.RoomSecrets{Member: "MMMMMMMMMMMMMMMM", Listen: "LLLLLLLLLLLLLLLL", Operator: "OOOOOOOOOOOOOOOO"},
+		Pin:         "K7QZABCDEFGHIJKLMNOPQRSTUV", CurlPin: "sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", SelfSigned: true,
+	},
+	Title: "lab", ID: "aaaa0000aaaa0000", Running: true,
 }
 
 // printer returns a printer of rooms with two addresses, and its output.
 func printer(audience Audience) (*Printer, *bytes.Buffer) {
 	var out bytes.Buffer
-	return &Printer{To: &out, For: audience, Addrs: func(seal.HostedRoom) []string { return []string{"192.168.1.5:24280", "10.0.0.5:24280"} }}, &out
+	return &Printer{To: &out, For: audience, Addrs: func(hostseal.Room) []string { return []string{"192.168.1.5:24280", "10.0.0.5:24280"} }}, &out
 }
 
 func TestPrint(t *testing.T) {
 	byKey := lab
 	byKey.ByKey = true
 	for _, test := range []struct {
-		room     seal.HostedRoom
+		room     hostseal.Room
 		audience Audience
 		fragment string
 		says     string
@@ -83,7 +87,7 @@ func TestPrintOpened(t *testing.T) {
 
 func TestPrintJSON(t *testing.T) {
 	p, out := printer(Members)
-	if err := p.PrintJSON([]seal.HostedRoom{lab, lab}); err != nil {
+	if err := p.PrintJSON([]hostseal.Room{lab, lab}); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")
@@ -110,7 +114,7 @@ func TestPrintJSON(t *testing.T) {
 
 func TestPrintList(t *testing.T) {
 	p, out := printer(Members)
-	if err := p.PrintList([]seal.HostedRoom{lab}); err != nil {
+	if err := p.PrintList([]hostseal.Room{lab}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "ROOM  ADDRESS            ID\nlab   192.168.1.5:24280  aaaa0000\n"; out.String() != want {
@@ -122,9 +126,9 @@ func TestSelect(t *testing.T) {
 	kitchen, old := lab, lab
 	kitchen.Title, kitchen.ID = "kitchen", "bbbb0000bbbb0000"
 	old.Title, old.ID, old.Running = "old", "cccc0000cccc0000", false
-	unnamed := seal.HostedRoom{} // its host ended before it had a title
+	unnamed := hostseal.Room{} // its host ended before it had a title
 	for want, names := range map[string]string{"": "lab kitchen (old)", "LAB": "lab", "bbbb": "kitchen", "BBBB0": "kitchen", "bbb": "", "old": "(old)", "none": ""} {
-		open, closed := Select([]seal.HostedRoom{unnamed, lab, kitchen, old}, want)
+		open, closed := Select([]hostseal.Room{unnamed, lab, kitchen, old}, want)
 		var got []string
 		for _, r := range open {
 			got = append(got, r.Title)

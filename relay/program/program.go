@@ -35,7 +35,7 @@ type System struct {
 func (s System) String() string { return s.OS + "/" + s.Arch }
 
 // InstallCommand returns the command that installs chat from a host at its URL, without a slash at the end, on Linux, macOS
-// and FreeBSD. See seal.HostedRoom.Install for a host whose certificate curl cannot check.
+// and FreeBSD. See seal.Invites.Install for a host whose certificate curl cannot check.
 func InstallCommand(url string) string { return "curl -fsSL " + url + "/get/install.sh | sh" }
 
 // A File is a program, or an archive with one and its documents. It is safe for concurrent use.

@@ -27,8 +27,8 @@ type invitation struct {
 	sum      string                   // "": not known
 	sumsFile string                   // see [Hosting]
 
-	sealed *seal.HostedRoom // its pin, and the secrets that we know; nil: the room is plain
-	hosted bool             // by this machine, which keeps its invite
+	sealed *seal.Invites // its pin, and the secrets that we know; nil: the room is plain
+	hosted bool          // by this machine, which keeps its invite
 }
 
 // invitation returns how others can join.
@@ -46,7 +46,7 @@ func (c *conversation) invitation() invitation {
 	}
 	inv := invitation{page: true, discovered: true}
 	if own, ok := c.room.Invite(); ok {
-		inv.sealed = &seal.HostedRoom{Pin: own.Pin, CurlPin: c.room.CurlPin(), SelfSigned: true}
+		inv.sealed = &seal.Invites{Pin: own.Pin, CurlPin: c.room.CurlPin(), SelfSigned: true}
 		switch {
 		case c.listens:
 			inv.sealed.Listen = own.Secret

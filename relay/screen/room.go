@@ -75,7 +75,7 @@ type Hosting struct {
 
 	// Sealed returns what invites to a sealed room need: its secrets may be replaced meanwhile. The
 	// addresses are in the order of an invite. nil: the room is plain.
-	Sealed func() seal.HostedRoom
+	Sealed func() seal.Invites
 }
 
 // A HostedRoom is a room that this program has opened.

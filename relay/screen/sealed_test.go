@@ -24,7 +24,7 @@ const (
 	listenOnly = seal.Secret("LSTNABCDEFGHIJKL")
 )
 
-var sealedRoom = seal.HostedRoom{
+var sealedRoom = seal.Invites{
 	RoomSecrets: seal.RoomSecrets{Member: testSecret, Listen: listenOnly}, Pin: testPin,
 	CurlPin: "sha256//p8Jd2kLmN0qRsTuVwXyZ0123456789abcdefghijklM=", SelfSigned: true,
 }
@@ -32,7 +32,7 @@ var sealedRoom = seal.HostedRoom{
 // sealedHosting describes a sealed room that this program hosts.
 func sealedHosting(addrs ...string) *Hosting {
 	h := hostingAt(addrs...)
-	h.Sealed = func() seal.HostedRoom { return sealedRoom }
+	h.Sealed = func() seal.Invites { return sealedRoom }
 	return h
 }
 

@@ -22,10 +22,10 @@ const curlPrefix = "sha256//"
 const hintLength = 8
 
 // PinOf returns the pin of the key in a certificate.
-func PinOf(cert *x509.Certificate) Pin { return pinOf(cert.RawSubjectPublicKeyInfo) }
+func PinOf(cert *x509.Certificate) Pin { return PinOfPublicKey(cert.RawSubjectPublicKeyInfo) }
 
-// pinOf returns the pin of a SubjectPublicKeyInfo in DER.
-func pinOf(spki []byte) Pin {
+// PinOfPublicKey returns the pin of a public key: its SubjectPublicKeyInfo in DER.
+func PinOfPublicKey(spki []byte) Pin {
 	sum := sha256.Sum256(spki)
 	return Pin(base32.StdEncoding.EncodeToString(sum[:])[:pinLength])
 }

@@ -55,3 +55,29 @@ func (s Secret) String() string { return "(secret)" }
 
 // GoString is String for %#v.
 func (s Secret) GoString() string { return "(secret)" }
+
+// RoomSecrets are the secrets of a sealed room, one for each level.
+type RoomSecrets struct {
+	Member   Secret `json:"member"`
+	Listen   Secret `json:"listen"`   // to read only
+	Operator Secret `json:"operator"` // to moderate
+}
+
+// NewSecrets returns new secrets.
+func NewSecrets() RoomSecrets { return RoomSecrets{NewSecret(), NewSecret(), NewSecret()} }
+
+// IsValid reports whether all of them are secrets.
+func (r RoomSecrets) IsValid() bool {
+	for _, s := range []Secret{r.Member, r.Listen, r.Operator} {
+		if parsed, err := ParseSecret(string(s)); err != nil || parsed != s {
+			return false
+		}
+	}
+	return true
+}
+
+// Renewed returns the secrets with new ones for members and for those who only listen. Operators keep theirs.
+func (r RoomSecrets) Renewed() RoomSecrets {
+	r.Member, r.Listen = NewSecret(), NewSecret()
+	return r
+}

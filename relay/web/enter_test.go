@@ -24,6 +24,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/files"
+	"chat/relay/hostseal"
 	"chat/relay/internal/access"
 	"chat/relay/seal"
 	"chat/relay/web"
@@ -46,11 +47,11 @@ type sealedRoom struct {
 // openSealed opens a sealed room after the changes to its seal.
 func openSealed(t *testing.T, change ...func(*relay.Seal)) *sealedRoom {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
+	key, err := hostseal.LoadKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := seal.SelfSigned(key, func() []string { return []string{"127.0.0.1"} })
+	source, err := hostseal.SelfSigned(key, func() []string { return []string{"127.0.0.1"} })
 	if err != nil {
 		t.Fatal(err)
 	}

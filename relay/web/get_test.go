@@ -15,6 +15,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/endpoint"
+	"chat/relay/hostseal"
 	chatprogram "chat/relay/program"
 	"chat/relay/seal"
 	"chat/relay/web"
@@ -349,17 +350,17 @@ func TestBadProgram(t *testing.T) {
 
 // In a sealed room the program and its page need no secret. Nothing else is shown.
 func TestGetSealed(t *testing.T) {
-	key, err := seal.LoadKey(t.TempDir())
+	key, err := hostseal.LoadKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := seal.SelfSigned(key, func() []string { return []string{"127.0.0.1"} })
+	source, err := hostseal.SelfSigned(key, func() []string { return []string{"127.0.0.1"} })
 	if err != nil {
 		t.Fatal(err)
 	}
 	pin := seal.CurlPin(source.Leaf())
 	for _, selfSigned := range []bool{true, false} {
-		hosted := func() seal.HostedRoom { return seal.HostedRoom{CurlPin: pin, SelfSigned: selfSigned} }
+		hosted := func() seal.Invites { return seal.Invites{CurlPin: pin, SelfSigned: selfSigned} }
 		sealed := &relay.Seal{Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret}}
 		r := open(t, relay.Options{TLS: source.Config(), Seal: sealed}, web.Options{Programs: programs(t, "own", nil), Sealed: hosted})
 		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}

@@ -17,18 +17,18 @@ import (
 
 	"chat/relay"
 	"chat/relay/files"
-	"chat/relay/seal"
+	"chat/relay/hostseal"
 	"chat/relay/web"
 )
 
 // openByTLS hosts a room whose connections are encrypted, and returns a client for its HTTPS.
 func openByTLS(t *testing.T, stall time.Duration) (*room, *http.Client) {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
+	key, err := hostseal.LoadKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := seal.SelfSigned(key, func() []string { return nil })
+	certificate, err := hostseal.SelfSigned(key, func() []string { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ type Options struct {
 	// Programs are what /get hands out; nil: nothing.
 	Programs *program.Set
 	// Sealed returns what commands that reach a sealed room need; nil: the room is plain.
-	Sealed func() seal.HostedRoom
+	Sealed func() seal.Invites
 	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
 	// Problems returns what else keeps the room from working; see [relay.Server.Problems]. nil: nothing is known.

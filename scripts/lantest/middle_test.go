@@ -20,7 +20,7 @@ import (
 	"github.com/miekg/dns"
 
 	"chat/relay/discovery"
-	"chat/relay/seal"
+	"chat/relay/hostseal"
 )
 
 // middleCommand as its first argument makes the test binary the attacker: a program on a machine
@@ -62,11 +62,11 @@ func runMiddle(args []string) error {
 		return err
 	}
 	if *terminate {
-		key, err := seal.LoadKey(*dir)
+		key, err := hostseal.LoadKey(*dir)
 		if err != nil {
 			return err
 		}
-		source, err := seal.SelfSigned(key, func() []string { return nil })
+		source, err := hostseal.SelfSigned(key, func() []string { return nil })
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"crypto/ed25519"
@@ -11,6 +11,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"chat/relay/seal"
 )
 
 // certificateFiles returns a source with the certificate in certFile, in PEM with those that vouch for
@@ -40,7 +42,7 @@ func certificateFiles(certFile, keyFile string, log *slog.Logger, replaced func(
 		warnOf(changed.Leaf, certFile, log)
 		warnOfReaders(keyFile, log)
 		log.Info("the certificate was read again", "file", certFile, "until", changed.Leaf.NotAfter.Format(time.DateOnly))
-		if PinOf(changed.Leaf) != PinOf(old.Leaf) {
+		if seal.PinOf(changed.Leaf) != seal.PinOf(old.Leaf) {
 			log.Warn("the certificate has another key: old invites are no longer valid, and members have to trust the new pin", "file", certFile)
 		}
 		replaced(changed.Leaf)

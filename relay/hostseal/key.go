@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"crypto/ecdsa"
@@ -12,13 +12,14 @@ import (
 	"path/filepath"
 
 	"chat/relay/privatefile"
+	"chat/relay/seal"
 )
 
 // A Key is the key by which clients recognize a host. It is an ECDSA key on P-256, which every
 // browser accepts in a certificate, unlike Ed25519. It does not change.
 type Key struct {
 	private *ecdsa.PrivateKey
-	pin     Pin
+	pin     seal.Pin
 }
 
 const (
@@ -118,8 +119,8 @@ func keyOf(private *ecdsa.PrivateKey) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{private, pinOf(spki)}, nil
+	return &Key{private, seal.PinOfPublicKey(spki)}, nil
 }
 
 // Pin returns the key's pin.
-func (k *Key) Pin() Pin { return k.pin }
+func (k *Key) Pin() seal.Pin { return k.pin }

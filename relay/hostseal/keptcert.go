@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"chat/relay/privatefile"
+	"chat/relay/seal"
 )
 
 // certificateType is the type of the PEM block of a certificate.
@@ -50,7 +51,7 @@ func readKept(path string, key *Key) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the host's certificate %s is damaged: %w", path, err)
 	}
-	if PinOf(leaf) != key.pin {
+	if seal.PinOf(leaf) != key.pin {
 		return nil, fmt.Errorf("the host's certificate %s is for another key: %w", path, fs.ErrNotExist) // key.pem is new
 	}
 	if err := leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature); err != nil {

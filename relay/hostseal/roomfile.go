@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"crypto/sha256"
@@ -17,31 +17,8 @@ import (
 	"github.com/gofrs/flock"
 
 	"chat/relay/privatefile"
+	"chat/relay/seal"
 )
-
-// RoomSecrets are the secrets of a sealed room, one for each level.
-type RoomSecrets struct {
-	Member   Secret `json:"member"`
-	Listen   Secret `json:"listen"`   // to read only
-	Operator Secret `json:"operator"` // to moderate
-}
-
-// A HostedRoom is what this machine keeps of a sealed room that it hosts, or has hosted.
-type HostedRoom struct {
-	RoomSecrets
-	Title      string   `json:"title"`
-	ID         string   `json:"id"`                    // of the room; a room in memory has a new one at each start
-	Address    string   `json:"address"`               // that the host listens on
-	Pin        Pin      `json:"pin"`                   // of the host's key
-	CurlPin    string   `json:"curl_pin"`              // see [CurlPin]
-	SelfSigned bool     `json:"self_signed,omitempty"` // the host made the certificate
-	Names      []string `json:"names,omitempty"`       // in a certificate that it did not make
-	ByKey      bool     `json:"by_key,omitempty"`      // members enter with their keys, not with a secret
-	HandsOut   bool     `json:"hands_out,omitempty"`   // the host hands out the program
-
-	Running bool      `json:"-"` // a host has it open now
-	Used    time.Time `json:"-"` // when its host started last, or renewed a secret
-}
 
 const (
 	// maxRooms is how many rooms are kept. Beyond it, those that were not opened for longest
@@ -62,12 +39,12 @@ type roomFile struct {
 	lock *flock.Flock // of path; fixed
 
 	mu   sync.Mutex
-	room HostedRoom // guarded by mu
+	room Room // guarded by mu
 }
 
-// KeptRoom returns the path of the file of a room in dir, and whether there is one: the room was sealed when it
+// RoomFile returns the path of the file of a room in dir, and whether there is one: the room was sealed when it
 // was open last. key is that of openRoomFile.
-func KeptRoom(dir, key string) (path string, ok bool) {
+func RoomFile(dir, key string) (path string, ok bool) {
 	path = filepath.Join(roomsDir(dir), roomFileName(key, 0))
 	info, err := os.Stat(path)
 	return path, err == nil && info.Size() > 0
@@ -110,14 +87,18 @@ func openRoomFile(dir, key string) (*roomFile, error) {
 
 func roomsDir(dir string) string { return filepath.Join(dir, "rooms") }
 
+// roomName returns a name for a room's files. It does not show the key.
+func roomName(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
 // roomFileName returns the name of the nth file for a room.
 func roomFileName(key string, n int) string {
-	sum := sha256.Sum256([]byte(key))
-	name := hex.EncodeToString(sum[:])
-	if n > 0 {
-		name += fmt.Sprint("-", n+1)
+	if n == 0 {
+		return roomName(key) + ".json"
 	}
-	return name + ".json"
+	return fmt.Sprintf("%s-%d.json", roomName(key), n+1)
 }
 
 // lockRoom locks the room at path. It returns nil if a host has it open.
@@ -139,7 +120,7 @@ func (f *roomFile) load() error {
 	room, err := readRoom(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.room.RoomSecrets = NewSecrets()
+		f.room.RoomSecrets = seal.NewSecrets()
 		return f.write()
 	case err != nil:
 		return err
@@ -150,32 +131,16 @@ func (f *roomFile) load() error {
 }
 
 // readRoom reads a file.
-func readRoom(path string) (HostedRoom, error) {
+func readRoom(path string) (Room, error) {
 	b, err := privatefile.Read(path, maxRoomFile)
 	if err != nil {
-		return HostedRoom{}, fmt.Errorf("read the room's secrets: %w", err)
+		return Room{}, fmt.Errorf("read the room's secrets: %w", err)
 	}
-	var r HostedRoom
-	if err := json.Unmarshal(b, &r); err != nil || !r.isValid() {
-		return HostedRoom{}, fmt.Errorf("the room's secrets in %s are damaged\nhint: delete the file; then the room gets new secrets, and its invites are no longer valid", path)
+	var r Room
+	if err := json.Unmarshal(b, &r); err != nil || !r.IsValid() {
+		return Room{}, fmt.Errorf("the room's secrets in %s are damaged\nhint: delete the file; then the room gets new secrets, and its invites are no longer valid", path)
 	}
 	return r, nil
-}
-
-// isValid reports whether the secrets are. The rest may be missing: it is written later.
-func (r *HostedRoom) isValid() bool { return r.IsValid() }
-
-// NewSecrets returns new secrets.
-func NewSecrets() RoomSecrets { return RoomSecrets{NewSecret(), NewSecret(), NewSecret()} }
-
-// IsValid reports whether all of them are secrets.
-func (r RoomSecrets) IsValid() bool {
-	for _, s := range []Secret{r.Member, r.Listen, r.Operator} {
-		if parsed, err := ParseSecret(string(s)); err != nil || parsed != s {
-			return false
-		}
-	}
-	return true
 }
 
 // write writes the file. The caller has entered the folder, and holds mu or is the only one with f.
@@ -191,7 +156,7 @@ func (f *roomFile) write() error {
 }
 
 // Room returns the room as it is kept.
-func (f *roomFile) Room() HostedRoom {
+func (f *roomFile) Room() Room {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.room
@@ -200,7 +165,7 @@ func (f *roomFile) Room() HostedRoom {
 }
 
 // Update changes the file of the room. If it cannot be written, nothing has changed.
-func (f *roomFile) Update(change func(*HostedRoom)) error {
+func (f *roomFile) Update(change func(*Room)) error {
 	unlock, err := privatefile.Enter(filepath.Dir(f.path))
 	if err != nil {
 		return fmt.Errorf("keep the room's secrets: %w", err)
@@ -217,19 +182,12 @@ func (f *roomFile) Update(change func(*HostedRoom)) error {
 	return nil
 }
 
-// Renew replaces the secrets of members and of those who only listen: old invites are no longer
-// valid. Operators keep theirs.
-func (f *roomFile) Renew() (RoomSecrets, error) {
-	err := f.Update(func(r *HostedRoom) { r.Member, r.Listen = NewSecret(), NewSecret() })
-	return f.Room().RoomSecrets, err
-}
-
 // Close lets another host open the room.
 func (f *roomFile) Close() error { return f.lock.Close() }
 
 // Rooms returns the sealed rooms that dir keeps, the running ones first, then those that were used
 // last. A file that cannot be read is left out, and reported by an error beside the others.
-func Rooms(dir string) ([]HostedRoom, error) {
+func Rooms(dir string) ([]Room, error) {
 	paths, err := roomPaths(roomsDir(dir))
 	if len(paths) == 0 || err != nil {
 		return nil, err
@@ -239,7 +197,7 @@ func Rooms(dir string) ([]HostedRoom, error) {
 		return nil, fmt.Errorf("read the rooms: %w", err)
 	}
 	defer unlock()
-	var rooms []HostedRoom
+	var rooms []Room
 	var errs []error
 	for _, path := range paths {
 		r, err := readRoom(path)
@@ -252,7 +210,7 @@ func Rooms(dir string) ([]HostedRoom, error) {
 		}
 		rooms = append(rooms, r)
 	}
-	slices.SortStableFunc(rooms, func(a, b HostedRoom) int {
+	slices.SortStableFunc(rooms, func(a, b Room) int {
 		if a.Running != b.Running {
 			if a.Running {
 				return -1

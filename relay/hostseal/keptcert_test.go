@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chat/relay/seal"
 )
 
 // A host that starts again shows the certificate that browsers accepted, as long as that is valid and
@@ -81,7 +83,7 @@ func TestKeptCertificate(t *testing.T) {
 			if renewed := !seen.Equal(first); renewed != step.renewed {
 				t.Errorf("%s: the certificate is a new one: %v", step.after, renewed)
 			}
-			if seen.VerifyHostname(step.at) != nil || PinOf(seen) != key.Pin() || time.Now().Before(seen.NotBefore) || time.Now().After(seen.NotAfter) {
+			if seen.VerifyHostname(step.at) != nil || seal.PinOf(seen) != key.Pin() || time.Now().Before(seen.NotBefore) || time.Now().After(seen.NotAfter) {
 				t.Errorf("%s: the certificate is not valid for %s", step.after, step.at)
 			}
 			if got := log.String(); (got == "") != (step.logs == "") || !strings.Contains(got, step.logs) {

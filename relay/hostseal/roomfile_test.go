@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"crypto/sha256"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"chat/relay/privatefile"
+	"chat/relay/seal"
 )
 
 func openRoom(t *testing.T, dir, key string) *roomFile {
@@ -33,7 +34,7 @@ func TestOpenRoom(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "chat")
 	f := openRoom(t, dir, "lab")
 	first := f.Room().RoomSecrets
-	if first.Member == first.Listen || first.Listen == first.Operator || len(first.Member) != generatedLength {
+	if first.Member == first.Listen || first.Listen == first.Operator || len(first.Member) != len(seal.NewSecret()) {
 		t.Errorf("the secrets are %q, %q, %q", string(first.Member), string(first.Listen), string(first.Operator))
 	}
 	if other := openRoom(t, dir, "kitchen").Room(); other.Member == first.Member {
@@ -44,9 +45,10 @@ func TestOpenRoom(t *testing.T) {
 	if again := f.Room().RoomSecrets; again != first {
 		t.Error("the secrets have changed")
 	}
-	renewed, err := f.Renew()
+	err := f.Update(func(r *Room) { r.RoomSecrets = r.Renewed() })
+	renewed := f.Room().RoomSecrets
 	if err != nil || renewed.Member == first.Member || renewed.Listen == first.Listen || renewed.Operator != first.Operator {
-		t.Errorf("Renew: %v; %q to %q", err, []string{string(first.Member), string(first.Listen), string(first.Operator)}, []string{string(renewed.Member), string(renewed.Listen), string(renewed.Operator)})
+		t.Errorf("Renewed: %v; %q to %q", err, []string{string(first.Member), string(first.Listen), string(first.Operator)}, []string{string(renewed.Member), string(renewed.Listen), string(renewed.Operator)})
 	}
 	f.Close()
 	if again := openRoom(t, dir, "lab").Room().RoomSecrets; again != renewed {
@@ -135,7 +137,7 @@ func TestRooms(t *testing.T) {
 	}
 	for i, name := range []string{"old", "running", "new"} {
 		f := openRoom(t, dir, name)
-		if err := f.Update(func(r *HostedRoom) { r.Title, r.Address = name, ":1" }); err != nil {
+		if err := f.Update(func(r *Room) { r.Title, r.Address = name, ":1" }); err != nil {
 			t.Fatal(err)
 		}
 		at := time.Now().Add(time.Duration(i-9) * time.Hour)
@@ -197,10 +199,10 @@ func TestOldRoomsAreForgotten(t *testing.T) {
 	}
 }
 
-func openHost(t *testing.T, opts HostOptions) *Host {
+func openSeal(t *testing.T, opts Options) *Seal {
 	t.Helper()
 	opts.Names = func() []string { return []string{"192.168.1.5"} }
-	h, err := OpenHost(opts)
+	h, err := Open(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +213,7 @@ func openHost(t *testing.T, opts HostOptions) *Host {
 // What the host keeps of its room is what chat invite reads.
 func TestHost(t *testing.T) {
 	dir := t.TempDir()
-	h := openHost(t, HostOptions{Dir: dir, Room: "lab"})
+	h := openSeal(t, Options{Dir: dir, Room: "lab"})
 	if err := h.Describe("the lab", "aaaa0000aaaa0000", &net.TCPAddr{IP: net.IPv4zero, Port: 24280}, true); err != nil {
 		t.Fatal(err)
 	}
@@ -220,28 +222,28 @@ func TestHost(t *testing.T) {
 		t.Fatalf("Rooms: %d, %v", len(rooms), err)
 	}
 	r := rooms[0]
-	if r.Title != "the lab" || r.ID != "aaaa0000aaaa0000" || r.Address != "0.0.0.0:24280" || r.Pin != h.Pin() || r.CurlPin != CurlPin(h.Leaf()) || !r.SelfSigned || !r.Running {
+	if r.Title != "the lab" || r.ID != "aaaa0000aaaa0000" || r.Address != "0.0.0.0:24280" || r.Pin != h.Pin() || r.CurlPin != seal.CurlPin(h.Leaf()) || !r.SelfSigned || !r.Running {
 		t.Errorf("kept: %+v", r)
 	}
 	addr := "192.168.1.5:24280"
 	for name, test := range map[string]struct {
-		invite Invite
-		secret Secret
+		invite seal.Invite
+		secret seal.Secret
 	}{
 		"member": {r.Invite(addr, r.Member), r.Member}, "listen": {r.Invite(addr, r.Listen), r.Listen}, "operator": {r.Invite(addr, r.Operator), r.Operator},
 	} {
-		if parsed, err := ParseInvite(test.invite.URL()); err != nil || parsed != (Invite{addr, h.Pin(), test.secret}) {
+		if parsed, err := seal.ParseInvite(test.invite.URL()); err != nil || parsed != (seal.Invite{Addr: addr, Pin: h.Pin(), Secret: test.secret}) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if got, want := r.Curl(addr), "curl -k --pinnedpubkey '"+CurlPin(h.Leaf())+"' https://192.168.1.5:24280/room"; got != want {
+	if got, want := r.Curl(addr), "curl -k --pinnedpubkey '"+seal.CurlPin(h.Leaf())+"' https://192.168.1.5:24280/room"; got != want {
 		t.Errorf("curl line %q; want %q", got, want)
 	}
 	sum := sha256.Sum256(h.Leaf().RawSubjectPublicKeyInfo)
 	if got := r.KeyHash(); strings.ReplaceAll(got, " ", "") != hex.EncodeToString(sum[:]) || strings.Index(got, " ") != 4 {
 		t.Errorf("the hash of the key is %q; want %x", got, sum)
 	}
-	if old := (&HostedRoom{CurlPin: "sha256//x="}); old.KeyHash() != "" {
+	if old := (&seal.Invites{CurlPin: "sha256//x="}); old.KeyHash() != "" {
 		t.Errorf("of a pin that is damaged: %q", old.KeyHash())
 	}
 	if _, err := h.Renew(); err != nil || h.Room().Member == r.Member {
@@ -253,7 +255,7 @@ func TestHost(t *testing.T) {
 func TestHostWithACertificate(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	certFile, keyFile := writeCertificate(t, dir, newECKey(t), now, now.Add(time.Hour), "lab.example", "*.example", "localhost")
-	h := openHost(t, HostOptions{Dir: dir, Room: "lab", CertFile: certFile, KeyFile: keyFile, Log: slog.New(slog.DiscardHandler)})
+	h := openSeal(t, Options{Dir: dir, Room: "lab", CertFile: certFile, KeyFile: keyFile, Log: slog.New(slog.DiscardHandler)})
 	before := h.Room()
 	if !slices.Equal(before.Names, []string{"lab.example"}) || before.SelfSigned || before.Pin != h.Pin() {
 		t.Errorf("kept: %+v", before)
@@ -274,7 +276,7 @@ func TestHostWithACertificate(t *testing.T) {
 // A secret that the user chose is kept, and changed only where it is from.
 func TestHostWithASecretOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
-	h := openHost(t, HostOptions{Dir: dir, Room: "lab", Secret: "correct horse battery", SecretFrom: "/etc/s"})
+	h := openSeal(t, Options{Dir: dir, Room: "lab", Secret: "correct horse battery", SecretFrom: "/etc/s"})
 	if h.Room().Member != "correct horse battery" {
 		t.Error("the secret is another one")
 	}
@@ -282,10 +284,10 @@ func TestHostWithASecretOfItsOwn(t *testing.T) {
 		t.Errorf("Renew: %v", err)
 	}
 	h.Close()
-	if again := openHost(t, HostOptions{Dir: dir, Room: "lab"}); again.Room().Member != "correct horse battery" {
+	if again := openSeal(t, Options{Dir: dir, Room: "lab"}); again.Room().Member != "correct horse battery" {
 		t.Error("without the file the secret is another one")
 	}
-	byKey := openHost(t, HostOptions{Dir: dir, Room: "keys", ByKey: true})
+	byKey := openSeal(t, Options{Dir: dir, Room: "keys", ByKey: true})
 	if err := byKey.Describe("keys", "aaaa0000aaaa0000", &net.TCPAddr{Port: 1}, false); err != nil {
 		t.Fatal(err)
 	}
@@ -305,13 +307,13 @@ func TestInviteAddresses(t *testing.T) {
 		{[]string{"192.168.1.5"}, []string{"192.168.1.5:24280", "10.0.0.5:24280"}},
 		{[]string{"203.0.113.9", "lab.example"}, []string{"lab.example:24280", "10.0.0.5:24280", "192.168.1.5:24280"}},
 	} {
-		r := HostedRoom{Names: test.names}
-		if got := r.At(addrs); !slices.Equal(got, test.want) {
+		r := Room{Names: test.names}
+		if got := r.InviteAddrs(addrs); !slices.Equal(got, test.want) {
 			t.Errorf("with %q: %q; want %q", test.names, got, test.want)
 		}
 	}
-	r := HostedRoom{Names: []string{"lab.example"}}
-	if got := r.At(nil); len(got) != 0 {
+	r := Room{Names: []string{"lab.example"}}
+	if got := r.InviteAddrs(nil); len(got) != 0 {
 		t.Errorf("without addresses: %q", got)
 	}
 }

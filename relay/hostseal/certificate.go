@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"crypto/rand"
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"chat/relay/seal"
 )
 
 const (
@@ -103,7 +105,7 @@ func (s *CertificateSource) Leaf() *x509.Certificate { return s.certificate("").
 
 // Pin returns the pin of the current certificate's key. It changes only with the files of
 // --cert and --key.
-func (s *CertificateSource) Pin() Pin { return PinOf(s.Leaf()) }
+func (s *CertificateSource) Pin() seal.Pin { return seal.PinOf(s.Leaf()) }
 
 // SelfSigned returns a source of certificates that key signs itself. names returns the names and
 // IP addresses by which others know the machine now. A browser asks its user again about each new

@@ -1,4 +1,4 @@
-package seal
+package hostseal
 
 import (
 	"crypto/ecdsa"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"chat/relay/privatefile"
+	"chat/relay/seal"
 )
 
 func loadKey(t *testing.T, dir string) *Key {
@@ -45,7 +46,7 @@ func TestLoadKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pin := PinOf(cert.Leaf); pin != key.Pin() {
+	if pin := seal.PinOf(cert.Leaf); pin != key.Pin() {
 		t.Errorf("the certificate's pin is %s; want %s", pin, key.Pin())
 	}
 	if other := loadKey(t, t.TempDir()); other.Pin() == key.Pin() {
@@ -59,7 +60,7 @@ func TestLoadKey(t *testing.T) {
 // Hosts that start at once get the same key.
 func TestLoadKeyAtOnce(t *testing.T) {
 	dir := t.TempDir()
-	pins := make([]Pin, 8)
+	pins := make([]seal.Pin, 8)
 	var all sync.WaitGroup
 	for i := range pins {
 		all.Go(func() {
