@@ -818,7 +818,7 @@ func hostSealed(t *testing.T, id string) seal.Invite {
 		t.Fatal(err)
 	}
 	secret := seal.NewSecret()
-	addr, _ := hostRoom(t, relay.Options{Room: id, Title: "lab", TLS: source.Config(), Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: secret}}})
+	addr, _ := hostRoom(t, relay.Options{Room: id, Title: "lab", Seal: &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: secret}}})
 	return seal.Invite{Addr: addr, Pin: source.Pin(), Secret: secret}
 }
 

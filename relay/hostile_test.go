@@ -228,11 +228,15 @@ func TestHelloFlood(t *testing.T) {
 	})
 }
 
-// joinFrom connects a peer whose address is ip.
+// joinFrom connects a peer whose address is ip. To a sealed room it connects by TLS.
 func joinFrom(t *testing.T, srv *relay.Server, ip string) *peer {
 	ours, theirs := net.Pipe()
 	go srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}})
 	synctest.Wait()
+	if srv.Info().Sealed {
+		t.Cleanup(func() { ours.Close() }) // by TLS the host waits for that
+		return newPeer(t, ip, encrypt(t, ours))
+	}
 	return newPeer(t, ip, ours)
 }
 

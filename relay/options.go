@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/tls"
 	"log/slog"
@@ -31,13 +32,6 @@ type Options struct {
 	// after an error. nil: a browser gets an error.
 	Web func(net.Conn)
 
-	// TLS makes the room sealed: connections from other machines have to be encrypted. It needs a certificate, by
-	// Certificates or GetCertificate; the server chooses versions and protocols. nil: a plain room.
-	TLS *tls.Config
-
-	// Names are the host names, in addition to addresses and localhost, that a sealed room's redirect to HTTPS may use.
-	Names []string
-
 	// TrustedProxies are the reverse proxies that name the client of a request in a header:
 	// HTTP connections from there have no limit of their own, and count for their clients.
 	TrustedProxies endpoint.Proxies
@@ -62,12 +56,12 @@ type Options struct {
 	// From other machines it does not count: others on the network may have read it. "": there is none.
 	OperatorToken string
 
+	// Seal makes the room a sealed one. nil: it is plain.
+	Seal *Seal
+
 	// HostKey is the public key of the host's own member in a sealed room, as in authorized_keys. The
 	// host need not prove it. "": the member has none.
 	HostKey string
-
-	// Seal makes the room a sealed one. nil: it is plain.
-	Seal *Seal
 
 	// Restarts reports, when the room closes, whether the host is about to be started again with the same
 	// room: then clients reconnect soon, and not all at once. nil: it is not.
@@ -170,12 +164,15 @@ func (o *Options) sessionLimits() session.Limits {
 
 // frontOptions returns the options of the front. withDefaults returned o.
 func (o *Options) frontOptions() front.Options {
-	return front.Options{
+	opts := front.Options{
 		MaxConns: o.MaxSessions, MaxPerAddress: o.MaxPerAddress,
 		Arrivals: session.NewRate(o.NewConnections, o.arrivalBurst()), Rate: session.NewRate(o.Rate, o.Burst),
-		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web, TLS: o.TLS, Names: o.Names,
-		TrustedProxies: o.TrustedProxies,
+		FirstLine: o.FirstLine, DeadPeer: o.DeadPeer, HTTP: o.Web, TrustedProxies: o.TrustedProxies,
 	}
+	if o.Seal != nil {
+		opts.TLS, opts.Names = cmp.Or(o.Seal.TLS, &tls.Config{}), o.Seal.Names // never plain
+	}
+	return opts
 }
 
 func orDefault[N int | float64](n, otherwise N) N {

@@ -186,7 +186,7 @@ func TestRefusedConnectionsAreCounted(t *testing.T) {
 
 // Each wrong secret counts once, and so does each attempt of an address that is locked out.
 func TestRefusedLoginsAreCounted(t *testing.T) {
-	measuredRoom(t, unencryptedOptions(), func(m measured) {
+	measuredRoom(t, sealedOptions(t), func(m measured) {
 		logins := func(what string, wrong, lockedOut int) {
 			m.t.Helper()
 			m.has(what, fmt.Sprintf(`chat_refused_logins_total{reason="wrong_secret"} %d`, wrong), fmt.Sprintf(`chat_refused_logins_total{reason="locked_out"} %d`, lockedOut))

@@ -1,9 +1,7 @@
 package relay
 
 import (
-	"fmt"
-	"net"
-	"strings"
+	"crypto/tls"
 
 	"chat/relay/internal/access"
 	"chat/relay/internal/clock"
@@ -12,14 +10,20 @@ import (
 	"chat/relay/wire"
 )
 
-// A Seal makes a room a sealed one: only clients with a secret or a key may enter it.
+// A Seal makes a room a sealed one: connections are encrypted, and only clients with a secret or a key may enter.
 type Seal struct {
+	// TLS has the certificate, in Certificates or GetCertificate; the server chooses versions and protocols. nil: no
+	// connection from another machine is served.
+	TLS *tls.Config
+
+	// Names are the host names, in addition to addresses and localhost, that a redirect to HTTPS may use.
+	Names []string
+
 	Secrets seal.RoomSecrets
 
-	// Renew replaces the secrets that members and listen-only guests enter the room with, keeps the new
-	// ones and returns all. The server then revokes those before, and sends the new ones to those present.
-	// Its error is worded for the operator who asked. It may be called concurrently. nil: the secrets
-	// cannot be replaced.
+	// Renew replaces the secrets of members and of listen-only guests, keeps the new ones, and returns all. The server
+	// then revokes those before, and sends the new ones to those present. Its error is worded for the operator who
+	// asked. One call at a time. nil: the secrets cannot be replaced.
 	Renew func() (seal.RoomSecrets, error)
 
 	// Invite returns the current invite with a secret, for members who ask for it. nil: the host
@@ -52,66 +56,8 @@ func (s *Server) Invite(level access.Level) (seal.Invite, bool) {
 	return s.opts.Seal.Invite(s.gate.SecretFor(level)), true
 }
 
-// invites is the server as its sessions' [session.Invites].
-type invites struct{ *Server }
-
-// Words implements [session.Invites].
-func (s invites) Words(at string, level access.Level) string {
-	if !s.gate.IsSealed() {
-		return s.plainWays(at)
-	}
-	invite, ok := s.Invite(level)
-	link := invite.URL()
-	if ok {
-		link = strings.Join(append([]string{link}, s.programWays(invite.Addr)...), "\n")
-	}
-	switch {
-	case !ok:
-		return "this room is sealed; the host can show its invite: chat invite"
-	case level == access.Listen:
-		return "this link lets others read:\n" + link
-	case s.gate.NeedsKey():
-		return "others join with this link, if the host has their keys:\n" + link
-	}
-	return "this link lets others in:\n" + link
-}
-
-// programWays returns how others get the program at an address; none if the host does not hand it out.
-func (s invites) programWays(addr string) []string {
-	if s.opts.Program == nil {
-		return nil
-	}
-	install, system, sum := s.opts.Program(addr)
-	if install == "" {
-		return nil
-	}
-	ways := []string{"to install chat:", install}
-	if sum != "" {
-		ways = append(ways, "SHA-256 of the program for "+system+":", sum)
-	}
-	return ways
-}
-
-// plainWays returns how others can join a plain room.
-func (s invites) plainWays(at string) string {
-	if s.opts.Ways != nil {
-		if ways := s.opts.Ways(); len(ways) > 0 {
-			at = ways[0]
-		}
-	}
-	ways := []string{"others can join:", "chat join"}
-	if host, port, err := net.SplitHostPort(at); err == nil {
-		ways = []string{ways[0], "chat join --addr " + at, fmt.Sprintf("nc %s %s", host, port)}
-		if s.opts.Web != nil {
-			ways = append(ways, "http://"+at+"/")
-			ways = append(ways, s.programWays(at)...)
-		}
-	}
-	return strings.Join(ways, "\n")
-}
-
-// Renew implements [session.Invites].
-func (s invites) Renew(by *room.Member) error {
+// renewInvite replaces the secrets of a sealed room, because by asked for it. The error is a [*wire.Fault].
+func (s *Server) renewInvite(by *room.Member) error {
 	switch {
 	case !s.gate.IsSealed():
 		return wire.Faultf(wire.CodeBadRequest, "this room is not sealed: it has no invite to replace")
@@ -124,18 +70,18 @@ func (s invites) Renew(by *room.Member) error {
 	if err != nil {
 		return wire.Faultf(wire.CodeBadRequest, "%v", err)
 	}
-	s.gate.Replace(secrets)
+	s.gate.SetSecrets(secrets)
 	s.opts.Log.Info("the invite was replaced", "by", s.room.Renewed(by, string(s.gate.SecretFor(access.Listen)), string(s.gate.SecretFor(access.Member)), clock.Now()))
 	return nil
 }
 
-// AdoptSecrets replaces the secrets of a sealed room by those that another relay of the room has made, as Seal.Renew does
-// here, and sends them to those present.
+// AdoptSecrets replaces the secrets of a sealed room by those that another relay of the room has made, and sends them to
+// those present.
 func (s *Server) AdoptSecrets(secrets seal.RoomSecrets) {
 	s.renewing.Lock()
 	defer s.renewing.Unlock()
-	if !s.gate.Adopt(secrets) {
-		return
+	if !s.gate.SetSecrets(secrets) {
+		return // they are those of this relay
 	}
 	s.opts.Log.Info("the invite was replaced at another host of the room")
 	s.room.SendSecrets(string(s.gate.SecretFor(access.Listen)), string(s.gate.SecretFor(access.Member)))

@@ -31,14 +31,8 @@ const (
 // sealedOptions are those of a sealed room.
 func sealedOptions(t *testing.T) relay.Options {
 	t.Helper()
-	opts := unencryptedOptions()
-	opts.TLS = tlsOfHost(t)
-	return opts
-}
-
-// unencryptedOptions are those of a sealed room whose connections are not encrypted, so that they can come from anywhere.
-func unencryptedOptions() relay.Options {
 	return relay.Options{Title: "kitchen", Seal: &relay.Seal{
+		TLS:     tlsOfHost(t),
 		Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret},
 		Renew: func() (seal.RoomSecrets, error) {
 			return seal.RoomSecrets{Member: newMember, Listen: newListen, Operator: operatorSecret}, nil
@@ -83,10 +77,10 @@ func encrypt(t *testing.T, conn net.Conn) *tls.Conn {
 	return encrypted
 }
 
-// sealedRoom runs a test in a bubble, with a room of unencryptedOptions.
+// sealedRoom runs a test in a bubble, with a room of sealedOptions.
 func sealedRoom(t *testing.T, change func(*relay.Options), test func(t *testing.T, srv *relay.Server)) {
 	t.Helper()
-	opts := unencryptedOptions()
+	opts := sealedOptions(t)
 	if change != nil {
 		change(&opts)
 	}
@@ -388,6 +382,21 @@ func TestScriptsOnOtherMachines(t *testing.T) {
 	})
 }
 
+// A sealed room whose host has no certificate is closed to other machines, and not open to them without encryption.
+func TestSealedWithoutACertificate(t *testing.T) {
+	sealedRoom(t, func(o *relay.Options) { o.Seal.TLS = nil }, func(t *testing.T, srv *relay.Server) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		go srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}})
+		p := newPeer(t, "eve", ours)
+		p.send(sealedHello("eve", memberSecret))
+		if e := p.event(); e.Code != wire.CodeSealed {
+			t.Errorf("without encryption: %+v", e)
+		}
+		p.closed()
+	})
+}
+
 // Until it has shown the secret, a connection sees nothing of the room, and no one sees it.
 func TestUnprovenSeeNothing(t *testing.T) {
 	sealedRoom(t, nil, func(t *testing.T, srv *relay.Server) {
@@ -635,6 +644,9 @@ func roundTrip(t *testing.T, srv *relay.Server, ip, method, path, body string, h
 		served.Go(func() {
 			srv.ServeConn(context.Background(), addressed{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}})
 		})
+		if srv.Info().Sealed {
+			return encrypt(t, ours), nil
+		}
 		return ours, nil
 	}}
 	t.Cleanup(func() { transport.CloseIdleConnections(); served.Wait() })

@@ -32,7 +32,7 @@ func TestSecretsOfASealedRoomStaySecret(t *testing.T) {
 	const mistyped = "MEMBER-2222-2222-2223"
 	path, logged := filepath.Join(t.TempDir(), "kitchen.chat"), new(logtest.Buffer)
 	transcript := filepath.Join(t.TempDir(), "transcript")
-	opts := unencryptedOptions()
+	opts := sealedOptions(t)
 	opts.Log = slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	seen := make(map[string]string)
 	synctest.Test(t, func(t *testing.T) {

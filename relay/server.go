@@ -114,7 +114,7 @@ func (s *Server) connectParts() {
 	s.door = &session.Door{
 		Room: s.room, Log: s.log, Fanout: s.fanout, Logger: s.opts.Log, Limits: s.opts.sessionLimits(),
 		Costs: session.NewCosts(session.NewRate(s.opts.Rate, s.opts.Burst)),
-		Gate:  s.gate, Invites: invites{s},
+		Gate:  s.gate, WaysIn: s.waysIn, RenewInvite: s.renewInvite,
 		RestartWithin: s.restartWithin, CatchUp: s.CatchUp, Info: s.Info, Upload: s.opts.Files, Uploads: s.opts.Uploads,
 	}
 	s.door.Open()

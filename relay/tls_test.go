@@ -17,10 +17,11 @@ import (
 	"chat/relay"
 	"chat/relay/history"
 	"chat/relay/hostseal"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
-// hostTLS hosts a room by TLS until the test ends, or until close is called.
+// hostTLS hosts a sealed room until the test ends, or until close is called.
 func hostTLS(t *testing.T, opts relay.Options) (addr string, srv *relay.Server, close func()) {
 	t.Helper()
 	key, err := hostseal.LoadKey(t.TempDir())
@@ -31,7 +32,7 @@ func hostTLS(t *testing.T, opts relay.Options) (addr string, srv *relay.Server, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.TLS = certificate.Config()
+	opts.Seal = &relay.Seal{TLS: certificate.Config(), Secrets: seal.RoomSecrets{Member: memberSecret}}
 	srv = relay.New(opts)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,7 +69,7 @@ func dialTLS(t *testing.T, addr, nick string) *tlsProgram {
 	conn := tls.Client(below, &tls.Config{InsecureSkipVerify: true})
 	t.Cleanup(func() { conn.Close() })
 	p := &tlsProgram{conn, t, bufio.NewReader(conn)}
-	p.send(`{"type":"hello","version":1,"nick":%q,"token":"token-of-%s","backlog":0}`, nick, nick)
+	p.send(`{"type":"hello","version":1,"nick":%q,"token":"token-of-%s","backlog":0,"secret":%q}`, nick, nick, string(memberSecret))
 	p.until(wire.TypeWelcome)
 	return p
 }

@@ -41,8 +41,8 @@ func newSource(t *testing.T) *hostseal.CertificateSource {
 func hostSealed(t *testing.T, how relay.Seal) (*fileHost, seal.Pin) {
 	t.Helper()
 	source := newSource(t)
-	how.Secrets = seal.RoomSecrets{Member: memberSecret, Listen: "LISTENABCDEFGHIJ", Operator: "OPERATORABCDEFGH"}
-	return hostFilesIn(t, files.Limits{}, relay.Options{Title: "lab", TLS: source.Config(), Seal: &how}), source.Pin()
+	how.TLS, how.Secrets = source.Config(), seal.RoomSecrets{Member: memberSecret, Listen: "LISTENABCDEFGHIJ", Operator: "OPERATORABCDEFGH"}
+	return hostFilesIn(t, files.Limits{}, relay.Options{Title: "lab", Seal: &how}), source.Pin()
 }
 
 // A tap records the bytes sent over connections.

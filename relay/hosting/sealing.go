@@ -54,7 +54,8 @@ func (r *Room) seal(kind, name string) error {
 		hosted := r.sealed.Room()
 		return hosted.Invite(hosted.InviteAddrs(opts.Ways())[0], secret)
 	}
-	opts.TLS, opts.Names, opts.Seal = r.sealed.Config(), r.names(), room
+	room.TLS, room.Names = r.sealed.Config(), r.names()
+	opts.Seal = room
 	return nil
 }
 

@@ -62,6 +62,7 @@ func openSealed(t *testing.T, change ...func(*relay.Seal)) *sealedRoom {
 	t.Cleanup(func() { store.Close() })
 	invite := seal.Invite{Addr: "192.168.1.5:24280", Pin: source.Pin()}
 	sealed := &relay.Seal{
+		TLS:     source.Config(),
 		Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret},
 		Renew: func() (seal.RoomSecrets, error) {
 			return seal.RoomSecrets{Member: newSecret, Listen: "NEWLISTEN2222222", Operator: operatorSecret}, nil
@@ -71,7 +72,7 @@ func openSealed(t *testing.T, change ...func(*relay.Seal)) *sealedRoom {
 	for _, f := range change {
 		f(sealed)
 	}
-	r := open(t, relay.Options{App: "chat 1.0", Room: "01f3c5a7092b4d6e", TLS: source.Config(), Seal: sealed}, web.Options{Files: store, MetricsForAll: true})
+	r := open(t, relay.Options{App: "chat 1.0", Room: "01f3c5a7092b4d6e", Seal: sealed}, web.Options{Files: store, MetricsForAll: true})
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &sealedRoom{r, &http.Client{Transport: transport}}

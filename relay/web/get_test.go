@@ -361,8 +361,8 @@ func TestGetSealed(t *testing.T) {
 	pin := seal.CurlPin(source.Leaf())
 	for _, selfSigned := range []bool{true, false} {
 		hosted := func() seal.Invites { return seal.Invites{CurlPin: pin, SelfSigned: selfSigned} }
-		sealed := &relay.Seal{Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret}}
-		r := open(t, relay.Options{TLS: source.Config(), Seal: sealed}, web.Options{Programs: programs(t, "own", nil), Sealed: hosted})
+		sealed := &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret}}
+		r := open(t, relay.Options{Seal: sealed}, web.Options{Programs: programs(t, "own", nil), Sealed: hosted})
 		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 		t.Cleanup(transport.CloseIdleConnections)
 		s := &sealedRoom{r, &http.Client{Transport: transport}}

@@ -18,10 +18,25 @@ import (
 	"chat/relay"
 	"chat/relay/files"
 	"chat/relay/hostseal"
+	"chat/relay/seal"
 	"chat/relay/web"
 )
 
-// openByTLS hosts a room whose connections are encrypted, and returns a client for its HTTPS.
+// A memberTransport adds the secret of members to requests.
+type memberTransport struct{ http.RoundTripper }
+
+// CloseIdleConnections makes http.Client's method work.
+func (t memberTransport) CloseIdleConnections() {
+	t.RoundTripper.(*http.Transport).CloseIdleConnections()
+}
+
+func (t memberTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+memberSecret)
+	return t.RoundTripper.RoundTrip(r)
+}
+
+// openByTLS hosts a sealed room, and returns a client for its HTTPS, which is let in as a member.
 func openByTLS(t *testing.T, stall time.Duration) (*room, *http.Client) {
 	t.Helper()
 	key, err := hostseal.LoadKey(t.TempDir())
@@ -37,9 +52,10 @@ func openByTLS(t *testing.T, stall time.Duration) (*room, *http.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	r := open(t, relay.Options{Rate: -1, TLS: certificate.Config()}, web.Options{Files: store, Stall: stall})
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
-	t.Cleanup(client.CloseIdleConnections)
+	r := open(t, relay.Options{Rate: -1, Seal: &relay.Seal{TLS: certificate.Config(), Secrets: seal.RoomSecrets{Member: memberSecret}}}, web.Options{Files: store, Stall: stall})
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: memberTransport{transport}}
 	return r, client
 }
 
@@ -145,7 +161,7 @@ func TestStallByTLS(t *testing.T) {
 		below.(*net.TCPConn).SetReadBuffer(64 << 10)
 		conn := tls.Client(below, &tls.Config{InsecureSkipVerify: true})
 		t.Cleanup(func() { conn.Close() })
-		fmt.Fprintf(conn, "GET /files/1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		fmt.Fprintf(conn, "GET /files/1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", memberSecret)
 		return conn
 	}
 	request()

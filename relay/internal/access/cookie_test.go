@@ -65,7 +65,7 @@ func TestCookie(t *testing.T) {
 func TestNewSecretRevokesCookies(t *testing.T) {
 	g := newGate()
 	cookies := map[Level]string{None: g.Cookie(None, keyNamed("alice")), Listen: g.Cookie(Listen, nil), Member: g.Cookie(Member, nil), Operator: g.Cookie(Operator, nil)}
-	g.Replace(seal.RoomSecrets{Member: renewed, Operator: operator}) // no secret for listening
+	g.SetSecrets(seal.RoomSecrets{Member: renewed, Operator: operator}) // no secret for listening
 	for level, want := range map[Level]bool{None: true, Listen: false, Member: false, Operator: true} {
 		if _, _, ok := g.ReadCookie(cookies[level]); ok != want {
 			t.Errorf("the cookie of %v is valid: %v, want %v", level, ok, want)

@@ -33,11 +33,12 @@ type Gate struct {
 	sums      [Operator + 1]sum      // of the secrets, by level; zero: there is none
 	verifiers [Operator + 1]verifier // likewise
 	former    []sum                  // of the secrets before, the last ones, at most maxFormer
-	current   context.Context        // ends when the secrets are replaced
-	replace   context.CancelFunc     // of current
 	wrong     tries
 	refused   Refusals
 	exchanges int // that take place
+
+	current    context.Context // ends when the secrets are replaced
+	endCurrent context.CancelFunc
 }
 
 // A sum is the SHA-256 of a secret: all have the same length, so comparing them reveals nothing about it.
@@ -45,40 +46,42 @@ type sum = [sha256.Size]byte
 
 // NewGate returns a gate.
 func NewGate(o Options) *Gate {
-	g := &Gate{
-		key: o.Key, isMember: o.IsMember, isOperator: o.IsOperator,
-		wrong: make(tries), replace: func() {},
-	}
-	g.Replace(o.Secrets)
+	g := &Gate{key: o.Key, isMember: o.IsMember, isOperator: o.IsOperator, wrong: make(tries)}
+	g.current, g.endCurrent = context.WithCancel(context.Background())
+	g.SetSecrets(o.Secrets)
 	return g
 }
 
 // IsSealed reports whether the room is sealed.
 func (g *Gate) IsSealed() bool { return g != nil }
 
-// Replace replaces the secrets. Those before let no one in any more.
-func (g *Gate) Replace(secrets seal.RoomSecrets) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// SetSecrets replaces the secrets: those before let no one in any more. It reports whether they are others.
+func (g *Gate) SetSecrets(secrets seal.RoomSecrets) bool {
 	if g.isMember != nil {
 		secrets.Member = ""
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if secrets == g.secrets {
+		return false
 	}
 	g.secrets = secrets
 	for level, s := range [...]seal.Secret{Listen: secrets.Listen, Member: secrets.Member, Operator: secrets.Operator} {
 		if sum := sumOf(s); sum != g.sums[level] {
-			g.forgetLocked(g.sums[level])
+			g.addFormerLocked(g.sums[level])
 			g.sums[level], g.verifiers[level] = sum, verifierOf(s, iterations)
 		}
 	}
-	g.replace()
-	g.current, g.replace = context.WithCancel(context.Background())
+	g.endCurrent()
+	g.current, g.endCurrent = context.WithCancel(context.Background())
+	return true
 }
 
 // maxFormer is how many secrets that were replaced a gate remembers: those of the last invites.
 const maxFormer = 32
 
-// forgetLocked makes a secret, by its sum, a former one. A zero one was none.
-func (g *Gate) forgetLocked(replaced sum) {
+// addFormerLocked adds the sum of a secret that was replaced to the former ones. A zero one was none.
+func (g *Gate) addFormerLocked(replaced sum) {
 	if replaced == (sum{}) {
 		return
 	}
@@ -86,21 +89,6 @@ func (g *Gate) forgetLocked(replaced sum) {
 		g.former = slices.Delete(g.former, 0, 1)
 	}
 	g.former = append(g.former, replaced)
-}
-
-// Adopt is Replace unless these are the secrets already. It reports whether they are new.
-func (g *Gate) Adopt(secrets seal.RoomSecrets) bool {
-	g.mu.Lock()
-	known := g.secrets
-	g.mu.Unlock()
-	if g.isMember != nil {
-		secrets.Member = ""
-	}
-	if secrets == known {
-		return false
-	}
-	g.Replace(secrets)
-	return true
 }
 
 // sumOf returns the sum of a secret; zero for "".

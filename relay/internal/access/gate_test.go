@@ -241,7 +241,7 @@ func TestReplace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
 		current := g.Current()
-		g.Replace(seal.RoomSecrets{Member: renewed, Listen: listen, Operator: operator})
+		g.SetSecrets(seal.RoomSecrets{Member: renewed, Listen: listen, Operator: operator})
 		if current.Err() == nil || g.Current().Err() != nil {
 			t.Error("it is not announced that the secrets were replaced")
 		}

@@ -151,7 +151,7 @@ func TestScramPenalties(t *testing.T) {
 func TestScramWithASecretThatIsReplacedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		replace := func() { g.Replace(seal.RoomSecrets{Member: renewed, Listen: listen, Operator: operator}) }
+		replace := func() { g.SetSecrets(seal.RoomSecrets{Member: renewed, Listen: listen, Operator: operator}) }
 		if level, err := authenticate(t, g, "", newProver(t, "member", member, binding), replace); level != None || codeOf(t, err) != wire.CodeAuthFailed {
 			t.Errorf("%v, %v", level, err)
 		}
@@ -176,7 +176,7 @@ func TestVerifiersAreKept(t *testing.T) {
 	if salt("") != first || first == other {
 		t.Error("the verifier of a secret is computed again, or two have the same salt")
 	}
-	g.Replace(seal.RoomSecrets{Member: renewed, Listen: listen, Operator: operator})
+	g.SetSecrets(seal.RoomSecrets{Member: renewed, Listen: listen, Operator: operator})
 	if salt("member") == first || salt("listen") != other {
 		t.Error("the verifier of a secret that was replaced is kept, or one that was not is computed again")
 	}

@@ -23,9 +23,13 @@ type Door struct {
 	Logger *slog.Logger
 	Limits Limits // until SetLimits; see CurrentLimits
 
-	Gate    *access.Gate // decides who may enter; nil: the room is plain
-	Invites Invites      // for /invite
+	Gate *access.Gate // decides who may enter; nil: the room is plain
 
+	// WaysIn returns how others can join, for a member of a level who reached the host at an address; "": not by the
+	// network.
+	WaysIn func(at string, level access.Level) string
+	// RenewInvite replaces the secrets of a sealed room, because by asked for it. The error is a [*wire.Fault].
+	RenewInvite func(by *room.Member) error
 	// RestartWithin returns within what time clients reconnect when the room closes, as the host restarts; 0: it
 	// does not. nil: it never does.
 	RestartWithin func() time.Duration

@@ -56,7 +56,7 @@ func (d *Door) Operate(by *room.Member, req *wire.Request) (string, error) {
 	case req.Type == wire.TypeFiles:
 		return d.uploads(by, req)
 	case req.Type == wire.TypeInvite && isNew(req):
-		return "the invite was replaced", d.Invites.Renew(by)
+		return "the invite was replaced", d.RenewInvite(by)
 	}
 	return "", wire.Faultf(wire.CodeBadRequest, "%s is for members only", c.Usage())
 }
