@@ -312,10 +312,10 @@ func TestNewInviteOfAnOperatorByKey(t *testing.T) {
 }
 
 // An operator releases a nick, and the host's own member has the key of its process.
-func TestReleaseAndHostKey(t *testing.T) {
+func TestReleaseAndHostMemberKey(t *testing.T) {
 	opts := sealedOptions(t)
 	own := newTypedKey(t, ssh.KeyAlgoED25519)
-	opts.HostKey, opts.HostToken = own.line(), "token-of-the-host"
+	opts.Seal.HostMemberKey, opts.HostToken = own.line(), "token-of-the-host"
 	srv := relay.New(opts)
 	host := join(t, srv, "hugo")
 	if e := host.greet(&wire.Request{Nick: "hugo", Token: opts.HostToken}); e.Type != wire.TypeWelcome {

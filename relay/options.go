@@ -59,10 +59,6 @@ type Options struct {
 	// Seal makes the room a sealed one. nil: it is plain.
 	Seal *Seal
 
-	// HostKey is the public key of the host's own member in a sealed room, as in authorized_keys. The
-	// host need not prove it. "": the member has none.
-	HostKey string
-
 	// Restarts reports, when the room closes, whether the host is about to be started again with the same
 	// room: then clients reconnect soon, and not all at once. nil: it is not.
 	Restarts func() bool

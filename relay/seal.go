@@ -34,6 +34,10 @@ type Seal struct {
 	// member or an operator, who then needs no secret. They may be called concurrently, and must
 	// not block. If IsMember is not nil, only those keys are members: Secrets.Member lets no one in.
 	IsMember, IsOperator func(fingerprint string) bool
+
+	// HostMemberKey is the public key of the host's own member, as in authorized_keys. The host need not prove it. "": the
+	// member has none.
+	HostMemberKey string
 }
 
 // gate returns the gate of a room; nil if s is. key is a random string that no client knows. It is the same after a restart
@@ -43,6 +47,18 @@ func (s *Seal) gate(key string) *access.Gate {
 		return nil
 	}
 	return access.NewGate(access.Options{Key: key, Secrets: s.Secrets, IsMember: s.IsMember, IsOperator: s.IsOperator})
+}
+
+// hostMemberKey returns the key of the host's own member; nil: it has none.
+func (s *Server) hostMemberKey() *access.Key {
+	if !s.gate.IsSealed() || s.opts.Seal.HostMemberKey == "" {
+		return nil
+	}
+	key, err := access.ParseKey(s.opts.Seal.HostMemberKey)
+	if err != nil {
+		s.opts.Log.Warn("the host's own member has no key", "error", err)
+	}
+	return key
 }
 
 // Gate returns the room's gate, for requests by HTTP; nil: the room is plain.

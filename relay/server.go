@@ -91,20 +91,8 @@ func (s *Server) roomOptions() room.Options {
 	return room.Options{
 		ID: s.opts.Room, Title: s.opts.Title, App: s.opts.App, Secret: s.opts.Secret, HostToken: s.opts.HostToken, OperatorToken: s.opts.OperatorToken, Sealed: s.gate.IsSealed(),
 		FlushIn: s.flush.in, GiveNicksIn: s.nicks.in,
-		HostKey: s.hostKey(), HandsOut: s.opts.Web != nil && s.opts.Program != nil, Relays: s.listRelays(),
+		HostMemberKey: s.hostMemberKey(), HandsOut: s.opts.Web != nil && s.opts.Program != nil, Relays: s.listRelays(),
 	}
-}
-
-// hostKey returns the key of the host's own member; nil: it has none.
-func (s *Server) hostKey() *access.Key {
-	if !s.gate.IsSealed() || s.opts.HostKey == "" {
-		return nil
-	}
-	key, err := access.ParseKey(s.opts.HostKey)
-	if err != nil {
-		s.opts.Log.Warn("the host's own member has no key", "error", err)
-	}
-	return key
 }
 
 // connectParts connects the log and the room with the parts that serve connections.

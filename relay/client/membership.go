@@ -630,7 +630,7 @@ func (s *membership) adopt(l *link, welcome wire.Event) {
 	s.noteRelays(l, welcome.Relays)
 	s.addr, s.room, s.title, s.next = l.addr, welcome.Room, welcome.Title, welcome.Next
 	s.seal.setRoom(welcome.Room, welcome.Title)
-	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key, s.seal.secretToShow()}
+	s.known = Identity{welcome.Room, welcome.Client, cmp.Or(welcome.Token, s.known.Token), welcome.Key, s.seal.secretToSend()}
 	if !s.stranger { // else the identity that its host did not prove to know must stay
 		s.opts.Keeper.Keep(s.known)
 	}

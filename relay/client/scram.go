@@ -20,9 +20,9 @@ import (
 // maxIterations bounds the work that a host can ask for. Ours wants 100,000, which take 30 ms.
 const maxIterations = 1_000_000
 
-// authenticate shows the host over l that the client knows the secret of user, without showing it,
-// and has the host show the same. It is bound to the connection: relayed by someone between the
-// two it fails. Nothing else is sent before. The host must answer within wait.
+// authenticate proves to the host over l that the client knows the secret of user, without sending it, and has
+// the host prove the same. The proofs are bound to the connection: if someone between the two relays them,
+// they fail. Nothing else is sent before. The host must answer within wait.
 func (l *link) authenticate(ctx context.Context, user string, secret seal.Secret, wait time.Duration) error {
 	conn, ok := l.conn.(*tls.Conn)
 	if !ok {

@@ -29,7 +29,7 @@ type sealing struct {
 	sealed   bool        // the room is sealed; it stays so
 	pin      seal.Pin    // of the host's key; "": not known yet. Once it is, it does not change
 	from     KnownHost   // where pin is kept; the zero value: in no file
-	verified bool        // pin is from an invite or a known host, or its host showed that it knows the secret
+	verified bool        // pin is from an invite or a known host, or its host proved that it knows the secret
 	curlPin  string      // see [seal.CurlPin]; "": not known yet
 	secret   seal.Secret // "": none, or not known yet
 	byKey    bool        // the user has no secret, and enters by key
@@ -319,9 +319,9 @@ func (s *sealing) tryListening() bool {
 	return true
 }
 
-// toProve returns the secret that the host must show to know before it gets a hello, as the user
-// trusts it for the first time, and for whom the secret is; "": the host need not. needed reports
-// that the client has no secret for that, and that the user may have.
+// toProve returns the secret that the host must prove to know before it gets a hello, because the user
+// trusts it for the first time, and the user name of that secret; "": the host need not. needed reports
+// that the client has no secret for that, and must ask its user.
 func (s *sealing) toProve() (secret seal.Secret, user string, needed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -336,9 +336,9 @@ func (s *sealing) toProve() (secret seal.Secret, user string, needed bool) {
 	return s.secret, seal.MemberUser, false
 }
 
-// secretToShow returns the secret that the host may see; "": none. It has the right key, or the
-// connection is private without TLS.
-func (s *sealing) secretToShow() seal.Secret {
+// secretToSend returns the secret for the hello; "": none. The host has the right key, or the connection is
+// private without TLS.
+func (s *sealing) secretToSend() seal.Secret {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sealed && s.verified || s.opts.Private {
@@ -347,7 +347,7 @@ func (s *sealing) secretToShow() seal.Secret {
 	return ""
 }
 
-// noteProof notes that the host has shown that it knows the secret.
+// noteProof notes that the host has proved that it knows the secret.
 func (s *sealing) noteProof() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,9 +20,9 @@ const (
 	tooManyPause = time.Minute
 )
 
-// settle finds out what an attempt to join ended with err for: it asks the user, if a sealed room
-// needs an answer. asked counts the questions for a secret. It reports whether another attempt
-// may succeed; if not, the error says why.
+// settle gets what an attempt to join lacked, given its error: it asks the user if a sealed room needs an
+// answer. asked counts the questions for a secret. It reports whether another attempt may succeed; if
+// not, the error says why.
 func (s *membership) settle(ctx context.Context, err error, asked *int) (again bool, _ error) {
 	refusal, _ := errors.AsType[*RefusedError](err)
 	stranger, _ := errors.AsType[*PinError](err)
@@ -62,8 +62,8 @@ func (s *membership) settle(ctx context.Context, err error, asked *int) (again b
 	return false, err
 }
 
-// identify lets the client in over l by what is sent before hello, or in it: the secret goes only
-// to a host that has the right key, and otherwise the host must show first that it knows it.
+// identify proves over l, before hello or in it, that the client may enter. Only a host with the right key gets the secret;
+// any other must first prove that it knows it.
 func (s *membership) identify(ctx context.Context, l *link, hello *wire.Request) error {
 	secret, user, needed := s.seal.toProve()
 	switch {
@@ -75,7 +75,7 @@ func (s *membership) identify(ctx context.Context, l *link, hello *wire.Request)
 		}
 		s.seal.noteProof()
 	default:
-		hello.Secret = string(s.seal.secretToShow())
+		hello.Secret = string(s.seal.secretToSend())
 	}
 	return s.sign(l, hello)
 }

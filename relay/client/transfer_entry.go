@@ -19,7 +19,7 @@ import (
 // it got for its key. The connection is to the host that has the right key.
 func (t *transfer) authorize(r *http.Request) error {
 	s := t.client.sealing
-	if secret := s.secretToShow(); secret != "" {
+	if secret := s.secretToSend(); secret != "" {
 		r.Header.Set("Authorization", "Bearer "+string(secret)+".") // a token of ours would follow the last dot
 		return nil
 	}

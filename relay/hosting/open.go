@@ -130,7 +130,7 @@ func (r *Room) useStore() {
 // slowOpening is how long opening a history file takes at most without a word.
 const slowOpening = time.Second
 
-// openServer opens the room's server, in memory or from its history file, and seals the room if it is to be.
+// openServer opens the room's server, in memory or from its history file, and seals the room if the options say so.
 func (r *Room) openServer() error {
 	opts := &r.opts
 	if len(opts.Sharing.URLs) > 0 {

@@ -13,8 +13,8 @@ import (
 	"chat/relay/sshkey"
 )
 
-// seal prepares the room for sealed connections if it is to be sealed. kind and name are what
-// stays the same when it is opened again: its secrets do, too.
+// seal seals the room, if the options say so. kind and name are what stays the same when the room is opened again, and so do
+// its secrets.
 func (r *Room) seal(kind, name string) error {
 	opts, key := &r.opts, kind+"\n"+name
 	if !opts.Sealing.Secure {
@@ -24,11 +24,11 @@ func (r *Room) seal(kind, name string) error {
 	if err != nil {
 		return err
 	}
-	room := &relay.Seal{}
-	if err := r.openKeys(room); err != nil {
+	s := &relay.Seal{}
+	if err := r.openKeys(s); err != nil {
 		return err
 	}
-	if err := opts.findHostKey(); err != nil {
+	if s.HostMemberKey, err = opts.memberKey(); err != nil {
 		return err
 	}
 	shared, err := r.shareSeal(secret)
@@ -49,13 +49,13 @@ func (r *Room) seal(kind, name string) error {
 	if err := r.comparePins(); err != nil {
 		return err
 	}
-	room.Secrets, room.Renew = r.sealed.Room().RoomSecrets, r.sealed.Renew
-	room.Invite = func(secret seal.Secret) seal.Invite {
-		hosted := r.sealed.Room()
-		return hosted.Invite(hosted.InviteAddrs(opts.Ways())[0], secret)
+	s.TLS, s.Names = r.sealed.Config(), r.names()
+	s.Secrets, s.Renew = r.sealed.Room().RoomSecrets, r.sealed.Renew
+	s.Invite = func(secret seal.Secret) seal.Invite {
+		room := r.sealed.Room()
+		return room.Invite(room.InviteAddrs(opts.Ways())[0], secret)
 	}
-	room.TLS, room.Names = r.sealed.Config(), r.names()
-	opts.Seal = room
+	opts.Seal = s
 	return nil
 }
 
@@ -80,7 +80,7 @@ func (opts *Options) checkUnsealed(key string) error {
 	return fmt.Errorf("the room in %s is sealed: without --secure, everyone on the network could read it\nhint: add --secure; or to make the room plain, delete its secrets: rm %s", opts.HistoryFile, kept)
 }
 
-// openKeys reads the files of keys of members and operators, for s.
+// openKeys reads the files with the keys of members and operators, which let them in by s.
 func (r *Room) openKeys(s *relay.Seal) error {
 	for _, f := range []struct {
 		path string
@@ -99,26 +99,24 @@ func (r *Room) openKeys(s *relay.Seal) error {
 	return nil
 }
 
-// findHostKey sets the key of the host's own member. A headless host has none.
-func (opts *Options) findHostKey() error {
+// memberKey returns the public key of the host's own member; "": it has none, like a headless host.
+func (opts *Options) memberKey() (public string, err error) {
 	if opts.NoMember {
-		return nil
+		return "", nil
 	}
 	var signer *identity.Signer
 	if opts.Sealing.Signer != nil {
-		var err error
 		if signer, err = opts.Sealing.Signer(); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if signer == nil {
 		signer = identity.OwnSigner(identity.DefaultDir(), func(err error) { opts.Log.Warn(err.Error()) })
 	}
-	if opts.HostKey = signer.Key(); opts.HostKey == "" {
-		_, err := signer.Sign(nil) // why there is none, if that is not a warning already
-		return err
+	if public = signer.Key(); public == "" {
+		_, err = signer.Sign(nil) // why there is none, if that is not a warning already
 	}
-	return nil
+	return public, err
 }
 
 // watchKeys rereads the files of keys when they change, until ctx ends.

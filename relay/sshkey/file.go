@@ -200,7 +200,7 @@ func parseLines(b []byte) (keys map[string]bool, problems []error) {
 var errKeyLine = errors.New("it has no public key")
 
 // parseLine parses a line of an authorized_keys file. Its options are about what sshd lets a key do, and are ignored, but
-// for two: a key that certifies others is no one's own, and one that expires must not stay valid here.
+// for two: a key that certifies others is not a member's key, and a key with an expiry date must not stay valid here.
 func parseLine(line []byte) (ssh.PublicKey, error) {
 	key, _, options, _, err := ssh.ParseAuthorizedKey(line)
 	if err != nil {

@@ -23,7 +23,7 @@ type Key struct {
 
 // Credentials are the level and the key that a connection has proven.
 type Credentials struct {
-	Level    Level
-	BySecret Level // by the secret only: Level without the key, which may lose its own
+	Level    Level // the higher one of BySecret and that of Key
+	BySecret Level // of the secret; it stays if the key is no longer listed
 	Key      *Key  // nil: none
 }

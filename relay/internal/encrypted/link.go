@@ -99,7 +99,7 @@ func (l *link) Close() error {
 	if !c.isEager() && c.Unsent() && c.sending.TryLock() {
 		defer c.sending.Unlock()
 		c.Conn.SetWriteDeadline(time.Now().Add(closeTime))
-		c.flush() // if it fails, so be it
+		c.flush() // the connection ends either way
 	}
 	return c.Conn.Close()
 }

@@ -41,16 +41,16 @@ type Conn struct {
 	since     uint32 // when it was admitted, in seconds since 1970; fixed
 	place     place  // guarded by front.mu
 
-	mu        sync.Mutex       // guards all below
-	session   *session.Session // nil: it has none yet
-	isHandled bool             // the HTTP handler has it
-	isSending bool             // and a request on it waits for the outcome of its message
-	isShaking bool             // a TLS handshake runs
-	isEnding  bool             // the room closes
-	yields    *wire.Fault      // why another connection got its place; nil: none did
-	ended     chan struct{}    // closed when isEnding is set; nil while no one waits for it
-	isRemoved bool             // from the front
-	closed    func()           // called after the removal; may be nil
+	mu          sync.Mutex       // guards all below
+	session     *session.Session // nil: it has none yet
+	isHandled   bool             // the HTTP handler has it
+	isSending   bool             // and a request on it waits for the outcome of its message
+	inHandshake bool             // a TLS handshake runs
+	isEnding    bool             // the room closes
+	yields      *wire.Fault      // why another connection got its place; nil: none did
+	ended       chan struct{}    // closed when isEnding is set; nil while no one waits for it
+	isRemoved   bool             // from the front
+	closed      func()           // called after the removal; may be nil
 }
 
 func newConn(f *Front, conn net.Conn, visit *access.Credentials) *Conn {

@@ -24,13 +24,13 @@ import (
 // sealedText is the answer.
 const sealedText = "this room is sealed: join it with its invite, chat join 'https://…'"
 
-// isBarred reports whether the connection has to be encrypted, and is not. A visit comes by a request that was let in.
+// isBarred reports whether the connection must be encrypted and is not. A visit is the request of a connection that was.
 func (c *Conn) isBarred() bool {
 	return c.front.opts.TLS != nil && c.visit == nil && !c.IsEncrypted() && !isLocal(c.Conn)
 }
 
-// answerBarred answers a connection that is barred, and closes it. line is its first line, which speaker sent, or err
-// is why there is none.
+// answerBarred answers a connection that is barred, and closes it. line is its first line, and speaker who sent it; err is
+// why there is none.
 func (c *Conn) answerBarred(line []byte, speaker session.Speaker, err error) {
 	fault := wire.Faultf(wire.CodeSealed, sealedText)
 	isTooLong := errors.Is(err, wire.ErrLineTooLong)

@@ -60,7 +60,7 @@ func (t turns) Unlock() {
 	}
 }
 
-// handshakesWith returns whose turn a handshake with the peer of conn waits for.
+// handshakesWith returns the semaphore that bounds handshakes with peers like that of conn.
 func (f *Front) handshakesWith(conn net.Conn) turns {
 	if isLocal(conn) {
 		return nil
@@ -75,12 +75,13 @@ func isLocal(conn net.Conn) bool {
 }
 
 // sealedSilence replaces Silence before TLS in a sealed room, where hardly anyone types in plain text. On a bad network
-// or a busy machine the first bytes of TLS come late, and a line in plain text before them would look like an attack.
+// or a busy machine the first bytes of TLS come late, and a client that got a line of plain text before its handshake would
+// report an attack.
 const sealedSilence = 2 * time.Second
 
 // startTLS reads the first bytes of a connection to a sealed room. If they begin a TLS handshake, the connection is
-// encrypted from then on. silence is for how long it may stay silent. ok is false if the handshake failed; then
-// the connection is closed.
+// encrypted from then on. silence is how long to wait for the first line now; 0: the peer was silent for long enough. ok is
+// false if the handshake failed; then the connection is closed.
 func (c *Conn) startTLS() (silence time.Duration, ok bool) {
 	silence = sealedSilence
 	firstLine := c.front.times.Load().firstLine
@@ -112,45 +113,45 @@ func (c *Conn) startTLS() (silence time.Duration, ok bool) {
 // showsTLS reports whether start is enough for isTLS.
 func showsTLS(start []byte) bool { return len(start) >= 2 || len(start) == 1 && start[0] != 0x16 }
 
-// handshake replaces c.Conn by an encrypted connection. The time for the first line bounds it.
+// handshake replaces c.Conn by an encrypted connection. It must end within the time for the first line.
 func (c *Conn) handshake() error {
 	head := slices.Clone(c.lines.Pending())
 	c.lines.Release()
-	shaken := encrypted.Server(c.Conn, head, c.front.opts.TLS)
-	c.noteHandshake(true)
-	err := shaken.Handshake(c.front.handshakesWith(c.Conn))
-	c.noteHandshake(false)
+	conn := encrypted.Server(c.Conn, head, c.front.opts.TLS)
+	c.setInHandshake(true)
+	err := conn.Handshake(c.front.handshakesWith(c.Conn))
+	c.setInHandshake(false)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
-	c.Conn = shaken.NonBlocking()
+	c.Conn = conn.NonBlocking()
 	c.mu.Unlock()
 	c.lines = wire.NewLineReader(c.Conn, c.front.door.CurrentLimits().Line)
 	c.lines.OnRead = func(n int) { c.slowDown(c.bucket.Bytes(n)) }
 	return nil
 }
 
-// noteHandshake notes whether a handshake runs, and sets or removes the deadlines of its reads and writes, unless the
-// connection ends.
-func (c *Conn) noteHandshake(isShaking bool) {
+// setInHandshake notes whether a TLS handshake runs, and sets or removes the deadlines of its reads and writes, unless
+// the connection ends.
+func (c *Conn) setInHandshake(inHandshake bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.isShaking = isShaking
+	c.inHandshake = inHandshake
 	if c.isEnding || c.yields != nil {
 		return
 	}
 	deadline := time.Time{}
-	if isShaking {
+	if inHandshake {
 		deadline = time.Now().Add(c.front.times.Load().firstLine)
 	}
 	c.Conn.SetDeadline(deadline)
 }
 
-// interruptLocked ends a handshake, or firstLine.
+// interruptLocked ends the wait for a handshake or a first line.
 func (c *Conn) interruptLocked() {
 	c.Conn.SetReadDeadline(time.Now())
-	if c.isShaking {
+	if c.inHandshake {
 		c.Conn.SetWriteDeadline(time.Now())
 	}
 }
@@ -175,15 +176,15 @@ func (c *Conn) Exporter(label string, length int) ([]byte, error) {
 	return nil, errors.New("the connection is not encrypted")
 }
 
-// encryptRefused returns conn, of which start was read already, or an encrypted connection on it, if start begins a
-// TLS handshake to a sealed room. Within the deadline of conn the peer then learns why it is refused.
+// encryptRefused returns an encrypted connection on conn if start, which was read from it, begins a TLS handshake to a sealed
+// room: the answer that explains the refusal is then encrypted. Otherwise it returns conn. The deadline of conn bounds it.
 func (f *Front) encryptRefused(conn net.Conn, start []byte) (net.Conn, error) {
 	if f.opts.TLS == nil || !isTLS(start) {
 		return conn, nil
 	}
-	shaken := encrypted.Server(conn, start, f.opts.TLS)
-	if err := shaken.Handshake(f.handshakesWith(conn)); err != nil {
+	encryptedConn := encrypted.Server(conn, start, f.opts.TLS)
+	if err := encryptedConn.Handshake(f.handshakesWith(conn)); err != nil {
 		return conn, err
 	}
-	return shaken, nil
+	return encryptedConn, nil
 }

@@ -39,8 +39,8 @@ type Options struct {
 	// HandsOut says that the host hands out the program, at /get.
 	HandsOut bool
 
-	// HostKey is the key of the host's own member, in a sealed room; nil: it has none.
-	HostKey *access.Key
+	// HostMemberKey is the key of the host's own member, in a sealed room; nil: it has none.
+	HostMemberKey *access.Key
 
 	// Relays returns the addresses of all hosts that serve the room; it must not block. nil: there is only this one.
 	Relays func() []string
@@ -250,7 +250,7 @@ func (r *Room) Enter(m *Member, req *wire.Request, from uint64, now time.Time) (
 	id.byRight = id.host || m.Level == access.Operator
 	m.announced, m.departed = old != nil && old.announced || r.isElsewhereLocked(id), false
 	if id.host && m.Key == nil {
-		m.Key = r.opts.HostKey
+		m.Key = r.opts.HostMemberKey
 	}
 	r.reviewLocked(m)
 	invalid := r.nameLocked(m, req.Nick, now)

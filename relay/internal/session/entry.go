@@ -13,7 +13,7 @@ import (
 	"chat/relay/wire"
 )
 
-// This file is how a client proves that it may enter a sealed room. Until then it is no member, has no
+// In this file, a client proves that it may enter a sealed room. Until then it is no member, has no
 // claim to a place, and sees nothing of the room but its title.
 
 const (
@@ -251,7 +251,7 @@ func (s *Session) enterBySecret(line []byte, late Recognizer) error {
 	}
 }
 
-// askSecret asks for the secret, and sets until when a line is to come.
+// askSecret asks for the secret, and sets the deadline of the answer.
 func (s *Session) askSecret() {
 	s.reply(notice("this room is sealed: type its secret"))
 	s.out.readBy(time.Now().Add(s.door.CurrentLimits().FirstLine))
