@@ -25,7 +25,7 @@ const (
 // not, the error says why.
 func (s *membership) settle(ctx context.Context, err error, asked *int) (again bool, _ error) {
 	refusal, _ := errors.AsType[*RefusedError](err)
-	stranger, _ := errors.AsType[*PinError](err)
+	unknown, _ := errors.AsType[*PinError](err)
 	secret, _ := errors.AsType[*SecretError](err)
 	switch {
 	case refusal != nil && (refusal.Code == wire.CodeSealed || refusal.Code == wire.CodeNoSecret) && s.seal.isPlain():
@@ -37,11 +37,11 @@ func (s *membership) settle(ctx context.Context, err error, asked *int) (again b
 			s.known.Token = newToken() // the one before was sent in the clear
 		}
 		return true, nil
-	case stranger != nil && !stranger.IsChanged() && s.opts.Seal.Trust != nil:
-		if err := s.opts.Seal.Trust(ctx, stranger.Host); err != nil {
+	case unknown != nil && !unknown.IsChanged() && s.opts.Seal.Trust != nil:
+		if err := s.opts.Seal.Trust(ctx, unknown.Host); err != nil {
 			return false, err
 		}
-		s.seal.trust(stranger.Pin)
+		s.seal.trust(unknown.Pin)
 		return true, nil
 	case secret != nil && secret.Code == wire.CodeAuthFailed && s.seal.tryListening():
 		return true, nil

@@ -73,7 +73,7 @@ func (opts *Options) checkUnsealed(key string) error {
 	if opts.HistoryFile == "" {
 		return nil // the room starts empty
 	}
-	kept, ok := hostseal.RoomFile(identity.DefaultDir(), key)
+	kept, ok := hostseal.RoomPath(identity.DefaultDir(), key)
 	if !ok {
 		return nil
 	}

@@ -42,9 +42,9 @@ type roomFile struct {
 	room Room // guarded by mu
 }
 
-// RoomFile returns the path of the file of a room in dir, and whether there is one: the room was sealed when it
+// RoomPath returns the path of the file of a room in dir, and whether there is one: the room was sealed when it
 // was open last. key is that of openRoomFile.
-func RoomFile(dir, key string) (path string, ok bool) {
+func RoomPath(dir, key string) (path string, ok bool) {
 	path = filepath.Join(roomsDir(dir), roomFileName(key, 0))
 	info, err := os.Stat(path)
 	return path, err == nil && info.Size() > 0

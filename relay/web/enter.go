@@ -34,8 +34,8 @@ func enteredBy(r *http.Request) *entered {
 	return &entered{}
 }
 
-// letIn returns the request with its credentials, if they are enough for it in a sealed room. If not, it
-// rejects the request.
+// letIn returns the request with its credentials, if they allow it in a sealed room. If they do not, it rejects the
+// request.
 func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	if !h.gate.IsSealed() {
 		return r, true
@@ -159,8 +159,8 @@ func (h *Handler) describeEntry(w http.ResponseWriter, _ *http.Request) {
 	}{info.ID, info.Title, true, h.gate.Challenge()})
 }
 
-// An entry is the body of POST /enter. A key may come alone, if the browser has a cookie.
-type entry struct {
+// An enterRequest is the body of POST /enter. A key may come alone, if the browser has a cookie.
+type enterRequest struct {
 	Secret    string `json:"secret"`    // or a whole invite
 	Key       string `json:"key"`       // as in a hello
 	Signature string `json:"signature"` // of the challenge, as in a hello
@@ -169,7 +169,7 @@ type entry struct {
 
 // enter answers POST /enter: it exchanges a secret, a key, or both for a cookie.
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
-	body, err := readEntry(w, r)
+	body, err := readEnter(w, r)
 	if err != nil {
 		h.reject(w, err)
 		return
@@ -182,7 +182,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if body.Key != "" {
-		if key, err = h.verifyKey(r, body); err != nil {
+		if key, err = h.verifyKey(r, &body); err != nil {
 			h.rejectEntry(w, r, err)
 			return
 		}
@@ -210,25 +210,25 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	h.writeJSON(w, answer)
 }
 
-// readEntry reads the body of POST /enter, JSON or a form. The error is a *statusError; it does not repeat the
+// readEnter reads the body of POST /enter, JSON or a form. The error is a *statusError; it does not repeat the
 // body.
-func readEntry(w http.ResponseWriter, r *http.Request) (body entry, err error) {
+func readEnter(w http.ResponseWriter, r *http.Request) (body enterRequest, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxEnter)
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
 		err = json.NewDecoder(r.Body).Decode(&body)
 	} else if err = r.ParseForm(); err == nil {
 		form := r.PostForm // not r.Form: it includes the address, and addresses are logged
-		body = entry{form.Get("secret"), form.Get("key"), form.Get("signature"), form.Get("challenge")}
+		body = enterRequest{form.Get("secret"), form.Get("key"), form.Get("signature"), form.Get("challenge")}
 	}
 	if err != nil {
-		return entry{}, &statusError{http.StatusBadRequest, `send the secret as {"secret":"…"}, or as a form`}
+		return enterRequest{}, &statusError{http.StatusBadRequest, `send the secret as {"secret":"…"}, or as a form`}
 	}
 	return body, nil
 }
 
-// verifyKey returns the key that an entry shows. A program signs its connection, like a hello; a page, which
-// cannot know that, a challenge. The error is a [*wire.Fault].
-func (h *Handler) verifyKey(r *http.Request, body entry) (*access.Key, error) {
+// verifyKey returns the key that the client has proved to have. A program signs its connection, as in a hello; a page, which
+// does not know its connection, a challenge. The error is a [*wire.Fault].
+func (h *Handler) verifyKey(r *http.Request, body *enterRequest) (*access.Key, error) {
 	binding := []byte(body.Challenge)
 	conn, ok := r.Context().Value(connKey{}).(roomConn)
 	switch {
