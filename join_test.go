@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -813,7 +814,7 @@ func hostSealed(t *testing.T, id string) seal.Invite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := hostseal.SelfSigned(key, func() []string { return nil })
+	source, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return nil }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

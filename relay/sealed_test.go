@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -50,7 +51,7 @@ func tlsOfHost(t *testing.T) *tls.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := hostseal.SelfSigned(key, func() []string { return []string{"192.168.1.5"} })
+	source, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return []string{"192.168.1.5"} }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

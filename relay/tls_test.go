@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func hostTLS(t *testing.T, opts relay.Options) (addr string, srv *relay.Server, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := hostseal.SelfSigned(key, func() []string { return nil })
+	certificate, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return nil }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,17 +107,12 @@ func (s *CertificateSource) Leaf() *x509.Certificate { return s.certificate("").
 // --cert and --key.
 func (s *CertificateSource) Pin() seal.Pin { return seal.PinOf(s.Leaf()) }
 
-// SelfSigned returns a source of certificates that key signs itself. names returns the names and
+// selfSignedSource returns a source of certificates that key signs itself. names returns the names and
 // IP addresses by which others know the machine now. A browser asks its user again about each new
 // certificate, so there is one only when it is needed: before the end of the old one, and when a
-// client connects to one of the names that is not in it.
-func SelfSigned(key *Key, names func() []string) (*CertificateSource, error) {
-	return newSelfSigned(nil, key, names, func(*tls.Certificate) {})
-}
-
-// newSelfSigned is SelfSigned that begins with a certificate of key, as long as it is valid; nil:
-// a new one. keep is called with each new one.
-func newSelfSigned(first *tls.Certificate, key *Key, names func() []string, keep func(*tls.Certificate)) (*CertificateSource, error) {
+// client connects to one of the names that is not in it. The source begins with first, a certificate of key, as long
+// as that is valid; nil: with a new one. keep is called with each new one.
+func selfSignedSource(first *tls.Certificate, key *Key, names func() []string, keep func(*tls.Certificate)) (*CertificateSource, error) {
 	create := func(names []string) (*tls.Certificate, error) {
 		cert, err := selfSigned(key, names, time.Now())
 		if err == nil {

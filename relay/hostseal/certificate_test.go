@@ -64,7 +64,7 @@ func see(t *testing.T, s *CertificateSource, name, at string) *x509.Certificate 
 
 func TestSelfSigned(t *testing.T) {
 	names := []string{"laptop", "Laptop", "127.0.0.1", "::ffff:192.168.1.5", "laptop.local", "laptop.example.com", "192.168.1.5", "2001:db8::5", "Jo's laptöp", "", ".", "x.", strings.Repeat("a", 254)}
-	source, err := SelfSigned(loadKey(t, t.TempDir()), func() []string { return names })
+	source, err := selfSignedSource(nil, loadKey(t, t.TempDir()), func() []string { return names }, func(*tls.Certificate) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestManyNames(t *testing.T) {
 	for i := range 5000 {
 		names = append(names, net.IPv4(10, 0, byte(i>>8), byte(i)).String())
 	}
-	source, err := SelfSigned(loadKey(t, t.TempDir()), func() []string { return names })
+	source, err := selfSignedSource(nil, loadKey(t, t.TempDir()), func() []string { return names }, func(*tls.Certificate) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestManyNames(t *testing.T) {
 func TestSelfSignedIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := []string{"192.168.1.5"}
-		source, err := SelfSigned(loadKey(t, t.TempDir()), func() []string { return names })
+		source, err := selfSignedSource(nil, loadKey(t, t.TempDir()), func() []string { return names }, func(*tls.Certificate) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,16 +21,16 @@ const certificateType = "CERTIFICATE"
 // KeptCertificatePath returns the path of the kept certificate in the folder dir.
 func KeptCertificatePath(dir string) string { return filepath.Join(dir, "certificate.pem") }
 
-// KeptCertificate is [SelfSigned] with the certificate of the last host on this machine, kept in
-// dir: to a browser whose user accepted it, a host that starts again is the same one, and its open
-// pages reconnect without a question. The file holds no secret, and a host can do without it, so
-// its faults are only logged.
+// KeptCertificate returns a source of certificates that key signs itself, for the names and IP addresses by which others
+// know the machine now. It begins with the certificate of the last host on this machine, kept in dir: to a browser whose
+// user accepted it, a host that starts again is the same one, and its open pages reconnect without a question. The file
+// holds no secret, and a host can do without it, so its faults are only logged.
 func KeptCertificate(dir string, key *Key, names func() []string, log *slog.Logger) (*CertificateSource, error) {
 	kept, err := readKept(KeptCertificatePath(dir), key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("browsers warn of this host again: it needs a new certificate", "error", err)
 	}
-	return newSelfSigned(kept, key, names, func(cert *tls.Certificate) {
+	return selfSignedSource(kept, key, names, func(cert *tls.Certificate) {
 		if err := keepCertificate(dir, cert); err != nil {
 			log.Warn("browsers will warn again when the host restarts: its certificate cannot be kept", "error", err)
 		}

@@ -28,7 +28,7 @@ type Options struct {
 	// this machine keeps. nil: there is only this host.
 	Shared *Shared
 
-	Names func() []string // see [SelfSigned]
+	Names func() []string // see [KeptCertificate]
 	ByKey bool            // members enter with their keys, not with a secret
 	Log   *slog.Logger
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -51,7 +52,7 @@ func openSealed(t *testing.T, change ...func(*relay.Seal)) *sealedRoom {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := hostseal.SelfSigned(key, func() []string { return []string{"127.0.0.1"} })
+	source, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return []string{"127.0.0.1"} }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -354,7 +355,7 @@ func TestGetSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := hostseal.SelfSigned(key, func() []string { return []string{"127.0.0.1"} })
+	source, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return []string{"127.0.0.1"} }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -43,7 +44,7 @@ func openByTLS(t *testing.T, stall time.Duration) (*room, *http.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := hostseal.SelfSigned(key, func() []string { return nil })
+	certificate, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return nil }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -66,7 +67,7 @@ func runMiddle(args []string) error {
 		if err != nil {
 			return err
 		}
-		source, err := hostseal.SelfSigned(key, func() []string { return nil })
+		source, err := hostseal.KeptCertificate(*dir, key, func() []string { return nil }, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
