@@ -499,7 +499,7 @@ func (r *openRoom) join(ctx context.Context, served *sync.WaitGroup) (*client.Cl
 func (r *openRoom) describe() screen.Hosting {
 	h := screen.Hosting{Addrs: r.Ways, NoPage: r.opts.NoWeb, Discovered: !r.opts.NoDiscovery}
 	if r.Sealed() != nil {
-		h.Sealed = r.Sealed().Invites
+		h.Invites = r.Sealed().Invites
 	}
 	if r.HandsOut() {
 		h.Install, h.ForShell, h.ProgramSum, h.SumsFile = r.Install, r.ForShell(), r.ProgramSum, r.SumsFile()

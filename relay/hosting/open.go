@@ -76,7 +76,7 @@ func Open(opts Options) (_ *Room, err error) {
 	if !opts.NoWeb {
 		r.page = web.New(r.Server, web.Options{
 			Ways: r.opts.Ways, Names: r.names(), WebNames: opts.WebNames,
-			Files: r.store, Programs: r.programs, Sealed: r.invitesFunc(), Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: r.opts.Log,
+			Files: r.store, Programs: r.programs, Invites: r.invitesFunc(), Stall: opts.Stall, TrustedProxies: opts.TrustedProxies, MetricsForAll: opts.Metrics, Log: r.opts.Log,
 			Problems: r.problems, Disks: r.disks.Disks, LostLines: r.lostLines,
 		})
 		r.onClose(func() { r.page.Close() })

@@ -22,7 +22,7 @@ func (r *rig) arrives(hosting *Hosting, title, topic string, hosts []string, oth
 	}
 	r.happen(client.Connected{Welcome: wire.Event{
 		Type: wire.TypeWelcome, Title: title, Topic: topic, Nick: nick, Client: "us", Members: append(hosts, others...), Hosts: hosts, From: strings.Join(hosts[:min(len(hosts), 1)], ""), Count: len(hosts) + len(others),
-		Sealed: hosting != nil && hosting.Sealed != nil,
+		Sealed: hosting != nil && hosting.Invites != nil,
 	}})
 }
 

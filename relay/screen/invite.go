@@ -38,8 +38,8 @@ func (c *conversation) invitation() invitation {
 		if h.Addrs != nil {
 			inv.addrs = h.Addrs()
 		}
-		if h.Sealed != nil {
-			room := h.Sealed()
+		if h.Invites != nil {
+			room := h.Invites()
 			inv.sealed, inv.hosted = &room, true
 		}
 		return inv

@@ -73,9 +73,9 @@ type Hosting struct {
 	ProgramSum func() (system, sum string)
 	SumsFile   string
 
-	// Sealed returns what invites to a sealed room need: its secrets may be replaced meanwhile. The
-	// addresses are in the order of an invite. nil: the room is plain.
-	Sealed func() seal.Invites
+	// Invites returns what lets others into a sealed room now: an operator may replace its secrets. Addrs are
+	// in the order of an invite. nil: the room is plain.
+	Invites func() seal.Invites
 }
 
 // A HostedRoom is a room that this program has opened.

@@ -32,7 +32,7 @@ var sealedRoom = seal.Invites{
 // sealedHosting describes a sealed room that this program hosts.
 func sealedHosting(addrs ...string) *Hosting {
 	h := hostingAt(addrs...)
-	h.Sealed = func() seal.Invites { return sealedRoom }
+	h.Invites = func() seal.Invites { return sealedRoom }
 	return h
 }
 

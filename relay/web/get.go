@@ -199,7 +199,7 @@ func (h *Handler) baseURL(r *http.Request) string {
 
 // isSelfSigned reports whether the request came by TLS with a certificate that the host made.
 func (h *Handler) isSelfSigned(r *http.Request) bool {
-	return isEncrypted(r) && !isForwarded(r) && h.opts.Sealed != nil && h.opts.Sealed().SelfSigned
+	return isEncrypted(r) && !isForwarded(r) && h.opts.Invites != nil && h.opts.Invites().SelfSigned
 }
 
 // --- the description --------------------------------------------------------------

@@ -363,7 +363,7 @@ func TestGetSealed(t *testing.T) {
 	for _, selfSigned := range []bool{true, false} {
 		hosted := func() seal.Invites { return seal.Invites{CurlPin: pin, SelfSigned: selfSigned} }
 		sealed := &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: memberSecret, Listen: listenSecret, Operator: operatorSecret}}
-		r := open(t, relay.Options{Seal: sealed}, web.Options{Programs: programs(t, "own", nil), Sealed: hosted})
+		r := open(t, relay.Options{Seal: sealed}, web.Options{Programs: programs(t, "own", nil), Invites: hosted})
 		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 		t.Cleanup(transport.CloseIdleConnections)
 		s := &sealedRoom{r, &http.Client{Transport: transport}}

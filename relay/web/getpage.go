@@ -180,8 +180,8 @@ func (h *Handler) setCommands(p *installPage, r *http.Request) {
 		p.PowerShell = "irm " + p.URL + "/get/install.ps1 | iex"
 		return
 	}
-	room := h.opts.Sealed()
-	p.Shell, p.PowerShell = room.Install(p.Host), room.InstallOnWindows(p.Host)
+	invites := h.opts.Invites()
+	p.Shell, p.PowerShell = invites.Install(p.Host), invites.InstallOnWindows(p.Host)
 }
 
 // wayOf returns how the page comes to the visitor.

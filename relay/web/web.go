@@ -48,8 +48,8 @@ type Options struct {
 	TrustedProxies endpoint.Proxies
 	// Programs are what /get hands out; nil: nothing.
 	Programs *program.Set
-	// Sealed returns what commands that reach a sealed room need; nil: the room is plain.
-	Sealed func() seal.Invites
+	// Invites returns what lets others into a sealed room now. nil: the room is plain.
+	Invites func() seal.Invites
 	// MetricsForAll serves /metrics to other machines too.
 	MetricsForAll bool
 	// Problems returns what else keeps the room from working; see [relay.Server.Problems]. nil: nothing is known.
