@@ -8,6 +8,7 @@
 //   - internal/front admits a connection and finds out from its first line who speaks;
 //   - internal/session reads its lines, decodes them into requests, and has an outbox for
 //     everything that goes back;
+//   - internal/access decides who may enter a sealed room ([Options.Seal]), and at which level;
 //   - internal/room decides each request on the room's state and appends the event;
 //   - package history is the log: it gives the event an ID and encodes it once;
 //   - internal/fanout writes the log to all sessions, each from its own cursor on.

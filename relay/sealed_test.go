@@ -405,7 +405,7 @@ func TestUnprovenSeeNothing(t *testing.T) {
 		person, program := joinFrom(t, srv, "10.0.0.2"), joinFrom(t, srv, "10.0.0.3")
 		defer person.conn.Close()
 		defer program.conn.Close()
-		program.send(`{"type":"hello","nick":"eve"}`)
+		program.send(`{"type":"hello","nick":"mallory"}`)
 		program.next("secret_needed")
 		program.send(`{"type":"who"}`, `{"type":"say","text":"soup"}`)
 		program.next("bad_request")
@@ -422,7 +422,7 @@ func TestUnprovenSeeNothing(t *testing.T) {
 		bob.send(`{"type":"say","text":"soup is ready"}`)
 		person.quiet(5 * time.Second)
 		program.quiet(5 * time.Second)
-		if got := alice.sofar(); !strings.Contains(got, "soup is ready") || strings.Contains(got, "guest") || strings.Contains(got, "eve") {
+		if got := alice.sofar(); !strings.Contains(got, "soup is ready") || strings.Contains(got, "guest") || strings.Contains(got, "mallory") {
 			t.Errorf("alice got %s", got)
 		}
 		if srv.Members() != 2 {

@@ -23,7 +23,7 @@ func (s *Server) waysIn(at string, level access.Level) string {
 	}
 	switch {
 	case !ok:
-		return "this room is sealed; the host can show its invite: chat invite"
+		return "this room is sealed; on the host's machine, chat invite prints its invite"
 	case level == access.Listen:
 		return "this link lets others read:\n" + link
 	case s.gate.NeedsKey():

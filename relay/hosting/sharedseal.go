@@ -100,7 +100,7 @@ func (r *Room) shareSecrets(secrets seal.RoomSecrets) error {
 	defer cancel()
 	if err := r.cluster.Change(ctx, sharedSecrets, func([]byte) ([]byte, error) { return value, nil }); err != nil {
 		r.opts.Log.Error("the invite is not replaced", "error", err)
-		return errors.New("the cluster does not answer; the invite is not replaced, perhaps: look at it again")
+		return errors.New("the cluster does not answer, so the invite may not be replaced; /invite shows the current one")
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func readCertificate(certFile, keyFile string) (*tls.Certificate, error) {
 	case isPath: // it names the file
 		return nil, fmt.Errorf("read the certificate: %w\nhint: check the files of --cert and --key", err)
 	case err != nil:
-		return nil, fmt.Errorf("the certificate %s and the key %s cannot be used: %w\nhint: they have to be in PEM, and belong together", certFile, keyFile, err)
+		return nil, fmt.Errorf("the certificate %s and the key %s cannot be used: %w\nhint: both must be in PEM, and belong together", certFile, keyFile, err)
 	}
 	return &cert, nil
 }

@@ -63,7 +63,7 @@ func ReadKey(dir string) (*Key, error) {
 		return nil, fmt.Errorf("read the host's key: %w", err)
 	}
 	damaged := func(why string) error {
-		return fmt.Errorf("the host's key %s is damaged: %s\nhint: restore it from a backup; or move it away, then the host gets a new key, and members have to trust it again", path, why)
+		return fmt.Errorf("the host's key %s is damaged: %s\nhint: restore it from a backup, or move it away: the host then makes a new key, which members have to trust", path, why)
 	}
 	key, err := ParseKey(b)
 	if err != nil {
@@ -80,7 +80,7 @@ func ParseKey(b []byte) (*Key, error) {
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, errors.New("its content is no key")
+		return nil, errors.New("it holds no key")
 	}
 	private, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || private.Curve != elliptic.P256() {

@@ -46,9 +46,10 @@ type Shared struct {
 // A Seal is what seals a room that is open: the host's certificate and the room's secrets.
 // It is safe for concurrent use.
 type Seal struct {
+	// fixed
 	*CertificateSource
 	file *roomFile
-	opts Options // fixed
+	opts Options
 }
 
 // Open reads, or creates, the host's key and the secrets of its room. Close the seal after the room.

@@ -173,7 +173,7 @@ func (m *model) alarmOf(err error, title, addr string, leave func() tea.Cmd) *di
 		what, write = "Someone is between you and the host", func(p *dialogPage) {
 			p.addHost(title, addr)
 			p.blank()
-			p.add("The program at this address passes your connection on, or does not know the room's secret. Neither your secret nor a message was sent.", t.theme.Amber)
+			p.add("The program at this address relays your connection, or does not know the room's secret. Neither your secret nor a message was sent.", t.theme.Amber)
 			p.blank()
 			p.add("Ask the host for the invite, and join with that: it names the host's key.", theme.Plain)
 		}

@@ -15,7 +15,7 @@ func VerifyKey(key, signature, room string, binding []byte) (*Key, error) {
 		return nil, wire.Faultf(wire.CodeAuthFailed, "your key is not accepted: %v", err)
 	}
 	if len(binding) != seal.BindingLength || sshkey.Verify(public, signature, seal.SignedData(room, binding)) != nil {
-		return nil, wire.Faultf(wire.CodeAuthFailed, "the signature is not one by your key, for this room and this connection")
+		return nil, wire.Faultf(wire.CodeAuthFailed, "the signature is not by your key, or not for this room and this connection")
 	}
 	return keyOf(sshkey.Fingerprint(public)), nil
 }

@@ -72,7 +72,7 @@ var errExchange = errors.New("no such secret")
 // keying material of the connection. The error is a [*wire.Fault].
 func (g *Gate) Begin(from, mechanism string, binding []byte) (*Exchange, error) {
 	if mechanism != seal.Mechanism {
-		return nil, wire.Faultf(wire.CodeBadRequest, "the mechanism of an auth is %s", seal.Mechanism)
+		return nil, wire.Faultf(wire.CodeBadRequest, "the mechanism of an auth must be %s", seal.Mechanism)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -124,7 +124,7 @@ func (e *Exchange) step(data string) (string, Level, error) {
 	}
 	message, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
-		return "", None, wire.Faultf(wire.CodeBadRequest, "the data of an auth is base64")
+		return "", None, wire.Faultf(wire.CodeBadRequest, "the data of an auth must be base64")
 	}
 	answer, err := e.talk.Step(string(message))
 	if !e.talk.Done() && err == nil {
@@ -144,7 +144,7 @@ func (e *Exchange) step(data string) (string, Level, error) {
 		}
 		g.countWrongLocked(e.from, cost)
 		if answer == scram.ErrChannelBindingsDontMatch { // found before the secret is compared
-			return "", None, wire.Faultf(wire.CodeIntercepted, "someone between you and the host passes your connection on")
+			return "", None, wire.Faultf(wire.CodeIntercepted, "someone between you and the host relays your connection")
 		}
 		return "", None, wrongSecret()
 	}

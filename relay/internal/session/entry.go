@@ -103,7 +103,7 @@ func (s *Session) countEntryLine() error {
 		return nil
 	}
 	if s.entry.lines++; s.entry.lines > maxProgramLines {
-		return s.fail(wire.Faultf(wire.CodeTooMany, "too many lines before a hello that is let in"))
+		return s.fail(wire.Faultf(wire.CodeTooMany, "too many lines before a hello that lets you in"))
 	}
 	return nil
 }
