@@ -169,7 +169,7 @@ func TestSelfSignedIsRenewed(t *testing.T) {
 func TestMadeUpNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		source, err := SelfSigned(loadKey(t, t.TempDir()), func() []string { asked++; return []string{"192.168.1.5"} })
+		source, err := selfSignedSource(nil, loadKey(t, t.TempDir()), func() []string { asked++; return []string{"192.168.1.5"} }, func(*tls.Certificate) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package prooftest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/client"
+	"chat/relay/hostseal"
 	"chat/relay/seal"
 	"chat/relay/wire"
 )
@@ -98,11 +100,12 @@ type sealedHost struct {
 // hostSealed hosts a sealed room until the test ends.
 func hostSealed(t *testing.T) *sealedHost {
 	t.Helper()
-	key, err := seal.LoadKey(t.TempDir())
+	dir := t.TempDir()
+	key, err := hostseal.LoadKey(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := seal.SelfSigned(key, func() []string { return nil })
+	certificate, err := hostseal.KeptCertificate(dir, key, func() []string { return nil }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,7 @@ func hostSealed(t *testing.T) *sealedHost {
 		t.Fatal(err)
 	}
 	h := &sealedHost{Listener: ln, pin: certificate.Pin(), secret: seal.NewSecret()}
-	srv := relay.New(relay.Options{TLS: certificate.Config(), Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: h.secret}}, MaxSessions: -1})
+	srv := relay.New(relay.Options{Seal: &relay.Seal{TLS: certificate.Config(), Secrets: seal.RoomSecrets{Member: h.secret}}, MaxSessions: -1})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ctx, h) }()

@@ -255,7 +255,7 @@ func TestReplace(t *testing.T) {
 
 // Secrets that the gate has already are not new: streams that they opened do not end. Nor is that of members where keys
 // let them in.
-func TestAdopt(t *testing.T) {
+func TestSetSecrets(t *testing.T) {
 	for _, byKey := range []bool{false, true} {
 		g := newGate(func(o *Options) {
 			if byKey {
@@ -263,11 +263,11 @@ func TestAdopt(t *testing.T) {
 			}
 		})
 		current := g.Current()
-		if g.Adopt(secrets) || current.Err() != nil {
-			t.Errorf("by key: %v: the gate adopts its own secrets", byKey)
+		if g.SetSecrets(secrets) || current.Err() != nil {
+			t.Errorf("by key: %v: the gate takes its own secrets for new ones", byKey)
 		}
-		if !g.Adopt(seal.RoomSecrets{Member: member, Listen: renewed, Operator: operator}) || current.Err() == nil {
-			t.Errorf("by key: %v: the gate does not adopt new secrets", byKey)
+		if !g.SetSecrets(seal.RoomSecrets{Member: member, Listen: renewed, Operator: operator}) || current.Err() == nil {
+			t.Errorf("by key: %v: the gate does not take new secrets", byKey)
 		}
 	}
 }
