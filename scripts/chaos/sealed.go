@@ -13,6 +13,7 @@ import (
 
 	"chat/relay/client"
 	"chat/relay/identity"
+	"chat/relay/hostseal"
 	"chat/relay/seal"
 )
 
@@ -62,7 +63,7 @@ func readInvitation(path string) (i invitation, err error) {
 
 // saveInvitation writes the invitation that a host has kept of its room.
 func (r *run) saveInvitation(h *host) error {
-	rooms, err := seal.Rooms(filepath.Join(h.state, "chat"))
+	rooms, err := hostseal.Rooms(filepath.Join(h.state, "chat"))
 	if err != nil {
 		return err
 	}

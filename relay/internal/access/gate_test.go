@@ -216,7 +216,7 @@ func TestFormerSecretsAreNoGuesses(t *testing.T) {
 		for range maxFormer {
 			next := seal.RoomSecrets{Member: seal.NewSecret(), Listen: listen, Operator: operator}
 			former = append(former, next.Member)
-			g.Replace(next)
+			g.SetSecrets(next)
 		}
 		current := former[len(former)-1]
 		for _, secret := range former[:len(former)-1] {
@@ -227,7 +227,7 @@ func TestFormerSecretsAreNoGuesses(t *testing.T) {
 		if level, err := g.Check("10.0.0.1", string(current), nil); level != Member || err != nil {
 			t.Errorf("the current secret after the former ones: %v, %v", level, err)
 		}
-		g.Replace(seal.RoomSecrets{Member: seal.NewSecret(), Listen: listen, Operator: operator})
+		g.SetSecrets(seal.RoomSecrets{Member: seal.NewSecret(), Listen: listen, Operator: operator})
 		for range maxWrong { // the first one was forgotten, as others came after it
 			g.Check("10.0.0.1", member, nil)
 		}
