@@ -118,8 +118,9 @@ func newAsset(name string, b []byte) *asset {
 	return &asset{b, zipped.Bytes(), mediaType, fmt.Sprintf("%x", sha256.Sum256(b))}
 }
 
-// withoutComments empties the lines of a script that are only a comment, a fifth of what a phone would load. All others are
-// the same, and have the same numbers. No template literal may have a line that looks like one.
+// withoutComments returns a script without the lines that are only a comment, which become empty, and without the comments at
+// the end of lines: a quarter of what a phone would load. Lines keep their numbers. No template literal may have a line that
+// looks like a comment.
 func withoutComments(script []byte) []byte {
 	var out bytes.Buffer
 	inComment := false
@@ -133,11 +134,14 @@ func withoutComments(script []byte) []byte {
 		case bytes.HasPrefix(text, []byte("//")):
 			out.WriteByte('\n')
 		default:
-			out.Write(line)
+			out.Write(commentAtEnd.ReplaceAll(line, nil))
 		}
 	}
 	return out.Bytes()
 }
+
+// commentAtEnd matches a comment after code. If a quote follows, it may be within a string, and stays.
+var commentAtEnd = regexp.MustCompile("(?m)[ \t]+// [^'\"`\n]*$")
 
 // serveVersioned serves GET /page/VERSION/NAME. A page of another version, which is still open after the host was updated,
 // gets the file as it is now.

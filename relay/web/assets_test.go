@@ -54,13 +54,15 @@ func TestVersionedAddresses(t *testing.T) {
 	}
 }
 
-// Only lines that are comments are empty in what is served.
+// What is served has no comments, as far as they are not what a string may have. Lines keep their numbers.
 func TestWithoutComments(t *testing.T) {
 	const script = `// @ts-check
 import { a } from './a.js'; // why
 
 /** The b. @type {B} */
 let b = '//c'; /* d */
+let g = 'put // in front'; // the others' words
+let h = 1; // h
 /**
  * @param {string} e
  */
@@ -71,10 +73,12 @@ function f(e) {
 }
 `
 	const want = `
-import { a } from './a.js'; // why
+import { a } from './a.js';
 
 
 let b = '//c'; /* d */
+let g = 'put // in front'; // the others' words
+let h = 1;
 
 
 
