@@ -3,9 +3,11 @@
 package browsertest_test
 
 import (
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -23,10 +25,12 @@ func sealedHost(t *testing.T, flags ...string) *host {
 // invite returns the room's current invite; flags choose another than that of members.
 func (h *host) invite(flags ...string) string {
 	h.t.Helper()
-	out, err := h.command(append([]string{"invite"}, flags...)...).Output()
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	var out []byte
+	await(h.t, "the room to be open", func() (ok bool) { // the host listens a moment before
+		var err error
+		out, err = h.command(append([]string{"invite"}, flags...)...).Output()
+		return err == nil
+	})
 	return strings.TrimSpace(string(out))
 }
 
@@ -94,6 +98,7 @@ func TestInviteOpensPage(t *testing.T) {
 	h := sealedHost(t)
 	bob := h.operator("bob")
 	alice := newProfile(t, 1280, 800)
+	alice.before(noteSecrets)
 	secret := secretIn(h.invite())
 	alice.openSealed(h.invite())
 	alice.enterName("alice")
@@ -104,13 +109,9 @@ func TestInviteOpensPage(t *testing.T) {
 	alice.waitFor("coming")
 	alice.wait(`document.getElementById("seal").textContent === "sealed" && document.getElementById("seal").checkVisibility()`)
 
-	for what, kept := range map[string]string{
-		"the address": `location.href`, "the stores": `JSON.stringify([{ ...localStorage }, { ...sessionStorage }])`, "readable cookies": `document.cookie`,
-		"the page": `document.documentElement.outerHTML`,
-	} {
-		if text := eval[string](alice, "%s", kept); strings.Contains(text, secret) || strings.Contains(text, "#") && what == "the address" {
-			t.Errorf("the secret is in %s: %s", what, text)
-		}
+	alice.keepsNo(secret)
+	if sent := eval[string](alice, `sent.filter(([, , body]) => body.includes(%q)).map(([url, method]) => method + " " + url).join()`, secret); sent != "POST /enter" {
+		t.Errorf("the secret was sent by %q, want once by POST /enter", sent)
 	}
 	history, err := chromedp.Call(alice.ctx, page.GetNavigationHistory, cdp.Empty{})
 	if err != nil {
@@ -127,21 +128,108 @@ func TestInviteOpensPage(t *testing.T) {
 	}
 	fmt.Fprintln(bob, `{"type":"who"}`)
 	bob.waitFor(`"tags":["`)
+	alice.showsTags(bob)
+	alice.copiesInvite(h)
 	alice.do(chromedp.Reload())
 	alice.connected()
 	if again := eval[string](alice, keyOfBrowser); again != key {
 		t.Errorf("after a reload the key is %s, was %s", again, key)
 	}
 
-	// New secrets come to those present; nothing asks them.
+	// New secrets come to those present; nothing asks them, and an upload goes on.
+	alice.holdEntry()
 	bob.renew()
-	alice.waitFor("invite")
+	alice.wait(`window.enterNow`)
+	alice.run(`const { stage } = await import("/page/uploads.js"); stage([new File(["soup"], "soup.txt")])`)
+	alice.send("")
+	alice.wait(`document.getElementById("tray").innerText.includes("Waiting for the host")`)
+	alice.run(`enterNow()`)
+	bob.waitFor(`"name":"soup.txt"`)
 	alice.hasEntered(h)
+	alice.keepsNo(secretIn(h.invite()))
 	alice.do(chromedp.Reload())
 	alice.connected()
 	if name := eval[string](alice, `document.getElementById("rename").textContent`); name != "alice" {
 		t.Errorf("after new secrets and a reload alice is %s", name)
 	}
+}
+
+// noteSecrets records the requests of a page, each as address, method and body, and the texts that it copies.
+const noteSecrets = `window.sent = [];
+window.copied = [];
+const send = window.fetch;
+window.fetch = (url, options) => {
+	sent.push([String(url), options?.method ?? "GET", String(options?.body ?? "")]);
+	return send(url, options);
+};
+navigator.clipboard && (navigator.clipboard.writeText = async (text) => void copied.push(text));`
+
+// keepsNo checks that a secret is nowhere in the browser.
+func (p *tab) keepsNo(secret string) {
+	p.t.Helper()
+	for what, kept := range map[string]string{
+		"the address": `location.href`, "the stores": `JSON.stringify([{ ...localStorage }, { ...sessionStorage }])`, "readable cookies": `document.cookie`,
+		"the page": `document.documentElement.outerHTML`, "the addresses of requests": `JSON.stringify(performance.getEntriesByType("resource").map(({ name }) => name))`,
+	} {
+		if text := eval[string](p, "%s", kept); strings.Contains(text, secret) || strings.Contains(text, "#") && what == "the address" {
+			p.t.Errorf("the secret is in %s: %s", what, text)
+		}
+	}
+}
+
+var tagOf = regexp.MustCompile(`"tags":\["([a-z2-7]{4})"`)
+
+// showsTags checks the tags of keys in the list of members: alice's own, and that no one inherits one.
+func (p *tab) showsTags(other *peer) {
+	p.t.Helper()
+	p.wait(`document.getElementById("who").innerText.replace(/\s+/g, " ").includes("alice you, %s")`, tagOf.FindStringSubmatch(other.received())[1])
+	shown := eval[string](p, `import("/page/members.js").then(async ({ update }) => {
+		const event = (type, fields) => update({ type, members: [], hosts: [], tags: [], from: "", nick: "", code: "", count: 0, ...fields });
+		const ofZoe = () => new Promise((resolve) => setTimeout(() => resolve([...document.querySelectorAll("#who li")].at(-1).innerText.replace(/\s+/g, " ").trim()), 100));
+		const seen = [];
+		event("join", { members: ["zed"], tags: ["zzzz"] });
+		event("nick", { from: "zed", nick: "zoe" });
+		seen.push(await ofZoe());
+		event("leave", { members: ["zoe"] });
+		event("join", { members: ["zoe"] });
+		seen.push(await ofZoe());
+		event("leave", { members: ["zoe"] });
+		return seen.join("; ");
+	})`)
+	if shown != "zoe zzzz; zoe" {
+		p.t.Errorf("the list has %q", shown)
+	}
+}
+
+// copiesInvite checks that the invite is copied when the button says so, and only then.
+func (p *tab) copiesInvite(h *host) {
+	p.t.Helper()
+	p.click("#show-invite")
+	p.wait(`document.getElementById("invite").open && document.getElementById("ways").innerText === %q`, h.invite())
+	if copied := eval[string](p, `copied.join()`); copied != "" {
+		p.t.Errorf("unasked, the page copied %q", copied)
+	}
+	p.click("#copy-invite")
+	p.wait(`copied.join() === %q && document.getElementById("copy-invite").textContent === "Copied"`, h.invite())
+	p.click("#invite form button")
+	p.click("#show-invite")
+	p.wait(`document.getElementById("invite").open && document.getElementById("copy-invite").textContent === "Copy"`)
+	p.click("#invite form button")
+	p.run(`document.getElementById("ways").replaceChildren()`)
+}
+
+// holdEntry holds the next exchange of a secret back, until the script calls enterNow.
+func (p *tab) holdEntry() {
+	p.t.Helper()
+	p.run(`const real = fetch;
+		let isFirst = true;
+		window.fetch = async (url, options) => {
+			if (url === "/enter" && options && isFirst) {
+				isFirst = false;
+				await new Promise((resolve) => (window.enterNow = resolve));
+			}
+			return real(url, options);
+		};`)
 }
 
 // Without a valid secret the page asks for it. What was written stays.
@@ -164,6 +252,7 @@ func TestSecretForm(t *testing.T) {
 		alice.write(text)
 		alice.press("Enter")
 	}
+	alice.isRefused(secretIn(h.invite()))
 	submit(strings.ToLower(secretIn(h.invite())))
 	alice.enterName("alice")
 	alice.run(`document.getElementById("text").focus()`)
@@ -197,6 +286,36 @@ func TestSecretForm(t *testing.T) {
 	alice.run(`await Promise.all([1, 2, 3, 4, 5].map(() => fetch("/enter", { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"secret":"nononononono"}' })))`)
 	submit(secretIn(h.invite()))
 	alice.wait(`/^Too many .* again in \d+ s$/.test(document.getElementById("why").textContent)`)
+	alice.keepsNo(secretIn(h.invite()))
+}
+
+// isRefused checks the page's words for an exchange that fails for other reasons than a wrong secret.
+func (p *tab) isRefused(secret string) {
+	p.t.Helper()
+	enter := func(how string) string {
+		p.t.Helper()
+		return eval[string](p, `import("/page/sealed.js").then(async ({ enter }) => {
+			const real = window.fetch, later = window.setTimeout, open = IDBFactory.prototype.open;
+			try {
+				%s;
+				return await enter(%q);
+			} finally {
+				[window.fetch, window.setTimeout, IDBFactory.prototype.open] = [real, later, open];
+			}
+		})`, how, secret)
+	}
+	for how, want := range map[string]string{
+		`window.fetch = (url, options) => real(url, { ...options, credentials: "omit" })`:// as if cookies were blocked
+		"Your browser kept no cookie, and this room needs one. Allow cookies for this page, then open the invite again.",
+		`window.fetch = async () => new Response("you are banned\u202e from this room\n", { status: 403 })`:                               "You are banned\ufffd from this room",
+		`window.fetch = async (url, options) => (options ? new Response("you are banned from this room\n", { status: 403 }) : real(url))`: "You are banned from this room",
+		`window.fetch = async () => { throw new TypeError() }`:                                                                            "The host does not answer.",
+		`IDBFactory.prototype.open = () => ({}); window.setTimeout = (f, ms) => later(f, Math.min(ms, 10))`:                               "", // it enters without a key
+	} {
+		if got := enter(how); got != want {
+			p.t.Errorf("with %s the page says %q, want %q", how, got, want)
+		}
+	}
 }
 
 // checkAxe reports the problems that axe-core, which is loaded, finds in both color schemes.
@@ -229,17 +348,31 @@ func TestMemberByKey(t *testing.T) {
 	})
 	alice.press("Enter")
 	alice.enterName("alice")
+	alice.wait(`document.getElementById("empty").innerText.includes("Others can join with the invite.")`)
 	alice.open("about:blank")
 	alice.open("https://" + h.addr + "/")
 	alice.connected() // nothing asks
+
+	// The host removes the key. There is no secret that could have changed.
+	if err := os.WriteFile(members, []byte("# no one any more\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alice.wait(`document.getElementById("connection").textContent !== "Connected"`)
+	alice.click("#reconnect")
+	alice.wait(`document.getElementById("key")?.textContent === %q && document.getElementById("why").textContent.includes("certain keys")`, key)
 }
+
+// noStorage keeps a page from keeping anything, as Firefox does where it blocks cookies, but for those of the host.
+const noStorage = `const blocked = () => { throw new DOMException("The operation is insecure.", "SecurityError"); };
+for (const name of ["localStorage", "sessionStorage", "indexedDB"]) Object.defineProperty(window, name, { get: blocked });
+window.BroadcastChannel = class { constructor() { blocked(); } };`
 
 // A listen-only guest reads, and has nothing to send with. The sheet of the seal has the pin.
 func TestListenOnly(t *testing.T) {
 	h := sealedHost(t)
 	bob := h.operator("bob")
 	alice := newProfile(t, 390, 844)
-	alice.before(`Object.defineProperty(window, "indexedDB", { value: undefined })`) // as in some private windows: there is no key
+	alice.before(noStorage)
 	alice.openSealed(h.invite("--listen"))
 	alice.enterName("alice")
 	alice.wait(`document.getElementById("empty").innerText.includes("bob")`)
@@ -249,6 +382,15 @@ func TestListenOnly(t *testing.T) {
 	fmt.Fprintln(bob, `{"type":"say","text":"hello alice"}`)
 	alice.waitFor("hello alice")
 	alice.wait(`document.getElementById("listening").checkVisibility() && !document.getElementById("text").checkVisibility() && !document.getElementById("attach").checkVisibility()`)
+	if eval[bool](alice, `document.getElementById("rename").disabled`) == false {
+		t.Error("a listener can be renamed")
+	}
+	alice.run(`const data = new DataTransfer();
+		data.items.add(new File(["soup"], "soup.txt"));
+		document.dispatchEvent(Object.assign(new Event("paste", { bubbles: true }), { clipboardData: data }))`)
+	if tray := eval[string](alice, `document.getElementById("tray").innerText`); tray != "" {
+		t.Errorf("pasted is %s, which cannot be sent", tray)
+	}
 	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)
 	alice.waitFor("psst")
 	if shown := eval[bool](alice, `document.querySelector(".row [data-to]").checkVisibility()`); shown {
@@ -259,7 +401,13 @@ func TestListenOnly(t *testing.T) {
 	checkAxe(alice, "listen-only")
 	alice.click("#seal")
 	pin := strings.SplitN(h.invite(), "#", 2)[1][:26]
-	alice.wait(`document.getElementById("sealing").open && document.getElementById("sealing").innerText.replaceAll(" ", "").includes(%q)`, pin)
+	hash, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(pin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"kitchenissealed", pin, fmt.Sprintf("%x", hash), "onlythosewithitsinvite", "cannottellthehostfromsomeoneinbetween"} {
+		alice.wait(`document.getElementById("sealing").open && document.getElementById("sealing").innerText.replace(/\s/g, "").includes(%q)`, words)
+	}
 	alice.fits()
 	checkAxe(alice, "the sheet")
 }
@@ -350,16 +498,8 @@ func (p *tab) hasEntered(h *host) {
 // for it meanwhile.
 func (p *tab) renewedLate(operator *peer) {
 	p.t.Helper()
-	p.run(`const real = fetch;
-		let isFirst = true;
-		window.fetch = async (url, options) => {
-			if (url === "/enter" && options && isFirst) {
-				isFirst = false;
-				await new Promise((resolve) => (window.enterNow = resolve));
-			}
-			return real(url, options);
-		};
-		new MutationObserver(() => document.getElementById("secret") && (window.asked = true)).observe(document.body, { childList: true, subtree: true });`)
+	p.holdEntry()
+	p.run(`new MutationObserver(() => document.getElementById("secret") && (window.asked = true)).observe(document.body, { childList: true, subtree: true });`)
 	operator.renew()
 	p.wait(`window.enterNow`)
 	p.send("in between")

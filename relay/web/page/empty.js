@@ -8,7 +8,7 @@ const maxNamed = 6; // nicks
 
 let shown = ''; // its content, so that it is drawn only when that changes
 
-/** @type {(isEmpty: boolean, title: string, ways: string[]) => void} */
+/** The ways are addresses that are enough to join; none: the room is sealed. @type {(isEmpty: boolean, title: string, ways: string[]) => void} */
 export function showEmpty(isEmpty, title, ways) {
 	const others = isEmpty ? members.others() : []; // they are put in order, which takes long with thousands
 	const key = isEmpty ? JSON.stringify([title, ways, others.slice(0, maxNamed + 1), others.length]) : '';
@@ -34,7 +34,7 @@ function alone(ways) {
 	invite.onclick = () => $('show-invite').click();
 	return [
 		make('p', '', 'No one else is here yet.'),
-		make('p', '', 'Others can join with a browser at ', make('b', '', ways[0] ?? location.origin)),
+		ways[0] ? make('p', '', 'Others can join with a browser at ', make('b', '', ways[0])) : make('p', '', 'Others can join with the invite.'),
 		make('p', '', invite),
 		make('p', 'hello', 'They will see what you send now.'),
 	];

@@ -10,7 +10,14 @@ const answerTime = 150; // ms another tab has to claim a token
 // Pages loaded over plain HTTP have no crypto.randomUUID.
 export const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
-const tabs = new BroadcastChannel('chat');
+// Null in Firefox if cookies are blocked. Then no storage works either, and each tab has its own token.
+const tabs = (() => {
+	try {
+		return new BroadcastChannel('chat');
+	} catch {
+		return null;
+	}
+})();
 const tab = random();
 /** The store that holds the token. @type {StoreName} */
 let store = 'sessionStorage';
@@ -75,8 +82,8 @@ export const isOpen = (token) => read('localStorage', mark(token)) !== null;
 function isFree() {
 	if (read('localStorage', mark()) === null) return true;
 	return new Promise((resolve) => {
-		tabs.addEventListener('message', ({ data }) => data.mine === token && data.to === tab && resolve(false));
-		tabs.postMessage({ ask: token, tab });
+		tabs?.addEventListener('message', ({ data }) => data.mine === token && data.to === tab && resolve(false));
+		tabs?.postMessage({ ask: token, tab });
 		setTimeout(resolve, answerTime, true);
 	});
 }
@@ -94,7 +101,7 @@ async function chooseToken() {
 
 await chooseToken();
 write('localStorage', mark(), tab);
-tabs.addEventListener('message', ({ data }) => data.ask === token && tabs.postMessage({ mine: token, to: data.tab }));
+tabs?.addEventListener('message', ({ data }) => data.ask === token && tabs.postMessage({ mine: token, to: data.tab }));
 addEventListener('pagehide', () => read('localStorage', mark()) === tab && write('localStorage', mark(), null));
 // A page that the browser restores has no connection any more, and perhaps not its token.
 addEventListener('pageshow', (e) => e.persisted && location.reload());

@@ -87,12 +87,12 @@ const listener = {
 		transcript.add(e, own, past);
 	},
 	async locked(why) {
-		await askForSecret(why || (outbox.room && 'The secret has changed since you were here. Ask for the current invite.'));
+		await askForSecret(why);
 		showRoom();
 		membership.join();
 	},
 	invited(secret) {
-		entering = import('./sealed.js').then(({ enter }) => enter(secret)); // if it fails, the page asks for the secret when the connection ends
+		entering = import('./sealed.js').then(({ enter }) => enter(secret)).catch(String); // if it fails, the page asks for the secret when the connection ends
 		entering.then(readInfo);
 	},
 };
@@ -215,7 +215,7 @@ let entering = null;
 /** @param {string} why */
 const askForSecret = (why) => (asking ??= Promise.all([import('./sealed.js'), readInfo(), entering]).then(([{ ask }]) => {
 	showTitle();
-	return ask(why, title);
+	return ask(why, title, outbox.room !== '');
 }).finally(() => (asking = null)));
 
 async function askForNick() {
@@ -436,6 +436,7 @@ $('show-invite').onclick = async () => {
 	$('ways').replaceChildren(...ways.map((way) => make('li', '', way)));
 	$('get').hidden = !info.program;
 	$('copy-invite').hidden = !info.invite;
+	$('copy-invite').textContent = 'Copy';
 	$('qr').src = `/qr.svg?${Date.now()}`; // not the picture of an address that the host had before
 	$('invite').showModal();
 };
@@ -491,7 +492,7 @@ function showNotifyButton() {
 	$('notify').ariaPressed = String(notifies());
 }
 
-const showWhetherEmpty = () => showEmpty(transcript.isEmpty(), title, info.ways ?? []);
+const showWhetherEmpty = () => showEmpty(transcript.isEmpty(), title, sealed ? [] : info.ways ?? [location.origin]);
 members.onChange(showWhetherEmpty);
 
 transcript.onChange((mentions) => {

@@ -6,6 +6,7 @@ import { clean } from './membership.js';
 import { copyText } from './code.js';
 
 const keyType = 'ecdsa-sha2-nistp256';
+const keyTime = 3000; // ms that the browser may take to get the key; Safari's storage has been known not to answer
 
 /** The key of this browser, once the host has said that only certain keys are members; '': it has none. */
 let missingKey = /** @type {string | null} */ (null);
@@ -18,30 +19,41 @@ export async function enter(secret) {
 	try {
 		const question = await fetch('/enter');
 		if (question.status === 404) return '';
+		if (!question.ok) return wordsOf(question);
 		const proof = await sign(await question.json());
 		const headers = { 'Content-Type': 'application/json' };
 		const answer = await fetch('/enter', { method: 'POST', headers, body: JSON.stringify({ secret, ...proof }) });
-		if (answer.ok) return '';
-		if (answer.status === 403) missingKey = proof.key ?? '';
-		return capitalized(clean(await answer.text()).trim());
+		if (!answer.ok) {
+			const words = await wordsOf(answer);
+			if (answer.status === 403 && !words.includes('banned')) missingKey = proof.key ?? '';
+			return words;
+		}
+		const { access } = await (await fetch('/room')).json();
+		return access ? '' : 'Your browser kept no cookie, and this room needs one. Allow cookies for this page, then open the invite again.';
 	} catch {
 		return 'The host does not answer.';
 	}
 }
 
+/** @param {Response} answer */
+const wordsOf = async (answer) => capitalized(clean(await answer.text()).trim());
+
 /** @param {string} text */
 const capitalized = (text) => text && text[0].toUpperCase() + text.slice(1);
 
 /**
- * Asks the person for the secret until the host accepts one. It may let the key in without.
- * @type {(why: string, title: string) => Promise<void>}
+ * Asks the person for the secret until the host accepts one. It may let the key in without. why is the reason to show;
+ * '': none, unless the person was a member before.
+ * @type {(why: string, title: string, wasHere: boolean) => Promise<void>}
  */
-export async function ask(why, title) {
-	if (!await enter('')) return;
+export async function ask(why, title, wasHere) {
+	const refused = await enter('');
+	if (!refused) return;
+	if (wasHere) why ||= missingKey === null ? 'The secret has changed since you were here. Ask for the current invite.' : refused;
 	const field = make('input', '');
 	Object.assign(field, { id: 'secret', type: 'password', required: missingKey === null, autocomplete: 'current-password', maxLength: 1000 });
 	field.setAttribute('aria-describedby', 'why');
-	const label = make('label', '', missingKey === null ? 'Secret, or the whole invite' : 'Secret, only for listeners');
+	const label = make('label', '', missingKey === null ? 'Secret, or the whole invite' : 'Listen-only secret, if you have one');
 	label.htmlFor = field.id;
 	const fault = make('p', 'over', capitalized(why));
 	fault.id = 'why';
@@ -90,7 +102,7 @@ function describeKey(key) {
 /** @param {{ room: string, challenge: string }} question */
 async function sign({ room, challenge }) {
 	try {
-		const { privateKey, publicKey } = await ownKey();
+		const { privateKey, publicKey } = await Promise.race([ownKey(), late()]);
 		const data = new TextEncoder().encode(`chat-v1\0${room}\0${challenge}`);
 		const both = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, data));
 		const point = new Uint8Array(await crypto.subtle.exportKey('raw', publicKey));
@@ -131,6 +143,9 @@ const result = (request) => new Promise((resolve, reject) => {
 	request.onsuccess = () => resolve(request.result);
 	request.onerror = () => reject(request.error);
 });
+
+/** @returns {Promise<never>} */
+const late = () => new Promise((_, reject) => setTimeout(reject, keyTime));
 
 /** @returns {Promise<CryptoKeyPair>} */
 async function ownKey() {

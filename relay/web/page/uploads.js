@@ -10,7 +10,7 @@ const sliceSize = 8 << 20; // bytes
 const firstPause = 500; // ms between attempts
 const maxPause = 15_000;
 const startOver = [404, 410, 460]; // the host no longer has the upload, or it differs from the file
-const tryAgain = [409, 429, 500, 502, 503, 504];
+const tryAgain = [401, 409, 429, 500, 502, 503, 504];
 const maxStarts = 5;
 
 /** @param {Uint8Array} bytes */
