@@ -119,7 +119,7 @@ func newAsset(name string, b []byte) *asset {
 }
 
 // withoutComments returns a script without the lines that are only a comment, which become empty, and without the comments at
-// the end of lines: a quarter of what a phone would load. Lines keep their numbers. No template literal may have a line that
+// the end of lines, together a quarter of its size. Lines keep their numbers. No template literal may have a line that
 // looks like a comment.
 func withoutComments(script []byte) []byte {
 	var out bytes.Buffer

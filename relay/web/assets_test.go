@@ -54,7 +54,7 @@ func TestVersionedAddresses(t *testing.T) {
 	}
 }
 
-// What is served has no comments, as far as they are not what a string may have. Lines keep their numbers.
+// The scripts are served without their comments, unless a string could contain them. Lines keep their numbers.
 func TestWithoutComments(t *testing.T) {
 	const script = `// @ts-check
 import { a } from './a.js'; // why

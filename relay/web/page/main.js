@@ -245,7 +245,7 @@ function request(r) {
  * @param {string} nick
  */
 function setRecipient(nick) {
-	recipient = listening ? '' : nick;
+	recipient = nick;
 	$('recipient').hidden = !recipient;
 	$('to').replaceChildren(nickOf(recipient));
 	if (narrow.matches) showMembers(false);

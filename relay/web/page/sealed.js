@@ -174,10 +174,10 @@ const plainWords = [
 const sealedWords = [
 	'Connections to this room are encrypted, and only those with its invite get in. No one who listens on the network can read along.',
 	'Did your browser warn you about the certificate? Then it cannot tell the host from someone in between, who could have sent you a false page. To check, '
-		+ 'open the certificate in your browser, by the sign beside the address. Chrome and Edge show the SHA-256 of its public key. From this host, it begins with',
+		+ 'open the certificate in your browser, by the sign beside the address: Chrome and Edge show the SHA-256 of its public key, other browsers do not. From this host, it begins with',
 ];
 const pinWords = 'That is the pin on the host’s screen, in other digits:';
-const certWords = 'Compare it there: a false page can show anything here. With a certificate that your browser trusts (chat host --cert) there is no warning, and nothing to compare.';
+const certWords = 'Compare it there: a false page can show anything here. With chat join, or a certificate that your browser trusts (chat host --cert), there is nothing to compare.';
 
 /**
  * Describes the seal of the room.
