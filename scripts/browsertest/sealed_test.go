@@ -278,6 +278,18 @@ func TestSecretForm(t *testing.T) {
 		t.Errorf("the address is %s", address)
 	}
 
+	// The host cannot be reached when the secret is replaced. The page exchanges it later; nothing asks.
+	alice.run(`const real = fetch;
+		window.fetch = async (url, options) => {
+			if (url !== "/enter" || !options || window.failed) return real(url, options);
+			window.failed = socket;
+			throw new TypeError();
+		}`)
+	carol.renew()
+	alice.wait(`window.failed`)
+	alice.run(`socket.close()`)
+	alice.wait(`socket !== failed && document.getElementById("connection").textContent === "Connected"`)
+
 	// The secret is replaced while the browser is asleep. Then too many wrong ones.
 	alice.run(`socket.onmessage = null`)
 	carol.renew()

@@ -92,8 +92,8 @@ const listener = {
 		membership.join();
 	},
 	invited(secret) {
-		entering = import('./sealed.js').then(({ enter }) => enter(secret)).catch(String); // if it fails, the page asks for the secret when the connection ends
-		entering.then(readInfo);
+		renewed = secret;
+		entering = exchange().then(readInfo);
 	},
 };
 
@@ -209,14 +209,30 @@ function showRoom() {
 
 /** While the page asks for the secret. @type {Promise<void> | null} */
 let asking = null;
-/** Exchanges the secret of a renewed invite. @type {Promise<string> | null} */
+/** The secret of a renewed invite, until it is exchanged. */
+let renewed = '';
+/** While it is exchanged. @type {Promise<void> | null} */
 let entering = null;
 
+async function exchange() {
+	try {
+		const { enter } = await import('./sealed.js');
+		if (!await enter(renewed)) renewed = '';
+	} catch { /* the host is away: later */ }
+}
+
 /** @param {string} why */
-const askForSecret = (why) => (asking ??= Promise.all([import('./sealed.js'), readInfo(), entering]).then(([{ ask }]) => {
+const askForSecret = (why) => (asking ??= enterAgain(why).finally(() => (asking = null)));
+
+/** @param {string} why */
+async function enterAgain(why) {
+	await entering;
+	if (renewed) await exchange(); // perhaps the phone slept
+	renewed = '';
+	const [{ ask }] = await Promise.all([import('./sealed.js'), readInfo()]);
 	showTitle();
-	return ask(why, title, outbox.room !== '');
-}).finally(() => (asking = null)));
+	await ask(why, title, outbox.room !== '');
+}
 
 async function askForNick() {
 	$('arrival').hidden = false;
