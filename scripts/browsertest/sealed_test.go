@@ -408,6 +408,10 @@ func TestListenOnly(t *testing.T) {
 	if tray := eval[string](alice, `document.getElementById("tray").innerText`); tray != "" {
 		t.Errorf("pasted is %s, which cannot be sent", tray)
 	}
+	alice.click(`#who button[data-to="bob"]`)
+	if kept := eval[string](alice, `document.getElementById("to").textContent`); kept != "" {
+		t.Errorf("the next message, which cannot be sent, is a private one to %s", kept)
+	}
 	fmt.Fprintln(bob, `{"type":"msg","to":"alice","text":"psst"}`)
 	alice.waitFor("psst")
 	if shown := eval[bool](alice, `document.querySelector(".row [data-to]").checkVisibility()`); shown {

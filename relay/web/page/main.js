@@ -261,7 +261,7 @@ function request(r) {
  * @param {string} nick
  */
 function setRecipient(nick) {
-	recipient = nick;
+	recipient = listening ? '' : nick;
 	$('recipient').hidden = !recipient;
 	$('to').replaceChildren(nickOf(recipient));
 	if (narrow.matches) showMembers(false);

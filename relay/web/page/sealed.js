@@ -49,7 +49,7 @@ const capitalized = (text) => text && text[0].toUpperCase() + text.slice(1);
 export async function ask(why, title, wasHere) {
 	const refused = await enter('');
 	if (!refused) return;
-	if (wasHere) why ||= missingKey === null ? 'The secret has changed since you were here. Ask for the current invite.' : refused;
+	if (wasHere) why ||= missingKey === null ? 'The secret has changed, or you entered more than 30 days ago. Ask for the current invite.' : refused;
 	const field = make('input', '');
 	Object.assign(field, { id: 'secret', type: 'password', required: missingKey === null, autocomplete: 'current-password', maxLength: 1000 });
 	field.setAttribute('aria-describedby', 'why');
