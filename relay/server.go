@@ -173,7 +173,7 @@ func (s *Server) IsBanned(addr net.Addr) bool {
 func (s *Server) IsKeyBanned(fingerprint string) bool { return s.room.BansKey(fingerprint) }
 
 // KeysChanged applies changes of [Seal.IsMember] and [Seal.IsOperator] to the members who are in
-// the room: those whose key is no longer one of a member's are disconnected.
+// the room: members whose key was removed are disconnected.
 func (s *Server) KeysChanged() {
 	if s.gate.IsSealed() {
 		s.door.Regrade()

@@ -296,7 +296,7 @@ func TestTags(t *testing.T) {
 	}
 }
 
-// When a key is no longer one of a member's, its owner leaves the room, unless a secret lets it stay. Operators
+// When a key is removed from those of the members, its owner leaves the room, unless a secret lets it stay. Operators
 // by key become members, and the other way round.
 func TestRegrade(t *testing.T) {
 	r := newSealedRoom(t)
