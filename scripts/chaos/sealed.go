@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"chat/relay/client"
-	"chat/relay/identity"
 	"chat/relay/hostseal"
+	"chat/relay/identity"
 	"chat/relay/seal"
 )
 
