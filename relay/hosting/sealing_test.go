@@ -146,7 +146,9 @@ func TestKeysOfARoom(t *testing.T) {
 	}
 	write("members", eve)
 	for _, file := range r.keys {
-		file.Reread()
+		if err := file.Reread(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 	for range member.Events() { // until the host ends it
 	}
