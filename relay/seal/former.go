@@ -7,7 +7,7 @@ import (
 )
 
 // FormerSecrets are the secrets of a room's earlier invites, each as the SHA-256 in hex, separated by spaces, the last ones at the end.
-// Whoever comes with one of them does not guess.
+// A client with one of them does not guess.
 type FormerSecrets string
 
 // maxFormer is how many are kept: those of the last 16 invites, each with a secret for members and one to read only.

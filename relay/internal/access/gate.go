@@ -153,7 +153,7 @@ func (g *Gate) check(from, secret string) (Level, error) {
 		level = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], g.sums[l][:]), int(l), level)
 	}
 	if parsed == "" || Level(level) == None {
-		if !slices.Contains(g.former, given) { // who has an old invite does not guess, and must not lock out others at the same address
+		if !slices.Contains(g.former, given) { // an old invite is no guess, and must not lock out others at the same address
 			g.countWrongLocked(from, wholeTry)
 		}
 		return None, wrongSecret()
