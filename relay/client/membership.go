@@ -293,7 +293,7 @@ func (s *membership) finish(ctx, stay context.Context, err error) {
 
 // reconnect tries until there is a new connection. cause is why l ended.
 func (s *membership) reconnect(stay context.Context, l *link, cause error) (*link, error) {
-	lost := time.Now()
+	lost, wasLockedOut := time.Now(), false
 	if lost.Sub(l.began) >= steady {
 		s.pause = 0
 	}
@@ -301,6 +301,9 @@ func (s *membership) reconnect(stay context.Context, l *link, cause error) (*lin
 	defer func() { f.stop() }()
 	for attempt := 0; ; attempt++ {
 		pause := s.pauseAfter(cause)
+		if isLockedOut(cause) && !wasLockedOut { // others tried wrong secrets; the host is not lost meanwhile
+			wasLockedOut, lost = true, lost.Add(tooManyPause)
+		}
 		elsewhere := len(s.otherRelays()) > 0
 		if s.opts.GiveUp > 0 {
 			left := s.opts.GiveUp - time.Since(lost)

@@ -331,10 +331,10 @@ func TestSecretReplacedMeanwhile(t *testing.T) {
 	}
 }
 
-// A client that is locked out tries again after a minute, not before.
+// A client that is locked out tries again after a minute, not before, even if it gives up a lost host after that time.
 func TestLockedOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c, h, end := inSealedRoom(t, Options{})
+		c, h, end := inSealedRoom(t, Options{GiveUp: time.Minute})
 		end.conn.Close()
 		ends := make(chan *hostEnd)
 		var lockedOut, again time.Time

@@ -61,10 +61,14 @@ type RoomSecrets struct {
 	Member   Secret `json:"member"`
 	Listen   Secret `json:"listen"`   // to read only
 	Operator Secret `json:"operator"` // to moderate
+
+	Former FormerSecrets `json:"former,omitempty"`
 }
 
 // NewSecrets returns new secrets.
-func NewSecrets() RoomSecrets { return RoomSecrets{NewSecret(), NewSecret(), NewSecret()} }
+func NewSecrets() RoomSecrets {
+	return RoomSecrets{Member: NewSecret(), Listen: NewSecret(), Operator: NewSecret()}
+}
 
 // IsValid reports whether all of them are secrets.
 func (r RoomSecrets) IsValid() bool {
@@ -78,6 +82,7 @@ func (r RoomSecrets) IsValid() bool {
 
 // Renewed returns the secrets with new ones for members and for those who only listen. Operators keep theirs.
 func (r RoomSecrets) Renewed() RoomSecrets {
+	r.Former = r.Former.with(r.Member, r.Listen)
 	r.Member, r.Listen = NewSecret(), NewSecret()
 	return r
 }

@@ -50,7 +50,7 @@ func TestShortRun(t *testing.T) {
 	}
 }
 
-// Ten clients of a sealed room get all messages, although its invite is replaced meanwhile. So few that the old secrets of those who are away
+// Ten clients of a sealed room get all messages, although its invite is replaced meanwhile. So few that the old secrets of those away
 // do not lock out this machine, if the host has forgotten in a crash that they were valid.
 func TestShortSealedRun(t *testing.T) {
 	if _, err := prove(t, build(t), "--secure", "--clients", "10", "--messages", "3000", "--faults", "17", "--kills", "3", "--duration", "9s"); err != nil {

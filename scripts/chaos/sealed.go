@@ -17,7 +17,7 @@ import (
 	"chat/relay/seal"
 )
 
-// This file is what --secure adds: how the clients of a sealed room enter it, and that its invite is replaced.
+// This file has the parts of --secure: clients enter a sealed room, and its invite is replaced.
 
 // newInvite is the fault that replaces the invite: clients that are away then have a secret that is no longer valid.
 const newInvite = "new-invite"
@@ -123,7 +123,7 @@ func (b *bot) sealOptions(opts *client.Options) error {
 		return err
 	}
 	warn := func(err error) { b.record.add(entry{kind: note, text: err.Error()}) }
-	opts.Token = "" // the one that is kept
+	opts.Token = "" // Identify returns it
 	opts.Identify = func(room string) (client.Identity, client.Keeper) {
 		claim, err := identity.Open(b.state).Claim(room, b.label, warn)
 		if err != nil {
@@ -153,8 +153,8 @@ func (b *bot) sealOptions(opts *client.Options) error {
 	return nil
 }
 
-// askSecret returns the current secret, as someone who asks for the new invite. One that was refused is not given again, which
-// would be another wrong try.
+// askSecret returns the current secret, like a user with the new invite. A refused one is not returned again: that would be
+// another wrong try.
 func (b *bot) askSecret(ctx context.Context, q client.SecretQuestion) (seal.Secret, error) {
 	for {
 		invite, err := readInvitation(b.invitation)

@@ -32,7 +32,7 @@ type Gate struct {
 	secrets   seal.RoomSecrets
 	sums      [Operator + 1]sum      // of the secrets, by level; zero: there is none
 	verifiers [Operator + 1]verifier // likewise
-	former    []sum                  // of the secrets before, the last ones, at most maxFormer
+	former    []sum                  // of the secrets of earlier invites
 	wrong     tries
 	refused   Refusals
 	exchanges int // that take place
@@ -65,30 +65,15 @@ func (g *Gate) SetSecrets(secrets seal.RoomSecrets) bool {
 	if secrets == g.secrets {
 		return false
 	}
-	g.secrets = secrets
+	g.secrets, g.former = secrets, secrets.Former.Sums()
 	for level, s := range [...]seal.Secret{Listen: secrets.Listen, Member: secrets.Member, Operator: secrets.Operator} {
 		if sum := sumOf(s); sum != g.sums[level] {
-			g.addFormerLocked(g.sums[level])
 			g.sums[level], g.verifiers[level] = sum, verifierOf(s, iterations)
 		}
 	}
 	g.endCurrent()
 	g.current, g.endCurrent = context.WithCancel(context.Background())
 	return true
-}
-
-// maxFormer is how many secrets that were replaced a gate remembers: those of the last invites.
-const maxFormer = 32
-
-// addFormerLocked adds the sum of a secret that was replaced to the former ones. A zero one was none.
-func (g *Gate) addFormerLocked(replaced sum) {
-	if replaced == (sum{}) {
-		return
-	}
-	if len(g.former) == maxFormer {
-		g.former = slices.Delete(g.former, 0, 1)
-	}
-	g.former = append(g.former, replaced)
 }
 
 // sumOf returns the sum of a secret; zero for "".
@@ -168,7 +153,7 @@ func (g *Gate) check(from, secret string) (Level, error) {
 		level = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], g.sums[l][:]), int(l), level)
 	}
 	if parsed == "" || Level(level) == None {
-		if !slices.Contains(g.former, given) { // who has an old invite does not guess, and must not lock out others at the same address
+		if !slices.Contains(g.former, given) { // an old invite is no guess, and must not lock out others at the same address
 			g.countWrongLocked(from, wholeTry)
 		}
 		return None, wrongSecret()

@@ -208,26 +208,28 @@ func TestTriesAreBounded(t *testing.T) {
 	})
 }
 
-// Those who come back with the secret of an old invite are not let in, and do not lock out others at their address. As many guesses do.
+// Those who come back with the secret of an old invite are not let in, and do not lock out others at their address. The room's file
+// has these secrets, so that it is the same after a restart. As many guesses lock out.
 func TestFormerSecretsAreNoGuesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
-		former := []seal.Secret{member} // and at the end the current one
-		for range maxFormer {
-			next := seal.RoomSecrets{Member: seal.NewSecret(), Listen: listen, Operator: operator}
-			former = append(former, next.Member)
-			g.SetSecrets(next)
+		g, last := newGate(), secrets
+		var former []seal.Secret
+		for range 16 {
+			former = append(former, last.Member, last.Listen)
+			last = last.Renewed()
+			g.SetSecrets(last)
 		}
-		current := former[len(former)-1]
-		for _, secret := range former[:len(former)-1] {
-			if level, err := g.Check("10.0.0.1", string(secret), nil); level != None || codeOf(t, err) != wire.CodeAuthFailed {
-				t.Errorf("a former secret: %v, %v", level, err)
+		for _, g := range []*Gate{g, newGate(func(o *Options) { o.Secrets = last })} {
+			for _, secret := range former {
+				if level, err := g.Check("10.0.0.1", string(secret), nil); level != None || codeOf(t, err) != wire.CodeAuthFailed {
+					t.Errorf("a former secret: %v, %v", level, err)
+				}
+			}
+			if level, err := g.Check("10.0.0.1", string(last.Member), nil); level != Member || err != nil {
+				t.Errorf("the current secret after the former ones: %v, %v", level, err)
 			}
 		}
-		if level, err := g.Check("10.0.0.1", string(current), nil); level != Member || err != nil {
-			t.Errorf("the current secret after the former ones: %v, %v", level, err)
-		}
-		g.SetSecrets(seal.RoomSecrets{Member: seal.NewSecret(), Listen: listen, Operator: operator})
+		g.SetSecrets(last.Renewed())
 		for range maxWrong { // the first one was forgotten, as others came after it
 			g.Check("10.0.0.1", member, nil)
 		}
