@@ -19,8 +19,7 @@ import (
 // An entered has the credentials of a request to a sealed room.
 type entered struct {
 	access.Credentials
-	byCookie bool
-	valid    context.Context // ends when the secrets are replaced
+	valid context.Context // ends when the secrets are replaced
 }
 
 // enteredKey is the key of an *entered in the context of a request.
@@ -99,7 +98,7 @@ func (h *Handler) identify(r *http.Request, e *entered) error {
 		return nil
 	}
 	if level, key, ok := h.readCookie(r); ok {
-		e.Credentials, e.byCookie = h.gate.Grant(level, key), true
+		e.Credentials = h.gate.Grant(level, key)
 	}
 	return nil
 }
