@@ -123,7 +123,7 @@ func (h *Handler) readCookie(r *http.Request) (level access.Level, key *access.K
 	return access.None, nil, false
 }
 
-// rejectEntry answers a request that err, a [*wire.Fault], keeps out. It logs wrong secrets: no address can send many.
+// rejectEntry answers a request that err, a [*wire.Fault], keeps out. It logs wrong secrets and signatures.
 func (h *Handler) rejectEntry(w http.ResponseWriter, r *http.Request, err error) {
 	fault, ok := errors.AsType[*wire.Fault](err)
 	if !ok {
@@ -133,7 +133,7 @@ func (h *Handler) rejectEntry(w http.ResponseWriter, r *http.Request, err error)
 	switch fault.Code {
 	case wire.CodeNoSecret, wire.CodeAuthFailed:
 		if fault.Code == wire.CodeAuthFailed {
-			h.opts.Log.Warn("a request was not let in", "remote", r.RemoteAddr, "code", string(fault.Code))
+			h.room.LogRefusal(r.RemoteAddr, addressOf(r), fault.Code)
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="chat"`) // RFC 6750, section 3
 	case wire.CodeTooMany:
@@ -240,7 +240,7 @@ func (h *Handler) verifyKey(r *http.Request, body *enterRequest) (*access.Key, e
 	case !h.gate.IsChallenge(body.Challenge):
 		return nil, wire.Faultf(wire.CodeAuthFailed, "the challenge is too old; get another one")
 	}
-	return access.VerifyKey(body.Key, body.Signature, h.room.Info().ID, binding)
+	return access.CheckKey(body.Key, body.Signature, h.room.Info().ID, binding, r.Context().Done())
 }
 
 func (h *Handler) writeJSON(w http.ResponseWriter, answer any) {
