@@ -16,21 +16,15 @@ import (
 // This file decides which requests are let into a sealed room. A browser exchanges the secret, once, for a
 // cookie; a script sends the secret with each request.
 
-// An entered has the credentials of a request to a sealed room.
-type entered struct {
-	access.Credentials
-	valid context.Context // ends when the secrets are replaced
-}
-
-// enteredKey is the key of an *entered in the context of a request.
+// enteredKey is the key of the credentials of a request, an *access.Credentials, in its context.
 type enteredKey struct{}
 
 // enteredBy returns the credentials of a request; in a plain room empty ones.
-func enteredBy(r *http.Request) *entered {
-	if e, ok := r.Context().Value(enteredKey{}).(*entered); ok {
+func enteredBy(r *http.Request) *access.Credentials {
+	if e, ok := r.Context().Value(enteredKey{}).(*access.Credentials); ok {
 		return e
 	}
-	return &entered{}
+	return &access.Credentials{}
 }
 
 // letIn returns the request with its credentials, if they allow it in a sealed room. If they do not, it rejects the
@@ -39,11 +33,13 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	if !h.gate.IsSealed() {
 		return r, true
 	}
-	e := &entered{valid: h.gate.Current()}
-	if err := h.identify(r, e); err != nil {
+	valid := h.gate.Current()
+	e, err := h.identify(r)
+	if err != nil {
 		h.rejectEntry(w, r, err)
 		return nil, false
 	}
+	e.Valid = valid
 	switch {
 	case h.isKeyBanned(e.Key):
 		http.Error(w, banned, http.StatusForbidden)
@@ -56,7 +52,7 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		h.rejectEntry(w, r, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
 		return nil, false
 	}
-	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, e)), true
+	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, &e)), true
 }
 
 // isKeyBanned reports whether the owner of a key, which may be nil, is banned: the client may come from another address.
@@ -82,25 +78,22 @@ func isRead(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 }
 
-// identify sets the credentials of a request, by the secret in its header or by its cookie. In the header it leaves only
+// identify returns the credentials of a request, by the secret in its header or by its cookie. In the header it leaves only
 // the script's own token. The error is a [*wire.Fault]: the secret is wrong.
-func (h *Handler) identify(r *http.Request, e *entered) error {
+func (h *Handler) identify(r *http.Request) (access.Credentials, error) {
 	if secret, own, ok := secretIn(r); ok {
 		level, err := h.gate.Check(addressOf(r), secret, r.Context().Done())
 		if err != nil {
-			return err
+			return access.Credentials{}, err
 		}
-		e.Credentials = h.gate.Grant(level, nil)
 		r.Header.Del("Authorization")
 		if own != "" {
 			r.Header.Set("Authorization", "Bearer "+own)
 		}
-		return nil
+		return h.gate.Grant(level, nil), nil
 	}
-	if level, key, ok := h.readCookie(r); ok {
-		e.Credentials = h.gate.Grant(level, key)
-	}
-	return nil
+	level, key, _ := h.readCookie(r)
+	return h.gate.Grant(level, key), nil
 }
 
 // secretIn returns the secret in the header of a request, and the token that follows its last dot.

@@ -272,7 +272,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	by := enteredBy(r)
 	stream := &stream{
-		h: h, request: r.Context(), valid: by.valid, room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
+		h: h, request: r.Context(), valid: by.Valid, room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
 		out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w),
 	}
 	for !h.room.IsBanned(remoteAddr(r)) && !h.isKeyBanned(by.Key) { // perhaps only since the stream began
