@@ -142,6 +142,7 @@ func (f *Front) makeSpaceAtDoorLocked(group string) bool {
 	if victim == nil {
 		return false
 	}
+	f.refused.full.Add(1)
 	f.endAtDoorLocked(victim)
 	victim.cut() // without an answer, which could take a second: there may be thousands
 	return true
