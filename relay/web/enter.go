@@ -166,6 +166,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		h.reject(w, err)
 		return
 	}
+	valid := h.gate.Current()
 	level, key, _ := h.readCookie(r)
 	if body.Secret != "" {
 		if level, err = h.gate.Check(addressOf(r), access.SecretIn(body.Secret), r.Context().Done()); err != nil {
@@ -188,8 +189,13 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		h.rejectEntry(w, r, h.gate.WhyNot())
 		return
 	}
+	cookie := h.gate.Cookie(level, key)
+	if access.BySecretNow(level, valid) != level { // otherwise the cookie would be one of the new secret
+		h.rejectEntry(w, r, wire.Faultf(wire.CodeAuthFailed, "the secret has just been replaced; ask for the current invite"))
+		return
+	}
 	http.SetCookie(w, &http.Cookie{
-		Name: h.gate.CookieName(), Value: h.gate.Cookie(level, key), Path: "/", MaxAge: int(access.CookieTime.Seconds()),
+		Name: h.gate.CookieName(), Value: cookie, Path: "/", MaxAge: int(access.CookieTime.Seconds()),
 		HttpOnly: true, Secure: isEncrypted(r), SameSite: http.SameSiteStrictMode,
 	})
 	answer := struct {
@@ -234,6 +240,14 @@ func (h *Handler) verifyKey(r *http.Request, body *enterRequest) (*access.Key, e
 		return nil, wire.Faultf(wire.CodeAuthFailed, "the challenge is too old; get another one")
 	}
 	return access.CheckKey(body.Key, body.Signature, h.room.Info().ID, binding, r.Context().Done())
+}
+
+// inviteOf returns the invite that the sender of a request may pass on; false: there is none, or the secret that it came with has
+// just been replaced.
+func (h *Handler) inviteOf(r *http.Request) (seal.Invite, bool) {
+	e := enteredBy(r)
+	invite, ok := h.room.Invite(e.Level)
+	return invite, ok && access.BySecretNow(e.BySecret, e.Valid) == e.BySecret
 }
 
 func (h *Handler) writeJSON(w http.ResponseWriter, answer any) {

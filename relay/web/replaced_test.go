@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"chat/relay"
+	"chat/relay/seal"
 	"chat/relay/wire"
 )
 
@@ -61,5 +65,41 @@ func TestReplacedSecretMeanwhile(t *testing.T) {
 	kept.send(`{"type":"hello","nick":"op2"}`) // the operators' secret is not replaced
 	if e, err := kept.next(); err != nil || e.Type != wire.TypeWelcome {
 		t.Errorf("an operator's socket from before gets %+v, %v", e, err)
+	}
+}
+
+// A secret that is replaced between the check of it and the answer gets no cookie of the new secret, and no new invite.
+func TestReplacedSecretWithinARequest(t *testing.T) {
+	for _, path := range []string{"/enter", "/room", "/qr.svg"} {
+		var r *sealedRoom
+		var replaced sync.Once
+		replace := func() {
+			replaced.Do(func() {
+				r.srv.AdoptSecrets(seal.RoomSecrets{Member: newSecret, Listen: "NEWLISTEN2222222", Operator: operatorSecret})
+			})
+		}
+		r = openSealed(t, func(s *relay.Seal) {
+			s.IsOperator = func(string) bool { replace(); return false } // looked up after the secret was checked
+			invite := s.Invite
+			s.Invite = func(secret seal.Secret) seal.Invite {
+				if path != "/enter" {
+					replace()
+					secret = newSecret // as if it had been replaced a moment before
+				}
+				return invite(secret)
+			}
+		})
+		if path == "/enter" {
+			values := signedEntry(t, r, newSigner(t))
+			values.Set("secret", memberSecret)
+			res, body := r.ask("POST", path, values.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+			if res.StatusCode != http.StatusUnauthorized || len(res.Cookies()) > 0 {
+				t.Errorf("%s gets %d %s %v", path, res.StatusCode, body, res.Cookies())
+			}
+			continue
+		}
+		if res, body := r.ask("GET", path, "", bearer(memberSecret)...); strings.Contains(body, newSecret) || path == "/qr.svg" && res.StatusCode != http.StatusNotFound {
+			t.Errorf("%s gets %d %.200s", path, res.StatusCode, body)
+		}
 	}
 }
