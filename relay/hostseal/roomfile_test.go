@@ -257,11 +257,11 @@ func TestSecretsReplacedAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var h *Host
-	theirs, adopted := NewSecrets(), make(chan error, 1)
-	h = openHost(t, HostOptions{Dir: t.TempDir(), Room: "lab", Log: slog.New(slog.DiscardHandler), Names: func() []string { return nil }, Shared: &Shared{
-		Key: key, Secrets: NewSecrets(),
-		Replace: func(RoomSecrets) error { // the cluster has ours now, then theirs
+	var h *Seal
+	theirs, adopted := seal.NewSecrets(), make(chan error, 1)
+	h = openSeal(t, Options{Dir: t.TempDir(), Room: "lab", Log: slog.New(slog.DiscardHandler), Names: func() []string { return nil }, Shared: &Shared{
+		Key: key, Secrets: seal.NewSecrets(),
+		Replace: func(seal.RoomSecrets) error { // the cluster has ours now, then theirs
 			go func() { adopted <- h.Adopt(theirs) }()
 			time.Sleep(50 * time.Millisecond)
 			return nil
