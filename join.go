@@ -98,8 +98,9 @@ type joinOptions struct {
 	find       findRooms            // nil: by mDNS
 	identities *identity.Store      // who the user is in each room; nil: a new client each time
 	signer     *identity.Signer     // the key that the user named; nil: the user's own
+	dir        string               // of known, which warnBy opens; "": nowhere
 	known      *identity.KnownHosts // whose hosts the user has trusted; nil: none are remembered
-	warn       func(error)          // reports what does not keep the user from joining; set by runJoin
+	warn       func(error)          // reports what does not keep the user from joining; set by warnBy
 }
 
 // joinOptionsOf reads the flags of chat join.
@@ -168,8 +169,15 @@ func (opts *joinOptions) useDir(dir string) {
 	if dir == "" {
 		return
 	}
-	opts.identities = identity.Open(dir)
-	opts.known = identity.NewKnownHosts(dir, func(err error) { opts.warn(err) })
+	opts.identities, opts.dir = identity.Open(dir), dir
+}
+
+// warnBy has warn report what does not keep the user from joining.
+func (opts *joinOptions) warnBy(warn func(error)) {
+	opts.warn = warn
+	if opts.dir != "" {
+		opts.known = identity.NewKnownHosts(opts.dir, warn)
+	}
 }
 
 // placeNamed returns the room or the address that the user named; "-" is an address that is read from
@@ -370,7 +378,7 @@ func runJoin(ctx context.Context, opts joinOptions) error {
 		return joinOnScreen(ctx, opts)
 	}
 	defer opts.In.Close()
-	opts.warn = func(err error) { fmt.Fprintf(opts.Err, "chat: %v\n", err) }
+	opts.warnBy(func(err error) { fmt.Fprintf(opts.Err, "chat: %v\n", err) })
 	var err error
 	if opts.Log, err = plain.OpenTranscript(opts.LogFile); err != nil {
 		return err
@@ -581,7 +589,7 @@ func joinOnScreen(ctx context.Context, opts joinOptions) error {
 	}
 	defer transcript.Close()
 	warnings := logging.NewLines()
-	opts.warn = func(err error) { fmt.Fprintln(warnings, err) }
+	opts.warnBy(func(err error) { fmt.Fprintln(warnings, err) })
 	how := screen.Options{Warnings: warnings, Quiet: opts.Quiet, Mouse: opts.Mouse, Patience: opts.Patience}
 	if addr != "" {
 		how.Place = &screen.Place{Addr: addr, Sealed: seal.IsInvite(opts.Addr), Invite: opts.Invite}

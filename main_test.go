@@ -294,6 +294,7 @@ func TestExitCodes(t *testing.T) {
 		{"join --addr [fe80::1]:5", 2, `invalid address "[fe80::1]:5": a link-local address needs its interface` + "\nhint: "},
 		{"join 127.0.0.1:1", 1, "connection refused by 127.0.0.1:1"},
 		{"join http://127.0.0.1:1/", 1, "connection refused by 127.0.0.1:1"},
+		{"join https://127.0.0.1:1:2/#K7QZABCDEFGHIJKLMNOPQRSTUV.M2V8ABCDEFGHIJKL", 2, "chat: the invite is incomplete: it has the form https://HOST:PORT/#PIN.SECRET\nhint: "},
 		{"join 127.0.0.1 --addr x", 2, "exclude each other"},
 		{"join --timeout", 2, "--timeout needs a value"},
 		{"rooms x", 2, "chat rooms --help"},

@@ -1,11 +1,13 @@
 package relay
 
 import (
+	"cmp"
 	"crypto/tls"
 
 	"chat/relay/internal/access"
 	"chat/relay/internal/clock"
 	"chat/relay/internal/room"
+	"chat/relay/internal/session"
 	"chat/relay/seal"
 	"chat/relay/wire"
 )
@@ -63,6 +65,13 @@ func (s *Server) hostMemberKey() *access.Key {
 
 // Gate returns the room's gate, for requests by HTTP; nil: the room is plain.
 func (s *Server) Gate() *access.Gate { return s.gate }
+
+// LogRefusal logs that a request of remote was not let in, unless its address group caused many log lines already; "" is this machine.
+func (s *Server) LogRefusal(remote, group string, code wire.Code) {
+	if skipped, ok := s.door.Logs.Allow(cmp.Or(group, session.ThisMachine)); ok {
+		s.opts.Log.Warn("a request was not let in", append([]any{"remote", remote, "code", string(code)}, skipped...)...)
+	}
+}
 
 // Invite returns the invite that a client with a level may see. false: there is none.
 func (s *Server) Invite(level access.Level) (seal.Invite, bool) {

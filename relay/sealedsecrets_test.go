@@ -220,6 +220,29 @@ func TestUnfinishedScram(t *testing.T) {
 	})
 }
 
+// A proof that comes before the secret is replaced does not let in a hello that comes after. That of an operator does.
+func TestScramBeforeANewInvite(t *testing.T) {
+	bubble(t, sealedOptions(t), func(t *testing.T, srv *relay.Server) {
+		prove := func(user string, secret seal.Secret) *scramClient {
+			c := newScramClient(t, joinTLS(t, srv, user), user, secret)
+			data(t, c.step(data(t, c.step(""))))
+			return c
+		}
+		eve, op := prove("member", memberSecret), prove("operator", operatorSecret)
+		op.send(`{"type":"hello","nick":"op"}`)
+		op.expectEvent(wire.TypeWelcome)
+		other := prove("operator", operatorSecret)
+		op.send(`{"type":"invite","text":"new"}`)
+		op.expectEvent(wire.TypeOperator)
+		eve.send(`{"type":"hello","nick":"eve"}`)
+		if e := eve.event(); e.Code != wire.CodeNoSecret {
+			t.Errorf("a proof of the old secret gets %+v", e)
+		}
+		other.send(`{"type":"hello","nick":"other"}`)
+		other.expectEvent(wire.TypeWelcome)
+	})
+}
+
 // Someone in the middle, with a key of their own, relays all that client and host send. The proof does not let them in.
 func TestManInTheMiddle(t *testing.T) {
 	opts := sealedOptions(t)

@@ -176,9 +176,14 @@ func (s *membership) open(ctx context.Context, addr string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.linkOn(conn, addr), nil
+}
+
+// linkOn returns a link on conn, a connection to addr.
+func (s *membership) linkOn(conn net.Conn, addr string) *link {
 	l := newLink(conn, addr, s.opts.Idle, s.transferred)
 	l.gather = s.opts.Gather
-	return l, nil
+	return l
 }
 
 // enter sends hello on l and returns the welcome. In a sealed room the hello lets us in, or what
@@ -217,11 +222,20 @@ const (
 
 // dial connects to addr, encrypted if the room is sealed. Transfers call it too.
 func (s *membership) dial(ctx context.Context, addr string) (net.Conn, error) {
+	return s.dialIf(ctx, addr, func(net.Conn) error { return nil })
+}
+
+// dialIf is dial that closes a connection before its first byte if check returns an error, and returns that.
+func (s *membership) dialIf(ctx context.Context, addr string, check func(net.Conn) error) (net.Conn, error) {
 	for dials := 1; ; dials++ {
 		began := time.Now()
 		conn, err := s.dialPlain(ctx, addr)
 		if err != nil {
 			return nil, fmt.Errorf("dial %s: %w", addr, withoutAddr(err))
+		}
+		if err := check(conn); err != nil {
+			conn.Close()
+			return nil, err
 		}
 		if !s.seal.isSealed() {
 			return conn, nil

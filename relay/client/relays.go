@@ -193,15 +193,16 @@ func (s *membership) strike(a answer) answer {
 
 // askRelay is ask at addr. A name that leads to this machine gets no byte, unless the host is on it too.
 func (s *membership) askRelay(ctx context.Context, addr string) answer {
-	l, err := s.open(ctx, addr)
+	conn, err := s.dialIf(ctx, addr, func(conn net.Conn) error {
+		if addr != s.addr && !s.isNear && isLoopback(conn) {
+			return errOwnMachine
+		}
+		return nil
+	})
 	if err != nil {
 		return answer{addr: addr, err: err}
 	}
-	if addr != s.addr && !s.isNear && isLoopback(l.conn) {
-		l.conn.Close()
-		return answer{addr: addr, err: errOwnMachine}
-	}
-	l, claim, err := s.askOn(ctx, l)
+	l, claim, err := s.askOn(ctx, s.linkOn(conn, addr))
 	if err != nil {
 		l = nil
 	}

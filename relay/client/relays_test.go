@@ -440,7 +440,7 @@ func TestSealedRelayNeedsTheKey(t *testing.T) {
 	certificate, pin := newCertificate(t, time.Now(), time.Now().Add(time.Hour))
 	other, _ := newCertificate(t, time.Now(), time.Now().Add(time.Hour))
 	bubble(t, func(t *testing.T) {
-		n := newRelayNet("a:1", "evil:1", "plain:1", "b:1")
+		n := newRelayNet("a:1", "evil:1", "plain:1", "ours:1", "b:1")
 		n.room.config = &tls.Config{Certificates: []tls.Certificate{certificate}}
 		var strangers sync.WaitGroup
 		strange := func(wrap func(net.Conn) net.Conn) func(context.Context) (net.Conn, error) {
@@ -460,6 +460,16 @@ func TestSealedRelayNeedsTheKey(t *testing.T) {
 			"evil:1": strange(func(conn net.Conn) net.Conn {
 				return tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{other}})
 			}),
+			"ours:1": func(context.Context) (net.Conn, error) { // a name that leads to the client's own machine
+				ours, theirs := net.Pipe()
+				strangers.Go(func() {
+					defer theirs.Close()
+					if got, _ := io.ReadAll(theirs); len(got) > 0 {
+						t.Errorf("a service on the own machine got %q", got)
+					}
+				})
+				return loopbackConn{ours}, nil
+			},
 			"plain:1": strange(func(conn net.Conn) net.Conn {
 				go io.WriteString(conn, "* Welcome to kitchen, guest-1\n")
 				return conn
@@ -475,10 +485,15 @@ func TestSealedRelayNeedsTheKey(t *testing.T) {
 		if e, _ := nextConnected(t, c); !e.Moved || e.Addr != "b:1" || !e.Sealed {
 			t.Errorf("got %+v", e)
 		}
-		if got := n.dials(); got["evil:1"] != 1 || got["plain:1"] != 1 {
+		if got := n.dials(); got["evil:1"] != 1 || got["plain:1"] != 1 || got["ours:1"] != 1 {
 			t.Errorf("dialed %v", got)
 		}
 		leaveNet(t, n, c)
 		strangers.Wait()
 	})
 }
+
+// A loopbackConn is a connection to the client's own machine.
+type loopbackConn struct{ net.Conn }
+
+func (loopbackConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }

@@ -143,8 +143,9 @@ func selfSignedSource(first *tls.Certificate, key *Key, names func() []string, k
 		},
 		named: func(old *tls.Certificate, name string) *tls.Certificate {
 			current := names()
-			if !slices.ContainsFunc(current, func(n string) bool { return strings.EqualFold(n, name) }) {
-				return old
+			usable := current[:min(len(current), maxNames)]
+			if !canHave(name) || !slices.ContainsFunc(usable, func(n string) bool { return strings.EqualFold(n, name) }) {
+				return old // a new one would not have it either, and browsers would ask again
 			}
 			return renewed(old, current)
 		},
@@ -191,6 +192,9 @@ func selfSigned(key *Key, names []string, now time.Time) (*tls.Certificate, erro
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key.private, Leaf: leaf}, nil
 }
+
+// canHave reports whether a certificate can have name.
+func canHave(name string) bool { return net.ParseIP(name) != nil || isDNSName(strings.ToLower(name)) }
 
 // isDNSName reports whether name can be in a certificate. The name of a machine may have any
 // characters, and non-ASCII ones would make the certificate invalid.

@@ -137,6 +137,8 @@ func TestSelfSignedIsRenewed(t *testing.T) {
 			{"connects to a link-local address", time.Minute, []string{"10.0.0.7", "fe80::7"}, "", "fe80::7", false},
 			{"connects to a new name", time.Minute, []string{"10.0.0.7", "laptop.local"}, "Laptop.local", "10.0.0.7", true},
 			{"makes a name up", time.Minute, []string{"10.0.0.7", "laptop.local"}, "example.com", "10.0.0.7", false},
+			{"asks for a name that no certificate can have", time.Minute, []string{"10.0.0.7", "my laptop"}, "my laptop", "10.0.0.7", false},
+			{"connects to an address beyond the limit", time.Minute, append(slices.Repeat([]string{"10.0.0.7"}, maxNames), "10.0.0.8"), "", "10.0.0.8", false},
 			{"connects after the clock went back", -900 * 24 * time.Hour, []string{"10.0.0.7", "laptop.local"}, "", "10.0.0.7", true},
 		} {
 			if step.after > 0 {

@@ -251,6 +251,33 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// If two hosts of a room replace the invite at once, the later one stays, also if it arrives before ours is in the file.
+func TestSecretsReplacedAtOnce(t *testing.T) {
+	key, err := LoadKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h *Seal
+	theirs, adopted := seal.NewSecrets(), make(chan error, 1)
+	h = openSeal(t, Options{Dir: t.TempDir(), Room: "lab", Log: slog.New(slog.DiscardHandler), Names: func() []string { return nil }, Shared: &Shared{
+		Key: key, Secrets: seal.NewSecrets(),
+		Replace: func(seal.RoomSecrets) error { // the cluster has ours now, then theirs
+			go func() { adopted <- h.Adopt(theirs) }()
+			time.Sleep(50 * time.Millisecond)
+			return nil
+		},
+	}})
+	if ours, err := h.Renew(); err != nil || ours == theirs {
+		t.Error(err)
+	}
+	if err := <-adopted; err != nil {
+		t.Error(err)
+	}
+	if h.Room().RoomSecrets != theirs {
+		t.Error("chat invite shows the older invite")
+	}
+}
+
 // The names in a certificate of the user's own are known at once, and again when it changes.
 func TestHostWithACertificate(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 
 	"chat/relay/seal"
 )
@@ -46,10 +47,14 @@ type Shared struct {
 // A Seal is what seals a room that is open: the host's certificate and the room's secrets.
 // It is safe for concurrent use.
 type Seal struct {
-	// fixed
+	// fixed, but changing
 	*CertificateSource
 	file *roomFile
 	opts Options
+
+	// changing is held while the secrets change: those that another host of the room makes after ours must not be
+	// overwritten by ours.
+	changing sync.Mutex
 }
 
 // Open reads, or creates, the host's key and the secrets of its room. Close the seal after the room.
@@ -118,17 +123,26 @@ func (s *Seal) Renew() (seal.RoomSecrets, error) {
 	if s.opts.Secret != "" {
 		return seal.RoomSecrets{}, fmt.Errorf("the secret of this room is from %s: change it there, and start the host again", s.opts.SecretFrom)
 	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	secrets := s.Room().Renewed()
 	if s.opts.Shared != nil {
 		if err := s.opts.Shared.Replace(secrets); err != nil {
 			return seal.RoomSecrets{}, err
 		}
 	}
-	return secrets, s.Adopt(secrets)
+	return secrets, s.keep(secrets)
 }
 
 // Adopt keeps secrets that another host of the room has made.
 func (s *Seal) Adopt(secrets seal.RoomSecrets) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	return s.keep(secrets)
+}
+
+// keep writes secrets to the file. changing is held.
+func (s *Seal) keep(secrets seal.RoomSecrets) error {
 	if s.Room().RoomSecrets == secrets {
 		return nil
 	}

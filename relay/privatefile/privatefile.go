@@ -107,6 +107,9 @@ func Read(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.IsDir() { // chmod 600 would not help
+		return nil, fmt.Errorf("%s is a directory", path)
+	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o477 != 0o400 {
 		return nil, &ModeError{path, mode}
 	}

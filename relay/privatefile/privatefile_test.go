@@ -73,6 +73,14 @@ func TestReadChecksTheMode(t *testing.T) {
 	}
 }
 
+// A directory in the place of a file is called that: chmod 600 would make it worse.
+func TestReadDirectory(t *testing.T) {
+	_, err := Read(t.TempDir(), 10)
+	if _, isMode := errors.AsType[*ModeError](err); err == nil || isMode || !strings.HasSuffix(err.Error(), "is a directory") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A file that the system lets no one open says why. The tests may run as root, who can open all.
 func TestDenied(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")

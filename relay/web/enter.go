@@ -16,22 +16,15 @@ import (
 // This file decides which requests are let into a sealed room. A browser exchanges the secret, once, for a
 // cookie; a script sends the secret with each request.
 
-// An entered has the credentials of a request to a sealed room.
-type entered struct {
-	access.Credentials
-	byCookie bool
-	valid    context.Context // ends when the secrets are replaced
-}
-
-// enteredKey is the key of an *entered in the context of a request.
+// enteredKey is the key of the credentials of a request, an *access.Credentials, in its context.
 type enteredKey struct{}
 
 // enteredBy returns the credentials of a request; in a plain room empty ones.
-func enteredBy(r *http.Request) *entered {
-	if e, ok := r.Context().Value(enteredKey{}).(*entered); ok {
+func enteredBy(r *http.Request) *access.Credentials {
+	if e, ok := r.Context().Value(enteredKey{}).(*access.Credentials); ok {
 		return e
 	}
-	return &entered{}
+	return &access.Credentials{}
 }
 
 // letIn returns the request with its credentials, if they allow it in a sealed room. If they do not, it rejects the
@@ -40,11 +33,13 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	if !h.gate.IsSealed() {
 		return r, true
 	}
-	e := &entered{valid: h.gate.Current()}
-	if err := h.identify(r, e); err != nil {
+	valid := h.gate.Current()
+	e, err := h.identify(r)
+	if err != nil {
 		h.rejectEntry(w, r, err)
 		return nil, false
 	}
+	e.Valid = valid
 	switch {
 	case h.isKeyBanned(e.Key):
 		http.Error(w, banned, http.StatusForbidden)
@@ -57,7 +52,7 @@ func (h *Handler) letIn(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		h.rejectEntry(w, r, wire.Faultf(wire.CodeListenOnly, "your invite is only for reading"))
 		return nil, false
 	}
-	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, e)), true
+	return r.WithContext(context.WithValue(r.Context(), enteredKey{}, &e)), true
 }
 
 // isKeyBanned reports whether the owner of a key, which may be nil, is banned: the client may come from another address.
@@ -83,25 +78,22 @@ func isRead(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 }
 
-// identify sets the credentials of a request, by the secret in its header or by its cookie. In the header it leaves only
+// identify returns the credentials of a request, by the secret in its header or by its cookie. In the header it leaves only
 // the script's own token. The error is a [*wire.Fault]: the secret is wrong.
-func (h *Handler) identify(r *http.Request, e *entered) error {
+func (h *Handler) identify(r *http.Request) (access.Credentials, error) {
 	if secret, own, ok := secretIn(r); ok {
 		level, err := h.gate.Check(addressOf(r), secret, r.Context().Done())
 		if err != nil {
-			return err
+			return access.Credentials{}, err
 		}
-		e.Credentials = h.gate.Grant(level, nil)
 		r.Header.Del("Authorization")
 		if own != "" {
 			r.Header.Set("Authorization", "Bearer "+own)
 		}
-		return nil
+		return h.gate.Grant(level, nil), nil
 	}
-	if level, key, ok := h.readCookie(r); ok {
-		e.Credentials, e.byCookie = h.gate.Grant(level, key), true
-	}
-	return nil
+	level, key, _ := h.readCookie(r)
+	return h.gate.Grant(level, key), nil
 }
 
 // secretIn returns the secret in the header of a request, and the token that follows its last dot.
@@ -124,7 +116,7 @@ func (h *Handler) readCookie(r *http.Request) (level access.Level, key *access.K
 	return access.None, nil, false
 }
 
-// rejectEntry answers a request that err, a [*wire.Fault], keeps out. It logs wrong secrets: no address can send many.
+// rejectEntry answers a request that err, a [*wire.Fault], keeps out. It logs wrong secrets and signatures.
 func (h *Handler) rejectEntry(w http.ResponseWriter, r *http.Request, err error) {
 	fault, ok := errors.AsType[*wire.Fault](err)
 	if !ok {
@@ -134,7 +126,7 @@ func (h *Handler) rejectEntry(w http.ResponseWriter, r *http.Request, err error)
 	switch fault.Code {
 	case wire.CodeNoSecret, wire.CodeAuthFailed:
 		if fault.Code == wire.CodeAuthFailed {
-			h.opts.Log.Warn("a request was not let in", "remote", r.RemoteAddr, "code", string(fault.Code))
+			h.room.LogRefusal(r.RemoteAddr, addressOf(r), fault.Code)
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="chat"`) // RFC 6750, section 3
 	case wire.CodeTooMany:
@@ -174,6 +166,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		h.reject(w, err)
 		return
 	}
+	valid := h.gate.Current()
 	level, key, _ := h.readCookie(r)
 	if body.Secret != "" {
 		if level, err = h.gate.Check(addressOf(r), access.SecretIn(body.Secret), r.Context().Done()); err != nil {
@@ -196,8 +189,13 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		h.rejectEntry(w, r, h.gate.WhyNot())
 		return
 	}
+	cookie := h.gate.Cookie(level, key)
+	if access.BySecretNow(level, valid) != level { // otherwise the cookie would be one of the new secret
+		h.rejectEntry(w, r, wire.Faultf(wire.CodeAuthFailed, "the secret has just been replaced; ask for the current invite"))
+		return
+	}
 	http.SetCookie(w, &http.Cookie{
-		Name: h.gate.CookieName(), Value: h.gate.Cookie(level, key), Path: "/", MaxAge: int(access.CookieTime.Seconds()),
+		Name: h.gate.CookieName(), Value: cookie, Path: "/", MaxAge: int(access.CookieTime.Seconds()),
 		HttpOnly: true, Secure: isEncrypted(r), SameSite: http.SameSiteStrictMode,
 	})
 	answer := struct {
@@ -241,7 +239,15 @@ func (h *Handler) verifyKey(r *http.Request, body *enterRequest) (*access.Key, e
 	case !h.gate.IsChallenge(body.Challenge):
 		return nil, wire.Faultf(wire.CodeAuthFailed, "the challenge is too old; get another one")
 	}
-	return access.VerifyKey(body.Key, body.Signature, h.room.Info().ID, binding)
+	return access.CheckKey(body.Key, body.Signature, h.room.Info().ID, binding, r.Context().Done())
+}
+
+// inviteOf returns the invite that the sender of a request may pass on; false: there is none, or the secret that it came with has
+// just been replaced.
+func (h *Handler) inviteOf(r *http.Request) (seal.Invite, bool) {
+	e := enteredBy(r)
+	invite, ok := h.room.Invite(e.Level)
+	return invite, ok && access.BySecretNow(e.BySecret, e.Valid) == e.BySecret
 }
 
 func (h *Handler) writeJSON(w http.ResponseWriter, answer any) {

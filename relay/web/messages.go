@@ -272,12 +272,11 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	by := enteredBy(r)
 	stream := &stream{
-		h: h, request: r.Context(), valid: by.valid, room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
+		h: h, request: r.Context(), valid: by.Valid, room: room, isOther: from.isOther, caughtUp: func() { stopCharging(w) },
 		out: bufio.NewWriterSize(w, 32<<10), control: http.NewResponseController(w),
 	}
 	for !h.room.IsBanned(remoteAddr(r)) && !h.isKeyBanned(by.Key) { // perhaps only since the stream began
-		if stream.isRevoked() {
-			stream.sendInvite(by)
+		if stream.isRevoked() { // no one sees who reads it, so it gets no new secret: members get that in their sessions
 			return
 		}
 		if h.gate != nil && h.gate.Grant(by.BySecret, by.Key).Level == access.None { // its key is no longer a member's
@@ -360,20 +359,6 @@ func (s *stream) wait(f *relay.Follower) error {
 
 // isRevoked reports whether the secret that the stream was opened with was replaced.
 func (s *stream) isRevoked() bool { return s.valid != nil && s.valid.Err() != nil }
-
-// sendInvite sends a page that read the stream the new secret, which it exchanges for another cookie. Scripts have it
-// elsewhere, and may write their input to a log.
-func (s *stream) sendInvite(e *entered) {
-	secret := s.h.gate.SecretFor(e.BySecret)
-	if !e.byCookie || secret == "" || e.BySecret == access.None || e.BySecret == access.Operator {
-		return
-	}
-	invite := wire.Event{Type: wire.TypeInvite, Data: string(secret)}
-	fmt.Fprintf(s.out, "data: %s\n", invite.AppendJSON(nil))
-	if err := s.flush(); err != nil {
-		s.h.opts.Log.Debug("an event stream ended", "error", err)
-	}
-}
 
 func (s *stream) flush() error {
 	if err := s.out.Flush(); err != nil {

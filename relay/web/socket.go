@@ -39,7 +39,7 @@ func (h *Handler) socket(w http.ResponseWriter, r *http.Request) {
 		conn.Close()
 		return
 	}
-	h.room.ServeWebSocket(conn, slices.Clone(ahead), enteredBy(r).Credentials)
+	h.room.ServeWebSocket(conn, slices.Clone(ahead), *enteredBy(r))
 }
 
 // checkHandshake returns the answer to the key of a handshake (RFC 6455, section 4.2.1). If r

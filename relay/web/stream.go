@@ -92,8 +92,8 @@ func (h *Handler) joinStream(ctx context.Context, w http.ResponseWriter, r *http
 	defer s.end()
 	defer ours.Close()
 	defer context.AfterFunc(ctx, func() { ours.Close() })()
-	served.Go(func() { h.room.ServeStream(&visitor{theirs, remoteAddr(r)}, enteredBy(r).Credentials) }) // ends with the pipe, or the room
-	served.Go(func() { s.pass(ours, first) })                                                           // ends with the pipe, or the stream
+	served.Go(func() { h.room.ServeStream(&visitor{theirs, remoteAddr(r)}, *enteredBy(r)) }) // ends with the pipe, or the room
+	served.Go(func() { s.pass(ours, first) })                                                // ends with the pipe, or the stream
 	h.opts.Log.Debug("a stream ended", "remote", r.RemoteAddr, "reason", writeEvents(w, ours))
 }
 

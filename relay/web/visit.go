@@ -71,7 +71,7 @@ func (h *Handler) visit(r *http.Request, nick string, message wire.Request, cont
 	if conn, ok := r.Context().Value(connKey{}).(roomConn); ok {
 		conn.NoteMessage()
 	}
-	v := &visit{from: remoteAddr(r), nick: nick, token: token, proven: enteredBy(r).Credentials, message: message, content: content, over: make(chan struct{})}
+	v := &visit{from: remoteAddr(r), nick: nick, token: token, proven: *enteredBy(r), message: message, content: content, over: make(chan struct{})}
 	if key != "" {
 		first, err := h.keys.begin(v, key)
 		if err != nil {

@@ -344,7 +344,7 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request) {
 	answer.Members = h.room.Members()
 	if info.Sealed {
 		answer.Access = e.Level.String()
-		if invite, ok := h.room.Invite(e.Level); ok {
+		if invite, ok := h.inviteOf(r); ok {
 			answer.Invite, answer.Pin = invite.URL(), string(invite.Pin)
 		}
 	}
@@ -377,7 +377,7 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	}
 	if h.gate.IsSealed() {
 		link = ""
-		if invite, ok := h.room.Invite(enteredBy(r).Level); ok {
+		if invite, ok := h.inviteOf(r); ok {
 			link = invite.URL()
 		}
 	}

@@ -1,5 +1,7 @@
 package access
 
+import "context"
+
 // A Level is a client's access to a sealed room. The levels are in order: each includes those below.
 type Level uint8
 
@@ -26,4 +28,16 @@ type Credentials struct {
 	Level    Level // the higher one of BySecret and that of Key
 	BySecret Level // of the secret; it stays if the key is no longer listed
 	Key      *Key  // nil: none
+
+	// Valid ends when the secrets are replaced. It is that of before BySecret was proven; see [BySecretNow].
+	Valid context.Context
+}
+
+// BySecretNow returns the level that a secret still proves, which proved bySecret while valid, a [Gate.Current] of before,
+// had not ended. The secret of operators is not replaced.
+func BySecretNow(bySecret Level, valid context.Context) Level {
+	if bySecret < Operator && valid != nil && valid.Err() != nil {
+		return None
+	}
+	return bySecret
 }

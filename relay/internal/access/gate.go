@@ -121,7 +121,7 @@ func (g *Gate) levelOf(k *Key) Level {
 // Grant returns the credentials of a client that has proven a secret of a level, None for none, and a key, which
 // may be nil.
 func (g *Gate) Grant(bySecret Level, k *Key) Credentials {
-	return Credentials{max(bySecret, g.levelOf(k)), bySecret, k}
+	return Credentials{Level: max(bySecret, g.levelOf(k)), BySecret: bySecret, Key: k}
 }
 
 // WhyNot returns the [*wire.Fault] for a client that has proven nothing.

@@ -20,6 +20,14 @@ func VerifyKey(key, signature, room string, binding []byte) (*Key, error) {
 	return keyOf(sshkey.Fingerprint(public)), nil
 }
 
+// CheckKey is [VerifyKey] for a request by HTTP. A wrong signature takes WrongDelay, unless canceled is closed before: to check
+// one by a large key takes milliseconds, and unlike a hello a request needs no new connection.
+func CheckKey(key, signature, room string, binding []byte, canceled <-chan struct{}) (*Key, error) {
+	k, err := VerifyKey(key, signature, room, binding)
+	wait(err, canceled)
+	return k, err
+}
+
 // ParseKey returns the key in the form of authorized_keys, of someone who need not prove it: the host.
 func ParseKey(s string) (*Key, error) {
 	public, err := sshkey.Parse(s)

@@ -121,7 +121,8 @@ func (f *Front) arriveLocked(c *Conn) error {
 }
 
 // makeSpaceAtDoorLocked reports whether a connection of group may wait at the door. If there are too many, a
-// browser's that is between two requests ends.
+// browser's that is between two requests ends, or one of a group with more of them than this one: whoever opens many
+// that never say anything keeps no one else from showing a token or a secret.
 func (f *Front) makeSpaceAtDoorLocked(group string) bool {
 	p := &f.places
 	isGroupFull := func() bool { return group != "" && p.doorByGroup[group] >= maxAtDoorPerGroup }
@@ -130,12 +131,43 @@ func (f *Front) makeSpaceAtDoorLocked(group string) bool {
 	}
 	for other := range f.conns {
 		if o := &other.place; o.state == atDoor && o.idle && (!isGroupFull() || other.group == group) {
-			p.remove(other)
-			other.yield(wire.Faultf(wire.CodeFull, "the room is full"))
+			f.endAtDoorLocked(other)
 			return true
 		}
 	}
-	return false
+	if isGroupFull() {
+		return false
+	}
+	victim := f.crowdedOutLocked(group)
+	if victim == nil {
+		return false
+	}
+	f.refused.full.Add(1)
+	f.endAtDoorLocked(victim)
+	victim.cut() // without an answer, which could take a second: there may be thousands
+	return true
+}
+
+// endAtDoorLocked ends a connection at the door, as another one gets its space there.
+func (f *Front) endAtDoorLocked(c *Conn) {
+	f.places.remove(c)
+	c.yield(wire.Faultf(wire.CodeFull, "the room is full"))
+}
+
+// crowdedOutLocked returns the connection at the door that makes space for one of group: of the group with the most, the
+// one that has waited for longest. nil: none has more than group.
+func (f *Front) crowdedOutLocked(group string) (victim *Conn) {
+	door := f.places.doorByGroup
+	most := door[group] // 0 for this machine
+	for other := range f.conns {
+		if other.place.state != atDoor {
+			continue
+		}
+		if n := door[other.group]; n > most || n == most && victim != nil && other.place.order < victim.place.order {
+			victim, most = other, n
+		}
+	}
+	return victim
 }
 
 // takePlaceLocked gives c a place. If there is none, c gets that of a silent connection of a
@@ -359,6 +391,14 @@ func (c *Conn) yield(why *wire.Fault) {
 	default:
 		c.interruptLocked()
 	}
+}
+
+// cut closes the connection below at once. The goroutine that reads it cleans up.
+func (c *Conn) cut() {
+	c.mu.Lock()
+	conn := c.Conn
+	c.mu.Unlock()
+	conn.Close()
 }
 
 // yielded returns why the connection lost its place; nil: it did not.

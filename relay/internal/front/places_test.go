@@ -197,6 +197,34 @@ func TestDoorIsBounded(t *testing.T) {
 	})
 }
 
+// Connections from a few addresses that fill the door keep no one else out: each that comes gets the space of the oldest
+// one of the address with the most.
+func TestCrowdAtTheDoor(t *testing.T) {
+	inHouse(t, Options{MaxConns: 2, MaxPerAddress: 1}, func(c *crowd) {
+		c.come("10.0.0.9", helloOfAlice).Close()
+		c.fill(2)
+		var crowd []*caller
+		for i := range maxAtDoor {
+			caller := c.connect(context.Background(), fmt.Sprintf("10.2.0.%d", i%8), false)
+			c.callers, crowd = append(c.callers, caller), append(crowd, caller)
+			c.send(caller, `{"type":`)
+			synctest.Wait()
+		}
+		c.want("a member who is back", c.come("10.0.0.9", helloOfAlice), `"welcome"`, false)
+		c.want("the oldest of the crowd", crowd[0], "", true)
+		c.want("another one", crowd[1], "", false)
+		c.want("the host", c.come("", helloOfBob), `"welcome"`, false)
+		c.come("10.0.0.7", `{"type":`) // in the space that alice left
+		c.want("another one", crowd[1], "", false)
+		c.come("10.0.0.6", `{"type":`)
+		c.want("the next one", crowd[1], "", true)
+		c.want("one more of the crowd", c.come("10.2.0.2", ""), "! the room is full", true)
+		if waiting, _ := c.waiting(); len(waiting) != maxAtDoor {
+			t.Errorf("%d at the door, want %d", len(waiting), maxAtDoor)
+		}
+	})
+}
+
 // A connection that serves HTTP has said nothing in the room.
 func TestHTTPGoesFirst(t *testing.T) {
 	inHouse(t, Options{MaxConns: 2, MaxPerAddress: 2}, func(c *crowd) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -33,7 +34,8 @@ const (
 // that reads.
 type entry struct {
 	exporter func(label string, length int) ([]byte, error) // see Conn; nil: the connection is not encrypted
-	level    access.Level                                   // that a secret has proven
+	level    access.Level                                   // that a secret has proven, while valid had not ended
+	valid    context.Context                                // see access.Credentials
 	key      *access.Key                                    // that the client has proven; nil: none
 	exchange *access.Exchange                               // by SCRAM; nil: none has begun
 	lines    int                                            // of a program so far
@@ -44,7 +46,7 @@ func (d *Door) newEntry(c *Conn) *entry {
 	if !d.Gate.IsSealed() {
 		return nil
 	}
-	return &entry{exporter: c.Exporter, level: c.Proven.BySecret, key: c.Proven.Key}
+	return &entry{exporter: c.Exporter, level: c.Proven.BySecret, valid: c.Proven.Valid, key: c.Proven.Key}
 }
 
 // from returns the session's address group, whose wrong secrets count together.
@@ -123,6 +125,7 @@ func (s *Session) authenticate(req *wire.Request) error {
 			return err
 		}
 	}
+	valid := s.door.Gate.Current()
 	answer, level, err := e.exchange.Step(req.Data, s.out.endingChan())
 	if err != nil || level != access.None {
 		s.endExchange()
@@ -130,7 +133,9 @@ func (s *Session) authenticate(req *wire.Request) error {
 	if err != nil {
 		return err
 	}
-	e.level = max(e.level, level)
+	if level != access.None {
+		e.level, e.valid = max(access.BySecretNow(e.level, e.valid), level), valid
+	}
 	s.reply(&wire.Event{Type: wire.TypeAuth, Data: answer})
 	return nil
 }
@@ -147,6 +152,7 @@ func (s *Session) endExchange() {
 // fault of [wire.CodeNoSecret] if there are none.
 func (s *Session) identify(req *wire.Request) error {
 	e, gate := s.entry, s.door.Gate
+	e.level = access.BySecretNow(e.level, e.valid) // the secret may have been replaced since
 	if req.Secret != "" {
 		level, err := gate.Check(s.from(), req.Secret, s.out.endingChan())
 		if err != nil {
