@@ -58,7 +58,7 @@ func TestOpenRoom(t *testing.T) {
 	if err := errors.Join(os.Remove(f.path), os.MkdirAll(filepath.Join(f.path, "in the way"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Renew(); err == nil || f.Room().RoomSecrets != renewed {
+	if err := f.Update(func(r *Room) { r.RoomSecrets = r.Renewed() }); err == nil || f.Room().RoomSecrets != renewed {
 		t.Errorf("the secrets cannot be written, but are new: %v", err)
 	}
 }
