@@ -267,6 +267,7 @@ func TestLoopback(t *testing.T) {
 		{address, "", "", 401},
 		{address, "Bearer ", "", 401},
 		{address, token + "x", "", 401},
+		{address, token[:len(token)-1] + "!", "", 401}, // as long as the token
 		{address, strings.Replace(token, "Bearer", "Basic", 1), "", 401},
 		{"localhost", token, "", 403},
 		{"evil.example", token, "", 403}, // DNS rebinding

@@ -51,8 +51,15 @@ func TestOpenRoom(t *testing.T) {
 		t.Errorf("Renewed: %v; %q to %q", err, []string{string(first.Member), string(first.Listen), string(first.Operator)}, []string{string(renewed.Member), string(renewed.Listen), string(renewed.Operator)})
 	}
 	f.Close()
-	if again := openRoom(t, dir, "lab").Room().RoomSecrets; again != renewed {
+	f = openRoom(t, dir, "lab")
+	if again := f.Room().RoomSecrets; again != renewed {
 		t.Error("the new secrets are not kept")
+	}
+	if err := errors.Join(os.Remove(f.path), os.MkdirAll(filepath.Join(f.path, "in the way"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Update(func(r *Room) { r.RoomSecrets = r.Renewed() }); err == nil || f.Room().RoomSecrets != renewed {
+		t.Errorf("the secrets cannot be written, but are new: %v", err)
 	}
 }
 

@@ -79,7 +79,7 @@ func TestParseInvite(t *testing.T) {
 	for _, s := range []string{
 		"", "https://", "https://h:1/", "https://h:1/#", "https://h:1/#K7QZ.M2V8", "http://h:1/#" + string(testPin) + "." + string(testSecret),
 		"https://h:0/#" + string(testPin), "https://h:/#" + string(testPin), "https://a@h:1/#" + string(testPin), "https://h:1/#" + string(testPin) + ".",
-		"https://h:1/#" + string(testPin) + ".short", "https://h:1/%zz#" + string(testPin) + ".short", "https://h:1/\x7f#" + string(testPin) + ".short", "https://h:99999/#" + string(testPin), "https://h:1/#" + string(testPin) + "." + strings.Repeat("a", maxInvite),
+		"https://h:1/#" + string(testPin) + ".short", "https://h:1/#" + string(testPin) + ".short%zz", "https://h:1/\x7f#" + string(testPin) + ".short", "https://h:99999/#" + string(testPin), "https://h:1/#" + string(testPin) + "." + strings.Repeat("a", maxInvite),
 	} {
 		if got, err := ParseInvite(s); err == nil {
 			t.Errorf("ParseInvite(%q) = %#v; want an error", s, got)
