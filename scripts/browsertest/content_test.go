@@ -18,6 +18,7 @@ func TestMarksInMessages(t *testing.T) {
 	alice.wait(text + `.querySelector("strong").textContent === "bold" && ` + text + `.querySelector("em").textContent === "it"`)
 	alice.wait(text + `.querySelector(":scope > code").textContent === "<i>c</i>" && !` + text + `.querySelector("i")`)
 	alice.wait(text + `.querySelectorAll("a").length === 1 && ` + text + `.querySelector("a").href === "https://a.b/_c_d"`)
+	alice.wait(text + `.querySelector("a").rel === "noopener noreferrer"`)
 	alice.wait(text + `.querySelector(".me").textContent === "alice"`)
 	code := eval[string](alice, text+`.querySelector("pre code").textContent`)
 	if want := `func f() { return "<b>x</b>" } // https://a.b/`; code != want {

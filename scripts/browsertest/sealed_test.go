@@ -408,6 +408,7 @@ func TestListenOnly(t *testing.T) {
 	if tray := eval[string](alice, `document.getElementById("tray").innerText`); tray != "" {
 		t.Errorf("pasted is %s, which cannot be sent", tray)
 	}
+	alice.wait(`document.querySelector('#who button[data-to="bob"]')`)
 	alice.click(`#who button[data-to="bob"]`)
 	if kept := eval[string](alice, `document.getElementById("to").textContent`); kept != "" {
 		t.Errorf("the next message, which cannot be sent, is a private one to %s", kept)
@@ -428,6 +429,9 @@ func TestListenOnly(t *testing.T) {
 	}
 	for _, words := range []string{"kitchenissealed", pin, fmt.Sprintf("%x", hash), "onlythosewithitsinvite", "cannottellthehostfromsomeoneinbetween"} {
 		alice.wait(`document.getElementById("sealing").open && document.getElementById("sealing").innerText.replace(/\s/g, "").includes(%q)`, words)
+	}
+	if shown := eval[string](alice, `import("/page/sealed.js").then(({ describe }) => describe(true, "AAAQ2".padEnd(26, "A")).map((line) => line.innerText).join("\\n"))`); !strings.Contains(shown, "0001 0d00 0000") {
+		t.Errorf("zeros are missing in the hash:\n%s", shown)
 	}
 	alice.fits()
 	checkAxe(alice, "the sheet")

@@ -93,7 +93,7 @@ const listener = {
 	},
 	invited(secret) {
 		renewed = secret;
-		entering = exchange().then(readInfo);
+		exchange().then(readInfo);
 	},
 };
 
@@ -211,13 +211,12 @@ function showRoom() {
 let asking = null;
 /** The secret of a renewed invite, until it is exchanged. */
 let renewed = '';
-/** While it is exchanged. @type {Promise<void> | null} */
-let entering = null;
 
 async function exchange() {
+	const secret = renewed;
 	try {
 		const { enter } = await import('./sealed.js');
-		if (!await enter(renewed)) renewed = '';
+		if (!await enter(secret) && renewed === secret) renewed = '';
 	} catch { /* the host is away: later */ }
 }
 
@@ -226,8 +225,7 @@ const askForSecret = (why) => (asking ??= enterAgain(why).finally(() => (asking 
 
 /** @param {string} why */
 async function enterAgain(why) {
-	await entering;
-	if (renewed) await exchange(); // perhaps the phone slept
+	if (renewed) await exchange(); // the first time may have failed: a phone sleeps
 	renewed = '';
 	const [{ ask }] = await Promise.all([import('./sealed.js'), readInfo()]);
 	showTitle();
