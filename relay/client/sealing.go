@@ -118,10 +118,10 @@ func (s *sealing) lookUp(h Host) error {
 	return nil
 }
 
-// checkRoom returns a [*PinError] if the user knows the room of h, whose key has its pin, with
-// another key.
+// checkRoom returns an error if the user knows the room that the host of h says it has, and that host cannot be its own: a
+// [*PinError] if the host has another key, and a [*DowngradeError] if it does not encrypt.
 func (s *sealing) checkRoom(h Host) error {
-	if s.opts.Known == nil || !s.isSealed() {
+	if s.opts.Known == nil || s.opts.Private {
 		return nil
 	}
 	known, err := s.opts.Known.Hosts()
@@ -131,7 +131,11 @@ func (s *sealing) checkRoom(h Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range known {
-		if h.Pin = s.pin; k.Room == h.Room && k.Pin != s.pin {
+		switch h.Pin = s.pin; {
+		case k.Room != h.Room:
+		case !s.sealed:
+			return &DowngradeError{Host: h, File: k.File, Line: k.Line}
+		case k.Pin != s.pin:
 			return &PinError{Host: h, Want: k.Pin, File: k.File, Line: k.Line}
 		}
 	}

@@ -435,8 +435,8 @@ func TestPlainHostClaimsToBeSealed(t *testing.T) {
 
 // Whatever a host sends as its messages of SCRAM, the client neither panics nor believes it.
 func FuzzChallenge(f *testing.F) {
-	f.Add("r=abc,s=c2FsdA==,i=4096", "v=AAAA")
-	f.Add("r=abc,s=,i=4096,m=x", "e=other-error")
+	f.Add("r=abc,s=c2FsdA==,i=100000", "v=AAAA")
+	f.Add("r=abc,s=,i=100000,m=x", "e=other-error")
 	f.Add(",,,", "")
 	f.Fuzz(func(t *testing.T, first, final string) {
 		c, err := testSecret.SCRAM(seal.MemberUser)
@@ -479,5 +479,79 @@ func TestKeptSecretIsNotSentPlain(t *testing.T) {
 		}
 		end.conn.Close()
 		go c.Close()
+	})
+}
+
+// A plain host that claims to have a room which the user knows as a sealed one is not joined, at whatever address it is: it gets
+// no hello.
+func TestPlainHostOfSealedRoom(t *testing.T) {
+	identify := func(room string) (Identity, Keeper) {
+		return Identity{Room: room, Token: "the-token-of-alice"}, NoKeeper
+	}
+	for name, opts := range map[string]Options{"with an identity": {Identify: identify}, "a new client": {}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				opts.Seal.Known = &knownHosts{hosts: []KnownHost{{Room: "r1", Pin: h.pin, Title: "lab", File: "known_hosts", Line: 3}, {Addr: "lab:24280", Pin: h.pin}}}
+				opts.Addr = "elsewhere:24280"
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd {
+					end := h.scriptedHost.accept()
+					question := end.wantAny(wire.TypeHello)
+					if !question.Probe || question.Token != "" || question.Nick != "" {
+						t.Errorf("the host gets %+v before it said which room it has", question)
+					}
+					end.send(answerTo("r1", question))
+					end.wantHangUp()
+					return end
+				})
+				if e, ok := errors.AsType[*DowngradeError](err); !ok || e.File != "known_hosts" || e.Line != 3 || e.Addr != "elsewhere:24280" {
+					t.Errorf("Join: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A host that welcomes the client to another room than the one it said it has is not joined: the client would keep its own
+// identity in that room, and its secret, no longer.
+func TestWelcomeToAnotherRoom(t *testing.T) {
+	for name, opts := range map[string]Options{"as announced": {Room: "r2"}, "as it answered": {}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, kept := newSealedHost(t), new(testKeeper)
+				opts.Seal.Pin, opts.Seal.Secret, opts.Keeper = h.pin, testSecret, kept
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd {
+					end := h.accept()
+					if opts.Room == "" {
+						end.send(answerTo("r2", end.wantAny(wire.TypeHello)))
+					}
+					if hello := end.wantAny(wire.TypeHello); hello.Room != "r2" {
+						t.Errorf("the hello is %+v", hello)
+					}
+					end.send(welcomeTo("r1", wire.Event{}))
+					end.wantHangUp()
+					return end
+				})
+				if !errors.Is(err, errOtherRoom) || kept.last != (Identity{}) {
+					t.Errorf("Join: %v, kept %#v", err, kept.last)
+				}
+			})
+		})
+	}
+}
+
+// A host that does not say which room it has is none.
+func TestRoomWithoutID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		_, _, err := joinSealed(t, h, Options{Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+			end := h.accept()
+			end.send(answerTo("", end.wantAny(wire.TypeHello)))
+			end.wantHangUp()
+			return end
+		})
+		if !errors.Is(err, ErrNoRoom) {
+			t.Errorf("Join: %v", err)
+		}
 	})
 }
