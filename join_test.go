@@ -29,6 +29,7 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/hostseal"
 	"chat/relay/identity"
+	"chat/relay/operatorfile"
 	"chat/relay/plain"
 	"chat/relay/screen"
 	"chat/relay/seal"
@@ -807,6 +808,9 @@ func TestCtrlCWhileSearching(t *testing.T) {
 	}
 }
 
+// operatorSecret is that of rooms of hostSealed.
+const operatorSecret = seal.Secret("OPERATORABCDEFGH")
+
 // hostSealed serves a sealed room on loopback, and returns its invite.
 func hostSealed(t *testing.T, id string) seal.Invite {
 	t.Helper()
@@ -819,7 +823,7 @@ func hostSealed(t *testing.T, id string) seal.Invite {
 		t.Fatal(err)
 	}
 	secret := seal.NewSecret()
-	addr, _ := hostRoom(t, relay.Options{Room: id, Title: "lab", Seal: &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: secret}}})
+	addr, _ := hostRoom(t, relay.Options{Room: id, Title: "lab", Seal: &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: secret, Operator: operatorSecret}}})
 	return seal.Invite{Addr: addr, Pin: source.Pin(), Secret: secret}
 }
 
@@ -888,6 +892,61 @@ func TestKeptSecret(t *testing.T) {
 	}
 	if got := opts.identities.Secret("00aa00aa00aa00aa"); got != lab.Secret {
 		t.Errorf("kept %q", string(got))
+	}
+}
+
+// The file of an operator names the host's key: a sealed room is joined with it without a question, at the address in the file or
+// wherever the room is found. Another host that has the room gets nothing.
+func TestOperatorFileOfSealedRoom(t *testing.T) {
+	const id = "00aa00aa00aa00aa"
+	lab, impostor := hostSealed(t, id), hostSealed(t, id)
+	file := operatorfile.File{Room: id, Title: "lab", Invite: seal.Invite{Addr: lab.Addr, Pin: lab.Pin, Secret: operatorSecret}.URL()}
+	path := filepath.Join(t.TempDir(), "lab.operator")
+	if err := file.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	found := func(i seal.Invite, contested bool) discovery.Room {
+		return discovery.Room{RoomInfo: wire.RoomInfo{ID: id, Title: "lab", Sealed: true, Pin: string(i.Pin)}, Addr: i.Addr, Contested: contested}
+	}
+	for name, test := range map[string]struct {
+		room  string
+		rooms []discovery.Room
+		want  string // what the error begins with; "": the user is an operator
+	}{
+		"by its address":   {"", nil, ""},
+		"by its title":     {"lab", []discovery.Room{found(lab, false)}, ""},
+		"an impostor too":  {"lab", []discovery.Room{found(impostor, true), found(lab, true)}, ""},
+		"only an impostor": {"lab", []discovery.Room{found(impostor, false)}, "the host at " + impostor.Addr + " has another key than its invite says; nothing was sent\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := piped("")
+			opts.Room, opts.Options.JSON, opts.In = test.room, true, plain.Read(strings.NewReader(""))
+			opts.known = identity.NewKnownHosts(t.TempDir(), func(err error) { t.Error(err) })
+			opts.find = func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
+				return slices.Clone(test.rooms), nil
+			}
+			if err := opts.readOperatorFile(path); err != nil {
+				t.Fatal(err)
+			}
+			s := startJoin(t, opts)
+			err := s.wait(t)
+			if test.want == "" && (err != nil || !strings.Contains(s.out.String(), `"access":"operator"`)) || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
+				t.Errorf("join: %v, printed %s", err, s.out.String())
+			}
+		})
+	}
+	opts := piped("")
+	opts.Secret = lab.Secret
+	if err := opts.readOperatorFile(path); exitCode(err) != exitUsage {
+		t.Errorf("with another secret: %v", err)
+	}
+	opts = piped("")
+	opts.Room = "lab"
+	if err := opts.readOperatorFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := opts.joinAt(t.Context(), screen.Place{Title: "lab", Addr: impostor.Addr, ID: id, Sealed: true}, client.Questions{}); err == nil || !strings.HasPrefix(err.Error(), "the host at ") {
+		t.Errorf("on a screen, with an impostor: %v, %v", c, err)
 	}
 }
 

@@ -99,6 +99,21 @@ func TestOtherKey(t *testing.T) {
 	}
 }
 
+// The right key does not make up for an older version of TLS.
+func TestOldTLS(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		h.config.MinVersion, h.config.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+		_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+			h.wantNothing()
+			return nil
+		})
+		if !errors.Is(err, ErrDowngrade) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
 // A room whose ID is known with another key is not joined, although the address is trusted: here
 // by an invite.
 func TestRoomOfOtherKey(t *testing.T) {
@@ -193,13 +208,13 @@ func TestFirstUseRefused(t *testing.T) {
 }
 
 // The user learns whether the key is that of a machine they know, and whether the room has the
-// title of one that has another key.
+// title of one that has another key. That another host had its address before says nothing.
 func TestFirstUseOfKnownKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newSealedHost(t)
 		_, other := newCertificate(t, time.Now(), time.Now())
 		lab := KnownHost{Room: "r9", Pin: other, Title: "lab", File: "known_hosts", Line: 2}
-		known := &knownHosts{hosts: []KnownHost{{Room: "r8", Pin: h.pin, Title: "kitchen"}, lab}}
+		known := &knownHosts{hosts: []KnownHost{{Room: "r8", Pin: h.pin, Title: "kitchen"}, {Addr: "lab:24280", Pin: other, Title: "attic"}, lab}}
 		user := &person{trusts: ErrNotTrusted}
 		_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Required: true, Title: "lab", Known: known, Questions: user.questions()}}, func() *hostEnd {
 			h.wantNothing()
@@ -274,7 +289,8 @@ func TestIntercepted(t *testing.T) {
 	})
 }
 
-// A host that lets the client in, or makes an answer up, without knowing the secret is not believed.
+// A host that lets the client in, or makes an answer up, without knowing the secret is not believed. The user reads why, even if the
+// room has other addresses.
 func TestHostWithoutSecret(t *testing.T) {
 	for name, play := range map[string]func(end *hostEnd, first string){
 		"welcomes at once": func(end *hostEnd, _ string) { end.send(welcomeTo("r1", wire.Event{})) },
@@ -298,7 +314,8 @@ func TestHostWithoutSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				h, user := newSealedHost(t), new(person)
-				_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Secret: testSecret, Questions: user.questions()}}, func() *hostEnd {
+				opts := Options{Room: "r1", Others: []string{"other:24280"}, Seal: Seal{Secret: testSecret, Questions: user.questions()}}
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd {
 					h.wantNothing()
 					end := h.accept()
 					play(end, decoded(t, end.want(wire.TypeAuth).Data))
