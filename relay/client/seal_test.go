@@ -229,6 +229,49 @@ func TestFirstUseOfKnownKey(t *testing.T) {
 	})
 }
 
+// If the known hosts cannot be read, whenever that is, the room is not joined: it might be one with another key.
+func TestKnownHostsCannotBeRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		reads int // that succeed
+		host  func(h *sealedHost)
+	}{
+		"before the connection": {0, func(*sealedHost) {}},
+		"after the handshake":   {1, func(h *sealedHost) { h.wantNothing() }},
+		"after the answer": {2, func(h *sealedHost) {
+			h.wantNothing() // the question whether to trust it
+			end := h.accept()
+			end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+			end.wantHangUp()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, user, known := newSealedHost(t), &person{secrets: []seal.Secret{testSecret}}, &failingHosts{reads: test.reads}
+				opts := Options{Seal: Seal{Required: true, Known: known, Questions: user.questions()}}
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd { test.host(h); return nil })
+				if !errors.Is(err, errUnreadable) || len(user.asked) != 0 {
+					t.Errorf("Join: %v, asked for %+v", err, user.asked)
+				}
+			})
+		})
+	}
+}
+
+// failingHosts are known hosts that can be read so many times. The client's goroutine owns them.
+type failingHosts struct {
+	knownHosts
+	reads int
+}
+
+var errUnreadable = errors.New("the known hosts cannot be read")
+
+func (f *failingHosts) Hosts() ([]KnownHost, error) {
+	if f.reads--; f.reads < 0 {
+		return nil, errUnreadable
+	}
+	return f.knownHosts.Hosts()
+}
+
 // A room that was reopened on a machine that the user knows has another ID and the same key:
 // nothing is asked.
 func TestNewRoomOfKnownHost(t *testing.T) {
