@@ -74,15 +74,22 @@ type membership struct {
 // join makes the first connection. It asks the user whatever is not known of a sealed room, each
 // time between two connections: a host that waits for an answer would close its one.
 func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
+	var downgrade error // of an address before; nil: there was none
 	for asked := 0; ; {
 		l, welcome, err := s.joinAnswering(ctx)
 		if err == nil {
 			return l, welcome, nil
 		}
+		if errors.Is(err, ErrDowngrade) {
+			downgrade = cmp.Or(downgrade, err)
+		}
 		if s.tryOther(ctx, err) {
 			continue
 		}
 		if again, err := s.settle(ctx, err, &asked); !again {
+			if !isFinal(err) && ctx.Err() == nil { // no one answered at the last address
+				err = cmp.Or(downgrade, err)
+			}
 			return nil, wire.Event{}, err
 		}
 	}

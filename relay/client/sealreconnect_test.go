@@ -482,6 +482,24 @@ func TestKeptSecretIsNotSentPlain(t *testing.T) {
 	})
 }
 
+// If the program at the address of a sealed room does not encrypt, and the room's other addresses do not answer, the user reads about
+// the program: it may be there in the place of the host.
+func TestDowngradeAndOtherAddresses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		_, _, err := joinSealed(t, h, Options{Room: "r1", Others: []string{"gone:1", "gone:2"}, Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+			end := h.scriptedHost.accept()
+			end.conn.Read(make([]byte, 4096))
+			end.sendText("* Welcome to lab, guest-3\n")
+			end.conn.Close()
+			return end
+		})
+		if e, ok := errors.AsType[*DowngradeError](err); !ok || e.Addr != "lab:24280" {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
 // A plain host that claims to have a room which the user knows as a sealed one is not joined, at whatever address it is: it gets
 // no hello.
 func TestPlainHostOfSealedRoom(t *testing.T) {
