@@ -31,6 +31,7 @@ import (
 	"chat/relay/identity"
 	"chat/relay/operatorfile"
 	"chat/relay/plain"
+	"chat/relay/privatefile"
 	"chat/relay/screen"
 	"chat/relay/seal"
 	"chat/relay/wire"
@@ -761,6 +762,8 @@ func TestJoinErrors(t *testing.T) {
 		{syscall.ETIMEDOUT, "no answer from X\nhint: "},
 		{syscall.EHOSTUNREACH, "no route to X\nhint: "},
 		{errors.New("odd"), "cannot join: odd\nhint: "},
+		{&privatefile.ModeError{Path: "known_hosts", Mode: 0o644}, "known_hosts has mode 0644: other users can read it\nhint: chmod 600 known_hosts"},
+		{&client.SecretError{Code: wire.CodeAuthFailed}, "the secret of the room is wrong\nhint: "},
 	} {
 		if got := joinError("X", fmt.Errorf("dial X: %w", test.err)).Error(); !strings.HasPrefix(strings.ReplaceAll(got, "dial X: ", ""), test.want) {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
@@ -893,6 +896,12 @@ func TestKeptSecret(t *testing.T) {
 	if got := opts.identities.Secret("00aa00aa00aa00aa"); got != lab.Secret {
 		t.Errorf("kept %q", string(got))
 	}
+	opts.Nick = "bob" // who has no identity there yet
+	c, err := opts.joinAt(t.Context(), screen.Place{Addr: lab.Addr}, client.Questions{})
+	if err != nil {
+		t.Fatalf("on a screen: %v", err)
+	}
+	c.Close()
 }
 
 // A kept secret answers a question for the same room, or for one of the same title and host, once. Then the user is asked.
@@ -990,12 +999,94 @@ func TestOperatorFileOfSealedRoom(t *testing.T) {
 		t.Errorf("with another secret: %v", err)
 	}
 	opts = piped("")
+	if c, err := opts.joinAt(t.Context(), screen.Place{Addr: impostor.Addr, Invite: lab}, client.Questions{}); err == nil || !strings.Contains(err.Error(), "has another key than its invite says") {
+		t.Errorf("on a screen, with an invite to another host: %v, %v", c, err)
+	}
 	opts.Room = "lab"
 	if err := opts.readOperatorFile(path); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := opts.joinAt(t.Context(), screen.Place{Title: "lab", Addr: impostor.Addr, ID: id, Sealed: true}, client.Questions{}); err == nil || !strings.HasPrefix(err.Error(), "the host at ") {
 		t.Errorf("on a screen, with an impostor: %v, %v", c, err)
+	}
+}
+
+// The address of a sealed room's page says that the room is sealed: a plain one is not joined by it.
+func TestPageOfPlainRoom(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	if err := startJoin(t, piped("https://"+addr+"/")).wait(t); err == nil || !strings.HasPrefix(err.Error(), "the room is sealed, but the program at "+addr+" does not encrypt; nothing was sent\n") {
+		t.Errorf("join: %v", err)
+	}
+}
+
+// What is named on the command line counts before variables, and CHAT_INVITE before CHAT_ADDR.
+func TestInviteAndVariables(t *testing.T) {
+	lab := hostSealed(t, "00aa00aa00aa00aa")
+	for _, test := range []struct {
+		args         []string
+		addr, invite string
+		code         int
+	}{
+		{[]string{lab.URL()}, "127.0.0.1:1", "", 0},
+		{[]string{lab.URL()}, "", "https://127.0.0.1:1/#" + string(lab.Pin), 0},
+		{nil, "127.0.0.1:1", lab.URL(), 0},
+		{nil, "", lab.URL(), 0},
+		{[]string{"--addr", "127.0.0.1:1"}, "", lab.URL(), exitFailed},
+		{[]string{"--addr", lab.Addr, lab.URL()}, "", "", exitUsage},
+		{[]string{strings.Replace(lab.URL(), "#", "#x", 1)}, "", "", exitUsage},
+	} {
+		t.Setenv("XDG_STATE_HOME", t.TempDir())
+		t.Setenv("CHAT_ADDR", test.addr)
+		t.Setenv("CHAT_INVITE", test.invite)
+		var out bytes.Buffer
+		if code := run(t.Context(), append([]string{"chat", "join", "--nick", "ci"}, test.args...), &out, &out); code != test.code {
+			t.Errorf("chat join %q with CHAT_ADDR=%s CHAT_INVITE=%s: exit code %d, %s", test.args, test.addr, test.invite, code, out.String())
+		}
+		if strings.Contains(out.String(), string(lab.Secret)) {
+			t.Errorf("printed the secret: %s", out.String())
+		}
+	}
+}
+
+// If another host is at the address after a lost connection, the hint says what to do: without a file that has the key, too.
+func TestAnotherHostMeanwhile(t *testing.T) {
+	for _, isKnown := range []bool{false, true} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := ln.Addr().String()
+		sealed := func() (relay.Options, seal.Pin) {
+			key, err := seal.LoadKey(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, err := seal.SelfSigned(key, func() []string { return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return relay.Options{Title: "lab", TLS: source.Config(), Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: "MEMBERABCDEFGHIJ"}}}, source.Pin()
+		}
+		lab, pin := sealed()
+		stop := serveRoom(t, ln, lab)
+		opts, want := piped(addr), "ask the host whether its key is new"
+		opts.Follow, opts.Invite = true, seal.Invite{Addr: addr, Pin: pin, Secret: "MEMBERABCDEFGHIJ"}
+		if isKnown {
+			opts.known, want = identity.NewKnownHosts(t.TempDir(), func(err error) { t.Error(err) }), "If it really has a new key, delete line "
+			opts.known.Add(client.KnownHost{Addr: addr, Pin: pin})
+			opts.Invite.Pin = ""
+		}
+		s := startJoin(t, opts)
+		s.err.waitFor(t, "joined lab")
+		stop()
+		if ln, err = net.Listen("tcp", addr); err != nil {
+			t.Fatal(err)
+		}
+		another, _ := sealed()
+		serveRoom(t, ln, another)
+		if err := s.wait(t); err == nil || !strings.Contains(err.Error(), "has another key than before") || !strings.Contains(err.Error(), "\nhint: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("known host %v: the end is %v", isKnown, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -429,3 +430,68 @@ type testSigner struct{}
 
 func (testSigner) Key() string                      { return "the key" }
 func (testSigner) Sign(data []byte) (string, error) { return fmt.Sprintf("%x", data), nil }
+
+// oddSigner is a Signer without a key, or whose key cannot sign.
+type oddSigner struct{ err error }
+
+func (oddSigner) Key() string                   { return "the key" }
+func (s oddSigner) Sign([]byte) (string, error) { return "", s.err }
+
+// A key that cannot sign keeps the client from joining: as someone without a key it would be another one. A user who has no key shows none.
+func TestSignerWithoutSignature(t *testing.T) {
+	for name, test := range map[string]error{"cannot sign": errors.New("the key cannot be read"), "no key": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				c, end, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Secret: testSecret, Signer: oddSigner{test}}}, func() *hostEnd {
+					end := h.accept()
+					if test != nil {
+						end.wantHangUp()
+						return end
+					}
+					if hello := end.wantHello(); hello.Key != "" || hello.Signature != "" {
+						t.Errorf("the hello is %+v", hello)
+					}
+					end.send(welcomeTo("r1", wire.Event{}))
+					return end
+				})
+				if !errors.Is(err, test) {
+					t.Errorf("Join: %v", err)
+				}
+				end.conn.Close()
+				if c != nil {
+					go c.Close()
+				}
+			})
+		})
+	}
+}
+
+// A host that says nothing in the middle of the proof is not waited for without end, and not at all once the user gives up.
+func TestSilenceDuringProof(t *testing.T) {
+	for name, givesUp := range map[string]bool{"silent": false, "given up": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, user := newSealedHost(t), new(person)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				done := make(chan time.Duration)
+				go func() {
+					h.wantNothing() // the question whether to trust it
+					end := h.accept()
+					end.want(wire.TypeAuth)
+					began := time.Now()
+					if givesUp {
+						cancel()
+					}
+					end.wantHangUp()
+					done <- time.Since(began)
+				}()
+				_, err := Join(ctx, Options{Addr: "lab:24280", Room: "r1", Dial: h.dial, Seal: Seal{Secret: testSecret, Questions: user.questions()}})
+				if waited := <-done; err == nil || givesUp && waited != 0 || !givesUp && (!errors.Is(err, ErrNoAnswer) || waited > time.Minute) {
+					t.Errorf("Join: %v after %v", err, waited)
+				}
+			})
+		})
+	}
+}

@@ -281,6 +281,66 @@ func TestNewInvite(t *testing.T) {
 	})
 }
 
+// What cannot be a secret is not adopted, nor is one in a plain room, where everyone could read it. That of a host which did not prove
+// that it knows the client is not kept in the place of the one before.
+func TestNewInviteIsNotAdopted(t *testing.T) {
+	t.Run("no secret", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c, _, end := inSealedRoom(t, Options{})
+			end.send(wire.Event{Type: wire.TypeInvite, Data: "short"}, wire.Event{Type: wire.TypeInvite})
+			nextEvent[Received](t, c)
+			nextEvent[Received](t, c)
+			if id := c.Identity(); id.Secret != testSecret {
+				t.Errorf("the secret is %q", string(id.Secret))
+			}
+			end.conn.Close()
+			go c.Close()
+		})
+	})
+	t.Run("a plain room", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c, _, end := join(t, Options{Room: "r1"}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+			nextEvent[Connected](t, c)
+			end.send(wire.Event{Type: wire.TypeInvite, Data: "N3W2ABCDEFGHIJKL"})
+			if e := nextEvent[Received](t, c); e.Data != "" {
+				t.Errorf("received %+v", e)
+			}
+			if id := c.Identity(); id.Secret != "" {
+				t.Errorf("the secret is %q", string(id.Secret))
+			}
+			end.conn.Close()
+			go c.Close()
+		})
+	})
+	t.Run("of a host without a proof", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h, kept := newSealedHost(t), new(testKeeper)
+			known := Identity{Room: "r1", Client: "me", Token: "the-token-of-alice", Key: testKey("me"), Secret: testSecret}
+			c, end, err := joinSealed(t, h, Options{Identity: known, Keeper: kept, Seal: Seal{Pin: h.pin}}, func() *hostEnd {
+				end := h.accept()
+				answer := answerTo("r1", end.wantAny(wire.TypeHello))
+				answer.Proof = ""
+				end.send(answer)
+				if hello := end.wantHello(); hello.Token == known.Token {
+					t.Errorf("the hello is %+v", hello)
+				}
+				end.send(welcomeTo("r1", wire.Event{}), wire.Event{Type: wire.TypeInvite, Data: "N3W2ABCDEFGHIJKL"})
+				return end
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			nextEvent[Connected](t, c)
+			nextEvent[Received](t, c)
+			if kept.last != (Identity{}) {
+				t.Errorf("kept %#v", kept.last)
+			}
+			end.conn.Close()
+			go c.Close()
+		})
+	})
+}
+
 // refuse accepts a connection and refuses its hello.
 func (h *sealedHost) refuse(code wire.Code) (hello wire.Request) {
 	h.t.Helper()

@@ -111,6 +111,22 @@ func TestSignedData(t *testing.T) {
 	}
 }
 
+// A message that repeats an invite does not show its secret, whatever that is.
+func TestHideSecrets(t *testing.T) {
+	invite := Invite{"h:1", testPin, testSecret}
+	for message, want := range map[string]string{
+		"unknown command \"" + invite.URL() + "\"\nhint: chat help": "unknown command \"https://h:1/#" + string(testPin) + ".…\"\nhint: chat help",
+		"open " + strings.ToLower(invite.URL()) + ": no":            "open https://h:1/#" + strings.ToLower(string(testPin)) + ".…",
+		"HTTPS://h#" + string(testPin) + ".correct horse\nhint: x":  "HTTPS://h#" + string(testPin) + ".…\nhint: x",
+		"the pin " + string(testPin) + ". https://h:1/ is a page":   "the pin " + string(testPin) + ". https://h:1/ is a page",
+		"https://h:1/#" + string(testPin) + " has none":             "https://h:1/#" + string(testPin) + " has none",
+	} {
+		if got := HideSecrets(message); got != want {
+			t.Errorf("HideSecrets(%q) = %q; want %q", message, got, want)
+		}
+	}
+}
+
 func FuzzInvite(f *testing.F) {
 	f.Add("https://192.168.1.5:24280/#" + string(testPin) + "." + string(testSecret))
 	f.Add("https://[fe80::1%25eth0]:1/#" + string(testPin) + ".correct%20horse%20battery")
