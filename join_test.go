@@ -1070,6 +1070,9 @@ func TestAnotherHostMeanwhile(t *testing.T) {
 		lab, pin := sealed()
 		stop := serveRoom(t, ln, lab)
 		opts, want := piped(addr), "ask the host whether its key is new"
+		opts.find = func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
+			return nil, &discovery.NoRoomError{}
+		}
 		opts.Follow, opts.Invite = true, seal.Invite{Addr: addr, Pin: pin, Secret: "MEMBERABCDEFGHIJ"}
 		if isKnown {
 			opts.known, want = identity.NewKnownHosts(t.TempDir(), func(err error) { t.Error(err) }), "If it really has a new key, delete line "
@@ -1080,7 +1083,7 @@ func TestAnotherHostMeanwhile(t *testing.T) {
 		s.err.waitFor(t, "joined lab")
 		stop()
 		if ln, err = net.Listen("tcp", addr); err != nil {
-			t.Fatal(err)
+			t.Skip("the port is taken: ", err)
 		}
 		another, _ := sealed()
 		serveRoom(t, ln, another)

@@ -47,6 +47,84 @@ func TestSealedByAnswer(t *testing.T) {
 	})
 }
 
+// A client that the host can prove itself to showed no token in the clear, and stays the same client.
+func TestIdentityInRoomThatIsSealedNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		known := Identity{Room: "r1", Client: "me", Token: "the-token-of-alice", Key: testKey("me")}
+		user := &person{secrets: []seal.Secret{testSecret}}
+		c, end, err := joinSealed(t, h, Options{Identity: known, Seal: Seal{Questions: user.questions()}}, func() *hostEnd {
+			plain := h.scriptedHost.accept()
+			if question := plain.wantAny(wire.TypeHello); question.Token != "" {
+				t.Errorf("in the clear: %+v", question)
+			}
+			plain.send(wire.Event{Type: wire.TypeError, Code: wire.CodeSealed, Text: "this room is sealed"})
+			plain.wantHangUp()
+			h.wantNothing()
+			end := h.accept()
+			end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+			end.wantHangUp() // the question for the secret
+			end = h.accept()
+			end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+			end.authenticate()
+			if hello := end.wantAny(wire.TypeHello); hello.Token != known.Token {
+				t.Errorf("the hello is %+v", hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}
+
+// If a plain room is a sealed one after the connection was lost, the user is asked; without a yes the client ends.
+func TestRoomIsSealedNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, user := newSealedHost(t), &person{trusts: ErrNotTrusted}
+		c, end, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Questions: user.questions()}}, func() *hostEnd {
+			return h.welcome(wire.Event{})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nextEvent[Connected](t, c)
+		end.conn.Close()
+		go func() {
+			plain := h.scriptedHost.accept()
+			plain.wantAny(wire.TypeHello)
+			plain.send(wire.Event{Type: wire.TypeError, Code: wire.CodeSealed, Text: "this room is sealed"})
+			plain.wantHangUp()
+			h.wantNothing()
+		}()
+		drain(c)
+		if !errors.Is(c.Err(), ErrNotTrusted) || len(user.hosts) != 1 {
+			t.Errorf("the client ends with %v; asked for %+v", c.Err(), user.hosts)
+		}
+	})
+}
+
+// Whoever answers the question for the secret with an error does not join.
+func TestNoAnswerToSecret(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, gaveUp := newSealedHost(t), errors.New("the user went back")
+		ask := Questions{AskSecret: func(context.Context, SecretQuestion) (seal.Secret, error) { return "", gaveUp }}
+		_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Questions: ask}}, func() *hostEnd {
+			end := h.accept()
+			end.wantHello()
+			end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeNoSecret, Text: "the room needs a secret"})
+			end.wantHangUp()
+			return nil
+		})
+		if !errors.Is(err, gaveUp) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
 // Without a Seal the error says that the room is sealed.
 func TestSealedWithoutSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -219,8 +297,8 @@ func TestReconnectToOtherKey(t *testing.T) {
 // If another host is at the address, and Find finds the room elsewhere, the client goes there.
 func TestReconnectElsewhere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		searches := 0
-		c, h, end := inSealedRoom(t, Options{Find: func(context.Context, wire.RoomInfo) ([]string, error) {
+		searches, known := 0, new(knownHosts)
+		c, h, end := inSealedRoom(t, Options{Seal: Seal{Known: known}, Find: func(context.Context, wire.RoomInfo) ([]string, error) {
 			if searches++; searches == 1 {
 				return nil, errors.New("not yet")
 			}
@@ -243,6 +321,9 @@ func TestReconnectElsewhere(t *testing.T) {
 		nextEvent[Disconnected](t, c)
 		if e := nextEvent[Connected](t, c); e.Addr != "moved:24280" || !e.Sealed {
 			t.Errorf("Connected = %+v", e)
+		}
+		if hosts, _ := known.Hosts(); len(hosts) != 3 || hosts[2].Addr != "moved:24280" || hosts[2].Pin != h.pin {
+			t.Errorf("remembered %+v", hosts)
 		}
 		(<-ends).conn.Close()
 		go c.Close()
