@@ -125,6 +125,66 @@ func TestNoAnswerToSecret(t *testing.T) {
 	})
 }
 
+// The host of a sealed room answers to a plain connection from its own machine. The client goes on with an encrypted one.
+func TestSealedHostOnThisMachine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, user := newSealedHost(t), &person{trusts: ErrNotTrusted}
+		_, _, err := joinSealed(t, h, Options{Seal: Seal{Known: new(knownHosts), Questions: user.questions()}}, func() *hostEnd {
+			plain := h.scriptedHost.accept()
+			answer := answerTo("r1", plain.wantAny(wire.TypeHello))
+			answer.Sealed = true
+			plain.send(answer)
+			plain.wantHangUp()
+			h.wantNothing()
+			return nil
+		})
+		if !errors.Is(err, ErrNotTrusted) || len(user.hosts) != 1 {
+			t.Errorf("Join: %v, asked for %+v", err, user.hosts)
+		}
+	})
+}
+
+// at is a connection to a machine with another address.
+type at struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (c at) RemoteAddr() net.Addr { return c.addr }
+
+// The operator token of a plain room is shown on the host's machine only, and never in a sealed room, which has a secret for operators.
+func TestOperatorTokenStaysHere(t *testing.T) {
+	const token = "the-token-of-operators"
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		go func() { h.scriptedHost.accept().wantHangUp() }()
+		_, err := Join(t.Context(), Options{Addr: "lab:24280", Room: "r1", Operator: OperatorToken{Token: token}, Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+			conn, err := h.dial(ctx, addr)
+			return at{conn, &net.TCPAddr{IP: net.IPv4(192, 168, 1, 5), Port: 24280}}, err
+		}})
+		if !errors.Is(err, ErrOperatorElsewhere) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		opts := Options{Room: "r1", Operator: OperatorToken{Token: token}, Seal: Seal{Pin: h.pin, Secret: testSecret}}
+		c, end, err := joinSealed(t, h, opts, func() *hostEnd {
+			end := h.accept()
+			if hello := end.wantHello(); hello.Secret != string(testSecret) {
+				t.Errorf("the hello is %+v", hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}
+
 // Without a Seal the error says that the room is sealed.
 func TestSealedWithoutSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
