@@ -1057,15 +1057,15 @@ func TestAnotherHostMeanwhile(t *testing.T) {
 		}
 		addr := ln.Addr().String()
 		sealed := func() (relay.Options, seal.Pin) {
-			key, err := seal.LoadKey(t.TempDir())
+			key, err := hostseal.LoadKey(t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
-			source, err := seal.SelfSigned(key, func() []string { return nil })
+			source, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return nil }, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return relay.Options{Title: "lab", TLS: source.Config(), Seal: &relay.Seal{Secrets: seal.RoomSecrets{Member: "MEMBERABCDEFGHIJ"}}}, source.Pin()
+			return relay.Options{Title: "lab", Seal: &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: "MEMBERABCDEFGHIJ"}}}, source.Pin()
 		}
 		lab, pin := sealed()
 		stop := serveRoom(t, ln, lab)
