@@ -119,11 +119,11 @@ func TestSealProblem(t *testing.T) {
 	}{
 		"a new host":             {&client.PinError{Host: host}, "is not known; its pin is BBBB ABCD", "or once from a terminal, where chat shows the pin and asks"},
 		"a namesake":             {&client.PinError{Host: withNamesake}, "is not known", "you know a room of this title with another key (line 7 of known_hosts)"},
-		"not the invite's key":   {&client.PinError{Host: host, Want: labPin}, "another key than its invite says; nothing was sent\n  pin until now:  K7QZ", "ask the host for the current one"},
+		"not the invite's key":   {&client.PinError{Host: host, Want: labPin}, "another key than its invite says; nothing was sent\n  pin of invite:  K7QZ", "ask the host for the current one"},
 		"a changed key":          {&client.PinError{Host: host, Want: labPin, File: "known_hosts", Line: 3}, "the key of the host of lab, at h:1, has changed; nothing was sent", "someone may be between you and the host. If it really has a new key, delete line 3 of known_hosts and join again"},
 		"plain, known":           {&client.DowngradeError{Host: host, File: "known_hosts", Line: 3}, "does not encrypt; nothing was sent", "If the room is plain now, delete line 3 of known_hosts and join again"},
 		"plain, by its invite":   {&client.DowngradeError{Host: host}, "does not encrypt; nothing was sent", "join it without an invite and without a secret"},
-		"plain, of a known name": {&client.DowngradeError{Host: host, Known: client.KnownHost{Pin: labPin, File: "known_hosts", Line: 3}}, "the room of that title that you know is sealed", "delete line 3 of known_hosts, or join it by its address"},
+		"plain, of a known name": {&client.DowngradeError{Host: host, Known: client.KnownHost{Pin: labPin, File: "known_hosts", Line: 3}}, "the room of that title that you know is sealed", "delete the lines with this title from known_hosts, such as line 3, or join it by its address"},
 		"intercepted":            {client.ErrIntercepted, "someone is between you and the host; nothing was sent", "join with the room's invite, which names the host's key"},
 		"no yes":                 {client.ErrNotTrusted, "was not confirmed", "compare the pin with the one that the host shows"},
 		"sealed":                 {client.ErrSealed, "the room is sealed", "join with its invite"},
