@@ -79,7 +79,7 @@ type joinOptions struct {
 	plain.Options
 	Room    string        // the title or the start of the ID; "": any
 	Addr    string        // of the host, HOST[:PORT]; "": found by mDNS
-	Invite  seal.Invite   // to a sealed room; its Addr is Addr. The zero value: none
+	Invite  seal.Invite   // to a sealed room; its Addr is Addr, "" if the room is searched for. The zero value: none
 	Secret  seal.Secret   // of a sealed room whose invite has none; "": a kept one, or the user is asked
 	Nick    string        // "": the host assigns one
 	Screen  bool          // full screen, not lines
@@ -291,11 +291,9 @@ func (opts *joinOptions) readOperatorFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("--operator: %w", err)
 	}
-	if opts.Room != "" { // it is searched for
-		opts.Secret = invite.Secret
-		return nil
+	if opts.Room == "" { // else it is searched for
+		opts.Addr = cmp.Or(opts.Addr, invite.Addr)
 	}
-	opts.Addr = cmp.Or(opts.Addr, invite.Addr)
 	opts.Invite = invite
 	opts.Invite.Addr = opts.Addr
 	return nil
@@ -635,7 +633,11 @@ func (opts *joinOptions) joinAt(ctx context.Context, p screen.Place, ask client.
 		return nil, err
 	}
 	room := discovery.Room{RoomInfo: wire.RoomInfo{ID: p.ID, Title: p.Title, Sealed: p.Sealed || seal.IsInvite(p.Addr)}, Addr: addr, Addrs: p.Addrs}
-	how := opts.clientFor(room, p.Invite)
+	invite := p.Invite
+	if invite == (seal.Invite{}) && opts.Addr == "" {
+		invite = opts.Invite
+	}
+	how := opts.clientFor(room, invite)
 	how.Seal.Questions = opts.withKept(ask)
 	c, err := opts.join(ctx, how)
 	if err != nil {
@@ -851,7 +853,7 @@ func (opts *joinOptions) findProven(ctx context.Context, match string, found fun
 
 // proves reports whether the host of r proves that it has the room in which the user was before.
 func (opts *joinOptions) proves(ctx context.Context, r discovery.Room) bool {
-	if pin := opts.knownPin(r.ID); pin != "" {
+	if pin := cmp.Or(opts.Invite.Pin, opts.knownPin(r.ID)); pin != "" {
 		return r.Pin == string(pin)
 	}
 	if opts.identities == nil {

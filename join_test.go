@@ -29,7 +29,9 @@ import (
 	"chat/relay/endpoint"
 	"chat/relay/hostseal"
 	"chat/relay/identity"
+	"chat/relay/operatorfile"
 	"chat/relay/plain"
+	"chat/relay/privatefile"
 	"chat/relay/screen"
 	"chat/relay/seal"
 	"chat/relay/wire"
@@ -760,6 +762,8 @@ func TestJoinErrors(t *testing.T) {
 		{syscall.ETIMEDOUT, "no answer from X\nhint: "},
 		{syscall.EHOSTUNREACH, "no route to X\nhint: "},
 		{errors.New("odd"), "cannot join: odd\nhint: "},
+		{&privatefile.ModeError{Path: "known_hosts", Mode: 0o644}, "known_hosts has mode 0644: other users can read it\nhint: chmod 600 known_hosts"},
+		{&client.SecretError{Code: wire.CodeAuthFailed}, "the secret of the room is wrong\nhint: "},
 	} {
 		if got := joinError("X", fmt.Errorf("dial X: %w", test.err)).Error(); !strings.HasPrefix(strings.ReplaceAll(got, "dial X: ", ""), test.want) {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
@@ -807,6 +811,9 @@ func TestCtrlCWhileSearching(t *testing.T) {
 	}
 }
 
+// operatorSecret is that of rooms of hostSealed.
+const operatorSecret = seal.Secret("OPERATORABCDEFGH")
+
 // hostSealed serves a sealed room on loopback, and returns its invite.
 func hostSealed(t *testing.T, id string) seal.Invite {
 	t.Helper()
@@ -819,7 +826,7 @@ func hostSealed(t *testing.T, id string) seal.Invite {
 		t.Fatal(err)
 	}
 	secret := seal.NewSecret()
-	addr, _ := hostRoom(t, relay.Options{Room: id, Title: "lab", Seal: &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: secret}}})
+	addr, _ := hostRoom(t, relay.Options{Room: id, Title: "lab", Seal: &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: secret, Operator: operatorSecret}}})
 	return seal.Invite{Addr: addr, Pin: source.Pin(), Secret: secret}
 }
 
@@ -888,6 +895,201 @@ func TestKeptSecret(t *testing.T) {
 	}
 	if got := opts.identities.Secret("00aa00aa00aa00aa"); got != lab.Secret {
 		t.Errorf("kept %q", string(got))
+	}
+	opts.Nick = "bob" // who has no identity there yet
+	c, err := opts.joinAt(t.Context(), screen.Place{Addr: lab.Addr}, client.Questions{})
+	if err != nil {
+		t.Fatalf("on a screen: %v", err)
+	}
+	c.Close()
+}
+
+// A kept secret answers a question for the same room, or for one of the same title and host, once. Then the user is asked.
+func TestKeptSecretAnswers(t *testing.T) {
+	const pin, other = seal.Pin("K7QZABCDEFGHIJKLMNOPQRSTUV"), seal.Pin("BBBBABCDEFGHIJKLMNOPQRSTUV")
+	const labSecret, otherSecret, denSecret, typed = seal.Secret("LABLABLABLABLABL"), seal.Secret("OTHEROTHEROTHERO"), seal.Secret("DENDENDENDENDEND"), seal.Secret("typed by the user")
+	dir := t.TempDir()
+	opts := piped("")
+	opts.identities, opts.known = identity.Open(dir), identity.NewKnownHosts(dir, func(err error) { t.Error(err) })
+	for _, room := range []struct {
+		known  client.KnownHost
+		secret seal.Secret
+	}{
+		{client.KnownHost{Room: "lab", Pin: pin, Title: "lab"}, labSecret},
+		{client.KnownHost{Room: "lab of another host", Pin: other, Title: "lab"}, otherSecret},
+		{client.KnownHost{Room: "den", Pin: pin, Title: "den"}, denSecret},
+	} {
+		opts.known.Add(room.known)
+		claim, err := opts.identities.Claim(room.known.Room, "alice", func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim.Keep(client.Identity{Room: room.known.Room, Token: "token-of-alice", Secret: room.secret})
+		claim.Release()
+	}
+	opts.known.Add(client.KnownHost{Room: "laboratory", Pin: other, Title: "lab"})
+	ask := opts.withKept(client.Questions{AskSecret: func(context.Context, client.SecretQuestion) (seal.Secret, error) { return typed, nil }})
+	none := opts.withKept(client.Questions{})
+	for _, test := range []struct {
+		question client.SecretQuestion
+		want     seal.Secret
+	}{
+		{client.SecretQuestion{Room: "lab", Pin: pin, Title: "lab"}, labSecret},
+		{client.SecretQuestion{Room: "new", Pin: pin, Title: "lab"}, labSecret},
+		{client.SecretQuestion{Room: "new", Pin: pin, Title: "den"}, denSecret},
+		{client.SecretQuestion{Room: "new", Pin: pin, Title: "attic"}, typed},
+		{client.SecretQuestion{Room: "new", Pin: "ZZZZABCDEFGHIJKLMNOPQRSTUV", Title: "lab"}, typed},
+		{client.SecretQuestion{Room: "new", Title: "lab"}, typed},
+		{client.SecretQuestion{Room: "lab", Pin: pin, Title: "lab", Tries: 1}, typed},
+	} {
+		if got, err := ask.AskSecret(t.Context(), test.question); err != nil || got != test.want {
+			t.Errorf("%+v: %q, %v; want %q", test.question, string(got), err, string(test.want))
+		}
+		got, err := none.AskSecret(t.Context(), test.question)
+		refusal, _ := errors.AsType[*client.SecretError](err)
+		if test.want != typed && (err != nil || got != test.want) || test.want == typed && (refusal == nil || (refusal.Code == wire.CodeAuthFailed) != (test.question.Tries > 0)) {
+			t.Errorf("with no one to ask, %+v: %q, %v", test.question, string(got), err)
+		}
+	}
+}
+
+// The file of an operator names the host's key: a sealed room is joined with it without a question, at the address in the file or
+// wherever the room is found. Another host that has the room gets nothing.
+func TestOperatorFileOfSealedRoom(t *testing.T) {
+	const id = "00aa00aa00aa00aa"
+	lab, impostor := hostSealed(t, id), hostSealed(t, id)
+	file := operatorfile.File{Room: id, Title: "lab", Invite: seal.Invite{Addr: lab.Addr, Pin: lab.Pin, Secret: operatorSecret}.URL()}
+	path := filepath.Join(t.TempDir(), "lab.operator")
+	if err := file.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	found := func(i seal.Invite, contested bool) discovery.Room {
+		return discovery.Room{RoomInfo: wire.RoomInfo{ID: id, Title: "lab", Sealed: true, Pin: string(i.Pin)}, Addr: i.Addr, Contested: contested}
+	}
+	for name, test := range map[string]struct {
+		room  string
+		rooms []discovery.Room
+		want  string // what the error begins with; "": the user is an operator
+	}{
+		"by its address":   {"", nil, ""},
+		"by its title":     {"lab", []discovery.Room{found(lab, false)}, ""},
+		"an impostor too":  {"lab", []discovery.Room{found(impostor, true), found(lab, true)}, ""},
+		"only an impostor": {"lab", []discovery.Room{found(impostor, false)}, "the host at " + impostor.Addr + " has another key than its invite says; nothing was sent\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := piped("")
+			opts.Room, opts.Options.JSON, opts.In = test.room, true, plain.Read(strings.NewReader(""))
+			opts.known = identity.NewKnownHosts(t.TempDir(), func(err error) { t.Error(err) })
+			opts.find = func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
+				return slices.Clone(test.rooms), nil
+			}
+			if err := opts.readOperatorFile(path); err != nil {
+				t.Fatal(err)
+			}
+			s := startJoin(t, opts)
+			err := s.wait(t)
+			if test.want == "" && (err != nil || !strings.Contains(s.out.String(), `"access":"operator"`)) || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
+				t.Errorf("join: %v, printed %s", err, s.out.String())
+			}
+		})
+	}
+	opts := piped("")
+	opts.Secret = lab.Secret
+	if err := opts.readOperatorFile(path); exitCode(err) != exitUsage {
+		t.Errorf("with another secret: %v", err)
+	}
+	opts = piped("")
+	if c, err := opts.joinAt(t.Context(), screen.Place{Addr: impostor.Addr, Invite: lab}, client.Questions{}); err == nil || !strings.Contains(err.Error(), "has another key than its invite says") {
+		t.Errorf("on a screen, with an invite to another host: %v, %v", c, err)
+	}
+	opts.Room = "lab"
+	if err := opts.readOperatorFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := opts.joinAt(t.Context(), screen.Place{Title: "lab", Addr: impostor.Addr, ID: id, Sealed: true}, client.Questions{}); err == nil || !strings.HasPrefix(err.Error(), "the host at ") {
+		t.Errorf("on a screen, with an impostor: %v, %v", c, err)
+	}
+}
+
+// The address of a sealed room's page says that the room is sealed: a plain one is not joined by it.
+func TestPageOfPlainRoom(t *testing.T) {
+	addr, _ := hostRoom(t, relay.Options{})
+	if err := startJoin(t, piped("https://"+addr+"/")).wait(t); err == nil || !strings.HasPrefix(err.Error(), "the room is sealed, but the program at "+addr+" does not encrypt; nothing was sent\n") {
+		t.Errorf("join: %v", err)
+	}
+}
+
+// What is named on the command line counts before variables, and CHAT_INVITE before CHAT_ADDR.
+func TestInviteAndVariables(t *testing.T) {
+	lab := hostSealed(t, "00aa00aa00aa00aa")
+	for _, test := range []struct {
+		args         []string
+		addr, invite string
+		code         int
+	}{
+		{[]string{lab.URL()}, "127.0.0.1:1", "", 0},
+		{[]string{lab.URL()}, "", "https://127.0.0.1:1/#" + string(lab.Pin), 0},
+		{nil, "127.0.0.1:1", lab.URL(), 0},
+		{nil, "", lab.URL(), 0},
+		{[]string{"--addr", "127.0.0.1:1"}, "", lab.URL(), exitFailed},
+		{[]string{"--addr", lab.Addr, lab.URL()}, "", "", exitUsage},
+		{[]string{strings.Replace(lab.URL(), "#", "#x", 1)}, "", "", exitUsage},
+	} {
+		t.Setenv("XDG_STATE_HOME", t.TempDir())
+		t.Setenv("CHAT_ADDR", test.addr)
+		t.Setenv("CHAT_INVITE", test.invite)
+		var out bytes.Buffer
+		if code := run(t.Context(), append([]string{"chat", "join", "--nick", "ci"}, test.args...), &out, &out); code != test.code {
+			t.Errorf("chat join %q with CHAT_ADDR=%s CHAT_INVITE=%s: exit code %d, %s", test.args, test.addr, test.invite, code, out.String())
+		}
+		if strings.Contains(out.String(), string(lab.Secret)) {
+			t.Errorf("printed the secret: %s", out.String())
+		}
+	}
+}
+
+// If another host is at the address after a lost connection, the hint says what to do: without a file that has the key, too.
+func TestAnotherHostMeanwhile(t *testing.T) {
+	for _, isKnown := range []bool{false, true} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := ln.Addr().String()
+		sealed := func() (relay.Options, seal.Pin) {
+			key, err := hostseal.LoadKey(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, err := hostseal.KeptCertificate(t.TempDir(), key, func() []string { return nil }, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return relay.Options{Title: "lab", Seal: &relay.Seal{TLS: source.Config(), Secrets: seal.RoomSecrets{Member: "MEMBERABCDEFGHIJ"}}}, source.Pin()
+		}
+		lab, pin := sealed()
+		stop := serveRoom(t, ln, lab)
+		opts, want := piped(addr), "ask the host whether its key is new"
+		opts.find = func(context.Context, string, func(discovery.Room)) ([]discovery.Room, error) {
+			return nil, &discovery.NoRoomError{}
+		}
+		opts.Follow, opts.Invite = true, seal.Invite{Addr: addr, Pin: pin, Secret: "MEMBERABCDEFGHIJ"}
+		if isKnown {
+			opts.known, want = identity.NewKnownHosts(t.TempDir(), func(err error) { t.Error(err) }), "If it really has a new key, delete line "
+			opts.known.Add(client.KnownHost{Addr: addr, Pin: pin})
+			opts.Invite.Pin = ""
+		}
+		s := startJoin(t, opts)
+		s.err.waitFor(t, "joined lab")
+		stop()
+		if ln, err = net.Listen("tcp", addr); err != nil {
+			t.Skip("the port is taken: ", err)
+		}
+		another, _ := sealed()
+		serveRoom(t, ln, another)
+		if err := s.wait(t); err == nil || !strings.Contains(err.Error(), "has another key than before") || !strings.Contains(err.Error(), "\nhint: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("known host %v: the end is %v", isKnown, err)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 	"chat/relay/manual"
 	"chat/relay/plain"
 	"chat/relay/screen"
+	"chat/relay/seal"
 	"chat/relay/settings"
 	"chat/relay/supervisor"
 	"chat/relay/text"
@@ -91,7 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		err = errInterrupted
 	}
-	fmt.Fprintln(stderr, "chat: "+text.CleanLines(err.Error()))
+	fmt.Fprintln(stderr, "chat: "+text.CleanLines(seal.HideSecrets(err.Error())))
 	return exitCode(err)
 }
 

@@ -74,15 +74,22 @@ type membership struct {
 // join makes the first connection. It asks the user whatever is not known of a sealed room, each
 // time between two connections: a host that waits for an answer would close its one.
 func (s *membership) join(ctx context.Context) (*link, wire.Event, error) {
+	var downgrade error // of an address before; nil: there was none
 	for asked := 0; ; {
 		l, welcome, err := s.joinAnswering(ctx)
 		if err == nil {
 			return l, welcome, nil
 		}
+		if errors.Is(err, ErrDowngrade) {
+			downgrade = cmp.Or(downgrade, err)
+		}
 		if s.tryOther(ctx, err) {
 			continue
 		}
 		if again, err := s.settle(ctx, err, &asked); !again {
+			if !isFinal(err) && ctx.Err() == nil { // no one answered at the last address
+				err = cmp.Or(downgrade, err)
+			}
 			return nil, wire.Event{}, err
 		}
 	}
@@ -109,7 +116,7 @@ func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 	if err := s.seal.lookUp(s.seal.host(s.addr)); err != nil {
 		return nil, wire.Event{}, err
 	}
-	if s.known.Key == "" && (s.room != "" || s.opts.Identify == nil && !s.seal.isSealed()) { // no host can prove itself to a new client
+	if s.known.Key == "" && (s.room != "" || !s.asksForRoom()) { // no host can prove itself to a new client
 		l, err := s.open(ctx, s.addr)
 		if err != nil {
 			return nil, wire.Event{}, err
@@ -124,10 +131,20 @@ func (s *membership) joinOnce(ctx context.Context) (*link, wire.Event, error) {
 	return s.joinAt(ctx, l, at)
 }
 
+// asksForRoom reports whether a client that may join any room asks the host first which one it has: who it is there, and
+// whether the host can have that room, may depend on it.
+func (s *membership) asksForRoom() bool {
+	return s.opts.Identify != nil || s.opts.Seal.Known != nil || s.seal.isSealed()
+}
+
 // joinAt joins the room that the host of l has, over that connection. The client may learn its
 // identity only now that it knows the room.
 func (s *membership) joinAt(ctx context.Context, l *link, at claim) (_ *link, _ wire.Event, err error) {
 	if s.room == "" {
+		if at.ID == "" {
+			l.conn.Close()
+			return nil, wire.Event{}, fmt.Errorf("ask %s for its room: %w", l.addr, ErrNoRoom)
+		}
 		if err := s.seal.checkRoom(Host{Addr: l.addr, Room: at.ID, Title: at.Title}); err != nil {
 			l.conn.Close()
 			return nil, wire.Event{}, err
@@ -199,6 +216,9 @@ func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wi
 	}
 	if err == nil {
 		err = s.checkOperator(&hello, &welcome)
+	}
+	if err == nil && hello.Room != "" && welcome.Room != hello.Room { // it must not pass for one that the user knows
+		err = errOtherRoom
 	}
 	if err != nil {
 		l.conn.Close()
@@ -468,10 +488,6 @@ func (s *membership) rejoinOn(ctx context.Context, l *link, at claim) (*link, er
 		return nil, &OtherRoomError{Addr: l.addr, Was: s.title, Now: at.RoomInfo, Claim: at.ID == s.room}
 	}
 	welcome, err := s.enter(ctx, l, hello)
-	if err == nil && welcome.Room != hello.Room {
-		l.conn.Close()
-		err = errOtherRoom
-	}
 	if err != nil {
 		return nil, err
 	}

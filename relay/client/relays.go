@@ -35,8 +35,8 @@ var errOwnMachine = errors.New("the address is one of this machine")
 func (s *membership) tryOther(ctx context.Context, err error) bool {
 	_, isRefused := errors.AsType[*RefusedError](err)
 	_, isSecret := errors.AsType[*SecretError](err)
-	_, isStranger := errors.AsType[*PinError](err)
-	isFatal := isRefused && !hasCode(err, wire.CodeFull) && !hasCode(err, wire.CodeShutdown) || isSecret || isStranger || isFinal(err) || ctx.Err() != nil
+	isFatal := isRefused && !hasCode(err, wire.CodeFull) && !hasCode(err, wire.CodeShutdown) || isSecret ||
+		errors.Is(err, ErrIntercepted) || isFinal(err) || ctx.Err() != nil
 	if isFatal || len(s.opts.Others) == 0 {
 		return false
 	}

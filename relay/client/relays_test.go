@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -497,3 +498,63 @@ func TestSealedRelayNeedsTheKey(t *testing.T) {
 type loopbackConn struct{ net.Conn }
 
 func (loopbackConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+// A host that does not let the client in is the answer: the client does not try its secret, or its key, at the other addresses.
+func TestOtherAddressesAfterARefusal(t *testing.T) {
+	for _, code := range []wire.Code{wire.CodeTooMany, wire.CodeAuthFailed, wire.CodeNotMember} {
+		bubble(t, func(t *testing.T) {
+			h := newSealedHost(t)
+			_, _, err := joinSealed(t, h, Options{Room: "r1", Others: []string{"other:1"}, Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+				h.refuse(code)
+				return nil
+			})
+			if e, ok := errors.AsType[*SecretError](err); !ok || e.Code != code || len(h.addrs) != 1 {
+				t.Errorf("%s: Join: %v, dialed %q", code, err, h.addrs)
+			}
+		})
+	}
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		_, other := newCertificate(t, time.Now(), time.Now())
+		_, _, err := joinSealed(t, h, Options{Room: "r1", Others: []string{"other:1"}, Seal: Seal{Pin: other, Secret: testSecret}}, func() *hostEnd {
+			h.wantNothing()
+			return nil
+		})
+		if e, ok := errors.AsType[*PinError](err); !ok || e.Addr != "lab:24280" || len(h.addrs) != 1 {
+			t.Errorf("another key: Join: %v, dialed %q", err, h.addrs)
+		}
+	})
+}
+
+// A name in the list of relays that leads to the client's own machine gets not a byte, and is not tried again.
+func TestRelayNameOfOwnMachine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newRelayNet("a:1", "name.example:1", "b:1")
+		var services sync.WaitGroup
+		n.other = map[string]func(context.Context) (net.Conn, error){"name.example:1": func(context.Context) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			services.Go(func() {
+				if got, _ := io.ReadAll(theirs); len(got) > 0 {
+					t.Errorf("a service of this machine got %q", got)
+				}
+				theirs.Close()
+			})
+			return loopbackConn{ours}, nil
+		}}
+		c, err := Join(t.Context(), Options{Addr: "a:1", Room: "r1", Dial: n.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nextConnected(t, c)
+		n.set("refuses", "a:1", "b:1")
+		time.AfterFunc(time.Minute, func() { n.set("", "b:1") })
+		if e, _ := nextConnected(t, c); e.Addr != "b:1" {
+			t.Errorf("got %+v", e)
+		}
+		if got := n.dials(); got["name.example:1"] != 1 {
+			t.Errorf("dialed %v", got)
+		}
+		leaveNet(t, n, c)
+		services.Wait()
+	})
+}

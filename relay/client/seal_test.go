@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -99,6 +100,21 @@ func TestOtherKey(t *testing.T) {
 	}
 }
 
+// The right key does not make up for an older version of TLS.
+func TestOldTLS(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		h.config.MinVersion, h.config.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+		_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+			h.wantNothing()
+			return nil
+		})
+		if !errors.Is(err, ErrDowngrade) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
 // A room whose ID is known with another key is not joined, although the address is trusted: here
 // by an invite.
 func TestRoomOfOtherKey(t *testing.T) {
@@ -193,13 +209,13 @@ func TestFirstUseRefused(t *testing.T) {
 }
 
 // The user learns whether the key is that of a machine they know, and whether the room has the
-// title of one that has another key.
+// title of one that has another key. That another host had its address before says nothing.
 func TestFirstUseOfKnownKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newSealedHost(t)
 		_, other := newCertificate(t, time.Now(), time.Now())
 		lab := KnownHost{Room: "r9", Pin: other, Title: "lab", File: "known_hosts", Line: 2}
-		known := &knownHosts{hosts: []KnownHost{{Room: "r8", Pin: h.pin, Title: "kitchen"}, lab}}
+		known := &knownHosts{hosts: []KnownHost{{Room: "r8", Pin: h.pin, Title: "kitchen"}, {Addr: "lab:24280", Pin: other, Title: "attic"}, lab}}
 		user := &person{trusts: ErrNotTrusted}
 		_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Required: true, Title: "lab", Known: known, Questions: user.questions()}}, func() *hostEnd {
 			h.wantNothing()
@@ -212,6 +228,49 @@ func TestFirstUseOfKnownKey(t *testing.T) {
 			t.Errorf("asked %+v", asked)
 		}
 	})
+}
+
+// If the known hosts cannot be read, whenever that is, the room is not joined: it might be one with another key.
+func TestKnownHostsCannotBeRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		reads int // that succeed
+		host  func(h *sealedHost)
+	}{
+		"before the connection": {0, func(*sealedHost) {}},
+		"after the handshake":   {1, func(h *sealedHost) { h.wantNothing() }},
+		"after the answer": {2, func(h *sealedHost) {
+			h.wantNothing() // the question whether to trust it
+			end := h.accept()
+			end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+			end.wantHangUp()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, user, known := newSealedHost(t), &person{secrets: []seal.Secret{testSecret}}, &failingHosts{reads: test.reads}
+				opts := Options{Seal: Seal{Required: true, Known: known, Questions: user.questions()}}
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd { test.host(h); return nil })
+				if !errors.Is(err, errUnreadable) || len(user.asked) != 0 {
+					t.Errorf("Join: %v, asked for %+v", err, user.asked)
+				}
+			})
+		})
+	}
+}
+
+// failingHosts are known hosts that can be read so many times. The client's goroutine owns them.
+type failingHosts struct {
+	knownHosts
+	reads int
+}
+
+var errUnreadable = errors.New("the known hosts cannot be read")
+
+func (f *failingHosts) Hosts() ([]KnownHost, error) {
+	if f.reads--; f.reads < 0 {
+		return nil, errUnreadable
+	}
+	return f.knownHosts.Hosts()
 }
 
 // A room that was reopened on a machine that the user knows has another ID and the same key:
@@ -274,19 +333,20 @@ func TestIntercepted(t *testing.T) {
 	})
 }
 
-// A host that lets the client in, or makes an answer up, without knowing the secret is not believed.
+// A host that lets the client in, or makes an answer up, without knowing the secret is not believed. The user reads why, even if the
+// room has other addresses.
 func TestHostWithoutSecret(t *testing.T) {
 	for name, play := range map[string]func(end *hostEnd, first string){
 		"welcomes at once": func(end *hostEnd, _ string) { end.send(welcomeTo("r1", wire.Event{})) },
 		"a made-up proof": func(end *hostEnd, first string) {
 			nonce := strings.SplitN(first, "r=", 2)[1]
-			end.sendAuth("r=" + nonce + "x,s=c2FsdA==,i=4096")
+			end.sendAuth("r=" + nonce + "x,s=c2FsdA==,i=100000")
 			end.want(wire.TypeAuth)
 			end.sendAuth("v=" + strings.Repeat("A", 43) + "=")
 		},
 		"few iterations": func(end *hostEnd, first string) {
 			nonce := strings.SplitN(first, "r=", 2)[1]
-			end.sendAuth("r=" + nonce + "x,s=c2FsdA==,i=1")
+			end.sendAuth("r=" + nonce + "x,s=c2FsdA==,i=99999")
 		},
 		"endless work": func(end *hostEnd, first string) {
 			nonce := strings.SplitN(first, "r=", 2)[1]
@@ -298,7 +358,8 @@ func TestHostWithoutSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				h, user := newSealedHost(t), new(person)
-				_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Secret: testSecret, Questions: user.questions()}}, func() *hostEnd {
+				opts := Options{Room: "r1", Others: []string{"other:24280"}, Seal: Seal{Secret: testSecret, Questions: user.questions()}}
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd {
 					h.wantNothing()
 					end := h.accept()
 					play(end, decoded(t, end.want(wire.TypeAuth).Data))
@@ -369,3 +430,68 @@ type testSigner struct{}
 
 func (testSigner) Key() string                      { return "the key" }
 func (testSigner) Sign(data []byte) (string, error) { return fmt.Sprintf("%x", data), nil }
+
+// oddSigner is a Signer without a key, or whose key cannot sign.
+type oddSigner struct{ err error }
+
+func (oddSigner) Key() string                   { return "the key" }
+func (s oddSigner) Sign([]byte) (string, error) { return "", s.err }
+
+// A key that cannot sign keeps the client from joining: as someone without a key it would be another one. A user who has no key shows none.
+func TestSignerWithoutSignature(t *testing.T) {
+	for name, test := range map[string]error{"cannot sign": errors.New("the key cannot be read"), "no key": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				c, end, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Secret: testSecret, Signer: oddSigner{test}}}, func() *hostEnd {
+					end := h.accept()
+					if test != nil {
+						end.wantHangUp()
+						return end
+					}
+					if hello := end.wantHello(); hello.Key != "" || hello.Signature != "" {
+						t.Errorf("the hello is %+v", hello)
+					}
+					end.send(welcomeTo("r1", wire.Event{}))
+					return end
+				})
+				if !errors.Is(err, test) {
+					t.Errorf("Join: %v", err)
+				}
+				end.conn.Close()
+				if c != nil {
+					go c.Close()
+				}
+			})
+		})
+	}
+}
+
+// A host that says nothing in the middle of the proof is not waited for without end, and not at all once the user gives up.
+func TestSilenceDuringProof(t *testing.T) {
+	for name, givesUp := range map[string]bool{"silent": false, "given up": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, user := newSealedHost(t), new(person)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				done := make(chan time.Duration)
+				go func() {
+					h.wantNothing() // the question whether to trust it
+					end := h.accept()
+					end.want(wire.TypeAuth)
+					began := time.Now()
+					if givesUp {
+						cancel()
+					}
+					end.wantHangUp()
+					done <- time.Since(began)
+				}()
+				_, err := Join(ctx, Options{Addr: "lab:24280", Room: "r1", Dial: h.dial, Seal: Seal{Secret: testSecret, Questions: user.questions()}})
+				if waited := <-done; err == nil || givesUp && waited != 0 || !givesUp && (!errors.Is(err, ErrNoAnswer) || waited > time.Minute) {
+					t.Errorf("Join: %v after %v", err, waited)
+				}
+			})
+		})
+	}
+}

@@ -103,7 +103,7 @@ func (e *hostEnd) authenticate() (user string, valid bool) {
 		if err != nil {
 			return scram.StoredCredentials{}, err
 		}
-		return c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "salt of the room", Iters: 4096})
+		return c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "salt of the room", Iters: seal.Iterations})
 	})
 	if err != nil {
 		e.t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 func TestProbeSealed(t *testing.T) {
 	certificate, pin := newCertificate(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}
-	serve := func(answersPlain wire.Event) func(net.Conn) {
+	serve := func(answersPlain wire.Event, saysSealed bool) func(net.Conn) {
 		return func(plain net.Conn) {
 			lines := wire.NewLineReader(plain, 1<<10)
 			plain.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -28,7 +28,7 @@ func TestProbeSealed(t *testing.T) {
 				t.Errorf("got %s (%v), want a hello with probe", line, err)
 			}
 			if err == nil {
-				answer := wire.Event{Type: wire.TypeRoom, Room: "00ff", Title: "lab", Instance: "i1", Sealed: true}
+				answer := wire.Event{Type: wire.TypeRoom, Room: "00ff", Title: "lab", Instance: "i1", Sealed: saysSealed}
 				conn.Write(answer.AppendJSON(nil))
 			}
 		}
@@ -36,11 +36,13 @@ func TestProbeSealed(t *testing.T) {
 	refusal := wire.Event{Type: wire.TypeError, Code: wire.CodeSealed, Text: "this room is sealed"}
 	onThisMachine := wire.Event{Type: wire.TypeRoom, Room: "00ff", Title: "lab", Sealed: true}
 	for name, test := range map[string]struct {
-		plain     wire.Event
-		announced bool
-	}{"announced": {refusal, true}, "not announced": {refusal, false}, "on this machine": {onThisMachine, false}} {
+		plain                 wire.Event
+		announced, saysSealed bool
+	}{
+		"announced": {refusal, true, true}, "not announced": {refusal, false, true}, "on this machine": {onThisMachine, false, true}, "not said": {refusal, true, false},
+	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ProbeWith(t.Context(), listen(t, serve(test.plain)), wire.NewNonce(), test.announced)
+			got, err := ProbeWith(t.Context(), listen(t, serve(test.plain, test.saysSealed)), wire.NewNonce(), test.announced)
 			if want := (wire.RoomInfo{ID: "00ff", Title: "lab", Instance: "i1", Sealed: true, Pin: string(pin)}); err != nil || got != want {
 				t.Errorf("ProbeWith = %+v, %v; want %+v", got, err, want)
 			}

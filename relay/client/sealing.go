@@ -118,10 +118,10 @@ func (s *sealing) lookUp(h Host) error {
 	return nil
 }
 
-// checkRoom returns a [*PinError] if the user knows the room of h, whose key has its pin, with
-// another key.
+// checkRoom returns an error if the user knows the room that the host of h says it has, and that host cannot be its own: a
+// [*PinError] if the host has another key, and a [*DowngradeError] if it does not encrypt.
 func (s *sealing) checkRoom(h Host) error {
-	if s.opts.Known == nil || !s.isSealed() {
+	if s.opts.Known == nil || s.opts.Private {
 		return nil
 	}
 	known, err := s.opts.Known.Hosts()
@@ -131,7 +131,11 @@ func (s *sealing) checkRoom(h Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range known {
-		if h.Pin = s.pin; k.Room == h.Room && k.Pin != s.pin {
+		switch h.Pin = s.pin; {
+		case k.Room != h.Room:
+		case !s.sealed:
+			return &DowngradeError{Host: h, File: k.File, Line: k.Line}
+		case k.Pin != s.pin:
 			return &PinError{Host: h, Want: k.Pin, File: k.File, Line: k.Line}
 		}
 	}
@@ -188,12 +192,12 @@ func (s *sealing) trust(pin seal.Pin) {
 	s.pin = pin
 }
 
-// remember adds the host to the known ones. It has the expected key.
+// remember adds the host to the known ones, if its room is sealed. It has the expected key.
 func (s *sealing) remember(h Host) {
 	s.mu.Lock()
-	pin, sealed := s.pin, s.sealed
+	pin := s.pin
 	s.mu.Unlock()
-	if s.opts.Known == nil || !sealed || pin == "" {
+	if s.opts.Known == nil || pin == "" {
 		return
 	}
 	s.opts.Known.Add(KnownHost{Room: h.Room, Pin: pin, Title: h.Title}, KnownHost{Addr: h.Addr, Pin: pin, Title: h.Title})

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -34,6 +35,144 @@ func TestSealedByAnswer(t *testing.T) {
 			end.authenticate()
 			if hello := end.wantAny(wire.TypeHello); hello.Token == first.Token || hello.Token == "" || first.Secret != "" {
 				t.Errorf("the hellos are %+v and %+v", first, hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}
+
+// A client that the host can prove itself to showed no token in the clear, and stays the same client.
+func TestIdentityInRoomThatIsSealedNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		known := Identity{Room: "r1", Client: "me", Token: "the-token-of-alice", Key: testKey("me")}
+		user := &person{secrets: []seal.Secret{testSecret}}
+		c, end, err := joinSealed(t, h, Options{Identity: known, Seal: Seal{Questions: user.questions()}}, func() *hostEnd {
+			plain := h.scriptedHost.accept()
+			if question := plain.wantAny(wire.TypeHello); question.Token != "" {
+				t.Errorf("in the clear: %+v", question)
+			}
+			plain.send(wire.Event{Type: wire.TypeError, Code: wire.CodeSealed, Text: "this room is sealed"})
+			plain.wantHangUp()
+			h.wantNothing()
+			end := h.accept()
+			end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+			end.wantHangUp() // the question for the secret
+			end = h.accept()
+			end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+			end.authenticate()
+			if hello := end.wantAny(wire.TypeHello); hello.Token != known.Token {
+				t.Errorf("the hello is %+v", hello)
+			}
+			end.send(welcomeTo("r1", wire.Event{}))
+			return end
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.conn.Close()
+		go c.Close()
+	})
+}
+
+// If a plain room is a sealed one after the connection was lost, the user is asked; without a yes the client ends.
+func TestRoomIsSealedNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, user := newSealedHost(t), &person{trusts: ErrNotTrusted}
+		c, end, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Questions: user.questions()}}, func() *hostEnd {
+			return h.welcome(wire.Event{})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nextEvent[Connected](t, c)
+		end.conn.Close()
+		go func() {
+			plain := h.scriptedHost.accept()
+			plain.wantAny(wire.TypeHello)
+			plain.send(wire.Event{Type: wire.TypeError, Code: wire.CodeSealed, Text: "this room is sealed"})
+			plain.wantHangUp()
+			h.wantNothing()
+		}()
+		drain(c)
+		if !errors.Is(c.Err(), ErrNotTrusted) || len(user.hosts) != 1 {
+			t.Errorf("the client ends with %v; asked for %+v", c.Err(), user.hosts)
+		}
+	})
+}
+
+// Whoever answers the question for the secret with an error does not join.
+func TestNoAnswerToSecret(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, gaveUp := newSealedHost(t), errors.New("the user went back")
+		ask := Questions{AskSecret: func(context.Context, SecretQuestion) (seal.Secret, error) { return "", gaveUp }}
+		_, _, err := joinSealed(t, h, Options{Room: "r1", Seal: Seal{Pin: h.pin, Questions: ask}}, func() *hostEnd {
+			end := h.accept()
+			end.wantHello()
+			end.send(wire.Event{Type: wire.TypeError, Code: wire.CodeNoSecret, Text: "the room needs a secret"})
+			end.wantHangUp()
+			return nil
+		})
+		if !errors.Is(err, gaveUp) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
+// The host of a sealed room answers to a plain connection from its own machine. The client goes on with an encrypted one.
+func TestSealedHostOnThisMachine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, user := newSealedHost(t), &person{trusts: ErrNotTrusted}
+		_, _, err := joinSealed(t, h, Options{Seal: Seal{Known: new(knownHosts), Questions: user.questions()}}, func() *hostEnd {
+			plain := h.scriptedHost.accept()
+			answer := answerTo("r1", plain.wantAny(wire.TypeHello))
+			answer.Sealed = true
+			plain.send(answer)
+			plain.wantHangUp()
+			h.wantNothing()
+			return nil
+		})
+		if !errors.Is(err, ErrNotTrusted) || len(user.hosts) != 1 {
+			t.Errorf("Join: %v, asked for %+v", err, user.hosts)
+		}
+	})
+}
+
+// at is a connection to a machine with another address.
+type at struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (c at) RemoteAddr() net.Addr { return c.addr }
+
+// The operator token of a plain room is shown on the host's machine only, and never in a sealed room, which has a secret for operators.
+func TestOperatorTokenStaysHere(t *testing.T) {
+	const token = "the-token-of-operators"
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		go func() { h.scriptedHost.accept().wantHangUp() }()
+		_, err := Join(t.Context(), Options{Addr: "lab:24280", Room: "r1", Operator: OperatorToken{Token: token}, Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+			conn, err := h.dial(ctx, addr)
+			return at{conn, &net.TCPAddr{IP: net.IPv4(192, 168, 1, 5), Port: 24280}}, err
+		}})
+		if !errors.Is(err, ErrOperatorElsewhere) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		opts := Options{Room: "r1", Operator: OperatorToken{Token: token}, Seal: Seal{Pin: h.pin, Secret: testSecret}}
+		c, end, err := joinSealed(t, h, opts, func() *hostEnd {
+			end := h.accept()
+			if hello := end.wantHello(); hello.Secret != string(testSecret) {
+				t.Errorf("the hello is %+v", hello)
 			}
 			end.send(welcomeTo("r1", wire.Event{}))
 			return end
@@ -218,8 +357,8 @@ func TestReconnectToOtherKey(t *testing.T) {
 // If another host is at the address, and Find finds the room elsewhere, the client goes there.
 func TestReconnectElsewhere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		searches := 0
-		c, h, end := inSealedRoom(t, Options{Find: func(context.Context, wire.RoomInfo) ([]string, error) {
+		searches, known := 0, new(knownHosts)
+		c, h, end := inSealedRoom(t, Options{Seal: Seal{Known: known}, Find: func(context.Context, wire.RoomInfo) ([]string, error) {
 			if searches++; searches == 1 {
 				return nil, errors.New("not yet")
 			}
@@ -242,6 +381,9 @@ func TestReconnectElsewhere(t *testing.T) {
 		nextEvent[Disconnected](t, c)
 		if e := nextEvent[Connected](t, c); e.Addr != "moved:24280" || !e.Sealed {
 			t.Errorf("Connected = %+v", e)
+		}
+		if hosts, _ := known.Hosts(); len(hosts) != 3 || hosts[2].Addr != "moved:24280" || hosts[2].Pin != h.pin {
+			t.Errorf("remembered %+v", hosts)
 		}
 		(<-ends).conn.Close()
 		go c.Close()
@@ -277,6 +419,66 @@ func TestNewInvite(t *testing.T) {
 		nextEvent[Connected](t, c)
 		(<-ends).conn.Close()
 		go c.Close()
+	})
+}
+
+// What cannot be a secret is not adopted, nor is one in a plain room, where everyone could read it. That of a host which did not prove
+// that it knows the client is not kept in the place of the one before.
+func TestNewInviteIsNotAdopted(t *testing.T) {
+	t.Run("no secret", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c, _, end := inSealedRoom(t, Options{})
+			end.send(wire.Event{Type: wire.TypeInvite, Data: "short"}, wire.Event{Type: wire.TypeInvite})
+			nextEvent[Received](t, c)
+			nextEvent[Received](t, c)
+			if id := c.Identity(); id.Secret != testSecret {
+				t.Errorf("the secret is %q", string(id.Secret))
+			}
+			end.conn.Close()
+			go c.Close()
+		})
+	})
+	t.Run("a plain room", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c, _, end := join(t, Options{Room: "r1"}, func(h *scriptedHost) *hostEnd { return h.welcome(wire.Event{}) })
+			nextEvent[Connected](t, c)
+			end.send(wire.Event{Type: wire.TypeInvite, Data: "N3W2ABCDEFGHIJKL"})
+			if e := nextEvent[Received](t, c); e.Data != "" {
+				t.Errorf("received %+v", e)
+			}
+			if id := c.Identity(); id.Secret != "" {
+				t.Errorf("the secret is %q", string(id.Secret))
+			}
+			end.conn.Close()
+			go c.Close()
+		})
+	})
+	t.Run("of a host without a proof", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h, kept := newSealedHost(t), new(testKeeper)
+			known := Identity{Room: "r1", Client: "me", Token: "the-token-of-alice", Key: testKey("me"), Secret: testSecret}
+			c, end, err := joinSealed(t, h, Options{Identity: known, Keeper: kept, Seal: Seal{Pin: h.pin}}, func() *hostEnd {
+				end := h.accept()
+				answer := answerTo("r1", end.wantAny(wire.TypeHello))
+				answer.Proof = ""
+				end.send(answer)
+				if hello := end.wantHello(); hello.Token == known.Token {
+					t.Errorf("the hello is %+v", hello)
+				}
+				end.send(welcomeTo("r1", wire.Event{}), wire.Event{Type: wire.TypeInvite, Data: "N3W2ABCDEFGHIJKL"})
+				return end
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			nextEvent[Connected](t, c)
+			nextEvent[Received](t, c)
+			if kept.last != (Identity{}) {
+				t.Errorf("kept %#v", kept.last)
+			}
+			end.conn.Close()
+			go c.Close()
+		})
 	})
 }
 
@@ -376,6 +578,7 @@ func TestSlowHandshake(t *testing.T) {
 					go func() { h.conns <- plain }()
 					end := h.accept()
 					if test.err != nil {
+						end.wantHangUp() // long ago
 						return end
 					}
 					end.wantHello()
@@ -428,6 +631,9 @@ func TestPlainHostClaimsToBeSealed(t *testing.T) {
 		if e := nextEvent[Connected](t, c); e.Sealed || e.Welcome.Sealed || c.Welcome().Sealed {
 			t.Errorf("Connected = %+v", e)
 		}
+		if invite, ok := c.Invite(); ok {
+			t.Errorf("Invite = %+v", invite)
+		}
 		end.conn.Close()
 		go c.Close()
 	})
@@ -435,8 +641,8 @@ func TestPlainHostClaimsToBeSealed(t *testing.T) {
 
 // Whatever a host sends as its messages of SCRAM, the client neither panics nor believes it.
 func FuzzChallenge(f *testing.F) {
-	f.Add("r=abc,s=c2FsdA==,i=4096", "v=AAAA")
-	f.Add("r=abc,s=,i=4096,m=x", "e=other-error")
+	f.Add("r=abc,s=c2FsdA==,i=100000", "v=AAAA")
+	f.Add("r=abc,s=,i=100000,m=x", "e=other-error")
 	f.Add(",,,", "")
 	f.Fuzz(func(t *testing.T, first, final string) {
 		c, err := testSecret.SCRAM(seal.MemberUser)
@@ -462,6 +668,66 @@ func FuzzChallenge(f *testing.F) {
 	})
 }
 
+// A client that keeps a secret and knows no hosts joins its room only as a sealed one.
+func TestKeptSecretWithoutKnownHosts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		opts := Options{Room: "r1", Token: "the-token", Identity: Identity{Room: "r1", Secret: testSecret}}
+		_, _, err := joinSealed(t, h, opts, func() *hostEnd {
+			end := h.scriptedHost.accept()
+			buf := make([]byte, 4096)
+			if n, _ := end.conn.Read(buf); !bytes.HasPrefix(buf[:n], []byte("\x16\x03")) {
+				t.Errorf("the client sends %q", buf[:n])
+			}
+			end.sendText("* Welcome to lab, guest-3\n")
+			end.conn.Close()
+			return end
+		})
+		if !errors.Is(err, ErrDowngrade) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
+// A secret that was kept for the room is used once its host, which has the right key, said which room it has. One that the user
+// gives is used in its place.
+func TestKeptSecretOfIdentity(t *testing.T) {
+	const given = seal.Secret("N3W2ABCDEFGHIJKL")
+	identify := func(room string) (Identity, Keeper) { return Identity{Room: room, Secret: testSecret}, NoKeeper }
+	for name, test := range map[string]struct {
+		opts Options
+		want seal.Secret
+	}{
+		"kept":              {Options{Identify: identify}, testSecret},
+		"given":             {Options{Identify: identify, Seal: Seal{Secret: given}}, given},
+		"kept, known room":  {Options{Room: "r1", Identity: Identity{Room: "r1", Secret: testSecret}}, testSecret},
+		"given, known room": {Options{Room: "r1", Identity: Identity{Room: "r1", Secret: testSecret}, Seal: Seal{Secret: given}}, given},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				test.opts.Seal.Known = &knownHosts{hosts: []KnownHost{{Addr: "lab:24280", Pin: h.pin}, {Room: "r1", Pin: h.pin}}}
+				c, end, err := joinSealed(t, h, test.opts, func() *hostEnd {
+					end := h.accept()
+					if test.opts.Room == "" {
+						end.send(answerTo("r1", end.wantAny(wire.TypeHello)))
+					}
+					if hello := end.wantHello(); hello.Secret != string(test.want) {
+						t.Errorf("the secret is %q, want %q", hello.Secret, string(test.want))
+					}
+					end.send(welcomeTo("r1", wire.Event{}))
+					return end
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				end.conn.Close()
+				go c.Close()
+			})
+		})
+	}
+}
+
 // A secret that is kept does not go to a plain room, which the user no longer knows as a sealed one.
 func TestKeptSecretIsNotSentPlain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -479,5 +745,97 @@ func TestKeptSecretIsNotSentPlain(t *testing.T) {
 		}
 		end.conn.Close()
 		go c.Close()
+	})
+}
+
+// If the program at the address of a sealed room does not encrypt, and the room's other addresses do not answer, the user reads about
+// the program: it may be there in the place of the host.
+func TestDowngradeAndOtherAddresses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		_, _, err := joinSealed(t, h, Options{Room: "r1", Others: []string{"gone:1", "gone:2"}, Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+			end := h.scriptedHost.accept()
+			end.conn.Read(make([]byte, 4096))
+			end.sendText("* Welcome to lab, guest-3\n")
+			end.conn.Close()
+			return end
+		})
+		if e, ok := errors.AsType[*DowngradeError](err); !ok || e.Addr != "lab:24280" {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
+// A plain host that claims to have a room which the user knows as a sealed one is not joined, at whatever address it is: it gets
+// no hello.
+func TestPlainHostOfSealedRoom(t *testing.T) {
+	identify := func(room string) (Identity, Keeper) {
+		return Identity{Room: room, Token: "the-token-of-alice"}, NoKeeper
+	}
+	for name, opts := range map[string]Options{"with an identity": {Identify: identify}, "a new client": {}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newSealedHost(t)
+				opts.Seal.Known = &knownHosts{hosts: []KnownHost{{Room: "r1", Pin: h.pin, Title: "lab", File: "known_hosts", Line: 3}, {Addr: "lab:24280", Pin: h.pin}}}
+				opts.Addr = "elsewhere:24280"
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd {
+					end := h.scriptedHost.accept()
+					question := end.wantAny(wire.TypeHello)
+					if !question.Probe || question.Token != "" || question.Nick != "" {
+						t.Errorf("the host gets %+v before it said which room it has", question)
+					}
+					end.send(answerTo("r1", question))
+					end.wantHangUp()
+					return end
+				})
+				if e, ok := errors.AsType[*DowngradeError](err); !ok || e.File != "known_hosts" || e.Line != 3 || e.Addr != "elsewhere:24280" {
+					t.Errorf("Join: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A host that welcomes the client to another room than the one it said it has is not joined: the client would keep its own
+// identity in that room, and its secret, no longer.
+func TestWelcomeToAnotherRoom(t *testing.T) {
+	for name, opts := range map[string]Options{"as announced": {Room: "r2"}, "as it answered": {}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, kept := newSealedHost(t), new(testKeeper)
+				opts.Seal.Pin, opts.Seal.Secret, opts.Keeper = h.pin, testSecret, kept
+				_, _, err := joinSealed(t, h, opts, func() *hostEnd {
+					end := h.accept()
+					if opts.Room == "" {
+						end.send(answerTo("r2", end.wantAny(wire.TypeHello)))
+					}
+					if hello := end.wantAny(wire.TypeHello); hello.Room != "r2" {
+						t.Errorf("the hello is %+v", hello)
+					}
+					end.send(welcomeTo("r1", wire.Event{}))
+					end.wantHangUp()
+					return end
+				})
+				if !errors.Is(err, errOtherRoom) || kept.last != (Identity{}) {
+					t.Errorf("Join: %v, kept %#v", err, kept.last)
+				}
+			})
+		})
+	}
+}
+
+// A host that does not say which room it has is none.
+func TestRoomWithoutID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newSealedHost(t)
+		_, _, err := joinSealed(t, h, Options{Seal: Seal{Pin: h.pin, Secret: testSecret}}, func() *hostEnd {
+			end := h.accept()
+			end.send(answerTo("", end.wantAny(wire.TypeHello)))
+			end.wantHangUp()
+			return end
+		})
+		if !errors.Is(err, ErrNoRoom) {
+			t.Errorf("Join: %v", err)
+		}
 	})
 }

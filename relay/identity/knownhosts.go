@@ -193,20 +193,27 @@ func isAbout(line string, h client.KnownHost) bool {
 	return err == nil && known.Pin != "" && known.Room == h.Room && (h.Room != "" || known.Addr == h.Addr)
 }
 
-// dropOldest removes the first hosts beyond maxKnownHosts, and those beyond the limit of the file.
+// dropOldest removes the first hosts beyond maxKnownHosts, and those beyond the limit of the file. Other lines are the user's, and
+// stay.
 func dropOldest(lines []string) []string {
+	isHost := func(line string) bool {
+		h, err := parseKnownHost(line)
+		return err == nil && h.Pin != ""
+	}
 	count, size := 0, 0
+	for _, line := range lines {
+		if !isHost(line) {
+			size += len(line) + len("\n")
+		}
+	}
 	kept := make([]string, 0, len(lines))
 	for _, line := range slices.Backward(lines) {
-		h, err := parseKnownHost(line)
-		isHost := err == nil && h.Pin != ""
-		if isHost {
+		if isHost(line) {
 			count++
-		}
-		size += len(line) + len("\n")
-		if isHost && (count > maxKnownHosts || size > maxKnownFile) {
-			size -= len(line) + len("\n")
-			continue
+			if size += len(line) + len("\n"); count > maxKnownHosts || size > maxKnownFile {
+				size -= len(line) + len("\n")
+				continue
+			}
 		}
 		kept = append(kept, line)
 	}

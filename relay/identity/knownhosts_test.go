@@ -147,6 +147,12 @@ func TestKnownHostsAreBounded(t *testing.T) {
 	if !strings.HasPrefix(contentOf(t, k), "# first\nroom r2 ") || len(*warnings) != 0 {
 		t.Errorf("the file begins with %.40q; warned %q", contentOf(t, k), *warnings)
 	}
+	comment := strings.Repeat("#", maxKnownFile-100) + "\n"
+	k, warnings = knownIn(t, comment+"room r1 "+string(pinA)+"\nroom r2 "+string(pinA)+"\n")
+	k.Add(client.KnownHost{Room: "r3", Pin: pinB})
+	if hosts, err := k.Hosts(); err != nil || len(hosts) != 2 || hosts[0].Room != "r2" || hosts[1].Room != "r3" || len(*warnings) != 0 {
+		t.Errorf("in a file that is almost full: %+v, %v; warned %q", hosts, err, *warnings)
+	}
 	k, _ = knownIn(t, strings.Repeat("#", maxKnownFile+1))
 	if _, err := k.Hosts(); !errors.Is(err, privatefile.ErrTooLong) {
 		t.Errorf("Hosts of a file that is too long: %v", err)

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -279,5 +280,36 @@ func TestPublicFile(t *testing.T) {
 	}
 	if _, err := OpenSigner(path, nil); err == nil || !strings.HasPrefix(err.Error(), path+": ") {
 		t.Errorf("%v", err)
+	}
+	weak := publicFile(t, newPrivate(t, "rsa", 1024))
+	if _, err := OpenSigner(weak, nil); err == nil || err.Error() != weak+": an RSA key has 2048 to 8192 bits" {
+		t.Errorf("an RSA key of 1024 bits: %v", err)
+	}
+}
+
+// An agent that does not answer is not waited for without end.
+func TestAgentHangs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("its agent listens on a pipe")
+	}
+	dir, err := os.MkdirTemp("", "agent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	ln, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	t.Setenv("SSH_AUTH_SOCK", ln.Addr().String())
+	conn, err := dialAgent(time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	defer time.AfterFunc(time.Minute, func() { conn.Close() }).Stop()
+	if _, err := agent.NewClient(conn).List(); err == nil || !strings.Contains(err.Error(), os.ErrDeadlineExceeded.Error()) {
+		t.Errorf("it lists its keys: %v", err)
 	}
 }

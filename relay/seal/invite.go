@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -84,6 +85,12 @@ func SecretIn(typed string, pin Pin) (Secret, error) {
 	}
 	return i.Secret, nil
 }
+
+// secretsOfInvites matches an invite in a message, up to the quote or line break after it. A secret may have spaces.
+var secretsOfInvites = regexp.MustCompile(`(?i)(https://[^\s"#]*#[a-z2-7]{26}\.)[^"\n]*`)
+
+// HideSecrets returns a message without the secrets of the invites in it. Errors repeat arguments, and often end up in logs.
+func HideSecrets(message string) string { return secretsOfInvites.ReplaceAllString(message, "${1}…") }
 
 // isHost reports whether the URL has a host, and a port that is a number if it has one.
 func isHost(u *url.URL) bool {

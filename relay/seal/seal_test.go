@@ -79,7 +79,8 @@ func TestParseInvite(t *testing.T) {
 	for _, s := range []string{
 		"", "https://", "https://h:1/", "https://h:1/#", "https://h:1/#K7QZ.M2V8", "http://h:1/#" + string(testPin) + "." + string(testSecret),
 		"https://h:0/#" + string(testPin), "https://h:/#" + string(testPin), "https://a@h:1/#" + string(testPin), "https://h:1/#" + string(testPin) + ".",
-		"https://h:1/#" + string(testPin) + ".short", "https://h:1/#" + string(testPin) + ".short%zz", "https://h:1/\x7f#" + string(testPin) + ".short", "https://h:99999/#" + string(testPin), "https://h:1/#" + string(testPin) + "." + strings.Repeat("a", maxInvite),
+		"https://h:1/#" + string(testPin) + ".short", "https://h:1/#" + string(testPin) + ".short%zz", "https://h:1/%zz#" + string(testPin) + ".short", "https://h:1/\x7f#" + string(testPin) + ".short", "https://h:99999/#" + string(testPin), "https://h:1/#" + string(testPin) + "." + strings.Repeat("a", maxInvite),
+		"https://h:1/" + strings.Repeat("a", maxInvite) + "#" + string(testPin),
 	} {
 		if got, err := ParseInvite(s); err == nil {
 			t.Errorf("ParseInvite(%q) = %#v; want an error", s, got)
@@ -96,6 +97,32 @@ func TestLooksLikeInvite(t *testing.T) {
 	} {
 		if got := LooksLikeInvite(s); got != want {
 			t.Errorf("LooksLikeInvite(%q) = %v", s, got)
+		}
+	}
+}
+
+// What a client signs is as PROTOCOL.md has it: the room and the connection are part of it.
+func TestSignedData(t *testing.T) {
+	if got, want := string(SignedData("01f3c5a7092b4d6e", []byte("binding"))), "chat-v1\x0001f3c5a7092b4d6e\x00binding"; got != want {
+		t.Errorf("SignedData = %q; want %q", got, want)
+	}
+	if ExporterLabel != "EXPORTER-chat-v1" || BindingLength != 32 || Iterations < 100_000 {
+		t.Errorf("the label is %s, for %d bytes; %d iterations", ExporterLabel, BindingLength, Iterations)
+	}
+}
+
+// A message that repeats an invite does not show its secret, whatever that is.
+func TestHideSecrets(t *testing.T) {
+	invite := Invite{"h:1", testPin, testSecret}
+	for message, want := range map[string]string{
+		"unknown command \"" + invite.URL() + "\"\nhint: chat help": "unknown command \"https://h:1/#" + string(testPin) + ".…\"\nhint: chat help",
+		"open " + strings.ToLower(invite.URL()) + ": no":            "open https://h:1/#" + strings.ToLower(string(testPin)) + ".…",
+		"HTTPS://h#" + string(testPin) + ".correct horse\nhint: x":  "HTTPS://h#" + string(testPin) + ".…\nhint: x",
+		"the pin " + string(testPin) + ". https://h:1/ is a page":   "the pin " + string(testPin) + ". https://h:1/ is a page",
+		"https://h:1/#" + string(testPin) + " has none":             "https://h:1/#" + string(testPin) + " has none",
+	} {
+		if got := HideSecrets(message); got != want {
+			t.Errorf("HideSecrets(%q) = %q; want %q", message, got, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sshkey
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +38,17 @@ func TestFileLines(t *testing.T) {
 	authority, expired := "cert-authority "+line(alice.PublicKey()), `no-pty,EXPIRY-TIME="20200101" `+line(bob.PublicKey())
 	if keys, problems := parseLines([]byte(authority + "\n" + expired)); len(keys) != 0 || len(problems) != 2 {
 		t.Errorf("an authority and an expired key: %d keys, %v", len(keys), problems)
+	}
+	var many strings.Builder
+	for i := range maxKeys + 1 {
+		key, err := ssh.NewPublicKey(ed25519.PublicKey(fmt.Sprintf("%032d", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		many.WriteString(line(key) + "\n")
+	}
+	if keys, problems := parseLines([]byte(many.String())); len(keys) != maxKeys || len(problems) != 1 || problems[0].Error() != "line 10001 is skipped: a file has at most 10000 keys" {
+		t.Errorf("%d keys: %d, %v", maxKeys+1, len(keys), problems)
 	}
 	if _, problems := parseLines([]byte(strings.Repeat("x\n", 100))); len(problems) != maxProblems+1 || problems[maxProblems].Error() != "80 more lines are skipped" {
 		t.Errorf("100 bad lines: %v", problems)
@@ -112,6 +124,15 @@ func TestWatch(t *testing.T) {
 			t.Errorf("Reread: %v; alice has not lost her access: %v", err, f.Has(Fingerprint(alice)))
 		}
 		check("without alice", false, true, 2, 3) // Reread reported the missing file once more
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(line(alice) + "\n")
+		if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		check("with another key of the same length, at the same time", true, false, 3, 3)
 		cancel()
 		watching.Wait()
 		if err := f.Reread(ctx); !errors.Is(err, context.Canceled) {

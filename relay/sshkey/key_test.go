@@ -157,6 +157,14 @@ func TestSecurityKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	long := ssh.Marshal(struct {
+		Type        string
+		Public      []byte
+		Application string
+	}{ssh.KeyAlgoSKED25519, public, "ssh:" + strings.Repeat("x", maxOtherText)})
+	if _, err := Parse(ssh.KeyAlgoSKED25519 + " " + base64.StdEncoding.EncodeToString(long)); err == nil {
+		t.Error("a key with a long name of its application is accepted")
+	}
 	for flags, ok := range map[byte]bool{1: true, 0: false} {
 		rest := []byte{flags, 0, 0, 0, 7}
 		application, data := sha256.Sum256([]byte("ssh:")), sha256.Sum256([]byte("data"))

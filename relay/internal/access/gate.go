@@ -68,7 +68,7 @@ func (g *Gate) SetSecrets(secrets seal.RoomSecrets) bool {
 	g.secrets, g.former = secrets, secrets.Former.Sums()
 	for level, s := range [...]seal.Secret{Listen: secrets.Listen, Member: secrets.Member, Operator: secrets.Operator} {
 		if sum := sumOf(s); sum != g.sums[level] {
-			g.sums[level], g.verifiers[level] = sum, verifierOf(s, iterations)
+			g.sums[level], g.verifiers[level] = sum, verifierOf(s, seal.Iterations)
 		}
 	}
 	g.endCurrent()

@@ -21,10 +21,6 @@ const (
 )
 
 const (
-	// iterations make it expensive to guess a secret that its owner chose: a host that a client was lured
-	// to can try as many as it likes. A client needs 30 ms for them, once.
-	iterations = 100_000
-
 	// maxData is the limit of a message of the mechanism, in bytes of base64.
 	maxData = 1 << 10
 

@@ -167,7 +167,7 @@ func TestVerifiersAreKept(t *testing.T) {
 	salt := func(user string) string {
 		e := &Exchange{gate: g}
 		c, err := e.lookUp(user)
-		if err != nil || c.Iters != iterations {
+		if err != nil || c.Iters != seal.Iterations {
 			t.Fatalf("%d iterations, %v", c.Iters, err)
 		}
 		return c.Salt
