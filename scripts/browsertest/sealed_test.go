@@ -129,6 +129,9 @@ func TestInviteOpensPage(t *testing.T) {
 	fmt.Fprintln(bob, `{"type":"who"}`)
 	bob.waitFor(`"tags":["`)
 	alice.showsTags(bob)
+	if eval[bool](alice, `import("/page/relays.js").then(({ note, isChoice }) => { note(["10.0.0.1:24280"]); return isChoice(); })`) {
+		t.Error("the page of a sealed room goes to other hosts, whose certificates it does not know")
+	}
 	alice.copiesInvite(h)
 	alice.do(chromedp.Reload())
 	alice.connected()
@@ -329,6 +332,20 @@ func (p *tab) isRefused(secret string) {
 		if got := enter(how); got != want {
 			p.t.Errorf("with %s the page says %q, want %q", how, got, want)
 		}
+	}
+	label := eval[string](p, `import("/page/sealed.js").then(async ({ ask }) => {
+		const real = window.fetch, forms = document.querySelectorAll("#arrival form").length;
+		window.fetch = async (url, options) => (options ? new Response("you are banned from this room\n", { status: 403 }) : real(url));
+		ask("", "", false);
+		while (document.querySelectorAll("#arrival form").length === forms) await new Promise((resolve) => setTimeout(resolve, 10));
+		window.fetch = real;
+		const form = [...document.querySelectorAll("#arrival form")].at(-1);
+		form.remove();
+		document.getElementById("secret").focus();
+		return form.querySelector("label").textContent;
+	})`)
+	if label != "Secret, or the whole invite" { // not that the room is for certain keys
+		p.t.Errorf("one who is banned is asked for %q", label)
 	}
 }
 
