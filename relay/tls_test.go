@@ -226,7 +226,7 @@ func TestReconnectsAtOnce(t *testing.T) {
 			return nil, wire.Event{}, err
 		}
 		conn.SetDeadline(time.Now().Add(time.Minute))
-		fmt.Fprintf(conn, `{"type":"hello","version":1,"nick":"m%d","token":"token-of-m%d","since":%d}`+"\n", n, n, since)
+		fmt.Fprintf(conn, `{"type":"hello","version":1,"nick":"m%d","token":"token-of-m%d","since":%d,"secret":%q}`+"\n", n, n, since, string(memberSecret))
 		for lines := bufio.NewReader(conn); ; { // before a hello that comes late there is a greeting for people
 			line, err := lines.ReadBytes('\n')
 			if err != nil {

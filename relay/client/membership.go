@@ -235,7 +235,7 @@ const (
 	handshakeDials = 3
 
 	// lateHandshake is how old a connection is if its host may have had nothing of the handshake when it answered: after
-	// two seconds of silence, as on a Wi-Fi that stalls, a host takes the client for a person, and says in plain text that
+	// some seconds of silence, as on a Wi-Fi that stalls, a host takes the client for a person, and says in plain text that
 	// the room is sealed.
 	lateHandshake = 1500 * time.Millisecond
 )

@@ -239,7 +239,7 @@ func TestDowngrade(t *testing.T) {
 	}
 }
 
-// A host that gets nothing of the handshake for two seconds says in plain text that the room is sealed. The client dials again,
+// A host that gets nothing of the handshake for some seconds says in plain text that the room is sealed. The client dials again,
 // but not without end.
 func TestLateHandshake(t *testing.T) {
 	for _, test := range []struct {

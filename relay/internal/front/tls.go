@@ -74,16 +74,22 @@ func isLocal(conn net.Conn) bool {
 	return address == ""
 }
 
-// sealedSilence replaces Silence before TLS in a sealed room, where hardly anyone types in plain text. On a bad network
-// or a busy machine the first bytes of TLS come late, and a client that got a line of plain text before its handshake would
-// report an attack.
-const sealedSilence = 2 * time.Second
+// sealedSilence replaces Silence before TLS in a sealed room, where hardly anyone types in plain text; localSilence does on this
+// machine, where some do. On a bad network or a busy machine the first bytes of TLS come late, and a client that got a line
+// of plain text before its handshake would report an attack.
+const (
+	sealedSilence = 5 * time.Second
+	localSilence  = 2 * time.Second
+)
 
 // startTLS reads the first bytes of a connection to a sealed room. If they begin a TLS handshake, the connection is
 // encrypted from then on. silence is how long to wait for the first line now; 0: the peer was silent for long enough. ok is
 // false if the handshake failed; then the connection is closed.
 func (c *Conn) startTLS() (silence time.Duration, ok bool) {
 	silence = sealedSilence
+	if isLocal(c.Conn) {
+		silence = localSilence
+	}
 	firstLine := c.front.times.Load().firstLine
 	c.readBy(silence)
 	for !showsTLS(c.lines.Pending()) {

@@ -161,7 +161,7 @@ func TestPlainClientsOfSealedRoom(t *testing.T) {
 		}
 		for who, local := range map[string]string{"a pipe": "", "loopback": "127.0.0.1"} {
 			silent := c.come(local, "")
-			time.Sleep(sealedSilence)
+			time.Sleep(localSilence)
 			c.want(who, silent, "* Welcome", false)
 			c.want(who, c.come(local, helloOfBob), `"welcome"`, false)
 			c.want(who, c.come(local, "GET / HTTP/1.1\r\n\r\n"), "GET /", false)
