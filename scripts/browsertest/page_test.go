@@ -522,7 +522,7 @@ func TestPhone(t *testing.T) {
 	fmt.Fprintln(bob, `{"type":"say","text":"hello alice, see https://example.com/`+strings.Repeat("path/", 40)+`"}`)
 	alice := newProfile(t, 360, 640)
 	alice.open(h.url())
-	alice.wait(`!document.getElementById("arrival").hidden`)
+	alice.wait(`!document.getElementById("arrival").hidden && document.getElementById("here").textContent === "1 person is here · plain"`)
 	alice.fits()
 	alice.join(h.url(), "alice")
 	alice.waitFor("hello alice")

@@ -101,6 +101,7 @@ func TestInviteOpensPage(t *testing.T) {
 	alice.before(noteSecrets)
 	secret := secretIn(h.invite())
 	alice.openSealed(h.invite())
+	alice.wait(`document.getElementById("here").textContent === "1 person is here · sealed"`)
 	alice.enterName("alice")
 	bob.waitFor(`"members":["alice"]`)
 	alice.send("soup is ready")

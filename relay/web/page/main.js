@@ -239,7 +239,8 @@ async function askForNick() {
 	showTitle();
 	if (info.sealed && !info.access) await askForSecret('');
 	$('name').focus();
-	if (info.members) $('here').textContent = `${counted(info.members, 'person is', 'people are')} here`;
+	const here = info.members ? `${counted(info.members, 'person is', 'people are')} here · ` : '';
+	$('here').textContent = here + (info.sealed ? 'sealed' : 'plain');
 }
 
 // --- sending ---
