@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,14 +72,14 @@ func TestReplacedSecretMeanwhile(t *testing.T) {
 // A secret that is replaced between the check of it and the answer gets no cookie of the new secret, and no new invite.
 func TestReplacedSecretWithinARequest(t *testing.T) {
 	for _, path := range []string{"/enter", "/room", "/qr.svg"} {
-		var r *sealedRoom
+		var srv atomic.Pointer[relay.Server]
 		var replaced sync.Once
 		replace := func() {
 			replaced.Do(func() {
-				r.srv.AdoptSecrets(seal.RoomSecrets{Member: newSecret, Listen: "NEWLISTEN2222222", Operator: operatorSecret})
+				srv.Load().AdoptSecrets(seal.RoomSecrets{Member: newSecret, Listen: "NEWLISTEN2222222", Operator: operatorSecret})
 			})
 		}
-		r = openSealed(t, func(s *relay.Seal) {
+		r := openSealed(t, func(s *relay.Seal) {
 			s.IsOperator = func(string) bool { replace(); return false } // looked up after the secret was checked
 			invite := s.Invite
 			s.Invite = func(secret seal.Secret) seal.Invite {
@@ -89,6 +90,7 @@ func TestReplacedSecretWithinARequest(t *testing.T) {
 				return invite(secret)
 			}
 		})
+		srv.Store(r.srv)
 		if path == "/enter" {
 			values := signedEntry(t, r, newSigner(t))
 			values.Set("secret", memberSecret)
