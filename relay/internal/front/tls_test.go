@@ -396,6 +396,10 @@ func TestRefusedByTLS(t *testing.T) {
 		c.want("a plain person", c.come("10.0.0.2", ""), why, true)
 		c.want("a plain request", c.come("10.0.0.2", "GET / HTTP/1.1\r\n\r\n"), "HTTP/1.1 503 ", true)
 		c.want("garbage", c.come("10.0.0.2", "\x16\x03garbage"), "\x15\x03", true)
+		unfinished := c.come("10.0.0.2", "\x16\x03\x01\x00\xff\x01\x00")
+		time.Sleep(refusedHandshake + 2*time.Second) // and the time for the answer
+		synctest.Wait()
+		c.want("an unfinished handshake", unfinished, "", true)
 	})
 }
 
