@@ -236,6 +236,9 @@ func TestFormerSecretsAreNoGuesses(t *testing.T) {
 		if _, err := g.Check("10.0.0.1", operator, nil); codeOf(t, err) != wire.CodeTooMany {
 			t.Errorf("after five guesses: %v", err)
 		}
+		if _, err := g.Check("10.0.0.1", string(last.Member), nil); codeOf(t, err) != wire.CodeTooMany { // it would tell a guesser that it was one
+			t.Errorf("a former secret after five guesses: %v", err)
+		}
 	})
 }
 

@@ -89,7 +89,7 @@ func (c *Conn) sealedHost(host string) string {
 	}
 	local := c.Conn.LocalAddr().String()
 	if at, err := netip.ParseAddrPort(local); err == nil {
-		local = netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port()).String()
+		local = netip.AddrPortFrom(at.Addr().WithZone(""), at.Port()).String()
 	}
 	return local
 }

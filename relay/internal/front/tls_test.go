@@ -138,6 +138,11 @@ func TestClientsByTLS(t *testing.T) {
 			c.want("a browser", c.comeByTLS(ip, "GET / HTTP/1.1\r\n\r\n"), "GET / HTTP/1.1\r\n\r\n", false)
 			c.want("a stranger", c.comeByTLS(ip, "CAP LS 302\r\n"), "ERROR :", true)
 			c.want("TLS again", c.comeByTLS(ip, "\x16\x03\x01\x00\x01\x01"), "\x15\x03\x03\x00\x02", true)
+			later := c.comeByTLS(ip, "GET / HTTP/1.1\r\n\r\n")
+			time.Sleep(time.Minute) // the time for the handshake is over
+			c.send(later, "more")
+			synctest.Wait()
+			c.want("a browser, later", later, "GET / HTTP/1.1\r\n\r\nmore", false)
 		}
 	})
 }
@@ -155,6 +160,9 @@ func TestPlainClientsOfSealedRoom(t *testing.T) {
 		c.want("a program", c.come("10.0.0.2", helloOfAlice), `"text":"this room is sealed: join it`, true)
 		c.want("a program, too long", c.come("10.0.0.2", "{"+strings.Repeat("soup", 5000)+"\n"), `"code":"sealed"`, true)
 		c.want("a stranger", c.come("10.0.0.2", "CAP LS 302\r\n"), "ERROR :", true)
+		unfinished := c.come("10.0.0.2", "GET / HT")
+		time.Sleep(30 * time.Second)
+		c.want("an unfinished line", unfinished, "the first line did not end in time", true)
 		c.want("RTSP", c.come("10.0.0.2", "DESCRIBE rtsp://10.0.0.1/x RTSP/1.0\r\n\r\n"), "RTSP/1.0 501", true)
 		if c.http.Load() != 0 {
 			t.Error("the HTTP handler got a connection")
@@ -215,7 +223,7 @@ func TestRedirect(t *testing.T) {
 				}
 				return
 			}
-			if !strings.Contains(got, "HTTP/1.1 307 ") || !strings.Contains(got, "\r\nLocation: "+test.want+"\r\n") || !strings.Contains(got, "no-store") {
+			if !strings.Contains(got, "HTTP/1.1 307 ") || !strings.Contains(got, "\r\nLocation: "+test.want+"\r\n") || !strings.Contains(got, "no-store") || !strings.Contains(got, "nosniff") {
 				t.Errorf("%q: got %q, want %q", test.request, got, test.want)
 			}
 			if isHead := strings.HasPrefix(test.request, "HEAD"); isHead == strings.HasSuffix(got, "\n\r\nthis room is sealed: "+test.want+"\n") {
@@ -223,6 +231,21 @@ func TestRedirect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An address of this machine in a redirect has no zone: another machine has other ones.
+func TestRedirectToALinkLocalAddress(t *testing.T) {
+	c := &Conn{front: newHouse(sealed()).Front, Conn: linkLocal{}}
+	if got := c.sealedHost("evil.example"); got != "[fe80::1]:24280" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A linkLocal is a connection to a link-local address of this machine.
+type linkLocal struct{ net.Conn }
+
+func (linkLocal) LocalAddr() net.Addr {
+	return &net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 24280}
 }
 
 // A pieces is a connection that sends one byte at a time.
@@ -304,6 +327,23 @@ func TestRoomClosesInHandshake(t *testing.T) {
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("closing took %v", took)
 		}
+	})
+}
+
+// The room may close between the first bytes and the handshake: that does not get its time then.
+func TestRoomClosesBeforeHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(sealed())
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		c := newConn(h.Front, theirs, nil)
+		c.end()
+		c.setInHandshake(true)
+		began := time.Now()
+		if _, err := c.Conn.Read(make([]byte, 1)); !isTimeout(err) || time.Since(began) > 0 {
+			t.Errorf("a handshake waits for its peer for %v, %v", time.Since(began), err)
+		}
+		h.Close()
 	})
 }
 

@@ -306,6 +306,10 @@ func TestRegrade(t *testing.T) {
 	promoted, _ := r.join("promoted", "a-token-3", "p")
 	r.Flush(r.now)
 	r.join("guest", "a-token-4", "")
+	listener := &Member{Peer: new(testPeer), Program: true, Level: access.Listen, BySecret: access.Listen, Key: testKey("l")}
+	if _, err := r.Enter(listener, &wire.Request{}, 1, r.now); err != nil {
+		t.Fatal(err)
+	}
 	regrade := func(p access.Level) {
 		r.Regrade(func(secret access.Level, key *access.Key) access.Level {
 			if key.Tag == testKey("p").Tag {
@@ -318,7 +322,7 @@ func TestRegrade(t *testing.T) {
 	if toRemoved.bye == nil || toRemoved.bye.Code != wire.CodeNotMember || removed.identity != nil {
 		t.Errorf("removed gets %+v", toRemoved.bye)
 	}
-	if members, _ := r.Count(); members != 3 || bySecret.identity == nil || !r.IsOperator(promoted) {
+	if members, _ := r.Count(); members != 4 || bySecret.identity == nil || listener.identity == nil || !r.IsOperator(promoted) {
 		t.Errorf("%d members are left; promoted is an operator: %v", members, r.IsOperator(promoted))
 	}
 	regrade(access.Member)
