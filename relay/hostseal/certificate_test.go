@@ -83,7 +83,7 @@ func TestSelfSigned(t *testing.T) {
 	if now := time.Now(); cert.NotBefore.After(now.Add(-23*time.Hour)) || cert.NotAfter.Sub(cert.NotBefore) > 397*24*time.Hour || cert.NotAfter.Before(now.Add(390*24*time.Hour)) {
 		t.Errorf("the certificate is valid from %v to %v", cert.NotBefore, cert.NotAfter)
 	}
-	if cert.IsCA || !cert.BasicConstraintsValid {
+	if cert.IsCA || !cert.BasicConstraintsValid || cert.KeyUsage != x509.KeyUsageDigitalSignature {
 		t.Error("the certificate can vouch for others")
 	}
 	pool := x509.NewCertPool()
@@ -334,7 +334,15 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	if got := next(); got != "three" || source.Recheck() != nil || !strings.Contains(logged.String(), "another key") {
 		t.Errorf("after another key a client sees %q, and the log is %s", got, logged.String())
 	}
-	if want := []string{"two", "two", "three"}; !slices.Equal(replaced, want[1:]) && !slices.Equal(replaced, want) {
+	if strings.Contains(logged.String(), "expired") {
+		t.Errorf("valid certificates have expired: %s", logged.String())
+	}
+	writeCertificate(t, dir, newECKey(t), now.Add(-2*time.Hour), now.Add(-time.Hour), "four")
+	changed = changed.Add(-time.Minute) // the time of the files stays, as by a coarse clock
+	if got := next(); got != "four" || !strings.Contains(logged.String(), "expired") {
+		t.Errorf("after one that has expired a client sees %q, and the log is %s", got, logged.String())
+	}
+	if want := []string{"two", "two", "three", "four"}; !slices.Equal(replaced, want[1:]) && !slices.Equal(replaced, want) {
 		t.Errorf("replaced by %q", replaced)
 	}
 }

@@ -229,7 +229,7 @@ func TestHost(t *testing.T) {
 		t.Fatalf("Rooms: %d, %v", len(rooms), err)
 	}
 	r := rooms[0]
-	if r.Title != "the lab" || r.ID != "aaaa0000aaaa0000" || r.Address != "0.0.0.0:24280" || r.Pin != h.Pin() || r.CurlPin != seal.CurlPin(h.Leaf()) || !r.SelfSigned || !r.Running {
+	if r.Title != "the lab" || r.ID != "aaaa0000aaaa0000" || r.Address != "0.0.0.0:24280" || r.Pin != h.Pin() || r.CurlPin != seal.CurlPin(h.Leaf()) || !r.SelfSigned || !r.Running || r.Names != nil {
 		t.Errorf("kept: %+v", r)
 	}
 	addr := "192.168.1.5:24280"
@@ -282,6 +282,24 @@ func TestSecretsReplacedAtOnce(t *testing.T) {
 	}
 	if h.Room().RoomSecrets != theirs {
 		t.Error("chat invite shows the older invite")
+	}
+}
+
+// A new invite that the other hosts of the room cannot get is none: the old one stays.
+func TestNewSecretsThatAreNotShared(t *testing.T) {
+	key, err := LoadKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, unreachable := seal.NewSecrets(), errors.New("the other hosts cannot be reached")
+	h := openSeal(t, Options{Dir: t.TempDir(), Room: "lab", Log: slog.New(slog.DiscardHandler), Names: func() []string { return nil }, Shared: &Shared{
+		Key: key, Secrets: shared, Replace: func(seal.RoomSecrets) error { return unreachable },
+	}})
+	if got, err := h.Renew(); err != unreachable || got != (seal.RoomSecrets{}) {
+		t.Errorf("Renew: %v, with secrets: %v", err, got != seal.RoomSecrets{})
+	}
+	if h.Room().RoomSecrets != shared || h.Pin() != key.Pin() {
+		t.Error("this host has other secrets, or another key, than the others")
 	}
 }
 
