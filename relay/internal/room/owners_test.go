@@ -195,6 +195,12 @@ func TestRelease(t *testing.T) {
 	if _, err := r.Release(op, "nobody", r.now); err == nil || err.Error() != "nobody belongs to no key" {
 		t.Errorf("a nick without an owner: %v", err)
 	}
+	if _, err := r.Release(op, "\x1b[31m", r.now); err == nil || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("a nick of control characters: %v", err)
+	}
+	if _, err := r.Release(op, strings.Repeat("x", text.MaxNickBytes+1), r.now); err == nil || strings.Contains(err.Error(), "belongs") {
+		t.Errorf("a nick that is too long: %v", err)
+	}
 	want := "alice no longer belongs to the key " + testKey("lost").Tag
 	if notice, err := r.Release(op, "Alice", r.now); notice != want || err != nil {
 		t.Errorf("Release: %q, %v; want %q", notice, err, want)
@@ -221,12 +227,60 @@ func TestOwnedNicksAreBounded(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(s.owners.nicks)); !slices.Equal(got, []string{"a3", "b1", "c1", "d1"}) {
 		t.Errorf("%q belong to keys", got)
 	}
+	s.apply(nil, own("e1", "e", noon), history.Origin{}) // the clock was set back
+	if got := slices.Sorted(maps.Keys(s.owners.nicks)); !slices.Equal(got, []string{"b1", "c1", "d1", "e1"}) {
+		t.Errorf("after the clock was set back, %q belong to keys", got)
+	}
+}
+
+// The room notes, once a day, that an owner uses its nick, and how it writes it.
+func TestUseOfOwnedNicks(t *testing.T) {
+	r := newSealedRoom(t)
+	began := r.now
+	for _, test := range []struct {
+		after time.Duration
+		nick  string
+		noted time.Duration
+	}{{0, "alice", 0}, {time.Hour, "alice", 0}, {2 * time.Hour, "Alice", 2 * time.Hour}, {27 * time.Hour, "Alice", 27 * time.Hour}} {
+		r.now = began.Add(test.after)
+		alice, _ := r.join(test.nick, "a-token-1", "a")
+		r.Leave(alice, "", r.now)
+		if n := r.state.owners.named("alice"); n == nil || n.Nick != test.nick || n.At.Sub(began.Add(test.noted)).Abs() >= time.Millisecond {
+			t.Errorf("after %v: %+v", test.after, n)
+		}
+	}
+}
+
+// Of two nicks that look alike, which two relays of the room gave to two keys at once, the second one stays when the first is released.
+func TestOwnersOfLookAlikes(t *testing.T) {
+	s := NewState()
+	s.apply(nil, own("alice", "a", noon), history.Origin{})
+	s.apply(nil, own("a1ice", "b", noon), history.Origin{})
+	s.owners.remove("alice", nil)
+	if got := s.owners.ownerOf(text.NickKeys("alice")); got != testKey("b").Fingerprint {
+		t.Errorf("they belong to %q, want %q", got, testKey("b").Fingerprint)
+	}
+	s.apply(nil, own("alice", "b", noon), history.Origin{}) // both to one key
+	s.owners.remove("alice", nil)
+	if got := s.owners.ownerOf(text.NickKeys("alice")); got != testKey("b").Fingerprint {
+		t.Errorf("with both of one key, they belong to %q, want %q", got, testKey("b").Fingerprint)
+	}
+}
+
+// Those who may send have a place of their own in the room: strangers, and those who may only read, do not keep them out.
+func TestStandingInASealedRoom(t *testing.T) {
+	r := newSealedRoom(t)
+	for level := access.None; level <= access.Operator; level++ {
+		if got, want := r.Standing(&Member{Level: level}, "a-token-1"), (Standing{Known: level >= access.Member}); got != want {
+			t.Errorf("%v: %+v, want %+v", level, got, want)
+		}
+	}
 }
 
 // One address with many keys does not make the room forget the owners of other nicks.
 func TestOwnersAreNotPushedOut(t *testing.T) {
 	r := newSealedRoom(t)
-	r.state.owners.max = ownQuota.Burst + 1
+	r.state.owners.max = ownQuota.Burst + 2
 	r.join("alice", "a-token-1", "a")
 	for n := range 2 * ownQuota.Burst {
 		m := &Member{Peer: new(testPeer), Program: true, Level: access.Member, Key: testKey(fmt.Sprint(n)), Address: "10.0.0.1"}
@@ -235,7 +289,19 @@ func TestOwnersAreNotPushedOut(t *testing.T) {
 		}
 		r.Leave(m, "", r.now)
 	}
-	if r.state.owners.named("alice") == nil || len(r.state.owners.nicks) != ownQuota.Burst+1 {
+	for range 2 * ownQuota.Burst { // who comes back makes no new owner
+		m := &Member{Peer: new(testPeer), Program: true, Level: access.Member, Key: testKey("bob"), Address: "10.0.0.2"}
+		if _, err := r.Enter(m, &wire.Request{Nick: "bob"}, 1, r.now); err != nil {
+			t.Fatal(err)
+		}
+		r.Leave(m, "", r.now)
+	}
+	r.state.owners.max++
+	carol := &Member{Peer: new(testPeer), Program: true, Level: access.Member, Key: testKey("c"), Address: "10.0.0.2"}
+	if _, err := r.Enter(carol, &wire.Request{Nick: "carol"}, 1, r.now); err != nil || r.state.owners.named("carol") == nil {
+		t.Errorf("carol's nick does not belong to her key, %v", err)
+	}
+	if r.state.owners.named("alice") == nil || len(r.state.owners.nicks) != ownQuota.Burst+3 {
 		t.Errorf("%d nicks belong to keys, alice's: %v", len(r.state.owners.nicks), r.state.owners.named("alice") != nil)
 	}
 }
@@ -256,6 +322,7 @@ func TestBanOfKey(t *testing.T) {
 		if _, err := r.Enter(again, &wire.Request{Token: "a-token-2"}, 1, r.now); err == nil || err.(*wire.Fault).Code != wire.CodeBanned {
 			t.Errorf("away: %v: with another token: %v", away, err)
 		}
+		r.join("bob", "a-token-3", "b")
 		if _, err := r.Unban(op, "mallory", r.now); err != nil {
 			t.Fatal(err)
 		}
@@ -325,13 +392,23 @@ func TestRegrade(t *testing.T) {
 	if members, _ := r.Count(); members != 4 || bySecret.identity == nil || listener.identity == nil || !r.IsOperator(promoted) {
 		t.Errorf("%d members are left; promoted is an operator: %v", members, r.IsOperator(promoted))
 	}
+	if c := r.state.clients[promoted.identity.author]; !c.Operator {
+		t.Error("other relays do not learn that promoted is an operator")
+	}
 	regrade(access.Member)
 	if r.IsOperator(promoted) {
 		t.Error("promoted is still an operator")
 	}
+	if c := r.state.clients[promoted.identity.author]; c.Operator {
+		t.Error("other relays do not learn that promoted is no longer an operator")
+	}
 	// All members learn it, as their lists mark operators.
 	if got, want := r.acts(), []string{"promoted is an operator now", "promoted is no longer an operator"}; !slices.Equal(got, want) {
 		t.Errorf("the log has %q, want %q", got, want)
+	}
+	r.Close()
+	if regrade(access.None); promoted.identity == nil {
+		t.Error("a room that is closed lets go of members, who would miss its end")
 	}
 }
 

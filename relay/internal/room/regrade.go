@@ -18,7 +18,7 @@ func (r *Room) Regrade(level func(secret access.Level, key *access.Key) access.L
 		return
 	}
 	for _, m := range slices.Clone(r.members) {
-		if m.Key == nil || m.Level < access.Member || m.identity == nil {
+		if m.Key == nil || m.Level < access.Member {
 			continue
 		}
 		granted := level(m.BySecret, m.Key)
