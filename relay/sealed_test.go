@@ -470,7 +470,7 @@ func TestUnprovenAreBounded(t *testing.T) {
 		person := joinFrom(t, srv, "10.0.0.4")
 		person.expect("type its secret")
 		for range 3 {
-			go io.WriteString(person.conn, "not the secret\n")
+			go io.WriteString(person.conn, "\n \t\r\nnot the secret\n") // an empty line is none
 			person.expect("! the secret is wrong")
 		}
 		if rest := person.closed(); len(rest) > 0 {

@@ -20,6 +20,7 @@ import (
 
 	"chat/relay"
 	"chat/relay/history"
+	"chat/relay/internal/access"
 	"chat/relay/internal/logtest"
 	"chat/relay/seal"
 	"chat/relay/web"
@@ -231,7 +232,7 @@ func TestScramBeforeANewInvite(t *testing.T) {
 		eve, op := prove("member", memberSecret), prove("operator", operatorSecret)
 		op.send(`{"type":"hello","nick":"op"}`)
 		op.expectEvent(wire.TypeWelcome)
-		other := prove("operator", operatorSecret)
+		other, reader := prove("operator", operatorSecret), prove("member", memberSecret)
 		op.send(`{"type":"invite","text":"new"}`)
 		op.expectEvent(wire.TypeOperator)
 		eve.send(`{"type":"hello","nick":"eve"}`)
@@ -240,6 +241,13 @@ func TestScramBeforeANewInvite(t *testing.T) {
 		}
 		other.send(`{"type":"hello","nick":"other"}`)
 		other.expectEvent(wire.TypeWelcome)
+		invite, _ := srv.Invite(access.Listen)
+		again := newScramClient(t, reader.peer, "listen", invite.Secret)
+		data(t, again.step(data(t, again.step(""))))
+		again.send(`{"type":"hello","nick":"reader"}`)
+		if e := again.event(); e.Type != wire.TypeWelcome || e.Access != "listen" {
+			t.Errorf("a proof of the old secret of members, then of the new one to read only, gets %+v", e)
+		}
 	})
 }
 
