@@ -340,7 +340,7 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	writeCertificate(t, dir, newECKey(t), now.Add(-2*time.Hour), now.Add(-time.Hour), "four.with-a-longer-name")
 	changed = changed.Add(-time.Minute) // the time of the files stays, as by a coarse clock
 	if got := next(); got != "four.with-a-longer-name" || !strings.Contains(logged.String(), "expired") {
-		t.Errorf("after one that has expired a client sees %q, and the log is %s", got, logged.String())
+		t.Errorf("after an expired certificate a client sees %q, and the log is %s", got, logged.String())
 	}
 	if want := []string{"two", "two", "three", "four.with-a-longer-name"}; !slices.Equal(replaced, want[1:]) && !slices.Equal(replaced, want) {
 		t.Errorf("replaced by %q", replaced)

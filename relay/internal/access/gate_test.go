@@ -236,7 +236,7 @@ func TestFormerSecretsAreNoGuesses(t *testing.T) {
 		if _, err := g.Check("10.0.0.1", operator, nil); codeOf(t, err) != wire.CodeTooMany {
 			t.Errorf("after five guesses: %v", err)
 		}
-		if _, err := g.Check("10.0.0.1", string(last.Member), nil); codeOf(t, err) != wire.CodeTooMany { // it would tell a guesser that it was one
+		if _, err := g.Check("10.0.0.1", string(last.Member), nil); codeOf(t, err) != wire.CodeTooMany { // else a guesser would learn that it was valid once
 			t.Errorf("a former secret after five guesses: %v", err)
 		}
 	})

@@ -277,6 +277,24 @@ func TestStandingInASealedRoom(t *testing.T) {
 	}
 }
 
+// An operator made by another one is none while it may only read: it could replace the invite, and so let itself in.
+func TestOperatorByALinkToRead(t *testing.T) {
+	r := newSealedRoom(t)
+	op, _ := r.join("op", operatorToken, "")
+	alice, _ := r.join("alice", "a-token-1", "")
+	if _, err := r.Op(op, "alice", "", r.now); err != nil || !r.IsOperator(alice) {
+		t.Fatal(err)
+	}
+	r.Leave(alice, "", r.now)
+	for level, want := range map[access.Level]bool{access.Listen: false, access.Member: true} {
+		again := &Member{Peer: new(testPeer), Program: true, Level: level}
+		if _, err := r.Enter(again, &wire.Request{Nick: "alice", Token: "a-token-1"}, 1, r.now); err != nil || r.IsOperator(again) != want {
+			t.Errorf("%v: an operator: %v, %v", level, r.IsOperator(again), err)
+		}
+		r.Leave(again, "", r.now)
+	}
+}
+
 // One address with many keys does not make the room forget the owners of other nicks.
 func TestOwnersAreNotPushedOut(t *testing.T) {
 	r := newSealedRoom(t)
@@ -289,7 +307,7 @@ func TestOwnersAreNotPushedOut(t *testing.T) {
 		}
 		r.Leave(m, "", r.now)
 	}
-	for range 2 * ownQuota.Burst { // who comes back makes no new owner
+	for range 2 * ownQuota.Burst { // coming back makes no new owner
 		m := &Member{Peer: new(testPeer), Program: true, Level: access.Member, Key: testKey("bob"), Address: "10.0.0.2"}
 		if _, err := r.Enter(m, &wire.Request{Nick: "bob"}, 1, r.now); err != nil {
 			t.Fatal(err)
