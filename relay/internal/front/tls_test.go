@@ -519,6 +519,17 @@ func TestTLSInPlainRoom(t *testing.T) {
 	})
 }
 
+// A plain room has no secret to prove: an auth lets no one in.
+func TestAuthInPlainRoom(t *testing.T) {
+	inHouse(t, Options{}, func(c *crowd) {
+		caller := c.come("10.0.0.2", `{"type":"auth","mechanism":"SCRAM-SHA-256-PLUS","data":""}`+"\n")
+		c.want("an auth", caller, `"code":"bad_request"`, false)
+		if got := caller.received(); strings.Contains(got, "welcome") {
+			t.Errorf("an auth lets a program in: %s", got)
+		}
+	})
+}
+
 // Closing the room delivers the bye, and ends the output as TLS does.
 func TestByeByTLS(t *testing.T) {
 	inHouse(t, sealed(), func(c *crowd) {
