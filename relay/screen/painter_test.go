@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,20 +133,33 @@ type paintedRow struct {
 }
 
 // paintedRows are rows that were checked: many texts have the same ones.
-var paintedRows = make(map[paintedRow]bool)
+var paintedRows struct {
+	mu   sync.Mutex
+	rows map[paintedRow]bool // guarded by mu
+}
+
+// isNewRow reports whether a row was not checked before, and notes that it is checked now.
+func isNewRow(row paintedRow) bool {
+	const most = 10_000
+	p := &paintedRows
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rows[row] {
+		return false
+	}
+	if p.rows == nil || len(p.rows) == most {
+		p.rows = make(map[paintedRow]bool)
+	}
+	p.rows[row] = true
+	return true
+}
 
 // checkRow checks that the terminal draws a row as the painter measured it.
 func checkRow(t *testing.T, l *painter, row string) {
 	t.Helper()
-	const most = 10_000
-	painted := paintedRow{l.ruler, l.columns, row}
-	if paintedRows[painted] {
+	if !isNewRow(paintedRow{l.ruler, l.columns, row}) {
 		return
 	}
-	if len(paintedRows) == most {
-		clear(paintedRows)
-	}
-	paintedRows[painted] = true
 	plain := bare(row)
 	for _, c := range plain {
 		if c < ' ' || c >= 0x7f && c < 0xa0 {
