@@ -13,7 +13,7 @@ func (r *Room) Renewed(by *Member, listen, member string, now time.Time) (nick s
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sendSecretsLocked(listen, member)
-	r.recordLocked(by, wire.TypeInvite, "", "replaced the invite: the one before lets no one in. /invite shows the new one", now)
+	r.recordLocked(by, wire.TypeInvite, "", "replaced the invite; the old one no longer works. /invite shows the new one", now)
 	return by.nick
 }
 

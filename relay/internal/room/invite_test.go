@@ -47,7 +47,7 @@ func TestNewSecrets(t *testing.T) {
 			r.Leave(m, "", r.now)
 		}
 	}
-	if got, want := r.acts(), []string{"op replaced the invite: the one before lets no one in. /invite shows the new one"}; !slices.Equal(got, want) {
+	if got, want := r.acts(), []string{"op replaced the invite; the old one no longer works. /invite shows the new one"}; !slices.Equal(got, want) {
 		t.Errorf("the log has %q, want %q", got, want)
 	}
 }
