@@ -24,14 +24,7 @@ func openShared(t *testing.T, addrs ...string) (r *room, end func()) {
 func openSharedAs(t *testing.T, opts relay.Options, addrs ...string) (r *room, end func()) {
 	t.Helper()
 	store := journaltest.New()
-	r = openOn(t, func(opts relay.Options) *relay.Server {
-		opts.Room, opts.Secret = "0123456789abcdef", "the secret of all relays"
-		srv, err := relay.NewShared(t.Context(), store.Relay(), nil, opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return srv
-	}, opts, web.Options{})
+	r = openRelay(t, store.Relay(), opts)
 	leave := store.Announce(addrs...)
 	awaitRelays(t, r.srv, len(addrs) > 0)
 	return r, func() {
@@ -123,21 +116,59 @@ func TestPolicyNamesRelays(t *testing.T) {
 	}
 }
 
+// openRelay opens one of the hosts of a room.
+func openRelay(t *testing.T, journal *journaltest.Relay, opts relay.Options) *room {
+	t.Helper()
+	return openOn(t, func(opts relay.Options) *relay.Server {
+		opts.Room, opts.Secret = "0123456789abcdef", "the secret of all relays"
+		srv, err := relay.NewShared(t.Context(), journal, nil, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return srv
+	}, opts, web.Options{})
+}
+
+// A client's message at a host with a slow cluster is overtaken by one that the client sends at another host, with the same
+// number: both are in the room, and each request gets its own.
+func TestMessageIsOvertakenAtAnotherRelay(t *testing.T) {
+	for _, keys := range [][2]string{{"", ""}, {"build-1", "build-2"}, {"", "build-1"}} {
+		store := journaltest.New()
+		journal := store.Relay()
+		slow, fast := openRelay(t, journal, relay.Options{}), openRelay(t, store.Relay(), relay.Options{})
+		post := func(host *room, text, key string) (status int, body string) {
+			header := []string{"Authorization", "Bearer token-of-ci"}
+			if key != "" {
+				header = append(header, "Idempotency-Key", key)
+			}
+			return host.do("POST", "/messages?nick=ci", text, header...)
+		}
+		if status, body := post(slow, "hello", ""); status != 201 { // from now on both hosts know the client
+			t.Fatalf("%d %s", status, body)
+		}
+		journal.SetLatency(200 * time.Millisecond)
+		var sent sync.WaitGroup
+		send := func(host *room, key string) {
+			if status, body := post(host, "build done", key); status != 201 || !strings.Contains(body, "build done") {
+				t.Errorf("keys %q: %d %s", keys, status, body)
+			}
+		}
+		sent.Go(func() { send(slow, keys[0]) })
+		time.Sleep(50 * time.Millisecond)
+		send(fast, keys[1])
+		sent.Wait()
+		journal.SetLatency(0)
+		if _, all := slow.do("GET", "/messages", ""); strings.Count(all, "build done") != 2 {
+			t.Errorf("with keys %q the room has\n%s", keys, all)
+		}
+	}
+}
+
 // Requests with one Idempotency-Key are one message, whichever hosts of the room get them; and those of a client that come
 // to several hosts at the same time are all in the room.
 func TestIdempotencyAcrossRelays(t *testing.T) {
 	store := journaltest.New()
-	var hosts []*room
-	for range 2 {
-		hosts = append(hosts, openOn(t, func(opts relay.Options) *relay.Server {
-			opts.Room, opts.Secret = "0123456789abcdef", "the secret of all relays"
-			srv, err := relay.NewShared(t.Context(), store.Relay(), nil, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return srv
-		}, relay.Options{}, web.Options{}))
-	}
+	hosts := []*room{openRelay(t, store.Relay(), relay.Options{}), openRelay(t, store.Relay(), relay.Options{})}
 	post := func(host *room, text, key string) (status int, body string) {
 		return host.do("POST", "/messages?nick=ci", text, "Idempotency-Key", key, "Authorization", "Bearer token-of-ci")
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -152,6 +153,10 @@ func (v *visit) maySend() bool {
 // maxTries is how often a message is sent whose number was taken: the client sends at several hosts of the room at once.
 const maxTries = 5
 
+// newOnce returns a random key for a message without one. The client may send at several hosts of a room at once: only the key
+// tells its message from another one with the same number.
+func newOnce() string { return rand.Text() }
+
 // errNumberTaken means that the number of a message belongs to another one.
 var errNumberTaken = errors.New("the number of the message belongs to another one")
 
@@ -159,6 +164,9 @@ var errNumberTaken = errors.New("the number of the message belongs to another on
 func (h *Handler) carryOut(v *visit) (e wire.Event, err error) {
 	leave := h.visitors.enter(v.token)
 	defer leave()
+	if v.message.Once == "" && h.room.Relay() != "" {
+		v.message.Once = newOnce()
+	}
 	for range maxTries {
 		if e, err = h.carryOutOnce(v); !errors.Is(err, errNumberTaken) {
 			return e, err
@@ -207,6 +215,9 @@ func (h *Handler) carryOutOnce(v *visit) (wire.Event, error) {
 			me, message.Seq = e.Client, e.Seq+1
 			served.Go(func() { ours.Write(message.AppendJSON(nil)) })
 		case me != "" && e.Client == me && e.Seq == message.Seq:
+			if e.Once != message.Once { // it was sent at another host; this one gets a CodeDuplicate
+				return wire.Event{}, errNumberTaken
+			}
 			return e, nil
 		case e.Type == wire.TypeError && e.Code == wire.CodeDuplicate && e.Seq == message.Seq && h.room.Relay() != "":
 			return wire.Event{}, errNumberTaken

@@ -25,7 +25,7 @@ type Event struct {
 	From    string    `json:"from,omitempty"`   // the sender's nick; in a welcome, a who and a join: that of the host's own member, if it is in Hosts
 	Client  string    `json:"client,omitempty"` // the sender's public ID; in a welcome: the client's own
 	Seq     uint64    `json:"seq,omitzero"`     // the sender's sequence number; in a welcome: the client's highest one in the log
-	Once    string    `json:"once,omitempty"`   // of a message by HTTP: a hash of its Idempotency-Key
+	Once    string    `json:"once,omitempty"`   // of a message by HTTP: a hash of its Idempotency-Key, or random
 	To      string    `json:"to,omitempty"`     // the nick of a private message's recipient
 	Text    string    `json:"text,omitempty"`   // of a message, perhaps several lines; of a history: the words searched for
 	Nick    string    `json:"nick,omitempty"`   // in a welcome: the client's; in a nick event: the new one
