@@ -56,8 +56,14 @@ func (q *questions) trust(ctx context.Context, h client.Host) error {
 // errNoSecret is the error of a user who types no secret.
 var errNoSecret = errors.New("no secret was typed")
 
-// askSecret asks for the secret of a room, or its whole invite.
+// askSecret asks for the secret of a room, or its whole invite. The terminal shows nothing of what is typed, from before the
+// question on: it may be answered at once.
 func (q *questions) askSecret(ctx context.Context, about client.SecretQuestion) (seal.Secret, error) {
+	show, err := q.hide()
+	if err != nil {
+		return "", fmt.Errorf("hide what you type: %w", err)
+	}
+	defer show()
 	room := about.Title
 	if room == "" {
 		room = "the room"
@@ -67,8 +73,11 @@ func (q *questions) askSecret(ctx context.Context, about client.SecretQuestion) 
 	}
 	for {
 		fmt.Fprintf(q.out, "Secret of %s, or its invite (Enter if you enter by key): ", room)
-		line, err := q.hidden(ctx)
+		line, err := q.in.Line(ctx)
 		fmt.Fprintln(q.out)
+		if errors.Is(err, io.EOF) {
+			return "", errNoSecret
+		}
 		if err != nil {
 			return "", err
 		}
@@ -81,18 +90,4 @@ func (q *questions) askSecret(ctx context.Context, about client.SecretQuestion) 
 		}
 		fmt.Fprintln(q.out, "That cannot be it:", err)
 	}
-}
-
-// hidden returns the next line, which the terminal does not show while it is typed.
-func (q *questions) hidden(ctx context.Context) (string, error) {
-	show, err := q.hide()
-	if err != nil {
-		return "", fmt.Errorf("hide what you type: %w", err)
-	}
-	defer show()
-	line, err := q.in.Line(ctx)
-	if errors.Is(err, io.EOF) {
-		err = errNoSecret
-	}
-	return line, err
 }

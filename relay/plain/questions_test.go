@@ -22,8 +22,16 @@ const (
 type asked struct {
 	client.Questions
 	out    bytes.Buffer
-	hidden bool // the terminal does not show what is typed
-	hides  int  // how often that began
+	hidden bool   // the terminal does not show what is typed
+	shown  string // what was written while it did
+}
+
+// Write implements [io.Writer], as the terminal.
+func (a *asked) Write(p []byte) (int, error) {
+	if !a.hidden {
+		a.shown += string(p)
+	}
+	return a.out.Write(p)
 }
 
 // ask returns a terminal whose user types this.
@@ -32,9 +40,8 @@ func ask(t *testing.T, typed string) *asked {
 	a := new(asked)
 	in := Read(strings.NewReader(typed))
 	t.Cleanup(func() { in.Close() })
-	a.Questions = Questions(in, &a.out, func() (func(), error) {
+	a.Questions = Questions(in, a, func() (func(), error) {
 		a.hidden = true
-		a.hides++
 		return func() { a.hidden = false }, nil
 	})
 	return a
@@ -77,20 +84,19 @@ func TestAskSecret(t *testing.T) {
 		typed string
 		want  seal.Secret
 		err   error
-		hides int
 		says  string
 	}{
-		{"m2v7-abcd-efgh-ijkl\n", "M2V7ABCDEFGHIJKL", nil, 1, "Secret of lab, or its invite"},
-		{"https://lab:1/#" + string(labPin) + ".M2V7ABCDEFGHIJKL\n", "M2V7ABCDEFGHIJKL", nil, 1, ""},
-		{"https://lab:1/#" + string(otherPin) + ".OTHEROTHEROTHERO\nM2V7ABCDEFGHIJKL\n", "M2V7ABCDEFGHIJKL", nil, 2, "That cannot be it: this invite is for another host"},
-		{"short\nM2V7ABCDEFGHIJKL\n", "M2V7ABCDEFGHIJKL", nil, 2, "That cannot be it: a secret has at least 12 characters"},
-		{" \n", "", nil, 1, "(Enter if you enter by key)"},
-		{"", "", errNoSecret, 1, ""},
+		{"m2v7-abcd-efgh-ijkl\n", "M2V7ABCDEFGHIJKL", nil, "Secret of lab, or its invite"},
+		{"https://lab:1/#" + string(labPin) + ".M2V7ABCDEFGHIJKL\n", "M2V7ABCDEFGHIJKL", nil, ""},
+		{"https://lab:1/#" + string(otherPin) + ".OTHEROTHEROTHERO\nM2V7ABCDEFGHIJKL\n", "M2V7ABCDEFGHIJKL", nil, "That cannot be it: this invite is for another host"},
+		{"short\nM2V7ABCDEFGHIJKL\n", "M2V7ABCDEFGHIJKL", nil, "That cannot be it: a secret has at least 12 characters"},
+		{" \n", "", nil, "(Enter if you enter by key)"},
+		{"", "", errNoSecret, ""},
 	} {
 		a := ask(t, test.typed)
 		got, err := a.AskSecret(t.Context(), about)
-		if got != test.want || !errors.Is(err, test.err) || a.hides != test.hides || a.hidden {
-			t.Errorf("%q: %q, %v; hidden %d times, now %v", test.typed, string(got), err, a.hides, a.hidden)
+		if got != test.want || !errors.Is(err, test.err) || a.shown != "" || a.hidden {
+			t.Errorf("%q: %q, %v; asked %q while typing was shown; hidden at the end: %v", test.typed, string(got), err, a.shown, a.hidden)
 		}
 		if out := a.out.String(); !strings.Contains(out, test.says) || strings.Contains(out, "wrong") || strings.Contains(out, "M2V7") {
 			t.Errorf("%q: asked %q, want %q", test.typed, out, test.says)
