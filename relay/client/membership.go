@@ -217,7 +217,7 @@ func (s *membership) enter(ctx context.Context, l *link, hello wire.Request) (wi
 	if err == nil {
 		err = s.checkOperator(&hello, &welcome)
 	}
-	if err == nil && hello.Room != "" && welcome.Room != hello.Room { // it must not pass for one that the user knows
+	if err == nil && hello.Room != "" && welcome.Room != hello.Room { // it must not be taken for a room that the user knows
 		err = errOtherRoom
 	}
 	if err != nil {

@@ -39,8 +39,10 @@ func (r *Room) Reload() (notice string, err error) {
 		errs = append(errs, err)
 	}
 	if len(others) > 0 {
-		r.opts.Log.Warn("restart the host to apply other changes of the settings", "settings", strings.Join(others, ", "))
-		notice = "restart the host to apply other changes of the settings: " + strings.Join(others, ", ")
+		const words = "restart the host to apply other changes of the settings"
+		names := strings.Join(others, ", ")
+		r.opts.Log.Warn(words, "settings", names)
+		notice = words + ": " + names
 	}
 	r.logNotifyError(s.Ready(r.status()))
 	return notice, errors.Join(errs...)

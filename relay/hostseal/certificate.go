@@ -90,8 +90,7 @@ func (s *CertificateSource) certificate(name string) *tls.Certificate {
 	return s.current
 }
 
-// Recheck has the next connection get a changed certificate even if the last check was just before. The error is why the
-// old one stays.
+// Recheck looks for a changed certificate now, even if the last check was just before. The error is why the old one stays.
 func (s *CertificateSource) Recheck() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

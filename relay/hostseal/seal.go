@@ -118,7 +118,7 @@ func (s *Seal) Room() Room { return s.file.Room() }
 func (s *Seal) Invites() seal.Invites { return s.Room().Invites }
 
 // Renew replaces the secrets of members and of those who only listen: old invites are no longer
-// valid. Operators keep theirs. One call at a time.
+// valid. Operators keep theirs.
 func (s *Seal) Renew() (seal.RoomSecrets, error) {
 	if s.opts.Secret != "" {
 		return seal.RoomSecrets{}, fmt.Errorf("the secret of this room is from %s: change it there, and start the host again", s.opts.SecretFrom)

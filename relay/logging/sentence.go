@@ -45,7 +45,7 @@ func (s *sentence) Handle(_ context.Context, r slog.Record) error {
 		case "error", "err":
 			cause = ": " + quoted(v.Resolve().String(), "")
 		default:
-			details = append(details, name+" "+quoted(v.Resolve().String(), " ,()"))
+			details = append(details, name+" "+quoted(v.Resolve().String(), " ,()\n"))
 		}
 	}
 	for _, a := range s.attrs {
@@ -63,12 +63,9 @@ func (s *sentence) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-// quoted returns text, in quotes if it is empty, has one of the characters in special, or one that would not be shown.
+// quoted returns text. It is in quotes if it is empty, or has a character of special or a nonprintable one other than a line break.
 func quoted(text, special string) string {
 	if text == "" || strings.ContainsAny(text, special) || strings.ContainsFunc(text, func(c rune) bool { return c != '\n' && !unicode.IsPrint(c) || c == unicode.ReplacementChar }) {
-		return strconv.Quote(text)
-	}
-	if special != "" && strings.Contains(text, "\n") {
 		return strconv.Quote(text)
 	}
 	return text

@@ -498,17 +498,7 @@ func TestStreamOfAReplacedSecret(t *testing.T) {
 	operators, _ := r.enter(url.Values{"secret": {operatorSecret}})
 	streams := make(map[string]*bufio.Scanner)
 	for name, header := range map[string][]string{"page": {"Cookie", cookie}, "page of an operator": {"Cookie", operators}, "script": bearer(memberSecret)} {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+r.addr+"/events", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set(header[0], header[1])
-		res, err := r.client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		streams[name] = bufio.NewScanner(res.Body)
+		streams[name] = bufio.NewScanner(r.events(t, header[0], header[1]).Body)
 	}
 	if res, body := r.ask("POST", "/messages", "soup is ready", bearer(memberSecret+".token-of-ci")...); res.StatusCode != 201 {
 		t.Fatal(body)

@@ -44,16 +44,7 @@ func TestStreamOfARevokedKey(t *testing.T) {
 			if _, err := alice.next(); err != nil {
 				t.Fatal(err)
 			}
-			req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+r.addr+"/events", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Cookie", cookie)
-			res, err := r.client.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
+			res := r.events(t, "Cookie", cookie)
 			say := func(words string) {
 				if res, body := r.ask("POST", "/messages", words, bearer(operatorSecret+".token-of-ci")...); res.StatusCode != http.StatusCreated {
 					t.Fatal(body)
@@ -88,20 +79,27 @@ func TestStreamOfARevokedKey(t *testing.T) {
 	}
 }
 
-// A new invite ends the stream of a page that entered by its key only, too. It gets no secret: it had none.
-func TestStreamByKeyGetsNoSecret(t *testing.T) {
-	r := openSealed(t, func(s *relay.Seal) { s.IsMember = func(string) bool { return true } })
-	cookie, _ := r.enter(signedEntry(t, r, newSigner(t)))
+// events opens the stream of events, with a header. It is closed when the test ends.
+func (r *sealedRoom) events(t *testing.T, name, value string) *http.Response {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+r.addr+"/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Cookie", cookie)
+	req.Header.Set(name, value)
 	res, err := r.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+// A new invite ends the stream of a page that entered by its key only, too. It gets no secret: it had none.
+func TestStreamByKeyGetsNoSecret(t *testing.T) {
+	r := openSealed(t, func(s *relay.Seal) { s.IsMember = func(string) bool { return true } })
+	cookie, _ := r.enter(signedEntry(t, r, newSigner(t)))
+	res := r.events(t, "Cookie", cookie)
 	op := r.socket(t, bearer(operatorSecret)...)
 	op.send(`{"type":"hello","nick":"op"}`)
 	op.send(`{"type":"invite","text":"new"}`)

@@ -374,7 +374,7 @@ func (r *Room) NotifySlow(why string, now time.Time) {
 
 // notifySlowLocked is NotifySlow for one member. It reports whether the member was not notified within the last minute.
 func (r *Room) notifySlowLocked(m *Member, why string, now time.Time) bool {
-	if told := time.Unix(m.slowAt, 0); !now.Before(told) && now.Sub(told) < slowEvery {
+	if last := time.Unix(m.slowAt, 0); !now.Before(last) && now.Sub(last) < slowEvery {
 		return false
 	}
 	m.slowAt = now.Unix()
@@ -386,6 +386,7 @@ func (r *Room) notifySlowLocked(m *Member, why string, now time.Time) bool {
 func (r *Room) NotifyStalled(why string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.hasStalled = true
 	for _, m := range r.members {
 		if !m.stalled {
 			m.stalled = r.notifySlowLocked(m, why, now)
@@ -393,10 +394,14 @@ func (r *Room) NotifyStalled(why string, now time.Time) {
 	}
 }
 
-// NotifyResumed notifies those whom NotifyStalled has notified that it is over.
+// NotifyResumed notifies those whom NotifyStalled has notified that it is over. It may be called often.
 func (r *Room) NotifyResumed(words string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.hasStalled {
+		return
+	}
+	r.hasStalled = false
 	for _, m := range r.members {
 		if m.stalled {
 			m.stalled = false

@@ -79,6 +79,7 @@ type Room struct {
 	accepted   uint64                       // messages, actions and private messages so far
 	carried    uint64                       // in a shared room: the ticket of the last own request that was carried out
 	skew       skew                         // zero in a room of one host
+	hasStalled bool                         // a member may be stalled; see NotifyStalled
 	presence   announcements
 	owning     pace.Dues // nicks that began to belong to a key, by address group; see ownQuota
 	asking     subject   // scratch space of askingLocked
